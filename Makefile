@@ -1,0 +1,30 @@
+.PHONY: help run test check soak lock schema format clean
+
+help: ## List the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: ## Serve the product (the same as ./run)
+	./run
+
+test: ## Run all tests (the same as ./test)
+	./test
+
+check: ## Run every check and the fast tests, as CI does first
+	./test check
+
+soak: ## Run the crash and race campaigns at full counts; takes long
+	./test soak
+
+format: ## Format the code and mend what ruff can mend
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+schema: ## Write docs/openapi.yaml anew from the code
+	.venv/bin/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
+
+lock: ## Pin requirements.txt and requirements-dev.txt anew from their .in files
+	.venv/bin/uv pip compile --quiet --upgrade --no-header --no-emit-index-url --no-emit-find-links requirements.in -o requirements.txt
+	.venv/bin/uv pip compile --quiet --upgrade --no-header --no-emit-index-url --no-emit-find-links requirements-dev.in -o requirements-dev.txt
+
+clean: ## Remove what was installed and built, but no data
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,47 @@
+"""The one text form of an audit row: what is stored, committed to and, later, sealed."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+
+Value = str | int | bool | None
+
+MAX_INTEGER = 2**53
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def canonical_text(values: Mapping[str, object]) -> str:
+    """Return `values` as one line of ASCII JSON with sorted keys.
+
+    Values are strings, integers within ±2^53, booleans, None, or mappings of
+    those; anything else is a TypeError or ValueError, so that a row can be
+    read back exactly by any JSON parser.
+    """
+    _check(values)
+    return json.dumps(
+        values, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+    )
+
+
+def commitment(salt: str, values: Mapping[str, Value]) -> str:
+    """Return the SHA-256 that binds a row to personal values without holding them."""
+    return hashlib.sha256(f"{salt}\n{canonical_text(values)}".encode("ascii")).hexdigest()
+
+
+def storable(text: str, limit: int) -> str:
+    """Return `text` as both databases can hold it: no NUL, no lone surrogate, at most `limit` characters."""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text[:limit])
+
+
+def _check(value: object) -> None:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"audit keys are strings, not {type(key).__name__}")
+            _check(item)
+    elif isinstance(value, int):
+        if not -MAX_INTEGER <= value <= MAX_INTEGER:
+            raise ValueError(f"{value} is beyond what every JSON parser reads exactly")
+    elif not (value is None or isinstance(value, str)):
+        raise TypeError(f"an audit value cannot be a {type(value).__name__}")

@@ -1,0 +1,148 @@
+"""Who is asking: one request's id, client address, user agent and actor, for every audit row and log line."""
+
+import getpass
+import ipaddress
+import logging
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from audit_app.canonical import storable
+
+VISITOR = "visitor"
+SYSTEM = "system"
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+logger = logging.getLogger(__name__)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+@dataclass(frozen=True)
+class RequestContext:
+    """What is known about who acts; `address` is None outside a request."""
+
+    request_id: str = ""
+    address: IPAddress | None = None
+    user_agent: str = ""
+    actor: str = SYSTEM
+
+    @property
+    def network(self) -> str:
+        """The client's network, short enough to be no personal detail: IPv4 /24, IPv6 /48."""
+        return _network(self.address, 24, 48) if self.address else ""
+
+    @property
+    def client(self) -> str:
+        """The name under which a client's requests are counted: its IPv4 address or IPv6 /64."""
+        return _network(self.address, 32, 64) if self.address else "unknown"
+
+
+_NOBODY = RequestContext()
+_current: ContextVar[RequestContext] = ContextVar("audit_context", default=_NOBODY)
+
+
+def current() -> RequestContext:
+    """Return the context of the request, command or task that is running."""
+    return _current.get()
+
+
+@contextmanager
+def using(context: RequestContext) -> Iterator[RequestContext]:
+    """Make `context` the current one inside the block."""
+    token = _current.set(context)
+    try:
+        yield context
+    finally:
+        _current.reset(token)
+
+
+@contextmanager
+def acting_as(actor: str) -> Iterator[RequestContext]:
+    """Name who acts inside the block: `visitor`, `staff:<id>`, `operator:<login>`, `service:<name>` or `system`."""
+    with using(replace(current(), actor=actor)) as context:
+        yield context
+
+
+def acting_as_operator() -> AbstractContextManager[RequestContext]:
+    """Name the login that runs a command, inside the block."""
+    try:
+        login = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        login = str(os.getuid())
+    return acting_as(f"operator:{login}")
+
+
+def from_request(request: HttpRequest) -> RequestContext:
+    """Describe a request. Visitors are assumed until a proof of something else has been checked."""
+    return RequestContext(
+        request_id=_request_id(request),
+        address=client_address(request),
+        user_agent=storable(request.META.get("HTTP_USER_AGENT", ""), 512),
+        actor=VISITOR,
+    )
+
+
+def client_address(request: HttpRequest) -> IPAddress | None:
+    """Return the address of the client, counting TRUSTED_PROXIES hops back from the right.
+
+    Only what our own proxies appended is believed: with none configured that
+    is the peer itself. Entries that are no address count as the nearest proxy.
+    """
+    peer = parse_address(request.META.get("REMOTE_ADDR", ""))
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
+    if not settings.TRUSTED_PROXIES:
+        if forwarded:
+            _warn_of_unknown_proxy()
+        return peer
+    hops = [hop for hop in forwarded.split(",") if hop.strip()]
+    if not hops:
+        return peer
+    return parse_address(hops[-min(settings.TRUSTED_PROXIES, len(hops))]) or peer
+
+
+def parse_address(text: str) -> IPAddress | None:
+    """Read `1.2.3.4`, `1.2.3.4:80`, `2001:db8::1` or `[2001:db8::1]:80`; None for anything else.
+
+    An IPv4-mapped IPv6 address is the IPv4 address it carries.
+    """
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _network(address: IPAddress, ipv4_bits: int, ipv6_bits: int) -> str:
+    bits = ipv4_bits if address.version == 4 else ipv6_bits
+    return str(ipaddress.ip_network((address.packed, bits), strict=False))
+
+
+def _request_id(request: HttpRequest) -> str:
+    # A visitor's own id would let strangers write into somebody's trace.
+    claimed = request.META.get("HTTP_X_REQUEST_ID", "") if settings.TRUSTED_PROXIES else ""
+    return claimed if _REQUEST_ID.fullmatch(claimed) else uuid.uuid4().hex
+
+
+_warned: list[bool] = []
+
+
+def _warn_of_unknown_proxy() -> None:
+    if not _warned:
+        _warned.append(True)
+        logger.warning(
+            "X-Forwarded-For arrives but TRUSTED_PROXIES is 0: all visitors behind that proxy share "
+            "one rate limit. Set TRUSTED_PROXIES to the number of your own proxies."
+        )

@@ -1,0 +1,51 @@
+"""The registry of audit events: each type lists the only detail keys its rows may carry.
+
+An app registers its events once, in its own `events.py`, and passes the
+constants to `record`; an event nobody registered cannot be written.
+"""
+
+from dataclasses import dataclass
+
+from audit_app.models import Outcome
+
+
+@dataclass(frozen=True)
+class EventType:
+    """One kind of event: its dotted name, when it is written, and what its details may say."""
+
+    name: str
+    meaning: str
+    keys: frozenset[str]
+    outcome: Outcome
+
+
+_registry: dict[str, EventType] = {}
+
+
+def register(name: str, meaning: str, *keys: str, outcome: Outcome = Outcome.SUCCESS) -> EventType:
+    """Add an event type and return it; a second registration of a name is an error."""
+    if name in _registry:
+        raise ValueError(f"the event {name} is registered twice")
+    _registry[name] = EventType(name, meaning, frozenset(keys), outcome)
+    return _registry[name]
+
+
+def registered() -> list[EventType]:
+    """Return every event type in the order of its name."""
+    return [_registry[name] for name in sorted(_registry)]
+
+
+RATE_LIMIT_EXCEEDED = register(
+    "ratelimit.exceeded",
+    "A client or session sent more requests than a limit allows.",
+    "limit",
+    "repeated",
+    outcome=Outcome.DENIED,
+)
+STAFF_SIGNED_IN = register("staff.signed_in", "A staff member signed in to the admin.")
+STAFF_SIGN_IN_FAILED = register(
+    "staff.sign_in_failed",
+    "Somebody tried to sign in to the admin and failed.",
+    "repeated",
+    outcome=Outcome.DENIED,
+)

@@ -1,0 +1,16 @@
+"""The two staff groups, and how each app adds its permissions to them after migrate."""
+
+from django.contrib.auth.models import Group, Permission
+
+SUPPORT = "Support"
+AUDITOR = "Auditor"
+
+
+def grant(group: str, *permissions: str) -> None:
+    """Give `group` each `app_label.codename`; safe to repeat, and never takes anything away."""
+    members, _ = Group.objects.get_or_create(name=group)
+    for permission in permissions:
+        app_label, codename = permission.split(".")
+        members.permissions.add(
+            Permission.objects.get(content_type__app_label=app_label, codename=codename)
+        )

@@ -1,0 +1,126 @@
+"""The audit log: append-only rows, and beside them the personal values that can be erased."""
+
+import json
+import uuid
+from typing import Any, NoReturn
+
+from django.db import models
+
+
+class Outcome(models.TextChoices):
+    """How the thing that a row speaks of ended."""
+
+    SUCCESS = "success"
+    DENIED = "denied"
+    ERROR = "error"
+
+
+class AppendOnly(Exception):
+    """Somebody tried to change or delete audit rows; the log only grows."""
+
+
+class AuditQuerySet(models.QuerySet["AuditLog"]):
+    """Reads of the log; every bulk write but an insert is refused."""
+
+    def about_session(self, session_uuid: uuid.UUID) -> "AuditQuerySet":
+        """Return the history of one session, newest first."""
+        return self.filter(session_uuid=session_uuid).order_by("-occurred_at", "-id")
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        raise AppendOnly("audit rows cannot be updated")
+
+    def delete(self) -> NoReturn:
+        raise AppendOnly("audit rows cannot be deleted")
+
+    def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AppendOnly("audit rows cannot be updated")
+
+    async def aupdate(self, **kwargs: Any) -> NoReturn:
+        raise AppendOnly("audit rows cannot be updated")
+
+    async def adelete(self) -> NoReturn:
+        raise AppendOnly("audit rows cannot be deleted")
+
+
+class AuditLog(models.Model):
+    """One event that matters for security or support.
+
+    `text` is the row's canonical form and the only holder of its details; the
+    columns repeat what is searched for. Sessions and targets are plain values,
+    so that a row outlives what it speaks of.
+    """
+
+    event_id = models.UUIDField("event id", default=uuid.uuid4, unique=True, editable=False)
+    occurred_at = models.DateTimeField("time")
+    event_type = models.CharField("event", max_length=64)
+    outcome = models.CharField(max_length=8, choices=Outcome.choices)
+    session_uuid = models.UUIDField("session", null=True)
+    target = models.CharField(max_length=255, blank=True)
+    actor = models.CharField(max_length=150)
+    request_id = models.CharField("request id", max_length=64, blank=True)
+    network = models.CharField(max_length=64, blank=True)
+    text = models.TextField("canonical text")
+
+    objects = AuditQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "audit event"
+        verbose_name_plural = "audit events"
+        default_permissions = ("view",)
+        indexes = [
+            models.Index(fields=["session_uuid", "-occurred_at"], name="audit_session"),
+            models.Index(fields=["event_type", "-occurred_at"], name="audit_event_type"),
+            models.Index(fields=["actor", "-occurred_at"], name="audit_actor"),
+            models.Index(fields=["request_id"], name="audit_request"),
+            models.Index(fields=["-occurred_at"], name="audit_occurred_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} at {self.occurred_at:%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What this event's type allows it to say beside the columns."""
+        details: dict[str, Any] = json.loads(self.text)["details"]
+        return details
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise AppendOnly("audit rows cannot be updated")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AppendOnly("audit rows cannot be deleted")
+
+
+class AuditPersonal(models.Model):
+    """What an audit row says of a person. Erasure deletes from this table alone.
+
+    The row's text carries only the salted commitment, so the log still
+    verifies when these values are gone.
+    """
+
+    log = models.OneToOneField(
+        AuditLog, on_delete=models.PROTECT, primary_key=True, related_name="personal"
+    )
+    salt = models.CharField(max_length=64)
+    address = models.CharField(max_length=45, blank=True)
+    user_agent = models.CharField(max_length=512, blank=True)
+    file_name = models.CharField(max_length=255, blank=True)
+    email = models.CharField(max_length=254, blank=True)
+
+    class Meta:
+        verbose_name = "personal part"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"personal part of event {self.log_id}"
+
+    def values(self) -> dict[str, str]:
+        """Return what the row's commitment was made over."""
+        return {
+            name: value
+            for name in ("address", "user_agent", "file_name", "email")
+            if (value := getattr(self, name))
+        }

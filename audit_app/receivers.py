@@ -1,0 +1,21 @@
+"""Staff sign-ins, as Django's own signals tell of them."""
+
+from typing import Any
+
+from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.db import transaction
+from django.dispatch import receiver
+
+from audit_app import context, events
+from audit_app.services import Refusal, record, record_refusal
+
+
+@receiver(user_logged_in)
+def staff_signed_in(user: Any, **_: Any) -> None:
+    with transaction.atomic(), context.acting_as(f"staff:{user.pk}"):
+        record(events.STAFF_SIGNED_IN)
+
+
+@receiver(user_login_failed)
+def staff_sign_in_failed(**_: Any) -> None:
+    record_refusal(Refusal(events.STAFF_SIGN_IN_FAILED))

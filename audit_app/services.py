@@ -1,0 +1,143 @@
+"""The one way to write an audit event."""
+
+import hashlib
+import secrets
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from django.core.cache import cache
+from django.db import transaction
+from django.utils import timezone
+
+from audit_app import context
+from audit_app.canonical import Value, canonical_text, commitment, storable
+from audit_app.events import EventType
+from audit_app.models import AuditLog, AuditPersonal
+
+REFUSAL_WINDOW_SECONDS = 60
+
+
+class EffectWithoutTransaction(RuntimeError):
+    """An event was recorded outside a transaction, so it could exist without its effect."""
+
+
+@dataclass(frozen=True)
+class Personal:
+    """The personal values of one event; they are kept apart and can be erased."""
+
+    file_name: str = ""
+    email: str = ""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What an exception asks to have recorded once its transaction is rolled back.
+
+    `kind` tells refusals of one event apart when they are counted.
+    """
+
+    event: EventType
+    kind: str = ""
+    session_uuid: uuid.UUID | None = None
+    personal: Personal | None = None
+    details: Mapping[str, Value] = field(default_factory=dict)
+
+
+def record(
+    event: EventType,
+    *,
+    session_uuid: uuid.UUID | None = None,
+    target: str = "",
+    personal: Personal | None = None,
+    **details: Value,
+) -> AuditLog:
+    """Write one event, in the transaction of the effect it speaks of.
+
+    Who acts and from where comes from the current context. `details` may hold
+    only the keys the event type lists. Raises EffectWithoutTransaction outside
+    a transaction, ValueError for a key the type does not list, TypeError for a
+    value that is not text, integer, boolean or None.
+    """
+    return _write(event, session_uuid, target, personal, details)
+
+
+def record_refusal(refusal: Refusal) -> AuditLog | None:
+    """Write a refusal in a transaction of its own: at most one row a minute for each key.
+
+    The key is the event, the kind and whom it was refused to. Further refusals
+    of the minute are counted, and the next row for the key says in `repeated`
+    how many it stands for beside itself. Returns None when it was only counted.
+    """
+    whom = refusal.session_uuid or context.current().client
+    name = hashlib.sha256(f"{refusal.event.name}\n{refusal.kind}\n{whom}".encode()).hexdigest()
+    if not cache.add(f"refusal:{name}", True, REFUSAL_WINDOW_SECONDS):
+        cache.add(f"refused:{name}", 0, None)
+        cache.incr(f"refused:{name}")
+        return None
+    repeated = cache.get(f"refused:{name}", 0)
+    cache.delete(f"refused:{name}")
+    with transaction.atomic():
+        return _write(
+            refusal.event,
+            refusal.session_uuid,
+            "",
+            refusal.personal,
+            {**refusal.details, "repeated": repeated},
+        )
+
+
+def _write(
+    event: EventType,
+    session_uuid: uuid.UUID | None,
+    target: str,
+    personal: Personal | None,
+    details: Mapping[str, Value],
+) -> AuditLog:
+    if not transaction.get_connection().in_atomic_block:
+        raise EffectWithoutTransaction(f"{event.name} must be recorded inside a transaction")
+    if unknown := details.keys() - event.keys:
+        raise ValueError(f"{event.name} does not carry {', '.join(sorted(unknown))}")
+    asking = context.current()
+    part = _personal_part(asking, personal or Personal())
+    log = AuditLog(
+        occurred_at=timezone.now(),
+        event_type=event.name,
+        outcome=event.outcome,
+        session_uuid=session_uuid,
+        target=storable(target, 255),
+        actor=asking.actor,
+        request_id=asking.request_id,
+        network=asking.network,
+    )
+    log.text = canonical_text(
+        {
+            "event_id": str(log.event_id),
+            "occurred_at": log.occurred_at.isoformat(),
+            "event_type": log.event_type,
+            "outcome": str(event.outcome),
+            "session_uuid": str(session_uuid) if session_uuid else None,
+            "target": log.target,
+            "actor": log.actor,
+            "request_id": log.request_id,
+            "network": log.network,
+            "details": details,
+            "personal": commitment(part.salt, part.values()) if part else None,
+        }
+    )
+    log.save(force_insert=True)
+    if part:
+        part.log = log
+        part.save(force_insert=True)
+    return log
+
+
+def _personal_part(asking: context.RequestContext, personal: Personal) -> AuditPersonal | None:
+    part = AuditPersonal(
+        salt=secrets.token_hex(32),
+        address=str(asking.address or ""),
+        user_agent=asking.user_agent,
+        file_name=storable(personal.file_name, 255),
+        email=storable(personal.email, 254),
+    )
+    return part if part.values() else None

@@ -1,0 +1,54 @@
+"""The read-only API over the audit log, for staff."""
+
+from typing import Any
+
+from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.utils import extend_schema
+from rest_framework import viewsets
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.pagination import CursorPagination
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from audit_app.filters import AuditLogFilter
+from audit_app.models import AuditLog
+from audit_app.serializers import AuditLogSerializer
+
+
+class StaffAuthentication(SessionAuthentication):
+    """The admin's own log-in. Answers 401 rather than 403 to whoever has none."""
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Session"
+
+
+class MayViewAuditLog(BasePermission):
+    """Active staff with the permission to view audit events."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        user = request.user
+        return bool(user.is_staff and user.has_perm("audit_app.view_auditlog"))
+
+
+class AuditLogPagination(CursorPagination):
+    """Newest first; a cursor stays right while the log grows."""
+
+    ordering = "-id"
+    page_size = 100
+    page_size_query_param = "page_size"
+    max_page_size = 1000
+
+
+@extend_schema(tags=["audit"])
+class AuditLogViewSet(viewsets.ReadOnlyModelViewSet[AuditLog]):
+    """Audit events, for staff with permission, newest first in cursor pages."""
+
+    http_method_names = ["get", "head"]
+    queryset = AuditLog.objects.all()
+    serializer_class = AuditLogSerializer
+    authentication_classes = [StaffAuthentication]
+    permission_classes = [MayViewAuditLog]
+    pagination_class = AuditLogPagination
+    filter_backends = [DjangoFilterBackend]
+    filterset_class = AuditLogFilter
+    lookup_value_regex = "[0-9]{1,18}"

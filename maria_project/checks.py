@@ -1,0 +1,91 @@
+"""Start-up checks of a deployment: combinations that work, but not as anybody would want."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+
+@register()
+def check_public_url(**_: Any) -> list[CheckMessage]:
+    """The `__Host-` cookie needs HTTPS."""
+    if not settings.PRODUCTION or urlsplit(settings.PUBLIC_URL).scheme == "https":
+        return []
+    return [
+        Error(
+            "PUBLIC_URL is not https, so browsers would refuse the session cookie.",
+            hint="Serve the product over HTTPS and write PUBLIC_URL=https://…",
+            id="maria_project.E001",
+        )
+    ]
+
+
+@register()
+def check_debug(**_: Any) -> list[CheckMessage]:
+    """Debug pages show settings and source to strangers."""
+    if not (settings.PRODUCTION and settings.DEBUG):
+        return []
+    return [
+        Error(
+            "DEBUG is on although PUBLIC_URL names a real host.",
+            hint="Leave DEBUG unset in production.",
+            id="maria_project.E002",
+        )
+    ]
+
+
+@register()
+def check_origins(**_: Any) -> list[CheckMessage]:
+    """Origins are compared exactly, so a path or a wildcard would never match."""
+    wrong = [origin for origin in settings.ALLOWED_ORIGINS if not _is_origin(origin)]
+    return [
+        Error(
+            f"ALLOWED_ORIGINS holds {origin!r}, which is no origin.",
+            hint="Write scheme and host, and the port if it is not the usual one, like https://example.com.",
+            id="maria_project.E003",
+        )
+        for origin in wrong
+    ]
+
+
+@register()
+def check_proxies(**_: Any) -> list[CheckMessage]:
+    """Behind a proxy that is not counted, everybody shares one rate limit."""
+    if settings.TRUSTED_PROXIES < 0:
+        return [
+            Error(
+                "TRUSTED_PROXIES is negative.",
+                hint="Set it to the number of your own proxies before the application.",
+                id="maria_project.E004",
+            )
+        ]
+    if settings.PRODUCTION and settings.TRUSTED_PROXIES == 0:
+        return [
+            Warning(
+                "No trusted proxy is set: behind one, all visitors share one rate limit and HTTPS "
+                "is not noticed.",
+                hint="Set TRUSTED_PROXIES to the number of your own proxies before the application.",
+                id="maria_project.W001",
+            )
+        ]
+    return []
+
+
+@register()
+def check_secret_key(**_: Any) -> list[CheckMessage]:
+    """A short secret can be guessed."""
+    if not settings.PRODUCTION or len(settings.SECRET_KEY) >= 50:
+        return []
+    return [
+        Error(
+            "SECRET_KEY is shorter than 50 characters.",
+            hint="Make one with `python -c 'import secrets; print(secrets.token_urlsafe(48))'`.",
+            id="maria_project.E005",
+        )
+    ]
+
+
+def _is_origin(text: str) -> bool:
+    parts = urlsplit(text)
+    return bool(parts.scheme and parts.netloc) and text == f"{parts.scheme}://{parts.netloc}"

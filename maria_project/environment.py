@@ -1,0 +1,39 @@
+"""How settings read secrets: by value or file, and the one a development system makes itself."""
+
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env
+
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def secret(env: Env, name: str) -> str:
+    """Read a secret from NAME, or from the file that NAME_FILE points to; empty if neither is set."""
+    path = env.str(f"{name}_FILE", "")
+    if not path:
+        return env.str(name, "")
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE: cannot read {path}: {error.strerror}") from error
+
+
+def generated_secret(path: Path) -> str:
+    """Return the development secret kept in `path` (0600), making it the first time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(value := secrets.token_urlsafe(48))
+    return value
+
+
+def is_production(public_url: str) -> bool:
+    """Say whether a deployment is real: it has a public URL that is not loopback."""
+    return bool(public_url) and urlsplit(public_url).hostname not in LOOPBACK_HOSTS

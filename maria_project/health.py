@@ -1,0 +1,93 @@
+"""Health for load balancers and operators: alive, and ready.
+
+Ready is 503 only where no request could be answered (database, pending
+migrations); everything else that is wrong is said and called `degraded`.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+from django_q.models import Success
+
+from uploads_app.models import CleanupRun, RunStatus
+from uploads_app.storage import object_store
+
+HEARTBEAT_FUNC = "maria_project.tasks.heartbeat"
+# Two missed beats and the time a beat may wait behind long tasks.
+QUEUE_PATIENCE = timedelta(minutes=6)
+# Two missed runs of the cleanup's schedule.
+CLEANUP_PATIENCE = timedelta(minutes=35)
+
+
+@require_safe
+def live(request: HttpRequest) -> JsonResponse:
+    """Answer 200 while the process serves requests."""
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+def ready(request: HttpRequest) -> JsonResponse:
+    """Name each part as `ok`, `degraded` or `failed`; 503 if one failed."""
+    parts = {name: _state(check) for name, check in _ESSENTIAL.items()}
+    if "failed" not in parts.values():
+        parts |= {
+            name: "ok" if _state(check) == "ok" else "degraded" for name, check in _OTHER.items()
+        }
+    worst = next((state for state in ("failed", "degraded") if state in parts.values()), "ok")
+    return JsonResponse({"status": worst, "parts": parts}, status=503 if worst == "failed" else 200)
+
+
+def _state(check: Callable[[], bool]) -> str:
+    try:
+        return "ok" if check() else "failed"
+    except (DatabaseError, OSError):
+        return "failed"
+
+
+def _database() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return True
+
+
+def _migrations() -> bool:
+    executor = MigrationExecutor(connection)
+    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+
+
+def _storage() -> bool:
+    object_store().clock()
+    return True
+
+
+def heartbeat_age() -> timedelta | None:
+    """Return how long ago a worker last finished its heartbeat, None if it never did."""
+    last = Success.objects.filter(func=HEARTBEAT_FUNC).order_by("-stopped").first()
+    return timezone.now() - last.stopped if last else None
+
+
+def _queue() -> bool:
+    age = heartbeat_age()
+    return age is not None and age < QUEUE_PATIENCE
+
+
+def _cleanup() -> bool:
+    last = CleanupRun.objects.filter(dry_run=False).exclude(status=RunStatus.RUNNING).first()
+    return (
+        last is not None
+        and last.status == RunStatus.COMPLETED
+        and last.started_at > timezone.now() - CLEANUP_PATIENCE
+    )
+
+
+_ESSENTIAL: dict[str, Callable[[], bool]] = {"database": _database, "migrations": _migrations}
+_OTHER: dict[str, Callable[[], bool]] = {
+    "storage": _storage,
+    "queue": _queue,
+    "cleanup": _cleanup,
+}

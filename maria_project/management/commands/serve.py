@@ -1,0 +1,126 @@
+"""`manage.py serve`: everything `./run` starts, in one terminal."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, connection
+
+from maria_project.health import heartbeat_age
+from maria_project.staff import create_first_staff
+from maria_project.supervisor import Child, supervise
+
+TASK_SECONDS = int(settings.Q_CLUSTER["timeout"])
+# A beat may wait behind tasks that run their whole time.
+HEARTBEAT_SECONDS = TASK_SECONDS + 60
+
+
+class Command(BaseCommand):
+    help = (
+        "Migrates, creates the first staff user, and runs the web server and the worker until "
+        "Ctrl-C or SIGTERM. HOST and PORT say where; see README for every setting."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default=os.environ.get("HOST") or "127.0.0.1")
+        parser.add_argument("--port", default=os.environ.get("PORT") or "8000")
+        parser.add_argument(
+            "--heartbeat-seconds",
+            type=int,
+            default=HEARTBEAT_SECONDS,
+            metavar="N",
+            help="replace the worker when it has finished nothing for N seconds (default: %(default)s)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        host, port = options["host"], _port(options["port"])
+        _require_free(host, port)
+        self.check()
+        if not settings.PRODUCTION:
+            call_command("migrate", verbosity=0)
+        self.check(databases=["default"])
+        login = create_first_staff(
+            os.environ.get("STAFF_USERNAME", ""), os.environ.get("STAFF_PASSWORD", "")
+        )
+        connection.close()
+        self._greet(host, port)
+        if login:
+            self.stdout.write(f"Staff log-in (shown once): {login.username} / {login.password}")
+        self.stdout.flush()
+        stop = threading.Event()
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(name, lambda *_: stop.set())
+        supervise(_children(host, port, options["heartbeat_seconds"]), stop, self._tell)
+        self._tell("Stopped.")
+
+    def _greet(self, host: str, port: int) -> None:
+        shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::") else host  # noqa: S104
+        base = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
+        self.stdout.write(f"Maria sessions: {base}/")
+        self.stdout.write(f"API:            {base}/api/docs/")
+        self.stdout.write(f"Admin:          {base}/admin/")
+        self.stdout.write(f"Data and logs:  {settings.DATA_DIR}")
+
+    def _tell(self, message: str) -> None:
+        self.stdout.write(message)
+        self.stdout.flush()
+
+
+def _children(host: str, port: int, heartbeat_seconds: int) -> list[Child]:
+    logs = settings.DATA_DIR / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    pool = {"DATABASE_POOL": "true"} if connection.vendor == "postgresql" else {}
+    return [
+        Child(
+            "worker",
+            [sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster"],
+            logs / "worker.log",
+            is_stalled=lambda running: (
+                running > heartbeat_seconds and _heartbeat_is_late(heartbeat_seconds)
+            ),
+        ),
+        Child(
+            "web server",
+            [sys.executable, "-m", "maria_project.web", host, str(port)],
+            logs / "web.log",
+            env={**pool, "PYTHONPATH": str(settings.BASE_DIR)},
+        ),
+    ]
+
+
+def _heartbeat_is_late(seconds: int) -> bool:
+    try:
+        age = heartbeat_age()
+    except DatabaseError:
+        return False  # a database that is away is no reason to end the worker
+    finally:
+        connection.close()
+    return age is None or age > timedelta(seconds=seconds)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise CommandError(f"PORT is {text!r}: choose a number from 1 to 65535.")
+    return int(text)
+
+
+def _require_free(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommandError(
+                f"Cannot listen on {host}:{port} ({error.strerror}): stop what listens there, or "
+                f"choose another port, like PORT={port + 1} ./run"
+            ) from error

@@ -1,0 +1,56 @@
+"""A JSON parser for input from strangers: bounded, finite, and storable in both databases."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import IO, Any, NoReturn
+
+from django.conf import settings
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import JSONParser
+
+from maria_project.exceptions import BodyTooLarge
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class StrictJSONParser(JSONParser):
+    """Read one JSON object of at most DATA_UPLOAD_MAX_MEMORY_SIZE bytes.
+
+    Refuses, always as 400 or 413, what other parsers let through to fail
+    later: deep nesting, numbers beyond a float, NaN, NUL and lone surrogates
+    (neither database stores them), bytes that are no UTF-8.
+    """
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        body = stream.read(limit + 1)
+        if len(body) > limit:
+            raise BodyTooLarge
+        try:
+            text = body.decode()
+            values = json.loads(text, parse_float=_finite, parse_constant=_refuse)
+            if not isinstance(values, dict) or _UNSTORABLE.search(
+                json.dumps(values, ensure_ascii=False)
+            ):
+                raise ParseError
+        except (ValueError, RecursionError) as error:
+            raise ParseError from error
+        return values
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is beyond what a number can hold")
+    return number
+
+
+def _refuse(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no JSON")

@@ -1,0 +1,140 @@
+"""The one shape of every error: RFC 9457 problem documents.
+
+`type`, `title`, `status`, `detail`, `code`, `request_id`; for bad input also
+`errors` (field → list of code and sentence), and what an exception adds in
+its `extensions`.
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import (
+    BadRequest,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
+from django.views import defaults
+from drf_standardized_errors.formatter import ExceptionFormatter
+from drf_standardized_errors.handler import ExceptionHandler
+from drf_standardized_errors.types import ErrorResponse
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from audit_app import context
+from maria_project.exceptions import BodyIncomplete, BodyTooLarge
+
+CONTENT_TYPE = "application/problem+json"
+API_PREFIX = "/api/"
+URLS_PREFIX = "urn:maria:problem:"
+
+# Sentences for what the framework refuses; ours come with our exceptions.
+SENTENCES = {
+    "invalid_input": "Some of the input is not valid: see “errors”.",
+    "malformed_body": "The body cannot be read: send one well-formed document of the kind this endpoint takes.",
+    "not_authenticated": "Sign in to the admin first.",
+    "permission_denied": "You may not do this.",
+    "not_found": "There is nothing at this address. API paths end in a slash.",
+    "method_not_allowed": "This address does not take that method: see Allow.",
+    "not_acceptable": "This endpoint answers in JSON only.",
+    "unsupported_media_type": "This endpoint does not take that Content-Type.",
+    "internal_error": "Something went wrong on our side. Quote the request id to support.",
+}
+_FRAMEWORK_CODES = {
+    exceptions.ValidationError: "invalid_input",
+    exceptions.ParseError: "malformed_body",
+    exceptions.NotAuthenticated: "not_authenticated",
+    exceptions.AuthenticationFailed: "not_authenticated",
+    exceptions.PermissionDenied: "permission_denied",
+    exceptions.NotFound: "not_found",
+    exceptions.MethodNotAllowed: "method_not_allowed",
+    exceptions.NotAcceptable: "not_acceptable",
+    exceptions.UnsupportedMediaType: "unsupported_media_type",
+}
+
+
+def problem(status_code: int, code: str, detail: str, **extensions: Any) -> dict[str, Any]:
+    """Return a problem document."""
+    return {
+        "type": URLS_PREFIX + code,
+        "title": HTTPStatus(status_code).phrase,
+        "status": status_code,
+        "detail": detail,
+        "code": code,
+        "request_id": context.current().request_id,
+        **extensions,
+    }
+
+
+class ProblemFormatter(ExceptionFormatter):
+    """Write an exception as a problem document."""
+
+    def format_error_response(self, error_response: ErrorResponse) -> dict[str, Any]:
+        exc = self.exc
+        code = _FRAMEWORK_CODES.get(type(exc)) or str(exc.default_code)
+        if type(exc) is exceptions.APIException:
+            code = "internal_error"
+        extensions = dict(getattr(exc, "extensions", {}))
+        if isinstance(exc, exceptions.ValidationError):
+            extensions["errors"] = _by_field(error_response)
+        detail = SENTENCES.get(code) or str(exc.detail)
+        return problem(exc.status_code, code, detail, **extensions)
+
+
+class ProblemHandler(ExceptionHandler):
+    """Answer every exception of an API view with a problem document, also what DRF lets through."""
+
+    def convert_known_exceptions(self, exc: Exception) -> Exception:
+        match exc:
+            case RequestDataTooBig():
+                return BodyTooLarge()
+            case UnreadablePostError():
+                return BodyIncomplete()
+            case SuspiciousOperation() | BadRequest() | MultiPartParserError():
+                return exceptions.ParseError()
+        return super().convert_known_exceptions(exc)
+
+    def get_response(self, exc: exceptions.APIException, data: dict[str, Any]) -> Response:
+        response = super().get_response(exc, data)
+        response.content_type = CONTENT_TYPE
+        return response
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 400 for what fails before a view is found, like an unknown Host."""
+    if not request.path.startswith(API_PREFIX):
+        return defaults.bad_request(request, exception)
+    return _respond(400, "malformed_body")
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 404 for an unknown address, in the same bytes as for what belongs to somebody else."""
+    if not request.path.startswith(API_PREFIX):
+        return defaults.page_not_found(request, exception)
+    return _respond(404, "not_found")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer 500 for what fails outside a view, saying nothing but the request id."""
+    if not request.path.startswith(API_PREFIX):
+        return defaults.server_error(request)
+    return _respond(500, "internal_error")
+
+
+def _respond(status_code: int, code: str) -> JsonResponse:
+    return JsonResponse(
+        problem(status_code, code, SENTENCES[code]),
+        status=status_code,
+        content_type=CONTENT_TYPE,
+        json_dumps_params={"separators": (",", ":")},
+    )
+
+
+def _by_field(error_response: ErrorResponse) -> dict[str, list[dict[str, str]]]:
+    fields: dict[str, list[dict[str, str]]] = {}
+    for error in error_response.errors:
+        fields.setdefault(error.attr or "body", []).append(
+            {"code": error.code, "detail": error.detail}
+        )
+    return fields

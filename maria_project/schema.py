@@ -1,0 +1,95 @@
+"""How the OpenAPI schema tells of proofs, of the session header, and of problem documents."""
+
+from typing import Any, Literal
+
+from django.conf import settings
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from rest_framework import serializers
+
+from sessions_app.authentication import HEADER, ProvenSession
+
+
+class FieldErrorSerializer(serializers.Serializer[Any]):
+    """What is wrong with one field."""
+
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """An RFC 9457 problem document. `code` is for programs, `detail` for people."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    code = serializers.CharField()
+    request_id = serializers.CharField()
+
+
+class InvalidInputSerializer(ProblemSerializer):
+    """A problem document about bad input: `errors` lists what is wrong with each field."""
+
+    def get_fields(self) -> dict[str, Any]:
+        # A declared field named `errors` would hide the serializer's own property.
+        return {
+            **super().get_fields(),
+            "errors": serializers.DictField(child=FieldErrorSerializer(many=True), required=False),
+        }
+
+
+class SessionCookieScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """The visitor's cookie."""
+
+    target_class = "sessions_app.authentication.ProvenSession"
+    name = "sessionCookie"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "apiKey", "in": "cookie", "name": settings.VISITOR_COOKIE_NAME}
+
+
+class ExpiredSessionCookieScheme(SessionCookieScheme):  # type: ignore[no-untyped-call]
+    """The visitor's cookie, also of a session whose time has run out."""
+
+    target_class = "sessions_app.authentication.ProvenOrExpiredSession"
+    name = "expiredSessionCookie"
+
+
+class StaffCookieScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """The admin's log-in."""
+
+    target_class = "audit_app.views.StaffAuthentication"
+    name = "staffCookie"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}
+
+
+class ProblemAutoSchema(AutoSchema):
+    """Adds to every operation its refusals, and to changes the header that they need."""
+
+    def get_override_parameters(self) -> list[Any]:
+        needs_header = self.method in ("POST", "PATCH", "PUT", "DELETE") and any(
+            isinstance(proof, ProvenSession) for proof in self.view.get_authenticators()
+        )
+        header = OpenApiParameter(
+            HEADER,
+            location=OpenApiParameter.HEADER,
+            required=True,
+            description="The session's UUID. It can only cause refusal, never select a session.",
+        )
+        return [*super().get_override_parameters(), *([header] if needs_header else [])]
+
+    def _get_response_bodies(
+        self, direction: Literal["request", "response"] = "response"
+    ) -> dict[str, Any]:
+        bodies: dict[str, Any] = super()._get_response_bodies(direction)
+        bodies["default"] = self._get_response_for_code(  # type: ignore[no-untyped-call]
+            OpenApiResponse(InvalidInputSerializer, "A problem document (RFC 9457)."),
+            "default",
+            ["application/problem+json"],
+            direction,
+        )
+        return bodies

@@ -1,0 +1,318 @@
+"""Every setting, read once from the environment; README's table and .env.example list them.
+
+An empty environment is a working embedded system: SQLite, local disk, an
+in-process cache and the queue in the database. Production is what has a
+PUBLIC_URL that is not loopback.
+"""
+
+import logging
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import django_stubs_ext
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env
+
+from maria_project.environment import generated_secret, is_production, secret
+
+# Lets Django's classes be subscripted, as in ModelAdmin[UserSession].
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Env()
+env.read_env(os.environ.get("ENV_FILE", str(BASE_DIR / ".env")), recurse=False)
+
+# Deployment -----------------------------------------------------------------
+
+DATA_DIR = env.path("DATA_DIR", BASE_DIR / "var").absolute()
+DEBUG = env.bool("DEBUG", False)
+PUBLIC_URL = env.str("PUBLIC_URL", "").rstrip("/")
+PRODUCTION = is_production(PUBLIC_URL)
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
+
+SECRET_KEY = secret(env, "SECRET_KEY")
+if not SECRET_KEY:
+    if PRODUCTION:
+        raise ImproperlyConfigured(
+            "SECRET_KEY is missing. PUBLIC_URL names a real host, so set SECRET_KEY "
+            "or SECRET_KEY_FILE to 50 or more random characters."
+        )
+    SECRET_KEY = generated_secret(DATA_DIR / "secret_key")
+
+_public_host = urlsplit(PUBLIC_URL).hostname
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS",
+    [_public_host, "localhost", "127.0.0.1", "[::1]"]
+    if _public_host
+    else ["localhost", "127.0.0.1", "[::1]"],
+)
+ALLOWED_ORIGINS: list[str] = [
+    origin.rstrip("/") for origin in env.list("ALLOWED_ORIGINS", [PUBLIC_URL] if PUBLIC_URL else [])
+]
+
+# Application ----------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "maria_project.apps.MariaAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "csp",
+    "django_q",
+    "audit_app",
+    "sessions_app",
+    "uploads_app",
+    "maria_project.apps.MariaConfig",
+]
+
+MIDDLEWARE = [
+    "audit_app.middleware.RequestContextMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "maria_project.middleware.api_headers",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "maria_project.urls"
+WSGI_APPLICATION = "maria_project.wsgi.application"
+# API paths end in a slash; redirecting a POST to one would lose its body.
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "maria_project" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Database, cache, queue -----------------------------------------------------
+
+_SQLITE = f"{DATA_DIR}/db.sqlite3"
+DATABASE_URL = secret(env, "DATABASE_URL")
+DATABASES: dict[str, Any] = {
+    "default": env.dj_db_url("DATABASE_URL", DATABASE_URL)
+    if DATABASE_URL
+    else {"ENGINE": "django.db.backends.sqlite3", "NAME": _SQLITE}
+}
+_database = DATABASES["default"]
+if _database["ENGINE"] == "django.db.backends.sqlite3":
+    Path(_database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+    # FULL, so that an acknowledged write survives a power cut; IMMEDIATE, so
+    # that two writers wait for each other instead of failing.
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    }
+else:
+    _database.setdefault("OPTIONS", {})["connect_timeout"] = 5
+    # django-q2 forks its workers, and a pool does not survive a fork: the
+    # worker process must leave this off.
+    if env.bool("DATABASE_POOL", False):
+        _database["OPTIONS"]["pool"] = True
+    else:
+        _database.update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        # Rate-limit counters live here: fewer entries would forget busy clients.
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
+
+Q_CLUSTER: dict[str, Any] = {
+    "name": "maria",
+    "orm": "default",
+    "workers": env.int("WORKER_PROCESSES", 2),
+    "queue_limit": 10,
+    "poll": 1,
+    # A task ends itself before `timeout`; `retry` also counts waiting time.
+    "timeout": 300,
+    "retry": 900,
+    "max_attempts": 3,
+    "ack_failures": True,
+    "catch_up": False,
+    "save_limit": 1000,
+    "label": "Worker",
+}
+
+# Files ----------------------------------------------------------------------
+
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "uploads": {
+        "BACKEND": "uploads_app.storage.DiskStore",
+        "OPTIONS": {"location": DATA_DIR / "storage"},
+    },
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "maria_project" / "static"]
+MEDIA_ROOT = DATA_DIR / "media"
+# Static files are served from where they are installed: nothing to collect.
+WHITENOISE_USE_FINDERS = True
+
+# Sessions of visitors -------------------------------------------------------
+
+VISITOR_COOKIE_NAME = "__Host-maria_session" if PRODUCTION else "maria_session"
+SESSION_IDLE_LIMIT = env.timedelta("SESSION_IDLE_LIMIT", timedelta(days=7))
+SESSION_UNUSED_LIMIT = env.timedelta("SESSION_UNUSED_LIMIT", timedelta(hours=24))
+SESSION_ABSOLUTE_LIMIT = env.timedelta("SESSION_ABSOLUTE_LIMIT", timedelta(days=30))
+
+# Uploads and cleanup --------------------------------------------------------
+
+UPLOAD_TYPES: list[str] = [ext.lower().lstrip(".") for ext in env.list("UPLOAD_TYPES", ["pdf"])]
+UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", 5 * 1024 * 1024)
+UPLOAD_MAX_FILES = env.int("UPLOAD_MAX_FILES", 3)
+UPLOAD_MAX_TOTAL_BYTES = env.int("UPLOAD_MAX_TOTAL_BYTES", UPLOAD_MAX_FILES * UPLOAD_MAX_BYTES)
+UPLOAD_RETENTION = env.timedelta("UPLOAD_RETENTION", timedelta(days=7))
+UPLOAD_LEASE = env.timedelta("UPLOAD_LEASE", timedelta(minutes=15))
+CLEANUP_GRACE = env.timedelta("CLEANUP_GRACE", timedelta(minutes=30))
+
+FILE_UPLOAD_HANDLERS = [
+    "uploads_app.parsers.SizeLimitHandler",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+DATA_UPLOAD_MAX_NUMBER_FILES = 1
+
+# Limits, per client address or per session ----------------------------------
+
+RATE_LIMITS: dict[str, list[str]] = {
+    "create": env.list("RATE_LIMIT_CREATE", ["30/m", "600/h"]),
+    "validate": env.list("RATE_LIMIT_VALIDATE", ["60/m"]),
+    "failed_proof": env.list("RATE_LIMIT_FAILED_PROOF", ["60/m"]),
+    "session": env.list("RATE_LIMIT_SESSION", ["300/m"]),
+    "upload": env.list("RATE_LIMIT_UPLOAD", ["20/m"]),
+}
+
+# API ------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["maria_project.parsers.StrictJSONParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "maria_project.schema.ProblemAutoSchema",
+    "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
+}
+DRF_STANDARDIZED_ERRORS = {
+    "EXCEPTION_HANDLER_CLASS": "maria_project.problems.ProblemHandler",
+    "EXCEPTION_FORMATTER_CLASS": "maria_project.problems.ProblemFormatter",
+    "ENABLE_IN_DEBUG_FOR_UNHANDLED_EXCEPTIONS": True,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Maria sessions",
+    "DESCRIPTION": "Sessions, uploads and audit history of visitors who talk to Maria.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "SessionStatus": "sessions_app.models.Status",
+        "UploadStatus": "uploads_app.models.Status",
+    },
+}
+
+# Security -------------------------------------------------------------------
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+SESSION_COOKIE_NAME = "maria_staff"
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if PRODUCTION else 0
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "object-src": ["'none'"],
+    }
+}
+
+# Language and time ----------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+USE_TZ = True
+TIME_ZONE = env.str("TIME_ZONE", "UTC")
+
+# Logs: one JSON object a line -----------------------------------------------
+
+LOG_LEVEL = env.log_level("LOG_LEVEL", logging.INFO)
+LOG_FILE = env.str("LOG_FILE", "")
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"context": {"()": "maria_project.logs.ContextFilter"}},
+    "formatters": {
+        "json": {
+            "()": "maria_project.logs.RedactingJsonFormatter",
+            "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s",
+            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+        },
+    },
+    "handlers": {
+        "log": {
+            "filters": ["context"],
+            "formatter": "json",
+            # Watched, so that a rotated file is reopened by every process.
+            **(
+                {"class": "logging.handlers.WatchedFileHandler", "filename": LOG_FILE}
+                if LOG_FILE
+                else {"class": "logging.StreamHandler"}
+            ),
+        },
+    },
+    "root": {"handlers": ["log"], "level": LOG_LEVEL},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        "django.server": {"handlers": [], "propagate": True},
+        "django-q": {"handlers": [], "propagate": True},
+    },
+}

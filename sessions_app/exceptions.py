@@ -1,0 +1,119 @@
+"""What can go wrong with a session: status, code, and a sentence that says what to do.
+
+An exception with a `refusal` is recorded in the audit log when it is answered.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from rest_framework import status
+from rest_framework.exceptions import (
+    APIException,
+    AuthenticationFailed,
+    PermissionDenied,
+    Throttled,
+)
+
+from audit_app.events import RATE_LIMIT_EXCEEDED
+from audit_app.services import Refusal
+from sessions_app import events
+
+if TYPE_CHECKING:
+    from sessions_app.models import UserSession
+
+
+def refused(code: str, session: "UserSession | None" = None, reason: str | None = None) -> Refusal:
+    """Describe a refused proof for the audit log."""
+    return Refusal(
+        events.REFUSED,
+        kind=code,
+        session_uuid=session.uuid if session else None,
+        details={"code": code, "reason": reason},
+    )
+
+
+class UuidMalformed(APIException):
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "uuid_malformed"
+    default_detail = "That is no session UUID: write a version 4 UUID in lower case with hyphens."
+    refusal: Refusal | None = None
+
+
+class SessionRequired(AuthenticationFailed):
+    default_code = "session_required"
+    default_detail = "This request needs a session: create one with POST /api/v1/sessions/."
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refusal = refused(self.default_code)
+
+
+class SessionInvalid(AuthenticationFailed):
+    """The proof is of no live session.
+
+    For a session that is known, the answer also says why it is over, its
+    support code and what was lost; for an unknown token nothing more.
+    """
+
+    default_code = "session_invalid"
+    default_detail = (
+        "This session is over or unknown: create a new one with POST /api/v1/sessions/."
+    )
+
+    def __init__(
+        self, session: "UserSession | None" = None, lost: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__()
+        self.extensions: dict[str, Any] = {}
+        self.refusal = refused(self.default_code)
+        if session is not None:
+            self.refusal = refused(self.default_code, session, str(session.status))
+            self.extensions = {
+                "reason": session.status,
+                "support_code": session.support_code,
+                "lost": lost or {},
+            }
+
+
+class SessionMismatch(AuthenticationFailed):
+    """The proof is good, but `X-Session-UUID` names another session."""
+
+    default_code = "session_mismatch"
+    default_detail = (
+        "X-Session-UUID names another session than the one this browser has proven: "
+        "read GET /api/v1/sessions/current/ without the header and store that UUID."
+    )
+
+    def __init__(self, session: "UserSession") -> None:
+        super().__init__()
+        self.extensions = {"support_code": session.support_code}
+        self.refusal = refused(self.default_code, session)
+
+
+class SessionHeaderRequired(PermissionDenied):
+    default_code = "session_header_required"
+    default_detail = "Send the session's UUID in the X-Session-UUID header with every change."
+
+
+class OriginNotAllowed(PermissionDenied):
+    default_code = "origin_not_allowed"
+    default_detail = "Pages of this origin may not use the API: its operator can allow them."
+
+
+class RateLimited(Throttled):
+    """More requests than the limit `policy` allows; the next is welcome in `wait` seconds."""
+
+    default_code = "rate_limited"
+    default_detail = "Too many requests: wait as long as Retry-After says, then try again."
+    extra_detail_singular = extra_detail_plural = ""
+
+    def __init__(self, policy: str, wait: int) -> None:
+        super().__init__(wait)
+        self.refusal = Refusal(RATE_LIMIT_EXCEEDED, kind=policy, details={"limit": policy})
+
+
+class SessionNotActive(APIException):
+    """Staff tried to act on a session that is already over."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "session_not_active"
+    default_detail = "This session is already over, so there is nothing to revoke."

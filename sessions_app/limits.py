@@ -1,0 +1,97 @@
+"""Rate limits: how often one client or one session may ask.
+
+django-ratelimit counts; this module gives it our own key (its own cannot read
+a proxy's header, nor cut IPv6 to /64), answers 429 with `Retry-After`, and
+keeps what was counted for the `RateLimit` headers
+(draft-ietf-httpapi-ratelimit-headers). Windows are fixed, so that up to twice
+a limit can pass across a window's edge.
+"""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+from django_ratelimit.core import get_usage
+
+from audit_app import context
+from sessions_app.exceptions import RateLimited
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How far one limit is used: `count` of `limit` in a window that ends in `seconds_left`."""
+
+    policy: str
+    count: int
+    limit: int
+    window: int
+    seconds_left: int
+
+
+def enforce(request: HttpRequest, name: str, key: str) -> None:
+    """Count one request against each rate of the limit `name`; raises RateLimited over it."""
+    for rate in settings.RATE_LIMITS[name]:
+        usage = _usage(request, name, key, rate, increment=True)
+        _remember(request, usage)
+        if usage.count > usage.limit:
+            raise RateLimited(usage.policy, usage.seconds_left)
+
+
+def check_failed_proofs(request: HttpRequest) -> None:
+    """Raise RateLimited if this client has sent too many bad proofs; counts nothing."""
+    for rate in settings.RATE_LIMITS["failed_proof"]:
+        usage = _usage(request, "failed_proof", context.current().client, rate, increment=False)
+        if usage.count >= usage.limit:
+            _remember(request, usage)
+            raise RateLimited(usage.policy, usage.seconds_left)
+
+
+def count_failed_proof(request: HttpRequest) -> None:
+    """Count one bad proof of this client."""
+    for rate in settings.RATE_LIMITS["failed_proof"]:
+        _usage(request, "failed_proof", context.current().client, rate, increment=True)
+
+
+def add_headers(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Tell the client how far the limits that were counted for this request are used."""
+    usages: list[Usage] = getattr(request, "rate_usages", [])
+    if usages:
+        response["RateLimit-Policy"] = ", ".join(
+            f'"{usage.policy}";q={usage.limit};w={usage.window}' for usage in usages
+        )
+        response["RateLimit"] = ", ".join(
+            f'"{usage.policy}";r={max(0, usage.limit - usage.count)};t={usage.seconds_left}'
+            for usage in usages
+        )
+
+
+def _usage(request: HttpRequest, name: str, key: str, rate: str, *, increment: bool) -> Usage:
+    counted = get_usage(
+        request, group=f"maria.{name}", key=lambda *_: key, rate=rate, increment=increment
+    )
+    window = window_seconds(rate)
+    return Usage(
+        policy=f"{name}-{window}s",
+        count=counted["count"],
+        limit=counted["limit"],
+        window=window,
+        # The counter's own figure reaches 0 in a window's last second.
+        seconds_left=max(1, counted["time_left"]),
+    )
+
+
+def _remember(request: HttpRequest, usage: Usage) -> None:
+    request.__dict__.setdefault("rate_usages", []).append(usage)
+
+
+def window_seconds(rate: str) -> int:
+    """Return the window of a rate like `30/m` or `600/h` in seconds; ValueError if it is none."""
+    count, _, period = rate.partition("/")
+    if not count.isdigit() or period not in _PERIODS:
+        raise ValueError(
+            f"{rate!r} is not a rate: write a number, a slash and s, m, h or d, like 30/m"
+        )
+    return _PERIODS[period]
+
+
+_PERIODS = {"s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60}

@@ -1,0 +1,62 @@
+"""Session UUIDs in their one spelling, and support codes that can be read aloud."""
+
+import re
+import secrets
+import uuid
+
+from stdnum.iso7064 import mod_37_36
+
+from sessions_app.exceptions import UuidMalformed
+
+# RFC 9562 version 4, variant 10, lower case, hyphens where they belong.
+UUID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+_UUID = re.compile(UUID_PATTERN)
+
+# Crockford base32: no I, L, O or U, so that nothing is misheard as a digit.
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_MISHEARD = str.maketrans("OIL", "011")
+
+
+def generate_uuid() -> uuid.UUID:
+    """Return a new random (version 4) session UUID."""
+    return uuid.uuid4()
+
+
+def parse_uuid(text: str) -> uuid.UUID:
+    """Read a UUID in its one allowed spelling; raises UuidMalformed for every other.
+
+    `uuid.UUID()` alone also takes braces, `urn:uuid:`, upper case, misplaced
+    hyphens and full-width digits.
+    """
+    if not _UUID.fullmatch(text):
+        raise UuidMalformed
+    return uuid.UUID(text)
+
+
+def generate_support_code() -> str:
+    """Return a new code like `MAR-7F3-K2Q-X9H`: eight random symbols and an ISO 7064 check symbol.
+
+    MOD 37,36 may ask for a check symbol that Crockford leaves out; then the
+    symbols are drawn again.
+    """
+    while True:
+        symbols = "".join(secrets.choice(CROCKFORD) for _ in range(8))
+        check = mod_37_36.calc_check_digit(symbols)
+        if check in CROCKFORD:
+            return _spell(symbols + check)
+
+
+def parse_support_code(text: str) -> str | None:
+    """Return the code in its one spelling, or None if `text` is no code or its check symbol is wrong.
+
+    Case, hyphens and spaces do not matter, nor does the prefix; O is read as
+    0, I and L as 1.
+    """
+    symbols = re.sub("[^0-9A-Z]", "", text.upper()).removeprefix("MAR").translate(_MISHEARD)
+    if len(symbols) != 9 or not set(symbols) <= set(CROCKFORD) or not mod_37_36.is_valid(symbols):
+        return None
+    return _spell(symbols)
+
+
+def _spell(symbols: str) -> str:
+    return f"MAR-{symbols[:3]}-{symbols[3:6]}-{symbols[6:]}"

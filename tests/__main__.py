@@ -1,0 +1,86 @@
+"""`python -m tests [check|soak] [pytest arguments]`: what ./test runs.
+
+check   every static check, then the fast tests on SQLite
+(none)  every static check, then all tests on SQLite, then again on PostgreSQL
+soak    all tests on both databases, with the campaigns at full counts
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests import postgres
+
+PYTHON = sys.executable
+BIN = Path(PYTHON).parent
+ROOT = Path(__file__).resolve().parent.parent
+STATIC_CHECKS: dict[str, Sequence[str | Path]] = {
+    "format": [BIN / "ruff", "format", "--check", "."],
+    "lint": [BIN / "ruff", "check", "."],
+    "types": [BIN / "mypy"],
+    "layers": [BIN / "lint-imports"],
+    "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
+    "settings": [PYTHON, "manage.py", "check"],
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run what the arguments ask for; return the exit code of the first thing that fails."""
+    mode = arguments[0] if arguments and arguments[0] in ("check", "soak") else ""
+    extra = list(arguments[1:] if mode else arguments)
+    with tempfile.TemporaryDirectory(prefix="maria-check-") as data:
+        plain = {"DATA_DIR": data, "ENV_FILE": os.devnull}
+        for title, command in STATIC_CHECKS.items():
+            if code := _run(title, command, plain):
+                return code
+        if code := _check_schema(Path(data), plain):
+            return code
+    if mode == "check":
+        return _pytest("fast tests, SQLite", ["-m", "not slow", *extra], {})
+    soak = {"SOAK": "1"} if mode == "soak" else {}
+    return _pytest("tests, SQLite", extra, soak) or _on_postgres(extra, soak)
+
+
+def _on_postgres(extra: Sequence[str], env: Mapping[str, str]) -> int:
+    if postgres.find_programs() is None:
+        print(f"\nSKIPPED: the tests on PostgreSQL. To run them: {postgres.INSTALL_HINT}")
+        return 1 if os.environ.get("CI") else 0
+    with postgres.running() as url:
+        return _pytest(
+            "tests, PostgreSQL", ["-m", "not once", *extra], {**env, "DATABASE_URL": url}
+        )
+
+
+def _check_schema(folder: Path, env: Mapping[str, str]) -> int:
+    fresh = folder / "openapi.yaml"
+    command: list[str | Path] = [
+        PYTHON,
+        "manage.py",
+        "spectacular",
+        "--validate",
+        "--fail-on-warn",
+        "--file",
+        fresh,
+    ]
+    if code := _run("schema", command, env):
+        return code
+    if fresh.read_text() != (ROOT / "docs" / "openapi.yaml").read_text():
+        print("docs/openapi.yaml is not what the code says: run `make schema` and read the change.")
+        return 1
+    return 0
+
+
+def _pytest(title: str, arguments: Sequence[str], env: Mapping[str, str]) -> int:
+    return _run(title, [PYTHON, "-m", "pytest", "-q", "-n", "2", *arguments], env)
+
+
+def _run(title: str, command: Sequence[str | Path], env: Mapping[str, str]) -> int:
+    print(f"\n== {title}", flush=True)
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,87 @@
+"""Fixtures of all tests: a store and a cache of one's own, and a log that can be flushed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+
+from audit_app import triggers
+from tests.helpers import Visitor, started
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(request: pytest.FixtureRequest) -> None:
+    """Test SQLite on a file, as it is used: in memory it has other locks, and no WAL."""
+    from django.conf import settings
+
+    if connection.vendor == "sqlite":
+        worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
+        connection.settings_dict["TEST"]["NAME"] = settings.DATA_DIR / f"test-{worker}.sqlite3"
+    else:
+        request.getfixturevalue("django_db_modify_db_settings_parallel_suffix")
+
+
+@pytest.fixture(autouse=True)
+def own_store(tmp_path: Path, settings: Any) -> Path:
+    """Give each test an empty store."""
+    root = tmp_path / "storage"
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "uploads": {**settings.STORAGES["uploads"], "OPTIONS": {"location": root}},
+    }
+    return root
+
+
+@pytest.fixture(autouse=True)
+def empty_cache() -> Iterator[None]:
+    """Let no rate limit of one test reach another."""
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def committed(transactional_db: None) -> Iterator[None]:
+    """Let the test commit for real, for threads and other processes.
+
+    Afterwards the tables are flushed, which the audit log's triggers refuse:
+    so here, and only here, they are lifted; migrate's signal installs them again.
+    """
+    yield
+    lift_triggers()
+
+
+def lift_triggers() -> None:
+    """Drop the triggers that keep the audit log append-only."""
+    with connection.cursor() as cursor:
+        for name, definition in triggers.wanted(connection.vendor).items():
+            table = triggers.PERSONAL if triggers.PERSONAL in definition else triggers.LOG
+            on = f" ON {table}" if connection.vendor == "postgresql" else ""
+            cursor.execute(f"DROP TRIGGER IF EXISTS {name}{on}")
+
+
+@pytest.fixture
+def visitor(db: None) -> Visitor:
+    """A visitor whose session has begun."""
+    return started()
+
+
+@pytest.fixture
+def make_staff(db: None) -> Any:
+    """Return a function that makes a staff user of a group and signs them in."""
+
+    def make(group: str = "", **extra: Any) -> Client:
+        user = User.objects.create_user(f"staff-{User.objects.count()}", is_staff=True, **extra)
+        if group:
+            user.groups.add(Group.objects.get(name=group))
+        client = Client()
+        client.force_login(user)
+        client.user = user  # type: ignore[attr-defined]
+        return client
+
+    return make

@@ -1,0 +1,184 @@
+"""What tests are written with: a visitor at the API's door, real PDFs, and a look at the log."""
+
+import io
+import os
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.core.files.storage import storages
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.db.models import F
+from django.test import Client
+from pypdf import PdfWriter
+
+from audit_app.models import AuditLog
+from sessions_app.models import UserSession
+from uploads_app.models import UploadedFile
+
+SOAK = bool(os.environ.get("SOAK"))
+
+
+def pdf(text: str = "hello", size: int = 0) -> bytes:
+    """Return a real one-page PDF; `text` makes it differ, `size` pads it to that many bytes."""
+    writer = PdfWriter()
+    writer.add_blank_page(200, 200)
+    writer.add_metadata({"/Title": text})
+    out = io.BytesIO()
+    writer.write(out)
+    body = out.getvalue()
+    return body + b"\n" * max(0, size - len(body))
+
+
+class Visitor(Client):
+    """A browser with its cookie jar, and the UUID that its page keeps in localStorage."""
+
+    uuid = ""
+
+    def start(self, **extra: Any) -> Any:
+        """POST sessions/ and remember the UUID."""
+        response = self.post("/api/v1/sessions/", {}, content_type="application/json", **extra)
+        self.uuid = response.json().get("uuid", self.uuid)
+        return response
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """The header that changes need, as an argument of this client's methods."""
+        return {"headers": {"X-Session-UUID": self.uuid}}
+
+    def upload(self, body: bytes | None = None, name: str = "report.pdf", **extra: Any) -> Any:
+        """POST uploads/ with one file."""
+        content = SimpleUploadedFile(name, pdf() if body is None else body)
+        return self.post("/api/v1/uploads/", {"file": content}, **{**self.named, **extra})
+
+    def download(self, upload_id: str) -> bytes:
+        """GET uploads/{id}/download/ and return its bytes."""
+        response = self.get(f"/api/v1/uploads/{upload_id}/download/")
+        assert response.status_code == 200, response.content
+        return b"".join(response.streaming_content)  # type: ignore[attr-defined]
+
+    def delete_upload(self, upload_id: str) -> Any:
+        """DELETE uploads/{id}/."""
+        return self.delete(f"/api/v1/uploads/{upload_id}/", **self.named)
+
+    def current(self, **extra: Any) -> Any:
+        """GET sessions/current/."""
+        return self.get("/api/v1/sessions/current/", **extra)
+
+    def reset(self, **body: Any) -> Any:
+        """POST sessions/current/reset/; on success remember the successor's UUID."""
+        response = self.post(
+            "/api/v1/sessions/current/reset/", body, content_type="application/json", **self.named
+        )
+        self.uuid = response.json().get("uuid", self.uuid)
+        return response
+
+    def end(self) -> Any:
+        """DELETE sessions/current/."""
+        return self.delete("/api/v1/sessions/current/", **self.named)
+
+    @property
+    def row(self) -> UserSession:
+        """The row of this visitor's session."""
+        return UserSession.objects.get(pk=self.uuid)
+
+    @property
+    def token(self) -> str:
+        """The token in the cookie jar."""
+        return self.cookies["maria_session"].value
+
+
+def started() -> Visitor:
+    """Return a visitor whose session has begun."""
+    visitor = Visitor()
+    assert visitor.start().status_code == 201
+    return visitor
+
+
+def uploaded(visitor: Visitor, body: bytes | None = None, name: str = "report.pdf") -> UploadedFile:
+    """Upload a file through the API and return its row."""
+    response = visitor.upload(body, name)
+    assert response.status_code == 201, response.content
+    return UploadedFile.objects.get(pk=response.json()["id"])
+
+
+def events(about: str | uuid.UUID | None = None) -> list[str]:
+    """Return the types of all audit events in the order of writing, or of one session's."""
+    rows = AuditLog.objects.order_by("id")
+    if about is not None:
+        rows = rows.filter(session_uuid=about)
+    return list(rows.values_list("event_type", flat=True))
+
+
+def code(response: Any) -> str:
+    """Return the code of a problem document, after checking that it is a whole one."""
+    assert response["Content-Type"] == "application/problem+json", response.content
+    document = response.json()
+    assert {"type", "title", "status", "detail", "code", "request_id"} <= document.keys()
+    assert document["status"] == response.status_code
+    assert document["request_id"] == response["X-Request-ID"]
+    found: str = document["code"]
+    return found
+
+
+def age_session(session: UserSession, by: timedelta) -> None:
+    """Set a session's times back, as if `by` had passed."""
+    UserSession.objects.filter(pk=session.pk).update(
+        **{
+            name: F(name) - by
+            for name in ("created_at", "last_seen_at", "used_at", "expires_at", "ended_at")
+        }
+    )
+
+
+def age_upload(upload: UploadedFile, by: timedelta) -> None:
+    """Set a file's times back, in its row and on disk."""
+    UploadedFile.objects.filter(pk=upload.pk).update(
+        **{name: F(name) - by for name in ("created_at", "stored_at", "lease_expires_at")}
+    )
+    path = store_root() / upload.key
+    if path.exists():
+        age_path(path, by)
+
+
+def age_path(path: Path, by: timedelta) -> None:
+    """Set a file's modification time back."""
+    then = path.stat().st_mtime - by.total_seconds()
+    os.utime(path, (then, then))
+
+
+def store_root() -> Path:
+    """Return the folder of the disk store that the test uses."""
+    return Path(storages["uploads"].path(""))
+
+
+def stored_keys() -> set[str]:
+    """Return the keys of all objects in the store, temporary files included."""
+    root = store_root()
+    return {p.relative_to(root).as_posix() for p in root.glob("uploads/**/*") if p.is_file()}
+
+
+def plant(key: str, body: bytes = b"%PDF-1.4 planted", age: timedelta = timedelta(0)) -> Path:
+    """Put an object into the store behind the product's back."""
+    path = store_root() / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(body)
+    age_path(path, age)
+    return path
+
+
+def at_once(count: int, work: Callable[[int], Any], threads: int = 0) -> list[Any]:
+    """Run `work(0)` … `work(count - 1)` in threads with database connections of their own."""
+
+    def with_own_connection(number: int) -> Any:
+        try:
+            return work(number)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(threads or count) as pool:
+        return list(pool.map(with_own_connection, range(count)))

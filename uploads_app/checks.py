@@ -1,0 +1,56 @@
+"""Start-up checks of the upload and cleanup settings."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from uploads_app.inspection import KNOWN_TYPES
+
+
+@register()
+def check_types(**_: Any) -> list[CheckMessage]:
+    """Only types whose first bytes tell them apart can be checked, so only those can be allowed."""
+    unknown = sorted(set(settings.UPLOAD_TYPES) - KNOWN_TYPES.keys())
+    if settings.UPLOAD_TYPES and not unknown:
+        return []
+    return [
+        Error(
+            f"UPLOAD_TYPES names no type this product can recognise: {', '.join(unknown) or 'it is empty'}.",
+            hint=f"Choose from {', '.join(KNOWN_TYPES)}.",
+            id="uploads_app.E001",
+        )
+    ]
+
+
+@register()
+def check_limits(**_: Any) -> list[CheckMessage]:
+    """Limits below one would refuse every file."""
+    if min(settings.UPLOAD_MAX_BYTES, settings.UPLOAD_MAX_FILES) > 0 and (
+        settings.UPLOAD_MAX_TOTAL_BYTES >= settings.UPLOAD_MAX_BYTES
+    ):
+        return []
+    return [
+        Error(
+            "The upload limits contradict each other.",
+            hint="Set UPLOAD_MAX_FILES ≥ 1 and 1 ≤ UPLOAD_MAX_BYTES ≤ UPLOAD_MAX_TOTAL_BYTES.",
+            id="uploads_app.E002",
+        )
+    ]
+
+
+@register()
+def check_ages(**_: Any) -> list[CheckMessage]:
+    """The grace must outlast a lease, or the cleanup would judge an upload that is under way."""
+    if timedelta(0) < settings.UPLOAD_LEASE <= settings.CLEANUP_GRACE and (
+        timedelta(0) <= settings.UPLOAD_RETENTION
+    ):
+        return []
+    return [
+        Error(
+            "The ages by which files are removed contradict each other.",
+            hint="Set 0 < UPLOAD_LEASE ≤ CLEANUP_GRACE, and UPLOAD_RETENTION to 0 or more.",
+            id="uploads_app.E003",
+        )
+    ]

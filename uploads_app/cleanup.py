@@ -1,0 +1,250 @@
+"""The cleanup of orphaned files: one function behind the command and the schedule.
+
+It looks before it acts: the whole survey comes first, and whatever is wrong
+with it stops the run before a single removal. It removes what a row says
+should be gone; what only the store knows of is reported.
+"""
+
+import logging
+import secrets
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+
+from audit_app import context
+from audit_app.services import record
+from sessions_app.models import UserSession
+from uploads_app import events, marker, services, survey
+from uploads_app.models import CleanupRun, RunStatus, UploadedFile
+from uploads_app.storage import ListingIncomplete, ObjectStore, object_store
+from uploads_app.survey import REMOVED, UNEXPECTED, Finding, Kind
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_LIMIT = 10_000
+CLOCK_TOLERANCE = timedelta(minutes=5)
+UNEXPECTED_FLOOR = 100
+UNEXPECTED_SHARE = 0.05
+SAMPLE_SIZE = 200
+_RENEW_EVERY = 100
+
+
+class Stop(Exception):
+    """Something is wrong, so nothing may be removed: `code` for machines, the sentence for people."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run goes: objects younger than `grace` stay, at most `limit` removals, in at most `seconds`."""
+
+    grace: timedelta
+    limit: int = DEFAULT_LIMIT
+    dry_run: bool = False
+    seconds: float = float("inf")
+
+
+def cleanup_orphans(options: Options) -> tuple[CleanupRun, list[Finding]]:
+    """Remove what should be gone; return the run's record and what it found.
+
+    A dry run finds exactly what the same run without it would act on, and
+    leaves nothing behind but its CleanupRun. What a deployment can have wrong
+    raises nothing: the run then says `stopped`, with a code and a sentence.
+    """
+    run = CleanupRun(
+        dry_run=options.dry_run,
+        actor=context.current().actor,
+        grace=options.grace,
+        limit=options.limit,
+    )
+    findings: list[Finding] = []
+    try:
+        _refuse_standby()
+        if not options.dry_run:
+            marker.claim_store()
+        marker.compare()
+        if options.dry_run:
+            _look(run, options, findings)
+            _finish(run, findings)
+        else:
+            _run_alone(run, options, findings)
+    except Stop as stop:
+        _stop(run, stop.code, str(stop))
+    except marker.MarkerDiffers as differs:
+        _stop(run, differs.code, str(differs))
+    except ListingIncomplete as error:
+        _stop(run, "listing_incomplete", f"The store could not be listed to its end: {error}.")
+    except OSError as error:
+        _stop(run, "storage_unavailable", f"The store does not answer: {error}.")
+    except DatabaseError as error:
+        _stop(run, "database_unavailable", f"The database does not answer: {error}.")
+    return run, findings
+
+
+def _run_alone(run: CleanupRun, options: Options, findings: list[Finding]) -> None:
+    """Look and act under the lease, so that no two runs act at once."""
+    deadline = time.monotonic() + options.seconds
+    holder = secrets.token_hex(16)
+    if not marker.take_lease(holder):
+        run.status = RunStatus.SKIPPED
+        return
+    try:
+        run.save()
+        _look(run, options, findings)
+        run.generation = marker.count_up()
+        _act(run, findings, holder, deadline)
+        _finish(run, findings)
+    finally:
+        marker.release_lease(holder)
+
+
+def _look(run: CleanupRun, options: Options, findings: list[Finding]) -> None:
+    """Find everything, or raise Stop; nothing is changed."""
+    store = object_store()
+    now = _agreed_time(store)
+    seen = survey.Seen()
+    findings.extend(survey.removable_rows(settings.UPLOAD_RETENTION, options.limit))
+    findings.extend(survey.reconcile(store, now - options.grace, seen))
+    findings.extend(survey.temporary_files(store, now - options.grace))
+    run.objects_seen, run.rows_seen = seen.objects, seen.rows
+    if seen.objects and not UserSession.objects.exists():
+        raise Stop(
+            "no_sessions", "There are files but no sessions at all: is it the right database?"
+        )
+    unexpected = sum(finding.kind in UNEXPECTED for finding in findings)
+    allowed = max(UNEXPECTED_FLOOR, UNEXPECTED_SHARE * max(seen.objects, seen.rows))
+    if unexpected > allowed:
+        raise Stop(
+            "too_many_unexpected",
+            f"{unexpected} files are on one side only, and at most {allowed:.0f} are plausible: "
+            "is all of the store there, and is it the right database?",
+        )
+
+
+def _act(run: CleanupRun, findings: list[Finding], holder: str, deadline: float) -> None:
+    """Act on each finding by itself; what fails is counted and left to the next run."""
+    for number, finding in enumerate(findings):
+        if run.removed >= run.limit or time.monotonic() > deadline:
+            return
+        if number % _RENEW_EVERY == 0 and not marker.renew_lease(holder):
+            raise Stop("lease_lost", "Another run took over, because this one was too slow.")
+        try:
+            acted = _apply(finding)
+        except OSError:
+            logger.exception("cleanup could not finish %s", finding.key)
+            run.errors += 1
+        else:
+            if acted and finding.kind in REMOVED:
+                run.removed += 1
+                run.bytes_removed += finding.size
+
+
+def _apply(finding: Finding) -> bool:
+    """Do what one finding asks for, if it still holds."""
+    upload = finding.upload
+    match finding.kind, upload:
+        case Kind.LAPSED, UploadedFile():
+            lapsed = services.lapse_upload(upload=upload, reason="lease")
+            if lapsed:
+                object_store().delete(upload.key)
+            return lapsed
+        case Kind.UNFINISHED, UploadedFile():
+            return services.finish_deletion(upload=upload)
+        case Kind.PAST_RETENTION, UploadedFile():
+            due = UploadedFile.objects.past_retention(settings.UPLOAD_RETENTION)
+            return services.begin_deletion(
+                upload=upload, among=due, reason="retention"
+            ) and services.finish_deletion(upload=upload)
+        case Kind.LATE, UploadedFile():
+            services.purge_object(
+                key=finding.key, session_uuid=upload.session_id, reason=f"file_{upload.status}"
+            )
+            return True
+        case Kind.TEMPORARY, _:
+            object_store().delete_temporary(finding.key)
+            return True
+        case Kind.MISSING, UploadedFile():
+            return services.mark_missing(upload=upload)
+        case Kind.FOUND, UploadedFile():
+            return services.mark_found(upload=upload)
+        case _:
+            return False
+
+
+def _refuse_standby() -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_is_in_recovery()")
+            if cursor.fetchone() == (True,):
+                raise Stop("database_standby", "The database is a standby, which may lag behind.")
+
+
+def _agreed_time(store: ObjectStore) -> datetime:
+    """Return the database's time; raise Stop if the store's differs too much to compare ages."""
+    now = _database_now()
+    difference = abs(store.clock() - now)
+    if difference > CLOCK_TOLERANCE:
+        raise Stop(
+            "clocks_differ",
+            f"The clocks of store and database differ by {difference}: no age can be trusted.",
+        )
+    return now
+
+
+def _database_now() -> datetime:
+    if connection.vendor != "postgresql":
+        return timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+        return now
+
+
+def _finish(run: CleanupRun, findings: list[Finding]) -> None:
+    counts = Counter(finding.kind for finding in findings)
+    run.status = RunStatus.COMPLETED
+    run.finished_at = timezone.now()
+    run.findings = {kind.value: counts[kind] for kind in Kind if counts[kind]}
+    run.sample = [
+        {"kind": finding.kind.value, "key": finding.key, "size": finding.size}
+        for finding in findings[:SAMPLE_SIZE]
+    ]
+    with transaction.atomic():
+        run.save()
+        if not run.dry_run:
+            record(
+                events.CLEANUP_COMPLETED,
+                target=f"cleanup_run:{run.pk}",
+                run=run.pk,
+                removed=run.removed,
+                missing=counts[Kind.MISSING],
+                orphans=counts[Kind.ORPHAN],
+                errors=run.errors,
+            )
+
+
+def _stop(run: CleanupRun, code: str, sentence: str) -> None:
+    """Write down why the run stopped, where the database allows it."""
+    run.status, run.stop_code, run.stop_sentence = RunStatus.STOPPED, code, sentence
+    run.finished_at = timezone.now()
+    logger.error("cleanup stopped: %s", sentence, extra={"code": code})
+    try:
+        with transaction.atomic():
+            run.save()
+            if not run.dry_run:
+                record(
+                    events.CLEANUP_STOPPED,
+                    target=f"cleanup_run:{run.pk}",
+                    run=run.pk,
+                    code=code,
+                )
+    except DatabaseError:
+        logger.exception("the stopped run could not be written down")

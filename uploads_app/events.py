@@ -1,0 +1,48 @@
+"""The audit events of files and of the cleanup."""
+
+from audit_app.events import register
+from audit_app.models import Outcome
+
+STORED = register("upload.stored", "A file was stored whole.", "size", "sha256", "content_type")
+REJECTED = register(
+    "upload.rejected",
+    "A file was refused for its type or size.",
+    "code",
+    "repeated",
+    outcome=Outcome.DENIED,
+)
+QUOTA_EXCEEDED = register(
+    "upload.quota_exceeded",
+    "A session asked for more files or bytes than it may hold.",
+    "max_files",
+    "max_total_bytes",
+    "repeated",
+    outcome=Outcome.DENIED,
+)
+DELETED = register(
+    "upload.deleted",
+    "A file's bytes were removed: by its visitor, or because its retention was over.",
+    "reason",
+    "size",
+    "sha256",
+)
+LAPSED = register(
+    "upload.lapsed", "An upload never finished: its lease ran out, or storage failed.", "reason"
+)
+MISSING = register(
+    "upload.missing", "A stored file's object is gone from storage.", "size", "sha256"
+)
+FOUND = register("upload.found", "A missing file's object is back in storage.", "size", "sha256")
+OBJECT_PURGED = register(
+    "object.purged", "The cleanup removed an object that arrived after its file was gone.", "reason"
+)
+CLEANUP_COMPLETED = register(
+    "cleanup.completed", "A cleanup run ended.", "run", "removed", "missing", "orphans", "errors"
+)
+CLEANUP_STOPPED = register(
+    "cleanup.stopped",
+    "A cleanup run removed nothing, because something was wrong.",
+    "run",
+    "code",
+    outcome=Outcome.ERROR,
+)

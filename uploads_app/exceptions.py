@@ -1,0 +1,112 @@
+"""What can go wrong with a file: status, code, and a sentence that says what to do.
+
+An exception with a `refusal` is recorded in the audit log when it is answered.
+"""
+
+from django.conf import settings
+from django.template.defaultfilters import filesizeformat
+from rest_framework import status
+from rest_framework.exceptions import APIException
+
+from audit_app.services import Personal, Refusal
+from sessions_app.models import UserSession
+from uploads_app import events
+
+
+class FileMissing(APIException):
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "file_missing"
+    default_detail = (
+        "No file arrived: send one in the multipart field “file”, with a readable name."
+    )
+
+
+class FileEmpty(APIException):
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "file_empty"
+    default_detail = "That file is empty. Was it still being written when you chose it?"
+
+
+class LengthRequired(APIException):
+    status_code = status.HTTP_411_LENGTH_REQUIRED
+    default_code = "length_required"
+    default_detail = "Send a Content-Length: chunked uploads are not supported."
+
+
+class FileTooLarge(APIException):
+    """More bytes than one file may have."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "file_too_large"
+    refusal: Refusal | None = None
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"That file is too large: at most {filesizeformat(settings.UPLOAD_MAX_BYTES)} "
+            "can be sent."
+        )
+        self.extensions = {"max_file_bytes": settings.UPLOAD_MAX_BYTES}
+
+
+class TypeNotAllowed(APIException):
+    """The file's bytes and name do not agree on an allowed type."""
+
+    status_code = status.HTTP_415_UNSUPPORTED_MEDIA_TYPE
+    default_code = "type_not_allowed"
+    refusal: Refusal | None = None
+
+    def __init__(self) -> None:
+        allowed = ", ".join(extension.upper() for extension in settings.UPLOAD_TYPES)
+        super().__init__(
+            f"That file cannot be taken: its content and its name must both be {allowed}."
+        )
+        self.extensions = {"types": settings.UPLOAD_TYPES}
+
+
+class QuotaExceeded(APIException):
+    """The session holds as many files or bytes as it may."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "quota_exceeded"
+
+    def __init__(self, session: UserSession) -> None:
+        super().__init__(
+            f"A session holds at most {settings.UPLOAD_MAX_FILES} files and "
+            f"{filesizeformat(settings.UPLOAD_MAX_TOTAL_BYTES)}: delete a file first."
+        )
+        self.refusal = Refusal(
+            events.QUOTA_EXCEEDED,
+            session_uuid=session.uuid,
+            details={
+                "max_files": settings.UPLOAD_MAX_FILES,
+                "max_total_bytes": settings.UPLOAD_MAX_TOTAL_BYTES,
+            },
+        )
+
+
+class StorageUnavailable(APIException):
+    """Storage did not take or give the bytes; nothing was stored."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "storage_unavailable"
+    default_detail = "The file could not be stored just now and nothing was kept: try again soon."
+    wait = 30
+
+
+class ObjectMissing(APIException):
+    """The file's row is there but its bytes are gone."""
+
+    status_code = status.HTTP_404_NOT_FOUND
+    default_code = "object_missing"
+    default_detail = "This file's content cannot be found. Support can look into it."
+
+
+def rejection(error: FileTooLarge | TypeNotAllowed, session: UserSession, name: str) -> Refusal:
+    """Describe a file that was refused for its type or size, for the audit log."""
+    return Refusal(
+        events.REJECTED,
+        kind=error.default_code,
+        session_uuid=session.uuid,
+        personal=Personal(file_name=name),
+        details={"code": error.default_code},
+    )

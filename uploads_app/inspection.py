@@ -1,0 +1,67 @@
+"""What a file really is: judged by its first bytes and its extension, never by what was claimed."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+import filetype
+from django.conf import settings
+
+from uploads_app.exceptions import TypeNotAllowed
+
+# Extension → media type, for formats whose first bytes tell them apart.
+KNOWN_TYPES = {
+    "pdf": "application/pdf",
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "gif": "image/gif",
+    "webp": "image/webp",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+HEAD_BYTES = 8192
+NAME_LIMIT = 255
+
+# `report.php;.pdf`: some servers stop reading a name at the semicolon.
+_HIDDEN_EXTENSION = re.compile(r"\.\w{1,5};")
+_DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+@dataclass(frozen=True)
+class FileType:
+    """An allowed type: the extension its key gets, and the media type it is served as."""
+
+    extension: str
+    content_type: str
+
+
+def detect_type(name: str, head: bytes) -> FileType:
+    """Return the type that both the name and the first bytes tell; raises TypeNotAllowed.
+
+    Extension and content must name the same media type, and it must be one of
+    UPLOAD_TYPES. A format is recognised by its signature alone; whether the
+    rest of the file is sound is not judged here.
+    """
+    stem, _, extension = name.rpartition(".")
+    extension = extension.lower()
+    if not stem or extension not in settings.UPLOAD_TYPES or _HIDDEN_EXTENSION.search(name):
+        raise TypeNotAllowed
+    found = filetype.guess(head)
+    if found is None or found.mime != KNOWN_TYPES[extension]:
+        raise TypeNotAllowed
+    return FileType(extension, found.mime)
+
+
+def clean_name(name: str) -> str:
+    """Return a visitor's file name fit to be shown: no control, format or unassigned characters.
+
+    Right-to-left overrides would let `exe.pdf` read as `fdp.exe`. A name that
+    is too long loses its middle, not its extension. The name is data: no key
+    is ever made of it.
+    """
+    shown = "".join(
+        c for c in unicodedata.normalize("NFC", name) if unicodedata.category(c) not in _DROPPED
+    )
+    stem, dot, extension = shown.strip().rpartition(".")
+    return (stem[: NAME_LIMIT - len(extension) - 1] + dot + extension)[:NAME_LIMIT]

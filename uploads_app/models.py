@@ -1,0 +1,206 @@
+"""A visitor's files, how many a session holds, and what the cleanup did."""
+
+import uuid
+from datetime import timedelta
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from sessions_app.models import UserSession
+from uploads_app.storage import PREFIX
+
+
+class Status(models.TextChoices):
+    """Where a file is in its life; see docs/plan.md for who moves it."""
+
+    PENDING = "pending"
+    STORED = "stored"
+    MISSING = "missing"
+    DELETING = "deleting"
+    DELETED = "deleted"
+    LAPSED = "lapsed"
+
+
+# A file in one of these takes part of its session's quota.
+HELD = (Status.PENDING, Status.STORED, Status.MISSING)
+# A file in one of these may have an object; in the others it must have none.
+WITH_OBJECT = (*HELD, Status.DELETING)
+# What a visitor is shown.
+VISIBLE = (Status.STORED, Status.MISSING)
+
+
+class UploadQuerySet(models.QuerySet["UploadedFile"]):
+    """Which files there are, by the database's clock."""
+
+    def visible_to(self, session: UserSession) -> "UploadQuerySet":
+        """Return the files that a session's visitor may see and read."""
+        return self.filter(session=session, status__in=VISIBLE)
+
+    def known_to(self, session: UserSession) -> "UploadQuerySet":
+        """Return the files that a session's visitor has or had, but for uploads that never finished."""
+        return self.filter(session=session).exclude(status__in=[Status.PENDING, Status.LAPSED])
+
+    def lapsed(self) -> "UploadQuerySet":
+        """Return uploads whose lease ran out before they finished."""
+        return self.filter(status=Status.PENDING, lease_expires_at__lt=Now())
+
+    def deleting(self) -> "UploadQuerySet":
+        """Return files whose deletion began and has not been finished."""
+        return self.filter(status=Status.DELETING)
+
+    def past_retention(self, retention: timedelta) -> "UploadQuerySet":
+        """Return files of sessions that ended longer than `retention` ago."""
+        return self.filter(status__in=VISIBLE, session__ended_at__lt=Now() - retention)
+
+    def with_object(self) -> "UploadQuerySet":
+        """Return files that may have an object."""
+        return self.filter(status__in=WITH_OBJECT)
+
+    def after(self, session_uuid: uuid.UUID, upload_id: uuid.UUID) -> "UploadQuerySet":
+        """Return files whose keys follow that of the one given, in the order of keys."""
+        return (
+            self.filter(session_id__gte=session_uuid)
+            .exclude(session_id=session_uuid, id__lte=upload_id)
+            .order_by("session_id", "id")
+        )
+
+
+class UploadedFile(models.Model):
+    """One file: the row stays as the record when the bytes are gone."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    session = models.ForeignKey(
+        UserSession, on_delete=models.PROTECT, related_name="uploads", db_index=False
+    )
+    key = models.CharField("object key", max_length=120, unique=True, editable=False)
+    name = models.CharField(
+        max_length=255, help_text="The visitor's own name for it; never part of the key."
+    )
+    status = models.CharField(max_length=8, choices=Status.choices, default=Status.PENDING)
+    size = models.PositiveBigIntegerField(help_text="Bytes that arrived.")
+    content_type = models.CharField(max_length=100, help_text="As detected, not as claimed.")
+    sha256 = models.CharField("SHA-256", max_length=64, blank=True)
+    created_at = models.DateTimeField("began", default=timezone.now)
+    lease_expires_at = models.DateTimeField(
+        help_text="An upload that has not finished by then is given up."
+    )
+    stored_at = models.DateTimeField("stored", null=True)
+    deleted_at = models.DateTimeField("deleted", null=True)
+    delete_reason = models.CharField(max_length=20, blank=True)
+
+    objects = UploadQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "file"
+        ordering = ["-created_at"]
+        default_permissions = ("view",)
+        indexes = [
+            models.Index(fields=["session", "id"], name="upload_session"),
+            models.Index(fields=["-created_at"], name="upload_created"),
+            models.Index(
+                fields=["lease_expires_at"], name="upload_pending", condition=Q(status="pending")
+            ),
+            models.Index(fields=["id"], name="upload_deleting", condition=Q(status="deleting")),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=["pending", "lapsed"]) | ~Q(sha256=""),
+                name="upload_stored_has_hash",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def object_key(session_uuid: uuid.UUID, upload_id: uuid.UUID, extension: str) -> str:
+    """Return the final, never reused key of a file: `uploads/{session uuid}/{upload uuid}.{ext}`."""
+    return f"{PREFIX}/{session_uuid}/{upload_id}.{extension}"
+
+
+class UploadQuota(models.Model):
+    """How much a session holds. Changed by conditional updates only, so no race passes a limit."""
+
+    session = models.OneToOneField(UserSession, on_delete=models.PROTECT, primary_key=True)
+    files = models.PositiveIntegerField(default=0)
+    bytes = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.files} files, {self.bytes} bytes"
+
+
+class RunStatus(models.TextChoices):
+    """How a cleanup run went."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    STOPPED = "stopped"
+    SKIPPED = "skipped"
+
+
+class CleanupRun(models.Model):
+    """One run of the cleanup: what it found, what it did, or why it stopped."""
+
+    started_at = models.DateTimeField("started", default=timezone.now)
+    finished_at = models.DateTimeField("finished", null=True)
+    status = models.CharField(max_length=9, choices=RunStatus.choices, default=RunStatus.RUNNING)
+    dry_run = models.BooleanField("dry run", default=False)
+    actor = models.CharField("run by", max_length=150)
+    grace = models.DurationField(help_text="Objects younger than this were left alone.")
+    limit = models.PositiveIntegerField(help_text="At most this many removals.")
+    generation = models.PositiveBigIntegerField(
+        null=True, help_text="How many runs this store and this database had seen."
+    )
+    objects_seen = models.PositiveBigIntegerField(default=0)
+    rows_seen = models.PositiveBigIntegerField(default=0)
+    removed = models.PositiveBigIntegerField(default=0)
+    bytes_removed = models.PositiveBigIntegerField(default=0)
+    errors = models.PositiveBigIntegerField(default=0)
+    findings = models.JSONField(default=dict, help_text="How many of each kind were found.")
+    sample = models.JSONField(default=list, help_text="The first findings, one by one.")
+    stop_code = models.CharField(max_length=40, blank=True)
+    stop_sentence = models.TextField("why it stopped", blank=True)
+
+    class Meta:
+        verbose_name = "cleanup run"
+        ordering = ["-id"]
+        default_permissions = ("view",)
+        indexes = [models.Index(fields=["status", "-finished_at"], name="cleanup_status")]
+
+    def __str__(self) -> str:
+        return f"{'dry run' if self.dry_run else 'run'} of {self.started_at:%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def exit_code(self) -> int:
+        """What the command exits with: 0 well or skipped, 1 some keys failed, 3 stopped."""
+        if self.status == RunStatus.STOPPED:
+            return 3
+        return 1 if self.errors else 0
+
+
+class StoreState(models.Model):
+    """The database's half of the deployment marker, and the lease of the run that is under way.
+
+    There is one row. `generation` counts cleanup runs; the store holds the
+    same pair, one run behind at most.
+    """
+
+    SINGLETON = 1
+
+    singleton = models.PositiveSmallIntegerField(primary_key=True, default=SINGLETON)
+    marker_id = models.UUIDField(default=uuid.uuid4)
+    generation = models.PositiveBigIntegerField(default=0)
+    lease_holder = models.CharField(max_length=64, blank=True)
+    lease_expires_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.CheckConstraint(condition=Q(singleton=1), name="store_state_single")]
+
+    def __str__(self) -> str:
+        return f"{self.marker_id} at generation {self.generation}"

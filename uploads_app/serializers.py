@@ -1,0 +1,21 @@
+"""What goes in and out of the upload endpoints."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from uploads_app.models import UploadedFile
+
+
+class UploadRequestSerializer(serializers.Serializer[Any]):
+    """A multipart body with one file."""
+
+    file = serializers.FileField()
+
+
+class UploadSerializer(serializers.ModelSerializer[UploadedFile]):
+    """A file as its visitor sees it."""
+
+    class Meta:
+        model = UploadedFile
+        fields = ["id", "name", "size", "content_type", "sha256", "status", "created_at"]

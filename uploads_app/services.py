@@ -1,0 +1,290 @@
+"""Every change to a file: the upload protocol, deletion, and what the cleanup may do to a row.
+
+The order of the steps is what makes the cleanup safe: the row comes before
+the bytes, the reply after the row says `stored`, and a row stops being live
+before its object goes. Each step is one transaction with its audit event.
+"""
+
+import logging
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import IO, Any
+
+from django.conf import settings
+from django.core.files import File
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from audit_app.events import EventType
+from audit_app.services import Personal, record
+from sessions_app.exceptions import SessionInvalid
+from sessions_app.models import UserSession
+from sessions_app.services import mark_session_used
+from uploads_app import events, marker
+from uploads_app.exceptions import (
+    FileEmpty,
+    ObjectMissing,
+    QuotaExceeded,
+    StorageUnavailable,
+    TypeNotAllowed,
+    rejection,
+)
+from uploads_app.inspection import HEAD_BYTES, FileType, clean_name, detect_type
+from uploads_app.models import (
+    VISIBLE,
+    Status,
+    UploadedFile,
+    UploadQuerySet,
+    UploadQuota,
+    object_key,
+)
+from uploads_app.storage import Written, object_store
+
+logger = logging.getLogger(__name__)
+
+
+def store_upload(*, session: UserSession, content: File[bytes], name: str) -> UploadedFile:
+    """Store one whole file for a session and return its row, which then says `stored`.
+
+    Raises FileEmpty, TypeNotAllowed, QuotaExceeded, SessionInvalid (the session
+    ended meanwhile) or StorageUnavailable; after each of them the session holds
+    what it held before.
+    """
+    name = clean_name(name)
+    file_type = _judge(session, content, name)
+    _claim_store()
+    upload = _reserve(session, name, file_type, content.size)
+    try:
+        written = object_store().put(upload.key, _leased(upload, content))
+    except OSError as error:
+        logger.exception("storage did not take %s", upload.key)
+        lapse_upload(upload=upload, reason="storage_failed")
+        raise StorageUnavailable from error
+    try:
+        return _commit(upload, written)
+    except (SessionInvalid, StorageUnavailable):
+        lapse_upload(upload=upload, reason="too_late")
+        with suppress(OSError):  # the cleanup removes what stays
+            object_store().delete(upload.key)
+        raise
+
+
+def open_upload(*, upload: UploadedFile) -> IO[bytes]:
+    """Open a stored file to read; raises ObjectMissing or StorageUnavailable."""
+    try:
+        return object_store().open(upload.key)
+    except FileNotFoundError as error:
+        raise ObjectMissing from error
+    except OSError as error:
+        logger.exception("storage did not give %s", upload.key)
+        raise StorageUnavailable from error
+
+
+def delete_upload(*, upload: UploadedFile) -> None:
+    """Delete a file for its visitor: at once from the session, its bytes as soon as storage obeys.
+
+    If storage fails the row stays `deleting`, and the next cleanup finishes it.
+    """
+    visible = UploadedFile.objects.filter(status__in=VISIBLE)
+    if begin_deletion(upload=upload, among=visible, reason="visitor"):
+        try:
+            finish_deletion(upload=upload)
+        except OSError:
+            logger.exception("storage did not delete %s; the cleanup will", upload.key)
+
+
+def begin_deletion(*, upload: UploadedFile, among: UploadQuerySet, reason: str) -> bool:
+    """Take a file from its session and free its quota; False if it is not in `among` any more."""
+    with transaction.atomic():
+        _lock_session(upload)
+        if not _move(among, upload, status=Status.DELETING, delete_reason=reason):
+            return False
+        _free_quota(upload)
+        return True
+
+
+def finish_deletion(*, upload: UploadedFile) -> bool:
+    """Remove the object of a `deleting` file and close its row; False if somebody else did.
+
+    Raises OSError if storage fails; the row stays `deleting`.
+    """
+    object_store().delete(upload.key)
+    with transaction.atomic():
+        moved = _move(
+            UploadedFile.objects.deleting(),
+            upload,
+            status=Status.DELETED,
+            deleted_at=timezone.now(),
+        )
+        if moved:
+            _record(
+                events.DELETED,
+                upload,
+                reason=upload.delete_reason,
+                size=upload.size,
+                sha256=upload.sha256,
+            )
+        return moved
+
+
+def lapse_upload(*, upload: UploadedFile, reason: str) -> bool:
+    """Give up an upload that did not finish and free its quota; False if it did finish."""
+    pending = UploadedFile.objects.filter(status=Status.PENDING)
+    among = UploadedFile.objects.lapsed() if reason == "lease" else pending
+    with transaction.atomic():
+        _lock_session(upload)
+        if not _move(among, upload, status=Status.LAPSED):
+            return False
+        _free_quota(upload)
+        _record(events.LAPSED, upload, reason=reason)
+        return True
+
+
+def mark_missing(*, upload: UploadedFile) -> bool:
+    """Note that a stored file's object is gone."""
+    return _mark(upload, Status.STORED, Status.MISSING)
+
+
+def mark_found(*, upload: UploadedFile) -> bool:
+    """Note that a missing file's object is back."""
+    return _mark(upload, Status.MISSING, Status.STORED)
+
+
+def purge_object(*, key: str, session_uuid: uuid.UUID, reason: str) -> None:
+    """Remove an object whose file is closed; raises OSError if storage fails."""
+    object_store().delete(key)
+    with transaction.atomic():
+        record(events.OBJECT_PURGED, session_uuid=session_uuid, target=key, reason=reason)
+
+
+def _judge(session: UserSession, content: File[bytes], name: str) -> FileType:
+    if not content.size:
+        raise FileEmpty
+    head = content.read(HEAD_BYTES)
+    content.seek(0)
+    try:
+        return detect_type(name, head)
+    except TypeNotAllowed as error:
+        error.refusal = rejection(error, session, name)
+        raise
+
+
+def _claim_store() -> None:
+    try:
+        marker.claim_store()
+    except marker.MarkerDiffers as error:  # the cleanup's business: no reason to refuse a file
+        logger.error("the store is not ours to clean: %s", error)
+    except OSError as error:
+        logger.exception("storage does not answer")
+        raise StorageUnavailable from error
+
+
+def _reserve(session: UserSession, name: str, file_type: FileType, size: int) -> UploadedFile:
+    """Step 1: quota, and a pending row with its final key and a lease."""
+    upload_id = uuid.uuid4()
+    with transaction.atomic():
+        _require_live(session)
+        UploadQuota.objects.get_or_create(session=session)
+        admitted = UploadQuota.objects.filter(
+            session=session,
+            files__lt=settings.UPLOAD_MAX_FILES,
+            bytes__lte=settings.UPLOAD_MAX_TOTAL_BYTES - size,
+        ).update(files=F("files") + 1, bytes=F("bytes") + size)
+        if not admitted:
+            raise QuotaExceeded(session)
+        return UploadedFile.objects.create(
+            id=upload_id,
+            session=session,
+            key=object_key(session.uuid, upload_id, file_type.extension),
+            name=name,
+            size=size,
+            content_type=file_type.content_type,
+            lease_expires_at=Now() + settings.UPLOAD_LEASE,
+        )
+
+
+def _leased(upload: UploadedFile, content: File[bytes]) -> Iterator[bytes]:
+    """Step 2: hand the bytes on, renewing the lease while they flow."""
+    renew_after = settings.UPLOAD_LEASE.total_seconds() / 3
+    renewed = time.monotonic()
+    for chunk in content.chunks():
+        if time.monotonic() - renewed > renew_after:
+            UploadedFile.objects.filter(pk=upload.pk, status=Status.PENDING).update(
+                lease_expires_at=Now() + settings.UPLOAD_LEASE
+            )
+            renewed = time.monotonic()
+        yield chunk
+
+
+def _commit(upload: UploadedFile, written: Written) -> UploadedFile:
+    """Step 3: the row says `stored`, with its event; only then may anybody be told."""
+    with transaction.atomic():
+        _require_live(upload.session)
+        stored = _move(
+            UploadedFile.objects.filter(status=Status.PENDING),
+            upload,
+            status=Status.STORED,
+            sha256=written.sha256,
+            stored_at=timezone.now(),
+        )
+        if not stored:
+            raise StorageUnavailable
+        mark_session_used(session=upload.session)
+        _record(
+            events.STORED,
+            upload,
+            size=written.size,
+            sha256=written.sha256,
+            content_type=upload.content_type,
+        )
+    return upload
+
+
+def _mark(upload: UploadedFile, before: Status, after: Status) -> bool:
+    event = events.MISSING if after == Status.MISSING else events.FOUND
+    with transaction.atomic():
+        moved = _move(UploadedFile.objects.filter(status=before), upload, status=after)
+        if moved:
+            _record(event, upload, size=upload.size, sha256=upload.sha256)
+        return moved
+
+
+def _move(among: UploadQuerySet, upload: UploadedFile, **values: Any) -> bool:
+    """Change a row if it is still in `among`, whoever else tries."""
+    still = among.filter(pk=upload.pk).values("pk")
+    moved = UploadedFile.objects.filter(pk__in=still, status=upload.status).update(**values)
+    if moved:
+        for name, value in values.items():
+            setattr(upload, name, value)
+    return bool(moved)
+
+
+def _require_live(session: UserSession) -> None:
+    """Hold the session's row and make sure that it is still live."""
+    if not UserSession.objects.live().select_for_update().filter(pk=session.pk).exists():
+        raise SessionInvalid(UserSession.objects.get(pk=session.pk))
+
+
+def _lock_session(upload: UploadedFile) -> None:
+    """Take locks in one order everywhere: session, then file, then quota."""
+    UserSession.objects.select_for_update().filter(pk=upload.session_id).exists()
+
+
+def _free_quota(upload: UploadedFile) -> None:
+    UploadQuota.objects.filter(session=upload.session_id).update(
+        files=F("files") - 1, bytes=F("bytes") - upload.size
+    )
+
+
+def _record(event: EventType, upload: UploadedFile, **details: Any) -> None:
+    record(
+        event,
+        session_uuid=upload.session_id,
+        target=f"upload:{upload.pk}",
+        personal=Personal(file_name=upload.name),
+        **details,
+    )
