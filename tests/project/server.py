@@ -1,0 +1,76 @@
+"""Real processes of the product, on a private port and with data of their own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+from django.conf import settings
+from django.db import connection
+
+ROOT = Path(__file__).resolve().parents[2]
+MANAGE = [sys.executable, str(ROOT / "manage.py")]
+
+
+def environment(data: Path, **extra: str) -> dict[str, str]:
+    """Return an environment with `data` as DATA_DIR and nothing else of ours in it."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**kept, "DATA_DIR": str(data), "ENV_FILE": os.devnull, **extra}
+
+
+def test_database() -> dict[str, str]:
+    """Return the variables that let another process use the test's own database and queue."""
+    values = connection.settings_dict
+    url = f"sqlite:///{values['NAME']}"
+    if connection.vendor == "postgresql":
+        where = f"{values['USER']}@{values['HOST']}:{values['PORT']}/{values['NAME']}"
+        url = f"postgres://{where}"
+    return {"DATABASE_URL": url, "SECRET_KEY": settings.SECRET_KEY}
+
+
+test_database.__test__ = False  # type: ignore[attr-defined]  # a helper, whatever its name says
+
+
+@contextmanager
+def process(
+    command: Sequence[str], env: dict[str, str], log: Path
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a command in a session of its own, and end all of it afterwards."""
+    with log.open("ab") as out:
+        child = subprocess.Popen(
+            command, env=env, stdout=out, stderr=out, cwd=ROOT, start_new_session=True
+        )
+    try:
+        yield child
+    finally:
+        if child.poll() is None:
+            child.terminate()
+            try:
+                child.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 60, what: str = "") -> Any:
+    """Wait until `condition` is true and return its value; fail the test if it never is."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.1)
+    raise AssertionError(f"waited {seconds} s in vain for {what or condition}")
+
+
+def answers(url: str) -> bool:
+    """Say whether a URL answers 200."""
+    try:
+        return requests.get(url, timeout=5).status_code == 200
+    except requests.ConnectionError:
+        return False
