@@ -4,6 +4,7 @@ import hashlib
 import secrets
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from django.core.cache import cache
@@ -71,12 +72,16 @@ def record_refusal(refusal: Refusal) -> AuditLog | None:
     """
     whom = refusal.session_uuid or context.current().client
     name = hashlib.sha256(f"{refusal.event.name}\n{refusal.kind}\n{whom}".encode()).hexdigest()
+    counter = f"refused:{name}"
     if not cache.add(f"refusal:{name}", True, REFUSAL_WINDOW_SECONDS):
-        cache.add(f"refused:{name}", 0, None)
-        cache.incr(f"refused:{name}")
+        cache.add(counter, 0, None)
+        with suppress(ValueError):  # a full cache dropped it in between: one count is lost
+            cache.incr(counter)
         return None
-    repeated = cache.get(f"refused:{name}", 0)
-    cache.delete(f"refused:{name}")
+    if repeated := cache.get(counter, 0):
+        # Taken off, not deleted: what another thread counts meanwhile stays counted.
+        with suppress(ValueError):
+            cache.decr(counter, repeated)
     with transaction.atomic():
         return _write(
             refusal.event,

@@ -2,13 +2,15 @@
 
 django-q2's own pages are taken out: they can schedule any importable function,
 and whoever may view them may run tasks again. Arguments and results are
-pickles, which reading would execute, so they are not shown.
+pickles, which loading would execute, so they are not even read.
 """
 
 from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success
 
@@ -39,5 +41,10 @@ class ScheduleAdmin(ReadOnlyAdmin):
 
 @admin.register(Failure)
 class FailureAdmin(ReadOnlyAdmin):
+    ordering = ["-stopped"]
     list_display = ["name", "func", "started", "stopped", "attempt_count"]
     fields = ["name", "func", "started", "stopped", "attempt_count"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        # A pickle is executed when its column is read, shown or not.
+        return super().get_queryset(request).defer("args", "kwargs", "result")

@@ -15,6 +15,7 @@ from rest_framework.renderers import TemplateHTMLRenderer
 class ApiDocsView(SpectacularSwaggerSplitView):
     """Swagger UI from our own host; its script is a file of its own, so no script runs inline."""
 
+    http_method_names = ["get", "head"]
     authentication_classes: list[Any] = []
     renderer_classes = [TemplateHTMLRenderer]
     url_name = "schema"

@@ -1,9 +1,10 @@
-"""How settings read secrets: by value or file, and the one a development system makes itself."""
+"""How settings read what needs more than a type: secrets, the time zone, production or not."""
 
 import os
 import secrets
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
@@ -20,6 +21,16 @@ def secret(env: Env, name: str) -> str:
         return Path(path).read_text().strip()
     except OSError as error:
         raise ImproperlyConfigured(f"{name}_FILE: cannot read {path}: {error.strerror}") from error
+
+
+def time_zone(env: Env) -> str:
+    """Read TIME_ZONE, a name of the IANA database like `Europe/Berlin`."""
+    name = env.str("TIME_ZONE", "UTC")
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ImproperlyConfigured(f"TIME_ZONE: there is no time zone {name!r}") from error
+    return name
 
 
 def generated_secret(path: Path) -> str:

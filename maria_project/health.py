@@ -7,7 +7,7 @@ migrations); everything else that is wrong is said and called `degraded`.
 from collections.abc import Callable
 from datetime import timedelta
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
@@ -45,7 +45,7 @@ def ready(request: HttpRequest) -> JsonResponse:
 def _state(check: Callable[[], bool]) -> str:
     try:
         return "ok" if check() else "failed"
-    except (DatabaseError, OSError):
+    except (DatabaseError, InterfaceError, OSError):
         return "failed"
 
 
@@ -55,7 +55,8 @@ def _database() -> bool:
     return True
 
 
-def _migrations() -> bool:
+def is_migrated() -> bool:
+    """Say whether the database has every migration."""
     executor = MigrationExecutor(connection)
     return not executor.migration_plan(executor.loader.graph.leaf_nodes())
 
@@ -67,8 +68,9 @@ def _storage() -> bool:
 
 def heartbeat_age() -> timedelta | None:
     """Return how long ago a worker last finished its heartbeat, None if it never did."""
-    last = Success.objects.filter(func=HEARTBEAT_FUNC).order_by("-stopped").first()
-    return timezone.now() - last.stopped if last else None
+    beats = Success.objects.filter(func=HEARTBEAT_FUNC).order_by("-stopped")
+    last = beats.values_list("stopped", flat=True).first()
+    return timezone.now() - last if last else None
 
 
 def _queue() -> bool:
@@ -85,7 +87,7 @@ def _cleanup() -> bool:
     )
 
 
-_ESSENTIAL: dict[str, Callable[[], bool]] = {"database": _database, "migrations": _migrations}
+_ESSENTIAL: dict[str, Callable[[], bool]] = {"database": _database, "migrations": is_migrated}
 _OTHER: dict[str, Callable[[], bool]] = {
     "storage": _storage,
     "queue": _queue,

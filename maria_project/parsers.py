@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import IO, Any, NoReturn
 
 from django.conf import settings
@@ -36,13 +36,23 @@ class StrictJSONParser(JSONParser):
         try:
             text = body.decode()
             values = json.loads(text, parse_float=_finite, parse_constant=_refuse)
-            if not isinstance(values, dict) or _UNSTORABLE.search(
-                json.dumps(values, ensure_ascii=False)
-            ):
+            if not isinstance(values, dict) or any(map(_UNSTORABLE.search, _texts(values))):
                 raise ParseError
         except (ValueError, RecursionError) as error:
             raise ParseError from error
         return values
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield every key and string; json.dumps would escape the NUL that is looked for."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for pair in value.items():
+            yield from _texts(pair)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
 
 
 def _finite(text: str) -> float:

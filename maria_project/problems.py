@@ -20,6 +20,7 @@ from drf_standardized_errors.formatter import ExceptionFormatter
 from drf_standardized_errors.handler import ExceptionHandler
 from drf_standardized_errors.types import ErrorResponse
 from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from audit_app import context
@@ -96,6 +97,9 @@ class ProblemHandler(ExceptionHandler):
         return super().convert_known_exceptions(exc)
 
     def get_response(self, exc: exceptions.APIException, data: dict[str, Any]) -> Response:
+        # Whatever the endpoint renders otherwise, like YAML or a page, a problem is JSON.
+        if request := self.context["request"]:
+            request.accepted_renderer, request.accepted_media_type = JSONRenderer(), CONTENT_TYPE
         response = super().get_response(exc, data)
         response.content_type = CONTENT_TYPE
         return response

@@ -16,7 +16,7 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
-from maria_project.environment import generated_secret, is_production, secret
+from maria_project.environment import generated_secret, is_production, secret, time_zone
 
 # Lets Django's classes be subscripted, as in ModelAdmin[UserSession].
 django_stubs_ext.monkeypatch()
@@ -280,7 +280,8 @@ CONTENT_SECURITY_POLICY = {
 
 LANGUAGE_CODE = "en"
 USE_TZ = True
-TIME_ZONE = env.str("TIME_ZONE", "UTC")
+FORMAT_MODULE_PATH = "maria_project.formats"
+TIME_ZONE = time_zone(env)
 
 # Logs: one JSON object a line -----------------------------------------------
 

@@ -41,7 +41,12 @@ class Child:
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _started: float = field(default=0.0, init=False)
     _start_at: float = field(default=0.0, init=False)
-    _backoff: float = field(default=1.0, init=False)
+    backoff: float = field(default=1.0, init=False)
+
+    @property
+    def pid(self) -> int:
+        """The process id, 0 while there is no process."""
+        return self._process.pid if self._process else 0
 
     def start(self) -> None:
         """Start the process in a session of its own, out of reach of the terminal's signals."""
@@ -86,8 +91,8 @@ class Child:
     def _next_backoff(self, now: float) -> float:
         """Wait longer each time it dies soon after its start."""
         steady = now - self._started > STEADY_SECONDS
-        self._backoff = 1.0 if steady else min(2 * self._backoff, MAX_BACKOFF_SECONDS)
-        return self._backoff
+        self.backoff = 1.0 if steady else min(2 * self.backoff, MAX_BACKOFF_SECONDS)
+        return self.backoff
 
 
 def supervise(

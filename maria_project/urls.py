@@ -15,7 +15,11 @@ urlpatterns = [
     path("api/v1/", include("sessions_app.urls")),
     path("api/v1/", include("uploads_app.urls")),
     path("api/v1/", include("audit_app.urls")),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path(
+        "api/schema/",
+        SpectacularAPIView.as_view(http_method_names=["get", "head"]),
+        name="schema",
+    ),
     path("api/docs/", ApiDocsView.as_view(), name="docs"),
     path("health/live", health.live, name="live"),
     path("health/ready", health.ready, name="ready"),

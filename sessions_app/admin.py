@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 
 from audit_app.admin import ReadOnlyAdmin
 from sessions_app import services
@@ -31,18 +32,22 @@ class RevokeForm(forms.Form):
 
 @admin.register(UserSession)
 class UserSessionAdmin(ReadOnlyAdmin):
-    list_display = ["support_code", "status", "created_at", "last_seen_at", "expires_at", "uuid"]
+    list_display = ["support_code", "status", "created_at", "last_seen_at", "expires_at"]
     list_filter = ["status", "created_at"]
     search_fields = ["support_code"]
     search_help_text = "A support code (MAR-7F3-K2Q-X9H) or a whole session UUID."
     fields = [
         "support_code", "uuid", "status", "end_reason", "created_at", "last_seen_at",
-        "used_at", "expires_at", "ended_at", "predecessor", "successor",
+        "used_at", "expires_at", "ended_at", "predecessor", "next_session",
     ]  # fmt: skip
 
     @admin.display(description="successor")
-    def successor(self, session: UserSession) -> UserSession | None:
-        return getattr(session, "successor", None)
+    def next_session(self, session: UserSession) -> str:
+        successor = getattr(session, "successor", None)
+        if successor is None:
+            return "-"
+        page = reverse("admin:sessions_app_usersession_change", args=[successor.pk])
+        return format_html('<a href="{}">{}</a>', page, successor)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -39,10 +39,10 @@ class ProvenSession(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[None, UserSession] | None:
         if not has_proof(request._request):
             return None
-        limits.check_failed_proofs(request._request)
         session = find_proven(request._request)
         if session is None or session.status not in self.accepted:
-            limits.count_failed_proof(request._request)
+            # Counted after the look-up: bad proofs must not lock out good ones of the same address.
+            limits.enforce(request._request, "failed_proof")
             raise SessionInvalid(session, describe(session)["lost"] if session else None)
         _check_name(request, session)
         return None, session
@@ -83,7 +83,8 @@ def find_proven(request: HttpRequest) -> UserSession | None:
         return session
     now: datetime = session.read_at  # type: ignore[attr-defined]  # annotated above
     if session.expires_at <= now:
-        expire_session(session=session)
+        if not expire_session(session=session):
+            session.refresh_from_db()  # somebody else recorded it, or has just touched it
     else:
         touch_session(session=session, now=now)
     return session

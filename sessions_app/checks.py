@@ -30,7 +30,7 @@ def check_lifetimes(**_: Any) -> list[CheckMessage]:
 def check_rates(**_: Any) -> list[CheckMessage]:
     """Each rate must be readable, so that no request meets a bad one."""
     return [
-        Error(str(error), hint=f"Correct RATE_LIMIT_{name.upper()}.", id="sessions_app.E002")
+        Error(f"{error}.", hint=f"Correct RATE_LIMIT_{name.upper()}.", id="sessions_app.E002")
         for name, rates in settings.RATE_LIMITS.items()
         for rate in rates
         if (error := _rate_error(rate))

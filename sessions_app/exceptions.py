@@ -104,11 +104,16 @@ class RateLimited(Throttled):
 
     default_code = "rate_limited"
     default_detail = "Too many requests: wait as long as Retry-After says, then try again."
-    extra_detail_singular = extra_detail_plural = ""
 
-    def __init__(self, policy: str, wait: int) -> None:
-        super().__init__(wait)
-        self.refusal = Refusal(RATE_LIMIT_EXCEEDED, kind=policy, details={"limit": policy})
+    def __init__(self, policy: str, wait: int, session: "UserSession | None" = None) -> None:
+        super().__init__()
+        self.wait = wait  # given to Throttled, it would also end up in the sentence
+        self.refusal = Refusal(
+            RATE_LIMIT_EXCEEDED,
+            kind=policy,
+            session_uuid=session.uuid if session else None,
+            details={"limit": policy},
+        )
 
 
 class SessionNotActive(APIException):

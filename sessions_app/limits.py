@@ -15,6 +15,7 @@ from django_ratelimit.core import get_usage
 
 from audit_app import context
 from sessions_app.exceptions import RateLimited
+from sessions_app.models import UserSession
 
 
 @dataclass(frozen=True)
@@ -28,28 +29,17 @@ class Usage:
     seconds_left: int
 
 
-def enforce(request: HttpRequest, name: str, key: str) -> None:
-    """Count one request against each rate of the limit `name`; raises RateLimited over it."""
+def enforce(request: HttpRequest, name: str, session: UserSession | None = None) -> None:
+    """Count one request against each rate of the limit `name`; raises RateLimited over it.
+
+    The proven `session` is what is counted; without one it is the client.
+    """
+    key = str(session.uuid) if session else context.current().client
     for rate in settings.RATE_LIMITS[name]:
-        usage = _usage(request, name, key, rate, increment=True)
+        usage = _usage(request, name, key, rate)
         _remember(request, usage)
         if usage.count > usage.limit:
-            raise RateLimited(usage.policy, usage.seconds_left)
-
-
-def check_failed_proofs(request: HttpRequest) -> None:
-    """Raise RateLimited if this client has sent too many bad proofs; counts nothing."""
-    for rate in settings.RATE_LIMITS["failed_proof"]:
-        usage = _usage(request, "failed_proof", context.current().client, rate, increment=False)
-        if usage.count >= usage.limit:
-            _remember(request, usage)
-            raise RateLimited(usage.policy, usage.seconds_left)
-
-
-def count_failed_proof(request: HttpRequest) -> None:
-    """Count one bad proof of this client."""
-    for rate in settings.RATE_LIMITS["failed_proof"]:
-        _usage(request, "failed_proof", context.current().client, rate, increment=True)
+            raise RateLimited(usage.policy, usage.seconds_left, session)
 
 
 def add_headers(request: HttpRequest, response: HttpResponseBase) -> None:
@@ -65,9 +55,9 @@ def add_headers(request: HttpRequest, response: HttpResponseBase) -> None:
         )
 
 
-def _usage(request: HttpRequest, name: str, key: str, rate: str, *, increment: bool) -> Usage:
+def _usage(request: HttpRequest, name: str, key: str, rate: str) -> Usage:
     counted = get_usage(
-        request, group=f"maria.{name}", key=lambda *_: key, rate=rate, increment=increment
+        request, group=f"maria.{name}", key=lambda *_: key, rate=rate, increment=True
     )
     window = window_seconds(rate)
     return Usage(
@@ -75,8 +65,8 @@ def _usage(request: HttpRequest, name: str, key: str, rate: str, *, increment: b
         count=counted["count"],
         limit=counted["limit"],
         window=window,
-        # The counter's own figure reaches 0 in a window's last second.
-        seconds_left=max(1, counted["time_left"]),
+        # The counter's own figure is 0 in a window's last second, which still counts.
+        seconds_left=max(1, counted["time_left"] + 1),
     )
 
 

@@ -18,7 +18,7 @@ class CreateSessionSerializer(serializers.Serializer[Any]):
 class ValidateSerializer(serializers.Serializer[Any]):
     """A UUID to look at; its spelling is judged strictly."""
 
-    uuid = serializers.CharField(max_length=64)
+    uuid = serializers.CharField(max_length=64, trim_whitespace=False)
 
 
 class ValidatedSerializer(serializers.Serializer[Any]):

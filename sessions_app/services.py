@@ -113,10 +113,11 @@ def reset_session(*, session: UserSession, reason: str) -> tuple[IssuedSession, 
 def end_session(*, session: UserSession) -> None:
     """End a live session because its visitor asked; its files stay for their retention."""
     with transaction.atomic():
-        lost = describe(session)["lost"].get("count", 0)
+        session = UserSession.objects.select_for_update().get(pk=session.pk)
+        lost = describe(session)["lost"]
         if not _end(UserSession.objects.live(), session, Status.ENDED, "visitor"):
-            raise SessionInvalid(session)
-        record(events.ENDED, session_uuid=session.uuid, lost_files=lost)
+            raise SessionInvalid(session, lost)
+        record(events.ENDED, session_uuid=session.uuid, lost_files=lost.get("count", 0))
 
 
 def revoke_session(*, session: UserSession, reason: str) -> None:

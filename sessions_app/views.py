@@ -10,7 +10,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, Serializer
 
-from audit_app import context
 from audit_app.services import record_refusal
 from sessions_app import limits, services
 from sessions_app.authentication import HasSession, ProvenSession, find_proven
@@ -51,16 +50,16 @@ class VisitorViewSet(viewsets.GenericViewSet[Any]):
         return session
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        if self.action is None:
+        if self.action in (None, "metadata"):  # the latter is what DRF calls OPTIONS
             raise MethodNotAllowed(str(request.method))
         if name := self.client_limits.get(self.action):
-            limits.enforce(request._request, name, context.current().client)
+            limits.enforce(request._request, name)
         if request.method not in SAFE_METHODS:
             check_origin(request._request)
         super().initial(request, *args, **kwargs)
         if request.auth is not None:
             name = self.session_limits.get(self.action, "session")
-            limits.enforce(request._request, name, str(self.session.uuid))
+            limits.enforce(request._request, name, self.session)
 
     def handle_exception(self, exc: Exception) -> Response:
         if refusal := getattr(exc, "refusal", None):

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
-from maria_project.health import heartbeat_age
+from maria_project.health import heartbeat_age, is_migrated
 from maria_project.staff import create_first_staff
 from maria_project.supervisor import Child, supervise
 
@@ -47,14 +47,16 @@ class Command(BaseCommand):
         self.check()
         if not settings.PRODUCTION:
             call_command("migrate", verbosity=0)
+        elif not is_migrated():
+            raise CommandError("The database lacks migrations: run `manage.py migrate` first.")
         self.check(databases=["default"])
-        login = create_first_staff(
-            os.environ.get("STAFF_USERNAME", ""), os.environ.get("STAFF_PASSWORD", "")
-        )
+        chosen = os.environ.get("STAFF_PASSWORD", "")
+        login = create_first_staff(os.environ.get("STAFF_USERNAME", ""), chosen)
         connection.close()
         self._greet(host, port)
         if login:
-            self.stdout.write(f"Staff log-in (shown once): {login.username} / {login.password}")
+            password = "the STAFF_PASSWORD you set" if chosen else f"{login.password}  (shown once)"
+            self.stdout.write(f"Staff log-in:   {login.username} / {password}")
         self.stdout.flush()
         stop = threading.Event()
         for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -85,7 +87,7 @@ def _children(host: str, port: int, heartbeat_seconds: int) -> list[Child]:
             [sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster"],
             logs / "worker.log",
             is_stalled=lambda running: (
-                running > heartbeat_seconds and _heartbeat_is_late(heartbeat_seconds)
+                running > heartbeat_seconds and heartbeat_is_late(heartbeat_seconds)
             ),
         ),
         Child(
@@ -97,11 +99,12 @@ def _children(host: str, port: int, heartbeat_seconds: int) -> list[Child]:
     ]
 
 
-def _heartbeat_is_late(seconds: int) -> bool:
+def heartbeat_is_late(seconds: int) -> bool:
+    """Say whether no worker has finished a heartbeat for so long; not while the database is away."""
     try:
         age = heartbeat_age()
     except DatabaseError:
-        return False  # a database that is away is no reason to end the worker
+        return False
     finally:
         connection.close()
     return age is None or age > timedelta(seconds=seconds)

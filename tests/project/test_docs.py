@@ -1,0 +1,287 @@
+"""What the pages say is what the code does: events, errors, endpoints, settings, commands, links."""
+
+import ast
+import importlib
+import re
+from collections.abc import Iterator
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import get_commands, load_command_class
+from django.core.management.base import BaseCommand
+from django.urls import URLPattern, URLResolver, get_resolver, resolve
+from rest_framework.exceptions import APIException
+
+from audit_app.events import registered
+from maria_project import problems
+from sessions_app.exceptions import RateLimited, SessionMismatch
+from sessions_app.models import UserSession
+from uploads_app.exceptions import QuotaExceeded
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+APPS = ("audit_app", "sessions_app", "uploads_app", "maria_project")
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+# What an error's constructor must be given to be built here.
+ARGUMENTS: dict[type[APIException], tuple[Any, ...]] = {
+    RateLimited: ("create-60s", 1),
+    SessionMismatch: (UserSession(),),
+    QuotaExceeded: (UserSession(),),
+}
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+@pytest.mark.once
+def test_the_events_are_those_that_are_registered() -> None:
+    for app in APPS[:3]:
+        importlib.import_module(f"{app}.events")
+    documented = {
+        _code(name)[0]: (outcome, sorted(_code(details)))
+        for name, outcome, _, details in _table("docs/audit-events.md", "event")
+    }
+    assert documented == {
+        event.name: (str(event.outcome), sorted(event.keys)) for event in registered()
+    }
+
+
+@pytest.mark.once
+def test_the_error_codes_are_those_that_are_answered() -> None:
+    documented = {
+        _code(code)[0]: (int(status), sentence)
+        for code, status, sentence in _table("docs/api.md", "code", "status")
+    }
+    assert documented == dict(_errors())
+
+
+@pytest.mark.once
+def test_the_endpoints_are_those_that_are_routed() -> None:
+    documented = [_code(row[0])[0] for row in _table("docs/api.md", "verb and path")]
+    assert len(documented) == len(set(documented))
+    assert set(documented) == set(_endpoints(get_resolver()))
+
+
+@pytest.mark.once
+def test_the_extra_rooms_are_those_that_are_there() -> None:
+    shape = {name for row in _table("docs/plan.md", "file") for name in _code(row[0])}
+    rooms = {name for row in _table("docs/plan.md", "room") for name in _code(row[0])}
+    files = [path for app in APPS[:3] for path in (ROOT / app).glob("[!_]*.py")]
+    extra = {str(path.relative_to(ROOT)) for path in files if path.name not in shape}
+    assert extra == rooms - {"audit_app/events.py"}  # which is more than the shape's
+
+
+@pytest.mark.once
+def test_the_stop_codes_are_those_that_stop_a_run() -> None:
+    documented = [_code(row[0])[0] for row in _table("docs/operations.md", "stop code")]
+    assert sorted(documented) == sorted(set(_stop_codes()))
+
+
+@pytest.mark.once
+def test_the_checks_are_those_that_run() -> None:
+    documented = [_code(row[0])[0] for row in _table("docs/operations.md", "check")]
+    ids = [
+        str(keyword.value.value)
+        for app in APPS
+        for call in _calls(ROOT / app / "checks.py")
+        for keyword in call.keywords
+        if keyword.arg == "id" and isinstance(keyword.value, ast.Constant)
+    ]
+    assert sorted(documented) == sorted(ids)
+
+
+@pytest.mark.once
+def test_the_options_of_the_cleanup_are_those_it_takes() -> None:
+    documented = {_code(row[0])[0].split()[0] for row in _table("docs/operations.md", "option")}
+    command = load_command_class("uploads_app", "cleanup_orphans")
+    assert documented == _options(command) - _options(BaseCommand())
+
+
+@pytest.mark.django_db
+def test_the_schedules_are_those_that_are_made() -> None:
+    from django_q.models import Schedule
+
+    documented = {
+        _code(name)[0]: every for name, every, _ in _table("docs/operations.md", "schedule")
+    }
+    assert documented == {
+        schedule.name: f"{schedule.minutes} min" for schedule in Schedule.objects.all()
+    }
+
+
+@pytest.mark.once
+def test_the_settings_are_those_that_are_read() -> None:
+    if not (ROOT / "README.md").exists():
+        pytest.skip("README.md is not there yet")
+    documented = [
+        name for row in _table("README.md", "variable") for name in re.findall("[A-Z_]{4,}", row[0])
+    ]
+    assert sorted(documented) == sorted(_settings_read())
+
+
+@pytest.mark.once
+def test_the_example_file_names_the_settings_that_are_read() -> None:
+    text = (ROOT / ".env.example").read_text()
+    named = re.findall(r"^#?([A-Z_]+)=", text, re.MULTILINE)
+    # The file cannot say where it is itself.
+    assert sorted(named) == sorted(_settings_read() - {"ENV_FILE"})
+    assert set(re.findall(r"\b[A-Z_]+_FILE\b", text)) - set(named) == {
+        f"{name}_FILE" for name in _matches(r'\bsecret\(env, "([A-Z_]+)"')
+    }
+
+
+@pytest.mark.once
+@every_page
+def test_links_lead_somewhere(page: Path) -> None:
+    dead = [
+        target
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+        if not re.match("[a-z]+:", target) and not _leads_somewhere(page, target)
+    ]
+    assert dead == []
+
+
+@pytest.mark.once
+@every_page
+def test_commands_targets_files_and_addresses_exist(page: Path) -> None:
+    code = "\n".join(_code(page.read_text()))
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(re.findall(r"\bmake ([a-z]+)", code)) <= {*targets, "help"}
+    assert set(re.findall(r"manage\.py ([a-z_]+)", code)) <= {*get_commands(), "help"}
+    files = re.findall(rf"^(?:{'|'.join(APPS)}|tests|docs|scripts)/[\w./]+$", code, re.MULTILINE)
+    assert [name for name in files if not (ROOT / name).exists()] == []
+    for address in re.findall(
+        r"^(?:GET )?(/(?:health|api(?!/v1)|admin)/\w[\w/]*)$", code, re.MULTILINE
+    ):
+        resolve(address)
+
+
+@pytest.mark.once
+@every_page
+def test_tests_that_are_named_exist(page: Path) -> None:
+    text = page.read_text()
+    names = re.findall(r"`(test_\w+)`", text)
+    assert [
+        name for name in names if not any(f"def {name}(" in source for source in _tests())
+    ] == []
+    for folder, rows in re.findall(r"`(tests/\w+)` rows? ([\d, and]+)", text):
+        assert {int(row) for row in re.findall(r"\d+", rows)} <= _rows_shown_in(folder)
+
+
+@pytest.mark.once
+def test_the_threats_are_those_that_tests_answer() -> None:
+    documented = {
+        int(row): set(_code(where)) for row, *_, where in _table("docs/security.md", "row")
+    }
+    shown: dict[int, set[str]] = {}
+    for folder in sorted(path for path in (ROOT / "tests").iterdir() if path.is_dir()):
+        for row in _rows_shown_in(f"tests/{folder.name}"):
+            shown.setdefault(row, set()).add(f"tests/{folder.name}")
+    assert documented == shown
+
+
+def _table(page: str, *headings: str) -> list[list[str]]:
+    """Return the rows of the one table of a page whose first columns are headed like this."""
+    lines = (ROOT / page).read_text().splitlines()
+    (start,) = [
+        number
+        for number, line in enumerate(lines)
+        if line.startswith("| " + " | ".join(headings) + " |")
+    ]
+    rows = takewhile(lambda line: line.startswith("|"), lines[start + 2 :])
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+def _code(text: str) -> list[str]:
+    """Return what stands in backticks or, line by line, in fenced blocks."""
+    blocks = re.findall(r"```.*?\n(.*?)```", text, re.DOTALL)
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    return [*spans, *(line for block in blocks for line in block.splitlines())]
+
+
+def _errors() -> Iterator[tuple[str, tuple[int, str]]]:
+    importlib.import_module("maria_project.urls")
+    for error in _subclasses(APIException):
+        if error.__module__.split(".")[0] in APPS:
+            instance = error(*ARGUMENTS.get(error, ()))
+            sentence = str(instance.detail).replace("\N{NO-BREAK SPACE}", " ")
+            yield str(error.default_code), (error.status_code, sentence)
+    refused: dict[type[APIException], str] = dict(problems._FRAMEWORK_CODES)
+    statuses = {code: error.status_code for error, code in refused.items()}
+    for code, sentence in problems.SENTENCES.items():
+        yield code, (statuses.get(code, 500), sentence)
+
+
+def _subclasses(parent: type[APIException]) -> Iterator[type[APIException]]:
+    for child in parent.__subclasses__():
+        yield child
+        yield from _subclasses(child)
+
+
+def _endpoints(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
+    """Yield `GET uploads/{id}/` for every method of every address under api/v1/."""
+    for pattern in resolver.url_patterns:
+        path = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from _endpoints(pattern, path)
+        elif isinstance(pattern, URLPattern) and path.startswith("api/v1/"):
+            shown = re.sub(r"\(\?P<\w+>[^)]*\)", "{id}", path).removeprefix("api/v1/")
+            actions: dict[str, str] = pattern.callback.actions  # type: ignore[attr-defined]
+            for method in actions.keys() - {"head"}:
+                yield f"{method.upper()} {shown.strip('^$')}"
+
+
+def _stop_codes() -> Iterator[str]:
+    position = {"Stop": 0, "MarkerDiffers": 0, "_stop": 1}
+    for source in (ROOT / "uploads_app").glob("*.py"):
+        for call in _calls(source):
+            name = getattr(call.func, "id", "")
+            if name in position and len(call.args) > position[name]:
+                code = call.args[position[name]]
+                if isinstance(code, ast.Constant):
+                    yield str(code.value)
+
+
+def _calls(source: Path) -> Iterator[ast.Call]:
+    nodes = ast.walk(ast.parse(source.read_text()))
+    return (node for node in nodes if isinstance(node, ast.Call))
+
+
+def _options(command: BaseCommand) -> set[str]:
+    parser = command.create_parser("manage.py", "command")
+    return {name for action in parser._actions for name in action.option_strings}
+
+
+def _settings_read() -> set[str]:
+    """Return every variable of the environment that the product reads."""
+    return {
+        *_matches(r'\benv\.\w+\(\s*"([A-Z_]+)"'),
+        *_matches(r'\bsecret\(env, "([A-Z_]+)"'),
+        *_matches(r'\bos\.environ(?:\.get\(|\[)"([A-Z_]+)"'),
+    }
+
+
+def _matches(pattern: str) -> set[str]:
+    sources = [ROOT / "manage.py", *(path for app in APPS for path in (ROOT / app).rglob("*.py"))]
+    return {name for path in sources for name in re.findall(pattern, path.read_text())}
+
+
+def _leads_somewhere(page: Path, target: str) -> bool:
+    path, _, anchor = target.partition("#")
+    found = (page.parent / path).resolve() if path else page
+    if not anchor:
+        return found.exists()
+    headings = re.findall(r"^#+ (.+)$", found.read_text(), re.MULTILINE)
+    return anchor in {
+        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings
+    }
+
+
+def _tests() -> list[str]:
+    return [path.read_text() for path in (ROOT / "tests").rglob("test_*.py")]
+
+
+def _rows_shown_in(folder: str) -> set[int]:
+    """Return the rows of the list of threats that tests of a folder carry in their names."""
+    sources = [path.read_text() for path in (ROOT / folder).rglob("test_*.py")]
+    return {int(row) for text in sources for row in re.findall(r"def test_t(\d+)_", text)}

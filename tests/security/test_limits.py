@@ -1,0 +1,290 @@
+"""Rate limits: exactly as many as allowed, told in headers, counted for one client or session each."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.conf import settings as project
+from django.utils import timezone
+
+from audit_app.models import AuditLog
+from tests.helpers import Visitor, at_once, code, events, pdf, started, stored_keys, uploaded
+from tests.security.routes import state
+from tests.sessions_app.support import clone
+
+DEFAULTS = {
+    "create": ["30/m", "600/h"],
+    "validate": ["60/m"],
+    "failed_proof": ["60/m"],
+    "session": ["300/m"],
+    "upload": ["20/m"],
+}
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[Any]:
+    """A clock that stands still, so that no window ends while a test counts."""
+    with time_machine.travel(timezone.now(), tick=False) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def limit(settings: Any) -> Callable[..., None]:
+    def set_limit(name: str, *rates: str) -> None:
+        settings.RATE_LIMITS = {**settings.RATE_LIMITS, name: list(rates)}
+
+    return set_limit
+
+
+def create(visitor: Visitor, address: str) -> Any:
+    return Visitor(REMOTE_ADDR=address).start()
+
+
+def validate(visitor: Visitor, address: str) -> Any:
+    return Visitor(REMOTE_ADDR=address).post(
+        "/api/v1/sessions/validate/", {"uuid": visitor.uuid}, content_type="application/json"
+    )
+
+
+def failed_proof(visitor: Visitor, address: str) -> Any:
+    stranger = Visitor(REMOTE_ADDR=address)
+    stranger.cookies["maria_session"] = "mss1_" + "A" * 43
+    return stranger.current()
+
+
+def current(visitor: Visitor, address: str) -> Any:
+    return visitor.get("/api/v1/sessions/current/", REMOTE_ADDR=address)
+
+
+def upload(visitor: Visitor, address: str) -> Any:
+    return visitor.upload(b"no pdf", REMOTE_ADDR=address)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call under a limit: the limit's name, how to call, and what it answers while let in."""
+
+    limit: str
+    ask: Callable[[Visitor, str], Any]
+    good: int
+
+    def __str__(self) -> str:
+        return self.limit
+
+
+BY_CLIENT = [
+    Call("create", create, 201),
+    Call("validate", validate, 200),
+    Call("failed_proof", failed_proof, 401),
+]
+BY_SESSION = [Call("session", current, 200), Call("upload", upload, 415)]
+CALLS = [*BY_CLIENT, *BY_SESSION]
+
+
+def test_t75_the_limits_are_those_of_the_contract() -> None:
+    assert project.RATE_LIMITS == DEFAULTS
+
+
+@pytest.mark.parametrize("call", CALLS, ids=str)
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_t75_just_under_at_and_over_the_limit(
+    visitor: Visitor, limit: Any, call: Call, count: int
+) -> None:
+    limit(call.limit, "3/m")
+
+    answers = [call.ask(visitor, "192.0.2.1") for _ in range(count)]
+
+    assert [a.status_code for a in answers] == ([call.good] * 3 + [429])[:count]
+    assert events().count("ratelimit.exceeded") == max(0, count - 3)
+
+
+@pytest.mark.parametrize("call", CALLS, ids=str)
+def test_t75_a_refusal_says_when_and_changes_nothing(
+    visitor: Visitor, limit: Any, clock: Any, call: Call
+) -> None:
+    limit(call.limit, "3/m")
+    for _ in range(3):
+        call.ask(visitor, "192.0.2.1")
+    before, objects = state(), stored_keys()
+
+    response = call.ask(visitor, "192.0.2.1")
+
+    assert (response.status_code, code(response)) == (429, "rate_limited")
+    wait = int(response["Retry-After"])
+    assert 1 <= wait <= 60
+    assert response["RateLimit-Policy"].split(", ")[-1] == f'"{call.limit}-60s";q=3;w=60'
+    assert response["RateLimit"].split(", ")[-1] == f'"{call.limit}-60s";r=0;t={wait}'
+    assert response.json()["detail"] == (
+        "Too many requests: wait as long as Retry-After says, then try again."
+    )
+    assert (state(), stored_keys()) == (before, objects)
+    row = AuditLog.objects.get(event_type="ratelimit.exceeded")
+    assert row.outcome == "denied"
+    assert row.details == {"limit": f"{call.limit}-60s", "repeated": 0}
+    assert row.session_uuid == (None if call in BY_CLIENT else visitor.row.pk)
+
+    clock.shift(timedelta(seconds=wait))
+    assert call.ask(visitor, "192.0.2.1").status_code == call.good
+
+
+@pytest.mark.parametrize("offset", range(0, 60, 7))
+def test_t75_after_retry_after_the_next_call_succeeds_wherever_the_window_stands(
+    db: None, limit: Any, clock: Any, offset: int
+) -> None:
+    limit("validate", "1/m")
+    clock.shift(timedelta(seconds=offset, milliseconds=950))
+    visitor = Visitor()
+    visitor.uuid = "9b2f8f6e-3c1d-4a57-8e21-0d4c5b6a7f80"
+    validate(visitor, "192.0.2.1")
+
+    wait = int(validate(visitor, "192.0.2.1")["Retry-After"])
+    clock.shift(timedelta(seconds=wait))
+
+    assert validate(visitor, "192.0.2.1").status_code == 200
+
+
+def test_t75_headers_tell_what_is_left_of_each_rate(db: None, limit: Any) -> None:
+    limit("create", "3/m", "5/h")
+    visitor = Visitor()
+
+    first, second = create(visitor, "192.0.2.1"), create(visitor, "192.0.2.1")
+
+    assert first["RateLimit-Policy"] == '"create-60s";q=3;w=60, "create-3600s";q=5;w=3600'
+    assert re.fullmatch(r'"create-60s";r=1;t=\d+, "create-3600s";r=3;t=\d+', second["RateLimit"])
+
+
+def test_t75_the_longer_window_holds_when_the_shorter_is_over(
+    db: None, limit: Any, clock: Any
+) -> None:
+    limit("create", "3/m", "5/h")
+    visitor = Visitor()
+    # A window of an hour of which at least some minutes are left.
+    clock.shift(timedelta(seconds=_left(create(Visitor(), "192.0.2.1"), "create-3600s")))
+    statuses = []
+    for _ in range(2):
+        statuses += [create(visitor, "192.0.2.1").status_code for _ in range(3)]
+        clock.shift(timedelta(seconds=61))
+
+    assert statuses == [201, 201, 201, 201, 201, 429]
+    refused = AuditLog.objects.get(event_type="ratelimit.exceeded")
+    assert refused.details["limit"] == "create-3600s"
+
+
+def _left(response: Any, policy: str) -> int:
+    found = re.search(rf'"{policy}";r=\d+;t=(\d+)', response["RateLimit"])
+    assert found
+    return int(found[1])
+
+
+@pytest.mark.parametrize("call", BY_CLIENT, ids=str)
+def test_t75_one_clients_limit_does_not_touch_anothers(
+    visitor: Visitor, limit: Any, call: Call
+) -> None:
+    limit(call.limit, "2/m")
+    for _ in range(5):
+        call.ask(visitor, "192.0.2.1")
+
+    assert call.ask(visitor, "192.0.2.1").status_code == 429
+    assert call.ask(visitor, "192.0.2.2").status_code == call.good
+    assert call.ask(visitor, "2001:db8::1").status_code == call.good
+
+
+@pytest.mark.parametrize("call", BY_SESSION, ids=str)
+def test_t75_visitors_behind_one_address_do_not_share_a_limit(
+    visitor: Visitor, limit: Any, call: Call
+) -> None:
+    limit(call.limit, "2/m")
+    other = started()
+    for _ in range(5):
+        call.ask(visitor, "192.0.2.1")
+
+    assert call.ask(visitor, "192.0.2.1").status_code == 429
+    assert call.ask(other, "192.0.2.1").status_code != 429
+    assert call.ask(visitor, "192.0.2.9").status_code == 429  # nor does moving help
+
+
+def test_t75_each_session_over_its_limit_has_a_row_of_its_own(visitor: Visitor, limit: Any) -> None:
+    limit("session", "2/m")
+    other = started()
+    for _ in range(5):
+        current(visitor, "192.0.2.1")
+        current(other, "192.0.2.1")
+
+    rows = AuditLog.objects.filter(event_type="ratelimit.exceeded")
+    assert {row.session_uuid for row in rows} == {visitor.row.pk, other.row.pk}
+    assert len(rows) == 2
+
+
+@pytest.mark.parametrize("call", CALLS, ids=str)
+def test_t75_a_burst_of_refusals_is_one_row_a_minute_and_then_a_count(
+    visitor: Visitor, limit: Any, clock: Any, call: Call
+) -> None:
+    limit(call.limit, "2/m")
+    rows = AuditLog.objects.filter(event_type="ratelimit.exceeded").order_by("id")
+    for _ in range(10):
+        last = call.ask(visitor, "192.0.2.1")
+    assert last.status_code == 429
+    assert [row.details["repeated"] for row in rows.all()] == [0]
+
+    clock.shift(timedelta(seconds=61))
+    for _ in range(4):
+        last = call.ask(visitor, "192.0.2.1")
+
+    assert last.status_code == 429
+    assert [row.details["repeated"] for row in rows.all()] == [0, 7]
+
+
+def test_t75_reading_and_uploading_are_counted_apart(visitor: Visitor, limit: Any) -> None:
+    limit("upload", "1/m")
+    upload(visitor, "192.0.2.1")
+
+    assert upload(visitor, "192.0.2.1").status_code == 429
+    assert current(visitor, "192.0.2.1").status_code == 200
+    assert visitor.get("/api/v1/uploads/").status_code == 200
+
+
+def test_t75_a_refused_upload_stores_nothing_though_it_is_good(
+    visitor: Visitor, limit: Any
+) -> None:
+    limit("upload", "1/m")
+    uploaded(visitor)
+    objects = stored_keys()
+
+    assert visitor.upload(pdf("second")).status_code == 429
+
+    assert stored_keys() == objects
+    assert visitor.current().json()["used"]["files"] == 1
+
+
+def test_t75_failed_proofs_of_others_do_not_lock_out_who_has_a_good_one(
+    visitor: Visitor, limit: Any
+) -> None:
+    """domain.md: five hundred people behind one address never lock each other out."""
+    limit("failed_proof", "3/m")
+    for _ in range(4):
+        last = failed_proof(visitor, "127.0.0.1")
+    assert last.status_code == 429
+
+    assert visitor.current().status_code == 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", [create, current])
+def test_t75_threads_at_a_limit_of_fifty_get_exactly_fifty(
+    committed: None, limit: Any, call: Any
+) -> None:
+    limit("create" if call is create else "session", "50/h")
+    visitor = Visitor(REMOTE_ADDR="192.0.2.77")
+    visitor.start()
+    tabs = [clone(visitor) for _ in range(200)]
+
+    answers = at_once(200, lambda n: call(tabs[n], "192.0.2.1"), threads=4)
+
+    statuses = [answer.status_code for answer in answers]
+    assert statuses.count(201 if call is create else 200) == 50
+    assert statuses.count(429) == 150
+    assert events().count("ratelimit.exceeded") == 1

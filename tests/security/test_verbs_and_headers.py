@@ -1,0 +1,123 @@
+"""Every method at every address of the API, and the headers that every answer carries."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from audit_app.groups import AUDITOR
+from audit_app.models import AuditLog
+from tests.helpers import Visitor, code, events, stored_keys, uploaded
+from tests.security.routes import METHODS, Route, api_routes, calls, named, state
+
+OTHERS = [
+    (route, method) for route in api_routes() for method in METHODS if method not in route.methods
+]
+
+
+@pytest.mark.parametrize(("route", "method"), OTHERS, ids=named)
+@pytest.mark.parametrize("proven", [True, False], ids=["proven", "unproven"])
+def test_t21_other_methods_are_405_and_change_nothing(
+    visitor: Visitor, make_staff: Any, route: Route, method: str, proven: bool
+) -> None:
+    upload = uploaded(visitor)
+    client: Any = visitor if proven else Visitor()
+    if route.staff and proven:
+        client = make_staff(AUDITOR)
+    before, objects, logged = state(), stored_keys(), len(events())
+
+    response = client.generic(method, route.url(upload), **visitor.named)
+
+    if route.staff and not proven:  # DRF asks who it is first
+        assert (response.status_code, code(response)) == (401, "not_authenticated")
+    else:
+        assert response.status_code == 405
+        assert method == "HEAD" or code(response) == "method_not_allowed"
+    assert set(response["Allow"].split(", ")) == route.methods
+    assert (state(), stored_keys(), len(events())) == (before, objects, logged)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "path", ["/api/", "/api/v1/", "/api/v1/sessions", "/api/v1/nowhere/", "/api/v1/uploads/x/"]
+)
+def test_t21_unknown_addresses_are_404_by_every_method(
+    visitor: Visitor, path: str, method: str
+) -> None:
+    response = visitor.generic(method, path, **visitor.named)
+
+    assert response.status_code == 404
+    if method != "HEAD":
+        assert code(response) == "not_found"
+
+
+@pytest.mark.parametrize(("route", "method"), calls(), ids=named)
+def test_t22_no_answer_of_the_api_may_be_cached(
+    visitor: Visitor, make_staff: Any, route: Route, method: str
+) -> None:
+    upload, event = uploaded(visitor), AuditLog.objects.order_by("id")[0]
+    client: Any = make_staff(AUDITOR) if route.staff else visitor
+    url = route.path.replace("%(pk)s", str(event.pk if route.staff else upload.pk))
+    body: dict[str, Any] = {}
+    if method == "POST":
+        body = {"data": json.dumps({"uuid": visitor.uuid}), "content_type": "application/json"}
+
+    refused = Visitor().generic(method, url, **visitor.named)
+    if (method, route.path) == ("POST", "/api/v1/uploads/"):
+        good = visitor.upload()
+    else:
+        good = client.generic(method, url, **body, **visitor.named)
+
+    assert good.status_code < 300
+    for response in (good, refused):
+        directives = re.split(r",\s*", response["Cache-Control"])
+        assert "no-store" in directives
+        assert "public" not in directives
+        assert {"Cookie", "Origin"} <= set(re.split(r",\s*", response["Vary"]))
+        assert response["X-Content-Type-Options"] == "nosniff"
+        assert re.fullmatch("[0-9a-f]{32}", response["X-Request-ID"])
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/nowhere/", "/api/v1/uploads/x/", "/api/v1/sessions/current/"]
+)
+def test_t22_refusals_are_not_cached_either(db: None, path: str) -> None:
+    for host in ("testserver", "evil.example"):
+        response = Visitor().get(path, headers={"Host": host})
+        assert response.status_code in {400, 401, 404}
+        assert response["Cache-Control"] == "no-store"
+        assert {"Cookie", "Origin"} <= set(re.split(r",\s*", response["Vary"]))
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/", 200), ("/nowhere", 404), ("/admin/login/", 200), ("/health/live", 200),
+        ("/health/ready", 200), ("/static/maria/mark.svg", 200), ("/static/nothing", 404),
+        ("/api/schema/", 200), ("/api/docs/", 200), ("/api/v1/nowhere/", 404),
+        ("/api/v1/sessions/current/", 401), ("/api/v1/sessions/", 405),
+    ],
+)  # fmt: skip
+def test_every_answer_names_its_request(db: None, path: str, status: int) -> None:
+    first, second = Visitor().get(path), Visitor().get(path)
+
+    assert (first.status_code, second.status_code) == (status, status)
+    assert re.fullmatch("[0-9a-f]{32}", first["X-Request-ID"])
+    assert first["X-Request-ID"] != second["X-Request-ID"]
+
+
+def test_a_visitor_cannot_choose_the_request_id(db: None) -> None:
+    response = Visitor().get("/api/v1/sessions/current/", headers={"X-Request-ID": "chosen-by-me"})
+
+    assert response["X-Request-ID"] != "chosen-by-me"
+
+
+def test_our_own_proxy_can_name_the_request(db: None, settings: Any) -> None:
+    settings.TRUSTED_PROXIES = 1
+    for given, kept in (
+        ("proxy-1234", True), ("a" * 64, True), ("a" * 65, False), ("short", False),
+        ("with space-1", False), ("line\nbreak", False),
+    ):  # fmt: skip
+        response = Visitor().get("/api/v1/sessions/current/", headers={"X-Request-ID": given})
+        assert (response["X-Request-ID"] == given) is kept

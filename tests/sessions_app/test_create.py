@@ -1,0 +1,194 @@
+"""POST sessions/: what a visitor gets, what is written, and what a client cannot choose."""
+
+import re
+import secrets
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils.dateparse import parse_datetime
+
+from audit_app.models import AuditLog
+from sessions_app.models import UserSession
+from sessions_app.uuid_helpers import CROCKFORD
+from tests.helpers import Visitor, code, events, started
+
+URL = "/api/v1/sessions/"
+FIELDS = {"uuid", "support_code", "status", "created_at", "expires_at", "limits"}
+LIMITS = {
+    "max_files": 3,
+    "max_file_bytes": 5 * 1024 * 1024,
+    "max_total_bytes": 15 * 1024 * 1024,
+    "types": ["pdf"],
+}
+
+
+def create(visitor: Visitor, body: Any = None, **extra: Any) -> Any:
+    return visitor.post(URL, body or {}, content_type="application/json", **extra)
+
+
+def test_a_new_session_is_answered_stored_and_recorded(db: None) -> None:
+    visitor = Visitor()
+
+    response = visitor.start()
+
+    assert response.status_code == 201
+    answer = response.json()
+    assert answer.keys() == FIELDS
+    assert answer["limits"] == LIMITS
+    row = UserSession.objects.get()
+    assert answer["uuid"] == str(row.uuid)
+    assert row.uuid.version == 4
+    assert answer["support_code"] == row.support_code
+    assert answer["status"] == row.status == "active"
+    assert parse_datetime(answer["created_at"]) == row.created_at
+    assert parse_datetime(answer["expires_at"]) == row.expires_at
+    assert row.expires_at - row.created_at == timedelta(hours=24)
+    assert (row.used_at, row.ended_at, row.end_reason, row.predecessor) == (None, None, "", None)
+
+    event = AuditLog.objects.get()
+    assert (event.event_type, event.outcome, event.actor) == (
+        "session.created", "success", "visitor",
+    )  # fmt: skip
+    assert event.session_uuid == row.uuid
+    assert event.request_id == response["X-Request-ID"]
+    assert event.details == {"credential": "cookie", "support_code": row.support_code}
+
+
+def test_times_are_utc_in_iso_8601(db: None) -> None:
+    answer = Visitor().start().json()
+
+    for name in ("created_at", "expires_at"):
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", answer[name])
+
+
+def test_the_token_is_in_the_cookie_only(db: None) -> None:
+    visitor = Visitor()
+    response = visitor.start()
+
+    assert re.fullmatch(r"mss1_[A-Za-z0-9_-]{43}", visitor.token)
+    assert visitor.token not in response.content.decode()
+    assert [name for name, value in response.items() if visitor.token in value] == []
+
+
+def test_a_live_cookie_returns_the_same_session_and_writes_nothing(visitor: Visitor) -> None:
+    before, token = UserSession.objects.values().get(), visitor.token
+
+    response = visitor.start()
+
+    assert response.status_code == 200
+    assert response.json().keys() == FIELDS
+    assert response.json()["uuid"] == str(before["uuid"])
+    assert "Set-Cookie" not in response.headers
+    assert response.cookies.output() == ""
+    assert visitor.token == token
+    assert UserSession.objects.values().get() == before
+    assert events() == ["session.created"]
+
+
+@pytest.mark.parametrize("how", ["ended", "revoked", "reset"])
+def test_a_dead_cookie_gets_a_new_session(visitor: Visitor, how: str) -> None:
+    old = visitor.row
+    UserSession.objects.filter(pk=old.pk).update(status=how, ended_at=old.created_at)
+    token = visitor.token
+
+    response = visitor.start()
+
+    assert response.status_code == 201
+    assert response.json()["uuid"] != str(old.pk)
+    assert visitor.token != token
+    assert UserSession.objects.get(pk=old.pk).status == how
+    assert UserSession.objects.count() == 2
+    assert events() == ["session.created", "session.created"]
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "", "x", "mss1_", "mss1_" + "A" * 42, "mss1_" + "A" * 43, "mss1_" + "A" * 44,
+        "mss2_" + "A" * 43, "mss1_" + "é" * 43, "mss1_" + "A" * 43 + "\n", "A" * 5000,
+    ],
+)  # fmt: skip
+def test_t05_a_cookie_planted_before_creation_is_replaced(db: None, junk: str) -> None:
+    visitor = Visitor()
+    visitor.cookies["maria_session"] = junk
+
+    response = visitor.start()
+
+    assert response.status_code == 201
+    assert visitor.token != junk
+    assert visitor.current().json()["uuid"] == visitor.uuid
+    assert UserSession.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "key", ["uuid", "session_uuid", "id", "pk", "token", "token_hash", "support_code", "status"]
+)
+def test_t05_what_a_client_chooses_is_ignored(db: None, key: str) -> None:
+    chosen = str(uuid.uuid4())
+
+    response = create(Visitor(), {key: chosen}, headers={"X-Session-UUID": chosen})
+
+    assert response.status_code == 201
+    assert chosen not in response.content.decode()
+    assert str(UserSession.objects.get().pk) == response.json()["uuid"] != chosen
+
+
+@pytest.mark.parametrize("credential", ["bearer", "Cookie", "", None, 1, ["cookie"], {}])
+def test_only_the_cookie_credential_exists_for_now(db: None, credential: Any) -> None:
+    response = create(Visitor(), {"credential": credential})
+
+    assert response.status_code == 400
+    assert code(response) == "invalid_input"
+    assert response.json()["errors"].keys() == {"credential"}
+    assert not response.cookies
+    assert not UserSession.objects.exists()
+    assert events() == []
+
+
+def test_the_cookie_credential_may_be_named_and_the_body_left_out(db: None) -> None:
+    assert create(Visitor(), {"credential": "cookie"}).status_code == 201
+    assert Visitor().generic("POST", URL).status_code == 201
+
+
+def test_another_sessions_name_in_the_header_changes_nothing(visitor: Visitor) -> None:
+    other = started()
+
+    response = create(visitor, headers={"X-Session-UUID": other.uuid})
+
+    assert response.status_code == 200
+    assert response.json()["uuid"] == visitor.uuid
+
+
+def test_a_support_code_that_is_taken_is_drawn_again(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = list("7F3K2QX9" * 2 + "7F3K2QXA")
+    monkeypatch.setattr(secrets, "choice", lambda _: drawn.pop(0))
+
+    first, second = Visitor().start(), Visitor().start()
+
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.json()["support_code"].startswith("MAR-7F3-K2Q-X9")
+    assert second.json()["support_code"].startswith("MAR-7F3-K2Q-XA")
+    assert drawn == []
+    assert events() == ["session.created", "session.created"]
+
+
+def test_support_codes_that_are_always_taken_are_an_error_not_a_loop(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Visitor().start()
+    taken = UserSession.objects.get().support_code.removeprefix("MAR-").replace("-", "")[:8]
+    draws = iter(range(10_000))
+    monkeypatch.setattr(secrets, "choice", lambda _: taken[next(draws) % 8])
+    visitor = Visitor(raise_request_exception=False)
+
+    response = visitor.start()
+
+    assert response.status_code == 500
+    assert code(response) == "internal_error"
+    assert set(taken) <= set(CROCKFORD)
+    assert UserSession.objects.count() == 1
+    assert events() == ["session.created"]

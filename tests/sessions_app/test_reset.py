@@ -1,0 +1,153 @@
+"""POST sessions/current/reset/: a fresh session for a live or an expired one, once."""
+
+from typing import Any
+
+import pytest
+
+from audit_app.models import AuditLog
+from sessions_app.models import UserSession
+from tests.helpers import Visitor, at_once, code, events, started, uploaded
+from tests.sessions_app.support import clone, expire, revoke
+from tests.sessions_app.test_create import FIELDS, LIMITS
+
+
+def test_a_live_session_becomes_reset_and_its_successor_is_linked(visitor: Visitor) -> None:
+    for name in ("a.pdf", "b.pdf"):
+        uploaded(visitor, name=name)
+    first, token = visitor.row, visitor.token
+
+    response = visitor.reset(reason="not_me")
+
+    assert response.status_code == 201
+    answer = response.json()
+    assert answer.keys() == FIELDS | {"previous"}
+    assert answer["limits"] == LIMITS
+    assert answer["previous"] == {
+        "uuid": str(first.pk),
+        "reason": "not_me",
+        "lost": {"count": 2, "files": ["a.pdf", "b.pdf"]},
+    }
+    first.refresh_from_db()
+    assert (first.status, first.end_reason) == ("reset", "not_me")
+    assert first.ended_at is not None
+    successor = visitor.row
+    assert (successor.status, successor.predecessor) == ("active", first)
+    assert visitor.token != token
+    assert visitor.current().json()["used"] == {"files": 0, "bytes": 0}
+
+    assert events(first.pk) == [
+        "session.created", "upload.stored", "upload.stored", "session.reset",
+    ]  # fmt: skip
+    assert events(successor.pk) == ["session.created"]
+    assert AuditLog.objects.get(event_type="session.reset").details == {
+        "reason": "not_me",
+        "from_status": "active",
+        "successor": str(successor.pk),
+        "lost_files": 2,
+    }
+
+
+def test_an_expired_session_stays_expired_and_gets_a_successor(visitor: Visitor) -> None:
+    uploaded(visitor, name="a.pdf")
+    expire(visitor)
+    first = visitor.row
+
+    response = visitor.reset(reason="expired")
+
+    assert response.status_code == 201
+    assert response.json()["previous"]["lost"] == {"count": 1, "files": ["a.pdf"]}
+    ended = first.expires_at
+    first.refresh_from_db()
+    assert (first.status, first.end_reason, first.ended_at) == ("expired", "idle", ended)
+    assert visitor.row.predecessor == first
+    assert events(first.pk) == [
+        "session.created", "upload.stored", "session.expired", "session.reset",
+    ]  # fmt: skip
+    assert AuditLog.objects.get(event_type="session.reset").details["from_status"] == "expired"
+
+
+def test_nothing_is_lost_where_nothing_was_held(visitor: Visitor) -> None:
+    answer = visitor.reset().json()
+
+    assert answer["previous"]["reason"] == "requested"
+    assert answer["previous"]["lost"] == {"count": 0, "files": []}
+
+
+@pytest.mark.parametrize("expired_first", [False, True])
+def test_a_second_reset_with_the_old_cookie_is_refused(
+    visitor: Visitor, expired_first: bool
+) -> None:
+    if expired_first:
+        expire(visitor)
+    other_tab = clone(visitor)
+    first = visitor.row
+    visitor.reset()
+    before = list(UserSession.objects.order_by("pk").values())
+
+    response = other_tab.reset()
+
+    assert (response.status_code, code(response)) == (401, "session_invalid")
+    assert response["WWW-Authenticate"] == "Session"
+    assert response.json()["reason"] == ("expired" if expired_first else "reset")
+    assert response.json()["support_code"] == first.support_code
+    assert not response.cookies
+    assert list(UserSession.objects.order_by("pk").values()) == before
+    assert events().count("session.reset") == 1
+    assert events()[-1] == "session.refused"
+
+
+@pytest.mark.parametrize("expired_first", [False, True])
+def test_resets_at_once_make_exactly_one_successor(committed: None, expired_first: bool) -> None:
+    visitor = started()
+    if expired_first:
+        expire(visitor)
+    tabs = [clone(visitor) for _ in range(6)]
+
+    answers = at_once(6, lambda n: tabs[n].reset())
+
+    assert sorted(answer.status_code for answer in answers) == [201, *[401] * 5]
+    assert UserSession.objects.count() == 2
+    assert UserSession.objects.filter(predecessor=visitor.row).count() == 1
+    reasons = {a.json()["reason"] for a in answers if a.status_code == 401}
+    assert reasons == {"expired" if expired_first else "reset"}
+    assert events(visitor.uuid).count("session.reset") == 1
+    assert events(visitor.uuid).count("session.expired") == int(expired_first)
+
+
+def test_ended_and_revoked_sessions_cannot_be_reset(visitor: Visitor, make_staff: Any) -> None:
+    ended, revoked = clone(visitor), started()
+    visitor.end()
+    revoke(revoked, make_staff)
+
+    for tab, reason in ((ended, "ended"), (revoked, "revoked")):
+        response = tab.reset()
+        assert (response.status_code, code(response)) == (401, "session_invalid")
+        assert response.json()["reason"] == reason
+    assert UserSession.objects.count() == 2
+    assert "session.reset" not in events()
+
+
+@pytest.mark.parametrize("reason", ["because", "", None, 7, ["requested"], "revoked"])
+def test_other_reasons_are_refused_and_nothing_changes(visitor: Visitor, reason: Any) -> None:
+    before = UserSession.objects.values().get()
+
+    response = visitor.reset(reason=reason)
+
+    assert (response.status_code, code(response)) == (400, "invalid_input")
+    assert response.json()["errors"].keys() == {"reason"}
+    assert UserSession.objects.values().get() == before
+    assert events() == ["session.created"]
+
+
+def test_a_chain_of_resets_can_be_followed(visitor: Visitor) -> None:
+    uuids = [visitor.uuid]
+    for _ in range(3):
+        visitor.reset()
+        uuids.append(visitor.uuid)
+
+    row: UserSession | None = visitor.row
+    followed = []
+    while row:
+        followed.append(str(row.pk))
+        row = row.predecessor
+    assert followed == uuids[::-1]
