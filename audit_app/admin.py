@@ -41,11 +41,20 @@ class AuditLogAdmin(ReadOnlyAdmin):
         "request_id", "network", "readable_details", "personal_part", "event_id",
     ]  # fmt: skip
 
+    def get_fields(self, request: HttpRequest, obj: AuditLog | None = None) -> list[Any]:
+        """Show the personal part only to who may view it."""
+        fields = list(super().get_fields(request, obj))
+        if not request.user.has_perm("audit_app.view_auditpersonal"):
+            fields.remove("personal_part")
+        return fields
+
     @admin.display(description="details")
     def readable_details(self, log: AuditLog) -> str:
         return json.dumps(log.details, indent=2)
 
-    @admin.display(description="personal", empty_value="erased, or none")
-    def personal_part(self, log: AuditLog) -> str | None:
+    @admin.display(description="personal")
+    def personal_part(self, log: AuditLog) -> str:
         part = AuditPersonal.objects.filter(log=log).first()
-        return json.dumps(part.values(), indent=2, ensure_ascii=False) if part else None
+        return (
+            json.dumps(part.values(), indent=2, ensure_ascii=False) if part else "erased, or none"
+        )

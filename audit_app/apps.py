@@ -22,5 +22,5 @@ def prepare(using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
     from audit_app import groups, triggers
 
     triggers.install(using)
-    groups.grant(groups.SUPPORT, "audit_app.view_auditlog")
+    groups.grant(groups.SUPPORT, "audit_app.view_auditlog", "audit_app.view_auditpersonal")
     groups.grant(groups.AUDITOR, "audit_app.view_auditlog")

@@ -77,7 +77,7 @@ def acting_as_operator() -> AbstractContextManager[RequestContext]:
         login = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
         login = str(os.getuid())
-    return acting_as(f"operator:{login}")
+    return acting_as(storable(f"operator:{login}", 150))
 
 
 def from_request(request: HttpRequest) -> RequestContext:
@@ -111,7 +111,8 @@ def client_address(request: HttpRequest) -> IPAddress | None:
 def parse_address(text: str) -> IPAddress | None:
     """Read `1.2.3.4`, `1.2.3.4:80`, `2001:db8::1` or `[2001:db8::1]:80`; None for anything else.
 
-    An IPv4-mapped IPv6 address is the IPv4 address it carries.
+    An IPv4-mapped IPv6 address is the IPv4 address it carries. A zone
+    (`fe80::1%eth0`) names an interface of ours and is left out.
     """
     text = text.strip()
     if text.startswith("["):
@@ -119,7 +120,7 @@ def parse_address(text: str) -> IPAddress | None:
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        address = ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address

@@ -40,18 +40,21 @@ def install(using: str) -> None:
     if LOG not in connection.introspection.table_names():
         return
     absent = missing(using)
+    # One that is there but disabled is replaced, which enables it.
+    create = "CREATE OR REPLACE TRIGGER" if connection.vendor == "postgresql" else "CREATE TRIGGER"
     with connection.cursor() as cursor:
         if absent and connection.vendor == "postgresql":
             cursor.execute(_POSTGRESQL_FUNCTION)
         for name in absent:
-            cursor.execute(f"CREATE TRIGGER {name} {wanted(connection.vendor)[name]}")
+            cursor.execute(f"{create} {name} {wanted(connection.vendor)[name]}")
 
 
 def missing(using: str) -> list[str]:
     """Return the names of the triggers that this database should have and has not."""
     connection = connections[using]
     query = (
-        "SELECT tgname FROM pg_trigger WHERE tgrelid IN (%s::regclass, %s::regclass) AND tgenabled <> 'D'"
+        # O fires in ordinary sessions, A always; D is disabled, R is for replication alone.
+        "SELECT tgname FROM pg_trigger WHERE tgrelid IN (%s::regclass, %s::regclass) AND tgenabled IN ('O', 'A')"
         if connection.vendor == "postgresql"
         else "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN (%s, %s)"
     )

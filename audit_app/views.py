@@ -6,12 +6,12 @@ from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema
 from rest_framework import viewsets
 from rest_framework.authentication import SessionAuthentication
-from rest_framework.pagination import CursorPagination
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from audit_app.filters import AuditLogFilter
 from audit_app.models import AuditLog
+from audit_app.pagination import StrictCursorPagination
 from audit_app.serializers import AuditLogSerializer
 
 
@@ -30,7 +30,7 @@ class MayViewAuditLog(BasePermission):
         return bool(user.is_staff and user.has_perm("audit_app.view_auditlog"))
 
 
-class AuditLogPagination(CursorPagination):
+class AuditLogPagination(StrictCursorPagination):
     """Newest first; a cursor stays right while the log grows."""
 
     ordering = "-id"

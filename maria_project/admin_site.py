@@ -4,6 +4,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.admin import AdminSite
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponseBase
 
 from audit_app import context
@@ -21,6 +22,8 @@ class MariaAdminSite(AdminSite):
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         @wraps(view)
         def as_staff(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if "%00" in request.META.get("QUERY_STRING", ""):
+                raise BadRequest("PostgreSQL cannot look for a NUL.")
             with context.acting_as(f"staff:{request.user.pk}"):
                 response: HttpResponseBase = view(request, *args, **kwargs)
                 return response

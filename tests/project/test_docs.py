@@ -27,7 +27,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 ARGUMENTS: dict[type[APIException], tuple[Any, ...]] = {
     RateLimited: ("create-60s", 1),
     SessionMismatch: (UserSession(),),
-    QuotaExceeded: (UserSession(),),
+    QuotaExceeded: (UserSession(), "a.pdf"),
 }
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -1,0 +1,117 @@
+"""What admin tests share: a look at a page's markup, and one row of every model."""
+
+from datetime import timedelta
+from html.parser import HTMLParser
+
+from django.contrib import admin
+from django.db.models import Model
+from django.urls import reverse
+from django.utils import timezone
+from django_q.models import Failure, Schedule
+
+from audit_app.models import AuditLog
+from sessions_app.models import UserSession
+from tests.helpers import started, uploaded
+from uploads_app.models import CleanupRun, RunStatus, UploadedFile
+
+_ADDRESSES = ("href", "src", "action", "formaction", "xlink:href", "data")
+READ_ONLY = (UserSession, UploadedFile, CleanupRun, AuditLog, Schedule, Failure)
+
+
+class _Markup(HTMLParser):
+    """Collects what a policy without `unsafe-inline` would block, and the text that is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inline: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        is_data = named.get("type") == "application/json"
+        if tag == "style" or (tag == "script" and "src" not in named and not is_data):
+            self.inline.append(f"<{tag}>")
+        for name, value in attrs:
+            is_script = name in _ADDRESSES and (value or "").strip().lower().startswith(
+                "javascript:"
+            )
+            if name.startswith("on") or name == "style" or is_script:
+                self.inline.append(f"{tag} {name}={value}")
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def inline_code(html: str) -> list[str]:
+    """Return every inline script, style and handler of a page."""
+    markup = _Markup()
+    markup.feed(html)
+    return markup.inline
+
+
+def shown_text(html: str) -> str:
+    """Return what a page shows, without its markup."""
+    markup = _Markup()
+    markup.feed(html)
+    return " ".join(markup.text.split())
+
+
+def page_of(row: Model, page: str = "change") -> str:
+    """Return the address of one row's admin page."""
+    opts = row._meta
+    return reverse(f"admin:{opts.app_label}_{opts.model_name}_{page}", args=[row.pk])
+
+
+def list_of(model: type[Model], page: str = "changelist") -> str:
+    """Return the address of a model's list, or of its add page."""
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}")
+
+
+def registered() -> list[type[Model]]:
+    """Return every model that the admin knows."""
+    return sorted(admin.site._registry, key=lambda model: model._meta.label)
+
+
+def one_of_each(text: str = "plain") -> list[Model]:
+    """Make a row of every read-only model; `text` stands wherever a row holds free text."""
+    visitor = started()
+    upload = uploaded(visitor)
+    UploadedFile.objects.filter(pk=upload.pk).update(name=text, delete_reason=text[:20])
+    UserSession.objects.filter(pk=visitor.uuid).update(
+        status="revoked", ended_at=timezone.now(), end_reason=text
+    )
+    failure = Failure.objects.create(
+        id="f" * 32, name=text[:100], func=text, started=timezone.now(), stopped=timezone.now(),
+        success=False, args=(), kwargs={},
+    )  # fmt: skip
+    run = CleanupRun.objects.create(
+        status=RunStatus.STOPPED, actor=text, grace=timedelta(minutes=30), limit=1,
+        stop_code=text[:40], stop_sentence=text, findings={text: 1},
+        sample=[{"kind": text, "key": text, "size": 1}],
+    )  # fmt: skip
+    schedule, _ = Schedule.objects.get_or_create(name=text[:100], func=text)
+    return [
+        UserSession.objects.get(pk=visitor.uuid),
+        UploadedFile.objects.get(pk=upload.pk),
+        run,
+        AuditLog.objects.get(event_type="upload.stored"),
+        schedule,
+        failure,
+    ]
+
+
+# Reading these columns would execute the pickles they hold.
+_PICKLES = ("args", "kwargs", "result")
+
+
+def everything() -> dict[str, list[str]]:
+    """Return every row of every read-only model, to see that nothing changed."""
+    return {
+        model._meta.label: sorted(map(str, model._base_manager.values_list(*_plain_columns(model))))
+        for model in READ_ONLY
+    }
+
+
+def _plain_columns(model: type[Model]) -> list[str]:
+    pickled = _PICKLES if model is Failure else ()
+    return [field.name for field in model._meta.concrete_fields if field.name not in pickled]

@@ -1,0 +1,253 @@
+"""An effect and its event commit together: a failure after both leaves neither.
+
+The failure is injected by a receiver of Django's own `post_save`, which runs
+inside the service's transaction when the effect and the event are written.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db.models.signals import post_save
+
+from audit_app.models import AuditLog, AuditPersonal
+from sessions_app.models import UserSession
+from tests.helpers import (
+    Visitor,
+    age_session,
+    age_upload,
+    code,
+    events,
+    pdf,
+    plant,
+    store_root,
+    stored_keys,
+    uploaded,
+)
+from uploads_app.models import Status, UploadedFile, UploadQuota
+from uploads_app.services import purge_object
+
+MODELS = (UserSession, UploadedFile, UploadQuota, AuditLog, AuditPersonal)
+
+
+class Injected(Exception):
+    """What goes wrong between the event and the commit."""
+
+
+@contextmanager
+def failing_at(event_type: str) -> Iterator[None]:
+    """Let every transaction fail that has just written this event."""
+
+    def fail(instance: AuditLog, **_: Any) -> None:
+        if instance.event_type == event_type:
+            raise Injected
+
+    post_save.connect(fail, sender=AuditLog)
+    try:
+        yield
+    finally:
+        post_save.disconnect(fail, sender=AuditLog)
+
+
+def world() -> list[Any]:
+    """Return everything that a service could have changed: all rows, all objects."""
+    rows = [sorted(map(str, model.objects.values_list())) for model in MODELS]
+    return [*rows, stored_keys()]
+
+
+@pytest.fixture
+def guest(db: None) -> Visitor:
+    """A visitor with a session, to whom a failing server answers as it does in production."""
+    guest = Visitor(raise_request_exception=False)
+    assert guest.start().status_code == 201
+    return guest
+
+
+Act = Callable[[Visitor], Any]
+
+
+def begin(_: Visitor) -> Any:
+    return Visitor(raise_request_exception=False).start()
+
+
+def revoke(guest: Visitor, staff: Any) -> Any:
+    staff.raise_request_exception = False
+    return staff.post(f"/admin/sessions_app/usersession/{guest.uuid}/revoke/", {"reason": "abuse"})
+
+
+@pytest.mark.parametrize(
+    ("event", "act"),
+    [
+        ("session.created", begin),
+        ("session.created", Visitor.reset),
+        ("session.reset", Visitor.reset),
+        ("session.ended", Visitor.end),
+    ],
+)
+def test_t47_what_a_visitor_does_to_a_session(guest: Visitor, event: str, act: Act) -> None:
+    uploaded(guest)
+    before = world()
+    with failing_at(event):
+        assert code(act(guest)) == "internal_error"
+    assert world() == before
+    assert guest.current().status_code == 200
+
+    written = events().count(event)
+    assert act(guest).status_code < 300
+    assert events().count(event) == written + 1
+
+
+def test_t47_a_session_revoked_by_staff(guest: Visitor, make_staff: Any) -> None:
+    staff = make_staff("Support")
+    before = world()
+    with failing_at("session.revoked"):
+        assert revoke(guest, staff).status_code == 500
+    assert world() == before
+    assert guest.current().status_code == 200
+
+    assert revoke(guest, staff).status_code == 302
+    assert events(guest.uuid).count("session.revoked") == 1
+    assert code(guest.current()) == "session_invalid"
+
+
+def test_t47_an_expiry_met_by_a_request(guest: Visitor) -> None:
+    age_session(guest.row, timedelta(hours=24))
+    before = world()
+    with failing_at("session.expired"):
+        assert code(guest.current()) == "internal_error"
+    assert world() == before
+
+    assert code(guest.current()) == "session_invalid"
+    assert events(guest.uuid).count("session.expired") == 1
+
+
+def test_t47_an_expiry_recorded_by_the_sweep(guest: Visitor) -> None:
+    age_session(guest.row, timedelta(hours=24))
+    before = world()
+    with failing_at("session.expired"), pytest.raises(Injected):
+        call_command("expire_sessions")
+    assert world() == before
+
+    call_command("expire_sessions", verbosity=0)
+    assert events(guest.uuid).count("session.expired") == 1
+
+
+def test_t47_an_upload(guest: Visitor) -> None:
+    with failing_at("upload.stored"):
+        assert code(guest.upload()) == "internal_error"
+    row = UploadedFile.objects.get()
+    assert row.status == Status.PENDING
+    assert events(guest.uuid) == ["session.created"]
+    assert guest.get("/api/v1/uploads/").json()["results"] == []
+
+    # Nobody was told that it is stored, so it goes when its lease is over.
+    age_upload(row, timedelta(hours=1))
+    call_command("cleanup_orphans", verbosity=0)
+    assert UploadedFile.objects.get().status == Status.LAPSED
+    assert stored_keys() == set()
+    assert events(guest.uuid) == ["session.created", "upload.lapsed"]
+    assert uploaded(guest).status == Status.STORED
+
+
+def test_t47_a_deletion(guest: Visitor) -> None:
+    upload = uploaded(guest)
+    with failing_at("upload.deleted"):
+        assert code(guest.delete_upload(str(upload.pk))) == "internal_error"
+    assert UploadedFile.objects.get().status == Status.DELETING
+    assert events(guest.uuid) == ["session.created", "upload.stored"]
+
+    call_command("cleanup_orphans", verbosity=0)
+    assert UploadedFile.objects.get().status == Status.DELETED
+    assert stored_keys() == set()
+    assert events(guest.uuid) == ["session.created", "upload.stored", "upload.deleted"]
+
+
+def lapsed(guest: Visitor) -> None:
+    with failing_at("upload.stored"):
+        guest.upload()
+    age_upload(UploadedFile.objects.get(), timedelta(hours=1))
+
+
+def missing(guest: Visitor) -> None:
+    upload = uploaded(guest)
+    age_upload(upload, timedelta(hours=1))
+    (store_root() / upload.key).unlink()
+
+
+def found(guest: Visitor) -> None:
+    missing(guest)
+    call_command("cleanup_orphans", verbosity=0)
+    plant(UploadedFile.objects.get().key, pdf(), timedelta(hours=1))
+
+
+def late(guest: Visitor) -> None:
+    upload = uploaded(guest)
+    guest.delete_upload(str(upload.pk))
+    plant(upload.key, pdf(), timedelta(hours=1))
+
+
+def nothing(guest: Visitor) -> None:
+    uploaded(guest)
+
+
+@pytest.mark.parametrize(
+    ("event", "arrange"),
+    [
+        ("upload.lapsed", lapsed),
+        ("upload.missing", missing),
+        ("upload.found", found),
+        ("object.purged", late),
+        ("cleanup.completed", nothing),
+    ],
+)
+def test_t47_what_the_cleanup_does(
+    guest: Visitor, event: str, arrange: Callable[[Visitor], None]
+) -> None:
+    arrange(guest)
+    before, written = world(), events().count(event)
+    with failing_at(event), pytest.raises(Injected):
+        call_command("cleanup_orphans", verbosity=0)
+    assert world() == before
+
+    call_command("cleanup_orphans", verbosity=0)
+    assert world() != before
+    assert events().count(event) == written + 1
+    # The work is done: another run finds nothing of it.
+    call_command("cleanup_orphans", verbosity=0)
+    assert events().count(event) == written + (2 if event == "cleanup.completed" else 1)
+
+
+def test_t47_an_object_that_storage_does_not_remove_is_not_called_purged(guest: Visitor) -> None:
+    key = f"uploads/{guest.uuid}/taken.pdf"
+    (store_root() / key).mkdir(parents=True)  # what the system refuses to unlink
+    with pytest.raises(OSError, match="taken"):
+        purge_object(key=key, session_uuid=guest.row.uuid, reason="file_deleted")
+    assert "object.purged" not in events()
+
+
+def test_t47_a_cleanup_that_stops(guest: Visitor) -> None:
+    uploaded(guest)
+    (store_root() / "marker.json").unlink()
+    before = world()
+    with failing_at("cleanup.stopped"), pytest.raises(Injected):
+        call_command("cleanup_orphans", verbosity=0)
+    assert world() == before
+
+    with pytest.raises(SystemExit):
+        call_command("cleanup_orphans", verbosity=0)
+    assert events().count("cleanup.stopped") == 1
+
+
+def test_t47_each_acknowledged_effect_has_exactly_one_event(visitor: Visitor) -> None:
+    upload = uploaded(visitor)
+    assert visitor.delete_upload(str(upload.pk)).status_code == 204
+    assert visitor.delete_upload(str(upload.pk)).status_code == 204
+    first = visitor.uuid
+    assert visitor.reset().status_code == 201
+    assert visitor.end().status_code == 204
+    assert visitor.end().status_code in (401, 403)
+    assert events(first) == ["session.created", "upload.stored", "upload.deleted", "session.reset"]
+    assert events(visitor.uuid) == ["session.created", "session.ended"]

@@ -1,0 +1,205 @@
+"""Start-up checks: each id fires on the setting it is about, and a default system is silent."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as product_settings
+from django.core.checks import run_checks
+
+import audit_app.checks
+import maria_project.checks
+import sessions_app.checks
+import uploads_app.checks
+from tests.conftest import lift_triggers
+
+SOURCES = [
+    Path(str(module.__file__)).read_text()
+    for module in (audit_app.checks, maria_project.checks, sessions_app.checks, uploads_app.checks)
+]
+IDS = {found for text in SOURCES for found in re.findall(r'id="(\w+\.[EW]\d+)"', text)}
+OURS = ("audit_app.", "maria_project.", "sessions_app.", "uploads_app.")
+
+LONG_KEY = "k" * 50
+PRODUCTION = {
+    "PRODUCTION": True,
+    "PUBLIC_URL": "https://maria.example",
+    "TRUSTED_PROXIES": 1,
+    "SECRET_KEY": LONG_KEY,
+}
+DAY = timedelta(days=1)
+
+# id → settings with which it fires; each just over its boundary where it has one.
+FIRES: list[tuple[str, dict[str, Any]]] = [
+    ("maria_project.E001", {**PRODUCTION, "PUBLIC_URL": "http://maria.example"}),
+    ("maria_project.E001", {**PRODUCTION, "PUBLIC_URL": "maria.example"}),
+    ("maria_project.E002", {**PRODUCTION, "DEBUG": True}),
+    ("maria_project.E003", {"ALLOWED_ORIGINS": ["https://maria.example/path"]}),
+    ("maria_project.E003", {"ALLOWED_ORIGINS": ["*"]}),
+    ("maria_project.E003", {"ALLOWED_ORIGINS": ["null"]}),
+    ("maria_project.E003", {"ALLOWED_ORIGINS": ["https://good.example", "maria.example"]}),
+    ("maria_project.E004", {"TRUSTED_PROXIES": -1}),
+    ("maria_project.E005", {**PRODUCTION, "SECRET_KEY": LONG_KEY[:-1]}),
+    ("maria_project.W001", {**PRODUCTION, "TRUSTED_PROXIES": 0}),
+    ("sessions_app.E001", {"SESSION_UNUSED_LIMIT": 8 * DAY}),
+    ("sessions_app.E001", {"SESSION_IDLE_LIMIT": 31 * DAY}),
+    ("sessions_app.E001", {"SESSION_ABSOLUTE_LIMIT": 7 * DAY - timedelta(seconds=1)}),
+    ("sessions_app.E002", {"RATE_LIMITS": {"create": ["30/m", "many"]}}),
+    ("sessions_app.E002", {"RATE_LIMITS": {"create": ["30/week"]}}),
+    ("sessions_app.E002", {"RATE_LIMITS": {"create": ["-1/m"]}}),
+    ("uploads_app.E001", {"UPLOAD_TYPES": []}),
+    ("uploads_app.E001", {"UPLOAD_TYPES": ["pdf", "exe"]}),
+    ("uploads_app.E002", {"UPLOAD_MAX_FILES": 0}),
+    ("uploads_app.E002", {"UPLOAD_MAX_BYTES": 0}),
+    ("uploads_app.E002", {"UPLOAD_MAX_BYTES": 2, "UPLOAD_MAX_TOTAL_BYTES": 1}),
+    ("uploads_app.E003", {"UPLOAD_LEASE": timedelta(0)}),
+    ("uploads_app.E003", {"UPLOAD_LEASE": timedelta(minutes=30, seconds=1)}),
+    ("uploads_app.E003", {"UPLOAD_RETENTION": timedelta(seconds=-1)}),
+]
+# Settings exactly on the good side of the same boundaries.
+SILENT: list[dict[str, Any]] = [
+    {},
+    PRODUCTION,
+    {"PRODUCTION": False, "PUBLIC_URL": "http://localhost:8000", "DEBUG": True, "SECRET_KEY": "x"},
+    {"ALLOWED_ORIGINS": ["https://maria.example", "http://localhost:5173", "app://maria"]},
+    {"SESSION_UNUSED_LIMIT": 7 * DAY, "SESSION_ABSOLUTE_LIMIT": 7 * DAY},
+    {"RATE_LIMITS": {"create": ["1/s", "2/m", "3/h", "4/d"]}},
+    {"UPLOAD_MAX_FILES": 1, "UPLOAD_MAX_BYTES": 1, "UPLOAD_MAX_TOTAL_BYTES": 1},
+    {"UPLOAD_LEASE": timedelta(minutes=30), "UPLOAD_RETENTION": timedelta(0)},
+]
+
+
+def said() -> list[Any]:
+    """Return what our own checks say of the settings."""
+    return [message for message in run_checks() if (message.id or "").startswith(OURS)]
+
+
+def apply(settings: Any, values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(settings, name, value)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("check_id", "values"), FIRES, ids=lambda v: v if isinstance(v, str) else ""
+)
+def test_each_check_fires_and_says_what_to_do(
+    settings: Any, check_id: str, values: dict[str, Any]
+) -> None:
+    apply(settings, values)
+    (message,) = said()
+    assert message.id == check_id
+    assert message.msg.endswith(".")
+    assert message.hint
+    assert message.is_serious() == check_id.split(".")[1].startswith("E")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("values", SILENT)
+def test_good_settings_are_silent(settings: Any, values: dict[str, Any]) -> None:
+    apply(settings, values)
+    assert said() == []
+
+
+def test_a_migrated_database_is_silent_and_one_without_triggers_is_not(db: None) -> None:
+    assert [m.id for m in run_checks(databases=["default"])] == []
+    lift_triggers()
+    (message,) = run_checks(databases=["default"])
+    assert message.id == "audit_app.E001"
+    assert message.is_serious()
+    assert "migrate" in (message.hint or "")
+
+
+@pytest.mark.once
+def test_every_check_id_has_a_test_and_belongs_to_one_check() -> None:
+    assert {check_id for check_id, _ in FIRES} | {"audit_app.E001"} == IDS
+    assert all(check_id.startswith(OURS) for check_id in IDS)
+
+
+@pytest.fixture
+def manage(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Return a function that runs manage.py with an environment of its own."""
+
+    def run(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
+        inherited = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        own = {"DATA_DIR": str(tmp_path), "ENV_FILE": os.devnull}
+        return subprocess.run(
+            [sys.executable, product_settings.BASE_DIR / "manage.py", *arguments],
+            env={**inherited, **own, **env},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return run
+
+
+REAL_HOST = {"PUBLIC_URL": "https://maria.example", "SECRET_KEY": LONG_KEY, "TRUSTED_PROXIES": "1"}
+
+
+@pytest.mark.once
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("env", "sentence"),
+    [
+        ({"PUBLIC_URL": "https://maria.example"}, "SECRET_KEY is missing."),
+        ({"SECRET_KEY_FILE": "/nonexistent"}, "SECRET_KEY_FILE: cannot read /nonexistent"),
+        ({"TRUSTED_PROXIES": "one"}, "TRUSTED_PROXIES"),
+        ({"SESSION_IDLE_LIMIT": "a week"}, "SESSION_IDLE_LIMIT"),
+        ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL"),
+        ({"DATABASE_URL": "what"}, "DATABASE_URL"),
+    ],
+    ids=lambda v: "+".join(v) if isinstance(v, dict) else "",
+)
+def test_a_setting_that_cannot_be_read_stops_start_up_with_one_sentence(
+    manage: Callable[..., Any], env: dict[str, str], sentence: str
+) -> None:
+    done = manage("check", **env)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("Settings: ")
+    assert sentence in line
+
+
+@pytest.mark.once
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("env", "check_id"),
+    [
+        ({**REAL_HOST, "PUBLIC_URL": "http://maria.example"}, "maria_project.E001"),
+        ({**REAL_HOST, "SECRET_KEY": "short"}, "maria_project.E005"),
+        ({"RATE_LIMIT_UPLOAD": "20"}, "sessions_app.E002"),
+    ],
+    ids=lambda v: v if isinstance(v, str) else "",
+)
+def test_a_setting_that_contradicts_another_fails_the_check(
+    manage: Callable[..., Any], env: dict[str, str], check_id: str
+) -> None:
+    done = manage("check", **env)
+    assert done.returncode == 1
+    assert check_id in done.stderr
+
+
+@pytest.mark.once
+@pytest.mark.slow
+@pytest.mark.parametrize("env", [{}, REAL_HOST])
+def test_a_good_environment_passes(manage: Callable[..., Any], env: dict[str, str]) -> None:
+    done = manage("check", **env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "no issues" in done.stdout
+
+
+@pytest.mark.once
+@pytest.mark.slow
+def test_a_secret_can_come_from_a_file(manage: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text(LONG_KEY + "\n")
+    env = {**REAL_HOST, "SECRET_KEY": "", "SECRET_KEY_FILE": str(path)}
+    assert manage("check", **env).returncode == 0
