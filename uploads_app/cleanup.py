@@ -9,11 +9,13 @@ import logging
 import secrets
 import time
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
 
 from audit_app import context
@@ -71,49 +73,60 @@ def cleanup_orphans(options: Options) -> tuple[CleanupRun, list[Finding]]:
         if not options.dry_run:
             marker.claim_store()
         marker.compare()
+        deadline = time.monotonic() + options.seconds
         if options.dry_run:
-            _look(run, options, findings)
+            _look(run, options, findings, lambda: _refuse_overtime(deadline))
             _finish(run, findings)
         else:
-            _run_alone(run, options, findings)
+            _run_alone(run, options, findings, deadline)
     except Stop as stop:
         _stop(run, stop.code, str(stop))
     except marker.MarkerDiffers as differs:
         _stop(run, differs.code, str(differs))
     except ListingIncomplete as error:
-        _stop(run, "listing_incomplete", f"The store could not be listed to its end: {error}.")
+        _stop(
+            run,
+            "listing_incomplete",
+            f"The store could not be listed to its end: {_first_line(error)}.",
+        )
     except OSError as error:
-        _stop(run, "storage_unavailable", f"The store does not answer: {error}.")
-    except DatabaseError as error:
-        _stop(run, "database_unavailable", f"The database does not answer: {error}.")
+        _stop(run, "storage_unavailable", f"The store does not answer: {_first_line(error)}.")
+    except (DatabaseError, InterfaceError) as error:
+        _stop(run, "database_unavailable", f"The database does not answer: {_first_line(error)}.")
     return run, findings
 
 
-def _run_alone(run: CleanupRun, options: Options, findings: list[Finding]) -> None:
+def _run_alone(run: CleanupRun, options: Options, findings: list[Finding], deadline: float) -> None:
     """Look and act under the lease, so that no two runs act at once."""
-    deadline = time.monotonic() + options.seconds
     holder = secrets.token_hex(16)
     if not marker.take_lease(holder):
         run.status = RunStatus.SKIPPED
         return
     try:
         run.save()
-        _look(run, options, findings)
+        _look(run, options, findings, lambda: _go_on(holder, deadline))
         run.generation = marker.count_up()
         _act(run, findings, holder, deadline)
         _finish(run, findings)
     finally:
+        _drop_cut_connection()
         marker.release_lease(holder)
 
 
-def _look(run: CleanupRun, options: Options, findings: list[Finding]) -> None:
+def _look(
+    run: CleanupRun, options: Options, findings: list[Finding], pause: Callable[[], None]
+) -> None:
     """Find everything, or raise Stop; nothing is changed."""
     store = object_store()
     now = _agreed_time(store)
-    seen = survey.Seen()
-    findings.extend(survey.removable_rows(settings.UPLOAD_RETENTION, options.limit))
-    findings.extend(survey.reconcile(store, now - options.grace, seen))
-    findings.extend(survey.temporary_files(store, now - options.grace))
+    seen = survey.Seen(pause)
+    everything = chain(
+        survey.removable_rows(settings.UPLOAD_RETENTION, options.limit),
+        survey.reconcile(store, now - options.grace, seen),
+        # Whatever age is asked for, an upload under way keeps its file while its lease can be good.
+        survey.temporary_files(store, now - max(options.grace, settings.UPLOAD_LEASE)),
+    )
+    findings.extend(_within(options.limit, everything))
     run.objects_seen, run.rows_seen = seen.objects, seen.rows
     if seen.objects and not UserSession.objects.exists():
         raise Stop(
@@ -129,13 +142,23 @@ def _look(run: CleanupRun, options: Options, findings: list[Finding]) -> None:
         )
 
 
+def _within(limit: int, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield all that is only noted or told, and the first `limit` removals."""
+    for finding in findings:
+        if finding.kind in REMOVED:
+            if not limit:
+                continue
+            limit -= 1
+        yield finding
+
+
 def _act(run: CleanupRun, findings: list[Finding], holder: str, deadline: float) -> None:
     """Act on each finding by itself; what fails is counted and left to the next run."""
     for number, finding in enumerate(findings):
-        if run.removed >= run.limit or time.monotonic() > deadline:
+        if time.monotonic() > deadline:
             return
-        if number % _RENEW_EVERY == 0 and not marker.renew_lease(holder):
-            raise Stop("lease_lost", "Another run took over, because this one was too slow.")
+        if number % _RENEW_EVERY == 0:
+            _keep_lease(holder)
         try:
             acted = _apply(finding)
         except OSError:
@@ -179,6 +202,26 @@ def _apply(finding: Finding) -> bool:
             return False
 
 
+def _go_on(holder: str, deadline: float) -> None:
+    """Keep the lease while the store is looked through, as long as there is time."""
+    _refuse_overtime(deadline)
+    _keep_lease(holder)
+
+
+def _keep_lease(holder: str) -> None:
+    if not marker.renew_lease(holder):
+        raise Stop("lease_lost", "Another run took over, because this one was too slow.")
+
+
+def _refuse_overtime(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise Stop(
+            "out_of_time",
+            "Looking through the store takes longer than a scheduled run may: run "
+            "`manage.py cleanup_orphans` by hand, which has no such limit.",
+        )
+
+
 def _refuse_standby() -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -214,7 +257,7 @@ def _finish(run: CleanupRun, findings: list[Finding]) -> None:
     run.finished_at = timezone.now()
     run.findings = {kind.value: counts[kind] for kind in Kind if counts[kind]}
     run.sample = [
-        {"kind": finding.kind.value, "key": finding.key, "size": finding.size}
+        {"kind": finding.kind.value, "key": finding.label, "size": finding.size}
         for finding in findings[:SAMPLE_SIZE]
     ]
     with transaction.atomic():
@@ -235,8 +278,8 @@ def _stop(run: CleanupRun, code: str, sentence: str) -> None:
     """Write down why the run stopped, where the database allows it."""
     run.status, run.stop_code, run.stop_sentence = RunStatus.STOPPED, code, sentence
     run.finished_at = timezone.now()
-    logger.error("cleanup stopped: %s", sentence, extra={"code": code})
     try:
+        _drop_cut_connection()
         with transaction.atomic():
             run.save()
             if not run.dry_run:
@@ -246,5 +289,16 @@ def _stop(run: CleanupRun, code: str, sentence: str) -> None:
                     run=run.pk,
                     code=code,
                 )
-    except DatabaseError:
-        logger.exception("the stopped run could not be written down")
+    except (DatabaseError, InterfaceError) as error:
+        logger.warning("the stopped run could not be written down: %s", _first_line(error))
+
+
+def _drop_cut_connection() -> None:
+    """Let the next query open a connection, so that lease and reason are not lost with the old one."""
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
+
+
+def _first_line(error: Exception) -> str:
+    """Return the part of an error that fits into a sentence."""
+    return str(error).partition("\n")[0].rstrip(".")

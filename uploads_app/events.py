@@ -41,7 +41,7 @@ CLEANUP_COMPLETED = register(
 )
 CLEANUP_STOPPED = register(
     "cleanup.stopped",
-    "A cleanup run removed nothing, because something was wrong.",
+    "A cleanup run stopped, because something was wrong.",
     "run",
     "code",
     outcome=Outcome.ERROR,

@@ -69,7 +69,7 @@ class QuotaExceeded(APIException):
     status_code = status.HTTP_409_CONFLICT
     default_code = "quota_exceeded"
 
-    def __init__(self, session: UserSession) -> None:
+    def __init__(self, session: UserSession, name: str) -> None:
         super().__init__(
             f"A session holds at most {settings.UPLOAD_MAX_FILES} files and "
             f"{filesizeformat(settings.UPLOAD_MAX_TOTAL_BYTES)}: delete a file first."
@@ -77,6 +77,7 @@ class QuotaExceeded(APIException):
         self.refusal = Refusal(
             events.QUOTA_EXCEEDED,
             session_uuid=session.uuid,
+            personal=Personal(file_name=name),
             details={
                 "max_files": settings.UPLOAD_MAX_FILES,
                 "max_total_bytes": settings.UPLOAD_MAX_TOTAL_BYTES,
@@ -85,11 +86,11 @@ class QuotaExceeded(APIException):
 
 
 class StorageUnavailable(APIException):
-    """Storage did not take or give the bytes; nothing was stored."""
+    """Storage did not take or give the bytes; nothing was changed."""
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_code = "storage_unavailable"
-    default_detail = "The file could not be stored just now and nothing was kept: try again soon."
+    default_detail = "Storage is not available just now, and nothing was changed: try again soon."
     wait = 30
 
 

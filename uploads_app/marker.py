@@ -51,10 +51,11 @@ def claim_store() -> None:
 
 def compare() -> None:
     """Raise MarkerDiffers unless store and database hold the same marker, or are both empty."""
-    state = StoreState.objects.first()
+    # The store's half first: read after the database's, a run that ends in between would put it ahead.
     marker = _read()
+    state = StoreState.objects.first()
     if marker is None:
-        if state is None and _both_empty():
+        if (state is None or not state.generation) and _both_empty():
             return
         raise MarkerDiffers(
             "marker_missing",
@@ -71,7 +72,8 @@ def compare() -> None:
             "marker_foreign",
             "The store belongs to another deployment than this database: is it the right store?",
         )
-    if marker.generation > state.generation:
+    # Generation 0 is a claim that a crash cut short: the next call of claim_store completes it.
+    if marker.generation > max(state.generation, FIRST_GENERATION):
         raise MarkerDiffers(
             "store_ahead",
             f"The store has seen {marker.generation} runs, this database only {state.generation}: "

@@ -1,11 +1,15 @@
-"""Counting upload handler: Django itself sets no upper limit to a file."""
+"""How a file's bytes come in: counted, because Django sets no limit, and gone if they stop short."""
 
-from typing import Any
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import IO, Any
 
 from django.conf import settings
 from django.core.files.uploadhandler import FileUploadHandler
+from django.http import UnreadablePostError
+from rest_framework.parsers import DataAndFiles, MultiPartParser
 
-from uploads_app.exceptions import FileTooLarge
+from uploads_app.exceptions import FileTooLarge, StorageUnavailable
 
 # What multipart adds around one file: boundaries, headers, a long name.
 FRAMING_BYTES = 64 * 1024
@@ -25,3 +29,33 @@ class SizeLimitHandler(FileUploadHandler):
 
     def file_complete(self, file_size: int) -> None:
         return None
+
+
+class UploadParser(MultiPartParser):
+    """A multipart parser that leaves nothing behind of a file it could not read to its end.
+
+    Raises StorageUnavailable if the disk does not take what arrives.
+    """
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> "DataAndFiles[Any, Any]":
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except Exception as error:
+            assert parser_context is not None
+            _discard(parser_context["request"].upload_handlers)
+            if isinstance(error, OSError) and not isinstance(error, UnreadablePostError):
+                raise StorageUnavailable from error
+            raise
+
+
+def _discard(handlers: list[FileUploadHandler]) -> None:
+    """Close what has arrived in part: Django would keep its temporary file until memory runs short."""
+    for handler in handlers:
+        if file := getattr(handler, "file", None):
+            with suppress(OSError):  # a full disk does not take the last bytes either
+                file.close()

@@ -100,7 +100,7 @@ def delete_upload(*, upload: UploadedFile) -> None:
 def begin_deletion(*, upload: UploadedFile, among: UploadQuerySet, reason: str) -> bool:
     """Take a file from its session and free its quota; False if it is not in `among` any more."""
     with transaction.atomic():
-        _lock_session(upload)
+        _lock(upload)
         if not _move(among, upload, status=Status.DELETING, delete_reason=reason):
             return False
         _free_quota(upload)
@@ -136,7 +136,7 @@ def lapse_upload(*, upload: UploadedFile, reason: str) -> bool:
     pending = UploadedFile.objects.filter(status=Status.PENDING)
     among = UploadedFile.objects.lapsed() if reason == "lease" else pending
     with transaction.atomic():
-        _lock_session(upload)
+        _lock(upload)
         if not _move(among, upload, status=Status.LAPSED):
             return False
         _free_quota(upload)
@@ -156,9 +156,10 @@ def mark_found(*, upload: UploadedFile) -> bool:
 
 def purge_object(*, key: str, session_uuid: uuid.UUID, reason: str) -> None:
     """Remove an object whose file is closed; raises OSError if storage fails."""
-    object_store().delete(key)
+    # No row remembers the object, so an event that cannot be written must keep it.
     with transaction.atomic():
         record(events.OBJECT_PURGED, session_uuid=session_uuid, target=key, reason=reason)
+        object_store().delete(key)
 
 
 def _judge(session: UserSession, content: File[bytes], name: str) -> FileType:
@@ -195,7 +196,7 @@ def _reserve(session: UserSession, name: str, file_type: FileType, size: int) ->
             bytes__lte=settings.UPLOAD_MAX_TOTAL_BYTES - size,
         ).update(files=F("files") + 1, bytes=F("bytes") + size)
         if not admitted:
-            raise QuotaExceeded(session)
+            raise QuotaExceeded(session, name)
         return UploadedFile.objects.create(
             id=upload_id,
             session=session,
@@ -269,9 +270,12 @@ def _require_live(session: UserSession) -> None:
         raise SessionInvalid(UserSession.objects.get(pk=session.pk))
 
 
-def _lock_session(upload: UploadedFile) -> None:
-    """Take locks in one order everywhere: session, then file, then quota."""
+def _lock(upload: UploadedFile) -> None:
+    """Hold a file and see it as it is now. Locks are taken in one order: session, file, quota."""
     UserSession.objects.select_for_update().filter(pk=upload.session_id).exists()
+    upload.refresh_from_db(
+        fields=["status"], from_queryset=UploadedFile.objects.select_for_update()
+    )
 
 
 def _free_quota(upload: UploadedFile) -> None:

@@ -1,5 +1,6 @@
 """The one port to stored objects. `STORAGES["uploads"]` decides which store stands behind it."""
 
+import errno
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from django.core.files.storage import FileSystemStorage, storages
 PREFIX = "uploads"
 MARKER = "marker.json"
 _TEMPORARY_SUFFIX = ".part"
+_FOLDER_TRIES = 100
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,12 @@ class DiskStore(FileSystemStorage):
         finally:
             with suppress(FileNotFoundError):
                 temporary.unlink()
-        _sync_folder(final.parent)
-        _sync_folder(final.parent.parent)
+        try:
+            _sync_folder(final.parent)
+            _sync_folder(final.parent.parent)
+        except OSError:  # the name might not survive a power cut, so it must not stay
+            final.unlink()
+            raise
         return written
 
     def delete(self, name: str) -> None:
@@ -126,7 +132,8 @@ class DiskStore(FileSystemStorage):
         try:
             for entry in _walk(root):
                 if not _is_temporary(entry.name):
-                    yield self._describe(entry)
+                    with suppress(FileNotFoundError):  # deleted since its folder was read
+                        yield self._describe(entry)
         except OSError as error:
             raise ListingIncomplete(error.errno, f"cannot list {root}: {error}") from error
 
@@ -135,9 +142,12 @@ class DiskStore(FileSystemStorage):
             values = json.loads(Path(self.path(MARKER)).read_bytes())
         except FileNotFoundError:
             return None
-        if not isinstance(values, dict) or set(values) != {"id", "generation"}:
-            raise ValueError(f"{MARKER} holds something else than an id and a generation")
-        return Marker(str(values["id"]), int(values["generation"]))
+        except RecursionError as error:
+            raise ValueError(f"{MARKER} is nested too deep") from error
+        match values:
+            case {"id": str(identity), "generation": int(generation)} if len(values) == 2:
+                return Marker(identity, generation)
+        raise ValueError(f"{MARKER} holds something else than an id and a generation")
 
     def create_marker(self, marker: Marker) -> None:
         self.put(MARKER, [_marker_bytes(marker)])
@@ -194,11 +204,13 @@ def _write(path: Path, chunks: Iterable[bytes]) -> Written:
 
 
 def _create(path: Path) -> IO[bytes]:
-    """Open a new file, making its folder again if a cleanup removes it in between."""
-    while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
+    """Open a new file, making its folder again if a deletion removes it in between."""
+    for _ in range(_FOLDER_TRIES):
+        # mkdir fails too when the folder goes just after it was found to exist.
+        with suppress(FileNotFoundError, FileExistsError):
+            path.parent.mkdir(parents=True, exist_ok=True)
             return path.open("xb")
+    raise FileNotFoundError(errno.ENOENT, "the folder cannot be kept", str(path.parent))
 
 
 def _sync_folder(folder: Path) -> None:

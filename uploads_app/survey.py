@@ -5,7 +5,7 @@ Nothing here changes anything, so that a dry run and a run see the same.
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -52,11 +52,22 @@ class Finding:
     size: int = 0
     upload: UploadedFile | None = field(default=None, compare=False)
 
+    @property
+    def label(self) -> str:
+        """The key as it is told: on one line, and storable, whatever bytes a strange file's name has."""
+        if self.key.isprintable():
+            return self.key
+        return self.key.encode("unicode_escape").decode()
+
 
 @dataclass
 class Seen:
-    """How many objects and rows a reconciliation has looked at."""
+    """How many objects and rows a reconciliation has looked at.
 
+    `pause` is called at least once in a thousand of either, and may end it by raising.
+    """
+
+    pause: Callable[[], None]
     objects: int = 0
     rows: int = 0
 
@@ -87,6 +98,8 @@ def reconcile(store: ObjectStore, before: datetime, seen: Seen) -> Iterator[Find
     row = next(rows, None)
     for stored in store.list_objects():
         seen.objects += 1
+        if seen.objects % PAGE == 0:
+            seen.pause()
         place = _place(stored.key)
         if place is None:
             yield Finding(Kind.UNKNOWN, stored.key, stored.size)
@@ -118,6 +131,7 @@ def _rows(seen: Seen) -> Iterator[UploadedFile]:
     """
     last: Place = (_START, _START)
     while page := list(UploadedFile.objects.with_object().after(*last)[:PAGE]):
+        seen.pause()
         seen.rows += len(page)
         yield from page
         last = (page[-1].session_id, page[-1].id)

@@ -1,8 +1,13 @@
 """What django-q2 runs for files."""
 
+import logging
+
 from django.conf import settings
 
 from uploads_app import cleanup
+from uploads_app.models import RunStatus
+
+logger = logging.getLogger(__name__)
 
 # Well before django-q2 would kill the task, which is at 300 s.
 RUN_SECONDS = 200
@@ -13,4 +18,6 @@ def cleanup_orphans() -> str:
     run, _ = cleanup.cleanup_orphans(
         cleanup.Options(grace=settings.CLEANUP_GRACE, seconds=RUN_SECONDS)
     )
+    if run.status == RunStatus.STOPPED:
+        logger.error("cleanup stopped: %s", run.stop_sentence, extra={"code": run.stop_code})
     return str(run.status)

@@ -6,16 +6,16 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
-from rest_framework.pagination import CursorPagination
-from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from audit_app.pagination import StrictCursorPagination
 from sessions_app.uuid_helpers import UUID_PATTERN
 from sessions_app.views import VisitorViewSet
 from uploads_app import services
 from uploads_app.exceptions import FileMissing, FileTooLarge, LengthRequired, rejection
 from uploads_app.models import UploadedFile, UploadQuerySet
+from uploads_app.parsers import UploadParser
 from uploads_app.serializers import UploadRequestSerializer, UploadSerializer
 
 # A file is handed out as bytes to be kept, never as a page to be run.
@@ -27,7 +27,7 @@ DOWNLOAD_HEADERS = {
 }
 
 
-class UploadPagination(CursorPagination):
+class UploadPagination(StrictCursorPagination):
     """Newest first; a cursor stays right while files come and go."""
 
     ordering = ("-created_at", "-id")
@@ -40,7 +40,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
 
     queryset = UploadedFile.objects.none()
     serializer_class = UploadSerializer
-    parser_classes = [MultiPartParser]
+    parser_classes = [UploadParser]
     pagination_class = UploadPagination
     lookup_value_regex = UUID_PATTERN
     session_limits = {"create": "upload"}

@@ -18,24 +18,29 @@ from uploads_app import cleanup
 from uploads_app.models import CleanupRun, RunStatus
 from uploads_app.survey import REMOVED, Finding, Kind
 
+LONGEST_AGE = timedelta(days=3650)
+# What CleanupRun's column holds on both databases.
+HIGHEST_LIMIT = 2**31 - 1
+
 
 def age(text: str) -> timedelta:
-    """Read `30m`, `12h` or `7d`, as settings do; an age cannot be negative."""
+    """Read `30m`, `12h` or `7d`, as settings do; an age cannot be negative, nor beyond ten years."""
     try:
         value: timedelta = TimeDelta().deserialize(text)
-    except ValidationError:
+    except (ValidationError, OverflowError):
         value = timedelta(-1)
-    if value < timedelta(0):
+    if not timedelta(0) <= value <= LONGEST_AGE:
         raise ArgumentTypeError(
-            f"{text!r} is not an age: write a number and s, m, h or d, like 30m"
+            f"{text!r} is not an age: write a number and s, m, h or d, like 30m; at most "
+            f"{LONGEST_AGE.days}d"
         )
     return value
 
 
 def positive(text: str) -> int:
-    """Read a number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"{text!r} is not a number of at least 1")
+    """Read a number of at least 1 that the run's record can hold."""
+    if not text.isdecimal() or not 1 <= int(text) <= HIGHEST_LIMIT:
+        raise ArgumentTypeError(f"{text!r} is not a number from 1 to {HIGHEST_LIMIT}")
     return int(text)
 
 
@@ -44,8 +49,8 @@ class Command(BaseCommand):
         "Removes files that should be gone (uploads that never finished, deletions that were "
         "interrupted, files past their retention) and reports where storage and database disagree. "
         "Exit code 0: done, or skipped because another run is under way; 1: some keys failed and "
-        "stay for the next run; 2: bad options; 3: stopped, nothing removed, because something is "
-        "wrong."
+        "stay for the next run; 2: bad options; 3: stopped because something is wrong, before "
+        "anything was removed or, if the database or the lease was lost on the way, without going on."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -98,7 +103,7 @@ class Command(BaseCommand):
             removal = ", would be removed" if run.dry_run and kind in REMOVED else ""
             self.stdout.write(f"{kind.capitalize()} ({len(items)}{removal}):")
             for item in items:
-                self.stdout.write(f"  {item.key}  {filesizeformat(item.size)}")
+                self.stdout.write(f"  {item.label}  {filesizeformat(item.size)}")
         if not findings:
             self.stdout.write("Nothing to do.")
         self.stdout.write(
@@ -123,7 +128,7 @@ def as_json(run: CleanupRun, findings: list[Finding]) -> dict[str, Any]:
         "bytes_removed": run.bytes_removed,
         "errors": run.errors,
         "findings": [
-            {"kind": finding.kind.value, "key": finding.key, "size": finding.size}
+            {"kind": finding.kind.value, "key": finding.label, "size": finding.size}
             for finding in findings
         ],
     }

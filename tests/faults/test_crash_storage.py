@@ -1,0 +1,166 @@
+"""A disk that is full or fails during an upload: the visitor is told, and nothing is kept.
+
+A child process performs one upload while strace makes a system call of the
+store fail, or while the size of its files is limited as on a full disk.
+SQLite syncs its files by fdatasync, so `fsync` is the store's alone.
+"""
+
+import json
+import resource
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+
+from tests.helpers import Visitor, events, pdf, started, store_root, stored_keys, uploaded
+from tests.processes import fork, need_strace
+from uploads_app.models import Status, UploadedFile, UploadQuota
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("committed")]
+
+
+def upload_in_child(
+    visitor: Visitor, body: bytes, fault: str = "", prepare: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
+    """Upload a file in a process of its own, with a fault; return what it was answered."""
+
+    def work(say: Callable[[str], None]) -> None:
+        visitor.raise_request_exception = False
+        prepare()
+        response = visitor.upload(body)
+        answer = {
+            "status": response.status_code,
+            "code": response.json().get("code"),
+            "retry_after": response.headers.get("Retry-After"),
+        }
+        say(json.dumps(answer))
+
+    child = fork(work)
+    if fault:
+        child.inject(fault)
+    child.go()
+    code, lines = child.end()
+    assert code == 0, lines
+    answer: dict[str, Any] = json.loads(lines[-1])
+    return answer
+
+
+def assert_unavailable(answer: dict[str, Any]) -> None:
+    """Check that the visitor was told to come again."""
+    assert (answer["status"], answer["code"]) == (503, "storage_unavailable")
+    assert int(answer["retry_after"]) > 0
+
+
+def assert_lapsed(visitor: Visitor, kept: UploadedFile) -> None:
+    """Check that of two uploads the first is all that is left."""
+    lapsed = UploadedFile.objects.exclude(pk=kept.pk).get()
+    assert (lapsed.status, lapsed.sha256) == (Status.LAPSED, "")
+    assert stored_keys() == {kept.key}
+    assert (store_root() / kept.key).exists()
+    assert UploadQuota.objects.values_list("files", "bytes").get() == (1, kept.size)
+    assert events(visitor.uuid) == ["session.created", "upload.stored", "upload.lapsed"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        # The bytes, the session's folder, and the folder above it.
+        "fsync:error=EIO:when=1",
+        "fsync:error=EIO:when=2",
+        "fsync:error=EIO:when=3",
+        "?link,?linkat:error=ENOSPC:when=1",
+        "?link,?linkat:error=EIO:when=1",
+    ],
+)
+def test_t34_a_disk_that_fails_keeps_nothing(fault: str) -> None:
+    need_strace()
+    visitor = started()
+    kept = uploaded(visitor, pdf("kept"))
+
+    assert_unavailable(upload_in_child(visitor, pdf("lost"), fault))
+
+    assert_lapsed(visitor, kept)
+    assert upload_in_child(visitor, pdf("again"))["status"] == 201
+
+
+def test_t34_the_faults_above_are_all_that_an_upload_can_meet() -> None:
+    """An upload into a folder that exists syncs three times: a fourth fault does nothing."""
+    need_strace()
+    visitor = started()
+    uploaded(visitor)
+
+    assert upload_in_child(visitor, pdf(), "fsync:error=EIO:when=4+")["status"] == 201
+
+
+def test_t34_a_folder_that_cannot_be_made_keeps_nothing() -> None:
+    need_strace()
+    first, visitor = started(), started()
+    uploaded(first)
+
+    answer = upload_in_child(visitor, pdf(), "?mkdir,?mkdirat:error=ENOSPC:when=1+")
+
+    assert_unavailable(answer)
+    assert UploadedFile.objects.get(session=visitor.row).status == Status.LAPSED
+    assert len(stored_keys()) == 1
+    assert events(visitor.uuid) == ["session.created", "upload.lapsed"]
+
+
+@pytest.mark.parametrize("when", [1, 2, 3])
+def test_t34_a_store_that_cannot_be_claimed_keeps_nothing(when: int) -> None:
+    """The first upload of all makes the marker before anything else."""
+    need_strace()
+    visitor = started()
+
+    answer = upload_in_child(visitor, pdf(), f"fsync:error=EIO:when={when}")
+
+    assert_unavailable(answer)
+    assert stored_keys() == set()
+    assert not UploadQuota.objects.exclude(files=0, bytes=0).exists()
+    assert "upload.stored" not in events(visitor.uuid)
+    assert upload_in_child(visitor, pdf())["status"] == 201
+    assert events(visitor.uuid)[-1] == "upload.stored"
+
+
+def limit_file_size(megabytes: float, in_memory: bool) -> Callable[[], None]:
+    """Return what makes larger files impossible, as a full disk does, for the store or for the spool."""
+
+    def prepare() -> None:
+        if in_memory:
+            django_settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 10 * 2**20
+        size = int(megabytes * 2**20)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    return prepare
+
+
+def test_t34_a_disk_that_fills_up_while_bytes_come_keeps_nothing() -> None:
+    visitor = started()
+    kept = uploaded(visitor, pdf("kept"))
+
+    answer = upload_in_child(
+        visitor, pdf(size=5 * 2**20), prepare=limit_file_size(4.75, in_memory=True)
+    )
+
+    assert_unavailable(answer)
+    assert_lapsed(visitor, kept)
+
+
+def test_t34_a_disk_that_fills_up_before_the_store_is_asked_keeps_nothing(
+    settings: Any, tmp_path: Path
+) -> None:
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "spool"
+    (tmp_path / "spool").mkdir()
+    visitor = started()
+    kept = uploaded(visitor, pdf("kept"))
+
+    answer = upload_in_child(
+        visitor, pdf(size=5 * 2**20), prepare=limit_file_size(4.75, in_memory=False)
+    )
+
+    assert_unavailable(answer)
+    assert list((tmp_path / "spool").iterdir()) == []
+    assert stored_keys() == {kept.key}
+    assert list(UploadedFile.objects.all()) == [kept]
+    assert events(visitor.uuid) == ["session.created", "upload.stored"]

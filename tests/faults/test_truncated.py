@@ -1,0 +1,161 @@
+"""A file that was cut on its way is never taken for a whole one, wherever it was cut.
+
+The WSGI application itself is asked first: what a server hands it when a
+client goes away is a body shorter than its Content-Length. Then the same
+through a real gunicorn, which is such a server, and which hands a chunked
+body to the application empty.
+"""
+
+import io
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
+from django.test import RequestFactory
+
+from maria_project.wsgi import application
+from tests.helpers import SOAK, Visitor, events, pdf, stored_keys
+from tests.uploads_app.samples import BOUNDARY, FORM, PLENTY, UPLOADS, form, part
+from tests.uploads_app.server import GUNICORN, Server, deployment, request, serving
+from uploads_app.models import UploadedFile, UploadQuota
+
+LIMIT = 5 * 1024 * 1024
+
+
+def call(visitor: Visitor, body: bytes, length: int) -> tuple[int, bytes]:
+    """Call the WSGI application with a body that should have `length` bytes."""
+    environ = RequestFactory().generic(
+        "POST", UPLOADS, b"", FORM, headers={"X-Session-UUID": visitor.uuid}
+    ).environ  # fmt: skip
+    environ |= {
+        "CONTENT_LENGTH": str(length),
+        "CONTENT_TYPE": FORM,
+        "HTTP_COOKIE": f"maria_session={visitor.token}",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+    }
+    status: list[str] = []
+
+    def start_response(line: str, headers: list[tuple[str, str]], *_: Any) -> Any:
+        status.append(line)
+
+    # The test's transaction must keep its connection, as Django's own test client knows.
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    try:
+        answer: Any = application(environ, start_response)
+        said = b"".join(answer)
+        answer.close()
+    finally:
+        for signal in (request_started, request_finished):
+            signal.connect(close_old_connections)
+    return int(status[0].split()[0]), said
+
+
+@pytest.mark.slow
+@pytest.mark.once  # of the database it asks for nothing but the session
+def test_t32_a_body_cut_at_any_byte_stores_nothing(visitor: Visitor, settings: Any) -> None:
+    settings.RATE_LIMITS = PLENTY
+    body = form(part(pdf("cut", 1900)))
+
+    for cut in range(len(body)):
+        status, said = call(visitor, body[:cut], len(body))
+        assert status == 400, (cut, said)
+        assert b'"code":"body_incomplete"' in said, (cut, said)
+
+    assert not UploadedFile.objects.exists()
+    assert not UploadQuota.objects.exists()
+    assert stored_keys() == set()
+    assert events(visitor.uuid) == ["session.created"]
+    assert call(visitor, body, len(body))[0] == 201
+
+
+@pytest.mark.slow
+def test_t32_a_body_whose_length_was_cut_with_it_stores_nothing(
+    visitor: Visitor, settings: Any
+) -> None:
+    """As if a broken proxy had counted what it got: only the form itself can tell."""
+    settings.RATE_LIMITS = PLENTY
+    body = form(part(pdf("cut", 1900)))
+    end = len(body) - len(b"--\r\n")
+
+    for cut in range(1, end + 1, 1 if SOAK else 7):
+        status, said = call(visitor, body[:cut], cut)
+        assert status == 400, (cut, said)
+
+    assert call(visitor, body[:end], end)[0] == 400
+    assert not UploadedFile.objects.exists()
+    assert stored_keys() == set()
+    assert events(visitor.uuid) == ["session.created"]
+
+
+def test_t32_a_large_body_that_is_cut_leaves_no_temporary_file(
+    visitor: Visitor, settings: Any, tmp_path: Path
+) -> None:
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "spool"
+    (tmp_path / "spool").mkdir()
+    body = form(part(pdf(size=LIMIT)))
+
+    status, _ = call(visitor, body[:-1000], len(body))
+
+    assert status == 400
+    assert list((tmp_path / "spool").iterdir()) == []
+    assert stored_keys() == set()
+
+
+@pytest.fixture(scope="module")
+def gunicorn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real gunicorn."""
+    folder = tmp_path_factory.mktemp("gunicorn")
+    with serving(deployment(folder / "data"), GUNICORN) as server:
+        yield server
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_t32_a_large_body_cut_at_random_under_gunicorn_stores_nothing(gunicorn: Server) -> None:
+    body = form(part(pdf("cut", LIMIT - 1000)))
+    data = request("POST", UPLOADS, body, gunicorn.proof)
+    head = len(data) - len(body)
+    chosen = random.Random(32)
+    cuts = [chosen.randrange(head, len(data)) for _ in range(200 if SOAK else 30)]
+
+    for cut in [*cuts, head, head + 1, len(data) - 1]:
+        answer = gunicorn.send(data, cut)
+        assert answer.status in (0, 400), (cut, answer)  # 0: it hangs up on who has gone
+        assert gunicorn.deployment.spooled() == [], cut
+
+    deployed = gunicorn.deployment
+    assert deployed.statuses() == []
+    assert deployed.quotas() == []
+    assert deployed.files() == []
+    assert "upload.stored" not in deployed.events()
+    assert gunicorn.upload().status == 201
+    assert deployed.statuses() == ["stored"]
+    assert len(deployed.files()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_t32_a_chunked_body_under_gunicorn_stores_nothing(gunicorn: Server) -> None:
+    body = form(part(pdf()))
+    chunked = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    before = gunicorn.deployment.files(), gunicorn.deployment.statuses()
+    headers = {**gunicorn.proof, "Transfer-Encoding": "chunked"}
+
+    answer = gunicorn.send(request("POST", UPLOADS, chunked, headers, length=None))
+
+    assert answer.status == 411, answer
+    assert b'"code":"length_required"' in answer.body
+    assert (gunicorn.deployment.files(), gunicorn.deployment.statuses()) == before
+    assert gunicorn.upload().status == 201
+
+
+@pytest.mark.once
+def test_the_boundary_does_not_occur_in_the_file() -> None:
+    assert BOUNDARY not in pdf("cut", LIMIT - 1000)

@@ -1,0 +1,198 @@
+"""Real servers on private ports, each with data of its own, and raw HTTP to talk to them."""
+
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tests.helpers import pdf
+from tests.postgres import free_port
+from tests.uploads_app.samples import FORM, PLENTY, UPLOADS, form, part
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+WAITRESS = ["-m", "maria_project.web", "127.0.0.1"]
+GUNICORN = ["-m", "gunicorn", "maria_project.wsgi", "--workers=1", "--threads=4", "--bind"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server said; status 0 if it only closed the connection."""
+
+    status: int
+    head: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A data folder with a migrated SQLite database, as `./run` would have it."""
+
+    data: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of this deployment's processes."""
+        inherited = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+        limits = {f"RATE_LIMIT_{name.upper()}": rates[0] for name, rates in PLENTY.items()}
+        return {
+            **inherited,
+            **limits,
+            "DATA_DIR": str(self.data),
+            "TMPDIR": str(self.spool),
+            "LOG_FILE": str(self.data / "log"),
+            "DJANGO_SETTINGS_MODULE": "maria_project.settings",
+        }
+
+    @property
+    def spool(self) -> Path:
+        """Where Django keeps what is arriving."""
+        return self.data / "spool"
+
+    def rows(self, statement: str) -> list[tuple[object, ...]]:
+        """Ask the database, beside the server's back."""
+        with closing(sqlite3.connect(self.data / "db.sqlite3", timeout=20)) as database:
+            return database.execute(statement).fetchall()
+
+    def statuses(self) -> list[str]:
+        """Return the status of every file's row, in the order they began."""
+        return [
+            str(s)
+            for (s,) in self.rows("SELECT status FROM uploads_app_uploadedfile ORDER BY created_at")
+        ]
+
+    def events(self) -> list[str]:
+        """Return the types of all audit events in the order of writing."""
+        return [
+            str(e) for (e,) in self.rows("SELECT event_type FROM audit_app_auditlog ORDER BY id")
+        ]
+
+    def quotas(self) -> list[tuple[object, ...]]:
+        """Return files and bytes that each session holds."""
+        return self.rows("SELECT files, bytes FROM uploads_app_uploadquota")
+
+    def files(self) -> list[str]:
+        """Return every file in the store, temporary ones included, but for the marker."""
+        root = self.data / "storage"
+        found = (p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
+        return sorted(name for name in found if name != "marker.json")
+
+    def spooled(self) -> list[str]:
+        """Return what is left of bodies that were arriving."""
+        return sorted(p.name for p in self.spool.rglob("*.upload*"))
+
+
+@cache
+def _migrated() -> Path:
+    data = Path(tempfile.mkdtemp(prefix="migrated-", dir=os.environ["MARIA_TEST_DATA"]))
+    (data / "spool").mkdir()
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "-v0"],
+        cwd=ROOT, env=Deployment(data).environment, check=True,
+    )  # fmt: skip
+    return data
+
+
+def deployment(folder: Path) -> Deployment:
+    """Return a deployment of its own in `folder`, which must not exist yet."""
+    shutil.copytree(_migrated(), folder)
+    return Deployment(folder)
+
+
+@dataclass
+class Server:
+    """A server that answers on `port`."""
+
+    deployment: Deployment
+    port: int
+    cookie: str = ""
+    uuid: str = ""
+
+    def start_session(self) -> None:
+        """Begin a session; uploads then go to it."""
+        answer = self.send(
+            request("POST", "/api/v1/sessions/", b"{}", {"Content-Type": "application/json"})
+        )
+        assert answer.status == 201, answer
+        self.cookie = answer.head.partition("Set-Cookie: ")[2].partition(";")[0]
+        self.uuid = answer.body.partition(b'"uuid":"')[2][:36].decode()
+
+    @property
+    def proof(self) -> dict[str, str]:
+        """The headers that prove the session, and name a form's boundary."""
+        return {"Cookie": self.cookie, "X-Session-UUID": self.uuid, "Content-Type": FORM}
+
+    def upload(self, content: bytes | None = None) -> Answer:
+        """Upload one whole file."""
+        body = form(part(pdf() if content is None else content))
+        return self.send(request("POST", UPLOADS, body, self.proof))
+
+    def send(self, data: bytes, cut: int | None = None) -> Answer:
+        """Send a request, or its first `cut` bytes and then no more, and read the answer."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
+            # A server that refuses early closes while we still send.
+            with suppress(ConnectionError):
+                connection.sendall(data if cut is None else data[:cut])
+                if cut is not None:
+                    connection.shutdown(socket.SHUT_WR)
+            return _read(connection)
+
+
+def request(
+    method: str, path: str, body: bytes, headers: dict[str, str], length: int | str | None = -1
+) -> bytes:
+    """Return an HTTP/1.1 request; `length` is declared instead of the body's own, None declares none."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if length is not None:
+        lines.append(f"Content-Length: {len(body) if length == -1 else length}")
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+@contextmanager
+def serving(deployment: Deployment, command: list[str]) -> Iterator[Server]:
+    """Run WAITRESS or GUNICORN for a deployment, with a session begun."""
+    port = free_port()
+    where = f"127.0.0.1:{port}" if command is GUNICORN else str(port)
+    with (deployment.data / "output").open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, *command, where],
+            cwd=ROOT, env=deployment.environment, stdout=output, stderr=output,
+        )  # fmt: skip
+        try:
+            server = Server(deployment, port)
+            _wait(server, process)
+            server.start_session()
+            yield server
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _wait(server: Server, process: "subprocess.Popen[bytes]") -> None:
+    for _ in range(300):
+        with suppress(ConnectionError):
+            if server.send(request("GET", "/health/live", b"", {})).status == 200:
+                return
+        if process.poll() is not None:
+            break
+        time.sleep(0.1)
+    raise RuntimeError((server.deployment.data / "output").read_text())
+
+
+def _read(connection: socket.socket) -> Answer:
+    received = bytearray()
+    with suppress(ConnectionError):
+        while more := connection.recv(65536):
+            received += more
+    head, _, body = bytes(received).partition(b"\r\n\r\n")
+    status = int(head.split(b" ", 2)[1]) if head else 0
+    return Answer(status, head.decode("latin-1"), body)

@@ -1,0 +1,228 @@
+"""Nobody reaches a file but the session that is proven to hold it, and nobody learns that it exists."""
+
+import json
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+
+from sessions_app.services import revoke_session
+from tests.helpers import Visitor, age_session, code, events, pdf, started, stored_keys, uploaded
+from tests.uploads_app.samples import PLENTY, UPLOADS
+from uploads_app.models import Status, UploadedFile, UploadQuota
+from uploads_app.urls import router
+
+ENDPOINTS = [
+    ("GET", "{}/"),
+    ("HEAD", "{}/"),
+    ("DELETE", "{}/"),
+    ("GET", "{}/download/"),
+    ("HEAD", "{}/download/"),
+]
+# What differs between any two answers.
+OWN = {"X-Request-ID", "RateLimit"}
+
+
+@pytest.fixture(autouse=True)
+def no_limits(settings: Any) -> None:
+    settings.RATE_LIMITS = PLENTY
+
+
+def told(response: Any) -> tuple[int, str, dict[str, str]]:
+    """Return all that an answer says but its own request id."""
+    headers = {name: value for name, value in response.items() if name not in OWN}
+    body = response.content.decode()
+    if body:
+        document = json.loads(body)
+        body = body.replace(document["request_id"], "…")
+    return response.status_code, body, headers
+
+
+def ask(who: Visitor, method: str, path: str) -> Any:
+    """Call an endpoint with all the proof that `who` has."""
+    return who.generic(method, UPLOADS + path, **(who.named if who.uuid else {}))
+
+
+def everything() -> Any:
+    """All that must not change."""
+    return (
+        list(UploadedFile.objects.order_by("id").values()),
+        list(UploadQuota.objects.order_by("session_id").values()),
+        stored_keys(),
+    )
+
+
+def files_of(visitor: Visitor) -> list[UploadedFile]:
+    """One file in each state that a row can be in."""
+    for status in Status:
+        upload = uploaded(visitor, pdf(status))
+        UploadedFile.objects.filter(pk=upload.pk).update(status=status)
+    return list(UploadedFile.objects.order_by("id"))
+
+
+def expired(visitor: Visitor) -> None:
+    """Let the session's time run out."""
+    age_session(visitor.row, timedelta(days=31))
+    assert visitor.current().status_code == 401
+
+
+def ended(visitor: Visitor) -> None:
+    """Let the visitor leave, and keep a copy of the token."""
+    token = visitor.token
+    visitor.end()
+    visitor.cookies["maria_session"] = token
+
+
+def revoked(visitor: Visitor) -> None:
+    """Let staff end the session."""
+    revoke_session(session=visitor.row, reason="test")
+
+
+def reset(visitor: Visitor) -> None:
+    """Let the visitor start again, and keep a copy of the old token."""
+    first, token = visitor.uuid, visitor.token
+    visitor.reset()
+    visitor.uuid, visitor.cookies["maria_session"] = first, token
+
+
+@pytest.mark.once
+def test_t14_the_matrix_knows_every_endpoint() -> None:
+    assert {getattr(url, "name", None) for url in router.urls} == {
+        "upload-list",
+        "upload-detail",
+        "upload-download",
+    }
+
+
+@pytest.fixture
+def many_files(settings: Any) -> None:
+    settings.UPLOAD_MAX_FILES = 20
+    settings.UPLOAD_MAX_TOTAL_BYTES = 10**9
+
+
+@pytest.mark.usefixtures("db", "many_files")
+@pytest.mark.parametrize(("method", "path"), ENDPOINTS)
+def test_t14_another_session_finds_what_does_not_exist(method: str, path: str) -> None:
+    a, b = started(), started()
+    own = uploaded(b)
+    files = files_of(a)
+    before, log = everything(), events()
+
+    unknown = told(ask(b, method, path.format(uuid.uuid4())))
+    answers = [told(ask(b, method, path.format(upload.pk))) for upload in files if upload != own]
+
+    assert unknown[0] == 404
+    assert len(answers) == len(Status)
+    assert answers == len(answers) * [unknown]
+    assert (everything(), events()) == (before, log)
+
+
+@pytest.mark.usefixtures("db", "many_files")
+@pytest.mark.parametrize("end", [expired, ended, revoked, reset])
+@pytest.mark.parametrize(("method", "path"), ENDPOINTS)
+def test_t14_a_session_that_is_over_reaches_nothing(
+    method: str, path: str, end: Callable[[Visitor], None]
+) -> None:
+    a = started()
+    files = files_of(a)
+    end(a)
+    before = everything()
+
+    unknown = told(ask(a, method, path.format(uuid.uuid4())))
+    answers = [told(ask(a, method, path.format(upload.pk))) for upload in files]
+
+    assert unknown[0] == 401
+    assert answers == len(Status) * [unknown]
+    assert everything() == before
+
+
+@pytest.mark.usefixtures("db", "many_files")
+@pytest.mark.parametrize(("method", "path"), ENDPOINTS)
+def test_t14_nobody_reaches_nothing(method: str, path: str) -> None:
+    files = files_of(started())
+    before = everything()
+    nobody = Visitor()
+
+    unknown = told(ask(nobody, method, path.format(uuid.uuid4())))
+    answers = [told(ask(nobody, method, path.format(upload.pk))) for upload in files]
+
+    assert unknown[0] == 401
+    assert answers == len(Status) * [unknown]
+    assert everything() == before
+
+
+@pytest.mark.usefixtures("db", "many_files")
+@pytest.mark.parametrize(("method", "path"), ENDPOINTS)
+def test_t14_naming_another_session_gives_no_access_to_it(method: str, path: str) -> None:
+    a, b = started(), started()
+    files = files_of(a)
+    before = everything()
+    b.uuid = a.uuid
+
+    unknown = told(ask(b, method, path.format(uuid.uuid4())))
+    answers = [told(ask(b, method, path.format(upload.pk))) for upload in files]
+
+    assert unknown[0] == 401
+    assert answers == len(Status) * [unknown]
+    assert everything() == before
+
+
+@pytest.mark.usefixtures("db")
+def test_t14_lists_of_others_are_empty_or_refused() -> None:
+    a, b = started(), started()
+    uploaded(a)
+
+    assert b.get(UPLOADS).json()["results"] == []
+    for who, reason in ((Visitor(), "session_required"), (_over(a), "session_invalid")):
+        response = who.get(UPLOADS)
+        assert (response.status_code, code(response)) == (401, reason)
+
+
+@pytest.mark.usefixtures("db")
+@pytest.mark.parametrize("end", [expired, ended, revoked, reset])
+def test_t14_a_session_that_is_over_stores_nothing(end: Callable[[Visitor], None]) -> None:
+    a = started()
+    uploaded(a)
+    end(a)
+    before = everything()
+
+    response = a.upload()
+
+    assert (response.status_code, code(response)) == (401, "session_invalid")
+    assert everything() == before
+
+
+@pytest.mark.usefixtures("db")
+def test_t14_nobody_stores_nothing() -> None:
+    nobody = Visitor()
+
+    response = nobody.upload(headers={})
+
+    assert (response.status_code, code(response)) == (401, "session_required")
+    assert stored_keys() == set()
+    assert events() == ["session.refused"]
+
+
+@pytest.mark.parametrize(
+    "strange",
+    ["x", "0", "%2e%2e", "../sessions", str(uuid.uuid1()), str(uuid.uuid4()).upper(),
+     "{" + str(uuid.uuid4()) + "}", uuid.uuid4().hex, "*", "%00", "marker.json"],
+)  # fmt: skip
+@pytest.mark.parametrize(("method", "path"), ENDPOINTS)
+def test_t14_an_id_that_is_none_is_not_found(
+    visitor: Visitor, method: str, path: str, strange: str
+) -> None:
+    uploaded(visitor)
+    before = everything()
+
+    assert ask(visitor, method, path.format(strange)).status_code == 404
+    assert everything() == before
+
+
+def _over(visitor: Visitor) -> Visitor:
+    expired(visitor)
+    cache.clear()
+    return visitor

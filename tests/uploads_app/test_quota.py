@@ -1,0 +1,160 @@
+"""A session holds as many files and bytes as it may, however many requests race for the last place."""
+
+from itertools import chain
+from typing import Any
+
+import pytest
+
+from audit_app.models import AuditLog
+from tests.helpers import Visitor, at_once, code, events, pdf, started, stored_keys, uploaded
+from tests.uploads_app.samples import PLENTY
+from uploads_app.models import Status, UploadedFile, UploadQuota
+
+SIZE = 2000
+
+
+def held() -> tuple[int, int]:
+    """Return the files and bytes that the quota row says the one session holds."""
+    return UploadQuota.objects.values_list("files", "bytes").get()
+
+
+def tabs_of(visitor: Visitor, count: int) -> list[Visitor]:
+    """The same visitor in several tabs at once."""
+    tabs = [Visitor() for _ in range(count)]
+    for tab in tabs:
+        tab.cookies, tab.uuid = visitor.cookies, visitor.uuid
+    return tabs
+
+
+def assert_refused(visitor: Visitor, response: Any, kept: set[str]) -> None:
+    """Check that one file was refused for the quota, recorded, and nothing kept of it."""
+    assert (response.status_code, code(response)) == (409, "quota_exceeded")
+    assert stored_keys() == kept
+    assert set(UploadedFile.objects.values_list("key", flat=True)) == kept
+    assert events(visitor.uuid)[-1] == "upload.quota_exceeded"
+
+
+def test_the_last_place_is_taken_and_no_more(visitor: Visitor) -> None:
+    for _ in range(3):
+        uploaded(visitor, pdf(size=SIZE))
+    kept = stored_keys()
+
+    response = visitor.upload(pdf(size=SIZE), "eins zu viel.pdf")
+
+    assert_refused(visitor, response, kept)
+    assert "3 files" in response.json()["detail"]
+    assert held() == (3, 3 * SIZE)
+    event = AuditLog.objects.get(event_type="upload.quota_exceeded")
+    assert event.outcome == "denied"
+    assert event.details == {"max_files": 3, "max_total_bytes": 15 * 1024 * 1024, "repeated": 0}
+    assert "eins zu viel" not in event.text
+    assert event.personal.file_name == "eins zu viel.pdf"
+
+
+@pytest.mark.parametrize(("size", "taken"), [(SIZE - 1, True), (SIZE, True), (SIZE + 1, False)])
+def test_the_last_byte_is_taken_and_no_more(
+    visitor: Visitor, settings: Any, size: int, taken: bool
+) -> None:
+    settings.UPLOAD_MAX_TOTAL_BYTES = 2 * SIZE
+    uploaded(visitor, pdf(size=SIZE))
+    kept = stored_keys()
+
+    response = visitor.upload(pdf(size=size))
+
+    if taken:
+        assert response.status_code == 201
+        assert held() == (2, SIZE + size)
+    else:
+        assert_refused(visitor, response, kept)
+        assert held() == (1, SIZE)
+
+
+def test_each_session_has_a_quota_of_its_own(visitor: Visitor, settings: Any) -> None:
+    settings.UPLOAD_MAX_FILES = 1
+    uploaded(visitor)
+
+    uploaded(started())
+
+    assert visitor.upload().status_code == 409
+
+
+def test_a_deleted_file_makes_room(visitor: Visitor, settings: Any) -> None:
+    settings.UPLOAD_MAX_FILES = 1
+    upload = uploaded(visitor)
+    assert visitor.upload().status_code == 409
+
+    visitor.delete_upload(str(upload.pk))
+
+    assert visitor.upload().status_code == 201
+    assert visitor.upload().status_code == 409
+
+
+@pytest.mark.parametrize("status", [Status.PENDING, Status.MISSING])
+def test_a_file_that_may_still_have_bytes_takes_its_place(
+    visitor: Visitor, settings: Any, status: Status
+) -> None:
+    settings.UPLOAD_MAX_FILES = 1
+    uploaded(visitor)
+    UploadedFile.objects.update(status=status)
+
+    assert visitor.upload().status_code == 409
+
+
+def test_a_refused_type_takes_no_place(visitor: Visitor) -> None:
+    for _ in range(4):
+        assert visitor.upload(b"no pdf").status_code == 415
+
+    uploaded(visitor)
+    assert held()[0] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("committed")
+@pytest.mark.parametrize("limit", ["files", "bytes"])
+def test_t31_twenty_threads_race_for_ten_places(settings: Any, limit: str) -> None:
+    settings.RATE_LIMITS = PLENTY
+    settings.UPLOAD_MAX_FILES = 10 if limit == "files" else 1000
+    settings.UPLOAD_MAX_TOTAL_BYTES = 10**9 if limit == "files" else 11 * SIZE - 1
+    visitor = started()
+    tabs = tabs_of(visitor, 20)
+
+    def five(number: int) -> list[int]:
+        body = pdf(str(number), SIZE)
+        return [tabs[number].upload(body).status_code for _ in range(5)]
+
+    answers = sorted(chain.from_iterable(at_once(20, five)))
+
+    assert answers == 10 * [201] + 90 * [409]
+    assert held() == (10, 10 * SIZE)
+    assert list(UploadedFile.objects.values_list("status", flat=True)) == 10 * [Status.STORED]
+    assert stored_keys() == set(UploadedFile.objects.values_list("key", flat=True))
+    assert events(visitor.uuid).count("upload.stored") == 10
+    assert events(visitor.uuid).count("upload.quota_exceeded") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("committed")
+def test_t31_uploads_and_deletions_that_race_leave_an_exact_quota(settings: Any) -> None:
+    settings.RATE_LIMITS = PLENTY
+    settings.UPLOAD_MAX_FILES = 4
+    visitor = started()
+    tabs = tabs_of(visitor, 8)
+
+    def come_and_go(number: int) -> int:
+        stored = 0
+        for turn in range(6):
+            response = tabs[number].upload(pdf(f"{number} {turn}", SIZE + number))
+            assert response.status_code in (201, 409)
+            if response.status_code == 201:
+                stored += 1
+                if turn % 3:
+                    assert tabs[number].delete_upload(response.json()["id"]).status_code == 204
+        return stored
+
+    stored = sum(at_once(8, come_and_go))
+
+    left = UploadedFile.objects.filter(status=Status.STORED)
+    assert held() == (left.count(), sum(left.values_list("size", flat=True)))
+    assert stored_keys() == set(left.values_list("key", flat=True))
+    assert events(visitor.uuid).count("upload.stored") == stored
+    assert events(visitor.uuid).count("upload.deleted") == stored - left.count()

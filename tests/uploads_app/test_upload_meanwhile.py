@@ -1,0 +1,246 @@
+"""What happens around an upload while its bytes flow: its session ends, its lease goes, the store is not ours."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
+from django.db.models.functions import Now
+
+from sessions_app.exceptions import SessionInvalid
+from sessions_app.services import revoke_session
+from tests.helpers import (
+    Visitor,
+    age_session,
+    age_upload,
+    code,
+    events,
+    pdf,
+    started,
+    store_root,
+    stored_keys,
+    uploaded,
+)
+from uploads_app import services
+from uploads_app.exceptions import StorageUnavailable
+from uploads_app.models import Status, StoreState, UploadedFile, UploadQuota
+
+BODY = pdf("meanwhile", 4000)
+
+
+class Flowing(SimpleUploadedFile):
+    """A file whose bytes come in four chunks, with `meanwhile` called between the first two."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        super().__init__("report.pdf", BODY)
+        self._meanwhile = meanwhile
+
+    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        for start in range(0, len(BODY), 1000):
+            if start == 1000:
+                self._meanwhile()
+            yield BODY[start : start + 1000]
+
+
+def upload(visitor: Visitor, meanwhile: Callable[[], None]) -> UploadedFile:
+    """Upload a file during which something happens."""
+    content = Flowing(meanwhile)
+    return services.store_upload(session=visitor.row, content=content, name="report.pdf")
+
+
+def assert_nothing_kept() -> None:
+    """Check that the one upload has lapsed and holds nothing."""
+    row = UploadedFile.objects.get()
+    assert (row.status, row.sha256, row.stored_at) == (Status.LAPSED, "", None)
+    assert UploadQuota.objects.values_list("files", "bytes").get() == (0, 0)
+    assert stored_keys() == set()
+
+
+def end(visitor: Visitor) -> None:
+    assert visitor.end().status_code == 204
+
+
+def reset(visitor: Visitor) -> None:
+    assert visitor.reset().status_code == 201
+
+
+def revoke(visitor: Visitor) -> None:
+    revoke_session(session=visitor.row, reason="test")
+
+
+def expire(visitor: Visitor) -> None:
+    age_session(visitor.row, timedelta(days=31))
+
+
+@pytest.mark.parametrize(
+    ("over", "event"),
+    [
+        (end, ["session.ended"]),
+        (reset, ["session.reset"]),
+        (revoke, ["session.revoked"]),
+        (expire, []),
+    ],
+)
+def test_a_session_that_ends_meanwhile_keeps_nothing(
+    visitor: Visitor, over: Callable[[Visitor], None], event: list[str]
+) -> None:
+    first = visitor.uuid
+
+    with pytest.raises(SessionInvalid):
+        upload(visitor, lambda: over(visitor))
+
+    assert_nothing_kept()
+    assert events(first) == ["session.created", *event, "upload.lapsed"]
+
+
+def test_an_upload_begun_after_the_sessions_end_keeps_nothing(visitor: Visitor) -> None:
+    session = visitor.row
+    visitor.end()
+
+    with pytest.raises(SessionInvalid):
+        services.store_upload(session=session, content=Flowing(lambda: None), name="report.pdf")
+
+    assert not UploadedFile.objects.exists()
+    assert not UploadQuota.objects.exists()
+    assert stored_keys() == set()
+
+
+def test_a_lease_that_the_cleanup_took_keeps_nothing(visitor: Visitor) -> None:
+    def lose_lease() -> None:
+        age_upload(UploadedFile.objects.get(), timedelta(hours=1))
+        call_command("cleanup_orphans")
+        assert UploadedFile.objects.get().status == Status.LAPSED
+
+    with pytest.raises(StorageUnavailable):
+        upload(visitor, lose_lease)
+
+    assert_nothing_kept()
+    assert events(visitor.uuid) == ["session.created", "upload.lapsed"]
+
+
+def test_a_lease_is_renewed_while_bytes_flow(visitor: Visitor, settings: Any) -> None:
+    settings.UPLOAD_LEASE = timedelta(0)
+
+    def run_low() -> None:
+        UploadedFile.objects.update(lease_expires_at=Now() - timedelta(hours=1))
+
+    row = upload(visitor, run_low)
+
+    assert row.status == Status.STORED
+    lease = UploadedFile.objects.get().lease_expires_at
+    assert abs(lease - row.created_at) < timedelta(minutes=1)
+
+
+def test_an_upload_under_way_shows_nothing_and_holds_its_place(visitor: Visitor) -> None:
+    seen: list[Any] = []
+
+    def look() -> None:
+        row = UploadedFile.objects.get()
+        seen.append(row.status)
+        seen.append(visitor.get("/api/v1/uploads/").json()["results"])
+        seen.append(visitor.current().json()["used"])
+        seen.append(visitor.get(f"/api/v1/uploads/{row.pk}/download/").status_code)
+        seen.append({key.rpartition(".")[2] for key in stored_keys()})
+        seen.append(events(visitor.uuid))
+
+    upload(visitor, look)
+
+    used = {"files": 1, "bytes": len(BODY)}
+    assert seen == [Status.PENDING, [], used, 404, {"part"}, ["session.created"]]
+
+
+def test_bytes_that_stop_for_a_reason_of_our_own_leave_a_row_for_the_cleanup(
+    visitor: Visitor,
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError):
+        upload(visitor, fail)
+    assert UploadedFile.objects.get().status == Status.PENDING
+    assert stored_keys() == set()
+
+    age_upload(UploadedFile.objects.get(), timedelta(hours=1))
+    call_command("cleanup_orphans")
+
+    assert_nothing_kept()
+
+
+# The deployment marker -------------------------------------------------------
+
+
+def marker() -> dict[str, Any]:
+    """Return the store's half of the marker."""
+    found: dict[str, Any] = json.loads((store_root() / "marker.json").read_text())
+    return found
+
+
+def test_the_first_upload_claims_an_empty_store(visitor: Visitor) -> None:
+    assert not StoreState.objects.exists()
+
+    uploaded(visitor)
+
+    state = StoreState.objects.get()
+    assert marker() == {"id": str(state.marker_id), "generation": 1}
+    assert state.generation == 1
+
+
+def test_further_uploads_leave_the_marker_alone(visitor: Visitor) -> None:
+    uploaded(visitor)
+    before = marker(), StoreState.objects.values().get()
+
+    uploaded(visitor)
+
+    assert (marker(), StoreState.objects.values().get()) == before
+
+
+@pytest.mark.parametrize(
+    "content", [json.dumps({"id": str(uuid.uuid4()), "generation": 3}).encode(), b"{", b"[]"]
+)
+def test_a_foreign_marker_refuses_no_file_and_is_left_alone(
+    visitor: Visitor, content: bytes
+) -> None:
+    store_root().mkdir(parents=True)
+    (store_root() / "marker.json").write_bytes(content)
+
+    uploaded(visitor)
+
+    assert (store_root() / "marker.json").read_bytes() == content
+    assert not StoreState.objects.filter(generation__gt=0).exists()
+
+
+def test_a_store_with_objects_is_not_claimed(visitor: Visitor) -> None:
+    stranger = store_root() / f"uploads/{uuid.uuid4()}/{uuid.uuid4()}.pdf"
+    stranger.parent.mkdir(parents=True)
+    stranger.write_bytes(b"from elsewhere")
+
+    uploaded(visitor)
+
+    assert not (store_root() / "marker.json").exists()
+    assert not StoreState.objects.exists()
+
+
+def test_a_store_that_cannot_be_claimed_refuses_and_keeps_nothing(visitor: Visitor) -> None:
+    store_root().parent.mkdir(exist_ok=True)
+    store_root().write_bytes(b"a file where the store should be")
+    visitor.raise_request_exception = False
+
+    response = visitor.upload()
+
+    assert (response.status_code, code(response)) == (503, "storage_unavailable")
+    assert int(response["Retry-After"]) > 0
+    assert not UploadedFile.objects.exists()
+    assert events(visitor.uuid) == ["session.created"]
+
+
+def test_refusals_of_two_sessions_are_recorded_for_each(visitor: Visitor) -> None:
+    cache.clear()
+    other = started()
+    for who in (visitor, other):
+        assert who.upload(b"no pdf").status_code == 415
+        assert events(who.uuid) == ["session.created", "upload.rejected"]
