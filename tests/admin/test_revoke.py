@@ -1,6 +1,5 @@
 """Revoking a session: who may, for which reason, what it does, and that it does it once."""
 
-import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -136,7 +135,9 @@ def test_t7_a_foreign_page_cannot_post_it(visitor: Visitor, make_staff: Any) -> 
     assert visitor.current().status_code == 200
 
 
-@pytest.mark.parametrize("name", [str(uuid.uuid4()), "x", "0", "..", "%00", "1/2"])
+@pytest.mark.parametrize(
+    "name", ["0b55bd1c-2c50-4fd6-9d3c-0a8d7f8a6b11", "x", "0", "..", "%00", "1/2"]
+)
 def test_an_unknown_session_is_404(visitor: Visitor, make_staff: Any, name: str) -> None:
     staff = make_staff("Support")
     staff.raise_request_exception = False

@@ -156,7 +156,14 @@ OURS = re.compile("[0-9a-f]{32}")
 
 @pytest.mark.once
 @pytest.mark.parametrize(
-    "claimed", ["12345678", "a" * 64, str(uuid.uuid4()), "trace-1.2_3", uuid.uuid4().hex]
+    "claimed",
+    [
+        "12345678",
+        "a" * 64,
+        "0b55bd1c-2c50-4fd6-9d3c-0a8d7f8a6b11",
+        "trace-1.2_3",
+        "0b55bd1c2c504fd69d3c0a8d7f8a6b11",
+    ],
 )
 def test_an_id_from_our_proxy_is_kept_and_one_from_a_visitor_is_not(
     settings: Any, claimed: str

@@ -200,7 +200,12 @@ def test_further_uploads_leave_the_marker_alone(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [json.dumps({"id": str(uuid.uuid4()), "generation": 3}).encode(), b"{", b"[]"]
+    "content",
+    [
+        json.dumps({"id": "0b55bd1c-2c50-4fd6-9d3c-0a8d7f8a6b11", "generation": 3}).encode(),
+        b"{",
+        b"[]",
+    ],
 )
 def test_a_foreign_marker_refuses_no_file_and_is_left_alone(
     visitor: Visitor, content: bytes
