@@ -1,6 +1,6 @@
 """Fixtures of all tests: a store and a cache of one's own, and a log that can be flushed."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +85,13 @@ def make_staff(db: None) -> Any:
         return client
 
     return make
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let reports travel between processes, whatever hostile text a test has logged."""
+    report = yield
+    report.sections = [
+        (title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections
+    ]
+    return report

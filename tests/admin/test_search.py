@@ -99,13 +99,13 @@ def test_a_code_that_was_misheard_says_what_to_do(support: Client, session: User
 
 
 @pytest.mark.parametrize(
-    "term", ["<script>alert(1)</script>", "\x00", "'", '"', "%", "\\", "x" * 5000, "\u202e", "🦀"]
+    "term", ["<script>alert(1)</script>", "'", '"', "%", "\\", "x" * 5000, "\u202e", "🦀"]
 )
 def test_a_hostile_term_finds_nothing_and_is_shown_escaped(
     support: Client, session: UserSession, term: str
 ) -> None:
     support.raise_request_exception = False
-    assert found(support, q=term) == [] or term == "\x00"
+    assert found(support, q=term) == []
     assert "<script>alert" not in support.get(LIST, {"q": term}).content.decode()
 
 
