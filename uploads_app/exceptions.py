@@ -56,10 +56,9 @@ class TypeNotAllowed(APIException):
     refusal: Refusal | None = None
 
     def __init__(self) -> None:
-        allowed = ", ".join(extension.upper() for extension in settings.UPLOAD_TYPES)
-        super().__init__(
-            f"That file cannot be taken: its content and its name must both be {allowed}."
-        )
+        names = [extension.upper() for extension in settings.UPLOAD_TYPES]
+        agreed = f"both be {names[0]}" if len(names) == 1 else f"agree on one of {', '.join(names)}"
+        super().__init__(f"That file cannot be taken: its content and its name must {agreed}.")
         self.extensions = {"types": settings.UPLOAD_TYPES}
 
 
