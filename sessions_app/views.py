@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status, viewsets
-from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.exceptions import MethodNotAllowed, ValidationError
 from rest_framework.permissions import SAFE_METHODS, AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -146,6 +146,9 @@ class CurrentSessionViewSet(VisitorViewSet):
     @extend_schema(responses={204: None})
     def destroy(self, request: Request) -> Response:
         """End this session. Its files can be restored by support until their retention is over."""
+        if "erase" in request.query_params:
+            # A 204 would be taken for a promise that nothing is left.
+            raise ValidationError({"erase": "Erasing is not offered yet: leave “erase” out."})
         services.end_session(session=self.session)
         response = Response(status=status.HTTP_204_NO_CONTENT)
         delete_cookie(response)

@@ -121,3 +121,12 @@ def test_many_ends_at_once_end_it_once_and_tell_the_others_why(committed: None) 
     assert sorted(a.status_code for a in answers) == [204, *[401] * 5]
     assert {a.json()["reason"] for a in answers if a.status_code == 401} == {"ended"}
     assert events(visitor.uuid).count("session.ended") == 1
+
+
+def test_asking_to_erase_is_refused_rather_than_answered_as_if_done(visitor: Visitor) -> None:
+    before = events()
+    response = visitor.delete("/api/v1/sessions/current/?erase=true", **visitor.named)
+    assert (response.status_code, code(response)) == (400, "invalid_input")
+    assert "erase" in response.json()["errors"]
+    assert visitor.current().json()["status"] == "active"
+    assert events() == before
