@@ -165,7 +165,6 @@ Q_CLUSTER: dict[str, Any] = {
 # Files ----------------------------------------------------------------------
 
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "uploads": {
         "BACKEND": "uploads_app.storage.DiskStore",
         "OPTIONS": {"location": DATA_DIR / "storage"},
@@ -174,7 +173,6 @@ STORAGES = {
 }
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "maria_project" / "static"]
-MEDIA_ROOT = DATA_DIR / "media"
 # Static files are served from where they are installed: nothing to collect.
 WHITENOISE_USE_FINDERS = True
 

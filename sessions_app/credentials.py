@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponseBase
 from sessions_app.exceptions import OriginNotAllowed
 
 TOKEN_PREFIX = "mss1_"  # noqa: S105  (the prefix is public)
-_TOKEN = re.compile(r"mss1_[A-Za-z0-9_-]{43}")
+_TOKEN = re.compile(TOKEN_PREFIX + "[A-Za-z0-9_-]{43}")
 # The cookie outlives the session a little, so that "expired" can still be explained.
 _COOKIE_MARGIN = timedelta(days=7)
 

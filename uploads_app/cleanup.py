@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
 
 from audit_app import context
+from audit_app.events import EventType
 from audit_app.services import record
 from sessions_app.models import UserSession
 from uploads_app import events, marker, services, survey
@@ -260,18 +262,14 @@ def _finish(run: CleanupRun, findings: list[Finding]) -> None:
         {"kind": finding.kind.value, "key": finding.label, "size": finding.size}
         for finding in findings[:SAMPLE_SIZE]
     ]
-    with transaction.atomic():
-        run.save()
-        if not run.dry_run:
-            record(
-                events.CLEANUP_COMPLETED,
-                target=f"cleanup_run:{run.pk}",
-                run=run.pk,
-                removed=run.removed,
-                missing=counts[Kind.MISSING],
-                orphans=counts[Kind.ORPHAN],
-                errors=run.errors,
-            )
+    _write_down(
+        run,
+        events.CLEANUP_COMPLETED,
+        removed=run.removed,
+        missing=counts[Kind.MISSING],
+        orphans=counts[Kind.ORPHAN],
+        errors=run.errors,
+    )
 
 
 def _stop(run: CleanupRun, code: str, sentence: str) -> None:
@@ -280,17 +278,17 @@ def _stop(run: CleanupRun, code: str, sentence: str) -> None:
     run.finished_at = timezone.now()
     try:
         _drop_cut_connection()
-        with transaction.atomic():
-            run.save()
-            if not run.dry_run:
-                record(
-                    events.CLEANUP_STOPPED,
-                    target=f"cleanup_run:{run.pk}",
-                    run=run.pk,
-                    code=code,
-                )
+        _write_down(run, events.CLEANUP_STOPPED, code=code)
     except (DatabaseError, InterfaceError) as error:
         logger.warning("the stopped run could not be written down: %s", _first_line(error))
+
+
+def _write_down(run: CleanupRun, event: EventType, **details: Any) -> None:
+    """Save a run that has ended, with its event; a dry run leaves nothing but itself."""
+    with transaction.atomic():
+        run.save()
+        if not run.dry_run:
+            record(event, target=f"cleanup_run:{run.pk}", run=run.pk, **details)
 
 
 def _drop_cut_connection() -> None:
