@@ -17,6 +17,7 @@ from django.http import HttpRequest
 from audit_app.canonical import storable
 
 VISITOR = "visitor"
+STAFF = "staff:"
 SYSTEM = "system"
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -69,6 +70,16 @@ def acting_as(actor: str) -> Iterator[RequestContext]:
     """Name who acts inside the block: `visitor`, `staff:<id>`, `operator:<login>`, `service:<name>` or `system`."""
     with using(replace(current(), actor=actor)) as context:
         yield context
+
+
+def become(actor: str) -> None:
+    """Name who acts for the rest of this request, once a proof of it has been checked."""
+    _current.set(replace(current(), actor=actor))
+
+
+def without_trace() -> AbstractContextManager[RequestContext]:
+    """Say nothing of the client inside the block, for events that must not outlive an erasure."""
+    return using(replace(current(), address=None, user_agent=""))
 
 
 def acting_as_operator() -> AbstractContextManager[RequestContext]:

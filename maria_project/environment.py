@@ -3,6 +3,7 @@
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -31,6 +32,16 @@ def time_zone(env: Env) -> str:
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise ImproperlyConfigured(f"TIME_ZONE: there is no time zone {name!r}") from error
     return name
+
+
+def mail_server(env: Env) -> dict[str, Any]:
+    """Read EMAIL_URL as Django's EMAIL_ settings; without it mail is written to the terminal."""
+    parsed: dict[str, Any] = env.dj_email_url("EMAIL_URL", secret(env, "EMAIL_URL") or "console://")
+    if "EMAIL_BACKEND" not in parsed:
+        raise ImproperlyConfigured(
+            "EMAIL_URL: write smtp://user:password@host:25, smtp+tls:// or smtp+ssl://, or console://"
+        )
+    return parsed
 
 
 def generated_secret(path: Path) -> str:

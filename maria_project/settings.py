@@ -16,7 +16,13 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
-from maria_project.environment import generated_secret, is_production, secret, time_zone
+from maria_project.environment import (
+    generated_secret,
+    is_production,
+    mail_server,
+    secret,
+    time_zone,
+)
 
 # Lets Django's classes be subscripted, as in ModelAdmin[UserSession].
 django_stubs_ext.monkeypatch()
@@ -182,6 +188,8 @@ VISITOR_COOKIE_NAME = "__Host-maria_session" if PRODUCTION else "maria_session"
 SESSION_IDLE_LIMIT = env.timedelta("SESSION_IDLE_LIMIT", timedelta(days=7))
 SESSION_UNUSED_LIMIT = env.timedelta("SESSION_UNUSED_LIMIT", timedelta(hours=24))
 SESSION_ABSOLUTE_LIMIT = env.timedelta("SESSION_ABSOLUTE_LIMIT", timedelta(days=30))
+SESSION_COMPLETED_LIMIT = env.timedelta("SESSION_COMPLETED_LIMIT", timedelta(days=365))
+CONSENT_PURPOSES: list[str] = env.list("CONSENT_PURPOSES", ["contact", "improvement"])
 
 # Uploads and cleanup --------------------------------------------------------
 
@@ -190,6 +198,7 @@ UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", 5 * 1024 * 1024)
 UPLOAD_MAX_FILES = env.int("UPLOAD_MAX_FILES", 3)
 UPLOAD_MAX_TOTAL_BYTES = env.int("UPLOAD_MAX_TOTAL_BYTES", UPLOAD_MAX_FILES * UPLOAD_MAX_BYTES)
 UPLOAD_RETENTION = env.timedelta("UPLOAD_RETENTION", timedelta(days=7))
+COMPLETED_RETENTION = env.timedelta("COMPLETED_RETENTION", timedelta(days=365))
 UPLOAD_LEASE = env.timedelta("UPLOAD_LEASE", timedelta(minutes=15))
 CLEANUP_GRACE = env.timedelta("CLEANUP_GRACE", timedelta(minutes=30))
 
@@ -202,14 +211,29 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 1
 
+# Mail -----------------------------------------------------------------------
+
+_mail = mail_server(env)
+EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
+EMAIL_HOST, EMAIL_PORT = _mail["EMAIL_HOST"] or "localhost", _mail["EMAIL_PORT"] or 25
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_USER"], _mail["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail["EMAIL_USE_TLS"], _mail["EMAIL_USE_SSL"]
+# A visitor waits for the mail server's answer.
+EMAIL_TIMEOUT = 8
+DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", f"Maria <maria@{_public_host or 'localhost'}>")
+
 # Limits, per client address or per session ----------------------------------
 
 RATE_LIMITS: dict[str, list[str]] = {
     "create": env.list("RATE_LIMIT_CREATE", ["30/m", "600/h"]),
     "validate": env.list("RATE_LIMIT_VALIDATE", ["60/m"]),
+    "recover": env.list("RATE_LIMIT_RECOVER", ["10/h"]),
     "failed_proof": env.list("RATE_LIMIT_FAILED_PROOF", ["60/m"]),
     "session": env.list("RATE_LIMIT_SESSION", ["300/m"]),
     "upload": env.list("RATE_LIMIT_UPLOAD", ["20/m"]),
+    "export": env.list("RATE_LIMIT_EXPORT", ["10/h"]),
+    "email": env.list("RATE_LIMIT_EMAIL", ["6/h"]),
+    "service": env.list("RATE_LIMIT_SERVICE", ["1200/m"]),
 }
 
 # API ------------------------------------------------------------------------

@@ -29,12 +29,15 @@ class Usage:
     seconds_left: int
 
 
-def enforce(request: HttpRequest, name: str, session: UserSession | None = None) -> None:
+def enforce(
+    request: HttpRequest, name: str, session: UserSession | None = None, *, whom: str = ""
+) -> None:
     """Count one request against each rate of the limit `name`; raises RateLimited over it.
 
-    The proven `session` is what is counted; without one it is the client.
+    `whom` is what is counted; unless given it is the proven `session`, and
+    without one the client.
     """
-    key = str(session.uuid) if session else context.current().client
+    key = whom or (str(session.uuid) if session else context.current().client)
     for rate in settings.RATE_LIMITS[name]:
         usage = _usage(request, name, key, rate)
         _remember(request, usage)
