@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
@@ -91,18 +91,23 @@ def find_session(credential: Credential) -> UserSession | None:
         return None
     # `read_at` is the database's time: it decides, whatever a web host's clock says.
     sessions = UserSession.objects.annotate(read_at=Now())
-    session = sessions.filter(token_hash=credential.token_hash).first()
+    session = _first(sessions.filter(token_hash=credential.token_hash))
     if session is not None:
         session.proof = credential
         _note_proof(session)
         return session
     still_good = Q(good_until=None) | Q(good_until__gt=Now())
     retired = RetiredToken.objects.filter(still_good, token_hash=credential.token_hash)
-    session = sessions.filter(pk__in=retired.values("session")).first()
+    session = _first(sessions.filter(pk__in=retired.values("session")))
     if session is not None:
         session.proof = credential
         _note_seen(session)
     return session
+
+
+def _first(sessions: QuerySet[UserSession]) -> UserSession | None:
+    """Return the one session there is; without an order, which a unique key does not need."""
+    return next(iter(sessions.order_by()[:1]), None)
 
 
 def _note_proof(session: UserSession) -> None:

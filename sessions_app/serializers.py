@@ -1,5 +1,6 @@
 """What goes in and out of the session endpoints."""
 
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +14,21 @@ from audit_app.models import AuditLog, FeedEntry
 from sessions_app.models import Identity, UserSession
 from sessions_app.privacy import who
 from sessions_app.signals import describe
+
+
+@cache
+def _kept(serializer_class: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
+    return serializer_class()
+
+
+def told(serializer_class: type[serializers.Serializer[Any]], instance: Any) -> dict[str, Any]:
+    """Return `instance` as a serializer writes it.
+
+    One serializer of each kind is kept: building one introspects its model,
+    which takes longer than the rest of a simple answer.
+    """
+    values: dict[str, Any] = _kept(serializer_class).to_representation(instance)
+    return values
 
 
 class CreateSessionSerializer(serializers.Serializer[Any]):

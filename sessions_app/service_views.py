@@ -20,6 +20,7 @@ from sessions_app.serializers import (
     AssertionSerializer,
     FeedSerializer,
     IntrospectionSerializer,
+    told,
 )
 from sessions_app.views import GuardedViewSet
 
@@ -80,15 +81,13 @@ class IntrospectionViewSet(ServiceViewSet):
         session = service_keys.introspect(assertion=assertion)
         if session is None:
             return Response({"active": False})
-        answer = IntrospectionSerializer(
-            {
-                "active": True,
-                "uuid": session.uuid,
-                "identity": session.identity,
-                "expires_at": session.expires_at,
-            }
-        )
-        return Response(answer.data)
+        answer = {
+            "active": True,
+            "uuid": session.uuid,
+            "identity": session.identity,
+            "expires_at": session.expires_at,
+        }
+        return Response(told(IntrospectionSerializer, answer))
 
 
 class FeedQuerySerializer(Serializer[Any]):
@@ -118,4 +117,4 @@ class FeedViewSet(ServiceViewSet):
         query.is_valid(raise_exception=True)
         entries = read_feed(**query.validated_data)
         following = entries[-1].position if entries else query.validated_data["after"]
-        return Response(FeedSerializer({"results": entries, "next": following}).data)
+        return Response(told(FeedSerializer, {"results": entries, "next": following}))

@@ -27,7 +27,9 @@ Aspect = Literal["limits", "used", "lost", "held", "remaining"]
 def describe(session: Any, aspect: Aspect) -> dict[str, Any]:
     """Collect what every layer says of one aspect of a session."""
     described: dict[str, Any] = {}
-    answers: list[tuple[Any, Any]] = session_described.send(sender=None, session=session, aspect=aspect)
+    answers: list[tuple[Any, Any]] = session_described.send(
+        sender=None, session=session, aspect=aspect
+    )
     for _, part in answers:
         described.update(part)
     return described

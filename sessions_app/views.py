@@ -43,6 +43,7 @@ from sessions_app.serializers import (
     SuccessorSerializer,
     ValidatedSerializer,
     ValidateSerializer,
+    told,
 )
 from sessions_app.uuid_helpers import parse_uuid
 
@@ -135,9 +136,9 @@ class SessionViewSet(VisitorViewSet):
         carrier = self.checked(CreateSessionSerializer)["credential"]
         session = find_proven(request._request)
         if session is not None and session.status == Status.ACTIVE:
-            return Response(SessionSerializer(session).data)
+            return Response(told(SessionSerializer, session))
         issued = services.issue_session(carrier=carrier)
-        response = Response(SessionSerializer(issued.session).data, status.HTTP_201_CREATED)
+        response = Response(told(SessionSerializer, issued.session), status.HTTP_201_CREATED)
         hand_over(response, carrier, issued.token, issued.session)
         return response
 
@@ -156,7 +157,7 @@ class SessionViewSet(VisitorViewSet):
         """Take a session to this device by a code from support, which is then burnt."""
         values = self.checked(RecoverSerializer)
         issued = recovery.recover_session(code=values["code"])
-        response = Response(CurrentSessionSerializer(issued.session).data)
+        response = Response(told(CurrentSessionSerializer, issued.session))
         hand_over(response, values["credential"], issued.token, issued.session)
         return response
 
@@ -170,7 +171,7 @@ class CurrentSessionViewSet(VisitorViewSet):
 
     def retrieve(self, request: Request) -> Response:
         """Return the proven session, what it may hold, what it holds and knows of its visitor."""
-        return Response(CurrentSessionSerializer(self.session).data)
+        return Response(told(CurrentSessionSerializer, self.session))
 
     @extend_schema(request=IdentifySerializer, responses=CurrentSessionSerializer)
     def partial_update(self, request: Request) -> Response:
@@ -187,8 +188,8 @@ class CurrentSessionViewSet(VisitorViewSet):
         limits.enforce(request._request, "email", self.session, whom=self.session.email.lower())
         sent = identity.send_code(session=self.session)
         next_in = int(identity.SEND_INTERVAL.total_seconds())
-        answer = CodeSentSerializer({"expires_at": sent.expires_at, "next_in": next_in})
-        return Response(answer.data, status.HTTP_202_ACCEPTED)
+        answer = told(CodeSentSerializer, {"expires_at": sent.expires_at, "next_in": next_in})
+        return Response(answer, status.HTTP_202_ACCEPTED)
 
     @extend_schema(request=CodeSerializer, responses=CurrentSessionSerializer)
     def verify_code(self, request: Request) -> Response:
@@ -207,8 +208,8 @@ class CurrentSessionViewSet(VisitorViewSet):
         previous = {"uuid": self.session.uuid, "reason": reason, "lost": lost}
         response = Response(
             {
-                **SessionSerializer(issued.session).data,
-                "previous": PreviousSerializer(previous).data,
+                **told(SessionSerializer, issued.session),
+                "previous": told(PreviousSerializer, previous),
             },
             status.HTTP_201_CREATED,
         )
@@ -240,7 +241,7 @@ class CurrentSessionViewSet(VisitorViewSet):
             "assertion": service_keys.assert_session(session=self.session),
             "expires_at": timezone.now() + service_keys.ASSERTION_LIFETIME,
         }
-        return Response(IssuedAssertionSerializer(issued).data)
+        return Response(told(IssuedAssertionSerializer, issued))
 
     @extend_schema(responses={(200, "application/json"): OpenApiTypes.OBJECT})
     def export(self, request: Request) -> StreamingHttpResponse:
@@ -252,7 +253,7 @@ class CurrentSessionViewSet(VisitorViewSet):
         )
 
     def _identified(self, identified: identity.Identified) -> Response:
-        response = Response(CurrentSessionSerializer(identified.session).data)
+        response = Response(told(CurrentSessionSerializer, identified.session))
         if identified.token:
             hand_over(response, self.carrier, identified.token, identified.session)
         return response

@@ -38,8 +38,9 @@ def _limits(session: UserSession) -> dict[str, Any]:
 
 
 def _used(session: UserSession) -> dict[str, Any]:
-    quota = UploadQuota.objects.filter(session=session).first()
-    return {"files": quota.files if quota else 0, "bytes": quota.bytes if quota else 0}
+    quotas = UploadQuota.objects.filter(session=session).values_list("files", "bytes")
+    files, total = next(iter(quotas), (0, 0))
+    return {"files": files, "bytes": total}
 
 
 def _lost(session: UserSession) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from rest_framework.response import Response
 
 from audit_app.pagination import StrictCursorPagination
 from sessions_app.models import Scope, UserSession
+from sessions_app.serializers import told
 from sessions_app.service_views import ServiceViewSet
 from sessions_app.uuid_helpers import UUID_PATTERN
 from sessions_app.views import VisitorViewSet
@@ -93,7 +94,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
             name=content.name or "",
             retry_key=_retry_key(request),
         )
-        return Response(UploadSerializer(upload).data, status.HTTP_201_CREATED)
+        return Response(told(UploadSerializer, upload), status.HTTP_201_CREATED)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
@@ -120,8 +121,8 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
         path = reverse("upload-download", args=[pk])
         link = links.sign_link(upload=self.get_object())
         url = request.build_absolute_uri(f"{path}?{urlencode({links.PARAMETER: link})}")
-        answer = LinkSerializer({"url": url, "expires_at": timezone.now() + links.LIFETIME})
-        return Response(answer.data)
+        answer = {"url": url, "expires_at": timezone.now() + links.LIFETIME}
+        return Response(told(LinkSerializer, answer))
 
 
 @extend_schema(tags=["service"])
