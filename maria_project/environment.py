@@ -1,4 +1,4 @@
-"""How settings read what needs more than a type: secrets, the time zone, production or not."""
+"""How settings read what needs more than a type: secrets, URLs, the time zone, production or not."""
 
 import os
 import secrets
@@ -42,6 +42,19 @@ def mail_server(env: Env) -> dict[str, Any]:
             "EMAIL_URL: write smtp://user:password@host:25, smtp+tls:// or smtp+ssl://, or console://"
         )
     return parsed
+
+
+def redis_url(name: str, url: str) -> str:
+    """Return the URL of a Redis server, or raise without quoting it: it may hold a password."""
+    from redis.connection import ConnectionPool
+
+    try:
+        ConnectionPool.from_url(url).make_connection()  # which does not connect yet
+    except (ValueError, TypeError) as error:
+        raise ImproperlyConfigured(
+            f"{name}: that is no URL of a Redis server, write redis://host:6379/0"
+        ) from error
+    return url
 
 
 def generated_secret(path: Path) -> str:

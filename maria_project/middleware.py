@@ -1,11 +1,15 @@
-"""Headers that every answer of the API carries."""
+"""What happens around every view: headers of the API, and a short answer without a database."""
 
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 
-from maria_project.problems import API_PREFIX
+from maria_project import database
+from maria_project.problems import API_PREFIX, database_unavailable
+
+# Health tells what is wrong, so it is asked whatever is wrong.
+HEALTH_PREFIX = "/health/"
 
 
 def api_headers(
@@ -19,5 +23,18 @@ def api_headers(
             response.headers.setdefault("Cache-Control", "no-store")
             patch_vary_headers(response, ["Cookie", "Origin"])
         return response
+
+    return middleware
+
+
+def database_guard(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Answer 503 at once where the database has just failed, so that nobody queues for it."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.path.startswith(HEALTH_PREFIX) or database.is_available():
+            return get_response(request)
+        return database_unavailable(request)
 
     return middleware

@@ -20,6 +20,7 @@ from maria_project.environment import (
     generated_secret,
     is_production,
     mail_server,
+    redis_url,
     secret,
     time_zone,
 )
@@ -87,6 +88,7 @@ MIDDLEWARE = [
     "maria_project.middleware.api_headers",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "maria_project.middleware.database_guard",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -136,21 +138,29 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
     }
 else:
     _database.setdefault("OPTIONS", {})["connect_timeout"] = 5
+    _database["CONN_HEALTH_CHECKS"] = True
     # django-q2 forks its workers, and a pool does not survive a fork: the
     # worker process must leave this off.
     if env.bool("DATABASE_POOL", False):
-        _database["OPTIONS"]["pool"] = True
+        from maria_project.postgresql import web_options
+
+        _database["OPTIONS"] = web_options(_database["OPTIONS"])
     else:
-        _database.update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
+        _database["CONN_MAX_AGE"] = 60
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-CACHES = {
+CACHE_URL = secret(env, "CACHE_URL")
+CACHES: dict[str, Any] = {
     "default": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         # Rate-limit counters live here: fewer entries would forget busy clients.
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
+if CACHE_URL:
+    CACHES["default"].update(
+        BACKEND="maria_project.cache.SharedCache", LOCATION=redis_url("CACHE_URL", CACHE_URL)
+    )
 
 Q_CLUSTER: dict[str, Any] = {
     "name": "maria",

@@ -154,6 +154,9 @@ REAL_HOST = {"PUBLIC_URL": "https://maria.example", "SECRET_KEY": LONG_KEY, "TRU
         ({"SESSION_IDLE_LIMIT": "a week"}, "SESSION_IDLE_LIMIT"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL"),
         ({"DATABASE_URL": "what"}, "DATABASE_URL"),
+        ({"CACHE_URL": "memcached://user:secret@host"}, "CACHE_URL: that is no URL of a Redis"),
+        ({"CACHE_URL": "redis://:secret@host:port"}, "CACHE_URL: that is no URL of a Redis"),
+        ({"CACHE_URL": "redis://:secret@host/?timeout=1"}, "CACHE_URL: that is no URL of a Redis"),
     ],
     ids=lambda v: "+".join(v) if isinstance(v, dict) else "",
 )
@@ -166,6 +169,7 @@ def test_a_setting_that_cannot_be_read_stops_start_up_with_one_sentence(
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("Settings: ")
     assert sentence in line
+    assert "secret" not in line
 
 
 @pytest.mark.once

@@ -219,6 +219,7 @@ def test_t75_each_session_over_its_limit_has_a_row_of_its_own(visitor: Visitor, 
     assert len(rows) == 2
 
 
+@pytest.mark.usefixtures("cache_in_step")
 @pytest.mark.parametrize("call", CALLS, ids=str)
 def test_t75_a_burst_of_refusals_is_one_row_a_minute_and_then_a_count(
     visitor: Visitor, limit: Any, clock: Any, call: Call
