@@ -24,8 +24,11 @@ def find_programs() -> Path | None:
 
 
 @contextmanager
-def running() -> Iterator[str]:
-    """Run a server with an empty database and yield its URL; RuntimeError if it does not start."""
+def running(*, durable: bool = False) -> Iterator[str]:
+    """Run a server with an empty database and yield its URL; RuntimeError if it does not start.
+
+    Only a `durable` one syncs to its disk; tests have no use for that.
+    """
     programs = find_programs()
     if programs is None:
         raise RuntimeError(f"PostgreSQL is not installed: {INSTALL_HINT}")
@@ -41,7 +44,8 @@ def running() -> Iterator[str]:
         port = free_port()
         server = subprocess.Popen(
             [programs / "postgres", "-D", data, "-p", str(port), "-k", folder,
-             "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200", "-c", "fsync=off"],
+             "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200",
+             "-c", f"fsync={'on' if durable else 'off'}"],
             stdout=log, stderr=log, cwd=folder, user=user,
         )  # fmt: skip
         try:
