@@ -1,7 +1,7 @@
-.PHONY: help run test check soak lock schema format clean
+.PHONY: help run test check soak bench bench-slow lock schema format clean
 
 help: ## List the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 run: ## Serve the product (the same as ./run)
 	./run
@@ -14,6 +14,12 @@ check: ## Run every check and the fast tests, as CI does first
 
 soak: ## Run the crash and race campaigns at full counts; takes long
 	./test soak
+
+bench: ## Measure the product beside a bare program that does the same work (5 minutes)
+	.venv/bin/python -m benchmarks
+
+bench-slow: ## Measure servers that slow uploaders hold (2 minutes)
+	.venv/bin/python -m benchmarks.slow
 
 format: ## Format the code and mend what ruff can mend
 	.venv/bin/ruff format .

@@ -141,6 +141,9 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
+    # The last connection that closes empties the write-ahead log, so a quiet
+    # server would do that in every request.
+    _database["CONN_MAX_AGE"] = 60
 else:
     _database.setdefault("OPTIONS", {})["connect_timeout"] = 5
     _database["CONN_HEALTH_CHECKS"] = True

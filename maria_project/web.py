@@ -4,10 +4,11 @@ waitress keeps many slow clients in one process: it calls the application only
 when a whole request has arrived.
 """
 
+import resource
 import signal
 import sys
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import waitress
 from django.conf import settings
@@ -16,6 +17,9 @@ from maria_project.wsgi import application
 from uploads_app.parsers import FRAMING_BYTES
 
 THREADS = 8
+CONNECTIONS = 2000
+# Beside connections: the database, logs, files under way, bodies that are spooled.
+OTHER_FILES = 1000
 # A body a little over the limit still reaches the application, which explains
 # the limit in a problem document; waitress itself would answer plain text.
 BODY_MARGIN = 4
@@ -24,19 +28,30 @@ BODY_MARGIN = 4
 def main(host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT; requests under way are finished first."""
     signal.signal(signal.SIGTERM, _leave)
-    waitress.serve(
-        application,
-        host=host,
-        port=port,
-        threads=THREADS,
-        connection_limit=2000,
-        asyncore_use_poll=True,
-        max_request_body_size=BODY_MARGIN * settings.UPLOAD_MAX_BYTES + FRAMING_BYTES,
+    _allow_open_files(CONNECTIONS + OTHER_FILES)
+    waitress.serve(application, host=host, port=port, **options())
+
+
+def options() -> dict[str, Any]:
+    """Return how waitress is set up, but for where it listens."""
+    return {
+        "threads": THREADS,
+        "connection_limit": CONNECTIONS,
+        "asyncore_use_poll": True,
+        "max_request_body_size": BODY_MARGIN * settings.UPLOAD_MAX_BYTES + FRAMING_BYTES,
         # The application judges proxy headers itself (TRUSTED_PROXIES).
-        clear_untrusted_proxy_headers=False,
-        ident=None,
-        _quiet=True,
-    )
+        "clear_untrusted_proxy_headers": False,
+        "ident": None,
+        "_quiet": True,
+    }
+
+
+def _allow_open_files(wanted: int) -> None:
+    """Raise the soft limit of open files, often 1,024, as far as the hard one lets us."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _leave(signum: int, frame: FrameType | None) -> NoReturn:

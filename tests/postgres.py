@@ -115,11 +115,15 @@ class Server:
 
 @contextmanager
 def serving(*, fsync: bool = False) -> Iterator[Server]:
-    """Run a server with an empty database; RuntimeError if it does not start."""
+    """Run a server with an empty database; RuntimeError if it does not start.
+
+    Only with `fsync` it writes to a real disk and waits for it.
+    """
     programs = find_programs()
     if programs is None:
         raise RuntimeError(f"PostgreSQL is not installed: {INSTALL_HINT}")
-    with tempfile.TemporaryDirectory(prefix="maria-pg-", dir=scratch.fast_folder()) as name:
+    home = None if fsync else scratch.fast_folder()
+    with tempfile.TemporaryDirectory(prefix="maria-pg-", dir=home) as name:
         folder = Path(name)
         server = Server(programs, folder, free_port(), _unprivileged_user(folder), fsync)
         server.create()
@@ -131,9 +135,9 @@ def serving(*, fsync: bool = False) -> Iterator[Server]:
 
 
 @contextmanager
-def running() -> Iterator[str]:
+def running(*, fsync: bool = False) -> Iterator[str]:
     """Run a server with an empty database and yield its URL."""
-    with serving() as server:
+    with serving(fsync=fsync) as server:
         yield server.url
 
 

@@ -1,0 +1,135 @@
+"""Product and bare program in turns, on one database."""
+
+import json
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.cases import Case, Client, cases
+from benchmarks.deployment import PRODUCT, ROOT, Server, serving
+from benchmarks.load import Job, Measured, ask
+
+
+class Unequal(Exception):
+    """The two sides do not do the same work, so their speeds say nothing."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One case: every turn of both sides, and the statements each of them sends for a request."""
+
+    case: str
+    statements: int
+    product: list[Measured]
+    bare: list[Measured]
+
+    @property
+    def ratios(self) -> list[float]:
+        """The product's share of the bare program's rate in each round, the smallest first."""
+        rounds = zip(self.product, self.bare, strict=True)
+        return sorted(ours.rate / theirs.rate for ours, theirs in rounds)
+
+    @property
+    def ratio(self) -> float:
+        """The median of the ratios."""
+        return median(self.ratios)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every case on one database, and what both processes hold in memory afterwards, in MiB."""
+
+    database: str
+    rows: list[Row]
+    product_memory: int
+    bare_memory: int
+
+
+def compare(
+    name: str, env: Mapping[str, str], *, connections: int, rounds: int, seconds: float, limit: int
+) -> Comparison:
+    """Measure every case on one deployment.
+
+    Each side has `rounds` turns, which end after `seconds` or `limit` requests.
+    Raises Unequal if a side sends another number of statements or bytes, and
+    RuntimeError if something does not start or answer.
+    """
+    plan = _Plan(env, connections)
+    with serving(PRODUCT, env) as product, serving(plan.bare_program, env) as bare:
+        rows = []
+        for case in plan.cases():
+            plan.check(case, product, bare)
+            turns = [
+                (plan.load(case, product, seconds, limit), plan.load(case, bare, seconds, limit))
+                for _ in range(rounds)
+            ]
+            ours, theirs = map(list, zip(*turns, strict=True))
+            rows.append(Row(case.name, plan.statements(case), ours, theirs))
+        return Comparison(name, rows, product.mebibytes, bare.mebibytes)
+
+
+class _Plan:
+    """What `record` wrote down: visitors, statements and answers."""
+
+    def __init__(self, env: Mapping[str, str], connections: int) -> None:
+        self._env, self._folder = env, Path(env["DATA_DIR"])
+        self._run("benchmarks.record", str(self._folder), str(connections))
+        self._plan: dict[str, Any] = json.loads((self._folder / "plan.json").read_text())
+        self._clients = [Client(**client) for client in self._plan["clients"]]
+
+    @property
+    def bare_program(self) -> tuple[str, ...]:
+        """The command that serves the bare program."""
+        return "-m", "benchmarks.bare", str(self._folder / "plan.json"), "127.0.0.1", "{port}"
+
+    def cases(self) -> list[Case]:
+        """Return every case."""
+        return cases((self._folder / "body").read_bytes(), self._plan["form_type"])
+
+    def statements(self, case: Case) -> int:
+        """Return how many statements the product sends, BEGIN and COMMIT included."""
+        return len(self._plan["cases"][case.name]["statements"])
+
+    def load(self, case: Case, server: Server, seconds: float, limit: int) -> Measured:
+        """Give one server its turn."""
+        body = self._folder / "sent"
+        body.write_bytes(case.body)
+        heads = [client.head(case) for client in self._clients]
+        job = Job(server.port, heads, str(body), seconds, min(limit, case.limit))
+        return Measured(**json.loads(self._run("benchmarks.load", told=json.dumps(asdict(job)))))
+
+    def check(self, case: Case, product: Server, bare: Server) -> None:
+        """Raise Unequal unless both send as many statements and answer with as many bytes."""
+        request = self._clients[0].head(case).encode() + case.body
+        ours, theirs = (_answer(server, request) for server in (product, bare))
+        lengths = [_header(answer, "content-length") for answer in (ours, theirs)]
+        statements = _header(theirs, "x-statements")
+        if lengths[0] != lengths[1] or statements != self.statements(case):
+            raise Unequal(
+                f"{case.name}: {lengths} bytes, {[self.statements(case), statements]} statements"
+            )
+
+    def _run(self, module: str, *arguments: str, told: str = "") -> str:
+        done = subprocess.run(  # noqa: S603  (our own command line)
+            [sys.executable, "-m", module, *arguments],
+            cwd=ROOT, env=self._env, input=told, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"{module}: {done.stderr}")
+        return done.stdout
+
+
+def _answer(server: Server, request: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        return ask(connection, request)
+
+
+def _header(head: bytes, name: str) -> int:
+    found = re.search(rf"\r\n{name}: *(\d+)".encode(), head, re.IGNORECASE)
+    return int(found[1]) if found else -1

@@ -1,0 +1,128 @@
+"""Throw-away servers to measure: databases, Redis, the product and the bare program."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests import postgres
+from tests.postgres import free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+PRODUCT = ("-m", "maria_project.web", "127.0.0.1", "{port}")
+REDIS_HINT = "apt-get install redis-server"
+START_SECONDS = 60
+PLENTY = "100000000/m"
+_LIMITS = ("CREATE", "VALIDATE", "FAILED_PROOF", "SESSION", "UPLOAD")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that listens on `port` of the loopback interface."""
+
+    port: int
+    process: "subprocess.Popen[bytes]"
+
+    @property
+    def mebibytes(self) -> int:
+        """Resident memory of the process and its children; 0 where the system does not tell."""
+        pid = self.process.pid
+        with suppress(OSError):
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            return round(sum(map(_kibibytes, [str(pid), *children])) / 1024)
+        return 0
+
+
+@contextmanager
+def sqlite() -> Iterator[dict[str, str]]:
+    """Yield the environment of a deployment on SQLite; its data is removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="maria-bench-") as folder:
+        yield _environment(Path(folder))
+
+
+@contextmanager
+def postgres_and_redis() -> Iterator[dict[str, str]]:
+    """Yield the environment of a deployment on Redis and a PostgreSQL that syncs to its disk."""
+    with sqlite() as env, ExitStack() as stack:
+        database = stack.enter_context(postgres.running(fsync=True))
+        cache = stack.enter_context(_redis(env))
+        yield {**env, "DATABASE_URL": database, "DATABASE_POOL": "true", "CACHE_URL": cache}
+
+
+@contextmanager
+def serving(command: Sequence[str], env: Mapping[str, str]) -> Iterator[Server]:
+    """Run `python command…`, `{port}` filled in, until the block ends.
+
+    Raises RuntimeError with what it said if it does not listen within START_SECONDS.
+    """
+    port = free_port()
+    arguments = [sys.executable, *(part.format(port=port) for part in command)]
+    with _process(arguments, env, port) as process:
+        yield Server(port, process)
+
+
+@contextmanager
+def _redis(env: Mapping[str, str]) -> Iterator[str]:
+    program = shutil.which("redis-server")
+    if program is None:
+        raise RuntimeError(f"Redis is not installed: {REDIS_HINT}")
+    port = free_port()
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", env["DATA_DIR"]]
+    with _process([program, *options], env, port):
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+@contextmanager
+def _process(
+    arguments: Sequence[str], env: Mapping[str, str], port: int
+) -> Iterator["subprocess.Popen[bytes]"]:
+    output = Path(env["DATA_DIR"], f"output-{port}")
+    with output.open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603  (our own command line)
+            arguments, cwd=ROOT, env=env, stdout=log, stderr=log
+        )
+    try:
+        _wait(port, process, output)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait(port: int, process: "subprocess.Popen[bytes]", output: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        with suppress(ConnectionError):
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"{process.args!r} does not listen:\n{output.read_text()}")
+
+
+def _kibibytes(pid: str) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Return a product's environment in which no limit is ever reached."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {
+        **kept,
+        **{f"RATE_LIMIT_{name}": PLENTY for name in _LIMITS},
+        "UPLOAD_MAX_FILES": "1000000",
+        "UPLOAD_MAX_TOTAL_BYTES": str(10**15),
+        "DATA_DIR": str(folder),
+        "ENV_FILE": os.devnull,
+        "LOG_FILE": str(folder / "log"),
+        "TMPDIR": str(folder),
+        "DJANGO_SETTINGS_MODULE": "maria_project.settings",
+        "PYTHONPATH": str(ROOT),
+    }

@@ -1,0 +1,97 @@
+"""`python -m benchmarks.load`: asks a server for as long as it is told, on keep-alive connections.
+
+Reads a job from standard input and prints what it measured, both JSON. It is a
+process of its own, so that it never waits for the server's interpreter.
+"""
+
+import json
+import re
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+CHUNK = 256 * 1024
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to send: one head for each connection, all with the same body (a file, or none).
+
+    It ends after `seconds`, or sooner when `limit` requests were sent.
+    """
+
+    port: int
+    heads: list[str]
+    body: str
+    seconds: float
+    limit: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Requests answered in a second, and the median and 95th percentile of their times in ms."""
+
+    rate: float
+    p50: float
+    p95: float
+
+
+class Refused(Exception):
+    """The server answered something else than 2xx, or nothing; what it said."""
+
+
+def run(job: Job) -> Measured:
+    """Send what the job asks for and measure it; raises Refused."""
+    body = Path(job.body).read_bytes() if job.body else b""
+    start = time.monotonic()
+    with ThreadPoolExecutor(len(job.heads)) as pool:
+        turns = iter(range(job.limit))  # shared: `next` is atomic
+        ends = start + job.seconds
+        visits = [
+            pool.submit(_visit, job.port, head.encode() + body, turns, ends) for head in job.heads
+        ]
+        times = sorted(seconds for visit in visits for seconds in visit.result())
+    rate = len(times) / (time.monotonic() - start)
+    return Measured(rate, _milliseconds(times, 0.5), _milliseconds(times, 0.95))
+
+
+def ask(connection: socket.socket, request: bytes) -> bytes:
+    """Send a request, read its whole answer and return the answer's head; raises Refused."""
+    connection.sendall(request)
+    received = b""
+    while b"\r\n\r\n" not in received:
+        more = connection.recv(CHUNK)
+        if not more:
+            raise Refused("the connection was closed")
+        received += more
+    head, _, begun = received.partition(b"\r\n\r\n")
+    length = _LENGTH.search(head)
+    if head[9:10] != b"2" or length is None:
+        raise Refused(received.decode("latin-1"))
+    missing = int(length[1]) - len(begun)
+    while missing > 0:
+        missing -= len(connection.recv(CHUNK))
+    return head
+
+
+def _visit(port: int, request: bytes, turns: Iterator[int], ends: float) -> list[float]:
+    times = []
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while (start := time.monotonic()) < ends and next(turns, None) is not None:
+            ask(connection, request)
+            times.append(time.monotonic() - start)
+    return times
+
+
+def _milliseconds(times: list[float], share: float) -> float:
+    return 1000 * times[int(share * (len(times) - 1))]
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(run(Job(**json.load(sys.stdin))))))

@@ -1,0 +1,55 @@
+"""The tables, as text for a terminal and as Markdown for the README."""
+
+from collections.abc import Sequence
+from statistics import median
+
+from benchmarks.comparison import Comparison, Row
+from benchmarks.load import Measured
+
+Table = list[list[str]]
+_HEADINGS = [
+    "case", "database", "requests/s", "p50, p95 ms", "statements", "bare requests/s",
+    "bare p50, p95 ms", "ratio (spread)",
+]  # fmt: skip
+
+
+def table(comparisons: Sequence[Comparison]) -> Table:
+    """Return every case of every database, the headings first."""
+    rows = [(comparison.database, row) for comparison in comparisons for row in comparison.rows]
+    return [_HEADINGS, *(_cells(database, row) for database, row in rows)]
+
+
+def memory(comparison: Comparison) -> str:
+    """Return the sentence about memory."""
+    return (
+        f"{comparison.database}: the product's process ends with {comparison.product_memory} MiB "
+        f"in memory, the bare one's with {comparison.bare_memory} MiB."
+    )
+
+
+def plain(rows: Table) -> str:
+    """Return a table in columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def markdown(rows: Table) -> str:
+    """Return a table as Markdown."""
+    ruled = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    return "\n".join(f"| {' | '.join(row)} |" for row in ruled)
+
+
+def _cells(database: str, row: Row) -> list[str]:
+    return [
+        row.case, database, *_speed(row.product), str(row.statements), *_speed(row.bare),
+        f"{row.ratio:.2f} ({row.ratios[0]:.2f} to {row.ratios[-1]:.2f})",
+    ]  # fmt: skip
+
+
+def _speed(turns: Sequence[Measured]) -> list[str]:
+    rate = median(turn.rate for turn in turns)
+    p50, p95 = median(turn.p50 for turn in turns), median(turn.p95 for turn in turns)
+    return [f"{rate:,.0f}", f"{p50:.1f}, {p95:.1f}"]

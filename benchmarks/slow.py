@@ -1,0 +1,96 @@
+"""`python -m benchmarks.slow`: what `make bench-slow` runs.
+
+Each server is held by clients that upload a byte a second, while others begin
+sessions, each on a connection of its own. How many of them are answered, how
+soon, and what the server needs for it in memory?
+"""
+
+import argparse
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from benchmarks import report
+from benchmarks.deployment import PRODUCT, ROOT, Server, serving, sqlite
+from benchmarks.load import Refused, ask
+from benchmarks.slow_clients import slow_clients
+
+_GUNICORN = ("-m", "gunicorn", "maria_project.wsgi", "--bind", "127.0.0.1:{port}", "--workers", "2")
+SERVERS = {
+    "waitress, as `./run` has it": PRODUCT,
+    "gunicorn sync, 2 workers": _GUNICORN,
+    "gunicorn gthread, 2 × 4": (*_GUNICORN, "--threads", "4"),
+}
+VISITORS = 4
+PATIENCE_SECONDS = 5
+_HEADINGS = [
+    "server", "slow clients", "good requests answered", "p50, p95 ms", "memory MiB"
+]  # fmt: skip
+_BEGIN = (
+    b"POST /api/v1/sessions/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure and print; the exit code is 0."""
+    options = _parser().parse_args(arguments)
+    rows = [_HEADINGS]
+    with sqlite() as env:
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=env, check=True
+        )
+        for name, command in list(SERVERS.items())[: options.servers]:
+            for count in options.clients:
+                rows.append([name, f"{count:,}", *_measure(command, env, count, options.seconds)])
+    print((report.markdown if options.markdown else report.plain)(rows))
+    return 0
+
+
+def _measure(
+    command: Sequence[str], env: Mapping[str, str], count: int, seconds: float
+) -> list[str]:
+    """Return a row's figures for one server under `count` slow clients."""
+    with serving(command, env) as server, slow_clients(server.port, count):
+        ends = time.monotonic() + seconds
+        with ThreadPoolExecutor(VISITORS) as pool:
+            visits = [pool.submit(_visit, server, ends) for _ in range(VISITORS)]
+            asked = [time_ for visit in visits for time_ in visit.result()]
+        answered = sorted(time_ for time_ in asked if time_ is not None)
+        shown = ", ".join(f"{1000 * _quantile(answered, q):,.0f}" for q in (0.5, 0.95))
+        return [
+            f"{len(answered):,} of {len(asked):,}", shown if answered else "", str(server.mebibytes)
+        ]  # fmt: skip
+
+
+def _visit(server: Server, ends: float) -> list[float | None]:
+    """Begin sessions until the time is over; return how long each took, None for no answer."""
+    times: list[float | None] = []
+    while (start := time.monotonic()) < ends:
+        try:
+            with socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS) as visitor:
+                ask(visitor, _BEGIN)
+            times.append(time.monotonic() - start)
+        except (OSError, Refused):
+            times.append(None)
+    return times
+
+
+def _quantile(times: Sequence[float], share: float) -> float:
+    return times[int(share * (len(times) - 1))] if times else 0.0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.slow")
+    parser.add_argument("--markdown", action="store_true", help="print the README's table")
+    parser.add_argument("--seconds", type=float, default=10, help="for each server (%(default)s)")
+    parser.add_argument("--clients", type=int, nargs="+", default=[400, 1000], metavar="N")
+    parser.add_argument("--servers", type=int, metavar="N", help="only the first N servers")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

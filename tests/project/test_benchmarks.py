@@ -1,0 +1,39 @@
+"""`make bench` measures: both sides do the same work in every case, and the tables are printed.
+
+A few requests on SQLite; how fast they were shows nothing here.
+"""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.deployment import ROOT
+
+pytestmark = [pytest.mark.once, pytest.mark.slow]
+
+
+def run(module: str, *arguments: str) -> list[list[str]]:
+    """Run a benchmark and return the cells of its Markdown table, without its heading."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--markdown", *arguments],
+        cwd=ROOT, env={**os.environ, "TMPDIR": os.environ["DATA_DIR"]}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_the_benchmark_compares_every_case() -> None:
+    rows = run("benchmarks", "--sqlite", "--connections=1", "--rounds=1", "--limit=2")
+    assert {row[1] for row in rows} == {"SQLite"}
+    cases = ["create", "validate", "current", "list", "download 5 MiB", "upload 5 MiB"]
+    assert [row[0] for row in rows] == cases
+
+
+def test_the_benchmark_of_slow_clients_counts_who_is_answered() -> None:
+    rows = run("benchmarks.slow", "--seconds=0.5", "--clients", "20", "--servers", "1")
+    assert [row[1] for row in rows] == ["20"]
+    answered, asked = rows[0][2].split(" of ")
+    assert int(answered) == int(asked) > 0
