@@ -79,6 +79,7 @@ MIDDLEWARE = [
     "audit_app.middleware.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "maria_project.middleware.api_headers",
+    "maria_project.middleware.length_required",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
