@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from sessions_app.models import UserSession
 from sessions_app.signals import describe
+from sessions_app.uuid_helpers import UUID_PATTERN
 
 
 class CreateSessionSerializer(serializers.Serializer[Any]):
@@ -15,10 +16,15 @@ class CreateSessionSerializer(serializers.Serializer[Any]):
     credential = serializers.ChoiceField(["cookie"], default="cookie")
 
 
+@extend_schema_field({"type": "string", "pattern": f"^{UUID_PATTERN}$"})
+class UuidSpellingField(serializers.CharField):
+    """A session UUID as the client spells it, for `parse_uuid` to judge."""
+
+
 class ValidateSerializer(serializers.Serializer[Any]):
     """A UUID to look at; its spelling is judged strictly."""
 
-    uuid = serializers.CharField(max_length=64, trim_whitespace=False)
+    uuid = UuidSpellingField(max_length=64, trim_whitespace=False)
 
 
 class ValidatedSerializer(serializers.Serializer[Any]):

@@ -75,7 +75,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(
-        responses={(200, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY)}
+        responses={(200, "*/*"): OpenApiResponse(OpenApiTypes.BINARY, "The file, of its own type.")}
     )
     @action(detail=True)
     def download(self, request: Request, pk: str) -> FileResponse:
