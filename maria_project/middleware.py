@@ -8,7 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 
 from maria_project import database, metrics
-from maria_project.problems import API_PREFIX, database_unavailable
+from maria_project.problems import API_PREFIX, database_unavailable, respond
+from uploads_app.exceptions import LengthRequired
 
 # Health tells what is wrong, so it is asked whatever is wrong.
 HEALTH_PREFIX = "/health/"
@@ -76,5 +77,22 @@ def database_guard(
         if request.path.startswith(HEALTH_PREFIX) or database.is_available():
             return get_response(request)
         return database_unavailable(request)
+
+    return middleware
+
+
+def length_required(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Answer 411 to a chunked body: gunicorn passes it on, and Django takes it for an empty one."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if "Transfer-Encoding" in request.headers:
+            return respond(
+                LengthRequired.status_code,
+                LengthRequired.default_code,
+                LengthRequired.default_detail,
+            )
+        return get_response(request)
 
     return middleware

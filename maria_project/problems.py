@@ -116,14 +116,14 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 400 for what fails before a view is found, like an unknown Host."""
     if not request.path.startswith(API_PREFIX):
         return defaults.bad_request(request, exception)
-    return _respond(400, "malformed_body")
+    return respond(400, "malformed_body", SENTENCES["malformed_body"])
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 404 for an unknown address, in the same bytes as for what belongs to somebody else."""
     if not request.path.startswith(API_PREFIX):
         return defaults.page_not_found(request, exception)
-    return _respond(404, "not_found")
+    return respond(404, "not_found", SENTENCES["not_found"])
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -137,14 +137,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return database_unavailable(request)
     if not request.path.startswith(API_PREFIX):
         return defaults.server_error(request)
-    return _respond(500, "internal_error")
+    return respond(500, "internal_error", SENTENCES["internal_error"])
 
 
 def database_unavailable(request: HttpRequest) -> HttpResponse:
     """Answer 503 without asking the database for anything."""
     error = DatabaseUnavailable
     if request.path.startswith(API_PREFIX):
-        response: HttpResponse = _respond(
+        response: HttpResponse = respond(
             error.status_code, error.default_code, error.default_detail
         )
     else:
@@ -153,9 +153,10 @@ def database_unavailable(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _respond(status_code: int, code: str, sentence: str = "") -> JsonResponse:
+def respond(status_code: int, code: str, detail: str) -> JsonResponse:
+    """Answer with a problem document where there is no view to do it."""
     return JsonResponse(
-        problem(status_code, code, sentence or SENTENCES[code]),
+        problem(status_code, code, detail),
         status=status_code,
         content_type=CONTENT_TYPE,
         json_dumps_params={"separators": (",", ":")},

@@ -9,7 +9,33 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
 from sessions_app.authentication import HEADER, ProvenSession
+from sessions_app.uuid_helpers import UUID_PATTERN
 from uploads_app.links import PARAMETER
+
+NAME_PARAMETER = OpenApiParameter(
+    HEADER,
+    {"type": "string", "pattern": f"^{UUID_PATTERN}$"},
+    OpenApiParameter.HEADER,
+    description=(
+        "The session's UUID; required on a change proven by the cookie. "
+        "It can only cause refusal, never select a session."
+    ),
+)
+
+
+def _answered(name: str, about: str, **extra: Any) -> OpenApiParameter:
+    """Describe a header of answers: of all of them, or of those whose statuses `response` lists."""
+    kind = {"type": str, "response": True, **extra}
+    return OpenApiParameter(name, location=OpenApiParameter.HEADER, description=about, **kind)
+
+
+ANSWER_HEADERS = [
+    _answered("X-Request-ID", "Names the request in logs and audit rows.", required=True),
+    _answered("RateLimit-Policy", "The limits that were counted (an IETF draft)."),
+    _answered("RateLimit", "How far they are used (an IETF draft)."),
+    _answered("Retry-After", "Seconds to wait after a 429 or 503.", type=int, response=["default"]),
+    _answered("WWW-Authenticate", "On 401: how to prove who asks.", response=["default"]),
+]
 
 
 class FieldErrorSerializer(serializers.Serializer[Any]):
@@ -91,21 +117,14 @@ class StaffCookieScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
 
 
 class ProblemAutoSchema(AutoSchema):
-    """Adds to every operation its refusals, and to changes the header that they need."""
+    """Adds to every operation its refusals and headers, and to changes the header that they need."""
 
     def get_override_parameters(self) -> list[Any]:
         needs_header = self.method in ("POST", "PATCH", "PUT", "DELETE") and any(
             isinstance(proof, ProvenSession) for proof in self.view.get_authenticators()
         )
-        header = OpenApiParameter(
-            HEADER,
-            location=OpenApiParameter.HEADER,
-            description=(
-                "The session's UUID; required on a change proven by the cookie. "
-                "It can only cause refusal, never select a session."
-            ),
-        )
-        return [*super().get_override_parameters(), *([header] if needs_header else [])]
+        name = [NAME_PARAMETER] if needs_header else []
+        return [*super().get_override_parameters(), *name, *ANSWER_HEADERS]
 
     def _get_response_bodies(
         self, direction: Literal["request", "response"] = "response"

@@ -14,6 +14,7 @@ from audit_app.models import AuditLog, FeedEntry
 from sessions_app.models import Identity, UserSession
 from sessions_app.privacy import who
 from sessions_app.signals import describe
+from sessions_app.uuid_helpers import UUID_PATTERN
 
 
 @cache
@@ -163,10 +164,15 @@ class FeedSerializer(serializers.Serializer[Any]):
     next = serializers.IntegerField()
 
 
+@extend_schema_field({"type": "string", "pattern": f"^{UUID_PATTERN}$"})
+class UuidSpellingField(serializers.CharField):
+    """A session UUID as the client spells it, for `parse_uuid` to judge."""
+
+
 class ValidateSerializer(serializers.Serializer[Any]):
     """A UUID to look at; its spelling is judged strictly."""
 
-    uuid = serializers.CharField(max_length=64, trim_whitespace=False)
+    uuid = UuidSpellingField(max_length=64, trim_whitespace=False)
 
 
 class ValidatedSerializer(serializers.Serializer[Any]):

@@ -3,15 +3,17 @@
 import io
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, connection
 from django.db.models import F
 from django.test import Client
 from pypdf import PdfWriter
@@ -182,3 +184,18 @@ def at_once(count: int, work: Callable[[int], Any], threads: int = 0) -> list[An
 
     with ThreadPoolExecutor(threads or count) as pool:
         return list(pool.map(with_own_connection, range(count)))
+
+
+@contextmanager
+def keeping_connection() -> Iterator[None]:
+    """Let the test's transaction keep its connection while the WSGI application is called.
+
+    Django's own test client does the same.
+    """
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    try:
+        yield
+    finally:
+        for signal in (request_started, request_finished):
+            signal.connect(close_old_connections)

@@ -31,7 +31,7 @@ class FileEmpty(APIException):
 class LengthRequired(APIException):
     status_code = status.HTTP_411_LENGTH_REQUIRED
     default_code = "length_required"
-    default_detail = "Send a Content-Length: chunked uploads are not supported."
+    default_detail = "Send a Content-Length: chunked bodies are not supported."
 
 
 class FileTooLarge(APIException):

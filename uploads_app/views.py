@@ -43,6 +43,7 @@ DOWNLOAD_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "private, no-store",
 }
+FILE_ANSWER = {(200, "*/*"): OpenApiResponse(OpenApiTypes.BINARY, "The file, of its own type.")}
 
 
 class UploadPagination(StrictCursorPagination):
@@ -107,7 +108,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
         parameters=[
             OpenApiParameter(links.PARAMETER, description="From `link/`, in place of a proof.")
         ],
-        responses={(200, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY)},
+        responses=FILE_ANSWER,
     )
     @action(detail=True, authentication_classes=[links.LinkedSession])
     def download(self, request: Request, pk: str) -> FileResponse:
@@ -138,9 +139,7 @@ class ServiceUploadViewSet(mixins.ListModelMixin, ServiceViewSet):
         session = get_object_or_404(UserSession.objects.live(), pk=self.kwargs["uuid"])
         return UploadedFile.objects.visible_to(session)
 
-    @extend_schema(
-        responses={(200, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY)}
-    )
+    @extend_schema(responses=FILE_ANSWER)
     def download(self, request: Request, uuid: str, pk: str) -> FileResponse:
         """Return the file's bytes; that it was read is written down."""
         upload = self.get_object()

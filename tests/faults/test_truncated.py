@@ -14,12 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
 from django.test import RequestFactory
 
 from maria_project.wsgi import application
-from tests.helpers import SOAK, Visitor, events, pdf, stored_keys
+from tests.helpers import SOAK, Visitor, events, keeping_connection, pdf, stored_keys
 from tests.uploads_app.samples import BOUNDARY, FORM, PLENTY, UPLOADS, form, part
 from tests.uploads_app.server import GUNICORN, Server, deployment, request, serving
 from uploads_app.models import UploadedFile, UploadQuota
@@ -44,16 +42,10 @@ def call(visitor: Visitor, body: bytes, length: int) -> tuple[int, bytes]:
     def start_response(line: str, headers: list[tuple[str, str]], *_: Any) -> Any:
         status.append(line)
 
-    # The test's transaction must keep its connection, as Django's own test client knows.
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    try:
+    with keeping_connection():
         answer: Any = application(environ, start_response)
         said = b"".join(answer)
         answer.close()
-    finally:
-        for signal in (request_started, request_finished):
-            signal.connect(close_old_connections)
     return int(status[0].split()[0]), said
 
 

@@ -20,7 +20,10 @@ from tests.uploads_app.samples import FORM, PLENTY, UPLOADS, form, part
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WAITRESS = ["-m", "maria_project.web", "127.0.0.1"]
-GUNICORN = ["-m", "gunicorn", "maria_project.wsgi", "--workers=1", "--threads=4", "--bind"]
+GUNICORN = [
+    "-m", "gunicorn", "maria_project.wsgi", "--worker-class=gthread", "--workers=1", "--threads=4",
+    "--keep-alive=0", "--bind",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)

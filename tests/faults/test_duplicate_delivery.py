@@ -1,0 +1,217 @@
+"""Every task can be delivered twice, or die at any step, and has its effect once.
+
+The queue promises to deliver at least once. So each task of the product is
+run by three processes at once, and by a worker that is killed and whose task
+is delivered again; then the world is as if it had run once.
+"""
+
+import importlib
+import inspect
+import multiprocessing
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import count
+from queue import Queue
+from typing import Any
+
+import pytest
+from django.conf import settings as project
+from django.core.cache import cache
+from django.utils import timezone
+from django_q.brokers import get_broker
+from django_q.models import OrmQ, Success
+from django_q.monitor import monitor
+from django_q.signing import SignedPackage
+from django_q.tasks import async_task
+from django_q.worker import worker
+
+from audit_app.models import AuditLog
+from sessions_app.models import UserSession
+from tests.helpers import SOAK, age_session, events, started, stored_keys, uploaded
+from tests.processes import STEPS, fork, need_strace, wait_for_other_backends
+from tests.project.server import ROOT
+from tests.uploads_app.cleanup_support import many, quotas_fit, snapshot
+from uploads_app import marker
+from uploads_app.models import CleanupRun, RunStatus, Status, StoreState, UploadedFile
+from uploads_app.tasks import RUN_SECONDS
+
+Say = Callable[[str], None]
+Check = Callable[[], None]
+
+AT_ONCE = 3
+ROUNDS = 5 if SOAK else 1
+KILLS = 200 if SOAK else 6
+DUE = 6
+# How far apart the steps are at which a worker is killed; by default only where most happens.
+EVERY = dict.fromkeys(STEPS, 1) if SOAK else {"unlink": 2, "fdatasync": 5, "sendto": 25}
+
+
+def due_sessions() -> Check:
+    """Leave sessions whose time has run out beside one that lives."""
+    cache.clear()  # the limit of new sessions is not what these tests are about
+    live = uploaded(started()).session
+    due = [started().row for _ in range(DUE)]
+    for session in due:
+        age_session(session, timedelta(hours=25))
+
+    def check() -> None:
+        rows = UserSession.objects.filter(pk__in=[session.pk for session in due])
+        assert set(rows.values_list("status", "end_reason")) == {("expired", "unused")}
+        for session in due:
+            assert events(session.pk) == ["session.created", "session.expired"]
+        assert events(live.pk) == ["session.created", "upload.stored"]
+
+    return check
+
+
+def ripe_files() -> Check:
+    """Leave files of every kind that the cleanup removes, beside one that lives."""
+    cache.clear()
+    live = uploaded(started())
+    lapsed = many(2, Status.PENDING)
+    deleted = [*many(2, Status.DELETING), *many(2, ended=timedelta(days=8))]
+
+    def check() -> None:
+        states = dict(UploadedFile.objects.values_list("pk", "status"))
+        for upload in lapsed:
+            assert (states[upload.pk], about(upload)) == ("lapsed", ["upload.lapsed"])
+        for upload in deleted:
+            assert (states[upload.pk], about(upload)) == ("deleted", ["upload.deleted"])
+        assert (states[live.pk], about(live)) == ("stored", ["upload.stored"])
+        assert live.key in stored_keys()
+        assert not {upload.key for upload in [*lapsed, *deleted]} & stored_keys()
+        assert quotas_fit()
+
+    return check
+
+
+def about(upload: UploadedFile) -> list[str]:
+    """Return the types of the events about a file."""
+    rows = AuditLog.objects.filter(target=f"upload:{upload.pk}").order_by("id")
+    return list(rows.values_list("event_type", flat=True))
+
+
+def nothing() -> Check:
+    """Make no work: the task changes nothing, however often it runs."""
+    before = snapshot()[1], events()
+
+    def check() -> None:
+        assert (snapshot()[1], events()) == before
+
+    return check
+
+
+# What makes work for each task and returns how to see that it was done once.
+SCENES: dict[str, Callable[[], Check]] = {
+    "maria_project.tasks.heartbeat": nothing,
+    "sessions_app.tasks.expire_sessions": due_sessions,
+    "uploads_app.tasks.cleanup_orphans": ripe_files,
+}
+every_task = pytest.mark.parametrize("task", SCENES)
+
+
+@pytest.mark.once
+def test_t77_every_task_is_looked_at_here() -> None:
+    """A new task needs a scene above."""
+    names = [f"{path.parent.name}.tasks" for path in ROOT.glob("*/tasks.py")]
+    tasks = {
+        f"{name}.{function}"
+        for name in names
+        for function, of in inspect.getmembers(importlib.import_module(name), inspect.isfunction)
+        if of.__module__ == name
+    }
+    assert tasks == set(SCENES)
+
+
+@pytest.mark.once
+def test_t77_the_queue_gives_a_task_time_to_end_before_it_is_delivered_again() -> None:
+    queue = project.Q_CLUSTER
+    assert RUN_SECONDS < queue["timeout"] < queue["retry"]
+    assert timedelta(seconds=queue["retry"]) > marker.LEASE
+    assert (queue["max_attempts"], queue["ack_failures"], queue["catch_up"]) == (3, True, False)
+    # `retry` also counts the wait in here: each worker can be busy with one before.
+    assert queue["queue_limit"] <= 10
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("committed")
+@every_task
+def test_t77_three_deliveries_at_once_are_as_one(task: str) -> None:
+    for _ in range(ROUNDS):
+        check = SCENES[task]()
+        for _ in range(AT_ONCE):
+            async_task(task)
+
+        children = [fork(deliver) for _ in range(AT_ONCE)]
+        for child in children:
+            child.go()
+        ends = [child.end() for child in children]
+
+        assert [code for code, _ in ends] == [0] * AT_ONCE, ends
+        check()
+        async_task(task)
+        deliver_now()
+        check()
+    assert not OrmQ.objects.exists()
+    assert Success.objects.filter(func=task).count() == ROUNDS * (AT_ONCE + 1)
+    assert not CleanupRun.objects.exclude(status__in=[RunStatus.COMPLETED, RunStatus.SKIPPED])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600 if SOAK else 300)
+@pytest.mark.usefixtures("committed")
+@every_task
+def test_t78_a_worker_killed_at_any_step_leaves_a_task_that_is_finished_once(task: str) -> None:
+    need_strace()
+    kills = 0
+    for call, every in EVERY.items():
+        for number in count(1, every):
+            if kills == KILLS or not finished_though_killed(task, call, number):
+                break
+            kills += 1
+    assert kills >= 2, "the workers were hardly killed"
+
+
+def finished_though_killed(task: str, call: str, number: int) -> bool:
+    """Kill the worker before that system call, let the queue deliver again; False if it did not come to it."""
+    check = SCENES[task]()
+    name = async_task(task)
+    child = fork(deliver)
+    child.kill_before(call, number)
+    child.go()
+    code, lines = child.end()
+    assert code in (0, -9), lines
+    wait_for_other_backends()
+
+    if OrmQ.objects.exists():  # it died before it could acknowledge
+        deliver_now()
+    assert not OrmQ.objects.exists()
+    assert Success.objects.filter(pk=name).count() == 1
+    check()
+    return code == -9
+
+
+def deliver_now() -> None:
+    """Deliver what waits, as if the queue's retry and the lease of a dead run had passed."""
+    past = timezone.now() - timedelta(seconds=1)
+    OrmQ.objects.update(lock=past)
+    StoreState.objects.exclude(lease_holder="").update(lease_expires_at=past)
+    child = fork(deliver)
+    child.go()
+    code, lines = child.end()
+    assert code == 0, lines
+
+
+def deliver(say: Say) -> None:
+    """Be the worker for one task: take it, run it, save its result, acknowledge it, all by django-q's code."""
+    broker = get_broker()
+    tasks: Queue[Any] = Queue()
+    results: Queue[Any] = Queue()
+    while not (taken := broker.dequeue()):
+        """Another was faster, and there is one for each."""
+    for ack_id, package in taken:
+        tasks.put({**SignedPackage.loads(package), "ack_id": ack_id})
+    tasks.put("STOP")
+    worker(tasks, results, multiprocessing.Value("f", -1))
+    results.put("STOP")
+    monitor(results, broker)

@@ -1,0 +1,245 @@
+"""Where a request ends is never in doubt: what two servers in a row could read differently is refused.
+
+Raw bytes go to the two servers that docs/operations.md knows: waitress as
+`./run` starts it, and gunicorn's gthread worker. Behind each message stands a
+second request, which ends the session: it must not be answered.
+"""
+
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from tests.helpers import pdf
+from tests.uploads_app.samples import FORM, UPLOADS, form, part
+from tests.uploads_app.server import (
+    GUNICORN,
+    WAITRESS,
+    Answer,
+    Server,
+    deployment,
+    request,
+    serving,
+)
+
+pytestmark = [pytest.mark.slow, pytest.mark.once]
+
+COMMANDS = {"waitress": WAITRESS, "gunicorn": GUNICORN}
+FILE = form(part(pdf("framed")))
+SIZE = b"%x" % len(FILE)
+LENGTH = b"Content-Length: %d" % len(FILE)
+CHUNKED = b"Transfer-Encoding: chunked"
+CHUNKS = SIZE + b"\r\n" + FILE + b"\r\n0\r\n\r\n"
+MAX_HEADERS = 100
+
+# Header lines and body of an upload whose end can be read in two ways, or not at all.
+UNCLEAR: dict[str, tuple[bytes, bytes]] = {
+    "a length, then chunks": (b"Content-Length: %d\r\n" % len(CHUNKS) + CHUNKED, CHUNKS),
+    "chunks, then a length": (CHUNKED + b"\r\nContent-Length: %d" % len(CHUNKS), CHUNKS),
+    "a short length and no chunk": (b"Content-Length: 5\r\n" + CHUNKED, b"0\r\n\r\n"),
+    "chunked twice": (CHUNKED + b"\r\n" + CHUNKED, CHUNKS),
+    "chunked twice in a line": (CHUNKED + b", chunked", CHUNKS),
+    "chunked, then identity": (CHUNKED + b", identity", CHUNKS),
+    "compressed and chunked": (b"Transfer-Encoding: gzip, chunked", CHUNKS),
+    "an unknown coding": (b"Transfer-Encoding: xchunked\r\n" + LENGTH, FILE),
+    "a hidden coding": (b"Transfer-Encoding: \x0bchunked\r\n" + LENGTH, FILE),
+    "an empty coding": (b"Transfer-Encoding:\r\n" + LENGTH, FILE),
+    "a space before the colon": (b"Transfer-Encoding : chunked", CHUNKS),
+    "a folded coding": (b"Transfer-Encoding:\r\n chunked", CHUNKS),
+    "a coding in a fold": (b"X-A: b\r\n Transfer-Encoding: chunked\r\n" + LENGTH, FILE),
+    "two lengths": (LENGTH + b"\r\nContent-Length: 5", FILE),
+    "one length twice": (LENGTH + b"\r\n" + LENGTH, FILE),
+    "a list of lengths": (LENGTH + b", %d" % len(FILE), FILE),
+    "a signed length": (b"Content-Length: +%d" % len(FILE), FILE),
+    "a negative length": (b"Content-Length: -5", FILE),
+    "a hexadecimal length": (b"Content-Length: 0x10", FILE),
+    "a length with an underscore": (b"Content-Length: 1_0", FILE),
+    "an empty length": (b"Content-Length:", FILE),
+    "a folded length": (b"Content-Length:\r\n %d" % len(FILE), FILE),
+    "a folded header": (b"X-A: b\r\n c\r\n" + LENGTH, FILE),
+    "a bare line feed": (b"X-A: b\nX-B: c\r\n" + LENGTH, FILE),
+    "a bare carriage return": (b"X-A: b\rX-B: c\r\n" + LENGTH, FILE),
+    "a NUL in a value": (b"X-A: b\0c\r\n" + LENGTH, FILE),
+    "a NUL in a name": (b"X\0A: b\r\n" + LENGTH, FILE),
+    "a line without a colon": (b"XA b\r\n" + LENGTH, FILE),
+    "a chunk size that is no number": (CHUNKED, b"zz\r\n" + FILE + b"\r\n0\r\n\r\n"),
+    "a negative chunk size": (CHUNKED, b"-5\r\n" + FILE + b"\r\n0\r\n\r\n"),
+    "a prefixed chunk size": (CHUNKED, b"0x" + CHUNKS),
+    "a chunk size before a line feed": (CHUNKED, CHUNKS.replace(b"\r\n", b"\n", 1)),
+    "a line feed in a chunk's extension": (CHUNKED, CHUNKS.replace(b"\r\n", b";a\nb\r\n", 1)),
+    "a chunk longer than its size": (CHUNKED, SIZE + b"\r\n" + FILE + b"XX\r\n0\r\n\r\n"),
+    "a header of 1 MB": (b"X-A: " + b"a" * 10**6 + b"\r\n" + LENGTH, FILE),
+}
+
+
+@pytest.fixture(scope="module", params=COMMANDS)
+def server(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real server of each kind."""
+    folder = tmp_path_factory.mktemp(request.param)
+    with serving(deployment(folder / "data"), COMMANDS[request.param]) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def own_session(server: Server) -> None:
+    """Let no test fill up the session of another."""
+    server.start_session()
+
+
+def head(server: Server, lines: bytes, version: bytes = b"1.1") -> bytes:
+    """Return an upload's request line and headers, with `lines` among them."""
+    proof = f"Cookie: {server.cookie}\r\nX-Session-UUID: {server.uuid}\r\nContent-Type: {FORM}\r\n"
+    return (
+        b"POST " + UPLOADS.encode() + b" HTTP/" + version + b"\r\nHost: localhost\r\n"
+        + proof.encode() + lines + b"\r\n\r\n"
+    )  # fmt: skip
+
+
+def ending(server: Server) -> bytes:
+    """Return a good request that ends the session."""
+    headers = {"Cookie": server.cookie, "X-Session-UUID": server.uuid}
+    return request("DELETE", "/api/v1/sessions/current/", b"", headers)
+
+
+def exchange(server: Server, data: bytes) -> list[int]:
+    """Send bytes, read until the server closes the connection, and return every final status."""
+    received = bytearray()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        # A server that refuses early closes while we still send.
+        with suppress(ConnectionError):
+            connection.sendall(data)
+        with suppress(ConnectionError):
+            while more := connection.recv(65536):
+                received += more
+    found = [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) ", received)]
+    return [status for status in found if status != 100]
+
+
+def kept(server: Server) -> Any:
+    """Return everything that a request could have changed."""
+    rows = server.deployment.rows
+    sessions = rows("SELECT uuid, status, last_seen_at FROM sessions_app_usersession ORDER BY 1")
+    return sessions, server.deployment.statuses(), server.deployment.files(), len(events(server))
+
+
+def events(server: Server) -> list[str]:
+    return server.deployment.events()
+
+
+def assert_refused(server: Server, data: bytes) -> None:
+    """Check that a message and what follows it get at most one answer, a refusal, and change nothing."""
+    before = kept(server)
+
+    statuses = exchange(server, data + ending(server))
+
+    # None at all if the connection was reset before the answer was read.
+    assert len(statuses) <= 1, statuses
+    assert all(400 <= status < 500 or status == 501 for status in statuses), statuses
+    assert kept(server) == before
+
+
+@pytest.mark.parametrize("name", UNCLEAR)
+def test_t20_a_body_whose_end_is_unclear_is_refused(server: Server, name: str) -> None:
+    lines, body = UNCLEAR[name]
+
+    assert_refused(server, head(server, lines) + body)
+
+
+@pytest.mark.parametrize("connection", [b"", b"\r\nConnection: keep-alive"])
+def test_t20_http_1_0_knows_no_chunks(server: Server, connection: bytes) -> None:
+    assert_refused(server, head(server, CHUNKED + connection, b"1.0") + CHUNKS)
+
+
+@pytest.mark.parametrize("line_ending", [b"\n", b"\r"])
+def test_t20_lines_end_in_both_characters(server: Server, line_ending: bytes) -> None:
+    first = head(server, LENGTH).replace(b"\r\n", line_ending)
+
+    # Where no end of the headers is found, nothing is answered until the client is done.
+    assert_refused(server, first + FILE + b"\r\n\r\n")
+
+
+def test_t20_a_request_inside_a_body_is_only_a_body(server: Server) -> None:
+    inside = ending(server)
+    before = kept(server)
+
+    for path in ("/health/live", "/api/v1/nowhere/"):
+        told = server.send(request("POST", path, inside, {}))
+        assert 400 <= told.status < 500, told
+
+    assert kept(server) == before
+
+
+@pytest.mark.parametrize("name", [b"Content_Length: 5", b"Transfer_Encoding: chunked"])
+def test_t20_an_underscore_is_no_hyphen(server: Server, name: bytes) -> None:
+    """CGI's names of both are the same, so the one with the underscore must be dropped."""
+    data = head(server, LENGTH + b"\r\n" + name + b"\r\nConnection: close") + FILE
+
+    assert exchange(server, data) == [201]
+
+    assert stored_size(server) == len(pdf("framed"))
+
+
+def test_t20_a_chunked_upload_is_stored_whole_or_asked_for_its_length(server: Server) -> None:
+    """waitress puts a chunked body together; gunicorn hands it on in a way WSGI cannot tell the end of."""
+    before = kept(server)
+    data = head(server, CHUNKED + b"\r\nConnection: close") + CHUNKS
+
+    statuses = exchange(server, data)
+
+    if puts_chunks_together(server):
+        assert statuses == [201]
+        assert stored_size(server) == len(pdf("framed"))
+    else:
+        assert statuses == [411]
+        assert kept(server) == before
+
+
+@pytest.mark.parametrize("path", ["/api/v1/sessions/", "/api/v1/sessions/current/reset/"])
+def test_t20_a_chunked_document_is_never_taken_for_an_empty_one(server: Server, path: str) -> None:
+    """`{}` would mean the defaults: another credential or reason than the client asked for."""
+    before, wrong = kept(server), b'{"credential": "none such", "reason": "none such"}'
+    chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(wrong), wrong)
+    headers = {
+        "Cookie": server.cookie,
+        "X-Session-UUID": server.uuid,
+        "Content-Type": "application/json",
+        "Transfer-Encoding": "chunked",
+    }
+
+    told = server.send(request("POST", path, chunks, headers, length=None))
+
+    assert told.status == (400 if puts_chunks_together(server) else 411), told
+    assert problem(told)
+    assert kept(server) == before
+
+
+@pytest.mark.parametrize(
+    ("count", "good"), [(MAX_HEADERS, True), (MAX_HEADERS + 1, False), (10_000, False)]
+)
+def test_t30_headers_beyond_a_hundred_are_refused(server: Server, count: int, good: bool) -> None:
+    plain = head(server, LENGTH + b"\r\nConnection: close")
+    fill = b"".join(b"X-%d: a\r\n" % number for number in range(count - plain.count(b"\r\n") + 2))
+    data = plain.replace(b"Host:", fill + b"Host:") + FILE
+
+    if good:
+        assert exchange(server, data) == [201]
+    else:
+        assert_refused(server, data)
+
+
+def stored_size(server: Server) -> object:
+    """Return the size of the session's one file."""
+    sessions = "SELECT size FROM uploads_app_uploadedfile ORDER BY created_at DESC LIMIT 1"
+    return server.deployment.rows(sessions)[0][0]
+
+
+def puts_chunks_together(server: Server) -> bool:
+    """Say whether this is the server that hands a chunked body to the application whole."""
+    return "Server: gunicorn" not in server.send(request("GET", "/health/live", b"", {})).head
+
+
+def problem(told: Answer) -> bool:
+    return "application/problem+json" in told.head

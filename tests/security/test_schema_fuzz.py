@@ -1,0 +1,156 @@
+"""Every operation of docs/openapi.yaml, asked with what schemathesis makes of it, answers as documented.
+
+Half of what is sent fits the schema and half does not; most of it comes with
+a good proof, so that it gets past the door. Each operation must have answered
+well at least once, or its good answers would not have been looked at.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeAlias
+
+import pytest
+import schemathesis
+import yaml
+from django.db import transaction
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as campaign
+from hypothesis.strategies import SearchStrategy
+from schemathesis import GenerationMode, Response
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from audit_app.groups import AUDITOR
+from audit_app.models import AuditLog
+from maria_project.wsgi import application
+from tests.helpers import SOAK, Visitor, keeping_connection, pdf, started, uploaded
+from tests.project.test_docs import ROOT, documented_errors
+
+pytestmark = pytest.mark.slow
+
+Case: TypeAlias = schemathesis.Case[Any]
+REQUESTS = 20_000 if SOAK else 1_000
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    response_headers_conformance,
+]
+DOCUMENT = yaml.load((ROOT / "docs" / "openapi.yaml").read_text(), yaml.CSafeLoader)
+OPERATIONS = [
+    f"{method.upper()} {path}" for path, methods in DOCUMENT["paths"].items() for method in methods
+]
+# What no generator finds: a file that is really one.
+BODIES = {"POST /api/v1/uploads/": {"file": pdf("fuzzed")}}
+# How the generated data fits the schema, whether proofs and ids are good, and its share of the requests.
+ROUNDS = [
+    (GenerationMode.POSITIVE, True, 0.4),
+    (GenerationMode.NEGATIVE, True, 0.4),
+    (GenerationMode.POSITIVE, False, 0.1),
+    (GenerationMode.NEGATIVE, False, 0.1),
+]
+
+
+@cache
+def schema() -> Any:
+    """Return what schemathesis makes of the document; loading it is slow."""
+    loaded = schemathesis.openapi.from_dict(DOCUMENT)
+    loaded.app = application
+    return loaded
+
+
+class World:
+    """What a good request of any kind needs: a session with a file, and somebody of the staff."""
+
+    def __init__(self, make_staff: Callable[[str], Any]) -> None:
+        self.visitor: Visitor = started()
+        self.upload = uploaded(self.visitor)
+        self.staff = make_staff(AUDITOR).cookies["maria_staff"].value
+
+    def cookies(self, scheme: str) -> dict[str, str]:
+        """Return the cookie that a security scheme of the schema asks for."""
+        match scheme:
+            case "sessionCookie" | "expiredSessionCookie":
+                return {"maria_session": self.visitor.token}
+            case "staffCookie":
+                return {"maria_staff": self.staff}
+        raise LookupError(f"tell {__name__} how to prove {scheme}")
+
+    def prove(self, case: Case) -> None:
+        """Give a request the proof its operation asks for or may have, and the ids of what is there."""
+        for scheme in case.operation.definition.raw["security"][0] or ["sessionCookie"]:
+            case.cookies = self.cookies(scheme)
+            case.headers["X-Session-UUID"] = self.visitor.uuid
+        if "id" in case.path_parameters:
+            case.path_parameters = {"id": self.an_id(case.path)}
+
+    def an_id(self, path: str) -> str:
+        """Return the id of something that is at an address with `{id}`."""
+        if "audit-logs" in path:
+            return str(AuditLog.objects.values_list("id", flat=True)[0])
+        return str(self.upload.pk)
+
+
+@pytest.fixture
+def world(db: None, make_staff: Any, settings: Any) -> World:
+    settings.RATE_LIMITS = {name: ["1000000/m"] for name in settings.RATE_LIMITS}
+    return World(make_staff)
+
+
+@pytest.mark.parametrize("label", OPERATIONS)
+def test_every_answer_is_as_documented(world: World, label: str) -> None:
+    operation, statuses = schema().find_operation_by_label(label), Counter[int]()
+
+    def ask(case: Case) -> None:
+        with keeping_connection(), transaction.atomic():  # each request meets the same world
+            response = case.call()
+            transaction.set_rollback(True)
+        statuses[response.status_code] += 1
+        case.validate_response(response, checks=[*CHECKS, is_documented])
+
+    def ask_well(case: Case) -> None:
+        world.prove(case)
+        ask(case)
+
+    for mode, good, share in ROUNDS:
+        requests = max(1, int(REQUESTS * share / len(OPERATIONS)))
+        each(operation.as_strategy(generation_mode=mode), requests, ask_well if good else ask)
+    if label in BODIES:
+        ask_well(operation.Case(body=BODIES[label], media_type="multipart/form-data"))
+
+    assert any(status < 300 for status in statuses), f"no good answer among {dict(statuses)}"
+
+
+def each(cases: SearchStrategy[Case], count: int, ask: Callable[[Case], None]) -> None:
+    """Ask with `count` cases, the same ones in every run."""
+
+    @campaign(
+        max_examples=count,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=cases)
+    def run(case: Case) -> None:
+        ask(case)
+
+    run()
+
+
+def is_documented(_: Any, response: Response, case: Case) -> None:
+    """Good answers are listed for the operation; refusals have a code of docs/api.md with its status."""
+    status = response.status_code
+    if status < 400:
+        assert str(status) in case.operation.definition.raw["responses"]
+    else:
+        problem = response.json()
+        assert documented_errors()[problem["code"]][0] == problem["status"] == status
