@@ -1,7 +1,9 @@
 """How settings read what needs more than a type: secrets, the time zone, production or not."""
 
 import os
+import re
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -43,6 +45,16 @@ def generated_secret(path: Path) -> str:
     with os.fdopen(descriptor, "w") as file:
         file.write(value := secrets.token_urlsafe(48))
     return value
+
+
+def exact_origins(origins: Iterable[str]) -> list[str]:
+    """Return patterns that match exactly these origins, for django-cors-headers.
+
+    Its own list compares what `urlsplit` makes of both sides, and so takes
+    `HTTPS://shop.example` and `https://shop.example/path` for the origin listed.
+    `null` is what every sandboxed page calls itself, so it is never listed.
+    """
+    return [rf"{re.escape(origin)}\Z" for origin in origins if origin != "null"]
 
 
 def is_production(public_url: str) -> bool:

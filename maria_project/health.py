@@ -78,8 +78,13 @@ def _queue() -> bool:
     return age is not None and age < QUEUE_PATIENCE
 
 
+def last_cleanup() -> CleanupRun | None:
+    """Return the last run of the cleanup that has ended and was no dry run."""
+    return CleanupRun.objects.filter(dry_run=False).exclude(status=RunStatus.RUNNING).first()
+
+
 def _cleanup() -> bool:
-    last = CleanupRun.objects.filter(dry_run=False).exclude(status=RunStatus.RUNNING).first()
+    last = last_cleanup()
     return (
         last is not None
         and last.status == RunStatus.COMPLETED

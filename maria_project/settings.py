@@ -16,7 +16,13 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
-from maria_project.environment import generated_secret, is_production, secret, time_zone
+from maria_project.environment import (
+    exact_origins,
+    generated_secret,
+    is_production,
+    secret,
+    time_zone,
+)
 
 # Lets Django's classes be subscripted, as in ModelAdmin[UserSession].
 django_stubs_ext.monkeypatch()
@@ -67,6 +73,7 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "corsheaders",
     "csp",
     "django_q",
     "audit_app",
@@ -77,6 +84,9 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "audit_app.middleware.RequestContextMiddleware",
+    "maria_project.middleware.note_requests",
+    # Around everything that can refuse, so that a page may also read errors.
+    "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "maria_project.middleware.api_headers",
     "csp.middleware.CSPMiddleware",
@@ -175,6 +185,7 @@ STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "maria_project" / "static"]
 # Static files are served from where they are installed: nothing to collect.
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 # Sessions of visitors -------------------------------------------------------
 
@@ -211,6 +222,8 @@ RATE_LIMITS: dict[str, list[str]] = {
     "session": env.list("RATE_LIMIT_SESSION", ["300/m"]),
     "upload": env.list("RATE_LIMIT_UPLOAD", ["20/m"]),
 }
+RATE_LIMIT_TRUSTED_NETWORKS: list[str] = env.list("RATE_LIMIT_TRUSTED_NETWORKS", [])
+RATE_LIMIT_TRUSTED_FACTOR = env.int("RATE_LIMIT_TRUSTED_FACTOR", 10)
 
 # API ------------------------------------------------------------------------
 
@@ -244,6 +257,23 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
+# Pages of other origins -----------------------------------------------------
+
+CORS_ALLOWED_ORIGIN_REGEXES = exact_origins(ALLOWED_ORIGINS)
+# Not what staff and Maria's own back end read: no page of another origin needs it.
+CORS_URLS_REGEX = r"^/api/(?!v1/(?:audit-logs|service)/)"
+CORS_ALLOW_CREDENTIALS = True
+CORS_ALLOW_METHODS = ["GET", "HEAD", "POST", "PATCH", "DELETE"]
+CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key", "x-session-uuid"]
+CORS_EXPOSE_HEADERS = [
+    "Content-Disposition",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Request-ID",
+]
+CORS_PREFLIGHT_MAX_AGE = 2 * 60 * 60
+
 # Security -------------------------------------------------------------------
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -273,6 +303,15 @@ CONTENT_SECURITY_POLICY = {
         "object-src": ["'none'"],
     }
 }
+
+# Metrics --------------------------------------------------------------------
+
+METRICS_TOKEN = secret(env, "METRICS_TOKEN")
+METRICS_NETWORKS: list[str] = env.list("METRICS_NETWORKS", ["127.0.0.0/8", "::1/128"])
+# Read by prometheus-client itself, which wants the folder to be there.
+PROMETHEUS_MULTIPROC_DIR = env.str("PROMETHEUS_MULTIPROC_DIR", "")
+if PROMETHEUS_MULTIPROC_DIR:
+    Path(PROMETHEUS_MULTIPROC_DIR).mkdir(parents=True, exist_ok=True)
 
 # Language and time ----------------------------------------------------------
 

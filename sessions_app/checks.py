@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+from audit_app.context import parse_network
 from sessions_app.limits import window_seconds
 
 
@@ -35,6 +36,43 @@ def check_rates(**_: Any) -> list[CheckMessage]:
         for rate in rates
         if (error := _rate_error(rate))
     ]
+
+
+@register()
+def check_trusted_networks(**_: Any) -> list[CheckMessage]:
+    """Each network must be readable, so that no request meets a bad one."""
+    return [
+        Error(
+            f"RATE_LIMIT_TRUSTED_NETWORKS: {error}.",
+            hint="Write networks like 10.1.0.0/16 or 2001:db8::/32, separated by commas.",
+            id="sessions_app.E003",
+        )
+        for text in settings.RATE_LIMIT_TRUSTED_NETWORKS
+        if (error := network_error(text))
+    ]
+
+
+@register()
+def check_trusted_factor(**_: Any) -> list[CheckMessage]:
+    """Who is trusted must not be limited more than strangers."""
+    if settings.RATE_LIMIT_TRUSTED_FACTOR >= 1:
+        return []
+    return [
+        Error(
+            "RATE_LIMIT_TRUSTED_FACTOR is below 1, which would lock trusted networks out.",
+            hint="Set it to how many times as often trusted clients may ask.",
+            id="sessions_app.E004",
+        )
+    ]
+
+
+def network_error(text: str) -> ValueError | None:
+    """Return what is wrong with a network's spelling, None if nothing is."""
+    try:
+        parse_network(text)
+    except ValueError as error:
+        return error
+    return None
 
 
 def _rate_error(rate: str) -> ValueError | None:
