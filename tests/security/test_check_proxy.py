@@ -218,6 +218,19 @@ def test_a_windows_edge_is_not_taken_for_a_belief(window: int) -> None:
     assert told.code == 0
 
 
+def test_windows_that_end_just_with_a_forged_request_are_tried_again() -> None:
+    left, ends = [60], iter([True, True, True])
+
+    def answer(forged: set[str]) -> tuple[int, dict[str, str]]:
+        left[0] = 59 if (bool(forged) and next(ends, False)) else left[0] - 1
+        return says(left[0])
+
+    with something(answer) as url:
+        told = check(url)
+
+    assert (told.code, told.believed) == (0, set())
+
+
 @pytest.mark.parametrize("step", [-2, -3, -7])
 def test_other_clients_in_the_bucket_do_not_confuse(step: int) -> None:
     left = count(10_000, step)
