@@ -7,7 +7,6 @@ Then, request by request, everything else that can come back on its port.
 import os
 import socket
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -162,13 +161,11 @@ def test_t74_whatever_comes_from_redis_port_is_no_error_and_lifts_no_limit(
     neighbour(name)
     assert Visitor().get("/health/live").status_code == 200
 
-    started = time.monotonic()
     statuses = [Visitor().start().status_code for _ in range(5)]
 
     assert statuses == [201, 201, 201, 429, 429]
     assert events().count("ratelimit.exceeded") == 1
     assert Visitor().get("/health/ready").json()["parts"]["cache"] == "degraded"
-    assert time.monotonic() - started < PROMISE + 5 * BUSY
 
 
 @pytest.mark.once

@@ -132,7 +132,7 @@ def test_the_supervisor_brings_a_dead_worker_back(tmp_path: Path) -> None:
 def worker_of(supervisor: int) -> int:
     """Return the process id of a supervisor's worker, 0 if there is none."""
     listed = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(supervisor)], capture_output=True, text=True
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(supervisor)], capture_output=True, text=True
     ).stdout
     return next((int(line.split()[0]) for line in listed.splitlines() if "qcluster" in line), 0)
 
