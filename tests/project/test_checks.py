@@ -51,9 +51,14 @@ FIRES: list[tuple[str, dict[str, Any]]] = [
     ("maria_project.E006", {"METRICS_NETWORKS": ["127.0.0.0/8", "here"]}),
     ("maria_project.E006", {"METRICS_NETWORKS": ["10.0.0.1/8"]}),
     ("maria_project.W001", {**PRODUCTION, "TRUSTED_PROXIES": 0}),
+    (
+        "maria_project.W002",
+        {**PRODUCTION, "EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"},
+    ),
     ("sessions_app.E001", {"SESSION_UNUSED_LIMIT": 8 * DAY}),
     ("sessions_app.E001", {"SESSION_IDLE_LIMIT": 31 * DAY}),
     ("sessions_app.E001", {"SESSION_ABSOLUTE_LIMIT": 7 * DAY - timedelta(seconds=1)}),
+    ("sessions_app.E001", {"SESSION_COMPLETED_LIMIT": 30 * DAY - timedelta(seconds=1)}),
     ("sessions_app.E002", {"RATE_LIMITS": {"create": ["30/m", "many"]}}),
     ("sessions_app.E002", {"RATE_LIMITS": {"create": ["30/week"]}}),
     ("sessions_app.E002", {"RATE_LIMITS": {"create": ["-1/m"]}}),
@@ -61,6 +66,8 @@ FIRES: list[tuple[str, dict[str, Any]]] = [
     ("sessions_app.E003", {"RATE_LIMIT_TRUSTED_NETWORKS": ["10.0.0.0/33"]}),
     ("sessions_app.E003", {"RATE_LIMIT_TRUSTED_NETWORKS": ["10.0.0.1/8"]}),
     ("sessions_app.E004", {"RATE_LIMIT_TRUSTED_FACTOR": 0}),
+    ("sessions_app.E005", {"CONSENT_PURPOSES": ["contact", "e mail"]}),
+    ("sessions_app.E005", {"CONSENT_PURPOSES": ["p" * 41]}),
     ("uploads_app.E001", {"UPLOAD_TYPES": []}),
     ("uploads_app.E001", {"UPLOAD_TYPES": ["pdf", "exe"]}),
     ("uploads_app.E002", {"UPLOAD_MAX_FILES": 0}),
@@ -69,6 +76,7 @@ FIRES: list[tuple[str, dict[str, Any]]] = [
     ("uploads_app.E003", {"UPLOAD_LEASE": timedelta(0)}),
     ("uploads_app.E003", {"UPLOAD_LEASE": timedelta(minutes=30, seconds=1)}),
     ("uploads_app.E003", {"UPLOAD_RETENTION": timedelta(seconds=-1)}),
+    ("uploads_app.E003", {"COMPLETED_RETENTION": 7 * DAY - timedelta(seconds=1)}),
 ]
 # Settings exactly on the good side of the same boundaries.
 SILENT: list[dict[str, Any]] = [
@@ -77,11 +85,13 @@ SILENT: list[dict[str, Any]] = [
     {"PRODUCTION": False, "PUBLIC_URL": "http://localhost:8000", "DEBUG": True, "SECRET_KEY": "x"},
     {"ALLOWED_ORIGINS": ["https://maria.example", "http://localhost:5173", "app://maria"]},
     {"SESSION_UNUSED_LIMIT": 7 * DAY, "SESSION_ABSOLUTE_LIMIT": 7 * DAY},
+    {"SESSION_COMPLETED_LIMIT": 30 * DAY, "CONSENT_PURPOSES": ["p" * 40]},
     {"RATE_LIMITS": {"create": ["1/s", "2/m", "3/h", "4/d"]}},
     {"RATE_LIMIT_TRUSTED_NETWORKS": ["10.0.0.0/8", "10.0.0.1", "2001:db8::/32"]},
     {"RATE_LIMIT_TRUSTED_FACTOR": 1, "METRICS_NETWORKS": []},
     {"UPLOAD_MAX_FILES": 1, "UPLOAD_MAX_BYTES": 1, "UPLOAD_MAX_TOTAL_BYTES": 1},
     {"UPLOAD_LEASE": timedelta(minutes=30), "UPLOAD_RETENTION": timedelta(0)},
+    {"COMPLETED_RETENTION": 7 * DAY},
 ]
 
 
@@ -150,7 +160,12 @@ def manage(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
     return run
 
 
-REAL_HOST = {"PUBLIC_URL": "https://maria.example", "SECRET_KEY": LONG_KEY, "TRUSTED_PROXIES": "1"}
+REAL_HOST = {
+    "PUBLIC_URL": "https://maria.example",
+    "SECRET_KEY": LONG_KEY,
+    "TRUSTED_PROXIES": "1",
+    "EMAIL_URL": "smtp+tls://maria:secret@mail.example:587",
+}
 
 
 @pytest.mark.once

@@ -145,7 +145,8 @@ def test_the_database_tells_of_sessions_and_files(db: None) -> None:
 
     assert told["maria_database_up"] == {(): 1}
     assert told["maria_sessions"] == {
-        ("active",): 3, ("expired",): 0, ("reset",): 1, ("ended",): 1, ("revoked",): 0
+        ("active",): 3, ("expired",): 0, ("reset",): 1, ("ended",): 1, ("revoked",): 0,
+        ("erased",): 0,
     }  # fmt: skip
     assert told["maria_sessions_live"] == {(): 2}
     assert told["maria_sessions_started"] == {(): 5}
