@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -18,6 +18,7 @@ from audit_app.events import EventType
 from audit_app.models import AuditLog, AuditPersonal, FeedEntry
 
 REFUSAL_WINDOW_SECONDS = 60
+ERASE_BATCH = 500
 
 
 class EffectWithoutTransaction(RuntimeError):
@@ -64,15 +65,18 @@ def record(
     return _write(event, session_uuid, target, personal, details)
 
 
-def erase_personal(*, session_uuid: uuid.UUID) -> int:
-    """Remove what audit rows say of a session's visitor; return from how many.
+def erase_personal(*, session_uuids: Sequence[uuid.UUID]) -> int:
+    """Remove what audit rows say of sessions' visitors; return from how many.
 
     The rows stand unchanged. What a row says of a staff member who acted on the
     session stays, unless it names the visitor's file or e-mail address.
     """
-    parts = AuditPersonal.objects.filter(log__session_uuid=session_uuid)
     of_visitor = ~Q(log__actor__startswith=context.STAFF) | Q(file_name__gt="") | Q(email__gt="")
-    removed, _ = parts.filter(of_visitor).delete()
+    removed = 0
+    for start in range(0, len(session_uuids), ERASE_BATCH):
+        chunk = session_uuids[start : start + ERASE_BATCH]
+        parts = AuditPersonal.objects.filter(of_visitor, log__session_uuid__in=chunk)
+        removed += parts.delete()[0]
     return removed
 
 

@@ -86,6 +86,20 @@ def check_secret_key(**_: Any) -> list[CheckMessage]:
     ]
 
 
+@register()
+def check_mail(**_: Any) -> list[CheckMessage]:
+    """Codes by e-mail that end up in a terminal reach nobody."""
+    if not settings.PRODUCTION or not settings.EMAIL_BACKEND.endswith("console.EmailBackend"):
+        return []
+    return [
+        Warning(
+            "No mail server is set: visitors cannot prove their e-mail address.",
+            hint="Set EMAIL_URL, like smtp+tls://user:password@mail.example.com:587.",
+            id="maria_project.W002",
+        )
+    ]
+
+
 def _is_origin(text: str) -> bool:
     parts = urlsplit(text)
     return bool(parts.scheme and parts.netloc) and text == f"{parts.scheme}://{parts.netloc}"

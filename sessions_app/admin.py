@@ -97,7 +97,8 @@ class UserSessionAdmin(ReadOnlyAdmin):
     search_fields = ["support_code"]
     search_help_text = "A support code (MAR-7F3-K2Q-X9H) or a whole session UUID."
     fields = [
-        "support_code", "uuid", "status", "end_reason", "name", "email", "completed_at", "consent",
+        "support_code", "uuid", "status", "end_reason", "name", "email", "email_proven", "completed_at",
+        "consent",
         "created_at", "last_seen_at", "used_at", "expires_at", "ended_at", "erased_at",
         "predecessor", "next_session",
     ]  # fmt: skip

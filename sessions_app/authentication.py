@@ -33,17 +33,16 @@ class ProvenSession(BaseAuthentication):
 
     The header X-Session-UUID can only cause refusal, never select a row; it is
     required on changes proven by the cookie, because a foreign page cannot
-    send it unnoticed.
+    send it unnoticed. A view's `also_accepted` names, for an action, in which
+    other states a session is let in.
     """
-
-    accepted: frozenset[str] = frozenset({Status.ACTIVE})
 
     def authenticate(self, request: Request) -> tuple[None, UserSession] | None:
         credential = read_credential(request._request)
         if credential is None:
             return None
         session = find_session(credential)
-        if session is None or session.status not in self.accepted:
+        if session is None or not _is_accepted(session, request):
             # Counted after the look-up: bad proofs must not lock out good ones of the same address.
             limits.enforce(request._request, "failed_proof")
             raise SessionInvalid(session, describe(session, "lost") if session else None)
@@ -52,18 +51,6 @@ class ProvenSession(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return "Session"
-
-
-class ProvenOrExpiredSession(ProvenSession):
-    """Also a session whose time has run out: its visitor may still erase it."""
-
-    accepted = frozenset({Status.ACTIVE, Status.EXPIRED})
-
-
-class ProvenOrLeftSession(ProvenSession):
-    """Also an expired session, and one that was reset: the answer to that may have been lost."""
-
-    accepted = frozenset({Status.ACTIVE, Status.EXPIRED, Status.RESET})
 
 
 class HasSession(BasePermission):
@@ -103,6 +90,11 @@ def find_session(credential: Credential) -> UserSession | None:
         session.proof = credential
         _note_seen(session)
     return session
+
+
+def _is_accepted(session: UserSession, request: Request) -> bool:
+    view = request.parser_context["view"]
+    return session.status in {Status.ACTIVE, *view.also_accepted.get(view.action, ())}
 
 
 def _first(sessions: QuerySet[UserSession]) -> UserSession | None:

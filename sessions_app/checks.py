@@ -1,5 +1,6 @@
 """Start-up checks of the session settings."""
 
+import re
 from typing import Any
 
 from django.conf import settings
@@ -15,12 +16,16 @@ def check_lifetimes(**_: Any) -> list[CheckMessage]:
         settings.SESSION_UNUSED_LIMIT
         <= settings.SESSION_IDLE_LIMIT
         <= settings.SESSION_ABSOLUTE_LIMIT
+        <= settings.SESSION_COMPLETED_LIMIT
     ):
         return []
     return [
         Error(
             "The lifetimes of a session contradict each other.",
-            hint="Set SESSION_UNUSED_LIMIT ≤ SESSION_IDLE_LIMIT ≤ SESSION_ABSOLUTE_LIMIT.",
+            hint=(
+                "Set SESSION_UNUSED_LIMIT ≤ SESSION_IDLE_LIMIT ≤ SESSION_ABSOLUTE_LIMIT "
+                "≤ SESSION_COMPLETED_LIMIT."
+            ),
             id="sessions_app.E001",
         )
     ]
@@ -34,6 +39,20 @@ def check_rates(**_: Any) -> list[CheckMessage]:
         for name, rates in settings.RATE_LIMITS.items()
         for rate in rates
         if (error := _rate_error(rate))
+    ]
+
+
+@register()
+def check_purposes(**_: Any) -> list[CheckMessage]:
+    """A purpose must be short enough to be kept, and a name that a front end can spell."""
+    return [
+        Error(
+            f"CONSENT_PURPOSES holds {purpose!r}, which is no name of a purpose.",
+            hint="Use 1 to 40 lower-case letters, digits, _ and -, like contact.",
+            id="sessions_app.E004",
+        )
+        for purpose in settings.CONSENT_PURPOSES
+        if not re.fullmatch("[a-z0-9_-]{1,40}", purpose)
     ]
 
 

@@ -86,8 +86,11 @@ class UserSession(models.Model):
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.ACTIVE)
     name = models.CharField(max_length=200, blank=True)
     email = models.EmailField("e-mail", blank=True, db_index=True)
+    email_proven = models.BooleanField("e-mail proven", default=False)
     completed_at = models.DateTimeField(
-        "completed", null=True, help_text="When the visitor proved the e-mail address by a code."
+        "completed",
+        null=True,
+        help_text="When the visitor last proved an e-mail address by a code.",
     )
     created_at = models.DateTimeField("began", default=timezone.now)
     last_seen_at = models.DateTimeField("last seen", default=timezone.now)
@@ -147,7 +150,7 @@ class UserSession(models.Model):
     @property
     def identity(self) -> Identity:
         """How much is known of the visitor: nothing, a claim, or a proven e-mail address."""
-        if self.completed_at:
+        if self.email_proven:
             return Identity.COMPLETED
         return Identity.IDENTIFIED if self.name or self.email else Identity.ANONYMOUS
 

@@ -38,18 +38,14 @@ def who(event: AuditLog) -> str:
 
 
 def export_session(*, session: UserSession) -> Iterator[tuple[str, Any]]:
-    """Record that a session is exported, and yield everything held about it, part by part.
+    """Record that a session is exported, and return everything held about it, part by part.
 
     Parts are names with plain values; the last, `events`, is an iterator, so
     that a long history need not fit in memory.
     """
     with transaction.atomic():
         record(events.EXPORTED, session_uuid=session.uuid)
-    yield "session", _told(session)
-    yield "consent", list(session.consents.values("purpose", "granted", "version", "changed_at"))
-    yield from describe(session, "held").items()
-    rows = history(session=session).iterator(chunk_size=SWEEP_BATCH)
-    yield "events", map(_told_event, rows)
+    return _parts(session)
 
 
 def erase_session(*, session: UserSession, reason: str) -> None:
@@ -78,7 +74,7 @@ def finish_erasure(*, session: UserSession) -> bool:
     if any(describe(session, "remaining").values()):
         return False
     with transaction.atomic():
-        erase_personal(session_uuid=session.uuid)
+        erase_personal(session_uuids=[session.uuid])
         unfinished = UserSession.objects.being_erased().filter(pk=session.pk)
         if not unfinished.update(erased_at=timezone.now()):
             return False
@@ -94,9 +90,16 @@ def finish_erasures(*, limit: int) -> int:
         session_erased.send(sender=None, session=session)
         done += finish_erasure(session=session)
     lately = UserSession.objects.filter(status=Status.ERASED, erased_at__gt=Now() - STRAGGLERS)
-    for uuid in lately.values_list("uuid", flat=True)[:limit]:
-        erase_personal(session_uuid=uuid)
+    erase_personal(session_uuids=list(lately.values_list("uuid", flat=True)[:limit]))
     return done
+
+
+def _parts(session: UserSession) -> Iterator[tuple[str, Any]]:
+    yield "session", _told(session)
+    yield "consent", list(session.consents.values("purpose", "granted", "version", "changed_at"))
+    yield from describe(session, "held").items()
+    rows = history(session=session).iterator(chunk_size=SWEEP_BATCH)
+    yield "events", map(_told_event, rows)
 
 
 def _close(session: UserSession) -> None:
@@ -112,7 +115,7 @@ def _forget(session: UserSession) -> None:
     forget_identity(session=session)
     RetiredToken.objects.filter(session=session).delete()
     RecoveryCode.objects.filter(session=session).delete()
-    erase_personal(session_uuid=session.uuid)
+    erase_personal(session_uuids=[session.uuid])
 
 
 def _told(session: UserSession) -> dict[str, Any]:

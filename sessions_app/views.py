@@ -82,12 +82,15 @@ class VisitorViewSet(GuardedViewSet):
     `client_limits` names, for each action that needs no proof, the limit that
     its client is counted against before anything else happens;
     `session_limits` the one for a proven session, where it is not `session`.
+    `also_accepted` names the actions that a session may ask for that is not
+    active any more, and in which states.
     """
 
     authentication_classes = [ProvenSession]
     permission_classes = [HasSession]
     client_limits: ClassVar[dict[str, str]] = {}
     session_limits: ClassVar[dict[str, str]] = {}
+    also_accepted: ClassVar[dict[str, frozenset[Status]]] = {}
 
     @property
     def session(self) -> UserSession:
@@ -168,6 +171,11 @@ class CurrentSessionViewSet(VisitorViewSet):
 
     serializer_class: type[BaseSerializer[Any]] = CurrentSessionSerializer
     session_limits = {"export": "export"}
+    also_accepted = {
+        "destroy": frozenset({Status.EXPIRED}),  # to be erased
+        # The answer to a reset may have been lost.
+        "reset": frozenset({Status.EXPIRED, Status.RESET}),
+    }
 
     def retrieve(self, request: Request) -> Response:
         """Return the proven session, what it may hold, what it holds and knows of its visitor."""
