@@ -241,8 +241,12 @@ class ServiceKeyAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         key = get_object_or_404(ServiceKey, pk=object_id if object_id.isdecimal() else None)
         if request.method == "POST":
-            service_keys.revoke_service_key(key=key)
-            messages.success(request, f"The key of {key} is revoked: it opens nothing any more.")
+            if service_keys.revoke_service_key(key=key):
+                messages.success(
+                    request, f"The key of {key} is revoked: it opens nothing any more."
+                )
+            else:
+                messages.warning(request, f"The key of {key} was revoked before.")
             return HttpResponseRedirect(
                 reverse("admin:sessions_app_servicekey_change", args=[key.pk])
             )

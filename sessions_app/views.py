@@ -125,6 +125,10 @@ class SessionViewSet(VisitorViewSet):
     client_limits = {"create": "create", "validate": "validate", "recover": "recover"}
     serializer_class: type[BaseSerializer[Any]] = SessionSerializer
 
+    def get_authenticate_header(self, request: Request) -> str:
+        """Let a refused proof or code be a 401: without authentication classes DRF makes it a 403."""
+        return ProvenSession().authenticate_header(request)
+
     @extend_schema(
         request=CreateSessionSerializer,
         responses={

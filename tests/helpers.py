@@ -1,6 +1,7 @@
 """What tests are written with: a visitor at the API's door, real PDFs, and a look at the log."""
 
 import io
+import json
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -10,8 +11,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from django.core import mail
 from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, connection
 from django.db.models import F
@@ -40,10 +43,11 @@ class Visitor(Client):
     """A browser with its cookie jar, and the UUID that its page keeps in localStorage."""
 
     uuid = ""
+    carrier = "cookie"
 
     def start(self, **extra: Any) -> Any:
         """POST sessions/ and remember the UUID."""
-        response = self.post("/api/v1/sessions/", {}, content_type="application/json", **extra)
+        response = self.send("sessions/", **extra)
         self.uuid = response.json().get("uuid", self.uuid)
         return response
 
@@ -51,6 +55,13 @@ class Visitor(Client):
     def named(self) -> dict[str, Any]:
         """The header that changes need, as an argument of this client's methods."""
         return {"headers": {"X-Session-UUID": self.uuid}}
+
+    def send(
+        self, path: str, body: dict[str, Any] | None = None, method: str = "POST", **extra: Any
+    ) -> Any:
+        """Send JSON to a path below /api/v1/; say `**visitor.named` where a change needs it."""
+        text = json.dumps(body or {})
+        return self.generic(method, f"/api/v1/{path}", text, "application/json", **extra)
 
     def upload(self, body: bytes | None = None, name: str = "report.pdf", **extra: Any) -> Any:
         """POST uploads/ with one file."""
@@ -67,21 +78,52 @@ class Visitor(Client):
         """DELETE uploads/{id}/."""
         return self.delete(f"/api/v1/uploads/{upload_id}/", **self.named)
 
+    def link(self, upload_id: str) -> Any:
+        """POST uploads/{id}/link/."""
+        return self.send(f"uploads/{upload_id}/link/", **self.named)
+
     def current(self, **extra: Any) -> Any:
         """GET sessions/current/."""
         return self.get("/api/v1/sessions/current/", **extra)
 
+    def identify(self, **body: Any) -> Any:
+        """PATCH sessions/current/ with `name`, `email` or `consent`."""
+        return self.send("sessions/current/", body, "PATCH", **self.named)
+
+    def ask_for_code(self) -> Any:
+        """POST sessions/current/email/."""
+        return self.send("sessions/current/email/", **self.named)
+
+    def verify(self, code: str) -> Any:
+        """POST sessions/current/email/verify/."""
+        return self.send("sessions/current/email/verify/", {"code": code}, **self.named)
+
+    def recover(self, code: str) -> Any:
+        """POST sessions/recover/; on success this is the session's client."""
+        response = self.send("sessions/recover/", {"code": code, "credential": self.carrier})
+        self.uuid = response.json().get("uuid", self.uuid)
+        return response
+
     def reset(self, **body: Any) -> Any:
         """POST sessions/current/reset/; on success remember the successor's UUID."""
-        response = self.post(
-            "/api/v1/sessions/current/reset/", body, content_type="application/json", **self.named
-        )
+        response = self.send("sessions/current/reset/", body, **self.named)
         self.uuid = response.json().get("uuid", self.uuid)
         return response
 
     def end(self) -> Any:
         """DELETE sessions/current/."""
         return self.delete("/api/v1/sessions/current/", **self.named)
+
+    def erase(self) -> Any:
+        """DELETE sessions/current/?erase=true."""
+        return self.delete("/api/v1/sessions/current/?erase=true", **self.named)
+
+    def assertion(self) -> str:
+        """POST sessions/current/assertion/ and return the signed text."""
+        response = self.send("sessions/current/assertion/", **self.named)
+        assert response.status_code == 200, response.content
+        text: str = response.json()["assertion"]
+        return text
 
     @property
     def row(self) -> UserSession:
@@ -93,10 +135,80 @@ class Visitor(Client):
         """The token in the cookie jar."""
         return self.cookies["maria_session"].value
 
+    @token.setter
+    def token(self, token: str) -> None:
+        self.cookies["maria_session"] = token
 
-def started() -> Visitor:
+
+class BearerVisitor(Visitor):
+    """A client without cookies: keeps the token from answers and sends it in Authorization.
+
+    It need not name its session, so `named` is empty.
+    """
+
+    carrier = "bearer"
+    token = ""
+
+    def start(self, **extra: Any) -> Any:
+        """POST sessions/, asking for the token in the body, and remember the UUID."""
+        response = self.send("sessions/", {"credential": "bearer"}, **extra)
+        self.uuid = response.json().get("uuid", self.uuid)
+        return response
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """Nothing: no foreign page can send Authorization."""
+        return {}
+
+    def request(self, **request: Any) -> Any:
+        """Send the token, unless the request has an Authorization of its own; keep a new one."""
+        if self.token:
+            request.setdefault("HTTP_AUTHORIZATION", f"Bearer {self.token}")
+        response = super().request(**request)
+        if response.headers.get("Content-Type") == "application/json" and not response.streaming:
+            self.token = (response.json() or {}).get("token", self.token)
+        return response
+
+
+class Service(Client):
+    """One of our own services, with a key."""
+
+    def __init__(self, key: str, **extra: Any) -> None:
+        super().__init__(headers={"Authorization": f"Bearer {key}"}, **extra)
+
+    def introspect(self, assertion: str) -> Any:
+        """POST service/sessions/introspect/."""
+        return self.post(
+            "/api/v1/service/sessions/introspect/",
+            {"assertion": assertion},
+            content_type="application/json",
+        )
+
+    def feed(self, **query: Any) -> Any:
+        """GET service/events/."""
+        return self.get("/api/v1/service/events/", query)
+
+    def files(self, session_uuid: str) -> Any:
+        """GET service/sessions/{uuid}/uploads/."""
+        return self.get(f"/api/v1/service/sessions/{session_uuid}/uploads/")
+
+
+def made_key(*scopes: str, name: str = "maria-agent", days: int = 365) -> str:
+    """Make a service key by the command that operators use, and return it."""
+    out = io.StringIO()
+    flags = [flag for scope in scopes for flag in ("--scope", scope)]
+    call_command("create_service_key", name, *flags, days=days, stdout=out, stderr=io.StringIO())
+    return out.getvalue().strip()
+
+
+def mailed_code() -> str:
+    """Return the six digits in the last message that was sent."""
+    return str(mail.outbox[-1].subject)[:6]
+
+
+def started(kind: type[Visitor] = Visitor) -> Visitor:
     """Return a visitor whose session has begun."""
-    visitor = Visitor()
+    visitor = kind()
     assert visitor.start().status_code == 201
     return visitor
 

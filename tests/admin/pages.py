@@ -10,12 +10,12 @@ from django.utils import timezone
 from django_q.models import Failure, Schedule
 
 from audit_app.models import AuditLog
-from sessions_app.models import UserSession
+from sessions_app.models import ServiceKey, UserSession
 from tests.helpers import started, uploaded
 from uploads_app.models import CleanupRun, RunStatus, UploadedFile
 
 _ADDRESSES = ("href", "src", "action", "formaction", "xlink:href", "data")
-READ_ONLY = (UserSession, UploadedFile, CleanupRun, AuditLog, Schedule, Failure)
+READ_ONLY = (UserSession, ServiceKey, UploadedFile, CleanupRun, AuditLog, Schedule, Failure)
 
 
 class _Markup(HTMLParser):
@@ -89,10 +89,14 @@ def one_of_each(text: str = "plain") -> list[Model]:
         stop_code=text[:40], stop_sentence=text, findings={text: 1},
         sample=[{"kind": text, "key": text, "size": 1}],
     )  # fmt: skip
+    key = ServiceKey.objects.create(
+        name=text[:60], key_hash="0" * 64, scopes=[text], expires_at=timezone.now()
+    )
     schedule, _ = Schedule.objects.get_or_create(name=text[:100], func=text)
     return [
         UserSession.objects.get(pk=visitor.uuid),
         UploadedFile.objects.get(pk=upload.pk),
+        key,
         run,
         AuditLog.objects.get(event_type="upload.stored"),
         schedule,

@@ -9,8 +9,11 @@ from typing import Any
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.regex_helper import normalize
 
+from audit_app.groups import AUDITOR
 from sessions_app.authentication import ProvenSession
-from sessions_app.models import UserSession
+from sessions_app.models import Scope, UserSession
+from sessions_app.service_views import ProvenService
+from tests.helpers import Service, made_key
 from uploads_app.models import UploadedFile
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
@@ -31,9 +34,14 @@ class Route:
         return any(issubclass(proof, ProvenSession) for proof in self._proofs)
 
     @property
+    def services(self) -> bool:
+        """Whether a service key is needed here."""
+        return any(issubclass(proof, ProvenService) for proof in self._proofs)
+
+    @property
     def staff(self) -> bool:
         """Whether a log-in of staff is needed here."""
-        return bool(self._proofs) and not self.visitors
+        return bool(self._proofs) and not self.visitors and not self.services
 
     @property
     def _proofs(self) -> list[Any]:
@@ -42,9 +50,16 @@ class Route:
         return found
 
     def url(self, upload: UploadedFile | uuid.UUID | None = None) -> str:
-        """Return the address, with an upload's id or something of the right shape filled in."""
+        """Return the address, with an upload's ids or something of the right shape filled in."""
         key = 1 if self.staff else getattr(upload, "pk", upload) or uuid.uuid4()
-        return self.path % {"pk": key} if "%(" in self.path else self.path
+        owner = getattr(upload, "session_id", None) or uuid.uuid4()
+        return self.path % {"pk": key, "uuid": owner} if "%(" in self.path else self.path
+
+    def client(self, visitor: Any, make_staff: Any) -> Any:
+        """Return a client that is let in here: the visitor, an auditor or a service with all scopes."""
+        if self.services:
+            return Service(made_key(*Scope.values))
+        return make_staff(AUDITOR) if self.staff else visitor
 
 
 @cache

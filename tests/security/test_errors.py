@@ -9,7 +9,6 @@ from django.db import connection
 from django.http.response import HttpResponseBase
 from rest_framework.views import APIView
 
-from audit_app.groups import AUDITOR
 from maria_project.problems import SENTENCES
 from tests.helpers import Visitor, code, events, uploaded
 from tests.security.routes import Route, api_routes, calls, named, state, visitor_calls
@@ -48,7 +47,7 @@ def test_t23_an_exception_in_a_view_tells_nothing(
 ) -> None:
     """The exception is put into DRF, at the step that every view passes."""
     upload = uploaded(visitor)
-    client: Any = make_staff(AUDITOR) if route.staff else visitor
+    client = route.client(visitor, make_staff)
     client.raise_request_exception = False
     before, logged = state(), len(events())
     monkeypatch.setattr(APIView, "check_throttles", fails)

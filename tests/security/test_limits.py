@@ -35,6 +35,10 @@ DEFAULTS = {
     "failed_proof": ["60/m"],
     "session": ["300/m"],
     "upload": ["20/m"],
+    "recover": ["10/h"],
+    "export": ["10/h"],
+    "email": ["6/h"],
+    "service": ["1200/m"],
 }
 
 

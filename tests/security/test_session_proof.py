@@ -15,10 +15,17 @@ from tests.sessions_app.support import clone, end_as
 PUBLIC = {
     ("POST", "/api/v1/sessions/"),  # makes a session of one's own
     ("POST", "/api/v1/sessions/validate/"),  # judges a spelling
+    ("POST", "/api/v1/sessions/recover/"),  # wants a code from support in place of a proof
     ("GET", "/api/schema/"),
     ("HEAD", "/api/schema/"),
     ("GET", "/api/docs/"),
     ("HEAD", "/api/docs/"),
+}
+# What is asked of whoever comes without, and what is written down: by visitors' and services' routes.
+NEEDED: dict[tuple[bool, bool], tuple[str, list[str]]] = {
+    (True, False): ("session_required", ["session.refused"]),
+    (False, True): ("service_key_required", ["service.refused"]),
+    (False, False): ("not_authenticated", []),
 }
 
 
@@ -58,13 +65,13 @@ def test_t01_a_uuid_alone_never_authorises(visitor: Visitor, route: Route, metho
         assert UserSession.objects.get(pk=row.pk) == row
         return
     assert response.status_code == 401
-    assert response["WWW-Authenticate"] == "Session"
+    needed, event = NEEDED[route.visitors, route.services]
+    assert response["WWW-Authenticate"] == ("Bearer" if route.services else "Session")
     if method != "HEAD":
-        assert code(response) == ("session_required" if route.visitors else "not_authenticated")
+        assert code(response) == needed
         assert row.support_code not in response.content.decode()
     assert (state(), stored_keys()) == (before, objects)
-    refused = ["session.refused"] if route.visitors else []
-    assert events() == ["session.created", "upload.stored", *refused]
+    assert events() == ["session.created", "upload.stored", *event]
 
 
 @pytest.mark.parametrize(("route", "method"), visitor_calls(), ids=named)

@@ -1,4 +1,4 @@
-"""The token: 256 random bits that exist in clear in one cookie, and nowhere else."""
+"""The token: 256 random bits that exist in clear in one cookie or one answer, and nowhere else."""
 
 import io
 import json
@@ -7,6 +7,7 @@ import secrets
 import string
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from django.db import connection
 from django.utils.module_loading import import_string
 
 from sessions_app.credentials import generate_token, hash_token
-from tests.helpers import Visitor, events, started, uploaded
+from tests.helpers import BearerVisitor, Visitor, events, started, uploaded
 from tests.sessions_app.support import clone, expire, revoke
 
 BEARER = "canary-credential-5f0c"
@@ -106,14 +107,16 @@ def log_lines() -> Iterator[io.StringIO]:
         logger.setLevel(level)
 
 
-def broad_flow(make_staff: Any) -> tuple[list[Any], set[str]]:
-    """Use the API well and badly; return the answers and every token that was issued."""
-    visitor = Visitor(raise_request_exception=False, headers={"Authorization": f"Bearer {BEARER}"})
+def broad_flow(make_staff: Any) -> tuple[list[Any], set[str], set[str]]:
+    """Use the API well and badly; return the answers, all tokens in cookies and all in bodies."""
+    visitor = Visitor(raise_request_exception=False)
     answers = [visitor.start(), visitor.start(), visitor.current()]
     tokens = {visitor.token}
     old = clone(visitor)
-    stranger = Visitor(headers={"Authorization": f"Bearer {BEARER}"})
+    stranger = Visitor()
     stranger.cookies["maria_session"] = JUNK
+    claimant = Visitor(headers={"Authorization": f"Bearer {BEARER}"})
+    both = clone(visitor)
     upload = visitor.upload(name="a.pdf")
     answers += [
         upload,
@@ -129,6 +132,9 @@ def broad_flow(make_staff: Any) -> tuple[list[Any], set[str]]:
         visitor.delete("/api/v1/sessions/current/"),
         stranger.current(),
         stranger.get("/api/v1/uploads/"),
+        claimant.current(),
+        claimant.get("/api/v1/service/events/"),
+        both.current(headers={"Authorization": f"Bearer {BEARER}"}),
     ]
     with connection.execute_wrapper(fail):
         answers += [visitor.current(), visitor.reset(), visitor.upload()]
@@ -138,8 +144,29 @@ def broad_flow(make_staff: Any) -> tuple[list[Any], set[str]]:
     revoke(visitor, make_staff)
     answers += [visitor.current(), visitor.start()]
     tokens.add(visitor.token)
+    answers += [visitor.identify(name="Anna")]
+    tokens.add(visitor.token)
     answers.append(visitor.end())
-    return answers, tokens
+    return answers, tokens, bearer_flow(answers)
+
+
+def bearer_flow(answers: list[Any]) -> set[str]:
+    """Do the same by Authorization; return the tokens, each of which was told once."""
+    bearer = BearerVisitor(raise_request_exception=False)
+    tokens = set()
+    for ask in (
+        BearerVisitor.start,
+        partial(BearerVisitor.identify, name="Anna"),
+        BearerVisitor.reset,
+    ):
+        answers.append(ask(bearer))
+        tokens.add(bearer.token)
+    answers += [bearer.start(), bearer.current(**started().named), bearer.upload(b"no pdf")]
+    with connection.execute_wrapper(fail):
+        answers.append(bearer.current())
+    answers.append(bearer.end())
+    answers.append(bearer.current())
+    return tokens
 
 
 def fail(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -149,23 +176,23 @@ def fail(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
 def test_t04_the_token_is_never_logged_recorded_or_told(
     db: None, log_lines: io.StringIO, make_staff: Any
 ) -> None:
-    answers, tokens = broad_flow(make_staff)
+    answers, tokens, told_once = broad_flow(make_staff)
     logging.getLogger("app").warning("an app logs maria_session=%s; path=/", JUNK)
     logging.getLogger("app").warning("an app logs Authorization: Bearer %s", BEARER)
-    for token in tokens:
+    for token in tokens | told_once:
         logging.getLogger("app").warning("an app logs %s", {"cookie": token})
 
     lines = log_lines.getvalue().splitlines()
     assert {answer.status_code for answer in answers} >= {200, 201, 204, 400, 401, 403, 404, 405, 415, 500}  # fmt: skip
-    assert len(tokens) == 3
+    assert (len(tokens), len(told_once)) == (4, 3)
     assert len(lines) > 100
     entries = [json.loads(line) for line in lines]
     assert all(entry["level"] and entry["time"] for entry in entries)
     logged = log_lines.getvalue()
-    for token in tokens:
+    for token in tokens | told_once:
         assert hash_token(token) in logged  # the SQL is there, so the token would be
     failed = {a["X-Request-ID"] for a in answers if a.status_code == 500}
-    assert len(failed) == 3
+    assert len(failed) == 4
     assert failed <= {entry["request_id"] for entry in entries}
     assert any("the database fell over" in str(entry.get("exc_info")) for entry in entries)
     told_of = [e["request_id"] for e in entries if e["logger"] == "maria_project.requests"]
@@ -176,7 +203,10 @@ def test_t04_the_token_is_never_logged_recorded_or_told(
         (b"".join(a) if a.streaming else a.content).decode("latin-1") + str(a.headers)
         for a in answers
     )
-    for secret in (*(token.removeprefix("mss1_") for token in tokens), JUNK, BEARER):
+    for token in told_once:
+        assert told.count(token) == 1
+        told = told.replace(token, "")
+    for secret in (*(token.removeprefix("mss1_") for token in tokens | told_once), JUNK, BEARER):
         assert secret not in logged
         assert secret not in told
         assert secret not in database_text()

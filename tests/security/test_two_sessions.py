@@ -32,8 +32,8 @@ def ask(client: Visitor, route: Route, method: str, upload: Any) -> Any:
 
 @pytest.mark.once
 def test_t14_the_matrix_covers_the_routes_there_are() -> None:
-    assert {method for _, method in FILE_CALLS} == {"GET", "HEAD", "DELETE"}
-    assert len(FILE_CALLS) >= 5
+    assert {method for _, method in FILE_CALLS} == {"GET", "HEAD", "POST", "DELETE"}
+    assert len(FILE_CALLS) >= 6
 
 
 @pytest.mark.parametrize(("route", "method"), FILE_CALLS, ids=named)

@@ -16,9 +16,9 @@ from tests.helpers import Visitor, age_session
 
 
 def clone(visitor: Visitor) -> Visitor:
-    """Return another client with the same cookie and UUID, as another tab has them."""
-    tab = Visitor()
-    tab.cookies["maria_session"] = visitor.token
+    """Return another client with the same token and UUID, as another tab has them."""
+    tab = type(visitor)()
+    tab.token = visitor.token
     tab.uuid = visitor.uuid
     return tab
 

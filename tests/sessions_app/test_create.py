@@ -12,7 +12,7 @@ from django.utils.dateparse import parse_datetime
 from audit_app.models import AuditLog
 from sessions_app.models import UserSession
 from sessions_app.uuid_helpers import CROCKFORD
-from tests.helpers import Visitor, code, events, started
+from tests.helpers import BearerVisitor, Visitor, code, events, started
 
 URL = "/api/v1/sessions/"
 FIELDS = {"uuid", "support_code", "status", "created_at", "expires_at", "limits"}
@@ -70,6 +70,31 @@ def test_the_token_is_in_the_cookie_only(db: None) -> None:
     assert re.fullmatch(r"mss1_[A-Za-z0-9_-]{43}", visitor.token)
     assert visitor.token not in response.content.decode()
     assert [name for name, value in response.items() if visitor.token in value] == []
+
+
+def test_a_bearer_gets_the_token_in_the_body_only(db: None) -> None:
+    visitor = BearerVisitor()
+    response = visitor.start()
+
+    assert response.status_code == 201
+    assert response.json().keys() == FIELDS | {"token"}
+    assert re.fullmatch(r"mss1_[A-Za-z0-9_-]{43}", visitor.token)
+    assert response.content.decode().count(visitor.token) == 1
+    assert not response.cookies
+    assert [name for name, value in response.items() if visitor.token in value] == []
+    assert AuditLog.objects.get().details["credential"] == "bearer"
+
+
+def test_a_live_bearer_returns_the_same_session_without_its_token(db: None) -> None:
+    visitor = started(BearerVisitor)
+    before, token = UserSession.objects.values().get(), visitor.token
+
+    response = visitor.start()
+
+    assert (response.status_code, response.json().keys()) == (200, FIELDS)
+    assert not response.cookies
+    assert (UserSession.objects.values().get(), visitor.token) == (before, token)
+    assert events() == ["session.created"]
 
 
 def test_a_live_cookie_returns_the_same_session_and_writes_nothing(visitor: Visitor) -> None:
@@ -135,8 +160,8 @@ def test_t05_what_a_client_chooses_is_ignored(db: None, key: str) -> None:
     assert str(UserSession.objects.get().pk) == response.json()["uuid"] != chosen
 
 
-@pytest.mark.parametrize("credential", ["bearer", "Cookie", "", None, 1, ["cookie"], {}])
-def test_only_the_cookie_credential_exists_for_now(db: None, credential: Any) -> None:
+@pytest.mark.parametrize("credential", ["Bearer", "Cookie", "token", "", None, 1, ["cookie"], {}])
+def test_other_credentials_than_cookie_and_bearer_are_refused(db: None, credential: Any) -> None:
     response = create(Visitor(), {"credential": credential})
 
     assert response.status_code == 400

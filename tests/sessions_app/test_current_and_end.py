@@ -1,6 +1,7 @@
 """GET and DELETE sessions/current/: what a session is, that it was seen, and its end."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils.dateparse import parse_datetime
@@ -11,6 +12,15 @@ from tests.helpers import Visitor, age_session, at_once, code, events, pdf, star
 from tests.sessions_app.support import clone
 from tests.sessions_app.test_create import FIELDS, LIMITS
 
+# What is known of a visitor who has said nothing.
+IDENTITY: dict[str, Any] = {
+    "identity": "anonymous",
+    "name": "",
+    "email": "",
+    "completed_at": None,
+    "consent": {},
+}
+
 
 def test_current_is_the_session_with_its_limits_and_what_is_used(visitor: Visitor) -> None:
     body = pdf()
@@ -20,7 +30,8 @@ def test_current_is_the_session_with_its_limits_and_what_is_used(visitor: Visito
 
     assert response.status_code == 200
     answer = response.json()
-    assert answer.keys() == FIELDS | {"last_seen_at", "used"}
+    assert answer.keys() == FIELDS | {"last_seen_at", "used"} | IDENTITY.keys()
+    assert {name: answer[name] for name in IDENTITY} == IDENTITY
     assert (answer["uuid"], answer["status"]) == (visitor.uuid, "active")
     assert answer["support_code"] == visitor.row.support_code
     assert answer["limits"] == LIMITS
@@ -123,10 +134,21 @@ def test_many_ends_at_once_end_it_once_and_tell_the_others_why(committed: None) 
     assert events(visitor.uuid).count("session.ended") == 1
 
 
-def test_asking_to_erase_is_refused_rather_than_answered_as_if_done(visitor: Visitor) -> None:
-    before = events()
-    response = visitor.delete("/api/v1/sessions/current/?erase=true", **visitor.named)
+@pytest.mark.parametrize("erase", ["perhaps", "", "2", "tru"])
+def test_an_unclear_wish_to_erase_ends_nothing(visitor: Visitor, erase: str) -> None:
+    before = UserSession.objects.values().get()
+
+    response = visitor.delete(f"/api/v1/sessions/current/?erase={erase}", **visitor.named)
+
     assert (response.status_code, code(response)) == (400, "invalid_input")
-    assert "erase" in response.json()["errors"]
-    assert visitor.current().json()["status"] == "active"
-    assert events() == before
+    assert response.json()["errors"].keys() == {"erase"}
+    assert not response.cookies
+    assert UserSession.objects.values().get() == before
+    assert events() == ["session.created"]
+
+
+def test_a_plain_no_to_erasing_is_an_end(visitor: Visitor) -> None:
+    response = visitor.delete("/api/v1/sessions/current/?erase=false", **visitor.named)
+
+    assert response.status_code == 204
+    assert (visitor.row.status, events()) == ("ended", ["session.created", "session.ended"])

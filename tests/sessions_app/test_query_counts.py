@@ -29,9 +29,12 @@ def create(visitor: Visitor) -> Any:
     ("call", "queries"),
     [
         (validate, 1),  # the session
-        (current, 5),  # the session, and twice the quota and the names of its files
-        (create_again, 3),  # the session, the quota, the names
-        (create, 8),  # transaction, savepoint, session, event, its personal part, quota
+        (current, 3),  # the session, the quota, the consents
+        (create_again, 1),  # the session
+        (
+            create,
+            6,
+        ),  # two of the transaction; session, event, its personal part, its place in the feed
     ],
 )
 def test_the_number_of_queries_does_not_grow(

@@ -1,4 +1,4 @@
-"""POST sessions/current/reset/: a fresh session for a live or an expired one, once."""
+"""POST sessions/current/reset/: a fresh session for a live or an expired one, once, and the same again while unused."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from audit_app.models import AuditLog
 from sessions_app.models import UserSession
-from tests.helpers import Visitor, at_once, code, events, started, uploaded
+from tests.helpers import BearerVisitor, Visitor, at_once, code, events, started, uploaded
 from tests.sessions_app.support import clone, expire, revoke
 from tests.sessions_app.test_create import FIELDS, LIMITS
 
@@ -73,8 +73,34 @@ def test_nothing_is_lost_where_nothing_was_held(visitor: Visitor) -> None:
     assert answer["previous"]["lost"] == {"count": 0, "files": []}
 
 
+@pytest.mark.parametrize("kind", [Visitor, BearerVisitor])
 @pytest.mark.parametrize("expired_first", [False, True])
-def test_a_second_reset_with_the_old_cookie_is_refused(
+def test_a_reset_whose_answer_was_lost_is_answered_again(
+    db: None, kind: type[Visitor], expired_first: bool
+) -> None:
+    visitor = started(kind)
+    uploaded(visitor, name="a.pdf")
+    if expired_first:
+        expire(visitor)
+    again, first = clone(visitor), visitor.row
+    lost = visitor.reset(reason="not_me").json()
+
+    answer = again.reset(reason="not_me")
+
+    assert answer.status_code == 201
+    told = answer.json()
+    assert (told["uuid"], told["previous"]) == (lost["uuid"], lost["previous"])
+    assert again.token not in (visitor.token, "")
+    assert again.current().json()["uuid"] == visitor.current().json()["uuid"] == lost["uuid"]
+    assert UserSession.objects.count() == 2
+    first.refresh_from_db()
+    assert first.status == ("expired" if expired_first else "reset")
+    assert events().count("session.reset") == 1
+    assert events(lost["uuid"]) == ["session.created", "session.token_rotated"]
+
+
+@pytest.mark.parametrize("expired_first", [False, True])
+def test_once_the_successor_was_used_the_old_proof_gets_nothing_more(
     visitor: Visitor, expired_first: bool
 ) -> None:
     if expired_first:
@@ -82,6 +108,7 @@ def test_a_second_reset_with_the_old_cookie_is_refused(
     other_tab = clone(visitor)
     first = visitor.row
     visitor.reset()
+    assert visitor.current().status_code == 200
     before = list(UserSession.objects.order_by("pk").values())
 
     response = other_tab.reset()
@@ -97,7 +124,9 @@ def test_a_second_reset_with_the_old_cookie_is_refused(
 
 
 @pytest.mark.parametrize("expired_first", [False, True])
-def test_resets_at_once_make_exactly_one_successor(committed: None, expired_first: bool) -> None:
+def test_resets_at_once_make_one_successor_that_every_answer_opens(
+    committed: None, expired_first: bool
+) -> None:
     visitor = started()
     if expired_first:
         expire(visitor)
@@ -105,13 +134,15 @@ def test_resets_at_once_make_exactly_one_successor(committed: None, expired_firs
 
     answers = at_once(6, lambda n: tabs[n].reset())
 
-    assert sorted(answer.status_code for answer in answers) == [201, *[401] * 5]
+    assert [answer.status_code for answer in answers] == [201] * 6
     assert UserSession.objects.count() == 2
-    assert UserSession.objects.filter(predecessor=visitor.row).count() == 1
-    reasons = {a.json()["reason"] for a in answers if a.status_code == 401}
-    assert reasons == {"expired" if expired_first else "reset"}
+    successor = UserSession.objects.get(predecessor=visitor.row)
+    assert {answer.json()["uuid"] for answer in answers} == {str(successor.pk)}
+    assert len({tab.token for tab in tabs}) == 6
+    assert {tab.current().json()["uuid"] for tab in tabs} == {str(successor.pk)}
     assert events(visitor.uuid).count("session.reset") == 1
     assert events(visitor.uuid).count("session.expired") == int(expired_first)
+    assert events(successor.pk) == ["session.created", *["session.token_rotated"] * 5]
 
 
 def test_ended_and_revoked_sessions_cannot_be_reset(visitor: Visitor, make_staff: Any) -> None:

@@ -39,8 +39,14 @@ def test_a_read_that_loses_to_a_touch_is_let_in(visitor: Visitor) -> None:
     assert events() == ["session.created"]
 
 
-@pytest.mark.parametrize("how", ["reset", "ended", "revoked"])
-@pytest.mark.parametrize("slow", [Visitor.reset, Visitor.end], ids=["reset", "end"])
+@pytest.mark.parametrize(
+    ("slow", "how"),
+    [
+        (Visitor.reset, "ended"), (Visitor.reset, "revoked"),
+        (Visitor.end, "reset"), (Visitor.end, "ended"), (Visitor.end, "revoked"),
+    ],
+    ids=["reset-ended", "reset-revoked", "end-reset", "end-ended", "end-revoked"],
+)  # fmt: skip
 def test_a_change_that_loses_to_an_end_is_refused_with_its_reason(
     visitor: Visitor, make_staff: Any, slow: Callable[[Visitor], Any], how: str
 ) -> None:
@@ -56,6 +62,19 @@ def test_a_change_that_loses_to_an_end_is_refused_with_its_reason(
     assert UserSession.objects.count() == (2 if how == "reset" else 1)
     endings = {"session.reset", "session.ended", "session.revoked"}
     assert [event for event in events() if event in endings] == [f"session.{how}"]
+
+
+def test_a_reset_that_loses_to_a_reset_joins_it(visitor: Visitor) -> None:
+    tab = clone(visitor)
+
+    with rival(lambda: visitor.reset(reason="not_me")):
+        response = tab.reset()
+
+    assert (response.status_code, tab.uuid) == (201, visitor.uuid)
+    first = UserSession.objects.get(predecessor=None)
+    assert (first.status, first.end_reason) == ("reset", "not_me")
+    assert UserSession.objects.count() == 2
+    assert events().count("session.reset") == 1
 
 
 def test_staff_who_lose_to_the_visitor_are_told(visitor: Visitor, make_staff: Any) -> None:

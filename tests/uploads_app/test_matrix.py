@@ -21,6 +21,7 @@ ENDPOINTS = [
     ("DELETE", "{}/"),
     ("GET", "{}/download/"),
     ("HEAD", "{}/download/"),
+    ("POST", "{}/link/"),
 ]
 # What differs between any two answers.
 OWN = {"X-Request-ID", "RateLimit"}
@@ -94,6 +95,7 @@ def test_t14_the_matrix_knows_every_endpoint() -> None:
         "upload-list",
         "upload-detail",
         "upload-download",
+        "upload-link",
     }
 
 

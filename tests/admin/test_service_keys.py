@@ -1,0 +1,167 @@
+"""Service keys in the admin: who may see, make and revoke them; the secret is shown once."""
+
+import io
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from audit_app.models import AuditLog
+from sessions_app.credentials import hash_token
+from sessions_app.models import ServiceKey
+from tests.admin.pages import inline_code, list_of, page_of, shown_text
+from tests.helpers import Service, code, events, made_key
+from tests.security.test_token import database_text, log_lines  # noqa: F401  (a fixture)
+
+ADD = list_of(ServiceKey, "add")
+GOOD: dict[str, Any] = {"name": "maria-agent", "scopes": ["events", "uploads"], "days": "30"}
+SECRET = re.compile(r"msk1_[A-Za-z0-9_-]{43}")
+
+
+@pytest.fixture
+def superuser(make_staff: Any) -> Any:
+    """A superuser, who has just signed in."""
+    return make_staff(is_superuser=True)
+
+
+def made(superuser: Client, **fields: Any) -> str:
+    """Make a key and return its secret, which the page that follows shows."""
+    page = superuser.post(ADD, {**GOOD, **fields}, follow=True)
+    found = SECRET.search(page.content.decode())
+    assert found, page.content.decode()
+    return found[0]
+
+
+def test_a_key_that_is_made_opens_what_it_is_for_until_its_date(superuser: Any) -> None:
+    asked = superuser.get(ADD).content.decode()
+    assert inline_code(asked) == []
+
+    secret = made(superuser)
+
+    key = ServiceKey.objects.get()
+    assert (key.name, key.scopes, key.key_hash) == (
+        "maria-agent", ["events", "uploads"], hash_token(secret),
+    )  # fmt: skip
+    assert timedelta(days=29) < key.expires_at - timezone.now() <= timedelta(days=30)
+    log = AuditLog.objects.get(event_type="service.key_created")
+    assert (log.actor, log.target) == (f"staff:{superuser.user.pk}", "service:maria-agent")
+    assert log.details == {"scopes": "events,uploads", "expires_at": key.expires_at.isoformat()}
+    assert Service(secret).feed().status_code == 200
+    assert code(Service(secret).introspect("x")) == "scope_missing"
+
+
+def test_the_secret_is_shown_once_and_kept_nowhere(
+    superuser: Any,
+    log_lines: io.StringIO,  # noqa: F811
+) -> None:
+    secret = made(superuser)
+    assert Service(secret).feed().status_code == 200
+    key = ServiceKey.objects.get()
+
+    pages = [
+        superuser.get(url).content.decode()
+        for url in (list_of(ServiceKey), page_of(key), page_of(key, "history"), page_of(key, "revoke"))
+    ]  # fmt: skip
+
+    stored, logged = database_text(), log_lines.getvalue()
+    assert key.key_hash in stored  # so the search would have found it
+    assert key.key_hash in logged
+    for text in (*pages, stored, logged):
+        assert secret.removeprefix("msk1_") not in text
+    assert not any(key.key_hash in page for page in pages)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": ""}, {"name": "two words"}, {"name": "x" * 61}, {"name": "é"}, {"scopes": []},
+        {"scopes": ["everything"]}, {"days": "0"}, {"days": "3651"}, {"days": "x"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_makes_no_sense_is_asked_again(superuser: Any, wrong: dict[str, Any]) -> None:
+    page = superuser.post(ADD, {**GOOD, **wrong})
+
+    assert page.status_code == 200
+    assert "errorlist" in page.content.decode()
+    assert not ServiceKey.objects.exists()
+    assert "service.key_created" not in events()
+
+
+def test_a_name_is_taken_once(superuser: Any) -> None:
+    made(superuser)
+
+    assert superuser.post(ADD, GOOD).status_code == 200
+    assert ServiceKey.objects.count() == 1
+
+
+@pytest.mark.parametrize("role", ["", "Support", "Auditor"])
+def test_t68_others_neither_see_nor_make_nor_revoke_keys(
+    db: None, make_staff: Any, role: str
+) -> None:
+    secret, staff = made_key("events"), make_staff(role)
+    key, before = ServiceKey.objects.get(), events()
+
+    for url in (list_of(ServiceKey), ADD, page_of(key), page_of(key, "revoke")):
+        assert staff.get(url).status_code == 403, url
+    assert staff.post(ADD, {**GOOD, "name": "mine"}).status_code == 403
+    assert staff.post(page_of(key, "revoke")).status_code == 403
+    assert Client().post(page_of(key, "revoke"))["Location"].startswith("/admin/login/")
+    assert list(ServiceKey.objects.all()) == [key]
+    assert events() == before
+    assert Service(secret).feed().status_code == 200
+
+
+def test_a_revoked_key_opens_nothing_more(superuser: Any) -> None:
+    secret = made(superuser)
+    key = ServiceKey.objects.get()
+    revoke = page_of(key, "revoke")
+    assert revoke in superuser.get(page_of(key)).content.decode()
+    asked = superuser.get(revoke)
+    assert "This cannot be undone" in shown_text(asked.content.decode())
+    assert Service(secret).feed().status_code == 200  # asking changes nothing
+
+    page = superuser.post(revoke, follow=True)
+
+    assert "it opens nothing any more" in shown_text(page.content.decode())
+    assert revoke not in superuser.get(page_of(key)).content.decode()
+    assert code(Service(secret).feed()) == "service_key_invalid"
+    log = AuditLog.objects.get(event_type="service.key_revoked")
+    assert (log.actor, log.target) == (f"staff:{superuser.user.pk}", "service:maria-agent")
+
+
+def test_a_stale_page_revokes_it_once_and_says_so(superuser: Any) -> None:
+    made(superuser)
+    key = ServiceKey.objects.get()
+    superuser.post(page_of(key, "revoke"))
+    key.refresh_from_db()
+    first = key.revoked_at
+
+    page = superuser.post(page_of(key, "revoke"), follow=True)
+
+    key.refresh_from_db()
+    assert key.revoked_at == first
+    assert "was revoked before" in shown_text(page.content.decode())
+    assert events().count("service.key_revoked") == 1
+
+
+def test_t07_a_foreign_page_cannot_revoke(superuser: Any) -> None:
+    secret = made(superuser)
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = superuser.cookies
+
+    assert strict.post(page_of(ServiceKey.objects.get(), "revoke")).status_code == 403
+    assert strict.post(ADD, {**GOOD, "name": "theirs"}).status_code == 403
+    assert Service(secret).feed().status_code == 200
+
+
+@pytest.mark.parametrize("name", ["0", "99999", "x", "-1", "²", "%00", "9" * 30])
+def test_an_unknown_key_is_404(superuser: Any, name: str) -> None:
+    superuser.raise_request_exception = False
+    url = f"/admin/sessions_app/servicekey/{name}/revoke/"
+
+    assert superuser.get(url).status_code == 404
+    assert superuser.post(url).status_code == 404
