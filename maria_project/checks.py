@@ -96,7 +96,7 @@ def check_mail(**_: Any) -> list[CheckMessage]:
     return [
         Warning(
             "No mail server is set: visitors cannot prove their e-mail address.",
-            hint="Set EMAIL_URL, like smtp+tls://user:password@mail.example.com:587.",
+            hint="Set EMAIL_URL, like submission://user:password@mail.example.com.",
             id="maria_project.W002",
         )
     ]

@@ -41,7 +41,8 @@ def mail_server(env: Env) -> dict[str, Any]:
     parsed: dict[str, Any] = env.dj_email_url("EMAIL_URL", secret(env, "EMAIL_URL") or "console://")
     if "EMAIL_BACKEND" not in parsed:
         raise ImproperlyConfigured(
-            "EMAIL_URL: write smtp://user:password@host:25, smtp+tls:// or smtp+ssl://, or console://"
+            "EMAIL_URL: write submission://user:password@host (STARTTLS), smtp://host:465?ssl=true, "
+            "smtp://host or console://"
         )
     return parsed
 

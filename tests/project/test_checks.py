@@ -164,7 +164,7 @@ REAL_HOST = {
     "PUBLIC_URL": "https://maria.example",
     "SECRET_KEY": LONG_KEY,
     "TRUSTED_PROXIES": "1",
-    "EMAIL_URL": "smtp+tls://maria:secret@mail.example:587",
+    "EMAIL_URL": "submission://maria:secret@mail.example",
 }
 
 
