@@ -6,10 +6,11 @@ import logging
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import cache
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -17,9 +18,11 @@ from django.http import HttpRequest
 from audit_app.canonical import storable
 
 VISITOR = "visitor"
+STAFF = "staff:"
 SYSTEM = "system"
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 logger = logging.getLogger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -69,6 +72,16 @@ def acting_as(actor: str) -> Iterator[RequestContext]:
     """Name who acts inside the block: `visitor`, `staff:<id>`, `operator:<login>`, `service:<name>` or `system`."""
     with using(replace(current(), actor=actor)) as context:
         yield context
+
+
+def become(actor: str) -> None:
+    """Name who acts for the rest of this request, once a proof of it has been checked."""
+    _current.set(replace(current(), actor=actor))
+
+
+def without_trace() -> AbstractContextManager[RequestContext]:
+    """Say nothing of the client inside the block, for events that must not outlive an erasure."""
+    return using(replace(current(), address=None, user_agent=""))
 
 
 def acting_as_operator() -> AbstractContextManager[RequestContext]:
@@ -124,6 +137,17 @@ def parse_address(text: str) -> IPAddress | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
+
+
+@cache
+def parse_network(text: str) -> IPNetwork:
+    """Read `10.0.0.0/8` or `2001:db8::/32`; ValueError for anything else, also for bits behind the prefix."""
+    return ipaddress.ip_network(text)
+
+
+def is_within(address: IPAddress | None, networks: Iterable[str]) -> bool:
+    """Say whether an address lies in one of the networks; ValueError if one cannot be read."""
+    return address is not None and any(address in parse_network(text) for text in networks)
 
 
 def _network(address: IPAddress, ipv4_bits: int, ipv6_bits: int) -> str:

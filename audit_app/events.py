@@ -11,23 +11,34 @@ from audit_app.models import Outcome
 
 @dataclass(frozen=True)
 class EventType:
-    """One kind of event: its dotted name, when it is written, and what its details may say."""
+    """One kind of event: its name, when it is written, what its details may say, who is told."""
 
     name: str
     meaning: str
     keys: frozenset[str]
     outcome: Outcome
+    feed: bool
 
 
 _registry: dict[str, EventType] = {}
 
 
-def register(name: str, meaning: str, *keys: str, outcome: Outcome = Outcome.SUCCESS) -> EventType:
-    """Add an event type and return it; a second registration of a name is an error."""
+def register(
+    name: str, meaning: str, *keys: str, outcome: Outcome = Outcome.SUCCESS, feed: bool = False
+) -> EventType:
+    """Add an event type and return it; a second registration of a name is an error.
+
+    With `feed`, services that follow the feed are told of each such event.
+    """
     if name in _registry:
         raise ValueError(f"the event {name} is registered twice")
-    _registry[name] = EventType(name, meaning, frozenset(keys), outcome)
+    _registry[name] = EventType(name, meaning, frozenset(keys), outcome, feed)
     return _registry[name]
+
+
+def meaning(name: str) -> str:
+    """Return what an event type means; empty for one that is not registered any more."""
+    return _registry[name].meaning if name in _registry else ""
 
 
 def registered() -> list[EventType]:

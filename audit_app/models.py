@@ -5,6 +5,7 @@ import uuid
 from typing import Any, NoReturn
 
 from django.db import models
+from django.db.models import Q
 
 
 class Outcome(models.TextChoices):
@@ -92,6 +93,45 @@ class AuditLog(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AppendOnly("audit rows cannot be deleted")
+
+
+class FeedEntry(models.Model):
+    """An event's place in the feed that services follow.
+
+    It is written with its event, without a position; positions are given
+    later, one after the other, to what has been committed. So a position is
+    never overtaken by a transaction that commits late, as ids are.
+    """
+
+    log = models.OneToOneField(
+        AuditLog, on_delete=models.PROTECT, primary_key=True, related_name="feed_entry"
+    )
+    position = models.PositiveBigIntegerField(null=True, unique=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes = [
+            models.Index(fields=["log"], name="feed_waiting", condition=Q(position__isnull=True))
+        ]
+
+    def __str__(self) -> str:
+        return f"feed entry {self.position or 'to come'}"
+
+
+class FeedState(models.Model):
+    """How many positions of the feed have been given; its one row is the lock for giving more."""
+
+    SINGLETON = 1
+
+    singleton = models.PositiveSmallIntegerField(primary_key=True, default=SINGLETON)
+    last_position = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.CheckConstraint(condition=Q(singleton=1), name="feed_state_single")]
+
+    def __str__(self) -> str:
+        return f"feed up to {self.last_position}"
 
 
 class AuditPersonal(models.Model):

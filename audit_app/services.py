@@ -3,20 +3,22 @@
 import hashlib
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from django.core.cache import cache
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from audit_app import context
 from audit_app.canonical import Value, canonical_text, commitment, storable
 from audit_app.events import EventType
-from audit_app.models import AuditLog, AuditPersonal
+from audit_app.models import AuditLog, AuditPersonal, FeedEntry
 
 REFUSAL_WINDOW_SECONDS = 60
+ERASE_BATCH = 500
 
 
 class EffectWithoutTransaction(RuntimeError):
@@ -61,6 +63,26 @@ def record(
     value that is not text, integer, boolean or None.
     """
     return _write(event, session_uuid, target, personal, details)
+
+
+def erase_personal(*, session_uuids: Sequence[uuid.UUID]) -> int:
+    """Remove what audit rows say of sessions' visitors; return from how many.
+
+    The rows stand unchanged. What a row says of a staff member who acted on the
+    session stays, unless it names the visitor's file or e-mail address.
+    """
+    of_visitor = ~Q(log__actor__startswith=context.STAFF) | Q(file_name__gt="") | Q(email__gt="")
+    removed = 0
+    for start in range(0, len(session_uuids), ERASE_BATCH):
+        chunk = session_uuids[start : start + ERASE_BATCH]
+        parts = AuditPersonal.objects.filter(of_visitor, log__session_uuid__in=chunk)
+        removed += parts.delete()[0]
+    return removed
+
+
+def erase_emails(*, session_uuid: uuid.UUID) -> None:
+    """Remove the personal parts of a session's audit rows that hold an e-mail address."""
+    AuditPersonal.objects.filter(log__session_uuid=session_uuid, email__gt="").delete()
 
 
 def record_refusal(refusal: Refusal) -> AuditLog | None:
@@ -131,6 +153,8 @@ def _write(
         }
     )
     log.save(force_insert=True)
+    if event.feed:
+        FeedEntry(log=log).save(force_insert=True)
     if part:
         part.log = log
         part.save(force_insert=True)

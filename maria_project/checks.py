@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from sessions_app.checks import network_error
+
 
 @register()
 def check_public_url(**_: Any) -> list[CheckMessage]:
@@ -42,7 +44,7 @@ def check_origins(**_: Any) -> list[CheckMessage]:
     return [
         Error(
             f"ALLOWED_ORIGINS holds {origin!r}, which is no origin.",
-            hint="Write scheme and host, and the port if it is not the usual one, like https://example.com.",
+            hint="Write scheme and host in lower case, and the port if it is not the usual one, like https://example.com.",
             id="maria_project.E003",
         )
         for origin in wrong
@@ -86,6 +88,37 @@ def check_secret_key(**_: Any) -> list[CheckMessage]:
     ]
 
 
+@register()
+def check_mail(**_: Any) -> list[CheckMessage]:
+    """Codes by e-mail that end up in a terminal reach nobody."""
+    if not settings.PRODUCTION or not settings.EMAIL_BACKEND.endswith("console.EmailBackend"):
+        return []
+    return [
+        Warning(
+            "No mail server is set: visitors cannot prove their e-mail address.",
+            hint="Set EMAIL_URL, like smtp+tls://user:password@mail.example.com:587.",
+            id="maria_project.W002",
+        )
+    ]
+
+
+@register()
+def check_metrics_networks(**_: Any) -> list[CheckMessage]:
+    """Each network must be readable, so that no scrape meets a bad one."""
+    return [
+        Error(
+            f"METRICS_NETWORKS: {error}.",
+            hint="Write networks like 10.1.0.0/16 or 2001:db8::/32, separated by commas.",
+            id="maria_project.E006",
+        )
+        for text in settings.METRICS_NETWORKS
+        if (error := network_error(text))
+    ]
+
+
 def _is_origin(text: str) -> bool:
     parts = urlsplit(text)
-    return bool(parts.scheme and parts.netloc) and text == f"{parts.scheme}://{parts.netloc}"
+    # As browsers write it, which is always in lower case.
+    return (
+        bool(parts.scheme and parts.netloc) and text == f"{parts.scheme}://{parts.netloc.lower()}"
+    )

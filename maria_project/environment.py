@@ -1,8 +1,11 @@
-"""How settings read what needs more than a type: secrets, the time zone, production or not."""
+"""How settings read what needs more than a type: secrets, URLs, the time zone, production or not."""
 
 import os
+import re
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -33,6 +36,29 @@ def time_zone(env: Env) -> str:
     return name
 
 
+def mail_server(env: Env) -> dict[str, Any]:
+    """Read EMAIL_URL as Django's EMAIL_ settings; without it mail is written to the terminal."""
+    parsed: dict[str, Any] = env.dj_email_url("EMAIL_URL", secret(env, "EMAIL_URL") or "console://")
+    if "EMAIL_BACKEND" not in parsed:
+        raise ImproperlyConfigured(
+            "EMAIL_URL: write smtp://user:password@host:25, smtp+tls:// or smtp+ssl://, or console://"
+        )
+    return parsed
+
+
+def redis_url(name: str, url: str) -> str:
+    """Return the URL of a Redis server, or raise without quoting it: it may hold a password."""
+    from redis.connection import ConnectionPool
+
+    try:
+        ConnectionPool.from_url(url).make_connection()  # which does not connect yet
+    except (ValueError, TypeError) as error:
+        raise ImproperlyConfigured(
+            f"{name}: that is no URL of a Redis server, write redis://host:6379/0"
+        ) from error
+    return url
+
+
 def generated_secret(path: Path) -> str:
     """Return the development secret kept in `path` (0600), making it the first time."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,6 +69,16 @@ def generated_secret(path: Path) -> str:
     with os.fdopen(descriptor, "w") as file:
         file.write(value := secrets.token_urlsafe(48))
     return value
+
+
+def exact_origins(origins: Iterable[str]) -> list[str]:
+    """Return patterns that match exactly these origins, for django-cors-headers.
+
+    Its own list compares what `urlsplit` makes of both sides, and so takes
+    `HTTPS://shop.example` and `https://shop.example/path` for the origin listed.
+    `null` is what every sandboxed page calls itself, so it is never listed.
+    """
+    return [rf"{re.escape(origin)}\Z" for origin in origins if origin != "null"]
 
 
 def is_production(public_url: str) -> bool:

@@ -14,3 +14,18 @@ class BodyIncomplete(APIException):
     status_code = status.HTTP_400_BAD_REQUEST
     default_code = "body_incomplete"
     default_detail = "The body ended before its Content-Length: send it again."
+
+
+class DatabaseUnavailable(APIException):
+    """The database did not answer, or could not serve this request beside others.
+
+    If it failed while a change was committed, nobody knows whether it was.
+    """
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "database_unavailable"
+    default_detail = (
+        "The database is not available just now: try again soon. "
+        "A change may have been made all the same."
+    )
+    wait = 5

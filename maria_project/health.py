@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django_q.models import Success
 
+from maria_project import cache, database
 from uploads_app.models import CleanupRun, RunStatus
 from uploads_app.storage import object_store
 
@@ -50,9 +51,11 @@ def _state(check: Callable[[], bool]) -> str:
 
 
 def _database() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return True
+    return database.is_available() and database.answers()
+
+
+def _migrations() -> bool:
+    return database.is_available() and is_migrated()
 
 
 def is_migrated() -> bool:
@@ -78,8 +81,13 @@ def _queue() -> bool:
     return age is not None and age < QUEUE_PATIENCE
 
 
+def last_cleanup() -> CleanupRun | None:
+    """Return the last run of the cleanup that has ended and was no dry run."""
+    return CleanupRun.objects.filter(dry_run=False).exclude(status=RunStatus.RUNNING).first()
+
+
 def _cleanup() -> bool:
-    last = CleanupRun.objects.filter(dry_run=False).exclude(status=RunStatus.RUNNING).first()
+    last = last_cleanup()
     return (
         last is not None
         and last.status == RunStatus.COMPLETED
@@ -87,8 +95,9 @@ def _cleanup() -> bool:
     )
 
 
-_ESSENTIAL: dict[str, Callable[[], bool]] = {"database": _database, "migrations": is_migrated}
+_ESSENTIAL: dict[str, Callable[[], bool]] = {"database": _database, "migrations": _migrations}
 _OTHER: dict[str, Callable[[], bool]] = {
+    "cache": cache.is_answering,
     "storage": _storage,
     "queue": _queue,
     "cleanup": _cleanup,

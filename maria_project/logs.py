@@ -7,14 +7,30 @@ from pythonjsonlogger.json import JsonFormatter
 
 from audit_app import context
 
-# The token wherever it stands, and the values of headers and cookies that prove something.
-# Escapes are taken whole, so that a line stays JSON whatever a value holds.
+# What stands between a secret's name and its value: `=`, `:`, and quotes, which are escaped when
+# they stand inside a string of the line, and bare when the line itself has a field of that name.
+_QUOTE = r"(?:(?:\\\\)*(?:\\\"|'))"
+_IS = rf"(?:\"\s*:\s*\"|{_QUOTE}?\s*[:=]\s*\[?{_QUOTE}?)"
+# Values are taken with their escapes whole, so that a line stays JSON whatever they hold.
+_TO_END_OF_LINE = r"(?:\\[^nr]|[^\\\"])+"
+# A word begins at a boundary, or behind an escaped line break, whose letter looks like part of it.
+_START = r"(?:\b|(?<=\\[nrt]))"
+_WORD = r"(?:\\[^nr]|[^\\\"'&;,}\s])+"
 _SECRET = re.compile(
-    r"mss1_[A-Za-z0-9_-]{20,}"
-    r"|(?i:(?<=authorization: )(?:\\[^nr]|[^\\\"',}])+)"
-    r"|(?i:(?<=maria_session=)(?:\\[^nr]|[^\\;\s\"',}])+)"
-    r"|(?i:(?<=maria_staff=)(?:\\[^nr]|[^\\;\s\"',}])+)"
+    # How the names below begin: most characters of a line are passed over by this alone.
+    r"(?=[abclmABCLM])(?:"
+    # Tokens and service keys, wherever they stand.
+    r"ms[sk]1_[A-Za-z0-9_-]{20,}"
+    r"|(?i:"
+    # Credentials have commas and spaces of their own, so a line of text is taken to its end.
+    rf"(?P<header>authorization{_IS}){_TO_END_OF_LINE}"
+    rf"|(?P<scheme>{_START}bearer\s+)[\w.~+/=-]{{16,}}"
+    rf"|(?P<cookie>maria_(?:session|staff)=){_WORD}"
+    rf"|(?P<query>{_START}(?:link|code)=){_WORD}"
+    rf"|(?P<field>{_START}assertion{_IS}){_WORD}"
+    r"))"
 )
+_REDACTED = r"\g<header>\g<scheme>\g<cookie>\g<query>\g<field>[redacted]"
 
 
 class ContextFilter(logging.Filter):
@@ -35,4 +51,4 @@ class RedactingJsonFormatter(JsonFormatter):
     def format(self, record: logging.LogRecord) -> str:
         # Django attaches the request itself, which is no JSON and holds the cookie.
         record.__dict__.pop("request", None)
-        return _SECRET.sub("[redacted]", super().format(record))
+        return _SECRET.sub(_REDACTED, super().format(record))

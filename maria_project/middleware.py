@@ -1,11 +1,55 @@
-"""Headers that every answer of the API carries."""
+"""What happens around every request: counting, a log line, headers, a short answer without a database."""
 
+import logging
+import time
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 
-from maria_project.problems import API_PREFIX
+from maria_project import database, metrics
+from maria_project.problems import API_PREFIX, database_unavailable
+
+# Health tells what is wrong, so it is asked whatever is wrong.
+HEALTH_PREFIX = "/health/"
+
+# An address can be as long as a server lets it; a log line need not be.
+SHOWN_PATH = 300
+
+logger = logging.getLogger("maria_project.requests")
+
+
+def note_requests(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Count each request and write one log line about it, without its query.
+
+    A download is noted when its first byte is ready, not when its last has left.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        started = time.perf_counter()
+        response = get_response(request)
+        seconds = time.perf_counter() - started
+        labels = metrics.describe(request)
+        metrics.count(request, response, labels, seconds)
+        path = request.path[:SHOWN_PATH]
+        logger.info(
+            "%s %s %s",
+            labels.method,
+            path,
+            response.status_code,
+            extra={
+                "method": labels.method,
+                "route": labels.route,
+                "path": path,
+                "status": response.status_code,
+                "milliseconds": round(seconds * 1000, 1),
+            },
+        )
+        return response
+
+    return middleware
 
 
 def api_headers(
@@ -19,5 +63,18 @@ def api_headers(
             response.headers.setdefault("Cache-Control", "no-store")
             patch_vary_headers(response, ["Cookie", "Origin"])
         return response
+
+    return middleware
+
+
+def database_guard(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Answer 503 at once where the database has just failed, so that nobody queues for it."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.path.startswith(HEALTH_PREFIX) or database.is_available():
+            return get_response(request)
+        return database_unavailable(request)
 
     return middleware

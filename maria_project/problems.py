@@ -5,6 +5,7 @@
 its `extensions`.
 """
 
+import sys
 from http import HTTPStatus
 from typing import Any
 
@@ -13,8 +14,10 @@ from django.core.exceptions import (
     RequestDataTooBig,
     SuspiciousOperation,
 )
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
+from django.template import loader
 from django.views import defaults
 from drf_standardized_errors.formatter import ExceptionFormatter
 from drf_standardized_errors.handler import ExceptionHandler
@@ -24,7 +27,8 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from audit_app import context
-from maria_project.exceptions import BodyIncomplete, BodyTooLarge
+from maria_project import database
+from maria_project.exceptions import BodyIncomplete, BodyTooLarge, DatabaseUnavailable
 
 CONTENT_TYPE = "application/problem+json"
 API_PREFIX = "/api/"
@@ -90,6 +94,9 @@ class ProblemHandler(ExceptionHandler):
         match exc:
             case RequestDataTooBig():
                 return BodyTooLarge()
+            case OperationalError() | InterfaceError():
+                database.failed(exc)
+                return DatabaseUnavailable()
             case UnreadablePostError():
                 return BodyIncomplete()
             case SuspiciousOperation() | BadRequest() | MultiPartParserError():
@@ -120,15 +127,35 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer 500 for what fails outside a view, saying nothing but the request id."""
+    """Answer 500 for what fails outside an API view, saying nothing but the request id.
+
+    If it was the database that failed, answer 503.
+    """
+    error = sys.exc_info()[1]
+    if isinstance(error, database.UNAVAILABLE):
+        database.failed(error)
+        return database_unavailable(request)
     if not request.path.startswith(API_PREFIX):
         return defaults.server_error(request)
     return _respond(500, "internal_error")
 
 
-def _respond(status_code: int, code: str) -> JsonResponse:
+def database_unavailable(request: HttpRequest) -> HttpResponse:
+    """Answer 503 without asking the database for anything."""
+    error = DatabaseUnavailable
+    if request.path.startswith(API_PREFIX):
+        response: HttpResponse = _respond(
+            error.status_code, error.default_code, error.default_detail
+        )
+    else:
+        response = HttpResponse(loader.render_to_string("503.html"), status=error.status_code)
+    response["Retry-After"] = str(error.wait)
+    return response
+
+
+def _respond(status_code: int, code: str, sentence: str = "") -> JsonResponse:
     return JsonResponse(
-        problem(status_code, code, SENTENCES[code]),
+        problem(status_code, code, sentence or SENTENCES[code]),
         status=status_code,
         content_type=CONTENT_TYPE,
         json_dumps_params={"separators": (",", ":")},

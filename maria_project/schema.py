@@ -9,6 +9,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
 from sessions_app.authentication import HEADER, ProvenSession
+from uploads_app.links import PARAMETER
 
 
 class FieldErrorSerializer(serializers.Serializer[Any]):
@@ -40,21 +41,43 @@ class InvalidInputSerializer(ProblemSerializer):
         }
 
 
-class SessionCookieScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """The visitor's cookie."""
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """The visitor's token: in the cookie, or as a bearer token."""
 
     target_class = "sessions_app.authentication.ProvenSession"
-    name = "sessionCookie"
+    name = ["sessionCookie", "sessionToken"]
+
+    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[Any]]]:
+        return [{name: []} for name in self.name]
+
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
+        return [
+            {"type": "apiKey", "in": "cookie", "name": settings.VISITOR_COOKIE_NAME},
+            {"type": "http", "scheme": "bearer", "description": "A token, `mss1_…`."},
+        ]
+
+
+class LinkScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """A short link to one file, or the visitor's token."""
+
+    target_class = "uploads_app.links.LinkedSession"
+    name = "fileLink"
+
+    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[Any]]]:
+        return [{name: []} for name in (*SessionScheme.name, self.name)]
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "apiKey", "in": "cookie", "name": settings.VISITOR_COOKIE_NAME}
+        return {"type": "apiKey", "in": "query", "name": PARAMETER}
 
 
-class ExpiredSessionCookieScheme(SessionCookieScheme):  # type: ignore[no-untyped-call]
-    """The visitor's cookie, also of a session whose time has run out."""
+class ServiceScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """A service's key."""
 
-    target_class = "sessions_app.authentication.ProvenOrExpiredSession"
-    name = "expiredSessionCookie"
+    target_class = "sessions_app.service_views.ProvenService"
+    name = "serviceKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "description": "A service key, `msk1_…`."}
 
 
 class StaffCookieScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -77,8 +100,10 @@ class ProblemAutoSchema(AutoSchema):
         header = OpenApiParameter(
             HEADER,
             location=OpenApiParameter.HEADER,
-            required=True,
-            description="The session's UUID. It can only cause refusal, never select a session.",
+            description=(
+                "The session's UUID; required on a change proven by the cookie. "
+                "It can only cause refusal, never select a session."
+            ),
         )
         return [*super().get_override_parameters(), *([header] if needs_header else [])]
 

@@ -16,7 +16,15 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
-from maria_project.environment import generated_secret, is_production, secret, time_zone
+from maria_project.environment import (
+    exact_origins,
+    generated_secret,
+    is_production,
+    mail_server,
+    redis_url,
+    secret,
+    time_zone,
+)
 
 # Lets Django's classes be subscripted, as in ModelAdmin[UserSession].
 django_stubs_ext.monkeypatch()
@@ -67,6 +75,7 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "corsheaders",
     "csp",
     "django_q",
     "audit_app",
@@ -77,10 +86,14 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "audit_app.middleware.RequestContextMiddleware",
+    "maria_project.middleware.note_requests",
+    # Around everything that can refuse, so that a page may also read errors.
+    "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "maria_project.middleware.api_headers",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "maria_project.middleware.database_guard",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -133,21 +146,29 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
     _database["CONN_MAX_AGE"] = 60
 else:
     _database.setdefault("OPTIONS", {})["connect_timeout"] = 5
+    _database["CONN_HEALTH_CHECKS"] = True
     # django-q2 forks its workers, and a pool does not survive a fork: the
     # worker process must leave this off.
     if env.bool("DATABASE_POOL", False):
-        _database["OPTIONS"]["pool"] = True
+        from maria_project.postgresql import web_options
+
+        _database["OPTIONS"] = web_options(_database["OPTIONS"])
     else:
-        _database.update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
+        _database["CONN_MAX_AGE"] = 60
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-CACHES = {
+CACHE_URL = secret(env, "CACHE_URL")
+CACHES: dict[str, Any] = {
     "default": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         # Rate-limit counters live here: fewer entries would forget busy clients.
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
+if CACHE_URL:
+    CACHES["default"].update(
+        BACKEND="maria_project.cache.SharedCache", LOCATION=redis_url("CACHE_URL", CACHE_URL)
+    )
 
 Q_CLUSTER: dict[str, Any] = {
     "name": "maria",
@@ -178,6 +199,7 @@ STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "maria_project" / "static"]
 # Static files are served from where they are installed: nothing to collect.
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 # Sessions of visitors -------------------------------------------------------
 
@@ -185,6 +207,8 @@ VISITOR_COOKIE_NAME = "__Host-maria_session" if PRODUCTION else "maria_session"
 SESSION_IDLE_LIMIT = env.timedelta("SESSION_IDLE_LIMIT", timedelta(days=7))
 SESSION_UNUSED_LIMIT = env.timedelta("SESSION_UNUSED_LIMIT", timedelta(hours=24))
 SESSION_ABSOLUTE_LIMIT = env.timedelta("SESSION_ABSOLUTE_LIMIT", timedelta(days=30))
+SESSION_COMPLETED_LIMIT = env.timedelta("SESSION_COMPLETED_LIMIT", timedelta(days=365))
+CONSENT_PURPOSES: list[str] = env.list("CONSENT_PURPOSES", ["contact", "improvement"])
 
 # Uploads and cleanup --------------------------------------------------------
 
@@ -193,6 +217,7 @@ UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", 5 * 1024 * 1024)
 UPLOAD_MAX_FILES = env.int("UPLOAD_MAX_FILES", 3)
 UPLOAD_MAX_TOTAL_BYTES = env.int("UPLOAD_MAX_TOTAL_BYTES", UPLOAD_MAX_FILES * UPLOAD_MAX_BYTES)
 UPLOAD_RETENTION = env.timedelta("UPLOAD_RETENTION", timedelta(days=7))
+COMPLETED_RETENTION = env.timedelta("COMPLETED_RETENTION", timedelta(days=365))
 UPLOAD_LEASE = env.timedelta("UPLOAD_LEASE", timedelta(minutes=15))
 CLEANUP_GRACE = env.timedelta("CLEANUP_GRACE", timedelta(minutes=30))
 
@@ -205,15 +230,32 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 1
 
+# Mail -----------------------------------------------------------------------
+
+_mail = mail_server(env)
+EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
+EMAIL_HOST, EMAIL_PORT = _mail["EMAIL_HOST"] or "localhost", _mail["EMAIL_PORT"] or 25
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_USER"], _mail["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail["EMAIL_USE_TLS"], _mail["EMAIL_USE_SSL"]
+# A visitor waits for the mail server's answer.
+EMAIL_TIMEOUT = 8
+DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", f"Maria <maria@{_public_host or 'localhost'}>")
+
 # Limits, per client address or per session ----------------------------------
 
 RATE_LIMITS: dict[str, list[str]] = {
     "create": env.list("RATE_LIMIT_CREATE", ["30/m", "600/h"]),
     "validate": env.list("RATE_LIMIT_VALIDATE", ["60/m"]),
+    "recover": env.list("RATE_LIMIT_RECOVER", ["10/h"]),
     "failed_proof": env.list("RATE_LIMIT_FAILED_PROOF", ["60/m"]),
     "session": env.list("RATE_LIMIT_SESSION", ["300/m"]),
     "upload": env.list("RATE_LIMIT_UPLOAD", ["20/m"]),
+    "export": env.list("RATE_LIMIT_EXPORT", ["10/h"]),
+    "email": env.list("RATE_LIMIT_EMAIL", ["6/h"]),
+    "service": env.list("RATE_LIMIT_SERVICE", ["1200/m"]),
 }
+RATE_LIMIT_TRUSTED_NETWORKS: list[str] = env.list("RATE_LIMIT_TRUSTED_NETWORKS", [])
+RATE_LIMIT_TRUSTED_FACTOR = env.int("RATE_LIMIT_TRUSTED_FACTOR", 10)
 
 # API ------------------------------------------------------------------------
 
@@ -247,6 +289,23 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
+# Pages of other origins -----------------------------------------------------
+
+CORS_ALLOWED_ORIGIN_REGEXES = exact_origins(ALLOWED_ORIGINS)
+# Not what staff and Maria's own back end read: no page of another origin needs it.
+CORS_URLS_REGEX = r"^/api/(?!v1/(?:audit-logs|service)/)"
+CORS_ALLOW_CREDENTIALS = True
+CORS_ALLOW_METHODS = ["GET", "HEAD", "POST", "PATCH", "DELETE"]
+CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key", "x-session-uuid"]
+CORS_EXPOSE_HEADERS = [
+    "Content-Disposition",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Request-ID",
+]
+CORS_PREFLIGHT_MAX_AGE = 2 * 60 * 60
+
 # Security -------------------------------------------------------------------
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -276,6 +335,15 @@ CONTENT_SECURITY_POLICY = {
         "object-src": ["'none'"],
     }
 }
+
+# Metrics --------------------------------------------------------------------
+
+METRICS_TOKEN = secret(env, "METRICS_TOKEN")
+METRICS_NETWORKS: list[str] = env.list("METRICS_NETWORKS", ["127.0.0.0/8", "::1/128"])
+# Read by prometheus-client itself, which wants the folder to be there.
+PROMETHEUS_MULTIPROC_DIR = env.str("PROMETHEUS_MULTIPROC_DIR", "")
+if PROMETHEUS_MULTIPROC_DIR:
+    Path(PROMETHEUS_MULTIPROC_DIR).mkdir(parents=True, exist_ok=True)
 
 # Language and time ----------------------------------------------------------
 

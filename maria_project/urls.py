@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from maria_project import health
 from maria_project.docs import ApiDocsView
+from maria_project.metrics import metrics
 
 urlpatterns = [
     path("", TemplateView.as_view(template_name="home.html"), name="home"),
@@ -23,6 +24,7 @@ urlpatterns = [
     path("api/docs/", ApiDocsView.as_view(), name="docs"),
     path("health/live", health.live, name="live"),
     path("health/ready", health.ready, name="ready"),
+    path("metrics", metrics, name="metrics"),
 ]
 
 handler400 = "maria_project.problems.bad_request"

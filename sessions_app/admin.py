@@ -1,6 +1,10 @@
-"""Sessions in the admin: found by UUID or support code, and revoked with a reason."""
+"""Sessions and service keys in the admin; every change asks first and goes through a service."""
 
 import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -11,23 +15,79 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 
 from audit_app.admin import ReadOnlyAdmin
-from sessions_app import services
+from sessions_app import recovery, service_keys, services
 from sessions_app.exceptions import SessionNotActive
-from sessions_app.models import SessionQuerySet, UserSession
+from sessions_app.models import Scope, ServiceKey, SessionQuerySet, UserSession
 from sessions_app.uuid_helpers import parse_support_code
 
 
-class RevokeForm(forms.Form):
-    """Why a session is revoked; colleagues read it in the session's history."""
+class ReasonForm(forms.Form):
+    """Why a staff member acts on a session; colleagues read it in the session's history."""
 
     reason = forms.CharField(
         max_length=200,
         widget=forms.TextInput(attrs={"class": "vTextField", "autofocus": True}),
         help_text="For colleagues and for the audit log. Do not name or quote the visitor.",
     )
+
+
+@dataclass(frozen=True)
+class Action:
+    """What staff may do to a session: who may, what is asked, and what does it.
+
+    `act` is called with the session and the reason, and returns what to tell
+    the staff member; it raises SessionNotActive if the session is over.
+    """
+
+    name: str
+    permission: str
+    title: str
+    explanation: str
+    button: str
+    act: Callable[[UserSession, str], str]
+
+
+def _revoke(session: UserSession, reason: str) -> str:
+    services.revoke_session(session=session, reason=reason)
+    return f"{session} is revoked: its visitor is refused from now on."
+
+
+def _recover(session: UserSession, reason: str) -> str:
+    code = recovery.issue_recovery_code(session=session, reason=reason)
+    return (
+        f"The recovery code is {code}. It is shown only now, is good once and for 15 minutes: "
+        "tell it to the visitor, who types it in on the other device."
+    )
+
+
+ACTIONS = {
+    action.name: action
+    for action in (
+        Action(
+            "revoke",
+            "sessions_app.revoke_usersession",
+            "Revoke",
+            "The visitor is refused from the next request on, told why, and can begin a new "
+            "session. Files stay until their retention is over. This cannot be undone.",
+            "Revoke this session",
+            _revoke,
+        ),
+        Action(
+            "recover",
+            "sessions_app.recover_usersession",
+            "Issue a recovery code",
+            "Whoever types the code in takes this session over. Be sure that you are talking to "
+            "its visitor. The device that holds it now is refused soon after the other begins to "
+            "use it, and both can read in their activity that this happened.",
+            "Issue a recovery code",
+            _recover,
+        ),
+    )
+}
 
 
 @admin.register(UserSession)
@@ -37,8 +97,10 @@ class UserSessionAdmin(ReadOnlyAdmin):
     search_fields = ["support_code"]
     search_help_text = "A support code (MAR-7F3-K2Q-X9H) or a whole session UUID."
     fields = [
-        "support_code", "uuid", "status", "end_reason", "created_at", "last_seen_at",
-        "used_at", "expires_at", "ended_at", "predecessor", "next_session",
+        "support_code", "uuid", "status", "end_reason", "name", "email", "email_proven", "completed_at",
+        "consent",
+        "created_at", "last_seen_at", "used_at", "expires_at", "ended_at", "erased_at",
+        "predecessor", "next_session",
     ]  # fmt: skip
 
     @admin.display(description="successor")
@@ -48,6 +110,14 @@ class UserSessionAdmin(ReadOnlyAdmin):
             return "-"
         page = reverse("admin:sessions_app_usersession_change", args=[successor.pk])
         return format_html('<a href="{}">{}</a>', page, successor)
+
+    @admin.display(description="consent")
+    def consent(self, session: UserSession) -> str:
+        answers = [
+            f"{answer} (wording {answer.version}, {answer.changed_at:%Y-%m-%d %H:%M})"
+            for answer in session.consents.all()
+        ]
+        return "; ".join(answers) or "never asked"
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -69,48 +139,120 @@ class UserSessionAdmin(ReadOnlyAdmin):
             return queryset.none(), False
 
     def get_urls(self) -> list[URLPattern]:
+        actions = [
+            path(
+                f"<path:object_id>/{action.name}/",
+                self.admin_site.admin_view(partial(self.action_view, action)),
+                name=f"sessions_app_usersession_{action.name}",
+            )
+            for action in ACTIONS.values()
+        ]
+        return [*actions, *super().get_urls()]
+
+    def render_change_form(self, request: Any, context: Any, *args: Any, **kwargs: Any) -> Any:
+        context["session_actions"] = [
+            (f"admin:sessions_app_usersession_{action.name}", action.title)
+            for action in ACTIONS.values()
+            if request.user.has_perm(action.permission)
+        ]
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def action_view(self, action: Action, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for a reason and act; say so if the session ended in the meantime."""
+        if not (request.user.has_perm(action.permission) and self.has_view_permission(request)):
+            raise PermissionDenied
+        session = get_object_or_404(UserSession, pk=_uuid_or_none(object_id))
+        form = ReasonForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                messages.success(request, action.act(session, form.cleaned_data["reason"]))
+            except SessionNotActive as error:
+                messages.error(request, str(error.detail))
+            return HttpResponseRedirect(
+                reverse("admin:sessions_app_usersession_change", args=[session.pk])
+            )
+        return TemplateResponse(
+            request,
+            "admin/sessions_app/usersession/act.html",
+            {
+                **self.admin_site.each_context(request),
+                "title": f"{action.title}: session {session}",
+                "action": action,
+                "form": form,
+                "original": session,
+                "opts": self.opts,
+            },
+        )
+
+
+class ServiceKeyForm(forms.ModelForm[ServiceKey]):
+    """A key to be: whose, what for, how long."""
+
+    scopes = forms.MultipleChoiceField(
+        choices=Scope.choices, widget=forms.CheckboxSelectMultiple, help_text="What it is good for."
+    )
+    days = forms.IntegerField(
+        min_value=1, max_value=3650, initial=365, help_text="Days until it expires."
+    )
+
+    class Meta:
+        model = ServiceKey
+        fields = ["name"]
+
+
+@admin.register(ServiceKey)
+class ServiceKeyAdmin(ReadOnlyAdmin):
+    list_display = ["name", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at"]
+    fields = ["name", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("sessions_app.add_servicekey")
+
+    def get_form(self, request: Any, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        if obj is None:
+            return super().get_form(request, obj, change, form=ServiceKeyForm, **kwargs)
+        return super().get_form(request, obj, change, **kwargs)
+
+    def get_fields(self, request: HttpRequest, obj: ServiceKey | None = None) -> list[Any]:
+        return list(super().get_fields(request, obj)) if obj else ["name", "scopes", "days"]
+
+    def save_model(self, request: Any, obj: ServiceKey, form: Any, change: Any) -> None:
+        """Make the key and show its secret, this once."""
+        obj.scopes = form.cleaned_data["scopes"]
+        obj.expires_at = timezone.now() + timedelta(days=form.cleaned_data["days"])
+        secret = service_keys.issue_service_key(key=obj)
+        messages.warning(request, f"The key of {obj} is {secret} — it is shown only now.")
+
+    def get_urls(self) -> list[URLPattern]:
         revoke = path(
             "<path:object_id>/revoke/",
             self.admin_site.admin_view(self.revoke_view),
-            name="sessions_app_usersession_revoke",
+            name="sessions_app_servicekey_revoke",
         )
         return [revoke, *super().get_urls()]
 
-    def has_revoke_permission(self, request: HttpRequest) -> bool:
-        """Say whether this staff member may revoke sessions."""
-        return request.user.has_perm("sessions_app.revoke_usersession")
-
     def render_change_form(self, request: Any, context: Any, *args: Any, **kwargs: Any) -> Any:
-        context["may_revoke"] = self.has_revoke_permission(request)
+        context["may_revoke"] = request.user.has_perm("sessions_app.revoke_servicekey")
         return super().render_change_form(request, context, *args, **kwargs)
 
     def revoke_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask for a reason and revoke the session; say so if it ended in the meantime."""
-        if not (self.has_revoke_permission(request) and self.has_view_permission(request)):
+        """Ask, and take a key back."""
+        if not request.user.has_perm("sessions_app.revoke_servicekey"):
             raise PermissionDenied
-        session = get_object_or_404(UserSession, pk=_uuid_or_none(object_id))
-        page = HttpResponseRedirect(
-            reverse("admin:sessions_app_usersession_change", args=[session.pk])
-        )
-        form = RevokeForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            try:
-                services.revoke_session(session=session, reason=form.cleaned_data["reason"])
-            except SessionNotActive as error:
-                messages.error(request, str(error.detail))
-            else:
-                messages.success(
-                    request, f"{session} is revoked: its visitor is refused from now on."
-                )
-            return page
+        key = get_object_or_404(ServiceKey, pk=object_id if object_id.isdecimal() else None)
+        if request.method == "POST":
+            service_keys.revoke_service_key(key=key)
+            messages.success(request, f"The key of {key} is revoked: it opens nothing any more.")
+            return HttpResponseRedirect(
+                reverse("admin:sessions_app_servicekey_change", args=[key.pk])
+            )
         return TemplateResponse(
             request,
-            "admin/sessions_app/usersession/revoke.html",
+            "admin/sessions_app/servicekey/revoke.html",
             {
                 **self.admin_site.each_context(request),
-                "title": f"Revoke session {session}",
-                "form": form,
-                "original": session,
+                "title": f"Revoke the key of {key}",
+                "original": key,
                 "opts": self.opts,
             },
         )

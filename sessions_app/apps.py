@@ -30,5 +30,18 @@ def prepare(**_: Any) -> None:
             "minutes": 5,
         },
     )
-    groups.grant(groups.SUPPORT, "sessions_app.view_usersession", "sessions_app.revoke_usersession")
+    Schedule.objects.update_or_create(
+        name="forget visitors",
+        defaults={
+            "func": "sessions_app.tasks.forget_visitors",
+            "schedule_type": Schedule.MINUTES,
+            "minutes": 5,
+        },
+    )
+    groups.grant(
+        groups.SUPPORT,
+        "sessions_app.view_usersession",
+        "sessions_app.revoke_usersession",
+        "sessions_app.recover_usersession",
+    )
     groups.grant(groups.AUDITOR, "sessions_app.view_usersession")

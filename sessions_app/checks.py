@@ -1,10 +1,12 @@
 """Start-up checks of the session settings."""
 
+import re
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+from audit_app.context import parse_network
 from sessions_app.limits import window_seconds
 
 
@@ -15,12 +17,16 @@ def check_lifetimes(**_: Any) -> list[CheckMessage]:
         settings.SESSION_UNUSED_LIMIT
         <= settings.SESSION_IDLE_LIMIT
         <= settings.SESSION_ABSOLUTE_LIMIT
+        <= settings.SESSION_COMPLETED_LIMIT
     ):
         return []
     return [
         Error(
             "The lifetimes of a session contradict each other.",
-            hint="Set SESSION_UNUSED_LIMIT ≤ SESSION_IDLE_LIMIT ≤ SESSION_ABSOLUTE_LIMIT.",
+            hint=(
+                "Set SESSION_UNUSED_LIMIT ≤ SESSION_IDLE_LIMIT ≤ SESSION_ABSOLUTE_LIMIT "
+                "≤ SESSION_COMPLETED_LIMIT."
+            ),
             id="sessions_app.E001",
         )
     ]
@@ -35,6 +41,57 @@ def check_rates(**_: Any) -> list[CheckMessage]:
         for rate in rates
         if (error := _rate_error(rate))
     ]
+
+
+@register()
+def check_purposes(**_: Any) -> list[CheckMessage]:
+    """A purpose must be short enough to be kept, and a name that a front end can spell."""
+    return [
+        Error(
+            f"CONSENT_PURPOSES holds {purpose!r}, which is no name of a purpose.",
+            hint="Use 1 to 40 lower-case letters, digits, _ and -, like contact.",
+            id="sessions_app.E005",
+        )
+        for purpose in settings.CONSENT_PURPOSES
+        if not re.fullmatch("[a-z0-9_-]{1,40}", purpose)
+    ]
+
+
+@register()
+def check_trusted_networks(**_: Any) -> list[CheckMessage]:
+    """Each network must be readable, so that no request meets a bad one."""
+    return [
+        Error(
+            f"RATE_LIMIT_TRUSTED_NETWORKS: {error}.",
+            hint="Write networks like 10.1.0.0/16 or 2001:db8::/32, separated by commas.",
+            id="sessions_app.E003",
+        )
+        for text in settings.RATE_LIMIT_TRUSTED_NETWORKS
+        if (error := network_error(text))
+    ]
+
+
+@register()
+def check_trusted_factor(**_: Any) -> list[CheckMessage]:
+    """Who is trusted must not be limited more than strangers."""
+    if settings.RATE_LIMIT_TRUSTED_FACTOR >= 1:
+        return []
+    return [
+        Error(
+            "RATE_LIMIT_TRUSTED_FACTOR is below 1, which would lock trusted networks out.",
+            hint="Set it to how many times as often trusted clients may ask.",
+            id="sessions_app.E004",
+        )
+    ]
+
+
+def network_error(text: str) -> ValueError | None:
+    """Return what is wrong with a network's spelling, None if nothing is."""
+    try:
+        parse_network(text)
+    except ValueError as error:
+        return error
+    return None
 
 
 def _rate_error(rate: str) -> ValueError | None:

@@ -89,6 +89,17 @@ class SessionMismatch(AuthenticationFailed):
         self.refusal = refused(self.default_code, session)
 
 
+class CredentialsDiffer(AuthenticationFailed):
+    default_code = "credentials_differ"
+    default_detail = (
+        "The cookie and the Authorization header carry different tokens: send one of them only."
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refusal = refused(self.default_code)
+
+
 class SessionHeaderRequired(PermissionDenied):
     default_code = "session_header_required"
     default_detail = "Send the session's UUID in the X-Session-UUID header with every change."
@@ -121,4 +132,81 @@ class SessionNotActive(APIException):
 
     status_code = status.HTTP_409_CONFLICT
     default_code = "session_not_active"
-    default_detail = "This session is already over, so there is nothing to revoke."
+    default_detail = "This session is already over, so nothing was done."
+
+
+class EmailMissing(APIException):
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "email_missing"
+    default_detail = "There is no e-mail address yet: set one with PATCH /api/v1/sessions/current/."
+
+
+class CodeWrong(APIException):
+    """The six digits are others; `tries_left` more may be tried."""
+
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "code_wrong"
+    default_detail = "That is not the code that was sent: compare the six digits and try again."
+
+    def __init__(self, session: "UserSession", tries_left: int) -> None:
+        super().__init__()
+        self.extensions = {"tries_left": tries_left}
+        self.refusal = refused(self.default_code, session)
+
+
+class CodeExpired(APIException):
+    """No code is waiting: none was sent, it is too old, or it was tried too often."""
+
+    status_code = status.HTTP_410_GONE
+    default_code = "code_expired"
+    default_detail = "No code is waiting any more: ask for a new one."
+
+
+class MailUnavailable(APIException):
+    """The mail server did not take the message; another may be asked for at once."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "mail_unavailable"
+    default_detail = "The code could not be sent just now: try again soon."
+    wait = 30
+
+
+class RecoveryInvalid(AuthenticationFailed):
+    default_code = "recovery_invalid"
+    default_detail = (
+        "This recovery code is unknown, used or older than 15 minutes: ask support for a new one."
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refusal = refused(self.default_code)
+
+
+class ServiceKeyRequired(AuthenticationFailed):
+    default_code = "service_key_required"
+    default_detail = "This address is for services: send Authorization: Bearer with a service key."
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refusal = Refusal(
+            events.SERVICE_REFUSED, self.default_code, details={"code": self.default_code}
+        )
+
+
+class ServiceKeyInvalid(ServiceKeyRequired):
+    default_code = "service_key_invalid"
+    default_detail = (
+        "This service key is unknown, revoked or past its date: ask an operator for one."
+    )
+
+
+class ScopeMissing(PermissionDenied):
+    """The key is good, but not for this."""
+
+    default_code = "scope_missing"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"This service key lacks the scope “{scope}”: ask an operator for it.")
+        self.refusal = Refusal(
+            events.SERVICE_REFUSED, self.default_code, details={"code": self.default_code}
+        )

@@ -29,17 +29,28 @@ class Usage:
     seconds_left: int
 
 
-def enforce(request: HttpRequest, name: str, session: UserSession | None = None) -> None:
+def enforce(
+    request: HttpRequest, name: str, session: UserSession | None = None, *, whom: str = ""
+) -> None:
     """Count one request against each rate of the limit `name`; raises RateLimited over it.
 
-    The proven `session` is what is counted; without one it is the client.
+    `whom` is what is counted; unless given it is the proven `session`, and
+    without one the client, of which those in RATE_LIMIT_TRUSTED_NETWORKS may
+    ask more often.
     """
-    key = str(session.uuid) if session else context.current().client
+    key = whom or (str(session.uuid) if session else context.current().client)
+    factor = 1 if session or whom else _client_factor()
     for rate in settings.RATE_LIMITS[name]:
-        usage = _usage(request, name, key, rate)
+        usage = _usage(request, name, key, _multiplied(rate, factor))
         _remember(request, usage)
         if usage.count > usage.limit:
             raise RateLimited(usage.policy, usage.seconds_left, session)
+
+
+def exceeded(request: HttpRequest) -> str | None:
+    """Return the policy that refused this request, None if none did."""
+    usages: list[Usage] = getattr(request, "rate_usages", [])
+    return next((usage.policy for usage in usages if usage.count > usage.limit), None)
 
 
 def add_headers(request: HttpRequest, response: HttpResponseBase) -> None:
@@ -53,6 +64,18 @@ def add_headers(request: HttpRequest, response: HttpResponseBase) -> None:
             f'"{usage.policy}";r={max(0, usage.limit - usage.count)};t={usage.seconds_left}'
             for usage in usages
         )
+
+
+def _client_factor() -> int:
+    trusted = context.is_within(context.current().address, settings.RATE_LIMIT_TRUSTED_NETWORKS)
+    return settings.RATE_LIMIT_TRUSTED_FACTOR if trusted else 1
+
+
+def _multiplied(rate: str, factor: int) -> str:
+    if factor == 1:
+        return rate
+    count, _, period = rate.partition("/")
+    return f"{int(count) * factor}/{period}"
 
 
 def _usage(request: HttpRequest, name: str, key: str, rate: str) -> Usage:

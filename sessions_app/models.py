@@ -1,7 +1,7 @@
-"""A visitor's session: one conversation with Maria in one browser."""
+"""A visitor's session, what is known of the visitor, and the services that may ask."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
@@ -10,6 +10,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from sessions_app.uuid_helpers import generate_support_code, generate_uuid
+
+if TYPE_CHECKING:
+    from sessions_app.credentials import Credential
 
 TOUCH_INTERVAL = timedelta(minutes=1)
 
@@ -22,6 +25,15 @@ class Status(models.TextChoices):
     RESET = "reset"
     ENDED = "ended"
     REVOKED = "revoked"
+    ERASED = "erased"
+
+
+class Identity(models.TextChoices):
+    """How much is known of who a session belongs to."""
+
+    ANONYMOUS = "anonymous"
+    IDENTIFIED = "identified"
+    COMPLETED = "completed"
 
 
 class SessionQuerySet(models.QuerySet["UserSession"]):
@@ -35,31 +47,70 @@ class SessionQuerySet(models.QuerySet["UserSession"]):
         """Recorded as active although their time has run out."""
         return self.filter(status=Status.ACTIVE, expires_at__lte=Now())
 
+    def past_retention(self) -> "SessionQuerySet":
+        """Return sessions that ended so long ago that what they held is to go."""
+        return self.filter(past_retention())
+
+    def with_contact_data(self) -> "SessionQuerySet":
+        """Return sessions that know a name or an e-mail address."""
+        return self.filter(Q(name__gt="") | Q(email__gt=""))
+
+    def being_erased(self) -> "SessionQuerySet":
+        """Return sessions whose erasure has begun and has not been finished."""
+        return self.filter(status=Status.ERASED, erased_at=None)
+
+
+def past_retention(prefix: str = "") -> Q:
+    """Return the condition under which a session's retention is over; `prefix` is the way to it."""
+    ended, completed = f"{prefix}ended_at__lt", f"{prefix}completed_at__isnull"
+    return Q(
+        **{ended: Now() - settings.UPLOAD_RETENTION, completed: True},
+    ) | Q(
+        **{ended: Now() - settings.COMPLETED_RETENTION, completed: False},
+    )
+
 
 class UserSession(models.Model):
     """One visitor's conversation. The UUID names it and grants nothing; the token proves it.
 
     `expires_at` is the earlier of the idle and the absolute limit, kept up to
     date by every touch, so that one column decides and one index finds.
+    `token_used_at` is empty from the moment a token replaces another until
+    somebody proves the session by it.
     """
 
     uuid = models.UUIDField("session UUID", primary_key=True, default=generate_uuid, editable=False)
     support_code = models.CharField(max_length=15, unique=True, default=generate_support_code)
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    token_used_at = models.DateTimeField(null=True, editable=False, default=timezone.now)
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.ACTIVE)
+    name = models.CharField(max_length=200, blank=True)
+    email = models.EmailField("e-mail", blank=True, db_index=True)
+    email_proven = models.BooleanField("e-mail proven", default=False)
+    completed_at = models.DateTimeField(
+        "completed",
+        null=True,
+        help_text="When the visitor last proved an e-mail address by a code.",
+    )
     created_at = models.DateTimeField("began", default=timezone.now)
     last_seen_at = models.DateTimeField("last seen", default=timezone.now)
     used_at = models.DateTimeField(
         "first used",
         null=True,
-        help_text="When it first held a file; until then it expires sooner.",
+        help_text="When it first held a file or contact data; until then it expires sooner.",
     )
     expires_at = models.DateTimeField("expires")
     ended_at = models.DateTimeField("ended", null=True, db_index=True)
     end_reason = models.CharField("why it ended", max_length=200, blank=True)
+    erased_at = models.DateTimeField(
+        "erased", null=True, help_text="When nothing personal and no file was left of it."
+    )
     predecessor = models.OneToOneField(
         "self", on_delete=models.PROTECT, null=True, related_name="successor"
     )
+
+    # How the request that reads the session has proven it; empty anywhere else.
+    proof: "Credential | None" = None
 
     objects = SessionQuerySet.as_manager()
 
@@ -67,30 +118,59 @@ class UserSession(models.Model):
         verbose_name = "session"
         ordering = ["-created_at"]
         default_permissions = ("view",)
-        permissions = [("revoke_usersession", "Can revoke session")]
+        permissions = [
+            ("revoke_usersession", "Can revoke session"),
+            ("recover_usersession", "Can issue a recovery code"),
+        ]
         indexes = [
             models.Index(fields=["status", "expires_at"], name="session_expiry"),
             models.Index(fields=["-created_at"], name="session_created"),
+            models.Index(
+                fields=["ended_at"],
+                name="session_contact",
+                condition=Q(name__gt="") | Q(email__gt=""),
+            ),
+            models.Index(fields=["erased_at"], name="session_erased", condition=Q(status="erased")),
         ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(status="active", ended_at__isnull=True)
                 | (~Q(status="active") & Q(ended_at__isnull=False)),
                 name="session_ended_unless_active",
-            )
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="erased") | Q(name="", email=""),
+                name="session_erased_is_nobody",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.support_code
 
+    @property
+    def identity(self) -> Identity:
+        """How much is known of the visitor: nothing, a claim, or a proven e-mail address."""
+        if self.email_proven:
+            return Identity.COMPLETED
+        return Identity.IDENTIFIED if self.name or self.email else Identity.ANONYMOUS
+
+    @property
+    def last_moment(self) -> datetime:
+        """When the session ends however often it is used."""
+        if self.completed_at:
+            return self.completed_at + settings.SESSION_COMPLETED_LIMIT
+        return self.created_at + settings.SESSION_ABSOLUTE_LIMIT
+
     def expiry(self, now: datetime) -> datetime:
         """Return when the session expires if it was last seen `now`."""
+        if self.completed_at:
+            return self.last_moment
         idle = settings.SESSION_IDLE_LIMIT if self.used_at else settings.SESSION_UNUSED_LIMIT
-        return min(now + idle, self.created_at + settings.SESSION_ABSOLUTE_LIMIT)
+        return min(now + idle, self.last_moment)
 
     def expiry_reason(self) -> str:
         """Say which limit `expires_at` stands for: `absolute`, `unused` or `idle`."""
-        if self.expires_at >= self.created_at + settings.SESSION_ABSOLUTE_LIMIT:
+        if self.expires_at >= self.last_moment:
             return "absolute"
         return "idle" if self.used_at else "unused"
 
@@ -98,3 +178,114 @@ class UserSession(models.Model):
         if self._state.adding and not self.expires_at:
             self.expires_at = self.expiry(self.created_at)
         super().save(*args, **kwargs)
+
+
+class RetiredToken(models.Model):
+    """A token that another has replaced, still good until 30 s after the other's first use.
+
+    So neither a lost answer nor a request under way loses its session.
+    `good_until` is empty until that first use.
+    """
+
+    token_hash = models.CharField(max_length=64, primary_key=True)
+    session = models.ForeignKey(
+        UserSession, on_delete=models.CASCADE, related_name="retired_tokens"
+    )
+    good_until = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"retired token of {self.session_id}"
+
+
+class Consent(models.Model):
+    """What a visitor has agreed to, or no longer does, under which wording."""
+
+    session = models.ForeignKey(UserSession, on_delete=models.CASCADE, related_name="consents")
+    purpose = models.CharField(max_length=40)
+    granted = models.BooleanField()
+    version = models.CharField("version of the wording", max_length=40)
+    changed_at = models.DateTimeField("changed", default=timezone.now)
+
+    class Meta:
+        ordering = ["purpose"]
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(fields=["session", "purpose"], name="consent_once_per_purpose")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.purpose} {'granted' if self.granted else 'withdrawn'}"
+
+
+class EmailCode(models.Model):
+    """The six digits that were last sent to a session's e-mail address; only their hash."""
+
+    session = models.OneToOneField(UserSession, on_delete=models.CASCADE, primary_key=True)
+    email = models.EmailField()
+    code_hash = models.CharField(max_length=64)
+    sent_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    tries = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"e-mail code of {self.session_id}"
+
+
+class RecoveryCode(models.Model):
+    """A code by which a visitor takes a session to another device, once; only its hash."""
+
+    session = models.OneToOneField(UserSession, on_delete=models.CASCADE, primary_key=True)
+    code_hash = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"recovery code of {self.session_id}"
+
+
+class Scope(models.TextChoices):
+    """What a service key may be good for."""
+
+    SESSIONS = "sessions", "Trust a session by its assertion"
+    UPLOADS = "uploads", "List and read a live session's files"
+    EVENTS = "events", "Follow what happens to sessions and files"
+
+
+class ServiceKeyQuerySet(models.QuerySet["ServiceKey"]):
+    """Which keys open anything."""
+
+    def good(self) -> "ServiceKeyQuerySet":
+        """Return keys that are neither revoked nor past their date."""
+        return self.filter(revoked_at=None, expires_at__gt=Now())
+
+
+class ServiceKey(models.Model):
+    """A key by which a service of ours, like Maria's own back end, may ask; only its hash."""
+
+    name = models.SlugField(
+        max_length=60, unique=True, help_text="Who holds it; the audit log calls it service:name."
+    )
+    key_hash = models.CharField(max_length=64, unique=True, editable=False)
+    scopes = models.JSONField(default=list)
+    created_at = models.DateTimeField("made", default=timezone.now)
+    expires_at = models.DateTimeField("expires")
+    revoked_at = models.DateTimeField("revoked", null=True, editable=False)
+    last_used_at = models.DateTimeField("last used", null=True, editable=False)
+
+    objects = ServiceKeyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        default_permissions = ("view", "add")
+        permissions = [("revoke_servicekey", "Can revoke service key")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,7 +1,7 @@
-"""Every change to a session, each in one transaction with its audit event."""
+"""Every step in a session's life, each in one transaction with its audit event."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -10,12 +10,19 @@ from django.utils import timezone
 
 from audit_app.services import record
 from sessions_app import events
-from sessions_app.credentials import generate_token, hash_token
+from sessions_app.credentials import Carrier, generate_token, hash_token
 from sessions_app.exceptions import SessionInvalid, SessionNotActive
-from sessions_app.models import TOUCH_INTERVAL, SessionQuerySet, Status, UserSession
+from sessions_app.models import (
+    TOUCH_INTERVAL,
+    RetiredToken,
+    SessionQuerySet,
+    Status,
+    UserSession,
+)
 from sessions_app.signals import describe
 
 SWEEP_BATCH = 500
+OVERLAP = timedelta(seconds=30)
 _CODE_DRAWS = 5
 
 
@@ -27,18 +34,33 @@ class IssuedSession:
     token: str
 
 
-def issue_session(*, predecessor: UserSession | None = None) -> IssuedSession:
-    """Begin a session: the server makes its UUID, its token and its support code."""
-    token = generate_token()
-    with transaction.atomic():
-        session = _insert(token_hash=hash_token(token), predecessor=predecessor)
-        record(
-            events.CREATED,
-            session_uuid=session.uuid,
-            credential="cookie",
-            support_code=session.support_code,
-        )
-    return IssuedSession(session, token)
+def issue_session(
+    *, carrier: Carrier = "cookie", predecessor: UserSession | None = None
+) -> IssuedSession:
+    """Begin a session: the server makes its UUID, its token and its support code.
+
+    A support code that exists already is drawn again.
+    """
+    for _ in range(_CODE_DRAWS):
+        token = generate_token()
+        session = UserSession(token_hash=hash_token(token), predecessor=predecessor)
+        if predecessor:
+            session.token_used_at = None
+        try:
+            with transaction.atomic():
+                session.save(force_insert=True)
+                record(
+                    events.CREATED,
+                    session_uuid=session.uuid,
+                    credential=carrier,
+                    support_code=session.support_code,
+                )
+        except IntegrityError as error:
+            if "support_code" not in str(error):
+                raise
+        else:
+            return IssuedSession(session, token)
+    raise RuntimeError(f"{_CODE_DRAWS} support codes in a row were taken")
 
 
 def touch_session(*, session: UserSession, now: datetime) -> None:
@@ -60,6 +82,53 @@ def mark_session_used(*, session: UserSession) -> None:
     UserSession.objects.live().filter(pk=session.pk, used_at=None).update(
         used_at=session.used_at, expires_at=session.expires_at
     )
+
+
+def mark_token_used(*, session: UserSession, now: datetime) -> None:
+    """Note the first use of a token that replaced others: from now those are good for 30 s."""
+    with transaction.atomic():
+        first = UserSession.objects.filter(
+            pk=session.pk, token_hash=session.token_hash, token_used_at=None
+        ).update(token_used_at=now)
+        if first:
+            RetiredToken.objects.filter(session=session, good_until=None).update(
+                good_until=now + OVERLAP
+            )
+    session.token_used_at = now
+
+
+def rotate_token(*, session: UserSession, reason: str) -> str | None:
+    """Give a session whose row is held a new token, and return it.
+
+    None if the request was proven by a token that is being phased out: its
+    client has a newer one already. Must be called in the transaction of the
+    change that asks for it.
+    """
+    presented = session.proof.token_hash if session.proof else None
+    retired = RetiredToken.objects.filter(session=session)
+    if presented and retired.filter(token_hash=presented, good_until__isnull=False).exists():
+        return None
+    retired.filter(good_until__lt=timezone.now()).delete()
+    RetiredToken(token_hash=session.token_hash, session=session).save(force_insert=True)
+    token = generate_token()
+    session.token_hash, session.token_used_at = hash_token(token), None
+    UserSession.objects.filter(pk=session.pk).update(
+        token_hash=session.token_hash, token_used_at=None
+    )
+    record(events.TOKEN_ROTATED, session_uuid=session.uuid, reason=reason)
+    return token
+
+
+def hold_live(*, session: UserSession) -> UserSession:
+    """Hold a live session's row for the rest of the transaction and return it as it is now.
+
+    Raises SessionInvalid if it is over.
+    """
+    held = UserSession.objects.live().select_for_update().filter(pk=session.pk).first()
+    if held is None:
+        raise SessionInvalid(UserSession.objects.get(pk=session.pk), describe(session, "lost"))
+    held.proof = session.proof
+    return held
 
 
 def expire_session(*, session: UserSession) -> bool:
@@ -87,18 +156,25 @@ def expire_due_sessions(*, limit: int) -> int:
 def reset_session(*, session: UserSession, reason: str) -> tuple[IssuedSession, dict[str, Any]]:
     """Leave an active or expired session for a fresh one; return it and what was lost.
 
-    The successor is linked, so that support can follow the visitor. Raises
-    SessionInvalid if the session ended otherwise or already has a successor.
+    The successor is linked, so that support can follow the visitor. Who asks
+    again before anybody has used the successor gets the same one, with another
+    token: the first answer may have been lost. Raises SessionInvalid if the
+    session ended otherwise, or its successor is in use.
     """
+    carrier = session.proof.carrier if session.proof else "cookie"
     with transaction.atomic():
         session = UserSession.objects.select_for_update().get(pk=session.pk)
-        lost = describe(session)["lost"]
+        lost = describe(session, "lost")
+        if successor := _untouched_successor(session):
+            token = rotate_token(session=successor, reason="reset_repeated")
+            assert token is not None
+            return IssuedSession(successor, token), lost
         before = session.status
         if before not in (Status.ACTIVE, Status.EXPIRED) or hasattr(session, "successor"):
             raise SessionInvalid(session, lost)
         if before == Status.ACTIVE:
             _end(UserSession.objects.all(), session, Status.RESET, reason)
-        issued = issue_session(predecessor=session)
+        issued = issue_session(carrier=carrier, predecessor=session)
         record(
             events.RESET,
             session_uuid=session.uuid,
@@ -114,7 +190,7 @@ def end_session(*, session: UserSession) -> None:
     """End a live session because its visitor asked; its files stay for their retention."""
     with transaction.atomic():
         session = UserSession.objects.select_for_update().get(pk=session.pk)
-        lost = describe(session)["lost"]
+        lost = describe(session, "lost")
         if not _end(UserSession.objects.live(), session, Status.ENDED, "visitor"):
             raise SessionInvalid(session, lost)
         record(events.ENDED, session_uuid=session.uuid, lost_files=lost.get("count", 0))
@@ -126,7 +202,7 @@ def revoke_session(*, session: UserSession, reason: str) -> None:
     Raises SessionNotActive if the session is already over.
     """
     with transaction.atomic():
-        lost = describe(session)["lost"].get("count", 0)
+        lost = describe(session, "lost").get("count", 0)
         if not _end(UserSession.objects.live(), session, Status.REVOKED, reason):
             raise SessionNotActive
         record(events.REVOKED, session_uuid=session.uuid, reason=reason, lost_files=lost)
@@ -146,13 +222,7 @@ def _end(among: SessionQuerySet, session: UserSession, status: Status, reason: s
     return bool(moved)
 
 
-def _insert(**values: Any) -> UserSession:
-    """Insert a session; a support code that exists already is drawn again."""
-    for _ in range(_CODE_DRAWS):
-        try:
-            with transaction.atomic():
-                return UserSession.objects.create(**values)
-        except IntegrityError as error:
-            if "support_code" not in str(error):
-                raise
-    raise RuntimeError(f"{_CODE_DRAWS} support codes in a row were taken")
+def _untouched_successor(session: UserSession) -> UserSession | None:
+    """Return the live session that follows, held, if nobody has ever proven it."""
+    followers = UserSession.objects.live().select_for_update()
+    return followers.filter(predecessor=session, token_used_at=None).first()

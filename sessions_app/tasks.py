@@ -1,6 +1,6 @@
 """What django-q2 runs for sessions."""
 
-from sessions_app import services
+from sessions_app import identity, privacy, services
 
 SWEEP_LIMIT = 20_000
 
@@ -8,3 +8,9 @@ SWEEP_LIMIT = 20_000
 def expire_sessions() -> int:
     """Record sessions whose time has run out; what one run leaves, the next one takes."""
     return services.expire_due_sessions(limit=SWEEP_LIMIT)
+
+
+def forget_visitors() -> int:
+    """Remove contact data whose retention is over, and finish what an erasure left behind."""
+    forgotten = identity.forget_past_retention(limit=SWEEP_LIMIT)
+    return forgotten + privacy.finish_erasures(limit=SWEEP_LIMIT)

@@ -52,13 +52,18 @@ def parse_support_code(text: str) -> str | None:
     Case, hyphens and spaces do not matter, nor does the prefix; O is read as
     0, I and L as 1.
     """
-    symbols = re.sub("[^0-9A-Z]", "", text.upper()).translate(_MISHEARD)
+    symbols = read_crockford(text)
     # By length, because the symbols themselves may begin with MAR.
     if len(symbols) == 12:
         symbols = symbols.removeprefix("MAR")
     if len(symbols) != 9 or not set(symbols) <= set(CROCKFORD) or not mod_37_36.is_valid(symbols):
         return None
     return _spell(symbols)
+
+
+def read_crockford(text: str) -> str:
+    """Return the symbols that somebody typed or heard, in their one spelling; not checked."""
+    return re.sub("[^0-9A-Z]", "", text.upper()).translate(_MISHEARD)
 
 
 def _spell(symbols: str) -> str:

@@ -1,7 +1,7 @@
 """`python -m tests [check|soak] [pytest arguments]`: what ./test runs.
 
 check   every static check, then the fast tests on SQLite
-(none)  every static check, then all tests on SQLite, then again on PostgreSQL
+(none)  every static check, then all tests on SQLite, then again on PostgreSQL with Redis
 soak    all tests on both databases, with the campaigns at full counts
 """
 
@@ -9,10 +9,11 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests import postgres
+from tests import postgres, redis_server
 
 PYTHON = sys.executable
 BIN = Path(PYTHON).parent
@@ -48,10 +49,23 @@ def _on_postgres(extra: Sequence[str], env: Mapping[str, str]) -> int:
     if postgres.find_programs() is None:
         print(f"\nSKIPPED: the tests on PostgreSQL. To run them: {postgres.INSTALL_HINT}")
         return 1 if os.environ.get("CI") else 0
-    with postgres.running() as url:
-        return _pytest(
-            "tests, PostgreSQL", ["-m", "not once", *extra], {**env, "DATABASE_URL": url}
-        )
+    if not redis_server.is_installed():
+        print(f"\nSKIPPED: the tests with Redis. To run them: {redis_server.INSTALL_HINT}")
+        if os.environ.get("CI"):
+            return 1
+    with postgres.running() as url, _redis() as cache:
+        title = "tests, PostgreSQL with Redis" if cache else "tests, PostgreSQL"
+        return _pytest(title, ["-m", "not once", *extra], {**env, **cache, "DATABASE_URL": url})
+
+
+@contextmanager
+def _redis() -> Iterator[dict[str, str]]:
+    """Run a Redis, if there is one, and yield the variables that make tests use it."""
+    if not redis_server.is_installed():
+        yield {}
+        return
+    with redis_server.serving() as server:
+        yield {"TEST_REDIS_URL": server.url}
 
 
 def _check_schema(folder: Path, env: Mapping[str, str]) -> int:

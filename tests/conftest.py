@@ -46,6 +46,13 @@ def empty_cache() -> Iterator[None]:
 
 
 @pytest.fixture
+def cache_in_step(settings: Any, tmp_path: Path) -> None:
+    """Let what is cached expire by the test's clock; Redis has one that no test can shift."""
+    backend = "django.core.cache.backends.locmem.LocMemCache"
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": str(tmp_path)}}
+
+
+@pytest.fixture
 def committed(transactional_db: None) -> Iterator[None]:
     """Let the test commit for real, for threads and other processes.
 

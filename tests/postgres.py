@@ -1,15 +1,19 @@
-"""A throw-away PostgreSQL server on a private port, for one test run."""
+"""A throw-away PostgreSQL server on a private port: for one test run, or for a test that kills it."""
 
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests import scratch
 
 INSTALL_HINT = "apt-get install postgresql"
 _USERS = ("postgres", "nobody")
@@ -23,37 +27,118 @@ def find_programs() -> Path | None:
     return next((folder for folder in candidates if (folder / "initdb").exists()), None)
 
 
-@contextmanager
-def running(*, durable: bool = False) -> Iterator[str]:
-    """Run a server with an empty database and yield its URL; RuntimeError if it does not start.
+@dataclass
+class Server:
+    """A server that can be killed, paused and started again, with the same data on the same port."""
 
-    Only a `durable` one syncs to its disk; tests have no use for that.
+    programs: Path
+    folder: Path
+    port: int
+    user: str | None
+    fsync: bool
+    _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
+
+    @property
+    def url(self) -> str:
+        """The URL of its one, empty, database."""
+        return f"postgres://maria@127.0.0.1:{self.port}/postgres"
+
+    def create(self) -> None:
+        """Make the data."""
+        self._run(
+            "initdb", "-D", self._data, "-U", "maria", "-A", "trust", "-E", "UTF8", "--no-sync"
+        )
+
+    def start(self) -> None:
+        """Start it and wait until it answers; RuntimeError if it does not."""
+        log = (self.folder / "log").open("a")
+        self._process = subprocess.Popen(
+            [self.programs / "postgres", "-D", self._data, "-p", str(self.port), "-k", self.folder,
+             "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200",
+             "-c", f"fsync={'on' if self.fsync else 'off'}"],
+            stdout=log, stderr=log, cwd=self.folder, user=self.user,
+        )  # fmt: skip
+        for _ in range(300):
+            if self._run("pg_isready", "-h", "127.0.0.1", "-p", str(self.port), check=False) == 0:
+                return
+            if self._process.poll() is not None:
+                break
+            time.sleep(0.1)
+        raise RuntimeError("the throw-away PostgreSQL did not start")
+
+    def kill(self) -> None:
+        """SIGKILL all of it at one moment, as a power cut would."""
+        self.pause()
+        self._signal(signal.SIGKILL)
+        if self._process:
+            self._process.wait(30)
+
+    def pause(self) -> None:
+        """SIGSTOP all of it: connections stay open, and nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT all of it."""
+        self._signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """End it, whatever state it is in."""
+        if self._process and self._process.poll() is None:
+            self.resume()
+            self._process.send_signal(signal.SIGQUIT)  # without a last checkpoint
+            self._process.wait(30)
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    def _signal(self, number: int) -> None:
+        """Send a signal to the server, then to its children, which it cannot replace once stopped."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        parent = self._process.pid
+        self._process.send_signal(signal.SIGSTOP)
+        listed = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, check=False
+        )
+        for pid in [*map(int, listed.stdout.split()), parent]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def _run(self, program: str, *arguments: str | Path, check: bool = True) -> int:
+        with (self.folder / "log").open("a") as log:
+            return subprocess.run(
+                [self.programs / program, *arguments],
+                check=check, stdout=log, stderr=log, cwd=self.folder, user=self.user,
+            ).returncode  # fmt: skip
+
+
+@contextmanager
+def serving(*, fsync: bool = False, on_disk: bool = False) -> Iterator[Server]:
+    """Run a server with an empty database, in memory if there is room and it need not be `on_disk`.
+
+    Raises RuntimeError if it does not start.
     """
     programs = find_programs()
     if programs is None:
         raise RuntimeError(f"PostgreSQL is not installed: {INSTALL_HINT}")
-    with tempfile.TemporaryDirectory(prefix="maria-pg-") as name:
+    parent = None if on_disk else scratch.fast_folder()
+    with tempfile.TemporaryDirectory(prefix="maria-pg-", dir=parent) as name:
         folder = Path(name)
-        user = _unprivileged_user(folder)
-        data = folder / "data"
-        log = (folder / "log").open("w+")
-        subprocess.run(
-            [programs / "initdb", "-D", data, "-U", "maria", "-A", "trust", "-E", "UTF8", "--no-sync"],
-            check=True, stdout=log, stderr=log, cwd=folder, user=user,
-        )  # fmt: skip
-        port = free_port()
-        server = subprocess.Popen(
-            [programs / "postgres", "-D", data, "-p", str(port), "-k", folder,
-             "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200",
-             "-c", f"fsync={'on' if durable else 'off'}"],
-            stdout=log, stderr=log, cwd=folder, user=user,
-        )  # fmt: skip
+        server = Server(programs, folder, free_port(), _unprivileged_user(folder), fsync)
+        server.create()
         try:
-            _wait(programs, port, server)
-            yield f"postgres://maria@127.0.0.1:{port}/postgres"
+            server.start()
+            yield server
         finally:
-            server.terminate()
-            server.wait(30)
+            server.stop()
+
+
+@contextmanager
+def running() -> Iterator[str]:
+    """Run a server with an empty database and yield its URL."""
+    with serving() as server:
+        yield server.url
 
 
 def free_port() -> int:
@@ -76,17 +161,3 @@ def _unprivileged_user(folder: Path) -> str | None:
         os.chown(folder, entry.pw_uid, entry.pw_gid)
         return name
     raise RuntimeError("PostgreSQL refuses to run as root, and there is no other user to run it as")
-
-
-def _wait(programs: Path, port: int, server: "subprocess.Popen[bytes]") -> None:
-    for _ in range(300):
-        ready = subprocess.run(
-            [programs / "pg_isready", "-h", "127.0.0.1", "-p", str(port)],
-            stdout=subprocess.DEVNULL, check=False,
-        )  # fmt: skip
-        if ready.returncode == 0:
-            return
-        if server.poll() is not None:
-            break
-        time.sleep(0.1)
-    raise RuntimeError("the throw-away PostgreSQL did not start")

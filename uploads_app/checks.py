@@ -44,13 +44,13 @@ def check_limits(**_: Any) -> list[CheckMessage]:
 def check_ages(**_: Any) -> list[CheckMessage]:
     """The grace must outlast a lease, or the cleanup would judge an upload that is under way."""
     if timedelta(0) < settings.UPLOAD_LEASE <= settings.CLEANUP_GRACE and (
-        timedelta(0) <= settings.UPLOAD_RETENTION
+        timedelta(0) <= settings.UPLOAD_RETENTION <= settings.COMPLETED_RETENTION
     ):
         return []
     return [
         Error(
             "The ages by which files are removed contradict each other.",
-            hint="Set 0 < UPLOAD_LEASE ≤ CLEANUP_GRACE, and UPLOAD_RETENTION to 0 or more.",
+            hint="Set 0 < UPLOAD_LEASE ≤ CLEANUP_GRACE, and 0 ≤ UPLOAD_RETENTION ≤ COMPLETED_RETENTION.",
             id="uploads_app.E003",
         )
     ]

@@ -123,7 +123,7 @@ def _look(
     now = _agreed_time(store)
     seen = survey.Seen(pause)
     everything = chain(
-        survey.removable_rows(settings.UPLOAD_RETENTION, options.limit),
+        survey.removable_rows(options.limit),
         survey.reconcile(store, now - options.grace, seen),
         # Whatever age is asked for, an upload under way keeps its file while its lease can be good.
         survey.temporary_files(store, now - max(options.grace, settings.UPLOAD_LEASE)),
@@ -184,7 +184,7 @@ def _apply(finding: Finding) -> bool:
         case Kind.UNFINISHED, UploadedFile():
             return services.finish_deletion(upload=upload)
         case Kind.PAST_RETENTION, UploadedFile():
-            due = UploadedFile.objects.past_retention(settings.UPLOAD_RETENTION)
+            due = UploadedFile.objects.past_retention()
             return services.begin_deletion(
                 upload=upload, among=due, reason="retention"
             ) and services.finish_deletion(upload=upload)

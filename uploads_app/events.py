@@ -3,7 +3,9 @@
 from audit_app.events import register
 from audit_app.models import Outcome
 
-STORED = register("upload.stored", "A file was stored whole.", "size", "sha256", "content_type")
+STORED = register(
+    "upload.stored", "A file was stored whole.", "size", "sha256", "content_type", feed=True
+)
 REJECTED = register(
     "upload.rejected",
     "A file was refused for its type or size.",
@@ -25,7 +27,9 @@ DELETED = register(
     "reason",
     "size",
     "sha256",
+    feed=True,
 )
+DOWNLOADED = register("upload.downloaded", "A service read a file.", "size")
 LAPSED = register(
     "upload.lapsed", "An upload never finished: its lease ran out, or storage failed.", "reason"
 )

@@ -6,9 +6,10 @@ An exception with a `refusal` is recorded in the audit log when it is answered.
 from django.conf import settings
 from django.template.defaultfilters import filesizeformat
 from rest_framework import status
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, AuthenticationFailed
 
 from audit_app.services import Personal, Refusal
+from sessions_app.exceptions import refused
 from sessions_app.models import UserSession
 from uploads_app import events
 
@@ -82,6 +83,40 @@ class QuotaExceeded(APIException):
                 "max_total_bytes": settings.UPLOAD_MAX_TOTAL_BYTES,
             },
         )
+
+
+class RetryKeyMalformed(APIException):
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "idempotency_key_malformed"
+    default_detail = (
+        "An Idempotency-Key is 1 to 128 visible ASCII characters: a random UUID is a good one."
+    )
+
+
+class RetryKeyReused(APIException):
+    """The key came before, with another file (draft-ietf-httpapi-idempotency-key-header)."""
+
+    status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
+    default_code = "idempotency_key_reused"
+    default_detail = "This Idempotency-Key was sent with another file: use a new key for each file."
+
+
+class UploadInProgress(APIException):
+    """The first request with this key has not finished."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "upload_in_progress"
+    default_detail = "This upload is still running: ask again as soon as Retry-After says."
+    wait = 5
+
+
+class LinkInvalid(AuthenticationFailed):
+    default_code = "link_invalid"
+    default_detail = "This link is over or is for something else: ask for a new one."
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refusal = refused(self.default_code)
 
 
 class StorageUnavailable(APIException):

@@ -1,12 +1,12 @@
 """What a file really is: judged by its first bytes and its extension, never by what was claimed."""
 
 import re
-import unicodedata
 from dataclasses import dataclass
 
 import filetype
 from django.conf import settings
 
+from audit_app.canonical import showable
 from uploads_app.exceptions import TypeNotAllowed
 
 # Extension → media type, for formats whose first bytes tell them apart.
@@ -25,7 +25,6 @@ NAME_LIMIT = 255
 
 # `report.php;.pdf`: some servers stop reading a name at the semicolon.
 _HIDDEN_EXTENSION = re.compile(r"\.\w{1,5};")
-_DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 @dataclass(frozen=True)
@@ -54,14 +53,10 @@ def detect_type(name: str, head: bytes) -> FileType:
 
 
 def clean_name(name: str) -> str:
-    """Return a visitor's file name fit to be shown: no control, format or unassigned characters.
+    """Return a visitor's file name fit to be shown.
 
-    Right-to-left overrides would let `exe.pdf` read as `fdp.exe`. A name that
-    is too long loses its middle, not its extension. The name is data: no key
-    is ever made of it.
+    A name that is too long loses its middle, not its extension. The name is
+    data: no key is ever made of it.
     """
-    shown = "".join(
-        c for c in unicodedata.normalize("NFC", name) if unicodedata.category(c) not in _DROPPED
-    )
-    stem, dot, extension = shown.strip().rpartition(".")
+    stem, dot, extension = showable(name).rpartition(".")
     return (stem[: NAME_LIMIT - len(extension) - 1] + dot + extension)[:NAME_LIMIT]

@@ -3,12 +3,13 @@
 import uuid
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from sessions_app.models import UserSession
+from sessions_app.models import UserSession, past_retention
 from uploads_app.storage import PREFIX
 
 
@@ -27,6 +28,8 @@ class Status(models.TextChoices):
 HELD = (Status.PENDING, Status.STORED, Status.MISSING)
 # A file in one of these may have an object; in the others it must have none.
 WITH_OBJECT = (*HELD, Status.DELETING)
+# A writer renews its lease far more often than this; a retry takes over from one that does not.
+TAKEOVER_AFTER = timedelta(seconds=30)
 # What a visitor is shown.
 VISIBLE = (Status.STORED, Status.MISSING)
 
@@ -50,9 +53,16 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
         """Return files whose deletion began and has not been finished."""
         return self.filter(status=Status.DELETING)
 
-    def past_retention(self, retention: timedelta) -> "UploadQuerySet":
-        """Return files of sessions that ended longer than `retention` ago."""
-        return self.filter(status__in=VISIBLE, session__ended_at__lt=Now() - retention)
+    def past_retention(self) -> "UploadQuerySet":
+        """Return files of sessions that ended longer than their retention ago."""
+        return self.filter(past_retention("session__"), status__in=VISIBLE)
+
+    def abandoned(self) -> "UploadQuerySet":
+        """Return uploads whose writer has not renewed the lease for so long that it must be gone."""
+        return self.filter(
+            status=Status.PENDING,
+            lease_expires_at__lt=Now() + settings.UPLOAD_LEASE - TAKEOVER_AFTER,
+        )
 
     def with_object(self) -> "UploadQuerySet":
         """Return files that may have an object."""
@@ -76,7 +86,15 @@ class UploadedFile(models.Model):
     )
     key = models.CharField("object key", max_length=120, unique=True, editable=False)
     name = models.CharField(
-        max_length=255, help_text="The visitor's own name for it; never part of the key."
+        max_length=255,
+        blank=True,
+        help_text="The visitor's own name for it; never part of the key. Empty once erased.",
+    )
+    retry_key = models.CharField(
+        max_length=64,
+        null=True,
+        editable=False,
+        help_text="The SHA-256 of the Idempotency-Key it was sent with.",
     )
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.PENDING)
     size = models.PositiveBigIntegerField(help_text="Bytes that arrived.")
@@ -109,10 +127,11 @@ class UploadedFile(models.Model):
                 condition=Q(status__in=["pending", "lapsed"]) | ~Q(sha256=""),
                 name="upload_stored_has_hash",
             ),
+            models.UniqueConstraint(fields=["session", "retry_key"], name="upload_once_per_key"),
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return self.name or "erased file"
 
 
 def object_key(session_uuid: uuid.UUID, upload_id: uuid.UUID, extension: str) -> str:

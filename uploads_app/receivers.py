@@ -1,35 +1,72 @@
-"""What this app says when somebody asks about a session."""
+"""What this app says and does when something happens to a session."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.dispatch import receiver
 
 from sessions_app.models import UserSession
-from sessions_app.signals import session_described
-from uploads_app.models import UploadedFile, UploadQuota
+from sessions_app.signals import Aspect, session_described, session_erased, session_erasing
+from uploads_app import services
+from uploads_app.models import Status, UploadedFile, UploadQuota
 
 
 @receiver(session_described)
-def describe_uploads(session: UserSession, **_: Any) -> dict[str, dict[str, Any]]:
-    """Tell what a session may hold, what it holds, and what its end takes from its visitor."""
-    quota = UploadQuota.objects.filter(session=session).first()
-    names = (
-        list(
-            UploadedFile.objects.visible_to(session)
-            .order_by("created_at")
-            .values_list("name", flat=True)
-        )
-        if quota and quota.files
-        else []
-    )
+def describe_uploads(session: UserSession, aspect: Aspect, **_: Any) -> dict[str, Any]:
+    """Tell what a session may hold, holds, loses by its end, or what is known of its files."""
+    return _ASPECTS[aspect](session)
+
+
+@receiver(session_erasing)
+def give_up_files(session: UserSession, **_: Any) -> None:
+    services.begin_erasure(session=session)
+
+
+@receiver(session_erased)
+def remove_bytes(session: UserSession, **_: Any) -> None:
+    services.finish_erasure(session=session)
+
+
+def _limits(session: UserSession) -> dict[str, Any]:
     return {
-        "limits": {
-            "max_files": settings.UPLOAD_MAX_FILES,
-            "max_file_bytes": settings.UPLOAD_MAX_BYTES,
-            "max_total_bytes": settings.UPLOAD_MAX_TOTAL_BYTES,
-            "types": settings.UPLOAD_TYPES,
-        },
-        "used": {"files": quota.files if quota else 0, "bytes": quota.bytes if quota else 0},
-        "lost": {"count": len(names), "files": names},
+        "max_files": settings.UPLOAD_MAX_FILES,
+        "max_file_bytes": settings.UPLOAD_MAX_BYTES,
+        "max_total_bytes": settings.UPLOAD_MAX_TOTAL_BYTES,
+        "types": settings.UPLOAD_TYPES,
     }
+
+
+def _used(session: UserSession) -> dict[str, Any]:
+    quotas = UploadQuota.objects.filter(session=session).values_list("files", "bytes")
+    files, total = next(iter(quotas), (0, 0))
+    return {"files": files, "bytes": total}
+
+
+def _lost(session: UserSession) -> dict[str, Any]:
+    files = UploadedFile.objects.visible_to(session).order_by("created_at")
+    names = list(files.values_list("name", flat=True)) if session.used_at else []
+    return {"count": len(names), "files": names}
+
+
+def _held(session: UserSession) -> dict[str, Any]:
+    files = UploadedFile.objects.filter(session=session).order_by("created_at")
+    fields = (
+        "id", "name", "status", "size", "content_type", "sha256",
+        "created_at", "stored_at", "deleted_at", "delete_reason",
+    )  # fmt: skip
+    return {"uploads": list(files.values(*fields))}
+
+
+def _remaining(session: UserSession) -> dict[str, Any]:
+    files = UploadedFile.objects.filter(session=session)
+    return {"files": files.filter(status=Status.DELETING).count()}
+
+
+_ASPECTS: dict[Aspect, Callable[[UserSession], dict[str, Any]]] = {
+    "limits": _limits,
+    "used": _used,
+    "lost": _lost,
+    "held": _held,
+    "remaining": _remaining,
+}

@@ -19,3 +19,10 @@ class UploadSerializer(serializers.ModelSerializer[UploadedFile]):
     class Meta:
         model = UploadedFile
         fields = ["id", "name", "size", "content_type", "sha256", "status", "created_at"]
+
+
+class LinkSerializer(serializers.Serializer[Any]):
+    """Where a file can be fetched, and until when."""
+
+    url = serializers.URLField()
+    expires_at = serializers.DateTimeField()

@@ -5,6 +5,7 @@ the bytes, the reply after the row says `stored`, and a row stops being live
 before its object goes. Each step is one transaction with its audit event.
 """
 
+import hashlib
 import logging
 import time
 import uuid
@@ -29,13 +30,17 @@ from uploads_app.exceptions import (
     FileEmpty,
     ObjectMissing,
     QuotaExceeded,
+    RetryKeyReused,
     StorageUnavailable,
     TypeNotAllowed,
+    UploadInProgress,
     rejection,
 )
 from uploads_app.inspection import HEAD_BYTES, FileType, clean_name, detect_type
 from uploads_app.models import (
+    TAKEOVER_AFTER,
     VISIBLE,
+    WITH_OBJECT,
     Status,
     UploadedFile,
     UploadQuerySet,
@@ -47,19 +52,26 @@ from uploads_app.storage import Written, object_store
 logger = logging.getLogger(__name__)
 
 
-def store_upload(*, session: UserSession, content: File[bytes], name: str) -> UploadedFile:
+def store_upload(
+    *, session: UserSession, content: File[bytes], name: str, retry_key: str | None = None
+) -> UploadedFile:
     """Store one whole file for a session and return its row, which then says `stored`.
 
-    Raises FileEmpty, TypeNotAllowed, QuotaExceeded, SessionInvalid (the session
-    ended meanwhile) or StorageUnavailable; after each of them the session holds
-    what it held before.
+    With a `retry_key`, a repeated request returns the row of the first, and
+    after a crash finishes what that began; UploadInProgress while it is still
+    running, RetryKeyReused if it sent another file. Raises FileEmpty,
+    TypeNotAllowed, QuotaExceeded, SessionInvalid (the session ended meanwhile)
+    or StorageUnavailable; after each of them the session holds what it held
+    before.
     """
     name = clean_name(name)
     file_type = _judge(session, content, name)
     _claim_store()
-    upload = _reserve(session, name, file_type, content.size)
+    upload = _reserve(session, name, file_type, content, retry_key)
+    if upload.status != Status.PENDING:
+        return upload
     try:
-        written = object_store().put(upload.key, _leased(upload, content))
+        written = _write(upload, content)
     except OSError as error:
         logger.exception("storage did not take %s", upload.key)
         lapse_upload(upload=upload, reason="storage_failed")
@@ -68,8 +80,9 @@ def store_upload(*, session: UserSession, content: File[bytes], name: str) -> Up
         return _commit(upload, written)
     except (SessionInvalid, StorageUnavailable):
         lapse_upload(upload=upload, reason="too_late")
-        with suppress(OSError):  # the cleanup removes what stays
-            object_store().delete(upload.key)
+        if upload.status not in WITH_OBJECT:
+            with suppress(OSError):  # the cleanup removes what stays
+                object_store().delete(upload.key)
         raise
 
 
@@ -82,6 +95,12 @@ def open_upload(*, upload: UploadedFile) -> IO[bytes]:
     except OSError as error:
         logger.exception("storage did not give %s", upload.key)
         raise StorageUnavailable from error
+
+
+def record_download(*, upload: UploadedFile) -> None:
+    """Write down that somebody else than its visitor reads a file."""
+    with transaction.atomic():
+        _record(events.DOWNLOADED, upload, size=upload.size)
 
 
 def delete_upload(*, upload: UploadedFile) -> None:
@@ -137,11 +156,33 @@ def lapse_upload(*, upload: UploadedFile, reason: str) -> bool:
     among = UploadedFile.objects.lapsed() if reason == "lease" else pending
     with transaction.atomic():
         _lock(upload)
-        if not _move(among, upload, status=Status.LAPSED):
+        if not _move(among, upload, status=Status.LAPSED, retry_key=None):
             return False
         _free_quota(upload)
         _record(events.LAPSED, upload, reason=reason)
         return True
+
+
+def begin_erasure(*, session: UserSession) -> None:
+    """Take every file from a session that is being erased, and forget the names of all it ever had.
+
+    Must be called in the transaction that closes the session.
+    """
+    files = UploadedFile.objects.filter(session=session)
+    files.update(name="", retry_key=None)
+    for upload in files.filter(status__in=VISIBLE):
+        begin_deletion(upload=upload, among=files.filter(status__in=VISIBLE), reason="erased")
+    for upload in files.filter(status=Status.PENDING):
+        lapse_upload(upload=upload, reason="erased")
+
+
+def finish_erasure(*, session: UserSession) -> None:
+    """Remove the bytes of an erased session's files; what storage does not give up stays `deleting`."""
+    for upload in UploadedFile.objects.deleting().filter(session=session):
+        try:
+            finish_deletion(upload=upload)
+        except OSError:
+            logger.exception("storage did not delete %s; the cleanup will", upload.key)
 
 
 def mark_missing(*, upload: UploadedFile) -> bool:
@@ -184,11 +225,20 @@ def _claim_store() -> None:
         raise StorageUnavailable from error
 
 
-def _reserve(session: UserSession, name: str, file_type: FileType, size: int) -> UploadedFile:
-    """Step 1: quota, and a pending row with its final key and a lease."""
-    upload_id = uuid.uuid4()
+def _reserve(
+    session: UserSession,
+    name: str,
+    file_type: FileType,
+    content: File[bytes],
+    retry_key: str | None,
+) -> UploadedFile:
+    """Step 1: quota, and a pending row with its final key and a lease; or the row of the same try."""
+    upload_id, size = uuid.uuid4(), content.size
+    sha256 = _hash(content) if retry_key else ""
     with transaction.atomic():
         _require_live(session)
+        if retry_key and (upload := _earlier(session, name, sha256, retry_key)):
+            return upload
         UploadQuota.objects.get_or_create(session=session)
         admitted = UploadQuota.objects.filter(
             session=session,
@@ -204,13 +254,41 @@ def _reserve(session: UserSession, name: str, file_type: FileType, size: int) ->
             name=name,
             size=size,
             content_type=file_type.content_type,
+            sha256=sha256,
+            retry_key=retry_key,
             lease_expires_at=Now() + settings.UPLOAD_LEASE,
         )
 
 
+def _earlier(session: UserSession, name: str, sha256: str, retry_key: str) -> UploadedFile | None:
+    """Return the upload that an earlier try began: finished, or taken over from a dead writer."""
+    upload = UploadedFile.objects.filter(session=session, retry_key=retry_key).first()
+    if upload is None:
+        return None
+    if (upload.sha256, upload.name) != (sha256, name):
+        raise RetryKeyReused
+    if upload.status == Status.PENDING:
+        abandoned = UploadedFile.objects.abandoned().filter(pk=upload.pk)
+        if not abandoned.update(lease_expires_at=Now() + settings.UPLOAD_LEASE):
+            raise UploadInProgress
+    return upload
+
+
+def _write(upload: UploadedFile, content: File[bytes]) -> Written:
+    """Step 2: the bytes under their final key, by this try or by an earlier one of the same."""
+    try:
+        return object_store().put(upload.key, _leased(upload, content))
+    except FileExistsError:
+        with object_store().open(upload.key) as stored:
+            written = Written(upload.size, _hash(File(stored)))
+        if written.sha256 != upload.sha256:
+            raise
+        return written
+
+
 def _leased(upload: UploadedFile, content: File[bytes]) -> Iterator[bytes]:
-    """Step 2: hand the bytes on, renewing the lease while they flow."""
-    renew_after = settings.UPLOAD_LEASE.total_seconds() / 3
+    """Hand the bytes on, renewing the lease while they flow."""
+    renew_after = min(settings.UPLOAD_LEASE, TAKEOVER_AFTER).total_seconds() / 3
     renewed = time.monotonic()
     for chunk in content.chunks():
         if time.monotonic() - renewed > renew_after:
@@ -233,6 +311,9 @@ def _commit(upload: UploadedFile, written: Written) -> UploadedFile:
             stored_at=timezone.now(),
         )
         if not stored:
+            upload.refresh_from_db()
+            if upload.status == Status.STORED:  # another try of the same request was quicker
+                return upload
             raise StorageUnavailable
         mark_session_used(session=upload.session)
         _record(
@@ -243,6 +324,13 @@ def _commit(upload: UploadedFile, written: Written) -> UploadedFile:
             content_type=upload.content_type,
         )
     return upload
+
+
+def _hash(content: File[bytes]) -> str:
+    digest = hashlib.sha256()
+    for chunk in content.chunks():
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _mark(upload: UploadedFile, before: Status, after: Status) -> bool:
@@ -274,7 +362,7 @@ def _lock(upload: UploadedFile) -> None:
     """Hold a file and see it as it is now. Locks are taken in one order: session, file, quota."""
     UserSession.objects.select_for_update().filter(pk=upload.session_id).exists()
     upload.refresh_from_db(
-        fields=["status"], from_queryset=UploadedFile.objects.select_for_update()
+        fields=["status", "name"], from_queryset=UploadedFile.objects.select_for_update()
     )
 
 

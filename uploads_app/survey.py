@@ -7,7 +7,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from sessions_app.uuid_helpers import UUID_PATTERN
@@ -72,13 +72,13 @@ class Seen:
     rows: int = 0
 
 
-def removable_rows(retention: timedelta, limit: int) -> Iterator[Finding]:
+def removable_rows(limit: int) -> Iterator[Finding]:
     """Yield up to `limit` files that should be gone, by their rows alone."""
     rows = UploadedFile.objects
     queues: list[tuple[Kind, UploadQuerySet]] = [
         (Kind.LAPSED, rows.lapsed()),
         (Kind.UNFINISHED, rows.deleting()),
-        (Kind.PAST_RETENTION, rows.past_retention(retention)),
+        (Kind.PAST_RETENTION, rows.past_retention()),
     ]
     for kind, queue in queues:
         found = list(queue.order_by("id")[:limit])

@@ -1,8 +1,14 @@
-"""The upload endpoints. Every one sees only the files of the session it is proven for."""
+"""The upload endpoints. A visitor's see only the files of the session that is proven."""
+
+import hashlib
+import re
+from urllib.parse import urlencode
 
 from django.http import FileResponse
+from django.urls import reverse
+from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
@@ -10,13 +16,25 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit_app.pagination import StrictCursorPagination
+from sessions_app.models import Scope, UserSession
+from sessions_app.serializers import told
+from sessions_app.service_views import ServiceViewSet
 from sessions_app.uuid_helpers import UUID_PATTERN
 from sessions_app.views import VisitorViewSet
-from uploads_app import services
-from uploads_app.exceptions import FileMissing, FileTooLarge, LengthRequired, rejection
+from uploads_app import links, services
+from uploads_app.exceptions import (
+    FileMissing,
+    FileTooLarge,
+    LengthRequired,
+    RetryKeyMalformed,
+    rejection,
+)
 from uploads_app.models import UploadedFile, UploadQuerySet
 from uploads_app.parsers import UploadParser
-from uploads_app.serializers import UploadRequestSerializer, UploadSerializer
+from uploads_app.serializers import LinkSerializer, UploadRequestSerializer, UploadSerializer
+
+RETRY_HEADER = "Idempotency-Key"
+_RETRY_KEY = re.compile("[\x21-\x7e]{1,128}")
 
 # A file is handed out as bytes to be kept, never as a page to be run.
 DOWNLOAD_HEADERS = {
@@ -49,7 +67,15 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
         return UploadedFile.objects.visible_to(self.session)
 
     @extend_schema(
-        request={"multipart/form-data": UploadRequestSerializer}, responses={201: UploadSerializer}
+        parameters=[
+            OpenApiParameter(
+                RETRY_HEADER,
+                location=OpenApiParameter.HEADER,
+                description="Makes it safe to send the same file again: the answer is the same.",
+            )
+        ],
+        request={"multipart/form-data": UploadRequestSerializer},
+        responses={201: UploadSerializer},
     )
     def create(self, request: Request) -> Response:
         """Store one file, whole, and answer only then."""
@@ -63,9 +89,12 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
         if content is None:
             raise FileMissing
         upload = services.store_upload(
-            session=self.session, content=content, name=content.name or ""
+            session=self.session,
+            content=content,
+            name=content.name or "",
+            retry_key=_retry_key(request),
         )
-        return Response(UploadSerializer(upload).data, status.HTTP_201_CREATED)
+        return Response(told(UploadSerializer, upload), status.HTTP_201_CREATED)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
@@ -75,16 +104,66 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(
-        responses={(200, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY)}
+        parameters=[
+            OpenApiParameter(links.PARAMETER, description="From `link/`, in place of a proof.")
+        ],
+        responses={(200, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY)},
     )
-    @action(detail=True)
+    @action(detail=True, authentication_classes=[links.LinkedSession])
     def download(self, request: Request, pk: str) -> FileResponse:
         """Return the file's bytes as an attachment under its own name (RFC 6266)."""
+        return _attachment(self.get_object())
+
+    @extend_schema(request=None, responses=LinkSerializer)
+    @action(detail=True, methods=["post"])
+    def link(self, request: Request, pk: str) -> Response:
+        """Return an address under which a browser can fetch this file for 60 s without a proof."""
+        path = reverse("upload-download", args=[pk])
+        link = links.sign_link(upload=self.get_object())
+        url = request.build_absolute_uri(f"{path}?{urlencode({links.PARAMETER: link})}")
+        answer = {"url": url, "expires_at": timezone.now() + links.LIFETIME}
+        return Response(told(LinkSerializer, answer))
+
+
+@extend_schema(tags=["service"])
+class ServiceUploadViewSet(mixins.ListModelMixin, ServiceViewSet):
+    """The files of a live session, for a service that a visitor's page has handed it to."""
+
+    scope = Scope.UPLOADS
+    queryset = UploadedFile.objects.none()
+    serializer_class = UploadSerializer
+    pagination_class = UploadPagination
+
+    def get_queryset(self) -> UploadQuerySet:
+        session = get_object_or_404(UserSession.objects.live(), pk=self.kwargs["uuid"])
+        return UploadedFile.objects.visible_to(session)
+
+    @extend_schema(
+        responses={(200, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY)}
+    )
+    def download(self, request: Request, uuid: str, pk: str) -> FileResponse:
+        """Return the file's bytes; that it was read is written down."""
         upload = self.get_object()
-        return FileResponse(
-            services.open_upload(upload=upload),
-            as_attachment=True,
-            filename=upload.name,
-            content_type=upload.content_type,
-            headers=DOWNLOAD_HEADERS,
-        )
+        response = _attachment(upload)
+        services.record_download(upload=upload)
+        return response
+
+
+def _retry_key(request: Request) -> str | None:
+    """Return the hash of the Idempotency-Key, None without one; clients may write names into it."""
+    key = request.headers.get(RETRY_HEADER)
+    if key is None:
+        return None
+    if not _RETRY_KEY.fullmatch(key):
+        raise RetryKeyMalformed
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _attachment(upload: UploadedFile) -> FileResponse:
+    return FileResponse(
+        services.open_upload(upload=upload),
+        as_attachment=True,
+        filename=upload.name,
+        content_type=upload.content_type,
+        headers=DOWNLOAD_HEADERS,
+    )

@@ -48,6 +48,7 @@ def test_t51_many_refusals_of_a_minute_are_one_row(db: None) -> None:
     assert [said["repeated"] for said in refusals()] == [0]
 
 
+@pytest.mark.usefixtures("cache_in_step")
 @pytest.mark.parametrize(("seconds", "rows"), [(59, 1), (60, 2), (61, 2)])
 def test_t51_the_next_minute_says_how_many_it_stands_for(db: None, seconds: int, rows: int) -> None:
     with time_machine.travel(timezone.now(), tick=False) as clock:
@@ -58,6 +59,7 @@ def test_t51_the_next_minute_says_how_many_it_stands_for(db: None, seconds: int,
     assert [said["repeated"] for said in refusals()] == [0, 7][:rows]
 
 
+@pytest.mark.usefixtures("cache_in_step")
 def test_t51_every_refusal_is_in_some_row(db: None) -> None:
     refusal = Refusal(audit_events.STAFF_SIGN_IN_FAILED)
     with time_machine.travel(timezone.now(), tick=False) as clock:
@@ -151,6 +153,7 @@ def test_t51_what_is_refused_while_a_row_is_written_is_not_forgotten(
         cache.clear()
 
 
+@pytest.mark.usefixtures("cache_in_step")
 def test_t51_refusals_from_many_threads_at_once_are_one_row_and_an_exact_count(
     committed: None,
 ) -> None:

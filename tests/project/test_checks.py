@@ -44,8 +44,12 @@ FIRES: list[tuple[str, dict[str, Any]]] = [
     ("maria_project.E003", {"ALLOWED_ORIGINS": ["*"]}),
     ("maria_project.E003", {"ALLOWED_ORIGINS": ["null"]}),
     ("maria_project.E003", {"ALLOWED_ORIGINS": ["https://good.example", "maria.example"]}),
+    ("maria_project.E003", {"ALLOWED_ORIGINS": ["https://Good.example"]}),
+    ("maria_project.E003", {"ALLOWED_ORIGINS": ["HTTPS://good.example"]}),
     ("maria_project.E004", {"TRUSTED_PROXIES": -1}),
     ("maria_project.E005", {**PRODUCTION, "SECRET_KEY": LONG_KEY[:-1]}),
+    ("maria_project.E006", {"METRICS_NETWORKS": ["127.0.0.0/8", "here"]}),
+    ("maria_project.E006", {"METRICS_NETWORKS": ["10.0.0.1/8"]}),
     ("maria_project.W001", {**PRODUCTION, "TRUSTED_PROXIES": 0}),
     ("sessions_app.E001", {"SESSION_UNUSED_LIMIT": 8 * DAY}),
     ("sessions_app.E001", {"SESSION_IDLE_LIMIT": 31 * DAY}),
@@ -53,6 +57,10 @@ FIRES: list[tuple[str, dict[str, Any]]] = [
     ("sessions_app.E002", {"RATE_LIMITS": {"create": ["30/m", "many"]}}),
     ("sessions_app.E002", {"RATE_LIMITS": {"create": ["30/week"]}}),
     ("sessions_app.E002", {"RATE_LIMITS": {"create": ["-1/m"]}}),
+    ("sessions_app.E003", {"RATE_LIMIT_TRUSTED_NETWORKS": ["10.0.0.0/8", "office"]}),
+    ("sessions_app.E003", {"RATE_LIMIT_TRUSTED_NETWORKS": ["10.0.0.0/33"]}),
+    ("sessions_app.E003", {"RATE_LIMIT_TRUSTED_NETWORKS": ["10.0.0.1/8"]}),
+    ("sessions_app.E004", {"RATE_LIMIT_TRUSTED_FACTOR": 0}),
     ("uploads_app.E001", {"UPLOAD_TYPES": []}),
     ("uploads_app.E001", {"UPLOAD_TYPES": ["pdf", "exe"]}),
     ("uploads_app.E002", {"UPLOAD_MAX_FILES": 0}),
@@ -70,6 +78,8 @@ SILENT: list[dict[str, Any]] = [
     {"ALLOWED_ORIGINS": ["https://maria.example", "http://localhost:5173", "app://maria"]},
     {"SESSION_UNUSED_LIMIT": 7 * DAY, "SESSION_ABSOLUTE_LIMIT": 7 * DAY},
     {"RATE_LIMITS": {"create": ["1/s", "2/m", "3/h", "4/d"]}},
+    {"RATE_LIMIT_TRUSTED_NETWORKS": ["10.0.0.0/8", "10.0.0.1", "2001:db8::/32"]},
+    {"RATE_LIMIT_TRUSTED_FACTOR": 1, "METRICS_NETWORKS": []},
     {"UPLOAD_MAX_FILES": 1, "UPLOAD_MAX_BYTES": 1, "UPLOAD_MAX_TOTAL_BYTES": 1},
     {"UPLOAD_LEASE": timedelta(minutes=30), "UPLOAD_RETENTION": timedelta(0)},
 ]
@@ -154,6 +164,9 @@ REAL_HOST = {"PUBLIC_URL": "https://maria.example", "SECRET_KEY": LONG_KEY, "TRU
         ({"SESSION_IDLE_LIMIT": "a week"}, "SESSION_IDLE_LIMIT"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL"),
         ({"DATABASE_URL": "what"}, "DATABASE_URL"),
+        ({"CACHE_URL": "memcached://user:secret@host"}, "CACHE_URL: that is no URL of a Redis"),
+        ({"CACHE_URL": "redis://:secret@host:port"}, "CACHE_URL: that is no URL of a Redis"),
+        ({"CACHE_URL": "redis://:secret@host/?timeout=1"}, "CACHE_URL: that is no URL of a Redis"),
     ],
     ids=lambda v: "+".join(v) if isinstance(v, dict) else "",
 )
@@ -166,6 +179,7 @@ def test_a_setting_that_cannot_be_read_stops_start_up_with_one_sentence(
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("Settings: ")
     assert sentence in line
+    assert "secret" not in line
 
 
 @pytest.mark.once

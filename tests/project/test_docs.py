@@ -16,7 +16,7 @@ from rest_framework.exceptions import APIException
 
 from audit_app.events import registered
 from maria_project import problems
-from sessions_app.exceptions import RateLimited, SessionMismatch
+from sessions_app.exceptions import CodeWrong, RateLimited, ScopeMissing, SessionMismatch
 from sessions_app.models import UserSession
 from uploads_app.exceptions import QuotaExceeded
 
@@ -28,6 +28,8 @@ ARGUMENTS: dict[type[APIException], tuple[Any, ...]] = {
     RateLimited: ("create-60s", 1),
     SessionMismatch: (UserSession(),),
     QuotaExceeded: (UserSession(), "a.pdf"),
+    CodeWrong: (UserSession(), 4),
+    ScopeMissing: ("uploads",),
 }
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -225,7 +227,8 @@ def _endpoints(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
         if isinstance(pattern, URLResolver):
             yield from _endpoints(pattern, path)
         elif isinstance(pattern, URLPattern) and path.startswith("api/v1/"):
-            shown = re.sub(r"\(\?P<\w+>[^)]*\)", "{id}", path).removeprefix("api/v1/")
+            shown = re.sub(r"\(\?P<(\w+)>[^)]*\)", r"{\1}", path).removeprefix("api/v1/")
+            shown = shown.replace("{pk}", "{id}").replace("/^", "/")
             actions: dict[str, str] = pattern.callback.actions  # type: ignore[attr-defined]
             for method in actions.keys() - {"head"}:
                 yield f"{method.upper()} {shown.strip('^$')}"

@@ -6,13 +6,26 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
 import time_machine
 from django.conf import settings as project
+from django.core.cache import cache
 from django.utils import timezone
 
 from audit_app.models import AuditLog
-from tests.helpers import Visitor, at_once, code, events, pdf, started, stored_keys, uploaded
+from tests.helpers import (
+    SOAK,
+    Visitor,
+    at_once,
+    code,
+    events,
+    pdf,
+    started,
+    stored_keys,
+    uploaded,
+)
 from tests.security.routes import state
 from tests.sessions_app.support import clone
 
@@ -219,6 +232,7 @@ def test_t75_each_session_over_its_limit_has_a_row_of_its_own(visitor: Visitor, 
     assert len(rows) == 2
 
 
+@pytest.mark.usefixtures("cache_in_step")
 @pytest.mark.parametrize("call", CALLS, ids=str)
 def test_t75_a_burst_of_refusals_is_one_row_a_minute_and_then_a_count(
     visitor: Visitor, limit: Any, clock: Any, call: Call
@@ -270,6 +284,49 @@ def test_t75_failed_proofs_of_others_do_not_lock_out_who_has_a_good_one(
     assert last.status_code == 429
 
     assert visitor.current().status_code == 200
+
+
+@pytest.mark.parametrize("before", [0, 1, 3, 9])
+def test_t76_at_a_windows_edge_at_most_twice_the_limit_passes(
+    visitor: Visitor, limit: Any, clock: Any, before: int
+) -> None:
+    limit("validate", "3/m")
+    clock.shift(timedelta(seconds=_left(validate(Visitor(), "192.0.2.1"), "validate-60s") - 1))
+    visitor.uuid = "9b2f8f6e-3c1d-4a57-8e21-0d4c5b6a7f80"
+    statuses = [validate(visitor, "192.0.2.1").status_code for _ in range(before)]
+    clock.shift(timedelta(seconds=1))
+
+    statuses += [validate(visitor, "192.0.2.1").status_code for _ in range(9)]
+    assert statuses.count(200) == min(before, 2) + 3  # one was asked to find the edge
+    clock.shift(timedelta(seconds=58))
+    assert validate(visitor, "192.0.2.1").status_code == 429
+
+
+@hypothesis.given(
+    pauses=st.lists(st.integers(0, 40), min_size=10, max_size=50 if SOAK else 25),
+    start=st.integers(0, 59),
+)
+@hypothesis.settings(
+    max_examples=300 if SOAK else 4,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+)
+def test_t76_no_minute_sees_more_than_twice_the_limit(
+    db: None, settings: Any, clock: Any, pauses: list[int], start: int
+) -> None:
+    cache.clear()
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "validate": ["3/m"]}
+    visitor = Visitor()
+    visitor.uuid = "9b2f8f6e-3c1d-4a57-8e21-0d4c5b6a7f80"
+    clock.shift(timedelta(seconds=start))
+    now, passed = 0, []
+    for pause in pauses:
+        now += pause
+        clock.shift(timedelta(seconds=pause))
+        if validate(visitor, "192.0.2.1").status_code == 200:
+            passed.append(now)
+
+    for first in passed:
+        assert sum(first <= moment < first + 60 for moment in passed) <= 6
 
 
 @pytest.mark.slow

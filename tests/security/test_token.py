@@ -168,6 +168,9 @@ def test_t04_the_token_is_never_logged_recorded_or_told(
     assert len(failed) == 3
     assert failed <= {entry["request_id"] for entry in entries}
     assert any("the database fell over" in str(entry.get("exc_info")) for entry in entries)
+    told_of = [e["request_id"] for e in entries if e["logger"] == "maria_project.requests"]
+    assert {answer["X-Request-ID"] for answer in answers} <= set(told_of)
+    assert len(told_of) == len(set(told_of))
 
     told = "".join(
         (b"".join(a) if a.streaming else a.content).decode("latin-1") + str(a.headers)

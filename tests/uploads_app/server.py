@@ -41,7 +41,8 @@ class Deployment:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of this deployment's processes."""
-        inherited = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+        shared = ("DATABASE_URL", "CACHE_URL")
+        inherited = {name: value for name, value in os.environ.items() if name not in shared}
         limits = {f"RATE_LIMIT_{name.upper()}": rates[0] for name, rates in PLENTY.items()}
         return {
             **inherited,

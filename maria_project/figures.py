@@ -1,0 +1,162 @@
+"""What the database knows, for /metrics: sessions, files, the queue, the worker and the cleanup.
+
+Counting a million rows takes a while, so what was read is remembered: for 15
+seconds, or twenty times as long as reading took, whichever is longer. However
+large the tables and however many scrape, metrics keep one connection busy a
+twentieth of the time at most.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError
+from django.db.models import Count, QuerySet, Sum
+from django.utils import timezone
+from django_q.models import OrmQ
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from maria_project.health import heartbeat_age, last_cleanup
+from sessions_app import models as sessions
+from uploads_app import models as uploads
+
+MEMORY_SECONDS = 15
+MEMORY_PER_SECOND_READ = 20
+
+
+class DatabaseFigures(Collector):
+    """Reads the figures when Prometheus asks, and not more often than it should."""
+
+    def __init__(self) -> None:
+        self._reading = threading.Lock()
+        self._known: list[Metric] = []
+        self._good_until = 0.0
+
+    def collect(self) -> list[Metric]:
+        """Return the figures; while another thread reads them, those of the last time."""
+        if time.monotonic() >= self._good_until and self._reading.acquire(blocking=False):
+            try:
+                self._read()
+            finally:
+                self._reading.release()
+        return self._known
+
+    def describe(self) -> list[Metric]:
+        """Describe nothing: registering must not ask the database."""
+        return []
+
+    def forget(self) -> None:
+        """Read anew at the next scrape."""
+        self._good_until = 0.0
+
+    def _read(self) -> None:
+        started = time.monotonic()
+        try:
+            self._known = [_up(True), *_figures()]
+        except (DatabaseError, InterfaceError, OSError):
+            self._known = [_up(False)]
+        ended = time.monotonic()
+        self._good_until = ended + max(MEMORY_SECONDS, MEMORY_PER_SECOND_READ * (ended - started))
+
+
+FIGURES = CollectorRegistry()
+DATABASE_FIGURES = DatabaseFigures()
+FIGURES.register(DATABASE_FIGURES)
+
+
+def _up(is_up: bool) -> Metric:
+    return _gauge(
+        "maria_database_up",
+        "Whether the database answered; if not, its figures are left out.",
+        is_up,
+    )
+
+
+def _figures() -> Iterator[Metric]:
+    yield from _sessions()
+    yield from _uploads()
+    yield from _worker()
+    yield from _cleanup()
+
+
+def _sessions() -> Iterator[Metric]:
+    # Counting rows, not a column, is answered by the index on the status alone.
+    found = dict(_by_status(sessions.UserSession.objects.all()).values_list("status", "rows"))
+    known = {status: found.get(status, 0) for status in sessions.Status.values}
+    yield _gauges("maria_sessions", "Sessions by recorded state.", "status", known)
+    yield _gauge(
+        "maria_sessions_live",
+        "Active sessions whose time has not run out.",
+        sessions.UserSession.objects.live().count(),
+    )
+    yield CounterMetricFamily("maria_sessions_started", "Sessions ever begun.", sum(found.values()))
+
+
+def _uploads() -> Iterator[Metric]:
+    rows = _by_status(uploads.UploadedFile.objects.all()).annotate(bytes=Sum("size"))
+    found = {
+        status: (count, size) for status, count, size in rows.values_list("status", "rows", "bytes")
+    }
+    numbers = {status: found.get(status, (0, 0))[0] for status in uploads.Status.values}
+    held = {str(status): found.get(status, (0, 0))[1] for status in uploads.HELD}
+    yield _gauges("maria_uploads", "Files by state.", "status", numbers)
+    yield _gauges(
+        "maria_upload_bytes", "Bytes of files that count against a quota, by state.", "status", held
+    )
+
+
+def _by_status(rows: QuerySet[Any]) -> QuerySet[Any, dict[str, Any]]:
+    counted: QuerySet[Any, dict[str, Any]] = (
+        rows.order_by().values("status").annotate(rows=Count("*"))
+    )
+    return counted
+
+
+def _worker() -> Iterator[Metric]:
+    yield _gauge(
+        "maria_queue_tasks",
+        "Tasks in the queue, those being worked on included.",
+        OrmQ.objects.count(),
+    )
+    if age := heartbeat_age():
+        yield _gauge(
+            "maria_worker_heartbeat_age_seconds",
+            "Seconds since a worker last finished a heartbeat.",
+            age.total_seconds(),
+        )
+
+
+def _cleanup() -> Iterator[Metric]:
+    last = last_cleanup()
+    if last is None:
+        return
+    age = timezone.now() - last.started_at
+    yield _gauge(
+        "maria_cleanup_age_seconds",
+        "Seconds since the last cleanup that ended began.",
+        age.total_seconds(),
+    )
+    yield _gauge(
+        "maria_cleanup_completed",
+        "Whether that cleanup went through; 0 if it was stopped.",
+        last.status == uploads.RunStatus.COMPLETED,
+    )
+    yield _gauge("maria_cleanup_removed", "Files that cleanup removed.", last.removed)
+    yield _gauge("maria_cleanup_errors", "Keys that failed in that cleanup.", last.errors)
+    yield _gauges(
+        "maria_cleanup_findings", "What that cleanup found, by kind.", "kind", last.findings
+    )
+
+
+def _gauge(name: str, sentence: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, sentence, value)
+
+
+def _gauges(name: str, sentence: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, sentence, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family

@@ -1,0 +1,116 @@
+"""`GET /metrics`: what Prometheus reads, and who may read it.
+
+Requests are counted by the name of their route, never by their path, so that
+strangers cannot make new series. With PROMETHEUS_MULTIPROC_DIR set, the counts
+of all web processes are added up.
+"""
+
+from typing import NamedTuple
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
+from django.utils.crypto import constant_time_compare
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from audit_app import context
+from maria_project.figures import FIGURES
+from sessions_app import limits
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# What only a proxy adds: a request with one of these has not come straight from its peer.
+_FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
+_REFUSED = (
+    "Metrics are shown to METRICS_NETWORKS, and to whoever sends METRICS_TOKEN as a bearer.\n"
+)
+
+# A second series for every counter, which Prometheus does not read from this format.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+REQUESTS = Counter(
+    "maria_requests", "Requests answered, by route, method and status.", ["route", "method", "status"]
+)  # fmt: skip
+SECONDS = Histogram(
+    "maria_request_seconds",
+    "Seconds until an answer was ready, by route and method.",
+    ["route", "method"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+REFUSALS = Counter(
+    "maria_rate_limited", "Requests refused by a rate limit, by its policy.", ["policy"]
+)
+
+
+class Labels(NamedTuple):
+    """What a request is counted under; few values each, whatever strangers send."""
+
+    route: str
+    method: str
+
+
+def describe(request: HttpRequest) -> Labels:
+    """Name a request's route (`none` where there is none) and method (`other` if it is no usual one)."""
+    match = request.resolver_match
+    return Labels(
+        route=match.view_name if match else "none",
+        method=request.method if request.method in METHODS else "other",
+    )
+
+
+def count(request: HttpRequest, response: HttpResponse, labels: Labels, seconds: float) -> None:
+    """Count one answered request."""
+    REQUESTS.labels(*labels, response.status_code).inc()
+    SECONDS.labels(*labels).observe(seconds)
+    if policy := limits.exceeded(request):
+        REFUSALS.labels(policy).inc()
+
+
+@require_safe
+@never_cache
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Answer with every figure in Prometheus' text format; 403 to strangers.
+
+    While the database is away its figures are left out and `maria_database_up` is 0.
+    """
+    if not (_has_token(request) or _is_near(request)):
+        return HttpResponseForbidden(_REFUSED, content_type="text/plain; charset=utf-8")
+    return HttpResponse(
+        generate_latest(_counted()) + generate_latest(FIGURES),
+        content_type=CONTENT_TYPE_PLAIN_0_0_4,
+    )
+
+
+def _has_token(request: HttpRequest) -> bool:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return (
+        bool(settings.METRICS_TOKEN)
+        and scheme.lower() == "bearer"
+        and constant_time_compare(token.strip(), settings.METRICS_TOKEN)
+    )
+
+
+def _is_near(request: HttpRequest) -> bool:
+    """Say whether the request comes from METRICS_NETWORKS, and not merely through a proxy that does."""
+    address = context.current().address
+    if any(name in request.META for name in _FORWARDED) and (
+        not settings.TRUSTED_PROXIES or address is None or address.is_loopback
+    ):
+        return False
+    return context.is_within(address, settings.METRICS_NETWORKS)
+
+
+def _counted() -> CollectorRegistry:
+    if not settings.PROMETHEUS_MULTIPROC_DIR:
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry

@@ -1,0 +1,197 @@
+"""Whether a client can fake its address, found out from outside: what `manage.py check_proxy` does.
+
+A black box: each answer of the validate endpoint says in `RateLimit` how much
+is left of the limit that the caller was counted against. A plain request, a
+forged one and a plain one again: what is left shrinks by one each time if all
+three were counted as the same client. A forged request that meets more than
+the plain one before it, or that the plain one after it knows nothing of, was
+counted as somebody else: its header was believed.
+"""
+
+import re
+import secrets
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from urllib3 import BaseHTTPResponse, HTTPHeaderDict, Timeout, connection_from_url
+from urllib3.exceptions import HTTPError, LocationParseError
+from urllib3.util import Url, parse_url
+
+PATH = "/api/v1/sessions/validate/"
+TRIES = 4
+# Several web processes that do not share their counts rarely agree so often.
+PLAIN_REQUESTS = 5
+FORGED_TWICE = 2
+_LEFT = re.compile(r'"validate-\d+s";r=(\d+);t=\d+')
+
+
+class Undecided(Exception):
+    """It could not be found out; the message is a sentence for the operator."""
+
+
+@dataclass(frozen=True)
+class Forgery:
+    """A header that a visitor can send, and how its values are written: anew each time, never met before."""
+
+    header: str
+    manner: str
+    values: Callable[[], Sequence[str]]
+
+    def __str__(self) -> str:
+        return f"{self.header} ({self.manner})"
+
+    def headers(self) -> HTTPHeaderDict:
+        """Return the header, once for each value."""
+        forged = HTTPHeaderDict()
+        for value in self.values():
+            forged.add(self.header, value)
+        return forged
+
+
+def _ipv4() -> str:
+    """Return an address of the network that is set aside for benchmarks (RFC 2544)."""
+    return f"198.18.{secrets.randbelow(256)}.{1 + secrets.randbelow(254)}"
+
+
+def _ipv6() -> str:
+    """Return an address of the network for documentation (RFC 3849), in a /64 of its own."""
+    return f"2001:db8:{secrets.randbelow(65536):x}:{secrets.randbelow(65536):x}::1"
+
+
+_FORWARDED = "X-Forwarded-For"
+FORGERIES = (
+    Forgery(_FORWARDED, "one address", lambda: [_ipv4()]),
+    Forgery(_FORWARDED, "three addresses", lambda: [", ".join((_ipv4(), _ipv4(), _ipv4()))]),
+    Forgery(_FORWARDED, "address and port", lambda: [f"{_ipv4()}:4711"]),
+    Forgery(_FORWARDED, "IPv6", lambda: [_ipv6()]),
+    Forgery(_FORWARDED, "IPv6 in brackets", lambda: [f"[{_ipv6()}]:4711"]),
+    Forgery(_FORWARDED, "IPv4-mapped IPv6", lambda: [f"::ffff:{_ipv4()}"]),
+    Forgery(_FORWARDED, "no address", lambda: [secrets.token_hex(8)]),
+    Forgery(_FORWARDED, "sent twice", lambda: [_ipv4(), _ipv4()]),
+    Forgery("X_Forwarded_For", "with underscores", lambda: [_ipv4()]),
+    Forgery("Forwarded", "IPv4", lambda: [f"for={_ipv4()}"]),
+    Forgery("Forwarded", "IPv6", lambda: [f'for="[{_ipv6()}]:4711"']),
+    *(
+        Forgery(name, "one address", lambda: [_ipv4()])
+        for name in ("X-Real-IP", "True-Client-IP", "CF-Connecting-IP", "X-Client-IP")
+    ),
+)
+
+
+class Door:
+    """The validate endpoint behind a public address, over one kept connection: one client, one address.
+
+    `url` is the address without `/api/…`; `timeout` is in seconds. Raises Undecided for no address.
+    """
+
+    def __init__(self, url: str, timeout: float) -> None:
+        self._url = _parsed(url)
+        self._pool = connection_from_url(self._url.url, timeout=Timeout(timeout), retries=False)
+
+    @property
+    def origin(self) -> str:
+        """The address as a browser names it in Origin."""
+        default = {"http": 80, "https": 443}[str(self._url.scheme)]
+        port = "" if self._url.port in (None, default) else f":{self._url.port}"
+        return f"{self._url.scheme}://{self._url.host}{port}"
+
+    def refuses_own_origin(self) -> bool:
+        """Say whether a page that came from this very address would be refused."""
+        response = self._send(HTTPHeaderDict({"Origin": self.origin}))
+        return response.status == HTTPStatus.FORBIDDEN and b"origin_not_allowed" in response.data
+
+    def plain(self) -> int:
+        """Ask as oneself; return what was left of the limit, this request included: 0 if refused."""
+        response = self._send(HTTPHeaderDict())
+        left = _left(response)
+        if left is None:
+            raise Undecided(_unexpected(response))
+        return left
+
+    def forged(self, forgery: Forgery) -> int | None:
+        """Ask with a forged header; return what was left, None if it was turned away as a bad request."""
+        response = self._send(forgery.headers())
+        left = _left(response)
+        is_clients_fault = HTTPStatus(400) <= response.status < HTTPStatus(500)
+        if left is None and not is_clients_fault:
+            raise Undecided(f"With a forged {forgery}: {_unexpected(response)}")
+        return left
+
+    def _send(self, headers: HTTPHeaderDict) -> BaseHTTPResponse:
+        prefix = (self._url.path or "").rstrip("/")
+        try:
+            return self._pool.request(
+                "POST",
+                prefix + PATH,
+                json={"uuid": str(uuid.uuid4())},
+                headers=headers,
+                redirect=False,
+            )
+        except HTTPError as error:
+            raise Undecided(f"{self.origin} does not answer: {error}") from error
+
+
+def believed(door: Door) -> Iterator[tuple[Forgery, bool]]:
+    """Try each forgery; yield it, and whether it was believed. Raises Undecided."""
+    _check_counting(door)
+    for forgery in FORGERIES:
+        is_believed = all(_is_believed(door, forgery) for _ in range(FORGED_TWICE))
+        if is_believed:
+            _check_counting(door)
+        yield forgery, is_believed
+
+
+def _is_believed(door: Door, forgery: Forgery) -> bool:
+    for _ in range(TRIES):
+        before, forged, after = door.plain(), door.forged(forgery), door.plain()
+        if not _shrinks(before, after):
+            continue  # the window ended in between
+        if forged is None:
+            return False
+        return forged > before or 0 < after == before - 1
+    raise Undecided(
+        "The limit's window ends too often: set RATE_LIMIT_VALIDATE to a rate a minute."
+    )
+
+
+def _check_counting(door: Door) -> None:
+    """Raise Undecided unless plain requests are counted one after the other."""
+    for _ in range(TRIES):
+        lefts = [door.plain() for _ in range(PLAIN_REQUESTS)]
+        if all(map(_shrinks, lefts, lefts[1:])):
+            return
+    raise Undecided(
+        "Plain requests are not counted one after the other: several web processes count apart, "
+        "or this machine's own address changes from request to request."
+    )
+
+
+def _shrinks(before: int, after: int) -> bool:
+    return after < before or before == after == 0
+
+
+def _left(response: BaseHTTPResponse) -> int | None:
+    found = _LEFT.search(response.headers.get("RateLimit", ""))
+    if found is None or response.status not in (HTTPStatus.OK, HTTPStatus.TOO_MANY_REQUESTS):
+        return None
+    return int(found[1]) + (response.status == HTTPStatus.OK)
+
+
+def _unexpected(response: BaseHTTPResponse) -> str:
+    if location := response.get_redirect_location():
+        return f"The address redirects to {location}: check the address that answers."
+    if response.status in (HTTPStatus.OK, HTTPStatus.TOO_MANY_REQUESTS):
+        return "The answer has no RateLimit header of the validate endpoint: is this the product?"
+    return f"The validate endpoint answered {response.status}, not 200."
+
+
+def _parsed(url: str) -> Url:
+    try:
+        parsed = parse_url(url)
+    except LocationParseError as error:
+        raise Undecided(f"{url!r} is no address.") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise Undecided(f"{url!r} is no address: write https://, the host and the port, if any.")
+    return parsed

@@ -1,0 +1,199 @@
+"""Who a session belongs to: contact data, consent, and the code that proves an e-mail address."""
+
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from smtplib import SMTPException
+from typing import Any
+
+from django.core.mail import send_mail
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from audit_app.services import Personal, erase_emails, record
+from sessions_app import events
+from sessions_app.exceptions import (
+    CodeExpired,
+    CodeWrong,
+    EmailMissing,
+    MailUnavailable,
+    RateLimited,
+)
+from sessions_app.models import Consent, EmailCode, UserSession, past_retention
+from sessions_app.services import hold_live, mark_session_used, rotate_token
+
+CODE_LIFETIME = timedelta(minutes=10)
+CODE_TRIES = 5
+SEND_INTERVAL = timedelta(seconds=30)
+SWEEP_BATCH = 500
+
+
+@dataclass(frozen=True)
+class Identified:
+    """A session after a change of its identity, and its new token if it got one."""
+
+    session: UserSession
+    token: str | None
+
+
+def identify_session(
+    *, session: UserSession, contact: Mapping[str, str], consent: Mapping[str, Mapping[str, Any]]
+) -> Identified:
+    """Note what a visitor says of themselves; what is the same already changes nothing.
+
+    `contact` may hold `name` and `email`, empty to take them back; `consent`
+    maps a purpose to `granted` and the `version` of the wording. Attaching
+    contact data gives the session a new token. Raises SessionInvalid.
+    """
+    with transaction.atomic():
+        session = hold_live(session=session)
+        changed = {
+            name: value for name, value in contact.items() if getattr(session, name) != value
+        }
+        if changed:
+            _change_contact(session, changed)
+        for purpose, answer in consent.items():
+            _note_consent(session, purpose, bool(answer["granted"]), str(answer["version"]))
+        attached = any(changed.values())
+        token = rotate_token(session=session, reason="contact_data") if attached else None
+    return Identified(session, token)
+
+
+def send_code(*, session: UserSession) -> EmailCode:
+    """Send six digits to the session's e-mail address; the codes before are void.
+
+    Raises EmailMissing, RateLimited (the last was sent less than 30 s ago),
+    SessionInvalid or MailUnavailable, after which another may be sent at once.
+    """
+    code = f"{secrets.randbelow(10**6):06}"
+    with transaction.atomic():
+        session = hold_live(session=session)
+        if not session.email:
+            raise EmailMissing
+        _require_interval(session)
+        waiting, _ = EmailCode.objects.update_or_create(
+            session=session,
+            defaults={
+                "email": session.email,
+                "code_hash": _hash_code(session, code),
+                "sent_at": timezone.now(),
+                "expires_at": timezone.now() + CODE_LIFETIME,
+                "tries": 0,
+            },
+        )
+    try:
+        _mail(session.email, code)
+    except (OSError, SMTPException) as error:
+        waiting.delete()
+        raise MailUnavailable from error
+    return waiting
+
+
+def verify_code(*, session: UserSession, code: str) -> Identified:
+    """Complete a session by the code that was sent; the same code again changes nothing.
+
+    Raises CodeWrong, CodeExpired (none is waiting, it is older than 10 minutes
+    or was tried 5 times) or SessionInvalid.
+    """
+    waiting = EmailCode.objects.filter(
+        session=session, email=session.email, tries__lt=CODE_TRIES, expires_at__gt=Now()
+    )
+    # Counted first and for good, so that no race and no rollback gives a try away.
+    if not waiting.update(tries=F("tries") + 1):
+        raise CodeExpired
+    sent = EmailCode.objects.get(session=session)
+    if not hmac.compare_digest(sent.code_hash, _hash_code(session, code)):
+        raise CodeWrong(session, CODE_TRIES - sent.tries)
+    with transaction.atomic():
+        session = hold_live(session=session)
+        if session.email_proven or session.email != sent.email:
+            return Identified(session, None)
+        session.email_proven, session.completed_at = True, timezone.now()
+        session.expires_at = session.expiry(session.completed_at)
+        session.save(update_fields=["email_proven", "completed_at", "expires_at"])
+        personal = Personal(email=session.email)
+        record(events.COMPLETED, session_uuid=session.uuid, personal=personal)
+        return Identified(session, rotate_token(session=session, reason="completed"))
+
+
+def forget_identity(*, session: UserSession) -> None:
+    """Remove a held session's contact data, consent and codes, inside the caller's transaction."""
+    session.name, session.email, session.email_proven = "", "", False
+    session.save(update_fields=["name", "email", "email_proven"])
+    session.consents.all().delete()
+    EmailCode.objects.filter(session=session).delete()
+
+
+def forget_past_retention(*, limit: int) -> int:
+    """Remove the contact data and consent of up to `limit` sessions whose retention is over."""
+    # Two queries, because each has an index of its own, and their union would have none.
+    known = UserSession.objects.past_retention().with_contact_data()
+    agreed = Consent.objects.filter(past_retention("session__"))
+    due = {
+        *known.values_list("uuid", flat=True)[:limit],
+        *agreed.values_list("session", flat=True)[:limit],
+    }
+    for uuid in due:
+        with transaction.atomic():
+            session = UserSession.objects.select_for_update().get(pk=uuid)
+            forget_identity(session=session)
+            erase_emails(session_uuid=session.uuid)
+            record(events.CONTACT_ERASED, session_uuid=session.uuid)
+    return len(due)
+
+
+def _change_contact(session: UserSession, changed: Mapping[str, str]) -> None:
+    for name, value in changed.items():
+        setattr(session, name, value)
+    fields = list(changed)
+    if "email" in changed:
+        session.email_proven = False
+        fields.append("email_proven")
+        EmailCode.objects.filter(session=session).delete()
+    session.save(update_fields=fields)
+    if any(changed.values()):
+        mark_session_used(session=session)
+    record(
+        events.IDENTIFIED,
+        session_uuid=session.uuid,
+        personal=Personal(email=changed.get("email", "")),
+        fields=",".join(sorted(changed)),
+    )
+
+
+def _note_consent(session: UserSession, purpose: str, granted: bool, version: str) -> None:
+    before = Consent.objects.filter(session=session, purpose=purpose).first()
+    if before and (before.granted, before.version) == (granted, version):
+        return
+    Consent.objects.update_or_create(
+        session=session,
+        purpose=purpose,
+        defaults={"granted": granted, "version": version, "changed_at": timezone.now()},
+    )
+    event = events.CONSENT_GRANTED if granted else events.CONSENT_WITHDRAWN
+    record(event, session_uuid=session.uuid, purpose=purpose, version=version)
+
+
+def _require_interval(session: UserSession) -> None:
+    last = EmailCode.objects.filter(session=session).values_list("sent_at", flat=True).first()
+    wait = last + SEND_INTERVAL - timezone.now() if last else timedelta(0)
+    if wait > timedelta(0):
+        raise RateLimited("email-30s", int(wait.total_seconds()) + 1, session)
+
+
+def _mail(address: str, code: str) -> None:
+    minutes = int(CODE_LIFETIME.total_seconds() // 60)
+    text = render_to_string("sessions_app/email_code.txt", {"code": code, "minutes": minutes})
+    send_mail(f"{code} is your code for Maria", text, None, [address])
+
+
+def _hash_code(session: UserSession, code: str) -> str:
+    # Six digits are quickly tried, so their hash needs a secret that is not in the database.
+    value = f"{session.uuid}\n{session.email}\n{code}"
+    return salted_hmac("sessions_app.EmailCode", value, algorithm="sha256").hexdigest()

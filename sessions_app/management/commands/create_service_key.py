@@ -1,0 +1,47 @@
+"""`manage.py create_service_key`: a key for one of our own services, shown once."""
+
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from audit_app.context import acting_as_operator
+from sessions_app import service_keys
+from sessions_app.models import Scope, ServiceKey
+
+
+class Command(BaseCommand):
+    help = "Makes a key by which a service, like Maria's own back end, may ask, and prints it once."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", help="who holds it, like maria-agent")
+        parser.add_argument(
+            "--scope",
+            action="append",
+            required=True,
+            choices=Scope.values,
+            help="what it is good for; may be given several times",
+        )
+        parser.add_argument(
+            "--days", type=int, default=365, help="days until it expires (default: %(default)s)"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        key = ServiceKey(
+            name=options["name"],
+            scopes=sorted(set(options["scope"])),
+            expires_at=timezone.now() + timedelta(days=options["days"]),
+        )
+        try:
+            key.full_clean(exclude=["key_hash"])
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        with acting_as_operator():
+            secret = service_keys.issue_service_key(key=key)
+        self.stderr.write(
+            f"The key of {key}, good for {options['days']} days. It is shown only now:"
+        )
+        self.stdout.write(secret)

@@ -1,0 +1,28 @@
+"""`manage.py revoke_service_key`: take a service's key back."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from audit_app.context import acting_as_operator
+from sessions_app import service_keys
+from sessions_app.models import ServiceKey
+
+
+class Command(BaseCommand):
+    help = "Takes a service's key back: it opens nothing from the next request on."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", help="the name it was made under")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        key = ServiceKey.objects.filter(name=options["name"]).first()
+        if key is None:
+            known = ", ".join(ServiceKey.objects.values_list("name", flat=True)) or "none"
+            raise CommandError(f"There is no key {options['name']!r}. There are: {known}.")
+        with acting_as_operator():
+            revoked = service_keys.revoke_service_key(key=key)
+        self.stdout.write(
+            f"The key of {key} is revoked." if revoked else f"The key of {key} was revoked before."
+        )

@@ -1,0 +1,113 @@
+"""Visitors who ask all at the same time, while something behind the web server fails."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.postgres import free_port
+from tests.project.server import answers, process, wait_for
+from tests.uploads_app.server import WAITRESS
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was answered, and how long it took."""
+
+    status: int
+    seconds: float
+    headers: Mapping[str, str]
+    document: Any
+
+    @property
+    def code(self) -> str:
+        """The code of a problem document; empty for anything else."""
+        return str(self.document.get("code", ""))
+
+
+@dataclass
+class Web:
+    """A running web server, and a session that has begun."""
+
+    port: int
+    log: Path
+    cookie: str = ""
+    uuid: str = ""
+
+    def ask(self, method: str, path: str, **extra: Any) -> Answer:
+        """Ask once, with a connection of one's own."""
+        started = time.monotonic()
+        response = requests.request(
+            method,
+            f"http://127.0.0.1:{self.port}{path}",
+            timeout=60,
+            allow_redirects=False,
+            **extra,
+        )
+        seconds = time.monotonic() - started
+        is_json = "json" in response.headers["Content-Type"]
+        document = response.json() if is_json else {"text": response.text}
+        return Answer(response.status_code, seconds, response.headers, document)
+
+    def create(self) -> Answer:
+        """POST sessions/."""
+        return self.ask("POST", "/api/v1/sessions/", json={})
+
+    def current(self) -> Answer:
+        """GET sessions/current/."""
+        return self.ask("GET", "/api/v1/sessions/current/", headers={"Cookie": self.cookie})
+
+    def files(self) -> Answer:
+        """GET uploads/."""
+        return self.ask("GET", "/api/v1/uploads/", headers={"Cookie": self.cookie})
+
+    def upload(self, content: bytes = b"no pdf") -> Answer:
+        """POST uploads/."""
+        proof = {"Cookie": self.cookie, "X-Session-UUID": self.uuid}
+        return self.ask("POST", "/api/v1/uploads/", headers=proof, files={"file": content})
+
+    def begin(self) -> None:
+        """Begin the session that `current` and `upload` are about."""
+        answer = self.create()
+        assert answer.status == 201, answer
+        self.uuid = answer.document["uuid"]
+        self.cookie = answer.headers["Set-Cookie"].partition(";")[0]
+
+    def ready(self) -> tuple[int, dict[str, str]]:
+        """Ask for the state of each part."""
+        answer = self.ask("GET", "/health/ready")
+        return answer.status, answer.document["parts"]
+
+    def logged(self, text: str) -> int:
+        """Count the lines of the log that hold `text`."""
+        return sum(text in line for line in self.log.read_text().splitlines())
+
+
+@contextmanager
+def serving(folder: Path, env: Mapping[str, str]) -> Iterator[Web]:
+    """Run the web server of `./run` with an environment."""
+    web = Web(free_port(), folder / "web.log")
+    own = {"LOG_FILE": str(web.log), "DJANGO_SETTINGS_MODULE": "maria_project.settings"}
+    with process([sys.executable, *WAITRESS, str(web.port)], {**env, **own}, folder / "output"):
+        wait_for(lambda: answers(f"http://127.0.0.1:{web.port}/health/live"))
+        yield web
+
+
+def together(
+    jobs: list[Callable[[], Answer]], threads: int, midway: Callable[[], None] = lambda: None
+) -> list[Answer]:
+    """Do the jobs in threads, and `midway` when half of them have been begun."""
+
+    def do(number: int) -> Answer:
+        if number == len(jobs) // 2:
+            midway()
+        return jobs[number]()
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(do, range(len(jobs))))

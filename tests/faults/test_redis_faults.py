@@ -1,0 +1,195 @@
+"""A Redis that dies, hangs or talks nonsense costs no request its answer, and no limit its effect.
+
+First the real thing: a web server under load whose Redis is killed or stopped.
+Then, request by request, everything else that can come back on its port.
+"""
+
+import os
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django_redis.cache import RedisCache
+
+from maria_project import cache
+from maria_project.breaker import CircuitBreaker
+from tests import redis_server
+from tests.faults.load import Answer, Web, serving, together
+from tests.helpers import SOAK, Visitor, events
+from tests.project.server import wait_for
+from tests.uploads_app.server import deployment
+
+LIMIT = 10
+ROUNDS = 400 if SOAK else 40
+THREADS = 4
+PROMISE = 0.3
+# A machine that is busy with other tests; the slowest request without a fault is added to it.
+# Waiting for Redis at each step of a request, instead of once, takes 1.4 s.
+BUSY = 0.6
+
+
+@pytest.fixture
+def redis() -> Iterator[redis_server.Server]:
+    """A Redis of one's own; skips the test where there is none, fails it in continuous integration."""
+    if not redis_server.is_installed():
+        missing = pytest.fail if os.environ.get("CI") else pytest.skip
+        missing(f"redis-server is missing: {redis_server.INSTALL_HINT}")
+    with redis_server.serving() as server:
+        yield server
+
+
+@pytest.fixture
+def web(tmp_path: Path, redis: redis_server.Server) -> Iterator[Web]:
+    """A web server with that Redis, and low limits on creating and uploading."""
+    env = {
+        **deployment(tmp_path / "data").environment,
+        "CACHE_URL": redis.url,
+        "RATE_LIMIT_CREATE": f"{LIMIT + 1}/d",
+        "RATE_LIMIT_UPLOAD": f"{LIMIT}/d",
+    }
+    with serving(tmp_path, env) as running:
+        running.begin()
+        yield running
+
+
+def slowest(answers: list[Answer]) -> float:
+    return max(answer.seconds for answer in answers)
+
+
+@pytest.mark.once  # a web server with a database of its own
+@pytest.mark.slow
+@pytest.mark.parametrize(("fail", "mend"), [("kill", "start"), ("pause", "resume")])
+def test_t74_a_redis_that_fails_under_load_costs_no_answer_and_no_limit(
+    redis: redis_server.Server, web: Web, fail: str, mend: str
+) -> None:
+    reads = [web.current] * ROUNDS
+    calm = together(reads, THREADS)
+    assert {answer.status for answer in calm} == {200}
+    assert web.ready()[1]["cache"] == "ok"
+
+    jobs = [web.create, web.upload, web.current] * ROUNDS
+    stormy = together(jobs, THREADS, midway=getattr(redis, fail))
+
+    creates, uploads, currents = (
+        Counter(answer.status for answer in stormy[first::3]) for first in range(3)
+    )
+    assert currents == {200: ROUNDS}
+    assert creates.keys() == {201, 429}
+    assert uploads.keys() == {415, 429}
+    assert LIMIT <= creates[201] <= 2 * LIMIT + 1
+    assert LIMIT <= uploads[415] <= 2 * LIMIT
+    assert slowest(stormy) < slowest(calm) + PROMISE + BUSY
+    assert web.create().status == web.upload().status == 429
+
+    status, parts = web.ready()
+    assert (status, parts["cache"]) == (200, "degraded")
+    assert web.logged("Redis does not answer") == 1
+    getattr(redis, mend)()
+    wait_for(lambda: web.ready()[1]["cache"] == "ok", 30)
+    assert web.logged("Redis answers again") == 1
+    assert web.current().status == 200
+    assert web.create().status == (201 if fail == "kill" else 429)  # killed, it has forgotten
+
+
+def silence(connection: socket.socket) -> None:
+    """Read, and never answer."""
+    while connection.recv(65536):
+        pass
+
+
+def says(reply: bytes) -> Callable[[socket.socket], None]:
+    """Return a server that gives the same reply to whatever it is sent."""
+
+    def serve(connection: socket.socket) -> None:
+        while connection.recv(65536):
+            connection.sendall(reply)
+
+    return serve
+
+
+NEIGHBOURS: dict[str, Callable[[socket.socket], Any]] = {
+    "silent": silence,
+    "hangs up": socket.socket.close,
+    "hangs up in the middle": lambda connection: connection.sendall(b"$100\r\nhalf"),
+    "loading": says(b"-LOADING Redis is loading the dataset in memory\r\n"),
+    "read only": says(b"-READONLY You can't write against a read only replica.\r\n"),
+    "full": says(b"-OOM command not allowed when used memory > 'maxmemory'.\r\n"),
+    "wants a password": says(b"-NOAUTH Authentication required.\r\n"),
+    "another protocol": says(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+}
+
+
+@pytest.fixture
+def neighbour(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Return a function that makes the cache's Redis something else, by a name in NEIGHBOURS."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    behave: list[Callable[[socket.socket], Any]] = []
+
+    def serve(connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            behave[0](connection)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    def become(name: str) -> None:
+        behave.append(NEIGHBOURS[name])
+        threading.Thread(target=accept, daemon=True).start()
+        url = f"redis://127.0.0.1:{listener.getsockname()[1]}"
+        monkeypatch.setattr(cache, "_breaker", CircuitBreaker("Redis", cache.RETRY_SECONDS))
+        default = {"BACKEND": "maria_project.cache.SharedCache", "LOCATION": url}
+        settings.CACHES = {"default": default}
+
+    yield become
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+
+
+@pytest.mark.once  # it is the cache that fails
+@pytest.mark.parametrize("name", NEIGHBOURS)
+def test_t74_whatever_comes_from_redis_port_is_no_error_and_lifts_no_limit(
+    db: None, settings: Any, neighbour: Callable[[str], None], name: str
+) -> None:
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "create": ["3/m"]}
+    neighbour(name)
+    assert Visitor().get("/health/live").status_code == 200
+
+    started = time.monotonic()
+    statuses = [Visitor().start().status_code for _ in range(5)]
+
+    assert statuses == [201, 201, 201, 429, 429]
+    assert events().count("ratelimit.exceeded") == 1
+    assert Visitor().get("/health/ready").json()["parts"]["cache"] == "degraded"
+    assert time.monotonic() - started < PROMISE + 5 * BUSY
+
+
+@pytest.mark.once
+def test_t74_a_counter_that_redis_took_with_it_counts_on_from_memory(
+    db: None, settings: Any, redis: redis_server.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis fails between the two steps of counting: it knows the counter, memory does not."""
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "create": ["3/d"]}
+    default = {"BACKEND": "maria_project.cache.SharedCache", "LOCATION": redis.url}
+    settings.CACHES = {"default": default}
+    monkeypatch.setattr(cache, "_breaker", CircuitBreaker("Redis", cache.RETRY_SECONDS))
+    assert Visitor().start().status_code == 201
+    incr = RedisCache.incr
+
+    def dies_first(*args: Any, **extra: Any) -> Any:
+        redis.kill()
+        return incr(*args, **extra)
+
+    monkeypatch.setattr(RedisCache, "incr", dies_first)
+
+    answers = [Visitor().start() for _ in range(4)]
+
+    assert [answer.status_code for answer in answers] == [201, 201, 201, 429]
+    assert answers[0]["RateLimit"].startswith('"create-86400s";r=2;')

@@ -1,0 +1,99 @@
+"""A throw-away nginx on private ports of the loopback interface: real proxies before the product."""
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.postgres import free_port
+
+INSTALL_HINT = "apt-get install nginx"
+OPERATIONS = Path(__file__).resolve().parent.parent / "docs" / "operations.md"
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One proxy: it listens on `port` and passes on to `upstream`; `directives` go into its location."""
+
+    upstream: int
+    directives: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"""
+        server {{
+            listen 127.0.0.1:{self.port};
+            listen [::1]:{self.port};
+            location / {{
+                proxy_pass http://127.0.0.1:{self.upstream};
+                {self.directives}
+            }}
+        }}"""
+
+
+def documented() -> str:
+    """Return what operations.md tells a proxy to do with a request."""
+    text = OPERATIONS.read_text()
+    (location,) = re.findall(r"location / \{\n(.*?)\n    \}", text, re.DOTALL)
+    return "\n".join(line for line in location.splitlines() if "proxy_pass" not in line)
+
+
+def hop(upstream: int, directives: str | None = None) -> Hop:
+    """Return a proxy before `upstream`, as documented unless `directives` are given."""
+    return Hop(upstream, documented() if directives is None else directives, free_port())
+
+
+def need_nginx() -> str:
+    """Return nginx; without it skip the test, and fail it in continuous integration."""
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+    if program is None and os.environ.get("CI"):
+        pytest.fail(f"nginx is missing: {INSTALL_HINT}")
+    if program is None:
+        pytest.skip(f"nginx is missing: {INSTALL_HINT}")
+    return program
+
+
+@contextmanager
+def running(folder: Path, hops: Sequence[Hop]) -> Iterator[None]:
+    """Run one nginx that is all these proxies; RuntimeError if it does not start."""
+    program = need_nginx()
+    folder.mkdir()
+    user = "user root;" if os.geteuid() == 0 else ""
+    temporary = "\n".join(
+        f"{kind}_temp_path {folder}/{kind};"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (folder / "nginx.conf").write_text(f"""
+    {user} daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
+    events {{ worker_connections 256; }}
+    http {{ access_log off; {temporary} {"".join(map(str, hops))} }}
+    """)
+    with (folder / "output").open("wb") as output:
+        process = subprocess.Popen(
+            [program, "-p", folder, "-c", folder / "nginx.conf", "-e", folder / "error.log"],
+            stdout=output, stderr=output,
+        )  # fmt: skip
+    try:
+        _wait(folder, process)
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait(folder: Path, process: "subprocess.Popen[bytes]") -> None:
+    # It writes its pid when every port is open.
+    for _ in range(300):
+        if (folder / "pid").exists():
+            return
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise RuntimeError((folder / "output").read_text() + (folder / "error.log").read_text())

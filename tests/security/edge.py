@@ -1,0 +1,118 @@
+"""Real servers of the product, and clients that reach them from addresses of their own."""
+
+import os
+import re
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPHeaderDict
+
+from tests.postgres import free_port
+from tests.project.server import answers, wait_for
+from tests.uploads_app.server import ROOT, WAITRESS, Deployment, deployment
+
+UUID = "9b2f8f6e-3c1d-4a57-8e21-0d4c5b6a7f80"
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A running server: its port and its data."""
+
+    port: int
+    deployment: Deployment
+
+    @property
+    def log(self) -> str:
+        """What it has logged so far."""
+        return (self.deployment.data / "log").read_text()
+
+
+@contextmanager
+def started(folder: Path, **env: str) -> Iterator[Edge]:
+    """Start the web server of `./run` with data of its own; `ready` waits for it."""
+    port = free_port()
+    with launched(folder, [*WAITRESS, str(port)], **env) as own:
+        yield Edge(port, own)
+
+
+@contextmanager
+def launched(folder: Path, command: list[str], **env: str) -> Iterator[Deployment]:
+    """Start any server of the product with data of its own."""
+    own = deployment(folder)
+    with (folder / "output").open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=ROOT, env={**own.environment, **env}, stdout=output, stderr=output,
+        )  # fmt: skip
+    try:
+        yield own
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def all_started(stack: ExitStack, folder: Path, *envs: dict[str, str]) -> list[Edge]:
+    """Start several servers at once, one for each environment, and wait until all answer."""
+    edges = [
+        stack.enter_context(started(folder / str(number), **env)) for number, env in enumerate(envs)
+    ]
+    for edge in edges:
+        ready(edge.port)
+    return edges
+
+
+def ready(port: int, host: str = "127.0.0.1") -> None:
+    """Wait until a server answers."""
+    wait_for(lambda: answers(f"http://{host}:{port}/health/live"), what="the server")
+
+
+def shared_cache() -> dict[str, str]:
+    """Return the variable that names the run's shared cache, if it has one."""
+    return {"CACHE_URL": os.environ["CACHE_URL"]} if os.environ.get("CACHE_URL") else {}
+
+
+def fresh_source() -> str:
+    """Return an address of this machine that no request has come from yet."""
+    return ".".join(["127", *(str(1 + secrets.randbelow(254)) for _ in range(3))])
+
+
+@dataclass
+class Caller:
+    """A client with an address of its own, `source`, that asks the validate endpoint at `port`."""
+
+    port: int
+    source: str = ""
+    host: str = "127.0.0.1"
+
+    def __post_init__(self) -> None:
+        self.source = self.source or fresh_source()
+        source: Any = {"source_address": (self.source, 0)} if self.host == "127.0.0.1" else {}
+        self._pool = HTTPConnectionPool(self.host, self.port, retries=False, timeout=30, **source)
+
+    def ask(self, *headers: tuple[str, str]) -> BaseHTTPResponse:
+        """Validate a UUID, with these headers beside the usual ones."""
+        sent = HTTPHeaderDict({"Host": "localhost"})
+        for name, value in headers:
+            sent.add(name, value)
+        return self._pool.request(
+            "POST", "/api/v1/sessions/validate/", json={"uuid": UUID}, headers=sent
+        )
+
+    def left(self, *headers: tuple[str, str]) -> int:
+        """Validate a UUID and return how many more may follow."""
+        response = self.ask(*headers)
+        assert response.status == 200, (headers, response.status, response.data)
+        return remaining(response)
+
+
+def remaining(response: BaseHTTPResponse) -> int:
+    """Return what RateLimit says is left."""
+    found = re.search(r'"validate-\d+s";r=(\d+)', response.headers["RateLimit"])
+    assert found
+    return int(found[1])

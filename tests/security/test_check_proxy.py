@@ -1,0 +1,274 @@
+"""`manage.py check_proxy`: its verdict on proxies of every kind, and what it says when it cannot tell."""
+
+import io
+import re
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count, cycle
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from maria_project.proxies import FORGERIES
+from tests import nginx
+from tests.postgres import free_port
+from tests.project.server import MANAGE, environment
+from tests.security.edge import Caller, all_started, fresh_source
+
+pytestmark = pytest.mark.once
+
+
+class Told(NamedTuple):
+    """What the command said and ended with."""
+
+    code: int
+    lines: list[str]
+    sentence: str
+
+    @property
+    def believed(self) -> set[str]:
+        """The forgeries that it calls believed."""
+        return {line.removesuffix(": BELIEVED") for line in self.lines if "BELIEVED" in line}
+
+
+def check(url: str, timeout: float = 10.0) -> Told:
+    """Run the command."""
+    out = io.StringIO()
+    try:
+        call_command("check_proxy", url, timeout=timeout, stdout=out)
+    except CommandError as error:
+        return Told(error.returncode, out.getvalue().splitlines(), str(error))
+    lines = out.getvalue().splitlines()
+    return Told(0, lines[:-1], lines[-1])
+
+
+class Proxies(NamedTuple):
+    """The product with its default limits and one trusted proxy, behind proxies of which one is right."""
+
+    right: str
+    passes_on: str
+    believes_real_ip: str
+    renames: str
+
+
+@pytest.fixture(scope="module")
+def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
+    nginx.need_nginx()
+    folder = tmp_path_factory.mktemp("check")
+    with ExitStack() as stack:
+        env = {"TRUSTED_PROXIES": "1", "RATE_LIMIT_VALIDATE": "60/d"}
+        (product,) = all_started(stack, folder, env)
+        realip = "set_real_ip_from 127.0.0.0/8; real_ip_header X-Real-IP;"
+        # An address of its own, whose limit no other test has used up.
+        own = f"proxy_set_header X-Forwarded-For {fresh_source()};"
+        hops = [
+            nginx.hop(product.port),
+            nginx.hop(product.port, "proxy_set_header Host $http_host;"),
+            nginx.hop(product.port, realip + nginx.documented()),
+            nginx.hop(product.port, own + "proxy_set_header Host localhost;"),
+        ]
+        stack.enter_context(nginx.running(folder / "nginx", hops))
+        yield Proxies(*(f"http://127.0.0.1:{hop.port}" for hop in hops))
+
+
+@pytest.mark.slow
+def test_t72_a_proxy_as_documented_cannot_be_fooled_and_the_limit_itself_does_not_confuse(
+    proxies: Proxies,
+) -> None:
+    told = check(proxies.right)
+    again = check(proxies.right)  # the limit of 60 a minute is used up by now
+
+    for said in (told, again):
+        assert (said.code, said.sentence) == (0, "The client address cannot be faked.")
+        assert said.lines == [f"{forgery}: not believed" for forgery in FORGERIES]
+    port = int(proxies.right.rpartition(":")[2])
+    assert Caller(port, "127.0.0.1").ask().status == 429
+    assert Caller(port, fresh_source()).ask().status == 200
+
+
+@pytest.mark.slow
+def test_t72_a_proxy_that_passes_the_header_on_is_found(proxies: Proxies) -> None:
+    told = check(proxies.passes_on)
+
+    assert told.code == 1
+    assert {name for name in told.believed if name.startswith("X-Forwarded-For")} == told.believed
+    assert "X-Forwarded-For (one address)" in told.believed
+    assert "X-Forwarded-For (sent twice)" in told.believed
+    assert told.sentence.startswith("The client address can be faked. Set TRUSTED_PROXIES to")
+
+
+@pytest.mark.slow
+def test_t72_a_proxy_that_believes_another_header_is_found(proxies: Proxies) -> None:
+    told = check(proxies.believes_real_ip)
+
+    assert (told.code, told.believed) == (1, {"X-Real-IP (one address)"})
+    assert "the outermost proxy remove or overwrite it" in told.sentence
+
+
+@pytest.mark.slow
+def test_it_says_when_the_application_does_not_know_its_own_name(proxies: Proxies) -> None:
+    told = check(proxies.renames)
+
+    assert told.code == 0
+    assert told.lines[0].startswith(f"Pages of {proxies.renames} would be refused as foreign")
+
+
+# What answers in the product's place: a function from the request's forged headers to what is said.
+Answer = Callable[[set[str]], tuple[int, dict[str, str]]]
+
+
+@contextmanager
+def something(answer: Answer) -> Iterator[str]:
+    """Serve something else than the product, and yield its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            usual = {"host", "accept-encoding", "content-length", "content-type", "user-agent", "origin"}  # fmt: skip
+            status, headers = answer({name.lower() for name in self.headers} - usual)
+            self.send_response(status)
+            for name, value in {"Content-Length": "0", **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def says(left: int) -> tuple[int, dict[str, str]]:
+    """Answer as the product does when `left` more requests may follow."""
+    return 200 if left >= 0 else 429, {"RateLimit": f'"validate-60s";r={max(0, left)};t=9'}
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        ((301, {"Location": "https://elsewhere.example/"}), "redirects to https://elsewhere.example/"),
+        ((200, {}), "has no RateLimit header"),
+        ((429, {"Retry-After": "60"}), "has no RateLimit header"),
+        ((200, {"RateLimit": '"other";r=9;t=1'}), "has no RateLimit header"),
+        ((404, {}), "answered 404, not 200"),
+        ((400, {}), "answered 400, not 200"),
+        ((503, {"Retry-After": "60"}), "answered 503, not 200"),
+    ],
+    ids=["redirect", "no header", "another limit", "another header", "404", "400", "503"],
+)  # fmt: skip
+def test_it_cannot_tell_from_other_answers(
+    answer: tuple[int, dict[str, str]], sentence: str
+) -> None:
+    with something(lambda _: answer) as url:
+        told = check(url)
+
+    assert (told.code, told.lines) == (2, [])
+    assert told.sentence.startswith("Could not tell. ")
+    assert sentence in told.sentence
+
+
+def test_it_cannot_tell_from_counters_that_jump() -> None:
+    processes = cycle([count(50, -1), count(30, -1)])
+    with something(lambda _: says(next(next(processes)))) as url:
+        told = check(url)
+
+    assert told.code == 2
+    assert "several web processes count apart" in told.sentence
+
+
+def test_it_cannot_tell_when_forged_requests_fail() -> None:
+    left = count(59, -1)
+    with something(lambda forged: (500, {}) if forged else says(next(left))) as url:
+        told = check(url)
+
+    assert told.code == 2
+    assert "With a forged X-Forwarded-For (one address)" in told.sentence
+
+
+def test_a_proxy_that_turns_forged_requests_away_believes_none() -> None:
+    left = count(59, -1)
+    with something(lambda forged: (400, {}) if forged else says(next(left))) as url:
+        told = check(url)
+
+    assert (told.code, told.believed) == (0, set())
+
+
+@pytest.mark.parametrize("window", range(7, 14))
+def test_a_windows_edge_is_not_taken_for_a_belief(window: int) -> None:
+    asked = count()
+    with something(lambda _: says(59 - next(asked) % window)) as url:
+        told = check(url)
+
+    assert told.code == 0
+
+
+@pytest.mark.parametrize("step", [-2, -3, -7])
+def test_other_clients_in_the_bucket_do_not_confuse(step: int) -> None:
+    left = count(10_000, step)
+    with something(lambda _: says(next(left))) as url:
+        told = check(url)
+
+    assert (told.code, told.believed) == (0, set())
+
+
+@pytest.mark.parametrize("other", [59, 3, 1], ids=["fresh", "used", "nearly used up"])
+def test_a_bucket_that_others_use_is_another_bucket_too(other: int) -> None:
+    """What is no address falls back to the proxy's own, which is no fresh bucket."""
+    own, others = count(500, -1), count(other, -1)
+    with something(lambda forged: says(next(others if "forwarded" in forged else own))) as url:
+        told = check(url)
+
+    assert (told.code, told.believed) == (1, {"Forwarded (IPv4)", "Forwarded (IPv6)"})
+
+
+def test_an_address_where_nothing_listens_cannot_be_told() -> None:
+    told = check(f"http://127.0.0.1:{free_port()}")
+
+    assert told.code == 2
+    assert "does not answer" in told.sentence
+
+
+def test_an_address_that_never_answers_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        told = check(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.2)
+
+    assert told.code == 2
+    assert "timed out" in told.sentence
+
+
+@pytest.mark.parametrize(
+    "url", ["", "maria.example", "ftp://maria.example", "http://", "http://[x"]
+)
+def test_what_is_no_address_is_said_so(url: str) -> None:
+    told = check(url)
+
+    assert told.code == 2
+    assert "is no address" in told.sentence
+
+
+@pytest.mark.slow
+def test_the_exit_code_is_the_verdict(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*MANAGE, "check_proxy", f"http://127.0.0.1:{free_port()}"],
+        env=environment(tmp_path), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+    assert done.returncode == 2
+    assert re.fullmatch(r"CommandError: Could not tell\. .+\n", done.stderr)
+    assert not list(tmp_path.glob("db*"))

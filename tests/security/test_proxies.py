@@ -1,0 +1,184 @@
+"""One client is one bucket: behind no, one or two real proxies, whatever headers it makes up.
+
+The proxies are nginx, configured as docs/operations.md says.
+"""
+
+import itertools
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from maria_project.proxies import FORGERIES
+from tests import nginx
+from tests.helpers import SOAK
+from tests.postgres import free_port
+from tests.security.edge import Caller, Edge, all_started, fresh_source, launched, ready
+
+pytestmark = [pytest.mark.once, pytest.mark.slow]
+
+HOPS = TRUSTED = (0, 1, 2)
+LIMIT = 1_000_000
+FORWARDED = "X-Forwarded-For"
+GARBAGE = [
+    "unknown", "999.1.1.1", "[::1", "," * 500, "\u00fc\u00ff", "x" * 4000,
+    "", ",", " ", "_hidden", "1.2.3.4.5", "1.2.3.4:", "[", "]:80", "::ffff:999.1.1.1",
+    "fe80::1%eth0", "1.2.3.4%", "%00", "'OR 1=1--", "<script>", "1.2.3.4," * 400,
+    "127.0.0.1", "::1", "0.0.0.0",
+]  # fmt: skip
+# What check_proxy sends, and what no address ever looked like.
+FORGED: list[list[tuple[str, str]]] = [
+    *([*forgery.headers().items()] for forgery in FORGERIES),
+    *([(FORWARDED, value)] for value in (GARBAGE if SOAK else GARBAGE[:6])),
+    [(FORWARDED, "1.2.3.4"), ("Forwarded", "for=1.2.3.4"), ("X-Real-IP", "1.2.3.4")],
+    [(FORWARDED, f"192.0.2.{n}") for n in range(20)],
+]
+
+
+class Chains(NamedTuple):
+    """The product with TRUSTED_PROXIES 0, 1 and 2, each behind 0, 1 and 2 proxies."""
+
+    products: list[Edge]
+    ports: dict[tuple[int, int], int]
+
+
+@pytest.fixture(scope="module")
+def chains(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chains]:
+    nginx.need_nginx()
+    folder = tmp_path_factory.mktemp("proxies")
+    with ExitStack() as stack:
+        products = all_started(
+            stack,
+            folder,
+            *(
+                {"TRUSTED_PROXIES": str(trusted), "RATE_LIMIT_VALIDATE": f"{LIMIT}/d"}
+                for trusted in TRUSTED
+            ),
+        )
+        inner = [nginx.hop(product.port) for product in products]
+        outer = [nginx.hop(hop.port) for hop in inner]
+        stack.enter_context(nginx.running(folder / "nginx", [*inner, *outer]))
+        ports = {
+            (trusted, hops): way[hops].port
+            for trusted, way in enumerate(zip(products, inner, outer, strict=True))
+            for hops in HOPS
+        }
+        yield Chains(products, ports)
+
+
+@pytest.mark.parametrize(
+    ("trusted", "hops"), [(t, h) for t, h in itertools.product(TRUSTED, HOPS) if t <= h]
+)
+def test_t72_no_header_makes_another_client(chains: Chains, trusted: int, hops: int) -> None:
+    caller = Caller(chains.ports[trusted, hops])
+    left = caller.left()
+
+    for forged in FORGED:
+        assert caller.left(*forged) == left - 1, forged
+        left -= 1
+
+    assert caller.left() == left - 1
+
+
+@pytest.mark.parametrize(
+    ("trusted", "hops"), [(t, h) for t, h in itertools.product(TRUSTED, HOPS) if t > h]
+)
+def test_t72_not_even_a_wrong_number_of_proxies_is_an_error(
+    chains: Chains, trusted: int, hops: int
+) -> None:
+    caller = Caller(chains.ports[trusted, hops])
+
+    assert {caller.ask(*forged).status for forged in FORGED} == {200}
+
+
+@pytest.mark.parametrize(
+    ("trusted", "hops"),
+    [*itertools.product(TRUSTED, HOPS)] if SOAK else [(0, 0), (1, 1), (2, 2), (2, 1)],
+)
+def test_t72_check_proxy_says_what_is_true(chains: Chains, trusted: int, hops: int) -> None:
+    url = f"http://127.0.0.1:{chains.ports[trusted, hops]}"
+
+    if trusted <= hops:
+        call_command("check_proxy", url)
+        return
+    with pytest.raises(CommandError) as told:
+        call_command("check_proxy", url)
+    assert told.value.returncode == 1
+    assert "Set TRUSTED_PROXIES" in str(told.value)
+
+
+@pytest.mark.parametrize("hops", HOPS)
+def test_t72_two_clients_are_two_buckets_when_the_proxies_are_counted(
+    chains: Chains, hops: int
+) -> None:
+    port = chains.ports[hops, hops]
+    first, second = Caller(port), Caller(port)
+
+    assert [first.left(), first.left(), second.left()] == [LIMIT - 1, LIMIT - 2, LIMIT - 1]
+
+
+def test_t72_behind_a_proxy_that_is_not_counted_all_share_one_and_the_log_says_so(
+    chains: Chains,
+) -> None:
+    port = chains.ports[0, 1]
+    first, second = Caller(port), Caller(port)
+
+    left = first.left()
+    assert second.left() == left - 1
+
+    warnings = [
+        line
+        for line in map(json.loads, chains.products[0].log.splitlines())
+        if "TRUSTED_PROXIES is 0" in line["message"]
+    ]
+    assert len(warnings) == 1
+    assert warnings[0]["level"] == "WARNING"
+
+
+@pytest.mark.parametrize("hops", [1, 2])
+def test_t73_a_client_may_come_over_ipv6(chains: Chains, hops: int) -> None:
+    caller = Caller(chains.ports[hops, hops], host="::1")
+    left = caller.left()
+
+    for forged in FORGED:
+        left -= 1
+        assert caller.left(*forged) == left, forged
+
+
+def test_t73_a_64_is_one_bucket_and_mapped_addresses_are_eight(chains: Chains) -> None:
+    proxy = Caller(chains.ports[1, 0])  # we are the proxy, and say whom we saw
+    network = "2001:db8:77:77"
+    lefts = [
+        proxy.left((FORWARDED, f"{network}:{n >> 8:x}:{n & 255:x}::1"))
+        for n in range(10_000 if SOAK else 200)
+    ]
+    assert lefts == list(range(LIMIT - 1, LIMIT - 1 - len(lefts), -1))
+
+    mapped = [proxy.left((FORWARDED, f"::ffff:203.0.113.{n}")) for n in range(8)]
+    assert mapped == [LIMIT - 1] * 8
+    assert proxy.left((FORWARDED, "203.0.113.0")) == LIMIT - 2  # mapped or not, it is the same
+
+
+def test_t73_a_socket_for_both_families_tells_its_ipv4_clients_apart(tmp_path: Path) -> None:
+    ipv4, ipv6 = free_port(), free_port()
+    command = [
+        "-m", "gunicorn", "maria_project.wsgi", "--workers=1", "--threads=4",
+        "--bind", f"[::ffff:127.0.0.1]:{ipv4}", "--bind", f"[::1]:{ipv6}",
+        "--access-logfile", str(tmp_path / "access"), "--access-logformat", "%(h)s",
+    ]  # fmt: skip
+    with launched(tmp_path / "data", command, RATE_LIMIT_VALIDATE=f"{LIMIT}/d"):
+        ready(ipv4)
+        sources = [fresh_source() for _ in range(8)]
+        lefts = [Caller(ipv4, source).left() for source in sources]
+        again = [Caller(ipv4, source).left((FORWARDED, "192.0.2.1")) for source in sources]
+        over_ipv6 = [Caller(ipv6, host="::1").left((FORWARDED, f"192.0.2.{n}")) for n in range(3)]
+
+    assert (lefts, again) == ([LIMIT - 1] * 8, [LIMIT - 2] * 8)
+    assert over_ipv6 == [LIMIT - 1, LIMIT - 2, LIMIT - 3]
+    seen = (tmp_path / "access").read_text().splitlines()
+    assert {f"::ffff:{source}" for source in sources} | {"::1"} <= set(seen)

@@ -1,0 +1,44 @@
+"""Short links to files, for clients whose token a browser's own download could not carry."""
+
+from datetime import timedelta
+
+from django.core import signing
+from rest_framework.request import Request
+
+from sessions_app.authentication import ProvenSession, find_proven
+from sessions_app.models import UserSession
+from uploads_app.exceptions import LinkInvalid
+from uploads_app.models import UploadedFile
+
+LIFETIME = timedelta(seconds=60)
+PARAMETER = "link"
+_SALT = "uploads_app.link"
+
+
+def sign_link(*, upload: UploadedFile) -> str:
+    """Return the text that opens one file of one session for 60 s, while the session lives."""
+    return signing.dumps([str(upload.session_id), str(upload.pk)], salt=_SALT)
+
+
+class LinkedSession(ProvenSession):
+    """A session proven by its token or, for one file, by a short link."""
+
+    def authenticate(self, request: Request) -> tuple[None, UserSession] | None:
+        link = request.query_params.get(PARAMETER)
+        if link is None:
+            return super().authenticate(request)
+        session = _session_of(link, request)
+        proven = find_proven(request._request)
+        if session is None or (proven is not None and proven.pk != session.pk):
+            raise LinkInvalid
+        return None, session
+
+
+def _session_of(link: str, request: Request) -> UserSession | None:
+    try:
+        session_uuid, upload_id = signing.loads(link, salt=_SALT, max_age=LIFETIME)
+    except signing.BadSignature:
+        return None
+    if upload_id != request.parser_context["kwargs"]["pk"]:
+        return None
+    return UserSession.objects.live().filter(pk=session_uuid).first()
