@@ -1,7 +1,6 @@
 """Throw-away servers to measure: databases, Redis, the product and the bare program."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,12 +11,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests import postgres
+from tests import postgres, redis_server
 from tests.postgres import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCT = ("-m", "maria_project.web", "127.0.0.1", "{port}")
-REDIS_HINT = "apt-get install redis-server"
 START_SECONDS = 60
 PLENTY = "100000000/m"
 _LIMITS = ("CREATE", "VALIDATE", "FAILED_PROOF", "SESSION", "UPLOAD")
@@ -51,9 +49,14 @@ def sqlite() -> Iterator[dict[str, str]]:
 def postgres_and_redis() -> Iterator[dict[str, str]]:
     """Yield the environment of a deployment on Redis and a PostgreSQL that syncs to its disk."""
     with sqlite() as env, ExitStack() as stack:
-        database = stack.enter_context(postgres.running(fsync=True))
-        cache = stack.enter_context(_redis(env))
-        yield {**env, "DATABASE_URL": database, "DATABASE_POOL": "true", "CACHE_URL": cache}
+        database = stack.enter_context(postgres.serving(fsync=True, on_disk=True))
+        cache = stack.enter_context(redis_server.serving())
+        yield {
+            **env,
+            "DATABASE_URL": database.url,
+            "DATABASE_POOL": "true",
+            "CACHE_URL": f"{cache.url}/0",
+        }
 
 
 @contextmanager
@@ -64,25 +67,6 @@ def serving(command: Sequence[str], env: Mapping[str, str]) -> Iterator[Server]:
     """
     port = free_port()
     arguments = [sys.executable, *(part.format(port=port) for part in command)]
-    with _process(arguments, env, port) as process:
-        yield Server(port, process)
-
-
-@contextmanager
-def _redis(env: Mapping[str, str]) -> Iterator[str]:
-    program = shutil.which("redis-server")
-    if program is None:
-        raise RuntimeError(f"Redis is not installed: {REDIS_HINT}")
-    port = free_port()
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", env["DATA_DIR"]]
-    with _process([program, *options], env, port):
-        yield f"redis://127.0.0.1:{port}/0"
-
-
-@contextmanager
-def _process(
-    arguments: Sequence[str], env: Mapping[str, str], port: int
-) -> Iterator["subprocess.Popen[bytes]"]:
     output = Path(env["DATA_DIR"], f"output-{port}")
     with output.open("wb") as log:
         process = subprocess.Popen(  # noqa: S603  (our own command line)
@@ -90,7 +74,7 @@ def _process(
         )
     try:
         _wait(port, process, output)
-        yield process
+        yield Server(port, process)
     finally:
         process.terminate()
         process.wait(30)

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from benchmarks import report
 from benchmarks.deployment import PRODUCT, ROOT, Server, serving, sqlite
@@ -35,6 +36,25 @@ _BEGIN = (
 )
 
 
+@dataclass(frozen=True)
+class Held:
+    """How a server did: the seconds each good request took, None for no answer, and its memory in MiB."""
+
+    asked: list[float | None]
+    memory: int
+
+    @property
+    def answered(self) -> list[float]:
+        """The seconds of those that were answered, the quickest first."""
+        return sorted(seconds for seconds in self.asked if seconds is not None)
+
+    def cells(self) -> list[str]:
+        """Return a row's figures."""
+        times = self.answered
+        shown = [f"{1000 * times[int(q * (len(times) - 1))]:,.0f}" for q in (0.5, 0.95) if times]
+        return [f"{len(times):,} of {len(self.asked):,}", ", ".join(shown), str(self.memory)]
+
+
 def main(arguments: Sequence[str]) -> int:
     """Measure and print; the exit code is 0."""
     options = _parser().parse_args(arguments)
@@ -45,25 +65,22 @@ def main(arguments: Sequence[str]) -> int:
         )
         for name, command in list(SERVERS.items())[: options.servers]:
             for count in options.clients:
-                rows.append([name, f"{count:,}", *_measure(command, env, count, options.seconds)])
+                held = _hold(command, env, count, options.seconds)
+                rows.append([name, f"{count:,}", *held.cells()])
+                if not held.answered:  # nor would it be with more
+                    break
     print((report.markdown if options.markdown else report.plain)(rows))
     return 0
 
 
-def _measure(
-    command: Sequence[str], env: Mapping[str, str], count: int, seconds: float
-) -> list[str]:
-    """Return a row's figures for one server under `count` slow clients."""
+def _hold(command: Sequence[str], env: Mapping[str, str], count: int, seconds: float) -> Held:
+    """Ask one server for a while, under `count` slow clients."""
     with serving(command, env) as server, slow_clients(server.port, count):
         ends = time.monotonic() + seconds
         with ThreadPoolExecutor(VISITORS) as pool:
             visits = [pool.submit(_visit, server, ends) for _ in range(VISITORS)]
-            asked = [time_ for visit in visits for time_ in visit.result()]
-        answered = sorted(time_ for time_ in asked if time_ is not None)
-        shown = ", ".join(f"{1000 * _quantile(answered, q):,.0f}" for q in (0.5, 0.95))
-        return [
-            f"{len(answered):,} of {len(asked):,}", shown if answered else "", str(server.mebibytes)
-        ]  # fmt: skip
+            asked = [seconds for visit in visits for seconds in visit.result()]
+        return Held(asked, server.mebibytes)
 
 
 def _visit(server: Server, ends: float) -> list[float | None]:
@@ -77,10 +94,6 @@ def _visit(server: Server, ends: float) -> list[float | None]:
         except (OSError, Refused):
             times.append(None)
     return times
-
-
-def _quantile(times: Sequence[float], share: float) -> float:
-    return times[int(share * (len(times) - 1))] if times else 0.0
 
 
 def _parser() -> argparse.ArgumentParser:

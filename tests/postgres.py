@@ -114,16 +114,16 @@ class Server:
 
 
 @contextmanager
-def serving(*, fsync: bool = False) -> Iterator[Server]:
-    """Run a server with an empty database; RuntimeError if it does not start.
+def serving(*, fsync: bool = False, on_disk: bool = False) -> Iterator[Server]:
+    """Run a server with an empty database, in memory if there is room and it need not be `on_disk`.
 
-    Only with `fsync` it writes to a real disk and waits for it.
+    Raises RuntimeError if it does not start.
     """
     programs = find_programs()
     if programs is None:
         raise RuntimeError(f"PostgreSQL is not installed: {INSTALL_HINT}")
-    home = None if fsync else scratch.fast_folder()
-    with tempfile.TemporaryDirectory(prefix="maria-pg-", dir=home) as name:
+    parent = None if on_disk else scratch.fast_folder()
+    with tempfile.TemporaryDirectory(prefix="maria-pg-", dir=parent) as name:
         folder = Path(name)
         server = Server(programs, folder, free_port(), _unprivileged_user(folder), fsync)
         server.create()
@@ -135,9 +135,9 @@ def serving(*, fsync: bool = False) -> Iterator[Server]:
 
 
 @contextmanager
-def running(*, fsync: bool = False) -> Iterator[str]:
+def running() -> Iterator[str]:
     """Run a server with an empty database and yield its URL."""
-    with serving(fsync=fsync) as server:
+    with serving() as server:
         yield server.url
 
 
