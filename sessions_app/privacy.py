@@ -38,18 +38,15 @@ def who(event: AuditLog) -> str:
 
 
 def export_session(*, session: UserSession) -> Iterator[tuple[str, Any]]:
-    """Record that a session is exported, and yield everything held about it, part by part.
+    """Record that a session is exported, and return everything held about it, part by part.
 
     Parts are names with plain values; the last, `events`, is an iterator, so
     that a long history need not fit in memory.
     """
+    # Now, and not when the first part is asked for: by then the request's context has ended.
     with transaction.atomic():
         record(events.EXPORTED, session_uuid=session.uuid)
-    yield "session", _told(session)
-    yield "consent", list(session.consents.values("purpose", "granted", "version", "changed_at"))
-    yield from describe(session, "held").items()
-    rows = history(session=session).iterator(chunk_size=SWEEP_BATCH)
-    yield "events", map(_told_event, rows)
+    return _parts(session)
 
 
 def erase_session(*, session: UserSession, reason: str) -> None:
@@ -113,6 +110,14 @@ def _forget(session: UserSession) -> None:
     RetiredToken.objects.filter(session=session).delete()
     RecoveryCode.objects.filter(session=session).delete()
     erase_personal(session_uuid=session.uuid)
+
+
+def _parts(session: UserSession) -> Iterator[tuple[str, Any]]:
+    yield "session", _told(session)
+    yield "consent", list(session.consents.values("purpose", "granted", "version", "changed_at"))
+    yield from describe(session, "held").items()
+    rows = history(session=session).iterator(chunk_size=SWEEP_BATCH)
+    yield "events", map(_told_event, rows)
 
 
 def _told(session: UserSession) -> dict[str, Any]:
