@@ -9,6 +9,7 @@ from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins, status, viewsets
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import MethodNotAllowed, ValidationError
 from rest_framework.permissions import SAFE_METHODS, AllowAny
 from rest_framework.request import Request
@@ -20,7 +21,12 @@ from audit_app.models import AuditLog, AuditQuerySet
 from audit_app.pagination import StrictCursorPagination
 from audit_app.services import record_refusal
 from sessions_app import identity, limits, privacy, recovery, service_keys, services
-from sessions_app.authentication import HasSession, ProvenSession, find_proven
+from sessions_app.authentication import (
+    HasSession,
+    ProvenOrExpiredSession,
+    ProvenSession,
+    find_proven,
+)
 from sessions_app.credentials import (
     Carrier,
     check_origin,
@@ -168,6 +174,12 @@ class CurrentSessionViewSet(VisitorViewSet):
 
     serializer_class: type[BaseSerializer[Any]] = CurrentSessionSerializer
     session_limits = {"export": "export"}
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        # Chosen before DRF knows the action; without `erase`, what is over cannot end again.
+        if self.request is not None and self.request.method == "DELETE":
+            return [ProvenOrExpiredSession()]
+        return super().get_authenticators()
 
     def retrieve(self, request: Request) -> Response:
         """Return the proven session, what it may hold, what it holds and knows of its visitor."""
