@@ -84,7 +84,7 @@ def test_killed_at_any_step_it_is_all_as_before_or_the_sweep_finishes(committed:
     kills = 0
     for call in STEPS if SOAK else LIKELY:
         # What goes to PostgreSQL is mostly reads: some will do for each run of ./test.
-        for number in range(1, 500, 1 if SOAK or call != "sendto" else 9):
+        for number in range(1, 500, 1 if SOAK or call != "sendto" else 20):
             if not attempt(call, number):
                 break
             kills += 1
