@@ -1,7 +1,9 @@
 """Who a session belongs to: contact data, consent, and the code that proves an e-mail address."""
 
 import hmac
+import logging
 import secrets
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,7 +12,7 @@ from typing import Any
 
 from django.core.mail import send_mail
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -25,8 +27,10 @@ from sessions_app.exceptions import (
     MailUnavailable,
     RateLimited,
 )
-from sessions_app.models import Consent, EmailCode, UserSession, past_retention
+from sessions_app.models import Consent, EmailCode, UserSession
 from sessions_app.services import hold_live, mark_session_used, rotate_token
+
+logger = logging.getLogger(__name__)
 
 CODE_LIFETIME = timedelta(minutes=10)
 CODE_TRIES = 5
@@ -90,8 +94,10 @@ def send_code(*, session: UserSession) -> EmailCode:
     try:
         _mail(session.email, code)
     except (OSError, SMTPException) as error:
+        # By its kind alone, and `from None`: what the server says repeats the address.
+        logger.warning("the mail server did not take a code: %s", type(error).__name__)
         waiting.delete()
-        raise MailUnavailable from error
+        raise MailUnavailable from None
     return waiting
 
 
@@ -107,12 +113,16 @@ def verify_code(*, session: UserSession, code: str) -> Identified:
     # Counted first and for good, so that no race and no rollback gives a try away.
     if not waiting.update(tries=F("tries") + 1):
         raise CodeExpired
-    sent = EmailCode.objects.get(session=session)
+    sent = EmailCode.objects.filter(session=session).first()
+    if sent is None:  # the address was changed in between
+        raise CodeExpired
     if not hmac.compare_digest(sent.code_hash, _hash_code(session, code)):
         raise CodeWrong(session, CODE_TRIES - sent.tries)
     with transaction.atomic():
         session = hold_live(session=session)
-        if session.email_proven or session.email != sent.email:
+        if session.email != sent.email:
+            raise CodeExpired
+        if session.email_proven:
             return Identified(session, None)
         session.email_proven, session.completed_at = True, timezone.now()
         session.expires_at = session.expiry(session.completed_at)
@@ -122,30 +132,37 @@ def verify_code(*, session: UserSession, code: str) -> Identified:
         return Identified(session, rotate_token(session=session, reason="completed"))
 
 
-def forget_identity(*, session: UserSession) -> None:
-    """Remove a held session's contact data, consent and codes, inside the caller's transaction."""
+def forget_identity(*, session: UserSession) -> bool:
+    """Remove a held session's contact data, consent and codes; False if there were none.
+
+    Must be called in the caller's transaction.
+    """
+    known = bool(session.name or session.email)
     session.name, session.email, session.email_proven = "", "", False
     session.save(update_fields=["name", "email", "email_proven"])
-    session.consents.all().delete()
+    answers, _ = session.consents.all().delete()
     EmailCode.objects.filter(session=session).delete()
+    return known or bool(answers)
 
 
 def forget_past_retention(*, limit: int) -> int:
     """Remove the contact data and consent of up to `limit` sessions whose retention is over."""
-    # Two queries, because each has an index of its own, and their union would have none.
-    known = UserSession.objects.past_retention().with_contact_data()
-    agreed = Consent.objects.filter(past_retention("session__"))
-    due = {
-        *known.values_list("uuid", flat=True)[:limit],
-        *agreed.values_list("session", flat=True)[:limit],
-    }
-    for uuid in due:
-        with transaction.atomic():
-            session = UserSession.objects.select_for_update().get(pk=uuid)
-            forget_identity(session=session)
+    over = UserSession.objects.past_retention()
+    answered = Consent.objects.filter(Exists(over.filter(pk=OuterRef("session"))))
+    # Each by itself reads what there is to forget, and not every session that ever was.
+    contact = over.with_contact_data().order_by().values_list("uuid")
+    due = contact.union(answered.order_by().values_list("session"))
+    return sum(_forget_one(found) for (found,) in due[:limit])
+
+
+def _forget_one(session_uuid: uuid.UUID) -> bool:
+    with transaction.atomic():
+        session = UserSession.objects.select_for_update().get(pk=session_uuid)
+        forgotten = forget_identity(session=session)
+        if forgotten:  # and no erasure was quicker
             erase_emails(session_uuid=session.uuid)
             record(events.CONTACT_ERASED, session_uuid=session.uuid)
-    return len(due)
+        return forgotten
 
 
 def _change_contact(session: UserSession, changed: Mapping[str, str]) -> None:

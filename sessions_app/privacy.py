@@ -43,6 +43,7 @@ def export_session(*, session: UserSession) -> Iterator[tuple[str, Any]]:
     Parts are names with plain values; the last, `events`, is an iterator, so
     that a long history need not fit in memory.
     """
+    # Now, and not when the first part is asked for: by then the request's context has ended.
     with transaction.atomic():
         record(events.EXPORTED, session_uuid=session.uuid)
     return _parts(session)

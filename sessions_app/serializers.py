@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import BaseUserManager
+from django.utils.encoding import punycode
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -51,18 +52,31 @@ class ConsentChangeSerializer(serializers.Serializer[Any]):
     version = serializers.RegexField("^[A-Za-z0-9._-]{1,40}$")
 
 
+class ShownField(serializers.CharField):
+    """A text as it is to be shown; its length is judged when nothing hidden is left in it."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return showable(super().to_internal_value(data))
+
+
+class MailboxField(serializers.EmailField):
+    """An address that mail can be sent to, with nothing hidden in it and its domain in small letters."""
+
+    def to_internal_value(self, data: Any) -> str:
+        email = BaseUserManager.normalize_email(showable(super().to_internal_value(data)))
+        try:
+            punycode(email.rpartition("@")[2])
+        except UnicodeError:
+            self.fail("invalid")
+        return email
+
+
 class IdentifySerializer(serializers.Serializer[Any]):
     """What a visitor says of themselves; what is left out stays, an empty text takes it back."""
 
-    name = serializers.CharField(max_length=200, allow_blank=True, required=False)
-    email = serializers.EmailField(max_length=254, allow_blank=True, required=False)
+    name = ShownField(max_length=200, allow_blank=True, required=False)
+    email = MailboxField(max_length=254, allow_blank=True, required=False)
     consent = serializers.DictField(child=ConsentChangeSerializer(), required=False)
-
-    def validate_name(self, name: str) -> str:
-        return showable(name)
-
-    def validate_email(self, email: str) -> str:
-        return BaseUserManager.normalize_email(email)
 
     def validate_consent(self, consent: dict[str, Any]) -> dict[str, Any]:
         if unknown := consent.keys() - set(settings.CONSENT_PURPOSES):

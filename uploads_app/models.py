@@ -49,6 +49,12 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
         """Return uploads whose lease ran out before they finished."""
         return self.filter(status=Status.PENDING, lease_expires_at__lt=Now())
 
+    def unerased(self) -> "UploadQuerySet":
+        """Return files that are closed, but not known to have no bytes left."""
+        return self.filter(
+            Q(status=Status.DELETING) | Q(status=Status.LAPSED, deleted_at__isnull=True)
+        )
+
     def deleting(self) -> "UploadQuerySet":
         """Return files whose deletion began and has not been finished."""
         return self.filter(status=Status.DELETING)

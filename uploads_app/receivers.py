@@ -9,7 +9,7 @@ from django.dispatch import receiver
 from sessions_app.models import UserSession
 from sessions_app.signals import Aspect, session_described, session_erased, session_erasing
 from uploads_app import services
-from uploads_app.models import Status, UploadedFile, UploadQuota
+from uploads_app.models import UploadedFile, UploadQuota
 
 
 @receiver(session_described)
@@ -59,8 +59,7 @@ def _held(session: UserSession) -> dict[str, Any]:
 
 
 def _remaining(session: UserSession) -> dict[str, Any]:
-    files = UploadedFile.objects.filter(session=session)
-    return {"files": files.filter(status=Status.DELETING).count()}
+    return {"files": UploadedFile.objects.unerased().filter(session=session).count()}
 
 
 _ASPECTS: dict[Aspect, Callable[[UserSession], dict[str, Any]]] = {

@@ -16,7 +16,7 @@ from typing import IO, Any
 from django.conf import settings
 from django.core.files import File
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -177,10 +177,18 @@ def begin_erasure(*, session: UserSession) -> None:
 
 
 def finish_erasure(*, session: UserSession) -> None:
-    """Remove the bytes of an erased session's files; what storage does not give up stays `deleting`."""
-    for upload in UploadedFile.objects.deleting().filter(session=session):
+    """Remove the bytes of an erased session's files; what cannot go yet is left to the next call.
+
+    That is what storage does not give up, and what a writer may still be
+    writing: an upload that was under way, until its lease is over.
+    """
+    under_way = Q(status=Status.LAPSED, lease_expires_at__gt=Now())
+    for upload in UploadedFile.objects.unerased().filter(session=session).exclude(under_way):
         try:
-            finish_deletion(upload=upload)
+            if upload.status == Status.DELETING:
+                finish_deletion(upload=upload)
+            else:
+                _remove_leftovers(upload)
         except OSError:
             logger.exception("storage did not delete %s; the cleanup will", upload.key)
 
@@ -201,6 +209,12 @@ def purge_object(*, key: str, session_uuid: uuid.UUID, reason: str) -> None:
     with transaction.atomic():
         record(events.OBJECT_PURGED, session_uuid=session_uuid, target=key, reason=reason)
         object_store().delete(key)
+
+
+def _remove_leftovers(upload: UploadedFile) -> None:
+    """Make sure that an upload that lapsed has left no object."""
+    object_store().delete(upload.key)
+    UploadedFile.objects.filter(pk=upload.pk).update(deleted_at=timezone.now())
 
 
 def _judge(session: UserSession, content: File[bytes], name: str) -> FileType:

@@ -1,0 +1,135 @@
+"""What tests of a visitor's identity share: contact data, a mail server of their own, a look everywhere."""
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from io import StringIO
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from django.db import connection
+
+from audit_app.models import AuditLog
+from tests.helpers import Visitor
+from tests.postgres import free_port
+
+CURRENT = "/api/v1/sessions/current/"
+ACTIVITY = CURRENT + "activity/"
+SEND = CURRENT + "email/"
+VERIFY = CURRENT + "email/verify/"
+ANNA = {"name": "Anna Agent", "email": "anna@example.com"}
+LOG_HANDLER = "log"
+
+
+def identify(visitor: Visitor, **values: Any) -> Any:
+    """PATCH sessions/current/ with these values."""
+    return visitor.patch(CURRENT, values, content_type="application/json", **visitor.named)
+
+
+def ask_for_code(visitor: Visitor) -> Any:
+    """POST sessions/current/email/."""
+    return visitor.post(SEND, **visitor.named)
+
+
+def verify(visitor: Visitor, code: str) -> Any:
+    """POST sessions/current/email/verify/."""
+    body = {"code": code}
+    return visitor.post(VERIFY, body, content_type="application/json", **visitor.named)
+
+
+def exported(visitor: Visitor) -> tuple[str, dict[str, Any]]:
+    """GET sessions/current/export/ and return its text and what it says."""
+    response = visitor.get(CURRENT + "export/")
+    assert response.status_code == 200, response.content
+    text = b"".join(response.streaming_content).decode()  # type: ignore[attr-defined]
+    return text, json.loads(text)
+
+
+def erase(visitor: Visitor, value: str = "true") -> Any:
+    """DELETE sessions/current/?erase=…"""
+    return visitor.delete(f"{CURRENT}?erase={value}", **visitor.named)
+
+
+def details(event_type: str) -> list[dict[str, Any]]:
+    """Return what each event of a type says, in the order of writing."""
+    rows = AuditLog.objects.filter(event_type=event_type).order_by("id")
+    return [row.details for row in rows]
+
+
+class Mailbox:
+    """An SMTP server's handler that keeps what arrives; `refusal` is what it answers instead."""
+
+    def __init__(self) -> None:
+        self.messages: list[EmailMessage] = []
+        self.envelopes: list[tuple[str, list[str]]] = []
+        self.refusal = ""
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        if self.refusal:
+            return self.refusal
+        # As bytes go over the line, so that a header smuggled in would be one here.
+        message = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(message, EmailMessage)
+        self.messages.append(message)
+        self.envelopes.append((envelope.mail_from, envelope.rcpt_tos))
+        return "250 OK"
+
+    def sent_code(self) -> str:
+        """Return the six digits in the newest message."""
+        found = re.search(r"\b\d{6}\b", self.messages[-1].get_content())
+        assert found is not None
+        return found[0]
+
+
+@contextmanager
+def mail_server(settings: Any) -> Iterator[Mailbox]:
+    """Run an SMTP server on a private port and let the product send its mail there."""
+    mailbox = Mailbox()
+    controller = Controller(mailbox, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    use_mail_server(settings, controller.port)
+    try:
+        yield mailbox
+    finally:
+        controller.stop()
+
+
+def use_mail_server(settings: Any, port: int) -> None:
+    """Let the product send its mail to this port, as EMAIL_URL=smtp://127.0.0.1:port does."""
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
+
+
+@contextmanager
+def log_lines() -> Iterator[StringIO]:
+    """Collect all that the product's own log handler writes, at DEBUG as tests run it."""
+    (handler,) = (
+        handler
+        for handler in logging.getLogger().handlers
+        if isinstance(handler, logging.StreamHandler) and handler.name == LOG_HANDLER
+    )
+    sink = StringIO()
+    before = handler.setStream(sink)
+    # What the test's own mail server says of its conversation is no line of the product's.
+    mail_log = logging.getLogger("mail.log")
+    mail_log.propagate = False
+    try:
+        yield sink
+    finally:
+        mail_log.propagate = True
+        if before is not None:
+            handler.setStream(before)
+
+
+def database_dump() -> str:
+    """Return every column of every row of every table, read behind the ORM's back as text."""
+    lines = []
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f'SELECT * FROM "{table}"')
+            lines += [f"{table} {row!r}" for row in cursor.fetchall()]
+    return "\n".join(lines)

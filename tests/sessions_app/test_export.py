@@ -1,0 +1,248 @@
+"""What is held about a session, handed out as one document; and what happened to it, page by page."""
+
+import json
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from audit_app import context
+from audit_app.models import AuditLog, Outcome
+from audit_app.services import record
+from sessions_app import events as session_events
+from sessions_app import tasks
+from sessions_app.models import Scope, ServiceKey
+from sessions_app.service_keys import issue_service_key
+from tests.helpers import SOAK, Visitor, code, events, pdf, started, uploaded
+from tests.sessions_app.people import ACTIVITY, ANNA, CURRENT, exported, identify
+from tests.sessions_app.support import expire, revoke
+
+MANY = 20_000 if SOAK else 2_000
+CONSENT = {"contact": {"granted": True, "version": "2026-01"}}
+
+
+def activity(visitor: Visitor, address: str = ACTIVITY) -> dict[str, Any]:
+    """GET sessions/current/activity/ or a page of it."""
+    response = visitor.get(address)
+    assert response.status_code == 200, response.content
+    page: dict[str, Any] = response.json()
+    return page
+
+
+def add_events(visitor: Visitor, count: int) -> None:
+    """Give a session a long history, in one statement."""
+    template = AuditLog.objects.filter(session_uuid=visitor.uuid).latest("id")
+    AuditLog.objects.bulk_create(
+        AuditLog(
+            occurred_at=timezone.now(),
+            event_type=template.event_type,
+            outcome=Outcome.SUCCESS,
+            session_uuid=visitor.uuid,
+            actor=template.actor,
+            text=template.text,
+        )
+        for _ in range(count)
+    )
+
+
+def service_reads(visitor: Visitor, upload_id: Any) -> None:
+    """Let a service download a visitor's file."""
+    key = ServiceKey(
+        name="agent", scopes=[Scope.UPLOADS], expires_at=timezone.now() + timedelta(days=1)
+    )
+    secret = issue_service_key(key=key)
+    address = f"/api/v1/service/sessions/{visitor.uuid}/uploads/{upload_id}/download/"
+    response = Visitor().get(address, headers={"Authorization": f"Bearer {secret}"})
+    assert response.status_code == 200, response.content
+    b"".join(response.streaming_content)  # type: ignore[attr-defined]
+
+
+def test_everything_is_in_it(visitor: Visitor) -> None:
+    identify(visitor, **ANNA, consent=CONSENT)
+    kept = uploaded(visitor, pdf("kept"), "kept.pdf")
+    gone = uploaded(visitor, pdf("gone"), "gone.pdf")
+    visitor.delete_upload(str(gone.pk))
+
+    _, document = exported(visitor)
+
+    assert list(document) == ["session", "consent", "uploads", "events"]
+    session = document["session"]
+    assert (session["uuid"], session["support_code"]) == (visitor.uuid, visitor.row.support_code)
+    assert (session["name"], session["email"]) == tuple(ANNA.values())
+    assert (session["status"], session["identity"]) == ("active", "identified")
+    assert datetime.fromisoformat(session["created_at"]) <= timezone.now()
+    (consent,) = document["consent"]
+    assert {"purpose": "contact", **CONSENT["contact"]} == {
+        name: consent[name] for name in ("purpose", "granted", "version")
+    }
+    files = {file["id"]: file for file in document["uploads"]}
+    assert files.keys() == {str(kept.pk), str(gone.pk)}
+    assert files[str(kept.pk)]["name"] == "kept.pdf"
+    assert files[str(kept.pk)]["sha256"] == kept.sha256
+    assert files[str(gone.pk)]["delete_reason"] == "visitor"
+    told = [event["event"] for event in reversed(document["events"])]
+    assert told == events(visitor.uuid)
+    stored = next(event for event in document["events"] if event["event"] == "upload.stored")
+    assert stored["who"] == "you"
+    assert stored["personal"]["file_name"] == "gone.pdf"
+    assert stored["personal"]["address"] == "127.0.0.1"
+    assert stored["details"]["sha256"] == gone.sha256
+
+
+def test_t4_no_proof_is_in_it(visitor: Visitor) -> None:
+    identify(visitor, **ANNA)
+    text, _ = exported(visitor)
+    assert visitor.token not in text
+    assert visitor.row.token_hash not in text
+    assert "salt" not in text
+
+
+def test_it_is_an_attachment_that_streams(visitor: Visitor) -> None:
+    response: Any = visitor.get(CURRENT + "export/")
+    assert response.streaming
+    assert response["Content-Type"] == "application/json"
+    assert response["Content-Disposition"] == 'attachment; filename="maria-session.json"'
+    assert response["Cache-Control"] == "no-store"
+    b"".join(response.streaming_content)
+
+
+def test_each_export_is_one_event_by_the_visitor(visitor: Visitor) -> None:
+    exported(visitor)
+    exported(visitor)
+
+    rows = AuditLog.objects.filter(event_type="session.exported")
+    assert events(visitor.uuid) == ["session.created", "session.exported", "session.exported"]
+    for row in rows:
+        # Streaming goes on when the request's context has ended; the event must not.
+        assert row.actor == "visitor"
+        assert row.request_id
+        assert row.personal.address == "127.0.0.1"
+
+
+def test_an_export_that_nobody_reads_to_its_end_is_recorded_too(visitor: Visitor) -> None:
+    visitor.get(CURRENT + "export/")  # not one piece is taken
+    assert events(visitor.uuid)[-1] == "session.exported"
+
+
+def test_a_long_history_streams_in_pieces(
+    visitor: Visitor, django_assert_max_num_queries: Any
+) -> None:
+    add_events(visitor, MANY)
+    response: Any = visitor.get(CURRENT + "export/")
+
+    with django_assert_max_num_queries(4):
+        pieces = list(response.streaming_content)
+
+    assert len(pieces) > MANY
+    assert max(map(len, pieces)) < 2_000
+    assert len(json.loads(b"".join(pieces))["events"]) == MANY + 2
+
+
+def test_t14_nothing_of_another_session_is_in_it(visitor: Visitor) -> None:
+    other = started()
+    identify(other, name="Berta Belle", email="berta@example.org", consent=CONSENT)
+    theirs = uploaded(other, pdf("theirs"), "theirs.pdf")
+
+    text, document = exported(visitor)
+
+    for marker in ("Berta", "berta@", "theirs", str(theirs.pk), other.uuid, theirs.sha256):
+        assert marker not in text
+    assert (document["consent"], document["uploads"]) == ([], [])
+    assert other.uuid not in json.dumps(activity(visitor))
+
+
+def test_who_looked_is_told_by_office_and_services_by_name(
+    visitor: Visitor, make_staff: Any
+) -> None:
+    upload = uploaded(visitor)
+    staff = make_staff("Support")
+    page = reverse("admin:sessions_app_usersession_recover", args=[visitor.uuid])
+    staff.post(page, {"reason": "lost phone"}, REMOTE_ADDR="203.0.113.77", HTTP_USER_AGENT="Desk")
+    service_reads(visitor, upload.pk)
+
+    text, document = exported(visitor)
+    page_of = activity(visitor)["results"]
+
+    assert "203.0.113.77" not in text
+    assert "Desk" not in text
+    assert staff.user.username not in text
+    for told in (document["events"], page_of):
+        who = {event["event"]: event["who"] for event in told}
+        assert who["session.recovery_issued"] == "support staff"
+        assert who["upload.downloaded"] == "service agent"
+        assert who["upload.stored"] == "you"
+    assert f"staff:{staff.user.pk}" not in text + json.dumps(page_of)
+
+
+def test_operators_are_support_staff_and_the_clock_is_the_system(visitor: Visitor) -> None:
+    for actor in ("operator:root", "system"):
+        with context.acting_as(actor), transaction.atomic():
+            record(session_events.CONTACT_ERASED, session_uuid=uuid.UUID(visitor.uuid))
+
+    _, document = exported(visitor)
+
+    assert [event["who"] for event in document["events"]][1:3] == ["the system", "support staff"]
+    assert "root" not in json.dumps(document)
+
+
+def test_activity_says_what_happened_and_to_which_file(visitor: Visitor) -> None:
+    uploaded(visitor, name="report.pdf")
+
+    page = activity(visitor)
+
+    assert (page["next"], page["previous"]) == (None, None)
+    stored, created = page["results"]
+    assert stored.keys() == {
+        "event_id", "occurred_at", "event", "meaning", "outcome", "who", "file",
+    }  # fmt: skip
+    assert (stored["event"], stored["file"], stored["who"]) == (
+        "upload.stored",
+        "report.pdf",
+        "you",
+    )
+    assert stored["meaning"] == "A file was stored whole."
+    assert created["event"] == "session.created"
+    assert events(visitor.uuid) == ["session.created", "upload.stored"]  # reading writes nothing
+
+
+def test_activity_comes_in_pages_that_stay_right_while_it_grows(visitor: Visitor) -> None:
+    add_events(visitor, 249)
+    seen: list[str] = []
+    address: str | None = ACTIVITY
+    sizes = []
+    while address:
+        page = activity(visitor, address)
+        sizes.append(len(page["results"]))
+        seen += [event["event_id"] for event in page["results"]]
+        add_events(visitor, 3)
+        address = page["next"]
+    assert sizes == [100, 100, 50]
+    assert len(set(seen)) == 250
+
+
+def test_a_cursor_of_no_page_is_refused(visitor: Visitor) -> None:
+    response = visitor.get(f"{ACTIVITY}?cursor=nonsense")
+    assert (response.status_code, code(response)) == (404, "not_found")
+
+
+def test_who_proves_no_session_gets_neither(db: None, make_staff: Any) -> None:
+    over, revoked = started(), started()
+    expire(over)
+    revoke(revoked, make_staff)
+    for address in (ACTIVITY, CURRENT + "export/"):
+        assert code(Visitor().get(address)) == "session_required"
+        assert code(over.get(address)) == "session_invalid"
+        assert code(revoked.get(address)) == "session_invalid"
+    assert "session.exported" not in events()
+    assert tasks.forget_visitors() == 0
+
+
+def test_ten_exports_an_hour(visitor: Visitor) -> None:
+    for _ in range(10):
+        exported(visitor)
+    response = visitor.get(CURRENT + "export/")
+    assert (response.status_code, code(response)) == (429, "rate_limited")
+    assert events(visitor.uuid).count("session.exported") == 10

@@ -1,0 +1,528 @@
+"""Erasure: afterwards nothing of what a visitor told, sent or came with is found anywhere."""
+
+import hashlib
+import re
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import OperationalError, connection
+from django.db.models import F
+from django.db.models.functions import Now
+
+from audit_app import triggers
+from audit_app.models import AuditLog, AuditPersonal
+from sessions_app import tasks
+from sessions_app.exceptions import SessionInvalid
+from sessions_app.models import (
+    Consent,
+    EmailCode,
+    RecoveryCode,
+    RetiredToken,
+    Scope,
+    ServiceKey,
+    UserSession,
+)
+from sessions_app.recovery import issue_recovery_code
+from sessions_app.service_keys import issue_service_key
+from tests.helpers import (
+    SOAK,
+    Visitor,
+    age_session,
+    at_once,
+    code,
+    events,
+    pdf,
+    started,
+    store_root,
+    stored_keys,
+    uploaded,
+)
+from tests.sessions_app.people import (
+    CURRENT,
+    ask_for_code,
+    database_dump,
+    erase,
+    exported,
+    identify,
+    log_lines,
+    mail_server,
+    verify,
+)
+from tests.sessions_app.support import clone, expire, rival
+from tests.uploads_app.cleanup_support import settled, use_store
+from uploads_app import services
+from uploads_app.models import Status, UploadedFile, UploadQuota
+
+BODY = pdf("body", 4000)
+ERASED = ["session.erasure_requested", "session.erased"]
+# One word in everything a visitor can write into the product or come with.
+MARKER = "zebrafink"
+ADDRESS = "203.0.113.77"
+NETWORK = "203.0.113.0/24"
+# The page's own label: it stays in the event, which shows what was agreed to.
+WORDING = "2026-01"
+
+
+def marked_visitor(settings: Any) -> Visitor:
+    """Be a visitor behind our proxy who leaves the marker wherever something can be left."""
+    settings.TRUSTED_PROXIES = 1
+    settings.UPLOAD_MAX_FILES = 20
+    settings.UPLOAD_MAX_TOTAL_BYTES = 20 * settings.UPLOAD_MAX_BYTES
+    visitor = Visitor(
+        REMOTE_ADDR="127.0.0.1",
+        HTTP_X_FORWARDED_FOR=ADDRESS,
+        HTTP_USER_AGENT=f"Browser {MARKER}",
+        HTTP_ACCEPT_LANGUAGE=f"de-{MARKER}",
+        HTTP_REFERER=f"https://example.com/?q={MARKER}",
+        HTTP_X_REQUEST_ID=f"<{MARKER}>",  # no id that we would take over from a proxy
+    )
+    visitor.start()
+    visitor.cookies["other"] = MARKER
+    with mail_server(settings) as mailbox:
+        identify(
+            visitor,
+            name=f"Anna {MARKER}",
+            email=f"{MARKER}@example.com",
+            consent={"contact": {"granted": True, "version": WORDING}},
+        )
+        ask_for_code(visitor)
+        verify(visitor, mailbox.sent_code())
+    leave_files(visitor)
+    assert identify(visitor, email=MARKER, consent={MARKER: {}}).status_code == 400
+    assert visitor.reset(reason=MARKER).status_code == 400
+    exported(visitor)
+    issue_recovery_code(session=visitor.row, reason="lost phone")
+    return visitor
+
+
+def leave_files(visitor: Visitor) -> None:
+    """Hold a file in each state, the marker in their names, bytes and retry keys."""
+    named = {"X-Session-UUID": visitor.uuid, "Idempotency-Key": f"key-{MARKER}"}
+    response = visitor.upload(marked("stored"), f"{MARKER} stored.pdf", headers=named)
+    assert response.status_code == 201, response.content
+    read_as_service(visitor, response.json()["id"])
+    visitor.download(response.json()["id"])
+    missing, deleted, lapsed, pending, deleting = (
+        uploaded(visitor, marked(name), f"{MARKER} {name}.pdf")
+        for name in ("missing", "deleted", "lapsed", "pending", "deleting")
+    )
+    assert visitor.upload(b"no pdf", f"{MARKER} rejected.pdf").status_code == 415
+    (store_root() / missing.key).unlink()
+    services.mark_missing(upload=missing)
+    visitor.delete_upload(str(deleted.pk))
+    unfinish(pending)
+    unfinish(lapsed)
+    services.lapse_upload(upload=lapsed, reason="lease")  # its object came late
+    services.begin_deletion(upload=deleting, among=UploadedFile.objects.all(), reason="visitor")
+    states = UploadedFile.objects.filter(session=visitor.row).values_list("status", flat=True)
+    assert set(states) == set(Status)
+
+
+def marked(text: str) -> bytes:
+    return pdf(f"{MARKER} {text}")
+
+
+def unfinish(upload: UploadedFile) -> None:
+    """Set a file back to where its writer died just before the last step, its lease over."""
+    UploadedFile.objects.filter(pk=upload.pk).update(
+        status=Status.PENDING, sha256="", stored_at=None, lease_expires_at=Now()
+    )
+    upload.refresh_from_db()
+
+
+def read_as_service(visitor: Visitor, upload_id: str) -> None:
+    """Let a service download a file of the visitor's."""
+    key = ServiceKey(name="agent", scopes=[Scope.UPLOADS], expires_at=visitor.row.expires_at)
+    secret = issue_service_key(key=key)
+    address = f"/api/v1/service/sessions/{visitor.uuid}/uploads/{upload_id}/download/"
+    response = Visitor().get(address, headers={"Authorization": f"Bearer {secret}"})
+    assert response.status_code == 200
+    b"".join(response.streaming_content)  # type: ignore[attr-defined]
+
+
+def store_dump() -> str:
+    """Return the names of everything in the store, and all bytes."""
+    root = store_root()
+    return "\n".join(
+        f"{path.relative_to(root)} {path.read_bytes().decode('latin-1') if path.is_file() else ''}"
+        for path in sorted(root.rglob("*"))
+    )
+
+
+def assert_not_in(text: str, *markers: str) -> None:
+    """Check that no line of a text holds one of the markers, in whatever case."""
+    for marker in markers:
+        assert [line for line in text.splitlines() if marker.lower() in line.lower()] == []
+
+
+def audit_rows() -> list[dict[str, Any]]:
+    """Return every column of every audit row."""
+    return [dict(row) for row in AuditLog.objects.order_by("id").values()]
+
+
+def sweep() -> None:
+    """Run what the worker runs: the cleanup of files, then of visitors."""
+    settled()
+    tasks.forget_visitors()
+
+
+def test_t50_nothing_of_the_visitor_is_found_afterwards(db: None, settings: Any) -> None:
+    with log_lines() as lines:
+        visitor = marked_visitor(settings)
+        token, row = visitor.token, visitor.row
+        before = audit_rows()
+        for everywhere in (database_dump(), store_dump()):  # or there would be nothing to erase
+            assert MARKER in everywhere
+        assert ADDRESS in database_dump()
+
+        assert erase(visitor).status_code == 204
+
+    database = database_dump()
+    assert_not_in(database, MARKER, ADDRESS, token, row.token_hash)
+    assert_not_in(store_dump(), MARKER)
+    assert stored_keys() == set()
+    assert_not_in(lines.getvalue(), MARKER, ADDRESS, token)
+    assert lines.getvalue().count(CURRENT) > 1
+    assert_not_in(repr(cache.__dict__) + repr(getattr(cache, "_cache", "")), MARKER, ADDRESS)
+    assert audit_rows()[: len(before)] == before
+    assert triggers.missing("default") == []
+    assert events(visitor.uuid)[-2:] == ["upload.deleted", "session.erased"]
+    assert {events(visitor.uuid).count(event) for event in ERASED} == {1}
+
+
+def test_t50_what_stays_is_what_the_privacy_page_names(db: None, settings: Any) -> None:
+    visitor = marked_visitor(settings)
+    before = visitor.row
+
+    erase(visitor)
+
+    row = visitor.row
+    assert (row.status, row.name, row.email, row.end_reason) == ("erased", "", "", "")
+    assert (row.completed_at, row.token_hash == before.token_hash) == (None, False)
+    assert row.erased_at is not None
+    assert (row.uuid, row.support_code) == (before.uuid, before.support_code)
+    for model in (Consent, EmailCode, RecoveryCode, RetiredToken):
+        assert not model._base_manager.exists()
+    for file in UploadedFile.objects.all():
+        assert (file.name, file.retry_key) == ("", None)
+        assert file.status in (Status.DELETED, Status.LAPSED)
+        assert file.deleted_at is not None
+    assert UploadQuota.objects.values_list("files", "bytes").get() == (0, 0)
+    of_visitor = AuditLog.objects.filter(session_uuid=visitor.uuid)
+    assert not AuditPersonal.objects.filter(log__in=of_visitor).exists()
+    assert NETWORK in set(of_visitor.values_list("network", flat=True))
+    (consent,) = of_visitor.filter(event_type="consent.granted")
+    assert consent.details == {"purpose": "contact", "version": WORDING}
+    sizes = {log.details.get("size") for log in of_visitor.filter(event_type="upload.stored")}
+    assert sizes - {None}
+    hashes = {log.details.get("sha256") for log in of_visitor.filter(event_type="upload.stored")}
+    assert hashlib.sha256(marked("stored")).hexdigest() in hashes
+
+
+def test_an_export_of_who_comes_back_says_nothing_of_before(db: None, settings: Any) -> None:
+    visitor = marked_visitor(settings)
+    erase(visitor)
+    assert visitor.cookies["maria_session"].value == ""
+    fresh = started()
+    text, _ = exported(fresh)
+    assert_not_in(text, MARKER, ADDRESS, visitor.uuid)
+
+
+def test_t14_another_visitors_data_stays(visitor: Visitor) -> None:
+    other = started()
+    identify(other, name="Berta", email="berta@example.com")
+    file = uploaded(other)
+    uploaded(visitor)
+
+    erase(visitor)
+    sweep()
+
+    assert (other.row.name, other.row.email) == ("Berta", "berta@example.com")
+    assert other.download(str(file.pk)) == pdf()
+    of_other = AuditPersonal.objects.filter(log__session_uuid=other.uuid)
+    assert of_other.count() == len(events(other.uuid))
+
+
+def test_t15_the_erased_proof_is_an_unknown_token(visitor: Visitor) -> None:
+    tab, before = clone(visitor), clone(visitor)
+    identify(visitor, name="Anna")  # so that a retired token exists too
+    tab.cookies["maria_session"] = visitor.token
+    erase(visitor)
+    stranger = clone(visitor)
+    stranger.cookies["maria_session"] = "mss1_" + "x" * 43
+
+    expected = stranger.current()
+    for client in (tab, before):
+        response = client.current()
+        assert (response.status_code, code(response)) == (401, "session_invalid")
+        unlike = {"request_id": ""}
+        assert response.json() | unlike == expected.json() | unlike
+        assert code(erase(client)) == "session_invalid"
+        assert client.start().status_code == 201
+    assert [events(visitor.uuid).count(event) for event in ERASED] == [1, 1]
+
+
+def test_erasing_what_another_tab_has_just_erased_is_no_error(visitor: Visitor) -> None:
+    tab = clone(visitor)
+    with rival(lambda: erase(tab)):
+        assert erase(visitor).status_code == 204
+    assert [events(visitor.uuid).count(event) for event in ERASED] == [1, 1]
+
+
+@pytest.mark.parametrize("value", ["true", "1", "yes", "on", "True"])
+def test_an_expired_session_can_still_be_erased(visitor: Visitor, value: str) -> None:
+    uploaded(visitor, name="secret.pdf")
+    expire(visitor)
+
+    assert erase(visitor, value).status_code == 204
+
+    assert visitor.row.status == "erased"
+    assert stored_keys() == set()
+    assert events(visitor.uuid) == [
+        "session.created", "upload.stored", "session.expired", "session.erasure_requested",
+        "upload.deleted", "session.erased",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ["false", "0", "no"])
+def test_an_expired_session_cannot_end_again(visitor: Visitor, value: str) -> None:
+    upload = uploaded(visitor, name="kept.pdf")
+    expire(visitor)
+
+    response = erase(visitor, value)
+
+    assert (response.status_code, code(response)) == (401, "session_invalid")
+    assert response.json()["reason"] == "expired"
+    assert response.json()["lost"] == {"count": 1, "files": ["kept.pdf"]}
+    assert visitor.row.status == "expired"
+    assert stored_keys() == {upload.key}
+
+
+@pytest.mark.parametrize("value", ["maybe", "2", "%00", "true%20x"])
+def test_what_is_neither_yes_nor_no_changes_nothing(visitor: Visitor, value: str) -> None:
+    upload = uploaded(visitor)
+
+    response = erase(visitor, value)
+
+    assert (response.status_code, code(response)) == (400, "invalid_input")
+    assert list(response.json()["errors"]) == ["erase"]
+    assert visitor.current().status_code == 200
+    assert stored_keys() == {upload.key}
+    assert events(visitor.uuid) == ["session.created", "upload.stored"]
+
+
+def test_t7_erasing_needs_the_header(visitor: Visitor) -> None:
+    response = visitor.delete(f"{CURRENT}?erase=true")
+    assert (response.status_code, code(response)) == (403, "session_header_required")
+    assert visitor.row.status == "active"
+
+
+# Faults ------------------------------------------------------------------------
+
+
+def test_storage_that_fails_is_finished_by_the_cleanup_and_the_sweep(
+    visitor: Visitor, settings: Any
+) -> None:
+    upload = uploaded(visitor, name="secret.pdf")
+
+    def fail(key: str) -> None:
+        raise OSError("no answer")
+
+    use_store(settings, before_delete=fail)
+    assert erase(visitor).status_code == 204
+
+    for _ in range(2):
+        assert visitor.row.erased_at is None
+        assert UploadedFile.objects.get().status == Status.DELETING
+        assert UploadedFile.objects.get().name == ""
+        assert events(visitor.uuid)[-1] == "session.erasure_requested"
+        assert not AuditPersonal.objects.filter(log__session_uuid=visitor.uuid).exists()
+        assert tasks.forget_visitors() == 0
+    use_store(settings)
+    settled()
+    assert events(visitor.uuid)[-1] == "upload.deleted"
+    assert tasks.forget_visitors() == 1
+
+    assert not (store_root() / upload.key).exists()
+    assert visitor.row.erased_at is not None
+    assert events(visitor.uuid)[-2:] == ["upload.deleted", "session.erased"]
+    assert tasks.forget_visitors() == 0
+
+
+def failing_at(number: int) -> tuple[Callable[..., Any], list[str]]:
+    """Return a wrapper that lets the statement of that number fail, once, and what it has seen."""
+    seen: list[str] = []
+
+    def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if not re.match("(SAVEPOINT|RELEASE|ROLLBACK)", sql):
+            seen.append(sql)
+            if len(seen) == number:
+                raise OperationalError("the connection was lost")
+        return execute(sql, params, many, context)
+
+    return wrapper, seen
+
+
+def test_a_database_that_fails_at_any_step_leaves_all_or_an_erasure_to_finish(db: None) -> None:
+    steps = 0
+    for number in range(1, 200, 1 if SOAK else 4):
+        cache.clear()
+        visitor = started()
+        visitor.raise_request_exception = False
+        identify(visitor, name=MARKER)
+        upload = uploaded(visitor, name=f"{MARKER}.pdf")
+        wrapper, seen = failing_at(number)
+        with connection.execute_wrapper(wrapper):
+            response = erase(visitor)
+        if len(seen) < number:
+            assert response.status_code == 204
+            break
+        steps += 1
+        asked = events(visitor.uuid).count("session.erasure_requested")
+        if not asked:
+            assert response.status_code >= 400
+            assert visitor.row.name == MARKER
+            assert visitor.download(str(upload.pk)) == pdf()
+            assert erase(visitor).status_code == 204
+        sweep()
+        assert [events(visitor.uuid).count(event) for event in ERASED] == [1, 1]
+        assert events(visitor.uuid).count("upload.deleted") == 1
+        assert visitor.row.erased_at is not None
+    assert steps > 5
+    assert stored_keys() == set()
+    assert_not_in(database_dump(), MARKER)
+
+
+# Meanwhile ---------------------------------------------------------------------
+
+
+class Flowing(SimpleUploadedFile):
+    """A file whose bytes come in four chunks, with `meanwhile` called between the first two."""
+
+    def __init__(self, meanwhile: Callable[[], Any]) -> None:
+        super().__init__("secret.pdf", BODY)
+        self._meanwhile = meanwhile
+
+    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        for start in range(0, len(BODY), 1000):
+            if start == 1000:
+                self._meanwhile()
+            yield BODY[start : start + 1000]
+
+
+def upload_during(visitor: Visitor, meanwhile: Callable[[], Any]) -> None:
+    services.store_upload(session=visitor.row, content=Flowing(meanwhile), name="secret.pdf")
+
+
+def age_leases(by: timedelta) -> None:
+    UploadedFile.objects.update(lease_expires_at=F("lease_expires_at") - by)
+
+
+def test_an_upload_under_way_leaves_nothing(visitor: Visitor) -> None:
+    with pytest.raises(SessionInvalid):
+        upload_during(visitor, lambda: erase(visitor))
+
+    row = UploadedFile.objects.get()
+    assert (row.status, row.name) == (Status.LAPSED, "")
+    assert stored_keys() == set()
+    # While its writer may still be at work nobody says that nothing is left.
+    assert tasks.forget_visitors() == 0
+    assert "session.erased" not in events(visitor.uuid)
+    age_leases(timedelta(minutes=16))
+    assert tasks.forget_visitors() == 1
+    assert events(visitor.uuid)[-1] == "session.erased"
+    assert UploadQuota.objects.values_list("files", "bytes").get() == (0, 0)
+
+
+def test_bytes_that_a_dead_writer_left_go_before_the_erasure_is_called_done(
+    visitor: Visitor,
+) -> None:
+    upload = uploaded(visitor, marked("late"))
+    UploadedFile.objects.update(
+        status=Status.PENDING,
+        sha256="",
+        stored_at=None,
+        lease_expires_at=Now() + timedelta(hours=1),
+    )
+
+    erase(visitor)
+    assert tasks.forget_visitors() == 0
+    assert stored_keys() == {upload.key}
+
+    age_leases(timedelta(hours=2))
+    assert tasks.forget_visitors() == 1
+    assert stored_keys() == set()
+    assert events(visitor.uuid)[-1] == "session.erased"
+
+
+def test_what_a_late_request_wrote_down_goes_with_the_sweep(visitor: Visitor) -> None:
+    tab = Visitor(REMOTE_ADDR=ADDRESS, HTTP_USER_AGENT=MARKER)
+    tab.uuid, tab.cookies["maria_session"] = visitor.uuid, visitor.token
+
+    with rival(lambda: erase(visitor)):
+        response = identify(tab, name=f"Anna {MARKER}")
+
+    assert (response.status_code, code(response)) == (401, "session_invalid")
+    assert visitor.row.name == ""
+    assert events(visitor.uuid)[-1] == "session.refused"
+    assert AuditPersonal.objects.filter(log__session_uuid=visitor.uuid).count() == 1
+    tasks.forget_visitors()
+    assert_not_in(database_dump(), MARKER, ADDRESS)
+    assert [events(visitor.uuid).count(event) for event in ERASED] == [1, 1]
+
+
+@pytest.mark.parametrize(("hours", "left"), [(23, 0), (25, 1)])
+def test_late_requests_are_swept_after_for_a_day(visitor: Visitor, hours: int, left: int) -> None:
+    tab = clone(visitor)
+    with rival(lambda: erase(visitor)):
+        identify(tab, name="Anna")
+    UserSession.objects.update(erased_at=F("erased_at") - timedelta(hours=hours))
+    tasks.forget_visitors()
+    assert AuditPersonal.objects.filter(log__session_uuid=visitor.uuid).count() == left
+
+
+@pytest.mark.slow
+def test_requests_that_race_with_the_erasure_leave_nothing_that_outlives_the_sweep(
+    committed: None, settings: Any
+) -> None:
+    settings.UPLOAD_MAX_FILES = 20
+    for _ in range(20 if SOAK else 3):
+        cache.clear()
+        visitor = started()
+        token, uuid = visitor.token, visitor.uuid
+        ready = threading.Barrier(6)
+
+        def act(number: int, token: str = token, uuid: str = uuid, ready: Any = ready) -> None:
+            tab = Visitor(HTTP_USER_AGENT=MARKER, REMOTE_ADDR=ADDRESS)
+            tab.uuid, tab.cookies["maria_session"] = uuid, token
+            ready.wait()
+            match number % 3:
+                case 0:
+                    tab.upload(marked(str(number)), f"{MARKER}.pdf")
+                case 1:
+                    identify(tab, name=MARKER, email=f"{MARKER}@example.com")
+                case 2:
+                    erase(tab)
+
+        at_once(6, act)
+        row = UserSession.objects.get(pk=uuid)
+        assert row.status == "erased"
+        age_leases(timedelta(hours=1))
+        tasks.forget_visitors()
+        assert [events(uuid).count(event) for event in ERASED] == [1, 1]
+        assert_not_in(store_dump(), MARKER)
+    unlinked = AuditPersonal.objects.filter(log__session_uuid=None)
+    unlinked.delete()  # refusals of an unknown token name no session; nobody could find them
+    assert_not_in(database_dump(), MARKER, ADDRESS)
+
+
+def test_an_old_session_is_erased_like_a_new_one(visitor: Visitor) -> None:
+    uploaded(visitor)
+    age_session(visitor.row, timedelta(days=400))
+    assert erase(visitor).status_code == 204
+    assert visitor.row.erased_at is not None
