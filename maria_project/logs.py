@@ -7,10 +7,10 @@ from pythonjsonlogger.json import JsonFormatter
 
 from audit_app import context
 
-# The token wherever it stands, and the values of headers and cookies that prove something.
+# Tokens and service keys wherever they stand, and the values of headers and cookies that prove something.
 # Escapes are taken whole, so that a line stays JSON whatever a value holds.
 _SECRET = re.compile(
-    r"mss1_[A-Za-z0-9_-]{20,}"
+    r"ms[sk]1_[A-Za-z0-9_-]{20,}"
     r"|(?i:(?<=authorization: )(?:\\[^nr]|[^\\\"',}])+)"
     r"|(?i:(?<=maria_session=)(?:\\[^nr]|[^\\;\s\"',}])+)"
     r"|(?i:(?<=maria_staff=)(?:\\[^nr]|[^\\;\s\"',}])+)"

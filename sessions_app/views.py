@@ -122,6 +122,10 @@ class SessionViewSet(VisitorViewSet):
     client_limits = {"create": "create", "validate": "validate", "recover": "recover"}
     serializer_class: type[BaseSerializer[Any]] = SessionSerializer
 
+    def get_authenticate_header(self, request: Request) -> str:
+        """Let a bad proof be 401 here too: without a name for the proof DRF makes it 403."""
+        return ProvenSession().authenticate_header(request)
+
     @extend_schema(
         request=CreateSessionSerializer,
         responses={
