@@ -192,7 +192,10 @@ class ServiceKeyForm(forms.ModelForm[ServiceKey]):
         choices=Scope.choices, widget=forms.CheckboxSelectMultiple, help_text="What it is good for."
     )
     days = forms.IntegerField(
-        min_value=1, max_value=3650, initial=365, help_text="Days until it expires."
+        min_value=1,
+        max_value=service_keys.LONGEST_DAYS,
+        initial=365,
+        help_text="Days until it expires.",
     )
 
     class Meta:

@@ -4,8 +4,6 @@ from datetime import timedelta
 
 from django.core import signing
 from django.db import transaction
-from django.db.models import Q
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from audit_app.services import record
@@ -15,6 +13,7 @@ from sessions_app.models import TOUCH_INTERVAL, ServiceKey, UserSession
 from sessions_app.services import touch_session
 
 KEY_PREFIX = "msk1_"
+LONGEST_DAYS = 3650
 ASSERTION_LIFETIME = timedelta(minutes=5)
 _SALT = "sessions_app.assertion"
 
@@ -49,8 +48,7 @@ def find_service_key(secret: str) -> ServiceKey | None:
     """Return the good key with this secret and note its use, at most once a minute; or None."""
     key = ServiceKey.objects.good().filter(key_hash=hash_token(secret)).first()
     if key is not None:
-        stale = Q(last_used_at=None) | Q(last_used_at__lt=Now() - TOUCH_INTERVAL)
-        ServiceKey.objects.filter(stale, pk=key.pk).update(last_used_at=timezone.now())
+        _note_use(key)
     return key
 
 
@@ -75,3 +73,10 @@ def introspect(*, assertion: str) -> UserSession | None:
     if session is not None:
         touch_session(session=session, now=timezone.now())
     return session
+
+
+def _note_use(key: ServiceKey) -> None:
+    # Looked at before it is asked for: on SQLite an update waits for other writers even if it changes nothing.
+    now = timezone.now()
+    if key.last_used_at is None or now - key.last_used_at >= TOUCH_INTERVAL:
+        ServiceKey.objects.filter(pk=key.pk).update(last_used_at=now)

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
@@ -165,3 +167,40 @@ def test_an_unknown_key_is_404(superuser: Any, name: str) -> None:
 
     assert superuser.get(url).status_code == 404
     assert superuser.post(url).status_code == 404
+
+
+def test_t03_the_database_never_holds_a_key_that_the_admin_shows(superuser: Any) -> None:
+    """Not even in the staff member's own log-in, where Django puts messages that pile up."""
+    for number in range(60):
+        answer = superuser.post(ADD, {**GOOD, "name": f"key-{number}"})
+        assert answer.status_code == 302
+    for session in Session.objects.all():
+        assert "_messages" not in session.get_decoded()
+    shown = shown_text(superuser.get(list_of(ServiceKey)).content.decode())
+    secrets = set(SECRET.findall(shown))
+    assert secrets  # the latest; a browser's cookie holds no more
+    stored = database_text()
+    assert not any(secret in stored for secret in secrets)
+
+
+def test_a_key_can_be_neither_changed_nor_deleted(superuser: Any) -> None:
+    made(superuser)
+    before = list(ServiceKey.objects.values())
+    key = ServiceKey.objects.get()
+    superuser.post(page_of(key), {"name": "other", "scopes": ["uploads"], "days": 9})
+    superuser.post(page_of(key, "delete"), {"post": "yes"})
+    assert list(ServiceKey.objects.values()) == before
+
+
+def test_t64_who_may_only_view_keys_neither_makes_nor_revokes_one(
+    db: None, make_staff: Any
+) -> None:
+    made_key("events")
+    staff, key = make_staff(), ServiceKey.objects.get()
+    staff.user.user_permissions.add(Permission.objects.get(codename="view_servicekey"))
+    page = staff.get(page_of(key))
+    assert page.status_code == 200
+    assert "revoke/" not in page.content.decode()
+    assert staff.post(ADD, {**GOOD, "name": "mine"}).status_code == 403
+    assert staff.post(page_of(key, "revoke")).status_code == 403
+    assert ServiceKey.objects.get().revoked_at is None

@@ -1,6 +1,6 @@
 """`manage.py create_service_key`: a key for one of our own services, shown once."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
             help="what it is good for; may be given several times",
         )
         parser.add_argument(
-            "--days", type=int, default=365, help="days until it expires (default: %(default)s)"
+            "--days", type=_days, default=365, help="days until it expires (default: %(default)s)"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -45,3 +45,10 @@ class Command(BaseCommand):
             f"The key of {key}, good for {options['days']} days. It is shown only now:"
         )
         self.stdout.write(secret)
+
+
+def _days(text: str) -> int:
+    """Read a number of days that a key can be good for."""
+    if not text.isdecimal() or not 1 <= int(text) <= service_keys.LONGEST_DAYS:
+        raise ArgumentTypeError(f"write a number of days from 1 to {service_keys.LONGEST_DAYS}")
+    return int(text)

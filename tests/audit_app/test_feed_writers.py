@@ -1,0 +1,238 @@
+"""Many write and several read the feed at once: nobody misses an event, meets one twice or in another order.
+
+Ids are not commit order. Where the database lets transactions overlap, they
+are made to commit in every order; elsewhere, many writers meet by chance.
+"""
+
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import permutations
+from typing import Any
+
+import pytest
+from django.conf import settings as project
+from django.db import connection, transaction
+
+from audit_app.models import AuditLog, FeedEntry
+from tests.helpers import SOAK, Visitor, at_once, started, uploaded
+from tests.sessions_app.service_support import Service, service
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("committed", "plenty")]
+
+WRITERS, READERS = 8, 2
+ROUNDS = 60 if SOAK else 4
+OPEN_AT_ONCE = 3
+REPEATS = 20 if SOAK else 1
+PATIENCE = 60
+
+
+@pytest.fixture
+def plenty(settings: Any) -> None:
+    """Let no rate limit decide how much is written and read."""
+    settings.RATE_LIMITS = {name: ["1000000/m"] for name in project.RATE_LIMITS}
+
+
+@dataclass
+class Reader:
+    """Somebody who follows the feed, a few entries at a time, and remembers its place."""
+
+    agent: Service
+    after: int = 0
+    seen: list[dict[str, Any]] = field(default_factory=list)
+
+    def poll(self) -> bool:
+        """Read one page; say whether there was anything on it."""
+        page = self.agent.feed(after=self.after, limit=7).json()
+        self.seen += page["results"]
+        self.after = page["next"]
+        return bool(page["results"])
+
+    def follow(self, finished: threading.Event) -> None:
+        """Poll until nobody writes any more and nothing is left."""
+        while not finished.is_set() or self.poll():
+            self.poll()
+
+
+def check(*readers: Reader) -> None:
+    """See that each has met every committed event once, in an order that does not change."""
+    fresh = Reader(readers[0].agent)
+    while fresh.poll():
+        pass
+    for reader in readers:
+        assert reader.seen == fresh.seen
+    assert [entry["position"] for entry in fresh.seen] == list(range(1, len(fresh.seen) + 1))
+    written = AuditLog.objects.filter(feed_entry__isnull=False).values_list("event_id", flat=True)
+    assert sorted(entry["event_id"] for entry in fresh.seen) == sorted(map(str, written))
+
+
+def write(dice: random.Random) -> None:
+    """Do one of the things that visitors do, or almost do."""
+    match dice.randrange(5):
+        case 0:
+            uploaded(started())
+        case 1:
+            started().reset()
+        case 2:  # two visitors' events in one transaction
+            with transaction.atomic():
+                started()
+                started().end()
+        case 3:
+            with transaction.atomic():
+                started()
+                transaction.set_rollback(True)
+        case _:
+            visitor = started()
+            visitor.delete_upload(str(uploaded(visitor).pk))
+
+
+def test_eight_write_while_two_follow() -> None:
+    agent = service("events")
+    readers = [Reader(agent), Reader(Service(agent.secret))]
+    finished = threading.Event()
+    left = threading.Semaphore(0)
+
+    def work(number: int) -> None:
+        if number < READERS:
+            readers[number].follow(finished)
+            return
+        dice = random.Random(number)
+        try:
+            for _ in range(ROUNDS):
+                write(dice)
+        finally:
+            left.release()
+
+    def end_when_written() -> None:
+        for _ in range(WRITERS):
+            left.acquire()
+        finished.set()
+
+    watcher = threading.Thread(target=end_when_written)
+    watcher.start()
+    at_once(READERS + WRITERS, work)
+    watcher.join()
+
+    assert len(readers[0].seen) >= WRITERS * ROUNDS
+    check(*readers)
+
+
+@pytest.mark.parametrize("readers", [10])
+def test_readers_who_all_find_the_same_waiting_number_it_once(readers: int) -> None:
+    agent = service("events")
+    for _ in range(12):
+        started()
+
+    answers = at_once(readers, lambda _: Service(agent.secret).feed().json())
+
+    assert all(answer == answers[0] for answer in answers)
+    assert [entry["position"] for entry in answers[0]["results"]] == list(range(1, 13))
+
+
+@contextmanager
+def held_open() -> Iterator["Held"]:
+    """Begin a session in a transaction that stays open until it is told how to end."""
+    held = Held()
+    held.thread.start()
+    try:
+        assert held.written.wait(PATIENCE)
+        yield held
+    finally:
+        held.end()
+
+
+class Held:
+    """A transaction in a thread of its own."""
+
+    def __init__(self) -> None:
+        self.written, self.told = threading.Event(), threading.Event()
+        self.undo = False
+        self.visitor = Visitor()
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        try:
+            with transaction.atomic():
+                self.visitor.start()
+                self.written.set()
+                self.told.wait(PATIENCE)
+                transaction.set_rollback(self.undo)
+        finally:
+            connection.close()
+
+    def end(self, undo: bool = False) -> None:
+        """Commit, or roll back, and wait until that is done."""
+        self.undo = undo
+        self.told.set()
+        self.thread.join(PATIENCE)
+
+
+@pytest.fixture
+def overlapping() -> None:
+    """Leave out what cannot happen where one transaction writes at a time."""
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite lets one transaction write at a time: ids are commit order")
+
+
+@pytest.mark.usefixtures("overlapping")
+def test_who_commits_late_is_met_late_and_not_missed() -> None:
+    reader = Reader(service("events"))
+    with held_open() as slow:
+        quick = started()
+        reader.poll()
+        assert [entry["session_uuid"] for entry in reader.seen] == [quick.uuid]
+        slow.end()
+        reader.poll()
+
+    assert [entry["session_uuid"] for entry in reader.seen] == [quick.uuid, slow.visitor.uuid]
+    first, second = FeedEntry.objects.order_by("position")
+    assert first.log_id > second.log_id  # whoever remembered the highest id would have missed it
+    check(reader)
+
+
+@pytest.mark.usefixtures("overlapping")
+@pytest.mark.parametrize(
+    "undone", [None, 0, 1], ids=["all-commit", "first-undone", "second-undone"]
+)
+def test_in_whatever_order_they_commit(undone: int | None) -> None:
+    reader = Reader(service("events"))
+    expected: list[str] = []
+    for order in [*permutations(range(OPEN_AT_ONCE))] * REPEATS:
+        with ExitStack() as stack:
+            held = [stack.enter_context(held_open()) for _ in range(OPEN_AT_ONCE)]
+            for number in order:
+                held[number].end(undo=number == undone)
+                if number != undone:
+                    expected.append(held[number].visitor.uuid)
+                reader.poll()
+
+    assert [entry["session_uuid"] for entry in reader.seen] == expected
+    check(reader)
+
+
+@pytest.mark.usefixtures("overlapping")
+def test_two_givers_wait_for_each_other() -> None:
+    """One reader has numbered an event and not yet committed; the other must not number it again."""
+    agent = service("events")
+    for _ in range(3):
+        started()
+    numbered, go = threading.Event(), threading.Event()
+
+    def slowly(_: int) -> Any:
+        with transaction.atomic():
+            page = agent.feed().json()
+            numbered.set()
+            go.wait(PATIENCE)
+        return page
+
+    def after_it(_: int) -> Any:
+        assert numbered.wait(PATIENCE)
+        threading.Timer(0.2, go.set).start()  # the wait is the database's, whenever this is
+        return Service(agent.secret).feed().json()
+
+    first, second = at_once(2, lambda number: (slowly, after_it)[number](number))
+
+    assert first == second
+    assert [entry["position"] for entry in first["results"]] == [1, 2, 3]

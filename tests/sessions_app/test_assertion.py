@@ -1,0 +1,230 @@
+"""An assertion hands a visitor's session to the agent's back end: for five minutes, and to nobody else."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.core import signing
+from django.db.models import F
+from django.utils import timezone
+
+from sessions_app.models import UserSession
+from tests.helpers import Visitor, age_session, code, events, started, uploaded
+from tests.sessions_app.service_support import Service, assertion_of, service
+from tests.sessions_app.support import end_as
+
+INACTIVE = b'{"active":false}'
+LIFETIME = timedelta(minutes=5)
+
+
+@pytest.fixture
+def agent(db: None) -> Service:
+    return service("sessions")
+
+
+@pytest.fixture
+def clock() -> Iterator[Any]:
+    """A clock that stands still at a whole second, as signatures count them."""
+    now = timezone.now().replace(microsecond=0)
+    with time_machine.travel(now, tick=False) as traveller:
+        yield traveller
+
+
+def inactive(agent: Service, assertion: str) -> None:
+    """See that an assertion says nothing, in the same bytes whatever the reason."""
+    before = list(UserSession.objects.order_by("pk").values())
+    answer = agent.introspect(assertion)
+    assert (answer.status_code, answer.content) == (200, INACTIVE)
+    assert list(UserSession.objects.order_by("pk").values()) == before
+
+
+def test_it_tells_the_service_whose_session_this_is(visitor: Visitor, agent: Service) -> None:
+    answer = agent.introspect(assertion_of(visitor))
+
+    assert answer.status_code == 200
+    assert answer["Cache-Control"] == "no-store"
+    assert answer.json() == {
+        "active": True,
+        "uuid": visitor.uuid,
+        "identity": "anonymous",
+        "expires_at": visitor.current().json()["expires_at"],
+    }
+    assert events(visitor.uuid) == ["session.created"]  # a read, so no row
+
+
+def test_the_page_is_told_how_long_it_is_good(visitor: Visitor) -> None:
+    answer = visitor.post("/api/v1/sessions/current/assertion/", **visitor.named)
+
+    assert answer.json().keys() == {"assertion", "expires_at"}
+    left = timezone.datetime.fromisoformat(answer.json()["expires_at"]) - timezone.now()  # type: ignore[attr-defined]
+    assert LIFETIME - timedelta(seconds=30) < left <= LIFETIME
+
+
+@pytest.mark.parametrize(("seconds", "active"), [(299, True), (300, True), (301, False)])
+def test_it_is_good_for_five_minutes(
+    visitor: Visitor, agent: Service, clock: Any, seconds: int, active: bool
+) -> None:
+    assertion = assertion_of(visitor)
+    clock.shift(seconds)
+
+    assert agent.introspect(assertion).json()["active"] is active
+
+
+def test_it_may_be_shown_more_than_once(visitor: Visitor, agent: Service) -> None:
+    assertion = assertion_of(visitor)
+    answers = [agent.introspect(assertion).content for _ in range(3)]
+    assert len(set(answers)) == 1
+    assert answers[0] != INACTIVE
+
+
+def test_every_change_to_it_is_seen(visitor: Visitor, agent: Service) -> None:
+    assertion = assertion_of(visitor)
+    for at in range(len(assertion)):
+        other = "A" if assertion[at] != "A" else "B"
+        # The last symbol of base64 holds spare bits, which say nothing: what counts is what is signed.
+        answer = agent.introspect(assertion[:at] + other + assertion[at + 1 :])
+        assert answer.content == INACTIVE, at
+
+
+@pytest.mark.parametrize(
+    "assertion",
+    ["x", ":", "::", "a:b:c", "é", "x" * 400, "mss1_" + "A" * 43, str(uuid.uuid4())],
+    ids=["x", "colon", "colons", "parts", "latin", "longest", "token", "uuid"],
+)
+def test_what_we_did_not_sign_says_nothing(
+    visitor: Visitor, agent: Service, assertion: str
+) -> None:
+    inactive(agent, assertion)
+
+
+def test_a_session_that_never_was_says_nothing(agent: Service) -> None:
+    signed = signing.dumps(str(uuid.uuid4()), salt="sessions_app.assertion")
+    inactive(agent, signed)
+
+
+def test_no_other_proof_is_an_assertion(visitor: Visitor, agent: Service) -> None:
+    upload = uploaded(visitor)
+    link = visitor.post(f"/api/v1/uploads/{upload.pk}/link/", **visitor.named).json()["url"]
+    for other in (visitor.token, visitor.uuid, visitor.row.support_code, agent.secret):
+        inactive(agent, other)
+    inactive(agent, link.partition("link=")[2])
+    inactive(agent, signing.dumps(visitor.uuid))
+
+
+@pytest.mark.parametrize("how", ["expired", "reset", "ended", "revoked", "erased"])
+def test_a_session_that_is_over_says_nothing(
+    visitor: Visitor, agent: Service, make_staff: Any, how: str
+) -> None:
+    assertion = assertion_of(visitor)
+    if how == "erased":
+        visitor.delete("/api/v1/sessions/current/?erase=true", **visitor.named)
+    else:
+        end_as(how, visitor, make_staff)
+
+    inactive(agent, assertion)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"assertion": ""}, {"assertion": "x" * 401}, {"assertion": 1.5e300}, {"token": "x"}],
+)
+def test_what_is_no_assertion_at_all_is_no_active_one(agent: Service, body: dict[str, Any]) -> None:
+    answer = agent.post(
+        "/api/v1/service/sessions/introspect/", body, content_type="application/json"
+    )
+    assert answer.content == INACTIVE or code(answer) == "invalid_input"
+
+
+@pytest.mark.parametrize("assertion", ['"\\ud800"', '"\\u0000"'], ids=["surrogate", "nul"])
+def test_bytes_that_are_no_text_are_400(agent: Service, assertion: str) -> None:
+    answer = agent.post(
+        "/api/v1/service/sessions/introspect/",
+        f'{{"assertion": {assertion}}}',
+        content_type="application/json",
+    )
+    assert (answer.status_code, code(answer)) == (400, "malformed_body")
+
+
+def test_being_asked_for_keeps_the_session_alive(visitor: Visitor, agent: Service) -> None:
+    assertion = assertion_of(visitor)
+    age_session(visitor.row, timedelta(minutes=2))
+    aged = visitor.row
+
+    told = agent.introspect(assertion).json()
+
+    row = visitor.row
+    assert row.expires_at > aged.expires_at + timedelta(minutes=1)
+    assert row.last_seen_at > aged.last_seen_at
+    assert timezone.datetime.fromisoformat(told["expires_at"]) == row.expires_at  # type: ignore[attr-defined]
+
+
+def test_being_asked_for_is_noted_at_most_once_a_minute(visitor: Visitor, agent: Service) -> None:
+    assertion = assertion_of(visitor)
+    UserSession.objects.update(last_seen_at=F("last_seen_at") - timedelta(seconds=30))
+    before = visitor.row
+
+    agent.introspect(assertion)
+
+    assert (visitor.row.last_seen_at, visitor.row.expires_at) == (
+        before.last_seen_at,
+        before.expires_at,
+    )
+
+
+def test_it_says_how_much_is_known_of_the_visitor(visitor: Visitor, agent: Service) -> None:
+    def identity() -> str:
+        told = agent.introspect(assertion_of(visitor)).json()
+        assert "ada@example.org" not in str(told)  # who it is stays between us and the visitor
+        level: str = told["identity"]
+        return level
+
+    assert identity() == "anonymous"
+    visitor.patch(
+        "/api/v1/sessions/current/",
+        {"email": "ada@example.org"},
+        "application/json",
+        **visitor.named,
+    )
+    assert identity() == "identified"
+    UserSession.objects.update(completed_at=timezone.now())
+    assert identity() == "completed"
+
+
+def test_it_outlives_a_new_token(visitor: Visitor, agent: Service) -> None:
+    assertion = assertion_of(visitor)
+    visitor.patch("/api/v1/sessions/current/", {"name": "Ada"}, "application/json", **visitor.named)
+    assert agent.introspect(assertion).json()["uuid"] == visitor.uuid
+
+
+@pytest.mark.parametrize("method", ["get", "delete"])
+def test_it_opens_no_visitors_endpoint(visitor: Visitor, method: str) -> None:
+    assertion = assertion_of(visitor)
+    stranger = Visitor(headers={"Authorization": f"Bearer {assertion}"})
+    stranger.cookies["maria_session"] = assertion
+
+    answer = getattr(stranger, method)("/api/v1/sessions/current/", **visitor.named)
+
+    assert (answer.status_code, code(answer)) == (401, "session_invalid")
+    assert visitor.current().status_code == 200
+
+
+def test_it_opens_no_file_and_no_services_endpoint(visitor: Visitor) -> None:
+    upload = uploaded(visitor)
+    assertion = assertion_of(visitor)
+
+    linked = Visitor().get(f"/api/v1/uploads/{upload.pk}/download/?link={assertion}")
+    assert linked.status_code == 401
+    listed = Service(assertion).files(visitor.uuid)
+    assert (listed.status_code, code(listed)) == (401, "service_key_invalid")
+
+
+def test_nobody_gets_one_without_a_proof(visitor: Visitor) -> None:
+    path = "/api/v1/sessions/current/assertion/"
+    assert code(Visitor().post(path, **visitor.named)) == "session_required"
+    assert code(visitor.post(path)) == "session_header_required"
+    assert code(visitor.post(path, **started().named)) == "session_mismatch"
+    foreign = {**visitor.named["headers"], "Origin": "https://evil.example"}
+    assert code(visitor.post(path, headers=foreign)) == "origin_not_allowed"
