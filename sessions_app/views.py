@@ -102,6 +102,10 @@ class VisitorViewSet(GuardedViewSet):
         assert self.session.proof is not None
         return self.session.proof.carrier
 
+    def get_authenticate_header(self, request: Request) -> str:
+        """Name the scheme of every 401, also where no proof is asked for: DRF would say 403 there."""
+        return ProvenSession().authenticate_header(request)
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if self.action and (name := self.client_limits.get(self.action)):
             limits.enforce(request._request, name)
