@@ -181,10 +181,11 @@ class RetiredToken(models.Model):
     """A token that another has replaced, still good until 30 s after the other's first use.
 
     So neither a lost answer nor a request under way loses its session.
-    `good_until` is empty until that first use.
+    `good_until` is empty until that first use. Rows are numbered in the order
+    in which the tokens were replaced.
     """
 
-    token_hash = models.CharField(max_length=64, primary_key=True)
+    token_hash = models.CharField(max_length=64, unique=True)
     session = models.ForeignKey(
         UserSession, on_delete=models.CASCADE, related_name="retired_tokens"
     )

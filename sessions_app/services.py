@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Q, Subquery
 from django.utils import timezone
 
 from audit_app.services import record
@@ -23,6 +23,7 @@ from sessions_app.signals import describe
 
 SWEEP_BATCH = 500
 OVERLAP = timedelta(seconds=30)
+MAX_UNUSED = 20
 _CODE_DRAWS = 5
 
 
@@ -97,6 +98,17 @@ def mark_token_used(*, session: UserSession, now: datetime) -> None:
     session.token_used_at = now
 
 
+def mark_retired_used(*, session: UserSession, token_hash: str, now: datetime) -> None:
+    """Note that a client still carries a retired token: those it replaced are good for 30 s more.
+
+    Of two changes at once the browser may keep the first one's token.
+    """
+    carried = RetiredToken.objects.filter(token_hash=token_hash).values("pk")
+    older = RetiredToken.objects.filter(session=session, pk__lt=Subquery(carried), good_until=None)
+    if older.exists():  # a read costs no lock
+        older.update(good_until=now + OVERLAP)
+
+
 def rotate_token(*, session: UserSession, reason: str) -> str | None:
     """Give a session whose row is held a new token, and return it.
 
@@ -108,8 +120,10 @@ def rotate_token(*, session: UserSession, reason: str) -> str | None:
     retired = RetiredToken.objects.filter(session=session)
     if presented and retired.filter(token_hash=presented, good_until__isnull=False).exists():
         return None
-    retired.filter(good_until__lt=timezone.now()).delete()
     RetiredToken(token_hash=session.token_hash, session=session).save(force_insert=True)
+    # A client that goes on with its old token must not fill the table.
+    surplus = retired.exclude(token_hash=presented).order_by("-pk").values_list("pk", flat=True)
+    retired.filter(Q(good_until__lt=timezone.now()) | Q(pk__in=surplus[MAX_UNUSED:])).delete()
     token = generate_token()
     session.token_hash, session.token_used_at = hash_token(token), None
     UserSession.objects.filter(pk=session.pk).update(

@@ -54,7 +54,8 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='RetiredToken',
             fields=[
-                ('token_hash', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('token_hash', models.CharField(max_length=64, unique=True)),
                 ('good_until', models.DateTimeField(null=True)),
             ],
             options={
