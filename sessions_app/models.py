@@ -76,13 +76,15 @@ class UserSession(models.Model):
     `expires_at` is the earlier of the idle and the absolute limit, kept up to
     date by every touch, so that one column decides and one index finds.
     `token_used_at` is empty from the moment a token replaces another until
-    somebody proves the session by it.
+    somebody proves the session by it; `proven_at` only until anybody has ever
+    proven a session that follows another.
     """
 
     uuid = models.UUIDField("session UUID", primary_key=True, default=generate_uuid, editable=False)
     support_code = models.CharField(max_length=15, unique=True, default=generate_support_code)
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
     token_used_at = models.DateTimeField(null=True, editable=False, default=timezone.now)
+    proven_at = models.DateTimeField(null=True, editable=False, default=timezone.now)
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.ACTIVE)
     name = models.CharField(max_length=200, blank=True)
     email = models.EmailField("e-mail", blank=True, db_index=True)

@@ -46,7 +46,7 @@ def issue_session(
         token = generate_token()
         session = UserSession(token_hash=hash_token(token), predecessor=predecessor)
         if predecessor:
-            session.token_used_at = None
+            session.token_used_at = session.proven_at = None
         try:
             with transaction.atomic():
                 session.save(force_insert=True)
@@ -66,11 +66,14 @@ def issue_session(
 
 def touch_session(*, session: UserSession, now: datetime) -> None:
     """Note that a live session was seen, at most once a minute, and move its expiry on."""
-    if now - session.last_seen_at < TOUCH_INTERVAL:
+    if session.proven_at and now - session.last_seen_at < TOUCH_INTERVAL:
         return
     session.last_seen_at, session.expires_at = now, session.expiry(now)
+    session.proven_at = session.proven_at or now
     UserSession.objects.live().filter(pk=session.pk).update(
-        last_seen_at=session.last_seen_at, expires_at=session.expires_at
+        last_seen_at=session.last_seen_at,
+        expires_at=session.expires_at,
+        proven_at=session.proven_at,
     )
 
 
@@ -239,4 +242,4 @@ def _end(among: SessionQuerySet, session: UserSession, status: Status, reason: s
 def _untouched_successor(session: UserSession) -> UserSession | None:
     """Return the live session that follows, held, if nobody has ever proven it."""
     followers = UserSession.objects.live().select_for_update()
-    return followers.filter(predecessor=session, token_used_at=None).first()
+    return followers.filter(predecessor=session, proven_at=None).first()

@@ -109,6 +109,11 @@ class Migration(migrations.Migration):
             name='token_used_at',
             field=models.DateTimeField(default=django.utils.timezone.now, editable=False, null=True),
         ),
+        migrations.AddField(
+            model_name='usersession',
+            name='proven_at',
+            field=models.DateTimeField(default=django.utils.timezone.now, editable=False, null=True),
+        ),
         migrations.AlterField(
             model_name='usersession',
             name='status',

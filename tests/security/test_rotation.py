@@ -173,6 +173,27 @@ def test_t16_of_two_changes_at_once_the_browser_may_keep_either_answer(holder: H
     assert third.current().status_code == 200
 
 
+def reset(holder: Holder) -> Any:
+    return holder.ask("POST", CURRENT + "reset/", {})
+
+
+@pytest.mark.parametrize("tab", [0, 1], ids=["first answer", "second answer"])
+def test_t16_a_reset_token_opens_no_successor_that_anybody_is_in(holder: Holder, tab: int) -> None:
+    """Whichever of two answers the visitor goes on with, and also just after a renewal."""
+    successors = [holder.following(reset(holder)) for _ in range(2)]
+    assert successors[0].uuid == successors[1].uuid
+    inside = successors[tab]
+    assert inside.current().status_code == 200
+    for name in ("Ada", "Byron"):
+        before = state()
+        late = reset(holder)
+        assert (late.status_code, code(late)) == (401, "session_invalid")
+        assert "token" not in late.json()
+        assert not late.cookies
+        assert state() == before
+        inside = renewed(inside, name)  # a token that nobody has used yet
+
+
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_t16_changes_at_once_with_one_token_lose_nobody(committed: None, carrier: Carrier) -> None:
     holder = begin(carrier)
