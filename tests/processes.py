@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -116,6 +117,22 @@ def fork(work: Callable[[Callable[[str], None]], None]) -> Child:
         _say(report_write, "failed " + traceback.format_exc().replace("\n", " | "))
     finally:
         os._exit(code)  # nothing of pytest's may run in the child
+
+
+def wait_for_other_backends() -> None:
+    """Wait until PostgreSQL has noticed who died: a last COMMIT may still be under way."""
+    if connection.vendor != "postgresql":
+        return
+    for _ in range(500):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            )
+            if cursor.fetchone() == (0,):
+                return
+        time.sleep(0.01)
+    pytest.fail("a killed process is still connected")
 
 
 def _say(report: int, line: str) -> None:

@@ -18,12 +18,11 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
-from django.db import connection
 from django.utils import timezone
 
 from audit_app.models import AuditLog
 from tests.helpers import SOAK, age_path, pdf, started, store_root, stored_keys
-from tests.processes import STEPS, fork, need_strace
+from tests.processes import STEPS, fork, need_strace, wait_for_other_backends
 from tests.uploads_app.cleanup_support import (
     HOUR,
     clear_store,
@@ -108,7 +107,7 @@ def test_t34_uploads_and_deletions_killed_at_random_points(
         ledger.enter(lines)
         hit.update(_unfinished(session))
         if number % CHECK_EVERY == CHECK_EVERY - 1:
-            _wait_for_other_backends()
+            wait_for_other_backends()
             ledger.check()
 
     with capsys.disabled():
@@ -273,7 +272,7 @@ def _killed(work: Callable[[Say], None], ledger: Ledger, call: str, number: int)
     child.go()
     code, lines = child.end()
     assert code in (0, -9), lines
-    _wait_for_other_backends()
+    wait_for_other_backends()
     ledger.enter(lines)
     return code == -9
 
@@ -287,7 +286,7 @@ def _forget_all_files() -> None:
 
 def _unfinished(session: str) -> list[str]:
     """Say in which states a killed process has left the files of its session."""
-    _wait_for_other_backends()
+    wait_for_other_backends()
     states = []
     for row in UploadedFile.objects.filter(
         session__uuid=session, status__in=("pending", "deleting")
@@ -306,7 +305,7 @@ def _unfinished(session: str) -> list[str]:
 
 def _converge(ledger: Ledger | None, runs: int = 2) -> None:
     """Let time pass, run the cleanup, and see that nothing is left of what was unfinished."""
-    _wait_for_other_backends()
+    wait_for_other_backends()
     _age_everything()
     for _ in range(runs):
         settled()
@@ -332,22 +331,6 @@ def _age_everything() -> None:
     for path in store_root().rglob("*"):
         if path.is_file():
             age_path(path, HOUR)
-
-
-def _wait_for_other_backends() -> None:
-    """Wait until PostgreSQL has noticed who died: a last COMMIT may still be under way."""
-    if connection.vendor != "postgresql":
-        return
-    for _ in range(500):
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-                " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-            )
-            if cursor.fetchone() == (0,):
-                return
-        time.sleep(0.01)
-    pytest.fail("a killed process is still connected")
 
 
 def _events(event_type: str) -> Counter[str]:

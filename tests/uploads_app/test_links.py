@@ -238,7 +238,7 @@ def test_a_download_by_link_has_the_headers_of_any_other(
     own, linked = visitor.get(urlsplit(link).path), Client().get(link)
 
     ignored = {"X-Request-ID", "RateLimit"}
-    assert own.getvalue() == linked.getvalue()  # type: ignore[attr-defined]
+    assert own.getvalue() == linked.getvalue()
     headers = [{k: v for k, v in r.items() if k not in ignored} for r in (own, linked)]
     assert headers[0] == headers[1]
     assert linked["Cache-Control"] == "private, no-store"
