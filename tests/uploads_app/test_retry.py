@@ -1,6 +1,7 @@
 """An upload that is sent again with its Idempotency-Key is the same upload, whatever became of it."""
 
 import hashlib
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -308,3 +309,23 @@ def test_t39_a_key_whose_upload_the_cleanup_gave_up_is_free(visitor: Visitor) ->
 
     assert answer.status_code == 201
     assert answer.json()["id"] != str(row.pk)
+
+
+def test_t34_the_name_that_a_dead_writer_left_is_synced_before_the_answer(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have died between naming the object and syncing the folder."""
+    row = left_pending(visitor, with_object=True)
+    age_lease(timedelta(minutes=1))
+    synced: set[Path] = set()
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.add(Path(f"/proc/self/fd/{descriptor}").resolve())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    assert send(visitor).status_code == 201
+
+    folder = (store_root() / row.key).parent
+    assert {folder, folder.parent} <= synced
