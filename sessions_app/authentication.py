@@ -21,7 +21,12 @@ from sessions_app.exceptions import (
     refused,
 )
 from sessions_app.models import RetiredToken, Status, UserSession
-from sessions_app.services import expire_session, mark_token_used, touch_session
+from sessions_app.services import (
+    expire_session,
+    mark_retired_used,
+    mark_token_used,
+    touch_session,
+)
 from sessions_app.signals import describe
 from sessions_app.uuid_helpers import parse_uuid
 
@@ -89,6 +94,7 @@ def find_session(credential: Credential) -> UserSession | None:
     if session is not None:
         session.proof = credential
         _note_seen(session)
+        mark_retired_used(session=session, token_hash=credential.token_hash, now=_read_at(session))
     return session
 
 

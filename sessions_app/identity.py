@@ -127,6 +127,8 @@ def verify_code(*, session: UserSession, code: str) -> Identified:
         session.email_proven, session.completed_at = True, timezone.now()
         session.expires_at = session.expiry(session.completed_at)
         session.save(update_fields=["email_proven", "completed_at", "expires_at"])
+        # The right code is no try: if this answer is lost, it must be right again.
+        EmailCode.objects.filter(session=session, code_hash=sent.code_hash).update(tries=0)
         personal = Personal(email=session.email)
         record(events.COMPLETED, session_uuid=session.uuid, personal=personal)
         return Identified(session, rotate_token(session=session, reason="completed"))

@@ -76,13 +76,15 @@ class UserSession(models.Model):
     `expires_at` is the earlier of the idle and the absolute limit, kept up to
     date by every touch, so that one column decides and one index finds.
     `token_used_at` is empty from the moment a token replaces another until
-    somebody proves the session by it.
+    somebody proves the session by it; `proven_at` only until anybody has ever
+    proven a session that follows another.
     """
 
     uuid = models.UUIDField("session UUID", primary_key=True, default=generate_uuid, editable=False)
     support_code = models.CharField(max_length=15, unique=True, default=generate_support_code)
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
     token_used_at = models.DateTimeField(null=True, editable=False, default=timezone.now)
+    proven_at = models.DateTimeField(null=True, editable=False, default=timezone.now)
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.ACTIVE)
     name = models.CharField(max_length=200, blank=True)
     email = models.EmailField("e-mail", blank=True, db_index=True)
@@ -184,10 +186,11 @@ class RetiredToken(models.Model):
     """A token that another has replaced, still good until 30 s after the other's first use.
 
     So neither a lost answer nor a request under way loses its session.
-    `good_until` is empty until that first use.
+    `good_until` is empty until that first use. Rows are numbered in the order
+    in which the tokens were replaced.
     """
 
-    token_hash = models.CharField(max_length=64, primary_key=True)
+    token_hash = models.CharField(max_length=64, unique=True)
     session = models.ForeignKey(
         UserSession, on_delete=models.CASCADE, related_name="retired_tokens"
     )

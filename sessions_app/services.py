@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Q, Subquery
 from django.utils import timezone
 
 from audit_app.services import record
@@ -23,6 +23,7 @@ from sessions_app.signals import describe
 
 SWEEP_BATCH = 500
 OVERLAP = timedelta(seconds=30)
+MAX_UNUSED = 20
 _CODE_DRAWS = 5
 
 
@@ -45,7 +46,7 @@ def issue_session(
         token = generate_token()
         session = UserSession(token_hash=hash_token(token), predecessor=predecessor)
         if predecessor:
-            session.token_used_at = None
+            session.token_used_at = session.proven_at = None
         try:
             with transaction.atomic():
                 session.save(force_insert=True)
@@ -65,11 +66,14 @@ def issue_session(
 
 def touch_session(*, session: UserSession, now: datetime) -> None:
     """Note that a live session was seen, at most once a minute, and move its expiry on."""
-    if now - session.last_seen_at < TOUCH_INTERVAL:
+    if session.proven_at and now - session.last_seen_at < TOUCH_INTERVAL:
         return
     session.last_seen_at, session.expires_at = now, session.expiry(now)
+    session.proven_at = session.proven_at or now
     UserSession.objects.live().filter(pk=session.pk).update(
-        last_seen_at=session.last_seen_at, expires_at=session.expires_at
+        last_seen_at=session.last_seen_at,
+        expires_at=session.expires_at,
+        proven_at=session.proven_at,
     )
 
 
@@ -97,6 +101,17 @@ def mark_token_used(*, session: UserSession, now: datetime) -> None:
     session.token_used_at = now
 
 
+def mark_retired_used(*, session: UserSession, token_hash: str, now: datetime) -> None:
+    """Note that a client still carries a retired token: those it replaced are good for 30 s more.
+
+    Of two changes at once the browser may keep the first one's token.
+    """
+    carried = RetiredToken.objects.filter(token_hash=token_hash).values("pk")
+    older = RetiredToken.objects.filter(session=session, pk__lt=Subquery(carried), good_until=None)
+    if older.exists():  # a read costs no lock
+        older.update(good_until=now + OVERLAP)
+
+
 def rotate_token(*, session: UserSession, reason: str) -> str | None:
     """Give a session whose row is held a new token, and return it.
 
@@ -108,8 +123,10 @@ def rotate_token(*, session: UserSession, reason: str) -> str | None:
     retired = RetiredToken.objects.filter(session=session)
     if presented and retired.filter(token_hash=presented, good_until__isnull=False).exists():
         return None
-    retired.filter(good_until__lt=timezone.now()).delete()
     RetiredToken(token_hash=session.token_hash, session=session).save(force_insert=True)
+    # A client that goes on with its old token must not fill the table.
+    surplus = retired.exclude(token_hash=presented).order_by("-pk").values_list("pk", flat=True)
+    retired.filter(Q(good_until__lt=timezone.now()) | Q(pk__in=surplus[MAX_UNUSED:])).delete()
     token = generate_token()
     session.token_hash, session.token_used_at = hash_token(token), None
     UserSession.objects.filter(pk=session.pk).update(
@@ -225,4 +242,4 @@ def _end(among: SessionQuerySet, session: UserSession, status: Status, reason: s
 def _untouched_successor(session: UserSession) -> UserSession | None:
     """Return the live session that follows, held, if nobody has ever proven it."""
     followers = UserSession.objects.live().select_for_update()
-    return followers.filter(predecessor=session, token_used_at=None).first()
+    return followers.filter(predecessor=session, proven_at=None).first()

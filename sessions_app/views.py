@@ -105,6 +105,10 @@ class VisitorViewSet(GuardedViewSet):
         assert self.session.proof is not None
         return self.session.proof.carrier
 
+    def get_authenticate_header(self, request: Request) -> str:
+        """Name the scheme of every 401, also where no proof is asked for: DRF would say 403 there."""
+        return ProvenSession().authenticate_header(request)
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if self.action and (name := self.client_limits.get(self.action)):
             limits.enforce(request._request, name)
@@ -124,10 +128,6 @@ class SessionViewSet(VisitorViewSet):
     permission_classes = [AllowAny]
     client_limits = {"create": "create", "validate": "validate", "recover": "recover"}
     serializer_class: type[BaseSerializer[Any]] = SessionSerializer
-
-    def get_authenticate_header(self, request: Request) -> str:
-        """Let a refused proof or code be a 401: without authentication classes DRF makes it a 403."""
-        return ProvenSession().authenticate_header(request)
 
     @extend_schema(
         request=CreateSessionSerializer,

@@ -105,12 +105,14 @@ class DiskStore(FileSystemStorage):
         try:
             written = _write(temporary, chunks)
             os.link(temporary, final)
+        except FileExistsError:
+            _sync_name(final)  # who wrote it may have died before that
+            raise
         finally:
             with suppress(FileNotFoundError):
                 temporary.unlink()
         try:
-            _sync_folder(final.parent)
-            _sync_folder(final.parent.parent)
+            _sync_name(final)
         except OSError:  # the name might not survive a power cut, so it must not stay
             final.unlink()
             raise
@@ -211,6 +213,12 @@ def _create(path: Path) -> IO[bytes]:
             path.parent.mkdir(parents=True, exist_ok=True)
             return path.open("xb")
     raise FileNotFoundError(errno.ENOENT, "the folder cannot be kept", str(path.parent))
+
+
+def _sync_name(path: Path) -> None:
+    """Make an object's name survive a power cut."""
+    _sync_folder(path.parent)
+    _sync_folder(path.parent.parent)
 
 
 def _sync_folder(folder: Path) -> None:

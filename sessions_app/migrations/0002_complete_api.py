@@ -54,7 +54,8 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='RetiredToken',
             fields=[
-                ('token_hash', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('token_hash', models.CharField(max_length=64, unique=True)),
                 ('good_until', models.DateTimeField(null=True)),
             ],
             options={
@@ -111,6 +112,11 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='usersession',
             name='token_used_at',
+            field=models.DateTimeField(default=django.utils.timezone.now, editable=False, null=True),
+        ),
+        migrations.AddField(
+            model_name='usersession',
+            name='proven_at',
             field=models.DateTimeField(default=django.utils.timezone.now, editable=False, null=True),
         ),
         migrations.AlterField(

@@ -1,0 +1,247 @@
+"""A token is renewed when a session comes to mean more, and nobody loses it over that.
+
+The token before stays good until 30 s after the first use of one that
+replaced it: neither a lost answer nor a request under way loses the session.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db.models import F
+from django.db.models.functions import Now
+
+from sessions_app.models import RetiredToken
+from sessions_app.services import MAX_UNUSED, OVERLAP
+from tests.carriers import CARRIERS, CURRENT, Carrier, Holder, age_retired, begin
+from tests.helpers import Visitor, at_once, code, events
+from tests.security.routes import state
+from tests.sessions_app.support import end_as
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture(params=CARRIERS)
+def holder(db: None, request: pytest.FixtureRequest) -> Holder:
+    """Who holds the token of a session that has just begun, carried either way."""
+    return begin(request.param)
+
+
+def renewed(holder: Holder, name: str = "Ada") -> Holder:
+    """Renew the token by attaching contact data; return who holds the new one."""
+    response = holder.identify(name=name)
+    assert response.status_code == 200, response.content
+    return holder.following(response)
+
+
+def assert_refused(holder: Holder) -> None:
+    """Check that the token opens nothing, and that nothing changes by trying."""
+    before = state()
+    for response in (holder.current(), holder.identify(name="Mallory")):
+        assert (response.status_code, code(response)) == (401, "session_invalid")
+    assert state() == before
+
+
+def test_t16_the_old_token_is_good_while_the_new_one_was_never_used(holder: Holder) -> None:
+    new = renewed(holder)
+    age_retired(holder.row, timedelta(days=5))
+
+    for _ in range(3):
+        assert holder.current().json()["uuid"] == holder.uuid
+    assert RetiredToken.objects.get().good_until is None
+    assert new.current().status_code == 200
+
+
+@pytest.mark.parametrize(("seconds", "good"), [(29, True), (31, False)])
+def test_t16_the_old_token_is_good_for_30_s_after_the_new_ones_first_use(
+    holder: Holder, seconds: int, good: bool
+) -> None:
+    new = renewed(holder)
+    new.current()
+    left = RetiredToken.objects.annotate(left=F("good_until") - Now()).get().left
+    assert OVERLAP - 2 * SECOND < left <= OVERLAP  # a generous bound on how slow this test is
+    age_retired(holder.row, left - OVERLAP + seconds * SECOND)
+
+    if good:
+        assert holder.current().status_code == 200
+    else:
+        assert_refused(holder)
+    assert new.current().status_code == 200
+
+
+def test_t16_a_use_of_the_new_token_counts_once(holder: Holder) -> None:
+    new = renewed(holder)
+    new.current()
+    until = RetiredToken.objects.get().good_until
+
+    new.current()
+    new.current()
+
+    assert RetiredToken.objects.get().good_until == until
+
+
+def test_t16_several_renewals_in_a_row_each_end_the_tokens_before(holder: Holder) -> None:
+    held = [holder]
+    for number in range(3):
+        held.append(renewed(held[-1], f"Ada {number}"))
+
+    assert held[-1].current().status_code == 200
+    for old in held[:-1]:
+        assert old.current().status_code == 200
+    age_retired(holder.row, OVERLAP + SECOND)
+    for old in held[:-1]:
+        assert_refused(old)
+    assert held[-1].current().status_code == 200
+    assert events(holder.uuid).count("session.token_rotated") == 3
+
+
+def test_t16_the_table_of_retired_tokens_does_not_grow(holder: Holder) -> None:
+    for number in range(4):
+        holder = renewed(holder, f"Ada {number}")
+        holder.current()
+        age_retired(holder.row, OVERLAP + SECOND)
+
+    assert RetiredToken.objects.count() == 1
+
+
+def test_t16_a_client_that_goes_on_with_its_old_token_fills_no_table(holder: Holder) -> None:
+    renewed(holder)
+    RetiredToken.objects.bulk_create(
+        RetiredToken(token_hash=f"never used {n}", session=holder.row) for n in range(MAX_UNUSED)
+    )
+
+    for name in ("Ada", "Byron", "Lovelace"):
+        newest = renewed(holder, f"Ada {name}")
+
+    assert RetiredToken.objects.count() == MAX_UNUSED + 1
+    assert holder.current().status_code == 200
+    assert newest.current().status_code == 200
+
+
+def test_t16_a_change_that_changes_nothing_renews_nothing(holder: Holder) -> None:
+    new = renewed(holder)
+    token_hash, logged = holder.row.token_hash, events()
+
+    for again in (holder.identify(name="Ada"), new.identify(name="Ada")):
+        assert again.status_code == 200
+        assert "token" not in again.json()
+        assert not again.cookies
+
+    assert events() == logged
+    assert holder.row.token_hash == token_hash
+
+
+def test_t16_taking_contact_data_back_renews_nothing(holder: Holder) -> None:
+    new = renewed(holder)
+
+    answer = new.identify(name="")
+
+    assert "token" not in answer.json()
+    assert not answer.cookies
+    assert events(holder.uuid).count("session.token_rotated") == 1
+
+
+def test_t16_a_retired_token_mints_no_newer_one_once_the_new_one_was_used(holder: Holder) -> None:
+    new = renewed(holder)
+    new.current()
+    token_hash = holder.row.token_hash
+
+    late = holder.identify(name="Ada Lovelace")  # a change that was under way
+
+    assert late.status_code == 200
+    assert late.json()["name"] == "Ada Lovelace"
+    assert "token" not in late.json()
+    assert not late.cookies
+    assert holder.row.token_hash == token_hash
+    assert events(holder.uuid).count("session.token_rotated") == 1
+
+
+def test_t16_of_two_changes_at_once_the_browser_may_keep_either_answer(holder: Holder) -> None:
+    """And whichever it keeps, the token from before the changes is over 30 s later."""
+    first, second = renewed(holder, "Ada"), renewed(holder, "Ada Lovelace")
+
+    assert first.current().status_code == 200  # the second answer arrived first
+
+    age_retired(holder.row, OVERLAP + SECOND)
+    assert_refused(holder)
+    assert first.current().status_code == 200
+    third = renewed(first, "Augusta Ada")
+    assert third.current().status_code == 200
+    age_retired(holder.row, OVERLAP + SECOND)
+    for old in (first, second):
+        assert_refused(old)
+    assert third.current().status_code == 200
+
+
+def reset(holder: Holder) -> Any:
+    return holder.ask("POST", CURRENT + "reset/", {})
+
+
+@pytest.mark.parametrize("tab", [0, 1], ids=["first answer", "second answer"])
+def test_t16_a_reset_token_opens_no_successor_that_anybody_is_in(holder: Holder, tab: int) -> None:
+    """Whichever of two answers the visitor goes on with, and also just after a renewal."""
+    successors = [holder.following(reset(holder)) for _ in range(2)]
+    assert successors[0].uuid == successors[1].uuid
+    inside = successors[tab]
+    assert inside.current().status_code == 200
+    for name in ("Ada", "Byron"):
+        before = state()
+        late = reset(holder)
+        assert (late.status_code, code(late)) == (401, "session_invalid")
+        assert "token" not in late.json()
+        assert not late.cookies
+        assert state() == before
+        inside = renewed(inside, name)  # a token that nobody has used yet
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_t16_changes_at_once_with_one_token_lose_nobody(committed: None, carrier: Carrier) -> None:
+    holder = begin(carrier)
+
+    answers = at_once(6, lambda n: holder.identify(name=f"Ada {n}"))
+
+    assert [answer.status_code for answer in answers] == [200] * 6
+    held = [holder.following(answer) for answer in answers]
+    assert len({one.token for one in held}) == 6
+    assert events(holder.uuid).count("session.token_rotated") == 6
+    answers = at_once(6, lambda n: held[n].current())
+    assert [answer.status_code for answer in answers] == [200] * 6
+
+
+@pytest.mark.parametrize("how", ["expired", "reset", "ended", "revoked"])
+def test_t16_no_token_of_a_session_outlives_it(visitor: Visitor, make_staff: Any, how: str) -> None:
+    old = Holder(visitor.uuid, visitor.token, "cookie")
+    visitor.cookies["maria_session"] = (new := renewed(old)).token
+    newest = renewed(new, "Ada Lovelace")
+    visitor.cookies["maria_session"] = newest.token
+    assert visitor.current().status_code == 200
+
+    end_as(how, visitor, make_staff)
+
+    for holder in (old, new, newest):
+        response = holder.current()
+        assert (response.status_code, code(response)) == (401, "session_invalid")
+        assert response.json()["reason"] == how
+    age_retired(old.row, OVERLAP + SECOND)
+    assert "reason" not in old.current().json()  # by then it is a token like any other
+
+
+def test_t16_every_token_of_an_erased_session_is_forgotten(holder: Holder) -> None:
+    new = renewed(holder)
+    assert new.ask("DELETE", f"{CURRENT}?erase=true").status_code == 204
+
+    for one in (holder, new):
+        response = one.current()
+        assert (response.status_code, code(response)) == (401, "session_invalid")
+        assert "reason" not in response.json()
+    assert not RetiredToken.objects.exists()
+
+
+def test_t16_each_renewal_is_written_down_once(holder: Holder) -> None:
+    new = renewed(holder)
+    assert new.identify(email="ada@example.org").status_code == 200
+
+    assert events(holder.uuid) == [
+        "session.created",
+        *["session.identified", "session.token_rotated"] * 2,
+    ]

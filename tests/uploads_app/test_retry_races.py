@@ -1,0 +1,172 @@
+"""A writer that everybody took for dead comes back: the retry that took over loses nothing by it."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+
+from sessions_app.exceptions import SessionInvalid
+from tests.helpers import Visitor, age_upload, events, pdf, started, store_root, stored_keys
+from uploads_app import services
+from uploads_app.exceptions import StorageUnavailable, UploadInProgress
+from uploads_app.models import TAKEOVER_AFTER, Status, UploadedFile, UploadQuota
+
+BODY = pdf("stalled", 4000)
+KEY = "0" * 64
+WAIT = 60
+
+
+class Stalling(SimpleUploadedFile):
+    """A file whose bytes stop half-way, until they are let go; what is hashed first flows freely."""
+
+    def __init__(self) -> None:
+        super().__init__("report.pdf", BODY)
+        self.stalled, self.go = threading.Event(), threading.Event()
+        self._passes = 0
+
+    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        self._passes += 1
+        yield BODY[:2000]
+        if self._passes == 2:
+            self.stalled.set()
+            assert self.go.wait(WAIT)
+        yield BODY[2000:]
+
+
+class Writer(threading.Thread):
+    """An upload under its own connection; `wakes` lets its bytes go on and waits for its end."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        super().__init__()
+        self.session, self.content = visitor.row, Stalling()
+        self.outcome: UploadedFile | Exception | None = None
+        self.start()
+        assert self.content.stalled.wait(WAIT), self.outcome
+
+    def run(self) -> None:
+        try:
+            self.outcome = store(self.session, self.content)
+        except Exception as error:
+            self.outcome = error
+        finally:
+            connection.close()
+
+    def wakes(self) -> UploadedFile | Exception | None:
+        """Let it go on and return what came of it."""
+        self.content.go.set()
+        self.join(WAIT)
+        return self.outcome
+
+
+def store(session: object, content: SimpleUploadedFile) -> UploadedFile:
+    """Upload with the one key, as the view does."""
+    return services.store_upload(
+        session=session,  # type: ignore[arg-type]
+        content=content,
+        name="report.pdf",
+        retry_key=KEY,
+    )
+
+
+def pass_over() -> UploadedFile:
+    """Let the lease go without renewal for so long that a retry may take over."""
+    row = UploadedFile.objects.get()
+    age_upload(row, TAKEOVER_AFTER + timedelta(seconds=1))
+    return row
+
+
+def assert_stored_once(visitor: Visitor, row: UploadedFile) -> None:
+    """Check that there is one whole file with one event, and nothing half-written."""
+    found = UploadedFile.objects.get()
+    assert (found.pk, found.status) == (row.pk, Status.STORED)
+    assert stored_keys() == {row.key}
+    assert (store_root() / row.key).read_bytes() == BODY
+    assert UploadQuota.objects.values_list("files", "bytes").get() == (1, len(BODY))
+    assert events(visitor.uuid) == ["session.created", "upload.stored"]
+
+
+def test_t39_the_old_writer_wakes_after_the_retry_has_stored(committed: None) -> None:
+    visitor = started()
+    old = Writer(visitor)
+    row = pass_over()
+
+    retry = store(visitor.row, SimpleUploadedFile("report.pdf", BODY))
+    outcome = old.wakes()
+
+    assert isinstance(outcome, UploadedFile)
+    assert outcome.pk == retry.pk == row.pk
+    assert_stored_once(visitor, row)
+
+
+def test_t39_the_old_writer_wakes_while_the_retry_is_writing(committed: None) -> None:
+    visitor = started()
+    old = Writer(visitor)
+    row = pass_over()
+    retry = Writer(visitor)
+
+    outcomes = [old.wakes(), retry.wakes()]
+
+    assert [outcome.pk for outcome in outcomes if isinstance(outcome, UploadedFile)] == [row.pk] * 2
+    assert_stored_once(visitor, row)
+
+
+def test_t39_only_one_retry_takes_over(committed: None) -> None:
+    visitor = started()
+    old = Writer(visitor)
+    row = pass_over()
+    retry = Writer(visitor)
+
+    with pytest.raises(UploadInProgress):
+        store(visitor.row, SimpleUploadedFile("report.pdf", BODY))
+
+    retry.wakes()
+    old.wakes()
+    assert_stored_once(visitor, row)
+
+
+def test_t39_the_old_writer_finds_storage_broken_after_the_retry_has_stored(
+    committed: None,
+) -> None:
+    visitor = started()
+    old = Writer(visitor)
+    row = pass_over()
+    store(visitor.row, SimpleUploadedFile("report.pdf", BODY))
+    for half_written in Path(store_root()).rglob("*.part"):
+        half_written.unlink()  # so the link of the old one fails as it would on a broken disk
+
+    assert isinstance(old.wakes(), StorageUnavailable)
+
+    assert_stored_once(visitor, row)
+
+
+def test_t39_the_old_writer_wakes_after_the_visitor_deleted_the_file(committed: None) -> None:
+    visitor = started()
+    old = Writer(visitor)
+    row = pass_over()
+    store(visitor.row, SimpleUploadedFile("report.pdf", BODY))
+    assert visitor.delete_upload(str(row.pk)).status_code == 204
+
+    assert isinstance(old.wakes(), StorageUnavailable)
+
+    assert UploadedFile.objects.get().status == Status.DELETED
+    assert stored_keys() == set()
+    assert UploadQuota.objects.values_list("files", "bytes").get() == (0, 0)
+    assert events(visitor.uuid) == ["session.created", "upload.stored", "upload.deleted"]
+
+
+def test_t39_the_old_writer_wakes_after_the_session_ended(committed: None) -> None:
+    """The file that the retry stored is kept for its retention."""
+    visitor = started()
+    old = Writer(visitor)
+    row = pass_over()
+    store(visitor.row, SimpleUploadedFile("report.pdf", BODY))
+    assert visitor.end().status_code == 204
+
+    assert isinstance(old.wakes(), SessionInvalid)
+
+    assert UploadedFile.objects.get().status == Status.STORED
+    assert (store_root() / row.key).read_bytes() == BODY
