@@ -20,6 +20,7 @@ from sessions_app.signals import describe, session_erased, session_erasing
 # A request that was under way during an erasure may still write down whom it came from.
 STRAGGLERS = timedelta(days=1)
 SWEEP_BATCH = 500
+VISITORS_OWN = frozenset({context.VISITOR, context.SYSTEM})
 
 
 def history(*, session: UserSession) -> AuditQuerySet:
@@ -140,5 +141,6 @@ def _told_event(event: AuditLog) -> dict[str, Any]:
         "request_id": event.request_id,
         "network": event.network,
         "details": event.details,
-        "personal": personal.values() if personal and who(event) != "support staff" else {},
+        # Of others, where they asked from is theirs and not the visitor's.
+        "personal": personal.values() if personal and event.actor in VISITORS_OWN else {},
     }

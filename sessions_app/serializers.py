@@ -10,6 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from audit_app.canonical import showable
+from audit_app.context import STAFF
 from audit_app.events import meaning
 from audit_app.models import AuditLog, FeedEntry
 from sessions_app.models import Identity, UserSession
@@ -167,8 +168,9 @@ class FeedEntrySerializer(serializers.ModelSerializer[FeedEntry]):
         ]
 
     def get_details(self, entry: FeedEntry) -> dict[str, Any]:
-        """Return the keys that this event's type allows."""
-        return entry.log.details
+        """Return the keys that this event's type allows, but for what staff wrote by hand."""
+        written = {"reason"} if entry.log.actor.startswith(STAFF) else set()
+        return {key: value for key, value in entry.log.details.items() if key not in written}
 
 
 class FeedSerializer(serializers.Serializer[Any]):
