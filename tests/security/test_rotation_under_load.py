@@ -69,7 +69,9 @@ def test_t16_rotation_under_load(committed: None, tmp_path: Path, carrier: Carri
 
     assert renewed == [200] * RENEWALS
     assert uploads == [201] * PARALLEL
-    assert UploadedFile.objects.filter(session__uuid=first.uuid, status="stored").count() == PARALLEL
+    assert (
+        UploadedFile.objects.filter(session__uuid=first.uuid, status="stored").count() == PARALLEL
+    )
     assert events(first.uuid).count("session.token_rotated") == RENEWALS
     assert events(first.uuid).count("upload.stored") == PARALLEL
     assert "session.refused" not in events()
