@@ -104,6 +104,7 @@ def world(db: None, make_staff: Any, settings: Any) -> World:
     return World(make_staff)
 
 
+@pytest.mark.timeout(1800 if SOAK else 300)
 @pytest.mark.parametrize("label", OPERATIONS)
 def test_every_answer_is_as_documented(world: World, label: str) -> None:
     operation, statuses = schema().find_operation_by_label(label), Counter[int]()
