@@ -148,6 +148,7 @@ class ActivitySerializer(serializers.ModelSerializer[AuditLog]):
 class FeedEntrySerializer(serializers.ModelSerializer[FeedEntry]):
     """One event for services, at its place in the feed."""
 
+    position = serializers.IntegerField()
     event_id = serializers.UUIDField(source="log.event_id")
     event = serializers.CharField(source="log.event_type")
     occurred_at = serializers.DateTimeField(source="log.occurred_at")
@@ -236,7 +237,7 @@ class SessionSerializer(serializers.ModelSerializer[UserSession]):
     """
 
     limits = serializers.SerializerMethodField()
-    token = serializers.CharField(required=False, read_only=True)
+    token = serializers.CharField(required=False)
 
     class Meta:
         model = UserSession

@@ -111,7 +111,7 @@ class FeedViewSet(ServiceViewSet):
         ],
         responses=FeedSerializer,
     )
-    def list(self, request: Request) -> Response:
+    def follow(self, request: Request) -> Response:
         """Return events in an order that never changes, each exactly once for whoever goes on from `next`."""
         query = FeedQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)

@@ -53,5 +53,5 @@ urlpatterns = [
         IntrospectionViewSet.as_view({"post": "introspect"}),
         name="service-introspect",
     ),
-    path("service/events/", FeedViewSet.as_view({"get": "list"}), name="service-events"),
+    path("service/events/", FeedViewSet.as_view({"get": "follow"}), name="service-events"),
 ]

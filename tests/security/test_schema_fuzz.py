@@ -14,6 +14,7 @@ import pytest
 import schemathesis
 import yaml
 from django.db import transaction
+from django.db.models import F
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as campaign
 from hypothesis.strategies import SearchStrategy
@@ -29,7 +30,19 @@ from schemathesis.specs.openapi.checks import (
 from audit_app.groups import AUDITOR
 from audit_app.models import AuditLog
 from maria_project.wsgi import application
-from tests.helpers import SOAK, Visitor, keeping_connection, pdf, started, uploaded
+from sessions_app.identity import SEND_INTERVAL
+from sessions_app.models import EmailCode, Scope, UserSession
+from sessions_app.recovery import issue_recovery_code
+from tests.helpers import (
+    SOAK,
+    Visitor,
+    keeping_connection,
+    made_key,
+    mailed_code,
+    pdf,
+    started,
+    uploaded,
+)
 from tests.project.test_docs import ROOT, documented_errors
 
 pytestmark = pytest.mark.slow
@@ -47,8 +60,6 @@ DOCUMENT = yaml.load((ROOT / "docs" / "openapi.yaml").read_text(), yaml.CSafeLoa
 OPERATIONS = [
     f"{method.upper()} {path}" for path, methods in DOCUMENT["paths"].items() for method in methods
 ]
-# What no generator finds: a file that is really one.
-BODIES = {"POST /api/v1/uploads/": {"file": pdf("fuzzed")}}
 # How the generated data fits the schema, whether proofs and ids are good, and its share of the requests.
 ROUNDS = [
     (GenerationMode.POSITIVE, True, 0.4),
@@ -67,35 +78,58 @@ def schema() -> Any:
 
 
 class World:
-    """What a good request of any kind needs: a session with a file, and somebody of the staff."""
+    """What a good request of any kind needs: a session with a file and codes, staff, and a service."""
 
     def __init__(self, make_staff: Callable[[str], Any]) -> None:
         self.visitor: Visitor = started()
         self.upload = uploaded(self.visitor)
+        self.visitor.identify(email="fuzz@example.com")
+        self.visitor.ask_for_code()
+        self.code = mailed_code()
+        age_code(self.visitor.row)
+        self.recovery = issue_recovery_code(session=self.visitor.row, reason="fuzzed")
         self.staff = make_staff(AUDITOR).cookies["maria_staff"].value
+        self.key = made_key(*Scope.values)
 
-    def cookies(self, scheme: str) -> dict[str, str]:
-        """Return the cookie that a security scheme of the schema asks for."""
-        match scheme:
-            case "sessionCookie" | "expiredSessionCookie":
-                return {"maria_session": self.visitor.token}
-            case "staffCookie":
-                return {"maria_staff": self.staff}
-        raise LookupError(f"tell {__name__} how to prove {scheme}")
+    def good_bodies(self, label: str) -> list[dict[str, Any]]:
+        """Return the bodies that no generator finds: a file that is really one, codes that were sent."""
+        upload = {"body": {"file": pdf("fuzzed")}, "media_type": "multipart/form-data"}
+        verify = {"body": {"code": self.code}, "media_type": "application/json"}
+        recover = {"body": {"code": self.recovery}, "media_type": "application/json"}
+        return {
+            "POST /api/v1/uploads/": [upload],
+            "POST /api/v1/sessions/current/email/verify/": [verify],
+            "POST /api/v1/sessions/recover/": [recover],
+        }.get(label, [])
 
     def prove(self, case: Case) -> None:
         """Give a request the proof its operation asks for or may have, and the ids of what is there."""
         for scheme in case.operation.definition.raw["security"][0] or ["sessionCookie"]:
-            case.cookies = self.cookies(scheme)
-            case.headers["X-Session-UUID"] = self.visitor.uuid
-        if "id" in case.path_parameters:
-            case.path_parameters = {"id": self.an_id(case.path)}
+            match scheme:
+                case "sessionCookie":
+                    case.cookies = {"maria_session": self.visitor.token}
+                    case.headers["X-Session-UUID"] = self.visitor.uuid
+                case "staffCookie":
+                    case.cookies = {"maria_staff": self.staff}
+                case "serviceKey":
+                    case.headers["Authorization"] = f"Bearer {self.key}"
+                case _:
+                    raise LookupError(f"tell {__name__} how to prove {scheme}")
+        case.path_parameters = {
+            name: self.visitor.uuid if name == "uuid" else self.an_id(case.path)
+            for name in case.path_parameters
+        }
 
     def an_id(self, path: str) -> str:
         """Return the id of something that is at an address with `{id}`."""
         if "audit-logs" in path:
             return str(AuditLog.objects.values_list("id", flat=True)[0])
         return str(self.upload.pk)
+
+
+def age_code(session: UserSession) -> None:
+    """Set back when the last code was sent, so that another may be."""
+    EmailCode.objects.filter(session=session).update(sent_at=F("sent_at") - SEND_INTERVAL)
 
 
 @pytest.fixture
@@ -123,8 +157,8 @@ def test_every_answer_is_as_documented(world: World, label: str) -> None:
     for mode, good, share in ROUNDS:
         requests = max(1, int(REQUESTS * share / len(OPERATIONS)))
         each(operation.as_strategy(generation_mode=mode), requests, ask_well if good else ask)
-    if label in BODIES:
-        ask_well(operation.Case(body=BODIES[label], media_type="multipart/form-data"))
+    for content in world.good_bodies(label):
+        ask_well(operation.Case(**content))
 
     assert any(status < 300 for status in statuses), f"no good answer among {dict(statuses)}"
 
