@@ -294,7 +294,7 @@ def _write_down(run: CleanupRun, event: EventType, **details: Any) -> None:
 def _drop_cut_connection() -> None:
     """Let the next query open a connection, so that lease and reason are not lost with the old one."""
     if not connection.in_atomic_block:
-        connection.close_if_unusable_or_obsolete()
+        connection.close()
 
 
 def _first_line(error: Exception) -> str:

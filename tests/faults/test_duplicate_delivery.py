@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from django.conf import settings as project
 from django.core.cache import cache
+from django.db.models import F
 from django.utils import timezone
 from django_q.brokers import get_broker
 from django_q.models import OrmQ, Success
@@ -85,6 +86,29 @@ def ripe_files() -> Check:
     return check
 
 
+def forgettable_visitors() -> Check:
+    """Leave ended sessions whose contact data is past its retention, beside one that lives."""
+    cache.clear()
+    live, due = started(), [started() for _ in range(DUE)]
+    for visitor in (live, *due):
+        visitor.identify(name="Ada", email="ada@example.com")
+    for visitor in due:
+        visitor.end()
+    ended = UserSession.objects.filter(pk__in=[visitor.uuid for visitor in due])
+    ended.update(ended_at=F("ended_at") - timedelta(days=8))
+    before = [
+        "session.created", "session.identified", "session.token_rotated", "session.ended",
+    ]  # fmt: skip
+
+    def check() -> None:
+        assert set(ended.values_list("name", "email")) == {("", "")}
+        for visitor in due:
+            assert events(visitor.uuid) == [*before, "session.contact_erased"]
+        assert live.row.name == "Ada"
+
+    return check
+
+
 def about(upload: UploadedFile) -> list[str]:
     """Return the types of the events about a file."""
     rows = AuditLog.objects.filter(target=f"upload:{upload.pk}").order_by("id")
@@ -105,6 +129,7 @@ def nothing() -> Check:
 SCENES: dict[str, Callable[[], Check]] = {
     "maria_project.tasks.heartbeat": nothing,
     "sessions_app.tasks.expire_sessions": due_sessions,
+    "sessions_app.tasks.forget_visitors": forgettable_visitors,
     "uploads_app.tasks.cleanup_orphans": ripe_files,
 }
 every_task = pytest.mark.parametrize("task", SCENES)

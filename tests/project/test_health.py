@@ -15,7 +15,7 @@ from tests.uploads_app.cleanup_support import cleanup, settled, use_store
 from uploads_app.models import CleanupRun, RunStatus, StoreState
 
 SECOND = timedelta(seconds=1)
-GOOD = dict.fromkeys(("database", "migrations", "storage", "queue", "cleanup"), "ok")
+GOOD = dict.fromkeys(("database", "migrations", "cache", "storage", "queue", "cleanup"), "ok")
 around = pytest.mark.parametrize(
     ("off", "state"),
     [(-20 * SECOND, "ok"), (timedelta(0), "degraded"), (SECOND, "degraded")],
