@@ -100,8 +100,7 @@ def _remember(request: HttpRequest, usage: Usage) -> None:
 def window_seconds(rate: str) -> int:
     """Return the window of a rate like `30/m` or `600/h` in seconds; ValueError if it is none."""
     count, _, period = rate.partition("/")
-    # The counter takes 0 for no limit, which nobody means who writes it.
-    if not count.isdigit() or int(count) == 0 or period not in _PERIODS:
+    if not count.isdigit() or period not in _PERIODS:
         raise ValueError(
             f"{rate!r} is not a rate: write a number, a slash and s, m, h or d, like 30/m"
         )
