@@ -88,7 +88,9 @@ def _check_schema(folder: Path, env: Mapping[str, str]) -> int:
 
 
 def _pytest(title: str, arguments: Sequence[str], env: Mapping[str, str]) -> int:
-    return _run(title, [PYTHON, "-m", "pytest", "-q", "-n", "2", *arguments], env)
+    return _run(
+        title, [PYTHON, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", *arguments], env
+    )
 
 
 def _run(title: str, command: Sequence[str | Path], env: Mapping[str, str]) -> int:

@@ -121,7 +121,7 @@ SQLITE = {
 }
 POSTGRESQL = {
     "truncate": f"TRUNCATE {LOG} CASCADE",
-    "truncate both": f"TRUNCATE {LOG}, {PERSONAL}",
+    "truncate all": f"TRUNCATE {LOG}, {PERSONAL}, audit_app_feedentry",
     "personal truncate": f"TRUNCATE {PERSONAL}",
     "merge": (
         f"MERGE INTO {LOG} t USING {LOG} s ON t.id = s.id WHEN MATCHED THEN UPDATE SET actor = 'x'"

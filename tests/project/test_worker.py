@@ -91,6 +91,7 @@ def test_t78_a_task_whose_worker_is_killed_is_finished_once(tmp_path: Path) -> N
     assert set(UploadQuota.objects.values_list("files", flat=True)) == {0, 1}
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("committed")
 def test_t79_schedules_missed_for_two_hours_run_once(tmp_path: Path) -> None:
     missed = timezone.now() - timedelta(hours=2)

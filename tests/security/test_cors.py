@@ -17,6 +17,9 @@ from tests.security.edge import launched, ready
 from tests.security.routes import Route, api_routes, calls, named
 from tests.uploads_app.server import WAITRESS
 
+# What is said here is the same on every database.
+pytestmark = pytest.mark.once
+
 LISTED = ["https://shop.example", "http://localhost:5173", "capacitor://localhost"]
 UNLISTED = [
     "https://evil.example", "null", "", "*", "https://shop.example.evil", "https://shop.example.evil.example",

@@ -18,7 +18,6 @@ from audit_app.models import AuditLog
 from tests.helpers import (
     SOAK,
     Visitor,
-    at_once,
     code,
     events,
     pdf,
@@ -27,7 +26,6 @@ from tests.helpers import (
     uploaded,
 )
 from tests.security.routes import state
-from tests.sessions_app.support import clone
 
 DEFAULTS = {
     "create": ["30/m", "600/h"],
@@ -331,21 +329,3 @@ def test_t76_no_minute_sees_more_than_twice_the_limit(
 
     for first in passed:
         assert sum(first <= moment < first + 60 for moment in passed) <= 6
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("call", [create, current])
-def test_t75_threads_at_a_limit_of_fifty_get_exactly_fifty(
-    committed: None, limit: Any, call: Any
-) -> None:
-    limit("create" if call is create else "session", "50/h")
-    visitor = Visitor(REMOTE_ADDR="192.0.2.77")
-    visitor.start()
-    tabs = [clone(visitor) for _ in range(200)]
-
-    answers = at_once(200, lambda n: call(tabs[n], "192.0.2.1"), threads=4)
-
-    statuses = [answer.status_code for answer in answers]
-    assert statuses.count(201 if call is create else 200) == 50
-    assert statuses.count(429) == 150
-    assert events().count("ratelimit.exceeded") == 1

@@ -13,6 +13,9 @@ from tests.helpers import Visitor, code, events, pdf, started
 from tests.security.routes import state
 from tests.uploads_app.samples import FORM, UPLOADS, form, part
 
+# What is said here is the same on every database.
+pytestmark = pytest.mark.once
+
 NO_TOKEN = "mss1_" + "A" * 43
 VALIDATE = "/api/v1/sessions/validate/"
 # What each request may carry: none, a token of session A, one of session B.

@@ -12,7 +12,7 @@ from tests.uploads_app.cleanup_support import last_run, many, settled, stored
 pytestmark = pytest.mark.slow
 
 SMALL = 2_000  # two pages of rows, which is what a run holds at once
-LARGE = 20_000 if SOAK else 10_000
+LARGE = 20_000 if SOAK else 6_000
 
 
 @pytest.mark.timeout(240)

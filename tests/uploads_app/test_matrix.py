@@ -15,6 +15,9 @@ from tests.uploads_app.samples import PLENTY, UPLOADS
 from uploads_app.models import Status, UploadedFile, UploadQuota
 from uploads_app.urls import router
 
+# What is said here is the same on every database.
+pytestmark = pytest.mark.once
+
 ENDPOINTS = [
     ("GET", "{}/"),
     ("HEAD", "{}/"),
