@@ -14,6 +14,12 @@ from audit_app import triggers
 from tests.helpers import Visitor, started
 
 
+@pytest.fixture(autouse=True)
+def static_files_as_they_are_asked_for(settings: Any) -> None:
+    """Spare each test client a look at every static file: it loads the middleware anew."""
+    settings.WHITENOISE_AUTOREFRESH = True
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(request: pytest.FixtureRequest) -> None:
     """Test SQLite on a file, as it is used: in memory it has other locks, and no WAL."""

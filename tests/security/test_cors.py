@@ -61,11 +61,15 @@ def grants_reading(response: Any, origin: str) -> bool:
 
 
 @pytest.mark.parametrize("origin", LISTED)
+def test_t08_every_listed_page_may_read(visitor: Visitor, origin: str) -> None:
+    assert grants_reading(visitor.current(headers={"Origin": origin}), origin)
+
+
 @pytest.mark.parametrize(("route", "method"), OPEN_CALLS, ids=named)
 def test_t08_a_listed_page_may_read_every_answer(
-    visitor: Visitor, route: Route, method: str, origin: str
+    visitor: Visitor, route: Route, method: str
 ) -> None:
-    upload = uploaded(visitor)
+    upload, origin = uploaded(visitor), LISTED[0]
     headers = {"Origin": origin}
 
     answers = [
@@ -81,7 +85,9 @@ def test_t08_a_listed_page_may_read_every_answer(
 @pytest.mark.parametrize("route", api_routes(), ids=named)
 def test_t08_no_other_page_may_read_an_answer(visitor: Visitor, route: Route) -> None:
     upload = uploaded(visitor)
-    for method, origin in itertools.product(("GET", "POST", "OPTIONS"), UNLISTED):
+    # Origins are compared before any view is asked, so one address is enough for the odd ones.
+    origins = UNLISTED if "current/" in route.path else UNLISTED[:6]
+    for method, origin in itertools.product(("GET", "POST", "OPTIONS"), origins):
         response = visitor.generic(
             method, route.url(upload), headers={"Origin": origin, **PREFLIGHT}
         )
