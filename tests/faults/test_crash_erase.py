@@ -4,12 +4,10 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
-from django.db import connection
 
 from sessions_app import tasks
 from tests.helpers import SOAK, Visitor, events, pdf, started, stored_keys, uploaded
-from tests.processes import STEPS, fork, need_strace
-from tests.project.server import wait_for
+from tests.processes import STEPS, fork, need_strace, wait_for_other_backends
 from tests.sessions_app.people import database_dump, erase, identify
 from tests.uploads_app.cleanup_support import settled
 
@@ -22,21 +20,6 @@ LIKELY = ("fsync", "fdatasync", "unlink", "sendto")
 def strace() -> None:
     """These tests need a way to kill a process at a step."""
     need_strace()
-
-
-def wait_for_other_backends() -> None:
-    """Wait until PostgreSQL has noticed who died: a last COMMIT may still be under way."""
-    if connection.vendor != "postgresql":
-        return
-    query = """SELECT count(*) FROM pg_stat_activity
-        WHERE datname = current_database() AND pid <> pg_backend_pid()"""
-
-    def alone() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute(query)
-            return bool(cursor.fetchone() == (0,))
-
-    wait_for(alone, what="the dead process's backend")
 
 
 def erase_and_die(visitor: Visitor, call: str, number: int) -> bool:
@@ -84,7 +67,7 @@ def test_killed_at_any_step_it_is_all_as_before_or_the_sweep_finishes(committed:
     kills = 0
     for call in STEPS if SOAK else LIKELY:
         # What goes to PostgreSQL is mostly reads: some will do for each run of ./test.
-        for number in range(1, 500, 1 if SOAK or call != "sendto" else 20):
+        for number in range(1, 500, 1 if SOAK or call != "sendto" else 12):
             if not attempt(call, number):
                 break
             kills += 1
