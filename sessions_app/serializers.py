@@ -12,6 +12,7 @@ from rest_framework import serializers
 from audit_app.canonical import showable
 from audit_app.context import STAFF
 from audit_app.events import meaning
+from audit_app.feed import PAGE
 from audit_app.models import AuditLog, FeedEntry
 from sessions_app.models import Identity, UserSession
 from sessions_app.privacy import who
@@ -143,6 +144,13 @@ class ActivitySerializer(serializers.ModelSerializer[AuditLog]):
     def get_file(self, log: AuditLog) -> str:
         personal = getattr(log, "personal", None)
         return personal.file_name if personal else ""
+
+
+class FeedQuerySerializer(serializers.Serializer[Any]):
+    """Where to go on in the feed, and how much of it to read."""
+
+    after = serializers.IntegerField(min_value=0, max_value=2**62, default=0)
+    limit = serializers.IntegerField(min_value=1, max_value=PAGE, default=PAGE)
 
 
 class FeedEntrySerializer(serializers.ModelSerializer[FeedEntry]):

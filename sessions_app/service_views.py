@@ -8,7 +8,6 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import IntegerField, Serializer
 
 from audit_app import context
 from audit_app.feed import PAGE, read_feed
@@ -18,6 +17,7 @@ from sessions_app.exceptions import ScopeMissing, ServiceKeyInvalid, ServiceKeyR
 from sessions_app.models import Scope, ServiceKey
 from sessions_app.serializers import (
     AssertionSerializer,
+    FeedQuerySerializer,
     FeedSerializer,
     IntrospectionSerializer,
     told,
@@ -88,13 +88,6 @@ class IntrospectionViewSet(ServiceViewSet):
             "expires_at": session.expires_at,
         }
         return Response(told(IntrospectionSerializer, answer))
-
-
-class FeedQuerySerializer(Serializer[Any]):
-    """Where to go on in the feed, and how much of it to read."""
-
-    after = IntegerField(min_value=0, max_value=2**62, default=0)
-    limit = IntegerField(min_value=1, max_value=PAGE, default=PAGE)
 
 
 @extend_schema(tags=["service"])

@@ -171,10 +171,11 @@ class BearerVisitor(Visitor):
 
 
 class Service(Client):
-    """One of our own services, with a key."""
+    """One of our own services: every request carries its key."""
 
     def __init__(self, key: str, **extra: Any) -> None:
         super().__init__(headers={"Authorization": f"Bearer {key}"}, **extra)
+        self.secret = key
 
     def introspect(self, assertion: str) -> Any:
         """POST service/sessions/introspect/."""
@@ -191,6 +192,10 @@ class Service(Client):
     def files(self, session_uuid: str) -> Any:
         """GET service/sessions/{uuid}/uploads/."""
         return self.get(f"/api/v1/service/sessions/{session_uuid}/uploads/")
+
+    def file(self, session_uuid: str, upload_id: Any) -> Any:
+        """GET service/sessions/{uuid}/uploads/{id}/download/."""
+        return self.get(f"/api/v1/service/sessions/{session_uuid}/uploads/{upload_id}/download/")
 
 
 def made_key(*scopes: str, name: str = "maria-agent", days: int = 365) -> str:

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from audit_app.events import registered
 from audit_app.models import AuditLog, FeedEntry, FeedState
-from tests.helpers import Visitor, code, events, started, uploaded
-from tests.sessions_app.service_support import FEED, Service, service
+from tests.helpers import Service, Visitor, code, events, started, uploaded
+from tests.sessions_app.service_support import FEED, service
 from tests.sessions_app.support import end_as
 
 FOLLOWED = {event.name for event in registered() if event.feed}

@@ -17,8 +17,8 @@ from django.conf import settings as project
 from django.db import connection, transaction
 
 from audit_app.models import AuditLog, FeedEntry
-from tests.helpers import SOAK, Visitor, at_once, started, uploaded
-from tests.sessions_app.service_support import Service, service
+from tests.helpers import SOAK, Service, Visitor, at_once, started, uploaded
+from tests.sessions_app.service_support import service
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("committed", "plenty")]
 

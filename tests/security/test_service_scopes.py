@@ -8,9 +8,9 @@ from django.test import Client
 
 from audit_app.models import AuditLog
 from sessions_app.models import Scope
-from tests.helpers import code, events, started, uploaded
+from tests.helpers import Service, code, events, started, uploaded
 from tests.security.routes import api_routes, state
-from tests.sessions_app.service_support import Service, assertion_of, service
+from tests.sessions_app.service_support import service
 
 pytestmark = pytest.mark.django_db
 
@@ -26,7 +26,7 @@ def call(client: Client, path: str) -> Any:
     """Ask a service's address for something that is there."""
     visitor = started()
     upload = uploaded(visitor)
-    body = {"assertion": assertion_of(visitor)}
+    body = {"assertion": visitor.assertion()}
     url = path % {"uuid": visitor.uuid, "pk": upload.pk}
     return client.generic(CALLS[path][0], url, json.dumps(body), "application/json")
 

@@ -12,8 +12,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from sessions_app.models import UserSession
-from tests.helpers import Visitor, age_session, code, events, started, uploaded
-from tests.sessions_app.service_support import Service, assertion_of, service
+from tests.helpers import Service, Visitor, age_session, code, events, started, uploaded
+from tests.sessions_app.service_support import service
 from tests.sessions_app.support import end_as
 
 INACTIVE = b'{"active":false}'
@@ -42,7 +42,7 @@ def inactive(agent: Service, assertion: str) -> None:
 
 
 def test_it_tells_the_service_whose_session_this_is(visitor: Visitor, agent: Service) -> None:
-    answer = agent.introspect(assertion_of(visitor))
+    answer = agent.introspect(visitor.assertion())
 
     assert answer.status_code == 200
     assert answer["Cache-Control"] == "no-store"
@@ -67,21 +67,21 @@ def test_the_page_is_told_how_long_it_is_good(visitor: Visitor) -> None:
 def test_it_is_good_for_five_minutes(
     visitor: Visitor, agent: Service, clock: Any, seconds: int, active: bool
 ) -> None:
-    assertion = assertion_of(visitor)
+    assertion = visitor.assertion()
     clock.shift(seconds)
 
     assert agent.introspect(assertion).json()["active"] is active
 
 
 def test_it_may_be_shown_more_than_once(visitor: Visitor, agent: Service) -> None:
-    assertion = assertion_of(visitor)
+    assertion = visitor.assertion()
     answers = [agent.introspect(assertion).content for _ in range(3)]
     assert len(set(answers)) == 1
     assert answers[0] != INACTIVE
 
 
 def test_every_change_to_it_is_seen(visitor: Visitor, agent: Service) -> None:
-    assertion = assertion_of(visitor)
+    assertion = visitor.assertion()
     for at in range(len(assertion)):
         other = "A" if assertion[at] != "A" else "B"
         # The last symbol of base64 holds spare bits, which say nothing: what counts is what is signed.
@@ -118,7 +118,7 @@ def test_no_other_proof_is_an_assertion(visitor: Visitor, agent: Service) -> Non
 def test_a_session_that_is_over_says_nothing(
     visitor: Visitor, agent: Service, make_staff: Any, how: str
 ) -> None:
-    assertion = assertion_of(visitor)
+    assertion = visitor.assertion()
     if how == "erased":
         visitor.delete("/api/v1/sessions/current/?erase=true", **visitor.named)
     else:
@@ -149,7 +149,7 @@ def test_bytes_that_are_no_text_are_400(agent: Service, assertion: str) -> None:
 
 
 def test_being_asked_for_keeps_the_session_alive(visitor: Visitor, agent: Service) -> None:
-    assertion = assertion_of(visitor)
+    assertion = visitor.assertion()
     age_session(visitor.row, timedelta(minutes=2))
     aged = visitor.row
 
@@ -162,7 +162,7 @@ def test_being_asked_for_keeps_the_session_alive(visitor: Visitor, agent: Servic
 
 
 def test_being_asked_for_is_noted_at_most_once_a_minute(visitor: Visitor, agent: Service) -> None:
-    assertion = assertion_of(visitor)
+    assertion = visitor.assertion()
     UserSession.objects.update(last_seen_at=F("last_seen_at") - timedelta(seconds=30))
     before = visitor.row
 
@@ -176,7 +176,7 @@ def test_being_asked_for_is_noted_at_most_once_a_minute(visitor: Visitor, agent:
 
 def test_it_says_how_much_is_known_of_the_visitor(visitor: Visitor, agent: Service) -> None:
     def identity() -> str:
-        told = agent.introspect(assertion_of(visitor)).json()
+        told = agent.introspect(visitor.assertion()).json()
         assert "ada@example.org" not in str(told)  # who it is stays between us and the visitor
         level: str = told["identity"]
         return level
@@ -194,14 +194,14 @@ def test_it_says_how_much_is_known_of_the_visitor(visitor: Visitor, agent: Servi
 
 
 def test_it_outlives_a_new_token(visitor: Visitor, agent: Service) -> None:
-    assertion = assertion_of(visitor)
+    assertion = visitor.assertion()
     visitor.patch("/api/v1/sessions/current/", {"name": "Ada"}, "application/json", **visitor.named)
     assert agent.introspect(assertion).json()["uuid"] == visitor.uuid
 
 
 @pytest.mark.parametrize("method", ["get", "delete"])
 def test_it_opens_no_visitors_endpoint(visitor: Visitor, method: str) -> None:
-    assertion = assertion_of(visitor)
+    assertion = visitor.assertion()
     stranger = Visitor(headers={"Authorization": f"Bearer {assertion}"})
     stranger.cookies["maria_session"] = assertion
 
@@ -213,7 +213,7 @@ def test_it_opens_no_visitors_endpoint(visitor: Visitor, method: str) -> None:
 
 def test_it_opens_no_file_and_no_services_endpoint(visitor: Visitor) -> None:
     upload = uploaded(visitor)
-    assertion = assertion_of(visitor)
+    assertion = visitor.assertion()
 
     linked = Visitor().get(f"/api/v1/uploads/{upload.pk}/download/?link={assertion}")
     assert linked.status_code == 401

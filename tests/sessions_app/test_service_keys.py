@@ -13,9 +13,9 @@ from django.utils import timezone
 from audit_app.models import AuditLog
 from sessions_app.credentials import hash_token
 from sessions_app.models import ServiceKey
-from tests.helpers import Visitor, code, events, started, uploaded
+from tests.helpers import Service, Visitor, code, events, started, uploaded
 from tests.security.test_token import database_text, log_lines  # noqa: F401  (a fixture)
-from tests.sessions_app.service_support import Service, assertion_of, make_key, service
+from tests.sessions_app.service_support import make_key, service
 
 pytestmark = pytest.mark.django_db
 
@@ -264,7 +264,7 @@ def test_what_a_service_does_bears_its_name() -> None:
 
 def test_t03_a_key_is_kept_as_its_hash_alone() -> None:
     agent = service()
-    agent.introspect(assertion_of(started()))
+    agent.introspect(started().assertion())
     Service(agent.secret + "A").feed()
 
     kept = database_text()
@@ -278,7 +278,7 @@ def test_t04_a_key_and_an_assertion_are_in_no_log_line(
 ) -> None:
     visitor, agent = started(), service()
     upload = uploaded(visitor)
-    assertion = assertion_of(visitor)
+    assertion = visitor.assertion()
     agent.introspect(assertion)
     agent.files(visitor.uuid)
     agent.file(visitor.uuid, upload.pk)

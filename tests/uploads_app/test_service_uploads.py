@@ -6,9 +6,19 @@ from typing import Any
 import pytest
 
 from audit_app.models import AuditLog
-from tests.helpers import Visitor, code, events, pdf, started, store_root, stored_keys, uploaded
+from tests.helpers import (
+    Service,
+    Visitor,
+    code,
+    events,
+    pdf,
+    started,
+    store_root,
+    stored_keys,
+    uploaded,
+)
 from tests.security.routes import state
-from tests.sessions_app.service_support import Service, service
+from tests.sessions_app.service_support import service
 from tests.sessions_app.support import end_as
 from uploads_app.models import Status, UploadedFile
 
