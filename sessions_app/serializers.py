@@ -134,6 +134,7 @@ class ActivitySerializer(serializers.ModelSerializer[AuditLog]):
     class Meta:
         model = AuditLog
         fields = ["event_id", "occurred_at", "event", "meaning", "outcome", "who", "file"]
+        read_only_fields = fields
 
     def get_meaning(self, log: AuditLog) -> str:
         return meaning(log.event_type)
@@ -250,6 +251,7 @@ class SessionSerializer(serializers.ModelSerializer[UserSession]):
     class Meta:
         model = UserSession
         fields = ["uuid", "support_code", "status", "created_at", "expires_at", "limits", "token"]
+        read_only_fields = fields
 
     @extend_schema_field(LimitsSerializer)
     def get_limits(self, session: UserSession) -> dict[str, Any]:
@@ -274,6 +276,7 @@ class CurrentSessionSerializer(SessionSerializer):
             "completed_at",
             "consent",
         ]
+        read_only_fields = fields
 
     @extend_schema_field(UsedSerializer)
     def get_used(self, session: UserSession) -> dict[str, Any]:
@@ -303,3 +306,4 @@ class SuccessorSerializer(SessionSerializer):
 
     class Meta(SessionSerializer.Meta):
         fields = [*SessionSerializer.Meta.fields, "previous"]
+        read_only_fields = fields

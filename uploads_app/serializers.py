@@ -19,6 +19,7 @@ class UploadSerializer(serializers.ModelSerializer[UploadedFile]):
     class Meta:
         model = UploadedFile
         fields = ["id", "name", "size", "content_type", "sha256", "status", "created_at"]
+        read_only_fields = fields
 
 
 class LinkSerializer(serializers.Serializer[Any]):
