@@ -1,0 +1,128 @@
+import { asSessionError, readAnswer, SessionError } from "./http.js";
+import type { Answer, Http, Schemas } from "./http.js";
+import { query } from "./sessionApi.js";
+
+/** A stored file as the server describes it. */
+export type Upload = Schemas["Upload"];
+
+/** One request with a body whose way can be watched. */
+export interface TransportRequest {
+  url: string;
+  headers: Record<string, string>;
+  body: FormData;
+  /** Whether cookies go along. */
+  withCredentials: boolean;
+  signal: AbortSignal;
+  /** Bytes sent so far, of so many; both count the whole body. */
+  onProgress(sent: number, total: number): void;
+}
+
+/** Posts a body and reports on its way; `fetch` cannot. Rejects with a `SessionError`. */
+export type Transport = (request: TransportRequest) => Promise<Answer>;
+
+/** Milliseconds without a byte sent or answered after which an upload is given up. */
+const STALLED = 60_000;
+
+/** The transport of browsers: XMLHttpRequest. */
+export const xhrTransport: Transport = (request) =>
+  new Promise((resolve, reject) => {
+    const xhr = new XMLHttpRequest();
+    let timer: ReturnType<typeof setTimeout>;
+    const fail = (code: string) => () => {
+      clearTimeout(timer);
+      reject(new SessionError(code));
+      xhr.abort();
+    };
+    const alive = () => {
+      clearTimeout(timer);
+      timer = setTimeout(fail("timeout"), STALLED);
+    };
+    xhr.upload.onprogress = (event) => {
+      alive();
+      request.onProgress(event.loaded, event.total);
+    };
+    xhr.onerror = fail("network");
+    xhr.onload = () => {
+      clearTimeout(timer);
+      resolve({
+        status: xhr.status,
+        text: xhr.responseText,
+        header: (name) => xhr.getResponseHeader(name),
+      });
+    };
+    request.signal.addEventListener("abort", fail("aborted"));
+    xhr.open("POST", request.url);
+    xhr.withCredentials = request.withCredentials;
+    for (const [name, value] of Object.entries(request.headers)) xhr.setRequestHeader(name, value);
+    alive();
+    xhr.send(request.body);
+  });
+
+export interface UploadRequest {
+  file: File;
+  /** Names this file on its way, so that sending it again stores it once. */
+  key: string;
+  signal: AbortSignal;
+  onProgress(sent: number, total: number): void;
+}
+
+/** The endpoints for files, typed. Each method rejects with a `SessionError`. */
+export function createUploadApi(http: Http, transport: Transport) {
+  const path = (id: string) => `uploads/${id}/`;
+
+  async function list(uuid: string): Promise<Upload[]> {
+    const files: Upload[] = [];
+    for (let next: string | null | undefined = ""; next != null;) {
+      const page: Schemas["PaginatedUploadList"] = await http.send(
+        "GET",
+        `uploads/${query(next)}`,
+        uuid,
+      );
+      files.push(...page.results);
+      next = page.next;
+    }
+    return files;
+  }
+
+  return {
+    /** All files of the session, newest first. */
+    list,
+    remove: (uuid: string, id: string) => http.send<undefined>("DELETE", path(id), uuid),
+    /** An address at which the file can be fetched for 60 seconds. */
+    link: (uuid: string, id: string) =>
+      http.send<Schemas["Link"]>("POST", `${path(id)}link/`, uuid),
+
+    /** Send a file; resolves once it is stored whole. */
+    async send(uuid: string, { file, key, signal, onProgress }: UploadRequest): Promise<Upload> {
+      const body = new FormData();
+      body.append("file", file);
+      try {
+        const answer = await transport({
+          url: `${http.baseUrl}uploads/`,
+          headers: { ...(await http.headers(uuid)), "Idempotency-Key": key },
+          body,
+          withCredentials: http.credential() === "cookie",
+          signal,
+          onProgress,
+        });
+        return readAnswer(answer) as Upload;
+      } catch (thrown) {
+        const error = asSessionError(thrown);
+        if (error.code === "network" && !(await isReadable(file))) {
+          throw new SessionError("file_changed");
+        }
+        throw error;
+      }
+    },
+  };
+}
+
+/** Whether the file is still there as it was chosen: browsers refuse to read one that has changed. */
+async function isReadable(file: File): Promise<boolean> {
+  try {
+    await file.slice(0, 1).arrayBuffer();
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,107 @@
+"use client";
+import { useState, type DragEvent } from "react";
+import { useSession } from "../contexts/SessionContext.js";
+import { useUploads } from "../hooks/useUploads.js";
+import type { UploadItem } from "../store/uploadStore.js";
+import { Action, Failure, useLook } from "./shared/parts.js";
+
+/** Choose or drop files, watch them on their way, and see what the session holds. */
+export function FileUpload() {
+  const { session } = useSession();
+  const uploads = useUploads();
+  const [texts, part] = useLook();
+  const [over, setOver] = useState(false);
+  const limits = session?.limits;
+  const onDrag = (event: DragEvent) => {
+    event.preventDefault();
+    setOver(event.type === "dragover");
+    if (event.type === "drop") uploads.add(event.dataTransfer.files);
+  };
+  return (
+    <section className={part("upload")} aria-label={texts.files}>
+      <label
+        className={part("drop")}
+        data-over={over}
+        onDragOver={onDrag}
+        onDragLeave={onDrag}
+        onDrop={onDrag}
+      >
+        <span>
+          {texts.choose} {texts.drop}
+        </span>{" "}
+        {limits && <small>{texts.allowed(limits)}</small>}
+        <input
+          type="file"
+          multiple
+          accept={limits?.types.map((type) => `.${type}`).join()}
+          onChange={(event) => {
+            uploads.add(event.target.files ?? []);
+            event.target.value = ""; // The same file may be chosen again.
+          }}
+        />
+      </label>
+      {uploads.error && (
+        <>
+          <Failure error={uploads.error} />
+          <Action onAction={uploads.load}>{texts.retry}</Action>
+        </>
+      )}
+      {uploads.items.length ? (
+        <ul className={part("files")}>
+          {uploads.items.map((item) => (
+            <File key={item.key} item={item} />
+          ))}
+        </ul>
+      ) : (
+        <p className={part("empty")}>{texts.noFiles}</p>
+      )}
+    </section>
+  );
+}
+
+function File({ item }: { item: UploadItem }) {
+  const uploads = useUploads();
+  const [texts, part] = useLook();
+  const { key, name, status, size } = item;
+  const isThere = "file" in item;
+  const id = `maria-${key}`;
+  return (
+    <li className={part("file")} data-status={status}>
+      <bdi id={id}>{name}</bdi>
+      {status === "sending" ? (
+        <>
+          <progress aria-labelledby={id} value={item.sent} max={size} />
+          <span>{texts.progress(item.sent, size, item.speed, item.secondsLeft)}</span>
+        </>
+      ) : (
+        <span role="status">
+          {status === "waiting"
+            ? texts.offline
+            : status === "failed"
+              ? null
+              : status === "stored"
+                ? `${texts.stored}, ${texts.size(size)}`
+                : texts[status]}
+        </span>
+      )}
+      {"error" in item && <Failure error={item.error} />}
+      {status === "stored" && (
+        <Action onAction={async () => open(await uploads.link(item.file.id), "_self")}>
+          {texts.download}
+        </Action>
+      )}
+      {(status === "waiting" || (status === "failed" && item.canRetry)) && (
+        <button type="button" className={part("button")} onClick={() => uploads.retry(key)}>
+          {texts.retry}
+        </button>
+      )}
+      {isThere ? (
+        <Action onAction={() => uploads.remove(key)}>{texts.remove}</Action>
+      ) : (
+        <button type="button" className={part("button")} onClick={() => uploads.cancel(key)}>
+          {status === "failed" ? texts.remove : texts.cancel}
+        </button>
+      )}
+    </li>
+  );
+}

@@ -1,0 +1,173 @@
+"use client";
+import { useState, type FormEvent } from "react";
+import type { ActivityPage } from "../api/sessionApi.js";
+import { useSession } from "../contexts/SessionContext.js";
+import { ResetSession } from "./SessionStatus.js";
+import { Action, Confirm, Failure, useAction, useLook } from "./shared/parts.js";
+
+/** One purpose that a visitor may agree to. */
+export interface ConsentText {
+  /** As the server's `CONSENT_PURPOSES` name it. */
+  purpose: string;
+  /** Of the wording, so that it is known later what was agreed to. */
+  version: string;
+  /** The wording. */
+  label: string;
+}
+
+/** All a visitor can see, change, take along and erase of what is kept about them. */
+export function YourData({ consents = [] }: { consents?: readonly ConsentText[] }) {
+  const session = useSession();
+  const [texts, part] = useLook();
+  const known = session.session;
+  return (
+    <section className={part("data")} aria-label={texts.yourData}>
+      {known && (
+        <>
+          <Field
+            key={known.email}
+            label={texts.email}
+            type="email"
+            value={known.email}
+            action={texts.save}
+            onSave={(email) => session.identify({ email })}
+          />
+          {known.email && <Proof isProven={known.identity === "completed"} />}
+          {consents.length > 0 && (
+            <fieldset>
+              <legend>{texts.consent}</legend>
+              {consents.map((consent) => (
+                <Consent key={consent.purpose} {...consent} />
+              ))}
+            </fieldset>
+          )}
+          <Activities key={known.uuid} />
+          <Action onAction={() => session.exportData().then(download)}>{texts.exportData}</Action>
+          <ResetSession reason="not_me" />
+          <Confirm
+            label={texts.erase}
+            text={texts.eraseText}
+            onConfirm={() => session.endSession(true)}
+          />
+        </>
+      )}
+      <Field label={texts.recovery} action={texts.recover} onSave={session.recover} />
+    </section>
+  );
+}
+
+interface FieldProps {
+  label: string;
+  action: string;
+  onSave: (value: string) => Promise<unknown>;
+  type?: "text" | "email";
+  value?: string;
+  isCode?: boolean;
+}
+
+function Field({ label, action, onSave, type = "text", value = "", isCode }: FieldProps) {
+  const [, part] = useLook();
+  const [text, setText] = useState(value);
+  const [run, busy, error] = useAction();
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (!busy) run(() => onSave(text.trim()));
+  };
+  return (
+    <form className={part("field")} onSubmit={submit}>
+      <label>
+        {label}
+        <input
+          type={type}
+          value={text}
+          autoComplete={isCode ? "one-time-code" : type === "email" ? "email" : "off"}
+          inputMode={isCode ? "numeric" : undefined}
+          onChange={(event) => setText(event.target.value)}
+        />
+      </label>
+      <button type="submit" className={part("button")} aria-disabled={busy}>
+        {action}
+      </button>
+      <Failure error={error} />
+    </form>
+  );
+}
+
+function Proof({ isProven }: { isProven: boolean }) {
+  const session = useSession();
+  const [texts] = useLook();
+  const [sent, setSent] = useState(false);
+  if (isProven) return <p>{texts.proven}</p>;
+  return (
+    <>
+      <Action onAction={() => session.sendCode().then(() => setSent(true))}>
+        {texts.sendCode}
+      </Action>
+      {sent && (
+        <Field label={texts.code} action={texts.confirm} onSave={session.verifyCode} isCode />
+      )}
+    </>
+  );
+}
+
+function Consent({ purpose, version, label }: ConsentText) {
+  const session = useSession();
+  const [run, busy, error] = useAction();
+  const granted = session.session?.consent[purpose]?.granted ?? false;
+  const answer = (granted: boolean) =>
+    session.identify({ consent: { [purpose]: { granted, version } } });
+  return (
+    <>
+      <label>
+        <input
+          type="checkbox"
+          checked={granted}
+          aria-disabled={busy}
+          onChange={(event) => {
+            const { checked } = event.target;
+            if (!busy) run(() => answer(checked));
+          }}
+        />{" "}
+        {label}
+      </label>
+      <Failure error={error} />
+    </>
+  );
+}
+
+function Activities() {
+  const session = useSession();
+  const [texts, part] = useLook();
+  const [page, setPage] = useState<ActivityPage | null>(null);
+  const more = async () => {
+    const next = await session.activity(page?.next ?? "");
+    setPage({ ...next, results: [...(page?.results ?? []), ...next.results] });
+  };
+  return (
+    <>
+      {page && (
+        <ol className={part("activity")}>
+          {page.results.map(({ event_id, occurred_at, meaning, who, file }) => (
+            <li key={event_id}>
+              <time dateTime={occurred_at}>{texts.time(occurred_at)}</time> {meaning} {file} ({who})
+            </li>
+          ))}
+        </ol>
+      )}
+      {(!page || page.next) && (
+        <Action onAction={more}>{page ? texts.more : texts.activity}</Action>
+      )}
+    </>
+  );
+}
+
+/** Hand a document to the visitor as a file. */
+function download(document_: unknown): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(
+    new Blob([JSON.stringify(document_, null, 2)], { type: "application/json" }),
+  );
+  link.download = "your-data.json";
+  link.click();
+  URL.revokeObjectURL(link.href);
+}

@@ -1,0 +1,148 @@
+"use client";
+import { useId, useLayoutEffect, useRef, useState, type ReactNode } from "react";
+import { asSessionError, type SessionError } from "../../api/http.js";
+import { useSessionContext } from "../../contexts/SessionContext.js";
+import { defaultMessages, type Messages } from "../messages.js";
+
+/** The words to use, and the class name of a part. */
+export function useLook(): [Messages, (part: string) => string] {
+  const { messages, classNames } = useSessionContext();
+  return [{ ...defaultMessages, ...messages }, (part) => classNames?.[part] ?? `maria-${part}`];
+}
+
+/** Run something that may fail, once at a time; say whether it runs and what went wrong. */
+export function useAction(): [
+  run: (action: () => Promise<unknown>) => void,
+  busy: boolean,
+  error: SessionError | null,
+] {
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<SessionError | null>(null);
+  function run(action: () => Promise<unknown>) {
+    setBusy(true);
+    setError(null);
+    action()
+      .catch((thrown: unknown) => setError(asSessionError(thrown)))
+      .finally(() => setBusy(false));
+  }
+  return [run, busy, error];
+}
+
+export function Failure({ error }: { error: SessionError | null | undefined }) {
+  const [texts, part] = useLook();
+  return error ? (
+    <p role="alert" className={part("error")}>
+      {texts.error(error)}
+    </p>
+  ) : null;
+}
+
+interface ActionProps {
+  /** What it does; a rejection is shown beside it. */
+  onAction: () => Promise<unknown>;
+  name?: string;
+  children: ReactNode;
+}
+
+/** A button that tells of its work and of its failure. */
+export function Action({ onAction, name = "button", children }: ActionProps) {
+  const [texts, part] = useLook();
+  const [run, busy, error] = useAction();
+  return (
+    <>
+      <button
+        type="button"
+        className={part(name)}
+        aria-disabled={busy}
+        onClick={() => busy || run(onAction)}
+      >
+        {busy ? texts.working : children}
+      </button>
+      <Failure error={error} />
+    </>
+  );
+}
+
+interface DialogProps {
+  title: string;
+  role?: "dialog" | "alertdialog";
+  onClose: () => void;
+  children: ReactNode;
+}
+
+/** A modal dialog: the browser's own, which keeps the focus, closes by Escape and gives the focus back. */
+export function Dialog({ title, role, onClose, children }: DialogProps) {
+  const [, part] = useLook();
+  const ref = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  useLayoutEffect(() => {
+    const dialog = ref.current as HTMLDialogElement;
+    dialog.showModal();
+    return () => dialog.close();
+  }, []);
+  return (
+    <dialog
+      ref={ref}
+      role={role}
+      className={part("dialog")}
+      aria-labelledby={id}
+      aria-describedby={`${id}text`}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+    >
+      <h2 id={id}>{title}</h2>
+      <div id={`${id}text`}>{children}</div>
+    </dialog>
+  );
+}
+
+interface ConfirmProps {
+  label: string;
+  text: string;
+  onConfirm: () => Promise<unknown>;
+}
+
+/** A button that asks before it does what cannot be undone. */
+export function Confirm({ label, text, onConfirm }: ConfirmProps) {
+  const [texts, part] = useLook();
+  const [open, setOpen] = useState(false);
+  const close = () => setOpen(false);
+  return (
+    <>
+      <button type="button" className={part("button")} onClick={() => setOpen(true)}>
+        {label}
+      </button>
+      {open && (
+        <Dialog title={label} role="alertdialog" onClose={close}>
+          <p>{text}</p>
+          <button type="button" className={part("button")} onClick={close}>
+            {texts.cancel}
+          </button>
+          <Action name="danger" onAction={() => onConfirm().then(close)}>
+            {label}
+          </Action>
+        </Dialog>
+      )}
+    </>
+  );
+}
+
+/** A support code that can be read aloud, and copied where the browser allows it. */
+export function SupportCode({ code }: { code: string }) {
+  const [texts, part] = useLook();
+  const [copied, setCopied] = useState(false);
+  const clipboard = navigator.clipboard as Clipboard | undefined;
+  return (
+    <p>
+      <code className={part("code")}>{code}</code>{" "}
+      {clipboard && (
+        <Action onAction={() => clipboard.writeText(code).then(() => setCopied(true))}>
+          {texts.copy}
+        </Action>
+      )}
+      <span role="status">{copied && texts.copied}</span>
+    </p>
+  );
+}

@@ -1,0 +1,32 @@
+export { SessionError } from "./api/http.js";
+export type { CredentialStore, Problem, ResetReason, Schemas } from "./api/http.js";
+export type { Activity, ActivityPage, CurrentSession, Identity } from "./api/sessionApi.js";
+export type { Transport, TransportRequest, Upload } from "./api/uploadApi.js";
+export { isSessionUUID, memoryCredentials, storageCredentials } from "./utils/sessionUtils.js";
+export type { KeyValueStorage } from "./utils/sessionUtils.js";
+export { createSessionStore } from "./store/sessionStore.js";
+export type {
+  ChangeReason,
+  SessionSnapshot,
+  SessionState,
+  SessionStore,
+  SessionStoreOptions,
+} from "./store/sessionStore.js";
+export { createUploadStore } from "./store/uploadStore.js";
+export type {
+  UploadItem,
+  UploadSnapshot,
+  UploadStore,
+  UploadStoreOptions,
+} from "./store/uploadStore.js";
+export { SessionProvider, useSession } from "./contexts/SessionContext.js";
+export type { ClassNames, SessionProviderProps } from "./contexts/SessionContext.js";
+export { useSessionUUID } from "./hooks/useSessionUUID.js";
+export { useUploads } from "./hooks/useUploads.js";
+export { defaultMessages } from "./components/messages.js";
+export type { Messages } from "./components/messages.js";
+export { SessionResetAlert } from "./components/shared/SessionResetAlert.js";
+export { ResetSession, SessionStatus, WhereAreMyFiles } from "./components/SessionStatus.js";
+export { YourData } from "./components/YourData.js";
+export type { ConsentText } from "./components/YourData.js";
+export { FileUpload } from "./components/FileUpload.js";

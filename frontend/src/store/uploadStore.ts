@@ -1,0 +1,257 @@
+import { asSessionError, SessionError } from "../api/http.js";
+import { createUploadApi, xhrTransport, type Transport, type Upload } from "../api/uploadApi.js";
+import { withJitter } from "../utils/sessionUtils.js";
+import type { SessionStore } from "./sessionStore.js";
+
+/** One file: on its way, refused, or with the server. `key` names it for as long as it is shown. */
+export type UploadItem = { key: string; name: string; size: number } & (
+  | { status: "queued" }
+  /** `sent` of `size` bytes; speed in bytes and time left in seconds, once they can be told. */
+  | { status: "sending"; sent: number; speed: number | null; secondsLeft: number | null }
+  /** Tried in vain for now; tried again by itself. */
+  | { status: "waiting"; error: SessionError }
+  | { status: "failed"; error: SessionError; canRetry: boolean }
+  /** With the server; `error` says why it could not be removed. */
+  | { status: "stored" | "missing" | "removing"; file: Upload; error?: SessionError }
+);
+
+export interface UploadSnapshot {
+  /** In the order in which they were stored or chosen. */
+  items: readonly UploadItem[];
+  /** Why the server's list could not be read. */
+  error: SessionError | null;
+}
+
+export interface UploadStoreOptions {
+  /** How many files are sent at once; two. */
+  concurrency?: number;
+  transport?: Transport;
+}
+
+type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+type State = Without<UploadItem, "key" | "name" | "size">;
+
+const TRIES = 4;
+const EMPTY: UploadSnapshot = { items: [], error: null };
+
+/** What is on its way counts as much as what has arrived. */
+const isHeld = ({ status }: UploadItem) => status !== "queued" && status !== "failed";
+
+/** Refusals that another session, or a file less, may undo. */
+const mayPass = ({ code, status }: SessionError) =>
+  status === 401 || code === "quota_exceeded" || code === "session_changed";
+
+/** The files of a session: those the server has, and those on their way to it. */
+export function createUploadStore(session: SessionStore, options: UploadStoreOptions = {}) {
+  const { concurrency = 2, transport = xhrTransport } = options;
+  const api = createUploadApi(session.http, transport);
+  const files = new Map<string, File>();
+  const running = new Map<string, AbortController>();
+  const tries = new Map<string, number>();
+  const listeners = new Set<() => void>();
+  let snapshot = EMPTY;
+  let listed: string | null = null;
+  let unsubscribe: (() => void) | undefined;
+
+  function set(next: Partial<UploadSnapshot>): void {
+    snapshot = { ...snapshot, ...next };
+    listeners.forEach((listener) => listener());
+  }
+
+  const find = (key: string) => snapshot.items.find((item) => item.key === key);
+
+  function update(key: string, state: State): void {
+    set({
+      items: snapshot.items.map((item) =>
+        item.key === key ? { key, name: item.name, size: item.size, ...state } : item,
+      ),
+    });
+  }
+
+  function drop(key: string): void {
+    files.delete(key);
+    set({ items: snapshot.items.filter((item) => item.key !== key) });
+  }
+
+  // What the server has --------------------------------------------------------------------------
+
+  /** Read the server's list; what is on its way stays. */
+  async function load(): Promise<void> {
+    const { uuid } = session.getSnapshot();
+    listed = uuid;
+    if (!uuid) return show([]);
+    try {
+      const uploads = await session.withSession(api.list);
+      if (listed === uuid) show(uploads.reverse());
+    } catch (thrown) {
+      if (listed === uuid) {
+        listed = null; // Asked again when the session is next confirmed.
+        set({ error: asSessionError(thrown) });
+      }
+    }
+  }
+
+  function show(uploads: Upload[]): void {
+    const known = new Map(
+      snapshot.items.flatMap((item) => ("file" in item ? [[item.file.id, item.key]] : [])),
+    );
+    const there = uploads.map((file): UploadItem => {
+      const status = file.status === "missing" ? "missing" : "stored";
+      return { key: known.get(file.id) ?? file.id, name: file.name, size: file.size, status, file };
+    });
+    set({ items: [...there, ...snapshot.items.filter((item) => !("file" in item))], error: null });
+  }
+
+  /** As the session becomes another or is confirmed, its files do. */
+  function follow(): void {
+    const now = session.getSnapshot();
+    if (now.uuid !== listed) {
+      if (listed || !now.uuid) show([]);
+      if (!now.uuid) listed = null;
+      else if (now.session) void load();
+    }
+    pump();
+  }
+
+  // What is on its way ---------------------------------------------------------------------------
+
+  /** Why a file need not be sent, by the limits that the server has told. */
+  function refusal(item: UploadItem): SessionError | null {
+    const limits = session.getSnapshot().session?.limits;
+    if (!limits) return null;
+    const held = snapshot.items.filter(isHeld);
+    const bytes = held.reduce((sum, { size }) => sum + size, item.size);
+    const extension = item.name.slice(item.name.lastIndexOf(".") + 1).toLowerCase();
+    const problem = { ...limits };
+    const code =
+      (!limits.types.includes(extension) && "type_not_allowed") ||
+      (!item.size && "file_empty") ||
+      (item.size > limits.max_file_bytes && "file_too_large") ||
+      ((held.length >= limits.max_files || bytes > limits.max_total_bytes) && "quota_exceeded");
+    return code ? new SessionError(code, 0, problem) : null;
+  }
+
+  function pump(): void {
+    if (!session.getSnapshot().session) return;
+    for (const item of snapshot.items) {
+      if (item.status !== "queued") continue;
+      const error = refusal(item);
+      if (error) update(item.key, { status: "failed", error, canRetry: mayPass(error) });
+      else if (running.size < concurrency) void send(item);
+    }
+  }
+
+  async function send({ key, size }: UploadItem): Promise<void> {
+    const file = files.get(key);
+    if (!file) return;
+    const abort = new AbortController();
+    running.set(key, abort);
+    update(key, { status: "sending", sent: 0, speed: null, secondsLeft: null });
+    const began = performance.now();
+    const onProgress = (loaded: number, total: number) => {
+      const sent = Math.round(size * (total ? loaded / total : 0));
+      const seconds = (performance.now() - began) / 1000;
+      const speed = seconds > 0.5 ? sent / seconds : null;
+      update(key, {
+        status: "sending",
+        sent,
+        speed,
+        secondsLeft: speed && (size - sent) / speed,
+      });
+    };
+    try {
+      await session.withSession(async (uuid) => {
+        const upload = await api.send(uuid, { file, key, signal: abort.signal, onProgress });
+        // Another tab may have started anew meanwhile: the file lies in the session before.
+        if (session.getSnapshot().uuid !== uuid) throw new SessionError("session_changed");
+        update(key, { status: "stored", file: upload });
+      });
+      files.delete(key);
+    } catch (thrown) {
+      failed(key, asSessionError(thrown));
+    } finally {
+      running.delete(key);
+      pump();
+    }
+  }
+
+  function failed(key: string, error: SessionError): void {
+    if (error.code === "aborted") return;
+    const tried = (tries.get(key) ?? 0) + 1;
+    tries.set(key, tried);
+    const again = error.isTransient || error.code === "upload_in_progress";
+    if (!again || tried >= TRIES) {
+      return update(key, { status: "failed", error, canRetry: again || mayPass(error) });
+    }
+    update(key, { status: "waiting", error });
+    setTimeout(
+      () => find(key)?.status === "waiting" && queue(key),
+      withJitter(1000 * (error.retryAfter ?? 2 ** tried)),
+    );
+  }
+
+  function queue(key: string): void {
+    update(key, { status: "queued" });
+    pump();
+  }
+
+  return {
+    getSnapshot: () => snapshot,
+    getServerSnapshot: () => EMPTY,
+    /** @returns what ends the subscription. Uploads under way go on without any. */
+    subscribe(listener: () => void): () => void {
+      listeners.add(listener);
+      unsubscribe ??= session.subscribe(follow);
+      follow();
+      return () => {
+        listeners.delete(listener);
+        if (listeners.size) return;
+        unsubscribe?.();
+        unsubscribe = undefined;
+      };
+    },
+
+    /** Read the server's list again; never rejects. */
+    load,
+    /** Check files and send them, beginning a session if there is none. */
+    add(chosen: Iterable<File>): void {
+      const items = [...chosen].map((file): UploadItem => {
+        const key = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
+        files.set(key, file);
+        return { key, name: file.name, size: file.size, status: "queued" };
+      });
+      set({ items: [...snapshot.items, ...items] });
+      void session.start();
+      pump();
+    },
+    /** Send a file again that has failed or waits; it is stored once, however often it is sent. */
+    retry(key: string): void {
+      tries.delete(key);
+      if (files.has(key) && !running.has(key)) queue(key);
+    },
+    /** Stop sending a file, or put away one that was refused. */
+    cancel(key: string): void {
+      const abort = running.get(key);
+      drop(key);
+      abort?.abort();
+      if (abort) void load(); // It may have arrived whole a moment before.
+    },
+    /** Delete a file from the server; if that fails its item says why. */
+    async remove(key: string): Promise<void> {
+      const item = find(key);
+      if (!item || !("file" in item)) return;
+      const { file } = item;
+      update(key, { status: "removing", file });
+      try {
+        await session.withSession((uuid) => api.remove(uuid, file.id));
+        drop(key);
+      } catch (thrown) {
+        update(key, { status: item.status, file, error: asSessionError(thrown) });
+      }
+    },
+    /** An address at which a stored file can be fetched for 60 seconds. @throws SessionError */
+    link: (id: string) => session.withSession(async (uuid) => (await api.link(uuid, id)).url),
+  };
+}
+
+export type UploadStore = ReturnType<typeof createUploadStore>;
