@@ -3,7 +3,7 @@ import { useState, type DragEvent } from "react";
 import { useSession } from "../contexts/SessionContext.js";
 import { useUploads } from "../hooks/useUploads.js";
 import type { UploadItem } from "../store/uploadStore.js";
-import { Action, Failure, useLook } from "./shared/parts.js";
+import { Action, Button, Failure, useLook } from "./shared/parts.js";
 
 /** Choose or drop files, watch them on their way, and see what the session holds. */
 export function FileUpload() {
@@ -63,27 +63,12 @@ function File({ item }: { item: UploadItem }) {
   const uploads = useUploads();
   const [texts, part] = useLook();
   const { key, name, status, size } = item;
-  const isThere = "file" in item;
   const id = `maria-${key}`;
   return (
     <li className={part("file")} data-status={status}>
       <bdi id={id}>{name}</bdi>
-      {status === "sending" ? (
-        <>
-          <progress aria-labelledby={id} value={item.sent} max={size} />
-          <span>{texts.progress(item.sent, size, item.speed, item.secondsLeft)}</span>
-        </>
-      ) : (
-        <span role="status">
-          {status === "waiting"
-            ? texts.offline
-            : status === "failed"
-              ? null
-              : status === "stored"
-                ? `${texts.stored}, ${texts.size(size)}`
-                : texts[status]}
-        </span>
-      )}
+      {status === "sending" && <progress aria-labelledby={id} value={item.sent} max={size} />}
+      <span aria-live={status === "sending" ? "off" : "polite"}>{texts.file(item)}</span>
       {"error" in item && <Failure error={item.error} />}
       {status === "stored" && (
         <Action onAction={async () => open(await uploads.link(item.file.id), "_self")}>
@@ -91,16 +76,14 @@ function File({ item }: { item: UploadItem }) {
         </Action>
       )}
       {(status === "waiting" || (status === "failed" && item.canRetry)) && (
-        <button type="button" className={part("button")} onClick={() => uploads.retry(key)}>
-          {texts.retry}
-        </button>
+        <Button onClick={() => uploads.retry(key)}>{texts.retry}</Button>
       )}
-      {isThere ? (
+      {"file" in item ? (
         <Action onAction={() => uploads.remove(key)}>{texts.remove}</Action>
       ) : (
-        <button type="button" className={part("button")} onClick={() => uploads.cancel(key)}>
+        <Button onClick={() => uploads.cancel(key)}>
           {status === "failed" ? texts.remove : texts.cancel}
-        </button>
+        </Button>
       )}
     </li>
   );

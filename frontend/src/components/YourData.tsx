@@ -1,5 +1,5 @@
 "use client";
-import { useState, type FormEvent } from "react";
+import { useState, type FormEvent, type InputHTMLAttributes } from "react";
 import type { ActivityPage } from "../api/sessionApi.js";
 import { useSession } from "../contexts/SessionContext.js";
 import { ResetSession } from "./SessionStatus.js";
@@ -27,8 +27,8 @@ export function YourData({ consents = [] }: { consents?: readonly ConsentText[] 
           <Field
             key={known.email}
             label={texts.email}
-            type="email"
             value={known.email}
+            input={{ type: "email", autoComplete: "email" }}
             action={texts.save}
             onSave={(email) => session.identify({ email })}
           />
@@ -60,12 +60,11 @@ interface FieldProps {
   label: string;
   action: string;
   onSave: (value: string) => Promise<unknown>;
-  type?: "text" | "email";
   value?: string;
-  isCode?: boolean;
+  input?: InputHTMLAttributes<HTMLInputElement>;
 }
 
-function Field({ label, action, onSave, type = "text", value = "", isCode }: FieldProps) {
+function Field({ label, action, onSave, value = "", input }: FieldProps) {
   const [, part] = useLook();
   const [text, setText] = useState(value);
   const [run, busy, error] = useAction();
@@ -78,10 +77,9 @@ function Field({ label, action, onSave, type = "text", value = "", isCode }: Fie
       <label>
         {label}
         <input
-          type={type}
+          autoComplete="off"
+          {...input}
           value={text}
-          autoComplete={isCode ? "one-time-code" : type === "email" ? "email" : "off"}
-          inputMode={isCode ? "numeric" : undefined}
           onChange={(event) => setText(event.target.value)}
         />
       </label>
@@ -104,7 +102,12 @@ function Proof({ isProven }: { isProven: boolean }) {
         {texts.sendCode}
       </Action>
       {sent && (
-        <Field label={texts.code} action={texts.confirm} onSave={session.verifyCode} isCode />
+        <Field
+          label={texts.code}
+          action={texts.confirm}
+          onSave={session.verifyCode}
+          input={{ autoComplete: "one-time-code", inputMode: "numeric" }}
+        />
       )}
     </>
   );

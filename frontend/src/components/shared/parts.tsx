@@ -2,12 +2,13 @@
 import { useId, useLayoutEffect, useRef, useState, type ReactNode } from "react";
 import { asSessionError, type SessionError } from "../../api/http.js";
 import { useSessionContext } from "../../contexts/SessionContext.js";
-import { defaultMessages, type Messages } from "../messages.js";
+import type { Messages } from "../../en.js";
 
 /** The words to use, and the class name of a part. */
 export function useLook(): [Messages, (part: string) => string] {
   const { messages, classNames } = useSessionContext();
-  return [{ ...defaultMessages, ...messages }, (part) => classNames?.[part] ?? `maria-${part}`];
+  if (!messages) throw new Error("Give <SessionProvider> messages: english of @maria/sessions/en.");
+  return [messages, (part) => classNames?.[part] ?? `maria-${part}`];
 }
 
 /** Run something that may fail, once at a time; say whether it runs and what went wrong. */
@@ -37,27 +38,39 @@ export function Failure({ error }: { error: SessionError | null | undefined }) {
   ) : null;
 }
 
+interface ButtonProps {
+  onClick: () => void;
+  /** Which part it is: `button`, `primary` or `danger`. */
+  name?: string | undefined;
+  busy?: boolean | undefined;
+  children: ReactNode;
+}
+
+export function Button({ onClick, name = "button", busy, children }: ButtonProps) {
+  const [, part] = useLook();
+  return (
+    <button type="button" className={part(name)} aria-disabled={busy} onClick={onClick}>
+      {children}
+    </button>
+  );
+}
+
 interface ActionProps {
   /** What it does; a rejection is shown beside it. */
   onAction: () => Promise<unknown>;
-  name?: string;
+  name?: string | undefined;
   children: ReactNode;
 }
 
 /** A button that tells of its work and of its failure. */
-export function Action({ onAction, name = "button", children }: ActionProps) {
-  const [texts, part] = useLook();
+export function Action({ onAction, name, children }: ActionProps) {
+  const [texts] = useLook();
   const [run, busy, error] = useAction();
   return (
     <>
-      <button
-        type="button"
-        className={part(name)}
-        aria-disabled={busy}
-        onClick={() => busy || run(onAction)}
-      >
+      <Button name={name} busy={busy} onClick={() => busy || run(onAction)}>
         {busy ? texts.working : children}
-      </button>
+      </Button>
       <Failure error={error} />
     </>
   );
@@ -106,20 +119,16 @@ interface ConfirmProps {
 
 /** A button that asks before it does what cannot be undone. */
 export function Confirm({ label, text, onConfirm }: ConfirmProps) {
-  const [texts, part] = useLook();
+  const [texts] = useLook();
   const [open, setOpen] = useState(false);
   const close = () => setOpen(false);
   return (
     <>
-      <button type="button" className={part("button")} onClick={() => setOpen(true)}>
-        {label}
-      </button>
+      <Button onClick={() => setOpen(true)}>{label}</Button>
       {open && (
         <Dialog title={label} role="alertdialog" onClose={close}>
           <p>{text}</p>
-          <button type="button" className={part("button")} onClick={close}>
-            {texts.cancel}
-          </button>
+          <Button onClick={close}>{texts.cancel}</Button>
           <Action name="danger" onAction={() => onConfirm().then(close)}>
             {label}
           </Action>
