@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import requests
-from django.http import HttpResponse
 
 from tests.helpers import Visitor
 from tests.node import need_node, shell
@@ -37,7 +36,7 @@ def built(tmp_path: Path, settings: Any) -> Path:
     return build
 
 
-def policy(response: HttpResponse) -> set[str]:
+def policy(response: Any) -> set[str]:
     return set(response["Content-Security-Policy"].split("; "))
 
 
