@@ -34,7 +34,7 @@ FLAGS = [
     "--disable-gpu",
     "--no-first-run",
     # Whatever a page or the browser itself asks for, it does not leave this machine.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.localhost, "
+    "--host-resolver-rules=MAP *.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, "
     "EXCLUDE 127.0.0.*",
 ]
 VIOLATION = "securitypolicyviolation"

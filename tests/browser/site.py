@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.postgres import free_port
 from tests.project.server import MANAGE, ROOT, answers, process, wait_for
@@ -38,14 +39,14 @@ class Site:
     _running: ExitStack = field(default_factory=ExitStack, init=False)
 
     @property
-    def host(self) -> str:
-        """The `host:port` that a page's own requests go to."""
-        return f"localhost:{self.port}"
+    def url(self) -> str:
+        """The origin where visitors reach it, without a slash at its end."""
+        return self.settings.get("PUBLIC_URL", f"http://localhost:{self.port}")
 
     @property
-    def url(self) -> str:
-        """The origin, without a slash at its end."""
-        return f"http://{self.host}"
+    def host(self) -> str:
+        """The `host:port` that a page's own requests go to."""
+        return urlsplit(self.url).netloc
 
     @property
     def environment(self) -> dict[str, str]:
@@ -57,7 +58,8 @@ class Site:
         self.settings = {**self.settings, **settings}
         log = self.deployment.data / "output"
         self._running.enter_context(process([*MANAGE, "serve"], self.environment, log))
-        wait_for(lambda: answers(f"{self.url}/health/live"), what=f"the site, see {log}")
+        live = f"http://localhost:{self.port}/health/live"
+        wait_for(lambda: answers(live), what=f"the site, see {log}")
 
     def stop(self) -> None:
         """Stop the web server and the worker, and wait until both are gone."""

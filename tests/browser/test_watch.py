@@ -21,11 +21,11 @@ def test_whatever_no_page_may_do_is_noticed(site: Site, page: Page, watch: Watch
     with page.expect_event("console", lambda message: message.text.startswith(VIOLATION)):
         page.evaluate("document.body.append(Object.assign(new Image(), { src: 'data:,' }))")
     with pytest.raises(Error, match="ERR_NAME_NOT_RESOLVED"):
-        page.goto("http://elsewhere.example/")
+        page.goto("http://elsewhere.invalid/")
 
     assert watch.take("error") == ["error on purpose"]
     assert watch.take("dialog") == ["dialog alert on purpose"]
-    assert watch.take("request") == ["request http://elsewhere.example/"]
+    assert watch.take("request") == ["request http://elsewhere.invalid/"]
     assert watch.take(VIOLATION) == [f"{VIOLATION} img-src data"]
     assert len(watch.take("policy")) == 1
 
