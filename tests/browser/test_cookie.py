@@ -18,15 +18,16 @@ from tests.browser.site import Site
 pytestmark = [pytest.mark.slow, pytest.mark.once]
 
 FORGED = "mss1_" + "A" * 43
+# The last one stays, so what deletes comes first.
 SCOPES = [
-    "",
-    "; Path=/",
-    "; Path=/; Secure",
-    "; Path=/; Secure; SameSite=Strict",
-    "; Path=/api/",
-    "; Path=/api/v1/sessions/current/",
     "; Path=/; Max-Age=0",
     "; Path=/; Max-Age=0; Secure",
+    "",
+    "; Path=/api/",
+    "; Path=/api/v1/sessions/current/",
+    "; Path=/; Secure; SameSite=Strict",
+    "; Path=/; Secure",
+    "; Path=/",
 ]
 # One that says nothing but a name and a value, and spellings that a server could take for it.
 SPELLINGS = ["{}={}", "={}={}", " {}={}", "{} ={}", "\t{}={}"]
