@@ -196,10 +196,17 @@ STORAGES = {
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+# The page that shows the front end; `./run` builds it where Node is installed.
+DEMO_PAGE = env.bool("DEMO_PAGE", not PRODUCTION)
+_DEMO_BUILD = BASE_DIR / "frontend" / "demo" / "dist"
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [BASE_DIR / "maria_project" / "static"]
+STATICFILES_DIRS: list[Any] = [BASE_DIR / "maria_project" / "static"]
+if DEMO_PAGE and _DEMO_BUILD.is_dir():
+    STATICFILES_DIRS.append(("demo", _DEMO_BUILD))
 # Static files are served from where they are installed: nothing to collect.
 WHITENOISE_USE_FINDERS = True
+# What the build names by its content never changes.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/demo/assets/[^/]+-[\w-]{8}\.\w+$"
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 # Sessions of visitors -------------------------------------------------------
