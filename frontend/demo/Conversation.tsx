@@ -1,5 +1,5 @@
 import { defaultMessages, SessionError, useSession } from "@maria/sessions";
-import { useEffect, useRef, useState, useSyncExternalStore, type FormEvent } from "react";
+import { useEffect, useRef, useState, useSyncExternalStore, type SubmitEvent } from "react";
 import type { History, Line } from "./history";
 import { answer, GREETING } from "./words";
 
@@ -57,7 +57,7 @@ function Composer({ onSay }: { onSay: (text: string) => Promise<void> }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<SessionError | null>(null);
 
-  async function submit(event: FormEvent): Promise<void> {
+  async function submit(event: SubmitEvent): Promise<void> {
     event.preventDefault();
     const message = text.trim();
     if (busy || !message) return;

@@ -24,14 +24,14 @@ export function createHistory(storage: Storage | null = tabStorage()) {
   const conversations = new Map<string, readonly Line[]>();
   const listeners = new Set<() => void>();
 
-  function read(uuid: string): readonly Line[] {
+  const read = (uuid: string): readonly Line[] => {
     const known = conversations.get(uuid);
     if (known) return known;
     const stored = storage?.getItem(key(uuid));
     const lines = stored ? (JSON.parse(stored) as Line[]) : NONE;
     conversations.set(uuid, lines);
     return lines;
-  }
+  };
 
   function tell(): void {
     listeners.forEach((listener) => listener());
@@ -56,7 +56,7 @@ export function createHistory(storage: Storage | null = tabStorage()) {
       tell();
     },
     /** @returns what ends the subscription. */
-    subscribe(listener: () => void): () => void {
+    subscribe: (listener: () => void) => {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },

@@ -26,5 +26,8 @@ export function storeOptions({ start, credential }: DemoOptions): SessionStoreOp
   const autoStart = start;
   if (credential === "cookie") return { autoStart };
   const storage = credential === "session" ? tabStorage() : null;
-  return { autoStart, credentialStore: storage ? storageCredentials(storage) : memoryCredentials() };
+  return {
+    autoStart,
+    credentialStore: storage ? storageCredentials(storage) : memoryCredentials(),
+  };
 }
