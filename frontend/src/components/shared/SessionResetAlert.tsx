@@ -28,8 +28,11 @@ export function SessionResetAlert() {
     );
   }
   return (
-    <Dialog title={title} role="alertdialog" onClose={() => setPutOff(session.uuid)}>
-      <p>{isOver ? texts.lost(session.lost) : texts.mismatchText}</p>
+    <Dialog
+      title={title}
+      text={isOver ? texts.lost(session.lost) : texts.mismatchText}
+      onClose={() => setPutOff(session.uuid)}
+    >
       <p>{texts.tellSupport}</p>
       <SupportCode code={code} />
       {!isOver && (

@@ -65,13 +65,13 @@ export function Action({ onAction, name = "button", children }: ActionProps) {
 
 interface DialogProps {
   title: string;
-  role?: "dialog" | "alertdialog";
+  text: string;
   onClose: () => void;
   children: ReactNode;
 }
 
 /** A modal dialog: the browser's own, which keeps the focus, closes by Escape and gives the focus back. */
-export function Dialog({ title, role, onClose, children }: DialogProps) {
+export function Dialog({ title, text, onClose, children }: DialogProps) {
   const [, part] = useLook();
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
@@ -83,7 +83,7 @@ export function Dialog({ title, role, onClose, children }: DialogProps) {
   return (
     <dialog
       ref={ref}
-      role={role}
+      role="alertdialog"
       className={part("dialog")}
       aria-labelledby={id}
       aria-describedby={`${id}text`}
@@ -93,7 +93,8 @@ export function Dialog({ title, role, onClose, children }: DialogProps) {
       }}
     >
       <h2 id={id}>{title}</h2>
-      <div id={`${id}text`}>{children}</div>
+      <p id={`${id}text`}>{text}</p>
+      {children}
     </dialog>
   );
 }
@@ -115,8 +116,7 @@ export function Confirm({ label, text, onConfirm }: ConfirmProps) {
         {label}
       </button>
       {open && (
-        <Dialog title={label} role="alertdialog" onClose={close}>
-          <p>{text}</p>
+        <Dialog title={label} text={text} onClose={close}>
           <button type="button" className={part("button")} onClick={close}>
             {texts.cancel}
           </button>
