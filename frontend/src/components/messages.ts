@@ -45,6 +45,7 @@ export const defaultMessages = {
   cancel: "Cancel",
   copy: "Copy",
   copied: "Copied",
+  notCopied: "This browser does not allow it: copy the code by hand.",
   retry: "Try again",
   working: "One moment…",
   /** What went wrong, and what to do. */

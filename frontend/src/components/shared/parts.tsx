@@ -132,17 +132,22 @@ export function Confirm({ label, text, onConfirm }: ConfirmProps) {
 /** A support code that can be read aloud, and copied where the browser allows it. */
 export function SupportCode({ code }: { code: string }) {
   const [texts, part] = useLook();
-  const [copied, setCopied] = useState(false);
+  const [told, tell] = useState("");
   const clipboard = navigator.clipboard as Clipboard | undefined;
+  const copy = () =>
+    clipboard?.writeText(code).then(
+      () => tell(texts.copied),
+      () => tell(texts.notCopied),
+    );
   return (
     <p>
       <code className={part("code")}>{code}</code>{" "}
       {clipboard && (
-        <Action onAction={() => clipboard.writeText(code).then(() => setCopied(true))}>
+        <button type="button" className={part("button")} onClick={copy}>
           {texts.copy}
-        </Action>
-      )}
-      <span role="status">{copied && texts.copied}</span>
+        </button>
+      )}{" "}
+      <span role="status">{told}</span>
     </p>
   );
 }
