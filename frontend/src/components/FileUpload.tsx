@@ -68,40 +68,36 @@ function File({ item }: { item: UploadItem }) {
   return (
     <li className={part("file")} data-status={status}>
       <bdi id={id}>{name}</bdi>
-      {status === "sending" ? (
+      {status === "sending" && (
         <>
           <progress aria-labelledby={id} value={item.sent} max={size} />
           <span>{texts.progress(item.sent, size, item.speed, item.secondsLeft)}</span>
         </>
-      ) : (
-        <span role="status">
-          {status === "waiting"
-            ? texts.offline
-            : status === "failed"
-              ? null
-              : status === "stored"
-                ? `${texts.stored}, ${texts.size(size)}`
-                : texts[status]}
-        </span>
       )}
+      <span role="status">
+        {status === "waiting"
+          ? texts.offline
+          : status === "stored"
+            ? `${texts.stored}, ${texts.size(size)}`
+            : status !== "sending" && status !== "failed" && texts[status]}
+      </span>
       {"error" in item && <Failure error={item.error} />}
       {status === "stored" && (
-        <Action onAction={async () => open(await uploads.link(item.file.id), "_self")}>
+        <Action about={id} onAction={async () => open(await uploads.link(item.file.id), "_self")}>
           {texts.download}
         </Action>
       )}
       {(status === "waiting" || (status === "failed" && item.canRetry)) && (
-        <button type="button" className={part("button")} onClick={() => uploads.retry(key)}>
+        <Action about={id} onAction={async () => uploads.retry(key)}>
           {texts.retry}
-        </button>
+        </Action>
       )}
-      {isThere ? (
-        <Action onAction={() => uploads.remove(key)}>{texts.remove}</Action>
-      ) : (
-        <button type="button" className={part("button")} onClick={() => uploads.cancel(key)}>
-          {status === "failed" ? texts.remove : texts.cancel}
-        </button>
-      )}
+      <Action
+        about={id}
+        onAction={async () => (isThere ? uploads.remove(key) : uploads.cancel(key))}
+      >
+        {isThere || status === "failed" ? texts.remove : texts.cancel}
+      </Action>
     </li>
   );
 }

@@ -41,11 +41,13 @@ interface ActionProps {
   /** What it does; a rejection is shown beside it. */
   onAction: () => Promise<unknown>;
   name?: string;
+  /** The id of what it is about, where several buttons have the same name. */
+  about?: string;
   children: ReactNode;
 }
 
 /** A button that tells of its work and of its failure. */
-export function Action({ onAction, name = "button", children }: ActionProps) {
+export function Action({ onAction, name = "button", about, children }: ActionProps) {
   const [texts, part] = useLook();
   const [run, busy, error] = useAction();
   return (
@@ -53,6 +55,7 @@ export function Action({ onAction, name = "button", children }: ActionProps) {
       <button
         type="button"
         className={part(name)}
+        aria-describedby={about}
         aria-disabled={busy}
         onClick={() => busy || run(onAction)}
       >
