@@ -25,14 +25,14 @@ export function YourData({ consents = [] }: { consents?: readonly ConsentText[] 
       {known && (
         <>
           <Field
-            key={known.email}
+            key={`e-mail of ${known.uuid}`}
             label={texts.email}
             type="email"
             value={known.email}
             action={texts.save}
             onSave={(email) => session.identify({ email })}
           />
-          {known.email && <Proof isProven={known.identity === "completed"} />}
+          {known.email && <Proof key={known.email} isProven={known.identity === "completed"} />}
           {consents.length > 0 && (
             <fieldset>
               <legend>{texts.consent}</legend>
@@ -66,7 +66,7 @@ interface FieldProps {
 }
 
 function Field({ label, action, onSave, type = "text", value = "", isCode }: FieldProps) {
-  const [, part] = useLook();
+  const [texts, part] = useLook();
   const [text, setText] = useState(value);
   const [run, busy, error] = useAction();
   const submit = (event: FormEvent) => {
@@ -82,11 +82,12 @@ function Field({ label, action, onSave, type = "text", value = "", isCode }: Fie
           value={text}
           autoComplete={isCode ? "one-time-code" : type === "email" ? "email" : "off"}
           inputMode={isCode ? "numeric" : undefined}
+          required={type === "text"}
           onChange={(event) => setText(event.target.value)}
         />
       </label>
       <button type="submit" className={part("button")} aria-disabled={busy}>
-        {action}
+        {busy ? texts.working : action}
       </button>
       <Failure error={error} />
     </form>
@@ -97,13 +98,15 @@ function Proof({ isProven }: { isProven: boolean }) {
   const session = useSession();
   const [texts] = useLook();
   const [sent, setSent] = useState(false);
-  if (isProven) return <p>{texts.proven}</p>;
   return (
     <>
-      <Action onAction={() => session.sendCode().then(() => setSent(true))}>
-        {texts.sendCode}
-      </Action>
-      {sent && (
+      <p role="status">{isProven ? texts.proven : sent && texts.sent}</p>
+      {!isProven && (
+        <Action onAction={() => session.sendCode().then(() => setSent(true))}>
+          {texts.sendCode}
+        </Action>
+      )}
+      {!isProven && sent && (
         <Field label={texts.code} action={texts.confirm} onSave={session.verifyCode} isCode />
       )}
     </>
@@ -146,7 +149,7 @@ function Activities() {
   return (
     <>
       {page && (
-        <ol className={part("activity")}>
+        <ol className={part("activity")} aria-label={texts.activity}>
           {page.results.map(({ event_id, occurred_at, meaning, who, file }) => (
             <li key={event_id}>
               <time dateTime={occurred_at}>{texts.time(occurred_at)}</time> {meaning} {file} ({who})

@@ -102,6 +102,7 @@ export const defaultMessages = {
   save: "Save",
   proven: "Confirmed",
   sendCode: "Send a code to confirm it",
+  sent: "A code is on its way to you.",
   code: "The six digits from the e-mail",
   confirm: "Confirm",
   consent: "What you agreed to",
