@@ -7,6 +7,7 @@ import {
   WhereAreMyFiles,
   type ChangeReason,
 } from "@maria/sessions";
+import { english } from "@maria/sessions/en";
 import { useState } from "react";
 import mark from "../../maria_project/static/maria/mark.svg";
 import { Conversation } from "./Conversation";
@@ -32,7 +33,7 @@ export function App({ options }: { options: DemoOptions }) {
   }
 
   return (
-    <SessionProvider options={kept} onSessionChanged={change}>
+    <SessionProvider options={kept} messages={english} onSessionChanged={change}>
       <header className="page-header">
         <img src={mark} alt="" width="44" height="44" />
         <div>

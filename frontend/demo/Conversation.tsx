@@ -1,4 +1,5 @@
-import { defaultMessages, SessionError, useSession } from "@maria/sessions";
+import { SessionError, useSession } from "@maria/sessions";
+import { english } from "@maria/sessions/en";
 import { useEffect, useRef, useState, useSyncExternalStore, type SubmitEvent } from "react";
 import type { History, Line } from "./history";
 import { answer, GREETING } from "./words";
@@ -92,7 +93,7 @@ function Composer({ onSay }: { onSay: (text: string) => Promise<void> }) {
       </button>
       {error && (
         <p role="alert" className="maria-error">
-          Not sent. {defaultMessages.error(error)}
+          Not sent. {english.error(error)}
         </p>
       )}
     </form>

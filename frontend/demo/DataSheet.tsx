@@ -1,4 +1,5 @@
-import { useSession, YourData } from "@maria/sessions";
+import { useSession } from "@maria/sessions";
+import { YourData } from "@maria/sessions/your-data";
 import { useState } from "react";
 import { Modal } from "./Modal";
 import { CONSENTS } from "./words";

@@ -1,4 +1,5 @@
-import { defaultMessages, SessionError, useSession, type ChangeReason } from "@maria/sessions";
+import { SessionError, useSession, type ChangeReason } from "@maria/sessions";
+import { english } from "@maria/sessions/en";
 import { useState, type ReactNode } from "react";
 import type { DemoOptions } from "./options";
 
@@ -16,7 +17,7 @@ export function Developer({ options, lastChange }: DeveloperProps) {
   const show = (ask: () => Promise<string>) => () => {
     ask().then(setSaid, (thrown: unknown) => {
       if (!(thrown instanceof SessionError)) throw thrown;
-      setSaid(defaultMessages.error(thrown));
+      setSaid(english.error(thrown));
     });
   };
 
@@ -32,7 +33,7 @@ export function Developer({ options, lastChange }: DeveloperProps) {
         {session.session && (
           <Fact name="Ends">
             <time dateTime={session.session.expires_at}>
-              {defaultMessages.time(session.session.expires_at)}
+              {english.time(session.session.expires_at)}
             </time>
           </Fact>
         )}

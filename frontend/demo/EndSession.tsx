@@ -1,4 +1,5 @@
-import { defaultMessages, SessionError, useSession } from "@maria/sessions";
+import { SessionError, useSession } from "@maria/sessions";
+import { english } from "@maria/sessions/en";
 import { useState } from "react";
 import { Modal } from "./Modal";
 
@@ -38,7 +39,7 @@ export function EndSession() {
           </button>
           {error && (
             <p role="alert" className="maria-error">
-              {defaultMessages.error(error)}
+              {english.error(error)}
             </p>
           )}
         </Modal>

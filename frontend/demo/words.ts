@@ -1,4 +1,5 @@
-import type { ChangeReason, ConsentText } from "@maria/sessions";
+import type { ChangeReason } from "@maria/sessions";
+import type { ConsentText } from "@maria/sessions/your-data";
 
 /** What a visitor of this page can agree to; as the server's `CONSENT_PURPOSES`. */
 export const CONSENTS: readonly ConsentText[] = [

@@ -21,16 +21,23 @@ const over: Record<ResetReason, string> = {
   reset: "Your session was started again elsewhere",
 };
 
+/** The server's own words for these are for developers. */
+const CHANGED = "Your session has changed. Try again.";
+
 /** Words for codes; what is not here is told in the server's own words. */
 const refusals: Record<string, string> = {
   network: "The server cannot be reached. Is this device online?",
   timeout: "The server does not answer just now.",
   unreadable: "The server cannot be reached properly just now.",
-  rate_limited: "That was a lot at once.",
+  rate_limited: "That was a lot at once: wait a moment.",
   file_changed: "This file was changed or removed after you chose it. Choose it again.",
   file_empty: "This file is empty.",
   session_changed: "This file went to your session before. Send it again.",
-  session_mismatch: "Your session has changed. Send it again.",
+  upload_in_progress: "It is still arriving.",
+  not_found: "It is not there any more.",
+  session_mismatch: CHANGED,
+  session_invalid: CHANGED,
+  session_required: CHANGED,
 };
 
 const lost = ({ count, files }: Schemas["Lost"]) =>
@@ -53,7 +60,9 @@ function failure({ code, problem }: SessionError): string {
   if (code === "file_too_large") {
     return `This file is too large${max_file_bytes ? `: at most ${size(max_file_bytes)}` : ""}.`;
   }
-  if (code === "type_not_allowed") return `Only ${types?.join(", ").toUpperCase()} can be sent.`;
+  if (code === "type_not_allowed" && types) {
+    return `Only ${types.join(", ").toUpperCase()} can be sent.`;
+  }
   if (code === "quota_exceeded") return problem.detail ?? "There is no room left: remove a file.";
   const [field] = Object.values(problem.errors ?? {}).flat();
   return refusals[code] ?? field?.detail ?? problem.detail ?? `Something went wrong (${code}).`;
@@ -66,6 +75,7 @@ export const english = {
   cancel: "Cancel",
   copy: "Copy",
   copied: "Copied",
+  notCopied: "This browser does not allow it: copy the code by hand.",
   retry: "Try again",
   working: "One moment…",
   error: failure,
@@ -120,6 +130,7 @@ export const english = {
   save: "Save",
   proven: "Confirmed",
   sendCode: "Send a code to confirm it",
+  sent: "A code is on its way to you.",
   code: "The six digits from the e-mail",
   confirm: "Confirm",
   consent: "What you agreed to",

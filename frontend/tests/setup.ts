@@ -4,3 +4,19 @@ import { cleanup } from "@testing-library/react";
 import { afterEach } from "vitest";
 
 afterEach(cleanup);
+
+// jsdom draws nothing, so it has no modal dialogs. This is as much of them as can be told without a
+// layout; that the focus stays inside and comes back is shown in Chromium.
+if ("HTMLDialogElement" in globalThis) {
+  HTMLDialogElement.prototype.showModal = function () {
+    this.open = true;
+  };
+  HTMLDialogElement.prototype.close = function () {
+    this.open = false;
+  };
+  document.addEventListener("keydown", ({ key }) => {
+    if (key !== "Escape") return;
+    const open = [...document.querySelectorAll("dialog[open]")].at(-1);
+    open?.dispatchEvent(new Event("cancel", { cancelable: true }));
+  });
+}

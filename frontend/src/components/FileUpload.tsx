@@ -3,7 +3,7 @@ import { useState, type DragEvent } from "react";
 import { useSession } from "../contexts/SessionContext.js";
 import { useUploads } from "../hooks/useUploads.js";
 import type { UploadItem } from "../store/uploadStore.js";
-import { Action, Button, Failure, useLook } from "./shared/parts.js";
+import { Action, Failure, useLook } from "./shared/parts.js";
 
 /** Choose or drop files, watch them on their way, and see what the session holds. */
 export function FileUpload() {
@@ -63,6 +63,7 @@ function File({ item }: { item: UploadItem }) {
   const uploads = useUploads();
   const [texts, part] = useLook();
   const { key, name, status, size } = item;
+  const isThere = "file" in item;
   const id = `maria-${key}`;
   return (
     <li className={part("file")} data-status={status}>
@@ -71,20 +72,18 @@ function File({ item }: { item: UploadItem }) {
       <span aria-live={status === "sending" ? "off" : "polite"}>{texts.file(item)}</span>
       {"error" in item && <Failure error={item.error} />}
       {status === "stored" && (
-        <Action onAction={async () => open(await uploads.link(item.file.id), "_self")}>
+        <Action about={id} onAction={async () => open(await uploads.link(item.file.id), "_self")}>
           {texts.download}
         </Action>
       )}
       {(status === "waiting" || (status === "failed" && item.canRetry)) && (
-        <Button onClick={() => uploads.retry(key)}>{texts.retry}</Button>
+        <Action about={id} onAction={() => uploads.retry(key)}>
+          {texts.retry}
+        </Action>
       )}
-      {"file" in item ? (
-        <Action onAction={() => uploads.remove(key)}>{texts.remove}</Action>
-      ) : (
-        <Button onClick={() => uploads.cancel(key)}>
-          {status === "failed" ? texts.remove : texts.cancel}
-        </Button>
-      )}
+      <Action about={id} onAction={() => (isThere ? uploads.remove(key) : uploads.cancel(key))}>
+        {isThere || status === "failed" ? texts.remove : texts.cancel}
+      </Action>
     </li>
   );
 }

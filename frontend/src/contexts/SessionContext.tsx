@@ -50,6 +50,8 @@ export function SessionProvider(props: SessionProviderProps) {
   useEffect(() => {
     latest.current = onSessionChanged;
   });
+  // The callback is read when a change happens, never while rendering.
+  // eslint-disable-next-line react-hooks/refs
   const [session] = useState(() =>
     createSessionStore({
       ...props.options,

@@ -215,7 +215,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       follow();
       return () => {
         listeners.delete(listener);
-        if (!listeners.size) unsubscribe = void unsubscribe?.();
+        if (!listeners.size) unsubscribe = unsubscribe?.() ?? undefined;
       };
     },
 

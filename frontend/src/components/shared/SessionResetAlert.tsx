@@ -25,8 +25,7 @@ export function SessionResetAlert() {
     );
   }
   return (
-    <Dialog title={title} role="alertdialog" onClose={() => setPutOff(session.uuid)}>
-      <p>{text}</p>
+    <Dialog title={title} text={text} onClose={() => setPutOff(session.uuid)}>
       <p>{texts.tellSupport}</p>
       <SupportCode code={code} />
       {!isOver && (

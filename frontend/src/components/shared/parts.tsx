@@ -13,18 +13,22 @@ export function useLook(): [Messages, (part: string) => string] {
 
 /** Run something that may fail, once at a time; say whether it runs and what went wrong. */
 export function useAction(): [
-  run: (action: () => Promise<unknown>) => void,
+  run: (action: () => unknown) => Promise<void>,
   busy: boolean,
   error: SessionError | null,
 ] {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<SessionError | null>(null);
-  function run(action: () => Promise<unknown>) {
+  async function run(action: () => unknown) {
+    if (busy) return;
     setBusy(true);
     setError(null);
-    action()
-      .catch((thrown: unknown) => setError(asSessionError(thrown)))
-      .finally(() => setBusy(false));
+    try {
+      await action();
+    } catch (thrown) {
+      setError(asSessionError(thrown));
+    }
+    setBusy(false);
   }
   return [run, busy, error];
 }
@@ -43,13 +47,21 @@ interface ButtonProps {
   /** Which part it is: `button`, `primary` or `danger`. */
   name?: string | undefined;
   busy?: boolean | undefined;
+  /** The id of what it is about, where several buttons have the same name. */
+  about?: string | undefined;
   children: ReactNode;
 }
 
-export function Button({ onClick, name = "button", busy, children }: ButtonProps) {
+export function Button({ onClick, name = "button", busy, about, children }: ButtonProps) {
   const [, part] = useLook();
   return (
-    <button type="button" className={part(name)} aria-disabled={busy} onClick={onClick}>
+    <button
+      type="button"
+      className={part(name)}
+      aria-describedby={about}
+      aria-disabled={busy}
+      onClick={onClick}
+    >
       {children}
     </button>
   );
@@ -57,18 +69,19 @@ export function Button({ onClick, name = "button", busy, children }: ButtonProps
 
 interface ActionProps {
   /** What it does; a rejection is shown beside it. */
-  onAction: () => Promise<unknown>;
-  name?: string | undefined;
+  onAction: () => unknown;
+  name?: string;
+  about?: string;
   children: ReactNode;
 }
 
 /** A button that tells of its work and of its failure. */
-export function Action({ onAction, name, children }: ActionProps) {
+export function Action({ onAction, name, about, children }: ActionProps) {
   const [texts] = useLook();
   const [run, busy, error] = useAction();
   return (
     <>
-      <Button name={name} busy={busy} onClick={() => busy || run(onAction)}>
+      <Button name={name} about={about} busy={busy} onClick={() => void run(onAction)}>
         {busy ? texts.working : children}
       </Button>
       <Failure error={error} />
@@ -78,13 +91,13 @@ export function Action({ onAction, name, children }: ActionProps) {
 
 interface DialogProps {
   title: string;
-  role?: "dialog" | "alertdialog";
+  text: string;
   onClose: () => void;
   children: ReactNode;
 }
 
 /** A modal dialog: the browser's own, which keeps the focus, closes by Escape and gives the focus back. */
-export function Dialog({ title, role, onClose, children }: DialogProps) {
+export function Dialog({ title, text, onClose, children }: DialogProps) {
   const [, part] = useLook();
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
@@ -96,7 +109,7 @@ export function Dialog({ title, role, onClose, children }: DialogProps) {
   return (
     <dialog
       ref={ref}
-      role={role}
+      role="alertdialog"
       className={part("dialog")}
       aria-labelledby={id}
       aria-describedby={`${id}text`}
@@ -106,7 +119,8 @@ export function Dialog({ title, role, onClose, children }: DialogProps) {
       }}
     >
       <h2 id={id}>{title}</h2>
-      <div id={`${id}text`}>{children}</div>
+      <p id={`${id}text`}>{text}</p>
+      {children}
     </dialog>
   );
 }
@@ -126,8 +140,7 @@ export function Confirm({ label, text, onConfirm }: ConfirmProps) {
     <>
       <Button onClick={() => setOpen(true)}>{label}</Button>
       {open && (
-        <Dialog title={label} role="alertdialog" onClose={close}>
-          <p>{text}</p>
+        <Dialog title={label} text={text} onClose={close}>
           <Button onClick={close}>{texts.cancel}</Button>
           <Action name="danger" onAction={() => onConfirm().then(close)}>
             {label}
@@ -141,17 +154,18 @@ export function Confirm({ label, text, onConfirm }: ConfirmProps) {
 /** A support code that can be read aloud, and copied where the browser allows it. */
 export function SupportCode({ code }: { code: string }) {
   const [texts, part] = useLook();
-  const [copied, setCopied] = useState(false);
+  const [told, tell] = useState("");
   const clipboard = navigator.clipboard as Clipboard | undefined;
+  const copy = () =>
+    clipboard?.writeText(code).then(
+      () => tell(texts.copied),
+      () => tell(texts.notCopied),
+    );
   return (
     <p>
       <code className={part("code")}>{code}</code>{" "}
-      {clipboard && (
-        <Action onAction={() => clipboard.writeText(code).then(() => setCopied(true))}>
-          {texts.copy}
-        </Action>
-      )}
-      <span role="status">{copied && texts.copied}</span>
+      {clipboard && <Button onClick={() => void copy()}>{texts.copy}</Button>}{" "}
+      <span role="status">{told}</span>
     </p>
   );
 }
