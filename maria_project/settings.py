@@ -211,7 +211,7 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 # Sessions of visitors -------------------------------------------------------
 
-VISITOR_COOKIE_NAME = "__Host-maria_session" if PRODUCTION else "maria_session"
+VISITOR_COOKIE_NAME = "__Host-Http-maria_session" if PRODUCTION else "maria_session"
 SESSION_IDLE_LIMIT = env.timedelta("SESSION_IDLE_LIMIT", timedelta(days=7))
 SESSION_UNUSED_LIMIT = env.timedelta("SESSION_UNUSED_LIMIT", timedelta(hours=24))
 SESSION_ABSOLUTE_LIMIT = env.timedelta("SESSION_ABSOLUTE_LIMIT", timedelta(days=30))

@@ -1,8 +1,9 @@
 """Fixtures of the tests in a real browser.
 
-`site`         the product as `./run` starts it, one for each module; `site.stop()` and
-               `site.start(…)` take it down and up again, on the same port with the same data.
-               A module that wants other settings says `SETTINGS = {"UPLOAD_MAX_FILES": "5"}`.
+`site`         the product, one for each module; `site.stop()` and `site.start(…)` take it down
+               and up again, on the same port with the same data. A module that wants other
+               settings says `SETTINGS = {"UPLOAD_MAX_FILES": "5"}`; one that needs tasks done
+               says `WORKER = True`, and gets all that `./run` starts.
 `browser`      Chromium, one for each module.
 `new_context`  a function that opens a profile (cookie jar and storage) of its own and passes
                Playwright's options on: `new_context(color_scheme="dark")`.
@@ -38,9 +39,10 @@ def browser() -> Iterator[Browser]:
 def site(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    """Run the product for the tests of one module, with the module's SETTINGS if it has some."""
+    """Run the product for the tests of one module, with its SETTINGS and WORKER."""
     settings = getattr(request.module, "SETTINGS", {})
-    with serving(tmp_path_factory.mktemp("site") / "data", **settings) as site:
+    worker = getattr(request.module, "WORKER", False)
+    with serving(tmp_path_factory.mktemp("site") / "data", worker=worker, **settings) as site:
         yield site
 
 

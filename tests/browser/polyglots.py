@@ -8,6 +8,7 @@ import io
 import struct
 import zipfile
 import zlib
+from functools import cache
 
 from pypdf import PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
@@ -20,6 +21,7 @@ HTML = f'<html><body><script>{SCRIPT}</script><img src=x onerror="{SCRIPT}"></bo
 SVG = f'<svg xmlns="http://www.w3.org/2000/svg" onload="{SCRIPT}"><script>{SCRIPT}</script></svg>'
 
 
+@cache
 def polyglots() -> dict[str, bytes]:
     """Return twelve files by the name that they are uploaded under."""
     head, rest = pdf().split(b"\n", 1)

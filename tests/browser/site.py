@@ -1,4 +1,8 @@
-"""The product as `./run` starts it, with data of its own, for a browser to visit."""
+"""The product with data of its own, for a browser to visit.
+
+Usually this is the web server of `./run` alone: the whole of it costs seven
+seconds of a processor for each start, and the web server one.
+"""
 
 import json
 import subprocess
@@ -13,7 +17,7 @@ from urllib.parse import urlsplit
 
 from tests.postgres import free_port
 from tests.project.server import MANAGE, ROOT, answers, process, wait_for
-from tests.uploads_app.server import Deployment, deployment
+from tests.uploads_app.server import WAITRESS, Deployment, deployment
 
 _SNIPPET = """
 import json, sys, django
@@ -29,12 +33,13 @@ class Site:
     """A server on a port of its own, which can be stopped and started again with its data.
 
     Its limits are high (PLENTY), so that tests may open many tabs; `settings`
-    are further variables of its environment. Nothing here uses the ORM of this
-    process: see `chromium`.
+    are further variables of its environment. With `worker` it is all that `./run`
+    starts. Nothing here uses the ORM of this process: see `chromium`.
     """
 
     deployment: Deployment
     settings: Mapping[str, str]
+    worker: bool = False
     port: int = field(default_factory=free_port)
     _running: ExitStack = field(default_factory=ExitStack, init=False)
 
@@ -57,12 +62,14 @@ class Site:
         """Start it and wait until it answers; `settings` are added, and kept for later starts."""
         self.settings = {**self.settings, **settings}
         log = self.deployment.data / "output"
-        self._running.enter_context(process([*MANAGE, "serve"], self.environment, log))
+        web = [sys.executable, *WAITRESS, str(self.port)]
+        command = [*MANAGE, "serve"] if self.worker else web
+        self._running.enter_context(process(command, self.environment, log))
         live = f"http://localhost:{self.port}/health/live"
         wait_for(lambda: answers(live), what=f"the site, see {log}")
 
     def stop(self) -> None:
-        """Stop the web server and the worker, and wait until both are gone."""
+        """Stop it, and wait until it is gone."""
         self._running.close()
 
     def manage(self, *arguments: str) -> str:
@@ -119,9 +126,9 @@ class Site:
 
 
 @contextmanager
-def serving(folder: Path, **settings: str) -> Iterator[Site]:
+def serving(folder: Path, *, worker: bool = False, **settings: str) -> Iterator[Site]:
     """Run a site whose data is `folder`, which must not exist yet."""
-    site = Site(deployment(folder), settings)
+    site = Site(deployment(folder), settings, worker)
     try:
         site.start()
         yield site

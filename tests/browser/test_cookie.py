@@ -1,6 +1,6 @@
 """The cookie in a real browser: scripts do not see it, and neither they nor siblings replace it.
 
-In production this is `__Host-maria_session` over TLS, so the product stands
+In production this is `__Host-Http-maria_session` over TLS, so the product stands
 behind a proxy that speaks it, as `maria.example` and all its siblings.
 """
 
@@ -77,15 +77,15 @@ def test_t06_neither_a_script_nor_a_sibling_replaces_the_cookie_in_production(
     visitor = PageVisitor(context.new_page(), secure)
     visitor.start()
     (proof,) = [cookie for cookie in context.cookies() if cookie["httpOnly"]]
-    assert proof["name"] == "__Host-maria_session"
+    assert proof["name"] == "__Host-Http-maria_session"
 
     for_all = [f"{scope}; Domain={HOST}" for scope in SCOPES]
-    for name in ("__Host-maria_session", "maria_session"):
+    for name in ("__Host-Http-maria_session", "maria_session"):
         plant(visitor.page, name, SCOPES + for_all)
     assert visitor.current() == visitor.uuid
     evil = context.new_page()
     evil.goto(sibling + PLAIN_PAGE)
-    for name in ("__Host-maria_session", "maria_session"):
+    for name in ("__Host-Http-maria_session", "maria_session"):
         plant(evil, name, for_all)
 
     assert visitor.current() == visitor.uuid
