@@ -94,3 +94,21 @@ def test_t06_neither_a_script_nor_a_sibling_replaces_the_cookie_in_production(
     assert proof in context.cookies()
     # They could set a cookie for all of the domain, so that it was the name that kept them out.
     assert f"maria_session={FORGED}" in evil.evaluate("document.cookie")
+
+
+def test_t06_a_script_that_crowds_the_proof_out_cannot_put_one_in_its_place(
+    secure: Site, new_context: Callable[..., BrowserContext], watch: Watch
+) -> None:
+    watch.hosts.add(secure.host)
+    context = new_context(ignore_https_errors=True)
+    visitor = PageVisitor(context.new_page(), secure)
+    visitor.start()
+    (proof,) = [cookie for cookie in context.cookies() if cookie["httpOnly"]]
+
+    visitor.page.evaluate(
+        "() => { for (let i = 0; i < 1500; i++) document.cookie = `crowd${i}=1; Path=/; Secure` }"
+    )
+    assert proof not in context.cookies(), "browsers keep only so many cookies for a site"
+    plant(visitor.page, proof["name"], SCOPES)
+
+    assert FORGED not in str(context.cookies())
