@@ -2,6 +2,8 @@ import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
+const API_SERVER = process.env["API_SERVER"] ?? "http://localhost:8000";
+
 /** Builds the demo page, which Django serves at `/` with its files under /static/demo/. */
 export default defineConfig({
   root: fileURLToPath(new URL("demo", import.meta.url)),
@@ -10,6 +12,9 @@ export default defineConfig({
   resolve: {
     alias: { "@maria/sessions": fileURLToPath(new URL("src/index.ts", import.meta.url)) },
   },
+  // `npx vite` shows a change at once; the API is that of a running ./run.
+  // It must see the host that the browser sees, or it would take the page for a foreign one.
+  server: { proxy: { "/api": { target: API_SERVER, changeOrigin: false } } },
   build: {
     outDir: "dist",
     emptyOutDir: true,
