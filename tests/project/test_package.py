@@ -104,11 +104,9 @@ def test_react_is_all_it_asks_for() -> None:
     assert set(PACKAGE["peerDependencies"]) == {"react", "react-dom"}
 
 
-def test_its_version_is_the_newest_of_the_changelog() -> None:
+def test_its_version_is_the_newest_of_the_changelog_if_that_names_one() -> None:
     newest = re.search(r"^## \[?(\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    if newest is None:
-        pytest.skip("CHANGELOG.md names no version yet")
-    assert PACKAGE["version"] == newest[1]
+    assert newest is None or PACKAGE["version"] == newest[1]
 
 
 @pytest.mark.parametrize("react", REACTS)
