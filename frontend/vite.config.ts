@@ -3,6 +3,7 @@ import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
 const source = (file: string) => fileURLToPath(new URL(`src/${file}`, import.meta.url));
+const API_SERVER = process.env["API_SERVER"] ?? "http://localhost:8000";
 
 /** Builds the demo page, which Django serves at `/` with its files under /static/demo/. */
 export default defineConfig({
@@ -16,6 +17,9 @@ export default defineConfig({
       { find: "@maria/sessions", replacement: source("index.ts") },
     ],
   },
+  // `npx vite` shows a change at once; the API is that of a running ./run.
+  // It must see the host that the browser sees, or it would take the page for a foreign one.
+  server: { proxy: { "/api": { target: API_SERVER, changeOrigin: false } } },
   build: {
     outDir: "dist",
     emptyOutDir: true,

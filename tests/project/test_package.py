@@ -76,12 +76,14 @@ TYPES = {
 
 @pytest.fixture(scope="module")
 def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `npm pack` makes, freshly built."""
+    """What `npm pack` makes of a copy: other tests may be packing at the same time."""
     need_node()
     run_quietly(shell("front_packages"))
-    folder = tmp_path_factory.mktemp("packed")
-    npm("pack", "--silent", "--pack-destination", str(folder), folder=FRONTEND)
-    (made,) = folder.glob("*.tgz")
+    copy = tmp_path_factory.mktemp("package") / "frontend"
+    shutil.copytree(FRONTEND, copy, ignore=shutil.ignore_patterns("node_modules", "dist", "*.tgz"))
+    (copy / "node_modules").symlink_to(FRONTEND / "node_modules")
+    npm("pack", "--silent", folder=copy)
+    (made,) = copy.glob("*.tgz")
     return made
 
 
@@ -102,18 +104,16 @@ def test_react_is_all_it_asks_for() -> None:
     assert set(PACKAGE["peerDependencies"]) == {"react", "react-dom"}
 
 
-def test_its_version_is_the_newest_of_the_changelog() -> None:
+def test_its_version_is_the_newest_of_the_changelog_if_that_names_one() -> None:
     newest = re.search(r"^## \[?(\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    if newest is None:
-        pytest.skip("CHANGELOG.md names no version yet")
-    assert PACKAGE["version"] == newest[1]
+    assert newest is None or PACKAGE["version"] == newest[1]
 
 
 @pytest.mark.parametrize("react", REACTS)
 def test_an_app_installs_it_checks_its_types_builds_and_runs(
     tarball: Path, tmp_path: Path, react: str
 ) -> None:
-    app = scratch_app(tmp_path, tarball, REACTS[react])
+    app = scratch_app(tmp_path, tarball, react)
 
     npm("install", "--prefer-offline", "--no-audit", "--no-fund", "--no-package-lock", folder=app)
     for resolution in ("bundler", "nodenext"):
@@ -125,16 +125,17 @@ def test_an_app_installs_it_checks_its_types_builds_and_runs(
     assert (status, said) == ("ready", [])
 
 
-def scratch_app(folder: Path, tarball: Path, react: dict[str, str]) -> Path:
+def scratch_app(folder: Path, tarball: Path, react: str) -> Path:
     """Write an app that depends on the packed package and one version of React."""
-    depends = {"@maria/sessions": f"file:{tarball}", **react}
+    depends = {"@maria/sessions": f"file:{tarball}", **REACTS[react]}
     write_json(
         folder / "package.json", {"private": True, "type": "module", "dependencies": depends}
     )
     for resolution, module in (("bundler", "ESNext"), ("nodenext", "NodeNext")):
         options = {**TYPES, "module": module, "moduleResolution": resolution}
-        # The package's own declarations are the same for both, and slow to check.
-        options["skipLibCheck"] = resolution == "bundler"
+        # The package's declarations were made with the types of React 19: those of 18 may
+        # not agree with them. Once is enough, for it is slow.
+        options["skipLibCheck"] = (react, resolution) != ("18", "nodenext")
         write_json(
             folder / f"tsconfig.{resolution}.json",
             {"compilerOptions": options, "include": ["*.tsx"]},
