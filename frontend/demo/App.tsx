@@ -2,8 +2,7 @@ import {
   FileUpload,
   ResetSession,
   SessionProvider,
-  SessionResetAlert,
-  SessionStatus,
+  useSessionUUID,
   WhereAreMyFiles,
   type ChangeReason,
 } from "@maria/sessions";
@@ -17,6 +16,18 @@ import { EndSession } from "./EndSession";
 import { createHistory } from "./history";
 import { storeOptions, type DemoOptions } from "./options";
 import { CHANGES } from "./words";
+
+/** The ways out of the session. */
+function Leave() {
+  const uuid = useSessionUUID();
+  return (
+    <div className="row">
+      {!uuid && <p>There is none yet.</p>}
+      <ResetSession />
+      <EndSession />
+    </div>
+  );
+}
 
 /** The whole page: a conversation that nobody answers, around a session that is real. */
 export function App({ options }: { options: DemoOptions }) {
@@ -43,10 +54,6 @@ export function App({ options }: { options: DemoOptions }) {
         <DataSheet />
       </header>
       <main>
-        <div className="news">
-          <SessionStatus />
-          <SessionResetAlert />
-        </div>
         <Conversation history={history} />
         <div className="aside">
           <div className="card">
@@ -56,10 +63,7 @@ export function App({ options }: { options: DemoOptions }) {
           </div>
           <section className="card" aria-labelledby="session">
             <h2 id="session">Your session</h2>
-            <div className="row">
-              <ResetSession />
-              <EndSession />
-            </div>
+            <Leave />
             <Developer options={options} lastChange={lastChange} />
           </section>
         </div>

@@ -1,5 +1,10 @@
-import { SessionError, useSession } from "@maria/sessions";
-import { english } from "@maria/sessions/en";
+import {
+  defaultMessages,
+  SessionError,
+  SessionResetAlert,
+  SessionStatus,
+  useSession,
+} from "@maria/sessions";
 import { useEffect, useRef, useState, useSyncExternalStore, type SubmitEvent } from "react";
 import type { History, Line } from "./history";
 import { answer, GREETING } from "./words";
@@ -24,6 +29,10 @@ export function Conversation({ history }: { history: History }) {
     <section className="card conversation" aria-labelledby="conversation">
       <h2 id="conversation">Conversation</h2>
       <Log lines={lines} />
+      <div className="news">
+        <SessionStatus />
+        <SessionResetAlert />
+      </div>
       <Composer onSay={say} />
     </section>
   );
@@ -77,6 +86,11 @@ function Composer({ onSay }: { onSay: (text: string) => Promise<void> }) {
 
   return (
     <form className="composer" onSubmit={(event) => void submit(event)}>
+      {error && (
+        <p role="alert" className="maria-error">
+          Not sent. {english.error(error)}
+        </p>
+      )}
       <label>
         <span className="unseen">Message</span>
         <input
@@ -91,11 +105,6 @@ function Composer({ onSay }: { onSay: (text: string) => Promise<void> }) {
       <button type="submit" className="maria-primary" aria-disabled={busy}>
         Send
       </button>
-      {error && (
-        <p role="alert" className="maria-error">
-          Not sent. {english.error(error)}
-        </p>
-      )}
     </form>
   );
 }
