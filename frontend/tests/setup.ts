@@ -1,9 +1,11 @@
 /** What every test file begins with: matchers for the document, and a clean one after each test. */
 import "@testing-library/jest-dom/vitest";
 import { cleanup, configure } from "@testing-library/react";
-import { afterEach } from "vitest";
+import { afterEach, vi } from "vitest";
 
-configure({ asyncUtilTimeout: 10_000 }); // Only how long a failing test waits.
+// Only how long a failing test waits.
+vi.setConfig({ testTimeout: 30_000 });
+configure({ asyncUtilTimeout: 10_000 });
 
 afterEach(() => {
   cleanup();

@@ -56,7 +56,7 @@ export function pageOf(children: ReactNode, { server, options, uploads, ...rest 
 /** Open a page as the browser finds it: `localStorage` and the server's cookie are what they are. */
 export function open(children: ReactNode, options: PageOptions = {}): Page {
   const server = options.server ?? createFakeServer();
-  const visitor = userEvent.setup();
+  const visitor = userEvent.setup({ delay: null, pointerEventsCheck: 0 });
   return { ...render(pageOf(children, { ...options, server })), server, visitor };
 }
 
