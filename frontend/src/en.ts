@@ -7,7 +7,7 @@ const number = (value: number, unit: string, digits = 0) =>
 
 /** Bytes as people read them: 5 MB, 840 kB. */
 const size = (bytes: number) =>
-  bytes < 999_500
+  bytes <= 999_000
     ? number(Math.ceil(bytes / 1000), "kilobyte")
     : number(bytes / 1e6, "megabyte", 1);
 
