@@ -1,10 +1,5 @@
-import {
-  defaultMessages,
-  SessionError,
-  SessionResetAlert,
-  SessionStatus,
-  useSession,
-} from "@maria/sessions";
+import { SessionError, SessionResetAlert, SessionStatus, useSession } from "@maria/sessions";
+import { english } from "@maria/sessions/en";
 import { useEffect, useRef, useState, useSyncExternalStore, type SubmitEvent } from "react";
 import type { History, Line } from "./history";
 import { answer, GREETING } from "./words";
