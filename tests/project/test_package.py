@@ -2,7 +2,6 @@
 
 import functools
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -14,8 +13,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
+from tests.browser.chromium import launched
 from tests.node import FRONTEND, need_node, shell
 from tests.project.server import ROOT, run_quietly
 
@@ -27,19 +27,15 @@ REACTS = {
     "18": {"react": "18.3.1", "react-dom": "18.3.1", "@types/react": "18.3.8", "@types/react-dom": "18.3.7"},
     "19": {name: TOOLS[name] for name in ("react", "react-dom", "@types/react", "@types/react-dom")},
 }  # fmt: skip
-CHROMIUM = "/usr/bin/chromium"
-# As root, and without asking anybody anything.
-CHROMIUM_OPTIONS = [
-    "--no-sandbox", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--disable-quic",
-]  # fmt: skip
 # A host's own policy, as strict as ours.
 POLICY = "default-src 'self'"
 
 PAGE = '<!doctype html><title>App</title><link rel="icon" href="/icon.svg"><div id="root"></div><script type="module" src="/main.tsx"></script>'
 APP = """
 import { FileUpload, SessionProvider, SessionResetAlert, useSession } from "@maria/sessions";
+import { english } from "@maria/sessions/en";
 import { createFakeServer } from "@maria/sessions/testing";
+import { YourData } from "@maria/sessions/your-data";
 
 const server = createFakeServer();
 
@@ -53,10 +49,15 @@ function Status() {
 
 export function App() {
   return (
-    <SessionProvider options={{ fetch: server.fetch }}>
+    <SessionProvider
+      options={{ fetch: server.fetch, autoStart: "load" }}
+      uploads={{ transport: server.transport }}
+      messages={{ ...english, choose: "Add a file" }}
+    >
       <SessionResetAlert />
       <Status />
       <FileUpload />
+      <YourData consents={[{ purpose: "contact", version: "1", label: "You may write to me." }]} />
     </SessionProvider>
   );
 }
@@ -91,7 +92,8 @@ def test_only_what_users_need_is_packed(tarball: Path) -> None:
     with tarfile.open(tarball) as archive:
         names = {name.removeprefix("package/") for name in archive.getnames()}
 
-    assert {"package.json", "dist/index.js", "dist/index.d.ts", "dist/testing/index.js"} <= names
+    entries = {"index", "en", "components/YourData", "testing/index"}
+    assert {f"dist/{entry}{kind}" for entry in entries for kind in (".js", ".d.ts")} <= names
     assert [
         name
         for name in names - {"package.json", "README.md"}
@@ -190,10 +192,8 @@ def serving(folder: Path) -> Iterator[str]:
 
 def opened(address: str) -> tuple[str | None, list[str]]:
     """Open a page in Chromium, wait until the session is ready; return its status and complaints."""
-    need_chromium()
     said: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
+    with launched() as browser:
         page = browser.new_page()
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on(
@@ -205,15 +205,4 @@ def opened(address: str) -> tuple[str | None, list[str]]:
         status = page.locator("output")
         expect(status).to_have_text("ready", timeout=20_000)
         text = status.text_content()
-        browser.close()
     return text, said
-
-
-def need_chromium() -> None:
-    """Skip the test where Chromium is missing; fail it in continuous integration."""
-    if shutil.which(CHROMIUM):
-        return
-    hint = "Chromium is missing: apt-get install chromium"
-    if os.environ.get("CI"):
-        pytest.fail(hint)
-    pytest.skip(hint)
