@@ -337,11 +337,11 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
       let uuid: string = snapshot.uuid;
       let why: Schemas["ReasonEnum"] = reason;
       if (snapshot.status === "reset_required" && snapshot.reason === "expired") why = "expired";
-      if (snapshot.status === "mismatch") {
-        why = "mismatch";
-        uuid = (await api.current()).uuid;
-      }
       try {
+        if (snapshot.status === "mismatch") {
+          why = "mismatch";
+          uuid = (await api.current()).uuid;
+        }
         take(await api.reset(uuid, why), "reset");
       } catch (thrown) {
         if (!isRefusal(asSessionError(thrown))) throw thrown;
