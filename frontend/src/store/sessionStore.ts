@@ -213,7 +213,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
 
   function complain(error: SessionError, uuid = stored()): void {
     if (!error.isTransient) return set({ status: "failed", uuid, error });
-    const wait = withJitter(1000 * (error.retryAfter ?? Math.min(60, 2 ** failures++)));
+    const wait = withJitter(1000 * (error.retryAfter || Math.min(60, 2 ** failures++)));
     set({ status: "offline", uuid, error, retryAt: Date.now() + wait });
     later(wait, retry);
   }

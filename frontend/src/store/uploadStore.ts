@@ -186,7 +186,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     update(key, { status: "waiting", error });
     setTimeout(
       () => find(key)?.status === "waiting" && queue(key),
-      withJitter(1000 * (error.retryAfter ?? 2 ** tried)),
+      withJitter(1000 * (error.retryAfter || 2 ** tried)),
     );
   }
 
