@@ -167,6 +167,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
   }
 
   function set(state: SessionState): void {
+    clearTimeout(timer); // It was set for the state before.
     snapshot = compose(state);
     listeners.forEach((listener) => listener());
   }
