@@ -247,7 +247,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     // What no other tab shares needs no lock that all tabs share.
     withLock("session_lock", storage, persistent ? globalThis.navigator.locks : undefined, task);
 
-  const check = single(async () => {
+  const check = single(async function ask(): Promise<void> {
     const { uuid } = snapshot;
     if (!uuid) return;
     checkedAt = Date.now();
@@ -259,6 +259,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
       if (isRefusal(error)) await exclusively(settle);
       else if (snapshot.uuid === uuid) complain(error);
     }
+    if (!session && snapshot.uuid !== uuid) await ask(); // Another tab was quicker.
   });
 
   /** Find out, with the other tabs waiting, what became of the session. */
