@@ -184,7 +184,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
   /** Make this the session, before or after the server has told all about it. */
   function take(next: { uuid: string; support_code: string }, reason: ChangeReason): void {
     session = "used" in next ? (next as CurrentSession) : null;
-    if (next.support_code !== codes[0]) codes = [next.support_code, codes[0] ?? ""];
+    if (next.support_code !== codes[0]) codes = [next.support_code, codes[0] || codes[1] || ""];
     remember(next.uuid);
     const left = timeLeft();
     set({ status: left > 0 && left <= expiringWithin ? "expiring" : "ready", uuid: next.uuid });
