@@ -151,7 +151,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     const onProgress = (loaded: number, total: number) => {
       const sent = Math.round(size * (total ? loaded / total : 0));
       const seconds = (performance.now() - began) / 1000;
-      const speed = seconds > 0.5 ? sent / seconds : null;
+      const speed = seconds > 0.5 && sent ? sent / seconds : null;
       update(key, {
         status: "sending",
         sent,
