@@ -107,8 +107,8 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     const now = session.getSnapshot();
     if (now.uuid !== listed) {
       if (listed || !now.uuid) show([]);
-      if (!now.uuid) listed = null;
-      else if (now.session) void load();
+      listed = null;
+      if (now.session) void load();
     }
     pump();
   }
