@@ -51,6 +51,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   const listeners = new Set<() => void>();
   let snapshot = EMPTY;
   let listed: string | null = null;
+  let changes = 0;
   let unsubscribe: (() => void) | undefined;
 
   function set(next: Partial<UploadSnapshot>): void {
@@ -80,8 +81,10 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     const { uuid } = session.getSnapshot();
     listed = uuid;
     if (!uuid) return show([]);
+    const before = changes;
     try {
       const uploads = await session.withSession(api.list);
+      if (before !== changes) return await load(); // It may be of before the change.
       if (listed === uuid) show(uploads.reverse());
     } catch (thrown) {
       if (listed === uuid) {
@@ -164,6 +167,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
         const upload = await api.send(uuid, { file, key, signal: abort.signal, onProgress });
         // Another tab may have started anew meanwhile: the file lies in the session before.
         if (session.getSnapshot().uuid !== uuid) throw new SessionError("session_changed");
+        changes++;
         update(key, { status: "stored", file: upload });
       });
       files.delete(key);
@@ -244,6 +248,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       update(key, { status: "removing", file });
       try {
         await session.withSession((uuid) => api.remove(uuid, file.id));
+        changes++;
         drop(key);
       } catch (thrown) {
         update(key, { status: item.status, file, error: asSessionError(thrown) });
