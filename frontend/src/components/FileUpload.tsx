@@ -68,40 +68,22 @@ function File({ item }: { item: UploadItem }) {
   return (
     <li className={part("file")} data-status={status}>
       <bdi id={id}>{name}</bdi>
-      {status === "sending" ? (
-        <>
-          <progress aria-labelledby={id} value={item.sent} max={size} />
-          <span>{texts.progress(item.sent, size, item.speed, item.secondsLeft)}</span>
-        </>
-      ) : (
-        <span role="status">
-          {status === "waiting"
-            ? texts.offline
-            : status === "failed"
-              ? null
-              : status === "stored"
-                ? `${texts.stored}, ${texts.size(size)}`
-                : texts[status]}
-        </span>
-      )}
+      {status === "sending" && <progress aria-labelledby={id} value={item.sent} max={size} />}
+      <span aria-live={status === "sending" ? "off" : "polite"}>{texts.file(item)}</span>
       {"error" in item && <Failure error={item.error} />}
       {status === "stored" && (
-        <Action onAction={async () => open(await uploads.link(item.file.id), "_self")}>
+        <Action about={id} onAction={async () => open(await uploads.link(item.file.id), "_self")}>
           {texts.download}
         </Action>
       )}
       {(status === "waiting" || (status === "failed" && item.canRetry)) && (
-        <button type="button" className={part("button")} onClick={() => uploads.retry(key)}>
+        <Action about={id} onAction={() => uploads.retry(key)}>
           {texts.retry}
-        </button>
+        </Action>
       )}
-      {isThere ? (
-        <Action onAction={() => uploads.remove(key)}>{texts.remove}</Action>
-      ) : (
-        <button type="button" className={part("button")} onClick={() => uploads.cancel(key)}>
-          {status === "failed" ? texts.remove : texts.cancel}
-        </button>
-      )}
+      <Action about={id} onAction={() => (isThere ? uploads.remove(key) : uploads.cancel(key))}>
+        {isThere || status === "failed" ? texts.remove : texts.cancel}
+      </Action>
     </li>
   );
 }

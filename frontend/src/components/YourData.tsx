@@ -1,5 +1,5 @@
 "use client";
-import { useState, type FormEvent } from "react";
+import { useState, type InputHTMLAttributes, type SyntheticEvent } from "react";
 import type { ActivityPage } from "../api/sessionApi.js";
 import { useSession } from "../contexts/SessionContext.js";
 import { ResetSession } from "./SessionStatus.js";
@@ -25,14 +25,14 @@ export function YourData({ consents = [] }: { consents?: readonly ConsentText[] 
       {known && (
         <>
           <Field
-            key={known.email}
+            key={`e-mail of ${known.uuid}`}
             label={texts.email}
-            type="email"
             value={known.email}
+            input={{ type: "email", autoComplete: "email" }}
             action={texts.save}
             onSave={(email) => session.identify({ email })}
           />
-          {known.email && <Proof isProven={known.identity === "completed"} />}
+          {known.email && <Proof key={known.email} isProven={known.identity === "completed"} />}
           {consents.length > 0 && (
             <fieldset>
               <legend>{texts.consent}</legend>
@@ -60,33 +60,32 @@ interface FieldProps {
   label: string;
   action: string;
   onSave: (value: string) => Promise<unknown>;
-  type?: "text" | "email";
   value?: string;
-  isCode?: boolean;
+  input?: InputHTMLAttributes<HTMLInputElement>;
 }
 
-function Field({ label, action, onSave, type = "text", value = "", isCode }: FieldProps) {
-  const [, part] = useLook();
+function Field({ label, action, onSave, value = "", input }: FieldProps) {
+  const [texts, part] = useLook();
   const [text, setText] = useState(value);
   const [run, busy, error] = useAction();
-  const submit = (event: FormEvent) => {
+  const submit = (event: SyntheticEvent) => {
     event.preventDefault();
-    if (!busy) run(() => onSave(text.trim()));
+    void run(() => onSave(text.trim()));
   };
   return (
     <form className={part("field")} onSubmit={submit}>
       <label>
         {label}
         <input
-          type={type}
+          required={!input?.type}
+          autoComplete="off"
+          {...input}
           value={text}
-          autoComplete={isCode ? "one-time-code" : type === "email" ? "email" : "off"}
-          inputMode={isCode ? "numeric" : undefined}
           onChange={(event) => setText(event.target.value)}
         />
       </label>
       <button type="submit" className={part("button")} aria-disabled={busy}>
-        {action}
+        {busy ? texts.working : action}
       </button>
       <Failure error={error} />
     </form>
@@ -97,14 +96,21 @@ function Proof({ isProven }: { isProven: boolean }) {
   const session = useSession();
   const [texts] = useLook();
   const [sent, setSent] = useState(false);
-  if (isProven) return <p>{texts.proven}</p>;
   return (
     <>
-      <Action onAction={() => session.sendCode().then(() => setSent(true))}>
-        {texts.sendCode}
-      </Action>
-      {sent && (
-        <Field label={texts.code} action={texts.confirm} onSave={session.verifyCode} isCode />
+      <p role="status">{isProven ? texts.proven : sent && texts.sent}</p>
+      {!isProven && (
+        <Action onAction={() => session.sendCode().then(() => setSent(true))}>
+          {texts.sendCode}
+        </Action>
+      )}
+      {!isProven && sent && (
+        <Field
+          label={texts.code}
+          action={texts.confirm}
+          onSave={session.verifyCode}
+          input={{ autoComplete: "one-time-code", inputMode: "numeric" }}
+        />
       )}
     </>
   );
@@ -125,7 +131,7 @@ function Consent({ purpose, version, label }: ConsentText) {
           aria-disabled={busy}
           onChange={(event) => {
             const { checked } = event.target;
-            if (!busy) run(() => answer(checked));
+            void run(() => answer(checked));
           }}
         />{" "}
         {label}
@@ -146,7 +152,7 @@ function Activities() {
   return (
     <>
       {page && (
-        <ol className={part("activity")}>
+        <ol className={part("activity")} aria-label={texts.activity}>
           {page.results.map(({ event_id, occurred_at, meaning, who, file }) => (
             <li key={event_id}>
               <time dateTime={occurred_at}>{texts.time(occurred_at)}</time> {meaning} {file} ({who})

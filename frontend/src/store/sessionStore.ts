@@ -1,4 +1,4 @@
-import { asSessionError, createHttp, SessionError } from "../api/http.js";
+import { createHttp, SessionError } from "../api/http.js";
 import type { CredentialStore, Http, ResetReason, Schemas } from "../api/http.js";
 import { createSessionApi } from "../api/sessionApi.js";
 import type { ActivityPage, CurrentSession, Identity } from "../api/sessionApi.js";
@@ -124,6 +124,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
   let checkedAt = 0;
   let failures = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let attached: AbortController | undefined;
   let snapshot = compose(announced ? { status: "ready", uuid: announced } : IDLE);
 
   // What the browser remembers -------------------------------------------------------------------
@@ -255,7 +256,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
       const current = await api.current(uuid);
       if (snapshot.uuid === uuid) take(current, "restored");
     } catch (thrown) {
-      const error = asSessionError(thrown);
+      const error = thrown as SessionError;
       if (isRefusal(error)) await exclusively(settle);
       else if (snapshot.uuid === uuid) complain(error);
     }
@@ -270,7 +271,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     try {
       take(await api.current(uuid), "restored");
     } catch (thrown) {
-      const error = asSessionError(thrown);
+      const error = thrown as SessionError;
       const { lost, reason, support_code = "" } = error.problem;
       if (error.code === "session_mismatch") {
         set({ status: "mismatch", uuid, provenSupportCode: support_code });
@@ -290,7 +291,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     try {
       take(await confirm((await api.create()).uuid), reason);
     } catch (error) {
-      complain(asSessionError(error));
+      complain(error as SessionError);
     }
   }
 
@@ -299,7 +300,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     try {
       return await api.current(uuid);
     } catch (thrown) {
-      const error = asSessionError(thrown);
+      const error = thrown as SessionError;
       // Without Web Locks another tab may have been quicker: its session is the one then.
       if (error.code === "session_mismatch") return api.current();
       if (!isRefusal(error) || http.credential() === "bearer") throw error;
@@ -327,7 +328,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     try {
       return await request(uuid);
     } catch (thrown) {
-      const error = asSessionError(thrown);
+      const error = thrown as SessionError;
       if (isRefusal(error)) void check();
       throw error;
     }
@@ -346,7 +347,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
         }
         take(await api.reset(uuid, why), "reset");
       } catch (thrown) {
-        if (!isRefusal(asSessionError(thrown))) throw thrown;
+        if (!isRefusal(thrown as SessionError)) throw thrown;
         return begin("reset");
       }
       if (reason === "not_me") codes = codes.slice(0, 1);
@@ -361,7 +362,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
       try {
         await api.end(uuid, erase);
       } catch (thrown) {
-        const error = asSessionError(thrown);
+        const error = thrown as SessionError;
         if (erase || error.code !== "session_invalid") throw error;
       }
       leave(erase ? "erased" : "ended");
@@ -386,34 +387,29 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     }
   };
 
-  const onStorage = (event: StorageEvent) => {
-    if (event.key === UUID_KEY || event.key === null) wake();
+  const followOthers = () => {
+    if (stored() !== snapshot.uuid) wake();
   };
 
-  const EVENTS: [EventTarget, string, (event: never) => void][] = [];
-
   function attach(): void {
-    EVENTS.push(
-      [document, "pointerdown", interact],
-      [document, "keydown", interact],
-      [document, "visibilitychange", wake],
-      [window, "pageshow", wake],
-      [window, "online", wake],
-      [window, "storage", onStorage],
-    );
-    for (const [target, type, listener] of EVENTS) {
-      target.addEventListener(type, listener as EventListener);
-    }
+    attached = new AbortController();
+    const { signal } = attached;
+    const on = (target: EventTarget, type: string, listener: () => void) =>
+      target.addEventListener(type, listener, { signal });
+    on(document, "pointerdown", interact);
+    on(document, "keydown", interact);
+    on(document, "visibilitychange", wake);
+    on(window, "pageshow", wake);
+    on(window, "online", wake);
+    on(window, "storage", followOthers);
     wake();
-    if (armed && autoStart === "load" && snapshot.status === "idle") void start();
+    if (autoStart === "load") interact();
     watchExpiry();
   }
 
   function detach(): void {
     clearTimeout(timer);
-    for (const [target, type, listener] of EVENTS.splice(0)) {
-      target.removeEventListener(type, listener as EventListener);
-    }
+    attached?.abort();
   }
 
   return {

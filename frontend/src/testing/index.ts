@@ -242,7 +242,7 @@ export function createFakeServer(options: FakeServerOptions = {}) {
       const released = new Promise<void>((resolve) => {
         release = resolve;
       });
-      const hold = { which, seen: () => void count++, released };
+      const hold = { which, seen: () => count++, released };
       holds.push(hold);
       return {
         get count() {

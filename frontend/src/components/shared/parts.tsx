@@ -2,28 +2,33 @@
 import { useId, useLayoutEffect, useRef, useState, type ReactNode } from "react";
 import { asSessionError, type SessionError } from "../../api/http.js";
 import { useSessionContext } from "../../contexts/SessionContext.js";
-import { defaultMessages, type Messages } from "../messages.js";
+import type { Messages } from "../../en.js";
 
 /** The words to use, and the class name of a part. */
 export function useLook(): [Messages, (part: string) => string] {
   const { messages, classNames } = useSessionContext();
-  return [{ ...defaultMessages, ...messages }, (part) => classNames?.[part] ?? `maria-${part}`];
+  if (!messages) throw new Error("Give <SessionProvider> messages: english of @maria/sessions/en.");
+  return [messages, (part) => classNames?.[part] ?? `maria-${part}`];
 }
 
 /** Run something that may fail, once at a time; say whether it runs and what went wrong. */
 export function useAction(): [
-  run: (action: () => Promise<unknown>) => void,
+  run: (action: () => unknown) => Promise<void>,
   busy: boolean,
   error: SessionError | null,
 ] {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<SessionError | null>(null);
-  function run(action: () => Promise<unknown>) {
+  async function run(action: () => unknown) {
+    if (busy) return;
     setBusy(true);
     setError(null);
-    action()
-      .catch((thrown: unknown) => setError(asSessionError(thrown)))
-      .finally(() => setBusy(false));
+    try {
+      await action();
+    } catch (thrown) {
+      setError(asSessionError(thrown));
+    }
+    setBusy(false);
   }
   return [run, busy, error];
 }
@@ -37,27 +42,48 @@ export function Failure({ error }: { error: SessionError | null | undefined }) {
   ) : null;
 }
 
+interface ButtonProps {
+  onClick: () => void;
+  /** Which part it is: `button`, `primary` or `danger`. */
+  name?: string | undefined;
+  busy?: boolean | undefined;
+  /** The id of what it is about, where several buttons have the same name. */
+  about?: string | undefined;
+  children: ReactNode;
+}
+
+export function Button({ onClick, name = "button", busy, about, children }: ButtonProps) {
+  const [, part] = useLook();
+  return (
+    <button
+      type="button"
+      className={part(name)}
+      aria-describedby={about}
+      aria-disabled={busy}
+      onClick={onClick}
+    >
+      {children}
+    </button>
+  );
+}
+
 interface ActionProps {
   /** What it does; a rejection is shown beside it. */
-  onAction: () => Promise<unknown>;
+  onAction: () => unknown;
   name?: string;
+  about?: string;
   children: ReactNode;
 }
 
 /** A button that tells of its work and of its failure. */
-export function Action({ onAction, name = "button", children }: ActionProps) {
-  const [texts, part] = useLook();
+export function Action({ onAction, name, about, children }: ActionProps) {
+  const [texts] = useLook();
   const [run, busy, error] = useAction();
   return (
     <>
-      <button
-        type="button"
-        className={part(name)}
-        aria-disabled={busy}
-        onClick={() => busy || run(onAction)}
-      >
+      <Button name={name} about={about} busy={busy} onClick={() => void run(onAction)}>
         {busy ? texts.working : children}
-      </button>
+      </Button>
       <Failure error={error} />
     </>
   );
@@ -65,13 +91,13 @@ export function Action({ onAction, name = "button", children }: ActionProps) {
 
 interface DialogProps {
   title: string;
-  role?: "dialog" | "alertdialog";
+  text: string;
   onClose: () => void;
   children: ReactNode;
 }
 
 /** A modal dialog: the browser's own, which keeps the focus, closes by Escape and gives the focus back. */
-export function Dialog({ title, role, onClose, children }: DialogProps) {
+export function Dialog({ title, text, onClose, children }: DialogProps) {
   const [, part] = useLook();
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
@@ -83,7 +109,7 @@ export function Dialog({ title, role, onClose, children }: DialogProps) {
   return (
     <dialog
       ref={ref}
-      role={role}
+      role="alertdialog"
       className={part("dialog")}
       aria-labelledby={id}
       aria-describedby={`${id}text`}
@@ -93,7 +119,8 @@ export function Dialog({ title, role, onClose, children }: DialogProps) {
       }}
     >
       <h2 id={id}>{title}</h2>
-      <div id={`${id}text`}>{children}</div>
+      <p id={`${id}text`}>{text}</p>
+      {children}
     </dialog>
   );
 }
@@ -106,20 +133,15 @@ interface ConfirmProps {
 
 /** A button that asks before it does what cannot be undone. */
 export function Confirm({ label, text, onConfirm }: ConfirmProps) {
-  const [texts, part] = useLook();
+  const [texts] = useLook();
   const [open, setOpen] = useState(false);
   const close = () => setOpen(false);
   return (
     <>
-      <button type="button" className={part("button")} onClick={() => setOpen(true)}>
-        {label}
-      </button>
+      <Button onClick={() => setOpen(true)}>{label}</Button>
       {open && (
-        <Dialog title={label} role="alertdialog" onClose={close}>
-          <p>{text}</p>
-          <button type="button" className={part("button")} onClick={close}>
-            {texts.cancel}
-          </button>
+        <Dialog title={label} text={text} onClose={close}>
+          <Button onClick={close}>{texts.cancel}</Button>
           <Action name="danger" onAction={() => onConfirm().then(close)}>
             {label}
           </Action>
@@ -132,17 +154,18 @@ export function Confirm({ label, text, onConfirm }: ConfirmProps) {
 /** A support code that can be read aloud, and copied where the browser allows it. */
 export function SupportCode({ code }: { code: string }) {
   const [texts, part] = useLook();
-  const [copied, setCopied] = useState(false);
+  const [told, tell] = useState("");
   const clipboard = navigator.clipboard as Clipboard | undefined;
+  const copy = () =>
+    clipboard?.writeText(code).then(
+      () => tell(texts.copied),
+      () => tell(texts.notCopied),
+    );
   return (
     <p>
       <code className={part("code")}>{code}</code>{" "}
-      {clipboard && (
-        <Action onAction={() => clipboard.writeText(code).then(() => setCopied(true))}>
-          {texts.copy}
-        </Action>
-      )}
-      <span role="status">{copied && texts.copied}</span>
+      {clipboard && <Button onClick={() => void copy()}>{texts.copy}</Button>}{" "}
+      <span role="status">{told}</span>
     </p>
   );
 }

@@ -1,0 +1,293 @@
+/** Visitors choose files, watch them on their way, read what became of each, and can act on it. */
+import { createEvent, fireEvent, screen, waitFor, within } from "@testing-library/react";
+import { describe, expect, test, vi } from "vitest";
+import { FileUpload } from "../../src/index.js";
+import { asked, file, open, openReady, press, shownUuid, state, visited } from "./page.js";
+
+const input = () => screen.getByLabelText<HTMLInputElement>(/Choose files/);
+const row = async (name: string) => {
+  const item = (await screen.findByText(name)).closest("li");
+  if (!item) throw new Error(`${name} is in no list.`);
+  return item;
+};
+const is = (item: HTMLElement, status: string) =>
+  waitFor(() => expect(item).toHaveAttribute("data-status", status));
+
+describe("choosing", () => {
+  test("says what may be sent, once the server has told, and where nothing is yet", async () => {
+    const { visitor } = open(<FileUpload />, { options: { autoStart: "manual" } });
+    expect(screen.getByRole("region", { name: "Your files" })).toBeVisible();
+    expect(screen.getByText("No files yet.")).toBeVisible();
+    expect(input()).toHaveAccessibleName("Choose files or drop them here");
+    expect(input()).not.toHaveAttribute("accept");
+    await press(visitor, "Say hello");
+    await state("ready");
+    expect(input()).toHaveAccessibleName(/PDF, 5 MB each, 3 in all\.$/);
+    expect(input()).toHaveAttribute("accept", ".pdf");
+  });
+
+  test("begins a session, sends the files, and says that they are stored", async () => {
+    const { server, visitor } = open(<FileUpload />, { options: { autoStart: "manual" } });
+    await visitor.upload(input(), [file("a.pdf"), file("b.pdf", 1_234_567)]);
+    await is(await row("a.pdf"), "stored");
+    const b = await row("b.pdf");
+    await is(b, "stored");
+    expect(within(b).getByRole("status")).toHaveTextContent("Stored, 1.2 MB");
+    expect(server.session().files.map(({ upload }) => upload.name)).toEqual(["a.pdf", "b.pdf"]);
+    expect(shownUuid()).toBe(server.session().uuid);
+    expect(screen.queryByText("No files yet.")).toBeNull();
+  });
+
+  test("nothing changes nothing", async () => {
+    await openReady(<FileUpload />);
+    fireEvent.change(input(), { target: { files: null } });
+    expect(screen.getByText("No files yet.")).toBeVisible();
+  });
+
+  test("can be done by dropping, and shows where", async () => {
+    await openReady(<FileUpload />);
+    const zone = input().closest("label") as HTMLElement;
+    const over = createEvent.dragOver(zone);
+    fireEvent(zone, over);
+    expect(over.defaultPrevented).toBe(true); // Else the browser would open the file.
+    expect(zone).toHaveAttribute("data-over", "true");
+    fireEvent.dragLeave(zone);
+    expect(zone).toHaveAttribute("data-over", "false");
+    fireEvent.dragOver(zone);
+    fireEvent.drop(zone, { dataTransfer: { files: [file("dropped.pdf")] } });
+    expect(zone).toHaveAttribute("data-over", "false");
+    await is(await row("dropped.pdf"), "stored");
+  });
+
+  test("shows what the session holds already", async () => {
+    const server = await visited();
+    server.addFile("before.pdf", 40_000);
+    open(<FileUpload />, { server });
+    const item = await row("before.pdf");
+    expect(within(item).getByRole("status")).toHaveTextContent("Stored, 40 kB");
+  });
+
+  test("takes a long name in any script as it is", async () => {
+    const name = `${"報".repeat(200)}.pdf`;
+    const { visitor } = await openReady(<FileUpload />);
+    await visitor.upload(input(), file(name));
+    const item = await row(name);
+    await is(item, "stored");
+    expect(within(item).getByText(name).tagName).toBe("BDI");
+  });
+});
+
+describe("refused files", () => {
+  test.each([
+    ["notes.txt", 10, "Only PDF can be sent."],
+    ["empty.pdf", 0, "This file is empty."],
+    ["large.pdf", 5_000_001, "This file is too large: at most 5 MB."],
+  ])("%s of %i bytes is told why, and nothing is sent", async (name, size, words) => {
+    const { server, visitor } = await openReady(<FileUpload />);
+    fireEvent.change(input(), { target: { files: [file(name, size)] } });
+    const item = await row(name);
+    await is(item, "failed");
+    expect(within(item).getByRole("alert")).toHaveTextContent(words);
+    expect(within(item).queryByRole("button", { name: "Try again" })).toBeNull();
+    expect(asked(server, "POST", "uploads/")).toBe(0);
+    await press(visitor, "Remove", item);
+    await waitFor(() => expect(item).not.toBeInTheDocument());
+    expect(screen.getByText("No files yet.")).toBeVisible();
+  });
+
+  test("one too many can be sent once there is room", async () => {
+    const server = await visited({ limits: { max_files: 1 } });
+    server.addFile("first.pdf");
+    const { visitor } = open(<FileUpload />, { server });
+    const first = await row("first.pdf");
+    await visitor.upload(input(), file("second.pdf"));
+    const second = await row("second.pdf");
+    await is(second, "failed");
+    expect(within(second).getByRole("alert")).toHaveTextContent("no room left: remove a file");
+    await press(visitor, "Remove", first);
+    await waitFor(() => expect(first).not.toBeInTheDocument());
+    await press(visitor, "Try again", second);
+    await is(second, "stored");
+    expect(server.session().files.map(({ upload }) => upload.name)).toEqual(["second.pdf"]);
+  });
+
+  test("what only the server can see is told in its words", async () => {
+    const { server, visitor } = await openReady(<FileUpload />);
+    server.failNext({ method: "POST", code: "type_not_allowed", extra: { types: ["pdf", "png"] } });
+    await visitor.upload(input(), file("disguised.pdf"));
+    const item = await row("disguised.pdf");
+    await is(item, "failed");
+    expect(within(item).getByRole("alert")).toHaveTextContent("Only PDF, PNG can be sent.");
+    expect(server.session().files).toEqual([]);
+  });
+});
+
+describe("on their way", () => {
+  async function openSending(size = 2_000_000) {
+    const page = await openReady(<FileUpload />);
+    page.server.stepwise = true;
+    await page.visitor.upload(input(), file("slow.pdf", size));
+    const item = await row("slow.pdf");
+    await waitFor(() => expect(page.server.transfers).toHaveLength(1));
+    const [transfer] = page.server.transfers;
+    if (!transfer) throw new Error("Nothing is on its way.");
+    return { ...page, item, transfer };
+  }
+
+  test("a bar shows how far it is, under the file's name", async () => {
+    const { item, transfer } = await openSending();
+    transfer.progress(500_000);
+    const bar = within(item).getByRole("progressbar", { name: "slow.pdf" });
+    await waitFor(() => expect(bar).toHaveAttribute("value", "500000"));
+    expect(bar).toHaveAttribute("max", "2000000");
+    expect(item).toHaveTextContent("500 kB of 2 MB");
+    const live = within(item).getByRole("status");
+    expect(live).toBeEmptyDOMElement(); // Each step of it read out would be a torment.
+    transfer.finish();
+    await is(item, "stored");
+    expect(live).toHaveTextContent("Stored, 2 MB");
+    expect(within(item).queryByRole("progressbar")).toBeNull();
+  });
+
+  test("speed and time left are told once they are known", async () => {
+    const { item, transfer } = await openSending();
+    const began = performance.now();
+    vi.spyOn(performance, "now").mockReturnValue(began + 2000);
+    transfer.progress(1_000_000);
+    await waitFor(() => expect(item).toHaveTextContent(/1 MB of 2 MB, \d+ kB\/s, \d sec left/));
+    transfer.finish();
+    await is(item, "stored");
+  });
+
+  test("a file can be stopped, and nothing of it is kept", async () => {
+    const { server, visitor, item } = await openSending();
+    await press(visitor, "Cancel", item);
+    await waitFor(() => expect(item).not.toBeInTheDocument());
+    expect(server.session().files).toEqual([]);
+  });
+
+  test("others wait for their turn, and say so", async () => {
+    const { server, visitor } = await openReady(<FileUpload />, { uploads: { concurrency: 1 } });
+    server.stepwise = true;
+    await visitor.upload(input(), [file("one.pdf"), file("two.pdf")]);
+    const two = await row("two.pdf");
+    await is(two, "queued");
+    expect(within(two).getByRole("status")).toHaveTextContent("Waiting for its turn");
+    server.stepwise = false;
+    await waitFor(() => expect(server.transfers).toHaveLength(1));
+    server.transfers[0]?.finish();
+    await is(two, "stored");
+  });
+});
+
+describe("trouble", () => {
+  test("that may pass is waited out, and can be tried again at once", async () => {
+    const { server, visitor } = await openReady(<FileUpload />);
+    server.failNext({ method: "POST", code: "rate_limited", headers: { "Retry-After": "3600" } });
+    await visitor.upload(input(), file("patient.pdf"));
+    const item = await row("patient.pdf");
+    await is(item, "waiting");
+    expect(within(item).getByRole("alert")).toHaveTextContent("That was a lot at once");
+    expect(within(item).getByRole("status")).toHaveTextContent("Nothing is lost. Trying again…");
+    await press(visitor, "Try again", item);
+    await is(item, "stored");
+    expect(within(item).queryByRole("alert")).toBeNull();
+    expect(server.session().files).toHaveLength(1);
+  });
+
+  test("with the list is told, and it can be read again", async () => {
+    const server = await visited();
+    server.addFile("there.pdf");
+    server.failNext({ path: "uploads/", status: 502, body: "<h1>Bad gateway</h1>" });
+    const { visitor } = open(<FileUpload />, { server });
+    expect(await screen.findByRole("alert")).toHaveTextContent("cannot be reached properly");
+    await press(visitor, "Try again");
+    await row("there.pdf");
+    expect(screen.queryByRole("alert")).toBeNull();
+  });
+
+  test("with removing is told at the file, which stays", async () => {
+    const server = await visited();
+    server.addFile("kept.pdf");
+    const { visitor } = open(<FileUpload />, { server });
+    const item = await row("kept.pdf");
+    server.failNext({ method: "DELETE", code: "storage_unavailable" });
+    await press(visitor, "Remove", item);
+    expect(await within(item).findByRole("alert")).toHaveTextContent("storage_unavailable");
+    expect(item).toHaveAttribute("data-status", "stored");
+    expect(server.session().files).toHaveLength(1);
+  });
+});
+
+describe("stored files", () => {
+  async function openStored() {
+    const server = await visited();
+    const upload = server.addFile("report.pdf");
+    return { upload, ...open(<FileUpload />, { server }), item: await row("report.pdf") };
+  }
+
+  test("have buttons that say which file they are about", async () => {
+    const { item } = await openStored();
+    for (const button of within(item).getAllByRole("button")) {
+      expect(button).toHaveAccessibleDescription("report.pdf");
+    }
+  });
+
+  test("are removed", async () => {
+    const { server, visitor, item } = await openStored();
+    const hold = server.hold({ method: "DELETE" });
+    await press(visitor, "Remove", item);
+    await is(item, "removing");
+    expect(within(item).getByRole("status")).toHaveTextContent("Removing…");
+    hold.release();
+    await waitFor(() => expect(item).not.toBeInTheDocument());
+    expect(server.session().files).toEqual([]);
+  });
+
+  test("are downloaded by a short link", async () => {
+    const opened = vi.spyOn(window, "open").mockReturnValue(null);
+    const { upload, visitor, item } = await openStored();
+    await press(visitor, "Download", item);
+    await waitFor(() =>
+      expect(opened).toHaveBeenCalledWith(
+        expect.stringContaining(`/uploads/${upload.id}/download/?link=`),
+        "_self",
+      ),
+    );
+  });
+
+  test("say so where the link is refused", async () => {
+    const opened = vi.spyOn(window, "open").mockReturnValue(null);
+    const { server, visitor, item } = await openStored();
+    server.failNext({ method: "POST", code: "not_found" });
+    await press(visitor, "Download", item);
+    expect(await within(item).findByRole("alert")).toHaveTextContent("It is not there any more.");
+    expect(opened).not.toHaveBeenCalled();
+  });
+
+  test("whose content the server has lost say so, and cannot be downloaded", async () => {
+    const server = await visited();
+    const file = server.session().files;
+    server.addFile("lost.pdf");
+    file[0]!.upload = { ...file[0]!.upload, status: "missing" };
+    open(<FileUpload />, { server });
+    const item = await row("lost.pdf");
+    expect(within(item).getByRole("status")).toHaveTextContent("Its content cannot be found.");
+    expect(within(item).queryByRole("button", { name: "Download" })).toBeNull();
+    expect(within(item).getByRole("button", { name: "Remove" })).toBeVisible();
+  });
+});
+
+test("a fresh session shows no file of the one before", async () => {
+  const server = await visited();
+  server.addFile("old.pdf");
+  open(<FileUpload />, { server });
+  await row("old.pdf");
+  await server.fetch("/api/v1/sessions/current/", {
+    method: "DELETE",
+    headers: { "X-Session-UUID": server.session().uuid },
+  });
+  localStorage.removeItem("session_uuid");
+  window.dispatchEvent(new StorageEvent("storage", { key: "session_uuid" }));
+  await screen.findByText("No files yet.");
+});

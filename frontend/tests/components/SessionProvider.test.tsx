@@ -1,0 +1,184 @@
+/** The provider keeps one session for the page, from the first render to the last, on servers too. */
+import { act, render, screen, waitFor } from "@testing-library/react";
+import { StrictMode } from "react";
+import { renderToString } from "react-dom/server";
+import { describe, expect, test, vi } from "vitest";
+import { useSession, useSessionUUID, useUploads } from "../../src/index.js";
+import { createFakeServer } from "../../src/testing/index.js";
+import { asked, open, openReady, pageOf, press, shownUuid, state, visited } from "./page.js";
+
+describe("beginning", () => {
+  test("in StrictMode one session begins by one request", async () => {
+    const server = createFakeServer();
+    render(<StrictMode>{pageOf(null, { server, options: { autoStart: "load" } })}</StrictMode>);
+    await state("ready");
+    expect(asked(server, "POST", "sessions/")).toBe(1);
+    expect(server.sessions).toHaveLength(1);
+    expect(shownUuid()).toBe(server.session().uuid);
+    expect(localStorage.getItem("session_uuid")).toBe(server.session().uuid);
+  });
+
+  test("nothing is asked of the server before the visitor touches the page", async () => {
+    const { server, visitor } = open(<p>Welcome</p>);
+    await state("idle");
+    expect(server.requests).toEqual([]);
+    await visitor.click(screen.getByText("Welcome"));
+    await state("ready");
+  });
+
+  test("a key will do as well", async () => {
+    const { visitor } = open(null);
+    await visitor.keyboard("x");
+    await state("ready");
+  });
+
+  test("it can be left to the page", async () => {
+    const { server, visitor } = open(<p>Welcome</p>, { options: { autoStart: "manual" } });
+    await visitor.click(screen.getByText("Welcome"));
+    expect(server.requests).toEqual([]);
+    await press(visitor, "Say hello");
+    await state("ready");
+  });
+
+  test("who leaves while it begins, and comes back, has one session", async () => {
+    const server = createFakeServer();
+    const hold = server.hold({ method: "POST" });
+    const first = open(null, { server, options: { autoStart: "load" } });
+    await waitFor(() => expect(hold.count).toBe(1));
+    first.unmount();
+    open(null, { server, options: { autoStart: "load" } });
+    hold.release();
+    await state("ready");
+    expect(server.sessions).toHaveLength(1);
+  });
+});
+
+describe("a reload", () => {
+  test("shows the UUID at once, even if the network never answers", async () => {
+    const server = await visited();
+    server.hold();
+    open(null, { server });
+    expect(shownUuid()).toBe(server.session().uuid);
+    expect(screen.getByTestId("state")).toHaveTextContent("unconfirmed");
+  });
+
+  test("keeps the session", async () => {
+    const server = await visited();
+    open(null, { server });
+    await state("ready");
+    expect(server.sessions).toHaveLength(1);
+    expect(asked(server, "POST", "sessions/")).toBe(1);
+  });
+
+  test("in a page made on a server is hydrated without a warning", async () => {
+    const server = await visited();
+    const page = pageOf(<UUID />, { server });
+    const container = document.createElement("div");
+    container.innerHTML = renderToString(page);
+    document.body.append(container);
+    expect(screen.getByTestId("state")).toHaveTextContent("idle");
+    expect(screen.getByTestId("uuid")).toBeEmptyDOMElement();
+    expect(server.requests).toHaveLength(1);
+    render(page, { container, hydrate: true });
+    await state("ready");
+    expect(shownUuid()).toBe(server.session().uuid);
+    expect(screen.getByText(`UUID: ${server.session().uuid}`)).toBeVisible();
+  });
+});
+
+function UUID() {
+  return <p>UUID: {useSessionUUID() ?? "none"}</p>;
+}
+
+describe("onSessionChanged", () => {
+  test("is the newest one", async () => {
+    const [old, newest] = [vi.fn(), vi.fn()];
+    const { server, visitor, rerender } = open(null, { onSessionChanged: old });
+    rerender(pageOf(null, { server, onSessionChanged: newest }));
+    await press(visitor, "Say hello");
+    await state("ready");
+    expect(old).not.toHaveBeenCalled();
+    expect(newest.mock.calls).toEqual([[null, server.session().uuid, "started"]]);
+  });
+
+  test("hears of what another tab did", async () => {
+    const onSessionChanged = vi.fn();
+    const { server } = await openReady(null, { onSessionChanged });
+    const [mine, theirs] = [server.session().uuid, "1b4e28ba-2fa1-41d2-883f-0016d3cca427"];
+    localStorage.setItem("session_uuid", theirs);
+    act(() => void window.dispatchEvent(new StorageEvent("storage", { key: "session_uuid" })));
+    await waitFor(() =>
+      expect(onSessionChanged).toHaveBeenLastCalledWith(mine, theirs, "other_tab"),
+    );
+    await state("mismatch");
+  });
+
+  test("can be left out", async () => {
+    const { visitor } = open(null);
+    await press(visitor, "Say hello");
+    await state("ready");
+  });
+});
+
+describe("useSessionUUID", () => {
+  test("is null, then the UUID, then null", async () => {
+    const shown: (string | null)[] = [];
+    function Watch() {
+      shown.push(useSessionUUID());
+      const { status, endSession } = useSession();
+      return status === "ready" ? <button onClick={() => void endSession()}>End</button> : null;
+    }
+    const { server, visitor } = open(<Watch />);
+    expect(shown.at(-1)).toBeNull();
+    await press(visitor, "Say hello");
+    await state("ready");
+    expect(shown.at(-1)).toBe(server.session().uuid);
+    await press(visitor, "End");
+    await state("idle");
+    expect(shown.at(-1)).toBeNull();
+    expect(server.session().status).toBe("ended");
+  });
+
+  test("renders again only when the UUID changes", async () => {
+    const shown: (string | null)[] = [];
+    function Watch() {
+      shown.push(useSessionUUID());
+      return null;
+    }
+    const server = await visited();
+    open(<Watch />, { server });
+    await state("ready");
+    expect(shown).toEqual([server.session().uuid]);
+  });
+});
+
+test("useUploads is one store for the whole page", async () => {
+  function Count() {
+    return <p>{useUploads().items.length} files</p>;
+  }
+  const server = await visited();
+  server.addFile("a.pdf");
+  open(
+    <>
+      <Count />
+      <Count />
+    </>,
+    { server },
+  );
+  await waitFor(() => expect(screen.getAllByText("1 files")).toHaveLength(2));
+  expect(asked(server, "GET", "uploads/")).toBe(1);
+});
+
+test.each([
+  ["useSession", useSession],
+  ["useSessionUUID", useSessionUUID],
+  ["useUploads", useUploads],
+])("%s says what is missing where no provider is", (_, useIt) => {
+  vi.mocked(console.error).mockImplementation(() => undefined); // React tells it as well.
+  function Lost() {
+    useIt();
+    return null;
+  }
+  expect(() => render(<Lost />)).toThrow("There is no <SessionProvider> above this component.");
+  vi.mocked(console.error).mockClear();
+});

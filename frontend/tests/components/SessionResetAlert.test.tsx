@@ -1,0 +1,221 @@
+/** The alert tells why a session cannot go on, what is lost and what to do, and does it. */
+import { render, screen, waitFor, within } from "@testing-library/react";
+import { describe, expect, test, vi } from "vitest";
+import { SessionResetAlert, type ResetReason } from "../../src/index.js";
+import { createFakeServer } from "../../src/testing/index.js";
+import { open, pageOf, press, shownUuid, state, visited } from "./page.js";
+
+const OTHER = "1b4e28ba-2fa1-41d2-883f-0016d3cca427";
+const alert = () => screen.findByRole("alertdialog");
+
+/** A page whose session is over, with files in it. */
+async function openOver(reason: ResetReason = "expired", ...names: string[]) {
+  const server = await visited();
+  for (const name of names.length ? names : ["report.pdf"]) server.addFile(name);
+  server.close(reason);
+  const page = open(<SessionResetAlert />, { server });
+  await state("reset_required");
+  return { ...page, ended: server.session() };
+}
+
+/** A page that remembers another session than the browser proves. */
+async function openMismatch() {
+  const server = await visited();
+  localStorage.setItem("session_uuid", OTHER);
+  const page = open(<SessionResetAlert />, { server });
+  await state("mismatch");
+  return { ...page, proven: server.session() };
+}
+
+test("there is nothing to see while all is well", async () => {
+  const { container } = open(<SessionResetAlert />, { server: await visited() });
+  await state("ready");
+  expect(within(container).queryByRole("alertdialog")).toBeNull();
+});
+
+test("a session that ends with nothing in it is replaced without an alert", async () => {
+  const server = await visited();
+  server.close("expired");
+  open(<SessionResetAlert />, { server });
+  await waitFor(() => expect(server.sessions).toHaveLength(2));
+  await state("ready");
+  expect(screen.queryByRole("alertdialog")).toBeNull();
+});
+
+describe("a session that is over", () => {
+  test.each([
+    ["expired", "Your session has expired"],
+    ["ended", "Your session was ended"],
+    ["revoked", "Your session was closed by support"],
+    ["reset", "Your session was started again elsewhere"],
+  ] as const)("because it was %s says so, as its name", async (reason, title) => {
+    await openOver(reason);
+    expect(await alert()).toHaveAccessibleName(title);
+    expect(screen.getByRole("heading", { name: title })).toBeVisible();
+  });
+
+  test("is described by what is lost", async () => {
+    await openOver("expired", "a.pdf", "b.pdf");
+    expect(await alert()).toHaveAccessibleDescription(
+      "2 files of it cannot be used any more: a.pdf, b.pdf. Support may be able to bring it back.",
+    );
+  });
+
+  test("speaks of one file as of one", async () => {
+    await openOver();
+    expect(await alert()).toHaveAccessibleDescription(
+      /^A file of it cannot be used .*: report.pdf/,
+    );
+  });
+
+  test("is left for a fresh one, and the alert goes", async () => {
+    const { server, visitor, ended } = await openOver();
+    await press(visitor, "Start a new session");
+    await state("ready");
+    expect(screen.queryByRole("alertdialog")).toBeNull();
+    expect(shownUuid()).toBe(server.session().uuid);
+    expect(shownUuid()).not.toBe(ended.uuid);
+    expect(ended.successor?.uuid).toBe(shownUuid());
+    const [asked] = server.requests.filter(({ path }) => path.endsWith("reset/"));
+    expect(asked?.body).toEqual({ reason: "expired" });
+  });
+
+  test.each(["ended", "revoked"] as const)(
+    "and was %s is followed by a new one",
+    async (reason) => {
+      const { server, visitor, ended } = await openOver(reason);
+      await press(visitor, "Start a new session");
+      await state("ready");
+      expect(server.sessions).toHaveLength(2);
+      expect(shownUuid()).not.toBe(ended.uuid);
+    },
+  );
+
+  test("stays as it is where starting again fails, and can be tried again", async () => {
+    const { server, visitor, ended } = await openOver();
+    server.failNext({ path: "sessions/current/reset/", code: "rate_limited" });
+    await press(visitor, "Start a new session");
+    expect(await screen.findByRole("alert")).toHaveTextContent(
+      "That was a lot at once: wait a moment.",
+    );
+    expect(server.sessions).toHaveLength(1);
+    expect(localStorage.getItem("session_uuid")).toBe(ended.uuid);
+    await press(visitor, "Start a new session");
+    await state("ready");
+  });
+
+  test("says that it is working, and does it once however often it is pressed", async () => {
+    const { server, visitor } = await openOver();
+    const hold = server.hold({ path: "sessions/current/reset/" });
+    await press(visitor, "Start a new session");
+    const button = await screen.findByRole("button", { name: "One moment…" });
+    expect(button).toHaveAttribute("aria-disabled", "true");
+    await visitor.click(button);
+    await waitFor(() => expect(hold.count).toBe(1));
+    hold.release();
+    await state("ready");
+    expect(server.sessions).toHaveLength(2);
+  });
+});
+
+describe("putting off", () => {
+  test.each(["Escape", "Later"])("by %s leaves a line that brings the alert back", async (way) => {
+    const { server, visitor, ended } = await openOver();
+    await alert();
+    if (way === "Later") await press(visitor, way);
+    else await visitor.keyboard("{Escape}");
+    expect(screen.queryByRole("alertdialog")).toBeNull();
+    expect(screen.getByText("Your session has expired")).toHaveRole("status");
+    expect(localStorage.getItem("session_uuid")).toBe(ended.uuid);
+    expect(server.sessions).toHaveLength(1);
+    await press(visitor, "What can I do?");
+    expect(await alert()).toBeVisible();
+  });
+});
+
+describe("another session than the one remembered", () => {
+  test("is told, with the code of the proven one", async () => {
+    const { proven } = await openMismatch();
+    expect(await alert()).toHaveAccessibleName("This browser has another session");
+    expect(await alert()).toHaveAccessibleDescription(/Nothing was deleted/);
+    expect(within(await alert()).getByText(proven.supportCode)).toBeVisible();
+  });
+
+  test("can be gone on with", async () => {
+    const { server, visitor, proven } = await openMismatch();
+    await press(visitor, "Continue with your session");
+    await state("ready");
+    expect(shownUuid()).toBe(proven.uuid);
+    expect(localStorage.getItem("session_uuid")).toBe(proven.uuid);
+    expect(proven.status).toBe("active");
+    expect(server.sessions).toHaveLength(1);
+  });
+
+  test("can be left for a fresh one", async () => {
+    const { server, visitor, proven } = await openMismatch();
+    await press(visitor, "Start a new session");
+    await state("ready");
+    expect(proven.status).toBe("reset");
+    expect(shownUuid()).toBe(server.session().uuid);
+  });
+
+  test("stays a question where going on fails", async () => {
+    const { server, visitor } = await openMismatch();
+    server.offline = true;
+    await press(visitor, "Continue with your session");
+    expect(await screen.findByRole("alert")).toHaveTextContent("The server cannot be reached.");
+    await state("mismatch");
+    expect(localStorage.getItem("session_uuid")).toBe(OTHER);
+  });
+});
+
+describe("the support code", () => {
+  test("is shown, and copied by a button that says so", async () => {
+    const { visitor, ended } = await openOver();
+    expect(within(await alert()).getByText(ended.supportCode)).toBeVisible();
+    await press(visitor, "Copy");
+    expect(await screen.findByText("Copied")).toHaveRole("status");
+    expect(await navigator.clipboard.readText()).toBe(ended.supportCode);
+  });
+
+  test("is to be copied by hand where the browser refuses", async () => {
+    const { visitor } = await openOver();
+    vi.spyOn(navigator.clipboard, "writeText").mockRejectedValue(new DOMException("Denied"));
+    await press(visitor, "Copy");
+    expect(await screen.findByText(/copy the code by hand/)).toHaveRole("status");
+  });
+
+  test("has no button where there is no clipboard, as on plain HTTP", async () => {
+    const server = await visited();
+    server.addFile("report.pdf");
+    server.close("expired");
+    // A visitor of user-event would bring a clipboard along.
+    Object.defineProperty(navigator, "clipboard", { value: undefined, configurable: true });
+    render(pageOf(<SessionResetAlert />, { server }));
+    expect(within(await alert()).getByText(server.session().supportCode)).toBeVisible();
+    expect(screen.queryByRole("button", { name: "Copy" })).toBeNull();
+  });
+});
+
+test("everything can be reached and done by the keyboard alone", async () => {
+  const { visitor, ended } = await openOver();
+  await alert();
+  const names = [];
+  for (let presses = 0; presses < 3; presses++) {
+    await visitor.tab();
+    names.push(document.activeElement?.textContent);
+  }
+  expect(names).toEqual(["Copy", "Start a new session", "Later"]);
+  await visitor.tab({ shift: true });
+  await visitor.keyboard("{Enter}");
+  await state("ready");
+  expect(ended.successor).not.toBeNull();
+});
+
+test("a server that knows nothing of the session causes no alert", async () => {
+  localStorage.setItem("session_uuid", OTHER);
+  const { server } = open(<SessionResetAlert />, { server: createFakeServer() });
+  await state("ready");
+  expect(screen.queryByRole("alertdialog")).toBeNull();
+  expect(shownUuid()).toBe(server.session().uuid);
+});

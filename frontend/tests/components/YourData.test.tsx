@@ -1,0 +1,293 @@
+/** Visitors see, change, take along and erase what is kept about them, and get a session back. */
+import { screen, waitFor, within } from "@testing-library/react";
+import { describe, expect, test, vi } from "vitest";
+import { YourData } from "../../src/index.js";
+import { createFakeServer } from "../../src/testing/index.js";
+import { asked, open, openReady, press, shownUuid, state, visited } from "./page.js";
+
+const CONTACT = { purpose: "contact", version: "2026-11", label: "You may write to me." };
+const address = () => screen.getByRole("textbox", { name: "Your e-mail address" });
+const email = "maria@example.com";
+
+/** A page whose visitor has told an address before. */
+async function openKnown() {
+  const server = await visited();
+  server.session().email = email;
+  const page = open(<YourData />, { server });
+  await state("ready");
+  return page;
+}
+
+test("without a session there is only the way back to one", () => {
+  open(<YourData />);
+  const panel = screen.getByRole("region", { name: "Your data" });
+  expect(
+    within(panel)
+      .getAllByRole("button")
+      .map((button) => button.textContent),
+  ).toEqual(["Bring my session back"]);
+});
+
+describe("the address", () => {
+  test("is saved, and the focus stays where it was", async () => {
+    const { server, visitor } = await openReady(<YourData />);
+    await visitor.type(address(), ` ${email}{Enter}`);
+    await screen.findByRole("button", { name: "Send a code to confirm it" });
+    expect(server.session().email).toBe(email);
+    expect(address()).toHaveFocus();
+    expect(address()).toHaveValue(email);
+  });
+
+  test("is shown when it is known, and can be taken back", async () => {
+    const { server, visitor } = await openKnown();
+    expect(address()).toHaveValue(email);
+    await visitor.clear(address());
+    await press(visitor, "Save");
+    await waitFor(() => expect(server.session().email).toBe(""));
+    expect(screen.queryByRole("button", { name: "Send a code to confirm it" })).toBeNull();
+  });
+
+  test("is refused in the server's words about that field, and is not kept", async () => {
+    const { server, visitor } = await openReady(<YourData />);
+    await visitor.type(address(), "maria@home");
+    await press(visitor, "Save");
+    expect(await screen.findByRole("alert")).toHaveTextContent("Enter a valid email address.");
+    expect(server.session().email).toBe("");
+    expect(address()).toHaveValue("maria@home");
+  });
+
+  test("is sent once however often the button is pressed", async () => {
+    const { server, visitor } = await openReady(<YourData />);
+    const hold = server.hold({ method: "PATCH" });
+    await visitor.type(address(), `${email}{Enter}`);
+    await press(visitor, "One moment…");
+    await waitFor(() => expect(hold.count).toBe(1));
+    hold.release();
+    await screen.findByRole("button", { name: "Send a code to confirm it" });
+    expect(asked(server, "PATCH", "sessions/current/")).toBe(1);
+  });
+
+  test("is confirmed by the code that was mailed, after a wrong one", async () => {
+    const { server, visitor } = await openKnown();
+    await press(visitor, "Send a code to confirm it");
+    expect(await screen.findByText("A code is on its way to you.")).toHaveRole("status");
+    const [mail] = server.emails;
+    expect(mail?.to).toBe(email);
+    const field = screen.getByRole("textbox", { name: "The six digits from the e-mail" });
+    expect(field).toHaveAttribute("autocomplete", "one-time-code");
+    expect(field).toBeRequired();
+    const code = mail?.code ?? "";
+    await visitor.type(field, code === "000000" ? "000001" : "000000");
+    await press(visitor, "Confirm");
+    expect(await screen.findByRole("alert")).toHaveTextContent("code_wrong");
+    expect(server.session().completedAt).toBeNull();
+    await visitor.clear(field);
+    await visitor.type(field, code);
+    await press(visitor, "Confirm");
+    expect(await screen.findByText("Confirmed")).toHaveRole("status");
+    expect(server.session().completedAt).not.toBeNull();
+    expect(field).not.toBeInTheDocument();
+    expect(screen.queryByRole("button", { name: "Send a code to confirm it" })).toBeNull();
+  });
+
+  test("says so where no code can be mailed", async () => {
+    const { server, visitor } = await openKnown();
+    server.failNext({ path: "sessions/current/email/", code: "mail_unavailable" });
+    await press(visitor, "Send a code to confirm it");
+    expect(await screen.findByRole("alert")).toHaveTextContent("mail_unavailable");
+    expect(server.emails).toEqual([]);
+    expect(screen.queryByRole("button", { name: "Confirm" })).toBeNull();
+  });
+});
+
+describe("consent", () => {
+  const box = () => screen.getByRole("checkbox", { name: CONTACT.label });
+
+  test("is not asked for unless the page names purposes", async () => {
+    await openReady(<YourData />);
+    expect(screen.queryByRole("group", { name: "What you agreed to" })).toBeNull();
+  });
+
+  test("is given for that wording, and withdrawn", async () => {
+    const { server, visitor } = await openReady(<YourData consents={[CONTACT]} />);
+    expect(screen.getByRole("group", { name: "What you agreed to" })).toContainElement(box());
+    expect(box()).not.toBeChecked();
+    await visitor.click(box());
+    await waitFor(() => expect(box()).toBeChecked());
+    expect(server.session().consent).toEqual({ contact: { granted: true, version: "2026-11" } });
+    await visitor.click(box());
+    await waitFor(() => expect(box()).not.toBeChecked());
+    expect(server.session().consent).toEqual({ contact: { granted: false, version: "2026-11" } });
+  });
+
+  test("shows what the server holds, not what was pressed, where it cannot be saved", async () => {
+    const { server, visitor } = await openReady(<YourData consents={[CONTACT]} />);
+    server.failNext({ method: "PATCH" });
+    await visitor.click(box());
+    expect(await screen.findByRole("alert")).toHaveTextContent("The server cannot be reached.");
+    expect(box()).not.toBeChecked();
+    expect(server.session().consent).toEqual({});
+  });
+
+  test("is asked for once at a time", async () => {
+    const { server, visitor } = await openReady(<YourData consents={[CONTACT]} />);
+    const hold = server.hold({ method: "PATCH" });
+    await visitor.click(box());
+    await waitFor(() => expect(box()).toHaveAttribute("aria-disabled", "true"));
+    await visitor.click(box());
+    await waitFor(() => expect(hold.count).toBe(1));
+    hold.release();
+    await waitFor(() => expect(box()).toBeChecked());
+    expect(asked(server, "PATCH", "sessions/current/")).toBe(1);
+  });
+});
+
+describe("what happened", () => {
+  const items = () =>
+    within(screen.getByRole("list", { name: "What happened" }))
+      .getAllByRole("listitem")
+      .map(({ textContent }) => textContent);
+
+  test("is told newest first, page by page, and says when support has looked", async () => {
+    const server = await visited({ pageSize: 2 });
+    server.addFile("report.pdf");
+    const [began] = server.session().events;
+    if (!began) throw new Error("No event.");
+    server.session().events.push({
+      ...began,
+      event_id: "looked",
+      meaning: "Somebody looked at the session.",
+      who: "support staff",
+    });
+    const { visitor } = open(<YourData />, { server });
+    await state("ready");
+    await press(visitor, "What happened");
+    await screen.findByRole("button", { name: "Show more" });
+    expect(items()).toEqual([
+      expect.stringMatching(/ Somebody looked at the session\. +\(support staff\)$/),
+      expect.stringMatching(/ A file was stored\. report\.pdf \(you\)$/),
+    ]);
+    await press(visitor, "Show more");
+    await waitFor(() => expect(items()).toHaveLength(3));
+    expect(items()[2]).toMatch(/ A session began\. +\(you\)$/);
+    expect(screen.queryByRole("button", { name: "Show more" })).toBeNull();
+    const time = screen.getByRole("list", { name: "What happened" }).querySelector("time");
+    expect(Date.parse(time?.dateTime ?? "")).toBeGreaterThan(0);
+  });
+
+  test("can be asked for again where it could not be read", async () => {
+    const { server, visitor } = await openKnown();
+    server.failNext({ path: "sessions/current/activity/", status: 500, body: "<html>" });
+    await press(visitor, "What happened");
+    expect(await screen.findByRole("alert")).toHaveTextContent("cannot be reached properly");
+    await press(visitor, "What happened");
+    await screen.findByRole("list", { name: "What happened" });
+    expect(screen.queryByRole("alert")).toBeNull();
+  });
+});
+
+test("everything can be downloaded, as a JSON file", async () => {
+  let saved: Blob | undefined;
+  const names: string[] = [];
+  const urls = {
+    createObjectURL: (blob: Blob) => {
+      saved = blob;
+      return "blob:data";
+    },
+    revokeObjectURL: vi.fn(),
+  };
+  Object.assign(URL, urls); // jsdom has neither.
+  vi.spyOn(HTMLAnchorElement.prototype, "click").mockImplementation(function (
+    this: HTMLAnchorElement,
+  ) {
+    names.push(`${this.href} ${this.download}`);
+  });
+  const { visitor } = await openKnown();
+  await press(visitor, "Download everything");
+  await waitFor(() => expect(urls.revokeObjectURL).toHaveBeenCalledWith("blob:data"));
+  expect(names).toEqual(["blob:data your-data.json"]);
+  expect(saved?.type).toBe("application/json");
+  const document_ = JSON.parse((await saved?.text()) ?? "") as { session: { email: string } };
+  expect(document_.session.email).toBe(email);
+});
+
+describe("leaving", () => {
+  test("for somebody else begins a session of their own, without the address", async () => {
+    const { server, visitor } = await openKnown();
+    const before = server.session();
+    await press(visitor, "Not you?");
+    await press(visitor, "Not you?", screen.getByRole("alertdialog"));
+    await waitFor(() => expect(before.status).toBe("reset"));
+    await state("ready");
+    expect(address()).toHaveValue("");
+    expect(shownUuid()).toBe(before.successor?.uuid);
+  });
+
+  test("by erasing asks first", async () => {
+    const { server, visitor } = await openKnown();
+    await press(visitor, "Erase everything");
+    expect(screen.getByRole("alertdialog")).toHaveAccessibleDescription(/deleted for good/);
+    await press(visitor, "Cancel");
+    expect(screen.queryByRole("alertdialog")).toBeNull();
+    expect(server.session().status).toBe("active");
+    expect(server.session().email).toBe(email);
+  });
+
+  test("by erasing leaves nothing, here or there", async () => {
+    const { server, visitor } = await openKnown();
+    await press(visitor, "Erase everything");
+    await press(visitor, "Erase everything", screen.getByRole("alertdialog"));
+    await state("idle");
+    expect(server.session().status).toBe("erased");
+    expect(server.sessions).toHaveLength(1);
+    expect(localStorage.getItem("session_uuid")).toBeNull();
+    expect(localStorage.getItem("session_support_code")).toBe("");
+    expect(screen.queryByRole("textbox", { name: "Your e-mail address" })).toBeNull();
+  });
+
+  test("by erasing says so where it failed, and everything is still there", async () => {
+    const { server, visitor } = await openKnown();
+    server.failNext({ method: "DELETE", code: "database_unavailable" });
+    await press(visitor, "Erase everything");
+    const dialog = screen.getByRole("alertdialog");
+    await press(visitor, "Erase everything", dialog);
+    expect(await within(dialog).findByRole("alert")).toHaveTextContent("database_unavailable");
+    expect(server.session().status).toBe("active");
+    expect(localStorage.getItem("session_uuid")).toBe(server.session().uuid);
+  });
+});
+
+describe("a recovery code from support", () => {
+  const field = () => screen.getByRole("textbox", { name: "Recovery code from support" });
+
+  test("brings the session back, after a wrong one", async () => {
+    const server = createFakeServer();
+    await server.browser().fetch("/api/v1/sessions/", { method: "POST", body: "{}" });
+    const lost = server.session();
+    lost.email = email;
+    const code = server.issueRecoveryCode();
+    const { visitor } = await openReady(<YourData />, { server });
+    const mine = server.session();
+    expect(mine.uuid).not.toBe(lost.uuid);
+
+    await visitor.type(field(), "wrong");
+    await press(visitor, "Bring my session back");
+    expect(await screen.findByRole("alert")).toHaveTextContent("recovery_invalid");
+    expect(shownUuid()).toBe(mine.uuid);
+
+    await visitor.clear(field());
+    await visitor.type(field(), ` ${code.toLowerCase()} `);
+    await press(visitor, "Bring my session back");
+    await waitFor(() => expect(shownUuid()).toBe(lost.uuid));
+    await waitFor(() => expect(address()).toHaveValue(email));
+    expect(screen.queryByRole("alert")).toBeNull();
+    expect(localStorage.getItem("session_uuid")).toBe(lost.uuid);
+  });
+
+  test("is not sent while the field is empty", async () => {
+    const { server, visitor } = await openReady(<YourData />);
+    await press(visitor, "Bring my session back");
+    expect(field()).toBeInvalid();
+    expect(asked(server, "POST", "sessions/recover/")).toBe(0);
+  });
+});

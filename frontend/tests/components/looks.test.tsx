@@ -1,0 +1,125 @@
+/** Pages give the components words and class names of their own, under the strictest CSP. */
+import { screen, within } from "@testing-library/react";
+import { describe, expect, test } from "vitest";
+import {
+  FileUpload,
+  ResetSession,
+  SessionResetAlert,
+  SessionStatus,
+  WhereAreMyFiles,
+  YourData,
+  type ClassNames,
+  type Messages,
+} from "../../src/index.js";
+import { createFakeServer } from "../../src/testing/index.js";
+import { file, open, openReady, press, state, visited } from "./page.js";
+
+const CONSENT = { purpose: "contact", version: "1", label: "You may write to me." };
+
+const everything = (
+  <>
+    <SessionStatus />
+    <FileUpload />
+    <SessionResetAlert />
+    <WhereAreMyFiles />
+    <ResetSession />
+    <YourData consents={[CONSENT]} />
+  </>
+);
+
+/** Every part that can be seen at once while a session is well; then with its dialogs. */
+async function showAll(classNames?: ClassNames) {
+  const server = createFakeServer({ limits: { max_files: 1 } });
+  const page = await openReady(everything, { server, ...(classNames && { classNames }) });
+  const parts = new Set<string>();
+  const collect = () => {
+    for (const element of page.container.querySelectorAll("[class]")) parts.add(element.className);
+  };
+  collect();
+  server.stepwise = true;
+  await page.visitor.upload(screen.getByLabelText(/Choose files/), [file("a.pdf"), file("b.pdf")]);
+  await screen.findByRole("progressbar");
+  await screen.findByRole("alert");
+  await press(page.visitor, "What happened");
+  await screen.findByRole("list", { name: "What happened" });
+  await press(page.visitor, "Start again");
+  collect();
+  return { ...page, parts, collect };
+}
+
+/** A page whose session is over, with something in it. */
+async function showOver(classNames?: ClassNames) {
+  const server = await visited();
+  server.addFile("report.pdf");
+  server.close("expired");
+  const page = open(everything, { server, ...(classNames && { classNames }) });
+  await state("reset_required");
+  return page;
+}
+
+test("every element that has a class has that of its part", async () => {
+  const { parts } = await showAll();
+  expect([...parts].sort()).toEqual(
+    "activity button code danger data dialog drop empty error field file files status upload where"
+      .split(" ")
+      .map((part) => `maria-${part}`),
+  );
+});
+
+test("the alert and the line that remains of it have theirs", async () => {
+  const { visitor } = await showOver();
+  expect(screen.getByRole("alertdialog")).toHaveClass("maria-dialog");
+  expect(screen.getByRole("button", { name: "Start a new session" })).toHaveClass("maria-primary");
+  await press(visitor, "Later");
+  expect(screen.getByText("Your session has expired")).toHaveClass("maria-notice");
+});
+
+test("a page can name some parts itself, and the others keep their names", async () => {
+  const { visitor } = await showOver({ dialog: "modal", primary: "btn btn-lg" });
+  expect(screen.getByRole("alertdialog")).toHaveAttribute("class", "modal");
+  expect(screen.getByRole("button", { name: "Start a new session" })).toHaveAttribute(
+    "class",
+    "btn btn-lg",
+  );
+  await press(visitor, "Later");
+  expect(screen.getByText("Your session has expired")).toHaveClass("maria-notice");
+});
+
+test("nothing rendered has a style or a script of its own", async () => {
+  const { container } = await showAll();
+  const all = [...container.querySelectorAll("*")];
+  expect(all.length).toBeGreaterThan(50);
+  expect(all.filter((element) => element.matches("style, script, [style]"))).toEqual([]);
+  const attributes = all.flatMap((element) => element.getAttributeNames());
+  expect(attributes.filter((name) => name.startsWith("on"))).toEqual([]);
+});
+
+test("every button is one, submits only its own form, and has a name", async () => {
+  await showAll();
+  for (const button of screen.getAllByRole("button")) {
+    expect(button).toHaveAccessibleName();
+    expect(button).toHaveAttribute("type", button.closest("form") ? "submit" : "button");
+  }
+});
+
+describe("words", () => {
+  const deutsch: Partial<Messages> = {
+    choose: "Dateien auswählen",
+    drop: "oder hierher ziehen",
+    noFiles: "Noch keine Dateien.",
+    whereFiles: "Wo sind meine Dateien?",
+    error: ({ code }) => `Fehler: ${code}`,
+    allowed: ({ types }) => `Erlaubt: ${types.join()}`,
+  };
+
+  test("of the page's own replace ours, and what is left out stays", async () => {
+    const { visitor } = await openReady(everything, { messages: deutsch });
+    const input = screen.getByLabelText("Dateien auswählen oder hierher ziehen Erlaubt: pdf");
+    expect(screen.getByText("Noch keine Dateien.")).toBeVisible();
+    expect(screen.getByText("Wo sind meine Dateien?")).toBeVisible();
+    expect(screen.getByText("Your e-mail address")).toBeVisible();
+    await visitor.upload(input, file("empty.pdf", 0));
+    const item = (await screen.findByText("empty.pdf")).closest("li") as HTMLElement;
+    expect(within(item).getByRole("alert")).toHaveTextContent("Fehler: file_empty");
+  });
+});

@@ -1,0 +1,51 @@
+// @vitest-environment node
+/** What visitors are told is plain, and says what to do; sizes and times are as people read them. */
+import { describe, expect, test } from "vitest";
+import { defaultMessages as words, SessionError, type Problem } from "../../src/index.js";
+
+const told = (code: string, problem: Partial<Problem> = {}, status = 400) =>
+  words.error(new SessionError(code, status, problem));
+const spaced = (text: string) => text.replace(/\s/g, " ");
+
+describe("an error", () => {
+  test.each([
+    ["a size", told("file_too_large", { max_file_bytes: 500_000 }), "at most 500 kB."],
+    ["no size, as of a proxy", told("file_too_large"), "This file is too large."],
+    ["types", told("type_not_allowed", { types: ["pdf", "png"] }), "Only PDF, PNG can be sent."],
+    ["no types", told("type_not_allowed", { detail: "Not that." }), "Not that."],
+    ["the server's quota", told("quota_exceeded", { detail: "At most 3 files." }), "At most 3"],
+    ["no quota", told("quota_exceeded"), "There is no room left: remove a file."],
+    ["a session that is over", told("session_invalid", { detail: "POST /api/" }), "has changed"],
+    ["a code without words of ours", told("mail_unavailable", { detail: "Soon." }), "Soon."],
+    ["a code without any words", told("unheard_of"), "Something went wrong (unheard_of)."],
+  ])("with %s", (_, text, words) => {
+    expect(spaced(text)).toContain(words);
+  });
+
+  test("about a field is told in the words about that field", () => {
+    const errors = { email: [{ code: "invalid", detail: "Enter a valid address." }] };
+    expect(told("invalid_input", { detail: "Some of it.", errors })).toBe("Enter a valid address.");
+    expect(told("invalid_input", { detail: "Some of it.", errors: {} })).toBe("Some of it.");
+  });
+});
+
+test.each([
+  [1, "1 kB"],
+  [999_000, "999 kB"],
+  [999_001, "1 MB"],
+  [5_242_880, "5.2 MB"],
+])("%i bytes are %s", (bytes, text) => {
+  expect(spaced(words.size(bytes))).toBe(text);
+});
+
+test("progress says what is known and no more", () => {
+  expect(spaced(words.progress(0, 2e6, null, null))).toBe("0 kB of 2 MB");
+  expect(spaced(words.progress(1e6, 2e6, 250_000, 4))).toBe("1 MB of 2 MB, 250 kB/s, 4 sec left");
+});
+
+test("one lost file is one", () => {
+  expect(words.lost({ count: 1, files: ["a.pdf"] })).toMatch(/^A file of it .*: a.pdf\./);
+  expect(words.lost({ count: 2, files: ["a.pdf", "b.pdf"] })).toMatch(
+    /^2 files .*: a.pdf, b.pdf\./,
+  );
+});

@@ -1,0 +1,96 @@
+/** A page of the package's components over a fake server, and what a visitor does on it. */
+import { render, screen, waitFor, within, type RenderResult } from "@testing-library/react";
+import userEvent, { type UserEvent } from "@testing-library/user-event";
+import type { ReactNode } from "react";
+import { afterEach, beforeEach, expect, vi } from "vitest";
+import { SessionProvider, useSession, type SessionProviderProps } from "../../src/index.js";
+import { createFakeServer, type FakeServer } from "../../src/testing/index.js";
+
+export interface PageOptions extends Omit<SessionProviderProps, "children"> {
+  server?: FakeServer;
+}
+
+export interface Page extends RenderResult {
+  server: FakeServer;
+  visitor: UserEvent;
+}
+
+// React tells of wrong HTML, of lost keys and of a hydration that differs in this way only.
+beforeEach(() => void vi.spyOn(console, "error"));
+afterEach(() => {
+  const { mock } = vi.mocked(console.error);
+  vi.restoreAllMocks();
+  expect(mock.calls).toEqual([]);
+});
+
+/** How the session stands, in words that a test can wait for. */
+function State() {
+  const { status, uuid, session, start } = useSession();
+  const isUnconfirmed = status === "ready" && !session;
+  return (
+    <>
+      <output data-testid="state">{isUnconfirmed ? "unconfirmed" : status}</output>
+      <output data-testid="uuid">{uuid}</output>
+      <button type="button" onClick={() => void start()}>
+        Say hello
+      </button>
+    </>
+  );
+}
+
+/** A page as it is written down: components within a provider that talks to the server. */
+export function pageOf(children: ReactNode, { server, options, uploads, ...rest }: PageOptions) {
+  const fakes = server && { fetch: server.fetch };
+  return (
+    <SessionProvider
+      options={{ ...fakes, ...options }}
+      uploads={{ ...(server && { transport: server.transport }), ...uploads }}
+      {...rest}
+    >
+      {children}
+      <State />
+    </SessionProvider>
+  );
+}
+
+/** Open a page as the browser finds it: `localStorage` and the server's cookie are what they are. */
+export function open(children: ReactNode, options: PageOptions = {}): Page {
+  const server = options.server ?? createFakeServer();
+  const visitor = userEvent.setup({ delay: null, pointerEventsCheck: 0 });
+  return { ...render(pageOf(children, { ...options, server })), server, visitor };
+}
+
+/** Open a page, and wait until its session is there and confirmed. */
+export async function openReady(children: ReactNode, options: PageOptions = {}): Promise<Page> {
+  const page = open(children, { ...options, options: { autoStart: "load", ...options.options } });
+  await state("ready");
+  return page;
+}
+
+/** A server that this browser has been to before: it has a cookie, and remembers the UUID. */
+export async function visited(options?: Parameters<typeof createFakeServer>[0]) {
+  const server = createFakeServer(options);
+  await server.fetch("/api/v1/sessions/", { method: "POST", body: "{}" });
+  const { uuid } = server.session();
+  localStorage.setItem("session_uuid", uuid);
+  return server;
+}
+
+/** Wait until the session stands so. */
+export const state = (status: string) =>
+  waitFor(() => expect(screen.getByTestId("state").textContent).toBe(status));
+
+/** The UUID that the page shows. */
+export const shownUuid = () => screen.getByTestId("uuid").textContent;
+
+/** Press a button, of the whole page or of a part of it. */
+export async function press(visitor: UserEvent, name: string | RegExp, part?: HTMLElement) {
+  await visitor.click((part ? within(part) : screen).getByRole("button", { name }));
+}
+
+/** A file of so many bytes. */
+export const file = (name: string, size = 1000) => new File([new Uint8Array(size)], name);
+
+/** How often the server was asked for this. */
+export const asked = (server: FakeServer, method: string, path: string) =>
+  server.requests.filter((request) => request.method === method && request.path === path).length;

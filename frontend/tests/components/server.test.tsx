@@ -1,0 +1,40 @@
+// @vitest-environment node
+/** On a server there is no visitor: every component renders idle, and nothing is asked for. */
+import { renderToString } from "react-dom/server";
+import { expect, test, vi } from "vitest";
+import {
+  FileUpload,
+  ResetSession,
+  SessionProvider,
+  SessionResetAlert,
+  SessionStatus,
+  useSession,
+  useSessionUUID,
+  WhereAreMyFiles,
+  YourData,
+} from "../../src/index.js";
+
+function State() {
+  const { status, persistent } = useSession();
+  const uuid = useSessionUUID();
+  return <p>{JSON.stringify({ status, persistent, uuid }).replaceAll('"', "")}</p>;
+}
+
+test("all components render without a window, idle", () => {
+  const fetch = vi.fn();
+  const html = renderToString(
+    <SessionProvider options={{ fetch, autoStart: "load" }}>
+      <State />
+      <SessionStatus />
+      <FileUpload />
+      <SessionResetAlert />
+      <WhereAreMyFiles />
+      <ResetSession />
+      <YourData />
+    </SessionProvider>,
+  );
+  expect(html).toContain("<p>{status:idle,persistent:true,uuid:null}</p>");
+  expect(html).toContain("No files yet.");
+  expect(html).not.toMatch(/ style=|<style|<script| on\w+=/);
+  expect(fetch).not.toHaveBeenCalled();
+});

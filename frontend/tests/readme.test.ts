@@ -1,0 +1,169 @@
+// @vitest-environment node
+/** The README says what the code says: names, tables, words, and examples that compile. */
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+import { describe, expect, test } from "vitest";
+import { english } from "../src/en.js";
+import * as surface from "../src/index.js";
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const EXAMPLES = readFileSync(join(ROOT, "README.md"), "utf8");
+/** With every table as narrow as it can be, however it is laid out. */
+const README = EXAMPLES.replace(/ {2,}/g, " ");
+
+/** The text of every module of the package, but for what is made from the schema. */
+const SOURCES = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" })
+  .filter((path) => /\.tsx?$/.test(path) && !/schema|testing/.test(path))
+  .map((path) => readFileSync(join(ROOT, "src", path), "utf8"));
+const CODE = SOURCES.join("\n");
+
+const all = (text: string, pattern: RegExp) =>
+  [...text.matchAll(pattern)].map((match) => match[1] as string);
+const sorted = (names: Iterable<string>) => [...new Set(names)].sort();
+
+/** The first cells of the table whose head begins with these words. */
+function rows(head: string): string[] {
+  const table = README.slice(README.indexOf(`\n| ${head} |`)).split("\n\n")[0] as string;
+  return sorted(all(table, /^\| `(\w+)/gm));
+}
+
+/** The declaration that begins so, up to the end of its statement. */
+const declared = (start: string) => {
+  const from = CODE.indexOf(start);
+  expect(from, start).toBeGreaterThan(-1);
+  return CODE.slice(from).split(/\n\n(?=\S)/)[0] as string;
+};
+
+test("every exported name is mentioned", () => {
+  const index = readFileSync(join(ROOT, "src/index.ts"), "utf8");
+  const names = all(index, /\{([^}]*)\}/g).flatMap((list) => all(list, /(\w+)/g));
+  expect(names).toEqual(expect.arrayContaining(Object.keys(surface)));
+  const missing = names.filter((name) => !new RegExp(`\`[^\`\n]*\\b${name}\\b`).test(README));
+  expect(missing).toEqual([]);
+});
+
+test("every state of the session has its row", () => {
+  const statuses = all(declared("export type SessionState ="), /status: "(\w+)"/g);
+  const table = README.slice(README.indexOf("## States"));
+  expect(sorted(all(table.split("\n\n")[2] as string, /^\| `(\w+)/gm))).toEqual(sorted(statuses));
+});
+
+test("every state of a file has its row", () => {
+  const statuses = all(declared("export type UploadItem ="), /"(\w+)"/g).filter(
+    (name) => !["key", "name", "size"].includes(name),
+  );
+  expect(rows("status | means | has")).toEqual(sorted(statuses));
+});
+
+test("every reason of a change has its row", () => {
+  expect(rows("reason (`ChangeReason`) | because")).toEqual(
+    sorted(all(declared("export type ChangeReason ="), /"(\w+)"/g)),
+  );
+});
+
+test("every reason of an end is named", () => {
+  for (const reason of all(declared("export type ResetReason ="), /"(\w+)"/g)) {
+    expect(README).toMatch(new RegExp(`^\\x60reason\\x60.*\\x60${reason}\\x60`, "m"));
+  }
+});
+
+test("every part has its row", () => {
+  const parts = [
+    ...all(CODE, /\bpart\("(\w+)"\)/g),
+    ...all(CODE, /<Action name=\{?([^\n>]*?)[\s}]onAction/g).flatMap((name) =>
+      all(name, /"(\w+)"/g),
+    ),
+  ];
+  expect(parts).toEqual(expect.arrayContaining(["primary", "danger"]));
+  expect(rows("part | is")).toEqual(sorted(parts));
+});
+
+test("every option has its row", () => {
+  const names = (start: string) =>
+    all(declared(start).split("\n}")[0] as string, /^ {2}(\w+)\??:/gm);
+  for (const name of [
+    ...names("export interface SessionStoreOptions"),
+    ...names("export interface UploadStoreOptions"),
+    ...names("export interface SessionProviderProps"),
+    ...names("export interface ConsentText"),
+  ]) {
+    expect(README, name).toMatch(new RegExp(`^\\|.*\`${name}\``, "m"));
+  }
+});
+
+test("every method of the hooks has its row", () => {
+  const session = surface.createSessionStore({ autoStart: "manual" });
+  const methods = [...Object.keys(session), ...Object.keys(surface.createUploadStore(session))];
+  const missing = methods.filter((name) => !new RegExp(`^\\|.*\`${name}\\b`, "m").test(README));
+  expect(missing).toEqual([]);
+});
+
+describe("errors of ours", () => {
+  const table = README.slice(README.indexOf("| code | means | shown as |")).split(
+    "\n\n",
+  )[0] as string;
+  const codes = sorted([
+    ...all(CODE, /\b(?:SessionError|fail)\("(\w+)"/g),
+    ...all(declared("function refusal("), /&& "(\w+)"/g),
+    ...all(CODE, /: "(\w+)"\);\n {2}throw new SessionError/g),
+  ]);
+
+  test("each has its row, and no other code has", () => {
+    expect(rows("code | means | shown as")).toEqual(codes);
+  });
+
+  test("each is shown in the words of its row", () => {
+    const limits = { max_file_bytes: 5_000_000, types: ["pdf"] };
+    for (const code of codes.filter((code) => code !== "aborted")) {
+      const words = english.error(new surface.SessionError(code, 0, limits));
+      const row = table.split("\n").find((line) => line.startsWith(`| \`${code}\` |`));
+      expect(row?.split(" | ")[2]).toBe(`${words.replace(/\s/g, " ")} |`);
+    }
+  });
+});
+
+describe("examples", () => {
+  const blocks = [...EXAMPLES.matchAll(/```(tsx?)\n([^]*?)```/g)].map(([, kind, text], index) => ({
+    path: join(ROOT, `readme-example-${index}.${kind}`),
+    text: text as string,
+  }));
+
+  test("all compile as they stand", { timeout: 60_000 }, () => {
+    const texts = new Map(blocks.map(({ path, text }) => [path, text]));
+    const { compilerOptions } = ts.readConfigFile(join(ROOT, "tsconfig.json"), (path) =>
+      readFileSync(path, "utf8"),
+    ).config as { compilerOptions: object };
+    const { options } = ts.convertCompilerOptionsFromJson(
+      {
+        ...compilerOptions,
+        paths: {
+          "@maria/sessions": ["./src/index.ts"],
+          "@maria/sessions/testing": ["./src/testing/index.ts"],
+        },
+      },
+      ROOT,
+    );
+    const host = ts.createCompilerHost(options);
+    const { fileExists, readFile } = host;
+    host.fileExists = (path) => texts.has(path) || fileExists(path);
+    host.readFile = (path) => texts.get(path) ?? readFile(path);
+    const program = ts.createProgram([...texts.keys()], options, host);
+    const problems = blocks.flatMap(({ path }) => {
+      const source = program.getSourceFile(path);
+      return [
+        ...program.getSyntacticDiagnostics(source),
+        ...program.getSemanticDiagnostics(source),
+      ];
+    });
+    expect(
+      problems.map((problem) => ts.flattenDiagnosticMessageText(problem.messageText, "\n")),
+    ).toEqual([]);
+  });
+
+  test("the start has five lines", () => {
+    const start = blocks[0]?.text.trim().split("\n");
+    expect(start).toHaveLength(5);
+  });
+});

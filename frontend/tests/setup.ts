@@ -1,0 +1,29 @@
+/** What every test file begins with: matchers for the document, and a clean one after each test. */
+import "@testing-library/jest-dom/vitest";
+import { cleanup, configure } from "@testing-library/react";
+import { afterEach, vi } from "vitest";
+
+// Only how long a failing test waits.
+vi.setConfig({ testTimeout: 30_000 });
+configure({ asyncUtilTimeout: 10_000 });
+
+afterEach(() => {
+  cleanup();
+  if (globalThis.localStorage) localStorage.clear();
+});
+
+// jsdom draws nothing, so it has no modal dialogs. This is as much of them as can be told without a
+// layout; that the focus stays inside and comes back is shown in Chromium.
+if ("HTMLDialogElement" in globalThis) {
+  HTMLDialogElement.prototype.showModal = function () {
+    this.open = true;
+  };
+  HTMLDialogElement.prototype.close = function () {
+    this.open = false;
+  };
+  document.addEventListener("keydown", ({ key }) => {
+    if (key !== "Escape") return;
+    const open = [...document.querySelectorAll("dialog[open]")].at(-1);
+    open?.dispatchEvent(new Event("cancel", { cancelable: true }));
+  });
+}
