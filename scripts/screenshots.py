@@ -115,8 +115,12 @@ def idle(page: Page) -> None:
     """Nothing has happened yet."""
 
 
+def hold(route: Route) -> None:
+    """Never answer."""
+
+
 def starting(page: Page) -> None:
-    page.route("**/api/v1/sessions/", lambda route: None)
+    page.route("**/api/v1/sessions/", hold)
     page.get_by_label("Message").click()
     page.get_by_label("Message").fill(SENTENCE)
     status(page, "starting")
@@ -141,7 +145,8 @@ def uploading(page: Page) -> None:
     )
     choose(page, files("Passport and visa.pdf", size=4_800_000))
     page.locator("progress").scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelector('progress')?.position > 0.55", timeout=60_000)
+    while (page.evaluate("document.querySelector('progress')?.position") or 0) < 0.55:
+        page.wait_for_timeout(100)
 
 
 def refused(page: Page) -> None:
@@ -353,10 +358,9 @@ def answers(address: str) -> bool:
         return False
 
 
-def picture(
-    browser: Browser, address: str, state: str, size: str, scheme: str, path: Path
-) -> list[str]:
-    """Take one picture; return what is wrong with the page."""
+def picture(browser: Browser, address: str, path: Path) -> list[str]:
+    """Take the picture that the path names; return what is wrong with the page."""
+    size, scheme, state = path.stem.split()
     width, height = SIZES[size]
     context = browser.new_context(
         viewport={"width": width, "height": height},
@@ -424,7 +428,7 @@ def take(address: str, states: list[str], folder: Path) -> bool:
             for size in SIZES:
                 for scheme in SCHEMES:
                     name = f"{size} {scheme} {state}"
-                    wrong = picture(browser, address, state, size, scheme, folder / f"{name}.png")
+                    wrong = picture(browser, address, folder / f"{name}.png")
                     is_fine = is_fine and not wrong
                     print(name, *wrong, sep="\n    ", flush=True)
         browser.close()
