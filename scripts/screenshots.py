@@ -187,8 +187,7 @@ def expiring(page: Page) -> None:
 
 
 def reset(page: Page) -> None:
-    say(page)
-    store(page, NAMES[0], LONG_NAME)
+    files_there(page)
     end_elsewhere(page)
     ask_the_server(page)
     page.get_by_role("alertdialog").wait_for()
@@ -285,6 +284,7 @@ def where(page: Page) -> None:
 
 def dragged(page: Page) -> None:
     say(page)
+    store(page, LONG_NAME)
     page.locator(".maria-drop").dispatch_event("dragover")
     page.locator(".maria-drop[data-over=true]").wait_for()
     page.locator("input[type=file]").focus()
@@ -364,7 +364,7 @@ def picture(browser: Browser, address: str, path: Path) -> list[str]:
     width, height = SIZES[size]
     context = browser.new_context(
         viewport={"width": width, "height": height},
-        device_scale_factor=2 if size == "phone" else 1,
+        device_scale_factor=1.5 if size == "phone" else 1,
         color_scheme="dark" if scheme == "dark" else "light",
         reduced_motion="reduce",
         has_touch=size == "phone",
