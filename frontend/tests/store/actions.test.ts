@@ -327,25 +327,6 @@ describe("withSession", () => {
     expect(request).not.toHaveBeenCalled();
   });
 
-  test("tells that there is none any more", async () => {
-    const server = createFakeServer();
-    const page = await openSession(server);
-    const work = page.session.withSession(async () => undefined);
-    await page.session.endSession();
-    await work;
-    const storage = new FakeStorage();
-    const other = openPage(server, { storage });
-    const held = server.hold();
-    const waiting = other.session.withSession(async () => undefined);
-    other.session.subscribe(() => {
-      if (other.now.status === "ready") void other.session.endSession();
-    });
-    held.release();
-    await waiting.catch((error: unknown) =>
-      expect(error).toMatchObject({ code: "session_required" }),
-    );
-  });
-
   test("looks what became of the session when a request is refused for it", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
