@@ -307,6 +307,8 @@ CORS_ALLOW_METHODS = ["GET", "HEAD", "POST", "PATCH", "DELETE"]
 CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key", "x-session-uuid"]
 CORS_EXPOSE_HEADERS = [
     "Content-Disposition",
+    # By which a page learns how wrong its own clock is.
+    "Date",
     "RateLimit",
     "RateLimit-Policy",
     "Retry-After",

@@ -31,7 +31,14 @@ UNLISTED = [
     "https://shop.example\n", "\thttps://shop.example", "https://shop.example, https://evil.example",
     "https://shop.example https://evil.example", "https://[", "file://", "http://localhost:51730",
 ]  # fmt: skip
-EXPOSED = {"Content-Disposition", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"}
+EXPOSED = {
+    "Content-Disposition",
+    "Date",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Request-ID",
+}
 PREFLIGHT = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-session-uuid"}  # fmt: skip
 # Read by staff and by Maria's own back end, never by a page of another origin.
 CLOSED = re.compile("/api/v1/(audit-logs|service)/")

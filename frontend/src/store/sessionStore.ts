@@ -234,7 +234,8 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     // A clock that is wrong by days must not make us ask without end.
     later(left > expiringWithin ? left - expiringWithin : left > 0 ? left : MINUTE, () => {
       const now = timeLeft();
-      if (now <= 0) return check();
+      // While nobody looks nobody needs to know; `wake` asks when somebody does.
+      if (now <= 0 && !document.hidden) return check();
       if (now <= expiringWithin && snapshot.status === "ready") {
         set({ status: "expiring", uuid: snapshot.uuid });
       }
@@ -289,7 +290,10 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     session = null;
     set({ status: "starting", uuid: null });
     try {
-      take(await confirm((await api.create()).uuid), reason);
+      const { uuid, created_at } = await api.create();
+      // A cookie may have outlived what the page remembers.
+      const isOld = Date.parse(created_at) < http.now() - MINUTE;
+      take(await confirm(uuid), isOld ? "restored" : reason);
     } catch (error) {
       complain(error as SessionError);
     }
@@ -363,7 +367,10 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
         await api.end(uuid, erase);
       } catch (thrown) {
         const error = thrown as SessionError;
-        if (erase || error.code !== "session_invalid") throw error;
+        if (erase || error.code !== "session_invalid") {
+          if (isRefusal(error)) void check();
+          throw error;
+        }
       }
       leave(erase ? "erased" : "ended");
     });

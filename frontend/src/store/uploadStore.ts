@@ -66,6 +66,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   const api = createUploadApi(session.http, transport);
   const jobs = new Map<string, Job>();
   const listeners = new Set<() => void>();
+  const removed = new Set<string>();
   let snapshot = EMPTY;
   let running = 0;
   let listed: string | null = null;
@@ -110,8 +111,9 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     }
   }
 
-  /** What has arrived since the list was asked for stays, too. */
-  function show(there: UploadItem[], before = snapshot.items): void {
+  /** What has come or gone since the list was asked for is not in it. */
+  function show(listed: UploadItem[], before = snapshot.items): void {
+    const there = listed.filter(({ key }) => !removed.has(key));
     const isKnown = (item: UploadItem) =>
       before.includes(item) || there.some(({ key }) => key === item.key);
     const here = snapshot.items.filter((item) => !("file" in item) || !isKnown(item));
@@ -255,6 +257,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       update(key, { status: "removing", file });
       try {
         await session.withSession((uuid) => api.remove(uuid, file.id));
+        removed.add(key);
         drop(key);
       } catch (thrown) {
         update(key, { status: item.status, file, error: thrown as SessionError });
