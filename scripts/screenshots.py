@@ -85,6 +85,19 @@ def status(page: Page, wanted: str) -> None:
     page.locator(f".maria-status[data-status={wanted}]").wait_for()
 
 
+def slow_down(page: Page, latency: int = 0, upload: int = -1) -> None:
+    """From now on answer after so many milliseconds, and send so many bytes a second."""
+    page.context.new_cdp_session(page).send(
+        "Network.emulateNetworkConditions",
+        {
+            "offline": False,
+            "latency": latency,
+            "downloadThroughput": -1,
+            "uploadThroughput": upload,
+        },
+    )
+
+
 def patch_current(page: Page, **changes: object) -> None:
     """Change what the server says of the session, on its way to the page."""
 
@@ -115,12 +128,8 @@ def idle(page: Page) -> None:
     """Nothing has happened yet."""
 
 
-def hold(route: Route) -> None:
-    """Never answer."""
-
-
 def starting(page: Page) -> None:
-    page.route("**/api/v1/sessions/", hold)
+    slow_down(page, latency=60_000)
     page.get_by_label("Message").click()
     page.get_by_label("Message").fill(SENTENCE)
     status(page, "starting")
@@ -139,10 +148,7 @@ def files_there(page: Page) -> None:
 def uploading(page: Page) -> None:
     say(page)
     store(page, NAMES[0])
-    page.context.new_cdp_session(page).send(
-        "Network.emulateNetworkConditions",
-        {"offline": False, "latency": 5, "downloadThroughput": -1, "uploadThroughput": 600_000},
-    )
+    slow_down(page, upload=600_000)
     choose(page, files("Passport and visa.pdf", size=4_800_000))
     page.locator("progress").scroll_into_view_if_needed()
     while (page.evaluate("document.querySelector('progress')?.position") or 0) < 0.55:
@@ -394,7 +400,6 @@ def picture(browser: Browser, address: str, path: Path) -> list[str]:
     sideways = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     if sideways > 0:
         wrong.append(f"wider than the window by {sideways} px")
-    page.unroute_all(behavior="ignoreErrors")
     context.close()
     return wrong
 
