@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { describe, expect, test } from "vitest";
 import * as surface from "../src/index.js";
+import { createFakeServer } from "../src/testing/index.js";
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const EXAMPLES = readFileSync(join(ROOT, "README.md"), "utf8");
@@ -36,8 +37,12 @@ const declared = (start: string) => {
 };
 
 test("every exported name is mentioned", () => {
-  const index = readFileSync(join(ROOT, "src/index.ts"), "utf8");
-  const names = all(index, /\{([^}]*)\}/g).flatMap((list) => all(list, /(\w+)/g));
+  const names = ["src/index.ts", "src/testing/index.ts"].flatMap((path) => {
+    const index = readFileSync(join(ROOT, path), "utf8");
+    const lists = all(index, /^export (?:type )?\{([^}]*)\}/gm);
+    const declared = all(index, /^export (?:interface|type|function|const) (\w+)/gm);
+    return [...lists.flatMap((list) => all(list, /(\w+)/g)), ...declared];
+  });
   expect(names).toEqual(expect.arrayContaining(Object.keys(surface)));
   const missing = names.filter((name) => !new RegExp(`\`[^\`\n]*\\b${name}\\b`).test(README));
   expect(missing).toEqual([]);
@@ -99,6 +104,13 @@ test("every method of the hooks has its row", () => {
   expect(missing).toEqual([]);
 });
 
+test("everything the fake server can do has its row", () => {
+  const missing = Object.keys(createFakeServer()).filter(
+    (name) => !new RegExp(`^\\|.*\`${name}\\b`, "m").test(README),
+  );
+  expect(missing).toEqual([]);
+});
+
 describe("errors of ours", () => {
   const table = README.slice(README.indexOf("| code | means | shown as |")).split(
     "\n\n",
@@ -129,7 +141,7 @@ describe("examples", () => {
     text: text as string,
   }));
 
-  test("all compile as they stand", { timeout: 60_000 }, () => {
+  test("all compile as they stand", { timeout: 120_000 }, () => {
     const texts = new Map(blocks.map(({ path, text }) => [path, text]));
     const { compilerOptions } = ts.readConfigFile(join(ROOT, "tsconfig.json"), (path) =>
       readFileSync(path, "utf8"),
