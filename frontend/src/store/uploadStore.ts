@@ -51,6 +51,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   const listeners = new Set<() => void>();
   let snapshot = EMPTY;
   let listed: string | null = null;
+  let changes = 0;
   let unsubscribe: (() => void) | undefined;
 
   function set(next: Partial<UploadSnapshot>): void {
@@ -80,8 +81,10 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     const { uuid } = session.getSnapshot();
     listed = uuid;
     if (!uuid) return show([]);
+    const before = changes;
     try {
       const uploads = await session.withSession(api.list);
+      if (before !== changes) return await load(); // It may be of before the change.
       if (listed === uuid) show(uploads.reverse());
     } catch (thrown) {
       if (listed === uuid) {
@@ -107,8 +110,8 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     const now = session.getSnapshot();
     if (now.uuid !== listed) {
       if (listed || !now.uuid) show([]);
-      if (!now.uuid) listed = null;
-      else if (now.session) void load();
+      listed = null;
+      if (now.session) void load();
     }
     pump();
   }
@@ -151,7 +154,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     const onProgress = (loaded: number, total: number) => {
       const sent = Math.round(size * (total ? loaded / total : 0));
       const seconds = (performance.now() - began) / 1000;
-      const speed = seconds > 0.5 ? sent / seconds : null;
+      const speed = seconds > 0.5 && sent ? sent / seconds : null;
       update(key, {
         status: "sending",
         sent,
@@ -164,6 +167,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
         const upload = await api.send(uuid, { file, key, signal: abort.signal, onProgress });
         // Another tab may have started anew meanwhile: the file lies in the session before.
         if (session.getSnapshot().uuid !== uuid) throw new SessionError("session_changed");
+        changes++;
         update(key, { status: "stored", file: upload });
       });
       files.delete(key);
@@ -186,7 +190,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     update(key, { status: "waiting", error });
     setTimeout(
       () => find(key)?.status === "waiting" && queue(key),
-      withJitter(1000 * (error.retryAfter ?? 2 ** tried)),
+      withJitter(1000 * (error.retryAfter || 2 ** tried)),
     );
   }
 
@@ -244,6 +248,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       update(key, { status: "removing", file });
       try {
         await session.withSession((uuid) => api.remove(uuid, file.id));
+        changes++;
         drop(key);
       } catch (thrown) {
         update(key, { status: item.status, file, error: asSessionError(thrown) });

@@ -256,8 +256,9 @@ export function createFakeServer(options: FakeServerOptions = {}) {
     },
   };
 
-  const { fetch, transport } = browser();
-  return Object.assign(server, { fetch, transport });
+  const own = browser();
+  /** `own` is the browser whose `fetch` and `transport` these are. */
+  return Object.assign(server, { own, fetch: own.fetch, transport: own.transport });
 }
 
 export type FakeServer = ReturnType<typeof createFakeServer>;

@@ -1,0 +1,259 @@
+/** Shows fetch and XMLHttpRequest at work against a real HTTP server on the loopback. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { createHttp, type SessionError } from "../../src/api/http.js";
+import { createUploadApi, xhrTransport } from "../../src/api/uploadApi.js";
+import { memoryCredentials } from "../../src/utils/sessionUtils.js";
+import { pdf, UNKNOWN } from "../helpers.js";
+
+interface Arrived {
+  method: string | undefined;
+  url: string | undefined;
+  headers: IncomingMessage["headers"];
+  body: string;
+}
+
+type Handler = (arrived: Arrived, response: ServerResponse) => void;
+
+let server: Server;
+let origin: string;
+let answer: Handler;
+let arrived: Arrived[];
+let closed: number;
+
+const CORS = {
+  "Access-Control-Allow-Origin": "http://localhost:3000",
+  "Access-Control-Allow-Credentials": "true",
+  "Access-Control-Allow-Headers": "authorization, content-type, idempotency-key, x-session-uuid",
+  "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE",
+  "Access-Control-Expose-Headers": "Retry-After",
+};
+
+beforeEach(async () => {
+  arrived = [];
+  closed = 0;
+  answer = (_, response) => response.end('{"ok": true}');
+  server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    for (const [name, value] of Object.entries(CORS)) response.setHeader(name, value);
+    if (request.method === "OPTIONS") return void response.end();
+    request.on("close", () => closed++);
+    request.on("data", (chunk: Buffer) => void chunks.push(chunk));
+    request.on("end", () => {
+      const { method, url, headers } = request;
+      arrived.push({ method, url, headers, body: Buffer.concat(chunks).toString() });
+      answer(arrived.at(-1)!, response);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1/`;
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  server.closeAllConnections();
+  server.close();
+});
+
+const refused = (work: Promise<unknown>) =>
+  work.then(
+    () => expect.unreachable("It was answered."),
+    (error: SessionError) => error,
+  );
+
+/** A connection to a port where nobody listens any more. */
+async function nobody(): Promise<string> {
+  const gone = createServer();
+  await new Promise<void>((resolve) => gone.listen(0, "127.0.0.1", resolve));
+  const { port } = gone.address() as AddressInfo;
+  await new Promise((resolve) => gone.close(resolve));
+  return `http://127.0.0.1:${port}/api/v1/`;
+}
+
+describe("http", () => {
+  const open = (options: Partial<Parameters<typeof createHttp>[0]> = {}) =>
+    createHttp({
+      baseUrl: origin,
+      fetch: (input, init) => globalThis.fetch(input, init),
+      timeout: 15_000,
+      credentials: undefined,
+      ...options,
+    });
+
+  test("sends JSON, the session's name, and no proof of its own where there is a cookie", async () => {
+    const fetch = vi.fn((input: RequestInfo | URL, init?: RequestInit) =>
+      globalThis.fetch(input, init),
+    );
+    const http = open({ fetch });
+    expect(http.credential()).toBe("cookie");
+    expect(await http.send("POST", "sessions/", UNKNOWN, { a: 1 })).toEqual({ ok: true });
+    expect(arrived[0]).toMatchObject({ method: "POST", url: "/api/v1/sessions/", body: '{"a":1}' });
+    expect(arrived[0]?.headers).toMatchObject({
+      "content-type": "application/json",
+      "x-session-uuid": UNKNOWN,
+    });
+    expect(arrived[0]?.headers.authorization).toBeUndefined();
+    expect(fetch.mock.calls[0]?.[1]).toMatchObject({ credentials: "include", cache: "no-store" });
+    await http.send("GET", "sessions/current/");
+    expect(arrived[1]?.headers["content-type"]).toBeUndefined();
+    expect(arrived[1]?.headers["x-session-uuid"]).toBeUndefined();
+    http.forget();
+  });
+
+  test("carries a bearer token, no cookie, and keeps the token that is renewed", async () => {
+    const fetch = vi.fn((input: RequestInfo | URL, init?: RequestInit) =>
+      globalThis.fetch(input, init),
+    );
+    const http = open({ fetch });
+    const store = memoryCredentials();
+    http.useBearer(store);
+    expect(http.credential()).toBe("bearer");
+    answer = (_, response) => response.end('{"token": "mss1_b"}');
+    await http.send("POST", "sessions/");
+    expect(store.get()).toBe("mss1_b");
+    await http.send("GET", "sessions/current/");
+    expect(arrived[0]?.headers.authorization).toBeUndefined();
+    expect(arrived[1]?.headers.authorization).toBe("Bearer mss1_b");
+    expect(fetch.mock.calls[0]?.[1]).toMatchObject({ credentials: "omit" });
+    http.forget();
+    expect(store.get()).toBeNull();
+  });
+
+  test("knows the server's time", async () => {
+    const http = open();
+    expect(Math.abs(http.now() - Date.now())).toBeLessThan(1000);
+    answer = (_, response) => {
+      response.setHeader("Date", new Date(Date.now() + 86_400_000).toUTCString());
+      response.end("{}");
+    };
+    await http.send("GET", "a/");
+    expect(http.now() - Date.now()).toBeGreaterThan(86_390_000);
+    answer = (_, response) => response.setHeader("Date", "nonsense").end("{}");
+    await http.send("GET", "a/");
+    expect(http.now() - Date.now()).toBeGreaterThan(86_390_000);
+  });
+
+  test.each<[string, Handler, object]>([
+    [
+      "a refusal",
+      (_, r) => r.writeHead(429, { "Retry-After": "3" }).end('{"code": "rate_limited"}'),
+      { code: "rate_limited", status: 429, retryAfter: 3 },
+    ],
+    ["HTML", (_, r) => r.end("<html>"), { code: "unreadable", status: 200 }],
+    ["cut JSON", (_, r) => r.end('{"uuid'), { code: "unreadable", status: 200 }],
+    [
+      "a body that breaks off",
+      (_, r) => {
+        r.writeHead(200, { "Content-Length": "100" });
+        r.write("{", () => r.destroy());
+      },
+      { code: "network", status: 0 },
+    ],
+    ["a connection that breaks", (_, r) => r.destroy(), { code: "network", status: 0 }],
+  ])("tells %s as an error", async (_, handler, error) => {
+    answer = handler;
+    expect(await refused(open().send("GET", "a/"))).toMatchObject(error);
+  });
+
+  test("tells that nobody listens", async () => {
+    const http = open({ baseUrl: await nobody() });
+    expect(await refused(http.send("GET", "a/"))).toMatchObject({ code: "network" });
+  });
+
+  test("gives up a server that never answers, or never ends", async () => {
+    answer = () => undefined;
+    const http = open({ timeout: 50 });
+    expect(await refused(http.send("GET", "a/"))).toMatchObject({ code: "timeout" });
+    answer = (_, response) => void response.write("{");
+    expect(await refused(http.send("GET", "a/"))).toMatchObject({ code: "timeout" });
+  });
+});
+
+describe("the transport of browsers", () => {
+  function post(file = pdf(), signal = new AbortController().signal, url = origin) {
+    const body = new FormData();
+    body.append("file", file);
+    const steps: [number, number][] = [];
+    const work = xhrTransport({
+      url: `${url}uploads/`,
+      headers: { "X-Session-UUID": UNKNOWN, "Idempotency-Key": "k" },
+      body,
+      withCredentials: false,
+      signal,
+      onProgress: (...step) => void steps.push(step),
+    });
+    return { work, steps };
+  }
+
+  test("posts a form, reports its way, and gives the answer as it came", async () => {
+    answer = (_, response) => response.writeHead(201, { "Retry-After": "1" }).end('{"id": "1"}');
+    const name = `${"見積書".repeat(65)}.pdf`;
+    const { work, steps } = post(pdf(name, 50_000));
+    const { status, text, header } = await work;
+    expect([status, text, header("Retry-After")]).toEqual([201, '{"id": "1"}', "1"]);
+    expect(arrived[0]?.body).toContain(`filename="${name}"`);
+    expect(arrived[0]?.headers).toMatchObject({
+      "idempotency-key": "k",
+      "x-session-uuid": UNKNOWN,
+    });
+    const [sent, total] = steps.at(-1)!;
+    expect(sent).toBe(total);
+    expect(total).toBeGreaterThan(50_000);
+  });
+
+  test.each<[string, number, string]>([
+    ["a proxy's plain 413", 413, "Request Entity Too Large"],
+    ["a proxy's page", 502, "<html>"],
+    ["cut JSON", 200, '{"id'],
+  ])("gives %s as it came", async (_, status, text) => {
+    answer = (__, response) => response.writeHead(status).end(text);
+    expect(await post().work).toMatchObject({ status, text });
+  });
+
+  test("tells a connection that breaks", async () => {
+    answer = (_, response) => response.destroy();
+    expect(await refused(post().work)).toMatchObject({ code: "network" });
+  });
+
+  test("tells that nobody listens", async () => {
+    const { work } = post(pdf(), undefined, await nobody());
+    expect(await refused(work)).toMatchObject({ code: "network" });
+  });
+
+  test("stops at once when it is told to", async () => {
+    const abort = new AbortController();
+    answer = () => abort.abort();
+    expect(await refused(post(pdf(), abort.signal).work)).toMatchObject({ code: "aborted" });
+    await vi.waitFor(() => expect(closed).toBe(1));
+  });
+
+  test("sends nothing when it was told to stop before it began", async () => {
+    expect(await refused(post(pdf(), AbortSignal.abort()).work)).toMatchObject({ code: "aborted" });
+    expect(arrived).toEqual([]);
+  });
+
+  test("gives up after a minute without a byte", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const got = new Promise<void>((resolve) => (answer = () => resolve()));
+    const failed = refused(post().work);
+    await got;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(await failed).toMatchObject({ code: "timeout" });
+  });
+});
+
+describe("sending a file", () => {
+  test("fails with what the transport threw, but for a file that cannot be read any more", async () => {
+    const http = createHttp({ baseUrl: origin, fetch, timeout: 1000, credentials: undefined });
+    const api = createUploadApi(http, () => Promise.reject(new Error("odd")));
+    const request = { key: "k", signal: new AbortController().signal, onProgress: () => undefined };
+    const unreadable = pdf();
+    unreadable.slice = () => {
+      throw new DOMException("gone", "NotReadableError");
+    };
+    const send = (file: File) => refused(api.send(UNKNOWN, { ...request, file }));
+    expect(await send(pdf())).toMatchObject({ code: "network" });
+    expect(await send(unreadable)).toMatchObject({ code: "file_changed" });
+  });
+});

@@ -1,0 +1,170 @@
+/** What the unit tests share: a visitor's page over a fake server, and time under control. */
+import { afterEach, beforeEach, vi } from "vitest";
+import type { ChangeReason, SessionStoreOptions } from "../src/store/sessionStore.js";
+import { createSessionStore } from "../src/store/sessionStore.js";
+import type { UploadStoreOptions } from "../src/store/uploadStore.js";
+import { createUploadStore } from "../src/store/uploadStore.js";
+import type { FakeBrowser, FakeServer } from "../src/testing/index.js";
+import type { KeyValueStorage } from "../src/utils/sessionUtils.js";
+
+export const SECOND = 1000;
+export const MINUTE = 60 * SECOND;
+export const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
+
+/** A UUID that no session has. */
+export const UNKNOWN = "11111111-1111-4111-8111-111111111111";
+
+/** A `localStorage` that can be full. */
+export class FakeStorage implements KeyValueStorage {
+  readonly values = new Map<string, string>();
+  full = false;
+
+  getItem(key: string): string | null {
+    return this.values.get(key) ?? null;
+  }
+
+  setItem(key: string, value: string): void {
+    if (this.full) throw new DOMException("full", "QuotaExceededError");
+    this.values.set(key, value);
+  }
+
+  removeItem(key: string): void {
+    this.values.delete(key);
+  }
+
+  get uuid(): string | null {
+    return this.getItem("session_uuid");
+  }
+}
+
+/** Web Locks as far as they are used: one holder of a name, the others in turn. */
+export class FakeLocks {
+  readonly names: string[] = [];
+  private last: Promise<unknown> = Promise.resolve();
+
+  request<T>(name: string, task: () => Promise<T>): Promise<T> {
+    this.names.push(name);
+    const turn = this.last.then(task, task);
+    this.last = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+export function provideLocks(locks: FakeLocks | undefined): void {
+  Object.defineProperty(navigator, "locks", { value: locks, configurable: true });
+}
+
+const closing: (() => void)[] = [];
+
+/** Time stands still unless a test moves it; locks are there; pages are closed after each test. */
+export function controlTime(): void {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date", "performance"] });
+    provideLocks(new FakeLocks());
+    show("visible");
+  });
+  afterEach(() => {
+    closing.splice(0).forEach((close) => close());
+    vi.useRealTimers();
+    vi.restoreAllMocks();
+    vi.unstubAllGlobals();
+  });
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** Let everything happen that waits for nothing but its turn. */
+export async function calm(): Promise<void> {
+  for (let turns = 0; turns < 25; turns++) await turn();
+}
+
+/** Move time on. */
+export async function pass(milliseconds: number): Promise<void> {
+  await vi.advanceTimersByTimeAsync(milliseconds);
+  await calm();
+}
+
+export function show(state: DocumentVisibilityState): void {
+  Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}
+
+/** What a browser tells the other tabs after one has written. */
+export function tellTabs(key: string | null = "session_uuid"): void {
+  window.dispatchEvent(new StorageEvent("storage", { key }));
+}
+
+export const press = () => document.dispatchEvent(new Event("pointerdown", { bubbles: true }));
+
+export type Change = [previous: string | null, next: string | null, reason: ChangeReason];
+
+interface Visit extends SessionStoreOptions {
+  browser?: FakeBrowser;
+  uploads?: UploadStoreOptions;
+}
+
+/** A page that is open: its store, subscribed, what it has shown and what it has told its host. */
+export function openPage(
+  server: FakeServer,
+  { browser = server.own, uploads, ...options }: Visit = {},
+) {
+  const storage = (options.storage ?? new FakeStorage()) as FakeStorage;
+  const changes: Change[] = [];
+  const states: string[] = [];
+  const session = createSessionStore({
+    autoStart: "manual",
+    fetch: (input, init) => browser.fetch(input, init),
+    onSessionChanged: (...change) => void changes.push(change),
+    ...(!options.credentialStore && { storage }),
+    ...options,
+  });
+  const files = createUploadStore(session, { transport: browser.transport, ...uploads });
+  const open = () => {
+    const ends = [
+      session.subscribe(() => {
+        const { status } = session.getSnapshot();
+        if (states.at(-1) !== status) states.push(status);
+      }),
+    ];
+    const close = () => ends.splice(0).forEach((end) => end());
+    closing.push(close);
+    return close;
+  };
+  const close = open();
+  return {
+    session,
+    files,
+    storage,
+    changes,
+    states,
+    open,
+    close,
+    /** Look at the files, too, as the upload component does. */
+    showFiles() {
+      closing.push(files.subscribe(() => undefined));
+    },
+    get now() {
+      return session.getSnapshot();
+    },
+    get items() {
+      return files.getSnapshot().items;
+    },
+  };
+}
+
+export type Page = ReturnType<typeof openPage>;
+
+/** A page whose session has begun. */
+export async function openSession(server: FakeServer, visit: Visit = {}): Promise<Page> {
+  const page = openPage(server, visit);
+  await page.session.start();
+  await calm();
+  return page;
+}
+
+/** `GET sessions/current/` and so on, as they were sent since a point. */
+export const sent = (server: FakeServer, since = 0) =>
+  server.requests.slice(since).map(({ method, path }) => `${method} ${path}`);
+
+export const pdf = (name = "offer.pdf", size = 1000) => new File(["x".repeat(size)], name);

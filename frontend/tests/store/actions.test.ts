@@ -1,0 +1,399 @@
+/** Shows what a visitor can do with a session, and that what fails changes nothing. */
+import { describe, expect, test, vi } from "vitest";
+import { SessionError } from "../../src/api/http.js";
+import { createFakeServer } from "../../src/testing/index.js";
+import {
+  calm,
+  controlTime,
+  FakeStorage,
+  MINUTE,
+  openPage,
+  openSession,
+  pass,
+  press,
+  sent,
+} from "../helpers.js";
+
+controlTime();
+
+describe("resetSession", () => {
+  test("leaves a live session for a fresh one", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const { uuid: before, supportCode } = page.now;
+    await page.session.resetSession();
+    const { uuid } = server.session();
+    expect(page.now).toMatchObject({ status: "ready", uuid, previousSupportCode: supportCode });
+    expect(page.storage.uuid).toBe(uuid);
+    expect(page.changes.at(-1)).toEqual([before, uuid, "reset"]);
+    expect(server.session(before!).status).toBe("reset");
+    expect(page.states).toEqual(["starting", "ready"]);
+  });
+
+  test("of somebody else's session forgets its support code, also after a reload", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    await page.session.resetSession("not_me");
+    expect(server.requests.at(-2)?.body).toEqual({ reason: "not_me" });
+    expect(page.now.previousSupportCode).toBeNull();
+    page.close();
+    const again = openPage(server, { storage: page.storage });
+    expect(again.now.previousSupportCode).toBeNull();
+    expect(again.now.supportCode).toBe(server.session().supportCode);
+  });
+
+  test("does nothing where there is no session", async () => {
+    const server = createFakeServer();
+    const page = openPage(server);
+    await page.session.resetSession();
+    expect(page.now.status).toBe("idle");
+    expect(server.requests).toEqual([]);
+  });
+
+  test("takes the session that another tab has begun meanwhile, and resets nothing", async () => {
+    const server = createFakeServer();
+    const here = await openSession(server);
+    const there = openPage(server, { storage: here.storage });
+    await calm();
+    await here.session.resetSession();
+    await there.session.resetSession();
+    expect(there.now).toMatchObject({ status: "ready", uuid: here.now.uuid });
+    expect(server.sessions).toHaveLength(2);
+  });
+
+  test.each([
+    ["is lost on its way", {}],
+    ["meets bad weather", { code: "database_unavailable" }],
+    ["is answered by a proxy", { status: 502, body: "<html>" }],
+  ] as const)("that %s is told, and nothing has changed", async (_, failure) => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const before = page.now;
+    server.failNext(failure);
+    await expect(page.session.resetSession()).rejects.toBeInstanceOf(SessionError);
+    expect(page.now).toEqual(before);
+    expect(page.storage.uuid).toBe(before.uuid);
+    expect(server.sessions).toHaveLength(1);
+    expect(page.changes).toHaveLength(1);
+  });
+
+  test("whose answer is lost gets the same fresh session when asked again", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const { uuid: before } = page.now;
+    server.failNext({ arrives: true });
+    await expect(page.session.resetSession()).rejects.toMatchObject({ code: "network" });
+    expect(page.now).toMatchObject({ status: "ready", uuid: before });
+    await page.session.resetSession();
+    expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+    expect(server.sessions).toHaveLength(2);
+    expect(page.changes.at(-1)).toEqual([before, server.session().uuid, "reset"]);
+  });
+
+  test("whose answer is lost is told as over when looked at, and comes right by a reset", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    server.addFile("offer.pdf");
+    server.failNext({ arrives: true });
+    await expect(page.session.resetSession()).rejects.toMatchObject({ code: "network" });
+    await page.session.retry();
+    expect(page.now).toMatchObject({ status: "reset_required", reason: "reset" });
+    await page.session.resetSession();
+    expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+    expect(server.sessions).toHaveLength(2);
+  });
+
+  test("whose cookie arrived without the answer finds the fresh session by it", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const { uuid: before } = page.now;
+    const { fetch } = server;
+    const headers = { "X-Session-UUID": before! };
+    await fetch("/api/v1/sessions/current/reset/", { method: "POST", headers, body: "{}" });
+    await page.session.resetSession();
+    expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+    expect(server.sessions).toHaveLength(2);
+  });
+
+  test("works while the page is offline in name only", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    server.failNext();
+    await page.session.retry();
+    expect(page.now.status).toBe("offline");
+    await page.session.resetSession();
+    expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+  });
+
+  test("after a failure in words works, too", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    server.failNext({ code: "origin_not_allowed" });
+    await page.session.retry();
+    expect(page.now.status).toBe("failed");
+    await page.session.resetSession();
+    expect(page.now.status).toBe("ready");
+  });
+
+  test("of a session that cannot be left any more begins a fresh one", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const { uuid: before } = page.now;
+    server.close("revoked");
+    await page.session.resetSession();
+    expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+    expect(page.changes.at(-1)).toEqual([before, server.session().uuid, "reset"]);
+  });
+});
+
+describe("endSession", () => {
+  test("ends it, keeps its code for the asking, and begins nothing by the same press", async () => {
+    const server = createFakeServer();
+    const page = openPage(server, { autoStart: "interaction" });
+    press();
+    await calm();
+    const { uuid, supportCode } = page.now;
+    await page.session.endSession();
+    press();
+    await pass(MINUTE);
+    expect(page.now).toMatchObject({
+      status: "idle",
+      uuid: null,
+      session: null,
+      supportCode: null,
+    });
+    expect(page.now.previousSupportCode).toBe(supportCode);
+    expect(page.storage.uuid).toBeNull();
+    expect(server.session().status).toBe("ended");
+    expect(page.changes.at(-1)).toEqual([uuid, null, "ended"]);
+    await page.session.start();
+    expect(page.now.uuid).toBe(server.session().uuid);
+    expect(page.now.previousSupportCode).toBe(supportCode);
+  });
+
+  test("with erase leaves nothing, not even a code", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const { uuid } = page.now;
+    server.addFile("offer.pdf");
+    await page.session.endSession(true);
+    expect(page.now).toMatchObject({
+      status: "idle",
+      supportCode: null,
+      previousSupportCode: null,
+    });
+    expect(page.changes.at(-1)).toEqual([uuid, null, "erased"]);
+    expect(server.session()).toMatchObject({ status: "erased", files: [] });
+    expect([...page.storage.values.values()].join("")).toBe("");
+  });
+
+  test("does nothing where there is no session", async () => {
+    const server = createFakeServer();
+    await openPage(server).session.endSession();
+    expect(server.requests).toEqual([]);
+  });
+
+  test("of a session that is over already leaves it", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    server.close("expired");
+    await page.session.endSession();
+    expect(page.now.status).toBe("idle");
+  });
+
+  test("erases an expired one, too", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    server.close("expired");
+    await page.session.endSession(true);
+    expect(server.session().status).toBe("erased");
+  });
+
+  test.each([
+    ["end", false, { code: "database_unavailable" }],
+    ["erasure", true, { code: "session_invalid" }],
+    ["erasure without network", true, {}],
+  ] as const)(
+    "tells of an %s that was refused, and nothing has changed",
+    async (_, erase, failure) => {
+      const server = createFakeServer();
+      const page = await openSession(server);
+      const before = page.now;
+      server.failNext(failure);
+      await expect(page.session.endSession(erase)).rejects.toBeInstanceOf(SessionError);
+      expect(page.now).toEqual(before);
+      expect(page.storage.uuid).toBe(before.uuid);
+      expect(server.session().status).toBe("active");
+    },
+  );
+});
+
+describe("recover", () => {
+  test("brings a session of another device back", async () => {
+    const server = createFakeServer();
+    const elsewhere = await openSession(server, { browser: server.browser() });
+    const code = server.issueRecoveryCode();
+    const page = await openSession(server);
+    const before = page.now;
+    await page.session.recover(code.toLowerCase().replaceAll("-", " "));
+    const { uuid, supportCode } = elsewhere.now;
+    expect(page.now).toMatchObject({ status: "ready", uuid, supportCode });
+    expect(page.now.previousSupportCode).toBe(before.supportCode);
+    expect(page.changes.at(-1)).toEqual([before.uuid, uuid, "recovered"]);
+    expect(page.storage.uuid).toBe(uuid);
+  });
+
+  test("begins a session first, to learn whether cookies work: the code is good only once", async () => {
+    const server = createFakeServer();
+    await openSession(server, { browser: server.browser() });
+    const { uuid } = server.session();
+    const code = server.issueRecoveryCode();
+    const page = openPage(server, { browser: server.browser({ cookies: false }) });
+    void page.session.recover(code);
+    await pass(1000);
+    expect(page.now).toMatchObject({ status: "ready", uuid, persistent: false });
+  });
+
+  test("with a wrong code changes nothing", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const before = page.now;
+    await expect(page.session.recover("AAAA")).rejects.toMatchObject({ code: "recovery_invalid" });
+    expect(page.now).toEqual(before);
+  });
+});
+
+describe("who the visitor is", () => {
+  test("is said, proven by a code, and taken back", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const { uuid } = page.now;
+    const consent = { contact: { granted: true, version: "2026-11" } };
+    await page.session.identify({ name: "Ada", email: "ada@example.com", consent });
+    expect(page.now.session).toMatchObject({ identity: "identified", name: "Ada", consent });
+    expect(await page.session.sendCode()).toMatchObject({ next_in: 30 });
+    const wrong = page.session.verifyCode("nonsense");
+    await expect(wrong).rejects.toMatchObject({ code: "code_wrong", problem: { tries_left: 4 } });
+    await page.session.verifyCode(server.emails[0]!.code);
+    expect(page.now).toMatchObject({ uuid, session: { identity: "completed" } });
+    await page.session.identify({ name: "", email: "" });
+    expect(page.now.session).toMatchObject({ identity: "anonymous", email: "" });
+    expect(page.changes).toHaveLength(1);
+  });
+
+  test("that is refused is told field by field", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const error = await page.session.identify({ email: "ada" }).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "invalid_input", problem: { errors: { email: [{}] } } });
+    await expect(page.session.sendCode()).rejects.toMatchObject({ code: "email_missing" });
+    await expect(page.session.verifyCode("1")).rejects.toMatchObject({ code: "code_expired" });
+    expect(page.now).toMatchObject({ status: "ready", session: { email: "" } });
+  });
+});
+
+test("what happened is read page by page, from whatever host the addresses name", async () => {
+  const server = createFakeServer({ pageSize: 2 });
+  const page = await openSession(server);
+  server.addFile("a.pdf");
+  server.addFile("b.pdf");
+  const first = await page.session.activity();
+  expect(first.results.map(({ file }) => file)).toEqual(["b.pdf", "a.pdf"]);
+  const second = await page.session.activity(first.next!);
+  expect(second.results.map(({ event }) => event)).toEqual(["SESSION_CREATED"]);
+  expect(second.next).toBeNull();
+});
+
+test("everything held is handed out, and an assertion for Maria's back end", async () => {
+  const server = createFakeServer();
+  const page = await openSession(server);
+  expect(await page.session.exportData()).toMatchObject({ session: { uuid: page.now.uuid } });
+  expect((await page.session.assertion()).assertion).toContain(page.now.uuid);
+});
+
+describe("withSession", () => {
+  test("begins a session for the first thing that needs one", async () => {
+    const server = createFakeServer();
+    const page = openPage(server);
+    expect(await page.session.withSession(async (uuid) => uuid)).toBe(server.session().uuid);
+  });
+
+  test("tells why there is none", async () => {
+    const server = createFakeServer();
+    const page = openPage(server);
+    const request = vi.fn();
+    server.failNext();
+    await expect(page.session.withSession(request)).rejects.toMatchObject({ code: "network" });
+    expect(request).not.toHaveBeenCalled();
+  });
+
+  test("tells that there is none any more", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const work = page.session.withSession(async () => undefined);
+    await page.session.endSession();
+    await work;
+    const storage = new FakeStorage();
+    const other = openPage(server, { storage });
+    const held = server.hold();
+    const waiting = other.session.withSession(async () => undefined);
+    other.session.subscribe(() => {
+      if (other.now.status === "ready") void other.session.endSession();
+    });
+    held.release();
+    await waiting.catch((error: unknown) =>
+      expect(error).toMatchObject({ code: "session_required" }),
+    );
+  });
+
+  test("looks what became of the session when a request is refused for it", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const { uuid } = page.now;
+    server.close("revoked");
+    await expect(page.session.exportData()).rejects.toMatchObject({ code: "session_invalid" });
+    await calm();
+    expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+    expect(page.changes.at(-1)).toEqual([uuid, page.now.uuid, "started"]);
+  });
+
+  test("does not doubt the session when something else is refused", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const asked = server.requests.length;
+    const refuse = () => Promise.reject(new Error("mine"));
+    await expect(page.session.withSession(refuse)).rejects.toThrow("mine");
+    await calm();
+    expect(server.requests).toHaveLength(asked);
+  });
+});
+
+test("a callback that throws is reported, and stops nothing", async () => {
+  const thrown: unknown[] = [];
+  vi.stubGlobal("queueMicrotask", (task: () => void) => {
+    void Promise.resolve()
+      .then(task)
+      .catch((error: unknown) => thrown.push(error));
+  });
+  const server = createFakeServer();
+  const page = openPage(server, {
+    onSessionChanged: () => {
+      throw new Error("the host's");
+    },
+  });
+  await page.session.start();
+  await page.session.resetSession();
+  await page.session.endSession();
+  await calm();
+  expect(page.now.status).toBe("idle");
+  expect(thrown).toHaveLength(3);
+  expect(sent(server).at(-1)).toBe("DELETE sessions/current/");
+});
+
+test("without a callback, changes go untold", async () => {
+  const { fetch } = createFakeServer();
+  const { createSessionStore } = await import("../../src/store/sessionStore.js");
+  const store = createSessionStore({ fetch, storage: new FakeStorage() });
+  await store.start();
+  expect(store.getSnapshot().status).toBe("ready");
+});

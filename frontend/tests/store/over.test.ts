@@ -1,0 +1,206 @@
+/** Shows what happens when a session is over, or is another than the one remembered. */
+import { describe, expect, test } from "vitest";
+import type { ResetReason } from "../../src/api/http.js";
+import { createFakeServer } from "../../src/testing/index.js";
+import {
+  calm,
+  controlTime,
+  DAY,
+  MINUTE,
+  openPage,
+  openSession,
+  pass,
+  sent,
+  type Page,
+} from "../helpers.js";
+
+controlTime();
+
+const REASONS: ResetReason[] = ["expired", "reset", "ended", "revoked"];
+
+/** Ask again, as after a while. */
+async function look(page: Page): Promise<void> {
+  await page.session.retry();
+  await calm();
+}
+
+describe("a session that is over", () => {
+  test.each(REASONS)(
+    "as %s, with nothing lost, is followed quietly by a new one",
+    async (reason) => {
+      const server = createFakeServer();
+      const page = await openSession(server);
+      const { uuid } = page.now;
+      server.close(reason);
+      await look(page);
+      const next = server.session().uuid;
+      expect(next).not.toBe(uuid);
+      expect(page.now).toMatchObject({ status: "ready", uuid: next });
+      expect(page.changes.at(-1)).toEqual([uuid, next, "started"]);
+      expect(page.states).not.toContain("reset_required");
+    },
+  );
+
+  test.each(REASONS)("as %s, with something lost, is told and kept", async (reason) => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const { uuid, supportCode } = page.now;
+    server.addFile("offer.pdf");
+    server.close(reason);
+    await look(page);
+    const lost = { count: 1, files: ["offer.pdf"] };
+    const told = { status: "reset_required", uuid, reason, lost, endedSupportCode: supportCode };
+    expect(page.now).toMatchObject(told);
+    expect(page.storage.uuid).toBe(uuid);
+    expect(server.sessions).toHaveLength(1);
+    expect(page.changes).toHaveLength(1);
+    await look(page);
+    await pass(DAY / 2);
+    expect(page.now).toMatchObject(told);
+  });
+
+  test("and unknown to the server is followed quietly by a new one", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    server.addFile("offer.pdf");
+    server.forget();
+    await look(page);
+    expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+    expect(server.sessions).toHaveLength(2);
+  });
+
+  test.each(REASONS)("as %s is left for a fresh one by resetSession", async (reason) => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const before = page.now;
+    server.addFile("offer.pdf");
+    server.close(reason);
+    await look(page);
+    const since = server.requests.length;
+    await page.session.resetSession();
+    const { uuid, supportCode } = server.session();
+    expect(page.now).toMatchObject({ status: "ready", uuid, supportCode });
+    expect(page.now.previousSupportCode).toBe(before.supportCode);
+    expect(page.now.session?.used.files).toBe(0);
+    expect(page.changes.at(-1)).toEqual([before.uuid, uuid, "reset"]);
+    const [request] = server.requests.slice(since);
+    expect(request).toMatchObject({ path: "sessions/current/reset/" });
+    expect(request?.body).toEqual({ reason: reason === "expired" ? "expired" : "requested" });
+  });
+
+  test("while the server cannot make a new one is kept, until it can", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const { uuid } = page.now;
+    server.close("ended");
+    server.failNext({ path: "sessions/", status: 500, body: "<html>" });
+    await look(page);
+    expect(page.now).toMatchObject({ status: "offline", uuid });
+    expect(page.storage.uuid).toBe(uuid);
+    await pass(2 * MINUTE);
+    expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+    expect(server.sessions).toHaveLength(2);
+  });
+
+  test("is nothing that a proxy, or a code of others, can say", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const { uuid } = page.now;
+    server.failNext({ status: 401, body: "<h1>401</h1>" });
+    await look(page);
+    expect(page.now).toMatchObject({ status: "offline", uuid });
+    const other = { status: 401, body: '{"code": "token_missing"}' };
+    server.failNext(other);
+    server.failNext(other);
+    await look(page);
+    expect(page.now).toMatchObject({ status: "failed", uuid, error: { code: "token_missing" } });
+    expect(page.storage.uuid).toBe(uuid);
+    await look(page);
+    expect(page.now).toMatchObject({ status: "ready", uuid });
+    expect(server.sessions).toHaveLength(1);
+  });
+
+  test("for the first answer only, lives on", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const { uuid } = page.now;
+    server.failNext({ code: "session_invalid" });
+    await look(page);
+    expect(page.now).toMatchObject({ status: "ready", uuid });
+    expect(server.sessions).toHaveLength(1);
+  });
+
+  test("whose new one meets bad weather while it is looked at twice, is kept", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    server.close("ended");
+    server.failNext({ code: "session_invalid" });
+    server.failNext({ path: "sessions/current/", code: "database_unavailable" });
+    await look(page);
+    expect(page.now.status).toBe("offline");
+    expect(server.sessions).toHaveLength(1);
+  });
+});
+
+describe("a browser that proves another session than the one remembered", () => {
+  /** A page that remembers one session, in a browser with the cookie of another. */
+  async function mismatched() {
+    const server = createFakeServer();
+    const first = await openSession(server, { browser: server.browser() });
+    first.close();
+    const other = await openSession(server);
+    other.close();
+    const page = openPage(server, { storage: first.storage });
+    await calm();
+    return { server, page, first: first.now, other: other.now };
+  }
+
+  test("is told, and neither is lost", async () => {
+    const { server, page, first, other } = await mismatched();
+    const provenSupportCode = other.supportCode;
+    expect(page.now).toMatchObject({ status: "mismatch", uuid: first.uuid, provenSupportCode });
+    expect(page.storage.uuid).toBe(first.uuid);
+    expect(page.changes).toEqual([]);
+    await look(page);
+    expect(page.now.status).toBe("mismatch");
+    expect(server.sessions.map(({ status }) => status)).toEqual(["active", "active"]);
+  });
+
+  test("goes on with the proven one", async () => {
+    const { server, page, first, other } = await mismatched();
+    await page.session.continueSession();
+    expect(page.now).toMatchObject({ status: "ready", uuid: other.uuid });
+    expect(page.now.previousSupportCode).toBe(first.supportCode);
+    expect(page.storage.uuid).toBe(other.uuid);
+    expect(page.changes).toEqual([[first.uuid, other.uuid, "adopted"]]);
+    expect(server.sessions).toHaveLength(2);
+  });
+
+  test("stays as it is if it cannot go on just now", async () => {
+    const { server, page, first } = await mismatched();
+    server.failNext();
+    await expect(page.session.continueSession()).rejects.toMatchObject({ code: "network" });
+    expect(page.now).toMatchObject({ status: "mismatch", uuid: first.uuid });
+  });
+
+  test("starts again", async () => {
+    const { server, page, first, other } = await mismatched();
+    await page.session.resetSession();
+    const { uuid } = server.session();
+    expect(page.now).toMatchObject({ status: "ready", uuid });
+    expect(page.changes).toEqual([[first.uuid, uuid, "reset"]]);
+    expect(server.session(other.uuid!).status).toBe("reset");
+    expect(server.session(first.uuid!).status).toBe("active");
+    expect(sent(server).at(-2)).toBe("POST sessions/current/reset/");
+    expect(server.requests.at(-2)?.body).toEqual({ reason: "mismatch" });
+  });
+
+  test("starts again even if the proof is gone by then", async () => {
+    const { server, page, first } = await mismatched();
+    server.own.cookie = null;
+    await page.session.resetSession();
+    const { uuid } = server.session();
+    expect(page.now).toMatchObject({ status: "ready", uuid });
+    expect(page.changes).toEqual([[first.uuid, uuid, "reset"]]);
+  });
+});

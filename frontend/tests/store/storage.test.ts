@@ -1,0 +1,150 @@
+/** Shows where the UUID and the proof are kept, and what happens where they cannot be. */
+import { describe, expect, test, vi } from "vitest";
+import type { CredentialStore } from "../../src/api/http.js";
+import { createFakeServer } from "../../src/testing/index.js";
+import { memoryCredentials, storageCredentials } from "../../src/utils/sessionUtils.js";
+import {
+  calm,
+  controlTime,
+  FakeStorage,
+  openPage,
+  pass,
+  provideLocks,
+  SECOND,
+  tellTabs,
+} from "../helpers.js";
+
+controlTime();
+
+/** Begin, where taking a turn may take a moment. */
+async function begin(page: ReturnType<typeof openPage>) {
+  void page.session.start();
+  await pass(SECOND);
+}
+
+describe("a storage", () => {
+  test("that is full from the start is replaced by memory, and the page says so", async () => {
+    const server = createFakeServer();
+    const storage = Object.assign(new FakeStorage(), { full: true });
+    const page = openPage(server, { storage });
+    expect(page.now).toMatchObject({ status: "idle", persistent: false });
+    await begin(page);
+    expect(page.now).toMatchObject({ status: "ready", persistent: false });
+    expect(page.now.uuid).toBe(server.session().uuid);
+    expect(storage.values.size).toBe(0);
+    tellTabs();
+    await calm();
+    expect(page.now.status).toBe("ready");
+  });
+
+  test.each([
+    ["with", true],
+    ["without", false],
+  ])("that is full by the time it is needed is replaced, %s Web Locks", async (_, hasLocks) => {
+    if (!hasLocks) provideLocks(undefined);
+    const server = createFakeServer();
+    const page = openPage(server);
+    expect(page.now.persistent).toBe(true);
+    page.storage.full = true;
+    await begin(page);
+    expect(page.now).toMatchObject({ status: "ready", persistent: false });
+    expect(page.now.uuid).toBe(server.session().uuid);
+    await page.session.retry();
+    expect(page.now.status).toBe("ready");
+    const before = page.now.uuid;
+    void page.session.resetSession();
+    await pass(SECOND);
+    expect(page.changes.at(-1)).toEqual([before, server.session().uuid, "reset"]);
+  });
+
+  test("that is forbidden is replaced by memory", async () => {
+    const server = createFakeServer();
+    const forbidden = vi.spyOn(window, "localStorage", "get").mockImplementation(() => {
+      throw new DOMException("denied", "SecurityError");
+    });
+    const { createSessionStore } = await import("../../src/store/sessionStore.js");
+    const store = createSessionStore({ fetch: server.fetch });
+    expect(store.getSnapshot()).toMatchObject({ status: "idle", persistent: false });
+    void store.start();
+    await pass(SECOND);
+    expect(store.getSnapshot()).toMatchObject({ status: "ready", uuid: server.session().uuid });
+    forbidden.mockRestore();
+  });
+});
+
+describe("a proof kept by the page", () => {
+  test("in memory does not survive a reload, and says so", async () => {
+    const server = createFakeServer();
+    const page = openPage(server, { credentialStore: memoryCredentials() });
+    await begin(page);
+    expect(page.now).toMatchObject({ status: "ready", persistent: false });
+    expect(server.requests.map(({ path }) => path)).toEqual(["sessions/", "sessions/current/"]);
+    expect(server.requests[0]?.body).toEqual({ credential: "bearer" });
+    expect(server.own.cookie).toBeNull();
+    expect(localStorage.length).toBe(0);
+    const again = openPage(server, { credentialStore: memoryCredentials() });
+    expect(again.now.status).toBe("idle");
+  });
+
+  test("in sessionStorage survives a reload, with the UUID beside it", async () => {
+    const server = createFakeServer();
+    const storage = new FakeStorage();
+    const page = openPage(server, { credentialStore: storageCredentials(storage) });
+    await begin(page);
+    const { uuid } = server.session();
+    expect(page.now).toMatchObject({ status: "ready", uuid, persistent: true });
+    expect(storage.uuid).toBe(uuid);
+    page.close();
+    const again = openPage(server, { credentialStore: storageCredentials(storage) });
+    expect(again.now).toMatchObject({ status: "ready", uuid });
+    await calm();
+    expect(again.now.session?.uuid).toBe(uuid);
+    await again.session.endSession();
+    expect(storage.getItem("session_token")).toBeNull();
+    expect(storage.uuid).toBeNull();
+  });
+
+  test("in a keychain is asked for, renewed and forgotten in its own time", async () => {
+    const server = createFakeServer();
+    let kept: string | null = null;
+    const wait = () => new Promise((resolve) => setTimeout(resolve, 20));
+    const credentialStore: CredentialStore = {
+      get: async () => {
+        await wait();
+        return kept;
+      },
+      set: async (token) => {
+        await wait();
+        kept = token;
+      },
+    };
+    const page = openPage(server, { credentialStore });
+    await begin(page);
+    expect(page.now).toMatchObject({ status: "ready", persistent: true });
+    expect(localStorage.getItem("session_uuid")).toBe(page.now.uuid);
+    const first = kept;
+    void page.session.identify({ email: "ada@example.com" });
+    await pass(SECOND);
+    expect(kept).not.toBe(first);
+    void page.session.retry();
+    await pass(SECOND);
+    expect(page.now).toMatchObject({ status: "ready", session: { email: "ada@example.com" } });
+    void page.session.endSession();
+    await pass(SECOND);
+    expect(kept).toBeNull();
+    expect(page.now.status).toBe("idle");
+    localStorage.clear();
+  });
+
+  test("that is lost while its UUID is kept begins quietly anew", async () => {
+    const server = createFakeServer();
+    const storage = new FakeStorage();
+    const page = openPage(server, { credentialStore: storageCredentials(storage) });
+    await begin(page);
+    const { uuid } = page.now;
+    storage.removeItem("session_token");
+    await page.session.retry();
+    expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+    expect(page.changes.at(-1)).toEqual([uuid, page.now.uuid, "started"]);
+  });
+});

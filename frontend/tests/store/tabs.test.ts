@@ -1,0 +1,255 @@
+/** Shows one session for any number of tabs of one browser. */
+import { describe, expect, test, vi } from "vitest";
+import { createFakeServer } from "../../src/testing/index.js";
+import {
+  calm,
+  controlTime,
+  FakeStorage,
+  HOUR,
+  openPage,
+  openSession,
+  pass,
+  press,
+  provideLocks,
+  SECOND,
+  sent,
+  show,
+  tellTabs,
+  UNKNOWN,
+} from "../helpers.js";
+
+controlTime();
+
+const creations = (server: ReturnType<typeof createFakeServer>) =>
+  sent(server).filter((line) => line === "POST sessions/").length;
+
+describe.each([
+  ["Web Locks", () => undefined],
+  ["a lease in the storage, where there are no Web Locks", () => provideLocks(undefined)],
+])("with %s", (_, prepare) => {
+  test("tabs that begin at once get one session, and no alert", async () => {
+    prepare();
+    const server = createFakeServer();
+    const storage = new FakeStorage();
+    const pages = Array.from({ length: 5 }, () =>
+      openPage(server, { storage, autoStart: "interaction" }),
+    );
+    press();
+    await pass(2 * SECOND);
+    const { uuid } = server.session();
+    for (const page of pages) {
+      expect(page.now).toMatchObject({ status: "ready", uuid });
+      expect(page.now.session).not.toBeNull();
+    }
+    expect(creations(server)).toBe(1);
+    expect([...storage.values.keys()].sort()).toEqual(["session_support_code", "session_uuid"]);
+    const reasons = pages.flatMap(({ changes }) => changes.map(([, , reason]) => reason));
+    expect(reasons.sort()).toEqual(["other_tab", "other_tab", "other_tab", "other_tab", "started"]);
+  });
+
+  test("tabs that find the session over at once get one new one", async () => {
+    prepare();
+    const server = createFakeServer();
+    const first = openPage(server);
+    void first.session.start();
+    await pass(SECOND);
+    const others = [1, 2, 3].map(() => openPage(server, { storage: first.storage }));
+    await calm();
+    server.close("ended");
+    for (const { session } of [first, ...others]) void session.retry();
+    await pass(2 * SECOND);
+    for (const page of [first, ...others]) {
+      expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+    }
+    expect(server.sessions).toHaveLength(2);
+  });
+});
+
+describe("without any lock that holds", () => {
+  /** A storage whose lease everybody gets. */
+  class LeakyStorage extends FakeStorage {
+    override getItem(key: string): string | null {
+      return key === "session_lock" ? null : super.getItem(key);
+    }
+  }
+
+  test("a tab that was too late takes the session of the one before it", async () => {
+    const server = createFakeServer();
+    const storage = new LeakyStorage();
+    const late = openPage(server, { storage });
+    const held = server.hold({ path: "sessions/current/" });
+    void late.session.start();
+    await calm();
+    expect(held.count).toBe(1);
+    const [mine] = server.sessions;
+    server.own.cookie = null;
+    const winner = server.browser();
+    await winner.fetch("/api/v1/sessions/", { method: "POST", body: "{}" });
+    server.own.cookie = winner.cookie;
+    held.release();
+    await calm();
+    expect(late.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+    expect(late.now.uuid).not.toBe(mine?.uuid);
+  });
+});
+
+test("a reset in one tab reaches the others, and is confirmed there", async () => {
+  const server = createFakeServer();
+  const here = await openSession(server);
+  const there = openPage(server, { storage: here.storage });
+  await calm();
+  const { uuid: before, supportCode } = here.now;
+  await here.session.resetSession();
+  tellTabs();
+  await calm();
+  const { uuid } = server.session();
+  expect(there.now).toMatchObject({ status: "ready", uuid, previousSupportCode: supportCode });
+  expect(there.now.session?.uuid).toBe(uuid);
+  expect(there.changes).toEqual([[before, uuid, "other_tab"]]);
+  expect(there.states).not.toContain("reset_required");
+  expect(server.sessions).toHaveLength(2);
+});
+
+test("an end in one tab reaches the others", async () => {
+  const server = createFakeServer();
+  const here = await openSession(server);
+  const there = openPage(server, { storage: here.storage });
+  await calm();
+  const { uuid } = here.now;
+  await here.session.endSession();
+  tellTabs();
+  await calm();
+  expect(there.now).toMatchObject({ status: "idle", uuid: null, session: null });
+  expect(there.changes).toEqual([[uuid, null, "other_tab"]]);
+});
+
+test("a browser whose storage was cleared goes on by its cookie at the next press", async () => {
+  const server = createFakeServer();
+  const page = openPage(server, { autoStart: "interaction" });
+  press();
+  await calm();
+  const { uuid } = page.now;
+  page.storage.values.clear();
+  tellTabs(null);
+  expect(page.now).toMatchObject({ status: "idle", supportCode: null });
+  void page.session.start();
+  await calm();
+  expect(page.now).toMatchObject({ status: "ready", uuid });
+  expect(server.sessions).toHaveLength(1);
+});
+
+test("what other code writes into the storage is nothing to us", async () => {
+  const server = createFakeServer();
+  const page = await openSession(server);
+  const asked = server.requests.length;
+  tellTabs("theme");
+  await calm();
+  expect(server.requests).toHaveLength(asked);
+  page.storage.setItem("session_uuid", "nonsense");
+  tellTabs();
+  expect(page.now.status).toBe("idle");
+});
+
+test("a mismatch that one tab has settled is settled in the others", async () => {
+  const server = createFakeServer();
+  const first = await openSession(server);
+  first.storage.setItem("session_uuid", UNKNOWN);
+  const [here, there] = [1, 2].map(() => openPage(server, { storage: first.storage }));
+  await calm();
+  expect(there?.now.status).toBe("mismatch");
+  await here?.session.continueSession();
+  tellTabs();
+  await calm();
+  expect(there?.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+});
+
+test("a tab in the background follows at once, and asks when it is seen", async () => {
+  const server = createFakeServer();
+  const here = await openSession(server);
+  const there = openPage(server, { storage: here.storage });
+  await calm();
+  await here.session.resetSession();
+  const asked = server.requests.length;
+  show("hidden");
+  tellTabs();
+  await calm();
+  expect(there.now).toMatchObject({ status: "ready", uuid: here.now.uuid, session: null });
+  expect(server.requests).toHaveLength(asked);
+  show("visible");
+  await calm();
+  expect(there.now.session?.uuid).toBe(here.now.uuid);
+});
+
+test("a tab that missed what another wrote finds out as it wakes", async () => {
+  const server = createFakeServer();
+  const here = await openSession(server);
+  const there = openPage(server, { storage: here.storage });
+  await calm();
+  there.close();
+  await here.session.resetSession();
+  there.open();
+  await calm();
+  expect(there.now).toMatchObject({ status: "ready", uuid: here.now.uuid });
+});
+
+test("a start that finds another tab's session takes it", async () => {
+  const server = createFakeServer();
+  const storage = new FakeStorage();
+  const late = openPage(server, { storage });
+  const here = await openSession(server, { storage });
+  await late.session.start();
+  expect(late.now).toMatchObject({ status: "ready", uuid: here.now.uuid });
+  expect(creations(server)).toBe(1);
+});
+
+test("an answer about the session before does not stop a tab from confirming the new one", async () => {
+  const server = createFakeServer();
+  const here = await openSession(server);
+  const there = openPage(server, { storage: here.storage });
+  await calm();
+  const held = server.hold({ method: "GET" });
+  server.failNext({ method: "GET", code: "database_unavailable" });
+  void there.session.retry();
+  await calm();
+  expect(held.count).toBe(1);
+  const reset = here.session.resetSession();
+  await calm();
+  tellTabs();
+  held.release();
+  await reset;
+  await calm();
+  expect(there.now).toMatchObject({ status: "ready", uuid: here.now.uuid });
+  expect(there.now.session?.uuid).toBe(here.now.uuid);
+});
+
+describe("a tab that waits for better weather", () => {
+  test("begins nothing after another has ended the session", async () => {
+    const server = createFakeServer();
+    const here = await openSession(server);
+    const there = openPage(server, { storage: here.storage });
+    await calm();
+    server.failNext();
+    await there.session.retry();
+    expect(there.now.status).toBe("offline");
+    await here.session.endSession();
+    tellTabs();
+    expect(there.now.status).toBe("idle");
+    const asked = server.requests.length;
+    await pass(HOUR);
+    expect(there.now.status).toBe("idle");
+    expect(server.requests).toHaveLength(asked);
+  });
+
+  test("begins nothing after it has ended the session itself", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    server.failNext();
+    await page.session.retry();
+    expect(page.now.status).toBe("offline");
+    await page.session.endSession();
+    await pass(HOUR);
+    expect(page.now.status).toBe("idle");
+    expect(server.sessions).toHaveLength(1);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});

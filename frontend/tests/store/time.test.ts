@@ -1,0 +1,192 @@
+/** Shows how a session's end is seen coming, by clocks right and wrong. */
+import { describe, expect, test, vi } from "vitest";
+import { createFakeServer } from "../../src/testing/index.js";
+import {
+  calm,
+  controlTime,
+  DAY,
+  HOUR,
+  MINUTE,
+  openPage,
+  openSession,
+  pass,
+  press,
+  SECOND,
+  show,
+} from "../helpers.js";
+
+controlTime();
+
+describe("a session that nobody uses", () => {
+  test("is expiring five minutes before its end, and stays if the visitor goes on", async () => {
+    const server = createFakeServer({ lifetime: 30 * MINUTE });
+    const page = await openSession(server);
+    const { uuid } = page.now;
+    await pass(25 * MINUTE - 2 * SECOND);
+    expect(page.now.status).toBe("ready");
+    await pass(3 * SECOND);
+    expect(page.now).toMatchObject({ status: "expiring", uuid });
+    expect(page.now.session).not.toBeNull();
+    press();
+    press();
+    await calm();
+    expect(page.now).toMatchObject({ status: "ready", uuid });
+    expect(server.requests).toHaveLength(3);
+    expect(page.states).toEqual(["starting", "ready", "expiring", "ready"]);
+  });
+
+  test("stays by retry(), too, and asks no more than once a minute when keys are pressed", async () => {
+    const server = createFakeServer({ lifetime: 3 * MINUTE });
+    const page = await openSession(server);
+    expect(page.now.status).toBe("expiring");
+    await page.session.retry();
+    expect(server.requests).toHaveLength(3);
+    for (let index = 0; index < 30; index++) {
+      press();
+      await pass(SECOND);
+    }
+    expect(server.requests).toHaveLength(3);
+    await pass(40 * SECOND);
+    press();
+    await calm();
+    expect(server.requests).toHaveLength(4);
+  });
+
+  test("is looked at when its time is over: something lost is told", async () => {
+    const server = createFakeServer({ lifetime: 30 * MINUTE });
+    const page = await openSession(server);
+    server.addFile("offer.pdf");
+    await pass(31 * MINUTE);
+    expect(page.now).toMatchObject({ status: "reset_required", reason: "expired" });
+    expect(page.states).toEqual(["starting", "ready", "expiring", "reset_required"]);
+  });
+
+  test("is expiring as early as the page wants it", async () => {
+    const server = createFakeServer({ lifetime: 30 * MINUTE });
+    const page = await openSession(server, { expiringWithin: 0 });
+    await pass(29 * MINUTE);
+    expect(page.now.status).toBe("ready");
+  });
+
+  test("for hours is waited for in steps that timers can take", async () => {
+    const server = createFakeServer({ lifetime: 60 * DAY });
+    const page = await openSession(server);
+    await pass(60 * DAY - 4 * MINUTE);
+    expect(page.now.status).toBe("expiring");
+    expect(server.requests).toHaveLength(2);
+  });
+});
+
+describe("a clock", () => {
+  test.each([
+    ["ahead", 3 * DAY],
+    ["behind", -3 * DAY],
+  ])("that is wrong, with the server %s by days, makes no difference", async (_, ahead) => {
+    const server = createFakeServer({ lifetime: 30 * MINUTE });
+    server.ahead = ahead;
+    const page = await openSession(server);
+    expect(page.now.status).toBe("ready");
+    await pass(26 * MINUTE);
+    expect(page.now.status).toBe("expiring");
+    expect(server.requests).toHaveLength(2);
+  });
+
+  test.each([
+    ["ahead", 3 * DAY],
+    ["behind", -3 * DAY],
+  ])("that is wrong, with a server %s that tells no date, makes no storm", async (_, ahead) => {
+    const server = createFakeServer({ lifetime: 30 * MINUTE });
+    server.ahead = ahead;
+    const page = await openSession(server, {
+      fetch: async (input, init) => {
+        const response = await server.fetch(input, init);
+        response.headers.delete("Date");
+        return response;
+      },
+    });
+    const { uuid } = page.now;
+    await pass(HOUR);
+    expect(page.now.uuid).toBe(uuid);
+    expect(server.requests.length).toBeLessThanOrEqual(62);
+  });
+});
+
+describe("a laptop", () => {
+  /** Sleep: time goes by, and no timer runs. */
+  function sleep(milliseconds: number): void {
+    show("hidden");
+    vi.setSystemTime(Date.now() + milliseconds);
+  }
+
+  test("that slept past the end finds out as it wakes", async () => {
+    const server = createFakeServer({ lifetime: 30 * MINUTE });
+    const page = await openSession(server);
+    server.addFile("offer.pdf");
+    sleep(8 * HOUR);
+    show("visible");
+    await calm();
+    expect(page.now).toMatchObject({ status: "reset_required", reason: "expired" });
+    expect(server.requests).toHaveLength(4);
+  });
+
+  test("that slept for less than the session lives finds it as it was", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const { uuid } = page.now;
+    sleep(8 * HOUR);
+    show("visible");
+    await calm();
+    expect(page.now).toMatchObject({ status: "ready", uuid });
+    expect(server.requests).toHaveLength(3);
+  });
+
+  test("without network yet keeps the session until it has", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const { uuid } = page.now;
+    sleep(8 * HOUR);
+    server.offline = true;
+    show("visible");
+    await calm();
+    expect(page.now).toMatchObject({ status: "offline", uuid });
+    server.offline = false;
+    window.dispatchEvent(new Event("online"));
+    await calm();
+    expect(page.now).toMatchObject({ status: "ready", uuid });
+  });
+
+  test("that was looked away from for seconds asks nothing", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    await page.session.retry();
+    sleep(30 * SECOND);
+    show("visible");
+    await calm();
+    expect(server.requests).toHaveLength(3);
+  });
+});
+
+test("a page from the back/forward cache looks again after a minute", async () => {
+  const server = createFakeServer();
+  const page = await openSession(server);
+  vi.setSystemTime(Date.now() + 10 * MINUTE);
+  server.close("ended");
+  window.dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }));
+  await calm();
+  expect(page.now.uuid).toBe(server.session().uuid);
+  expect(server.sessions).toHaveLength(2);
+});
+
+test("a page opened in the background asks nothing until it is seen", async () => {
+  const server = createFakeServer();
+  const { storage, close } = await openSession(server);
+  close();
+  show("hidden");
+  const page = openPage(server, { storage });
+  await pass(30 * SECOND);
+  expect(server.requests).toHaveLength(2);
+  expect(page.now.session).toBeNull();
+  show("visible");
+  await calm();
+  expect(page.now.session).not.toBeNull();
+});

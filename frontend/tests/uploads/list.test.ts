@@ -1,0 +1,234 @@
+/** Shows what the server has: after a reload, in pages, of this session only, and removed. */
+import { describe, expect, test } from "vitest";
+import { createFakeServer } from "../../src/testing/index.js";
+import {
+  calm,
+  controlTime,
+  openPage,
+  openSession,
+  pass,
+  pdf,
+  SECOND,
+  sent,
+  tellTabs,
+} from "../helpers.js";
+
+controlTime();
+
+const names = (page: ReturnType<typeof openPage>) => page.items.map(({ name }) => name);
+
+test("after a reload the files are there, in the order in which they were stored", async () => {
+  const server = createFakeServer({ pageSize: 2, limits: { max_files: 9 } });
+  const { storage, close } = await openSession(server);
+  for (const letter of "abcde") server.addFile(`${letter}.pdf`);
+  close();
+  const page = openPage(server, { storage });
+  page.showFiles();
+  await calm();
+  expect(names(page)).toEqual(["a.pdf", "b.pdf", "c.pdf", "d.pdf", "e.pdf"]);
+  expect(page.items.every(({ status }) => status === "stored")).toBe(true);
+  expect(sent(server).filter((line) => line === "GET uploads/")).toHaveLength(3);
+});
+
+test("a file whose content is missing says so", async () => {
+  const server = createFakeServer();
+  const page = await openSession(server);
+  const { id } = server.addFile("a.pdf");
+  const [file] = server.session().files;
+  file!.upload = { ...file!.upload, status: "missing" };
+  page.showFiles();
+  await calm();
+  expect(page.items).toMatchObject([{ status: "missing", key: id, file: { id } }]);
+});
+
+test("without a session there is nothing to ask", async () => {
+  const server = createFakeServer();
+  const page = openPage(server);
+  page.showFiles();
+  await page.files.load();
+  expect(page.files.getSnapshot()).toEqual({ items: [], error: null });
+  expect(server.requests).toEqual([]);
+});
+
+describe("a list that cannot be read", () => {
+  test("says why, keeps what is shown, and is read when asked again", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    page.showFiles();
+    page.files.add([pdf()]);
+    await calm();
+    server.failNext({ path: "uploads/" });
+    await page.files.load();
+    expect(page.files.getSnapshot().error).toMatchObject({ code: "network" });
+    expect(names(page)).toEqual(["offer.pdf"]);
+    await page.files.load();
+    expect(page.files.getSnapshot().error).toBeNull();
+    expect(names(page)).toEqual(["offer.pdf"]);
+  });
+
+  test("is read by itself when the session is next confirmed", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    server.addFile("a.pdf");
+    server.failNext({ path: "uploads/" });
+    page.showFiles();
+    await calm();
+    expect(page.files.getSnapshot().error).toMatchObject({ code: "network" });
+    await page.session.retry();
+    await calm();
+    expect(names(page)).toEqual(["a.pdf"]);
+  });
+});
+
+describe("another session", () => {
+  test("shows its own files, not those of the one before", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    page.showFiles();
+    page.files.add([pdf()]);
+    await calm();
+    expect(names(page)).toEqual(["offer.pdf"]);
+    await page.session.resetSession();
+    await calm();
+    expect(page.items).toEqual([]);
+    await page.session.endSession();
+    expect(page.items).toEqual([]);
+  });
+
+  test("never shows files of the one before, however late their list arrives", async () => {
+    const server = createFakeServer();
+    const here = await openSession(server);
+    server.addFile("theirs.pdf");
+    let arrive = (): void => undefined;
+    const page = openPage(server, {
+      storage: here.storage,
+      fetch: async (input, init) => {
+        const response = await server.fetch(input, init);
+        if (String(input).includes("uploads/")) await new Promise<void>((go) => (arrive = go));
+        return response;
+      },
+    });
+    await calm();
+    page.showFiles();
+    await calm();
+    await here.session.resetSession("not_me");
+    server.hold({ path: "sessions/current/" });
+    tellTabs();
+    await calm();
+    expect(page.now.uuid).toBe(here.now.uuid);
+    arrive();
+    await calm();
+    expect(page.items).toEqual([]);
+  });
+
+  test("does not take the error of the list before", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const held = server.hold({ path: "uploads/" });
+    page.showFiles();
+    await calm();
+    server.failNext({ path: "uploads/" });
+    await page.session.resetSession();
+    held.release();
+    await calm();
+    expect(page.files.getSnapshot().error).toBeNull();
+  });
+});
+
+test("a file that arrives while the list is read stays in it", async () => {
+  const server = createFakeServer();
+  let arrive = (): void => undefined;
+  let isSlow = false;
+  const page = await openSession(server, {
+    fetch: async (input, init) => {
+      const response = await server.fetch(input, init);
+      if (isSlow && String(input).includes("uploads/")) {
+        await new Promise<void>((go) => (arrive = go));
+      }
+      return response;
+    },
+  });
+  page.showFiles();
+  await calm();
+  isSlow = true;
+  const loaded = page.files.load();
+  await calm();
+  isSlow = false;
+  page.files.add([pdf()]);
+  await calm();
+  expect(names(page)).toEqual(["offer.pdf"]);
+  arrive();
+  await loaded;
+  await calm();
+  expect(names(page)).toEqual(["offer.pdf"]);
+});
+
+test("files in the list keep what names them on the page", async () => {
+  const server = createFakeServer();
+  const page = await openSession(server);
+  page.showFiles();
+  page.files.add([pdf()]);
+  await calm();
+  const [before] = page.items;
+  server.addFile("other.pdf");
+  await page.files.load();
+  expect(page.items[0]?.key).toBe(before?.key);
+  expect(names(page)).toEqual(["offer.pdf", "other.pdf"]);
+});
+
+describe("removing", () => {
+  test("a file takes it from the server, and from the list", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    page.showFiles();
+    page.files.add([pdf()]);
+    await calm();
+    const removed = page.files.remove(page.items[0]!.key);
+    expect(page.items).toMatchObject([{ status: "removing" }]);
+    await removed;
+    expect(page.items).toEqual([]);
+    expect(server.session().files).toEqual([]);
+  });
+
+  test.each([
+    ["no network", {}, "network"],
+    ["503", { code: "storage_unavailable" }, "storage_unavailable"],
+    ["401", { code: "session_invalid" }, "session_invalid"],
+  ] as const)(
+    "a file that fails by %s is told at that file, which stays",
+    async (_, failure, code) => {
+      const server = createFakeServer();
+      const page = await openSession(server);
+      page.showFiles();
+      page.files.add([pdf()]);
+      await calm();
+      server.failNext({ method: "DELETE", ...failure });
+      await page.files.remove(page.items[0]!.key);
+      expect(page.items).toMatchObject([{ status: "stored", error: { code } }]);
+      expect(server.session().files).toHaveLength(1);
+      await page.files.remove(page.items[0]!.key);
+      expect(page.items).toEqual([]);
+    },
+  );
+
+  test("what is not with the server does nothing", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    page.showFiles();
+    page.files.add([pdf("offer.exe")]);
+    await calm();
+    await page.files.remove(page.items[0]!.key);
+    await page.files.remove("nothing");
+    expect(page.items).toHaveLength(1);
+    await pass(SECOND);
+    expect(sent(server).filter((line) => line.startsWith("DELETE"))).toEqual([]);
+  });
+});
+
+test("a link opens a file that is there, and only that", async () => {
+  const server = createFakeServer();
+  const page = await openSession(server);
+  const { id } = server.addFile("a.pdf");
+  expect(await page.files.link(id)).toContain(`/uploads/${id}/download/`);
+  await expect(page.files.link("nothing")).rejects.toMatchObject({ code: "not_found" });
+});

@@ -1,0 +1,443 @@
+/** Shows files on their way: checked, sent a few at a time, watched, stopped, and sent again. */
+import { describe, expect, test, vi } from "vitest";
+import type { Transport } from "../../src/api/uploadApi.js";
+import { createFakeServer, type FakeServer } from "../../src/testing/index.js";
+import {
+  calm,
+  controlTime,
+  MINUTE,
+  openPage,
+  openSession,
+  pass,
+  pdf,
+  SECOND,
+  type Page,
+} from "../helpers.js";
+
+controlTime();
+
+async function openUploads(server: FakeServer, visit: Parameters<typeof openPage>[1] = {}) {
+  const page = await openSession(server, visit);
+  page.showFiles();
+  await calm();
+  return page;
+}
+
+const statuses = ({ items }: Page) => items.map(({ status }) => status);
+const arrivals = (server: FakeServer) =>
+  server.requests.filter(({ method, path }) => `${method} ${path}` === "POST uploads/");
+
+describe("before anything is sent", () => {
+  test.each([
+    ["a type that is not allowed", pdf("offer.exe"), "type_not_allowed", { types: ["pdf"] }],
+    ["no extension at all", pdf("offer"), "type_not_allowed", {}],
+    ["no bytes", pdf("empty.pdf", 0), "file_empty", {}],
+    ["too many bytes", pdf("big.pdf", 2001), "file_too_large", { max_file_bytes: 2000 }],
+  ])("a file with %s is refused for good", async (_, file, code, problem) => {
+    const server = createFakeServer({ limits: { max_file_bytes: 2000 } });
+    const page = await openUploads(server);
+    page.files.add([file]);
+    await calm();
+    expect(page.items).toMatchObject([
+      { status: "failed", canRetry: false, error: { code, problem } },
+    ]);
+    expect(page.items[0]).toMatchObject({ name: file.name, size: file.size });
+    expect(arrivals(server)).toEqual([]);
+  });
+
+  test.each([
+    ["number", { max_files: 2 }],
+    ["size", { max_total_bytes: 2500 }],
+  ])(
+    "a file beyond the %s that a session holds is refused, until another is removed",
+    async (_, limits) => {
+      const server = createFakeServer({ limits });
+      const page = await openUploads(server, { uploads: { concurrency: 5 } });
+      page.files.add([pdf("a.pdf"), pdf("b.pdf"), pdf("c.pdf")]);
+      await calm();
+      expect(statuses(page)).toEqual(["stored", "stored", "failed"]);
+      expect(page.items[2]).toMatchObject({ error: { code: "quota_exceeded" }, canRetry: true });
+      expect(arrivals(server)).toHaveLength(2);
+      await page.files.remove(page.items[0]!.key);
+      page.files.retry(page.items[1]!.key);
+      await calm();
+      expect(statuses(page)).toEqual(["stored", "stored"]);
+      expect(page.items.map(({ name }) => name)).toEqual(["b.pdf", "c.pdf"]);
+    },
+  );
+
+  test("an extension counts however it is written, and a long name in Japanese goes as it is", async () => {
+    const server = createFakeServer();
+    const page = await openUploads(server);
+    const name = `${"見積".repeat(98)}.PDF`;
+    expect(name).toHaveLength(200);
+    page.files.add([pdf(name)]);
+    await calm();
+    expect(page.items).toMatchObject([{ status: "stored", name, file: { name } }]);
+  });
+
+  test("nothing can be judged without a session: one is begun, and the file goes on", async () => {
+    const server = createFakeServer();
+    const page = openPage(server);
+    page.showFiles();
+    page.files.add([pdf(), pdf("offer.exe")]);
+    expect(statuses(page)).toEqual(["queued", "queued"]);
+    await calm();
+    expect(statuses(page)).toEqual(["stored", "failed"]);
+    expect(server.sessions).toHaveLength(1);
+    expect(server.session().files).toHaveLength(1);
+  });
+
+  test("a session that cannot begin just now makes files wait, and lose nothing", async () => {
+    const server = createFakeServer();
+    const page = openPage(server);
+    page.showFiles();
+    server.failNext({ code: "database_unavailable" });
+    page.files.add([pdf()]);
+    await calm();
+    expect(statuses(page)).toEqual(["queued"]);
+    await pass(2 * SECOND);
+    expect(statuses(page)).toEqual(["stored"]);
+  });
+});
+
+describe("on the way", () => {
+  test("two files at once are sent, each with progress, speed and time left", async () => {
+    const server = createFakeServer();
+    server.stepwise = true;
+    const page = await openUploads(server);
+    page.files.add([pdf("a.pdf"), pdf("b.pdf"), pdf("c.pdf")]);
+    await calm();
+    expect(statuses(page)).toEqual(["sending", "sending", "queued"]);
+    expect(page.items[0]).toMatchObject({ sent: 0, speed: null, secondsLeft: null });
+    const [a, b] = server.transfers;
+    a?.progress(100);
+    expect(page.items[0]).toMatchObject({ sent: 100, speed: null, secondsLeft: null });
+    await pass(2 * SECOND);
+    a?.progress(500);
+    expect(page.items[0]).toMatchObject({ sent: 500, speed: 250, secondsLeft: 2 });
+    expect(page.items[1]).toMatchObject({ sent: 0 });
+    a?.finish();
+    await calm();
+    expect(statuses(page)).toEqual(["stored", "sending", "sending"]);
+    expect(page.items[0]).toMatchObject({ name: "a.pdf", file: { name: "a.pdf" } });
+    expect(page.items[0]).not.toHaveProperty("sent");
+    b?.finish();
+    server.transfers[2]?.finish();
+    await calm();
+    expect(statuses(page)).toEqual(["stored", "stored", "stored"]);
+    expect(
+      new Set(arrivals(server).map(({ headers }) => headers.get("Idempotency-Key"))).size,
+    ).toBe(3);
+  });
+
+  test("nothing is said of time left while no byte gets through", async () => {
+    const server = createFakeServer();
+    server.stepwise = true;
+    const page = await openUploads(server);
+    page.files.add([pdf()]);
+    await pass(SECOND);
+    server.transfers[0]?.progress(0);
+    expect(page.items[0]).toMatchObject({ sent: 0, secondsLeft: null });
+  });
+
+  test("what a form adds to a file does not count, nor a total that nobody knows", async () => {
+    const server = createFakeServer();
+    let report: Parameters<Transport>[0]["onProgress"] | undefined;
+    const transport: Transport = ({ onProgress }) => {
+      report = onProgress;
+      return new Promise(() => undefined);
+    };
+    const page = await openUploads(server, { uploads: { transport } });
+    page.files.add([pdf()]);
+    await calm();
+    report?.(700, 1400);
+    expect(page.items[0]).toMatchObject({ sent: 500 });
+    report?.(700, 0);
+    expect(page.items[0]).toMatchObject({ sent: 0 });
+  });
+
+  test("a file goes with the session's name and proof, and the cookie", async () => {
+    const server = createFakeServer();
+    const page = await openUploads(server);
+    page.files.add([pdf()]);
+    await calm();
+    const [request] = arrivals(server);
+    expect(request?.headers.get("X-Session-UUID")).toBe(page.now.uuid);
+    expect(request?.headers.get("Idempotency-Key")).toBe(page.items[0]?.key);
+    expect(request?.headers.get("Authorization")).toBeNull();
+  });
+
+  test("a bearer token goes instead of the cookie", async () => {
+    const server = createFakeServer();
+    const page = await openUploads(server, { browser: server.browser({ cookies: false }) });
+    page.files.add([pdf()]);
+    await calm();
+    expect(statuses(page)).toEqual(["stored"]);
+    expect(arrivals(server)[0]?.headers.get("Authorization")).toMatch(/^Bearer /);
+  });
+
+  test("keys are made where the page is not secure, too", async () => {
+    vi.spyOn(crypto, "randomUUID").mockReturnValue(undefined as never);
+    const server = createFakeServer();
+    const page = await openUploads(server);
+    page.files.add([pdf("a.pdf"), pdf("b.pdf")]);
+    await calm();
+    expect(new Set(page.items.map(({ key }) => key)).size).toBe(2);
+    for (const { key } of page.items) expect(key).toMatch(/^[\x21-\x7e]{1,128}$/);
+  });
+
+  test("files go on while nobody looks at them", async () => {
+    const server = createFakeServer();
+    server.stepwise = true;
+    const page = await openSession(server);
+    const leave = page.files.subscribe(() => undefined);
+    page.files.add([pdf()]);
+    await calm();
+    leave();
+    leave();
+    server.transfers[0]?.finish();
+    await calm();
+    expect(statuses(page)).toEqual(["stored"]);
+  });
+});
+
+describe("cancelling", () => {
+  test("takes a file out of the queue, and stops one on its way", async () => {
+    const server = createFakeServer();
+    server.stepwise = true;
+    const page = await openUploads(server, { uploads: { concurrency: 1 } });
+    page.files.add([pdf("a.pdf"), pdf("b.pdf"), pdf("c.pdf")]);
+    await calm();
+    const [a, b] = page.items;
+    page.files.cancel(b!.key);
+    expect(page.items.map(({ name }) => name)).toEqual(["a.pdf", "c.pdf"]);
+    server.transfers[0]?.progress(500);
+    page.files.cancel(a!.key);
+    server.transfers[0]?.progress(600);
+    server.transfers[0]?.finish();
+    await calm();
+    expect(page.items).toMatchObject([{ name: "c.pdf", status: "sending" }]);
+    server.transfers[1]?.finish();
+    await calm();
+    expect(server.session().files.map(({ upload }) => upload.name)).toEqual(["c.pdf"]);
+  });
+
+  test("shows a file that had arrived a moment before", async () => {
+    const server = createFakeServer();
+    const page = await openUploads(server, {
+      uploads: {
+        transport: async (request) => {
+          await server.transport(request);
+          return new Promise((_, reject) =>
+            request.signal.addEventListener("abort", () => reject(new Error("aborted"))),
+          );
+        },
+      },
+    });
+    page.files.add([pdf()]);
+    await calm();
+    expect(statuses(page)).toEqual(["sending"]);
+    page.files.cancel(page.items[0]!.key);
+    expect(page.items).toEqual([]);
+    await calm();
+    expect(page.items).toMatchObject([{ status: "stored", name: "offer.pdf" }]);
+  });
+
+  test("puts away a file that was refused, and one that waits", async () => {
+    const server = createFakeServer();
+    const page = await openUploads(server);
+    server.failNext({ path: "uploads/" });
+    page.files.add([pdf(), pdf("offer.exe")]);
+    await calm();
+    expect(statuses(page)).toEqual(["waiting", "failed"]);
+    for (const { key } of page.items) page.files.cancel(key);
+    await pass(MINUTE);
+    expect(page.items).toEqual([]);
+    expect(arrivals(server)).toHaveLength(1);
+  });
+});
+
+describe("a file that fails", () => {
+  test.each([
+    ["no network", {}],
+    ["503", { code: "storage_unavailable" }],
+    ["429", { code: "rate_limited", headers: { "Retry-After": "2" } }],
+    ["500", { code: "internal_error" }],
+    ["a proxy's page", { status: 502, body: "<html>" }],
+    ["cut JSON", { status: 201, body: '{"id": "' }],
+    [
+      "a first try that is still running",
+      { code: "upload_in_progress", headers: { "Retry-After": "1" } },
+    ],
+    ["an answer that is lost", { arrives: true }],
+  ] as const)(
+    "by %s is sent again by itself, under the same key, and is stored once",
+    async (_, failure) => {
+      const server = createFakeServer();
+      const page = await openUploads(server);
+      server.failNext({ method: "POST", path: "uploads/", ...failure });
+      page.files.add([pdf()]);
+      await calm();
+      expect(statuses(page)).toEqual(["waiting"]);
+      expect(page.items[0]).toHaveProperty("error");
+      await pass(3 * SECOND + 1);
+      expect(statuses(page)).toEqual(["stored"]);
+      const keys = arrivals(server).map(({ headers }) => headers.get("Idempotency-Key"));
+      expect(keys).toEqual([page.items[0]?.key, page.items[0]?.key]);
+      expect(server.session().files).toHaveLength(1);
+    },
+  );
+
+  test("again and again is given up after four tries, and can be tried by hand", async () => {
+    vi.spyOn(Math, "random").mockReturnValue(0.5);
+    const server = createFakeServer();
+    const page = await openUploads(server);
+    for (let index = 0; index < 4; index++) server.failNext({ method: "POST", path: "uploads/" });
+    page.files.add([pdf()]);
+    await pass(MINUTE);
+    expect(arrivals(server)).toHaveLength(4);
+    expect(page.items).toMatchObject([
+      { status: "failed", canRetry: true, error: { code: "network" } },
+    ]);
+    page.files.retry(page.items[0]!.key);
+    await calm();
+    expect(statuses(page)).toEqual(["stored"]);
+    expect(server.session().files).toHaveLength(1);
+  });
+
+  test("need not be waited for", async () => {
+    const server = createFakeServer();
+    const page = await openUploads(server);
+    server.failNext({ path: "uploads/" });
+    page.files.add([pdf()]);
+    await calm();
+    page.files.retry(page.items[0]!.key);
+    await calm();
+    expect(statuses(page)).toEqual(["stored"]);
+    await pass(MINUTE);
+    expect(arrivals(server)).toHaveLength(2);
+  });
+
+  test.each([
+    [
+      "the server's 413",
+      { code: "file_too_large", extra: { max_file_bytes: 10 } },
+      "file_too_large",
+    ],
+    ["a proxy's plain 413", { status: 413, body: "Too Large" }, "file_too_large"],
+    ["415", { code: "type_not_allowed", extra: { types: ["pdf"] } }, "type_not_allowed"],
+    ["422", { code: "idempotency_key_reused" }, "idempotency_key_reused"],
+  ] as const)("by %s has failed for good", async (_, failure, code) => {
+    const server = createFakeServer();
+    const page = await openUploads(server);
+    server.failNext({ path: "uploads/", ...failure });
+    page.files.add([pdf()]);
+    await pass(MINUTE);
+    expect(page.items).toMatchObject([{ status: "failed", canRetry: false, error: { code } }]);
+    expect(arrivals(server)).toHaveLength(1);
+    expect(page.now.status).toBe("ready");
+  });
+
+  test("by a 409 of the quota can be tried again by hand", async () => {
+    const server = createFakeServer();
+    const page = await openUploads(server);
+    server.failNext({ path: "uploads/", code: "quota_exceeded" });
+    page.files.add([pdf()]);
+    await pass(MINUTE);
+    expect(page.items).toMatchObject([{ status: "failed", canRetry: true }]);
+  });
+
+  test("because it was changed or deleted on disk says so, and need not be tried again", async () => {
+    const server = createFakeServer();
+    const page = await openUploads(server);
+    const file = pdf();
+    file.slice = () =>
+      Object.assign(new Blob(), {
+        arrayBuffer: () => Promise.reject(new DOMException("changed", "NotReadableError")),
+      });
+    page.files.add([file]);
+    await pass(MINUTE);
+    expect(page.items).toMatchObject([
+      { status: "failed", canRetry: false, error: { code: "file_changed" } },
+    ]);
+    expect(arrivals(server)).toEqual([]);
+  });
+
+  test("makes room for the next in the queue", async () => {
+    const server = createFakeServer();
+    const page = await openUploads(server, { uploads: { concurrency: 1 } });
+    server.failNext({ path: "uploads/", code: "type_not_allowed" });
+    page.files.add([pdf("a.pdf"), pdf("b.pdf")]);
+    await calm();
+    expect(statuses(page)).toEqual(["failed", "stored"]);
+  });
+
+  test("that is not there, or is on its way, cannot be tried again", async () => {
+    const server = createFakeServer();
+    server.stepwise = true;
+    const page = await openUploads(server);
+    page.files.add([pdf()]);
+    await calm();
+    page.files.retry("nothing");
+    page.files.retry(page.items[0]!.key);
+    await calm();
+    expect(server.transfers).toHaveLength(1);
+  });
+});
+
+describe("a session that changes while a file is sent", () => {
+  test("makes it fail with words, and the next try goes to the new session", async () => {
+    const server = createFakeServer();
+    server.stepwise = true;
+    const page = await openUploads(server);
+    page.files.add([pdf()]);
+    await calm();
+    await page.session.resetSession();
+    server.transfers[0]?.finish();
+    await calm();
+    expect(page.items).toMatchObject([
+      { status: "failed", canRetry: true, error: { code: "session_mismatch" } },
+    ]);
+    server.stepwise = false;
+    page.files.retry(page.items[0]!.key);
+    await calm();
+    expect(statuses(page)).toEqual(["stored"]);
+    expect(server.session().files).toHaveLength(1);
+  });
+
+  test("is noticed even if the file was stored in the one before", async () => {
+    const server = createFakeServer();
+    let finish = (): void => undefined;
+    const page = await openUploads(server, {
+      uploads: {
+        transport: async (request) => {
+          const answer = await server.transport(request);
+          await new Promise<void>((resolve) => (finish = resolve));
+          return answer;
+        },
+      },
+    });
+    page.files.add([pdf()]);
+    await calm();
+    await page.session.resetSession();
+    finish();
+    await calm();
+    expect(page.items).toMatchObject([{ status: "failed", error: { code: "session_changed" } }]);
+  });
+
+  test("is looked at, and found over, when the server refuses the proof", async () => {
+    const server = createFakeServer();
+    server.stepwise = true;
+    const page = await openUploads(server);
+    page.files.add([pdf()]);
+    await calm();
+    server.addFile("other.pdf");
+    server.close("revoked");
+    server.transfers[0]?.finish();
+    await calm();
+    expect(page.now).toMatchObject({ status: "reset_required", reason: "revoked" });
+    expect(page.items.at(-1)).toMatchObject({ status: "failed", canRetry: true });
+    expect(page.items.at(-1)).toMatchObject({ error: { code: "session_invalid" } });
+  });
+});
