@@ -141,8 +141,11 @@ describe("examples", () => {
     text: text as string,
   }));
 
+  // The example of a test is run instead: the types of a test runner take seconds to read.
+  const checked = blocks.filter(({ text }) => !text.includes('from "vitest"'));
+
   test("all compile as they stand", { timeout: 120_000 }, () => {
-    const texts = new Map(blocks.map(({ path, text }) => [path, text]));
+    const texts = new Map(checked.map(({ path, text }) => [path, text]));
     const { compilerOptions } = ts.readConfigFile(join(ROOT, "tsconfig.json"), (path) =>
       readFileSync(path, "utf8"),
     ).config as { compilerOptions: object };
@@ -161,7 +164,7 @@ describe("examples", () => {
     host.fileExists = (path) => texts.has(path) || fileExists(path);
     host.readFile = (path) => texts.get(path) ?? readFile(path);
     const program = ts.createProgram([...texts.keys()], options, host);
-    const problems = blocks.flatMap(({ path }) => {
+    const problems = checked.flatMap(({ path }) => {
       const source = program.getSourceFile(path);
       return [
         ...program.getSyntacticDiagnostics(source),
