@@ -88,14 +88,11 @@ function File({ item }: { item: UploadItem }) {
         </Action>
       )}
       {(status === "waiting" || (status === "failed" && item.canRetry)) && (
-        <Action about={id} onAction={async () => uploads.retry(key)}>
+        <Action about={id} onAction={() => uploads.retry(key)}>
           {texts.retry}
         </Action>
       )}
-      <Action
-        about={id}
-        onAction={async () => (isThere ? uploads.remove(key) : uploads.cancel(key))}
-      >
+      <Action about={id} onAction={() => uploads[isThere ? "remove" : "cancel"](key)}>
         {isThere || status === "failed" ? texts.remove : texts.cancel}
       </Action>
     </li>

@@ -71,7 +71,7 @@ function Field({ label, action, onSave, type = "text", value = "", isCode }: Fie
   const [run, busy, error] = useAction();
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (!busy) run(() => onSave(text.trim()));
+    void run(() => onSave(text.trim()));
   };
   return (
     <form className={part("field")} onSubmit={submit}>
@@ -128,7 +128,7 @@ function Consent({ purpose, version, label }: ConsentText) {
           aria-disabled={busy}
           onChange={(event) => {
             const { checked } = event.target;
-            if (!busy) run(() => answer(checked));
+            void run(() => answer(checked));
           }}
         />{" "}
         {label}

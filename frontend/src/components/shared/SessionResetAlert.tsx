@@ -17,13 +17,11 @@ export function SessionResetAlert() {
   const isOver = session.status === "reset_required";
   const title = isOver ? texts.over[session.reason] : texts.mismatch;
   const code = isOver ? session.endedSupportCode : session.provenSupportCode;
+  const putItOff = () => setPutOff(session.uuid);
   if (putOff === session.uuid) {
     return (
       <p role="status" className={part("notice")}>
-        {title}{" "}
-        <button type="button" className={part("button")} onClick={() => setPutOff(null)}>
-          {texts.showAgain}
-        </button>
+        {title} <Action onAction={() => setPutOff(null)}>{texts.showAgain}</Action>
       </p>
     );
   }
@@ -31,7 +29,7 @@ export function SessionResetAlert() {
     <Dialog
       title={title}
       text={isOver ? texts.lost(session.lost) : texts.mismatchText}
-      onClose={() => setPutOff(session.uuid)}
+      onClose={putItOff}
     >
       <p>{texts.tellSupport}</p>
       <SupportCode code={code} />
@@ -43,9 +41,7 @@ export function SessionResetAlert() {
       <Action name={isOver ? "primary" : "button"} onAction={() => session.resetSession()}>
         {texts.startAgain}
       </Action>
-      <button type="button" className={part("button")} onClick={() => setPutOff(session.uuid)}>
-        {texts.later}
-      </button>
+      <Action onAction={putItOff}>{texts.later}</Action>
     </Dialog>
   );
 }

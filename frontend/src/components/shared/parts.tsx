@@ -10,20 +10,24 @@ export function useLook(): [Messages, (part: string) => string] {
   return [{ ...defaultMessages, ...messages }, (part) => classNames?.[part] ?? `maria-${part}`];
 }
 
-/** Run something that may fail, once at a time; say whether it runs and what went wrong. */
+/** Run something that may fail; say whether it runs and what went wrong. */
 export function useAction(): [
-  run: (action: () => Promise<unknown>) => void,
+  run: (action: () => unknown) => Promise<void>,
   busy: boolean,
   error: SessionError | null,
 ] {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<SessionError | null>(null);
-  function run(action: () => Promise<unknown>) {
+  async function run(action: () => unknown) {
+    if (busy) return;
     setBusy(true);
     setError(null);
-    action()
-      .catch((thrown: unknown) => setError(asSessionError(thrown)))
-      .finally(() => setBusy(false));
+    try {
+      await action();
+    } catch (thrown) {
+      setError(asSessionError(thrown));
+    }
+    setBusy(false);
   }
   return [run, busy, error];
 }
@@ -38,8 +42,8 @@ export function Failure({ error }: { error: SessionError | null | undefined }) {
 }
 
 interface ActionProps {
-  /** What it does; a rejection is shown beside it. */
-  onAction: () => Promise<unknown>;
+  /** What it does; once at a time, and a rejection is shown beside it. */
+  onAction: () => unknown;
   name?: string;
   /** The id of what it is about, where several buttons have the same name. */
   about?: string;
@@ -57,7 +61,7 @@ export function Action({ onAction, name = "button", about, children }: ActionPro
         className={part(name)}
         aria-describedby={about}
         aria-disabled={busy}
-        onClick={() => busy || run(onAction)}
+        onClick={() => run(onAction)}
       >
         {busy ? texts.working : children}
       </button>
@@ -110,19 +114,15 @@ interface ConfirmProps {
 
 /** A button that asks before it does what cannot be undone. */
 export function Confirm({ label, text, onConfirm }: ConfirmProps) {
-  const [texts, part] = useLook();
+  const [texts] = useLook();
   const [open, setOpen] = useState(false);
   const close = () => setOpen(false);
   return (
     <>
-      <button type="button" className={part("button")} onClick={() => setOpen(true)}>
-        {label}
-      </button>
+      <Action onAction={() => setOpen(true)}>{label}</Action>
       {open && (
         <Dialog title={label} text={text} onClose={close}>
-          <button type="button" className={part("button")} onClick={close}>
-            {texts.cancel}
-          </button>
+          <Action onAction={close}>{texts.cancel}</Action>
           <Action name="danger" onAction={() => onConfirm().then(close)}>
             {label}
           </Action>
@@ -145,12 +145,7 @@ export function SupportCode({ code }: { code: string }) {
   return (
     <p>
       <code className={part("code")}>{code}</code>{" "}
-      {clipboard && (
-        <button type="button" className={part("button")} onClick={copy}>
-          {texts.copy}
-        </button>
-      )}{" "}
-      <span role="status">{told}</span>
+      {clipboard && <Action onAction={copy}>{texts.copy}</Action>} <span role="status">{told}</span>
     </p>
   );
 }
