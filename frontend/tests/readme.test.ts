@@ -160,9 +160,8 @@ describe("examples", () => {
       ROOT,
     );
     const host = ts.createCompilerHost(options);
-    const { fileExists, readFile } = host;
-    host.fileExists = (path) => texts.has(path) || fileExists(path);
-    host.readFile = (path) => texts.get(path) ?? readFile(path);
+    host.fileExists = (path) => texts.has(path) || ts.sys.fileExists(path);
+    host.readFile = (path) => texts.get(path) ?? ts.sys.readFile(path);
     const program = ts.createProgram([...texts.keys()], options, host);
     const problems = checked.flatMap(({ path }) => {
       const source = program.getSourceFile(path);

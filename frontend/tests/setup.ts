@@ -9,12 +9,12 @@ configure({ asyncUtilTimeout: 10_000 });
 
 afterEach(() => {
   cleanup();
-  if (globalThis.localStorage) localStorage.clear();
+  if ("localStorage" in globalThis) localStorage.clear();
 });
 
 // jsdom draws nothing, so it has no modal dialogs. This is as much of them as can be told without a
 // layout; that the focus stays inside and comes back is shown in Chromium.
-if (globalThis.HTMLDialogElement) {
+if ("HTMLDialogElement" in globalThis) {
   HTMLDialogElement.prototype.showModal = function () {
     this.open = true;
   };

@@ -1,6 +1,7 @@
 /** The README's examples do what the README says. */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { compileFunction } from "node:vm";
 import * as library from "@testing-library/react";
 import * as userEvent from "@testing-library/user-event";
 import * as runtime from "react/jsx-runtime";
@@ -33,7 +34,8 @@ function run(heading: string): void {
       target: ts.ScriptTarget.ES2022,
     },
   });
-  new Function("require", "exports", outputText)((name: string) => modules[name], {});
+  const load = compileFunction(outputText, ["require", "exports"]) as (...args: unknown[]) => void;
+  load((name: string) => modules[name], {});
 }
 
 test("the start shows the components", async () => {
