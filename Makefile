@@ -1,4 +1,4 @@
-.PHONY: help run test check soak bench bench-slow lock schema format clean
+.PHONY: help run test check soak front bench bench-slow lock schema format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -15,18 +15,26 @@ check: ## Run every check and the fast tests, as CI does first
 soak: ## Run the crash and race campaigns at full counts; takes long
 	./test soak
 
+front: ## Build the package @maria/sessions and the demo page (a running ./run must be started again)
+	. ./scripts/front.sh && front_build
+	npm --prefix frontend run --silent build
+
 bench: ## Measure the product beside a bare program that does the same work (5 minutes)
 	.venv/bin/python -m benchmarks
 
 bench-slow: ## Measure servers that slow uploaders hold (2 minutes)
 	.venv/bin/python -m benchmarks.slow
 
-format: ## Format the code and mend what ruff can mend
+format: ## Format the code and mend what ruff and eslint can mend
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
+	. ./scripts/front.sh && front_packages
+	npm --prefix frontend run --silent mend
 
-schema: ## Write docs/openapi.yaml anew from the code
+schema: ## Write docs/openapi.yaml anew from the code, and the types of frontend/ from it
 	.venv/bin/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
+	. ./scripts/front.sh && front_packages
+	npm --prefix frontend run --silent generate
 
 lock: ## Pin requirements.txt and requirements-dev.txt anew from their .in files
 	.venv/bin/uv pip compile --quiet --upgrade --no-header --no-emit-index-url --no-emit-find-links requirements.in -o requirements.txt
@@ -34,3 +42,4 @@ lock: ## Pin requirements.txt and requirements-dev.txt anew from their .in files
 
 clean: ## Remove what was installed and built, but no data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf frontend/node_modules frontend/dist frontend/demo/dist frontend/coverage frontend/*.tgz frontend/install.log

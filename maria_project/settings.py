@@ -196,15 +196,22 @@ STORAGES = {
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+# The page that shows the front end; `./run` builds it where Node is installed.
+DEMO_PAGE = env.bool("DEMO_PAGE", not PRODUCTION)
+_DEMO_BUILD = BASE_DIR / "frontend" / "demo" / "dist"
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [BASE_DIR / "maria_project" / "static"]
+STATICFILES_DIRS: list[Any] = [BASE_DIR / "maria_project" / "static"]
+if DEMO_PAGE and _DEMO_BUILD.is_dir():
+    STATICFILES_DIRS.append(("demo", _DEMO_BUILD))
 # Static files are served from where they are installed: nothing to collect.
 WHITENOISE_USE_FINDERS = True
+# What the build names by its content never changes.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/demo/assets/[^/]+-[\w-]{8}\.\w+$"
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 # Sessions of visitors -------------------------------------------------------
 
-VISITOR_COOKIE_NAME = "__Host-maria_session" if PRODUCTION else "maria_session"
+VISITOR_COOKIE_NAME = "__Host-Http-maria_session" if PRODUCTION else "maria_session"
 SESSION_IDLE_LIMIT = env.timedelta("SESSION_IDLE_LIMIT", timedelta(days=7))
 SESSION_UNUSED_LIMIT = env.timedelta("SESSION_UNUSED_LIMIT", timedelta(hours=24))
 SESSION_ABSOLUTE_LIMIT = env.timedelta("SESSION_ABSOLUTE_LIMIT", timedelta(days=30))

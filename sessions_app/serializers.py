@@ -263,6 +263,8 @@ class CurrentSessionSerializer(SessionSerializer):
 
     used = serializers.SerializerMethodField()
     identity = serializers.ChoiceField(Identity.choices, read_only=True)
+    # Empty while there is none, which the format of an address would not allow.
+    email = serializers.CharField(label="E-mail", read_only=True)
     consent = serializers.SerializerMethodField()
 
     class Meta(SessionSerializer.Meta):

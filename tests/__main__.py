@@ -1,7 +1,7 @@
 """`python -m tests [check|soak] [pytest arguments]`: what ./test runs.
 
-check   every static check, then the fast tests on SQLite
-(none)  every static check, then all tests on SQLite, then again on PostgreSQL with Redis
+check   every static check, the front end, then the fast tests on SQLite
+(none)  the same, but all tests on SQLite, then again on PostgreSQL with Redis
 soak    all tests on both databases, with the campaigns at full counts
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests import postgres, redis_server
+from tests import node, postgres, redis_server
 
 PYTHON = sys.executable
 BIN = Path(PYTHON).parent
@@ -25,6 +25,12 @@ STATIC_CHECKS: dict[str, Sequence[str | Path]] = {
     "layers": [BIN / "lint-imports"],
     "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
     "settings": [PYTHON, "manage.py", "check"],
+}
+# The demo page too, so that no two tests build it at the same time.
+FRONT_END: dict[str, Sequence[str]] = {
+    "front end, packages and demo page": node.shell("front_build"),
+    "front end, checks": ["npm", "--prefix", "frontend", "run", "check"],
+    "front end, tests": ["npm", "--prefix", "frontend", "test"],
 }
 
 
@@ -39,6 +45,8 @@ def main(arguments: Sequence[str]) -> int:
                 return code
         if code := _check_schema(Path(data), plain):
             return code
+    if code := _check_front_end():
+        return code
     if mode == "check":
         return _pytest("fast tests, SQLite", ["-m", "not slow", *extra], {})
     soak = {"SOAK": "1"} if mode == "soak" else {}
@@ -84,6 +92,16 @@ def _check_schema(folder: Path, env: Mapping[str, str]) -> int:
     if fresh.read_text() != (ROOT / "docs" / "openapi.yaml").read_text():
         print("docs/openapi.yaml is not what the code says: run `make schema` and read the change.")
         return 1
+    return 0
+
+
+def _check_front_end() -> int:
+    if not node.is_installed():
+        print(f"\nSKIPPED: the front end. To check it, {node.INSTALL_HINT}.")
+        return 1 if os.environ.get("CI") else 0
+    for title, command in FRONT_END.items():
+        if code := _run(title, command, {}):
+            return code
     return 0
 
 

@@ -5,6 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { describe, expect, test } from "vitest";
+import { english } from "../src/en.js";
 import * as surface from "../src/index.js";
 import { createFakeServer } from "../src/testing/index.js";
 
@@ -128,7 +129,7 @@ describe("errors of ours", () => {
   test("each is shown in the words of its row", () => {
     const limits = { max_file_bytes: 5_000_000, types: ["pdf"] };
     for (const code of codes.filter((code) => code !== "aborted")) {
-      const words = surface.defaultMessages.error(new surface.SessionError(code, 0, limits));
+      const words = english.error(new surface.SessionError(code, 0, limits));
       const row = table.split("\n").find((line) => line.startsWith(`| \`${code}\` |`));
       expect(row?.split(" | ")[2]).toBe(`${words.replace(/\s/g, " ")} |`);
     }

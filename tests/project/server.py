@@ -58,6 +58,13 @@ def process(
                 child.wait()
 
 
+def run_quietly(command: Sequence[str]) -> str:
+    """Run a command in ROOT and return what it printed; fail the test if it fails."""
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 def wait_for(condition: Callable[[], Any], seconds: float = 60, what: str = "") -> Any:
     """Wait until `condition` is true and return its value; fail the test if it never is."""
     deadline = time.monotonic() + seconds

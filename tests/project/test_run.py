@@ -37,7 +37,7 @@ def require(program: str) -> None:
 
 def sign_in(base: str, username: str, password: str) -> requests.Session:
     staff = requests.Session()
-    staff.get(f"{base}/admin/login/", timeout=10)
+    staff.get(f"{base}/admin/login/", timeout=60)
     answer = staff.post(
         f"{base}/admin/login/",
         {
@@ -46,7 +46,7 @@ def sign_in(base: str, username: str, password: str) -> requests.Session:
             "csrfmiddlewaretoken": staff.cookies["csrftoken"],
             "next": "/admin/",
         },
-        timeout=10,
+        timeout=60,
     )
     assert answer.url == f"{base}/admin/", answer.text
     return staff
@@ -81,13 +81,13 @@ def test_the_readme_holds_on_a_fresh_data_folder_and_again(tmp_path: Path) -> No
             assert found
             staff = sign_in(base, STAFF["STAFF_USERNAME"], STAFF["STAFF_PASSWORD"])
             search = staff.get(
-                f"{base}/admin/sessions_app/usersession/", params={"q": found[0]}, timeout=10
+                f"{base}/admin/sessions_app/usersession/", params={"q": found[0]}, timeout=60
             )
             link = re.search(
                 r'href="(/admin/sessions_app/usersession/[0-9a-f-]{36}/change/)', search.text
             )
             assert link, search.text
-            page = staff.get(base + link[1], timeout=10).text
+            page = staff.get(base + link[1], timeout=60).text
             assert "sample.pdf" in page
             assert all(
                 event in page for event in ("session.created", "upload.stored", "session.reset")

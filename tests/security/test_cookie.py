@@ -77,13 +77,13 @@ def test_t06_the_cookie_in_production(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr
     created, ended = ran.stdout.strip().splitlines()
     assert re.fullmatch(
-        f"Set-Cookie: __Host-maria_session={TOKEN}; expires={DATE}; HttpOnly; "
+        f"Set-Cookie: __Host-Http-maria_session={TOKEN}; expires={DATE}; HttpOnly; "
         f"Max-Age={MAX_AGE}; Path=/; SameSite=Strict; Secure",
         created,
     )
     assert "domain" not in (created + ended).lower()
     assert re.fullmatch(
-        'Set-Cookie: __Host-maria_session=""; expires=Thu, 01 Jan 1970 00:00:00 GMT; '
+        'Set-Cookie: __Host-Http-maria_session=""; expires=Thu, 01 Jan 1970 00:00:00 GMT; '
         "Max-Age=0; Path=/; SameSite=Strict; Secure",
         ended,
     )
@@ -94,7 +94,7 @@ def test_t06_the_development_cookie_proves_nothing_in_production(
 ) -> None:
     """A sibling domain can set `maria_session`, but not a name that begins with __Host-."""
     settings.PRODUCTION = True
-    settings.VISITOR_COOKIE_NAME = "__Host-maria_session"
+    settings.VISITOR_COOKIE_NAME = "__Host-Http-maria_session"
 
     assert visitor.current().status_code == 401
 

@@ -127,9 +127,9 @@ export interface Http {
   now(): number;
 }
 
-export function createHttp(options: HttpOptions): Http {
-  const { baseUrl, fetch, timeout } = options;
-  let { credentials } = options;
+const JSON_BODY = { "Content-Type": "application/json" };
+
+export function createHttp({ baseUrl, fetch, timeout, credentials }: HttpOptions): Http {
   let ahead = 0;
 
   async function headers(uuid?: string | null): Promise<Record<string, string>> {
@@ -138,20 +138,6 @@ export function createHttp(options: HttpOptions): Http {
       ...(uuid && { "X-Session-UUID": uuid }),
       ...(token && { Authorization: `Bearer ${token}` }),
     };
-  }
-
-  async function ask(path: string, init: RequestInit): Promise<Answer> {
-    const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), timeout);
-    try {
-      const response = await fetch(baseUrl + path, { ...init, signal: abort.signal });
-      const text = await response.text();
-      return { status: response.status, text, header: (name) => response.headers.get(name) };
-    } catch (error) {
-      throw abort.signal.aborted ? new SessionError("timeout") : asSessionError(error);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 
   return {
@@ -165,22 +151,33 @@ export function createHttp(options: HttpOptions): Http {
     now: () => Date.now() + ahead,
 
     async send<T>(method: string, path: string, uuid?: string | null, body?: unknown) {
-      const answer = await ask(path, {
-        method,
-        cache: "no-store",
-        credentials: credentials ? "omit" : "include",
-        headers: {
-          ...(await headers(uuid)),
-          ...(body !== undefined && { "Content-Type": "application/json" }),
-        },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-      });
-      const date = Date.parse(answer.header("Date") ?? "");
-      if (date) ahead = date - Date.now();
-      const document = readAnswer(answer);
-      const { token } = (document ?? {}) as { token?: string };
-      if (token) await credentials?.set(token);
-      return document as T;
+      const abort = new AbortController();
+      const timer = setTimeout(() => abort.abort(), timeout);
+      try {
+        const response = await fetch(baseUrl + path, {
+          method,
+          cache: "no-store",
+          credentials: credentials ? "omit" : "include",
+          headers: { ...(await headers(uuid)), ...(body != null && JSON_BODY) },
+          body: body != null ? JSON.stringify(body) : null,
+          signal: abort.signal,
+        });
+        const header = (name: string) => response.headers.get(name);
+        const date = Date.parse(header("Date") ?? "");
+        if (date) ahead = date - Date.now();
+        const document = readAnswer({
+          status: response.status,
+          text: await response.text(),
+          header,
+        }) as T;
+        const { token } = (document ?? {}) as { token?: string };
+        if (token) await credentials?.set(token);
+        return document;
+      } catch (error) {
+        throw abort.signal.aborted ? new SessionError("timeout") : asSessionError(error);
+      } finally {
+        clearTimeout(timer);
+      }
     },
   };
 }

@@ -462,10 +462,7 @@ export interface components {
       readonly used: components["schemas"]["Used"];
       readonly identity: components["schemas"]["IdentityEnum"];
       readonly name: string;
-      /**
-       * E-mail
-       * Format: email
-       */
+      /** E-mail */
       readonly email: string;
       /**
        * Completed

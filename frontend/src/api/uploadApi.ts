@@ -51,7 +51,6 @@ export const xhrTransport: Transport = (request) =>
       });
     };
     request.signal.addEventListener("abort", fail("aborted"));
-    if (request.signal.aborted) return fail("aborted")();
     xhr.open("POST", request.url);
     xhr.withCredentials = request.withCredentials;
     for (const [name, value] of Object.entries(request.headers)) xhr.setRequestHeader(name, value);
@@ -63,8 +62,16 @@ export interface UploadRequest {
   file: File;
   /** Names this file on its way, so that sending it again stores it once. */
   key: string;
+  /** Whether to send it to the storage instead of the server. */
+  isDirect: boolean;
   signal: AbortSignal;
   onProgress(sent: number, total: number): void;
+}
+
+/** Where and how a file can be sent straight to the storage, by a presigned POST. */
+interface DirectUpload {
+  id: string;
+  upload: { url: string; fields: Record<string, string> };
 }
 
 /** The endpoints for files, typed. Each method rejects with a `SessionError`. */
@@ -85,6 +92,40 @@ export function createUploadApi(http: Http, transport: Transport) {
     return files;
   }
 
+  /** Post a form whose last field is the file, as S3 wants it. */
+  function post(
+    { file, signal, onProgress }: UploadRequest,
+    url: string,
+    headers: Record<string, string>,
+    fields: Record<string, string> = {},
+    withCredentials = false,
+  ): Promise<Answer> {
+    const body = new FormData();
+    for (const [name, value] of Object.entries(fields)) body.append(name, value);
+    body.append("file", file);
+    return transport({ url, headers, body, withCredentials, signal, onProgress });
+  }
+
+  async function sendHere(uuid: string, request: UploadRequest): Promise<Upload> {
+    const headers = { ...(await http.headers(uuid)), "Idempotency-Key": request.key };
+    const withCookie = http.credential() === "cookie";
+    const url = `${http.baseUrl}uploads/`;
+    return readAnswer(await post(request, url, headers, {}, withCookie)) as Upload;
+  }
+
+  /** Straight to the storage: the server says where, and looks at what has arrived. */
+  async function sendDirect(uuid: string, request: UploadRequest): Promise<Upload> {
+    const { name, size, type } = request.file;
+    const { id, upload } = await http.send<DirectUpload>("POST", "uploads/direct/", uuid, {
+      name,
+      size,
+      content_type: type,
+    });
+    const { status } = await post(request, upload.url, {}, upload.fields);
+    if (status >= 300) throw new SessionError("unreadable", status);
+    return http.send("POST", `${path(id)}complete/`, uuid);
+  }
+
   return {
     /** All files of the session, newest first. */
     list,
@@ -94,22 +135,12 @@ export function createUploadApi(http: Http, transport: Transport) {
       http.send<Schemas["Link"]>("POST", `${path(id)}link/`, uuid),
 
     /** Send a file; resolves once it is stored whole. */
-    async send(uuid: string, { file, key, signal, onProgress }: UploadRequest): Promise<Upload> {
-      const body = new FormData();
-      body.append("file", file);
+    async send(uuid: string, request: UploadRequest): Promise<Upload> {
       try {
-        const answer = await transport({
-          url: `${http.baseUrl}uploads/`,
-          headers: { ...(await http.headers(uuid)), "Idempotency-Key": key },
-          body,
-          withCredentials: http.credential() === "cookie",
-          signal,
-          onProgress,
-        });
-        return readAnswer(answer) as Upload;
+        return await (request.isDirect ? sendDirect : sendHere)(uuid, request);
       } catch (thrown) {
         const error = asSessionError(thrown);
-        if (error.code === "network" && !(await isReadable(file))) {
+        if (error.code === "network" && !(await isReadable(request.file))) {
           throw new SessionError("file_changed");
         }
         throw error;

@@ -68,19 +68,8 @@ function File({ item }: { item: UploadItem }) {
   return (
     <li className={part("file")} data-status={status}>
       <bdi id={id}>{name}</bdi>
-      {status === "sending" && (
-        <>
-          <progress aria-labelledby={id} value={item.sent} max={size} />
-          <span>{texts.progress(item.sent, size, item.speed, item.secondsLeft)}</span>
-        </>
-      )}
-      <span role="status">
-        {status === "waiting"
-          ? texts.offline
-          : status === "stored"
-            ? `${texts.stored}, ${texts.size(size)}`
-            : status !== "sending" && status !== "failed" && texts[status]}
-      </span>
+      {status === "sending" && <progress aria-labelledby={id} value={item.sent} max={size} />}
+      <span aria-live={status === "sending" ? "off" : "polite"}>{texts.file(item)}</span>
       {"error" in item && <Failure error={item.error} />}
       {status === "stored" && (
         <Action about={id} onAction={async () => open(await uploads.link(item.file.id), "_self")}>
@@ -92,7 +81,7 @@ function File({ item }: { item: UploadItem }) {
           {texts.retry}
         </Action>
       )}
-      <Action about={id} onAction={() => uploads[isThere ? "remove" : "cancel"](key)}>
+      <Action about={id} onAction={() => (isThere ? uploads.remove(key) : uploads.cancel(key))}>
         {isThere || status === "failed" ? texts.remove : texts.cancel}
       </Action>
     </li>

@@ -10,14 +10,10 @@ export function SessionStatus() {
   const isStuck = status === "offline" || status === "failed";
   return (
     <div role="status" className={part("status")} data-status={status}>
-      {status === "starting" && texts.starting}
-      {status === "expiring" && session.session && texts.expiring(session.session.expires_at)}
-      {isStuck && `${texts.error(session.error)} `}
-      {status === "offline" && texts.offline}
+      {texts.status(session)}
       {(isStuck || status === "expiring") && (
         <Action onAction={session.retry}>{isStuck ? texts.retry : texts.stay}</Action>
       )}
-      {!session.persistent && <p>{texts.notPersistent}</p>}
     </div>
   );
 }

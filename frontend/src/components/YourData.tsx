@@ -1,5 +1,5 @@
 "use client";
-import { useState, type FormEvent } from "react";
+import { useState, type InputHTMLAttributes, type SyntheticEvent } from "react";
 import type { ActivityPage } from "../api/sessionApi.js";
 import { useSession } from "../contexts/SessionContext.js";
 import { ResetSession } from "./SessionStatus.js";
@@ -27,8 +27,8 @@ export function YourData({ consents = [] }: { consents?: readonly ConsentText[] 
           <Field
             key={`e-mail of ${known.uuid}`}
             label={texts.email}
-            type="email"
             value={known.email}
+            input={{ type: "email", autoComplete: "email" }}
             action={texts.save}
             onSave={(email) => session.identify({ email })}
           />
@@ -60,16 +60,15 @@ interface FieldProps {
   label: string;
   action: string;
   onSave: (value: string) => Promise<unknown>;
-  type?: "text" | "email";
   value?: string;
-  isCode?: boolean;
+  input?: InputHTMLAttributes<HTMLInputElement>;
 }
 
-function Field({ label, action, onSave, type = "text", value = "", isCode }: FieldProps) {
+function Field({ label, action, onSave, value = "", input }: FieldProps) {
   const [texts, part] = useLook();
   const [text, setText] = useState(value);
   const [run, busy, error] = useAction();
-  const submit = (event: FormEvent) => {
+  const submit = (event: SyntheticEvent) => {
     event.preventDefault();
     void run(() => onSave(text.trim()));
   };
@@ -78,11 +77,10 @@ function Field({ label, action, onSave, type = "text", value = "", isCode }: Fie
       <label>
         {label}
         <input
-          type={type}
+          required={!input?.type}
+          autoComplete="off"
+          {...input}
           value={text}
-          autoComplete={isCode ? "one-time-code" : type === "email" ? "email" : "off"}
-          inputMode={isCode ? "numeric" : undefined}
-          required={type === "text"}
           onChange={(event) => setText(event.target.value)}
         />
       </label>
@@ -107,7 +105,12 @@ function Proof({ isProven }: { isProven: boolean }) {
         </Action>
       )}
       {!isProven && sent && (
-        <Field label={texts.code} action={texts.confirm} onSave={session.verifyCode} isCode />
+        <Field
+          label={texts.code}
+          action={texts.confirm}
+          onSave={session.verifyCode}
+          input={{ autoComplete: "one-time-code", inputMode: "numeric" }}
+        />
       )}
     </>
   );

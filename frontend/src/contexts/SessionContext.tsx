@@ -8,7 +8,7 @@ import {
   useSyncExternalStore,
   type ReactNode,
 } from "react";
-import type { Messages } from "../components/messages.js";
+import type { Messages } from "../en.js";
 import {
   createSessionStore,
   type SessionSnapshot,
@@ -23,7 +23,7 @@ export type ClassNames = Readonly<Record<string, string>>;
 interface SessionContextValue {
   session: SessionStore;
   uploads: UploadStoreOptions | undefined;
-  messages: Partial<Messages> | undefined;
+  messages: Messages | undefined;
   classNames: ClassNames | undefined;
 }
 
@@ -36,8 +36,8 @@ export interface SessionProviderProps {
   uploads?: UploadStoreOptions;
   /** Called after the UUID has changed, for what the page keeps under it, like a chat history. */
   onSessionChanged?: SessionStoreOptions["onSessionChanged"];
-  /** Words of your own for the components. */
-  messages?: Partial<Messages>;
+  /** The words of the components, like `english` of `@maria/sessions/en`; hooks need none. */
+  messages?: Messages;
   /** Class names of your own for the components' parts, instead of `maria-…`. */
   classNames?: ClassNames;
   children?: ReactNode;
@@ -50,6 +50,8 @@ export function SessionProvider(props: SessionProviderProps) {
   useEffect(() => {
     latest.current = onSessionChanged;
   });
+  // The callback is read when a change happens, never while rendering.
+  // eslint-disable-next-line react-hooks/refs
   const [session] = useState(() =>
     createSessionStore({
       ...props.options,
@@ -71,13 +73,22 @@ export function useSessionContext(): SessionContextValue {
   return value;
 }
 
-/** The session's state, and everything that can be done with it. */
-export function useSession(): SessionSnapshot & SessionStore {
-  const { session } = useSessionContext();
-  const snapshot = useSyncExternalStore(
-    session.subscribe,
-    session.getSnapshot,
-    session.getServerSnapshot,
-  );
-  return { ...session, ...snapshot };
+interface Store<Snapshot> {
+  subscribe(listener: () => void): () => void;
+  getSnapshot(): Snapshot;
+  getServerSnapshot(): Snapshot;
 }
+
+/** A store's snapshot and its methods in one object; renders again whenever the snapshot changes. */
+export function useStore<S extends Store<unknown>>(store: S): S & ReturnType<S["getSnapshot"]> {
+  const snapshot = useSyncExternalStore(
+    store.subscribe,
+    store.getSnapshot,
+    store.getServerSnapshot,
+  ) as ReturnType<S["getSnapshot"]>;
+  return { ...store, ...(snapshot as object) } as S & ReturnType<S["getSnapshot"]>;
+}
+
+/** The session's state, and everything that can be done with it. */
+export const useSession = (): SessionSnapshot & SessionStore =>
+  useStore(useSessionContext().session);

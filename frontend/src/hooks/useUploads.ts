@@ -1,6 +1,5 @@
 "use client";
-import { useSyncExternalStore } from "react";
-import { useSessionContext } from "../contexts/SessionContext.js";
+import { useSessionContext, useStore } from "../contexts/SessionContext.js";
 import type { SessionStore } from "../store/sessionStore.js";
 import { createUploadStore, type UploadSnapshot, type UploadStore } from "../store/uploadStore.js";
 
@@ -12,10 +11,5 @@ export function useUploads(): UploadSnapshot & UploadStore {
   const { session, uploads: options } = useSessionContext();
   const uploads = stores.get(session) ?? createUploadStore(session, options);
   stores.set(session, uploads);
-  const snapshot = useSyncExternalStore(
-    uploads.subscribe,
-    uploads.getSnapshot,
-    uploads.getServerSnapshot,
-  );
-  return { ...uploads, ...snapshot };
+  return useStore(uploads);
 }

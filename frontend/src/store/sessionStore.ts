@@ -1,4 +1,4 @@
-import { asSessionError, createHttp, SessionError } from "../api/http.js";
+import { createHttp, SessionError } from "../api/http.js";
 import type { CredentialStore, Http, ResetReason, Schemas } from "../api/http.js";
 import { createSessionApi } from "../api/sessionApi.js";
 import type { ActivityPage, CurrentSession, Identity } from "../api/sessionApi.js";
@@ -124,6 +124,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
   let checkedAt = 0;
   let failures = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let attached: AbortController | undefined;
   let snapshot = compose(announced ? { status: "ready", uuid: announced } : IDLE);
 
   // What the browser remembers -------------------------------------------------------------------
@@ -167,7 +168,6 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
   }
 
   function set(state: SessionState): void {
-    clearTimeout(timer); // It was set for the state before.
     snapshot = compose(state);
     listeners.forEach((listener) => listener());
   }
@@ -184,7 +184,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
   /** Make this the session, before or after the server has told all about it. */
   function take(next: { uuid: string; support_code: string }, reason: ChangeReason): void {
     session = "used" in next ? (next as CurrentSession) : null;
-    if (next.support_code !== codes[0]) codes = [next.support_code, codes[0] || codes[1] || ""];
+    if (next.support_code !== codes[0]) codes = [next.support_code, codes[0] ?? ""];
     remember(next.uuid);
     const left = timeLeft();
     set({ status: left > 0 && left <= expiringWithin ? "expiring" : "ready", uuid: next.uuid });
@@ -214,7 +214,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
 
   function complain(error: SessionError, uuid = stored()): void {
     if (!error.isTransient) return set({ status: "failed", uuid, error });
-    const wait = withJitter(1000 * (error.retryAfter || Math.min(60, 2 ** failures++)));
+    const wait = withJitter(1000 * (error.retryAfter ?? Math.min(60, 2 ** failures++)));
     set({ status: "offline", uuid, error, retryAt: Date.now() + wait });
     later(wait, retry);
   }
@@ -247,7 +247,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     // What no other tab shares needs no lock that all tabs share.
     withLock("session_lock", storage, persistent ? globalThis.navigator.locks : undefined, task);
 
-  const check = single(async function ask(): Promise<void> {
+  const check = single(async () => {
     const { uuid } = snapshot;
     if (!uuid) return;
     checkedAt = Date.now();
@@ -255,11 +255,10 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
       const current = await api.current(uuid);
       if (snapshot.uuid === uuid) take(current, "restored");
     } catch (thrown) {
-      const error = asSessionError(thrown);
+      const error = thrown as SessionError;
       if (isRefusal(error)) await exclusively(settle);
       else if (snapshot.uuid === uuid) complain(error);
     }
-    if (!session && snapshot.uuid !== uuid) await ask(); // Another tab was quicker.
   });
 
   /** Find out, with the other tabs waiting, what became of the session. */
@@ -270,7 +269,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     try {
       take(await api.current(uuid), "restored");
     } catch (thrown) {
-      const error = asSessionError(thrown);
+      const error = thrown as SessionError;
       const { lost, reason, support_code = "" } = error.problem;
       if (error.code === "session_mismatch") {
         set({ status: "mismatch", uuid, provenSupportCode: support_code });
@@ -290,7 +289,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     try {
       take(await confirm((await api.create()).uuid), reason);
     } catch (error) {
-      complain(asSessionError(error));
+      complain(error as SessionError);
     }
   }
 
@@ -299,7 +298,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     try {
       return await api.current(uuid);
     } catch (thrown) {
-      const error = asSessionError(thrown);
+      const error = thrown as SessionError;
       // Without Web Locks another tab may have been quicker: its session is the one then.
       if (error.code === "session_mismatch") return api.current();
       if (!isRefusal(error) || http.credential() === "bearer") throw error;
@@ -327,7 +326,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     try {
       return await request(uuid);
     } catch (thrown) {
-      const error = asSessionError(thrown);
+      const error = thrown as SessionError;
       if (isRefusal(error)) void check();
       throw error;
     }
@@ -339,14 +338,14 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
       let uuid: string = snapshot.uuid;
       let why: Schemas["ReasonEnum"] = reason;
       if (snapshot.status === "reset_required" && snapshot.reason === "expired") why = "expired";
+      if (snapshot.status === "mismatch") {
+        why = "mismatch";
+        uuid = (await api.current()).uuid;
+      }
       try {
-        if (snapshot.status === "mismatch") {
-          why = "mismatch";
-          uuid = (await api.current()).uuid;
-        }
         take(await api.reset(uuid, why), "reset");
       } catch (thrown) {
-        if (!isRefusal(asSessionError(thrown))) throw thrown;
+        if (!isRefusal(thrown as SessionError)) throw thrown;
         return begin("reset");
       }
       if (reason === "not_me") codes = codes.slice(0, 1);
@@ -361,7 +360,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
       try {
         await api.end(uuid, erase);
       } catch (thrown) {
-        const error = asSessionError(thrown);
+        const error = thrown as SessionError;
         if (erase || error.code !== "session_invalid") throw error;
       }
       leave(erase ? "erased" : "ended");
@@ -386,34 +385,29 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     }
   };
 
-  const onStorage = (event: StorageEvent) => {
-    if (event.key === UUID_KEY || event.key === null) wake();
+  const followOthers = () => {
+    if (stored() !== snapshot.uuid) wake();
   };
 
-  const EVENTS: [EventTarget, string, (event: never) => void][] = [];
-
   function attach(): void {
-    EVENTS.push(
-      [document, "pointerdown", interact],
-      [document, "keydown", interact],
-      [document, "visibilitychange", wake],
-      [window, "pageshow", wake],
-      [window, "online", wake],
-      [window, "storage", onStorage],
-    );
-    for (const [target, type, listener] of EVENTS) {
-      target.addEventListener(type, listener as EventListener);
-    }
+    attached = new AbortController();
+    const { signal } = attached;
+    const on = (target: EventTarget, type: string, listener: () => void) =>
+      target.addEventListener(type, listener, { signal });
+    on(document, "pointerdown", interact);
+    on(document, "keydown", interact);
+    on(document, "visibilitychange", wake);
+    on(window, "pageshow", wake);
+    on(window, "online", wake);
+    on(window, "storage", followOthers);
     wake();
-    if (armed && autoStart === "load" && snapshot.status === "idle") void start();
+    if (autoStart === "load") interact();
     watchExpiry();
   }
 
   function detach(): void {
     clearTimeout(timer);
-    for (const [target, type, listener] of EVENTS.splice(0)) {
-      target.removeEventListener(type, listener as EventListener);
-    }
+    attached?.abort();
   }
 
   return {

@@ -1,4 +1,4 @@
-import { asSessionError, SessionError } from "../api/http.js";
+import { SessionError, type Schemas } from "../api/http.js";
 import { createUploadApi, xhrTransport, type Transport, type Upload } from "../api/uploadApi.js";
 import { withJitter } from "../utils/sessionUtils.js";
 import type { SessionStore } from "./sessionStore.js";
@@ -31,11 +31,30 @@ export interface UploadStoreOptions {
 type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 type State = Without<UploadItem, "key" | "name" | "size">;
 
+/** What is needed to send a file, and to send it again. */
+interface Job {
+  file: File;
+  tries: number;
+  /** There while it is being sent. */
+  abort?: AbortController | undefined;
+}
+
+/** A server whose storage takes files from browsers says so. */
+type OfferedLimits = Schemas["Limits"] & { direct_upload?: boolean };
+
 const TRIES = 4;
 const EMPTY: UploadSnapshot = { items: [], error: null };
 
 /** What is on its way counts as much as what has arrived. */
 const isHeld = ({ status }: UploadItem) => status !== "queued" && status !== "failed";
+
+const itemOf = (file: Upload): UploadItem => ({
+  key: file.id,
+  name: file.name,
+  size: file.size,
+  status: file.status === "missing" ? "missing" : "stored",
+  file,
+});
 
 /** Refusals that another session, or a file less, may undo. */
 const mayPass = ({ code, status }: SessionError) =>
@@ -45,13 +64,11 @@ const mayPass = ({ code, status }: SessionError) =>
 export function createUploadStore(session: SessionStore, options: UploadStoreOptions = {}) {
   const { concurrency = 2, transport = xhrTransport } = options;
   const api = createUploadApi(session.http, transport);
-  const files = new Map<string, File>();
-  const running = new Map<string, AbortController>();
-  const tries = new Map<string, number>();
+  const jobs = new Map<string, Job>();
   const listeners = new Set<() => void>();
   let snapshot = EMPTY;
+  let running = 0;
   let listed: string | null = null;
-  let changes = 0;
   let unsubscribe: (() => void) | undefined;
 
   function set(next: Partial<UploadSnapshot>): void {
@@ -70,7 +87,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   }
 
   function drop(key: string): void {
-    files.delete(key);
+    jobs.delete(key);
     set({ items: snapshot.items.filter((item) => item.key !== key) });
   }
 
@@ -79,30 +96,25 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   /** Read the server's list; what is on its way stays. */
   async function load(): Promise<void> {
     const { uuid } = session.getSnapshot();
+    const before = snapshot.items;
     listed = uuid;
-    if (!uuid) return show([]);
-    const before = changes;
     try {
       const uploads = await session.withSession(api.list);
-      if (before !== changes) return await load(); // It may be of before the change.
-      if (listed === uuid) show(uploads.reverse());
+      if (listed === uuid) show(uploads.reverse().map(itemOf), before);
     } catch (thrown) {
       if (listed === uuid) {
         listed = null; // Asked again when the session is next confirmed.
-        set({ error: asSessionError(thrown) });
+        set({ error: thrown as SessionError });
       }
     }
   }
 
-  function show(uploads: Upload[]): void {
-    const known = new Map(
-      snapshot.items.flatMap((item) => ("file" in item ? [[item.file.id, item.key]] : [])),
-    );
-    const there = uploads.map((file): UploadItem => {
-      const status = file.status === "missing" ? "missing" : "stored";
-      return { key: known.get(file.id) ?? file.id, name: file.name, size: file.size, status, file };
-    });
-    set({ items: [...there, ...snapshot.items.filter((item) => !("file" in item))], error: null });
+  /** What has arrived since the list was asked for stays, too. */
+  function show(there: UploadItem[], before = snapshot.items): void {
+    const isKnown = (item: UploadItem) =>
+      before.includes(item) || there.some(({ key }) => key === item.key);
+    const here = snapshot.items.filter((item) => !("file" in item) || !isKnown(item));
+    set({ items: [...there, ...here], error: null });
   }
 
   /** As the session becomes another or is confirmed, its files do. */
@@ -110,8 +122,8 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     const now = session.getSnapshot();
     if (now.uuid !== listed) {
       if (listed || !now.uuid) show([]);
-      listed = null;
-      if (now.session) void load();
+      if (!now.uuid) listed = null;
+      else if (now.session) void load();
     }
     pump();
   }
@@ -137,60 +149,54 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   function pump(): void {
     if (!session.getSnapshot().session) return;
     for (const item of snapshot.items) {
-      if (item.status !== "queued") continue;
+      const job = jobs.get(item.key);
+      if (item.status !== "queued" || !job) continue;
       const error = refusal(item);
-      if (error) update(item.key, { status: "failed", error, canRetry: mayPass(error) });
-      else if (running.size < concurrency) void send(item);
+      if (error) fail(item.key, error, mayPass(error));
+      else if (running < concurrency) void send(item, job);
     }
   }
 
-  async function send({ key, size }: UploadItem): Promise<void> {
-    const file = files.get(key);
-    if (!file) return;
-    const abort = new AbortController();
-    running.set(key, abort);
-    update(key, { status: "sending", sent: 0, speed: null, secondsLeft: null });
-    const began = performance.now();
+  const fail = (key: string, error: SessionError, canRetry: boolean) =>
+    update(key, { status: "failed", error, canRetry });
+
+  async function send({ key, size }: UploadItem, job: Job): Promise<void> {
+    const { signal } = (job.abort = new AbortController());
+    const limits: OfferedLimits | undefined = session.getSnapshot().session?.limits;
+    const isDirect = limits?.direct_upload ?? false;
+    const began = Date.now();
     const onProgress = (loaded: number, total: number) => {
-      const sent = Math.round(size * (total ? loaded / total : 0));
-      const seconds = (performance.now() - began) / 1000;
+      const sent = Math.round(size * (loaded / total || 0));
+      const seconds = (Date.now() - began) / 1000;
       const speed = seconds > 0.5 && sent ? sent / seconds : null;
-      update(key, {
-        status: "sending",
-        sent,
-        speed,
-        secondsLeft: speed && (size - sent) / speed,
-      });
+      const secondsLeft = speed && (size - sent) / speed;
+      update(key, { status: "sending", sent, speed, secondsLeft });
     };
+    running++;
+    onProgress(0, 0);
     try {
       await session.withSession(async (uuid) => {
-        const upload = await api.send(uuid, { file, key, signal: abort.signal, onProgress });
+        const file = await api.send(uuid, { file: job.file, key, isDirect, signal, onProgress });
         // Another tab may have started anew meanwhile: the file lies in the session before.
         if (session.getSnapshot().uuid !== uuid) throw new SessionError("session_changed");
-        changes++;
-        update(key, { status: "stored", file: upload });
+        jobs.delete(key);
+        set({ items: snapshot.items.map((item) => (item.key === key ? itemOf(file) : item)) });
       });
-      files.delete(key);
-    } catch (thrown) {
-      failed(key, asSessionError(thrown));
-    } finally {
-      running.delete(key);
-      pump();
+    } catch (error) {
+      failed(key, job, error as SessionError);
     }
+    job.abort = undefined;
+    running--;
+    pump();
   }
 
-  function failed(key: string, error: SessionError): void {
-    if (error.code === "aborted") return;
-    const tried = (tries.get(key) ?? 0) + 1;
-    tries.set(key, tried);
+  function failed(key: string, job: Job, error: SessionError): void {
     const again = error.isTransient || error.code === "upload_in_progress";
-    if (!again || tried >= TRIES) {
-      return update(key, { status: "failed", error, canRetry: again || mayPass(error) });
-    }
+    if (!again || ++job.tries >= TRIES) return fail(key, error, again || mayPass(error));
     update(key, { status: "waiting", error });
     setTimeout(
       () => find(key)?.status === "waiting" && queue(key),
-      withJitter(1000 * (error.retryAfter || 2 ** tried)),
+      withJitter(1000 * (error.retryAfter ?? 2 ** job.tries)),
     );
   }
 
@@ -209,9 +215,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       follow();
       return () => {
         listeners.delete(listener);
-        if (listeners.size) return;
-        unsubscribe?.();
-        unsubscribe = undefined;
+        if (!listeners.size) unsubscribe = unsubscribe?.() ?? undefined;
       };
     },
 
@@ -220,8 +224,8 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     /** Check files and send them, beginning a session if there is none. */
     add(chosen: Iterable<File>): void {
       const items = [...chosen].map((file): UploadItem => {
-        const key = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
-        files.set(key, file);
+        const key = `${Date.now()}-${Math.random()}`;
+        jobs.set(key, { file, tries: 0 });
         return { key, name: file.name, size: file.size, status: "queued" };
       });
       set({ items: [...snapshot.items, ...items] });
@@ -230,12 +234,14 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     },
     /** Send a file again that has failed or waits; it is stored once, however often it is sent. */
     retry(key: string): void {
-      tries.delete(key);
-      if (files.has(key) && !running.has(key)) queue(key);
+      const job = jobs.get(key);
+      if (!job || job.abort) return;
+      job.tries = 0;
+      queue(key);
     },
     /** Stop sending a file, or put away one that was refused. */
     cancel(key: string): void {
-      const abort = running.get(key);
+      const abort = jobs.get(key)?.abort;
       drop(key);
       abort?.abort();
       if (abort) void load(); // It may have arrived whole a moment before.
@@ -248,10 +254,9 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       update(key, { status: "removing", file });
       try {
         await session.withSession((uuid) => api.remove(uuid, file.id));
-        changes++;
         drop(key);
       } catch (thrown) {
-        update(key, { status: item.status, file, error: asSessionError(thrown) });
+        update(key, { status: item.status, file, error: thrown as SessionError });
       }
     },
     /** An address at which a stored file can be fetched for 60 seconds. @throws SessionError */

@@ -107,8 +107,10 @@ const newUuid = () =>
 export const newCode = (groups: number) =>
   Array.from({ length: groups }, () => random(CROCKFORD, 4)).join("-");
 const iso = (milliseconds: number) => new Date(milliseconds).toISOString();
-const text = (body: unknown, field: string) =>
-  String((body as Record<string, unknown> | undefined)?.[field] ?? "");
+function text(body: unknown, field: string): string {
+  const value = (body as Record<string, unknown> | undefined)?.[field];
+  return typeof value === "string" ? value : "";
+}
 
 /** The problem document of a code. */
 export function problem(code: RefusalCode, extra: object = {}): Reply {

@@ -242,7 +242,7 @@ export function createFakeServer(options: FakeServerOptions = {}) {
       const released = new Promise<void>((resolve) => {
         release = resolve;
       });
-      const hold = { which, seen: () => void count++, released };
+      const hold = { which, seen: () => count++, released };
       holds.push(hold);
       return {
         get count() {
@@ -256,9 +256,8 @@ export function createFakeServer(options: FakeServerOptions = {}) {
     },
   };
 
-  const own = browser();
-  /** `own` is the browser whose `fetch` and `transport` these are. */
-  return Object.assign(server, { own, fetch: own.fetch, transport: own.transport });
+  const { fetch, transport } = browser();
+  return Object.assign(server, { fetch, transport });
 }
 
 export type FakeServer = ReturnType<typeof createFakeServer>;

@@ -83,11 +83,7 @@ export async function withLock<T>(
   for (;;) {
     const [holder, until] = storage.getItem(name)?.split(" ") ?? [];
     if (holder === mine) break;
-    try {
-      if (!(Number(until) > Date.now())) storage.setItem(name, `${mine} ${Date.now() + LEASE}`);
-    } catch {
-      return task(); // The storage is full by now.
-    }
+    if (!(Number(until) > Date.now())) storage.setItem(name, `${mine} ${Date.now() + LEASE}`);
     await pause(50);
   }
   try {

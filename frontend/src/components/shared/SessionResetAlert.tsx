@@ -1,7 +1,7 @@
 "use client";
 import { useState } from "react";
 import { useSession } from "../../contexts/SessionContext.js";
-import { Action, Dialog, SupportCode, useLook } from "./parts.js";
+import { Action, Button, Dialog, SupportCode, useLook } from "./parts.js";
 
 /**
  * Tells a visitor that their session cannot go on: why, what is lost, and what they can do.
@@ -15,22 +15,17 @@ export function SessionResetAlert() {
   const [putOff, setPutOff] = useState<string | null>(null);
   if (session.status !== "reset_required" && session.status !== "mismatch") return null;
   const isOver = session.status === "reset_required";
-  const title = isOver ? texts.over[session.reason] : texts.mismatch;
+  const [title, text] = texts.alert(session);
   const code = isOver ? session.endedSupportCode : session.provenSupportCode;
-  const putItOff = () => setPutOff(session.uuid);
   if (putOff === session.uuid) {
     return (
       <p role="status" className={part("notice")}>
-        {title} <Action onAction={() => setPutOff(null)}>{texts.showAgain}</Action>
+        {title} <Button onClick={() => setPutOff(null)}>{texts.showAgain}</Button>
       </p>
     );
   }
   return (
-    <Dialog
-      title={title}
-      text={isOver ? texts.lost(session.lost) : texts.mismatchText}
-      onClose={putItOff}
-    >
+    <Dialog title={title} text={text} onClose={() => setPutOff(session.uuid)}>
       <p>{texts.tellSupport}</p>
       <SupportCode code={code} />
       {!isOver && (
@@ -41,7 +36,7 @@ export function SessionResetAlert() {
       <Action name={isOver ? "primary" : "button"} onAction={() => session.resetSession()}>
         {texts.startAgain}
       </Action>
-      <Action onAction={putItOff}>{texts.later}</Action>
+      <Button onClick={() => setPutOff(session.uuid)}>{texts.later}</Button>
     </Dialog>
   );
 }

@@ -2,15 +2,16 @@
 import { useId, useLayoutEffect, useRef, useState, type ReactNode } from "react";
 import { asSessionError, type SessionError } from "../../api/http.js";
 import { useSessionContext } from "../../contexts/SessionContext.js";
-import { defaultMessages, type Messages } from "../messages.js";
+import type { Messages } from "../../en.js";
 
 /** The words to use, and the class name of a part. */
 export function useLook(): [Messages, (part: string) => string] {
   const { messages, classNames } = useSessionContext();
-  return [{ ...defaultMessages, ...messages }, (part) => classNames?.[part] ?? `maria-${part}`];
+  if (!messages) throw new Error("Give <SessionProvider> messages: english of @maria/sessions/en.");
+  return [messages, (part) => classNames?.[part] ?? `maria-${part}`];
 }
 
-/** Run something that may fail; say whether it runs and what went wrong. */
+/** Run something that may fail, once at a time; say whether it runs and what went wrong. */
 export function useAction(): [
   run: (action: () => unknown) => Promise<void>,
   busy: boolean,
@@ -41,30 +42,48 @@ export function Failure({ error }: { error: SessionError | null | undefined }) {
   ) : null;
 }
 
+interface ButtonProps {
+  onClick: () => void;
+  /** Which part it is: `button`, `primary` or `danger`. */
+  name?: string | undefined;
+  busy?: boolean | undefined;
+  /** The id of what it is about, where several buttons have the same name. */
+  about?: string | undefined;
+  children: ReactNode;
+}
+
+export function Button({ onClick, name = "button", busy, about, children }: ButtonProps) {
+  const [, part] = useLook();
+  return (
+    <button
+      type="button"
+      className={part(name)}
+      aria-describedby={about}
+      aria-disabled={busy}
+      onClick={onClick}
+    >
+      {children}
+    </button>
+  );
+}
+
 interface ActionProps {
-  /** What it does; once at a time, and a rejection is shown beside it. */
+  /** What it does; a rejection is shown beside it. */
   onAction: () => unknown;
   name?: string;
-  /** The id of what it is about, where several buttons have the same name. */
   about?: string;
   children: ReactNode;
 }
 
 /** A button that tells of its work and of its failure. */
-export function Action({ onAction, name = "button", about, children }: ActionProps) {
-  const [texts, part] = useLook();
+export function Action({ onAction, name, about, children }: ActionProps) {
+  const [texts] = useLook();
   const [run, busy, error] = useAction();
   return (
     <>
-      <button
-        type="button"
-        className={part(name)}
-        aria-describedby={about}
-        aria-disabled={busy}
-        onClick={() => run(onAction)}
-      >
+      <Button name={name} about={about} busy={busy} onClick={() => void run(onAction)}>
         {busy ? texts.working : children}
-      </button>
+      </Button>
       <Failure error={error} />
     </>
   );
@@ -119,10 +138,10 @@ export function Confirm({ label, text, onConfirm }: ConfirmProps) {
   const close = () => setOpen(false);
   return (
     <>
-      <Action onAction={() => setOpen(true)}>{label}</Action>
+      <Button onClick={() => setOpen(true)}>{label}</Button>
       {open && (
         <Dialog title={label} text={text} onClose={close}>
-          <Action onAction={close}>{texts.cancel}</Action>
+          <Button onClick={close}>{texts.cancel}</Button>
           <Action name="danger" onAction={() => onConfirm().then(close)}>
             {label}
           </Action>
@@ -145,7 +164,8 @@ export function SupportCode({ code }: { code: string }) {
   return (
     <p>
       <code className={part("code")}>{code}</code>{" "}
-      {clipboard && <Action onAction={copy}>{texts.copy}</Action>} <span role="status">{told}</span>
+      {clipboard && <Button onClick={() => void copy()}>{texts.copy}</Button>}{" "}
+      <span role="status">{told}</span>
     </p>
   );
 }

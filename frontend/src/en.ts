@@ -1,4 +1,6 @@
-import type { ResetReason, SessionError, Schemas } from "../index.js";
+import type { ResetReason, Schemas, SessionError } from "./api/http.js";
+import type { SessionSnapshot } from "./store/sessionStore.js";
+import type { UploadItem } from "./store/uploadStore.js";
 
 const number = (value: number, unit: string, digits = 0) =>
   new Intl.NumberFormat("en", { style: "unit", unit, maximumFractionDigits: digits }).format(value);
@@ -38,8 +40,36 @@ const refusals: Record<string, string> = {
   session_required: CHANGED,
 };
 
-/** The words of the components, in English. Give `messages` to `SessionProvider` to say it your way. */
-export const defaultMessages = {
+const lost = ({ count, files }: Schemas["Lost"]) =>
+  `${count === 1 ? "A file of it" : `${count} files of it`} cannot be used any more: ${files.join(", ")}. Support may be able to bring it back.`;
+
+const forgetful = "This browser keeps nothing for this page: your session ends when you reload it.";
+
+const progress = ({ sent, size: all, speed, secondsLeft }: UploadItem & { status: "sending" }) =>
+  [
+    `${size(sent)} of ${size(all)}`,
+    speed && `${size(speed)}/s`,
+    secondsLeft && `${number(Math.ceil(secondsLeft), "second")} left`,
+  ]
+    .filter(Boolean)
+    .join(", ");
+
+/** What went wrong, and what to do. */
+function failure({ code, problem }: SessionError): string {
+  const { max_file_bytes, types } = problem;
+  if (code === "file_too_large") {
+    return `This file is too large${max_file_bytes ? `: at most ${size(max_file_bytes)}` : ""}.`;
+  }
+  if (code === "type_not_allowed" && types) {
+    return `Only ${types.join(", ").toUpperCase()} can be sent.`;
+  }
+  if (code === "quota_exceeded") return problem.detail ?? "There is no room left: remove a file.";
+  const [field] = Object.values(problem.errors ?? {}).flat();
+  return refusals[code] ?? field?.detail ?? problem.detail ?? `Something went wrong (${code}).`;
+}
+
+/** The words of the components, in English. Other words: `{ ...english, choose: "Add a file" }`. */
+export const english = {
   size,
   time,
   cancel: "Cancel",
@@ -48,37 +78,35 @@ export const defaultMessages = {
   notCopied: "This browser does not allow it: copy the code by hand.",
   retry: "Try again",
   working: "One moment…",
-  /** What went wrong, and what to do. */
-  error: ({ code, problem }: SessionError): string => {
-    const { max_file_bytes, types } = problem;
-    if (code === "file_too_large") {
-      return `This file is too large${max_file_bytes ? `: at most ${size(max_file_bytes)}` : ""}.`;
-    }
-    if (code === "type_not_allowed" && types) {
-      return `Only ${types.join(", ").toUpperCase()} can be sent.`;
-    }
-    if (code === "quota_exceeded") return problem.detail ?? "There is no room left: remove a file.";
-    const fields = Object.values(problem.errors ?? {}).flat();
-    return (
-      refusals[code] ?? fields[0]?.detail ?? problem.detail ?? `Something went wrong (${code}).`
-    );
+  error: failure,
+
+  /** What the visitor should know just now; empty while all is well. */
+  status: (session: SessionSnapshot): string => {
+    const words = {
+      idle: "",
+      starting: "Starting your session…",
+      ready: "",
+      expiring: `Your session ends at ${session.session ? time(session.session.expires_at) : ""}.`,
+      offline: "error" in session ? `${failure(session.error)} Nothing is lost. Trying again…` : "",
+      failed: "error" in session ? failure(session.error) : "",
+      reset_required: "",
+      mismatch: "",
+    }[session.status];
+    return session.persistent ? words : `${words} ${forgetful}`;
   },
-
-  starting: "Starting your session…",
-  offline: "Nothing is lost. Trying again…",
-  expiring: (at: string) => `Your session ends at ${time(at)}.`,
   stay: "Stay",
-  notPersistent: "This browser keeps nothing for this page: your session ends when you reload it.",
 
-  over,
-  lost: ({ count, files }: Schemas["Lost"]) =>
-    `${count === 1 ? "A file of it" : `${count} files of it`} cannot be used any more: ${files.join(", ")}. Support may be able to bring it back.`,
+  /** Why a session cannot go on, and what became of what was in it. */
+  alert: (session: SessionSnapshot): [title: string, text: string] =>
+    session.status === "reset_required"
+      ? [over[session.reason], lost(session.lost)]
+      : [
+          "This browser has another session",
+          "This page remembered a session that this browser cannot prove. Nothing was deleted.",
+        ],
   tellSupport: "Tell support this code:",
   startAgain: "Start a new session",
   later: "Later",
-  mismatch: "This browser has another session",
-  mismatchText:
-    "This page remembered a session that this browser cannot prove. Nothing was deleted.",
   continueSession: "Continue with your session",
   showAgain: "What can I do?",
 
@@ -118,14 +146,21 @@ export const defaultMessages = {
     `${types.join(", ").toUpperCase()}, ${size(max_file_bytes)} each, ${max_files} in all.`,
   noFiles: "No files yet.",
   files: "Your files",
-  queued: "Waiting for its turn",
-  removing: "Removing…",
-  missing: "Its content cannot be found. Tell support your code.",
-  stored: "Stored",
+  /** How far a file is. */
+  file: (item: UploadItem): string => {
+    if (item.status === "sending") return progress(item);
+    return {
+      queued: "Waiting for its turn",
+      waiting: "Trying again soon…",
+      failed: "",
+      stored: `Stored, ${size(item.size)}`,
+      missing: "Its content cannot be found. Tell support your code.",
+      removing: "Removing…",
+    }[item.status];
+  },
   remove: "Remove",
   download: "Download",
-  progress: (sent: number, all: number, speed: number | null, secondsLeft: number | null) =>
-    `${size(sent)} of ${size(all)}${speed ? `, ${size(speed)}/s` : ""}${secondsLeft ? `, ${number(Math.ceil(secondsLeft), "second")} left` : ""}`,
 };
 
-export type Messages = typeof defaultMessages;
+/** What a translation has to say. */
+export type Messages = typeof english;

@@ -1,0 +1,28 @@
+import { useSession } from "@maria/sessions";
+import { YourData } from "@maria/sessions/your-data";
+import { useState } from "react";
+import { Modal } from "./Modal";
+import { CONSENTS } from "./words";
+
+/** A button that opens what is kept about the visitor. */
+export function DataSheet() {
+  const { session } = useSession();
+  const [open, setOpen] = useState(false);
+  const close = () => setOpen(false);
+  return (
+    <>
+      <button type="button" className="maria-button" onClick={() => setOpen(true)}>
+        Your data
+      </button>
+      {open && (
+        <Modal title="Your data" className="sheet" onClose={close}>
+          <button type="button" className="maria-button close" onClick={close}>
+            Close
+          </button>
+          {!session && <p>There is no session just now, so nothing is kept about you.</p>}
+          <YourData consents={CONSENTS} />
+        </Modal>
+      )}
+    </>
+  );
+}

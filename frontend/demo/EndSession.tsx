@@ -1,0 +1,49 @@
+import { SessionError, useSession } from "@maria/sessions";
+import { english } from "@maria/sessions/en";
+import { useState } from "react";
+import { Modal } from "./Modal";
+
+/** A button that ends the session, which asks first. Nothing while there is none. */
+export function EndSession() {
+  const { uuid, endSession } = useSession();
+  const [open, setOpen] = useState(false);
+  const [error, setError] = useState<SessionError | null>(null);
+  const close = () => setOpen(false);
+
+  async function end(): Promise<void> {
+    setError(null);
+    try {
+      await endSession();
+      close();
+    } catch (thrown) {
+      if (!(thrown instanceof SessionError)) throw thrown;
+      setError(thrown);
+    }
+  }
+
+  return (
+    <>
+      {uuid && (
+        <button type="button" className="maria-button" onClick={() => setOpen(true)}>
+          End session
+        </button>
+      )}
+      {open && (
+        <Modal title="End session" onClose={close}>
+          <p>Nobody can go on with this session. Its files are removed after a while.</p>
+          <button type="button" className="maria-button" onClick={close}>
+            Cancel
+          </button>
+          <button type="button" className="maria-danger" onClick={() => void end()}>
+            End session
+          </button>
+          {error && (
+            <p role="alert" className="maria-error">
+              {english.error(error)}
+            </p>
+          )}
+        </Modal>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,36 @@
+import reactHooks from "eslint-plugin-react-hooks";
+import { defineConfig, globalIgnores } from "eslint/config";
+import tseslint from "typescript-eslint";
+
+export default defineConfig([
+  globalIgnores(["dist", "demo/dist", "coverage", "src/api/schema.ts"]),
+  { linterOptions: { reportUnusedDisableDirectives: "error" } },
+  {
+    files: ["**/*.{ts,tsx}"],
+    extends: [tseslint.configs.strictTypeChecked, reactHooks.configs.flat.recommended],
+    languageOptions: {
+      parserOptions: { project: ["tsconfig.json", "tests/tsconfig.json", "demo/tsconfig.json"] },
+    },
+    rules: {
+      // `onClick={() => retry()}` and `return show([])` say all there is to say.
+      "@typescript-eslint/no-confusing-void-expression": "off",
+      // Stores are closures: their methods know no `this` and may be passed about.
+      "@typescript-eslint/unbound-method": "off",
+      "@typescript-eslint/restrict-plus-operands": ["error", { allowNumberAndString: true }],
+      // React takes a handler that returns a promise; whoever awaits nothing still writes `void`.
+      "@typescript-eslint/no-misused-promises": [
+        "error",
+        { checksVoidReturn: { attributes: false } },
+      ],
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+    },
+  },
+  {
+    files: ["tests/**"],
+    rules: {
+      // A fake is often async because what it stands for is.
+      "@typescript-eslint/require-await": "off",
+      "@typescript-eslint/no-non-null-assertion": "off",
+    },
+  },
+]);

@@ -1,0 +1,53 @@
+# Sourced by ./run, the Makefile and the tests: what Node makes of frontend/.
+# Needed packages and pages are made only if something changed since they were.
+
+NODE_HINT="Node.js 20 or newer with npm is missing: install it (Debian 13: apt-get install nodejs npm)."
+
+# Is there a Node that is new enough?
+has_node() {
+    command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null
+}
+
+# front: build the demo page, if it is wanted. The product works without it, so this never fails.
+front() {
+    ! front_is_built || return 0
+    # Settings that cannot be read are for `manage.py serve` to complain about.
+    .venv/bin/python -c 'from maria_project.settings import DEMO_PAGE; raise SystemExit(not DEMO_PAGE)' 2>/dev/null || return 0
+    front_build || echo "The demo page is not built; everything else works." >&2
+}
+
+# front_build: install the packages and build the demo page, or say why not and fail.
+front_build() {
+    front_packages || return 1
+    ! front_is_built || return 0
+    front_step "Building the demo page" npm run --silent demo || return 1
+    front_sources >frontend/node_modules/.built
+}
+
+# front_packages: make node_modules hold exactly what the lock file names.
+front_packages() {
+    has_node || { echo "$NODE_HINT" >&2; return 1; }
+    wanted=$(cksum <frontend/package-lock.json)
+    [ "$(cat frontend/node_modules/.installed 2>/dev/null)" != "$wanted" ] || return 0
+    front_step "Installing frontend/package-lock.json" npm ci --no-progress || return 1
+    echo "$wanted" >frontend/node_modules/.installed
+}
+
+front_is_built() {
+    [ -f frontend/demo/dist/index.html ] && [ "$(cat frontend/node_modules/.built 2>/dev/null)" = "$(front_sources)" ]
+}
+
+# Print a checksum of everything that the demo page is built from.
+front_sources() {
+    find frontend/src frontend/demo frontend/package-lock.json frontend/vite.config.ts frontend/tsconfig.json \
+        maria_project/static/maria -type f ! -path 'frontend/demo/dist/*' -exec cksum {} + | sort | cksum
+}
+
+# front_step TITLE COMMAND…: run a command in frontend/ quietly; say what went wrong.
+front_step() {
+    title=$1
+    shift
+    echo "$title …"
+    (cd frontend && "$@") >frontend/install.log 2>&1 ||
+        { tail -n 5 frontend/install.log >&2; echo "$title failed: see frontend/install.log." >&2; return 1; }
+}

@@ -1,0 +1,115 @@
+"""Debian's Chromium, driven by Playwright, and a watch over what its pages do unasked.
+
+Sync Playwright keeps an event loop in its thread for as long as it lives, and
+Django refuses its database to such a thread. So it lives for one module only,
+and a test that uses it asks the site for rows, never the ORM.
+"""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    Request,
+    WebError,
+    sync_playwright,
+)
+
+INSTALL_HINT = "apt-get install chromium"
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--disable-gpu",
+    "--no-first-run",
+    # Whatever a page or the browser itself asks for, it does not leave this machine.
+    "--host-resolver-rules=MAP *.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, "
+    "EXCLUDE 127.0.0.*",
+]
+VIOLATION = "securitypolicyviolation"
+_TELL_VIOLATIONS = f"""
+addEventListener("{VIOLATION}", (event) =>
+  console.error("{VIOLATION}", event.effectiveDirective, event.blockedURI));
+"""
+
+
+def need_chromium() -> str:
+    """Return the browser's program; without one skip the test, and fail it in CI."""
+    for name in PROGRAMS:
+        if program := shutil.which(name):
+            return program
+    if os.environ.get("CI"):
+        pytest.fail(f"Chromium is missing: {INSTALL_HINT}")
+    pytest.skip(f"Chromium is missing: {INSTALL_HINT}")
+
+
+@contextmanager
+def launched(*flags: str) -> Iterator[Browser]:
+    """Run a browser, with more command line flags if need be."""
+    program = need_chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program,
+            # Chromium refuses to sandbox what root starts.
+            chromium_sandbox=os.geteuid() != 0,
+            args=[*FLAGS, *flags],
+        )
+        yield browser
+        browser.close()
+    assert asyncio._get_running_loop() is None, "the next module could not use its database"
+
+
+@dataclass
+class Watch:
+    """Notes what no page may do: uncaught errors, policy violations, dialogs, foreign requests.
+
+    `hosts` are the `host:port` that pages may ask. A test that means something
+    to happen takes it out of `problems` with `take`.
+    """
+
+    hosts: set[str]
+    problems: list[str] = field(default_factory=list)
+
+    def over(self, context: BrowserContext) -> None:
+        """Watch every page of a context, those that it opens later too."""
+        context.add_init_script(_TELL_VIOLATIONS)
+        context.on("weberror", self._on_error)
+        context.on("console", self._on_console)
+        context.on("dialog", self._on_dialog)
+        context.on("request", self._on_request)
+
+    def take(self, beginning: str) -> list[str]:
+        """Remove and return the problems that begin like this."""
+        taken = [problem for problem in self.problems if problem.startswith(beginning)]
+        self.problems = [problem for problem in self.problems if problem not in taken]
+        return taken
+
+    def _on_error(self, error: WebError) -> None:
+        self.problems.append(f"error {error.error}")
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        # Other errors are lines about answers of 400 and more, which tests mean to get.
+        if message.text.startswith(VIOLATION):
+            self.problems.append(message.text)
+        elif message.type == "error" and "Content Security Policy" in message.text:
+            self.problems.append(f"policy {message.text}")
+
+    def _on_dialog(self, dialog: Dialog) -> None:
+        self.problems.append(f"dialog {dialog.type} {dialog.message}")
+        dialog.dismiss()
+
+    def _on_request(self, request: Request) -> None:
+        url = urlsplit(request.url)
+        if url.scheme in ("http", "https", "ws", "wss") and url.netloc not in self.hosts:
+            self.problems.append(f"request {request.url}")

@@ -1,0 +1,82 @@
+"""Fixtures of the tests in a real browser.
+
+`site`         the product, one for each module; `site.stop()` and `site.start(…)` take it down
+               and up again, on the same port with the same data. A module that wants other
+               settings says `SETTINGS = {"UPLOAD_MAX_FILES": "5"}`; one that needs tasks done
+               says `WORKER = True`, and gets all that `./run` starts.
+`browser`      Chromium, one for each module.
+`new_context`  a function that opens a profile (cookie jar and storage) of its own and passes
+               Playwright's options on: `new_context(color_scheme="dark")`.
+`context`, `page`  one such profile, and a tab in it.
+`watch`        what went wrong in any of the test's pages. The test fails at its end on an
+               uncaught error, a policy violation, a dialog, or a request to another host than the
+               site. What a test means to happen it takes out: `assert watch.take("dialog")`;
+               what it means to be asked it adds: `watch.hosts.add("127.0.0.2:8000")`.
+
+No test here may use the database of its own process (see `chromium`): it asks
+`site.sessions()`, `site.events(uuid)`, `site.audit(uuid)`, and changes things by
+`site.manage(…)`, `site.run(…)`, `site.revoke(uuid)`, `site.age_session(uuid, by)`.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.browser.chromium import Watch, launched
+from tests.browser.site import Site, serving
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Run Chromium for the tests of one module."""
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def site(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """Run the product for the tests of one module, with its SETTINGS and WORKER."""
+    settings = getattr(request.module, "SETTINGS", {})
+    worker = getattr(request.module, "WORKER", False)
+    with serving(tmp_path_factory.mktemp("site") / "data", worker=worker, **settings) as site:
+        yield site
+
+
+@pytest.fixture
+def watch(site: Site) -> Iterator[Watch]:
+    """Fail the test at its end if a page did what none may do."""
+    watch = Watch({site.host})
+    yield watch
+    assert watch.problems == []
+
+
+@pytest.fixture
+def new_context(browser: Browser, watch: Watch) -> Iterator[Callable[..., BrowserContext]]:
+    """Return a function that opens a watched profile; all are closed at the end of the test."""
+    opened: list[BrowserContext] = []
+
+    def open_one(**options: Any) -> BrowserContext:
+        context = browser.new_context(**options)
+        watch.over(context)
+        opened.append(context)
+        return context
+
+    yield open_one
+    for context in opened:
+        context.close()
+
+
+@pytest.fixture
+def context(new_context: Callable[..., BrowserContext]) -> BrowserContext:
+    """Return a profile without cookies or storage."""
+    return new_context()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    """Return a tab of `context`."""
+    return context.new_page()

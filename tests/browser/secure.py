@@ -1,0 +1,66 @@
+"""The product in production, behind a proxy that speaks TLS: what `__Host-` cookies need."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.browser.site import Site, serving
+from tests.nginx import Hop, documented, running
+from tests.postgres import free_port
+
+HOST = "maria.example"
+
+
+@dataclass(frozen=True)
+class SecureHop(Hop):
+    """A proxy that speaks TLS with the certificate and key in these files."""
+
+    certificate: Path
+    key: Path
+
+    def __str__(self) -> str:
+        return f"""
+        server {{
+            listen 127.0.0.1:{self.port} ssl;
+            ssl_certificate {self.certificate};
+            ssl_certificate_key {self.key};
+            location / {{
+                proxy_pass http://127.0.0.1:{self.upstream};
+                {self.directives}
+            }}
+        }}"""
+
+
+@contextmanager
+def secure_site(folder: Path) -> Iterator[Site]:
+    """Run the product as `https://maria.example:…`.
+
+    The same proxy answers for every sibling, like `evil.maria.example`.
+    """
+    certificate, key = _self_signed(folder)
+    port = free_port()
+    with serving(
+        folder / "data", PUBLIC_URL=f"https://{HOST}:{port}", SECRET_KEY="x" * 50, TRUSTED_PROXIES="1",
+        ALLOWED_HOSTS=f"localhost,.{HOST}",
+    ) as site:  # fmt: skip
+        hop = SecureHop(site.port, documented(), port, certificate, key)
+        with running(folder / "nginx", [hop]):
+            yield site
+
+
+def _self_signed(folder: Path) -> tuple[Path, Path]:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is missing: apt-get install openssl")
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-keyout", key, "-out", certificate, "-days", "2", "-subj", f"/CN={HOST}"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return certificate, key

@@ -1,0 +1,141 @@
+"""The product with data of its own, for a browser to visit.
+
+Usually this is the web server of `./run` alone: the whole of it costs seven
+seconds of a processor for each start, and the web server one.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.postgres import free_port
+from tests.project.server import MANAGE, ROOT, answers, process, wait_for
+from tests.uploads_app.server import WAITRESS, Deployment, deployment
+
+_SNIPPET = """
+import json, sys, django
+django.setup()
+names = {}
+exec(sys.argv[1], names)
+print(json.dumps(names.get("answer"), default=str))
+"""
+
+
+@dataclass
+class Site:
+    """A server on a port of its own, which can be stopped and started again with its data.
+
+    Its limits are high (PLENTY), so that tests may open many tabs; `settings`
+    are further variables of its environment. With `worker` it is all that `./run`
+    starts. Nothing here uses the ORM of this process: see `chromium`.
+    """
+
+    deployment: Deployment
+    settings: Mapping[str, str]
+    worker: bool = False
+    port: int = field(default_factory=free_port)
+    _running: ExitStack = field(default_factory=ExitStack, init=False)
+
+    @property
+    def url(self) -> str:
+        """The origin where visitors reach it, without a slash at its end."""
+        return self.settings.get("PUBLIC_URL", f"http://localhost:{self.port}")
+
+    @property
+    def host(self) -> str:
+        """The `host:port` that a page's own requests go to."""
+        return urlsplit(self.url).netloc
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its processes are started with."""
+        return {**self.deployment.environment, "PORT": str(self.port), **self.settings}
+
+    def start(self, **settings: str) -> None:
+        """Start it and wait until it answers; `settings` are added, and kept for later starts."""
+        self.settings = {**self.settings, **settings}
+        log = self.deployment.data / "output"
+        web = [sys.executable, *WAITRESS, str(self.port)]
+        command = [*MANAGE, "serve"] if self.worker else web
+        self._running.enter_context(process(command, self.environment, log))
+        live = f"http://localhost:{self.port}/health/live"
+        wait_for(lambda: answers(live), what=f"the site, see {log}")
+
+    def stop(self) -> None:
+        """Stop it, and wait until it is gone."""
+        self._running.close()
+
+    def manage(self, *arguments: str) -> str:
+        """Run a `manage.py` command on its data and return what it prints."""
+        return self._output(*MANAGE, *arguments)
+
+    def run(self, code: str) -> Any:
+        """Run Python on its data, beside the server, and return what it calls `answer`, by JSON."""
+        return json.loads(self._output(sys.executable, "-c", _SNIPPET, code).splitlines()[-1])
+
+    def revoke(self, session_uuid: str) -> None:
+        """Revoke a session, as support does."""
+        self._change(
+            session_uuid,
+            "from sessions_app.services import revoke_session",
+            "revoke_session(session=session, reason='asked for in a test')",
+        )
+
+    def age_session(self, session_uuid: str, by: timedelta) -> None:
+        """Set a session's times back, as if `by` had passed."""
+        self._change(
+            session_uuid,
+            "from datetime import timedelta; from tests.helpers import age_session",
+            f"age_session(session, timedelta(seconds={by.total_seconds()}))",
+        )
+
+    def sessions(self) -> list[str]:
+        """Return the UUIDs of all sessions, the oldest first."""
+        rows = self.deployment.rows("SELECT uuid FROM sessions_app_usersession ORDER BY created_at")
+        return [_with_hyphens(str(uuid)) for (uuid,) in rows]
+
+    def events(self, session_uuid: str = "") -> list[str]:
+        """Return the types of all audit events, or of one session's, in the order of writing."""
+        return [event["event_type"] for event in self.audit(session_uuid)]
+
+    def audit(self, session_uuid: str = "") -> list[dict[str, Any]]:
+        """Return audit events, all or one session's: `event_type`, `outcome`, `details`, …"""
+        rows = self.deployment.rows("SELECT text FROM audit_app_auditlog ORDER BY id")
+        found = [json.loads(str(text)) for (text,) in rows]
+        return [event for event in found if session_uuid in ("", event["session_uuid"])]
+
+    def _change(self, session_uuid: str, imports: str, call: str) -> None:
+        self.run(
+            f"{imports}\nfrom sessions_app.models import UserSession\n"
+            f"session = UserSession.objects.get(pk={session_uuid!r})\n{call}"
+        )
+
+    def _output(self, *command: str) -> str:
+        done = subprocess.run(
+            command, env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@contextmanager
+def serving(folder: Path, *, worker: bool = False, **settings: str) -> Iterator[Site]:
+    """Run a site whose data is `folder`, which must not exist yet."""
+    site = Site(deployment(folder), settings, worker)
+    try:
+        site.start()
+        yield site
+    finally:
+        site.stop()
+
+
+def _with_hyphens(digits: str) -> str:
+    parts = digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]
+    return "-".join(parts)

@@ -1,0 +1,30 @@
+"""Node.js, where it is installed: what the front end is checked, built and tested with."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FRONTEND = ROOT / "frontend"
+INSTALL_HINT = "install Node.js 20 or newer with npm (Debian 13: apt-get install nodejs npm)"
+
+
+def is_installed() -> bool:
+    """Say whether there is a Node.js that is new enough, as `./run` sees it."""
+    return subprocess.run(shell("has_node"), cwd=ROOT, check=False).returncode == 0
+
+
+def shell(line: str) -> list[str]:
+    """Return the command that runs a line with the functions of scripts/front.sh, in ROOT."""
+    return ["sh", "-eu", "-c", f". ./scripts/front.sh; {line}"]
+
+
+def need_node() -> None:
+    """Skip the test where Node.js is missing; fail it in continuous integration."""
+    if is_installed():
+        return
+    if os.environ.get("CI"):
+        pytest.fail(INSTALL_HINT)
+    pytest.skip(INSTALL_HINT)

@@ -1,0 +1,139 @@
+"""`./run` builds the demo page once, and does without it where that cannot be done."""
+
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.node import need_node, shell
+from tests.project.server import ROOT, environment, run_quietly
+
+pytestmark = [pytest.mark.slow, pytest.mark.once]
+
+MADE = ("node_modules", "dist", "coverage", "*.tgz", "install.log")
+# What ./run wants beside Python and Node.
+TOOLS = ("sh", "dirname", "cat", "cksum", "find", "sort", "tail", "mkdir")
+NOT_BUILT = "The demo page is not built; everything else works."
+
+
+class Checkout:
+    """A copy of the product in which nothing of the front end is built yet."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder, self._port = folder / "checkout", port
+        self._programs = folder / "bin"
+        self.folder.mkdir()
+        self._programs.mkdir()
+        for path in ROOT.iterdir():
+            if path.name not in ("frontend", "run", ".git"):
+                (self.folder / path.name).symlink_to(path)
+        shutil.copy(ROOT / "run", self.folder)
+        shutil.copytree(
+            ROOT / "frontend", self.folder / "frontend", ignore=shutil.ignore_patterns(*MADE)
+        )
+        for name in TOOLS:
+            program = shutil.which(name)
+            assert program
+            (self._programs / name).symlink_to(program)
+
+    def install(self, name: str, script: str) -> None:
+        """Put a program on the path of `./run`."""
+        program = self._programs / name
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+
+    def run(self, **env: str) -> str:
+        """Start `./run` on a taken port, so that it ends; return what it said."""
+        done = subprocess.run(
+            [self.folder / "run"],
+            env={
+                **environment(self.folder / "data", PORT=str(self._port), **env),
+                "PATH": str(self._programs),
+                "PYTHON": sys.executable,
+            },
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert "Cannot listen" in done.stderr, done.stderr  # so it went on
+        return done.stdout + done.stderr
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Checkout]:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        yield Checkout(tmp_path, taken.getsockname()[1])
+
+
+def test_a_missing_node_is_one_sentence_and_everything_else_goes_on(checkout: Checkout) -> None:
+    said = checkout.run()
+
+    assert "Node.js 20 or newer with npm is missing" in said
+    assert NOT_BUILT in said
+
+
+def test_an_old_node_is_as_good_as_none(checkout: Checkout) -> None:
+    checkout.install("npm", "exit 0")
+    checkout.install("node", "exit 1")  # what a Node before 20 answers to the question
+
+    assert "Node.js 20 or newer with npm is missing" in checkout.run()
+
+
+@pytest.mark.parametrize(
+    "env", [{"DEMO_PAGE": "false"}, {"PUBLIC_URL": "https://maria.example", "SECRET_KEY": "k" * 50}]
+)
+def test_a_page_nobody_wants_is_not_built_and_not_missed(
+    checkout: Checkout, env: dict[str, str]
+) -> None:
+    said = checkout.run(**env)
+
+    assert "Node.js" not in said
+    assert NOT_BUILT not in said
+
+
+def test_packages_that_cannot_be_fetched_are_one_sentence(checkout: Checkout) -> None:
+    checkout.install("node", "exit 0")
+    checkout.install("npm", "echo 'the registry does not answer'; exit 1")
+
+    said = checkout.run()
+
+    assert "the registry does not answer" in said
+    assert "Installing frontend/package-lock.json failed: see frontend/install.log." in said
+    assert NOT_BUILT in said
+    assert not (checkout.folder / "frontend" / "node_modules" / ".installed").exists()
+
+
+def test_a_build_that_fails_is_one_sentence_and_is_tried_again(checkout: Checkout) -> None:
+    checkout.install("node", "exit 0")
+    checkout.install(
+        "npm", '[ "$1" = ci ] && exec mkdir node_modules; echo "main.tsx is wrong"; exit 1'
+    )
+
+    for expected in (True, False):
+        said = checkout.run()
+        assert ("Installing frontend/package-lock.json" in said) is expected
+        assert "Building the demo page failed: see frontend/install.log." in said
+        assert "main.tsx is wrong" in said
+
+
+def test_what_is_built_is_built_again_only_after_a_change() -> None:
+    need_node()
+    run_quietly(shell("front_build"))
+    assert run_quietly(shell("front_build; front")) == ""
+
+
+def test_a_changed_source_is_built_again(checkout: Checkout) -> None:
+    checkout.install("node", "exit 0")
+    checkout.install(
+        "npm",
+        '[ "$1" = ci ] && exec mkdir node_modules; mkdir -p demo/dist; : >demo/dist/index.html',
+    )
+
+    assert "Building the demo page" in checkout.run()
+    assert "Building" not in checkout.run()
+    (checkout.folder / "frontend" / "demo" / "new.ts").write_text("export {};\n")
+    said = checkout.run()
+    assert "Building the demo page" in said
+    assert "Installing" not in said
