@@ -1,36 +1,283 @@
 /** Shows that the fake server of `@maria/sessions/testing` answers as docs/api.md says. */
-import { expect, test } from "vitest";
-import { createFakeServer } from "../src/testing/index.js";
-test("smoke", async () => {
-  const server = createFakeServer();
-  const post = (path: string, headers = {}, body: unknown = {}) =>
-    server.fetch("/api/v1/" + path, { method: "POST", headers, body: JSON.stringify(body) });
-  const response = await post("sessions/");
-  expect(response.status).toBe(201);
-  const { uuid } = await response.json();
-  const h = { "X-Session-UUID": uuid };
-  expect((await server.fetch("/api/v1/sessions/current/", { headers: h })).status).toBe(200);
-  const reset = await post("sessions/current/reset/", h, { reason: "requested" });
-  expect(reset.status).toBe(201);
-  const next = await reset.json();
-  const body = new FormData();
-  body.append("file", new File(["abc"], "a.pdf"));
-  const sent: number[] = [];
-  const up = await server.transport({
-    url: "/api/v1/uploads/",
-    headers: { "X-Session-UUID": next.uuid, "Idempotency-Key": "k" },
-    body,
-    withCredentials: true,
-    signal: new AbortController().signal,
-    onProgress: (n) => sent.push(n),
+import { describe, expect, test, vi } from "vitest";
+import type { Schemas } from "../src/api/http.js";
+import { createFakeServer, type FakeServer } from "../src/testing/index.js";
+import { pdf, UNKNOWN } from "./helpers.js";
+
+type Told = Schemas["CurrentSession"] & Record<string, unknown>;
+
+/** Ask a fake server, as the cookie's browser unless headers say otherwise. */
+async function ask(
+  server: FakeServer,
+  line: string,
+  { uuid, body, token }: { uuid?: string; body?: object; token?: string } = {},
+) {
+  const [method = "", path = ""] = line.split(" ");
+  const response = await server.fetch(`/api/v1/${path}`, {
+    method,
+    headers: {
+      ...(uuid && { "X-Session-UUID": uuid }),
+      ...(token && { Authorization: `Bearer ${token}` }),
+    },
+    ...(body && { body: JSON.stringify(body) }),
   });
-  expect(up.status).toBe(201);
-  expect(sent).toEqual([3]);
-  server.close("expired");
-  const gone = await server.fetch("/api/v1/sessions/current/");
-  expect(await gone.json()).toMatchObject({
-    code: "session_invalid",
-    reason: "expired",
-    lost: { count: 1, files: ["a.pdf"] },
+  const text = await response.text();
+  return { status: response.status, told: (text ? JSON.parse(text) : {}) as Told };
+}
+
+async function begin(server: FakeServer, credential = "cookie"): Promise<Told> {
+  return (await ask(server, "POST sessions/", { body: { credential } })).told;
+}
+
+function post(server: FakeServer, uuid: string, file: File | null, key = "k") {
+  const body = new FormData();
+  if (file) body.append("file", file);
+  const headers = { "X-Session-UUID": uuid, "Idempotency-Key": key };
+  return server.fetch("/api/v1/uploads/", { method: "POST", headers, body });
+}
+
+describe("proofs", () => {
+  test("a session begins once for a cookie, and is the same again for its browser", async () => {
+    const server = createFakeServer();
+    const first = await ask(server, "POST sessions/", { body: {} });
+    expect(first.status).toBe(201);
+    expect(first.told.token).toBeUndefined();
+    const { uuid } = first.told;
+    const again = await ask(server, "POST sessions/", { body: {} });
+    expect(again).toMatchObject({ status: 200, told: { uuid } });
+    server.close("ended");
+    expect((await ask(server, "POST sessions/", { body: {} })).status).toBe(201);
+  });
+
+  test("a change proven by the cookie needs the header, and a bearer's does not", async () => {
+    const server = createFakeServer();
+    const { uuid } = await begin(server);
+    const change = { body: { name: "Ada" } };
+    const refused = await ask(server, "PATCH sessions/current/", change);
+    expect(refused).toMatchObject({ status: 403, told: { code: "session_header_required" } });
+    expect((await ask(server, "PATCH sessions/current/", { ...change, uuid })).status).toBe(200);
+    server.own.cookie = null;
+    const { token } = await begin(server, "bearer");
+    const mine = await ask(server, "PATCH sessions/current/", { ...change, token: token! });
+    expect(mine.told.token).toMatch(/^mss1_/);
+  });
+
+  test("the wrong name, no proof, an unknown one and two that differ are refused in words", async () => {
+    const server = createFakeServer();
+    const { support_code } = await begin(server);
+    const current = "GET sessions/current/";
+    expect((await ask(server, current, { uuid: UNKNOWN })).told).toMatchObject({
+      code: "session_mismatch",
+      support_code,
+    });
+    const differ = await ask(server, current, { token: "mss1_other" });
+    expect(differ).toMatchObject({ status: 401, told: { code: "credentials_differ" } });
+    server.forget();
+    const unknown = await ask(server, current);
+    expect(unknown.told.code).toBe("session_invalid");
+    expect(unknown.told).not.toHaveProperty("reason");
+    server.own.cookie = null;
+    expect((await ask(server, current)).told.code).toBe("session_required");
+  });
+
+  test("a renewed token leaves the one before good for 30 seconds after its first use", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const server = createFakeServer();
+    const { uuid } = await begin(server);
+    const old = server.own.cookie!;
+    await ask(server, "PATCH sessions/current/", { uuid, body: { name: "Ada" } });
+    const fresh = server.own.cookie;
+    expect(fresh).not.toBe(old);
+    const proven = async (cookie: string | null) => {
+      server.own.cookie = cookie;
+      return (await ask(server, "GET sessions/current/")).status;
+    };
+    expect(await proven(old)).toBe(200);
+    expect(await proven(fresh)).toBe(200);
+    vi.setSystemTime(Date.now() + 29_000);
+    expect(await proven(old)).toBe(200);
+    vi.setSystemTime(Date.now() + 2_000);
+    expect(await proven(old)).toBe(401);
+    expect(await proven(fresh)).toBe(200);
+    vi.useRealTimers();
+  });
+
+  test("a UUID's state is told to whoever proves it, and its spelling to everybody", async () => {
+    const server = createFakeServer();
+    const validate = (uuid: string) => ask(server, "POST sessions/validate/", { body: { uuid } });
+    expect((await validate(UNKNOWN)).told).toEqual({ uuid: UNKNOWN, status: "well_formed" });
+    const { uuid } = await begin(server);
+    expect((await validate(uuid)).told.status).toBe("active");
+    expect((await validate("nonsense")).told).toMatchObject({
+      code: "uuid_malformed",
+      status: 400,
+    });
+  });
+});
+
+describe("sessions", () => {
+  test("that were left lead to the same fresh one until it is used", async () => {
+    const server = createFakeServer();
+    const { uuid } = await begin(server);
+    const old = server.own.cookie;
+    const reset = async () => {
+      server.own.cookie = old;
+      return ask(server, "POST sessions/current/reset/", { uuid, body: {} });
+    };
+    const [first, second] = [await reset(), await reset()];
+    expect(first).toMatchObject({ status: 201, told: { previous: { uuid, reason: "requested" } } });
+    expect(second.told.uuid).toBe(first.told.uuid);
+    await ask(server, "GET sessions/current/");
+    expect(await reset()).toMatchObject({ status: 401, told: { reason: "reset" } });
+  });
+
+  test("can be ended while they live, and erased when they have expired", async () => {
+    const server = createFakeServer();
+    const { uuid } = await begin(server);
+    server.close("expired");
+    const end = await ask(server, "DELETE sessions/current/", { uuid });
+    expect(end).toMatchObject({ status: 401, told: { reason: "expired" } });
+    expect((await ask(server, "DELETE sessions/current/?erase=true", { uuid })).status).toBe(204);
+    expect(server.own.cookie).toBeNull();
+    expect(server.session(uuid).status).toBe("erased");
+  });
+
+  test("are proven by a code that can be tried five times", async () => {
+    const server = createFakeServer();
+    const { uuid } = await begin(server);
+    await ask(server, "PATCH sessions/current/", { uuid, body: { email: "ada@example.com" } });
+    await ask(server, "POST sessions/current/email/", { uuid });
+    expect(server.emails).toMatchObject([{ to: "ada@example.com" }]);
+    const verify = (code: string) =>
+      ask(server, "POST sessions/current/email/verify/", { uuid, body: { code } });
+    for (let left = 4; left >= 0; left--) {
+      expect((await verify("nonsense")).told).toMatchObject({
+        code: "code_wrong",
+        tries_left: left,
+      });
+    }
+    expect((await verify(server.emails[0]!.code)).told.code).toBe("code_expired");
+    await ask(server, "POST sessions/current/email/", { uuid });
+    expect((await verify(server.emails[1]!.code)).told.identity).toBe("completed");
+    const cookie = server.own.cookie;
+    expect((await verify(server.emails[1]!.code)).status).toBe(200);
+    expect(server.own.cookie).toBe(cookie);
+  });
+
+  test("that do not exist cannot be asked for", () => {
+    expect(() => createFakeServer().session()).toThrow("no such session");
+  });
+});
+
+describe("files", () => {
+  test("are refused as the API refuses them", async () => {
+    const server = createFakeServer({ limits: { max_files: 1, max_file_bytes: 2000 } });
+    const { uuid } = await begin(server);
+    const code = async (...parts: [File | null, string?]) =>
+      ((await (await post(server, uuid, ...parts)).json()) as Told).code;
+    expect(await code(null)).toBe("file_missing");
+    expect(await code(pdf("a.pdf", 0))).toBe("file_empty");
+    expect(await code(pdf("a.pdf", 2001))).toBe("file_too_large");
+    expect(await code(pdf("a.exe"))).toBe("type_not_allowed");
+    expect(server.session().files).toEqual([]);
+    expect(await code(pdf())).toBeUndefined();
+    expect(await code(pdf(), "other")).toBe("quota_exceeded");
+    expect(await code(pdf("other.pdf"))).toBe("idempotency_key_reused");
+    expect(await code(pdf())).toBeUndefined();
+    expect(server.session().files).toHaveLength(1);
+  });
+
+  test("are shown, linked and deleted by whoever has them, and by nobody else", async () => {
+    const server = createFakeServer();
+    const { uuid } = await begin(server);
+    const { id } = server.addFile("a.pdf");
+    expect((await ask(server, `GET uploads/${id}/`)).told).toMatchObject({ id, name: "a.pdf" });
+    expect((await ask(server, `POST uploads/${id}/link/`, { uuid })).told.url).toContain(id);
+    expect((await ask(server, `DELETE uploads/${id}/`, { uuid })).status).toBe(204);
+    expect((await ask(server, `DELETE uploads/${id}/`, { uuid })).status).toBe(204);
+    expect((await ask(server, `GET uploads/${id}/`)).told.code).toBe("not_found");
+    expect((await ask(server, `DELETE uploads/${UNKNOWN}/`, { uuid })).status).toBe(404);
+  });
+});
+
+describe("a test", () => {
+  test("finds every request written down", async () => {
+    const server = createFakeServer();
+    await ask(server, "GET uploads/?cursor=2", { uuid: UNKNOWN });
+    const [request] = server.requests;
+    expect(request).toMatchObject({ method: "GET", path: "uploads/", body: undefined });
+    expect(request?.query.get("cursor")).toBe("2");
+    expect(request?.headers.get("X-Session-UUID")).toBe(UNKNOWN);
+    await server.fetch(new Request("http://localhost/api/v1/sessions/current/"));
+    expect(server.requests).toHaveLength(2);
+  });
+
+  test("is told of addresses and methods that the API does not have", async () => {
+    const server = createFakeServer();
+    expect(await ask(server, "GET nothing/")).toMatchObject({ status: 404 });
+    expect(await ask(server, "PUT sessions/")).toMatchObject({ status: 405 });
+  });
+
+  test("decides which requests fail, and how, one after the other", async () => {
+    const server = createFakeServer();
+    server.failNext({ path: "uploads/", code: "internal_error" });
+    server.failNext({
+      method: "POST",
+      status: 502,
+      body: "<html>",
+      headers: { "Retry-After": "3" },
+    });
+    server.failNext({ method: "POST", arrives: true });
+    const create = () => server.fetch("/api/v1/sessions/", { method: "POST", body: "{}" });
+    const proxy = await create();
+    expect([proxy.status, proxy.headers.get("Retry-After")]).toEqual([502, "3"]);
+    expect(await proxy.text()).toBe("<html>");
+    expect(server.sessions).toHaveLength(0);
+    await expect(create()).rejects.toBeInstanceOf(TypeError);
+    expect(server.sessions).toHaveLength(1);
+    expect(server.own.cookie).toBeNull();
+    expect((await create()).status).toBe(201);
+    expect((await ask(server, "GET uploads/")).status).toBe(500);
+  });
+
+  test("takes the network away and gives it back", async () => {
+    const server = createFakeServer();
+    server.offline = true;
+    await expect(begin(server)).rejects.toBeInstanceOf(TypeError);
+    server.offline = false;
+    expect((await begin(server)).status).toBe("active");
+    expect(server.sessions).toHaveLength(1);
+  });
+
+  test("holds requests, which can be given up", async () => {
+    const server = createFakeServer();
+    const abort = new AbortController();
+    const held = server.hold({ path: "sessions/" });
+    const { signal } = abort;
+    const given = server.fetch("/api/v1/sessions/", { method: "POST", signal });
+    const waiting = begin(server);
+    abort.abort();
+    await expect(given).rejects.toMatchObject({ name: "AbortError" });
+    await expect(server.fetch("/api/v1/uploads/", { signal })).rejects.toMatchObject({
+      name: "AbortError",
+    });
+    expect((await ask(server, "GET sessions/current/")).status).toBe(401);
+    expect(held.count).toBe(2);
+    held.release();
+    expect((await waiting).status).toBe("active");
+  });
+
+  test("has browsers with jars of their own, and such as refuse cookies", async () => {
+    const server = createFakeServer();
+    await begin(server);
+    const [other, strict] = [server.browser(), server.browser({ cookies: false })];
+    for (const browser of [other, strict]) {
+      await browser.fetch("/api/v1/sessions/", { method: "POST", body: "{}" });
+    }
+    expect(server.sessions).toHaveLength(3);
+    expect(other.cookie).not.toBe(server.own.cookie);
+    expect(strict.cookie).toBeNull();
+    await other.fetch("/api/v1/sessions/", { method: "POST", credentials: "omit" });
+    expect(server.sessions).toHaveLength(4);
   });
 });

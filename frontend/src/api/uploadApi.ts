@@ -51,6 +51,7 @@ export const xhrTransport: Transport = (request) =>
       });
     };
     request.signal.addEventListener("abort", fail("aborted"));
+    if (request.signal.aborted) return fail("aborted")();
     xhr.open("POST", request.url);
     xhr.withCredentials = request.withCredentials;
     for (const [name, value] of Object.entries(request.headers)) xhr.setRequestHeader(name, value);

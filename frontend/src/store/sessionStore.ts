@@ -168,6 +168,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
   }
 
   function set(state: SessionState): void {
+    clearTimeout(timer); // It was set for the state before.
     snapshot = compose(state);
     listeners.forEach((listener) => listener());
   }
@@ -184,7 +185,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
   /** Make this the session, before or after the server has told all about it. */
   function take(next: { uuid: string; support_code: string }, reason: ChangeReason): void {
     session = "used" in next ? (next as CurrentSession) : null;
-    if (next.support_code !== codes[0]) codes = [next.support_code, codes[0] ?? ""];
+    if (next.support_code !== codes[0]) codes = [next.support_code, codes[0] || codes[1] || ""];
     remember(next.uuid);
     const left = timeLeft();
     set({ status: left > 0 && left <= expiringWithin ? "expiring" : "ready", uuid: next.uuid });
@@ -214,7 +215,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
 
   function complain(error: SessionError, uuid = stored()): void {
     if (!error.isTransient) return set({ status: "failed", uuid, error });
-    const wait = withJitter(1000 * (error.retryAfter ?? Math.min(60, 2 ** failures++)));
+    const wait = withJitter(1000 * (error.retryAfter || Math.min(60, 2 ** failures++)));
     set({ status: "offline", uuid, error, retryAt: Date.now() + wait });
     later(wait, retry);
   }
@@ -247,7 +248,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     // What no other tab shares needs no lock that all tabs share.
     withLock("session_lock", storage, persistent ? globalThis.navigator.locks : undefined, task);
 
-  const check = single(async () => {
+  const check = single(async function ask(): Promise<void> {
     const { uuid } = snapshot;
     if (!uuid) return;
     checkedAt = Date.now();
@@ -259,6 +260,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
       if (isRefusal(error)) await exclusively(settle);
       else if (snapshot.uuid === uuid) complain(error);
     }
+    if (!session && snapshot.uuid !== uuid) await ask(); // Another tab was quicker.
   });
 
   /** Find out, with the other tabs waiting, what became of the session. */
@@ -338,11 +340,11 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
       let uuid: string = snapshot.uuid;
       let why: Schemas["ReasonEnum"] = reason;
       if (snapshot.status === "reset_required" && snapshot.reason === "expired") why = "expired";
-      if (snapshot.status === "mismatch") {
-        why = "mismatch";
-        uuid = (await api.current()).uuid;
-      }
       try {
+        if (snapshot.status === "mismatch") {
+          why = "mismatch";
+          uuid = (await api.current()).uuid;
+        }
         take(await api.reset(uuid, why), "reset");
       } catch (thrown) {
         if (!isRefusal(thrown as SessionError)) throw thrown;

@@ -98,6 +98,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     const { uuid } = session.getSnapshot();
     const before = snapshot.items;
     listed = uuid;
+    if (!uuid) return;
     try {
       const uploads = await session.withSession(api.list);
       if (listed === uuid) show(uploads.reverse().map(itemOf), before);
@@ -122,8 +123,8 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     const now = session.getSnapshot();
     if (now.uuid !== listed) {
       if (listed || !now.uuid) show([]);
-      if (!now.uuid) listed = null;
-      else if (now.session) void load();
+      listed = null;
+      if (now.session) void load();
     }
     pump();
   }
@@ -166,7 +167,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     const isDirect = limits?.direct_upload ?? false;
     const began = Date.now();
     const onProgress = (loaded: number, total: number) => {
-      const sent = Math.round(size * (loaded / total || 0));
+      const sent = total && Math.round((size * loaded) / total);
       const seconds = (Date.now() - began) / 1000;
       const speed = seconds > 0.5 && sent ? sent / seconds : null;
       const secondsLeft = speed && (size - sent) / speed;
@@ -196,7 +197,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     update(key, { status: "waiting", error });
     setTimeout(
       () => find(key)?.status === "waiting" && queue(key),
-      withJitter(1000 * (error.retryAfter ?? 2 ** job.tries)),
+      withJitter(1000 * (error.retryAfter || 2 ** job.tries)),
     );
   }
 

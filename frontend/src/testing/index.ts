@@ -234,7 +234,9 @@ export function createFakeServer(options: FakeServerOptions = {}) {
     /** Put a file into a session, as another tab would have. */
     addFile: (name: string, size = 1000, uuid?: string) => keep(session(uuid), name, size, null),
     /** Let the next request that fits fail so; several are used one after the other. */
-    failNext: (failure: Failure = {}): void => void failures.push(failure),
+    failNext(failure: Failure = {}): void {
+      failures.push(failure);
+    },
     /** Let requests that fit wait before they arrive, as if nobody ever answered. */
     hold(which: Which = {}): Hold {
       let count = 0;
@@ -256,8 +258,9 @@ export function createFakeServer(options: FakeServerOptions = {}) {
     },
   };
 
-  const { fetch, transport } = browser();
-  return Object.assign(server, { fetch, transport });
+  const own = browser();
+  /** `own` is the browser whose `fetch` and `transport` these are. */
+  return Object.assign(server, { own, fetch: own.fetch, transport: own.transport });
 }
 
 export type FakeServer = ReturnType<typeof createFakeServer>;

@@ -83,7 +83,11 @@ export async function withLock<T>(
   for (;;) {
     const [holder, until] = storage.getItem(name)?.split(" ") ?? [];
     if (holder === mine) break;
-    if (!(Number(until) > Date.now())) storage.setItem(name, `${mine} ${Date.now() + LEASE}`);
+    try {
+      if (!(Number(until) > Date.now())) storage.setItem(name, `${mine} ${Date.now() + LEASE}`);
+    } catch {
+      return task(); // The storage is full by now.
+    }
     await pause(50);
   }
   try {

@@ -59,7 +59,7 @@ afterEach(() => {
 const refused = (work: Promise<unknown>) =>
   work.then(
     () => expect.unreachable("It was answered."),
-    (error: SessionError) => error,
+    (error: unknown) => error as SessionError,
   );
 
 /** A connection to a port where nobody listens any more. */
@@ -247,7 +247,12 @@ describe("sending a file", () => {
   test("fails with what the transport threw, but for a file that cannot be read any more", async () => {
     const http = createHttp({ baseUrl: origin, fetch, timeout: 1000, credentials: undefined });
     const api = createUploadApi(http, () => Promise.reject(new Error("odd")));
-    const request = { key: "k", signal: new AbortController().signal, onProgress: () => undefined };
+    const request = {
+      key: "k",
+      isDirect: false,
+      signal: new AbortController().signal,
+      onProgress: () => undefined,
+    };
     const unreadable = pdf();
     unreadable.slice = () => {
       throw new DOMException("gone", "NotReadableError");

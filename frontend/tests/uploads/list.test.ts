@@ -104,7 +104,7 @@ describe("another session", () => {
       storage: here.storage,
       fetch: async (input, init) => {
         const response = await server.fetch(input, init);
-        if (String(input).includes("uploads/")) await new Promise<void>((go) => (arrive = go));
+        if ((input as string).includes("uploads/")) await new Promise<void>((go) => (arrive = go));
         return response;
       },
     });
@@ -142,7 +142,7 @@ test("a file that arrives while the list is read stays in it", async () => {
   const page = await openSession(server, {
     fetch: async (input, init) => {
       const response = await server.fetch(input, init);
-      if (isSlow && String(input).includes("uploads/")) {
+      if (isSlow && (input as string).includes("uploads/")) {
         await new Promise<void>((go) => (arrive = go));
       }
       return response;

@@ -161,10 +161,11 @@ describe("on the way", () => {
     const server = createFakeServer();
     const page = await openUploads(server);
     page.files.add([pdf()]);
+    const [item] = page.items;
     await calm();
     const [request] = arrivals(server);
     expect(request?.headers.get("X-Session-UUID")).toBe(page.now.uuid);
-    expect(request?.headers.get("Idempotency-Key")).toBe(page.items[0]?.key);
+    expect(request?.headers.get("Idempotency-Key")).toBe(item?.key);
     expect(request?.headers.get("Authorization")).toBeNull();
   });
 
@@ -177,14 +178,13 @@ describe("on the way", () => {
     expect(arrivals(server)[0]?.headers.get("Authorization")).toMatch(/^Bearer /);
   });
 
-  test("keys are made where the page is not secure, too", async () => {
-    vi.spyOn(crypto, "randomUUID").mockReturnValue(undefined as never);
+  test("keys are such as the API takes, one for each file", async () => {
     const server = createFakeServer();
     const page = await openUploads(server);
-    page.files.add([pdf("a.pdf"), pdf("b.pdf")]);
-    await calm();
-    expect(new Set(page.items.map(({ key }) => key)).size).toBe(2);
-    for (const { key } of page.items) expect(key).toMatch(/^[\x21-\x7e]{1,128}$/);
+    page.files.add([pdf("a.pdf"), pdf("a.pdf")]);
+    const keys = page.items.map(({ key }) => key);
+    expect(new Set(keys).size).toBe(2);
+    for (const key of keys) expect(key).toMatch(/^[\x21-\x7e]{1,128}$/);
   });
 
   test("files go on while nobody looks at them", async () => {
@@ -281,10 +281,11 @@ describe("a file that fails", () => {
       await calm();
       expect(statuses(page)).toEqual(["waiting"]);
       expect(page.items[0]).toHaveProperty("error");
+      const { key } = page.items[0]!;
       await pass(3 * SECOND + 1);
       expect(statuses(page)).toEqual(["stored"]);
       const keys = arrivals(server).map(({ headers }) => headers.get("Idempotency-Key"));
-      expect(keys).toEqual([page.items[0]?.key, page.items[0]?.key]);
+      expect(keys).toEqual([key, key]);
       expect(server.session().files).toHaveLength(1);
     },
   );
@@ -439,5 +440,57 @@ describe("a session that changes while a file is sent", () => {
     expect(page.now).toMatchObject({ status: "reset_required", reason: "revoked" });
     expect(page.items.at(-1)).toMatchObject({ status: "failed", canRetry: true });
     expect(page.items.at(-1)).toMatchObject({ error: { code: "session_invalid" } });
+  });
+});
+
+describe("a server whose storage takes files from browsers", () => {
+  const POST = "https://storage.example/bucket";
+
+  /** Such a server: it says where to post a file, and looks at what has arrived. */
+  async function openDirect(status = 204) {
+    const server = createFakeServer({ limits: { direct_upload: true } as object });
+    const posts: Parameters<Transport>[0][] = [];
+    const asked: [string, unknown][] = [];
+    const page = await openUploads(server, {
+      fetch: async (input, init) => {
+        const path = input as string;
+        if (init?.method !== "POST" || !path.includes("/uploads/"))
+          return server.fetch(input, init);
+        asked.push([path, init.body && JSON.parse(init.body as string)]);
+        if (path.endsWith("/complete/")) return Response.json(server.addFile("offer.pdf"));
+        const upload = { url: POST, fields: { key: "k", policy: "p" } };
+        return Response.json({ id: "7", upload }, { status: 201 });
+      },
+      uploads: {
+        transport: async (request) => {
+          posts.push(request);
+          request.onProgress(500, 1000);
+          return { status, text: "", header: () => null };
+        },
+      },
+    });
+    return { server, posts, asked, page };
+  }
+
+  test("gets them there, without any proof of the session", async () => {
+    const { posts, asked, page } = await openDirect();
+    page.files.add([pdf()]);
+    await calm();
+    expect(statuses(page)).toEqual(["stored"]);
+    expect(asked).toEqual([
+      ["/api/v1/uploads/direct/", { name: "offer.pdf", size: 1000, content_type: "" }],
+      ["/api/v1/uploads/7/complete/", null],
+    ]);
+    expect(posts).toMatchObject([{ url: POST, headers: {}, withCredentials: false }]);
+    expect([...posts[0]!.body.keys()]).toEqual(["key", "policy", "file"]);
+  });
+
+  test("is tried again if the storage refuses", async () => {
+    const { asked, page, server } = await openDirect(503);
+    page.files.add([pdf()]);
+    await calm();
+    expect(page.items).toMatchObject([{ status: "waiting", error: { code: "unreadable" } }]);
+    expect(asked).toHaveLength(1);
+    expect(server.session().files).toEqual([]);
   });
 });

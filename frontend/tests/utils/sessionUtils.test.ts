@@ -156,7 +156,7 @@ describe("a lock", () => {
     const storage = memoryStorage();
     const fails = withLock("l", storage, undefined, async () => {
       throw new Error("no");
-    }).catch((error: Error) => error.message);
+    }).catch((error: unknown) => (error as Error).message);
     await pass(100);
     expect(await fails).toBe("no");
     expect(storage.getItem("l")).toBeNull();
