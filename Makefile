@@ -1,4 +1,4 @@
-.PHONY: help run test check soak front bench bench-slow lock schema format clean
+.PHONY: help run test check soak front screenshots bench bench-slow lock schema format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -18,6 +18,9 @@ soak: ## Run the crash and race campaigns at full counts; takes long
 front: ## Build the package @maria/sessions and the demo page (a running ./run must be started again)
 	. ./scripts/front.sh && front_build
 	npm --prefix frontend run --silent build
+
+screenshots: ## Take pictures of the demo page in every state (5 minutes)
+	.venv/bin/python scripts/screenshots.py --folder var/screenshots
 
 bench: ## Measure the product beside a bare program that does the same work (5 minutes)
 	.venv/bin/python -m benchmarks

@@ -39,7 +39,8 @@ CHOSEN = (
     ("phone dark uploading", "demo-uploading.png"),
 )
 SENTENCE = "Which forms do I need to move to Lisbon in March?"
-NAMES = ("Lease 2026, signed.pdf", "引越しのための賃貸契約書と住民票の写し" * 4 + ".pdf")
+NAMES = ("Lease 2026, signed.pdf", "Certidão de nascimento e comprovativo de morada.pdf")
+LONG_NAME = "引越しのための賃貸契約書と住民票の写し" * 4 + ".pdf"
 
 
 def pdf(size: int) -> bytes:
@@ -114,8 +115,12 @@ def idle(page: Page) -> None:
     """Nothing has happened yet."""
 
 
+def hold(route: Route) -> None:
+    """Never answer."""
+
+
 def starting(page: Page) -> None:
-    page.route("**/api/v1/sessions/", lambda route: None)
+    page.route("**/api/v1/sessions/", hold)
     page.get_by_label("Message").click()
     page.get_by_label("Message").fill(SENTENCE)
     status(page, "starting")
@@ -140,7 +145,8 @@ def uploading(page: Page) -> None:
     )
     choose(page, files("Passport and visa.pdf", size=4_800_000))
     page.locator("progress").scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelector('progress')?.position > 0.55", timeout=60_000)
+    while (page.evaluate("document.querySelector('progress')?.position") or 0) < 0.55:
+        page.wait_for_timeout(100)
 
 
 def refused(page: Page) -> None:
@@ -278,6 +284,7 @@ def where(page: Page) -> None:
 
 def dragged(page: Page) -> None:
     say(page)
+    store(page, LONG_NAME)
     page.locator(".maria-drop").dispatch_event("dragover")
     page.locator(".maria-drop[data-over=true]").wait_for()
     page.locator("input[type=file]").focus()
@@ -351,14 +358,13 @@ def answers(address: str) -> bool:
         return False
 
 
-def picture(
-    browser: Browser, address: str, state: str, size: str, scheme: str, path: Path
-) -> list[str]:
-    """Take one picture; return what is wrong with the page."""
+def picture(browser: Browser, address: str, path: Path) -> list[str]:
+    """Take the picture that the path names; return what is wrong with the page."""
+    size, scheme, state = path.stem.split()
     width, height = SIZES[size]
     context = browser.new_context(
         viewport={"width": width, "height": height},
-        device_scale_factor=2 if size == "phone" else 1,
+        device_scale_factor=1.5 if size == "phone" else 1,
         color_scheme="dark" if scheme == "dark" else "light",
         reduced_motion="reduce",
         has_touch=size == "phone",
@@ -388,6 +394,7 @@ def picture(
     sideways = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     if sideways > 0:
         wrong.append(f"wider than the window by {sideways} px")
+    page.unroute_all(behavior="ignoreErrors")
     context.close()
     return wrong
 
@@ -421,7 +428,7 @@ def take(address: str, states: list[str], folder: Path) -> bool:
             for size in SIZES:
                 for scheme in SCHEMES:
                     name = f"{size} {scheme} {state}"
-                    wrong = picture(browser, address, state, size, scheme, folder / f"{name}.png")
+                    wrong = picture(browser, address, folder / f"{name}.png")
                     is_fine = is_fine and not wrong
                     print(name, *wrong, sep="\n    ", flush=True)
         browser.close()

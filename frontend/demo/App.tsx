@@ -49,7 +49,7 @@ export function App({ options }: { options: DemoOptions }) {
         <img src={mark} alt="" width="44" height="44" />
         <div>
           <h1>Maria</h1>
-          <p>Her sessions, to try by hand</p>
+          <p>Try her sessions</p>
         </div>
         <DataSheet />
       </header>

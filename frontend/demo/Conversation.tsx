@@ -1,6 +1,6 @@
 import { SessionError, SessionResetAlert, SessionStatus, useSession } from "@maria/sessions";
 import { english } from "@maria/sessions/en";
-import { useEffect, useRef, useState, useSyncExternalStore, type SubmitEvent } from "react";
+import { useState, useSyncExternalStore, type SubmitEvent } from "react";
 import type { History, Line } from "./history";
 import { answer, GREETING } from "./words";
 
@@ -34,16 +34,14 @@ export function Conversation({ history }: { history: History }) {
 }
 
 function Log({ lines }: { lines: readonly Line[] }) {
-  const ref = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    if (ref.current) ref.current.scrollTop = ref.current.scrollHeight;
-  }, [lines]);
   return (
-    <div ref={ref} role="log" aria-label="What was said" tabIndex={0} className="log">
-      <Said who="maria" text={GREETING} />
-      {lines.map((line, index) => (
-        <Said key={index} {...line} />
-      ))}
+    <div role="log" aria-label="What was said" tabIndex={0} className="log">
+      <div>
+        <Said who="maria" text={GREETING} />
+        {lines.map((line, index) => (
+          <Said key={index} {...line} />
+        ))}
+      </div>
     </div>
   );
 }
