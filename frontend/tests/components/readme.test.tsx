@@ -8,6 +8,7 @@ import * as runtime from "react/jsx-runtime";
 import * as client from "react-dom/client";
 import ts from "typescript";
 import { expect, test } from "vitest";
+import * as words from "../../src/en.js";
 import * as sessions from "../../src/index.js";
 import * as testing from "../../src/testing/index.js";
 
@@ -15,6 +16,7 @@ const README = readFileSync(resolve(import.meta.dirname, "../../README.md"), "ut
 const cases: (() => Promise<void>)[] = [];
 const modules: Record<string, unknown> = {
   "@maria/sessions": sessions,
+  "@maria/sessions/en": words,
   "@maria/sessions/testing": testing,
   "@testing-library/react": library,
   "@testing-library/user-event": userEvent,
