@@ -38,7 +38,12 @@ const declared = (start: string) => {
 };
 
 test("every exported name is mentioned", () => {
-  const names = ["src/index.ts", "src/testing/index.ts", "src/en.ts", "src/components/YourData.tsx"].flatMap((path) => {
+  const names = [
+    "src/index.ts",
+    "src/testing/index.ts",
+    "src/en.ts",
+    "src/components/YourData.tsx",
+  ].flatMap((path) => {
     const index = readFileSync(join(ROOT, path), "utf8");
     const lists = all(index, /^export (?:type )?\{([^}]*)\}/gm);
     const declared = all(index, /^export (?:interface|type|function|const) (\w+)/gm);

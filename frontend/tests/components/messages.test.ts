@@ -13,7 +13,11 @@ const sending = (sent: number, speed: number | null, secondsLeft: number | null)
   ...{ sent, speed, secondsLeft },
 });
 const lost = (...files: Schemas["Lost"]["files"]) => {
-  const over = { status: "reset_required", reason: "expired", lost: { count: files.length, files } };
+  const over = {
+    status: "reset_required",
+    reason: "expired",
+    lost: { count: files.length, files },
+  };
   return words.alert(over as unknown as SessionSnapshot)[1];
 };
 
@@ -55,7 +59,5 @@ test("progress says what is known and no more", () => {
 
 test("one lost file is one", () => {
   expect(lost("a.pdf")).toMatch(/^A file of it .*: a.pdf\./);
-  expect(lost("a.pdf", "b.pdf")).toMatch(
-    /^2 files .*: a.pdf, b.pdf\./,
-  );
+  expect(lost("a.pdf", "b.pdf")).toMatch(/^2 files .*: a.pdf, b.pdf\./);
 });
