@@ -9,7 +9,7 @@ configure({ asyncUtilTimeout: 10_000 });
 
 afterEach(() => {
   cleanup();
-  if (globalThis.localStorage) localStorage.clear();
+  if ("localStorage" in globalThis) localStorage.clear();
 });
 
 // jsdom draws nothing, so it has no modal dialogs. This is as much of them as can be told without a

@@ -1,7 +1,7 @@
 /** Visitors see, change, take along and erase what is kept about them, and get a session back. */
 import { screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, test, vi } from "vitest";
-import { YourData } from "../../src/index.js";
+import { YourData } from "../../src/components/YourData.js";
 import { createFakeServer } from "../../src/testing/index.js";
 import { asked, open, openReady, press, shownUuid, state, visited } from "./page.js";
 

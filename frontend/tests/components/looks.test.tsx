@@ -7,10 +7,11 @@ import {
   SessionResetAlert,
   SessionStatus,
   WhereAreMyFiles,
-  YourData,
   type ClassNames,
   type Messages,
 } from "../../src/index.js";
+import { YourData } from "../../src/components/YourData.js";
+import { english } from "../../src/en.js";
 import { createFakeServer } from "../../src/testing/index.js";
 import { file, open, openReady, press, state, visited } from "./page.js";
 
@@ -103,7 +104,8 @@ test("every button is one, submits only its own form, and has a name", async () 
 });
 
 describe("words", () => {
-  const deutsch: Partial<Messages> = {
+  const deutsch: Messages = {
+    ...english,
     choose: "Dateien auswählen",
     drop: "oder hierher ziehen",
     noFiles: "Noch keine Dateien.",

@@ -1,11 +1,25 @@
 // @vitest-environment node
 /** What visitors are told is plain, and says what to do; sizes and times are as people read them. */
 import { describe, expect, test } from "vitest";
-import { defaultMessages as words, SessionError, type Problem } from "../../src/index.js";
+import { english as words } from "../../src/en.js";
+import { SessionError, type Problem, type Schemas, type SessionSnapshot } from "../../src/index.js";
 
 const told = (code: string, problem: Partial<Problem> = {}, status = 400) =>
   words.error(new SessionError(code, status, problem));
 const spaced = (text: string) => text.replace(/\s/g, " ");
+
+const sending = (sent: number, speed: number | null, secondsLeft: number | null) => ({
+  ...{ key: "1", name: "a.pdf", size: 2e6, status: "sending" as const },
+  ...{ sent, speed, secondsLeft },
+});
+const lost = (...files: Schemas["Lost"]["files"]) => {
+  const over = {
+    status: "reset_required",
+    reason: "expired",
+    lost: { count: files.length, files },
+  };
+  return words.alert(over as unknown as SessionSnapshot)[1];
+};
 
 describe("an error", () => {
   test.each([
@@ -39,13 +53,11 @@ test.each([
 });
 
 test("progress says what is known and no more", () => {
-  expect(spaced(words.progress(0, 2e6, null, null))).toBe("0 kB of 2 MB");
-  expect(spaced(words.progress(1e6, 2e6, 250_000, 4))).toBe("1 MB of 2 MB, 250 kB/s, 4 sec left");
+  expect(spaced(words.file(sending(0, null, null)))).toBe("0 kB of 2 MB");
+  expect(spaced(words.file(sending(1e6, 250_000, 4)))).toBe("1 MB of 2 MB, 250 kB/s, 4 sec left");
 });
 
 test("one lost file is one", () => {
-  expect(words.lost({ count: 1, files: ["a.pdf"] })).toMatch(/^A file of it .*: a.pdf\./);
-  expect(words.lost({ count: 2, files: ["a.pdf", "b.pdf"] })).toMatch(
-    /^2 files .*: a.pdf, b.pdf\./,
-  );
+  expect(lost("a.pdf")).toMatch(/^A file of it .*: a.pdf\./);
+  expect(lost("a.pdf", "b.pdf")).toMatch(/^2 files .*: a.pdf, b.pdf\./);
 });

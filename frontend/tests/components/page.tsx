@@ -4,6 +4,7 @@ import userEvent, { type UserEvent } from "@testing-library/user-event";
 import type { ReactNode } from "react";
 import { afterEach, beforeEach, expect, vi } from "vitest";
 import { SessionProvider, useSession, type SessionProviderProps } from "../../src/index.js";
+import { english } from "../../src/en.js";
 import { createFakeServer, type FakeServer } from "../../src/testing/index.js";
 
 export interface PageOptions extends Omit<SessionProviderProps, "children"> {
@@ -45,6 +46,7 @@ export function pageOf(children: ReactNode, { server, options, uploads, ...rest 
     <SessionProvider
       options={{ ...fakes, ...options }}
       uploads={{ ...(server && { transport: server.transport }), ...uploads }}
+      messages={english}
       {...rest}
     >
       {children}

@@ -11,8 +11,9 @@ import {
   useSession,
   useSessionUUID,
   WhereAreMyFiles,
-  YourData,
 } from "../../src/index.js";
+import { YourData } from "../../src/components/YourData.js";
+import { english } from "../../src/en.js";
 
 function State() {
   const { status, persistent } = useSession();
@@ -23,7 +24,7 @@ function State() {
 test("all components render without a window, idle", () => {
   const fetch = vi.fn();
   const html = renderToString(
-    <SessionProvider options={{ fetch, autoStart: "load" }}>
+    <SessionProvider messages={english} options={{ fetch, autoStart: "load" }}>
       <State />
       <SessionStatus />
       <FileUpload />
