@@ -35,10 +35,10 @@ export function App({ options }: { options: DemoOptions }) {
   const [kept] = useState(() => storeOptions(options));
   const [lastChange, setLastChange] = useState<ChangeReason | null>(null);
 
-  /** Another session is another conversation. */
+  /** Another session is another conversation, and perhaps another person's. */
   function change(previous: string | null, next: string | null, reason: ChangeReason): void {
     history.forget("");
-    if (previous && !next) history.forget(previous);
+    if (previous) history.forget(previous);
     history.add(next ?? "", { who: "page", text: CHANGES[reason] });
     setLastChange(reason);
   }

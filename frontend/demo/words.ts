@@ -36,7 +36,7 @@ export const CHANGES: Record<ChangeReason, string> = {
   started: "Your session has begun.",
   restored: "Your session is back.",
   adopted: "You go on with the session that this browser had.",
-  reset: "A new session has begun. The conversation before stays with the session before.",
+  reset: "A new session has begun. This page has forgotten the conversation before.",
   recovered: "Support has brought this session back.",
   ended: "Your session has ended. Writing begins a new one.",
   erased: "Everything was erased. Writing begins a new session.",

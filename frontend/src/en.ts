@@ -60,7 +60,8 @@ function failure({ code, problem }: SessionError): string {
   if (code === "file_too_large") {
     return `This file is too large${max_file_bytes ? `: at most ${size(max_file_bytes)}` : ""}.`;
   }
-  if (code === "type_not_allowed" && types) {
+  // Known before sending by its name; the server, which has looked into it, says more.
+  if (code === "type_not_allowed" && types && !problem.detail) {
     return `Only ${types.join(", ").toUpperCase()} can be sent.`;
   }
   if (code === "quota_exceeded") return problem.detail ?? "There is no room left: remove a file.";

@@ -55,7 +55,7 @@ export type ChangeReason =
 export interface SessionStoreOptions {
   /** Where the API is; `/api/v1/` of the page's own host unless given. */
   baseUrl?: string;
-  /** When a visitor without a session gets one: at the first key or pointer press, at once, or by `start()`. */
+  /** When a visitor without a session gets one: at the first key or click, at once, or by `start()`. */
   autoStart?: "interaction" | "load" | "manual";
   /** Given, the proof is a bearer token kept here; otherwise the browser's cookie. */
   credentialStore?: CredentialStore;
@@ -403,7 +403,8 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     const { signal } = attached;
     const on = (target: EventTarget, type: string, listener: () => void) =>
       target.addEventListener(type, listener, { signal });
-    on(document, "pointerdown", interact);
+    // Not "pointerdown": what moves on the page between press and release would lose the click.
+    on(document, "click", interact);
     on(document, "keydown", interact);
     on(document, "visibilitychange", wake);
     on(window, "pageshow", wake);

@@ -194,6 +194,8 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   }
 
   function failed(key: string, job: Job, error: SessionError): void {
+    // Another tab has taken the room: what is there can be removed only if it is seen.
+    if (error.code === "quota_exceeded") void load();
     const again = error.isTransient || error.code === "upload_in_progress";
     if (!again || ++job.tries >= TRIES) return fail(key, error, again || mayPass(error));
     update(key, { status: "waiting", error });

@@ -1,0 +1,265 @@
+"""Each refusal of a file in words about that file; and what else goes wrong with it is waited out.
+
+Whatever a file meets, its session goes on and the other files stay.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from tests.browser.api import PageVisitor
+from tests.browser.files_card import UPLOADS, FilesCard, Gate, chosen
+from tests.browser.site import Site
+from tests.helpers import pdf
+
+pytestmark = [pytest.mark.slow, pytest.mark.once]
+
+SETTINGS = {"UPLOAD_MAX_BYTES": "100000", "UPLOAD_MAX_FILES": "3"}
+KEPT = pdf("kept")
+UNREADABLE = "The server cannot be reached properly just now."
+UNAVAILABLE = "Storage is not available just now"
+
+
+@dataclass(frozen=True)
+class Weather:
+    """An answer to an upload that says nothing about the file, and what the visitor is told."""
+
+    status: int
+    body: str
+    words: str
+    content_type: str = "text/html"
+
+
+BROKEN = {"code": "internal_error", "detail": "Something broke on our side."}
+WEATHER = {
+    "page": Weather(502, "<html><h1>Bad Gateway</h1></html>", UNREADABLE),
+    "cut": Weather(201, '{"id": "0', UNREADABLE, "application/json"),
+    "broken": Weather(500, json.dumps(BROKEN), BROKEN["detail"], "application/problem+json"),
+}
+
+
+@pytest.fixture
+def card(site: Site, page: Page) -> Iterator[FilesCard]:
+    """Return a tab whose session has a file, and see that it still has both at the end."""
+    page.clock.install()
+    card = FilesCard(page, site)
+    card.begin()
+    card.choose(chosen("kept.pdf", KEPT))
+    card.expect_stored("kept.pdf")
+    card.sent.clear()
+    uuid = card.uuid
+    yield card
+    assert card.uuid == uuid
+    assert PageVisitor(page, site, uuid).current() == uuid
+    card.expect_stored("kept.pdf")
+    assert ("kept.pdf", "stored") in card.rows()
+    assert KEPT in card.objects()
+    expect(page.get_by_role("alertdialog")).to_have_count(0)
+
+
+def told(card: FilesCard, name: str) -> Locator:
+    """What the visitor is told of a file that is refused."""
+    return card.file(name).get_by_role("alert")
+
+
+def buttons(card: FilesCard, name: str) -> Locator:
+    """What the visitor can do with a file."""
+    return card.file(name).get_by_role("button")
+
+
+def only_kept(card: FilesCard) -> bool:
+    """Say whether the server has the one file that it had before."""
+    return card.objects() == [KEPT] and card.stored_events() == 1
+
+
+def test_what_can_be_known_before_is_told_before_anything_is_sent(card: FilesCard) -> None:
+    card.choose(
+        chosen("photo.png"),
+        chosen("report"),
+        chosen("empty.pdf", b""),
+        chosen("large.pdf", pdf(size=100_001)),
+        chosen("good.pdf", pdf(size=100_000)),
+    )
+
+    card.expect_stored("good.pdf")
+    for name, words in {
+        "photo.png": "Only PDF can be sent.",
+        "report": "Only PDF can be sent.",
+        "empty.pdf": "This file is empty.",
+        "large.pdf": "This file is too large: at most 100 kB.",
+    }.items():
+        expect(told(card, name)).to_have_text(words)
+        expect(buttons(card, name)).to_have_text(["Remove"])
+    assert len(card.sent) == 1
+    card.press("Remove", "large.pdf")
+    card.expect_files("kept.pdf", "photo.png", "report", "empty.pdf", "good.pdf")
+
+
+def test_a_first_file_of_a_wrong_type_is_told_before_it_is_sent(site: Site, page: Page) -> None:
+    card = FilesCard(page, site)
+    card.open()
+
+    card.choose(chosen("photo.png"))
+
+    expect(told(card, "photo.png")).to_have_text("Only PDF can be sent.")
+    assert card.sent == []
+    assert site.events(card.uuid) == ["session.created"]
+
+
+def test_one_file_too_many_waits_for_room(card: FilesCard) -> None:
+    card.choose(*(chosen(f"{number}.pdf", pdf(str(number))) for number in (1, 2, 3)))
+
+    card.expect_stored("1.pdf", "2.pdf")
+    expect(told(card, "3.pdf")).to_have_text("There is no room left: remove a file.")
+    assert len(card.sent) == 2
+    card.press("Remove", "1.pdf")
+    expect(card.file("1.pdf")).to_have_count(0)
+    card.press("Try again", "3.pdf")
+
+    card.expect_stored("3.pdf")
+    assert len(card.sent) == 3
+
+
+def test_a_text_that_calls_itself_a_pdf_is_refused_for_what_it_is(card: FilesCard) -> None:
+    card.choose(chosen("notes.pdf", b"These are notes."))
+
+    expect(told(card, "notes.pdf")).to_contain_text("its content and its name must both be PDF")
+    expect(buttons(card, "notes.pdf")).to_have_text(["Remove"])
+    assert only_kept(card)
+    assert len(card.sent) == 1
+
+
+def test_room_that_another_tab_has_taken_can_be_made(
+    card: FilesCard, context: BrowserContext
+) -> None:
+    other = PageVisitor(context.new_page(), card.site)
+    other.start()
+    for name in ("theirs.pdf", "last.pdf"):
+        other.upload(pdf(name), name)
+
+    card.choose(chosen("mine.pdf", pdf("mine")))
+    expect(told(card, "mine.pdf")).to_contain_text("at most 3 files")
+    assert card.stored_events() == 3
+    card.press("Remove", "theirs.pdf")
+    expect(card.file("theirs.pdf")).to_have_count(0)
+    card.press("Try again", "mine.pdf")
+
+    card.expect_stored("mine.pdf")
+    assert pdf("mine") in card.objects()
+
+
+def test_a_proxys_plain_413_is_told_as_one(card: FilesCard, page: Page) -> None:
+    page.route(
+        UPLOADS,
+        lambda route: route.fulfill(
+            status=413, content_type="text/plain", body="Request Entity Too Large"
+        ),
+    )
+
+    card.choose(chosen("report.pdf"))
+
+    expect(told(card, "report.pdf")).to_have_text("This file is too large.")
+    expect(buttons(card, "report.pdf")).to_have_text(["Remove"])
+    assert only_kept(card)
+
+
+@pytest.mark.parametrize("weather", WEATHER.values(), ids=list(WEATHER))
+def test_an_answer_that_says_nothing_of_the_file_is_waited_out(
+    card: FilesCard, page: Page, weather: Weather
+) -> None:
+    page.route(
+        UPLOADS,
+        lambda route: route.fulfill(
+            status=weather.status, content_type=weather.content_type, body=weather.body
+        ),
+    )
+
+    card.choose(chosen("report.pdf"))
+    expect(card.file("report.pdf")).to_contain_text("Trying again soon…")
+    expect(told(card, "report.pdf")).to_have_text(weather.words)
+    expect(buttons(card, "report.pdf")).to_have_text(["Try again", "Cancel"])
+    assert only_kept(card)
+    page.unroute(UPLOADS)
+    page.clock.fast_forward(3_000)
+
+    card.expect_stored("report.pdf")
+    assert len(set(card.keys)) == 1 < len(card.keys)
+    assert card.stored_events() == 2
+
+
+def test_a_limit_is_waited_out_for_as_long_as_it_says(card: FilesCard, page: Page) -> None:
+    limited = {"code": "rate_limited", "detail": "Too many requests."}
+    page.route(
+        UPLOADS,
+        lambda route: route.fulfill(
+            status=429,
+            headers={"Retry-After": "40", "Content-Type": "application/problem+json"},
+            body=json.dumps(limited),
+        ),
+    )
+    card.choose(chosen("report.pdf"))
+    expect(told(card, "report.pdf")).to_have_text("That was a lot at once: wait a moment.")
+    page.unroute(UPLOADS)
+
+    page.clock.fast_forward(20_000)
+    expect(card.file("report.pdf")).to_contain_text("Trying again soon…")
+    assert len(card.sent) == 1
+    page.clock.fast_forward(40_000)
+
+    card.expect_stored("report.pdf")
+    assert len(card.sent) == 2
+
+
+def test_a_server_that_never_answers_is_waited_out(card: FilesCard, page: Page) -> None:
+    gate = Gate(page)
+    card.choose(chosen("report.pdf"))
+    gate.wait_for(1)
+
+    page.clock.fast_forward(60_000)
+    expect(told(card, "report.pdf")).to_have_text("The server does not answer just now.")
+    page.unroute(UPLOADS)
+    page.clock.fast_forward(3_000)
+
+    card.expect_stored("report.pdf")
+    assert card.stored_events() == 2
+
+
+def test_a_store_that_is_away_is_waited_out(card: FilesCard, page: Page, site: Site) -> None:
+    store = site.deployment.data / "storage"
+    away = store.rename(store.with_name("away"))
+    store.write_text("No folder.")
+    try:
+        card.choose(chosen("report.pdf"))
+        expect(told(card, "report.pdf")).to_contain_text(UNAVAILABLE)
+        expect(card.file("report.pdf")).to_contain_text("Trying again soon…")
+    finally:
+        store.unlink()
+        away.rename(store)
+    assert only_kept(card)
+    page.clock.fast_forward(46_000)  # the server asks for thirty seconds
+
+    card.expect_stored("report.pdf")
+    assert card.stored_events() == 2
+
+
+def test_after_four_tries_in_vain_the_visitor_decides(card: FilesCard, page: Page) -> None:
+    page.route(UPLOADS, lambda route: route.fulfill(status=502, body="Bad Gateway"))
+    card.choose(chosen("report.pdf"))
+    for seconds in (3, 6, 12):
+        expect(card.file("report.pdf")).to_contain_text("Trying again soon…")
+        page.clock.fast_forward(seconds * 1000)
+        expect(card.file("report.pdf").get_by_role("progressbar")).to_have_count(0)
+
+    expect(card.file("report.pdf")).not_to_contain_text("Trying again soon…")
+    expect(told(card, "report.pdf")).to_have_text(UNREADABLE)
+    expect(buttons(card, "report.pdf")).to_have_text(["Try again", "Remove"])
+    assert len(card.sent) == 4
+    page.unroute(UPLOADS)
+    card.press("Try again", "report.pdf")
+
+    card.expect_stored("report.pdf")
+    assert len(set(card.keys)) == 1
+    assert card.stored_events() == 2
