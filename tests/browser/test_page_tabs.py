@@ -161,7 +161,7 @@ def test_a_page_that_comes_back_from_the_cache_follows_what_happened_meanwhile(
     first.alert.get_by_role("button", name="Start again").click()
     expect(first.alert).to_be_hidden()
 
-    second.page.go_back()
+    second.page.go_back(wait_until="commit")
 
     assert second.page.evaluate("window.isFromCache"), "the browser has loaded the page anew"
     second.expect_uuid(first.uuid)

@@ -41,12 +41,12 @@ class Visit:
 
     def fact(self, name: str) -> Locator:
         """What the page tells developers: `Session UUID`, `Status`, `Error`, `Last change`, …"""
-        return self.page.locator("dl > div", has_text=name).get_by_role("definition")
+        return self.page.locator("dl > div", has_text=name).locator("dd")
 
     @property
     def uuid(self) -> str:
         """The UUID that the page shows just now; `none` without a session."""
-        return self.fact("Session UUID").inner_text()
+        return self.fact("Session UUID").text_content() or ""
 
     @property
     def status(self) -> Locator:
