@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -54,17 +55,22 @@ def need_chromium() -> str:
     pytest.skip(f"Chromium is missing: {INSTALL_HINT}")
 
 
+def how_to_launch(*flags: str) -> dict[str, Any]:
+    """Return Playwright's options to launch the browser, with more command line flags if need be."""
+    return {
+        "executable_path": need_chromium(),
+        # Chromium refuses to sandbox what root starts.
+        "chromium_sandbox": os.geteuid() != 0,
+        "args": [*FLAGS, *flags],
+    }
+
+
 @contextmanager
 def launched(*flags: str) -> Iterator[Browser]:
     """Run a browser, with more command line flags if need be."""
-    program = need_chromium()
+    options = how_to_launch(*flags)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program,
-            # Chromium refuses to sandbox what root starts.
-            chromium_sandbox=os.geteuid() != 0,
-            args=[*FLAGS, *flags],
-        )
+        browser = playwright.chromium.launch(**options)
         yield browser
         browser.close()
     assert asyncio._get_running_loop() is None, "the next module could not use its database"

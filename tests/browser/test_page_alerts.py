@@ -1,0 +1,330 @@
+"""When a session is over or another: who is told, what they are told, and every way out.
+
+Only a visitor who has something to lose or to decide meets a dialog. It says why and what is
+lost, has the support code that staff find the session by, and can be worked by the keyboard
+alone.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.site import Site
+from tests.browser.visit import Visit
+from tests.helpers import pdf
+
+pytestmark = [pytest.mark.slow, pytest.mark.once]
+
+REPORT = pdf()
+LOST = "A file of it cannot be used any more: report.pdf. Support may be able to bring it back."
+MISMATCH = "This browser has another session"
+IS_INSIDE = "document.querySelector('dialog[open]').contains(document.activeElement)"
+
+
+@pytest.fixture
+def visit(page: Page, site: Site) -> Visit:
+    """Return a visitor who has not opened the page yet."""
+    return Visit(page, site)
+
+
+def support_code(site: Site, uuid: str) -> str:
+    """Return the code by which the database knows a session."""
+    (created,) = [e for e in site.audit(uuid) if e["event_type"] == "session.created"]
+    return str(created["details"]["support_code"])
+
+
+def with_report(visit: Visit) -> str:
+    """Open the page, begin a session that holds report.pdf, and return its UUID."""
+    visit.open()
+    uuid = visit.begin()
+    visit.upload(REPORT)
+    return uuid
+
+
+def expect_alert(visit: Visit, title: str, text: str, code: str) -> None:
+    """Wait for the dialog, and see that it holds all it should, and the focus."""
+    dialog = visit.page.get_by_role("alertdialog", name=title)
+    expect(dialog).to_be_visible()
+    expect(dialog).to_have_accessible_description(text)
+    expect(dialog.get_by_role("code")).to_have_text(code)
+    assert visit.page.evaluate(IS_INSIDE)
+
+
+def test_a_revoked_session_with_a_file_is_told_and_ends_in_a_new_one(
+    visit: Visit, site: Site
+) -> None:
+    old = with_report(visit)
+    code = support_code(site, old)
+    site.revoke(old)
+    known = site.sessions()
+
+    visit.reload()
+
+    expect_alert(visit, "Your session was closed by support", LOST, code)
+    visit.expect_status("reset_required")
+    assert visit.uuid == visit.remembered() == old
+    assert site.sessions() == known
+
+    visit.button("Start a new session").click()
+
+    visit.expect_known()
+    expect(visit.alert).to_be_hidden()
+    assert visit.uuid == visit.remembered() != old
+    assert site.sessions() == [*known, visit.uuid]
+    assert site.events(visit.uuid) == ["session.created"]
+    told = ["session.created", "upload.stored", "session.revoked", "session.refused"]
+    assert site.events(old) == told
+    visit.page.get_by_text("Where are my files?").click()
+    expect(visit.page.get_by_role("code").last).to_have_text(code)
+
+
+def test_an_expired_session_with_a_file_is_told_and_has_a_successor(
+    visit: Visit, site: Site
+) -> None:
+    old = with_report(visit)
+    code = support_code(site, old)
+    site.age_session(old, timedelta(days=8))
+    known = site.sessions()
+
+    visit.button("Ask the server now").click()
+
+    expect_alert(visit, "Your session has expired", LOST, code)
+    assert site.sessions() == known
+
+    visit.button("Start a new session").click()
+
+    visit.expect_known()
+    expect(visit.alert).to_be_hidden()
+    assert site.sessions() == [*known, visit.uuid]
+    (reset,) = [e for e in site.audit(old) if e["event_type"] == "session.reset"]
+    assert reset["details"]["reason"] == "expired"
+    assert reset["details"]["successor"] == visit.uuid
+    assert site.events(old).count("session.expired") == 1
+
+
+def test_the_dialog_keeps_the_focus_and_can_be_put_off(
+    visit: Visit, site: Site, new_context: Callable[..., BrowserContext]
+) -> None:
+    context = new_context(permissions=["clipboard-read", "clipboard-write"])
+    visit = Visit(context.new_page(), site)
+    old = with_report(visit)
+    code = support_code(site, old)
+    site.revoke(old)
+    visit.reload()
+    dialog = visit.page.get_by_role("alertdialog")
+    expect(dialog).to_be_visible()
+
+    # Tab goes round; the browser's own bar may have its turn, the page behind may not.
+    for _ in range(8):
+        visit.page.keyboard.press("Tab")
+        focused = visit.page.evaluate("document.activeElement.tagName")
+        assert focused == "BODY" or visit.page.evaluate(IS_INSIDE)
+
+    visit.button("Copy").click()
+    expect(dialog.get_by_role("status")).to_have_text("Copied")
+    assert visit.page.evaluate("navigator.clipboard.readText()") == code
+
+    visit.page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    line = visit.page.get_by_role("status").filter(has_text="Your session was closed by support")
+    expect(line).to_be_visible()
+    assert visit.uuid == old
+
+    line.get_by_role("button", name="What can I do?").press("Enter")
+    expect(dialog).to_be_visible()
+    assert visit.page.evaluate(IS_INSIDE)
+    visit.button("Later").click()
+    expect(dialog).to_be_hidden()
+    expect(line).to_be_visible()
+
+
+def test_who_has_nothing_to_lose_is_not_asked(visit: Visit, site: Site) -> None:
+    visit.open()
+    old = visit.begin()
+    code = support_code(site, old)
+    site.revoke(old)
+    known = site.sessions()
+    dialogs: list[str] = []
+    visit.page.expose_function("noted", dialogs.append)
+    visit.page.add_init_script("""new MutationObserver(() => {
+      if (document.querySelector("dialog")) noted(document.querySelector("dialog").textContent);
+    }).observe(document, { subtree: true, childList: true });""")
+
+    visit.reload()
+
+    expect(visit.fact("Last change")).to_have_text("started")
+    visit.expect_known()
+    assert visit.uuid == visit.remembered() != old
+    assert site.sessions() == [*known, visit.uuid]
+    assert site.events(visit.uuid) == ["session.created"]
+    assert dialogs == []
+    visit.page.get_by_text("Where are my files?").click()
+    expect(visit.page.get_by_role("code").last).to_have_text(code)
+
+
+def remember_another(visit: Visit) -> str:
+    """Let the browser remember a UUID that its cookie does not prove, and return it."""
+    another = str(uuid4())
+    visit.page.evaluate("uuid => localStorage.setItem('session_uuid', uuid)", another)
+    visit.reload()
+    return another
+
+
+def test_after_a_mismatch_the_visitor_can_go_on_with_their_session(
+    visit: Visit, site: Site
+) -> None:
+    visit.open()
+    uuid = visit.begin()
+    known = site.sessions()
+    another = remember_another(visit)
+
+    dialog = visit.page.get_by_role("alertdialog", name=MISMATCH)
+    expect(dialog).to_be_visible()
+    expect(dialog.get_by_role("code")).to_have_text(support_code(site, uuid))
+    assert visit.page.evaluate(IS_INSIDE)
+    visit.expect_uuid(another)
+    visit.button("Continue with your session").click()
+
+    expect(dialog).to_be_hidden()
+    visit.expect_known()
+    assert visit.uuid == visit.remembered() == uuid
+    assert site.sessions() == known
+    assert site.events(uuid) == ["session.created", "session.refused"]
+
+
+def test_after_a_mismatch_the_visitor_can_begin_anew(visit: Visit, site: Site) -> None:
+    visit.open()
+    uuid = visit.begin()
+    known = site.sessions()
+    remember_another(visit)
+
+    dialog = visit.page.get_by_role("alertdialog", name=MISMATCH)
+    expect(dialog).to_be_visible()
+    visit.button("Start a new session").click()
+
+    expect(dialog).to_be_hidden()
+    visit.expect_known()
+    assert site.sessions() == [*known, visit.uuid]
+    (reset,) = [e for e in site.audit(uuid) if e["event_type"] == "session.reset"]
+    assert reset["details"]["reason"] == "mismatch"
+
+
+def test_a_reset_asks_first(visit: Visit, site: Site) -> None:
+    visit.open()
+    old = visit.begin()
+    before = site.events()
+
+    visit.button("Start again").click()
+    expect(visit.alert).to_have_accessible_name("Start again")
+    visit.button("Cancel").click()
+
+    expect(visit.alert).to_be_hidden()
+    assert visit.uuid == old
+    assert site.events() == before
+    expect(visit.button("Start again")).to_be_focused()
+
+    visit.button("Start again").click()
+    visit.alert.get_by_role("button", name="Start again").click()
+
+    expect(visit.alert).to_be_hidden()
+    visit.expect_known()
+    assert visit.uuid != old
+    assert site.events() == [*before, "session.created", "session.reset"]
+    assert site.events(old)[-1] == "session.reset"
+
+
+def test_a_reset_that_fails_changes_nothing_and_says_so(
+    visit: Visit, site: Site, context: BrowserContext
+) -> None:
+    visit.open()
+    old = visit.begin()
+    before = site.events()
+    visit.button("Start again").click()
+    context.set_offline(True)
+
+    visit.alert.get_by_role("button", name="Start again").click()
+
+    said = visit.alert.get_by_role("alert")
+    expect(said).to_have_text("The server cannot be reached. Is this device online?")
+    assert visit.uuid == visit.remembered() == old
+    assert site.events() == before
+
+    context.set_offline(False)
+    visit.alert.get_by_role("button", name="Start again").click()
+    expect(visit.alert).to_be_hidden()
+    assert visit.uuid != old
+
+
+def test_somebody_else_at_the_same_device_leaves_the_session_behind(
+    visit: Visit, site: Site
+) -> None:
+    visit.open()
+    old = visit.begin()
+    code = support_code(site, old)
+    visit.button("Your data").click()
+    visit.button("Not you?").click()
+    visit.alert.get_by_role("button", name="Not you?").click()
+
+    expect(visit.alert).to_be_hidden()
+    visit.button("Close").click()
+    visit.expect_known()
+    assert visit.uuid != old
+    (reset,) = [e for e in site.audit(old) if e["event_type"] == "session.reset"]
+    assert reset["details"]["reason"] == "not_me"
+    visit.page.get_by_text("Where are my files?").click()
+    expect(visit.page.get_by_text(code)).to_have_count(0)
+
+
+def test_a_visitor_can_end_the_session(visit: Visit, site: Site) -> None:
+    visit.open()
+    old = visit.begin()
+    visit.button("End session").click()
+    dialog = visit.page.get_by_role("dialog", name="End session")
+    dialog.get_by_role("button", name="End session").click()
+
+    visit.expect_status("idle")
+    expect(dialog).to_be_hidden()
+    assert visit.uuid == "none"
+    assert visit.remembered() is None
+    assert site.events(old) == ["session.created", "session.ended"]
+    known = site.sessions()
+
+    assert visit.begin() != old
+    assert site.sessions() == [*known, visit.uuid]
+
+
+def press_until(visit: Visit, name: str) -> None:
+    """Press Tab until the button of this name has the focus."""
+    for _ in range(30):
+        visit.page.keyboard.press("Tab")
+        if visit.page.evaluate("document.activeElement.textContent") == name:
+            return
+    raise AssertionError(f"Tab does not reach {name}")
+
+
+def test_the_keyboard_alone_leads_from_load_to_reset(visit: Visit, site: Site) -> None:
+    visit.open()
+    press_until(visit, "Your data")
+    visit.expect_known()
+    old = visit.uuid
+
+    press_until(visit, "Start again")
+    visit.page.keyboard.press("Enter")
+    expect(visit.alert).to_be_visible()
+    assert visit.page.evaluate(IS_INSIDE)
+    visit.page.keyboard.press("Escape")
+    expect(visit.alert).to_be_hidden()
+    expect(visit.button("Start again")).to_be_focused()
+
+    visit.page.keyboard.press("Enter")
+    expect(visit.alert).to_be_visible()
+    press_until(visit, "Start again")
+    visit.page.keyboard.press("Enter")
+
+    expect(visit.alert).to_be_hidden()
+    visit.expect_known()
+    assert visit.uuid != old
+    assert site.events(old) == ["session.created", "session.reset"]

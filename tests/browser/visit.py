@@ -1,0 +1,115 @@
+"""A visitor with the demo page open in one tab: what they do, and what they see.
+
+The developer's part of the page tells what the package knows (UUID, status); everything
+else is looked for by role and name, as a visitor finds it.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Locator, Page, Request, Route, expect
+
+from tests.browser.site import Site
+
+API = re.compile(r"/api/v1/")
+CURRENT = re.compile(r"/api/v1/sessions/current/$")
+_OPEN_DETAILS = "document.querySelector('details.developer').open = true"
+
+
+@dataclass
+class Visit:
+    """One tab with the demo page. `calls` are its requests to the API: `POST sessions/`, …"""
+
+    page: Page
+    site: Site
+    calls: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("request", self._note)
+
+    def open(self, query: str = "") -> None:
+        """Load the page; `query` chooses how it keeps its session: `?start=load`."""
+        self.page.goto(f"{self.site.url}/{query}")
+        self.page.evaluate(_OPEN_DETAILS)
+
+    def reload(self) -> None:
+        """Load the page anew, as a visitor does."""
+        self.page.reload()
+        self.page.evaluate(_OPEN_DETAILS)
+
+    def fact(self, name: str) -> Locator:
+        """What the page tells developers: `Session UUID`, `Status`, `Error`, `Last change`, …"""
+        return self.page.locator("dl > div", has_text=name).locator("dd")
+
+    @property
+    def uuid(self) -> str:
+        """The UUID that the page shows just now; `none` without a session."""
+        return self.fact("Session UUID").text_content() or ""
+
+    @property
+    def status(self) -> Locator:
+        """The line that says what is the matter; empty while all is well."""
+        return self.page.get_by_role("status").first
+
+    @property
+    def alert(self) -> Locator:
+        """The dialog that is open, if one is."""
+        return self.page.get_by_role("alertdialog")
+
+    def button(self, name: str) -> Locator:
+        """Find a button by its whole name."""
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def say(self, text: str) -> None:
+        """Write to Maria and send it."""
+        message = self.page.get_by_role("textbox", name="Message")
+        message.fill(text)
+        message.press("Enter")
+
+    def begin(self) -> str:
+        """Begin a session by writing to Maria, and return its UUID."""
+        self.say("Good morning")
+        expect(self.page.get_by_role("log")).to_contain_text("You: Good morning")
+        self.expect_known()
+        return self.uuid
+
+    def upload(self, content: bytes, name: str = "report.pdf") -> None:
+        """Choose a file and wait until it is stored."""
+        file = {"name": name, "mimeType": "application/pdf", "buffer": content}
+        self.page.get_by_label("Choose files").set_input_files(files=[file])  # type: ignore[list-item]
+        item = self.page.get_by_role("listitem").filter(has_text=name)
+        expect(item).to_contain_text("Stored")
+
+    def remembered(self) -> str | None:
+        """Return the UUID that the browser remembers."""
+        found: str | None = self.page.evaluate("localStorage.getItem('session_uuid')")
+        return found
+
+    def expect_status(self, status: str) -> None:
+        """Wait until the session is in this state."""
+        expect(self.fact("Status")).to_have_text(status)
+
+    def expect_known(self) -> None:
+        """Wait until the server has confirmed the session."""
+        expect(self.fact("Ends")).to_be_attached()
+        self.expect_status("ready")
+
+    def expect_uuid(self, uuid: str) -> None:
+        """Wait until the page shows this session."""
+        expect(self.fact("Session UUID")).to_have_text(uuid)
+
+    def _note(self, request: Request) -> None:
+        path = urlsplit(request.url).path
+        if path.startswith("/api/v1/"):
+            self.calls.append(f"{request.method} {path.removeprefix('/api/v1/')}")
+
+
+def held(route: Route) -> None:
+    """Answer a request never."""
+
+
+def answered(**answer: Any) -> Any:
+    """Return a handler that gives this answer in the server's place."""
+    return lambda route: route.fulfill(**answer)
