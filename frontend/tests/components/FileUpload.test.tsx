@@ -10,10 +10,13 @@ const row = async (name: string) => {
   if (!item) throw new Error(`${name} is in no list.`);
   return item;
 };
+/** The row of the same file by now: one that has been stored gets another. */
+const now = (item: HTMLElement) =>
+  screen.getByText(item.querySelector("bdi")?.textContent ?? "").closest("li")!;
 /** What is read out of a file as it changes. */
-const live = (item: HTMLElement) => item.querySelector<HTMLElement>("[aria-live]");
+const live = (item: HTMLElement) => now(item).querySelector<HTMLElement>("[aria-live]");
 const is = (item: HTMLElement, status: string) =>
-  waitFor(() => expect(item).toHaveAttribute("data-status", status));
+  waitFor(() => expect(now(item)).toHaveAttribute("data-status", status));
 
 describe("choosing", () => {
   test("says what may be sent, once the server has told, and where nothing is yet", async () => {
@@ -149,7 +152,7 @@ describe("on their way", () => {
     await is(item, "stored");
     expect(live(item)).toHaveAttribute("aria-live", "polite");
     expect(live(item)).toHaveTextContent("Stored, 2 MB");
-    expect(within(item).queryByRole("progressbar")).toBeNull();
+    expect(within(now(item)).queryByRole("progressbar")).toBeNull();
   });
 
   test("speed and time left are told once they are known", async () => {
@@ -194,7 +197,7 @@ describe("trouble", () => {
     expect(live(item)).toHaveTextContent("Trying again soon…");
     await press(visitor, "Try again", item);
     await is(item, "stored");
-    expect(within(item).queryByRole("alert")).toBeNull();
+    expect(within(now(item)).queryByRole("alert")).toBeNull();
     expect(server.session().files).toHaveLength(1);
   });
 
