@@ -5,11 +5,11 @@ import type { UploadItem } from "./store/uploadStore.js";
 const number = (value: number, unit: string, digits = 0) =>
   new Intl.NumberFormat("en", { style: "unit", unit, maximumFractionDigits: digits }).format(value);
 
-/** Bytes as people read them: 5 MB, 840 kB. */
+/** Bytes as the server's own sentences tell them, 1024 to a kilobyte: 5 MB, 840 kB. */
 const size = (bytes: number) =>
-  bytes <= 999_000
-    ? number(Math.ceil(bytes / 1000), "kilobyte")
-    : number(bytes / 1e6, "megabyte", 1);
+  bytes <= 1023 * 1024
+    ? number(Math.ceil(bytes / 1024), "kilobyte")
+    : number(bytes / 1024 ** 2, "megabyte", 1);
 
 const time = (text: string) =>
   new Date(text).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
@@ -41,7 +41,7 @@ const refusals: Record<string, string> = {
 };
 
 const lost = ({ count, files }: Schemas["Lost"]) =>
-  `${count === 1 ? "A file of it" : `${count} files of it`} cannot be used any more: ${files.join(", ")}. Support may be able to bring it back.`;
+  `${count === 1 ? "A file of it" : `${count} files of it`} cannot be used any more: ${files.map((name) => `“${name}”`).join(", ")}. Support may be able to restore ${count === 1 ? "it" : "them"}.`;
 
 const forgetful = "This browser keeps nothing for this page: your session ends when you reload it.";
 

@@ -95,7 +95,7 @@ export function tellTabs(key: string | null = "session_uuid"): void {
   window.dispatchEvent(new StorageEvent("storage", { key }));
 }
 
-export const press = () => document.dispatchEvent(new Event("pointerdown", { bubbles: true }));
+export const press = () => document.dispatchEvent(new Event("click", { bubbles: true }));
 
 export type Change = [previous: string | null, next: string | null, reason: ChangeReason];
 

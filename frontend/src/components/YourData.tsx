@@ -1,5 +1,5 @@
 "use client";
-import { useState, type InputHTMLAttributes, type SyntheticEvent } from "react";
+import { useRef, useState, type InputHTMLAttributes, type SyntheticEvent } from "react";
 import type { ActivityPage } from "../api/sessionApi.js";
 import { useSession } from "../contexts/SessionContext.js";
 import { ResetSession } from "./SessionStatus.js";
@@ -19,9 +19,10 @@ export interface ConsentText {
 export function YourData({ consents = [] }: { consents?: readonly ConsentText[] }) {
   const session = useSession();
   const [texts, part] = useLook();
+  const section = useRef<HTMLElement>(null);
   const known = session.session;
   return (
-    <section className={part("data")} aria-label={texts.yourData}>
+    <section ref={section} tabIndex={-1} className={part("data")} aria-label={texts.yourData}>
       {known && (
         <>
           <Field
@@ -47,7 +48,8 @@ export function YourData({ consents = [] }: { consents?: readonly ConsentText[] 
           <Confirm
             label={texts.erase}
             text={texts.eraseText}
-            onConfirm={() => session.endSession(true)}
+            // The button goes with the session, and the focus must not.
+            onConfirm={() => session.endSession(true).then(() => section.current?.focus())}
           />
         </>
       )}

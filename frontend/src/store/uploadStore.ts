@@ -123,10 +123,11 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   /** As the session becomes another or is confirmed, its files do. */
   function follow(): void {
     const now = session.getSnapshot();
-    if (now.uuid !== listed) {
-      if (listed || !now.uuid) show([]);
+    const isOver = now.status === "reset_required";
+    if (isOver || now.uuid !== listed) {
+      if (isOver || listed || !now.uuid) show([]);
       listed = null;
-      if (now.session) void load();
+      if (now.session && !isOver) void load();
     }
     pump();
   }

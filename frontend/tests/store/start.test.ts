@@ -29,7 +29,7 @@ describe("without cookie and UUID", () => {
     expect(server.requests).toEqual([]);
   });
 
-  test.each(["pointerdown", "keydown"])("a session begins at the first %s, once", async (type) => {
+  test.each(["click", "keydown"])("a session begins at the first %s, once", async (type) => {
     const server = createFakeServer();
     const page = openPage(server, { autoStart: "interaction" });
     document.dispatchEvent(new Event(type));

@@ -104,6 +104,7 @@ export function Dialog({ title, text, onClose, children }: DialogProps) {
   useLayoutEffect(() => {
     const dialog = ref.current as HTMLDialogElement;
     dialog.showModal();
+    dialog.querySelector("h2")?.focus();
     return () => dialog.close();
   }, []);
   return (
@@ -118,7 +119,9 @@ export function Dialog({ title, text, onClose, children }: DialogProps) {
         onClose();
       }}
     >
-      <h2 id={id}>{title}</h2>
+      <h2 id={id} tabIndex={-1}>
+        {title}
+      </h2>
       <p id={`${id}text`}>{text}</p>
       {children}
     </dialog>
