@@ -6,8 +6,6 @@ export default defineConfig({
   test: {
     environment: "jsdom",
     include: ["tests/**/*.test.{ts,tsx}"],
-    // Starting a document for each file would take longer than all the tests.
-    isolate: false,
     setupFiles: ["tests/setup.ts"],
     coverage: {
       provider: "v8",

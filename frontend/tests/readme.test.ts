@@ -132,7 +132,7 @@ describe("errors of ours", () => {
   });
 
   test("each is shown in the words of its row", () => {
-    const limits = { max_file_bytes: 5_000_000, types: ["pdf"] };
+    const limits = { max_file_bytes: 5 * 1024 ** 2, types: ["pdf"] };
     for (const code of codes.filter((code) => code !== "aborted")) {
       const words = english.error(new surface.SessionError(code, 0, limits));
       const row = table.split("\n").find((line) => line.startsWith(`| \`${code}\` |`));

@@ -1,14 +1,20 @@
 /** What every test file begins with: matchers for the document, and a clean one after each test. */
 import "@testing-library/jest-dom/vitest";
 import { cleanup, configure } from "@testing-library/react";
-import { afterEach, vi } from "vitest";
+import { afterEach, expect, vi } from "vitest";
 
 // Only how long a failing test waits.
 vi.setConfig({ testTimeout: 30_000 });
 configure({ asyncUtilTimeout: 10_000 });
 
+// React tells of wrong HTML, of lost keys and of a hydration that differs in this way only.
+const complaints: unknown[][] = [];
+console.error = (...words: unknown[]) => void complaints.push(words);
+
 afterEach(() => {
   cleanup();
+  vi.restoreAllMocks();
+  expect(complaints.splice(0)).toEqual([]);
   if ("localStorage" in globalThis) localStorage.clear();
 });
 
@@ -21,9 +27,9 @@ if ("HTMLDialogElement" in globalThis) {
   HTMLDialogElement.prototype.close = function () {
     this.open = false;
   };
-  document.addEventListener("keydown", ({ key }) => {
+  document.onkeydown = ({ key }) => {
     if (key !== "Escape") return;
     const open = [...document.querySelectorAll("dialog[open]")].at(-1);
     open?.dispatchEvent(new Event("cancel", { cancelable: true }));
-  });
+  };
 }

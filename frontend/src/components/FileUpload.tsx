@@ -69,7 +69,8 @@ function File({ item }: { item: UploadItem }) {
     <li className={part("file")} data-status={status}>
       <bdi id={id}>{name}</bdi>
       {status === "sending" && <progress aria-labelledby={id} value={item.sent} max={size} />}
-      <span aria-live={status === "sending" ? "off" : "polite"}>{texts.file(item)}</span>
+      <span>{status === "sending" && texts.file(item)}</span>
+      <span role="status">{status !== "sending" && texts.file(item)}</span>
       {"error" in item && <Failure error={item.error} />}
       {status === "stored" && (
         <Action about={id} onAction={async () => open(await uploads.link(item.file.id), "_self")}>

@@ -20,7 +20,9 @@ export function YourData({ consents = [] }: { consents?: readonly ConsentText[] 
   const session = useSession();
   const [texts, part] = useLook();
   const section = useRef<HTMLElement>(null);
-  const known = session.session;
+  // What was known stays until more is known, so that the focus has something to stay on.
+  const [known, know] = useState(session.session);
+  if (known !== session.session && (session.session || !session.uuid)) know(session.session);
   return (
     <section ref={section} tabIndex={-1} className={part("data")} aria-label={texts.yourData}>
       {known && (
@@ -177,5 +179,5 @@ function download(document_: unknown): void {
   );
   link.download = "your-data.json";
   link.click();
-  URL.revokeObjectURL(link.href);
+  setTimeout(URL.revokeObjectURL, 60_000, link.href); // Some browsers begin to read it late.
 }

@@ -48,8 +48,8 @@ const EMPTY: UploadSnapshot = { items: [], error: null };
 /** What is on its way counts as much as what has arrived. */
 const isHeld = ({ status }: UploadItem) => status !== "queued" && status !== "failed";
 
-const itemOf = (file: Upload): UploadItem => ({
-  key: file.id,
+const itemOf = (file: Upload, key: string): UploadItem => ({
+  key,
   name: file.name,
   size: file.size,
   status: file.status === "missing" ? "missing" : "stored",
@@ -102,7 +102,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     if (!uuid) return;
     try {
       const uploads = await session.withSession(api.list);
-      if (listed === uuid) show(uploads.reverse().map(itemOf), before);
+      if (listed === uuid) show(uploads.reverse(), before);
     } catch (thrown) {
       if (listed === uuid) {
         listed = null; // Asked again when the session is next confirmed.
@@ -112,13 +112,19 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   }
 
   /** What has come or gone since the list was asked for is not in it. */
-  function show(listed: UploadItem[], before = snapshot.items): void {
-    const there = listed.filter(({ key }) => !removed.has(key));
+  function show(listed: Upload[], before = snapshot.items): void {
+    const there = listed
+      .filter(({ id }) => !removed.has(id))
+      .map((file) => itemOf(file, keyOf(file)));
     const isKnown = (item: UploadItem) =>
       before.includes(item) || there.some(({ key }) => key === item.key);
     const here = snapshot.items.filter((item) => !("file" in item) || !isKnown(item));
     set({ items: [...there, ...here], error: null });
   }
+
+  /** A file keeps the key under which it was chosen. */
+  const keyOf = ({ id }: Upload) =>
+    snapshot.items.find((item) => "file" in item && item.file.id === id)?.key ?? id;
 
   /** As the session becomes another or is confirmed, its files do. */
   function follow(): void {
@@ -184,7 +190,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
         // Another tab may have started anew meanwhile: the file lies in the session before.
         if (session.getSnapshot().uuid !== uuid) throw new SessionError("session_changed");
         jobs.delete(key);
-        set({ items: snapshot.items.map((item) => (item.key === key ? itemOf(file) : item)) });
+        set({ items: snapshot.items.map((item) => (item.key === key ? itemOf(file, key) : item)) });
       });
     } catch (error) {
       failed(key, job, error as SessionError);
@@ -260,7 +266,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       update(key, { status: "removing", file });
       try {
         await session.withSession((uuid) => api.remove(uuid, file.id));
-        removed.add(key);
+        removed.add(file.id);
         drop(key);
       } catch (thrown) {
         update(key, { status: item.status, file, error: thrown as SessionError });

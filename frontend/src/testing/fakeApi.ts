@@ -136,8 +136,8 @@ export function createFakeApi(options: FakeApiOptions, now: () => number) {
   const { lifetime = 24 * 60 * MINUTE, pageSize = 100 } = options;
   const limits: Schemas["Limits"] = {
     max_files: 3,
-    max_file_bytes: 5_000_000,
-    max_total_bytes: 15_000_000,
+    max_file_bytes: 5 * 1024 ** 2,
+    max_total_bytes: 15 * 1024 ** 2,
     types: ["pdf"],
     ...options.limits,
   };

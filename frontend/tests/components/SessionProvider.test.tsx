@@ -174,11 +174,10 @@ test.each([
   ["useSessionUUID", useSessionUUID],
   ["useUploads", useUploads],
 ])("%s says what is missing where no provider is", (_, useIt) => {
-  vi.mocked(console.error).mockImplementation(() => undefined); // React tells it as well.
+  vi.spyOn(console, "error").mockImplementation(() => undefined); // React tells it as well.
   function Lost() {
     useIt();
     return null;
   }
   expect(() => render(<Lost />)).toThrow("There is no <SessionProvider> above this component.");
-  vi.mocked(console.error).mockClear();
 });

@@ -57,14 +57,14 @@ describe("a session that is over", () => {
   test("is described by what is lost", async () => {
     await openOver("expired", "a.pdf", "b.pdf");
     expect(await alert()).toHaveAccessibleDescription(
-      "2 files of it cannot be used any more: a.pdf, b.pdf. Support may be able to bring it back.",
+      "2 files of it cannot be used any more: “a.pdf”, “b.pdf”. Support may be able to restore them.",
     );
   });
 
   test("speaks of one file as of one", async () => {
     await openOver();
     expect(await alert()).toHaveAccessibleDescription(
-      /^A file of it cannot be used .*: report.pdf/,
+      /^A file of it cannot be used .*: “report.pdf”/,
     );
   });
 

@@ -9,7 +9,7 @@ const told = (code: string, problem: Partial<Problem> = {}, status = 400) =>
 const spaced = (text: string) => text.replace(/\s/g, " ");
 
 const sending = (sent: number, speed: number | null, secondsLeft: number | null) => ({
-  ...{ key: "1", name: "a.pdf", size: 2e6, status: "sending" as const },
+  ...{ key: "1", name: "a.pdf", size: 2 * 1024 ** 2, status: "sending" as const },
   ...{ sent, speed, secondsLeft },
 });
 const lost = (...files: Schemas["Lost"]["files"]) => {
@@ -23,7 +23,7 @@ const lost = (...files: Schemas["Lost"]["files"]) => {
 
 describe("an error", () => {
   test.each([
-    ["a size", told("file_too_large", { max_file_bytes: 500_000 }), "at most 500 kB."],
+    ["a size", told("file_too_large", { max_file_bytes: 500 * 1024 }), "at most 500 kB."],
     ["no size, as of a proxy", told("file_too_large"), "This file is too large."],
     ["types", told("type_not_allowed", { types: ["pdf", "png"] }), "Only PDF, PNG can be sent."],
     ["no types", told("type_not_allowed", { detail: "Not that." }), "Not that."],
@@ -45,19 +45,21 @@ describe("an error", () => {
 
 test.each([
   [1, "1 kB"],
-  [999_000, "999 kB"],
-  [999_001, "1 MB"],
-  [5_242_880, "5.2 MB"],
+  [1023 * 1024, "1,023 kB"],
+  [1023 * 1024 + 1, "1 MB"],
+  [5_242_880, "5 MB"],
 ])("%i bytes are %s", (bytes, text) => {
   expect(spaced(words.size(bytes))).toBe(text);
 });
 
 test("progress says what is known and no more", () => {
   expect(spaced(words.file(sending(0, null, null)))).toBe("0 kB of 2 MB");
-  expect(spaced(words.file(sending(1e6, 250_000, 4)))).toBe("1 MB of 2 MB, 250 kB/s, 4 sec left");
+  expect(spaced(words.file(sending(1024 ** 2, 250 * 1024, 4)))).toBe(
+    "1 MB of 2 MB, 250 kB/s, 4 sec left",
+  );
 });
 
 test("one lost file is one", () => {
-  expect(lost("a.pdf")).toMatch(/^A file of it .*: a.pdf\./);
-  expect(lost("a.pdf", "b.pdf")).toMatch(/^2 files .*: a.pdf, b.pdf\./);
+  expect(lost("a.pdf")).toMatch(/^A file of it .*: “a.pdf”\./);
+  expect(lost("a.pdf", "b.pdf")).toMatch(/^2 files .*: “a.pdf”, “b.pdf”\./);
 });

@@ -2,7 +2,7 @@
 import { render, screen, waitFor, within, type RenderResult } from "@testing-library/react";
 import userEvent, { type UserEvent } from "@testing-library/user-event";
 import type { ReactNode } from "react";
-import { afterEach, beforeEach, expect, vi } from "vitest";
+import { expect } from "vitest";
 import { SessionProvider, useSession, type SessionProviderProps } from "../../src/index.js";
 import { english } from "../../src/en.js";
 import { createFakeServer, type FakeServer } from "../../src/testing/index.js";
@@ -15,14 +15,6 @@ export interface Page extends RenderResult {
   server: FakeServer;
   visitor: UserEvent;
 }
-
-// React tells of wrong HTML, of lost keys and of a hydration that differs in this way only.
-beforeEach(() => void vi.spyOn(console, "error"));
-afterEach(() => {
-  const { mock } = vi.mocked(console.error);
-  vi.restoreAllMocks();
-  expect(mock.calls).toEqual([]);
-});
 
 /** How the session stands, in words that a test can wait for. */
 function State() {
