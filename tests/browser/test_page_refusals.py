@@ -139,6 +139,7 @@ def test_room_that_another_tab_has_taken_can_be_made(
     other.start()
     for name in ("theirs.pdf", "last.pdf"):
         other.upload(pdf(name), name)
+    card.page.bring_to_front()
 
     card.choose(chosen("mine.pdf", pdf("mine")))
     expect(told(card, "mine.pdf")).to_contain_text("at most 3 files")
