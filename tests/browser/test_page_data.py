@@ -127,6 +127,7 @@ def test_an_address_is_proven_by_the_code_that_is_mailed(
 ) -> None:
     other = Visitor(context.new_page(), visitor.site)
     other.open()
+    visitor.page.bring_to_front()
     visitor.open_sheet()
 
     visitor.enter("Your e-mail address", ANNA, "Save")
@@ -145,9 +146,11 @@ def test_an_address_is_proven_by_the_code_that_is_mailed(
         "SELECT email, completed_at IS NOT NULL FROM sessions_app_usersession WHERE uuid = :uuid"
     ) == [(ANNA, 1)]
     # The proof has changed twice meanwhile; the other tab has not noticed.
+    other.page.bring_to_front()
     other.say("I am still here.")
     assert other.uuid == visitor.uuid
     expect(other.page.get_by_role("alertdialog")).to_have_count(0)
+    visitor.page.bring_to_front()
     visitor.page.reload()
     visitor.open_sheet()
     expect(visitor.sheet.get_by_label("Your e-mail address")).to_have_value(ANNA)
@@ -218,6 +221,7 @@ def test_the_next_person_sees_nothing_of_the_one_before(
     other = Visitor(context.new_page(), visitor.site)
     other.open()
     other.say("Anna is my name.")
+    visitor.page.bring_to_front()
     visitor.choose(chosen("report.pdf"))
     visitor.expect_stored("report.pdf")
     visitor.say("My name is Anna.")

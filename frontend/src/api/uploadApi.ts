@@ -127,35 +127,44 @@ export function createUploadApi(http: Http, transport: Transport) {
     return http.send("POST", `${path(id)}complete/`, uuid);
   }
 
+  const remove = (uuid: string, id: string) => http.send<undefined>("DELETE", path(id), uuid);
+
   return {
     /** All files of the session, newest first. */
     list,
-    remove: (uuid: string, id: string) => http.send<undefined>("DELETE", path(id), uuid),
+    remove,
     /** An address at which the file can be fetched for 60 seconds. */
     link: (uuid: string, id: string) =>
       http.send<Schemas["Link"]>("POST", `${path(id)}link/`, uuid),
 
-    /** Send a file; resolves once it is stored whole. */
+    /** Send a file; resolves once it is stored whole, as it was chosen. */
     async send(uuid: string, request: UploadRequest): Promise<Upload> {
+      let upload: Upload;
       try {
-        return await (request.isDirect ? sendDirect : sendHere)(uuid, request);
+        upload = await (request.isDirect ? sendDirect : sendHere)(uuid, request);
       } catch (thrown) {
         const error = asSessionError(thrown);
-        if (error.code === "network" && !(await isReadable(request.file))) {
+        if (error.code === "network" && (await obstacle(request.file))) {
           throw new SessionError("file_changed");
         }
         throw error;
       }
+      if ((await obstacle(request.file)) !== CHANGED) return upload;
+      // Written to while it was read: what has arrived may be half the one and half the other.
+      await remove(uuid, upload.id);
+      throw new SessionError("file_changed");
     },
   };
 }
 
-/** Whether the file is still there as it was chosen: browsers refuse to read one that has changed. */
-async function isReadable(file: File): Promise<boolean> {
+const CHANGED = "NotReadableError";
+
+/** Why the file cannot be read as it was chosen, by the browser's name for it; empty if it can. */
+async function obstacle(file: File): Promise<string> {
   try {
     await file.slice(0, 1).arrayBuffer();
-    return true;
-  } catch {
-    return false;
+    return "";
+  } catch (error) {
+    return (error as Error).name;
   }
 }

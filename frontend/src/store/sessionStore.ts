@@ -140,9 +140,10 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
 
   function remember(uuid: string | null): void {
     try {
+      // The UUID last: other tabs read both as soon as it changes.
+      storage.setItem(CODES_KEY, codes.join(" "));
       if (uuid) storage.setItem(UUID_KEY, uuid);
       else storage.removeItem(UUID_KEY);
-      storage.setItem(CODES_KEY, codes.join(" "));
     } catch {
       forgetful(); // The storage is full by now.
       remember(uuid);
@@ -344,17 +345,21 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
       let uuid: string = snapshot.uuid;
       let why: Schemas["ReasonEnum"] = reason;
       if (snapshot.status === "reset_required" && snapshot.reason === "expired") why = "expired";
+      // Before the other tabs hear of it: they would keep the code, and write it down again.
+      const forget = () => reason === "not_me" && (codes = []);
       try {
         if (snapshot.status === "mismatch") {
           why = "mismatch";
           uuid = (await api.current()).uuid;
         }
-        take(await api.reset(uuid, why), "reset");
+        const next = await api.reset(uuid, why);
+        forget();
+        take(next, "reset");
       } catch (thrown) {
         if (!isRefusal(thrown as SessionError)) throw thrown;
+        forget();
         return begin("reset");
       }
-      if (reason === "not_me") codes = codes.slice(0, 1);
       await settle();
     });
   }
