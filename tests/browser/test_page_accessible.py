@@ -26,7 +26,7 @@ REPORT = pdf()
 NO_STORAGE = """Object.defineProperty(window, "localStorage", {
   get() { throw new DOMException("The user has switched it off.", "SecurityError") } })"""
 # What still moves has no colours yet that could be judged.
-AT_REST = "Promise.all(document.getAnimations().map((animation) => animation.finished))"
+AT_REST = "document.getAnimations().forEach((animation) => animation.finish())"
 VIOLATIONS = """async () => {
   const { violations } = await axe.run({ resultTypes: ["violations"] });
   return violations.flatMap(({ id, nodes }) =>
