@@ -8,6 +8,8 @@
 `new_context`  a function that opens a profile (cookie jar and storage) of its own and passes
                Playwright's options on: `new_context(color_scheme="dark")`.
 `context`, `page`  one such profile, and a tab in it.
+`visit`        a visitor in `page` who is about to open the demo page (see `tests.browser.visit`).
+`demo`         has built that page; a module whose tests open it asks for it by `usefixtures`.
 `watch`        what went wrong in any of the test's pages. The test fails at its end on an
                uncaught error, a policy violation, a dialog, or a request to another host than the
                site. What a test means to happen it takes out: `assert watch.take("dialog")`;
@@ -26,6 +28,9 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browser.chromium import Watch, launched
 from tests.browser.site import Site, serving
+from tests.browser.visit import Visit
+from tests.node import need_node, shell
+from tests.project.server import run_quietly
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +85,16 @@ def context(new_context: Callable[..., BrowserContext]) -> BrowserContext:
 def page(context: BrowserContext) -> Page:
     """Return a tab of `context`."""
     return context.new_page()
+
+
+@pytest.fixture(scope="session")
+def demo() -> None:
+    """Build the demo page as `./run` does, unless it is as its sources say."""
+    need_node()
+    run_quietly(shell("front_build"))
+
+
+@pytest.fixture
+def visit(demo: None, page: Page, site: Site) -> Visit:
+    """Return a visitor who has not opened the demo page yet."""
+    return Visit(page, site)

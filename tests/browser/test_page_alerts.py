@@ -10,24 +10,18 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.site import Site
 from tests.browser.visit import Visit
 from tests.helpers import pdf
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("demo")]
 
 REPORT = pdf()
 LOST = "A file of it cannot be used any more: report.pdf. Support may be able to bring it back."
 MISMATCH = "This browser has another session"
 IS_INSIDE = "document.querySelector('dialog[open]').contains(document.activeElement)"
-
-
-@pytest.fixture
-def visit(page: Page, site: Site) -> Visit:
-    """Return a visitor who has not opened the page yet."""
-    return Visit(page, site)
 
 
 def support_code(site: Site, uuid: str) -> str:
@@ -148,7 +142,11 @@ def test_who_has_nothing_to_lose_is_not_asked(visit: Visit, site: Site) -> None:
     site.revoke(old)
     known = site.sessions()
     dialogs: list[str] = []
-    visit.page.expose_function("noted", dialogs.append)
+
+    def note(text: str) -> None:
+        dialogs.append(text)
+
+    visit.page.expose_function("noted", note)
     visit.page.add_init_script("""new MutationObserver(() => {
       if (document.querySelector("dialog")) noted(document.querySelector("dialog").textContent);
     }).observe(document, { subtree: true, childList: true });""")

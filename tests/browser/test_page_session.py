@@ -4,34 +4,18 @@ Nothing but the API's own 401 ends it: not a reload, a lost localStorage, a serv
 away, slow or broken, nor an answer that is not the API's.
 """
 
-import json
-from typing import Any
-
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.site import Site
-from tests.browser.visit import API, CURRENT, Visit, answered, held
+from tests.browser.visit import API, CURRENT, Visit, answered, held, problem
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("demo")]
 
 AWAY = "The server cannot be reached. Is this device online? Nothing is lost. Trying again…"
 UNREADABLE = "The server cannot be reached properly just now. Nothing is lost."
-PROBLEM = "application/problem+json"
 DAY = 24 * 3600 * 1000
 PAGE = "<!doctype html><title>Sign in to the hotel's network</title>"
-
-
-def problem(status: int, code: str, **headers: str) -> dict[str, Any]:
-    """Return an answer of the API that refuses."""
-    document = {"status": status, "code": code, "title": code, "detail": "The database is away."}
-    return {
-        "status": status,
-        "content_type": PROBLEM,
-        "body": json.dumps(document),
-        "headers": {"Content-Type": PROBLEM, **headers},
-    }
-
 
 LATER = problem(429, "rate_limited", **{"Retry-After": "30"})
 # What may come instead of the session, and what the page says then.
@@ -47,12 +31,6 @@ FAULTS = {
     "502": ({"status": 502, "body": "Bad Gateway"}, UNREADABLE),
     "503": (problem(503, "database_unavailable"), "The database is away. Nothing is lost."),
 }
-
-
-@pytest.fixture
-def visit(page: Page, site: Site) -> Visit:
-    """Return a visitor who has not opened the page yet."""
-    return Visit(page, site)
 
 
 def test_nothing_is_asked_before_the_first_interaction(visit: Visit, site: Site) -> None:

@@ -4,17 +4,21 @@ The developer's part of the page tells what the package knows (UUID, status); ev
 else is looked for by role and name, as a visitor finds it.
 """
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Locator, Page, Request, Route, expect
+from playwright.sync_api import FilePayload, Locator, Page, Request, Route, expect
 
 from tests.browser.site import Site
 
 API = re.compile(r"/api/v1/")
 CURRENT = re.compile(r"/api/v1/sessions/current/$")
+SESSIONS = re.compile(r"/api/v1/sessions/$")
+UPLOADS = re.compile(r"/api/v1/uploads/$")
+PROBLEM = "application/problem+json"
 _OPEN_DETAILS = "document.querySelector('details.developer').open = true"
 
 
@@ -75,12 +79,19 @@ class Visit:
         self.expect_known()
         return self.uuid
 
+    def choose(self, content: bytes, name: str) -> None:
+        """Choose a file to send."""
+        file = FilePayload(name=name, mimeType="application/octet-stream", buffer=content)
+        self.page.get_by_label("Choose files").set_input_files(file)
+
+    def file(self, name: str) -> Locator:
+        """Find a file's line in the list."""
+        return self.page.get_by_role("listitem").filter(has_text=name)
+
     def upload(self, content: bytes, name: str = "report.pdf") -> None:
         """Choose a file and wait until it is stored."""
-        file = {"name": name, "mimeType": "application/pdf", "buffer": content}
-        self.page.get_by_label("Choose files").set_input_files(files=[file])  # type: ignore[list-item]
-        item = self.page.get_by_role("listitem").filter(has_text=name)
-        expect(item).to_contain_text("Stored")
+        self.choose(content, name)
+        expect(self.file(name)).to_contain_text("Stored")
 
     def remembered(self) -> str | None:
         """Return the UUID that the browser remembers."""
@@ -113,3 +124,13 @@ def held(route: Route) -> None:
 def answered(**answer: Any) -> Any:
     """Return a handler that gives this answer in the server's place."""
     return lambda route: route.fulfill(**answer)
+
+
+def problem(status: int, code: str, **headers: str) -> dict[str, Any]:
+    """Return a refusal as the API words it, for `answered`."""
+    document = {"status": status, "code": code, "title": code, "detail": "The database is away."}
+    return {
+        "status": status,
+        "body": json.dumps(document),
+        "headers": {"Content-Type": PROBLEM, **headers},
+    }
