@@ -26,10 +26,11 @@ if ("HTMLDialogElement" in globalThis) {
   };
   HTMLDialogElement.prototype.close = function () {
     this.open = false;
+    setTimeout(() => this.dispatchEvent(new Event("close")));
   };
   document.onkeydown = ({ key }) => {
     if (key !== "Escape") return;
-    const open = [...document.querySelectorAll("dialog[open]")].at(-1);
-    open?.dispatchEvent(new Event("cancel", { cancelable: true }));
+    const open = [...document.querySelectorAll<HTMLDialogElement>("dialog[open]")].at(-1);
+    open?.close();
   };
 }

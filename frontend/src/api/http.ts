@@ -72,12 +72,9 @@ export class SessionError extends Error {
 export const asSessionError = (error: unknown): SessionError =>
   error instanceof SessionError ? error : new SessionError("network", 0, { detail: String(error) });
 
-/** Seconds to wait as `Retry-After` says them (RFC 9110: a number or a date), or null. */
-function retryAfter(text: string | null): number | null {
-  if (!text) return null;
-  const seconds = Number(text);
-  return Math.max(0, Number.isNaN(seconds) ? (Date.parse(text) - Date.now()) / 1000 : seconds) || 0;
-}
+/** Seconds to wait as `Retry-After` says them (RFC 9110: a number or a date); null for no wait. */
+const retryAfter = (text: string | null): number | null =>
+  Math.max(0, Number(text) || (Date.parse(text ?? "") - Date.now()) / 1000) || null;
 
 /**
  * The document of a good answer, `undefined` for one without a body.
@@ -158,8 +155,8 @@ export function createHttp({ baseUrl, fetch, timeout, credentials }: HttpOptions
           method,
           cache: "no-store",
           credentials: credentials ? "omit" : "include",
-          headers: { ...(await headers(uuid)), ...(body != null && JSON_BODY) },
-          body: body != null ? JSON.stringify(body) : null,
+          headers: { ...(await headers(uuid)), ...(body ? JSON_BODY : {}) },
+          body: JSON.stringify(body), // Without one this is undefined.
           signal: abort.signal,
         });
         const header = (name: string) => response.headers.get(name);

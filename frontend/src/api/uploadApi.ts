@@ -75,21 +75,20 @@ interface DirectUpload {
   upload: { url: string; fields: Record<string, string> };
 }
 
+type Page = Schemas["PaginatedUploadList"];
+
 /** The endpoints for files, typed. Each method rejects with a `SessionError`. */
 export function createUploadApi(http: Http, transport: Transport) {
   const path = (id: string) => `uploads/${id}/`;
 
   async function list(uuid: string): Promise<Upload[]> {
     const files: Upload[] = [];
-    for (let next: string | null | undefined = ""; next != null;) {
-      const page: Schemas["PaginatedUploadList"] = await http.send(
-        "GET",
-        `uploads/${query(next)}`,
-        uuid,
-      );
+    let next = "";
+    do {
+      const page = await http.send<Page>("GET", `uploads/${query(next)}`, uuid);
       files.push(...page.results);
-      next = page.next;
-    }
+      next = page.next ?? "";
+    } while (next);
     return files;
   }
 
@@ -98,20 +97,18 @@ export function createUploadApi(http: Http, transport: Transport) {
     { file, signal, onProgress }: UploadRequest,
     url: string,
     headers: Record<string, string>,
-    fields: Record<string, string> = {},
-    withCredentials = false,
+    fields?: Record<string, string>,
   ): Promise<Answer> {
     const body = new FormData();
-    for (const [name, value] of Object.entries(fields)) body.append(name, value);
+    for (const name in fields) body.append(name, fields[name] as string);
     body.append("file", file);
+    const withCredentials = !fields && http.credential() === "cookie";
     return transport({ url, headers, body, withCredentials, signal, onProgress });
   }
 
   async function sendHere(uuid: string, request: UploadRequest): Promise<Upload> {
     const headers = { ...(await http.headers(uuid)), "Idempotency-Key": request.key };
-    const withCookie = http.credential() === "cookie";
-    const url = `${http.baseUrl}uploads/`;
-    return readAnswer(await post(request, url, headers, {}, withCookie)) as Upload;
+    return readAnswer(await post(request, `${http.baseUrl}uploads/`, headers)) as Upload;
   }
 
   /** Straight to the storage: the server says where, and looks at what has arrived. */
@@ -149,15 +146,13 @@ export function createUploadApi(http: Http, transport: Transport) {
         }
         throw error;
       }
-      if ((await obstacle(request.file)) !== CHANGED) return upload;
+      if ((await obstacle(request.file)) !== "NotReadableError") return upload;
       // Written to while it was read: what has arrived may be half the one and half the other.
       await remove(uuid, upload.id);
       throw new SessionError("file_changed");
     },
   };
 }
-
-const CHANGED = "NotReadableError";
 
 /** Why the file cannot be read as it was chosen, by the browser's name for it; empty if it can. */
 async function obstacle(file: File): Promise<string> {

@@ -129,11 +129,11 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   /** As the session becomes another or is confirmed, its files do. */
   function follow(): void {
     const now = session.getSnapshot();
-    const isOver = now.status === "reset_required";
-    if (isOver || now.uuid !== listed) {
-      if (isOver || listed || !now.uuid) show([]);
+    const uuid = now.status === "reset_required" ? null : now.uuid;
+    if (uuid !== listed) {
+      if (listed) show([]);
       listed = null;
-      if (now.session && !isOver) void load();
+      if (uuid && now.session) void load();
     }
     pump();
   }
@@ -147,13 +147,12 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     const held = snapshot.items.filter(isHeld);
     const bytes = held.reduce((sum, { size }) => sum + size, item.size);
     const extension = item.name.slice(item.name.lastIndexOf(".") + 1).toLowerCase();
-    const problem = { ...limits };
     const code =
       (!limits.types.includes(extension) && "type_not_allowed") ||
       (!item.size && "file_empty") ||
       (item.size > limits.max_file_bytes && "file_too_large") ||
       ((held.length >= limits.max_files || bytes > limits.max_total_bytes) && "quota_exceeded");
-    return code ? new SessionError(code, 0, problem) : null;
+    return code ? new SessionError(code, 0, { ...limits }) : null;
   }
 
   function pump(): void {
@@ -236,7 +235,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     /** Check files and send them, beginning a session if there is none. */
     add(chosen: Iterable<File>): void {
       const items = [...chosen].map((file): UploadItem => {
-        const key = `${Date.now()}-${Math.random()}`;
+        const key = `${Math.random()}`;
         jobs.set(key, { file, tries: 0 });
         return { key, name: file.name, size: file.size, status: "queued" };
       });

@@ -119,7 +119,9 @@ describe("refused files", () => {
     await visitor.upload(input(), file("disguised.pdf"));
     const item = await row("disguised.pdf");
     await is(item, "failed");
-    expect(within(item).getByRole("alert")).toHaveTextContent(XX);
+    expect(within(item).getByRole("alert")).toHaveTextContent(
+      "The fake server says type_not_allowed.",
+    );
     expect(server.session().files).toEqual([]);
   });
 });

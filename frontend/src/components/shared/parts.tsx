@@ -7,7 +7,7 @@ import type { Messages } from "../../en.js";
 /** The words to use, and the class name of a part. */
 export function useLook(): [Messages, (part: string) => string] {
   const { messages, classNames } = useSessionContext();
-  if (!messages) throw new Error("Give <SessionProvider> messages: english of @maria/sessions/en.");
+  if (!messages) throw new Error("SessionProvider has no messages: see @maria/sessions/en.");
   return [messages, (part) => classNames?.[part] ?? `maria-${part}`];
 }
 
@@ -114,10 +114,8 @@ export function Dialog({ title, text, onClose, children }: DialogProps) {
       className={part("dialog")}
       aria-labelledby={id}
       aria-describedby={`${id}text`}
-      onCancel={(event) => {
-        event.preventDefault();
-        onClose();
-      }}
+      // Not if it was opened again at once, as StrictMode does.
+      onClose={({ currentTarget }) => currentTarget.open || onClose()}
     >
       <h2 id={id} tabIndex={-1}>
         {title}
@@ -167,7 +165,7 @@ export function SupportCode({ code }: { code: string }) {
   return (
     <p>
       <code className={part("code")}>{code}</code>{" "}
-      {clipboard && <Button onClick={() => void copy()}>{texts.copy}</Button>}{" "}
+      {clipboard && <Button onClick={() => void copy()}>{texts.copy}</Button>}
       <span role="status">{told}</span>
     </p>
   );
