@@ -4,1931 +4,1931 @@
  */
 
 export interface paths {
-  "/api/v1/audit-logs/": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/audit-logs/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Audit events, for staff with permission, newest first in cursor pages. */
+        get: operations["audit_logs_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** @description Audit events, for staff with permission, newest first in cursor pages. */
-    get: operations["audit_logs_list"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/audit-logs/{id}/": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/audit-logs/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Audit events, for staff with permission, newest first in cursor pages. */
+        get: operations["audit_logs_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** @description Audit events, for staff with permission, newest first in cursor pages. */
-    get: operations["audit_logs_retrieve"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/service/events/": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/service/events/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Return events in an order that never changes, each exactly once for whoever goes on from `next`. */
+        get: operations["service_events_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** @description Return events in an order that never changes, each exactly once for whoever goes on from `next`. */
-    get: operations["service_events_retrieve"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/service/sessions/{uuid}/uploads/": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/service/sessions/{uuid}/uploads/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The files of a live session, for a service that a visitor's page has handed it to. */
+        get: operations["service_sessions_uploads_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** @description The files of a live session, for a service that a visitor's page has handed it to. */
-    get: operations["service_sessions_uploads_list"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/service/sessions/{uuid}/uploads/{id}/download/": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/service/sessions/{uuid}/uploads/{id}/download/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Return the file's bytes; that it was read is written down. */
+        get: operations["service_sessions_uploads_download_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** @description Return the file's bytes; that it was read is written down. */
-    get: operations["service_sessions_uploads_download_retrieve"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/service/sessions/introspect/": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/service/sessions/introspect/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Say which live session an assertion speaks of; being asked counts as activity. */
+        post: operations["service_sessions_introspect_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** @description Say which live session an assertion speaks of; being asked counts as activity. */
-    post: operations["service_sessions_introspect_create"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/sessions/": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/sessions/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Begin a session, or return the live one that the request proves. */
+        post: operations["sessions_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** @description Begin a session, or return the live one that the request proves. */
-    post: operations["sessions_create"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/sessions/current/": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/sessions/current/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Return the proven session, what it may hold, what it holds and knows of its visitor. */
+        get: operations["sessions_current_retrieve"];
+        put?: never;
+        post?: never;
+        /** @description End this session. Unless it is erased, support can restore its files for a while. */
+        delete: operations["sessions_current_destroy"];
+        options?: never;
+        head?: never;
+        /** @description Note name, e-mail address and consent; attaching contact data renews the token. */
+        patch: operations["sessions_current_partial_update"];
+        trace?: never;
     };
-    /** @description Return the proven session, what it may hold, what it holds and knows of its visitor. */
-    get: operations["sessions_current_retrieve"];
-    put?: never;
-    post?: never;
-    /** @description End this session. Unless it is erased, support can restore its files for a while. */
-    delete: operations["sessions_current_destroy"];
-    options?: never;
-    head?: never;
-    /** @description Note name, e-mail address and consent; attaching contact data renews the token. */
-    patch: operations["sessions_current_partial_update"];
-    trace?: never;
-  };
-  "/api/v1/sessions/current/activity/": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/sessions/current/activity/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What happened to the proven session, for its visitor. */
+        get: operations["sessions_current_activity_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** @description What happened to the proven session, for its visitor. */
-    get: operations["sessions_current_activity_list"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/sessions/current/assertion/": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/sessions/current/assertion/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Return a signed text by which the agent's own back end can trust this session. */
+        post: operations["sessions_current_assertion_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** @description Return a signed text by which the agent's own back end can trust this session. */
-    post: operations["sessions_current_assertion_create"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/sessions/current/email/": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/sessions/current/email/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Send six digits to the session's e-mail address. */
+        post: operations["sessions_current_email_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** @description Send six digits to the session's e-mail address. */
-    post: operations["sessions_current_email_create"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/sessions/current/email/verify/": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/sessions/current/email/verify/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Complete the session by the six digits; the same ones again change nothing. */
+        post: operations["sessions_current_email_verify_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** @description Complete the session by the six digits; the same ones again change nothing. */
-    post: operations["sessions_current_email_verify_create"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/sessions/current/export/": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/sessions/current/export/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Return everything held about this session, as one JSON document to keep. */
+        get: operations["sessions_current_export_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** @description Return everything held about this session, as one JSON document to keep. */
-    get: operations["sessions_current_export_retrieve"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/sessions/current/reset/": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/sessions/current/reset/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description Leave this session, live or expired, for a fresh one; say what was lost.
+         *
+         *     Asked again before the fresh one was used, it answers with the same one.
+         */
+        post: operations["sessions_current_reset_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * @description Leave this session, live or expired, for a fresh one; say what was lost.
-     *
-     *     Asked again before the fresh one was used, it answers with the same one.
-     */
-    post: operations["sessions_current_reset_create"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/sessions/recover/": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/sessions/recover/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Take a session to this device by a code from support, which is then burnt. */
+        post: operations["sessions_recover_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** @description Take a session to this device by a code from support, which is then burnt. */
-    post: operations["sessions_recover_create"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/sessions/validate/": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/sessions/validate/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Judge a UUID's spelling; tell the state of a session only to whoever proves it. */
+        post: operations["sessions_validate_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** @description Judge a UUID's spelling; tell the state of a session only to whoever proves it. */
-    post: operations["sessions_validate_create"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/uploads/": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/uploads/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The files of the proven session. */
+        get: operations["uploads_list"];
+        put?: never;
+        /** @description Store one file, whole, and answer only then. */
+        post: operations["uploads_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** @description The files of the proven session. */
-    get: operations["uploads_list"];
-    put?: never;
-    /** @description Store one file, whole, and answer only then. */
-    post: operations["uploads_create"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/uploads/{id}/": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/uploads/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The files of the proven session. */
+        get: operations["uploads_retrieve"];
+        put?: never;
+        post?: never;
+        /** @description Delete a file at once; deleting it again is no error. */
+        delete: operations["uploads_destroy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** @description The files of the proven session. */
-    get: operations["uploads_retrieve"];
-    put?: never;
-    post?: never;
-    /** @description Delete a file at once; deleting it again is no error. */
-    delete: operations["uploads_destroy"];
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/uploads/{id}/download/": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/uploads/{id}/download/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Return the file's bytes as an attachment under its own name (RFC 6266). */
+        get: operations["uploads_download_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /** @description Return the file's bytes as an attachment under its own name (RFC 6266). */
-    get: operations["uploads_download_retrieve"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/uploads/{id}/link/": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/uploads/{id}/link/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Return an address under which a browser can fetch this file for 60 s without a proof. */
+        post: operations["uploads_link_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /** @description Return an address under which a browser can fetch this file for 60 s without a proof. */
-    post: operations["uploads_link_create"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
 }
 export type webhooks = Record<string, never>;
 export interface components {
-  schemas: {
-    /** @description One event as its visitor is told of it: staff by their office, never by their name. */
-    Activity: {
-      /** Format: uuid */
-      readonly event_id: string;
-      /**
-       * Time
-       * Format: date-time
-       */
-      readonly occurred_at: string;
-      event: string;
-      readonly meaning: string;
-      readonly outcome: components["schemas"]["OutcomeEnum"];
-      readonly who: string;
-      readonly file: string;
+    schemas: {
+        /** @description One event as its visitor is told of it: staff by their office, never by their name. */
+        Activity: {
+            /** Format: uuid */
+            readonly event_id: string;
+            /**
+             * Time
+             * Format: date-time
+             */
+            readonly occurred_at: string;
+            event: string;
+            readonly meaning: string;
+            readonly outcome: components["schemas"]["OutcomeEnum"];
+            readonly who: string;
+            readonly file: string;
+        };
+        /** @description A signed text for the agent's own back end, which introspects it. */
+        AssertionRequest: {
+            assertion: string;
+        };
+        /** @description One event: when, what, how it ended, about what, by whom, from where. */
+        AuditLog: {
+            readonly id: number;
+            /** Format: uuid */
+            readonly event_id: string;
+            /**
+             * Time
+             * Format: date-time
+             */
+            occurred_at: string;
+            /** Event */
+            event_type: string;
+            outcome: components["schemas"]["OutcomeEnum"];
+            /**
+             * Session
+             * Format: uuid
+             */
+            session_uuid?: string | null;
+            target?: string;
+            actor: string;
+            request_id?: string;
+            network?: string;
+            /** @description Return the keys that this event's type allows. */
+            readonly details: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description The six digits from the e-mail. */
+        CodeRequest: {
+            code: string;
+        };
+        /** @description Until when the code that was sent is good, and in how many seconds another may be sent. */
+        CodeSent: {
+            /** Format: date-time */
+            expires_at: string;
+            next_in: number;
+        };
+        /** @description What a visitor answers to one purpose, and which wording they were shown. */
+        ConsentChange: {
+            granted: boolean;
+            version: string;
+        };
+        /** @description What a visitor answers to one purpose, and which wording they were shown. */
+        ConsentChangeRequest: {
+            granted: boolean;
+            version: string;
+        };
+        /** @description How the client wants to carry its proof; browsers need not say. */
+        CreateSessionRequest: {
+            /** @default cookie */
+            credential?: components["schemas"]["CredentialEnum"];
+        };
+        /**
+         * @description * `cookie` - cookie
+         *     * `bearer` - bearer
+         * @enum {string}
+         */
+        CredentialEnum: "cookie" | "bearer";
+        /** @description A session as its visitor sees it later, with what it holds and knows of them. */
+        CurrentSession: {
+            /**
+             * Session UUID
+             * Format: uuid
+             */
+            readonly uuid: string;
+            readonly support_code: string;
+            readonly status: components["schemas"]["SessionStatus"];
+            /**
+             * Began
+             * Format: date-time
+             */
+            readonly created_at: string;
+            /**
+             * Expires
+             * Format: date-time
+             */
+            readonly expires_at: string;
+            readonly limits: components["schemas"]["Limits"];
+            token?: string;
+            /**
+             * Last seen
+             * Format: date-time
+             */
+            readonly last_seen_at: string;
+            readonly used: components["schemas"]["Used"];
+            readonly identity: components["schemas"]["IdentityEnum"];
+            readonly name: string;
+            /** E-mail */
+            readonly email: string;
+            /**
+             * Completed
+             * Format: date-time
+             * @description When the visitor last proved an e-mail address by a code.
+             */
+            readonly completed_at: string | null;
+            readonly consent: {
+                [key: string]: components["schemas"]["ConsentChange"];
+            };
+        };
+        /** @description A page of the feed; `next` is what to ask `after` for the following one. */
+        Feed: {
+            results: components["schemas"]["FeedEntry"][];
+            next: number;
+        };
+        /** @description One event for services, at its place in the feed. */
+        FeedEntry: {
+            position: number;
+            /** Format: uuid */
+            event_id: string;
+            event: string;
+            /** Format: date-time */
+            occurred_at: string;
+            /** Format: uuid */
+            session_uuid: string;
+            target: string;
+            /** @description Return the keys that this event's type allows, but for what staff wrote by hand. */
+            readonly details: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description What is wrong with one field. */
+        FieldError: {
+            code: string;
+            detail: string;
+        };
+        /**
+         * @description * `anonymous` - Anonymous
+         *     * `identified` - Identified
+         *     * `completed` - Completed
+         * @enum {string}
+         */
+        IdentityEnum: "anonymous" | "identified" | "completed";
+        /** @description Whether an assertion speaks of a live session; only then the rest is there. */
+        Introspection: {
+            active: boolean;
+            /** Format: uuid */
+            uuid?: string;
+            identity?: components["schemas"]["IdentityEnum"];
+            /** Format: date-time */
+            expires_at?: string;
+        };
+        /** @description A problem document about bad input: `errors` lists what is wrong with each field. */
+        InvalidInput: {
+            type: string;
+            title: string;
+            status: number;
+            detail: string;
+            code: string;
+            request_id: string;
+            errors?: {
+                [key: string]: components["schemas"]["FieldError"][];
+            };
+        };
+        /** @description The assertion, and until when it is good. */
+        IssuedAssertion: {
+            assertion: string;
+            /** Format: date-time */
+            expires_at: string;
+        };
+        /** @description What the session may hold: files, bytes of one and of all, and which types. */
+        Limits: {
+            max_files: number;
+            max_file_bytes: number;
+            max_total_bytes: number;
+            types: string[];
+        };
+        /** @description Where a file can be fetched, and until when. */
+        Link: {
+            /** Format: uri */
+            url: string;
+            /** Format: date-time */
+            expires_at: string;
+        };
+        /** @description What the end of a session took from its visitor: how many files, and their names. */
+        Lost: {
+            count: number;
+            files: string[];
+        };
+        /**
+         * @description * `success` - Success
+         *     * `denied` - Denied
+         *     * `error` - Error
+         * @enum {string}
+         */
+        OutcomeEnum: "success" | "denied" | "error";
+        PaginatedActivityList: {
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cD00ODY%3D"
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cj0xJnA9NDg3
+             */
+            previous?: string | null;
+            results: components["schemas"]["Activity"][];
+        };
+        PaginatedAuditLogList: {
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cD00ODY%3D"
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cj0xJnA9NDg3
+             */
+            previous?: string | null;
+            results: components["schemas"]["AuditLog"][];
+        };
+        PaginatedUploadList: {
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cD00ODY%3D"
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cj0xJnA9NDg3
+             */
+            previous?: string | null;
+            results: components["schemas"]["Upload"][];
+        };
+        /** @description What a visitor says of themselves; what is left out stays, an empty text takes it back. */
+        PatchedIdentifyRequest: {
+            name?: string;
+            email?: string;
+            consent?: {
+                [key: string]: components["schemas"]["ConsentChangeRequest"];
+            };
+        };
+        /** @description The session that was left: which, why, and what went with it. */
+        Previous: {
+            /** Format: uuid */
+            uuid: string;
+            reason: string;
+            lost: components["schemas"]["Lost"];
+        };
+        /**
+         * @description * `requested` - requested
+         *     * `expired` - expired
+         *     * `mismatch` - mismatch
+         *     * `not_me` - not_me
+         * @enum {string}
+         */
+        ReasonEnum: "requested" | "expired" | "mismatch" | "not_me";
+        /** @description The code that support has told the visitor, as it was heard or typed. */
+        RecoverRequest: {
+            /** @default cookie */
+            credential?: components["schemas"]["CredentialEnum"];
+            code: string;
+        };
+        /** @description Why the visitor leaves the session. */
+        ResetRequest: {
+            /** @default requested */
+            reason?: components["schemas"]["ReasonEnum"];
+        };
+        /**
+         * @description A session as its visitor sees it when it begins.
+         *
+         *     `token` is there only when a new one was issued to a client that carries it itself.
+         */
+        Session: {
+            /**
+             * Session UUID
+             * Format: uuid
+             */
+            readonly uuid: string;
+            readonly support_code: string;
+            readonly status: components["schemas"]["SessionStatus"];
+            /**
+             * Began
+             * Format: date-time
+             */
+            readonly created_at: string;
+            /**
+             * Expires
+             * Format: date-time
+             */
+            readonly expires_at: string;
+            readonly limits: components["schemas"]["Limits"];
+            token?: string;
+        };
+        /**
+         * @description * `active` - Active
+         *     * `expired` - Expired
+         *     * `reset` - Reset
+         *     * `ended` - Ended
+         *     * `revoked` - Revoked
+         *     * `erased` - Erased
+         * @enum {string}
+         */
+        SessionStatus: "active" | "expired" | "reset" | "ended" | "revoked" | "erased";
+        /** @description The fresh session after a reset. */
+        Successor: {
+            /**
+             * Session UUID
+             * Format: uuid
+             */
+            readonly uuid: string;
+            readonly support_code: string;
+            readonly status: components["schemas"]["SessionStatus"];
+            /**
+             * Began
+             * Format: date-time
+             */
+            readonly created_at: string;
+            /**
+             * Expires
+             * Format: date-time
+             */
+            readonly expires_at: string;
+            readonly limits: components["schemas"]["Limits"];
+            token?: string;
+            previous: components["schemas"]["Previous"];
+        };
+        /** @description A file as its visitor sees it. */
+        Upload: {
+            /** Format: uuid */
+            readonly id: string;
+            /** @description The visitor's own name for it; never part of the key. Empty once erased. */
+            readonly name: string;
+            /** @description Bytes that arrived. */
+            readonly size: number;
+            /** @description As detected, not as claimed. */
+            readonly content_type: string;
+            /** SHA-256 */
+            readonly sha256: string;
+            readonly status: components["schemas"]["UploadStatus"];
+            /**
+             * Began
+             * Format: date-time
+             */
+            readonly created_at: string;
+        };
+        /** @description A multipart body with one file. */
+        UploadRequestRequest: {
+            /** Format: binary */
+            file: string;
+        };
+        /**
+         * @description * `pending` - Pending
+         *     * `stored` - Stored
+         *     * `missing` - Missing
+         *     * `deleting` - Deleting
+         *     * `deleted` - Deleted
+         *     * `lapsed` - Lapsed
+         * @enum {string}
+         */
+        UploadStatus: "pending" | "stored" | "missing" | "deleting" | "deleted" | "lapsed";
+        /** @description What the session holds now. */
+        Used: {
+            files: number;
+            bytes: number;
+        };
+        /** @description A UUID to look at; its spelling is judged strictly. */
+        ValidateRequest: {
+            uuid: string;
+        };
+        /** @description `well_formed`, or the state of the session that the request has proven. */
+        Validated: {
+            /** Format: uuid */
+            uuid: string;
+            status: string;
+        };
     };
-    /** @description A signed text for the agent's own back end, which introspects it. */
-    AssertionRequest: {
-      assertion: string;
-    };
-    /** @description One event: when, what, how it ended, about what, by whom, from where. */
-    AuditLog: {
-      readonly id: number;
-      /** Format: uuid */
-      readonly event_id: string;
-      /**
-       * Time
-       * Format: date-time
-       */
-      occurred_at: string;
-      /** Event */
-      event_type: string;
-      outcome: components["schemas"]["OutcomeEnum"];
-      /**
-       * Session
-       * Format: uuid
-       */
-      session_uuid?: string | null;
-      target?: string;
-      actor: string;
-      request_id?: string;
-      network?: string;
-      /** @description Return the keys that this event's type allows. */
-      readonly details: {
-        [key: string]: unknown;
-      };
-    };
-    /** @description The six digits from the e-mail. */
-    CodeRequest: {
-      code: string;
-    };
-    /** @description Until when the code that was sent is good, and in how many seconds another may be sent. */
-    CodeSent: {
-      /** Format: date-time */
-      expires_at: string;
-      next_in: number;
-    };
-    /** @description What a visitor answers to one purpose, and which wording they were shown. */
-    ConsentChange: {
-      granted: boolean;
-      version: string;
-    };
-    /** @description What a visitor answers to one purpose, and which wording they were shown. */
-    ConsentChangeRequest: {
-      granted: boolean;
-      version: string;
-    };
-    /** @description How the client wants to carry its proof; browsers need not say. */
-    CreateSessionRequest: {
-      /** @default cookie */
-      credential?: components["schemas"]["CredentialEnum"];
-    };
-    /**
-     * @description * `cookie` - cookie
-     *     * `bearer` - bearer
-     * @enum {string}
-     */
-    CredentialEnum: "cookie" | "bearer";
-    /** @description A session as its visitor sees it later, with what it holds and knows of them. */
-    CurrentSession: {
-      /**
-       * Session UUID
-       * Format: uuid
-       */
-      readonly uuid: string;
-      readonly support_code: string;
-      readonly status: components["schemas"]["SessionStatus"];
-      /**
-       * Began
-       * Format: date-time
-       */
-      readonly created_at: string;
-      /**
-       * Expires
-       * Format: date-time
-       */
-      readonly expires_at: string;
-      readonly limits: components["schemas"]["Limits"];
-      token?: string;
-      /**
-       * Last seen
-       * Format: date-time
-       */
-      readonly last_seen_at: string;
-      readonly used: components["schemas"]["Used"];
-      readonly identity: components["schemas"]["IdentityEnum"];
-      readonly name: string;
-      /** E-mail */
-      readonly email: string;
-      /**
-       * Completed
-       * Format: date-time
-       * @description When the visitor last proved an e-mail address by a code.
-       */
-      readonly completed_at: string | null;
-      readonly consent: {
-        [key: string]: components["schemas"]["ConsentChange"];
-      };
-    };
-    /** @description A page of the feed; `next` is what to ask `after` for the following one. */
-    Feed: {
-      results: components["schemas"]["FeedEntry"][];
-      next: number;
-    };
-    /** @description One event for services, at its place in the feed. */
-    FeedEntry: {
-      position: number;
-      /** Format: uuid */
-      event_id: string;
-      event: string;
-      /** Format: date-time */
-      occurred_at: string;
-      /** Format: uuid */
-      session_uuid: string;
-      target: string;
-      /** @description Return the keys that this event's type allows, but for what staff wrote by hand. */
-      readonly details: {
-        [key: string]: unknown;
-      };
-    };
-    /** @description What is wrong with one field. */
-    FieldError: {
-      code: string;
-      detail: string;
-    };
-    /**
-     * @description * `anonymous` - Anonymous
-     *     * `identified` - Identified
-     *     * `completed` - Completed
-     * @enum {string}
-     */
-    IdentityEnum: "anonymous" | "identified" | "completed";
-    /** @description Whether an assertion speaks of a live session; only then the rest is there. */
-    Introspection: {
-      active: boolean;
-      /** Format: uuid */
-      uuid?: string;
-      identity?: components["schemas"]["IdentityEnum"];
-      /** Format: date-time */
-      expires_at?: string;
-    };
-    /** @description A problem document about bad input: `errors` lists what is wrong with each field. */
-    InvalidInput: {
-      type: string;
-      title: string;
-      status: number;
-      detail: string;
-      code: string;
-      request_id: string;
-      errors?: {
-        [key: string]: components["schemas"]["FieldError"][];
-      };
-    };
-    /** @description The assertion, and until when it is good. */
-    IssuedAssertion: {
-      assertion: string;
-      /** Format: date-time */
-      expires_at: string;
-    };
-    /** @description What the session may hold: files, bytes of one and of all, and which types. */
-    Limits: {
-      max_files: number;
-      max_file_bytes: number;
-      max_total_bytes: number;
-      types: string[];
-    };
-    /** @description Where a file can be fetched, and until when. */
-    Link: {
-      /** Format: uri */
-      url: string;
-      /** Format: date-time */
-      expires_at: string;
-    };
-    /** @description What the end of a session took from its visitor: how many files, and their names. */
-    Lost: {
-      count: number;
-      files: string[];
-    };
-    /**
-     * @description * `success` - Success
-     *     * `denied` - Denied
-     *     * `error` - Error
-     * @enum {string}
-     */
-    OutcomeEnum: "success" | "denied" | "error";
-    PaginatedActivityList: {
-      /**
-       * Format: uri
-       * @example http://api.example.org/accounts/?cursor=cD00ODY%3D"
-       */
-      next?: string | null;
-      /**
-       * Format: uri
-       * @example http://api.example.org/accounts/?cursor=cj0xJnA9NDg3
-       */
-      previous?: string | null;
-      results: components["schemas"]["Activity"][];
-    };
-    PaginatedAuditLogList: {
-      /**
-       * Format: uri
-       * @example http://api.example.org/accounts/?cursor=cD00ODY%3D"
-       */
-      next?: string | null;
-      /**
-       * Format: uri
-       * @example http://api.example.org/accounts/?cursor=cj0xJnA9NDg3
-       */
-      previous?: string | null;
-      results: components["schemas"]["AuditLog"][];
-    };
-    PaginatedUploadList: {
-      /**
-       * Format: uri
-       * @example http://api.example.org/accounts/?cursor=cD00ODY%3D"
-       */
-      next?: string | null;
-      /**
-       * Format: uri
-       * @example http://api.example.org/accounts/?cursor=cj0xJnA9NDg3
-       */
-      previous?: string | null;
-      results: components["schemas"]["Upload"][];
-    };
-    /** @description What a visitor says of themselves; what is left out stays, an empty text takes it back. */
-    PatchedIdentifyRequest: {
-      name?: string;
-      email?: string;
-      consent?: {
-        [key: string]: components["schemas"]["ConsentChangeRequest"];
-      };
-    };
-    /** @description The session that was left: which, why, and what went with it. */
-    Previous: {
-      /** Format: uuid */
-      uuid: string;
-      reason: string;
-      lost: components["schemas"]["Lost"];
-    };
-    /**
-     * @description * `requested` - requested
-     *     * `expired` - expired
-     *     * `mismatch` - mismatch
-     *     * `not_me` - not_me
-     * @enum {string}
-     */
-    ReasonEnum: "requested" | "expired" | "mismatch" | "not_me";
-    /** @description The code that support has told the visitor, as it was heard or typed. */
-    RecoverRequest: {
-      /** @default cookie */
-      credential?: components["schemas"]["CredentialEnum"];
-      code: string;
-    };
-    /** @description Why the visitor leaves the session. */
-    ResetRequest: {
-      /** @default requested */
-      reason?: components["schemas"]["ReasonEnum"];
-    };
-    /**
-     * @description A session as its visitor sees it when it begins.
-     *
-     *     `token` is there only when a new one was issued to a client that carries it itself.
-     */
-    Session: {
-      /**
-       * Session UUID
-       * Format: uuid
-       */
-      readonly uuid: string;
-      readonly support_code: string;
-      readonly status: components["schemas"]["SessionStatus"];
-      /**
-       * Began
-       * Format: date-time
-       */
-      readonly created_at: string;
-      /**
-       * Expires
-       * Format: date-time
-       */
-      readonly expires_at: string;
-      readonly limits: components["schemas"]["Limits"];
-      token?: string;
-    };
-    /**
-     * @description * `active` - Active
-     *     * `expired` - Expired
-     *     * `reset` - Reset
-     *     * `ended` - Ended
-     *     * `revoked` - Revoked
-     *     * `erased` - Erased
-     * @enum {string}
-     */
-    SessionStatus: "active" | "expired" | "reset" | "ended" | "revoked" | "erased";
-    /** @description The fresh session after a reset. */
-    Successor: {
-      /**
-       * Session UUID
-       * Format: uuid
-       */
-      readonly uuid: string;
-      readonly support_code: string;
-      readonly status: components["schemas"]["SessionStatus"];
-      /**
-       * Began
-       * Format: date-time
-       */
-      readonly created_at: string;
-      /**
-       * Expires
-       * Format: date-time
-       */
-      readonly expires_at: string;
-      readonly limits: components["schemas"]["Limits"];
-      token?: string;
-      previous: components["schemas"]["Previous"];
-    };
-    /** @description A file as its visitor sees it. */
-    Upload: {
-      /** Format: uuid */
-      readonly id: string;
-      /** @description The visitor's own name for it; never part of the key. Empty once erased. */
-      readonly name: string;
-      /** @description Bytes that arrived. */
-      readonly size: number;
-      /** @description As detected, not as claimed. */
-      readonly content_type: string;
-      /** SHA-256 */
-      readonly sha256: string;
-      readonly status: components["schemas"]["UploadStatus"];
-      /**
-       * Began
-       * Format: date-time
-       */
-      readonly created_at: string;
-    };
-    /** @description A multipart body with one file. */
-    UploadRequestRequest: {
-      /** Format: binary */
-      file: string;
-    };
-    /**
-     * @description * `pending` - Pending
-     *     * `stored` - Stored
-     *     * `missing` - Missing
-     *     * `deleting` - Deleting
-     *     * `deleted` - Deleted
-     *     * `lapsed` - Lapsed
-     * @enum {string}
-     */
-    UploadStatus: "pending" | "stored" | "missing" | "deleting" | "deleted" | "lapsed";
-    /** @description What the session holds now. */
-    Used: {
-      files: number;
-      bytes: number;
-    };
-    /** @description A UUID to look at; its spelling is judged strictly. */
-    ValidateRequest: {
-      uuid: string;
-    };
-    /** @description `well_formed`, or the state of the session that the request has proven. */
-    Validated: {
-      /** Format: uuid */
-      uuid: string;
-      status: string;
-    };
-  };
-  responses: never;
-  parameters: never;
-  requestBodies: never;
-  headers: never;
-  pathItems: never;
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
 }
 export type $defs = Record<string, never>;
 export interface operations {
-  audit_logs_list: {
-    parameters: {
-      query?: {
-        actor?: string;
-        /** @description The pagination cursor value. */
-        cursor?: string;
-        event_type?: string;
-        occurred_after?: string;
-        occurred_before?: string;
-        /** @description Number of results to return per page. */
-        page_size?: number;
-        request_id?: string;
-        session_uuid?: string;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
+    audit_logs_list: {
+        parameters: {
+            query?: {
+                actor?: string;
+                /** @description The pagination cursor value. */
+                cursor?: string;
+                event_type?: string;
+                occurred_after?: string;
+                occurred_before?: string;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+                request_id?: string;
+                session_uuid?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedAuditLogList"];
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
+        };
     };
-    requestBody?: never;
-    responses: {
-      200: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
+    audit_logs_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
         };
-        content: {
-          "application/json": components["schemas"]["PaginatedAuditLogList"];
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditLog"];
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
         };
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
-        };
-      };
     };
-  };
-  audit_logs_retrieve: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        id: string;
-      };
-      cookie?: never;
+    service_events_retrieve: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: number;
+                /** @description At most 500. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Feed"];
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
+        };
     };
-    requestBody?: never;
-    responses: {
-      200: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
+    service_sessions_uploads_list: {
+        parameters: {
+            query?: {
+                /** @description The pagination cursor value. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                uuid: string;
+            };
+            cookie?: never;
         };
-        content: {
-          "application/json": components["schemas"]["AuditLog"];
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedUploadList"];
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
         };
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
-        };
-      };
     };
-  };
-  service_events_retrieve: {
-    parameters: {
-      query?: {
-        /** @description `next` of the page before. */
-        after?: number;
-        /** @description At most 500. */
-        limit?: number;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
+    service_sessions_uploads_download_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file, of its own type. */
+            200: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": string;
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
+        };
     };
-    requestBody?: never;
-    responses: {
-      200: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
+    service_sessions_introspect_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        content: {
-          "application/json": components["schemas"]["Feed"];
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssertionRequest"];
+            };
         };
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Introspection"];
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
         };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
-        };
-      };
     };
-  };
-  service_sessions_uploads_list: {
-    parameters: {
-      query?: {
-        /** @description The pagination cursor value. */
-        cursor?: string;
-      };
-      header?: never;
-      path: {
-        uuid: string;
-      };
-      cookie?: never;
+    sessions_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CreateSessionRequest"];
+            };
+        };
+        responses: {
+            /** @description The live session that the request proves. */
+            200: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description A new session; its token is in the cookie or in `token`. */
+            201: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
+        };
     };
-    requestBody?: never;
-    responses: {
-      200: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
+    sessions_current_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        content: {
-          "application/json": components["schemas"]["PaginatedUploadList"];
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CurrentSession"];
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
         };
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
-        };
-      };
     };
-  };
-  service_sessions_uploads_download_retrieve: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        id: string;
-        uuid: string;
-      };
-      cookie?: never;
+    sessions_current_destroy: {
+        parameters: {
+            query?: {
+                /** @description Also remove personal data and files. */
+                erase?: boolean;
+            };
+            header?: {
+                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                "X-Session-UUID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description The file, of its own type. */
-      200: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
+    sessions_current_partial_update: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                "X-Session-UUID"?: string;
+            };
+            path?: never;
+            cookie?: never;
         };
-        content: {
-          "*/*": string;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedIdentifyRequest"];
+            };
         };
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CurrentSession"];
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
         };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
-        };
-      };
     };
-  };
-  service_sessions_introspect_create: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    sessions_current_activity_list: {
+        parameters: {
+            query?: {
+                /** @description The pagination cursor value. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedActivityList"];
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
+        };
     };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["AssertionRequest"];
-      };
+    sessions_current_assertion_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                "X-Session-UUID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssuedAssertion"];
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
+        };
     };
-    responses: {
-      200: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
+    sessions_current_email_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                "X-Session-UUID"?: string;
+            };
+            path?: never;
+            cookie?: never;
         };
-        content: {
-          "application/json": components["schemas"]["Introspection"];
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeSent"];
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
         };
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
-        };
-      };
     };
-  };
-  sessions_create: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    sessions_current_email_verify_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                "X-Session-UUID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CurrentSession"];
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
+        };
     };
-    requestBody?: {
-      content: {
-        "application/json": components["schemas"]["CreateSessionRequest"];
-      };
+    sessions_current_export_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
+        };
     };
-    responses: {
-      /** @description The live session that the request proves. */
-      200: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
+    sessions_current_reset_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                "X-Session-UUID"?: string;
+            };
+            path?: never;
+            cookie?: never;
         };
-        content: {
-          "application/json": components["schemas"]["Session"];
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ResetRequest"];
+            };
         };
-      };
-      /** @description A new session; its token is in the cookie or in `token`. */
-      201: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
+        responses: {
+            201: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Successor"];
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
         };
-        content: {
-          "application/json": components["schemas"]["Session"];
-        };
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
-        };
-      };
     };
-  };
-  sessions_current_retrieve: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    sessions_recover_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RecoverRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CurrentSession"];
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
+        };
     };
-    requestBody?: never;
-    responses: {
-      200: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
+    sessions_validate_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        content: {
-          "application/json": components["schemas"]["CurrentSession"];
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ValidateRequest"];
+            };
         };
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Validated"];
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
         };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
-        };
-      };
     };
-  };
-  sessions_current_destroy: {
-    parameters: {
-      query?: {
-        /** @description Also remove personal data and files. */
-        erase?: boolean;
-      };
-      header?: {
-        /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
-        "X-Session-UUID"?: string;
-      };
-      path?: never;
-      cookie?: never;
+    uploads_list: {
+        parameters: {
+            query?: {
+                /** @description The pagination cursor value. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedUploadList"];
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description No response body */
-      204: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
+    uploads_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes it safe to send the same file again: the answer is the same. */
+                "Idempotency-Key"?: string;
+                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                "X-Session-UUID"?: string;
+            };
+            path?: never;
+            cookie?: never;
         };
-        content?: never;
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["UploadRequestRequest"];
+            };
         };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
+        responses: {
+            201: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upload"];
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
         };
-      };
     };
-  };
-  sessions_current_partial_update: {
-    parameters: {
-      query?: never;
-      header?: {
-        /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
-        "X-Session-UUID"?: string;
-      };
-      path?: never;
-      cookie?: never;
+    uploads_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upload"];
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
+        };
     };
-    requestBody?: {
-      content: {
-        "application/json": components["schemas"]["PatchedIdentifyRequest"];
-      };
+    uploads_destroy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                "X-Session-UUID"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
+        };
     };
-    responses: {
-      200: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
+    uploads_download_retrieve: {
+        parameters: {
+            query?: {
+                /** @description From `link/`, in place of a proof. */
+                link?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
         };
-        content: {
-          "application/json": components["schemas"]["CurrentSession"];
+        requestBody?: never;
+        responses: {
+            /** @description The file, of its own type. */
+            200: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": string;
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
         };
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
-        };
-      };
     };
-  };
-  sessions_current_activity_list: {
-    parameters: {
-      query?: {
-        /** @description The pagination cursor value. */
-        cursor?: string;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
+    uploads_link_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                "X-Session-UUID"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Link"];
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
+        };
     };
-    requestBody?: never;
-    responses: {
-      200: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["PaginatedActivityList"];
-        };
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
-        };
-      };
-    };
-  };
-  sessions_current_assertion_create: {
-    parameters: {
-      query?: never;
-      header?: {
-        /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
-        "X-Session-UUID"?: string;
-      };
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      200: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["IssuedAssertion"];
-        };
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
-        };
-      };
-    };
-  };
-  sessions_current_email_create: {
-    parameters: {
-      query?: never;
-      header?: {
-        /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
-        "X-Session-UUID"?: string;
-      };
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      202: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["CodeSent"];
-        };
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
-        };
-      };
-    };
-  };
-  sessions_current_email_verify_create: {
-    parameters: {
-      query?: never;
-      header?: {
-        /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
-        "X-Session-UUID"?: string;
-      };
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["CodeRequest"];
-      };
-    };
-    responses: {
-      200: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["CurrentSession"];
-        };
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
-        };
-      };
-    };
-  };
-  sessions_current_export_retrieve: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      200: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": {
-            [key: string]: unknown;
-          };
-        };
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
-        };
-      };
-    };
-  };
-  sessions_current_reset_create: {
-    parameters: {
-      query?: never;
-      header?: {
-        /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
-        "X-Session-UUID"?: string;
-      };
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: {
-      content: {
-        "application/json": components["schemas"]["ResetRequest"];
-      };
-    };
-    responses: {
-      201: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Successor"];
-        };
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
-        };
-      };
-    };
-  };
-  sessions_recover_create: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["RecoverRequest"];
-      };
-    };
-    responses: {
-      200: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["CurrentSession"];
-        };
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
-        };
-      };
-    };
-  };
-  sessions_validate_create: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["ValidateRequest"];
-      };
-    };
-    responses: {
-      200: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Validated"];
-        };
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
-        };
-      };
-    };
-  };
-  uploads_list: {
-    parameters: {
-      query?: {
-        /** @description The pagination cursor value. */
-        cursor?: string;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      200: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["PaginatedUploadList"];
-        };
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
-        };
-      };
-    };
-  };
-  uploads_create: {
-    parameters: {
-      query?: never;
-      header?: {
-        /** @description Makes it safe to send the same file again: the answer is the same. */
-        "Idempotency-Key"?: string;
-        /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
-        "X-Session-UUID"?: string;
-      };
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "multipart/form-data": components["schemas"]["UploadRequestRequest"];
-      };
-    };
-    responses: {
-      201: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Upload"];
-        };
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
-        };
-      };
-    };
-  };
-  uploads_retrieve: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      200: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Upload"];
-        };
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
-        };
-      };
-    };
-  };
-  uploads_destroy: {
-    parameters: {
-      query?: never;
-      header?: {
-        /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
-        "X-Session-UUID"?: string;
-      };
-      path: {
-        id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description No response body */
-      204: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
-        };
-      };
-    };
-  };
-  uploads_download_retrieve: {
-    parameters: {
-      query?: {
-        /** @description From `link/`, in place of a proof. */
-        link?: string;
-      };
-      header?: never;
-      path: {
-        id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The file, of its own type. */
-      200: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "*/*": string;
-        };
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
-        };
-      };
-    };
-  };
-  uploads_link_create: {
-    parameters: {
-      query?: never;
-      header?: {
-        /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
-        "X-Session-UUID"?: string;
-      };
-      path: {
-        id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      200: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Link"];
-        };
-      };
-      /** @description A problem document (RFC 9457). */
-      default: {
-        headers: {
-          /** @description Names the request in logs and audit rows. */
-          "X-Request-ID": string;
-          /** @description The limits that were counted (an IETF draft). */
-          "RateLimit-Policy"?: string;
-          /** @description How far they are used (an IETF draft). */
-          RateLimit?: string;
-          /** @description Seconds to wait after a 429 or 503. */
-          "Retry-After"?: number;
-          /** @description On 401: how to prove who asks. */
-          "WWW-Authenticate"?: string;
-          [name: string]: unknown;
-        };
-        content: {
-          "application/problem+json": components["schemas"]["InvalidInput"];
-        };
-      };
-    };
-  };
 }
