@@ -479,7 +479,7 @@ describe("a server whose storage takes files from browsers", () => {
     expect(statuses(page)).toEqual(["stored"]);
     expect(asked).toEqual([
       ["/api/v1/uploads/direct/", { name: "offer.pdf", size: 1000, content_type: "" }],
-      ["/api/v1/uploads/7/complete/", null],
+      ["/api/v1/uploads/7/complete/", undefined],
     ]);
     expect(posts).toMatchObject([{ url: POST, headers: {}, withCredentials: false }]);
     expect([...posts[0]!.body.keys()]).toEqual(["key", "policy", "file"]);
