@@ -16,7 +16,10 @@ export default defineConfig({
           isolate: false,
         },
       },
-      { extends: true, test: { name: "page", include: ["tests/*.test.ts", "tests/components/*.test.{ts,tsx}"] } },
+      {
+        extends: true,
+        test: { name: "page", include: ["tests/*.test.ts", "tests/components/*.test.{ts,tsx}"] },
+      },
     ],
     coverage: {
       provider: "v8",
