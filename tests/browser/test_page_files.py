@@ -86,7 +86,7 @@ def test_a_file_that_is_chosen_is_stored_and_its_way_is_seen(card: FilesCard, pa
     assert len(set(seen)) >= 3
     assert seen == sorted(seen)
     assert {size for _, size, _ in told} == {len(SHORT)}
-    assert [text for _, _, text in told if re.search("[1-9][0-9]* kB of 300 kB", text)]
+    assert [text for _, _, text in told if re.search("[1-9][0-9]* kB of 293 kB", text)]
     assert card.rows() == [("report.pdf", "stored")]
     assert card.objects() == [SHORT]
     assert card.site.events(card.uuid) == ["session.created", "upload.stored"]

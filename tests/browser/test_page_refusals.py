@@ -89,7 +89,7 @@ def test_what_can_be_known_before_is_told_before_anything_is_sent(card: FilesCar
         "photo.png": "Only PDF can be sent.",
         "report": "Only PDF can be sent.",
         "empty.pdf": "This file is empty.",
-        "large.pdf": "This file is too large: at most 100 kB.",
+        "large.pdf": "This file is too large: at most 98 kB.",
     }.items():
         expect(told(card, name)).to_have_text(words)
         expect(buttons(card, name)).to_have_text(["Remove"])
