@@ -27,8 +27,8 @@ STATIC_CHECKS: dict[str, Sequence[str | Path]] = {
     "settings": [PYTHON, "manage.py", "check"],
 }
 # The demo page too, so that no two tests build it at the same time.
+FRONT_END_BUILD = node.shell("front_build")
 FRONT_END: dict[str, Sequence[str]] = {
-    "front end, packages and demo page": node.shell("front_build"),
     "front end, checks": ["npm", "--prefix", "frontend", "run", "check"],
     "front end, tests": ["npm", "--prefix", "frontend", "test"],
 }
@@ -99,10 +99,19 @@ def _check_front_end() -> int:
     if not node.is_installed():
         print(f"\nSKIPPED: the front end. To check it, {node.INSTALL_HINT}.")
         return 1 if os.environ.get("CI") else 0
-    for title, command in FRONT_END.items():
-        if code := _run(title, command, {}):
-            return code
-    return 0
+    if code := _run("front end, packages and demo page", FRONT_END_BUILD, {}):
+        return code
+    # Side by side: either keeps one core busy. Each is told when it is done.
+    running = {
+        title: subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for title, command in FRONT_END.items()
+    }
+    for title, process in running.items():
+        told, _ = process.communicate()
+        print(f"\n== {title}\n{told}", flush=True)
+    return max(process.returncode for process in running.values())
 
 
 def _pytest(title: str, arguments: Sequence[str], env: Mapping[str, str]) -> int:

@@ -4,7 +4,8 @@
                and up again, on the same port with the same data. A module that wants other
                settings says `SETTINGS = {"UPLOAD_MAX_FILES": "5"}`; one that needs tasks done
                says `WORKER = True`, and gets all that `./run` starts.
-`browser`      Chromium, one for each module.
+`browser`      Chromium, one for each module: its shell, which does the same with pages for half the
+               work, or all of it for a module that says `WHOLE_BROWSER = True`.
 `new_context`  a function that opens a profile (cookie jar and storage) of its own and passes
                Playwright's options on: `new_context(color_scheme="dark")`.
 `context`, `page`  one such profile, and a tab in it.
@@ -34,9 +35,9 @@ from tests.project.server import run_quietly
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Run Chromium for the tests of one module."""
-    with launched() as browser:
+def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """Run Chromium for the tests of one module; all of it if that says WHOLE_BROWSER."""
+    with launched(whole=getattr(request.module, "WHOLE_BROWSER", False)) as browser:
         yield browser
 
 

@@ -16,6 +16,7 @@ from tests.browser.secure import HOST, secure_site
 from tests.browser.site import Site
 
 pytestmark = [pytest.mark.slow, pytest.mark.once]
+WHOLE_BROWSER = True
 
 FORGED = "mss1_" + "A" * 43
 # The last one stays, so what deletes comes first.

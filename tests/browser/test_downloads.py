@@ -13,6 +13,7 @@ from tests.browser.site import Site
 from tests.project.server import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.once]
+WHOLE_BROWSER = True
 
 SETTINGS = {"UPLOAD_TYPES": "pdf,png,jpg,gif,webp,docx", "UPLOAD_MAX_FILES": "20"}
 # Their script is for a PDF viewer; Chromium's does not run it.
