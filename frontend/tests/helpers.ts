@@ -87,6 +87,7 @@ export async function pass(milliseconds: number): Promise<void> {
 
 export function show(state: DocumentVisibilityState): void {
   Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
+  Object.defineProperty(document, "hidden", { value: state === "hidden", configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));
 }
 

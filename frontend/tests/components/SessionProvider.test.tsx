@@ -3,7 +3,13 @@ import { act, render, screen, waitFor } from "@testing-library/react";
 import { StrictMode } from "react";
 import { renderToString } from "react-dom/server";
 import { describe, expect, test, vi } from "vitest";
-import { useSession, useSessionUUID, useUploads } from "../../src/index.js";
+import {
+  SessionProvider,
+  SessionStatus,
+  useSession,
+  useSessionUUID,
+  useUploads,
+} from "../../src/index.js";
 import { createFakeServer } from "../../src/testing/index.js";
 import { asked, open, openReady, pageOf, press, shownUuid, state, visited } from "./page.js";
 
@@ -180,4 +186,14 @@ test.each([
     return null;
   }
   expect(() => render(<Lost />)).toThrow("There is no <SessionProvider> above this component.");
+});
+
+test("components say what is missing where the provider has no words", () => {
+  vi.spyOn(console, "error").mockImplementation(() => undefined);
+  const page = (
+    <SessionProvider>
+      <SessionStatus />
+    </SessionProvider>
+  );
+  expect(() => render(page)).toThrow("SessionProvider has no messages: see @maria/sessions/en.");
 });

@@ -6,6 +6,7 @@ import {
   controlTime,
   FakeStorage,
   HOUR,
+  MINUTE,
   openPage,
   openSession,
   pass,
@@ -121,6 +122,15 @@ test("an end in one tab reaches the others", async () => {
   await calm();
   expect(there.now).toMatchObject({ status: "idle", uuid: null, session: null });
   expect(there.changes).toEqual([[uuid, null, "other_tab"]]);
+});
+
+test("a session that only the cookie remembers is told as restored", async () => {
+  const server = createFakeServer();
+  const { uuid } = (await openSession(server)).now;
+  await pass(2 * MINUTE);
+  const page = await openSession(server);
+  await calm();
+  expect(page.changes).toEqual([[null, uuid, "restored"]]);
 });
 
 test("a browser whose storage was cleared goes on by its cookie at the next press", async () => {

@@ -190,3 +190,17 @@ test("a page opened in the background asks nothing until it is seen", async () =
   await calm();
   expect(page.now.session).not.toBeNull();
 });
+
+test("a tab that nobody looks at asks nothing at its session's end, until somebody does", async () => {
+  const server = createFakeServer({ lifetime: 30 * MINUTE });
+  const page = await openSession(server);
+  const { uuid } = page.now;
+  show("hidden");
+  await pass(2 * HOUR);
+  expect(server.requests).toHaveLength(2);
+  expect(page.now.uuid).toBe(uuid);
+  show("visible");
+  await calm();
+  expect(page.now.status).toBe("ready");
+  expect(page.now.uuid).not.toBe(uuid);
+});

@@ -11,6 +11,7 @@ import {
   pass,
   pdf,
   SECOND,
+  sent,
   type Page,
 } from "../helpers.js";
 
@@ -363,6 +364,27 @@ describe("a file that fails", () => {
       { status: "failed", canRetry: false, error: { code: "file_changed" } },
     ]);
     expect(arrivals(server)).toEqual([]);
+  });
+
+  test("because it was written to while it was sent is taken back, and says so", async () => {
+    const server = createFakeServer();
+    const file = pdf();
+    const transport: Transport = async (request) => {
+      const answer = await server.own.transport(request);
+      file.slice = () =>
+        Object.assign(new Blob(), {
+          arrayBuffer: () => Promise.reject(new DOMException("changed", "NotReadableError")),
+        });
+      return answer;
+    };
+    const page = await openUploads(server, { uploads: { transport } });
+    page.files.add([file]);
+    await calm();
+    expect(page.items).toMatchObject([
+      { status: "failed", canRetry: false, error: { code: "file_changed" } },
+    ]);
+    expect(server.session().files).toEqual([]);
+    expect(sent(server).filter((line) => line.startsWith("DELETE uploads/"))).toHaveLength(1);
   });
 
   test("makes room for the next in the queue", async () => {
