@@ -26,6 +26,8 @@ STATIC_CHECKS: dict[str, Sequence[str | Path]] = {
     "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
     "settings": [PYTHON, "manage.py", "check"],
 }
+# One more than the cores of a small machine: tests wait a good deal, for servers and browsers.
+WORKERS = ["-n", "3", "--dist", "worksteal"]
 # The demo page too, so that no two tests build it at the same time.
 FRONT_END_BUILD = node.shell("front_build")
 FRONT_END: dict[str, Sequence[str]] = {
@@ -115,9 +117,7 @@ def _check_front_end() -> int:
 
 
 def _pytest(title: str, arguments: Sequence[str], env: Mapping[str, str]) -> int:
-    return _run(
-        title, [PYTHON, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", *arguments], env
-    )
+    return _run(title, [PYTHON, "-m", "pytest", "-q", *WORKERS, *arguments], env)
 
 
 def _run(title: str, command: Sequence[str | Path], env: Mapping[str, str]) -> int:
