@@ -1,9 +1,9 @@
 export { SessionError } from "./api/http.js";
-export type { CredentialStore, Problem, ResetReason, Schemas } from "./api/http.js";
+export type { Problem, ResetReason, Schemas } from "./api/http.js";
 export type { Activity, ActivityPage, CurrentSession, Identity } from "./api/sessionApi.js";
 export type { Transport, TransportRequest, Upload } from "./api/uploadApi.js";
 export { isSessionUUID, memoryCredentials, storageCredentials } from "./utils/sessionUtils.js";
-export type { KeyValueStorage } from "./utils/sessionUtils.js";
+export type { CredentialStore, KeyValueStorage } from "./utils/sessionUtils.js";
 export { createSessionStore } from "./store/sessionStore.js";
 export type {
   ChangeReason,

@@ -1,19 +1,8 @@
-import type { KeyValueStorage } from "../utils/sessionUtils.js";
+import type { CredentialStore } from "../utils/sessionUtils.js";
 import type { components } from "./schema.js";
 
 /** The documents of the API, as its OpenAPI schema names them. */
 export type Schemas = components["schemas"];
-
-/**
- * Where the proof of a client without a cookie lies: in memory, in `sessionStorage`, in the
- * keychain of a native shell. `set(null)` forgets it.
- */
-export interface CredentialStore {
-  get(): string | null | Promise<string | null>;
-  set(token: string | null): unknown;
-  /** Where the UUID belongs that goes with the token, if not in `localStorage`; null: in memory. */
-  storage?: KeyValueStorage | null;
-}
 
 /** An answer as it arrived, by whichever means it was fetched. */
 export interface Answer {

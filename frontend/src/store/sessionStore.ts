@@ -1,5 +1,5 @@
 import { createHttp, SessionError } from "../api/http.js";
-import type { CredentialStore, Http, ResetReason, Schemas } from "../api/http.js";
+import type { Http, ResetReason, Schemas } from "../api/http.js";
 import { createSessionApi } from "../api/sessionApi.js";
 import type { ActivityPage, CurrentSession, Identity } from "../api/sessionApi.js";
 import {
@@ -9,6 +9,7 @@ import {
   probeStorage,
   withJitter,
   withLock,
+  type CredentialStore,
   type KeyValueStorage,
 } from "../utils/sessionUtils.js";
 

@@ -1,7 +1,16 @@
-import type { CredentialStore } from "../api/http.js";
-
 /** What is needed of `localStorage`. */
 export type KeyValueStorage = Pick<Storage, "getItem" | "setItem" | "removeItem">;
+
+/**
+ * Where the proof of a client without a cookie lies: in memory, in `sessionStorage`, in the
+ * keychain of a native shell. `set(null)` forgets it.
+ */
+export interface CredentialStore {
+  get(): string | null | Promise<string | null>;
+  set(token: string | null): unknown;
+  /** Where the UUID belongs that goes with the token, if not in `localStorage`; null: in memory. */
+  storage?: KeyValueStorage | null;
+}
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 

@@ -1,6 +1,6 @@
 /** Shows where the UUID and the proof are kept, and what happens where they cannot be. */
 import { describe, expect, test, vi } from "vitest";
-import type { CredentialStore } from "../../src/api/http.js";
+import type { CredentialStore } from "../../src/utils/sessionUtils.js";
 import { createFakeServer } from "../../src/testing/index.js";
 import { memoryCredentials, storageCredentials } from "../../src/utils/sessionUtils.js";
 import {
