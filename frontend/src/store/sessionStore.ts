@@ -208,7 +208,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
   function leave(reason: "ended" | "erased"): void {
     session = null;
     codes = reason === "erased" ? [] : ["", codes[0] ?? ""];
-    armed = false; // The press that ended a session must not begin the next.
+    armed = false; // The click that ended a session must not begin the next.
     remember(null);
     void http.forget();
     set(IDLE);

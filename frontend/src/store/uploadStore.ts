@@ -141,9 +141,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   // What is on its way ---------------------------------------------------------------------------
 
   /** Why a file need not be sent, by the limits that the server has told. */
-  function refusal(item: UploadItem): SessionError | null {
-    const limits = session.getSnapshot().session?.limits;
-    if (!limits) return null;
+  function refusal(item: UploadItem, limits: Schemas["Limits"]): SessionError | null {
     const held = snapshot.items.filter(isHeld);
     const bytes = held.reduce((sum, { size }) => sum + size, item.size);
     const extension = item.name.slice(item.name.lastIndexOf(".") + 1).toLowerCase();
@@ -156,23 +154,23 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   }
 
   function pump(): void {
-    if (!session.getSnapshot().session) return;
+    const limits = session.getSnapshot().session?.limits;
+    if (!limits) return;
     for (const item of snapshot.items) {
       const job = jobs.get(item.key);
       if (item.status !== "queued" || !job) continue;
-      const error = refusal(item);
+      const error = refusal(item, limits);
       if (error) fail(item.key, error, mayPass(error));
-      else if (running < concurrency) void send(item, job);
+      else if (running < concurrency) void send(item, job, limits);
     }
   }
 
   const fail = (key: string, error: SessionError, canRetry: boolean) =>
     update(key, { status: "failed", error, canRetry });
 
-  async function send({ key, size }: UploadItem, job: Job): Promise<void> {
+  async function send({ key, size }: UploadItem, job: Job, limits: OfferedLimits): Promise<void> {
     const { signal } = (job.abort = new AbortController());
-    const limits: OfferedLimits | undefined = session.getSnapshot().session?.limits;
-    const isDirect = limits?.direct_upload ?? false;
+    const isDirect = limits.direct_upload ?? false;
     const began = Date.now();
     const onProgress = (loaded: number, total: number) => {
       const sent = total && Math.round((size * loaded) / total);
