@@ -68,7 +68,8 @@ function Composer({ onSay }: { onSay: (text: string) => Promise<void> }) {
     setError(null);
     try {
       await onSay(message);
-      setText("");
+      // What was typed meanwhile is the next message.
+      setText((now) => (now === text ? "" : now));
     } catch (thrown) {
       if (!(thrown instanceof SessionError)) throw thrown;
       setError(thrown);
