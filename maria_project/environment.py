@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
@@ -58,6 +58,35 @@ def redis_url(name: str, url: str) -> str:
             f"{name}: that is no URL of a Redis server, write redis://host:6379/0"
         ) from error
     return url
+
+
+def storage(name: str, url: str, folder: Path) -> dict[str, Any]:
+    """Return the entry of STORAGES for a URL, without one a folder on this machine's disk.
+
+    `s3://[KEY:SECRET@]bucket[?endpoint_url=…&region_name=…&public_endpoint_url=…]`, or
+    `file:///folder`. An error does not quote the URL: it may hold a secret.
+    """
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    if not url or (parts.scheme == "file" and parts.path and not (parts.netloc or options)):
+        location = Path(unquote(parts.path)) if url else folder
+        return {"BACKEND": "uploads_app.disk_store.DiskStore", "OPTIONS": {"location": location}}
+    known = {"endpoint_url", "region_name", "public_endpoint_url"}
+    if (
+        parts.scheme != "s3"
+        or not parts.hostname
+        or parts.path.strip("/")
+        or options.keys() - known
+    ):
+        raise ImproperlyConfigured(
+            f"{name}: write s3://KEY:SECRET@bucket?endpoint_url=https://s3.example.com or "
+            f"file:///srv/maria/storage; after the question mark may stand {', '.join(sorted(known))}"
+        )
+    if parts.username:
+        options["access_key"] = unquote(parts.username)
+        options["secret_key"] = unquote(parts.password or "")
+    options["bucket_name"] = parts.hostname
+    return {"BACKEND": "uploads_app.s3_store.S3Store", "OPTIONS": options}
 
 
 def generated_secret(path: Path) -> str:

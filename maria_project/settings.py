@@ -23,6 +23,7 @@ from maria_project.environment import (
     mail_server,
     redis_url,
     secret,
+    storage,
     time_zone,
 )
 
@@ -189,11 +190,8 @@ Q_CLUSTER: dict[str, Any] = {
 
 # Files ----------------------------------------------------------------------
 
-STORAGES = {
-    "uploads": {
-        "BACKEND": "uploads_app.storage.DiskStore",
-        "OPTIONS": {"location": DATA_DIR / "storage"},
-    },
+STORAGES: dict[str, dict[str, Any]] = {
+    "uploads": storage("STORAGE_URL", secret(env, "STORAGE_URL"), DATA_DIR / "storage"),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 # The page that shows the front end; `./run` builds it where Node is installed.
@@ -228,6 +226,7 @@ UPLOAD_RETENTION = env.timedelta("UPLOAD_RETENTION", timedelta(days=7))
 COMPLETED_RETENTION = env.timedelta("COMPLETED_RETENTION", timedelta(days=365))
 UPLOAD_LEASE = env.timedelta("UPLOAD_LEASE", timedelta(minutes=15))
 CLEANUP_GRACE = env.timedelta("CLEANUP_GRACE", timedelta(minutes=30))
+QUARANTINE_RETENTION = env.timedelta("QUARANTINE_RETENTION", timedelta(days=7))
 
 FILE_UPLOAD_HANDLERS = [
     "uploads_app.parsers.SizeLimitHandler",

@@ -122,11 +122,12 @@ def _look(
     store = object_store()
     now = _agreed_time(store)
     seen = survey.Seen(pause)
+    # Whatever age is asked for, an upload under way keeps its file while its lease can be good.
+    temporary_before = now - max(options.grace, settings.UPLOAD_LEASE)
     everything = chain(
         survey.removable_rows(options.limit),
-        survey.reconcile(store, now - options.grace, seen),
-        # Whatever age is asked for, an upload under way keeps its file while its lease can be good.
-        survey.temporary_files(store, now - max(options.grace, settings.UPLOAD_LEASE)),
+        survey.reconcile(store, now - options.grace, temporary_before, seen),
+        survey.temporary_files(store, temporary_before),
     )
     findings.extend(_within(options.limit, everything))
     run.objects_seen, run.rows_seen = seen.objects, seen.rows

@@ -50,3 +50,26 @@ CLEANUP_STOPPED = register(
     "code",
     outcome=Outcome.ERROR,
 )
+CLEANUP_LIMIT_RAISED = register(
+    "cleanup.limit_raised",
+    "Somebody let a run remove more than is plausible.",
+    "share",
+)
+QUARANTINED = register("upload.quarantined", "Staff put a file out of reach.", "reason")
+RESTORED = register("upload.restored", "Staff gave a file back to its session.", "reason")
+INSPECTED = register("upload.inspected", "A look inside a file has ended.", "verdict", "suspicions")
+STARTED = register(
+    "upload.started", "A browser was told how to send a file to storage directly.", "size"
+)
+OBJECT_QUARANTINED = register(
+    "object.quarantined", "The cleanup put an object aside that no row explains.", "size"
+)
+OBJECT_RESTORED = register("object.restored", "An object was given back from quarantine.", "size")
+DATABASE_ADOPTED = register(
+    "system.database_adopted",
+    "Somebody said that this database and this store belong together from now on.",
+    "code",
+    "generation",
+    "erased",
+    "recovered",
+)

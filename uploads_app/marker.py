@@ -112,7 +112,9 @@ def release_lease(holder: str) -> None:
 
 
 def _both_empty() -> bool:
-    return not UploadedFile.objects.exists() and not any(object_store().list_objects())
+    return not UploadedFile.objects.exists() and all(
+        found.is_temporary for found in object_store().list_objects()
+    )
 
 
 def _read() -> Marker | None:

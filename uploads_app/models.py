@@ -22,10 +22,22 @@ class Status(models.TextChoices):
     DELETING = "deleting"
     DELETED = "deleted"
     LAPSED = "lapsed"
+    REJECTED = "rejected"
+    QUARANTINED = "quarantined"
+
+
+class Inspection(models.TextChoices):
+    """What a look inside a stored file has found; see uploads_app/inspection.py."""
+
+    WAITING = "waiting"
+    CLEAN = "clean"
+    SUSPECT = "suspect"
+    UNREADABLE = "unreadable"
+    UNSUPPORTED = "unsupported", "not looked into"
 
 
 # A file in one of these takes part of its session's quota.
-HELD = (Status.PENDING, Status.STORED, Status.MISSING)
+HELD = (Status.PENDING, Status.STORED, Status.MISSING, Status.QUARANTINED)
 # A file in one of these may have an object; in the others it must have none.
 WITH_OBJECT = (*HELD, Status.DELETING)
 # A writer renews its lease far more often than this; a retry takes over from one that does not.
@@ -102,7 +114,7 @@ class UploadedFile(models.Model):
         editable=False,
         help_text="The SHA-256 of the Idempotency-Key it was sent with.",
     )
-    status = models.CharField(max_length=8, choices=Status.choices, default=Status.PENDING)
+    status = models.CharField(max_length=11, choices=Status.choices, default=Status.PENDING)
     size = models.PositiveBigIntegerField(help_text="Bytes that arrived.")
     content_type = models.CharField(max_length=100, help_text="As detected, not as claimed.")
     sha256 = models.CharField("SHA-256", max_length=64, blank=True)
@@ -113,6 +125,21 @@ class UploadedFile(models.Model):
     stored_at = models.DateTimeField("stored", null=True)
     deleted_at = models.DateTimeField("deleted", null=True)
     delete_reason = models.CharField(max_length=20, blank=True)
+    direct = models.BooleanField(
+        "sent to storage directly",
+        default=False,
+        help_text="The browser sent the bytes to the store itself, and then said so.",
+    )
+    inspection = models.CharField(
+        max_length=11,
+        choices=Inspection.choices,
+        default=Inspection.WAITING,
+        help_text="What a look inside the file has found.",
+    )
+    inspected_at = models.DateTimeField("inspected", null=True)
+    suspicions = models.JSONField(
+        default=list, blank=True, help_text="What makes the file suspect or unreadable."
+    )
 
     objects = UploadQuerySet.as_manager()
 
@@ -127,10 +154,15 @@ class UploadedFile(models.Model):
                 fields=["lease_expires_at"], name="upload_pending", condition=Q(status="pending")
             ),
             models.Index(fields=["id"], name="upload_deleting", condition=Q(status="deleting")),
+            models.Index(
+                fields=["stored_at"],
+                name="upload_uninspected",
+                condition=Q(inspection="waiting", status="stored"),
+            ),
         ]
         constraints = [
             models.CheckConstraint(
-                condition=Q(status__in=["pending", "lapsed"]) | ~Q(sha256=""),
+                condition=Q(status__in=["pending", "lapsed", "rejected"]) | ~Q(sha256=""),
                 name="upload_stored_has_hash",
             ),
             models.UniqueConstraint(fields=["session", "retry_key"], name="upload_once_per_key"),
@@ -185,7 +217,21 @@ class CleanupRun(models.Model):
     rows_seen = models.PositiveBigIntegerField(default=0)
     removed = models.PositiveBigIntegerField(default=0)
     bytes_removed = models.PositiveBigIntegerField(default=0)
+    quarantined = models.PositiveBigIntegerField(
+        default=0, help_text="Objects without a row that were put aside."
+    )
+    purged = models.PositiveBigIntegerField(
+        default=0, help_text="Objects whose time in quarantine was over."
+    )
     errors = models.PositiveBigIntegerField(default=0)
+    allow_share = models.FloatField(
+        "share allowed",
+        null=True,
+        help_text="What share of files a person let be on one side only, in this run.",
+    )
+    continued = models.BooleanField(
+        default=False, help_text="It went on where the run before had to end, or the next one does."
+    )
     findings = models.JSONField(default=dict, help_text="How many of each kind were found.")
     sample = models.JSONField(default=list, help_text="The first findings, one by one.")
     stop_code = models.CharField(max_length=40, blank=True)
@@ -195,6 +241,10 @@ class CleanupRun(models.Model):
         verbose_name = "cleanup run"
         ordering = ["-id"]
         default_permissions = ("view",)
+        permissions = [
+            ("preview_cleanup", "Can run the cleanup dry"),
+            ("run_cleanup", "Can run the cleanup"),
+        ]
         indexes = [models.Index(fields=["status", "-finished_at"], name="cleanup_status")]
 
     def __str__(self) -> str:
@@ -222,6 +272,16 @@ class StoreState(models.Model):
     generation = models.PositiveBigIntegerField(default=0)
     lease_holder = models.CharField(max_length=64, blank=True)
     lease_expires_at = models.DateTimeField(null=True)
+    # Since when this database is a restored one; it may not know who has come back since its backup.
+    adopted_at = models.DateTimeField(null=True)
+    # A look through the store that no single run could finish: how far it came, and what it saw.
+    look_id = models.UUIDField(null=True)
+    look_after = models.CharField(max_length=120, blank=True)
+    look_objects = models.PositiveBigIntegerField(default=0)
+    look_rows = models.PositiveBigIntegerField(default=0)
+    # The alarm that administrators were told of: since when, and of what.
+    alarm_since = models.DateTimeField(null=True)
+    alarm_code = models.CharField(max_length=40, blank=True)
 
     class Meta:
         default_permissions = ()
@@ -229,3 +289,72 @@ class StoreState(models.Model):
 
     def __str__(self) -> str:
         return f"{self.marker_id} at generation {self.generation}"
+
+
+class Anomaly(models.Model):
+    """One disagreement of store and rows that a look has found and a run has yet to act on.
+
+    They are written down because a look at a large store takes several runs,
+    and nothing may be concluded from part of one.
+    """
+
+    look_id = models.UUIDField()
+    kind = models.CharField(max_length=40)
+    key = models.TextField()
+    size = models.PositiveBigIntegerField(default=0)
+    upload_id = models.UUIDField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes = [models.Index(fields=["look_id", "kind", "id"], name="anomaly_look")]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.key}"
+
+
+class QuarantineStatus(models.TextChoices):
+    """Where an object in quarantine is; those in -ing are finished by the next run after a crash."""
+
+    QUARANTINING = "quarantining"
+    QUARANTINED = "quarantined"
+    RESTORING = "restoring"
+    RESTORED = "restored"
+    PURGING = "purging"
+    PURGED = "purged"
+
+
+class QuarantinedObject(models.Model):
+    """An object that no row explains: put aside, restorable, and purged when its time is over."""
+
+    key = models.CharField("object key", max_length=120, unique=True)
+    size = models.PositiveBigIntegerField()
+    modified_at = models.DateTimeField("last written")
+    status = models.CharField(
+        max_length=12, choices=QuarantineStatus.choices, default=QuarantineStatus.QUARANTINING
+    )
+    quarantined_at = models.DateTimeField("put aside", default=timezone.now)
+    changed_at = models.DateTimeField("last change", default=timezone.now)
+
+    class Meta:
+        verbose_name = "object in quarantine"
+        verbose_name_plural = "quarantine"
+        ordering = ["-quarantined_at", "-id"]
+        default_permissions = ("view",)
+        permissions = [("restore_quarantinedobject", "Can restore objects from quarantine")]
+        indexes = [models.Index(fields=["status", "quarantined_at"], name="quarantine_status")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class ErasureNote(models.Model):
+    """An erased session whose UUID has yet to be noted in the store, for after a restore."""
+
+    session_uuid = models.UUIDField(primary_key=True)
+    noted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.session_uuid)

@@ -1,32 +1,33 @@
 """The one port to stored objects. `STORAGES["uploads"]` decides which store stands behind it."""
 
-import errno
-import hashlib
 import json
-import os
-import secrets
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime, timedelta
 from typing import IO, Protocol, cast
 
-from django.core.files.storage import FileSystemStorage, storages
+from django.core.files.storage import storages
 
+# Where files are kept, where what nobody knows is put aside, and which sessions were erased.
 PREFIX = "uploads"
+QUARANTINE = "quarantine"
+ERASED = "erased"
+# Where browsers put what they send to the store directly, until it has been looked at.
+INCOMING = "incoming"
 MARKER = "marker.json"
-_TEMPORARY_SUFFIX = ".part"
-_FOLDER_TRIES = 100
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object as a listing tells of it: key, size in bytes, and when it was last written."""
+    """An object as a listing tells of it: key, size in bytes, and when it was last written.
+
+    `is_temporary` is what an upload under way, or one that died, has half-written.
+    """
 
     key: str
     size: int
     modified: datetime
+    is_temporary: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,34 @@ class Written:
 
 
 @dataclass(frozen=True)
+class Form:
+    """What a browser posts, with its file as the last field, to store the file directly."""
+
+    url: str
+    fields: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Marker:
     """Which deployment a store belongs to, and how far its cleanup has come."""
 
     id: str
     generation: int
+
+    def to_bytes(self) -> bytes:
+        return json.dumps({"id": self.id, "generation": self.generation}).encode()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "Marker":
+        """Read what `to_bytes` wrote; ValueError if it is something else."""
+        try:
+            values = json.loads(content)
+        except RecursionError as error:
+            raise ValueError(f"{MARKER} is nested too deep") from error
+        match values:
+            case {"id": str(identity), "generation": int(generation)} if len(values) == 2:
+                return cls(identity, generation)
+        raise ValueError(f"{MARKER} holds something else than an id and a generation")
 
 
 class ListingIncomplete(OSError):
@@ -50,7 +74,13 @@ class ListingIncomplete(OSError):
 
 
 class ObjectStore(Protocol):
-    """What the product needs of a store. Every method raises OSError when the store fails."""
+    """What the product needs of a store. Every method raises OSError when the store fails.
+
+    Keys under one prefix have one depth, and for such keys every listing is in
+    the order of their characters.
+    """
+
+    offers_forms: bool
 
     def put(self, key: str, chunks: Iterable[bytes]) -> Written:
         """Write an object that is whole or absent; FileExistsError if the key is taken."""
@@ -58,14 +88,27 @@ class ObjectStore(Protocol):
     def open(self, key: str) -> IO[bytes]:
         """Open an object to read; FileNotFoundError if it is absent."""
 
-    def exists(self, key: str) -> bool:
-        """Say whether an object is there."""
+    def describe(self, key: str) -> StoredObject | None:
+        """Return what a listing would tell of one object, None if it is absent."""
 
     def delete(self, key: str) -> None:
-        """Remove an object; one that is absent already is no error."""
+        """Remove an object for good; one that is absent already is no error."""
 
-    def list_objects(self) -> Iterator[StoredObject]:
-        """Yield every object under `uploads/`, ordered by key; raises ListingIncomplete."""
+    def delete_many(self, keys: Sequence[str]) -> dict[str, str]:
+        """Remove up to 1,000 objects for good; return why for each that is still there."""
+
+    def move(self, key: str, target: str) -> None:
+        """Give an object another key.
+
+        FileNotFoundError if it is absent, FileExistsError if other bytes have the new key. A move
+        that was cut off is finished by doing it again; then there are both, or the new one.
+        """
+
+    def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
+        """Yield every object under `{prefix}/` whose key follows `after`, ordered by key.
+
+        Raises ListingIncomplete.
+        """
 
     def read_marker(self) -> Marker | None:
         """Return the deployment marker, None if absent; ValueError if it cannot be understood."""
@@ -80,10 +123,18 @@ class ObjectStore(Protocol):
         """Return the store's own idea of now, leaving nothing behind."""
 
     def temporary_files(self, before: datetime) -> Iterator[str]:
-        """Yield what uploads that died have left half-written, last touched before `before`."""
+        """Yield names of what was left half-written before `before`, and no listing shows."""
 
     def delete_temporary(self, name: str) -> None:
-        """Remove one of `temporary_files`."""
+        """Remove one of `temporary_files`, or what a listing calls temporary."""
+
+    def upload_form(self, key: str, *, content_type: str, size: int, lifetime: timedelta) -> Form:
+        """Return the form by which a browser may store exactly such a file; see `offers_forms`."""
+
+    def download_url(
+        self, key: str, *, name: str, content_type: str, lifetime: timedelta
+    ) -> str | None:
+        """Return where a browser can fetch an object by itself, None if it cannot."""
 
 
 def object_store() -> ObjectStore:
@@ -91,174 +142,11 @@ def object_store() -> ObjectStore:
     return cast(ObjectStore, storages["uploads"])
 
 
-class DiskStore(FileSystemStorage):
-    """Objects on a local disk, durable and never overwritten.
-
-    Django's own FileSystemStorage leaves a truncated file at the final path
-    when the disk is full; here bytes go to a temporary name beside it, are
-    synced, and get their final name by a hard link, which refuses to replace.
-    """
-
-    def put(self, key: str, chunks: Iterable[bytes]) -> Written:
-        final = Path(self.path(key))
-        temporary = final.with_name(f".{final.name}.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}")
-        try:
-            written = _write(temporary, chunks)
-            os.link(temporary, final)
-        except FileExistsError:
-            _sync_name(final)  # who wrote it may have died before that
-            raise
-        finally:
-            with suppress(FileNotFoundError):
-                temporary.unlink()
-        try:
-            _sync_name(final)
-        except OSError:  # the name might not survive a power cut, so it must not stay
-            final.unlink()
-            raise
-        return written
-
-    def delete(self, name: str) -> None:
-        path = Path(self.path(name))
-        with suppress(FileNotFoundError):
-            path.unlink()
-            _sync_folder(path.parent)
-        # A session's folder goes with its last file; OSError says it is not empty.
-        with suppress(OSError):
-            path.parent.rmdir()
-
-    def list_objects(self) -> Iterator[StoredObject]:
-        root = Path(self.base_location, PREFIX)
-        if not root.exists():
-            return
-        try:
-            for entry in _walk(root):
-                if not _is_temporary(entry.name):
-                    with suppress(FileNotFoundError):  # deleted since its folder was read
-                        yield self._describe(entry)
-        except OSError as error:
-            raise ListingIncomplete(error.errno, f"cannot list {root}: {error}") from error
-
-    def read_marker(self) -> Marker | None:
-        try:
-            values = json.loads(Path(self.path(MARKER)).read_bytes())
-        except FileNotFoundError:
-            return None
-        except RecursionError as error:
-            raise ValueError(f"{MARKER} is nested too deep") from error
-        match values:
-            case {"id": str(identity), "generation": int(generation)} if len(values) == 2:
-                return Marker(identity, generation)
-        raise ValueError(f"{MARKER} holds something else than an id and a generation")
-
-    def create_marker(self, marker: Marker) -> None:
-        self.put(MARKER, [_marker_bytes(marker)])
-
-    def write_marker(self, marker: Marker) -> None:
-        final = Path(self.path(MARKER))
-        temporary = final.with_name(f".{MARKER}.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}")
-        _write(temporary, [_marker_bytes(marker)])
-        temporary.replace(final)
-        _sync_folder(final.parent)
-
-    def clock(self) -> datetime:
-        probe = Path(self.path(f".clock.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}"))
-        _write(probe, [b""])
-        try:
-            return _modified(probe.stat())
-        finally:
-            probe.unlink()
-
-    def temporary_files(self, before: datetime) -> Iterator[str]:
-        base = Path(self.base_location)
-        for folder in (base, *_folders(base / PREFIX)):
-            for path in sorted(folder.glob(f".*{_TEMPORARY_SUFFIX}")):
-                with suppress(FileNotFoundError):
-                    if _modified(path.stat()) < before:
-                        yield path.relative_to(base).as_posix()
-
-    def delete_temporary(self, name: str) -> None:
-        if not _is_temporary(Path(name).name):
-            raise ValueError(f"{name} is no temporary file")
-        self.delete(name)
-
-    def _describe(self, entry: os.DirEntry[str]) -> StoredObject:
-        status = entry.stat(follow_symlinks=False)
-        key = Path(entry.path).relative_to(self.base_location).as_posix()
-        return StoredObject(key, status.st_size, _modified(status))
+def incoming_key(key: str) -> str:
+    """Return where a file's bytes arrive that a browser sends to the store directly."""
+    return key.replace(PREFIX, INCOMING, 1)
 
 
-def _write(path: Path, chunks: Iterable[bytes]) -> Written:
-    """Write a new file and sync it; what cannot be written whole is not left behind."""
-    digest, size = hashlib.sha256(), 0
-    with _create(path) as file:
-        try:
-            for chunk in chunks:
-                file.write(chunk)
-                digest.update(chunk)
-                size += len(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        except BaseException:
-            path.unlink()
-            raise
-    return Written(size, digest.hexdigest())
-
-
-def _create(path: Path) -> IO[bytes]:
-    """Open a new file, making its folder again if a deletion removes it in between."""
-    for _ in range(_FOLDER_TRIES):
-        # mkdir fails too when the folder goes just after it was found to exist.
-        with suppress(FileNotFoundError, FileExistsError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return path.open("xb")
-    raise FileNotFoundError(errno.ENOENT, "the folder cannot be kept", str(path.parent))
-
-
-def _sync_name(path: Path) -> None:
-    """Make an object's name survive a power cut."""
-    _sync_folder(path.parent)
-    _sync_folder(path.parent.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make names in a folder survive a power cut; one that is gone needs none."""
-    with suppress(FileNotFoundError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Yield what is no folder below `folder`, in the order of names at each level."""
-    for entry in _entries(folder):
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(Path(entry.path))
-        else:
-            yield entry
-
-
-def _folders(folder: Path) -> Iterator[Path]:
-    return (Path(entry.path) for entry in _entries(folder) if entry.is_dir(follow_symlinks=False))
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except FileNotFoundError:  # a session's last file was deleted meanwhile
-        return []
-
-
-def _is_temporary(name: str) -> bool:
-    return name.startswith(".") and name.endswith(_TEMPORARY_SUFFIX)
-
-
-def _modified(status: os.stat_result) -> datetime:
-    return datetime.fromtimestamp(status.st_mtime, UTC)
-
-
-def _marker_bytes(marker: Marker) -> bytes:
-    return json.dumps({"id": marker.id, "generation": marker.generation}).encode()
+def quarantine_key(key: str) -> str:
+    """Return where an object is put aside."""
+    return f"{QUARANTINE}/{key}"

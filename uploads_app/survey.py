@@ -86,7 +86,9 @@ def removable_rows(limit: int) -> Iterator[Finding]:
         yield from (Finding(kind, upload.key, upload.size, upload) for upload in found)
 
 
-def reconcile(store: ObjectStore, before: datetime, seen: Seen) -> Iterator[Finding]:
+def reconcile(
+    store: ObjectStore, before: datetime, temporary_before: datetime, seen: Seen
+) -> Iterator[Finding]:
     """Yield where the store's objects and the database's rows disagree.
 
     Both are read in the order of keys and merged, so that memory does not grow
@@ -101,6 +103,10 @@ def reconcile(store: ObjectStore, before: datetime, seen: Seen) -> Iterator[Find
         if seen.objects % PAGE == 0:
             seen.pause()
         place = _place(stored.key)
+        if stored.is_temporary:
+            if stored.modified < temporary_before:
+                yield Finding(Kind.TEMPORARY, stored.key, stored.size)
+            continue
         if place is None:
             yield Finding(Kind.UNKNOWN, stored.key, stored.size)
             continue
@@ -146,7 +152,7 @@ def _without_object(store: ObjectStore, row: UploadedFile, before: datetime) -> 
     if row.status != Status.STORED or row.stored_at is None or row.stored_at >= before:
         return
     still = UploadedFile.objects.filter(pk=row.pk, status=Status.STORED)
-    if not store.exists(row.key) and still.exists():
+    if store.describe(row.key) is None and still.exists():
         yield Finding(Kind.MISSING, row.key, row.size, row)
 
 

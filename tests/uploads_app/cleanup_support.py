@@ -22,8 +22,9 @@ from audit_app.models import AuditLog
 from sessions_app.models import UserSession
 from tests.helpers import age_session, age_upload, plant, started, store_root, uploaded
 from uploads_app import services
+from uploads_app.disk_store import DiskStore
 from uploads_app.models import HELD, CleanupRun, Status, UploadedFile, UploadQuota, object_key
-from uploads_app.storage import MARKER, DiskStore, ListingIncomplete, Marker, StoredObject
+from uploads_app.storage import MARKER, PREFIX, ListingIncomplete, Marker, StoredObject
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -323,8 +324,8 @@ class FaultyStore(DiskStore):
         self.before_delete(name)
         super().delete(name)
 
-    def list_objects(self) -> Iterator[StoredObject]:
-        for number, stored_object in enumerate(super().list_objects()):
+    def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
+        for number, stored_object in enumerate(super().list_objects(prefix, after)):
             if number == self.break_after:
                 raise ListingIncomplete("the connection was lost")
             yield stored_object
