@@ -62,7 +62,8 @@ def _lapse(uploads: Sequence[UploadedFile], due: UploadQuerySet) -> Outcome:
         _free_quota(lapsed)
         _record(events.LAPSED, lapsed, lambda _: {"reason": "lease"})
     failed = delete_objects([key for upload in lapsed for key in object_keys(upload)])
-    return Outcome({row.key: row.size for row in lapsed}, len(failed))
+    done = {row.key: row.size for row in lapsed if not failed.keys() & set(object_keys(row))}
+    return Outcome(done, len(failed))
 
 
 def _begin(uploads: Sequence[UploadedFile], due: UploadQuerySet) -> list[UploadedFile]:
