@@ -16,6 +16,7 @@ from marshmallow import ValidationError
 from audit_app.context import acting_as_operator
 from uploads_app import cleanup
 from uploads_app.models import CleanupRun, RunStatus
+from uploads_app.stop_codes import what_to_do
 from uploads_app.survey import REMOVED, Finding, Kind
 
 LONGEST_AGE = timedelta(days=3650)
@@ -94,6 +95,7 @@ class Command(BaseCommand):
             self.stderr.write(
                 f"Stopped, {run.removed or 'nothing'} removed: {run.stop_sentence} ({run.stop_code})"
             )
+            self.stderr.write(f"What to do: {what_to_do(run.stop_code)}")
             return
         if run.status == RunStatus.SKIPPED:
             self.stdout.write("Skipped: another run is under way.")
