@@ -84,7 +84,7 @@ class ScheduleAdmin(ReadOnlyAdmin):
     @admin.display(description="every")
     def every(self, schedule: Any) -> str:
         if schedule.schedule_type == Schedule.MINUTES:
-            return f"{schedule.minutes} minutes"
+            return f"{schedule.minutes} min"
         return str(schedule.get_schedule_type_display())
 
     @admin.display(description="on time", boolean=True)

@@ -131,12 +131,12 @@ def _worker() -> Iterator[Metric]:
 
 
 def _cleanup() -> Iterator[Metric]:
+    last = alarm.last_run()
     yield _gauge(
         "maria_cleanup_alarm",
         "Whether the cleanup is in trouble: its last run stopped, or is too old.",
-        alarm.trouble() is not None,
+        alarm.trouble_after(last) is not None,
     )
-    last = alarm.last_run()
     if last is None:
         return
     age = timezone.now() - last.started_at

@@ -83,7 +83,11 @@ def trouble() -> Trouble | None:
     A run that was killed is no trouble by itself, because the next one finishes
     it; that no run goes through any more is.
     """
-    last = last_run()
+    return trouble_after(last_run())
+
+
+def trouble_after(last: CleanupRun | None) -> Trouble | None:
+    """Say the same, if the last run is known."""
     if last and last.status == RunStatus.STOPPED:
         return Trouble(last.stop_code, last.stop_sentence, last)
     if last and last.started_at > timezone.now() - PATIENCE:

@@ -149,7 +149,7 @@ def test_the_list_tells_the_last_and_the_next_run_of_the_schedule(
     settled()  # by hand: not the schedule's
     page = html(client)
     assert f'Last run of the schedule: <a href="{page_of(scheduled)}">' in page
-    assert "completed . Next: 20" in shown_text(page)
+    assert "Completed. Next: 20" in shown_text(page)
     assert "in trouble" not in page
     assert inline_code(page) == []
 
