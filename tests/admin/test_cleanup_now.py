@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -86,8 +87,6 @@ def test_t7_a_foreign_page_cannot_ask_for_a_run(db: None, make_staff: Any) -> No
 
 
 def test_who_may_not_see_the_runs_may_not_ask_for_one(db: None, make_staff: Any) -> None:
-    from django.contrib.auth.models import Permission
-
     client = make_staff()
     for codename in ("preview_cleanup", "run_cleanup"):
         client.user.user_permissions.add(Permission.objects.get(codename=codename))
