@@ -246,6 +246,7 @@ EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_USER"], _mail["EMAIL_HO
 EMAIL_USE_TLS, EMAIL_USE_SSL = _mail["EMAIL_USE_TLS"], _mail["EMAIL_USE_SSL"]
 # A visitor waits for the mail server's answer.
 EMAIL_TIMEOUT = 8
+ALARM_EMAILS: list[str] = env.list("ALARM_EMAILS", [])
 DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", f"Maria <maria@{_public_host or 'localhost'}>")
 
 # Limits, per client address or per session ----------------------------------

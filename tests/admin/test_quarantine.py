@@ -64,7 +64,7 @@ def test_what_is_given_back_is_the_same_and_stays(
     body = (store_root() / stray.key).read_bytes()
     assert hashlib.sha256(body).digest() == hashlib.sha256(BODY).digest()
     log = AuditLog.objects.get(event_type="object.restored")
-    assert (log.target, log.actor) == (stray.key, f"staff:{staff.user.pk}")  # type: ignore[attr-defined]
+    assert (log.target, log.actor) == (stray.key, f"staff:{staff.user.pk}")
     call_command("cleanup_orphans", verbosity=0)
     assert (store_root() / stray.key).exists()
 

@@ -32,6 +32,7 @@ PRODUCTION = {
     "PUBLIC_URL": "https://maria.example",
     "TRUSTED_PROXIES": 1,
     "SECRET_KEY": LONG_KEY,
+    "ALARM_EMAILS": ["ops@maria.example"],
 }
 DAY = timedelta(days=1)
 
@@ -50,11 +51,15 @@ FIRES: list[tuple[str, dict[str, Any]]] = [
     ("maria_project.E005", {**PRODUCTION, "SECRET_KEY": LONG_KEY[:-1]}),
     ("maria_project.E006", {"METRICS_NETWORKS": ["127.0.0.0/8", "here"]}),
     ("maria_project.E006", {"METRICS_NETWORKS": ["10.0.0.1/8"]}),
+    ("maria_project.E007", {"ALARM_EMAILS": ["ops@maria.example", "ops"]}),
+    ("maria_project.E007", {"ALARM_EMAILS": ["Ops <ops@maria.example>"]}),
+    ("maria_project.E007", {"ALARM_EMAILS": ["ops@maria.example\nBcc: eve@b.example"]}),
     ("maria_project.W001", {**PRODUCTION, "TRUSTED_PROXIES": 0}),
     (
         "maria_project.W002",
         {**PRODUCTION, "EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"},
     ),
+    ("maria_project.W003", {**PRODUCTION, "ALARM_EMAILS": []}),
     ("sessions_app.E001", {"SESSION_UNUSED_LIMIT": 8 * DAY}),
     ("sessions_app.E001", {"SESSION_IDLE_LIMIT": 31 * DAY}),
     ("sessions_app.E001", {"SESSION_ABSOLUTE_LIMIT": 7 * DAY - timedelta(seconds=1)}),
@@ -165,6 +170,7 @@ REAL_HOST = {
     "SECRET_KEY": LONG_KEY,
     "TRUSTED_PROXIES": "1",
     "EMAIL_URL": "submission://maria:secret@mail.example",
+    "ALARM_EMAILS": "ops@maria.example,duty@maria.example",
 }
 
 

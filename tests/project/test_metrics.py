@@ -175,6 +175,7 @@ def test_the_queue_and_the_heartbeat_are_told(db: None) -> None:
 
 def test_the_last_cleanup_is_told(visitor: Visitor) -> None:
     assert figure("maria_cleanup_age_seconds") is None
+    assert figure("maria_cleanup_alarm") == 1  # no run has gone through yet
     upload = uploaded(visitor)
     visitor.end()
     age_session(visitor.row, timedelta(days=8))
@@ -192,6 +193,7 @@ def test_the_last_cleanup_is_told(visitor: Visitor) -> None:
     assert figure("maria_cleanup_removed") == 1
     assert figure("maria_cleanup_errors") == 0
     assert figure("maria_cleanup_completed") == 1
+    assert figure("maria_cleanup_alarm") == 0
     kinds = {s.labels["kind"]: s.value for s in scraped()["maria_cleanup_findings"].samples}
     assert kinds == CleanupRun.objects.filter(dry_run=False).get().findings
     assert sum(kinds.values()) == 2
@@ -208,6 +210,7 @@ def test_a_cleanup_that_was_stopped_is_told_as_such(visitor: Visitor, own_store:
         call_command("cleanup_orphans", verbosity=0)
 
     assert figure("maria_cleanup_completed") == 0
+    assert figure("maria_cleanup_alarm") == 1
 
 
 def test_figures_are_remembered_for_a_while(db: None) -> None:
@@ -228,7 +231,7 @@ def test_reading_takes_the_same_queries_however_much_there_is(
     db: None, django_assert_num_queries: Any
 ) -> None:
     for _ in range(2):
-        with django_assert_num_queries(6):
+        with django_assert_num_queries(7):
             scraped()
         for _ in range(4):
             uploaded(started())

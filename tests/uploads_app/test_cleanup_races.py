@@ -103,6 +103,7 @@ def test_t59_a_run_that_has_lost_its_lease_stops(db: None, settings: Any) -> Non
     assert told.exit_code == 3
     assert told.err == (
         "Stopped, 100 removed: Another run took over, because this one was too slow. (lease_lost)\n"
+        "What to do: Once: nothing. If it repeats, look at the store's speed.\n"
     )
     assert UploadedFile.objects.filter(status=Status.LAPSED).count() == 100
     assert StoreState.objects.get().lease_holder == "another run"

@@ -36,6 +36,7 @@ from tests.uploads_app.cleanup_support import (
 )
 from uploads_app.management.commands.cleanup_orphans import Command
 from uploads_app.models import CleanupRun, RunStatus, Status, StoreState, UploadedFile, UploadQuota
+from uploads_app.stop_codes import known
 
 ROOT = Path(__file__).resolve().parents[2]
 SECOND = timedelta(seconds=1)
@@ -63,7 +64,9 @@ def assert_stops(code: str, *, dry_run: bool = False, sentence: str = "") -> Non
     assert CleanupRun.objects.count() == runs + 1
     assert told.exit_code == 3
     assert told.out == ""
-    assert told.err == f"Stopped, nothing removed: {run.stop_sentence} ({code})\n"
+    assert told.err == (
+        f"Stopped, nothing removed: {run.stop_sentence} ({code})\nWhat to do: {known()[code]}\n"
+    )
     assert re.fullmatch(r"[A-Z0-9][^\n]*[.?]", run.stop_sentence)
     assert sentence in run.stop_sentence
     assert (run.status, run.stop_code, run.removed, run.dry_run) == (
@@ -306,7 +309,8 @@ def test_a_database_that_cannot_be_reached(tmp_path: Path, dry_run: bool) -> Non
     )
     assert told.returncode == 3
     assert told.stdout == ""
-    sentence = told.stderr.splitlines()[-1]
+    sentence, advice = told.stderr.splitlines()[-2:]
+    assert advice == f"What to do: {known()['database_unavailable']}"
     assert sentence.startswith("Stopped, nothing removed: The database does not answer: ")
     assert sentence.endswith(". (database_unavailable)")
     assert "hidden-word" not in told.stderr
@@ -319,7 +323,7 @@ def test_a_database_that_cannot_be_reached(tmp_path: Path, dry_run: bool) -> Non
 def test_a_database_without_tables(tmp_path: Path) -> None:
     told = _command({"DATABASE_URL": "", "DATA_DIR": str(tmp_path)})
     assert told.returncode == 3
-    assert told.stderr.splitlines()[-1].startswith(
+    assert told.stderr.splitlines()[-2].startswith(
         "Stopped, nothing removed: The database does not answer: "
     )
     assert not (tmp_path / "storage").exists()
