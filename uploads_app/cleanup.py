@@ -213,7 +213,7 @@ def _preview(work: _Work) -> None:
         ):
             _would(work, Finding(kind, row.key, row.size, row.pk))
     for kind in _IN_QUARANTINE:
-        queue = survey.quarantine_queue(kind, work.ages).order_by("id")
+        queue = survey.quarantine_queue(kind, work.ages)
         for stray in queue[: work.left].iterator(BATCH):
             _would(work, Finding(kind, stray.key, stray.size))
 
@@ -377,19 +377,20 @@ def _act(work: _Work, look_id: uuid.UUID) -> None:
 
 
 def _remove_rows(work: _Work, kind: Kind) -> None:
-    queue = survey.removable_rows(kind, work.ages).order_by("id")
-    for page in _pages(work, queue):
+    queue = survey.removable_rows(kind, work.ages)
+    for page in _pages(work, queue, lambda last: queue.after(last.session_id, last.id)):
         outcome = removal.remove(kind, page, survey.removable_rows(kind, work.ages))
         _count(work, kind, outcome)
 
 
 def _work_off_quarantine(work: _Work, kind: Kind) -> None:
-    for page in _pages(work, survey.quarantine_queue(kind, work.ages).order_by("id")):
+    queue = survey.quarantine_queue(kind, work.ages)
+    for page in _pages(work, queue, lambda last: queue.filter(id__gt=last.pk)):
         work_off = quarantine.finish if kind == Kind.CUT_OFF else quarantine.purge
         _count(work, kind, work_off(page))
 
 
-def _pages(work: _Work, queue: QuerySet[T]) -> Iterator[list[T]]:
+def _pages(work: _Work, queue: QuerySet[T], after: Callable[[T], QuerySet[T]]) -> Iterator[list[T]]:
     """Yield a queue in pages, each row once, for as long as the run may go on."""
     rest = queue
     while work.left > 0 and work.has_time():
@@ -398,7 +399,7 @@ def _pages(work: _Work, queue: QuerySet[T]) -> Iterator[list[T]]:
         if not page:
             return
         yield page
-        rest = queue.filter(id__gt=page[-1].pk)
+        rest = after(page[-1])
 
 
 def _apply_anomalies(work: _Work, look_id: uuid.UUID) -> None:

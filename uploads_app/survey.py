@@ -159,8 +159,8 @@ class Seen:
 
 
 def removable_rows(kind: Kind, ages: Ages) -> UploadQuerySet:
-    """Return the files that should be gone for one reason, by their rows alone."""
-    files = UploadedFile.objects
+    """Return the files that should be gone for one reason, by their rows alone, in the order of keys."""
+    files = UploadedFile.objects.order_by("session_id", "id")
     match kind:
         case Kind.LAPSED:
             return files.lapsed()
@@ -173,9 +173,10 @@ def removable_rows(kind: Kind, ages: Ages) -> UploadQuerySet:
 
 def quarantine_queue(kind: Kind, ages: Ages) -> QuerySet[QuarantinedObject]:
     """Return what is to be done in quarantine: moves that a crash cut off, and what is past its time."""
+    strays = QuarantinedObject.objects.order_by("id")
     if kind == Kind.CUT_OFF:
-        return QuarantinedObject.objects.cut_off()
-    return QuarantinedObject.objects.past_retention(ages.quarantine_retention)
+        return strays.cut_off()
+    return strays.past_retention(ages.quarantine_retention)
 
 
 def look(store: ObjectStore, ages: Ages, seen: Seen) -> Iterator[Finding]:
