@@ -133,9 +133,9 @@ def _finding(
         if stray and survey.quarantine_queue(kind, ages).filter(pk=stray.pk).exists():
             return Finding(kind, key)
     live = row if row and row.status in WITH_OBJECT else None
-    rows = [Row(*(getattr(live, name) for name in Row._fields))] if live else []
+    rows = [Row(live.key, live.status)] if live else []
     found = survey.reconcile([stored] if stored else [], iter(rows), ages, Seen(lambda: None))
-    return next(survey.confirmed(store, list(found)), None)
+    return next(survey.confirmed(store, ages, list(found)), None)
 
 
 def _without_finding(

@@ -86,14 +86,10 @@ class Finding:
 
 
 class Row(NamedTuple):
-    """What a reconciliation needs to know of a file."""
+    """What a reconciliation needs to know of a file: no more, because there are so many."""
 
-    session_id: uuid.UUID
-    id: uuid.UUID
     key: str
     status: str
-    stored_at: datetime | None
-    size: int
 
 
 @dataclass(frozen=True)
@@ -190,9 +186,9 @@ def look(store: ObjectStore, ages: Ages, seen: Seen) -> Iterator[Finding]:
     for finding in found:
         batch.append(finding)
         if len(batch) == PAGE:
-            yield from confirmed(store, batch)
+            yield from confirmed(store, ages, batch)
             batch = []
-    yield from confirmed(store, batch)
+    yield from confirmed(store, ages, batch)
 
 
 def reconcile(
@@ -215,21 +211,21 @@ def reconcile(
         if key <= seen.after:
             raise ListingIncomplete(f"the store lists {key} after {seen.after}")
         while row is not None and row.key < key:
-            yield from _without_object(row, ages)
+            yield from _without_object(row)
             seen.rows += 1
             row = next(rows, None)
         if row is None or row.key != key:
             yield from _without_row(stored, ages)
         else:
             if row.status == Status.MISSING:
-                yield Finding(Kind.FOUND, key, stored.size, row.id)
+                yield Finding(Kind.FOUND, key, stored.size)
             seen.rows += 1
             row = next(rows, None)
         seen.after = key
     while row is not None:
         if seen.ends(seen.rows):
             return
-        yield from _without_object(row, ages)
+        yield from _without_object(row)
         seen.after = row.key
         seen.rows += 1
         row = next(rows, None)
@@ -244,7 +240,7 @@ def canary(ages: Ages) -> bool:
     live, orphan, lost = (uuid.UUID(f"00000000-0000-4000-8000-00000000000{n}") for n in "123")
     key = {name: f"{PREFIX}/{name}/{name}.pdf" for name in (live, orphan, lost)}
     objects = [StoredObject(key[name], 1, old) for name in (live, orphan)]
-    rows = [Row(name, name, key[name], Status.STORED, old, 1) for name in (live, lost)]
+    rows = [Row(key[name], Status.STORED) for name in (live, lost)]
     told = list(reconcile(objects, iter(rows), ages, Seen(lambda: None)))
     return [(finding.kind, finding.key) for finding in told] == [
         (Kind.ORPHAN, key[orphan]),
@@ -264,13 +260,14 @@ def _rows(seen: Seen) -> Iterator[Row]:
     Pages instead of one cursor: an open snapshot would keep a busy database
     from tidying up behind itself.
     """
-    last = _place(seen.after) or (_START, _START)
+    rows = UploadedFile.objects.with_object()
+    last = seen.after
     while page := list(
-        UploadedFile.objects.with_object().after(*last).values_list(*Row._fields)[:PAGE]
+        rows.after(*(_place(last) or (_START, _START))).values_list(*Row._fields)[:PAGE]
     ):
         seen.pause()
         yield from map(Row._make, page)
-        last = page[-1][:2]
+        last = page[-1][0]
 
 
 def _place(key: str) -> Place | None:
@@ -285,9 +282,9 @@ def _no_file(stored: StoredObject, ages: Ages) -> Iterator[Finding]:
         yield Finding(Kind.TEMPORARY, stored.key, stored.size)
 
 
-def _without_object(row: Row, ages: Ages) -> Iterator[Finding]:
-    if row.status == Status.STORED and row.stored_at and row.stored_at < ages.before:
-        yield Finding(Kind.MISSING, row.key, row.size, row.id)
+def _without_object(row: Row) -> Iterator[Finding]:
+    if row.status == Status.STORED:
+        yield Finding(Kind.MISSING, row.key)
 
 
 def _without_row(stored: StoredObject, ages: Ages) -> Iterator[Finding]:
@@ -295,7 +292,7 @@ def _without_row(stored: StoredObject, ages: Ages) -> Iterator[Finding]:
     yield Finding(kind, stored.key, stored.size)
 
 
-def confirmed(store: ObjectStore, findings: list[Finding]) -> Iterator[Finding]:
+def confirmed(store: ObjectStore, ages: Ages, findings: list[Finding]) -> Iterator[Finding]:
     """Yield what still holds of a page of findings, now that every row and object can be asked."""
     keys = [finding.key for finding in findings if finding.kind not in TOLD - {Kind.YOUNG}]
     rows = {row.key: row for row in UploadedFile.objects.filter(key__in=keys)}
@@ -305,13 +302,20 @@ def confirmed(store: ObjectStore, findings: list[Finding]) -> Iterator[Finding]:
         row = rows.get(finding.key)
         match finding.kind:
             case Kind.MISSING:
-                if row and row.status == Status.STORED and store.describe(row.key) is None:
-                    yield finding
+                if row and _is_missing(store, ages, row):
+                    yield replace(finding, size=row.size, upload_id=row.pk)
+            case Kind.FOUND:
+                yield replace(finding, upload_id=row.pk if row else None)
             case Kind.ORPHAN | Kind.YOUNG:
                 if row is None or row.status not in WITH_OBJECT:
                     yield _explained(finding, row, finding.key in restored)
             case _:
                 yield finding
+
+
+def _is_missing(store: ObjectStore, ages: Ages, row: UploadedFile) -> bool:
+    is_old = row.stored_at is not None and row.stored_at < ages.before
+    return row.status == Status.STORED and is_old and store.describe(row.key) is None
 
 
 def _explained(finding: Finding, row: UploadedFile | None, is_restored: bool) -> Finding:
