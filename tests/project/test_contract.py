@@ -661,7 +661,7 @@ def test_each_good_answer_is_as_the_page_says(
         assert (by_cookie, in_body) == (way == "cookie", way == "bearer")
 
 
-@pytest.mark.parametrize(("row", "way", "refusal"), refused(), ids=shown)
+@pytest.mark.parametrize(("row", "way", "refusal"), list(refused()), ids=shown)
 def test_each_refusal_is_as_the_page_says_and_changes_nothing(
     world: Callable[[Row, str], World], row: Row, way: str, refusal: str
 ) -> None:
