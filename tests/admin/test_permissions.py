@@ -126,7 +126,10 @@ def test_t64_every_registered_model_is_known_to_this_table() -> None:
     assert set(registered()) == {*READ_ONLY, User, Group}
 
 
-@pytest.mark.parametrize("role", ROLES)
+# Pages differ by role and not by database: on PostgreSQL the role that opens them all will do.
+@pytest.mark.parametrize(
+    "role", [pytest.param(role, marks=pytest.mark.once) for role in ROLES[:-1]] + [ROLES[-1]]
+)
 def test_t64_each_page_answers_as_the_table_says(db: None, make_staff: Any, role: str) -> None:
     rows = one_of_each()
     client = client_of(role, make_staff)

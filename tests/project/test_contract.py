@@ -603,6 +603,15 @@ REFUSED = [
 ]
 
 
+def refused() -> Iterator[Any]:
+    """Yield REFUSED: what several rows share is shown of each, but on PostgreSQL of the first only."""
+    seen: set[tuple[str, str]] = set()
+    for row, way, refusal in REFUSED:
+        again = (row.endpoint, refusal) not in OWN and (way, refusal) in seen
+        seen.add((way, refusal))
+        yield pytest.param(row, way, refusal, marks=[pytest.mark.once] if again else [])
+
+
 def shown(value: Any) -> str:
     return value.endpoint if isinstance(value, Row) else str(value)
 
@@ -652,7 +661,7 @@ def test_each_good_answer_is_as_the_page_says(
         assert (by_cookie, in_body) == (way == "cookie", way == "bearer")
 
 
-@pytest.mark.parametrize(("row", "way", "refusal"), REFUSED, ids=shown)
+@pytest.mark.parametrize(("row", "way", "refusal"), list(refused()), ids=shown)
 def test_each_refusal_is_as_the_page_says_and_changes_nothing(
     world: Callable[[Row, str], World], row: Row, way: str, refusal: str
 ) -> None:

@@ -63,6 +63,7 @@ def test_asking_leaves_nothing_behind(well: None, own_store: Any) -> None:
     assert sorted(own_store.rglob("*")) == before
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("path", ["/health/ready", "/health/live"])
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
 def test_health_is_only_read(db: None, method: str, path: str) -> None:

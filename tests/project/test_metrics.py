@@ -64,6 +64,7 @@ def requests_counted(**labels: str) -> float:
     return figure("maria_requests_total", **labels) or 0.0
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("ask", "labels"),
     [
@@ -104,6 +105,7 @@ def test_a_request_that_fails_is_counted_as_500(db: None) -> None:
     assert requests_counted(**labels) == before + 1
 
 
+@pytest.mark.once
 def test_strangers_cannot_make_new_series(visitor: Visitor) -> None:
     visitor.get("/nowhere")
     visitor.generic("BREW", "/nowhere")
@@ -251,6 +253,7 @@ def test_while_the_database_is_away_its_figures_are_left_out_and_that_is_told(db
     assert not {name for name in told if re.match("maria_(sessions|upload|queue|cleanup)", name)}
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
 def test_this_machine_may_read(db: None, address: str) -> None:
     assert Client(REMOTE_ADDR=address).get("/metrics").status_code == 200
@@ -283,6 +286,7 @@ def test_what_comes_through_a_proxy_on_this_machine_is_not_this_machine(
     assert Client(headers={header: value}).get("/metrics").status_code == 403
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("proxies", "forwarded", "status"),
     [
@@ -302,6 +306,7 @@ def test_a_network_behind_our_own_proxies_may_read_if_it_is_listed(
     assert client.get("/metrics").status_code == status
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("authorization", "status"),
     [
@@ -329,11 +334,13 @@ def test_with_no_network_listed_only_the_token_opens(settings: Any) -> None:
     assert Client().get("/metrics").status_code == 403
 
 
+@pytest.mark.once
 def test_staff_and_visitors_have_no_part_in_it(visitor: Visitor, make_staff: Any) -> None:
     for client in (visitor, make_staff(AUDITOR)):
         assert client.get("/metrics", REMOTE_ADDR=STRANGER).status_code == 403
 
 
+@pytest.mark.once
 def test_it_is_only_read_and_never_cached(db: None) -> None:
     response = Client().get("/metrics")
 

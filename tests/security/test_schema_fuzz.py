@@ -48,7 +48,7 @@ from tests.project.test_docs import ROOT, documented_errors
 pytestmark = pytest.mark.slow
 
 Case: TypeAlias = schemathesis.Case[Any]
-REQUESTS = 20_000 if SOAK else 1_000
+REQUESTS = 20_000 if SOAK else 500
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

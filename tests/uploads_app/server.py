@@ -1,12 +1,12 @@
 """Real servers on private ports, each with data of its own, and raw HTTP to talk to them."""
 
+import fcntl
 import os
 import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -96,12 +96,19 @@ class Deployment:
 
 @cache
 def _migrated() -> Path:
-    data = Path(tempfile.mkdtemp(prefix="migrated-", dir=os.environ["MARIA_TEST_DATA"]))
-    (data / "spool").mkdir()
-    subprocess.run(
-        [sys.executable, "manage.py", "migrate", "-v0"],
-        cwd=ROOT, env=Deployment(data).environment, check=True,
-    )  # fmt: skip
+    """Return a data folder to copy: made once for all processes of the run, by the first."""
+    data = Path(os.environ["MARIA_TEST_DATA"]) / "migrated"
+    done = data.with_suffix(".done")
+    with data.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # closing the file lets go of it
+        if not done.exists():
+            shutil.rmtree(data, ignore_errors=True)  # of one that was killed
+            (data / "spool").mkdir(parents=True)
+            subprocess.run(
+                [sys.executable, "manage.py", "migrate", "-v0"],
+                cwd=ROOT, env=Deployment(data).environment, check=True,
+            )  # fmt: skip
+            done.touch()
     return data
 
 
