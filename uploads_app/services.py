@@ -191,6 +191,7 @@ def finish_erasure(*, session: UserSession) -> None:
                 _remove_leftovers(upload)
         except OSError:
             logger.exception("storage did not delete %s; the cleanup will", upload.key)
+            return  # a request waits for one failure, not for that of each file
 
 
 def mark_missing(*, upload: UploadedFile) -> bool:
