@@ -15,6 +15,7 @@ import pytest
 from botocore.config import Config
 from botocore.retries.standard import ExponentialBackoff
 
+from sessions_app import tasks
 from tests import fault_proxy
 from tests.fault_proxy import MODES, OPERATIONS, FaultProxy
 from tests.faults.load import Answer, Web, together
@@ -189,6 +190,24 @@ def test_t38_a_request_about_many_files_gives_up_at_the_first_that_fails(
     assert proxy.failures - failures == ATTEMPTS
     assert s3.keys("uploads/") == {file.key for file in files}
     assert_mended(s3)
+    assert s3.keys("uploads/") == set()
+
+
+def test_t38_a_sweep_of_many_erasures_ends_in_time_too(
+    visitor: Visitor, s3: Bucket, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitors = [visitor, started()]
+    for one in visitors:
+        uploaded(one)
+    with proxy.failing("unavailable"):
+        assert [one.erase().status_code for one in visitors] == [204, 204]
+        failures = proxy.failures
+        with monkeypatch.context() as patch:
+            patch.setattr(tasks, "SWEEP_SECONDS", 0)
+            assert tasks.forget_visitors() == 0
+        assert proxy.failures - failures == ATTEMPTS
+
+    assert tasks.forget_visitors() == 2
     assert s3.keys("uploads/") == set()
 
 
