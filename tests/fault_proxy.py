@@ -18,7 +18,8 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-OPERATIONS = ("put", "get", "head", "list", "delete")
+# `clock` is a HEAD of the bucket, `head` one of an object.
+OPERATIONS = ("put", "get", "clock", "head", "list", "delete")
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "expect"})
 _BUSY = (
     b'<?xml version="1.0" encoding="UTF-8"?>'
@@ -194,11 +195,14 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def _operation(self) -> str:
-        query = parse_qs(urlsplit(self.path).query, keep_blank_values=True)
+        address = urlsplit(self.path)
+        query = parse_qs(address.query, keep_blank_values=True)
         if self.command == "POST" and "delete" in query:
             return "delete"
         if self.command == "GET" and query.keys() & {"list-type", "uploads", "versions"}:
             return "list"
+        if self.command == "HEAD" and "/" not in address.path.strip("/"):
+            return "clock"
         return "ask" if "versioning" in query else self.command.lower()
 
     def _ask(self, body: bytes) -> Answer:

@@ -25,6 +25,7 @@ from uploads_app.models import Status, UploadedFile, object_key
 from uploads_app.s3_store import S3Store
 from uploads_app.storage import INCOMING, MARKER, PREFIX, object_store
 
+pytestmark = pytest.mark.once  # it is about the store
 SOON = timedelta(hours=1)
 
 
@@ -59,7 +60,6 @@ def test_a_file_is_stored_given_back_and_deleted(db: None, s3: Bucket) -> None:
     assert s3.keys() == {MARKER}
 
 
-@pytest.mark.once
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [WAITRESS, GUNICORN], ids=["waitress", "gunicorn"])
 def test_each_thread_of_a_web_server_reaches_the_bucket(
@@ -73,7 +73,6 @@ def test_each_thread_of_a_web_server_reaches_the_bucket(
     assert sorted(s3.read(key) for key in s3.keys("uploads/")) == sorted(bodies)
 
 
-@pytest.mark.once
 def test_a_thread_keeps_its_client_and_its_connections(s3: Bucket) -> None:
     def clients(_: int) -> tuple[Any, Any]:
         return bucket_store().client, bucket_store().client
@@ -83,7 +82,6 @@ def test_a_thread_keeps_its_client_and_its_connections(s3: Bucket) -> None:
     assert all(first is second for first, second in pairs)
 
 
-@pytest.mark.once
 def test_nobody_reads_the_bucket_without_a_key(db: None, s3: Bucket) -> None:
     upload = uploaded(started())
 
@@ -94,7 +92,6 @@ def test_nobody_reads_the_bucket_without_a_key(db: None, s3: Bucket) -> None:
         assert not answer.content.startswith(b"%PDF")
 
 
-@pytest.mark.once
 def test_t63_what_never_became_a_file_is_removed_when_it_is_old(
     db: None, s3: Bucket, settings: Any
 ) -> None:
@@ -121,7 +118,6 @@ def multipart_uploads(s3: Bucket) -> list[Any]:
     return list(s3.client.list_multipart_uploads(Bucket=s3.name).get("Uploads", []))
 
 
-@pytest.mark.once
 def test_only_what_has_not_become_a_file_can_be_deleted_as_temporary(s3: Bucket) -> None:
     store = object_store()
     for name in (s3.plant(new_key()), s3.plant(f"quarantine/{new_key()}"), s3.plant(MARKER)):
@@ -133,7 +129,6 @@ def test_only_what_has_not_become_a_file_can_be_deleted_as_temporary(s3: Bucket)
     assert list(store.temporary_files(datetime.now(UTC) + SOON)) == []
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("switched_on", ["before", "while we run"])
 def test_t61_no_version_outlives_a_deletion_or_an_erasure(
     db: None, s3: Bucket, switched_on: str
@@ -154,7 +149,6 @@ def test_t61_no_version_outlives_a_deletion_or_an_erasure(
     assert visitor.row.erased_at is not None
 
 
-@pytest.mark.once
 def test_a_deletion_tells_which_keys_are_still_there(s3_process: Server, settings: Any) -> None:
     s3 = s3_process.make(f"locked-{uuid.uuid4()}", with_locks=True)
     settings.STORAGES = s3.storages(settings)
@@ -174,7 +168,6 @@ def test_a_deletion_tells_which_keys_are_still_there(s3_process: Server, setting
     s3_process.remove(s3)
 
 
-@pytest.mark.once
 def test_a_key_that_may_only_read_stores_nothing_and_loses_nothing(
     visitor: Visitor, s3: Bucket, settings: Any
 ) -> None:
@@ -191,7 +184,6 @@ def test_a_key_that_may_only_read_stores_nothing_and_loses_nothing(
     assert set(UploadedFile.objects.values_list("status", flat=True)) == {"deleting", "lapsed"}
 
 
-@pytest.mark.once
 def test_a_bucket_that_is_not_there_is_no_empty_bucket(
     visitor: Visitor, s3: Bucket, settings: Any
 ) -> None:
@@ -221,7 +213,6 @@ def log() -> Iterator[io.StringIO]:
     root.removeHandler(handler)
 
 
-@pytest.mark.once
 def test_no_secret_and_no_signature_reaches_the_log(
     visitor: Visitor, s3: Bucket, settings: Any, log: io.StringIO
 ) -> None:
