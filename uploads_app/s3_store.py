@@ -226,11 +226,14 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
     @cached_property
     def _public_client(self) -> Any:
         """A client that only signs, for the address at which browsers reach the store."""
+        endpoint = self.public_endpoint_url or self.endpoint_url
+        # Of AWS, the region's own address: the one for all answers with redirects at first.
+        style = {"addressing_style": "path" if endpoint else "virtual"}
         return self._create_session().client(
             "s3",
             region_name=self.region_name,
-            endpoint_url=self.public_endpoint_url or self.endpoint_url,
-            config=self.client_config,
+            endpoint_url=endpoint,
+            config=self.client_config.merge(Config(s3=style)),
         )
 
     def _delete(self, targets: list[dict[str, str]]) -> tuple[dict[str, str], list[str]]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -80,6 +81,39 @@ def test_a_thread_keeps_its_client_and_its_connections(s3: Bucket) -> None:
     pairs = at_once(3, clients)
 
     assert all(first is second for first, second in pairs)
+
+
+@pytest.mark.parametrize(
+    ("options", "start"),
+    [
+        ({"region_name": "eu-central-1"}, "https://maria.s3.eu-central-1.amazonaws.com/"),
+        ({"endpoint_url": "https://s3.example:8333"}, "https://s3.example:8333/maria/"),
+        (
+            {
+                "endpoint_url": "http://127.0.0.1:8333",
+                "public_endpoint_url": "https://files.example",
+            },
+            "https://files.example/maria/",
+        ),
+    ],
+)
+def test_browsers_are_sent_to_the_address_they_can_reach(
+    options: dict[str, str], start: str
+) -> None:
+    store = S3Store(bucket_name="maria", access_key="key", secret_key="secret", **options)
+
+    url = store.download_url(
+        "uploads/a.pdf", name='the "last" one.pdf', content_type="application/pdf", lifetime=SOON
+    )
+    form = store.upload_form("incoming/a.pdf", content_type="a/b", size=1, lifetime=SOON)
+
+    parts = urlsplit(url or "")
+    assert url is not None
+    assert url.startswith(f"{start}uploads/a.pdf?")
+    assert form.url.rstrip("/") == start.rstrip("/")
+    assert parse_qs(parts.query)["response-content-disposition"] == [
+        'attachment; filename="the \\"last\\" one.pdf"'
+    ]
 
 
 def test_nobody_reads_the_bucket_without_a_key(db: None, s3: Bucket) -> None:
