@@ -43,6 +43,8 @@ _BOUNDED = Config(
     read_timeout=10,
     retries={"total_max_attempts": 2, "mode": "standard"},
     signature_version="s3v4",
+    # At least as many as a web process has threads.
+    max_pool_connections=32,
 )
 
 
@@ -63,10 +65,16 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
             "public_endpoint_url": None,
         }
 
-    @property
+    @cached_property
     def client(self) -> Any:
-        """This thread's client."""
-        return self.connection.meta.client
+        """The client of all threads: making one takes longer than most requests."""
+        return self._create_session().client(
+            "s3",
+            region_name=self.region_name,
+            endpoint_url=self.endpoint_url,
+            config=self.client_config,
+            verify=self.verify,
+        )
 
     def put(self, key: str, chunks: Iterable[bytes]) -> Written:
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as body:
