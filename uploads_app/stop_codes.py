@@ -19,7 +19,7 @@ _WHAT_TO_DO = {
     ),
     "marker_unreadable": "Look at marker.json; then run manage.py cleanup_orphans --adopt.",
     "marker_unknown": "Correct DATABASE_URL, or restore the database.",
-    "marker_foreign": "Correct DATA_DIR or DATABASE_URL.",
+    "marker_foreign": "Correct DATA_DIR, STORAGE_URL or DATABASE_URL.",
     "store_ahead": (
         "Read Backup and restore in docs/operations.md, then run manage.py cleanup_orphans --adopt."
     ),
