@@ -226,6 +226,8 @@ UPLOAD_RETENTION = env.timedelta("UPLOAD_RETENTION", timedelta(days=7))
 COMPLETED_RETENTION = env.timedelta("COMPLETED_RETENTION", timedelta(days=365))
 UPLOAD_LEASE = env.timedelta("UPLOAD_LEASE", timedelta(minutes=15))
 CLEANUP_GRACE = env.timedelta("CLEANUP_GRACE", timedelta(minutes=30))
+# never, until_inspected or unless_clean
+HOLD_DOWNLOADS = env.str("HOLD_DOWNLOADS", "never")
 QUARANTINE_RETENTION = env.timedelta("QUARANTINE_RETENTION", timedelta(days=7))
 
 FILE_UPLOAD_HANDLERS = [

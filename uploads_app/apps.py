@@ -1,4 +1,4 @@
-"""What must exist after migrate: the schedule of the cleanup, and who may see files and runs."""
+"""What must exist after migrate: the schedules of cleanup and inspection, and who may see files and runs."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ class UploadsConfig(AppConfig):
 
 
 def prepare(**_: Any) -> None:
-    """Schedule the cleanup and grant the groups their permissions; safe to repeat."""
+    """Schedule cleanup and inspection, and grant the groups their permissions; safe to repeat."""
     from django_q.models import Schedule
 
     from audit_app import groups
@@ -30,5 +30,14 @@ def prepare(**_: Any) -> None:
             "minutes": 15,
         },
     )
+    Schedule.objects.update_or_create(
+        name="inspect files",
+        defaults={
+            "func": "uploads_app.tasks.inspect_uploads",
+            "schedule_type": Schedule.MINUTES,
+            "minutes": 1,
+        },
+    )
     for group in (groups.SUPPORT, groups.AUDITOR):
         groups.grant(group, "uploads_app.view_uploadedfile", "uploads_app.view_cleanuprun")
+    groups.grant(groups.SUPPORT, "uploads_app.quarantine_uploadedfile")

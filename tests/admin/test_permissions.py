@@ -34,6 +34,7 @@ GRANTED = {
         "sessions_app.revoke_usersession",
         "sessions_app.recover_usersession",
         "uploads_app.view_uploadedfile",
+        "uploads_app.quarantine_uploadedfile",
         "uploads_app.view_cleanuprun",
     },
     "Auditor": {
