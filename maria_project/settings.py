@@ -295,6 +295,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "SessionStatus": "sessions_app.models.Status",
         "UploadStatus": "uploads_app.models.Status",
+        "Inspection": "uploads_app.models.Inspection",
+        "Suspicion": "uploads_app.models.Suspicion",
     },
 }
 

@@ -515,7 +515,7 @@ export interface components {
          *     * `unsupported` - not looked into
          * @enum {string}
          */
-        InspectionEnum: "waiting" | "clean" | "suspect" | "unreadable" | "unsupported";
+        Inspection: "waiting" | "clean" | "suspect" | "unreadable" | "unsupported";
         /** @description Whether an assertion speaks of a live session; only then the rest is there. */
         Introspection: {
             active: boolean;
@@ -682,8 +682,8 @@ export interface components {
              *     * `unreadable` - Unreadable
              *     * `unsupported` - not looked into
              */
-            readonly inspection: components["schemas"]["InspectionEnum"];
-            readonly suspicions: components["schemas"]["SuspicionsEnum"][];
+            readonly inspection: components["schemas"]["Inspection"];
+            readonly suspicions: components["schemas"]["Suspicion"][];
         };
         /**
          * @description A session as its visitor sees it when it begins.
@@ -757,7 +757,7 @@ export interface components {
          *     * `too_expensive` - takes too much time or memory to read
          * @enum {string}
          */
-        SuspicionsEnum: "javascript" | "opens_files" | "sends_data" | "embedded_file" | "multimedia" | "dynamic_form" | "odd_link" | "encrypted" | "malformed" | "too_expensive";
+        Suspicion: "javascript" | "opens_files" | "sends_data" | "embedded_file" | "multimedia" | "dynamic_form" | "odd_link" | "encrypted" | "malformed" | "too_expensive";
         /** @description A file as its visitor sees it. */
         Upload: {
             /** Format: uuid */
