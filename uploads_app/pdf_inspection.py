@@ -5,8 +5,8 @@
 
 What a stranger sent is parsed here and nowhere else. So before it reads a byte
 this process gives up what it will not need: memory, time, and the means to
-open, write or start anything. It imports nothing of ours; who runs it, and
-what an answer that never comes means, is in uploads_app/sandbox.py.
+open or write anything. It imports nothing of ours; who runs it, and what an
+answer that never comes means, is in uploads_app/sandbox.py.
 """
 
 import codecs
@@ -73,8 +73,8 @@ class TooExpensive(Exception):
 def confine(memory: int, seconds: int) -> None:
     """Take away from this process, for good, what reading one file does not need.
 
-    No new descriptor means no file, no socket and no program, whatever the
-    parser is talked into; those that are open stay.
+    No new descriptor means no file and no socket, whatever the parser is talked
+    into; those that are open stay. A program that it starts inherits all this.
     """
     limits = {
         resource.RLIMIT_AS: memory,

@@ -38,7 +38,9 @@ def without_id(answer: Any) -> dict[str, Any]:
     return document
 
 
-def test_it_sees_what_the_visitor_sees_and_what_was_found_inside(visitor: Visitor, agent: Service) -> None:
+def test_it_sees_what_the_visitor_sees_and_what_was_found_inside(
+    visitor: Visitor, agent: Service
+) -> None:
     for name in ("a.pdf", "Bericht März.pdf"):
         uploaded(visitor, name=name)
     visitor.delete_upload(str(uploaded(visitor).pk))
