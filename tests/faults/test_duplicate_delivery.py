@@ -111,18 +111,15 @@ def forgettable_visitors() -> Check:
 
 
 def unseen_files() -> Check:
-    """Leave files that nobody has looked into, beside one whose object is gone."""
+    """Leave a file that nobody has looked into, beside one whose object is gone."""
     cache.clear()
-    visitor = started()
-    unseen = [uploaded(visitor), uploaded(visitor, b"%PDF-1.7\n")]
-    gone = uploaded(started())
+    unseen, gone = uploaded(started()), uploaded(started())
     (store_root() / gone.key).unlink()
 
     def check() -> None:
         verdicts = dict(UploadedFile.objects.values_list("pk", "inspection"))
-        assert [verdicts[upload.pk] for upload in unseen] == ["clean", "unreadable"]
-        for upload in unseen:
-            assert about(upload) == ["upload.stored", "upload.inspected"]
+        assert verdicts[unseen.pk] == "clean"
+        assert about(unseen) == ["upload.stored", "upload.inspected"]
         assert (verdicts[gone.pk], about(gone)) == ("waiting", ["upload.stored"])
 
     return check
