@@ -29,13 +29,14 @@ def cleanup_orphans() -> str:
 
 
 def inspect_uploads() -> int:
-    """Look inside stored files that still wait for it, oldest first; return how many were done.
+    """Look inside stored files that still wait for it, newest first; return how many were done.
 
-    What storage does not give now, and what time does not allow, waits for the next run.
+    What storage does not give now, and what time does not allow, waits for the next run. Newest
+    first, because whoever has just sent a file may be waiting to open it; a backlog is not.
     """
     deadline = time.monotonic() + INSPECT_SECONDS
     done = failures = 0
-    for upload in UploadedFile.objects.uninspected().order_by("stored_at")[:INSPECT_BATCH]:
+    for upload in UploadedFile.objects.uninspected().order_by("-stored_at")[:INSPECT_BATCH]:
         if time.monotonic() > deadline or failures == INSPECT_FAILURES:
             break
         try:

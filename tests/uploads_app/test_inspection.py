@@ -240,14 +240,14 @@ def test_a_verdict_is_given_once(visitor: Visitor) -> None:
     assert events().count("upload.inspected") == 1
 
 
-def test_files_from_before_are_looked_into_oldest_first(
+def test_files_from_before_take_their_turn_behind_new_ones(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second, third = (uploaded(visitor, pdf(str(number))) for number in range(3))
     monkeypatch.setattr("uploads_app.tasks.INSPECT_BATCH", 2)
 
     assert inspect_uploads() == 2
-    assert list(UploadedFile.objects.uninspected()) == [third]
+    assert list(UploadedFile.objects.uninspected()) == [first]
     assert inspect_uploads() == 1
     for upload in (first, second, third):
         upload.refresh_from_db()
