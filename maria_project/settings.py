@@ -226,6 +226,8 @@ UPLOAD_RETENTION = env.timedelta("UPLOAD_RETENTION", timedelta(days=7))
 COMPLETED_RETENTION = env.timedelta("COMPLETED_RETENTION", timedelta(days=365))
 UPLOAD_LEASE = env.timedelta("UPLOAD_LEASE", timedelta(minutes=15))
 CLEANUP_GRACE = env.timedelta("CLEANUP_GRACE", timedelta(minutes=30))
+# never, until_inspected or unless_clean
+HOLD_DOWNLOADS = env.str("HOLD_DOWNLOADS", "never")
 QUARANTINE_RETENTION = env.timedelta("QUARANTINE_RETENTION", timedelta(days=7))
 
 FILE_UPLOAD_HANDLERS = [
@@ -294,6 +296,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "SessionStatus": "sessions_app.models.Status",
         "UploadStatus": "uploads_app.models.Status",
+        "Inspection": "uploads_app.models.Inspection",
+        "Suspicion": "uploads_app.models.Suspicion",
     },
 }
 

@@ -15,23 +15,73 @@ from django_q.tasks import async_task
 from rest_framework.exceptions import APIException
 
 from audit_app import context
-from audit_app.admin import ReadOnlyAdmin
-from uploads_app import explanation, quarantine
-from uploads_app.models import CleanupRun, QuarantinedObject, QuarantineQuerySet, UploadedFile
+from audit_app.admin import ActingAdmin, Action, NotDone, ReadOnlyAdmin
+from uploads_app import explanation, quarantine, services
+from uploads_app.models import (
+    CleanupRun,
+    QuarantinedObject,
+    QuarantineQuerySet,
+    Status,
+    Suspicion,
+    UploadedFile,
+)
 from uploads_app.stop_codes import what_to_do
 
 
+def _quarantine(upload: UploadedFile, reason: str) -> str:
+    if not services.quarantine_upload(upload=upload, reason=reason):
+        raise NotDone("This file is not stored any more, so nothing was done.")
+    return f"{upload} is in quarantine: nobody can download it."
+
+
+def _restore(upload: UploadedFile, reason: str) -> str:
+    if not services.restore_upload(upload=upload, reason=reason):
+        raise NotDone("This file is not in quarantine any more, so nothing was done.")
+    return f"{upload} is given back to its session."
+
+
+_ACTIONS = (
+    Action(
+        name="quarantine",
+        permission="uploads_app.quarantine_uploadedfile",
+        title="Quarantine",
+        explanation="Neither the visitor nor a service can download the file from now on. The "
+        "visitor still sees it, can still delete it, and it takes its part of the quota. It can "
+        "be given back.",
+        button="Put this file in quarantine",
+        fits=lambda upload: upload.status == Status.STORED,
+        act=_quarantine,
+    ),
+    Action(
+        name="restore",
+        permission="uploads_app.quarantine_uploadedfile",
+        title="Give back",
+        explanation="The visitor and services can download the file again, unless what is found "
+        "inside holds it back (HOLD_DOWNLOADS).",
+        button="Give this file back",
+        fits=lambda upload: upload.status == Status.QUARANTINED,
+        act=_restore,
+    ),
+)
+
+
 @admin.register(UploadedFile)
-class UploadedFileAdmin(ReadOnlyAdmin):
-    list_display = ["name", "status", "size", "content_type", "session", "created_at"]
-    list_filter = ["status", "content_type", "created_at"]
+class UploadedFileAdmin(ActingAdmin):
+    row_actions = _ACTIONS
+    list_display = ["name", "status", "inspection", "size", "content_type", "session", "created_at"]
+    list_filter = ["status", "inspection", "content_type", "created_at"]
     list_select_related = ["session"]
     search_fields = ["=id", "=sha256", "=session__support_code"]
     search_help_text = "A whole file id, SHA-256 or support code."
     fields = [
-        "name", "status", "session", "size", "content_type", "sha256", "key", "id",
+        "name", "status", "inspection", "found_inside", "inspected_at", "session", "size", "content_type", "sha256", "key", "id",
         "created_at", "lease_expires_at", "stored_at", "deleted_at", "delete_reason",
     ]  # fmt: skip
+
+    @admin.display(description="found inside")
+    def found_inside(self, upload: UploadedFile) -> str:
+        words = dict(Suspicion.choices)
+        return "\n".join(f"It {words.get(name, name)}." for name in upload.suspicions) or "-"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What must exist after migrate: the schedules of the cleanup and its alarm, and who may see files and runs."""
+"""What must exist after migrate: the schedules of cleanup, alarm and inspection, and who may see what."""
 
 from datetime import timedelta
 from typing import Any
@@ -18,7 +18,7 @@ class UploadsConfig(AppConfig):
 
 
 def prepare(**_: Any) -> None:
-    """Schedule the cleanup and its alarm, and grant the groups their permissions; safe to repeat."""
+    """Schedule what the worker does, and grant the groups their permissions; safe to repeat."""
     from django_q.models import Schedule
 
     from audit_app import groups
@@ -40,6 +40,14 @@ def prepare(**_: Any) -> None:
             "minutes": 5,
         },
     )
+    Schedule.objects.update_or_create(
+        name="inspect files",
+        defaults={
+            "func": "uploads_app.tasks.inspect_uploads",
+            "schedule_type": Schedule.MINUTES,
+            "minutes": 1,
+        },
+    )
     for group in (groups.SUPPORT, groups.AUDITOR):
         groups.grant(group, "uploads_app.view_uploadedfile", "uploads_app.view_quarantinedobject")
     for group in groups.ALL:
@@ -52,3 +60,4 @@ def prepare(**_: Any) -> None:
         "uploads_app.view_quarantinedobject",
         "uploads_app.restore_quarantinedobject",
     )
+    groups.grant(groups.SUPPORT, "uploads_app.quarantine_uploadedfile")

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 
 from uploads_app.inspection import KNOWN_TYPES
 
@@ -38,6 +38,29 @@ def check_limits(**_: Any) -> list[CheckMessage]:
             id="uploads_app.E002",
         )
     ]
+
+
+@register()
+def check_holding(**_: Any) -> list[CheckMessage]:
+    """What would hold every file back for good is a mistake, or should be known."""
+    if settings.HOLD_DOWNLOADS not in ("never", "until_inspected", "unless_clean"):
+        return [
+            Error(
+                f"HOLD_DOWNLOADS is “{settings.HOLD_DOWNLOADS}”, which means nothing.",
+                hint="Choose never, until_inspected or unless_clean.",
+                id="uploads_app.E004",
+            )
+        ]
+    closed = sorted(set(settings.UPLOAD_TYPES) - {"pdf"})
+    if settings.HOLD_DOWNLOADS == "unless_clean" and closed:
+        return [
+            Warning(
+                f"Nobody can ever download {', '.join(closed)}: only a PDF can be found clean.",
+                hint="Take them out of UPLOAD_TYPES, or set HOLD_DOWNLOADS to until_inspected.",
+                id="uploads_app.W001",
+            )
+        ]
+    return []
 
 
 @register()

@@ -144,6 +144,21 @@ class PlaceTaken(APIException):
     default_detail = "Another object has taken its place, so it stays in quarantine."
 
 
+class FileHeldBack(APIException):
+    """Nobody may have the file's bytes: not looked into yet, something found, or in quarantine."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "file_held_back"
+    default_detail = "This file is held back for safety. Support can look into it."
+
+    def __init__(self, waiting: bool = False) -> None:
+        if not waiting:
+            super().__init__()
+            return
+        super().__init__("This file is being looked into: try again in a minute.")
+        self.wait = 60
+
+
 class ObjectMissing(APIException):
     """The file's row is there but its bytes are gone."""
 

@@ -54,6 +54,7 @@ def _held(session: UserSession) -> dict[str, Any]:
     fields = (
         "id", "name", "status", "size", "content_type", "sha256",
         "created_at", "stored_at", "deleted_at", "delete_reason",
+        "inspection", "inspected_at", "suspicions",
     )  # fmt: skip
     return {"uploads": list(files.values(*fields))}
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from uploads_app.models import UploadedFile
+from uploads_app.models import Suspicion, UploadedFile
 
 
 class UploadRequestSerializer(serializers.Serializer[Any]):
@@ -19,6 +19,18 @@ class UploadSerializer(serializers.ModelSerializer[UploadedFile]):
     class Meta:
         model = UploadedFile
         fields = ["id", "name", "size", "content_type", "sha256", "status", "created_at"]
+        read_only_fields = fields
+
+
+class ServiceUploadSerializer(UploadSerializer):
+    """A file as our own services see it, who decide by it what they open."""
+
+    suspicions = serializers.ListField(
+        child=serializers.ChoiceField(Suspicion.choices), read_only=True
+    )
+
+    class Meta(UploadSerializer.Meta):
+        fields = [*UploadSerializer.Meta.fields, "inspection", "suspicions"]
         read_only_fields = fields
 
 

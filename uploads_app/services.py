@@ -9,7 +9,7 @@ import hashlib
 import logging
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import IO, Any
 
@@ -25,9 +25,10 @@ from audit_app.services import Personal, record
 from sessions_app.exceptions import SessionInvalid
 from sessions_app.models import UserSession
 from sessions_app.services import mark_session_used
-from uploads_app import events, marker
+from uploads_app import events, marker, sandbox
 from uploads_app.exceptions import (
     FileEmpty,
+    FileHeldBack,
     ObjectMissing,
     QuotaExceeded,
     RetryKeyReused,
@@ -38,11 +39,11 @@ from uploads_app.exceptions import (
 )
 from uploads_app.inspection import HEAD_BYTES, KNOWN_TYPES, FileType, clean_name, detect_type
 from uploads_app.models import (
-    KEPT,
     TAKEOVER_AFTER,
     VISIBLE,
     WITH_OBJECT,
     ErasureNote,
+    Inspection,
     Status,
     UploadedFile,
     UploadQuerySet,
@@ -91,8 +92,21 @@ def store_upload(
         raise
 
 
+def refuse_held_back(*, upload: UploadedFile) -> None:
+    """Raise FileHeldBack if nobody may have a file's bytes just now; see HOLD_DOWNLOADS."""
+    waits = upload.inspection == Inspection.WAITING
+    held = {
+        "never": False,
+        "until_inspected": waits,
+        "unless_clean": upload.inspection != Inspection.CLEAN,
+    }
+    if upload.status == Status.QUARANTINED or held[settings.HOLD_DOWNLOADS]:
+        raise FileHeldBack(waiting=waits and upload.status == Status.STORED)
+
+
 def open_upload(*, upload: UploadedFile) -> IO[bytes]:
-    """Open a stored file to read; raises ObjectMissing or StorageUnavailable."""
+    """Open a stored file to read; raises FileHeldBack, ObjectMissing or StorageUnavailable."""
+    refuse_held_back(upload=upload)
     try:
         return object_store().open(upload.key)
     except FileNotFoundError as error:
@@ -175,8 +189,8 @@ def begin_erasure(*, session: UserSession) -> None:
     """
     files = UploadedFile.objects.filter(session=session)
     files.update(name="", retry_key=None)
-    for upload in files.filter(status__in=KEPT):
-        begin_deletion(upload=upload, among=files.filter(status__in=KEPT), reason="erased")
+    for upload in files.filter(status__in=VISIBLE):
+        begin_deletion(upload=upload, among=files.filter(status__in=VISIBLE), reason="erased")
     for upload in files.filter(status=Status.PENDING):
         lapse_upload(upload=upload, reason="erased")
     ErasureNote.objects.get_or_create(session_uuid=session.uuid)
@@ -272,12 +286,58 @@ def _read_back(key: str) -> Written:
 
 def mark_missing(*, upload: UploadedFile) -> bool:
     """Note that a stored file's object is gone."""
-    return _mark(upload, Status.STORED, Status.MISSING)
+    return _mark(upload, Status.STORED, Status.MISSING, events.MISSING, **_bytes(upload))
 
 
 def mark_found(*, upload: UploadedFile) -> bool:
     """Note that a missing file's object is back."""
-    return _mark(upload, Status.MISSING, Status.STORED)
+    return _mark(upload, Status.MISSING, Status.STORED, events.FOUND, **_bytes(upload))
+
+
+def inspect_upload(*, upload: UploadedFile) -> bool:
+    """Look inside a stored file and note what is found; False if that is known or the file is gone.
+
+    Raises OSError if storage fails or the look cannot begin: the file then still waits for one.
+    """
+    if upload.content_type != sandbox.PDF:
+        return record_inspection(upload=upload, verdict=Inspection.UNSUPPORTED)
+    with object_store().open(upload.key) as content:
+        found = sandbox.look_inside(content)
+    return record_inspection(upload=upload, verdict=found.verdict, suspicions=found.suspicions)
+
+
+def record_inspection(
+    *, upload: UploadedFile, verdict: Inspection, suspicions: Sequence[str] = ()
+) -> bool:
+    """Note what a look inside a stored file has found; False if that is known or the file is gone."""
+    values = {
+        "inspection": verdict,
+        "suspicions": list(suspicions),
+        "inspected_at": timezone.now(),
+    }
+    with transaction.atomic():
+        if not UploadedFile.objects.uninspected().filter(pk=upload.pk).update(**values):
+            return False
+        _record(
+            events.INSPECTED,
+            upload,
+            verdict=str(verdict),
+            suspicions=", ".join(map(str, suspicions)),
+        )
+        return True
+
+
+def quarantine_upload(*, upload: UploadedFile, reason: str) -> bool:
+    """Put a stored file out of everybody's reach; False if it is not stored any more.
+
+    It still takes its part of the quota, and its visitor can still delete it.
+    """
+    return _mark(upload, Status.STORED, Status.QUARANTINED, events.QUARANTINED, reason=reason)
+
+
+def restore_upload(*, upload: UploadedFile, reason: str) -> bool:
+    """Give a file back from quarantine; False if it is not there any more."""
+    return _mark(upload, Status.QUARANTINED, Status.STORED, events.RESTORED, reason=reason)
 
 
 def _remove_leftovers(upload: UploadedFile) -> None:
@@ -420,13 +480,19 @@ def _hash(content: File[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _mark(upload: UploadedFile, before: Status, after: Status) -> bool:
-    event = events.MISSING if after == Status.MISSING else events.FOUND
+def _mark(
+    upload: UploadedFile, before: Status, after: Status, event: EventType, **details: Any
+) -> bool:
+    """Move a file from one state to another, with its event; False if it is not in the first."""
     with transaction.atomic():
         moved = _move(UploadedFile.objects.filter(status=before), upload, status=after)
         if moved:
-            _record(event, upload, size=upload.size, sha256=upload.sha256)
+            _record(event, upload, **details)
         return moved
+
+
+def _bytes(upload: UploadedFile) -> dict[str, Any]:
+    return {"size": upload.size, "sha256": upload.sha256}
 
 
 def _move(among: UploadQuerySet, upload: UploadedFile, **values: Any) -> bool:

@@ -31,7 +31,12 @@ from uploads_app.exceptions import (
 )
 from uploads_app.models import UploadedFile, UploadQuerySet
 from uploads_app.parsers import UploadParser
-from uploads_app.serializers import LinkSerializer, UploadRequestSerializer, UploadSerializer
+from uploads_app.serializers import (
+    LinkSerializer,
+    ServiceUploadSerializer,
+    UploadRequestSerializer,
+    UploadSerializer,
+)
 
 RETRY_HEADER = "Idempotency-Key"
 _RETRY_KEY = re.compile("[\x21-\x7e]{1,128}")
@@ -119,8 +124,10 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
     @action(detail=True, methods=["post"])
     def link(self, request: Request, pk: str) -> Response:
         """Return an address under which a browser can fetch this file for 60 s without a proof."""
+        upload = self.get_object()
+        services.refuse_held_back(upload=upload)
         path = reverse("upload-download", args=[pk])
-        link = links.sign_link(upload=self.get_object())
+        link = links.sign_link(upload=upload)
         url = request.build_absolute_uri(f"{path}?{urlencode({links.PARAMETER: link})}")
         answer = {"url": url, "expires_at": timezone.now() + links.LIFETIME}
         return Response(told(LinkSerializer, answer))
@@ -132,7 +139,7 @@ class ServiceUploadViewSet(mixins.ListModelMixin, ServiceViewSet):
 
     scope = Scope.UPLOADS
     queryset = UploadedFile.objects.none()
-    serializer_class = UploadSerializer
+    serializer_class = ServiceUploadSerializer
     pagination_class = UploadPagination
 
     def get_queryset(self) -> UploadQuerySet:

@@ -33,6 +33,7 @@ GRANTED = {
         "sessions_app.recover_usersession",
         "uploads_app.view_uploadedfile",
         "uploads_app.view_quarantinedobject",
+        "uploads_app.quarantine_uploadedfile",
         "uploads_app.view_cleanuprun",
         "uploads_app.preview_cleanup",
         "django_q.view_schedule",

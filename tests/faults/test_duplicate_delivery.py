@@ -23,14 +23,15 @@ from django_q.tasks import async_task
 from audit_app.models import AuditLog
 from sessions_app.models import UserSession
 from tests.deliveries import deliver, deliver_now
-from tests.helpers import SOAK, age_session, events, started, stored_keys, uploaded
+from tests.helpers import SOAK, age_session, events, started, store_root, stored_keys, uploaded
 from tests.processes import STEPS, fork, need_strace, wait_for_other_backends
 from tests.project.server import ROOT
 from tests.uploads_app.cleanup_support import many, quotas_fit, snapshot
 from uploads_app import marker
 from uploads_app.alarm import PATIENCE
 from uploads_app.models import CleanupRun, RunStatus, Status, StoreState, UploadedFile
-from uploads_app.tasks import RUN_SECONDS
+from uploads_app.sandbox import WALL_SECONDS
+from uploads_app.tasks import INSPECT_SECONDS, RUN_SECONDS
 
 Check = Callable[[], None]
 
@@ -104,6 +105,21 @@ def forgettable_visitors() -> Check:
     return check
 
 
+def unseen_files() -> Check:
+    """Leave a file that nobody has looked into, beside one whose object is gone."""
+    cache.clear()
+    unseen, gone = uploaded(started()), uploaded(started())
+    (store_root() / gone.key).unlink()
+
+    def check() -> None:
+        verdicts = dict(UploadedFile.objects.values_list("pk", "inspection"))
+        assert verdicts[unseen.pk] == "clean"
+        assert about(unseen) == ["upload.stored", "upload.inspected"]
+        assert (verdicts[gone.pk], about(gone)) == ("waiting", ["upload.stored"])
+
+    return check
+
+
 def about(upload: UploadedFile) -> list[str]:
     """Return the types of the events about a file."""
     rows = AuditLog.objects.filter(target=f"upload:{upload.pk}").order_by("id")
@@ -151,6 +167,7 @@ SCENES = {
     "uploads_app.tasks.cleanup_orphans": Scene(ripe_files),
     "uploads_app.tasks.cleanup_orphans_for": Scene(ripe_files, (1, False)),
     "uploads_app.tasks.watch_cleanup": Scene(cleanup_in_trouble),
+    "uploads_app.tasks.inspect_uploads": Scene(unseen_files),
 }
 every_task = pytest.mark.parametrize("task", SCENES)
 
@@ -172,6 +189,7 @@ def test_t77_every_task_is_looked_at_here() -> None:
 def test_t77_the_queue_gives_a_task_time_to_end_before_it_is_delivered_again() -> None:
     queue = project.Q_CLUSTER
     assert RUN_SECONDS < queue["timeout"] < queue["retry"]
+    assert INSPECT_SECONDS + WALL_SECONDS < RUN_SECONDS
     assert timedelta(seconds=queue["retry"]) > marker.LEASE
     assert (queue["max_attempts"], queue["ack_failures"], queue["catch_up"]) == (3, True, False)
     # `retry` also counts the wait in here: each worker can be busy with one before.

@@ -99,6 +99,8 @@ FIRES: list[tuple[str, dict[str, Any]]] = [
     ("uploads_app.E003", {"UPLOAD_LEASE": timedelta(minutes=30, seconds=1)}),
     ("uploads_app.E003", {"UPLOAD_RETENTION": timedelta(seconds=-1)}),
     ("uploads_app.E003", {"COMPLETED_RETENTION": 7 * DAY - timedelta(seconds=1)}),
+    ("uploads_app.E004", {"HOLD_DOWNLOADS": "no"}),
+    ("uploads_app.W001", {"HOLD_DOWNLOADS": "unless_clean", "UPLOAD_TYPES": ["pdf", "png"]}),
 ]
 # Settings exactly on the good side of the same boundaries.
 SILENT: list[dict[str, Any]] = [

@@ -466,6 +466,14 @@ def download_what_has_gone(world: World) -> Call:
     return world.call()
 
 
+@own("GET uploads/{id}/download/", "file_held_back")
+@own("POST uploads/{id}/link/", "file_held_back")
+@own("GET service/sessions/{uuid}/uploads/{id}/download/", "file_held_back")
+def download_what_nobody_has_looked_into(world: World) -> Call:
+    world.settings.HOLD_DOWNLOADS = "until_inspected"
+    return world.call()
+
+
 @own("GET uploads/{id}/download/", "link_invalid")
 def download_by_the_link_of_another_file(world: World) -> Call:
     link = world.visitor.link(str(world.upload.pk)).json()["url"].partition("?")[2]

@@ -507,6 +507,15 @@ export interface components {
          * @enum {string}
          */
         IdentityEnum: "anonymous" | "identified" | "completed";
+        /**
+         * @description * `waiting` - Waiting
+         *     * `clean` - Clean
+         *     * `suspect` - Suspect
+         *     * `unreadable` - Unreadable
+         *     * `unsupported` - not looked into
+         * @enum {string}
+         */
+        Inspection: "waiting" | "clean" | "suspect" | "unreadable" | "unsupported";
         /** @description Whether an assertion speaks of a live session; only then the rest is there. */
         Introspection: {
             active: boolean;
@@ -586,6 +595,19 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["AuditLog"][];
         };
+        PaginatedServiceUploadList: {
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cD00ODY%3D"
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cj0xJnA9NDg3
+             */
+            previous?: string | null;
+            results: components["schemas"]["ServiceUpload"][];
+        };
         PaginatedUploadList: {
             /**
              * Format: uri
@@ -632,6 +654,36 @@ export interface components {
         ResetRequest: {
             /** @default requested */
             reason?: components["schemas"]["ReasonEnum"];
+        };
+        /** @description A file as our own services see it, who decide by it what they open. */
+        ServiceUpload: {
+            /** Format: uuid */
+            readonly id: string;
+            /** @description The visitor's own name for it; never part of the key. Empty once erased. */
+            readonly name: string;
+            /** @description Bytes that arrived. */
+            readonly size: number;
+            /** @description As detected, not as claimed. */
+            readonly content_type: string;
+            /** SHA-256 */
+            readonly sha256: string;
+            readonly status: components["schemas"]["UploadStatus"];
+            /**
+             * Began
+             * Format: date-time
+             */
+            readonly created_at: string;
+            /**
+             * @description What a look inside the file has found.
+             *
+             *     * `waiting` - Waiting
+             *     * `clean` - Clean
+             *     * `suspect` - Suspect
+             *     * `unreadable` - Unreadable
+             *     * `unsupported` - not looked into
+             */
+            readonly inspection: components["schemas"]["Inspection"];
+            readonly suspicions: components["schemas"]["Suspicion"][];
         };
         /**
          * @description A session as its visitor sees it when it begins.
@@ -692,6 +744,20 @@ export interface components {
             token?: string;
             previous: components["schemas"]["Previous"];
         };
+        /**
+         * @description * `javascript` - runs a script
+         *     * `opens_files` - starts a program or opens another file
+         *     * `sends_data` - sends what is typed into it, or reads it from a file
+         *     * `embedded_file` - carries other files
+         *     * `multimedia` - plays sound, film or 3D
+         *     * `dynamic_form` - is a form that builds itself (XFA)
+         *     * `odd_link` - has a link that leads neither to the web nor to mail
+         *     * `encrypted` - is encrypted, so nobody has looked inside
+         *     * `malformed` - is not a sound PDF
+         *     * `too_expensive` - takes too much time or memory to read
+         * @enum {string}
+         */
+        Suspicion: "javascript" | "opens_files" | "sends_data" | "embedded_file" | "multimedia" | "dynamic_form" | "odd_link" | "encrypted" | "malformed" | "too_expensive";
         /** @description A file as its visitor sees it. */
         Upload: {
             /** Format: uuid */
@@ -723,9 +789,11 @@ export interface components {
          *     * `deleting` - Deleting
          *     * `deleted` - Deleted
          *     * `lapsed` - Lapsed
+         *     * `rejected` - Rejected
+         *     * `quarantined` - Quarantined
          * @enum {string}
          */
-        UploadStatus: "pending" | "stored" | "missing" | "deleting" | "deleted" | "lapsed";
+        UploadStatus: "pending" | "stored" | "missing" | "deleting" | "deleted" | "lapsed" | "rejected" | "quarantined";
         /** @description What the session holds now. */
         Used: {
             files: number;
@@ -925,7 +993,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PaginatedUploadList"];
+                    "application/json": components["schemas"]["PaginatedServiceUploadList"];
                 };
             };
             /** @description A problem document (RFC 9457). */

@@ -52,7 +52,7 @@ const itemOf = (file: Upload, key: string): UploadItem => ({
   key,
   name: file.name,
   size: file.size,
-  status: file.status === "missing" ? "missing" : "stored",
+  status: file.status === "stored" ? "stored" : "missing",
   file,
 });
 

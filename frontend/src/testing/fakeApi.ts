@@ -61,6 +61,7 @@ const REFUSALS = {
   database_unavailable: 503,
   email_missing: 409,
   file_empty: 400,
+  file_held_back: 409,
   file_missing: 400,
   file_too_large: 413,
   idempotency_key_reused: 422,
