@@ -89,6 +89,16 @@ def storage(name: str, url: str, folder: Path) -> dict[str, Any]:
     return {"BACKEND": "uploads_app.s3_store.S3Store", "OPTIONS": options}
 
 
+def moving(current: dict[str, Any], previous: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return entries of STORAGES for a deployment whose files move from one store to another."""
+    aliases = {"current": "uploads_current", "previous": "uploads_previous"}
+    return {
+        "uploads": {"BACKEND": "uploads_app.moving_store.MovingStore", "OPTIONS": aliases},
+        aliases["current"]: current,
+        aliases["previous"]: previous,
+    }
+
+
 def generated_secret(path: Path) -> str:
     """Return the development secret kept in `path` (0600), making it the first time."""
     path.parent.mkdir(parents=True, exist_ok=True)

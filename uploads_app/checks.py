@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 
 from uploads_app.inspection import KNOWN_TYPES
 
@@ -52,5 +52,20 @@ def check_ages(**_: Any) -> list[CheckMessage]:
             "The ages by which files are removed contradict each other.",
             hint="Set 0 < UPLOAD_LEASE ≤ CLEANUP_GRACE, and 0 ≤ UPLOAD_RETENTION ≤ COMPLETED_RETENTION.",
             id="uploads_app.E003",
+        )
+    ]
+
+
+@register()
+def check_stores(**_: Any) -> list[CheckMessage]:
+    """A move from a store to itself has nothing to do, and is refused."""
+    current = settings.STORAGES.get("uploads_current")
+    if current is None or current != settings.STORAGES["uploads_previous"]:
+        return []
+    return [
+        Warning(
+            "STORAGE_PREVIOUS_URL leads to the same store as STORAGE_URL.",
+            hint="Remove STORAGE_PREVIOUS_URL, or let it name the store that files come from.",
+            id="uploads_app.W001",
         )
     ]
