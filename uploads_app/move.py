@@ -45,6 +45,7 @@ logger = logging.getLogger(__name__)
 SAMPLE_SIZE = 200
 _RENEW_SECONDS = 30
 _CHUNK = 64 * 1024
+_PROBE = f"{INCOMING}/.one-store-or-two"
 _OBJECT = rf"{PREFIX}/{UUID_PATTERN}/{UUID_PATTERN}\.[a-z0-9]{{1,8}}"
 _NOTE = rf"{ERASED}/{UUID_PATTERN}(?:\.[a-z0-9]{{1,8}})?"
 _OURS = re.compile(rf"(?:{QUARANTINE}/)?{_OBJECT}|{_NOTE}")
@@ -198,12 +199,12 @@ def _leased() -> Iterator[_Lease | None]:
 
 def _refuse_one_store(store: MovingStore) -> None:
     """Stop if both URLs lead to one store, however they spell it: what is removed there is lost."""
-    probe = f"{INCOMING}/.{secrets.token_hex(8)}.part"
-    store.current.put(probe, [b"one store or two?"])
+    store.delete(_PROBE)  # which a run may have left that was killed here
+    store.current.put(_PROBE, [b"one store or two?"])
     try:
-        is_one = store.previous.describe(probe) is not None
+        is_one = store.previous.describe(_PROBE) is not None
     finally:
-        store.current.delete(probe)
+        store.delete(_PROBE)
     if is_one:
         raise Stop("one_store", "STORAGE_URL and STORAGE_PREVIOUS_URL lead to the same store.")
 

@@ -3,11 +3,13 @@
 import hashlib
 import io
 import json
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+import pytest
 from django.core.cache import cache
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
@@ -29,12 +31,21 @@ MOMENTS = (
 # And of the move as a whole.
 FRAME = ("current before write_marker", "current after write_marker", "previous after write_marker")
 
+both_ways = pytest.mark.parametrize("relocation", ["disk to S3", "S3 to disk"], indirect=True)
+# Where it makes no difference which stores they are.
+folders = pytest.mark.parametrize("relocation", ["disk to disk"], indirect=True)
+
+
+def _nothing(key: str) -> None:
+    """Let a moment pass."""
+
+
 # What happens at a moment, with the object's key; tests fill it.
 on: dict[str, Callable[[str], None]] = {}
 
 
 def _happens(moment: str, key: str) -> None:
-    on.get(moment, lambda key: None)(key)
+    on.get(moment, _nothing)(key)
 
 
 class Watched:
@@ -72,20 +83,37 @@ class Watched:
             yield chunk[half:]
 
 
-class CurrentDisk(Watched, DiskStore):
+class CurrentDisk(Watched, DiskStore):  # type: ignore[misc]
     role = "current"
 
 
-class PreviousDisk(Watched, DiskStore):
+class PreviousDisk(Watched, DiskStore):  # type: ignore[misc]
     role = "previous"
 
 
-class CurrentS3(Watched, S3Store):
+class _SharedS3(Watched, S3Store):
+    """Keeps the process's client when the settings change: making one takes a good part of a second."""
+
+    clients: dict[str, threading.local] = {}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._connections = self.clients.setdefault(self.endpoint_url, threading.local())
+
+
+class CurrentS3(_SharedS3):
     role = "current"
 
 
-class PreviousS3(Watched, S3Store):
+class PreviousS3(_SharedS3):
     role = "previous"
+
+
+def forget_connections() -> None:
+    """Let a forked process open connections of its own."""
+    for client in _SharedS3.clients.values():
+        for resource in vars(client).values():
+            resource.meta.client.close()
 
 
 @dataclass
@@ -100,7 +128,7 @@ class Relocation:
 
     def before(self) -> None:
         """STORAGE_URL names the store that files will move from."""
-        self._set({"uploads": self.previous})
+        self._set({"uploads": _watched(self.previous, "Previous")})
 
     def during(self) -> None:
         """STORAGE_URL names the new store, STORAGE_PREVIOUS_URL the old one."""
@@ -108,7 +136,7 @@ class Relocation:
 
     def after(self) -> None:
         """STORAGE_PREVIOUS_URL is removed."""
-        self._set({"uploads": self.current})
+        self._set({"uploads": _watched(self.current, "Current")})
 
     def upload(self, text: str, visitor: Visitor | None = None) -> UploadedFile:
         """Let a visitor upload a file, and remember its bytes."""
@@ -150,6 +178,17 @@ class Relocation:
                 with store.open(stored.key) as file:
                     found[stored.key] = hashlib.sha256(file.read()).hexdigest()
         return found
+
+    def place(self, alias: str, key: str) -> Path:
+        """Return the path of a key in the `current` or the `previous` store, which is a folder."""
+        entry: dict[str, Any] = getattr(self, alias)
+        return Path(entry["OPTIONS"]["location"]) / key
+
+    def plant(self, alias: str, key: str, body: bytes = b"%PDF-1.4 planted") -> None:
+        """Put an object into a folder behind the product's back."""
+        path = self.place(alias, key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
 
     def _set(self, entries: dict[str, Any]) -> None:
         static = self.settings.STORAGES["staticfiles"]

@@ -6,33 +6,17 @@ Disk to S3 and S3 to disk, with a real SeaweedFS.
 """
 
 import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
 from tests.helpers import Visitor, events, started
-from tests.s3_server import Bucket
 from tests.uploads_app.cleanup_support import Events, cleanup, settled
-from tests.uploads_app.moving_support import MOMENTS, Relocation, disk, move, moved, on
+from tests.uploads_app.moving_support import MOMENTS, Relocation, both_ways, move, moved, on
 from uploads_app.models import QuarantinedObject, QuarantineStatus, Status, UploadedFile
 from uploads_app.storage import Marker, object_store, quarantine_key
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(params=["disk to S3", "S3 to disk"])
-def relocation(
-    request: pytest.FixtureRequest, s3: Bucket, settings: Any, tmp_path: Path
-) -> Iterator[Relocation]:
-    """A deployment whose files are about to move."""
-    bucket, folder = settings.STORAGES["uploads"], disk(tmp_path / "other")
-    ends = (folder, bucket) if request.param == "disk to S3" else (bucket, folder)
-    relocation = Relocation(settings, *ends)
-    relocation.before()
-    yield relocation
-    on.clear()
 
 
 def at_each_moment(
@@ -67,6 +51,7 @@ def at_each_moment(
 
 
 @pytest.mark.once
+@both_ways
 def test_files_are_served_before_during_and_after(relocation: Relocation) -> None:
     old = relocation.upload("taken before")
     relocation.assert_served()
@@ -85,14 +70,19 @@ def test_files_are_served_before_during_and_after(relocation: Relocation) -> Non
 
 
 @pytest.mark.once
+@both_ways
 def test_t54_visitors_read_and_upload_at_every_moment_of_a_move(relocation: Relocation) -> None:
-    at_each_moment(relocation, lambda upload: relocation.upload(f"beside {upload.pk}") and None)
+    def upload_another(upload: UploadedFile) -> None:
+        relocation.upload(f"beside {upload.pk}")
+
+    at_each_moment(relocation, upload_another)
 
     assert len(relocation.bodies) == 2 * len(MOMENTS)
     assert moved()["moved"] == 0
     relocation.assert_moved()
 
 
+@both_ways
 def test_t54_what_visitors_delete_at_any_moment_of_a_move_is_in_neither_store(
     relocation: Relocation,
 ) -> None:
@@ -143,6 +133,7 @@ def test_t59_the_cleanup_is_skipped_while_files_move_and_a_move_while_it_runs(
 
 
 @pytest.mark.once
+@both_ways
 def test_t54_the_cleanup_between_two_runs_sees_both_stores(relocation: Relocation) -> None:
     for number in range(4):
         relocation.upload(f"file {number}")
@@ -165,6 +156,7 @@ def test_t54_the_cleanup_between_two_runs_sees_both_stores(relocation: Relocatio
 
 
 @pytest.mark.once
+@both_ways
 def test_what_is_in_quarantine_moves_and_can_be_put_aside_and_given_back(
     relocation: Relocation,
 ) -> None:
@@ -217,6 +209,7 @@ def test_a_key_that_the_previous_store_holds_is_not_written_again(relocation: Re
 
 
 @pytest.mark.once
+@both_ways
 def test_t55_the_marker_goes_along(relocation: Relocation) -> None:
     relocation.upload("first")
     settled()
