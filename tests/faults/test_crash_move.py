@@ -46,7 +46,7 @@ STEPS = (
 NOTHING_LEFT = "the previous store is not needed any more.\n"
 
 
-@pytest.mark.parametrize("relocation, kills", KILLS.items(), indirect=["relocation"])
+@pytest.mark.parametrize(("relocation", "kills"), KILLS.items(), indirect=["relocation"])
 @pytest.mark.timeout(3600 if SOAK else 300)
 def test_t60_a_move_killed_at_each_step(
     committed: None, relocation: Relocation, kills: int

@@ -5,19 +5,25 @@ Two folders stand for the stores where it makes no difference which they are.
 
 import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
 import uuid
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.checks import run_checks
+from django.test import Client
 
-from tests.uploads_app.cleanup_support import Events, cleanup, many, new_key, settled
+from tests.uploads_app.cleanup_support import Events, FaultyStore, cleanup, many, new_key, settled
 from tests.uploads_app.moving_support import Relocation, both_ways, disk, folders, move, moved
 from uploads_app.models import Status, UploadedFile
 from uploads_app.storage import INCOMING, MARKER, Marker, object_store
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 STRANGE = ["uploads/notes.txt", "uploads/a\nb.pdf", "quarantine/x", "erased/who?", "uploads/é/b/c"]
@@ -195,3 +201,62 @@ def test_a_move_from_an_empty_previous_store_writes_down_nothing_but_itself(
     assert moved()["moved"] == 0
 
     assert written.types() == ["storage.move_began", "storage.move_completed"]
+
+
+@folders
+def test_t58_two_stores_whose_clocks_differ_stop_the_cleanup_and_are_degraded(
+    relocation: Relocation, client: Client
+) -> None:
+    relocation.upload("ours")
+    relocation.during()
+    assert client.get("/health/ready").json()["parts"]["storage"] == "ok"
+    relocation.settings.STORAGES = {
+        **relocation.settings.STORAGES,
+        "uploads_previous": {
+            "BACKEND": f"{FaultyStore.__module__}.{FaultyStore.__qualname__}",
+            "OPTIONS": {**relocation.previous["OPTIONS"], "clock_off": timedelta(minutes=-6)},
+        },
+    }
+
+    told = cleanup("--json")
+
+    assert told.exit_code == 3
+    assert "the clocks of the two stores differ" in told.document["stop_sentence"]
+    assert client.get("/health/ready").json()["parts"]["storage"] == "degraded"
+
+
+@both_ways
+def test_a_move_can_be_turned_round_in_the_middle(relocation: Relocation) -> None:
+    for number in range(4):
+        relocation.upload(f"file {number}")
+    relocation.during()
+    moved("--limit", "2")
+    relocation.upload("taken meanwhile")
+
+    relocation.current, relocation.previous = relocation.previous, relocation.current
+    relocation.during()
+    relocation.assert_served()
+
+    assert moved()["moved"] == 3
+    relocation.assert_moved()
+    settled("--older-than", "0s")
+
+
+def test_the_settings_join_two_stores(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "DATA_DIR": str(tmp_path),
+        "STORAGE_URL": "s3://KEY:SECRET@bucket",
+        "STORAGE_PREVIOUS_URL": f"file://{tmp_path}/storage",
+    }
+    ask = (
+        "from uploads_app.storage import object_store; store = object_store();"
+        "print(*(type(one).__name__ for one in (store, store.current, store.previous)))"
+    )
+
+    told = subprocess.run(
+        [sys.executable, "manage.py", "shell", "-v", "0", "-c", ask],
+        env=environment, cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert told.stdout == "MovingStore S3Store DiskStore\n"

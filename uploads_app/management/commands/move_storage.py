@@ -74,14 +74,15 @@ class Progress:
     """Tells how far a move has come: a bar on a terminal, elsewhere a line now and then."""
 
     def __init__(self, stream: OutputWrapper, limit: int | None) -> None:
-        self._stream, self._limit = stream, limit
+        self._stream, self._limit, self._told = stream, limit, 0
         self._bar: tqdm[Any] | None = None
 
     def __call__(self, move: Move) -> None:
         total = move.before.objects[Fate.OURS]
         total = min(total, self._limit or total)
         if not self._stream.isatty():
-            if move.moved and move.moved % LINE_EVERY == 0:
+            if move.moved >= self._told + LINE_EVERY:
+                self._told = move.moved
                 self._stream.write(f"{move.moved} of {total} files moved")
             return
         if self._bar is None:
