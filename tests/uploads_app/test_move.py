@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable
 
 import pytest
+from django.core.files.storage import storages
 
 from tests.helpers import Visitor, events, started
 from tests.uploads_app.cleanup_support import Events, cleanup, settled
@@ -134,6 +135,26 @@ def test_t59_the_cleanup_is_skipped_while_files_move_and_a_move_while_it_runs(
 
 @pytest.mark.once
 @both_ways
+def test_t54_a_file_that_is_taken_over_while_somebody_looks_for_it_is_found(
+    relocation: Relocation,
+) -> None:
+    """The reader has not found it in the current store; when the previous one is asked, it has gone."""
+    upload = relocation.upload("read just now")
+    relocation.during()
+
+    def take_over(key: str) -> None:
+        on.clear()
+        assert moved()["moved"] == 1
+
+    on["previous before open"] = take_over
+    relocation.assert_served()
+
+    assert on == {}
+    assert relocation.hashes("uploads_current") == {upload.key: upload.sha256}
+
+
+@pytest.mark.once
+@both_ways
 def test_t54_the_cleanup_between_two_runs_sees_both_stores(relocation: Relocation) -> None:
     for number in range(4):
         relocation.upload(f"file {number}")
@@ -153,6 +174,19 @@ def test_t54_the_cleanup_between_two_runs_sees_both_stores(relocation: Relocatio
     relocation.assert_moved()
     told = cleanup("--json", "--older-than", "0s")
     assert told.document["findings"] == []
+
+
+@pytest.mark.once
+@both_ways
+def test_an_object_that_both_stores_hold_is_one(relocation: Relocation) -> None:
+    """A run that dies after its copy leaves two."""
+    keys = sorted(relocation.upload(f"file {number}").key for number in range(3))
+    relocation.during()
+    with storages["uploads_previous"].open(keys[1]) as original:
+        storages["uploads_current"].put(keys[1], [original.read()])  # type: ignore[attr-defined]
+
+    assert [found.key for found in object_store().list_objects()] == keys
+    assert [found.key for found in object_store().list_objects(after=keys[0])] == keys[1:]
 
 
 @pytest.mark.once
@@ -226,9 +260,10 @@ def test_t55_the_marker_goes_along(relocation: Relocation) -> None:
     settled()
     relocation.during()
     settled()
-    relocation.after()
     assert marker is not None
-    assert object_store().read_marker() == Marker(marker.id, marker.generation + 2)
+    for alone in (relocation.after, relocation.before):
+        alone()
+        assert object_store().read_marker() == Marker(marker.id, marker.generation + 2)
 
 
 @pytest.mark.once
