@@ -132,6 +132,16 @@ def _is_endpoint(text: str) -> bool:
     )
 
 
+def moving(current: dict[str, Any], previous: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return entries of STORAGES for a deployment whose files move from one store to another."""
+    aliases = {"current": "uploads_current", "previous": "uploads_previous"}
+    return {
+        "uploads": {"BACKEND": "uploads_app.moving_store.MovingStore", "OPTIONS": aliases},
+        aliases["current"]: current,
+        aliases["previous"]: previous,
+    }
+
+
 def generated_secret(path: Path) -> str:
     """Return the development secret kept in `path` (0600), making it the first time."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ from maria_project.environment import (
     generated_secret,
     is_production,
     mail_server,
+    moving,
     redis_url,
     secret,
     storage,
@@ -194,6 +195,10 @@ STORAGES: dict[str, dict[str, Any]] = {
     "uploads": storage("STORAGE_URL", secret(env, "STORAGE_URL"), DATA_DIR / "storage"),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+if _previous_url := secret(env, "STORAGE_PREVIOUS_URL"):
+    STORAGES |= moving(
+        STORAGES["uploads"], storage("STORAGE_PREVIOUS_URL", _previous_url, DATA_DIR / "storage")
+    )
 # The page that shows the front end; `./run` builds it where Node is installed.
 DEMO_PAGE = env.bool("DEMO_PAGE", not PRODUCTION)
 _DEMO_BUILD = BASE_DIR / "frontend" / "demo" / "dist"

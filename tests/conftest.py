@@ -13,6 +13,7 @@ from django.test import Client
 from audit_app import triggers
 from tests import s3_server
 from tests.helpers import Visitor, started
+from tests.uploads_app.moving_support import Relocation, disk, on
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +59,22 @@ def s3(own_store: Path, s3_process: s3_server.Server, settings: Any) -> Iterator
     with s3_server.fresh_bucket(s3_process) as bucket:
         settings.STORAGES = bucket.storages(settings)
         yield bucket
+
+
+@pytest.fixture
+def relocation(
+    request: pytest.FixtureRequest, settings: Any, tmp_path: Path
+) -> Iterator[Relocation]:
+    """A deployment whose files are about to move: `disk to S3`, or as its parameter says."""
+    folders = [disk(tmp_path / "old"), disk(tmp_path / "new")]
+    direction = getattr(request, "param", "disk to S3")
+    if "S3" in direction:
+        request.getfixturevalue("s3")
+        folders[direction.startswith("disk")] = settings.STORAGES["uploads"]
+    relocation = Relocation(settings, *folders)
+    relocation.before()
+    yield relocation
+    on.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -77,3 +77,18 @@ def check_ages(**_: Any) -> list[CheckMessage]:
             id="uploads_app.E003",
         )
     ]
+
+
+@register()
+def check_stores(**_: Any) -> list[CheckMessage]:
+    """A move from a store to itself has nothing to do, and is refused."""
+    current = settings.STORAGES.get("uploads_current")
+    if current is None or current != settings.STORAGES["uploads_previous"]:
+        return []
+    return [
+        Warning(
+            "STORAGE_PREVIOUS_URL leads to the same store as STORAGE_URL.",
+            hint="Remove STORAGE_PREVIOUS_URL, or let it name the store that files come from.",
+            id="uploads_app.W002",
+        )
+    ]

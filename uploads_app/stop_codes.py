@@ -23,6 +23,8 @@ _WHAT_TO_DO = {
     "store_ahead": (
         "Read Backup and restore in docs/operations.md, then run manage.py cleanup_orphans --adopt."
     ),
+    "one_store": "Correct one of STORAGE_URL and STORAGE_PREVIOUS_URL.",
+    "store_not_empty": "Name an empty store in STORAGE_URL.",
     "no_sessions": "Correct DATABASE_URL.",
     "too_many_unexpected": (
         "List them with manage.py cleanup_orphans --dry-run --json; restore what is missing; if all "

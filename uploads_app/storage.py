@@ -81,7 +81,9 @@ class ObjectStore(Protocol):
     the order of their characters.
     """
 
-    offers_forms: bool
+    @property
+    def offers_forms(self) -> bool:
+        """Whether browsers may send files to the store directly, by `upload_form`."""
 
     def put(self, key: str, chunks: Iterable[bytes]) -> Written:
         """Write an object that is whole or absent; FileExistsError if the key is taken."""
