@@ -10,7 +10,7 @@ from django.template.defaultfilters import filesizeformat
 from tqdm import tqdm
 
 from audit_app.context import acting_as_operator
-from uploads_app.management.commands.cleanup_orphans import positive
+from uploads_app.management.arguments import positive
 from uploads_app.models import RunStatus
 from uploads_app.move import Contents, Fate, Move, NoPreviousStore, move_storage
 
