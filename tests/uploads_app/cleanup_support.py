@@ -59,7 +59,7 @@ class Told:
 
     @property
     def headings(self) -> dict[str, set[str]]:
-        """The keys that the text tells of each kind, after checking each count."""
+        """The keys that the text tells of each kind, after checking each count of a run that ended."""
         found: dict[str, set[str]] = defaultdict(set)
         for line in self.out.splitlines():
             if match := _LINE.fullmatch(line):
@@ -67,7 +67,8 @@ class Told:
         counts = {
             m["kind"]: int(m["count"]) for m in map(_SUM.fullmatch, self.out.splitlines()) if m
         }
-        assert counts == {kind: len(keys) for kind, keys in found.items()}
+        if self.exit_code != 3:
+            assert counts == {kind: len(keys) for kind, keys in found.items()}
         return dict(found)
 
 
