@@ -189,9 +189,9 @@ def look(store: ObjectStore, ages: Ages, seen: Seen) -> Iterator[Finding]:
     for finding in found:
         batch.append(finding)
         if len(batch) == PAGE:
-            yield from confirmed(store, batch)
+            yield from confirmed(store, batch, ages)
             batch = []
-    yield from confirmed(store, batch)
+    yield from confirmed(store, batch, ages)
 
 
 def reconcile(
@@ -294,21 +294,36 @@ def _without_row(stored: StoredObject, ages: Ages) -> Iterator[Finding]:
     yield Finding(kind, stored.key, stored.size)
 
 
-def confirmed(store: ObjectStore, findings: list[Finding]) -> Iterator[Finding]:
-    """Yield what still holds of a page of findings, now that every row and object can be asked."""
+def confirmed(store: ObjectStore, findings: list[Finding], ages: Ages) -> Iterator[Finding]:
+    """Yield what still holds of a page of findings, now that every row and object can be asked.
+
+    Left out is what the same run removes anyway, by its row or by its place in
+    the quarantine's queue, so that nothing is told twice.
+    """
     keys = [finding.key for finding in findings if finding.kind not in TOLD - {Kind.YOUNG}]
     rows = {row.key: row for row in UploadedFile.objects.filter(key__in=keys)}
-    by_hand = QuarantinedObject.objects.filter(key__in=keys).given_back()
-    restored = set(by_hand.values_list("key", flat=True))
+    past = removable_rows(Kind.PAST_RETENTION, ages).filter(key__in=keys)
+    due = set(past.values_list("key", flat=True))
+    strays = {stray.key: stray for stray in QuarantinedObject.objects.filter(key__in=keys)}
     for finding in findings:
-        row = rows.get(finding.key)
+        row, stray = rows.get(finding.key), strays.get(finding.key)
         match finding.kind:
             case Kind.MISSING:
-                if row and row.status == Status.STORED and store.describe(row.key) is None:
+                if (
+                    row
+                    and row.status == Status.STORED
+                    and row.key not in due
+                    and store.describe(row.key) is None
+                ):
+                    yield finding
+            case Kind.FOUND:
+                if finding.key not in due:
                     yield finding
             case Kind.ORPHAN | Kind.YOUNG:
-                if row is None or row.status not in WITH_OBJECT:
-                    yield _explained(finding, row, finding.key in restored)
+                if (row is None or row.status not in WITH_OBJECT) and not (
+                    stray and stray.is_leaving
+                ):
+                    yield _explained(finding, row, bool(stray and stray.is_given_back))
             case _:
                 yield finding
 
