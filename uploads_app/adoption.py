@@ -28,6 +28,8 @@ from uploads_app.storage import ERASED, Marker, erased_key, object_store
 from uploads_app.survey import Ages, Kind, Seen
 
 _BACK = frozenset({Kind.ORPHAN, Kind.YOUNG, Kind.RESTORED})
+# Retention waits after a restore, so whose it is over counts like every other file.
+_NEVER = timedelta(days=36500)
 
 
 class CannotAdopt(Exception):
@@ -50,6 +52,7 @@ class Plan:
     finished: int
     strangers: int
     missing: int
+    put_aside: int
 
     def lines(self) -> list[str]:
         """Return the plan in sentences."""
@@ -63,6 +66,8 @@ class Plan:
             f"  {self.strangers} objects of sessions that the database does not know stay where they "
             "are; the cleanup will put them aside;",
             f"  {self.missing} files of the database have no object; the cleanup will call them missing;",
+            f"  {self.put_aside} objects in quarantine that the database does not know are kept there for "
+            "as long as if they had been put aside now;",
             "  no file goes because its retention is over before UPLOAD_RETENTION has passed once more.",
         ]
 
@@ -80,6 +85,8 @@ def plan() -> Plan:
         raise CannotAdopt("nothing_to_adopt", "Store and database belong together already.")
     strangers = missing = recovered = size = 0
     for finding in _findings():
+        if _is_noted(survey.session_of(finding.key)):
+            continue
         missing += finding.kind == Kind.MISSING
         if finding.kind in _BACK:
             if _session_of(finding.key):
@@ -89,7 +96,8 @@ def plan() -> Plan:
                 strangers += 1
     erasures = sum(1 for _ in _to_erase())
     finished = sum(1 for _ in _whole_pending())
-    return Plan(code, reason, erasures, recovered, size, finished, strangers, missing)
+    put_aside = sum(1 for _ in quarantine.unknown())
+    return Plan(code, reason, erasures, recovered, size, finished, strangers, missing, put_aside)
 
 
 def adopt(planned: Plan) -> None:
@@ -109,6 +117,8 @@ def adopt(planned: Plan) -> None:
             marker.renew_lease(holder)
             if finding.kind in _BACK:
                 recovered += _bring_back(finding.key)
+        for stored in quarantine.unknown():
+            quarantine.take_over(stored)
         _join(planned, recovered)
     finally:
         marker.release_lease(holder)
@@ -120,7 +130,7 @@ def _bring_back(key: str) -> bool:
     session_uuid = survey.session_of(key)
     if stored is None or session_uuid is None:
         return False
-    if object_store().describe(erased_key(session_uuid)):
+    if _is_noted(session_uuid):
         quarantine.purge_late([stored], "session_erased")
         return False
     session = _session_of(key)
@@ -151,7 +161,7 @@ def _join(planned: Plan, recovered: int) -> None:
 
 
 def _findings() -> Iterator[survey.Finding]:
-    ages = Ages.at(timezone.now(), grace=timedelta(0))
+    ages = Ages.at(timezone.now(), grace=timedelta(0), retention=_NEVER, completed_retention=_NEVER)
     return survey.look(object_store(), ages, Seen(lambda: None))
 
 
@@ -167,8 +177,13 @@ def _to_erase() -> Iterator[UserSession]:
 def _whole_pending() -> Iterator[UploadedFile]:
     """Yield uploads that were under way in the backup, and whose object is there."""
     for upload in UploadedFile.objects.filter(status=Status.PENDING).iterator():
-        if object_store().describe(upload.key):
+        if not _is_noted(upload.session_id) and object_store().describe(upload.key):
             yield upload
+
+
+def _is_noted(session_uuid: uuid.UUID | None) -> bool:
+    """Say whether the store remembers a session as erased."""
+    return bool(session_uuid and object_store().describe(erased_key(session_uuid)))
 
 
 def _session_of(key: str) -> UserSession | None:

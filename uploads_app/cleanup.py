@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, TypeVar
 
 from django.db import DatabaseError, InterfaceError, connection, transaction
@@ -231,6 +232,7 @@ def _preview(work: _Work) -> None:
         unexpected += finding.kind in UNEXPECTED
         _would(work, finding)
     work.run.objects_seen, work.run.rows_seen = seen.objects, seen.rows
+    _finish_counts(work)
     _refuse_implausible(work, seen, unexpected)
     _finish(work)
 
@@ -245,7 +247,13 @@ def _would(work: _Work, finding: Finding) -> None:
 
 
 def _everything(work: _Work, seen: Seen) -> Iterator[Finding]:
-    yield from survey.look(work.store, work.ages, seen)
+    """Yield all that a look finds; what has a key that cannot be written down is only told."""
+    for finding in chain(survey.look(work.store, work.ages, seen), _temporary_files(work, seen)):
+        key = finding.label[:KEY_LENGTH]
+        yield finding if key == finding.key else Finding(Kind.UNKNOWN, key, finding.size)
+
+
+def _temporary_files(work: _Work, seen: Seen) -> Iterator[Finding]:
     if not seen.is_partial:
         for name in work.store.temporary_files(work.ages.temporary_before):
             yield Finding(Kind.TEMPORARY, name)
@@ -258,7 +266,8 @@ def _look_on(work: _Work) -> tuple[StoreState, Seen]:
     """
     state = StoreState.objects.get()
     is_scheduled = work.options.seconds != float("inf")
-    if not (state.look_after and is_scheduled):
+    work.run.continued = bool(state.look_after and is_scheduled)
+    if not work.run.continued:
         state.look_id, state.look_after = uuid.uuid4(), ""
         state.look_objects = state.look_rows = 0
         Anomaly.objects.all().delete()
@@ -316,12 +325,10 @@ def _refuse_implausible(work: _Work, seen: Seen, unexpected: int) -> None:
 
 
 def _anomaly(state: StoreState, finding: Finding) -> Anomaly:
-    """Return a finding as it is written down; a key that cannot be is only told."""
-    kind, key = finding.kind, finding.label[:KEY_LENGTH]
     return Anomaly(
         look_id=state.look_id,
-        kind=kind if key == finding.key else Kind.UNKNOWN,
-        key=key,
+        kind=finding.kind,
+        key=finding.key,
         size=finding.size,
         upload_id=finding.upload_id,
     )

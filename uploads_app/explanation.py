@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import SuspiciousFileOperation
 from django.db.models import Q
 from django.utils import timezone
 
@@ -12,7 +13,9 @@ from audit_app.models import AuditLog
 from uploads_app import survey
 from uploads_app.models import WITH_OBJECT, QuarantinedObject, Status, UploadedFile
 from uploads_app.storage import (
+    ERASED,
     INCOMING,
+    MARKER,
     PREFIX,
     QUARANTINE,
     ObjectStore,
@@ -42,6 +45,10 @@ _LIVE = "It is a file of its session: it is left alone."
 _WAITING = "It is being uploaded: it is left alone until its lease is over."
 _HELD = "Staff have put the file out of reach: it is left alone until its retention is over."
 _GONE = "Its object is gone, and that has been noted: if it comes back, so does the file."
+_HALF_WRITTEN = "It is being written: it is left alone until it is old."
+_MARKER = "It says which deployment the store belongs to: the cleanup reads and renews it."
+_ERASED = "It notes that a session was erased, for after a restore: it is left alone."
+_OUTSIDE = "It does not lie where files are kept: the cleanup does not look there."
 _NOTHING = "Nothing is known of this key: there is no object, no row and no event."
 _PAST = {
     Status.DELETED: "The file was deleted; the row and the events say when and why.",
@@ -113,7 +120,7 @@ def _describe(store: ObjectStore, key: str) -> StoredObject | None:
     """Look for an object; a key that no object can have has none."""
     try:
         return store.describe(key)
-    except ValueError:
+    except (ValueError, SuspiciousFileOperation):
         return None
 
 
@@ -134,13 +141,16 @@ def _finding(
             return Finding(kind, key)
     live = row if row and row.status in WITH_OBJECT else None
     rows = [Row(live.key, live.status)] if live else []
-    found = survey.reconcile([stored] if stored else [], iter(rows), ages, Seen(lambda: None))
+    seen = [stored] if stored and (stored.is_temporary or key.startswith(f"{PREFIX}/")) else []
+    found = survey.reconcile(seen, iter(rows), ages, Seen(lambda: None))
     return next(survey.confirmed(store, ages, list(found)), None)
 
 
 def _without_finding(
     stored: StoredObject | None, row: UploadedFile | None, stray: QuarantinedObject | None
 ) -> str:
+    if row is None and stored:
+        return _found_nothing_at(stored)
     if row and row.status in _PAST:
         return _PAST[Status(row.status)]
     if row:
@@ -149,6 +159,14 @@ def _without_finding(
     if stray:
         return _STRAY[stray.status]
     return _NOTHING
+
+
+def _found_nothing_at(stored: StoredObject) -> str:
+    if stored.is_temporary:
+        return _HALF_WRITTEN
+    if stored.key == MARKER:
+        return _MARKER
+    return _ERASED if stored.key.startswith(f"{ERASED}/") else _OUTSIDE
 
 
 def _object(stored: StoredObject | None) -> dict[str, Any] | None:

@@ -385,10 +385,6 @@ class QuarantineQuerySet(models.QuerySet["QuarantinedObject"]):
             status=QuarantineStatus.QUARANTINED, quarantined_at__lt=Now() - retention
         )
 
-    def given_back(self) -> "QuarantineQuerySet":
-        """Return those that a person has restored, or is restoring."""
-        return self.filter(status__in=[QuarantineStatus.RESTORING, QuarantineStatus.RESTORED])
-
 
 class QuarantinedObject(models.Model):
     """An object that no live row explains: put aside, restorable, and purged when its time is over.
@@ -422,6 +418,16 @@ class QuarantinedObject(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether what lies at the key is being put aside or removed."""
+        return self.status in (QuarantineStatus.QUARANTINING, QuarantineStatus.PURGING)
+
+    @property
+    def is_given_back(self) -> bool:
+        """Whether what lies at the key was brought back by a person, if only by a copy by hand."""
+        return not self.is_leaving and self.status != QuarantineStatus.PURGED
 
 
 class ErasureNote(models.Model):

@@ -5,19 +5,20 @@ that a crash in between is finished by the next run, and told exactly once.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from django.db import transaction
 from django.utils import timezone
 
 from audit_app.canonical import Value
 from audit_app.events import EventType
-from audit_app.services import Entry, record_many
+from audit_app.services import Entry, record, record_many
 from uploads_app import events, survey
 from uploads_app.exceptions import NotInQuarantine, ObjectMissing, PlaceTaken, StorageUnavailable
 from uploads_app.models import QuarantinedObject, QuarantineStatus, UploadedFile
 from uploads_app.removal import Outcome, delete_objects
-from uploads_app.storage import StoredObject, object_store, quarantine_key
+from uploads_app.storage import QUARANTINE, StoredObject, object_store, quarantine_key
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,8 @@ def purge(strays: Sequence[QuarantinedObject]) -> Outcome:
     """Remove objects whose time in quarantine is over."""
     still = QuarantinedObject.objects.filter(status=QuarantineStatus.QUARANTINED)
     with transaction.atomic():
-        due = list(still.filter(pk__in=[stray.pk for stray in strays]).select_for_update())
+        among = still.filter(pk__in=[stray.pk for stray in strays])
+        due = list(among.select_for_update().order_by("pk"))
         _update(due, status=QuarantineStatus.PURGING, reason="quarantine_over")
     return finish(due)
 
@@ -74,6 +76,35 @@ def restore_object(*, key: str) -> None:
     _close([stray])
 
 
+def unknown() -> Iterator[StoredObject]:
+    """Yield what lies in quarantine and this database knows nothing of; the key is the old one."""
+    for stored in object_store().list_objects(QUARANTINE):
+        key = stored.key.removeprefix(f"{QUARANTINE}/")
+        if survey.session_of(key) and not QuarantinedObject.objects.filter(key=key).exists():
+            yield replace(stored, key=key)
+
+
+def take_over(found: StoredObject) -> None:
+    """Write down one of `unknown`, so that it can be restored, and is purged in time."""
+    with transaction.atomic():
+        _, is_new = QuarantinedObject.objects.get_or_create(
+            key=found.key,
+            defaults={
+                "size": found.size,
+                "modified_at": found.modified,
+                "status": QuarantineStatus.QUARANTINED,
+                "reason": "adopted",
+            },
+        )
+        if is_new:
+            record(
+                events.OBJECT_QUARANTINED,
+                session_uuid=survey.session_of(found.key),
+                target=found.key,
+                size=found.size,
+            )
+
+
 def finish(strays: Sequence[QuarantinedObject]) -> Outcome:
     """Take the steps that are written down, whoever began them; what fails is tried again."""
     purging = [stray for stray in strays if stray.status == QuarantineStatus.PURGING]
@@ -93,7 +124,8 @@ def finish(strays: Sequence[QuarantinedObject]) -> Outcome:
             else:
                 done.append(stray)
     _close(done)
-    return Outcome({stray.key: stray.size for stray in done}, len(failed))
+    ended = {stray.key for stray in done}
+    return Outcome({stray.key: stray.size for stray in strays if stray.key in ended}, len(failed))
 
 
 def _begin(

@@ -293,22 +293,30 @@ def _without_row(stored: StoredObject, ages: Ages) -> Iterator[Finding]:
 
 
 def confirmed(store: ObjectStore, ages: Ages, findings: list[Finding]) -> Iterator[Finding]:
-    """Yield what still holds of a page of findings, now that every row and object can be asked."""
+    """Yield what still holds of a page of findings, now that every row and object can be asked.
+
+    Left out is what the same run removes anyway, by its row or by its place in
+    the quarantine's queue, so that nothing is told twice.
+    """
     keys = [finding.key for finding in findings if finding.kind not in TOLD - {Kind.YOUNG}]
     rows = {row.key: row for row in UploadedFile.objects.filter(key__in=keys)}
-    by_hand = QuarantinedObject.objects.filter(key__in=keys).given_back()
-    restored = set(by_hand.values_list("key", flat=True))
+    past = removable_rows(Kind.PAST_RETENTION, ages).filter(key__in=keys)
+    due = set(past.values_list("key", flat=True))
+    strays = {stray.key: stray for stray in QuarantinedObject.objects.filter(key__in=keys)}
     for finding in findings:
-        row = rows.get(finding.key)
+        row, stray = rows.get(finding.key), strays.get(finding.key)
         match finding.kind:
             case Kind.MISSING:
-                if row and _is_missing(store, ages, row):
+                if row and row.key not in due and _is_missing(store, ages, row):
                     yield replace(finding, size=row.size, upload_id=row.pk)
             case Kind.FOUND:
-                yield replace(finding, upload_id=row.pk if row else None)
+                if row and finding.key not in due:
+                    yield replace(finding, upload_id=row.pk)
             case Kind.ORPHAN | Kind.YOUNG:
-                if row is None or row.status not in WITH_OBJECT:
-                    yield _explained(finding, row, finding.key in restored)
+                if (row is None or row.status not in WITH_OBJECT) and not (
+                    stray and stray.is_leaving
+                ):
+                    yield _explained(finding, row, bool(stray and stray.is_given_back))
             case _:
                 yield finding
 

@@ -1,9 +1,10 @@
 """An effect and its event commit together: a failure after both leaves neither.
 
-The failure is injected by a receiver of Django's own `post_save`, which runs
-inside the service's transaction when the effect and the event are written.
+The failure is injected by Django's own `execute_wrapper`, inside the service's
+transaction and right after the statement that writes the event.
 """
 
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -11,7 +12,8 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db.models.signals import post_save
+from django.db import connection
+from django.db.models import F
 
 from audit_app.models import AuditLog, AuditPersonal
 from sessions_app.models import UserSession
@@ -27,8 +29,8 @@ from tests.helpers import (
     stored_keys,
     uploaded,
 )
-from uploads_app.models import Status, UploadedFile, UploadQuota
-from uploads_app.services import purge_object
+from tests.uploads_app.cleanup_support import cleanup, settled, use_store
+from uploads_app.models import QuarantinedObject, Status, UploadedFile, UploadQuota
 
 MODELS = (UserSession, UploadedFile, UploadQuota, AuditLog, AuditPersonal)
 
@@ -41,15 +43,14 @@ class Injected(Exception):
 def failing_at(event_type: str) -> Iterator[None]:
     """Let every transaction fail that has just written this event."""
 
-    def fail(instance: AuditLog, **_: Any) -> None:
-        if instance.event_type == event_type:
+    def fail(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        if sql.startswith(f'INSERT INTO "{AuditLog._meta.db_table}"') and event_type in params:
             raise Injected
+        return result
 
-    post_save.connect(fail, sender=AuditLog)
-    try:
+    with connection.execute_wrapper(fail):
         yield
-    finally:
-        post_save.disconnect(fail, sender=AuditLog)
 
 
 def world() -> list[Any]:
@@ -189,6 +190,17 @@ def late(guest: Visitor) -> None:
     plant(upload.key, pdf(), timedelta(hours=1))
 
 
+def stray(guest: Visitor) -> None:
+    uploaded(guest)
+    plant(f"uploads/{guest.uuid}/{uuid.uuid4()}.pdf", pdf(), timedelta(hours=1))
+
+
+def past_quarantine(guest: Visitor) -> None:
+    stray(guest)
+    settled()
+    QuarantinedObject.objects.update(quarantined_at=F("quarantined_at") - timedelta(days=8))
+
+
 def nothing(guest: Visitor) -> None:
     uploaded(guest)
 
@@ -199,7 +211,6 @@ def nothing(guest: Visitor) -> None:
         ("upload.lapsed", lapsed),
         ("upload.missing", missing),
         ("upload.found", found),
-        ("object.purged", late),
         ("cleanup.completed", nothing),
     ],
 )
@@ -220,12 +231,57 @@ def test_t47_what_the_cleanup_does(
     assert events().count(event) == written + (2 if event == "cleanup.completed" else 1)
 
 
-def test_t47_an_object_that_storage_does_not_remove_is_not_called_purged(guest: Visitor) -> None:
-    key = f"uploads/{guest.uuid}/taken.pdf"
-    (store_root() / key).mkdir(parents=True)  # what the system refuses to unlink
-    with pytest.raises(OSError, match="taken"):
-        purge_object(key=key, session_uuid=guest.row.uuid, reason="file_deleted")
+@pytest.mark.parametrize(
+    ("event", "arrange"),
+    [
+        ("object.quarantined", stray),
+        ("object.purged", late),
+        ("object.purged", past_quarantine),
+    ],
+)
+def test_t47_what_the_cleanup_does_to_objects_is_written_down_before_it_is_done(
+    guest: Visitor, event: str, arrange: Callable[[Visitor], None]
+) -> None:
+    """An object cannot be rolled back, so the next run takes the step again, and tells it once."""
+    arrange(guest)
+    with failing_at(event), pytest.raises(Injected):
+        settled()
+    assert event not in events()
+    (begun,) = QuarantinedObject.objects.cut_off()
+
+    assert settled("--json").found["unfinished moves"] == {begun.key}
+    settled()
+    assert events().count(event) == 1
+    assert not QuarantinedObject.objects.cut_off().exists()
+
+
+def test_t47_what_a_person_gives_back_is_written_down_before_it_is_done(guest: Visitor) -> None:
+    stray(guest)
+    settled()
+    key = QuarantinedObject.objects.get().key
+    with failing_at("object.restored"), pytest.raises(Injected):
+        call_command("restore_orphans", key)
+    assert "object.restored" not in events()
+    assert settled("--json").found["unfinished moves"] == {key}
+    settled()
+    assert events().count("object.restored") == 1
+    assert stored_keys() == {key, UploadedFile.objects.get().key}
+
+
+def test_t47_an_object_that_storage_does_not_remove_is_not_called_purged(
+    guest: Visitor, settings: Any
+) -> None:
+    late(guest)
+
+    def refuse(key: str) -> None:
+        raise OSError(5, "Input/output error")
+
+    use_store(settings, before_delete=refuse)
+    assert cleanup().exit_code == 1
     assert "object.purged" not in events()
+    use_store(settings)
+    settled()
+    assert events().count("object.purged") == 1
 
 
 def test_t47_a_cleanup_that_stops(guest: Visitor) -> None:

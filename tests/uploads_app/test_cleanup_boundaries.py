@@ -26,6 +26,7 @@ from tests.uploads_app.cleanup_support import (
 )
 from uploads_app import marker
 from uploads_app.models import Status, StoreState
+from uploads_app.storage import quarantine_key
 
 SECOND = timedelta(seconds=1)
 # More than a slow machine takes from making a row to looking at it.
@@ -94,7 +95,8 @@ def test_an_object_without_a_row_is_young_until_the_grace_is_over(
     path = plant(key := new_key(), age=GRACE + off)
     heading = "objects without a row" if over else "young objects left alone"
     assert settled("--json").found == {heading: {key}}
-    assert path.exists()
+    assert path.exists() is not over
+    assert (store_root() / quarantine_key(key)).exists() is over
 
 
 @around
@@ -160,7 +162,7 @@ def test_another_run_is_waited_for_while_its_lease_is_good(
         assert told.out == "Skipped: another run is under way.\n"
         assert snapshot() == before
         assert cleanup("--json").document["status"] == "skipped"
-        assert cleanup("--dry-run").out.startswith("Lapsed uploads (1, would be removed):")
+        assert cleanup("--dry-run").headings == {"lapsed uploads": {upload.key}}
 
 
 def test_unknown_keys_are_left_alone_at_any_age(db: None) -> None:

@@ -1,6 +1,7 @@
 """The dry run tells exactly what the run would do, the run does exactly that, the next has nothing to do."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,7 +30,7 @@ from tests.uploads_app.cleanup_support import (
     use_store,
 )
 from uploads_app.models import CleanupRun, RunStatus, Status, StoreState, UploadedFile
-from uploads_app.storage import object_store
+from uploads_app.storage import object_store, quarantine_key
 
 MINUTE = timedelta(minutes=1)
 
@@ -65,6 +66,11 @@ class Scene:
             "young objects left alone": self.young,
             "unknown keys left alone": self.unknown,
         }
+
+    @property
+    def acted_on(self) -> set[str]:
+        """The objects and temporary files that are no more in their place after a run."""
+        return self.removed | {self.orphan}
 
     @property
     def removed(self) -> set[str]:
@@ -118,12 +124,11 @@ def test_a_dry_run_names_everything_under_its_heading(scene: Scene) -> None:
     told = settled("--dry-run")
     assert told.headings == scene.headings
     for heading in list(scene.headings)[:5]:
-        assert (
-            f"{heading.capitalize()} ({len(scene.headings[heading])}, would be removed):"
-            in told.out
-        )
+        assert f"{len(scene.headings[heading])} {heading}, would be removed\n" in told.out
     assert told.out.count("would be removed") == 5
-    assert told.out.splitlines()[-1].endswith("looked at, nothing removed (dry run).")
+    assert "1 objects without a row, would be put aside\n" in told.out
+    assert "1 rows without an object, would be noted\n" in told.out
+    assert told.out.splitlines()[-1].endswith("nothing changed (dry run).")
     assert told.err == ""
 
 
@@ -132,7 +137,8 @@ def test_a_dry_run_in_json_says_the_same(scene: Scene) -> None:
     assert told.found == scene.headings
     document = told.document
     run = last_run()
-    objects = [key for key in stored_keys() if not key.endswith(".part")]
+    objects = {key for key in stored_keys() if key not in scene.temporary}
+    objects |= {key for key in stored_keys() if key.endswith(".part")}
     assert {**document, "findings": None} == {
         "run": run.pk,
         "status": "completed",
@@ -144,6 +150,10 @@ def test_a_dry_run_in_json_says_the_same(scene: Scene) -> None:
         "removed": 0,
         "bytes_removed": 0,
         "errors": 0,
+        "quarantined": 0,
+        "purged": 0,
+        "seconds": run.seconds,
+        "rate": run.rate,
         "findings": None,
     }
     sizes = {item["key"]: item["size"] for item in document["findings"]}
@@ -173,11 +183,14 @@ def test_the_run_does_what_the_dry_run_said_item_by_item(scene: Scene) -> None:
     document = settled("--json").document
 
     assert document["findings"] == dry
-    assert document["removed"] == len(scene.removed)
+    assert (document["removed"], document["quarantined"]) == (len(scene.removed), 1)
     assert document["bytes_removed"] == sum(
         item["size"] for item in dry if item["key"] in scene.removed
     )
-    assert stored_keys() | {p.name for p in store_root().glob(".*.part")} == objects - scene.removed
+    assert (
+        stored_keys() | {p.name for p in store_root().glob(".*.part")} == objects - scene.acted_on
+    )
+    assert (store_root() / quarantine_key(scene.orphan)).read_bytes() == b"%PDF-1.4 planted"
     assert {upload.pk: _row(upload) for upload in scene.untouched} == rows
     for upload in scene.lapsed:
         upload.refresh_from_db()
@@ -210,9 +223,7 @@ def test_a_second_run_finds_nothing_to_do(scene: Scene) -> None:
     objects = stored_keys()
     events = Events()
     told = settled("--json")
-    assert set(told.found) == {
-        "objects without a row", "young objects left alone", "unknown keys left alone",
-    }  # fmt: skip
+    assert set(told.found) == {"young objects left alone", "unknown keys left alone"}
     assert told.document["removed"] == 0
     assert stored_keys() == objects
     assert events.types() == ["cleanup.completed"]
@@ -220,12 +231,13 @@ def test_a_second_run_finds_nothing_to_do(scene: Scene) -> None:
 
 def test_an_empty_deployment_has_nothing_to_do(db: None) -> None:
     told = settled("--dry-run")
-    assert (
-        told.out == "Nothing to do.\n0 objects and 0 files looked at, nothing removed (dry run).\n"
+    assert re.fullmatch(
+        r"Nothing to do\.\n0 objects and 0 files looked at in 0\.\d s, nothing changed \(dry run\)\.\n",
+        told.out,
     )
     assert store_contents() == {}
     assert not StoreState.objects.exists()
-    assert settled().out == "Nothing to do.\n0 objects and 0 files looked at, 0 removed.\n"
+    assert settled().out.endswith(" s, 0 removed (0\xa0bytes), 0 put aside.\n")
 
 
 @pytest.mark.parametrize("store_has_its_half", [False, True])
@@ -249,17 +261,17 @@ def test_a_dry_run_does_not_mind_a_claim_that_a_crash_cut_short(
 
 def test_a_limit_leaves_the_rest_to_the_next_run(scene: Scene) -> None:
     gone: set[str] = set()
-    for removed in (3, 3, 2, 0):
+    for acted_on in (3, 3, 3, 0):
         dry = settled("--dry-run", "--json", "--limit", "3").document["findings"]
         before = stored_keys() | {p.name for p in store_root().glob(".*.part")}
         document = settled("--json", "--limit", "3").document
         after = stored_keys() | {p.name for p in store_root().glob(".*.part")}
-        promised = {item["key"] for item in dry} & scene.removed
+        promised = {item["key"] for item in dry} & scene.acted_on
         assert document["findings"] == dry
-        assert document["removed"] == removed == len(promised)
+        assert document["removed"] + document["quarantined"] == acted_on == len(promised)
         assert before - after == promised & before
         gone |= promised
-    assert gone == scene.removed
+    assert gone == scene.acted_on
     assert quotas_fit()
 
 
@@ -330,9 +342,11 @@ def _expected_events(scene: Scene) -> Iterator[tuple[str, str, dict[str, Any]]]:
             {"reason": reason, "size": upload.size, "sha256": upload.sha256},
         )
     for upload in scene.late:
-        yield "object.purged", upload.key, {"reason": f"file_{upload.status}"}
+        size = len(b"%PDF-1.4 planted")
+        yield "object.purged", upload.key, {"reason": f"file_{upload.status}", "size": size}
+    yield "object.quarantined", scene.orphan, {"size": len(b"%PDF-1.4 planted")}
     for event, upload in (("upload.missing", scene.missing), ("upload.found", scene.found)):
         yield event, f"upload:{upload.pk}", {"size": upload.size, "sha256": upload.sha256}
     run = last_run()
-    counts = {"removed": run.removed, "missing": 1, "orphans": 1, "errors": 0}
+    counts = {"removed": run.removed, "missing": 1, "quarantined": 1, "errors": 0}
     yield "cleanup.completed", f"cleanup_run:{run.pk}", {"run": run.pk, **counts}

@@ -56,7 +56,7 @@ from tests.sessions_app.people import (
 from tests.sessions_app.support import clone, expire, rival
 from tests.uploads_app.cleanup_support import settled, use_store
 from uploads_app import services
-from uploads_app.models import Status, UploadedFile, UploadQuota
+from uploads_app.models import ErasureNote, Status, UploadedFile, UploadQuota
 
 BODY = pdf("body", 4000)
 ERASED = ["session.erasure_requested", "session.erased"]
@@ -107,10 +107,12 @@ def leave_files(visitor: Visitor) -> None:
     assert response.status_code == 201, response.content
     read_as_service(visitor, response.json()["id"])
     visitor.download(response.json()["id"])
-    missing, deleted, lapsed, pending, deleting, quarantined = (
+    missing, deleted, lapsed, pending, deleting, rejected, quarantined = (
         uploaded(visitor, marked(name), f"{MARKER} {name}.pdf")
-        for name in ("missing", "deleted", "lapsed", "pending", "deleting", "quarantined")
-    )
+        for name in (
+            "missing", "deleted", "lapsed", "pending", "deleting", "rejected", "quarantined",
+        )
+    )  # fmt: skip
     assert visitor.upload(b"no pdf", f"{MARKER} rejected.pdf").status_code == 415
     (store_root() / missing.key).unlink()
     services.mark_missing(upload=missing)
@@ -120,8 +122,13 @@ def leave_files(visitor: Visitor) -> None:
     unfinish(lapsed)
     services.lapse_upload(upload=lapsed, reason="lease")  # its object came late
     services.begin_deletion(upload=deleting, among=UploadedFile.objects.all(), reason="visitor")
+    unfinish(rejected)
+    services.lapse_upload(upload=rejected, reason="storage_failed")
+    (store_root() / rejected.key).unlink()
+    UploadedFile.objects.filter(pk=rejected.pk).update(status=Status.REJECTED, deleted_at=Now())
+    UploadedFile.objects.filter(pk=quarantined.pk).update(status=Status.QUARANTINED)
     states = UploadedFile.objects.filter(session=visitor.row).values_list("status", flat=True)
-    assert set(states) == set(Status) - {Status.REJECTED}  # which holds nothing
+    assert set(states) == set(Status)
 
 
 def marked(text: str) -> bytes:
@@ -211,9 +218,13 @@ def test_t50_what_stays_is_what_the_privacy_page_names(db: None, settings: Any) 
         assert not model._base_manager.exists()
     for file in UploadedFile.objects.all():
         assert (file.name, file.retry_key) == ("", None)
-        assert file.status in (Status.DELETED, Status.LAPSED)
+        assert file.status in (Status.DELETED, Status.LAPSED, Status.REJECTED)
         assert file.deleted_at is not None
     assert UploadQuota.objects.values_list("files", "bytes").get() == (0, 0)
+    noted = store_root() / f"erased/{visitor.uuid}"
+    assert noted.read_bytes() == b""
+    assert [path for path in store_root().rglob("*") if visitor.uuid in str(path)] == [noted]
+    assert ErasureNote.objects.values_list("session_uuid", flat=True).get() == row.uuid
     of_visitor = AuditLog.objects.filter(session_uuid=visitor.uuid)
     assert not AuditPersonal.objects.filter(log__in=of_visitor).exists()
     assert NETWORK in set(of_visitor.values_list("network", flat=True))
@@ -369,7 +380,9 @@ def failing_at(number: int) -> tuple[Callable[..., Any], list[str]]:
     return wrapper, seen
 
 
-def test_a_database_that_fails_at_any_step_leaves_all_or_an_erasure_to_finish(db: None) -> None:
+def test_a_database_that_fails_at_any_step_leaves_all_or_an_erasure_to_finish(
+    committed: None,
+) -> None:
     steps = 0
     for number in range(1, 200, 1 if SOAK else 4):
         cache.clear()

@@ -3,11 +3,11 @@
 import json
 import sys
 from argparse import ArgumentParser
-from contextlib import ExitStack
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
+from django.db import DatabaseError, InterfaceError
 from django.template.defaultfilters import filesizeformat
 
 from audit_app.context import acting_as_operator
@@ -75,32 +75,40 @@ class Command(BaseCommand):
         parser.add_argument("--yes", action="store_true", help="adopt without asking")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["explain"] is not None:
-            self._explain(options["explain"], options["json"])
+        if options["explain"] is not None or options["adopt"]:
+            self._explain_or_adopt(options)
             return
-        with acting_as_operator():
-            if options["adopt"]:
-                self._adopt(dry_run=options["dry_run"], agreed=options["yes"])
-                return
-            with ExitStack() as stack:
-                report = (_JsonReport if options["json"] else _TextReport)(self)
-                progress = stack.enter_context(Progress(self.stderr, "objects"))
-                run = cleanup.cleanup_orphans(
-                    cleanup.Options(
-                        grace=options["older_than"],
-                        limit=options["limit"],
-                        dry_run=options["dry_run"],
-                        allow_share=options["allow_share"],
-                        retention=options["upload_retention"],
-                        completed_retention=options["completed_retention"],
-                        quarantine_retention=options["quarantine_retention"],
-                        told=report.tell,
-                        progress=progress.show,
-                    )
+        report = (_JsonReport if options["json"] else _TextReport)(self)
+        with acting_as_operator(), Progress(self.stderr, "objects") as progress:
+            run = cleanup.cleanup_orphans(
+                cleanup.Options(
+                    grace=options["older_than"],
+                    limit=options["limit"],
+                    dry_run=options["dry_run"],
+                    allow_share=options["allow_share"],
+                    retention=options["upload_retention"],
+                    completed_retention=options["completed_retention"],
+                    quarantine_retention=options["quarantine_retention"],
+                    told=report.tell,
+                    progress=progress.show,
                 )
+            )
         report.end(run)
         if run.exit_code:
             sys.exit(run.exit_code)
+
+    def _explain_or_adopt(self, options: dict[str, Any]) -> None:
+        try:
+            if options["explain"] is not None:
+                self._explain(options["explain"], options["json"])
+                return
+            with acting_as_operator():
+                self._adopt(dry_run=options["dry_run"], agreed=options["yes"])
+        except (OSError, DatabaseError, InterfaceError) as error:
+            which = "store" if isinstance(error, OSError) else "database"
+            first_line = str(error).partition("\n")[0].rstrip(".")
+            self.stderr.write(f"The {which} does not answer: {first_line}.")
+            sys.exit(3)
 
     def _explain(self, key: str, as_json: bool) -> None:
         told = explanation.explain(key)
