@@ -180,7 +180,7 @@ def _apply(finding: Finding) -> bool:
         case Kind.LAPSED, UploadedFile():
             lapsed = services.lapse_upload(upload=upload, reason="lease")
             if lapsed:
-                object_store().delete(upload.key)
+                services.remove_bytes(upload)
             return lapsed
         case Kind.UNFINISHED, UploadedFile():
             return services.finish_deletion(upload=upload)
