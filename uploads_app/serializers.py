@@ -22,7 +22,7 @@ class UploadSerializer(serializers.ModelSerializer[UploadedFile]):
         read_only_fields = fields
 
 
-class DirectUploadRequestSerializer(serializers.Serializer[Any]):
+class AnnouncedFileSerializer(serializers.Serializer[Any]):
     """A file as the browser describes it. What it is of is judged by its name, not by `content_type`."""
 
     name = serializers.CharField(max_length=1000)

@@ -34,7 +34,7 @@ from uploads_app.exceptions import (
 from uploads_app.models import UploadedFile, UploadQuerySet
 from uploads_app.parsers import UploadParser
 from uploads_app.serializers import (
-    DirectUploadRequestSerializer,
+    AnnouncedFileSerializer,
     DirectUploadSerializer,
     LinkSerializer,
     UploadRequestSerializer,
@@ -109,13 +109,13 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
 
     @extend_schema(
         parameters=[RETRY_PARAMETER],
-        request=DirectUploadRequestSerializer,
+        request=AnnouncedFileSerializer,
         responses={201: DirectUploadSerializer},
     )
     @action(detail=False, methods=["post"], parser_classes=api_settings.DEFAULT_PARSER_CLASSES)
     def direct(self, request: Request) -> Response:
         """Return the form by which a browser sends one file to storage itself; then `complete/`."""
-        asked = self.checked(DirectUploadRequestSerializer)
+        asked = self.checked(AnnouncedFileSerializer)
         begun = direct.begin_direct_upload(
             session=self.session,
             name=asked["name"],

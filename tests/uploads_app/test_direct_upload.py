@@ -150,9 +150,7 @@ def test_before_anything_has_arrived_it_waits(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("body", [sample("png"), b"<script>alert(1)</script>"], ids=["png", "html"])
-def test_t26_what_arrived_is_judged_by_its_bytes(
-    visitor: Visitor, s3: Bucket, body: bytes
-) -> None:
+def test_t26_what_arrived_is_judged_by_its_bytes(visitor: Visitor, s3: Bucket, body: bytes) -> None:
     upload = arrived(visitor, body)
 
     assert refused(complete(visitor, str(upload.pk))) == (415, "type_not_allowed")
@@ -230,9 +228,7 @@ def test_a_file_that_came_another_way_cannot_be_completed(visitor: Visitor) -> N
     assert refused(complete(visitor, stored["id"])) == (404, "not_found")
 
 
-def test_t39_completing_it_eight_times_at_once_stores_it_once(
-    committed: None, s3: Bucket
-) -> None:
+def test_t39_completing_it_eight_times_at_once_stores_it_once(committed: None, s3: Bucket) -> None:
     visitor = started()
     upload = arrived(visitor, BODY)
 
