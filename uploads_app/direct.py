@@ -110,13 +110,13 @@ def complete_direct_upload(*, upload: UploadedFile) -> UploadedFile:
     """
     if upload.status in VISIBLE:
         return upload
-    _renew_lease(upload)
     arrived = _open_arrived(upload)
     if arrived is None:
         upload.refresh_from_db()
         if upload.status in VISIBLE:  # completed by another request meanwhile
             return upload
         raise UploadIncomplete
+    _renew_lease(upload)
     with arrived:
         content = File(arrived)
         try:

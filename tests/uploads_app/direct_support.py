@@ -1,14 +1,16 @@
 """A browser that sends a file to the store itself, and a store in which something happens meanwhile."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import IO, Any
 
 import requests
 
 from tests.helpers import Visitor, code
+from uploads_app.disk_store import DiskStore
 from uploads_app.models import UploadedFile
 from uploads_app.s3_store import S3Store
-from uploads_app.storage import INCOMING, incoming_key
+from uploads_app.storage import INCOMING, Form, incoming_key, object_store
 
 
 def begin(
@@ -32,7 +34,8 @@ def post(told: dict[str, Any], body: bytes, **changes: str) -> requests.Response
     """Send bytes to the store by the form that was told, as a browser does, or with changed fields."""
     form = told["upload"]
     fields = {name: value for name, value in (form["fields"] | changes).items() if value != ""}
-    return requests.post(form["url"], fields, files={"file": ("report.pdf", body)}, timeout=20)
+    content = {"file": ("report.pdf", body)}
+    return requests.post(form["url"], fields, files=content, timeout=20, allow_redirects=False)
 
 
 def complete(visitor: Visitor, upload_id: str) -> Any:
@@ -61,6 +64,29 @@ def refused(response: Any) -> tuple[int, str]:
     return response.status_code, code(response)
 
 
+class DiskWithForms(DiskStore):
+    """A disk that says it takes forms, for tests that are about answers and not about the store."""
+
+    offers_forms = True
+
+    def upload_form(self, key: str, *, content_type: str, size: int, lifetime: timedelta) -> Form:
+        return Form("http://127.0.0.1/store", {"key": key, "Content-Type": content_type})
+
+
+def offer_forms(settings: Any) -> None:
+    """Let the disk of the test say that it takes forms; `arrive` brings what a browser would send."""
+    settings.DIRECT_UPLOADS = True
+    _change_backend(settings, DiskWithForms)
+
+
+def arrive(visitor: Visitor, body: bytes, size: int | None = None) -> UploadedFile:
+    """Begin a direct upload to such a disk, bring its bytes there, and return its row."""
+    told = begun(visitor, len(body) if size is None else size)
+    upload = UploadedFile.objects.get(pk=told["id"])
+    object_store().put(incoming_key(upload.key), [body])
+    return upload
+
+
 class Interrupted(S3Store):
     """The store, in which `meanwhile` happens as soon as what arrived was fetched."""
 
@@ -81,7 +107,11 @@ def interrupt(settings: Any, meanwhile: Callable[[], object]) -> None:
         meanwhile()
 
     Interrupted.meanwhile = staticmethod(once)
-    backend = f"{Interrupted.__module__}.{Interrupted.__name__}"
+    _change_backend(settings, Interrupted)
+
+
+def _change_backend(settings: Any, store: type) -> None:
+    backend = f"{store.__module__}.{store.__name__}"
     uploads = {**settings.STORAGES["uploads"], "BACKEND": backend}
     settings.STORAGES = {**settings.STORAGES, "uploads": uploads}
 

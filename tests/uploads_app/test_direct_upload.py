@@ -136,15 +136,13 @@ def test_t31_many_beginnings_at_once_hold_no_more_than_there_is_room(
 
 def test_before_anything_has_arrived_it_waits(visitor: Visitor) -> None:
     told = begun(visitor, len(BODY))
-    UploadedFile.objects.update(lease_expires_at=timezone.now())
+    before = state()
 
     response = complete(visitor, told["id"])
 
     assert refused(response) == (409, "upload_incomplete")
     assert int(response["Retry-After"]) > 0
-    row = UploadedFile.objects.get()
-    assert row.status == Status.PENDING
-    assert row.lease_expires_at > timezone.now() + timedelta(minutes=10)
+    assert state() == before  # also the lease: who only asks holds no room for ever
     assert post(told, BODY).status_code == 204
     assert complete(visitor, told["id"]).status_code == 200
 
