@@ -42,7 +42,6 @@ def test_t29_the_store_takes_nothing_else(visitor: Visitor, s3: Bucket) -> None:
         "a policy that was changed": (BODY, {"policy": policy[:-4] + "AAAA"}),
         "no policy": (BODY, {"policy": ""}),
         "no signature": (BODY, {"x-amz-signature": ""}),
-        "public to all": (BODY, {"acl": "public-read"}),
         "a field of its own": (BODY, {"x-amz-meta-note": "mine"}),
     }
 
