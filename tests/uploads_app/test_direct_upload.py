@@ -193,7 +193,7 @@ def test_t26_what_comes_after_the_look_is_not_stored(
     assert visitor.download(told["id"]) == BODY
 
 
-def test_t63_what_arrives_late_is_swept(visitor: Visitor, s3: Bucket, settings: Any) -> None:
+def test_what_arrives_late_is_swept(visitor: Visitor, s3: Bucket, settings: Any) -> None:
     told = begun(visitor, len(BODY))
     assert post(told, BODY).status_code == 204
     assert complete(visitor, told["id"]).status_code == 200
