@@ -94,6 +94,9 @@ FIRES: list[tuple[str, dict[str, Any]]] = [
     ("uploads_app.E003", {"UPLOAD_LEASE": timedelta(minutes=30, seconds=1)}),
     ("uploads_app.E003", {"UPLOAD_RETENTION": timedelta(seconds=-1)}),
     ("uploads_app.E003", {"COMPLETED_RETENTION": 7 * DAY - timedelta(seconds=1)}),
+    ("uploads_app.E004", {"DIRECT_UPLOADS": True}),
+    ("uploads_app.E005", {"DOWNLOADS": "redirect"}),
+    ("uploads_app.E005", {"DOWNLOADS": "Stream"}),
 ]
 # Settings exactly on the good side of the same boundaries.
 SILENT: list[dict[str, Any]] = [
