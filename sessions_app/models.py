@@ -60,13 +60,18 @@ class SessionQuerySet(models.QuerySet["UserSession"]):
         return self.filter(status=Status.ERASED, erased_at=None)
 
 
-def past_retention(prefix: str = "") -> Q:
-    """Return the condition under which a session's retention is over; `prefix` is the way to it."""
-    ended, completed = f"{prefix}ended_at__lt", f"{prefix}completed_at__isnull"
-    return Q(
-        **{ended: Now() - settings.UPLOAD_RETENTION, completed: True},
-    ) | Q(
-        **{ended: Now() - settings.COMPLETED_RETENTION, completed: False},
+def past_retention(
+    prefix: str = "", retention: timedelta | None = None, completed: timedelta | None = None
+) -> Q:
+    """Return the condition under which a session's retention is over; `prefix` is the way to it.
+
+    `completed` is the retention of completed sessions; what is not given is the setting's.
+    """
+    retention = settings.UPLOAD_RETENTION if retention is None else retention
+    completed = settings.COMPLETED_RETENTION if completed is None else completed
+    ended, has_none = f"{prefix}ended_at__lt", f"{prefix}completed_at__isnull"
+    return Q(**{ended: Now() - retention, has_none: True}) | Q(
+        **{ended: Now() - completed, has_none: False}
     )
 
 

@@ -31,4 +31,9 @@ def prepare(**_: Any) -> None:
         },
     )
     for group in (groups.SUPPORT, groups.AUDITOR):
-        groups.grant(group, "uploads_app.view_uploadedfile", "uploads_app.view_cleanuprun")
+        groups.grant(
+            group,
+            "uploads_app.view_uploadedfile",
+            "uploads_app.view_cleanuprun",
+            "uploads_app.view_quarantinedobject",
+        )

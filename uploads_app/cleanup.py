@@ -1,32 +1,44 @@
-"""The cleanup of orphaned files: one function behind the command and the schedule.
+"""One run of the cleanup: look at everything first, act only if nothing is wrong.
 
-It looks before it acts: the whole survey comes first, and whatever is wrong
-with it stops the run before a single removal. It removes what a row says
-should be gone; what only the store knows of is reported.
+Most of what follows is reasons not to act. A run works under a lease, so that
+no two remove at once, and every action asks the database again whether it
+still holds. A store too large for one scheduled run is looked through by
+several; what they find is written down, and nothing is concluded before the
+last page.
 """
 
 import logging
 import secrets
 import time
+import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from audit_app import context
 from audit_app.events import EventType
 from audit_app.services import record
 from sessions_app.models import UserSession
-from uploads_app import events, marker, services, survey
-from uploads_app.models import CleanupRun, RunStatus, UploadedFile
-from uploads_app.storage import ListingIncomplete, ObjectStore, object_store
-from uploads_app.survey import REMOVED, UNEXPECTED, Finding, Kind
+from uploads_app import events, marker, quarantine, removal, services, survey
+from uploads_app.models import (
+    KEY_LENGTH,
+    WITH_OBJECT,
+    Anomaly,
+    CleanupRun,
+    QuarantinedObject,
+    RunStatus,
+    StoreState,
+    UploadedFile,
+)
+from uploads_app.removal import Outcome
+from uploads_app.storage import ListingIncomplete, ObjectStore, StoredObject, object_store
+from uploads_app.survey import LIMITED, REMOVED, TOLD, UNEXPECTED, Ages, Finding, Kind, Seen
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +47,14 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 UNEXPECTED_FLOOR = 100
 UNEXPECTED_SHARE = 0.05
 SAMPLE_SIZE = 200
-_RENEW_EVERY = 100
+BATCH = 500
+# How much of a scheduled run may go into looking, so that some is left to act.
+LOOK_SHARE = 0.5
+# What a run does by its rows alone, in this order.
+_BY_ROW = (Kind.LAPSED, Kind.UNFINISHED, Kind.PAST_RETENTION)
+_IN_QUARANTINE = (Kind.CUT_OFF, Kind.PAST_QUARANTINE)
+
+T = TypeVar("T", UploadedFile, QuarantinedObject)
 
 
 class Stop(Exception):
@@ -46,20 +65,68 @@ class Stop(Exception):
         self.code = code
 
 
+def _ignore(*_: Any) -> None:
+    """Tell nobody."""
+
+
 @dataclass(frozen=True)
 class Options:
-    """How a run goes: objects younger than `grace` stay, at most `limit` removals, in at most `seconds`."""
+    """How a run goes.
+
+    Objects younger than `grace` stay; at most `limit` removals and moves; a run
+    that may take only `seconds` leaves the rest to the next. `allow_share`
+    lets more files than is plausible be on one side only (1.0 is all of them).
+    The retentions are the settings' unless given. `told` is called with each
+    finding that was acted on (in a dry run: would be) or is only told, in one
+    order for both; `progress` with how many objects have been seen.
+    """
 
     grace: timedelta
     limit: int = DEFAULT_LIMIT
     dry_run: bool = False
     seconds: float = float("inf")
+    allow_share: float | None = None
+    retention: timedelta | None = None
+    completed_retention: timedelta | None = None
+    quarantine_retention: timedelta | None = None
+    told: Callable[[Finding], None] = _ignore
+    progress: Callable[[int], None] = _ignore
 
 
-def cleanup_orphans(options: Options) -> tuple[CleanupRun, list[Finding]]:
-    """Remove what should be gone; return the run's record and what it found.
+@dataclass
+class _Work:
+    """What the steps of one run share."""
 
-    A dry run finds exactly what the same run without it would act on, and
+    run: CleanupRun
+    options: Options
+    store: ObjectStore
+    ages: Ages
+    holder: str
+    began: float = field(default_factory=time.monotonic)
+    counts: Counter[Kind] = field(default_factory=Counter)
+    left: int = 0
+
+    def tell(self, finding: Finding) -> None:
+        """Tell of a finding, and keep the first ones for the run's record."""
+        self.counts[finding.kind] += 1
+        if len(self.run.sample) < SAMPLE_SIZE:
+            self.run.sample.append(
+                {"kind": finding.kind.value, "key": finding.label, "size": finding.size}
+            )
+        self.options.told(finding)
+
+    def has_time(self, share: float = 1.0) -> bool:
+        return time.monotonic() - self.began < self.options.seconds * share
+
+    def keep_lease(self) -> None:
+        if self.holder and not marker.renew_lease(self.holder):
+            raise Stop("lease_lost", "Another run took over, because this one was too slow.")
+
+
+def cleanup_orphans(options: Options) -> CleanupRun:
+    """Remove what should be gone, put aside what no row explains; return the run's record.
+
+    A dry run tells exactly what the same run without it would act on, and
     leaves nothing behind but its CleanupRun. What a deployment can have wrong
     raises nothing: the run then says `stopped`, with a code and a sentence.
     """
@@ -68,19 +135,17 @@ def cleanup_orphans(options: Options) -> tuple[CleanupRun, list[Finding]]:
         actor=context.current().actor,
         grace=options.grace,
         limit=options.limit,
+        allow_share=options.allow_share,
     )
-    findings: list[Finding] = []
     try:
         _refuse_standby()
         if not options.dry_run:
             marker.claim_store()
         marker.compare()
-        deadline = time.monotonic() + options.seconds
         if options.dry_run:
-            _look(run, options, findings, lambda: _refuse_overtime(deadline))
-            _finish(run, findings)
+            _preview(_work(run, options, ""))
         else:
-            _run_alone(run, options, findings, deadline)
+            _run_alone(run, options)
     except Stop as stop:
         _stop(run, stop.code, str(stop))
     except marker.MarkerDiffers as differs:
@@ -95,10 +160,10 @@ def cleanup_orphans(options: Options) -> tuple[CleanupRun, list[Finding]]:
         _stop(run, "storage_unavailable", f"The store does not answer: {_first_line(error)}.")
     except (DatabaseError, InterfaceError) as error:
         _stop(run, "database_unavailable", f"The database does not answer: {_first_line(error)}.")
-    return run, findings
+    return run
 
 
-def _run_alone(run: CleanupRun, options: Options, findings: list[Finding], deadline: float) -> None:
+def _run_alone(run: CleanupRun, options: Options) -> None:
     """Look and act under the lease, so that no two runs act at once."""
     holder = secrets.token_hex(16)
     if not marker.take_lease(holder):
@@ -106,37 +171,142 @@ def _run_alone(run: CleanupRun, options: Options, findings: list[Finding], deadl
         return
     try:
         run.save()
-        _look(run, options, findings, lambda: _go_on(holder, deadline))
-        run.generation = marker.count_up()
-        _act(run, findings, holder, deadline)
-        _finish(run, findings)
+        work = _work(run, options, holder)
+        _note_raised_limit(work)
+        state, seen = _look_on(work)
+        if seen.is_partial:
+            run.continued = True
+        else:
+            _judge(work, state, seen)
+            run.generation = marker.count_up()
+            _act(work, state.look_id)
+            _forget_look(state)
+        _finish(work)
     finally:
         _drop_cut_connection()
         marker.release_lease(holder)
 
 
-def _look(
-    run: CleanupRun, options: Options, findings: list[Finding], pause: Callable[[], None]
-) -> None:
-    """Find everything, or raise Stop; nothing is changed."""
+def _work(run: CleanupRun, options: Options, holder: str) -> _Work:
     store = object_store()
-    now = _agreed_time(store)
-    seen = survey.Seen(pause)
-    # Whatever age is asked for, an upload under way keeps its file while its lease can be good.
-    temporary_before = now - max(options.grace, settings.UPLOAD_LEASE)
-    everything = chain(
-        survey.removable_rows(options.limit),
-        survey.reconcile(store, now - options.grace, temporary_before, seen),
-        survey.temporary_files(store, temporary_before),
+    ages = Ages.at(
+        _agreed_time(store),
+        grace=options.grace,
+        retention=options.retention,
+        completed_retention=options.completed_retention,
+        quarantine_retention=options.quarantine_retention,
     )
-    findings.extend(_within(options.limit, everything))
-    run.objects_seen, run.rows_seen = seen.objects, seen.rows
+    if not survey.canary(ages):
+        raise Stop(
+            "canary",
+            "Asked about a file that is live and one that is not, the cleanup gave a wrong answer: "
+            "this is a mistake in the product.",
+        )
+    return _Work(run, options, store, ages, holder, left=options.limit)
+
+
+def _preview(work: _Work) -> None:
+    """Tell what a run would do, in the order in which it would."""
+    for kind in _BY_ROW:
+        for row in (
+            survey.removable_rows(kind, work.ages).order_by("id")[: work.left].iterator(BATCH)
+        ):
+            _would(work, Finding(kind, row.key, row.size, row.pk))
+    for kind in _IN_QUARANTINE:
+        queue = survey.quarantine_queue(kind, work.ages).order_by("id")
+        for stray in queue[: work.left].iterator(BATCH):
+            _would(work, Finding(kind, stray.key, stray.size))
+
+    def pause() -> None:
+        work.options.progress(seen.objects)
+        if not work.has_time():
+            raise Stop(
+                "out_of_time",
+                "Looking through the store takes longer than a run from here may: run "
+                "`manage.py cleanup_orphans --dry-run` by hand, which has no such limit.",
+            )
+
+    seen, unexpected = Seen(pause), 0
+    for finding in _everything(work, seen):
+        unexpected += finding.kind in UNEXPECTED
+        _would(work, finding)
+    work.run.objects_seen, work.run.rows_seen = seen.objects, seen.rows
+    _refuse_implausible(work, seen, unexpected)
+    _finish(work)
+
+
+def _would(work: _Work, finding: Finding) -> None:
+    """Tell of a finding, as long as the limit leaves room for it."""
+    if finding.kind in LIMITED:
+        if not work.left:
+            return
+        work.left -= 1
+    work.tell(finding)
+
+
+def _everything(work: _Work, seen: Seen) -> Iterator[Finding]:
+    yield from survey.look(work.store, work.ages, seen)
+    if not seen.is_partial:
+        for name in work.store.temporary_files(work.ages.temporary_before):
+            yield Finding(Kind.TEMPORARY, name)
+
+
+def _look_on(work: _Work) -> tuple[StoreState, Seen]:
+    """Look through the whole store, or as far as a scheduled run may, from where the last one ended.
+
+    What disagrees is written down, and nothing else is changed.
+    """
+    state = StoreState.objects.get()
+    is_scheduled = work.options.seconds != float("inf")
+    if not (state.look_after and is_scheduled):
+        state.look_id, state.look_after = uuid.uuid4(), ""
+        state.look_objects = state.look_rows = 0
+        Anomaly.objects.all().delete()
+
+    def pause() -> None:
+        work.keep_lease()
+        work.options.progress(seen.objects)
+
+    def enough() -> bool:
+        return not work.has_time(LOOK_SHARE)
+
+    seen = Seen(pause, enough, state.look_objects, state.look_rows, state.look_after)
+    found: list[Anomaly] = []
+    for finding in _everything(work, seen):
+        found.append(_anomaly(state, finding))
+        if len(found) == BATCH:
+            _write(found)
+            found = []
+    _write(found)
+    state.look_after, state.look_objects, state.look_rows = seen.after, seen.objects, seen.rows
+    _save_look(state)
+    work.run.objects_seen, work.run.rows_seen = seen.objects, seen.rows
+    return state, seen
+
+
+def _judge(work: _Work, state: StoreState, seen: Seen) -> None:
+    """Raise Stop if what was seen is not plausible, after telling what that was."""
+    anomalies = Anomaly.objects.filter(look_id=state.look_id)
+    try:
+        _refuse_implausible(work, seen, anomalies.filter(kind__in=UNEXPECTED).count())
+    except Stop:
+        for anomaly in anomalies.order_by("id").iterator(BATCH):
+            work.tell(_finding(anomaly))
+        _finish_counts(work)
+        _forget_look(state)
+        raise
+
+
+def _refuse_implausible(work: _Work, seen: Seen, unexpected: int) -> None:
     if seen.objects and not UserSession.objects.exists():
         raise Stop(
             "no_sessions", "There are files but no sessions at all: is it the right database?"
         )
-    unexpected = sum(finding.kind in UNEXPECTED for finding in findings)
-    allowed = max(UNEXPECTED_FLOOR, UNEXPECTED_SHARE * max(seen.objects, seen.rows))
+    share = work.options.allow_share
+    allowed = max(
+        UNEXPECTED_FLOOR,
+        (UNEXPECTED_SHARE if share is None else share) * max(seen.objects, seen.rows),
+    )
     if unexpected > allowed:
         raise Stop(
             "too_many_unexpected",
@@ -145,84 +315,219 @@ def _look(
         )
 
 
-def _within(limit: int, findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Yield all that is only noted or told, and the first `limit` removals."""
-    for finding in findings:
-        if finding.kind in REMOVED:
-            if not limit:
-                continue
-            limit -= 1
-        yield finding
+def _anomaly(state: StoreState, finding: Finding) -> Anomaly:
+    """Return a finding as it is written down; a key that cannot be is only told."""
+    kind, key = finding.kind, finding.label[:KEY_LENGTH]
+    return Anomaly(
+        look_id=state.look_id,
+        kind=kind if key == finding.key else Kind.UNKNOWN,
+        key=key,
+        size=finding.size,
+        upload_id=finding.upload_id,
+    )
 
 
-def _act(run: CleanupRun, findings: list[Finding], holder: str, deadline: float) -> None:
-    """Act on each finding by itself; what fails is counted and left to the next run."""
-    for number, finding in enumerate(findings):
-        if time.monotonic() > deadline:
-            return
-        if number % _RENEW_EVERY == 0:
-            _keep_lease(holder)
-        try:
-            acted = _apply(finding)
-        except OSError:
-            logger.exception("cleanup could not finish %s", finding.key)
-            run.errors += 1
-        else:
-            if acted and finding.kind in REMOVED:
-                run.removed += 1
-                run.bytes_removed += finding.size
+def _finding(anomaly: Anomaly) -> Finding:
+    return Finding(Kind(anomaly.kind), anomaly.key, anomaly.size, anomaly.upload_id)
 
 
-def _apply(finding: Finding) -> bool:
-    """Do what one finding asks for, if it still holds."""
-    upload = finding.upload
-    match finding.kind, upload:
-        case Kind.LAPSED, UploadedFile():
-            lapsed = services.lapse_upload(upload=upload, reason="lease")
-            if lapsed:
-                services.remove_bytes(upload)
-            return lapsed
-        case Kind.UNFINISHED, UploadedFile():
-            return services.finish_deletion(upload=upload)
-        case Kind.PAST_RETENTION, UploadedFile():
-            due = UploadedFile.objects.past_retention()
-            return services.begin_deletion(
-                upload=upload, among=due, reason="retention"
-            ) and services.finish_deletion(upload=upload)
-        case Kind.LATE, UploadedFile():
-            services.purge_object(
-                key=finding.key, session_uuid=upload.session_id, reason=f"file_{upload.status}"
+def _write(found: list[Anomaly]) -> None:
+    # A look that a crash cut off finds some of them again.
+    Anomaly.objects.bulk_create(found, ignore_conflicts=True)
+
+
+def _save_look(state: StoreState) -> None:
+    state.save(update_fields=["look_id", "look_after", "look_objects", "look_rows"])
+
+
+def _forget_look(state: StoreState) -> None:
+    Anomaly.objects.filter(look_id=state.look_id).delete()
+    state.look_after = ""
+    _save_look(state)
+
+
+def _note_raised_limit(work: _Work) -> None:
+    if work.options.allow_share is not None:
+        with transaction.atomic():
+            record(
+                events.CLEANUP_LIMIT_RAISED,
+                target=f"cleanup_run:{work.run.pk}",
+                share=f"{work.options.allow_share:.0%}",
             )
-            return True
-        case Kind.TEMPORARY, _:
-            object_store().delete_temporary(finding.key)
-            return True
-        case Kind.MISSING, UploadedFile():
-            return services.mark_missing(upload=upload)
-        case Kind.FOUND, UploadedFile():
-            return services.mark_found(upload=upload)
-        case _:
-            return False
 
 
-def _go_on(holder: str, deadline: float) -> None:
-    """Keep the lease while the store is looked through, as long as there is time."""
-    _refuse_overtime(deadline)
-    _keep_lease(holder)
+# Acting -----------------------------------------------------------------------
 
 
-def _keep_lease(holder: str) -> None:
-    if not marker.renew_lease(holder):
-        raise Stop("lease_lost", "Another run took over, because this one was too slow.")
+def _act(work: _Work, look_id: uuid.UUID) -> None:
+    """Act on what was found, as long as there is time and the limit allows.
+
+    A store that fails as a whole ends it: the next run goes on.
+    """
+    try:
+        for kind in _BY_ROW:
+            _remove_rows(work, kind)
+        for kind in _IN_QUARANTINE:
+            _work_off_quarantine(work, kind)
+        _apply_anomalies(work, look_id)
+        services.note_erasures()
+    except OSError:
+        logger.exception("the store failed, so the rest is left to the next run")
+        work.run.errors += 1
 
 
-def _refuse_overtime(deadline: float) -> None:
-    if time.monotonic() > deadline:
-        raise Stop(
-            "out_of_time",
-            "Looking through the store takes longer than a scheduled run may: run "
-            "`manage.py cleanup_orphans` by hand, which has no such limit.",
-        )
+def _remove_rows(work: _Work, kind: Kind) -> None:
+    queue = survey.removable_rows(kind, work.ages).order_by("id")
+    for page in _pages(work, queue):
+        outcome = removal.remove(kind, page, survey.removable_rows(kind, work.ages))
+        _count(work, kind, outcome)
+
+
+def _work_off_quarantine(work: _Work, kind: Kind) -> None:
+    for page in _pages(work, survey.quarantine_queue(kind, work.ages).order_by("id")):
+        work_off = quarantine.finish if kind == Kind.CUT_OFF else quarantine.purge
+        _count(work, kind, work_off(page))
+
+
+def _pages(work: _Work, queue: QuerySet[T]) -> Iterator[list[T]]:
+    """Yield a queue in pages, each row once, for as long as the run may go on."""
+    rest = queue
+    while work.left > 0 and work.has_time():
+        work.keep_lease()
+        page = list(rest[: min(BATCH, work.left)])
+        if not page:
+            return
+        yield page
+        rest = queue.filter(id__gt=page[-1].pk)
+
+
+def _apply_anomalies(work: _Work, look_id: uuid.UUID) -> None:
+    queue = Anomaly.objects.filter(look_id=look_id).order_by("id")
+    last = 0
+    while work.has_time() and (page := list(queue.filter(id__gt=last)[:BATCH])):
+        work.keep_lease()
+        last = page[-1].pk
+        taken = []
+        for finding in map(_finding, page):
+            if finding.kind in LIMITED:
+                if work.left <= 0:
+                    continue
+                work.left -= 1
+            taken.append(finding)
+        _apply(work, taken)
+
+
+def _apply(work: _Work, findings: list[Finding]) -> None:
+    """Act on a page of disagreements, each kind at once, and tell of them in their order."""
+    done: set[str] = {finding.key for finding in findings if finding.kind in TOLD}
+    for kind, apply in _ACTIONS.items():
+        of_kind = [finding for finding in findings if finding.kind == kind]
+        if of_kind:
+            outcome = apply(work, of_kind)
+            done |= outcome.done.keys()
+            work.run.errors += outcome.failed
+            if kind in REMOVED:
+                work.run.removed += len(outcome.done)
+                work.run.bytes_removed += sum(outcome.done.values())
+            if kind == Kind.ORPHAN:
+                work.run.quarantined += len(outcome.done)
+    for finding in findings:
+        if finding.key in done:
+            work.tell(finding)
+
+
+def _purge_late(work: _Work, findings: list[Finding]) -> Outcome:
+    total = Outcome()
+    uploads = _uploads_of(findings)
+    for status in {upload.status for upload in uploads.values()} - set(WITH_OBJECT):
+        closed = [found for found in findings if uploads[found.key].status == status]
+        still, failed = _still_old(work, closed)
+        outcome = quarantine.purge_late(still, f"file_{status}")
+        total.done |= outcome.done
+        total.failed += outcome.failed + failed
+    return total
+
+
+def _uploads_of(findings: list[Finding]) -> dict[str, UploadedFile]:
+    uploads = UploadedFile.objects.filter(key__in=[finding.key for finding in findings])
+    return {upload.key: upload for upload in uploads}
+
+
+def _put_aside(work: _Work, findings: list[Finding]) -> Outcome:
+    still, failed = _still_old(work, findings)
+    outcome = quarantine.put_aside(still)
+    outcome.failed += failed
+    return outcome
+
+
+def _still_old(work: _Work, findings: list[Finding]) -> tuple[list[StoredObject], int]:
+    """Return those objects that are there and old even now, and how many could not be asked for."""
+    still, failed = [], 0
+    for finding in findings:
+        try:
+            stored = work.store.describe(finding.key)
+        except OSError:
+            logger.exception("storage did not tell of %s", finding.key)
+            failed += 1
+        else:
+            if stored and stored.modified < work.ages.before:
+                still.append(stored)
+    return still, failed
+
+
+def _delete_temporary(work: _Work, findings: list[Finding]) -> Outcome:
+    outcome = Outcome()
+    for finding in findings:
+        try:
+            work.store.delete_temporary(finding.key)
+        except OSError:
+            logger.exception("storage did not delete %s", finding.key)
+            outcome.failed += 1
+        else:
+            outcome.done[finding.key] = finding.size
+    return outcome
+
+
+def _mark(work: _Work, findings: list[Finding]) -> Outcome:
+    """Note on their rows that objects are gone or are back, if that still holds."""
+    outcome = Outcome()
+    uploads = _uploads_of(findings)
+    for finding in findings:
+        try:
+            is_there = work.store.describe(finding.key) is not None
+        except OSError:
+            logger.exception("storage did not tell of %s", finding.key)
+            outcome.failed += 1
+            continue
+        mark = services.mark_found if finding.kind == Kind.FOUND else services.mark_missing
+        if is_there == (finding.kind == Kind.FOUND) and mark(upload=uploads[finding.key]):
+            outcome.done[finding.key] = finding.size
+    return outcome
+
+
+_ACTIONS: dict[Kind, Callable[[_Work, list[Finding]], Outcome]] = {
+    Kind.LATE: _purge_late,
+    Kind.TEMPORARY: _delete_temporary,
+    Kind.ORPHAN: _put_aside,
+    Kind.MISSING: _mark,
+    Kind.FOUND: _mark,
+}
+
+
+def _count(work: _Work, kind: Kind, outcome: Outcome) -> None:
+    """Count and tell what a batch of rows has come to."""
+    work.left -= len(outcome.done) + outcome.failed
+    work.run.errors += outcome.failed
+    if kind in REMOVED:
+        work.run.removed += len(outcome.done)
+        work.run.bytes_removed += sum(outcome.done.values())
+    if kind == Kind.PAST_QUARANTINE:
+        work.run.purged += len(outcome.done)
+    for key, size in outcome.done.items():
+        work.tell(Finding(kind, key, size))
+
+
+# What a run is told by -------------------------------------------------------
 
 
 def _refuse_standby() -> None:
@@ -254,23 +559,23 @@ def _database_now() -> datetime:
         return now
 
 
-def _finish(run: CleanupRun, findings: list[Finding]) -> None:
-    counts = Counter(finding.kind for finding in findings)
+def _finish(work: _Work) -> None:
+    run = work.run
     run.status = RunStatus.COMPLETED
     run.finished_at = timezone.now()
-    run.findings = {kind.value: counts[kind] for kind in Kind if counts[kind]}
-    run.sample = [
-        {"kind": finding.kind.value, "key": finding.label, "size": finding.size}
-        for finding in findings[:SAMPLE_SIZE]
-    ]
+    _finish_counts(work)
     _write_down(
         run,
         events.CLEANUP_COMPLETED,
         removed=run.removed,
-        missing=counts[Kind.MISSING],
-        orphans=counts[Kind.ORPHAN],
+        quarantined=run.quarantined,
+        missing=work.counts[Kind.MISSING],
         errors=run.errors,
     )
+
+
+def _finish_counts(work: _Work) -> None:
+    work.run.findings = {kind.value: work.counts[kind] for kind in Kind if work.counts[kind]}
 
 
 def _stop(run: CleanupRun, code: str, sentence: str) -> None:

@@ -70,22 +70,23 @@ class DiskStore(FileSystemStorage):
             return None
 
     def delete(self, name: str) -> None:
-        path = Path(self.path(name))
-        with suppress(FileNotFoundError):
-            path.unlink()
-            _sync_folder(path.parent)
-        # A session's folder goes with its last file; OSError says it is not empty.
-        with suppress(OSError):
-            path.parent.rmdir()
+        self._remove(name)
+        _leave(Path(self.path(name)).parent)
 
     def delete_many(self, keys: Sequence[str]) -> dict[str, str]:
         failed = {}
         for key in keys:
             try:
-                self.delete(key)
+                self._remove(key)
             except OSError as error:
                 failed[key] = str(error)
+        for folder in {Path(self.path(key)).parent for key in keys}:
+            _leave(folder)
         return failed
+
+    def _remove(self, key: str) -> None:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            Path(self.path(key)).unlink()
 
     def move(self, key: str, target: str) -> None:
         source, final = Path(self.path(key)), Path(self.path(target))
@@ -179,6 +180,14 @@ def _create(path: Path) -> IO[bytes]:
             path.parent.mkdir(parents=True, exist_ok=True)
             return path.open("xb")
     raise FileNotFoundError(errno.ENOENT, "the folder cannot be kept", str(path.parent))
+
+
+def _leave(folder: Path) -> None:
+    """Make removals from a folder survive a power cut; a session's goes with its last file."""
+    try:
+        folder.rmdir()
+    except OSError:  # it is not empty, or gone
+        _sync_folder(folder)
 
 
 def _make_folder(folder: Path) -> None:

@@ -38,10 +38,20 @@ MISSING = register(
 )
 FOUND = register("upload.found", "A missing file's object is back in storage.", "size", "sha256")
 OBJECT_PURGED = register(
-    "object.purged", "The cleanup removed an object that arrived after its file was gone.", "reason"
+    "object.purged",
+    "The cleanup removed an object for good: it arrived after its file was gone, or its time in "
+    "quarantine was over.",
+    "reason",
+    "size",
 )
 CLEANUP_COMPLETED = register(
-    "cleanup.completed", "A cleanup run ended.", "run", "removed", "missing", "orphans", "errors"
+    "cleanup.completed",
+    "A cleanup run ended.",
+    "run",
+    "removed",
+    "quarantined",
+    "missing",
+    "errors",
 )
 CLEANUP_STOPPED = register(
     "cleanup.stopped",

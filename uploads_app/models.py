@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from sessions_app.models import UserSession, past_retention
-from uploads_app.storage import PREFIX
+from uploads_app.storage import PREFIX, incoming_key
 
 
 class Status(models.TextChoices):
@@ -42,6 +42,10 @@ HELD = (Status.PENDING, Status.STORED, Status.MISSING, Status.QUARANTINED)
 WITH_OBJECT = (*HELD, Status.DELETING)
 # A writer renews its lease far more often than this; a retry takes over from one that does not.
 TAKEOVER_AFTER = timedelta(seconds=30)
+# A file in one of these stays until its retention is over.
+KEPT = (Status.STORED, Status.MISSING, Status.QUARANTINED)
+# How much of a key is kept of what is no file of ours.
+KEY_LENGTH = 500
 # What a visitor is shown.
 VISIBLE = (Status.STORED, Status.MISSING)
 
@@ -80,9 +84,18 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
         """Return files whose deletion began and has not been finished."""
         return self.filter(status=Status.DELETING)
 
-    def past_retention(self) -> "UploadQuerySet":
-        """Return files of sessions that ended longer than their retention ago."""
-        return self.filter(past_retention("session__"), status__in=VISIBLE)
+    def past_retention(
+        self, retention: timedelta | None = None, completed: timedelta | None = None
+    ) -> "UploadQuerySet":
+        """Return files of sessions that ended longer than their retention ago.
+
+        None for as long after a restore as the retention is: until then the
+        database may not know who has come back since its backup.
+        """
+        limit = settings.UPLOAD_RETENTION if retention is None else retention
+        if StoreState.objects.filter(adopted_at__gt=Now() - limit).exists():
+            return self.none()
+        return self.filter(past_retention("session__", limit, completed), status__in=KEPT)
 
     def abandoned(self) -> "UploadQuerySet":
         """Return uploads whose writer has not renewed the lease for so long that it must be gone."""
@@ -186,6 +199,11 @@ def object_key(session_uuid: uuid.UUID, upload_id: uuid.UUID, extension: str) ->
     return f"{PREFIX}/{session_uuid}/{upload_id}.{extension}"
 
 
+def object_keys(upload: UploadedFile) -> list[str]:
+    """Return every key under which bytes of a file may lie."""
+    return [upload.key, incoming_key(upload.key)] if upload.direct else [upload.key]
+
+
 class UploadQuota(models.Model):
     """How much a session holds. Changed by conditional updates only, so no race passes a limit."""
 
@@ -260,6 +278,16 @@ class CleanupRun(models.Model):
         return f"{'dry run' if self.dry_run else 'run'} of {self.started_at:%Y-%m-%d %H:%M:%S}"
 
     @property
+    def seconds(self) -> float:
+        """How long the run took, or has taken until now."""
+        return ((self.finished_at or timezone.now()) - self.started_at).total_seconds()
+
+    @property
+    def rate(self) -> float:
+        """How many objects and files a second were looked at."""
+        return round((self.objects_seen + self.rows_seen) / max(self.seconds, 0.001), 1)
+
+    @property
     def exit_code(self) -> int:
         """What the command exits with: 0 well or skipped, 1 some keys failed, 3 stopped."""
         if self.status == RunStatus.STOPPED:
@@ -284,7 +312,7 @@ class StoreState(models.Model):
     # Since when this database is a restored one; it may not know who has come back since its backup.
     adopted_at = models.DateTimeField(null=True)
     # A look through the store that no single run could finish: how far it came, and what it saw.
-    look_id = models.UUIDField(null=True)
+    look_id = models.UUIDField(default=uuid.uuid4)
     look_after = models.CharField(max_length=120, blank=True)
     look_objects = models.PositiveBigIntegerField(default=0)
     look_rows = models.PositiveBigIntegerField(default=0)
@@ -309,13 +337,15 @@ class Anomaly(models.Model):
 
     look_id = models.UUIDField()
     kind = models.CharField(max_length=40)
-    key = models.TextField()
+    key = models.CharField(max_length=KEY_LENGTH)
     size = models.PositiveBigIntegerField(default=0)
     upload_id = models.UUIDField(null=True)
 
     class Meta:
         default_permissions = ()
-        indexes = [models.Index(fields=["look_id", "kind", "id"], name="anomaly_look")]
+        constraints = [
+            models.UniqueConstraint(fields=["look_id", "key"], name="anomaly_once_per_look")
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.key}"
@@ -332,8 +362,31 @@ class QuarantineStatus(models.TextChoices):
     PURGED = "purged"
 
 
+class QuarantineQuerySet(models.QuerySet["QuarantinedObject"]):
+    """Which objects in quarantine there are, by the database's clock."""
+
+    def cut_off(self) -> "QuarantineQuerySet":
+        """Return those whose move or removal began and has not been finished."""
+        unfinished = ("quarantining", "restoring", "purging")
+        return self.filter(status__in=unfinished)
+
+    def past_retention(self, retention: timedelta) -> "QuarantineQuerySet":
+        """Return those that have been kept for long enough."""
+        return self.filter(
+            status=QuarantineStatus.QUARANTINED, quarantined_at__lt=Now() - retention
+        )
+
+    def given_back(self) -> "QuarantineQuerySet":
+        """Return those that a person has restored, or is restoring."""
+        return self.filter(status__in=[QuarantineStatus.RESTORING, QuarantineStatus.RESTORED])
+
+
 class QuarantinedObject(models.Model):
-    """An object that no row explains: put aside, restorable, and purged when its time is over."""
+    """An object that no live row explains: put aside, restorable, and purged when its time is over.
+
+    What arrived under the key of a closed file is purged at once; its row here
+    says so, because no other remembers that there was an object.
+    """
 
     key = models.CharField("object key", max_length=120, unique=True)
     size = models.PositiveBigIntegerField()
@@ -341,8 +394,14 @@ class QuarantinedObject(models.Model):
     status = models.CharField(
         max_length=12, choices=QuarantineStatus.choices, default=QuarantineStatus.QUARANTINING
     )
+    put_aside = models.BooleanField(
+        "in quarantine", default=True, help_text="Its bytes lie, or lay, in quarantine."
+    )
+    reason = models.CharField(max_length=20, blank=True)
     quarantined_at = models.DateTimeField("put aside", default=timezone.now)
     changed_at = models.DateTimeField("last change", default=timezone.now)
+
+    objects = QuarantineQuerySet.as_manager()
 
     class Meta:
         verbose_name = "object in quarantine"

@@ -9,7 +9,7 @@ from django.dispatch import receiver
 from sessions_app.models import UserSession
 from sessions_app.signals import Aspect, session_described, session_erased, session_erasing
 from uploads_app import direct, services
-from uploads_app.models import UploadedFile, UploadQuota
+from uploads_app.models import ErasureNote, UploadedFile, UploadQuota
 
 
 @receiver(session_described)
@@ -60,7 +60,10 @@ def _held(session: UserSession) -> dict[str, Any]:
 
 
 def _remaining(session: UserSession) -> dict[str, Any]:
-    return {"files": UploadedFile.objects.unerased().filter(session=session).count()}
+    return {
+        "files": UploadedFile.objects.unerased().filter(session=session).count(),
+        "notes": ErasureNote.objects.filter(session_uuid=session.uuid, noted_at=None).count(),
+    }
 
 
 _ASPECTS: dict[Aspect, Callable[[UserSession], dict[str, Any]]] = {

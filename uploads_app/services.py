@@ -36,20 +36,25 @@ from uploads_app.exceptions import (
     UploadInProgress,
     rejection,
 )
-from uploads_app.inspection import HEAD_BYTES, FileType, clean_name, detect_type
+from uploads_app.inspection import HEAD_BYTES, KNOWN_TYPES, FileType, clean_name, detect_type
 from uploads_app.models import (
+    KEPT,
     TAKEOVER_AFTER,
     VISIBLE,
     WITH_OBJECT,
+    ErasureNote,
     Status,
     UploadedFile,
     UploadQuerySet,
     UploadQuota,
     object_key,
+    object_keys,
 )
-from uploads_app.storage import Written, incoming_key, object_store
+from uploads_app.storage import StoredObject, Written, erased_key, object_store
 
 logger = logging.getLogger(__name__)
+
+NOTES_AT_ONCE = 1000
 
 
 def store_upload(
@@ -265,10 +270,11 @@ def begin_erasure(*, session: UserSession) -> None:
     """
     files = UploadedFile.objects.filter(session=session)
     files.update(name="", retry_key=None)
-    for upload in files.filter(status__in=VISIBLE):
-        begin_deletion(upload=upload, among=files.filter(status__in=VISIBLE), reason="erased")
+    for upload in files.filter(status__in=KEPT):
+        begin_deletion(upload=upload, among=files.filter(status__in=KEPT), reason="erased")
     for upload in files.filter(status=Status.PENDING):
         lapse_upload(upload=upload, reason="erased")
+    ErasureNote.objects.get_or_create(session_uuid=session.uuid)
 
 
 def finish_erasure(*, session: UserSession) -> None:
@@ -278,21 +284,91 @@ def finish_erasure(*, session: UserSession) -> None:
     writing: an upload that was under way, until its lease is over.
     """
     under_way = Q(status=Status.LAPSED, lease_expires_at__gt=Now())
-    for upload in UploadedFile.objects.unerased().filter(session=session).exclude(under_way):
-        try:
+    try:
+        for upload in UploadedFile.objects.unerased().filter(session=session).exclude(under_way):
             if upload.status == Status.DELETING:
                 finish_deletion(upload=upload)
             else:
                 _remove_leftovers(upload)
-        except OSError:
-            logger.exception("storage did not delete %s; the cleanup will", upload.key)
+        note_erasures(session=session)
+    except OSError:  # at the first failure: a store that hangs would hold up every file in turn
+        logger.exception("storage did not erase session %s; the sweep will", session.uuid)
+
+
+def note_erasures(*, session: UserSession | None = None) -> None:
+    """Note in the store which sessions were erased, so that a restored backup cannot undo it.
+
+    Raises OSError if storage fails; the next call goes on.
+    """
+    notes = ErasureNote.objects.filter(noted_at=None)
+    if session is not None:
+        notes = notes.filter(session_uuid=session.uuid)
+    for note in notes[:NOTES_AT_ONCE]:
+        with suppress(FileExistsError):
+            object_store().put(erased_key(note.session_uuid), [])
+        ErasureNote.objects.filter(pk=note.pk).update(noted_at=timezone.now())
+
+
+def finish_pending(*, upload: UploadedFile) -> bool:
+    """Take an upload whose object is whole for stored, after a restore; False if it is not pending."""
+    written = _read_back(upload.key)
+    with transaction.atomic():
+        _lock(upload)
+        pending = UploadedFile.objects.filter(status=Status.PENDING)
+        values = {"sha256": written.sha256, "stored_at": timezone.now()}
+        if not _move(pending, upload, status=Status.STORED, **values):
+            return False
+        _record(events.RESTORED, upload, reason="adopted")
+        return True
+
+
+def recover_upload(*, session: UserSession, stored: StoredObject) -> bool:
+    """Make the row of an object that a restored database does not know; False if there is one.
+
+    Its name is lost, and no quota stands in its way: it had passed that before.
+    """
+    upload_id, _, extension = stored.key.rpartition("/")[2].partition(".")
+    written = _read_back(stored.key)
+    with transaction.atomic():
+        UserSession.objects.select_for_update().get(pk=session.pk)
+        upload, is_new = UploadedFile.objects.get_or_create(
+            id=uuid.UUID(upload_id),
+            defaults={
+                "session": session,
+                "key": stored.key,
+                "name": f"recovered.{extension}",
+                "status": Status.STORED,
+                "size": written.size,
+                "content_type": KNOWN_TYPES.get(extension, "application/octet-stream"),
+                "sha256": written.sha256,
+                "created_at": stored.modified,
+                "stored_at": timezone.now(),
+                "lease_expires_at": timezone.now(),
+            },
+        )
+        if is_new:
+            UploadQuota.objects.get_or_create(session=session)
+            UploadQuota.objects.filter(session=session).update(
+                files=F("files") + 1, bytes=F("bytes") + upload.size
+            )
+            _record(events.RESTORED, upload, reason="adopted")
+        return is_new
+
+
+def _read_back(key: str) -> Written:
+    """Return what lies under a key; raises OSError."""
+    digest, size = hashlib.sha256(), 0
+    with object_store().open(key) as content:
+        while chunk := content.read(File.DEFAULT_CHUNK_SIZE):
+            digest.update(chunk)
+            size += len(chunk)
+    return Written(size, digest.hexdigest())
 
 
 def remove_bytes(upload: UploadedFile) -> None:
     """Remove what the store may have of a closed file; raises OSError if storage fails."""
-    object_store().delete(upload.key)
-    if upload.direct:
-        object_store().delete(incoming_key(upload.key))
+    for key in object_keys(upload):
+        object_store().delete(key)
 
 
 def mark_missing(*, upload: UploadedFile) -> bool:
@@ -303,14 +379,6 @@ def mark_missing(*, upload: UploadedFile) -> bool:
 def mark_found(*, upload: UploadedFile) -> bool:
     """Note that a missing file's object is back."""
     return _mark(upload, Status.MISSING, Status.STORED)
-
-
-def purge_object(*, key: str, session_uuid: uuid.UUID, reason: str) -> None:
-    """Remove an object whose file is closed; raises OSError if storage fails."""
-    # No row remembers the object, so an event that cannot be written must keep it.
-    with transaction.atomic():
-        record(events.OBJECT_PURGED, session_uuid=session_uuid, target=key, reason=reason)
-        object_store().delete(key)
 
 
 def _remove_leftovers(upload: UploadedFile) -> None:
@@ -360,8 +428,7 @@ def _write(upload: UploadedFile, content: File[bytes]) -> Written:
     try:
         return object_store().put(upload.key, _leased(upload, content))
     except FileExistsError:
-        with object_store().open(upload.key) as stored:
-            written = Written(upload.size, _hash(File(stored)))
+        written = _read_back(upload.key)
         content.seek(0)
         if written.sha256 != (upload.sha256 or _hash(content)):
             raise

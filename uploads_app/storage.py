@@ -1,6 +1,7 @@
 """The one port to stored objects. `STORAGES["uploads"]` decides which store stands behind it."""
 
 import json
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -153,3 +154,8 @@ def incoming_key(key: str) -> str:
 def quarantine_key(key: str) -> str:
     """Return where an object is put aside."""
     return f"{QUARANTINE}/{key}"
+
+
+def erased_key(session_uuid: uuid.UUID) -> str:
+    """Return where the store remembers that a session was erased: its UUID and nothing else."""
+    return f"{ERASED}/{session_uuid}"

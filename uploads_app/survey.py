@@ -5,14 +5,24 @@ Nothing here changes anything, so that a dry run and a run see the same.
 
 import re
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db.models import QuerySet
 
 from sessions_app.uuid_helpers import UUID_PATTERN
-from uploads_app.models import WITH_OBJECT, Status, UploadedFile, UploadQuerySet
-from uploads_app.storage import PREFIX, ObjectStore, StoredObject
+from uploads_app.models import (
+    WITH_OBJECT,
+    QuarantinedObject,
+    Status,
+    UploadedFile,
+    UploadQuerySet,
+)
+from uploads_app.storage import PREFIX, ListingIncomplete, ObjectStore, StoredObject
 
 PAGE = 1000
 _KEY = re.compile(rf"{PREFIX}/({UUID_PATTERN})/({UUID_PATTERN})\.[a-z0-9]{{1,8}}")
@@ -28,17 +38,32 @@ class Kind(StrEnum):
     LAPSED = "lapsed uploads"
     UNFINISHED = "unfinished deletions"
     PAST_RETENTION = "files past retention"
+    CUT_OFF = "unfinished moves"
+    PAST_QUARANTINE = "objects past quarantine"
     LATE = "objects of closed files"
     TEMPORARY = "temporary files"
+    ORPHAN = "objects without a row"
     MISSING = "rows without an object"
     FOUND = "objects that came back"
-    ORPHAN = "objects without a row"
+    RESTORED = "restored objects left alone"
     YOUNG = "young objects left alone"
     UNKNOWN = "unknown keys left alone"
 
 
-# What a run removes. MISSING and FOUND are noted on the row, the rest is only told.
-REMOVED = frozenset({Kind.LAPSED, Kind.UNFINISHED, Kind.PAST_RETENTION, Kind.LATE, Kind.TEMPORARY})
+# What a run removes for good, and what it does with each of the others that it does not only tell.
+REMOVED = frozenset(
+    {
+        Kind.LAPSED,
+        Kind.UNFINISHED,
+        Kind.PAST_RETENTION,
+        Kind.PAST_QUARANTINE,
+        Kind.LATE,
+        Kind.TEMPORARY,
+    }
+)
+# At most as many of these as a run's limit says.
+LIMITED = REMOVED | {Kind.ORPHAN, Kind.CUT_OFF}
+TOLD = frozenset({Kind.RESTORED, Kind.YOUNG, Kind.UNKNOWN})
 # What nobody planned: many of these mean that something else is wrong.
 UNEXPECTED = frozenset({Kind.MISSING, Kind.ORPHAN})
 
@@ -50,7 +75,7 @@ class Finding:
     kind: Kind
     key: str
     size: int = 0
-    upload: UploadedFile | None = field(default=None, compare=False)
+    upload_id: uuid.UUID | None = None
 
     @property
     def label(self) -> str:
@@ -60,87 +85,191 @@ class Finding:
         return self.key.encode("unicode_escape").decode()
 
 
+class Row(NamedTuple):
+    """What a reconciliation needs to know of a file."""
+
+    session_id: uuid.UUID
+    id: uuid.UUID
+    key: str
+    status: str
+    stored_at: datetime | None
+    size: int
+
+
+@dataclass(frozen=True)
+class Ages:
+    """Until when what is found counts as old, and what is kept for how long."""
+
+    before: datetime
+    temporary_before: datetime
+    retention: timedelta
+    completed_retention: timedelta
+    quarantine_retention: timedelta
+
+    @classmethod
+    def at(
+        cls,
+        now: datetime,
+        *,
+        grace: timedelta,
+        retention: timedelta | None = None,
+        completed_retention: timedelta | None = None,
+        quarantine_retention: timedelta | None = None,
+    ) -> "Ages":
+        """Return the ages at a time; what is not given is the setting's.
+
+        Whatever grace is asked for, an upload under way keeps its temporary
+        file while its lease can be good.
+        """
+        return cls(
+            now - grace,
+            now - max(grace, settings.UPLOAD_LEASE),
+            settings.UPLOAD_RETENTION if retention is None else retention,
+            settings.COMPLETED_RETENTION if completed_retention is None else completed_retention,
+            settings.QUARANTINE_RETENTION if quarantine_retention is None else quarantine_retention,
+        )
+
+
 @dataclass
 class Seen:
-    """How many objects and rows a reconciliation has looked at.
+    """How far a look has come, and how many objects and rows it has seen.
 
-    `pause` is called at least once in a thousand of either, and may end it by raising.
+    `pause` is called at least once in a thousand of either, and may raise. A
+    look ends early, `is_partial`, once `enough` says so; one that begins again
+    after the key `after` misses nothing.
     """
 
     pause: Callable[[], None]
+    enough: Callable[[], bool] = bool
     objects: int = 0
     rows: int = 0
+    after: str = ""
+    is_partial: bool = False
+
+    def __post_init__(self) -> None:
+        self._began_after = self.after
+
+    def ends(self, number: int) -> bool:
+        """Pause at each page, and say whether the look is to end there."""
+        if number % PAGE:
+            return False
+        self.pause()
+        self.is_partial = self.after != self._began_after and self.enough()
+        return self.is_partial
 
 
-def removable_rows(limit: int) -> Iterator[Finding]:
-    """Yield up to `limit` files that should be gone, by their rows alone."""
-    rows = UploadedFile.objects
-    queues: list[tuple[Kind, UploadQuerySet]] = [
-        (Kind.LAPSED, rows.lapsed()),
-        (Kind.UNFINISHED, rows.deleting()),
-        (Kind.PAST_RETENTION, rows.past_retention()),
-    ]
-    for kind, queue in queues:
-        found = list(queue.order_by("id")[:limit])
-        limit -= len(found)
-        yield from (Finding(kind, upload.key, upload.size, upload) for upload in found)
+def removable_rows(kind: Kind, ages: Ages) -> UploadQuerySet:
+    """Return the files that should be gone for one reason, by their rows alone."""
+    files = UploadedFile.objects
+    match kind:
+        case Kind.LAPSED:
+            return files.lapsed()
+        case Kind.UNFINISHED:
+            return files.deleting()
+        case Kind.PAST_RETENTION:
+            return files.past_retention(ages.retention, ages.completed_retention)
+    raise ValueError(kind)
+
+
+def quarantine_queue(kind: Kind, ages: Ages) -> QuerySet[QuarantinedObject]:
+    """Return what is to be done in quarantine: moves that a crash cut off, and what is past its time."""
+    if kind == Kind.CUT_OFF:
+        return QuarantinedObject.objects.cut_off()
+    return QuarantinedObject.objects.past_retention(ages.quarantine_retention)
+
+
+def look(store: ObjectStore, ages: Ages, seen: Seen) -> Iterator[Finding]:
+    """Yield where the store's objects and the database's rows disagree, in the order of keys.
+
+    A disagreement is looked at once more before it is told, because a visitor
+    may have acted between the two readings.
+    """
+    found = reconcile(store.list_objects(after=seen.after), _rows(seen), ages, seen)
+    batch: list[Finding] = []
+    for finding in found:
+        batch.append(finding)
+        if len(batch) == PAGE:
+            yield from confirmed(store, batch)
+            batch = []
+    yield from confirmed(store, batch)
 
 
 def reconcile(
-    store: ObjectStore, before: datetime, temporary_before: datetime, seen: Seen
+    objects: Iterable[StoredObject], rows: Iterator[Row], ages: Ages, seen: Seen
 ) -> Iterator[Finding]:
-    """Yield where the store's objects and the database's rows disagree.
+    """Merge objects and rows, both in the order of their keys, and yield where they disagree.
 
-    Both are read in the order of keys and merged, so that memory does not grow
-    with them. `before` is the grace: what was written or stored later is young
-    and left alone. A disagreement is looked at once more before it is told,
-    because a visitor may have acted between the two readings.
+    Memory does not grow with them. Raises ListingIncomplete if the objects are
+    out of order, because every conclusion would be wrong.
     """
-    rows = _rows(seen)
     row = next(rows, None)
-    for stored in store.list_objects():
+    for stored in objects:
+        if seen.ends(seen.objects):
+            return
         seen.objects += 1
-        if seen.objects % PAGE == 0:
-            seen.pause()
-        place = _place(stored.key)
-        if stored.is_temporary:
-            if stored.modified < temporary_before:
-                yield Finding(Kind.TEMPORARY, stored.key, stored.size)
+        key = stored.key
+        if (row is None or row.key != key) and _place(key) is None:
+            yield from _no_file(stored, ages)
             continue
-        if place is None:
-            yield Finding(Kind.UNKNOWN, stored.key, stored.size)
-            continue
-        while row is not None and (row.session_id, row.id) < place:
-            yield from _without_object(store, row, before)
+        if key <= seen.after:
+            raise ListingIncomplete(f"the store lists {key} after {seen.after}")
+        while row is not None and row.key < key:
+            yield from _without_object(row, ages)
+            seen.rows += 1
             row = next(rows, None)
-        if row is not None and row.key == stored.key:
-            if row.status == Status.MISSING:
-                yield Finding(Kind.FOUND, row.key, stored.size, row)
-            row = next(rows, None)
+        if row is None or row.key != key:
+            yield from _without_row(stored, ages)
         else:
-            yield from _without_row(stored, place, before)
+            if row.status == Status.MISSING:
+                yield Finding(Kind.FOUND, key, stored.size, row.id)
+            seen.rows += 1
+            row = next(rows, None)
+        seen.after = key
     while row is not None:
-        yield from _without_object(store, row, before)
+        if seen.ends(seen.rows):
+            return
+        yield from _without_object(row, ages)
+        seen.after = row.key
+        seen.rows += 1
         row = next(rows, None)
 
 
-def temporary_files(store: ObjectStore, before: datetime) -> Iterator[Finding]:
-    """Yield what uploads that died have left half-written."""
-    return (Finding(Kind.TEMPORARY, name) for name in store.temporary_files(before))
+def canary(ages: Ages) -> bool:
+    """Ask about a pair that is live and one that is orphaned; False if the answer is wrong.
+
+    A mistake in what decides would show here before it shows in anybody's files.
+    """
+    old = ages.before - timedelta(seconds=1)
+    live, orphan, lost = (uuid.UUID(f"00000000-0000-4000-8000-00000000000{n}") for n in "123")
+    key = {name: f"{PREFIX}/{name}/{name}.pdf" for name in (live, orphan, lost)}
+    objects = [StoredObject(key[name], 1, old) for name in (live, orphan)]
+    rows = [Row(name, name, key[name], Status.STORED, old, 1) for name in (live, lost)]
+    told = list(reconcile(objects, iter(rows), ages, Seen(lambda: None)))
+    return [(finding.kind, finding.key) for finding in told] == [
+        (Kind.ORPHAN, key[orphan]),
+        (Kind.MISSING, key[lost]),
+    ]
 
 
-def _rows(seen: Seen) -> Iterator[UploadedFile]:
+def session_of(key: str) -> uuid.UUID | None:
+    """Return whose file a well-formed key names, None for any other."""
+    place = _place(key)
+    return place[0] if place else None
+
+
+def _rows(seen: Seen) -> Iterator[Row]:
     """Yield every file that may have an object, in the order of keys, a page at a time.
 
     Pages instead of one cursor: an open snapshot would keep a busy database
     from tidying up behind itself.
     """
-    last: Place = (_START, _START)
-    while page := list(UploadedFile.objects.with_object().after(*last)[:PAGE]):
+    last = _place(seen.after) or (_START, _START)
+    while page := list(
+        UploadedFile.objects.with_object().after(*last).values_list(*Row._fields)[:PAGE]
+    ):
         seen.pause()
-        seen.rows += len(page)
-        yield from page
-        last = (page[-1].session_id, page[-1].id)
+        yield from map(Row._make, page)
+        last = page[-1][:2]
 
 
 def _place(key: str) -> Place | None:
@@ -148,19 +277,46 @@ def _place(key: str) -> Place | None:
     return (uuid.UUID(match[1]), uuid.UUID(match[2])) if match else None
 
 
-def _without_object(store: ObjectStore, row: UploadedFile, before: datetime) -> Iterator[Finding]:
-    if row.status != Status.STORED or row.stored_at is None or row.stored_at >= before:
-        return
-    still = UploadedFile.objects.filter(pk=row.pk, status=Status.STORED)
-    if store.describe(row.key) is None and still.exists():
-        yield Finding(Kind.MISSING, row.key, row.size, row)
+def _no_file(stored: StoredObject, ages: Ages) -> Iterator[Finding]:
+    if not stored.is_temporary:
+        yield Finding(Kind.UNKNOWN, stored.key, stored.size)
+    elif stored.modified < ages.temporary_before:
+        yield Finding(Kind.TEMPORARY, stored.key, stored.size)
 
 
-def _without_row(stored: StoredObject, place: Place, before: datetime) -> Iterator[Finding]:
-    row = UploadedFile.objects.filter(pk=place[1], key=stored.key).first()
-    if row is not None and row.status in WITH_OBJECT:
-        return  # its row came after the page was read
-    if stored.modified >= before:
-        yield Finding(Kind.YOUNG, stored.key, stored.size, row)
-    else:
-        yield Finding(Kind.LATE if row else Kind.ORPHAN, stored.key, stored.size, row)
+def _without_object(row: Row, ages: Ages) -> Iterator[Finding]:
+    if row.status == Status.STORED and row.stored_at and row.stored_at < ages.before:
+        yield Finding(Kind.MISSING, row.key, row.size, row.id)
+
+
+def _without_row(stored: StoredObject, ages: Ages) -> Iterator[Finding]:
+    kind = Kind.ORPHAN if stored.modified < ages.before else Kind.YOUNG
+    yield Finding(kind, stored.key, stored.size)
+
+
+def confirmed(store: ObjectStore, findings: list[Finding]) -> Iterator[Finding]:
+    """Yield what still holds of a page of findings, now that every row and object can be asked."""
+    keys = [finding.key for finding in findings if finding.kind not in TOLD - {Kind.YOUNG}]
+    rows = {row.key: row for row in UploadedFile.objects.filter(key__in=keys)}
+    by_hand = QuarantinedObject.objects.filter(key__in=keys).given_back()
+    restored = set(by_hand.values_list("key", flat=True))
+    for finding in findings:
+        row = rows.get(finding.key)
+        match finding.kind:
+            case Kind.MISSING:
+                if row and row.status == Status.STORED and store.describe(row.key) is None:
+                    yield finding
+            case Kind.ORPHAN | Kind.YOUNG:
+                if row is None or row.status not in WITH_OBJECT:
+                    yield _explained(finding, row, finding.key in restored)
+            case _:
+                yield finding
+
+
+def _explained(finding: Finding, row: UploadedFile | None, is_restored: bool) -> Finding:
+    """Say of an object without a live row what is known of it after all."""
+    if finding.kind == Kind.ORPHAN and row:
+        return replace(finding, kind=Kind.LATE, upload_id=row.pk)
+    if is_restored:
+        return replace(finding, kind=Kind.RESTORED)
+    return finding

@@ -15,7 +15,7 @@ RUN_SECONDS = 200
 
 def cleanup_orphans() -> str:
     """Run the cleanup as the schedule asks; what one run leaves, the next one takes."""
-    run, _ = cleanup.cleanup_orphans(
+    run = cleanup.cleanup_orphans(
         cleanup.Options(grace=settings.CLEANUP_GRACE, seconds=RUN_SECONDS)
     )
     if run.status == RunStatus.STOPPED:

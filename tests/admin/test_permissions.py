@@ -22,10 +22,10 @@ from sessions_app.models import ServiceKey, UserSession
 from tests.admin.pages import READ_ONLY, everything, list_of, one_of_each, page_of, registered
 from tests.conftest import lift_triggers
 from tests.helpers import Visitor, uploaded
-from uploads_app.models import CleanupRun, UploadedFile
+from uploads_app.models import CleanupRun, QuarantinedObject, UploadedFile
 
 ROLES = ("anonymous", "visitor", "staff", "Support", "Auditor", "superuser")
-SEEN_BY_GROUPS = (UserSession, UploadedFile, CleanupRun, AuditLog)
+SEEN_BY_GROUPS = (UserSession, UploadedFile, CleanupRun, QuarantinedObject, AuditLog)
 GRANTED = {
     "Support": {
         "audit_app.view_auditlog",
@@ -35,12 +35,14 @@ GRANTED = {
         "sessions_app.recover_usersession",
         "uploads_app.view_uploadedfile",
         "uploads_app.view_cleanuprun",
+        "uploads_app.view_quarantinedobject",
     },
     "Auditor": {
         "audit_app.view_auditlog",
         "sessions_app.view_usersession",
         "uploads_app.view_uploadedfile",
         "uploads_app.view_cleanuprun",
+        "uploads_app.view_quarantinedobject",
     },
 }
 

@@ -25,11 +25,14 @@ from uploads_app import services
 from uploads_app.disk_store import DiskStore
 from uploads_app.models import HELD, CleanupRun, Status, UploadedFile, UploadQuota, object_key
 from uploads_app.storage import MARKER, PREFIX, ListingIncomplete, Marker, StoredObject
+from uploads_app.survey import Kind
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 SHA = "0" * 64
-_HEADING = re.compile(r"(?P<kind>\S.*) \((?P<count>\d+)(?P<removal>, would be removed)?\):")
+_KINDS = "|".join(Kind)
+_LINE = re.compile(rf"(?P<kind>{_KINDS}): (?P<key>\S.*)  \d.*")
+_SUM = re.compile(rf"(?P<count>\d+) (?P<kind>{_KINDS})(, (would be )?(removed|put aside|noted))?")
 
 
 @dataclass(frozen=True)
@@ -56,18 +59,16 @@ class Told:
 
     @property
     def headings(self) -> dict[str, set[str]]:
-        """The keys under each heading of the text, in small letters, after checking each count."""
-        found: dict[str, set[str]] = {}
-        count, kind = 0, ""
+        """The keys that the text tells of each kind, after checking each count."""
+        found: dict[str, set[str]] = defaultdict(set)
         for line in self.out.splitlines():
-            if match := _HEADING.fullmatch(line):
-                assert count == len(found.get(kind, ()))
-                kind, count = match["kind"].lower(), int(match["count"])
-                found[kind] = set()
-            elif line.startswith("  "):
-                found[kind].add(line.split("  ")[1])
-        assert count == len(found.get(kind, ()))
-        return found
+            if match := _LINE.fullmatch(line):
+                found[match["kind"]].add(match["key"])
+        counts = {
+            m["kind"]: int(m["count"]) for m in map(_SUM.fullmatch, self.out.splitlines()) if m
+        }
+        assert counts == {kind: len(keys) for kind, keys in found.items()}
+        return dict(found)
 
 
 def cleanup(*arguments: str) -> Told:
@@ -320,9 +321,9 @@ class FaultyStore(DiskStore):
         self.before_marker = before_marker
         self.break_after, self.clock_off = break_after, clock_off
 
-    def delete(self, name: str) -> None:
-        self.before_delete(name)
-        super().delete(name)
+    def _remove(self, key: str) -> None:
+        self.before_delete(key)
+        super()._remove(key)
 
     def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
         for number, stored_object in enumerate(super().list_objects(prefix, after)):

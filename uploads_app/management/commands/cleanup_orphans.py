@@ -2,52 +2,30 @@
 
 import json
 import sys
-from argparse import ArgumentParser, ArgumentTypeError
-from datetime import timedelta
-from itertools import groupby
+from argparse import ArgumentParser
+from contextlib import ExitStack
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.template.defaultfilters import filesizeformat
-from environs.fields import TimeDelta
-from marshmallow import ValidationError
 
 from audit_app.context import acting_as_operator
-from uploads_app import cleanup
+from uploads_app import adoption, cleanup, explanation
+from uploads_app.management.arguments import age, positive, share
+from uploads_app.management.progress import Progress
 from uploads_app.models import CleanupRun, RunStatus
 from uploads_app.survey import REMOVED, Finding, Kind
 
-LONGEST_AGE = timedelta(days=3650)
-# What CleanupRun's column holds on both databases.
-HIGHEST_LIMIT = 2**31 - 1
-
-
-def age(text: str) -> timedelta:
-    """Read `30m`, `12h` or `7d`, as settings do; an age cannot be negative, nor beyond ten years."""
-    try:
-        value: timedelta = TimeDelta().deserialize(text)
-    except (ValidationError, OverflowError):
-        value = timedelta(-1)
-    if not timedelta(0) <= value <= LONGEST_AGE:
-        raise ArgumentTypeError(
-            f"{text!r} is not an age: write a number and s, m, h or d, like 30m; at most "
-            f"{LONGEST_AGE.days}d"
-        )
-    return value
-
-
-def positive(text: str) -> int:
-    """Read a number of at least 1 that the run's record can hold."""
-    if not text.isdecimal() or not 1 <= int(text) <= HIGHEST_LIMIT:
-        raise ArgumentTypeError(f"{text!r} is not a number from 1 to {HIGHEST_LIMIT}")
-    return int(text)
+# What a finding comes to, in the words of the report.
+_DONE = {Kind.ORPHAN: "put aside", Kind.MISSING: "noted", Kind.FOUND: "noted"}
 
 
 class Command(BaseCommand):
     help = (
         "Removes files that should be gone (uploads that never finished, deletions that were "
-        "interrupted, files past their retention) and reports where storage and database disagree. "
+        "interrupted, files past their retention), puts objects aside that no row explains, and "
+        "notes which files have lost their objects. "
         "Exit code 0: done, or skipped because another run is under way; 1: some keys failed and "
         "stay for the next run; 2: bad options; 3: stopped because something is wrong, before "
         "anything was removed or, if the database or the lease was lost on the way, without going on."
@@ -55,7 +33,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--dry-run", action="store_true", help="say what would be removed, and remove nothing"
+            "--dry-run", action="store_true", help="say what would be done, and do nothing"
         )
         parser.add_argument(
             "--older-than",
@@ -64,75 +42,167 @@ class Command(BaseCommand):
             metavar="AGE",
             help="leave objects younger than this alone that no row explains (default: CLEANUP_GRACE)",
         )
+        for option, setting in _RETENTIONS.items():
+            parser.add_argument(
+                f"--{option}", type=age, metavar="AGE", help=f"instead of {setting}, in this run"
+            )
         parser.add_argument(
             "--limit",
             type=positive,
             default=cleanup.DEFAULT_LIMIT,
             metavar="N",
-            help="remove at most N files; the next run goes on (default: %(default)s)",
+            help="remove or put aside at most N files; the next run goes on (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--allow-share",
+            type=share,
+            metavar="PERCENT",
+            help="go on though up to so many of a hundred files are on one side only (else: 5)",
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
+        parser.add_argument(
+            "--explain",
+            metavar="KEY",
+            help="say of one key what was or would be done, by which rule, and do nothing",
+        )
+        parser.add_argument(
+            "--adopt",
+            action="store_true",
+            help="declare that store and database belong together, after a restore: says what that "
+            "means, asks, brings back what the backup did not know, and erases again what was erased",
+        )
+        parser.add_argument("--yes", action="store_true", help="adopt without asking")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["explain"] is not None:
+            self._explain(options["explain"], options["json"])
+            return
         with acting_as_operator():
-            run, findings = cleanup.cleanup_orphans(
-                cleanup.Options(
-                    grace=options["older_than"],
-                    limit=options["limit"],
-                    dry_run=options["dry_run"],
+            if options["adopt"]:
+                self._adopt(dry_run=options["dry_run"], agreed=options["yes"])
+                return
+            with ExitStack() as stack:
+                report = (_JsonReport if options["json"] else _TextReport)(self)
+                progress = stack.enter_context(Progress(self.stderr, "objects"))
+                run = cleanup.cleanup_orphans(
+                    cleanup.Options(
+                        grace=options["older_than"],
+                        limit=options["limit"],
+                        dry_run=options["dry_run"],
+                        allow_share=options["allow_share"],
+                        retention=options["upload_retention"],
+                        completed_retention=options["completed_retention"],
+                        quarantine_retention=options["quarantine_retention"],
+                        told=report.tell,
+                        progress=progress.show,
+                    )
                 )
-            )
-        if options["json"]:
-            self.stdout.write(json.dumps(as_json(run, findings), indent=2))
-        else:
-            self._print(run, findings)
+        report.end(run)
         if run.exit_code:
             sys.exit(run.exit_code)
 
-    def _print(self, run: CleanupRun, findings: list[Finding]) -> None:
+    def _explain(self, key: str, as_json: bool) -> None:
+        told = explanation.explain(key)
+        if as_json:
+            self.stdout.write(json.dumps(told.as_dict(), indent=2, default=str))
+        else:
+            self.stdout.write("\n".join(told.lines()))
+
+    def _adopt(self, *, dry_run: bool, agreed: bool) -> None:
+        try:
+            plan = adoption.plan()
+            self.stdout.write("\n".join(plan.lines()))
+            if dry_run or not (agreed or self._agrees()):
+                self.stdout.write("Nothing was changed.")
+                return
+            adoption.adopt(plan)
+        except adoption.CannotAdopt as reason:
+            self.stderr.write(f"Nothing was adopted: {reason} ({reason.code})")
+            sys.exit(3)
+        self.stdout.write("Adopted. Run the cleanup dry next, and read what it says.")
+
+    def _agrees(self) -> bool:
+        self.stdout.write("Type “adopt” to go on: ", ending="")
+        self.stdout.flush()
+        return sys.stdin.readline().strip() == "adopt"
+
+
+class _TextReport:
+    """A line for each finding, and a sentence at the end."""
+
+    def __init__(self, command: BaseCommand) -> None:
+        self._out, self._err = command.stdout, command.stderr
+
+    def tell(self, finding: Finding) -> None:
+        self._out.write(f"{finding.kind}: {finding.label}  {filesizeformat(finding.size)}")
+
+    def end(self, run: CleanupRun) -> None:
         if run.status == RunStatus.STOPPED:
-            self.stderr.write(
-                f"Stopped, {run.removed or 'nothing'} removed: {run.stop_sentence} ({run.stop_code})"
-            )
+            removed = f"{run.removed} removed" if run.removed else "nothing removed"
+            self._err.write(f"Stopped, {removed}: {run.stop_sentence} ({run.stop_code})")
             return
         if run.status == RunStatus.SKIPPED:
-            self.stdout.write("Skipped: another run is under way.")
+            self._out.write("Skipped: another run is under way.")
             return
-        for kind, group in groupby(sorted(findings, key=_by_kind), key=lambda f: f.kind):
-            items = list(group)
-            removal = ", would be removed" if run.dry_run and kind in REMOVED else ""
-            self.stdout.write(f"{kind.capitalize()} ({len(items)}{removal}):")
-            for item in items:
-                self.stdout.write(f"  {item.label}  {filesizeformat(item.size)}")
-        if not findings:
-            self.stdout.write("Nothing to do.")
-        self.stdout.write(
-            f"{run.objects_seen} objects and {run.rows_seen} files looked at, "
-            + ("nothing removed (dry run)." if run.dry_run else f"{run.removed} removed.")
+        for kind, count in run.findings.items():
+            self._out.write(f"{count} {kind}{_became(Kind(kind), run)}")
+        if not run.findings:
+            self._out.write("Nothing to do.")
+        self._out.write(
+            f"{run.objects_seen} objects and {run.rows_seen} files looked at in "
+            f"{run.seconds:.1f} s, "
+            + (
+                "nothing changed (dry run)."
+                if run.dry_run
+                else f"{run.removed} removed ({filesizeformat(run.bytes_removed)}), "
+                f"{run.quarantined} put aside."
+            )
         )
         if run.errors:
-            self.stderr.write(f"{run.errors} could not be removed; the next run tries again.")
+            self._err.write(f"{run.errors} could not be removed; the next run tries again.")
 
 
-def as_json(run: CleanupRun, findings: list[Finding]) -> dict[str, Any]:
-    """Return a run as the command's `--json` prints it."""
+class _JsonReport:
+    """One JSON object, whose findings are written as they come: there may be a million."""
+
+    def __init__(self, command: BaseCommand) -> None:
+        self._out = command.stdout
+        self._count = 0
+
+    def tell(self, finding: Finding) -> None:
+        self._out.write('{"findings": [' if not self._count else ",")
+        self._count += 1
+        document = {"kind": finding.kind.value, "key": finding.label, "size": finding.size}
+        self._out.write(json.dumps(document), ending="")
+
+    def end(self, run: CleanupRun) -> None:
+        self._out.write("\n]," if self._count else '{"findings": [],')
+        self._out.write(json.dumps(as_dict(run), indent=2).removeprefix("{\n"))
+
+
+def as_dict(run: CleanupRun) -> dict[str, Any]:
+    """Return a run as `--json` prints it, after its findings."""
+    fields = (
+        "status", "dry_run", "objects_seen", "rows_seen", "removed", "bytes_removed",
+        "quarantined", "purged", "errors", "seconds", "rate",
+    )  # fmt: skip
     return {
         "run": run.pk,
-        "status": run.status,
-        "dry_run": run.dry_run,
         "stop_code": run.stop_code or None,
         "stop_sentence": run.stop_sentence or None,
-        "objects_seen": run.objects_seen,
-        "rows_seen": run.rows_seen,
-        "removed": run.removed,
-        "bytes_removed": run.bytes_removed,
-        "errors": run.errors,
-        "findings": [
-            {"kind": finding.kind.value, "key": finding.label, "size": finding.size}
-            for finding in findings
-        ],
+        **{name: getattr(run, name) for name in fields},
     }
 
 
-def _by_kind(finding: Finding) -> tuple[int, str]:
-    return list(Kind).index(finding.kind), finding.key
+def _became(kind: Kind, run: CleanupRun) -> str:
+    done = "removed" if kind in REMOVED else _DONE.get(kind)
+    if done is None:
+        return ""
+    return f", would be {done}" if run.dry_run else f", {done}"
+
+
+_RETENTIONS = {
+    "upload-retention": "UPLOAD_RETENTION",
+    "completed-retention": "COMPLETED_RETENTION",
+    "quarantine-retention": "QUARANTINE_RETENTION",
+}

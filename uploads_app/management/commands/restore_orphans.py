@@ -1,0 +1,43 @@
+"""`manage.py restore_orphans`: give objects back that the cleanup has put aside."""
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from rest_framework.exceptions import APIException
+
+from audit_app.context import acting_as_operator
+from uploads_app.management.progress import Progress
+from uploads_app.models import QuarantinedObject, QuarantineStatus
+from uploads_app.quarantine import restore_object
+
+
+class Command(BaseCommand):
+    help = (
+        "Gives objects in quarantine back to their old keys, where the cleanup leaves them alone "
+        "from then on. Exit code 0: all are back; 1: some are not; 2: bad options."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        which = parser.add_mutually_exclusive_group(required=True)
+        which.add_argument("keys", nargs="*", default=[], metavar="KEY", help="an object's old key")
+        which.add_argument("--all", action="store_true", help="everything in quarantine")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        keys = options["keys"]
+        if options["all"]:
+            kept = QuarantinedObject.objects.filter(status=QuarantineStatus.QUARANTINED)
+            keys = list(kept.order_by("key").values_list("key", flat=True))
+        restored = 0
+        with acting_as_operator(), Progress(self.stderr, "objects", len(keys)) as progress:
+            for key in keys:
+                try:
+                    restore_object(key=key)
+                    restored += 1
+                except APIException as error:
+                    self.stderr.write(f"{key}: {error.detail}")
+                progress.show(restored)
+        self.stdout.write(f"{restored} of {len(keys)} objects given back.")
+        if restored < len(keys):
+            sys.exit(1)

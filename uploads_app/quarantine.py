@@ -1,0 +1,167 @@
+"""Objects that no live row explains: put aside, given back, or purged.
+
+Each step is written down before it is taken and once more when it is done, so
+that a crash in between is finished by the next run, and told exactly once.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.utils import timezone
+
+from audit_app.canonical import Value
+from audit_app.events import EventType
+from audit_app.services import Entry, record_many
+from uploads_app import events, survey
+from uploads_app.exceptions import NotInQuarantine, ObjectMissing, PlaceTaken, StorageUnavailable
+from uploads_app.models import QuarantinedObject, QuarantineStatus, UploadedFile
+from uploads_app.removal import Outcome, delete_objects
+from uploads_app.storage import StoredObject, object_store, quarantine_key
+
+logger = logging.getLogger(__name__)
+
+# What a step becomes when it is done, and the event that tells it.
+_DONE: dict[str, tuple[QuarantineStatus, EventType]] = {
+    QuarantineStatus.QUARANTINING: (QuarantineStatus.QUARANTINED, events.OBJECT_QUARANTINED),
+    QuarantineStatus.RESTORING: (QuarantineStatus.RESTORED, events.OBJECT_RESTORED),
+    QuarantineStatus.PURGING: (QuarantineStatus.PURGED, events.OBJECT_PURGED),
+}
+
+
+def put_aside(found: Sequence[StoredObject]) -> Outcome:
+    """Move objects into quarantine, unless a row has come to explain one meanwhile."""
+    explained = UploadedFile.objects.filter(key__in=[stored.key for stored in found])
+    known = set(explained.values_list("key", flat=True))
+    strays = [stored for stored in found if stored.key not in known]
+    return finish(_begin(strays, QuarantineStatus.QUARANTINING, put_aside=True, reason="no_row"))
+
+
+def purge_late(found: Sequence[StoredObject], reason: str) -> Outcome:
+    """Remove objects that arrived under the keys of closed files."""
+    return finish(_begin(found, QuarantineStatus.PURGING, put_aside=False, reason=reason))
+
+
+def purge(strays: Sequence[QuarantinedObject]) -> Outcome:
+    """Remove objects whose time in quarantine is over."""
+    still = QuarantinedObject.objects.filter(status=QuarantineStatus.QUARANTINED)
+    with transaction.atomic():
+        due = list(still.filter(pk__in=[stray.pk for stray in strays]).select_for_update())
+        _update(due, status=QuarantineStatus.PURGING, reason="quarantine_over")
+    return finish(due)
+
+
+def restore_object(*, key: str) -> None:
+    """Give an object back to its old key, where the cleanup then leaves it alone.
+
+    Raises NotInQuarantine, PlaceTaken (other bytes have that key by now),
+    ObjectMissing or StorageUnavailable; after the last the next cleanup run goes on.
+    """
+    still = QuarantinedObject.objects.filter(status=QuarantineStatus.QUARANTINED)
+    with transaction.atomic():
+        stray = still.select_for_update().filter(key=key).first()
+        if stray is None:
+            raise NotInQuarantine
+        _update([stray], status=QuarantineStatus.RESTORING)
+    try:
+        _move(stray)
+    except (FileExistsError, FileNotFoundError) as error:
+        _update([stray], status=QuarantineStatus.QUARANTINED)
+        raise (PlaceTaken if isinstance(error, FileExistsError) else ObjectMissing) from error
+    except OSError as error:
+        logger.exception("storage did not give %s back", key)
+        raise StorageUnavailable from error
+    _close([stray])
+
+
+def finish(strays: Sequence[QuarantinedObject]) -> Outcome:
+    """Take the steps that are written down, whoever began them; what fails is tried again."""
+    purging = [stray for stray in strays if stray.status == QuarantineStatus.PURGING]
+    failed = set(delete_objects([_place(stray) for stray in purging]))
+    done = [stray for stray in purging if _place(stray) not in failed]
+    for stray in strays:
+        if stray.status != QuarantineStatus.PURGING:
+            try:
+                _move(stray)
+            except FileNotFoundError:
+                logger.warning("%s is gone, so there is nothing to move", stray.key)
+                _update([stray], status=QuarantineStatus.PURGING, reason="gone")
+                done.append(stray)
+            except OSError:
+                logger.exception("storage did not move %s", stray.key)
+                failed.add(stray.key)
+            else:
+                done.append(stray)
+    _close(done)
+    return Outcome({stray.key: stray.size for stray in done}, len(failed))
+
+
+def _begin(
+    found: Sequence[StoredObject], status: QuarantineStatus, *, put_aside: bool, reason: str
+) -> list[QuarantinedObject]:
+    now = timezone.now()
+    strays = [
+        QuarantinedObject(
+            key=stored.key,
+            size=stored.size,
+            modified_at=stored.modified,
+            status=status,
+            put_aside=put_aside,
+            reason=reason,
+            quarantined_at=now,
+            changed_at=now,
+        )
+        for stored in found
+    ]
+    QuarantinedObject.objects.bulk_create(
+        strays,
+        update_conflicts=True,
+        unique_fields=["key"],
+        update_fields=[
+            "size", "modified_at", "status", "put_aside", "reason", "quarantined_at", "changed_at",
+        ],
+    )  # fmt: skip
+    begun = QuarantinedObject.objects.filter(key__in=[stray.key for stray in strays])
+    return list(begun.filter(status=status).order_by("key"))
+
+
+def _move(stray: QuarantinedObject) -> None:
+    """Move an object to where its step wants it. Raises OSError."""
+    places = (stray.key, quarantine_key(stray.key))
+    source, target = places if stray.status == QuarantineStatus.QUARANTINING else places[::-1]
+    object_store().move(source, target)
+
+
+def _place(stray: QuarantinedObject) -> str:
+    return quarantine_key(stray.key) if stray.put_aside else stray.key
+
+
+def _close(strays: Sequence[QuarantinedObject]) -> None:
+    """Write down that steps are done, each with its event, unless somebody else already has."""
+    with transaction.atomic():
+        for status, (closed, event) in _DONE.items():
+            keys = [stray.pk for stray in strays if stray.status == status]
+            among = QuarantinedObject.objects.filter(pk__in=keys, status=status)
+            still = list(among.select_for_update().order_by("key"))
+            _update(still, status=closed)
+            record_many(
+                event,
+                (
+                    Entry(survey.session_of(stray.key), stray.key, None, _details(event, stray))
+                    for stray in still
+                ),
+            )
+
+
+def _details(event: EventType, stray: QuarantinedObject) -> dict[str, Value]:
+    if event is events.OBJECT_PURGED:
+        return {"reason": stray.reason, "size": stray.size}
+    return {"size": stray.size}
+
+
+def _update(strays: Sequence[QuarantinedObject], **values: object) -> None:
+    values["changed_at"] = timezone.now()
+    QuarantinedObject.objects.filter(pk__in=[stray.pk for stray in strays]).update(**values)
+    for stray in strays:
+        for name, value in values.items():
+            setattr(stray, name, value)
