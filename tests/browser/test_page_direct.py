@@ -36,17 +36,17 @@ def bucket(s3_process: Server) -> Iterator[Bucket]:
 @pytest.fixture(scope="module")
 def site(bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Run the product on a bucket that allows its page, and no other, to post."""
-    settings = {"STORAGE_URL": bucket.url, "DIRECT_UPLOADS": "true", "DOWNLOADS": "redirect"}
-    with serving(tmp_path_factory.mktemp("site") / "data", **settings) as site:
+    folder = tmp_path_factory.mktemp("site") / "data"
+    with serving(
+        folder, STORAGE_URL=bucket.url, DIRECT_UPLOADS="true", DOWNLOADS="redirect"
+    ) as site:
         rule = {
             "AllowedOrigins": [site.url],
             "AllowedMethods": ["POST"],
             "AllowedHeaders": ["*"],
             "MaxAgeSeconds": 7200,
         }
-        bucket.client.put_bucket_cors(
-            Bucket=bucket.name, CORSConfiguration={"CORSRules": [rule]}
-        )
+        bucket.client.put_bucket_cors(Bucket=bucket.name, CORSConfiguration={"CORSRules": [rule]})
         yield site
 
 

@@ -59,6 +59,13 @@ def completed(visitor: Visitor, body: bytes, name: str = "report.pdf") -> Upload
     return upload
 
 
+def twin(visitor: Visitor) -> Visitor:
+    """Return another tab of the same browser."""
+    tab = Visitor()
+    tab.token, tab.uuid = visitor.token, visitor.uuid
+    return tab
+
+
 def refused(response: Any) -> tuple[int, str]:
     """Return the status and code of a refusal."""
     return response.status_code, code(response)

@@ -1,6 +1,5 @@
 """A browser sends a file to the store itself: what is stored is what was looked at, once, or nothing."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -8,9 +7,8 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from sessions_app.services import revoke_session
 from sessions_app.tasks import forget_visitors
-from tests.helpers import Visitor, age_session, at_once, code, events, pdf, started
+from tests.helpers import Visitor, code, events, pdf, started
 from tests.postgres import free_port
 from tests.s3_server import Bucket
 from tests.security.routes import state
@@ -24,10 +22,13 @@ from tests.uploads_app.direct_support import (
     interrupt,
     post,
     refused,
+    twin,
 )
 from tests.uploads_app.samples import sample
 from uploads_app.models import Status, UploadedFile, UploadQuota
 from uploads_app.storage import MARKER
+
+pytestmark = pytest.mark.once
 
 BODY = pdf("sent directly", 4000)
 OTHER = pdf("sent afterwards", 4000)
@@ -118,20 +119,6 @@ def test_t31_room_is_held_from_the_beginning(visitor: Visitor, settings: Any) ->
     begun(visitor, 2000)
     assert refused(begin(visitor, 1)) == (409, "quota_exceeded")
     assert held() == (3, 10_000)
-
-
-def test_t31_many_beginnings_at_once_hold_no_more_than_there_is_room(
-    committed: None, settings: Any
-) -> None:
-    visitor = started()
-    visitor.current()
-
-    answers = at_once(8, lambda _: twin(visitor).send(
-        "uploads/direct/", {"name": "a.pdf", "size": 10}, **visitor.named
-    ).status_code)  # fmt: skip
-
-    assert sorted(answers) == [201] * 3 + [409] * 5
-    assert held() == (3, 30)
 
 
 def test_before_anything_has_arrived_it_waits(visitor: Visitor) -> None:
@@ -226,33 +213,6 @@ def test_a_file_that_came_another_way_cannot_be_completed(visitor: Visitor) -> N
     assert refused(complete(visitor, stored["id"])) == (404, "not_found")
 
 
-def test_t39_completing_it_eight_times_at_once_stores_it_once(committed: None, s3: Bucket) -> None:
-    visitor = started()
-    upload = arrived(visitor, BODY)
-
-    answers = at_once(8, lambda _: complete(twin(visitor), str(upload.pk)))
-
-    assert {answer.status_code for answer in answers} == {200}
-    assert len({answer.content for answer in answers}) == 1
-    assert events() == ["session.created", "upload.started", "upload.stored"]
-    assert (s3.keys(), s3.read(upload.key)) == ({MARKER, upload.key}, BODY)
-    assert held() == (1, len(BODY))
-
-
-def test_completing_what_is_no_pdf_eight_times_at_once_rejects_it_once(
-    committed: None, s3: Bucket
-) -> None:
-    visitor = started()
-    upload = arrived(visitor, sample("png"))
-
-    answers = at_once(8, lambda _: complete(twin(visitor), str(upload.pk)).status_code)
-
-    assert 415 in answers
-    assert set(answers) <= {404, 409, 415}
-    assert events() == ["session.created", "upload.started", "upload.rejected"]
-    assert (held(), s3.keys()) == ((0, 0), {MARKER})
-
-
 def test_t39_the_same_key_gets_a_form_for_the_same_file(visitor: Visitor) -> None:
     first = begun(visitor, len(BODY), key="one")
     again = begun(visitor, len(BODY), key="one")
@@ -276,37 +236,6 @@ def test_t39_a_rejected_file_does_not_use_its_key_up(visitor: Visitor) -> None:
     assert complete(visitor, told["id"]).status_code == 415
 
     assert begun(visitor, len(BODY), key="one")["id"] != told["id"]
-
-
-def reset(visitor: Visitor) -> None:
-    twin(visitor).send("sessions/current/reset/", **visitor.named)
-
-
-def end(visitor: Visitor) -> None:
-    twin(visitor).end()
-
-
-def revoke(visitor: Visitor) -> None:
-    revoke_session(session=visitor.row, reason="test")
-
-
-def expire(visitor: Visitor) -> None:
-    age_session(visitor.row, timedelta(days=31))
-
-
-@pytest.mark.parametrize("leave", [reset, end, revoke, expire])
-def test_t15_a_session_that_ends_meanwhile_keeps_nothing(
-    visitor: Visitor, s3: Bucket, settings: Any, leave: Callable[[Visitor], None]
-) -> None:
-    upload = arrived(visitor, BODY)
-    interrupt(settings, lambda: leave(visitor))
-
-    assert refused(complete(visitor, str(upload.pk))) == (401, "session_invalid")
-
-    upload.refresh_from_db()
-    assert (upload.status, upload.sha256) == (Status.LAPSED, "")
-    assert (s3.keys(), UploadQuota.objects.get(session=upload.session).files) == ({MARKER}, 0)
-    assert "upload.stored" not in events()
 
 
 def test_a_session_that_was_left_completes_nothing_and_the_cleanup_sweeps(
@@ -355,12 +284,13 @@ def test_deleting_a_stored_one_also_removes_what_arrived_again(
 def test_an_erased_session_leaves_nothing_in_the_store(visitor: Visitor, s3: Bucket) -> None:
     stored, waiting = completed(visitor, BODY), arrived(visitor, OTHER)
     assert visitor.erase().status_code == 204
-    assert s3.keys() == {MARKER, incoming(waiting)}  # its form is still good
+    assert s3.keys("uploads/") == set()
+    assert s3.keys("incoming/") == {incoming(waiting)}  # its form is still good
 
     UploadedFile.objects.filter(pk=waiting.pk).update(lease_expires_at=timezone.now())
     forget_visitors()
 
-    assert s3.keys() == {MARKER}
+    assert s3.keys("uploads/") | s3.keys("incoming/") == set()
     assert set(UploadedFile.objects.values_list("status", "name")) == {
         (Status.DELETED, ""), (Status.LAPSED, ""),
     }  # fmt: skip
@@ -400,13 +330,6 @@ def test_where_it_is_off_it_says_so(visitor: Visitor, settings: Any) -> None:
     assert refused(begin(visitor, 10)) == (501, "direct_upload_unavailable")
     assert visitor.current().json()["limits"]["direct_upload"] is False
     assert not UploadedFile.objects.exists()
-
-
-def twin(visitor: Visitor) -> Visitor:
-    """Return another tab of the same browser."""
-    tab = Visitor()
-    tab.cookies, tab.uuid = visitor.cookies.copy(), visitor.uuid
-    return tab
 
 
 def same(response: Any) -> dict[str, Any]:
