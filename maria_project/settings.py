@@ -233,6 +233,9 @@ UPLOAD_LEASE = env.timedelta("UPLOAD_LEASE", timedelta(minutes=15))
 CLEANUP_GRACE = env.timedelta("CLEANUP_GRACE", timedelta(minutes=30))
 # never, until_inspected or unless_clean
 HOLD_DOWNLOADS = env.str("HOLD_DOWNLOADS", "never")
+# Whether browsers may send files to the store themselves, and whether they fetch them there.
+DIRECT_UPLOADS = env.bool("DIRECT_UPLOADS", False)
+DOWNLOADS = env.str("DOWNLOADS", "stream")
 QUARANTINE_RETENTION = env.timedelta("QUARANTINE_RETENTION", timedelta(days=7))
 
 FILE_UPLOAD_HANDLERS = [

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from uploads_app.inspection import KNOWN_TYPES
+from uploads_app.storage import object_store
 
 
 @register()
@@ -90,5 +91,35 @@ def check_stores(**_: Any) -> list[CheckMessage]:
             "STORAGE_PREVIOUS_URL leads to the same store as STORAGE_URL.",
             hint="Remove STORAGE_PREVIOUS_URL, or let it name the store that files come from.",
             id="uploads_app.W002",
+        )
+    ]
+
+
+@register()
+def check_direct_uploads(**_: Any) -> list[CheckMessage]:
+    """Only a store that browsers can reach takes files from them."""
+    if not settings.DIRECT_UPLOADS or object_store().offers_forms:
+        return []
+    return [
+        Error(
+            "DIRECT_UPLOADS is on, but the store takes no files from browsers.",
+            hint="Set STORAGE_URL to a bucket (s3://…), or turn DIRECT_UPLOADS off.",
+            id="uploads_app.E005",
+        )
+    ]
+
+
+@register()
+def check_downloads(**_: Any) -> list[CheckMessage]:
+    """Only a store that browsers can reach hands files out to them."""
+    if settings.DOWNLOADS == "stream" or (
+        settings.DOWNLOADS == "redirect" and object_store().offers_forms
+    ):
+        return []
+    return [
+        Error(
+            f"DOWNLOADS is {settings.DOWNLOADS}, which this store cannot do.",
+            hint="Set it to stream; or, where STORAGE_URL is a bucket (s3://…), to redirect.",
+            id="uploads_app.E006",
         )
     ]

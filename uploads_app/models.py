@@ -71,8 +71,16 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
         return self.filter(session=session, status__in=VISIBLE)
 
     def known_to(self, session: UserSession) -> "UploadQuerySet":
-        """Return the files that a session's visitor has or had, but for uploads that never finished."""
-        return self.filter(session=session).exclude(status__in=[Status.PENDING, Status.LAPSED])
+        """Return the files that a session's visitor has, had, or was told the id of.
+
+        Not uploads to us that never finished; the id of a direct one is told when it begins.
+        """
+        unfinished = Q(status__in=[Status.PENDING, Status.LAPSED], direct=False)
+        return self.filter(session=session).exclude(unfinished)
+
+    def completable_by(self, session: UserSession) -> "UploadQuerySet":
+        """Return the direct uploads of a session that wait to be completed, or have been."""
+        return self.filter(session=session, direct=True, status__in=[Status.PENDING, *VISIBLE])
 
     def lapsed(self) -> "UploadQuerySet":
         """Return uploads whose lease ran out before they finished."""
@@ -81,7 +89,8 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
     def unerased(self) -> "UploadQuerySet":
         """Return files that are closed, but not known to have no bytes left."""
         return self.filter(
-            Q(status=Status.DELETING) | Q(status=Status.LAPSED, deleted_at__isnull=True)
+            Q(status=Status.DELETING)
+            | Q(status__in=[Status.LAPSED, Status.REJECTED], deleted_at__isnull=True)
         )
 
     def deleting(self) -> "UploadQuerySet":

@@ -73,8 +73,8 @@ def _begin(uploads: Sequence[UploadedFile], due: UploadQuerySet) -> list[Uploade
 
 
 def _finish(uploads: Sequence[UploadedFile]) -> Outcome:
-    failed = delete_objects([upload.key for upload in uploads])
-    gone = [upload for upload in uploads if upload.key not in failed]
+    failed = delete_objects([key for upload in uploads for key in object_keys(upload)])
+    gone = [upload for upload in uploads if not failed.keys() & set(object_keys(upload))]
     with transaction.atomic():
         done = _locked(gone, UploadedFile.objects.deleting())
         _update(done, status=Status.DELETED, deleted_at=timezone.now())

@@ -199,29 +199,31 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
             raise ValueError(f"{name} is no temporary file")
 
     def upload_form(self, key: str, *, content_type: str, size: int, lifetime: timedelta) -> Form:
-        answer = self._public_client.generate_presigned_post(
-            self.bucket_name,
-            key,
-            Fields={"Content-Type": content_type},
-            Conditions=[{"Content-Type": content_type}, ["content-length-range", size, size]],
-            ExpiresIn=int(lifetime.total_seconds()),
-        )
+        with _translated(key):
+            answer = self._public_client.generate_presigned_post(
+                self.bucket_name,
+                key,
+                Fields={"Content-Type": content_type},
+                Conditions=[{"Content-Type": content_type}, ["content-length-range", size, size]],
+                ExpiresIn=int(lifetime.total_seconds()),
+            )
         return Form(answer["url"], answer["fields"])
 
     def download_url(
         self, key: str, *, name: str, content_type: str, lifetime: timedelta
     ) -> str | None:
-        url: str = self._public_client.generate_presigned_url(
-            "get_object",
-            Params={
-                "Bucket": self.bucket_name,
-                "Key": key,
-                "ResponseContentDisposition": content_disposition_header(True, name),
-                "ResponseContentType": content_type,
-                "ResponseCacheControl": "private, no-store",
-            },
-            ExpiresIn=int(lifetime.total_seconds()),
-        )
+        with _translated(key):
+            url: str = self._public_client.generate_presigned_url(
+                "get_object",
+                Params={
+                    "Bucket": self.bucket_name,
+                    "Key": key,
+                    "ResponseContentDisposition": content_disposition_header(True, name),
+                    "ResponseContentType": content_type,
+                    "ResponseCacheControl": "private, no-store",
+                },
+                ExpiresIn=int(lifetime.total_seconds()),
+            )
         return url
 
     @cached_property

@@ -101,6 +101,9 @@ FIRES: list[tuple[str, dict[str, Any]]] = [
     ("uploads_app.E003", {"COMPLETED_RETENTION": 7 * DAY - timedelta(seconds=1)}),
     ("uploads_app.E004", {"HOLD_DOWNLOADS": "no"}),
     ("uploads_app.W001", {"HOLD_DOWNLOADS": "unless_clean", "UPLOAD_TYPES": ["pdf", "png"]}),
+    ("uploads_app.E005", {"DIRECT_UPLOADS": True}),
+    ("uploads_app.E006", {"DOWNLOADS": "redirect"}),
+    ("uploads_app.E006", {"DOWNLOADS": "Stream"}),
 ]
 # Settings exactly on the good side of the same boundaries.
 SILENT: list[dict[str, Any]] = [

@@ -79,7 +79,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return the file's bytes; that it was read is written down. */
+        /** @description Return the file's bytes, or where they are; that it was read is written down. */
         get: operations["service_sessions_uploads_download_retrieve"];
         put?: never;
         post?: never;
@@ -311,8 +311,25 @@ export interface paths {
         get: operations["uploads_retrieve"];
         put?: never;
         post?: never;
-        /** @description Delete a file at once; deleting it again is no error. */
+        /** @description Delete a file at once, or give up a direct upload; doing it again is no error. */
         delete: operations["uploads_destroy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/{id}/complete/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Look at what a browser has sent to storage and store it; completing it again is no error. */
+        post: operations["uploads_complete_create"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -325,7 +342,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return the file's bytes as an attachment under its own name (RFC 6266). */
+        /** @description Return the file's bytes as an attachment under its own name (RFC 6266), or where they are. */
         get: operations["uploads_download_retrieve"];
         put?: never;
         post?: never;
@@ -352,6 +369,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/uploads/direct/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Return the form by which a browser sends one file to storage itself; then `complete/`. */
+        post: operations["uploads_direct_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -370,6 +404,12 @@ export interface components {
             readonly outcome: components["schemas"]["OutcomeEnum"];
             readonly who: string;
             readonly file: string;
+        };
+        /** @description A file as the browser describes it. What it is of is judged by its name, not by `content_type`. */
+        AnnouncedFileRequest: {
+            name: string;
+            size: number;
+            content_type?: string;
         };
         /** @description A signed text for the agent's own back end, which introspects it. */
         AssertionRequest: {
@@ -474,6 +514,12 @@ export interface components {
                 [key: string]: components["schemas"]["ConsentChange"];
             };
         };
+        /** @description A direct upload that has begun: the file's id, and the form that takes its bytes. */
+        DirectUpload: {
+            /** Format: uuid */
+            id: string;
+            upload: components["schemas"]["UploadForm"];
+        };
         /** @description A page of the feed; `next` is what to ask `after` for the following one. */
         Feed: {
             results: components["schemas"]["FeedEntry"][];
@@ -543,12 +589,17 @@ export interface components {
             /** Format: date-time */
             expires_at: string;
         };
-        /** @description What the session may hold: files, bytes of one and of all, and which types. */
+        /**
+         * @description What the session may hold: files, bytes of one and of all, and which types.
+         *
+         *     `direct_upload` says whether browsers may send files to storage themselves.
+         */
         Limits: {
             max_files: number;
             max_file_bytes: number;
             max_total_bytes: number;
             types: string[];
+            direct_upload: boolean;
         };
         /** @description Where a file can be fetched, and until when. */
         Link: {
@@ -776,6 +827,16 @@ export interface components {
              * Format: date-time
              */
             readonly created_at: string;
+        };
+        /** @description What to post until when: all `fields`, then the file as the field `file`, as multipart. */
+        UploadForm: {
+            /** Format: uri */
+            url: string;
+            /** Format: date-time */
+            expires_at: string;
+            fields: {
+                [key: string]: string;
+            };
         };
         /** @description A multipart body with one file. */
         UploadRequestRequest: {
@@ -1043,6 +1104,19 @@ export interface operations {
                 content: {
                     "*/*": string;
                 };
+            };
+            /** @description Where storage hands it out for 60 seconds (DOWNLOADS). */
+            302: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem document (RFC 9457). */
             default: {
@@ -1900,6 +1974,55 @@ export interface operations {
             };
         };
     };
+    uploads_complete_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                "X-Session-UUID"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upload"];
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
+        };
+    };
     uploads_download_retrieve: {
         parameters: {
             query?: {
@@ -1928,6 +2051,19 @@ export interface operations {
                 content: {
                     "*/*": string;
                 };
+            };
+            /** @description Where storage hands it out for 60 seconds (DOWNLOADS). */
+            302: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem document (RFC 9457). */
             default: {
@@ -1976,6 +2112,59 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Link"];
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
+        };
+    };
+    uploads_direct_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes it safe to send the same file again: the answer is the same. */
+                "Idempotency-Key"?: string;
+                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                "X-Session-UUID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnnouncedFileRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DirectUpload"];
                 };
             };
             /** @description A problem document (RFC 9457). */
