@@ -780,8 +780,14 @@ def test_each_refusal_is_as_the_page_says_and_changes_nothing(
     assert (response.status_code, code(response)) == (STATUS[refusal], refusal)
     assert not response.cookies
     if (row.endpoint, refusal) in REJECTING:
-        changed = [values for values in state() if values not in before]
-        assert changed == [UploadedFile.objects.values_list().get(status=Status.REJECTED)]
+        rows = zip(state(), before, strict=True)
+        changed = [values for now, then in rows for values in now if values not in then]
+        assert changed == [
+            UploadedFile.objects.values().get(status=Status.REJECTED),
+            UploadQuota.objects.values().get(
+                session=UploadedFile.objects.get(status=Status.REJECTED).session
+            ),
+        ]
     else:
         assert state() == before
     written = AuditLog.objects.filter(pk__gt=newest)
