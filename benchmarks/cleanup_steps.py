@@ -9,6 +9,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import django
 AGE = "2 days"
 BODY = b"0123456789"
 FILES_PER_SESSION = 3
+PLANTERS = 8
 
 
 def fill(count: int) -> dict[str, Any]:
@@ -94,11 +96,7 @@ def _keys() -> Iterator[str]:
 def _plant(keys: Iterator[str]) -> None:
     """Put objects where the store has them: on the disk, or past the door of a test's S3 server."""
     if folder := os.environ.get("BENCH_S3_FOLDER"):
-        import requests
-
-        with requests.Session() as session:
-            for key in keys:
-                session.put(f"{folder}/{key}", data=BODY).raise_for_status()
+        _plant_on_s3(folder, keys)
         return
     root = Path(os.environ["DATA_DIR"], "storage")
     old = time.time() - 2 * 24 * 60 * 60
@@ -107,6 +105,14 @@ def _plant(keys: Iterator[str]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(BODY)
         os.utime(path, (old, old))
+
+
+def _plant_on_s3(folder: str, keys: Iterator[str]) -> None:
+    import requests
+
+    with requests.Session() as session, ThreadPoolExecutor(PLANTERS) as pool:
+        for answer in pool.map(lambda key: session.put(f"{folder}/{key}", data=BODY), keys):
+            answer.raise_for_status()
 
 
 # Random version 4 UUIDs; a file's session is found by its number.

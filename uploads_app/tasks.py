@@ -6,7 +6,7 @@ import time
 from django.conf import settings
 
 from audit_app import context
-from uploads_app import alarm, cleanup, services
+from uploads_app import alarm, cleanup, services, spool
 from uploads_app.models import RunStatus, UploadedFile
 
 logger = logging.getLogger(__name__)
@@ -21,6 +21,7 @@ INSPECT_FAILURES = 20
 
 def cleanup_orphans() -> str:
     """Run the cleanup as the schedule asks; what one run leaves, the next one takes."""
+    spool.sweep()
     status = _clean_up(dry_run=False)
     alarm.watch()
     return status
