@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -152,6 +153,13 @@ def generated_secret(path: Path) -> str:
     with os.fdopen(descriptor, "w") as file:
         file.write(value := secrets.token_urlsafe(48))
     return value
+
+
+def made(folder: Path) -> Path:
+    """Return a folder, made if the disk allows it; Django's own checks say so if not."""
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def exact_origins(origins: Iterable[str]) -> list[str]:

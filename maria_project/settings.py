@@ -20,6 +20,7 @@ from maria_project.environment import (
     exact_origins,
     generated_secret,
     is_production,
+    made,
     mail_server,
     moving,
     redis_url,
@@ -244,7 +245,7 @@ FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
 # A folder of our own: what a killed process leaves there can be told, and is swept.
-FILE_UPLOAD_TEMP_DIR = DATA_DIR / "spool"
+FILE_UPLOAD_TEMP_DIR = made(DATA_DIR / "spool")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 1

@@ -46,14 +46,14 @@ def require_whole_body(application: "WSGIApplication") -> "WSGIApplication":
     return wrapped
 
 
-def prepared() -> "WSGIApplication":
-    """Return Django's application, once its spool is there and swept."""
+def swept() -> "WSGIApplication":
+    """Return Django's application, once its spool is swept."""
     application = get_wsgi_application()
     from uploads_app import spool  # which wants Django to be set up
 
-    spool.prepare()
+    spool.sweep()
     return application
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maria_project.settings")
-application = require_whole_body(prepared())
+application = require_whole_body(swept())

@@ -8,7 +8,6 @@ import atexit
 import os
 import shutil
 import tempfile
-from pathlib import Path
 
 import hypothesis
 
@@ -25,7 +24,6 @@ if "MARIA_TEST_DATA" not in os.environ:
     atexit.register(shutil.rmtree, data, ignore_errors=True)
     os.environ["MARIA_TEST_DATA"] = os.environ["PYTEST_DEBUG_TEMPROOT"] = data
 os.environ["DATA_DIR"] = os.environ["MARIA_TEST_DATA"]
-Path(os.environ["DATA_DIR"], "spool").mkdir(exist_ok=True)
 if redis := os.environ.get("TEST_REDIS_URL"):
     number = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
     # A machine that is busy with tests may be slower than the product puts up with.

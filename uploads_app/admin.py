@@ -12,7 +12,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django_q.tasks import async_task
-from rest_framework.exceptions import APIException
 
 from audit_app import context
 from audit_app.admin import ActingAdmin, Action, NotDone, ReadOnlyAdmin
@@ -240,7 +239,7 @@ class QuarantinedObjectAdmin(ReadOnlyAdmin):
     def _give_back(self, request: Any, stray: QuarantinedObject) -> None:
         try:
             quarantine.restore_object(key=stray.key)
-        except APIException as error:
-            messages.error(request, f"Not given back: {stray.key}. {error.detail}")
+        except quarantine.NotRestored as reason:
+            messages.error(request, f"Not given back: {stray.key}. {reason}")
         else:
             messages.success(request, f"Given back: {stray.key}. The cleanup leaves it alone.")

@@ -153,22 +153,6 @@ class StorageUnavailable(APIException):
     wait = 30
 
 
-class NotInQuarantine(APIException):
-    """Nothing of that key lies in quarantine, or not any more."""
-
-    status_code = status.HTTP_404_NOT_FOUND
-    default_code = "not_in_quarantine"
-    default_detail = "That object is not in quarantine (any more)."
-
-
-class PlaceTaken(APIException):
-    """Another object has the key by now."""
-
-    status_code = status.HTTP_409_CONFLICT
-    default_code = "place_taken"
-    default_detail = "Another object has taken its place, so it stays in quarantine."
-
-
 class FileHeldBack(APIException):
     """Nobody may have the file's bytes: not looked into yet, something found, or in quarantine."""
 

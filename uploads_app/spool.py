@@ -15,13 +15,6 @@ from django.conf import settings
 OLD = timedelta(hours=1)
 
 
-def prepare() -> None:
-    """Make the folder, where the disk allows it, and remove what dead processes have left."""
-    with suppress(OSError):
-        Path(settings.FILE_UPLOAD_TEMP_DIR).mkdir(parents=True, exist_ok=True)
-    sweep()
-
-
 def sweep(older_than: timedelta = OLD) -> int:
     """Remove files that nothing has been written to for so long; return how many."""
     before = time.time() - older_than.total_seconds()

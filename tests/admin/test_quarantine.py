@@ -69,7 +69,7 @@ def test_what_is_given_back_is_the_same_and_stays(
     assert (store_root() / stray.key).exists()
 
     page = choose(staff, stray, agreed="yes").content.decode()
-    assert "That object is not in quarantine (any more)." in shown_text(page)
+    assert "It is not in quarantine (any more)." in shown_text(page)
     assert AuditLog.objects.filter(event_type="object.restored").count() == 1
 
 

@@ -17,6 +17,7 @@ import audit_app.checks
 import maria_project.checks
 import sessions_app.checks
 import uploads_app.checks
+from maria_project.environment import moving, storage
 from tests.conftest import lift_triggers
 
 SOURCES = [
@@ -44,6 +45,7 @@ def stored_at(**options: str) -> dict[str, Any]:
 
 
 # id → settings with which it fires; each just over its boundary where it has one.
+DISK = storage("STORAGE_URL", "", Path("storage"))
 FIRES: list[tuple[str, dict[str, Any]]] = [
     ("maria_project.E001", {**PRODUCTION, "PUBLIC_URL": "http://maria.example"}),
     ("maria_project.E001", {**PRODUCTION, "PUBLIC_URL": "maria.example"}),
@@ -100,6 +102,7 @@ FIRES: list[tuple[str, dict[str, Any]]] = [
     ("uploads_app.E003", {"UPLOAD_RETENTION": timedelta(seconds=-1)}),
     ("uploads_app.E003", {"COMPLETED_RETENTION": 7 * DAY - timedelta(seconds=1)}),
     ("uploads_app.E004", {"HOLD_DOWNLOADS": "no"}),
+    ("uploads_app.W002", {"STORAGES": {**product_settings.STORAGES, **moving(DISK, DISK)}}),
     ("uploads_app.W001", {"HOLD_DOWNLOADS": "unless_clean", "UPLOAD_TYPES": ["pdf", "png"]}),
     ("uploads_app.E005", {"DIRECT_UPLOADS": True}),
     ("uploads_app.E006", {"DOWNLOADS": "redirect"}),
