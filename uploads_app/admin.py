@@ -183,9 +183,9 @@ class CleanupRunAdmin(ReadOnlyAdmin):
     def _may(self, request: HttpRequest, run_now: RunNow) -> bool:
         return request.user.has_perm(run_now.permission) and self.has_view_permission(request)
 
-    @admin.display(description="what to do", empty_value="–")
-    def what_to_do(self, run: CleanupRun) -> str | None:
-        return what_to_do(run.stop_code) or None
+    @admin.display(description="what to do")
+    def what_to_do(self, run: CleanupRun) -> str:
+        return what_to_do(run.stop_code) or "-"
 
     @admin.display(description="found")
     def found(self, run: CleanupRun) -> str:
@@ -196,16 +196,32 @@ class CleanupRunAdmin(ReadOnlyAdmin):
         return json.dumps(run.sample, indent=2)
 
 
+# Why an object was put aside or removed, in words.
+_REASONS = {
+    "no_row": "no row explains it",
+    "file_deleted": "it arrived after its file was deleted",
+    "file_lapsed": "it arrived after its upload was given up",
+    "file_rejected": "it arrived after its file was refused",
+    "session_erased": "its session was erased",
+    "quarantine_over": "its time in quarantine was over",
+    "gone": "it vanished while it was being moved",
+}
+
+
 @admin.register(QuarantinedObject)
 class QuarantinedObjectAdmin(ReadOnlyAdmin):
-    list_display = ["key", "status", "reason", "size", "quarantined_at", "changed_at"]
+    list_display = ["key", "status", "why", "size", "quarantined_at", "changed_at"]
     list_filter = ["status", "reason"]
     search_fields = ["key__startswith"]
     search_help_text = "The beginning of an object's key: uploads/, then the session's UUID."
     fields = [
-        "key", "status", "reason", "size", "modified_at", "quarantined_at", "changed_at", "explained",
+        "key", "status", "why", "size", "modified_at", "quarantined_at", "changed_at", "explained",
     ]  # fmt: skip
     actions = ["give_back"]
+
+    @admin.display(description="why")
+    def why(self, stray: QuarantinedObject) -> str:
+        return _REASONS.get(stray.reason, stray.reason)
 
     @admin.display(description="what is known of it")
     def explained(self, stray: QuarantinedObject) -> str:
