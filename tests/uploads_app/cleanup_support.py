@@ -333,7 +333,7 @@ def _nothing(key: str) -> None:
 class FaultyStore(DiskStore):
     """A disk store with the faults that its options name; a library's seam, not ours.
 
-    `before_delete`, `before_list`, `before_move` and `before_marker` are called
+    `before_delete`, `before_list`, `before_describe`, `before_move` and `before_marker` are called
     with a key, and may raise OSError; `break_after` ends a listing in the
     middle; `relist` lists otherwise; `clock_off` sets the store's clock wrong.
     """
@@ -344,6 +344,7 @@ class FaultyStore(DiskStore):
         *,
         before_delete: Callable[[str], None] = _nothing,
         before_list: Callable[[str], None] = _nothing,
+        before_describe: Callable[[str], None] = _nothing,
         before_move: Callable[[str], None] = _nothing,
         before_marker: Callable[[str], None] = _nothing,
         relist: Callable[[list[StoredObject]], Iterable[StoredObject]] = iter,
@@ -353,7 +354,7 @@ class FaultyStore(DiskStore):
         super().__init__(location=location)
         self.before_delete, self.before_list = before_delete, before_list
         self.before_move, self.before_marker = before_move, before_marker
-        self.relist = relist
+        self.before_describe, self.relist = before_describe, relist
         self.break_after, self.clock_off = break_after, clock_off
 
     def _remove(self, key: str) -> None:
@@ -370,6 +371,10 @@ class FaultyStore(DiskStore):
     def _listed(self, prefix: str, after: str) -> Iterable[StoredObject]:
         listed = super().list_objects(prefix, after)
         return listed if self.relist is iter else self.relist(list(listed))
+
+    def describe(self, key: str) -> StoredObject | None:
+        self.before_describe(key)
+        return super().describe(key)
 
     def move(self, key: str, target: str) -> None:
         self.before_move(key)
