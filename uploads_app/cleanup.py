@@ -287,8 +287,10 @@ def _look_on(work: _Work) -> tuple[StoreState, Seen]:
             _write(found)
             found = []
     _write(found)
-    state.look_after, state.look_objects, state.look_rows = seen.after, seen.objects, seen.rows
-    _save_look(state)
+    # A look that is over is not gone on from: what a crash leaves of acting on it, a fresh one finds.
+    state.look_after = seen.after if seen.is_partial else ""
+    state.look_objects, state.look_rows = seen.objects, seen.rows
+    state.save(update_fields=["look_id", "look_after", "look_objects", "look_rows"])
     work.run.objects_seen, work.run.rows_seen = seen.objects, seen.rows
     return state, seen
 
@@ -343,14 +345,8 @@ def _write(found: list[Anomaly]) -> None:
     Anomaly.objects.bulk_create(found, ignore_conflicts=True)
 
 
-def _save_look(state: StoreState) -> None:
-    state.save(update_fields=["look_id", "look_after", "look_objects", "look_rows"])
-
-
 def _forget_look(state: StoreState) -> None:
     Anomaly.objects.filter(look_id=state.look_id).delete()
-    state.look_after = ""
-    _save_look(state)
 
 
 def _note_raised_limit(work: _Work) -> None:

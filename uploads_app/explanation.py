@@ -1,5 +1,6 @@
 """Why a key is, or is not, in the store: what was or would be done, by which rule, on which evidence."""
 
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -92,12 +93,13 @@ def explain(key: str) -> Explanation:
     """
     key = _plain(key)
     store = object_store()
-    row = UploadedFile.objects.select_related("session").filter(key=key).first()
-    stray = QuarantinedObject.objects.filter(key=key).first()
+    name = survey.label(key)
+    row = UploadedFile.objects.select_related("session").filter(key=name).first()
+    stray = QuarantinedObject.objects.filter(key=name).first()
     stored = _describe(store, key)
     finding = _finding(store, key, stored, row, stray)
     return Explanation(
-        key,
+        name,
         RULES[finding.kind] if finding else _without_finding(stored, row, stray),
         finding.kind.value if finding else None,
         {
@@ -106,7 +108,7 @@ def explain(key: str) -> Explanation:
             "row": _row(row),
             "quarantine": _stray(stray),
             "grace": str(settings.CLEANUP_GRACE),
-            "events": list(_events(key, row)),
+            "events": list(_events(name, row)),
         },
     )
 
@@ -121,6 +123,10 @@ def _describe(store: ObjectStore, key: str) -> StoredObject | None:
     try:
         return store.describe(key)
     except (ValueError, SuspiciousFileOperation):
+        return None
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
         return None
 
 

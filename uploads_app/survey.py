@@ -79,10 +79,8 @@ class Finding:
 
     @property
     def label(self) -> str:
-        """The key as it is told: on one line, and storable, whatever bytes a strange file's name has."""
-        if self.key.isprintable():
-            return self.key
-        return self.key.encode("unicode_escape").decode()
+        """The key as it is told."""
+        return label(self.key)
 
 
 class Row(NamedTuple):
@@ -246,6 +244,11 @@ def canary(ages: Ages) -> bool:
         (Kind.ORPHAN, key[orphan]),
         (Kind.MISSING, key[lost]),
     ]
+
+
+def label(key: str) -> str:
+    """Return a key on one line, and storable, whatever bytes a strange file's name has."""
+    return key if key.isprintable() else key.encode("unicode_escape").decode()
 
 
 def session_of(key: str) -> uuid.UUID | None:

@@ -18,7 +18,7 @@ from maria_project.health import heartbeat_age
 from maria_project.management.commands.serve import heartbeat_is_late
 from maria_project.supervisor import LOG_BYTES, LOG_FILES, Child
 from sessions_app.models import UserSession
-from tests.helpers import SOAK, plant, started, stored_keys, uploaded
+from tests.helpers import plant, started, stored_keys, uploaded
 from tests.postgres import free_port
 from tests.project.server import MANAGE, answers, environment, process, test_database, wait_for
 from uploads_app.models import (
@@ -34,7 +34,7 @@ from uploads_app.models import (
 
 pytestmark = pytest.mark.slow
 
-LAPSED = 1200 if SOAK else 500
+LAPSED = 2000  # several batches
 
 
 def qcluster(folder: Path) -> tuple[list[str], dict[str, str], Path]:
@@ -51,7 +51,7 @@ def lapse(session: UserSession, count: int) -> None:
             lease_expires_at=timezone.now() - timedelta(minutes=1),
         )  # fmt: skip
         upload.key = object_key(session.uuid, upload.pk, "pdf")
-        plant(upload.key, b"x")
+        plant(upload.key, b"x", timedelta(hours=1))
         uploads.append(upload)
     UploadedFile.objects.bulk_create(uploads)
     UploadQuota.objects.update_or_create(session=session, defaults={"files": count, "bytes": count})

@@ -317,6 +317,25 @@ def many(
     return files
 
 
+class Backup:
+    """Every row of sessions and files as it is now, to set the database back to; the log stays."""
+
+    def __init__(self) -> None:
+        models = [
+            model
+            for app in ("sessions_app", "uploads_app")
+            for model in apps.get_app_config(app).get_models()
+        ]
+        self._rows = [(model, list(model._base_manager.all())) for model in models]
+
+    def restore(self) -> None:
+        """Set the database back."""
+        for model, _ in self._rows:
+            model._base_manager.all()._raw_delete("default")
+        for model, rows in self._rows:
+            model._base_manager.bulk_create(rows)
+
+
 def clear_store() -> None:
     """Empty the store, its marker included."""
     shutil.rmtree(store_root(), ignore_errors=True)
@@ -333,7 +352,7 @@ def _nothing(key: str) -> None:
 class FaultyStore(DiskStore):
     """A disk store with the faults that its options name; a library's seam, not ours.
 
-    `before_delete`, `before_list`, `before_move` and `before_marker` are called
+    `before_delete`, `before_list`, `before_describe`, `before_move` and `before_marker` are called
     with a key, and may raise OSError; `break_after` ends a listing in the
     middle; `relist` lists otherwise; `clock_off` sets the store's clock wrong.
     """
@@ -344,6 +363,7 @@ class FaultyStore(DiskStore):
         *,
         before_delete: Callable[[str], None] = _nothing,
         before_list: Callable[[str], None] = _nothing,
+        before_describe: Callable[[str], None] = _nothing,
         before_move: Callable[[str], None] = _nothing,
         before_marker: Callable[[str], None] = _nothing,
         relist: Callable[[list[StoredObject]], Iterable[StoredObject]] = iter,
@@ -353,7 +373,7 @@ class FaultyStore(DiskStore):
         super().__init__(location=location)
         self.before_delete, self.before_list = before_delete, before_list
         self.before_move, self.before_marker = before_move, before_marker
-        self.relist = relist
+        self.before_describe, self.relist = before_describe, relist
         self.break_after, self.clock_off = break_after, clock_off
 
     def _remove(self, key: str) -> None:
@@ -371,6 +391,10 @@ class FaultyStore(DiskStore):
         listed = super().list_objects(prefix, after)
         return listed if self.relist is iter else self.relist(list(listed))
 
+    def describe(self, key: str) -> StoredObject | None:
+        self.before_describe(key)
+        return super().describe(key)
+
     def move(self, key: str, target: str) -> None:
         self.before_move(key)
         super().move(key, target)
@@ -378,6 +402,10 @@ class FaultyStore(DiskStore):
     def read_marker(self) -> Marker | None:
         self.before_marker(MARKER)
         return super().read_marker()
+
+    def write_marker(self, marker: Marker) -> None:
+        self.before_marker(MARKER)
+        super().write_marker(marker)
 
     def clock(self) -> datetime:
         return super().clock() + self.clock_off

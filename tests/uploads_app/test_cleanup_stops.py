@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -34,10 +35,11 @@ from tests.uploads_app.cleanup_support import (
     stored,
     use_store,
 )
+from uploads_app import survey
 from uploads_app.management.commands.cleanup_orphans import Command
 from uploads_app.models import CleanupRun, RunStatus, Status, StoreState, UploadedFile, UploadQuota
 from uploads_app.stop_codes import known
-from uploads_app.survey import Kind
+from uploads_app.survey import Finding, Kind
 
 ROOT = Path(__file__).resolve().parents[2]
 SECOND = timedelta(seconds=1)
@@ -190,6 +192,47 @@ def test_t55_half_a_listing(ripe: None, settings: Any, dry_run: bool, after: int
     assert_stops("listing_incomplete", dry_run=dry_run, sentence="could not be listed to its end")
 
 
+@both_ways
+@pytest.mark.parametrize("relist", [reversed, lambda keys: [*keys, keys[0]]], ids=["back", "twice"])
+def test_t55_a_listing_that_is_out_of_order(
+    db: None, settings: Any, dry_run: bool, relist: Any
+) -> None:
+    stored()
+    pending(-HOUR)
+    use_store(settings, relist=relist)
+    assert_stops("listing_incomplete", dry_run=dry_run, sentence="the store lists uploads/")
+
+
+def _overlooked(found: Any, ages: Any) -> Iterator[Finding]:
+    return iter(())
+
+
+def _called_young(found: Any, ages: Any) -> Iterator[Finding]:
+    yield Finding(Kind.YOUNG, found.key, found.size)
+
+
+def _no_place(key: str) -> None:
+    return None
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("name", "broken"),
+    [
+        ("_without_row", _overlooked),
+        ("_without_row", _called_young),
+        ("_without_object", _overlooked),
+        ("_place", _no_place),
+    ],
+    ids=["orphans overlooked", "orphans called young", "losses overlooked", "no key understood"],
+)
+def test_t54_a_mistake_in_what_decides_stops_every_run(
+    ripe: None, monkeypatch: pytest.MonkeyPatch, name: str, broken: Any, dry_run: bool
+) -> None:
+    monkeypatch.setattr(survey, name, broken)
+    assert_stops("canary", dry_run=dry_run, sentence="a mistake in the product")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_t55_a_disk_that_cannot_list_a_folder(committed: None, dry_run: bool) -> None:
@@ -251,6 +294,20 @@ def test_t55_a_hundred_unexpected_are_plausible(db: None, orphans: int, missing:
     assert len(told.found.get("rows without an object", ())) == missing
     lapsed.refresh_from_db()
     assert lapsed.status == "lapsed"
+
+
+def test_t55_a_person_may_let_more_be_unexpected_for_one_run_which_is_recorded(db: None) -> None:
+    _unexpected(101, 0)
+    assert cleanup("--allow-share", "5").exit_code == 3
+    assert cleanup("--dry-run", "--allow-share", "100").exit_code == 0
+    events = Events()
+    settled("--allow-share", "100")
+    run = last_run()
+    assert (run.quarantined, run.allow_share) == (101, 1.0)
+    assert ("cleanup.limit_raised", f"cleanup_run:{run.pk}", {"share": "100%"}) in events.new()
+    assert events.types().count("cleanup.limit_raised") == 1
+    _unexpected(101, 0)
+    assert cleanup().exit_code == 3
 
 
 @pytest.mark.slow
@@ -351,6 +408,12 @@ def test_a_database_without_tables(tmp_path: Path) -> None:
         (["--older-than=-5m"], "'-5m' is not an age"),
         (["--older-than", "999999999d"], "'999999999d' is not an age"),
         (["--older-than", "9999999999999d"], "'9999999999999d' is not an age"),
+        (["--upload-retention", "long"], "'long' is not an age"),
+        (["--completed-retention", "-1d"], "argument --completed-retention"),
+        (["--quarantine-retention", "7x"], "'7x' is not an age"),
+        (["--allow-share", "101"], "'101' is not a percentage"),
+        (["--allow-share", "0.5"], "'0.5' is not a percentage"),
+        (["--explain"], "argument --explain"),
         (["--everything"], "unrecognized arguments: --everything"),
         (["extra"], "unrecognized arguments: extra"),
     ],
