@@ -187,7 +187,7 @@ def test_t55_after_adoption_nothing_live_is_lost_and_erased_stays_erased(
 
 
 def _erased_file(yesterday: Yesterday) -> Any:
-    (upload,) = UploadedFile.objects.filter(session=yesterday.gone.uuid)
+    (upload,) = UploadedFile.objects.filter(session=yesterday.gone.row)
     return upload.pk
 
 
