@@ -114,7 +114,7 @@ def test_t62_an_object_put_aside_is_purged_when_its_time_is_over(
     before = snapshot()
     told = restore(key)
     assert (told.exit_code, told.out) == (1, "0 of 1 objects given back.\n")
-    assert told.err == f"{key}: That object is not in quarantine (any more).\n"
+    assert told.err == f"{key}: It is not in quarantine (any more).\n"
     assert snapshot() == before
     assert settled().out.startswith("Nothing to do.")
 
@@ -170,7 +170,7 @@ def test_keys_that_were_never_put_aside_are_refused_and_the_others_given_back() 
     key, stranger = put_aside(), new_key()
     told = restore(stranger, key)
     assert (told.exit_code, told.out) == (1, "1 of 2 objects given back.\n")
-    assert told.err == f"{stranger}: That object is not in quarantine (any more).\n"
+    assert told.err == f"{stranger}: It is not in quarantine (any more).\n"
     assert (store_root() / key).exists()
 
 
