@@ -1,9 +1,11 @@
-"""The two staff groups, and how each app adds its permissions to them after migrate."""
+"""The three staff groups, and how each app adds its permissions to them after migrate."""
 
 from django.contrib.auth.models import Group, Permission
 
 SUPPORT = "Support"
 AUDITOR = "Auditor"
+OPERATOR = "Operator"
+ALL = (SUPPORT, AUDITOR, OPERATOR)
 
 
 def grant(group: str, *permissions: str) -> None:

@@ -1,22 +1,42 @@
-"""The queue in the admin, to read: schedules, what waits, what failed.
+"""The queue in the admin, to read: what is scheduled, how it went last, what failed.
 
 django-q2's own pages are taken out: they can schedule any importable function,
 and whoever may view them may run tasks again. Arguments and results are
 pickles, which loading would execute, so they are not even read.
 """
 
+import inspect
 from datetime import timedelta
+from types import ModuleType
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
-from django_q.models import Failure, OrmQ, Schedule, Success
+from django_q.models import Failure, OrmQ, Schedule, Success, Task
 
+import maria_project.tasks
+import sessions_app.tasks
+import uploads_app.tasks
 from audit_app.admin import ReadOnlyAdmin
+from uploads_app import alarm
 
 LATE = timedelta(minutes=5)
+_CLEANUP = "uploads_app.tasks.cleanup_orphans"
+
+
+def _described(*modules: ModuleType) -> dict[str, str]:
+    """Return the first line of every task's docstring, by the name under which it is scheduled."""
+    return {
+        f"{module.__name__}.{name}": (inspect.getdoc(task) or "").splitlines()[0]
+        for module in modules
+        for name, task in inspect.getmembers(module, inspect.isfunction)
+        if task.__module__ == module.__name__ and not name.startswith("_")
+    }
+
+
+_WHAT_TASKS_DO = _described(maria_project.tasks, sessions_app.tasks, uploads_app.tasks)
 
 for model in (Failure, OrmQ, Schedule, Success):
     if admin.site.is_registered(model):
@@ -25,13 +45,46 @@ for model in (Failure, OrmQ, Schedule, Success):
 
 @admin.register(Schedule)
 class ScheduleAdmin(ReadOnlyAdmin):
-    list_display = ["name", "func", "every", "next_run", "on_time"]
-    fields = ["name", "func", "every", "next_run", "on_time"]
+    ordering = ["name"]
+    list_display = ["name", "does", "every", "last_outcome", "last_ended", "next_run", "on_time"]
+    fields = ["name", "does", "func", "every", "last_outcome", "last_ended", "next_run", "on_time"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Add when each schedule's last task ended, and whether it went well."""
+        # django-q2 groups a schedule's tasks under its name; columns, because a row has pickles.
+        last = Task.objects.filter(group=OuterRef("name")).order_by("-stopped")
+        schedules: QuerySet[Any] = (
+            super()
+            .get_queryset(request)
+            .annotate(
+                last_stopped=Subquery(last.values("stopped")[:1]),
+                last_success=Subquery(last.values("success")[:1]),
+            )
+        )
+        return schedules
+
+    @admin.display(description="does")
+    def does(self, schedule: Any) -> str:
+        return _WHAT_TASKS_DO.get(schedule.func, "")
+
+    @admin.display(description="last run", empty_value="none yet")
+    def last_ended(self, schedule: Any) -> Any:
+        return schedule.last_stopped
+
+    @admin.display(description="went", empty_value="–")
+    def last_outcome(self, schedule: Any) -> str | None:
+        if schedule.last_stopped is None:
+            return None
+        if schedule.func == _CLEANUP and schedule.last_success:
+            # The task succeeds in telling that the cleanup stopped.
+            run = alarm.last_run()
+            return str(run.get_status_display()) if run else "skipped"
+        return "well" if schedule.last_success else "failed"
 
     @admin.display(description="every")
     def every(self, schedule: Any) -> str:
         if schedule.schedule_type == Schedule.MINUTES:
-            return f"{schedule.minutes} minutes"
+            return f"{schedule.minutes} min"
         return str(schedule.get_schedule_type_display())
 
     @admin.display(description="on time", boolean=True)

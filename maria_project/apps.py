@@ -1,4 +1,4 @@
-"""The project as an application: the admin site, the heartbeat's schedule, start-up checks."""
+"""The project as an application: the admin site, the heartbeat's schedule, start-up checks, who sees schedules."""
 
 from typing import Any
 
@@ -25,8 +25,10 @@ class MariaConfig(AppConfig):
 
 
 def prepare(**_: Any) -> None:
-    """Schedule the heartbeat; safe to repeat."""
+    """Schedule the heartbeat and let staff see the schedules; safe to repeat."""
     from django_q.models import Schedule
+
+    from audit_app import groups
 
     Schedule.objects.update_or_create(
         name=HEARTBEAT,
@@ -36,3 +38,5 @@ def prepare(**_: Any) -> None:
             "minutes": 1,
         },
     )
+    for group in groups.ALL:
+        groups.grant(group, "django_q.view_schedule")

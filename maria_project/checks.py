@@ -5,7 +5,10 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 
+from maria_project.environment import LOOPBACK_HOSTS
 from sessions_app.checks import network_error
 
 
@@ -103,6 +106,28 @@ def check_mail(**_: Any) -> list[CheckMessage]:
 
 
 @register()
+def check_alarm(**_: Any) -> list[CheckMessage]:
+    """An alarm that nobody gets is none."""
+    if settings.PRODUCTION and not settings.ALARM_EMAILS:
+        return [
+            Warning(
+                "No address is set for the alarm: nobody hears when the cleanup stops.",
+                hint="Set ALARM_EMAILS to one or more addresses, separated by commas.",
+                id="maria_project.W003",
+            )
+        ]
+    return [
+        Error(
+            f"ALARM_EMAILS holds {email!r}, which is no e-mail address.",
+            hint="Write plain addresses like ops@example.com, separated by commas.",
+            id="maria_project.E007",
+        )
+        for email in settings.ALARM_EMAILS
+        if not _is_email(email)
+    ]
+
+
+@register()
 def check_metrics_networks(**_: Any) -> list[CheckMessage]:
     """Each network must be readable, so that no scrape meets a bad one."""
     return [
@@ -114,6 +139,38 @@ def check_metrics_networks(**_: Any) -> list[CheckMessage]:
         for text in settings.METRICS_NETWORKS
         if (error := network_error(text))
     ]
+
+
+def _is_email(text: str) -> bool:
+    try:
+        validate_email(text)
+    except ValidationError:
+        return False
+    return True
+
+
+@register()
+def check_endpoints(**_: Any) -> list[CheckMessage]:
+    """Without TLS, whoever is between us and the store reads every file."""
+    options = settings.STORAGES["uploads"].get("OPTIONS", {})
+    plain = [
+        name for name in ("endpoint_url", "public_endpoint_url") if _is_plain(options.get(name))
+    ]
+    if not (settings.PRODUCTION and plain):
+        return []
+    return [
+        Warning(
+            f"STORAGE_URL: by {' and '.join(plain)} files would cross a network in the clear.",
+            hint="Write https://…, unless that network is private and browsers are in it.",
+            id="maria_project.W004",
+        )
+    ]
+
+
+def _is_plain(url: str | None) -> bool:
+    """Say whether a URL is plain HTTP to another machine than this one."""
+    parts = urlsplit(url or "")
+    return parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS
 
 
 def _is_origin(text: str) -> bool:

@@ -19,8 +19,9 @@ from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from maria_project.health import heartbeat_age, last_cleanup
+from maria_project.health import heartbeat_age
 from sessions_app import models as sessions
+from uploads_app import alarm
 from uploads_app import models as uploads
 
 MEMORY_SECONDS = 15
@@ -130,7 +131,12 @@ def _worker() -> Iterator[Metric]:
 
 
 def _cleanup() -> Iterator[Metric]:
-    last = last_cleanup()
+    last = alarm.last_run()
+    yield _gauge(
+        "maria_cleanup_alarm",
+        "Whether the cleanup is in trouble: its last run stopped, or is too old.",
+        alarm.trouble_after(last) is not None,
+    )
     if last is None:
         return
     age = timezone.now() - last.started_at

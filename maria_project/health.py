@@ -15,14 +15,12 @@ from django.views.decorators.http import require_safe
 from django_q.models import Success
 
 from maria_project import cache, database
-from uploads_app.models import CleanupRun, RunStatus
+from uploads_app import alarm
 from uploads_app.storage import object_store
 
 HEARTBEAT_FUNC = "maria_project.tasks.heartbeat"
 # Two missed beats and the time a beat may wait behind long tasks.
 QUEUE_PATIENCE = timedelta(minutes=6)
-# Two missed runs of the cleanup's schedule.
-CLEANUP_PATIENCE = timedelta(minutes=35)
 
 
 @require_safe
@@ -76,29 +74,20 @@ def heartbeat_age() -> timedelta | None:
     return timezone.now() - last if last else None
 
 
-def _queue() -> bool:
+def is_queue_well() -> bool:
+    """Say whether a worker takes and finishes tasks."""
     age = heartbeat_age()
     return age is not None and age < QUEUE_PATIENCE
 
 
-def last_cleanup() -> CleanupRun | None:
-    """Return the last run of the cleanup that has ended and was no dry run."""
-    return CleanupRun.objects.filter(dry_run=False).exclude(status=RunStatus.RUNNING).first()
-
-
 def _cleanup() -> bool:
-    last = last_cleanup()
-    return (
-        last is not None
-        and last.status == RunStatus.COMPLETED
-        and last.started_at > timezone.now() - CLEANUP_PATIENCE
-    )
+    return alarm.trouble() is None
 
 
 _ESSENTIAL: dict[str, Callable[[], bool]] = {"database": _database, "migrations": _migrations}
 _OTHER: dict[str, Callable[[], bool]] = {
     "cache": cache.is_answering,
     "storage": _storage,
-    "queue": _queue,
+    "queue": is_queue_well,
     "cleanup": _cleanup,
 }

@@ -20,7 +20,9 @@ from maria_project.environment import (
     exact_origins,
     generated_secret,
     is_production,
+    made,
     mail_server,
+    moving,
     redis_url,
     secret,
     storage,
@@ -194,6 +196,10 @@ STORAGES: dict[str, dict[str, Any]] = {
     "uploads": storage("STORAGE_URL", secret(env, "STORAGE_URL"), DATA_DIR / "storage"),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+if _previous_url := secret(env, "STORAGE_PREVIOUS_URL"):
+    STORAGES |= moving(
+        STORAGES["uploads"], storage("STORAGE_PREVIOUS_URL", _previous_url, DATA_DIR / "storage")
+    )
 # The page that shows the front end; `./run` builds it where Node is installed.
 DEMO_PAGE = env.bool("DEMO_PAGE", not PRODUCTION)
 _DEMO_BUILD = BASE_DIR / "frontend" / "demo" / "dist"
@@ -226,6 +232,11 @@ UPLOAD_RETENTION = env.timedelta("UPLOAD_RETENTION", timedelta(days=7))
 COMPLETED_RETENTION = env.timedelta("COMPLETED_RETENTION", timedelta(days=365))
 UPLOAD_LEASE = env.timedelta("UPLOAD_LEASE", timedelta(minutes=15))
 CLEANUP_GRACE = env.timedelta("CLEANUP_GRACE", timedelta(minutes=30))
+# never, until_inspected or unless_clean
+HOLD_DOWNLOADS = env.str("HOLD_DOWNLOADS", "never")
+# Whether browsers may send files to the store themselves, and whether they fetch them there.
+DIRECT_UPLOADS = env.bool("DIRECT_UPLOADS", False)
+DOWNLOADS = env.str("DOWNLOADS", "stream")
 QUARANTINE_RETENTION = env.timedelta("QUARANTINE_RETENTION", timedelta(days=7))
 
 FILE_UPLOAD_HANDLERS = [
@@ -233,6 +244,8 @@ FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
+# A folder of our own: what a killed process leaves there can be told, and is swept.
+FILE_UPLOAD_TEMP_DIR = made(DATA_DIR / "spool")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 1
@@ -246,6 +259,7 @@ EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_USER"], _mail["EMAIL_HO
 EMAIL_USE_TLS, EMAIL_USE_SSL = _mail["EMAIL_USE_TLS"], _mail["EMAIL_USE_SSL"]
 # A visitor waits for the mail server's answer.
 EMAIL_TIMEOUT = 8
+ALARM_EMAILS: list[str] = env.list("ALARM_EMAILS", [])
 DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", f"Maria <maria@{_public_host or 'localhost'}>")
 
 # Limits, per client address or per session ----------------------------------
@@ -293,6 +307,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "SessionStatus": "sessions_app.models.Status",
         "UploadStatus": "uploads_app.models.Status",
+        "Inspection": "uploads_app.models.Inspection",
+        "Suspicion": "uploads_app.models.Suspicion",
     },
 }
 
@@ -395,5 +411,10 @@ LOGGING: dict[str, Any] = {
         "django": {"handlers": [], "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
         "django-q": {"handlers": [], "propagate": True},
+        # What they say at DEBUG holds signatures, addresses that open a file, and file names.
+        **{
+            name: {"level": max(LOG_LEVEL, logging.INFO)}
+            for name in ("boto3", "botocore", "s3transfer", "urllib3")
+        },
     },
 }

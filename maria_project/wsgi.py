@@ -46,5 +46,14 @@ def require_whole_body(application: "WSGIApplication") -> "WSGIApplication":
     return wrapped
 
 
+def swept() -> "WSGIApplication":
+    """Return Django's application, once its spool is swept."""
+    application = get_wsgi_application()
+    from uploads_app import spool  # which wants Django to be set up
+
+    spool.sweep()
+    return application
+
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maria_project.settings")
-application = require_whole_body(get_wsgi_application())
+application = require_whole_body(swept())

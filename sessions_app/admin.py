@@ -1,10 +1,7 @@
 """Sessions and service keys in the admin; every change asks first and goes through a service."""
 
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 from django import forms
@@ -18,37 +15,10 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from audit_app.admin import ReadOnlyAdmin
+from audit_app.admin import ActingAdmin, Action, ReadOnlyAdmin
 from sessions_app import recovery, service_keys, services
-from sessions_app.exceptions import SessionNotActive
-from sessions_app.models import Scope, ServiceKey, SessionQuerySet, UserSession
+from sessions_app.models import Scope, ServiceKey, SessionQuerySet, Status, UserSession
 from sessions_app.uuid_helpers import parse_support_code
-
-
-class ReasonForm(forms.Form):
-    """Why a staff member acts on a session; colleagues read it in the session's history."""
-
-    reason = forms.CharField(
-        max_length=200,
-        widget=forms.TextInput(attrs={"class": "vTextField", "autofocus": True}),
-        help_text="For colleagues and for the audit log. Do not name or quote the visitor.",
-    )
-
-
-@dataclass(frozen=True)
-class Action:
-    """What staff may do to a session: who may, what is asked, and what does it.
-
-    `act` is called with the session and the reason, and returns what to tell
-    the staff member; it raises SessionNotActive if the session is over.
-    """
-
-    name: str
-    permission: str
-    title: str
-    explanation: str
-    button: str
-    act: Callable[[UserSession, str], str]
 
 
 def _revoke(session: UserSession, reason: str) -> str:
@@ -64,34 +34,39 @@ def _recover(session: UserSession, reason: str) -> str:
     )
 
 
-ACTIONS = {
-    action.name: action
-    for action in (
-        Action(
-            "revoke",
-            "sessions_app.revoke_usersession",
-            "Revoke",
-            "The visitor is refused from the next request on, told why, and can begin a new "
-            "session. Files stay until their retention is over. This cannot be undone.",
-            "Revoke this session",
-            _revoke,
-        ),
-        Action(
-            "recover",
-            "sessions_app.recover_usersession",
-            "Issue a recovery code",
-            "Whoever types the code in takes this session over. Be sure that you are talking to "
-            "its visitor. The device that holds it now is refused soon after the other begins to "
-            "use it, and both can read in their activity that this happened.",
-            "Issue a recovery code",
-            _recover,
-        ),
-    )
-}
+def _is_active(session: UserSession) -> bool:
+    return session.status == Status.ACTIVE
+
+
+_ACTIONS = (
+    Action(
+        name="revoke",
+        permission="sessions_app.revoke_usersession",
+        title="Revoke",
+        explanation="The visitor is refused from the next request on, told why, and can begin a new "
+        "session. Files stay until their retention is over. This cannot be undone.",
+        button="Revoke this session",
+        fits=_is_active,
+        act=_revoke,
+    ),
+    Action(
+        name="recover",
+        permission="sessions_app.recover_usersession",
+        title="Issue a recovery code",
+        explanation="Whoever types the code in takes this session over. Be sure that you are talking "
+        "to its visitor. The device that holds it now is refused soon after the other begins to "
+        "use it, and both can read in their activity that this happened.",
+        button="Issue a recovery code",
+        fits=_is_active,
+        act=_recover,
+    ),
+)
 
 
 @admin.register(UserSession)
-class UserSessionAdmin(ReadOnlyAdmin):
+class UserSessionAdmin(ActingAdmin):
+    change_form_template = "admin/sessions_app/usersession/change_form.html"
+    row_actions = _ACTIONS
     list_display = ["support_code", "status", "created_at", "last_seen_at", "expires_at"]
     list_filter = ["status", "created_at"]
     search_fields = ["support_code"]
@@ -137,52 +112,6 @@ class UserSessionAdmin(ReadOnlyAdmin):
                 "ask for the code again, symbol by symbol.",
             )
             return queryset.none(), False
-
-    def get_urls(self) -> list[URLPattern]:
-        actions = [
-            path(
-                f"<path:object_id>/{action.name}/",
-                self.admin_site.admin_view(partial(self.action_view, action)),
-                name=f"sessions_app_usersession_{action.name}",
-            )
-            for action in ACTIONS.values()
-        ]
-        return [*actions, *super().get_urls()]
-
-    def render_change_form(self, request: Any, context: Any, *args: Any, **kwargs: Any) -> Any:
-        context["session_actions"] = [
-            (f"admin:sessions_app_usersession_{action.name}", action.title)
-            for action in ACTIONS.values()
-            if request.user.has_perm(action.permission)
-        ]
-        return super().render_change_form(request, context, *args, **kwargs)
-
-    def action_view(self, action: Action, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask for a reason and act; say so if the session ended in the meantime."""
-        if not (request.user.has_perm(action.permission) and self.has_view_permission(request)):
-            raise PermissionDenied
-        session = get_object_or_404(UserSession, pk=_uuid_or_none(object_id))
-        form = ReasonForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            try:
-                messages.success(request, action.act(session, form.cleaned_data["reason"]))
-            except SessionNotActive as error:
-                messages.error(request, str(error.detail))
-            return HttpResponseRedirect(
-                reverse("admin:sessions_app_usersession_change", args=[session.pk])
-            )
-        return TemplateResponse(
-            request,
-            "admin/sessions_app/usersession/act.html",
-            {
-                **self.admin_site.each_context(request),
-                "title": f"{action.title}: session {session}",
-                "action": action,
-                "form": form,
-                "original": session,
-                "opts": self.opts,
-            },
-        )
 
 
 class ServiceKeyForm(forms.ModelForm[ServiceKey]):
@@ -263,10 +192,3 @@ class ServiceKeyAdmin(ReadOnlyAdmin):
                 "opts": self.opts,
             },
         )
-
-
-def _uuid_or_none(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None

@@ -1,5 +1,6 @@
 """What is held about a visitor: shown to them, handed out, and erased."""
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -85,12 +86,17 @@ def finish_erasure(*, session: UserSession) -> bool:
         return True
 
 
-def finish_erasures(*, limit: int) -> int:
-    """Finish up to `limit` erasures, and remove what late requests wrote down of erased visitors."""
-    done = 0
+def finish_erasures(*, limit: int, seconds: float = float("inf")) -> int:
+    """Finish up to `limit` erasures, and remove what late requests wrote down of erased visitors.
+
+    After so many seconds it begins no further one: a store that does not answer takes its time.
+    """
+    done, deadline = 0, time.monotonic() + seconds
     for session in UserSession.objects.being_erased()[:limit]:
         session_erased.send(sender=None, session=session)
         done += finish_erasure(session=session)
+        if time.monotonic() > deadline:
+            break
     lately = UserSession.objects.filter(status=Status.ERASED, erased_at__gt=Now() - STRAGGLERS)
     erase_personal(session_uuids=list(lately.values_list("uuid", flat=True)[:limit]))
     return done

@@ -217,12 +217,16 @@ class ResetSerializer(serializers.Serializer[Any]):
 
 
 class LimitsSerializer(serializers.Serializer[Any]):
-    """What the session may hold: files, bytes of one and of all, and which types."""
+    """What the session may hold: files, bytes of one and of all, and which types.
+
+    `direct_upload` says whether browsers may send files to storage themselves.
+    """
 
     max_files = serializers.IntegerField()
     max_file_bytes = serializers.IntegerField()
     max_total_bytes = serializers.IntegerField()
     types = serializers.ListField(child=serializers.CharField())
+    direct_upload = serializers.BooleanField()
 
 
 class UsedSerializer(serializers.Serializer[Any]):

@@ -6,11 +6,12 @@ soak    all tests on both databases, with the campaigns at full counts
 """
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests import node, postgres, redis_server
@@ -40,15 +41,14 @@ def main(arguments: Sequence[str]) -> int:
     """Run what the arguments ask for; return the exit code of the first thing that fails."""
     mode = arguments[0] if arguments and arguments[0] in ("check", "soak") else ""
     extra = list(arguments[1:] if mode else arguments)
-    with tempfile.TemporaryDirectory(prefix="maria-check-") as data:
-        plain = {"DATA_DIR": data, "ENV_FILE": os.devnull}
-        for title, command in STATIC_CHECKS.items():
-            if code := _run(title, command, plain):
-                return code
-        if code := _check_schema(Path(data), plain):
-            return code
-    if code := _check_front_end():
+    # Each worker and server would compile all of us anew, and pytest every plugin and test.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if code := _build_front_end():
         return code
+    # Side by side, as neither keeps more than one core busy for long.
+    with _front_end_under_way() as finish, tempfile.TemporaryDirectory(prefix="maria-") as data:
+        if code := _check_statically(Path(data)) or finish():
+            return code
     if mode == "check":
         return _pytest("fast tests, SQLite", ["-m", "not slow", *extra], {})
     soak = {"SOAK": "1"} if mode == "soak" else {}
@@ -78,6 +78,14 @@ def _redis() -> Iterator[dict[str, str]]:
         yield {"TEST_REDIS_URL": server.url}
 
 
+def _check_statically(data: Path) -> int:
+    plain = {"DATA_DIR": str(data), "ENV_FILE": os.devnull}
+    for title, command in STATIC_CHECKS.items():
+        if code := _run(title, command, plain):
+            return code
+    return _check_schema(data, plain)
+
+
 def _check_schema(folder: Path, env: Mapping[str, str]) -> int:
     fresh = folder / "openapi.yaml"
     command: list[str | Path] = [
@@ -97,23 +105,47 @@ def _check_schema(folder: Path, env: Mapping[str, str]) -> int:
     return 0
 
 
-def _check_front_end() -> int:
-    if not node.is_installed():
-        print(f"\nSKIPPED: the front end. To check it, {node.INSTALL_HINT}.")
-        return 1 if os.environ.get("CI") else 0
-    if code := _run("front end, packages and demo page", FRONT_END_BUILD, {}):
-        return code
-    # Side by side: either keeps one core busy. Each is told when it is done.
-    running = {
-        title: subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        for title, command in FRONT_END.items()
-    }
-    for title, process in running.items():
-        told, _ = process.communicate()
-        print(f"\n== {title}\n{told}", flush=True)
-    return max(process.returncode for process in running.values())
+def _build_front_end() -> int:
+    if node.is_installed():
+        return _run("front end, packages and demo page", FRONT_END_BUILD, {})
+    print(f"\nSKIPPED: the front end. To check it, {node.INSTALL_HINT}.")
+    return 1 if os.environ.get("CI") else 0
+
+
+@contextmanager
+def _front_end_under_way() -> Iterator[Callable[[], int]]:
+    """Run the front end's steps; yield a function that waits, tells of each, and returns the code.
+
+    What still runs at the end is ended.
+    """
+    steps = FRONT_END if node.is_installed() else {}
+    with ExitStack() as files:
+        outputs = {title: files.enter_context(tempfile.TemporaryFile("w+")) for title in steps}
+        running = {
+            title: subprocess.Popen(
+                command,
+                cwd=ROOT,
+                stdout=outputs[title],
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            for title, command in steps.items()
+        }
+
+        def finish() -> int:
+            for title, process in running.items():
+                process.wait()
+                outputs[title].seek(0)
+                print(f"\n== {title}\n{outputs[title].read()}", flush=True)
+            return max((process.returncode for process in running.values()), default=0)
+
+        try:
+            yield finish
+        finally:
+            for process in running.values():
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGTERM)  # npm, and what npm runs
+                    process.wait()
 
 
 def _pytest(title: str, arguments: Sequence[str], env: Mapping[str, str]) -> int:

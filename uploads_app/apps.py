@@ -1,5 +1,6 @@
-"""What must exist after migrate: the schedule of the cleanup, and who may see files and runs."""
+"""What must exist after migrate: the schedules of cleanup, alarm and inspection, and who may see what."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.apps import AppConfig
@@ -17,18 +18,46 @@ class UploadsConfig(AppConfig):
 
 
 def prepare(**_: Any) -> None:
-    """Schedule the cleanup and grant the groups their permissions; safe to repeat."""
+    """Schedule what the worker does, and grant the groups their permissions; safe to repeat."""
     from django_q.models import Schedule
 
     from audit_app import groups
+    from uploads_app.alarm import INTERVAL
 
     Schedule.objects.update_or_create(
         name="clean up orphans",
         defaults={
             "func": "uploads_app.tasks.cleanup_orphans",
             "schedule_type": Schedule.MINUTES,
-            "minutes": 15,
+            "minutes": INTERVAL // timedelta(minutes=1),
+        },
+    )
+    Schedule.objects.update_or_create(
+        name="watch the cleanup",
+        defaults={
+            "func": "uploads_app.tasks.watch_cleanup",
+            "schedule_type": Schedule.MINUTES,
+            "minutes": 5,
+        },
+    )
+    Schedule.objects.update_or_create(
+        name="inspect files",
+        defaults={
+            "func": "uploads_app.tasks.inspect_uploads",
+            "schedule_type": Schedule.MINUTES,
+            "minutes": 1,
         },
     )
     for group in (groups.SUPPORT, groups.AUDITOR):
-        groups.grant(group, "uploads_app.view_uploadedfile", "uploads_app.view_cleanuprun")
+        groups.grant(group, "uploads_app.view_uploadedfile", "uploads_app.view_quarantinedobject")
+    for group in groups.ALL:
+        groups.grant(group, "uploads_app.view_cleanuprun")
+    for group in (groups.SUPPORT, groups.OPERATOR):
+        groups.grant(group, "uploads_app.preview_cleanup")
+    groups.grant(
+        groups.OPERATOR,
+        "uploads_app.run_cleanup",
+        "uploads_app.view_quarantinedobject",
+        "uploads_app.restore_quarantinedobject",
+    )
+    groups.grant(groups.SUPPORT, "uploads_app.quarantine_uploadedfile")

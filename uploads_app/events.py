@@ -83,3 +83,22 @@ DATABASE_ADOPTED = register(
     "erased",
     "recovered",
 )
+STORAGE_MOVE_BEGAN = register(
+    "storage.move_began", "Somebody began to move files to another store.", "objects", "bytes"
+)
+STORAGE_MOVE_COMPLETED = register(
+    "storage.move_completed",
+    "A move of files to another store ended.",
+    "moved",
+    "bytes",
+    "errors",
+    "left",
+)
+STORAGE_MOVE_STOPPED = register(
+    "storage.move_stopped",
+    "A move of files to another store stopped, because something was wrong.",
+    "code",
+    "moved",
+    "bytes",
+    outcome=Outcome.ERROR,
+)

@@ -110,6 +110,31 @@ class UploadInProgress(APIException):
     wait = 5
 
 
+class DirectUploadUnavailable(APIException):
+    """This deployment's store takes no files from browsers."""
+
+    status_code = status.HTTP_501_NOT_IMPLEMENTED
+    default_code = "direct_upload_unavailable"
+    default_detail = "Files are not sent to storage directly here: use POST /api/v1/uploads/."
+
+
+class UploadIncomplete(APIException):
+    """The store has nothing yet of a direct upload."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "upload_incomplete"
+    default_detail = "The file has not arrived in storage yet: send it there first, then ask again."
+    wait = 2
+
+
+class ContentMismatch(APIException):
+    """What arrived is not as long as was said when the direct upload began."""
+
+    status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
+    default_code = "content_mismatch"
+    default_detail = "What arrived in storage is not the file that was announced: send it again."
+
+
 class LinkInvalid(AuthenticationFailed):
     default_code = "link_invalid"
     default_detail = "This link is over or is for something else: ask for a new one."
@@ -128,20 +153,19 @@ class StorageUnavailable(APIException):
     wait = 30
 
 
-class NotInQuarantine(APIException):
-    """Nothing of that key lies in quarantine, or not any more."""
-
-    status_code = status.HTTP_404_NOT_FOUND
-    default_code = "not_in_quarantine"
-    default_detail = "That object is not in quarantine (any more)."
-
-
-class PlaceTaken(APIException):
-    """Another object has the key by now."""
+class FileHeldBack(APIException):
+    """Nobody may have the file's bytes: not looked into yet, something found, or in quarantine."""
 
     status_code = status.HTTP_409_CONFLICT
-    default_code = "place_taken"
-    default_detail = "Another object has taken its place, so it stays in quarantine."
+    default_code = "file_held_back"
+    default_detail = "This file is held back for safety. Support can look into it."
+
+    def __init__(self, waiting: bool = False) -> None:
+        if not waiting:
+            super().__init__()
+            return
+        super().__init__("This file is being looked into: try again in a minute.")
+        self.wait = 60
 
 
 class ObjectMissing(APIException):

@@ -146,10 +146,10 @@ def _finding(
         if stray and survey.quarantine_queue(kind, ages).filter(pk=stray.pk).exists():
             return Finding(kind, key)
     live = row if row and row.status in WITH_OBJECT else None
-    rows = [Row(*(getattr(live, name) for name in Row._fields))] if live else []
+    rows = [Row(live.key, live.status)] if live else []
     seen = [stored] if stored and (stored.is_temporary or key.startswith(f"{PREFIX}/")) else []
     found = survey.reconcile(seen, iter(rows), ages, Seen(lambda: None))
-    return next(survey.confirmed(store, list(found), ages), None)
+    return next(survey.confirmed(store, ages, list(found)), None)
 
 
 def _without_finding(

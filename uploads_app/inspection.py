@@ -42,21 +42,28 @@ def detect_type(name: str, head: bytes) -> FileType:
     UPLOAD_TYPES. A format is recognised by its signature alone; whether the
     rest of the file is sound is not judged here.
     """
+    named = named_type(name)
+    found = filetype.guess(head)
+    if found is None or found.mime != named.content_type:
+        raise TypeNotAllowed
+    return named
+
+
+def named_type(name: str) -> FileType:
+    """Return the type that a name claims; raises TypeNotAllowed."""
     stem, _, extension = name.rpartition(".")
     extension = extension.lower()
     if not stem or extension not in settings.UPLOAD_TYPES or _HIDDEN_EXTENSION.search(name):
         raise TypeNotAllowed
-    found = filetype.guess(head)
-    if found is None or found.mime != KNOWN_TYPES[extension]:
-        raise TypeNotAllowed
-    return FileType(extension, found.mime)
+    return FileType(extension, KNOWN_TYPES[extension])
 
 
 def clean_name(name: str) -> str:
-    """Return a visitor's file name fit to be shown.
+    """Return a visitor's file name fit to be shown, without the folders before it.
 
     A name that is too long loses its middle, not its extension. The name is
     data: no key is ever made of it.
     """
-    stem, dot, extension = showable(name).rpartition(".")
+    last = showable(name).replace("\\", "/").rpartition("/")[2]
+    stem, dot, extension = last.rpartition(".")
     return (stem[: NAME_LIMIT - len(extension) - 1] + dot + extension)[:NAME_LIMIT]

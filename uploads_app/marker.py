@@ -62,7 +62,8 @@ def compare() -> None:
             "The store has no deployment marker, though files were stored: is it the right store, "
             "and is it mounted?",
         )
-    if state is None:
+    # A row at generation 0 may be there for the alarm's sake alone.
+    if state is None or not (state.generation or _belongs(state, marker)):
         raise MarkerDiffers(
             "marker_unknown",
             "The store belongs to a deployment this database knows nothing of: is it the right database?",

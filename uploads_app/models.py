@@ -27,7 +27,7 @@ class Status(models.TextChoices):
 
 
 class Inspection(models.TextChoices):
-    """What a look inside a stored file has found; see uploads_app/inspection.py."""
+    """What a look inside a stored file has found; see uploads_app/sandbox.py."""
 
     WAITING = "waiting"
     CLEAN = "clean"
@@ -36,30 +36,51 @@ class Inspection(models.TextChoices):
     UNSUPPORTED = "unsupported", "not looked into"
 
 
+class Suspicion(models.TextChoices):
+    """What makes a file suspect or unreadable, in words that follow “the file”."""
+
+    JAVASCRIPT = "javascript", "runs a script"
+    OPENS_FILES = "opens_files", "starts a program or opens another file"
+    SENDS_DATA = "sends_data", "sends what is typed into it, or reads it from a file"
+    EMBEDDED_FILE = "embedded_file", "carries other files"
+    MULTIMEDIA = "multimedia", "plays sound, film or 3D"
+    DYNAMIC_FORM = "dynamic_form", "is a form that builds itself (XFA)"
+    ODD_LINK = "odd_link", "has a link that leads neither to the web nor to mail"
+    ENCRYPTED = "encrypted", "is encrypted, so nobody has looked inside"
+    MALFORMED = "malformed", "is not a sound PDF"
+    TOO_EXPENSIVE = "too_expensive", "takes too much time or memory to read"
+
+
 # A file in one of these takes part of its session's quota.
 HELD = (Status.PENDING, Status.STORED, Status.MISSING, Status.QUARANTINED)
 # A file in one of these may have an object; in the others it must have none.
 WITH_OBJECT = (*HELD, Status.DELETING)
 # A writer renews its lease far more often than this; a retry takes over from one that does not.
 TAKEOVER_AFTER = timedelta(seconds=30)
-# A file in one of these stays until its retention is over.
-KEPT = (Status.STORED, Status.MISSING, Status.QUARANTINED)
 # How much of a key is kept of what is no file of ours.
 KEY_LENGTH = 500
-# What a visitor is shown.
-VISIBLE = (Status.STORED, Status.MISSING)
+# What a visitor is shown and may delete, whether or not it can be downloaded just now.
+VISIBLE = (Status.STORED, Status.MISSING, Status.QUARANTINED)
 
 
 class UploadQuerySet(models.QuerySet["UploadedFile"]):
     """Which files there are, by the database's clock."""
 
     def visible_to(self, session: UserSession) -> "UploadQuerySet":
-        """Return the files that a session's visitor may see and read."""
+        """Return the files that a session's visitor may see."""
         return self.filter(session=session, status__in=VISIBLE)
 
     def known_to(self, session: UserSession) -> "UploadQuerySet":
-        """Return the files that a session's visitor has or had, but for uploads that never finished."""
-        return self.filter(session=session).exclude(status__in=[Status.PENDING, Status.LAPSED])
+        """Return the files that a session's visitor has, had, or was told the id of.
+
+        Not uploads to us that never finished; the id of a direct one is told when it begins.
+        """
+        unfinished = Q(status__in=[Status.PENDING, Status.LAPSED], direct=False)
+        return self.filter(session=session).exclude(unfinished)
+
+    def completable_by(self, session: UserSession) -> "UploadQuerySet":
+        """Return the direct uploads of a session that wait to be completed, or have been."""
+        return self.filter(session=session, direct=True, status__in=[Status.PENDING, *VISIBLE])
 
     def lapsed(self) -> "UploadQuerySet":
         """Return uploads whose lease ran out before they finished."""
@@ -68,7 +89,8 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
     def unerased(self) -> "UploadQuerySet":
         """Return files that are closed, but not known to have no bytes left."""
         return self.filter(
-            Q(status=Status.DELETING) | Q(status=Status.LAPSED, deleted_at__isnull=True)
+            Q(status=Status.DELETING)
+            | Q(status__in=[Status.LAPSED, Status.REJECTED], deleted_at__isnull=True)
         )
 
     def deleting(self) -> "UploadQuerySet":
@@ -86,7 +108,7 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
         limit = settings.UPLOAD_RETENTION if retention is None else retention
         if StoreState.objects.filter(adopted_at__gt=Now() - limit).exists():
             return self.none()
-        return self.filter(past_retention("session__", limit, completed), status__in=KEPT)
+        return self.filter(past_retention("session__", limit, completed), status__in=VISIBLE)
 
     def abandoned(self) -> "UploadQuerySet":
         """Return uploads whose writer has not renewed the lease for so long that it must be gone."""
@@ -94,6 +116,10 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
             status=Status.PENDING,
             lease_expires_at__lt=Now() + settings.UPLOAD_LEASE - TAKEOVER_AFTER,
         )
+
+    def uninspected(self) -> "UploadQuerySet":
+        """Return stored files that nobody has looked into."""
+        return self.filter(status=Status.STORED, inspection=Inspection.WAITING)
 
     def with_object(self) -> "UploadQuerySet":
         """Return files that may have an object."""
@@ -160,6 +186,7 @@ class UploadedFile(models.Model):
         verbose_name = "file"
         ordering = ["-created_at"]
         default_permissions = ("view",)
+        permissions = [("quarantine_uploadedfile", "Can put files out of reach and give them back")]
         indexes = [
             models.Index(fields=["session", "id"], name="upload_session"),
             models.Index(fields=["-created_at"], name="upload_created"),

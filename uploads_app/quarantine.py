@@ -15,19 +15,26 @@ from audit_app.canonical import Value
 from audit_app.events import EventType
 from audit_app.services import Entry, record, record_many
 from uploads_app import events, survey
-from uploads_app.exceptions import NotInQuarantine, ObjectMissing, PlaceTaken, StorageUnavailable
 from uploads_app.models import QuarantinedObject, QuarantineStatus, UploadedFile
 from uploads_app.removal import Outcome, delete_objects
 from uploads_app.storage import QUARANTINE, StoredObject, object_store, quarantine_key
 
 logger = logging.getLogger(__name__)
 
+_WHY_NOT: dict[type[OSError], str] = {
+    FileExistsError: "Another object has taken its place, so it stays in quarantine.",
+    FileNotFoundError: "Its bytes cannot be found in quarantine.",
+}
 # What a step becomes when it is done, and the event that tells it.
 _DONE: dict[str, tuple[QuarantineStatus, EventType]] = {
     QuarantineStatus.QUARANTINING: (QuarantineStatus.QUARANTINED, events.OBJECT_QUARANTINED),
     QuarantineStatus.RESTORING: (QuarantineStatus.RESTORED, events.OBJECT_RESTORED),
     QuarantineStatus.PURGING: (QuarantineStatus.PURGED, events.OBJECT_PURGED),
 }
+
+
+class NotRestored(Exception):
+    """An object could not be given back; says why, and what becomes of it."""
 
 
 def put_aside(found: Sequence[StoredObject]) -> Outcome:
@@ -56,23 +63,22 @@ def purge(strays: Sequence[QuarantinedObject]) -> Outcome:
 def restore_object(*, key: str) -> None:
     """Give an object back to its old key, where the cleanup then leaves it alone.
 
-    Raises NotInQuarantine, PlaceTaken (other bytes have that key by now),
-    ObjectMissing or StorageUnavailable; after the last the next cleanup run goes on.
+    Raises NotRestored. If it was the store that failed, the next cleanup run goes on.
     """
     still = QuarantinedObject.objects.filter(status=QuarantineStatus.QUARANTINED)
     with transaction.atomic():
         stray = still.select_for_update().filter(key=key).first()
         if stray is None:
-            raise NotInQuarantine
+            raise NotRestored("It is not in quarantine (any more).")
         _update([stray], status=QuarantineStatus.RESTORING)
     try:
         _move(stray)
     except (FileExistsError, FileNotFoundError) as error:
         _update([stray], status=QuarantineStatus.QUARANTINED)
-        raise (PlaceTaken if isinstance(error, FileExistsError) else ObjectMissing) from error
+        raise NotRestored(_WHY_NOT[type(error)]) from error
     except OSError as error:
         logger.exception("storage did not give %s back", key)
-        raise StorageUnavailable from error
+        raise NotRestored("The store does not answer; the next cleanup goes on.") from error
     _close([stray])
 
 

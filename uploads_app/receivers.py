@@ -8,7 +8,7 @@ from django.dispatch import receiver
 
 from sessions_app.models import UserSession
 from sessions_app.signals import Aspect, session_described, session_erased, session_erasing
-from uploads_app import services
+from uploads_app import direct, services
 from uploads_app.models import ErasureNote, UploadedFile, UploadQuota
 
 
@@ -34,6 +34,7 @@ def _limits(session: UserSession) -> dict[str, Any]:
         "max_file_bytes": settings.UPLOAD_MAX_BYTES,
         "max_total_bytes": settings.UPLOAD_MAX_TOTAL_BYTES,
         "types": settings.UPLOAD_TYPES,
+        "direct_upload": direct.is_offered(),
     }
 
 
@@ -54,6 +55,7 @@ def _held(session: UserSession) -> dict[str, Any]:
     fields = (
         "id", "name", "status", "size", "content_type", "sha256",
         "created_at", "stored_at", "deleted_at", "delete_reason",
+        "inspection", "inspected_at", "suspicions",
     )  # fmt: skip
     return {"uploads": list(files.values(*fields))}
 

@@ -17,6 +17,7 @@ from typing import IO, Any, cast
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from django.utils.http import content_disposition_header
 from storages.backends.s3 import S3Storage
 from urllib3.exceptions import HTTPError
 
@@ -42,6 +43,8 @@ _BOUNDED = Config(
     read_timeout=10,
     retries={"total_max_attempts": 2, "mode": "standard"},
     signature_version="s3v4",
+    # At least as many as a web process has threads.
+    max_pool_connections=32,
 )
 
 
@@ -62,10 +65,16 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
             "public_endpoint_url": None,
         }
 
-    @property
+    @cached_property
     def client(self) -> Any:
-        """This thread's client."""
-        return self.connection.meta.client
+        """The client of all threads: making one takes longer than most requests."""
+        return self._create_session().client(
+            "s3",
+            region_name=self.region_name,
+            endpoint_url=self.endpoint_url,
+            config=self.client_config,
+            verify=self.verify,
+        )
 
     def put(self, key: str, chunks: Iterable[bytes]) -> Written:
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as body:
@@ -121,17 +130,10 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
             targets = [{"Key": key} for key in keys]
             if self.is_versioned:
                 targets = [version for key in keys for version in self._versions(key)]
-            failed: dict[str, str] = {}
-            for start in range(0, len(targets), BATCH):
-                answer = self.client.delete_objects(
-                    Bucket=self.bucket_name,
-                    Delete={"Objects": targets[start : start + BATCH], "Quiet": True},
-                )
-                failed |= {
-                    error["Key"]: f"{error.get('Code')}: {error.get('Message')}"
-                    for error in answer.get("Errors", [])
-                    if error.get("Code") not in _ABSENT
-                }
+            failed, hidden = self._delete(targets)
+            if hidden:  # versions are kept since after we asked
+                self.is_versioned = True
+                failed |= self.delete_many(hidden)
             return failed
 
     def move(self, key: str, target: str) -> None:
@@ -197,29 +199,31 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
             raise ValueError(f"{name} is no temporary file")
 
     def upload_form(self, key: str, *, content_type: str, size: int, lifetime: timedelta) -> Form:
-        answer = self._public_client.generate_presigned_post(
-            self.bucket_name,
-            key,
-            Fields={"Content-Type": content_type},
-            Conditions=[{"Content-Type": content_type}, ["content-length-range", size, size]],
-            ExpiresIn=int(lifetime.total_seconds()),
-        )
+        with _translated(key):
+            answer = self._public_client.generate_presigned_post(
+                self.bucket_name,
+                key,
+                Fields={"Content-Type": content_type},
+                Conditions=[{"Content-Type": content_type}, ["content-length-range", size, size]],
+                ExpiresIn=int(lifetime.total_seconds()),
+            )
         return Form(answer["url"], answer["fields"])
 
     def download_url(
         self, key: str, *, name: str, content_type: str, lifetime: timedelta
     ) -> str | None:
-        url: str = self._public_client.generate_presigned_url(
-            "get_object",
-            Params={
-                "Bucket": self.bucket_name,
-                "Key": key,
-                "ResponseContentDisposition": name,
-                "ResponseContentType": content_type,
-                "ResponseCacheControl": "private, no-store",
-            },
-            ExpiresIn=int(lifetime.total_seconds()),
-        )
+        with _translated(key):
+            url: str = self._public_client.generate_presigned_url(
+                "get_object",
+                Params={
+                    "Bucket": self.bucket_name,
+                    "Key": key,
+                    "ResponseContentDisposition": content_disposition_header(True, name),
+                    "ResponseContentType": content_type,
+                    "ResponseCacheControl": "private, no-store",
+                },
+                ExpiresIn=int(lifetime.total_seconds()),
+            )
         return url
 
     @cached_property
@@ -232,12 +236,35 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
     @cached_property
     def _public_client(self) -> Any:
         """A client that only signs, for the address at which browsers reach the store."""
+        endpoint = self.public_endpoint_url or self.endpoint_url
+        # Of AWS, the region's own address: the one for all answers with redirects at first.
+        style = {"addressing_style": "path" if endpoint else "virtual"}
         return self._create_session().client(
             "s3",
             region_name=self.region_name,
-            endpoint_url=self.public_endpoint_url or self.endpoint_url,
-            config=self.client_config,
+            endpoint_url=endpoint,
+            config=self.client_config.merge(Config(s3=style)),
         )
+
+    def _delete(self, targets: list[dict[str, str]]) -> tuple[dict[str, str], list[str]]:
+        """Delete keys, or versions; return why for each that failed, and keys that were only hidden."""
+        failed: dict[str, str] = {}
+        hidden: list[str] = []
+        for start in range(0, len(targets), BATCH):
+            answer = self.client.delete_objects(
+                Bucket=self.bucket_name, Delete={"Objects": targets[start : start + BATCH]}
+            )
+            failed |= {
+                error["Key"]: f"{error.get('Code')}: {error.get('Message')}"
+                for error in answer.get("Errors", [])
+                if error.get("Code") not in _ABSENT
+            }
+            hidden += [
+                done["Key"]
+                for done in answer.get("Deleted", [])
+                if done.get("DeleteMarker") and "VersionId" not in done
+            ]
+        return failed, hidden
 
     def _versions(self, key: str) -> Iterator[dict[str, str]]:
         for page in self._pages("list_object_versions", Prefix=key):

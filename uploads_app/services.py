@@ -9,7 +9,7 @@ import hashlib
 import logging
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import IO, Any
 
@@ -25,9 +25,10 @@ from audit_app.services import Personal, record
 from sessions_app.exceptions import SessionInvalid
 from sessions_app.models import UserSession
 from sessions_app.services import mark_session_used
-from uploads_app import events, marker
+from uploads_app import events, marker, sandbox
 from uploads_app.exceptions import (
     FileEmpty,
+    FileHeldBack,
     ObjectMissing,
     QuotaExceeded,
     RetryKeyReused,
@@ -38,11 +39,11 @@ from uploads_app.exceptions import (
 )
 from uploads_app.inspection import HEAD_BYTES, KNOWN_TYPES, FileType, clean_name, detect_type
 from uploads_app.models import (
-    KEPT,
     TAKEOVER_AFTER,
     VISIBLE,
     WITH_OBJECT,
     ErasureNote,
+    Inspection,
     Status,
     UploadedFile,
     UploadQuerySet,
@@ -71,15 +72,89 @@ def store_upload(
     """
     name = clean_name(name)
     file_type = _judge(session, content, name)
-    _claim_store()
-    upload = _reserve(session, name, file_type, content, retry_key)
+    claim_store()
+    upload = reserve(
+        session=session,
+        name=name,
+        file_type=file_type,
+        size=content.size,
+        sha256=_hash(content) if retry_key else "",
+        retry_key=retry_key,
+    )
     if upload.status != Status.PENDING:
         return upload
+    return finish_upload(upload=upload, content=content)
+
+
+def claim_store() -> None:
+    """Mark an empty store as this database's; raises StorageUnavailable if it does not answer."""
+    try:
+        marker.claim_store()
+    except marker.MarkerDiffers as error:  # the cleanup's business: no reason to refuse a file
+        logger.error("the store is not ours to clean: %s", error)
+    except OSError as error:
+        logger.exception("storage does not answer")
+        raise StorageUnavailable from error
+
+
+def reserve(
+    *,
+    session: UserSession,
+    name: str,
+    file_type: FileType,
+    size: int,
+    sha256: str = "",
+    retry_key: str | None = None,
+    direct: bool = False,
+) -> UploadedFile:
+    """Step 1: quota, and a pending row with its final key and a lease; or the row of the same try.
+
+    A `direct` upload is one whose bytes the browser sends to the store itself.
+    Raises SessionInvalid, QuotaExceeded, RetryKeyReused or UploadInProgress.
+    """
+    upload_id = uuid.uuid4()
+    asked = UploadedFile(
+        id=upload_id,
+        session=session,
+        key=object_key(session.uuid, upload_id, file_type.extension),
+        name=name,
+        size=size,
+        content_type=file_type.content_type,
+        sha256=sha256,
+        retry_key=retry_key,
+        direct=direct,
+        lease_expires_at=Now() + settings.UPLOAD_LEASE,
+    )
+    with transaction.atomic():
+        _require_live(session)
+        if retry_key and (upload := _earlier(asked)):
+            return upload
+        UploadQuota.objects.get_or_create(session=session)
+        admitted = UploadQuota.objects.filter(
+            session=session,
+            files__lt=settings.UPLOAD_MAX_FILES,
+            bytes__lte=settings.UPLOAD_MAX_TOTAL_BYTES - size,
+        ).update(files=F("files") + 1, bytes=F("bytes") + size)
+        if not admitted:
+            raise QuotaExceeded(session, name)
+        asked.save(force_insert=True)
+        if direct:
+            _record(events.STARTED, asked, size=size)
+    return asked
+
+
+def finish_upload(*, upload: UploadedFile, content: File[bytes]) -> UploadedFile:
+    """Steps 2 and 3 of a pending upload: its bytes to their final key, then `stored`.
+
+    Raises SessionInvalid or StorageUnavailable, and gives the upload up; but one whose bytes the
+    store has already is kept when storage fails, so that completing it can be tried again.
+    """
     try:
         written = _write(upload, content)
     except OSError as error:
         logger.exception("storage did not take %s", upload.key)
-        lapse_upload(upload=upload, reason="storage_failed")
+        if not upload.direct:
+            lapse_upload(upload=upload, reason="storage_failed")
         raise StorageUnavailable from error
     try:
         return _commit(upload, written)
@@ -87,12 +162,25 @@ def store_upload(
         lapse_upload(upload=upload, reason="too_late")
         if upload.status not in WITH_OBJECT:
             with suppress(OSError):  # the cleanup removes what stays
-                object_store().delete(upload.key)
+                remove_bytes(upload)
         raise
 
 
+def refuse_held_back(*, upload: UploadedFile) -> None:
+    """Raise FileHeldBack if nobody may have a file's bytes just now; see HOLD_DOWNLOADS."""
+    waits = upload.inspection == Inspection.WAITING
+    held = {
+        "never": False,
+        "until_inspected": waits,
+        "unless_clean": upload.inspection != Inspection.CLEAN,
+    }
+    if upload.status == Status.QUARANTINED or held[settings.HOLD_DOWNLOADS]:
+        raise FileHeldBack(waiting=waits and upload.status == Status.STORED)
+
+
 def open_upload(*, upload: UploadedFile) -> IO[bytes]:
-    """Open a stored file to read; raises ObjectMissing or StorageUnavailable."""
+    """Open a stored file to read; raises FileHeldBack, ObjectMissing or StorageUnavailable."""
+    refuse_held_back(upload=upload)
     try:
         return object_store().open(upload.key)
     except FileNotFoundError as error:
@@ -111,8 +199,15 @@ def record_download(*, upload: UploadedFile) -> None:
 def delete_upload(*, upload: UploadedFile) -> None:
     """Delete a file for its visitor: at once from the session, its bytes as soon as storage obeys.
 
-    If storage fails the row stays `deleting`, and the next cleanup finishes it.
+    If storage fails the row stays `deleting`, and the next cleanup finishes it. A direct upload
+    that has not been completed is given up.
     """
+    if upload.status == Status.PENDING:
+        if lapse_upload(upload=upload, reason="visitor"):
+            with suppress(OSError):
+                _remove_leftovers(upload)
+            return
+        upload.refresh_from_db()
     visible = UploadedFile.objects.filter(status__in=VISIBLE)
     if begin_deletion(upload=upload, among=visible, reason="visitor"):
         try:
@@ -136,7 +231,7 @@ def finish_deletion(*, upload: UploadedFile) -> bool:
 
     Raises OSError if storage fails; the row stays `deleting`.
     """
-    object_store().delete(upload.key)
+    remove_bytes(upload)
     with transaction.atomic():
         moved = _move(
             UploadedFile.objects.deleting(),
@@ -168,6 +263,20 @@ def lapse_upload(*, upload: UploadedFile, reason: str) -> bool:
         return True
 
 
+def reject_upload(*, upload: UploadedFile, code: str) -> bool:
+    """Refuse what has arrived of a pending upload and free its quota; False if it is not pending."""
+    with transaction.atomic():
+        _lock(upload)
+        pending = UploadedFile.objects.filter(status=Status.PENDING)
+        if not _move(pending, upload, status=Status.REJECTED, retry_key=None):
+            return False
+        _free_quota(upload)
+        _record(events.REJECTED, upload, code=code)
+    with suppress(OSError):  # the cleanup removes what stays
+        _remove_leftovers(upload)
+    return True
+
+
 def begin_erasure(*, session: UserSession) -> None:
     """Take every file from a session that is being erased, and forget the names of all it ever had.
 
@@ -175,8 +284,8 @@ def begin_erasure(*, session: UserSession) -> None:
     """
     files = UploadedFile.objects.filter(session=session)
     files.update(name="", retry_key=None)
-    for upload in files.filter(status__in=KEPT):
-        begin_deletion(upload=upload, among=files.filter(status__in=KEPT), reason="erased")
+    for upload in files.filter(status__in=VISIBLE):
+        begin_deletion(upload=upload, among=files.filter(status__in=VISIBLE), reason="erased")
     for upload in files.filter(status=Status.PENDING):
         lapse_upload(upload=upload, reason="erased")
     ErasureNote.objects.get_or_create(session_uuid=session.uuid)
@@ -270,20 +379,71 @@ def _read_back(key: str) -> Written:
     return Written(size, digest.hexdigest())
 
 
+def remove_bytes(upload: UploadedFile) -> None:
+    """Remove what the store may have of a closed file; raises OSError if storage fails."""
+    for key in object_keys(upload):
+        object_store().delete(key)
+
+
 def mark_missing(*, upload: UploadedFile) -> bool:
     """Note that a stored file's object is gone."""
-    return _mark(upload, Status.STORED, Status.MISSING)
+    return _mark(upload, Status.STORED, Status.MISSING, events.MISSING, **_bytes(upload))
 
 
 def mark_found(*, upload: UploadedFile) -> bool:
     """Note that a missing file's object is back."""
-    return _mark(upload, Status.MISSING, Status.STORED)
+    return _mark(upload, Status.MISSING, Status.STORED, events.FOUND, **_bytes(upload))
+
+
+def inspect_upload(*, upload: UploadedFile) -> bool:
+    """Look inside a stored file and note what is found; False if that is known or the file is gone.
+
+    Raises OSError if storage fails or the look cannot begin: the file then still waits for one.
+    """
+    if upload.content_type != sandbox.PDF:
+        return record_inspection(upload=upload, verdict=Inspection.UNSUPPORTED)
+    with object_store().open(upload.key) as content:
+        found = sandbox.look_inside(content)
+    return record_inspection(upload=upload, verdict=found.verdict, suspicions=found.suspicions)
+
+
+def record_inspection(
+    *, upload: UploadedFile, verdict: Inspection, suspicions: Sequence[str] = ()
+) -> bool:
+    """Note what a look inside a stored file has found; False if that is known or the file is gone."""
+    values = {
+        "inspection": verdict,
+        "suspicions": list(suspicions),
+        "inspected_at": timezone.now(),
+    }
+    with transaction.atomic():
+        if not UploadedFile.objects.uninspected().filter(pk=upload.pk).update(**values):
+            return False
+        _record(
+            events.INSPECTED,
+            upload,
+            verdict=str(verdict),
+            suspicions=", ".join(map(str, suspicions)),
+        )
+        return True
+
+
+def quarantine_upload(*, upload: UploadedFile, reason: str) -> bool:
+    """Put a stored file out of everybody's reach; False if it is not stored any more.
+
+    It still takes its part of the quota, and its visitor can still delete it.
+    """
+    return _mark(upload, Status.STORED, Status.QUARANTINED, events.QUARANTINED, reason=reason)
+
+
+def restore_upload(*, upload: UploadedFile, reason: str) -> bool:
+    """Give a file back from quarantine; False if it is not there any more."""
+    return _mark(upload, Status.QUARANTINED, Status.STORED, events.RESTORED, reason=reason)
 
 
 def _remove_leftovers(upload: UploadedFile) -> None:
-    """Make sure that an upload that lapsed has left no object."""
-    for key in object_keys(upload):
-        object_store().delete(key)
+    """Make sure that an upload that came to nothing has left no object."""
+    remove_bytes(upload)
     UploadedFile.objects.filter(pk=upload.pk).update(deleted_at=timezone.now())
 
 
@@ -299,63 +459,25 @@ def _judge(session: UserSession, content: File[bytes], name: str) -> FileType:
         raise
 
 
-def _claim_store() -> None:
-    try:
-        marker.claim_store()
-    except marker.MarkerDiffers as error:  # the cleanup's business: no reason to refuse a file
-        logger.error("the store is not ours to clean: %s", error)
-    except OSError as error:
-        logger.exception("storage does not answer")
-        raise StorageUnavailable from error
-
-
-def _reserve(
-    session: UserSession,
-    name: str,
-    file_type: FileType,
-    content: File[bytes],
-    retry_key: str | None,
-) -> UploadedFile:
-    """Step 1: quota, and a pending row with its final key and a lease; or the row of the same try."""
-    upload_id, size = uuid.uuid4(), content.size
-    sha256 = _hash(content) if retry_key else ""
-    with transaction.atomic():
-        _require_live(session)
-        if retry_key and (upload := _earlier(session, name, sha256, retry_key)):
-            return upload
-        UploadQuota.objects.get_or_create(session=session)
-        admitted = UploadQuota.objects.filter(
-            session=session,
-            files__lt=settings.UPLOAD_MAX_FILES,
-            bytes__lte=settings.UPLOAD_MAX_TOTAL_BYTES - size,
-        ).update(files=F("files") + 1, bytes=F("bytes") + size)
-        if not admitted:
-            raise QuotaExceeded(session, name)
-        return UploadedFile.objects.create(
-            id=upload_id,
-            session=session,
-            key=object_key(session.uuid, upload_id, file_type.extension),
-            name=name,
-            size=size,
-            content_type=file_type.content_type,
-            sha256=sha256,
-            retry_key=retry_key,
-            lease_expires_at=Now() + settings.UPLOAD_LEASE,
-        )
-
-
-def _earlier(session: UserSession, name: str, sha256: str, retry_key: str) -> UploadedFile | None:
+def _earlier(asked: UploadedFile) -> UploadedFile | None:
     """Return the upload that an earlier try began: finished, or taken over from a dead writer."""
-    upload = UploadedFile.objects.filter(session=session, retry_key=retry_key).first()
+    upload = UploadedFile.objects.filter(session=asked.session, retry_key=asked.retry_key).first()
     if upload is None:
         return None
-    if (upload.sha256, upload.name) != (sha256, name):
+    if not _is_same_file(upload, asked):
         raise RetryKeyReused
-    if upload.status == Status.PENDING:
+    if upload.status == Status.PENDING and not asked.direct:
         abandoned = UploadedFile.objects.abandoned().filter(pk=upload.pk)
         if not abandoned.update(lease_expires_at=Now() + settings.UPLOAD_LEASE):
             raise UploadInProgress
     return upload
+
+
+def _is_same_file(upload: UploadedFile, asked: UploadedFile) -> bool:
+    """Say whether two tries are about one file; of a direct one nobody knows the hash yet."""
+    if asked.direct:
+        return upload.direct and (upload.name, upload.size) == (asked.name, asked.size)
+    return (upload.name, upload.sha256) == (asked.name, asked.sha256)
 
 
 def _write(upload: UploadedFile, content: File[bytes]) -> Written:
@@ -420,13 +542,19 @@ def _hash(content: File[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _mark(upload: UploadedFile, before: Status, after: Status) -> bool:
-    event = events.MISSING if after == Status.MISSING else events.FOUND
+def _mark(
+    upload: UploadedFile, before: Status, after: Status, event: EventType, **details: Any
+) -> bool:
+    """Move a file from one state to another, with its event; False if it is not in the first."""
     with transaction.atomic():
         moved = _move(UploadedFile.objects.filter(status=before), upload, status=after)
         if moved:
-            _record(event, upload, size=upload.size, sha256=upload.sha256)
+            _record(event, upload, **details)
         return moved
+
+
+def _bytes(upload: UploadedFile) -> dict[str, Any]:
+    return {"size": upload.size, "sha256": upload.sha256}
 
 
 def _move(among: UploadQuerySet, upload: UploadedFile, **values: Any) -> bool:

@@ -81,7 +81,9 @@ class ObjectStore(Protocol):
     the order of their characters.
     """
 
-    offers_forms: bool
+    @property
+    def offers_forms(self) -> bool:
+        """Whether browsers may send files to the store directly, by `upload_form`."""
 
     def put(self, key: str, chunks: Iterable[bytes]) -> Written:
         """Write an object that is whole or absent; FileExistsError if the key is taken."""
@@ -130,12 +132,15 @@ class ObjectStore(Protocol):
         """Remove one of `temporary_files`, or what a listing calls temporary."""
 
     def upload_form(self, key: str, *, content_type: str, size: int, lifetime: timedelta) -> Form:
-        """Return the form by which a browser may store exactly such a file; see `offers_forms`."""
+        """Return the form by which a browser may store exactly such a file; see `offers_forms`.
+
+        It is signed here; the store is not asked.
+        """
 
     def download_url(
         self, key: str, *, name: str, content_type: str, lifetime: timedelta
     ) -> str | None:
-        """Return where a browser can fetch an object by itself, None if it cannot."""
+        """Return where a browser can fetch an object as an attachment, None if it cannot."""
 
 
 def object_store() -> ObjectStore:

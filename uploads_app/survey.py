@@ -84,14 +84,10 @@ class Finding:
 
 
 class Row(NamedTuple):
-    """What a reconciliation needs to know of a file."""
+    """What a reconciliation needs to know of a file: no more, because there are so many."""
 
-    session_id: uuid.UUID
-    id: uuid.UUID
     key: str
     status: str
-    stored_at: datetime | None
-    size: int
 
 
 @dataclass(frozen=True)
@@ -157,8 +153,8 @@ class Seen:
 
 
 def removable_rows(kind: Kind, ages: Ages) -> UploadQuerySet:
-    """Return the files that should be gone for one reason, by their rows alone."""
-    files = UploadedFile.objects
+    """Return the files that should be gone for one reason, by their rows alone, in the order of keys."""
+    files = UploadedFile.objects.order_by("session_id", "id")
     match kind:
         case Kind.LAPSED:
             return files.lapsed()
@@ -171,9 +167,10 @@ def removable_rows(kind: Kind, ages: Ages) -> UploadQuerySet:
 
 def quarantine_queue(kind: Kind, ages: Ages) -> QuerySet[QuarantinedObject]:
     """Return what is to be done in quarantine: moves that a crash cut off, and what is past its time."""
+    strays = QuarantinedObject.objects.order_by("id")
     if kind == Kind.CUT_OFF:
-        return QuarantinedObject.objects.cut_off()
-    return QuarantinedObject.objects.past_retention(ages.quarantine_retention)
+        return strays.cut_off()
+    return strays.past_retention(ages.quarantine_retention)
 
 
 def look(store: ObjectStore, ages: Ages, seen: Seen) -> Iterator[Finding]:
@@ -187,9 +184,9 @@ def look(store: ObjectStore, ages: Ages, seen: Seen) -> Iterator[Finding]:
     for finding in found:
         batch.append(finding)
         if len(batch) == PAGE:
-            yield from confirmed(store, batch, ages)
+            yield from confirmed(store, ages, batch)
             batch = []
-    yield from confirmed(store, batch, ages)
+    yield from confirmed(store, ages, batch)
 
 
 def reconcile(
@@ -212,21 +209,21 @@ def reconcile(
         if key <= seen.after:
             raise ListingIncomplete(f"the store lists {key} after {seen.after}")
         while row is not None and row.key < key:
-            yield from _without_object(row, ages)
+            yield from _without_object(row)
             seen.rows += 1
             row = next(rows, None)
         if row is None or row.key != key:
             yield from _without_row(stored, ages)
         else:
             if row.status == Status.MISSING:
-                yield Finding(Kind.FOUND, key, stored.size, row.id)
+                yield Finding(Kind.FOUND, key, stored.size)
             seen.rows += 1
             row = next(rows, None)
         seen.after = key
     while row is not None:
         if seen.ends(seen.rows):
             return
-        yield from _without_object(row, ages)
+        yield from _without_object(row)
         seen.after = row.key
         seen.rows += 1
         row = next(rows, None)
@@ -241,7 +238,7 @@ def canary(ages: Ages) -> bool:
     live, orphan, lost = (uuid.UUID(f"00000000-0000-4000-8000-00000000000{n}") for n in "123")
     key = {name: f"{PREFIX}/{name}/{name}.pdf" for name in (live, orphan, lost)}
     objects = [StoredObject(key[name], 1, old) for name in (live, orphan)]
-    rows = [Row(name, name, key[name], Status.STORED, old, 1) for name in (live, lost)]
+    rows = [Row(key[name], Status.STORED) for name in (live, lost)]
     told = list(reconcile(objects, iter(rows), ages, Seen(lambda: None)))
     return [(finding.kind, finding.key) for finding in told] == [
         (Kind.ORPHAN, key[orphan]),
@@ -266,13 +263,14 @@ def _rows(seen: Seen) -> Iterator[Row]:
     Pages instead of one cursor: an open snapshot would keep a busy database
     from tidying up behind itself.
     """
-    last = _place(seen.after) or (_START, _START)
+    rows = UploadedFile.objects.with_object()
+    last = seen.after
     while page := list(
-        UploadedFile.objects.with_object().after(*last).values_list(*Row._fields)[:PAGE]
+        rows.after(*(_place(last) or (_START, _START))).values_list(*Row._fields)[:PAGE]
     ):
         seen.pause()
         yield from map(Row._make, page)
-        last = page[-1][:2]
+        last = page[-1][0]
 
 
 def _place(key: str) -> Place | None:
@@ -287,9 +285,9 @@ def _no_file(stored: StoredObject, ages: Ages) -> Iterator[Finding]:
         yield Finding(Kind.TEMPORARY, stored.key, stored.size)
 
 
-def _without_object(row: Row, ages: Ages) -> Iterator[Finding]:
-    if row.status == Status.STORED and row.stored_at and row.stored_at < ages.before:
-        yield Finding(Kind.MISSING, row.key, row.size, row.id)
+def _without_object(row: Row) -> Iterator[Finding]:
+    if row.status == Status.STORED:
+        yield Finding(Kind.MISSING, row.key)
 
 
 def _without_row(stored: StoredObject, ages: Ages) -> Iterator[Finding]:
@@ -297,7 +295,7 @@ def _without_row(stored: StoredObject, ages: Ages) -> Iterator[Finding]:
     yield Finding(kind, stored.key, stored.size)
 
 
-def confirmed(store: ObjectStore, findings: list[Finding], ages: Ages) -> Iterator[Finding]:
+def confirmed(store: ObjectStore, ages: Ages, findings: list[Finding]) -> Iterator[Finding]:
     """Yield what still holds of a page of findings, now that every row and object can be asked.
 
     Left out is what the same run removes anyway, by its row or by its place in
@@ -312,16 +310,11 @@ def confirmed(store: ObjectStore, findings: list[Finding], ages: Ages) -> Iterat
         row, stray = rows.get(finding.key), strays.get(finding.key)
         match finding.kind:
             case Kind.MISSING:
-                if (
-                    row
-                    and row.status == Status.STORED
-                    and row.key not in due
-                    and store.describe(row.key) is None
-                ):
-                    yield finding
+                if row and row.key not in due and _is_missing(store, ages, row):
+                    yield replace(finding, size=row.size, upload_id=row.pk)
             case Kind.FOUND:
-                if finding.key not in due:
-                    yield finding
+                if row and finding.key not in due:
+                    yield replace(finding, upload_id=row.pk)
             case Kind.ORPHAN | Kind.YOUNG:
                 if (row is None or row.status not in WITH_OBJECT) and not (
                     stray and stray.is_leaving
@@ -329,6 +322,11 @@ def confirmed(store: ObjectStore, findings: list[Finding], ages: Ages) -> Iterat
                     yield _explained(finding, row, bool(stray and stray.is_given_back))
             case _:
                 yield finding
+
+
+def _is_missing(store: ObjectStore, ages: Ages, row: UploadedFile) -> bool:
+    is_old = row.stored_at is not None and row.stored_at < ages.before
+    return row.status == Status.STORED and is_old and store.describe(row.key) is None
 
 
 def _explained(finding: Finding, row: UploadedFile | None, is_restored: bool) -> Finding:

@@ -4,7 +4,8 @@ import hashlib
 import re
 from urllib.parse import urlencode
 
-from django.http import FileResponse
+from django.http import FileResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -14,6 +15,7 @@ from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 
 from audit_app.pagination import StrictCursorPagination
 from sessions_app.models import Scope, UserSession
@@ -21,7 +23,7 @@ from sessions_app.serializers import told
 from sessions_app.service_views import ServiceViewSet
 from sessions_app.uuid_helpers import UUID_PATTERN
 from sessions_app.views import VisitorViewSet
-from uploads_app import links, services
+from uploads_app import direct, links, services
 from uploads_app.exceptions import (
     FileMissing,
     FileTooLarge,
@@ -31,7 +33,14 @@ from uploads_app.exceptions import (
 )
 from uploads_app.models import UploadedFile, UploadQuerySet
 from uploads_app.parsers import UploadParser
-from uploads_app.serializers import LinkSerializer, UploadRequestSerializer, UploadSerializer
+from uploads_app.serializers import (
+    AnnouncedFileSerializer,
+    DirectUploadSerializer,
+    LinkSerializer,
+    ServiceUploadSerializer,
+    UploadRequestSerializer,
+    UploadSerializer,
+)
 
 RETRY_HEADER = "Idempotency-Key"
 _RETRY_KEY = re.compile("[\x21-\x7e]{1,128}")
@@ -43,7 +52,15 @@ DOWNLOAD_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "private, no-store",
 }
-FILE_ANSWER = {(200, "*/*"): OpenApiResponse(OpenApiTypes.BINARY, "The file, of its own type.")}
+RETRY_PARAMETER = OpenApiParameter(
+    RETRY_HEADER,
+    location=OpenApiParameter.HEADER,
+    description="Makes it safe to send the same file again: the answer is the same.",
+)
+FILE_ANSWER = {
+    (200, "*/*"): OpenApiResponse(OpenApiTypes.BINARY, "The file, of its own type."),
+    302: OpenApiResponse(description="Where storage hands it out for 60 seconds (DOWNLOADS)."),
+}
 
 
 class UploadPagination(StrictCursorPagination):
@@ -62,19 +79,13 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
     parser_classes = [UploadParser]
     pagination_class = UploadPagination
     lookup_value_regex = UUID_PATTERN
-    session_limits = {"create": "upload"}
+    session_limits = {"create": "upload", "direct": "upload"}
 
     def get_queryset(self) -> UploadQuerySet:
         return UploadedFile.objects.visible_to(self.session)
 
     @extend_schema(
-        parameters=[
-            OpenApiParameter(
-                RETRY_HEADER,
-                location=OpenApiParameter.HEADER,
-                description="Makes it safe to send the same file again: the answer is the same.",
-            )
-        ],
+        parameters=[RETRY_PARAMETER],
         request={"multipart/form-data": UploadRequestSerializer},
         responses={201: UploadSerializer},
     )
@@ -97,9 +108,34 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
         )
         return Response(told(UploadSerializer, upload), status.HTTP_201_CREATED)
 
+    @extend_schema(
+        parameters=[RETRY_PARAMETER],
+        request=AnnouncedFileSerializer,
+        responses={201: DirectUploadSerializer},
+    )
+    @action(detail=False, methods=["post"], parser_classes=api_settings.DEFAULT_PARSER_CLASSES)
+    def direct(self, request: Request) -> Response:
+        """Return the form by which a browser sends one file to storage itself; then `complete/`."""
+        asked = self.checked(AnnouncedFileSerializer)
+        begun = direct.begin_direct_upload(
+            session=self.session,
+            name=asked["name"],
+            size=asked["size"],
+            retry_key=_retry_key(request),
+        )
+        return Response(told(DirectUploadSerializer, begun), status.HTTP_201_CREATED)
+
+    @extend_schema(request=None, responses=UploadSerializer)
+    @action(detail=True, methods=["post"])
+    def complete(self, request: Request, pk: str) -> Response:
+        """Look at what a browser has sent to storage and store it; completing it again is no error."""
+        waiting = UploadedFile.objects.completable_by(self.session)
+        upload = direct.complete_direct_upload(upload=get_object_or_404(waiting, pk=pk))
+        return Response(told(UploadSerializer, upload))
+
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
-        """Delete a file at once; deleting it again is no error."""
+        """Delete a file at once, or give up a direct upload; doing it again is no error."""
         upload = get_object_or_404(UploadedFile.objects.known_to(self.session), pk=pk)
         services.delete_upload(upload=upload)
         return Response(status=status.HTTP_204_NO_CONTENT)
@@ -111,16 +147,18 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
         responses=FILE_ANSWER,
     )
     @action(detail=True, authentication_classes=[links.LinkedSession])
-    def download(self, request: Request, pk: str) -> FileResponse:
-        """Return the file's bytes as an attachment under its own name (RFC 6266)."""
-        return _attachment(self.get_object())
+    def download(self, request: Request, pk: str) -> HttpResponseBase:
+        """Return the file's bytes as an attachment under its own name (RFC 6266), or where they are."""
+        return _handed_out(self.get_object())
 
     @extend_schema(request=None, responses=LinkSerializer)
     @action(detail=True, methods=["post"])
     def link(self, request: Request, pk: str) -> Response:
         """Return an address under which a browser can fetch this file for 60 s without a proof."""
+        upload = self.get_object()
+        services.refuse_held_back(upload=upload)
         path = reverse("upload-download", args=[pk])
-        link = links.sign_link(upload=self.get_object())
+        link = links.sign_link(upload=upload)
         url = request.build_absolute_uri(f"{path}?{urlencode({links.PARAMETER: link})}")
         answer = {"url": url, "expires_at": timezone.now() + links.LIFETIME}
         return Response(told(LinkSerializer, answer))
@@ -132,7 +170,7 @@ class ServiceUploadViewSet(mixins.ListModelMixin, ServiceViewSet):
 
     scope = Scope.UPLOADS
     queryset = UploadedFile.objects.none()
-    serializer_class = UploadSerializer
+    serializer_class = ServiceUploadSerializer
     pagination_class = UploadPagination
 
     def get_queryset(self) -> UploadQuerySet:
@@ -140,10 +178,10 @@ class ServiceUploadViewSet(mixins.ListModelMixin, ServiceViewSet):
         return UploadedFile.objects.visible_to(session)
 
     @extend_schema(responses=FILE_ANSWER)
-    def download(self, request: Request, uuid: str, pk: str) -> FileResponse:
-        """Return the file's bytes; that it was read is written down."""
+    def download(self, request: Request, uuid: str, pk: str) -> HttpResponseBase:
+        """Return the file's bytes, or where they are; that it was read is written down."""
         upload = self.get_object()
-        response = _attachment(upload)
+        response = _handed_out(upload)
         services.record_download(upload=upload)
         return response
 
@@ -158,7 +196,9 @@ def _retry_key(request: Request) -> str | None:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def _attachment(upload: UploadedFile) -> FileResponse:
+def _handed_out(upload: UploadedFile) -> HttpResponseBase:
+    if address := direct.download_address(upload=upload):
+        return HttpResponseRedirect(address, headers=DOWNLOAD_HEADERS)
     return FileResponse(
         services.open_upload(upload=upload),
         as_attachment=True,

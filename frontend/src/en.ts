@@ -155,7 +155,7 @@ export const english = {
       waiting: "Trying again soon…",
       failed: "",
       stored: `Stored, ${size(item.size)}`,
-      missing: "Its content cannot be found. Tell support your code.",
+      missing: "It cannot be opened just now. Tell support your code.",
       removing: "Removing…",
     }[item.status];
   },

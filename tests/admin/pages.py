@@ -12,10 +12,12 @@ from django_q.models import Failure, Schedule
 from audit_app.models import AuditLog
 from sessions_app.models import ServiceKey, UserSession
 from tests.helpers import started, uploaded
-from uploads_app.models import CleanupRun, RunStatus, UploadedFile
+from uploads_app.models import CleanupRun, QuarantinedObject, RunStatus, UploadedFile
 
 _ADDRESSES = ("href", "src", "action", "formaction", "xlink:href", "data")
-READ_ONLY = (UserSession, ServiceKey, UploadedFile, CleanupRun, AuditLog, Schedule, Failure)
+READ_ONLY = (
+    UserSession, ServiceKey, UploadedFile, CleanupRun, QuarantinedObject, AuditLog, Schedule, Failure,
+)  # fmt: skip
 
 
 class _Markup(HTMLParser):
@@ -92,12 +94,16 @@ def one_of_each(text: str = "plain") -> list[Model]:
     key = ServiceKey.objects.create(
         name=text[:60], key_hash="0" * 64, scopes=[text], expires_at=timezone.now()
     )
+    stray = QuarantinedObject.objects.create(
+        key=text[:120], size=1, modified_at=timezone.now(), status="purged", reason=text[:20]
+    )
     schedule, _ = Schedule.objects.get_or_create(name=text[:100], func=text)
     return [
         UserSession.objects.get(pk=visitor.uuid),
         UploadedFile.objects.get(pk=upload.pk),
         key,
         run,
+        stray,
         AuditLog.objects.get(event_type="upload.stored"),
         schedule,
         failure,

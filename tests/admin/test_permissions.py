@@ -18,14 +18,12 @@ from django_q.models import Failure, OrmQ, Schedule
 from audit_app import triggers
 from audit_app.admin import ReadOnlyAdmin
 from audit_app.models import AuditLog
-from sessions_app.models import ServiceKey, UserSession
+from sessions_app.models import ServiceKey
 from tests.admin.pages import READ_ONLY, everything, list_of, one_of_each, page_of, registered
 from tests.conftest import lift_triggers
 from tests.helpers import Visitor, uploaded
-from uploads_app.models import CleanupRun, UploadedFile
 
-ROLES = ("anonymous", "visitor", "staff", "Support", "Auditor", "superuser")
-SEEN_BY_GROUPS = (UserSession, UploadedFile, CleanupRun, AuditLog)
+ROLES = ("anonymous", "visitor", "staff", "Support", "Auditor", "Operator", "superuser")
 GRANTED = {
     "Support": {
         "audit_app.view_auditlog",
@@ -34,13 +32,27 @@ GRANTED = {
         "sessions_app.revoke_usersession",
         "sessions_app.recover_usersession",
         "uploads_app.view_uploadedfile",
+        "uploads_app.view_quarantinedobject",
+        "uploads_app.quarantine_uploadedfile",
         "uploads_app.view_cleanuprun",
+        "uploads_app.preview_cleanup",
+        "django_q.view_schedule",
     },
     "Auditor": {
         "audit_app.view_auditlog",
         "sessions_app.view_usersession",
         "uploads_app.view_uploadedfile",
+        "uploads_app.view_quarantinedobject",
         "uploads_app.view_cleanuprun",
+        "django_q.view_schedule",
+    },
+    "Operator": {
+        "uploads_app.view_cleanuprun",
+        "uploads_app.preview_cleanup",
+        "uploads_app.run_cleanup",
+        "uploads_app.view_quarantinedobject",
+        "uploads_app.restore_quarantinedobject",
+        "django_q.view_schedule",
     },
 }
 
@@ -78,7 +90,8 @@ def may_view(role: str, model: type[Model]) -> bool:
     """Say what the table says."""
     if role == "superuser":
         return True
-    return role in GRANTED and model in SEEN_BY_GROUPS
+    view = f"{model._meta.app_label}.view_{model._meta.model_name}"
+    return view in GRANTED.get(role, ())
 
 
 def may_add(role: str, model: type[Model]) -> bool:
@@ -114,7 +127,10 @@ def test_t64_every_registered_model_is_known_to_this_table() -> None:
     assert set(registered()) == {*READ_ONLY, User, Group}
 
 
-@pytest.mark.parametrize("role", ROLES)
+# Pages differ by role and not by database: on PostgreSQL the role that opens them all will do.
+@pytest.mark.parametrize(
+    "role", [pytest.param(role, marks=pytest.mark.once) for role in ROLES[:-1]] + [ROLES[-1]]
+)
 def test_t64_each_page_answers_as_the_table_says(db: None, make_staff: Any, role: str) -> None:
     rows = one_of_each()
     client = client_of(role, make_staff)
@@ -154,7 +170,7 @@ def test_t64_each_page_answers_as_the_table_says(db: None, make_staff: Any, role
     assert not OrmQ.objects.exists()
 
 
-@pytest.mark.parametrize("role", ["staff", "Support", "Auditor"])
+@pytest.mark.parametrize("role", ["staff", "Support", "Auditor", "Operator"])
 def test_t64_accounts_and_groups_are_for_superusers(db: None, make_staff: Any, role: str) -> None:
     client = client_of(role, make_staff)
     for model in (User, Group):
@@ -167,7 +183,7 @@ def test_t64_accounts_and_groups_are_for_superusers(db: None, make_staff: Any, r
 
 
 def test_t64_the_index_lists_only_what_a_role_may_see(db: None, make_staff: Any) -> None:
-    for role in ("staff", "Support", "Auditor", "superuser"):
+    for role in ("staff", "Support", "Auditor", "Operator", "superuser"):
         page = client_of(role, make_staff).get("/admin/")
         assert page.status_code == 200
         html = page.content.decode()

@@ -19,12 +19,15 @@ from tests.postgres import free_port
 from tests.project.server import MANAGE, ROOT, answers, process, wait_for
 from tests.uploads_app.server import WAITRESS, Deployment, deployment
 
-_SNIPPET = """
+# Lines of Python in, lines of answers out, both in JSON: Django takes over a second to load.
+_HELPER = """
 import json, sys, django
+answers, sys.stdout = sys.stdout, sys.stderr
 django.setup()
-names = {}
-exec(sys.argv[1], names)
-print(json.dumps(names.get("answer"), default=str))
+for line in sys.stdin:
+    names = {}
+    exec(json.loads(line), names)
+    print(json.dumps(names.get("answer"), default=str), file=answers, flush=True)
 """
 
 
@@ -42,6 +45,7 @@ class Site:
     worker: bool = False
     port: int = field(default_factory=free_port)
     _running: ExitStack = field(default_factory=ExitStack, init=False)
+    _helper: "subprocess.Popen[str] | None" = field(default=None, init=False)
 
     @property
     def url(self) -> str:
@@ -71,6 +75,7 @@ class Site:
     def stop(self) -> None:
         """Stop it, and wait until it is gone."""
         self._running.close()
+        self._helper = None
 
     def manage(self, *arguments: str) -> str:
         """Run a `manage.py` command on its data and return what it prints."""
@@ -78,7 +83,14 @@ class Site:
 
     def run(self, code: str) -> Any:
         """Run Python on its data, beside the server, and return what it calls `answer`, by JSON."""
-        return json.loads(self._output(sys.executable, "-c", _SNIPPET, code).splitlines()[-1])
+        helper = self._helper = self._helper or self._started_helper()
+        assert helper.stdin is not None
+        assert helper.stdout is not None
+        helper.stdin.write(json.dumps(code) + "\n")
+        helper.stdin.flush()
+        answer = helper.stdout.readline()
+        assert answer, f"it failed, see {self.deployment.data / 'output'}"
+        return json.loads(answer)
 
     def revoke(self, session_uuid: str) -> None:
         """Revoke a session, as support does."""
@@ -116,6 +128,16 @@ class Site:
             f"{imports}\nfrom sessions_app.models import UserSession\n"
             f"session = UserSession.objects.get(pk={session_uuid!r})\n{call}"
         )
+
+    def _started_helper(self) -> "subprocess.Popen[str]":
+        """Start what runs Python until the site stops."""
+        with (self.deployment.data / "output").open("a") as complaints:
+            helper = subprocess.Popen(
+                [sys.executable, "-c", _HELPER], cwd=ROOT, env=self.environment, text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints,
+            )  # fmt: skip
+        self._running.enter_context(helper)  # closes its input, at which it ends, and waits
+        return helper
 
     def _output(self, *command: str) -> str:
         done = subprocess.run(

@@ -51,7 +51,7 @@ class Web:
             **extra,
         )
         seconds = time.monotonic() - started
-        is_json = "json" in response.headers["Content-Type"]
+        is_json = "json" in response.headers.get("Content-Type", "")
         document = response.json() if is_json else {"text": response.text}
         return Answer(response.status_code, seconds, response.headers, document)
 

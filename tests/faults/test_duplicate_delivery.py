@@ -7,36 +7,32 @@ is delivered again; then the world is as if it had run once.
 
 import importlib
 import inspect
-import multiprocessing
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
-from queue import Queue
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from django.conf import settings as project
 from django.core.cache import cache
 from django.db.models import F
 from django.utils import timezone
-from django_q.brokers import get_broker
 from django_q.models import OrmQ, Success
-from django_q.monitor import monitor
-from django_q.signing import SignedPackage
 from django_q.tasks import async_task
-from django_q.worker import worker
 
 from audit_app.models import AuditLog
 from sessions_app.models import UserSession
-from tests.helpers import SOAK, age_session, events, started, stored_keys, uploaded
+from tests.deliveries import deliver, deliver_now
+from tests.helpers import SOAK, age_session, events, started, store_root, stored_keys, uploaded
 from tests.processes import STEPS, fork, need_strace, wait_for_other_backends
 from tests.project.server import ROOT
 from tests.uploads_app.cleanup_support import many, quotas_fit, snapshot
 from uploads_app import marker
+from uploads_app.alarm import PATIENCE
 from uploads_app.models import CleanupRun, RunStatus, Status, StoreState, UploadedFile
-from uploads_app.tasks import RUN_SECONDS
+from uploads_app.sandbox import WALL_SECONDS
+from uploads_app.tasks import INSPECT_SECONDS, RUN_SECONDS
 
-Say = Callable[[str], None]
 Check = Callable[[], None]
 
 AT_ONCE = 3
@@ -109,6 +105,21 @@ def forgettable_visitors() -> Check:
     return check
 
 
+def unseen_files() -> Check:
+    """Leave a file that nobody has looked into, beside one whose object is gone."""
+    cache.clear()
+    unseen, gone = uploaded(started()), uploaded(started())
+    (store_root() / gone.key).unlink()
+
+    def check() -> None:
+        verdicts = dict(UploadedFile.objects.values_list("pk", "inspection"))
+        assert verdicts[unseen.pk] == "clean"
+        assert about(unseen) == ["upload.stored", "upload.inspected"]
+        assert (verdicts[gone.pk], about(gone)) == ("waiting", ["upload.stored"])
+
+    return check
+
+
 def about(upload: UploadedFile) -> list[str]:
     """Return the types of the events about a file."""
     rows = AuditLog.objects.filter(target=f"upload:{upload.pk}").order_by("id")
@@ -125,12 +136,38 @@ def nothing() -> Check:
     return check
 
 
-# What makes work for each task and returns how to see that it was done once.
-SCENES: dict[str, Callable[[], Check]] = {
-    "maria_project.tasks.heartbeat": nothing,
-    "sessions_app.tasks.expire_sessions": due_sessions,
-    "sessions_app.tasks.forget_visitors": forgettable_visitors,
-    "uploads_app.tasks.cleanup_orphans": ripe_files,
+def cleanup_in_trouble() -> Check:
+    """Leave a cleanup that has not run for too long, which nobody has been told of."""
+    CleanupRun.objects.all().delete()
+    CleanupRun.objects.create(
+        started_at=timezone.now() - PATIENCE, status=RunStatus.COMPLETED, actor="x",
+        grace=timedelta(0), limit=1,
+    )  # fmt: skip
+    StoreState.objects.update(alarm_since=None, alarm_code="")
+    before = CleanupRun.objects.values().get()
+
+    def check() -> None:
+        assert StoreState.objects.get().alarm_code == "overdue"
+        assert CleanupRun.objects.values().get() == before
+
+    return check
+
+
+class Scene(NamedTuple):
+    """What makes work for a task and returns how to see that it was done once; the task's arguments."""
+
+    make: Callable[[], Check]
+    arguments: tuple[Any, ...] = ()
+
+
+SCENES = {
+    "maria_project.tasks.heartbeat": Scene(nothing),
+    "sessions_app.tasks.expire_sessions": Scene(due_sessions),
+    "sessions_app.tasks.forget_visitors": Scene(forgettable_visitors),
+    "uploads_app.tasks.cleanup_orphans": Scene(ripe_files),
+    "uploads_app.tasks.cleanup_orphans_for": Scene(ripe_files, (1, False)),
+    "uploads_app.tasks.watch_cleanup": Scene(cleanup_in_trouble),
+    "uploads_app.tasks.inspect_uploads": Scene(unseen_files),
 }
 every_task = pytest.mark.parametrize("task", SCENES)
 
@@ -143,7 +180,7 @@ def test_t77_every_task_is_looked_at_here() -> None:
         f"{name}.{function}"
         for name in names
         for function, of in inspect.getmembers(importlib.import_module(name), inspect.isfunction)
-        if of.__module__ == name
+        if of.__module__ == name and not function.startswith("_")
     }
     assert tasks == set(SCENES)
 
@@ -152,6 +189,7 @@ def test_t77_every_task_is_looked_at_here() -> None:
 def test_t77_the_queue_gives_a_task_time_to_end_before_it_is_delivered_again() -> None:
     queue = project.Q_CLUSTER
     assert RUN_SECONDS < queue["timeout"] < queue["retry"]
+    assert INSPECT_SECONDS + WALL_SECONDS < RUN_SECONDS
     assert timedelta(seconds=queue["retry"]) > marker.LEASE
     assert (queue["max_attempts"], queue["ack_failures"], queue["catch_up"]) == (3, True, False)
     # `retry` also counts the wait in here: each worker can be busy with one before.
@@ -163,9 +201,9 @@ def test_t77_the_queue_gives_a_task_time_to_end_before_it_is_delivered_again() -
 @every_task
 def test_t77_three_deliveries_at_once_are_as_one(task: str) -> None:
     for _ in range(ROUNDS):
-        check = SCENES[task]()
+        check = SCENES[task].make()
         for _ in range(AT_ONCE):
-            async_task(task)
+            async_task(task, *SCENES[task].arguments)
 
         children = [fork(deliver) for _ in range(AT_ONCE)]
         for child in children:
@@ -174,7 +212,7 @@ def test_t77_three_deliveries_at_once_are_as_one(task: str) -> None:
 
         assert [code for code, _ in ends] == [0] * AT_ONCE, ends
         check()
-        async_task(task)
+        async_task(task, *SCENES[task].arguments)
         deliver_now()
         check()
     assert not OrmQ.objects.exists()
@@ -199,8 +237,8 @@ def test_t78_a_worker_killed_at_any_step_leaves_a_task_that_is_finished_once(tas
 
 def finished_though_killed(task: str, call: str, number: int) -> bool:
     """Kill the worker before that system call, let the queue deliver again; False if it did not come to it."""
-    check = SCENES[task]()
-    name = async_task(task)
+    check = SCENES[task].make()
+    name = async_task(task, *SCENES[task].arguments)
     child = fork(deliver)
     child.kill_before(call, number)
     child.go()
@@ -214,29 +252,3 @@ def finished_though_killed(task: str, call: str, number: int) -> bool:
     assert Success.objects.filter(pk=name).count() == 1
     check()
     return code == -9
-
-
-def deliver_now() -> None:
-    """Deliver what waits, as if the queue's retry and the lease of a dead run had passed."""
-    past = timezone.now() - timedelta(seconds=1)
-    OrmQ.objects.update(lock=past)
-    StoreState.objects.exclude(lease_holder="").update(lease_expires_at=past)
-    child = fork(deliver)
-    child.go()
-    code, lines = child.end()
-    assert code == 0, lines
-
-
-def deliver(say: Say) -> None:
-    """Be the worker for one task: take it, run it, save its result, acknowledge it, all by django-q's code."""
-    broker = get_broker()
-    tasks: Queue[Any] = Queue()
-    results: Queue[Any] = Queue()
-    while not (taken := broker.dequeue()):
-        """Another was faster, and there is one for each."""
-    for ack_id, package in taken:
-        tasks.put({**SignedPackage.loads(package), "ack_id": ack_id})
-    tasks.put("STOP")
-    worker(tasks, results, multiprocessing.Value("f", -1))
-    results.put("STOP")
-    monitor(results, broker)

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from benchmarks.deployment import ROOT
+from tests.s3_server import need_s3
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 
@@ -37,3 +38,12 @@ def test_the_benchmark_of_slow_clients_counts_who_is_answered() -> None:
     assert [row[1] for row in rows] == ["20"]
     answered, asked = rows[0][2].split(" of ")
     assert int(answered) == int(asked) > 0
+
+
+def test_the_benchmark_of_the_cleanup_measures_both_stores() -> None:
+    need_s3()
+    rows = run("benchmarks.cleanup", "--disk=30", "--s3=30", "--rounds=1", "--remove=6")
+    on_disk = ["bare listing", "cleanup, nothing to do", "all keys, all rows, subtract",
+               "django-unused-media", "cleanup, 6 to remove"]  # fmt: skip
+    assert [row[2] for row in rows if row[0] == "disk"] == on_disk
+    assert [row[2] for row in rows if row[0] == "S3"] == [*on_disk[:3], on_disk[4]]

@@ -17,6 +17,7 @@ import audit_app.checks
 import maria_project.checks
 import sessions_app.checks
 import uploads_app.checks
+from maria_project.environment import moving, storage
 from tests.conftest import lift_triggers
 
 SOURCES = [
@@ -32,10 +33,19 @@ PRODUCTION = {
     "PUBLIC_URL": "https://maria.example",
     "TRUSTED_PROXIES": 1,
     "SECRET_KEY": LONG_KEY,
+    "ALARM_EMAILS": ["ops@maria.example"],
 }
 DAY = timedelta(days=1)
 
+
+def stored_at(**options: str) -> dict[str, Any]:
+    """Return STORAGES with uploads in a bucket."""
+    bucket = {"BACKEND": "uploads_app.s3_store.S3Store", "OPTIONS": {"bucket_name": "b", **options}}
+    return {**product_settings.STORAGES, "uploads": bucket}
+
+
 # id → settings with which it fires; each just over its boundary where it has one.
+DISK = storage("STORAGE_URL", "", Path("storage"))
 FIRES: list[tuple[str, dict[str, Any]]] = [
     ("maria_project.E001", {**PRODUCTION, "PUBLIC_URL": "http://maria.example"}),
     ("maria_project.E001", {**PRODUCTION, "PUBLIC_URL": "maria.example"}),
@@ -50,10 +60,24 @@ FIRES: list[tuple[str, dict[str, Any]]] = [
     ("maria_project.E005", {**PRODUCTION, "SECRET_KEY": LONG_KEY[:-1]}),
     ("maria_project.E006", {"METRICS_NETWORKS": ["127.0.0.0/8", "here"]}),
     ("maria_project.E006", {"METRICS_NETWORKS": ["10.0.0.1/8"]}),
+    ("maria_project.E007", {"ALARM_EMAILS": ["ops@maria.example", "ops"]}),
+    ("maria_project.E007", {"ALARM_EMAILS": ["Ops <ops@maria.example>"]}),
+    ("maria_project.E007", {"ALARM_EMAILS": ["ops@maria.example\nBcc: eve@b.example"]}),
     ("maria_project.W001", {**PRODUCTION, "TRUSTED_PROXIES": 0}),
     (
         "maria_project.W002",
         {**PRODUCTION, "EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"},
+    ),
+    ("maria_project.W003", {**PRODUCTION, "ALARM_EMAILS": []}),
+    ("maria_project.W004", {**PRODUCTION, "STORAGES": stored_at(endpoint_url="http://s3.example")}),
+    (
+        "maria_project.W004",
+        {
+            **PRODUCTION,
+            "STORAGES": stored_at(
+                endpoint_url="http://localhost:8333", public_endpoint_url="http://files.example"
+            ),
+        },
     ),
     ("sessions_app.E001", {"SESSION_UNUSED_LIMIT": 8 * DAY}),
     ("sessions_app.E001", {"SESSION_IDLE_LIMIT": 31 * DAY}),
@@ -77,6 +101,12 @@ FIRES: list[tuple[str, dict[str, Any]]] = [
     ("uploads_app.E003", {"UPLOAD_LEASE": timedelta(minutes=30, seconds=1)}),
     ("uploads_app.E003", {"UPLOAD_RETENTION": timedelta(seconds=-1)}),
     ("uploads_app.E003", {"COMPLETED_RETENTION": 7 * DAY - timedelta(seconds=1)}),
+    ("uploads_app.E004", {"HOLD_DOWNLOADS": "no"}),
+    ("uploads_app.W002", {"STORAGES": {**product_settings.STORAGES, **moving(DISK, DISK)}}),
+    ("uploads_app.W001", {"HOLD_DOWNLOADS": "unless_clean", "UPLOAD_TYPES": ["pdf", "png"]}),
+    ("uploads_app.E005", {"DIRECT_UPLOADS": True}),
+    ("uploads_app.E006", {"DOWNLOADS": "redirect"}),
+    ("uploads_app.E006", {"DOWNLOADS": "Stream"}),
 ]
 # Settings exactly on the good side of the same boundaries.
 SILENT: list[dict[str, Any]] = [
@@ -89,6 +119,9 @@ SILENT: list[dict[str, Any]] = [
     {"RATE_LIMITS": {"create": ["1/s", "2/m", "3/h", "4/d"]}},
     {"RATE_LIMIT_TRUSTED_NETWORKS": ["10.0.0.0/8", "10.0.0.1", "2001:db8::/32"]},
     {"RATE_LIMIT_TRUSTED_FACTOR": 1, "METRICS_NETWORKS": []},
+    {"STORAGES": stored_at(endpoint_url="http://s3.example")},
+    {**PRODUCTION, "STORAGES": stored_at(endpoint_url="http://127.0.0.1:8333")},
+    {**PRODUCTION, "STORAGES": stored_at(endpoint_url="https://s3.example")},
     {"UPLOAD_MAX_FILES": 1, "UPLOAD_MAX_BYTES": 1, "UPLOAD_MAX_TOTAL_BYTES": 1},
     {"UPLOAD_LEASE": timedelta(minutes=30), "UPLOAD_RETENTION": timedelta(0)},
     {"COMPLETED_RETENTION": 7 * DAY},
@@ -165,6 +198,7 @@ REAL_HOST = {
     "SECRET_KEY": LONG_KEY,
     "TRUSTED_PROXIES": "1",
     "EMAIL_URL": "submission://maria:secret@mail.example",
+    "ALARM_EMAILS": "ops@maria.example,duty@maria.example",
 }
 
 
@@ -182,6 +216,8 @@ REAL_HOST = {
         ({"CACHE_URL": "memcached://user:secret@host"}, "CACHE_URL: that is no URL of a Redis"),
         ({"CACHE_URL": "redis://:secret@host:port"}, "CACHE_URL: that is no URL of a Redis"),
         ({"CACHE_URL": "redis://:secret@host/?timeout=1"}, "CACHE_URL: that is no URL of a Redis"),
+        ({"STORAGE_URL": "http://key:secret@bucket"}, "STORAGE_URL: the scheme is neither s3 nor"),
+        ({"STORAGE_URL_FILE": "/nonexistent"}, "STORAGE_URL_FILE: cannot read /nonexistent"),
     ],
     ids=lambda v: "+".join(v) if isinstance(v, dict) else "",
 )

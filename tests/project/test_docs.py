@@ -19,6 +19,7 @@ from audit_app.events import registered
 from maria_project import problems
 from sessions_app.exceptions import CodeWrong, RateLimited, ScopeMissing, SessionMismatch
 from sessions_app.models import UserSession
+from uploads_app import stop_codes
 from uploads_app.exceptions import QuotaExceeded
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -72,8 +73,16 @@ def test_the_extra_rooms_are_those_that_are_there() -> None:
 
 @pytest.mark.once
 def test_the_stop_codes_are_those_that_stop_a_run() -> None:
-    documented = [_code(row[0])[0] for row in _table("docs/operations.md", "stop code")]
-    assert sorted(documented) == sorted(set(_stop_codes()))
+    assert {*_stop_codes(), stop_codes.KILLED, stop_codes.OVERDUE} == stop_codes.known().keys()
+
+
+@pytest.mark.once
+def test_what_to_do_about_a_stop_is_told_alike_everywhere() -> None:
+    documented = {
+        _code(code)[0]: re.sub(r"\[([^]]+)\]\([^)]+\)|`", r"\1", do)
+        for code, _, do in _table("docs/operations.md", "stop code")
+    }
+    assert documented == stop_codes.known()
 
 
 @pytest.mark.once

@@ -10,9 +10,11 @@ from django.test import Client
 from django.utils import timezone
 from django_q.models import Success
 
-from maria_project.health import CLEANUP_PATIENCE, HEARTBEAT_FUNC, QUEUE_PATIENCE
+from maria_project.health import HEARTBEAT_FUNC, QUEUE_PATIENCE
 from tests.uploads_app.cleanup_support import cleanup, settled, use_store
+from uploads_app.alarm import PATIENCE
 from uploads_app.models import CleanupRun, RunStatus, StoreState
+from uploads_app.stop_codes import KILLED
 
 SECOND = timedelta(seconds=1)
 GOOD = dict.fromkeys(("database", "migrations", "cache", "storage", "queue", "cleanup"), "ok")
@@ -61,6 +63,7 @@ def test_asking_leaves_nothing_behind(well: None, own_store: Any) -> None:
     assert sorted(own_store.rglob("*")) == before
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("path", ["/health/ready", "/health/live"])
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
 def test_health_is_only_read(db: None, method: str, path: str) -> None:
@@ -128,8 +131,8 @@ def test_a_cleanup_that_never_ran_is_degraded(db: None) -> None:
 
 @around
 def test_a_cleanup_is_good_for_thirty_five_minutes(well: None, off: timedelta, state: str) -> None:
-    assert timedelta(minutes=35) == CLEANUP_PATIENCE
-    CleanupRun.objects.update(started_at=timezone.now() - CLEANUP_PATIENCE - off)
+    assert timedelta(minutes=35) == PATIENCE
+    CleanupRun.objects.update(started_at=timezone.now() - PATIENCE - off)
     assert ready()[2]["cleanup"] == state
 
 
@@ -154,4 +157,17 @@ def test_a_cleanup_under_way_hides_nothing_and_a_skipped_one_neither(well: None)
         lease_holder="another run", lease_expires_at=timezone.now() + timedelta(minutes=5)
     )
     assert cleanup().out.startswith("Skipped")
+    assert ready() == (200, "ok", GOOD)
+
+
+def test_a_cleanup_that_was_killed_is_degraded_only_when_none_goes_through_any_more(
+    well: None,
+) -> None:
+    CleanupRun.objects.create(
+        actor="x", grace=SECOND, limit=1, status=RunStatus.STOPPED, stop_code=KILLED
+    )
+    assert ready() == (200, "ok", GOOD)
+    CleanupRun.objects.update(started_at=timezone.now() - PATIENCE)
+    assert_degraded("cleanup")
+    settled()
     assert ready() == (200, "ok", GOOD)

@@ -50,6 +50,30 @@ def test_the_page_is_served_as_it_was_built_under_the_strict_policy(db: None, bu
 
 
 @pytest.mark.parametrize(
+    ("options", "origin"),
+    [
+        ({"endpoint_url": "https://s3.example:8333"}, "https://s3.example:8333"),
+        (
+            {"endpoint_url": "http://s3.internal", "public_endpoint_url": "https://files.example"},
+            "https://files.example",
+        ),
+        ({"region_name": "eu-central-1"}, "https://maria.s3.amazonaws.com"),
+    ],
+)
+def test_the_page_may_post_to_the_bucket_where_that_is_wanted_and_nowhere_else(
+    db: None, built: Path, settings: Any, options: dict[str, str], origin: str
+) -> None:
+    keys = {"bucket_name": "maria", "access_key": "a", "secret_key": "s"}
+    bucket = {"BACKEND": "uploads_app.s3_store.S3Store", "OPTIONS": keys | options}
+    settings.STORAGES = {**settings.STORAGES, "uploads": bucket}
+    assert policy(Visitor().get("/")) == POLICY
+    settings.DIRECT_UPLOADS = True
+
+    assert policy(Visitor().get("/")) == POLICY | {f"connect-src 'self' {origin}"}
+    assert policy(Visitor().get("/about/")) == POLICY
+
+
+@pytest.mark.parametrize(
     ("name", "kept"),
     [
         ("assets/index-CROeMByT.js", "max-age=315360000, public, immutable"),

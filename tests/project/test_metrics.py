@@ -64,6 +64,7 @@ def requests_counted(**labels: str) -> float:
     return figure("maria_requests_total", **labels) or 0.0
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("ask", "labels"),
     [
@@ -104,6 +105,7 @@ def test_a_request_that_fails_is_counted_as_500(db: None) -> None:
     assert requests_counted(**labels) == before + 1
 
 
+@pytest.mark.once
 def test_strangers_cannot_make_new_series(visitor: Visitor) -> None:
     visitor.get("/nowhere")
     visitor.generic("BREW", "/nowhere")
@@ -175,6 +177,7 @@ def test_the_queue_and_the_heartbeat_are_told(db: None) -> None:
 
 def test_the_last_cleanup_is_told(visitor: Visitor) -> None:
     assert figure("maria_cleanup_age_seconds") is None
+    assert figure("maria_cleanup_alarm") == 1  # no run has gone through yet
     upload = uploaded(visitor)
     visitor.end()
     age_session(visitor.row, timedelta(days=8))
@@ -192,6 +195,7 @@ def test_the_last_cleanup_is_told(visitor: Visitor) -> None:
     assert figure("maria_cleanup_removed") == 1
     assert figure("maria_cleanup_errors") == 0
     assert figure("maria_cleanup_completed") == 1
+    assert figure("maria_cleanup_alarm") == 0
     kinds = {s.labels["kind"]: s.value for s in scraped()["maria_cleanup_findings"].samples}
     assert kinds == CleanupRun.objects.filter(dry_run=False).get().findings
     assert sum(kinds.values()) == 2
@@ -208,6 +212,7 @@ def test_a_cleanup_that_was_stopped_is_told_as_such(visitor: Visitor, own_store:
         call_command("cleanup_orphans", verbosity=0)
 
     assert figure("maria_cleanup_completed") == 0
+    assert figure("maria_cleanup_alarm") == 1
 
 
 def test_figures_are_remembered_for_a_while(db: None) -> None:
@@ -228,7 +233,7 @@ def test_reading_takes_the_same_queries_however_much_there_is(
     db: None, django_assert_num_queries: Any
 ) -> None:
     for _ in range(2):
-        with django_assert_num_queries(6):
+        with django_assert_num_queries(7):
             scraped()
         for _ in range(4):
             uploaded(started())
@@ -248,6 +253,7 @@ def test_while_the_database_is_away_its_figures_are_left_out_and_that_is_told(db
     assert not {name for name in told if re.match("maria_(sessions|upload|queue|cleanup)", name)}
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
 def test_this_machine_may_read(db: None, address: str) -> None:
     assert Client(REMOTE_ADDR=address).get("/metrics").status_code == 200
@@ -280,6 +286,7 @@ def test_what_comes_through_a_proxy_on_this_machine_is_not_this_machine(
     assert Client(headers={header: value}).get("/metrics").status_code == 403
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("proxies", "forwarded", "status"),
     [
@@ -299,6 +306,7 @@ def test_a_network_behind_our_own_proxies_may_read_if_it_is_listed(
     assert client.get("/metrics").status_code == status
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("authorization", "status"),
     [
@@ -326,11 +334,13 @@ def test_with_no_network_listed_only_the_token_opens(settings: Any) -> None:
     assert Client().get("/metrics").status_code == 403
 
 
+@pytest.mark.once
 def test_staff_and_visitors_have_no_part_in_it(visitor: Visitor, make_staff: Any) -> None:
     for client in (visitor, make_staff(AUDITOR)):
         assert client.get("/metrics", REMOTE_ADDR=STRANGER).status_code == 403
 
 
+@pytest.mark.once
 def test_it_is_only_read_and_never_cached(db: None) -> None:
     response = Client().get("/metrics")
 

@@ -23,6 +23,7 @@ from tests.postgres import free_port
 from tests.project.server import MANAGE, answers, environment, process, test_database, wait_for
 from uploads_app.models import (
     CleanupRun,
+    Inspection,
     RunStatus,
     Status,
     StoreState,
@@ -95,10 +96,11 @@ def test_t78_a_task_whose_worker_is_killed_is_finished_once(tmp_path: Path) -> N
 @pytest.mark.usefixtures("committed")
 def test_t79_schedules_missed_for_two_hours_run_once(tmp_path: Path) -> None:
     missed = timezone.now() - timedelta(hours=2)
+    kept = uploaded(started())
     Schedule.objects.update(next_run=missed)
     command, env, log = qcluster(tmp_path)
     with process(command, env, log):
-        wait_for(lambda: Success.objects.count() >= 4, what=f"four schedules, see {log}")
+        wait_for(lambda: Success.objects.count() >= 5, what=f"five schedules, see {log}")
         wait_for(lambda: not OrmQ.objects.exists())
     ran = Counter(Success.objects.values_list("func", flat=True))
     assert ran == {
@@ -106,7 +108,11 @@ def test_t79_schedules_missed_for_two_hours_run_once(tmp_path: Path) -> None:
         "sessions_app.tasks.expire_sessions": 1,
         "sessions_app.tasks.forget_visitors": 1,
         "uploads_app.tasks.cleanup_orphans": 1,
+        "uploads_app.tasks.watch_cleanup": 1,
+        "uploads_app.tasks.inspect_uploads": 1,
     }
+    kept.refresh_from_db()
+    assert kept.inspection == Inspection.CLEAN  # really looked into, by that worker
     assert all(s.next_run > timezone.now() for s in Schedule.objects.all())
     assert CleanupRun.objects.count() == 1
 

@@ -41,6 +41,7 @@ def assert_fixed_500(response: HttpResponseBase) -> None:
     assert response["Cache-Control"] == "no-store"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("route", "method"), calls(), ids=named)
 def test_t23_an_exception_in_a_view_tells_nothing(
     visitor: Visitor, make_staff: Any, monkeypatch: pytest.MonkeyPatch, route: Route, method: str
@@ -60,6 +61,7 @@ def test_t23_an_exception_in_a_view_tells_nothing(
     assert (state(), len(events())) == (before, logged)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("route", api_routes(), ids=named)
 def test_t23_an_exception_in_middleware_tells_nothing(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch, route: Route
@@ -87,6 +89,7 @@ def test_t23_a_database_that_fails_tells_nothing(
     assert state() == before
 
 
+@pytest.mark.once
 def test_t23_an_error_page_outside_the_api_tells_nothing(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +102,7 @@ def test_t23_an_error_page_outside_the_api_tells_nothing(
     assert response["X-Request-ID"]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("method", "path", "extra", "expected"),
     [

@@ -72,6 +72,7 @@ def post(client: Visitor, path: str, body: bytes, content_type: str = "applicati
     return client.generic("POST", path, body, content_type=content_type, **client.named)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("path", JSON_PATHS)
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_t19_a_bad_document_is_refused_and_changes_nothing(
@@ -88,6 +89,7 @@ def test_t19_a_bad_document_is_refused_and_changes_nothing(
     assert events() == ["session.created"]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("path", JSON_PATHS)
 def test_t19_fifty_mebibytes_are_refused_unread(visitor: Visitor, path: str) -> None:
     before = state()
@@ -98,6 +100,7 @@ def test_t19_fifty_mebibytes_are_refused_unread(visitor: Visitor, path: str) -> 
     assert state() == before
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("size", "status"), [(65_535, 200), (65_536, 200), (65_537, 413)])
 def test_t19_the_limit_is_64_kib_exactly(visitor: Visitor, size: int, status: int) -> None:
     body = json.dumps({"uuid": visitor.uuid}).encode()
@@ -107,6 +110,7 @@ def test_t19_the_limit_is_64_kib_exactly(visitor: Visitor, size: int, status: in
     assert response.status_code == status
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("path", JSON_PATHS)
 @pytest.mark.parametrize(
     "content_type",

@@ -44,11 +44,12 @@ from tests.helpers import (
     uploaded,
 )
 from tests.project.test_docs import ROOT, documented_errors
+from tests.uploads_app.direct_support import arrive, offer_forms
 
 pytestmark = pytest.mark.slow
 
 Case: TypeAlias = schemathesis.Case[Any]
-REQUESTS = 20_000 if SOAK else 1_000
+REQUESTS = 20_000 if SOAK else 500
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -83,6 +84,7 @@ class World:
     def __init__(self, make_staff: Callable[[str], Any]) -> None:
         self.visitor: Visitor = started()
         self.upload = uploaded(self.visitor)
+        self.arrived = arrive(self.visitor, pdf("fuzzed directly"))
         self.visitor.identify(email="fuzz@example.com")
         self.visitor.ask_for_code()
         self.code = mailed_code()
@@ -94,10 +96,13 @@ class World:
     def good_bodies(self, label: str) -> list[dict[str, Any]]:
         """Return the bodies that no generator finds: a file that is really one, codes that were sent."""
         upload = {"body": {"file": pdf("fuzzed")}, "media_type": "multipart/form-data"}
+        named = {"name": "fuzzed.pdf", "size": 1000}
+        announce = {"body": named, "media_type": "application/json"}
         verify = {"body": {"code": self.code}, "media_type": "application/json"}
         recover = {"body": {"code": self.recovery}, "media_type": "application/json"}
         return {
             "POST /api/v1/uploads/": [upload],
+            "POST /api/v1/uploads/direct/": [announce],
             "POST /api/v1/sessions/current/email/verify/": [verify],
             "POST /api/v1/sessions/recover/": [recover],
         }.get(label, [])
@@ -124,7 +129,7 @@ class World:
         """Return the id of something that is at an address with `{id}`."""
         if "audit-logs" in path:
             return str(AuditLog.objects.values_list("id", flat=True)[0])
-        return str(self.upload.pk)
+        return str(self.arrived.pk if "complete" in path else self.upload.pk)
 
 
 def age_code(session: UserSession) -> None:
@@ -135,6 +140,7 @@ def age_code(session: UserSession) -> None:
 @pytest.fixture
 def world(db: None, make_staff: Any, settings: Any) -> World:
     settings.RATE_LIMITS = {name: ["1000000/m"] for name in settings.RATE_LIMITS}
+    offer_forms(settings)
     return World(make_staff)
 
 

@@ -101,6 +101,7 @@ def test_t09_a_mismatch_is_refused_and_touches_neither_session(
         assert other.row.support_code not in response.content.decode()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("route", "method"), visitor_calls(), ids=named)
 @pytest.mark.parametrize("names", ["unknown", "own upload"])
 def test_t09_the_header_never_selects_a_row(
@@ -116,6 +117,7 @@ def test_t09_the_header_never_selects_a_row(
     assert state() == before
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("route", "method"), visitor_calls(), ids=named)
 def test_t11_an_unknown_proof_says_nothing_more(db: None, route: Route, method: str) -> None:
     stranger = Visitor()
@@ -156,6 +158,7 @@ def test_t11_a_known_proof_says_why_and_what_was_lost(
     assert refused.details == {"code": "session_invalid", "reason": how, "repeated": 0}
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("route", "method"), visitor_calls(), ids=named)
 def test_t11_without_proof_a_session_is_required(db: None, route: Route, method: str) -> None:
     response = call(Visitor(), route, method)
@@ -169,6 +172,7 @@ def test_t11_without_proof_a_session_is_required(db: None, route: Route, method:
     assert refused.details == {"code": "session_required", "reason": None, "repeated": 0}
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("token", ["", "x", "mss1_short", "mss1_" + "A" * 44, '"quoted"'])
 def test_t11_a_cookie_of_another_shape_is_an_unknown_proof(db: None, token: str) -> None:
     stranger = Visitor()

@@ -76,6 +76,7 @@ def test_the_proof_of_one_session_tells_nothing_of_another(visitor: Visitor) -> 
     assert validate(visitor, GOOD).json()["status"] == "well_formed"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("alias", ALIASES)
 def test_t13_other_spellings_are_refused(db: None, alias: str) -> None:
     response = validate(Visitor(), alias)
@@ -85,6 +86,7 @@ def test_t13_other_spellings_are_refused(db: None, alias: str) -> None:
     assert events() == []
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("value", [None, "", [GOOD], {"uuid": GOOD}, True, "9" * 5000])
 def test_t13_what_is_no_uuid_at_all_is_invalid_input(db: None, value: Any) -> None:
     response = validate(Visitor(), value)
@@ -94,12 +96,14 @@ def test_t13_what_is_no_uuid_at_all_is_invalid_input(db: None, value: Any) -> No
     assert response.json()["errors"].keys() == {"uuid"}
 
 
+@pytest.mark.once
 def test_t13_a_body_without_uuid_is_invalid_input(db: None) -> None:
     response = Visitor().post(URL, {}, content_type="application/json")
 
     assert (response.status_code, code(response)) == (400, "invalid_input")
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("alias", ALIASES)
 def test_t13_the_header_is_read_as_strictly(visitor: Visitor, alias: str) -> None:
     row = visitor.row
@@ -141,6 +145,7 @@ def test_t13_every_uuid_of_ours_parses() -> None:
         assert parse_uuid(str(made)) == made
 
 
+@pytest.mark.once
 @settings(
     max_examples=200 if SOAK else 40,
     deadline=None,

@@ -1,12 +1,12 @@
 """Real servers on private ports, each with data of its own, and raw HTTP to talk to them."""
 
+import fcntl
 import os
 import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -37,20 +37,25 @@ class Answer:
 
 @dataclass(frozen=True)
 class Deployment:
-    """A data folder with a migrated SQLite database, as `./run` would have it."""
+    """A data folder with a migrated SQLite database, as `./run` would have it.
+
+    `storage_url` is its STORAGE_URL; without one the files are in the folder.
+    """
 
     data: Path
+    storage_url: str = ""
 
     @property
     def environment(self) -> dict[str, str]:
         """The environment of this deployment's processes."""
-        shared = ("DATABASE_URL", "CACHE_URL")
+        shared = ("DATABASE_URL", "CACHE_URL", "STORAGE_URL")
         inherited = {name: value for name, value in os.environ.items() if name not in shared}
         limits = {f"RATE_LIMIT_{name.upper()}": rates[0] for name, rates in PLENTY.items()}
         return {
             **inherited,
             **limits,
             "DATA_DIR": str(self.data),
+            "STORAGE_URL": self.storage_url,
             "TMPDIR": str(self.spool),
             "LOG_FILE": str(self.data / "log"),
             "DJANGO_SETTINGS_MODULE": "maria_project.settings",
@@ -96,19 +101,26 @@ class Deployment:
 
 @cache
 def _migrated() -> Path:
-    data = Path(tempfile.mkdtemp(prefix="migrated-", dir=os.environ["MARIA_TEST_DATA"]))
-    (data / "spool").mkdir()
-    subprocess.run(
-        [sys.executable, "manage.py", "migrate", "-v0"],
-        cwd=ROOT, env=Deployment(data).environment, check=True,
-    )  # fmt: skip
+    """Return a data folder to copy: made once for all processes of the run, by the first."""
+    data = Path(os.environ["MARIA_TEST_DATA"]) / "migrated"
+    done = data.with_suffix(".done")
+    with data.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # closing the file lets go of it
+        if not done.exists():
+            shutil.rmtree(data, ignore_errors=True)  # of one that was killed
+            (data / "spool").mkdir(parents=True)
+            subprocess.run(
+                [sys.executable, "manage.py", "migrate", "-v0"],
+                cwd=ROOT, env=Deployment(data).environment, check=True,
+            )  # fmt: skip
+            done.touch()
     return data
 
 
-def deployment(folder: Path) -> Deployment:
+def deployment(folder: Path, storage_url: str = "") -> Deployment:
     """Return a deployment of its own in `folder`, which must not exist yet."""
     shutil.copytree(_migrated(), folder)
-    return Deployment(folder)
+    return Deployment(folder, storage_url)
 
 
 @dataclass

@@ -114,7 +114,7 @@ def test_t62_an_object_put_aside_is_purged_when_its_time_is_over(
     before = snapshot()
     told = restore(key)
     assert (told.exit_code, told.out) == (1, "0 of 1 objects given back.\n")
-    assert told.err == f"{key}: That object is not in quarantine (any more).\n"
+    assert told.err == f"{key}: It is not in quarantine (any more).\n"
     assert snapshot() == before
     assert settled().out.startswith("Nothing to do.")
 
@@ -159,7 +159,7 @@ def test_an_object_that_is_gone_from_quarantine_is_said_to_be() -> None:
     (store_root() / quarantine_key(key)).unlink()
     told = restore(key)
     assert (told.exit_code, told.out) == (1, "0 of 1 objects given back.\n")
-    assert told.err.startswith(f"{key}: ")
+    assert told.err == f"{key}: Its bytes cannot be found in quarantine.\n"
     assert row(key)[0] == "quarantined"
     QuarantinedObject.objects.update(quarantined_at=timezone.now() - 8 * DAY)
     settled()
@@ -170,7 +170,7 @@ def test_keys_that_were_never_put_aside_are_refused_and_the_others_given_back() 
     key, stranger = put_aside(), new_key()
     told = restore(stranger, key)
     assert (told.exit_code, told.out) == (1, "1 of 2 objects given back.\n")
-    assert told.err == f"{stranger}: That object is not in quarantine (any more).\n"
+    assert told.err == f"{stranger}: It is not in quarantine (any more).\n"
     assert (store_root() / key).exists()
 
 

@@ -104,6 +104,7 @@ def test_t59_a_run_that_has_lost_its_lease_stops(db: None, settings: Any) -> Non
     assert told.exit_code == 3
     assert told.err == (
         "Stopped, 500 removed: Another run took over, because this one was too slow. (lease_lost)\n"
+        "What to do: Once: nothing. If it repeats, look at the store's speed.\n"
     )
     assert len(told.headings["lapsed uploads"]) == 500
     assert UploadedFile.objects.filter(status=Status.LAPSED).count() == 500

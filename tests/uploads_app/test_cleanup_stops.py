@@ -38,6 +38,7 @@ from tests.uploads_app.cleanup_support import (
 from uploads_app import survey
 from uploads_app.management.commands.cleanup_orphans import Command
 from uploads_app.models import CleanupRun, RunStatus, Status, StoreState, UploadedFile, UploadQuota
+from uploads_app.stop_codes import known
 from uploads_app.survey import Finding, Kind
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,7 +69,9 @@ def assert_stops(code: str, *, dry_run: bool = False, sentence: str = "") -> Non
     assert told.exit_code == 3
     # A run that is stopped by what it has seen tells that first; a dry run tells as it goes.
     assert all(line.startswith(KINDS) for line in told.out.splitlines())
-    assert told.err == f"Stopped, nothing removed: {run.stop_sentence} ({code})\n"
+    assert told.err == (
+        f"Stopped, nothing removed: {run.stop_sentence} ({code})\nWhat to do: {known()[code]}\n"
+    )
     assert re.fullmatch(r"[A-Z0-9][^\n]*[.?]", run.stop_sentence)
     assert sentence in run.stop_sentence
     assert (run.status, run.stop_code, run.removed, run.dry_run) == (
@@ -200,7 +203,7 @@ def test_t55_a_listing_that_is_out_of_order(
     assert_stops("listing_incomplete", dry_run=dry_run, sentence="the store lists uploads/")
 
 
-def _overlooked(found: Any, ages: Any) -> Iterator[Finding]:
+def _overlooked(*_: Any) -> Iterator[Finding]:
     return iter(())
 
 
@@ -370,7 +373,8 @@ def test_a_database_that_cannot_be_reached(tmp_path: Path, dry_run: bool) -> Non
     )
     assert told.returncode == 3
     assert told.stdout == ""
-    sentence = told.stderr.splitlines()[-1]
+    sentence, advice = told.stderr.splitlines()[-2:]
+    assert advice == f"What to do: {known()['database_unavailable']}"
     assert sentence.startswith("Stopped, nothing removed: The database does not answer: ")
     assert sentence.endswith(". (database_unavailable)")
     assert "hidden-word" not in told.stderr
@@ -383,7 +387,7 @@ def test_a_database_that_cannot_be_reached(tmp_path: Path, dry_run: bool) -> Non
 def test_a_database_without_tables(tmp_path: Path) -> None:
     told = _command({"DATABASE_URL": "", "DATA_DIR": str(tmp_path)})
     assert told.returncode == 3
-    assert told.stderr.splitlines()[-1].startswith(
+    assert told.stderr.splitlines()[-2].startswith(
         "Stopped, nothing removed: The database does not answer: "
     )
     assert not (tmp_path / "storage").exists()

@@ -116,6 +116,7 @@ def leave_files(visitor: Visitor) -> None:
     assert visitor.upload(b"no pdf", f"{MARKER} rejected.pdf").status_code == 415
     (store_root() / missing.key).unlink()
     services.mark_missing(upload=missing)
+    services.quarantine_upload(upload=quarantined, reason="looks odd")
     visitor.delete_upload(str(deleted.pk))
     unfinish(pending)
     unfinish(lapsed)

@@ -105,10 +105,16 @@ export interface Http {
   useBearer(store: CredentialStore): void;
   /** Forget a bearer token; a cookie is the server's to forget. */
   forget(): unknown;
-  /** The headers that prove the session and name it. */
-  headers(uuid?: string | null): Promise<Record<string, string>>;
+  /** The headers that prove the session and name it; `key` makes it safe to repeat the request. */
+  headers(uuid?: string | null, key?: string): Promise<Record<string, string>>;
   /** @throws SessionError */
-  send<T>(method: string, path: string, uuid?: string | null, body?: unknown): Promise<T>;
+  send<T>(
+    method: string,
+    path: string,
+    uuid?: string | null,
+    body?: unknown,
+    key?: string,
+  ): Promise<T>;
   /** The server's time in milliseconds, as far as its answers let it be known. */
   now(): number;
 }
@@ -118,11 +124,12 @@ const JSON_BODY = { "Content-Type": "application/json" };
 export function createHttp({ baseUrl, fetch, timeout, credentials }: HttpOptions): Http {
   let ahead = 0;
 
-  async function headers(uuid?: string | null): Promise<Record<string, string>> {
+  async function headers(uuid?: string | null, key?: string): Promise<Record<string, string>> {
     const token = await credentials?.get();
     return {
       ...(uuid && { "X-Session-UUID": uuid }),
       ...(token && { Authorization: `Bearer ${token}` }),
+      ...(key && { "Idempotency-Key": key }),
     };
   }
 
@@ -136,7 +143,13 @@ export function createHttp({ baseUrl, fetch, timeout, credentials }: HttpOptions
     forget: () => credentials?.set(null),
     now: () => Date.now() + ahead,
 
-    async send<T>(method: string, path: string, uuid?: string | null, body?: unknown) {
+    async send<T>(
+      method: string,
+      path: string,
+      uuid?: string | null,
+      body?: unknown,
+      key?: string,
+    ) {
       const abort = new AbortController();
       const timer = setTimeout(() => abort.abort(), timeout);
       try {
@@ -144,7 +157,7 @@ export function createHttp({ baseUrl, fetch, timeout, credentials }: HttpOptions
           method,
           cache: "no-store",
           credentials: credentials ? "omit" : "include",
-          headers: { ...(await headers(uuid)), ...(body ? JSON_BODY : {}) },
+          headers: { ...(await headers(uuid, key)), ...(body ? JSON_BODY : {}) },
           body: JSON.stringify(body), // Without one this is undefined.
           signal: abort.signal,
         });

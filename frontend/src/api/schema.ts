@@ -79,7 +79,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return the file's bytes; that it was read is written down. */
+        /** @description Return the file's bytes, or where they are; that it was read is written down. */
         get: operations["service_sessions_uploads_download_retrieve"];
         put?: never;
         post?: never;
@@ -311,8 +311,25 @@ export interface paths {
         get: operations["uploads_retrieve"];
         put?: never;
         post?: never;
-        /** @description Delete a file at once; deleting it again is no error. */
+        /** @description Delete a file at once, or give up a direct upload; doing it again is no error. */
         delete: operations["uploads_destroy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/{id}/complete/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Look at what a browser has sent to storage and store it; completing it again is no error. */
+        post: operations["uploads_complete_create"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -325,7 +342,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return the file's bytes as an attachment under its own name (RFC 6266). */
+        /** @description Return the file's bytes as an attachment under its own name (RFC 6266), or where they are. */
         get: operations["uploads_download_retrieve"];
         put?: never;
         post?: never;
@@ -352,6 +369,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/uploads/direct/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Return the form by which a browser sends one file to storage itself; then `complete/`. */
+        post: operations["uploads_direct_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -370,6 +404,12 @@ export interface components {
             readonly outcome: components["schemas"]["OutcomeEnum"];
             readonly who: string;
             readonly file: string;
+        };
+        /** @description A file as the browser describes it. What it is of is judged by its name, not by `content_type`. */
+        AnnouncedFileRequest: {
+            name: string;
+            size: number;
+            content_type?: string;
         };
         /** @description A signed text for the agent's own back end, which introspects it. */
         AssertionRequest: {
@@ -474,6 +514,12 @@ export interface components {
                 [key: string]: components["schemas"]["ConsentChange"];
             };
         };
+        /** @description A direct upload that has begun: the file's id, and the form that takes its bytes. */
+        DirectUpload: {
+            /** Format: uuid */
+            id: string;
+            upload: components["schemas"]["UploadForm"];
+        };
         /** @description A page of the feed; `next` is what to ask `after` for the following one. */
         Feed: {
             results: components["schemas"]["FeedEntry"][];
@@ -507,6 +553,15 @@ export interface components {
          * @enum {string}
          */
         IdentityEnum: "anonymous" | "identified" | "completed";
+        /**
+         * @description * `waiting` - Waiting
+         *     * `clean` - Clean
+         *     * `suspect` - Suspect
+         *     * `unreadable` - Unreadable
+         *     * `unsupported` - not looked into
+         * @enum {string}
+         */
+        Inspection: "waiting" | "clean" | "suspect" | "unreadable" | "unsupported";
         /** @description Whether an assertion speaks of a live session; only then the rest is there. */
         Introspection: {
             active: boolean;
@@ -534,12 +589,17 @@ export interface components {
             /** Format: date-time */
             expires_at: string;
         };
-        /** @description What the session may hold: files, bytes of one and of all, and which types. */
+        /**
+         * @description What the session may hold: files, bytes of one and of all, and which types.
+         *
+         *     `direct_upload` says whether browsers may send files to storage themselves.
+         */
         Limits: {
             max_files: number;
             max_file_bytes: number;
             max_total_bytes: number;
             types: string[];
+            direct_upload: boolean;
         };
         /** @description Where a file can be fetched, and until when. */
         Link: {
@@ -585,6 +645,19 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["AuditLog"][];
+        };
+        PaginatedServiceUploadList: {
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cD00ODY%3D"
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cj0xJnA9NDg3
+             */
+            previous?: string | null;
+            results: components["schemas"]["ServiceUpload"][];
         };
         PaginatedUploadList: {
             /**
@@ -632,6 +705,36 @@ export interface components {
         ResetRequest: {
             /** @default requested */
             reason?: components["schemas"]["ReasonEnum"];
+        };
+        /** @description A file as our own services see it, who decide by it what they open. */
+        ServiceUpload: {
+            /** Format: uuid */
+            readonly id: string;
+            /** @description The visitor's own name for it; never part of the key. Empty once erased. */
+            readonly name: string;
+            /** @description Bytes that arrived. */
+            readonly size: number;
+            /** @description As detected, not as claimed. */
+            readonly content_type: string;
+            /** SHA-256 */
+            readonly sha256: string;
+            readonly status: components["schemas"]["UploadStatus"];
+            /**
+             * Began
+             * Format: date-time
+             */
+            readonly created_at: string;
+            /**
+             * @description What a look inside the file has found.
+             *
+             *     * `waiting` - Waiting
+             *     * `clean` - Clean
+             *     * `suspect` - Suspect
+             *     * `unreadable` - Unreadable
+             *     * `unsupported` - not looked into
+             */
+            readonly inspection: components["schemas"]["Inspection"];
+            readonly suspicions: components["schemas"]["Suspicion"][];
         };
         /**
          * @description A session as its visitor sees it when it begins.
@@ -692,6 +795,20 @@ export interface components {
             token?: string;
             previous: components["schemas"]["Previous"];
         };
+        /**
+         * @description * `javascript` - runs a script
+         *     * `opens_files` - starts a program or opens another file
+         *     * `sends_data` - sends what is typed into it, or reads it from a file
+         *     * `embedded_file` - carries other files
+         *     * `multimedia` - plays sound, film or 3D
+         *     * `dynamic_form` - is a form that builds itself (XFA)
+         *     * `odd_link` - has a link that leads neither to the web nor to mail
+         *     * `encrypted` - is encrypted, so nobody has looked inside
+         *     * `malformed` - is not a sound PDF
+         *     * `too_expensive` - takes too much time or memory to read
+         * @enum {string}
+         */
+        Suspicion: "javascript" | "opens_files" | "sends_data" | "embedded_file" | "multimedia" | "dynamic_form" | "odd_link" | "encrypted" | "malformed" | "too_expensive";
         /** @description A file as its visitor sees it. */
         Upload: {
             /** Format: uuid */
@@ -711,6 +828,16 @@ export interface components {
              */
             readonly created_at: string;
         };
+        /** @description What to post until when: all `fields`, then the file as the field `file`, as multipart. */
+        UploadForm: {
+            /** Format: uri */
+            url: string;
+            /** Format: date-time */
+            expires_at: string;
+            fields: {
+                [key: string]: string;
+            };
+        };
         /** @description A multipart body with one file. */
         UploadRequestRequest: {
             /** Format: binary */
@@ -723,9 +850,11 @@ export interface components {
          *     * `deleting` - Deleting
          *     * `deleted` - Deleted
          *     * `lapsed` - Lapsed
+         *     * `rejected` - Rejected
+         *     * `quarantined` - Quarantined
          * @enum {string}
          */
-        UploadStatus: "pending" | "stored" | "missing" | "deleting" | "deleted" | "lapsed";
+        UploadStatus: "pending" | "stored" | "missing" | "deleting" | "deleted" | "lapsed" | "rejected" | "quarantined";
         /** @description What the session holds now. */
         Used: {
             files: number;
@@ -925,7 +1054,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PaginatedUploadList"];
+                    "application/json": components["schemas"]["PaginatedServiceUploadList"];
                 };
             };
             /** @description A problem document (RFC 9457). */
@@ -975,6 +1104,19 @@ export interface operations {
                 content: {
                     "*/*": string;
                 };
+            };
+            /** @description Where storage hands it out for 60 seconds (DOWNLOADS). */
+            302: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem document (RFC 9457). */
             default: {
@@ -1832,6 +1974,55 @@ export interface operations {
             };
         };
     };
+    uploads_complete_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                "X-Session-UUID"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upload"];
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
+        };
+    };
     uploads_download_retrieve: {
         parameters: {
             query?: {
@@ -1860,6 +2051,19 @@ export interface operations {
                 content: {
                     "*/*": string;
                 };
+            };
+            /** @description Where storage hands it out for 60 seconds (DOWNLOADS). */
+            302: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem document (RFC 9457). */
             default: {
@@ -1908,6 +2112,59 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Link"];
+                };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: how to prove who asks. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
+        };
+    };
+    uploads_direct_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes it safe to send the same file again: the answer is the same. */
+                "Idempotency-Key"?: string;
+                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                "X-Session-UUID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnnouncedFileRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    /** @description Names the request in logs and audit rows. */
+                    "X-Request-ID": string;
+                    /** @description The limits that were counted (an IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description How far they are used (an IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DirectUpload"];
                 };
             };
             /** @description A problem document (RFC 9457). */

@@ -69,12 +69,6 @@ export interface UploadRequest {
   onProgress(sent: number, total: number): void;
 }
 
-/** Where and how a file can be sent straight to the storage, by a presigned POST. */
-interface DirectUpload {
-  id: string;
-  upload: { url: string; fields: Record<string, string> };
-}
-
 type Page = Schemas["PaginatedUploadList"];
 
 /** The endpoints for files, typed. Each method rejects with a `SessionError`. */
@@ -107,20 +101,26 @@ export function createUploadApi(http: Http, transport: Transport) {
   }
 
   async function sendHere(uuid: string, request: UploadRequest): Promise<Upload> {
-    const headers = { ...(await http.headers(uuid)), "Idempotency-Key": request.key };
+    const headers = await http.headers(uuid, request.key);
     return readAnswer(await post(request, `${http.baseUrl}uploads/`, headers)) as Upload;
   }
 
   /** Straight to the storage: the server says where, and looks at what has arrived. */
   async function sendDirect(uuid: string, request: UploadRequest): Promise<Upload> {
-    const { name, size, type } = request.file;
-    const { id, upload } = await http.send<DirectUpload>("POST", "uploads/direct/", uuid, {
-      name,
-      size,
-      content_type: type,
-    });
-    const { status } = await post(request, upload.url, {}, upload.fields);
-    if (status >= 300) throw new SessionError("unreadable", status);
+    const { name, size } = request.file;
+    const { id, upload } = await http.send<Schemas["DirectUpload"]>(
+      "POST",
+      "uploads/direct/",
+      uuid,
+      { name, size },
+      request.key,
+    );
+    try {
+      readAnswer(await post(request, upload.url, {}, upload.fields)); // A storage says 204.
+    } catch (error) {
+      if (request.signal.aborted) void remove(uuid, id).catch(() => 0); // Its room is free again.
+      throw error;
+    }
     return http.send("POST", `${path(id)}complete/`, uuid);
   }
 

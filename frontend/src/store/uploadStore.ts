@@ -39,9 +39,6 @@ interface Job {
   abort?: AbortController | undefined;
 }
 
-/** A server whose storage takes files from browsers says so. */
-type OfferedLimits = Schemas["Limits"] & { direct_upload?: boolean };
-
 const TRIES = 4;
 const EMPTY: UploadSnapshot = { items: [], error: null };
 
@@ -52,7 +49,7 @@ const itemOf = (file: Upload, key: string): UploadItem => ({
   key,
   name: file.name,
   size: file.size,
-  status: file.status === "missing" ? "missing" : "stored",
+  status: file.status === "stored" ? "stored" : "missing",
   file,
 });
 
@@ -161,16 +158,15 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       if (item.status !== "queued" || !job) continue;
       const error = refusal(item, limits);
       if (error) fail(item.key, error, mayPass(error));
-      else if (running < concurrency) void send(item, job, limits);
+      else if (running < concurrency) void send(item, job, limits.direct_upload);
     }
   }
 
   const fail = (key: string, error: SessionError, canRetry: boolean) =>
     update(key, { status: "failed", error, canRetry });
 
-  async function send({ key, size }: UploadItem, job: Job, limits: OfferedLimits): Promise<void> {
+  async function send({ key, size }: UploadItem, job: Job, isDirect: boolean): Promise<void> {
     const { signal } = (job.abort = new AbortController());
-    const isDirect = limits.direct_upload ?? false;
     const began = Date.now();
     const onProgress = (loaded: number, total: number) => {
       const sent = total && Math.round((size * loaded) / total);

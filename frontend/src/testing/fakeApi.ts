@@ -57,10 +57,13 @@ export interface Reply {
 const REFUSALS = {
   code_expired: 410,
   code_wrong: 400,
+  content_mismatch: 422,
   credentials_differ: 401,
   database_unavailable: 503,
+  direct_upload_unavailable: 501,
   email_missing: 409,
   file_empty: 400,
+  file_held_back: 409,
   file_missing: 400,
   file_too_large: 413,
   idempotency_key_reused: 422,
@@ -80,6 +83,7 @@ const REFUSALS = {
   storage_unavailable: 503,
   type_not_allowed: 415,
   upload_in_progress: 409,
+  upload_incomplete: 409,
   uuid_malformed: 400,
 } as const;
 
@@ -93,6 +97,20 @@ class Refusal extends Error {
     super(code);
   }
 }
+
+/** A file that a browser has said it will send to the storage; its room is held until it is there. */
+interface Announced {
+  id: string;
+  session: FakeSession;
+  name: string;
+  size: number;
+  key: string | null;
+  hasArrived: boolean;
+}
+
+/** Where the fake storage takes files; requests to it have the path `storage`. */
+export const STORAGE = "https://storage.example/bucket";
+export const STORAGE_PATH = "storage";
 
 const MINUTE = 60_000;
 const OVERLAP = 30_000;
@@ -139,11 +157,13 @@ export function createFakeApi(options: FakeApiOptions, now: () => number) {
     max_file_bytes: 5 * 1024 ** 2,
     max_total_bytes: 15 * 1024 ** 2,
     types: ["pdf"],
+    direct_upload: false,
     ...options.limits,
   };
   const sessions: FakeSession[] = [];
   const emails: { to: string; code: string }[] = [];
   const deleted = new Set<string>();
+  let announced: Announced[] = [];
 
   // Sessions -------------------------------------------------------------------------------------
 
@@ -405,14 +425,22 @@ export function createFakeApi(options: FakeApiOptions, now: () => number) {
     if (size > max_file_bytes) throw new Refusal("file_too_large", { max_file_bytes });
     const isAllowed = types.some((type) => name.toLowerCase().endsWith(`.${type}`));
     if (!isAllowed) throw new Refusal("type_not_allowed", { types });
-    const isFull = session.files.length >= max_files || bytesOf(session) + size > max_total_bytes;
+    const coming = announced.filter((one) => one.session === session);
+    const bytes = coming.reduce((sum, one) => sum + one.size, bytesOf(session) + size);
+    const isFull = session.files.length + coming.length >= max_files || bytes > max_total_bytes;
     if (isFull) throw new Refusal("quota_exceeded");
   }
 
   /** Put a file into a session. */
-  function keep(session: FakeSession, name: string, size: number, key: string | null) {
+  function keep(
+    session: FakeSession,
+    name: string,
+    size: number,
+    key: string | null,
+    id = newUuid(),
+  ) {
     const upload: Schemas["Upload"] = {
-      id: newUuid(),
+      id,
       name,
       size,
       content_type: "application/pdf",
@@ -425,16 +453,54 @@ export function createFakeApi(options: FakeApiOptions, now: () => number) {
     return upload;
   }
 
+  /** Say where a file can be sent to the storage. */
+  function announce(asked: Asked): Reply {
+    const session = prove(asked);
+    if (!limits.direct_upload) throw new Refusal("direct_upload_unavailable");
+    const { name, size } = asked.body as Schemas["AnnouncedFileRequest"];
+    const key = asked.headers.get("Idempotency-Key");
+    let file = announced.find((one) => key && one.key === key && one.session === session);
+    if (!file) {
+      judge(session, name, size);
+      file = { id: newUuid(), session, name, size, key, hasArrived: false };
+      announced.push(file);
+    }
+    const { id } = file;
+    const upload = { url: STORAGE, fields: { key: id }, expires_at: iso(now() + 10 * MINUTE) };
+    const body: Schemas["DirectUpload"] = { id, upload };
+    return { status: 201, body };
+  }
+
+  /** What the storage does with a form: it takes exactly the file that was announced. */
+  function receive({ body }: Asked): Reply {
+    const form = body instanceof FormData ? body : new FormData();
+    const file = form.get("file");
+    const expected = announced.find(({ id }) => id === form.get("key"));
+    if (!expected || !(file instanceof File) || file.size !== expected.size) return { status: 403 };
+    expected.hasArrived = true;
+    return { status: 204 };
+  }
+
+  function complete(asked: Asked): Reply {
+    const session = prove(asked);
+    const file = announced.find(({ id }) => id === idOf(asked));
+    if (file?.session !== session) return { status: 200, body: named(asked) };
+    if (!file.hasArrived) throw new Refusal("upload_incomplete");
+    announced = announced.filter((one) => one !== file);
+    return { status: 200, body: keep(session, file.name, file.size, file.key, file.id) };
+  }
+
   function listFiles(asked: Asked): Reply {
     const uploads = prove(asked).files.map(({ upload }) => upload);
     const body: Schemas["PaginatedUploadList"] = page(asked, uploads.reverse());
     return { status: 200, body };
   }
 
+  const idOf = ({ path }: Asked) => path.split("/")[1];
+
   /** The file that a path names. */
   function named(asked: Asked): Schemas["Upload"] {
-    const id = asked.path.split("/")[1];
-    const file = prove(asked).files.find(({ upload }) => upload.id === id);
+    const file = prove(asked).files.find(({ upload }) => upload.id === idOf(asked));
     if (!file) throw new Refusal("not_found");
     return file.upload;
   }
@@ -442,6 +508,12 @@ export function createFakeApi(options: FakeApiOptions, now: () => number) {
   function remove(asked: Asked): Reply {
     const session = prove(asked);
     if (deleted.has(asked.path)) return { status: 204 };
+    const coming = announced.find(({ id }) => id === idOf(asked));
+    if (coming?.session === session) {
+      announced = announced.filter((one) => one !== coming);
+      deleted.add(asked.path);
+      return { status: 204 };
+    }
     const gone = named(asked);
     deleted.add(asked.path);
     session.files = session.files.filter(({ upload }) => upload !== gone);
@@ -480,11 +552,14 @@ export function createFakeApi(options: FakeApiOptions, now: () => number) {
       DELETE: remove,
     },
     "/api/v1/uploads/{id}/link/": { POST: link },
+    "/api/v1/uploads/direct/": { POST: announce },
+    "/api/v1/uploads/{id}/complete/": { POST: complete },
   };
 
   /** Answer a request, never by throwing. */
   function respond(asked: Asked): Reply {
-    const place = asked.path.replace(/^uploads\/[^/]+\//, "uploads/{id}/");
+    if (asked.path === STORAGE_PATH) return receive(asked);
+    const place = asked.path.replace(/^uploads\/(?!direct\/)[^/]+\//, "uploads/{id}/");
     const methods = endpoints[`/api/v1/${place}` as keyof paths];
     try {
       if (!methods) throw new Refusal("not_found");

@@ -5,6 +5,8 @@ import {
   createFakeApi,
   newCode,
   problem,
+  STORAGE,
+  STORAGE_PATH,
   type FakeApiOptions,
   type FakeSession,
   type RefusalCode,
@@ -17,7 +19,7 @@ export type FakeServerOptions = FakeApiOptions;
 /** One request as it was sent, for tests to look at. */
 export interface FakeRequest {
   method: string;
-  /** Without the API's prefix, like `sessions/current/`. */
+  /** Without the API's prefix, like `sessions/current/`; `storage` for what goes to the storage. */
   path: string;
   query: URLSearchParams;
   headers: Headers;
@@ -119,7 +121,9 @@ export function createFakeServer(options: FakeServerOptions = {}) {
   /** Take a request through all that a test has asked for. @throws TypeError if nobody answers */
   async function exchange(jar: Jar, { url, withCookie, ...sent }: Sent): Promise<Response> {
     const { pathname, searchParams } = new URL(url, "http://localhost");
-    const path = pathname.slice(pathname.indexOf(PREFIX) + PREFIX.length);
+    const path = url.startsWith(STORAGE)
+      ? STORAGE_PATH
+      : pathname.slice(pathname.indexOf(PREFIX) + PREFIX.length);
     const request: FakeRequest = { ...sent, path, query: searchParams };
     requests.push(request);
     for (const hold of holds.filter(({ which }) => fits(request, which))) {

@@ -268,14 +268,30 @@ describe("stored files", () => {
     expect(opened).not.toHaveBeenCalled();
   });
 
-  test("whose content the server has lost say so, and cannot be downloaded", async () => {
+  test("held back tell in the server's own words why they cannot be downloaded", async () => {
+    const opened = vi.spyOn(window, "open").mockReturnValue(null);
+    const server = await visited();
+    server.addFile("new.pdf");
+    const { visitor } = open(<FileUpload />, { server });
+    const item = await row("new.pdf");
+    const detail = "This file is being looked into: try again in a minute.";
+    server.failNext({ method: "POST", code: "file_held_back", extra: { detail } });
+    await press(visitor, "Download", item);
+    expect(await within(item).findByRole("alert")).toHaveTextContent(detail);
+    expect(opened).not.toHaveBeenCalled();
+  });
+
+  test.each([
+    ["the server has lost", "missing"],
+    ["is in quarantine", "quarantined"],
+  ] as const)("whose content %s say so, and cannot be downloaded", async (_, status) => {
     const server = await visited();
     const file = server.session().files;
     server.addFile("lost.pdf");
-    file[0]!.upload = { ...file[0]!.upload, status: "missing" };
+    file[0]!.upload = { ...file[0]!.upload, status };
     open(<FileUpload />, { server });
     const item = await row("lost.pdf");
-    expect(live(item)).toHaveTextContent("Its content cannot be found.");
+    expect(live(item)).toHaveTextContent("It cannot be opened just now.");
     expect(within(item).queryByRole("button", { name: "Download" })).toBeNull();
     expect(within(item).getByRole("button", { name: "Remove" })).toBeVisible();
   });

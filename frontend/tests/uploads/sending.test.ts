@@ -466,53 +466,73 @@ describe("a session that changes while a file is sent", () => {
 });
 
 describe("a server whose storage takes files from browsers", () => {
-  const POST = "https://storage.example/bucket";
+  const asked = (server: FakeServer) =>
+    sent(server).filter((line) => /^(POST|DELETE) (uploads|storage)/.test(line));
 
-  /** Such a server: it says where to post a file, and looks at what has arrived. */
-  async function openDirect(status = 204) {
-    const server = createFakeServer({ limits: { direct_upload: true } as object });
-    const posts: Parameters<Transport>[0][] = [];
-    const asked: [string, unknown][] = [];
-    const page = await openUploads(server, {
-      fetch: async (input, init) => {
-        const path = input as string;
-        if (init?.method !== "POST" || !path.includes("/uploads/"))
-          return server.fetch(input, init);
-        asked.push([path, init.body && JSON.parse(init.body as string)]);
-        if (path.endsWith("/complete/")) return Response.json(server.addFile("offer.pdf"));
-        const upload = { url: POST, fields: { key: "k", policy: "p" } };
-        return Response.json({ id: "7", upload }, { status: 201 });
-      },
-      uploads: {
-        transport: async (request) => {
-          posts.push(request);
-          request.onProgress(500, 1000);
-          return { status, text: "", header: () => null };
-        },
-      },
-    });
-    return { server, posts, asked, page };
+  async function openDirect() {
+    const server = createFakeServer({ limits: { direct_upload: true } });
+    return { server, page: await openUploads(server) };
   }
 
   test("gets them there, without any proof of the session", async () => {
-    const { posts, asked, page } = await openDirect();
+    const { server, page } = await openDirect();
     page.files.add([pdf()]);
     await calm();
+    const id = server.session().files[0]!.upload.id;
     expect(statuses(page)).toEqual(["stored"]);
-    expect(asked).toEqual([
-      ["/api/v1/uploads/direct/", { name: "offer.pdf", size: 1000, content_type: "" }],
-      ["/api/v1/uploads/7/complete/", undefined],
+    expect(asked(server)).toEqual([
+      "POST uploads/direct/",
+      "POST storage",
+      `POST uploads/${id}/complete/`,
     ]);
-    expect(posts).toMatchObject([{ url: POST, headers: {}, withCredentials: false }]);
-    expect([...posts[0]!.body.keys()]).toEqual(["key", "policy", "file"]);
+    const [announced, post] = server.requests.filter(({ path }) => /direct|storage/.test(path));
+    expect(announced!.body).toEqual({ name: "offer.pdf", size: 1000 });
+    expect([...post!.headers.keys()]).toEqual([]);
+    expect([...(post!.body as FormData).keys()]).toEqual(["key", "file"]);
   });
 
-  test("is tried again if the storage refuses", async () => {
-    const { asked, page, server } = await openDirect(503);
+  test.each([
+    ["the storage refuses", { path: "storage", status: 503 }],
+    ["nobody hears whether it has arrived", { path: "storage", arrives: true }],
+    ["nobody hears where to send it", { path: "uploads/direct/", arrives: true }],
+  ])("gets one once if %s and it is sent again", async (_, failure) => {
+    const { server, page } = await openDirect();
+    server.failNext(failure);
     page.files.add([pdf()]);
     await calm();
-    expect(page.items).toMatchObject([{ status: "waiting", error: { code: "unreadable" } }]);
-    expect(asked).toHaveLength(1);
-    expect(server.session().files).toEqual([]);
+    expect(statuses(page)).toEqual(["waiting"]);
+    await pass(MINUTE);
+    expect(statuses(page)).toEqual(["stored"]);
+    expect(server.session().files).toHaveLength(1);
+    const keys = server.requests
+      .filter(({ path }) => path === "uploads/direct/")
+      .map(({ headers }) => headers.get("Idempotency-Key"));
+    expect(new Set(keys).size).toBe(1);
+  });
+
+  test("has room again as soon as a file on its way is cancelled", async () => {
+    const { server, page } = await openDirect();
+    server.stepwise = true;
+    for (let round = 0; round < 4; round++) {
+      page.files.add([pdf()]);
+      await calm();
+      expect(page.items).toMatchObject([{ status: "sending" }]);
+      page.files.cancel(page.items[0]!.key);
+      await calm();
+    }
+    expect(page.items).toEqual([]);
+    expect(asked(server).filter((line) => line.startsWith("DELETE"))).toHaveLength(4);
+  });
+
+  test("is not asked for room again if nobody hears of a cancelled file", async () => {
+    const { server, page } = await openDirect();
+    server.stepwise = true;
+    page.files.add([pdf()]);
+    await calm();
+    server.failNext({ method: "DELETE" });
+    page.files.cancel(page.items[0]!.key);
+    await calm();
+    expect(page.items).toEqual([]);
+    expect(page.now.status).toBe("ready");
   });
 });

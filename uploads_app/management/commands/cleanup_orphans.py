@@ -15,6 +15,7 @@ from uploads_app import adoption, cleanup, explanation
 from uploads_app.management.arguments import age, positive, share
 from uploads_app.management.progress import Progress
 from uploads_app.models import CleanupRun, RunStatus
+from uploads_app.stop_codes import what_to_do
 from uploads_app.survey import REMOVED, Finding, Kind
 
 # What a finding comes to, in the words of the report.
@@ -148,6 +149,7 @@ class _TextReport:
         if run.status == RunStatus.STOPPED:
             removed = f"{run.removed} removed" if run.removed else "nothing removed"
             self._err.write(f"Stopped, {removed}: {run.stop_sentence} ({run.stop_code})")
+            self._err.write(f"What to do: {what_to_do(run.stop_code)}")
             return
         if run.status == RunStatus.SKIPPED:
             self._out.write("Skipped: another run is under way.")

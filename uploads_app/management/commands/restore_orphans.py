@@ -5,12 +5,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from rest_framework.exceptions import APIException
 
 from audit_app.context import acting_as_operator
 from uploads_app.management.progress import Progress
 from uploads_app.models import QuarantinedObject, QuarantineStatus
-from uploads_app.quarantine import restore_object
+from uploads_app.quarantine import NotRestored, restore_object
 
 
 class Command(BaseCommand):
@@ -35,8 +34,8 @@ class Command(BaseCommand):
                 try:
                     restore_object(key=key)
                     restored += 1
-                except APIException as error:
-                    self.stderr.write(f"{key}: {error.detail}")
+                except NotRestored as reason:
+                    self.stderr.write(f"{key}: {reason}")
                 progress.show(restored)
         self.stdout.write(f"{restored} of {len(keys)} objects given back.")
         if restored < len(keys):

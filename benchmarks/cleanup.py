@@ -1,0 +1,152 @@
+"""What the cleanup costs: looking through a store with nothing to do, removing, and memory.
+
+Everything is measured in one run, beside the bare listing of the same store, a
+peer that a Django project would pick (django-unused-media, on disk), and the
+naive way: load all keys, load all rows, subtract. PostgreSQL syncs to its disk.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from benchmarks import report
+from benchmarks.deployment import ROOT, sqlite
+from tests import postgres, s3_server
+
+_HEADINGS = ["store", "files", "what", "seconds", "of the bare listing", "a second", "peak MiB"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one step saw, how long it took, and the peak memory of its process."""
+
+    seen: Mapping[str, float]
+
+    @property
+    def seconds(self) -> float:
+        return self.seen["seconds"]
+
+    @property
+    def memory(self) -> float:
+        return self.seen["mebibytes"]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure and print; the exit code is 0."""
+    options = _parser().parse_args(arguments)
+    rows, notes = [_HEADINGS], []
+    for name, serving, counts in (
+        ("disk", on_disk, options.disk),
+        ("S3", on_s3, options.s3),
+    ):
+        peaks = []
+        for count in counts:
+            with serving() as env:
+                measured = _measure(env, name, count, options)
+            peaks.append(measured["look"].memory)
+            rows += _rows(name, count, measured)
+        if len(peaks) > 1:
+            notes.append(
+                f"{name}: peak memory of looking at {counts[-1]:,} files is "
+                f"{peaks[-1] / peaks[0]:.2f} times that at {counts[0]:,}."
+            )
+    print((report.markdown if options.markdown else report.plain)(rows))
+    print("\n" + "\n".join(notes))
+    return 0
+
+
+@contextmanager
+def on_disk() -> Iterator[dict[str, str]]:
+    """Yield the environment of a migrated deployment on PostgreSQL and the disk."""
+    with sqlite() as base, postgres.serving(fsync=True, on_disk=True) as database:
+        env = {**base, "DATABASE_URL": database.url}
+        _manage(env, "migrate", "-v0")
+        yield env
+
+
+@contextmanager
+def on_s3() -> Iterator[dict[str, str]]:
+    """Yield the environment of a migrated deployment on PostgreSQL and SeaweedFS."""
+    with ExitStack() as stack:
+        env = stack.enter_context(on_disk())
+        server = stack.enter_context(s3_server.serving())
+        bucket = server.make("maria-benchmark")
+        yield {**env, "STORAGE_URL": bucket.url, "BENCH_S3_FOLDER": bucket.folder}
+
+
+def _measure(
+    env: dict[str, str], store: str, count: int, options: argparse.Namespace
+) -> dict[str, Measured]:
+    _manage(env, "cleanup_orphans")  # marks the store as this database's own, while both are empty
+    _step(env, "fill", count)
+    steps = ["bare", "look"] * options.rounds + ["naive"] + ["peer"] * (store == "disk")
+    measured: dict[str, list[Measured]] = {}
+    for step in steps:
+        measured.setdefault(step, []).append(_step(env, step))
+    measured["remove"] = [_step(env, "remove", min(options.remove, count // 2))]
+    # The quickest of each: what else the machine does only ever adds.
+    return {step: min(turns, key=lambda turn: turn.seconds) for step, turns in measured.items()}
+
+
+def _rows(store: str, count: int, measured: Mapping[str, Measured]) -> list[list[str]]:
+    base = measured["bare"].seconds
+    names = {
+        "bare": "bare listing",
+        "look": "cleanup, nothing to do",
+        "naive": "all keys, all rows, subtract",
+        "peer": "django-unused-media",
+    }
+    rows = [
+        [
+            store, f"{count:,}", name, f"{measured[step].seconds:.1f}",
+            f"{measured[step].seconds / base:.2f} ×",
+            f"{count / measured[step].seconds:,.0f} files", f"{measured[step].memory:.0f}",
+        ]
+        for step, name in names.items()
+        if step in measured
+    ]  # fmt: skip
+    removed = measured["remove"]
+    beyond = max(removed.seconds - measured["look"].seconds, 0.001)
+    rate = f"{removed.seen['removed'] / beyond:,.0f} removals"
+    return [
+        *rows,
+        [
+            store, f"{count:,}", f"cleanup, {removed.seen['removed']:,} to remove",
+            f"{removed.seconds:.1f}", "", rate, f"{removed.memory:.0f}",
+        ],
+    ]  # fmt: skip
+
+
+def _step(env: Mapping[str, str], name: str, number: int = 0) -> Measured:
+    settings = {"DJANGO_SETTINGS_MODULE": "benchmarks.peer_settings"} if name == "peer" else {}
+    done = subprocess.run(  # noqa: S603  (our own command line)
+        [sys.executable, "-m", "benchmarks.cleanup_steps", name, str(number)],
+        cwd=ROOT, env={**env, **settings}, check=True, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    print(name, done.stdout.decode().strip(), file=sys.stderr)
+    return Measured(json.loads(done.stdout))
+
+
+def _manage(env: Mapping[str, str], *arguments: str) -> None:
+    subprocess.run(  # noqa: S603
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT, env=env, check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cleanup")
+    parser.add_argument("--markdown", action="store_true", help="print the README's table")
+    parser.add_argument("--disk", type=int, nargs="*", default=[10_000, 1_000_000], metavar="N")
+    parser.add_argument("--s3", type=int, nargs="*", default=[10_000, 200_000], metavar="N")
+    parser.add_argument("--remove", type=int, default=20_000, metavar="N")
+    parser.add_argument("--rounds", type=int, default=3, help="the quickest counts (%(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

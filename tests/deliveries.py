@@ -1,0 +1,49 @@
+"""The worker for as long as a test wants: what waits in the queue is delivered by django-q's own code."""
+
+import multiprocessing
+from collections.abc import Callable
+from datetime import timedelta
+from queue import Queue
+from typing import Any
+
+from django.utils import timezone
+from django_q.brokers import get_broker
+from django_q.models import OrmQ
+from django_q.monitor import monitor
+from django_q.signing import SignedPackage
+from django_q.worker import worker
+
+from tests.processes import fork
+from uploads_app.alarm import TELLING
+from uploads_app.models import StoreState
+
+Say = Callable[[str], None]
+
+
+def deliver_now() -> None:
+    """Deliver what waits, as if the queue's retry and the time of all that has died had passed."""
+    past = timezone.now() - timedelta(seconds=1)
+    OrmQ.objects.update(lock=past)
+    StoreState.objects.exclude(lease_holder="").update(lease_expires_at=past)
+    StoreState.objects.filter(alarm_since__isnull=False, alarm_code="").update(
+        alarm_since=past - TELLING
+    )
+    child = fork(deliver)
+    child.go()
+    code, lines = child.end()
+    assert code == 0, lines
+
+
+def deliver(say: Say) -> None:
+    """Be the worker for one task: take it, run it, save its result, acknowledge it, all by django-q's code."""
+    broker = get_broker()
+    tasks: Queue[Any] = Queue()
+    results: Queue[Any] = Queue()
+    while not (taken := broker.dequeue()):
+        """Another was faster, and there is one for each."""
+    for ack_id, package in taken:
+        tasks.put({**SignedPackage.loads(package), "ack_id": ack_id})
+    tasks.put("STOP")
+    worker(tasks, results, multiprocessing.Value("f", -1))
+    results.put("STOP")
+    monitor(results, broker)

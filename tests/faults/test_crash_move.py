@@ -1,0 +1,219 @@
+"""A move of files to another store is killed at each of its steps, or meets a store that fails.
+
+Nothing is lost: at any time every live file is served, and one more run ends
+what the killed one began. What cannot be moved is told and stays where it is.
+"""
+
+import os
+import signal
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit_app.models import AuditLog
+from tests import s3_server
+from tests.helpers import SOAK, age_path
+from tests.processes import fork, wait_for_other_backends
+from tests.uploads_app.cleanup_support import HOUR, settled
+from tests.uploads_app.moving_support import (
+    FRAME,
+    MOMENTS,
+    Relocation,
+    both_ways,
+    disk,
+    folders,
+    forget_connections,
+    move,
+    moved,
+    on,
+)
+from uploads_app.models import StoreState
+from uploads_app.storage import INCOMING, MARKER, PREFIX, object_store
+
+pytestmark = [pytest.mark.slow, pytest.mark.once]
+
+KILLS = {"disk to S3": 100 if SOAK else 5, "S3 to disk": 100 if SOAK else 1}
+# Each moment, and the beginning of the keys for which it is a step of its own.
+STEPS = (
+    ("current before put", f"{INCOMING}/"),  # are there two stores?
+    ("current after put", f"{INCOMING}/"),
+    *((moment, MARKER) for moment in FRAME),
+    *((moment, f"{PREFIX}/") for moment in MOMENTS),
+)
+NOTHING_LEFT = "the previous store is not needed any more.\n"
+
+
+@pytest.mark.parametrize(("relocation", "kills"), KILLS.items(), indirect=["relocation"])
+@pytest.mark.timeout(3600 if SOAK else 300)
+def test_t60_a_move_killed_at_each_step(
+    committed: None, relocation: Relocation, kills: int
+) -> None:
+    relocation.upload("always there")
+    for moment, prefix in STEPS:
+        for number in range(kills):
+            relocation.before()
+            relocation.upload(f"{moment} {prefix} {number}")
+            relocation.during()
+            assert killed_at(moment, prefix) == -signal.SIGKILL
+            wait_for_other_backends()
+            # The lease of who was killed is over.
+            StoreState.objects.update(lease_holder="", lease_expires_at=None)
+            if number == 0 or SOAK:
+                relocation.assert_served()
+        assert moved()["errors"] == 0
+        assert move().out.endswith(NOTHING_LEFT)
+    let_time_pass(relocation)
+    settled("--older-than", "0s")
+    relocation.assert_moved()
+    marker = object_store().read_marker()
+    assert marker is not None
+    assert marker.generation == StoreState.objects.get().generation
+    assert "upload.deleted" not in AuditLog.objects.values_list("event_type", flat=True)
+
+
+def let_time_pass(relocation: Relocation) -> None:
+    """Set back the time of what is half-written on disk."""
+    for entry in (relocation.current, relocation.previous):
+        if "location" in entry["OPTIONS"]:
+            for path in Path(entry["OPTIONS"]["location"]).rglob("*.part"):
+                age_path(path, HOUR)
+
+
+def killed_at(moment: str, prefix: str) -> int:
+    """Move in a process that is killed at the moment; return how it ended."""
+
+    def die(key: str) -> None:
+        if key.startswith(prefix):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def work(say: Callable[[str], None]) -> None:
+        forget_connections()
+        on[moment] = die
+        move()
+
+    child = fork(work)
+    child.go()
+    return child.end()[0]
+
+
+@both_ways
+def test_t57_a_copy_that_is_spoilt_is_noticed_and_not_served(
+    db: None, relocation: Relocation
+) -> None:
+    upload = relocation.upload("precious")
+    relocation.during()
+
+    def spoil(key: str) -> None:
+        if key != upload.key:
+            return
+        on.clear()
+        store = object_store()
+        store.current.delete(key)  # type: ignore[attr-defined]
+        store.current.put(key, [b"spoilt"])  # type: ignore[attr-defined]
+
+    on["current after put"] = spoil
+    told = move()
+
+    assert told.exit_code == 1
+    assert f"Not moved: {upload.key}: the copy in the current store has other bytes" in told.err
+    assert relocation.hashes("uploads_previous") == {upload.key: upload.sha256}
+    assert relocation.hashes("uploads_current") == {}
+    relocation.assert_served()
+    assert moved()["moved"] == 1
+    relocation.assert_moved()
+
+
+@folders
+def test_t57_an_original_that_is_damaged_is_told_and_left(db: None, relocation: Relocation) -> None:
+    upload, other = relocation.upload("rotten"), relocation.upload("sound")
+    relocation.plant("previous", upload.key, b"rot")
+    relocation.during()
+
+    told = move()
+
+    assert told.exit_code == 1
+    assert f"Not moved: {upload.key}: the original is damaged" in told.err
+    assert "1 files could not be moved and are still served from the previous store" in told.err
+    assert set(relocation.hashes("uploads_previous")) == {upload.key}
+    assert relocation.hashes("uploads_current") == {other.key: other.sha256}
+
+
+def test_t57_a_store_that_fails_in_the_middle_stops_the_move_and_the_next_goes_on(
+    db: None, settings: Any, tmp_path: Path
+) -> None:
+    s3_server.need_s3()
+    with s3_server.serving() as server:
+        bucket = server.make(f"maria-{uuid.uuid4()}")
+        entry = bucket.storages(settings)["uploads"]
+        relocation = Relocation(settings, disk(tmp_path / "old"), entry)
+        relocation.before()
+        for number in range(3):
+            relocation.upload(f"file {number}")
+        relocation.during()
+        puts: list[str] = []
+
+        def fail(key: str) -> None:
+            puts.append(key)
+            if len(puts) == 3:  # the first has asked whether there are two stores
+                server.kill()
+
+        on["current before put"] = fail
+        told = move()
+        on.clear()
+
+        assert told.exit_code == 3
+        assert "Stopped: A store does not answer:" in told.err
+        assert "(storage_unavailable) Run this again" in told.err
+        stopped = AuditLog.objects.get(event_type="storage.move_stopped")
+        assert (stopped.details["code"], stopped.details["moved"]) == ("storage_unavailable", 1)
+        server.start()
+        relocation.assert_served()
+        assert moved()["moved"] == 2
+        relocation.assert_moved()
+
+
+@folders
+def test_t57_one_file_that_a_store_refuses_is_counted_and_the_others_go_on(
+    db: None, relocation: Relocation
+) -> None:
+    refused, others = relocation.upload("refused"), [relocation.upload(f"{n}") for n in range(2)]
+    relocation.during()
+
+    def refuse(key: str) -> None:
+        if key == refused.key:
+            raise OSError("no room for this one")
+
+    on["current before put"] = refuse
+    told = move()
+    on.clear()
+
+    assert told.exit_code == 1
+    assert f"Not moved: {refused.key}: no room for this one" in told.err
+    assert set(relocation.hashes("uploads_current")) == {upload.key for upload in others}
+    relocation.assert_served()
+    assert moved()["moved"] == 1
+    relocation.assert_moved()
+
+
+@folders
+def test_t59_a_move_that_has_lost_its_lease_removes_nothing(
+    db: None, relocation: Relocation
+) -> None:
+    upload = relocation.upload("slow")
+    relocation.during()
+
+    def lose(key: str) -> None:
+        if key == upload.key:
+            StoreState.objects.update(lease_holder="another run")
+            relocation.plant("current", key, b"spoilt")
+
+    on["current after put"] = lose
+    told = move()
+
+    assert told.exit_code == 3
+    assert "Another run took over" in told.err
+    assert upload.key in relocation.hashes("uploads_current")
+    assert relocation.hashes("uploads_previous") == {upload.key: upload.sha256}

@@ -1,0 +1,59 @@
+"""Bodies lie in the spool while they arrive; what dead processes leave there is swept."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers import pdf, started
+from tests.uploads_app.server import WAITRESS, deployment, serving
+from uploads_app import tasks
+
+HOUR = 60 * 60
+
+
+def leave(folder: Path, name: str, age: int) -> Path:
+    """Leave a file as a killed process does, last written to so many seconds ago."""
+    path = folder / name
+    path.write_bytes(b"half of a file")
+    os.utime(path, (time.time() - age, time.time() - age))
+    return path
+
+
+@pytest.mark.once
+@pytest.mark.slow
+def test_t36_a_web_process_sweeps_the_spool_when_it_starts(tmp_path: Path) -> None:
+    served = deployment(tmp_path / "data")
+    old = leave(served.spool, "tmpold.upload.pdf", HOUR + 60)
+    young = leave(served.spool, "tmpyoung.upload.pdf", HOUR - 60)
+    other = leave(served.spool, "somebody-elses", 2 * HOUR)
+
+    with serving(served, WAITRESS) as server:
+        assert server.upload().status == 201
+
+    assert [old.exists(), young.exists(), other.exists()] == [False, True, True]
+
+
+def test_t36_each_scheduled_cleanup_sweeps_it_too(db: None, settings: Any, tmp_path: Path) -> None:
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "spool"
+    (tmp_path / "spool").mkdir()
+    old = leave(tmp_path / "spool", "tmpold.upload.pdf", HOUR + 60)
+    young = leave(tmp_path / "spool", "tmpyoung.upload.pdf", 0)
+
+    assert tasks.cleanup_orphans() == "completed"
+
+    assert [old.exists(), young.exists()] == [False, True]
+
+
+@pytest.mark.once
+def test_a_spool_that_is_gone_is_answered_503_and_nothing_stays(
+    db: None, settings: Any, tmp_path: Path
+) -> None:
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "nowhere"
+    visitor = started()
+    visitor.raise_request_exception = False
+    response = visitor.upload(pdf(size=3_000_000))
+    assert (response.status_code, response.json()["code"]) == (503, "storage_unavailable")
+    assert visitor.get("/api/v1/uploads/").json()["results"] == []

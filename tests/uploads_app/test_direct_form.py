@@ -1,0 +1,73 @@
+"""The form that a browser gets takes one file of the size announced, under one key, for ten minutes."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.helpers import Visitor, pdf
+from tests.s3_server import Bucket
+from tests.uploads_app.direct_support import begun, incoming, post
+from uploads_app.models import UploadedFile
+from uploads_app.storage import MARKER
+
+pytestmark = pytest.mark.once
+
+BODY = pdf("by form", 4000)
+
+
+@pytest.fixture(autouse=True)
+def offered(s3: Bucket, settings: Any) -> None:
+    """Let browsers send files to an empty bucket."""
+    settings.DIRECT_UPLOADS = True
+
+
+def test_t29_the_store_takes_nothing_else(visitor: Visitor, s3: Bucket) -> None:
+    told = begun(visitor, len(BODY))
+    key, signature, policy = (
+        told["upload"]["fields"][name] for name in ("key", "x-amz-signature", "policy")
+    )
+    another = begun(visitor, 10)["upload"]["fields"]
+    refused: dict[str, tuple[bytes, dict[str, str]]] = {
+        "one byte more": (BODY + b"\n", {}),
+        "one byte less": (BODY[:-1], {}),
+        "nothing": (b"", {}),
+        "another type": (BODY, {"Content-Type": "text/html"}),
+        "another key": (BODY, {"key": key.replace("incoming/", "uploads/")}),
+        "another file's key": (BODY, {"key": another["key"]}),
+        "a key below it": (BODY, {"key": f"{key}/more"}),
+        "the marker": (BODY, {"key": MARKER}),
+        "a signature that was changed": (BODY, {"x-amz-signature": signature[::-1]}),
+        "another form's signature": (BODY, {"x-amz-signature": another["x-amz-signature"]}),
+        "a policy that was changed": (BODY, {"policy": policy[:-4] + "AAAA"}),
+        "no policy": (BODY, {"policy": ""}),
+        "no signature": (BODY, {"x-amz-signature": ""}),
+        "a field of its own": (BODY, {"x-amz-meta-note": "mine"}),
+    }
+
+    answers = {what: post(told, body, **fields) for what, (body, fields) in refused.items()}
+
+    assert {
+        what for what, answer in answers.items() if answer.status_code not in (400, 403)
+    } == set()
+    assert s3.keys() == {MARKER}
+    assert post(told, BODY).status_code == 204
+    assert s3.keys() == {MARKER, key} == {MARKER, incoming(UploadedFile.objects.get(pk=told["id"]))}
+
+
+def test_t29_a_form_is_over_before_its_lease(visitor: Visitor, s3: Bucket, settings: Any) -> None:
+    settings.UPLOAD_LEASE = timedelta(minutes=-15)  # as if it had been given that long ago
+    told = begun(visitor, len(BODY))
+
+    assert post(told, BODY).status_code == 403
+    assert s3.keys() == {MARKER}
+
+
+def test_t50_a_form_names_nothing_but_the_key(visitor: Visitor) -> None:
+    told = begun(visitor, len(BODY), "Anna Müller, report.pdf")
+
+    assert "Anna" not in str(told)
+    assert set(told["upload"]["fields"]) == {
+        "key", "Content-Type", "policy", "x-amz-algorithm", "x-amz-credential", "x-amz-date",
+        "x-amz-signature",
+    }  # fmt: skip

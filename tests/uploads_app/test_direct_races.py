@@ -1,0 +1,100 @@
+"""Direct uploads of which several things happen at once: one file, one event, no more than there is room."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from sessions_app.services import revoke_session
+from tests.helpers import Visitor, age_session, at_once, events, pdf, started
+from tests.s3_server import Bucket
+from tests.uploads_app.direct_support import arrived, complete, interrupt, refused, twin
+from tests.uploads_app.samples import sample
+from uploads_app.models import Status, UploadQuota
+from uploads_app.storage import MARKER
+
+BODY = pdf("sent directly", 4000)
+
+
+@pytest.fixture(autouse=True)
+def offered(s3: Bucket, settings: Any) -> None:
+    """Let browsers send files to an empty bucket."""
+    settings.DIRECT_UPLOADS = True
+
+
+def held() -> tuple[int, int]:
+    """Return files and bytes that the one session holds."""
+    return UploadQuota.objects.values_list("files", "bytes").get()
+
+
+def test_t31_many_beginnings_at_once_hold_no_more_than_there_is_room(
+    committed: None, settings: Any
+) -> None:
+    visitor = started()
+    visitor.current()
+
+    answers = at_once(8, lambda _: twin(visitor).send(
+        "uploads/direct/", {"name": "a.pdf", "size": 10}, **visitor.named
+    ).status_code)  # fmt: skip
+
+    assert sorted(answers) == [201] * 3 + [409] * 5
+    assert held() == (3, 30)
+
+
+def test_t39_completing_it_eight_times_at_once_stores_it_once(committed: None, s3: Bucket) -> None:
+    visitor = started()
+    upload = arrived(visitor, BODY)
+
+    answers = at_once(8, lambda _: complete(twin(visitor), str(upload.pk)))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+    assert events() == ["session.created", "upload.started", "upload.stored"]
+    assert (s3.keys(), s3.read(upload.key)) == ({MARKER, upload.key}, BODY)
+    assert held() == (1, len(BODY))
+
+
+def test_completing_what_is_no_pdf_eight_times_at_once_rejects_it_once(
+    committed: None, s3: Bucket
+) -> None:
+    visitor = started()
+    upload = arrived(visitor, sample("png"))
+
+    answers = at_once(8, lambda _: complete(twin(visitor), str(upload.pk)).status_code)
+
+    assert 415 in answers
+    assert set(answers) <= {404, 409, 415}
+    assert events() == ["session.created", "upload.started", "upload.rejected"]
+    assert (held(), s3.keys()) == ((0, 0), {MARKER})
+
+
+def reset(visitor: Visitor) -> None:
+    twin(visitor).send("sessions/current/reset/", **visitor.named)
+
+
+def end(visitor: Visitor) -> None:
+    twin(visitor).end()
+
+
+def revoke(visitor: Visitor) -> None:
+    revoke_session(session=visitor.row, reason="test")
+
+
+def expire(visitor: Visitor) -> None:
+    age_session(visitor.row, timedelta(days=31))
+
+
+@pytest.mark.parametrize("leave", [reset, end, revoke, expire])
+def test_t15_a_session_that_ends_meanwhile_keeps_nothing(
+    visitor: Visitor, s3: Bucket, settings: Any, leave: Callable[[Visitor], None]
+) -> None:
+    upload = arrived(visitor, BODY)
+    interrupt(settings, lambda: leave(visitor))
+
+    assert refused(complete(visitor, str(upload.pk))) == (401, "session_invalid")
+
+    upload.refresh_from_db()
+    assert (upload.status, upload.sha256) == (Status.LAPSED, "")
+    assert (s3.keys(), UploadQuota.objects.get(session=upload.session).files) == ({MARKER}, 0)
+    assert "upload.stored" not in events()

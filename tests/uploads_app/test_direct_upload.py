@@ -1,0 +1,338 @@
+"""A browser sends a file to the store itself: what is stored is what was looked at, once, or nothing."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from sessions_app.tasks import forget_visitors
+from tests.helpers import Visitor, code, events, pdf, started
+from tests.postgres import free_port
+from tests.s3_server import Bucket
+from tests.security.routes import state
+from tests.uploads_app.direct_support import (
+    arrived,
+    begin,
+    begun,
+    complete,
+    completed,
+    incoming,
+    interrupt,
+    post,
+    refused,
+    twin,
+)
+from tests.uploads_app.samples import sample
+from uploads_app.models import Status, UploadedFile, UploadQuota
+from uploads_app.storage import MARKER
+
+pytestmark = pytest.mark.once
+
+BODY = pdf("sent directly", 4000)
+OTHER = pdf("sent afterwards", 4000)
+UNKNOWN = "5f0c6f0e-7a58-4a6c-9d9e-0f4f6c1a2b3c"
+
+
+@pytest.fixture(autouse=True)
+def offered(s3: Bucket, settings: Any) -> None:
+    """Let browsers send files to an empty bucket."""
+    settings.DIRECT_UPLOADS = True
+
+
+def held() -> tuple[int, int]:
+    """Return files and bytes that the one session holds."""
+    return UploadQuota.objects.values_list("files", "bytes").get()
+
+
+def sweep(settings: Any) -> None:
+    """Run the cleanup as if all that is there had come long ago."""
+    settings.UPLOAD_LEASE = timedelta(0)
+    UploadedFile.objects.filter(status=Status.PENDING).update(
+        lease_expires_at=timezone.now() - timedelta(days=1)
+    )
+    call_command("cleanup_orphans", "--older-than", "0s")
+
+
+def test_a_file_comes_in_past_the_application(visitor: Visitor, s3: Bucket) -> None:
+    assert visitor.current().json()["limits"]["direct_upload"] is True
+    told = begun(visitor, len(BODY))
+    row = UploadedFile.objects.get()
+    assert (row.status, row.direct, row.size, str(row.pk)) == ("pending", True, 4000, told["id"])
+    assert told["upload"]["expires_at"] < row.lease_expires_at.isoformat()
+    assert held() == (1, 4000)
+
+    assert post(told, BODY).status_code == 204
+    assert s3.keys() == {MARKER, incoming(row)}
+    answer = complete(visitor, told["id"])
+
+    assert answer.status_code == 200
+    assert answer.json() == visitor.get(f"/api/v1/uploads/{told['id']}/").json()
+    assert visitor.download(told["id"]) == BODY == s3.read(row.key)
+    assert s3.keys() == {MARKER, row.key}
+    assert held() == (1, 4000)
+    assert complete(visitor, told["id"]).json() == answer.json()
+    assert events() == ["session.created", "upload.started", "upload.stored"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "refusal"),
+    [
+        ({"size": 0}, 400, "file_empty"),
+        ({"size": 5 * 1024 * 1024 + 1}, 413, "file_too_large"),
+        ({"size": 10**30}, 413, "file_too_large"),
+        ({"size": 10, "name": "report.png"}, 415, "type_not_allowed"),
+        ({"size": 10, "name": "report.php;.pdf"}, 415, "type_not_allowed"),
+        ({"size": 10, "name": "folder.pdf/report"}, 415, "type_not_allowed"),
+        ({"size": -1}, 400, "invalid_input"),
+        ({"size": 10, "name": ""}, 400, "invalid_input"),
+        ({"size": "many"}, 400, "invalid_input"),
+    ],
+)
+def test_what_is_announced_can_be_refused_for_it(
+    visitor: Visitor, asked: dict[str, Any], status: int, refusal: str
+) -> None:
+    before = state()
+
+    assert refused(begin(visitor, **asked)) == (status, refusal)
+
+    assert state() == before
+    assert not UploadQuota.objects.exists()
+
+
+def test_t24_a_name_that_is_a_path_reaches_no_key(visitor: Visitor, s3: Bucket) -> None:
+    upload = completed(visitor, BODY, "../../marker\\..\\é report.pdf")
+
+    assert upload.name == "é report.pdf"
+    assert s3.keys() == {MARKER, f"uploads/{visitor.uuid}/{upload.pk}.pdf"}
+
+
+def test_t31_room_is_held_from_the_beginning(visitor: Visitor, settings: Any) -> None:
+    settings.UPLOAD_MAX_TOTAL_BYTES = 10_000
+    begun(visitor, 4000)
+    begun(visitor, 4000)
+    before = state()
+
+    assert refused(begin(visitor, 4000)) == (409, "quota_exceeded")
+    assert state() == before
+    begun(visitor, 2000)
+    assert refused(begin(visitor, 1)) == (409, "quota_exceeded")
+    assert held() == (3, 10_000)
+
+
+def test_before_anything_has_arrived_it_waits(visitor: Visitor) -> None:
+    told = begun(visitor, len(BODY))
+    before = state()
+
+    response = complete(visitor, told["id"])
+
+    assert refused(response) == (409, "upload_incomplete")
+    assert int(response["Retry-After"]) > 0
+    assert state() == before  # also the lease: who only asks holds no room for ever
+    assert post(told, BODY).status_code == 204
+    assert complete(visitor, told["id"]).status_code == 200
+
+
+@pytest.mark.parametrize("body", [sample("png"), b"<script>alert(1)</script>"], ids=["png", "html"])
+def test_t26_what_arrived_is_judged_by_its_bytes(visitor: Visitor, s3: Bucket, body: bytes) -> None:
+    upload = arrived(visitor, body)
+
+    assert refused(complete(visitor, str(upload.pk))) == (415, "type_not_allowed")
+
+    upload.refresh_from_db()
+    assert (upload.status, upload.sha256) == (Status.REJECTED, "")
+    assert (held(), s3.keys()) == ((0, 0), {MARKER})
+    assert events() == ["session.created", "upload.started", "upload.rejected"]
+    assert refused(complete(visitor, str(upload.pk))) == (404, "not_found")
+    assert events()[3:] == []
+
+
+@pytest.mark.parametrize("body", [BODY[:-1], BODY + b"\n", b""], ids=["less", "more", "none"])
+def test_t32_what_is_not_as_long_as_announced_is_refused(
+    visitor: Visitor, s3: Bucket, body: bytes
+) -> None:
+    upload = arrived(visitor, BODY)
+    s3.plant(incoming(upload), body)  # no form lets a browser do that
+
+    assert refused(complete(visitor, str(upload.pk))) == (422, "content_mismatch")
+
+    upload.refresh_from_db()
+    assert upload.status == Status.REJECTED
+    assert (held(), s3.keys()) == ((0, 0), {MARKER})
+    assert events() == ["session.created", "upload.started", "upload.rejected"]
+
+
+def test_t26_what_comes_after_the_look_is_not_stored(
+    visitor: Visitor, s3: Bucket, settings: Any
+) -> None:
+    told = begun(visitor, len(BODY))
+    assert post(told, BODY).status_code == 204
+    evil = b"<html>".ljust(len(BODY))
+    interrupt(settings, lambda: post(told, evil))
+
+    answer = complete(visitor, told["id"])
+
+    assert answer.status_code == 200
+    assert visitor.download(told["id"]) == BODY
+    assert post(told, evil).status_code == 204  # the form is still good
+    assert complete(visitor, told["id"]).json() == answer.json()
+    assert visitor.download(told["id"]) == BODY
+
+
+def test_what_arrives_late_is_swept(visitor: Visitor, s3: Bucket, settings: Any) -> None:
+    told = begun(visitor, len(BODY))
+    assert post(told, BODY).status_code == 204
+    assert complete(visitor, told["id"]).status_code == 200
+    assert post(told, OTHER).status_code == 204
+    row = UploadedFile.objects.get()
+    assert s3.keys() == {MARKER, row.key, incoming(row)}
+
+    call_command("cleanup_orphans")
+    assert s3.keys() == {MARKER, row.key, incoming(row)}
+    sweep(settings)
+
+    assert s3.keys() == {MARKER, row.key}
+    assert visitor.download(told["id"]) == BODY
+
+
+def test_t14_another_session_s_upload_is_like_none(visitor: Visitor, s3: Bucket) -> None:
+    upload, stranger = arrived(visitor, BODY), started()
+    before, keys = state(), s3.keys()
+
+    theirs, none = complete(stranger, str(upload.pk)), complete(stranger, UNKNOWN)
+    assert refused(theirs) == refused(none) == (404, "not_found")
+    assert same(theirs) == same(none)
+    assert stranger.delete_upload(str(upload.pk)).status_code == 404
+    assert (state(), s3.keys()) == (before, keys)
+
+
+def test_a_file_that_came_another_way_cannot_be_completed(visitor: Visitor) -> None:
+    stored = visitor.upload().json()
+
+    assert refused(complete(visitor, stored["id"])) == (404, "not_found")
+
+
+def test_t39_the_same_key_gets_a_form_for_the_same_file(visitor: Visitor) -> None:
+    first = begun(visitor, len(BODY), key="one")
+    again = begun(visitor, len(BODY), key="one")
+
+    assert again["id"] == first["id"]
+    assert again["upload"]["fields"]["key"] == first["upload"]["fields"]["key"]
+    assert refused(begin(visitor, 4001, key="one")) == (422, "idempotency_key_reused")
+    assert refused(begin(visitor, 4000, "b.pdf", "one")) == (422, "idempotency_key_reused")
+    assert held() == (1, len(BODY))
+    assert events() == ["session.created", "upload.started"]
+    assert post(again, BODY).status_code == 204
+    stored = complete(visitor, first["id"]).json()
+    assert begun(visitor, len(BODY), key="one")["id"] == first["id"]
+    assert complete(visitor, first["id"]).json() == stored
+
+
+def test_t39_a_rejected_file_does_not_use_its_key_up(visitor: Visitor) -> None:
+    png = sample("png")
+    told = begun(visitor, len(png), key="one")
+    post(told, png)
+    assert complete(visitor, told["id"]).status_code == 415
+
+    assert begun(visitor, len(BODY), key="one")["id"] != told["id"]
+
+
+def test_a_session_that_was_left_completes_nothing_and_the_cleanup_sweeps(
+    visitor: Visitor, s3: Bucket, settings: Any
+) -> None:
+    upload = arrived(visitor, BODY)
+    before = twin(visitor)
+    visitor.reset()
+
+    assert complete(before, str(upload.pk)).status_code == 401
+    assert refused(complete(visitor, str(upload.pk))) == (404, "not_found")
+
+    upload.refresh_from_db()
+    assert upload.status == Status.PENDING
+    sweep(settings)
+    upload.refresh_from_db()
+    assert upload.status == Status.LAPSED
+    assert s3.keys() == {MARKER}
+    assert events(upload.session_id)[-1] == "upload.lapsed"
+
+
+def test_giving_it_up_frees_its_room_at_once(visitor: Visitor, s3: Bucket) -> None:
+    upload = arrived(visitor, BODY)
+
+    assert visitor.delete_upload(str(upload.pk)).status_code == 204
+    assert visitor.delete_upload(str(upload.pk)).status_code == 204
+
+    assert (held(), s3.keys()) == ((0, 0), {MARKER})
+    assert refused(complete(visitor, str(upload.pk))) == (404, "not_found")
+    assert events() == ["session.created", "upload.started", "upload.lapsed"]
+
+
+def test_deleting_a_stored_one_also_removes_what_arrived_again(
+    visitor: Visitor, s3: Bucket
+) -> None:
+    told = begun(visitor, len(BODY))
+    post(told, BODY)
+    assert complete(visitor, told["id"]).status_code == 200
+    post(told, OTHER)
+
+    assert visitor.delete_upload(told["id"]).status_code == 204
+
+    assert s3.keys() == {MARKER}
+
+
+def test_an_erased_session_leaves_nothing_in_the_store(visitor: Visitor, s3: Bucket) -> None:
+    stored, waiting = completed(visitor, BODY), arrived(visitor, OTHER)
+    assert visitor.erase().status_code == 204
+    assert s3.keys("uploads/") == set()
+    assert s3.keys("incoming/") == {incoming(waiting)}  # its form is still good
+
+    UploadedFile.objects.filter(pk=waiting.pk).update(lease_expires_at=timezone.now())
+    forget_visitors()
+
+    assert s3.keys("uploads/") | s3.keys("incoming/") == set()
+    assert set(UploadedFile.objects.values_list("status", "name")) == {
+        (Status.DELETED, ""), (Status.LAPSED, ""),
+    }  # fmt: skip
+    stored.refresh_from_db()
+    assert events(visitor.uuid)[-1] == "session.erased"
+
+
+def test_t57_while_storage_is_away_it_waits(visitor: Visitor, s3: Bucket, settings: Any) -> None:
+    upload = arrived(visitor, BODY)
+    good = settings.STORAGES
+    settings.STORAGES = s3.storages(settings, endpoint_url=f"http://127.0.0.1:{free_port()}")
+    visitor.raise_request_exception = False
+
+    response = complete(visitor, str(upload.pk))
+
+    assert refused(response) == (503, "storage_unavailable")
+    assert int(response["Retry-After"]) > 0
+    upload.refresh_from_db()
+    assert upload.status == Status.PENDING
+    settings.STORAGES = good
+    assert complete(visitor, str(upload.pk)).status_code == 200
+    assert s3.keys() == {MARKER, upload.key}
+
+
+def test_t75_beginning_counts_as_uploading(visitor: Visitor, settings: Any) -> None:
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "upload": ["1/m"]}
+    begun(visitor, 10)
+
+    assert refused(begin(visitor, 10)) == (429, "rate_limited")
+    assert held() == (1, 10)
+
+
+def test_where_it_is_off_it_says_so(visitor: Visitor, settings: Any) -> None:
+    settings.DIRECT_UPLOADS = False
+    visitor.raise_request_exception = False  # which Django calls every 501
+
+    assert refused(begin(visitor, 10)) == (501, "direct_upload_unavailable")
+    assert visitor.current().json()["limits"]["direct_upload"] is False
+    assert not UploadedFile.objects.exists()
+
+
+def same(response: Any) -> dict[str, Any]:
+    """Return a refusal without what names the request."""
+    code(response)
+    return {**response.json(), "request_id": ""}

@@ -1,0 +1,258 @@
+"""Whose bytes nobody may have: files that wait for a look inside, that are not clean, or in quarantine."""
+
+from datetime import timedelta
+from itertools import product
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from audit_app.models import AuditLog
+from tests.admin.pages import page_of, shown_text
+from tests.helpers import (
+    Service,
+    Visitor,
+    age_session,
+    code,
+    events,
+    pdf,
+    stored_keys,
+    uploaded,
+)
+from tests.sessions_app.service_support import service
+from tests.uploads_app.cleanup_support import quotas_fit
+from uploads_app import sandbox, services
+from uploads_app.models import Inspection, Status, UploadedFile, UploadQuota
+from uploads_app.tasks import cleanup_orphans, inspect_uploads
+
+BODY = pdf("held")
+# Which verdicts each setting holds back.
+HELD: dict[str, set[str]] = {
+    "never": set(),
+    "until_inspected": {"waiting"},
+    "unless_clean": {"waiting", "suspect", "unreadable", "unsupported"},
+}
+
+
+@pytest.fixture
+def upload(visitor: Visitor) -> UploadedFile:
+    return uploaded(visitor, BODY, "report.pdf")
+
+
+@pytest.fixture
+def agent(db: None) -> Service:
+    return service("uploads")
+
+
+def by_every_way(visitor: Visitor, agent: Service, upload: UploadedFile, url: str) -> list[Any]:
+    """Ask for a file's bytes, and for a link to them, in every way there is."""
+    return [
+        visitor.get(f"/api/v1/uploads/{upload.pk}/download/"),
+        visitor.head(f"/api/v1/uploads/{upload.pk}/download/"),
+        Client().get(url),
+        agent.file(visitor.uuid, upload.pk),
+        visitor.link(str(upload.pk)),
+    ]
+
+
+def is_refused(answers: list[Any], wait: str | None = None) -> None:
+    """See that every answer is the refusal, with this `Retry-After`."""
+    for answer in answers:
+        assert answer.status_code == 409
+        assert answer.headers.get("Retry-After") == wait
+        if answer.request["REQUEST_METHOD"] != "HEAD":
+            assert code(answer) == "file_held_back"
+    assert "upload.downloaded" not in events()
+
+
+def post(staff: Client, upload: UploadedFile, action: str, reason: str = "looks odd") -> str:
+    """Act on a file's page in the admin; return what the next page shows."""
+    answer = staff.post(page_of(upload, action), {"reason": reason}, follow=True)
+    return shown_text(answer.content.decode())
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("case", list(product(HELD, Inspection.values)), ids=" ".join)
+def test_the_setting_decides_by_the_verdict(
+    visitor: Visitor, agent: Service, upload: UploadedFile, settings: Any, case: tuple[str, str]
+) -> None:
+    hold, verdict = case
+    url = visitor.link(str(upload.pk)).json()["url"]
+    UploadedFile.objects.update(inspection=verdict)
+    settings.HOLD_DOWNLOADS = hold
+
+    answers = by_every_way(visitor, agent, upload, url)
+
+    if verdict in HELD[hold]:
+        is_refused(answers, wait="60" if verdict == "waiting" else None)
+    else:
+        assert [answer.status_code for answer in answers] == [200] * 5
+        assert answers[0].getvalue() == BODY
+
+
+def test_waiting_helps(visitor: Visitor, upload: UploadedFile, settings: Any) -> None:
+    settings.HOLD_DOWNLOADS = "unless_clean"
+    assert visitor.get(f"/api/v1/uploads/{upload.pk}/download/").status_code == 409
+    inspect_uploads()
+    assert visitor.download(str(upload.pk)) == BODY
+
+
+@pytest.mark.once
+def test_the_visitor_sees_a_file_that_is_held_back_and_may_delete_it(
+    visitor: Visitor, upload: UploadedFile, settings: Any
+) -> None:
+    settings.HOLD_DOWNLOADS = "until_inspected"
+    assert visitor.get(f"/api/v1/uploads/{upload.pk}/").json()["status"] == "stored"
+    assert visitor.delete_upload(str(upload.pk)).status_code == 204
+    assert stored_keys() == set()
+
+
+@pytest.mark.once
+def test_a_word_that_means_nothing_opens_nothing(
+    visitor: Visitor, upload: UploadedFile, settings: Any
+) -> None:
+    settings.HOLD_DOWNLOADS = "yes"
+    visitor.raise_request_exception = False
+    assert visitor.get(f"/api/v1/uploads/{upload.pk}/download/").status_code == 500
+
+
+def test_t40_a_file_in_quarantine_is_out_of_everybodys_reach(
+    visitor: Visitor, agent: Service, upload: UploadedFile, make_staff: Any
+) -> None:
+    url = visitor.link(str(upload.pk)).json()["url"]
+    staff = make_staff("Support")
+
+    assert "nobody can download it" in post(staff, upload, "quarantine", "a colleague warned")
+
+    is_refused(by_every_way(visitor, agent, upload, url))
+    for listed in (visitor.get("/api/v1/uploads/"), agent.files(visitor.uuid)):
+        (file,) = listed.json()["results"]
+        assert (file["id"], file["status"]) == (str(upload.pk), "quarantined")
+    assert UploadQuota.objects.values_list("files", "bytes").get() == (1, len(BODY))
+    assert stored_keys() == {upload.key}
+    log = AuditLog.objects.get(event_type="upload.quarantined")
+    assert (str(log.session_uuid), log.actor) == (visitor.uuid, f"staff:{staff.user.pk}")
+    assert log.details == {"reason": "a colleague warned"}
+
+
+def test_it_is_given_back(visitor: Visitor, upload: UploadedFile, make_staff: Any) -> None:
+    staff = make_staff("Support")
+    post(staff, upload, "quarantine")
+    assert "is given back" in post(staff, upload, "restore", "all is well")
+
+    assert visitor.download(str(upload.pk)) == BODY
+    assert UploadedFile.objects.get().status == Status.STORED
+    log = AuditLog.objects.get(event_type="upload.restored")
+    assert log.details == {"reason": "all is well"}
+    assert inspect_uploads() == 1  # it was not looked into before
+
+
+def test_the_page_offers_what_fits_and_shows_what_was_found(
+    upload: UploadedFile, make_staff: Any
+) -> None:
+    support, auditor = make_staff("Support"), make_staff("Auditor")
+    UploadedFile.objects.update(inspection="suspect", suspicions=["javascript", "<new>"])
+    page = support.get(page_of(upload)).content.decode()
+    assert ("Quarantine…" in page, "Give back…" in page) == (True, False)
+    assert "It runs a script.It <new>." in shown_text(page)  # in two lines
+    assert "…</a>" not in auditor.get(page_of(upload)).content.decode()
+    post(support, upload, "quarantine")
+    page = support.get(page_of(upload)).content.decode()
+    assert ("Quarantine…" in page, "Give back…" in page) == (False, True)
+    listed = support.get("/admin/uploads_app/uploadedfile/?inspection__exact=suspect")
+    assert str(upload.pk) in listed.content.decode()
+    listed = support.get("/admin/uploads_app/uploadedfile/?inspection__exact=clean")
+    assert str(upload.pk) not in listed.content.decode()
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("action", ["quarantine", "restore"])
+@pytest.mark.parametrize("group", ["Auditor", ""])
+def test_t68_staff_without_the_permission_cannot_move_files(
+    upload: UploadedFile, make_staff: Any, group: str, action: str
+) -> None:
+    before = list(UploadedFile.objects.values()), events(upload.session_id)
+    staff = make_staff(group)
+    for answer in (
+        staff.get(page_of(upload, action)),
+        staff.post(page_of(upload, action), {"reason": "x"}),
+    ):
+        assert answer.status_code == 403
+    assert Client().post(page_of(upload, action), {"reason": "x"}).status_code == 302
+    assert (list(UploadedFile.objects.values()), events(upload.session_id)) == before
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("status", [s for s in Status if s != Status.STORED])
+def test_what_is_not_stored_cannot_go_into_quarantine(
+    upload: UploadedFile, make_staff: Any, status: Status
+) -> None:
+    UploadedFile.objects.update(status=status)
+    before = list(UploadedFile.objects.values()), events(upload.session_id)
+    assert "nothing was done" in post(make_staff("Support"), upload, "quarantine")
+    if status != Status.QUARANTINED:
+        assert "nothing was done" in post(make_staff(is_superuser=True), upload, "restore")
+    assert (list(UploadedFile.objects.values()), events(upload.session_id)) == before
+
+
+@pytest.mark.once
+def test_without_a_reason_nothing_happens(upload: UploadedFile, make_staff: Any) -> None:
+    post(make_staff("Support"), upload, "quarantine", " ")
+    assert UploadedFile.objects.get().status == Status.STORED
+
+
+@pytest.mark.parametrize("how", ["deleted", "erased", "past its retention"])
+def test_quarantine_keeps_no_file_from_its_end(
+    visitor: Visitor, upload: UploadedFile, how: str
+) -> None:
+    services.quarantine_upload(upload=upload, reason="looks odd")
+    match how:
+        case "deleted":
+            visitor.delete_upload(str(upload.pk))
+        case "erased":
+            visitor.erase()
+        case _:
+            visitor.end()
+            age_session(visitor.row, timedelta(days=8))
+            assert cleanup_orphans() == "completed"
+
+    upload.refresh_from_db()
+    assert upload.status == Status.DELETED
+    assert stored_keys() == set()
+    assert quotas_fit()
+    assert events().count("upload.deleted") == 1
+
+
+@pytest.mark.parametrize("how", ["deleted", "erased", "quarantined", "inspected by another"])
+def test_what_happens_to_a_file_while_it_is_looked_into_wins(
+    visitor: Visitor, upload: UploadedFile, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    look_inside = sandbox.look_inside
+
+    def meanwhile(content: Any) -> sandbox.Findings:
+        found = look_inside(content)
+        match how:
+            case "deleted":
+                visitor.delete_upload(str(upload.pk))
+            case "erased":
+                visitor.erase()
+            case "quarantined":
+                services.quarantine_upload(upload=UploadedFile.objects.get(), reason="looks odd")
+            case _:
+                services.record_inspection(upload=upload, verdict=Inspection.SUSPECT)
+        return found
+
+    monkeypatch.setattr(sandbox, "look_inside", meanwhile)
+
+    assert inspect_uploads() == 0
+
+    row = UploadedFile.objects.get()
+    state, verdict, looks = {
+        "deleted": ("deleted", "waiting", 0),
+        "erased": ("deleted", "waiting", 0),
+        "quarantined": ("quarantined", "waiting", 0),
+        "inspected by another": ("stored", "suspect", 1),
+    }[how]
+    assert (row.status, row.inspection) == (state, verdict)
+    assert events().count("upload.inspected") == looks
+    assert quotas_fit()

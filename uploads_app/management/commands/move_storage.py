@@ -1,0 +1,150 @@
+"""`manage.py move_storage`: take every file to another store, with a report."""
+
+import json
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, OutputWrapper
+from django.template.defaultfilters import filesizeformat
+from tqdm import tqdm
+
+from audit_app.context import acting_as_operator
+from uploads_app.management.arguments import positive
+from uploads_app.models import RunStatus
+from uploads_app.move import Contents, Fate, Move, NoPreviousStore, move_storage
+
+LINE_EVERY = 1000
+# While there are any of these, the previous store is still needed.
+_WAITED_FOR = (Fate.OURS, Fate.CLOSED, Fate.UNDER_WAY)
+
+
+class Command(BaseCommand):
+    help = (
+        "Takes every file from the store of STORAGE_PREVIOUS_URL to that of STORAGE_URL, while the "
+        "product runs with both set. Each copy is read back before its original is removed, so a "
+        "run can be cut off at any point; the next one goes on. Exit code 0: done, or skipped "
+        "because another move or a cleanup is under way; 1: some files failed and are still where "
+        "they were; 2: bad options; 3: stopped because something is wrong."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--dry-run", action="store_true", help="say what would be moved, and move nothing"
+        )
+        parser.add_argument(
+            "--limit",
+            type=positive,
+            metavar="N",
+            help="move at most N files; the next run goes on (default: all)",
+        )
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        progress = Progress(self.stderr, options["limit"])
+        try:
+            with acting_as_operator():
+                move = move_storage(
+                    limit=options["limit"], dry_run=options["dry_run"], tell=progress
+                )
+        except NoPreviousStore as error:
+            raise CommandError(
+                "STORAGE_PREVIOUS_URL is not set, so there is nothing to move from.", returncode=2
+            ) from error
+        finally:
+            progress.close()
+        if options["json"]:
+            self.stdout.write(json.dumps(as_json(move), indent=2))
+        else:
+            self._print(move)
+        if move.exit_code:
+            sys.exit(move.exit_code)
+
+    def _print(self, move: Move) -> None:
+        for key, reason in move.failures:
+            self.stderr.write(f"Not moved: {key}: {reason}")
+        for unknown in move.after.unknown if move.after else ():
+            self.stdout.write(f"Left alone: {unknown.label}  {filesizeformat(unknown.size)}")
+        if not move.dry_run and move.status != RunStatus.SKIPPED:
+            self.stdout.write(f"{move.moved} files moved, {filesizeformat(move.bytes_moved)}.")
+        (self.stderr if move.exit_code else self.stdout).write(next_step(move))
+
+
+class Progress:
+    """Tells how far a move has come: a bar on a terminal, elsewhere a line now and then."""
+
+    def __init__(self, stream: OutputWrapper, limit: int | None) -> None:
+        self._stream, self._limit, self._told = stream, limit, 0
+        self._bar: tqdm[Any] | None = None
+
+    def __call__(self, move: Move) -> None:
+        total = move.before.objects[Fate.OURS]
+        total = min(total, self._limit or total)
+        if not self._stream.isatty():
+            if move.moved >= self._told + LINE_EVERY:
+                self._told = move.moved
+                self._stream.write(f"{move.moved} of {total} files moved")
+            return
+        if self._bar is None:
+            self._bar = tqdm(total=total, unit=" files", file=self._stream._out)
+        self._bar.set_postfix_str(filesizeformat(move.bytes_moved), refresh=False)
+        self._bar.update(move.moved - self._bar.n)
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def next_step(move: Move) -> str:
+    """Return the sentence that says what the operator does now."""
+    if move.status == RunStatus.SKIPPED:
+        return "Skipped: a cleanup or another move is under way. Run this again later."
+    if move.after is None:
+        return (
+            f"Stopped: {move.stop_sentence} ({move.stop_code}) Run this again when that is mended."
+        )
+    left = move.after.objects
+    if move.dry_run:
+        return (
+            f"{left[Fate.OURS]} files would be moved, "
+            f"{filesizeformat(move.after.bytes[Fate.OURS])}."
+        )
+    if move.errors:
+        return (
+            f"{move.errors} files could not be moved and are still served from the previous store: "
+            "see why above, and run this again."
+        )
+    waiting = [f"{left[fate]} {fate}" for fate in _WAITED_FOR if left[fate]]
+    if waiting:
+        return f"Still in the previous store: {', '.join(waiting)}. Run this again" + (
+            " after the next cleanup." if not left[Fate.OURS] else "."
+        )
+    return (
+        "Nothing of ours is left in the previous store. Remove STORAGE_PREVIOUS_URL and restart "
+        "every process; then the previous store is not needed any more."
+    )
+
+
+def as_json(move: Move) -> dict[str, Any]:
+    """Return a move as `--json` prints it."""
+    return {
+        "status": move.status,
+        "dry_run": move.dry_run,
+        "stop_code": move.stop_code or None,
+        "stop_sentence": move.stop_sentence or None,
+        "moved": move.moved,
+        "bytes_moved": move.bytes_moved,
+        "errors": move.errors,
+        "failures": [{"key": key, "reason": reason} for key, reason in move.failures],
+        "before": _as_json(move.before),
+        "after": _as_json(move.after) if move.after else None,
+        "next_step": next_step(move),
+    }
+
+
+def _as_json(contents: Contents) -> dict[str, Any]:
+    return {
+        fate.name.lower(): {"objects": contents.objects[fate], "bytes": contents.bytes[fate]}
+        for fate in Fate
+    } | {"unknown_keys": [unknown.label for unknown in contents.unknown]}
