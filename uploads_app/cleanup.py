@@ -12,7 +12,7 @@ import secrets
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
@@ -209,9 +209,7 @@ def _work(run: CleanupRun, options: Options, holder: str) -> _Work:
 def _preview(work: _Work) -> None:
     """Tell what a run would do, in the order in which it would."""
     for kind in _BY_ROW:
-        for row in (
-            survey.removable_rows(kind, work.ages).order_by("id")[: work.left].iterator(BATCH)
-        ):
+        for row in survey.removable_rows(kind, work.ages)[: work.left].iterator(BATCH):
             _would(work, Finding(kind, row.key, row.size, row.pk))
     for kind in _IN_QUARANTINE:
         queue = survey.quarantine_queue(kind, work.ages)
@@ -383,14 +381,14 @@ def _remove_rows(work: _Work, kind: Kind) -> None:
     queue = survey.removable_rows(kind, work.ages)
     for page in _pages(work, queue, lambda last: queue.after(last.session_id, last.id)):
         outcome = removal.remove(kind, page, survey.removable_rows(kind, work.ages))
-        _count(work, kind, outcome)
+        _count(work, kind, page, outcome)
 
 
 def _work_off_quarantine(work: _Work, kind: Kind) -> None:
     queue = survey.quarantine_queue(kind, work.ages)
     for page in _pages(work, queue, lambda last: queue.filter(id__gt=last.pk)):
         work_off = quarantine.finish if kind == Kind.CUT_OFF else quarantine.purge
-        _count(work, kind, work_off(page))
+        _count(work, kind, page, work_off(page))
 
 
 def _pages(work: _Work, queue: QuerySet[T], after: Callable[[T], QuerySet[T]]) -> Iterator[list[T]]:
@@ -518,8 +516,8 @@ _ACTIONS: dict[Kind, Callable[[_Work, list[Finding]], Outcome]] = {
 }
 
 
-def _count(work: _Work, kind: Kind, outcome: Outcome) -> None:
-    """Count and tell what a batch of rows has come to."""
+def _count(work: _Work, kind: Kind, page: Sequence[T], outcome: Outcome) -> None:
+    """Count what a page of rows has come to, and tell of them in their order."""
     work.left -= len(outcome.done) + outcome.failed
     work.run.errors += outcome.failed
     if kind in REMOVED:
@@ -527,8 +525,9 @@ def _count(work: _Work, kind: Kind, outcome: Outcome) -> None:
         work.run.bytes_removed += sum(outcome.done.values())
     if kind == Kind.PAST_QUARANTINE:
         work.run.purged += len(outcome.done)
-    for key, size in outcome.done.items():
-        work.tell(Finding(kind, key, size))
+    for row in page:
+        if row.key in outcome.done:
+            work.tell(Finding(kind, row.key, row.size))
 
 
 # What a run is told by -------------------------------------------------------

@@ -159,7 +159,7 @@ def test_an_object_that_is_gone_from_quarantine_is_said_to_be() -> None:
     (store_root() / quarantine_key(key)).unlink()
     told = restore(key)
     assert (told.exit_code, told.out) == (1, "0 of 1 objects given back.\n")
-    assert told.err.startswith(f"{key}: ")
+    assert told.err == f"{key}: Its bytes cannot be found in quarantine.\n"
     assert row(key)[0] == "quarantined"
     QuarantinedObject.objects.update(quarantined_at=timezone.now() - 8 * DAY)
     settled()
