@@ -9,8 +9,9 @@ import secrets
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import islice
 
 from django.db import transaction
 from django.template.defaultfilters import filesizeformat
@@ -24,7 +25,14 @@ from sessions_app.privacy import erase_session
 from sessions_app.uuid_helpers import parse_uuid
 from uploads_app import events, marker, quarantine, services, survey
 from uploads_app.models import Status, StoreState, UploadedFile
-from uploads_app.storage import ERASED, Marker, erased_key, object_store
+from uploads_app.storage import (
+    ERASED,
+    QUARANTINE,
+    Marker,
+    StoredObject,
+    erased_key,
+    object_store,
+)
 from uploads_app.survey import Ages, Kind, Seen
 
 _BACK = frozenset({Kind.ORPHAN, Kind.YOUNG, Kind.RESTORED})
@@ -49,6 +57,7 @@ class Plan:
     bytes_recovered: int
     finished: int
     strangers: int
+    aside: int
     missing: int
 
     def lines(self) -> list[str]:
@@ -62,6 +71,8 @@ class Plan:
             f"  {self.finished} uploads that were under way at the time of the backup are finished;",
             f"  {self.strangers} objects of sessions that the database does not know stay where they "
             "are; the cleanup will put them aside;",
+            f"  {self.aside} objects in quarantine that the database does not know are noted, and kept "
+            "as long as if they had been put aside now;",
             f"  {self.missing} files of the database have no object; the cleanup will call them missing;",
             "  no file goes because its retention is over before UPLOAD_RETENTION has passed once more.",
         ]
@@ -89,7 +100,8 @@ def plan() -> Plan:
                 strangers += 1
     erasures = sum(1 for _ in _to_erase())
     finished = sum(1 for _ in _whole_pending())
-    return Plan(code, reason, erasures, recovered, size, finished, strangers, missing)
+    aside = sum(len(quarantine.unknown(page)) for page in _pages_aside())
+    return Plan(code, reason, erasures, recovered, size, finished, strangers, aside, missing)
 
 
 def adopt(planned: Plan) -> None:
@@ -109,6 +121,9 @@ def adopt(planned: Plan) -> None:
             marker.renew_lease(holder)
             if finding.kind in _BACK:
                 recovered += _bring_back(finding.key)
+        for page in _pages_aside():
+            marker.renew_lease(holder)
+            quarantine.take_in(page)
         _join(planned, recovered)
     finally:
         marker.release_lease(holder)
@@ -169,6 +184,17 @@ def _whole_pending() -> Iterator[UploadedFile]:
     for upload in UploadedFile.objects.filter(status=Status.PENDING).iterator():
         if object_store().describe(upload.key):
             yield upload
+
+
+def _pages_aside() -> Iterator[list[StoredObject]]:
+    """Yield what lies in quarantine, under its old keys, a page at a time."""
+    aside = (
+        replace(stored, key=stored.key.removeprefix(f"{QUARANTINE}/"))
+        for stored in object_store().list_objects(QUARANTINE)
+    )
+    kept = (stored for stored in aside if survey.session_of(stored.key))
+    while page := list(islice(kept, survey.PAGE)):
+        yield page
 
 
 def _session_of(key: str) -> UserSession | None:

@@ -367,6 +367,11 @@ class QuarantineQuerySet(models.QuerySet["QuarantinedObject"]):
             status=QuarantineStatus.QUARANTINED, quarantined_at__lt=Now() - retention
         )
 
+    def aside(self) -> "QuarantineQuerySet":
+        """Return those whose bytes may lie in quarantine."""
+        gone = [QuarantineStatus.RESTORED, QuarantineStatus.PURGED]
+        return self.filter(put_aside=True).exclude(status__in=gone)
+
     def given_back(self) -> "QuarantineQuerySet":
         """Return those that a person has restored, or is restoring."""
         return self.filter(status__in=[QuarantineStatus.RESTORING, QuarantineStatus.RESTORED])

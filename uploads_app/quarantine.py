@@ -37,6 +37,19 @@ def put_aside(found: Sequence[StoredObject]) -> Outcome:
     return finish(_begin(strays, QuarantineStatus.QUARANTINING, put_aside=True, reason="no_row"))
 
 
+def unknown(aside: Sequence[StoredObject]) -> list[StoredObject]:
+    """Return those that lie in quarantine, given under their old keys, and are not known to."""
+    known = QuarantinedObject.objects.aside().filter(key__in=[stored.key for stored in aside])
+    keys = set(known.values_list("key", flat=True))
+    return [stored for stored in aside if stored.key not in keys]
+
+
+def take_in(aside: Sequence[StoredObject]) -> None:
+    """Note what is `unknown`; it is kept as long as if it had been put aside now."""
+    strays = unknown(aside)
+    _close(_begin(strays, QuarantineStatus.QUARANTINING, put_aside=True, reason="no_row"))
+
+
 def purge_late(found: Sequence[StoredObject], reason: str) -> Outcome:
     """Remove objects that arrived under the keys of closed files."""
     return finish(_begin(found, QuarantineStatus.PURGING, put_aside=False, reason=reason))
