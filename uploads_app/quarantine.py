@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from audit_app.canonical import Value
@@ -121,7 +122,7 @@ def _begin(
             status=status,
             put_aside=put_aside,
             reason=reason,
-            quarantined_at=now,
+            quarantined_at=Now(),  # by the same clock as its retention
             changed_at=now,
         )
         for stored in found
