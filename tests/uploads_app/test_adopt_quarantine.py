@@ -30,7 +30,7 @@ def _is_adopted() -> None:
     assert told.exit_code == 0, told
 
 
-def test_t62_it_is_known_again_and_can_be_restored(key: str) -> None:
+def test_t55_it_is_known_again_and_can_be_restored(key: str) -> None:
     assert "Nothing is known" in cleanup("--explain", key).out
     events = Events()
     assert "1 objects in quarantine that" in cleanup("--adopt", "--dry-run").out
@@ -42,7 +42,7 @@ def test_t62_it_is_known_again_and_can_be_restored(key: str) -> None:
     assert (store_root() / key).read_bytes() == b"%PDF-1.4 an orphan"
 
 
-def test_t62_it_is_kept_as_long_as_if_it_had_been_put_aside_now(key: str) -> None:
+def test_t55_it_is_kept_as_long_as_if_it_had_been_put_aside_now(key: str) -> None:
     _is_adopted()
     settled()
     assert (store_root() / quarantine_key(key)).exists()
@@ -53,7 +53,7 @@ def test_t62_it_is_kept_as_long_as_if_it_had_been_put_aside_now(key: str) -> Non
     assert QuarantinedObject.objects.get().status == "purged"
 
 
-def test_t62_a_second_adoption_finds_nothing_new(key: str) -> None:
+def test_t55_a_second_adoption_finds_nothing_new(key: str) -> None:
     _is_adopted()
     events = Events()
     told = cleanup("--adopt", "--yes")
