@@ -9,10 +9,12 @@ import secrets
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import islice
 
 from django.db import transaction
+from django.db.models.functions import Now
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
@@ -24,7 +26,14 @@ from sessions_app.privacy import erase_session
 from sessions_app.uuid_helpers import parse_uuid
 from uploads_app import events, marker, quarantine, services, survey
 from uploads_app.models import Status, StoreState, UploadedFile
-from uploads_app.storage import ERASED, Marker, erased_key, object_store
+from uploads_app.storage import (
+    ERASED,
+    QUARANTINE,
+    Marker,
+    StoredObject,
+    erased_key,
+    object_store,
+)
 from uploads_app.survey import Ages, Kind, Seen
 
 _BACK = frozenset({Kind.ORPHAN, Kind.YOUNG, Kind.RESTORED})
@@ -51,8 +60,8 @@ class Plan:
     bytes_recovered: int
     finished: int
     strangers: int
+    aside: int
     missing: int
-    put_aside: int
 
     def lines(self) -> list[str]:
         """Return the plan in sentences."""
@@ -65,9 +74,9 @@ class Plan:
             f"  {self.finished} uploads that were under way at the time of the backup are finished;",
             f"  {self.strangers} objects of sessions that the database does not know stay where they "
             "are; the cleanup will put them aside;",
-            f"  {self.missing} files of the database have no object; the cleanup will call them missing;",
-            f"  {self.put_aside} objects in quarantine that the database does not know are kept there for "
+            f"  {self.aside} objects in quarantine that the database does not know are noted, and kept "
             "as long as if they had been put aside now;",
+            f"  {self.missing} files of the database have no object; the cleanup will call them missing;",
             "  no file goes because its retention is over before UPLOAD_RETENTION has passed once more.",
         ]
 
@@ -96,8 +105,8 @@ def plan() -> Plan:
                 strangers += 1
     erasures = sum(1 for _ in _to_erase())
     finished = sum(1 for _ in _whole_pending())
-    put_aside = sum(1 for _ in quarantine.unknown())
-    return Plan(code, reason, erasures, recovered, size, finished, strangers, missing, put_aside)
+    aside = sum(len(quarantine.unknown(page)) for page in _pages_aside())
+    return Plan(code, reason, erasures, recovered, size, finished, strangers, aside, missing)
 
 
 def adopt(planned: Plan) -> None:
@@ -117,8 +126,9 @@ def adopt(planned: Plan) -> None:
             marker.renew_lease(holder)
             if finding.kind in _BACK:
                 recovered += _bring_back(finding.key)
-        for stored in quarantine.unknown():
-            quarantine.take_over(stored)
+        for page in _pages_aside():
+            marker.renew_lease(holder)
+            quarantine.take_in(page)
         _join(planned, recovered)
     finally:
         marker.release_lease(holder)
@@ -146,7 +156,7 @@ def _join(planned: Plan, recovered: int) -> None:
         theirs = None
     state = StoreState.objects.get()
     state.generation = max(state.generation, theirs.generation if theirs else 0) + 1
-    state.adopted_at, state.look_after = timezone.now(), ""
+    state.adopted_at, state.look_after = Now(), ""
     with transaction.atomic():
         state.save(update_fields=["generation", "adopted_at", "look_after"])
         record(
@@ -184,6 +194,17 @@ def _whole_pending() -> Iterator[UploadedFile]:
 def _is_noted(session_uuid: uuid.UUID | None) -> bool:
     """Say whether the store remembers a session as erased."""
     return bool(session_uuid and object_store().describe(erased_key(session_uuid)))
+
+
+def _pages_aside() -> Iterator[list[StoredObject]]:
+    """Yield what lies in quarantine, under its old keys, a page at a time."""
+    aside = (
+        replace(stored, key=stored.key.removeprefix(f"{QUARANTINE}/"))
+        for stored in object_store().list_objects(QUARANTINE)
+    )
+    kept = (stored for stored in aside if survey.session_of(stored.key))
+    while page := list(islice(kept, survey.PAGE)):
+        yield page
 
 
 def _session_of(key: str) -> UserSession | None:

@@ -394,6 +394,11 @@ class QuarantineQuerySet(models.QuerySet["QuarantinedObject"]):
             status=QuarantineStatus.QUARANTINED, quarantined_at__lt=Now() - retention
         )
 
+    def aside(self) -> "QuarantineQuerySet":
+        """Return those whose bytes may lie in quarantine."""
+        gone = [QuarantineStatus.RESTORED, QuarantineStatus.PURGED]
+        return self.filter(put_aside=True).exclude(status__in=gone)
+
 
 class QuarantinedObject(models.Model):
     """An object that no live row explains: put aside, restorable, and purged when its time is over.

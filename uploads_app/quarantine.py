@@ -5,19 +5,19 @@ that a crash in between is finished by the next run, and told exactly once.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from audit_app.canonical import Value
 from audit_app.events import EventType
-from audit_app.services import Entry, record, record_many
+from audit_app.services import Entry, record_many
 from uploads_app import events, survey
 from uploads_app.models import QuarantinedObject, QuarantineStatus, UploadedFile
 from uploads_app.removal import Outcome, delete_objects
-from uploads_app.storage import QUARANTINE, StoredObject, object_store, quarantine_key
+from uploads_app.storage import StoredObject, object_store, quarantine_key
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,19 @@ def put_aside(found: Sequence[StoredObject]) -> Outcome:
     known = set(explained.values_list("key", flat=True))
     strays = [stored for stored in found if stored.key not in known]
     return finish(_begin(strays, QuarantineStatus.QUARANTINING, put_aside=True, reason="no_row"))
+
+
+def unknown(aside: Sequence[StoredObject]) -> list[StoredObject]:
+    """Return those that lie in quarantine, given under their old keys, and are not known to."""
+    known = QuarantinedObject.objects.aside().filter(key__in=[stored.key for stored in aside])
+    keys = set(known.values_list("key", flat=True))
+    return [stored for stored in aside if stored.key not in keys]
+
+
+def take_in(aside: Sequence[StoredObject]) -> None:
+    """Note what is `unknown`; it is kept as long as if it had been put aside now."""
+    strays = unknown(aside)
+    _close(_begin(strays, QuarantineStatus.QUARANTINING, put_aside=True, reason="no_row"))
 
 
 def purge_late(found: Sequence[StoredObject], reason: str) -> Outcome:
@@ -82,35 +95,6 @@ def restore_object(*, key: str) -> None:
     _close([stray])
 
 
-def unknown() -> Iterator[StoredObject]:
-    """Yield what lies in quarantine and this database knows nothing of; the key is the old one."""
-    for stored in object_store().list_objects(QUARANTINE):
-        key = stored.key.removeprefix(f"{QUARANTINE}/")
-        if survey.session_of(key) and not QuarantinedObject.objects.filter(key=key).exists():
-            yield replace(stored, key=key)
-
-
-def take_over(found: StoredObject) -> None:
-    """Write down one of `unknown`, so that it can be restored, and is purged in time."""
-    with transaction.atomic():
-        _, is_new = QuarantinedObject.objects.get_or_create(
-            key=found.key,
-            defaults={
-                "size": found.size,
-                "modified_at": found.modified,
-                "status": QuarantineStatus.QUARANTINED,
-                "reason": "adopted",
-            },
-        )
-        if is_new:
-            record(
-                events.OBJECT_QUARANTINED,
-                session_uuid=survey.session_of(found.key),
-                target=found.key,
-                size=found.size,
-            )
-
-
 def finish(strays: Sequence[QuarantinedObject]) -> Outcome:
     """Take the steps that are written down, whoever began them; what fails is tried again."""
     purging = [stray for stray in strays if stray.status == QuarantineStatus.PURGING]
@@ -146,7 +130,7 @@ def _begin(
             status=status,
             put_aside=put_aside,
             reason=reason,
-            quarantined_at=now,
+            quarantined_at=Now(),  # by the same clock as its retention
             changed_at=now,
         )
         for stored in found
