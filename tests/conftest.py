@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import Client
 
 from audit_app import triggers
+from tests import s3_server
 from tests.helpers import Visitor, started
 
 
@@ -41,6 +42,22 @@ def own_store(tmp_path: Path, settings: Any) -> Path:
         "uploads": {**settings.STORAGES["uploads"], "OPTIONS": {"location": root}},
     }
     return root
+
+
+@pytest.fixture(scope="session")
+def s3_process() -> Iterator[s3_server.Server]:
+    """The S3 server of this process of the run, started for the first test that asks for it."""
+    s3_server.need_s3()
+    with s3_server.serving() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(own_store: Path, s3_process: s3_server.Server, settings: Any) -> Iterator[s3_server.Bucket]:
+    """Give the test an empty bucket as its store; `s3.url` is the STORAGE_URL for other processes."""
+    with s3_server.fresh_bucket(s3_process) as bucket:
+        settings.STORAGES = bucket.storages(settings)
+        yield bucket
 
 
 @pytest.fixture(autouse=True)

