@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from maria_project.environment import LOOPBACK_HOSTS
 from sessions_app.checks import network_error
 
 
@@ -114,6 +115,30 @@ def check_metrics_networks(**_: Any) -> list[CheckMessage]:
         for text in settings.METRICS_NETWORKS
         if (error := network_error(text))
     ]
+
+
+@register()
+def check_endpoints(**_: Any) -> list[CheckMessage]:
+    """Without TLS, whoever is between us and the store reads every file."""
+    options = settings.STORAGES["uploads"].get("OPTIONS", {})
+    plain = [
+        name for name in ("endpoint_url", "public_endpoint_url") if _is_plain(options.get(name))
+    ]
+    if not (settings.PRODUCTION and plain):
+        return []
+    return [
+        Warning(
+            f"STORAGE_URL: by {' and '.join(plain)} files would cross a network in the clear.",
+            hint="Write https://…, unless that network is private and browsers are in it.",
+            id="maria_project.W003",
+        )
+    ]
+
+
+def _is_plain(url: str | None) -> bool:
+    """Say whether a URL is plain HTTP to another machine than this one."""
+    parts = urlsplit(url or "")
+    return parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS
 
 
 def _is_origin(text: str) -> bool:

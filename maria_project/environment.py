@@ -6,13 +6,16 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+_S3_OPTIONS = frozenset({"endpoint_url", "region_name", "public_endpoint_url"})
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 def secret(env: Env, name: str) -> str:
@@ -66,27 +69,67 @@ def storage(name: str, url: str, folder: Path) -> dict[str, Any]:
     `s3://[KEY:SECRET@]bucket[?endpoint_url=…&region_name=…&public_endpoint_url=…]`, or
     `file:///folder`. An error does not quote the URL: it may hold a secret.
     """
-    parts = urlsplit(url)
-    options = dict(parse_qsl(parts.query))
-    if not url or (parts.scheme == "file" and parts.path and not (parts.netloc or options)):
-        location = Path(unquote(parts.path)) if url else folder
-        return {"BACKEND": "uploads_app.disk_store.DiskStore", "OPTIONS": {"location": location}}
-    known = {"endpoint_url", "region_name", "public_endpoint_url"}
-    if (
-        parts.scheme != "s3"
-        or not parts.hostname
-        or parts.path.strip("/")
-        or options.keys() - known
-    ):
+    if not url:
+        return _disk(folder)
+    try:
+        parts = urlsplit(url)
+        if parts.scheme == "file":
+            return _disk(_folder(parts))
+        return {"BACKEND": "uploads_app.s3_store.S3Store", "OPTIONS": _bucket(parts)}
+    except ValueError as error:
+        # What urlsplit and int say quotes what they were given.
+        reason = f"{error}: " if isinstance(error, _Unusable) else ""
         raise ImproperlyConfigured(
-            f"{name}: write s3://KEY:SECRET@bucket?endpoint_url=https://s3.example.com or "
-            f"file:///srv/maria/storage; after the question mark may stand {', '.join(sorted(known))}"
-        )
-    if parts.username:
-        options["access_key"] = unquote(parts.username)
-        options["secret_key"] = unquote(parts.password or "")
-    options["bucket_name"] = parts.hostname
-    return {"BACKEND": "uploads_app.s3_store.S3Store", "OPTIONS": options}
+            f"{name}: {reason}write s3://KEY:SECRET@bucket?endpoint_url=https://s3.example.com, each "
+            "part percent-encoded, or file:///srv/maria/storage"
+        ) from None
+
+
+class _Unusable(ValueError):
+    """What is wrong with a URL, in words that quote nothing secret."""
+
+
+def _disk(folder: Path) -> dict[str, Any]:
+    return {"BACKEND": "uploads_app.disk_store.DiskStore", "OPTIONS": {"location": folder}}
+
+
+def _folder(parts: SplitResult) -> Path:
+    if parts.netloc or parts.query or parts.fragment or not parts.path.strip("/"):
+        raise _Unusable("a file: URL holds an absolute path and nothing else")
+    return Path(unquote(parts.path))
+
+
+def _bucket(parts: SplitResult) -> dict[str, str]:
+    """Return the options of an S3Store; raise ValueError, best _Unusable, if they cannot work."""
+    if parts.scheme != "s3":
+        raise _Unusable("the scheme is neither s3 nor file")
+    options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+    bucket = parts.netloc.rpartition("@")[2]
+    if parts.path.strip("/") or parts.fragment or not _BUCKET.fullmatch(bucket):
+        raise _Unusable("that is no name of a bucket")
+    if options.keys() - _S3_OPTIONS:
+        raise _Unusable(f"it has another option than {', '.join(sorted(_S3_OPTIONS))}")
+    for option in ("endpoint_url", "public_endpoint_url"):
+        if option in options and not _is_endpoint(options[option]):
+            raise _Unusable(f"{option} is no address like https://s3.example.com")
+    if bool(parts.username) != bool(parts.password):
+        raise _Unusable("key and secret belong together")
+    if parts.username and parts.password:
+        options |= {
+            "access_key": unquote(parts.username),
+            "secret_key": unquote(parts.password),
+        }
+    return {**options, "bucket_name": bucket}
+
+
+def _is_endpoint(text: str) -> bool:
+    parts = urlsplit(text)
+    _ = parts.port  # raises ValueError
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and not ("@" in parts.netloc or parts.path.strip("/") or parts.query or parts.fragment)
+    )
 
 
 def generated_secret(path: Path) -> str:

@@ -395,5 +395,10 @@ LOGGING: dict[str, Any] = {
         "django": {"handlers": [], "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
         "django-q": {"handlers": [], "propagate": True},
+        # What they say at DEBUG holds signatures, addresses that open a file, and file names.
+        **{
+            name: {"level": max(LOG_LEVEL, logging.INFO)}
+            for name in ("boto3", "botocore", "s3transfer", "urllib3")
+        },
     },
 }

@@ -17,6 +17,7 @@ from typing import IO, Any, cast
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from django.utils.http import content_disposition_header
 from storages.backends.s3 import S3Storage
 from urllib3.exceptions import HTTPError
 
@@ -121,17 +122,10 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
             targets = [{"Key": key} for key in keys]
             if self.is_versioned:
                 targets = [version for key in keys for version in self._versions(key)]
-            failed: dict[str, str] = {}
-            for start in range(0, len(targets), BATCH):
-                answer = self.client.delete_objects(
-                    Bucket=self.bucket_name,
-                    Delete={"Objects": targets[start : start + BATCH], "Quiet": True},
-                )
-                failed |= {
-                    error["Key"]: f"{error.get('Code')}: {error.get('Message')}"
-                    for error in answer.get("Errors", [])
-                    if error.get("Code") not in _ABSENT
-                }
+            failed, hidden = self._delete(targets)
+            if hidden:  # versions are kept since after we asked
+                self.is_versioned = True
+                failed |= self.delete_many(hidden)
             return failed
 
     def move(self, key: str, target: str) -> None:
@@ -214,7 +208,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
             Params={
                 "Bucket": self.bucket_name,
                 "Key": key,
-                "ResponseContentDisposition": name,
+                "ResponseContentDisposition": content_disposition_header(True, name),
                 "ResponseContentType": content_type,
                 "ResponseCacheControl": "private, no-store",
             },
@@ -238,6 +232,26 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
             endpoint_url=self.public_endpoint_url or self.endpoint_url,
             config=self.client_config,
         )
+
+    def _delete(self, targets: list[dict[str, str]]) -> tuple[dict[str, str], list[str]]:
+        """Delete keys, or versions; return why for each that failed, and keys that were only hidden."""
+        failed: dict[str, str] = {}
+        hidden: list[str] = []
+        for start in range(0, len(targets), BATCH):
+            answer = self.client.delete_objects(
+                Bucket=self.bucket_name, Delete={"Objects": targets[start : start + BATCH]}
+            )
+            failed |= {
+                error["Key"]: f"{error.get('Code')}: {error.get('Message')}"
+                for error in answer.get("Errors", [])
+                if error.get("Code") not in _ABSENT
+            }
+            hidden += [
+                done["Key"]
+                for done in answer.get("Deleted", [])
+                if done.get("DeleteMarker") and "VersionId" not in done
+            ]
+        return failed, hidden
 
     def _versions(self, key: str) -> Iterator[dict[str, str]]:
         for page in self._pages("list_object_versions", Prefix=key):

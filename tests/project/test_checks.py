@@ -35,6 +35,13 @@ PRODUCTION = {
 }
 DAY = timedelta(days=1)
 
+
+def stored_at(**options: str) -> dict[str, Any]:
+    """Return STORAGES with uploads in a bucket."""
+    bucket = {"BACKEND": "uploads_app.s3_store.S3Store", "OPTIONS": {"bucket_name": "b", **options}}
+    return {**product_settings.STORAGES, "uploads": bucket}
+
+
 # id → settings with which it fires; each just over its boundary where it has one.
 FIRES: list[tuple[str, dict[str, Any]]] = [
     ("maria_project.E001", {**PRODUCTION, "PUBLIC_URL": "http://maria.example"}),
@@ -54,6 +61,16 @@ FIRES: list[tuple[str, dict[str, Any]]] = [
     (
         "maria_project.W002",
         {**PRODUCTION, "EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"},
+    ),
+    ("maria_project.W003", {**PRODUCTION, "STORAGES": stored_at(endpoint_url="http://s3.example")}),
+    (
+        "maria_project.W003",
+        {
+            **PRODUCTION,
+            "STORAGES": stored_at(
+                endpoint_url="http://localhost:8333", public_endpoint_url="http://files.example"
+            ),
+        },
     ),
     ("sessions_app.E001", {"SESSION_UNUSED_LIMIT": 8 * DAY}),
     ("sessions_app.E001", {"SESSION_IDLE_LIMIT": 31 * DAY}),
@@ -89,6 +106,9 @@ SILENT: list[dict[str, Any]] = [
     {"RATE_LIMITS": {"create": ["1/s", "2/m", "3/h", "4/d"]}},
     {"RATE_LIMIT_TRUSTED_NETWORKS": ["10.0.0.0/8", "10.0.0.1", "2001:db8::/32"]},
     {"RATE_LIMIT_TRUSTED_FACTOR": 1, "METRICS_NETWORKS": []},
+    {"STORAGES": stored_at(endpoint_url="http://s3.example")},
+    {**PRODUCTION, "STORAGES": stored_at(endpoint_url="http://127.0.0.1:8333")},
+    {**PRODUCTION, "STORAGES": stored_at(endpoint_url="https://s3.example")},
     {"UPLOAD_MAX_FILES": 1, "UPLOAD_MAX_BYTES": 1, "UPLOAD_MAX_TOTAL_BYTES": 1},
     {"UPLOAD_LEASE": timedelta(minutes=30), "UPLOAD_RETENTION": timedelta(0)},
     {"COMPLETED_RETENTION": 7 * DAY},
@@ -182,6 +202,8 @@ REAL_HOST = {
         ({"CACHE_URL": "memcached://user:secret@host"}, "CACHE_URL: that is no URL of a Redis"),
         ({"CACHE_URL": "redis://:secret@host:port"}, "CACHE_URL: that is no URL of a Redis"),
         ({"CACHE_URL": "redis://:secret@host/?timeout=1"}, "CACHE_URL: that is no URL of a Redis"),
+        ({"STORAGE_URL": "http://key:secret@bucket"}, "STORAGE_URL: the scheme is neither s3 nor"),
+        ({"STORAGE_URL_FILE": "/nonexistent"}, "STORAGE_URL_FILE: cannot read /nonexistent"),
     ],
     ids=lambda v: "+".join(v) if isinstance(v, dict) else "",
 )
