@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models.functions import Now
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
@@ -136,7 +137,7 @@ def _join(planned: Plan, recovered: int) -> None:
         theirs = None
     state = StoreState.objects.get()
     state.generation = max(state.generation, theirs.generation if theirs else 0) + 1
-    state.adopted_at, state.look_after = timezone.now(), ""
+    state.adopted_at, state.look_after = Now(), ""
     with transaction.atomic():
         state.save(update_fields=["generation", "adopted_at", "look_after"])
         record(

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from audit_app.canonical import Value
@@ -99,7 +100,6 @@ def finish(strays: Sequence[QuarantinedObject]) -> Outcome:
 def _begin(
     found: Sequence[StoredObject], status: QuarantineStatus, *, put_aside: bool, reason: str
 ) -> list[QuarantinedObject]:
-    now = timezone.now()
     strays = [
         QuarantinedObject(
             key=stored.key,
@@ -108,8 +108,8 @@ def _begin(
             status=status,
             put_aside=put_aside,
             reason=reason,
-            quarantined_at=now,
-            changed_at=now,
+            quarantined_at=Now(),  # the clock that says when their time is over
+            changed_at=Now(),
         )
         for stored in found
     ]
