@@ -11,8 +11,9 @@ class UploadsConfig(AppConfig):
     verbose_name = "Files"
 
     def ready(self) -> None:
-        from uploads_app import checks, receivers  # noqa: F401  (they register themselves)
+        from uploads_app import checks, parsers, receivers  # noqa: F401  (they register themselves)
 
+        parsers.prepare_spool()
         post_migrate.connect(prepare, sender=self)
 
 

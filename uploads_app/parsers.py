@@ -1,7 +1,10 @@
 """How a file's bytes come in: counted, because Django sets no limit, and gone if they stop short."""
 
+import time
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
 from typing import IO, Any
 
 from django.conf import settings
@@ -13,6 +16,8 @@ from uploads_app.exceptions import FileTooLarge, StorageUnavailable
 
 # What multipart adds around one file: boundaries, headers, a long name.
 FRAMING_BYTES = 64 * 1024
+# Nothing waits as long as this between its bytes, or between its last one and the store.
+SPOOL_AGE = timedelta(hours=1)
 
 
 class SizeLimitHandler(FileUploadHandler):
@@ -51,6 +56,22 @@ class UploadParser(MultiPartParser):
             if isinstance(error, OSError) and not isinstance(error, UnreadablePostError):
                 raise StorageUnavailable from error
             raise
+
+
+def prepare_spool() -> None:
+    """Make the folder where large files wait while they arrive, and sweep it."""
+    with suppress(OSError):  # Django's own check (files.E001) says it better
+        Path(settings.FILE_UPLOAD_TEMP_DIR).mkdir(mode=0o700, parents=True, exist_ok=True)
+        sweep_spool()
+
+
+def sweep_spool() -> None:
+    """Remove what killed processes have left of files that were arriving."""
+    before = time.time() - SPOOL_AGE.total_seconds()
+    for path in Path(settings.FILE_UPLOAD_TEMP_DIR).glob("*.upload*"):
+        with suppress(FileNotFoundError):  # another process sweeps too
+            if path.stat().st_mtime < before:
+                path.unlink()
 
 
 def _discard(handlers: list[FileUploadHandler]) -> None:

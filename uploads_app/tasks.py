@@ -4,7 +4,7 @@ import logging
 
 from django.conf import settings
 
-from uploads_app import cleanup
+from uploads_app import cleanup, parsers
 from uploads_app.models import RunStatus
 
 logger = logging.getLogger(__name__)
@@ -15,6 +15,7 @@ RUN_SECONDS = 200
 
 def cleanup_orphans() -> str:
     """Run the cleanup as the schedule asks; what one run leaves, the next one takes."""
+    parsers.sweep_spool()
     run = cleanup.cleanup_orphans(
         cleanup.Options(grace=settings.CLEANUP_GRACE, seconds=RUN_SECONDS)
     )
