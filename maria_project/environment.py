@@ -156,9 +156,9 @@ def generated_secret(path: Path) -> str:
 
 
 def made(folder: Path) -> Path:
-    """Return a folder, made if the disk allows it; Django's own checks say so if not."""
+    """Return a folder, made for us alone if the disk allows it; Django's own checks say so if not."""
     with suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 

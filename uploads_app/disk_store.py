@@ -19,8 +19,10 @@ from typing import IO
 from django.core.files.storage import FileSystemStorage
 
 from uploads_app.storage import (
+    ERASED,
     MARKER,
     PREFIX,
+    QUARANTINE,
     Form,
     ListingIncomplete,
     Marker,
@@ -29,6 +31,8 @@ from uploads_app.storage import (
 )
 
 _TEMPORARY_SUFFIX = ".part"
+# Where a crash can leave temporary files that a listing of PREFIX does not show.
+_UNLISTED = ("", f"{ERASED}/", f"{QUARANTINE}/{PREFIX}/*/")
 _FOLDER_TRIES = 100
 # More names than these are sorted on disk.
 _NAMES_IN_MEMORY = 20_000
@@ -136,10 +140,12 @@ class DiskStore(FileSystemStorage):
             probe.unlink()
 
     def temporary_files(self, before: datetime) -> Iterator[str]:
-        for path in sorted(Path(self.base_location).glob(f".*{_TEMPORARY_SUFFIX}")):
+        root = Path(self.base_location)
+        names = (f"{place}.*{_TEMPORARY_SUFFIX}" for place in _UNLISTED)
+        for path in sorted(path for name in names for path in root.glob(name)):
             with suppress(FileNotFoundError):
                 if _modified(path.stat()) < before:
-                    yield path.name
+                    yield path.relative_to(root).as_posix()
 
     def delete_temporary(self, name: str) -> None:
         if not _is_temporary(Path(name).name):

@@ -121,7 +121,6 @@ def finish(strays: Sequence[QuarantinedObject]) -> Outcome:
 def _begin(
     found: Sequence[StoredObject], status: QuarantineStatus, *, put_aside: bool, reason: str
 ) -> list[QuarantinedObject]:
-    now = timezone.now()
     strays = [
         QuarantinedObject(
             key=stored.key,
@@ -130,8 +129,8 @@ def _begin(
             status=status,
             put_aside=put_aside,
             reason=reason,
-            quarantined_at=Now(),  # by the same clock as its retention
-            changed_at=now,
+            quarantined_at=Now(),  # the clock that says when their time is over
+            changed_at=Now(),
         )
         for stored in found
     ]

@@ -1,0 +1,67 @@
+"""The worker's clock is three days wrong: nothing goes that is not due by the database's clock.
+
+SQLite has no clock of its own, so there the worker's differs from the store's,
+and the run stops.
+"""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.db import connection
+from django.utils import timezone
+
+from tests.helpers import events, plant
+from tests.uploads_app.cleanup_support import (
+    DAY,
+    HOUR,
+    cleanup,
+    closed_with_object,
+    deleting,
+    last_run,
+    new_key,
+    of_session_ended,
+    pending,
+    stored,
+)
+from uploads_app.models import QuarantinedObject, Status, UploadedFile
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("off", [3 * DAY, -3 * DAY], ids=str)
+def test_t58_a_worker_whose_clock_is_wrong_removes_only_what_is_due(
+    committed: None, off: timedelta
+) -> None:
+    kept = {
+        stored().pk: Status.STORED,
+        pending(5 * MINUTE).pk: Status.PENDING,
+        of_session_ended(5 * DAY).pk: Status.STORED,
+        closed_with_object(5 * MINUTE).pk: Status.DELETED,
+    }
+    due = {
+        pending(-HOUR).pk: Status.LAPSED,
+        deleting().pk: Status.DELETED,
+        of_session_ended(11 * DAY).pk: Status.DELETED,
+    }
+    plant(new_key(), age=DAY)
+    before, told_before = states(), events()
+
+    with time_machine.travel(timezone.now() + off, tick=True):
+        told = cleanup()
+
+    if connection.vendor == "sqlite":
+        assert (told.exit_code, last_run().stop_code) == (3, "clocks_differ")
+        assert states() == before
+        assert events() == [*told_before, "cleanup.stopped"]
+    else:
+        assert told.exit_code == 0, told
+        assert states() == kept | due
+        assert last_run().removed == len(due)
+        # Its time in quarantine is counted from now, whatever the worker thinks is now.
+        assert abs(QuarantinedObject.objects.get().quarantined_at - timezone.now()) < MINUTE
+
+
+def states() -> dict[object, str]:
+    """Return the status of every file."""
+    return dict(UploadedFile.objects.values_list("pk", "status"))

@@ -1,0 +1,510 @@
+"""Processes are killed at every crash point of every protocol, and one more run brings all to its end.
+
+After it no file of a visitor is lost, rows, objects and quotas agree, nothing
+is half-done, and each effect has its one event. `crash_points.py` says where
+processes die.
+"""
+
+import io
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.core.management import call_command
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from audit_app.models import AuditLog
+from sessions_app import tasks
+from sessions_app.models import UserSession
+from tests.faults.crash_points import (
+    ON_DISK,
+    ON_S3,
+    Work,
+    database_cut_at,
+    everywhere,
+    killed_at,
+    store_fails_at,
+)
+from tests.helpers import Visitor, age_path, events, pdf, started, store_root, uploaded
+from tests.sessions_app.people import database_dump
+from tests.uploads_app.cleanup_support import DAY, HOUR, SHA, cleanup, quotas_fit, settled
+from uploads_app.disk_store import DiskStore
+from uploads_app.models import (
+    HELD,
+    TAKEOVER_AFTER,
+    Anomaly,
+    CleanupRun,
+    ErasureNote,
+    QuarantinedObject,
+    QuarantineStatus,
+    Status,
+    StoreState,
+    UploadedFile,
+    UploadQuota,
+    object_key,
+)
+from uploads_app.storage import (
+    ERASED,
+    INCOMING,
+    MARKER,
+    PREFIX,
+    QUARANTINE,
+    Marker,
+    erased_key,
+    object_store,
+    quarantine_key,
+)
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
+
+BODY = pdf("killed")
+NEVER = timedelta(0)
+on_disk = pytest.mark.parametrize("store", ["disk"], indirect=True)
+Told = Counter[tuple[str, str]]
+
+
+@pytest.fixture(
+    autouse=True, params=[pytest.param("disk"), pytest.param("s3", marks=pytest.mark.once)]
+)
+def store(request: pytest.FixtureRequest, committed: None, settings: Any) -> Iterator[None]:
+    """A store of each kind, claimed and empty again after each test.
+
+    An object's age cannot be set back in S3, so nothing counts as young there.
+    """
+    settings.RATE_LIMITS = {name: ["100000/m"] for name in settings.RATE_LIMITS}
+    if request.param == "s3":
+        request.getfixturevalue("s3")
+        settings.CLEANUP_GRACE = settings.UPLOAD_LEASE = NEVER
+    started().upload(BODY)
+    begin_anew()
+    yield
+    begin_anew()
+    if request.param == "s3":
+        object_store().delete(MARKER)
+
+
+# What is killed ------------------------------------------------------------------
+
+
+def test_t60_an_upload_is_killed() -> None:
+    ends: Counter[str] = Counter()
+
+    def attempt(number: int) -> str:
+        visitor = visiting()
+        point = killed_at(number, lambda: expect(visitor.upload(BODY), 201))
+        ends[str(file_of(visitor))] += 1
+        converge()
+        file = file_of(visitor)
+        assert file in (None, "lapsed", "stored")
+        assert events(visitor.uuid) == ["session.created"] + [f"upload.{file}"] * bool(file)
+        return point
+
+    points = at_every_point(attempt)
+    assert ends.keys() == {"None", "pending", "stored"}
+    assert len(points) >= 3, points
+
+
+def test_t55_the_first_upload_of_all_is_killed() -> None:
+    """It marks the store as this database's own, and must never leave a mark that stops the cleanup."""
+
+    def attempt(number: int) -> str:
+        StoreState.objects.all().delete()
+        object_store().delete(MARKER)
+        visitor = visiting()
+        point = killed_at(number, lambda: expect(visitor.upload(BODY), 201))
+        expect(visitor.upload(BODY), 201)
+        converge()
+        return point
+
+    assert len(at_every_point(attempt)) >= 6
+
+
+def test_t60_a_deletion_is_killed() -> None:
+    ends: Counter[str] = Counter()
+
+    def attempt(number: int) -> str:
+        visitor = visiting()
+        upload = uploaded(visitor, BODY)
+        point = killed_at(number, lambda: expect(visitor.delete_upload(str(upload.pk)), 204))
+        ends[str(file_of(visitor))] += 1
+        converge()
+        assert file_of(visitor) in ("stored", "deleted")
+        is_deleted = file_of(visitor) == "deleted"
+        told = ["session.created", "upload.stored"] + ["upload.deleted"] * is_deleted
+        assert events(visitor.uuid) == told
+        return point
+
+    at_every_point(attempt)
+    assert ends.keys() == {"stored", "deleting", "deleted"}
+
+
+def test_t60_an_erasure_is_killed() -> None:
+    ends: Counter[bool] = Counter()
+
+    def attempt(number: int) -> str:
+        visitor = visiting()
+        expect(visitor.identify(name="zebrafink"), 200)
+        uploaded(visitor, BODY)
+        point = killed_at(number, lambda: expect(visitor.erase(), 204))
+        has_begun = "session.erasure_requested" in events(visitor.uuid)
+        ends[has_begun] += 1
+        converge()
+        if not has_begun:
+            assert (visitor.row.name, file_of(visitor)) == ("zebrafink", "stored")
+            expect(visitor.erase(), 204)
+        tasks.forget_visitors()
+        written = Counter(events(visitor.uuid))
+        for event in ("session.erasure_requested", "upload.deleted", "session.erased"):
+            assert written[event] == 1
+        assert (visitor.row.name, file_of(visitor)) == ("", "deleted")
+        assert erased_key(visitor.row.uuid) in keys(ERASED)
+        return point
+
+    at_every_point(attempt)
+    assert ends.keys() == {False, True}
+    assert "zebrafink" not in database_dump()
+
+
+def test_t39_an_upload_is_killed_and_its_retry_finishes_it() -> None:
+    """Not before the lease has stood for 30 s: until then the writer may be alive."""
+    ends: Counter[str] = Counter()
+
+    def attempt(number: int) -> str:
+        visitor = visiting()
+
+        def send() -> Any:
+            return visitor.upload(
+                BODY, headers={**visitor.named["headers"], "Idempotency-Key": "5ca1ab1e"}
+            )
+
+        point = killed_at(number, lambda: expect(send(), 201))
+        ends[str(file_of(visitor))] += 1
+        if file_of(visitor) == "pending" and not is_s3():
+            expect(send(), 409)
+        UploadedFile.objects.update(lease_expires_at=F("lease_expires_at") - TAKEOVER_AFTER)
+        answers = [expect(send(), 201).json()["id"] for _ in range(2)]
+        assert {*answers} == {str(UploadedFile.objects.get(session=visitor.row).pk)}
+        assert events(visitor.uuid) == ["session.created", "upload.stored"]
+        converge()
+        return point
+
+    at_every_point(attempt)
+    assert ends.keys() == {"None", "pending", "stored"}
+
+
+def test_t60_a_cleanup_is_killed() -> None:
+    assert len(at_every_point(lambda number: a_cleanup(number, killed_at, {0}))) >= 25
+
+
+@pytest.mark.once
+@on_disk
+def test_t57_the_store_fails_in_the_middle_of_a_cleanup() -> None:
+    """What it did not do is told as failed or stops the run, and no row says what is not so."""
+    assert len(at_every_point(lambda number: a_cleanup(number, store_fails_at, {1, 3}), 1)) >= 10
+
+
+@on_disk
+def test_t56_the_database_goes_away_in_the_middle_of_a_cleanup() -> None:
+    assert len(at_every_point(lambda number: a_cleanup(number, database_cut_at, {3}), 1)) >= 15
+
+
+def a_cleanup(number: int, strike: Callable[[int, Work], str], exit_codes: set[int]) -> str:
+    """Run a cleanup that has something of every kind to do, with a fault, and then another one.
+
+    A process that comes through the fault exits with one of the codes.
+    """
+
+    def work() -> None:
+        assert cleanup().exit_code in exit_codes | {0}
+
+    since = last_event()
+    expected, lapsed = scene_for_cleanup()
+    point = strike(number, work)
+    converge()
+    told = told_since(since)
+    # The next run does not know why an object lies under the key of a lapsed upload.
+    assert told - expected in (Counter(), Counter([("object.purged", lapsed)]))
+    assert not expected - told
+    return point
+
+
+def test_t60_a_restoring_of_orphans_is_killed() -> None:
+    """Cut off, it is finished by the next run; before its first step it is as if nobody had asked."""
+    ends: Counter[str] = Counter()
+
+    def attempt(number: int) -> str:
+        visiting()
+        since, key = last_event(), in_quarantine(QuarantineStatus.QUARANTINED, for_days=1)
+        point = killed_at(number, lambda: restore(key))
+        ends[QuarantinedObject.objects.get().status] += 1
+        converge()
+        if QuarantinedObject.objects.get().status == QuarantineStatus.QUARANTINED:
+            assert not told_since(since)
+            restore(key)
+        assert keys(PREFIX) == {key}
+        converge()
+        assert keys(PREFIX) == {key}
+        assert told_since(since) == Counter([("object.restored", key)])
+        return point
+
+    at_every_point(attempt)
+    assert ends.keys() == {"quarantined", "restoring", "restored"}
+
+
+def test_t60_an_adoption_is_killed() -> None:
+    """A second one, where the first had not come to its end, does what is left and nothing twice."""
+    ends: Counter[int] = Counter()
+
+    def attempt(number: int) -> str:
+        since = last_event()
+        expected = scene_for_adoption()
+        point = killed_at(number, adopt)
+        let_time_pass()
+        ends[adopt()] += 1
+        converge()
+        tasks.forget_visitors()
+        assert told_since(since) == expected
+        return point
+
+    at_every_point(attempt)
+    assert ends.keys() == {0, 3}
+
+
+def restore(key: str) -> None:
+    """Call `manage.py restore_orphans` for one key."""
+    call_command("restore_orphans", key, stdout=io.StringIO())
+
+
+def adopt() -> int:
+    """Call `manage.py cleanup_orphans --adopt`; return 0, or 3 if there is nothing to adopt."""
+    told = cleanup("--adopt", "--yes")
+    assert told.exit_code == 0 or "(nothing_to_adopt)" in told.err, told
+    return told.exit_code
+
+
+# What there is -------------------------------------------------------------------
+
+
+def scene_for_cleanup() -> tuple[Told, str]:
+    """Give a run one of everything that it can do something about.
+
+    Returns the events that tell of it, and the key of the upload that lapsed.
+    """
+    lapsed, late, orphan = made(Status.PENDING), made(Status.DELETED), stray()
+    ErasureNote.objects.create(session_uuid=uuid.uuid4())
+    abandon()
+    made(Status.STORED)
+    told = Counter(
+        {
+            ("upload.lapsed", target(lapsed)): 1,
+            ("upload.deleted", target(made(Status.DELETING))): 1,
+            ("upload.deleted", target(made(Status.STORED, ended=8 * DAY))): 1,
+            ("upload.missing", target(made(Status.STORED, has_object=False))): 1,
+            ("upload.found", target(made(Status.MISSING))): 1,
+            ("object.purged", late.key): 1,
+            ("object.quarantined", orphan): 1,
+            ("object.purged", in_quarantine(QuarantineStatus.QUARANTINED)): 1,
+            ("object.restored", in_quarantine(QuarantineStatus.RESTORING)): 1,
+        }
+    )
+    let_time_pass()
+    return told, lapsed.key
+
+
+def scene_for_adoption() -> Told:
+    """Make the database one that was restored; return the events that tell of its adoption."""
+    erased, live = made(Status.STORED), made(Status.STORED)
+    pending, stranger = made(Status.PENDING), stray()
+    recovered = uuid.uuid4()
+    put(object_key(live.session.uuid, recovered, "pdf"))
+    object_store().put(erased_key(erased.session.uuid), [])
+    state = StoreState.objects.get()
+    object_store().write_marker(Marker(str(state.marker_id), state.generation + 5))
+    let_time_pass()
+    return Counter(
+        {
+            ("session.erasure_requested", ""): 1,
+            ("session.erased", ""): 1,
+            ("upload.deleted", target(erased)): 1,
+            ("upload.restored", target(pending)): 1,
+            ("upload.restored", f"upload:{recovered}"): 1,
+            ("system.database_adopted", f"store:{state.marker_id}"): 1,
+            ("object.quarantined", stranger): 1,
+        }
+    )
+
+
+def made(
+    status: Status, *, ended: timedelta | None = None, has_object: bool = True
+) -> UploadedFile:
+    """Make a file in a session of its own, below the API."""
+    then, own = timezone.now() - 2 * HOUR, uuid.uuid4()
+    with transaction.atomic():
+        session = UserSession.objects.create(
+            token_hash=uuid.uuid4().hex * 2,
+            status="reset" if ended else "active",
+            created_at=then,
+            expires_at=then + DAY,
+            ended_at=then - ended if ended else None,
+        )
+        is_held = status in HELD
+        UploadQuota.objects.create(session=session, files=is_held, bytes=len(BODY) * is_held)
+        upload = UploadedFile.objects.create(
+            id=own,
+            session=session,
+            key=object_key(session.uuid, own, "pdf"),
+            name="report.pdf",
+            status=status,
+            size=len(BODY),
+            sha256="" if status == Status.PENDING else SHA,
+            content_type="application/pdf",
+            created_at=then,
+            stored_at=None if status == Status.PENDING else then,
+            lease_expires_at=then,
+        )
+    if has_object:
+        put(upload.key)
+    return upload
+
+
+def stray() -> str:
+    """Put an object into the store that no row explains, and return its key."""
+    return put(object_key(uuid.uuid4(), uuid.uuid4(), "pdf"))
+
+
+def in_quarantine(status: QuarantineStatus, for_days: int = 8) -> str:
+    """Put an object into quarantine, so long ago, and return its old key."""
+    key = object_key(uuid.uuid4(), uuid.uuid4(), "pdf")
+    put(quarantine_key(key))
+    then = timezone.now() - for_days * DAY
+    QuarantinedObject.objects.create(
+        key=key, size=len(BODY), modified_at=then, status=status, quarantined_at=then
+    )
+    return key
+
+
+def abandon() -> None:
+    """Leave something half-written behind."""
+    if is_s3():
+        put(f"{INCOMING}/{uuid.uuid4()}/{uuid.uuid4()}.pdf")
+    else:
+        key = object_key(uuid.uuid4(), uuid.uuid4(), "pdf")
+        folder, _, name = key.rpartition("/")
+        put(f"{folder}/.{name}.0123456789abcdef.part")
+
+
+# What is seen --------------------------------------------------------------------
+
+
+def converge() -> None:
+    """Let time pass, run the cleanup once, and see that all is well and nothing is half-done."""
+    let_time_pass()
+    settled()
+    rows = UploadedFile.objects.all()
+    assert not rows.filter(status__in=(Status.PENDING, Status.DELETING)).exists()
+    assert not QuarantinedObject.objects.cut_off().exists()
+    assert not Anomaly.objects.exists()
+    assert not ErasureNote.objects.filter(noted_at=None).exists()
+    strays = QuarantinedObject.objects.values_list("key", "status")
+    restored = {key for key, status in strays if status == QuarantineStatus.RESTORED}
+    aside = {quarantine_key(key) for key, status in strays if status == "quarantined"}
+    held = set(rows.filter(status__in=(Status.STORED,)).values_list("key", flat=True))
+    assert keys(PREFIX) == held | restored
+    assert keys(QUARANTINE) == aside
+    assert keys(INCOMING) == set()
+    for key in held | restored | aside:
+        with object_store().open(key) as content:
+            assert content.read() == BODY
+    if not is_s3():
+        assert not list(store_root().rglob("*.part"))
+    assert quotas_fit()
+
+
+def let_time_pass() -> None:
+    """Let every lease be over, and everything in the store be old."""
+    past = timezone.now() - HOUR
+    UploadedFile.objects.filter(status=Status.PENDING).update(lease_expires_at=past)
+    StoreState.objects.update(lease_holder="", lease_expires_at=None)
+    if not is_s3():
+        for path in store_root().rglob("*"):
+            if path.is_file():
+                age_path(path, HOUR)
+
+
+def last_event() -> int:
+    """Return the id of the newest audit event."""
+    return AuditLog.objects.order_by("-id").values_list("id", flat=True).first() or 0
+
+
+def told_since(event: int) -> Told:
+    """Return type and target of the events of files and objects that follow one."""
+    rows = AuditLog.objects.filter(id__gt=event).exclude(event_type__startswith="cleanup.")
+    return Counter(rows.values_list("event_type", "target"))
+
+
+def target(upload: UploadedFile) -> str:
+    """Return the target of a file's events."""
+    return f"upload:{upload.pk}"
+
+
+def file_of(visitor: Visitor) -> str | None:
+    """Return the status of a visitor's one file, None if there is none."""
+    return (
+        UploadedFile.objects.filter(session__uuid=visitor.uuid)
+        .values_list("status", flat=True)
+        .first()
+    )
+
+
+def expect(response: Any, status: int) -> Any:
+    """Return an answer of that status."""
+    assert response.status_code == status, response.content
+    return response
+
+
+def at_every_point(attempt: Callable[[int], str], times: int = 0) -> list[str]:
+    """Attempt every crash point, each time without anything from before; return them."""
+
+    def anew(number: int) -> str:
+        begin_anew()
+        return attempt(number)
+
+    return everywhere(anew, times or (ON_S3 if is_s3() else ON_DISK))
+
+
+def visiting() -> Visitor:
+    """Return a new visitor, whom no other one's requests count against."""
+    cache.clear()
+    return started()
+
+
+def is_s3() -> bool:
+    """Say whether the store of this test is a bucket."""
+    return not isinstance(object_store(), DiskStore)
+
+
+def put(key: str) -> str:
+    """Put an object into the store, and return its key."""
+    object_store().put(key, [BODY])
+    return key
+
+
+def keys(prefix: str) -> set[str]:
+    """Return the keys of all objects under a prefix."""
+    return {stored.key for stored in object_store().list_objects(prefix)}
+
+
+def begin_anew() -> None:
+    """Forget every session and file, and empty the store but for its marker."""
+    for model in (
+        UploadedFile, UploadQuota, QuarantinedObject, ErasureNote, Anomaly, CleanupRun, UserSession,
+    ):  # fmt: skip
+        model._base_manager.all().delete()
+    left = [key for prefix in (PREFIX, QUARANTINE, ERASED, INCOMING) for key in keys(prefix)]
+    assert object_store().delete_many(left) == {}

@@ -1,0 +1,93 @@
+"""The store's disk is full: visitors are told, nothing half-written stays, and room makes it well again.
+
+The disk is a real one of 4 MB, in the memory of a process of its own that
+alone can see it; the database lies elsewhere.
+"""
+
+import ctypes
+import json
+import os
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers import SOAK, code, events, pdf, started, store_root, stored_keys
+from tests.processes import fork
+from tests.uploads_app.cleanup_support import quotas_fit, settled
+from uploads_app.models import Status, UploadedFile
+
+pytestmark = [pytest.mark.slow, pytest.mark.once]
+
+UPLOADS = 1000 if SOAK else 60
+MEGABYTES = 4
+BODY = pdf(size=100 * 1024)
+_NEW_USERS, _NEW_MOUNTS = 0x10000000, 0x00020000
+
+
+def own_small_disk(folder: Path) -> bool:
+    """Give this process a disk of its own under a folder; False if the machine does not allow it."""
+    libc, user, group = ctypes.CDLL(None), os.getuid(), os.getgid()
+    if libc.unshare(_NEW_USERS | _NEW_MOUNTS):
+        return False
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    size = f"size={MEGABYTES}m".encode()
+    return not libc.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", 0, size)
+
+
+def fill_and_make_room(say: Callable[[str], None]) -> None:
+    """Upload until long after the disk is full, delete two files, and upload once more."""
+    store_root().mkdir(exist_ok=True)
+    if not own_small_disk(store_root()):
+        say("null")
+        return
+    visitor = started()
+    visitor.raise_request_exception = False
+    stored, answers = [], Counter[str]()
+    for _ in range(UPLOADS):
+        answer = visitor.upload(BODY)
+        answers[str(answer.status_code)] += 1
+        if answer.status_code == 201:
+            stored.append(answer.json()["id"])
+        else:
+            assert code(answer) == "storage_unavailable"
+            assert int(answer["Retry-After"]) > 0
+    rows = UploadedFile.objects.filter(session__uuid=visitor.uuid)
+    held = rows.filter(status=Status.STORED)
+    assert {str(row.pk) for row in held} == {*stored}
+    assert stored_keys() == {row.key for row in held}
+    assert all((store_root() / row.key).read_bytes() == BODY for row in held)
+    assert not list(store_root().rglob("*.part"))
+    assert rows.exclude(status=Status.STORED).count() == answers["503"]
+    assert not rows.exclude(status__in=[Status.STORED, Status.LAPSED]).exists()
+    assert Counter(events(visitor.uuid)) == {
+        "session.created": 1,
+        "upload.stored": answers["201"],
+        "upload.lapsed": answers["503"],
+    }
+    assert quotas_fit()
+    for upload_id in stored[:2]:
+        assert visitor.delete_upload(upload_id).status_code == 204
+    assert visitor.upload(BODY).status_code == 201
+    settled()
+    say(json.dumps(answers))
+
+
+def test_t82_a_full_disk_takes_what_fits_and_recovers(committed: None, settings: Any) -> None:
+    settings.RATE_LIMITS = {name: ["100000/m"] for name in settings.RATE_LIMITS}
+    settings.UPLOAD_MAX_FILES = UPLOADS
+    settings.UPLOAD_MAX_TOTAL_BYTES = UPLOADS * len(BODY)
+    child = fork(fill_and_make_room)
+    child.go()
+    exit_code, lines = child.end()
+    assert exit_code == 0, lines
+    answers = json.loads(lines[-1])
+    if answers is None:
+        pytest.skip("this machine lets no process mount a disk of its own")
+    fits = MEGABYTES * 2**20 // len(BODY)
+    assert fits - 2 <= answers["201"] <= fits
+    assert answers["201"] + answers["503"] == UPLOADS
