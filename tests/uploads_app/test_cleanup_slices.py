@@ -145,7 +145,7 @@ def test_an_object_that_comes_back_before_the_end_is_not_called_missing(scene: S
     noted = Anomaly.objects.filter(kind="rows without an object")[0]
     plant(noted.key, b"0123456789", HOUR)
     run_to_the_end()
-    assert UploadedFile.objects.get(pk=noted.upload_id).status == Status.STORED
+    assert UploadedFile.objects.get(key=noted.key).status == Status.STORED
     assert UploadedFile.objects.filter(status=Status.MISSING).count() == 2
 
 
