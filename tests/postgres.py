@@ -49,6 +49,13 @@ class Server:
             "initdb", "-D", self._data, "-U", "maria", "-A", "trust", "-E", "UTF8", "--no-sync"
         )
 
+    def copy(self, primary: "Server") -> None:
+        """Take another server's data, to follow it from then on."""
+        self._run(
+            "pg_basebackup", "-h", "127.0.0.1", "-p", str(primary.port), "-U", "maria",
+            "-D", self._data, "-R", "-c", "fast", "--no-sync",
+        )  # fmt: skip
+
     def start(self) -> None:
         """Start it and wait until it answers; RuntimeError if it does not."""
         log = (self.folder / "log").open("a")
@@ -161,3 +168,18 @@ def _unprivileged_user(folder: Path) -> str | None:
         os.chown(folder, entry.pw_uid, entry.pw_gid)
         return name
     raise RuntimeError("PostgreSQL refuses to run as root, and there is no other user to run it as")
+
+
+@contextmanager
+def standby_of(primary: Server) -> Iterator[Server]:
+    """Run a hot standby that follows `primary`."""
+    with tempfile.TemporaryDirectory(prefix="maria-pg-", dir=scratch.fast_folder()) as name:
+        folder = Path(name)
+        user = _unprivileged_user(folder)
+        server = Server(primary.programs, folder, free_port(), user, fsync=False)
+        server.copy(primary)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()

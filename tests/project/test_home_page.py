@@ -57,7 +57,7 @@ def test_the_page_is_served_as_it_was_built_under_the_strict_policy(db: None, bu
             {"endpoint_url": "http://s3.internal", "public_endpoint_url": "https://files.example"},
             "https://files.example",
         ),
-        ({"region_name": "eu-central-1"}, "https://maria.s3.amazonaws.com"),
+        ({"region_name": "eu-central-1"}, "https://maria.s3.eu-central-1.amazonaws.com"),
     ],
 )
 def test_the_page_may_post_to_the_bucket_where_that_is_wanted_and_nowhere_else(

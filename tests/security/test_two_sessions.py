@@ -10,6 +10,7 @@ from django.core.cache import cache
 from tests.helpers import Visitor, code, events, started, stored_keys, uploaded
 from tests.security.routes import Route, named, state, visitor_calls
 from tests.sessions_app.support import clone, expire
+from uploads_app.models import UploadedFile
 
 FILE_CALLS = [(route, method) for route, method in visitor_calls() if "%(" in route.path]
 VALIDATE = "/api/v1/sessions/validate/"
@@ -93,6 +94,7 @@ def test_t14_lists_hold_ones_own_files_only(visitor: Visitor) -> None:
 
 def test_t14_the_owner_is_let_in_everywhere(visitor: Visitor) -> None:
     upload = uploaded(visitor)
+    UploadedFile.objects.update(direct=True)  # only such a one is completed
 
     statuses = {
         (method, route.path): ask(visitor, route, method, upload).status_code

@@ -10,12 +10,14 @@ from audit_app.models import AuditLog
 from sessions_app.recovery import issue_recovery_code
 from tests.helpers import Visitor, code, events, mailed_code, stored_keys, uploaded
 from tests.security.routes import METHODS, Route, api_routes, calls, named, state
+from tests.uploads_app.direct_support import offer_forms
+from uploads_app.models import UploadedFile
 
 # What is said here of verbs and headers is the same on every database.
 pytestmark = pytest.mark.once
 
 
-def good_body(path: str, visitor: Visitor) -> dict[str, str]:
+def good_body(path: str, visitor: Visitor) -> dict[str, Any]:
     """Prepare a good answer of an address; return the body that it takes."""
     match path.removeprefix("/api/v1/"):
         case "sessions/validate/":
@@ -30,6 +32,8 @@ def good_body(path: str, visitor: Visitor) -> dict[str, str]:
             return {"code": mailed_code()}
         case "service/sessions/introspect/":
             return {"assertion": visitor.assertion()}
+        case "uploads/direct/":
+            return {"name": "report.pdf", "size": 1}
     return {}
 
 
@@ -68,9 +72,11 @@ def test_t21_unknown_addresses_are_404_by_every_method(visitor: Visitor, path: s
 
 @pytest.mark.parametrize(("route", "method"), calls(), ids=named)
 def test_t22_no_answer_of_the_api_may_be_cached(
-    visitor: Visitor, make_staff: Any, route: Route, method: str
+    visitor: Visitor, make_staff: Any, settings: Any, route: Route, method: str
 ) -> None:
+    offer_forms(settings)
     upload, event = uploaded(visitor), AuditLog.objects.order_by("id")[0]
+    UploadedFile.objects.update(direct=True)  # only such a one is completed
     client = route.client(visitor, make_staff)
     url = route.path % {"pk": event.pk} if route.staff else route.url(upload)
     body = {"data": json.dumps(good_body(route.path, visitor)), "content_type": "application/json"}

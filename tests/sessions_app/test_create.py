@@ -21,6 +21,7 @@ LIMITS = {
     "max_file_bytes": 5 * 1024 * 1024,
     "max_total_bytes": 15 * 1024 * 1024,
     "types": ["pdf"],
+    "direct_upload": False,
 }
 
 

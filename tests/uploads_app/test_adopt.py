@@ -186,7 +186,7 @@ def test_t55_after_adoption_nothing_live_is_lost_and_erased_stays_erased(
 
 
 def _erased_file(yesterday: Yesterday) -> Any:
-    (upload,) = UploadedFile.objects.filter(session=yesterday.gone.row)
+    (upload,) = UploadedFile.objects.filter(session__uuid=yesterday.gone.uuid)
     return upload.pk
 
 

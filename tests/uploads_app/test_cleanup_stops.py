@@ -15,6 +15,7 @@ import pytest
 from django.core.management import CommandError
 
 from sessions_app.models import UserSession
+from tests import postgres
 from tests.helpers import plant, started, store_root, uploaded
 from tests.processes import fork, need_strace
 from tests.uploads_app.cleanup_support import (
@@ -380,6 +381,27 @@ def test_a_database_that_cannot_be_reached(tmp_path: Path, dry_run: bool) -> Non
     assert "hidden-word" not in told.stderr
     assert "Traceback" not in told.stderr
     assert not (tmp_path / "storage").exists()
+
+
+@pytest.mark.once
+@pytest.mark.slow
+def test_t55_a_standby_database(tmp_path: Path) -> None:
+    """A replica may lag behind, so its rows say nothing of the store's objects."""
+    if postgres.find_programs() is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"PostgreSQL is missing: {postgres.INSTALL_HINT}")
+        pytest.skip(f"PostgreSQL is missing: {postgres.INSTALL_HINT}")
+    kept = tmp_path / "storage" / new_key()
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"%PDF-1.4 kept")
+    with postgres.serving() as primary, postgres.standby_of(primary) as standby:
+        told = _command({"DATABASE_URL": standby.url, "DATA_DIR": str(tmp_path)})
+    assert (told.returncode, told.stdout) == (3, "")
+    assert (
+        "Stopped, nothing removed: The database is a standby, which may lag behind. "
+        "(database_standby)\n" in told.stderr
+    )
+    assert kept.read_bytes() == b"%PDF-1.4 kept"
 
 
 @pytest.mark.once

@@ -25,6 +25,7 @@ ENDPOINTS = [
     ("GET", "{}/download/"),
     ("HEAD", "{}/download/"),
     ("POST", "{}/link/"),
+    ("POST", "{}/complete/"),
 ]
 # What differs between any two answers.
 OWN = {"X-Request-ID", "RateLimit"}
@@ -99,6 +100,8 @@ def test_t14_the_matrix_knows_every_endpoint() -> None:
         "upload-detail",
         "upload-download",
         "upload-link",
+        "upload-direct",
+        "upload-complete",
     }
 
 

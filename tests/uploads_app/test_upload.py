@@ -102,6 +102,7 @@ def test_the_session_tells_what_it_holds(visitor: Visitor, settings: Any) -> Non
         "max_file_bytes": 5 * 1024 * 1024,
         "max_total_bytes": 15 * 1024 * 1024,
         "types": ["pdf"],
+        "direct_upload": False,
     }
 
 
