@@ -76,7 +76,8 @@ def peer(_: int) -> dict[str, Any]:
 def _cleanup() -> dict[str, Any]:
     from datetime import timedelta
 
-    from uploads_app.cleanup import Options, cleanup_orphans
+    from uploads_app.cleanup import cleanup_orphans
+    from uploads_app.work import Options
 
     run = cleanup_orphans(Options(grace=timedelta(minutes=30), limit=10**9))
     assert run.status == "completed", run.stop_sentence

@@ -24,7 +24,6 @@ from audit_app.events import EventType
 from audit_app.services import record
 from sessions_app.uuid_helpers import UUID_PATTERN
 from uploads_app import events, marker
-from uploads_app.cleanup import Stop
 from uploads_app.models import HELD, QuarantinedObject, QuarantineStatus, RunStatus, UploadedFile
 from uploads_app.moving_store import MovingStore, sha256_of
 from uploads_app.storage import (
@@ -39,6 +38,7 @@ from uploads_app.storage import (
     quarantine_key,
 )
 from uploads_app.survey import PAGE, Finding, Kind
+from uploads_app.work import Stop
 
 logger = logging.getLogger(__name__)
 

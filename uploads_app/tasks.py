@@ -8,6 +8,7 @@ from django.conf import settings
 from audit_app import context
 from uploads_app import alarm, cleanup, services, spool
 from uploads_app.models import RunStatus, UploadedFile
+from uploads_app.work import Options
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def watch_cleanup() -> str:
 
 def _clean_up(*, dry_run: bool) -> str:
     run = cleanup.cleanup_orphans(
-        cleanup.Options(grace=settings.CLEANUP_GRACE, seconds=RUN_SECONDS, dry_run=dry_run)
+        Options(grace=settings.CLEANUP_GRACE, seconds=RUN_SECONDS, dry_run=dry_run)
     )
     if run.status == RunStatus.STOPPED:
         logger.error("cleanup stopped: %s", run.stop_sentence, extra={"code": run.stop_code})

@@ -64,8 +64,8 @@ from tests.uploads_app.cleanup_support import (
     quotas_fit,
 )
 from tests.uploads_app.fated_store import Died, Fate, FatedStore, Hazard, Point
+from uploads_app import acting, survey
 from uploads_app import cleanup as cleanup_module
-from uploads_app import survey
 from uploads_app.models import (
     VISIBLE,
     WITH_OBJECT,
@@ -77,6 +77,7 @@ from uploads_app.models import (
 )
 from uploads_app.storage import object_store, quarantine_key
 from uploads_app.survey import Ages, Kind
+from uploads_app.work import Options
 
 MINUTE = timedelta(minutes=1)
 GRACE, LEASE, RETENTION = 30 * MINUTE, 15 * MINUTE, 7 * DAY
@@ -294,7 +295,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0, 0, 200]), hazard=IN_RUN, pick=PICKS)
     def clean_as_scheduled(self, seconds: int, hazard: Hazard | None, pick: int) -> None:
-        options = cleanup_module.Options(grace=GRACE, seconds=seconds)
+        options = Options(grace=GRACE, seconds=seconds)
         began_anew = not StoreState.objects.exclude(look_after="").exists()
 
         def work() -> Any:
@@ -723,7 +724,7 @@ def test_t54_nothing_that_visitors_operators_crashes_and_time_do_loses_a_live_fi
 ) -> None:
     # Small pages, so that few files make runs that are cut in many places.
     monkeypatch.setattr(survey, "PAGE", 3)
-    monkeypatch.setattr(cleanup_module, "BATCH", 2)
+    monkeypatch.setattr(acting, "BATCH", 2)
     settings.RATE_LIMITS = {name: ["100000/m"] for name in settings.RATE_LIMITS}
     logging.disable(logging.CRITICAL)
     roots = iter(range(10**9))

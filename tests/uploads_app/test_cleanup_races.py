@@ -41,8 +41,9 @@ from tests.uploads_app.cleanup_support import (
     stored,
     use_store,
 )
-from uploads_app.cleanup import Options, cleanup_orphans
+from uploads_app.cleanup import cleanup_orphans
 from uploads_app.models import HELD, CleanupRun, RunStatus, Status, StoreState, UploadedFile
+from uploads_app.work import Options
 
 GONE = (Status.LAPSED, Status.DELETED)
 

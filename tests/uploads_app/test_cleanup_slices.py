@@ -22,7 +22,7 @@ from tests.uploads_app.cleanup_support import (
     tables,
     use_store,
 )
-from uploads_app import cleanup, survey
+from uploads_app import looking, survey
 from uploads_app.models import Anomaly, RunStatus, Status, StoreState, UploadedFile
 from uploads_app.storage import quarantine_key
 from uploads_app.tasks import cleanup_orphans
@@ -48,7 +48,7 @@ class Scene:
 def scene(db: None, monkeypatch: pytest.MonkeyPatch) -> Scene:
     """Let a run have time for one page of objects, and a page be short."""
     monkeypatch.setattr(survey, "PAGE", PAGE)
-    monkeypatch.setattr(cleanup, "LOOK_SHARE", 1e-12)
+    monkeypatch.setattr(looking, "LOOK_SHARE", 1e-12)
     stored()
     many(20, per_session=1)
     missing = many(3, objects=False, per_session=1)
@@ -218,7 +218,7 @@ def test_a_dry_run_in_between_neither_ends_nor_moves_the_look(scene: Scene) -> N
 def test_too_much_that_is_unexpected_is_counted_over_all_slices(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cleanup, "UNEXPECTED_FLOOR", ORPHANS)
+    monkeypatch.setattr(looking, "UNEXPECTED_FLOOR", ORPHANS)
     before = stored_keys()
     for _ in range(50):
         cleanup_orphans()

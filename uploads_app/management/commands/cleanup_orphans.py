@@ -17,6 +17,7 @@ from uploads_app.management.progress import Progress
 from uploads_app.models import CleanupRun, RunStatus
 from uploads_app.stop_codes import what_to_do
 from uploads_app.survey import REMOVED, Finding, Kind
+from uploads_app.work import DEFAULT_LIMIT, Options
 
 # What a finding comes to, in the words of the report.
 _DONE = {Kind.ORPHAN: "put aside", Kind.MISSING: "noted", Kind.FOUND: "noted"}
@@ -50,7 +51,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--limit",
             type=positive,
-            default=cleanup.DEFAULT_LIMIT,
+            default=DEFAULT_LIMIT,
             metavar="N",
             help="remove or put aside at most N files; the next run goes on (default: %(default)s)",
         )
@@ -81,7 +82,7 @@ class Command(BaseCommand):
         report = (_JsonReport if options["json"] else _TextReport)(self)
         with acting_as_operator(), Progress(self.stderr, "objects") as progress:
             run = cleanup.cleanup_orphans(
-                cleanup.Options(
+                Options(
                     grace=options["older_than"],
                     limit=options["limit"],
                     dry_run=options["dry_run"],
