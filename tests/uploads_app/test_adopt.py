@@ -94,8 +94,8 @@ PLAN = [
     "  1 files (",
     "  1 uploads that were under way",
     "  1 objects of sessions that the database does not know",
-    "  1 files of the database have no object;",
     "  1 objects in quarantine that the database does not know",
+    "  1 files of the database have no object;",
     "  no file goes because its retention is over before UPLOAD_RETENTION",
 ]
 

@@ -248,7 +248,9 @@ class Machine(RuleBasedStateMachine):
             case "late":
                 closed = UploadedFile.objects.exclude(status__in=WITH_OBJECT).order_by("created_at")
                 if keys := list(closed.values_list("key", flat=True)):
-                    self._plant(_pick(keys, pick), b"%PDF-1.4 late", age)
+                    key = _pick(keys, pick)
+                    # A key is never used twice, so what arrives late is what was sent under it.
+                    self._plant(key, self.bodies.get(key, b"%PDF-1.4 late"), age)
             case "temporary":
                 folder, _, name = key.rpartition("/")
                 name = f".{name}.{pick}.part"
