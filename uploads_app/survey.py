@@ -143,10 +143,8 @@ class Seen:
     def __post_init__(self) -> None:
         self._began_after = self.after
 
-    def ends(self, number: int) -> bool:
-        """Pause at each page, and say whether the look is to end there."""
-        if number % PAGE:
-            return False
+    def ends(self) -> bool:
+        """Pause, and say whether the look is to end there; asked for once in a page."""
         self.pause()
         self.is_partial = self.after != self._began_after and self.enough()
         return self.is_partial
@@ -199,7 +197,7 @@ def reconcile(
     """
     row = next(rows, None)
     for stored in objects:
-        if seen.ends(seen.objects):
+        if seen.objects % PAGE == 0 and seen.ends():
             return
         seen.objects += 1
         key = stored.key
@@ -221,7 +219,7 @@ def reconcile(
             row = next(rows, None)
         seen.after = key
     while row is not None:
-        if seen.ends(seen.rows):
+        if seen.rows % PAGE == 0 and seen.ends():
             return
         yield from _without_object(row)
         seen.after = row.key
