@@ -1,14 +1,10 @@
-"""Cleanup beside others: further runs, visitors, failing stores, and databases that go away."""
+"""Cleanup beside others: further runs, visitors, and failing stores."""
 
 import random
-from collections import Counter
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core.cache import cache
-from django.db import connection
 
 from audit_app.models import AuditLog
 from tests.helpers import (
@@ -23,7 +19,6 @@ from tests.helpers import (
     stored_keys,
     uploaded,
 )
-from tests.processes import fork
 from tests.uploads_app.cleanup_support import (
     DAY,
     HOUR,
@@ -46,33 +41,6 @@ from uploads_app.models import HELD, CleanupRun, RunStatus, Status, StoreState, 
 from uploads_app.work import Options
 
 GONE = (Status.LAPSED, Status.DELETED)
-
-
-@pytest.mark.slow
-def test_t59_four_runs_at_once_remove_each_item_once(committed: None) -> None:
-    stored()
-    for _ in range(10 if SOAK else 3):
-        CleanupRun.objects.all().delete()
-        ripe = [*many(20, Status.PENDING), *many(20, Status.DELETING), *many(20, ended=8 * DAY)]
-        late = many(10, Status.DELETED)
-
-        children = [fork(_say_last_line) for _ in range(4)]
-        for child in children:
-            child.go()
-        ends = [child.end() for child in children]
-
-        assert [code for code, _ in ends] == [0] * 4, ends
-        said = Counter(line for _, lines in ends for line in lines)
-        skipped = said["Skipped: another run is under way."]
-        runs = CleanupRun.objects.all()
-        assert 0 <= skipped < 4, said
-        assert len(runs) == 4 - skipped
-        assert {run.status for run in runs} == {RunStatus.COMPLETED}
-        assert sum(run.removed for run in runs) == len(ripe) + len(late)
-        _assert_gone_once(ripe)
-        for upload in late:
-            assert AuditLog.objects.filter(target=upload.key).count() == 1
-        assert quotas_fit()
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -146,46 +114,6 @@ def test_t57_what_the_store_does_not_delete_stays_for_the_next_run(db: None, set
     assert settled().out.startswith("Nothing to do.")
     _assert_gone_once(ripe)
     assert AuditLog.objects.filter(event_type="object.purged", target=late[0].key).count() == 1
-
-
-@pytest.mark.slow
-def test_t56_a_database_that_goes_away_midway(committed: None, settings: Any) -> None:
-    """PostgreSQL cuts the connection at item k; SQLite is told to fail there by Django's own seam."""
-    live = stored()
-    for item in range(1, 51 if SOAK else 10):
-        ripe = [*many(3, Status.PENDING), *many(3, Status.DELETING), *many(3, ended=8 * DAY)]
-        deletions = 0
-
-        def cut(key: str, item: int = item) -> None:
-            nonlocal deletions
-            deletions += 1
-            if deletions == item:
-                _cut_the_connection()
-
-        use_store(settings, before_delete=cut)
-        told = cleanup()
-        use_store(settings)
-        if item > 9:
-            assert told.exit_code == 0
-            continue
-        if told.exit_code == 0:  # the last statement of a lapse is over before its object goes
-            assert item in (1, 2, 3)
-            continue
-        assert told.exit_code == 3
-        assert told.err.startswith(
-            f"Stopped, {last_run().removed or 'nothing'} removed: The database"
-        )
-        assert last_run().status == RunStatus.STOPPED
-        assert StoreState.objects.get().lease_holder == ""
-        for upload in UploadedFile.objects.filter(pk__in=[u.pk for u in ripe]):
-            if upload.status in HELD:
-                assert (store_root() / upload.key).exists()
-        settled()
-        _assert_gone_once(ripe)
-        assert not {u.key for u in ripe} & stored_keys()
-    live.refresh_from_db()
-    assert live.status == Status.STORED
-    assert quotas_fit()
 
 
 @pytest.mark.slow
@@ -267,45 +195,6 @@ def test_t54_a_file_whose_row_came_after_the_rows_were_read_is_live(
     assert second.download(str(new[0].pk))
 
 
-@pytest.mark.timeout(3600 if SOAK else 300)
-def test_t54_random_steps_of_visitors_and_time_lose_no_live_file(db: None, settings: Any) -> None:
-    settings.RATE_LIMITS = {name: ["100000/m"] for name in settings.RATE_LIMITS}
-    seed = random.randrange(10**6)
-    dice = random.Random(seed)
-    visitors = [started() for _ in range(3)]
-    held: dict[str, tuple[Visitor, bytes]] = {}
-    for step in range(5000 if SOAK else 80):
-        visitor = dice.choice(visitors)
-        mine = [upload_id for upload_id, (owner, _) in held.items() if owner is visitor]
-        match dice.choice(
-            ["upload", "upload", "delete", "reset", "crash", "time", "clean", "clean"]
-        ):
-            case "upload" if len(mine) < 3:
-                body = pdf(f"{step}")
-                held[visitor.upload(body).json()["id"]] = (visitor, body)
-            case "delete" if mine:
-                visitor.delete_upload(mine[0])
-                del held[mine[0]]
-            case "reset":
-                ended = visitor.row
-                visitor.reset()
-                age_session(ended, dice.choice([6 * DAY, 8 * DAY]))
-                held = {key: value for key, value in held.items() if value[0] is not visitor}
-            case "crash":
-                dice.choice([lambda: pending(-HOUR), lambda: pending(HOUR), deleting])()
-            case "time":
-                UploadedFile.objects.filter(status=Status.STORED).update(
-                    stored_at="2026-01-01T00:00Z"
-                )
-            case _:
-                settled("--older-than", dice.choice(["0s", "30m", "1d"]))
-                cache.clear()
-        for upload_id, (owner, body) in held.items():
-            assert owner.download(upload_id) == body, f"seed {seed}, step {step}"
-    assert quotas_fit()
-    assert not UploadedFile.objects.filter(status=Status.MISSING).exists()
-
-
 def test_a_run_ends_itself_in_time_and_the_next_goes_on(db: None) -> None:
     late = [closed_with_object(HOUR) for _ in range(5)]
     events = Events()
@@ -324,24 +213,6 @@ def test_a_dry_run_without_time_to_look_through_the_store_stops(db: None) -> Non
     assert "--dry-run` by hand" in run.stop_sentence
     assert snapshot() == before
     assert settled("--json").document["removed"] == 5
-
-
-def _say_last_line(say: Callable[[str], None]) -> None:
-    told = cleanup()
-    say((told.out + told.err).splitlines()[-1])
-
-
-def _cut_the_connection() -> None:
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_backend_pid()")
-            (own,) = cursor.fetchone()
-            other = connection.copy()
-            with other.cursor() as terminator:
-                terminator.execute("SELECT pg_terminate_backend(%s)", [own])
-            other.close()
-        return
-    connection.connection.close()  # the driver's: the next statement finds it gone
 
 
 def _assert_gone_once(uploads: list[UploadedFile]) -> None:
