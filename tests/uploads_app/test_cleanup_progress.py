@@ -48,6 +48,7 @@ def test_objects_given_back_are_counted_to_their_number(monkeypatch: pytest.Monk
 
 def test_on_a_terminal_a_bar_is_drawn_and_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (25, 80))
     drawn = ""
     with os.fdopen(theirs, "w") as terminal:
         monkeypatch.setattr(sys, "stderr", terminal)
