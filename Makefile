@@ -25,7 +25,7 @@ screenshots: ## Take pictures of the demo page in every state (5 minutes)
 bench: ## Measure the product beside a bare program that does the same work (5 minutes)
 	.venv/bin/python -m benchmarks
 
-bench-cleanup: ## Measure the cleanup at a million files on disk and 200,000 on S3 (25 minutes)
+bench-cleanup: ## Measure the cleanup at a million files on disk and 200,000 on S3 (half an hour)
 	.venv/bin/python -m benchmarks.cleanup
 
 bench-slow: ## Measure servers that slow uploaders hold (2 minutes)

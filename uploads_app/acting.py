@@ -12,15 +12,10 @@ from django.db.models import QuerySet
 
 from uploads_app import quarantine, removal, services, survey
 from uploads_app.looking import finding_of
-from uploads_app.models import (
-    WITH_OBJECT,
-    Anomaly,
-    QuarantinedObject,
-    UploadedFile,
-)
+from uploads_app.models import WITH_OBJECT, Anomaly, QuarantinedObject, UploadedFile
 from uploads_app.removal import Outcome
 from uploads_app.storage import StoredObject
-from uploads_app.survey import LIMITED, REMOVED, TOLD, Finding, Kind
+from uploads_app.survey import LIMITED, TOLD, Finding, Kind
 from uploads_app.work import BATCH, BY_ROW, IN_QUARANTINE, Work
 
 logger = logging.getLogger(__name__)
@@ -95,12 +90,7 @@ def _apply(work: Work, findings: list[Finding]) -> None:
         if of_kind:
             outcome = apply(work, of_kind)
             done |= outcome.done.keys()
-            work.run.errors += outcome.failed
-            if kind in REMOVED:
-                work.run.removed += len(outcome.done)
-                work.run.bytes_removed += sum(outcome.done.values())
-            if kind == Kind.ORPHAN:
-                work.run.quarantined += len(outcome.done)
+            work.count(kind, outcome)
     for finding in findings:
         if finding.key in done:
             work.tell(finding)
@@ -187,12 +177,7 @@ _ACTIONS: dict[Kind, Callable[[Work, list[Finding]], Outcome]] = {
 def _count(work: Work, kind: Kind, page: Sequence[T], outcome: Outcome) -> None:
     """Count what a page of rows has come to, and tell of them in their order."""
     work.left -= len(outcome.done) + outcome.failed
-    work.run.errors += outcome.failed
-    if kind in REMOVED:
-        work.run.removed += len(outcome.done)
-        work.run.bytes_removed += sum(outcome.done.values())
-    if kind == Kind.PAST_QUARANTINE:
-        work.run.purged += len(outcome.done)
+    work.count(kind, outcome)
     for row in page:
         if row.key in outcome.done:
             work.tell(Finding(kind, row.key, row.size))

@@ -26,6 +26,7 @@ from sessions_app.privacy import erase_session
 from sessions_app.uuid_helpers import parse_uuid
 from uploads_app import events, marker, quarantine, services, survey
 from uploads_app.models import Status, StoreState, UploadedFile
+from uploads_app.stop_codes import Stop
 from uploads_app.storage import (
     ERASED,
     QUARANTINE,
@@ -41,12 +42,8 @@ _BACK = frozenset({Kind.ORPHAN, Kind.YOUNG, Kind.RESTORED})
 _NEVER = timedelta(days=36500)
 
 
-class CannotAdopt(Exception):
-    """Nothing can be adopted now: `code` for machines, the sentence for people."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
+class CannotAdopt(Stop):
+    """Nothing can be adopted now."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +109,7 @@ def plan() -> Plan:
 def adopt(planned: Plan) -> None:
     """Make store and database belong together; each step may be repeated after a crash.
 
-    Raises CannotAdopt while a cleanup run is under way, OSError if the store fails.
+    Raises CannotAdopt while a cleanup run is under way or if one took over, OSError if the store fails.
     """
     StoreState.objects.get_or_create(singleton=StoreState.SINGLETON)
     holder = secrets.token_hex(16)
@@ -120,18 +117,28 @@ def adopt(planned: Plan) -> None:
         raise CannotAdopt("run_under_way", "A cleanup run is under way: try again when it is done.")
     try:
         for session in _to_erase():
+            _keep_lease(holder)
             erase_session(session=session, reason="adopted")
-        recovered = sum(services.finish_pending(upload=upload) for upload in _whole_pending())
+        recovered = 0
+        for upload in _whole_pending():
+            _keep_lease(holder)
+            recovered += services.finish_pending(upload=upload)
         for finding in _findings():
-            marker.renew_lease(holder)
+            _keep_lease(holder)
             if finding.kind in _BACK:
                 recovered += _bring_back(finding.key)
         for page in _pages_aside():
-            marker.renew_lease(holder)
+            _keep_lease(holder)
             quarantine.take_in(page)
+        _keep_lease(holder)
         _join(planned, recovered)
     finally:
         marker.release_lease(holder)
+
+
+def _keep_lease(holder: str) -> None:
+    if not marker.renew_lease(holder):
+        raise CannotAdopt("lease_lost", "Another run took over: adopt again when it is done.")
 
 
 def _bring_back(key: str) -> bool:

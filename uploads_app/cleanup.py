@@ -9,7 +9,7 @@ last page.
 
 import logging
 import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, connection, transaction
@@ -19,17 +19,13 @@ from audit_app import context
 from audit_app.events import EventType
 from audit_app.services import record
 from uploads_app import acting, events, looking, marker, survey
-from uploads_app.models import (
-    CleanupRun,
-    RunStatus,
-)
-from uploads_app.storage import ListingIncomplete, ObjectStore, object_store
+from uploads_app.models import CleanupRun, RunStatus
+from uploads_app.stop_codes import Stop
+from uploads_app.storage import CLOCK_TOLERANCE, ListingIncomplete, ObjectStore, object_store
 from uploads_app.survey import LIMITED, UNEXPECTED, Ages, Finding, Kind, Seen
-from uploads_app.work import BATCH, BY_ROW, IN_QUARANTINE, Options, Stop, Work
+from uploads_app.work import BATCH, BY_ROW, IN_QUARANTINE, Options, Work
 
 logger = logging.getLogger(__name__)
-
-CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 def cleanup_orphans(options: Options) -> CleanupRun:
@@ -57,8 +53,6 @@ def cleanup_orphans(options: Options) -> CleanupRun:
             _run_alone(run, options)
     except Stop as stop:
         _stop(run, stop.code, str(stop))
-    except marker.MarkerDiffers as differs:
-        _stop(run, differs.code, str(differs))
     except ListingIncomplete as error:
         _stop(
             run,
@@ -118,7 +112,7 @@ def _preview(work: Work) -> None:
     """Tell what a run would do, in the order in which it would."""
     for kind in BY_ROW:
         for row in survey.removable_rows(kind, work.ages)[: work.left].iterator(BATCH):
-            _would(work, Finding(kind, row.key, row.size, row.pk))
+            _would(work, Finding(kind, row.key, row.size))
     for kind in IN_QUARANTINE:
         queue = survey.quarantine_queue(kind, work.ages)
         for stray in queue[: work.left].iterator(BATCH):

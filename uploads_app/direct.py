@@ -15,7 +15,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.files import File
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from sessions_app.models import UserSession
@@ -32,7 +31,7 @@ from uploads_app.exceptions import (
     rejection,
 )
 from uploads_app.inspection import HEAD_BYTES, FileType, clean_name, detect_type, named_type
-from uploads_app.models import VISIBLE, Status, UploadedFile
+from uploads_app.models import VISIBLE, UploadedFile
 from uploads_app.storage import INCOMING, incoming_key, object_store
 
 logger = logging.getLogger(__name__)
@@ -96,7 +95,7 @@ def begin_direct_upload(
         retry_key=retry_key,
         direct=True,
     )
-    _renew_lease(upload)
+    services.renew_lease(upload=upload)
     return DirectUpload(upload.pk, _form(upload))
 
 
@@ -116,7 +115,7 @@ def complete_direct_upload(*, upload: UploadedFile) -> UploadedFile:
         if upload.status in VISIBLE:  # completed by another request meanwhile
             return upload
         raise UploadIncomplete
-    _renew_lease(upload)
+    services.renew_lease(upload=upload)
     with arrived:
         content = File(arrived)
         try:
@@ -181,12 +180,6 @@ def _form(upload: UploadedFile) -> SignedForm:
         services.lapse_upload(upload=upload, reason="storage_failed")
         raise StorageUnavailable from error
     return SignedForm(form.url, form.fields, expires_at)
-
-
-def _renew_lease(upload: UploadedFile) -> None:
-    UploadedFile.objects.filter(pk=upload.pk, status=Status.PENDING).update(
-        lease_expires_at=Now() + settings.UPLOAD_LEASE
-    )
 
 
 def _open_arrived(upload: UploadedFile) -> IO[bytes] | None:

@@ -9,13 +9,10 @@ from itertools import chain
 
 from sessions_app.models import UserSession
 from uploads_app import survey
-from uploads_app.models import (
-    KEY_LENGTH,
-    Anomaly,
-    StoreState,
-)
+from uploads_app.models import KEY_LENGTH, Anomaly, StoreState
+from uploads_app.stop_codes import Stop
 from uploads_app.survey import UNEXPECTED, Finding, Kind, Seen
-from uploads_app.work import BATCH, Stop, Work
+from uploads_app.work import BATCH, Work
 
 UNEXPECTED_FLOOR = 100
 UNEXPECTED_SHARE = 0.05
@@ -37,10 +34,7 @@ def _temporary_files(work: Work, seen: Seen) -> Iterator[Finding]:
 
 
 def look_on(work: Work) -> tuple[StoreState, Seen]:
-    """Look through the whole store, or as far as a scheduled run may, from where the last one ended.
-
-    What disagrees is written down, and nothing else is changed.
-    """
+    """Look through the whole store, or as far as a scheduled run may, from where the last one ended."""
     state = StoreState.objects.get()
     is_scheduled = work.options.seconds != float("inf")
     work.run.continued = bool(state.look_after and is_scheduled)
@@ -86,6 +80,7 @@ def judge(work: Work, state: StoreState, seen: Seen) -> None:
 
 
 def refuse_implausible(work: Work, seen: Seen, unexpected: int) -> None:
+    """Raise Stop if there are no sessions, or more files on one side only than is plausible."""
     if seen.objects and not UserSession.objects.exists():
         raise Stop(
             "no_sessions", "There are files but no sessions at all: is it the right database?"
@@ -104,11 +99,13 @@ def refuse_implausible(work: Work, seen: Seen, unexpected: int) -> None:
 
 
 def forget_look(state: StoreState) -> None:
+    """Remove what a look has written down, once it has been acted on or called implausible."""
     Anomaly.objects.filter(look_id=state.look_id).delete()
 
 
 def finding_of(anomaly: Anomaly) -> Finding:
-    return Finding(Kind(anomaly.kind), anomaly.key, anomaly.size, anomaly.upload_id)
+    """Return what was written down as it was found."""
+    return Finding(Kind(anomaly.kind), anomaly.key, anomaly.size)
 
 
 def _anomaly(state: StoreState, finding: Finding) -> Anomaly:
@@ -117,7 +114,6 @@ def _anomaly(state: StoreState, finding: Finding) -> Anomaly:
         kind=finding.kind,
         key=finding.key,
         size=finding.size,
-        upload_id=finding.upload_id,
     )
 
 

@@ -12,18 +12,15 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from uploads_app.models import StoreState, UploadedFile
+from uploads_app.stop_codes import Stop
 from uploads_app.storage import Marker, object_store
 
 LEASE = timedelta(minutes=10)
 FIRST_GENERATION = 1
 
 
-class MarkerDiffers(Exception):
-    """Store and database do not belong together: `code` for machines, the sentence for people."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
+class MarkerDiffers(Stop):
+    """Store and database do not belong together."""
 
 
 def claim_store() -> None:

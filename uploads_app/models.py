@@ -357,7 +357,6 @@ class Anomaly(models.Model):
     kind = models.CharField(max_length=40)
     key = models.CharField(max_length=KEY_LENGTH)
     size = models.PositiveBigIntegerField(default=0)
-    upload_id = models.UUIDField(null=True)
 
     class Meta:
         default_permissions = ()

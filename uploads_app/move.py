@@ -26,6 +26,7 @@ from sessions_app.uuid_helpers import UUID_PATTERN
 from uploads_app import events, marker
 from uploads_app.models import HELD, QuarantinedObject, QuarantineStatus, RunStatus, UploadedFile
 from uploads_app.moving_store import MovingStore, sha256_of
+from uploads_app.stop_codes import Stop
 from uploads_app.storage import (
     ERASED,
     INCOMING,
@@ -38,7 +39,6 @@ from uploads_app.storage import (
     quarantine_key,
 )
 from uploads_app.survey import PAGE, Finding, Kind
-from uploads_app.work import Stop
 
 logger = logging.getLogger(__name__)
 

@@ -16,9 +16,16 @@ from typing import IO, TypeVar, cast
 
 from django.core.files.storage import storages
 
-from uploads_app.storage import PREFIX, Form, Marker, ObjectStore, StoredObject, Written
+from uploads_app.storage import (
+    CLOCK_TOLERANCE,
+    PREFIX,
+    Form,
+    Marker,
+    ObjectStore,
+    StoredObject,
+    Written,
+)
 
-CLOCK_TOLERANCE = timedelta(minutes=5)
 _T = TypeVar("_T")
 
 

@@ -166,6 +166,13 @@ def finish_upload(*, upload: UploadedFile, content: File[bytes]) -> UploadedFile
         raise
 
 
+def renew_lease(*, upload: UploadedFile) -> None:
+    """Say that somebody is still at work on a pending upload."""
+    UploadedFile.objects.filter(pk=upload.pk, status=Status.PENDING).update(
+        lease_expires_at=Now() + settings.UPLOAD_LEASE
+    )
+
+
 def refuse_held_back(*, upload: UploadedFile) -> None:
     """Raise FileHeldBack if nobody may have a file's bytes just now; see HOLD_DOWNLOADS."""
     waits = upload.inspection == Inspection.WAITING
@@ -501,9 +508,7 @@ def _leased(upload: UploadedFile, content: File[bytes]) -> Iterator[bytes]:
     renewed = time.monotonic()
     for chunk in content.chunks():
         if time.monotonic() - renewed > renew_after:
-            UploadedFile.objects.filter(pk=upload.pk, status=Status.PENDING).update(
-                lease_expires_at=Now() + settings.UPLOAD_LEASE
-            )
+            renew_lease(upload=upload)
             renewed = time.monotonic()
         yield chunk
 

@@ -1,7 +1,16 @@
-"""What to do about each code with which the cleanup stops, or which the alarm gives.
+"""How the cleanup stops, and what to do about each code with which it does, or which the alarm gives.
 
 The command, the admin and the mail tell it; docs/operations.md lists it.
 """
+
+
+class Stop(Exception):
+    """Something is wrong, so nothing may be removed: `code` for machines, the sentence for people."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
 
 # The run's process died, and nobody has heard why.
 KILLED = "killed"

@@ -16,6 +16,8 @@ ERASED = "erased"
 # Where browsers put what they send to the store directly, until it has been looked at.
 INCOMING = "incoming"
 MARKER = "marker.json"
+# Clocks that differ by more make every age doubtful.
+CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)

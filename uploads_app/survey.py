@@ -50,7 +50,7 @@ class Kind(StrEnum):
     UNKNOWN = "unknown keys left alone"
 
 
-# What a run removes for good, and what it does with each of the others that it does not only tell.
+# What a run removes for good.
 REMOVED = frozenset(
     {
         Kind.LAPSED,
@@ -61,7 +61,7 @@ REMOVED = frozenset(
         Kind.TEMPORARY,
     }
 )
-# At most as many of these as a run's limit says.
+# Of these a run takes at most as many as its limit says.
 LIMITED = REMOVED | {Kind.ORPHAN, Kind.CUT_OFF}
 TOLD = frozenset({Kind.RESTORED, Kind.YOUNG, Kind.UNKNOWN})
 # What nobody planned: many of these mean that something else is wrong.
@@ -70,12 +70,11 @@ UNEXPECTED = frozenset({Kind.MISSING, Kind.ORPHAN})
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found: its kind, its key, its bytes, and its row if it has one."""
+    """One thing that was found: its kind, its key, and its bytes."""
 
     kind: Kind
     key: str
     size: int = 0
-    upload_id: uuid.UUID | None = None
 
     @property
     def label(self) -> str:
@@ -309,10 +308,10 @@ def confirmed(store: ObjectStore, ages: Ages, findings: list[Finding]) -> Iterat
         match finding.kind:
             case Kind.MISSING:
                 if row and row.key not in due and _is_missing(store, ages, row):
-                    yield replace(finding, size=row.size, upload_id=row.pk)
+                    yield replace(finding, size=row.size)
             case Kind.FOUND:
                 if row and finding.key not in due:
-                    yield replace(finding, upload_id=row.pk)
+                    yield finding
             case Kind.ORPHAN | Kind.YOUNG:
                 if (row is None or row.status not in WITH_OBJECT) and not (
                     stray and stray.is_leaving
@@ -330,7 +329,7 @@ def _is_missing(store: ObjectStore, ages: Ages, row: UploadedFile) -> bool:
 def _explained(finding: Finding, row: UploadedFile | None, is_restored: bool) -> Finding:
     """Say of an object without a live row what is known of it after all."""
     if finding.kind == Kind.ORPHAN and row:
-        return replace(finding, kind=Kind.LATE, upload_id=row.pk)
+        return replace(finding, kind=Kind.LATE)
     if is_restored:
         return replace(finding, kind=Kind.RESTORED)
     return finding

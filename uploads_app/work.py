@@ -1,4 +1,4 @@
-"""What one run of the cleanup is asked for, what its steps share, and how one of them stops it."""
+"""What one run of the cleanup is asked for, and what its steps share."""
 
 import time
 from collections import Counter
@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 from uploads_app import marker
-from uploads_app.models import (
-    CleanupRun,
-)
+from uploads_app.models import CleanupRun
+from uploads_app.removal import Outcome
+from uploads_app.stop_codes import Stop
 from uploads_app.storage import ObjectStore
-from uploads_app.survey import Ages, Finding, Kind
+from uploads_app.survey import REMOVED, Ages, Finding, Kind
 
 DEFAULT_LIMIT = 10_000
 SAMPLE_SIZE = 200
@@ -20,14 +20,6 @@ BATCH = 500
 # What a run does by its rows alone, in this order.
 BY_ROW = (Kind.LAPSED, Kind.UNFINISHED, Kind.PAST_RETENTION)
 IN_QUARANTINE = (Kind.CUT_OFF, Kind.PAST_QUARANTINE)
-
-
-class Stop(Exception):
-    """Something is wrong, so nothing may be removed: `code` for machines, the sentence for people."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
 
 
 def _ignore(*_: Any) -> None:
@@ -79,6 +71,17 @@ class Work:
                 {"kind": finding.kind.value, "key": finding.label, "size": finding.size}
             )
         self.options.told(finding)
+
+    def count(self, kind: Kind, outcome: Outcome) -> None:
+        """Count in the run's record what a batch of one kind has come to."""
+        self.run.errors += outcome.failed
+        if kind in REMOVED:
+            self.run.removed += len(outcome.done)
+            self.run.bytes_removed += sum(outcome.done.values())
+        if kind == Kind.PAST_QUARANTINE:
+            self.run.purged += len(outcome.done)
+        if kind == Kind.ORPHAN:
+            self.run.quarantined += len(outcome.done)
 
     def note_counts(self) -> None:
         """Write down with the run how many of each kind were told."""
