@@ -23,4 +23,4 @@ def prepare(using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
 
     triggers.install(using)
     groups.grant(groups.SUPPORT, "audit_app.view_auditlog", "audit_app.view_auditpersonal")
-    groups.grant(groups.AUDITOR, "audit_app.view_auditlog")
+    groups.grant(groups.AUDITOR, "audit_app.view_auditlog", "audit_app.export_auditlog")

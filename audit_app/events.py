@@ -60,3 +60,42 @@ STAFF_SIGN_IN_FAILED = register(
     "repeated",
     outcome=Outcome.DENIED,
 )
+STAFF_SESSION_VIEWED = register(
+    "staff.session_viewed",
+    "A staff member opened a page about a session; at most once an hour for each person.",
+    "page",
+)
+STAFF_REVEALED = register(
+    "staff.personal_data_revealed",
+    "A staff member had the personal values of a page shown.",
+    "page",
+    "reason",
+)
+STAFF_SEARCHED = register(
+    "staff.searched",
+    "A staff member searched by something personal; what was typed is not kept.",
+    "kind",
+    "found",
+)
+STAFF_EXPORTED = register(
+    "staff.exported",
+    "A staff member took audit events out as a file.",
+    "format",
+    "rows",
+    "filters",
+    "reason",
+)
+STAFF_PERMISSION_DENIED = register(
+    "staff.permission_denied",
+    "A staff member asked for a page that their groups do not allow.",
+    "page",
+    "repeated",
+    outcome=Outcome.DENIED,
+)
+STAFF_ACCOUNT_CHANGED = register(
+    "staff.account_changed",
+    "An account or a group of staff was made, changed or removed.",
+    "account",
+    "change",
+    "fields",
+)

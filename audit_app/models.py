@@ -7,6 +7,8 @@ from typing import Any, NoReturn
 from django.db import models
 from django.db.models import Q
 
+from audit_app.masking import MASKS
+
 
 class Outcome(models.TextChoices):
     """How the thing that a row speaks of ended."""
@@ -69,6 +71,7 @@ class AuditLog(models.Model):
         verbose_name = "audit event"
         verbose_name_plural = "audit events"
         default_permissions = ("view",)
+        permissions = [("export_auditlog", "Can export audit events")]
         indexes = [
             models.Index(fields=["session_uuid", "-occurred_at"], name="audit_session"),
             models.Index(fields=["event_type", "-occurred_at"], name="audit_event_type"),
@@ -164,3 +167,7 @@ class AuditPersonal(models.Model):
             for name in ("address", "user_agent", "file_name", "email")
             if (value := getattr(self, name))
         }
+
+    def masked_values(self) -> dict[str, str]:
+        """Return the same values as who has not asked for them may see them."""
+        return {name: MASKS[name](value) for name, value in self.values().items()}

@@ -19,7 +19,7 @@ from django_q.models import Failure, OrmQ, Schedule, Success, Task
 import maria_project.tasks
 import sessions_app.tasks
 import uploads_app.tasks
-from audit_app.admin import ReadOnlyAdmin
+from audit_app.desk import ReadOnlyAdmin
 from uploads_app import alarm
 
 LATE = timedelta(minutes=5)

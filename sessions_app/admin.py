@@ -13,21 +13,44 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.timezone import localtime
 
-from audit_app.admin import ActingAdmin, Action, ReadOnlyAdmin
+from audit_app.desk import ActingAdmin, Action, Asked, ReadOnlyAdmin, ReasonForm, personal
+from audit_app.masking import mask_email, mask_name
 from sessions_app import recovery, service_keys, services
 from sessions_app.models import Scope, ServiceKey, SessionQuerySet, Status, UserSession
 from sessions_app.uuid_helpers import parse_support_code
 
 
-def _revoke(session: UserSession, reason: str) -> str:
-    services.revoke_session(session=session, reason=reason)
+class ExtendForm(ReasonForm):
+    """For how long, and why."""
+
+    days = forms.TypedChoiceField(
+        label="Let it live",
+        choices=[
+            (7, "at least 7 more days"),
+            (14, "at least 14 more days"),
+            (30, "at least 30 more days"),
+        ],
+        coerce=int,
+        initial=7,
+    )
+
+
+def _revoke(session: UserSession, asked: Asked) -> str:
+    services.revoke_session(session=session, reason=asked.reason)
     return f"{session} is revoked: its visitor is refused from now on."
 
 
-def _recover(session: UserSession, reason: str) -> str:
-    code = recovery.issue_recovery_code(session=session, reason=reason)
+def _extend(session: UserSession, asked: Asked) -> str:
+    until = services.extend_session(session=session, days=asked.values["days"], reason=asked.reason)
+    return f"{session} lives at least until {date_format(localtime(until), 'DATETIME_FORMAT')}."
+
+
+def _recover(session: UserSession, asked: Asked) -> str:
+    code = recovery.issue_recovery_code(session=session, reason=asked.reason)
     return (
         f"The recovery code is {code}. It is shown only now, is good once and for 15 minutes: "
         "tell it to the visitor, who types it in on the other device."
@@ -48,6 +71,19 @@ _ACTIONS = (
         button="Revoke this session",
         fits=_is_active,
         act=_revoke,
+        presets=("The visitor asked for it", "Abuse", "Somebody else has the visitor's device"),
+    ),
+    Action(
+        name="extend",
+        permission="sessions_app.extend_usersession",
+        title="Extend",
+        explanation="The session lives at least so long from now on, used or not, but never more than "
+        "30 days beyond its ordinary end. It never ends sooner by this.",
+        button="Extend this session",
+        fits=_is_active,
+        act=_extend,
+        presets=("The visitor is away", "The visitor waits for documents", "A case is open"),
+        form=ExtendForm,
     ),
     Action(
         name="recover",
@@ -59,6 +95,7 @@ _ACTIONS = (
         button="Issue a recovery code",
         fits=_is_active,
         act=_recover,
+        presets=("The visitor changed the device", "The visitor's browser forgot the session"),
     ),
 )
 
@@ -67,16 +104,22 @@ _ACTIONS = (
 class UserSessionAdmin(ActingAdmin):
     change_form_template = "admin/sessions_app/usersession/change_form.html"
     row_actions = _ACTIONS
+    reveals = True
     list_display = ["support_code", "status", "created_at", "last_seen_at", "expires_at"]
     list_filter = ["status", "created_at"]
     search_fields = ["support_code"]
     search_help_text = "A support code (MAR-7F3-K2Q-X9H) or a whole session UUID."
     fields = [
-        "support_code", "uuid", "status", "end_reason", "name", "email", "email_proven", "completed_at",
+        "support_code", "uuid", "status", "end_reason", "shown_name", "shown_email", "email_proven", "completed_at",
         "consent",
-        "created_at", "last_seen_at", "used_at", "expires_at", "ended_at", "erased_at",
+        "created_at", "last_seen_at", "used_at", "expires_at", "extended_until", "ended_at", "erased_at",
         "predecessor", "next_session",
     ]  # fmt: skip
+    shown_name = personal("name", mask_name)
+    shown_email = personal("email", mask_email, "e-mail")
+
+    def sessions_of(self, row: UserSession) -> list[uuid.UUID]:
+        return [row.uuid]
 
     @admin.display(description="successor")
     def next_session(self, session: UserSession) -> str:

@@ -42,6 +42,9 @@ def prepare(**_: Any) -> None:
         groups.SUPPORT,
         "sessions_app.view_usersession",
         "sessions_app.revoke_usersession",
+        "sessions_app.extend_usersession",
         "sessions_app.recover_usersession",
+        "sessions_app.export_usersession",
+        "sessions_app.erase_usersession",
     )
     groups.grant(groups.AUDITOR, "sessions_app.view_usersession")

@@ -42,7 +42,12 @@ RECOVERY_ISSUED = register(
 RECOVERED = register(
     "session.recovered", "A session was taken to another device by a recovery code."
 )
-EXPORTED = register("session.exported", "Everything held about a session was handed out.")
+EXTENDED = register(
+    "session.extended", "A staff member let a session live longer.", "reason", "until"
+)
+EXPORTED = register(
+    "session.exported", "Everything held about a session was handed out.", "reason", "format"
+)
 ERASURE_REQUESTED = register(
     "session.erasure_requested",
     "A session was closed for good and everything personal in the database removed.",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sessions_app.credentials import Credential
 
 TOUCH_INTERVAL = timedelta(minutes=1)
+# How far staff may move a session's end beyond its ordinary one.
+LONGEST_EXTENSION = timedelta(days=30)
 
 
 class Status(models.TextChoices):
@@ -107,6 +109,9 @@ class UserSession(models.Model):
         help_text="When it first held a file or contact data; until then it expires sooner.",
     )
     expires_at = models.DateTimeField("expires")
+    extended_until = models.DateTimeField(
+        "extended until", null=True, help_text="Staff let it live at least until then."
+    )
     ended_at = models.DateTimeField("ended", null=True, db_index=True)
     end_reason = models.CharField("why it ended", max_length=200, blank=True)
     erased_at = models.DateTimeField(
@@ -128,6 +133,9 @@ class UserSession(models.Model):
         permissions = [
             ("revoke_usersession", "Can revoke session"),
             ("recover_usersession", "Can issue a recovery code"),
+            ("extend_usersession", "Can extend session"),
+            ("export_usersession", "Can export what is held about a visitor"),
+            ("erase_usersession", "Can erase a visitor"),
         ]
         indexes = [
             models.Index(fields=["status", "expires_at"], name="session_expiry"),
@@ -170,13 +178,14 @@ class UserSession(models.Model):
 
     def expiry(self, now: datetime) -> datetime:
         """Return when the session expires if it was last seen `now`."""
-        if self.completed_at:
-            return self.last_moment
         idle = settings.SESSION_IDLE_LIMIT if self.used_at else settings.SESSION_UNUSED_LIMIT
-        return min(now + idle, self.last_moment)
+        ordinary = self.last_moment if self.completed_at else min(now + idle, self.last_moment)
+        return max(ordinary, self.extended_until or ordinary)
 
     def expiry_reason(self) -> str:
-        """Say which limit `expires_at` stands for: `absolute`, `unused` or `idle`."""
+        """Say which limit `expires_at` stands for: `extended`, `absolute`, `unused` or `idle`."""
+        if self.expires_at == self.extended_until:
+            return "extended"
         if self.expires_at >= self.last_moment:
             return "absolute"
         return "idle" if self.used_at else "unused"

@@ -13,6 +13,7 @@ from sessions_app import events
 from sessions_app.credentials import Carrier, generate_token, hash_token
 from sessions_app.exceptions import SessionInvalid, SessionNotActive
 from sessions_app.models import (
+    LONGEST_EXTENSION,
     TOUCH_INTERVAL,
     RetiredToken,
     SessionQuerySet,
@@ -223,6 +224,29 @@ def revoke_session(*, session: UserSession, reason: str) -> None:
         if not _end(UserSession.objects.live(), session, Status.REVOKED, reason):
             raise SessionNotActive
         record(events.REVOKED, session_uuid=session.uuid, reason=reason, lost_files=lost)
+
+
+def extend_session(*, session: UserSession, days: int, reason: str) -> datetime:
+    """Let a live session last at least so many days from now, for a written reason; return until when.
+
+    At most LONGEST_EXTENSION beyond its ordinary end, and never less than it has.
+    Raises SessionNotActive if the session is over.
+    """
+    with transaction.atomic():
+        held = UserSession.objects.live().select_for_update().filter(pk=session.pk).first()
+        if held is None:
+            raise SessionNotActive
+        wanted = min(timezone.now() + timedelta(days=days), held.last_moment + LONGEST_EXTENSION)
+        held.extended_until = max(wanted, held.expires_at)
+        held.expires_at = held.extended_until
+        held.save(update_fields=["extended_until", "expires_at"])
+        record(
+            events.EXTENDED,
+            session_uuid=held.uuid,
+            reason=reason,
+            until=held.extended_until.isoformat(),
+        )
+    return held.extended_until
 
 
 def _end(among: SessionQuerySet, session: UserSession, status: Status, reason: str) -> bool:

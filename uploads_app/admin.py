@@ -1,6 +1,7 @@
 """Files, cleanup runs and the quarantine in the admin: to read, and to ask for what services do."""
 
 import json
+import uuid
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,7 +15,8 @@ from django.urls import URLPattern, path, reverse
 from django_q.tasks import async_task
 
 from audit_app import context
-from audit_app.admin import ActingAdmin, Action, NotDone, ReadOnlyAdmin
+from audit_app.desk import ActingAdmin, Action, Asked, NotDone, ReadOnlyAdmin, personal
+from audit_app.masking import mask_file_name
 from uploads_app import explanation, quarantine, services
 from uploads_app.models import (
     CleanupRun,
@@ -27,14 +29,14 @@ from uploads_app.models import (
 from uploads_app.stop_codes import what_to_do
 
 
-def _quarantine(upload: UploadedFile, reason: str) -> str:
-    if not services.quarantine_upload(upload=upload, reason=reason):
+def _quarantine(upload: UploadedFile, asked: Asked) -> str:
+    if not services.quarantine_upload(upload=upload, reason=asked.reason):
         raise NotDone("This file is not stored any more, so nothing was done.")
     return f"{upload} is in quarantine: nobody can download it."
 
 
-def _restore(upload: UploadedFile, reason: str) -> str:
-    if not services.restore_upload(upload=upload, reason=reason):
+def _restore(upload: UploadedFile, asked: Asked) -> str:
+    if not services.restore_upload(upload=upload, reason=asked.reason):
         raise NotDone("This file is not in quarantine any more, so nothing was done.")
     return f"{upload} is given back to its session."
 
@@ -67,15 +69,22 @@ _ACTIONS = (
 @admin.register(UploadedFile)
 class UploadedFileAdmin(ActingAdmin):
     row_actions = _ACTIONS
-    list_display = ["name", "status", "inspection", "size", "content_type", "session", "created_at"]
+    reveals = True
+    list_display = [
+        "shown_name", "status", "inspection", "size", "content_type", "session", "created_at",
+    ]  # fmt: skip
     list_filter = ["status", "inspection", "content_type", "created_at"]
     list_select_related = ["session"]
     search_fields = ["=id", "=sha256", "=session__support_code"]
     search_help_text = "A whole file id, SHA-256 or support code."
+    shown_name = personal("name", mask_file_name)
     fields = [
-        "name", "status", "inspection", "found_inside", "inspected_at", "session", "size", "content_type", "sha256", "key", "id",
+        "shown_name", "status", "inspection", "found_inside", "inspected_at", "session", "size", "content_type", "sha256", "key", "id",
         "created_at", "lease_expires_at", "stored_at", "deleted_at", "delete_reason",
     ]  # fmt: skip
+
+    def sessions_of(self, row: UploadedFile) -> list[uuid.UUID]:
+        return [row.session_id]
 
     @admin.display(description="found inside")
     def found_inside(self, upload: UploadedFile) -> str:

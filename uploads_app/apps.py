@@ -60,4 +60,9 @@ def prepare(**_: Any) -> None:
         "uploads_app.view_quarantinedobject",
         "uploads_app.restore_quarantinedobject",
     )
-    groups.grant(groups.SUPPORT, "uploads_app.quarantine_uploadedfile")
+    groups.grant(
+        groups.SUPPORT,
+        "uploads_app.quarantine_uploadedfile",
+        "uploads_app.download_uploadedfile",
+        "uploads_app.restore_uploadedfile",
+    )

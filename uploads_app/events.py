@@ -66,7 +66,16 @@ CLEANUP_LIMIT_RAISED = register(
     "share",
 )
 QUARANTINED = register("upload.quarantined", "Staff put a file out of reach.", "reason")
-RESTORED = register("upload.restored", "Staff gave a file back to its session.", "reason")
+RESTORED = register(
+    "upload.restored",
+    "Staff gave a file back: to its session, or to the session that its visitor has now.",
+    "reason",
+    "from_session",
+    "from_upload",
+)
+STAFF_DOWNLOADED = register(
+    "staff.file_downloaded", "A staff member read a file.", "reason", "size"
+)
 INSPECTED = register("upload.inspected", "A look inside a file has ended.", "verdict", "suspicions")
 STARTED = register(
     "upload.started", "A browser was told how to send a file to storage directly.", "size"

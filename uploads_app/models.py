@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from audit_app.masking import mask_file_name
 from sessions_app.models import UserSession, past_retention
 from uploads_app.storage import PREFIX, incoming_key
 
@@ -186,7 +187,11 @@ class UploadedFile(models.Model):
         verbose_name = "file"
         ordering = ["-created_at"]
         default_permissions = ("view",)
-        permissions = [("quarantine_uploadedfile", "Can put files out of reach and give them back")]
+        permissions = [
+            ("quarantine_uploadedfile", "Can put files out of reach and give them back"),
+            ("download_uploadedfile", "Can download files"),
+            ("restore_uploadedfile", "Can give a file to the session that its visitor has now"),
+        ]
         indexes = [
             models.Index(fields=["session", "id"], name="upload_session"),
             models.Index(fields=["-created_at"], name="upload_created"),
@@ -209,7 +214,7 @@ class UploadedFile(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name or "erased file"
+        return mask_file_name(self.name) or "erased file"
 
 
 def object_key(session_uuid: uuid.UUID, upload_id: uuid.UUID, extension: str) -> str:

@@ -16,7 +16,7 @@ from django.urls import NoReverseMatch, reverse
 from django_q.models import Failure, OrmQ, Schedule
 
 from audit_app import triggers
-from audit_app.admin import ReadOnlyAdmin
+from audit_app.desk import ReadOnlyAdmin
 from audit_app.models import AuditLog
 from sessions_app.models import ServiceKey
 from tests.admin.pages import READ_ONLY, everything, list_of, one_of_each, page_of, registered

@@ -1,0 +1,261 @@
+"""What every app's admin is built on: pages to read, masked values, and actions that ask first."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from rest_framework.exceptions import APIException
+
+from audit_app import disclosure
+
+
+class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+    """An admin that shows and never changes; whoever needs a change calls a service.
+
+    Large tables stay quick: the list does not count what it does not show.
+    """
+
+    show_full_result_count = False
+    list_per_page = 50
+    actions: Any = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ReasonForm(forms.Form):
+    """Why a staff member acts; colleagues read it in the session's history.
+
+    `seen` is the row's state when the page was made: if it has changed since,
+    the page asks again.
+    """
+
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+    why = forms.ChoiceField(label="Reason", required=False, widget=forms.RadioSelect)
+    reason = forms.CharField(
+        label="In your words",
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}),
+        help_text="For colleagues, the audit log and the visitor's own history. Do not name or quote the visitor.",
+    )
+
+    def __init__(self, *args: Any, presets: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        why = self.fields["why"]
+        assert isinstance(why, forms.ChoiceField)
+        if presets:
+            why.choices = [*((preset, preset) for preset in presets), ("", "Another reason:")]
+        else:
+            del self.fields["why"]
+            self.fields["reason"].label = "Reason"
+
+    def clean(self) -> dict[str, Any]:
+        """Make the preset and the written words one `reason`."""
+        values = super().clean() or {}
+        given = (values.get("why", ""), values.get("reason", "").strip())
+        values["reason"] = ": ".join(part for part in given if part)
+        if not values["reason"] and not self.errors:
+            self.add_error("reason", "Say why: choose a reason, or write one.")
+        elif len(values["reason"]) > 200:
+            self.add_error(
+                "reason", "Write less: with the reason chosen it is over 200 characters."
+            )
+        return values
+
+
+class NotDone(Exception):
+    """Why what a staff member asked for was not done, in a sentence."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a staff member asks for: in which request, why, and what else the action's form holds."""
+
+    request: HttpRequest
+    reason: str
+    values: Mapping[str, Any]
+
+
+def _status(row: Any) -> str:
+    return str(getattr(row, "status", ""))
+
+
+@dataclass(frozen=True)
+class Action:
+    """What staff may do to a row: who may, to which rows, what is asked, and what does it.
+
+    `act` is called with the row and what was asked, and returns what to tell
+    the staff member, or the whole answer (a file); it raises NotDone or an
+    APIException if it is too late. `state` is what must not have changed
+    between asking and doing. `form` may ask for more than a reason.
+    """
+
+    name: str
+    permission: str
+    title: str
+    explanation: str
+    button: str
+    fits: Callable[[Any], bool]
+    act: Callable[[Any, Asked], str | HttpResponseBase]
+    presets: tuple[str, ...] = ()
+    state: Callable[[Any], str] = _status
+    form: type[ReasonForm] = ReasonForm
+
+
+REVEAL_PRESETS = (
+    "The visitor asked me to look",
+    "To compare with what the caller says",
+    "To find a lost file",
+    "To look into abuse",
+)
+
+
+class ActingAdmin(ReadOnlyAdmin):
+    """An admin whose pages offer actions; each has a page that asks for a reason first.
+
+    If `reveals`, its pages hold personal values: they are masked until a staff
+    member who may asks for them with a reason. Whoever opens a page about a
+    session is recorded.
+    """
+
+    change_form_template = "admin/acting_change_form.html"
+    row_actions: tuple[Action, ...] = ()
+    reveals = False
+
+    def sessions_of(self, row: Any) -> list[uuid.UUID]:
+        """Return the sessions whose visitor a row speaks of."""
+        return []
+
+    def page_name(self, row: Any) -> str:
+        """Name a row's page, for the audit log and for what is revealed on it."""
+        return f"{self.opts.model_name}:{row.pk}"
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        row = super().get_object(request, object_id, from_field)
+        if row is not None and self.reveals:
+            row.is_revealed = disclosure.is_revealed(request, self.page_name(row))
+        return row
+
+    def get_urls(self) -> list[URLPattern]:
+        pages = [
+            path(
+                f"<path:object_id>/{action.name}/",
+                self.admin_site.admin_view(partial(self.action_view, action)),
+                name=f"{self.opts.app_label}_{self.opts.model_name}_{action.name}",
+            )
+            for action in self._actions()
+        ]
+        return [*pages, *super().get_urls()]
+
+    def render_change_form(self, request: Any, context: Any, *args: Any, **kwargs: Any) -> Any:
+        row = context["original"]
+        if row is not None:
+            if sessions := self.sessions_of(row):
+                disclosure.note_view(session_uuids=sessions, page=str(self.opts.model_name))
+            context["row_actions"] = [
+                (f"admin:{self.opts.app_label}_{self.opts.model_name}_{action.name}", action.title)
+                for action in self._actions()
+                if request.user.has_perm(action.permission) and action.fits(row)
+            ]
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def action_view(self, action: Action, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Ask for a reason and act; say so if it was too late, ask again if the row has changed."""
+        if not (request.user.has_perm(action.permission) and self.has_view_permission(request)):
+            raise PermissionDenied
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        seen = action.state(row)
+        form = action.form(request.POST or None, presets=action.presets, initial={"seen": seen})
+        if request.method == "POST" and form.is_valid():
+            if form.cleaned_data["seen"] in ("", seen):
+                return self._act(action, request, row, form.cleaned_data)
+            messages.warning(
+                request,
+                "Nothing was done: this has changed since you opened the page. Look at it again, "
+                "and confirm if you still want to.",
+            )
+            form = action.form(presets=action.presets, initial={**form.cleaned_data, "seen": seen})
+        return TemplateResponse(
+            request,
+            "admin/act.html",
+            {
+                **self.admin_site.each_context(request),
+                "title": f"{action.title}: {self.opts.verbose_name} {row}",
+                "action": action,
+                "form": form,
+                "original": row,
+                "opts": self.opts,
+            },
+        )
+
+    def _act(
+        self, action: Action, request: HttpRequest, row: Any, values: Mapping[str, Any]
+    ) -> HttpResponseBase:
+        try:
+            done = action.act(row, Asked(request, values["reason"], values))
+        except (NotDone, APIException) as error:
+            messages.error(request, str(error))
+        else:
+            if not isinstance(done, str):
+                return done
+            messages.success(request, done)
+        page = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        return HttpResponseRedirect(reverse(page, args=[row.pk]))
+
+    def _actions(self) -> tuple[Action, ...]:
+        return (*self.row_actions, self._reveal_action()) if self.reveals else self.row_actions
+
+    def _reveal_action(self) -> Action:
+        return Action(
+            name="reveal",
+            permission=disclosure.MAY_REVEAL,
+            title="Show personal values",
+            explanation="Names, addresses and file names are shown on this page, to you alone, for "
+            "15 minutes. That you looked, and why, stands in the audit log and in the visitor's own "
+            "history.",
+            button="Show them for 15 minutes",
+            fits=lambda row: not row.is_revealed,
+            act=self._reveal,
+            presets=REVEAL_PRESETS,
+            state=lambda _: "",
+        )
+
+    def _reveal(self, row: Any, asked: Asked) -> str:
+        disclosure.reveal(
+            asked.request,
+            session_uuids=self.sessions_of(row),
+            page=self.page_name(row),
+            reason=asked.reason,
+        )
+        return "Personal values are shown on this page for 15 minutes."
+
+
+def personal(
+    field: str, masked: Callable[[str], str], description: str = ""
+) -> Callable[[Any, Any], str]:
+    """Return an admin's column for a personal value: masked, unless it was revealed on this page."""
+
+    @admin.display(description=description or field, ordering=None)
+    def shown(self: Any, row: Any) -> str:
+        value: str = getattr(row, field)
+        return value if getattr(row, "is_revealed", False) else masked(value)
+
+    return shown
