@@ -17,6 +17,8 @@ from sessions_app.models import UserSession
 from uploads_app.models import Status, UploadedFile
 
 PAGE = 50
+# Enough of a hash to tell two files apart.
+_HASH_SHOWN = 12
 _SESSION = Q(event_type__startswith="session.") | Q(event_type__startswith="consent.")
 _FILES = Q(event_type__startswith="upload.") | Q(event_type__startswith="object.")
 _STAFF = Q(actor__startswith=context.STAFF) | Q(event_type__startswith="staff.")
@@ -96,11 +98,15 @@ def _told(logs: list[AuditLog], is_revealed: bool) -> Iterator[Moment]:
             who=names[log.actor],
             file=values.get("file_name", ""),
             upload_id=_upload_of(log),
-            details={name: value for name, value in log.details.items() if value},
+            details={name: _short(name, value) for name, value in log.details.items() if value},
             came_from=", ".join(filter(None, [values.get("address"), values.get("user_agent")])),
             request_id=log.request_id,
             log=log,
         )
+
+
+def _short(name: str, value: Any) -> Any:
+    return f"{value[:_HASH_SHOWN]}…" if name == "sha256" else value
 
 
 def _beginnings(
