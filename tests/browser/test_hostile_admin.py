@@ -1,0 +1,163 @@
+"""What strangers and colleagues write is text on every page of the admin: no script, no node, no dialog."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests import naughty
+from tests.browser.desk import Desk
+from tests.browser.site import Site
+from tests.helpers import SOAK
+from tests.xss import VECTORS
+
+pytestmark = [pytest.mark.slow, pytest.mark.once]
+
+SETTINGS = {"UPLOAD_MAX_FILES": "2000", "UPLOAD_MAX_TOTAL_BYTES": "2000000000"}
+# Named through the door: a browser's headers, a file's name, a visitor's name, a colleague's reason.
+_PLANT = """
+import json
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from audit_app import context
+from sessions_app import services
+from sessions_app.models import UserSession
+from tests.helpers import Visitor, pdf
+
+texts = json.loads({texts!r})
+body = pdf("small")
+visitor = Visitor()
+assert visitor.start().status_code == 201
+user = User.objects.create_user("colleague", is_staff=True)
+user.groups.add(Group.objects.get(name="Support"))
+files, refused = [], 0
+for text in texts:
+    line = text.translate(dict.fromkeys(range(32), " "))
+    visitor.defaults["HTTP_USER_AGENT"] = line
+    try:
+        if len(files) < 12:
+            files += [found["id"]] if (found := visitor.upload(body, line + ".pdf").json()).get("id") else []
+        visitor.upload(b"no pdf", line + ".pdf")
+    except UnicodeEncodeError:  # no browser can send it
+        continue
+    visitor.identify(name=line)
+    session = UserSession.objects.get(pk=visitor.uuid)
+    with context.acting_as("staff:%d" % user.pk):
+        services.extend_session(session=session, days=7, reason=line.replace("\\0", "")[:200])
+answer = [visitor.uuid, files]
+"""
+_PWNED = "window.pwned = () => { window.hasBeenPwned = true; };"
+_FOREIGN_NODES = """
+() => {
+  const own = (node) => (node.getAttribute("src") ?? "").startsWith("/static/");
+  const made = document.querySelectorAll(
+    ".hacked, #content :is(iframe, object, embed, marquee, video, audio, math, base, style, template, meta, link)");
+  const loaded = [...document.querySelectorAll("#content :is(script, img)")].filter((n) => !own(n));
+  const handlers = [...document.querySelectorAll("*")].filter((node) =>
+    [...node.attributes].some((attribute) => attribute.name.startsWith("on")));
+  return [...made, ...loaded, ...handlers].map((node) => node.outerHTML.slice(0, 200));
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def texts() -> list[str]:
+    """The vectors, and of the naughty strings every eighth, or all when there is time."""
+    return [*VECTORS, *naughty.strings()[:: 1 if SOAK else 8]]
+
+
+@pytest.fixture(scope="module")
+def planted(site: Site, texts: list[str]) -> tuple[str, list[str]]:
+    """Return the session about which everything hostile has been written, and some of its files."""
+    import json
+
+    session_uuid, files = site.run(_PLANT.format(texts=json.dumps(texts)))
+    return session_uuid, files
+
+
+@pytest.fixture
+def desk(
+    new_context: Callable[..., BrowserContext], site: Site, planted: tuple[str, list[str]]
+) -> Desk:
+    """A staff member of the group Support."""
+    context = new_context()
+    context.add_init_script(_PWNED)
+    return Desk(context.new_page(), site).sign_in("Support")
+
+
+def expect_only_text(page: Page) -> None:
+    """Check that what the page shows has run nothing and made nothing; the watch sees the rest."""
+    assert page.evaluate(_FOREIGN_NODES) == [], page.url
+    assert not page.evaluate("window.hasBeenPwned"), page.url
+
+
+def revealed(desk: Desk, path: str) -> Iterator[str]:
+    """Open a page masked, then with its personal values shown; yield its text each time."""
+    desk.open(path)
+    expect_only_text(desk.page)
+    yield desk.content.inner_text()
+    desk.do("Show personal values", "Show them for 15 minutes")
+    expect_only_text(desk.page)
+    yield desk.content.inner_text()
+
+
+def test_t66_a_sessions_whole_history_is_shown_as_text(
+    desk: Desk, planted: tuple[str, list[str]]
+) -> None:
+    session_uuid, _ = planted
+    _, shown = revealed(desk, f"sessions_app/usersession/{session_uuid}/change/")
+    seen = 0
+    while (older := desk.link("Older")).count():
+        seen += shown.count("onerror=pwned()")
+        older.click()
+        expect_only_text(desk.page)
+        shown = desk.content.inner_text()
+    assert seen  # the vectors really stand there, as text
+
+
+def test_t66_files_events_and_lists_are_shown_as_text(
+    desk: Desk, planted: tuple[str, list[str]]
+) -> None:
+    session_uuid, files = planted
+    for upload in files[:4]:
+        list(revealed(desk, f"uploads_app/uploadedfile/{upload}/change/"))
+        desk.open(f"uploads_app/uploadedfile/{upload}/history/")
+        expect_only_text(desk.page)
+    for path in (
+        "uploads_app/uploadedfile/",
+        "sessions_app/usersession/",
+        f"sessions_app/usersession/{session_uuid}/history/",
+        f"sessions_app/usersession/{session_uuid}/person/",
+        f"sessions_app/usersession/{session_uuid}/erase/",
+        "audit_app/auditlog/",
+        "",
+    ):
+        desk.open(path)
+        expect_only_text(desk.page)
+    desk.open("audit_app/auditlog/")
+    events = desk.page.locator("#result_list tbody th a")
+    for number in range(min(6, events.count())):
+        events.nth(number).click()
+        expect_only_text(desk.page)
+        desk.page.go_back()
+
+
+def test_t66_what_is_searched_for_is_shown_as_text(desk: Desk, texts: list[str]) -> None:
+    for text in texts if SOAK else texts[::3]:
+        if line := text.translate(dict.fromkeys(range(32), " ")).strip()[:200]:
+            desk.find(line)
+            expect_only_text(desk.page)
+
+
+@pytest.mark.parametrize("vector", VECTORS if SOAK else VECTORS[3:40:9])
+def test_t66_a_reason_is_asked_for_again_and_shown_as_text(
+    desk: Desk, planted: tuple[str, list[str]], vector: str
+) -> None:
+    session_uuid, _ = planted
+    desk.open(f"sessions_app/usersession/{session_uuid}/extend/")
+    long = (vector * 200)[:200]
+    desk.page.get_by_label("A case is open").check()
+    desk.page.get_by_role("textbox", name="In your words").fill(long)
+    desk.page.get_by_role("button", name="Extend this session").click()
+    expect(desk.content).to_contain_text("Write less")
+    expect_only_text(desk.page)

@@ -1,0 +1,143 @@
+"""What support does in a minute, in a real browser: find, look with a reason, give a file back, bring a visitor back."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from sessions_app.uuid_helpers import CROCKFORD
+from tests.browser.desk import Desk
+from tests.browser.site import Site
+from tests.browser.visit import Visit
+from tests.helpers import pdf
+
+pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("demo")]
+
+_SUPPORT_CODE = """
+from sessions_app.models import UserSession
+answer = UserSession.objects.get(pk={uuid!r}).support_code
+"""
+_CONTACT = """
+from sessions_app.models import UserSession
+UserSession.objects.filter(pk={uuid!r}).update(name="Erika Muster", email="erika@example.org")
+"""
+
+
+@pytest.fixture
+def desk(new_context: Callable[..., BrowserContext], site: Site) -> Desk:
+    """A staff member of the group Support, in a browser of their own."""
+    return Desk(new_context().new_page(), site).sign_in("Support")
+
+
+def support_code(site: Site, session_uuid: str) -> str:
+    return str(site.run(_SUPPORT_CODE.format(uuid=session_uuid)))
+
+
+def misheard(code: str) -> str:
+    """Return a support code with one symbol in the middle heard wrong."""
+    wrong = CROCKFORD[(CROCKFORD.index(code[6]) + 7) % len(CROCKFORD)]
+    return f"{code[:6]}{wrong}{code[7:]}"
+
+
+def test_a_code_with_one_symbol_misheard_leads_to_the_right_session(
+    visit: Visit, desk: Desk
+) -> None:
+    visit.open()
+    uuid = visit.begin()
+    code = support_code(visit.site, uuid)
+    desk.find(misheard(code).lower().replace("-", " "))
+    expect(desk.content).to_contain_text("Did the visitor mean one of these?")
+    desk.link(code).click()
+    expect(desk.page).to_have_url(re.compile(uuid))
+    expect(desk.page.get_by_role("heading", name=code)).to_be_visible()
+
+
+def test_personal_values_are_shown_to_who_says_why(visit: Visit, desk: Desk) -> None:
+    visit.open()
+    uuid = visit.begin()
+    visit.site.run(_CONTACT.format(uuid=uuid))
+    desk.open_session(uuid)
+    expect(desk.content).to_contain_text("e•••@e•••")
+    expect(desk.content).not_to_contain_text("erika@example.org")
+    desk.link("Show personal values…").click()
+    desk.page.get_by_label("To compare with what the caller says").check()
+    desk.page.get_by_role("button", name="Show them for 15 minutes").click()
+    expect(desk.content).to_contain_text("erika@example.org")
+    revealed = [e for e in visit.site.audit(uuid) if e["event_type"].endswith("data_revealed")]
+    assert [event["details"]["reason"] for event in revealed] == [
+        "To compare with what the caller says"
+    ]
+
+
+def test_a_file_of_an_ended_session_is_given_to_the_one_the_visitor_has_now(
+    visit: Visit, desk: Desk
+) -> None:
+    visit.open()
+    old = visit.begin()
+    visit.upload(pdf("keep me"), "contract.pdf")
+    visit.site.revoke(old)
+    visit.page.context.clear_cookies()
+    visit.page.evaluate("localStorage.clear()")
+    visit.reload()
+    new = visit.begin()
+    assert new != old
+    expect(visit.file("contract.pdf")).to_have_count(0)
+
+    desk.open_session(old)
+    desk.content.get_by_role("link", name=re.compile("^Give to the visitor")).click()
+    desk.page.get_by_role("textbox", name=re.compile("support code", re.I)).fill(
+        support_code(visit.site, new)
+    )
+    desk.page.get_by_role("textbox", name=re.compile("reason|your words", re.I)).fill("lost it")
+    desk.page.get_by_role("button", name=re.compile("give", re.I)).click()
+
+    visit.reload()
+    expect(visit.file("contract.pdf")).to_contain_text("Stored")
+    assert "upload.restored" in visit.site.events(old)
+    assert "upload.restored" in visit.site.events(new)
+
+
+def test_a_recovery_code_brings_a_visitor_without_cookie_back(visit: Visit, desk: Desk) -> None:
+    visit.open()
+    uuid = visit.begin()
+    visit.upload(pdf("mine"), "mine.pdf")
+    visit.page.context.clear_cookies()
+    visit.page.evaluate("localStorage.clear()")
+
+    desk.find(support_code(visit.site, uuid))
+    desk.link(re.compile("^MAR-")).first.click()
+    desk.do("Issue a recovery code", "Issue a recovery code")
+    shown = desk.said.inner_text()
+    code = re.search(r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}", shown)
+    assert code is not None, shown
+
+    visit.reload()
+    visit.button("Your data").click()
+    visit.page.get_by_label("Recovery code from support").fill(code[0])
+    visit.button("Bring my session back").click()
+    visit.expect_uuid(uuid)
+    expect(visit.file("mine.pdf")).to_contain_text("Stored")
+
+
+def test_an_auditor_sees_who_looked_and_can_change_nothing(
+    visit: Visit, desk: Desk, new_context: Callable[..., BrowserContext]
+) -> None:
+    visit.open()
+    uuid = visit.begin()
+    desk.open_session(uuid)
+    auditor = Desk(new_context().new_page(), visit.site).sign_in("Auditor")
+    auditor.open_session(uuid)
+    auditor.link("Staff").click()
+    expect(auditor.content).to_contain_text("staff.session_viewed")
+    expect(auditor.content).to_contain_text("support-in-a-test")
+    for title in ("Revoke…", "Extend…", "Issue a recovery code…", "Show personal values…"):
+        expect(auditor.link(title)).to_have_count(0)
+    before = visit.site.events(uuid)
+    for action in ("revoke", "extend", "recover", "reveal", "erase"):
+        answer = auditor.page.goto(
+            f"{visit.site.url}/admin/sessions_app/usersession/{uuid}/{action}/"
+        )
+        assert answer is not None
+        assert answer.status == 403, action
+    assert visit.site.events(uuid) == before
