@@ -1,6 +1,7 @@
 """Lists that stay quick on tables of millions: pages are found by key, and nothing is counted."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup
@@ -9,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db.models import Field, Model, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.timezone import is_naive
 
 FORTH, BACK = "after", "before"
 
@@ -111,8 +113,8 @@ def _value(field: "Field[Any, Any]", text: str) -> Any:
     """Read a column's value; raise one of several errors if the column could not hold it."""
     value = field.to_python(text)
     field.run_validators(value)
+    if value in (None, "") or (isinstance(value, datetime) and is_naive(value)):
+        raise ValueError("no position")
     prepare: Callable[..., Any] = field.get_db_prep_value
     prepare(value, connection)
-    if value in (None, ""):
-        raise ValueError("empty")
     return value

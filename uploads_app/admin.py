@@ -97,7 +97,7 @@ class UploadedFileAdmin(ActingAdmin):
         if not term:
             return queryset, False
         if re.fullmatch("[0-9A-Fa-f]{64}", term):
-            return queryset.filter(sha256=term.lower()).exclude(sha256=""), False
+            return queryset.filter(sha256=term.lower()), False
         if code := parse_support_code(term):
             return queryset.filter(session__support_code=code), False
         try:

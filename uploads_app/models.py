@@ -201,7 +201,7 @@ class UploadedFile(models.Model):
             models.Index(
                 fields=["status", "inspection", "-created_at", "-id"], name="upload_verdict"
             ),
-            models.Index(fields=["sha256"], name="upload_sha256", condition=~Q(sha256="")),
+            models.Index(fields=["sha256"], name="upload_sha256"),
             models.Index(
                 fields=["lease_expires_at"], name="upload_pending", condition=Q(status="pending")
             ),
@@ -305,7 +305,7 @@ class CleanupRun(models.Model):
         indexes = [
             models.Index(fields=["status", "-finished_at"], name="cleanup_status"),
             models.Index(fields=["status", "-id"], name="cleanup_runs_by_status"),
-            models.Index(fields=["dry_run", "-id"], name="cleanup_runs_by_dryness"),
+            models.Index(fields=["-id"], name="cleanup_dry_runs", condition=Q(dry_run=True)),
         ]
 
     def __str__(self) -> str:

@@ -39,6 +39,7 @@ GRANTED = {
         "django_q.view_schedule",
     },
     "Auditor": {
+        "audit_app.export_auditlog",
         "audit_app.view_auditlog",
         "sessions_app.view_usersession",
         "uploads_app.view_uploadedfile",

@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='cleanuprun',
-            index=models.Index(fields=['dry_run', '-id'], name='cleanup_runs_by_dryness'),
+            index=models.Index(condition=models.Q(('dry_run', True)), fields=['-id'], name='cleanup_dry_runs'),
         ),
         migrations.AddIndex(
             model_name='quarantinedobject',
@@ -48,6 +48,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='uploadedfile',
-            index=models.Index(condition=models.Q(('sha256', ''), _negated=True), fields=['sha256'], name='upload_sha256'),
+            index=models.Index(fields=['sha256'], name='upload_sha256'),
         ),
     ]
