@@ -145,12 +145,12 @@ class AuditLogAdmin(ActingAdmin):
 
 
 def _link(address: str, whole: str, title: str = "") -> str:
-    """Return a link that shows the beginning of an id, and all of it to who points at it."""
+    """Return a link by an id, of which a list has room for the beginning only."""
     return format_html(
         '<a href="{}" title="{}"><code>{}</code></a>',
         address,
         f"{title}: {whole}" if title else whole,
-        f"{whole[:8]}…" if len(whole) > 9 else whole,
+        whole,
     )
 
 
