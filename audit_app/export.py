@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC
+from itertools import islice
 
 from django.conf import settings
 from django.db import transaction
@@ -91,7 +92,13 @@ def export(narrowing: Narrowing, *, format_name: str, reason: str) -> tuple[Exte
             reason=reason,
         )
     rows = narrowing.narrow(AuditLog.objects.filter(pk__lte=newest))
-    return held, FORMATS[format_name].text(_latest(rows, held.rows))
+    return held, _in_pieces(FORMATS[format_name].text(_latest(rows, held.rows)))
+
+
+def _in_pieces(lines: Iterator[str]) -> Iterator[str]:
+    """Put lines together, because a server sends each piece by itself."""
+    while piece := "".join(islice(lines, BATCH)):
+        yield piece
 
 
 def _latest(rows: QuerySet[AuditLog], limit: int) -> Iterator[AuditLog]:
