@@ -1,29 +1,134 @@
-"""The audit log in the admin: to read, never to change."""
+"""The audit log in the admin: to read and to take out as a file, never to change."""
 
 import json
 import uuid
+from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
+from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.http import urlencode
 
-from audit_app.desk import ActingAdmin
+from audit_app import actors, events
+from audit_app.browser import LATEST_FIRST, AuditChangeList, Narrowing
+from audit_app.desk import ActingAdmin, ReasonForm
+from audit_app.export import FORMATS, MAY_EXPORT, export, extent
 from audit_app.models import AuditLog, AuditPersonal
+
+_LIST = "admin:audit_app_auditlog_changelist"
+_SESSION_PAGE = "admin:sessions_app_usersession_change"
+_EXPORT_PRESETS = ("A regular audit", "An incident is looked into", "Somebody may ask for it")
+
+
+class ExportForm(ReasonForm):
+    """As which file, and why."""
+
+    format = forms.ChoiceField(
+        choices=[(name, kind.label) for name, kind in FORMATS.items()],
+        initial="csv",
+        widget=forms.RadioSelect,
+    )
+    field_order = ["format", "why", "reason"]
 
 
 @admin.register(AuditLog)
 class AuditLogAdmin(ActingAdmin):
     reveals = True
-    list_display = ["occurred_at", "event_type", "outcome", "actor", "session_uuid", "request_id"]
-    list_filter = ["outcome", "event_type"]
-    search_fields = ["=session_uuid", "=request_id", "=actor", "=target"]
-    search_help_text = "A whole session UUID, request id, actor or target."
-    date_hierarchy = "occurred_at"
+    ordering = [LATEST_FIRST]
+    list_display = ["occurred_at", "event", "outcome_chip", "who", "session", "request"]
     fields = [
-        "occurred_at", "event_type", "outcome", "session_uuid", "target", "actor",
-        "request_id", "network", "readable_details", "personal_part", "event_id",
+        "occurred_at", "event", "outcome_chip", "session", "target", "who", "request", "network",
+        "readable_details", "personal_part", "event_id",
     ]  # fmt: skip
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[AuditChangeList]:
+        return AuditChangeList
 
     def sessions_of(self, row: AuditLog) -> list[uuid.UUID]:
         return [row.session_uuid] if row.session_uuid else []
+
+    def get_urls(self) -> list[URLPattern]:
+        export_page = path(
+            "export/",
+            self.admin_site.admin_view(self.export_view),
+            name="audit_app_auditlog_export",
+        )
+        return [export_page, *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        may_export = request.user.has_perm(MAY_EXPORT)
+        return super().changelist_view(request, {**(extra_context or {}), "may_export": may_export})
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Ask for a format and a reason, and send the events that the address asks for."""
+        if not (request.user.has_perm(MAY_EXPORT) and self.has_view_permission(request)):
+            raise PermissionDenied
+        narrowing = Narrowing(request.GET)
+        asked = f"?{request.GET.urlencode()}"
+        if not narrowing.is_valid():  # the list says what is wrong
+            return HttpResponseRedirect(reverse(_LIST) + asked)
+        form = ExportForm(request.POST or None, presets=_EXPORT_PRESETS)
+        if request.method == "POST" and form.is_valid():
+            return _file(narrowing, form.cleaned_data["format"], form.cleaned_data["reason"])
+        return TemplateResponse(
+            request,
+            "admin/audit_app/auditlog/export.html",
+            {
+                **self.admin_site.each_context(request),
+                "title": "Export audit events",
+                "form": form,
+                "extent": extent(narrowing),
+                "asked": list(narrowing.asked()),
+                "back": reverse(_LIST) + asked,
+                "opts": self.opts,
+            },
+        )
+
+    @admin.display(description="event")
+    def event(self, log: AuditLog) -> str:
+        return format_html(
+            '{}<span class="meaning">{}</span>', log.event_type, events.meaning(log.event_type)
+        )
+
+    @admin.display(description="outcome")
+    def outcome_chip(self, log: AuditLog) -> str:
+        return format_html('<span class="state state-{0}">{0}</span>', log.outcome)
+
+    @admin.display(description="who")
+    def who(self, log: AuditLog) -> str:
+        return getattr(log, "actor_named", None) or actors.named(log.actor)
+
+    @admin.display(description="session", empty_value="–")
+    def session(self, log: AuditLog) -> str | None:
+        if log.session_uuid is None:
+            return None
+        # Sessions have their page in the app above, if it is there at all.
+        try:
+            page = reverse(_SESSION_PAGE, args=[log.session_uuid])
+        except NoReverseMatch:
+            return str(log.session_uuid)
+        return _link(page, str(log.session_uuid))
+
+    @admin.display(description="request", empty_value="–")
+    def request(self, log: AuditLog) -> str | None:
+        if not log.request_id:
+            return None
+        return _link(
+            f"{reverse(_LIST)}?{urlencode({'request': log.request_id})}",
+            log.request_id,
+            "All events of this request",
+        )
 
     @admin.display(description="details")
     def readable_details(self, log: AuditLog) -> str:
@@ -37,3 +142,28 @@ class AuditLogAdmin(ActingAdmin):
         is_revealed = getattr(log, "is_revealed", False)
         values = part.values() if is_revealed else part.masked_values()
         return "\n".join(f"{name}: {value}" for name, value in values.items())
+
+
+def _link(address: str, whole: str, title: str = "") -> str:
+    """Return a link by an id, of which a list has room for the beginning only."""
+    return format_html(
+        '<a href="{}" title="{}"><code>{}</code></a>',
+        address,
+        f"{title}: {whole}" if title else whole,
+        whole,
+    )
+
+
+def _file(narrowing: Narrowing, format_name: str, reason: str) -> StreamingHttpResponse:
+    held, text = export(narrowing, format_name=format_name, reason=reason)
+    cut = f"-newest-{held.rows}" if held.is_cut else ""
+    name = f"audit-events-{timezone.localtime():%Y%m%d-%H%M}{cut}.{format_name}"
+    return StreamingHttpResponse(
+        text,
+        content_type=FORMATS[format_name].media_type,
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "X-Export-Rows": str(held.rows),
+            "X-Export-Cut": "yes" if held.is_cut else "no",
+        },
+    )

@@ -74,10 +74,25 @@ class AuditLog(models.Model):
         permissions = [("export_auditlog", "Can export audit events")]
         indexes = [
             models.Index(fields=["session_uuid", "-occurred_at"], name="audit_session"),
-            models.Index(fields=["event_type", "-occurred_at"], name="audit_event_type"),
-            models.Index(fields=["actor", "-occurred_at"], name="audit_actor"),
+            # With the key, so that a page of the list is found in the index alone.
+            models.Index(fields=["event_type", "-occurred_at", "-id"], name="audit_event_type"),
+            models.Index(fields=["actor", "-occurred_at", "-id"], name="audit_actor"),
+            models.Index(
+                fields=["actor", "event_type", "-occurred_at", "-id"], name="audit_actor_type"
+            ),
             models.Index(fields=["request_id"], name="audit_request"),
             models.Index(fields=["-occurred_at"], name="audit_occurred_at"),
+            # Few events end badly, so few rows are in these.
+            models.Index(
+                fields=["outcome", "-occurred_at", "-id"],
+                name="audit_unsuccessful",
+                condition=~Q(outcome="success"),
+            ),
+            models.Index(
+                fields=["actor", "outcome", "-occurred_at", "-id"],
+                name="audit_actor_unsuccessful",
+                condition=~Q(outcome="success"),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -262,6 +262,11 @@ EMAIL_TIMEOUT = 8
 ALARM_EMAILS: list[str] = env.list("ALARM_EMAILS", [])
 DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", f"Maria <maria@{_public_host or 'localhost'}>")
 
+# Audit log ------------------------------------------------------------------
+
+# The most events that staff take out as one file.
+AUDIT_EXPORT_ROWS = env.int("AUDIT_EXPORT_ROWS", 100_000)
+
 # Limits, per client address or per session ----------------------------------
 
 RATE_LIMITS: dict[str, list[str]] = {

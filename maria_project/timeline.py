@@ -9,8 +9,7 @@ from typing import Any
 from django.db.models import Q
 from django.utils.dateparse import parse_datetime
 
-from audit_app import context
-from audit_app.actors import names_of
+from audit_app import actors, context
 from audit_app.events import meaning
 from audit_app.models import AuditLog, Outcome
 from sessions_app.models import UserSession
@@ -33,6 +32,7 @@ FILTERS: dict[str, tuple[str, Q]] = {
     "refused": ("Refusals", ~Q(outcome=Outcome.SUCCESS)),
 }
 _WITH_FILES = ("", "files")
+_WORDS = {context.VISITOR: "the visitor", context.SYSTEM: "the system"}
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def timeline(session: UserSession, *, shown: str = "", before: str = "") -> Time
 
 
 def _told(logs: list[AuditLog], is_revealed: bool) -> Iterator[Moment]:
-    names = names_of(log.actor for log in logs)
+    names = _WORDS | actors.names(log.actor for log in logs)
     for log in logs:
         part = getattr(log, "personal", None)
         values = (part.values() if is_revealed else part.masked_values()) if part else {}
@@ -95,7 +95,7 @@ def _told(logs: list[AuditLog], is_revealed: bool) -> Iterator[Moment]:
             event=log.event_type,
             meaning=meaning(log.event_type),
             outcome=log.outcome,
-            who=names[log.actor],
+            who=names.get(log.actor, log.actor),
             file=values.get("file_name", ""),
             upload_id=_upload_of(log),
             details={name: _short(name, value) for name, value in log.details.items() if value},
@@ -127,7 +127,7 @@ def _beginnings(
             event="upload began",
             meaning="It is still arriving." if waiting else "It never finished.",
             outcome="pending" if waiting else "lapsed",
-            who="the visitor",
+            who=_WORDS[context.VISITOR],
             file=upload.name if is_revealed else str(upload),
             upload_id=upload.pk,
         )

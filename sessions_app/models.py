@@ -140,6 +140,7 @@ class UserSession(models.Model):
         indexes = [
             models.Index(fields=["status", "expires_at"], name="session_expiry"),
             models.Index(fields=["-created_at"], name="session_created"),
+            models.Index(fields=["status", "-created_at", "-uuid"], name="session_status"),
             models.Index(
                 fields=["ended_at"],
                 name="session_contact",

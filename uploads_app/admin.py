@@ -1,6 +1,7 @@
 """Files, cleanup runs and the quarantine in the admin: to read, and to ask for what services do."""
 
 import json
+import re
 import uuid
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -17,6 +19,7 @@ from django_q.tasks import async_task
 from audit_app import context
 from audit_app.desk import ActingAdmin, Action, Asked, NotDone, ReadOnlyAdmin, personal
 from audit_app.masking import mask_file_name
+from sessions_app.uuid_helpers import parse_support_code
 from uploads_app import explanation, quarantine, services
 from uploads_app.models import (
     CleanupRun,
@@ -73,10 +76,10 @@ class UploadedFileAdmin(ActingAdmin):
     list_display = [
         "shown_name", "status", "inspection", "size", "content_type", "session", "created_at",
     ]  # fmt: skip
-    list_filter = ["status", "inspection", "content_type", "created_at"]
+    list_filter = ["status", "inspection", "created_at"]
     list_select_related = ["session"]
-    search_fields = ["=id", "=sha256", "=session__support_code"]
-    search_help_text = "A whole file id, SHA-256 or support code."
+    search_fields = ["id"]
+    search_help_text = "A whole file id, SHA-256, support code or session UUID."
     shown_name = personal("name", mask_file_name)
     fields = [
         "shown_name", "status", "inspection", "found_inside", "inspected_at", "session", "size", "content_type", "sha256", "key", "id",
@@ -85,6 +88,23 @@ class UploadedFileAdmin(ActingAdmin):
 
     def sessions_of(self, row: UploadedFile) -> list[uuid.UUID]:
         return [row.session_id]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find by a whole name only, so that the search is one index look-up on any number of rows."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if re.fullmatch("[0-9A-Fa-f]{64}", term):
+            return queryset.filter(sha256=term.lower()), False
+        if code := parse_support_code(term):
+            return queryset.filter(session__support_code=code), False
+        try:
+            found = queryset.filter(pk=uuid.UUID(term))
+        except ValueError:
+            return queryset.none(), False
+        return (found if found.exists() else queryset.filter(session_id=uuid.UUID(term))), False
 
     @admin.display(description="found inside")
     def found_inside(self, upload: UploadedFile) -> str:
@@ -217,10 +237,23 @@ _REASONS = {
 }
 
 
+class WhyFilter(admin.SimpleListFilter):
+    """Why objects are there, of the reasons that are known; asking the rows would read them all."""
+
+    title = "why"
+    parameter_name = "reason"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(_REASONS.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(reason=self.value()) if self.value() else queryset
+
+
 @admin.register(QuarantinedObject)
 class QuarantinedObjectAdmin(ReadOnlyAdmin):
     list_display = ["key", "status", "why", "size", "quarantined_at", "changed_at"]
-    list_filter = ["status", "reason"]
+    list_filter = ["status", WhyFilter]
     search_fields = ["key__startswith"]
     search_help_text = "The beginning of an object's key: uploads/, then the session's UUID."
     fields = [

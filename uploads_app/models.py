@@ -195,6 +195,13 @@ class UploadedFile(models.Model):
         indexes = [
             models.Index(fields=["session", "id"], name="upload_session"),
             models.Index(fields=["-created_at"], name="upload_created"),
+            # Staff's lists: each filter, and both, in the order of the list.
+            models.Index(fields=["status", "-created_at", "-id"], name="upload_status"),
+            models.Index(fields=["inspection", "-created_at", "-id"], name="upload_inspection"),
+            models.Index(
+                fields=["status", "inspection", "-created_at", "-id"], name="upload_verdict"
+            ),
+            models.Index(fields=["sha256"], name="upload_sha256"),
             models.Index(
                 fields=["lease_expires_at"], name="upload_pending", condition=Q(status="pending")
             ),
@@ -295,7 +302,11 @@ class CleanupRun(models.Model):
             ("preview_cleanup", "Can run the cleanup dry"),
             ("run_cleanup", "Can run the cleanup"),
         ]
-        indexes = [models.Index(fields=["status", "-finished_at"], name="cleanup_status")]
+        indexes = [
+            models.Index(fields=["status", "-finished_at"], name="cleanup_status"),
+            models.Index(fields=["status", "-id"], name="cleanup_runs_by_status"),
+            models.Index(fields=["-id"], name="cleanup_dry_runs", condition=Q(dry_run=True)),
+        ]
 
     def __str__(self) -> str:
         return f"{'dry run' if self.dry_run else 'run'} of {self.started_at:%Y-%m-%d %H:%M:%S}"
@@ -432,7 +443,11 @@ class QuarantinedObject(models.Model):
         ordering = ["-quarantined_at", "-id"]
         default_permissions = ("view",)
         permissions = [("restore_quarantinedobject", "Can restore objects from quarantine")]
-        indexes = [models.Index(fields=["status", "quarantined_at"], name="quarantine_status")]
+        indexes = [
+            models.Index(fields=["status", "quarantined_at"], name="quarantine_status"),
+            models.Index(fields=["-quarantined_at", "-id"], name="quarantine_latest"),
+            models.Index(fields=["reason", "-quarantined_at", "-id"], name="quarantine_reason"),
+        ]
 
     def __str__(self) -> str:
         return self.key

@@ -19,4 +19,8 @@ class Migration(migrations.Migration):
             name='extended_until',
             field=models.DateTimeField(help_text='Staff let it live at least until then.', null=True, verbose_name='extended until'),
         ),
+        migrations.AddIndex(
+            model_name='usersession',
+            index=models.Index(fields=['status', '-created_at', '-uuid'], name='session_status'),
+        ),
     ]

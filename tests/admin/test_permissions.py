@@ -41,8 +41,8 @@ GRANTED = {
         "django_q.view_schedule",
     },
     "Auditor": {
-        "audit_app.view_auditlog",
         "audit_app.export_auditlog",
+        "audit_app.view_auditlog",
         "sessions_app.view_usersession",
         "uploads_app.view_uploadedfile",
         "uploads_app.view_quarantinedobject",

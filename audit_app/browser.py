@@ -1,0 +1,222 @@
+"""The audit log as staff look through it: narrowed down, page by page."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from itertools import groupby
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, QueryDict
+from django.utils import timezone
+from django.utils.dateparse import parse_date
+from django.utils.formats import date_format
+
+from audit_app import actors, events
+from audit_app.lists import KeyedChangeList
+from audit_app.models import AuditLog, Outcome
+
+LATEST_FIRST = "-occurred_at"
+_PRESETS = (
+    ("last hour", timedelta(hours=1)),
+    ("last 24 hours", timedelta(hours=24)),
+    ("last 7 days", timedelta(days=7)),
+)
+
+
+class MomentField(forms.DateTimeField):
+    """A day or a time in the current time zone; a day means its beginning, or the next day's."""
+
+    default_error_messages = {
+        "invalid": "Write a day or a time, like 2026-11-23 or 2026-11-23 14:30."
+    }
+
+    def __init__(self, *, is_end: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.is_end = is_end
+
+    def to_python(self, value: Any) -> datetime | None:
+        try:
+            day = parse_date(str(value or "").strip()) if self.is_end else None
+            moment: datetime | None = super().to_python(
+                datetime.combine(day + timedelta(days=1), time()) if day else value
+            )
+            # The ends of the calendar cannot be said in every time zone.
+            return moment and moment.astimezone(UTC)
+        except (OverflowError, ValueError) as error:
+            raise ValidationError(self.error_messages["invalid"], "invalid") from error
+
+
+class ActorField(forms.CharField):
+    """Who acted, as `actors.read` understands it."""
+
+    def clean(self, value: Any) -> str:
+        text = super().clean(value)
+        try:
+            return actors.read(text) if text else ""
+        except actors.UnknownActor as error:
+            raise ValidationError(str(error)) from error
+
+
+class Narrowing(forms.Form):
+    """What of the audit log is asked for; all that is filled in must be so.
+
+    Each field is the beginning of an index, alone and with a time; type and
+    outcome are with an actor too. A session's or a request's events are few.
+    """
+
+    since = MomentField(label="From", required=False)
+    until = MomentField(label="Until", required=False, is_end=True)
+    type = forms.ChoiceField(label="Event", required=False)
+    outcome = forms.ChoiceField(required=False, choices=[("", "any"), *Outcome.choices])
+    actor = ActorField(label="Who", required=False, max_length=150)
+    session = forms.UUIDField(
+        label="Session",
+        required=False,
+        error_messages={"invalid": "Write the whole UUID of a session."},
+    )
+    request = forms.CharField(label="Request id", required=False, max_length=64)
+
+    def __init__(self, asked: QueryDict) -> None:
+        super().__init__(asked, auto_id="narrow-%s")
+        by_type = self.fields["type"]
+        assert isinstance(by_type, forms.ChoiceField)
+        by_type.choices = [("", "any"), *_grouped_types()]
+        for name, hint in {
+            "since": "2026-11-23 14:30",
+            "until": "2026-11-23",
+            "actor": "user name, visitor, system",
+            "session": "whole UUID",
+        }.items():
+            self.fields[name].widget.attrs["placeholder"] = hint
+        self.fields["actor"].widget.attrs["list"] = "narrow-actors"
+        for field in self.fields.values():
+            field.widget.attrs["autocomplete"] = "off"
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        since, until = values.get("since"), values.get("until")
+        if since and until and since >= until:
+            self.add_error("until", "This is not after “From”, so nothing can lie between them.")
+        expected = {event.name: event.outcome for event in events.registered()}
+        kind, outcome = values.get("type"), values.get("outcome")
+        if kind and outcome and expected[kind] != outcome:
+            self.add_error("outcome", f"Events of the type {kind} always end as {expected[kind]}.")
+        return values
+
+    def narrow(self, rows: QuerySet[AuditLog]) -> QuerySet[AuditLog]:
+        """Return the rows that are asked for; none of them if something asked cannot be read."""
+        if not self.is_valid():
+            return rows.none()
+        asked = self.cleaned_data
+        # A type says how it ends; PostgreSQL takes the two for independent and plans badly.
+        outcome = "" if asked["type"] else asked["outcome"]
+        lookups = {
+            "occurred_at__gte": asked["since"],
+            "occurred_at__lt": asked["until"],
+            "event_type": asked["type"],
+            "outcome": outcome,
+            "actor": asked["actor"],
+            "session_uuid": asked["session"],
+            "request_id": asked["request"],
+        }
+        rows = rows.filter(**{name: value for name, value in lookups.items() if value})
+        if outcome in (Outcome.DENIED, Outcome.ERROR):
+            # Says what the indexes of unsuccessful events are limited to, in their words.
+            rows = rows.exclude(outcome=Outcome.SUCCESS)
+        return rows
+
+    @property
+    def session_uuid(self) -> uuid.UUID | None:
+        """The one session that is asked for, if it is one."""
+        found: uuid.UUID | None = self.cleaned_data["session"]
+        return found
+
+    def asked(self) -> Iterator[tuple[str, str, str]]:
+        """Yield the name, the label and the value of each field that is filled in and was understood."""
+        for name, value in getattr(self, "cleaned_data", {}).items():
+            if value:
+                yield name, str(self[name].label), _shown(name, value)
+
+    def summary(self) -> str:
+        """Return what is asked for as one line, with times in UTC; empty for the whole log."""
+        values = self.cleaned_data.items()
+        return ", ".join(
+            f"{name} {value.isoformat() if isinstance(value, datetime) else value}"
+            for name, value in values
+            if value
+        )
+
+
+@dataclass(frozen=True)
+class Chip:
+    """One thing that a list is narrowed down by, and the address of the list without it."""
+
+    label: str
+    value: str
+    without: str
+
+
+class AuditChangeList(KeyedChangeList):
+    """The list of audit events: its own form narrows it down, and actors have names."""
+
+    form: Narrowing
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
+        self.form = Narrowing(request.GET)
+        return self.form.narrow(super().get_queryset(request, exclude_parameters))
+
+    def get_filters_params(self, params: Any = None) -> Any:
+        """Leave to Django what is not the form's."""
+        given = super().get_filters_params(params)
+        return {name: value for name, value in given.items() if name not in self._fields()}
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        names = actors.names(row.actor for row in self.result_list)
+        for row in self.result_list:
+            row.actor_named = names.get(row.actor, row.actor)
+
+    def chips(self) -> list[Chip]:
+        """Return what the list is narrowed down by."""
+        return [
+            Chip(label, value, self.get_query_string({name: None}))
+            for name, label, value in self.form.asked()
+        ]
+
+    def presets(self) -> list[tuple[str, str]]:
+        """Return the name and the address of each stretch of time that staff often ask for."""
+        now = timezone.localtime()
+        return [
+            (name, self.get_query_string({"since": f"{now - ago:%Y-%m-%d %H:%M}", "until": None}))
+            for name, ago in _PRESETS
+        ]
+
+    def suggested_actors(self) -> list[str]:
+        """Return what the field for who acted suggests."""
+        return actors.suggested()
+
+    @property
+    def narrowed(self) -> str:
+        """The query string that asks for the same events, for the export."""
+        return self.get_query_string()
+
+    def _fields(self) -> Any:
+        return Narrowing.base_fields
+
+
+def _grouped_types() -> list[tuple[str, list[tuple[str, str]]]]:
+    names = [event.name for event in events.registered()]
+    return [
+        (group, [(name, name) for name in members])
+        for group, members in groupby(names, lambda name: name.partition(".")[0])
+    ]
+
+
+def _shown(name: str, value: Any) -> str:
+    if isinstance(value, datetime):
+        return date_format(timezone.localtime(value), "DATETIME_FORMAT")
+    return actors.named(value) if name == "actor" else str(value)
