@@ -75,8 +75,6 @@ class UploadedFileAdmin(ActingAdmin):
     ]  # fmt: skip
     list_filter = ["status", "inspection", "content_type", "created_at"]
     list_select_related = ["session"]
-    search_fields = ["=id", "=sha256", "=session__support_code"]
-    search_help_text = "A whole file id, SHA-256 or support code."
     shown_name = personal("name", mask_file_name)
     fields = [
         "shown_name", "status", "inspection", "found_inside", "inspected_at", "session", "size", "content_type", "sha256", "key", "id",

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from audit_app.folding import Folded
 from audit_app.masking import mask_file_name
 from sessions_app.models import UserSession, past_retention
 from uploads_app.storage import PREFIX, incoming_key
@@ -203,6 +204,10 @@ class UploadedFile(models.Model):
                 fields=["stored_at"],
                 name="upload_uninspected",
                 condition=Q(inspection="waiting", status="stored"),
+            ),
+            models.Index(Folded("name"), name="upload_name", condition=Q(name__gt="")),
+            models.Index(
+                fields=["sha256", "-created_at"], name="upload_sha256", condition=Q(sha256__gt="")
             ),
         ]
         constraints = [
