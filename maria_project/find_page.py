@@ -47,6 +47,7 @@ def find_view(request: HttpRequest) -> HttpResponse:
             "is_too_long": is_too_long,
             "is_misplaced": is_misplaced,
             "shown": finding.SHOWN,
+            "candidates": finding.CANDIDATES,
             "longest": finding.LONGEST_TERM,
         },
         status=400 if is_misplaced else 200,

@@ -31,7 +31,6 @@ SHOWN = 20
 # So many that begin alike, or happened at one address, are read to find the newest among them.
 CANDIDATES = 500
 LONGEST_TERM = 300
-SHORTEST_NAME = 2
 # A beginning of a UUID that is shorter fits too many.
 SHORTEST_UUID = 6
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -89,11 +88,15 @@ class Lookup:
 
 @dataclass
 class Group:
-    """The rows of one model that were found, newest first; `is_cut` if there are more."""
+    """The rows of one model that were found, newest first; `is_cut` if there are more.
+
+    If it `is_partial` there are so many that even newer ones may not have been read.
+    """
 
     model: type[Model]
     hits: list[Hit]
     is_cut: bool
+    is_partial: bool
 
     @property
     def name(self) -> str:
@@ -171,16 +174,23 @@ def find(term: str, user: Any) -> Answer:
 
 def _group(model: type[Model], term: str, lookups: Iterable[Lookup]) -> Group:
     """Return the newest rows of a model that any look-up finds, each once, with all that matched."""
-    found: dict[Any, list[Hit]] = {}
+    same: dict[Any, list[Hit]] = {}
+    is_partial = False
     for lookup in lookups:
-        for hit in lookup.find(term) if lookup.model is model else ():
-            found.setdefault(hit.row.pk, []).append(hit)
-    newest = sorted(found.values(), key=lambda same: _when(same[0].row), reverse=True)
-    hits = [
-        Hit(same[0].row, "; ".join(dict.fromkeys(hit.why for hit in same)), same[0].is_near)
-        for same in newest[:SHOWN]
-    ]
-    return Group(model, hits, is_cut=len(newest) > SHOWN)
+        hits = list(lookup.find(term)) if lookup.model is model else []
+        is_partial |= len(hits) >= CANDIDATES
+        for hit in hits:
+            same.setdefault(hit.row.pk, []).append(hit)
+    newest = sorted(same.values(), key=lambda hits: _when(hits[0].row), reverse=True)
+    return Group(
+        model,
+        [
+            Hit(hits[0].row, "; ".join(dict.fromkeys(hit.why for hit in hits)), hits[0].is_near)
+            for hits in newest[:SHOWN]
+        ],
+        is_cut=len(newest) > SHOWN,
+        is_partial=is_partial,
+    )
 
 
 def _when(row: Any) -> datetime:
@@ -264,8 +274,6 @@ def _sessions_by_email(term: str) -> Iterator[Hit]:
 
 
 def _sessions_by_name(term: str) -> Iterator[Hit]:
-    if len(term) < SHORTEST_NAME:
-        return
     named = UserSession.objects.filter(name__gt="")
     for session in beginning(named, "name", term, limit=CANDIDATES):
         yield Hit(session, "name begins so")
@@ -308,8 +316,6 @@ def _files_by_sha256(term: str) -> Iterator[Hit]:
 
 
 def _files_by_name(term: str) -> Iterator[Hit]:
-    if len(term) < SHORTEST_NAME:
-        return
     for file in beginning(_files().filter(name__gt=""), "name", term, limit=CANDIDATES):
         yield Hit(file, "file name begins so")
 
