@@ -104,6 +104,12 @@ class Group:
         return str(self.model._meta.verbose_name_plural)
 
     @property
+    def size(self) -> str:
+        """How many there are, in words: `1 session`, `more than 20 files`."""
+        names = self.model._meta.verbose_name if len(self.hits) == 1 else self.name
+        return f"{'more than ' if self.is_cut else ''}{len(self.hits)} {names}"
+
+    @property
     def template(self) -> str:
         """What shows its rows as a table."""
         return f"admin/found/{self.model._meta.model_name}.html"
