@@ -7,6 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.views.decorators.debug import sensitive_post_parameters
 
 from audit_app.events import STAFF_SEARCHED
 from audit_app.services import record
@@ -14,6 +15,7 @@ from maria_project import finding
 from maria_project.finding import Answer, Form, Lookup
 
 
+@sensitive_post_parameters("q")
 def find_view(request: HttpRequest) -> HttpResponse:
     """Show what a term finds.
 

@@ -23,16 +23,17 @@ from audit_app.folding import LastWord, beginning, equal
 from audit_app.masking import mask_email, mask_name
 from audit_app.models import AuditLog, AuditPersonal
 from sessions_app.models import UserSession
-from sessions_app.uuid_helpers import near_support_codes, parse_support_code
+from sessions_app.uuid_helpers import UUID_PATTERN, near_support_codes, parse_support_code
 from uploads_app.models import UploadedFile
 
 # So many rows of a kind are shown.
 SHOWN = 20
 # So many that begin alike, or happened at one address, are read to find the newest among them.
-CANDIDATES = 500
+CANDIDATES = 200
 LONGEST_TERM = 300
 # A beginning of a UUID that is shorter fits too many.
 SHORTEST_UUID = 6
+_KEY = re.compile(f"uploads/{UUID_PATTERN}/[0-9a-z.-]+")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _CODE = re.compile(r"[A-Za-z0-9]+(?:[\s.\-‐-―]+[A-Za-z0-9]+)*")
 _GROUPS = re.compile(r"MAR(-[0-9A-Z]{3}){3}", re.IGNORECASE)
@@ -78,11 +79,14 @@ class Lookup:
     model: type[Model]
     find: Callable[[str], Iterable[Hit]]
     is_personal: bool = False
+    through_log: bool = False
 
     def is_open_to(self, user: Any) -> bool:
         """Say whether somebody may look there."""
-        return user.has_perm(_view(self.model)) and (
-            not self.is_personal or user.has_perm(MAY_REVEAL)
+        return bool(
+            user.has_perm(_view(self.model))
+            and (user.has_perm(_view(AuditLog)) or not self.through_log)
+            and (user.has_perm(MAY_REVEAL) or not self.is_personal)
         )
 
 
@@ -148,7 +152,7 @@ def may_find(user: Any) -> bool:
 
 def form_of(term: str) -> Form:
     """Say what a readable term reads as."""
-    if term.startswith("uploads/"):
+    if _KEY.fullmatch(term):
         return Form.KEY
     if re.fullmatch("[0-9a-fA-F]{64}", term):
         return Form.SHA256
@@ -370,7 +374,7 @@ def _view(model: type[Model]) -> str:
 _GROUPS_SHOWN: tuple[type[Model], ...] = (UserSession, UploadedFile, AuditLog)
 _REQUEST = (
     Lookup("request", "request id", AuditLog, _events_of_request),
-    Lookup("request", "request id", UserSession, _sessions_of_request),
+    Lookup("request", "request id", UserSession, _sessions_of_request, through_log=True),
 )
 _CODE_LOOKUP = Lookup("code", "support code", UserSession, _sessions_by_code)
 _LOOKUPS: dict[Form, tuple[Lookup, ...]] = {

@@ -69,17 +69,15 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS.keys())
-def test_a_support_code_in_any_spelling(
-    support: Client, others: list[UserSession], spelling: Callable[[str], str]
-) -> None:
+def test_a_support_code_in_any_spelling(support: Client, others: list[UserSession]) -> None:
     code = ""
     while not {"0", "1"} <= set(code[4:]):
         code = generate_support_code()
     UserSession.objects.filter(pk=others[0].pk).update(support_code=code)
-    answer = ask(support, spelling(code))
-    assert linked(answer, others) == [others[0]]
-    assert whys(answer) == ["support code"]
+    for how, spelling in SPELLINGS.items():
+        answer = ask(support, spelling(code))
+        assert linked(answer, others) == [others[0]], how
+        assert whys(answer) == ["support code"], how
 
 
 def test_a_session_uuid_whole_or_its_beginning(support: Client, others: list[UserSession]) -> None:
@@ -96,11 +94,11 @@ def test_a_session_uuid_whole_or_its_beginning(support: Client, others: list[Use
     assert found(support, str(uuid.uuid4()), others) == []
 
 
-@pytest.mark.parametrize("term", [EMAIL, EMAIL.upper(), f" {EMAIL.title()} "])
-def test_a_whole_e_mail_address(support: Client, anne: Visitor, term: str) -> None:
-    answer = ask(support, term)
-    assert [hit.row for hit in answer.context["answer"].groups[0].hits] == [anne.row]
-    assert whys(answer) == ["e-mail address, not proven"]
+def test_a_whole_e_mail_address(support: Client, anne: Visitor) -> None:
+    for term in (EMAIL, EMAIL.upper(), f" {EMAIL.title()} "):
+        answer = ask(support, term)
+        assert [hit.row for hit in answer.context["answer"].groups[0].hits] == [anne.row]
+        assert whys(answer) == ["e-mail address, not proven"]
 
 
 def test_part_of_an_e_mail_address_finds_nobody(support: Client, anne: Visitor) -> None:
@@ -108,24 +106,14 @@ def test_part_of_an_e_mail_address_finds_nobody(support: Client, anne: Visitor) 
         assert found(support, term, [anne.row]) == []
 
 
-@pytest.mark.parametrize(
-    ("term", "why"),
-    [
-        ("Änne von Bell", "name begins so"),
-        ("änne v", "name begins so"),
-        ("ÄNNE", "name begins so"),
-        ("A\u0308nn", "name begins so"),
-        ("än", "name begins so"),
-        ("Bell", "last word of the name begins so"),
-        ("be", "last word of the name begins so; file name begins so"),
-    ],
-)
-def test_the_beginning_of_a_name_or_of_its_last_word(
-    support: Client, anne: Visitor, term: str, why: str
-) -> None:
-    answer = ask(support, term)
-    assert linked(answer, [anne.row]) == [anne.row]
-    assert "; ".join(whys(answer)) == why
+def test_the_beginning_of_a_name_or_of_its_last_word(support: Client, anne: Visitor) -> None:
+    for term in ("Änne von Bell", "änne v", "ÄNNE", "A\u0308nn", "ä"):
+        answer = ask(support, term)
+        assert linked(answer, [anne.row]) == [anne.row], term
+        assert whys(answer) == ["name begins so"], term
+    assert whys(ask(support, "Bell")) == ["last word of the name begins so"]
+    both = ["last word of the name begins so", "file name begins so"]
+    assert whys(ask(support, "be")) == both
 
 
 def test_what_a_name_does_not_begin_with_finds_nobody(support: Client, anne: Visitor) -> None:
@@ -133,39 +121,38 @@ def test_what_a_name_does_not_begin_with_finds_nobody(support: Client, anne: Vis
         assert found(support, term, [anne.row]) == [], term
 
 
-@pytest.mark.parametrize("term", [FILE, "befund", "BEFUND MÄ", "Befund M"])
-def test_the_beginning_of_a_file_name(support: Client, anne: Visitor, term: str) -> None:
-    answer = ask(support, term)
-    assert linked(answer, [UploadedFile.objects.get()]) == [UploadedFile.objects.get()]
-    assert whys(answer) == ["file name begins so"]
-    assert anne.row.support_code in shown_text(answer.content.decode())
-
-
-@pytest.mark.parametrize("name", ["ИВАНОВА", "Straße Ωmega", "O'Neil \\ %_", "李 小龙", "🦀 Crab"])
-def test_names_in_any_script(support: Client, others: list[UserSession], name: str) -> None:
-    UserSession.objects.filter(pk=others[0].pk).update(name=name)
-    for term in (name.lower(), name[:1], name.rsplit(maxsplit=1)[-1].upper()):
-        assert found(support, term, others) == [others[0]], term
-
-
-@pytest.mark.parametrize(
-    ("seen", "terms"),
-    [
-        ("198.51.100.7", ["198.51.100.7", " 198.51.100.7 ", "::ffff:198.51.100.7"]),
-        ("2001:db8::a", ["2001:db8::a", "2001:0DB8:0:0:0:0:0:A", "[2001:db8::a]"]),
-    ],
-)
-def test_a_client_address_finds_who_was_seen_there_last(
-    support: Client, others: list[UserSession], seen: str, terms: list[str]
-) -> None:
-    visitors = [Visitor(REMOTE_ADDR=seen) for _ in range(2)]
-    for visitor in visitors:
-        visitor.start()
-    rows = [visitor.row for visitor in visitors]
-    for term in terms:
+def test_the_beginning_of_a_file_name(support: Client, anne: Visitor) -> None:
+    file = UploadedFile.objects.get()
+    for term in (FILE, "befund", "BEFUND MÄ", "Befund M"):
         answer = ask(support, term)
-        assert linked(answer, [*rows, *others]) == rows[::-1]
-        assert all(why.startswith("seen from this address, last on 20") for why in whys(answer))
+        assert linked(answer, [file]) == [file], term
+        assert whys(answer) == ["file name begins so"], term
+        assert anne.row.support_code in shown_text(answer.content.decode())
+
+
+def test_names_in_any_script(support: Client, others: list[UserSession]) -> None:
+    for name in ("ИВАНОВА", "Straße Ωmega", "O'Neil \\ %_", "李 小龙", "🦀 Crab"):
+        UserSession.objects.filter(pk=others[0].pk).update(name=name)
+        for term in (name.lower(), name[:1], name.rsplit(maxsplit=1)[-1].upper()):
+            assert found(support, term, others) == [others[0]], term
+
+
+def test_a_client_address_finds_who_was_seen_there_last(
+    support: Client, others: list[UserSession]
+) -> None:
+    spelled = {
+        "198.51.100.7": ["198.51.100.7", " 198.51.100.7 ", "::ffff:198.51.100.7"],
+        "2001:db8::a": ["2001:db8::a", "2001:0DB8:0:0:0:0:0:A", "[2001:db8::a]"],
+    }
+    for seen, terms in spelled.items():
+        visitors = [Visitor(REMOTE_ADDR=seen) for _ in range(2)]
+        for visitor in visitors:
+            visitor.start()
+        rows = [visitor.row for visitor in visitors]
+        for term in terms:
+            answer = ask(support, term)
+            assert linked(answer, [*rows, *others]) == rows[::-1], term
+            assert all(why.startswith("seen from this address, last on 20") for why in whys(answer))
     assert found(support, "198.51.100.70", rows) == []
 
 

@@ -60,32 +60,30 @@ def test_every_single_slip_leads_back_to_the_code() -> None:
             assert len(near) <= 60
 
 
-@pytest.mark.parametrize(
-    ("heard", "slip"),
-    [
-        ("MAR-7F3-K2Q-X9J", "symbol 9 is C, not J"),
-        ("7f3 k2q x9j", "symbol 9 is C, not J"),
-        ("MAR-7F3-K2U-X9C", "symbol 6 is Q, not U"),
-        ("MAR-F73-K2Q-X9C", "symbols 1 and 2 were swapped"),
-        ("MAR-7F3-KXQ-29C", "symbols 5 and 7 were swapped"),
-        ("MAR-7F3-K2Q-X9", "symbol 9, C, was left out"),
-        ("MAR-F3-K2Q-X9C", "symbol 1, 7, was left out"),
-        ("MAR-7F3-K2Q-XX9C", "symbol 8, X, is too many"),
-        ("NAR-7F3-K2Q-X9J", "symbol 9 is C, not J"),
-    ],
-)
-def test_a_slip_is_told_and_the_session_offered(
-    support: Client, rows: list[UserSession], heard: str, slip: str
-) -> None:
+SLIPS = {
+    "MAR-7F3-K2Q-X9J": "symbol 9 is C, not J",
+    "7f3 k2q x9j": "symbol 9 is C, not J",
+    "MAR-7F3-K2U-X9C": "symbol 6 is Q, not U",
+    "MAR-F73-K2Q-X9C": "symbols 1 and 2 were swapped",
+    "MAR-7F3-KXQ-29C": "symbols 5 and 7 were swapped",
+    "MAR-7F3-K2Q-X9": "symbol 9, C, was left out",
+    "MAR-F3-K2Q-X9C": "symbol 1, 7, was left out",
+    "MAR-7F3-K2Q-XX9C": "symbol 8, X, is too many",
+    "NAR-7F3-K2Q-X9J": "symbol 9 is C, not J",
+}
+
+
+def test_a_slip_is_told_and_the_session_offered(support: Client, rows: list[UserSession]) -> None:
     meant = next(row for row in rows if row.support_code == "MAR-7F3-K2Q-X9C")
-    answer = ask(support, heard)
-    text = shown_text(answer.content.decode())
-    assert linked(answer, rows) == [meant]
-    assert len(whys(answer)) == 1
-    assert f"Near this code: {slip}" in text
-    assert WRONG in text
-    assert AGAIN in text
-    assert "Compare before you act." in text
+    for heard, slip in SLIPS.items():
+        answer = ask(support, heard)
+        text = shown_text(answer.content.decode())
+        assert linked(answer, rows) == [meant], heard
+        assert whys(answer) == [f"near this code: {slip}"], heard
+        assert f"Near this code: {slip}" in text
+        assert WRONG in text
+        assert AGAIN in text
+        assert "Compare before you act." in text
 
 
 def test_a_code_that_checks_out_and_does_not_exist(

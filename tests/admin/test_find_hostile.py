@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from sessions_app.models import UserSession
 from tests.admin.finder import FIND
 from tests.admin.pages import inline_code, shown_text
 from tests.helpers import started
@@ -37,16 +38,16 @@ TERMS = {
 }
 
 
-@pytest.mark.parametrize("term", TERMS.values(), ids=TERMS.keys())
-def test_t66_a_hostile_term_is_answered_with_a_page(db: None, make_staff: Any, term: str) -> None:
+def test_t66_a_hostile_term_is_answered_with_a_page(db: None, make_staff: Any) -> None:
     support = make_staff("Support")
-    page = support.post(FIND, {"q": term})
-    html = page.content.decode()
-    assert page.status_code == 200
-    assert inline_code(html) == []
-    assert "Find a session, file or event" in shown_text(html)
-    if "<" in term:
-        assert term not in html
+    for kind, term in TERMS.items():
+        page = support.post(FIND, {"q": term})
+        html = page.content.decode()
+        assert page.status_code == 200, kind
+        assert inline_code(html) == [], kind
+        assert "Find a session, file or event" in shown_text(html), kind
+        if "<" in term:
+            assert term not in html
 
 
 @pytest.mark.once
@@ -72,15 +73,13 @@ def test_t66_bytes_that_are_no_text(db: None, make_staff: Any) -> None:
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("name", ["<b>x</b>", "{{ 7|add:7 }}", "\u202egnp.exe", '" autofocus x="'])
-def test_t66_what_is_found_is_shown_as_text(db: None, make_staff: Any, name: str) -> None:
-    visitor = started()
-    session = visitor.row
-    session.name, session.email = name, f"{name}@mail.example"[:250]
-    session.save()
+def test_t66_what_is_found_is_shown_as_text(db: None, make_staff: Any) -> None:
+    session = started().row
     support: Client = make_staff("Support")
-    for term in (name, session.support_code):
-        html = support.post(FIND, {"q": term}).content.decode()
-        assert inline_code(html) == []
-        assert "<b>x" not in html
-        assert "\u202e" not in html
+    for name in ("<b>x</b>", "{{ 7|add:7 }}", "\u202egnp.exe", '" autofocus x="'):
+        UserSession.objects.filter(pk=session.pk).update(name=name, email=f"{name}@mail.example")
+        for term in (name, session.support_code):
+            html = support.post(FIND, {"q": term}).content.decode()
+            assert inline_code(html) == []
+            assert "<b>x" not in html
+            assert "\u202e" not in html
