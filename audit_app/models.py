@@ -171,6 +171,11 @@ class AuditPersonal(models.Model):
     class Meta:
         verbose_name = "personal part"
         default_permissions = ("view",)
+        indexes = [
+            models.Index(
+                fields=["address", "-log"], name="audit_address", condition=Q(address__gt="")
+            )
+        ]
 
     def __str__(self) -> str:
         return f"personal part of event {self.log_id}"

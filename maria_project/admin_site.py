@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib.admin import AdminSite
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponseBase
+from django.urls import URLPattern, URLResolver, path
 
 from audit_app import context
 
@@ -18,6 +19,11 @@ class MariaAdminSite(AdminSite):
     index_title = "Sessions, files and history"
     site_url = None
     enable_nav_sidebar = True
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        from maria_project.find_page import find_view  # it asks for this very site
+
+        return [path("find/", self.admin_view(find_view), name="find"), *super().get_urls()]
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         @wraps(view)

@@ -7,7 +7,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -21,9 +20,8 @@ from audit_app.desk import ActingAdmin, Action, Asked, ReadOnlyAdmin, ReasonForm
 from audit_app.masking import mask_email, mask_name
 from audit_app.models import AuditLog
 from sessions_app import recovery, service_keys, services
-from sessions_app.models import Scope, ServiceKey, SessionQuerySet, Status, UserSession
+from sessions_app.models import Scope, ServiceKey, Status, UserSession
 from sessions_app.privacy import visitors_events
-from sessions_app.uuid_helpers import parse_support_code
 
 
 class ExtendForm(ReasonForm):
@@ -157,8 +155,6 @@ class UserSessionAdmin(ActingAdmin):
     reveals = True
     list_display = ["support_code", "status", "created_at", "last_seen_at", "expires_at"]
     list_filter = ["status", "created_at"]
-    search_fields = ["support_code"]
-    search_help_text = "A support code (MAR-7F3-K2Q-X9H) or a whole session UUID."
     fieldsets = [
         (None, {"fields": ["state", "support_code", "uuid"]}),
         (
@@ -212,25 +208,6 @@ class UserSessionAdmin(ActingAdmin):
             for answer in session.consents.all()
         ]
         return "; ".join(answers) or "never asked"
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """Find by an exact name only, so that the search is one index look-up on any number of rows."""
-        assert isinstance(queryset, SessionQuerySet)
-        if not search_term.strip():
-            return queryset, False
-        if code := parse_support_code(search_term):
-            return queryset.filter(support_code=code), False
-        try:
-            return queryset.filter(uuid=uuid.UUID(search_term.strip())), False
-        except ValueError:
-            messages.warning(
-                request,
-                f"“{search_term}” is neither a session UUID nor a support code that checks out: "
-                "ask for the code again, symbol by symbol.",
-            )
-            return queryset.none(), False
 
 
 class ServiceKeyForm(forms.ModelForm[ServiceKey]):

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from audit_app.folding import Folded, LastWord
 from sessions_app.uuid_helpers import generate_support_code, generate_uuid
 
 if TYPE_CHECKING:
@@ -147,6 +148,17 @@ class UserSession(models.Model):
                 condition=Q(name__gt="") | Q(email__gt=""),
             ),
             models.Index(fields=["erased_at"], name="session_erased", condition=Q(status="erased")),
+            # By which staff find a visitor. Most sessions have neither name nor address.
+            models.Index(Folded("name"), name="session_name", condition=Q(name__gt="")),
+            models.Index(
+                Folded(LastWord("name")), name="session_last_word", condition=Q(name__gt="")
+            ),
+            models.Index(
+                Folded("email"),
+                F("created_at").desc(),
+                name="session_email_newest",
+                condition=Q(email__gt=""),
+            ),
         ]
         constraints = [
             models.CheckConstraint(

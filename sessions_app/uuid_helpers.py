@@ -3,6 +3,8 @@
 import re
 import secrets
 import uuid
+from collections.abc import Iterator
+from itertools import combinations, product
 
 from stdnum.iso7064 import mod_37_36
 
@@ -56,9 +58,20 @@ def parse_support_code(text: str) -> str | None:
     # By length, because the symbols themselves may begin with MAR.
     if len(symbols) == 12:
         symbols = symbols.removeprefix("MAR")
-    if len(symbols) != 9 or not set(symbols) <= set(CROCKFORD) or not mod_37_36.is_valid(symbols):
-        return None
-    return _spell(symbols)
+    return _spell(symbols) if _checks_out(symbols) else None
+
+
+def near_support_codes(text: str) -> dict[str, str]:
+    """Return each code that is one slip away from what was typed or heard, with the slip in words.
+
+    A slip is one symbol wrong, missing or too many, or two swapped. Nobody has
+    looked whether the codes exist. Empty if `text` is too short or too long.
+    """
+    symbols = read_crockford(text)
+    if len(symbols) > 10:
+        # What stands before the last nine was meant to be MAR, if it is as long.
+        symbols = symbols[-9:] if len(symbols) == 12 else symbols.removeprefix("MAR")
+    return {_spell(near): slip for near, slip in _slips(symbols) if _checks_out(near)}
 
 
 def read_crockford(text: str) -> str:
@@ -68,3 +81,29 @@ def read_crockford(text: str) -> str:
 
 def _spell(symbols: str) -> str:
     return f"MAR-{symbols[:3]}-{symbols[3:6]}-{symbols[6:]}"
+
+
+def _checks_out(symbols: str) -> bool:
+    return len(symbols) == 9 and set(symbols) <= set(CROCKFORD) and mod_37_36.is_valid(symbols)
+
+
+def _slips(symbols: str) -> Iterator[tuple[str, str]]:
+    """Yield what may have been meant, and by which slip it became `symbols`."""
+    places = range(len(symbols))
+    match len(symbols):
+        case 8:
+            for place, symbol in product(range(9), CROCKFORD):
+                meant = symbols[:place] + symbol + symbols[place:]
+                yield meant, f"symbol {place + 1}, {symbol}, was left out"
+        case 9:
+            for one, other in combinations(places, 2):
+                swapped = list(symbols)
+                swapped[one], swapped[other] = swapped[other], swapped[one]
+                yield "".join(swapped), f"symbols {one + 1} and {other + 1} were swapped"
+            for place, symbol in product(places, CROCKFORD):
+                meant = symbols[:place] + symbol + symbols[place + 1 :]
+                yield meant, f"symbol {place + 1} is {symbol}, not {symbols[place]}"
+        case 10:
+            for place in places:
+                meant = symbols[:place] + symbols[place + 1 :]
+                yield meant, f"symbol {place + 1}, {symbols[place]}, is too many"

@@ -1,7 +1,6 @@
 """Files, cleanup runs and the quarantine in the admin: to read, and to ask for what services do."""
 
 import json
-import re
 import uuid
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +18,6 @@ from django_q.tasks import async_task
 from audit_app import context
 from audit_app.desk import ActingAdmin, Action, Asked, NotDone, ReadOnlyAdmin, personal
 from audit_app.masking import mask_file_name
-from sessions_app.uuid_helpers import parse_support_code
 from uploads_app import explanation, quarantine, services
 from uploads_app.models import (
     CleanupRun,
@@ -78,8 +76,6 @@ class UploadedFileAdmin(ActingAdmin):
     ]  # fmt: skip
     list_filter = ["status", "inspection", "created_at"]
     list_select_related = ["session"]
-    search_fields = ["id"]
-    search_help_text = "A whole file id, SHA-256, support code or session UUID."
     shown_name = personal("name", mask_file_name)
     fields = [
         "shown_name", "status", "inspection", "found_inside", "inspected_at", "session", "size", "content_type", "sha256", "key", "id",
@@ -88,23 +84,6 @@ class UploadedFileAdmin(ActingAdmin):
 
     def sessions_of(self, row: UploadedFile) -> list[uuid.UUID]:
         return [row.session_id]
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """Find by a whole name only, so that the search is one index look-up on any number of rows."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        if re.fullmatch("[0-9A-Fa-f]{64}", term):
-            return queryset.filter(sha256=term.lower()), False
-        if code := parse_support_code(term):
-            return queryset.filter(session__support_code=code), False
-        try:
-            found = queryset.filter(pk=uuid.UUID(term))
-        except ValueError:
-            return queryset.none(), False
-        return (found if found.exists() else queryset.filter(session_id=uuid.UUID(term))), False
 
     @admin.display(description="found inside")
     def found_inside(self, upload: UploadedFile) -> str:

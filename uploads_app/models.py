@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from audit_app.folding import Folded
 from audit_app.masking import mask_file_name
 from sessions_app.models import UserSession, past_retention
 from uploads_app.storage import PREFIX, incoming_key
@@ -201,7 +202,6 @@ class UploadedFile(models.Model):
             models.Index(
                 fields=["status", "inspection", "-created_at", "-id"], name="upload_verdict"
             ),
-            models.Index(fields=["sha256"], name="upload_sha256"),
             models.Index(
                 fields=["lease_expires_at"], name="upload_pending", condition=Q(status="pending")
             ),
@@ -210,6 +210,10 @@ class UploadedFile(models.Model):
                 fields=["stored_at"],
                 name="upload_uninspected",
                 condition=Q(inspection="waiting", status="stored"),
+            ),
+            models.Index(Folded("name"), name="upload_name", condition=Q(name__gt="")),
+            models.Index(
+                fields=["sha256", "-created_at"], name="upload_sha256", condition=Q(sha256__gt="")
             ),
         ]
         constraints = [
