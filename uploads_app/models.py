@@ -204,6 +204,7 @@ class UploadedFile(models.Model):
                 name="upload_uninspected",
                 condition=Q(inspection="waiting", status="stored"),
             ),
+            models.Index(fields=["status", "size"], name="upload_status"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -298,7 +299,8 @@ class CleanupRun(models.Model):
         indexes = [models.Index(fields=["status", "-finished_at"], name="cleanup_status")]
 
     def __str__(self) -> str:
-        return f"{'dry run' if self.dry_run else 'run'} of {self.started_at:%Y-%m-%d %H:%M:%S}"
+        began = timezone.localtime(self.started_at)
+        return f"{'dry run' if self.dry_run else 'run'} of {began:%Y-%m-%d %H:%M:%S}"
 
     @property
     def seconds(self) -> float:
