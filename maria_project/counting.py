@@ -69,22 +69,26 @@ def hour_of(moment: datetime) -> datetime:
 
 
 def count_figures() -> int:
-    """Count what is due, the newest hour first; return how often something was counted.
+    """Count what is due, the newest hour first; return how many figures were written.
 
     What time does not allow waits for the next call.
     """
     deadline = time.monotonic() + SECONDS
     this_hour = hour_of(timezone.now())
     known = _known()
-    done = 0
-    for hour, source in _wanted(this_hour):
+    written = 0
+    for hour in _hours(this_hour):
         if time.monotonic() > deadline:
             break
-        if _is_due(hour, known.get((hour, source.names[0]))):
-            _count(source, hour)
-            done += 1
+        due = [
+            source
+            for source in SOURCES
+            if (hour == this_hour or not source.lasting)
+            and _is_due(hour, known.get((hour, source.names[0])))
+        ]
+        written += _write([figure for source in due for figure in _counted(source, hour)])
     _forget(this_hour)
-    return done
+    return written
 
 
 def _known() -> dict[tuple[datetime, str], Counted]:
@@ -92,16 +96,13 @@ def _known() -> dict[tuple[datetime, str], Counted]:
     return {(hour, name): Counted(at, took) for hour, name, at, took in rows}
 
 
-def _wanted(this_hour: datetime) -> Iterator[tuple[datetime, Source]]:
-    """Yield each hour, newest first, since anything happened, with what can be counted of it."""
+def _hours(this_hour: datetime) -> Iterator[datetime]:
+    """Yield each hour that is shown, newest first, back to when anything happened first."""
     first = AuditLog.objects.order_by("occurred_at").values_list("occurred_at", flat=True).first()
-    until = max(this_hour - KEPT, hour_of(first) if first else this_hour)
-    for source in SOURCES:
-        yield this_hour, source
-    for hours in range(1, (this_hour - until) // HOUR + 1):
-        for source in SOURCES:
-            if not source.lasting:
-                yield this_hour - hours * HOUR, source
+    oldest = max(this_hour - KEPT, hour_of(first) if first else this_hour)
+    yield this_hour
+    for ago in range(1, (this_hour - oldest) // HOUR + 1):
+        yield this_hour - ago * HOUR
 
 
 def _is_due(hour: datetime, last: Counted | None) -> bool:
@@ -111,19 +112,24 @@ def _is_due(hour: datetime, last: Counted | None) -> bool:
     return not is_settled and timezone.now() - last.at >= PAUSE_PER_TIME_COUNTED * last.took
 
 
-def _count(source: Source, hour: datetime) -> None:
-    counted_at, began = timezone.now(), time.monotonic()
+def _counted(source: Source, hour: datetime) -> list[HourlyFigure]:
+    at, began = timezone.now(), time.monotonic()
     values = source.count(hour)
     took = timedelta(seconds=time.monotonic() - began)
+    return [
+        HourlyFigure(name=name, hour=hour, value=value, counted_at=at, took=took)
+        for name, value in zip(source.names, values, strict=True)
+    ]
+
+
+def _write(figures: list[HourlyFigure]) -> int:
     HourlyFigure.objects.bulk_create(
-        [
-            HourlyFigure(name=name, hour=hour, value=value, counted_at=counted_at, took=took)
-            for name, value in zip(source.names, values, strict=True)
-        ],
+        figures,
         update_conflicts=True,
         unique_fields=["hour", "name"],
         update_fields=["value", "counted_at", "took"],
     )
+    return len(figures)
 
 
 def _forget(this_hour: datetime) -> None:
