@@ -163,7 +163,7 @@ class Reader:
 
 
 def look(request: HttpRequest) -> dict[str, Any]:
-    """Return what the template `admin/overview/overview.html` shows to who asks."""
+    """Return what the templates in `admin/overview/` show to who asks."""
     reader, now = Reader(request), timezone.now()
     day, week = last_day(now), last_week(now)
     figures = Figures(min(day.edges[0], week.edges[0]) - HOUR)
@@ -203,7 +203,7 @@ def last_day(now: datetime) -> Period:
     edges = [first + nth * HOUR for nth in range(25)]
     begins = [timezone.localtime(edge) for edge in edges[:-1]]
     slots = [
-        charts.Slot(date_format(begin, "D H:i"), date_format(begin, "H:i") if nth % 6 == 5 else "")
+        charts.Slot(date_format(begin, "D H:i"), date_format(begin, "H:i") if nth % 6 == 2 else "")
         for nth, begin in enumerate(begins)
     ]
     return Period("day", "24 hours", "hour that begins at", edges, slots)

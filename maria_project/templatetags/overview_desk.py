@@ -9,7 +9,7 @@ from maria_project import overview as overview_of
 register = template.Library()
 
 
-@register.inclusion_tag("admin/overview/overview.html", takes_context=True)
+@register.simple_tag(takes_context=True)
 def overview(context: dict[str, Any]) -> dict[str, Any]:
-    """Show what has been counted, as far as the staff member may know it."""
+    """Return what has been counted, as far as the staff member may know it."""
     return overview_of.look(context["request"])
