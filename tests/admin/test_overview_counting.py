@@ -47,8 +47,10 @@ def test_counting_again_changes_nothing(clock: Any) -> None:
 def test_what_is_committed_late_is_counted_when_the_hour_is_over(clock: Any) -> None:
     started()
     began = timezone.now()
+    clock.shift(40 * MINUTE)
     count_figures()
-    clock.shift(89 * MINUTE)
+    assert told()[hour_of(began)] == 1
+    clock.shift(49 * MINUTE)
     late_session(began)
     count_figures()
     assert told()[hour_of(began)] == 2

@@ -85,9 +85,9 @@ def test_a_zone_that_does_not_exist_is_as_if_none_was_named(
 def test_the_zone_of_one_request_is_not_that_of_the_next(support: Client) -> None:
     assert "Europe/Berlin" in seen_from(support, "Europe/Berlin")
     assert "Asia/Tokyo" in seen_from(support, "Asia/Tokyo")
+    assert timezone.get_current_timezone_name() == "UTC"
     del support.cookies["staff_zone"]
     assert "Times are in UTC (UTC+0000)." in shown_text(support.get("/admin/").content.decode())
-    assert timezone.get_current_timezone_name() == "UTC"
 
 
 @pytest.mark.once
