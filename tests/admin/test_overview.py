@@ -165,7 +165,7 @@ NEEDS = {
     "Tasks waiting or under way": Schedule,
     "Last sign of a worker": Schedule,
 }
-CHARTS = {
+CHARTS: dict[str, set[Any]] = {
     "Sessions": {UserSession, AuditLog},
     "Files uploaded": {UploadedFile},
     "Bytes uploaded": {UploadedFile},
