@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 from django.db import models
 from django.db.models import Q
+from django.utils.timezone import localtime
 
 from audit_app.masking import MASKS
 
@@ -96,7 +97,7 @@ class AuditLog(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.event_type} at {self.occurred_at:%Y-%m-%d %H:%M:%S}"
+        return f"{self.event_type} at {localtime(self.occurred_at):%Y-%m-%d %H:%M:%S}"
 
     @property
     def details(self) -> dict[str, Any]:

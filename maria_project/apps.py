@@ -1,8 +1,8 @@
-"""The project as an application: the admin site, the heartbeat's schedule, start-up checks, who sees schedules."""
+"""The project as an application: the admin site, its own schedules, start-up checks, who sees schedules."""
 
 from typing import Any
 
-from django.apps import AppConfig, apps
+from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 from django.db.models.signals import post_migrate
 
@@ -20,12 +20,11 @@ class MariaConfig(AppConfig):
     def ready(self) -> None:
         from maria_project import checks  # noqa: F401  (registers itself)
 
-        # An app without models gets no signal of its own, so it follows the queue's.
-        post_migrate.connect(prepare, sender=apps.get_app_config("django_q"))
+        post_migrate.connect(prepare, sender=self)
 
 
 def prepare(**_: Any) -> None:
-    """Schedule the heartbeat and let staff see the schedules; safe to repeat."""
+    """Schedule the heartbeat and the counting, and let staff see the schedules; safe to repeat."""
     from django_q.models import Schedule
 
     from audit_app import groups
@@ -34,6 +33,14 @@ def prepare(**_: Any) -> None:
         name=HEARTBEAT,
         defaults={
             "func": "maria_project.tasks.heartbeat",
+            "schedule_type": Schedule.MINUTES,
+            "minutes": 1,
+        },
+    )
+    Schedule.objects.update_or_create(
+        name="count for the overview",
+        defaults={
+            "func": "maria_project.tasks.count_figures",
             "schedule_type": Schedule.MINUTES,
             "minutes": 1,
         },

@@ -1,18 +1,20 @@
-"""What happens around every request: counting, a log line, headers, a short answer without a database."""
+"""What happens around every request: counting, a log line, headers, a short answer without a database, a time zone."""
 
 import logging
 import time
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
-from maria_project import database, metrics
+from maria_project import database, metrics, zones
 from maria_project.problems import API_PREFIX, database_unavailable, respond
 from uploads_app.exceptions import LengthRequired
 
 # Health tells what is wrong, so it is asked whatever is wrong.
 HEALTH_PREFIX = "/health/"
+ADMIN_PREFIX = "/admin/"
 
 # An address can be as long as a server lets it; a log line need not be.
 SHOWN_PATH = 300
@@ -94,5 +96,23 @@ def length_required(
                 LengthRequired.default_detail,
             )
         return get_response(request)
+
+    return middleware
+
+
+def staff_zone(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Show and read times in the admin in the zone of the staff member's browser.
+
+    Where it has named none, the setting TIME_ZONE holds. What is streamed is made later than
+    this, and has to say its zone itself.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if not request.path.startswith(ADMIN_PREFIX):
+            return get_response(request)
+        with timezone.override(zones.zone_of(request)):
+            return get_response(request)
 
     return middleware

@@ -1,6 +1,13 @@
 """What django-q2 runs for the deployment as a whole."""
 
+from maria_project import counting
+
 
 def heartbeat() -> str:
     """Show, by its mere success, that a worker takes and finishes tasks."""
     return "alive"
+
+
+def count_figures() -> int:
+    """Count what the overview shows: this hour, the one before, and hours that were missed."""
+    return counting.count_figures()

@@ -204,7 +204,7 @@ class UserSessionAdmin(ActingAdmin):
     @admin.display(description="consent")
     def consent(self, session: UserSession) -> str:
         answers = [
-            f"{answer} (wording {answer.version}, {answer.changed_at:%Y-%m-%d %H:%M})"
+            f"{answer} (wording {answer.version}, {localtime(answer.changed_at):%Y-%m-%d %H:%M})"
             for answer in session.consents.all()
         ]
         return "; ".join(answers) or "never asked"

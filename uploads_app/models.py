@@ -215,6 +215,7 @@ class UploadedFile(models.Model):
             models.Index(
                 fields=["sha256", "-created_at"], name="upload_sha256", condition=Q(sha256__gt="")
             ),
+            models.Index(fields=["status", "size"], name="upload_sizes"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -313,7 +314,8 @@ class CleanupRun(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{'dry run' if self.dry_run else 'run'} of {self.started_at:%Y-%m-%d %H:%M:%S}"
+        began = timezone.localtime(self.started_at)
+        return f"{'dry run' if self.dry_run else 'run'} of {began:%Y-%m-%d %H:%M:%S}"
 
     @property
     def seconds(self) -> float:

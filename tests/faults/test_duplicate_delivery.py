@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 import pytest
 from django.conf import settings as project
 from django.core.cache import cache
-from django.db.models import F
+from django.db.models import F, Sum
 from django.utils import timezone
 from django_q.models import OrmQ, Success
 from django_q.tasks import async_task
 
 from audit_app.models import AuditLog
+from maria_project.models import HourlyFigure
 from sessions_app.models import UserSession
 from tests.deliveries import deliver, deliver_now
 from tests.helpers import SOAK, age_session, events, started, store_root, stored_keys, uploaded
@@ -153,6 +154,22 @@ def cleanup_in_trouble() -> Check:
     return check
 
 
+def uncounted_hours() -> Check:
+    """Leave a visitor and a file that the overview does not tell of yet."""
+    cache.clear()
+    uploaded(started())
+    HourlyFigure.objects.all().delete()  # as if the last count were long ago
+
+    def check() -> None:
+        told = dict(HourlyFigure.objects.values_list("name").annotate(Sum("value")))
+        stored = UploadedFile.objects.filter(stored_at__isnull=False)
+        assert told["started"] == UserSession.objects.count()
+        assert told["uploads"] == stored.count()
+        assert told["uploaded_bytes"] == stored.aggregate(Sum("size"))["size__sum"]
+
+    return check
+
+
 class Scene(NamedTuple):
     """What makes work for a task and returns how to see that it was done once; the task's arguments."""
 
@@ -162,6 +179,7 @@ class Scene(NamedTuple):
 
 SCENES = {
     "maria_project.tasks.heartbeat": Scene(nothing),
+    "maria_project.tasks.count_figures": Scene(uncounted_hours),
     "sessions_app.tasks.expire_sessions": Scene(due_sessions),
     "sessions_app.tasks.forget_visitors": Scene(forgettable_visitors),
     "uploads_app.tasks.cleanup_orphans": Scene(ripe_files),

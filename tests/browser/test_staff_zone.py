@@ -1,0 +1,36 @@
+"""A staff member's first page after signing in already has the times of the browser's zone."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from tests.browser.site import Site
+
+pytestmark = [pytest.mark.slow, pytest.mark.once]
+
+PASSWORD = "correct horse battery staple"
+
+
+def test_the_browser_tells_its_zone_to_the_admin_and_to_nobody_else(
+    site: Site, new_context: Callable[..., BrowserContext]
+) -> None:
+    site.run(
+        "from django.contrib.auth.models import Group, User\n"
+        f"user = User.objects.create_user('ada', is_staff=True, password={PASSWORD!r})\n"
+        "user.groups.add(Group.objects.get(name='Support'))"
+    )
+    context = new_context(timezone_id="Asia/Tokyo")
+    page = context.new_page()
+    page.goto(f"{site.url}/admin/")
+    page.get_by_label("Username").fill("ada")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    expect(page.get_by_text("Times are in Asia/Tokyo (UTC+0900).")).to_be_visible()
+    chart = page.get_by_role("figure", name="Sessions, 24 hours")
+    expect(chart.get_by_role("table")).to_be_hidden()
+    chart.get_by_text("The same as a table").click()
+    expect(chart.get_by_role("table")).to_be_visible()
+    (cookie,) = (one for one in context.cookies() if one.get("name") == "staff_zone")
+    assert (cookie.get("path"), cookie.get("sameSite")) == ("/admin/", "Strict")
