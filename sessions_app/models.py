@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import Q, Value
+from django.db.models.functions import Now, Upper
 from django.utils import timezone
 
 from sessions_app.uuid_helpers import generate_support_code, generate_uuid
@@ -56,6 +56,20 @@ class SessionQuerySet(models.QuerySet["UserSession"]):
     def with_contact_data(self) -> "SessionQuerySet":
         """Return sessions that know a name or an e-mail address."""
         return self.filter(Q(name__gt="") | Q(email__gt=""))
+
+    def of_email(self, email: str) -> "SessionQuerySet":
+        """Return sessions that say this is their visitor's e-mail address, proven or not.
+
+        In whatever case; none for an empty one.
+        """
+        if not email:
+            return self.none()
+        # The database folds both sides, by the function that its index is over.
+        return self.alias(folded=Upper("email")).filter(folded=Upper(Value(email)))
+
+    def proven_by(self, email: str) -> "SessionQuerySet":
+        """Return sessions whose visitor has proven this e-mail address."""
+        return self.of_email(email).filter(email_proven=True)
 
     def being_erased(self) -> "SessionQuerySet":
         """Return sessions whose erasure has begun and has not been finished."""
@@ -140,6 +154,7 @@ class UserSession(models.Model):
         indexes = [
             models.Index(fields=["status", "expires_at"], name="session_expiry"),
             models.Index(fields=["-created_at"], name="session_created"),
+            models.Index(Upper("email"), name="session_email_upper"),
             models.Index(
                 fields=["ended_at"],
                 name="session_contact",
