@@ -10,6 +10,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
+from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -55,8 +56,8 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
 class ReasonForm(forms.Form):
     """Why a staff member acts; colleagues read it in the session's history.
 
-    `seen` is the row's state when the page was made: if it has changed since,
-    the page asks again.
+    `row` is what it is about. `seen` is the row's state when the page was made: if
+    it has changed since, the page asks again.
     """
 
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
@@ -70,8 +71,11 @@ class ReasonForm(forms.Form):
         "name or quote the visitor.",
     )
 
-    def __init__(self, *args: Any, presets: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, presets: Sequence[str] = (), row: Any = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.row = row
         why = self.fields["why"]
         assert isinstance(why, forms.ChoiceField)
         if presets:
@@ -107,6 +111,14 @@ class Asked:
     values: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Effect:
+    """What an action that cannot be undone comes to, a sentence or a few words for each thing."""
+
+    goes: Sequence[str]
+    stays: Sequence[str]
+
+
 def _status(row: Any) -> str:
     return str(getattr(row, "status", ""))
 
@@ -118,7 +130,9 @@ class Action:
     `act` is called with the row and what was asked, and returns what to tell
     the staff member, or the whole answer (a file); it raises NotDone or an
     APIException if it is too late. `state` is what must not have changed
-    between asking and doing. `form` may ask for more than a reason.
+    between asking and doing. `form` may ask for more than a reason. `effect`
+    says what goes and what stays. `page` is the page that offers it, and that
+    it leads back to: `change`, or the name of a Page.
     """
 
     name: str
@@ -131,6 +145,22 @@ class Action:
     presets: tuple[str, ...] = ()
     state: Callable[[Any], str] = _status
     form: type[ReasonForm] = ReasonForm
+    effect: Callable[[Any], Effect] | None = None
+    page: str = "change"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A further page about a row, linked from the row's own: who may, for which rows, what shows it.
+
+    `show` is called with the request, the row and the context that every page of the admin has.
+    """
+
+    name: str
+    permission: str
+    title: str
+    fits: Callable[[Any], bool]
+    show: Callable[[HttpRequest, Any, dict[str, Any]], HttpResponseBase]
 
 
 REVEAL_PRESETS = (
@@ -151,6 +181,7 @@ class ActingAdmin(ReadOnlyAdmin):
 
     change_form_template = "admin/acting_change_form.html"
     row_actions: tuple[Action, ...] = ()
+    row_pages: tuple[Page, ...] = ()
     reveals = False
 
     def sessions_of(self, row: Any) -> list[uuid.UUID]:
@@ -168,13 +199,17 @@ class ActingAdmin(ReadOnlyAdmin):
         return row
 
     def get_urls(self) -> list[URLPattern]:
+        views = [
+            *((action.name, partial(self.action_view, action)) for action in self._actions()),
+            *((page.name, partial(self.page_view, page)) for page in self.row_pages),
+        ]
         pages = [
             path(
-                f"<path:object_id>/{action.name}/",
-                self.admin_site.admin_view(partial(self.action_view, action)),
-                name=f"{self.opts.app_label}_{self.opts.model_name}_{action.name}",
+                f"<path:object_id>/{name}/",
+                self.admin_site.admin_view(view),
+                name=f"{self.opts.app_label}_{self.opts.model_name}_{name}",
             )
-            for action in self._actions()
+            for name, view in views
         ]
         return [*pages, *super().get_urls()]
 
@@ -183,22 +218,40 @@ class ActingAdmin(ReadOnlyAdmin):
         if row is not None:
             if sessions := self.sessions_of(row):
                 disclosure.note_view(session_uuids=sessions, page=str(self.opts.model_name))
-            context["row_actions"] = self.offered(request, row, self._actions())
+            context["row_actions"] = self.offered(request, row)
+            context["row_pages"] = [
+                (self._address(page.name, row), page.title)
+                for page in self.row_pages
+                if request.user.has_perm(page.permission) and page.fits(row)
+            ]
         return super().render_change_form(request, context, *args, **kwargs)
 
     def offered(
-        self, request: HttpRequest, row: Any, actions: Sequence[Action] = ()
+        self, request: HttpRequest, row: Any, page: str = "change"
     ) -> list[tuple[str, str]]:
-        """Return what this staff member may do to a row, as address and title."""
+        """Return the address and the title of each action that a page offers to who asks for it."""
         return [
-            (self._address(action, row), action.title)
-            for action in actions or self.row_actions
-            if request.user.has_perm(action.permission) and action.fits(row)
+            (self._address(action.name, row), action.title)
+            for action in self._actions()
+            if action.page == page and request.user.has_perm(action.permission) and action.fits(row)
         ]
 
-    def _address(self, action: Action, row: Any) -> str:
-        view = f"admin:{self.opts.app_label}_{self.opts.model_name}_{action.name}"
-        return reverse(view, args=[row.pk])
+    def page_view(self, page: Page, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Show a further page about a row to who may see the row and the page."""
+        if not (request.user.has_perm(page.permission) and self.has_view_permission(request)):
+            raise PermissionDenied
+        row = self.get_object(request, unquote(object_id))
+        if row is None or not page.fits(row):
+            raise Http404
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{page.title}: {self.opts.verbose_name} {row}",
+            "page": page,
+            "original": row,
+            "opts": self.opts,
+            "row_actions": self.offered(request, row, page.name),
+        }
+        return page.show(request, row, context)
 
     def action_view(self, action: Action, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """Ask for a reason and act; say so if it was too late, ask again if the row has changed."""
@@ -208,8 +261,9 @@ class ActingAdmin(ReadOnlyAdmin):
         if row is None:
             raise Http404
         seen = action.state(row)
+        asking = partial(action.form, presets=action.presets, row=row)
         asked = request.POST if request.method == "POST" else None
-        form = action.form(asked, presets=action.presets, initial={"seen": seen})
+        form = asking(asked, initial={"seen": seen})
         if form.is_valid():
             if form.cleaned_data["seen"] in ("", seen):
                 return self._act(action, request, row, form.cleaned_data)
@@ -218,7 +272,7 @@ class ActingAdmin(ReadOnlyAdmin):
                 "Nothing was done: this has changed since you opened the page. Look at it again, "
                 "and confirm if you still want to.",
             )
-            form = action.form(presets=action.presets, initial={**form.cleaned_data, "seen": seen})
+            form = asking(initial={**form.cleaned_data, "seen": seen})
         return TemplateResponse(
             request,
             "admin/act.html",
@@ -226,6 +280,8 @@ class ActingAdmin(ReadOnlyAdmin):
                 **self.admin_site.each_context(request),
                 "title": f"{action.title}: {self.opts.verbose_name} {row}",
                 "action": action,
+                "effect": action.effect(row) if action.effect else None,
+                "back": self._address(action.page, row),
                 "form": form,
                 "original": row,
                 "opts": self.opts,
@@ -243,8 +299,11 @@ class ActingAdmin(ReadOnlyAdmin):
             if not isinstance(done, str):
                 return done
             messages.success(request, done)
-        page = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
-        return HttpResponseRedirect(reverse(page, args=[row.pk]))
+        return HttpResponseRedirect(self._address(action.page, row))
+
+    def _address(self, page: str, row: Any) -> str:
+        view = f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}"
+        return reverse(view, args=[row.pk])
 
     def _actions(self) -> tuple[Action, ...]:
         return (*self.row_actions, self._reveal_action()) if self.reveals else self.row_actions
@@ -258,7 +317,7 @@ class ActingAdmin(ReadOnlyAdmin):
             "15 minutes. That you looked, and why, stands in the audit log; that somebody looked, in "
             "the visitor's own history.",
             button="Show them for 15 minutes",
-            fits=lambda row: not row.is_revealed,
+            fits=lambda row: not getattr(row, "is_revealed", True),
             act=self._reveal,
             presets=REVEAL_PRESETS,
             state=lambda _: "",
@@ -272,6 +331,16 @@ class ActingAdmin(ReadOnlyAdmin):
             reason=asked.reason,
         )
         return "Personal values are shown on this page for 15 minutes."
+
+
+def offer(
+    model: type[Model], *, actions: Sequence[Action] = (), pages: Sequence[Page] = ()
+) -> None:
+    """Add actions and pages to a registered model's; for what needs a layer above the model's own."""
+    desk = admin.site.get_model_admin(model)
+    assert isinstance(desk, ActingAdmin)
+    desk.row_actions = (*desk.row_actions, *actions)
+    desk.row_pages = (*desk.row_pages, *pages)
 
 
 def personal(

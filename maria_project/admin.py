@@ -1,5 +1,6 @@
-"""The queue in the admin, to read: what is scheduled, how it went last, what failed.
+"""What the admin shows of no single app: the queue, and what a session's page offers beside its own.
 
+The queue is there to read: what is scheduled, how it went last, what failed.
 django-q2's own pages are taken out: they can schedule any importable function,
 and whoever may view them may run tasks again. Arguments and results are
 pickles, which loading would execute, so they are not even read.
@@ -19,7 +20,9 @@ from django_q.models import Failure, OrmQ, Schedule, Success, Task
 import maria_project.tasks
 import sessions_app.tasks
 import uploads_app.tasks
-from audit_app.desk import ReadOnlyAdmin
+from audit_app.desk import ReadOnlyAdmin, offer
+from maria_project import certificate, person, takeout
+from sessions_app.models import UserSession
 from uploads_app import alarm
 
 LATE = timedelta(minutes=5)
@@ -101,3 +104,10 @@ class FailureAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         # A pickle is executed when its column is read, shown or not.
         return super().get_queryset(request).defer("args", "kwargs", "result")
+
+
+offer(
+    UserSession,
+    actions=(takeout.EXPORT, *person.ACTIONS),
+    pages=(person.PAGE, certificate.PAGE),
+)

@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
+from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -16,12 +17,22 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.timezone import localtime
 
-from audit_app.desk import ActingAdmin, Action, Asked, ReadOnlyAdmin, ReasonForm, personal
+from audit_app.desk import (
+    ActingAdmin,
+    Action,
+    Asked,
+    Effect,
+    NotDone,
+    ReadOnlyAdmin,
+    ReasonForm,
+    personal,
+)
 from audit_app.masking import mask_email, mask_name
 from audit_app.models import AuditLog
-from sessions_app import recovery, service_keys, services
+from sessions_app import privacy, recovery, service_keys, services
 from sessions_app.models import Scope, ServiceKey, Status, UserSession
 from sessions_app.privacy import visitors_events
+from sessions_app.signals import describe
 
 
 class ExtendForm(ReasonForm):
@@ -57,9 +68,29 @@ def _recover(session: UserSession, asked: Asked) -> str:
     )
 
 
+def _erase(session: UserSession, asked: Asked) -> str:
+    if not privacy.erase_session(session=session, reason=asked.reason):
+        raise NotDone("This session was erased before, so nothing was done.")
+    return (
+        f"{session} is erased. The certificate says what went, what stays, and whether storage has "
+        "given up every file."
+    )
+
+
+def _erasure(session: UserSession) -> Effect:
+    used = describe(session, "used")
+    size = filesizeformat(used["bytes"])
+    return Effect(
+        goes=[*privacy.GOES, f"files held: {used['files']} ({size})"],
+        stays=[f"{what}: {why} ({how_long})" for what, why, how_long in privacy.STAYS],
+    )
+
+
 def _is_active(session: UserSession) -> bool:
     return session.status == Status.ACTIVE
 
+
+ERASE_PRESETS = ("The visitor asked for it", "A guardian or lawyer asked for it")
 
 _ACTIONS = (
     Action(
@@ -96,6 +127,19 @@ _ACTIONS = (
         fits=_is_active,
         act=_recover,
         presets=("The visitor changed the device", "The visitor's browser forgot the session"),
+    ),
+    Action(
+        name="erase",
+        permission="sessions_app.erase_usersession",
+        title="Erase",
+        explanation="Everything personal goes at once and for good, whatever state the session is "
+        "in. Be sure that you are talking to its visitor. Nobody can undo this, and nobody can "
+        "restore a file afterwards.",
+        button="Erase this session for good",
+        fits=lambda session: session.status != Status.ERASED,
+        act=_erase,
+        presets=ERASE_PRESETS,
+        effect=_erasure,
     ),
 )
 

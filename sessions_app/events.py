@@ -53,6 +53,13 @@ ERASURE_REQUESTED = register(
     "A session was closed for good and everything personal in the database removed.",
     "reason",
 )
+PERSON_ERASURE_REQUESTED = register(
+    "person.erasure_requested",
+    "A staff member asked to erase every session of one proven e-mail address; each session's own "
+    "erasure follows.",
+    "reason",
+    "sessions",
+)
 ERASED = register("session.erased", "Nothing personal and no file is left of a session.", feed=True)
 CONTACT_ERASED = register(
     "session.contact_erased", "Contact data went with the end of its retention."

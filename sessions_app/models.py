@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models import F, Q, Value
+from django.db.models.functions import Lower, Now
 from django.utils import timezone
 
 from audit_app.folding import Folded, LastWord
@@ -57,6 +57,23 @@ class SessionQuerySet(models.QuerySet["UserSession"]):
     def with_contact_data(self) -> "SessionQuerySet":
         """Return sessions that know a name or an e-mail address."""
         return self.filter(Q(name__gt="") | Q(email__gt=""))
+
+    def of_email(self, email: str) -> "SessionQuerySet":
+        """Return sessions that say this is their visitor's e-mail address, proven or not.
+
+        In whatever case; none for an empty one.
+        """
+        address = Value(email)
+        # In small letters too: ı and ſ have the capitals of i and s, and belong to other addresses.
+        return (
+            self.filter(email__gt="")
+            .alias(folded=Folded(F("email")), small=Lower("email"))
+            .filter(folded=Folded(address), small=Lower(address))
+        )
+
+    def proven_by(self, email: str) -> "SessionQuerySet":
+        """Return sessions whose visitor has proven this e-mail address."""
+        return self.of_email(email).filter(email_proven=True)
 
     def being_erased(self) -> "SessionQuerySet":
         """Return sessions whose erasure has begun and has not been finished."""

@@ -1,7 +1,5 @@
 """The session endpoints, and the view sets that every endpoint but the staff's builds on."""
 
-import json
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.http import StreamingHttpResponse
@@ -14,7 +12,6 @@ from rest_framework.permissions import SAFE_METHODS, AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, BooleanField, Serializer
-from rest_framework.utils.encoders import JSONEncoder
 
 from audit_app.models import AuditLog, AuditQuerySet
 from audit_app.pagination import StrictCursorPagination
@@ -27,6 +24,7 @@ from sessions_app.credentials import (
     delete_cookie,
     hand_over,
 )
+from sessions_app.json_stream import stream_json
 from sessions_app.models import Status, UserSession
 from sessions_app.serializers import (
     ActivitySerializer,
@@ -259,7 +257,7 @@ class CurrentSessionViewSet(VisitorViewSet):
     def export(self, request: Request) -> StreamingHttpResponse:
         """Return everything held about this session, as one JSON document to keep."""
         return StreamingHttpResponse(
-            _stream_json(privacy.export_session(session=self.session)),
+            stream_json(privacy.export_session(session=self.session)),
             content_type="application/json",
             headers={"Content-Disposition": 'attachment; filename="maria-session.json"'},
         )
@@ -294,24 +292,3 @@ class ActivityViewSet(mixins.ListModelMixin, VisitorViewSet):
 
     def get_queryset(self) -> AuditQuerySet:
         return privacy.history(session=self.session)
-
-
-def _stream_json(parts: Iterator[tuple[str, Any]]) -> Iterator[str]:
-    """Write parts as one JSON object, the items of an iterator one by one."""
-    opening = "{"
-    for name, value in parts:
-        yield f"{opening}{json.dumps(name)}: "
-        if isinstance(value, map):
-            yield from _stream_list(value)
-        else:
-            yield json.dumps(value, cls=JSONEncoder)
-        opening = ",\n"
-    yield "}\n"
-
-
-def _stream_list(items: Iterator[Any]) -> Iterator[str]:
-    opening = "["
-    for item in items:
-        yield opening + json.dumps(item, cls=JSONEncoder)
-        opening = ",\n"
-    yield "[]" if opening == "[" else "]"
