@@ -115,7 +115,7 @@ class Action:
     act: Callable[[Any, Asked], str | HttpResponseBase]
     presets: tuple[str, ...] = ()
     state: Callable[[Any], str] = _status
-    form: type[ReasonForm] = ReasonForm
+    form: Callable[..., ReasonForm] = ReasonForm
 
 
 REVEAL_PRESETS = (

@@ -181,6 +181,16 @@ class UploadedFile(models.Model):
         default=list, blank=True, help_text="What makes the file suspect or unreadable."
     )
 
+    restored_from = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="copies",
+        db_index=False,
+        help_text="The file of an earlier session whose bytes staff gave to this one.",
+    )
+
     objects = UploadQuerySet.as_manager()
 
     class Meta:
@@ -195,6 +205,10 @@ class UploadedFile(models.Model):
         indexes = [
             models.Index(fields=["session", "id"], name="upload_session"),
             models.Index(fields=["-created_at"], name="upload_created"),
+            # What staff filter by, in the order in which they see it.
+            models.Index(fields=["status", "-created_at"], name="upload_by_status"),
+            models.Index(fields=["inspection", "-created_at"], name="upload_by_inspection"),
+            models.Index(fields=["content_type", "-created_at"], name="upload_by_type"),
             models.Index(
                 fields=["lease_expires_at"], name="upload_pending", condition=Q(status="pending")
             ),
@@ -204,6 +218,11 @@ class UploadedFile(models.Model):
                 name="upload_uninspected",
                 condition=Q(inspection="waiting", status="stored"),
             ),
+            models.Index(
+                fields=["restored_from"],
+                name="upload_copies",
+                condition=Q(restored_from__isnull=False),
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -211,6 +230,14 @@ class UploadedFile(models.Model):
                 name="upload_stored_has_hash",
             ),
             models.UniqueConstraint(fields=["session", "retry_key"], name="upload_once_per_key"),
+            models.UniqueConstraint(
+                fields=["restored_from"],
+                condition=Q(
+                    restored_from__isnull=False,
+                    status__in=["pending", "stored", "missing", "quarantined"],
+                ),
+                name="upload_restored_once",
+            ),
         ]
 
     def __str__(self) -> str:
