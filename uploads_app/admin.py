@@ -99,15 +99,15 @@ class UploadedFileAdmin(ActingAdmin):
             return super().action_view(action, request, object_id)
         upload = self._shown(request, object_id)
         giving = desk.Giving(upload, request.GET.get("to", "").strip())
+        response: HttpResponseBase
         if giving.target:
-            both = [*self.sessions_of(upload), giving.target.pk]
-            disclosure.note_view(session_uuids=both, page="uploadedfile")
             response = super().action_view(giving.action(action), request, object_id)
         else:
-            response = TemplateResponse(
-                request, "", {**self._page(request, upload, action.title), "action": action}
-            )
+            shown = {**self._page(request, upload, action.title), "action": action}
+            response = TemplateResponse(request, "", shown)
         if isinstance(response, TemplateResponse):
+            seen = [session.pk for _, session, _ in giving.sessions]
+            disclosure.note_view(session_uuids=seen, page="uploadedfile")
             response.template_name = "admin/uploads_app/uploadedfile/give.html"
             response.context_data = {**(response.context_data or {}), "giving": giving}
         return response
