@@ -2,13 +2,13 @@
 
 import json
 import logging
+import re
 import uuid
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -305,6 +305,10 @@ class CleanupRunAdmin(ReadOnlyAdmin):
         return json.dumps(run.sample, indent=2)
 
 
+# At most so many objects are given back at once. More than so few must be confirmed by their
+# number, and are left to the worker: a store that is slow would hold up the request.
+MOST_AT_ONCE = 500
+WITHOUT_TYPING = 20
 # Why an object was put aside or removed, in words.
 _REASONS = {
     "no_row": "no row explains it",
@@ -342,29 +346,69 @@ class QuarantinedObjectAdmin(ReadOnlyAdmin):
     def has_restore_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("uploads_app.restore_quarantinedobject")
 
+    def get_urls(self) -> list[URLPattern]:
+        page = path(
+            "give_back/",
+            self.admin_site.admin_view(self.give_back_view),
+            name="uploads_app_quarantinedobject_give_back",
+        )
+        return [page, *super().get_urls()]
+
     @admin.action(description="Give back to where they were", permissions=["restore"])
     def give_back(self, request: HttpRequest, strays: QuarantineQuerySet) -> HttpResponse | None:
-        """Ask, then give each of the chosen objects back."""
-        if not request.POST.get("agreed"):
-            return TemplateResponse(
-                request,
-                "admin/uploads_app/quarantinedobject/give_back.html",
-                {
-                    **self.admin_site.each_context(request),
-                    "title": "Give objects back from quarantine",
-                    "opts": self.opts,
-                    "strays": strays,
-                    "checkbox": ACTION_CHECKBOX_NAME,
-                },
-            )
-        for stray in strays:
-            self._give_back(request, stray)
+        """Ask whether the chosen objects are to be given back."""
+        chosen = list(strays[: MOST_AT_ONCE + 1])
+        if len(chosen) <= MOST_AT_ONCE:
+            return self._ask(request, chosen)
+        messages.error(
+            request,
+            f"Nothing was done: at most {MOST_AT_ONCE} objects can be given back at once. Narrow "
+            "the list, for example to one session, or let an operator use restore_orphans.",
+        )
         return None
 
-    def _give_back(self, request: Any, stray: QuarantinedObject) -> None:
-        try:
-            quarantine.restore_object(key=stray.key)
-        except quarantine.NotRestored as reason:
-            messages.error(request, f"Not given back: {stray.key}. {reason}")
-        else:
-            messages.success(request, f"Given back: {stray.key}. The cleanup leaves it alone.")
+    def give_back_view(self, request: HttpRequest) -> HttpResponse:
+        """Give the chosen objects back: a few at once, many by the worker."""
+        if not (self.has_restore_permission(request) and self.has_view_permission(request)):
+            raise PermissionDenied
+        numbers = re.findall(r"\d{1,18}", request.POST.get("chosen", ""))[:MOST_AT_ONCE]
+        chosen = list(QuarantinedObject.objects.filter(pk__in=numbers).order_by("key"))
+        if chosen:
+            if len(chosen) > WITHOUT_TYPING and request.POST.get("typed") != str(len(chosen)):
+                return self._ask(request, chosen, is_wrong=True)
+            self._give_back(request, [stray.key for stray in chosen])
+        return HttpResponseRedirect(reverse("admin:uploads_app_quarantinedobject_changelist"))
+
+    def _ask(
+        self, request: HttpRequest, chosen: list[QuarantinedObject], *, is_wrong: bool = False
+    ) -> HttpResponse:
+        return TemplateResponse(
+            request,
+            "admin/uploads_app/quarantinedobject/give_back.html",
+            {
+                **self.admin_site.each_context(request),
+                "title": "Give objects back from quarantine",
+                "opts": self.opts,
+                "strays": chosen,
+                "must_type": len(chosen) > WITHOUT_TYPING,
+                "is_wrong": is_wrong,
+            },
+        )
+
+    def _give_back(self, request: Any, keys: list[str]) -> None:
+        if len(keys) > WITHOUT_TYPING:
+            request_id = context.current().request_id
+            async_task("uploads_app.tasks.give_back_for", request.user.pk, keys, request_id)
+            messages.success(
+                request,
+                f"Queued: {len(keys)} objects. Load the page again soon; their state tells which "
+                "are back.",
+            )
+            return
+        given = quarantine.restore_objects(keys=keys)
+        for key in given.keys:
+            messages.success(request, f"Given back: {key}. The cleanup leaves it alone.")
+        for key, why in given.refused.items():
+            messages.error(request, f"Not given back: {key}. {why}")
+        if left := len(keys) - len(given.keys) - len(given.refused):
+            messages.error(request, f"{left} more were not tried, because the store failed.")
