@@ -55,6 +55,7 @@ class TypeFilter(admin.SimpleListFilter):
 
 @admin.register(UploadedFile)
 class UploadedFileAdmin(ActingAdmin):
+    change_form_template = "admin/uploads_app/uploadedfile/change_form.html"
     row_actions = desk.ACTIONS
     reveals = True
     list_display = [
@@ -85,13 +86,6 @@ class UploadedFileAdmin(ActingAdmin):
             name="uploads_app_uploadedfile_explain",
         )
         return [page, *super().get_urls()]
-
-    def render_change_form(self, request: Any, context: Any, *args: Any, **kwargs: Any) -> Any:
-        response = super().render_change_form(request, context, *args, **kwargs)
-        response.context_data["row_actions"].append(
-            ("admin:uploads_app_uploadedfile_explain", "Explain")
-        )
-        return response
 
     def action_view(self, action: Action, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """As every action's page; that which gives a file on also says to which session."""

@@ -34,6 +34,8 @@ GRANTED = {
         "uploads_app.view_uploadedfile",
         "uploads_app.view_quarantinedobject",
         "uploads_app.quarantine_uploadedfile",
+        "uploads_app.download_uploadedfile",
+        "uploads_app.restore_uploadedfile",
         "uploads_app.view_cleanuprun",
         "uploads_app.preview_cleanup",
         "django_q.view_schedule",
