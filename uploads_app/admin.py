@@ -24,7 +24,6 @@ from audit_app import context, disclosure
 from audit_app.desk import ActingAdmin, Action, ReadOnlyAdmin, personal
 from audit_app.masking import mask_file_name
 from uploads_app import desk, explanation, quarantine, restoring
-from uploads_app.inspection import KNOWN_TYPES
 from uploads_app.models import (
     CleanupRun,
     QuarantinedObject,
@@ -44,10 +43,7 @@ class TypeFilter(admin.SimpleListFilter):
     parameter_name = "type"
 
     def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
-        names: dict[str, str] = {}
-        for extension, content_type in KNOWN_TYPES.items():
-            names.setdefault(content_type, extension.upper())
-        return list(names.items())
+        return list(desk.TYPE_NAMES.items())
 
     def queryset(self, request: Any, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(content_type=self.value()) if self.value() else queryset
@@ -59,7 +55,7 @@ class UploadedFileAdmin(ActingAdmin):
     row_actions = desk.ACTIONS
     reveals = True
     list_display = [
-        "shown_name", "state", "inspection", "shown_size", "content_type", "shown_session", "created_at",
+        "shown_name", "state", "inspection", "shown_size", "shown_type", "shown_session", "created_at",
     ]  # fmt: skip
     list_filter = ["status", "inspection", TypeFilter, "created_at"]
     list_select_related = ["session"]
@@ -69,12 +65,24 @@ class UploadedFileAdmin(ActingAdmin):
     search_help_text = "A whole file id, SHA-256 or support code."
     shown_name = personal("name", mask_file_name)
     fieldsets = [
-        (None, {"fields": ["shown_name", "state", "meaning", "shown_session", "exact_size", "content_type"]}),
+        (None, {"fields": [
+            "shown_name", "state", "meaning", "shown_session", "came_from", "went_to", "exact_size",
+            "content_type",
+        ]}),
         ("Look inside", {"fields": ["inspection", "found_inside", "inspected_at"]}),
-        ("Given on", {"fields": ["came_from", "went_to"]}),
-        ("When", {"fields": ["created_at", "stored_at", "lease_expires_at", "deleted_at", "delete_reason"]}),
+        ("When", {"fields": [
+            "created_at", "lease_expires_at", "stored_at", "deleted_at", "delete_reason",
+        ]}),
         ("In storage", {"fields": ["id", "sha256", "key"]}),
     ]  # fmt: skip
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Leave out what there is nothing to say of."""
+        silent = desk.silent_fields(obj) if obj else set()
+        return [
+            (title, {"fields": [name for name in options["fields"] if name not in silent]})
+            for title, options in self.fieldsets
+        ]
 
     def sessions_of(self, row: UploadedFile) -> list[uuid.UUID]:
         return [row.session_id]
@@ -157,7 +165,12 @@ class UploadedFileAdmin(ActingAdmin):
 
     @admin.display(description="size")
     def exact_size(self, upload: UploadedFile) -> str:
-        return f"{filesizeformat(upload.size)} ({upload.size:,} bytes)"
+        exact = f"{upload.size:,} bytes"
+        return exact if upload.size < 1024 else f"{filesizeformat(upload.size)} ({exact})"
+
+    @admin.display(description="type")
+    def shown_type(self, upload: UploadedFile) -> str:
+        return desk.TYPE_NAMES.get(upload.content_type, upload.content_type)
 
     @admin.display(description="session")
     def shown_session(self, upload: UploadedFile) -> str:
@@ -168,12 +181,11 @@ class UploadedFileAdmin(ActingAdmin):
 
     @admin.display(description="it came from")
     def came_from(self, upload: UploadedFile) -> str:
-        return _link_to_file(upload.restored_from) if upload.restored_from else "-"
+        return _link_to_file(upload.restored_from)
 
     @admin.display(description="it was given to")
     def went_to(self, upload: UploadedFile) -> str:
-        copy = restoring.living_copy(upload=upload)
-        return _link_to_file(copy) if copy else "-"
+        return _link_to_file(restoring.living_copy(upload=upload))
 
     @admin.display(description="found inside")
     def found_inside(self, upload: UploadedFile) -> str:
@@ -181,7 +193,9 @@ class UploadedFileAdmin(ActingAdmin):
         return "\n".join(f"It {words.get(name, name)}." for name in upload.suspicions) or "-"
 
 
-def _link_to_file(upload: UploadedFile) -> str:
+def _link_to_file(upload: UploadedFile | None) -> str:
+    if upload is None:
+        return "-"
     page = reverse("admin:uploads_app_uploadedfile_change", args=[upload.pk])
     return format_html('<a href="{}">the file of {}</a>', page, upload.session)
 

@@ -19,10 +19,15 @@ from sessions_app.uuid_helpers import parse_support_code
 from uploads_app import restoring, services
 from uploads_app.exceptions import FileHeldBack, ObjectMissing
 from uploads_app.explanation import Explanation
+from uploads_app.inspection import KNOWN_TYPES
 from uploads_app.models import VISIBLE, Status, UploadedFile
 from uploads_app.restoring import Bond
 from uploads_app.views import attachment
 
+# What each known type is called: its first extension.
+TYPE_NAMES = {
+    content_type: extension.upper() for extension, content_type in reversed(KNOWN_TYPES.items())
+}
 _WHY_GONE = {
     "visitor": "Its visitor deleted it.",
     "retention": "Its session ended longer ago than files are kept.",
@@ -83,6 +88,21 @@ def _kept(upload: UploadedFile) -> str:
 
 def _at(moment: datetime | None) -> str:
     return date_format(localtime(moment), "DATETIME_FORMAT") if moment else "an unknown time"
+
+
+def silent_fields(upload: UploadedFile) -> set[str]:
+    """Return the fields of a file's page that have nothing to say of this one."""
+    values = {
+        "came_from": upload.restored_from_id,
+        "went_to": restoring.living_copy(upload=upload),
+        "lease_expires_at": upload.status == Status.PENDING,
+        "stored_at": upload.stored_at,
+        "deleted_at": upload.deleted_at,
+        "delete_reason": upload.delete_reason,
+        "inspected_at": upload.inspected_at,
+        "found_inside": upload.suspicions,
+    }
+    return {name for name, value in values.items() if not value}
 
 
 def facts(explained: Explanation) -> list[tuple[str, str]]:
