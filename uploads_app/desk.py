@@ -25,9 +25,9 @@ from uploads_app.restoring import Bond
 from uploads_app.views import attachment
 
 # What each known type is called: its first extension.
-TYPE_NAMES = {
-    content_type: extension.upper() for extension, content_type in reversed(KNOWN_TYPES.items())
-}
+TYPE_NAMES: dict[str, str] = {}
+for _extension, _content_type in KNOWN_TYPES.items():
+    TYPE_NAMES.setdefault(_content_type, _extension.upper())
 _WHY_GONE = {
     "visitor": "Its visitor deleted it.",
     "retention": "Its session ended longer ago than files are kept.",

@@ -1,5 +1,7 @@
 """A file of a session that is over is given to the session that its visitor has now, once and whole."""
 
+import uuid
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -25,7 +27,10 @@ from tests.helpers import (
     uploaded,
 )
 from tests.uploads_app.cleanup_support import quotas_fit, settled
+from uploads_app import services
+from uploads_app.disk_store import DiskStore
 from uploads_app.models import Inspection, Status, UploadedFile, UploadQuota
+from uploads_app.storage import Written
 
 BODY = pdf("lost and found", size=100_000)
 GIVEN = ["session.created", "upload.stored", "upload.restored"]
@@ -85,7 +90,7 @@ def test_the_visitor_sees_the_file_at_once_byte_for_byte(
     assert copy.key == f"uploads/{now.uuid}/{copy.pk}.pdf"
     assert stored_keys() == {lost.key, copy.key}
     assert now.row.used_at is not None
-    assert UploadQuota.objects.get(session=now.uuid).bytes == len(BODY)
+    assert UploadQuota.objects.get(session_id=uuid.UUID(now.uuid)).bytes == len(BODY)
     assert quotas_fit()
     lost.refresh_from_db()
     assert lost.status == Status.STORED
@@ -298,7 +303,7 @@ def test_an_object_that_is_gone_cannot_be_given(lost: UploadedFile, support: Cli
     now = started()
     (store_root() / lost.key).unlink()
     assert "Its bytes are not in storage" in said(give(support, lost, now))
-    assert not UploadedFile.objects.filter(session=now.uuid).exists()
+    assert not UploadedFile.objects.filter(session_id=uuid.UUID(now.uuid)).exists()
 
 
 @pytest.mark.once
@@ -329,6 +334,38 @@ def test_a_store_that_takes_nothing_leaves_nothing_half(
     assert len(files_of(now)) == 1
 
 
+class SlowStore(DiskStore):
+    """A store in whose puts something happens."""
+
+    meanwhile: Callable[[], object]
+
+    def put(self, key: str, chunks: Iterable[bytes]) -> Written:
+        written = super().put(key, chunks)
+        type(self).meanwhile()
+        return written
+
+
+@pytest.mark.parametrize("what", ["the target ends", "the file is taken away"])
+def test_what_changes_while_the_bytes_flow_is_noticed(
+    lost: UploadedFile, support: Client, settings: Any, what: str
+) -> None:
+    now, row = started(), UploadedFile.objects.get(pk=lost.pk)
+    options = settings.STORAGES["uploads"]["OPTIONS"]
+    slow = {"BACKEND": f"{__name__}.SlowStore", "OPTIONS": options}
+    settings.STORAGES = {**settings.STORAGES, "uploads": slow}
+    is_end = what == "the target ends"
+    SlowStore.meanwhile = staticmethod(
+        now.end if is_end else lambda: services.quarantine_upload(upload=row, reason="odd")
+    )
+    page = said(give(support, lost, now))
+    assert ("is over: ask for the support code" if is_end else "was taken away meanwhile") in page
+    assert stored_keys() == {lost.key}
+    assert UploadedFile.objects.get(session_id=uuid.UUID(now.uuid)).status == Status.LAPSED
+    assert "upload.restored" not in events()
+    assert events(now.uuid)[-1] == "upload.lapsed"
+    assert quotas_fit()
+
+
 @pytest.mark.once
 def test_what_was_found_inside_is_found_of_the_copy_too(
     lost: UploadedFile, support: Client, settings: Any
@@ -338,7 +375,7 @@ def test_what_was_found_inside_is_found_of_the_copy_too(
     UploadedFile.objects.filter(pk=lost.pk).update(**found)
     settings.HOLD_DOWNLOADS = "unless_clean"
     give(support, lost, now)
-    copy = UploadedFile.objects.get(session=now.uuid)
+    copy = UploadedFile.objects.get(session_id=uuid.UUID(now.uuid))
     assert {name: getattr(copy, name) for name in found} == found
     assert now.get(f"/api/v1/uploads/{copy.pk}/download/").status_code == 409
 
@@ -353,6 +390,7 @@ def test_t68_only_support_gives_files_on(lost: UploadedFile, make_staff: Any, ro
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_t60_a_giving_is_killed_at_any_point(committed: None, make_staff: Any) -> None:
     """What is left is a file given whole, or nothing that the next cleanup does not end."""
     support = make_staff("Support")
@@ -362,7 +400,7 @@ def test_t60_a_giving_is_killed_at_any_point(committed: None, make_staff: Any) -
         lost = uploaded(visitor, BODY)
         visitor.end()
         point = killed_at(number, lambda: give(support, lost, now))
-        for upload in UploadedFile.objects.filter(session=now.uuid):
+        for upload in UploadedFile.objects.filter(session_id=uuid.UUID(now.uuid)):
             age_upload(upload, timedelta(hours=2))
         for path in store_root().rglob("*.part"):
             age_path(path, timedelta(hours=2))

@@ -139,6 +139,7 @@ def test_t69_more_than_the_limit_are_refused_whole(db: None, make_staff: Any) ->
     assert (given_back(), OrmQ.objects.count()) == (0, 0)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("count", [20, 21])
 def test_t69_more_than_a_few_are_confirmed_by_their_number(
     committed: None, make_staff: Any, count: int
