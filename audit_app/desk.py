@@ -144,7 +144,7 @@ class Action:
     act: Callable[[Any, Asked], str | HttpResponseBase]
     presets: tuple[str, ...] = ()
     state: Callable[[Any], str] = _status
-    form: type[ReasonForm] = ReasonForm
+    form: Callable[..., ReasonForm] = ReasonForm
     effect: Callable[[Any], Effect] | None = None
     page: str = "change"
 

@@ -95,6 +95,13 @@ def past_retention(
     )
 
 
+def kept_until(session: "UserSession") -> datetime:
+    """Return when the retention of a session that is over is over too."""
+    is_completed = session.completed_at is not None
+    retention = settings.COMPLETED_RETENTION if is_completed else settings.UPLOAD_RETENTION
+    return (session.ended_at or session.expires_at) + retention
+
+
 class UserSession(models.Model):
     """One visitor's conversation. The UUID names it and grants nothing; the token proves it.
 

@@ -1,94 +1,199 @@
 """Files, cleanup runs and the quarantine in the admin: to read, and to ask for what services do."""
 
 import json
+import logging
+import re
 import uuid
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django_q.tasks import async_task
 
-from audit_app import context
-from audit_app.desk import ActingAdmin, Action, Asked, NotDone, ReadOnlyAdmin, personal
+from audit_app import context, disclosure
+from audit_app.desk import ActingAdmin, Action, ReadOnlyAdmin, personal
 from audit_app.masking import mask_file_name
-from uploads_app import explanation, quarantine, services
+from uploads_app import desk, explanation, quarantine, restoring
 from uploads_app.models import (
     CleanupRun,
     QuarantinedObject,
     QuarantineQuerySet,
-    Status,
     Suspicion,
     UploadedFile,
 )
 from uploads_app.stop_codes import what_to_do
 
-
-def _quarantine(upload: UploadedFile, asked: Asked) -> str:
-    if not services.quarantine_upload(upload=upload, reason=asked.reason):
-        raise NotDone("This file is not stored any more, so nothing was done.")
-    return f"{upload} is in quarantine: nobody can download it."
+logger = logging.getLogger(__name__)
 
 
-def _restore(upload: UploadedFile, asked: Asked) -> str:
-    if not services.restore_upload(upload=upload, reason=asked.reason):
-        raise NotDone("This file is not in quarantine any more, so nothing was done.")
-    return f"{upload} is given back to its session."
+class TypeFilter(admin.SimpleListFilter):
+    """One of the types that are known: to ask the table which it holds would read all of it."""
 
+    title = "type"
+    parameter_name = "type"
 
-_ACTIONS = (
-    Action(
-        name="quarantine",
-        permission="uploads_app.quarantine_uploadedfile",
-        title="Quarantine",
-        explanation="Neither the visitor nor a service can download the file from now on. The "
-        "visitor still sees it, can still delete it, and it takes its part of the quota. It can "
-        "be given back.",
-        button="Put this file in quarantine",
-        fits=lambda upload: upload.status == Status.STORED,
-        act=_quarantine,
-    ),
-    Action(
-        name="restore",
-        permission="uploads_app.quarantine_uploadedfile",
-        title="Give back",
-        explanation="The visitor and services can download the file again, unless what is found "
-        "inside holds it back (HOLD_DOWNLOADS).",
-        button="Give this file back",
-        fits=lambda upload: upload.status == Status.QUARANTINED,
-        act=_restore,
-    ),
-)
+    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
+        return list(desk.TYPE_NAMES.items())
+
+    def queryset(self, request: Any, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(content_type=self.value()) if self.value() else queryset
 
 
 @admin.register(UploadedFile)
 class UploadedFileAdmin(ActingAdmin):
-    row_actions = _ACTIONS
+    change_form_template = "admin/uploads_app/uploadedfile/change_form.html"
+    row_actions = desk.ACTIONS
     reveals = True
     list_display = [
-        "shown_name", "status", "inspection", "size", "content_type", "session", "created_at",
+        "shown_name", "state", "inspection", "shown_size", "shown_type", "shown_session", "created_at",
     ]  # fmt: skip
-    list_filter = ["status", "inspection", "created_at"]
+    list_filter = ["status", "inspection", TypeFilter, "created_at"]
     list_select_related = ["session"]
     shown_name = personal("name", mask_file_name)
-    fields = [
-        "shown_name", "status", "inspection", "found_inside", "inspected_at", "session", "size", "content_type", "sha256", "key", "id",
-        "created_at", "lease_expires_at", "stored_at", "deleted_at", "delete_reason",
+    fieldsets = [
+        (None, {"fields": [
+            "shown_name", "state", "meaning", "shown_session", "came_from", "went_to", "exact_size",
+            "content_type",
+        ]}),
+        ("Look inside", {"fields": ["inspection", "found_inside", "inspected_at"]}),
+        ("When", {"fields": [
+            "created_at", "lease_expires_at", "stored_at", "deleted_at", "delete_reason",
+        ]}),
+        ("In storage", {"fields": ["id", "sha256", "key"]}),
     ]  # fmt: skip
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Leave out what there is nothing to say of."""
+        silent = desk.silent_fields(obj) if obj else set()
+        return [
+            (title, {"fields": [name for name in options["fields"] if name not in silent]})
+            for title, options in self.fieldsets
+        ]
 
     def sessions_of(self, row: UploadedFile) -> list[uuid.UUID]:
         return [row.session_id]
+
+    def get_urls(self) -> list[URLPattern]:
+        page = path(
+            "<path:object_id>/explain/",
+            self.admin_site.admin_view(self.explain_view),
+            name="uploads_app_uploadedfile_explain",
+        )
+        return [page, *super().get_urls()]
+
+    def action_view(self, action: Action, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """As every action's page; that which gives a file on also says to which session."""
+        if action.name != "give" or not request.user.has_perm(action.permission):
+            return super().action_view(action, request, object_id)
+        upload = self._shown(request, object_id)
+        giving = desk.Giving(upload, request.GET.get("to", "").strip())
+        response: HttpResponseBase
+        if giving.target:
+            response = super().action_view(giving.action(action), request, object_id)
+        else:
+            shown = {**self._page(request, upload, action.title), "action": action}
+            response = TemplateResponse(request, "", shown)
+        if isinstance(response, TemplateResponse):
+            seen = [session.pk for _, session, _ in giving.sessions]
+            disclosure.note_view(session_uuids=seen, page="uploadedfile")
+            response.template_name = "admin/uploads_app/uploadedfile/give.html"
+            response.context_data = {**(response.context_data or {}), "giving": giving}
+        return response
+
+    def explain_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Say what is known of a file's object; a page of its own, because a store may take its time."""
+        upload = self._shown(request, object_id)
+        disclosure.note_view(session_uuids=self.sessions_of(upload), page="uploadedfile")
+        shown = self._page(request, upload, "Explain")
+        try:
+            explained = explanation.explain(upload.key)
+        except OSError:
+            logger.exception("storage did not tell of %s", upload.key)
+        else:
+            shown |= {
+                "explained": explained,
+                "facts": desk.facts(explained),
+                "history": desk.history(explained),
+            }
+        return TemplateResponse(request, "admin/uploads_app/uploadedfile/explain.html", shown)
+
+    def _shown(self, request: HttpRequest, object_id: str) -> UploadedFile:
+        """Return a file that the staff member may see."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        upload = self.get_object(request, unquote(object_id))
+        if upload is None:
+            raise Http404
+        assert isinstance(upload, UploadedFile)
+        return upload
+
+    def _page(self, request: HttpRequest, upload: UploadedFile, title: str) -> dict[str, Any]:
+        return {
+            **self.admin_site.each_context(request),
+            "title": f"{title}: {self.opts.verbose_name} {upload}",
+            "original": upload,
+            "opts": self.opts,
+        }
+
+    @admin.display(description="state")
+    def state(self, upload: UploadedFile) -> str:
+        return format_html(
+            '<span class="state state-{}">{}</span>', upload.status, upload.get_status_display()
+        )
+
+    @admin.display(description="what that means")
+    def meaning(self, upload: UploadedFile) -> str:
+        return desk.meaning(upload)
+
+    @admin.display(description="size")
+    def shown_size(self, upload: UploadedFile) -> str:
+        return filesizeformat(upload.size)
+
+    @admin.display(description="size")
+    def exact_size(self, upload: UploadedFile) -> str:
+        exact = f"{upload.size:,} bytes"
+        return exact if upload.size < 1024 else f"{filesizeformat(upload.size)} ({exact})"
+
+    @admin.display(description="type")
+    def shown_type(self, upload: UploadedFile) -> str:
+        return desk.TYPE_NAMES.get(upload.content_type, upload.content_type)
+
+    @admin.display(description="session")
+    def shown_session(self, upload: UploadedFile) -> str:
+        session = upload.session
+        page = reverse("admin:sessions_app_usersession_change", args=[session.pk])
+        state = desk.session_in_words(session)
+        return format_html('<a href="{}">{}</a> ({})', page, session, state)
+
+    @admin.display(description="it came from")
+    def came_from(self, upload: UploadedFile) -> str:
+        return _link_to_file(upload.restored_from)
+
+    @admin.display(description="it was given to")
+    def went_to(self, upload: UploadedFile) -> str:
+        return _link_to_file(restoring.living_copy(upload=upload))
 
     @admin.display(description="found inside")
     def found_inside(self, upload: UploadedFile) -> str:
         words = dict(Suspicion.choices)
         return "\n".join(f"It {words.get(name, name)}." for name in upload.suspicions) or "-"
+
+
+def _link_to_file(upload: UploadedFile | None) -> str:
+    if upload is None:
+        return "-"
+    page = reverse("admin:uploads_app_uploadedfile_change", args=[upload.pk])
+    return format_html('<a href="{}">the file of {}</a>', page, upload.session)
 
 
 @dataclass(frozen=True)
@@ -204,6 +309,10 @@ class CleanupRunAdmin(ReadOnlyAdmin):
         return json.dumps(run.sample, indent=2)
 
 
+# At most so many objects are given back at once. More than so few must be confirmed by their
+# number, and are left to the worker: a store that is slow would hold up the request.
+MOST_AT_ONCE = 500
+WITHOUT_TYPING = 20
 # Why an object was put aside or removed, in words.
 _REASONS = {
     "no_row": "no row explains it",
@@ -254,29 +363,69 @@ class QuarantinedObjectAdmin(ReadOnlyAdmin):
     def has_restore_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("uploads_app.restore_quarantinedobject")
 
+    def get_urls(self) -> list[URLPattern]:
+        page = path(
+            "give_back/",
+            self.admin_site.admin_view(self.give_back_view),
+            name="uploads_app_quarantinedobject_give_back",
+        )
+        return [page, *super().get_urls()]
+
     @admin.action(description="Give back to where they were", permissions=["restore"])
     def give_back(self, request: HttpRequest, strays: QuarantineQuerySet) -> HttpResponse | None:
-        """Ask, then give each of the chosen objects back."""
-        if not request.POST.get("agreed"):
-            return TemplateResponse(
-                request,
-                "admin/uploads_app/quarantinedobject/give_back.html",
-                {
-                    **self.admin_site.each_context(request),
-                    "title": "Give objects back from quarantine",
-                    "opts": self.opts,
-                    "strays": strays,
-                    "checkbox": ACTION_CHECKBOX_NAME,
-                },
-            )
-        for stray in strays:
-            self._give_back(request, stray)
+        """Ask whether the chosen objects are to be given back."""
+        chosen = list(strays[: MOST_AT_ONCE + 1])
+        if len(chosen) <= MOST_AT_ONCE:
+            return self._ask(request, chosen)
+        messages.error(
+            request,
+            f"Nothing was done: at most {MOST_AT_ONCE} objects can be given back at once. Narrow "
+            "the list, for example to one session, or let an operator use restore_orphans.",
+        )
         return None
 
-    def _give_back(self, request: Any, stray: QuarantinedObject) -> None:
-        try:
-            quarantine.restore_object(key=stray.key)
-        except quarantine.NotRestored as reason:
-            messages.error(request, f"Not given back: {stray.key}. {reason}")
-        else:
-            messages.success(request, f"Given back: {stray.key}. The cleanup leaves it alone.")
+    def give_back_view(self, request: HttpRequest) -> HttpResponse:
+        """Give the chosen objects back: a few at once, many by the worker."""
+        if not (self.has_restore_permission(request) and self.has_view_permission(request)):
+            raise PermissionDenied
+        numbers = re.findall(r"\d{1,18}", request.POST.get("chosen", ""))[:MOST_AT_ONCE]
+        chosen = list(QuarantinedObject.objects.filter(pk__in=numbers).order_by("key"))
+        if chosen:
+            if len(chosen) > WITHOUT_TYPING and request.POST.get("typed") != str(len(chosen)):
+                return self._ask(request, chosen, is_wrong=True)
+            self._give_back(request, [stray.key for stray in chosen])
+        return HttpResponseRedirect(reverse("admin:uploads_app_quarantinedobject_changelist"))
+
+    def _ask(
+        self, request: HttpRequest, chosen: list[QuarantinedObject], *, is_wrong: bool = False
+    ) -> HttpResponse:
+        return TemplateResponse(
+            request,
+            "admin/uploads_app/quarantinedobject/give_back.html",
+            {
+                **self.admin_site.each_context(request),
+                "title": "Give objects back from quarantine",
+                "opts": self.opts,
+                "strays": chosen,
+                "must_type": len(chosen) > WITHOUT_TYPING,
+                "is_wrong": is_wrong,
+            },
+        )
+
+    def _give_back(self, request: Any, keys: list[str]) -> None:
+        if len(keys) > WITHOUT_TYPING:
+            request_id = context.current().request_id
+            async_task("uploads_app.tasks.give_back_for", request.user.pk, keys, request_id)
+            messages.success(
+                request,
+                f"Queued: {len(keys)} objects. Load the page again soon; their state tells which "
+                "are back.",
+            )
+            return
+        given = quarantine.restore_objects(keys=keys)
+        for key in given.keys:
+            messages.success(request, f"Given back: {key}. The cleanup leaves it alone.")
+        for key, why in given.refused.items():
+            messages.error(request, f"Not given back: {key}. {why}")
+        if left := len(keys) - len(given.keys) - len(given.refused):
+            messages.error(request, f"{left} more were not tried, because the store failed.")

@@ -72,6 +72,8 @@ RESTORED = register(
     "reason",
     "from_session",
     "from_upload",
+    "to_session",
+    "to_upload",
 )
 STAFF_DOWNLOADED = register(
     "staff.file_downloaded", "A staff member read a file.", "reason", "size"

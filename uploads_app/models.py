@@ -182,6 +182,16 @@ class UploadedFile(models.Model):
         default=list, blank=True, help_text="What makes the file suspect or unreadable."
     )
 
+    restored_from = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="copies",
+        db_index=False,
+        help_text="The file of an earlier session whose bytes staff gave to this one.",
+    )
+
     objects = UploadQuerySet.as_manager()
 
     class Meta:
@@ -202,6 +212,7 @@ class UploadedFile(models.Model):
             models.Index(
                 fields=["status", "inspection", "-created_at", "-id"], name="upload_verdict"
             ),
+            models.Index(fields=["content_type", "-created_at", "-id"], name="upload_type"),
             models.Index(
                 fields=["lease_expires_at"], name="upload_pending", condition=Q(status="pending")
             ),
@@ -216,6 +227,11 @@ class UploadedFile(models.Model):
                 fields=["sha256", "-created_at"], name="upload_sha256", condition=Q(sha256__gt="")
             ),
             models.Index(fields=["status", "size"], name="upload_sizes"),
+            models.Index(
+                fields=["restored_from"],
+                name="upload_copies",
+                condition=Q(restored_from__isnull=False),
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -223,6 +239,14 @@ class UploadedFile(models.Model):
                 name="upload_stored_has_hash",
             ),
             models.UniqueConstraint(fields=["session", "retry_key"], name="upload_once_per_key"),
+            models.UniqueConstraint(
+                fields=["restored_from"],
+                condition=Q(
+                    restored_from__isnull=False,
+                    status__in=["pending", "stored", "missing", "quarantined"],
+                ),
+                name="upload_restored_once",
+            ),
         ]
 
     def __str__(self) -> str:

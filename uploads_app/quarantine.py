@@ -5,7 +5,9 @@ that a crash in between is finished by the next run, and told exactly once.
 """
 
 import logging
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -35,6 +37,18 @@ _DONE: dict[str, tuple[QuarantineStatus, EventType]] = {
 
 class NotRestored(Exception):
     """An object could not be given back; says why, and what becomes of it."""
+
+
+class StoreSilent(NotRestored):
+    """It was the store that failed, so others will not come back either."""
+
+
+@dataclass
+class GivenBack:
+    """Which objects were given back, and why each of the others was not."""
+
+    keys: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
 
 
 def put_aside(found: Sequence[StoredObject]) -> Outcome:
@@ -76,7 +90,7 @@ def purge(strays: Sequence[QuarantinedObject]) -> Outcome:
 def restore_object(*, key: str) -> None:
     """Give an object back to its old key, where the cleanup then leaves it alone.
 
-    Raises NotRestored. If it was the store that failed, the next cleanup run goes on.
+    Raises NotRestored; StoreSilent if it was the store that failed: the next cleanup run goes on.
     """
     still = QuarantinedObject.objects.filter(status=QuarantineStatus.QUARANTINED)
     with transaction.atomic():
@@ -91,8 +105,29 @@ def restore_object(*, key: str) -> None:
         raise NotRestored(_WHY_NOT[type(error)]) from error
     except OSError as error:
         logger.exception("storage did not give %s back", key)
-        raise NotRestored("The store does not answer; the next cleanup goes on.") from error
+        raise StoreSilent("The store does not answer; the next cleanup goes on.") from error
     _close([stray])
+
+
+def restore_objects(*, keys: Sequence[str], seconds: float = float("inf")) -> GivenBack:
+    """Give objects back, each with its event, until the time is over or the store fails.
+
+    What is not reached stays in quarantine.
+    """
+    given = GivenBack()
+    deadline = time.monotonic() + seconds
+    for key in keys:
+        if time.monotonic() > deadline:
+            break
+        try:
+            restore_object(key=key)
+        except NotRestored as why:
+            given.refused[key] = str(why)
+            if isinstance(why, StoreSilent):
+                break
+        else:
+            given.keys.append(key)
+    return given
 
 
 def finish(strays: Sequence[QuarantinedObject]) -> Outcome:

@@ -9,7 +9,7 @@ import hashlib
 import logging
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import IO, Any
 
@@ -106,11 +106,14 @@ def reserve(
     sha256: str = "",
     retry_key: str | None = None,
     direct: bool = False,
+    restored_from: UploadedFile | None = None,
 ) -> UploadedFile:
     """Step 1: quota, and a pending row with its final key and a lease; or the row of the same try.
 
-    A `direct` upload is one whose bytes the browser sends to the store itself.
-    Raises SessionInvalid, QuotaExceeded, RetryKeyReused or UploadInProgress.
+    A `direct` upload is one whose bytes the browser sends to the store itself;
+    one that is `restored_from` another is its copy, and the only one.
+    Raises SessionInvalid, QuotaExceeded, RetryKeyReused, UploadInProgress, or
+    IntegrityError if there is such a copy.
     """
     upload_id = uuid.uuid4()
     asked = UploadedFile(
@@ -123,6 +126,7 @@ def reserve(
         sha256=sha256,
         retry_key=retry_key,
         direct=direct,
+        restored_from=restored_from,
         lease_expires_at=Now() + settings.UPLOAD_LEASE,
     )
     with transaction.atomic():
@@ -143,9 +147,12 @@ def reserve(
     return asked
 
 
-def finish_upload(*, upload: UploadedFile, content: File[bytes]) -> UploadedFile:
+def finish_upload(
+    *, upload: UploadedFile, content: File[bytes], also: Callable[[], None] = lambda: None
+) -> UploadedFile:
     """Steps 2 and 3 of a pending upload: its bytes to their final key, then `stored`.
 
+    `also` is called in the transaction of step 3, for what is to happen with it.
     Raises SessionInvalid or StorageUnavailable, and gives the upload up; but one whose bytes the
     store has already is kept when storage fails, so that completing it can be tried again.
     """
@@ -157,13 +164,18 @@ def finish_upload(*, upload: UploadedFile, content: File[bytes]) -> UploadedFile
             lapse_upload(upload=upload, reason="storage_failed")
         raise StorageUnavailable from error
     try:
-        return _commit(upload, written)
+        return _commit(upload, written, also)
     except (SessionInvalid, StorageUnavailable):
-        lapse_upload(upload=upload, reason="too_late")
-        if upload.status not in WITH_OBJECT:
-            with suppress(OSError):  # the cleanup removes what stays
-                remove_bytes(upload)
+        give_up_upload(upload=upload, reason="too_late")
         raise
+
+
+def give_up_upload(*, upload: UploadedFile, reason: str) -> None:
+    """Let an upload that cannot be finished lapse, and remove what has arrived of it."""
+    lapse_upload(upload=upload, reason=reason)
+    if upload.status not in WITH_OBJECT:
+        with suppress(OSError):  # the cleanup removes what stays
+            remove_bytes(upload)
 
 
 def renew_lease(*, upload: UploadedFile) -> None:
@@ -188,6 +200,11 @@ def refuse_held_back(*, upload: UploadedFile) -> None:
 def open_upload(*, upload: UploadedFile) -> IO[bytes]:
     """Open a stored file to read; raises FileHeldBack, ObjectMissing or StorageUnavailable."""
     refuse_held_back(upload=upload)
+    return open_bytes(upload=upload)
+
+
+def open_bytes(*, upload: UploadedFile) -> IO[bytes]:
+    """Open a file's bytes, held back or not; raises ObjectMissing or StorageUnavailable."""
     try:
         return object_store().open(upload.key)
     except FileNotFoundError as error:
@@ -198,9 +215,26 @@ def open_upload(*, upload: UploadedFile) -> IO[bytes]:
 
 
 def record_download(*, upload: UploadedFile) -> None:
-    """Write down that somebody else than its visitor reads a file."""
+    """Write down that a service reads a file."""
     with transaction.atomic():
         _record(events.DOWNLOADED, upload, size=upload.size)
+
+
+def record_staff_download(*, upload: UploadedFile, reason: str) -> None:
+    """Write down that a staff member reads a file, and why."""
+    with transaction.atomic():
+        _record(events.STAFF_DOWNLOADED, upload, reason=reason, size=upload.size)
+
+
+def record_restored(*, upload: UploadedFile, copy: UploadedFile, reason: str) -> None:
+    """Write down, in both histories, that a file was given to another session as `copy`.
+
+    Must be called in the transaction that stores the copy.
+    """
+    source = {"from_session": str(upload.session_id), "from_upload": str(upload.pk)}
+    target = {"to_session": str(copy.session_id), "to_upload": str(copy.pk)}
+    _record(events.RESTORED, upload, reason=reason, **target)
+    _record(events.RESTORED, copy, reason=reason, **source)
 
 
 def delete_upload(*, upload: UploadedFile) -> None:
@@ -513,7 +547,7 @@ def _leased(upload: UploadedFile, content: File[bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-def _commit(upload: UploadedFile, written: Written) -> UploadedFile:
+def _commit(upload: UploadedFile, written: Written, also: Callable[[], None]) -> UploadedFile:
     """Step 3: the row says `stored`, with its event; only then may anybody be told."""
     with transaction.atomic():
         _require_live(upload.session)
@@ -537,6 +571,7 @@ def _commit(upload: UploadedFile, written: Written) -> UploadedFile:
             sha256=written.sha256,
             content_type=upload.content_type,
         )
+        also()
     return upload
 
 

@@ -6,7 +6,7 @@ import time
 from django.conf import settings
 
 from audit_app import context
-from uploads_app import alarm, cleanup, services, spool
+from uploads_app import alarm, cleanup, quarantine, services, spool
 from uploads_app.models import RunStatus, UploadedFile
 from uploads_app.work import Options
 
@@ -33,6 +33,16 @@ def cleanup_orphans_for(staff_id: int, dry_run: bool, request_id: str = "") -> s
     asked = context.RequestContext(request_id=request_id, actor=f"{context.STAFF}{staff_id}")
     with context.using(asked):
         return _clean_up(dry_run=dry_run)
+
+
+def give_back_for(staff_id: int, keys: list[str], request_id: str = "") -> str:
+    """Give objects back from quarantine because a staff member asked for it, in whose name it is recorded."""
+    asked = context.RequestContext(request_id=request_id, actor=f"{context.STAFF}{staff_id}")
+    with context.using(asked):
+        given = quarantine.restore_objects(keys=keys, seconds=RUN_SECONDS)
+    for key, why in given.refused.items():
+        logger.warning("%s was not given back: %s", key, why)
+    return f"{len(given.keys)} of {len(keys)} objects given back"
 
 
 def watch_cleanup() -> str:

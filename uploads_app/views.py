@@ -199,6 +199,14 @@ def _retry_key(request: Request) -> str | None:
 def _handed_out(upload: UploadedFile) -> HttpResponseBase:
     if address := direct.download_address(upload=upload):
         return HttpResponseRedirect(address, headers=DOWNLOAD_HEADERS)
+    return attachment(upload)
+
+
+def attachment(upload: UploadedFile) -> FileResponse:
+    """Return a file's bytes, to be kept under its own name and never to be run.
+
+    Raises FileHeldBack, ObjectMissing or StorageUnavailable.
+    """
     return FileResponse(
         services.open_upload(upload=upload),
         as_attachment=True,
