@@ -446,5 +446,7 @@ LOGGING: dict[str, Any] = {
             name: {"level": max(LOG_LEVEL, logging.INFO)}
             for name in ("boto3", "botocore", "s3transfer", "urllib3")
         },
+        # At each sign-in it tells how it counts.
+        "axes": {"level": max(LOG_LEVEL, logging.WARNING)},
     },
 }

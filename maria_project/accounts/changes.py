@@ -22,8 +22,8 @@ from audit_app.services import record
 Account = User | Group
 
 MADE, CHANGED, REMOVED = "made", "changed", "removed"
-# A sign-in writes it, and says so itself.
-_UNNOTED = ("id", "last_login")
+# What nobody chooses; a sign-in has an event of its own.
+_UNNOTED = ("id", "date_joined", "last_login")
 _LISTS = {
     User.groups.through: "groups",
     User.user_permissions.through: "user_permissions",

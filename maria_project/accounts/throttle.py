@@ -28,6 +28,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
 from django.utils.crypto import salted_hmac
 
 from audit_app import context, events
@@ -112,6 +113,7 @@ def locked_out_page(
         status=429,
     )
     page["Retry-After"] = str(seconds)
+    add_never_cache_headers(page)
     return page
 
 

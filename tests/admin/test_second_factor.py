@@ -147,7 +147,8 @@ def test_t71_the_password_alone_is_not_enough_then(anna: User, clock: Any) -> No
 
 def test_t71_wrong_codes_count_like_wrong_passwords(anna: User, clock: Any) -> None:
     set_up(anna, clock)
-    answers = [sign_in(Client(), wrong_code(anna)).status_code for _ in range(12)]
+    client = Client()
+    answers = [sign_in(client, wrong_code(anna)).status_code for _ in range(12)]
     assert answers == [200] * 9 + [429] * 3
     # A good code does not help then.
     assert sign_in(Client(), app_code(anna)).status_code == 429
