@@ -1,4 +1,4 @@
-.PHONY: help run test check soak front screenshots bench bench-cleanup bench-slow lock schema format clean
+.PHONY: help run test check soak front screenshots bench bench-cleanup bench-slow lock schema permissions format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ schema: ## Write docs/openapi.yaml anew from the code, and the types of frontend
 	.venv/bin/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 	. ./scripts/front.sh && front_packages
 	npm --prefix frontend run --silent generate
+
+permissions: ## Write docs/permissions.md anew: who may do what in the admin, as its pages answer
+	WRITE_PERMISSIONS=1 .venv/bin/python -m pytest -q tests/admin/test_permission_matrix.py
 
 lock: ## Pin requirements.txt and requirements-dev.txt anew from their .in files
 	.venv/bin/uv pip compile --quiet --upgrade --no-header --no-emit-index-url --no-emit-find-links requirements.in -o requirements.txt

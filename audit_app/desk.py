@@ -52,7 +52,8 @@ class ReasonForm(forms.Form):
         required=False,
         max_length=200,
         widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}),
-        help_text="For colleagues, the audit log and the visitor's own history. Do not name or quote the visitor.",
+        help_text="For colleagues and for the audit log; the visitor can read it in an export. Do not "
+        "name or quote the visitor.",
     )
 
     def __init__(self, *args: Any, presets: Sequence[str] = (), **kwargs: Any) -> None:
@@ -168,12 +169,22 @@ class ActingAdmin(ReadOnlyAdmin):
         if row is not None:
             if sessions := self.sessions_of(row):
                 disclosure.note_view(session_uuids=sessions, page=str(self.opts.model_name))
-            context["row_actions"] = [
-                (f"admin:{self.opts.app_label}_{self.opts.model_name}_{action.name}", action.title)
-                for action in self._actions()
-                if request.user.has_perm(action.permission) and action.fits(row)
-            ]
+            context["row_actions"] = self.offered(request, row, self._actions())
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def offered(
+        self, request: HttpRequest, row: Any, actions: Sequence[Action] = ()
+    ) -> list[tuple[str, str]]:
+        """Return what this staff member may do to a row, as address and title."""
+        return [
+            (self._address(action, row), action.title)
+            for action in actions or self.row_actions
+            if request.user.has_perm(action.permission) and action.fits(row)
+        ]
+
+    def _address(self, action: Action, row: Any) -> str:
+        view = f"admin:{self.opts.app_label}_{self.opts.model_name}_{action.name}"
+        return reverse(view, args=[row.pk])
 
     def action_view(self, action: Action, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """Ask for a reason and act; say so if it was too late, ask again if the row has changed."""
@@ -183,8 +194,9 @@ class ActingAdmin(ReadOnlyAdmin):
         if row is None:
             raise Http404
         seen = action.state(row)
-        form = action.form(request.POST or None, presets=action.presets, initial={"seen": seen})
-        if request.method == "POST" and form.is_valid():
+        asked = request.POST if request.method == "POST" else None
+        form = action.form(asked, presets=action.presets, initial={"seen": seen})
+        if form.is_valid():
             if form.cleaned_data["seen"] in ("", seen):
                 return self._act(action, request, row, form.cleaned_data)
             messages.warning(
@@ -229,8 +241,8 @@ class ActingAdmin(ReadOnlyAdmin):
             permission=disclosure.MAY_REVEAL,
             title="Show personal values",
             explanation="Names, addresses and file names are shown on this page, to you alone, for "
-            "15 minutes. That you looked, and why, stands in the audit log and in the visitor's own "
-            "history.",
+            "15 minutes. That you looked, and why, stands in the audit log; that somebody looked, in "
+            "the visitor's own history.",
             button="Show them for 15 minutes",
             fits=lambda row: not row.is_revealed,
             act=self._reveal,

@@ -2,10 +2,14 @@
 
 import re
 
+import ua_parser
+
 from audit_app.context import RequestContext, parse_address
 
 DOTS = "•••"
 _SHOWN_EXTENSION = 8
+# What a browser says of itself stands at the beginning; a long text takes long to look through.
+_PARSED = 200
 
 
 def mask(text: str) -> str:
@@ -37,6 +41,16 @@ def mask_address(address: str) -> str:
     return RequestContext(address=parse_address(address)).network or mask(address)
 
 
+def mask_user_agent(text: str) -> str:
+    """Return the browser and the system it runs on: `Firefox on Windows`."""
+    if not text:
+        return ""
+    found = ua_parser.parse(text[:_PARSED])
+    browser, system = found.user_agent, found.os
+    known = [part.family for part in (browser, system) if part]
+    return " on ".join(known) or "an unknown program"
+
+
 def _initial(text: str) -> str:
     # A name may begin with what turns the line around or moves the cursor.
     return text[0] if text[0].isalnum() else ""
@@ -45,7 +59,7 @@ def _initial(text: str) -> str:
 # How each personal value of an audit row is masked.
 MASKS = {
     "address": mask_address,
-    "user_agent": mask,
+    "user_agent": mask_user_agent,
     "file_name": mask_file_name,
     "email": mask_email,
 }

@@ -19,8 +19,10 @@ from django.utils.timezone import localtime
 
 from audit_app.desk import ActingAdmin, Action, Asked, ReadOnlyAdmin, ReasonForm, personal
 from audit_app.masking import mask_email, mask_name
+from audit_app.models import AuditLog
 from sessions_app import recovery, service_keys, services
 from sessions_app.models import Scope, ServiceKey, SessionQuerySet, Status, UserSession
+from sessions_app.privacy import visitors_events
 from sessions_app.uuid_helpers import parse_support_code
 
 
@@ -100,6 +102,54 @@ _ACTIONS = (
 )
 
 
+_WHY_EXPIRED = {
+    "idle": "it was not used for too long",
+    "absolute": "it had reached its greatest age",
+    "unused": "it was never used",
+    "extended": "the time that staff had added was over",
+}
+
+
+def _sentence(session: UserSession) -> str:
+    """Say where a session is in its life, since when or until when, and why."""
+    ended = date_format(localtime(session.ended_at), "DATETIME_FORMAT") if session.ended_at else ""
+    until = date_format(localtime(session.expires_at), "DATETIME_FORMAT")
+    match session.status:
+        case Status.ACTIVE if session.expires_at > timezone.now():
+            return f"Active. It expires on {until} unless it is used (limit: {session.expiry_reason()})."
+        case Status.ACTIVE:
+            return f"Over since {until} (limit: {session.expiry_reason()}); not recorded yet."
+        case Status.EXPIRED:
+            why = _WHY_EXPIRED.get(session.end_reason, session.end_reason)
+            return f"Expired on {ended}: {why}."
+        case Status.RESET:
+            return f"Left by its visitor for a fresh session on {ended} ({session.end_reason})."
+        case Status.ENDED:
+            return f"Ended by its visitor on {ended}."
+        case Status.REVOKED:
+            return f"Revoked by staff on {ended}: {session.end_reason}"
+    if session.erased_at:
+        return f"Erased; nothing personal and no file is left. It had ended on {ended}."
+    return "Being erased: the database has forgotten, and storage has yet to remove some files."
+
+
+def _place(session: UserSession, event: AuditLog | None) -> str:
+    """Say by what device and from where an event was asked for."""
+    part = getattr(event, "personal", None)
+    if event is None or part is None:
+        return "not known"
+    is_revealed = getattr(session, "is_revealed", False)
+    values = part.values() if is_revealed else part.masked_values()
+    return ", ".join(filter(None, [values.get("user_agent"), values.get("address")])) or "not known"
+
+
+def _link(session: UserSession | None) -> str:
+    if session is None:
+        return "-"
+    page = reverse("admin:sessions_app_usersession_change", args=[session.pk])
+    return format_html('<a href="{}">{}</a> ({})', page, session, session.get_status_display())
+
+
 @admin.register(UserSession)
 class UserSessionAdmin(ActingAdmin):
     change_form_template = "admin/sessions_app/usersession/change_form.html"
@@ -109,11 +159,18 @@ class UserSessionAdmin(ActingAdmin):
     list_filter = ["status", "created_at"]
     search_fields = ["support_code"]
     search_help_text = "A support code (MAR-7F3-K2Q-X9H) or a whole session UUID."
-    fields = [
-        "support_code", "uuid", "status", "end_reason", "shown_name", "shown_email", "email_proven", "completed_at",
-        "consent",
-        "created_at", "last_seen_at", "used_at", "expires_at", "extended_until", "ended_at", "erased_at",
-        "predecessor", "next_session",
+    fieldsets = [
+        (None, {"fields": ["state", "support_code", "uuid"]}),
+        (
+            "Visitor",
+            {"fields": ["shown_name", "shown_email", "e_mail_is", "consent", "began_from", "last_from"]},
+        ),
+        (
+            "Times",
+            {"fields": ["created_at", "last_seen_at", "used_at", "completed_at", "expires_at",
+                        "extended_until", "ended_at", "erased_at"]},
+        ),
+        ("Before and after", {"fields": ["came_from", "next_session"]}),
     ]  # fmt: skip
     shown_name = personal("name", mask_name)
     shown_email = personal("email", mask_email, "e-mail")
@@ -121,13 +178,32 @@ class UserSessionAdmin(ActingAdmin):
     def sessions_of(self, row: UserSession) -> list[uuid.UUID]:
         return [row.uuid]
 
+    @admin.display(description="state")
+    def state(self, session: UserSession) -> str:
+        """Say in a sentence where the session is in its life, and why."""
+        return _sentence(session)
+
+    @admin.display(description="e-mail is")
+    def e_mail_is(self, session: UserSession) -> str:
+        if not session.email:
+            return "-"
+        return "proven by a code" if session.email_proven else "only claimed: anybody can claim it"
+
+    @admin.display(description="began from")
+    def began_from(self, session: UserSession) -> str:
+        return _place(session, visitors_events(session).order_by("occurred_at", "pk").first())
+
+    @admin.display(description="last recorded from")
+    def last_from(self, session: UserSession) -> str:
+        return _place(session, visitors_events(session).first())
+
+    @admin.display(description="predecessor")
+    def came_from(self, session: UserSession) -> str:
+        return _link(session.predecessor)
+
     @admin.display(description="successor")
     def next_session(self, session: UserSession) -> str:
-        successor = getattr(session, "successor", None)
-        if successor is None:
-            return "-"
-        page = reverse("admin:sessions_app_usersession_change", args=[successor.pk])
-        return format_html('<a href="{}">{}</a>', page, successor)
+        return _link(getattr(session, "successor", None))
 
     @admin.display(description="consent")
     def consent(self, session: UserSession) -> str:

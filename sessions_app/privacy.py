@@ -29,6 +29,11 @@ def history(*, session: UserSession) -> AuditQuerySet:
     return AuditLog.objects.about_session(session.uuid).select_related("personal")
 
 
+def visitors_events(session: UserSession) -> AuditQuerySet:
+    """Return what the visitor did, newest first, with the personal parts."""
+    return history(session=session).filter(actor=context.VISITOR)
+
+
 def who(event: AuditLog) -> str:
     """Name an event's actor to the visitor: staff have no name, services do."""
     kind, _, name = event.actor.partition(":")

@@ -1,5 +1,6 @@
 """Fixtures of all tests: a store and a cache of one's own, and a log that can be flushed."""
 
+import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,14 @@ from django.test import Client
 from audit_app import triggers
 from tests import s3_server
 from tests.helpers import Visitor, started
+from tests.ordering import slow_first
 from tests.uploads_app.moving_support import Relocation, disk, on
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow tests, in every process of the run."""
+    items[:] = slow_first(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 @pytest.fixture(autouse=True)

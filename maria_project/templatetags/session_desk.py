@@ -1,4 +1,4 @@
-"""What support sees on a session's page beside the session: its files and its history.
+"""What support sees on a session's page beside the session: its files and its one timeline.
 
 The apps do not know each other's pages; here, above them, they are joined.
 """
@@ -6,10 +6,12 @@ The apps do not know each other's pages; here, above them, they are joined.
 from typing import Any
 
 from django import template
-from django.db.models import Model, QuerySet
+from django.contrib import admin
 
-from audit_app.models import AuditLog
+from audit_app.desk import ActingAdmin
+from maria_project.timeline import FILTERS, timeline
 from sessions_app.models import UserSession
+from sessions_app.signals import describe
 from uploads_app.models import UploadedFile
 
 register = template.Library()
@@ -17,20 +19,33 @@ register = template.Library()
 SHOWN = 200
 
 
-@register.inclusion_tag("admin/sessions_app/usersession/files.html")
-def session_files(session: UserSession) -> dict[str, Any]:
-    """Show a session's files, newest first."""
+@register.inclusion_tag("admin/sessions_app/usersession/files.html", takes_context=True)
+def session_files(context: template.Context, session: UserSession) -> dict[str, Any]:
+    """Show how much a session holds of what it may, and its files, newest first."""
     files = UploadedFile.objects.filter(session=session).order_by("-created_at")
-    return {"original": session, **_first("files", files)}
+    shown = list(files[: SHOWN + 1])
+    desk = admin.site.get_model_admin(UploadedFile)
+    assert isinstance(desk, ActingAdmin)
+    return {
+        "original": session,
+        "files": [(file, desk.offered(context["request"], file)) for file in shown[:SHOWN]],
+        "more": len(shown) > SHOWN,
+        "used": describe(session, "used"),
+        "limits": describe(session, "limits"),
+        "perms": context["perms"],
+    }
 
 
-@register.inclusion_tag("admin/sessions_app/usersession/history.html")
-def session_history(session: UserSession) -> dict[str, Any]:
-    """Show a session's audit events, newest first."""
-    events = AuditLog.objects.about_session(session.uuid).select_related("personal")
-    return {"original": session, **_first("events", events)}
-
-
-def _first(name: str, rows: QuerySet[Model]) -> dict[str, Any]:
-    shown = list(rows[: SHOWN + 1])
-    return {name: shown[:SHOWN], "more": len(shown) > SHOWN}
+@register.inclusion_tag("admin/sessions_app/usersession/timeline.html", takes_context=True)
+def session_timeline(context: template.Context, session: UserSession) -> dict[str, Any]:
+    """Show what happened, as the address asks: `show` narrows it down, `before` goes back in time."""
+    asked = context["request"].GET
+    found = timeline(session, shown=asked.get("show", ""), before=asked.get("before", ""))
+    filters = [(name, label, name == found.shown) for name, (label, _) in FILTERS.items()]
+    return {
+        "original": session,
+        "timeline": found,
+        "filters": filters,
+        "is_first": not asked.get("before"),
+        "perms": context["perms"],
+    }
