@@ -36,6 +36,8 @@ class AccountReasonForm(ReasonForm):
 
 
 def _reset(user: User, asked: Asked) -> str:
+    if user == asked.request.user:
+        raise NotDone("This is your own: take it away under “Second factor”, with a code.")
     if not second_factor.is_set_up(user):
         raise NotDone("This account has no second factor any more.")
     second_factor.reset(user=user, reason=asked.reason)

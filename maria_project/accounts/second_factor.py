@@ -18,9 +18,9 @@ from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from maria_project.accounts import changes, sessions
+from maria_project.checks import REQUIRED
 
 RECOVERY_CODES = 10
-REQUIRED, OPTIONAL = "required", "optional"
 SET_UP, TAKEN_AWAY = "second_factor_set_up", "second_factor_removed"
 RENEWED, CODE_USED = "recovery_codes_renewed", "recovery_code_used"
 

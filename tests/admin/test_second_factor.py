@@ -228,6 +228,14 @@ def test_a_superuser_takes_away_what_a_colleague_has_lost(
     assert page not in boss.get(page_of(anna)).content.decode()
 
 
+def test_t71_a_superuser_needs_a_code_for_the_own_one(anna: User, clock: Any) -> None:
+    User.objects.update(is_superuser=True)
+    client, _ = set_up(anna, clock)
+    client.post(page_of(anna, "reset_second_factor"), {"why": "The phone is lost"})
+    assert TOTPDevice.objects.exists()
+    assert changes_told() == ["second_factor_set_up"]
+
+
 def test_where_it_is_required_staff_without_it_reach_only_its_page(
     anna: User, clock: Any, settings: Any, make_staff: Any
 ) -> None:
