@@ -7,6 +7,9 @@ from django_q.models import Schedule
 
 from maria_project.allowed_tasks import TaskNotAllowed
 
+# The database makes no difference.
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     "named",

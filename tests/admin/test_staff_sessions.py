@@ -18,6 +18,9 @@ from tests.helpers import events
 NAME, PASSWORD, NEW = "anna.smith", "correct horse battery", "a staple for the horse"
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
+# The database makes no difference.
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(autouse=True)
 def clock(settings: Any) -> Any:
