@@ -70,7 +70,11 @@ class SignInForm(AdminAuthenticationForm):
 class CodeForm(forms.Form):
     """A code that shows who is asking."""
 
-    code = forms.CharField(max_length=20, widget=forms.TextInput(attrs=_CODE))
+    code = forms.CharField(
+        max_length=20,
+        widget=forms.TextInput(attrs=_CODE),
+        help_text="Six digits from your app. Later, a recovery code does as well.",
+    )
 
 
 def second_factor_first(
