@@ -73,7 +73,7 @@ class CodeForm(forms.Form):
     code = forms.CharField(
         max_length=20,
         widget=forms.TextInput(attrs=_CODE),
-        help_text="Six digits from your app. Later, a recovery code does as well.",
+        help_text="Six digits from your app, or a recovery code once you have some.",
     )
 
 
