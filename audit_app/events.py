@@ -54,11 +54,27 @@ RATE_LIMIT_EXCEEDED = register(
     outcome=Outcome.DENIED,
 )
 STAFF_SIGNED_IN = register("staff.signed_in", "A staff member signed in to the admin.")
+STAFF_SIGNED_OUT = register(
+    "staff.signed_out", "A staff member signed out, in every browser at once."
+)
 STAFF_SIGN_IN_FAILED = register(
     "staff.sign_in_failed",
     "Somebody tried to sign in to the admin and failed.",
     "repeated",
     outcome=Outcome.DENIED,
+)
+STAFF_LOCKED_OUT = register(
+    "staff.locked_out",
+    "So many sign-ins failed, under one name or from one address, that none is looked at for a while.",
+    "account",
+    "by",
+    outcome=Outcome.DENIED,
+)
+STAFF_LOCK_LIFTED = register(
+    "staff.lock_lifted",
+    "An operator let sign-ins under a name or from an address be looked at again.",
+    "account",
+    "by",
 )
 STAFF_SESSION_VIEWED = register(
     "staff.session_viewed",
@@ -98,4 +114,5 @@ STAFF_ACCOUNT_CHANGED = register(
     "account",
     "change",
     "fields",
+    "reason",
 )

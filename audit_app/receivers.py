@@ -1,8 +1,8 @@
-"""Staff sign-ins, as Django's own signals tell of them."""
+"""Staff sign-ins and sign-outs, as Django's own signals tell of them."""
 
 from typing import Any
 
-from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db import transaction
 from django.dispatch import receiver
 
@@ -14,6 +14,13 @@ from audit_app.services import Refusal, record, record_refusal
 def staff_signed_in(user: Any, **_: Any) -> None:
     with transaction.atomic(), context.acting_as(f"staff:{user.pk}"):
         record(events.STAFF_SIGNED_IN)
+
+
+@receiver(user_logged_out)
+def staff_signed_out(user: Any, **_: Any) -> None:
+    if user is not None:
+        with transaction.atomic(), context.acting_as(f"staff:{user.pk}"):
+            record(events.STAFF_SIGNED_OUT)
 
 
 @receiver(user_login_failed)

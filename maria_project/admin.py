@@ -1,4 +1,4 @@
-"""What the admin shows of no single app: the queue, and what a session's page offers beside its own.
+"""What the admin shows of no single app: libraries in our form, the queue, and what joins the apps.
 
 The queue is there to read: what is scheduled, how it went last, what failed.
 django-q2's own pages are taken out: they can schedule any importable function,
@@ -6,22 +6,21 @@ and whoever may view them may run tasks again. Arguments and results are
 pickles, which loading would execute, so they are not even read.
 """
 
-import inspect
 from datetime import timedelta
-from types import ModuleType
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_q.models import Failure, OrmQ, Schedule, Success, Task
 
-import maria_project.tasks
-import sessions_app.tasks
-import uploads_app.tasks
 from audit_app.desk import ReadOnlyAdmin, offer
 from maria_project import certificate, person, takeout
+from maria_project.accounts import desk
+from maria_project.allowed_tasks import WHAT_TASKS_DO
 from sessions_app.models import UserSession
 from uploads_app import alarm
 
@@ -29,21 +28,11 @@ LATE = timedelta(minutes=5)
 _CLEANUP = "uploads_app.tasks.cleanup_orphans"
 
 
-def _described(*modules: ModuleType) -> dict[str, str]:
-    """Return the first line of every task's docstring, by the name under which it is scheduled."""
-    return {
-        f"{module.__name__}.{name}": (inspect.getdoc(task) or "").splitlines()[0]
-        for module in modules
-        for name, task in inspect.getmembers(module, inspect.isfunction)
-        if task.__module__ == module.__name__ and not name.startswith("_")
-    }
-
-
-_WHAT_TASKS_DO = _described(maria_project.tasks, sessions_app.tasks, uploads_app.tasks)
-
-for model in (Failure, OrmQ, Schedule, Success):
+# django-otp's pages show the secrets from which codes are made.
+for model in (Failure, OrmQ, Schedule, Success, StaticDevice, TOTPDevice):
     if admin.site.is_registered(model):
         admin.site.unregister(model)
+desk.register(admin.site)
 
 
 @admin.register(Schedule)
@@ -68,7 +57,7 @@ class ScheduleAdmin(ReadOnlyAdmin):
 
     @admin.display(description="does")
     def does(self, schedule: Any) -> str:
-        return _WHAT_TASKS_DO.get(schedule.func, "")
+        return WHAT_TASKS_DO.get(schedule.func, "")
 
     @admin.display(description="last run", empty_value="none yet")
     def last_ended(self, schedule: Any) -> Any:

@@ -1,14 +1,17 @@
 """The admin site: Maria's own, and everybody in it is named in the audit log."""
 
 from functools import wraps
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib.admin import AdminSite
-from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponseBase
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
 
-from audit_app import context
+from audit_app import context, events
+from audit_app.services import Refusal, record_refusal
+from maria_project.accounts import changes, pages, throttle
 
 
 class MariaAdminSite(AdminSite):
@@ -19,11 +22,26 @@ class MariaAdminSite(AdminSite):
     index_title = "Sessions, files and history"
     site_url = None
     enable_nav_sidebar = True
+    login_form = pages.SignInForm
+    login_template = "admin/sign_in.html"
 
-    def get_urls(self) -> list[URLPattern | URLResolver]:
+    def get_urls(self) -> list[URLResolver | URLPattern]:
         from maria_project.find_page import find_view  # it asks for this very site
 
-        return [path("find/", self.admin_view(find_view), name="find"), *super().get_urls()]
+        return [
+            path("find/", self.admin_view(find_view), name="find"),
+            path(
+                "second-factor/",
+                self.admin_view(pages.second_factor_page),
+                name="second_factor",
+            ),
+            path(
+                "second-factor/qr.svg",
+                self.admin_view(pages.qr_code),
+                name="second_factor_qr",
+            ),
+            *super().get_urls(),
+        ]
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         @wraps(view)
@@ -31,7 +49,35 @@ class MariaAdminSite(AdminSite):
             if "%00" in request.META.get("QUERY_STRING", ""):
                 raise BadRequest("PostgreSQL cannot look for a NUL.")
             with context.acting_as(f"staff:{request.user.pk}"):
-                response: HttpResponseBase = view(request, *args, **kwargs)
+                try:
+                    response: HttpResponseBase = view(request, *args, **kwargs)
+                except PermissionDenied:
+                    _note_refusal(request)
+                    raise
+                if response.status_code == HTTPStatus.FORBIDDEN:
+                    _note_refusal(request)
                 return response
 
         return super().admin_view(as_staff, cacheable)
+
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Let staff sign in, and know their browser from then on."""
+        response = super().login(request, extra_context)
+        if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
+            throttle.remember_browser(request, response)
+        return response
+
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Let staff change their own password; it ends their other sessions."""
+        if request.method != "POST":
+            return super().password_change(request, extra_context)
+        with changes.noted():
+            return super().password_change(request, extra_context)
+
+
+def _note_refusal(request: HttpRequest) -> None:
+    """Record that a staff member asked for what is not theirs: once a minute for each page."""
+    match = request.resolver_match
+    page = match.view_name if match else ""
+    kind = f"{request.user.pk} {page}"
+    record_refusal(Refusal(events.STAFF_PERMISSION_DENIED, kind, details={"page": page}))

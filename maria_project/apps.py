@@ -18,7 +18,7 @@ class MariaConfig(AppConfig):
     verbose_name = "Operations"
 
     def ready(self) -> None:
-        from maria_project import checks  # noqa: F401  (registers itself)
+        from maria_project import allowed_tasks, checks  # noqa: F401  (they register themselves)
 
         post_migrate.connect(prepare, sender=self)
 

@@ -1,5 +1,6 @@
 """Start-up checks of a deployment: combinations that work, but not as anybody would want."""
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +11,10 @@ from django.core.validators import validate_email
 
 from maria_project.environment import LOOPBACK_HOSTS
 from sessions_app.checks import network_error
+
+# The words for STAFF_SECOND_FACTOR.
+OPTIONAL, REQUIRED = "optional", "required"
+MINUTE = timedelta(minutes=1)
 
 
 @register()
@@ -138,6 +143,34 @@ def check_metrics_networks(**_: Any) -> list[CheckMessage]:
         )
         for text in settings.METRICS_NETWORKS
         if (error := network_error(text))
+    ]
+
+
+@register()
+def check_second_factor(**_: Any) -> list[CheckMessage]:
+    """A word that is not known would ask nobody for a second factor."""
+    if settings.STAFF_SECOND_FACTOR in (OPTIONAL, REQUIRED):
+        return []
+    return [
+        Error(
+            f"STAFF_SECOND_FACTOR is {settings.STAFF_SECOND_FACTOR!r}.",
+            hint="Write optional or required.",
+            id="maria_project.E008",
+        )
+    ]
+
+
+@register()
+def check_staff_limits(**_: Any) -> list[CheckMessage]:
+    """Sessions are noted once a minute, so a shorter limit could not be kept."""
+    if MINUTE <= settings.STAFF_IDLE_LIMIT <= settings.STAFF_SESSION_LIMIT:
+        return []
+    return [
+        Error(
+            "STAFF_IDLE_LIMIT is below a minute or above STAFF_SESSION_LIMIT.",
+            hint="Write times like 1h and 12h, the idle limit not above the other.",
+            id="maria_project.E009",
+        )
     ]
 
 

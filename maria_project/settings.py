@@ -68,6 +68,8 @@ ALLOWED_ORIGINS: list[str] = [
 
 INSTALLED_APPS = [
     "maria_project.apps.MariaAdminConfig",
+    # Its commands come before those of django.contrib.auth.
+    "maria_project.accounts",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -80,6 +82,10 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "corsheaders",
     "csp",
+    "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "django_q",
     "audit_app",
     "sessions_app",
@@ -103,8 +109,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "maria_project.accounts.sessions.staff_sessions",
+    "maria_project.accounts.pages.second_factor_first",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "maria_project.urls"
@@ -339,6 +348,10 @@ CORS_PREFLIGHT_MAX_AGE = 2 * 60 * 60
 
 # Security -------------------------------------------------------------------
 
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {
@@ -349,7 +362,24 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 SESSION_COOKIE_NAME = "maria_staff"
-SESSION_COOKIE_AGE = 12 * 60 * 60
+STAFF_IDLE_LIMIT = env.timedelta("STAFF_IDLE_LIMIT", timedelta(hours=1))
+STAFF_SESSION_LIMIT = env.timedelta("STAFF_SESSION_LIMIT", timedelta(hours=12))
+SESSION_COOKIE_AGE = int(STAFF_IDLE_LIMIT.total_seconds())
+# optional or required
+STAFF_SECOND_FACTOR = env.str("STAFF_SECOND_FACTOR", "optional")
+OTP_TOTP_ISSUER = "Maria back office"
+# As many failures under a name, or from an address, within this time stop further ones.
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_HANDLER = "maria_project.accounts.throttle.Throttle"
+AXES_USERNAME_CALLABLE = "maria_project.accounts.throttle.counted_name"
+AXES_CLIENT_IP_CALLABLE = "maria_project.accounts.throttle.counted_address"
+AXES_LOCKOUT_PARAMETERS = "maria_project.accounts.throttle.lockout_parameters"
+AXES_LOCKOUT_CALLABLE = "maria_project.accounts.throttle.locked_out_page"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 # A message may show a secret once; what does not fit the cookie would go to the database.
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
@@ -422,5 +452,7 @@ LOGGING: dict[str, Any] = {
             name: {"level": max(LOG_LEVEL, logging.INFO)}
             for name in ("boto3", "botocore", "s3transfer", "urllib3")
         },
+        # At each sign-in it tells how it counts.
+        "axes": {"level": max(LOG_LEVEL, logging.WARNING)},
     },
 }

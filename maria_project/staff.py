@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from django.contrib.auth import get_user_model
 
+from audit_app.context import acting_as_operator
+from maria_project.accounts import changes
+
 DEFAULT_USERNAME = "maria"
 
 
@@ -25,5 +28,6 @@ def create_first_staff(username: str, password: str) -> Login | None:
     if users.filter(is_superuser=True).exists():
         return None
     login = Login(username or DEFAULT_USERNAME, password or secrets.token_urlsafe(12))
-    users.create_superuser(username=login.username, password=login.password)
+    with acting_as_operator(), changes.noted():
+        users.create_superuser(username=login.username, password=login.password)
     return login

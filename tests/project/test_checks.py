@@ -63,6 +63,9 @@ FIRES: list[tuple[str, dict[str, Any]]] = [
     ("maria_project.E007", {"ALARM_EMAILS": ["ops@maria.example", "ops"]}),
     ("maria_project.E007", {"ALARM_EMAILS": ["Ops <ops@maria.example>"]}),
     ("maria_project.E007", {"ALARM_EMAILS": ["ops@maria.example\nBcc: eve@b.example"]}),
+    ("maria_project.E008", {"STAFF_SECOND_FACTOR": "yes"}),
+    ("maria_project.E009", {"STAFF_IDLE_LIMIT": timedelta(seconds=59)}),
+    ("maria_project.E009", {"STAFF_SESSION_LIMIT": timedelta(minutes=59)}),
     ("maria_project.W001", {**PRODUCTION, "TRUSTED_PROXIES": 0}),
     (
         "maria_project.W002",
@@ -125,6 +128,8 @@ SILENT: list[dict[str, Any]] = [
     {"UPLOAD_MAX_FILES": 1, "UPLOAD_MAX_BYTES": 1, "UPLOAD_MAX_TOTAL_BYTES": 1},
     {"UPLOAD_LEASE": timedelta(minutes=30), "UPLOAD_RETENTION": timedelta(0)},
     {"COMPLETED_RETENTION": 7 * DAY},
+    {"STAFF_SECOND_FACTOR": "required"},
+    {"STAFF_IDLE_LIMIT": timedelta(minutes=1), "STAFF_SESSION_LIMIT": timedelta(minutes=1)},
 ]
 
 

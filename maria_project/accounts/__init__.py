@@ -1,0 +1,1 @@
+"""Staff: how they sign in and stay signed in, and what is recorded of their accounts."""
