@@ -18,7 +18,7 @@ class MariaConfig(AppConfig):
     verbose_name = "Operations"
 
     def ready(self) -> None:
-        from maria_project import checks  # noqa: F401  (registers itself)
+        from maria_project import checks, events  # noqa: F401  (they register themselves)
 
         # An app without models gets no signal of its own, so it follows the queue's.
         post_migrate.connect(prepare, sender=apps.get_app_config("django_q"))
