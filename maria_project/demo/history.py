@@ -41,6 +41,7 @@ from uploads_app.models import (
     object_key,
 )
 from uploads_app.models import Status as FileStatus
+from uploads_app.storage import erased_key
 
 PERIOD = timedelta(days=30)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -501,7 +502,8 @@ class Story:
                 upload.deleted_at = upload.deleted_at or at
         self._say(at, session_events.ERASED, asking)
         self.book.rows.notes.append(ErasureNote(session_uuid=session.uuid, noted_at=at))
-        self.book.rows.objects |= {f"erased/{session.uuid}": b""}
+        if self.book.world.with_files:
+            self.book.rows.objects[erased_key(session.uuid)] = b""
 
     def _go_on(self) -> None:
         """Let a live session be used just now, extended by staff, or taken to another device."""

@@ -24,6 +24,8 @@ from uploads_app.models import (
 )
 from uploads_app.storage import quarantine_key
 
+# Of the last week alone: they are many, and all alike.
+RUNS_PERIOD = 7 * DAY
 _STOPPED = (
     ("storage_unavailable", "The store does not answer."),
     ("clocks_differ", "The clocks of store and database differ by 0:07:12: no age can be trusted."),
@@ -73,7 +75,7 @@ class House(Chronicle):
     def _clean_up(self) -> None:
         """One run in each interval; now and then one that stopped, or that somebody asked for dry."""
         random, files = self.random, self._sessions * 2
-        at = self.world.now - PERIOD
+        at = self.world.now - RUNS_PERIOD
         while (at := at + INTERVAL) < self.world.now - MINUTE:
             took = MINUTE * (0.05 + random.random() / 10)
             run = CleanupRun(
@@ -89,11 +91,11 @@ class House(Chronicle):
             )
             run.bytes_removed = run.removed * 200_000
             run.findings = {"files past retention": run.removed} if run.removed else {}
-            if self.chance(0.002):
+            if self.chance(0.005):
                 run.status, run.removed, run.bytes_removed = RunStatus.STOPPED, 0, 0
                 run.findings = {}
                 run.stop_code, run.stop_sentence = random.choice(_STOPPED)
-            if self.chance(0.003):
+            if self.chance(0.006):
                 run.dry_run, run.actor = True, f"{context.STAFF}{random.choice(self.world.staff)}"
             else:
                 self._ended.append(

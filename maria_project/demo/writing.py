@@ -210,7 +210,8 @@ def _copy(rows: Sequence[models.Model]) -> None:
 
 @cache
 def _columns(model: type[models.Model], *, with_key: bool) -> list[models.Field[Any, Any]]:
-    return [f for f in model._meta.concrete_fields if with_key or not f.primary_key]
+    fields = [field for field in model._meta.concrete_fields if not field.generated]
+    return [field for field in fields if with_key or not field.primary_key]
 
 
 def _value(field: models.Field[Any, Any], row: models.Model) -> Any:
