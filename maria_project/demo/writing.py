@@ -1,6 +1,7 @@
 """Writing an invented history: the store first, then each stretch of it in one transaction.
 
-PostgreSQL takes rows by COPY, several stretches at once; SQLite by bulk inserts.
+PostgreSQL takes rows by COPY, several stretches at once, and repeats them for a large history;
+SQLite takes bulk inserts.
 """
 
 import json
@@ -12,6 +13,7 @@ from functools import cache
 from multiprocessing import get_context
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import django
 from django.conf import settings
@@ -25,6 +27,7 @@ from audit_app.context import acting_as_operator
 from audit_app.models import AuditLog
 from audit_app.services import record
 from maria_project import events
+from maria_project.demo import copies
 from maria_project.demo.history import Rows, Sessions, World
 from maria_project.demo.house import House
 from sessions_app.models import UserSession
@@ -33,6 +36,7 @@ from uploads_app.models import CleanupRun, QuarantinedObject
 from uploads_app.storage import object_store
 
 STRETCH = 2_000
+TEMPLATE = 10_000
 BATCH = 500
 _WRITERS = 32
 _STAFF = {
@@ -56,11 +60,21 @@ class Plan:
     before: int
 
     @property
+    def copies(self) -> int:
+        """How often the first TEMPLATE sessions are repeated: telling each anew would take an hour."""
+        may_copy = connection.vendor == "postgresql" and not self.world.with_files
+        return max(self.sessions // TEMPLATE - 1, 0) if may_copy else 0
+
+    @property
+    def told(self) -> int:
+        """How many sessions have a story of their own."""
+        return self.sessions - self.copies * TEMPLATE
+
+    @property
     def stretches(self) -> list[range]:
-        """The numbers of the sessions, cut into what one transaction writes."""
+        """The numbers of the sessions that are told, cut into what one transaction writes."""
         return [
-            range(start, min(start + STRETCH, self.sessions))
-            for start in range(0, self.sessions, STRETCH)
+            range(start, min(start + STRETCH, self.told)) for start in range(0, self.told, STRETCH)
         ]
 
     def random(self, part: object) -> Random:
@@ -98,13 +112,13 @@ def begin(*, sessions: int, seed: str, with_files: bool) -> Plan:
 
 def write(plan: Plan, jobs: int) -> Iterator[int]:
     """Write everything; yield how many more sessions are written, as they are."""
-    stretches = plan.stretches
-    if jobs == 1:
-        for stretch in stretches:
-            yield _write_stretch(plan, stretch)
-    else:
-        with ProcessPoolExecutor(jobs, get_context("spawn"), django.setup) as pool:
-            yield from pool.map(_write_stretch, [plan] * len(stretches), stretches)
+    templates: list[UUID] = []
+    for sessions in _told(plan, jobs):
+        templates += sessions[: TEMPLATE - len(templates)]
+        yield len(sessions)
+    if plan.copies:
+        first_code = plan.before + plan.told
+        yield from copies.copy(templates, plan.copies, first_code=first_code, jobs=jobs)
     _write_house(plan)
 
 
@@ -127,13 +141,22 @@ def _member(name: str, group: str) -> int:
     return int(user.pk)
 
 
-def _write_stretch(plan: Plan, numbers: range) -> int:
+def _told(plan: Plan, jobs: int) -> Iterator[list[UUID]]:
+    """Tell and write each stretch; yield its sessions."""
+    if jobs == 1:
+        yield from (_write_stretch(plan, stretch) for stretch in plan.stretches)
+        return
+    with ProcessPoolExecutor(jobs, get_context("spawn"), django.setup) as pool:
+        yield from pool.map(_write_stretch, [plan] * len(plan.stretches), plan.stretches)
+
+
+def _write_stretch(plan: Plan, numbers: range) -> list[UUID]:
     sessions = Sessions(plan.random(numbers.start), plan.world, numbers, plan.sessions)
     rows = sessions.tell(first_code=plan.before)
     _put(rows.objects)
     with transaction.atomic():
         _save(rows)
-    return len(rows.sessions)
+    return [session.uuid for session in rows.sessions]
 
 
 def _write_house(plan: Plan) -> None:

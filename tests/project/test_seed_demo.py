@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from audit_app import events
 from audit_app.canonical import canonical_text, commitment
 from audit_app.models import AuditLog, AuditPersonal
+from maria_project.demo import copies
 from maria_project.demo.history import Sessions, World
 from maria_project.demo.writing import Plan
 from sessions_app.models import Status, UserSession
@@ -198,3 +200,28 @@ def test_too_many_files_are_refused() -> None:
     with pytest.raises(CommandError, match="without-files"):
         seed(20_001)
     assert not AuditLog.objects.exists()
+
+
+def test_a_large_history_on_postgresql_repeats_a_small_one_under_other_names() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL repeats a history")
+    seed(40, "--without-files")
+    sessions = list(UserSession.objects.values_list("pk", flat=True))
+    events_before = AuditLog.objects.filter(session_uuid__isnull=False).count()
+    files = UploadedFile.objects.count()
+    list(copies.copy(sessions, 3, first_code=1000, jobs=1))
+    assert UserSession.objects.count() == 4 * 40
+    assert UploadedFile.objects.count() == 4 * files
+    about = AuditLog.objects.filter(session_uuid__isnull=False)
+    assert about.count() == 4 * events_before
+    for log in about.select_related("personal"):
+        assert log.text == remade(log)
+    created = about.filter(event_type="session.created")
+    for log in created:
+        session = UserSession.objects.get(pk=str(log.session_uuid))
+        assert log.details["support_code"] == session.support_code
+        assert log.occurred_at == session.created_at
+    for log in about.filter(event_type="upload.stored"):
+        upload = UploadedFile.objects.get(pk=log.target.removeprefix("upload:"))
+        assert upload.sha256 == log.details["sha256"]
+        assert upload.key == f"uploads/{upload.session_id}/{upload.pk}.pdf"
