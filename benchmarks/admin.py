@@ -185,7 +185,7 @@ def main(arguments: Sequence[str]) -> int:
     """Measure and print; the exit code is 1 if a page is slower than promised."""
     options = _parser().parse_args(arguments)
     large = round(SESSIONS * options.scale)
-    small = max(large // SMALLER, LEAST)
+    large, small = max(large, LEAST), max(large // SMALLER, LEAST)
     with postgres.serving(fsync=True, on_disk=True) as server, ExitStack() as stack:
         env = {
             name: stack.enter_context(_deployment(server, name, sessions))
