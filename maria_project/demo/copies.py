@@ -22,9 +22,13 @@ from uploads_app.models import ErasureNote, UploadedFile, UploadQuota
 # A multiple of no second, so that no two copies of an event share a moment.
 SHIFT = "interval '15.371417 s'"
 ROWS_AT_ONCE = 80_000
-_UUID = "[0-9a-f]{4}([0-9a-f]{4}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})"
-# An odd factor, so that each copy has another prefix, and they lie apart.
-_PREFIX = "lpad(to_hex(c.n * 40503 %% 65536), 4, '0')"
+# Four digits are replaced in three places: at the beginning, so that copies lie apart in an index,
+# and twice more, so that no copy is by chance what is there already.
+_UUID = (
+    "[0-9a-f]{4}([0-9a-f]{4}-)[0-9a-f]{4}(-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{8})[0-9a-f]{4}"
+)
+# An odd factor, so that each copy has other digits.
+_DIGITS = "lpad(to_hex(c.n * 40503 %% 65536), 4, '0')"
 _REQUEST = "CASE WHEN t.request_id > '' THEN md5(t.request_id || c.n) ELSE '' END"
 _MOMENT = """replace(to_char(t.occurred_at - c.shift, 'YYYY-MM-DD"T"HH24:MI:SS.US+00:00'), '.000000+', '+')"""
 
@@ -191,7 +195,8 @@ def _expression(field: Any) -> str:
 
 
 def _renamed(text: str) -> str:
-    return f"regexp_replace({text}, '{_UUID}', {_PREFIX} || '\\1', 'g')"
+    other = f"{_DIGITS} || '\\1' || {_DIGITS} || '\\2' || {_DIGITS}"
+    return f"regexp_replace({text}, '{_UUID}', {other}, 'g')"
 
 
 def _email(column: str) -> str:
