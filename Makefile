@@ -1,4 +1,4 @@
-.PHONY: help run test check soak front screenshots bench bench-cleanup bench-slow lock schema permissions format clean
+.PHONY: help run test check soak front screenshots bench bench-admin bench-cleanup bench-slow lock schema permissions format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ screenshots: ## Take pictures of the demo page in every state (5 minutes)
 
 bench: ## Measure the product beside a bare program that does the same work (5 minutes)
 	.venv/bin/python -m benchmarks
+
+bench-admin: ## Measure the back office on a million sessions, and stock ModelAdmin beside it
+	.venv/bin/python -m benchmarks.admin --markdown
 
 bench-cleanup: ## Measure the cleanup at a million files on disk and 200,000 on S3 (half an hour)
 	.venv/bin/python -m benchmarks.cleanup

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -150,6 +150,7 @@ def is_within(address: IPAddress | None, networks: Iterable[str]) -> bool:
     return address is not None and any(address in parse_network(text) for text in networks)
 
 
+@lru_cache
 def _network(address: IPAddress, ipv4_bits: int, ipv6_bits: int) -> str:
     bits = ipv4_bits if address.version == 4 else ipv6_bits
     return str(ipaddress.ip_network((address.packed, bits), strict=False))

@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 from django.core.cache import cache
 from django.db import transaction
@@ -80,6 +82,21 @@ def record_many(event: EventType, entries: Iterable[Entry]) -> None:
     _write(event, entries)
 
 
+def of_the_past(
+    event: EventType,
+    entry: Entry,
+    *,
+    asking: context.RequestContext,
+    occurred_at: datetime,
+    event_id: uuid.UUID,
+    salt: str,
+) -> tuple[AuditLog, AuditPersonal | None]:
+    """Make what `record` would have written then, and save nothing; for an invented history."""
+    part = _personal_part(asking, entry.personal or Personal(), salt)
+    log = _log(event, entry, asking, part, event_id=event_id, occurred_at=occurred_at)
+    return log, part
+
+
 def erase_personal(*, session_uuids: Sequence[uuid.UUID]) -> int:
     """Remove what audit rows say of sessions' visitors; return from how many.
 
@@ -147,12 +164,16 @@ def _write(event: EventType, entries: Iterable[Entry]) -> list[AuditLog]:
 
 
 def _log(
-    event: EventType, entry: Entry, asking: context.RequestContext, part: AuditPersonal | None
+    event: EventType,
+    entry: Entry,
+    asking: context.RequestContext,
+    part: AuditPersonal | None,
+    **chosen: Any,
 ) -> AuditLog:
     if unknown := entry.details.keys() - event.keys:
         raise ValueError(f"{event.name} does not carry {', '.join(sorted(unknown))}")
     log = AuditLog(
-        occurred_at=timezone.now(),
+        **{"occurred_at": timezone.now(), **chosen},
         event_type=event.name,
         outcome=event.outcome,
         session_uuid=entry.session_uuid,
@@ -179,9 +200,11 @@ def _log(
     return log
 
 
-def _personal_part(asking: context.RequestContext, personal: Personal) -> AuditPersonal | None:
+def _personal_part(
+    asking: context.RequestContext, personal: Personal, salt: str = ""
+) -> AuditPersonal | None:
     part = AuditPersonal(
-        salt=secrets.token_hex(32),
+        salt=salt or secrets.token_hex(32),
         address=str(asking.address or ""),
         user_agent=asking.user_agent,
         file_name=storable(personal.file_name, 255),

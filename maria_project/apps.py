@@ -18,7 +18,11 @@ class MariaConfig(AppConfig):
     verbose_name = "Operations"
 
     def ready(self) -> None:
-        from maria_project import allowed_tasks, checks  # noqa: F401  (they register themselves)
+        from maria_project import (  # noqa: F401  (they register themselves)
+            allowed_tasks,
+            checks,
+            events,
+        )
 
         post_migrate.connect(prepare, sender=self)
 

@@ -42,10 +42,14 @@ def generate_support_code() -> str:
     symbols are drawn again.
     """
     while True:
-        symbols = "".join(secrets.choice(CROCKFORD) for _ in range(8))
-        check = mod_37_36.calc_check_digit(symbols)
-        if check in CROCKFORD:
-            return _spell(symbols + check)
+        if code := support_code("".join(secrets.choice(CROCKFORD) for _ in range(8))):
+            return code
+
+
+def support_code(symbols: str) -> str | None:
+    """Return the code that begins with eight symbols, None if Crockford lacks its check symbol."""
+    check = mod_37_36.calc_check_digit(symbols)
+    return _spell(symbols + check) if check in CROCKFORD else None
 
 
 def parse_support_code(text: str) -> str | None:

@@ -10,6 +10,7 @@ import tempfile
 
 import pytest
 
+from benchmarks.admin import PAGES
 from benchmarks.deployment import ROOT
 from tests.s3_server import need_s3
 
@@ -52,3 +53,10 @@ def test_the_benchmark_of_the_cleanup_measures_both_stores() -> None:
                "django-unused-media", "cleanup, 6 to remove"]  # fmt: skip
     assert [row[2] for row in rows if row[0] == "disk"] == on_disk
     assert [row[2] for row in rows if row[0] == "S3"] == [*on_disk[:3], on_disk[4]]
+
+
+def test_the_benchmark_of_the_back_office_measures_every_page() -> None:
+    sizes = ("--scale=0.0002", "--rounds=1", "--lenient")
+    rows = run("benchmarks.admin", *sizes, TMPDIR=tempfile.gettempdir())
+    assert [row[0] for row in rows] == [page.name for page in PAGES]
+    assert not [row for row in rows if "answer" in " ".join(row)]

@@ -1,0 +1,280 @@
+"""`make bench-admin`: the back office on a large history, on a hundredth of it, and beside stock ModelAdmin.
+
+Pages are asked for over HTTP, one at a time, from servers as they are deployed
+(waitress): what a staff member waits for includes middleware and templates. Ours
+and the stock admin (benchmarks/stock) are processes of their own on the same
+PostgreSQL, so that a stock page that times out opens no circuit breaker of
+ours. Each round asks small, large and stock in turn, so that whatever else the
+machine does meets all. The exit code is 1 if a page is slower than promised.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from statistics import median, quantiles
+from typing import Any
+
+import psycopg
+import requests
+
+from benchmarks import report
+from benchmarks.deployment import PRODUCT, ROOT, serving, sqlite
+from tests import postgres
+
+SESSIONS = 1_000_000
+SMALLER = 100
+# In fewer there may be nothing to look for.
+LEAST = 100
+# What is promised: at p95, and beside the same page on a hundredth of the rows.
+LIMIT_SECONDS = 0.3
+LIMIT_RATIO = 1.5
+# Below this a ratio tells of the machine.
+NOISE_SECONDS = 0.02
+PATIENCE_SECONDS = 30
+# A stock page is asked no more once it has taken so long in all.
+STOCK_SECONDS = 20
+STOCK = {"DJANGO_SETTINGS_MODULE": "benchmarks.stock.settings", "DATABASE_POOL": "false"}
+_HEADINGS = ["page", "ours p50, p95 ms", "ours small p95 ms", "ratio", "stock p50, p95 ms"]
+
+
+class Desk:
+    """A staff member's browser at one server; `targets` is what they look for there."""
+
+    def __init__(self, port: int, targets: Mapping[str, Any]) -> None:
+        self.targets = targets
+        self._base = f"http://127.0.0.1:{port}/admin/"
+        self._session = requests.Session()
+        self._session.cookies.set(**targets["cookie"])
+
+    def get(self, path: str, **query: str) -> requests.Response:
+        return self._session.get(self._base + path, params=query, timeout=PATIENCE_SECONDS)
+
+    def post(self, path: str, **fields: str) -> requests.Response:
+        """Send a form, with the token that the page before it gave."""
+        name = self.targets["csrf_cookie"]
+        if name not in self._session.cookies:
+            self.get("password_change/")
+        body = {"csrfmiddlewaretoken": self._session.cookies[name], **fields}
+        return self._session.post(self._base + path, body, timeout=PATIENCE_SECONDS)
+
+
+Ask = Callable[[Desk], requests.Response]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page, how it is asked for, and how what comes nearest to it in the stock admin is."""
+
+    name: str
+    ours: Ask
+    stock: Ask | None
+
+
+def get(path: str, **query: str) -> Ask:
+    """Ask for an address; `{name}` in path or query is the target of that name."""
+
+    def ask(desk: Desk) -> requests.Response:
+        filled = {name: value.format(**desk.targets) for name, value in query.items()}
+        return desk.get(path.format(**desk.targets), **filled)
+
+    return ask
+
+
+_SESSIONS, _FILES = "sessions_app/usersession/", "uploads_app/uploadedfile/"
+_LOG, _AUDITLOG = "audit_app/auditlog/", "auditlog/logentry/"
+
+
+def both(name: str, path: str, **query: str) -> Page:
+    """Return a page that has one address in both."""
+    return Page(name, get(path, **query), get(path, **query))
+
+
+PAGES = (
+    both("overview", ""),
+    both("sessions", _SESSIONS),
+    both("sessions: expired", _SESSIONS, status__exact="expired"),
+    both("sessions: page 400", _SESSIONS, p="{deep}"),
+    both("session", _SESSIONS + "{session}/change/"),
+    both("files", _FILES),
+    both("files: quarantined", _FILES, status__exact="quarantined"),
+    both("files: page 400", _FILES, p="{deep}"),
+    both("file", _FILES + "{upload}/change/"),
+    both("audit log", _LOG),
+    Page("audit log beside django-auditlog's", get(_LOG), get(_AUDITLOG)),
+    both("audit log: one type", _LOG, event_type__exact="session.revoked"),
+    both("audit log: page 400", _LOG, p="{deep}"),
+    both("audit event", _LOG + "{event}/change/"),
+    both("find: support code", _SESSIONS, q="{code}"),
+    both("find: session UUID", _SESSIONS, q="{session}"),
+    both("find: SHA-256", _FILES, q="{sha256}"),
+    both("find: request id", _LOG, q="{request}"),
+)
+
+
+@dataclass
+class Measured:
+    """How long one page took at one server, in seconds, and what was wrong with an answer."""
+
+    seconds: list[float] = field(default_factory=list)
+    trouble: str = ""
+
+    def ask(self, ask: Ask, desk: Desk) -> None:
+        began = time.monotonic()
+        try:
+            status = ask(desk).status_code
+        except requests.Timeout:
+            self.trouble = f"> {PATIENCE_SECONDS} s"
+            return
+        self.seconds.append(time.monotonic() - began)
+        if status >= 500 and self.seconds[-1] > PATIENCE_SECONDS - 1:
+            self.trouble = f"> {PATIENCE_SECONDS} s"
+        elif status != 200:
+            self.trouble = f"answer {status}"
+
+    @property
+    def p95(self) -> float:
+        if len(self.seconds) < 2:
+            return self.seconds[0] if self.seconds else float(PATIENCE_SECONDS)
+        return quantiles(self.seconds, n=20, method="inclusive")[-1]
+
+    def __str__(self) -> str:
+        if self.trouble:
+            return self.trouble
+        if not self.seconds:
+            return "–"
+        return f"{median(self.seconds) * 1000:,.0f}, {self.p95 * 1000:,.0f}"
+
+
+@dataclass
+class Row:
+    """One page at the three servers."""
+
+    page: Page
+    large: Measured = field(default_factory=Measured)
+    small: Measured = field(default_factory=Measured)
+    stock: Measured = field(default_factory=Measured)
+
+    @property
+    def ratio(self) -> float:
+        return self.large.p95 / max(self.small.p95, 0.001)
+
+    @property
+    def complaint(self) -> str:
+        """What is not as promised; empty if all is."""
+        if self.large.trouble or self.small.trouble:
+            return f"{self.page.name}: {self.large.trouble or self.small.trouble}"
+        if self.large.p95 > LIMIT_SECONDS:
+            return f"{self.page.name}: {self.large.p95 * 1000:.0f} ms at p95"
+        if self.ratio > LIMIT_RATIO and self.large.p95 - self.small.p95 > NOISE_SECONDS:
+            return f"{self.page.name}: {self.ratio:.2f} times as long as on a hundredth"
+        return ""
+
+    def cells(self) -> list[str]:
+        return [
+            self.page.name, str(self.large), f"{self.small.p95 * 1000:,.0f}", f"{self.ratio:.2f}",
+            str(self.stock),
+        ]  # fmt: skip
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure and print; the exit code is 1 if a page is slower than promised."""
+    options = _parser().parse_args(arguments)
+    large = round(SESSIONS * options.scale)
+    large, small = max(large, LEAST), max(large // SMALLER, LEAST)
+    with postgres.serving(fsync=True, on_disk=True) as server, ExitStack() as stack:
+        env = {
+            name: stack.enter_context(_deployment(server, name, sessions))
+            for name, sessions in (("small", small), ("large", large))
+        }
+        _step({**env["large"], **STOCK}, "fill_auditlog")
+        counted = {name: _step(one, "tidy") for name, one in env.items()}
+        rows = _measure(env, options.rounds)
+    print((report.markdown if options.markdown else report.plain)(_table(rows)))
+    for name, counts in counted.items():
+        print(f"\n{name}: " + ", ".join(f"{number:,} {what}" for what, number in counts.items()))
+    complaints = [row.complaint for row in rows if row.complaint]
+    print("\n" + "\n".join(complaints or ["Every page is as quick as promised."]))
+    return 1 if complaints and not options.lenient else 0
+
+
+@contextmanager
+def _deployment(server: postgres.Server, name: str, sessions: int) -> Iterator[dict[str, str]]:
+    """Yield the environment of a deployment with an invented history in a database of its own."""
+    with sqlite() as base:
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        env = {**base, "DATABASE_URL": f"{server.url.rpartition('/')[0]}/{name}"}
+        _run(env, "manage.py", "migrate", "-v0")
+        if name == "large":
+            _run({**env, **STOCK}, "manage.py", "migrate", "-v0", "auditlog")
+        began = time.monotonic()
+        _run(env, "manage.py", "seed_demo", f"--sessions={sessions}", "--without-files")
+        print(f"{name}: invented in {time.monotonic() - began:.0f} s", file=sys.stderr)
+        yield {**env, "DATABASE_POOL": "true"}
+
+
+def _measure(env: Mapping[str, dict[str, str]], rounds: int) -> list[Row]:
+    """Ask for every page: once to warm up, then in rounds, small, large and stock in turn."""
+    with ExitStack() as stack:
+        ours = {name: stack.enter_context(serving(PRODUCT, one)) for name, one in env.items()}
+        stock = stack.enter_context(serving(PRODUCT, {**env["large"], **STOCK}))
+        targets = {name: _targets(one) for name, one in env.items()}
+        small, large = (Desk(ours[name].port, targets[name]) for name in ("small", "large"))
+        peer = Desk(stock.port, targets["large"])
+        rows = []
+        for page in PAGES:
+            row = Row(page)
+            for desk in (small, large):
+                page.ours(desk)
+            for _ in range(rounds):
+                row.small.ask(page.ours, small)
+                row.large.ask(page.ours, large)
+                if page.stock and not row.stock.trouble and sum(row.stock.seconds) < STOCK_SECONDS:
+                    row.stock.ask(page.stock, peer)
+            print(" ".join(row.cells()), file=sys.stderr)
+            rows.append(row)
+        return rows
+
+
+def _targets(env: Mapping[str, str]) -> dict[str, Any]:
+    """Sign in, and say what is looked for; a page far behind, where there are so many."""
+    return {**_step({**env, "DATABASE_POOL": "false"}, "sign_in"), "deep": "400"}
+
+
+def _table(rows: Sequence[Row]) -> list[list[str]]:
+    return [_HEADINGS, *(row.cells() for row in rows)]
+
+
+def _step(env: Mapping[str, str], name: str) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(_run(env, "-m", "benchmarks.admin_steps", name))
+    return answer
+
+
+def _run(env: Mapping[str, str], *arguments: str) -> str:
+    done = subprocess.run(  # noqa: S603  (our own command line)
+        [sys.executable, *arguments], cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True,
+        check=True,
+    )  # fmt: skip
+    return done.stdout
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.admin")
+    parser.add_argument("--markdown", action="store_true", help="print the README's table")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="a part of the million sessions (%(default)s)"
+    )
+    parser.add_argument("--rounds", type=int, default=20, help="of each page (%(default)s)")
+    parser.add_argument(
+        "--lenient", action="store_true", help="exit with 0 though a page is slower than promised"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,105 @@
+"""One step of the admin's benchmark, in a process with the settings it needs; prints one JSON object.
+
+`python -m benchmarks.admin_steps sign_in` makes a superuser and a session of theirs, and picks what
+is looked for; `… fill_auditlog` gives django-auditlog as many rows as the audit log has.
+"""
+
+import json
+import sys
+from typing import Any
+
+import django
+
+
+def sign_in() -> dict[str, Any]:
+    """Return the cookie of a new superuser, and rows from the middle of the history."""
+    from django.conf import settings
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    client = Client()
+    client.force_login(User.objects.create_superuser("bench"))
+    name = settings.SESSION_COOKIE_NAME
+    cookie = {"name": name, "value": client.cookies[name].value}
+    return {"cookie": cookie, "csrf_cookie": settings.CSRF_COOKIE_NAME, **_targets()}
+
+
+def fill_auditlog() -> dict[str, Any]:
+    """Write an entry of django-auditlog for each row of the audit log, at the same time."""
+    from auditlog.models import LogEntry
+    from django.contrib.auth.models import User
+    from django.contrib.contenttypes.models import ContentType
+    from django.db import connection
+
+    from sessions_app.models import UserSession
+
+    kind = ContentType.objects.get_for_model(UserSession)
+    staff = User.objects.order_by("pk").values_list("pk", flat=True)[0]
+    with connection.cursor() as cursor:
+        cursor.execute(_ENTRIES, {"kind": kind.pk, "staff": staff})
+        cursor.execute("VACUUM ANALYZE auditlog_logentry")
+    return {"entries": LogEntry.objects.count()}
+
+
+def tidy() -> dict[str, Any]:
+    """Bring every table into the state that autovacuum brings it to, and count it."""
+    from django.db import connection
+
+    from audit_app.models import AuditLog
+    from sessions_app.models import UserSession
+    from uploads_app.models import UploadedFile
+
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+    counted = (UserSession, UploadedFile, AuditLog)
+    return {
+        str(model._meta.verbose_name_plural): model._default_manager.count() for model in counted
+    }
+
+
+def _targets() -> dict[str, Any]:
+    """Return what pages are asked about: a visitor who is known, has a file, and whom staff saw."""
+    from audit_app.models import AuditLog
+    from uploads_app.models import UploadedFile
+
+    known = UploadedFile.objects.filter(status="stored", session__email__gt="")
+    upload = known.select_related("session").order_by("created_at")[known.count() // 2]
+    session = upload.session
+    stored = AuditLog.objects.filter(
+        session_uuid=session.pk, event_type="upload.stored", personal__isnull=False
+    ).select_related("personal")[0]
+    return {
+        "session": str(session.pk),
+        "upload": str(upload.pk),
+        "event": stored.pk,
+        "code": session.support_code,
+        "email": session.email,
+        "name": session.name.split()[0],
+        "file_name": upload.name,
+        "sha256": upload.sha256,
+        "address": stored.personal.address,
+        "request": stored.request_id,
+        "day": f"{session.created_at:%Y-%m-%d}",
+    }
+
+
+_ENTRIES = """
+INSERT INTO auditlog_logentry
+  (content_type_id, object_pk, object_repr, action, changes_text, changes, actor_id, remote_addr,
+   "timestamp", cid)
+SELECT %(kind)s, coalesce(session_uuid::text, ''), coalesce(session_uuid::text, ''), id %% 3, '',
+  jsonb_build_object('status', jsonb_build_array('None', event_type)),
+  CASE WHEN actor LIKE 'staff:%%' THEN %(staff)s END, NULL, occurred_at, request_id
+FROM audit_app_auditlog
+"""
+STEPS = {"sign_in": sign_in, "fill_auditlog": fill_auditlog, "tidy": tidy}
+
+
+def main(name: str) -> None:
+    """Run a step."""
+    django.setup()
+    print(json.dumps(STEPS[name]()))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,11 @@
+"""The audit events of the project as a whole."""
+
+from audit_app.events import register
+
+DEMO_SEEDED = register(
+    "system.demo_seeded",
+    "Somebody filled this database with an invented history; it is no production database.",
+    "sessions",
+    "seed",
+    "with_files",
+)
