@@ -61,6 +61,10 @@ class ActorField(forms.CharField):
             raise ValidationError(str(error)) from error
 
 
+# What stands for several types in the field that asks for one.
+REFUSALS = "refusals"
+
+
 class Narrowing(forms.Form):
     """What of the audit log is asked for; all that is filled in must be so.
 
@@ -84,7 +88,7 @@ class Narrowing(forms.Form):
         super().__init__(asked, auto_id="narrow-%s")
         by_type = self.fields["type"]
         assert isinstance(by_type, forms.ChoiceField)
-        by_type.choices = [("", "any"), *_grouped_types()]
+        by_type.choices = [("", "any"), (REFUSALS, "all refusals"), *_grouped_types()]
         for name, hint in {
             "since": "2026-11-23 14:30",
             "until": "2026-11-23",
@@ -103,6 +107,7 @@ class Narrowing(forms.Form):
             self.add_error("until", "This is not after “From”, so nothing can lie between them.")
         expected = {event.name: event.outcome for event in events.registered()}
         kind, outcome = values.get("type"), values.get("outcome")
+        expected[REFUSALS] = Outcome.DENIED
         if kind and outcome and expected[kind] != outcome:
             self.add_error("outcome", f"Events of the type {kind} always end as {expected[kind]}.")
         return values
@@ -111,7 +116,10 @@ class Narrowing(forms.Form):
         """Return the rows that are asked for; none of them if something asked cannot be read."""
         if not self.is_valid():
             return rows.none()
-        asked = self.cleaned_data
+        asked = self.cleaned_data.copy()
+        if asked["type"] == REFUSALS:
+            asked |= {"type": "", "outcome": Outcome.DENIED}
+            rows = rows.filter(event_type__in=[event.name for event in events.refusals()])
         # A type says how it ends; PostgreSQL takes the two for independent and plans badly.
         outcome = "" if asked["type"] else asked["outcome"]
         lookups = {

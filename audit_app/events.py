@@ -46,6 +46,19 @@ def registered() -> list[EventType]:
     return [_registry[name] for name in sorted(_registry)]
 
 
+def refusals() -> list[EventType]:
+    """Return the events that tell of a visitor or a service whose request was refused.
+
+    A limit that was passed is none: it is counted apart.
+    """
+    others = ("staff.", "ratelimit.")
+    return [
+        event
+        for event in registered()
+        if event.outcome == Outcome.DENIED and not event.name.startswith(others)
+    ]
+
+
 RATE_LIMIT_EXCEEDED = register(
     "ratelimit.exceeded",
     "A client or session sent more requests than a limit allows.",

@@ -19,12 +19,11 @@ from typing import NamedTuple
 from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 
-from audit_app.events import RATE_LIMIT_EXCEEDED, EventType
+from audit_app.events import RATE_LIMIT_EXCEEDED, EventType, refusals
 from audit_app.models import AuditLog
 from maria_project.models import HourlyFigure, Name
 from sessions_app import events as session_events
 from sessions_app.models import UserSession
-from uploads_app import events as upload_events
 from uploads_app.models import QuarantinedObject, QuarantineStatus, Status, UploadedFile
 
 HOUR = timedelta(hours=1)
@@ -35,13 +34,6 @@ SETTLED_AFTER = HOUR
 PAUSE_PER_TIME_COUNTED = 20
 # The schedule is a minute, so a long backlog keeps one worker busy at most.
 SECONDS = 40
-
-REFUSALS: tuple[EventType, ...] = (
-    session_events.REFUSED,
-    session_events.SERVICE_REFUSED,
-    upload_events.REJECTED,
-    upload_events.QUOTA_EXCEEDED,
-)
 
 
 @dataclass(frozen=True)
@@ -155,7 +147,7 @@ def _uploaded(hour: datetime) -> list[int]:
 
 
 def _refused(hour: datetime) -> list[int]:
-    return [_requests(hour, *REFUSALS), _requests(hour, RATE_LIMIT_EXCEEDED)]
+    return [_requests(hour, *refusals()), _requests(hour, RATE_LIMIT_EXCEEDED)]
 
 
 def _requests(hour: datetime, *refusals: EventType) -> int:

@@ -21,10 +21,11 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django_q.models import OrmQ, Schedule
 
-from audit_app.events import RATE_LIMIT_EXCEEDED, EventType
+from audit_app import browser
+from audit_app.events import RATE_LIMIT_EXCEEDED
 from audit_app.models import AuditLog
 from maria_project import charts
-from maria_project.counting import HOUR, REFUSALS, hour_of
+from maria_project.counting import HOUR, hour_of
 from maria_project.health import heartbeat_age
 from maria_project.models import HourlyFigure, Name
 from sessions_app import events as session_events
@@ -99,24 +100,22 @@ class Figures:
         return next(reversed(self._values[name]), None)
 
 
-def _audit(*kinds: EventType) -> Behind:
-    names = [kind.name for kind in kinds]
-    lookup = "event_type__exact" if len(names) == 1 else "event_type__in"
-    return Behind(AuditLog, {lookup: ",".join(names)}, "occurred_at")
+def _audit(kind: str) -> Behind:
+    return Behind(AuditLog, {"type": kind}, "since")
 
 
 def _status(model: type[Model], status: str) -> Behind:
     return Behind(model, {"status__exact": status})
 
 
-_UPLOADED = Behind(UploadedFile, {"stored_at__isnull": "0"}, "created_at")
+_UPLOADED = Behind(UploadedFile, {"arrived": "whole"}, "created_at__gte")
 BEHIND: dict[Name, Behind] = {
-    Name.STARTED: Behind(UserSession, time="created_at"),
-    Name.EXPIRED: _audit(session_events.EXPIRED),
+    Name.STARTED: Behind(UserSession, time="created_at__gte"),
+    Name.EXPIRED: _audit(session_events.EXPIRED.name),
     Name.UPLOADS: _UPLOADED,
     Name.UPLOADED_BYTES: _UPLOADED,
-    Name.REFUSED: _audit(*REFUSALS),
-    Name.LIMITED: _audit(RATE_LIMIT_EXCEEDED),
+    Name.REFUSED: _audit(browser.REFUSALS),
+    Name.LIMITED: _audit(RATE_LIMIT_EXCEEDED.name),
     Name.ACTIVE: _status(UserSession, "active"),
     Name.STORED_FILES: _status(UploadedFile, "stored"),
     Name.STORED_BYTES: _status(UploadedFile, "stored"),
@@ -156,7 +155,7 @@ class Reader:
             return ""
         query = dict(behind.query)
         if since:
-            query[f"{behind.time}__gte"] = since.isoformat()
+            query[behind.time] = since.isoformat()
         meta = behind.model._meta
         page = reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist")
         return f"{page}?{urlencode(query)}" if query else page

@@ -49,6 +49,19 @@ class TypeFilter(admin.SimpleListFilter):
         return queryset.filter(content_type=self.value()) if self.value() else queryset
 
 
+class ArrivedFilter(admin.SimpleListFilter):
+    """Files that arrived whole, whatever became of them: nearly all, so that no index is needed."""
+
+    title = "arrival"
+    parameter_name = "arrived"
+
+    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
+        return [("whole", "Arrived whole")]
+
+    def queryset(self, request: Any, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(stored_at__isnull=False) if self.value() else queryset
+
+
 @admin.register(UploadedFile)
 class UploadedFileAdmin(ActingAdmin):
     change_form_template = "admin/uploads_app/uploadedfile/change_form.html"
@@ -57,7 +70,7 @@ class UploadedFileAdmin(ActingAdmin):
     list_display = [
         "shown_name", "state", "inspection", "shown_size", "shown_type", "shown_session", "created_at",
     ]  # fmt: skip
-    list_filter = ["status", "inspection", TypeFilter, "created_at"]
+    list_filter = ["status", "inspection", TypeFilter, ArrivedFilter, "created_at"]
     list_select_related = ["session"]
     shown_name = personal("name", mask_file_name)
     fieldsets = [

@@ -27,8 +27,9 @@ def look(staff: Client, visitor: Visitor) -> None:
 
 @pytest.mark.parametrize(("seconds", "count"), [(3599, 1), (3600, 2), (3601, 2)])
 def test_a_person_who_looks_again_is_recorded_again_after_an_hour(
-    visitor: Visitor, make_staff: Any, seconds: int, count: int
+    visitor: Visitor, make_staff: Any, settings: Any, seconds: int, count: int
 ) -> None:
+    settings.STAFF_IDLE_LIMIT = timedelta(hours=2)
     support = make_staff("Support")
     with time_machine.travel(timezone.now(), tick=False) as clock:
         look(support, visitor)
