@@ -206,9 +206,8 @@ def test_too_many_files_are_refused() -> None:
     assert not AuditLog.objects.exists()
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL repeats a history")
 def test_a_large_history_on_postgresql_repeats_a_small_one_under_other_names() -> None:
-    if connection.vendor != "postgresql":
-        pytest.skip("only PostgreSQL repeats a history")
     seed(40, "--without-files")
     sessions = list(UserSession.objects.values_list("pk", flat=True))
     events_before = AuditLog.objects.filter(session_uuid__isnull=False).count()
