@@ -86,6 +86,7 @@ def test_every_audit_row_is_as_record_would_have_written_it() -> None:
     assert list(about) == sorted(about, key=lambda log: (log.occurred_at, log.pk))
 
 
+@pytest.mark.once
 def test_everybody_in_it_is_invented() -> None:
     seed(120, "--without-files")
     addresses = {part.address for part in AuditPersonal.objects.exclude(address="")}
@@ -99,6 +100,7 @@ def test_everybody_in_it_is_invented() -> None:
     assert not any(user.has_usable_password() for user in User.objects.all())
 
 
+@pytest.mark.once
 def test_sessions_and_files_agree_with_what_happened_to_them() -> None:
     seed(300, "--without-files")
     assert {status for status, _ in Status.choices} == set(
@@ -152,6 +154,7 @@ def test_a_second_run_adds_and_changes_nothing() -> None:
     assert UserSession.objects.count() == 80
 
 
+@pytest.mark.once
 def test_without_files_there_are_rows_and_it_says_so() -> None:
     told = seed(60, "--without-files")
     assert "no bytes" in told
@@ -187,6 +190,7 @@ def test_production_is_refused_and_untouched(settings: Any) -> None:
     assert not AuditLog.objects.exists()
 
 
+@pytest.mark.once
 def test_a_demo_that_somebody_has_used_takes_more() -> None:
     seed(10, "--without-files")
     visitor = started()
@@ -202,9 +206,8 @@ def test_too_many_files_are_refused() -> None:
     assert not AuditLog.objects.exists()
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL repeats a history")
 def test_a_large_history_on_postgresql_repeats_a_small_one_under_other_names() -> None:
-    if connection.vendor != "postgresql":
-        pytest.skip("only PostgreSQL repeats a history")
     seed(40, "--without-files")
     sessions = list(UserSession.objects.values_list("pk", flat=True))
     events_before = AuditLog.objects.filter(session_uuid__isnull=False).count()
