@@ -53,6 +53,9 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
         return False
 
 
+_OTHER = "other"
+
+
 class ReasonForm(forms.Form):
     """Why a staff member acts; colleagues read it in the session's history.
 
@@ -79,7 +82,7 @@ class ReasonForm(forms.Form):
         why = self.fields["why"]
         assert isinstance(why, forms.ChoiceField)
         if presets:
-            why.choices = [*((preset, preset) for preset in presets), ("", "Another reason:")]
+            why.choices = [*((preset, preset) for preset in presets), (_OTHER, "Another reason:")]
         else:
             del self.fields["why"]
             self.fields["reason"].label = "Reason"
@@ -87,7 +90,8 @@ class ReasonForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Make the preset and the written words one `reason`."""
         values = super().clean() or {}
-        given = (values.get("why", ""), values.get("reason", "").strip())
+        chosen = values.get("why", "")
+        given = ("" if chosen == _OTHER else chosen, values.get("reason", "").strip())
         values["reason"] = ": ".join(part for part in given if part)
         if not values["reason"] and not self.errors:
             self.add_error("reason", "Say why: choose a reason, or write one.")

@@ -46,11 +46,13 @@ def tidy() -> dict[str, Any]:
     from django.db import connection
 
     from audit_app.models import AuditLog
+    from maria_project.counting import count_figures
     from sessions_app.models import UserSession
     from uploads_app.models import UploadedFile
 
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
+    count_figures()
     counted = (UserSession, UploadedFile, AuditLog)
     return {
         str(model._meta.verbose_name_plural): model._default_manager.count() for model in counted
@@ -60,6 +62,7 @@ def tidy() -> dict[str, Any]:
 def _targets() -> dict[str, Any]:
     """Return what pages are asked about: a visitor who is known, has a file, and whom staff saw."""
     from audit_app.models import AuditLog
+    from sessions_app.models import UserSession
     from uploads_app.models import UploadedFile
 
     known = UploadedFile.objects.filter(status="stored", session__email__gt="")
@@ -73,14 +76,32 @@ def _targets() -> dict[str, Any]:
         "upload": str(upload.pk),
         "event": stored.pk,
         "code": session.support_code,
+        "misheard": _misheard(session.support_code),
         "email": session.email,
         "name": session.name.split()[0],
         "file_name": upload.name,
         "sha256": upload.sha256,
         "address": stored.personal.address,
         "request": stored.request_id,
-        "day": f"{session.created_at:%Y-%m-%d}",
+        "deep_session": _far_behind(UserSession, "created_at"),
+        "deep_file": _far_behind(UploadedFile, "created_at"),
+        "deep_event": _far_behind(AuditLog, "occurred_at"),
     }
+
+
+def _misheard(code: str) -> str:
+    """Return a support code with its fifth symbol heard wrong."""
+    from sessions_app.uuid_helpers import CROCKFORD
+
+    wrong = CROCKFORD[(CROCKFORD.index(code[5]) + 7) % len(CROCKFORD)]
+    return f"{code[:5]}{wrong}{code[6:]}"
+
+
+def _far_behind(model: Any, column: str) -> str:
+    """Return what begins the 400th page of 50 rows, or the last where there are fewer."""
+    newest = model._default_manager.order_by(f"-{column}", "-pk")
+    row = newest[min(400 * 50, newest.count() - 60)]
+    return f"after~{model._meta.get_field(column).value_to_string(row)}~{row.pk}"
 
 
 _ENTRIES = """

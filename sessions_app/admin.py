@@ -158,7 +158,9 @@ def _sentence(session: UserSession) -> str:
     until = date_format(localtime(session.expires_at), "DATETIME_FORMAT")
     match session.status:
         case Status.ACTIVE if session.expires_at > timezone.now():
-            return f"Active. It expires on {until} unless it is used (limit: {session.expiry_reason()})."
+            limit = session.expiry_reason()
+            however = "unless it is used" if limit in ("idle", "unused") else "used or not"
+            return f"Active. It expires on {until}, {however} (limit: {limit})."
         case Status.ACTIVE:
             return f"Over since {until} (limit: {session.expiry_reason()}); not recorded yet."
         case Status.EXPIRED:

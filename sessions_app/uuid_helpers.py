@@ -36,7 +36,7 @@ def parse_uuid(text: str) -> uuid.UUID:
 
 
 def generate_support_code() -> str:
-    """Return a new code like `MAR-7F3-K2Q-X9H`: eight random symbols and an ISO 7064 check symbol.
+    """Return a new code like `MAR-7F3-K2Q-X9C`: eight random symbols and an ISO 7064 check symbol.
 
     MOD 37,36 may ask for a check symbol that Crockford leaves out; then the
     symbols are drawn again.

@@ -88,10 +88,14 @@ class Told:
 
 @dataclass(frozen=True)
 class World:
-    """What all stretches share: the moment it ends at, who works here, and whether files have bytes."""
+    """What all stretches share: the moment it ends at, who works here, and whether files have bytes.
+
+    Of all `staff`, those of `support` meet visitors.
+    """
 
     now: datetime
     staff: Sequence[int]
+    support: Sequence[int]
     with_files: bool
 
 
@@ -126,9 +130,9 @@ class Chronicle:
         request_id = f"{self.random.getrandbits(128):032x}"
         return RequestContext(request_id, visitor.address, visitor.user_agent, actor)
 
-    def staff_request(self) -> RequestContext:
-        """Return the context of a new request of somebody who works here."""
-        member = self.random.choice(self.world.staff)
+    def staff_request(self, member: int = 0) -> RequestContext:
+        """Return the context of a new request of a staff member, of Support unless one is given."""
+        member = member or self.random.choice(self.world.support)
         return self.request(people.desk(member), f"{context.STAFF}{member}")
 
     def between(self, start: datetime, end: datetime) -> datetime:

@@ -140,9 +140,9 @@ class House(Chronicle):
             morning = self.world.now - PERIOD + DAY * day
             if morning.weekday() >= 5:
                 continue
-            for _ in self.world.staff:
+            for member in self.world.staff:
                 at = self.between(morning, morning + 2 * HOUR)
-                asking = self.staff_request()
+                asking = self.staff_request(member)
                 if self.chance(0.1):
                     failed = RequestContext(
                         asking.request_id, asking.address, asking.user_agent, context.VISITOR

@@ -41,6 +41,7 @@ BATCH = 500
 _WRITERS = 32
 _STAFF = {
     "demo-support": groups.SUPPORT,
+    "demo-support-2": groups.SUPPORT,
     "demo-auditor": groups.AUDITOR,
     "demo-operator": groups.OPERATOR,
 }
@@ -104,10 +105,13 @@ def begin(*, sessions: int, seed: str, with_files: bool) -> Plan:
     before = sum(log.details["sessions"] for log in _seeded())
     with transaction.atomic(), acting_as_operator():
         record(events.DEMO_SEEDED, sessions=sessions, seed=seed, with_files=with_files)
-        staff = [_member(name, group) for name, group in _STAFF.items()]
+        staff = {name: _member(name, group) for name, group in _STAFF.items()}
+        support = [staff[name] for name, group in _STAFF.items() if group == groups.SUPPORT]
     if with_files:
         marker.claim_store()
-    return Plan(World(timezone.now(), staff, with_files), sessions, seed, before)
+    return Plan(
+        World(timezone.now(), [*staff.values()], support, with_files), sessions, seed, before
+    )
 
 
 def write(plan: Plan, jobs: int) -> Iterator[int]:

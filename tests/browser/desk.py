@@ -26,7 +26,7 @@ class Desk:
 
     def sign_in(self, group: str) -> "Desk":
         """Make an account in a group, if there is none yet, and sign in with it."""
-        name = f"{group.lower()}-in-a-test"
+        name = group.lower()
         self.site.run(_ACCOUNT.format(name=name, password=PASSWORD, group=group))
         self.open("login/")
         self.page.get_by_label("Username").fill(name)
@@ -45,7 +45,8 @@ class Desk:
 
     def find(self, term: str) -> None:
         """Type into the box that every page has, and press Enter."""
-        box = self.page.get_by_role("textbox", name="Find, from any page")
+        search = self.page.get_by_role("search", name="Find, from any page")
+        box = search.get_by_role("textbox")
         box.fill(term)
         box.press("Enter")
         expect(self.page).to_have_url(re.compile("/admin/find/"))

@@ -80,9 +80,7 @@ def test_the_readme_holds_on_a_fresh_data_folder_and_again(tmp_path: Path) -> No
             found = re.search(r"MAR-\w{3}-\w{3}-\w{3}", printed)
             assert found
             staff = sign_in(base, STAFF["STAFF_USERNAME"], STAFF["STAFF_PASSWORD"])
-            search = staff.get(
-                f"{base}/admin/find/", params={"q": found[0]}, timeout=60
-            )
+            search = staff.get(f"{base}/admin/find/", params={"q": found[0]}, timeout=60)
             link = re.search(
                 r'href="(/admin/sessions_app/usersession/[0-9a-f-]{36}/change/)', search.text
             )

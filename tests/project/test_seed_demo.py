@@ -164,7 +164,7 @@ def test_without_files_there_are_rows_and_it_says_so() -> None:
 
 @pytest.mark.once
 def test_the_same_word_invents_the_same_people() -> None:
-    world = World(timezone.now(), [1], with_files=False)
+    world = World(timezone.now(), [1], [1], with_files=False)
     names = []
     for word in ("a", "a", "b"):
         plan = Plan(world, 30, word, 0)
