@@ -109,10 +109,8 @@ def _pages(desk: Desk, chosen: dict[str, str]) -> dict[str, Callable[[], object]
         "session": lambda: desk.open(f"{session}/change/"),
         "person": lambda: desk.open(f"{session}/person/"),
         "erase": lambda: desk.open(f"{session}/erase/"),
-        "file": lambda: desk.open(f"uploads_app/uploadedfile/{chosen['file']}/change/"),
         "give": lambda: desk.open(f"uploads_app/uploadedfile/{chosen['file']}/give/"),
         "audit": lambda: desk.open("audit_app/auditlog/?type=session.revoked"),
-        "sessions": lambda: desk.open("sessions_app/usersession/"),
     }
 
 
