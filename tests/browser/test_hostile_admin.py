@@ -26,7 +26,7 @@ from tests.helpers import Visitor, pdf
 
 texts = json.loads({texts!r})
 body = pdf("small")
-visitor = Visitor()
+visitor = Visitor(HTTP_HOST="localhost")
 assert visitor.start().status_code == 201
 user = User.objects.create_user("colleague", is_staff=True)
 user.groups.add(Group.objects.get(name="Support"))

@@ -89,8 +89,12 @@ def test_a_file_of_an_ended_session_is_given_to_the_one_the_visitor_has_now(
     desk.page.get_by_role("textbox", name=re.compile("support code", re.I)).fill(
         support_code(visit.site, new)
     )
-    desk.page.get_by_role("textbox", name=re.compile("reason|your words", re.I)).fill("lost it")
-    desk.page.get_by_role("button", name=re.compile("give", re.I)).click()
+    desk.page.get_by_role("button", name="Look at this session").click()
+    expect(desk.content).to_contain_text("Nothing links")
+    desk.page.get_by_label(re.compile("^I have made sure")).check()
+    desk.page.get_by_label("The visitor changed the device or browser").check()
+    desk.page.get_by_role("button", name="Give the file to this session").click()
+    expect(desk.said).to_contain_text(support_code(visit.site, new))
 
     visit.reload()
     expect(visit.file("contract.pdf")).to_contain_text("Stored")

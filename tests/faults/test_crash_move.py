@@ -35,7 +35,7 @@ from uploads_app.storage import INCOMING, MARKER, PREFIX, object_store
 
 pytestmark = [pytest.mark.slow, pytest.mark.once]
 
-KILLS = {"disk to S3": 100 if SOAK else 3, "S3 to disk": 100 if SOAK else 2}
+KILLS = {"disk to S3": 100 if SOAK else 2, "S3 to disk": 100 if SOAK else 1}
 # Each moment, and the beginning of the keys for which it is a step of its own.
 STEPS = (
     ("current before put", f"{INCOMING}/"),  # are there two stores?

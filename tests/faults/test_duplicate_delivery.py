@@ -7,6 +7,7 @@ is delivered again; then the world is as if it had run once.
 
 import importlib
 import inspect
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from django.conf import settings as project
 from django.core.cache import cache
+from django.core.management import call_command
 from django.db.models import F, Sum
 from django.utils import timezone
 from django_q.models import OrmQ, Success
@@ -24,14 +26,32 @@ from audit_app.models import AuditLog
 from maria_project.models import HourlyFigure
 from sessions_app.models import UserSession
 from tests.deliveries import deliver, deliver_now
-from tests.helpers import SOAK, age_session, events, started, store_root, stored_keys, uploaded
+from tests.helpers import (
+    SOAK,
+    age_session,
+    events,
+    plant,
+    started,
+    store_root,
+    stored_keys,
+    uploaded,
+)
 from tests.processes import STEPS, fork, need_strace, wait_for_other_backends
 from tests.project.server import ROOT
 from tests.uploads_app.cleanup_support import many, quotas_fit, snapshot
 from uploads_app import marker
 from uploads_app.alarm import PATIENCE
-from uploads_app.models import CleanupRun, RunStatus, Status, StoreState, UploadedFile
+from uploads_app.models import (
+    CleanupRun,
+    QuarantinedObject,
+    RunStatus,
+    Status,
+    StoreState,
+    UploadedFile,
+    object_key,
+)
 from uploads_app.sandbox import WALL_SECONDS
+from uploads_app.storage import quarantine_key
 from uploads_app.tasks import INSPECT_SECONDS, RUN_SECONDS
 
 Check = Callable[[], None]
@@ -170,6 +190,32 @@ def uncounted_hours() -> Check:
     return check
 
 
+# Filled by the scene before each delivery.
+ASIDE: list[str] = []
+
+
+def objects_aside() -> Check:
+    """Leave objects in quarantine that somebody asks to have back, beside one that stays."""
+    ASIDE[:] = [object_key(uuid.uuid4(), uuid.uuid4(), "pdf") for _ in range(3)]
+    stays = object_key(uuid.uuid4(), uuid.uuid4(), "pdf")
+    for key in (*ASIDE, stays):
+        body = plant(quarantine_key(key)).read_bytes()
+        QuarantinedObject.objects.create(
+            key=key, size=len(body), modified_at=timezone.now(), status="quarantined"
+        )
+    keys = tuple(ASIDE)
+
+    def check() -> None:
+        call_command("cleanup_orphans", verbosity=0)  # it finishes what was cut off
+        states = dict(QuarantinedObject.objects.values_list("key", "status"))
+        assert [states[key] for key in (*keys, stays)] == ["restored"] * 3 + ["quarantined"]
+        assert set(keys) <= stored_keys()
+        told = AuditLog.objects.filter(target__in=keys).values_list("event_type", flat=True)
+        assert list(told) == ["object.restored"] * 3
+
+    return check
+
+
 class Scene(NamedTuple):
     """What makes work for a task and returns how to see that it was done once; the task's arguments."""
 
@@ -184,6 +230,7 @@ SCENES = {
     "sessions_app.tasks.forget_visitors": Scene(forgettable_visitors),
     "uploads_app.tasks.cleanup_orphans": Scene(ripe_files),
     "uploads_app.tasks.cleanup_orphans_for": Scene(ripe_files, (1, False)),
+    "uploads_app.tasks.give_back_for": Scene(objects_aside, (1, ASIDE)),
     "uploads_app.tasks.watch_cleanup": Scene(cleanup_in_trouble),
     "uploads_app.tasks.inspect_uploads": Scene(unseen_files),
 }
