@@ -117,8 +117,12 @@ STEPS = {"sign_in": sign_in, "fill_auditlog": fill_auditlog, "tidy": tidy}
 
 
 def main(name: str) -> None:
-    """Run a step."""
+    """Run a step, however long it takes."""
     django.setup()
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
     print(json.dumps(STEPS[name]()))
 
 

@@ -224,6 +224,19 @@ def test_t70_at_most_a_hundred_of_each_kind_are_shown(support: Client, monkeypat
     assert shown(support, visitor).count("There are more: 3 are shown") == 1
 
 
+@pytest.mark.parametrize(
+    "look_alike", ["anna@gıthub.example", "anna@githuſ.example", "anna@\u212aithub.example"]
+)
+def test_an_address_that_only_looks_alike_in_capitals_is_somebody_elses(
+    support: Client, look_alike: str
+) -> None:
+    """In capitals ı is I and ſ is S: whoever proves such a domain has not proven the other."""
+    usual = look_alike.replace("ı", "i").replace("ſ", "s").replace("\u212a", "k")
+    owner, other = verified(usual), verified(look_alike)
+    assert listed(support, owner) == ([owner.row.support_code], [])
+    assert listed(support, other) == ([other.row.support_code], [])
+
+
 @pytest.mark.django_db
 def test_t70_the_address_is_found_by_an_index() -> None:
     plan = UserSession.objects.of_email(EMAIL).order_by().explain()
