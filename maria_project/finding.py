@@ -229,10 +229,13 @@ def _has_digit(term: str) -> bool:
 
 def _doubt(term: str, form: Form, groups: list[Group]) -> str:
     """Say what is wrong with a term that was meant as a support code; empty if it was not, or is right."""
-    is_meant = form is Form.CODE or (
-        form is Form.ANYTHING and _has_digit(term) and bool(near_support_codes(_as_code(term)))
-    )
     hits = [hit for group in groups for hit in group.hits]
+    is_meant = form is Form.CODE or (
+        form is Form.ANYTHING
+        # Nine letters may be a name, unless there is a session whose code is nearly so.
+        and (_has_digit(term) or any(hit.is_near for hit in hits))
+        and bool(near_support_codes(_as_code(term)))
+    )
     if not is_meant or any(not hit.is_near for hit in hits):
         return ""
     if parse_support_code(term):

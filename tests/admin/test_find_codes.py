@@ -86,6 +86,17 @@ def test_a_slip_is_told_and_the_session_offered(support: Client, rows: list[User
         assert "Compare before you act." in text
 
 
+def test_a_slip_in_a_code_without_a_digit_is_told_too(
+    support: Client, rows: list[UserSession]
+) -> None:
+    meant = rows[0]
+    UserSession.objects.filter(pk=meant.pk).update(support_code="MAR-ABC-DEF-GHK")
+    for heard in ("mar abx def ghk", "ABCDEFGKH", "mar-abc-def-gxk"):
+        answer = ask(support, heard)
+        assert linked(answer, rows) == [meant], heard
+        assert WRONG in shown_text(answer.content.decode()), heard
+
+
 def test_a_code_that_checks_out_and_does_not_exist(
     support: Client, rows: list[UserSession]
 ) -> None:
