@@ -119,7 +119,7 @@ class UserSession(models.Model):
     proven_at = models.DateTimeField(null=True, editable=False, default=timezone.now)
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.ACTIVE)
     name = models.CharField(max_length=200, blank=True)
-    email = models.EmailField("e-mail", blank=True, db_index=True)
+    email = models.EmailField("e-mail", blank=True)
     email_proven = models.BooleanField("e-mail proven", default=False)
     completed_at = models.DateTimeField(
         "completed",

@@ -88,7 +88,8 @@ def test_t70_every_look_up_is_a_look_into_its_index(support: Client, anne: Visit
         for plan in made:
             # Nothing is read whole, and no index is walked to throw away what does not fit.
             assert not re.search(r"Seq Scan|\bSCAN\b", plan), (kind, plan)
-            assert "Filter:" not in plan, (kind, plan)
+            # How two tables are joined is not how rows are looked for.
+            assert "Filter:" not in plan.replace("Join Filter:", ""), (kind, plan)
             if "Index" in plan:
                 assert "Index Cond:" in plan, (kind, plan)
         for index in indexes:

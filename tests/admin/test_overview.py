@@ -90,7 +90,9 @@ def test_seven_days_are_told_beside_the_24_hours(support: Client) -> None:
     assert rows_behind(support, link) == 2
 
 
-def test_refused_requests_are_told_with_those_that_only_were_counted(support: Client) -> None:
+def test_refused_requests_are_told_with_those_that_only_were_counted(
+    support: Client, cache_in_step: None
+) -> None:
     # The window of a refusal's row must not end between two requests.
     with time_machine.travel(timezone.now(), tick=False) as clock:
         for _ in range(3):
