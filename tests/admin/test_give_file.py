@@ -180,7 +180,9 @@ def test_a_code_that_nobody_has_is_said_to_be_nobodys(lost: UploadedFile, suppor
     UserSession.objects.filter(pk=other.uuid).update(support_code="MAR-0")
     answer = support.get(f"{page_of(lost, 'give')}?to={code}")
     assert "No session has this support code." in said(answer)
-    assert f"/admin/sessions_app/usersession/?q={code}" in answer.content.decode()
+    near = f"/admin/find/?q={code}"
+    assert f'href="{near}"' in answer.content.decode()
+    assert "Ask for the code again" in support.get(near).content.decode()
 
 
 @pytest.mark.parametrize(
