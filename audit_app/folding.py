@@ -43,18 +43,16 @@ def spellings(text: str) -> list[str]:
     return sorted({spelling.encode().upper().decode() for spelling in written})
 
 
-def beginning(
-    rows: QuerySet[Any], expression: str | Func, text: str, *, limit: int
-) -> Iterable[Any]:
-    """Return rows whose text begins so, up to `limit` for each spelling, in the order of the text.
+def beginning(rows: QuerySet[Any], expression: str | Func, text: str) -> Iterable[QuerySet[Any]]:
+    """Yield, for each spelling, the rows whose text begins so, in the order of the text.
 
-    Use an expression that has an index under `Folded`.
+    Use an expression that has an index under `Folded`, and cut each off where you have enough.
     """
     column = F(expression) if isinstance(expression, str) else expression
     folded = rows.alias(folded=Folded(column)).order_by("folded")
     for spelling in spellings(text):
         first, last = Folded(Value(spelling)), Folded(Value(spelling + _LAST))
-        yield from folded.filter(folded__gte=first, folded__lt=last)[:limit]
+        yield folded.filter(folded__gte=first, folded__lt=last)
 
 
 def equal(rows: QuerySet[Any], field: str, text: str, *, limit: int) -> Iterable[Any]:

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from itertools import chain
 from typing import Any
 
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 
@@ -58,11 +59,15 @@ class Form(Enum):
 
 @dataclass(frozen=True)
 class Hit:
-    """A row that was found, and what of it matched; `is_near` if that is not what was typed."""
+    """A row that was found, and what of it matched; `is_near` if that is not what was typed.
+
+    If it `is_of_many`, so many fit that even newer ones may not have been read.
+    """
 
     row: Any
     why: str
     is_near: bool = False
+    is_of_many: bool = False
 
     @property
     def masked(self) -> dict[str, str]:
@@ -92,9 +97,9 @@ class Lookup:
 
 @dataclass
 class Group:
-    """The rows of one model that were found, newest first; `is_cut` if there are more.
+    """The rows of one model that were found, newest first.
 
-    If it `is_partial` there are so many that even newer ones may not have been read.
+    There are more if it `is_cut`; if it `is_partial`, newer ones may be among those.
     """
 
     model: type[Model]
@@ -188,7 +193,7 @@ def _group(model: type[Model], term: str, lookups: Iterable[Lookup]) -> Group:
     is_partial = False
     for lookup in lookups:
         hits = list(lookup.find(term)) if lookup.model is model else []
-        is_partial |= len(hits) >= CANDIDATES
+        is_partial |= any(hit.is_of_many for hit in hits)
         for hit in hits:
             same.setdefault(hit.row.pk, []).append(hit)
     newest = sorted(same.values(), key=lambda hits: _when(hits[0].row), reverse=True)
@@ -274,8 +279,7 @@ def _sessions_by_uuid_start(term: str) -> Iterator[Hit]:
         return
     first, last = uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
     found = UserSession.objects.filter(uuid__gte=first, uuid__lte=last).order_by("uuid")
-    for session in found[:CANDIDATES]:
-        yield Hit(session, "session UUID begins so")
+    yield from _newest(UserSession.objects, [found], "session UUID begins so")
 
 
 def _sessions_by_email(term: str) -> Iterator[Hit]:
@@ -288,13 +292,13 @@ def _sessions_by_email(term: str) -> Iterator[Hit]:
 
 def _sessions_by_name(term: str) -> Iterator[Hit]:
     named = UserSession.objects.filter(name__gt="")
-    for session in beginning(named, "name", term, limit=CANDIDATES):
-        yield Hit(session, "name begins so")
+    yield from _newest(UserSession.objects, beginning(named, "name", term), "name begins so")
     if " " in term:
         return
-    for session in beginning(named, LastWord("name"), term, limit=CANDIDATES):
-        if " " in session.name:
-            yield Hit(session, "last word of the name begins so")
+    last_words = beginning(named, LastWord("name"), term)
+    for hit in _newest(UserSession.objects, last_words, "last word of the name begins so"):
+        if " " in hit.row.name:
+            yield hit
 
 
 def _sessions_from_address(term: str) -> Iterator[Hit]:
@@ -329,8 +333,8 @@ def _files_by_sha256(term: str) -> Iterator[Hit]:
 
 
 def _files_by_name(term: str) -> Iterator[Hit]:
-    for file in beginning(_files().filter(name__gt=""), "name", term, limit=CANDIDATES):
-        yield Hit(file, "file name begins so")
+    named = UploadedFile.objects.filter(name__gt="")
+    yield from _newest(_files(), beginning(named, "name", term), "file name begins so")
 
 
 def _events_of_request(term: str) -> Iterator[Hit]:
@@ -348,6 +352,16 @@ def _sessions_of_request(term: str) -> Iterator[Hit]:
 def _events_by_id(term: str) -> Iterator[Hit]:
     for event in AuditLog.objects.filter(event_id__in=_uuids(term)):
         yield Hit(event, "event id")
+
+
+def _newest(rows: Any, found: Iterable[QuerySet[Any]], why: str) -> Iterator[Hit]:
+    """Find the newest of the first so many in each order; only what may be shown is loaded whole."""
+    read = [list(some.values_list("pk", "created_at")[:CANDIDATES]) for some in found]
+    moments = dict(chain.from_iterable(read))
+    newest = sorted(moments, key=lambda pk: moments[pk], reverse=True)[: SHOWN + 1]
+    is_of_many = any(len(some) == CANDIDATES for some in read)
+    for row in rows.filter(pk__in=newest):
+        yield Hit(row, why, is_of_many=is_of_many)
 
 
 def _uuids(term: str) -> list[uuid.UUID]:

@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from audit_app.models import AuditLog
+from maria_project.finding import CANDIDATES
 from sessions_app.models import UserSession
 from sessions_app.uuid_helpers import generate_support_code
 from tests.admin.finder import FIND, ask, found, linked, whys
@@ -233,6 +234,23 @@ def test_the_newest_come_first_and_twenty_are_shown(
         assert "Only 20 are shown, and there are more." in shown_text(answer.content.decode())
     UserSession.objects.filter(pk=rows[20].pk).delete()
     assert "Only 20 are shown" not in shown_text(ask(support, "faces").content.decode())
+
+
+def test_of_very_many_it_says_that_newer_ones_may_be_missing(support: Client, db: None) -> None:
+    now = timezone.now()
+    many = [
+        UserSession(
+            uuid=uuid.uuid4(), token_hash=f"{n:064}", support_code=generate_support_code(),
+            name=f"Legion {n:03}", expires_at=now + timedelta(days=1),
+        )
+        for n in range(CANDIDATES)
+    ]  # fmt: skip
+    *but_one, last = many
+    UserSession.objects.bulk_create(but_one)
+    missing = "the newest of the first 200 in the alphabet, so there may be newer ones"
+    assert missing not in shown_text(ask(support, "legion").content.decode())
+    UserSession.objects.bulk_create([last])
+    assert missing in shown_text(ask(support, "legion").content.decode())
 
 
 @pytest.mark.once
