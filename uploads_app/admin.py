@@ -319,7 +319,7 @@ class CleanupRunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="first findings")
     def first_findings(self, run: CleanupRun) -> str:
-        return json.dumps(run.sample, indent=2)
+        return json.dumps(run.sample, indent=2) if run.sample else "nothing"
 
 
 # At most so many objects are given back at once. More than so few must be confirmed by their
