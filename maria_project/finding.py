@@ -360,7 +360,7 @@ def _newest(rows: Any, found: Iterable[QuerySet[Any]], why: str) -> Iterator[Hit
     moments = dict(chain.from_iterable(read))
     newest = sorted(moments, key=lambda pk: moments[pk], reverse=True)[: SHOWN + 1]
     is_of_many = any(len(some) == CANDIDATES for some in read)
-    for row in rows.filter(pk__in=newest):
+    for row in rows.filter(pk__in=newest).order_by():
         yield Hit(row, why, is_of_many=is_of_many)
 
 

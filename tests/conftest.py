@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Generator, Iterator
+from functools import cache as cache_calls
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.cache import cache
@@ -51,6 +53,12 @@ def own_store(tmp_path: Path, settings: Any) -> Path:
         "uploads": {**settings.STORAGES["uploads"], "OPTIONS": {"location": root}},
     }
     return root
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_reading_of_the_s3_models() -> None:
+    """Parse what boto3 knows of S3 once for all clients: each test has its own, a process one."""
+    botocore.session.create_loader = cache_calls(botocore.session.create_loader)
 
 
 @pytest.fixture(scope="session")

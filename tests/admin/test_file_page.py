@@ -225,8 +225,10 @@ def test_the_list_shows_sizes_to_read_and_filters_by_known_types(
     shown = shown_text(support.get(files).content.decode())
     assert "3.0 MB" in shown.replace("\xa0", " ")
     assert "By type" in shown
-    assert "1 file" in shown_text(support.get(f"{files}?type=application/pdf").content.decode())
-    assert "0 files" in shown_text(support.get(f"{files}?type=image/png").content.decode())
+    assert "1 on this page" in shown_text(
+        support.get(f"{files}?type=application/pdf").content.decode()
+    )
+    assert "0 on this page" in shown_text(support.get(f"{files}?type=image/png").content.decode())
 
 
 def test_the_list_asks_neither_for_distinct_values_nor_for_more_with_more_files(

@@ -72,7 +72,7 @@ def test_a_cleanup_that_stopped_did_not_go_well(db: None, make_staff: Any, setti
 def test_a_list_of_no_schedules_is_an_empty_list(db: None, make_staff: Any) -> None:
     Schedule.objects.all().delete()
     page = make_staff("Operator").get(SCHEDULES).content.decode()
-    assert "0 Scheduled tasks" in shown_text(page)
+    assert "0 on this page" in shown_text(page)
     assert inline_code(page) == []
 
 

@@ -105,8 +105,8 @@ def test_a_file_that_is_arriving_or_never_did_is_told_from_its_row(
             status=status, size=1, content_type="application/pdf", lease_expires_at=timezone.now(),
         )  # fmt: skip
     page = shown_text(support.get(page_of(visitor.row)).content.decode())
-    assert "upload beganIt is still arriving." in page
-    assert "upload beganIt never finished." in page
+    assert "upload began pending It is still arriving." in page
+    assert "upload began lapsed It never finished." in page
     assert "Akte.pdf" not in page
     assert told(support, visitor, "?show=cleanup") == []
 

@@ -76,5 +76,5 @@ def test_an_auditor_reads_who_looked(visitor: Visitor, make_staff: Any) -> None:
     support, auditor = make_staff("Support"), make_staff("Auditor")
     look(support, visitor)
     page = shown_text(auditor.get(f"{page_of(visitor.row)}?show=staff").content.decode())
-    assert f"{VIEWED}A staff member opened a page about a session" in page
+    assert f"{VIEWED} success A staff member opened a page about a session" in page
     assert f"staff:{support.user.pk} ({support.user.username})" in page

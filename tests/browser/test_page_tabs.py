@@ -13,7 +13,7 @@ from tests.helpers import SOAK
 pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("demo")]
 
 TABS = 20
-ROUNDS = 10 if SOAK else 2
+ROUNDS = 10 if SOAK else 1
 NO_LOCKS = "Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })"
 # All tabs load at the same moment, by the clock that they share.
 LOAD_AT = "at => void setTimeout(() => location.replace('/?start=load'), at - Date.now())"

@@ -24,8 +24,8 @@ from tests.helpers import SOAK
 from tests.processes import fork, wait_for_other_backends
 from uploads_app.s3_store import S3Store
 
-# In ./test twice on each database with a disk, and once with S3: five kills at each point.
-ON_DISK, ON_S3 = (100, 100) if SOAK else (2, 1)
+# In ./test once on each database with a disk, and once with S3: three kills at each point.
+ON_DISK, ON_S3 = (100, 100) if SOAK else (1, 1)
 # No protocol has as many.
 MANY = 1000
 # What changes the names in a folder, as Python's audit events call it; an empty folder is nothing.

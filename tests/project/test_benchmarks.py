@@ -15,7 +15,12 @@ from benchmarks.deployment import ROOT
 from tests.helpers import SOAK
 from tests.s3_server import need_s3
 
-pytestmark = [pytest.mark.once, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.slow,
+    # Most of their time is the start of a dozen processes each, and no product hangs on them.
+    pytest.mark.skipif(not SOAK, reason="it starts many processes: SOAK=1"),
+]
 
 
 def run(module: str, *arguments: str, **env: str) -> list[list[str]]:
@@ -44,11 +49,6 @@ def test_the_benchmark_of_slow_clients_counts_who_is_answered() -> None:
     assert int(answered) == int(asked) > 0
 
 
-# Most of their time is the start of a dozen processes each, and no product hangs on them.
-when_there_is_time = pytest.mark.skipif(not SOAK, reason="it starts many processes: SOAK=1")
-
-
-@when_there_is_time
 def test_the_benchmark_of_the_cleanup_measures_both_stores() -> None:
     need_s3()
     # PostgreSQL gives itself up to another user, who cannot enter our own folder.
@@ -61,7 +61,6 @@ def test_the_benchmark_of_the_cleanup_measures_both_stores() -> None:
     assert [row[2] for row in rows if row[0] == "S3"] == [*on_disk[:3], on_disk[4]]
 
 
-@when_there_is_time
 def test_the_benchmark_of_the_back_office_measures_every_page() -> None:
     sizes = ("--scale=0.0002", "--rounds=1", "--lenient")
     rows = run("benchmarks.admin", *sizes, TMPDIR=tempfile.gettempdir())
