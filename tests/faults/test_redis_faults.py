@@ -70,7 +70,9 @@ def test_t74_a_redis_that_fails_under_load_costs_no_answer_and_no_limit(
     reads = [web.current] * ROUNDS
     calm = together(reads, THREADS)
     assert {answer.status for answer in calm} == {200}
-    assert web.ready()[1]["cache"] == "ok"
+    # On a machine that is busy with other tests it may have been given up for a moment.
+    wait_for(lambda: web.ready()[1]["cache"] == "ok", 30)
+    lost = web.logged("Redis does not answer")
 
     jobs = [web.create, web.upload, web.current] * ROUNDS
     stormy = together(jobs, THREADS, midway=getattr(redis, fail))
@@ -88,10 +90,10 @@ def test_t74_a_redis_that_fails_under_load_costs_no_answer_and_no_limit(
 
     status, parts = web.ready()
     assert (status, parts["cache"]) == (200, "degraded")
-    assert web.logged("Redis does not answer") == 1
+    assert web.logged("Redis does not answer") == lost + 1
     getattr(redis, mend)()
     wait_for(lambda: web.ready()[1]["cache"] == "ok", 30)
-    assert web.logged("Redis answers again") == 1
+    assert web.logged("Redis answers again") == lost + 1
     assert web.current().status == 200
     assert web.create().status == (201 if fail == "kill" else 429)  # killed, it has forgotten
 

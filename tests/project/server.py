@@ -79,5 +79,5 @@ def answers(url: str) -> bool:
     """Say whether a URL answers 200."""
     try:
         return requests.get(url, timeout=5).status_code == 200
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False

@@ -60,7 +60,7 @@ def assertion(server: Server) -> str:
     answer = requests.post(
         f"http://127.0.0.1:{server.port}/api/v1/sessions/current/assertion/",
         headers={"Cookie": server.cookie.strip(), "X-Session-UUID": server.uuid},
-        timeout=10,
+        timeout=60,
     )
     text: str = answer.json()["assertion"]
     return text

@@ -119,7 +119,7 @@ def test_nobody_reads_the_bucket_without_a_key(db: None, s3: Bucket) -> None:
     upload = uploaded(started())
 
     for path in ("", "?list-type=2", "?versions", upload.key, MARKER):
-        answer = requests.get(f"{s3.endpoint}/{s3.name}/{path}", timeout=10)
+        answer = requests.get(f"{s3.endpoint}/{s3.name}/{path}", timeout=60)
         assert answer.status_code == 403, path
         assert b"<Contents>" not in answer.content
         assert not answer.content.startswith(b"%PDF")
