@@ -304,7 +304,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--scale", type=float, default=1.0, help="a part of the million sessions (%(default)s)"
     )
-    parser.add_argument("--rounds", type=int, default=20, help="of each page (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=60, help="of each page (%(default)s)")
     parser.add_argument(
         "--lenient", action="store_true", help="exit with 0 though a page is slower than promised"
     )

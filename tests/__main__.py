@@ -27,8 +27,8 @@ STATIC_CHECKS: dict[str, Sequence[str | Path]] = {
     "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
     "settings": [PYTHON, "manage.py", "check"],
 }
-# One more than the cores of a small machine: tests wait a good deal, for servers and browsers.
-WORKERS = ["-n", "3", "--dist", "worksteal"]
+# Twice the cores of a small machine: tests wait a good deal, for servers and browsers.
+WORKERS = ["-n", "4", "--dist", "worksteal"]
 # The demo page too, so that no two tests build it at the same time.
 FRONT_END_BUILD = node.shell("front_build")
 FRONT_END: dict[str, Sequence[str]] = {
