@@ -10,6 +10,7 @@
                Playwright's options on: `new_context(color_scheme="dark")`.
 `context`, `page`  one such profile, and a tab in it.
 `visit`        a visitor in `page` who is about to open the demo page (see `tests.browser.visit`).
+`desk`         a staff member of the group Support, in a profile of their own (see `tests.browser.desk`).
 `demo`         has built that page; a module whose tests open it asks for it by `usefixtures`.
 `watch`        what went wrong in any of the test's pages. The test fails at its end on an
                uncaught error, a policy violation, a dialog, or a request to another host than the
@@ -28,6 +29,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browser.chromium import Watch, launched
+from tests.browser.desk import Desk
 from tests.browser.site import Site, serving
 from tests.browser.visit import Visit
 from tests.node import need_node, shell
@@ -99,3 +101,9 @@ def demo() -> None:
 def visit(demo: None, page: Page, site: Site) -> Visit:
     """Return a visitor who has not opened the demo page yet."""
     return Visit(page, site)
+
+
+@pytest.fixture
+def desk(new_context: Callable[..., BrowserContext], site: Site) -> Desk:
+    """A staff member of the group Support, in a browser of their own."""
+    return Desk(new_context().new_page(), site).sign_in("Support")

@@ -4,34 +4,25 @@ Each state is looked at on a phone and at a desk, in light and in dark.
 """
 
 from collections.abc import Callable
-from functools import cache
 from itertools import product
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
+from tests.browser.axe import DESK, PHONE, SMALLEST, look, violations
 from tests.browser.site import Site
 from tests.browser.visit import API, SESSIONS, UPLOADS, Visit, answered, held, problem
 from tests.helpers import SOAK, pdf
-from tests.node import FRONTEND
 
 pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("demo")]
 
-PHONE, DESK, SMALLEST = (390, 844), (1280, 800), (320, 568)
 LOOKS = [(PHONE, "dark"), (DESK, "light")]
 if SOAK:
     LOOKS = list(product([PHONE, DESK], ["dark", "light"]))
 REPORT = pdf()
 NO_STORAGE = """Object.defineProperty(window, "localStorage", {
   get() { throw new DOMException("The user has switched it off.", "SecurityError") } })"""
-# What still moves has no colours yet that could be judged.
-AT_REST = "document.getAnimations().forEach((animation) => animation.finish())"
-VIOLATIONS = """async () => {
-  const { violations } = await axe.run({ resultTypes: ["violations"] });
-  return violations.flatMap(({ id, nodes }) =>
-    nodes.map(({ html, failureSummary }) => [id, html, failureSummary].join("\\n")));
-}"""
 TOO_WIDE = """() => [document.documentElement, ...document.querySelectorAll("dialog, .card, .news *")]
   .filter((element) => element.scrollWidth > element.clientWidth && element.clientWidth > 1)
   .map((element) => element.outerHTML.slice(0, 200))"""
@@ -164,36 +155,20 @@ STATES: list[Callable[[Visit, Site], None]] = [
 ]  # fmt: skip
 
 
-@cache
-def axe() -> str:
-    """Return axe-core's source."""
-    return (FRONTEND / "node_modules" / "axe-core" / "axe.min.js").read_text()
-
-
-def look(page: Page, size: tuple[int, int], colours: str) -> None:
-    """See the page in a window of this size and in these colours, once nothing moves."""
-    page.set_viewport_size({"width": size[0], "height": size[1]})
-    page.emulate_media(color_scheme="dark" if colours == "dark" else "light")
-    page.evaluate(AT_REST)
-
-
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
 def test_axe_finds_nothing_and_nothing_is_too_wide(
     visit: Visit, site: Site, state: Callable[[Visit, Site], None]
 ) -> None:
     state(visit, site)
-    # By the debugger: the page's policy does not let scripts in.
-    visit.page.evaluate(axe())
     for size, colours in LOOKS:
         look(visit.page, size, colours)
-        assert visit.page.evaluate(VIOLATIONS) == [], (size, colours)
+        assert violations(visit.page) == [], (size, colours)
     look(visit.page, SMALLEST, "light")
     assert visit.page.evaluate(TOO_WIDE) == []
 
 
 def test_axe_would_notice(visit: Visit) -> None:
     visit.open()
-    visit.page.evaluate(axe())
     visit.page.evaluate("document.body.append(document.createElement('button'))")
-    (found,) = visit.page.evaluate(VIOLATIONS)
+    (found,) = violations(visit.page)
     assert found.startswith("button-name")

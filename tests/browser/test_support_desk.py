@@ -24,12 +24,6 @@ UserSession.objects.filter(pk={uuid!r}).update(name="Erika Muster", email="erika
 """
 
 
-@pytest.fixture
-def desk(new_context: Callable[..., BrowserContext], site: Site) -> Desk:
-    """A staff member of the group Support, in a browser of their own."""
-    return Desk(new_context().new_page(), site).sign_in("Support")
-
-
 def support_code(site: Site, session_uuid: str) -> str:
     return str(site.run(_SUPPORT_CODE.format(uuid=session_uuid)))
 

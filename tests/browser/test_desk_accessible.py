@@ -1,0 +1,103 @@
+"""The back office can be read by everybody and used without a mouse: axe finds nothing, and keys do."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from tests.browser.axe import DESK, PHONE, look, violations
+from tests.browser.chromium import Watch
+from tests.browser.desk import Desk
+from tests.browser.site import Site
+from tests.browser.visit import Visit
+from tests.helpers import pdf
+
+pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("demo")]
+
+# Each is an address; `{session}`, `{file}` and `{event}` are of a visitor with a file.
+PAGES = (
+    "", "find/", "find/?q={session}", "find/?q=MAR-7F3-K2Q-X9C",
+    "sessions_app/usersession/", "sessions_app/usersession/?status__exact=erased",
+    "sessions_app/usersession/{session}/change/", "sessions_app/usersession/{session}/person/",
+    *(f"sessions_app/usersession/{{session}}/{act}/"
+      for act in ("revoke", "extend", "recover", "export", "erase", "reveal")),
+    "uploads_app/uploadedfile/", "uploads_app/uploadedfile/{file}/change/",
+    "uploads_app/uploadedfile/{file}/explain/", "uploads_app/uploadedfile/{file}/quarantine/",
+    "audit_app/auditlog/", "audit_app/auditlog/{event}/change/",
+    "django_q/schedule/", "second-factor/", "password_change/",
+)  # fmt: skip
+_IDS = """
+from audit_app.models import AuditLog
+from uploads_app.models import UploadedFile
+answer = {{
+    "session": {uuid!r},
+    "file": str(UploadedFile.objects.get(session_id={uuid!r}).pk),
+    "event": AuditLog.objects.filter(session_uuid={uuid!r}).latest("id").pk,
+}}
+"""
+
+
+def test_axe_finds_nothing_in_the_back_office(visit: Visit, desk: Desk, watch: Watch) -> None:
+    visit.open()
+    uuid = visit.begin()
+    visit.upload(pdf())
+    ids = visit.site.run(_IDS.format(uuid=uuid))
+    found = {}
+    for number, path in enumerate(PAGES):
+        desk.open(path.format(**ids))
+        # Each page in one look, and each look on every other page.
+        size, colours = ((PHONE, "dark"), (DESK, "light"))[number % 2]
+        look(desk.page, size, colours)
+        found[path, size] = violations(desk.page)
+    assert {where: what for where, what in found.items() if what} == {}
+    # axe tries to write a style into the page, which the policy refuses.
+    assert watch.take("policy Applying inline style")
+    assert watch.take("securitypolicyviolation style-src-elem inline")
+
+
+def test_axe_finds_nothing_where_staff_sign_in(
+    new_context: Callable[..., BrowserContext], site: Site
+) -> None:
+    desk = Desk(new_context().new_page(), site)
+    desk.open("login/")
+    assert violations(desk.page) == []
+    desk.page.get_by_label("Username").fill("nobody")
+    desk.page.get_by_label("Password").fill("guessed")
+    desk.page.get_by_role("button", name="Log in").click()
+    expect(desk.page.get_by_role("alert")).to_be_visible()
+    assert violations(desk.page) == []
+
+
+def test_a_session_is_found_and_revoked_by_keys_alone(visit: Visit, desk: Desk) -> None:
+    visit.open()
+    uuid = visit.begin()
+    keys = desk.page.keyboard
+    desk.open("")
+    keys.type(uuid)  # the box has the focus
+    keys.press("Enter")
+    expect(desk.page).to_have_url(re.compile("/admin/find/"))
+    keys.press("Enter")  # as has the only session that was found
+    expect(desk.page).to_have_url(re.compile(f"{uuid}/change/"))
+    _tab_to(desk, "Revoke…")
+    keys.press("Enter")
+    _tab_to(desk, "The visitor asked for it")
+    keys.press("Space")
+    _tab_to(desk, "Revoke this session")
+    keys.press("Enter")
+    expect(desk.said).to_contain_text("revoked")
+    assert visit.site.audit(uuid)[-1]["event_type"] == "session.revoked"
+
+
+def _tab_to(desk: Desk, name: str) -> None:
+    """Press Tab until what has that name has the focus."""
+    wanted = desk.page.locator(":focus").and_(
+        desk.page.get_by_text(name, exact=True)
+        .or_(desk.page.get_by_label(name, exact=True))
+        .or_(desk.page.get_by_role("button", name=name))
+    )
+    for _ in range(80):
+        desk.page.keyboard.press("Tab")
+        if wanted.count():
+            return
+    raise AssertionError(f"{name} cannot be reached by keys")
