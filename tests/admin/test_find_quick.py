@@ -21,6 +21,8 @@ from uploads_app.models import UploadedFile
 
 # What no search may read from one end to the other.
 LARGE = ("sessions_app_usersession", "uploads_app_uploadedfile", "audit_app_auditlog", "audit_app_auditpersonal")  # fmt: skip
+# How PostgreSQL reads all of a table.
+_WHOLE = ("seqscan", "mergejoin", "hashjoin")
 NAME, EMAIL = "Änne Bell", "anne@mail.example"
 
 
@@ -67,15 +69,17 @@ def plans(queries: CaptureQueriesContext) -> list[str]:
     found = []
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            # A table of three rows is read whole, unless that is forbidden where it can be.
-            cursor.execute("SET LOCAL enable_seqscan = off")
+            # A table of three rows is read or walked whole, unless that is forbidden where it can be.
+            for way in _WHOLE:
+                cursor.execute(f"SET LOCAL enable_{way} = off")
         for sql in asked:
             if any(f'FROM "{table}"' in sql for table in LARGE):
                 verb = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
                 cursor.execute(f"{verb} {sql}".replace("%", "%%"))
                 found.append("\n".join(str(row[-1]) for row in cursor.fetchall()))
         if connection.vendor == "postgresql":
-            cursor.execute("SET LOCAL enable_seqscan = on")
+            for way in _WHOLE:
+                cursor.execute(f"SET LOCAL enable_{way} = on")
     return found
 
 
