@@ -108,7 +108,7 @@ def test_refused_requests_are_told_with_those_that_only_were_counted(
 def test_files_that_were_refused_and_requests_over_a_limit_are_told(
     support: Client, settings: Any
 ) -> None:
-    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "create": ["1/m"]}
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "create": ["1/d"]}
     visitor = started()
     assert Visitor().start().status_code == 429
     assert visitor.upload(b"no pdf", "a.pdf").status_code == 415

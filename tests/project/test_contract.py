@@ -592,7 +592,7 @@ def read_an_event_that_never_was(world: World) -> Call:
 @shared
 def rate_limited(world: World) -> Call:
     call = good_call(world)
-    world.settings.RATE_LIMITS = {name: ["1/m"] for name in project.RATE_LIMITS}
+    world.settings.RATE_LIMITS = {name: ["1/d"] for name in project.RATE_LIMITS}
     # Counts against the same limit and does nothing: an unreadable body, a look in place of a change.
     spent = replace(call, body=b"{", verb="GET" if call.verb == "DELETE" else call.verb)
     assert spent.send().status_code in (200, 202, 400, 415)

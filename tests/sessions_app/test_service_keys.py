@@ -213,7 +213,7 @@ def test_a_key_beside_a_visitors_cookie_is_still_the_services() -> None:
 
 def test_bad_keys_are_limited_and_good_ones_of_the_same_address_are_not(settings: Any) -> None:
     agent = service()
-    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "failed_proof": ["3/m"]}
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "failed_proof": ["3/d"]}
     for _ in range(3):
         refused(Service("msk1_" + "A" * 43))
 
@@ -225,12 +225,12 @@ def test_bad_keys_are_limited_and_good_ones_of_the_same_address_are_not(settings
 
 
 def test_each_key_has_a_limit_of_its_own(settings: Any) -> None:
-    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "service": ["2/m"]}
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "service": ["2/d"]}
     busy, other = service(name="busy"), service(name="other")
     assert [busy.feed().status_code for _ in range(3)] == [200, 200, 429]
     assert other.feed().status_code == 200
     limited = AuditLog.objects.get(event_type="ratelimit.exceeded")
-    assert (limited.actor, limited.details["limit"]) == ("service:busy", "service-60s")
+    assert (limited.actor, limited.details["limit"]) == ("service:busy", "service-86400s")
 
 
 def test_its_use_is_noted_at_most_once_a_minute() -> None:

@@ -316,7 +316,7 @@ def test_t57_while_storage_is_away_it_waits(visitor: Visitor, s3: Bucket, settin
 
 
 def test_t75_beginning_counts_as_uploading(visitor: Visitor, settings: Any) -> None:
-    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "upload": ["1/m"]}
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "upload": ["1/d"]}
     begun(visitor, 10)
 
     assert refused(begin(visitor, 10)) == (429, "rate_limited")
