@@ -9,7 +9,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -212,13 +212,19 @@ def serving() -> Iterator[Server]:
     program = find_program()
     if program is None:
         raise RuntimeError(f"SeaweedFS is missing: {INSTALL_HINT}")
-    with tempfile.TemporaryDirectory(prefix="maria-s3-", dir=scratch.fast_folder()) as name:
-        server = Server(program, Path(name))
-        try:
-            server.start()
-            yield server
-        finally:
-            server.kill()
+    with ExitStack() as stack:
+        # It wants eight ports, and another process of the run may take one before it does.
+        for tries_left in (2, 1, 0):
+            name = tempfile.TemporaryDirectory(prefix="maria-s3-", dir=scratch.fast_folder())
+            server = Server(program, Path(stack.enter_context(name)))
+            stack.callback(server.kill)
+            try:
+                server.start()
+                break
+            except RuntimeError:
+                if not tries_left:
+                    raise
+        yield server
 
 
 @contextmanager
