@@ -1,16 +1,22 @@
 """Support finds a session, file or event by whatever the visitor can tell, and reads what matched."""
 
+import re
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
+from audit_app import context
+from audit_app.context import RequestContext
 from audit_app.models import AuditLog
-from maria_project.finding import CANDIDATES
+from audit_app.services import record
+from maria_project.finding import CANDIDATES, SHOWN
+from sessions_app.events import EXPIRED
 from sessions_app.models import UserSession
 from sessions_app.uuid_helpers import generate_support_code
 from tests.admin.finder import FIND, ask, found, linked, whys
@@ -304,3 +310,16 @@ def test_a_list_narrows_by_state_and_leaves_finding_to_the_box(
 def test_a_session_of_long_ago_is_found_all_the_same(support: Client, anne: Visitor) -> None:
     age_session(anne.row, timedelta(days=4000))
     assert found(support, EMAIL, [anne.row]) == [anne.row]
+
+
+def test_a_request_of_many_events_leads_to_all_of_them(support: Client, anne: Visitor) -> None:
+    asking = RequestContext(request_id="edge-request-1", actor="visitor")
+    with context.using(asking), transaction.atomic():
+        for _ in range(SHOWN + 1):
+            record(EXPIRED, session_uuid=anne.row.pk, reason="idle")
+    html = ask(support, "edge-request-1").content.decode()
+    link = re.search(r'<a href="([^"]+)">All events of this request</a>', html)
+    assert link
+    listed = support.get(link[1])
+    assert listed.status_code == 200
+    assert listed.context["cl"].result_count == SHOWN + 1
