@@ -22,7 +22,7 @@ front: ## Build the package @maria/sessions and the demo page (a running ./run m
 screenshots: ## Take pictures of the demo page in every state (5 minutes)
 	.venv/bin/python scripts/screenshots.py --folder var/screenshots
 
-desk-pictures: ## Take the pictures of docs/support-desk.md anew (half a minute)
+desk-pictures: ## Take the pictures of docs/support.md again (half a minute)
 	.venv/bin/python scripts/desk_pictures.py
 
 bench: ## Measure the product beside a bare program that does the same work (5 minutes)

@@ -1,4 +1,4 @@
-"""Takes the pictures of docs/support-desk.md: the admin with an invented history, as a Support user sees it.
+"""Takes the pictures of docs/support.md: the admin with an invented history, as a Support user sees it.
 
 python scripts/desk_pictures.py            writes docs/images/desk-*.png
 python scripts/desk_pictures.py --folder F  the same pages into F: wide and narrow, light and dark

@@ -2,8 +2,9 @@
 
 import ast
 import importlib
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
@@ -24,7 +25,18 @@ from uploads_app.exceptions import QuotaExceeded
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 APPS = ("audit_app", "sessions_app", "uploads_app", "maria_project")
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+FRONTEND = [
+    page
+    for page in ROOT.glob("frontend/**/*.md")
+    if "node_modules" not in page.relative_to(ROOT).parts
+]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *FRONTEND])
+# Old name -> the name that the pages use. The old one is read for one version.
+RENAMED = {
+    "ALARM_EMAILS": "ALERT_EMAILS",
+    "QUARANTINE_RETENTION": "TRASH_RETENTION",
+    "--quarantine-retention": "--trash-retention",
+}
 # What an error's constructor must be given to be built here.
 ARGUMENTS: dict[type[APIException], tuple[Any, ...]] = {
     RateLimited: ("create-60s", 1),
@@ -102,7 +114,7 @@ def test_the_checks_are_those_that_run() -> None:
 def test_the_options_of_the_cleanup_are_those_it_takes() -> None:
     documented = {_code(row[0])[0].split()[0] for row in _table("docs/operations.md", "option")}
     command = load_command_class("uploads_app", "cleanup_orphans")
-    assert documented == _options(command) - _options(BaseCommand())
+    assert documented == _current(_options(command) - _options(BaseCommand()))
 
 
 @pytest.mark.django_db
@@ -119,12 +131,13 @@ def test_the_schedules_are_those_that_are_made() -> None:
 
 @pytest.mark.once
 def test_the_settings_are_those_that_are_read() -> None:
-    if not (ROOT / "README.md").exists():
-        pytest.skip("README.md is not there yet")
     documented = [
-        name for row in _table("README.md", "variable") for name in re.findall("[A-Z_]{4,}", row[0])
+        name
+        for table in _tables("docs/settings.md", "variable")
+        for row in table
+        for name in re.findall("[A-Z_]{4,}", row[0])
     ]
-    assert sorted(documented) == sorted(_settings_read())
+    assert sorted(documented) == sorted(_current(_settings_read()))
 
 
 @pytest.mark.once
@@ -132,7 +145,8 @@ def test_the_example_file_names_the_settings_that_are_read() -> None:
     text = (ROOT / ".env.example").read_text()
     named = re.findall(r"^#?([A-Z_]+)=", text, re.MULTILINE)
     # The file cannot say where it is itself.
-    assert sorted(named) == sorted(_settings_read() - {"ENV_FILE"})
+    assert _current(named) == _current(_settings_read() - {"ENV_FILE"})
+    assert len(named) == len(set(named))
     assert set(re.findall(r"\b[A-Z_]+_FILE\b", text)) - set(named) == {
         f"{name}_FILE" for name in _matches(r'\bsecret\(env, "([A-Z_]+)"')
     }
@@ -153,10 +167,12 @@ def test_links_lead_somewhere(page: Path) -> None:
 @every_page
 def test_commands_targets_files_and_addresses_exist(page: Path) -> None:
     code = "\n".join(_code(page.read_text()))
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert set(re.findall(r"\bmake ([a-z]+)", code)) <= {*targets, "help"}
+    targets = re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(re.findall(r"\bmake ([a-z][a-z-]*)", code)) <= {*targets, "help"}
+    assert set(re.findall(r"\bnpm run (?:--silent )?([a-z:-]+)", code)) <= _npm_scripts()
     assert set(re.findall(r"manage\.py ([a-z_]+)", code)) <= {*get_commands(), "help"}
-    files = re.findall(rf"^(?:{'|'.join(APPS)}|tests|docs|scripts)/[\w./]+$", code, re.MULTILINE)
+    roots = "|".join((*APPS, "tests", "docs", "scripts", "benchmarks", "frontend"))
+    files = re.findall(rf"^(?:{roots})/[\w./-]+$", code, re.MULTILINE)
     assert [name for name in files if not (ROOT / name).exists()] == []
     for address in re.findall(
         r"^(?:GET )?(/(?:health|api(?!/v1)|admin)/\w[\w/]*)$", code, re.MULTILINE
@@ -199,14 +215,19 @@ def documented_errors() -> dict[str, tuple[int, str]]:
 
 def _table(page: str, *headings: str) -> list[list[str]]:
     """Return the rows of the one table of a page whose first columns are headed like this."""
+    (table,) = _tables(page, *headings)
+    return table
+
+
+def _tables(page: str, *headings: str) -> list[list[list[str]]]:
+    """Return the rows of every table of a page whose first columns are headed like this."""
     lines = (ROOT / page).read_text().splitlines()
-    (start,) = [
-        number
-        for number, line in enumerate(lines)
-        if line.startswith("| " + " | ".join(headings) + " |")
+    head = "| " + " | ".join(headings) + " |"
+    bodies = [lines[at + 2 :] for at, line in enumerate(lines) if line.startswith(head)]
+    rows = [takewhile(lambda line: line.startswith("|"), body) for body in bodies]
+    return [
+        [[cell.strip() for cell in row.strip("|").split("|")] for row in table] for table in rows
     ]
-    rows = takewhile(lambda line: line.startswith("|"), lines[start + 2 :])
-    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
 
 def _code(text: str) -> list[str]:
@@ -277,6 +298,15 @@ def _settings_read() -> set[str]:
         *_matches(r'\bsecret\(env, "([A-Z_]+)"'),
         *_matches(r'\bos\.environ(?:\.get\(|\[)"([A-Z_]+)"'),
     }
+
+
+def _current(names: Iterable[str]) -> set[str]:
+    """Return the names with each old one replaced by the one that the pages use."""
+    return {RENAMED.get(name, name) for name in names}
+
+
+def _npm_scripts() -> set[str]:
+    return set(json.loads((ROOT / "frontend/package.json").read_text())["scripts"])
 
 
 def _matches(pattern: str) -> set[str]:
