@@ -1,4 +1,4 @@
-.PHONY: help run test check soak front screenshots desk-pictures bench bench-admin bench-cleanup bench-slow lock schema permissions format clean
+.PHONY: help run test check soak front screenshots desk-pictures bench bench-admin bench-cleanup bench-slow lock schema permissions sizes format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ bench-cleanup: ## Measure the cleanup at a million files on disk and 200,000 on 
 
 bench-slow: ## Measure servers that slow uploaders hold (2 minutes)
 	.venv/bin/python -m benchmarks.slow
+
+sizes: ## Print the length of every file, and what is over its limit
+	.venv/bin/python scripts/sizes.py
 
 format: ## Format the code and mend what ruff and eslint can mend
 	.venv/bin/ruff format .

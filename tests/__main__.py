@@ -26,6 +26,7 @@ STATIC_CHECKS: dict[str, Sequence[str | Path]] = {
     "layers": [BIN / "lint-imports"],
     "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
     "settings": [PYTHON, "manage.py", "check"],
+    "words": [PYTHON, "scripts/check_words.py"],
 }
 # Twice the cores of a small machine: tests wait a good deal, for servers and browsers.
 WORKERS = ["-n", "4", "--dist", "worksteal"]
