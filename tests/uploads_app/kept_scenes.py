@@ -48,7 +48,8 @@ def scene_of(make: Callable[[], Made]) -> Made:
     passed = timezone.now() - kept.at
     _put_rows_back(kept.rows, passed)
     _put_store_back(kept.contents, passed)
-    return _copied(kept.returned)
+    again: Made = _copied(kept.returned)
+    return again
 
 
 def _all_rows() -> Rows:
