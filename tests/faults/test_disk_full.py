@@ -21,7 +21,7 @@ from uploads_app.models import Status, UploadedFile
 
 pytestmark = [pytest.mark.slow, pytest.mark.once]
 
-UPLOADS = 1000 if SOAK else 60
+UPLOADS = 1000 if SOAK else 45
 MEGABYTES = 4
 BODY = pdf(size=100 * 1024)
 _NEW_USERS, _NEW_MOUNTS = 0x10000000, 0x00020000

@@ -57,7 +57,7 @@ Check = Callable[[], None]
 
 AT_ONCE = 3
 ROUNDS = 5 if SOAK else 1
-KILLS = 200 if SOAK else 4
+KILLS = 200 if SOAK else 3
 DUE = 6
 # How far apart the steps are at which a worker is killed; by default only where most happens.
 EVERY = dict.fromkeys(STEPS, 1) if SOAK else {"unlink": 2, "fdatasync": 5, "sendto": 25}

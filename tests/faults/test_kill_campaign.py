@@ -26,8 +26,8 @@ from uploads_app.models import HELD, Status, StoreState, UploadedFile
 
 pytestmark = pytest.mark.slow
 
-KILLS = 1000 if SOAK else 60
-CHECK_EVERY = 20
+KILLS = 1000 if SOAK else 24
+CHECK_EVERY = 20 if SOAK else 12
 BODY = pdf("killed")
 Say = Callable[[str], None]
 
@@ -130,16 +130,16 @@ def _upload_and_delete(say: Say) -> None:
 
 
 def _time_of_some_requests() -> float:
-    """Return how long a child may live, in seconds: about two uploads and a deletion, 60 to 250 ms.
+    """Return how long a child may live, in seconds: about two uploads and a deletion.
 
-    The requests also load what each child would have to load anew.
+    60 ms at least; a machine that is busy with other tests may need far more. The requests also load what each child would have to load anew.
     """
     visitor = started()
     visitor.delete_upload(visitor.upload(BODY).json()["id"])
     began = time.monotonic()
     for _ in range(2):
         visitor.delete_upload(visitor.upload(BODY).json()["id"])
-    return min(0.250, max(0.060, time.monotonic() - began))
+    return min(3, max(0.060, time.monotonic() - began))
 
 
 def _unfinished(session: str) -> list[str]:

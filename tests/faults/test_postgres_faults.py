@@ -8,7 +8,6 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -23,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.once]  # on a server of their own
 
 ROUNDS = 20 if SOAK else 1
 GOOD = {200, 201, 415}
-CROWD = 32  # four times the web server's threads
+CROWD = 32 if SOAK else 16  # four times the web server's threads, or twice
 # The requirement's own figures.
 ANSWERED_SECONDS = 10
 BACK_SECONDS = 5
@@ -48,10 +47,10 @@ def env(tmp_path_factory: pytest.TempPathFactory, server: postgres.Server) -> di
     return env
 
 
-@pytest.fixture
-def web(tmp_path: Path, server: postgres.Server, env: dict[str, str]) -> Iterator[Web]:
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory, env: dict[str, str]) -> Iterator[Web]:
     """The web server of `./run` on that PostgreSQL."""
-    with serving(tmp_path, {**env, "DATABASE_POOL": "true"}) as running:
+    with serving(tmp_path_factory.mktemp("web"), {**env, "DATABASE_POOL": "true"}) as running:
         running.begin()
         yield running
 
@@ -79,6 +78,8 @@ def assert_well(web: Web) -> None:
 def test_t81_a_killed_database_is_503_and_back_within_seconds_of_its_return(
     server: postgres.Server, web: Web
 ) -> None:
+    lost, back_again = "The database does not answer", "The database answers again"
+    before = web.logged(lost), web.logged(back_again)
     for _ in range(ROUNDS):
         assert_well(web)
         server.kill()
@@ -99,8 +100,8 @@ def test_t81_a_killed_database_is_503_and_back_within_seconds_of_its_return(
         wait_for(lambda: web.current().status == 200, BACK_SECONDS, "the database's return")
         assert time.monotonic() - back < BACK_SECONDS
         assert_well(web)
-    assert web.logged("The database does not answer") == ROUNDS
-    assert web.logged("The database answers again") == ROUNDS
+    assert web.logged(lost) == before[0] + ROUNDS
+    assert web.logged(back_again) == before[1] + ROUNDS
 
 
 def test_t81_a_database_that_hangs_keeps_nobody_waiting_beyond_ten_seconds(
@@ -110,7 +111,9 @@ def test_t81_a_database_that_hangs_keeps_nobody_waiting_beyond_ten_seconds(
         assert_well(web)
         try:
             # Whatever stage each request has reached.
-            during = together([web.create, web.current, web.upload] * 40, CROWD, server.pause)
+            during = together(
+                [web.create, web.current, web.upload] * (CROWD * 5 // 4), CROWD, server.pause
+            )
             after = crowd(web)
             ready = web.ask("GET", "/health/ready")
             live = web.ask("GET", "/health/live")
@@ -131,13 +134,15 @@ def test_t81_a_database_that_hangs_keeps_nobody_waiting_beyond_ten_seconds(
 ENQUEUE = """
 from contextlib import suppress
 from django.db import transaction
+from django_q.models import OrmQ
 from django_q.tasks import async_task
 with suppress(ValueError), transaction.atomic():
     async_task("maria_project.tasks.heartbeat", task_name="rolled back")
     raise ValueError
 with transaction.atomic():
     async_task("maria_project.tasks.heartbeat", task_name="committed")
-print("done", flush=True)
+task = OrmQ.objects.get()
+print(task.pk, task.name(), flush=True)
 input()
 """
 
@@ -150,17 +155,12 @@ def test_t80_a_task_of_a_committed_transaction_outlives_the_database(
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     ) as enqueuing:  # fmt: skip
         assert enqueuing.stdout
-        assert enqueuing.stdout.readline() == b"done\n"
+        number, name = enqueuing.stdout.readline().decode().split()
+        assert name == "committed"
         server.kill()
         enqueuing.kill()
     server.start()
 
     with psycopg.connect(server.url) as connection:
-        count = connection.execute("SELECT count(*) FROM django_q_ormq").fetchone()
-    assert count == (1,)
-    names = subprocess.run(
-        [*MANAGE, "shell", "-v0", "-c",
-         "from django_q.models import OrmQ; print(*[t.name() for t in OrmQ.objects.all()])"],
-        env=env, cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert names.stdout == "committed\n"
+        tasks = connection.execute("SELECT id FROM django_q_ormq").fetchall()
+    assert tasks == [(int(number),)]

@@ -25,7 +25,7 @@ from tests.project.server import wait_for
 from tests.uploads_app.server import deployment
 
 LIMIT = 10
-ROUNDS = 400 if SOAK else 40
+ROUNDS = 400 if SOAK else 24
 THREADS = 4
 PROMISE = 0.3
 # A machine that is busy with other tests; the slowest request without a fault is added to it.

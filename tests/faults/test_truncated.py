@@ -23,6 +23,8 @@ from tests.uploads_app.server import GUNICORN, Server, deployment, request, serv
 from uploads_app.models import UploadedFile, UploadQuota
 
 LIMIT = 5 * 1024 * 1024
+# More than the bytes of the form before the file, and after it.
+HEAD, END = 100, 40
 
 
 def call(visitor: Visitor, body: bytes, length: int) -> tuple[int, bytes]:
@@ -56,6 +58,9 @@ def test_t32_a_body_cut_at_any_byte_stores_nothing(visitor: Visitor, settings: A
     body = form(part(pdf("cut")))
 
     for cut in range(len(body)):
+        # Without SOAK: each byte of the form's head and end, and some of the file between them.
+        if not SOAK and cut % 23 and HEAD < cut < len(body) - END:
+            continue
         status, said = call(visitor, body[:cut], len(body))
         assert status == 400, (cut, said)
         assert b'"code":"body_incomplete"' in said, (cut, said)
@@ -76,7 +81,7 @@ def test_t32_a_body_whose_length_was_cut_with_it_stores_nothing(
     body = form(part(pdf("cut", 1900)))
     end = len(body) - len(b"--\r\n")
 
-    for cut in range(1, end + 1, 1 if SOAK else 7):
+    for cut in range(1, end + 1, 1 if SOAK else 29):
         status, said = call(visitor, body[:cut], cut)
         assert status == 400, (cut, said)
 

@@ -154,11 +154,11 @@ class Relocation:
         del self.bodies[str(upload.pk)]
         return self.visitors[str(upload.pk)]
 
-    def assert_served(self) -> None:
-        """Check that every live file is downloaded with the bytes that were uploaded."""
+    def assert_served(self, only: UploadedFile | None = None) -> None:
+        """Check that every live file, or only one, is downloaded with the bytes that were uploaded."""
         cache.clear()
-        for upload_id, body in self.bodies.items():
-            assert self.visitors[upload_id].download(upload_id) == body
+        for upload_id in self.bodies if only is None else [str(only.pk)]:
+            assert self.visitors[upload_id].download(upload_id) == self.bodies[upload_id]
 
     def assert_moved(self) -> None:
         """Check that the current store holds every live file and nothing else, the previous none."""

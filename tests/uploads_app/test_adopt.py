@@ -29,6 +29,7 @@ from tests.uploads_app.cleanup_support import (
     stored,
     use_store,
 )
+from tests.uploads_app.kept_scenes import scene_of
 from uploads_app import marker
 from uploads_app.models import QuarantinedObject, Status, StoreState, UploadedFile
 
@@ -86,7 +87,7 @@ class Yesterday:
 
 @pytest.fixture
 def yesterday(db: None) -> Yesterday:
-    return Yesterday()
+    return scene_of(Yesterday)
 
 
 PLAN = [

@@ -29,6 +29,7 @@ from tests.uploads_app.cleanup_support import (
     stored,
     use_store,
 )
+from tests.uploads_app.kept_scenes import scene_of
 from uploads_app.models import CleanupRun, RunStatus, Status, StoreState, UploadedFile
 from uploads_app.storage import object_store, quarantine_key
 
@@ -81,6 +82,11 @@ class Scene:
 
 @pytest.fixture
 def scene(db: None) -> Scene:
+    """A deployment with one of everything, made once for all tests."""
+    return scene_of(one_of_everything)
+
+
+def one_of_everything() -> Scene:
     live = stored()
     missing = stored()
     remove_object(missing)

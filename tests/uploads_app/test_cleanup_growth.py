@@ -8,15 +8,20 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.helpers import SOAK
 from tests.uploads_app.cleanup_support import last_run, many, settled, stored
+from uploads_app import survey
 
 pytestmark = pytest.mark.slow
 
-SMALL = 2_000  # two pages of rows, which is what a run holds at once
-LARGE = 20_000 if SOAK else 6_000
+PAGE = survey.PAGE if SOAK else 500
+SMALL = 2 * PAGE  # two pages of rows, which is what a run holds at once
+LARGE = 20_000 if SOAK else 4_000
 
 
 @pytest.mark.timeout(240)
-def test_memory_stays_flat_and_queries_follow_pages(db: None) -> None:
+def test_memory_stays_flat_and_queries_follow_pages(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(survey, "PAGE", PAGE)
     stored()
     settled()
     many(SMALL - 1, per_session=10)
@@ -28,7 +33,7 @@ def test_memory_stays_flat_and_queries_follow_pages(db: None) -> None:
     )  # fmt: skip
     # What grows are the names of the store's folders; no row and no object is held beyond its page.
     assert large_peak < 2 * small_peak, (small_peak, large_peak)
-    assert large_queries - small_queries == (LARGE - SMALL) / 1_000
+    assert large_queries - small_queries == (LARGE - SMALL) / PAGE
 
 
 def _measured() -> tuple[int, int]:

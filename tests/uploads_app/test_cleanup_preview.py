@@ -26,6 +26,7 @@ from tests.uploads_app.cleanup_support import (
     snapshot,
     stored,
 )
+from tests.uploads_app.kept_scenes import scene_of
 from uploads_app.models import QuarantinedObject, QuarantineStatus, Status, UploadedFile
 
 pytestmark = pytest.mark.once  # the database makes no difference to what is told
@@ -43,6 +44,11 @@ class Ages:
 
 @pytest.fixture
 def ages(db: None) -> Ages:
+    """A deployment in which everything has several ages, made once for all tests."""
+    return scene_of(of_several_ages)
+
+
+def of_several_ages() -> Ages:
     stored()
     aside = {"2d": put_aside(2 * DAY), "8d": put_aside(8 * DAY)}
     pending(-HOUR)

@@ -27,7 +27,7 @@ from tests.uploads_app.cleanup_support import (
 from uploads_app.models import CleanupRun, RunStatus, Status
 
 RUNNERS = 4
-ROUNDS = 200 if SOAK else 20
+ROUNDS = 200 if SOAK else 8
 SKIPPED = "Skipped: another run is under way.\n"
 # Longer than any machine takes: a wait that is over is a failure.
 WAIT = 100

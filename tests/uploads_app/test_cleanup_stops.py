@@ -16,7 +16,7 @@ from django.core.management import CommandError
 
 from sessions_app.models import UserSession
 from tests import postgres
-from tests.helpers import plant, started, store_root, uploaded
+from tests.helpers import SOAK, plant, started, store_root, uploaded
 from tests.processes import fork, need_strace
 from tests.uploads_app.cleanup_support import (
     DAY,
@@ -36,6 +36,7 @@ from tests.uploads_app.cleanup_support import (
     stored,
     use_store,
 )
+from tests.uploads_app.kept_scenes import scene_of
 from uploads_app import survey
 from uploads_app.management.commands.cleanup_orphans import Command
 from uploads_app.models import CleanupRun, RunStatus, Status, StoreState, UploadedFile, UploadQuota
@@ -51,6 +52,10 @@ both_ways = pytest.mark.parametrize("dry_run", [False, True], ids=["run", "dry r
 @pytest.fixture
 def ripe(db: None) -> None:
     """A store in which there is something of every kind to remove."""
+    scene_of(something_to_remove)
+
+
+def something_to_remove() -> None:
     stored()
     pending(-HOUR)
     deleting()
@@ -151,30 +156,29 @@ def test_t55_objects_without_a_marker_beside_an_empty_database(ripe: None, dry_r
     assert not StoreState.objects.exists()
 
 
-@both_ways
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "{",
-        "[]",
-        "null",
-        "{}",
-        '{"id": "x"}',
-        '{"id": "x", "generation": "many"}',
-        '{"id": "x", "generation": null}',
-        '{"id": "x", "generation": [1]}',
-        '{"id": "x", "generation": 1e999}',
-        '{"id": "x", "generation": 1, "more": 1}',
-        "[" * 100_000,
-        "\udcff\udcfe",
-    ],
-    ids=lambda text: repr(text[:40]),
+UNREADABLE = (
+    "",
+    "{",
+    "[]",
+    "null",
+    "{}",
+    '{"id": "x"}',
+    '{"id": "x", "generation": "many"}',
+    '{"id": "x", "generation": null}',
+    '{"id": "x", "generation": [1]}',
+    '{"id": "x", "generation": 1e999}',
+    '{"id": "x", "generation": 1, "more": 1}',
+    "[" * 100_000,
+    "\udcff\udcfe",
 )
-def test_t55_a_marker_that_cannot_be_understood(db: None, text: str, dry_run: bool) -> None:
+
+
+@both_ways
+def test_t55_a_marker_that_cannot_be_understood(db: None, dry_run: bool) -> None:
     pending(-HOUR)
-    _write_marker(text)
-    assert_stops("marker_unreadable", dry_run=dry_run)
+    for text in UNREADABLE:
+        _write_marker(text)
+        assert_stops("marker_unreadable", dry_run=dry_run)
 
 
 @both_ways
@@ -235,7 +239,7 @@ def test_t54_a_mistake_in_what_decides_stops_every_run(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize("dry_run", [False, True] if SOAK else [False])
 def test_t55_a_disk_that_cannot_list_a_folder(committed: None, dry_run: bool) -> None:
     need_strace()
     first, second = uploaded(started()), uploaded(started())
@@ -312,7 +316,7 @@ def test_t55_a_person_may_let_more_be_unexpected_for_one_run_which_is_recorded(d
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("unexpected", "exit_code"), [(119, 0), (120, 0), (121, 3)])
+@pytest.mark.parametrize(("unexpected", "exit_code"), [(120, 0), (121, 3)])
 def test_t55_in_a_large_store_five_in_a_hundred_are_plausible(
     db: None, unexpected: int, exit_code: int
 ) -> None:
@@ -363,14 +367,12 @@ def test_t58_clocks_that_differ_by_less_are_good_enough(
 
 @pytest.mark.once
 @pytest.mark.slow
-@both_ways
-def test_a_database_that_cannot_be_reached(tmp_path: Path, dry_run: bool) -> None:
+def test_a_database_that_cannot_be_reached(tmp_path: Path) -> None:
     told = _command(
         {
             "DATABASE_URL": "postgres://maria:hidden-word@127.0.0.1:1/maria",
             "DATA_DIR": str(tmp_path),
         },
-        *(["--dry-run"] * dry_run),
     )
     assert told.returncode == 3
     assert told.stdout == ""
@@ -407,7 +409,7 @@ def test_t55_a_standby_database(tmp_path: Path) -> None:
 @pytest.mark.once
 @pytest.mark.slow
 def test_a_database_without_tables(tmp_path: Path) -> None:
-    told = _command({"DATABASE_URL": "", "DATA_DIR": str(tmp_path)})
+    told = _command({"DATABASE_URL": "", "DATA_DIR": str(tmp_path)}, "--dry-run")
     assert told.returncode == 3
     assert told.stderr.splitlines()[-2].startswith(
         "Stopped, nothing removed: The database does not answer: "

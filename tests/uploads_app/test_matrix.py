@@ -68,6 +68,20 @@ def files_of(visitor: Visitor) -> list[UploadedFile]:
     return list(UploadedFile.objects.order_by("id"))
 
 
+def assert_same_answers(who: Visitor, files: list[UploadedFile], status: int) -> None:
+    """Check that each endpoint answers for each file as for an id that does not exist."""
+    assert len(files) == len(Status)
+    for method, path in ENDPOINTS:
+        before = everything()
+
+        unknown = told(ask(who, method, path.format(uuid.uuid4())))
+        answers = [told(ask(who, method, path.format(upload.pk))) for upload in files]
+
+        assert unknown[0] == status, (method, path)
+        assert answers == len(files) * [unknown], (method, path)
+        assert everything() == before, (method, path)
+
+
 def expired(visitor: Visitor) -> None:
     """Let the session's time run out."""
     age_session(visitor.row, timedelta(days=31))
@@ -112,70 +126,39 @@ def many_files(settings: Any) -> None:
 
 
 @pytest.mark.usefixtures("db", "many_files")
-@pytest.mark.parametrize(("method", "path"), ENDPOINTS)
-def test_t14_another_session_finds_what_does_not_exist(method: str, path: str) -> None:
+def test_t14_another_session_finds_what_does_not_exist() -> None:
     a, b = started(), started()
     own = uploaded(b)
     files = files_of(a)
-    before, log = everything(), events()
+    log = events()
 
-    unknown = told(ask(b, method, path.format(uuid.uuid4())))
-    answers = [told(ask(b, method, path.format(upload.pk))) for upload in files if upload != own]
+    assert_same_answers(b, [upload for upload in files if upload != own], 404)
 
-    assert unknown[0] == 404
-    assert len(answers) == len(Status)
-    assert answers == len(answers) * [unknown]
-    assert (everything(), events()) == (before, log)
+    assert events() == log
 
 
 @pytest.mark.usefixtures("db", "many_files")
 @pytest.mark.parametrize("end", [expired, ended, revoked, reset])
-@pytest.mark.parametrize(("method", "path"), ENDPOINTS)
-def test_t14_a_session_that_is_over_reaches_nothing(
-    method: str, path: str, end: Callable[[Visitor], None]
-) -> None:
+def test_t14_a_session_that_is_over_reaches_nothing(end: Callable[[Visitor], None]) -> None:
     a = started()
     files = files_of(a)
     end(a)
-    before = everything()
 
-    unknown = told(ask(a, method, path.format(uuid.uuid4())))
-    answers = [told(ask(a, method, path.format(upload.pk))) for upload in files]
-
-    assert unknown[0] == 401
-    assert answers == len(Status) * [unknown]
-    assert everything() == before
+    assert_same_answers(a, files, 401)
 
 
 @pytest.mark.usefixtures("db", "many_files")
-@pytest.mark.parametrize(("method", "path"), ENDPOINTS)
-def test_t14_nobody_reaches_nothing(method: str, path: str) -> None:
-    files = files_of(started())
-    before = everything()
-    nobody = Visitor()
-
-    unknown = told(ask(nobody, method, path.format(uuid.uuid4())))
-    answers = [told(ask(nobody, method, path.format(upload.pk))) for upload in files]
-
-    assert unknown[0] == 401
-    assert answers == len(Status) * [unknown]
-    assert everything() == before
+def test_t14_nobody_reaches_nothing() -> None:
+    assert_same_answers(Visitor(), files_of(started()), 401)
 
 
 @pytest.mark.usefixtures("db", "many_files")
-@pytest.mark.parametrize(("method", "path"), ENDPOINTS)
-def test_t14_naming_another_session_gives_no_access_to_it(method: str, path: str) -> None:
+def test_t14_naming_another_session_gives_no_access_to_it() -> None:
     a, b = started(), started()
     files = files_of(a)
-    before = everything()
     b.uuid = a.uuid
 
-    unknown = told(ask(b, method, path.format(uuid.uuid4())))
-    answers = [told(ask(b, method, path.format(upload.pk))) for upload in files]
-
-    assert unknown[0] == 401
-    assert answers == len(Status) * [unknown]
-    assert everything() == before
+    assert_same_answers(b, files, 401)
 
 
 @pytest.mark.usefixtures("db")
@@ -214,20 +197,20 @@ def test_t14_nobody_stores_nothing() -> None:
     assert events() == ["session.refused"]
 
 
-@pytest.mark.parametrize(
-    "strange",
-    ["x", "0", "%2e%2e", "../sessions", "6824d69e-e697-11f1-9710-02fc00000001",
-     "0B55BD1C-2C50-4FD6-9D3C-0A8D7F8A6B11", "{0b55bd1c-2c50-4fd6-9d3c-0a8d7f8a6b11}", "0b55bd1c2c504fd69d3c0a8d7f8a6b11", "*", "%00", "marker.json"],
+STRANGE = (
+    "x", "0", "%2e%2e", "../sessions", "6824d69e-e697-11f1-9710-02fc00000001",
+     "0B55BD1C-2C50-4FD6-9D3C-0A8D7F8A6B11", "{0b55bd1c-2c50-4fd6-9d3c-0a8d7f8a6b11}", "0b55bd1c2c504fd69d3c0a8d7f8a6b11", "*", "%00", "marker.json",
 )  # fmt: skip
+
+
 @pytest.mark.parametrize(("method", "path"), ENDPOINTS)
-def test_t14_an_id_that_is_none_is_not_found(
-    visitor: Visitor, method: str, path: str, strange: str
-) -> None:
+def test_t14_an_id_that_is_none_is_not_found(visitor: Visitor, method: str, path: str) -> None:
     uploaded(visitor)
     before = everything()
 
-    assert ask(visitor, method, path.format(strange)).status_code == 404
-    assert everything() == before
+    for strange in STRANGE:
+        assert ask(visitor, method, path.format(strange)).status_code == 404, strange
+        assert everything() == before, strange
 
 
 def _over(visitor: Visitor) -> Visitor:

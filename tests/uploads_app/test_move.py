@@ -13,7 +13,15 @@ from django.core.files.storage import storages
 
 from tests.helpers import Visitor, events, started
 from tests.uploads_app.cleanup_support import Events, cleanup, settled
-from tests.uploads_app.moving_support import MOMENTS, Relocation, both_ways, move, moved, on
+from tests.uploads_app.moving_support import (
+    MOMENTS,
+    Relocation,
+    both_ways,
+    folders,
+    move,
+    moved,
+    on,
+)
 from uploads_app.models import QuarantinedObject, QuarantineStatus, Status, UploadedFile
 from uploads_app.storage import Marker, object_store, quarantine_key
 
@@ -103,6 +111,7 @@ def test_t54_what_visitors_delete_at_any_moment_of_a_move_is_in_neither_store(
 
 
 @pytest.mark.once
+@folders
 def test_t54_what_visitors_erase_at_any_moment_of_a_move_is_in_neither_store(
     relocation: Relocation,
 ) -> None:
@@ -119,6 +128,7 @@ def test_t54_what_visitors_erase_at_any_moment_of_a_move_is_in_neither_store(
 
 
 @pytest.mark.once
+@folders
 def test_t59_the_cleanup_is_skipped_while_files_move_and_a_move_while_it_runs(
     relocation: Relocation,
 ) -> None:
