@@ -127,8 +127,11 @@ def test_t66_what_a_colleague_writes_is_shown_as_text(db: None, make_staff: Any)
 def test_t66_a_search_for_it_is_shown_as_text(db: None, make_staff: Any) -> None:
     superuser = make_staff(is_superuser=True)
     one_of_each()
-    searches = [(model, " ".join(HOSTILE)) for model in registered()]
-    for model, text in [*searches, *((UserSession, text) for text in HOSTILE)]:
+    searches: list[tuple[type[Model], str]] = [
+        *((model, " ".join(HOSTILE)) for model in registered()),
+        *((UserSession, text) for text in HOSTILE),
+    ]
+    for model, text in searches:
         page = superuser.get(list_of(model), {"q": text})
         assert page.status_code == 200
         html = page.content.decode()
