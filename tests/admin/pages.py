@@ -74,31 +74,35 @@ def registered() -> list[type[Model]]:
     return sorted(admin.site._registry, key=lambda model: model._meta.label)
 
 
-def one_of_each(text: str = "plain") -> list[Model]:
-    """Make a row of every read-only model; `text` stands wherever a row holds free text."""
+def one_of_each(text: str = "plain", number: int = 0) -> list[Model]:
+    """Make a row of every read-only model; `text` stands wherever a row holds free text.
+
+    `number` keeps apart what is unique, for callers that make several sets of rows.
+    SQLite does not enforce the length of a column: there `text` may be longer than any.
+    """
     visitor = started()
     upload = uploaded(visitor)
-    UploadedFile.objects.filter(pk=upload.pk).update(name=text, delete_reason=text[:20])
+    UploadedFile.objects.filter(pk=upload.pk).update(name=text, delete_reason=text)
     UserSession.objects.filter(pk=visitor.uuid).update(
         status="revoked", ended_at=timezone.now(), end_reason=text
     )
     failure = Failure.objects.create(
-        id="f" * 32, name=text[:100], func=text, started=timezone.now(), stopped=timezone.now(),
+        id=f"{number:f>32}", name=text, func=text, started=timezone.now(), stopped=timezone.now(),
         success=False, args=(), kwargs={},
     )  # fmt: skip
     run = CleanupRun.objects.create(
         status=RunStatus.STOPPED, actor=text, grace=timedelta(minutes=30), limit=1,
-        stop_code=text[:40], stop_sentence=text, findings={text: 1},
+        stop_code=text, stop_sentence=text, findings={text: 1},
         sample=[{"kind": text, "key": text, "size": 1}],
     )  # fmt: skip
     key = ServiceKey.objects.create(
-        name=text[:60], key_hash="0" * 64, scopes=[text], expires_at=timezone.now()
+        name=text, key_hash=f"{number:064}", scopes=[text], expires_at=timezone.now()
     )
     stray = QuarantinedObject.objects.create(
-        key=text[:120], size=1, modified_at=timezone.now(), status="purged", reason=text[:20]
+        key=text, size=1, modified_at=timezone.now(), status="purged", reason=text
     )
     schedule, _ = Schedule.objects.get_or_create(
-        name=text[:100], defaults={"func": "maria_project.tasks.heartbeat"}
+        name=text, defaults={"func": "maria_project.tasks.heartbeat"}
     )
     # Whoever can write to the database gets past what refuses to save it.
     Schedule.objects.filter(pk=schedule.pk).update(func=text)
@@ -108,7 +112,7 @@ def one_of_each(text: str = "plain") -> list[Model]:
         key,
         run,
         stray,
-        AuditLog.objects.get(event_type="upload.stored"),
+        AuditLog.objects.get(event_type="upload.stored", target=f"upload:{upload.pk}"),
         schedule,
         failure,
     ]

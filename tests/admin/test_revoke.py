@@ -9,7 +9,7 @@ from django.test import Client
 from audit_app.models import AuditLog
 from sessions_app.models import Status, UserSession
 from tests.admin.pages import page_of, shown_text
-from tests.helpers import Visitor, age_session, code, events, stored_keys, uploaded
+from tests.helpers import Visitor, age_session, code, events, started, stored_keys, uploaded
 
 
 def revoke_page(visitor: Visitor) -> str:
@@ -83,21 +83,22 @@ def test_a_session_that_is_over_cannot_be_revoked(
     assert "session.revoked" not in events()
 
 
-@pytest.mark.parametrize("reason", ["", "   ", "x" * 201, "a\x00b"])
-def test_without_a_good_reason_nothing_happens(
-    visitor: Visitor, make_staff: Any, reason: str
-) -> None:
-    page = post(make_staff("Support"), visitor, reason)
-    assert page.status_code == 200
-    assert "errorlist" in page.content.decode()
+def test_without_a_good_reason_nothing_happens(visitor: Visitor, make_staff: Any) -> None:
+    support = make_staff("Support")
+    for reason in ("", "   ", "x" * 201, "a\x00b"):
+        page = post(support, visitor, reason)
+        assert page.status_code == 200, reason
+        assert "errorlist" in page.content.decode(), reason
     assert visitor.current().status_code == 200
     assert "session.revoked" not in events()
 
 
-@pytest.mark.parametrize("reason", ["x", "x" * 199, "x" * 200])
-def test_a_reason_has_up_to_200_characters(visitor: Visitor, make_staff: Any, reason: str) -> None:
-    post(make_staff("Support"), visitor, reason)
-    assert visitor.row.end_reason == reason
+def test_a_reason_has_up_to_200_characters(db: None, make_staff: Any) -> None:
+    support = make_staff("Support")
+    for reason in ("x", "x" * 200):
+        visitor = started()
+        post(support, visitor, reason)
+        assert visitor.row.end_reason == reason
 
 
 def test_asking_changes_nothing(visitor: Visitor, make_staff: Any) -> None:
@@ -107,14 +108,11 @@ def test_asking_changes_nothing(visitor: Visitor, make_staff: Any) -> None:
     assert "session.revoked" not in events()
 
 
-@pytest.mark.parametrize("group", ["Auditor", ""])
-def test_t68_staff_without_the_permission_get_403(
-    visitor: Visitor, make_staff: Any, group: str
-) -> None:
-    staff = make_staff(group)
-    assert staff.get(revoke_page(visitor)).status_code == 403
-    assert post(staff, visitor).status_code == 403
-    assert "Revoke…" not in staff.get(page_of(visitor.row)).content.decode()
+def test_t68_staff_without_the_permission_get_403(visitor: Visitor, make_staff: Any) -> None:
+    for staff in (make_staff("Auditor"), make_staff()):
+        assert staff.get(revoke_page(visitor)).status_code == 403
+        assert post(staff, visitor).status_code == 403
+        assert "Revoke…" not in staff.get(page_of(visitor.row)).content.decode()
     assert visitor.current().status_code == 200
     assert "session.revoked" not in events()
 
@@ -135,14 +133,10 @@ def test_t7_a_foreign_page_cannot_post_it(visitor: Visitor, make_staff: Any) -> 
     assert visitor.current().status_code == 200
 
 
-@pytest.mark.parametrize(
-    "name", ["0b55bd1c-2c50-4fd6-9d3c-0a8d7f8a6b11", "x", "0", "..", "%00", "1/2"]
-)
-def test_an_unknown_session_is_404(visitor: Visitor, make_staff: Any, name: str) -> None:
+def test_an_unknown_session_is_404(visitor: Visitor, make_staff: Any) -> None:
     staff = make_staff("Support")
     staff.raise_request_exception = False
-    assert (
-        staff.post(f"/admin/sessions_app/usersession/{name}/revoke/", {"reason": "x"}).status_code
-        == 404
-    )
+    for name in ("0b55bd1c-2c50-4fd6-9d3c-0a8d7f8a6b11", "x", "0", "..", "%00", "1/2"):
+        url = f"/admin/sessions_app/usersession/{name}/revoke/"
+        assert staff.post(url, {"reason": "x"}).status_code == 404, name
     assert "session.revoked" not in events()

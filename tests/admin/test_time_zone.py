@@ -64,21 +64,22 @@ def test_a_page_shows_times_in_the_zone_and_names_it(
         assert f"Times are in {zone} (UTC" in page
 
 
-@pytest.mark.once
-@pytest.mark.parametrize(
-    "zone",
-    ["", "Nowhere/Atlantis", "../../etc/passwd", "/etc/passwd", "America", "posixrules\x00", "é", "x" * 4000],
+NO_ZONES = (
+    "", "Nowhere/Atlantis", "../../etc/passwd", "/etc/passwd", "America", "posixrules\x00", "é", "x" * 4000,
 )  # fmt: skip
-def test_a_zone_that_does_not_exist_is_as_if_none_was_named(
-    support: Client, settings: Any, zone: str
-) -> None:
+
+
+@pytest.mark.once
+def test_a_zone_that_does_not_exist_is_as_if_none_was_named(support: Client, settings: Any) -> None:
     settings.TIME_ZONE = "Europe/Lisbon"
     visitor = began(NIGHT)
-    support.cookies.clear()
-    page = support.get("/admin/login/", headers={"cookie": f"staff_zone={zone}"})
-    assert "Times are in Europe/Lisbon (UTC" in shown_text(page.content.decode())
-    support.force_login(User.objects.get())
-    assert "2026-11-22 22:30:00" in shown_text(support.get(page_of(visitor.row)).content.decode())
+    for zone in NO_ZONES:
+        support.cookies.clear()
+        page = support.get("/admin/login/", headers={"cookie": f"staff_zone={zone}"})
+        assert "Times are in Europe/Lisbon (UTC" in shown_text(page.content.decode()), zone
+        support.force_login(User.objects.get())
+        page = support.get(page_of(visitor.row))
+        assert "2026-11-22 22:30:00" in shown_text(page.content.decode()), zone
 
 
 @pytest.mark.once

@@ -111,16 +111,18 @@ def test_a_file_that_is_arriving_or_never_did_is_told_from_its_row(
     assert told(support, visitor, "?show=cleanup") == []
 
 
-@pytest.mark.parametrize(
-    "query",
-    ["?show=nonsense", "?before=x", "?before=2026-01-01,1", "?before=2026-13-01T00:00:00%2B00:00,1",
-     "?before=2026-01-01T00:00:00%2B00:00,x", "?before=2026-01-01T00:00:00%2B00:00,9999999999999999999999",
-     "?before=0001-01-01T00:00:00%2B14:00,1", "?show=%3Cscript%3E&before=%00", "?before=,"],
+ODD_QUERIES = (
+    "?show=nonsense", "?before=x", "?before=2026-01-01,1", "?before=2026-13-01T00:00:00%2B00:00,1",
+    "?before=2026-01-01T00:00:00%2B00:00,x", "?before=2026-01-01T00:00:00%2B00:00,9999999999999999999999",
+    "?before=0001-01-01T00:00:00%2B14:00,1", "?show=%3Cscript%3E&before=%00", "?before=,",
 )  # fmt: skip
-def test_an_odd_address_shows_the_page(visitor: Visitor, support: Client, query: str) -> None:
-    answer = support.get(page_of(visitor.row) + query)
-    assert answer.status_code in (200, 400)
-    assert b"<script>" not in answer.content
+
+
+def test_an_odd_address_shows_the_page(visitor: Visitor, support: Client) -> None:
+    for query in ODD_QUERIES:
+        answer = support.get(page_of(visitor.row) + query)
+        assert answer.status_code in (200, 400), query
+        assert b"<script>" not in answer.content, query
 
 
 def test_it_leads_to_all_events_of_a_request(visitor: Visitor, support: Client) -> None:

@@ -1,15 +1,15 @@
 """Debian's Chromium, driven by Playwright, and a watch over what its pages do unasked.
 
-Sync Playwright keeps an event loop in its thread for as long as it lives, and
-Django refuses its database to such a thread. So it lives for one module only,
-and a test that uses it asks the site for rows, never the ORM.
+Sync Playwright keeps an event loop running in its thread, and Django refuses its
+database to such a thread. So `Browsers` hides the loop between the modules that
+use a browser, and a test that uses one asks the site for rows, never the ORM.
 """
 
 import asyncio
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Dialog,
+    Playwright,
     Request,
     WebError,
     sync_playwright,
@@ -76,6 +77,44 @@ def launched(*, whole: bool = False) -> Iterator[Browser]:
         yield browser
         browser.close()
     assert asyncio._get_running_loop() is None, "the next module could not use its database"
+
+
+class Browsers:
+    """The browsers of one test process, each launched for the first module that asks for it."""
+
+    def __init__(self) -> None:
+        self._running = ExitStack()
+        self._playwright: Playwright | None = None
+        self._launched: dict[bool, Browser] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @contextmanager
+    def lent(self, *, whole: bool) -> Iterator[Browser]:
+        """Lend a browser; until it is given back, this thread cannot use Django's database."""
+        with self._loop_in_sight():
+            yield self._browser(whole)
+
+    def close(self) -> None:
+        """Close all browsers."""
+        with self._loop_in_sight():
+            self._running.close()
+
+    @contextmanager
+    def _loop_in_sight(self) -> Iterator[None]:
+        asyncio._set_running_loop(self._loop)
+        try:
+            yield
+        finally:
+            self._loop = asyncio._get_running_loop()
+            asyncio._set_running_loop(None)
+
+    def _browser(self, whole: bool) -> Browser:
+        if self._playwright is None:
+            self._playwright = self._running.enter_context(sync_playwright())
+        if whole not in self._launched:
+            browser = self._playwright.chromium.launch(**how_to_launch(whole=whole))
+            self._launched[whole] = self._running.enter_context(browser)
+        return self._launched[whole]
 
 
 @dataclass

@@ -1,11 +1,12 @@
 """Fixtures of the tests in a real browser.
 
-`site`         the product, one for each module; `site.stop()` and `site.start(…)` take it down
-               and up again, on the same port with the same data. A module that wants other
-               settings says `SETTINGS = {"UPLOAD_MAX_FILES": "5"}`; one that needs tasks done
+`site`         the product; `site.stop()` and `site.start()` take it down and up again, on the same
+               port with the same data. All modules of a test process share it, and what they have
+               stored: a test compares with what was there before. A module that wants other
+               settings says `SETTINGS = {"UPLOAD_MAX_FILES": "3"}`; one that needs tasks done
                says `WORKER = True`, and gets all that `./run` starts.
-`browser`      Chromium, one for each module: its shell, which does the same with pages for half the
-               work, or all of it for a module that says `WHOLE_BROWSER = True`.
+`browser`      Chromium, one for each test process: its shell, which does the same with pages for
+               half the work, or all of it for a module that says `WHOLE_BROWSER = True`.
 `new_context`  a function that opens a profile (cookie jar and storage) of its own and passes
                Playwright's options on: `new_context(color_scheme="dark")`.
 `context`, `page`  one such profile, and a tab in it.
@@ -28,30 +29,45 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.browser.chromium import Watch, launched
+from tests.browser.chromium import Browsers, Watch
 from tests.browser.desk import Desk
-from tests.browser.site import Site, serving
+from tests.browser.site import Site, Sites
 from tests.browser.visit import Visit
 from tests.node import need_node, shell
 from tests.project.server import run_quietly
 
+# For tests that send many files; others do not come near the limit.
+ROOM = {"UPLOAD_MAX_FILES": "20"}
+
+
+@pytest.fixture(scope="session")
+def browsers() -> Iterator[Browsers]:
+    """The browsers that the modules of this process share."""
+    browsers = Browsers()
+    yield browsers
+    browsers.close()
+
+
+@pytest.fixture(scope="session")
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
+    """The sites that the modules of this process share."""
+    sites = Sites(tmp_path_factory.mktemp("sites"))
+    yield sites
+    sites.close()
+
 
 @pytest.fixture(scope="module")
-def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
-    """Run Chromium for the tests of one module; all of it if that says WHOLE_BROWSER."""
-    with launched(whole=getattr(request.module, "WHOLE_BROWSER", False)) as browser:
+def browser(request: pytest.FixtureRequest, browsers: Browsers) -> Iterator[Browser]:
+    """Lend Chromium to the tests of one module; all of it if that says WHOLE_BROWSER."""
+    with browsers.lent(whole=getattr(request.module, "WHOLE_BROWSER", False)) as browser:
         yield browser
 
 
 @pytest.fixture(scope="module")
-def site(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Site]:
-    """Run the product for the tests of one module, with its SETTINGS and WORKER."""
-    settings = getattr(request.module, "SETTINGS", {})
-    worker = getattr(request.module, "WORKER", False)
-    with serving(tmp_path_factory.mktemp("site") / "data", worker=worker, **settings) as site:
-        yield site
+def site(request: pytest.FixtureRequest, sites: Sites) -> Site:
+    """Return the site with the SETTINGS and the WORKER that a module wants."""
+    settings = {**ROOM, **getattr(request.module, "SETTINGS", {})}
+    return sites.with_settings(settings, worker=getattr(request.module, "WORKER", False))
 
 
 @pytest.fixture

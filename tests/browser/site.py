@@ -45,6 +45,7 @@ class Site:
     worker: bool = False
     port: int = field(default_factory=free_port)
     _running: ExitStack = field(default_factory=ExitStack, init=False)
+    _is_running: bool = field(default=False, init=False)
     _helper: "subprocess.Popen[str] | None" = field(default=None, init=False)
 
     @property
@@ -62,6 +63,11 @@ class Site:
         """What its processes are started with."""
         return {**self.deployment.environment, "PORT": str(self.port), **self.settings}
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and not stopped since."""
+        return self._is_running
+
     def start(self, **settings: str) -> None:
         """Start it and wait until it answers; `settings` are added, and kept for later starts."""
         self.settings = {**self.settings, **settings}
@@ -71,9 +77,11 @@ class Site:
         self._running.enter_context(process(command, self.environment, log))
         live = f"http://localhost:{self.port}/health/live"
         wait_for(lambda: answers(live), what=f"the site, see {log}")
+        self._is_running = True
 
     def stop(self) -> None:
         """Stop it, and wait until it is gone."""
+        self._is_running = False
         self._running.close()
         self._helper = None
 
@@ -145,6 +153,31 @@ class Site:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+
+class Sites:
+    """The sites of one test process: modules that want the same settings share one, with its data."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running = ExitStack()
+        self._sites: dict[tuple[bool, frozenset[tuple[str, str]]], Site] = {}
+
+    def with_settings(self, settings: Mapping[str, str], *, worker: bool) -> Site:
+        """Return a running site with these settings."""
+        key = worker, frozenset(settings.items())
+        if key not in self._sites:
+            data = self._folder / f"data-{len(self._sites)}"
+            site = self._running.enter_context(serving(data, worker=worker, **settings))
+            self._sites[key] = site
+        site = self._sites[key]
+        if not site.is_running:  # a test failed between its stop and its start
+            site.start()
+        return site
+
+    def close(self) -> None:
+        """Stop all sites."""
+        self._running.close()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from tests.project.server import wait_for
 pytestmark = [pytest.mark.slow, pytest.mark.once]
 WHOLE_BROWSER = True
 
-SETTINGS = {"UPLOAD_TYPES": "pdf,png,jpg,gif,webp,docx", "UPLOAD_MAX_FILES": "20"}
+SETTINGS = {"UPLOAD_TYPES": "pdf,png,jpg,gif,webp,docx"}
 # Their script is for a PDF viewer; Chromium's does not run it.
 VIEWER_ONLY = {"script-on-open.pdf", "link-on-open.pdf"}
 PWNED = "/pwned"

@@ -119,7 +119,7 @@ def test_t66_files_events_and_lists_are_shown_as_text(
     desk: Desk, planted: tuple[str, list[str]]
 ) -> None:
     session_uuid, files = planted
-    for upload in files[:4]:
+    for upload in files[:2]:
         list(revealed(desk, f"uploads_app/uploadedfile/{upload}/change/"))
         desk.open(f"uploads_app/uploadedfile/{upload}/history/")
         expect_only_text(desk.page)
@@ -129,35 +129,35 @@ def test_t66_files_events_and_lists_are_shown_as_text(
         f"sessions_app/usersession/{session_uuid}/history/",
         f"sessions_app/usersession/{session_uuid}/person/",
         f"sessions_app/usersession/{session_uuid}/erase/",
-        "audit_app/auditlog/",
         "",
+        "audit_app/auditlog/",
     ):
         desk.open(path)
         expect_only_text(desk.page)
-    desk.open("audit_app/auditlog/")
     events = desk.page.locator("#result_list tbody th a")
-    for number in range(min(6, events.count())):
-        events.nth(number).click()
+    addresses = events.evaluate_all("links => links.slice(0, 6).map((link) => link.href)")
+    assert len(addresses) == 6
+    for address in addresses:
+        desk.page.goto(address)
         expect_only_text(desk.page)
-        desk.page.go_back()
 
 
 def test_t66_what_is_searched_for_is_shown_as_text(desk: Desk, texts: list[str]) -> None:
-    for text in texts if SOAK else texts[::4]:
+    for text in texts if SOAK else texts[::8]:
         if line := text.translate(dict.fromkeys(range(32), " ")).strip()[:200]:
             desk.find(line)
             expect_only_text(desk.page)
 
 
-@pytest.mark.parametrize("vector", VECTORS if SOAK else VECTORS[3:40:18])
 def test_t66_a_reason_is_asked_for_again_and_shown_as_text(
-    desk: Desk, planted: tuple[str, list[str]], vector: str
+    desk: Desk, planted: tuple[str, list[str]]
 ) -> None:
     session_uuid, _ = planted
-    desk.open(f"sessions_app/usersession/{session_uuid}/extend/")
-    long = (vector * 200)[:200]
-    desk.page.get_by_label("A case is open").check()
-    desk.page.get_by_role("textbox", name="In your words").fill(long)
-    desk.page.get_by_role("button", name="Extend this session").click()
-    expect(desk.content).to_contain_text("Write less")
-    expect_only_text(desk.page)
+    for vector in VECTORS if SOAK else VECTORS[3:40:18]:
+        desk.open(f"sessions_app/usersession/{session_uuid}/extend/")
+        long = (vector * 200)[:200]
+        desk.page.get_by_label("A case is open").check()
+        desk.page.get_by_role("textbox", name="In your words").fill(long)
+        desk.page.get_by_role("button", name="Extend this session").click()
+        expect(desk.content).to_contain_text("Write less")
+        expect_only_text(desk.page)

@@ -13,6 +13,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 from tests.browser.api import PageVisitor
 from tests.browser.files_card import UPLOADS, FilesCard, Gate, chosen
 from tests.browser.site import Site
+from tests.browser.visit import answered
 from tests.helpers import pdf
 
 pytestmark = [pytest.mark.slow, pytest.mark.once]
@@ -167,28 +168,29 @@ def test_a_proxys_plain_413_is_told_as_one(card: FilesCard, page: Page) -> None:
     assert only_kept(card)
 
 
-@pytest.mark.parametrize("weather", WEATHER.values(), ids=list(WEATHER))
-def test_an_answer_that_says_nothing_of_the_file_is_waited_out(
-    card: FilesCard, page: Page, weather: Weather
-) -> None:
-    page.route(
-        UPLOADS,
-        lambda route: route.fulfill(
+def test_an_answer_that_says_nothing_of_the_file_is_waited_out(card: FilesCard, page: Page) -> None:
+    for stored, (kind, weather) in enumerate(WEATHER.items(), start=1):
+        name = f"{kind}.pdf"
+        answer = answered(
             status=weather.status, content_type=weather.content_type, body=weather.body
-        ),
-    )
+        )
+        page.route(UPLOADS, answer)
 
-    card.choose(chosen("report.pdf"))
-    expect(card.file("report.pdf")).to_contain_text("Trying again soon…")
-    expect(told(card, "report.pdf")).to_have_text(weather.words)
-    expect(buttons(card, "report.pdf")).to_have_text(["Try again", "Cancel"])
-    assert only_kept(card)
-    page.unroute(UPLOADS)
-    page.clock.fast_forward(3_000)
+        card.choose(chosen(name))
+        expect(card.file(name)).to_contain_text("Trying again soon…")
+        expect(told(card, name)).to_have_text(weather.words)
+        expect(buttons(card, name)).to_have_text(["Try again", "Cancel"])
+        assert card.objects() == [KEPT]
+        assert card.stored_events() == stored
+        page.unroute(UPLOADS)
+        page.clock.fast_forward(3_000)
 
-    card.expect_stored("report.pdf")
-    assert len(set(card.keys)) == 1 < len(card.keys)
-    assert card.stored_events() == 2
+        card.expect_stored(name)
+        assert len(set(card.keys)) == 1 < len(card.keys)
+        assert card.stored_events() == stored + 1
+        card.press("Remove", name)
+        expect(card.file(name)).to_have_count(0)
+        card.sent.clear()
 
 
 def test_a_limit_is_waited_out_for_as_long_as_it_says(card: FilesCard, page: Page) -> None:
