@@ -1,5 +1,7 @@
 """Fixtures of all tests: a store and a cache of one's own, and a log that can be flushed."""
 
+import io
+import logging
 import os
 from collections.abc import Generator, Iterator
 from functools import cache as cache_calls
@@ -8,10 +10,12 @@ from typing import Any
 
 import botocore.session
 import pytest
+from django.conf import settings as project
 from django.contrib.auth.models import Group, User
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
+from django.utils.module_loading import import_string
 
 from audit_app import triggers
 from tests import s3_server
@@ -148,6 +152,28 @@ def make_staff(db: None) -> Any:
         return client
 
     return make
+
+
+@pytest.fixture
+def log_lines() -> Iterator[io.StringIO]:
+    """Everything that is logged at DEBUG, SQL included, as the product's own handler writes it."""
+    config = project.LOGGING
+    sink = io.StringIO()
+    handler = logging.StreamHandler(sink)
+    handler.addFilter(import_string(config["filters"]["context"]["()"])())
+    formatter = dict(config["formatters"]["json"])
+    handler.setFormatter(import_string(formatter.pop("()"))(**formatter))
+    watched = [logging.getLogger(), logging.getLogger("django.db.backends")]
+    levels = [logger.level for logger in watched]
+    watched[0].addHandler(handler)
+    for logger in watched:
+        logger.setLevel(logging.DEBUG)
+    connection.force_debug_cursor = True
+    yield sink
+    connection.force_debug_cursor = False
+    watched[0].removeHandler(handler)
+    for logger, level in zip(watched, levels, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.hookimpl(wrapper=True)

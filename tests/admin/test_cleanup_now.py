@@ -7,13 +7,11 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 from django_q.models import OrmQ, Success
 
 from audit_app.models import AuditLog
-from maria_project.health import HEARTBEAT_FUNC
 from tests.admin.pages import inline_code, list_of, page_of, shown_text
-from tests.deliveries import deliver_now
+from tests.deliveries import beat, deliver_now
 from tests.helpers import events, stored_keys
 from tests.uploads_app.cleanup_support import HOUR, last_run, pending, settled, use_store
 from uploads_app.models import CleanupRun, RunStatus, StoreState
@@ -41,14 +39,6 @@ def html(client: Client, url: str = RUNS) -> str:
     answer = client.get(url)
     assert answer.status_code == 200
     return answer.content.decode()
-
-
-def beat(ago: timedelta = timedelta(0)) -> None:
-    """Leave what a worker leaves that finished its last heartbeat so long ago."""
-    then = timezone.now() - ago
-    Success.objects.create(
-        id="beat", name="beat", func=HEARTBEAT_FUNC, started=then, stopped=then, success=True
-    )
 
 
 @pytest.mark.parametrize(("role", "may_preview", "may_run"), ROLES)

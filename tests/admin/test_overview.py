@@ -19,7 +19,7 @@ from sessions_app.models import UserSession
 from sessions_app.tasks import expire_sessions
 from tests.admin.overview_page import bars, charts, index, numbers, rows_behind, table
 from tests.admin.pages import inline_code, list_of, page_of, shown_text
-from tests.admin.test_cleanup_now import beat
+from tests.deliveries import beat
 from tests.helpers import Visitor, age_session, pdf, plant, started, uploaded
 from tests.uploads_app.cleanup_support import last_run
 from uploads_app.models import CleanupRun, QuarantinedObject, UploadedFile

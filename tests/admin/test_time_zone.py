@@ -14,7 +14,7 @@ from maria_project.tasks import count_figures
 from sessions_app.models import UserSession
 from tests.admin.overview_page import charts, rows_behind, table
 from tests.admin.pages import inline_code, list_of, page_of, shown_text
-from tests.admin.test_cleanup_now import beat
+from tests.deliveries import beat
 from tests.helpers import Visitor, started
 
 pytestmark = pytest.mark.usefixtures("db")

@@ -43,7 +43,7 @@ from tests.helpers import (
     started,
     uploaded,
 )
-from tests.project.test_docs import ROOT, documented_errors
+from tests.project.pages import ROOT, documented_errors
 from tests.uploads_app.direct_support import arrive, offer_forms
 
 pytestmark = pytest.mark.slow

@@ -13,8 +13,7 @@ from django.utils import timezone
 from audit_app.models import AuditLog
 from sessions_app.credentials import hash_token
 from sessions_app.models import ServiceKey
-from tests.helpers import Service, Visitor, code, events, started, uploaded
-from tests.security.test_token import database_text, log_lines  # noqa: F401  (a fixture)
+from tests.helpers import Service, Visitor, code, database_text, events, started, uploaded
 from tests.sessions_app.service_support import make_key, service
 
 pytestmark = pytest.mark.django_db
@@ -274,7 +273,7 @@ def test_t03_a_key_is_kept_as_its_hash_alone() -> None:
 
 
 def test_t04_a_key_and_an_assertion_are_in_no_log_line(
-    log_lines: Any,  # noqa: F811
+    log_lines: Any,
 ) -> None:
     visitor, agent = started(), service()
     upload = uploaded(visitor)

@@ -12,9 +12,8 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.carriers import begin
-from tests.helpers import Visitor, code, events, pdf, started, store_root, uploaded
+from tests.helpers import Visitor, code, database_text, events, pdf, started, store_root, uploaded
 from tests.security.routes import state
-from tests.security.test_token import database_text
 from tests.sessions_app.support import end_as
 from uploads_app.models import UploadedFile
 

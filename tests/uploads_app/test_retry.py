@@ -15,6 +15,7 @@ from tests.helpers import (
     age_upload,
     at_once,
     code,
+    database_text,
     events,
     pdf,
     started,
@@ -22,7 +23,6 @@ from tests.helpers import (
     stored_keys,
     uploaded,
 )
-from tests.security.test_token import database_text
 from tests.sessions_app.support import clone
 from uploads_app.models import TAKEOVER_AFTER, Status, UploadedFile, UploadQuota
 
