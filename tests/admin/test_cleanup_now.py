@@ -59,6 +59,7 @@ def test_t68_only_who_may_can_ask_for_a_run(
     assert not CleanupRun.objects.exists()
 
 
+@pytest.mark.both
 def test_t68_nobody_asks_for_a_run_without_a_log_in(visitor: Any) -> None:
     for client in (Client(), visitor):
         for url in (PREVIEW, RUN):

@@ -30,6 +30,7 @@ def post(staff: Client, visitor: Visitor, **values: str) -> Any:
     )
 
 
+@pytest.mark.both
 def test_it_takes_what_the_visitors_own_erasure_takes_and_says_who_and_why(
     visitor: Visitor, support: Any
 ) -> None:
@@ -57,7 +58,6 @@ def test_it_takes_what_the_visitors_own_erasure_takes_and_says_who_and_why(
     assert asked.details == {"reason": "asked by letter"}
 
 
-@pytest.mark.once
 def test_it_says_before_what_goes_and_what_stays(visitor: Visitor, support: Client) -> None:
     uploaded(visitor, name="secret.pdf")
     text = shown_text(support.get(page_of(visitor.row, "erase")).content.decode())
@@ -67,7 +67,6 @@ def test_it_says_before_what_goes_and_what_stays(visitor: Visitor, support: Clie
     assert "secret.pdf" not in text
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("how", ["expired", "reset", "ended", "revoked"])
 def test_a_session_in_any_state_can_be_erased(
     visitor: Visitor, make_staff: Any, support: Client, how: str
@@ -81,7 +80,6 @@ def test_a_session_in_any_state_can_be_erased(
     assert stored_keys() == set()
 
 
-@pytest.mark.once
 def test_t68_erasing_twice_is_one_erasure(visitor: Visitor, support: Client) -> None:
     post(support, visitor)
     page = post(support, visitor)
@@ -92,6 +90,7 @@ def test_t68_erasing_twice_is_one_erasure(visitor: Visitor, support: Client) -> 
     ] == [1, 1]
 
 
+@pytest.mark.both
 def test_t68_of_two_staff_at_once_one_erases(
     visitor: Visitor, make_staff: Any, support: Client
 ) -> None:
@@ -103,7 +102,6 @@ def test_t68_of_two_staff_at_once_one_erases(
     assert asked.actor == f"staff:{colleague.user.pk}"
 
 
-@pytest.mark.once
 def test_a_session_that_has_changed_since_the_page_was_opened_is_asked_for_again(
     visitor: Visitor, support: Client
 ) -> None:
@@ -116,7 +114,6 @@ def test_a_session_that_has_changed_since_the_page_was_opened_is_asked_for_again
     assert visitor.row.status == "erased"
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 201])
 def test_without_a_reason_nothing_is_erased(visitor: Visitor, support: Client, reason: str) -> None:
     page = post(support, visitor, reason=reason)
@@ -124,7 +121,6 @@ def test_without_a_reason_nothing_is_erased(visitor: Visitor, support: Client, r
     assert visitor.row.status == "active"
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("role", ["anonymous", "staff", "Auditor", "Operator"])
 @pytest.mark.parametrize(
     "action", ["erase", "export", "erase_person", "export_person", "reveal_person"]
@@ -143,14 +139,12 @@ def test_t68_who_may_not_can_neither_ask_nor_do(
     assert everything() == before
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("page", ["erase", "export", "person", "certificate", "erase_person"])
 @pytest.mark.parametrize("name", ["7", "nonsense", "00000000-0000-4000-8000-000000000000"])
 def test_t68_a_page_of_no_session_is_not_found(support: Client, page: str, name: str) -> None:
     assert support.get(f"/admin/sessions_app/usersession/{name}/{page}/").status_code == 404
 
 
-@pytest.mark.once
 def test_a_store_that_fails_leaves_it_to_the_sweep_and_the_certificate_says_so(
     visitor: Visitor, support: Client
 ) -> None:

@@ -24,6 +24,7 @@ def extend(staff: Client, visitor: Visitor, days: int = 14, reason: str = "away"
     return shown_text(page.content.decode())
 
 
+@pytest.mark.both
 def test_it_lives_at_least_so_long_used_or_not(visitor: Visitor, make_staff: Any) -> None:
     uploaded(visitor)
     support = make_staff("Support")

@@ -22,7 +22,6 @@ from tests.admin.pages import (
 from tests.helpers import Visitor, started, uploaded
 
 # What is said here is the same on every database.
-pytestmark = pytest.mark.once
 
 HOSTILE = [
     "<script>alert(1)</script>",

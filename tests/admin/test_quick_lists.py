@@ -114,10 +114,12 @@ def questions(client: Client, url: str) -> list[str]:
     return [query["sql"] for query in asked]
 
 
+@pytest.mark.both
 def test_every_list_has_rows_to_grow_by() -> None:
     assert set(MAKERS) == set(registered())
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("model", registered(), ids=lambda model: model._meta.label)
 def test_t70_a_list_asks_as_often_for_many_rows_as_for_one(
     superuser: Client, model: type[Model]
@@ -136,7 +138,6 @@ def test_t70_a_list_asks_as_often_for_many_rows_as_for_one(
 @pytest.mark.parametrize(
     "query", ["all=", "_facets=True", "o=2.-1", "q=x", "p=3", "p=after~x~y", "e=1"]
 )
-@pytest.mark.once
 def test_t70_nothing_in_the_address_makes_a_list_count_or_sort(
     superuser: Client, model: type[Model], query: str
 ) -> None:
@@ -196,7 +197,6 @@ def _pickles(model: type[Model]) -> list[str]:
     return ["args", "kwargs", "result"] if model is Failure else []
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     "place",
     ["", "x", "after~", "after~2026-11-23~", "after~x~1", "before~2026-11-23T00:00:00+00:00~99999999999999999999",
@@ -210,7 +210,6 @@ def test_a_page_that_cannot_be_read_is_the_first(superuser: Client, place: str) 
     assert "Newest" not in links(page.content.decode())
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     "lookup",
     ["name__startswith", "email__icontains", "token_hash__startswith", "status__regex", "name",
@@ -228,7 +227,6 @@ def test_an_address_cannot_ask_for_what_the_pages_mask(
     assert file_lists.status_code == 400
 
 
-@pytest.mark.once
 def test_t69_an_action_takes_the_rows_that_were_ticked_and_never_all(make_staff: Any) -> None:
     MAKERS[QuarantinedObject](MANY, 0)
     operator = make_staff("Operator")
@@ -244,7 +242,6 @@ def test_t69_an_action_takes_the_rows_that_were_ticked_and_never_all(make_staff:
     assert [stray.pk for stray in page.context["strays"]] == [first.pk]
 
 
-@pytest.mark.once
 def test_an_empty_list_says_so(superuser: Client) -> None:
     for model, query, said in [
         (UserSession, "", "There is nothing here yet."),

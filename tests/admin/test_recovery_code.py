@@ -69,6 +69,7 @@ def test_t68_nobody_else_gets_one(visitor: Visitor, make_staff: Any, role: str) 
     assert [event for event in events() if not event.startswith("staff.")] == before
 
 
+@pytest.mark.both
 def test_t07_a_foreign_page_cannot_ask_for_one(visitor: Visitor, make_staff: Any) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = make_staff("Support").cookies

@@ -36,6 +36,7 @@ def made(superuser: Client, **fields: Any) -> str:
     return found[0]
 
 
+@pytest.mark.both
 def test_a_key_that_is_made_opens_what_it_is_for_until_its_date(superuser: Any) -> None:
     asked = superuser.get(ADD).content.decode()
     assert inline_code(asked) == []
@@ -92,6 +93,7 @@ def test_what_makes_no_sense_is_asked_again(superuser: Any, wrong: dict[str, Any
     assert "service.key_created" not in events()
 
 
+@pytest.mark.both
 def test_a_name_is_taken_once(superuser: Any) -> None:
     made(superuser)
 

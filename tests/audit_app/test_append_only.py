@@ -16,6 +16,8 @@ from audit_app.models import AppendOnly, AuditLog, AuditPersonal
 from tests.conftest import lift_triggers
 from tests.helpers import Visitor, uploaded
 
+pytestmark = pytest.mark.both
+
 TABLES = (AuditLog, AuditPersonal)
 LOG, PERSONAL = triggers.LOG, triggers.PERSONAL
 COLUMNS = [(model, field) for model in TABLES for field in model._meta.concrete_fields]

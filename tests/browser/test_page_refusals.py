@@ -15,7 +15,7 @@ from tests.browser.files_card import UPLOADS, FilesCard, Gate, chosen
 from tests.browser.site import Site
 from tests.helpers import pdf
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.slow
 
 SETTINGS = {"UPLOAD_MAX_BYTES": "100000", "UPLOAD_MAX_FILES": "3"}
 KEPT = pdf("kept")

@@ -35,7 +35,6 @@ ARGUMENTS: dict[type[APIException], tuple[Any, ...]] = {
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
-@pytest.mark.once
 def test_the_events_are_those_that_are_registered() -> None:
     for app in APPS[:3]:
         importlib.import_module(f"{app}.events")
@@ -48,19 +47,16 @@ def test_the_events_are_those_that_are_registered() -> None:
     }
 
 
-@pytest.mark.once
 def test_the_error_codes_are_those_that_are_answered() -> None:
     assert documented_errors() == dict(_errors())
 
 
-@pytest.mark.once
 def test_the_endpoints_are_those_that_are_routed() -> None:
     documented = [code_words(row[0])[0] for row in table_rows("docs/api.md", "verb and path")]
     assert len(documented) == len(set(documented))
     assert set(documented) == set(_endpoints(get_resolver()))
 
 
-@pytest.mark.once
 def test_the_extra_rooms_are_those_that_are_there() -> None:
     shape = {name for row in table_rows("docs/plan.md", "file") for name in code_words(row[0])}
     rooms = {name for row in table_rows("docs/plan.md", "room") for name in code_words(row[0])}
@@ -69,12 +65,10 @@ def test_the_extra_rooms_are_those_that_are_there() -> None:
     assert extra == rooms - {"audit_app/events.py"}  # which is more than the shape's
 
 
-@pytest.mark.once
 def test_the_stop_codes_are_those_that_stop_a_run() -> None:
     assert {*_stop_codes(), stop_codes.KILLED, stop_codes.OVERDUE} == stop_codes.known().keys()
 
 
-@pytest.mark.once
 def test_what_to_do_about_a_stop_is_told_alike_everywhere() -> None:
     documented = {
         code_words(code)[0]: re.sub(r"\[([^]]+)\]\([^)]+\)|`", r"\1", do)
@@ -83,7 +77,6 @@ def test_what_to_do_about_a_stop_is_told_alike_everywhere() -> None:
     assert documented == stop_codes.known()
 
 
-@pytest.mark.once
 def test_the_checks_are_those_that_run() -> None:
     documented = [code_words(row[0])[0] for row in table_rows("docs/operations.md", "check")]
     ids = [
@@ -96,7 +89,6 @@ def test_the_checks_are_those_that_run() -> None:
     assert sorted(documented) == sorted(ids)
 
 
-@pytest.mark.once
 def test_the_options_of_the_cleanup_are_those_it_takes() -> None:
     documented = {
         code_words(row[0])[0].split()[0] for row in table_rows("docs/operations.md", "option")
@@ -105,6 +97,7 @@ def test_the_options_of_the_cleanup_are_those_it_takes() -> None:
     assert documented == _options(command) - _options(BaseCommand())
 
 
+@pytest.mark.both
 @pytest.mark.django_db
 def test_the_schedules_are_those_that_are_made() -> None:
     from django_q.models import Schedule
@@ -118,7 +111,6 @@ def test_the_schedules_are_those_that_are_made() -> None:
     }
 
 
-@pytest.mark.once
 def test_the_settings_are_those_that_are_read() -> None:
     if not (ROOT / "README.md").exists():
         pytest.skip("README.md is not there yet")
@@ -130,7 +122,6 @@ def test_the_settings_are_those_that_are_read() -> None:
     assert sorted(documented) == sorted(_settings_read())
 
 
-@pytest.mark.once
 def test_the_example_file_names_the_settings_that_are_read() -> None:
     text = (ROOT / ".env.example").read_text()
     named = re.findall(r"^#?([A-Z_]+)=", text, re.MULTILINE)
@@ -141,7 +132,6 @@ def test_the_example_file_names_the_settings_that_are_read() -> None:
     }
 
 
-@pytest.mark.once
 @every_page
 def test_links_lead_somewhere(page: Path) -> None:
     dead = [
@@ -152,7 +142,6 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert dead == []
 
 
-@pytest.mark.once
 @every_page
 def test_commands_targets_files_and_addresses_exist(page: Path) -> None:
     code = "\n".join(code_words(page.read_text()))
@@ -167,7 +156,6 @@ def test_commands_targets_files_and_addresses_exist(page: Path) -> None:
         resolve(address)
 
 
-@pytest.mark.once
 @every_page
 def test_tests_that_are_named_exist(page: Path) -> None:
     text = page.read_text()
@@ -179,7 +167,6 @@ def test_tests_that_are_named_exist(page: Path) -> None:
         assert {int(row) for row in re.findall(r"\d+", rows)} <= _rows_shown_in(folder)
 
 
-@pytest.mark.once
 def test_the_threats_are_those_that_tests_answer() -> None:
     documented = {
         int(row): set(code_words(where)) for row, *_, where in table_rows("docs/security.md", "row")

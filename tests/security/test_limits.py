@@ -35,6 +35,8 @@ from tests.security.limit_support import (
 )
 from tests.security.routes import state
 
+pytestmark = pytest.mark.both
+
 __all__ = ["clock", "limit"]  # fixtures
 
 DEFAULTS = {

@@ -46,7 +46,7 @@ from tests.helpers import (
 from tests.project.pages import ROOT, documented_errors
 from tests.uploads_app.direct_support import arrive, offer_forms
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.both, pytest.mark.slow]
 
 Case: TypeAlias = schemathesis.Case[Any]
 REQUESTS = 20_000 if SOAK else 500

@@ -22,7 +22,6 @@ BEARER = "canary-credential-5f0c"
 JUNK = "canary-cookie-77aa"
 
 
-@pytest.mark.once
 def test_t02_tokens_are_256_random_bits_and_never_repeat() -> None:
     tokens = {generate_token() for _ in range(10_000)}
 
@@ -32,6 +31,7 @@ def test_t02_tokens_are_256_random_bits_and_never_repeat() -> None:
     assert set("".join(bodies)) == set(string.ascii_letters + string.digits + "-_")
 
 
+@pytest.mark.both
 def test_t02_the_bits_come_from_the_operating_system(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,6 @@ from tests.helpers import Visitor, code, events
 from tests.security.limit_support import BY_CLIENT, BY_SESSION, Call, clock, limit
 
 # What is said here is the same on every database.
-pytestmark = pytest.mark.once
 
 __all__ = ["clock", "limit"]  # fixtures
 

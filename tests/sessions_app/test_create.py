@@ -180,6 +180,7 @@ def test_another_sessions_name_in_the_header_changes_nothing(visitor: Visitor) -
     assert response.json()["uuid"] == visitor.uuid
 
 
+@pytest.mark.both
 def test_a_support_code_that_is_taken_is_drawn_again(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,6 +130,7 @@ def test_a_code_is_good_once(visitor: Visitor) -> None:
     assert events().count("session.recovered") == 1
 
 
+@pytest.mark.both
 @pytest.mark.usefixtures("committed")
 def test_of_ten_at_once_exactly_one_takes_the_session() -> None:
     visitor = started()
@@ -220,6 +221,7 @@ def test_what_is_no_code_is_400(visitor: Visitor, body: dict[str, Any]) -> None:
     assert proofs() == before
 
 
+@pytest.mark.both
 def test_t75_ten_tries_an_hour_and_the_next_is_not_even_looked_at(visitor: Visitor) -> None:
     issued = issue(visitor)
     for _ in range(10):

@@ -122,6 +122,7 @@ def test_once_the_successor_was_used_the_old_proof_gets_nothing_more(
     assert events()[-1] == "session.refused"
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("expired_first", [False, True])
 def test_resets_at_once_make_one_successor_that_every_answer_opens(
     committed: None, expired_first: bool

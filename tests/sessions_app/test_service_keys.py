@@ -210,6 +210,7 @@ def test_a_key_beside_a_visitors_cookie_is_still_the_services() -> None:
     assert agent.feed().status_code == 200
 
 
+@pytest.mark.both
 def test_bad_keys_are_limited_and_good_ones_of_the_same_address_are_not(settings: Any) -> None:
     agent = service()
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "failed_proof": ["3/d"]}
@@ -223,6 +224,7 @@ def test_bad_keys_are_limited_and_good_ones_of_the_same_address_are_not(settings
     assert events().count("service.refused") == 1  # one row a minute; the rest are counted
 
 
+@pytest.mark.both
 def test_each_key_has_a_limit_of_its_own(settings: Any) -> None:
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "service": ["2/d"]}
     busy, other = service(name="busy"), service(name="other")

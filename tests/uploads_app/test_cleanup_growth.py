@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.helpers import SOAK
 from tests.uploads_app.cleanup_support import last_run, many, settled, stored
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.both, pytest.mark.slow]
 
 SMALL = 2_000  # two pages of rows, which is what a run holds at once
 LARGE = 20_000 if SOAK else 6_000

@@ -136,13 +136,11 @@ def judged(body: bytes) -> tuple[str, str]:
     return answer["verdict"], ", ".join(answer["suspicions"])
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("body", CLEAN.values(), ids=CLEAN)
 def test_a_file_that_does_nothing_is_clean(body: bytes) -> None:
     assert judged(body) == ("clean", "")
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(("body", "suspicions"), SUSPECT.values(), ids=SUSPECT)
 def test_t40_what_a_file_is_able_to_do_is_found_wherever_it_stands(
     body: bytes, suspicions: str
@@ -150,13 +148,11 @@ def test_t40_what_a_file_is_able_to_do_is_found_wherever_it_stands(
     assert judged(body) == ("suspect", suspicions)
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
 def test_a_file_that_is_not_sound_is_unreadable(body: bytes) -> None:
     assert judged(body) == ("unreadable", "malformed")
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -175,7 +171,6 @@ def test_the_worker_comes_to_the_same_verdicts(
     assert verdict(inspected(visitor, body)) == expected
 
 
-@pytest.mark.once
 def test_another_type_is_not_looked_into(visitor: Visitor, settings: Any) -> None:
     settings.UPLOAD_TYPES = ["pdf", "png"]
     upload = uploaded(visitor, sample("png"), "a.png")
@@ -185,6 +180,7 @@ def test_another_type_is_not_looked_into(visitor: Visitor, settings: Any) -> Non
     assert verdict(upload) == ("unsupported", "")
 
 
+@pytest.mark.both
 def test_the_verdict_is_on_the_row_and_in_the_log(visitor: Visitor) -> None:
     body, _ = SUSPECT["everything at once"]
     upload = inspected(visitor, body)
@@ -222,7 +218,6 @@ def test_files_from_before_take_their_turn_behind_new_ones(
         assert upload.inspection == Inspection.CLEAN
 
 
-@pytest.mark.once
 def test_what_time_does_not_allow_waits_for_the_next_run(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,7 +255,6 @@ def test_a_missing_object_is_left_to_the_cleanup(visitor: Visitor) -> None:
     assert "upload.inspected" not in events()
 
 
-@pytest.mark.once
 def test_a_look_that_cannot_begin_says_nothing_about_a_file(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

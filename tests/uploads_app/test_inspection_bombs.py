@@ -24,8 +24,6 @@ from tests.uploads_app.inspection_support import CATALOG, CLEAN, PAGES, inspecte
 from uploads_app import pdf_inspection
 from uploads_app.tasks import inspect_uploads
 
-pytestmark = pytest.mark.once
-
 TOO_EXPENSIVE = ("unreadable", "too_expensive")
 FLATE = "/Filter /FlateDecode"
 

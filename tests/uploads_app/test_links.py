@@ -57,6 +57,7 @@ def assert_invalid(link: str, client: Client | None = None, **headers: str) -> A
     return response
 
 
+@pytest.mark.both
 def test_a_link_opens_the_file_without_a_proof_as_often_as_asked(
     visitor: Visitor, upload: UploadedFile
 ) -> None:
