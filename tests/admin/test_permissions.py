@@ -20,7 +20,7 @@ from audit_app.models import AuditLog
 from sessions_app.models import ServiceKey
 from tests.admin.matrix import client_of
 from tests.admin.pages import READ_ONLY, everything, list_of, one_of_each, page_of, registered
-from tests.conftest import lift_triggers
+from tests.databases import lift_triggers
 from tests.helpers import events
 
 GRANTED = {

@@ -18,7 +18,7 @@ import maria_project.checks
 import sessions_app.checks
 import uploads_app.checks
 from maria_project.environment import moving, storage
-from tests.conftest import lift_triggers
+from tests.databases import lift_triggers
 
 SOURCES = [
     Path(str(module.__file__)).read_text()
