@@ -54,7 +54,7 @@ def django_db_setup(
     worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
     with django_db_blocker.unblock(), databases.prepare(worker):
         # What `transactional_db` calls when a test has committed.
-        TransactionTestCase._fixture_teardown = _empty_database  # type: ignore[method-assign]
+        TransactionTestCase._fixture_teardown = _empty_database  # type: ignore[attr-defined]
         yield
 
 
