@@ -32,7 +32,7 @@ def measured(main: Callable[[], int]) -> int:
             os._exit(code)
     # Ctrl-C reaches the child too, which cleans up.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, _: os.kill(child, number))
+    signal.signal(signal.SIGTERM, lambda number, _: _pass_on(child, number))
     status = _reap_until(child)
     print(
         f"\nprocessor time of all processes: {children_seconds() + own_seconds():.0f} s", flush=True
@@ -50,6 +50,11 @@ def own_seconds() -> float:
     """Return the processor time of this process."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
+
+
+def _pass_on(child: int, number: int) -> None:
+    with suppress(ProcessLookupError):  # the signal may have reached it too
+        os.kill(child, number)
 
 
 def _reap_until(child: int) -> int:
