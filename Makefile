@@ -12,8 +12,8 @@ test: ## Run all tests (the same as ./test)
 check: ## Run every check and the fast tests, as CI does first
 	./test check
 
-soak: ## Run the crash and race campaigns at full counts; takes long
-	./test soak
+soak: ## Run the crash and race campaigns at full counts: all parts, or one (PART=3); docs/testing.md lists them
+	./test soak $(if $(PART),--part $(PART))
 
 front: ## Build the package @maria/sessions and the demo page (a running ./run must be started again)
 	. ./scripts/front.sh && front_build

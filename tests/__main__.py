@@ -1,20 +1,27 @@
-"""`python -m tests [check|soak] [pytest arguments]`: what ./test runs.
+"""`python -m tests [check|soak [--part N]] [pytest arguments]`: what ./test runs.
 
 check   every static check, the front end, then the fast tests on SQLite
-(none)  the same, but all tests on SQLite, then again on PostgreSQL with Redis
-soak    all tests on both databases, with the campaigns at full counts
+(none)  the same, but all tests on SQLite, then those marked `both` on PostgreSQL with Redis
+soak    all tests on both databases, with the campaigns at full counts; with --part one part of them
+
+At the end it prints the tests for each database, how long each step took, and
+the processor time of all processes.
 """
 
+import argparse
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from tests import node, postgres, redis_server
+from tests import node, postgres, redis_server, scratch, soak, usage
 
 PYTHON = sys.executable
 BIN = Path(PYTHON).parent
@@ -38,25 +45,68 @@ FRONT_END: dict[str, Sequence[str]] = {
 }
 
 
+@dataclass
+class Step:
+    """What has run, the seconds it took, and how many tests it ran."""
+
+    title: str
+    wall: float
+    processor: float
+    tests: int = 0
+
+
+_steps: list[Step] = []
+_START = time.monotonic()
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run what the arguments ask for; return the exit code of the first thing that fails."""
-    mode = arguments[0] if arguments and arguments[0] in ("check", "soak") else ""
-    extra = list(arguments[1:] if mode else arguments)
+    scratch.begin_run()
     # Each worker and server would compile all of us anew, and pytest every plugin and test.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    return usage.measured(lambda: _run_and_report(arguments))
+
+
+def _run_and_report(arguments: Sequence[str]) -> int:
+    try:
+        if arguments and arguments[0] == "soak":
+            return _soak(arguments[1:])
+        if arguments and arguments[0] == "check":
+            return _check() or _pytest("fast tests, SQLite", ["-m", "not slow", *arguments[1:]], {})
+        return (
+            _check()
+            or _pytest("tests, SQLite", arguments, {})
+            or _on_postgres(["-m", "both", *arguments], {})
+        )
+    finally:
+        _report()
+
+
+def _soak(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests soak")
+    parser.add_argument("--part", type=int, choices=range(1, len(soak.PARTS) + 1))
+    options, extra = parser.parse_known_args(arguments)
+    chosen = [options.part] if options.part else range(1, len(soak.PARTS) + 1)
+    for number in chosen:
+        part = soak.PARTS[number - 1]
+        title = f"soak, part {number} of {len(soak.PARTS)}: {part.title}"
+        run = _on_postgres if part.on_postgresql else partial(_pytest, title)
+        marks = ["-m", "both"] if part.on_postgresql else []
+        print(f"\n== {title}", flush=True)
+        if code := run([*part.selection(), *marks, *extra], {"SOAK": "1"}):
+            return code
+    return 0
+
+
+def _check() -> int:
     if code := _build_front_end():
         return code
     # Side by side, as neither keeps more than one core busy for long.
     with _front_end_under_way() as finish, tempfile.TemporaryDirectory(prefix="maria-") as data:
-        if code := _check_statically(Path(data)) or finish():
-            return code
-    if mode == "check":
-        return _pytest("fast tests, SQLite", ["-m", "not slow", *extra], {})
-    soak = {"SOAK": "1"} if mode == "soak" else {}
-    return _pytest("tests, SQLite", extra, soak) or _on_postgres(extra, soak)
+        return _check_statically(Path(data)) or finish()
 
 
-def _on_postgres(extra: Sequence[str], env: Mapping[str, str]) -> int:
+def _on_postgres(arguments: Sequence[str], env: Mapping[str, str]) -> int:
     if postgres.find_programs() is None:
         print(f"\nSKIPPED: the tests on PostgreSQL. To run them: {postgres.INSTALL_HINT}")
         return 1 if os.environ.get("CI") else 0
@@ -66,7 +116,7 @@ def _on_postgres(extra: Sequence[str], env: Mapping[str, str]) -> int:
             return 1
     with postgres.running() as url, _redis() as cache:
         title = "tests, PostgreSQL with Redis" if cache else "tests, PostgreSQL"
-        return _pytest(title, ["-m", "not once", *extra], {**env, **cache, "DATABASE_URL": url})
+        return _pytest(title, arguments, {**env, **cache, "DATABASE_URL": url})
 
 
 @contextmanager
@@ -150,12 +200,33 @@ def _front_end_under_way() -> Iterator[Callable[[], int]]:
 
 
 def _pytest(title: str, arguments: Sequence[str], env: Mapping[str, str]) -> int:
-    return _run(title, [PYTHON, "-m", "pytest", "-q", *WORKERS, *arguments], env)
+    """Run tests, with a folder for their databases of their own; remember how many ran."""
+    run = Path(os.environ[scratch.VARIABLE])
+    count = run / "count"
+    count.unlink(missing_ok=True)
+    own = {"MARIA_TEST_PASS": f"pass-{len(_steps)}", "MARIA_TEST_COUNT": str(count)}
+    code = _run(title, [PYTHON, "-m", "pytest", "-q", *WORKERS, *arguments], {**env, **own})
+    if count.exists():
+        _steps[-1].tests = int(count.read_text())
+    return code
 
 
 def _run(title: str, command: Sequence[str | Path], env: Mapping[str, str]) -> int:
     print(f"\n== {title}", flush=True)
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, check=False).returncode
+    start, used = time.monotonic(), usage.children_seconds()
+    code = subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, check=False).returncode
+    _steps.append(Step(title, time.monotonic() - start, usage.children_seconds() - used))
+    return code
+
+
+def _report() -> None:
+    print(f"\n== {'time of each step':<40}{'wall':>8}{'processor':>11}{'tests':>7}")
+    for step in _steps:
+        line = (
+            f"   {step.title:<40}{step.wall:>6.0f} s{step.processor:>9.0f} s{step.tests or '':>7}"
+        )
+        print(line)
+    print(f"   {'in all':<40}{time.monotonic() - _START:>6.0f} s", flush=True)
 
 
 if __name__ == "__main__":

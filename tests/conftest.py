@@ -1,5 +1,7 @@
 """Fixtures of all tests: a store and a cache of one's own, and a log that can be flushed."""
 
+import io
+import logging
 import os
 from collections.abc import Generator, Iterator
 from functools import cache as cache_calls
@@ -8,16 +10,25 @@ from typing import Any
 
 import botocore.session
 import pytest
+from django.conf import settings as project
 from django.contrib.auth.models import Group, User
 from django.core.cache import cache
 from django.db import connection
-from django.test import Client
+from django.test import Client, TransactionTestCase
+from django.utils.module_loading import import_string
 
-from audit_app import triggers
-from tests import s3_server
+from tests import databases, s3_server
 from tests.helpers import Visitor, started
 from tests.ordering import slow_first
 from tests.uploads_app.moving_support import Relocation, disk, on
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import a module without a test that the run wants."""
+    wants_both = config.option.markexpr == "both"
+    if wants_both and collection_path.match("test_*.py"):
+        return "mark.both" not in collection_path.read_text() or None
+    return None
 
 
 @pytest.hookimpl(trylast=True)
@@ -33,15 +44,22 @@ def static_files_as_they_are_asked_for(settings: Any) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(request: pytest.FixtureRequest) -> None:
-    """Test SQLite on a file, as it is used: in memory it has other locks, and no WAL."""
-    from django.conf import settings
+def django_db_setup(
+    request: pytest.FixtureRequest, django_test_environment: None, django_db_blocker: Any
+) -> Iterator[None]:
+    """Give this process a copy of the run's database.
 
-    if connection.vendor == "sqlite":
-        worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
-        connection.settings_dict["TEST"]["NAME"] = settings.DATA_DIR / f"test-{worker}.sqlite3"
-    else:
-        request.getfixturevalue("django_db_modify_db_settings_parallel_suffix")
+    SQLite is tested on a file, as it is used: in memory it has other locks, and no WAL.
+    """
+    worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
+    with django_db_blocker.unblock(), databases.prepare(worker):
+        # What `transactional_db` calls when a test has committed.
+        TransactionTestCase._fixture_teardown = _empty_database  # type: ignore[attr-defined]
+        yield
+
+
+def _empty_database(case: TransactionTestCase) -> None:
+    databases.empty()
 
 
 @pytest.fixture(autouse=True)
@@ -109,23 +127,8 @@ def cache_in_step(settings: Any, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def committed(transactional_db: None) -> Iterator[None]:
-    """Let the test commit for real, for threads and other processes.
-
-    Afterwards the tables are flushed, which the audit log's triggers refuse:
-    so here, and only here, they are lifted; migrate's signal installs them again.
-    """
-    yield
-    lift_triggers()
-
-
-def lift_triggers() -> None:
-    """Drop the triggers that keep the audit log append-only."""
-    with connection.cursor() as cursor:
-        for name, definition in triggers.wanted(connection.vendor).items():
-            table = triggers.PERSONAL if triggers.PERSONAL in definition else triggers.LOG
-            on = f" ON {table}" if connection.vendor == "postgresql" else ""
-            cursor.execute(f"DROP TRIGGER IF EXISTS {name}{on}")
+def committed(transactional_db: None) -> None:
+    """Let the test commit for real, for threads and other processes; see `databases.empty`."""
 
 
 @pytest.fixture
@@ -150,6 +153,28 @@ def make_staff(db: None) -> Any:
     return make
 
 
+@pytest.fixture
+def log_lines() -> Iterator[io.StringIO]:
+    """Everything that is logged at DEBUG, SQL included, as the product's own handler writes it."""
+    config = project.LOGGING
+    sink = io.StringIO()
+    handler = logging.StreamHandler(sink)
+    handler.addFilter(import_string(config["filters"]["context"]["()"])())
+    formatter = dict(config["formatters"]["json"])
+    handler.setFormatter(import_string(formatter.pop("()"))(**formatter))
+    watched = [logging.getLogger(), logging.getLogger("django.db.backends")]
+    levels = [logger.level for logger in watched]
+    watched[0].addHandler(handler)
+    for logger in watched:
+        logger.setLevel(logging.DEBUG)
+    connection.force_debug_cursor = True
+    yield sink
+    connection.force_debug_cursor = False
+    watched[0].removeHandler(handler)
+    for logger, level in zip(watched, levels, strict=True):
+        logger.setLevel(level)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Let reports travel between processes, whatever hostile text a test has logged."""
@@ -158,3 +183,10 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         (title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections
     ]
     return report
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Leave the number of tests that ran to who started the run, if they ask for it."""
+    if file := os.environ.get("MARIA_TEST_COUNT"):
+        ran = ("passed", "failed", "error")
+        Path(file).write_text(str(sum(len(terminalreporter.stats.get(kind, [])) for kind in ran)))

@@ -8,11 +8,12 @@ from typing import Any
 
 from django.utils import timezone
 from django_q.brokers import get_broker
-from django_q.models import OrmQ
+from django_q.models import OrmQ, Success
 from django_q.monitor import monitor
 from django_q.signing import SignedPackage
 from django_q.worker import worker
 
+from maria_project.health import HEARTBEAT_FUNC
 from tests.processes import fork
 from uploads_app.alarm import TELLING
 from uploads_app.models import StoreState
@@ -47,3 +48,11 @@ def deliver(say: Say) -> None:
     worker(tasks, results, multiprocessing.Value("f", -1))
     results.put("STOP")
     monitor(results, broker)
+
+
+def beat(ago: timedelta = timedelta(0)) -> None:
+    """Leave what a worker leaves that finished its last heartbeat so long ago."""
+    then = timezone.now() - ago
+    Success.objects.create(
+        id="beat", name="beat", func=HEARTBEAT_FUNC, started=then, stopped=then, success=True
+    )

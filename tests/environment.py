@@ -4,10 +4,8 @@ No `.env` is read, and data goes to a folder that is removed at the end. Where
 a Redis is given, each process of the run has a database of its own in it.
 """
 
-import atexit
 import os
-import shutil
-import tempfile
+from pathlib import Path
 
 import hypothesis
 
@@ -19,11 +17,14 @@ hypothesis.settings.load_profile("untimed")
 
 os.environ["ENV_FILE"] = os.devnull
 os.environ["LOG_LEVEL"] = "DEBUG"
-if "MARIA_TEST_DATA" not in os.environ:
-    data = tempfile.mkdtemp(prefix="maria-tests-", dir=scratch.fast_folder())
-    atexit.register(shutil.rmtree, data, ignore_errors=True)
-    os.environ["MARIA_TEST_DATA"] = os.environ["PYTEST_DEBUG_TEMPROOT"] = data
-os.environ["DATA_DIR"] = os.environ["MARIA_TEST_DATA"]
+if scratch.VARIABLE not in os.environ:
+    scratch.begin_run()
+# Also for what libraries and browsers put down, so that it is removed with the run.
+os.environ["TMPDIR"] = os.environ["PYTEST_DEBUG_TEMPROOT"] = os.environ[scratch.VARIABLE]
+# Databases are made by one pass for itself; see `python -m tests`.
+data = Path(os.environ[scratch.VARIABLE], os.environ.get("MARIA_TEST_PASS", ""))
+data.mkdir(exist_ok=True)
+os.environ["DATA_DIR"] = str(data)
 if redis := os.environ.get("TEST_REDIS_URL"):
     number = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
     # A machine that is busy with tests may be slower than the product puts up with.

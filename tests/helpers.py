@@ -290,6 +290,22 @@ def plant(key: str, body: bytes = b"%PDF-1.4 planted", age: timedelta = timedelt
     return path
 
 
+def database_text() -> str:
+    """Return every column of every row of every table."""
+    parts = []
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
+            for row in cursor.fetchall():
+                parts += [
+                    bytes(value).decode("latin-1")
+                    if isinstance(value, bytes | memoryview)
+                    else str(value)
+                    for value in row
+                ]
+    return "\n".join(parts)
+
+
 def at_once(count: int, work: Callable[[int], Any], threads: int = 0) -> list[Any]:
     """Run `work(0)` … `work(count - 1)` in threads with database connections of their own."""
 

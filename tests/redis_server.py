@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import redis
 
+from tests import scratch
 from tests.postgres import free_port
 
 INSTALL_HINT = "apt-get install redis-server"
@@ -76,7 +77,7 @@ def serving() -> Iterator[Server]:
     """Run an empty server; RuntimeError if it does not start."""
     if not is_installed():
         raise RuntimeError(f"Redis is not installed: {INSTALL_HINT}")
-    with tempfile.TemporaryDirectory(prefix="maria-redis-") as folder:
+    with tempfile.TemporaryDirectory(prefix="maria-redis-", dir=scratch.fast_folder()) as folder:
         server = Server(folder, free_port())
         try:
             server.start()

@@ -59,6 +59,7 @@ def form_of(user: User, **changed: Any) -> dict[str, Any]:
     return {name: value for name, value in form.items() if value is not None}
 
 
+@pytest.mark.both
 def test_making_an_account_is_one_event(boss: Client) -> None:
     fields = {"username": "new", "usable_password": "true", "password1": NEW, "password2": NEW}
     assert boss.post(list_of(User, "add"), fields).status_code == 302
@@ -68,6 +69,7 @@ def test_making_an_account_is_one_event(boss: Client) -> None:
     assert row.actor == f"staff:{boss.user.pk}"  # type: ignore[attr-defined]
 
 
+@pytest.mark.both
 def test_changing_fields_groups_and_permissions_at_once_is_one_event(
     boss: Client, anna: User
 ) -> None:

@@ -8,7 +8,6 @@ from django_q.models import Schedule
 from maria_project.allowed_tasks import TaskNotAllowed
 
 # The database makes no difference.
-pytestmark = pytest.mark.once
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ def listed(client: Client, **query: str) -> set[int]:
     return {int(number) for number in re.findall(rf"{LIST}(\d+)/change/", html)}
 
 
+@pytest.mark.both
 def test_each_filter_alone_and_all_together(auditor: Client) -> None:
     wanted = written(
         DENIED, "2026-11-20 12:00", actor="service:agent", request="request-1", session_uuid=SESSION
@@ -75,6 +76,7 @@ def test_each_filter_alone_and_all_together(auditor: Client) -> None:
     assert listed(auditor, **{name: value for name, (value, _) in alone.items()}) == {wanted.pk}
 
 
+@pytest.mark.both
 def test_a_day_is_whole_and_in_the_zone_of_who_asks(auditor: Client, settings: Any) -> None:
     late = written(at="2026-11-20 23:30")
     early = written(at="2026-11-20 00:30")
@@ -85,6 +87,7 @@ def test_a_day_is_whole_and_in_the_zone_of_who_asks(auditor: Client, settings: A
     assert "2026-11-21 12:30:00" in auditor.get(LIST).content.decode()
 
 
+@pytest.mark.both
 def test_who_is_asked_for_and_shown_by_user_name(auditor: Client, make_staff: Any) -> None:
     colleague = make_staff("Support").user
     by_colleague = written(actor=f"staff:{colleague.pk}")
@@ -99,7 +102,6 @@ def test_who_is_asked_for_and_shown_by_user_name(auditor: Client, make_staff: An
     )
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     ("query", "said"),
     [
@@ -129,7 +131,6 @@ def test_what_cannot_be_read_is_said_beside_its_field_and_nothing_is_shown(
     assert auditor.get(f"{LIST}export/", query).status_code == 302
 
 
-@pytest.mark.once
 def test_filters_survive_paging_and_each_can_be_taken_away(auditor: Client) -> None:
     with transaction.atomic():
         for _ in range(60):
@@ -147,7 +148,6 @@ def test_filters_survive_paging_and_each_can_be_taken_away(auditor: Client) -> N
     ]  # fmt: skip
 
 
-@pytest.mark.once
 def test_a_row_says_what_it_means_and_leads_on(auditor: Client) -> None:
     log = written(DENIED, session_uuid=SESSION, request="request-1")
     html = auditor.get(LIST).content.decode()
@@ -159,7 +159,6 @@ def test_a_row_says_what_it_means_and_leads_on(auditor: Client) -> None:
         assert part in shown_text(auditor.get(page_of(log)).content.decode())
 
 
-@pytest.mark.once
 def test_the_presets_reach_back_from_now(auditor: Client) -> None:
     now = timezone.now()
     recent = written()

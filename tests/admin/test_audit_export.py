@@ -73,7 +73,6 @@ def raw_cells(text: str) -> list[str]:
     return [cell for row in csv.reader(body) for cell in row]
 
 
-@pytest.mark.once
 def test_t67_no_cell_begins_as_a_formula_and_each_reads_back_equal() -> None:
     for text in [*VECTORS, *naughty.strings()]:
         guarded = spreadsheet.guarded(text)
@@ -81,7 +80,6 @@ def test_t67_no_cell_begins_as_a_formula_and_each_reads_back_equal() -> None:
         assert not guarded or guarded[0].isalnum() or guarded[0] in "'{["
 
 
-@pytest.mark.once
 def test_t67_the_naughty_strings_in_a_csv_are_safe_and_read_back_equal(
     db: None, make_staff: Any
 ) -> None:
@@ -106,6 +104,7 @@ def test_t67_the_naughty_strings_in_a_csv_are_safe_and_read_back_equal(
     assert read_csv(text) == [expected(log) for log in logs]
 
 
+@pytest.mark.both
 def test_json_lines_are_the_canonical_texts(auditor: Client) -> None:
     record_targets(VECTORS)
     logs = AuditLog.objects.order_by("-occurred_at", "-pk")
@@ -159,6 +158,7 @@ def test_a_file_that_is_cut_says_so(auditor: Client, settings: Any) -> None:
     assert "-newest-5.csv" in answer["Content-Disposition"]
 
 
+@pytest.mark.both
 def test_it_is_read_in_batches_while_it_is_sent(
     auditor: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,7 +173,6 @@ def test_it_is_read_in_batches_while_it_is_sent(
     assert [row["event_id"] for row in read_csv(text)] == ids
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     ("role", "may"), [("Support", False), ("Operator", False), ("", False), ("Auditor", True)]
 )
@@ -191,7 +190,6 @@ def test_t64_only_auditors_take_events_out(make_staff: Any, role: str, may: bool
     assert AuditLog.objects.exclude(event_type="staff.permission_denied").count() == before
 
 
-@pytest.mark.once
 def test_t7_a_foreign_page_cannot_have_events_taken_out(make_staff: Any) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = make_staff("Auditor").cookies

@@ -7,13 +7,11 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 from django_q.models import OrmQ, Success
 
 from audit_app.models import AuditLog
-from maria_project.health import HEARTBEAT_FUNC
 from tests.admin.pages import inline_code, list_of, page_of, shown_text
-from tests.deliveries import deliver_now
+from tests.deliveries import beat, deliver_now
 from tests.helpers import events, stored_keys
 from tests.uploads_app.cleanup_support import HOUR, last_run, pending, settled, use_store
 from uploads_app.models import CleanupRun, RunStatus, StoreState
@@ -43,14 +41,6 @@ def html(client: Client, url: str = RUNS) -> str:
     return answer.content.decode()
 
 
-def beat(ago: timedelta = timedelta(0)) -> None:
-    """Leave what a worker leaves that finished its last heartbeat so long ago."""
-    then = timezone.now() - ago
-    Success.objects.create(
-        id="beat", name="beat", func=HEARTBEAT_FUNC, started=then, stopped=then, success=True
-    )
-
-
 @pytest.mark.parametrize(("role", "may_preview", "may_run"), ROLES)
 def test_t68_only_who_may_can_ask_for_a_run(
     db: None, make_staff: Any, role: str, may_preview: bool, may_run: bool
@@ -69,6 +59,7 @@ def test_t68_only_who_may_can_ask_for_a_run(
     assert not CleanupRun.objects.exists()
 
 
+@pytest.mark.both
 def test_t68_nobody_asks_for_a_run_without_a_log_in(visitor: Any) -> None:
     for client in (Client(), visitor):
         for url in (PREVIEW, RUN):

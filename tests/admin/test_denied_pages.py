@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from django.contrib.auth.models import User
 
 from audit_app.models import AuditLog
@@ -10,7 +9,6 @@ from tests.admin.pages import list_of, page_of
 from tests.helpers import Visitor, events
 
 # The database makes no difference.
-pytestmark = pytest.mark.once
 
 
 def test_t68_a_page_that_is_not_theirs_is_recorded_by_its_route(

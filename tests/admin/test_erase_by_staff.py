@@ -32,6 +32,7 @@ def post(staff: Client, visitor: Visitor, **values: str) -> Any:
     )
 
 
+@pytest.mark.both
 def test_it_takes_what_the_visitors_own_erasure_takes_and_says_who_and_why(
     visitor: Visitor, support: Any
 ) -> None:
@@ -59,7 +60,6 @@ def test_it_takes_what_the_visitors_own_erasure_takes_and_says_who_and_why(
     assert asked.details == {"reason": "asked by letter"}
 
 
-@pytest.mark.once
 def test_it_says_before_what_goes_and_what_stays(visitor: Visitor, support: Client) -> None:
     uploaded(visitor, name="secret.pdf")
     text = shown_text(support.get(page_of(visitor.row, "erase")).content.decode())
@@ -69,7 +69,6 @@ def test_it_says_before_what_goes_and_what_stays(visitor: Visitor, support: Clie
     assert "secret.pdf" not in text
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("how", ["expired", "reset", "ended", "revoked"])
 def test_a_session_in_any_state_can_be_erased(
     visitor: Visitor, make_staff: Any, support: Client, how: str
@@ -83,7 +82,6 @@ def test_a_session_in_any_state_can_be_erased(
     assert stored_keys() == set()
 
 
-@pytest.mark.once
 def test_t68_erasing_twice_is_one_erasure(visitor: Visitor, support: Client) -> None:
     post(support, visitor)
     page = post(support, visitor)
@@ -94,6 +92,7 @@ def test_t68_erasing_twice_is_one_erasure(visitor: Visitor, support: Client) -> 
     ] == [1, 1]
 
 
+@pytest.mark.both
 def test_t68_of_two_staff_at_once_one_erases(
     visitor: Visitor, make_staff: Any, support: Client
 ) -> None:
@@ -105,7 +104,6 @@ def test_t68_of_two_staff_at_once_one_erases(
     assert asked.actor == f"staff:{colleague.user.pk}"
 
 
-@pytest.mark.once
 def test_a_session_that_has_changed_since_the_page_was_opened_is_asked_for_again(
     visitor: Visitor, support: Client
 ) -> None:
@@ -118,7 +116,6 @@ def test_a_session_that_has_changed_since_the_page_was_opened_is_asked_for_again
     assert visitor.row.status == "erased"
 
 
-@pytest.mark.once
 def test_without_a_reason_nothing_is_erased(visitor: Visitor, support: Client) -> None:
     for reason in ("", "  ", "x" * 201):
         page = post(support, visitor, reason=reason)
@@ -126,7 +123,6 @@ def test_without_a_reason_nothing_is_erased(visitor: Visitor, support: Client) -
         assert visitor.row.status == "active"
 
 
-@pytest.mark.once
 def test_t68_who_may_not_can_neither_ask_nor_do(visitor: Visitor, make_staff: Any) -> None:
     identify(visitor, **ANNA)
     clients = {role: client_of(role, make_staff) for role in ROLES}
@@ -143,7 +139,6 @@ def test_t68_who_may_not_can_neither_ask_nor_do(visitor: Visitor, make_staff: An
     assert everything() == before
 
 
-@pytest.mark.once
 def test_t68_a_page_of_no_session_is_not_found(support: Client) -> None:
     for name, page in product(
         ("7", "nonsense", "00000000-0000-4000-8000-000000000000"),
@@ -153,7 +148,6 @@ def test_t68_a_page_of_no_session_is_not_found(support: Client) -> None:
         assert support.get(url).status_code == 404, url
 
 
-@pytest.mark.once
 def test_a_store_that_fails_leaves_it_to_the_sweep_and_the_certificate_says_so(
     visitor: Visitor, support: Client
 ) -> None:

@@ -35,6 +35,7 @@ def asked_events() -> list[str]:
     return [event for event in events() if event in kinds]
 
 
+@pytest.mark.both
 def test_it_erases_what_is_verified_and_never_a_claim(support: Any) -> None:
     one, two, claim = proven_by_code(), verified("ANNA@example.com"), claimed()
     anonymous, stranger = started(), verified("berta@example.com")
@@ -61,7 +62,6 @@ def test_it_erases_what_is_verified_and_never_a_claim(support: Any) -> None:
     assert f" 2 {sizes[1] + sizes[2]} 0 " in text
 
 
-@pytest.mark.once
 def test_the_certificate_is_there_later_from_each_session_and_names_nobody(
     support: Client, make_staff: Any
 ) -> None:
@@ -83,7 +83,6 @@ def test_the_certificate_is_there_later_from_each_session_and_names_nobody(
             assert value not in text
 
 
-@pytest.mark.once
 def test_a_visitors_own_erasure_has_a_certificate_too(visitor: Visitor, support: Client) -> None:
     assert support.get(page_of(visitor.row, "certificate")).status_code == 404
     visitor.erase()
@@ -91,7 +90,6 @@ def test_a_visitors_own_erasure_has_a_certificate_too(visitor: Visitor, support:
     assert f"{visitor.row.support_code} the visitor" in text
 
 
-@pytest.mark.once
 def test_t14_a_visitor_who_knows_the_request_id_gets_onto_no_certificate(
     support: Client, settings: Any
 ) -> None:
@@ -109,7 +107,6 @@ def test_t14_a_visitor_who_knows_the_request_id_gets_onto_no_certificate(
         assert [one.session.pk for one in page.context["erased"]] == [visitor.row.pk]
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     "changed", [{"code": "MAR-000-000-000"}, {"code": ""}, {"reason": ""}, {"code": "\x00"}]
 )
@@ -123,7 +120,6 @@ def test_t69_without_the_typed_code_and_a_reason_nothing_is_erased(
     assert asked_events() == []
 
 
-@pytest.mark.once
 def test_t69_the_code_of_another_session_is_not_enough(support: Client) -> None:
     one, two = verified(), verified()
     page = erase_person(support, one.row, code=two.row.support_code)
@@ -131,7 +127,6 @@ def test_t69_the_code_of_another_session_is_not_enough(support: Client) -> None:
     assert states(one, two) == ["active", "active"]
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("old", ["", "0" * 16])
 def test_t68_a_page_without_its_state_erases_nothing(support: Client, old: str) -> None:
     visitor = verified()
@@ -140,6 +135,7 @@ def test_t68_a_page_without_its_state_erases_nothing(support: Client, old: str) 
     assert states(visitor) == ["active"]
 
 
+@pytest.mark.both
 def test_t68_if_the_sessions_have_changed_meanwhile_it_asks_again(support: Client) -> None:
     one, claim = verified(), claimed()
     before = seen(support.get(page_of(one.row, "erase_person")))
@@ -153,7 +149,6 @@ def test_t68_if_the_sessions_have_changed_meanwhile_it_asks_again(support: Clien
     assert states(one, late, claim) == ["erased", "erased", "active"]
 
 
-@pytest.mark.once
 def test_t68_a_session_erased_while_the_page_is_open_makes_it_ask_again(support: Client) -> None:
     one, two = verified(), verified()
     before = seen(support.get(page_of(one.row, "erase_person")))
@@ -171,6 +166,7 @@ def test_t68_who_takes_the_address_back_in_the_last_moment_is_left_alone(support
     assert states(one, two) == ["erased", "active"]
 
 
+@pytest.mark.both
 def test_t68_two_staff_at_once_erase_each_session_once(support: Client, make_staff: Any) -> None:
     one, two = verified(), verified()
     colleague = make_staff("Support")
@@ -185,7 +181,6 @@ def test_t68_two_staff_at_once_erase_each_session_once(support: Client, make_sta
     assert len(page.context["erased"]) == 2
 
 
-@pytest.mark.once
 def test_t68_sending_it_twice_is_one_erasure(support: Client) -> None:
     one = verified()
     verified()
@@ -196,6 +191,7 @@ def test_t68_sending_it_twice_is_one_erasure(support: Client) -> None:
     assert asked_events().count("session.erasure_requested") == 2
 
 
+@pytest.mark.both
 def test_t60_after_a_crash_in_the_middle_a_second_press_goes_on(
     support: Client,
 ) -> None:
@@ -219,7 +215,6 @@ def test_t60_after_a_crash_in_the_middle_a_second_press_goes_on(
         }
 
 
-@pytest.mark.once
 def test_a_press_ends_in_time_and_the_next_goes_on(support: Client, monkeypatch: Any) -> None:
     monkeypatch.setattr(person_page, "ERASE_SECONDS", 0.0)
     one, two = verified(), verified()
@@ -231,7 +226,6 @@ def test_a_press_ends_in_time_and_the_next_goes_on(support: Client, monkeypatch:
     assert states(one, two) == ["erased", "erased"]
 
 
-@pytest.mark.once
 def test_more_than_are_shown_go_in_several_presses(support: Client, monkeypatch: Any) -> None:
     monkeypatch.setattr(person_page, "SHOWN", 2)
     anchor, *others = [verified() for _ in range(4)]
@@ -271,7 +265,6 @@ def prepared(staff: Client, visitor: Visitor) -> dict[str, str]:
     return {"seen": seen(page), "reason": "asked", "code": visitor.row.support_code}
 
 
-@pytest.mark.once
 def test_what_stays_is_told_as_the_privacy_page_tells_it() -> None:
     page = (Path(__file__).parents[2] / "docs/privacy.md").read_text()
     table = page.split("| stays | because | how long |\n|---|---|---|\n")[1].split("\n\n")[0]

@@ -32,6 +32,7 @@ def rename(upload: UploadedFile, name: str) -> None:
     UploadedFile.objects.filter(pk=upload.pk).update(name=name)
 
 
+@pytest.mark.both
 def test_the_json_is_what_the_visitor_gets(visitor: Visitor, support: Client) -> None:
     identify(visitor, **ANNA)
     uploaded(visitor)
@@ -50,7 +51,6 @@ def test_the_json_is_what_the_visitor_gets(visitor: Visitor, support: Client) ->
     assert given | {"events": []} == own | {"events": []}
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("file_format", ["json", "zip"])
 def test_it_is_one_event_with_reason_and_format(
     visitor: Visitor, support: Any, file_format: str
@@ -88,7 +88,6 @@ def test_the_zip_holds_document_files_and_index(visitor: Visitor, support: Clien
     )
 
 
-@pytest.mark.once
 def test_what_cannot_be_had_is_named_with_its_reason(
     visitor: Visitor, support: Client, settings: Any
 ) -> None:
@@ -123,7 +122,6 @@ def test_what_cannot_be_had_is_named_with_its_reason(
     assert str(waiting.pk) in index
 
 
-@pytest.mark.once
 def test_a_store_that_fails_does_not_break_the_zip(visitor: Visitor, support: Client) -> None:
     for upload in (uploaded(visitor, pdf("one")), uploaded(visitor, pdf("two"))):
         path = store_root() / upload.key
@@ -162,7 +160,6 @@ EVIL = [
 ]
 
 
-@pytest.mark.once
 def test_t24_no_name_leads_out_of_the_folder_where_it_is_unpacked(
     visitor: Visitor, support: Client, settings: Any, tmp_path: Path
 ) -> None:
@@ -193,7 +190,6 @@ def test_t24_no_name_leads_out_of_the_folder_where_it_is_unpacked(
     assert {path.relative_to(target).as_posix() for path in unpacked} == set(names)
 
 
-@pytest.mark.once
 def test_an_archive_is_made_as_it_is_read(visitor: Visitor, support: Client, settings: Any) -> None:
     settings.UPLOAD_MAX_BYTES = settings.UPLOAD_MAX_TOTAL_BYTES = 8 * 2**20
     uploaded(visitor, pdf() + os.urandom(6 * 2**20))
@@ -202,7 +198,6 @@ def test_an_archive_is_made_as_it_is_read(visitor: Visitor, support: Client, set
     assert max(pieces) < 2**20
 
 
-@pytest.mark.once
 def test_t14_nothing_of_another_session_is_in_it(visitor: Visitor, support: Client) -> None:
     other = started()
     identify(other, name="Berta Belle", email="berta@example.org")
@@ -215,7 +210,6 @@ def test_t14_nothing_of_another_session_is_in_it(visitor: Visitor, support: Clie
         assert marker not in text
 
 
-@pytest.mark.once
 def test_staff_are_not_named_in_what_the_visitor_is_given(visitor: Visitor, support: Any) -> None:
     members = unzipped(export(support, visitor.row))
     text = b"\n".join(members.values()).decode()
@@ -224,7 +218,6 @@ def test_staff_are_not_named_in_what_the_visitor_is_given(visitor: Visitor, supp
     assert support.user.username not in text
 
 
-@pytest.mark.once
 def test_an_erased_session_is_not_exported(visitor: Visitor, support: Client) -> None:
     visitor.erase()
     page = support.post(
@@ -234,7 +227,6 @@ def test_an_erased_session_is_not_exported(visitor: Visitor, support: Client) ->
     assert "session.exported" not in events()
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("changed", [{"reason": ""}, {"reason": "x" * 201}, {"file_format": "exe"}])
 def test_without_a_reason_or_a_format_it_asks_again(
     visitor: Visitor, support: Client, changed: dict[str, str]

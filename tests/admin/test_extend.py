@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.conf import settings
 from django.test import Client
 from django.utils import timezone
@@ -23,6 +24,7 @@ def extend(staff: Client, visitor: Visitor, days: int = 14, reason: str = "away"
     return shown_text(page.content.decode())
 
 
+@pytest.mark.both
 def test_it_lives_at_least_so_long_used_or_not(visitor: Visitor, make_staff: Any) -> None:
     uploaded(visitor)
     support = make_staff("Support")

@@ -57,6 +57,7 @@ def downloads() -> int:
 # Its bytes -----------------------------------------------------------------------
 
 
+@pytest.mark.both
 def test_t68_a_download_hands_out_the_bytes_and_writes_down_why(
     upload: UploadedFile, support: Client
 ) -> None:
@@ -83,7 +84,6 @@ def test_t68_the_page_that_asks_gives_no_bytes(upload: UploadedFile, support: Cl
 
 
 @pytest.mark.parametrize("role", ["", "Auditor", "Operator", "Support", "superuser"])
-@pytest.mark.once
 def test_t68_each_action_on_a_file_is_for_those_who_may(
     upload: UploadedFile, make_staff: Any, role: str
 ) -> None:
@@ -102,7 +102,6 @@ def test_t68_each_action_on_a_file_is_for_those_who_may(
     assert staff.get(page_of(upload, "explain")).status_code == (200 if may_look else 403)
 
 
-@pytest.mark.once
 def test_t68_nobody_reads_a_file_without_a_log_in(upload: UploadedFile, visitor: Visitor) -> None:
     for client in (Client(), visitor):
         for name in ("download", "give", "explain"):
@@ -111,7 +110,6 @@ def test_t68_nobody_reads_a_file_without_a_log_in(upload: UploadedFile, visitor:
     assert downloads() == 0
 
 
-@pytest.mark.once
 def test_where_visitors_are_sent_to_storage_staff_get_the_bytes_from_here(
     s3: Any, support: Client, settings: Any
 ) -> None:
@@ -132,7 +130,6 @@ def test_where_visitors_are_sent_to_storage_staff_get_the_bytes_from_here(
         ({"status": "pending"}, "bytes are gone or are about to go"),
     ],
 )
-@pytest.mark.once
 def test_what_nobody_may_have_staff_do_not_get(
     upload: UploadedFile, support: Client, settings: Any, change: dict[str, str], sentence: str
 ) -> None:
@@ -143,7 +140,6 @@ def test_what_nobody_may_have_staff_do_not_get(
     assert downloads() == 0
 
 
-@pytest.mark.once
 def test_an_object_that_is_gone_is_no_download(upload: UploadedFile, support: Client) -> None:
     (store_root() / upload.key).unlink()
     answer = support.post(page_of(upload, "download"), READ, follow=True)
@@ -164,7 +160,6 @@ def test_it_says_what_its_state_means_for_the_visitor(
     assert "Its visitor deleted it." in shown
 
 
-@pytest.mark.once
 def test_of_a_session_that_is_over_it_says_until_when_the_file_is_kept(
     upload: UploadedFile, visitor: Visitor, support: Client, settings: Any
 ) -> None:
@@ -176,7 +171,6 @@ def test_of_a_session_that_is_over_it_says_until_when_the_file_is_kept(
     assert "can be given to the session that the visitor has now" in shown
 
 
-@pytest.mark.once
 def test_every_state_has_its_words_and_its_actions(
     upload: UploadedFile, visitor: Visitor, support: Client
 ) -> None:
@@ -195,7 +189,6 @@ def test_every_state_has_its_words_and_its_actions(
         visitor.end()
 
 
-@pytest.mark.once
 def test_a_file_that_waits_for_a_look_says_so(
     upload: UploadedFile, support: Client, settings: Any
 ) -> None:
@@ -231,6 +224,7 @@ def test_the_list_shows_sizes_to_read_and_filters_by_known_types(
     assert "0 on this page" in shown_text(support.get(f"{files}?type=image/png").content.decode())
 
 
+@pytest.mark.both
 def test_the_list_asks_neither_for_distinct_values_nor_for_more_with_more_files(
     upload: UploadedFile, visitor: Visitor, support: Client
 ) -> None:
@@ -277,7 +271,6 @@ class SilentStore(DiskStore):
         raise OSError(110, "Connection timed out")
 
 
-@pytest.mark.once
 def test_a_store_that_does_not_answer_holds_up_nothing_but_explain(
     upload: UploadedFile, support: Client, settings: Any
 ) -> None:
@@ -288,7 +281,6 @@ def test_a_store_that_does_not_answer_holds_up_nothing_but_explain(
     assert "The visitor sees it and can download it." in page(support, upload)
 
 
-@pytest.mark.once
 def test_ids_of_nothing_are_not_found(upload: UploadedFile, support: Client) -> None:
     nothing = UploadedFile(pk=upload.session_id)
     for name in ("download", "give", "explain"):

@@ -75,7 +75,6 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 }
 
 
-@pytest.mark.once
 def test_a_support_code_in_any_spelling(support: Client, others: list[UserSession]) -> None:
     code = ""
     while not {"0", "1"} <= set(code[4:]):
@@ -87,6 +86,7 @@ def test_a_support_code_in_any_spelling(support: Client, others: list[UserSessio
         assert whys(answer) == ["support code"], how
 
 
+@pytest.mark.both
 def test_a_session_uuid_whole_or_its_beginning(support: Client, others: list[UserSession]) -> None:
     one, text = others[0], str(others[0].uuid)
     for term in (text, text.upper(), text.replace("-", ""), f" {{{text}}} ", f"urn:uuid:{text}"):
@@ -101,6 +101,7 @@ def test_a_session_uuid_whole_or_its_beginning(support: Client, others: list[Use
     assert found(support, str(uuid.uuid4()), others) == []
 
 
+@pytest.mark.both
 def test_a_whole_e_mail_address(support: Client, anne: Visitor) -> None:
     for term in (EMAIL, EMAIL.upper(), f" {EMAIL.title()} "):
         answer = ask(support, term)
@@ -108,11 +109,13 @@ def test_a_whole_e_mail_address(support: Client, anne: Visitor) -> None:
         assert whys(answer) == ["e-mail address, not proven"]
 
 
+@pytest.mark.both
 def test_part_of_an_e_mail_address_finds_nobody(support: Client, anne: Visitor) -> None:
     for term in (EMAIL[:-1], EMAIL[1:], "@mail.example", "anne.bell@", f"x{EMAIL}"):
         assert found(support, term, [anne.row]) == []
 
 
+@pytest.mark.both
 def test_the_beginning_of_a_name_or_of_its_last_word(support: Client, anne: Visitor) -> None:
     for term in ("Änne von Bell", "änne v", "ÄNNE", "A\u0308nn", "ä"):
         answer = ask(support, term)
@@ -123,11 +126,13 @@ def test_the_beginning_of_a_name_or_of_its_last_word(support: Client, anne: Visi
     assert whys(ask(support, "be")) == both
 
 
+@pytest.mark.both
 def test_what_a_name_does_not_begin_with_finds_nobody(support: Client, anne: Visitor) -> None:
     for term in ("ell", "von", "nne", "anne", "Änne_von", "Änne%", "%", "Bell x"):
         assert found(support, term, [anne.row]) == [], term
 
 
+@pytest.mark.both
 def test_the_beginning_of_a_file_name(support: Client, anne: Visitor) -> None:
     file = UploadedFile.objects.get()
     for term in (FILE, "befund", "BEFUND MÄ", "Befund M"):
@@ -137,6 +142,7 @@ def test_the_beginning_of_a_file_name(support: Client, anne: Visitor) -> None:
         assert anne.row.support_code in shown_text(answer.content.decode())
 
 
+@pytest.mark.both
 def test_names_in_any_script(support: Client, others: list[UserSession]) -> None:
     for name in ("ИВАНОВА", "Straße Ωmega", "O'Neil \\ %_", "李 小龙", "🦀 Crab"):
         UserSession.objects.filter(pk=others[0].pk).update(name=name)
@@ -144,6 +150,7 @@ def test_names_in_any_script(support: Client, others: list[UserSession]) -> None
             assert found(support, term, others) == [others[0]], term
 
 
+@pytest.mark.both
 def test_a_client_address_finds_who_was_seen_there_last(
     support: Client, others: list[UserSession]
 ) -> None:
@@ -163,12 +170,14 @@ def test_a_client_address_finds_who_was_seen_there_last(
     assert found(support, "198.51.100.70", rows) == []
 
 
+@pytest.mark.both
 def test_where_staff_work_is_no_visitors_address(support: Client, anne: Visitor) -> None:
     support.get(page_of(anne.row), REMOTE_ADDR="203.0.113.9")
     assert AuditLog.objects.filter(personal__address="203.0.113.9").exists()
     assert found(support, "203.0.113.9", [anne.row]) == []
 
 
+@pytest.mark.both
 def test_a_request_id_finds_its_events_and_sessions(support: Client, anne: Visitor) -> None:
     event = AuditLog.objects.get(event_type="upload.stored")
     of_request = list(AuditLog.objects.filter(request_id=event.request_id))
@@ -181,7 +190,6 @@ def test_a_request_id_finds_its_events_and_sessions(support: Client, anne: Visit
         assert set(linked(answer, [*of_request, other, anne.row])) == {*of_request, anne.row}
 
 
-@pytest.mark.once
 def test_a_proxys_own_request_id(support: Client, settings: Any) -> None:
     settings.TRUSTED_PROXIES = 1
     visitor = Visitor(headers={"X-Request-ID": "edge.Berlin-77_x"})
@@ -189,6 +197,7 @@ def test_a_proxys_own_request_id(support: Client, settings: Any) -> None:
     assert found(support, "edge.Berlin-77_x", [visitor.row]) == [visitor.row]
 
 
+@pytest.mark.both
 def test_a_file_by_its_sha_256_id_and_key(support: Client, anne: Visitor) -> None:
     file = UploadedFile.objects.get()
     same = started()
@@ -210,6 +219,7 @@ def test_a_file_by_its_sha_256_id_and_key(support: Client, anne: Visitor) -> Non
     assert found(support, file.key[:-1], [file]) == []
 
 
+@pytest.mark.both
 def test_values_are_masked_and_the_state_and_code_are_shown(support: Client, anne: Visitor) -> None:
     anne.end()
     for term in (EMAIL, "änne", "befund", anne.row.support_code):
@@ -222,6 +232,7 @@ def test_values_are_masked_and_the_state_and_code_are_shown(support: Client, ann
     assert "Ä••• v••• B•••" in shown_text(ask(support, EMAIL).content.decode())
 
 
+@pytest.mark.both
 def test_the_newest_come_first_and_twenty_are_shown(
     support: Client, others: list[UserSession]
 ) -> None:
@@ -242,6 +253,7 @@ def test_the_newest_come_first_and_twenty_are_shown(
     assert "Only 20 are shown" not in shown_text(ask(support, "faces").content.decode())
 
 
+@pytest.mark.both
 def test_of_very_many_it_says_that_newer_ones_may_be_missing(support: Client, db: None) -> None:
     now = timezone.now()
     many = [
@@ -259,14 +271,12 @@ def test_of_very_many_it_says_that_newer_ones_may_be_missing(support: Client, db
     assert missing in shown_text(ask(support, "legion").content.decode())
 
 
-@pytest.mark.once
 def test_one_session_is_a_page_with_its_link_in_focus(support: Client, anne: Visitor) -> None:
     html = ask(support, anne.row.support_code).content.decode()
     assert f'<a href="{page_of(anne.row)}" autofocus>' in html
     assert html.count(" autofocus") == 1
 
 
-@pytest.mark.once
 def test_nothing_found_says_where_it_was_looked_for_and_what_to_ask(support: Client) -> None:
     text = shown_text(ask(support, "nobody").content.decode())
     assert "Nothing was found. Looked for:" in text
@@ -277,7 +287,6 @@ def test_nothing_found_says_where_it_was_looked_for_and_what_to_ask(support: Cli
     assert "What can be found, and how" in shown_text(empty.content.decode())
 
 
-@pytest.mark.once
 def test_the_box_is_on_every_page(support: Client, anne: Visitor) -> None:
     for url in (
         "/admin/", list_of(UserSession), page_of(anne.row), page_of(anne.row, "revoke"), FIND,
@@ -288,7 +297,6 @@ def test_the_box_is_on_every_page(support: Client, anne: Visitor) -> None:
     assert FIND not in Client().get("/admin/login/").content.decode()
 
 
-@pytest.mark.once
 def test_a_list_narrows_by_state_and_leaves_finding_to_the_box(
     support: Client, others: list[UserSession]
 ) -> None:
@@ -306,12 +314,12 @@ def test_a_list_narrows_by_state_and_leaves_finding_to_the_box(
     assert 'id="searchbar"' not in support.get(list_of(UserSession)).content.decode()
 
 
-@pytest.mark.once
 def test_a_session_of_long_ago_is_found_all_the_same(support: Client, anne: Visitor) -> None:
     age_session(anne.row, timedelta(days=4000))
     assert found(support, EMAIL, [anne.row]) == [anne.row]
 
 
+@pytest.mark.both
 def test_a_request_of_many_events_leads_to_all_of_them(support: Client, anne: Visitor) -> None:
     asking = RequestContext(request_id="edge-request-1", actor="visitor")
     with context.using(asking), transaction.atomic():

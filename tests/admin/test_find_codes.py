@@ -15,7 +15,6 @@ from tests.admin.pages import shown_text
 from tests.helpers import SOAK, started
 
 # Slips differ by their symbols, and not by the database.
-pytestmark = pytest.mark.once
 
 AGAIN = "Ask for the code again, symbol by symbol; 0 is never O."
 WRONG = "This support code does not check out"

@@ -38,6 +38,7 @@ TERMS = {
 }
 
 
+@pytest.mark.both
 def test_t66_a_hostile_term_is_answered_with_a_page(db: None, make_staff: Any) -> None:
     support = make_staff("Support")
     for kind, term in TERMS.items():
@@ -50,7 +51,6 @@ def test_t66_a_hostile_term_is_answered_with_a_page(db: None, make_staff: Any) -
             assert term not in html
 
 
-@pytest.mark.once
 def test_t66_bytes_that_are_no_text(db: None, make_staff: Any) -> None:
     support = make_staff("Support")
     for body in (
@@ -72,7 +72,6 @@ def test_t66_bytes_that_are_no_text(db: None, make_staff: Any) -> None:
         assert getattr(support, method)(FIND).status_code in (200, 400, 403, 405), method
 
 
-@pytest.mark.once
 def test_t66_what_is_found_is_shown_as_text(db: None, make_staff: Any) -> None:
     session = started().row
     support: Client = make_staff("Support")

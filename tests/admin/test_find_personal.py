@@ -14,7 +14,6 @@ from tests.helpers import Visitor, uploaded
 from uploads_app.models import UploadedFile
 
 # Who may what is the same on every database.
-pytestmark = pytest.mark.once
 
 NAME, EMAIL, FILE, SEEN_AT = "Anne Bell", "anne@mail.example", "scan of id.pdf", "198.51.100.7"
 PERSONAL = {

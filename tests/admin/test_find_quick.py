@@ -19,6 +19,8 @@ from tests.admin.finder import ask
 from tests.helpers import Visitor, started, uploaded
 from uploads_app.models import UploadedFile
 
+pytestmark = pytest.mark.both
+
 # What no search may read from one end to the other.
 LARGE = ("sessions_app_usersession", "uploads_app_uploadedfile", "audit_app_auditlog", "audit_app_auditpersonal")  # fmt: skip
 # How PostgreSQL reads all of a table.

@@ -76,6 +76,7 @@ def is_untouched(upload: UploadedFile, *visitors: Visitor) -> None:
     assert quotas_fit()
 
 
+@pytest.mark.both
 def test_the_visitor_sees_the_file_at_once_byte_for_byte(
     lost: UploadedFile, support: Client
 ) -> None:
@@ -109,7 +110,6 @@ def test_the_visitor_sees_the_file_at_once_byte_for_byte(
     assert ("upload.restored", "support staff") in [(one["event"], one["who"]) for one in told]
 
 
-@pytest.mark.once
 def test_an_object_in_a_bucket_is_given_on_as_well(
     s3: Any, visitor: Visitor, support: Client
 ) -> None:
@@ -152,7 +152,6 @@ def test_a_page_that_is_out_of_date_asks_again(visitor: Visitor, support: Client
     is_untouched(lost, visitor)
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [
@@ -173,7 +172,6 @@ def test_without_a_session_to_give_to_it_asks_for_one(
     is_untouched(lost)
 
 
-@pytest.mark.once
 def test_a_code_that_nobody_has_is_said_to_be_nobodys(lost: UploadedFile, support: Client) -> None:
     other = started()
     code = other.row.support_code
@@ -193,7 +191,6 @@ def test_a_code_that_nobody_has_is_said_to_be_nobodys(lost: UploadedFile, suppor
         ("Anna@mail.example!", "Both sessions have proven the same e-mail address.", False),
     ],
 )
-@pytest.mark.once
 def test_it_says_what_links_two_sessions_and_warns_if_nothing_does(
     lost: UploadedFile, support: Client, mail: str, sentence: str, must_say_so: bool
 ) -> None:
@@ -238,6 +235,7 @@ def test_a_second_giving_is_refused_and_names_the_first(
     assert quotas_fit()
 
 
+@pytest.mark.both
 def test_two_staff_at_once_give_one_copy(committed: None, make_staff: Any) -> None:
     visitor = started()
     lost = uploaded(visitor, BODY)
@@ -262,7 +260,6 @@ def test_a_file_of_a_live_session_is_not_given_on(visitor: Visitor, support: Cli
     ("status", "sentence"),
     [("quarantined", "This file is in quarantine"), ("missing", "This file is not stored")],
 )
-@pytest.mark.once
 def test_only_what_is_stored_is_given_on(
     lost: UploadedFile, support: Client, status: str, sentence: str
 ) -> None:
@@ -300,7 +297,6 @@ def test_a_full_session_gets_nothing(lost: UploadedFile, support: Client, settin
     assert events(now.uuid) == ["session.created"]
 
 
-@pytest.mark.once
 def test_an_object_that_is_gone_cannot_be_given(lost: UploadedFile, support: Client) -> None:
     now = started()
     (store_root() / lost.key).unlink()
@@ -308,7 +304,6 @@ def test_an_object_that_is_gone_cannot_be_given(lost: UploadedFile, support: Cli
     assert not UploadedFile.objects.filter(session_id=uuid.UUID(now.uuid)).exists()
 
 
-@pytest.mark.once
 def test_bytes_that_the_store_has_damaged_are_not_given_on(
     lost: UploadedFile, support: Client
 ) -> None:
@@ -322,7 +317,6 @@ def test_bytes_that_the_store_has_damaged_are_not_given_on(
     assert lapsed.details == {"reason": "not_given"}
 
 
-@pytest.mark.once
 def test_a_store_that_takes_nothing_leaves_nothing_half(
     lost: UploadedFile, support: Client
 ) -> None:
@@ -368,7 +362,6 @@ def test_what_changes_while_the_bytes_flow_is_noticed(
     assert quotas_fit()
 
 
-@pytest.mark.once
 def test_what_was_found_inside_is_found_of_the_copy_too(
     lost: UploadedFile, support: Client, settings: Any
 ) -> None:
@@ -383,7 +376,6 @@ def test_what_was_found_inside_is_found_of_the_copy_too(
 
 
 @pytest.mark.parametrize("role", ["", "Auditor", "Operator"])
-@pytest.mark.once
 def test_t68_only_support_gives_files_on(lost: UploadedFile, make_staff: Any, role: str) -> None:
     now, staff = started(), make_staff(role)
     assert staff.get(page_of(lost, "give")).status_code == 403
@@ -392,7 +384,6 @@ def test_t68_only_support_gives_files_on(lost: UploadedFile, make_staff: Any, ro
 
 
 @pytest.mark.slow
-@pytest.mark.once
 def test_t60_a_giving_is_killed_at_any_point(committed: None, make_staff: Any) -> None:
     """What is left is a file given whole, or nothing that the next cleanup does not end."""
     support = make_staff("Support")

@@ -5,7 +5,6 @@ from collections import Counter
 from itertools import product
 from typing import Any
 
-import pytest
 from django.contrib.auth.models import Group, User
 from django.core.cache import cache
 from django.db.models import Model
@@ -26,7 +25,6 @@ from tests.admin.pages import (
 from tests.helpers import Visitor, started, uploaded
 
 # What is said here is the same on every database.
-pytestmark = pytest.mark.once
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -58,6 +58,7 @@ def guess(times: int, name: str = NAME, address: str = "2001:db8:0:{}::1") -> li
     ]
 
 
+@pytest.mark.both
 def test_t71_a_name_is_locked_for_1000_addresses_and_other_names_are_not(
     staff: list[User], settings: Any
 ) -> None:

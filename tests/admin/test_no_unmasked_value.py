@@ -11,7 +11,6 @@ from tests.admin.pages import page_of
 from tests.helpers import SOAK, Visitor, mailed_code, uploaded
 
 # What is shown is the same on every database.
-pytestmark = pytest.mark.once
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0 agent-of-{0}"
 

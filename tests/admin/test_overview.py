@@ -19,7 +19,7 @@ from sessions_app.models import UserSession
 from sessions_app.tasks import expire_sessions
 from tests.admin.overview_page import bars, charts, index, numbers, rows_behind, table
 from tests.admin.pages import inline_code, list_of, page_of, shown_text
-from tests.admin.test_cleanup_now import beat
+from tests.deliveries import beat
 from tests.helpers import Visitor, age_session, pdf, plant, started, uploaded
 from tests.uploads_app.cleanup_support import last_run
 from uploads_app.models import CleanupRun, QuarantinedObject, UploadedFile
@@ -48,6 +48,7 @@ def lists_hold(client: Client, *labels: str) -> None:
         assert rows_behind(client, told[label].link) == int(told[label].text), label
 
 
+@pytest.mark.both
 def test_sessions_and_files_are_told_as_they_came_through_the_api(support: Client) -> None:
     one, two, three = started(), started(), started()
     first, second = uploaded(one, pdf(size=2000)), uploaded(two, pdf(size=3000))
@@ -197,7 +198,6 @@ def test_t64_a_number_is_for_whoever_may_open_the_list_behind_it(
     assert ("Last run of the schedule" in index(client)) is bool(role)
 
 
-@pytest.mark.once
 def test_t64_a_chart_has_no_bars_of_a_list_that_is_closed(db: None, make_staff: Any) -> None:
     from django.contrib.auth.models import Permission
 
@@ -226,7 +226,6 @@ def test_a_chart_says_the_same_as_its_table(support: Client) -> None:
     assert "Expired: none." in chart
 
 
-@pytest.mark.once
 def test_a_chart_has_axes_units_and_a_zero_line(support: Client) -> None:
     uploaded(started(), pdf(size=300_000))
     count_figures()
@@ -263,13 +262,13 @@ def test_figures_that_nobody_renews_are_told_to_be_old(support: Client) -> None:
     assert f"Figures of {then:%H:%M}: the worker has not renewed them for 20 minutes." in html
 
 
-@pytest.mark.once
 def test_t66_nothing_in_the_page_needs_a_looser_policy(support: Client) -> None:
     uploaded(started())
     count_figures()
     assert inline_code(index(support)) == []
 
 
+@pytest.mark.both
 def test_t70_the_page_asks_the_same_however_much_there_is(
     support: Client, django_assert_max_num_queries: Any
 ) -> None:
@@ -284,7 +283,6 @@ def test_t70_the_page_asks_the_same_however_much_there_is(
     assert not [one for one in sql if any(f'FROM "{table}"' in one for table in tables)]
 
 
-@pytest.mark.once
 def test_the_page_of_one_app_has_no_overview(support: Client) -> None:
     page = support.get("/admin/uploads_app/")
     assert page.status_code == 200

@@ -15,6 +15,8 @@ from maria_project.tasks import count_figures
 from sessions_app.models import UserSession
 from tests.helpers import started, uploaded
 
+pytestmark = pytest.mark.both
+
 MINUTE = timedelta(minutes=1)
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.test import Client
@@ -23,7 +22,6 @@ _LEFT_OUT = ("logout", "view_on_site", "jsi18n", "autocomplete")
 _GENERATED = "<!-- From here on written by `make permissions`. -->"
 
 # Pages differ by role and not by database.
-pytestmark = pytest.mark.once
 
 
 def test_t64_each_page_answers_each_role_as_the_table_says(db: None, make_staff: Any) -> None:

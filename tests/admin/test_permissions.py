@@ -20,7 +20,7 @@ from audit_app.models import AuditLog
 from sessions_app.models import ServiceKey
 from tests.admin.matrix import client_of
 from tests.admin.pages import READ_ONLY, everything, list_of, one_of_each, page_of, registered
-from tests.conftest import lift_triggers
+from tests.databases import lift_triggers
 from tests.helpers import events
 
 GRANTED = {
@@ -86,10 +86,12 @@ def may_add(role: str, model: type[Model]) -> bool:
     return role == "superuser" and model is ServiceKey
 
 
+@pytest.mark.both
 def test_t64_the_groups_have_exactly_their_permissions(db: None) -> None:
     assert granted() == GRANTED
 
 
+@pytest.mark.both
 def test_t64_migrating_again_changes_nothing(db: None) -> None:
     call_command("migrate", verbosity=0)
     assert granted() == GRANTED
@@ -102,6 +104,7 @@ def test_t64_what_somebody_granted_by_hand_stays(db: None) -> None:
     assert granted()["Auditor"] == {*GRANTED["Auditor"], "auth.view_user"}
 
 
+@pytest.mark.both
 def test_t64_after_a_flush_the_groups_are_back(committed: None) -> None:
     lift_triggers()
     Group.objects.all().delete()
@@ -122,7 +125,7 @@ def everything_but_the_log() -> dict[str, list[str]]:
 
 # Who is let in where stands in the matrix; here, that nothing changes by trying.
 @pytest.mark.parametrize(
-    "role", [pytest.param("anonymous", marks=pytest.mark.once), "Support", "superuser"]
+    "role", ["anonymous", pytest.param("Support", marks=pytest.mark.both), "superuser"]
 )
 def test_t64_each_page_answers_as_the_table_says(db: None, make_staff: Any, role: str) -> None:
     rows = one_of_each()

@@ -42,6 +42,7 @@ def listed(staff: Client, visitor: Visitor) -> tuple[list[str], list[str]]:
     return parts[0], parts[1]
 
 
+@pytest.mark.both
 def test_it_lists_the_sessions_of_the_address_newest_first_and_claims_apart(
     support: Client,
 ) -> None:
@@ -53,21 +54,18 @@ def test_it_lists_the_sessions_of_the_address_newest_first_and_claims_apart(
     assert stranger.row.support_code not in shown(support, first)
 
 
-@pytest.mark.once
 def test_it_is_linked_from_the_sessions_page(visitor: Visitor, make_staff: Any) -> None:
     for group in ("Support", "Auditor"):
         html = make_staff(group).get(page_of(visitor.row)).content.decode()
         assert f'href="{page_of(visitor.row, "person")}"' in html
 
 
-@pytest.mark.once
 def test_it_says_so_if_no_address_is_known(visitor: Visitor, support: Client) -> None:
     started()  # of which no address is known either
     assert "No e-mail address is known" in shown(support, visitor)
     assert support.get(page_of(visitor.row, "person")).context["person"].sessions == []
 
 
-@pytest.mark.once
 def test_it_shows_state_files_and_consent(support: Client) -> None:
     visitor = verified()
     visitor.identify(consent={"contact": {"granted": True, "version": "2026-01"}})
@@ -80,7 +78,6 @@ def test_it_shows_state_files_and_consent(support: Client) -> None:
     assert "contact granted (2026-01)" in text
 
 
-@pytest.mark.once
 def test_who_looks_is_recorded_for_each_session_that_is_listed(support: Any) -> None:
     visitors = [verified(), verified(), claimed()]
     stranger = verified("berta@example.com")
@@ -94,7 +91,6 @@ def test_who_looks_is_recorded_for_each_session_that_is_listed(support: Any) -> 
     assert "staff.session_viewed" not in events(stranger.uuid)
 
 
-@pytest.mark.once
 def test_personal_values_are_masked_until_revealed_and_only_on_this_page(support: Client) -> None:
     visitor, other = verified(name="Anna Bell"), verified(name="Anna Belle")
     text = shown(support, visitor)
@@ -119,7 +115,6 @@ def test_personal_values_are_masked_until_revealed_and_only_on_this_page(support
     assert "Anna" not in shown_text(support.get(page_of(visitor.row)).content.decode())
 
 
-@pytest.mark.once
 def test_a_session_that_comes_after_the_reveal_masks_the_page_again(support: Client) -> None:
     visitor = verified(name="Anna Bell")
     support.post(page_of(visitor.row, "reveal_person"), {"reason": "to compare"})
@@ -130,7 +125,6 @@ def test_a_session_that_comes_after_the_reveal_masks_the_page_again(support: Cli
     assert "Anna" not in text
 
 
-@pytest.mark.once
 def test_an_auditor_sees_it_masked_and_is_offered_nothing(make_staff: Any) -> None:
     visitor = verified(name="Anna Bell")
     page = make_staff("Auditor").get(page_of(visitor.row, "person"))
@@ -139,7 +133,6 @@ def test_an_auditor_sees_it_masked_and_is_offered_nothing(make_staff: Any) -> No
     assert "Anna" not in shown_text(page.content.decode())
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(("role", "status"), [("", 403), ("Operator", 403), ("Auditor", 200)])
 def test_t68_who_may_see_no_session_sees_no_person_and_no_certificate(
     make_staff: Any, role: str, status: int
@@ -153,7 +146,6 @@ def test_t68_who_may_see_no_session_sees_no_person_and_no_certificate(
     assert ("staff.session_viewed" in events()[len(before) :]) == (status == 200)
 
 
-@pytest.mark.once
 def test_t68_from_a_session_that_only_claims_the_address_nothing_can_be_done(
     support: Client,
 ) -> None:
@@ -190,7 +182,6 @@ def test_the_export_holds_all_that_is_verified_and_no_claim(support: Client) -> 
         assert events(visitor.uuid).count("session.exported") == exports
 
 
-@pytest.mark.once
 def test_the_address_is_in_no_log_line_and_no_address(support: Client) -> None:
     with log_lines() as lines:
         visitor = proven_by_code(name="Anna Bell")
@@ -200,6 +191,7 @@ def test_the_address_is_in_no_log_line_and_no_address(support: Client) -> None:
     assert EMAIL not in page.content.decode()
 
 
+@pytest.mark.both
 def test_t70_the_number_of_queries_does_not_grow(support: Client) -> None:
     visitor = verified()
     shown(support, visitor)
@@ -213,7 +205,6 @@ def test_t70_the_number_of_queries_does_not_grow(support: Client) -> None:
     assert counts[0] == counts[1]
 
 
-@pytest.mark.once
 def test_t70_at_most_a_hundred_of_each_kind_are_shown(support: Client, monkeypatch: Any) -> None:
     monkeypatch.setattr(person_page, "SHOWN", 3)
     visitor = verified()
@@ -224,6 +215,7 @@ def test_t70_at_most_a_hundred_of_each_kind_are_shown(support: Client, monkeypat
     assert shown(support, visitor).count("There are more: 3 are shown") == 1
 
 
+@pytest.mark.both
 @pytest.mark.parametrize(
     "look_alike", ["anna@gıthub.example", "anna@githuſ.example", "anna@\u212aithub.example"]
 )
@@ -237,6 +229,7 @@ def test_an_address_that_only_looks_alike_in_capitals_is_somebody_elses(
     assert listed(support, other) == ([other.row.support_code], [])
 
 
+@pytest.mark.both
 @pytest.mark.django_db
 def test_t70_the_address_is_found_by_an_index() -> None:
     plan = UserSession.objects.of_email(EMAIL).order_by().explain()
@@ -248,7 +241,6 @@ def test_t70_the_address_is_found_by_an_index() -> None:
     assert "session_email_newest" in plan
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("page", ["person", "erase_person", "export_person", "export", "erase"])
 def test_t66_what_a_visitor_wrote_is_shown_as_text(support: Client, page: str) -> None:
     hostile = '"><img src=x onerror=alert(1)>'

@@ -68,6 +68,7 @@ def given_back() -> int:
     return logs.count()
 
 
+@pytest.mark.both
 def test_it_says_why_an_object_lies_there(stray: QuarantinedObject, make_staff: Any) -> None:
     page = make_staff("Support").get(page_of(stray)).content.decode()
     shown = shown_text(page)
@@ -123,7 +124,6 @@ def test_who_may_only_look_cannot_give_back(
     assert not AuditLog.objects.filter(event_type="object.restored").exists()
 
 
-@pytest.mark.once
 def test_t69_more_than_the_limit_are_refused_whole(db: None, make_staff: Any) -> None:
     first = put_aside(1)
     QuarantinedObject.objects.bulk_create(
@@ -139,7 +139,6 @@ def test_t69_more_than_the_limit_are_refused_whole(db: None, make_staff: Any) ->
     assert (given_back(), OrmQ.objects.count()) == (0, 0)
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("count", [20, 21])
 def test_t69_more_than_a_few_are_confirmed_by_their_number(
     committed: None, make_staff: Any, count: int
@@ -167,7 +166,6 @@ def test_t69_more_than_a_few_are_confirmed_by_their_number(
     assert set(actors) == {staff_member}
 
 
-@pytest.mark.once
 def test_a_store_that_fails_is_not_asked_for_each(db: None, make_staff: Any) -> None:
     strays = put_aside(3)
     (store_root() / "uploads").write_text("in the way")

@@ -115,10 +115,12 @@ def questions(client: Client, url: str) -> list[str]:
     return [query["sql"] for query in asked]
 
 
+@pytest.mark.both
 def test_every_list_has_rows_to_grow_by() -> None:
     assert set(MAKERS) == set(registered())
 
 
+@pytest.mark.both
 def test_t70_a_list_asks_as_often_for_many_rows_as_for_one(superuser: Client) -> None:
     for model in registered():
         MAKERS[model](1, 0)
@@ -134,7 +136,6 @@ def test_t70_a_list_asks_as_often_for_many_rows_as_for_one(superuser: Client) ->
 ODD_QUERIES = ("all=", "_facets=True", "o=2.-1", "q=x", "p=3", "p=after~x~y", "e=1")
 
 
-@pytest.mark.once
 def test_t70_nothing_in_the_address_makes_a_list_count_or_sort(superuser: Client) -> None:
     for model, query in product(OURS, ODD_QUERIES):
         for sql in questions(superuser, f"{list_of(model)}?{query}"):
@@ -206,7 +207,6 @@ UNREADABLE_PLACES = (
 )  # fmt: skip
 
 
-@pytest.mark.once
 def test_a_page_that_cannot_be_read_is_the_first(superuser: Client) -> None:
     _events(3, 0)
     for place in UNREADABLE_PLACES:
@@ -222,7 +222,6 @@ MASKED_LOOKUPS = (
 )  # fmt: skip
 
 
-@pytest.mark.once
 def test_an_address_cannot_ask_for_what_the_pages_mask(visitor: Visitor, make_staff: Any) -> None:
     visitor.identify(name="Anna Bell")
     auditor = make_staff("Auditor")
@@ -234,7 +233,6 @@ def test_an_address_cannot_ask_for_what_the_pages_mask(visitor: Visitor, make_st
     assert file_lists.status_code == 400
 
 
-@pytest.mark.once
 def test_t69_an_action_takes_the_rows_that_were_ticked_and_never_all(make_staff: Any) -> None:
     MAKERS[QuarantinedObject](MANY, 0)
     operator = make_staff("Operator")
@@ -250,7 +248,6 @@ def test_t69_an_action_takes_the_rows_that_were_ticked_and_never_all(make_staff:
     assert [stray.pk for stray in page.context["strays"]] == [first.pk]
 
 
-@pytest.mark.once
 def test_an_empty_list_says_so(superuser: Client) -> None:
     for model, query, said in [
         (UserSession, "", "There is nothing here yet."),

@@ -10,8 +10,7 @@ from django.test import Client
 from audit_app.models import AuditLog
 from sessions_app.models import RecoveryCode, UserSession
 from tests.admin.pages import inline_code, page_of, shown_text
-from tests.helpers import Visitor, events
-from tests.security.test_token import database_text, log_lines  # noqa: F401  (a fixture)
+from tests.helpers import Visitor, database_text, events
 from tests.sessions_app.support import expire
 
 LINK = "Issue a recovery code…"
@@ -69,6 +68,7 @@ def test_t68_nobody_else_gets_one(visitor: Visitor, make_staff: Any) -> None:
     assert [event for event in events() if not event.startswith("staff.")] == before
 
 
+@pytest.mark.both
 def test_t07_a_foreign_page_cannot_ask_for_one(visitor: Visitor, make_staff: Any) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = make_staff("Support").cookies
@@ -79,7 +79,7 @@ def test_t07_a_foreign_page_cannot_ask_for_one(visitor: Visitor, make_staff: Any
 def test_it_is_shown_once_and_kept_nowhere(
     visitor: Visitor,
     make_staff: Any,
-    log_lines: io.StringIO,  # noqa: F811
+    log_lines: io.StringIO,
 ) -> None:
     staff = make_staff("Support")
 

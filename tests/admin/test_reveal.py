@@ -46,6 +46,7 @@ def reveal(staff: Client, row: Model, reason: str = "the visitor asked me to loo
     return staff.post(page_of(row, "reveal"), {"reason": reason}, follow=True)
 
 
+@pytest.mark.both
 def test_pages_and_lists_show_enough_to_compare_and_no_more(
     erika: Visitor, make_staff: Any
 ) -> None:
@@ -177,6 +178,5 @@ def test_asking_without_confirming_shows_nothing(erika: Visitor, make_staff: Any
         (mask_user_agent, "", ""),
     ],
 )
-@pytest.mark.once
 def test_each_kind_of_value_has_its_mask(mask: Any, value: str, shown: str) -> None:
     assert mask(value) == shown

@@ -43,6 +43,7 @@ def test_it_ends_the_session_with_an_event_that_names_who_and_why(
     assert "Revoke…" not in staff.get(page_of(row)).content.decode()
 
 
+@pytest.mark.both
 def test_the_visitor_is_refused_from_then_on_and_told_why(
     visitor: Visitor, make_staff: Any
 ) -> None:

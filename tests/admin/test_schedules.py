@@ -47,6 +47,7 @@ def test_every_group_reads_what_is_scheduled_and_changes_nothing(
     assert not Schedule.objects.filter(func="os.system").exists()
 
 
+@pytest.mark.both
 def test_the_last_run_that_ended_is_told(db: None, make_staff: Any) -> None:
     client = make_staff("Operator")
     ended("expire sessions", Success, timedelta(minutes=10))
@@ -76,6 +77,7 @@ def test_a_list_of_no_schedules_is_an_empty_list(db: None, make_staff: Any) -> N
     assert inline_code(page) == []
 
 
+@pytest.mark.both
 def test_no_schedule_costs_queries_of_its_own(
     db: None, make_staff: Any, django_assert_max_num_queries: Any
 ) -> None:

@@ -81,6 +81,7 @@ def changes_told() -> list[str]:
     return [str(row.details["change"]) for row in rows]
 
 
+@pytest.mark.both
 def test_setting_up_shows_a_secret_and_then_ten_recovery_codes_once(anna: User) -> None:
     client, other = Client(), Client()
     for one in (client, other):

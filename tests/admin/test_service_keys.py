@@ -15,8 +15,7 @@ from audit_app.models import AuditLog
 from sessions_app.credentials import hash_token
 from sessions_app.models import ServiceKey
 from tests.admin.pages import inline_code, list_of, page_of, shown_text
-from tests.helpers import Service, code, events, made_key
-from tests.security.test_token import database_text, log_lines  # noqa: F401  (a fixture)
+from tests.helpers import Service, code, database_text, events, made_key
 
 ADD = list_of(ServiceKey, "add")
 GOOD: dict[str, Any] = {"name": "maria-agent", "scopes": ["events", "uploads"], "days": "30"}
@@ -37,6 +36,7 @@ def made(superuser: Client, **fields: Any) -> str:
     return found[0]
 
 
+@pytest.mark.both
 def test_a_key_that_is_made_opens_what_it_is_for_until_its_date(superuser: Any) -> None:
     asked = superuser.get(ADD).content.decode()
     assert inline_code(asked) == []
@@ -57,7 +57,7 @@ def test_a_key_that_is_made_opens_what_it_is_for_until_its_date(superuser: Any) 
 
 def test_the_secret_is_shown_once_and_kept_nowhere(
     superuser: Any,
-    log_lines: io.StringIO,  # noqa: F811
+    log_lines: io.StringIO,
 ) -> None:
     secret = made(superuser)
     assert Service(secret).feed().status_code == 200
@@ -92,6 +92,7 @@ def test_what_makes_no_sense_is_asked_again(superuser: Any) -> None:
     assert "service.key_created" not in events()
 
 
+@pytest.mark.both
 def test_a_name_is_taken_once(superuser: Any) -> None:
     made(superuser)
 

@@ -30,6 +30,7 @@ def shown(support: Client, visitor: Visitor) -> str:
     return shown_text(page.content.decode())
 
 
+@pytest.mark.both
 def test_it_shows_the_files_and_the_history_of_this_session_alone(support: Client) -> None:
     one, other = started(), started()
     mine, theirs = uploaded(one, name="mine.pdf"), uploaded(other, name="theirs.pdf")
@@ -93,6 +94,7 @@ def queries(support: Client, url: str) -> int:
     return len(counted)
 
 
+@pytest.mark.both
 def test_t70_the_queries_of_a_page_do_not_grow_with_its_rows(support: Client) -> None:
     visitor = started()
     add_files(visitor, 1)
@@ -104,6 +106,7 @@ def test_t70_the_queries_of_a_page_do_not_grow_with_its_rows(support: Client) ->
     assert queries(support, page) == one
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("model", [UserSession, UploadedFile])
 def test_t70_the_queries_of_a_list_do_not_grow_with_its_rows(support: Client, model: Any) -> None:
     visitor = started()

@@ -25,6 +25,7 @@ def sign_in(name: str = NAME, password: str = PASSWORD, **extra: Any) -> Any:
     )
 
 
+@pytest.mark.both
 def test_a_sign_in_is_an_event_of_that_person(staff_user: User) -> None:
     answer = sign_in(REMOTE_ADDR="203.0.113.77")
     assert answer.status_code == 302

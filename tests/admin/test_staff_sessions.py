@@ -19,7 +19,6 @@ NAME, PASSWORD, NEW = "anna.smith", "correct horse battery", "a staple for the h
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 # The database makes no difference.
-pytestmark = pytest.mark.once
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,8 @@ import pytest
 from tests.admin.pages import page_of, shown_text
 from tests.helpers import Visitor, events, uploaded
 
+pytestmark = pytest.mark.both
+
 
 def opened(staff: Any, url: str) -> str:
     """Open an action's page and return what it says was seen."""

@@ -14,7 +14,7 @@ from maria_project.tasks import count_figures
 from sessions_app.models import UserSession
 from tests.admin.overview_page import charts, rows_behind, table
 from tests.admin.pages import inline_code, list_of, page_of, shown_text
-from tests.admin.test_cleanup_now import beat
+from tests.deliveries import beat
 from tests.helpers import Visitor, started
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -69,7 +69,6 @@ NO_ZONES = (
 )  # fmt: skip
 
 
-@pytest.mark.once
 def test_a_zone_that_does_not_exist_is_as_if_none_was_named(support: Client, settings: Any) -> None:
     settings.TIME_ZONE = "Europe/Lisbon"
     visitor = began(NIGHT)
@@ -82,7 +81,6 @@ def test_a_zone_that_does_not_exist_is_as_if_none_was_named(support: Client, set
         assert "2026-11-22 22:30:00" in shown_text(page.content.decode()), zone
 
 
-@pytest.mark.once
 def test_the_zone_of_one_request_is_not_that_of_the_next(support: Client) -> None:
     assert "Europe/Berlin" in seen_from(support, "Europe/Berlin")
     assert "Asia/Tokyo" in seen_from(support, "Asia/Tokyo")
@@ -91,13 +89,13 @@ def test_the_zone_of_one_request_is_not_that_of_the_next(support: Client) -> Non
     assert "Times are in UTC (UTC+0000)." in shown_text(support.get("/admin/").content.decode())
 
 
-@pytest.mark.once
 def test_the_api_does_not_follow_the_cookie(support: Client) -> None:
     visitor = began(NIGHT)
     visitor.cookies["staff_zone"] = "Asia/Tokyo"
     assert visitor.current().json()["created_at"].startswith("2026-11-22T22:30")
 
 
+@pytest.mark.both
 def test_today_is_the_reader_s_day(support: Client) -> None:
     with time_machine.travel(NIGHT + timedelta(hours=1), tick=False):
         began(NIGHT)
@@ -128,7 +126,6 @@ def test_the_hours_and_days_of_charts_are_the_reader_s(support: Client) -> None:
                 assert filled == [slot], (zone, title)
 
 
-@pytest.mark.once
 def test_a_week_has_seven_days_also_when_clocks_are_changed(support: Client) -> None:
     with time_machine.travel(datetime(2026, 10, 28, 12, tzinfo=UTC), tick=False):
         seen_from(support, "Europe/Berlin")
@@ -139,7 +136,6 @@ def test_a_week_has_seven_days_also_when_clocks_are_changed(support: Client) -> 
         assert len(rows) == 7
 
 
-@pytest.mark.once
 def test_each_page_has_the_script_that_names_the_zone_also_before_signing_in(
     support: Client,
 ) -> None:

@@ -32,6 +32,7 @@ def told(staff: Client, visitor: Visitor, query: str = "") -> list[str]:
     return re.findall(r'<th scope="row"><code>([^<]+)</code>', section)
 
 
+@pytest.mark.both
 def test_it_tells_of_visitor_files_cleanup_and_staff_in_one_list(
     visitor: Visitor, support: Client
 ) -> None:
@@ -51,6 +52,7 @@ def test_it_tells_of_visitor_files_cleanup_and_staff_in_one_list(
     assert page_of(upload) in support.get(page_of(visitor.row)).content.decode()
 
 
+@pytest.mark.both
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
@@ -74,6 +76,7 @@ def test_it_is_narrowed_down(
     assert page.count('aria-current="true"') == 1
 
 
+@pytest.mark.both
 def test_a_long_history_is_read_page_by_page_without_a_gap_or_a_double(
     visitor: Visitor, support: Client
 ) -> None:

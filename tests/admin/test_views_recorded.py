@@ -38,6 +38,7 @@ def test_a_person_who_looks_again_is_recorded_again_after_an_hour(
     assert views() == [(f"staff:{support.user.pk}", visitor.uuid)] * count
 
 
+@pytest.mark.both
 def test_each_person_and_each_session_counts(make_staff: Any) -> None:
     one, other = started(), started()
     support, auditor = make_staff("Support"), make_staff("Auditor")

@@ -96,6 +96,7 @@ def test_it_shows_no_personal_detail(db: None, auditor: Client) -> None:
         assert secret not in page
 
 
+@pytest.mark.both
 def test_filters_narrow_it_down(visitor: Visitor, auditor: Client) -> None:
     uploaded(visitor)
     other = started()
@@ -116,6 +117,7 @@ def test_filters_narrow_it_down(visitor: Visitor, auditor: Client) -> None:
     assert found(no_such_filter="x") == [row["event_type"] for row in all_rows]
 
 
+@pytest.mark.both
 def test_a_time_range_holds_its_beginning_and_not_its_end(
     visitor: Visitor, auditor: Client
 ) -> None:
@@ -182,6 +184,7 @@ def test_an_odd_filter_value_is_no_error(auditor: Client, name: str, value: str)
     assert isinstance(rows(auditor, **{name: value}), list)
 
 
+@pytest.mark.both
 def test_a_lone_surrogate_in_a_filter_is_no_error(auditor: Client) -> None:
     auditor.raise_request_exception = False
     assert auditor.get(f"{URL}?actor=%ED%A0%80").status_code in (200, 400)
@@ -214,6 +217,7 @@ def pages(client: Client, url: str, between: Callable[[], None]) -> list[int]:
     return ids
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("size", [1, 3, 10, 100])
 def test_pages_show_every_row_once_while_new_ones_arrive(auditor: Client, size: int) -> None:
     write(25)
@@ -268,6 +272,7 @@ def test_reading_writes_no_event(auditor: Client) -> None:
     assert events() == before
 
 
+@pytest.mark.both
 def test_the_number_of_queries_does_not_grow_with_the_rows(auditor: Client) -> None:
     def queries() -> int:
         with CaptureQueriesContext(

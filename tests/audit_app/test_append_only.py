@@ -13,8 +13,10 @@ from django.utils import timezone
 
 from audit_app import triggers
 from audit_app.models import AppendOnly, AuditLog, AuditPersonal
-from tests.conftest import lift_triggers
+from tests.databases import lift_triggers
 from tests.helpers import Visitor, uploaded
+
+pytestmark = pytest.mark.both
 
 TABLES = (AuditLog, AuditPersonal)
 LOG, PERSONAL = triggers.LOG, triggers.PERSONAL

@@ -32,6 +32,8 @@ from tests.helpers import (
 from tests.uploads_app.cleanup_support import cleanup, settled, use_store
 from uploads_app.models import QuarantinedObject, Status, UploadedFile, UploadQuota
 
+pytestmark = pytest.mark.both
+
 MODELS = (UserSession, UploadedFile, UploadQuota, AuditLog, AuditPersonal)
 
 

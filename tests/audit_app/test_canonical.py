@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 
 from audit_app.canonical import MAX_INTEGER, canonical_text, commitment, storable
 
-pytestmark = pytest.mark.once
-
 VALUES = (
     st.none()
     | st.booleans()

@@ -29,7 +29,6 @@ def client_of(proxies: int, forwarded: str | None, settings: Any, peer: str = PE
     return str(context.client_address(request))
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     ("proxies", "forwarded", "client"),
     [
@@ -82,7 +81,6 @@ def test_t72_the_client_is_whom_our_own_proxies_saw(
     assert client_of(proxies, forwarded, settings) == client
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("peer", ["", "unix:", "garbage", "\x00"])
 @pytest.mark.parametrize("proxies", [0, 1, 2])
 def test_t72_a_peer_without_an_address_is_no_error(settings: Any, peer: str, proxies: int) -> None:
@@ -115,7 +113,6 @@ def test_t72_forged_entries_change_neither_the_event_nor_the_limit(db: None, set
     assert {part.address for part in AuditPersonal.objects.all()} == {REAL}
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     ("address", "client", "network"),
     [
@@ -132,7 +129,6 @@ def test_t73_a_client_is_an_ipv4_address_or_an_ipv6_64(
     assert (asking.client, asking.network) == (client, network)
 
 
-@pytest.mark.once
 def test_t73_a_64_is_one_client_and_mapped_addresses_are_many() -> None:
     base = int(ipaddress.IPv6Address("2001:db8:1:2::"))
     turning = [str(ipaddress.IPv6Address(base + n * 7919)) for n in range(10_000)]
@@ -154,7 +150,6 @@ def request_id(proxies: int, claimed: str, settings: Any) -> str:
 OURS = re.compile("[0-9a-f]{32}")
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     "claimed",
     [
@@ -174,7 +169,6 @@ def test_an_id_from_our_proxy_is_kept_and_one_from_a_visitor_is_not(
     assert OURS.fullmatch(made)
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     "claimed",
     ["", "1234567", "a" * 65, "a" * 100_000, "with space", "12345678\n", "12345678\r\nX: y", "ü" * 8,
@@ -282,7 +276,6 @@ def test_a_sign_in_names_who_signed_in(db: None, settings: Any) -> None:
     ]
 
 
-@pytest.mark.once
 def test_a_context_ends_with_its_block() -> None:
     with context.acting_as("operator:anna"):
         with context.acting_as("staff:1"):

@@ -148,6 +148,7 @@ def test_reading_on_gives_each_entry_once_and_reading_again_the_same(agent: Serv
     assert agent.feed().json()["results"] == page["results"] + following["results"]
 
 
+@pytest.mark.both
 def test_what_was_rolled_back_never_comes(agent: Service) -> None:
     with transaction.atomic():
         started()
@@ -207,6 +208,7 @@ def test_a_place_beyond_the_end_is_kept(agent: Service) -> None:
     assert agent.feed(after=2**62).json() == {"results": [], "next": 2**62}
 
 
+@pytest.mark.both
 def test_asking_when_nothing_waits_writes_nothing(agent: Service) -> None:
     started()
     agent.feed()
@@ -219,6 +221,7 @@ def test_asking_when_nothing_waits_writes_nothing(agent: Service) -> None:
     assert [query["sql"].split()[0] for query in asked] == ["SELECT"] * 3
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("waiting", [True, False], ids=["some-wait", "none-waits"])
 def test_the_number_of_queries_does_not_grow(agent: Service, waiting: bool) -> None:
     def queries(entries: int) -> int:
@@ -234,6 +237,7 @@ def test_the_number_of_queries_does_not_grow(agent: Service, waiting: bool) -> N
     assert queries(1) == queries(20) == queries(300)
 
 
+@pytest.mark.both
 def test_no_query_reads_the_whole_feed(agent: Service) -> None:
     fill(2000, read=True)
     fill(2)

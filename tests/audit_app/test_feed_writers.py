@@ -20,7 +20,7 @@ from audit_app.models import AuditLog, FeedEntry
 from tests.helpers import SOAK, Service, Visitor, at_once, started, uploaded
 from tests.sessions_app.service_support import service
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("committed", "plenty")]
+pytestmark = [pytest.mark.both, pytest.mark.slow, pytest.mark.usefixtures("committed", "plenty")]
 
 WRITERS, READERS = 8, 2
 ROUNDS = 60 if SOAK else 4

@@ -52,6 +52,7 @@ def test_t48_as_a_user_agent(db: None, text: str) -> None:
     assert len(log.personal.user_agent) == min(len(text), 512)
 
 
+@pytest.mark.both
 @bad
 def test_t48_as_a_file_name(visitor: Visitor, text: str) -> None:
     boundary = "boundary"
@@ -75,6 +76,7 @@ def test_t48_as_a_file_name(visitor: Visitor, text: str) -> None:
         verify(log)
 
 
+@pytest.mark.both
 @bad
 def test_t48_as_any_value_of_an_event(db: None, text: str) -> None:
     asking = RequestContext("request-1", context.parse_address("203.0.113.1"), actor="visitor")

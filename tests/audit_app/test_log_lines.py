@@ -93,11 +93,6 @@ def test_t49_in_a_message_and_what_comes_with_it(lines: io.StringIO, text: str) 
     assert "ValueError" in said[2]["exc_info"]
 
 
-test_t49_in_a_message_and_what_comes_with_it = pytest.mark.once(
-    test_t49_in_a_message_and_what_comes_with_it
-)
-
-
 def test_t49_a_failing_view_is_one_record_with_its_traceback(
     visitor: Visitor, lines: io.StringIO, settings: Any
 ) -> None:
@@ -111,7 +106,6 @@ def test_t49_a_failing_view_is_one_record_with_its_traceback(
     assert "KeyError" in said[0]["exc_info"]
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     ("message", "shown"),
     [
@@ -133,7 +127,6 @@ def test_t49_what_is_redacted_leaves_a_whole_record(
     assert "abc" not in said["message"]
 
 
-@pytest.mark.once
 def test_a_line_says_who_acts(lines: io.StringIO) -> None:
     with context.acting_as("operator:anna"):
         logging.getLogger("tests").info("hello")

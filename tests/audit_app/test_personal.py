@@ -15,6 +15,8 @@ from audit_app.canonical import commitment
 from audit_app.models import AuditLog, AuditPersonal
 from tests.helpers import Visitor, events, pdf, uploaded
 
+pytestmark = pytest.mark.both
+
 EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
 
 

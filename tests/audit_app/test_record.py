@@ -63,6 +63,7 @@ def test_an_event_nobody_registered_cannot_be_had() -> None:
         events.register("session.ended", "again")
 
 
+@pytest.mark.both
 def test_t47_outside_a_transaction_it_is_refused(committed: None) -> None:
     with pytest.raises(EffectWithoutTransaction, match=r"session\.ended"):
         record(session_events.ENDED, lost_files=0)
@@ -103,6 +104,7 @@ def test_two_events_of_one_request_share_its_id(visitor: Visitor) -> None:
     assert started().uuid != visitor.uuid
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("limit", [254, 255, 256])
 def test_a_long_target_or_file_name_is_cut_to_what_both_databases_hold(
     db: None, limit: int

@@ -107,6 +107,7 @@ def test_refusals_are_counted_by_client(db: None, one: str, other: str, rows: in
     assert len(refusals()) == rows
 
 
+@pytest.mark.both
 def test_a_refusal_needs_no_transaction_of_its_callers(committed: None) -> None:
     assert not transaction.get_connection().in_atomic_block
     assert code(Visitor().current()) == "session_required"
@@ -153,6 +154,7 @@ def test_t51_what_is_refused_while_a_row_is_written_is_not_forgotten(
         cache.clear()
 
 
+@pytest.mark.both
 @pytest.mark.usefixtures("cache_in_step")
 def test_t51_refusals_from_many_threads_at_once_are_one_row_and_an_exact_count(
     committed: None,

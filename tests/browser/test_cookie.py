@@ -15,7 +15,7 @@ from tests.browser.chromium import Watch
 from tests.browser.secure import HOST, secure_site
 from tests.browser.site import Site
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.slow
 WHOLE_BROWSER = True
 
 FORGED = "mss1_" + "A" * 43

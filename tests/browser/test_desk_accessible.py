@@ -13,7 +13,7 @@ from tests.browser.site import Site
 from tests.browser.visit import Visit
 from tests.helpers import pdf
 
-pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("demo")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("demo")]
 
 # Each is an address; `{session}`, `{file}` and `{event}` are of a visitor with a file.
 PAGES = (

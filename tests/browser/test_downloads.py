@@ -12,7 +12,7 @@ from tests.browser.polyglots import polyglots
 from tests.browser.site import Site
 from tests.project.server import wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.slow
 WHOLE_BROWSER = True
 
 SETTINGS = {"UPLOAD_TYPES": "pdf,png,jpg,gif,webp,docx"}

@@ -18,7 +18,7 @@ from tests.browser.foreign import A_SIBLING, ANOTHER_SITE, foreign_page
 from tests.browser.site import Site
 from tests.helpers import pdf
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.slow
 
 _FORM = """
 ({ url, type, value }) => {

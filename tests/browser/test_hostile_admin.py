@@ -11,7 +11,7 @@ from tests.browser.site import Site
 from tests.helpers import SOAK
 from tests.xss import VECTORS
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.slow
 
 SETTINGS = {"UPLOAD_MAX_FILES": "2000", "UPLOAD_MAX_TOTAL_BYTES": "2000000000"}
 # Named through the door: a browser's headers, a file's name, a visitor's name, a colleague's reason.

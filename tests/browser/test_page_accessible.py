@@ -15,7 +15,7 @@ from tests.browser.site import Site
 from tests.browser.visit import API, SESSIONS, UPLOADS, Visit, answered, held, problem
 from tests.helpers import SOAK, pdf
 
-pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("demo")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("demo")]
 
 LOOKS = [(PHONE, "dark"), (DESK, "light")]
 if SOAK:

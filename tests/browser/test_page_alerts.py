@@ -16,7 +16,7 @@ from tests.browser.site import Site
 from tests.browser.visit import Visit
 from tests.helpers import pdf
 
-pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("demo")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("demo")]
 
 REPORT = pdf()
 LOST = "A file of it cannot be used any more: “report.pdf”. Support may be able to restore it."

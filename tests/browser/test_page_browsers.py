@@ -17,7 +17,7 @@ from tests.browser.site import Site
 from tests.browser.visit import API, Visit
 from tests.helpers import pdf
 
-pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("demo")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("demo")]
 
 FORGETFUL = "This browser keeps nothing for this page: your session ends when you reload it."
 NO_STORAGE = """Object.defineProperty(window, "localStorage", {

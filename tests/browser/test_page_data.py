@@ -14,7 +14,7 @@ from tests.helpers import pdf
 from tests.postgres import free_port
 from tests.sessions_app.people import Mailbox
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.slow
 
 ANNA = "anna@example.com"
 CONTACT = "Maria's people may write to me about what I asked."

@@ -14,7 +14,7 @@ from tests.helpers import pdf
 from tests.s3_server import Bucket, Server, fresh_bucket
 from uploads_app.storage import MARKER
 
-pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("demo")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("demo")]
 
 BODY = pdf(size=300_000)
 SLOW = 200_000

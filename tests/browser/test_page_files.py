@@ -13,7 +13,7 @@ from tests.browser.files_card import FilesCard, Gate, Line, chosen
 from tests.browser.site import Site
 from tests.helpers import pdf
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.slow
 
 SLOW = 200_000
 # Longer on its way than anything that a test does meanwhile, when SLOW.

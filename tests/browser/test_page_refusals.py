@@ -16,7 +16,7 @@ from tests.browser.site import Site
 from tests.browser.visit import answered
 from tests.helpers import pdf
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.slow
 
 SETTINGS = {"UPLOAD_MAX_BYTES": "100000", "UPLOAD_MAX_FILES": "3"}
 KEPT = pdf("kept")

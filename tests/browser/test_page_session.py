@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, expect
 from tests.browser.site import Site
 from tests.browser.visit import API, CURRENT, Visit, answered, held, problem
 
-pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("demo")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("demo")]
 
 AWAY = "The server cannot be reached. Is this device online? Nothing is lost. Trying again…"
 UNREADABLE = "The server cannot be reached properly just now. Nothing is lost."

@@ -10,7 +10,7 @@ from tests.browser.site import Site
 from tests.browser.visit import Visit
 from tests.helpers import SOAK
 
-pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("demo")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("demo")]
 
 TABS = 20
 ROUNDS = 10 if SOAK else 1

@@ -12,7 +12,7 @@ from tests.browser.site import Site
 from tests.browser.visit import Visit
 from tests.helpers import pdf
 
-pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("demo")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("demo")]
 
 _SUPPORT_CODE = """
 from sessions_app.models import UserSession

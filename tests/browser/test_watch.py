@@ -9,7 +9,7 @@ from tests.browser.api import PageVisitor
 from tests.browser.chromium import VIOLATION, Watch
 from tests.browser.site import Site
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.slow
 
 
 def test_whatever_no_page_may_do_is_noticed(site: Site, page: Page, watch: Watch) -> None:

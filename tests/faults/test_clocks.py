@@ -26,6 +26,8 @@ from tests.uploads_app.cleanup_support import (
 )
 from uploads_app.models import QuarantinedObject, Status, UploadedFile
 
+pytestmark = pytest.mark.both
+
 MINUTE = timedelta(minutes=1)
 
 

@@ -33,7 +33,7 @@ from tests.uploads_app.moving_support import (
 from uploads_app.models import StoreState
 from uploads_app.storage import INCOMING, MARKER, PREFIX, object_store
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.slow
 
 KILLS = 100 if SOAK else 1
 # Each moment, and the beginning of the keys for which it is a step of its own.

@@ -71,7 +71,7 @@ Told = Counter[tuple[str, str]]
 
 
 @pytest.fixture(
-    autouse=True, params=[pytest.param("disk"), pytest.param("s3", marks=pytest.mark.once)]
+    autouse=True, params=[pytest.param("disk", marks=pytest.mark.both), pytest.param("s3")]
 )
 def store(request: pytest.FixtureRequest, committed: None, settings: Any) -> Iterator[None]:
     """A store of each kind, claimed and empty again after each test.
@@ -204,7 +204,6 @@ def test_t60_a_cleanup_is_killed() -> None:
     assert len(points) >= (25 // LONG_ON_S3 if is_s3() else 25)
 
 
-@pytest.mark.once
 @on_disk
 def test_t57_the_store_fails_in_the_middle_of_a_cleanup() -> None:
     """What it did not do is told as failed or stops the run, and no row says what is not so."""

@@ -18,7 +18,7 @@ from tests.helpers import Visitor, events, pdf, started, store_root, stored_keys
 from tests.processes import fork, need_strace
 from uploads_app.models import Status, UploadedFile, UploadQuota
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("committed")]
+pytestmark = [pytest.mark.both, pytest.mark.slow, pytest.mark.usefixtures("committed")]
 
 
 def upload_in_child(

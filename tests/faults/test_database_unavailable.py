@@ -54,6 +54,7 @@ def test_t81_a_database_that_fails_is_503_at_every_endpoint(
     assert (state(), len(events())) == (before, logged)
 
 
+@pytest.mark.both
 def test_t81_a_refusal_that_cannot_be_recorded_is_503(db: None) -> None:
     visitor = Visitor(raise_request_exception=False)
 
@@ -63,6 +64,7 @@ def test_t81_a_refusal_that_cannot_be_recorded_is_503(db: None) -> None:
     assert events() == []
 
 
+@pytest.mark.both
 def test_t81_a_database_that_fails_in_middleware_is_503(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,6 +82,7 @@ def test_t81_a_database_that_fails_in_middleware_is_503(
     assert b"canary" not in page.content
 
 
+@pytest.mark.both
 def test_t81_an_admin_page_without_its_database_is_503(make_staff: Any) -> None:
     staff = make_staff(is_superuser=True)
     staff.raise_request_exception = False
@@ -91,6 +94,7 @@ def test_t81_an_admin_page_without_its_database_is_503(make_staff: Any) -> None:
     assert staff.get("/admin/sessions_app/usersession/").status_code == 200
 
 
+@pytest.mark.both
 def test_t81_an_error_of_ours_in_the_database_stays_500(db: None) -> None:
     visitor = Visitor(raise_request_exception=False)
 
@@ -116,6 +120,7 @@ def sessions_locked() -> Iterator[None]:
             yield
 
 
+@pytest.mark.both
 def test_t81_a_locked_database_is_503_for_that_request_alone(committed: None) -> None:
     visitor = Visitor(raise_request_exception=False)
 

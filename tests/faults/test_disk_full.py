@@ -19,7 +19,7 @@ from tests.processes import fork
 from tests.uploads_app.cleanup_support import quotas_fit, settled
 from uploads_app.models import Status, UploadedFile
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.slow
 
 UPLOADS = 1000 if SOAK else 45
 MEGABYTES = 4

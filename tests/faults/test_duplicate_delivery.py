@@ -237,7 +237,6 @@ SCENES = {
 every_task = pytest.mark.parametrize("task", SCENES)
 
 
-@pytest.mark.once
 def test_t77_every_task_is_looked_at_here() -> None:
     """A new task needs a scene above."""
     names = [f"{path.parent.name}.tasks" for path in ROOT.glob("*/tasks.py")]
@@ -250,7 +249,6 @@ def test_t77_every_task_is_looked_at_here() -> None:
     assert tasks == set(SCENES)
 
 
-@pytest.mark.once
 def test_t77_the_queue_gives_a_task_time_to_end_before_it_is_delivered_again() -> None:
     queue = project.Q_CLUSTER
     assert RUN_SECONDS < queue["timeout"] < queue["retry"]
@@ -261,6 +259,7 @@ def test_t77_the_queue_gives_a_task_time_to_end_before_it_is_delivered_again() -
     assert queue["queue_limit"] <= 10
 
 
+@pytest.mark.both
 @pytest.mark.slow
 @pytest.mark.usefixtures("committed")
 @every_task
@@ -285,6 +284,7 @@ def test_t77_three_deliveries_at_once_are_as_one(task: str) -> None:
     assert not CleanupRun.objects.exclude(status__in=[RunStatus.COMPLETED, RunStatus.SKIPPED])
 
 
+@pytest.mark.both
 @pytest.mark.slow
 @pytest.mark.timeout(3600 if SOAK else 300)
 @pytest.mark.usefixtures("committed")

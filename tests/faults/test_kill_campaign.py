@@ -24,7 +24,7 @@ from tests.processes import fork, wait_for_other_backends
 from tests.uploads_app.cleanup_support import HOUR, quotas_fit, settled
 from uploads_app.models import HELD, Status, StoreState, UploadedFile
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.both, pytest.mark.slow]
 
 KILLS = 1000 if SOAK else 24
 CHECK_EVERY = 20 if SOAK else 12

@@ -24,7 +24,7 @@ from tests.uploads_app.samples import FORM, PLENTY, UPLOADS, form, part
 from tests.uploads_app.server import WAITRESS, Answer, Deployment, Server, request
 from uploads_app.models import UploadedFile, UploadQuota
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.both, pytest.mark.slow]
 
 JSON = "application/json"
 BODY = pdf("lost answer")

@@ -18,7 +18,7 @@ from tests.helpers import SOAK
 from tests.project.server import MANAGE, ROOT, environment, wait_for
 from tests.uploads_app.samples import PLENTY
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]  # on a server of their own
+pytestmark = pytest.mark.slow  # on a server of their own
 
 ROUNDS = 20 if SOAK else 1
 GOOD = {200, 201, 415}

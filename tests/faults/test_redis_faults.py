@@ -61,7 +61,6 @@ def slowest(answers: list[Answer]) -> float:
     return max(answer.seconds for answer in answers)
 
 
-@pytest.mark.once  # a web server with a database of its own
 @pytest.mark.slow
 @pytest.mark.parametrize(("fail", "mend"), [("kill", "start"), ("pause", "resume")])
 def test_t74_a_redis_that_fails_under_load_costs_no_answer_and_no_limit(
@@ -154,7 +153,6 @@ def neighbour(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     listener.close()
 
 
-@pytest.mark.once  # it is the cache that fails
 @pytest.mark.parametrize("name", NEIGHBOURS)
 def test_t74_whatever_comes_from_redis_port_is_no_error_and_lifts_no_limit(
     db: None, settings: Any, neighbour: Callable[[str], None], name: str
@@ -170,7 +168,6 @@ def test_t74_whatever_comes_from_redis_port_is_no_error_and_lifts_no_limit(
     assert Visitor().get("/health/ready").json()["parts"]["cache"] == "degraded"
 
 
-@pytest.mark.once
 def test_t74_a_counter_that_redis_took_with_it_counts_on_from_memory(
     db: None, settings: Any, redis: redis_server.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

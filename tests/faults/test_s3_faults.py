@@ -28,8 +28,6 @@ from uploads_app.models import Status, UploadedFile
 from uploads_app.s3_store import S3Store
 from uploads_app.storage import Marker, object_store
 
-pytestmark = pytest.mark.once  # it is the store that fails
-
 PROMISE = 25
 ATTEMPTS = 2
 PAUSE = 1

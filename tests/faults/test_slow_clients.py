@@ -22,7 +22,7 @@ CLIENTS, SECONDS = (1000, 60) if SOAK else (300, 3)
 FEW_FILES = 200
 BOUND_SECONDS = 10
 
-pytestmark = [pytest.mark.once, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 @contextmanager

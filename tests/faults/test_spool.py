@@ -22,7 +22,6 @@ def leave(folder: Path, name: str, age: int) -> Path:
     return path
 
 
-@pytest.mark.once
 @pytest.mark.slow
 def test_t36_a_web_process_sweeps_the_spool_when_it_starts(tmp_path: Path) -> None:
     served = deployment(tmp_path / "data")
@@ -36,6 +35,7 @@ def test_t36_a_web_process_sweeps_the_spool_when_it_starts(tmp_path: Path) -> No
     assert [old.exists(), young.exists(), other.exists()] == [False, True, True]
 
 
+@pytest.mark.both
 def test_t36_each_scheduled_cleanup_sweeps_it_too(db: None, settings: Any, tmp_path: Path) -> None:
     settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "spool"
     (tmp_path / "spool").mkdir()
@@ -47,7 +47,6 @@ def test_t36_each_scheduled_cleanup_sweeps_it_too(db: None, settings: Any, tmp_p
     assert [old.exists(), young.exists()] == [False, True]
 
 
-@pytest.mark.once
 def test_a_spool_that_is_gone_is_answered_503_and_nothing_stays(
     db: None, settings: Any, tmp_path: Path
 ) -> None:

@@ -52,7 +52,6 @@ def call(visitor: Visitor, body: bytes, length: int) -> tuple[int, bytes]:
 
 
 @pytest.mark.slow
-@pytest.mark.once  # of the database it asks for nothing but the session
 def test_t32_a_body_cut_at_any_byte_stores_nothing(visitor: Visitor, settings: Any) -> None:
     settings.RATE_LIMITS = PLENTY
     body = form(part(pdf("cut")))
@@ -72,6 +71,7 @@ def test_t32_a_body_cut_at_any_byte_stores_nothing(visitor: Visitor, settings: A
     assert call(visitor, body, len(body))[0] == 201
 
 
+@pytest.mark.both
 @pytest.mark.slow
 def test_t32_a_body_whose_length_was_cut_with_it_stores_nothing(
     visitor: Visitor, settings: Any
@@ -91,6 +91,7 @@ def test_t32_a_body_whose_length_was_cut_with_it_stores_nothing(
     assert events(visitor.uuid) == ["session.created"]
 
 
+@pytest.mark.both
 def test_t32_a_large_body_that_is_cut_leaves_no_temporary_file(
     visitor: Visitor, settings: Any, tmp_path: Path
 ) -> None:
@@ -114,7 +115,6 @@ def gunicorn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.mark.slow
-@pytest.mark.once
 def test_t32_a_large_body_cut_at_random_under_gunicorn_stores_nothing(gunicorn: Server) -> None:
     body = form(part(pdf("cut", LIMIT - 1000)))
     data = request("POST", UPLOADS, body, gunicorn.proof)
@@ -138,7 +138,6 @@ def test_t32_a_large_body_cut_at_random_under_gunicorn_stores_nothing(gunicorn: 
 
 
 @pytest.mark.slow
-@pytest.mark.once
 def test_t32_a_chunked_body_under_gunicorn_stores_nothing(gunicorn: Server) -> None:
     body = form(part(pdf()))
     chunked = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
@@ -153,6 +152,5 @@ def test_t32_a_chunked_body_under_gunicorn_stores_nothing(gunicorn: Server) -> N
     assert gunicorn.upload().status == 201
 
 
-@pytest.mark.once
 def test_the_boundary_does_not_occur_in_the_file() -> None:
     assert BOUNDARY not in pdf("cut", LIMIT - 1000)

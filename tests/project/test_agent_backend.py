@@ -14,7 +14,7 @@ from tests.helpers import pdf
 from tests.project.server import ROOT, process, wait_for
 from tests.uploads_app.server import WAITRESS, Server, deployment, serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.slow
 
 BODY = pdf("for the agent")
 

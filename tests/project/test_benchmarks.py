@@ -16,7 +16,6 @@ from tests.helpers import SOAK
 from tests.s3_server import need_s3
 
 pytestmark = [
-    pytest.mark.once,
     pytest.mark.slow,
     # Most of their time is the start of a dozen processes each, and no product hangs on them.
     pytest.mark.skipif(not SOAK, reason="it starts many processes: SOAK=1"),

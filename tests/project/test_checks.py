@@ -18,7 +18,7 @@ import maria_project.checks
 import sessions_app.checks
 import uploads_app.checks
 from maria_project.environment import moving, storage
-from tests.conftest import lift_triggers
+from tests.databases import lift_triggers
 
 SOURCES = [
     Path(str(module.__file__)).read_text()
@@ -143,7 +143,6 @@ def apply(settings: Any, values: dict[str, Any]) -> None:
         setattr(settings, name, value)
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     ("check_id", "values"), FIRES, ids=lambda v: v if isinstance(v, str) else ""
 )
@@ -158,13 +157,13 @@ def test_each_check_fires_and_says_what_to_do(
     assert message.is_serious() == check_id.split(".")[1].startswith("E")
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("values", SILENT)
 def test_good_settings_are_silent(settings: Any, values: dict[str, Any]) -> None:
     apply(settings, values)
     assert said() == []
 
 
+@pytest.mark.both
 def test_a_migrated_database_is_silent_and_one_without_triggers_is_not(db: None) -> None:
     assert [m.id for m in run_checks(databases=["default"])] == []
     lift_triggers()
@@ -174,7 +173,6 @@ def test_a_migrated_database_is_silent_and_one_without_triggers_is_not(db: None)
     assert "migrate" in (message.hint or "")
 
 
-@pytest.mark.once
 def test_every_check_id_has_a_test_and_belongs_to_one_check() -> None:
     assert {check_id for check_id, _ in FIRES} | {"audit_app.E001"} == IDS
     assert all(check_id.startswith(OURS) for check_id in IDS)
@@ -207,7 +205,6 @@ REAL_HOST = {
 }
 
 
-@pytest.mark.once
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("env", "sentence"),
@@ -238,7 +235,6 @@ def test_a_setting_that_cannot_be_read_stops_start_up_with_one_sentence(
     assert "secret" not in line
 
 
-@pytest.mark.once
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("env", "check_id"),
@@ -257,7 +253,6 @@ def test_a_setting_that_contradicts_another_fails_the_check(
     assert check_id in done.stderr
 
 
-@pytest.mark.once
 @pytest.mark.slow
 @pytest.mark.parametrize("env", [{}, REAL_HOST])
 def test_a_good_environment_passes(manage: Callable[..., Any], env: dict[str, str]) -> None:
@@ -266,7 +261,6 @@ def test_a_good_environment_passes(manage: Callable[..., Any], env: dict[str, st
     assert "no issues" in done.stdout
 
 
-@pytest.mark.once
 @pytest.mark.slow
 def test_a_secret_can_come_from_a_file(manage: Callable[..., Any], tmp_path: Path) -> None:
     path = tmp_path / "key"

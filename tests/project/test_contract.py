@@ -707,7 +707,7 @@ def refused() -> Iterator[Any]:
     for row, way, refusal in REFUSED:
         again = (row.endpoint, refusal) not in OWN and (way, refusal) in seen
         seen.add((way, refusal))
-        yield pytest.param(row, way, refusal, marks=[pytest.mark.once] if again else [])
+        yield pytest.param(row, way, refusal, marks=[] if again else [pytest.mark.both])
 
 
 # What has arrived is looked at only then, and its row says how that ended.
@@ -735,7 +735,6 @@ def clock() -> Iterator[None]:
         yield
 
 
-@pytest.mark.once
 def test_the_page_and_the_recipes_name_the_same_things() -> None:
     promised = {(row.endpoint, str(status)) for row in ROWS for status in row.good} | {
         (row.endpoint, refusal) for row in ROWS for refusal in row.refusals
@@ -750,6 +749,7 @@ def test_the_page_and_the_recipes_name_the_same_things() -> None:
     assert {refusal for *_, refusal in REFUSED} <= set(STATUS)
 
 
+@pytest.mark.both
 @pytest.mark.parametrize(("row", "way", "status"), GOOD, ids=shown)
 def test_each_good_answer_is_as_the_page_says(
     world: Callable[[Row, str], World], row: Row, way: str, status: int
@@ -798,6 +798,7 @@ def test_each_refusal_is_as_the_page_says_and_changes_nothing(
     assert AuditPersonal.objects.count() - personal <= 1
 
 
+@pytest.mark.both
 def test_a_short_link_is_a_proof_for_its_file_alone(db: None) -> None:
     visitor = started(BearerVisitor)
     body = pdf("mine")

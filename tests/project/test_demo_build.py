@@ -12,7 +12,7 @@ import pytest
 from tests.node import need_node, shell
 from tests.project.server import ROOT, environment, run_quietly
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.slow
 
 MADE = ("node_modules", "dist", "coverage", "*.tgz", "install.log")
 # What ./run wants beside Python and Node.

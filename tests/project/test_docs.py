@@ -5,8 +5,6 @@ import importlib
 import json
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +18,10 @@ from audit_app.events import registered
 from maria_project import problems
 from sessions_app.exceptions import CodeWrong, RateLimited, ScopeMissing, SessionMismatch
 from sessions_app.models import UserSession
+from tests.project.pages import ROOT, code_words, documented_errors, table_rows, tables
 from uploads_app import stop_codes
 from uploads_app.exceptions import QuotaExceeded
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 APPS = ("audit_app", "sessions_app", "uploads_app", "maria_project")
 # Not through frontend/node_modules, which takes seconds to walk.
 FRONTEND = [
@@ -50,57 +48,50 @@ ARGUMENTS: dict[type[APIException], tuple[Any, ...]] = {
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
-@pytest.mark.once
 def test_the_events_are_those_that_are_registered() -> None:
     for app in APPS[:3]:
         importlib.import_module(f"{app}.events")
     documented = {
-        _code(name)[0]: (outcome, sorted(_code(details)))
-        for name, outcome, _, details in _table("docs/audit-events.md", "event")
+        code_words(name)[0]: (outcome, sorted(code_words(details)))
+        for name, outcome, _, details in table_rows("docs/audit-events.md", "event")
     }
     assert documented == {
         event.name: (str(event.outcome), sorted(event.keys)) for event in registered()
     }
 
 
-@pytest.mark.once
 def test_the_error_codes_are_those_that_are_answered() -> None:
     assert documented_errors() == dict(_errors())
 
 
-@pytest.mark.once
 def test_the_endpoints_are_those_that_are_routed() -> None:
-    documented = [_code(row[0])[0] for row in _table("docs/api.md", "verb and path")]
+    documented = [code_words(row[0])[0] for row in table_rows("docs/api.md", "verb and path")]
     assert len(documented) == len(set(documented))
     assert set(documented) == set(_endpoints(get_resolver()))
 
 
-@pytest.mark.once
 def test_the_extra_rooms_are_those_that_are_there() -> None:
-    shape = {name for row in _table("docs/plan.md", "file") for name in _code(row[0])}
-    rooms = {name for row in _table("docs/plan.md", "room") for name in _code(row[0])}
+    shape = {name for row in table_rows("docs/plan.md", "file") for name in code_words(row[0])}
+    rooms = {name for row in table_rows("docs/plan.md", "room") for name in code_words(row[0])}
     files = [path for app in APPS[:3] for path in (ROOT / app).glob("[!_]*.py")]
     extra = {str(path.relative_to(ROOT)) for path in files if path.name not in shape}
     assert extra == rooms - {"audit_app/events.py"}  # which is more than the shape's
 
 
-@pytest.mark.once
 def test_the_stop_codes_are_those_that_stop_a_run() -> None:
     assert {*_stop_codes(), stop_codes.KILLED, stop_codes.OVERDUE} == stop_codes.known().keys()
 
 
-@pytest.mark.once
 def test_what_to_do_about_a_stop_is_told_alike_everywhere() -> None:
     documented = {
-        _code(code)[0]: re.sub(r"\[([^]]+)\]\([^)]+\)|`", r"\1", do)
-        for code, _, do in _table("docs/operations.md", "stop code")
+        code_words(code)[0]: re.sub(r"\[([^]]+)\]\([^)]+\)|`", r"\1", do)
+        for code, _, do in table_rows("docs/operations.md", "stop code")
     }
     assert documented == stop_codes.known()
 
 
-@pytest.mark.once
 def test_the_checks_are_those_that_run() -> None:
-    documented = [_code(row[0])[0] for row in _table("docs/operations.md", "check")]
+    documented = [code_words(row[0])[0] for row in table_rows("docs/operations.md", "check")]
     ids = [
         str(keyword.value.value)
         for app in APPS
@@ -111,37 +102,38 @@ def test_the_checks_are_those_that_run() -> None:
     assert sorted(documented) == sorted(ids)
 
 
-@pytest.mark.once
 def test_the_options_of_the_cleanup_are_those_it_takes() -> None:
-    documented = {_code(row[0])[0].split()[0] for row in _table("docs/operations.md", "option")}
+    documented = {
+        code_words(row[0])[0].split()[0] for row in table_rows("docs/operations.md", "option")
+    }
     command = load_command_class("uploads_app", "cleanup_orphans")
     assert documented == _current(_options(command) - _options(BaseCommand()))
 
 
+@pytest.mark.both
 @pytest.mark.django_db
 def test_the_schedules_are_those_that_are_made() -> None:
     from django_q.models import Schedule
 
     documented = {
-        _code(name)[0]: every for name, every, _ in _table("docs/operations.md", "schedule")
+        code_words(name)[0]: every
+        for name, every, _ in table_rows("docs/operations.md", "schedule")
     }
     assert documented == {
         schedule.name: f"{schedule.minutes} min" for schedule in Schedule.objects.all()
     }
 
 
-@pytest.mark.once
 def test_the_settings_are_those_that_are_read() -> None:
     documented = [
         name
-        for table in _tables("docs/settings.md", "variable")
+        for table in tables("docs/settings.md", "variable")
         for row in table
         for name in re.findall("[A-Z_]{4,}", row[0])
     ]
     assert sorted(documented) == sorted(_current(_settings_read()))
 
 
-@pytest.mark.once
 def test_the_example_file_names_the_settings_that_are_read() -> None:
     text = (ROOT / ".env.example").read_text()
     named = re.findall(r"^#?([A-Z_]+)=", text, re.MULTILINE)
@@ -153,7 +145,6 @@ def test_the_example_file_names_the_settings_that_are_read() -> None:
     }
 
 
-@pytest.mark.once
 @every_page
 def test_links_lead_somewhere(page: Path) -> None:
     dead = [
@@ -164,10 +155,9 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert dead == []
 
 
-@pytest.mark.once
 @every_page
 def test_commands_targets_files_and_addresses_exist(page: Path) -> None:
-    code = "\n".join(_code(page.read_text()))
+    code = "\n".join(code_words(page.read_text()))
     targets = re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert set(re.findall(r"\bmake ([a-z][a-z-]*)", code)) <= {*targets, "help"}
     assert set(re.findall(r"\bnpm run (?:--silent )?([a-z:-]+)", code)) <= _npm_scripts()
@@ -182,7 +172,6 @@ def test_commands_targets_files_and_addresses_exist(page: Path) -> None:
         resolve(address)
 
 
-@pytest.mark.once
 @every_page
 def test_tests_that_are_named_exist(page: Path) -> None:
     text = page.read_text()
@@ -194,7 +183,6 @@ def test_tests_that_are_named_exist(page: Path) -> None:
         assert {int(row) for row in re.findall(r"\d+", rows)} <= _rows_shown_in(folder)
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     "page", sorted(ROOT.glob("docs/decisions/*.md")), ids=lambda page: page.stem
 )
@@ -206,54 +194,19 @@ def test_a_decision_is_short_dated_and_says_what_was_rejected(page: Path) -> Non
     assert len(lines) <= 40
 
 
-@pytest.mark.once
 def test_the_glossary_has_at_most_45_rows() -> None:
-    assert len(_table("docs/glossary.md", "say", "for", "not")) <= 45
+    assert len(table_rows("docs/glossary.md", "say", "for", "not")) <= 45
 
 
-@pytest.mark.once
 def test_the_threats_are_those_that_tests_answer() -> None:
     documented = {
-        int(row): set(_code(where)) for row, *_, where in _table("docs/security.md", "row")
+        int(row): set(code_words(where)) for row, *_, where in table_rows("docs/security.md", "row")
     }
     shown: dict[int, set[str]] = {}
     for folder in sorted(path for path in (ROOT / "tests").iterdir() if path.is_dir()):
         for row in _rows_shown_in(f"tests/{folder.name}"):
             shown.setdefault(row, set()).add(f"tests/{folder.name}")
     assert documented == shown
-
-
-@cache
-def documented_errors() -> dict[str, tuple[int, str]]:
-    """Return the status and sentence of every error code in docs/api.md."""
-    return {
-        _code(code)[0]: (int(status), sentence)
-        for code, status, sentence in _table("docs/api.md", "code", "status")
-    }
-
-
-def _table(page: str, *headings: str) -> list[list[str]]:
-    """Return the rows of the one table of a page whose first columns are headed like this."""
-    (table,) = _tables(page, *headings)
-    return table
-
-
-def _tables(page: str, *headings: str) -> list[list[list[str]]]:
-    """Return the rows of every table of a page whose first columns are headed like this."""
-    lines = (ROOT / page).read_text().splitlines()
-    head = "| " + " | ".join(headings) + " |"
-    bodies = [lines[at + 2 :] for at, line in enumerate(lines) if line.startswith(head)]
-    rows = [takewhile(lambda line: line.startswith("|"), body) for body in bodies]
-    return [
-        [[cell.strip() for cell in row.strip("|").split("|")] for row in table] for table in rows
-    ]
-
-
-def _code(text: str) -> list[str]:
-    """Return what stands in backticks or, line by line, in fenced blocks."""
-    blocks = re.findall(r"```.*?\n(.*?)```", text, re.DOTALL)
-    spans = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
-    return [*spans, *(line for block in blocks for line in block.splitlines())]
 
 
 def _errors() -> Iterator[tuple[str, tuple[int, str]]]:
@@ -291,7 +244,7 @@ def _endpoints(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
 
 def _stop_codes() -> Iterator[str]:
     position = {"Stop": 0, "MarkerDiffers": 0, "_stop": 1}
-    for source in (ROOT / "uploads_app").glob("*.py"):
+    for source in (ROOT / "uploads_app").rglob("*.py"):
         for call in _calls(source):
             name = getattr(call.func, "id", "")
             if name in position and len(call.args) > position[name]:

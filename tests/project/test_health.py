@@ -63,20 +63,19 @@ def test_asking_leaves_nothing_behind(well: None, own_store: Any) -> None:
     assert sorted(own_store.rglob("*")) == before
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("path", ["/health/ready", "/health/live"])
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
 def test_health_is_only_read(db: None, method: str, path: str) -> None:
     assert getattr(Client(), method)(path).status_code == 405
 
 
-@pytest.mark.once
 def test_alive_asks_no_database() -> None:
     """pytest-django refuses every query here."""
     response = Client().get("/health/live")
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
 def test_without_a_database_nothing_is_ready(well: None, error: type[Exception]) -> None:
     def fail(*_: Any) -> NoReturn:
@@ -160,6 +159,7 @@ def test_a_cleanup_under_way_hides_nothing_and_a_skipped_one_neither(well: None)
     assert ready() == (200, "ok", GOOD)
 
 
+@pytest.mark.both
 def test_a_cleanup_that_was_killed_is_degraded_only_when_none_goes_through_any_more(
     well: None,
 ) -> None:

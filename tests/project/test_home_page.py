@@ -13,8 +13,6 @@ from tests.node import need_node, shell
 from tests.project.server import ROOT, run_quietly
 from tests.security.edge import all_started
 
-pytestmark = pytest.mark.once
-
 PAGE = b'<!doctype html><script type="module" src="/static/demo/assets/index-CROeMByT.js"></script>'
 POLICY = {
     "default-src 'self'", "base-uri 'none'", "form-action 'self'", "frame-ancestors 'none'",

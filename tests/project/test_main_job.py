@@ -1,6 +1,10 @@
 """The product's main job, from the first request to the last, as a front end lives it."""
 
+import pytest
+
 from tests.helpers import Visitor, events, pdf, stored_keys, uploaded
+
+pytestmark = pytest.mark.both
 
 
 def test_a_visitor_uploads_reads_and_leaves(visitor: Visitor) -> None:

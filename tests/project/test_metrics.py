@@ -64,7 +64,6 @@ def requests_counted(**labels: str) -> float:
     return figure("maria_requests_total", **labels) or 0.0
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     ("ask", "labels"),
     [
@@ -92,6 +91,7 @@ def test_each_request_is_counted_by_route_method_and_status(
     assert figure("maria_request_seconds_count", **by_route) == timed + 1
 
 
+@pytest.mark.both
 def test_a_request_that_fails_is_counted_as_500(db: None) -> None:
     labels = {"route": "session-list", "method": "POST", "status": "500"}
     before = requests_counted(**labels)
@@ -105,7 +105,6 @@ def test_a_request_that_fails_is_counted_as_500(db: None) -> None:
     assert requests_counted(**labels) == before + 1
 
 
-@pytest.mark.once
 def test_strangers_cannot_make_new_series(visitor: Visitor) -> None:
     visitor.get("/nowhere")
     visitor.generic("BREW", "/nowhere")
@@ -215,6 +214,7 @@ def test_a_cleanup_that_was_stopped_is_told_as_such(visitor: Visitor, own_store:
     assert figure("maria_cleanup_alarm") == 1
 
 
+@pytest.mark.both
 def test_figures_are_remembered_for_a_while(db: None) -> None:
     assert figure("maria_sessions_started_total") == 0
     started()
@@ -229,6 +229,7 @@ def no_query(*_: Any) -> Any:
     raise AssertionError("the database was asked")
 
 
+@pytest.mark.both
 def test_reading_takes_the_same_queries_however_much_there_is(
     db: None, django_assert_num_queries: Any
 ) -> None:
@@ -244,6 +245,7 @@ def away(*_: Any) -> Any:
     raise OperationalError("the database is away")
 
 
+@pytest.mark.both
 def test_while_the_database_is_away_its_figures_are_left_out_and_that_is_told(db: None) -> None:
     with connection.execute_wrapper(away):
         told = scraped()
@@ -253,13 +255,11 @@ def test_while_the_database_is_away_its_figures_are_left_out_and_that_is_told(db
     assert not {name for name in told if re.match("maria_(sessions|upload|queue|cleanup)", name)}
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
 def test_this_machine_may_read(db: None, address: str) -> None:
     assert Client(REMOTE_ADDR=address).get("/metrics").status_code == 200
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("address", [STRANGER, "::ffff:203.0.113.9", "2001:db8::1", "", "unix:"])
 def test_strangers_may_not_and_learn_nothing(address: str) -> None:
     refused = Client(REMOTE_ADDR=address).get("/metrics")
@@ -271,7 +271,6 @@ def test_strangers_may_not_and_learn_nothing(address: str) -> None:
     )
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     "header",
     ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"],
@@ -286,7 +285,6 @@ def test_what_comes_through_a_proxy_on_this_machine_is_not_this_machine(
     assert Client(headers={header: value}).get("/metrics").status_code == 403
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     ("proxies", "forwarded", "status"),
     [
@@ -306,7 +304,6 @@ def test_a_network_behind_our_own_proxies_may_read_if_it_is_listed(
     assert client.get("/metrics").status_code == status
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     ("authorization", "status"),
     [
@@ -327,20 +324,17 @@ def test_whoever_has_the_token_may_read_from_anywhere(
     assert client.get("/metrics").status_code == 403
 
 
-@pytest.mark.once
 def test_with_no_network_listed_only_the_token_opens(settings: Any) -> None:
     settings.METRICS_NETWORKS = []
 
     assert Client().get("/metrics").status_code == 403
 
 
-@pytest.mark.once
 def test_staff_and_visitors_have_no_part_in_it(visitor: Visitor, make_staff: Any) -> None:
     for client in (visitor, make_staff(AUDITOR)):
         assert client.get("/metrics", REMOTE_ADDR=STRANGER).status_code == 403
 
 
-@pytest.mark.once
 def test_it_is_only_read_and_never_cached(db: None) -> None:
     response = Client().get("/metrics")
 
@@ -367,7 +361,6 @@ def test_the_figures_are_those_that_operations_names(visitor: Visitor, settings:
     assert documented == families
 
 
-@pytest.mark.once
 @pytest.mark.slow
 def test_a_real_server_tells_its_metrics_without_any_database(tmp_path: Path) -> None:
     port = free_port()
@@ -388,7 +381,6 @@ def _listens(url: str) -> bool:
         return False
 
 
-@pytest.mark.once
 @pytest.mark.slow
 def test_several_processes_add_up_their_counts(tmp_path: Path) -> None:
     """Every answer of the server, whichever process gave it, is in what any of them tells."""

@@ -19,7 +19,7 @@ from tests.browser.chromium import launched
 from tests.node import FRONTEND, need_node, shell
 from tests.project.server import ROOT, run_quietly
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.slow
 
 PACKAGE = json.loads((FRONTEND / "package.json").read_text())
 TOOLS: dict[str, str] = PACKAGE["devDependencies"]

@@ -57,6 +57,7 @@ def test_a_request_is_one_line_with_the_id_of_its_answer(
     assert entry["time"]
 
 
+@pytest.mark.both
 def test_refusals_failures_and_other_pages_are_lines_too(
     visitor: Visitor, entries: list[dict[str, Any]]
 ) -> None:
@@ -100,7 +101,6 @@ def test_the_query_is_left_out_and_a_long_path_is_cut(
     assert hostile["path"] == "/line\nbreak\x1b[31m"
 
 
-@pytest.mark.once
 def test_a_method_is_one_of_the_usual_or_other(entries: list[dict[str, Any]]) -> None:
     Visitor().generic("BREW" * 1000, "/health/live")
 

@@ -14,7 +14,7 @@ import requests
 from tests.postgres import free_port
 from tests.project.server import ROOT, answers, environment, process, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.slow
 
 STAFF = {"STAFF_USERNAME": "desk", "STAFF_PASSWORD": "a-long-password-1"}
 

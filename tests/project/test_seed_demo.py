@@ -72,6 +72,7 @@ def contents() -> list[Any]:
     ]
 
 
+@pytest.mark.both
 def test_every_audit_row_is_as_record_would_have_written_it() -> None:
     seed(120, "--without-files")
     kinds = {kind.name: kind for kind in events.registered()}
@@ -86,7 +87,6 @@ def test_every_audit_row_is_as_record_would_have_written_it() -> None:
     assert list(about) == sorted(about, key=lambda log: (log.occurred_at, log.pk))
 
 
-@pytest.mark.once
 def test_everybody_in_it_is_invented() -> None:
     seed(120, "--without-files")
     addresses = {part.address for part in AuditPersonal.objects.exclude(address="")}
@@ -100,7 +100,6 @@ def test_everybody_in_it_is_invented() -> None:
     assert not any(user.has_usable_password() for user in User.objects.all())
 
 
-@pytest.mark.once
 def test_sessions_and_files_agree_with_what_happened_to_them() -> None:
     seed(300, "--without-files")
     assert {status for status, _ in Status.choices} == set(
@@ -154,7 +153,6 @@ def test_a_second_run_adds_and_changes_nothing() -> None:
     assert UserSession.objects.count() == 80
 
 
-@pytest.mark.once
 def test_without_files_there_are_rows_and_it_says_so() -> None:
     told = seed(60, "--without-files")
     assert "no bytes" in told
@@ -162,7 +160,6 @@ def test_without_files_there_are_rows_and_it_says_so() -> None:
     assert not list(store_root().rglob("*"))
 
 
-@pytest.mark.once
 def test_the_same_word_invents_the_same_people() -> None:
     world = World(timezone.now(), [1], [1], with_files=False)
     names = []
@@ -182,7 +179,6 @@ def test_a_database_with_somebodys_sessions_is_refused_and_untouched() -> None:
     assert not User.objects.exists()
 
 
-@pytest.mark.once
 def test_production_is_refused_and_untouched(settings: Any) -> None:
     settings.PRODUCTION, settings.PUBLIC_URL = True, "https://maria.example.com"
     with pytest.raises(CommandError, match="production database"):
@@ -190,7 +186,6 @@ def test_production_is_refused_and_untouched(settings: Any) -> None:
     assert not AuditLog.objects.exists()
 
 
-@pytest.mark.once
 def test_a_demo_that_somebody_has_used_takes_more() -> None:
     seed(10, "--without-files")
     visitor = started()
@@ -199,7 +194,6 @@ def test_a_demo_that_somebody_has_used_takes_more() -> None:
     assert visitor.current().status_code == 200
 
 
-@pytest.mark.once
 def test_too_many_files_are_refused() -> None:
     with pytest.raises(CommandError, match="without-files"):
         seed(20_001)

@@ -9,7 +9,6 @@ from environs import Env
 
 from maria_project.environment import secret, storage
 
-pytestmark = pytest.mark.once
 FOLDER = Path("/srv/maria/storage")
 
 

@@ -61,6 +61,7 @@ def lapsed() -> int:
     return UploadedFile.objects.filter(status=Status.LAPSED).count()
 
 
+@pytest.mark.both
 @pytest.mark.usefixtures("committed")
 def test_t78_a_task_whose_worker_is_killed_is_finished_once(tmp_path: Path) -> None:
     Schedule.objects.all().delete()
@@ -92,7 +93,6 @@ def test_t78_a_task_whose_worker_is_killed_is_finished_once(tmp_path: Path) -> N
     assert set(UploadQuota.objects.values_list("files", flat=True)) == {0, 1}
 
 
-@pytest.mark.once
 @pytest.mark.usefixtures("committed")
 def test_t79_schedules_missed_for_two_hours_run_once(tmp_path: Path) -> None:
     missed = timezone.now() - timedelta(hours=2)
@@ -118,6 +118,7 @@ def test_t79_schedules_missed_for_two_hours_run_once(tmp_path: Path) -> None:
     assert CleanupRun.objects.count() == 1
 
 
+@pytest.mark.both
 @pytest.mark.usefixtures("committed")
 def test_the_supervisor_brings_a_dead_worker_back(tmp_path: Path) -> None:
     port = free_port()
@@ -146,6 +147,7 @@ def worker_of(supervisor: int) -> int:
     return next((int(line.split()[0]) for line in listed.splitlines() if "qcluster" in line), 0)
 
 
+@pytest.mark.both
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("minutes", "late"), [(None, True), (1, False), (5, False), (6, True), (60, True)]
@@ -167,7 +169,6 @@ def sleeper(tmp_path: Path, code: str = "import time; time.sleep(60)") -> Child:
     return Child("sleeper", [sys.executable, "-c", code], tmp_path / "sleeper.log")
 
 
-@pytest.mark.once
 def test_a_stalled_child_is_replaced_even_if_it_ignores_sigterm(tmp_path: Path) -> None:
     child = sleeper(tmp_path)
     child.start()
@@ -182,7 +183,6 @@ def test_a_stalled_child_is_replaced_even_if_it_ignores_sigterm(tmp_path: Path) 
     child.stop()
 
 
-@pytest.mark.once
 def test_a_child_that_dies_at_once_is_started_less_and_less_often(tmp_path: Path) -> None:
     child = sleeper(tmp_path, "raise SystemExit(7)")
     child.start()
@@ -193,7 +193,6 @@ def test_a_child_that_dies_at_once_is_started_less_and_less_often(tmp_path: Path
     child.stop()
 
 
-@pytest.mark.once
 def test_full_logs_are_put_aside_and_only_so_many_are_kept(tmp_path: Path) -> None:
     child = sleeper(tmp_path)
     for _ in range(LOG_FILES + 2):

@@ -22,8 +22,6 @@ from tests.postgres import free_port
 from tests.project.server import MANAGE, environment
 from tests.security.edge import Caller, all_started, fresh_source
 
-pytestmark = pytest.mark.once
-
 
 class Told(NamedTuple):
     """What the command said and ended with."""

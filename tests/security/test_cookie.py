@@ -36,6 +36,7 @@ print(ended.cookies.output())
 """
 
 
+@pytest.mark.both
 def test_t06_the_cookie_in_development(db: None) -> None:
     cookies = Visitor().start().cookies
 
@@ -54,7 +55,6 @@ def test_t06_a_reset_sets_the_same_cookie(visitor: Visitor) -> None:
     )
 
 
-@pytest.mark.once
 @pytest.mark.slow
 def test_t06_the_cookie_in_production(tmp_path: Path) -> None:
     """A process of its own, because production is decided when the settings are read."""

@@ -18,7 +18,6 @@ from tests.security.routes import Route, api_routes, calls, named
 from tests.uploads_app.server import WAITRESS
 
 # What is said here is the same on every database.
-pytestmark = pytest.mark.once
 
 LISTED = ["https://shop.example", "http://localhost:5173", "capacitor://localhost"]
 UNLISTED = [
@@ -204,7 +203,6 @@ def test_a_listed_page_may_read_errors(
     assert {"Origin", "Cookie"} <= set(re.split(r",\s*", response["Vary"]))
 
 
-@pytest.mark.once
 @pytest.mark.slow
 def test_t08_the_setting_reaches_a_real_server(tmp_path: Path) -> None:
     port = free_port()

@@ -9,7 +9,6 @@ from tests.helpers import Visitor, code, events, pdf, stored_keys, uploaded
 from tests.security.routes import Route, named, state, visitor_calls
 
 # What is said here is the same on every database.
-pytestmark = pytest.mark.once
 
 FORMS = {
     "form": ("application/x-www-form-urlencoded", b"reason=requested"),

@@ -41,7 +41,6 @@ def assert_fixed_500(response: HttpResponseBase) -> None:
     assert response["Cache-Control"] == "no-store"
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(("route", "method"), calls(), ids=named)
 def test_t23_an_exception_in_a_view_tells_nothing(
     visitor: Visitor, make_staff: Any, monkeypatch: pytest.MonkeyPatch, route: Route, method: str
@@ -61,7 +60,6 @@ def test_t23_an_exception_in_a_view_tells_nothing(
     assert (state(), len(events())) == (before, logged)
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("route", api_routes(), ids=named)
 def test_t23_an_exception_in_middleware_tells_nothing(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch, route: Route
@@ -89,7 +87,6 @@ def test_t23_a_database_that_fails_tells_nothing(
     assert state() == before
 
 
-@pytest.mark.once
 def test_t23_an_error_page_outside_the_api_tells_nothing(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,7 +99,6 @@ def test_t23_an_error_page_outside_the_api_tells_nothing(
     assert response["X-Request-ID"]
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     ("method", "path", "extra", "expected"),
     [
@@ -143,6 +139,7 @@ def test_t23_every_error_is_a_problem_document(
     assert "Traceback" not in response.content.decode()
 
 
+@pytest.mark.both
 def test_invalid_input_names_each_field_with_code_and_sentence(db: None) -> None:
     response = Visitor().post("/api/v1/sessions/validate/", {}, content_type="application/json")
 

@@ -88,7 +88,6 @@ def floods() -> list[Callable[[], Any]]:
     ]  # fmt: skip
 
 
-@pytest.mark.once
 @pytest.mark.timeout(3600 if SOAK else 300)
 def test_t51_a_flood_of_refusals_is_a_row_a_minute_for_each_kind_and_an_exact_count(
     committed: None, settings: Any, clock: Any
@@ -137,6 +136,7 @@ def create(address: object) -> int:
     return status
 
 
+@pytest.mark.both
 @pytest.mark.timeout(3600 if SOAK else 300)
 def test_t84_one_network_gets_as_many_sessions_as_its_limit(committed: None, clock: Any) -> None:
     """However many addresses of its /64 it uses."""
@@ -149,7 +149,6 @@ def test_t84_one_network_gets_as_many_sessions_as_its_limit(committed: None, clo
     assert AuditLog.objects.count() == 30 + 1
 
 
-@pytest.mark.once
 @pytest.mark.timeout(3600 if SOAK else 300)
 def test_t84_many_networks_get_their_limit_each_and_no_more(db: None, clock: Any) -> None:
     networks = CREATED // 40
@@ -162,6 +161,7 @@ def test_t84_many_networks_get_their_limit_each_and_no_more(db: None, clock: Any
     assert refusals == networks
 
 
+@pytest.mark.both
 def test_t84_sessions_that_nobody_used_are_swept_in_bounded_batches(db: None) -> None:
     kept = started()
     many(ROWS // 5, age=timedelta(hours=1), objects=False, per_session=1)
@@ -188,6 +188,7 @@ def _limit(sql: str) -> int:
     return int(found[1])
 
 
+@pytest.mark.both
 def test_t84_an_unused_session_expires_a_day_after_it_was_seen(db: None) -> None:
     just, over = started(), started()
     age_session(just.row, timedelta(hours=23, minutes=59))
@@ -199,6 +200,7 @@ def test_t84_an_unused_session_expires_a_day_after_it_was_seen(db: None) -> None
     assert over.row.end_reason == "unused"
 
 
+@pytest.mark.both
 def test_t84_what_a_request_costs_does_not_grow_with_the_table(db: None) -> None:
     def creates() -> None:
         assert Visitor().start().status_code == 201

@@ -25,7 +25,7 @@ from tests.uploads_app.server import (
     serving,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.slow
 
 COMMANDS = {"waitress": WAITRESS, "gunicorn": GUNICORN}
 FILE = form(part(pdf("framed")))

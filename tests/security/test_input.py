@@ -72,7 +72,6 @@ def post(client: Visitor, path: str, body: bytes, content_type: str = "applicati
     return client.generic("POST", path, body, content_type=content_type, **client.named)
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("path", JSON_PATHS)
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_t19_a_bad_document_is_refused_and_changes_nothing(
@@ -89,7 +88,6 @@ def test_t19_a_bad_document_is_refused_and_changes_nothing(
     assert events() == ["session.created"]
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("path", JSON_PATHS)
 def test_t19_fifty_mebibytes_are_refused_unread(visitor: Visitor, path: str) -> None:
     before = state()
@@ -100,7 +98,6 @@ def test_t19_fifty_mebibytes_are_refused_unread(visitor: Visitor, path: str) -> 
     assert state() == before
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(("size", "status"), [(65_535, 200), (65_536, 200), (65_537, 413)])
 def test_t19_the_limit_is_64_kib_exactly(visitor: Visitor, size: int, status: int) -> None:
     body = json.dumps({"uuid": visitor.uuid}).encode()
@@ -110,7 +107,6 @@ def test_t19_the_limit_is_64_kib_exactly(visitor: Visitor, size: int, status: in
     assert response.status_code == status
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("path", JSON_PATHS)
 @pytest.mark.parametrize(
     "content_type",
@@ -128,6 +124,7 @@ def test_t19_another_content_type_is_refused(
     assert state() == before
 
 
+@pytest.mark.both
 @quiet
 @given(body=st.one_of(st.binary(max_size=200), anything.map(lambda v: json.dumps(v).encode())))
 def test_t19_no_body_makes_an_endpoint_fail(db: None, body: bytes) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.helpers import SOAK, at_once
 from tests.uploads_app.server import WAITRESS, Server, deployment, request, serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = pytest.mark.slow
 
 TABS = 20
 ROUNDS = 50 if SOAK else 5

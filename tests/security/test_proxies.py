@@ -20,7 +20,7 @@ from tests.helpers import SOAK
 from tests.postgres import free_port
 from tests.security.edge import Caller, Edge, all_started, fresh_source, launched, ready
 
-pytestmark = [pytest.mark.once, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 HOPS = TRUSTED = (0, 1, 2)
 LIMIT = 1_000_000

@@ -11,7 +11,7 @@ from urllib3 import HTTPConnectionPool
 
 from tests.security.edge import Caller, Edge, all_started, fresh_source, shared_cache
 
-pytestmark = [pytest.mark.once, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

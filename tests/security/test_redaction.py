@@ -12,8 +12,6 @@ import pytest
 from maria_project.logs import RedactingJsonFormatter
 from tests.helpers import SOAK
 
-pytestmark = pytest.mark.once
-
 SECRET = "canary-5f0c-secret-77aa"
 KEY = "msk1_" + "Kx9-_" * 8 + "abc"
 TOKEN = "mss1_" + "Tx9-_" * 8 + "abc"

@@ -18,6 +18,8 @@ from tests.helpers import Visitor, at_once, code, events
 from tests.security.routes import state
 from tests.sessions_app.support import end_as
 
+pytestmark = pytest.mark.both
+
 SECOND = timedelta(seconds=1)
 
 

@@ -16,7 +16,7 @@ from tests.uploads_app.samples import PLENTY, UPLOADS
 from tests.uploads_app.server import WAITRESS
 from uploads_app.models import UploadedFile
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.both, pytest.mark.slow]
 
 PARALLEL = 50
 RENEWALS = 20 if SOAK else 5

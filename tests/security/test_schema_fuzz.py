@@ -43,10 +43,10 @@ from tests.helpers import (
     started,
     uploaded,
 )
-from tests.project.test_docs import ROOT, documented_errors
+from tests.project.pages import ROOT, documented_errors
 from tests.uploads_app.direct_support import arrive, offer_forms
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.both, pytest.mark.slow]
 
 Case: TypeAlias = schemathesis.Case[Any]
 REQUESTS = 20_000 if SOAK else 500

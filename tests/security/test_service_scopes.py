@@ -31,7 +31,6 @@ def call(client: Client, path: str) -> Any:
     return client.generic(CALLS[path][0], url, json.dumps(body), "application/json")
 
 
-@pytest.mark.once
 def test_t01_these_are_the_addresses_for_services() -> None:
     found = {route.path for route in api_routes() if route.path.startswith("/api/v1/service/")}
     assert found == CALLS.keys()

@@ -33,7 +33,6 @@ def call(client: Visitor, route: Route, method: str, upload: Any = None, **extra
     return client.generic(method, route.url(upload), **extra)
 
 
-@pytest.mark.once
 def test_t01_the_walk_finds_the_routes_there_are() -> None:
     found = {(method, route.path) for route, method in calls()}
 
@@ -101,7 +100,6 @@ def test_t09_a_mismatch_is_refused_and_touches_neither_session(
         assert other.row.support_code not in response.content.decode()
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(("route", "method"), visitor_calls(), ids=named)
 @pytest.mark.parametrize("names", ["unknown", "own upload"])
 def test_t09_the_header_never_selects_a_row(
@@ -117,7 +115,6 @@ def test_t09_the_header_never_selects_a_row(
     assert state() == before
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(("route", "method"), visitor_calls(), ids=named)
 def test_t11_an_unknown_proof_says_nothing_more(db: None, route: Route, method: str) -> None:
     stranger = Visitor()
@@ -158,7 +155,6 @@ def test_t11_a_known_proof_says_why_and_what_was_lost(
     assert refused.details == {"code": "session_invalid", "reason": how, "repeated": 0}
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(("route", "method"), visitor_calls(), ids=named)
 def test_t11_without_proof_a_session_is_required(db: None, route: Route, method: str) -> None:
     response = call(Visitor(), route, method)
@@ -172,7 +168,6 @@ def test_t11_without_proof_a_session_is_required(db: None, route: Route, method:
     assert refused.details == {"code": "session_required", "reason": None, "repeated": 0}
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("token", ["", "x", "mss1_short", "mss1_" + "A" * 44, '"quoted"'])
 def test_t11_a_cookie_of_another_shape_is_an_unknown_proof(db: None, token: str) -> None:
     stranger = Visitor()
@@ -196,6 +191,7 @@ def test_t07_a_change_needs_the_header(visitor: Visitor, route: Route, method: s
     assert events() == ["session.created", "upload.stored"]
 
 
+@pytest.mark.both
 def test_a_malformed_header_is_recorded_with_the_proven_session(visitor: Visitor) -> None:
     before = state()
 

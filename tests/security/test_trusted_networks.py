@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 
 from tests.helpers import Visitor, code, events
-from tests.security.test_limits import BY_CLIENT, BY_SESSION, Call, clock, limit
+from tests.security.limit_support import BY_CLIENT, BY_SESSION, Call, clock, limit
 
 # What is said here is the same on every database.
-pytestmark = pytest.mark.once
 
 __all__ = ["clock", "limit"]  # fixtures
 

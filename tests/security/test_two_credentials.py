@@ -14,7 +14,6 @@ from tests.security.routes import state
 from tests.uploads_app.samples import FORM, UPLOADS, form, part
 
 # What is said here is the same on every database.
-pytestmark = pytest.mark.once
 
 NO_TOKEN = "mss1_" + "A" * 43
 VALIDATE = "/api/v1/sessions/validate/"
@@ -95,7 +94,6 @@ def test_t17_two_credentials(db: None, cookie: str, authorization: str) -> None:
     assert events() == [*logged, "session.refused"]  # once a minute
 
 
-@pytest.mark.once
 def test_t17_the_matrix_tells_every_outcome() -> None:
     outcomes = {
         expected(cookie, authorization) for cookie in COOKIES for authorization in AUTHORIZATIONS

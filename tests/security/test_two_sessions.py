@@ -31,7 +31,6 @@ def ask(client: Visitor, route: Route, method: str, upload: Any) -> Any:
     return client.generic(method, route.url(upload), **client.named)
 
 
-@pytest.mark.once
 def test_t14_the_matrix_covers_the_routes_there_are() -> None:
     assert {method for _, method in FILE_CALLS} == {"GET", "HEAD", "POST", "DELETE"}
     assert len(FILE_CALLS) >= 6
@@ -83,6 +82,7 @@ def test_t14_no_one_else_reads_or_deletes_a_file(
     assert (state(), stored_keys()) == (before, objects)
 
 
+@pytest.mark.both
 def test_t14_lists_hold_ones_own_files_only(visitor: Visitor) -> None:
     other = started()
     mine, _ = uploaded(visitor), uploaded(other)

@@ -14,7 +14,6 @@ from tests.uploads_app.direct_support import offer_forms
 from uploads_app.models import UploadedFile
 
 # What is said here of verbs and headers is the same on every database.
-pytestmark = pytest.mark.once
 
 
 def good_body(path: str, visitor: Visitor) -> dict[str, Any]:

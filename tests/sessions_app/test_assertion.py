@@ -41,6 +41,7 @@ def inactive(agent: Service, assertion: str) -> None:
     assert list(UserSession.objects.order_by("pk").values()) == before
 
 
+@pytest.mark.both
 def test_it_tells_the_service_whose_session_this_is(visitor: Visitor, agent: Service) -> None:
     answer = agent.introspect(visitor.assertion())
 
@@ -80,7 +81,6 @@ def test_it_may_be_shown_more_than_once(visitor: Visitor, agent: Service) -> Non
     assert answers[0] != INACTIVE
 
 
-@pytest.mark.once
 def test_every_change_to_it_is_seen(visitor: Visitor, agent: Service) -> None:
     assertion = visitor.assertion()
     for at in range(len(assertion)):
@@ -90,7 +90,6 @@ def test_every_change_to_it_is_seen(visitor: Visitor, agent: Service) -> None:
         assert answer.content == INACTIVE, at
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     "assertion",
     ["x", ":", "::", "a:b:c", "é", "x" * 400, "mss1_" + "A" * 43, str(uuid.uuid4())],
@@ -129,7 +128,6 @@ def test_a_session_that_is_over_says_nothing(
     inactive(agent, assertion)
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     "body",
     [{}, {"assertion": ""}, {"assertion": "x" * 401}, {"assertion": 1.5e300}, {"token": "x"}],
@@ -202,7 +200,6 @@ def test_it_outlives_a_new_token(visitor: Visitor, agent: Service) -> None:
     assert agent.introspect(assertion).json()["uuid"] == visitor.uuid
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("method", ["get", "delete"])
 def test_it_opens_no_visitors_endpoint(visitor: Visitor, method: str) -> None:
     assertion = visitor.assertion()

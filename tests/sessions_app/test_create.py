@@ -13,16 +13,9 @@ from audit_app.models import AuditLog
 from sessions_app.models import UserSession
 from sessions_app.uuid_helpers import CROCKFORD
 from tests.helpers import BearerVisitor, Visitor, code, events, started
+from tests.sessions_app.support import FIELDS, LIMITS
 
 URL = "/api/v1/sessions/"
-FIELDS = {"uuid", "support_code", "status", "created_at", "expires_at", "limits"}
-LIMITS = {
-    "max_files": 3,
-    "max_file_bytes": 5 * 1024 * 1024,
-    "max_total_bytes": 15 * 1024 * 1024,
-    "types": ["pdf"],
-    "direct_upload": False,
-}
 
 
 def create(visitor: Visitor, body: Any = None, **extra: Any) -> Any:
@@ -187,6 +180,7 @@ def test_another_sessions_name_in_the_header_changes_nothing(visitor: Visitor) -
     assert response.json()["uuid"] == visitor.uuid
 
 
+@pytest.mark.both
 def test_a_support_code_that_is_taken_is_drawn_again(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

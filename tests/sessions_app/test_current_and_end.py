@@ -9,8 +9,7 @@ from django.utils.dateparse import parse_datetime
 from audit_app.models import AuditLog
 from sessions_app.models import UserSession
 from tests.helpers import Visitor, age_session, at_once, code, events, pdf, started, uploaded
-from tests.sessions_app.support import clone
-from tests.sessions_app.test_create import FIELDS, LIMITS
+from tests.sessions_app.support import FIELDS, LIMITS, clone
 
 # What is known of a visitor who has said nothing.
 IDENTITY: dict[str, Any] = {
@@ -123,6 +122,7 @@ def test_ending_again_with_the_old_cookie_is_refused(visitor: Visitor) -> None:
     assert events() == ["session.created", "session.ended", "session.refused"]
 
 
+@pytest.mark.both
 def test_many_ends_at_once_end_it_once_and_tell_the_others_why(committed: None) -> None:
     visitor = started()
     clones = [clone(visitor) for _ in range(6)]

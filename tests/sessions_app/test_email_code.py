@@ -158,6 +158,7 @@ def test_the_fifth_try_may_still_be_right(anna: Visitor, mailbox: Mailbox) -> No
     assert verify(anna, mailbox.sent_code()).status_code == 200
 
 
+@pytest.mark.both
 def test_of_twenty_tries_at_once_five_are_judged(committed: None, mailbox: Mailbox) -> None:
     anna = started()
     identify(anna, **ANNA)
@@ -275,6 +276,7 @@ def after_the_try_is_counted(act: Callable[[], Any]) -> AbstractContextManager[N
     return connection.execute_wrapper(wrapper)
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("moment", [after_the_try_is_counted, rival])
 def test_an_address_that_changes_in_the_same_moment_is_not_proven(
     anna: Visitor, mailbox: Mailbox, moment: Callable[..., AbstractContextManager[None]]
@@ -290,6 +292,7 @@ def test_an_address_that_changes_in_the_same_moment_is_not_proven(
     assert "session.completed" not in events(anna.uuid)
 
 
+@pytest.mark.both
 def test_one_address_gets_six_an_hour_whoever_asks(db: None, mailbox: Mailbox) -> None:
     assert django_settings.RATE_LIMITS["email"] == ["6/h"]
     for number in range(6):

@@ -55,6 +55,7 @@ LIMITS = [
 ]
 
 
+@pytest.mark.both
 @pytest.mark.parametrize(("live", "limit", "reason"), LIMITS)
 def test_t15_a_second_before_its_limit_a_session_is_live(
     visitor: Visitor, live: Callable[[Visitor], timedelta], limit: timedelta, reason: str
@@ -131,6 +132,7 @@ def test_the_sweep_keeps_to_its_limit(db: None, limit: int, done: int) -> None:
     assert events().count("session.expired") == done
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("days", [-40, 40])
 def test_the_clock_of_the_web_host_decides_nothing(visitor: Visitor, days: int) -> None:
     late = started()
@@ -145,6 +147,7 @@ def test_the_clock_of_the_web_host_decides_nothing(visitor: Visitor, days: int) 
     assert events().count("session.expired") == 1
 
 
+@pytest.mark.both
 @pytest.mark.slow
 def test_reads_and_sweeps_at_once_record_it_once_and_none_gets_in(committed: None) -> None:
     for _ in range(20 if SOAK else 5):

@@ -5,6 +5,7 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
@@ -240,6 +241,7 @@ def test_who_proves_no_session_gets_neither(db: None, make_staff: Any) -> None:
     assert tasks.forget_visitors() == 0
 
 
+@pytest.mark.both
 def test_ten_exports_an_hour(visitor: Visitor) -> None:
     for _ in range(10):
         exported(visitor)

@@ -242,6 +242,7 @@ def test_consent_is_granted_renewed_and_withdrawn(visitor: Visitor) -> None:
     assert visitor.row.identity == "anonymous"
 
 
+@pytest.mark.both
 def test_several_answers_at_once_are_an_event_each(visitor: Visitor) -> None:
     both = {"contact": answer(), "improvement": answer(False)}
     assert identify(visitor, consent=both).json()["consent"] == both

@@ -6,6 +6,8 @@ import pytest
 
 from tests.helpers import Visitor, started, uploaded
 
+pytestmark = pytest.mark.both
+
 
 def current(visitor: Visitor) -> Any:
     return visitor.current()

@@ -13,8 +13,7 @@ from audit_app.models import AuditLog
 from sessions_app.exceptions import SessionNotActive
 from sessions_app.models import RecoveryCode, RetiredToken, UserSession
 from sessions_app.recovery import issue_recovery_code
-from tests.helpers import Visitor, at_once, code, events, started, uploaded
-from tests.security.test_token import database_text, log_lines  # noqa: F401  (a fixture)
+from tests.helpers import Visitor, at_once, code, database_text, events, started, uploaded
 from tests.sessions_app.support import clone, end_as, expire
 
 LIFETIME = timedelta(minutes=15)
@@ -131,6 +130,7 @@ def test_a_code_is_good_once(visitor: Visitor) -> None:
     assert events().count("session.recovered") == 1
 
 
+@pytest.mark.both
 @pytest.mark.usefixtures("committed")
 def test_of_ten_at_once_exactly_one_takes_the_session() -> None:
     visitor = started()
@@ -221,6 +221,7 @@ def test_what_is_no_code_is_400(visitor: Visitor, body: dict[str, Any]) -> None:
     assert proofs() == before
 
 
+@pytest.mark.both
 def test_t75_ten_tries_an_hour_and_the_next_is_not_even_looked_at(visitor: Visitor) -> None:
     issued = issue(visitor)
     for _ in range(10):
@@ -330,7 +331,7 @@ def test_a_recovered_session_lives_as_long_as_it_would_have(visitor: Visitor) ->
 
 
 @pytest.mark.usefixtures("db")
-def test_t04_the_code_is_in_no_column_and_in_no_log_line(log_lines: Any) -> None:  # noqa: F811
+def test_t04_the_code_is_in_no_column_and_in_no_log_line(log_lines: Any) -> None:
     visitor = started()
     issued = issue(visitor)
     texts = [database_text()]

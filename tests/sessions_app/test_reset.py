@@ -7,8 +7,7 @@ import pytest
 from audit_app.models import AuditLog
 from sessions_app.models import UserSession
 from tests.helpers import BearerVisitor, Visitor, at_once, code, events, started, uploaded
-from tests.sessions_app.support import clone, expire, revoke
-from tests.sessions_app.test_create import FIELDS, LIMITS
+from tests.sessions_app.support import FIELDS, LIMITS, clone, expire, revoke
 
 
 def test_a_live_session_becomes_reset_and_its_successor_is_linked(visitor: Visitor) -> None:
@@ -123,6 +122,7 @@ def test_once_the_successor_was_used_the_old_proof_gets_nothing_more(
     assert events()[-1] == "session.refused"
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("expired_first", [False, True])
 def test_resets_at_once_make_one_successor_that_every_answer_opens(
     committed: None, expired_first: bool

@@ -15,6 +15,8 @@ from sessions_app.models import UserSession
 from tests.helpers import Visitor, code, events
 from tests.sessions_app.support import clone, end_as, expire, revoke, rival
 
+pytestmark = pytest.mark.both
+
 
 def test_a_read_that_loses_to_the_sweep_is_refused_all_the_same(visitor: Visitor) -> None:
     expire(visitor)

@@ -13,8 +13,7 @@ from django.utils import timezone
 from audit_app.models import AuditLog
 from sessions_app.credentials import hash_token
 from sessions_app.models import ServiceKey
-from tests.helpers import Service, Visitor, code, events, started, uploaded
-from tests.security.test_token import database_text, log_lines  # noqa: F401  (a fixture)
+from tests.helpers import Service, Visitor, code, database_text, events, started, uploaded
 from tests.sessions_app.service_support import make_key, service
 
 pytestmark = pytest.mark.django_db
@@ -211,6 +210,7 @@ def test_a_key_beside_a_visitors_cookie_is_still_the_services() -> None:
     assert agent.feed().status_code == 200
 
 
+@pytest.mark.both
 def test_bad_keys_are_limited_and_good_ones_of_the_same_address_are_not(settings: Any) -> None:
     agent = service()
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "failed_proof": ["3/d"]}
@@ -224,6 +224,7 @@ def test_bad_keys_are_limited_and_good_ones_of_the_same_address_are_not(settings
     assert events().count("service.refused") == 1  # one row a minute; the rest are counted
 
 
+@pytest.mark.both
 def test_each_key_has_a_limit_of_its_own(settings: Any) -> None:
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "service": ["2/d"]}
     busy, other = service(name="busy"), service(name="other")
@@ -274,7 +275,7 @@ def test_t03_a_key_is_kept_as_its_hash_alone() -> None:
 
 
 def test_t04_a_key_and_an_assertion_are_in_no_log_line(
-    log_lines: Any,  # noqa: F811
+    log_lines: Any,
 ) -> None:
     visitor, agent = started(), service()
     upload = uploaded(visitor)

@@ -11,7 +11,6 @@ from stdnum.iso7064 import mod_37_36
 from sessions_app.uuid_helpers import CROCKFORD, generate_support_code, parse_support_code
 from tests.helpers import SOAK
 
-pytestmark = pytest.mark.once
 SHAPE = re.compile("MAR-[0-9A-HJKMNP-TV-Z]{3}-[0-9A-HJKMNP-TV-Z]{3}-[0-9A-HJKMNP-TV-Z]{3}")
 EXAMPLES = 2_000 if SOAK else 200
 

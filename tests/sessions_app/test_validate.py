@@ -49,6 +49,7 @@ def validate(visitor: Visitor, value: Any) -> Any:
     return visitor.post(URL, {"uuid": value}, content_type="application/json")
 
 
+@pytest.mark.both
 def test_without_proof_a_good_spelling_is_well_formed(db: None) -> None:
     response = validate(Visitor(), GOOD)
 
@@ -76,7 +77,6 @@ def test_the_proof_of_one_session_tells_nothing_of_another(visitor: Visitor) -> 
     assert validate(visitor, GOOD).json()["status"] == "well_formed"
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("alias", ALIASES)
 def test_t13_other_spellings_are_refused(db: None, alias: str) -> None:
     response = validate(Visitor(), alias)
@@ -86,7 +86,6 @@ def test_t13_other_spellings_are_refused(db: None, alias: str) -> None:
     assert events() == []
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("value", [None, "", [GOOD], {"uuid": GOOD}, True, "9" * 5000])
 def test_t13_what_is_no_uuid_at_all_is_invalid_input(db: None, value: Any) -> None:
     response = validate(Visitor(), value)
@@ -96,14 +95,12 @@ def test_t13_what_is_no_uuid_at_all_is_invalid_input(db: None, value: Any) -> No
     assert response.json()["errors"].keys() == {"uuid"}
 
 
-@pytest.mark.once
 def test_t13_a_body_without_uuid_is_invalid_input(db: None) -> None:
     response = Visitor().post(URL, {}, content_type="application/json")
 
     assert (response.status_code, code(response)) == (400, "invalid_input")
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("alias", ALIASES)
 def test_t13_the_header_is_read_as_strictly(visitor: Visitor, alias: str) -> None:
     row = visitor.row
@@ -120,7 +117,6 @@ def test_t13_the_header_is_read_as_strictly(visitor: Visitor, alias: str) -> Non
     assert events() == ["session.created", "session.refused"]
 
 
-@pytest.mark.once
 @settings(max_examples=5_000 if SOAK else 500, deadline=None)
 @given(st.one_of(st.text(), st.uuids().map(str), st.from_regex(r"[0-9a-fA-F{}-]{30,40}")))
 @example(GOOD + "\n")
@@ -138,14 +134,12 @@ def test_t13_only_the_one_spelling_of_version_4_parses(text: str) -> None:
             parse_uuid(text)
 
 
-@pytest.mark.once
 def test_t13_every_uuid_of_ours_parses() -> None:
     for _ in range(1000):
         made = generate_uuid()
         assert parse_uuid(str(made)) == made
 
 
-@pytest.mark.once
 @settings(
     max_examples=200 if SOAK else 40,
     deadline=None,

@@ -214,6 +214,7 @@ def test_t55_what_is_of_an_erased_session_goes_whatever_the_backup_says(
     assert QuarantinedObject.objects.get(key=late).reason == "session_erased"
 
 
+@pytest.mark.both
 def test_t55_a_crash_at_any_step_is_finished_by_adopting_again(
     yesterday: Yesterday, settings: Any
 ) -> None:
@@ -259,6 +260,7 @@ def test_there_is_nothing_to_adopt_where_both_belong_together(db: None) -> None:
     assert snapshot() == before
 
 
+@pytest.mark.both
 def test_nobody_adopts_while_a_run_is_under_way(yesterday: Yesterday) -> None:
     assert marker.take_lease("a run")
     before = snapshot()

@@ -30,6 +30,7 @@ def _is_adopted() -> None:
     assert told.exit_code == 0, told
 
 
+@pytest.mark.both
 def test_t55_it_is_known_again_and_can_be_restored(key: str) -> None:
     assert "Nothing is known" in cleanup("--explain", key).out
     events = Events()

@@ -228,6 +228,7 @@ def test_a_teller_that_died_is_replaced_when_it_must_be_dead(
     assert subjects(mailbox) == [ALARM]
 
 
+@pytest.mark.both
 @pytest.mark.usefixtures("committed")
 def test_of_four_who_look_at_once_one_sends(mailbox: Mailbox, settings: Any) -> None:
     stored()
@@ -279,6 +280,7 @@ def test_what_a_run_says_smuggles_nothing_into_the_mail(well: None, mailbox: Mai
     assert "<a href=x>\n\nBcc: eve@example.com & co" in text(message)
 
 
+@pytest.mark.both
 def test_a_run_that_was_killed_is_closed_when_its_lease_is_free(well: None) -> None:
     dead = running()
     dry = running(dry_run=True)
@@ -301,6 +303,7 @@ def test_a_run_that_was_killed_is_closed_when_its_lease_is_free(well: None) -> N
     assert dry.status == RunStatus.RUNNING  # no lease says whether a dry run is alive
 
 
+@pytest.mark.both
 def test_a_killed_run_is_an_alarm_only_if_none_goes_through_any_more(
     well: None, mailbox: Mailbox
 ) -> None:

@@ -43,6 +43,7 @@ around = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.both
 @around
 def test_an_upload_lapses_when_its_lease_is_over(db: None, off: timedelta, over: bool) -> None:
     upload = pending(-off)
@@ -144,6 +145,7 @@ def test_whatever_age_is_asked_for_a_temporary_file_stays_for_a_lease(
     assert path.exists() is not over
 
 
+@pytest.mark.both
 @around
 def test_another_run_is_waited_for_while_its_lease_is_good(
     db: None, off: timedelta, over: bool

@@ -167,6 +167,7 @@ def test_a_dry_run_in_json_says_the_same(scene: Scene) -> None:
     assert sizes[scene.orphan] == len(b"%PDF-1.4 planted")
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("more", [[], ["--json"], ["--limit", "1"], ["--older-than", "1m"]])
 def test_a_dry_run_leaves_nothing_behind_but_its_run(scene: Scene, more: list[str]) -> None:
     before = snapshot()
@@ -246,6 +247,7 @@ def test_an_empty_deployment_has_nothing_to_do(db: None) -> None:
     assert settled().out.endswith(" s, 0 removed (0\xa0bytes), 0 put aside.\n")
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("store_has_its_half", [False, True])
 def test_a_dry_run_does_not_mind_a_claim_that_a_crash_cut_short(
     db: None, store_has_its_half: bool

@@ -31,8 +31,6 @@ from uploads_app import services
 from uploads_app.models import QuarantinedObject, QuarantineStatus, Status, UploadedFile
 from uploads_app.storage import quarantine_key
 
-pytestmark = pytest.mark.once  # the database makes no difference to what is told
-
 MINUTE = timedelta(minutes=1)
 
 

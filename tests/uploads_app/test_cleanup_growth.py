@@ -10,7 +10,7 @@ from tests.helpers import SOAK
 from tests.uploads_app.cleanup_support import last_run, many, settled, stored
 from uploads_app import survey
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.both, pytest.mark.slow]
 
 PAGE = survey.PAGE if SOAK else 500
 SMALL = 2 * PAGE  # two pages of rows, which is what a run holds at once

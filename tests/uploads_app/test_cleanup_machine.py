@@ -79,6 +79,8 @@ from uploads_app.storage import object_store, quarantine_key
 from uploads_app.survey import Ages, Kind
 from uploads_app.work import Options
 
+pytestmark = pytest.mark.both
+
 MINUTE = timedelta(minutes=1)
 GRACE, LEASE, RETENTION = 30 * MINUTE, 15 * MINUTE, 7 * DAY
 MAX_VISITORS = 4

@@ -29,8 +29,6 @@ from tests.uploads_app.cleanup_support import (
 from tests.uploads_app.kept_scenes import scene_of
 from uploads_app.models import QuarantinedObject, QuarantineStatus, Status, UploadedFile
 
-pytestmark = pytest.mark.once  # the database makes no difference to what is told
-
 
 @dataclass
 class Ages:

@@ -12,6 +12,8 @@ from tests.uploads_app.cleanup_support import many, put_aside, restore, settled,
 from uploads_app import survey
 from uploads_app.management.progress import Progress
 
+pytestmark = pytest.mark.both
+
 
 @pytest.fixture(autouse=True)
 def store(db: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,8 @@ from tests.uploads_app.cleanup_support import (
 from uploads_app.models import QuarantinedObject, Status, UploadedFile, object_key
 from uploads_app.storage import quarantine_key
 
+pytestmark = pytest.mark.both
+
 BODY = b"%PDF-1.4 nobody knows me"
 SIZE = {"size": len(BODY)}
 SLACK = timedelta(seconds=20)

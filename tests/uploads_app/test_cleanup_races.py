@@ -40,6 +40,8 @@ from uploads_app.cleanup import cleanup_orphans
 from uploads_app.models import HELD, CleanupRun, RunStatus, Status, StoreState, UploadedFile
 from uploads_app.work import Options
 
+pytestmark = pytest.mark.both
+
 GONE = (Status.LAPSED, Status.DELETED)
 
 

@@ -26,6 +26,8 @@ from tests.uploads_app.cleanup_support import (
 )
 from uploads_app.models import CleanupRun, RunStatus, Status
 
+pytestmark = pytest.mark.both
+
 RUNNERS = 4
 ROUNDS = 200 if SOAK else 8
 SKIPPED = "Skipped: another run is under way.\n"

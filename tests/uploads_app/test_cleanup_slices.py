@@ -27,6 +27,8 @@ from uploads_app.models import Anomaly, RunStatus, Status, StoreState, UploadedF
 from uploads_app.storage import quarantine_key
 from uploads_app.tasks import cleanup_orphans
 
+pytestmark = pytest.mark.both
+
 PAGE = 5
 ORPHANS = 6
 

@@ -107,6 +107,7 @@ def test_t55_an_empty_database_beside_a_full_store(ripe: None, dry_run: bool) ->
     assert not StoreState.objects.exists()
 
 
+@pytest.mark.both
 @both_ways
 def test_t55_a_database_restored_from_a_backup(ripe: None, dry_run: bool) -> None:
     settled()
@@ -120,6 +121,7 @@ def test_t55_a_database_restored_from_a_backup(ripe: None, dry_run: bool) -> Non
     assert_stops("store_ahead", dry_run=dry_run, sentence="was restored from a backup")
 
 
+@pytest.mark.both
 def test_t55_a_database_one_run_behind_is_a_stop_and_one_run_ahead_is_a_crash(ripe: None) -> None:
     settled()
     generation = StoreState.objects.get().generation
@@ -238,6 +240,7 @@ def test_t54_a_mistake_in_what_decides_stops_every_run(
     assert_stops("canary", dry_run=dry_run, sentence="a mistake in the product")
 
 
+@pytest.mark.both
 @pytest.mark.slow
 @pytest.mark.parametrize("dry_run", [False, True] if SOAK else [False])
 def test_t55_a_disk_that_cannot_list_a_folder(committed: None, dry_run: bool) -> None:
@@ -365,7 +368,6 @@ def test_t58_clocks_that_differ_by_less_are_good_enough(
     assert settled("--json").document["removed"] == 5
 
 
-@pytest.mark.once
 @pytest.mark.slow
 def test_a_database_that_cannot_be_reached(tmp_path: Path) -> None:
     told = _command(
@@ -385,7 +387,6 @@ def test_a_database_that_cannot_be_reached(tmp_path: Path) -> None:
     assert not (tmp_path / "storage").exists()
 
 
-@pytest.mark.once
 @pytest.mark.slow
 def test_t55_a_standby_database(tmp_path: Path) -> None:
     """A replica may lag behind, so its rows say nothing of the store's objects."""
@@ -406,7 +407,6 @@ def test_t55_a_standby_database(tmp_path: Path) -> None:
     assert kept.read_bytes() == b"%PDF-1.4 kept"
 
 
-@pytest.mark.once
 @pytest.mark.slow
 def test_a_database_without_tables(tmp_path: Path) -> None:
     told = _command({"DATABASE_URL": "", "DATA_DIR": str(tmp_path)}, "--dry-run")
@@ -443,7 +443,6 @@ def test_a_database_without_tables(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-@pytest.mark.once
 def test_bad_options_end_with_two_and_a_sentence(
     options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -144,6 +144,7 @@ def test_a_deletion_must_name_the_session(visitor: Visitor) -> None:
     assert stored_keys() == {upload.key}
 
 
+@pytest.mark.both
 @pytest.mark.slow
 @pytest.mark.usefixtures("committed")
 def test_deletions_that_race_free_the_quota_once() -> None:
@@ -164,6 +165,7 @@ def test_deletions_that_race_free_the_quota_once() -> None:
     }
 
 
+@pytest.mark.both
 @pytest.mark.slow
 @pytest.mark.usefixtures("committed")
 def test_a_deletion_that_several_finish_is_told_once() -> None:

@@ -11,8 +11,6 @@ from tests.uploads_app.direct_support import begun, incoming, post
 from uploads_app.models import UploadedFile
 from uploads_app.storage import MARKER
 
-pytestmark = pytest.mark.once
-
 BODY = pdf("by form", 4000)
 
 

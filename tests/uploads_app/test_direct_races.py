@@ -14,6 +14,8 @@ from tests.uploads_app.samples import sample
 from uploads_app.models import Status, UploadQuota
 from uploads_app.storage import MARKER
 
+pytestmark = pytest.mark.both
+
 BODY = pdf("sent directly", 4000)
 
 

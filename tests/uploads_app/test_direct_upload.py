@@ -28,8 +28,6 @@ from tests.uploads_app.samples import sample
 from uploads_app.models import Status, UploadedFile, UploadQuota
 from uploads_app.storage import MARKER
 
-pytestmark = pytest.mark.once
-
 BODY = pdf("sent directly", 4000)
 OTHER = pdf("sent afterwards", 4000)
 UNKNOWN = "5f0c6f0e-7a58-4a6c-9d9e-0f4f6c1a2b3c"

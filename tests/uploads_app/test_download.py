@@ -82,6 +82,7 @@ def test_the_name_is_told_as_rfc_6266_wants(visitor: Visitor, name: str, disposi
         assert unquote(disposition.partition("''")[2]) == name
 
 
+@pytest.mark.both
 def test_head_tells_the_headers_and_no_bytes(visitor: Visitor) -> None:
     upload = uploaded(visitor, BODY)
     get, head = visitor.get(url(upload)), visitor.head(url(upload))

@@ -380,6 +380,7 @@ def failing_at(number: int) -> tuple[Callable[..., Any], list[str]]:
     return wrapper, seen
 
 
+@pytest.mark.both
 def test_a_database_that_fails_at_any_step_leaves_all_or_an_erasure_to_finish(
     committed: None,
 ) -> None:
@@ -500,6 +501,7 @@ def test_late_requests_are_swept_after_for_a_day(visitor: Visitor, hours: int, l
     assert AuditPersonal.objects.filter(log__session_uuid=visitor.uuid).count() == left
 
 
+@pytest.mark.both
 @pytest.mark.slow
 def test_requests_that_race_with_the_erasure_leave_nothing_that_outlives_the_sweep(
     committed: None, settings: Any

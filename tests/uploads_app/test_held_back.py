@@ -71,7 +71,6 @@ def post(staff: Client, upload: UploadedFile, action: str, reason: str = "looks 
     return shown_text(answer.content.decode())
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("case", list(product(HELD, Inspection.values)), ids=" ".join)
 def test_the_setting_decides_by_the_verdict(
     visitor: Visitor, agent: Service, upload: UploadedFile, settings: Any, case: tuple[str, str]
@@ -90,6 +89,7 @@ def test_the_setting_decides_by_the_verdict(
         assert answers[0].getvalue() == BODY
 
 
+@pytest.mark.both
 def test_waiting_helps(visitor: Visitor, upload: UploadedFile, settings: Any) -> None:
     settings.HOLD_DOWNLOADS = "unless_clean"
     assert visitor.get(f"/api/v1/uploads/{upload.pk}/download/").status_code == 409
@@ -97,7 +97,6 @@ def test_waiting_helps(visitor: Visitor, upload: UploadedFile, settings: Any) ->
     assert visitor.download(str(upload.pk)) == BODY
 
 
-@pytest.mark.once
 def test_the_visitor_sees_a_file_that_is_held_back_and_may_delete_it(
     visitor: Visitor, upload: UploadedFile, settings: Any
 ) -> None:
@@ -107,7 +106,6 @@ def test_the_visitor_sees_a_file_that_is_held_back_and_may_delete_it(
     assert stored_keys() == set()
 
 
-@pytest.mark.once
 def test_a_word_that_means_nothing_opens_nothing(
     visitor: Visitor, upload: UploadedFile, settings: Any
 ) -> None:
@@ -165,7 +163,6 @@ def test_the_page_offers_what_fits_and_shows_what_was_found(
     assert str(upload.pk) not in listed.content.decode()
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("action", ["quarantine", "restore"])
 @pytest.mark.parametrize("group", ["Auditor", ""])
 def test_t68_staff_without_the_permission_cannot_move_files(
@@ -182,7 +179,6 @@ def test_t68_staff_without_the_permission_cannot_move_files(
     assert (list(UploadedFile.objects.values()), events(upload.session_id)) == before
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("status", [s for s in Status if s != Status.STORED])
 def test_what_is_not_stored_cannot_go_into_quarantine(
     upload: UploadedFile, make_staff: Any, status: Status
@@ -196,7 +192,6 @@ def test_what_is_not_stored_cannot_go_into_quarantine(
     assert (list(UploadedFile.objects.values()), told) == before
 
 
-@pytest.mark.once
 def test_without_a_reason_nothing_happens(upload: UploadedFile, make_staff: Any) -> None:
     post(make_staff("Support"), upload, "quarantine", " ")
     assert UploadedFile.objects.get().status == Status.STORED

@@ -17,6 +17,7 @@ from tests.uploads_app.hostile_pdfs import (
     with_attachment,
     written,
 )
+from tests.uploads_app.inspection_support import CATALOG, CLEAN, PAGES, inspected, verdict
 from tests.uploads_app.samples import sample
 from uploads_app.models import Inspection, Status, UploadedFile
 from uploads_app.pdf_inspection import judge
@@ -24,27 +25,7 @@ from uploads_app.sandbox import look_inside
 from uploads_app.tasks import inspect_uploads
 
 SCRIPT = "/S /JavaScript /JS (app.alert(1))"
-CATALOG = "<< /Type /Catalog /Pages 2 0 R >>"
-PAGES = "<< /Type /Pages /Kids [3 0 R] /Count 1 >>"
 
-CLEAN = {
-    "a page": pdf(),
-    "an odd space after its end": pdf(size=100_000),
-    "a destination on open": written("/OpenAction [3 0 R /Fit]"),
-    "links to the web and to mail": written(
-        "",
-        "/Annots [<< /Type /Annot /Subtype /Link /Rect [0 0 1 1] /A << /S /URI /URI"
-        " (https://example.com/?a=javascript:1) >> >> << /Subtype /Link /Rect [0 0 1 1]"
-        " /A << /S /URI /URI (mailto:a@example.com) >> >> << /Subtype /Link /Rect [0 0 1 1]"
-        " /A << /S /URI /URI (www.example.com/a) >> >>]",
-    ),
-    "a form that stays at home": written(
-        "/AcroForm << /Fields [<< /FT /Tx /T (name) /V (Anna) >>] >>"
-    ),
-    "words of a script": written("", "/Contents 4 0 R", stream(b"(/JavaScript /JS) Tj")),
-    "objects in a stream": packed({1: CATALOG, 2: PAGES, 3: PAGE}),
-    "a reference to itself": written("/Loop 4 0 R", "", "<< /Loop 4 0 R >>"),
-}
 SUSPECT = {
     "a script on open": (written(f"/OpenAction << {SCRIPT} >>"), "javascript"),
     "a script by reference": (
@@ -144,19 +125,6 @@ MALFORMED = {
 }
 
 
-def inspected(visitor: Visitor, body: bytes, name: str = "a.pdf") -> UploadedFile:
-    """Upload a file, let the worker's task run, and return the row."""
-    upload = uploaded(visitor, body, name)
-    assert upload.inspection == Inspection.WAITING
-    assert inspect_uploads() == 1
-    upload.refresh_from_db()
-    return upload
-
-
-def verdict(upload: UploadedFile) -> tuple[str, str]:
-    return upload.inspection, ", ".join(upload.suspicions)
-
-
 def judged(body: bytes) -> tuple[str, str]:
     """Return the verdict of the program that looks inside; SOAK runs it as the worker does."""
     if SOAK:
@@ -168,13 +136,11 @@ def judged(body: bytes) -> tuple[str, str]:
     return answer["verdict"], ", ".join(answer["suspicions"])
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("body", CLEAN.values(), ids=CLEAN)
 def test_a_file_that_does_nothing_is_clean(body: bytes) -> None:
     assert judged(body) == ("clean", "")
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(("body", "suspicions"), SUSPECT.values(), ids=SUSPECT)
 def test_t40_what_a_file_is_able_to_do_is_found_wherever_it_stands(
     body: bytes, suspicions: str
@@ -182,13 +148,11 @@ def test_t40_what_a_file_is_able_to_do_is_found_wherever_it_stands(
     assert judged(body) == ("suspect", suspicions)
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
 def test_a_file_that_is_not_sound_is_unreadable(body: bytes) -> None:
     assert judged(body) == ("unreadable", "malformed")
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -207,7 +171,6 @@ def test_the_worker_comes_to_the_same_verdicts(
     assert verdict(inspected(visitor, body)) == expected
 
 
-@pytest.mark.once
 def test_another_type_is_not_looked_into(visitor: Visitor, settings: Any) -> None:
     settings.UPLOAD_TYPES = ["pdf", "png"]
     upload = uploaded(visitor, sample("png"), "a.png")
@@ -217,6 +180,7 @@ def test_another_type_is_not_looked_into(visitor: Visitor, settings: Any) -> Non
     assert verdict(upload) == ("unsupported", "")
 
 
+@pytest.mark.both
 def test_the_verdict_is_on_the_row_and_in_the_log(visitor: Visitor) -> None:
     body, _ = SUSPECT["everything at once"]
     upload = inspected(visitor, body)
@@ -254,7 +218,6 @@ def test_files_from_before_take_their_turn_behind_new_ones(
         assert upload.inspection == Inspection.CLEAN
 
 
-@pytest.mark.once
 def test_what_time_does_not_allow_waits_for_the_next_run(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,7 +255,6 @@ def test_a_missing_object_is_left_to_the_cleanup(visitor: Visitor) -> None:
     assert "upload.inspected" not in events()
 
 
-@pytest.mark.once
 def test_a_look_that_cannot_begin_says_nothing_about_a_file(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

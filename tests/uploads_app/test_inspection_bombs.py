@@ -20,11 +20,9 @@ from tests.uploads_app.hostile_pdfs import (
     stream,
     written,
 )
-from tests.uploads_app.test_inspection import CATALOG, CLEAN, PAGES, inspected, verdict
+from tests.uploads_app.inspection_support import CATALOG, CLEAN, PAGES, inspected, verdict
 from uploads_app import pdf_inspection
 from uploads_app.tasks import inspect_uploads
-
-pytestmark = pytest.mark.once
 
 TOO_EXPENSIVE = ("unreadable", "too_expensive")
 FLATE = "/Filter /FlateDecode"

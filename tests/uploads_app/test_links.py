@@ -12,9 +12,8 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.carriers import begin
-from tests.helpers import Visitor, code, events, pdf, started, store_root, uploaded
+from tests.helpers import Visitor, code, database_text, events, pdf, started, store_root, uploaded
 from tests.security.routes import state
-from tests.security.test_token import database_text
 from tests.sessions_app.support import end_as
 from uploads_app.models import UploadedFile
 
@@ -58,6 +57,7 @@ def assert_invalid(link: str, client: Client | None = None, **headers: str) -> A
     return response
 
 
+@pytest.mark.both
 def test_a_link_opens_the_file_without_a_proof_as_often_as_asked(
     visitor: Visitor, upload: UploadedFile
 ) -> None:

@@ -16,7 +16,6 @@ from uploads_app.models import Status, UploadedFile, UploadQuota
 from uploads_app.urls import router
 
 # What is said here is the same on every database.
-pytestmark = pytest.mark.once
 
 ENDPOINTS = [
     ("GET", "{}/"),
@@ -107,7 +106,6 @@ def reset(visitor: Visitor) -> None:
     visitor.uuid, visitor.cookies["maria_session"] = first, token
 
 
-@pytest.mark.once
 def test_t14_the_matrix_knows_every_endpoint() -> None:
     assert {getattr(url, "name", None) for url in router.urls} == {
         "upload-list",

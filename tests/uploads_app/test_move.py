@@ -59,7 +59,6 @@ def at_each_moment(
     return files
 
 
-@pytest.mark.once
 @both_ways
 def test_files_are_served_before_during_and_after(relocation: Relocation) -> None:
     old = relocation.upload("taken before")
@@ -78,7 +77,6 @@ def test_files_are_served_before_during_and_after(relocation: Relocation) -> Non
     relocation.assert_moved()
 
 
-@pytest.mark.once
 @both_ways
 def test_t54_visitors_read_and_upload_at_every_moment_of_a_move(relocation: Relocation) -> None:
     def upload_another(upload: UploadedFile) -> None:
@@ -91,6 +89,7 @@ def test_t54_visitors_read_and_upload_at_every_moment_of_a_move(relocation: Relo
     relocation.assert_moved()
 
 
+@pytest.mark.both
 @both_ways
 def test_t54_what_visitors_delete_at_any_moment_of_a_move_is_in_neither_store(
     relocation: Relocation,
@@ -110,7 +109,6 @@ def test_t54_what_visitors_delete_at_any_moment_of_a_move_is_in_neither_store(
     relocation.assert_moved()
 
 
-@pytest.mark.once
 @folders
 def test_t54_what_visitors_erase_at_any_moment_of_a_move_is_in_neither_store(
     relocation: Relocation,
@@ -127,7 +125,6 @@ def test_t54_what_visitors_erase_at_any_moment_of_a_move_is_in_neither_store(
     relocation.assert_moved()
 
 
-@pytest.mark.once
 @folders
 def test_t59_the_cleanup_is_skipped_while_files_move_and_a_move_while_it_runs(
     relocation: Relocation,
@@ -143,7 +140,6 @@ def test_t59_the_cleanup_is_skipped_while_files_move_and_a_move_while_it_runs(
     relocation.assert_moved()
 
 
-@pytest.mark.once
 @both_ways
 def test_t54_a_file_that_is_taken_over_while_somebody_looks_for_it_is_found(
     relocation: Relocation,
@@ -163,7 +159,6 @@ def test_t54_a_file_that_is_taken_over_while_somebody_looks_for_it_is_found(
     assert relocation.hashes("uploads_current") == {upload.key: upload.sha256}
 
 
-@pytest.mark.once
 @both_ways
 def test_t54_the_cleanup_between_two_runs_sees_both_stores(relocation: Relocation) -> None:
     for number in range(4):
@@ -186,7 +181,6 @@ def test_t54_the_cleanup_between_two_runs_sees_both_stores(relocation: Relocatio
     assert told.document["findings"] == []
 
 
-@pytest.mark.once
 @both_ways
 def test_an_object_that_both_stores_hold_is_one(relocation: Relocation) -> None:
     """A run that dies after its copy leaves two."""
@@ -199,7 +193,6 @@ def test_an_object_that_both_stores_hold_is_one(relocation: Relocation) -> None:
     assert [found.key for found in object_store().list_objects(after=keys[0])] == keys[1:]
 
 
-@pytest.mark.once
 @both_ways
 def test_what_is_in_quarantine_moves_and_can_be_put_aside_and_given_back(
     relocation: Relocation,
@@ -240,7 +233,6 @@ def test_what_is_in_quarantine_moves_and_can_be_put_aside_and_given_back(
         assert file.read() == keys[1].encode()
 
 
-@pytest.mark.once
 def test_a_key_that_the_previous_store_holds_is_not_written_again(relocation: Relocation) -> None:
     held = relocation.upload("held")
     relocation.during()
@@ -252,7 +244,6 @@ def test_a_key_that_the_previous_store_holds_is_not_written_again(relocation: Re
     assert relocation.hashes("uploads_current") == {}
 
 
-@pytest.mark.once
 @both_ways
 def test_t55_the_marker_goes_along(relocation: Relocation) -> None:
     relocation.upload("first")
@@ -276,7 +267,6 @@ def test_t55_the_marker_goes_along(relocation: Relocation) -> None:
         assert object_store().read_marker() == Marker(marker.id, marker.generation + 2)
 
 
-@pytest.mark.once
 def test_a_dry_run_says_what_would_be_moved_and_moves_nothing(relocation: Relocation) -> None:
     size = sum(relocation.upload(f"file {number}").size for number in range(2))
     relocation.during()
@@ -291,7 +281,6 @@ def test_a_dry_run_says_what_would_be_moved_and_moves_nothing(relocation: Reloca
     assert written.new() == []
 
 
-@pytest.mark.once
 def test_a_move_is_written_down(relocation: Relocation) -> None:
     upload = relocation.upload("moved")
     relocation.during()
@@ -309,7 +298,6 @@ def test_a_move_is_written_down(relocation: Relocation) -> None:
     ]
 
 
-@pytest.mark.once
 def test_without_a_previous_store_there_is_nothing_to_move(visitor: Visitor) -> None:
     written = Events()
 
@@ -320,7 +308,6 @@ def test_without_a_previous_store_there_is_nothing_to_move(visitor: Visitor) -> 
     assert written.new() == []
 
 
-@pytest.mark.once
 def test_a_deployment_without_files_may_move_too(relocation: Relocation) -> None:
     relocation.during()
 

@@ -24,7 +24,7 @@ from uploads_app.models import Status, UploadedFile
 from uploads_app.storage import INCOMING, MARKER, Marker, object_store
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-pytestmark = [pytest.mark.django_db, pytest.mark.once]
+pytestmark = pytest.mark.django_db
 
 STRANGE = ["uploads/notes.txt", "uploads/a\nb.pdf", "quarantine/x", "erased/who?", "uploads/é/b/c"]
 

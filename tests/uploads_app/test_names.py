@@ -182,7 +182,6 @@ def test_t24_an_encoded_name_is_read_and_cleaned(
     assert all(KEY.fullmatch(key) for key in stored_keys())
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     ("length", "kept"), [(250, 250), (251, 251), (252, 251), (253, 251), (5000, 251)]
 )
@@ -190,13 +189,11 @@ def test_a_long_name_loses_its_middle_not_its_extension(length: int, kept: int) 
     assert clean_name("x" * length + ".pdf") == "x" * kept + ".pdf"
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("name", ["." + LONG, LONG, LONG + "." + LONG, "a." + LONG])
 def test_a_name_of_any_shape_stays_within_its_column(name: str) -> None:
     assert len(clean_name(name)) <= 255
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     "dropped",
     ["\x00", "\n", "\x7f", "\x85", "\u200b", "\u2028", "\u202e", "\ud800", "\ue000", "\U000e0fff"],

@@ -14,6 +14,8 @@ from uploads_app.models import QuarantinedObject
 from uploads_app.quarantine import put_aside
 from uploads_app.storage import object_store, quarantine_key
 
+pytestmark = pytest.mark.both
+
 
 @pytest.mark.parametrize("days_off", [-3, 3])
 def test_t58_a_worker_whose_clock_is_wrong_changes_no_time_in_quarantine(

@@ -10,6 +10,8 @@ from tests.helpers import Visitor, at_once, code, events, pdf, started, stored_k
 from tests.uploads_app.samples import PLENTY
 from uploads_app.models import Status, UploadedFile, UploadQuota
 
+pytestmark = pytest.mark.both
+
 SIZE = 2000
 
 

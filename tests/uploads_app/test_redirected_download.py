@@ -17,8 +17,6 @@ from tests.postgres import free_port
 from tests.s3_server import Bucket
 from tests.uploads_app.direct_support import refused
 
-pytestmark = pytest.mark.once
-
 BODY = pdf("handed out by the store")
 NAMES = {
     "report.pdf": 'attachment; filename="report.pdf"',

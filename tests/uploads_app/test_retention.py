@@ -159,6 +159,7 @@ def test_looking_does_not_read_every_session_that_ever_was(visitor: Visitor) -> 
     assert "usersession_ended_at" not in plan, plan  # that index holds them all
 
 
+@pytest.mark.both
 def test_nobody_is_looked_for_twice_when_all_is_forgotten(visitor: Visitor) -> None:
     fill(50, 8 * DAY, "gone")
     assert tasks.forget_visitors() == 50

@@ -15,6 +15,7 @@ from tests.helpers import (
     age_upload,
     at_once,
     code,
+    database_text,
     events,
     pdf,
     started,
@@ -22,7 +23,6 @@ from tests.helpers import (
     stored_keys,
     uploaded,
 )
-from tests.security.test_token import database_text
 from tests.sessions_app.support import clone
 from uploads_app.models import TAKEOVER_AFTER, Status, UploadedFile, UploadQuota
 
@@ -57,6 +57,7 @@ def assert_stored_once(visitor: Visitor, answer: Any) -> None:
     assert events(visitor.uuid).count("upload.stored") == 1
 
 
+@pytest.mark.both
 def test_t39_the_same_request_again_gives_the_same_answer(visitor: Visitor) -> None:
     first = send(visitor)
 
@@ -67,6 +68,7 @@ def test_t39_the_same_request_again_gives_the_same_answer(visitor: Visitor) -> N
     assert_stored_once(visitor, first)
 
 
+@pytest.mark.both
 def test_t39_ten_at_once_store_one_file(committed: None) -> None:
     visitor = started()
     tabs = [clone(visitor) for _ in range(10)]

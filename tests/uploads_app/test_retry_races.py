@@ -15,6 +15,8 @@ from uploads_app import services
 from uploads_app.exceptions import StorageUnavailable, UploadInProgress
 from uploads_app.models import TAKEOVER_AFTER, Status, UploadedFile, UploadQuota
 
+pytestmark = pytest.mark.both
+
 BODY = pdf("stalled", 4000)
 KEY = "0" * 64
 WAIT = 60

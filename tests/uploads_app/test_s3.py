@@ -26,7 +26,6 @@ from uploads_app.models import Status, UploadedFile, object_key
 from uploads_app.s3_store import S3Store
 from uploads_app.storage import INCOMING, MARKER, PREFIX, object_store
 
-pytestmark = pytest.mark.once  # it is about the store
 SOON = timedelta(hours=1)
 
 

@@ -38,6 +38,7 @@ def without_id(answer: Any) -> dict[str, Any]:
     return document
 
 
+@pytest.mark.both
 def test_it_sees_what_the_visitor_sees_and_what_was_found_inside(
     visitor: Visitor, agent: Service
 ) -> None:

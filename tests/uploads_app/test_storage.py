@@ -82,7 +82,6 @@ def new_key(session: uuid.UUID | None = None) -> str:
     return object_key(session or uuid.uuid4(), uuid.uuid4(), "pdf")
 
 
-@pytest.mark.once
 def test_it_keeps_what_it_was_given(shelf: Shelf) -> None:
     given: list[list[bytes]] = [[], [b""], [b"one"], [b"one", b"", b"two"], 20 * [70_000 * b"x"]]
     keys = set()
@@ -98,7 +97,6 @@ def test_it_keeps_what_it_was_given(shelf: Shelf) -> None:
         assert shelf.keys() == keys
 
 
-@pytest.mark.once
 def test_t35_a_key_that_is_taken_keeps_its_bytes(shelf: Shelf) -> None:
     key = new_key()
     object_store().put(key, [b"first"])
@@ -110,7 +108,6 @@ def test_t35_a_key_that_is_taken_keeps_its_bytes(shelf: Shelf) -> None:
     assert shelf.keys() == {key}
 
 
-@pytest.mark.once
 def test_t35_of_many_who_want_one_key_one_gets_it(shelf: Shelf) -> None:
     key = new_key()
 
@@ -136,6 +133,7 @@ def test_t35_the_same_name_twice_is_two_files(visitor: Visitor) -> None:
     assert len(stored_keys()) == 2
 
 
+@pytest.mark.both
 @pytest.mark.slow
 @pytest.mark.usefixtures("committed")
 def test_t35_fifty_uploads_at_once_are_all_intact(settings: Any) -> None:
@@ -163,7 +161,6 @@ def test_t35_fifty_uploads_at_once_are_all_intact(settings: Any) -> None:
     assert events(visitor.uuid).count("upload.stored") == count
 
 
-@pytest.mark.once
 def test_bytes_that_stop_coming_leave_nothing(shelf: Shelf) -> None:
     def breaking() -> Iterator[bytes]:
         yield b"half"
@@ -175,7 +172,6 @@ def test_bytes_that_stop_coming_leave_nothing(shelf: Shelf) -> None:
     assert shelf.keys() == set()
 
 
-@pytest.mark.once
 def test_it_describes_what_is_there(shelf: Shelf) -> None:
     key = new_key()
     shelf.plant(key, b"12345")
@@ -188,7 +184,6 @@ def test_it_describes_what_is_there(shelf: Shelf) -> None:
     assert object_store().describe(new_key()) is None
 
 
-@pytest.mark.once
 def test_what_is_not_there_cannot_be_opened_and_is_deleted_already(shelf: Shelf) -> None:
     with pytest.raises(FileNotFoundError):
         object_store().open(new_key())
@@ -198,7 +193,6 @@ def test_what_is_not_there_cannot_be_opened_and_is_deleted_already(shelf: Shelf)
     assert object_store().delete_many([]) == {}
 
 
-@pytest.mark.once
 def test_t61_more_than_a_page_is_listed_in_order_from_any_place_and_deleted(shelf: Shelf) -> None:
     sessions = [uuid.uuid4() for _ in range(MANY // 5)]
     keys = sorted(new_key(session) for session in sessions for _ in range(5))
@@ -215,7 +209,6 @@ def test_t61_more_than_a_page_is_listed_in_order_from_any_place_and_deleted(shel
     assert shelf.keys() == {beside}
 
 
-@pytest.mark.once
 def test_a_place_to_list_from_need_not_be_there(shelf: Shelf) -> None:
     keys = sorted(new_key() for _ in range(3))
     for key in keys:
@@ -225,7 +218,6 @@ def test_a_place_to_list_from_need_not_be_there(shelf: Shelf) -> None:
     assert [item.key for item in object_store().list_objects(after=gone)] == keys[2:]
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("cut", ["not at all", "after the copy", "after it was done"])
 def test_an_object_is_moved_however_often_it_is_tried(shelf: Shelf, cut: str) -> None:
     key = new_key()
@@ -240,7 +232,6 @@ def test_an_object_is_moved_however_often_it_is_tried(shelf: Shelf, cut: str) ->
     assert shelf.read(target) == b"bytes"
 
 
-@pytest.mark.once
 def test_a_move_replaces_nothing_and_needs_something_to_move(shelf: Shelf) -> None:
     key, target = new_key(), f"quarantine/{new_key()}"
     shelf.plant(key, b"other")
@@ -255,7 +246,6 @@ def test_a_move_replaces_nothing_and_needs_something_to_move(shelf: Shelf) -> No
     assert (shelf.read(key), shelf.read(target)) == (b"other", b"bytes")
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     "key", ["../x.pdf", "uploads/../../x.pdf", "/etc/x.pdf", "uploads/a/../../../x.pdf", "//x"]
 )
@@ -271,7 +261,6 @@ def test_t24_the_store_does_not_leave_its_root(operation: str, key: str, tmp_pat
     assert outside.read_bytes() == b"outside"
 
 
-@pytest.mark.once
 def test_only_temporary_files_can_be_deleted_as_such(shelf: Shelf) -> None:
     key = new_key()
     object_store().put(key, [b"whole"])
@@ -282,7 +271,6 @@ def test_only_temporary_files_can_be_deleted_as_such(shelf: Shelf) -> None:
     assert shelf.keys() == {key}
 
 
-@pytest.mark.once
 def test_it_lists_in_the_order_of_keys() -> None:
     sessions = [uuid.uuid4() for _ in range(10)]
     keys = [new_key(session) for session in sessions for _ in range(5)]
@@ -296,7 +284,6 @@ def test_it_lists_in_the_order_of_keys() -> None:
     assert all(abs(datetime.now(UTC) - HOUR - item.modified) < HOUR / 60 for item in listed)
 
 
-@pytest.mark.once
 def test_a_store_that_does_not_exist_yet_is_empty() -> None:
     store = object_store()
 
@@ -306,7 +293,6 @@ def test_a_store_that_does_not_exist_yet_is_empty() -> None:
     assert not store_root().exists()
 
 
-@pytest.mark.once
 def test_a_store_that_cannot_be_listed_says_so() -> None:
     store_root().mkdir(parents=True)
     (store_root() / "uploads").write_bytes(b"a file where the folder should be")
@@ -315,7 +301,6 @@ def test_a_store_that_cannot_be_listed_says_so() -> None:
         list(object_store().list_objects())
 
 
-@pytest.mark.once
 def test_half_written_files_are_told_apart_by_age() -> None:
     key = new_key()
     folder = key.rpartition("/")[0]
@@ -336,7 +321,6 @@ def test_half_written_files_are_told_apart_by_age() -> None:
     assert young.exists()
 
 
-@pytest.mark.once
 def test_deleting_takes_empty_folders_and_only_those() -> None:
     session = uuid.uuid4()
     first, second = new_key(session), new_key(session)
@@ -354,7 +338,6 @@ def test_deleting_takes_empty_folders_and_only_those() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.once
 def test_puts_and_deletes_in_one_folder_do_not_disturb_each_other() -> None:
     """A delete takes the empty folder away just when a put has made sure that it is there."""
     session = uuid.uuid4()
@@ -371,7 +354,6 @@ def test_puts_and_deletes_in_one_folder_do_not_disturb_each_other() -> None:
     assert stored_keys() == set()
 
 
-@pytest.mark.once
 def test_a_folder_that_goes_while_it_is_made_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """The operating system says that a folder exists, and then a deletion takes it away."""
     key, mkdir = new_key(), os.mkdir
@@ -389,7 +371,6 @@ def test_a_folder_that_goes_while_it_is_made_is_made_again(monkeypatch: pytest.M
     assert stored_keys() == {key}
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("place", ["file", "nowhere"])
 def test_a_folder_that_cannot_be_made_is_an_error_and_no_endless_loop(
     tmp_path: Path, place: str
@@ -402,13 +383,11 @@ def test_a_folder_that_cannot_be_made_is_an_error_and_no_endless_loop(
         object_store().put(new_key(), [b"x"])
 
 
-@pytest.mark.once
 def test_the_clock_leaves_nothing_behind(shelf: Shelf) -> None:
     assert abs(object_store().clock() - datetime.now(UTC)) < timedelta(minutes=1)
     assert shelf.keys() == set()
 
 
-@pytest.mark.once
 def test_the_marker_is_made_once_and_then_replaced(shelf: Shelf) -> None:
     store = object_store()
     assert store.read_marker() is None
@@ -424,7 +403,6 @@ def test_the_marker_is_made_once_and_then_replaced(shelf: Shelf) -> None:
     assert shelf.keys() == {"marker.json"}
 
 
-@pytest.mark.once
 def test_a_marker_that_cannot_be_understood_says_so(shelf: Shelf) -> None:
     for content in NO_MARKERS:
         shelf.plant("marker.json", content)

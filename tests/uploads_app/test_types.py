@@ -34,7 +34,6 @@ def assert_refused(visitor: Visitor, response: Any, name: str) -> None:
     assert f'"{name}"' not in event.text
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     "content",
     [
@@ -60,7 +59,6 @@ def test_t26_other_bytes_under_a_pdf_name_are_refused(visitor: Visitor, content:
     assert_refused(visitor, response, "innocent.pdf")
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     "name",
     [
@@ -91,7 +89,6 @@ def test_t26_a_pdf_under_another_name_is_refused(visitor: Visitor, name: str) ->
     assert_refused(visitor, response, name)
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     "claimed", ["text/html", "image/svg+xml", "application/x-php", "", "x" * 300, "a/b; charset=ü"]
 )
@@ -105,7 +102,6 @@ def test_t26_the_claimed_type_counts_for_nothing(visitor: Visitor, claimed: str)
     assert UploadedFile.objects.get().content_type == "application/pdf"
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("name", ["a.PDF", "a.Pdf", "a.b.c.pdf", "a.php.pdf", "a;b.pdf", "ä ö.pdf"])
 def test_a_pdf_is_taken_under_any_pdf_name(visitor: Visitor, name: str) -> None:
     response = visitor.upload(name=name)
@@ -115,7 +111,6 @@ def test_a_pdf_is_taken_under_any_pdf_name(visitor: Visitor, name: str) -> None:
     assert UploadedFile.objects.get().key.endswith(".pdf")
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("extension", sorted(set(KNOWN_TYPES) - {"pdf"}))
 def test_a_known_type_that_is_not_allowed_is_refused(visitor: Visitor, extension: str) -> None:
     response = visitor.upload(sample(extension), f"a.{extension}")
@@ -125,7 +120,6 @@ def test_a_known_type_that_is_not_allowed_is_refused(visitor: Visitor, extension
     assert "PDF" in response.json()["detail"]
 
 
-@pytest.mark.once
 def test_every_type_is_refused_under_every_other_types_name(
     visitor: Visitor, settings: Any
 ) -> None:
@@ -139,7 +133,6 @@ def test_every_type_is_refused_under_every_other_types_name(
     assert stored_keys() == set()
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     ("extension", "names"),
     [
@@ -158,7 +151,6 @@ def test_office_files_are_known_in_the_order_of_several_programs(
     assert visitor.upload(_zip(*names), f"a.{extension}").status_code == 201
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("names", [["a.txt"], ["a.txt", "word/document.xml"], ["mimetype"]])
 def test_t26_another_zip_is_no_office_file(
     visitor: Visitor, settings: Any, names: list[str]
@@ -168,13 +160,13 @@ def test_t26_another_zip_is_no_office_file(
     assert_refused(visitor, visitor.upload(_zip(*names), "a.docx"), "a.docx")
 
 
-@pytest.mark.once
 def test_t26_a_spreadsheet_is_no_document(visitor: Visitor, settings: Any) -> None:
     settings.UPLOAD_TYPES = ["docx", "xlsx"]
 
     assert_refused(visitor, visitor.upload(office("xl/workbook.xml"), "a.docx"), "a.docx")
 
 
+@pytest.mark.both
 def test_refusals_of_one_minute_are_counted_in_one_event(visitor: Visitor) -> None:
     for number in range(5):
         assert visitor.upload(EXE, f"a{number}.pdf").status_code == 415

@@ -59,6 +59,7 @@ def test_it_stores_every_known_type(visitor: Visitor, settings: Any, extension: 
     assert events(visitor.uuid) == ["session.created", "upload.stored"]
 
 
+@pytest.mark.both
 def test_it_records_who_stored_what_with_the_name_apart(visitor: Visitor) -> None:
     upload = uploaded(visitor, name="Kündigung Müller.pdf")
 

@@ -68,6 +68,7 @@ def test_it_lists_by_pages_of_a_hundred(visitor: Visitor, count: int, pages: lis
     assert found == [str(row.id) for row in newest_first]
 
 
+@pytest.mark.both
 def test_a_page_stays_right_when_a_file_arrives_between(visitor: Visitor) -> None:
     made = rows(visitor, 101)
     first = visitor.get(UPLOADS).json()
@@ -121,6 +122,7 @@ def test_it_retrieves_a_file_as_it_was_answered(visitor: Visitor) -> None:
     assert response.json() == answer
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("path", ["", "{}/", "{}/download/"])
 def test_reading_takes_as_many_queries_for_twenty_files_as_for_one(
     visitor: Visitor, path: str

@@ -30,6 +30,8 @@ from uploads_app import services
 from uploads_app.exceptions import StorageUnavailable
 from uploads_app.models import Status, StoreState, UploadedFile, UploadQuota
 
+pytestmark = pytest.mark.both
+
 BODY = pdf("meanwhile", 4000)
 
 

@@ -50,6 +50,7 @@ def test_t29_a_file_over_the_limit_is_refused(
     assert list((tmp_path / "spool").iterdir()) == []
 
 
+@pytest.mark.both
 def test_t29_the_limit_is_that_of_the_bytes_behind_base64(visitor: Visitor, settings: Any) -> None:
     settings.UPLOAD_MAX_BYTES = 3000
     encoded = b"JVBERi0x" * 376  # 3008 bytes, 2256 decoded
@@ -104,7 +105,6 @@ def waitress(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.mark.slow
-@pytest.mark.once
 def test_t29_waitress_takes_the_limit_and_not_one_byte_more(waitress: Server) -> None:
     waitress.start_session()
     before = waitress.deployment.files()
@@ -122,7 +122,6 @@ def test_t29_waitress_takes_the_limit_and_not_one_byte_more(waitress: Server) ->
 
 
 @pytest.mark.slow
-@pytest.mark.once
 @pytest.mark.parametrize("declared", [6 * LIMIT, 10 * 2**30])
 def test_t29_waitress_refuses_a_declared_giant_before_it_arrives(
     waitress: Server, declared: int
@@ -141,7 +140,6 @@ def test_t29_waitress_refuses_a_declared_giant_before_it_arrives(
 
 
 @pytest.mark.slow
-@pytest.mark.once
 @pytest.mark.parametrize("missing", [1, 1000, -30, -1000])
 def test_t29_waitress_stores_nothing_when_the_length_lies(waitress: Server, missing: int) -> None:
     """`missing` bytes are declared and never come; a negative number comes without being declared."""
