@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from audit_app.models import AuditLog
 from sessions_app.models import UserSession
+from tests.cases import cases
 from tests.helpers import SOAK, Visitor, code, events, pdf, started
 from tests.security.routes import state
 from uploads_app.models import UploadedFile
@@ -73,8 +74,8 @@ def post(client: Visitor, path: str, body: bytes, content_type: str = "applicati
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("path", JSON_PATHS)
-@pytest.mark.parametrize("bomb", BOMBS)
+@cases("path", JSON_PATHS)
+@cases("bomb", BOMBS)
 def test_t19_a_bad_document_is_refused_and_changes_nothing(
     visitor: Visitor, path: str, bomb: str
 ) -> None:
@@ -111,8 +112,8 @@ def test_t19_the_limit_is_64_kib_exactly(visitor: Visitor, size: int, status: in
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("path", JSON_PATHS)
-@pytest.mark.parametrize(
+@cases("path", JSON_PATHS)
+@cases(
     "content_type",
     ["text/plain", "application/xml", "text/json", "multipart/form-data; boundary=x",
      "application/x-www-form-urlencoded", "nonsense", "application/json-patch+json"],

@@ -6,39 +6,23 @@ import logging
 import secrets
 import string
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
-from django.utils.module_loading import import_string
 
 from sessions_app.credentials import generate_token, hash_token
 from tests.helpers import BearerVisitor, Visitor, events, started, uploaded
+from tests.security.leaks import database_text, log_lines
 from tests.sessions_app.support import clone, expire, revoke
+
+__all__ = ["database_text", "log_lines"]  # a fixture, and what other tests import from here
 
 BEARER = "canary-credential-5f0c"
 JUNK = "canary-cookie-77aa"
-
-
-def database_text() -> str:
-    """Return every column of every row of every table."""
-    parts = []
-    with connection.cursor() as cursor:
-        for table in connection.introspection.table_names(cursor):
-            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
-            for row in cursor.fetchall():
-                parts += [
-                    bytes(value).decode("latin-1")
-                    if isinstance(value, bytes | memoryview)
-                    else str(value)
-                    for value in row
-                ]
-    return "\n".join(parts)
 
 
 @pytest.mark.once
@@ -83,28 +67,6 @@ def test_t03_no_column_and_no_dump_contains_the_token(visitor: Visitor) -> None:
             assert token.removeprefix("mss1_") not in text
             assert hash_token(token) in text  # so the search would have found it
             assert len(hash_token(token)) == 64
-
-
-@pytest.fixture
-def log_lines() -> Iterator[io.StringIO]:
-    """Everything that is logged at DEBUG, SQL included, as the product's own handler writes it."""
-    config = settings.LOGGING
-    sink = io.StringIO()
-    handler = logging.StreamHandler(sink)
-    handler.addFilter(import_string(config["filters"]["context"]["()"])())
-    formatter = dict(config["formatters"]["json"])
-    handler.setFormatter(import_string(formatter.pop("()"))(**formatter))
-    watched = [logging.getLogger(), logging.getLogger("django.db.backends")]
-    levels = [logger.level for logger in watched]
-    watched[0].addHandler(handler)
-    for logger in watched:
-        logger.setLevel(logging.DEBUG)
-    connection.force_debug_cursor = True
-    yield sink
-    connection.force_debug_cursor = False
-    watched[0].removeHandler(handler)
-    for logger, level in zip(watched, levels, strict=True):
-        logger.setLevel(level)
 
 
 def broad_flow(make_staff: Any) -> tuple[list[Any], set[str], set[str]]:

@@ -14,6 +14,16 @@ from audit_app.groups import SUPPORT
 from sessions_app.models import UserSession
 from tests.helpers import Visitor, age_session
 
+# What every answer about a session holds, and the limits that it names.
+FIELDS = {"uuid", "support_code", "status", "created_at", "expires_at", "limits"}
+LIMITS = {
+    "max_files": 3,
+    "max_file_bytes": 5 * 1024 * 1024,
+    "max_total_bytes": 15 * 1024 * 1024,
+    "types": ["pdf"],
+    "direct_upload": False,
+}
+
 
 def clone(visitor: Visitor) -> Visitor:
     """Return another client with the same token and UUID, as another tab has them."""

@@ -9,8 +9,7 @@ from django.utils.dateparse import parse_datetime
 from audit_app.models import AuditLog
 from sessions_app.models import UserSession
 from tests.helpers import Visitor, age_session, at_once, code, events, pdf, started, uploaded
-from tests.sessions_app.support import clone
-from tests.sessions_app.test_create import FIELDS, LIMITS
+from tests.sessions_app.support import FIELDS, LIMITS, clone
 
 # What is known of a visitor who has said nothing.
 IDENTITY: dict[str, Any] = {

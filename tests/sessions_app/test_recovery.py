@@ -14,7 +14,7 @@ from sessions_app.exceptions import SessionNotActive
 from sessions_app.models import RecoveryCode, RetiredToken, UserSession
 from sessions_app.recovery import issue_recovery_code
 from tests.helpers import Visitor, at_once, code, events, started, uploaded
-from tests.security.test_token import database_text, log_lines  # noqa: F401  (a fixture)
+from tests.security.leaks import database_text, log_lines  # noqa: F401  (a fixture)
 from tests.sessions_app.support import clone, end_as, expire
 
 LIFETIME = timedelta(minutes=15)

@@ -7,8 +7,7 @@ import pytest
 from audit_app.models import AuditLog
 from sessions_app.models import UserSession
 from tests.helpers import BearerVisitor, Visitor, at_once, code, events, started, uploaded
-from tests.sessions_app.support import clone, expire, revoke
-from tests.sessions_app.test_create import FIELDS, LIMITS
+from tests.sessions_app.support import FIELDS, LIMITS, clone, expire, revoke
 
 
 def test_a_live_session_becomes_reset_and_its_successor_is_linked(visitor: Visitor) -> None:
