@@ -4,8 +4,6 @@ import ast
 import importlib
 import re
 from collections.abc import Iterator
-from functools import cache
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +17,11 @@ from audit_app.events import registered
 from maria_project import problems
 from sessions_app.exceptions import CodeWrong, RateLimited, ScopeMissing, SessionMismatch
 from sessions_app.models import UserSession
+from tests.cases import cases
+from tests.project.pages import ROOT, code_spans, documented_errors, table
 from uploads_app import stop_codes
 from uploads_app.exceptions import QuotaExceeded
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 APPS = ("audit_app", "sessions_app", "uploads_app", "maria_project")
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 # What an error's constructor must be given to be built here.
@@ -34,7 +33,7 @@ ARGUMENTS: dict[type[APIException], tuple[Any, ...]] = {
     ScopeMissing: ("uploads",),
 }
 
-every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+every_page = cases("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 @pytest.mark.once
@@ -42,8 +41,8 @@ def test_the_events_are_those_that_are_registered() -> None:
     for app in APPS[:3]:
         importlib.import_module(f"{app}.events")
     documented = {
-        _code(name)[0]: (outcome, sorted(_code(details)))
-        for name, outcome, _, details in _table("docs/audit-events.md", "event")
+        code_spans(name)[0]: (outcome, sorted(code_spans(details)))
+        for name, outcome, _, details in table("docs/audit-events.md", "event")
     }
     assert documented == {
         event.name: (str(event.outcome), sorted(event.keys)) for event in registered()
@@ -57,15 +56,15 @@ def test_the_error_codes_are_those_that_are_answered() -> None:
 
 @pytest.mark.once
 def test_the_endpoints_are_those_that_are_routed() -> None:
-    documented = [_code(row[0])[0] for row in _table("docs/api.md", "verb and path")]
+    documented = [code_spans(row[0])[0] for row in table("docs/api.md", "verb and path")]
     assert len(documented) == len(set(documented))
     assert set(documented) == set(_endpoints(get_resolver()))
 
 
 @pytest.mark.once
 def test_the_extra_rooms_are_those_that_are_there() -> None:
-    shape = {name for row in _table("docs/plan.md", "file") for name in _code(row[0])}
-    rooms = {name for row in _table("docs/plan.md", "room") for name in _code(row[0])}
+    shape = {name for row in table("docs/plan.md", "file") for name in code_spans(row[0])}
+    rooms = {name for row in table("docs/plan.md", "room") for name in code_spans(row[0])}
     files = [path for app in APPS[:3] for path in (ROOT / app).glob("[!_]*.py")]
     extra = {str(path.relative_to(ROOT)) for path in files if path.name not in shape}
     assert extra == rooms - {"audit_app/events.py"}  # which is more than the shape's
@@ -79,15 +78,15 @@ def test_the_stop_codes_are_those_that_stop_a_run() -> None:
 @pytest.mark.once
 def test_what_to_do_about_a_stop_is_told_alike_everywhere() -> None:
     documented = {
-        _code(code)[0]: re.sub(r"\[([^]]+)\]\([^)]+\)|`", r"\1", do)
-        for code, _, do in _table("docs/operations.md", "stop code")
+        code_spans(code)[0]: re.sub(r"\[([^]]+)\]\([^)]+\)|`", r"\1", do)
+        for code, _, do in table("docs/operations.md", "stop code")
     }
     assert documented == stop_codes.known()
 
 
 @pytest.mark.once
 def test_the_checks_are_those_that_run() -> None:
-    documented = [_code(row[0])[0] for row in _table("docs/operations.md", "check")]
+    documented = [code_spans(row[0])[0] for row in table("docs/operations.md", "check")]
     ids = [
         str(keyword.value.value)
         for app in APPS
@@ -100,7 +99,7 @@ def test_the_checks_are_those_that_run() -> None:
 
 @pytest.mark.once
 def test_the_options_of_the_cleanup_are_those_it_takes() -> None:
-    documented = {_code(row[0])[0].split()[0] for row in _table("docs/operations.md", "option")}
+    documented = {code_spans(row[0])[0].split()[0] for row in table("docs/operations.md", "option")}
     command = load_command_class("uploads_app", "cleanup_orphans")
     assert documented == _options(command) - _options(BaseCommand())
 
@@ -110,7 +109,7 @@ def test_the_schedules_are_those_that_are_made() -> None:
     from django_q.models import Schedule
 
     documented = {
-        _code(name)[0]: every for name, every, _ in _table("docs/operations.md", "schedule")
+        code_spans(name)[0]: every for name, every, _ in table("docs/operations.md", "schedule")
     }
     assert documented == {
         schedule.name: f"{schedule.minutes} min" for schedule in Schedule.objects.all()
@@ -122,7 +121,7 @@ def test_the_settings_are_those_that_are_read() -> None:
     if not (ROOT / "README.md").exists():
         pytest.skip("README.md is not there yet")
     documented = [
-        name for row in _table("README.md", "variable") for name in re.findall("[A-Z_]{4,}", row[0])
+        name for row in table("README.md", "variable") for name in re.findall("[A-Z_]{4,}", row[0])
     ]
     assert sorted(documented) == sorted(_settings_read())
 
@@ -152,7 +151,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.once
 @every_page
 def test_commands_targets_files_and_addresses_exist(page: Path) -> None:
-    code = "\n".join(_code(page.read_text()))
+    code = "\n".join(code_spans(page.read_text()))
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert set(re.findall(r"\bmake ([a-z]+)", code)) <= {*targets, "help"}
     assert set(re.findall(r"manage\.py ([a-z_]+)", code)) <= {*get_commands(), "help"}
@@ -179,41 +178,13 @@ def test_tests_that_are_named_exist(page: Path) -> None:
 @pytest.mark.once
 def test_the_threats_are_those_that_tests_answer() -> None:
     documented = {
-        int(row): set(_code(where)) for row, *_, where in _table("docs/security.md", "row")
+        int(row): set(code_spans(where)) for row, *_, where in table("docs/security.md", "row")
     }
     shown: dict[int, set[str]] = {}
     for folder in sorted(path for path in (ROOT / "tests").iterdir() if path.is_dir()):
         for row in _rows_shown_in(f"tests/{folder.name}"):
             shown.setdefault(row, set()).add(f"tests/{folder.name}")
     assert documented == shown
-
-
-@cache
-def documented_errors() -> dict[str, tuple[int, str]]:
-    """Return the status and sentence of every error code in docs/api.md."""
-    return {
-        _code(code)[0]: (int(status), sentence)
-        for code, status, sentence in _table("docs/api.md", "code", "status")
-    }
-
-
-def _table(page: str, *headings: str) -> list[list[str]]:
-    """Return the rows of the one table of a page whose first columns are headed like this."""
-    lines = (ROOT / page).read_text().splitlines()
-    (start,) = [
-        number
-        for number, line in enumerate(lines)
-        if line.startswith("| " + " | ".join(headings) + " |")
-    ]
-    rows = takewhile(lambda line: line.startswith("|"), lines[start + 2 :])
-    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
-
-
-def _code(text: str) -> list[str]:
-    """Return what stands in backticks or, line by line, in fenced blocks."""
-    blocks = re.findall(r"```.*?\n(.*?)```", text, re.DOTALL)
-    spans = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
-    return [*spans, *(line for block in blocks for line in block.splitlines())]
 
 
 def _errors() -> Iterator[tuple[str, tuple[int, str]]]:
