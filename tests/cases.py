@@ -31,8 +31,7 @@ def cases(names: str | Sequence[str], values: Any, ids: Ids = None) -> Callable[
     names = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
     rows = [(value,) if len(names) == 1 else tuple(value) for value in values]
     assert rows, f"no cases for {names}"
-    shown = ids if ids is None or callable(ids) else None
-    labels = [_label(row, shown) for row in rows] if ids is shown else list(ids)
+    labels = [_label(row, ids) for row in rows] if ids is None or callable(ids) else list(ids)
     table = [
         (label, dict(zip(names, row, strict=True))) for label, row in zip(labels, rows, strict=True)
     ]
@@ -60,7 +59,7 @@ def _in_one(test: Test, tables: list[list[tuple[str, dict[str, Any]]]], decorate
             try:
                 with undone(fixtures) as own:
                     test(**own, **arguments)
-            except Exception as error:
+            except (Exception, pytest.fail.Exception) as error:
                 where = "".join(traceback.format_exception(error, limit=-2))
                 failures.append(f"[{'-'.join(label for label, _ in combination)}]\n{where[-3000:]}")
         if failures:
