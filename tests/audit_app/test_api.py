@@ -17,6 +17,7 @@ from audit_app.context import RequestContext
 from audit_app.models import AuditLog
 from audit_app.services import record
 from sessions_app import events as session_events
+from tests.cases import cases
 from tests.helpers import Visitor, code, events, started, uploaded
 
 URL = "/api/v1/audit-logs/"
@@ -155,7 +156,7 @@ BAD_FILTERS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value"), BAD_FILTERS)
+@cases(("name", "value"), BAD_FILTERS)
 def test_a_bad_filter_value_is_a_400_that_names_it(auditor: Client, name: str, value: str) -> None:
     auditor.raise_request_exception = False
     response = auditor.get(f"{URL}?{name}={quote(value)}")
@@ -179,7 +180,7 @@ ODD_FILTERS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value"), ODD_FILTERS)
+@cases(("name", "value"), ODD_FILTERS)
 def test_an_odd_filter_value_is_no_error(auditor: Client, name: str, value: str) -> None:
     assert isinstance(rows(auditor, **{name: value}), list)
 
@@ -194,8 +195,8 @@ CURSORS = ["x", "%00", "", "p=x", "p=", "p=1.5", "p=" + "9" * 40, "o=x", "o=-1",
            "p=\x00", "p=-5&o=1000000", "r=1&p=None", "\udcff"]  # fmt: skip
 
 
-@pytest.mark.parametrize("cursor", CURSORS)
-@pytest.mark.parametrize("encoded", [False, True])
+@cases("cursor", CURSORS)
+@cases("encoded", [False, True])
 def test_a_forged_cursor_is_never_a_500(auditor: Client, cursor: str, encoded: bool) -> None:
     auditor.raise_request_exception = False
     raw = cursor.encode("utf-8", "surrogateescape")
@@ -252,7 +253,7 @@ def test_a_page_has_at_most_a_thousand_rows(auditor: Client, asked: str, given: 
     assert len(rows(auditor)) == 100
 
 
-@pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "options", "trace"])
+@cases("method", ["post", "put", "patch", "delete", "options", "trace"])
 def test_it_is_read_only(auditor: Client, method: str) -> None:
     pk = AuditLog.objects.latest("id").pk
     before = list(AuditLog.objects.values_list())

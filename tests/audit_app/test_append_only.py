@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from audit_app import triggers
 from audit_app.models import AppendOnly, AuditLog, AuditPersonal
+from tests.cases import cases
 from tests.databases import lift_triggers
 from tests.helpers import Visitor, uploaded
 
@@ -62,7 +63,7 @@ def id_of(value: object) -> str:
     return value.__name__ if isinstance(value, type) else ""
 
 
-@pytest.mark.parametrize(("model", "field"), COLUMNS, ids=id_of)
+@cases(("model", "field"), COLUMNS, ids=id_of)
 def test_t41_no_column_can_be_changed_by_sql(row: AuditLog, model: Any, field: Any) -> None:
     value = field.get_db_prep_save(another(field), connection)
     table, key = model._meta.db_table, model._meta.pk.column
@@ -70,7 +71,7 @@ def test_t41_no_column_can_be_changed_by_sql(row: AuditLog, model: Any, field: A
         run(f"UPDATE {table} SET {field.column} = %s WHERE {key} = %s", value, row.pk)
 
 
-@pytest.mark.parametrize(("model", "field"), COLUMNS, ids=id_of)
+@cases(("model", "field"), COLUMNS, ids=id_of)
 def test_t41_no_column_can_be_changed_by_the_orm(row: AuditLog, model: Any, field: Any) -> None:
     refused: Any = (AppendOnly, DatabaseError)
     with (
@@ -135,7 +136,7 @@ POSTGRESQL = {
 STATEMENTS = {**EVERYWHERE, **{"sqlite": SQLITE, "postgresql": POSTGRESQL}[connection.vendor]}
 
 
-@pytest.mark.parametrize("name", STATEMENTS)
+@cases("name", STATEMENTS)
 def test_t44_sql_that_changes_or_removes_rows_is_refused(row: AuditLog, name: str) -> None:
     with pytest.raises(DatabaseError, match="append-only"):
         run(STATEMENTS[name])
@@ -175,13 +176,13 @@ PAST_PYTHON: dict[str, Callable[[AuditLog], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", ORM)
+@cases("name", ORM)
 def test_t44_the_orm_refuses_before_it_asks_the_database(row: AuditLog, name: str) -> None:
     with pytest.raises(AppendOnly):
         ORM[name](row)
 
 
-@pytest.mark.parametrize("name", PAST_PYTHON)
+@cases("name", PAST_PYTHON)
 def test_t44_what_passes_the_orm_the_database_refuses(row: AuditLog, name: str) -> None:
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         PAST_PYTHON[name](row)

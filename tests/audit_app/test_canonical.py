@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_app.canonical import MAX_INTEGER, canonical_text, commitment, storable
+from tests.cases import cases
 
 VALUES = (
     st.none()
@@ -51,10 +52,8 @@ def test_an_integer_beyond_that_is_refused(number: int) -> None:
         canonical_text({"n": number})
 
 
-@pytest.mark.parametrize(
-    "value", [1.0, math.nan, math.inf, -0.0, b"x", [1], (1,), {1}, object(), 1j]
-)
-@pytest.mark.parametrize("nested", [False, True])
+@cases("value", [1.0, math.nan, math.inf, -0.0, b"x", [1], (1,), {1}, object(), 1j])
+@cases("nested", [False, True])
 def test_a_value_that_is_no_text_integer_boolean_or_none_is_refused(
     value: object, nested: bool
 ) -> None:

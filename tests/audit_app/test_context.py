@@ -14,6 +14,7 @@ from django.test import Client, RequestFactory
 from audit_app import context
 from audit_app.models import AuditLog, AuditPersonal
 from sessions_app.tasks import expire_sessions
+from tests.cases import cases
 from tests.helpers import Visitor, age_session, pdf, started, uploaded
 from uploads_app.models import CleanupRun
 from uploads_app.tasks import cleanup_orphans
@@ -29,7 +30,7 @@ def client_of(proxies: int, forwarded: str | None, settings: Any, peer: str = PE
     return str(context.client_address(request))
 
 
-@pytest.mark.parametrize(
+@cases(
     ("proxies", "forwarded", "client"),
     [
         # No proxy of ours: only the peer is known, whatever is claimed.
@@ -81,8 +82,8 @@ def test_t72_the_client_is_whom_our_own_proxies_saw(
     assert client_of(proxies, forwarded, settings) == client
 
 
-@pytest.mark.parametrize("peer", ["", "unix:", "garbage", "\x00"])
-@pytest.mark.parametrize("proxies", [0, 1, 2])
+@cases("peer", ["", "unix:", "garbage", "\x00"])
+@cases("proxies", [0, 1, 2])
 def test_t72_a_peer_without_an_address_is_no_error(settings: Any, peer: str, proxies: int) -> None:
     assert client_of(proxies, None, settings, peer) == "None"
     assert client_of(proxies, "garbage", settings, peer) == "None"
@@ -90,10 +91,8 @@ def test_t72_a_peer_without_an_address_is_no_error(settings: Any, peer: str, pro
     assert context.RequestContext().network == ""
 
 
-@pytest.mark.parametrize("proxies", [0, 1, 2])
-@pytest.mark.parametrize(
-    "forwarded", [REAL, "garbage", "fe80::1%" + "x" * 300, "fe80::1%\x00", "," * 99, "\ud800"]
-)
+@cases("proxies", [0, 1, 2])
+@cases("forwarded", [REAL, "garbage", "fe80::1%" + "x" * 300, "fe80::1%\x00", "," * 99, "\ud800"])
 def test_t72_a_whole_request_with_any_such_header_is_answered(
     db: None, settings: Any, proxies: int, forwarded: str
 ) -> None:
@@ -150,7 +149,7 @@ def request_id(proxies: int, claimed: str, settings: Any) -> str:
 OURS = re.compile("[0-9a-f]{32}")
 
 
-@pytest.mark.parametrize(
+@cases(
     "claimed",
     [
         "12345678",
@@ -169,7 +168,7 @@ def test_an_id_from_our_proxy_is_kept_and_one_from_a_visitor_is_not(
     assert OURS.fullmatch(made)
 
 
-@pytest.mark.parametrize(
+@cases(
     "claimed",
     ["", "1234567", "a" * 65, "a" * 100_000, "with space", "12345678\n", "12345678\r\nX: y", "ü" * 8,
      "<script>1", "12345678\x00", "a/b/c/d/e", "１２３４５６７８"],

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from audit_app.events import registered
 from audit_app.models import AuditLog, FeedEntry, FeedState
+from tests.cases import cases
 from tests.helpers import Service, Visitor, code, events, started, uploaded
 from tests.sessions_app.service_support import FEED, service
 from tests.sessions_app.support import end_as
@@ -179,7 +180,7 @@ def test_a_long_backlog_comes_page_by_page_without_a_gap(agent: Service) -> None
     assert pages(agent, limit=400) == entries
 
 
-@pytest.mark.parametrize(
+@cases(
     "query",
     [
         {"after": "-1"}, {"after": "x"}, {"after": "1e3"}, {"after": "0x10"},

@@ -14,6 +14,7 @@ from audit_app.context import RequestContext
 from audit_app.models import AuditLog
 from audit_app.services import Personal, record
 from sessions_app import events as session_events
+from tests.cases import cases
 from tests.helpers import Visitor, events, pdf
 
 BAD = {
@@ -32,7 +33,7 @@ BAD = {
     "percent": "%s %(x)s %00",
     "empty": "",
 }
-bad = pytest.mark.parametrize("text", BAD.values(), ids=BAD.keys())
+bad = cases("text", BAD.values(), ids=BAD.keys())
 
 
 def verify(log: AuditLog) -> None:
@@ -128,7 +129,7 @@ def test_t48_as_a_reason_that_staff_give(visitor: Visitor, make_staff: Any, text
         verify(log)
 
 
-@pytest.mark.parametrize("login", ["root", "", "x" * 300, "a\x00b", "a\udc80b", "ü" * 150])
+@cases("login", ["root", "", "x" * 300, "a\x00b", "a\udc80b", "ü" * 150])
 def test_t48_as_the_login_that_runs_a_command(
     db: None, monkeypatch: pytest.MonkeyPatch, login: str
 ) -> None:

@@ -1,5 +1,6 @@
 """Start-up checks: each id fires on the setting it is about, and a default system is silent."""
 
+import importlib
 import os
 import re
 import subprocess
@@ -12,12 +13,15 @@ from typing import Any
 import pytest
 from django.conf import settings as product_settings
 from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+from environs import EnvError
 
 import audit_app.checks
 import maria_project.checks
 import sessions_app.checks
 import uploads_app.checks
 from maria_project.environment import moving, storage
+from tests.cases import cases
 from tests.databases import lift_triggers
 
 SOURCES = [
@@ -143,9 +147,7 @@ def apply(settings: Any, values: dict[str, Any]) -> None:
         setattr(settings, name, value)
 
 
-@pytest.mark.parametrize(
-    ("check_id", "values"), FIRES, ids=lambda v: v if isinstance(v, str) else ""
-)
+@cases(("check_id", "values"), FIRES, ids=lambda v: v if isinstance(v, str) else "")
 def test_each_check_fires_and_says_what_to_do(
     settings: Any, check_id: str, values: dict[str, Any]
 ) -> None:
@@ -157,7 +159,7 @@ def test_each_check_fires_and_says_what_to_do(
     assert message.is_serious() == check_id.split(".")[1].startswith("E")
 
 
-@pytest.mark.parametrize("values", SILENT)
+@cases("values", SILENT)
 def test_good_settings_are_silent(settings: Any, values: dict[str, Any]) -> None:
     apply(settings, values)
     assert said() == []
@@ -205,8 +207,7 @@ REAL_HOST = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
+@cases(
     ("env", "sentence"),
     [
         ({"PUBLIC_URL": "https://maria.example"}, "SECRET_KEY is missing."),
@@ -223,47 +224,47 @@ REAL_HOST = {
     ],
     ids=lambda v: "+".join(v) if isinstance(v, dict) else "",
 )
-def test_a_setting_that_cannot_be_read_stops_start_up_with_one_sentence(
-    manage: Callable[..., Any], env: dict[str, str], sentence: str
+def test_a_setting_that_cannot_be_read_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, env: dict[str, str], sentence: str
 ) -> None:
-    done = manage("check", **env)
-    assert done.returncode == 1
-    assert done.stdout == ""
-    (line,) = done.stderr.strip().splitlines()
-    assert line.startswith("Settings: ")
+    """Imports the settings again, as a new process would."""
+    for name in os.environ.keys() - {"PATH", "LANG"}:
+        monkeypatch.delenv(name)
+    for name, value in {"DATA_DIR": str(tmp_path), "ENV_FILE": os.devnull, **env}.items():
+        monkeypatch.setenv(name, value)
+    for name in [name for name in sys.modules if name.startswith("maria_project.settings")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises((EnvError, ImproperlyConfigured)) as error:
+        importlib.import_module("maria_project.settings")
+    (line,) = str(error.value).splitlines()
     assert sentence in line
     assert "secret" not in line
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("env", "check_id"),
-    [
-        ({**REAL_HOST, "PUBLIC_URL": "http://maria.example"}, "maria_project.E001"),
-        ({**REAL_HOST, "SECRET_KEY": "short"}, "maria_project.E005"),
-        ({"RATE_LIMIT_UPLOAD": "20"}, "sessions_app.E002"),
-    ],
-    ids=lambda v: v if isinstance(v, str) else "",
-)
-def test_a_setting_that_contradicts_another_fails_the_check(
-    manage: Callable[..., Any], env: dict[str, str], check_id: str
-) -> None:
-    done = manage("check", **env)
+def test_a_setting_that_cannot_be_read_stops_start_up(manage: Callable[..., Any]) -> None:
+    done = manage("check", STORAGE_URL="http://key:secret@bucket")
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("Settings: STORAGE_URL: the scheme is neither s3 nor")
+    assert "secret" not in line
+
+
+@pytest.mark.slow
+def test_settings_that_contradict_others_fail_the_check(manage: Callable[..., Any]) -> None:
+    wrong = {"PUBLIC_URL": "http://maria.example", "SECRET_KEY": "short", "RATE_LIMIT_UPLOAD": "20"}
+    done = manage("check", **{**REAL_HOST, **wrong})
     assert done.returncode == 1
-    assert check_id in done.stderr
+    for check_id in ("maria_project.E001", "maria_project.E005", "sessions_app.E002"):
+        assert check_id in done.stderr
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("env", [{}, REAL_HOST])
-def test_a_good_environment_passes(manage: Callable[..., Any], env: dict[str, str]) -> None:
-    done = manage("check", **env)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "no issues" in done.stdout
-
-
-@pytest.mark.slow
-def test_a_secret_can_come_from_a_file(manage: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_good_environment_passes_and_its_secret_can_come_from_a_file(
+    manage: Callable[..., Any], tmp_path: Path
+) -> None:
     path = tmp_path / "key"
     path.write_text(LONG_KEY + "\n")
-    env = {**REAL_HOST, "SECRET_KEY": "", "SECRET_KEY_FILE": str(path)}
-    assert manage("check", **env).returncode == 0
+    done = manage("check", **{**REAL_HOST, "SECRET_KEY": "", "SECRET_KEY_FILE": str(path)})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "no issues" in done.stdout

@@ -35,6 +35,7 @@ from sessions_app.models import (
     UserSession,
 )
 from sessions_app.recovery import issue_recovery_code
+from tests.cases import cases, copied
 from tests.helpers import (
     BearerVisitor,
     Service,
@@ -157,6 +158,22 @@ class Call:
         )
 
 
+class Start:
+    """What every case starts from: a visitor who holds one file."""
+
+    def __init__(self, kind: type[Visitor]) -> None:
+        self._visitor = started(kind)
+        self.upload = uploaded(self._visitor)
+        self._object = store_root() / self.upload.key
+        self._bytes = self._object.read_bytes()
+
+    def visitor(self) -> Visitor:
+        """Return a client of the session; its object is there, whatever the case before did."""
+        self._object.parent.mkdir(parents=True, exist_ok=True)
+        self._object.write_bytes(self._bytes)
+        return copied(self._visitor)
+
+
 @dataclass
 class World:
     """A visitor who holds one file, and who comes to one row of the table in one way."""
@@ -165,10 +182,8 @@ class World:
     way: str
     settings: Any
     make_staff: Callable[..., Client]
-
-    def __post_init__(self) -> None:
-        self.visitor = started(BearerVisitor if self.way == "bearer" else Visitor)
-        self.upload = uploaded(self.visitor)
+    visitor: Visitor
+    upload: UploadedFile
 
     def newcomer(self) -> Visitor:
         """Return a client of the same kind that has not been here before."""
@@ -701,13 +716,13 @@ REFUSED = [
 ]
 
 
-def refused() -> Iterator[Any]:
-    """Yield REFUSED: what several rows share is shown of each, but on PostgreSQL of the first only."""
+def refused(*, again: bool) -> Iterator[tuple[Row, str, str]]:
+    """Yield one part of REFUSED: what several rows share, again in each row after the first."""
     seen: set[tuple[str, str]] = set()
     for row, way, refusal in REFUSED:
-        again = (row.endpoint, refusal) not in OWN and (way, refusal) in seen
+        if ((row.endpoint, refusal) not in OWN and (way, refusal) in seen) is again:
+            yield row, way, refusal
         seen.add((way, refusal))
-        yield pytest.param(row, way, refusal, marks=[] if again else [pytest.mark.both])
 
 
 # What has arrived is looked at only then, and its row says how that ended.
@@ -722,10 +737,11 @@ def shown(value: Any) -> str:
 
 
 @pytest.fixture
-def world(db: None, settings: Any, make_staff: Any) -> Callable[[Row, str], World]:
-    """Return a function that makes the world in which a row is tried; its clock stands still."""
+def starts(db: None, settings: Any) -> dict[str, Start]:
+    """What the cases of each way start from; the clock stands still."""
     offer_forms(settings)
-    return lambda row, way: World(row, way, settings, make_staff)
+    cookie, bearer = Start(Visitor), Start(BearerVisitor)
+    return {"cookie": cookie, "bearer": bearer, "service": cookie, "staff": cookie}
 
 
 @pytest.fixture(autouse=True)
@@ -750,11 +766,13 @@ def test_the_page_and_the_recipes_name_the_same_things() -> None:
 
 
 @pytest.mark.both
-@pytest.mark.parametrize(("row", "way", "status"), GOOD, ids=shown)
+@cases(("row", "way", "status"), GOOD, ids=shown)
 def test_each_good_answer_is_as_the_page_says(
-    world: Callable[[Row, str], World], row: Row, way: str, status: int
+    starts: dict[str, Start], settings: Any, make_staff: Any, *, row: Row, way: str, status: int
 ) -> None:
-    call = OWN[row.endpoint, str(status)](world(row, way))
+    start = starts[way]
+    world = World(row, way, settings, make_staff, start.visitor(), start.upload)
+    call = OWN[row.endpoint, str(status)](world)
 
     response = call.send()
 
@@ -767,11 +785,27 @@ def test_each_good_answer_is_as_the_page_says(
         assert (by_cookie, in_body) == (way == "cookie", way == "bearer")
 
 
-@pytest.mark.parametrize(("row", "way", "refusal"), list(refused()), ids=shown)
+@pytest.mark.both
+@cases(("row", "way", "refusal"), list(refused(again=False)), ids=shown)
 def test_each_refusal_is_as_the_page_says_and_changes_nothing(
-    world: Callable[[Row, str], World], row: Row, way: str, refusal: str
+    starts: dict[str, Start], settings: Any, make_staff: Any, *, row: Row, way: str, refusal: str
 ) -> None:
-    call = (OWN.get((row.endpoint, refusal)) or SHARED[refusal])(world(row, way))
+    start = starts[way]
+    assert_refused(World(row, way, settings, make_staff, start.visitor(), start.upload), refusal)
+
+
+@cases(("row", "way", "refusal"), list(refused(again=True)), ids=shown)
+def test_each_refusal_that_rows_share_is_the_same_in_every_row(
+    starts: dict[str, Start], settings: Any, make_staff: Any, *, row: Row, way: str, refusal: str
+) -> None:
+    start = starts[way]
+    assert_refused(World(row, way, settings, make_staff, start.visitor(), start.upload), refusal)
+
+
+def assert_refused(world: World, refusal: str) -> None:
+    """Check that a call is refused as the page says, and changes nothing."""
+    row = world.row
+    call = (OWN.get((row.endpoint, refusal)) or SHARED[refusal])(world)
     before, personal = state(), AuditPersonal.objects.count()
     newest = AuditLog.objects.latest("id").pk
 

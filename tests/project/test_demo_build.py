@@ -1,10 +1,8 @@
 """`./run` builds the demo page once, and does without it where that cannot be done."""
 
 import shutil
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,19 +16,25 @@ MADE = ("node_modules", "dist", "coverage", "*.tgz", "install.log")
 # What ./run wants beside Python and Node.
 TOOLS = ("sh", "dirname", "cat", "cksum", "find", "sort", "tail", "mkdir")
 NOT_BUILT = "The demo page is not built; everything else works."
+# In place of manage.py: starting the product is slow, and tests/project/test_run.py shows it.
+MANAGE = """
+import sys
+print("manage.py", *sys.argv[1:])
+"""
 
 
 class Checkout:
     """A copy of the product in which nothing of the front end is built yet."""
 
-    def __init__(self, folder: Path, port: int) -> None:
-        self.folder, self._port = folder / "checkout", port
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "checkout"
         self._programs = folder / "bin"
         self.folder.mkdir()
         self._programs.mkdir()
         for path in ROOT.iterdir():
-            if path.name not in ("frontend", "run", ".git"):
+            if path.name not in ("frontend", "run", "manage.py", ".git"):
                 (self.folder / path.name).symlink_to(path)
+        (self.folder / "manage.py").write_text(MANAGE)
         shutil.copy(ROOT / "run", self.folder)
         shutil.copytree(
             ROOT / "frontend", self.folder / "frontend", ignore=shutil.ignore_patterns(*MADE)
@@ -47,24 +51,24 @@ class Checkout:
         program.chmod(0o755)
 
     def run(self, **env: str) -> str:
-        """Start `./run` on a taken port, so that it ends; return what it said."""
+        """Run `./run` until it starts the product; return what it printed."""
         done = subprocess.run(
             [self.folder / "run"],
             env={
-                **environment(self.folder / "data", PORT=str(self._port), **env),
+                **environment(self.folder / "data", **env),
                 "PATH": str(self._programs),
                 "PYTHON": sys.executable,
             },
             capture_output=True, text=True, check=False,
         )  # fmt: skip
-        assert "Cannot listen" in done.stderr, done.stderr  # so it went on
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.endswith("manage.py serve\n"), done.stdout
         return done.stdout + done.stderr
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Iterator[Checkout]:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        yield Checkout(tmp_path, taken.getsockname()[1])
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path)
 
 
 def test_a_missing_node_is_one_sentence_and_everything_else_goes_on(checkout: Checkout) -> None:

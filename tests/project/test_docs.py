@@ -18,6 +18,7 @@ from audit_app.events import registered
 from maria_project import problems
 from sessions_app.exceptions import CodeWrong, RateLimited, ScopeMissing, SessionMismatch
 from sessions_app.models import UserSession
+from tests.cases import cases
 from tests.project.pages import ROOT, code_words, documented_errors, table_rows, tables
 from uploads_app import stop_codes
 from uploads_app.exceptions import QuotaExceeded
@@ -45,7 +46,7 @@ ARGUMENTS: dict[type[APIException], tuple[Any, ...]] = {
     ScopeMissing: ("uploads",),
 }
 
-every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+every_page = cases("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 def test_the_events_are_those_that_are_registered() -> None:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django_q.models import Success
 
 from maria_project.health import HEARTBEAT_FUNC, QUEUE_PATIENCE
+from tests.cases import cases
 from tests.uploads_app.cleanup_support import cleanup, settled, use_store
 from uploads_app.alarm import PATIENCE
 from uploads_app.models import CleanupRun, RunStatus, StoreState
@@ -63,8 +64,8 @@ def test_asking_leaves_nothing_behind(well: None, own_store: Any) -> None:
     assert sorted(own_store.rglob("*")) == before
 
 
-@pytest.mark.parametrize("path", ["/health/ready", "/health/live"])
-@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+@cases("path", ["/health/ready", "/health/live"])
+@cases("method", ["post", "put", "patch", "delete"])
 def test_health_is_only_read(db: None, method: str, path: str) -> None:
     assert getattr(Client(), method)(path).status_code == 405
 

@@ -20,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from audit_app.groups import AUDITOR
 from maria_project.figures import DATABASE_FIGURES
 from maria_project.health import HEARTBEAT_FUNC
+from tests.cases import cases
 from tests.helpers import Visitor, age_session, pdf, plant, started, uploaded
 from tests.postgres import free_port
 from tests.project.server import ROOT, environment, process, wait_for
@@ -64,7 +65,7 @@ def requests_counted(**labels: str) -> float:
     return figure("maria_requests_total", **labels) or 0.0
 
 
-@pytest.mark.parametrize(
+@cases(
     ("ask", "labels"),
     [
         (lambda v: v.current(), {"route": "session-current", "method": "GET", "status": "200"}),
@@ -260,7 +261,7 @@ def test_this_machine_may_read(db: None, address: str) -> None:
     assert Client(REMOTE_ADDR=address).get("/metrics").status_code == 200
 
 
-@pytest.mark.parametrize("address", [STRANGER, "::ffff:203.0.113.9", "2001:db8::1", "", "unix:"])
+@cases("address", [STRANGER, "::ffff:203.0.113.9", "2001:db8::1", "", "unix:"])
 def test_strangers_may_not_and_learn_nothing(address: str) -> None:
     refused = Client(REMOTE_ADDR=address).get("/metrics")
 
@@ -271,12 +272,12 @@ def test_strangers_may_not_and_learn_nothing(address: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@cases(
     "header",
     ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"],
 )
-@pytest.mark.parametrize("value", ["203.0.113.9", "127.0.0.1", "::1", "garbage", ""])
-@pytest.mark.parametrize("proxies", [0, 1, 2])
+@cases("value", ["203.0.113.9", "127.0.0.1", "::1", "garbage", ""])
+@cases("proxies", [0, 1, 2])
 def test_what_comes_through_a_proxy_on_this_machine_is_not_this_machine(
     settings: Any, header: str, value: str, proxies: int
 ) -> None:
@@ -285,7 +286,7 @@ def test_what_comes_through_a_proxy_on_this_machine_is_not_this_machine(
     assert Client(headers={header: value}).get("/metrics").status_code == 403
 
 
-@pytest.mark.parametrize(
+@cases(
     ("proxies", "forwarded", "status"),
     [
         (1, "10.1.2.3", 200), (1, "10.1.2.3, 203.0.113.9", 403), (1, "203.0.113.9, 10.1.2.3", 200),
@@ -304,7 +305,7 @@ def test_a_network_behind_our_own_proxies_may_read_if_it_is_listed(
     assert client.get("/metrics").status_code == status
 
 
-@pytest.mark.parametrize(
+@cases(
     ("authorization", "status"),
     [
         (f"Bearer {TOKEN}", 200), (f"bearer {TOKEN}", 200), (f"Bearer  {TOKEN} ", 200),

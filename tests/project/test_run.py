@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from django.core.management import CommandError, call_command
 
 from tests.postgres import free_port
 from tests.project.server import ROOT, answers, environment, process, wait_for
@@ -114,11 +115,16 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     assert not (tmp_path / "db.sqlite3").exists()
 
 
-@pytest.mark.parametrize("port", ["http", "0", "70000", "-1"])
-def test_a_bad_port_is_one_sentence(tmp_path: Path, port: str) -> None:
+@pytest.mark.parametrize("port", ["http", "0", "65536", "-1", ""])
+def test_a_bad_port_is_refused(port: str) -> None:
+    with pytest.raises(CommandError, match="choose a number from 1 to 65535"):
+        call_command("serve", port=port)
+
+
+def test_a_bad_port_is_one_sentence(tmp_path: Path) -> None:
     done = subprocess.run(
         [str(ROOT / "run")],
-        env=environment(tmp_path, PORT=port), capture_output=True, text=True, check=False,
+        env=environment(tmp_path, PORT="70000"), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert "choose a number from 1 to 65535" in done.stderr

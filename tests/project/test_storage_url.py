@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
 from maria_project.environment import secret, storage
+from tests.cases import cases
 
 FOLDER = Path("/srv/maria/storage")
 
@@ -52,7 +53,7 @@ def test_a_url_leads_to_a_store(url: str, kind: str, options: dict[str, Any]) ->
     assert read(url) == (kind, options)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("url", "reason"),
     [
         ("/srv/storage", "scheme"),

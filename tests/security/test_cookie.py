@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 
 from tests.helpers import Visitor
+from tests.uploads_app.server import deployment
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOKEN = "mss1_[A-Za-z0-9_-]{43}"
@@ -19,9 +20,7 @@ DATE = r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"
 MAX_AGE = 67 * 24 * 60 * 60
 IN_PRODUCTION = """
 import django; django.setup()
-from django.core.management import call_command
 from django.test import Client
-call_command("migrate", verbosity=0)
 client = Client(headers={"Host": "maria.example"})
 answer = client.post("/api/v1/sessions/", {}, content_type="application/json")
 assert answer.status_code == 201, answer.content
@@ -65,7 +64,7 @@ def test_t06_the_cookie_in_production(tmp_path: Path) -> None:
             "PATH": os.environ["PATH"],
             "DJANGO_SETTINGS_MODULE": "maria_project.settings",
             "ENV_FILE": os.devnull,
-            "DATA_DIR": str(tmp_path),
+            "DATA_DIR": str(deployment(tmp_path / "data").data),
             "PUBLIC_URL": "https://maria.example",
             "SECRET_KEY": "x" * 50,
         },

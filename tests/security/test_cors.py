@@ -11,6 +11,7 @@ import requests
 from django.db import connection
 
 from maria_project.environment import exact_origins
+from tests.cases import cases
 from tests.helpers import Visitor, code, events, pdf, started, uploaded
 from tests.postgres import free_port
 from tests.security.edge import launched, ready
@@ -71,7 +72,7 @@ def test_t08_every_listed_page_may_read(visitor: Visitor, origin: str) -> None:
     assert grants_reading(visitor.current(headers={"Origin": origin}), origin)
 
 
-@pytest.mark.parametrize(("route", "method"), OPEN_CALLS, ids=named)
+@cases(("route", "method"), OPEN_CALLS, ids=named)
 def test_t08_a_listed_page_may_read_every_answer(
     visitor: Visitor, route: Route, method: str
 ) -> None:
@@ -88,7 +89,7 @@ def test_t08_a_listed_page_may_read_every_answer(
         assert "Origin" in answer["Vary"]
 
 
-@pytest.mark.parametrize("route", api_routes(), ids=named)
+@cases("route", api_routes(), ids=named)
 def test_t08_no_other_page_may_read_an_answer(visitor: Visitor, route: Route) -> None:
     upload = uploaded(visitor)
     # Origins are compared before any view is asked, so one address is enough for the odd ones.
@@ -113,7 +114,7 @@ def test_t08_null_is_no_origin_even_if_it_is_listed(db: None, settings: Any) -> 
     assert granted(Visitor().current(headers={"Origin": "null"})) == {}
 
 
-@pytest.mark.parametrize("path", ["/", "/admin/login/", "/health/live", "/health/ready", "/metrics", "/nowhere", "/static/maria/mark.svg"])  # fmt: skip
+@cases("path", ["/", "/admin/login/", "/health/live", "/health/ready", "/metrics", "/nowhere", "/static/maria/mark.svg"])  # fmt: skip
 def test_t08_beside_the_api_no_page_may_read_anything(db: None, path: str) -> None:
     for method in ("GET", "OPTIONS"):
         response = Visitor().generic(method, path, headers={"Origin": LISTED[0], **PREFLIGHT})

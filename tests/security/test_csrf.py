@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from sessions_app.models import UserSession
+from tests.cases import cases
 from tests.helpers import Visitor, code, events, pdf, stored_keys, uploaded
 from tests.security.routes import Route, named, state, visitor_calls
 
@@ -50,7 +51,7 @@ OURS: list[dict[str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("route", "method"), visitor_calls(unsafe_only=True), ids=named)
+@cases(("route", "method"), visitor_calls(unsafe_only=True), ids=named)
 def test_t07_a_simple_request_with_the_cookie_changes_nothing(
     visitor: Visitor, route: Route, method: str
 ) -> None:
@@ -63,7 +64,7 @@ def test_t07_a_simple_request_with_the_cookie_changes_nothing(
         assert (state(), stored_keys(), events()) == (before, objects, logged), form
 
 
-@pytest.mark.parametrize(("route", "method"), visitor_calls(unsafe_only=True), ids=named)
+@cases(("route", "method"), visitor_calls(unsafe_only=True), ids=named)
 def test_t07_a_foreign_page_changes_nothing_even_with_the_header(
     visitor: Visitor, route: Route, method: str
 ) -> None:
@@ -78,8 +79,8 @@ def test_t07_a_foreign_page_changes_nothing_even_with_the_header(
         assert (state(), stored_keys(), events()) == (before, objects, logged), page
 
 
-@pytest.mark.parametrize("page", FOREIGN)
-@pytest.mark.parametrize("path", ["/api/v1/sessions/", "/api/v1/sessions/validate/"])
+@cases("page", FOREIGN)
+@cases("path", ["/api/v1/sessions/", "/api/v1/sessions/validate/"])
 def test_t07_a_foreign_page_cannot_use_what_needs_no_proof(db: None, page: str, path: str) -> None:
     response = Visitor().post(path, {}, content_type="application/json", headers=FOREIGN[page])
 

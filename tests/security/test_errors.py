@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.views import APIView
 
 from maria_project.problems import SENTENCES
+from tests.cases import cases
 from tests.helpers import Visitor, code, events, uploaded
 from tests.security.routes import Route, api_routes, calls, named, state, visitor_calls
 
@@ -41,7 +42,7 @@ def assert_fixed_500(response: HttpResponseBase) -> None:
     assert response["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize(("route", "method"), calls(), ids=named)
+@cases(("route", "method"), calls(), ids=named)
 def test_t23_an_exception_in_a_view_tells_nothing(
     visitor: Visitor, make_staff: Any, monkeypatch: pytest.MonkeyPatch, route: Route, method: str
 ) -> None:
@@ -60,7 +61,7 @@ def test_t23_an_exception_in_a_view_tells_nothing(
     assert (state(), len(events())) == (before, logged)
 
 
-@pytest.mark.parametrize("route", api_routes(), ids=named)
+@cases("route", api_routes(), ids=named)
 def test_t23_an_exception_in_middleware_tells_nothing(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch, route: Route
 ) -> None:
@@ -70,7 +71,7 @@ def test_t23_an_exception_in_middleware_tells_nothing(
     assert_fixed_500(visitor.get(route.url()))
 
 
-@pytest.mark.parametrize(("route", "method"), visitor_calls(), ids=named)
+@cases(("route", "method"), visitor_calls(), ids=named)
 def test_t23_a_database_that_fails_tells_nothing(
     visitor: Visitor, route: Route, method: str
 ) -> None:
@@ -99,7 +100,7 @@ def test_t23_an_error_page_outside_the_api_tells_nothing(
     assert response["X-Request-ID"]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("method", "path", "extra", "expected"),
     [
         ("GET", "/api/v1/nowhere/", {}, (404, "not_found")),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from audit_app.models import AuditLog
 from sessions_app.models import UserSession
+from tests.cases import cases
 from tests.helpers import SOAK, Visitor, code, events, pdf, started
 from tests.security.routes import state
 from uploads_app.models import UploadedFile
@@ -72,8 +73,8 @@ def post(client: Visitor, path: str, body: bytes, content_type: str = "applicati
     return client.generic("POST", path, body, content_type=content_type, **client.named)
 
 
-@pytest.mark.parametrize("path", JSON_PATHS)
-@pytest.mark.parametrize("bomb", BOMBS)
+@cases("path", JSON_PATHS)
+@cases("bomb", BOMBS)
 def test_t19_a_bad_document_is_refused_and_changes_nothing(
     visitor: Visitor, path: str, bomb: str
 ) -> None:
@@ -107,8 +108,8 @@ def test_t19_the_limit_is_64_kib_exactly(visitor: Visitor, size: int, status: in
     assert response.status_code == status
 
 
-@pytest.mark.parametrize("path", JSON_PATHS)
-@pytest.mark.parametrize(
+@cases("path", JSON_PATHS)
+@cases(
     "content_type",
     ["text/plain", "application/xml", "text/json", "multipart/form-data; boundary=x",
      "application/x-www-form-urlencoded", "nonsense", "application/json-patch+json"],

@@ -16,7 +16,7 @@ from tests.uploads_app.server import WAITRESS, Server, deployment, request, serv
 pytestmark = pytest.mark.slow
 
 TABS = 20
-ROUNDS = 50 if SOAK else 5
+ROUNDS = 50 if SOAK else 2
 SESSIONS = "/api/v1/sessions/"
 CURRENT = "/api/v1/sessions/current/"
 

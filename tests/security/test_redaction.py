@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 
 import hypothesis
 import hypothesis.strategies as st
-import pytest
 
 from maria_project.logs import RedactingJsonFormatter
+from tests.cases import cases
 from tests.helpers import SOAK
 
 SECRET = "canary-5f0c-secret-77aa"
@@ -81,17 +81,17 @@ def assert_clean(text: str) -> None:
     assert "[redacted]" in text
 
 
-@pytest.mark.parametrize("form", MESSAGES)
+@cases("form", MESSAGES)
 def test_t04_a_secret_is_taken_out_of_a_message(form: str) -> None:
     assert_clean(line(MESSAGES[form]))
 
 
-@pytest.mark.parametrize("form", FIELDS)
+@cases("form", FIELDS)
 def test_t04_a_secret_is_taken_out_of_a_field(form: str) -> None:
     assert_clean(line("something happened", **FIELDS[form]))
 
 
-@pytest.mark.parametrize("form", MESSAGES)
+@cases("form", MESSAGES)
 def test_t04_a_secret_is_taken_out_of_a_field_s_text(form: str) -> None:
     assert_clean(line("something happened", note=[{"text": MESSAGES[form]}]))
 

@@ -8,6 +8,7 @@ from django.test import Client
 
 from audit_app.models import AuditLog
 from sessions_app.models import Scope
+from tests.cases import cases
 from tests.helpers import Service, code, events, started, uploaded
 from tests.security.routes import api_routes, state
 from tests.sessions_app.service_support import service
@@ -36,8 +37,8 @@ def test_t01_these_are_the_addresses_for_services() -> None:
     assert found == CALLS.keys()
 
 
-@pytest.mark.parametrize("path", CALLS)
-@pytest.mark.parametrize("scope", Scope.values)
+@cases("path", CALLS)
+@cases("scope", Scope.values)
 def test_t01_a_key_is_good_for_its_scope_alone(path: str, scope: str) -> None:
     agent = service(scope)
 

@@ -7,6 +7,7 @@ import pytest
 
 from audit_app.models import AuditLog
 from sessions_app.models import UserSession
+from tests.cases import cases
 from tests.helpers import Visitor, code, events, started, stored_keys, uploaded
 from tests.security.routes import Route, calls, named, state, visitor_calls
 from tests.sessions_app.support import clone, end_as
@@ -49,7 +50,7 @@ def test_t01_the_walk_finds_the_routes_there_are() -> None:
     } <= found
 
 
-@pytest.mark.parametrize(("route", "method"), calls(), ids=named)
+@cases(("route", "method"), calls(), ids=named)
 def test_t01_a_uuid_alone_never_authorises(visitor: Visitor, route: Route, method: str) -> None:
     upload = uploaded(visitor, name="private-name.pdf")
     row = visitor.row
@@ -73,7 +74,7 @@ def test_t01_a_uuid_alone_never_authorises(visitor: Visitor, route: Route, metho
     assert events() == ["session.created", "upload.stored", *event]
 
 
-@pytest.mark.parametrize(("route", "method"), visitor_calls(), ids=named)
+@cases(("route", "method"), visitor_calls(), ids=named)
 def test_t09_a_mismatch_is_refused_and_touches_neither_session(
     visitor: Visitor, route: Route, method: str
 ) -> None:
@@ -100,8 +101,8 @@ def test_t09_a_mismatch_is_refused_and_touches_neither_session(
         assert other.row.support_code not in response.content.decode()
 
 
-@pytest.mark.parametrize(("route", "method"), visitor_calls(), ids=named)
-@pytest.mark.parametrize("names", ["unknown", "own upload"])
+@cases(("route", "method"), visitor_calls(), ids=named)
+@cases("names", ["unknown", "own upload"])
 def test_t09_the_header_never_selects_a_row(
     visitor: Visitor, route: Route, method: str, names: str
 ) -> None:
@@ -115,7 +116,7 @@ def test_t09_the_header_never_selects_a_row(
     assert state() == before
 
 
-@pytest.mark.parametrize(("route", "method"), visitor_calls(), ids=named)
+@cases(("route", "method"), visitor_calls(), ids=named)
 def test_t11_an_unknown_proof_says_nothing_more(db: None, route: Route, method: str) -> None:
     stranger = Visitor()
     stranger.cookies["maria_session"] = "mss1_" + "A" * 43
@@ -155,7 +156,7 @@ def test_t11_a_known_proof_says_why_and_what_was_lost(
     assert refused.details == {"code": "session_invalid", "reason": how, "repeated": 0}
 
 
-@pytest.mark.parametrize(("route", "method"), visitor_calls(), ids=named)
+@cases(("route", "method"), visitor_calls(), ids=named)
 def test_t11_without_proof_a_session_is_required(db: None, route: Route, method: str) -> None:
     response = call(Visitor(), route, method)
 
@@ -179,7 +180,7 @@ def test_t11_a_cookie_of_another_shape_is_an_unknown_proof(db: None, token: str)
     assert (response.status_code, code(response)) == (401, "session_invalid")
 
 
-@pytest.mark.parametrize(("route", "method"), visitor_calls(unsafe_only=True), ids=named)
+@cases(("route", "method"), visitor_calls(unsafe_only=True), ids=named)
 def test_t07_a_change_needs_the_header(visitor: Visitor, route: Route, method: str) -> None:
     upload = uploaded(visitor)
     before, objects = state(), stored_keys()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.helpers import Visitor, code, events
-from tests.security.limit_support import BY_CLIENT, BY_SESSION, Call, clock, limit
+from tests.security.limited import BY_CLIENT, BY_SESSION, Call, clock, limit
 
 # What is said here is the same on every database.
 

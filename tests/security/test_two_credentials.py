@@ -9,6 +9,7 @@ from django.test import Client
 from sessions_app.models import UserSession
 from sessions_app.recovery import issue_recovery_code
 from tests.carriers import CARRIERS, CURRENT, SESSIONS, Carrier, Holder, begin
+from tests.cases import cases
 from tests.helpers import Visitor, code, events, pdf, started
 from tests.security.routes import state
 from tests.uploads_app.samples import FORM, UPLOADS, form, part
@@ -65,8 +66,8 @@ def headers_of(a: Holder, b: Holder, cookie: str, authorization: str) -> dict[st
     return headers
 
 
-@pytest.mark.parametrize("authorization", AUTHORIZATIONS)
-@pytest.mark.parametrize("cookie", COOKIES)
+@cases("authorization", AUTHORIZATIONS)
+@cases("cookie", COOKIES)
 def test_t17_two_credentials(db: None, cookie: str, authorization: str) -> None:
     sessions = {"a": begin("cookie"), "b": begin("cookie")}
     headers = headers_of(sessions["a"], sessions["b"], cookie, authorization)
@@ -166,12 +167,12 @@ def test_t17_a_bearer_needs_no_name_but_a_wrong_one_is_a_mismatch(db: None) -> N
     assert named.status_code == 200
 
 
-@pytest.mark.parametrize(
+@cases(
     "origin",
     [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}],
     ids=["foreign", "null", "cross-site"],
 )
-@pytest.mark.parametrize("name", ["identify", "upload", "end"])
+@cases("name", ["identify", "upload", "end"])
 def test_t17_a_bearer_is_not_taken_from_a_foreign_page(
     db: None, name: str, origin: dict[str, str]
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 
+from tests.cases import cases
 from tests.helpers import Visitor, code, events, started, stored_keys, uploaded
 from tests.security.routes import Route, named, state, visitor_calls
 from tests.sessions_app.support import clone, expire
@@ -36,8 +37,8 @@ def test_t14_the_matrix_covers_the_routes_there_are() -> None:
     assert len(FILE_CALLS) >= 6
 
 
-@pytest.mark.parametrize(("route", "method"), FILE_CALLS, ids=named)
-@pytest.mark.parametrize("file", ["stored", "deleted"])
+@cases(("route", "method"), FILE_CALLS, ids=named)
+@cases("file", ["stored", "deleted"])
 def test_t14_two_sessions_matrix(visitor: Visitor, route: Route, method: str, file: str) -> None:
     upload = uploaded(visitor)
     other = started()
@@ -56,8 +57,8 @@ def test_t14_two_sessions_matrix(visitor: Visitor, route: Route, method: str, fi
     assert (state(), stored_keys(), len(events())) == (before, objects, logged)
 
 
-@pytest.mark.parametrize(("route", "method"), FILE_CALLS, ids=named)
-@pytest.mark.parametrize("who", ["nobody", "stranger", "expired owner", "ended owner"])
+@cases(("route", "method"), FILE_CALLS, ids=named)
+@cases("who", ["nobody", "stranger", "expired owner", "ended owner"])
 def test_t14_no_one_else_reads_or_deletes_a_file(
     visitor: Visitor, route: Route, method: str, who: str
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from audit_app.models import AuditLog
 from sessions_app.recovery import issue_recovery_code
+from tests.cases import cases
 from tests.helpers import Visitor, code, events, mailed_code, stored_keys, uploaded
 from tests.security.routes import METHODS, Route, api_routes, calls, named, state
 from tests.uploads_app.direct_support import offer_forms
@@ -36,8 +37,8 @@ def good_body(path: str, visitor: Visitor) -> dict[str, Any]:
     return {}
 
 
-@pytest.mark.parametrize("route", api_routes(), ids=named)
-@pytest.mark.parametrize("proven", [True, False], ids=["proven", "unproven"])
+@cases("route", api_routes(), ids=named)
+@cases("proven", [True, False], ids=["proven", "unproven"])
 def test_t21_other_methods_are_405_and_change_nothing(
     visitor: Visitor, make_staff: Any, route: Route, proven: bool
 ) -> None:
@@ -57,9 +58,7 @@ def test_t21_other_methods_are_405_and_change_nothing(
     assert (state(), stored_keys(), len(events())) == (before, objects, logged)
 
 
-@pytest.mark.parametrize(
-    "path", ["/api/", "/api/v1/", "/api/v1/sessions", "/api/v1/nowhere/", "/api/v1/uploads/x/"]
-)
+@cases("path", ["/api/", "/api/v1/", "/api/v1/sessions", "/api/v1/nowhere/", "/api/v1/uploads/x/"])
 def test_t21_unknown_addresses_are_404_by_every_method(visitor: Visitor, path: str) -> None:
     for method in METHODS:
         response = visitor.generic(method, path, **visitor.named)
@@ -69,7 +68,7 @@ def test_t21_unknown_addresses_are_404_by_every_method(visitor: Visitor, path: s
             assert code(response) == "not_found"
 
 
-@pytest.mark.parametrize(("route", "method"), calls(), ids=named)
+@cases(("route", "method"), calls(), ids=named)
 def test_t22_no_answer_of_the_api_may_be_cached(
     visitor: Visitor, make_staff: Any, settings: Any, route: Route, method: str
 ) -> None:
@@ -107,7 +106,7 @@ def test_t22_refusals_are_not_cached_either(db: None, path: str) -> None:
         assert {"Cookie", "Origin"} <= set(re.split(r",\s*", response["Vary"]))
 
 
-@pytest.mark.parametrize(
+@cases(
     ("path", "status"),
     [
         ("/", 200), ("/nowhere", 404), ("/admin/login/", 200), ("/health/live", 200),

@@ -14,7 +14,7 @@ from audit_app.groups import SUPPORT
 from sessions_app.models import UserSession
 from tests.helpers import Visitor, age_session
 
-# What the API answers about a session that has just begun.
+# What every answer about a session holds, and the limits that it names.
 FIELDS = {"uuid", "support_code", "status", "created_at", "expires_at", "limits"}
 LIMITS = {
     "max_files": 3,

@@ -12,6 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from sessions_app.models import UserSession
+from tests.cases import cases
 from tests.helpers import Service, Visitor, age_session, code, events, started, uploaded
 from tests.sessions_app.service_support import service
 from tests.sessions_app.support import end_as
@@ -90,7 +91,7 @@ def test_every_change_to_it_is_seen(visitor: Visitor, agent: Service) -> None:
         assert answer.content == INACTIVE, at
 
 
-@pytest.mark.parametrize(
+@cases(
     "assertion",
     ["x", ":", "::", "a:b:c", "é", "x" * 400, "mss1_" + "A" * 43, str(uuid.uuid4())],
     ids=["x", "colon", "colons", "parts", "latin", "longest", "token", "uuid"],

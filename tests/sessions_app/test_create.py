@@ -12,6 +12,7 @@ from django.utils.dateparse import parse_datetime
 from audit_app.models import AuditLog
 from sessions_app.models import UserSession
 from sessions_app.uuid_helpers import CROCKFORD
+from tests.cases import cases
 from tests.helpers import BearerVisitor, Visitor, code, events, started
 from tests.sessions_app.support import FIELDS, LIMITS
 
@@ -122,7 +123,7 @@ def test_a_dead_cookie_gets_a_new_session(visitor: Visitor, how: str) -> None:
     assert events() == ["session.created", "session.created"]
 
 
-@pytest.mark.parametrize(
+@cases(
     "junk",
     [
         "", "x", "mss1_", "mss1_" + "A" * 42, "mss1_" + "A" * 43, "mss1_" + "A" * 44,
@@ -141,9 +142,7 @@ def test_t05_a_cookie_planted_before_creation_is_replaced(db: None, junk: str) -
     assert UserSession.objects.count() == 1
 
 
-@pytest.mark.parametrize(
-    "key", ["uuid", "session_uuid", "id", "pk", "token", "token_hash", "support_code", "status"]
-)
+@cases("key", ["uuid", "session_uuid", "id", "pk", "token", "token_hash", "support_code", "status"])
 def test_t05_what_a_client_chooses_is_ignored(db: None, key: str) -> None:
     chosen = str(uuid.uuid4())
 
@@ -154,7 +153,7 @@ def test_t05_what_a_client_chooses_is_ignored(db: None, key: str) -> None:
     assert str(UserSession.objects.get().pk) == response.json()["uuid"] != chosen
 
 
-@pytest.mark.parametrize("credential", ["Bearer", "Cookie", "token", "", None, 1, ["cookie"], {}])
+@cases("credential", ["Bearer", "Cookie", "token", "", None, 1, ["cookie"], {}])
 def test_other_credentials_than_cookie_and_bearer_are_refused(db: None, credential: Any) -> None:
     response = create(Visitor(), {"credential": credential})
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from audit_app.models import AuditLog
 from sessions_app import tasks
 from sessions_app.models import UserSession
+from tests.cases import cases
 from tests.helpers import (
     SOAK,
     Visitor,
@@ -68,8 +69,8 @@ def test_t15_a_second_before_its_limit_a_session_is_live(
     assert "session.expired" not in events()
 
 
-@pytest.mark.parametrize(("live", "limit", "reason"), LIMITS)
-@pytest.mark.parametrize("sweep", ["read", "command", "task"])
+@cases(("live", "limit", "reason"), LIMITS)
+@cases("sweep", ["read", "command", "task"])
 def test_t15_a_second_after_its_limit_a_session_is_over(
     visitor: Visitor,
     live: Callable[[Visitor], timedelta],

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from audit_app.models import AuditLog
 from sessions_app.models import Consent, RetiredToken, UserSession
+from tests.cases import cases
 from tests.helpers import Visitor, age_session, code, events
 from tests.sessions_app.people import ANNA, CURRENT, details, identify
 
@@ -139,7 +140,7 @@ def test_one_field_leaves_the_other_alone(visitor: Visitor) -> None:
     assert details("session.identified")[-1] == {"fields": "name"}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("given", "kept"),
     [
         ("  Anna  ", "Anna"),
@@ -184,12 +185,12 @@ ADDRESSES = {
 }
 
 
-@pytest.mark.parametrize("email", ADDRESSES.values(), ids=ADDRESSES.keys())
+@cases("email", ADDRESSES.values(), ids=ADDRESSES.keys())
 def test_an_address_that_is_none_is_refused_and_nothing_kept(visitor: Visitor, email: Any) -> None:
     assert_refused(visitor, identify(visitor, name="Anna", email=email), "email")
 
 
-@pytest.mark.parametrize(
+@cases(
     ("given", "kept"),
     [
         ("  anna@EXAMPLE.com ", "anna@example.com"),
@@ -269,7 +270,7 @@ CONSENTS = {
 }
 
 
-@pytest.mark.parametrize("consent", CONSENTS.values(), ids=CONSENTS.keys())
+@cases("consent", CONSENTS.values(), ids=CONSENTS.keys())
 def test_consent_that_is_none_is_refused_and_nothing_kept(visitor: Visitor, consent: Any) -> None:
     assert_refused(visitor, identify(visitor, **ANNA, consent=consent), "consent")
 

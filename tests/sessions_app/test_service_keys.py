@@ -13,6 +13,7 @@ from django.utils import timezone
 from audit_app.models import AuditLog
 from sessions_app.credentials import hash_token
 from sessions_app.models import ServiceKey
+from tests.cases import cases
 from tests.helpers import Service, Visitor, code, database_text, events, started, uploaded
 from tests.sessions_app.service_support import make_key, service
 
@@ -56,7 +57,7 @@ def test_a_key_is_good_for_a_year_unless_said_otherwise() -> None:
     assert timedelta(days=364) < left <= timedelta(days=365)
 
 
-@pytest.mark.parametrize(
+@cases(
     "arguments",
     [
         ["maria agent", "--scope=events"],
@@ -154,7 +155,7 @@ def test_a_key_ends_at_its_date(seconds: int, good: bool) -> None:
         refused(agent)
 
 
-@pytest.mark.parametrize(
+@cases(
     "secret",
     ["msk1_" + "A" * 43, "msk1_", "", "x", "msk1_" + "A" * 5000, "\x00", "é"],
     ids=["unknown", "prefix", "empty", "x", "long", "nul", "latin"],

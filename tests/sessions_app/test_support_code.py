@@ -3,12 +3,12 @@
 import itertools
 import re
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stdnum.iso7064 import mod_37_36
 
 from sessions_app.uuid_helpers import CROCKFORD, generate_support_code, parse_support_code
+from tests.cases import cases
 from tests.helpers import SOAK
 
 SHAPE = re.compile("MAR-[0-9A-HJKMNP-TV-Z]{3}-[0-9A-HJKMNP-TV-Z]{3}-[0-9A-HJKMNP-TV-Z]{3}")
@@ -101,9 +101,7 @@ def test_a_code_that_itself_begins_like_the_prefix_is_read_with_and_without_it()
     assert parse_support_code(code.removeprefix("MAR-")) == code
 
 
-@pytest.mark.parametrize(
-    "text", ["", "MAR", "MAR-", "MAR-7F3-K2Q", "hello", "MAR-7F3-K2Q-X9H-7", "' OR 1=1"]
-)
+@cases("text", ["", "MAR", "MAR-", "MAR-7F3-K2Q", "hello", "MAR-7F3-K2Q-X9H-7", "' OR 1=1"])
 def test_what_is_no_code_is_none(text: str) -> None:
     assert parse_support_code(text) is None
 

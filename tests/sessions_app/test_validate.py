@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sessions_app.exceptions import UuidMalformed
 from sessions_app.models import UserSession
 from sessions_app.uuid_helpers import generate_uuid, parse_uuid
+from tests.cases import cases
 from tests.helpers import SOAK, Visitor, code, events, started
 
 URL = "/api/v1/sessions/validate/"
@@ -77,7 +78,7 @@ def test_the_proof_of_one_session_tells_nothing_of_another(visitor: Visitor) -> 
     assert validate(visitor, GOOD).json()["status"] == "well_formed"
 
 
-@pytest.mark.parametrize("alias", ALIASES)
+@cases("alias", ALIASES)
 def test_t13_other_spellings_are_refused(db: None, alias: str) -> None:
     response = validate(Visitor(), alias)
 
@@ -86,7 +87,7 @@ def test_t13_other_spellings_are_refused(db: None, alias: str) -> None:
     assert events() == []
 
 
-@pytest.mark.parametrize("value", [None, "", [GOOD], {"uuid": GOOD}, True, "9" * 5000])
+@cases("value", [None, "", [GOOD], {"uuid": GOOD}, True, "9" * 5000])
 def test_t13_what_is_no_uuid_at_all_is_invalid_input(db: None, value: Any) -> None:
     response = validate(Visitor(), value)
 
@@ -101,7 +102,7 @@ def test_t13_a_body_without_uuid_is_invalid_input(db: None) -> None:
     assert (response.status_code, code(response)) == (400, "invalid_input")
 
 
-@pytest.mark.parametrize("alias", ALIASES)
+@cases("alias", ALIASES)
 def test_t13_the_header_is_read_as_strictly(visitor: Visitor, alias: str) -> None:
     row = visitor.row
     # WSGI hands headers on as Latin-1, which is how a client's UTF-8 arrives.

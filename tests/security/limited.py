@@ -1,4 +1,4 @@
-"""Calls under a limit, a clock that stands still, and a way to set limits."""
+"""Calls under each rate limit, a clock that stands still, and a way to set a limit."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -68,3 +68,4 @@ BY_CLIENT = [
     Call("failed_proof", failed_proof, 401),
 ]
 BY_SESSION = [Call("session", current, 200), Call("upload", upload, 415)]
+CALLS = [*BY_CLIENT, *BY_SESSION]
