@@ -52,7 +52,7 @@ schema: ## Write docs/openapi.yaml anew from the code, and the types of frontend
 	npm --prefix frontend run --silent generate
 
 permissions: ## Write docs/permissions.md anew: who may do what in the admin, as its pages answer
-	WRITE_PERMISSIONS=1 .venv/bin/python -m pytest -q tests/admin/test_permission_matrix.py
+	WRITE_PERMISSIONS=1 .venv/bin/python -m pytest -q tests/backoffice_app/test_permission_matrix.py
 
 lock: ## Pin requirements.txt and requirements-dev.txt anew from their .in files
 	.venv/bin/uv pip compile --quiet --upgrade --no-header --no-emit-index-url --no-emit-find-links requirements.in -o requirements.txt

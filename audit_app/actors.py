@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from django.contrib.auth import get_user_model
 
-from audit_app.context import STAFF, SYSTEM, VISITOR
+from common.context import STAFF, SYSTEM, VISITOR
 
 MAX_SUGGESTED = 100
 _WHOLE = re.compile(r"(staff:\d{1,18}|(service|operator):.+)", re.DOTALL)

@@ -21,8 +21,8 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 
 from audit_app import actors, events
+from audit_app.adminkit.actions import ActingAdmin, ReasonForm
 from audit_app.browser import LATEST_FIRST, AuditChangeList, Narrowing
-from audit_app.desk import ActingAdmin, ReasonForm
 from audit_app.export import FORMATS, MAY_EXPORT, export, extent
 from audit_app.models import AuditLog, AuditPersonal
 

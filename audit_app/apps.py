@@ -19,7 +19,8 @@ class AuditConfig(AppConfig):
 
 def prepare(using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
     """Install the triggers and grant the groups their permissions; safe to repeat."""
-    from audit_app import groups, triggers
+    from audit_app import triggers
+    from common import groups
 
     triggers.install(using)
     groups.grant(groups.SUPPORT, "audit_app.view_auditlog", "audit_app.view_auditpersonal")

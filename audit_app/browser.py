@@ -16,7 +16,7 @@ from django.utils.dateparse import parse_date
 from django.utils.formats import date_format
 
 from audit_app import actors, events
-from audit_app.lists import KeyedChangeList
+from audit_app.adminkit.lists import KeyedChangeList
 from audit_app.models import AuditLog, Outcome
 
 LATEST_FIRST = "-occurred_at"

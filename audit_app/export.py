@@ -10,11 +10,12 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
-from audit_app import events, spreadsheet
+from audit_app import events
+from audit_app.adminkit.lists import beyond, in_order
 from audit_app.browser import LATEST_FIRST, Narrowing
-from audit_app.lists import beyond, in_order
 from audit_app.models import AuditLog
 from audit_app.services import record
+from common import csv_stream
 
 MAY_EXPORT = "audit_app.export_auditlog"
 BATCH = 1000
@@ -42,14 +43,14 @@ class Extent:
 
 
 def as_csv(rows: Iterator[AuditLog]) -> Iterator[str]:
-    """Yield a header and a line for each row; see audit_app/spreadsheet.py for how to read it."""
+    """Yield a header and a line for each row; see common/csv_stream.py for how to read it."""
 
     def cells() -> Iterator[list[str]]:
         yield list(COLUMNS)
         for row in rows:
             yield _cells(row)
 
-    return spreadsheet.lines(cells())
+    return csv_stream.lines(cells())
 
 
 def as_json_lines(rows: Iterator[AuditLog]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.timezone import localtime
 
-from audit_app.masking import MASKS
+from common.masking import MASKS
 
 
 class Outcome(models.TextChoices):

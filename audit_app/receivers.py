@@ -6,8 +6,9 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.db import transaction
 from django.dispatch import receiver
 
-from audit_app import context, events
+from audit_app import events
 from audit_app.services import Refusal, record, record_refusal
+from common import context
 
 
 @receiver(user_logged_in)

@@ -11,8 +11,8 @@ from rest_framework.request import Request
 
 from audit_app.filters import AuditLogFilter
 from audit_app.models import AuditLog
-from audit_app.pagination import StrictCursorPagination
 from audit_app.serializers import AuditLogSerializer
+from common.pagination import StrictCursorPagination
 
 
 class StaffAuthentication(SessionAuthentication):

@@ -36,7 +36,7 @@ def fill(count: int) -> dict[str, Any]:
 
 def bare(_: int) -> dict[str, Any]:
     """List the store, and do nothing else."""
-    from uploads_app.storage import object_store
+    from uploads_app.storage.base import object_store
 
     return {"objects": sum(1 for _ in object_store().list_objects())}
 
@@ -58,7 +58,7 @@ def remove(count: int) -> dict[str, Any]:
 def naive(_: int) -> dict[str, Any]:
     """Load every key and every row, and subtract."""
     from uploads_app.models import UploadedFile
-    from uploads_app.storage import object_store
+    from uploads_app.storage.base import object_store
 
     objects = {stored.key for stored in object_store().list_objects()}
     rows = set(UploadedFile.objects.values_list("key", flat=True))
@@ -75,8 +75,8 @@ def peer(_: int) -> dict[str, Any]:
 def _cleanup() -> dict[str, Any]:
     from datetime import timedelta
 
-    from uploads_app.cleanup import cleanup_orphans
-    from uploads_app.work import Options
+    from uploads_app.cleanup.run import cleanup_orphans
+    from uploads_app.cleanup.work import Options
 
     run = cleanup_orphans(Options(grace=timedelta(minutes=30), limit=10**9))
     assert run.status == "completed", run.stop_sentence

@@ -10,7 +10,7 @@ HEARTBEAT = "worker heartbeat"
 
 
 class MariaAdminConfig(AdminConfig):
-    default_site = "maria_project.admin_site.MariaAdminSite"
+    default_site = "backoffice_app.admin_site.MariaAdminSite"
 
 
 class MariaConfig(AppConfig):
@@ -18,11 +18,8 @@ class MariaConfig(AppConfig):
     verbose_name = "Operations"
 
     def ready(self) -> None:
-        from maria_project import (  # noqa: F401  (they register themselves)
-            allowed_tasks,
-            checks,
-            events,
-        )
+        from backoffice_app import allowed_tasks, events  # noqa: F401  (they register themselves)
+        from maria_project import checks  # noqa: F401  (they register themselves)
 
         post_migrate.connect(prepare, sender=self)
 
@@ -31,7 +28,7 @@ def prepare(**_: Any) -> None:
     """Schedule the heartbeat and the counting, and let staff see the schedules; safe to repeat."""
     from django_q.models import Schedule
 
-    from audit_app import groups
+    from common import groups
 
     Schedule.objects.update_or_create(
         name=HEARTBEAT,

@@ -76,7 +76,7 @@ def storage(name: str, url: str, folder: Path) -> dict[str, Any]:
         parts = urlsplit(url)
         if parts.scheme == "file":
             return _disk(_folder(parts))
-        return {"BACKEND": "uploads_app.s3_store.S3Store", "OPTIONS": _bucket(parts)}
+        return {"BACKEND": "uploads_app.storage.s3_store.S3Store", "OPTIONS": _bucket(parts)}
     except ValueError as error:
         # What urlsplit and int say quotes what they were given.
         reason = f"{error}: " if isinstance(error, _Unusable) else ""
@@ -91,7 +91,7 @@ class _Unusable(ValueError):
 
 
 def _disk(folder: Path) -> dict[str, Any]:
-    return {"BACKEND": "uploads_app.disk_store.DiskStore", "OPTIONS": {"location": folder}}
+    return {"BACKEND": "uploads_app.storage.disk_store.DiskStore", "OPTIONS": {"location": folder}}
 
 
 def _folder(parts: SplitResult) -> Path:
@@ -137,7 +137,7 @@ def moving(current: dict[str, Any], previous: dict[str, Any]) -> dict[str, dict[
     """Return entries of STORAGES for a deployment whose files move from one store to another."""
     aliases = {"current": "uploads_current", "previous": "uploads_previous"}
     return {
-        "uploads": {"BACKEND": "uploads_app.moving_store.MovingStore", "OPTIONS": aliases},
+        "uploads": {"BACKEND": "uploads_app.storage.moving_store.MovingStore", "OPTIONS": aliases},
         aliases["current"]: current,
         aliases["previous"]: previous,
     }

@@ -21,8 +21,8 @@ from prometheus_client.registry import Collector
 
 from maria_project.health import heartbeat_age
 from sessions_app import models as sessions
-from uploads_app import alarm
 from uploads_app import models as uploads
+from uploads_app.cleanup import alerts
 
 MEMORY_SECONDS = 15
 MEMORY_PER_SECOND_READ = 20
@@ -131,11 +131,11 @@ def _worker() -> Iterator[Metric]:
 
 
 def _cleanup() -> Iterator[Metric]:
-    last = alarm.last_run()
+    last = alerts.last_run()
     yield _gauge(
         "maria_cleanup_alarm",
         "Whether the cleanup is in trouble: its last run stopped, or is too old.",
-        alarm.trouble_after(last) is not None,
+        alerts.trouble_after(last) is not None,
     )
     if last is None:
         return

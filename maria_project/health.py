@@ -15,8 +15,8 @@ from django.views.decorators.http import require_safe
 from django_q.models import Success
 
 from maria_project import cache, database
-from uploads_app import alarm
-from uploads_app.storage import object_store
+from uploads_app.cleanup import alerts
+from uploads_app.storage.base import object_store
 
 HEARTBEAT_FUNC = "maria_project.tasks.heartbeat"
 # Two missed beats and the time a beat may wait behind long tasks.
@@ -81,7 +81,7 @@ def is_queue_well() -> bool:
 
 
 def _cleanup() -> bool:
-    return alarm.trouble() is None
+    return alerts.trouble() is None
 
 
 _ESSENTIAL: dict[str, Callable[[], bool]] = {"database": _database, "migrations": _migrations}

@@ -5,7 +5,7 @@ import re
 
 from pythonjsonlogger.json import JsonFormatter
 
-from audit_app import context
+from common import context
 
 # What stands between a secret's name and its value: `=`, `:`, and quotes, which are escaped when
 # they stand inside a string of the line, and bare when the line itself has a field of that name.

@@ -23,7 +23,7 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from audit_app import context
+from common import context
 from maria_project.figures import FIGURES
 from sessions_app import limits
 

@@ -8,7 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
-from maria_project import database, metrics, zones
+from backoffice_app import zones
+from maria_project import database, metrics
 from maria_project.problems import API_PREFIX, database_unavailable, respond
 from uploads_app.exceptions import LengthRequired
 

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from uploads_app import direct
+from uploads_app.services import direct
 
 DEMO_PAGE = "demo/index.html"
 

@@ -26,7 +26,7 @@ from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
-from audit_app import context
+from common import context
 from maria_project import database
 from maria_project.exceptions import BodyIncomplete, BodyTooLarge, DatabaseUnavailable
 

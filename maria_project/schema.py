@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from sessions_app.authentication import HEADER, ProvenSession
 from sessions_app.uuid_helpers import UUID_PATTERN
-from uploads_app.links import PARAMETER
+from uploads_app.services.links import PARAMETER
 
 NAME_PARAMETER = OpenApiParameter(
     HEADER,
@@ -86,7 +86,7 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
 class LinkScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """A short link to one file, or the visitor's token."""
 
-    target_class = "uploads_app.links.LinkedSession"
+    target_class = "uploads_app.services.links.LinkedSession"
     name = "fileLink"
 
     def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[Any]]]:
@@ -99,7 +99,7 @@ class LinkScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-cal
 class ServiceScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """A service's key."""
 
-    target_class = "sessions_app.service_views.ProvenService"
+    target_class = "sessions_app.api.service_views.ProvenService"
     name = "serviceKey"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:

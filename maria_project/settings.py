@@ -69,7 +69,7 @@ ALLOWED_ORIGINS: list[str] = [
 INSTALLED_APPS = [
     "maria_project.apps.MariaAdminConfig",
     # Its commands come before those of django.contrib.auth.
-    "maria_project.accounts",
+    "backoffice_app.accounts",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -94,7 +94,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "audit_app.middleware.RequestContextMiddleware",
+    "common.middleware.RequestContextMiddleware",
     "maria_project.middleware.note_requests",
     # Around everything that can refuse, so that a page may also read errors.
     "corsheaders.middleware.CorsMiddleware",
@@ -109,8 +109,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "maria_project.accounts.sessions.staff_sessions",
-    "maria_project.accounts.pages.second_factor_first",
+    "backoffice_app.accounts.sessions.staff_sessions",
+    "backoffice_app.accounts.pages.second_factor_first",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -250,7 +250,7 @@ DOWNLOADS = env.str("DOWNLOADS", "stream")
 QUARANTINE_RETENTION = env.timedelta("QUARANTINE_RETENTION", timedelta(days=7))
 
 FILE_UPLOAD_HANDLERS = [
-    "uploads_app.parsers.SizeLimitHandler",
+    "uploads_app.api.parsers.SizeLimitHandler",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
@@ -372,11 +372,11 @@ OTP_TOTP_ISSUER = "Maria back office"
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_HANDLER = "maria_project.accounts.throttle.Throttle"
-AXES_USERNAME_CALLABLE = "maria_project.accounts.throttle.counted_name"
-AXES_CLIENT_IP_CALLABLE = "maria_project.accounts.throttle.counted_address"
-AXES_LOCKOUT_PARAMETERS = "maria_project.accounts.throttle.lockout_parameters"
-AXES_LOCKOUT_CALLABLE = "maria_project.accounts.throttle.locked_out_page"
+AXES_HANDLER = "backoffice_app.accounts.throttle.Throttle"
+AXES_USERNAME_CALLABLE = "backoffice_app.accounts.throttle.counted_name"
+AXES_CLIENT_IP_CALLABLE = "backoffice_app.accounts.throttle.counted_address"
+AXES_LOCKOUT_PARAMETERS = "backoffice_app.accounts.throttle.lockout_parameters"
+AXES_LOCKOUT_CALLABLE = "backoffice_app.accounts.throttle.locked_out_page"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False

@@ -1,6 +1,6 @@
 """What django-q2 runs for the deployment as a whole."""
 
-from maria_project import counting
+from backoffice_app import counting
 
 
 def heartbeat() -> str:

@@ -14,8 +14,8 @@ urlpatterns = [
     path("about/", pages.about, name="about"),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
-    path("api/v1/", include("sessions_app.urls")),
-    path("api/v1/", include("uploads_app.urls")),
+    path("api/v1/", include("sessions_app.api.urls")),
+    path("api/v1/", include("uploads_app.api.urls")),
     path("api/v1/", include("audit_app.urls")),
     path(
         "api/schema/",

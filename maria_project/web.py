@@ -17,7 +17,7 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 
 from maria_project.wsgi import application
-from uploads_app.parsers import FRAMING_BYTES
+from uploads_app.api.parsers import FRAMING_BYTES
 
 THREADS = 8
 CONNECTIONS = 2000

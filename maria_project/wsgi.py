@@ -49,7 +49,7 @@ def require_whole_body(application: "WSGIApplication") -> "WSGIApplication":
 def swept() -> "WSGIApplication":
     """Return Django's application, once its spool is swept."""
     application = get_wsgi_application()
-    from uploads_app import spool  # which wants Django to be set up
+    from uploads_app.storage import spool  # which wants Django to be set up
 
     spool.sweep()
     return application

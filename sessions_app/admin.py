@@ -17,7 +17,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.timezone import localtime
 
-from audit_app.desk import (
+from audit_app.adminkit.actions import (
     ActingAdmin,
     Action,
     Asked,
@@ -27,11 +27,12 @@ from audit_app.desk import (
     ReasonForm,
     personal,
 )
-from audit_app.masking import mask_email, mask_name
 from audit_app.models import AuditLog
-from sessions_app import privacy, recovery, service_keys, services
+from common.masking import mask_email, mask_name
+from sessions_app import services
 from sessions_app.models import Scope, ServiceKey, Status, UserSession
-from sessions_app.privacy import visitors_events
+from sessions_app.services import privacy, recovery, service_keys
+from sessions_app.services.privacy import visitors_events
 from sessions_app.signals import describe
 
 

@@ -20,7 +20,7 @@ def prepare(**_: Any) -> None:
     """Schedule the sweep and grant the groups their permissions; safe to repeat."""
     from django_q.models import Schedule
 
-    from audit_app import groups
+    from common import groups
 
     Schedule.objects.update_or_create(
         name="expire sessions",

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from audit_app.context import parse_network
+from common.context import parse_network
 from sessions_app.limits import window_seconds
 
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django_ratelimit.core import get_usage
 
-from audit_app import context
+from common import context
 from sessions_app.exceptions import RateLimited
 from sessions_app.models import UserSession
 

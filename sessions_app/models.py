@@ -9,7 +9,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Lower, Now
 from django.utils import timezone
 
-from audit_app.folding import Folded, LastWord
+from common.folding import Folded, LastWord
 from sessions_app.uuid_helpers import generate_support_code, generate_uuid
 
 if TYPE_CHECKING:

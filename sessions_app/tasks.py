@@ -1,6 +1,7 @@
 """What django-q2 runs for sessions."""
 
-from sessions_app import identity, privacy, services
+from sessions_app import services
+from sessions_app.services import identity, privacy
 
 SWEEP_LIMIT = 20_000
 # Well before django-q2 would kill the task, which is at 300 s.

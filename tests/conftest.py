@@ -20,7 +20,7 @@ from django.utils.module_loading import import_string
 from tests import databases, s3_server
 from tests.helpers import Visitor, started
 from tests.ordering import slow_first
-from tests.uploads_app.moving_support import Relocation, disk, on
+from tests.uploads_app.cleanup.moving_support import Relocation, disk, on
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

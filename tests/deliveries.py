@@ -15,7 +15,7 @@ from django_q.worker import worker
 
 from maria_project.health import HEARTBEAT_FUNC
 from tests.processes import fork
-from uploads_app.alarm import TELLING
+from uploads_app.cleanup.alerts import TELLING
 from uploads_app.models import StoreState
 
 Say = Callable[[str], None]

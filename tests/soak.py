@@ -15,9 +15,9 @@ _API = [
     "tests/security/test_rotation_under_load.py",
 ]
 _CLEANUP = [
-    "tests/uploads_app/test_cleanup_machine.py",
-    "tests/uploads_app/test_cleanup_runners.py",
-    "tests/uploads_app/test_cleanup_races.py",
+    "tests/uploads_app/cleanup/test_cleanup_machine.py",
+    "tests/uploads_app/cleanup/test_cleanup_runners.py",
+    "tests/uploads_app/cleanup/test_cleanup_races.py",
 ]
 CAMPAIGNS = [*_CRASH_POINTS, *_MOVES, *_DELIVERY, *_KILLS, *_API, *_CLEANUP]
 

@@ -21,8 +21,8 @@ def prepare(**_: Any) -> None:
     """Schedule what the worker does, and grant the groups their permissions; safe to repeat."""
     from django_q.models import Schedule
 
-    from audit_app import groups
-    from uploads_app.alarm import INTERVAL
+    from common import groups
+    from uploads_app.cleanup.alerts import INTERVAL
 
     Schedule.objects.update_or_create(
         name="clean up orphans",

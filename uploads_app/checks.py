@@ -6,8 +6,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from uploads_app.inspection import KNOWN_TYPES
-from uploads_app.storage import object_store
+from uploads_app.inspection.file_types import KNOWN_TYPES
+from uploads_app.storage.base import object_store
 
 
 @register()

@@ -11,9 +11,9 @@ from datetime import timedelta
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from uploads_app.cleanup.stop_codes import Stop
 from uploads_app.models import StoreState, UploadedFile
-from uploads_app.stop_codes import Stop
-from uploads_app.storage import Marker, object_store
+from uploads_app.storage.base import Marker, object_store
 
 LEASE = timedelta(minutes=10)
 FIRST_GENERATION = 1

@@ -9,10 +9,10 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from audit_app.folding import Folded
-from audit_app.masking import mask_file_name
+from common.folding import Folded
+from common.masking import mask_file_name
 from sessions_app.models import UserSession, past_retention
-from uploads_app.storage import PREFIX, incoming_key
+from uploads_app.storage.base import PREFIX, incoming_key
 
 
 class Status(models.TextChoices):
@@ -29,7 +29,7 @@ class Status(models.TextChoices):
 
 
 class Inspection(models.TextChoices):
-    """What a look inside a stored file has found; see uploads_app/sandbox.py."""
+    """What a look inside a stored file has found; see uploads_app/inspection/sandbox.py."""
 
     WAITING = "waiting"
     CLEAN = "clean"

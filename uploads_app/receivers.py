@@ -8,8 +8,9 @@ from django.dispatch import receiver
 
 from sessions_app.models import UserSession
 from sessions_app.signals import Aspect, session_described, session_erased, session_erasing
-from uploads_app import direct, services
+from uploads_app import services
 from uploads_app.models import ErasureNote, UploadedFile, UploadQuota
+from uploads_app.services import direct
 
 
 @receiver(session_described)

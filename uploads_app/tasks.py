@@ -5,10 +5,13 @@ import time
 
 from django.conf import settings
 
-from audit_app import context
-from uploads_app import alarm, cleanup, quarantine, services, spool
+from common import context
+from uploads_app import services
+from uploads_app.cleanup import alerts, trash
+from uploads_app.cleanup import run as cleanup
+from uploads_app.cleanup.work import Options
 from uploads_app.models import RunStatus, UploadedFile
-from uploads_app.work import Options
+from uploads_app.storage import spool
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +27,7 @@ def cleanup_orphans() -> str:
     """Run the cleanup as the schedule asks; what one run leaves, the next one takes."""
     spool.sweep()
     status = _clean_up(dry_run=False)
-    alarm.watch()
+    alerts.watch()
     return status
 
 
@@ -39,7 +42,7 @@ def give_back_for(staff_id: int, keys: list[str], request_id: str = "") -> str:
     """Give objects back from quarantine because a staff member asked for it, in whose name it is recorded."""
     asked = context.RequestContext(request_id=request_id, actor=f"{context.STAFF}{staff_id}")
     with context.using(asked):
-        given = quarantine.restore_objects(keys=keys, seconds=RUN_SECONDS)
+        given = trash.restore_objects(keys=keys, seconds=RUN_SECONDS)
     for key, why in given.refused.items():
         logger.warning("%s was not given back: %s", key, why)
     return f"{len(given.keys)} of {len(keys)} objects given back"
@@ -47,7 +50,7 @@ def give_back_for(staff_id: int, keys: list[str], request_id: str = "") -> str:
 
 def watch_cleanup() -> str:
     """Mail the administrators if the cleanup got into trouble, or out of it."""
-    return alarm.watch()
+    return alerts.watch()
 
 
 def _clean_up(*, dry_run: bool) -> str:

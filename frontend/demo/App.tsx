@@ -8,7 +8,7 @@ import {
 } from "@maria/sessions";
 import { english } from "@maria/sessions/en";
 import { useState } from "react";
-import mark from "../../maria_project/static/maria/mark.svg";
+import mark from "../../common/static/maria/mark.svg";
 import { Conversation } from "./Conversation";
 import { DataSheet } from "./DataSheet";
 import { Developer } from "./Developer";

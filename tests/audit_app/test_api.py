@@ -12,10 +12,10 @@ from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from audit_app import context
-from audit_app.context import RequestContext
 from audit_app.models import AuditLog
 from audit_app.services import record
+from common import context
+from common.context import RequestContext
 from sessions_app import events as session_events
 from tests.cases import cases
 from tests.helpers import Visitor, code, events, started, uploaded

@@ -29,7 +29,7 @@ from tests.helpers import (
     stored_keys,
     uploaded,
 )
-from tests.uploads_app.cleanup_support import cleanup, settled, use_store
+from tests.uploads_app.cleanup.cleanup_support import cleanup, settled, use_store
 from uploads_app.models import QuarantinedObject, Status, UploadedFile, UploadQuota
 
 pytestmark = pytest.mark.both

@@ -8,11 +8,11 @@ import pytest
 from django.db import transaction
 from django.test import Client
 
-from audit_app import context
 from audit_app.canonical import commitment
-from audit_app.context import RequestContext
 from audit_app.models import AuditLog
 from audit_app.services import Personal, record
+from common import context
+from common.context import RequestContext
 from sessions_app import events as session_events
 from tests.cases import cases
 from tests.helpers import Visitor, events, pdf

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from audit_app import context
+from common import context
 from tests.helpers import Visitor
 
 BAD = {

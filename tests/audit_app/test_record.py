@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from audit_app import context, events
-from audit_app.context import RequestContext
+from audit_app import events
 from audit_app.models import AuditLog, AuditPersonal
 from audit_app.services import EffectWithoutTransaction, Personal, record
+from common import context
+from common.context import RequestContext
 from sessions_app import events as session_events
 from tests.helpers import Visitor, started, uploaded
 

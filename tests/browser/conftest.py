@@ -33,8 +33,8 @@ from tests.browser.chromium import Browsers, Watch
 from tests.browser.desk import Desk
 from tests.browser.site import Site, Sites
 from tests.browser.visit import Visit
+from tests.maria_project.server import run_quietly
 from tests.node import need_node, shell
-from tests.project.server import run_quietly
 
 # For tests that send many files; others do not come near the limit.
 ROOM = {"UPLOAD_MAX_FILES": "20"}

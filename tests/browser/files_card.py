@@ -8,7 +8,7 @@ from playwright.sync_api import FilePayload, Locator, Page, Request, Route, expe
 
 from tests.browser.site import Site
 from tests.helpers import pdf
-from tests.project.server import wait_for
+from tests.maria_project.server import wait_for
 
 UPLOADS = "**/api/v1/uploads/"
 PDF = "application/pdf"

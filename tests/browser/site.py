@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.maria_project.server import MANAGE, ROOT, answers, process, wait_for
 from tests.postgres import free_port
-from tests.project.server import MANAGE, ROOT, answers, process, wait_for
 from tests.uploads_app.server import WAITRESS, Deployment, deployment
 
 # Lines of Python in, lines of answers out, both in JSON: Django takes over a second to load.

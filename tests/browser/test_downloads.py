@@ -10,7 +10,7 @@ from tests.browser.chromium import VIOLATION, Watch
 from tests.browser.foreign import A_SIBLING, foreign_page
 from tests.browser.polyglots import polyglots
 from tests.browser.site import Site
-from tests.project.server import wait_for
+from tests.maria_project.server import wait_for
 
 pytestmark = pytest.mark.slow
 WHOLE_BROWSER = True

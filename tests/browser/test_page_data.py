@@ -19,9 +19,9 @@ pytestmark = pytest.mark.slow
 ANNA = "anna@example.com"
 CONTACT = "Maria's people may write to me about what I asked."
 _RECOVERY_CODE = """
-from audit_app.context import acting_as
+from common.context import acting_as
 from sessions_app.models import UserSession
-from sessions_app.recovery import issue_recovery_code
+from sessions_app.services.recovery import issue_recovery_code
 with acting_as("staff:7"):
     session = UserSession.objects.get(pk={uuid!r})
     answer = issue_recovery_code(session=session, reason="asked for in a test")

@@ -12,7 +12,7 @@ from tests.browser.files_card import FilesCard, Line, chosen
 from tests.browser.site import Site, serving
 from tests.helpers import pdf
 from tests.s3_server import Bucket, Server, fresh_bucket
-from uploads_app.storage import MARKER
+from uploads_app.storage.base import MARKER
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("demo")]
 

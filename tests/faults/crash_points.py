@@ -22,7 +22,7 @@ from django.db import OperationalError, connection
 
 from tests.helpers import SOAK
 from tests.processes import fork, wait_for_other_backends
-from uploads_app.s3_store import S3Store
+from uploads_app.storage.s3_store import S3Store
 
 # In ./test each point once on each database with a disk, and once with S3.
 ON_DISK, ON_S3 = (100, 100) if SOAK else (1, 1)

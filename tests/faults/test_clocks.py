@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from tests.helpers import events, plant
-from tests.uploads_app.cleanup_support import (
+from tests.uploads_app.cleanup.cleanup_support import (
     DAY,
     HOUR,
     cleanup,

@@ -17,8 +17,8 @@ from audit_app.models import AuditLog
 from tests import s3_server
 from tests.helpers import SOAK, age_path
 from tests.processes import fork, wait_for_other_backends
-from tests.uploads_app.cleanup_support import HOUR, settled
-from tests.uploads_app.moving_support import (
+from tests.uploads_app.cleanup.cleanup_support import HOUR, settled
+from tests.uploads_app.cleanup.moving_support import (
     FRAME,
     MOMENTS,
     Relocation,
@@ -31,7 +31,7 @@ from tests.uploads_app.moving_support import (
     on,
 )
 from uploads_app.models import StoreState
-from uploads_app.storage import INCOMING, MARKER, PREFIX, object_store
+from uploads_app.storage.base import INCOMING, MARKER, PREFIX, object_store
 
 pytestmark = pytest.mark.slow
 

@@ -34,8 +34,7 @@ from tests.faults.crash_points import (
 )
 from tests.helpers import Visitor, age_path, events, pdf, started, store_root, uploaded
 from tests.sessions_app.people import database_dump
-from tests.uploads_app.cleanup_support import DAY, HOUR, SHA, cleanup, quotas_fit, settled
-from uploads_app.disk_store import DiskStore
+from tests.uploads_app.cleanup.cleanup_support import DAY, HOUR, SHA, cleanup, quotas_fit, settled
 from uploads_app.models import (
     HELD,
     TAKEOVER_AFTER,
@@ -50,7 +49,7 @@ from uploads_app.models import (
     UploadQuota,
     object_key,
 )
-from uploads_app.storage import (
+from uploads_app.storage.base import (
     ERASED,
     INCOMING,
     MARKER,
@@ -61,6 +60,7 @@ from uploads_app.storage import (
     object_store,
     quarantine_key,
 )
+from uploads_app.storage.disk_store import DiskStore
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 

@@ -12,7 +12,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError, connecti
 
 from sessions_app.models import UserSession
 from tests.helpers import Visitor, code, events, uploaded
-from tests.project.server import test_database
+from tests.maria_project.server import test_database
 from tests.security.routes import Route, named, state, visitor_calls
 
 SECRET = "canary: the server at 10.0.0.1 is gone"

@@ -16,7 +16,7 @@ import pytest
 
 from tests.helpers import SOAK, code, events, pdf, started, store_root, stored_keys
 from tests.processes import fork
-from tests.uploads_app.cleanup_support import quotas_fit, settled
+from tests.uploads_app.cleanup.cleanup_support import quotas_fit, settled
 from uploads_app.models import Status, UploadedFile
 
 pytestmark = pytest.mark.slow

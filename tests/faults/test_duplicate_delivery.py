@@ -22,7 +22,7 @@ from django_q.models import OrmQ, Success
 from django_q.tasks import async_task
 
 from audit_app.models import AuditLog
-from maria_project.models import HourlyFigure
+from backoffice_app.models import HourlyFigure
 from sessions_app.models import UserSession
 from tests.deliveries import deliver, deliver_now
 from tests.helpers import (
@@ -35,11 +35,13 @@ from tests.helpers import (
     stored_keys,
     uploaded,
 )
+from tests.maria_project.server import ROOT
 from tests.processes import STEPS, fork, need_strace, wait_for_other_backends
-from tests.project.server import ROOT
-from tests.uploads_app.cleanup_support import many, quotas_fit, snapshot
-from uploads_app import marker, quarantine
-from uploads_app.alarm import PATIENCE
+from tests.uploads_app.cleanup.cleanup_support import many, quotas_fit, snapshot
+from uploads_app import marker
+from uploads_app.cleanup import trash
+from uploads_app.cleanup.alerts import PATIENCE
+from uploads_app.inspection.sandbox import WALL_SECONDS
 from uploads_app.models import (
     CleanupRun,
     QuarantinedObject,
@@ -49,8 +51,7 @@ from uploads_app.models import (
     UploadedFile,
     object_key,
 )
-from uploads_app.sandbox import WALL_SECONDS
-from uploads_app.storage import quarantine_key
+from uploads_app.storage.base import quarantine_key
 from uploads_app.tasks import INSPECT_SECONDS, RUN_SECONDS
 
 Check = Callable[[], None]
@@ -206,7 +207,7 @@ def objects_aside() -> Check:
 
     def check() -> None:
         # As the next cleanup does with what was cut off.
-        quarantine.finish(list(QuarantinedObject.objects.cut_off()))
+        trash.finish(list(QuarantinedObject.objects.cut_off()))
         states = dict(QuarantinedObject.objects.values_list("key", "status"))
         assert [states[key] for key in (*keys, stays)] == ["restored"] * 3 + ["quarantined"]
         assert set(keys) <= stored_keys()

@@ -21,7 +21,7 @@ from django.utils import timezone
 from audit_app.models import AuditLog
 from tests.helpers import SOAK, age_path, pdf, started, store_root, stored_keys
 from tests.processes import fork, wait_for_other_backends
-from tests.uploads_app.cleanup_support import HOUR, quotas_fit, settled
+from tests.uploads_app.cleanup.cleanup_support import HOUR, quotas_fit, settled
 from uploads_app.models import HELD, Status, StoreState, UploadedFile
 
 pytestmark = [pytest.mark.both, pytest.mark.slow]

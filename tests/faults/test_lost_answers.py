@@ -18,8 +18,8 @@ from django.core import mail
 from sessions_app.models import EmailCode, UserSession
 from tests.carriers import CARRIERS, CURRENT, Carrier, Holder, begin
 from tests.helpers import events, pdf
+from tests.maria_project.server import answers, environment, process, test_database, wait_for
 from tests.postgres import free_port
-from tests.project.server import answers, environment, process, test_database, wait_for
 from tests.uploads_app.samples import FORM, PLENTY, UPLOADS, form, part
 from tests.uploads_app.server import WAITRESS, Answer, Deployment, Server, request
 from uploads_app.models import UploadedFile, UploadQuota

@@ -15,7 +15,7 @@ import pytest
 from tests import postgres
 from tests.faults.load import Answer, Web, serving, together
 from tests.helpers import SOAK
-from tests.project.server import MANAGE, ROOT, environment, wait_for
+from tests.maria_project.server import MANAGE, ROOT, environment, wait_for
 from tests.uploads_app.samples import PLENTY
 
 pytestmark = pytest.mark.slow  # on a server of their own

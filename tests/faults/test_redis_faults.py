@@ -21,7 +21,7 @@ from maria_project.breaker import CircuitBreaker
 from tests import redis_server
 from tests.faults.load import Answer, Web, serving, together
 from tests.helpers import SOAK, Visitor, events
-from tests.project.server import wait_for
+from tests.maria_project.server import wait_for
 from tests.uploads_app.server import deployment
 
 LIMIT = 10

@@ -22,11 +22,11 @@ from tests.faults.load import Answer, Web, together
 from tests.faults.load import serving as serving_web
 from tests.helpers import SOAK, Visitor, events, pdf, started, uploaded
 from tests.s3_server import Bucket
-from tests.uploads_app.cleanup_support import cleanup, last_run, settled
+from tests.uploads_app.cleanup.cleanup_support import cleanup, last_run, settled
 from tests.uploads_app.server import deployment
 from uploads_app.models import Status, UploadedFile
-from uploads_app.s3_store import S3Store
-from uploads_app.storage import Marker, object_store
+from uploads_app.storage.base import Marker, object_store
+from uploads_app.storage.s3_store import S3Store
 
 PROMISE = 25
 ATTEMPTS = 2

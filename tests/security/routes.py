@@ -9,10 +9,10 @@ from typing import Any
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.regex_helper import normalize
 
-from audit_app.groups import AUDITOR
+from common.groups import AUDITOR
+from sessions_app.api.service_views import ProvenService
 from sessions_app.authentication import ProvenSession
 from sessions_app.models import Scope, UserSession
-from sessions_app.service_views import ProvenService
 from tests.helpers import Service, made_key
 from uploads_app.models import UploadedFile
 

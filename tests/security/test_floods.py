@@ -25,7 +25,7 @@ from audit_app.models import AuditLog
 from sessions_app import services
 from sessions_app.models import UserSession
 from tests.helpers import SOAK, Visitor, age_session, at_once, code, started
-from tests.uploads_app.cleanup_support import many
+from tests.uploads_app.cleanup.cleanup_support import many
 
 pytestmark = pytest.mark.slow
 

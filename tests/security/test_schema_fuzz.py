@@ -28,12 +28,12 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from audit_app.groups import AUDITOR
 from audit_app.models import AuditLog
+from common.groups import AUDITOR
 from maria_project.wsgi import application
-from sessions_app.identity import SEND_INTERVAL
 from sessions_app.models import EmailCode, Scope, UserSession
-from sessions_app.recovery import issue_recovery_code
+from sessions_app.services.identity import SEND_INTERVAL
+from sessions_app.services.recovery import issue_recovery_code
 from tests.helpers import (
     SOAK,
     Visitor,
@@ -45,7 +45,7 @@ from tests.helpers import (
     store_root,
     uploaded,
 )
-from tests.project.pages import ROOT, documented_errors
+from tests.maria_project.pages import ROOT, documented_errors
 from tests.uploads_app.direct_support import arrive, offer_forms
 
 pytestmark = [pytest.mark.both, pytest.mark.slow]

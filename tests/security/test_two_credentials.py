@@ -7,7 +7,7 @@ from django.core import mail
 from django.test import Client
 
 from sessions_app.models import UserSession
-from sessions_app.recovery import issue_recovery_code
+from sessions_app.services.recovery import issue_recovery_code
 from tests.carriers import CARRIERS, CURRENT, SESSIONS, Carrier, Holder, begin
 from tests.cases import cases
 from tests.helpers import Visitor, code, events, pdf, started

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from audit_app.models import AuditLog
-from sessions_app.recovery import issue_recovery_code
+from sessions_app.services.recovery import issue_recovery_code
 from tests.cases import cases
 from tests.helpers import Visitor, code, events, mailed_code, stored_keys, uploaded
 from tests.security.routes import METHODS, Route, api_routes, calls, named, state

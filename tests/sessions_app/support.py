@@ -10,7 +10,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.urls import reverse
 
-from audit_app.groups import SUPPORT
+from common.groups import SUPPORT
 from sessions_app.models import UserSession
 from tests.helpers import Visitor, age_session
 

@@ -10,13 +10,13 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from audit_app import context
 from audit_app.models import AuditLog, Outcome
 from audit_app.services import record
+from common import context
 from sessions_app import events as session_events
 from sessions_app import tasks
 from sessions_app.models import Scope, ServiceKey
-from sessions_app.service_keys import issue_service_key
+from sessions_app.services.service_keys import issue_service_key
 from tests.helpers import SOAK, Visitor, code, events, pdf, started, uploaded
 from tests.sessions_app.people import ACTIVITY, ANNA, CURRENT, exported, identify
 from tests.sessions_app.support import expire, revoke

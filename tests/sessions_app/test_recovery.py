@@ -8,11 +8,11 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from audit_app.context import acting_as
 from audit_app.models import AuditLog
+from common.context import acting_as
 from sessions_app.exceptions import SessionNotActive
 from sessions_app.models import RecoveryCode, RetiredToken, UserSession
-from sessions_app.recovery import issue_recovery_code
+from sessions_app.services.recovery import issue_recovery_code
 from tests.helpers import Visitor, at_once, code, database_text, events, started, uploaded
 from tests.sessions_app.support import clone, end_as, expire
 
@@ -107,7 +107,7 @@ def test_the_code_is_read_as_it_is_heard(
     visitor: Visitor, spell: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn = iter("0123456789A1")
-    monkeypatch.setattr("sessions_app.recovery.secrets.choice", lambda _: next(drawn))
+    monkeypatch.setattr("sessions_app.services.recovery.secrets.choice", lambda _: next(drawn))
     issued = issue(visitor)
     assert issued == "0123-4567-89A1"
 

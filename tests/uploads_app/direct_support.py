@@ -7,10 +7,10 @@ from typing import IO, Any
 import requests
 
 from tests.helpers import Visitor, code
-from uploads_app.disk_store import DiskStore
 from uploads_app.models import UploadedFile
-from uploads_app.s3_store import S3Store
-from uploads_app.storage import INCOMING, Form, incoming_key, object_store
+from uploads_app.storage.base import INCOMING, Form, incoming_key, object_store
+from uploads_app.storage.disk_store import DiskStore
+from uploads_app.storage.s3_store import S3Store
 
 
 def begin(

@@ -1,7 +1,7 @@
 """Files that do nothing, and how the worker's inspection of a file is run and read."""
 
 from tests.helpers import Visitor, pdf, uploaded
-from tests.uploads_app.hostile_pdfs import PAGE, packed, stream, written
+from tests.uploads_app.inspection.hostile_pdfs import PAGE, packed, stream, written
 from uploads_app.models import Inspection, UploadedFile
 from uploads_app.tasks import inspect_uploads
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from sessions_app.models import UserSession
 from tests.helpers import Visitor, store_root
-from tests.uploads_app.cleanup_support import store_contents
+from tests.uploads_app.cleanup.cleanup_support import store_contents
 
 APPS = ("sessions_app", "audit_app", "uploads_app")
 Made = TypeVar("Made")

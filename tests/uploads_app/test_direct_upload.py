@@ -26,7 +26,7 @@ from tests.uploads_app.direct_support import (
 )
 from tests.uploads_app.samples import sample
 from uploads_app.models import Status, UploadedFile, UploadQuota
-from uploads_app.storage import MARKER
+from uploads_app.storage.base import MARKER
 
 BODY = pdf("sent directly", 4000)
 OTHER = pdf("sent afterwards", 4000)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.helpers import Visitor, code, events, pdf, store_root, stored_keys, uploaded
 from tests.uploads_app.samples import UPLOADS, form, part, post_form, sample
-from uploads_app.inspection import KNOWN_TYPES
+from uploads_app.inspection.file_types import KNOWN_TYPES
 from uploads_app.models import Status, UploadedFile, UploadQuota
 
 BODY = pdf("download")

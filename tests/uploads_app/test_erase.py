@@ -27,8 +27,8 @@ from sessions_app.models import (
     ServiceKey,
     UserSession,
 )
-from sessions_app.recovery import issue_recovery_code
-from sessions_app.service_keys import issue_service_key
+from sessions_app.services.recovery import issue_recovery_code
+from sessions_app.services.service_keys import issue_service_key
 from tests.helpers import (
     SOAK,
     Visitor,
@@ -54,7 +54,7 @@ from tests.sessions_app.people import (
     verify,
 )
 from tests.sessions_app.support import clone, expire, rival
-from tests.uploads_app.cleanup_support import settled, use_store
+from tests.uploads_app.cleanup.cleanup_support import settled, use_store
 from uploads_app import services
 from uploads_app.models import ErasureNote, Status, UploadedFile, UploadQuota
 

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from audit_app.models import AuditLog
-from tests.admin.pages import page_of, shown_text
+from tests.backoffice_app.pages import page_of, shown_text
 from tests.helpers import (
     Service,
     Visitor,
@@ -20,8 +20,9 @@ from tests.helpers import (
     uploaded,
 )
 from tests.sessions_app.service_support import service
-from tests.uploads_app.cleanup_support import quotas_fit
-from uploads_app import sandbox, services
+from tests.uploads_app.cleanup.cleanup_support import quotas_fit
+from uploads_app import services
+from uploads_app.inspection import sandbox
 from uploads_app.models import Inspection, Status, UploadedFile, UploadQuota
 from uploads_app.tasks import cleanup_orphans, inspect_uploads
 

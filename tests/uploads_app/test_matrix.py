@@ -12,8 +12,8 @@ from django.core.cache import cache
 from sessions_app.services import revoke_session
 from tests.helpers import Visitor, age_session, code, events, pdf, started, stored_keys, uploaded
 from tests.uploads_app.samples import PLENTY, UPLOADS
+from uploads_app.api.urls import router
 from uploads_app.models import Status, UploadedFile, UploadQuota
-from uploads_app.urls import router
 
 # What is said here is the same on every database.
 

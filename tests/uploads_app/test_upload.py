@@ -17,7 +17,7 @@ from tests.helpers import (
     uploaded,
 )
 from tests.uploads_app.samples import UPLOADS, form, part, post_form, raw_part, sample
-from uploads_app.inspection import KNOWN_TYPES
+from uploads_app.inspection.file_types import KNOWN_TYPES
 from uploads_app.models import Status, UploadedFile, UploadQuota
 
 

@@ -8,9 +8,9 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from audit_app.context import acting_as_operator
-from sessions_app import service_keys
+from common.context import acting_as_operator
 from sessions_app.models import Scope, ServiceKey
+from sessions_app.services import service_keys
 
 
 class Command(BaseCommand):

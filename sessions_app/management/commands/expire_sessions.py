@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from audit_app.context import acting_as_operator
+from common.context import acting_as_operator
 from sessions_app import services
 from sessions_app.tasks import SWEEP_LIMIT
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from audit_app.context import acting_as_operator
-from sessions_app import service_keys
+from common.context import acting_as_operator
 from sessions_app.models import ServiceKey
+from sessions_app.services import service_keys
 
 
 class Command(BaseCommand):

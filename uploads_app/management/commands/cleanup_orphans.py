@@ -10,14 +10,15 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError
 from django.template.defaultfilters import filesizeformat
 
-from audit_app.context import acting_as_operator
-from uploads_app import adoption, cleanup, explanation
+from common.context import acting_as_operator
+from uploads_app.cleanup import adoption, explanation
+from uploads_app.cleanup import run as cleanup
+from uploads_app.cleanup.reconcile import REMOVED, Finding, Kind
+from uploads_app.cleanup.stop_codes import what_to_do
+from uploads_app.cleanup.work import DEFAULT_LIMIT, Options
 from uploads_app.management.arguments import age, positive, share
 from uploads_app.management.progress import Progress
 from uploads_app.models import CleanupRun, RunStatus
-from uploads_app.stop_codes import what_to_do
-from uploads_app.survey import REMOVED, Finding, Kind
-from uploads_app.work import DEFAULT_LIMIT, Options
 
 # What a finding comes to, in the words of the report.
 _DONE = {Kind.ORPHAN: "put aside", Kind.MISSING: "noted", Kind.FOUND: "noted"}

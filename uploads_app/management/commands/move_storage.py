@@ -9,10 +9,10 @@ from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from django.template.defaultfilters import filesizeformat
 from tqdm import tqdm
 
-from audit_app.context import acting_as_operator
+from common.context import acting_as_operator
+from uploads_app.cleanup.relocation import Contents, Fate, Move, NoPreviousStore, move_storage
 from uploads_app.management.arguments import positive
 from uploads_app.models import RunStatus
-from uploads_app.move import Contents, Fate, Move, NoPreviousStore, move_storage
 
 LINE_EVERY = 1000
 # While there are any of these, the previous store is still needed.

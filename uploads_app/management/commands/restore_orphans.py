@@ -6,10 +6,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from audit_app.context import acting_as_operator
+from common.context import acting_as_operator
+from uploads_app.cleanup.trash import NotRestored, restore_object
 from uploads_app.management.progress import Progress
 from uploads_app.models import QuarantinedObject, QuarantineStatus
-from uploads_app.quarantine import NotRestored, restore_object
 
 
 class Command(BaseCommand):

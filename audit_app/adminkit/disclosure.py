@@ -1,0 +1,59 @@
+"""What staff get to see of visitors: who opened which page is recorded, and personal values are asked for."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from audit_app import events
+from audit_app.models import AuditLog
+from audit_app.services import Entry, record_many
+from common import context
+
+REVEALED_FOR = timedelta(minutes=15)
+VIEW_INTERVAL = timedelta(hours=1)
+MAY_REVEAL = "audit_app.view_auditpersonal"
+_REVEALED = "revealed"
+
+
+def note_view(*, session_uuids: Sequence[uuid.UUID], page: str) -> None:
+    """Record that the staff member who is asking sees these sessions; once an hour for each."""
+    actor = context.current().actor
+    lately = AuditLog.objects.filter(
+        session_uuid__in=session_uuids,
+        event_type=events.STAFF_SESSION_VIEWED.name,
+        actor=actor,
+        occurred_at__gt=timezone.now() - VIEW_INTERVAL,
+    )
+    seen = set(lately.values_list("session_uuid", flat=True))
+    unseen = [Entry(one, details={"page": page}) for one in session_uuids if one not in seen]
+    if unseen:
+        with transaction.atomic():
+            record_many(events.STAFF_SESSION_VIEWED, unseen)
+
+
+def reveal(
+    request: HttpRequest, *, session_uuids: Sequence[uuid.UUID], page: str, reason: str
+) -> None:
+    """Record that the personal values of a page are asked for, and show them there for 15 minutes."""
+    subjects: Sequence[uuid.UUID | None] = session_uuids or [None]
+    details = {"page": page, "reason": reason}
+    with transaction.atomic():
+        record_many(events.STAFF_REVEALED, [Entry(one, details=details) for one in subjects])
+    now = timezone.now().timestamp()
+    pages = {name: until for name, until in _pages(request).items() if until > now}
+    request.session[_REVEALED] = pages | {page: now + REVEALED_FOR.total_seconds()}
+
+
+def is_revealed(request: HttpRequest, page: str) -> bool:
+    """Say whether the personal values of a page are shown to who asks for it, just now."""
+    until = _pages(request).get(page, 0)
+    return until > timezone.now().timestamp() and request.user.has_perm(MAY_REVEAL)
+
+
+def _pages(request: HttpRequest) -> dict[str, float]:
+    pages: dict[str, float] = request.session.get(_REVEALED, {})
+    return pages

@@ -1,0 +1,33 @@
+"""The first staff user, without whom nobody could open the admin."""
+
+import secrets
+from dataclasses import dataclass
+
+from django.contrib.auth import get_user_model
+
+from backoffice_app.accounts import changes
+from common.context import acting_as_operator
+
+DEFAULT_USERNAME = "maria"
+
+
+@dataclass(frozen=True)
+class Login:
+    """What a person types to sign in; the password exists in clear only here."""
+
+    username: str
+    password: str
+
+
+def create_first_staff(username: str, password: str) -> Login | None:
+    """Create the first superuser if there is none; return its log-in, or None.
+
+    An empty name means `maria`, an empty password a random one.
+    """
+    users = get_user_model().objects
+    if users.filter(is_superuser=True).exists():
+        return None
+    login = Login(username or DEFAULT_USERNAME, password or secrets.token_urlsafe(12))
+    with acting_as_operator(), changes.noted():
+        users.create_superuser(username=login.username, password=login.password)
+    return login

@@ -1,0 +1,14 @@
+"""`manage.py changepassword`: Django's own, and it is in the audit log."""
+
+from typing import Any
+
+from django.contrib.auth.management.commands import changepassword
+
+from backoffice_app.accounts import changes
+from common.context import acting_as_operator
+
+
+class Command(changepassword.Command):
+    def handle(self, *args: Any, **options: Any) -> str | None:
+        with acting_as_operator(), changes.noted_at_each_save():
+            return super().handle(*args, **options)

@@ -1,0 +1,206 @@
+"""Who guesses passwords is stopped for a while: django-axes counts failures, under names of ours.
+
+Its table holds no typed name, no password and no browser, only how often
+somebody failed, under a keyed hash of the name and under the address
+(IPv6: the /64). Too many of either stop further attempts without a look at the
+password. A browser that has signed in before is counted by itself, so that
+strangers who keep a name locked do not lock out the person whose name it is.
+"""
+
+import secrets
+from datetime import datetime
+from math import ceil
+from typing import Any
+
+from axes.handlers.database import AxesDatabaseHandler
+from axes.handlers.proxy import AxesProxyHandler
+from axes.models import AccessAttempt
+from axes.signals import user_locked_out
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.core import signing
+from django.core.cache import cache
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.db.models.signals import pre_save
+from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
+from django.utils.crypto import salted_hmac
+
+from audit_app import events
+from audit_app.services import record
+from common import context
+
+KNOWN_COOKIE = "maria_staff_known"
+KNOWN_SECONDS = 90 * 24 * 60 * 60
+_SALT = "backoffice_app.accounts.throttle"
+ACCOUNT, ADDRESS = "account", "address"
+
+
+class Throttle(AxesDatabaseHandler):  # type: ignore[misc]  # axes has no types
+    """django-axes' counting in the database, without what it would keep beside the counts."""
+
+    def user_login_failed(
+        self, sender: Any, credentials: Any, request: Any = None, **kwargs: Any
+    ) -> None:
+        request.axes_user_agent = request.axes_http_accept = ""
+        super().user_login_failed(sender, credentials, request, **kwargs)
+
+    def user_logged_in(self, sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
+        """Forget the failures under this name; those of the address may be at colleagues' names."""
+        super().user_logged_in(sender, request, user, **kwargs)
+        name = counted_name(request, {"username": user.get_username()})
+        AccessAttempt.objects.filter(username=name).delete()
+
+
+@receiver(pre_save, sender=AccessAttempt)
+def keep_nothing_typed(instance: Any, **_: Any) -> None:
+    instance.get_data = instance.post_data = ""
+
+
+def counted_name(request: HttpRequest, credentials: dict[str, Any] | None) -> str:
+    """Return under what an attempt is counted: a hash of the name, for a known browser also its id."""
+    hashed = _hashed((credentials or {}).get("username") or "")
+    browser = _known_browser(request, hashed)
+    return f"{hashed}:{browser}" if browser else hashed
+
+
+def counted_address(request: HttpRequest) -> str | None:
+    """Return the client's address, of IPv6 the first of its /64; None if it is not known."""
+    return _first_of(context.current())
+
+
+def lockout_parameters(request: HttpRequest, credentials: dict[str, Any] | None) -> list[str]:
+    """Say by what an attempt is stopped: a known browser by its own failures alone."""
+    if ":" in counted_name(request, credentials):
+        return ["username"]
+    return ["username", "ip_address"]
+
+
+def remember_browser(request: HttpRequest, response: HttpResponse) -> None:
+    """Let the browser that has just signed in be known by a cookie; it opens nothing."""
+    hashed = _hashed(request.user.get_username())
+    browser = _known_browser(request, hashed) or secrets.token_urlsafe(12)
+    response.set_cookie(
+        KNOWN_COOKIE,
+        signing.dumps([hashed, browser], salt=_SALT),
+        max_age=KNOWN_SECONDS,
+        path=request.path,
+        secure=settings.PRODUCTION,
+        httponly=True,
+        samesite="Strict",
+    )
+
+
+def locked_out_page(
+    request: HttpRequest, response: HttpResponse, credentials: dict[str, Any] | None
+) -> HttpResponse:
+    """Answer 429 with a page that says until when nothing will be looked at."""
+    until = _locked_until(request, credentials)
+    seconds = max(1, ceil((until - timezone.now()).total_seconds()))
+    page = render(
+        request,
+        "backoffice/accounts/locked_out.html",
+        {
+            **admin.site.each_context(request),
+            "title": "Too many sign-ins have failed",
+            "until": until,
+            "minutes": ceil(seconds / 60),
+        },
+        status=429,
+    )
+    page["Retry-After"] = str(seconds)
+    add_never_cache_headers(page)
+    return page
+
+
+@receiver(user_locked_out)
+def note_lock(request: Any, username: str, ip_address: str | None, **_: Any) -> None:
+    """Record the attempt that was one too many; those that are then stopped are not."""
+    if request.axes_failures_since_start is None:
+        return
+    by = ACCOUNT if _lock_end(AccessAttempt.objects.filter(username=username)) else ADDRESS
+    told = _told(by, username if by == ACCOUNT else ip_address)
+    if not cache.add(told, True, settings.AXES_COOLOFF_TIME.total_seconds()):
+        return  # another request was one too many at the same moment
+    account = _account(request.axes_credentials["username"]) if by == ACCOUNT else ""
+    with transaction.atomic():
+        record(events.STAFF_LOCKED_OUT, account=account, by=by)
+
+
+def lift_lock(*, name: str = "", address: str = "") -> int:
+    """Forget the failures under a name, or from an address; return how many there were.
+
+    ValueError if the address is none.
+    """
+    if name:
+        hashed = _hashed(name)
+        attempts = AccessAttempt.objects.filter(
+            Q(username=hashed) | Q(username__startswith=f"{hashed}:")
+        )
+        account, by = _account(name), ACCOUNT
+    else:
+        counted = _first_of(context.RequestContext(address=context.parse_address(address)))
+        if counted is None:
+            raise ValueError(f"{address!r} is no address")
+        attempts, account, by = AccessAttempt.objects.filter(ip_address=counted), "", ADDRESS
+    with transaction.atomic():
+        rows = list(attempts.values_list("username", "ip_address", "failures_since_start"))
+        attempts.delete()
+        if rows:
+            record(events.STAFF_LOCK_LIFTED, account=account, by=by)
+    cache.delete_many([_told(ACCOUNT, one) for one, _, _ in rows])
+    cache.delete_many([_told(ADDRESS, one) for _, one, _ in rows])
+    return sum(failures for *_, failures in rows)
+
+
+def _locked_until(request: HttpRequest, credentials: dict[str, Any] | None) -> datetime:
+    counted = AxesProxyHandler.get_implementation().get_user_attempts(request, credentials)
+    ends = [end for attempts in counted if (end := _lock_end(attempts))]
+    return max(ends, default=timezone.now())
+
+
+def _lock_end(attempts: "QuerySet[Any]") -> datetime | None:
+    """Return when so many of these failures will be forgotten that the rest is below the limit."""
+    cool_off, limit = settings.AXES_COOLOFF_TIME, settings.AXES_FAILURE_LIMIT
+    counted = attempts.filter(attempt_time__gt=timezone.now() - cool_off).order_by("-attempt_time")
+    failures = 0
+    for failed, at in counted.values_list("failures_since_start", "attempt_time")[:limit]:
+        failures += failed
+        if failures >= limit:
+            end: datetime = at + cool_off
+            return end
+    return None
+
+
+def _known_browser(request: HttpRequest, hashed: str) -> str:
+    """Return the id of a browser that has signed in under this name before; empty for any other."""
+    try:
+        name, browser = signing.loads(
+            request.COOKIES.get(KNOWN_COOKIE, ""), salt=_SALT, max_age=KNOWN_SECONDS
+        )
+    except signing.BadSignature:
+        return ""
+    return str(browser) if name == hashed else ""
+
+
+def _hashed(name: str) -> str:
+    return salted_hmac(_SALT, name.casefold(), algorithm="sha256").hexdigest()
+
+
+def _first_of(asking: context.RequestContext) -> str | None:
+    return asking.client.partition("/")[0] if asking.address else None
+
+
+def _told(by: str, whom: str | None) -> str:
+    return f"locked-out:{by}:{whom}"
+
+
+def _account(name: str) -> str:
+    """Return `staff:<id>` for the name of an account; empty for what strangers make up."""
+    user = User.objects.filter(username=name).first()
+    return f"{context.STAFF}{user.pk}" if user else ""

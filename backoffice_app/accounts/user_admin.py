@@ -1,0 +1,97 @@
+"""Staff accounts and groups in the admin: Django's own pages, and every change is recorded."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
+from django.http import HttpRequest
+
+from audit_app.adminkit.actions import ActingAdmin, Action, Asked, NotDone, ReasonForm
+from backoffice_app.accounts import changes, second_factor
+
+
+class NotedChanges(admin.ModelAdmin[Any]):
+    """An admin of accounts whose changes are recorded in their own transaction; no mass actions."""
+
+    actions: Any = None
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if request.method != "POST":
+            return super().changeform_view(request, *args, **kwargs)
+        with changes.noted():
+            return super().changeform_view(request, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        with changes.noted():
+            return super().delete_view(request, *args, **kwargs)
+
+
+class AccountReasonForm(ReasonForm):
+    """Why a colleague's second factor is taken away."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].help_text = "For colleagues, in the audit log."
+
+
+def _reset(user: User, asked: Asked) -> str:
+    if user == asked.request.user:
+        raise NotDone("This is your own: take it away under “Second factor”, with a code.")
+    if not second_factor.is_set_up(user):
+        raise NotDone("This account has no second factor any more.")
+    second_factor.reset(user=user, reason=asked.reason)
+    return "The second factor is gone, and the account is signed out everywhere."
+
+
+RESET = Action(
+    name="reset_second_factor",
+    permission="auth.change_user",
+    title="Take away the second factor",
+    explanation="For a colleague who has lost the app and the recovery codes. Be sure that it is them "
+    "who asks: from now on their password alone is enough, until they set up a second factor again. "
+    "They are signed out everywhere.",
+    button="Take it away",
+    fits=second_factor.is_set_up,
+    act=_reset,
+    presets=("The phone is lost", "The phone was replaced", "The account may be in wrong hands"),
+    form=AccountReasonForm,
+)
+
+
+class StaffAdmin(NotedChanges, ActingAdmin, UserAdmin[User]):
+    """Accounts, which only superusers may see; a lost second factor is taken away here."""
+
+    row_actions = (RESET,)
+    list_display = [
+        "username",
+        "first_name",
+        "last_name",
+        "is_active",
+        "is_superuser",
+        "last_login",
+    ]
+    readonly_fields = ["last_login", "date_joined"]
+
+    # ActingAdmin's pages are to read; these are Django's.
+    has_add_permission = UserAdmin.has_add_permission
+    has_change_permission = UserAdmin.has_change_permission
+    has_delete_permission = UserAdmin.has_delete_permission
+
+    def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if request.method != "POST":
+            return super().user_change_password(request, *args, **kwargs)
+        with changes.noted():
+            return super().user_change_password(request, *args, **kwargs)
+
+
+class StaffGroupAdmin(NotedChanges, GroupAdmin):
+    """Groups, which only superusers may see."""
+
+
+def register(site: admin.AdminSite) -> None:
+    """Put these pages in the place of Django's own."""
+    for model in (User, Group):
+        site.unregister(model)
+    site.register(User, StaffAdmin)
+    site.register(Group, StaffGroupAdmin)

@@ -1,0 +1,84 @@
+"""The admin site: Maria's own, and everybody in it is named in the audit log."""
+
+from functools import wraps
+from http import HTTPStatus
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import URLPattern, URLResolver, path
+
+from audit_app import events
+from audit_app.services import Refusal, record_refusal
+from backoffice_app.accounts import changes, pages, throttle
+from common import context
+
+
+class MariaAdminSite(AdminSite):
+    """Django's admin under Maria's name."""
+
+    site_header = "Maria back office"
+    site_title = "Maria"
+    index_title = "Sessions, files and history"
+    site_url = None
+    enable_nav_sidebar = True
+    login_form = pages.SignInForm
+    login_template = "backoffice/accounts/sign_in.html"
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:
+        from backoffice_app.search_page import find_view  # it asks for this very site
+
+        return [
+            path("find/", self.admin_view(find_view), name="find"),
+            path(
+                "second-factor/",
+                self.admin_view(pages.second_factor_page),
+                name="second_factor",
+            ),
+            path(
+                "second-factor/qr.svg",
+                self.admin_view(pages.qr_code),
+                name="second_factor_qr",
+            ),
+            *super().get_urls(),
+        ]
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        @wraps(view)
+        def as_staff(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if "%00" in request.META.get("QUERY_STRING", ""):
+                raise BadRequest("PostgreSQL cannot look for a NUL.")
+            with context.acting_as(f"staff:{request.user.pk}"):
+                try:
+                    response: HttpResponseBase = view(request, *args, **kwargs)
+                except PermissionDenied:
+                    _note_refusal(request)
+                    raise
+                if response.status_code == HTTPStatus.FORBIDDEN:
+                    _note_refusal(request)
+                return response
+
+        return super().admin_view(as_staff, cacheable)
+
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Let staff sign in, and know their browser from then on."""
+        response = super().login(request, extra_context)
+        if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
+            throttle.remember_browser(request, response)
+        return response
+
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Let staff change their own password; it ends their other sessions."""
+        if request.method != "POST":
+            return super().password_change(request, extra_context)
+        with changes.noted():
+            return super().password_change(request, extra_context)
+
+
+def _note_refusal(request: HttpRequest) -> None:
+    """Record that a staff member asked for what is not theirs: once a minute for each page."""
+    match = request.resolver_match
+    page = match.view_name if match else ""
+    kind = f"{request.user.pk} {page}"
+    record_refusal(Refusal(events.STAFF_PERMISSION_DENIED, kind, details={"page": page}))

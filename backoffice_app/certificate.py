@@ -1,0 +1,139 @@
+"""What an erasure took and what it left, to be printed: made of the audit log and the rows that stay.
+
+It holds no personal value, so it can be handed to the visitor. An erasure of a
+person is one certificate, though it may have taken several requests.
+"""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, Q, Sum
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+
+from audit_app.adminkit import disclosure
+from audit_app.adminkit.actions import Page
+from audit_app.models import AuditLog, AuditQuerySet
+from sessions_app import events
+from sessions_app.models import Status, UserSession
+from sessions_app.services import privacy
+from uploads_app.models import Status as FileStatus
+from uploads_app.models import UploadedFile
+
+SHOWN = 1000
+PRESSES = 50
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What became of one session: when it was asked for and finished, files and bytes removed.
+
+    `finished` is None while something is left; `left` is the number of files of which bytes may be.
+    """
+
+    session: UserSession
+    who: str
+    asked: datetime
+    finished: datetime | None
+    files: int
+    bytes: int
+    left: int
+
+
+def erased_with(session: UserSession) -> list[Erased]:
+    """Return what became of a session and of all that were erased with it; none if it was not erased."""
+    own = _requests(session_uuid=session.uuid).order_by("-id").first()
+    if own is None:
+        return []
+    requests: Iterable[AuditLog] = [own]
+    if person := _person(own):
+        requests = _requests(_of_person(person)).order_by("-id")[:SHOWN]
+    first = {log.session_uuid: log for log in requests}
+    sessions = UserSession.objects.in_bulk([pk for pk in first if pk])
+    removed, left = _removed(sessions), _left(sessions)
+    return [
+        Erased(
+            one,
+            privacy.who(first[pk]),
+            first[pk].occurred_at,
+            one.erased_at,
+            *removed.get(pk, (0, 0)),
+            left.get(pk, 0),
+        )
+        for pk, one in sessions.items()
+        if one.status == Status.ERASED
+    ]
+
+
+def _requests(*conditions: Q, **fields: Any) -> AuditQuerySet:
+    erasures = AuditLog.objects.filter(event_type=events.ERASURE_REQUESTED.name)
+    return erasures.filter(*conditions, **fields)
+
+
+def _person(request: AuditLog) -> uuid.UUID | None:
+    """Return the session from whose person's page an erasure was asked for."""
+    if not request.request_id:
+        return None
+    asked = AuditLog.objects.filter(
+        event_type=events.PERSON_ERASURE_REQUESTED.name,
+        request_id=request.request_id,
+        actor=request.actor,
+    )
+    return asked.values_list("session_uuid", flat=True).first()
+
+
+def _of_person(session_uuid: uuid.UUID) -> Q:
+    """Return the condition that an erasure was part of that of a person.
+
+    A request is known by its id and by who made it: behind a proxy ids come from outside.
+    """
+    asked = AuditLog.objects.filter(
+        session_uuid=session_uuid, event_type=events.PERSON_ERASURE_REQUESTED.name
+    )
+    parts = Q(pk=None)
+    for request_id, actor in asked.values_list("request_id", "actor")[:PRESSES]:
+        parts |= Q(request_id=request_id, actor=actor)
+    return parts
+
+
+def _removed(sessions: Iterable[uuid.UUID]) -> dict[uuid.UUID, tuple[int, int]]:
+    """Count for each session the files that the erasure removed, and their bytes."""
+    files = UploadedFile.objects.filter(
+        session__in=sessions, status=FileStatus.DELETED, delete_reason="erased"
+    )
+    counted = files.order_by().values_list("session").annotate(Count("pk"), Sum("size"))
+    return {session_uuid: (count, size) for session_uuid, count, size in counted}
+
+
+def _left(sessions: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """Count for each session the files of which there may be bytes."""
+    files = UploadedFile.objects.unerased().filter(session__in=sessions)
+    return dict(files.order_by().values_list("session").annotate(Count("pk")))
+
+
+def _show(request: HttpRequest, session: UserSession, context: dict[str, Any]) -> HttpResponseBase:
+    erased = erased_with(session)
+    if not erased:
+        raise Http404
+    disclosure.note_view(session_uuids=[one.session.uuid for one in erased], page="certificate")
+    context |= {
+        "title": "Certificate of erasure",
+        "erased": erased,
+        "unfinished": sum(one.finished is None for one in erased),
+        "goes": privacy.GOES,
+        "stays": privacy.STAYS,
+    }
+    return TemplateResponse(request, "backoffice/certificate.html", context)
+
+
+PAGE = Page(
+    name="certificate",
+    permission="sessions_app.view_usersession",
+    title="Certificate of erasure",
+    fits=lambda session: session.status == Status.ERASED,
+    show=_show,
+)

@@ -1,0 +1,9 @@
+/* Tells the admin in which time zone its reader lives; see backoffice_app/zones.py. */
+"use strict";
+{
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    if (zone) {
+        const secure = location.protocol === "https:" ? "; Secure" : "";
+        document.cookie = `staff_zone=${zone}; Path=/admin/; SameSite=Strict${secure}`;
+    }
+}

@@ -1,0 +1,157 @@
+"""A session's one timeline: its audit events and its files, newest first, for its page in the admin."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import Q
+from django.utils.dateparse import parse_datetime
+
+from audit_app import actors
+from audit_app.events import meaning
+from audit_app.models import AuditLog, Outcome
+from common import context
+from sessions_app.models import UserSession
+from uploads_app.models import Status, UploadedFile
+
+PAGE = 50
+# Enough of a hash to tell two files apart.
+_HASH_SHOWN = 12
+_SESSION = Q(event_type__startswith="session.") | Q(event_type__startswith="consent.")
+_FILES = Q(event_type__startswith="upload.") | Q(event_type__startswith="object.")
+_STAFF = Q(actor__startswith=context.STAFF) | Q(event_type__startswith="staff.")
+_MACHINE = Q(actor=context.SYSTEM) | Q(actor__startswith="operator:")
+# What a staff member may narrow the timeline down to: a word, and which events it stands for.
+FILTERS: dict[str, tuple[str, Q]] = {
+    "": ("Everything", Q()),
+    "session": ("Session", _SESSION),
+    "files": ("Files", _FILES),
+    "cleanup": ("Cleanup", _FILES & _MACHINE),
+    "staff": ("Staff", _STAFF),
+    "refused": ("Refusals", ~Q(outcome=Outcome.SUCCESS)),
+}
+_WITH_FILES = ("", "files")
+_WORDS = {context.VISITOR: "the visitor", context.SYSTEM: "the system"}
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One line of the timeline; `log` is None for what only a file's row tells."""
+
+    at: datetime
+    event: str
+    meaning: str
+    outcome: str
+    who: str = ""
+    file: str = ""
+    upload_id: uuid.UUID | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+    came_from: str = ""
+    request_id: str = ""
+    log: AuditLog | None = None
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A page of moments, newest first; `older` is where the next page begins, empty at the end."""
+
+    moments: list[Moment]
+    shown: str
+    older: str
+
+
+def timeline(session: UserSession, *, shown: str = "", before: str = "") -> Timeline:
+    """Return up to 50 events of a session, and the beginnings of its files that lie among them.
+
+    `shown` is one of FILTERS, `before` what a Timeline gave as `older`; what is
+    neither is read as the newest of everything.
+    """
+    shown = shown if shown in FILTERS else ""
+    events = AuditLog.objects.about_session(session.uuid).filter(FILTERS[shown][1])
+    begin = _position(before)
+    if begin:
+        at, pk = begin
+        events = events.filter(Q(occurred_at__lt=at) | Q(occurred_at=at, pk__lt=pk))
+    found = list(events.select_related("personal")[: PAGE + 1])
+    logs, rest = found[:PAGE], found[PAGE:]
+    is_revealed = getattr(session, "is_revealed", False)
+    moments = [*_told(logs, is_revealed)]
+    if shown in _WITH_FILES:
+        newest, oldest = begin and begin[0], logs[-1].occurred_at if rest else None
+        moments += _beginnings(session, is_revealed, newest, oldest)
+    moments.sort(key=lambda moment: (moment.at, moment.log.pk if moment.log else 0), reverse=True)
+    older = f"{logs[-1].occurred_at.isoformat()},{logs[-1].pk}" if rest else ""
+    return Timeline(moments, shown, older)
+
+
+def _told(logs: list[AuditLog], is_revealed: bool) -> Iterator[Moment]:
+    names = _WORDS | actors.names(log.actor for log in logs)
+    for log in logs:
+        part = getattr(log, "personal", None)
+        values = (part.values() if is_revealed else part.masked_values()) if part else {}
+        yield Moment(
+            at=log.occurred_at,
+            event=log.event_type,
+            meaning=meaning(log.event_type),
+            outcome=log.outcome,
+            who=names.get(log.actor, log.actor),
+            file=values.get("file_name", ""),
+            upload_id=_upload_of(log),
+            details={name: _short(name, value) for name, value in log.details.items() if value},
+            came_from=", ".join(filter(None, [values.get("address"), values.get("user_agent")])),
+            request_id=log.request_id,
+            log=log,
+        )
+
+
+def _short(name: str, value: Any) -> Any:
+    return f"{value[:_HASH_SHOWN]}…" if name == "sha256" else value
+
+
+def _beginnings(
+    session: UserSession, is_revealed: bool, newest: datetime | None, oldest: datetime | None
+) -> Iterator[Moment]:
+    """Yield when files began that have not ended well, or not yet: no event tells of that."""
+    files = UploadedFile.objects.filter(
+        session=session, direct=False, status__in=[Status.PENDING, Status.LAPSED]
+    )
+    if newest:
+        files = files.filter(created_at__lt=newest)
+    if oldest:
+        files = files.filter(created_at__gte=oldest)
+    for upload in files.order_by("-created_at")[:PAGE]:
+        waiting = upload.status == Status.PENDING
+        yield Moment(
+            at=upload.created_at,
+            event="upload began",
+            meaning="It is still arriving." if waiting else "It never finished.",
+            outcome="pending" if waiting else "lapsed",
+            who=_WORDS[context.VISITOR],
+            file=upload.name if is_revealed else str(upload),
+            upload_id=upload.pk,
+        )
+
+
+def _upload_of(log: AuditLog) -> uuid.UUID | None:
+    kind, _, name = log.target.partition(":")
+    return _read(uuid.UUID, name) if kind == "upload" else None
+
+
+def _position(before: str) -> tuple[datetime, int] | None:
+    at, _, pk = before.partition(",")
+    time, number = _read(_parse_time, at), _read(int, pk)
+    return (time, number) if time and number and 0 < number < 2**63 else None
+
+
+def _parse_time(text: str) -> datetime | None:
+    time = parse_datetime(text)
+    return time.astimezone(UTC) if time and time.tzinfo else None
+
+
+def _read(parse: Callable[[str], Any], text: str) -> Any:
+    try:
+        return parse(text)
+    except (ValueError, OverflowError):
+        return None

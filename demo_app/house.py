@@ -1,0 +1,184 @@
+"""What happened in the house meanwhile: cleanup runs, the quarantine, staff at work, strangers refused."""
+
+from datetime import datetime
+from random import Random
+
+from django.conf import settings
+
+from audit_app import events as staff_events
+from audit_app.events import EventType
+from audit_app.services import Entry
+from common import context
+from common.context import RequestContext
+from demo_app import people
+from demo_app.history import DAY, HOUR, MINUTE, PERIOD, SYSTEM, Chronicle, Told, World
+from sessions_app import events as session_events
+from uploads_app import events as upload_events
+from uploads_app.cleanup.alerts import INTERVAL
+from uploads_app.models import (
+    CleanupRun,
+    QuarantinedObject,
+    QuarantineStatus,
+    RunStatus,
+    object_key,
+)
+from uploads_app.storage.base import quarantine_key
+
+# Of the last week alone: they are many, and all alike.
+RUNS_PERIOD = 7 * DAY
+_STOPPED = (
+    ("storage_unavailable", "The store does not answer."),
+    ("clocks_differ", "The clocks of store and database differ by 0:07:12: no age can be trusted."),
+)
+_STRAY = b"%PDF-1.4\nThis lay in the store, and no row explained it.\n"
+
+
+class House(Chronicle):
+    """Tells a month of the house; more strangers come where there are more sessions."""
+
+    def __init__(self, random: Random, world: World, sessions: int) -> None:
+        super().__init__(random, world)
+        self._sessions = sessions
+        self.runs: list[CleanupRun] = []
+        self.strays: list[QuarantinedObject] = []
+        # Each ended run's event, which names the number that its row is yet to get.
+        self._ended: list[tuple[CleanupRun, EventType]] = []
+
+    def tell(self) -> None:
+        """Invent runs and the quarantine, and what has no session; `finish` makes the events of runs."""
+        self._clean_up()
+        self._put_aside()
+        self._work()
+        self._refuse_strangers()
+
+    def note_runs(self) -> None:
+        """Add the events of the runs, which have their numbers by now."""
+        for run, event in self._ended:
+            assert run.finished_at
+            details = (
+                {"code": run.stop_code}
+                if run.stop_code
+                else {
+                    "removed": run.removed,
+                    "quarantined": run.quarantined,
+                    "missing": 0,
+                    "errors": run.errors,
+                }
+            )
+            entry = Entry(None, f"cleanup_run:{run.pk}", None, {"run": run.pk, **details})
+            self.note(Told(run.finished_at, event, entry, RequestContext(actor=run.actor)))
+
+    def _say(self, at: datetime, event: EventType, asking: RequestContext, **entry: object) -> None:
+        target = str(entry.pop("target", ""))
+        self.note(Told(at, event, Entry(None, target, None, entry), asking))  # type: ignore[arg-type]
+
+    def _clean_up(self) -> None:
+        """One run in each interval; now and then one that stopped, or that somebody asked for dry."""
+        random, files = self.random, self._sessions * 2
+        at = self.world.now - RUNS_PERIOD
+        while (at := at + INTERVAL) < self.world.now - MINUTE:
+            took = MINUTE * (0.05 + random.random() / 10)
+            run = CleanupRun(
+                started_at=at,
+                finished_at=at + took,
+                status=RunStatus.COMPLETED,
+                actor=context.SYSTEM,
+                grace=settings.CLEANUP_GRACE,
+                limit=10_000,
+                objects_seen=files // 3,
+                rows_seen=files // 3,
+                removed=int(random.expovariate(1) * files / 3000),
+            )
+            run.bytes_removed = run.removed * 200_000
+            run.findings = {"files past retention": run.removed} if run.removed else {}
+            if self.chance(0.005):
+                run.status, run.removed, run.bytes_removed = RunStatus.STOPPED, 0, 0
+                run.findings = {}
+                run.stop_code, run.stop_sentence = random.choice(_STOPPED)
+            if self.chance(0.006):
+                run.dry_run, run.actor = True, f"{context.STAFF}{random.choice(self.world.staff)}"
+            else:
+                self._ended.append(
+                    (
+                        run,
+                        upload_events.CLEANUP_STOPPED
+                        if run.stop_code
+                        else upload_events.CLEANUP_COMPLETED,
+                    )
+                )
+            self.runs.append(run)
+
+    def _put_aside(self) -> None:
+        """Objects that no row explains: some lie in quarantine, of some the time was over."""
+        for days in (1, 3, 6, 15, 20):
+            at = self.world.now - DAY * days
+            stray = QuarantinedObject(
+                key=object_key(self.uuid(), self.uuid(), "pdf"),
+                size=len(_STRAY),
+                modified_at=at - DAY,
+                status=QuarantineStatus.QUARANTINED,
+                reason="no_row",
+                quarantined_at=at,
+                changed_at=at,
+            )
+            self._say(
+                at, upload_events.OBJECT_QUARANTINED, SYSTEM, target=stray.key, size=stray.size
+            )
+            over = at + settings.QUARANTINE_RETENTION + MINUTE
+            if over < self.world.now:
+                stray.status, stray.reason = QuarantineStatus.PURGED, "quarantine_over"
+                stray.changed_at = over
+                details = {"reason": stray.reason, "size": stray.size}
+                self._say(over, upload_events.OBJECT_PURGED, SYSTEM, target=stray.key, **details)
+            elif self.world.with_files:
+                self.rows.objects[quarantine_key(stray.key)] = _STRAY
+            self.strays.append(stray)
+
+    def _work(self) -> None:
+        """Staff sign in on weekdays, mistype now and then, search, and ask for what is not theirs."""
+        for day in range(PERIOD.days):
+            morning = self.world.now - PERIOD + DAY * day
+            if morning.weekday() >= 5:
+                continue
+            for member in self.world.staff:
+                at = self.between(morning, morning + 2 * HOUR)
+                asking = self.staff_request(member)
+                if self.chance(0.1):
+                    failed = RequestContext(
+                        asking.request_id, asking.address, asking.user_agent, context.VISITOR
+                    )
+                    self._say(at, staff_events.STAFF_SIGN_IN_FAILED, failed, repeated=0)
+                self._say(at + MINUTE, staff_events.STAFF_SIGNED_IN, asking)
+                for _ in range(self.random.randint(0, 4)):
+                    kind = self.random.choice(("e-mail", "name", "address", "file name"))
+                    self._say(
+                        self.between(at + MINUTE, at + 8 * HOUR),
+                        staff_events.STAFF_SEARCHED,
+                        self.staff_request(),
+                        kind=kind,
+                        found=self.random.randint(0, 12),
+                    )
+                if self.chance(0.05):
+                    self._say(
+                        at + HOUR,
+                        staff_events.STAFF_PERMISSION_DENIED,
+                        self.staff_request(),
+                        page="auth_user_changelist",
+                        repeated=0,
+                    )
+
+    def _refuse_strangers(self) -> None:
+        for number in range(20 + self._sessions // 100):
+            at = self.between(self.world.now - PERIOD, self.world.now)
+            asking = self.request(people.visitor(self.random, number))
+            if self.chance(0.3):
+                self._say(
+                    at,
+                    staff_events.RATE_LIMIT_EXCEEDED,
+                    asking,
+                    limit=self.random.choice(("create-60s", "validate-60s", "failed_proof-60s")),
+                    repeated=self.random.randint(0, 300),
+                )
+            else:
+                code = self.random.choice(("session_required", "session_invalid", "uuid_malformed"))
+                self._say(at, session_events.REFUSED, asking, code=code, reason=None, repeated=0)

@@ -1,0 +1,246 @@
+"""Writing an invented history: the store first, then each stretch of it in one transaction.
+
+PostgreSQL takes rows by COPY, several stretches at once, and repeats them for a large history;
+SQLite takes bulk inserts.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import django
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.db import connection, models, transaction
+from django.utils import timezone
+
+from audit_app.models import AuditLog
+from audit_app.services import record
+from backoffice_app import events
+from common import groups
+from common.context import acting_as_operator
+from demo_app import copies
+from demo_app.history import Rows, Sessions, World
+from demo_app.house import House
+from sessions_app.models import UserSession
+from uploads_app import marker
+from uploads_app.models import CleanupRun, QuarantinedObject
+from uploads_app.storage.base import object_store
+
+STRETCH = 2_000
+TEMPLATE = 10_000
+BATCH = 500
+_WRITERS = 32
+_STAFF = {
+    "demo-support": groups.SUPPORT,
+    "demo-support-2": groups.SUPPORT,
+    "demo-auditor": groups.AUDITOR,
+    "demo-operator": groups.OPERATOR,
+}
+
+
+class Refused(Exception):
+    """Why this database does not get an invented history, in a sentence."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be told: so many sessions, after those that were invented before."""
+
+    world: World
+    sessions: int
+    seed: str
+    before: int
+
+    @property
+    def copies(self) -> int:
+        """How often the first TEMPLATE sessions are repeated: telling each anew would take an hour."""
+        may_copy = connection.vendor == "postgresql" and not self.world.with_files
+        return max(self.sessions // TEMPLATE - 1, 0) if may_copy else 0
+
+    @property
+    def told(self) -> int:
+        """How many sessions have a story of their own."""
+        return self.sessions - self.copies * TEMPLATE
+
+    @property
+    def stretches(self) -> list[range]:
+        """The numbers of the sessions that are told, cut into what one transaction writes."""
+        return [
+            range(start, min(start + STRETCH, self.told)) for start in range(0, self.told, STRETCH)
+        ]
+
+    def random(self, part: object) -> Random:
+        """Return the source of all chance of one part; the same plan gives the same."""
+        return Random(f"{self.seed}\n{self.before}\n{part}")  # noqa: S311  (nothing here is secret)
+
+
+def refuse_real_data() -> None:
+    """Raise Refused in production, and where there are sessions that nobody has invented."""
+    if settings.PRODUCTION:
+        raise Refused(
+            f"PUBLIC_URL is {settings.PUBLIC_URL}: a production database gets no invented history."
+        )
+    if UserSession.objects.exists() and not _seeded().exists():
+        raise Refused(
+            "This database holds sessions, and no invented history was ever begun in it: they may "
+            "be real people's. Use an empty database (another DATA_DIR or DATABASE_URL)."
+        )
+
+
+def begin(*, sessions: int, seed: str, with_files: bool) -> Plan:
+    """Note that a history is being invented, and make the staff who appear in it; raises Refused.
+
+    The staff can do nothing: they have no passwords.
+    """
+    refuse_real_data()
+    before = sum(log.details["sessions"] for log in _seeded())
+    with transaction.atomic(), acting_as_operator():
+        record(events.DEMO_SEEDED, sessions=sessions, seed=seed, with_files=with_files)
+        staff = {name: _member(name, group) for name, group in _STAFF.items()}
+        support = [staff[name] for name, group in _STAFF.items() if group == groups.SUPPORT]
+    if with_files:
+        marker.claim_store()
+    return Plan(
+        World(timezone.now(), [*staff.values()], support, with_files), sessions, seed, before
+    )
+
+
+def write(plan: Plan, jobs: int) -> Iterator[int]:
+    """Write everything; yield how many more sessions are written, as they are."""
+    templates: list[UUID] = []
+    for sessions in _told(plan, jobs):
+        templates += sessions[: TEMPLATE - len(templates)]
+        yield len(sessions)
+    if plan.copies:
+        first_code = plan.before + plan.told
+        yield from copies.copy(templates, plan.copies, first_code=first_code, jobs=jobs)
+    _write_house(plan)
+
+
+def analyse() -> None:
+    """Tell the database's planner what there is now."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+def _seeded() -> models.QuerySet[AuditLog]:
+    return AuditLog.objects.filter(event_type=events.DEMO_SEEDED.name)
+
+
+def _member(name: str, group: str) -> int:
+    user, is_new = get_user_model().objects.get_or_create(
+        username=name, defaults={"is_staff": True, "password": "!"}
+    )
+    if is_new:
+        user.groups.add(Group.objects.get(name=group))
+    return int(user.pk)
+
+
+def _told(plan: Plan, jobs: int) -> Iterator[list[UUID]]:
+    """Tell and write each stretch; yield its sessions."""
+    if jobs == 1:
+        yield from (_write_stretch(plan, stretch) for stretch in plan.stretches)
+        return
+    with ProcessPoolExecutor(jobs, get_context("spawn"), django.setup) as pool:
+        yield from pool.map(_write_stretch, [plan] * len(plan.stretches), plan.stretches)
+
+
+def _write_stretch(plan: Plan, numbers: range) -> list[UUID]:
+    sessions = Sessions(plan.random(numbers.start), plan.world, numbers, plan.sessions)
+    rows = sessions.tell(first_code=plan.before)
+    _put(rows.objects)
+    with transaction.atomic():
+        _save(rows)
+    return [session.uuid for session in rows.sessions]
+
+
+def _write_house(plan: Plan) -> None:
+    """Write what no session is the subject of, once: a database has one history of its cleanup."""
+    if CleanupRun.objects.exists():
+        return
+    house = House(plan.random("house"), plan.world, plan.sessions)
+    house.tell()
+    _put(house.rows.objects)
+    with transaction.atomic():
+        CleanupRun.objects.bulk_create(house.runs, BATCH)
+        QuarantinedObject.objects.bulk_create(house.strays, BATCH)
+        house.note_runs()
+        _save(house.finished())
+
+
+def _put(objects: dict[str, bytes]) -> None:
+    """Store objects before the rows that name them, as uploads do."""
+
+    def put(key: str) -> None:
+        with suppress(FileExistsError):
+            object_store().put(key, [objects[key]] if objects[key] else [])
+
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        list(pool.map(put, objects))
+
+
+def _save(rows: Rows) -> None:
+    for table in (rows.sessions, rows.consents, rows.uploads, rows.quotas, rows.notes):
+        _insert(table)
+    logs = [log for log, _ in rows.events]
+    if connection.vendor == "postgresql":
+        for log, number in zip(logs, _numbers(len(logs)), strict=True):
+            log.id = number
+    _insert(logs)
+    parts = [part for _, part in rows.events if part]
+    for log, part in rows.events:
+        if part:
+            part.log_id = log.pk
+    _insert(parts)
+
+
+def _insert(rows: Sequence[models.Model]) -> None:
+    if not rows:
+        return
+    if connection.vendor == "postgresql":
+        _copy(rows)
+    else:
+        type(rows[0])._default_manager.bulk_create(rows, BATCH)
+
+
+def _numbers(count: int) -> list[int]:
+    """Take so many of the log's next numbers."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+            [AuditLog._meta.db_table, count],
+        )
+        return [number for (number,) in cursor.fetchall()]
+
+
+def _copy(rows: Sequence[models.Model]) -> None:
+    """Insert rows by COPY; a number that the database gives is left to it."""
+    fields = _columns(type(rows[0]), with_key=rows[0].pk is not None)
+    columns = ", ".join(f'"{field.column}"' for field in fields)
+    table = rows[0]._meta.db_table
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy,
+    ):
+        for row in rows:
+            copy.write_row([_value(field, row) for field in fields])
+
+
+@cache
+def _columns(model: type[models.Model], *, with_key: bool) -> list[models.Field[Any, Any]]:
+    fields = [field for field in model._meta.concrete_fields if not field.generated]
+    return [field for field in fields if with_key or not field.primary_key]
+
+
+def _value(field: models.Field[Any, Any], row: models.Model) -> Any:
+    value = getattr(row, field.attname)
+    return json.dumps(value) if isinstance(field, models.JSONField) else value

@@ -1,0 +1,114 @@
+"""What services of ours may ask, by a key: Maria's own back end above all."""
+
+from typing import Any, ClassVar
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from audit_app.feed import PAGE, read_feed
+from common import context
+from sessions_app import limits
+from sessions_app.api.serializers import (
+    AssertionSerializer,
+    FeedQuerySerializer,
+    FeedSerializer,
+    IntrospectionSerializer,
+    told,
+)
+from sessions_app.api.views import GuardedViewSet
+from sessions_app.credentials import read_bearer
+from sessions_app.exceptions import ScopeMissing, ServiceKeyInvalid, ServiceKeyRequired
+from sessions_app.models import Scope, ServiceKey
+from sessions_app.services import service_keys
+
+
+class ProvenService(BaseAuthentication):
+    """A service, proven by its key. `request.auth` is the ServiceKey."""
+
+    def authenticate(self, request: Request) -> tuple[None, ServiceKey] | None:
+        secret = read_bearer(request._request)
+        if secret is None:
+            return None
+        key = service_keys.find_service_key(secret)
+        if key is None:
+            limits.enforce(request._request, "failed_proof")
+            raise ServiceKeyInvalid
+        context.become(f"service:{key.name}")
+        return None, key
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+class HasScope(BasePermission):
+    """Refuse whoever has no key, or one that is not good for this view."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if not isinstance(request.auth, ServiceKey):
+            raise ServiceKeyRequired
+        if view.scope not in request.auth.scopes:
+            raise ScopeMissing(view.scope)
+        return True
+
+
+class ServiceViewSet(GuardedViewSet):
+    """What every service's endpoint shares: its key, its scope, its limit."""
+
+    authentication_classes = [ProvenService]
+    permission_classes = [HasScope]
+    scope: ClassVar[Scope]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        assert isinstance(request.auth, ServiceKey)
+        limits.enforce(request._request, "service", whom=f"key:{request.auth.pk}")
+
+
+@extend_schema(tags=["service"])
+class IntrospectionViewSet(ServiceViewSet):
+    """Whether to trust what a visitor's page has handed over."""
+
+    scope = Scope.SESSIONS
+    serializer_class = IntrospectionSerializer
+
+    @extend_schema(request=AssertionSerializer, responses=IntrospectionSerializer)
+    def introspect(self, request: Request) -> Response:
+        """Say which live session an assertion speaks of; being asked counts as activity."""
+        assertion = self.checked(AssertionSerializer)["assertion"]
+        session = service_keys.introspect(assertion=assertion)
+        if session is None:
+            return Response({"active": False})
+        answer = {
+            "active": True,
+            "uuid": session.uuid,
+            "identity": session.identity,
+            "expires_at": session.expires_at,
+        }
+        return Response(told(IntrospectionSerializer, answer))
+
+
+@extend_schema(tags=["service"])
+class FeedViewSet(ServiceViewSet):
+    """What happens to sessions and files, so that a service's own data can follow."""
+
+    scope = Scope.EVENTS
+    serializer_class = FeedSerializer
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("after", OpenApiTypes.INT, description="`next` of the page before."),
+            OpenApiParameter("limit", OpenApiTypes.INT, description=f"At most {PAGE}."),
+        ],
+        responses=FeedSerializer,
+    )
+    def follow(self, request: Request) -> Response:
+        """Return events in an order that never changes, each exactly once for whoever goes on from `next`."""
+        query = FeedQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        entries = read_feed(**query.validated_data)
+        following = entries[-1].position if entries else query.validated_data["after"]
+        return Response(told(FeedSerializer, {"results": entries, "next": following}))

@@ -1,0 +1,295 @@
+"""The session endpoints, and the view sets that every endpoint but the staff's builds on."""
+
+from typing import Any, ClassVar
+
+from django.http import StreamingHttpResponse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.exceptions import MethodNotAllowed, ValidationError
+from rest_framework.permissions import SAFE_METHODS, AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer, BooleanField, Serializer
+
+from audit_app.models import AuditLog, AuditQuerySet
+from audit_app.services import record_refusal
+from common.json_stream import stream_json
+from common.pagination import StrictCursorPagination
+from sessions_app import limits, services
+from sessions_app.api.serializers import (
+    ActivitySerializer,
+    CodeSentSerializer,
+    CodeSerializer,
+    CreateSessionSerializer,
+    CurrentSessionSerializer,
+    IdentifySerializer,
+    IssuedAssertionSerializer,
+    PreviousSerializer,
+    RecoverSerializer,
+    ResetSerializer,
+    SessionSerializer,
+    SuccessorSerializer,
+    ValidatedSerializer,
+    ValidateSerializer,
+    told,
+)
+from sessions_app.authentication import HasSession, ProvenSession, find_proven
+from sessions_app.credentials import (
+    Carrier,
+    check_origin,
+    delete_cookie,
+    hand_over,
+)
+from sessions_app.models import Status, UserSession
+from sessions_app.services import identity, privacy, recovery, service_keys
+from sessions_app.uuid_helpers import parse_uuid
+
+
+class GuardedViewSet(viewsets.GenericViewSet[Any]):
+    """What every endpoint shares: known methods only, recorded refusals, limits that are told."""
+
+    http_method_names = ["get", "head", "post", "patch", "delete"]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if self.action in (None, "metadata"):  # the latter is what DRF calls OPTIONS
+            raise MethodNotAllowed(str(request.method))
+        super().initial(request, *args, **kwargs)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if refusal := getattr(exc, "refusal", None):
+            record_refusal(refusal)
+        return super().handle_exception(exc)
+
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        limits.add_headers(getattr(request, "_request", request), response)
+        return response
+
+    def checked(self, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:
+        """Return the request's body as `serializer_class` reads it; 400 if it cannot."""
+        serializer = serializer_class(data=self.request.data)
+        serializer.is_valid(raise_exception=True)
+        values: dict[str, Any] = serializer.validated_data
+        return values
+
+
+class VisitorViewSet(GuardedViewSet):
+    """What every visitor's endpoint shares: limits, origin and proof.
+
+    `client_limits` names, for each action that needs no proof, the limit that
+    its client is counted against before anything else happens;
+    `session_limits` the one for a proven session, where it is not `session`.
+    `also_accepted` names the actions that a session may ask for that is not
+    active any more, and in which states.
+    """
+
+    authentication_classes = [ProvenSession]
+    permission_classes = [HasSession]
+    client_limits: ClassVar[dict[str, str]] = {}
+    session_limits: ClassVar[dict[str, str]] = {}
+    also_accepted: ClassVar[dict[str, frozenset[Status]]] = {}
+
+    @property
+    def session(self) -> UserSession:
+        """The session that the request has proven."""
+        session = self.request.auth
+        assert isinstance(session, UserSession)
+        return session
+
+    @property
+    def carrier(self) -> Carrier:
+        """How the client carries its token."""
+        assert self.session.proof is not None
+        return self.session.proof.carrier
+
+    def get_authenticate_header(self, request: Request) -> str:
+        """Name the scheme of every 401, also where no proof is asked for: DRF would say 403 there."""
+        return ProvenSession().authenticate_header(request)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if self.action and (name := self.client_limits.get(self.action)):
+            limits.enforce(request._request, name)
+        if self.action and request.method not in SAFE_METHODS:
+            check_origin(request._request)
+        super().initial(request, *args, **kwargs)
+        if request.auth is not None:
+            name = self.session_limits.get(self.action, "session")
+            limits.enforce(request._request, name, self.session)
+
+
+@extend_schema(tags=["sessions"])
+class SessionViewSet(VisitorViewSet):
+    """What a visitor can ask without a session."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+    client_limits = {"create": "create", "validate": "validate", "recover": "recover"}
+    serializer_class: type[BaseSerializer[Any]] = SessionSerializer
+
+    @extend_schema(
+        request=CreateSessionSerializer,
+        responses={
+            201: OpenApiResponse(
+                SessionSerializer, "A new session; its token is in the cookie or in `token`."
+            ),
+            200: OpenApiResponse(SessionSerializer, "The live session that the request proves."),
+        },
+    )
+    def create(self, request: Request) -> Response:
+        """Begin a session, or return the live one that the request proves."""
+        carrier = self.checked(CreateSessionSerializer)["credential"]
+        session = find_proven(request._request)
+        if session is not None and session.status == Status.ACTIVE:
+            return Response(told(SessionSerializer, session))
+        issued = services.issue_session(carrier=carrier)
+        response = Response(told(SessionSerializer, issued.session), status.HTTP_201_CREATED)
+        hand_over(response, carrier, issued.token, issued.session)
+        return response
+
+    @extend_schema(request=ValidateSerializer, responses=ValidatedSerializer)
+    def validate(self, request: Request) -> Response:
+        """Judge a UUID's spelling; tell the state of a session only to whoever proves it."""
+        uuid = parse_uuid(self.checked(ValidateSerializer)["uuid"])
+        proven = find_proven(request._request)
+        known = proven is not None and proven.uuid == uuid
+        return Response(
+            {"uuid": str(uuid), "status": proven.status if proven and known else "well_formed"}
+        )
+
+    @extend_schema(request=RecoverSerializer, responses=CurrentSessionSerializer)
+    def recover(self, request: Request) -> Response:
+        """Take a session to this device by a code from support, which is then burnt."""
+        values = self.checked(RecoverSerializer)
+        issued = recovery.recover_session(code=values["code"])
+        response = Response(told(CurrentSessionSerializer, issued.session))
+        hand_over(response, values["credential"], issued.token, issued.session)
+        return response
+
+
+@extend_schema(tags=["sessions"])
+class CurrentSessionViewSet(VisitorViewSet):
+    """What a visitor can ask about the session they have proven."""
+
+    serializer_class: type[BaseSerializer[Any]] = CurrentSessionSerializer
+    session_limits = {"export": "export"}
+    also_accepted = {
+        "destroy": frozenset({Status.EXPIRED}),  # to be erased
+        # The answer to a reset may have been lost.
+        "reset": frozenset({Status.EXPIRED, Status.RESET}),
+    }
+
+    def retrieve(self, request: Request) -> Response:
+        """Return the proven session, what it may hold, what it holds and knows of its visitor."""
+        return Response(told(CurrentSessionSerializer, self.session))
+
+    @extend_schema(request=IdentifySerializer, responses=CurrentSessionSerializer)
+    def partial_update(self, request: Request) -> Response:
+        """Note name, e-mail address and consent; attaching contact data renews the token."""
+        values = self.checked(IdentifySerializer)
+        consent = values.pop("consent", {})
+        return self._identified(
+            identity.identify_session(session=self.session, contact=values, consent=consent)
+        )
+
+    @extend_schema(request=None, responses={202: CodeSentSerializer})
+    def send_code(self, request: Request) -> Response:
+        """Send six digits to the session's e-mail address."""
+        limits.enforce(request._request, "email", self.session, whom=self.session.email.lower())
+        sent = identity.send_code(session=self.session)
+        next_in = int(identity.SEND_INTERVAL.total_seconds())
+        answer = told(CodeSentSerializer, {"expires_at": sent.expires_at, "next_in": next_in})
+        return Response(answer, status.HTTP_202_ACCEPTED)
+
+    @extend_schema(request=CodeSerializer, responses=CurrentSessionSerializer)
+    def verify_code(self, request: Request) -> Response:
+        """Complete the session by the six digits; the same ones again change nothing."""
+        code = self.checked(CodeSerializer)["code"]
+        return self._identified(identity.verify_code(session=self.session, code=code))
+
+    @extend_schema(request=ResetSerializer, responses={201: SuccessorSerializer})
+    def reset(self, request: Request) -> Response:
+        """Leave this session, live or expired, for a fresh one; say what was lost.
+
+        Asked again before the fresh one was used, it answers with the same one.
+        """
+        reason = self.checked(ResetSerializer)["reason"]
+        issued, lost = services.reset_session(session=self.session, reason=reason)
+        previous = {"uuid": self.session.uuid, "reason": reason, "lost": lost}
+        response = Response(
+            {
+                **told(SessionSerializer, issued.session),
+                "previous": told(PreviousSerializer, previous),
+            },
+            status.HTTP_201_CREATED,
+        )
+        hand_over(response, self.carrier, issued.token, issued.session)
+        return response
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(
+                "erase", OpenApiTypes.BOOL, description="Also remove personal data and files."
+            )
+        ],
+        responses={204: None},
+    )
+    def destroy(self, request: Request) -> Response:
+        """End this session. Unless it is erased, support can restore its files for a while."""
+        if self._erase():
+            privacy.erase_session(session=self.session, reason="visitor")
+        else:
+            services.end_session(session=self.session)
+        response = Response(status=status.HTTP_204_NO_CONTENT)
+        delete_cookie(response)
+        return response
+
+    @extend_schema(request=None, responses=IssuedAssertionSerializer)
+    def assertion(self, request: Request) -> Response:
+        """Return a signed text by which the agent's own back end can trust this session."""
+        issued = {
+            "assertion": service_keys.assert_session(session=self.session),
+            "expires_at": timezone.now() + service_keys.ASSERTION_LIFETIME,
+        }
+        return Response(told(IssuedAssertionSerializer, issued))
+
+    @extend_schema(responses={(200, "application/json"): OpenApiTypes.OBJECT})
+    def export(self, request: Request) -> StreamingHttpResponse:
+        """Return everything held about this session, as one JSON document to keep."""
+        return StreamingHttpResponse(
+            stream_json(privacy.export_session(session=self.session)),
+            content_type="application/json",
+            headers={"Content-Disposition": 'attachment; filename="maria-session.json"'},
+        )
+
+    def _identified(self, identified: identity.Identified) -> Response:
+        response = Response(told(CurrentSessionSerializer, identified.session))
+        if identified.token:
+            hand_over(response, self.carrier, identified.token, identified.session)
+        return response
+
+    def _erase(self) -> bool:
+        try:
+            return bool(BooleanField().run_validation(self.request.query_params.get("erase", "no")))
+        except ValidationError as error:
+            raise ValidationError({"erase": error.detail}) from error
+
+
+class ActivityPagination(StrictCursorPagination):
+    """Newest first; a cursor stays right while the history grows."""
+
+    ordering = "-id"
+    page_size = 100
+
+
+@extend_schema(tags=["sessions"])
+class ActivityViewSet(mixins.ListModelMixin, VisitorViewSet):
+    """What happened to the proven session, for its visitor."""
+
+    queryset = AuditLog.objects.none()
+    serializer_class = ActivitySerializer
+    pagination_class = ActivityPagination
+
+    def get_queryset(self) -> AuditQuerySet:
+        return privacy.history(session=self.session)

@@ -1,0 +1,290 @@
+"""A file's page in the admin: what its state means, its bytes for a reason, and what is known of its object."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from audit_app.models import AuditLog
+from sessions_app.models import UserSession
+from tests.backoffice_app.pages import everything, inline_code, list_of, page_of, shown_text
+from tests.helpers import (
+    Visitor,
+    age_session,
+    events,
+    pdf,
+    started,
+    store_root,
+    uploaded,
+)
+from tests.uploads_app.cleanup.cleanup_support import DAY
+from uploads_app.api.views import DOWNLOAD_HEADERS
+from uploads_app.models import Inspection, Status, UploadedFile
+from uploads_app.storage.base import StoredObject
+from uploads_app.storage.disk_store import DiskStore
+
+BODY = pdf("to be read")
+READ = {"why": "The visitor asked me to look"}
+
+
+@pytest.fixture
+def upload(visitor: Visitor) -> UploadedFile:
+    return uploaded(visitor, BODY, "Krankenakte Müller.pdf")
+
+
+@pytest.fixture
+def support(make_staff: Any) -> Client:
+    support: Client = make_staff("Support")
+    return support
+
+
+def page(staff: Client, upload: UploadedFile, name: str = "change") -> str:
+    """Return what a page of a file shows, after seeing that nothing on it is inline."""
+    answer = staff.get(page_of(upload, name))
+    assert answer.status_code == 200
+    html = answer.content.decode()
+    assert inline_code(html) == []
+    return shown_text(html)
+
+
+def downloads() -> int:
+    return AuditLog.objects.filter(event_type="staff.file_downloaded").count()
+
+
+# Its bytes -----------------------------------------------------------------------
+
+
+@pytest.mark.both
+def test_t68_a_download_hands_out_the_bytes_and_writes_down_why(
+    upload: UploadedFile, support: Client
+) -> None:
+    answer = support.post(page_of(upload, "download"), READ)
+    assert b"".join(answer.streaming_content) == BODY  # type: ignore[attr-defined]
+    assert answer["Content-Type"] == "application/pdf"
+    assert answer["Content-Disposition"].startswith("attachment; filename*=utf-8''Krankenakte")
+    for name, value in DOWNLOAD_HEADERS.items():  # the admin adds to Cache-Control
+        assert answer[name].startswith(value)
+    log = AuditLog.objects.get(event_type="staff.file_downloaded")
+    assert (log.session_uuid, log.target) == (upload.session_id, f"upload:{upload.pk}")
+    assert log.details == {"reason": READ["why"], "size": len(BODY)}
+    assert log.actor == f"staff:{support.user.pk}"  # type: ignore[attr-defined]
+
+
+def test_t68_the_page_that_asks_gives_no_bytes(upload: UploadedFile, support: Client) -> None:
+    for ask in (support.get, support.head):
+        answer = ask(page_of(upload, "download"))
+        assert answer["Content-Type"].startswith("text/html")
+        assert BODY not in answer.content
+    again = support.post(page_of(upload, "download"), {"reason": " "})
+    assert "Say why: choose a reason, or write one." in shown_text(again.content.decode())
+    assert downloads() == 0
+
+
+@pytest.mark.parametrize("role", ["", "Auditor", "Operator", "Support", "superuser"])
+def test_t68_each_action_on_a_file_is_for_those_who_may(
+    upload: UploadedFile, make_staff: Any, role: str
+) -> None:
+    staff = make_staff(is_superuser=True) if role == "superuser" else make_staff(role)
+    may = role in ("Support", "superuser")
+    before = everything()
+    for name in ("download", "give", "quarantine", "restore"):
+        answer = staff.post(page_of(upload, name), READ)
+        if not may:
+            assert answer.status_code == 403, name
+            assert staff.get(page_of(upload, name)).status_code == 403, name
+    if not may:
+        assert everything() == before
+    assert downloads() == may
+    may_look = may or role == "Auditor"
+    assert staff.get(page_of(upload, "explain")).status_code == (200 if may_look else 403)
+
+
+def test_t68_nobody_reads_a_file_without_a_log_in(upload: UploadedFile, visitor: Visitor) -> None:
+    for client in (Client(), visitor):
+        for name in ("download", "give", "explain"):
+            answer = client.post(page_of(upload, name), READ)
+            assert answer["Location"].startswith("/admin/login/")
+    assert downloads() == 0
+
+
+def test_where_visitors_are_sent_to_storage_staff_get_the_bytes_from_here(
+    s3: Any, support: Client, settings: Any
+) -> None:
+    settings.DOWNLOADS = "redirect"
+    visitor = started()
+    upload = uploaded(visitor, BODY)
+    assert visitor.get(f"/api/v1/uploads/{upload.pk}/download/").status_code == 302
+    answer = support.post(page_of(upload, "download"), READ)
+    assert b"".join(answer.streaming_content) == BODY  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"status": "quarantined"}, "was not handed out: it is held back for safety"),
+        ({"inspection": "suspect"}, "was not handed out: it is held back for safety"),
+        ({"status": "deleting"}, "bytes are gone or are about to go"),
+        ({"status": "pending"}, "bytes are gone or are about to go"),
+    ],
+)
+def test_what_nobody_may_have_staff_do_not_get(
+    upload: UploadedFile, support: Client, settings: Any, change: dict[str, str], sentence: str
+) -> None:
+    settings.HOLD_DOWNLOADS = "unless_clean"
+    UploadedFile.objects.filter(pk=upload.pk).update(**{"inspection": Inspection.CLEAN, **change})
+    answer = support.post(page_of(upload, "download"), READ, follow=True)
+    assert sentence in shown_text(answer.content.decode())
+    assert downloads() == 0
+
+
+def test_an_object_that_is_gone_is_no_download(upload: UploadedFile, support: Client) -> None:
+    (store_root() / upload.key).unlink()
+    answer = support.post(page_of(upload, "download"), READ, follow=True)
+    assert "Its bytes are not in storage." in shown_text(answer.content.decode())
+    assert downloads() == 0
+
+
+# What its page says --------------------------------------------------------------
+
+
+def test_it_says_what_its_state_means_for_the_visitor(
+    upload: UploadedFile, visitor: Visitor, support: Client
+) -> None:
+    assert "The visitor sees it and can download it." in page(support, upload)
+    visitor.delete_upload(str(upload.pk))
+    shown = page(support, upload)
+    assert "Its bytes are gone since " in shown
+    assert "Its visitor deleted it." in shown
+
+
+def test_of_a_session_that_is_over_it_says_until_when_the_file_is_kept(
+    upload: UploadedFile, visitor: Visitor, support: Client, settings: Any
+) -> None:
+    age_session(visitor.row, 8 * DAY)  # nobody has noticed yet that its time has run out
+    shown = page(support, upload)
+    assert f"{visitor.row} (expired)" in shown
+    until = timezone.localtime(visitor.row.expires_at + settings.UPLOAD_RETENTION)
+    assert f"It is kept until {until:%Y-%m-%d}" in shown
+    assert "can be given to the session that the visitor has now" in shown
+
+
+def test_every_state_has_its_words_and_its_actions(
+    upload: UploadedFile, visitor: Visitor, support: Client
+) -> None:
+    for over in (False, True):
+        for status in Status:
+            UploadedFile.objects.filter(pk=upload.pk).update(status=status)
+            html = support.get(page_of(upload)).content.decode()
+            assert f"state state-{status}" in html
+            names = ("give", "download", "quarantine", "restore", "explain")
+            offered = {name for name in names if page_of(upload, name) in html}
+            wanted = {
+                Status.STORED: {"download", "quarantine"} | ({"give"} if over else set()),
+                Status.QUARANTINED: {"restore"},
+            }
+            assert offered == wanted.get(status, set()) | {"explain"}, status
+        visitor.end()
+
+
+def test_a_file_that_waits_for_a_look_says_so(
+    upload: UploadedFile, support: Client, settings: Any
+) -> None:
+    settings.HOLD_DOWNLOADS = "until_inspected"
+    assert "cannot download it: This file is being looked into" in page(support, upload)
+
+
+def test_names_are_masked_on_every_page_of_a_file(upload: UploadedFile, support: Client) -> None:
+    for url in (
+        list_of(UploadedFile),
+        *(page_of(upload, name) for name in ("change", "download", "give", "explain")),
+    ):
+        html = support.get(url).content.decode()
+        assert "K•••.pdf" in html
+        assert "Krankenakte" not in html
+        assert "Müller" not in html
+
+
+# The list ------------------------------------------------------------------------
+
+
+def test_the_list_shows_sizes_to_read_and_filters_by_known_types(
+    upload: UploadedFile, support: Client
+) -> None:
+    UploadedFile.objects.filter(pk=upload.pk).update(size=3 * 1024 * 1024)
+    files = list_of(UploadedFile)
+    shown = shown_text(support.get(files).content.decode())
+    assert "3.0 MB" in shown.replace("\xa0", " ")
+    assert "By type" in shown
+    assert "1 on this page" in shown_text(
+        support.get(f"{files}?type=application/pdf").content.decode()
+    )
+    assert "0 on this page" in shown_text(support.get(f"{files}?type=image/png").content.decode())
+
+
+@pytest.mark.both
+def test_the_list_asks_neither_for_distinct_values_nor_for_more_with_more_files(
+    upload: UploadedFile, visitor: Visitor, support: Client
+) -> None:
+    def asked() -> list[str]:
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            assert support.get(list_of(UploadedFile)).status_code == 200
+        return [query["sql"] for query in queries]
+
+    asked()
+    few = asked()
+    for number in range(10):
+        other = started()
+        uploaded(other, pdf(str(number)))
+    many = asked()
+    assert len(few) == len(many)
+    assert not any("DISTINCT" in sql for sql in many)
+
+
+# What is known of its object -----------------------------------------------------
+
+
+def test_explain_says_what_is_known_and_what_the_next_cleanup_does(
+    upload: UploadedFile, visitor: Visitor, support: Client
+) -> None:
+    shown = page(support, upload, "explain")
+    assert "It is a file of its session: it is left alone." in shown
+    assert "The next cleanup has nothing to do here." in shown
+    assert upload.key in shown
+    assert "upload.stored" in shown
+    visitor.end()
+    age_session(visitor.row, 8 * DAY)
+    shown = page(support, upload, "explain")
+    assert "Its session ended longer ago than files are kept: it is deleted." in shown
+    assert "The next cleanup finds it among the “files past retention”." in shown
+    assert "staff.session_viewed" in events(visitor.uuid)
+
+
+class SilentStore(DiskStore):
+    """A store that does not answer."""
+
+    def describe(self, key: str) -> StoredObject | None:
+        raise OSError(110, "Connection timed out")
+
+
+def test_a_store_that_does_not_answer_holds_up_nothing_but_explain(
+    upload: UploadedFile, support: Client, settings: Any
+) -> None:
+    options = settings.STORAGES["uploads"]["OPTIONS"]
+    silent = {"BACKEND": f"{__name__}.SilentStore", "OPTIONS": options}
+    settings.STORAGES = {**settings.STORAGES, "uploads": silent}
+    assert "The store does not answer" in page(support, upload, "explain")
+    assert "The visitor sees it and can download it." in page(support, upload)
+
+
+def test_ids_of_nothing_are_not_found(upload: UploadedFile, support: Client) -> None:
+    nothing = UploadedFile(pk=upload.session_id)
+    for name in ("download", "give", "explain"):
+        assert support.get(page_of(nothing, name)).status_code == 404
+        wrong = page_of(upload, name).replace(str(upload.pk), "nonsense")
+        assert support.get(wrong).status_code == 404
+    assert UserSession.objects.count() == 1

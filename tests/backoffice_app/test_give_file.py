@@ -1,0 +1,415 @@
+"""A file of a session that is over is given to the session that its visitor has now, once and whole."""
+
+import uuid
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from audit_app.models import AuditLog
+from sessions_app.models import UserSession
+from tests.backoffice_app.pages import inline_code, page_of, shown_text
+from tests.faults.crash_points import everywhere, killed_at
+from tests.helpers import (
+    Visitor,
+    age_path,
+    age_session,
+    age_upload,
+    at_once,
+    events,
+    pdf,
+    started,
+    store_root,
+    stored_keys,
+    uploaded,
+)
+from tests.uploads_app.cleanup.cleanup_support import quotas_fit, settled
+from uploads_app import services
+from uploads_app.models import Inspection, Status, UploadedFile, UploadQuota
+from uploads_app.storage.base import Written
+from uploads_app.storage.disk_store import DiskStore
+
+BODY = pdf("lost and found", size=100_000)
+GIVEN = ["session.created", "upload.stored", "upload.restored"]
+
+
+@pytest.fixture
+def lost(visitor: Visitor) -> UploadedFile:
+    """A file of a session that its visitor has ended."""
+    upload = uploaded(visitor, BODY, "Steuer 2026.pdf")
+    visitor.end()
+    return upload
+
+
+@pytest.fixture
+def support(make_staff: Any) -> Client:
+    support: Client = make_staff("Support")
+    return support
+
+
+def give(staff: Client, upload: UploadedFile, to: Visitor | None = None, **more: str) -> Any:
+    """Confirm the page that gives a file on."""
+    query = f"?to={to.row.support_code}" if to else ""
+    data = {"why": "The visitor's session expired", "sure": "on", **more}
+    return staff.post(page_of(upload, "give") + query, data, follow=True)
+
+
+def said(answer: Any) -> str:
+    return shown_text(answer.content.decode())
+
+
+def files_of(visitor: Visitor) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = visitor.get("/api/v1/uploads/").json()["results"]
+    return found
+
+
+def is_untouched(upload: UploadedFile, *visitors: Visitor) -> None:
+    """See that nothing was given: one object, one row, no event, no quota."""
+    assert stored_keys() == {upload.key}
+    assert UploadedFile.objects.exclude(status=Status.LAPSED).get().pk == upload.pk
+    assert not AuditLog.objects.filter(event_type="upload.restored").exists()
+    for visitor in visitors:
+        assert files_of(visitor) == []
+    assert quotas_fit()
+
+
+@pytest.mark.both
+def test_the_visitor_sees_the_file_at_once_byte_for_byte(
+    lost: UploadedFile, support: Client
+) -> None:
+    now = started()
+    page = said(give(support, lost, now))
+    assert f"S•••.pdf is given to {now.row}: the visitor's page shows it now." in page
+
+    (file,) = files_of(now)
+    assert (file["name"], file["sha256"]) == ("Steuer 2026.pdf", lost.sha256)
+    assert now.download(file["id"]) == BODY
+    copy = UploadedFile.objects.get(pk=file["id"])
+    assert copy.key == f"uploads/{now.uuid}/{copy.pk}.pdf"
+    assert stored_keys() == {lost.key, copy.key}
+    assert now.row.used_at is not None
+    assert UploadQuota.objects.get(session_id=uuid.UUID(now.uuid)).bytes == len(BODY)
+    assert quotas_fit()
+    lost.refresh_from_db()
+    assert lost.status == Status.STORED
+
+    assert events(now.uuid) == GIVEN
+    old, new = AuditLog.objects.filter(event_type="upload.restored").order_by("id")
+    assert (old.session_uuid, old.target) == (lost.session_id, f"upload:{lost.pk}")
+    assert (str(new.session_uuid), new.target) == (now.uuid, f"upload:{copy.pk}")
+    reason = {"reason": "The visitor's session expired"}
+    assert old.details == {"to_session": now.uuid, "to_upload": str(copy.pk), **reason}
+    assert new.details == {
+        "from_session": str(lost.session_id), "from_upload": str(lost.pk), **reason,
+    }  # fmt: skip
+    assert {old.actor, new.actor} == {f"staff:{support.user.pk}"}  # type: ignore[attr-defined]
+    told = now.get("/api/v1/sessions/current/activity/").json()["results"]
+    assert ("upload.restored", "support staff") in [(one["event"], one["who"]) for one in told]
+
+
+def test_an_object_in_a_bucket_is_given_on_as_well(
+    s3: Any, visitor: Visitor, support: Client
+) -> None:
+    lost = uploaded(visitor, BODY)
+    visitor.end()
+    now = started()
+    give(support, lost, now)
+    (file,) = files_of(now)
+    assert now.download(file["id"]) == BODY
+
+
+def test_the_session_that_follows_is_found_and_offered(visitor: Visitor, support: Client) -> None:
+    lost = uploaded(visitor, BODY)
+    first = visitor.row
+    visitor.reset()
+    between = visitor.row
+    visitor.reset()
+    html = support.get(page_of(lost, "give")).content.decode()
+    page = shown_text(html)
+    assert f"From {first} reset" in page
+    assert f"To {visitor.row} active" in page
+    assert "The second session follows the first" in page
+    assert "I have made sure" not in page
+    assert between.support_code not in page
+    assert inline_code(html) == []
+
+    answer = support.post(page_of(lost, "give"), {"reason": "asked"}, follow=True)
+    assert f"is given to {visitor.row}" in said(answer)
+    assert len(files_of(visitor)) == 1
+
+
+def test_a_page_that_is_out_of_date_asks_again(visitor: Visitor, support: Client) -> None:
+    lost = uploaded(visitor, BODY)
+    visitor.reset()
+    seen = support.get(page_of(lost, "give")).context["form"].initial["seen"]
+    visitor.reset()
+    answer = support.post(page_of(lost, "give"), {"reason": "asked", "seen": seen})
+    assert "Nothing was done: this has changed since you opened the page." in said(answer)
+    assert str(visitor.row) in said(answer)
+    is_untouched(lost, visitor)
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("", "No live session follows"),
+        ("MAR-7F3-K2Q-X9", "That is no support code"),
+        ("<script>alert(1)</script>", "That is no support code"),
+    ],
+)
+def test_without_a_session_to_give_to_it_asks_for_one(
+    lost: UploadedFile, support: Client, code: str, sentence: str
+) -> None:
+    for ask in (support.get, support.post):
+        answer = ask(f"{page_of(lost, 'give')}?to={code}")
+        html = answer.content.decode()
+        assert sentence in shown_text(html)
+        assert "Support code:" in shown_text(html)
+        assert inline_code(html) == []
+    is_untouched(lost)
+
+
+def test_a_code_that_nobody_has_is_said_to_be_nobodys(lost: UploadedFile, support: Client) -> None:
+    other = started()
+    code = other.row.support_code
+    UserSession.objects.filter(pk=other.uuid).update(support_code="MAR-0")
+    answer = support.get(f"{page_of(lost, 'give')}?to={code}")
+    assert "No session has this support code." in said(answer)
+    near = f"/admin/find/?q={code}"
+    assert f'href="{near}"' in answer.content.decode()
+    assert "Ask for the code again" in support.get(near).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("mail", "sentence", "must_say_so"),
+    [
+        ("", "Nothing links these two sessions.", True),
+        ("Anna@mail.example", "not both have proven it", True),
+        ("Anna@mail.example!", "Both sessions have proven the same e-mail address.", False),
+    ],
+)
+def test_it_says_what_links_two_sessions_and_warns_if_nothing_does(
+    lost: UploadedFile, support: Client, mail: str, sentence: str, must_say_so: bool
+) -> None:
+    now, address = started(), mail.rstrip("!")
+    for pk, spelling in ((lost.session_id, address.lower()), (now.uuid, address)):
+        UserSession.objects.filter(pk=pk).update(email=spelling, email_proven=mail.endswith("!"))
+    page = support.get(f"{page_of(lost, 'give')}?to={now.row.support_code}")
+    assert sentence in said(page)
+    assert ("desk-note-bad" in page.content.decode()) == must_say_so
+    assert "mail.example" not in page.content.decode().lower()
+
+    refused = give(support, lost, now, sure="")
+    assert ("Make sure first, and say so here." in said(refused)) == must_say_so
+    assert len(files_of(now)) == (not must_say_so)
+
+
+def test_looking_at_the_two_sessions_is_recorded_for_both(
+    lost: UploadedFile, support: Client
+) -> None:
+    now = started()
+    support.get(f"{page_of(lost, 'give')}?to={now.row.support_code}")
+    seen = AuditLog.objects.filter(event_type="staff.session_viewed")
+    assert {str(log.session_uuid) for log in seen} == {str(lost.session_id), now.uuid}
+
+
+def test_a_second_giving_is_refused_and_names_the_first(
+    lost: UploadedFile, support: Client
+) -> None:
+    first, second = started(), started()
+    give(support, lost, first)
+    for again in (first, second):
+        page = said(give(support, lost, again))
+        assert f"It was given to {first.row} already" in page
+    assert (len(files_of(first)), len(files_of(second))) == (1, 0)
+    assert AuditLog.objects.filter(event_type="upload.restored").count() == 2
+    assert str(first.row) in said(support.get(page_of(lost)))
+
+    # What the visitor has deleted can be given again.
+    first.delete_upload(files_of(first)[0]["id"])
+    give(support, lost, second)
+    assert len(files_of(second)) == 1
+    assert quotas_fit()
+
+
+@pytest.mark.both
+def test_two_staff_at_once_give_one_copy(committed: None, make_staff: Any) -> None:
+    visitor = started()
+    lost = uploaded(visitor, BODY)
+    visitor.end()
+    targets, staff = [started(), started()], [make_staff("Support"), make_staff("Support")]
+    at_once(2, lambda number: give(staff[number], lost, targets[number]))
+    assert sum(len(files_of(target)) for target in targets) == 1
+    assert UploadedFile.objects.filter(restored_from=lost, status=Status.STORED).count() == 1
+    assert AuditLog.objects.filter(event_type="upload.restored").count() == 2
+    assert len(stored_keys()) == 2
+    assert quotas_fit()
+
+
+def test_a_file_of_a_live_session_is_not_given_on(visitor: Visitor, support: Client) -> None:
+    upload, other = uploaded(visitor, BODY), started()
+    assert "is still live: its visitor sees the file there." in said(give(support, upload, other))
+    is_untouched(upload, other)
+    assert page_of(upload, "give") not in support.get(page_of(upload)).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [("quarantined", "This file is in quarantine"), ("missing", "This file is not stored")],
+)
+def test_only_what_is_stored_is_given_on(
+    lost: UploadedFile, support: Client, status: str, sentence: str
+) -> None:
+    now = started()
+    UploadedFile.objects.filter(pk=lost.pk).update(status=status)
+    assert sentence in said(give(support, lost, now))
+    is_untouched(lost, now)
+
+
+def test_a_session_that_was_erased_has_nothing_to_give(visitor: Visitor, support: Client) -> None:
+    lost, now = uploaded(visitor, BODY), started()
+    visitor.erase()
+    assert "This file is not stored" in said(give(support, lost, now))
+    assert (files_of(now), stored_keys()) == ([], set())
+
+
+def test_a_session_that_is_over_gets_nothing(lost: UploadedFile, support: Client) -> None:
+    for over in (started(), started()):
+        if UserSession.objects.count() == 2:
+            over.end()
+        else:
+            age_session(over.row, timedelta(days=60))
+        assert "ask for the support code that the visitor's page shows now" in said(
+            give(support, lost, over)
+        )
+    assert stored_keys() == {lost.key}
+    assert "upload.lapsed" not in events()
+
+
+def test_a_full_session_gets_nothing(lost: UploadedFile, support: Client, settings: Any) -> None:
+    now = started()
+    settings.UPLOAD_MAX_TOTAL_BYTES = len(BODY) - 1
+    assert f"{now.row} is full" in said(give(support, lost, now))
+    is_untouched(lost, now)
+    assert events(now.uuid) == ["session.created"]
+
+
+def test_an_object_that_is_gone_cannot_be_given(lost: UploadedFile, support: Client) -> None:
+    now = started()
+    (store_root() / lost.key).unlink()
+    assert "Its bytes are not in storage" in said(give(support, lost, now))
+    assert not UploadedFile.objects.filter(session_id=uuid.UUID(now.uuid)).exists()
+
+
+def test_bytes_that_the_store_has_damaged_are_not_given_on(
+    lost: UploadedFile, support: Client
+) -> None:
+    now = started()
+    path = store_root() / lost.key
+    path.chmod(0o600)
+    path.write_bytes(BODY[:-1] + b"x")
+    assert "Its bytes are not what was stored once" in said(give(support, lost, now))
+    is_untouched(lost, now)
+    (lapsed,) = AuditLog.objects.filter(event_type="upload.lapsed")
+    assert lapsed.details == {"reason": "not_given"}
+
+
+def test_a_store_that_takes_nothing_leaves_nothing_half(
+    lost: UploadedFile, support: Client
+) -> None:
+    now = started()
+    (store_root() / "uploads" / now.uuid).write_text("in the way")
+    page = said(give(support, lost, now))
+    assert "Storage is not available just now, and nothing was changed" in page
+    (store_root() / "uploads" / now.uuid).unlink()
+    is_untouched(lost, now)
+    give(support, lost, now)
+    assert len(files_of(now)) == 1
+
+
+class SlowStore(DiskStore):
+    """A store in whose puts something happens."""
+
+    meanwhile: Callable[[], object]
+
+    def put(self, key: str, chunks: Iterable[bytes]) -> Written:
+        written = super().put(key, chunks)
+        type(self).meanwhile()
+        return written
+
+
+@pytest.mark.parametrize("what", ["the target ends", "the file is taken away"])
+def test_what_changes_while_the_bytes_flow_is_noticed(
+    lost: UploadedFile, support: Client, settings: Any, what: str
+) -> None:
+    now, row = started(), UploadedFile.objects.get(pk=lost.pk)
+    options = settings.STORAGES["uploads"]["OPTIONS"]
+    slow = {"BACKEND": f"{__name__}.SlowStore", "OPTIONS": options}
+    settings.STORAGES = {**settings.STORAGES, "uploads": slow}
+    is_end = what == "the target ends"
+    SlowStore.meanwhile = staticmethod(
+        now.end if is_end else lambda: services.quarantine_upload(upload=row, reason="odd")
+    )
+    page = said(give(support, lost, now))
+    assert ("is over: ask for the support code" if is_end else "was taken away meanwhile") in page
+    assert stored_keys() == {lost.key}
+    assert UploadedFile.objects.get(session_id=uuid.UUID(now.uuid)).status == Status.LAPSED
+    assert "upload.restored" not in events()
+    assert events(now.uuid)[-1] == "upload.lapsed"
+    assert quotas_fit()
+
+
+def test_what_was_found_inside_is_found_of_the_copy_too(
+    lost: UploadedFile, support: Client, settings: Any
+) -> None:
+    now, then = started(), timezone.now()
+    found = {"inspection": Inspection.SUSPECT, "suspicions": ["javascript"], "inspected_at": then}
+    UploadedFile.objects.filter(pk=lost.pk).update(**found)
+    settings.HOLD_DOWNLOADS = "unless_clean"
+    give(support, lost, now)
+    copy = UploadedFile.objects.get(session_id=uuid.UUID(now.uuid))
+    assert {name: getattr(copy, name) for name in found} == found
+    assert now.get(f"/api/v1/uploads/{copy.pk}/download/").status_code == 409
+
+
+@pytest.mark.parametrize("role", ["", "Auditor", "Operator"])
+def test_t68_only_support_gives_files_on(lost: UploadedFile, make_staff: Any, role: str) -> None:
+    now, staff = started(), make_staff(role)
+    assert staff.get(page_of(lost, "give")).status_code == 403
+    assert give(staff, lost, now).status_code == 403
+    is_untouched(lost, now)
+
+
+@pytest.mark.slow
+def test_t60_a_giving_is_killed_at_any_point(committed: None, make_staff: Any) -> None:
+    """What is left is a file given whole, or nothing that the next cleanup does not end."""
+    support = make_staff("Support")
+
+    def attempt(number: int) -> str:
+        visitor, now = started(), started()
+        lost = uploaded(visitor, BODY)
+        visitor.end()
+        point = killed_at(number, lambda: give(support, lost, now))
+        for upload in UploadedFile.objects.filter(session_id=uuid.UUID(now.uuid)):
+            age_upload(upload, timedelta(hours=2))
+        for path in store_root().rglob("*.part"):
+            age_path(path, timedelta(hours=2))
+        settled()
+        given = files_of(now)
+        restored = AuditLog.objects.filter(
+            event_type="upload.restored", session_uuid__in=[now.uuid, visitor.uuid]
+        )
+        assert restored.count() == 2 * len(given)
+        assert [now.download(file["id"]) for file in given] == [BODY] * len(given)
+        here = {key for key in stored_keys() if now.uuid in key}
+        assert len(here) == len(given)
+        assert quotas_fit()
+        if not given:
+            give(support, lost, now)
+            assert len(files_of(now)) == 1
+        return point
+
+    assert len(everywhere(attempt, 1)) >= 3

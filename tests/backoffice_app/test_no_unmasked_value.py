@@ -1,0 +1,76 @@
+"""Along every link of the admin, no page shows a personal value that nobody has asked for with a reason."""
+
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from audit_app.models import AuditLog
+from tests.backoffice_app import crawl
+from tests.backoffice_app.pages import page_of
+from tests.helpers import SOAK, Visitor, mailed_code, uploaded
+
+# What is shown is the same on every database.
+
+AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0 agent-of-{0}"
+
+
+def person(number: int) -> tuple[Visitor, list[str]]:
+    """Return a visitor of whom everything is known, and the values that name them."""
+    name, email = f"Zaphod{number} Beeble{number}", f"zaphod{number}@private{number}.example"
+    agent, address = AGENT.format(f"zaphod{number}"), f"198.51.100.{100 + number}"
+    visitor = Visitor(HTTP_USER_AGENT=agent, REMOTE_ADDR=address)
+    visitor.start()
+    visitor.identify(name=name, email=email, consent={"contact": {"granted": True, "version": "1"}})
+    file = f"befund-zaphod{number}.pdf"
+    uploaded(visitor, name=file)
+    visitor.upload(b"no pdf", name=f"refused-{file}")
+    values = [f"Zaphod{number}", f"Beeble{number}", email, f"private{number}", address]
+    return visitor, [*values, f"befund-zaphod{number}", f"agent-of-zaphod{number}"]
+
+
+def shown(client: Any, values: list[str], *starts: str) -> dict[str, set[str]]:
+    """Return each page that shows some of the values, with those."""
+    found = {}
+    for url, html in crawl.pages(client, *starts):
+        if held := {value for value in values if value.lower() in (html + url).lower()}:
+            found[url] = held
+    return found
+
+
+@pytest.mark.parametrize("role", ["Support", *(["Auditor", "superuser"] if SOAK else [])])
+def test_t64_no_page_shows_what_nobody_has_asked_for(db: None, make_staff: Any, role: str) -> None:
+    people = [person(number) for number in range(3)]
+    people[1][0].reset()
+    people[2][0].ask_for_code()
+    people[2][0].verify(mailed_code())
+    people[2][0].end()
+    call_command("cleanup_orphans", verbosity=0)
+    staff = make_staff(is_superuser=True) if role == "superuser" else make_staff(role)
+    values = [value for _, held in people for value in held]
+
+    assert shown(staff, values) == {}
+
+    assert not AuditLog.objects.filter(event_type="staff.personal_data_revealed").exists()
+
+
+def test_what_a_page_shows_stands_in_the_log_and_in_the_visitors_history(
+    db: None, make_staff: Any
+) -> None:
+    visitor, values = person(1)
+    other, others_values = person(2)
+    support = make_staff("Support")
+    page = page_of(visitor.row)
+    support.post(page_of(visitor.row, "reveal"), {"reason": "the visitor asked me to look"})
+
+    found = shown(support, [*values, *others_values])
+
+    assert {url.partition("?")[0] for url in found} == {page}
+    revealed = AuditLog.objects.get(event_type="staff.personal_data_revealed")
+    assert revealed.details["page"] == f"usersession:{visitor.uuid}"
+    for one, events in ((visitor, 2), (other, 1)):
+        looked = AuditLog.objects.filter(session_uuid=one.uuid, event_type__startswith="staff.")
+        told = one.get("/api/v1/sessions/current/activity/").json()["results"]
+        staffs = [item["event_id"] for item in told if item["event"].startswith("staff.")]
+        assert staffs == [str(log.event_id) for log in looked.order_by("-id")]
+        assert len(staffs) == events

@@ -1,0 +1,289 @@
+"""The overview on the first page: what was done through the API is told, and leads to its list."""
+
+import re
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+from django.utils import timezone
+from django_q.models import OrmQ, Schedule
+from django_q.tasks import async_task
+
+from audit_app.models import AuditLog
+from backoffice_app.models import HourlyFigure
+from maria_project.tasks import count_figures
+from sessions_app.models import UserSession
+from sessions_app.tasks import expire_sessions
+from tests.backoffice_app.overview_page import bars, charts, index, numbers, rows_behind, table
+from tests.backoffice_app.pages import inline_code, list_of, page_of, shown_text
+from tests.deliveries import beat
+from tests.helpers import Visitor, age_session, pdf, plant, started, uploaded
+from tests.uploads_app.cleanup.cleanup_support import last_run
+from uploads_app.models import CleanupRun, QuarantinedObject, UploadedFile
+from uploads_app.services import quarantine_upload
+from uploads_app.tasks import cleanup_orphans
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.fixture
+def support(make_staff: Any) -> Client:
+    """A staff member of the group Support."""
+    support: Client = make_staff("Support")
+    return support
+
+
+def happened(ago: timedelta) -> None:
+    """Leave an event so long ago, since which the product is taken to have been at work."""
+    AuditLog.objects.bulk_create([AuditLog(occurred_at=timezone.now() - ago, text="{}")])
+
+
+def lists_hold(client: Client, *labels: str) -> None:
+    """Check that the numbers with these labels are those of the lists they lead to."""
+    told = numbers(client)
+    for label in labels:
+        assert rows_behind(client, told[label].link) == int(told[label].text), label
+
+
+@pytest.mark.both
+def test_sessions_and_files_are_told_as_they_came_through_the_api(support: Client) -> None:
+    one, two, three = started(), started(), started()
+    first, second = uploaded(one, pdf(size=2000)), uploaded(two, pdf(size=3000))
+    held = uploaded(two, pdf("other", size=4000))
+    quarantine_upload(upload=held, reason="looks odd")
+    age_session(three.row, timedelta(hours=25))
+    expire_sessions()
+    two.reset()
+    count_figures()
+
+    told = {label: one.text for label, one in numbers(support).items()}
+    # One of them began more than 24 hours ago, by its row.
+    assert told["Sessions started in 24 hours"] == "3"
+    assert told["Sessions expired in 24 hours"] == "1"
+    assert told["Active now"] == "2"
+    assert told["Files uploaded in 24 hours"] == "3"
+    assert told["Bytes uploaded in 24 hours"] == "8.8 KB"
+    assert told["Stored"] == "2"
+    assert told["In quarantine"] == "1"
+    (beside,) = numbers(support)["Stored"].beside
+    assert beside[0] == "4.9 KB"
+    assert first.size + second.size == 5000
+    lists_hold(
+        support, "Sessions started in 24 hours", "Sessions expired in 24 hours", "Active now",
+        "Files uploaded in 24 hours", "Stored", "In quarantine",
+    )  # fmt: skip
+
+
+def test_seven_days_are_told_beside_the_24_hours(support: Client) -> None:
+    old, older = started(), started()
+    started()
+    age_session(old.row, 3 * DAY)
+    age_session(older.row, 9 * DAY)
+    happened(4 * DAY)
+    count_figures()
+    told = numbers(support)["Sessions started in 24 hours"]
+    assert told.text == "1"
+    ((text, link),) = told.beside
+    assert text == "2 in 7 days"
+    assert rows_behind(support, link) == 2
+
+
+def test_refused_requests_are_told_with_those_that_only_were_counted(
+    support: Client, cache_in_step: None
+) -> None:
+    # The window of a refusal's row must not end between two requests.
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        for _ in range(3):
+            assert Visitor().current().status_code == 401
+        clock.shift(61)
+        assert Visitor().current().status_code == 401
+        count_figures()
+        told = numbers(support)["Requests refused in 24 hours"]
+        assert told.text == "4"
+        assert rows_behind(support, told.link) == 2
+
+
+def test_files_that_were_refused_and_requests_over_a_limit_are_told(
+    support: Client, settings: Any
+) -> None:
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "create": ["1/d"]}
+    visitor = started()
+    assert Visitor().start().status_code == 429
+    assert visitor.upload(b"no pdf", "a.pdf").status_code == 415
+    for number in range(settings.UPLOAD_MAX_FILES + 1):
+        answer = visitor.upload(pdf(str(number)))
+    assert answer.status_code == 409
+    count_figures()
+    told = numbers(support)
+    assert told["Requests refused in 24 hours"].text == "2"
+    assert told["Requests over a limit in 24 hours"].text == "1"
+    lists_hold(support, "Requests refused in 24 hours", "Requests over a limit in 24 hours")
+
+
+def test_what_the_cleanup_did_and_does_next_is_told(support: Client) -> None:
+    uploaded(started())
+    stray = plant(f"uploads/{uuid.uuid4()}/{uuid.uuid4()}.pdf", age=2 * HOUR)
+    cleanup_orphans()
+    assert not stray.exists()
+    count_figures()
+    lists_hold(support, "Put aside by the cleanup")
+    assert numbers(support)["Put aside by the cleanup"].text == "1"
+    html = index(support)
+    assert page_of(last_run()) in html
+    assert f'<a href="{list_of(CleanupRun)}">Cleanup</a>' in html
+    next_run = Schedule.objects.get(name="clean up orphans").next_run
+    shown = timezone.localtime(next_run).strftime("%Y-%m-%d %H:%M:%S")
+    assert re.search(rf"Completed ?\. Next: {shown}", shown_text(html))
+
+
+def test_the_queue_is_told_as_it_is_now(support: Client) -> None:
+    told = numbers(support)
+    assert told["Tasks waiting or under way"].text == "0"
+    assert told["Last sign of a worker"].text == "never"
+    assert "no worker has finished anything yet" in index(support)
+    async_task("maria_project.tasks.heartbeat")
+    beat(timedelta(seconds=30))
+    told = numbers(support)
+    assert told["Tasks waiting or under way"].text == str(OrmQ.objects.count()) == "1"
+    assert re.fullmatch("3[0-9] s ago", told["Last sign of a worker"].text)
+    assert told["Tasks waiting or under way"].link == list_of(Schedule)
+    assert "The queue is degraded" not in index(support)
+
+
+# What each number needs: the view of the list it was counted from.
+NEEDS = {
+    "Sessions started in 24 hours": UserSession,
+    "Sessions expired in 24 hours": AuditLog,
+    "Active now": UserSession,
+    "Files uploaded in 24 hours": UploadedFile,
+    "Bytes uploaded in 24 hours": UploadedFile,
+    "Requests refused in 24 hours": AuditLog,
+    "Requests over a limit in 24 hours": AuditLog,
+    "Stored": UploadedFile,
+    "In quarantine": UploadedFile,
+    "Put aside by the cleanup": QuarantinedObject,
+    "Tasks waiting or under way": Schedule,
+    "Last sign of a worker": Schedule,
+}
+CHARTS: dict[str, set[Any]] = {
+    "Sessions": {UserSession, AuditLog},
+    "Files uploaded": {UploadedFile},
+    "Bytes uploaded": {UploadedFile},
+    "Requests turned away": {AuditLog},
+}
+SEEN: dict[str, set[Any]] = {
+    "": set(),
+    "Operator": {QuarantinedObject, Schedule},
+    "Auditor": set(NEEDS.values()),
+    "Support": set(NEEDS.values()),
+}
+
+
+@pytest.mark.parametrize("role", SEEN)
+def test_t64_a_number_is_for_whoever_may_open_the_list_behind_it(
+    db: None, make_staff: Any, role: str
+) -> None:
+    uploaded(started())
+    count_figures()
+    client = make_staff(role)
+    told = numbers(client)
+    assert told.keys() == {label for label, needs in NEEDS.items() if needs in SEEN[role]}
+    links = [link for one in told.values() for link in (one.link, *(at for _, at in one.beside))]
+    assert {client.get(link).status_code for link in links} <= {200}
+    shown = {title.split(",")[0] for title in charts(client)}
+    assert shown == {title for title, needs in CHARTS.items() if needs & SEEN[role]}
+    assert ("Last run of the schedule" in index(client)) is bool(role)
+
+
+def test_t64_a_chart_has_no_bars_of_a_list_that_is_closed(db: None, make_staff: Any) -> None:
+    from django.contrib.auth.models import Permission
+
+    started()
+    count_figures()
+    client = make_staff()
+    client.user.user_permissions.add(Permission.objects.get(codename="view_usersession"))
+    chart = charts(client)["Sessions, 24 hours"]
+    assert "started" in chart
+    assert "expired" not in chart
+
+
+def test_a_chart_says_the_same_as_its_table(support: Client) -> None:
+    with time_machine.travel(timezone.now().replace(minute=30), tick=False):
+        for ago in (0, 0, 5, 23, 24):
+            age_session(started().row, ago * HOUR)
+        happened(DAY)
+        count_figures()
+        chart = charts(support)["Sessions, 24 hours"]
+        rows = table(chart)
+    assert len(rows) == 24
+    assert [cells[0] for cells in rows.values() if cells[0] != "0"] == ["1", "1", "2"]
+    told = [(name, cells[0]) for name, cells in rows.items() if cells[0] != "0"]
+    assert bars(chart) == [f"{name}: {value} started" for name, value in told]
+    assert f"Started: 4 in all, most (2) at {told[-1][0]}." in chart
+    assert "Expired: none." in chart
+
+
+def test_a_chart_has_axes_units_and_a_zero_line(support: Client) -> None:
+    uploaded(started(), pdf(size=300_000))
+    count_figures()
+    drawn = charts(support)
+    assert len(drawn) == 8
+    for title, chart in drawn.items():
+        assert chart.count('class="chart-zero"') == 1, title
+        assert 'role="img"' in chart
+        assert re.search(r'aria-labelledby="(\S+) (\S+)"', chart)
+        assert "<details>" in chart
+    assert shown_text(drawn["Bytes uploaded, 24 hours"]).startswith(
+        "Bytes uploaded, 24 hours Uploaded: 293.0\xa0KB".replace("\xa0", " ")
+    )
+    assert ">KB</text>" in drawn["Bytes uploaded, 24 hours"]
+    assert ">files</text>" in drawn["Files uploaded, 7 days"]
+    assert ">day</text>" in drawn["Files uploaded, 7 days"]
+
+
+def test_a_fresh_installation_says_what_to_do(support: Client) -> None:
+    html = shown_text(index(support))
+    assert "Nothing has been counted yet. The worker counts once a minute" in html
+    assert {told.text for told in numbers(support).values()} == {"–", "0", "never"}
+    count_figures()
+    assert "Nothing has been counted yet" not in index(support)
+    assert shown_text(charts(support)["Sessions, 7 days"]).count("None in this time.") == 1
+
+
+def test_figures_that_nobody_renews_are_told_to_be_old(support: Client) -> None:
+    count_figures()
+    assert "renewed once a minute" in index(support)
+    HourlyFigure.objects.update(counted_at=timezone.now() - timedelta(minutes=20, seconds=5))
+    then = timezone.localtime(HourlyFigure.objects.values_list("counted_at", flat=True)[0])
+    html = shown_text(index(support))
+    assert f"Figures of {then:%H:%M}: the worker has not renewed them for 20 minutes." in html
+
+
+def test_t66_nothing_in_the_page_needs_a_looser_policy(support: Client) -> None:
+    uploaded(started())
+    count_figures()
+    assert inline_code(index(support)) == []
+
+
+@pytest.mark.both
+def test_t70_the_page_asks_the_same_however_much_there_is(
+    support: Client, django_assert_max_num_queries: Any
+) -> None:
+    for _ in range(5):
+        uploaded(started())
+    count_figures()
+    index(support)
+    with django_assert_max_num_queries(14) as asked:
+        index(support)
+    tables = ("sessions_app_usersession", "uploads_app_uploadedfile", "audit_app_auditlog")
+    sql = [query["sql"] for query in asked.captured_queries]
+    assert not [one for one in sql if any(f'FROM "{table}"' in one for table in tables)]
+
+
+def test_the_page_of_one_app_has_no_overview(support: Client) -> None:
+    page = support.get("/admin/uploads_app/")
+    assert page.status_code == 200
+    assert 'class="overview"' not in page.content.decode()

@@ -1,0 +1,265 @@
+"""The person behind a session: what was proven apart from what is claimed, masked until asked for."""
+
+import json
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from audit_app.models import AuditLog
+from backoffice_app import person as person_page
+from sessions_app.models import UserSession
+from tests.backoffice_app.pages import inline_code, page_of, shown_text
+from tests.backoffice_app.people import EMAIL, claimed, proven_by_code, unzipped, verified
+from tests.helpers import Visitor, events, started, uploaded
+from tests.sessions_app.people import log_lines
+
+
+@pytest.fixture
+def support(make_staff: Any) -> Client:
+    """A staff member of the group Support, who has just signed in."""
+    support: Client = make_staff("Support")
+    return support
+
+
+def shown(staff: Client, visitor: Visitor) -> str:
+    """Return what the page of the person behind a visitor's session shows."""
+    page = staff.get(page_of(visitor.row, "person"))
+    assert page.status_code == 200
+    return shown_text(page.content.decode())
+
+
+def listed(staff: Client, visitor: Visitor) -> tuple[list[str], list[str]]:
+    """Return the support codes that the page lists as verified, and as only claimed."""
+    page = staff.get(page_of(visitor.row, "person"))
+    parts = [
+        [one.session.support_code for one in page.context[kind]] for kind in ("verified", "claimed")
+    ]
+    text = shown_text(page.content.decode())
+    assert all(code in text for codes in parts for code in codes)
+    return parts[0], parts[1]
+
+
+@pytest.mark.both
+def test_it_lists_the_sessions_of_the_address_newest_first_and_claims_apart(
+    support: Client,
+) -> None:
+    first, second = verified(), verified("Anna@Example.COM")
+    third, stranger = claimed("ANNA@example.com"), verified("berta@example.com")
+    codes = [one.row.support_code for one in (second, first)]
+    for visitor in (first, second, third):
+        assert listed(support, visitor) == (codes, [third.row.support_code])
+    assert stranger.row.support_code not in shown(support, first)
+
+
+def test_it_is_linked_from_the_sessions_page(visitor: Visitor, make_staff: Any) -> None:
+    for group in ("Support", "Auditor"):
+        html = make_staff(group).get(page_of(visitor.row)).content.decode()
+        assert f'href="{page_of(visitor.row, "person")}"' in html
+
+
+def test_it_says_so_if_no_address_is_known(visitor: Visitor, support: Client) -> None:
+    started()  # of which no address is known either
+    assert "No e-mail address is known" in shown(support, visitor)
+    assert support.get(page_of(visitor.row, "person")).context["person"].sessions == []
+
+
+def test_it_shows_state_files_and_consent(support: Client) -> None:
+    visitor = verified()
+    visitor.identify(consent={"contact": {"granted": True, "version": "2026-01"}})
+    size = uploaded(visitor).size + uploaded(visitor).size
+    visitor.end()
+    (one,) = support.get(page_of(visitor.row, "person")).context["verified"]
+    assert (one.files, one.bytes) == (2, size)
+    text = shown(support, visitor)
+    assert "Ended" in text
+    assert "contact granted (2026-01)" in text
+
+
+def test_who_looks_is_recorded_for_each_session_that_is_listed(support: Any) -> None:
+    visitors = [verified(), verified(), claimed()]
+    stranger = verified("berta@example.com")
+    shown(support, visitors[0])
+    shown(support, visitors[0])
+    for visitor in visitors:
+        (log,) = AuditLog.objects.filter(
+            session_uuid=visitor.uuid, event_type="staff.session_viewed"
+        )
+        assert (log.actor, log.details) == (f"staff:{support.user.pk}", {"page": "person"})
+    assert "staff.session_viewed" not in events(stranger.uuid)
+
+
+def test_personal_values_are_masked_until_revealed_and_only_on_this_page(support: Client) -> None:
+    visitor, other = verified(name="Anna Bell"), verified(name="Anna Belle")
+    text = shown(support, visitor)
+    for value in (EMAIL, "Anna", "Bell"):
+        assert value not in text
+    assert "a•••@e•••" in text
+    assert "A••• B•••" in text
+
+    page = support.post(
+        page_of(visitor.row, "reveal_person"), {"reason": "to compare"}, follow=True
+    )
+
+    text = shown_text(page.content.decode())
+    for value in (EMAIL, "Anna Bell", "Anna Belle"):
+        assert value in text
+    for one in (visitor, other):
+        (log,) = AuditLog.objects.filter(
+            session_uuid=one.uuid, event_type="staff.personal_data_revealed"
+        )
+        assert log.details["reason"] == "to compare"
+    assert "Anna" not in shown(support, other)
+    assert "Anna" not in shown_text(support.get(page_of(visitor.row)).content.decode())
+
+
+def test_a_session_that_comes_after_the_reveal_masks_the_page_again(support: Client) -> None:
+    visitor = verified(name="Anna Bell")
+    support.post(page_of(visitor.row, "reveal_person"), {"reason": "to compare"})
+    assert "Anna Bell" in shown(support, visitor)
+    claimed(name="Carla Coe")
+    text = shown(support, visitor)
+    assert "Carla" not in text
+    assert "Anna" not in text
+
+
+def test_an_auditor_sees_it_masked_and_is_offered_nothing(make_staff: Any) -> None:
+    visitor = verified(name="Anna Bell")
+    page = make_staff("Auditor").get(page_of(visitor.row, "person"))
+    assert page.status_code == 200
+    assert page.context["row_actions"] == []
+    assert "Anna" not in shown_text(page.content.decode())
+
+
+@pytest.mark.parametrize(("role", "status"), [("", 403), ("Operator", 403), ("Auditor", 200)])
+def test_t68_who_may_see_no_session_sees_no_person_and_no_certificate(
+    make_staff: Any, role: str, status: int
+) -> None:
+    staff = make_staff(role)
+    visitor, erased = verified(), verified()
+    erased.erase()
+    before = events()
+    assert staff.get(page_of(visitor.row, "person")).status_code == status
+    assert staff.get(page_of(erased.row, "certificate")).status_code == status
+    assert ("staff.session_viewed" in events()[len(before) :]) == (status == 200)
+
+
+def test_t68_from_a_session_that_only_claims_the_address_nothing_can_be_done(
+    support: Client,
+) -> None:
+    victim, caller = verified(), claimed()
+    uploaded(victim)
+    page = support.get(page_of(caller.row, "person"))
+    assert "anybody can type anybody's" in shown_text(page.content.decode())
+    titles = [title for _, title in page.context["row_actions"]]
+    assert titles == ["Show personal values"]
+    before = events()
+    for action in ("export_person", "erase_person"):
+        answer = support.post(
+            page_of(caller.row, action),
+            {"reason": "x", "code": caller.row.support_code},
+            follow=True,
+        )
+        assert "only claims its e-mail address" in shown_text(answer.content.decode())
+    assert victim.row.status == "active"
+    assert [event for event in events()[len(before) :] if not event.startswith("staff.")] == []
+
+
+def test_the_export_holds_all_that_is_verified_and_no_claim(support: Client) -> None:
+    one, two, claim = verified(), verified(), claimed()
+    uploaded(two, name="report.pdf")
+    response = support.post(page_of(one.row, "export_person"), {"reason": "asked by letter"})
+    members = unzipped(response)
+    folders = {name.split("/")[0] for name in members} - {"index.txt"}
+    assert folders == {one.row.support_code, two.row.support_code}
+    assert f"{two.row.support_code}/files/001-report.pdf" in members
+    document = json.loads(members[f"{one.row.support_code}/session.json"])
+    assert document["session"]["email"] == EMAIL
+    assert claim.uuid.encode() not in b"".join(members.values())
+    for visitor, exports in ((one, 1), (two, 1), (claim, 0)):
+        assert events(visitor.uuid).count("session.exported") == exports
+
+
+def test_the_address_is_in_no_log_line_and_no_address(support: Client) -> None:
+    with log_lines() as lines:
+        visitor = proven_by_code(name="Anna Bell")
+        page = support.get(page_of(visitor.row, "person"))
+        support.post(page_of(visitor.row, "reveal_person"), {"reason": "x"}, follow=True)
+    assert EMAIL not in lines.getvalue()
+    assert EMAIL not in page.content.decode()
+
+
+@pytest.mark.both
+def test_t70_the_number_of_queries_does_not_grow(support: Client) -> None:
+    visitor = verified()
+    shown(support, visitor)
+    counts = []
+    for _ in range(2):
+        UserSession.objects.bulk_create([*many(visitor, 5), *many(visitor, 5, proven=False)])
+        shown(support, visitor)  # the first look at new sessions is written down
+        with CaptureQueriesContext(connection) as queries:
+            shown(support, visitor)
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+def test_t70_at_most_a_hundred_of_each_kind_are_shown(support: Client, monkeypatch: Any) -> None:
+    monkeypatch.setattr(person_page, "SHOWN", 3)
+    visitor = verified()
+    UserSession.objects.bulk_create([*many(visitor, 3), *many(visitor, 3, proven=False)])
+    proven, claims = listed(support, visitor)
+    assert (len(proven), len(claims)) == (3, 3)
+    assert visitor.row.support_code in proven  # the page's own, though it is the oldest
+    assert shown(support, visitor).count("There are more: 3 are shown") == 1
+
+
+@pytest.mark.both
+@pytest.mark.parametrize(
+    "look_alike", ["anna@gıthub.example", "anna@githuſ.example", "anna@\u212aithub.example"]
+)
+def test_an_address_that_only_looks_alike_in_capitals_is_somebody_elses(
+    support: Client, look_alike: str
+) -> None:
+    """In capitals ı is I and ſ is S: whoever proves such a domain has not proven the other."""
+    usual = look_alike.replace("ı", "i").replace("ſ", "s").replace("\u212a", "k")
+    owner, other = verified(usual), verified(look_alike)
+    assert listed(support, owner) == ([owner.row.support_code], [])
+    assert listed(support, other) == ([other.row.support_code], [])
+
+
+@pytest.mark.both
+@pytest.mark.django_db
+def test_t70_the_address_is_found_by_an_index() -> None:
+    plan = UserSession.objects.of_email(EMAIL).order_by().explain()
+    if connection.vendor == "postgresql":
+        # An empty table is read in one go; the planner has to be asked what it could do.
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        plan = UserSession.objects.of_email(EMAIL).order_by().explain()
+    assert "session_email_newest" in plan
+
+
+@pytest.mark.parametrize("page", ["person", "erase_person", "export_person", "export", "erase"])
+def test_t66_what_a_visitor_wrote_is_shown_as_text(support: Client, page: str) -> None:
+    hostile = '"><img src=x onerror=alert(1)>'
+    visitor = verified(name=hostile)
+    support.post(page_of(visitor.row, "reveal_person"), {"reason": "x"})
+    html = support.get(page_of(visitor.row, page)).content.decode()
+    assert inline_code(html) == []
+    assert hostile not in html
+
+
+def many(visitor: Visitor, count: int, proven: bool = True) -> list[UserSession]:
+    """Return further sessions of a visitor's address, not saved."""
+    row = visitor.row
+    return [
+        UserSession(
+            email=row.email,
+            email_proven=proven,
+            expires_at=row.expires_at,
+            token_hash=f"{UserSession().uuid}",
+        )
+        for _ in range(count)
+    ]

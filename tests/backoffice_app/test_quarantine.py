@@ -1,0 +1,176 @@
+"""The quarantine in the admin: what lies there, why, and giving it back."""
+
+import hashlib
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from audit_app.models import AuditLog
+from tests.backoffice_app.pages import inline_code, list_of, page_of, shown_text
+from tests.deliveries import deliver_now
+from tests.helpers import Visitor, plant, store_root, uploaded
+from uploads_app.models import QuarantinedObject, QuarantineStatus, object_key
+from uploads_app.storage.base import quarantine_key
+
+BODY = b"%PDF-1.4 nobody knows me"
+GIVE_BACK = list_of(QuarantinedObject, "give_back")
+
+
+@pytest.fixture
+def stray(visitor: Visitor) -> QuarantinedObject:
+    """An object that no row explains, put aside by a cleanup run."""
+    uploaded(visitor)
+    plant(object_key(uuid.UUID(visitor.uuid), uuid.uuid4(), "pdf"), BODY, timedelta(hours=1))
+    call_command("cleanup_orphans", verbosity=0)
+    return QuarantinedObject.objects.get()
+
+
+def choose(staff: Client, *strays: QuarantinedObject, **more: str) -> Any:
+    """Choose objects on the list, and the action."""
+    chosen = [str(stray.pk) for stray in strays]
+    data = {"action": "give_back", "_selected_action": chosen, **more}
+    return staff.post(list_of(QuarantinedObject), data, follow=True)
+
+
+def agree(staff: Client, asked: Any, **typed: str) -> Any:
+    """Confirm what the page asks that follows."""
+    chosen = " ".join(str(stray.pk) for stray in asked.context["strays"])
+    return staff.post(GIVE_BACK, {"chosen": chosen, **typed}, follow=True)
+
+
+def put_aside(count: int) -> list[QuarantinedObject]:
+    """Make rows of so many objects in quarantine, each with its bytes."""
+    keys = [object_key(uuid.uuid4(), uuid.uuid4(), "pdf") for _ in range(count)]
+    for key in keys:
+        plant(quarantine_key(key), BODY)
+    strays = [
+        QuarantinedObject(
+            key=key, size=len(BODY), modified_at=timezone.now(), status=QuarantineStatus.QUARANTINED
+        )
+        for key in keys
+    ]
+    return QuarantinedObject.objects.bulk_create(strays)
+
+
+def given_back() -> int:
+    """Count the events, after seeing that each object has its own."""
+    logs = AuditLog.objects.filter(event_type="object.restored")
+    restored = QuarantinedObject.objects.filter(status=QuarantineStatus.RESTORED)
+    assert sorted(logs.values_list("target", flat=True)) == sorted(
+        restored.values_list("key", flat=True)
+    )
+    return logs.count()
+
+
+@pytest.mark.both
+def test_it_says_why_an_object_lies_there(stray: QuarantinedObject, make_staff: Any) -> None:
+    page = make_staff("Support").get(page_of(stray)).content.decode()
+    shown = shown_text(page)
+    assert stray.key in shown
+    assert "No row explained the object: it was put aside, and can be restored." in shown
+    assert "event: at" in shown
+    assert "object.quarantined" in shown
+    assert inline_code(page) == []
+
+
+def test_it_asks_before_it_gives_back(stray: QuarantinedObject, make_staff: Any) -> None:
+    staff = make_staff(is_superuser=True)
+    page = choose(staff, stray).content.decode()
+    assert f"{stray.key} (24\xa0bytes, Quarantined)" in shown_text(page).replace(
+        " bytes", "\xa0bytes"
+    )
+    assert inline_code(page) == []
+    stray.refresh_from_db()
+    assert stray.status == QuarantineStatus.QUARANTINED
+    assert not (store_root() / stray.key).exists()
+
+
+def test_what_is_given_back_is_the_same_and_stays(
+    stray: QuarantinedObject, make_staff: Any
+) -> None:
+    staff = make_staff(is_superuser=True)
+
+    page = agree(staff, choose(staff, stray)).content.decode()
+
+    assert f"Given back: {stray.key}. The cleanup leaves it alone." in shown_text(page)
+    body = (store_root() / stray.key).read_bytes()
+    assert hashlib.sha256(body).digest() == hashlib.sha256(BODY).digest()
+    log = AuditLog.objects.get(event_type="object.restored")
+    assert (log.target, log.actor) == (stray.key, f"staff:{staff.user.pk}")
+    call_command("cleanup_orphans", verbosity=0)
+    assert (store_root() / stray.key).exists()
+
+    page = agree(staff, choose(staff, stray)).content.decode()
+    assert "It is not in quarantine (any more)." in shown_text(page)
+    assert AuditLog.objects.filter(event_type="object.restored").count() == 1
+
+
+@pytest.mark.parametrize("group", ["Support", "Auditor"])
+def test_who_may_only_look_cannot_give_back(
+    stray: QuarantinedObject, make_staff: Any, group: str
+) -> None:
+    staff = make_staff(group)
+    assert "give_back" not in staff.get(list_of(QuarantinedObject)).content.decode()
+    choose(staff, stray)
+    assert staff.post(GIVE_BACK, {"chosen": str(stray.pk)}).status_code == 403
+    stray.refresh_from_db()
+    assert stray.status == QuarantineStatus.QUARANTINED
+    assert not AuditLog.objects.filter(event_type="object.restored").exists()
+
+
+def test_t69_more_than_the_limit_are_refused_whole(db: None, make_staff: Any) -> None:
+    first = put_aside(1)
+    QuarantinedObject.objects.bulk_create(
+        QuarantinedObject(
+            key=f"{number}", size=1, modified_at=timezone.now(), status=QuarantineStatus.QUARANTINED
+        )
+        for number in range(10_000)
+    )
+    operator = make_staff("Operator")
+    page = shown_text(choose(operator, *first, select_across="1").content.decode())
+    assert "Nothing was done: choose the rows one by one, page by page." in page
+    assert not QuarantinedObject.objects.exclude(status=QuarantineStatus.QUARANTINED).exists()
+    assert (given_back(), OrmQ.objects.count()) == (0, 0)
+
+
+@pytest.mark.parametrize("count", [20, 21])
+def test_t69_more_than_a_few_are_confirmed_by_their_number(
+    committed: None, make_staff: Any, count: int
+) -> None:
+    operator = make_staff("Operator")
+    asked = choose(operator, *put_aside(count))
+    is_many = count > 20
+    assert (f"type their number, {count}" in shown_text(asked.content.decode())) == is_many
+    assert inline_code(asked.content.decode()) == []
+    if is_many:
+        for typed in ("", "20", "yes"):
+            again = shown_text(agree(operator, asked, typed=typed).content.decode())
+            assert "Nothing was done yet" in again
+        assert (given_back(), OrmQ.objects.count()) == (0, 0)
+
+    page = shown_text(agree(operator, asked, typed=str(count)).content.decode())
+    if is_many:
+        assert f"Queued: {count} objects." in page
+        assert given_back() == 0
+        deliver_now()
+    assert given_back() == count
+    assert QuarantinedObject.objects.filter(status=QuarantineStatus.RESTORED).count() == count
+    staff_member = f"staff:{operator.user.pk}"
+    actors = AuditLog.objects.filter(event_type="object.restored").values_list("actor", flat=True)
+    assert set(actors) == {staff_member}
+
+
+def test_a_store_that_fails_is_not_asked_for_each(db: None, make_staff: Any) -> None:
+    strays = put_aside(3)
+    (store_root() / "uploads").write_text("in the way")
+    operator = make_staff("Operator")
+    page = shown_text(agree(operator, choose(operator, *strays)).content.decode())
+    assert page.count("The store does not answer; the next cleanup goes on.") == 1
+    assert "2 more were not tried, because the store failed." in page
+    assert given_back() == 0

@@ -1,0 +1,132 @@
+"""Issuing a recovery code in the admin: who may, that it is shown once, and kept as a hash alone."""
+
+import io
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from audit_app.models import AuditLog
+from sessions_app.models import RecoveryCode, UserSession
+from tests.backoffice_app.pages import inline_code, page_of, shown_text
+from tests.helpers import Visitor, database_text, events
+from tests.sessions_app.support import expire
+
+LINK = "Issue a recovery code…"
+# Not what looks like one in the middle of a UUID.
+CODE = re.compile(r"(?<![\w-])[0-9A-HJKMNP-TV-Z]{4}(?:-[0-9A-HJKMNP-TV-Z]{4}){2}(?![\w-])")
+
+
+def page(visitor: Visitor) -> str:
+    return page_of(visitor.row, "recover")
+
+
+def post(staff: Client, visitor: Visitor, reason: str = "lost the phone") -> str:
+    """Ask for a code and return what the page that follows shows."""
+    return shown_text(staff.post(page(visitor), {"reason": reason}, follow=True).content.decode())
+
+
+def issued(staff: Client, visitor: Visitor) -> str:
+    """Return the code that a staff member is shown."""
+    found = CODE.search(post(staff, visitor))
+    assert found
+    return found[0]
+
+
+@pytest.mark.parametrize("role", ["Support", "superuser"])
+def test_t68_who_may_gets_a_code_and_the_log_says_who_and_why(
+    visitor: Visitor, make_staff: Any, role: str
+) -> None:
+    staff = make_staff(is_superuser=True) if role == "superuser" else make_staff(role)
+    assert LINK in staff.get(page_of(visitor.row)).content.decode()
+    asked = staff.get(page(visitor)).content.decode()
+    assert "Be sure that you are talking to its visitor" in shown_text(asked)
+    assert inline_code(asked) == []
+    assert not RecoveryCode.objects.exists()
+
+    code = issued(staff, visitor)
+
+    log = AuditLog.objects.get(event_type="session.recovery_issued")
+    assert (log.session_uuid, log.actor) == (visitor.row.pk, f"staff:{staff.user.pk}")
+    assert log.details == {"reason": "lost the phone"}
+    device = Visitor()
+    assert device.recover(code).status_code == 200
+    assert device.uuid == visitor.uuid
+
+
+def test_t68_nobody_else_gets_one(visitor: Visitor, make_staff: Any) -> None:
+    before = [event for event in events() if not event.startswith("staff.")]
+
+    for staff in (make_staff(), make_staff("Auditor")):
+        for answer in (staff.get(page(visitor)), staff.post(page(visitor), {"reason": "x"})):
+            assert answer.status_code == 403
+        assert LINK not in staff.get(page_of(visitor.row)).content.decode()
+    for client in (Client(), visitor):
+        assert client.post(page(visitor), {"reason": "x"})["Location"].startswith("/admin/login/")
+    assert not RecoveryCode.objects.exists()
+    assert [event for event in events() if not event.startswith("staff.")] == before
+
+
+@pytest.mark.both
+def test_t07_a_foreign_page_cannot_ask_for_one(visitor: Visitor, make_staff: Any) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = make_staff("Support").cookies
+    assert strict.post(page(visitor), {"reason": "x"}).status_code == 403
+    assert not RecoveryCode.objects.exists()
+
+
+def test_it_is_shown_once_and_kept_nowhere(
+    visitor: Visitor,
+    make_staff: Any,
+    log_lines: io.StringIO,
+) -> None:
+    staff = make_staff("Support")
+
+    code = issued(staff, visitor)
+
+    shown = [staff.get(url).content.decode() for url in (page_of(visitor.row), page(visitor))]
+    stored, logged = database_text(), log_lines.getvalue()
+    assert RecoveryCode.objects.get().code_hash in stored  # so the search would have found it
+    assert RecoveryCode.objects.get().code_hash in logged
+    for spelling in (code, code.replace("-", "")):
+        for text in (*shown, stored, logged):
+            assert spelling not in text
+
+
+def test_without_a_good_reason_there_is_none(visitor: Visitor, make_staff: Any) -> None:
+    support = make_staff("Support")
+    for reason in ("", "   ", "x" * 201):
+        assert not CODE.search(post(support, visitor, reason))
+    assert not RecoveryCode.objects.exists()
+    assert "session.recovery_issued" not in events()
+
+
+@pytest.mark.parametrize("end", [Visitor.end, Visitor.reset, Visitor.erase, expire])
+def test_a_stale_page_says_that_the_session_is_over(
+    visitor: Visitor, make_staff: Any, end: Any
+) -> None:
+    staff = make_staff("Support")
+    assert LINK in staff.get(page_of(visitor.row)).content.decode()
+    url = page(visitor)
+    first = visitor.row.pk
+    end(visitor)
+
+    answer = staff.post(url, {"reason": "lost the phone"}, follow=True)
+
+    text = shown_text(answer.content.decode())
+    assert "This session is already over, so nothing was done." in text
+    assert not CODE.search(text)
+    assert not RecoveryCode.objects.exists()
+    assert "session.recovery_issued" not in events()
+    ended = UserSession.objects.get(pk=first)
+    if ended.status != "active":  # its link goes with the state that everybody sees
+        assert LINK not in staff.get(page_of(ended)).content.decode()
+
+
+def test_a_second_code_makes_the_first_void(visitor: Visitor, make_staff: Any) -> None:
+    staff = make_staff("Support")
+    first, second = issued(staff, visitor), issued(staff, visitor)
+
+    assert Visitor().recover(first).status_code == 401
+    assert Visitor().recover(second).status_code == 200

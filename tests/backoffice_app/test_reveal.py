@@ -1,0 +1,182 @@
+"""Personal values are masked until a staff member asks for them, with a reason, for one page and 15 minutes."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.db.models import Model
+from django.test import Client
+from django.utils import timezone
+
+from audit_app.models import AuditLog
+from common.masking import mask_address, mask_email, mask_file_name, mask_name, mask_user_agent
+from tests.backoffice_app.pages import list_of, page_of, shown_text
+from tests.helpers import Visitor, events, uploaded
+from uploads_app.models import UploadedFile
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0"
+PERSONAL = ("Erika Muster", "erika@example.org", "Krankenakte.pdf", "203.0.113.77", FIREFOX)
+REVEALED = "staff.personal_data_revealed"
+
+
+@pytest.fixture
+def erika(db: None) -> Visitor:
+    """A visitor who has told who she is and has uploaded a file."""
+    erika = Visitor(HTTP_USER_AGENT=FIREFOX, REMOTE_ADDR="203.0.113.77")
+    erika.start()
+    erika.identify(name="Erika Muster", email="erika@example.org")
+    uploaded(erika, name="Krankenakte.pdf")
+    return erika
+
+
+def rows_of(erika: Visitor) -> list[Model]:
+    stored = AuditLog.objects.get(event_type="upload.stored")
+    return [erika.row, UploadedFile.objects.get(), stored]
+
+
+def found_in(client: Client, url: str) -> set[str]:
+    """Return which of the personal values a page shows."""
+    page = client.get(url)
+    assert page.status_code == 200, url
+    return {value for value in PERSONAL if value in page.content.decode()}
+
+
+def reveal(staff: Client, row: Model, reason: str = "the visitor asked me to look") -> Any:
+    return staff.post(page_of(row, "reveal"), {"reason": reason}, follow=True)
+
+
+@pytest.mark.both
+def test_pages_and_lists_show_enough_to_compare_and_no_more(
+    erika: Visitor, make_staff: Any
+) -> None:
+    support = make_staff("Support")
+    for row in rows_of(erika):
+        assert found_in(support, page_of(row)) == set()
+        assert found_in(support, list_of(type(row))) == set()
+        assert found_in(support, page_of(row, "history")) == set()
+    page = shown_text(support.get(page_of(erika.row)).content.decode())
+    for masked in ("E••• M•••", "e•••@e•••", "K•••.pdf", "203.0.113.0/24", "Firefox on Linux"):
+        assert masked in page
+
+
+def test_with_a_reason_they_are_shown_on_this_page_and_nowhere_else(
+    erika: Visitor, make_staff: Any
+) -> None:
+    support, colleague = make_staff("Support"), make_staff("Support")
+    session, upload, event = rows_of(erika)
+
+    answer = reveal(support, session)
+
+    assert "shown on this page for 15 minutes" in shown_text(answer.content.decode())
+    assert found_in(support, page_of(session)) == set(PERSONAL)
+    assert found_in(support, page_of(upload)) == set()
+    assert found_in(support, page_of(event)) == set()
+    assert found_in(colleague, page_of(session)) == set()
+    reveal(support, upload)
+    reveal(support, event)
+    assert found_in(support, page_of(upload)) == {"Krankenakte.pdf"}
+    assert found_in(support, page_of(event)) == {"Krankenakte.pdf", "203.0.113.77", FIREFOX}
+
+
+def test_that_somebody_looked_and_why_is_recorded_once_and_told_to_the_visitor(
+    erika: Visitor, make_staff: Any
+) -> None:
+    support = make_staff("Support")
+    before = events()
+    reveal(support, erika.row, "compare with the caller")
+
+    assert events()[len(before) :] == [REVEALED, "staff.session_viewed"]
+    log = AuditLog.objects.get(event_type=REVEALED)
+    assert (log.session_uuid, log.actor) == (erika.row.uuid, f"staff:{support.user.pk}")
+    assert log.details == {
+        "page": f"usersession:{erika.uuid}",
+        "reason": "compare with the caller",
+    }
+    for value in PERSONAL:
+        assert value not in log.text
+    told = erika.get("/api/v1/sessions/current/activity/").json()["results"]
+    looked = [item for item in told if item["event"].startswith("staff.")]
+    assert [item["event"] for item in looked] == ["staff.session_viewed", REVEALED]
+    assert {item["who"] for item in looked} == {"support staff"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(15 * 60 - 1, True), (15 * 60, False), (15 * 60 + 1, False)]
+)
+def test_after_15_minutes_they_are_masked_again(
+    erika: Visitor, make_staff: Any, seconds: int, shown: bool
+) -> None:
+    support = make_staff("Support")
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        reveal(support, erika.row)
+        clock.shift(timedelta(seconds=seconds))
+        assert bool(found_in(support, page_of(erika.row))) == shown
+
+
+@pytest.mark.parametrize("reason", ["", "   ", "x" * 201])
+def test_without_a_reason_nothing_is_shown(erika: Visitor, make_staff: Any, reason: str) -> None:
+    support = make_staff("Support")
+    assert reveal(support, erika.row, reason).status_code == 200
+    assert found_in(support, page_of(erika.row)) == set()
+    assert REVEALED not in events()
+
+
+@pytest.mark.parametrize("role", ["", "Auditor", "Operator"])
+def test_t64_whom_it_does_not_concern_cannot_ask(
+    erika: Visitor, make_staff: Any, role: str
+) -> None:
+    staff = make_staff(role)
+    for row in rows_of(erika):
+        assert reveal(staff, row).status_code == 403
+        assert staff.get(page_of(row, "reveal")).status_code == 403
+    if role == "Auditor":
+        assert found_in(staff, page_of(erika.row)) == set()
+    assert REVEALED not in events()
+
+
+def test_t64_who_loses_the_permission_sees_nothing_from_then_on(
+    erika: Visitor, make_staff: Any
+) -> None:
+    support = make_staff("Support")
+    reveal(support, erika.row)
+    support.user.groups.clear()
+    support.user.groups.add(make_staff("Auditor").user.groups.get())
+    assert found_in(support, page_of(erika.row)) == set()
+
+
+def test_asking_without_confirming_shows_nothing(erika: Visitor, make_staff: Any) -> None:
+    support = make_staff("Support")
+    page = support.get(page_of(erika.row, "reveal"))
+    assert "The visitor asked me to look" in page.content.decode()
+    assert found_in(support, page_of(erika.row)) == set()
+
+
+@pytest.mark.parametrize(
+    ("mask", "value", "shown"),
+    [
+        (mask_name, "Erika Muster", "E••• M•••"),
+        (mask_name, "<script>alert(1)</script>", "•••"),
+        (mask_name, "", ""),
+        (mask_name, "李 小龍", "李••• 小•••"),
+        (mask_name, "\u202eevil", "•••"),
+        (mask_name, "a b c d e", "a••• b••• c•••"),
+        (mask_email, "erika@example.org", "e•••@e•••"),
+        (mask_email, "no-address", "n•••"),
+        (mask_email, "", ""),
+        (mask_file_name, "Krankenakte Muster.pdf", "K•••.pdf"),
+        (mask_file_name, "Muster", "M•••"),
+        (mask_file_name, ".pdf", "•••"),
+        (mask_file_name, "x.Erika Muster", "x•••"),
+        (mask_file_name, "x.ErikaMuster", "x•••"),
+        (mask_address, "203.0.113.77", "203.0.113.0/24"),
+        (mask_address, "2001:db8:1:2::3", "2001:db8:1::/48"),
+        (mask_address, "nonsense", "n•••"),
+        (mask_address, "", ""),
+        (mask_user_agent, FIREFOX, "Firefox on Linux"),
+        (mask_user_agent, "\u2603 nobody knows it", "an unknown program"),
+        (mask_user_agent, "", ""),
+    ],
+)
+def test_each_kind_of_value_has_its_mask(mask: Any, value: str, shown: str) -> None:
+    assert mask(value) == shown

@@ -1,0 +1,140 @@
+"""A session's one timeline: everything that happened to it, newest first, narrowed down and page by page."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+
+from audit_app.models import AuditLog
+from audit_app.services import record
+from sessions_app import events as session_events
+from tests.backoffice_app.pages import page_of, shown_text
+from tests.helpers import Visitor, age_session, uploaded
+from uploads_app.models import UploadedFile
+
+
+@pytest.fixture
+def support(make_staff: Any) -> Client:
+    """A staff member of the group Support."""
+    support: Client = make_staff("Support")
+    return support
+
+
+def told(staff: Client, visitor: Visitor, query: str = "") -> list[str]:
+    """Return the events that the timeline shows, newest first."""
+    html = staff.get(page_of(visitor.row) + query).content.decode()
+    section = html[html.index('id="timeline"') :]
+    return re.findall(r'<th scope="row"><code>([^<]+)</code>', section)
+
+
+@pytest.mark.both
+def test_it_tells_of_visitor_files_cleanup_and_staff_in_one_list(
+    visitor: Visitor, support: Client
+) -> None:
+    upload = uploaded(visitor)
+    visitor.end()
+    age_session(visitor.row, timedelta(days=8))
+    call_command("cleanup_orphans", verbosity=0)
+    support.post(page_of(visitor.row, "reveal"), {"reason": "to find a lost file"})
+    assert told(support, visitor) == [
+        "staff.session_viewed",
+        "staff.personal_data_revealed",
+        "upload.deleted",
+        "session.ended",
+        "upload.stored",
+        "session.created",
+    ]
+    assert page_of(upload) in support.get(page_of(visitor.row)).content.decode()
+
+
+@pytest.mark.both
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        ("session", ["session.ended", "session.created"]),
+        ("files", ["upload.deleted", "upload.rejected", "upload.stored"]),
+        ("cleanup", ["upload.deleted"]),
+        ("staff", ["staff.session_viewed"]),
+        ("refused", ["upload.rejected"]),
+    ],
+)
+def test_it_is_narrowed_down(
+    visitor: Visitor, support: Client, shown: str, expected: list[str]
+) -> None:
+    uploaded(visitor)
+    assert visitor.upload(b"no pdf").status_code == 415
+    visitor.end()
+    age_session(visitor.row, timedelta(days=8))
+    call_command("cleanup_orphans", verbosity=0)
+    assert told(support, visitor, f"?show={shown}") == expected
+    page = support.get(f"{page_of(visitor.row)}?show={shown}").content.decode()
+    assert page.count('aria-current="true"') == 1
+
+
+@pytest.mark.both
+def test_a_long_history_is_read_page_by_page_without_a_gap_or_a_double(
+    visitor: Visitor, support: Client
+) -> None:
+    with transaction.atomic():
+        for number in range(120):
+            record(session_events.EXPIRED, session_uuid=visitor.row.uuid, reason=str(number))
+    support.get(page_of(visitor.row))
+    everything = AuditLog.objects.about_session(visitor.row.uuid)
+    seen, query = 0, ""
+    while True:
+        html = support.get(page_of(visitor.row) + query).content.decode()
+        pks = re.findall(r'/admin/audit_app/auditlog/(\d+)/change/"', html)
+        assert pks == [str(log.pk) for log in everything[seen : seen + 50]]
+        seen += len(pks)
+        older = re.search(r'href="(\?[^"#]*before=[^"#]+)#timeline">Older', html)
+        if older is None:
+            break
+        query = older[1].replace("&amp;", "&")
+    assert seen == everything.count() == 122
+    assert "This is where it began." in html
+
+
+def test_a_file_that_is_arriving_or_never_did_is_told_from_its_row(
+    visitor: Visitor, support: Client
+) -> None:
+    for number, status in enumerate(("pending", "lapsed")):
+        UploadedFile.objects.create(
+            session=visitor.row, key=f"uploads/{visitor.uuid}/{number}.pdf", name="Akte.pdf",
+            status=status, size=1, content_type="application/pdf", lease_expires_at=timezone.now(),
+        )  # fmt: skip
+    page = shown_text(support.get(page_of(visitor.row)).content.decode())
+    assert "upload began pending It is still arriving." in page
+    assert "upload began lapsed It never finished." in page
+    assert "Akte.pdf" not in page
+    assert told(support, visitor, "?show=cleanup") == []
+
+
+ODD_QUERIES = (
+    "?show=nonsense", "?before=x", "?before=2026-01-01,1", "?before=2026-13-01T00:00:00%2B00:00,1",
+    "?before=2026-01-01T00:00:00%2B00:00,x", "?before=2026-01-01T00:00:00%2B00:00,9999999999999999999999",
+    "?before=0001-01-01T00:00:00%2B14:00,1", "?show=%3Cscript%3E&before=%00", "?before=,",
+)  # fmt: skip
+
+
+def test_an_odd_address_shows_the_page(visitor: Visitor, support: Client) -> None:
+    for query in ODD_QUERIES:
+        answer = support.get(page_of(visitor.row) + query)
+        assert answer.status_code in (200, 400), query
+        assert b"<script>" not in answer.content, query
+
+
+def test_it_leads_to_all_events_of_a_request(visitor: Visitor, support: Client) -> None:
+    first = visitor.row
+    visitor.reset()
+    reset = AuditLog.objects.get(event_type="session.reset")
+    html = support.get(page_of(first)).content.decode()
+    link = re.search(rf'href="([^"]+{reset.request_id}[^"]*)"', html)
+    assert link is not None
+    page = shown_text(support.get(link[1].replace("&amp;", "&")).content.decode())
+    assert "session.reset" in page
+    assert "session.created" in page

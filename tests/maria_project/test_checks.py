@@ -1,0 +1,273 @@
+"""Start-up checks: each id fires on the setting it is about, and a default system is silent."""
+
+import importlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as product_settings
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+from environs import EnvError
+
+import audit_app.checks
+import maria_project.checks
+import sessions_app.checks
+import uploads_app.checks
+from maria_project.environment import moving, storage
+from tests.cases import cases
+from tests.databases import lift_triggers
+
+SOURCES = [
+    Path(str(module.__file__)).read_text()
+    for module in (audit_app.checks, maria_project.checks, sessions_app.checks, uploads_app.checks)
+]
+IDS = {found for text in SOURCES for found in re.findall(r'id="(\w+\.[EW]\d+)"', text)}
+OURS = ("audit_app.", "maria_project.", "sessions_app.", "uploads_app.")
+
+LONG_KEY = "k" * 50
+PRODUCTION = {
+    "PRODUCTION": True,
+    "PUBLIC_URL": "https://maria.example",
+    "TRUSTED_PROXIES": 1,
+    "SECRET_KEY": LONG_KEY,
+    "ALARM_EMAILS": ["ops@maria.example"],
+}
+DAY = timedelta(days=1)
+
+
+def stored_at(**options: str) -> dict[str, Any]:
+    """Return STORAGES with uploads in a bucket."""
+    bucket = {
+        "BACKEND": "uploads_app.storage.s3_store.S3Store",
+        "OPTIONS": {"bucket_name": "b", **options},
+    }
+    return {**product_settings.STORAGES, "uploads": bucket}
+
+
+# id → settings with which it fires; each just over its boundary where it has one.
+DISK = storage("STORAGE_URL", "", Path("storage"))
+FIRES: list[tuple[str, dict[str, Any]]] = [
+    ("maria_project.E001", {**PRODUCTION, "PUBLIC_URL": "http://maria.example"}),
+    ("maria_project.E001", {**PRODUCTION, "PUBLIC_URL": "maria.example"}),
+    ("maria_project.E002", {**PRODUCTION, "DEBUG": True}),
+    ("maria_project.E003", {"ALLOWED_ORIGINS": ["https://maria.example/path"]}),
+    ("maria_project.E003", {"ALLOWED_ORIGINS": ["*"]}),
+    ("maria_project.E003", {"ALLOWED_ORIGINS": ["null"]}),
+    ("maria_project.E003", {"ALLOWED_ORIGINS": ["https://good.example", "maria.example"]}),
+    ("maria_project.E003", {"ALLOWED_ORIGINS": ["https://Good.example"]}),
+    ("maria_project.E003", {"ALLOWED_ORIGINS": ["HTTPS://good.example"]}),
+    ("maria_project.E004", {"TRUSTED_PROXIES": -1}),
+    ("maria_project.E005", {**PRODUCTION, "SECRET_KEY": LONG_KEY[:-1]}),
+    ("maria_project.E006", {"METRICS_NETWORKS": ["127.0.0.0/8", "here"]}),
+    ("maria_project.E006", {"METRICS_NETWORKS": ["10.0.0.1/8"]}),
+    ("maria_project.E007", {"ALARM_EMAILS": ["ops@maria.example", "ops"]}),
+    ("maria_project.E007", {"ALARM_EMAILS": ["Ops <ops@maria.example>"]}),
+    ("maria_project.E007", {"ALARM_EMAILS": ["ops@maria.example\nBcc: eve@b.example"]}),
+    ("maria_project.E008", {"STAFF_SECOND_FACTOR": "yes"}),
+    ("maria_project.E009", {"STAFF_IDLE_LIMIT": timedelta(seconds=59)}),
+    ("maria_project.E009", {"STAFF_SESSION_LIMIT": timedelta(minutes=59)}),
+    ("maria_project.W001", {**PRODUCTION, "TRUSTED_PROXIES": 0}),
+    (
+        "maria_project.W002",
+        {**PRODUCTION, "EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"},
+    ),
+    ("maria_project.W003", {**PRODUCTION, "ALARM_EMAILS": []}),
+    ("maria_project.W004", {**PRODUCTION, "STORAGES": stored_at(endpoint_url="http://s3.example")}),
+    (
+        "maria_project.W004",
+        {
+            **PRODUCTION,
+            "STORAGES": stored_at(
+                endpoint_url="http://localhost:8333", public_endpoint_url="http://files.example"
+            ),
+        },
+    ),
+    ("sessions_app.E001", {"SESSION_UNUSED_LIMIT": 8 * DAY}),
+    ("sessions_app.E001", {"SESSION_IDLE_LIMIT": 31 * DAY}),
+    ("sessions_app.E001", {"SESSION_ABSOLUTE_LIMIT": 7 * DAY - timedelta(seconds=1)}),
+    ("sessions_app.E001", {"SESSION_COMPLETED_LIMIT": 30 * DAY - timedelta(seconds=1)}),
+    ("sessions_app.E002", {"RATE_LIMITS": {"create": ["30/m", "many"]}}),
+    ("sessions_app.E002", {"RATE_LIMITS": {"create": ["30/week"]}}),
+    ("sessions_app.E002", {"RATE_LIMITS": {"create": ["-1/m"]}}),
+    ("sessions_app.E003", {"RATE_LIMIT_TRUSTED_NETWORKS": ["10.0.0.0/8", "office"]}),
+    ("sessions_app.E003", {"RATE_LIMIT_TRUSTED_NETWORKS": ["10.0.0.0/33"]}),
+    ("sessions_app.E003", {"RATE_LIMIT_TRUSTED_NETWORKS": ["10.0.0.1/8"]}),
+    ("sessions_app.E004", {"RATE_LIMIT_TRUSTED_FACTOR": 0}),
+    ("sessions_app.E005", {"CONSENT_PURPOSES": ["contact", "e mail"]}),
+    ("sessions_app.E005", {"CONSENT_PURPOSES": ["p" * 41]}),
+    ("uploads_app.E001", {"UPLOAD_TYPES": []}),
+    ("uploads_app.E001", {"UPLOAD_TYPES": ["pdf", "exe"]}),
+    ("uploads_app.E002", {"UPLOAD_MAX_FILES": 0}),
+    ("uploads_app.E002", {"UPLOAD_MAX_BYTES": 0}),
+    ("uploads_app.E002", {"UPLOAD_MAX_BYTES": 2, "UPLOAD_MAX_TOTAL_BYTES": 1}),
+    ("uploads_app.E003", {"UPLOAD_LEASE": timedelta(0)}),
+    ("uploads_app.E003", {"UPLOAD_LEASE": timedelta(minutes=30, seconds=1)}),
+    ("uploads_app.E003", {"UPLOAD_RETENTION": timedelta(seconds=-1)}),
+    ("uploads_app.E003", {"COMPLETED_RETENTION": 7 * DAY - timedelta(seconds=1)}),
+    ("uploads_app.E004", {"HOLD_DOWNLOADS": "no"}),
+    ("uploads_app.W002", {"STORAGES": {**product_settings.STORAGES, **moving(DISK, DISK)}}),
+    ("uploads_app.W001", {"HOLD_DOWNLOADS": "unless_clean", "UPLOAD_TYPES": ["pdf", "png"]}),
+    ("uploads_app.E005", {"DIRECT_UPLOADS": True}),
+    ("uploads_app.E006", {"DOWNLOADS": "redirect"}),
+    ("uploads_app.E006", {"DOWNLOADS": "Stream"}),
+]
+# Settings exactly on the good side of the same boundaries.
+SILENT: list[dict[str, Any]] = [
+    {},
+    PRODUCTION,
+    {"PRODUCTION": False, "PUBLIC_URL": "http://localhost:8000", "DEBUG": True, "SECRET_KEY": "x"},
+    {"ALLOWED_ORIGINS": ["https://maria.example", "http://localhost:5173", "app://maria"]},
+    {"SESSION_UNUSED_LIMIT": 7 * DAY, "SESSION_ABSOLUTE_LIMIT": 7 * DAY},
+    {"SESSION_COMPLETED_LIMIT": 30 * DAY, "CONSENT_PURPOSES": ["p" * 40]},
+    {"RATE_LIMITS": {"create": ["1/s", "2/m", "3/h", "4/d"]}},
+    {"RATE_LIMIT_TRUSTED_NETWORKS": ["10.0.0.0/8", "10.0.0.1", "2001:db8::/32"]},
+    {"RATE_LIMIT_TRUSTED_FACTOR": 1, "METRICS_NETWORKS": []},
+    {"STORAGES": stored_at(endpoint_url="http://s3.example")},
+    {**PRODUCTION, "STORAGES": stored_at(endpoint_url="http://127.0.0.1:8333")},
+    {**PRODUCTION, "STORAGES": stored_at(endpoint_url="https://s3.example")},
+    {"UPLOAD_MAX_FILES": 1, "UPLOAD_MAX_BYTES": 1, "UPLOAD_MAX_TOTAL_BYTES": 1},
+    {"UPLOAD_LEASE": timedelta(minutes=30), "UPLOAD_RETENTION": timedelta(0)},
+    {"COMPLETED_RETENTION": 7 * DAY},
+    {"STAFF_SECOND_FACTOR": "required"},
+    {"STAFF_IDLE_LIMIT": timedelta(minutes=1), "STAFF_SESSION_LIMIT": timedelta(minutes=1)},
+]
+
+
+def said() -> list[Any]:
+    """Return what our own checks say of the settings."""
+    return [message for message in run_checks() if (message.id or "").startswith(OURS)]
+
+
+def apply(settings: Any, values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(settings, name, value)
+
+
+@cases(("check_id", "values"), FIRES, ids=lambda v: v if isinstance(v, str) else "")
+def test_each_check_fires_and_says_what_to_do(
+    settings: Any, check_id: str, values: dict[str, Any]
+) -> None:
+    apply(settings, values)
+    (message,) = said()
+    assert message.id == check_id
+    assert message.msg.endswith(".")
+    assert message.hint
+    assert message.is_serious() == check_id.split(".")[1].startswith("E")
+
+
+@cases("values", SILENT)
+def test_good_settings_are_silent(settings: Any, values: dict[str, Any]) -> None:
+    apply(settings, values)
+    assert said() == []
+
+
+@pytest.mark.both
+def test_a_migrated_database_is_silent_and_one_without_triggers_is_not(db: None) -> None:
+    assert [m.id for m in run_checks(databases=["default"])] == []
+    lift_triggers()
+    (message,) = run_checks(databases=["default"])
+    assert message.id == "audit_app.E001"
+    assert message.is_serious()
+    assert "migrate" in (message.hint or "")
+
+
+def test_every_check_id_has_a_test_and_belongs_to_one_check() -> None:
+    assert {check_id for check_id, _ in FIRES} | {"audit_app.E001"} == IDS
+    assert all(check_id.startswith(OURS) for check_id in IDS)
+
+
+@pytest.fixture
+def manage(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Return a function that runs manage.py with an environment of its own."""
+
+    def run(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
+        inherited = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        own = {"DATA_DIR": str(tmp_path), "ENV_FILE": os.devnull}
+        return subprocess.run(
+            [sys.executable, product_settings.BASE_DIR / "manage.py", *arguments],
+            env={**inherited, **own, **env},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return run
+
+
+REAL_HOST = {
+    "PUBLIC_URL": "https://maria.example",
+    "SECRET_KEY": LONG_KEY,
+    "TRUSTED_PROXIES": "1",
+    "EMAIL_URL": "submission://maria:secret@mail.example",
+    "ALARM_EMAILS": "ops@maria.example,duty@maria.example",
+}
+
+
+@cases(
+    ("env", "sentence"),
+    [
+        ({"PUBLIC_URL": "https://maria.example"}, "SECRET_KEY is missing."),
+        ({"SECRET_KEY_FILE": "/nonexistent"}, "SECRET_KEY_FILE: cannot read /nonexistent"),
+        ({"TRUSTED_PROXIES": "one"}, "TRUSTED_PROXIES"),
+        ({"SESSION_IDLE_LIMIT": "a week"}, "SESSION_IDLE_LIMIT"),
+        ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL"),
+        ({"DATABASE_URL": "what"}, "DATABASE_URL"),
+        ({"CACHE_URL": "memcached://user:secret@host"}, "CACHE_URL: that is no URL of a Redis"),
+        ({"CACHE_URL": "redis://:secret@host:port"}, "CACHE_URL: that is no URL of a Redis"),
+        ({"CACHE_URL": "redis://:secret@host/?timeout=1"}, "CACHE_URL: that is no URL of a Redis"),
+        ({"STORAGE_URL": "http://key:secret@bucket"}, "STORAGE_URL: the scheme is neither s3 nor"),
+        ({"STORAGE_URL_FILE": "/nonexistent"}, "STORAGE_URL_FILE: cannot read /nonexistent"),
+    ],
+    ids=lambda v: "+".join(v) if isinstance(v, dict) else "",
+)
+def test_a_setting_that_cannot_be_read_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, env: dict[str, str], sentence: str
+) -> None:
+    """Imports the settings again, as a new process would."""
+    for name in os.environ.keys() - {"PATH", "LANG"}:
+        monkeypatch.delenv(name)
+    for name, value in {"DATA_DIR": str(tmp_path), "ENV_FILE": os.devnull, **env}.items():
+        monkeypatch.setenv(name, value)
+    for name in [name for name in sys.modules if name.startswith("maria_project.settings")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises((EnvError, ImproperlyConfigured)) as error:
+        importlib.import_module("maria_project.settings")
+    (line,) = str(error.value).splitlines()
+    assert sentence in line
+    assert "secret" not in line
+
+
+@pytest.mark.slow
+def test_a_setting_that_cannot_be_read_stops_start_up(manage: Callable[..., Any]) -> None:
+    done = manage("check", STORAGE_URL="http://key:secret@bucket")
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("Settings: STORAGE_URL: the scheme is neither s3 nor")
+    assert "secret" not in line
+
+
+@pytest.mark.slow
+def test_settings_that_contradict_others_fail_the_check(manage: Callable[..., Any]) -> None:
+    wrong = {"PUBLIC_URL": "http://maria.example", "SECRET_KEY": "short", "RATE_LIMIT_UPLOAD": "20"}
+    done = manage("check", **{**REAL_HOST, **wrong})
+    assert done.returncode == 1
+    for check_id in ("maria_project.E001", "maria_project.E005", "sessions_app.E002"):
+        assert check_id in done.stderr
+
+
+@pytest.mark.slow
+def test_a_good_environment_passes_and_its_secret_can_come_from_a_file(
+    manage: Callable[..., Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "key"
+    path.write_text(LONG_KEY + "\n")
+    done = manage("check", **{**REAL_HOST, "SECRET_KEY": "", "SECRET_KEY_FILE": str(path)})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "no issues" in done.stdout

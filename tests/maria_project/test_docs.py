@@ -1,0 +1,308 @@
+"""What the pages say is what the code does: events, errors, endpoints, settings, commands, links."""
+
+import ast
+import importlib
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import get_commands, load_command_class
+from django.core.management.base import BaseCommand
+from django.urls import URLPattern, URLResolver, get_resolver, resolve
+from rest_framework.exceptions import APIException
+
+from audit_app.events import registered
+from maria_project import problems
+from sessions_app.exceptions import CodeWrong, RateLimited, ScopeMissing, SessionMismatch
+from sessions_app.models import UserSession
+from tests.cases import cases
+from tests.maria_project.pages import ROOT, code_words, documented_errors, table_rows, tables
+from uploads_app.cleanup import stop_codes
+from uploads_app.exceptions import QuotaExceeded
+
+APPS = ("audit_app", "sessions_app", "uploads_app", "maria_project")
+# Not through frontend/node_modules, which takes seconds to walk.
+FRONTEND = [
+    page for pattern in ("*.md", "[dst]*/**/*.md") for page in ROOT.glob(f"frontend/{pattern}")
+]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *FRONTEND])
+# Folders that a build makes, so a fresh clone has none of them.
+BUILT = ("frontend/dist/", "frontend/demo/dist/")
+# Old name -> the name that the pages use. The old one is read for one version.
+RENAMED = {
+    "ALARM_EMAILS": "ALERT_EMAILS",
+    "QUARANTINE_RETENTION": "TRASH_RETENTION",
+    "--quarantine-retention": "--trash-retention",
+}
+# What an error's constructor must be given to be built here.
+ARGUMENTS: dict[type[APIException], tuple[Any, ...]] = {
+    RateLimited: ("create-60s", 1),
+    SessionMismatch: (UserSession(),),
+    QuotaExceeded: (UserSession(), "a.pdf"),
+    CodeWrong: (UserSession(), 4),
+    ScopeMissing: ("uploads",),
+}
+
+every_page = cases("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def test_the_events_are_those_that_are_registered() -> None:
+    for app in APPS[:3]:
+        importlib.import_module(f"{app}.events")
+    documented = {
+        code_words(name)[0]: (outcome, sorted(code_words(details)))
+        for name, outcome, _, details in table_rows("docs/audit-events.md", "event")
+    }
+    assert documented == {
+        event.name: (str(event.outcome), sorted(event.keys)) for event in registered()
+    }
+
+
+def test_the_error_codes_are_those_that_are_answered() -> None:
+    assert documented_errors() == dict(_errors())
+
+
+def test_the_endpoints_are_those_that_are_routed() -> None:
+    documented = [code_words(row[0])[0] for row in table_rows("docs/api.md", "verb and path")]
+    assert len(documented) == len(set(documented))
+    assert set(documented) == set(_endpoints(get_resolver()))
+
+
+def test_the_extra_rooms_are_those_that_are_there() -> None:
+    shape = {name for row in table_rows("docs/plan.md", "file") for name in code_words(row[0])}
+    rooms = {name for row in table_rows("docs/plan.md", "room") for name in code_words(row[0])}
+    files = [path for app in APPS[:3] for path in (ROOT / app).glob("[!_]*.py")]
+    extra = {str(path.relative_to(ROOT)) for path in files if path.name not in shape}
+    assert extra == rooms - {"audit_app/events.py"}  # which is more than the shape's
+
+
+def test_the_stop_codes_are_those_that_stop_a_run() -> None:
+    assert {*_stop_codes(), stop_codes.KILLED, stop_codes.OVERDUE} == stop_codes.known().keys()
+
+
+def test_what_to_do_about_a_stop_is_told_alike_everywhere() -> None:
+    documented = {
+        code_words(code)[0]: re.sub(r"\[([^]]+)\]\([^)]+\)|`", r"\1", do)
+        for code, _, do in table_rows("docs/operations.md", "stop code")
+    }
+    assert documented == stop_codes.known()
+
+
+def test_the_checks_are_those_that_run() -> None:
+    documented = [code_words(row[0])[0] for row in table_rows("docs/operations.md", "check")]
+    ids = [
+        str(keyword.value.value)
+        for app in APPS
+        for call in _calls(ROOT / app / "checks.py")
+        for keyword in call.keywords
+        if keyword.arg == "id" and isinstance(keyword.value, ast.Constant)
+    ]
+    assert sorted(documented) == sorted(ids)
+
+
+def test_the_options_of_the_cleanup_are_those_it_takes() -> None:
+    documented = {
+        code_words(row[0])[0].split()[0] for row in table_rows("docs/operations.md", "option")
+    }
+    command = load_command_class("uploads_app", "cleanup_orphans")
+    assert documented == _current(_options(command) - _options(BaseCommand()))
+
+
+@pytest.mark.both
+@pytest.mark.django_db
+def test_the_schedules_are_those_that_are_made() -> None:
+    from django_q.models import Schedule
+
+    documented = {
+        code_words(name)[0]: every
+        for name, every, _ in table_rows("docs/operations.md", "schedule")
+    }
+    assert documented == {
+        schedule.name: f"{schedule.minutes} min" for schedule in Schedule.objects.all()
+    }
+
+
+def test_the_settings_are_those_that_are_read() -> None:
+    documented = [
+        name
+        for table in tables("docs/settings.md", "variable")
+        for row in table
+        for name in re.findall("[A-Z_]{4,}", row[0])
+    ]
+    assert sorted(documented) == sorted(_current(_settings_read()))
+
+
+def test_the_example_file_names_the_settings_that_are_read() -> None:
+    text = (ROOT / ".env.example").read_text()
+    named = re.findall(r"^#?([A-Z_]+)=", text, re.MULTILINE)
+    # The file cannot say where it is itself.
+    assert _current(named) == _current(_settings_read() - {"ENV_FILE"})
+    assert len(named) == len(set(named))
+    assert set(re.findall(r"\b[A-Z_]+_FILE\b", text)) - set(named) == {
+        f"{name}_FILE" for name in _matches(r'\bsecret\(env, "([A-Z_]+)"')
+    }
+
+
+@every_page
+def test_links_lead_somewhere(page: Path) -> None:
+    dead = [
+        target
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+        if not re.match("[a-z]+:", target) and not _leads_somewhere(page, target)
+    ]
+    assert dead == []
+
+
+@every_page
+def test_commands_targets_files_and_addresses_exist(page: Path) -> None:
+    code = "\n".join(code_words(page.read_text()))
+    targets = re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(re.findall(r"\bmake ([a-z][a-z-]*)", code)) <= {*targets, "help"}
+    assert set(re.findall(r"\bnpm run (?:--silent )?([a-z:-]+)", code)) <= _npm_scripts()
+    assert set(re.findall(r"manage\.py ([a-z_]+)", code)) <= {*get_commands(), "help"}
+    roots = "|".join((*APPS, "tests", "docs", "scripts", "benchmarks", "frontend"))
+    files = re.findall(rf"^(?:{roots})/[\w./-]+$", code, re.MULTILINE)
+    written = [name for name in files if not name.startswith(BUILT)]
+    assert [name for name in written if not (ROOT / name).exists()] == []
+    for address in re.findall(
+        r"^(?:GET )?(/(?:health|api(?!/v1)|admin)/\w[\w/]*)$", code, re.MULTILINE
+    ):
+        resolve(address)
+
+
+@every_page
+def test_tests_that_are_named_exist(page: Path) -> None:
+    text = page.read_text()
+    names = re.findall(r"`(test_\w+)`", text)
+    assert [
+        name for name in names if not any(f"def {name}(" in source for source in _tests())
+    ] == []
+    for folder, rows in re.findall(r"`(tests/\w+)` rows? ([\d, and]+)", text):
+        assert {int(row) for row in re.findall(r"\d+", rows)} <= _rows_shown_in(folder)
+
+
+@pytest.mark.parametrize(
+    "page", sorted(ROOT.glob("docs/decisions/*.md")), ids=lambda page: page.stem
+)
+def test_a_decision_is_short_dated_and_says_what_was_rejected(page: Path) -> None:
+    lines = page.read_text().splitlines()
+    assert lines[0].startswith(f"# {int(page.stem[:4])}. ")
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d", lines[2])
+    assert "## Rejected" in lines
+    assert len(lines) <= 40
+
+
+def test_the_glossary_has_at_most_45_rows() -> None:
+    assert len(table_rows("docs/glossary.md", "say", "for", "not")) <= 45
+
+
+def test_the_threats_are_those_that_tests_answer() -> None:
+    documented = {
+        int(row): set(code_words(where)) for row, *_, where in table_rows("docs/security.md", "row")
+    }
+    shown: dict[int, set[str]] = {}
+    for folder in sorted(path for path in (ROOT / "tests").iterdir() if path.is_dir()):
+        for row in _rows_shown_in(f"tests/{folder.name}"):
+            shown.setdefault(row, set()).add(f"tests/{folder.name}")
+    assert documented == shown
+
+
+def _errors() -> Iterator[tuple[str, tuple[int, str]]]:
+    importlib.import_module("maria_project.urls")
+    for error in _subclasses(APIException):
+        if error.__module__.split(".")[0] in APPS:
+            instance = error(*ARGUMENTS.get(error, ()))
+            sentence = str(instance.detail).replace("\N{NO-BREAK SPACE}", " ")
+            yield str(error.default_code), (error.status_code, sentence)
+    refused: dict[type[APIException], str] = dict(problems._FRAMEWORK_CODES)
+    statuses = {code: error.status_code for error, code in refused.items()}
+    for code, sentence in problems.SENTENCES.items():
+        yield code, (statuses.get(code, 500), sentence)
+
+
+def _subclasses(parent: type[APIException]) -> Iterator[type[APIException]]:
+    for child in parent.__subclasses__():
+        yield child
+        yield from _subclasses(child)
+
+
+def _endpoints(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
+    """Yield `GET uploads/{id}/` for every method of every address under api/v1/."""
+    for pattern in resolver.url_patterns:
+        path = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from _endpoints(pattern, path)
+        elif isinstance(pattern, URLPattern) and path.startswith("api/v1/"):
+            shown = re.sub(r"\(\?P<(\w+)>[^)]*\)", r"{\1}", path).removeprefix("api/v1/")
+            shown = shown.replace("{pk}", "{id}").replace("/^", "/")
+            actions: dict[str, str] = pattern.callback.actions  # type: ignore[attr-defined]
+            for method in actions.keys() - {"head"}:
+                yield f"{method.upper()} {shown.strip('^$')}"
+
+
+def _stop_codes() -> Iterator[str]:
+    position = {"Stop": 0, "MarkerDiffers": 0, "_stop": 1}
+    for source in (ROOT / "uploads_app").rglob("*.py"):
+        for call in _calls(source):
+            name = getattr(call.func, "id", "")
+            if name in position and len(call.args) > position[name]:
+                code = call.args[position[name]]
+                if isinstance(code, ast.Constant):
+                    yield str(code.value)
+
+
+def _calls(source: Path) -> Iterator[ast.Call]:
+    nodes = ast.walk(ast.parse(source.read_text()))
+    return (node for node in nodes if isinstance(node, ast.Call))
+
+
+def _options(command: BaseCommand) -> set[str]:
+    parser = command.create_parser("manage.py", "command")
+    return {name for action in parser._actions for name in action.option_strings}
+
+
+def _settings_read() -> set[str]:
+    """Return every variable of the environment that the product reads."""
+    return {
+        *_matches(r'\benv\.\w+\(\s*"([A-Z_]+)"'),
+        *_matches(r'\bsecret\(env, "([A-Z_]+)"'),
+        *_matches(r'\bos\.environ(?:\.get\(|\[)"([A-Z_]+)"'),
+    }
+
+
+def _current(names: Iterable[str]) -> set[str]:
+    """Return the names with each old one replaced by the one that the pages use."""
+    return {RENAMED.get(name, name) for name in names}
+
+
+def _npm_scripts() -> set[str]:
+    return set(json.loads((ROOT / "frontend/package.json").read_text())["scripts"])
+
+
+def _matches(pattern: str) -> set[str]:
+    sources = [ROOT / "manage.py", *(path for app in APPS for path in (ROOT / app).rglob("*.py"))]
+    return {name for path in sources for name in re.findall(pattern, path.read_text())}
+
+
+def _leads_somewhere(page: Path, target: str) -> bool:
+    path, _, anchor = target.partition("#")
+    found = (page.parent / path).resolve() if path else page
+    if not anchor:
+        return found.exists()
+    headings = re.findall(r"^#+ (.+)$", found.read_text(), re.MULTILINE)
+    return anchor in {
+        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings
+    }
+
+
+def _tests() -> list[str]:
+    return [path.read_text() for path in (ROOT / "tests").rglob("test_*.py")]
+
+
+def _rows_shown_in(folder: str) -> set[int]:
+    """Return the rows of the list of threats that tests of a folder carry in their names."""
+    sources = [path.read_text() for path in (ROOT / folder).rglob("test_*.py")]
+    return {int(row) for text in sources for row in re.findall(r"def test_t(\d+)_", text)}

@@ -1,0 +1,174 @@
+"""`/health/ready` names each part: 503 only where nothing could be answered, else `degraded`."""
+
+from datetime import timedelta
+from typing import Any, NoReturn
+
+import pytest
+from django.db import InterfaceError, OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
+from django.utils import timezone
+from django_q.models import Success
+
+from maria_project.health import HEARTBEAT_FUNC, QUEUE_PATIENCE
+from tests.cases import cases
+from tests.uploads_app.cleanup.cleanup_support import cleanup, settled, use_store
+from uploads_app.cleanup.alerts import PATIENCE
+from uploads_app.cleanup.stop_codes import KILLED
+from uploads_app.models import CleanupRun, RunStatus, StoreState
+
+SECOND = timedelta(seconds=1)
+GOOD = dict.fromkeys(("database", "migrations", "cache", "storage", "queue", "cleanup"), "ok")
+around = pytest.mark.parametrize(
+    ("off", "state"),
+    [(-20 * SECOND, "ok"), (timedelta(0), "degraded"), (SECOND, "degraded")],
+    ids=["just under", "exactly", "just over"],
+)
+
+
+@pytest.fixture
+def well(db: None) -> None:
+    """A deployment whose worker beats and whose cleanup has run."""
+    beat(timedelta(0))
+    settled()
+
+
+def beat(ago: timedelta, func: str = HEARTBEAT_FUNC) -> None:
+    """Leave what django-q2 leaves of a heartbeat that ended so long ago."""
+    Success.objects.all().delete()
+    then = timezone.now() - ago
+    Success.objects.create(
+        id="beat", name="beat", func=func, started=then, stopped=then, success=True
+    )
+
+
+def ready() -> tuple[int, str, dict[str, str]]:
+    """Ask; return the HTTP status, the worst state, and the parts."""
+    response = Client().get("/health/ready")
+    document = response.json()
+    assert response["Content-Type"] == "application/json"
+    return response.status_code, document["status"], document["parts"]
+
+
+def assert_degraded(part: str) -> None:
+    assert ready() == (200, "degraded", {**GOOD, part: "degraded"})
+
+
+def test_all_is_well(well: None) -> None:
+    assert ready() == (200, "ok", GOOD)
+
+
+def test_asking_leaves_nothing_behind(well: None, own_store: Any) -> None:
+    before = sorted(own_store.rglob("*"))
+    ready()
+    assert sorted(own_store.rglob("*")) == before
+
+
+@cases("path", ["/health/ready", "/health/live"])
+@cases("method", ["post", "put", "patch", "delete"])
+def test_health_is_only_read(db: None, method: str, path: str) -> None:
+    assert getattr(Client(), method)(path).status_code == 405
+
+
+def test_alive_asks_no_database() -> None:
+    """pytest-django refuses every query here."""
+    response = Client().get("/health/live")
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.both
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_without_a_database_nothing_is_ready(well: None, error: type[Exception]) -> None:
+    def fail(*_: Any) -> NoReturn:
+        raise error("the server is gone")
+
+    with connection.execute_wrapper(fail):
+        assert ready() == (503, "failed", {"database": "failed", "migrations": "failed"})
+        assert Client().get("/health/live").status_code == 200
+    assert ready() == (200, "ok", GOOD)
+
+
+def test_with_a_migration_pending_nothing_is_ready(well: None) -> None:
+    newest = MigrationRecorder.Migration.objects.filter(app="uploads_app").latest("id").name
+    MigrationRecorder(connection).record_unapplied("uploads_app", newest)
+    assert ready() == (503, "failed", {"database": "ok", "migrations": "failed"})
+
+
+def test_a_store_that_is_no_folder_is_degraded(well: None, settings: Any, tmp_path: Any) -> None:
+    (tmp_path / "file").write_text("in its place")
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "uploads": {**settings.STORAGES["uploads"], "OPTIONS": {"location": tmp_path / "file"}},
+    }
+    assert_degraded("storage")
+
+
+def test_a_worker_that_never_beat_is_degraded(well: None) -> None:
+    Success.objects.all().delete()
+    assert_degraded("queue")
+
+
+def test_another_task_is_no_heartbeat(well: None) -> None:
+    beat(timedelta(0), func="uploads_app.tasks.cleanup_orphans")
+    assert_degraded("queue")
+
+
+@around
+def test_a_heartbeat_is_good_for_six_minutes(well: None, off: timedelta, state: str) -> None:
+    assert timedelta(minutes=6) == QUEUE_PATIENCE
+    beat(QUEUE_PATIENCE + off)
+    assert ready()[2]["queue"] == state
+
+
+def test_a_cleanup_that_never_ran_is_degraded(db: None) -> None:
+    beat(timedelta(0))
+    assert_degraded("cleanup")
+    settled("--dry-run")
+    assert_degraded("cleanup")
+    settled()
+    assert ready() == (200, "ok", GOOD)
+
+
+@around
+def test_a_cleanup_is_good_for_thirty_five_minutes(well: None, off: timedelta, state: str) -> None:
+    assert timedelta(minutes=35) == PATIENCE
+    CleanupRun.objects.update(started_at=timezone.now() - PATIENCE - off)
+    assert ready()[2]["cleanup"] == state
+
+
+def test_a_cleanup_that_stopped_is_degraded_until_one_ends_well(well: None, settings: Any) -> None:
+    use_store(settings, clock_off=timedelta(hours=1))
+    assert cleanup().exit_code == 3
+    assert_degraded("cleanup")
+    settled_dry = CleanupRun.objects.create(
+        dry_run=True, status=RunStatus.COMPLETED, actor="x", grace=SECOND, limit=1
+    )
+    assert settled_dry.pk
+    assert_degraded("cleanup")
+    use_store(settings)
+    settled()
+    assert ready() == (200, "ok", GOOD)
+
+
+def test_a_cleanup_under_way_hides_nothing_and_a_skipped_one_neither(well: None) -> None:
+    CleanupRun.objects.create(actor="x", grace=SECOND, limit=1)
+    assert ready() == (200, "ok", GOOD)
+    StoreState.objects.update(
+        lease_holder="another run", lease_expires_at=timezone.now() + timedelta(minutes=5)
+    )
+    assert cleanup().out.startswith("Skipped")
+    assert ready() == (200, "ok", GOOD)
+
+
+@pytest.mark.both
+def test_a_cleanup_that_was_killed_is_degraded_only_when_none_goes_through_any_more(
+    well: None,
+) -> None:
+    CleanupRun.objects.create(
+        actor="x", grace=SECOND, limit=1, status=RunStatus.STOPPED, stop_code=KILLED
+    )
+    assert ready() == (200, "ok", GOOD)
+    CleanupRun.objects.update(started_at=timezone.now() - PATIENCE)
+    assert_degraded("cleanup")
+    settled()
+    assert ready() == (200, "ok", GOOD)

@@ -1,0 +1,164 @@
+"""`/` is the demo page where it is built and wanted, else the page of links that `/about/` always is."""
+
+import re
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.helpers import Visitor
+from tests.maria_project.server import ROOT, run_quietly
+from tests.node import need_node, shell
+from tests.security.edge import all_started
+
+PAGE = b'<!doctype html><script type="module" src="/static/demo/assets/index-CROeMByT.js"></script>'
+POLICY = {
+    "default-src 'self'", "base-uri 'none'", "form-action 'self'", "frame-ancestors 'none'",
+    "object-src 'none'",
+}  # fmt: skip
+PRODUCTION = {"PUBLIC_URL": "https://maria.example", "SECRET_KEY": "k" * 50}
+
+
+@pytest.fixture
+def built(tmp_path: Path, settings: Any) -> Path:
+    """A build of the demo page that is wanted."""
+    build = tmp_path / "dist"
+    (build / "assets").mkdir(parents=True)
+    (build / "index.html").write_bytes(PAGE)
+    (build / "assets" / "index-CROeMByT.js").write_text("1")
+    (build / "assets" / "plain.js").write_text("1")
+    settings.DEMO_PAGE = True
+    settings.STATICFILES_DIRS = [settings.STATICFILES_DIRS[0], ("demo", build)]
+    return build
+
+
+def policy(response: Any) -> set[str]:
+    return set(response["Content-Security-Policy"].split("; "))
+
+
+def test_the_page_is_served_as_it_was_built_under_the_strict_policy(db: None, built: Path) -> None:
+    response = Visitor().get("/")
+
+    assert (response.status_code, response.content) == (200, PAGE)
+    assert response["Content-Type"] == "text/html; charset=utf-8"
+    assert response["Cache-Control"] == "no-cache"
+    assert policy(response) == POLICY
+
+
+@pytest.mark.parametrize(
+    ("options", "origin"),
+    [
+        ({"endpoint_url": "https://s3.example:8333"}, "https://s3.example:8333"),
+        (
+            {"endpoint_url": "http://s3.internal", "public_endpoint_url": "https://files.example"},
+            "https://files.example",
+        ),
+        ({"region_name": "eu-central-1"}, "https://maria.s3.eu-central-1.amazonaws.com"),
+    ],
+)
+def test_the_page_may_post_to_the_bucket_where_that_is_wanted_and_nowhere_else(
+    db: None, built: Path, settings: Any, options: dict[str, str], origin: str
+) -> None:
+    keys = {"bucket_name": "maria", "access_key": "a", "secret_key": "s"}
+    bucket = {"BACKEND": "uploads_app.storage.s3_store.S3Store", "OPTIONS": keys | options}
+    settings.STORAGES = {**settings.STORAGES, "uploads": bucket}
+    assert policy(Visitor().get("/")) == POLICY
+    settings.DIRECT_UPLOADS = True
+
+    assert policy(Visitor().get("/")) == POLICY | {f"connect-src 'self' {origin}"}
+    assert policy(Visitor().get("/about/")) == POLICY
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("assets/index-CROeMByT.js", "max-age=315360000, public, immutable"),
+        ("assets/plain.js", "max-age=60, public"),
+        ("index.html", "max-age=60, public"),
+    ],
+)
+def test_browsers_keep_what_is_named_by_its_content(
+    db: None, built: Path, name: str, kept: str
+) -> None:
+    response = Visitor().get(f"/static/demo/{name}")
+
+    assert (response.status_code, response["Cache-Control"]) == (200, kept)
+    assert policy(response) == POLICY
+
+
+def test_a_page_that_is_not_built_is_the_links_and_how_to_build_it(db: None, built: Path) -> None:
+    (built / "index.html").unlink()
+
+    page = Visitor().get("/").content.decode()
+
+    assert page == Visitor().get("/about/").content.decode()
+    assert "The demo page is not built" in page
+    assert "./run" in page
+
+
+def test_a_page_that_is_not_wanted_is_the_links_and_no_word_about_it(
+    db: None, built: Path, settings: Any
+) -> None:
+    settings.DEMO_PAGE = False
+
+    page = Visitor().get("/").content.decode()
+
+    assert page == Visitor().get("/about/").content.decode()
+    assert "demo" not in page.lower()
+
+
+def test_every_door_is_linked_whether_the_page_is_built_or_not(db: None, built: Path) -> None:
+    doors = ["/admin/", "/api/docs/", "/health/ready"]
+
+    assert links("/about/") == ["/", *doors]
+    (built / "index.html").unlink()
+    assert links("/about/") == doors
+
+
+def links(path: str) -> list[str]:
+    """Return where the items of a page lead, all of which answer."""
+    found = re.findall(r'<li><a href="([^"]+)"', Visitor().get(path).content.decode())
+    for link in found:
+        assert Visitor().get(link, follow=True).status_code == 200, link
+    return found
+
+
+@pytest.mark.parametrize("path", ["/", "/about/"])
+def test_the_pages_can_only_be_read(db: None, built: Path, path: str) -> None:
+    assert Visitor().head(path).status_code == 200
+    assert Visitor().post(path).status_code == 405
+
+
+@pytest.mark.slow
+def test_the_real_page_is_served_on_a_desk_and_in_production_only_if_asked_for(
+    tmp_path: Path,
+) -> None:
+    need_node()
+    run_quietly(shell("front_build"))
+    with ExitStack() as stack:
+        servers = all_started(stack, tmp_path, {}, PRODUCTION, {**PRODUCTION, "DEMO_PAGE": "true"})
+        bases = [f"http://127.0.0.1:{server.port}" for server in servers]
+        pages = [requests.get(f"{base}/", timeout=60) for base in bases]
+        built = (ROOT / "frontend/demo/dist/index.html").read_text()
+
+        assert [page.text == built for page in pages] == [True, False, True]
+        assert pages[1].text == requests.get(f"{bases[1]}/about/", timeout=60).text
+        for base in (bases[0], bases[2]):
+            for address in addresses(built):
+                answer = requests.get(base + address, timeout=60)
+                assert (answer.status_code, "immutable" in answer.headers["Cache-Control"]) == (
+                    200,
+                    True,
+                ), address
+        assert requests.get(bases[1] + addresses(built)[0], timeout=60).status_code == 404
+
+
+def addresses(page: str) -> list[str]:
+    """Return the addresses a built page names, after a look that all are ours and nothing is inline."""
+    found = re.findall(r'(?:src|href)="([^"]*)"', page.split("<noscript>", maxsplit=1)[0])
+    assert found
+    assert [address for address in found if not address.startswith("/static/demo/assets/")] == []
+    assert re.findall(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", page) == []
+    return found

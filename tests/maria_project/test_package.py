@@ -1,0 +1,215 @@
+"""`npm pack` makes a package that apps on React 18 and 19 install, type-check, build and run."""
+
+import functools
+import json
+import re
+import shutil
+import subprocess
+import tarfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.chromium import launched
+from tests.helpers import SOAK
+from tests.maria_project.server import ROOT, run_quietly
+from tests.node import FRONTEND, need_node, shell
+
+pytestmark = pytest.mark.slow
+
+PACKAGE = json.loads((FRONTEND / "package.json").read_text())
+TOOLS: dict[str, str] = PACKAGE["devDependencies"]
+REACTS = {
+    "18": {"react": "18.3.1", "react-dom": "18.3.1", "@types/react": "18.3.8", "@types/react-dom": "18.3.7"},
+    "19": {name: TOOLS[name] for name in ("react", "react-dom", "@types/react", "@types/react-dom")},
+}  # fmt: skip
+# Which ways of finding modules the types are checked by; `npm run package` judges every way.
+RESOLUTIONS = (
+    {react: ["bundler", "nodenext"] for react in REACTS}
+    if SOAK
+    else {"18": ["nodenext"], "19": ["bundler"]}
+)
+# A host's own policy, as strict as ours.
+POLICY = "default-src 'self'"
+
+PAGE = '<!doctype html><title>App</title><link rel="icon" href="/icon.svg"><div id="root"></div><script type="module" src="/main.tsx"></script>'
+APP = """
+import { FileUpload, SessionProvider, SessionResetAlert, useSession } from "@maria/sessions";
+import { english } from "@maria/sessions/en";
+import { createFakeServer } from "@maria/sessions/testing";
+import { YourData } from "@maria/sessions/your-data";
+
+const server = createFakeServer();
+
+function Status() {
+  const session = useSession();
+  const status: string = session.status;
+  // @ts-expect-error A session has no such status: its type reached this app.
+  if (session.status === "nonsense") return null;
+  return <output>{status}</output>;
+}
+
+export function App() {
+  return (
+    <SessionProvider
+      options={{ fetch: server.fetch, autoStart: "load" }}
+      uploads={{ transport: server.transport }}
+      messages={{ ...english, choose: "Add a file" }}
+    >
+      <SessionResetAlert />
+      <Status />
+      <FileUpload />
+      <YourData consents={[{ purpose: "contact", version: "1", label: "You may write to me." }]} />
+    </SessionProvider>
+  );
+}
+"""
+MAIN = """
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { App } from "./App.js";
+
+createRoot(document.getElementById("root")!).render(<StrictMode><App /></StrictMode>);
+"""
+TYPES = {
+    "target": "ES2022", "lib": ["ES2022", "DOM", "DOM.Iterable"], "jsx": "react-jsx",
+    "strict": True, "exactOptionalPropertyTypes": True, "noEmit": True, "types": [],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `npm pack` makes of a copy: other tests may be packing at the same time."""
+    need_node()
+    run_quietly(shell("front_packages"))
+    copy = tmp_path_factory.mktemp("package") / "frontend"
+    shutil.copytree(FRONTEND, copy, ignore=shutil.ignore_patterns("node_modules", "dist", "*.tgz"))
+    (copy / "node_modules").symlink_to(FRONTEND / "node_modules")
+    npm("pack", "--silent", folder=copy)
+    (made,) = copy.glob("*.tgz")
+    return made
+
+
+def test_only_what_users_need_is_packed(tarball: Path) -> None:
+    with tarfile.open(tarball) as archive:
+        names = {name.removeprefix("package/") for name in archive.getnames()}
+
+    entries = {"index", "en", "components/YourData", "testing/index"}
+    assert {f"dist/{entry}{kind}" for entry in entries for kind in (".js", ".d.ts")} <= names
+    assert [
+        name
+        for name in names - {"package.json", "README.md"}
+        if not re.fullmatch(r"dist/[\w/.]+\.(js|d\.ts)", name)
+    ] == []
+
+
+def test_react_is_all_it_asks_for() -> None:
+    assert "dependencies" not in PACKAGE
+    assert set(PACKAGE["peerDependencies"]) == {"react", "react-dom"}
+
+
+def test_its_version_is_the_newest_of_the_changelog_if_that_names_one() -> None:
+    newest = re.search(r"^## \[?(\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest is None or PACKAGE["version"] == newest[1]
+
+
+@pytest.mark.parametrize("react", REACTS)
+def test_an_app_installs_it_checks_its_types_builds_and_runs(
+    tarball: Path, tmp_path: Path, react: str
+) -> None:
+    app = scratch_app(tmp_path, tarball, react)
+
+    npm("install", "--prefer-offline", "--no-audit", "--no-fund", "--no-package-lock", folder=app)
+    for resolution in RESOLUTIONS[react]:
+        tool("typescript/bin/tsc", "-p", f"tsconfig.{resolution}.json", folder=app)
+    tool("vite/bin/vite.js", "build", "--logLevel", "warn", folder=app)
+
+    with serving(app / "dist") as address:
+        status, said = opened(address)
+    assert (status, said) == ("ready", [])
+
+
+def scratch_app(folder: Path, tarball: Path, react: str) -> Path:
+    """Write an app that depends on the packed package and one version of React."""
+    depends = {"@maria/sessions": f"file:{tarball}", **REACTS[react]}
+    write_json(
+        folder / "package.json", {"private": True, "type": "module", "dependencies": depends}
+    )
+    for resolution, module in (("bundler", "ESNext"), ("nodenext", "NodeNext")):
+        options = {**TYPES, "module": module, "moduleResolution": resolution}
+        # The package's declarations were made with the types of React 19: those of 18 may
+        # not agree with them. Once is enough, for it is slow.
+        options["skipLibCheck"] = (react, resolution) != ("18", "nodenext")
+        write_json(
+            folder / f"tsconfig.{resolution}.json",
+            {"compilerOptions": options, "include": ["*.tsx"]},
+        )
+    (folder / "public").mkdir()
+    (folder / "public" / "icon.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    (folder / "index.html").write_text(PAGE)
+    (folder / "App.tsx").write_text(APP)
+    (folder / "main.tsx").write_text(MAIN)
+    return folder
+
+
+def write_json(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content))
+
+
+def npm(*arguments: str, folder: Path) -> None:
+    run(["npm", *arguments], folder)
+
+
+def tool(program: str, *arguments: str, folder: Path) -> None:
+    """Run a program of frontend/node_modules, which spares each app an installation."""
+    run(["node", str(FRONTEND / "node_modules" / program), *arguments], folder)
+
+
+def run(command: list[str], folder: Path) -> None:
+    """Run a command in a folder; fail the test with what it said if it fails."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+class StrictHandler(SimpleHTTPRequestHandler):
+    """Files of a folder, under a strict policy."""
+
+    def end_headers(self) -> None:
+        self.send_header("Content-Security-Policy", POLICY)
+        super().end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Serve a folder on a private port and yield its address."""
+    handler = functools.partial(StrictHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def opened(address: str) -> tuple[str | None, list[str]]:
+    """Open a page in Chromium, wait until the session is ready; return its status and complaints."""
+    said: list[str] = []
+    with launched() as browser:
+        page = browser.new_page()
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on(
+            "console",
+            lambda line: said.append(line.text) if line.type in ("error", "warning") else None,
+        )
+        page.on("request", lambda sent: said.append(sent.url) if address not in sent.url else None)
+        page.goto(address)
+        status = page.locator("output")
+        expect(status).to_have_text("ready", timeout=20_000)
+        text = status.text_content()
+    return text, said

@@ -1,0 +1,211 @@
+"""The worker: killed in the middle of a task, late by hours, stalled, dead."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+from django_q.models import OrmQ, Schedule, Success
+from django_q.tasks import async_task
+
+from audit_app.models import AuditLog
+from maria_project.health import heartbeat_age
+from maria_project.management.commands.serve import heartbeat_is_late
+from maria_project.supervisor import LOG_BYTES, LOG_FILES, Child
+from sessions_app.models import UserSession
+from tests.helpers import plant, started, stored_keys, uploaded
+from tests.maria_project.server import (
+    MANAGE,
+    answers,
+    environment,
+    process,
+    test_database,
+    wait_for,
+)
+from tests.postgres import free_port
+from uploads_app.models import (
+    CleanupRun,
+    Inspection,
+    RunStatus,
+    Status,
+    StoreState,
+    UploadedFile,
+    UploadQuota,
+    object_key,
+)
+
+pytestmark = pytest.mark.slow
+
+LAPSED = 2000  # several batches
+
+
+def qcluster(folder: Path) -> tuple[list[str], dict[str, str], Path]:
+    """Return how to start a worker on the test's own database and store, and where it logs."""
+    return [*MANAGE, "qcluster"], environment(folder, **test_database()), folder / "worker.log"
+
+
+def lapse(session: UserSession, count: int) -> None:
+    """Leave `count` uploads of a session with an object and a lease that has run out."""
+    uploads = []
+    for _ in range(count):
+        upload = UploadedFile(
+            session=session, name="a.pdf", size=1, content_type="application/pdf",
+            lease_expires_at=timezone.now() - timedelta(minutes=1),
+        )  # fmt: skip
+        upload.key = object_key(session.uuid, upload.pk, "pdf")
+        plant(upload.key, b"x", timedelta(hours=1))
+        uploads.append(upload)
+    UploadedFile.objects.bulk_create(uploads)
+    UploadQuota.objects.update_or_create(session=session, defaults={"files": count, "bytes": count})
+
+
+def lapsed() -> int:
+    return UploadedFile.objects.filter(status=Status.LAPSED).count()
+
+
+@pytest.mark.both
+@pytest.mark.usefixtures("committed")
+def test_t78_a_task_whose_worker_is_killed_is_finished_once(tmp_path: Path) -> None:
+    Schedule.objects.all().delete()
+    kept = uploaded(started())
+    lapse(started().row, LAPSED)
+    async_task("uploads_app.tasks.cleanup_orphans")
+
+    command, env, log = qcluster(tmp_path)
+    with process(command, env, log) as worker:
+        wait_for(lapsed, what=f"the cleanup to be under way, see {log}")
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+    assert 0 < lapsed() < LAPSED, "the worker was not killed in the middle"
+    assert OrmQ.objects.count() == 1
+
+    # As if the queue's retry and the run's lease had passed.
+    before = timezone.now() - timedelta(seconds=1)
+    OrmQ.objects.update(lock=before)
+    StoreState.objects.update(lease_expires_at=before)
+    with process(command, env, log):
+        wait_for(lambda: Success.objects.exists() and not OrmQ.objects.exists())
+
+    lapses = AuditLog.objects.filter(event_type="upload.lapsed")
+    assert lapsed() == LAPSED
+    assert Counter(Counter(lapses.values_list("target", flat=True)).values()) == {1: LAPSED}
+    assert Success.objects.count() == 1
+    assert CleanupRun.objects.filter(status=RunStatus.COMPLETED).count() == 1
+    assert stored_keys() == {kept.key}
+    assert set(UploadQuota.objects.values_list("files", flat=True)) == {0, 1}
+
+
+@pytest.mark.usefixtures("committed")
+def test_t79_schedules_missed_for_two_hours_run_once(tmp_path: Path) -> None:
+    missed = timezone.now() - timedelta(hours=2)
+    kept = uploaded(started())
+    Schedule.objects.update(next_run=missed)
+    command, env, log = qcluster(tmp_path)
+    with process(command, env, log):
+        wait_for(lambda: Success.objects.count() >= 7, what=f"seven schedules, see {log}")
+        wait_for(lambda: not OrmQ.objects.exists())
+    ran = Counter(Success.objects.values_list("func", flat=True))
+    assert ran == {
+        "maria_project.tasks.count_figures": 1,
+        "maria_project.tasks.heartbeat": 1,
+        "sessions_app.tasks.expire_sessions": 1,
+        "sessions_app.tasks.forget_visitors": 1,
+        "uploads_app.tasks.cleanup_orphans": 1,
+        "uploads_app.tasks.watch_cleanup": 1,
+        "uploads_app.tasks.inspect_uploads": 1,
+    }
+    kept.refresh_from_db()
+    assert kept.inspection == Inspection.CLEAN  # really looked into, by that worker
+    assert all(s.next_run > timezone.now() for s in Schedule.objects.all())
+    assert CleanupRun.objects.count() == 1
+
+
+@pytest.mark.both
+@pytest.mark.usefixtures("committed")
+def test_the_supervisor_brings_a_dead_worker_back(tmp_path: Path) -> None:
+    port = free_port()
+    command = [*MANAGE, "serve", "--port", str(port)]
+    log = tmp_path / "serve.log"
+    with process(command, environment(tmp_path, **test_database()), log) as running:
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/health/live"), what=f"serve, see {log}")
+        first = wait_for(lambda: worker_of(running.pid))
+        os.killpg(first, signal.SIGKILL)
+        second = wait_for(
+            lambda: worker_of(running.pid) not in (0, first) and worker_of(running.pid)
+        )
+        async_task("maria_project.tasks.heartbeat", task_name="after the kill")
+        wait_for(lambda: Success.objects.filter(name="after the kill").exists())
+        running.send_signal(signal.SIGINT)
+        assert running.wait(30) == 0
+    assert "The worker ended with code -9; starting it again." in log.read_text()
+    assert not Path(f"/proc/{second}").exists()
+
+
+def worker_of(supervisor: int) -> int:
+    """Return the process id of a supervisor's worker, 0 if there is none."""
+    listed = subprocess.run(
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(supervisor)], capture_output=True, text=True
+    ).stdout
+    return next((int(line.split()[0]) for line in listed.splitlines() if "qcluster" in line), 0)
+
+
+@pytest.mark.both
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("minutes", "late"), [(None, True), (1, False), (5, False), (6, True), (60, True)]
+)
+def test_a_worker_is_late_by_its_last_heartbeat(minutes: int | None, late: bool) -> None:
+    if minutes is not None:
+        now = timezone.now()
+        Success.objects.create(
+            id="beat", name="beat", func="maria_project.tasks.heartbeat", success=True,
+            started=now, stopped=now - timedelta(minutes=minutes),
+        )  # fmt: skip
+        age = heartbeat_age()
+        assert age is not None
+        assert age >= timedelta(minutes=minutes)
+    assert heartbeat_is_late(360) is late
+
+
+def sleeper(tmp_path: Path, code: str = "import time; time.sleep(60)") -> Child:
+    return Child("sleeper", [sys.executable, "-c", code], tmp_path / "sleeper.log")
+
+
+def test_a_stalled_child_is_replaced_even_if_it_ignores_sigterm(tmp_path: Path) -> None:
+    child = sleeper(tmp_path)
+    child.start()
+    first = child.pid
+    os.kill(first, signal.SIGSTOP)  # it will not hear a polite end
+    child.is_stalled = lambda _: True
+    assert child.watch() == "The sleeper has stalled; starting it again."
+    assert not Path(f"/proc/{first}").exists()
+    child.is_stalled = lambda _: False
+    child.watch()
+    assert child.pid not in (0, first)
+    child.stop()
+
+
+def test_a_child_that_dies_at_once_is_started_less_and_less_often(tmp_path: Path) -> None:
+    child = sleeper(tmp_path, "raise SystemExit(7)")
+    child.start()
+    assert wait_for(child.watch) == "The sleeper ended with code 7; starting it again."
+    first = child.backoff
+    wait_for(child.watch)
+    assert child.backoff > first
+    child.stop()
+
+
+def test_full_logs_are_put_aside_and_only_so_many_are_kept(tmp_path: Path) -> None:
+    child = sleeper(tmp_path)
+    for _ in range(LOG_FILES + 2):
+        child.log_file.write_bytes(b"x" * LOG_BYTES)
+        child.start()
+        child.stop()
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        f"sleeper.log.{number}" for number in range(1, LOG_FILES + 1)
+    ]

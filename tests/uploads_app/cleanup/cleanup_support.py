@@ -1,0 +1,422 @@
+"""What the cleanup's tests share: the command's door, scenes of every kind, faulty stores, snapshots."""
+
+import io
+import json
+import re
+import shutil
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.apps import apps
+from django.core.cache import cache
+from django.core.files.storage import storages
+from django.core.management import call_command
+from django.utils import timezone
+
+from audit_app.models import AuditLog
+from sessions_app.models import UserSession
+from tests.helpers import age_session, age_upload, plant, started, store_root, uploaded
+from uploads_app import services
+from uploads_app.cleanup.reconcile import Kind
+from uploads_app.models import (
+    HELD,
+    CleanupRun,
+    QuarantinedObject,
+    Status,
+    UploadedFile,
+    UploadQuota,
+    object_key,
+)
+from uploads_app.storage.base import MARKER, PREFIX, ListingIncomplete, Marker, StoredObject
+from uploads_app.storage.disk_store import DiskStore
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+SHA = "0" * 64
+_KINDS = "|".join(Kind)
+_LINE = re.compile(rf"(?P<kind>{_KINDS}): (?P<key>\S.*)  \d.*")
+_SUM = re.compile(rf"(?P<count>\d+) (?P<kind>{_KINDS})(, (would be )?(removed|put aside|noted))?")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one call of the command answered."""
+
+    exit_code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The object that `--json` printed."""
+        document: dict[str, Any] = json.loads(self.out)
+        return document
+
+    @property
+    def found(self) -> dict[str, set[str]]:
+        """The keys under each heading of `--json`."""
+        found = defaultdict(set)
+        for item in self.document["findings"]:
+            found[item["kind"]].add(item["key"])
+        return dict(found)
+
+    @property
+    def headings(self) -> dict[str, set[str]]:
+        """The keys that the text tells of each kind, after checking each count of a run that ended."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for line in self.out.splitlines():
+            if match := _LINE.fullmatch(line):
+                found[match["kind"]].add(match["key"])
+        counts = {
+            m["kind"]: int(m["count"]) for m in map(_SUM.fullmatch, self.out.splitlines()) if m
+        }
+        if self.exit_code != 3:
+            assert counts == {kind: len(keys) for kind, keys in found.items()}
+        return dict(found)
+
+
+def cleanup(*arguments: str) -> Told:
+    """Call `manage.py cleanup_orphans` with the arguments."""
+    return _called("cleanup_orphans", *arguments)
+
+
+def _called(command: str, *arguments: str) -> Told:
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        call_command(command, *arguments, stdout=out, stderr=err, no_color=True)
+    except SystemExit as stop:
+        return Told(int(stop.code or 0), out.getvalue(), err.getvalue())
+    return Told(0, out.getvalue(), err.getvalue())
+
+
+def restore(*arguments: str) -> Told:
+    """Call `manage.py restore_orphans` with the arguments."""
+    return _called("restore_orphans", *arguments)
+
+
+def settled(*arguments: str) -> Told:
+    """Run the cleanup and expect it to end well."""
+    told = cleanup(*arguments)
+    assert told.exit_code == 0, told
+    return told
+
+
+def last_run() -> CleanupRun:
+    """Return the newest CleanupRun."""
+    run = CleanupRun.objects.order_by("-id").first()
+    assert run is not None
+    return run
+
+
+def tables() -> dict[str, list[dict[str, Any]]]:
+    """Return every row of every table but CleanupRun's."""
+    return {
+        model._meta.label: list(model._base_manager.order_by("pk").values())
+        for model in apps.get_models(include_auto_created=True)
+        if model is not CleanupRun
+    }
+
+
+def store_contents() -> dict[str, tuple[bytes, float] | None]:
+    """Return every folder and file of the store, with bytes and modification times."""
+    root = store_root()
+    return {
+        path.relative_to(root).as_posix(): (path.read_bytes(), path.stat().st_mtime)
+        if path.is_file()
+        else None
+        for path in sorted(root.rglob("*"))
+    }
+
+
+def snapshot() -> tuple[Any, Any]:
+    """Return all that a run could change but CleanupRun: every table and the store."""
+    return tables(), store_contents()
+
+
+class Events:
+    """The audit events written since this object was made."""
+
+    def __init__(self) -> None:
+        self._last = AuditLog.objects.order_by("-id").values_list("id", flat=True).first() or 0
+
+    def new(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """Return type, target and details of each, in an order of no meaning but stable."""
+        rows = AuditLog.objects.filter(id__gt=self._last)
+        return sorted(
+            ((row.event_type, row.target, row.details) for row in rows), key=lambda r: r[:2]
+        )
+
+    def types(self) -> list[str]:
+        """Return their types, sorted."""
+        return [row[0] for row in self.new()]
+
+
+def quotas_fit() -> bool:
+    """Say whether every quota is the sum of its session's held rows."""
+    held: dict[uuid.UUID, list[int]] = defaultdict(lambda: [0, 0])
+    for session, size in UploadedFile.objects.filter(status__in=HELD).values_list(
+        "session_id", "size"
+    ):
+        held[session][0] += 1
+        held[session][1] += size
+    return all(held[q.session_id] == [q.files, q.bytes] for q in UploadQuota.objects.all())
+
+
+# Files in each state ---------------------------------------------------------
+
+
+def stored(age: timedelta = 2 * HOUR) -> UploadedFile:
+    """A visitor's file, uploaded `age` ago into a session of its own."""
+    cache.clear()  # the limit of new sessions is not what these tests are about
+    upload = uploaded(started())
+    age_upload(upload, age)
+    upload.refresh_from_db()
+    return upload
+
+
+def change(upload: UploadedFile, **values: Any) -> UploadedFile:
+    """Set columns of a file's row as a crash or time would have left them."""
+    UploadedFile.objects.filter(pk=upload.pk).update(**values)
+    upload.refresh_from_db()
+    return upload
+
+
+def pending(lease: timedelta, has_object: bool = True) -> UploadedFile:
+    """An upload that died before its last step, with `lease` left (negative: over since)."""
+    upload = change(
+        stored(),
+        status=Status.PENDING,
+        sha256="",
+        stored_at=None,
+        lease_expires_at=timezone.now() + lease,
+    )
+    if not has_object:
+        remove_object(upload)
+    return upload
+
+
+def deleting() -> UploadedFile:
+    """A file whose deletion began, and whose object is still there."""
+    upload = stored()
+    assert services.begin_deletion(
+        upload=upload, among=UploadedFile.objects.all(), reason="visitor"
+    )
+    return upload
+
+
+def of_session_ended(ago: timedelta) -> UploadedFile:
+    """A file whose session was reset that long ago."""
+    visitor = started()
+    upload = uploaded(visitor)
+    session = visitor.row
+    assert visitor.reset().status_code == 201
+    age_session(session, ago)
+    age_upload(upload, ago)
+    cache.clear()
+    upload.refresh_from_db()
+    return upload
+
+
+def closed_with_object(age: timedelta, status: Status = Status.DELETED) -> UploadedFile:
+    """A deleted or lapsed file whose bytes arrived late, that long ago."""
+    if status == Status.DELETED:
+        upload = stored()
+        services.delete_upload(upload=upload)
+    else:
+        upload = pending(-HOUR)
+        services.lapse_upload(upload=upload, reason="storage_failed")
+        remove_object(upload)
+    plant(upload.key, age=age)
+    upload.refresh_from_db()
+    return upload
+
+
+def orphan(age: timedelta = HOUR, body: bytes = b"%PDF-1.4 planted") -> str:
+    """An object that no row explains, last written that long ago; return its key."""
+    plant(key := new_key(), body, age)
+    return key
+
+
+def put_aside(ago: timedelta = timedelta(0), body: bytes = b"%PDF-1.4 planted") -> str:
+    """An object that the cleanup put into quarantine that long ago; return its old key."""
+    key = orphan(body=body)
+    settled()
+    QuarantinedObject.objects.filter(key=key).update(quarantined_at=timezone.now() - ago)
+    return key
+
+
+def remove_object(upload: UploadedFile) -> None:
+    """Take a file's object from the store behind the product's back."""
+    path = store_root() / upload.key
+    path.unlink()
+    path.parent.rmdir()
+
+
+def new_key() -> str:
+    """Return a well-formed key that belongs to no row."""
+    return object_key(uuid.uuid4(), uuid.uuid4(), "pdf")
+
+
+def many(
+    count: int,
+    status: Status = Status.STORED,
+    *,
+    age: timedelta = 2 * HOUR,
+    ended: timedelta | None = None,
+    objects: bool = True,
+    per_session: int = 3,
+) -> list[UploadedFile]:
+    """Make that many files at once, below the API; for numbers, not for truth of detail."""
+    now = timezone.now()
+    sessions = UserSession.objects.bulk_create(
+        UserSession(
+            token_hash=uuid.uuid4().hex * 2,
+            status="reset" if ended else "active",
+            created_at=now - age,
+            expires_at=now + DAY,
+            ended_at=now - ended if ended else None,
+        )
+        for _ in range(-(-count // per_session))
+    )
+    held = status in HELD
+    files = []
+    for number in range(count):
+        session, own = sessions[number // per_session], uuid.uuid4()
+        files.append(
+            UploadedFile(
+                id=own,
+                session=session,
+                key=object_key(session.uuid, own, "pdf"),
+                name="report.pdf",
+                status=status,
+                size=10,
+                sha256="" if status in (Status.PENDING, Status.LAPSED) else SHA,
+                content_type="application/pdf",
+                created_at=now - age,
+                stored_at=None if status in (Status.PENDING, Status.LAPSED) else now - age,
+                lease_expires_at=now - age,
+            )
+        )
+    UploadedFile.objects.bulk_create(files, batch_size=500)
+    UploadQuota.objects.bulk_create(
+        UploadQuota(
+            session=session,
+            files=(number := min(per_session, count - index * per_session)) * held,
+            bytes=10 * number * held,
+        )
+        for index, session in enumerate(sessions)
+    )
+    if objects:
+        for file in files:
+            plant(file.key, b"0123456789", age)
+    return files
+
+
+class Backup:
+    """Every row of sessions and files as it is now, to set the database back to; the log stays."""
+
+    def __init__(self) -> None:
+        models = [
+            model
+            for app in ("sessions_app", "uploads_app")
+            for model in apps.get_app_config(app).get_models()
+        ]
+        self._rows = [(model, list(model._base_manager.all())) for model in models]
+
+    def restore(self) -> None:
+        """Set the database back."""
+        for model, _ in self._rows:
+            model._base_manager.all()._raw_delete("default")
+        for model, rows in self._rows:
+            model._base_manager.bulk_create(rows)
+
+
+def clear_store() -> None:
+    """Empty the store, its marker included."""
+    shutil.rmtree(store_root(), ignore_errors=True)
+    store_root().mkdir()
+
+
+# Stores with faults ----------------------------------------------------------
+
+
+def _nothing(key: str) -> None:
+    """Let things go well."""
+
+
+class FaultyStore(DiskStore):
+    """A disk store with the faults that its options name; a library's seam, not ours.
+
+    `before_delete`, `before_list`, `before_describe`, `before_move` and `before_marker` are called
+    with a key, and may raise OSError; `break_after` ends a listing in the
+    middle; `relist` lists otherwise; `clock_off` sets the store's clock wrong.
+    """
+
+    def __init__(
+        self,
+        location: Path,
+        *,
+        before_delete: Callable[[str], None] = _nothing,
+        before_list: Callable[[str], None] = _nothing,
+        before_describe: Callable[[str], None] = _nothing,
+        before_move: Callable[[str], None] = _nothing,
+        before_marker: Callable[[str], None] = _nothing,
+        relist: Callable[[list[StoredObject]], Iterable[StoredObject]] = iter,
+        break_after: int | None = None,
+        clock_off: timedelta = timedelta(0),
+    ) -> None:
+        super().__init__(location=location)
+        self.before_delete, self.before_list = before_delete, before_list
+        self.before_move, self.before_marker = before_move, before_marker
+        self.before_describe, self.relist = before_describe, relist
+        self.break_after, self.clock_off = break_after, clock_off
+
+    def _remove(self, key: str) -> None:
+        self.before_delete(key)
+        super()._remove(key)
+
+    def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
+        for number, stored_object in enumerate(self._listed(prefix, after)):
+            if number == self.break_after:
+                raise ListingIncomplete("the connection was lost")
+            yield stored_object
+            self.before_list(stored_object.key)
+
+    def _listed(self, prefix: str, after: str) -> Iterable[StoredObject]:
+        listed = super().list_objects(prefix, after)
+        return listed if self.relist is iter else self.relist(list(listed))
+
+    def describe(self, key: str) -> StoredObject | None:
+        self.before_describe(key)
+        return super().describe(key)
+
+    def move(self, key: str, target: str) -> None:
+        self.before_move(key)
+        super().move(key, target)
+
+    def read_marker(self) -> Marker | None:
+        self.before_marker(MARKER)
+        return super().read_marker()
+
+    def write_marker(self, marker: Marker) -> None:
+        self.before_marker(MARKER)
+        super().write_marker(marker)
+
+    def clock(self) -> datetime:
+        return super().clock() + self.clock_off
+
+
+def use_store(settings: Any, **options: Any) -> None:
+    """Let the store of this test have faults; without options it is sound again."""
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "uploads": {
+            "BACKEND": f"{FaultyStore.__module__}.{FaultyStore.__qualname__}",
+            "OPTIONS": {"location": Path(storages["uploads"].path("")), **options},
+        },
+    }

@@ -1,0 +1,228 @@
+"""What the tests of a move share: two stores, the three settings of a move, and named moments of one."""
+
+import hashlib
+import io
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+from django.core.cache import cache
+from django.core.files.storage import storages
+from django.core.management import CommandError, call_command
+
+from maria_project.environment import moving
+from tests.helpers import Visitor, pdf, started
+from tests.uploads_app.cleanup.cleanup_support import Told
+from uploads_app.models import UploadedFile
+from uploads_app.storage.base import ERASED, INCOMING, MARKER, PREFIX, QUARANTINE, Written
+from uploads_app.storage.disk_store import DiskStore
+from uploads_app.storage.s3_store import S3Store
+
+# The moments of one object's move, in order: `previous` and `current` name the store.
+MOMENTS = (
+    "previous before open", "previous after open", "current before put", "current inside put",
+    "current after put", "current before open", "current after open",
+    "previous before delete", "previous after delete",
+)  # fmt: skip
+# And of the move as a whole.
+FRAME = ("current before write_marker", "current after write_marker", "previous after write_marker")
+
+both_ways = pytest.mark.parametrize("relocation", ["disk to S3", "S3 to disk"], indirect=True)
+# Where it makes no difference which stores they are.
+folders = pytest.mark.parametrize("relocation", ["disk to disk"], indirect=True)
+
+
+def _nothing(key: str) -> None:
+    """Let a moment pass."""
+
+
+# What happens at a moment, with the object's key; tests fill it.
+on: dict[str, Callable[[str], None]] = {}
+
+
+def _happens(moment: str, key: str) -> None:
+    on.get(moment, _nothing)(key)
+
+
+class Watched:
+    """Lets something happen before and after what a store does; a library's seam, not ours."""
+
+    role = ""
+
+    def put(self, key: str, chunks: Iterable[bytes]) -> Written:
+        _happens(f"{self.role} before put", key)
+        written: Written = super().put(key, self._told(key, chunks))  # type: ignore[misc]
+        _happens(f"{self.role} after put", key)
+        return written
+
+    def open(self, name: str, mode: str = "rb") -> IO[bytes]:
+        _happens(f"{self.role} before open", name)
+        opened: IO[bytes] = super().open(name, mode)  # type: ignore[misc]
+        _happens(f"{self.role} after open", name)
+        return opened
+
+    def delete(self, name: str) -> None:
+        _happens(f"{self.role} before delete", name)
+        super().delete(name)  # type: ignore[misc]
+        _happens(f"{self.role} after delete", name)
+
+    def write_marker(self, marker: Any) -> None:
+        _happens(f"{self.role} before write_marker", MARKER)
+        super().write_marker(marker)  # type: ignore[misc]
+        _happens(f"{self.role} after write_marker", MARKER)
+
+    def _told(self, key: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            half = len(chunk) // 2
+            yield chunk[:half]
+            _happens(f"{self.role} inside put", key)
+            yield chunk[half:]
+
+
+class CurrentDisk(Watched, DiskStore):  # type: ignore[misc]
+    role = "current"
+
+
+class PreviousDisk(Watched, DiskStore):  # type: ignore[misc]
+    role = "previous"
+
+
+class _SharedS3(Watched, S3Store):
+    """Keeps the process's client when the settings change: making one takes a good part of a second."""
+
+    clients: dict[str, threading.local] = {}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._connections = self.clients.setdefault(self.endpoint_url, threading.local())
+
+
+class CurrentS3(_SharedS3):
+    role = "current"
+
+
+class PreviousS3(_SharedS3):
+    role = "previous"
+
+
+def forget_connections() -> None:
+    """Let a forked process open connections of its own."""
+    for client in _SharedS3.clients.values():
+        for resource in vars(client).values():
+            resource.meta.client.close()
+
+
+@dataclass
+class Relocation:
+    """A deployment between two stores: entries of STORAGES without and with moments."""
+
+    settings: Any
+    previous: dict[str, Any]
+    current: dict[str, Any]
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    visitors: dict[str, Visitor] = field(default_factory=dict)
+
+    def before(self) -> None:
+        """STORAGE_URL names the store that files will move from."""
+        self._set({"uploads": _watched(self.previous, "Previous")})
+
+    def during(self) -> None:
+        """STORAGE_URL names the new store, STORAGE_PREVIOUS_URL the old one."""
+        self._set(moving(_watched(self.current, "Current"), _watched(self.previous, "Previous")))
+
+    def after(self) -> None:
+        """STORAGE_PREVIOUS_URL is removed."""
+        self._set({"uploads": _watched(self.current, "Current")})
+
+    def upload(self, text: str, visitor: Visitor | None = None) -> UploadedFile:
+        """Let a visitor upload a file, and remember its bytes."""
+        cache.clear()
+        visitor = visitor or started()
+        body = pdf(text)
+        response = visitor.upload(body)
+        assert response.status_code == 201, response.content
+        upload_id = response.json()["id"]
+        self.bodies[upload_id], self.visitors[upload_id] = body, visitor
+        return UploadedFile.objects.get(pk=upload_id)
+
+    def forget(self, upload: UploadedFile) -> Visitor:
+        """A visitor is about to give a file up: no longer expect it to be served."""
+        del self.bodies[str(upload.pk)]
+        return self.visitors[str(upload.pk)]
+
+    def assert_served(self, only: UploadedFile | None = None) -> None:
+        """Check that every live file, or only one, is downloaded with the bytes that were uploaded."""
+        cache.clear()
+        for upload_id in self.bodies if only is None else [str(only.pk)]:
+            assert self.visitors[upload_id].download(upload_id) == self.bodies[upload_id]
+
+    def assert_moved(self) -> None:
+        """Check that the current store holds every live file and nothing else, the previous none."""
+        self.during()
+        live = {row.key: row.sha256 for row in UploadedFile.objects.filter(pk__in=self.bodies)}
+        current = self.hashes("uploads_current")
+        assert {key: sha for key, sha in current.items() if not key.startswith(ERASED)} == live
+        assert self.hashes("uploads_previous") == {}
+        self.after()
+        self.assert_served()
+
+    def hashes(self, alias: str) -> dict[str, str]:
+        """Return key and SHA-256 of everything in one of the two stores but its marker."""
+        store: Any = storages[alias]
+        found = {}
+        for prefix in (PREFIX, QUARANTINE, ERASED, INCOMING):
+            for stored in store.list_objects(prefix):
+                with store.open(stored.key) as file:
+                    found[stored.key] = hashlib.sha256(file.read()).hexdigest()
+        return found
+
+    def place(self, alias: str, key: str) -> Path:
+        """Return the path of a key in the `current` or the `previous` store, which is a folder."""
+        entry: dict[str, Any] = getattr(self, alias)
+        return Path(entry["OPTIONS"]["location"]) / key
+
+    def plant(self, alias: str, key: str, body: bytes = b"%PDF-1.4 planted") -> None:
+        """Put an object into a folder behind the product's back."""
+        path = self.place(alias, key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+
+    def _set(self, entries: dict[str, Any]) -> None:
+        static = self.settings.STORAGES["staticfiles"]
+        self.settings.STORAGES = {"staticfiles": static, **entries}
+
+
+def _watched(entry: dict[str, Any], role: str) -> dict[str, Any]:
+    kind = "S3" if entry["BACKEND"].endswith("S3Store") else "Disk"
+    return {**entry, "BACKEND": f"{__name__}.{role}{kind}"}
+
+
+def disk(folder: Path) -> dict[str, Any]:
+    """Return the entry of STORAGES for a folder."""
+    return {"BACKEND": "uploads_app.storage.disk_store.DiskStore", "OPTIONS": {"location": folder}}
+
+
+def move(*arguments: str) -> Told:
+    """Call `manage.py move_storage` with the arguments."""
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    try:
+        call_command("move_storage", *arguments, stdout=out, stderr=err, no_color=True)
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    except CommandError as error:
+        code = error.returncode
+        err.write(str(error))
+    return Told(code, out.getvalue(), err.getvalue())
+
+
+def moved(*arguments: str) -> dict[str, Any]:
+    """Move, expect it to end well, and return what `--json` printed."""
+    told = move("--json", *arguments)
+    assert told.exit_code == 0, told
+    document: dict[str, Any] = json.loads(told.out)
+    return document

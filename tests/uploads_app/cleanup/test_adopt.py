@@ -1,0 +1,310 @@
+"""After a restore: `cleanup_orphans --adopt` loses nothing live, and erases what was erased."""
+
+import io
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from sessions_app import tasks
+from tests.helpers import pdf, started, store_root, stored_keys, uploaded
+from tests.uploads_app.cleanup.cleanup_support import (
+    DAY,
+    Backup,
+    Events,
+    Told,
+    change,
+    cleanup,
+    clear_store,
+    last_run,
+    of_session_ended,
+    orphan,
+    quotas_fit,
+    restore,
+    settled,
+    snapshot,
+    store_contents,
+    stored,
+    use_store,
+)
+from tests.uploads_app.kept_scenes import scene_of
+from uploads_app import marker
+from uploads_app.models import QuarantinedObject, Status, StoreState, UploadedFile
+
+
+class Crash(Exception):
+    """What ends an adoption in the middle."""
+
+
+class Yesterday:
+    """A deployment whose database is set back to a backup, and what has happened since that."""
+
+    def __init__(self) -> None:
+        self.anna, self.berta, self.gone = started(), started(), started()
+        self.kept = uploaded(self.anna, pdf("kept"))
+        uploaded(self.gone, pdf("erased"))
+        self.pending = uploaded(self.berta, pdf("pending"))
+        self.deleted = uploaded(self.berta, pdf("deleted"))
+        self.past = of_session_ended(8 * DAY)
+        whole = UploadedFile.objects.filter(pk=self.pending.pk).values().get()
+        change(self.pending, status=Status.PENDING, sha256="", stored_at=None)
+        backup = Backup()
+        self.events = Events()
+
+        change(self.pending, **whole)
+        self.new = uploaded(self.anna, pdf("new"))
+        self.stranger = uploaded(started(), pdf("stranger"))
+        assert self.berta.delete_upload(str(self.deleted.pk)).status_code == 204
+        assert self.gone.upload(pdf("late")).status_code == 201
+        assert self.gone.erase().status_code == 204
+        self.aside = orphan()
+        settled("--upload-retention", "30d")
+        backup.restore()
+
+    def assert_whole(self) -> None:
+        """See that nothing live is lost, what was erased is erased, and the cleanup works again."""
+        assert self.anna.download(str(self.kept.pk)) == pdf("kept")
+        assert self.anna.download(str(self.new.pk)) == pdf("new")
+        back = UploadedFile.objects.get(pk=self.new.pk)
+        assert (back.name, back.status, back.sha256, back.size, back.key) == (
+            "recovered.pdf", "stored", self.new.sha256, self.new.size, self.new.key,
+        )  # fmt: skip
+        assert self.berta.download(str(self.pending.pk)) == pdf("pending")
+        finished = UploadedFile.objects.get(pk=self.pending.pk)
+        assert (finished.status, finished.sha256) == ("stored", self.pending.sha256)
+        assert self.gone.row.status == "erased"
+        assert self.gone.row.erased_at is not None
+        assert self.gone.current().status_code == 401
+        assert not [key for key in stored_keys() if self.gone.uuid in key]
+        assert quotas_fit()
+        # What is left of the strange session is young, and nobody's retention is over yet.
+        found = settled("--json").found
+        assert found == {"young objects left alone": {self.stranger.key}}
+        assert (store_root() / self.past.key).exists()
+
+
+@pytest.fixture
+def yesterday(db: None) -> Yesterday:
+    return scene_of(Yesterday)
+
+
+PLAN = [
+    "  1 sessions are erased again,",
+    "  1 files (",
+    "  1 uploads that were under way",
+    "  1 objects of sessions that the database does not know",
+    "  1 objects in quarantine that the database does not know",
+    "  1 files of the database have no object;",
+    "  no file goes because its retention is over before UPLOAD_RETENTION",
+]
+
+
+def adopt() -> Told:
+    """Adopt without being asked, and expect it to work."""
+    told = cleanup("--adopt", "--yes")
+    assert (told.exit_code, told.err) == (0, ""), told
+    assert told.out.endswith("Adopted. Run the cleanup dry next, and read what it says.\n")
+    return told
+
+
+def assert_planned(told: Told) -> None:
+    """See that the plan has been told in its order."""
+    lines = told.out.splitlines()
+    assert lines[0].startswith("The cleanup stops because: The store has seen ")
+    assert lines[1] == "To adopt means:"
+    told_lines = lines[2 : 2 + len(PLAN)]
+    assert [line[: len(begin)] for line, begin in zip(told_lines, PLAN, strict=True)] == PLAN
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--dry-run"], ["--allow-share", "100", "--older-than", "0s"]], ids=str
+)
+def test_t55_nothing_is_removed_beside_a_database_of_yesterday(
+    yesterday: Yesterday, options: list[str]
+) -> None:
+    before = store_contents()
+    told = cleanup(*options)
+    assert (told.exit_code, told.out) == (3, "")
+    assert told.err.startswith("Stopped, nothing removed: The store has seen ")
+    assert "the database was restored from a backup, and does not know every file." in told.err
+    assert told.err.endswith("then run manage.py cleanup_orphans --adopt.\n")
+    assert (last_run().removed, last_run().quarantined) == (0, 0)
+    assert store_contents() == before
+
+
+def test_t55_the_plan_is_told_and_nothing_changed(yesterday: Yesterday) -> None:
+    before = snapshot()
+    told = cleanup("--adopt", "--dry-run")
+    assert snapshot() == before
+    assert (told.exit_code, told.err) == (0, "")
+    assert_planned(told)
+    assert told.out.endswith("\nNothing was changed.\n")
+
+
+@pytest.mark.parametrize("answer", ["", "\n", "yes\n", "Adopt\n"], ids=repr)
+def test_t55_whoever_does_not_agree_changes_nothing(
+    yesterday: Yesterday, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
+    before = snapshot()
+    told = cleanup("--adopt")
+    assert snapshot() == before
+    assert_planned(told)
+    assert told.out.endswith("Type “adopt” to go on: Nothing was changed.\n")
+
+
+def test_t55_after_adoption_nothing_live_is_lost_and_erased_stays_erased(
+    yesterday: Yesterday, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("adopt\n"))
+    events = Events()
+    told = cleanup("--adopt")
+    assert (told.exit_code, told.err) == (0, "")
+    assert_planned(told)
+
+    told_events = [(event, target) for event, target, _ in events.new()]
+    state = StoreState.objects.get()
+    assert sorted(told_events) == sorted(
+        [
+            ("object.quarantined", yesterday.aside),
+            ("session.erased", ""),
+            ("session.erasure_requested", ""),
+            ("system.database_adopted", f"store:{state.marker_id}"),
+            ("upload.deleted", f"upload:{_erased_file(yesterday)}"),
+            ("upload.restored", f"upload:{yesterday.new.pk}"),
+            ("upload.restored", f"upload:{yesterday.pending.pk}"),
+        ]
+    )
+    (adopted,) = [row for row in events.new() if row[0] == "system.database_adopted"]
+    assert adopted[2] == {
+        "code": "store_ahead", "generation": state.generation, "erased": 1, "recovered": 2,
+    }  # fmt: skip
+    yesterday.assert_whole()
+    assert restore(yesterday.aside).exit_code == 0
+    assert (store_root() / yesterday.aside).exists()
+
+
+def _erased_file(yesterday: Yesterday) -> Any:
+    (upload,) = UploadedFile.objects.filter(session__uuid=yesterday.gone.uuid)
+    return upload.pk
+
+
+def test_t55_retention_waits_once_more_after_an_adoption(yesterday: Yesterday) -> None:
+    adopt()
+    settled()
+    now = timezone.now()
+    for ago, is_there in ((6.99, True), (7.01, False)):
+        StoreState.objects.update(adopted_at=now - ago * DAY)
+        settled()
+        assert (store_root() / yesterday.past.key).exists() is is_there
+
+
+def test_t55_what_is_of_an_erased_session_goes_whatever_the_backup_says(
+    yesterday: Yesterday,
+) -> None:
+    """Storage may have failed between the erasure and the restore, so that bytes are left."""
+    late = f"uploads/{yesterday.gone.uuid}/{yesterday.new.pk}.pdf"
+    (store_root() / late).parent.mkdir()
+    (store_root() / late).write_bytes(b"%PDF-1.4 late")
+    assert_planned(cleanup("--adopt", "--dry-run"))
+    adopt()
+    yesterday.assert_whole()
+    assert QuarantinedObject.objects.get(key=late).reason == "session_erased"
+
+
+@pytest.mark.both
+def test_t55_a_crash_at_any_step_is_finished_by_adopting_again(
+    yesterday: Yesterday, settings: Any
+) -> None:
+    """Crash at a later call of the store each time, until there is nothing left to adopt."""
+    crashes = 0
+    for number in range(1, 100):
+        calls = iter(range(1, 1000))
+
+        def count(key: str, number: int = number, calls: Iterator[int] = calls) -> None:
+            if next(calls) == number:
+                raise Crash
+
+        use_store(
+            settings, before_describe=count, before_list=count, before_delete=count,
+            before_marker=count,
+        )  # fmt: skip
+        try:
+            told = cleanup("--adopt", "--yes")
+        except Crash:
+            crashes += 1
+            continue
+        break
+    use_store(settings)
+    assert told.exit_code == 0 or "(nothing_to_adopt)" in told.err
+    assert crashes > 15
+    types = yesterday.events.types()
+    assert types.count("upload.restored") == 2
+    # Once before the restore, and once after it.
+    assert types.count("session.erasure_requested") == 2
+    assert types.count("system.database_adopted") == 1
+    tasks.forget_visitors()  # which finishes erasures that a crash cut short
+    yesterday.assert_whole()
+
+
+def test_there_is_nothing_to_adopt_where_both_belong_together(db: None) -> None:
+    stored()
+    before = snapshot()
+    told = cleanup("--adopt", "--yes")
+    assert (told.exit_code, told.out) == (3, "")
+    assert told.err == (
+        "Nothing was adopted: Store and database belong together already. (nothing_to_adopt)\n"
+    )
+    assert snapshot() == before
+
+
+@pytest.mark.both
+def test_nobody_adopts_while_a_run_is_under_way(yesterday: Yesterday) -> None:
+    assert marker.take_lease("a run")
+    before = snapshot()
+    told = cleanup("--adopt", "--yes")
+    assert told.exit_code == 3
+    assert told.err.endswith("(run_under_way)\n")
+    assert snapshot() == before
+
+
+@pytest.mark.parametrize("what", ["missing", "unreadable", "foreign"])
+def test_t55_a_marker_that_is_lost_or_another_ones_is_written_anew(db: None, what: str) -> None:
+    upload = stored()
+    path = store_root() / "marker.json"
+    if what == "missing":
+        path.unlink()
+    elif what == "unreadable":
+        path.write_text("{")
+    else:
+        path.write_text('{"id": "another", "generation": 40}')
+    assert cleanup().exit_code == 3
+    adopt()
+    assert StoreState.objects.get().generation == (41 if what == "foreign" else 2)
+    assert settled("--json").found == {}
+    assert (store_root() / upload.key).exists()
+
+
+def test_t55_an_empty_store_is_adopted_by_calling_files_missing(db: None) -> None:
+    upload = stored()
+    clear_store()
+    assert "  1 files of the database have no object;" in cleanup("--adopt", "--dry-run").out
+    adopt()
+    settled()
+    upload.refresh_from_db()
+    assert upload.status == Status.MISSING
+
+
+def test_a_store_that_does_not_answer_adopts_nothing(yesterday: Yesterday, settings: Any) -> None:
+    def fail(key: str) -> None:
+        raise OSError(5, "Input/output error")
+
+    use_store(settings, before_describe=fail)
+    before = snapshot()
+    told = cleanup("--adopt", "--yes")
+    assert (told.exit_code, told.err) == (
+        3, "The store does not answer: [Errno 5] Input/output error.\n",
+    )  # fmt: skip
+    assert snapshot() == before

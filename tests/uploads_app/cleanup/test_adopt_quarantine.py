@@ -1,0 +1,70 @@
+"""What a restored database does not know to be in quarantine is not forgotten there by --adopt."""
+
+import pytest
+from django.db import transaction
+from django.db.models import F
+
+from tests.helpers import plant, store_root, stored_keys
+from tests.uploads_app.cleanup.cleanup_support import (
+    DAY,
+    HOUR,
+    Events,
+    cleanup,
+    new_key,
+    settled,
+    stored,
+)
+from uploads_app.cleanup.trash import restore_object
+from uploads_app.models import QuarantinedObject
+from uploads_app.storage.base import quarantine_key
+
+
+@pytest.fixture
+def key(db: None) -> str:
+    """The key of an object that was put aside after the backup that the database was restored from."""
+    stored()
+    settled()
+    key = new_key()
+    plant(key, b"%PDF-1.4 an orphan", age=HOUR)
+    backup = transaction.savepoint()
+    settled()
+    assert (store_root() / quarantine_key(key)).exists()
+    transaction.savepoint_rollback(backup)
+    return key
+
+
+def _is_adopted() -> None:
+    told = cleanup("--adopt", "--yes")
+    assert told.exit_code == 0, told
+
+
+@pytest.mark.both
+def test_t55_it_is_known_again_and_can_be_restored(key: str) -> None:
+    assert "Nothing is known" in cleanup("--explain", key).out
+    events = Events()
+    assert "1 objects in quarantine that" in cleanup("--adopt", "--dry-run").out
+    assert events.new() == []
+    _is_adopted()
+    assert ("object.quarantined", key) in {(kind, about) for kind, about, _ in events.new()}
+    assert "it was put aside, and can be restored" in cleanup("--explain", key).out
+    restore_object(key=key)
+    assert (store_root() / key).read_bytes() == b"%PDF-1.4 an orphan"
+
+
+def test_t55_it_is_kept_as_long_as_if_it_had_been_put_aside_now(key: str) -> None:
+    _is_adopted()
+    settled()
+    assert (store_root() / quarantine_key(key)).exists()
+    QuarantinedObject.objects.update(quarantined_at=F("quarantined_at") - 7 * DAY)
+    settled()
+    assert not (store_root() / quarantine_key(key)).exists()
+    assert key not in stored_keys()
+    assert QuarantinedObject.objects.get().status == "purged"
+
+
+def test_t55_a_second_adoption_finds_nothing_new(key: str) -> None:
+    _is_adopted()
+    events = Events()
+    told = cleanup("--adopt", "--yes")
+    assert (told.exit_code, events.types()) == (3, [])
+    assert QuarantinedObject.objects.count() == 1

@@ -1,0 +1,205 @@
+"""When exactly a thing may go: just under, exactly at, and just over each limit of time."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from tests.helpers import age_path, plant, started, store_root, uploaded
+from tests.uploads_app.cleanup.cleanup_support import (
+    DAY,
+    HOUR,
+    Events,
+    change,
+    cleanup,
+    closed_with_object,
+    last_run,
+    new_key,
+    of_session_ended,
+    pending,
+    quotas_fit,
+    remove_object,
+    settled,
+    snapshot,
+    stored,
+)
+from uploads_app import marker
+from uploads_app.models import Status, StoreState
+from uploads_app.storage.base import quarantine_key
+
+SECOND = timedelta(seconds=1)
+# More than a slow machine takes from making a row to looking at it.
+SLACK = 20 * SECOND
+GRACE = timedelta(minutes=30)
+LEASE = timedelta(minutes=15)
+RETENTION = 7 * DAY
+
+# The database's clock has moved on when a run looks, so "exactly" is over by then.
+around = pytest.mark.parametrize(
+    ("off", "over"),
+    [(-SLACK, False), (timedelta(0), True), (SECOND, True)],
+    ids=["just under", "exactly", "just over"],
+)
+
+
+@pytest.mark.both
+@around
+def test_an_upload_lapses_when_its_lease_is_over(db: None, off: timedelta, over: bool) -> None:
+    upload = pending(-off)
+    settled()
+    upload.refresh_from_db()
+    assert upload.status == (Status.LAPSED if over else Status.PENDING)
+    assert (store_root() / upload.key).exists() is not over
+    assert quotas_fit()
+
+
+def test_a_lease_that_is_renewed_in_time_keeps_an_upload_of_any_age(db: None) -> None:
+    upload = change(pending(timedelta(minutes=1)), created_at=timezone.now() - 3 * DAY)
+    settled()
+    upload.refresh_from_db()
+    assert upload.status == Status.PENDING
+
+
+@around
+def test_files_of_an_ended_session_stay_for_the_retention(
+    db: None, off: timedelta, over: bool
+) -> None:
+    upload = of_session_ended(RETENTION + off)
+    events = Events()
+    settled()
+    upload.refresh_from_db()
+    assert upload.status == (Status.DELETED if over else Status.STORED)
+    assert (store_root() / upload.key).exists() is not over
+    assert ("upload.deleted" in events.types()) is over
+    assert quotas_fit()
+
+
+def test_a_file_of_a_live_session_stays_whatever_its_age(db: None) -> None:
+    upload = stored(400 * DAY)
+    assert settled("--json").found == {}
+    assert (store_root() / upload.key).exists()
+
+
+@around
+def test_a_late_object_goes_when_the_grace_is_over(db: None, off: timedelta, over: bool) -> None:
+    upload = closed_with_object(GRACE + off)
+    settled()
+    assert (store_root() / upload.key).exists() is not over
+
+
+@around
+def test_an_object_without_a_row_is_young_until_the_grace_is_over(
+    db: None, off: timedelta, over: bool
+) -> None:
+    stored()
+    path = plant(key := new_key(), age=GRACE + off)
+    heading = "objects without a row" if over else "young objects left alone"
+    assert settled("--json").found == {heading: {key}}
+    assert path.exists() is not over
+    assert (store_root() / quarantine_key(key)).exists() is over
+
+
+@around
+def test_a_row_without_an_object_is_noted_when_the_grace_is_over(
+    db: None, off: timedelta, over: bool
+) -> None:
+    upload = stored(GRACE + off)
+    remove_object(upload)
+    settled()
+    upload.refresh_from_db()
+    assert upload.status == (Status.MISSING if over else Status.STORED)
+    assert quotas_fit()
+
+
+@around
+@pytest.mark.parametrize("folder", ["", "uploads/{session}/"], ids=["store", "session"])
+def test_a_temporary_file_goes_when_the_grace_is_over(
+    db: None, folder: str, off: timedelta, over: bool
+) -> None:
+    upload = stored()
+    name = f"{folder.format(session=upload.session_id)}.half.pdf.0123456789abcdef.part"
+    path = plant(name, age=GRACE + off)
+    settled()
+    assert path.exists() is not over
+
+
+@around
+@pytest.mark.parametrize("older_than", [timedelta(hours=2), timedelta(minutes=5)], ids=str)
+def test_the_age_asked_for_takes_the_place_of_the_grace(
+    db: None, older_than: timedelta, off: timedelta, over: bool
+) -> None:
+    upload = closed_with_object(older_than + off)
+    settled("--older-than", f"{older_than.total_seconds():.0f}s")
+    assert (store_root() / upload.key).exists() is not over
+    assert last_run().grace == older_than
+
+
+@around
+def test_whatever_age_is_asked_for_a_temporary_file_stays_for_a_lease(
+    db: None, off: timedelta, over: bool
+) -> None:
+    stored()
+    path = plant(".half.0123456789abcdef.part", age=LEASE + off)
+    settled("--older-than", "0s")
+    assert path.exists() is not over
+
+
+@pytest.mark.both
+@around
+def test_another_run_is_waited_for_while_its_lease_is_good(
+    db: None, off: timedelta, over: bool
+) -> None:
+    upload = pending(-HOUR)
+    assert marker.take_lease("another run")
+    StoreState.objects.update(lease_expires_at=timezone.now() - off)
+    before = snapshot()
+    told = cleanup()
+    assert told.exit_code == 0
+    upload.refresh_from_db()
+    if over:
+        assert upload.status == Status.LAPSED
+        assert StoreState.objects.get().lease_holder == ""
+    else:
+        assert told.out == "Skipped: another run is under way.\n"
+        assert snapshot() == before
+        assert cleanup("--json").document["status"] == "skipped"
+        assert cleanup("--dry-run").headings == {"lapsed uploads": {upload.key}}
+
+
+def test_unknown_keys_are_left_alone_at_any_age(db: None) -> None:
+    upload = stored()
+    session, own = str(upload.session_id), str(upload.pk)
+    keys = {
+        "uploads/file.pdf",
+        f"uploads/{session}/{own}",
+        f"uploads/{session}/{own}.PDF",
+        f"uploads/{session}/{own}.toolongext",
+        f"uploads/{session}/{own}.pdf.bak",
+        f"uploads/{session}/deeper/{own}.pdf",
+        f"uploads/{session.upper()}/{own}.pdf",
+        f"uploads/{session}/{own[:14]}1{own[15:]}.pdf",
+        f"uploads/{session.replace('-', '')}/{own}.pdf",
+        f"uploads/{session}/ {own}.pdf",
+    }
+    paths: list[Path] = [plant(key, age=400 * DAY) for key in keys]
+    told = settled("--json")
+    assert told.found == {"unknown keys left alone": keys}
+    assert all(path.exists() for path in paths)
+
+
+def test_an_object_under_a_wrong_name_is_not_its_rows_object(db: None) -> None:
+    """The same ids with another ending belong to no row, before and after it in the order of keys."""
+    upload = stored()
+    others = {upload.key.replace(".pdf", ending) for ending in (".aaa", ".zzz")}
+    for key in others:
+        plant(key, age=HOUR)
+    assert settled("--json").found == {"objects without a row": others}
+
+
+def test_what_lies_outside_uploads_is_not_looked_at(db: None) -> None:
+    upload = uploaded(started())
+    paths = [plant("notes.txt", age=DAY), plant("backup/uploads/x.pdf", age=DAY)]
+    age_path(store_root() / "marker.json", 400 * DAY)
+    assert settled("--json").found == {}
+    assert all(path.exists() for path in (*paths, store_root() / upload.key))

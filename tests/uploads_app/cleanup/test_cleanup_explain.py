@@ -1,0 +1,225 @@
+"""`cleanup_orphans --explain KEY` says of any key what was or would be done, by which rule, on which evidence."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.helpers import plant, started, store_root, uploaded
+from tests.uploads_app.cleanup.cleanup_support import (
+    DAY,
+    HOUR,
+    change,
+    cleanup,
+    closed_with_object,
+    deleting,
+    new_key,
+    of_session_ended,
+    orphan,
+    pending,
+    put_aside,
+    remove_object,
+    restore,
+    settled,
+    snapshot,
+    stored,
+    use_store,
+)
+from uploads_app import services
+from uploads_app.models import QuarantinedObject, QuarantineStatus, Status, UploadedFile
+from uploads_app.storage.base import quarantine_key
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture(autouse=True)
+def live(db: None) -> UploadedFile:
+    return stored()
+
+
+def explained(key: str) -> dict[str, Any]:
+    """Return what `--json` says of a key, after seeing that the text says it too and nothing changes."""
+    before = snapshot()
+    told = cleanup("--explain", key, "--json")
+    text = cleanup("--explain", key)
+    assert snapshot() == before
+    assert (told.exit_code, text.exit_code, told.err, text.err) == (0, 0, "", "")
+    document: dict[str, Any] = json.loads(told.out)
+    assert text.out.startswith(f"{document['key']}: {document['explanation']}\n  object: ")
+    assert text.out.count("\n  event: ") == max(1, len(document["events"]))
+    return document
+
+
+def _missing() -> str:
+    upload = stored()
+    remove_object(upload)
+    return upload.key
+
+
+def _cut_off() -> str:
+    key = put_aside()
+    QuarantinedObject.objects.filter(key=key).update(status=QuarantineStatus.PURGING)
+    return key
+
+
+def _given_back() -> str:
+    key = put_aside()
+    assert restore(key).exit_code == 0
+    return key
+
+
+def _half_written(age: timedelta) -> str:
+    plant(key := ".clock.0123456789abcdef.part", age=age)
+    return key
+
+
+def _unknown() -> str:
+    plant(key := "uploads/readme.txt", age=DAY)
+    return key
+
+
+@pytest.mark.parametrize(
+    ("arrange", "would", "words"),
+    [
+        (lambda: pending(-HOUR).key, "lapsed uploads", "did not finish within its lease"),
+        (lambda: deleting().key, "unfinished deletions", "was interrupted"),
+        (lambda: of_session_ended(8 * DAY).key, "files past retention", "longer ago than"),
+        (lambda: put_aside(8 * DAY), "objects past quarantine", "removed for good"),
+        (_cut_off, "unfinished moves", "the next run finishes it"),
+        (lambda: closed_with_object(HOUR).key, "objects of closed files", "after its file was"),
+        (lambda: _half_written(HOUR), "temporary files", "half-written"),
+        (orphan, "objects without a row", "it is put aside"),
+        (_missing, "rows without an object", "is called missing"),
+        (lambda: change(stored(), status=Status.MISSING).key, "objects that came back", "is back"),
+        (_given_back, "restored objects left alone", "A person has restored"),
+        (lambda: orphan(MINUTE), "young objects left alone", "younger than the grace"),
+        (_unknown, "unknown keys left alone", "no key of this product"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and " " in value else "",
+)
+def test_what_a_run_would_do_is_explained(
+    arrange: Callable[[], str], would: str, words: str
+) -> None:
+    key = arrange()
+    document = explained(key)
+    assert (document["key"], document["would"]) == (key, would)
+    assert words in document["explanation"]
+    assert settled("--dry-run", "--json").found == {would: {key}}
+
+
+def _after_a_run(key: str) -> str:
+    settled()
+    return key
+
+
+def _quarantined_by_staff() -> str:
+    return change(stored(), status=Status.QUARANTINED).key
+
+
+def _deleted() -> str:
+    upload = stored()
+    services.delete_upload(upload=upload)
+    return upload.key
+
+
+def _purged() -> str:
+    return _after_a_run(put_aside(8 * DAY))
+
+
+def _rejected() -> str:
+    upload = change(pending(-HOUR), status=Status.REJECTED)
+    remove_object(upload)
+    return upload.key
+
+
+def _restored_and_gone() -> str:
+    key = _given_back()
+    (store_root() / key).unlink()
+    return key
+
+
+@pytest.mark.parametrize(
+    ("arrange", "words", "last_event"),
+    [
+        (lambda: stored().key, "a file of its session", "upload.stored"),
+        (lambda: pending(HOUR).key, "until its lease is over", "upload.stored"),
+        (_quarantined_by_staff, "out of reach", "upload.stored"),
+        (lambda: _after_a_run(_missing()), "that has been noted", "upload.missing"),
+        (_deleted, "was deleted", "upload.deleted"),
+        (lambda: _after_a_run(of_session_ended(8 * DAY).key), "was deleted", "upload.deleted"),
+        (lambda: _after_a_run(pending(-HOUR).key), "never finished", "upload.lapsed"),
+        (_rejected, "was refused", "upload.stored"),
+        (put_aside, "can be restored", "object.quarantined"),
+        (_restored_and_gone, "gone from its place since", "object.restored"),
+        (_purged, "removed for good", "object.purged"),
+        (lambda: _after_a_run(closed_with_object(HOUR).key), "was deleted", "object.purged"),
+        (new_key, "Nothing is known", None),
+        (lambda: "marker.json", "which deployment", None),
+        (lambda: _half_written(MINUTE), "is being written", None),
+    ],
+)
+def test_what_was_done_is_explained_also_when_the_object_is_gone(
+    arrange: Callable[[], str], words: str, last_event: str | None
+) -> None:
+    key = arrange()
+    document = explained(key)
+    assert (document["key"], document["would"]) == (key, None)
+    assert words in document["explanation"]
+    assert [event["event"] for event in document["events"][-1:]] == [last_event][: bool(last_event)]
+    assert key not in str(settled("--dry-run", "--json").found)
+
+
+def test_the_evidence_is_shown(live: UploadedFile) -> None:
+    document = explained(live.key)
+    assert document["object"]["size"] == live.size
+    assert document["in quarantine"] is None
+    row = document["row"]
+    assert (row["id"], row["status"], row["sha256"]) == (str(live.pk), "stored", live.sha256)
+    assert (row["session"], row["session_status"]) == (str(live.session_id), "active")
+    assert document["grace"] == "0:30:00"
+    (event,) = document["events"]
+    assert (event["event"], event["by"], event["sha256"]) == (
+        "upload.stored", "visitor", live.sha256,
+    )  # fmt: skip
+
+
+def test_the_place_in_quarantine_is_explained_as_the_key_it_stands_for() -> None:
+    key = put_aside()
+    document = explained(quarantine_key(key))
+    assert document["key"] == key
+    assert document["in quarantine"]["size"] == document["quarantine"]["size"]
+    assert document["quarantine"]["status"] == "quarantined"
+
+
+def test_the_note_of_an_erasure_is_explained() -> None:
+    visitor = started()
+    upload = uploaded(visitor)
+    assert visitor.erase().status_code == 204
+    assert "was erased" in explained(f"erased/{visitor.uuid}")["explanation"]
+    document = explained(upload.key)
+    assert "was deleted" in document["explanation"]
+    assert document["row"]["delete_reason"] == "erased"
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", "/", "..", "../../etc/passwd", "/etc/passwd", "uploads/../marker.json", "uploads//x",
+     "x" * 300, "ünï.pdf", "uploads/\x1b[2J.pdf", "\udcff", "quarantine/", "uploads", "'; --"],
+)  # fmt: skip
+def test_no_text_is_too_strange_to_be_explained(key: str) -> None:
+    told = cleanup("--explain", key)
+    assert told.exit_code == 0
+    told.out.encode()
+    assert "\x1b" not in told.out
+
+
+def test_a_store_that_does_not_answer_is_a_sentence(live: UploadedFile, settings: Any) -> None:
+    def fail(key: str) -> None:
+        raise OSError(5, "Input/output error")
+
+    use_store(settings, before_describe=fail)
+    told = cleanup("--explain", live.key)
+    assert (told.exit_code, told.out) == (3, "")
+    assert told.err == "The store does not answer: [Errno 5] Input/output error.\n"

@@ -1,0 +1,763 @@
+"""Whatever visitors, operators, crashes and time do, in whatever order: no promised file is lost.
+
+A Hypothesis state machine goes through the doors: the API for visitors, the
+commands for operators, the tasks of the schedule. Any call may be cut off at a
+named point (its process dies, a step fails) or have somebody else act in its
+middle. Time passes by setting rows and files back; a database is restored by
+rolling back to a savepoint. The model is small: the bytes of each file that was
+answered with 201, and every key that ever was.
+
+After every step each promised file has its bytes, and so has what is in
+quarantine. After every cleanup each live file can be downloaded, every row and
+every removal has its event, and quotas fit; after one that ran to its end nothing
+is there that should be gone. At the end of each example one more run finishes
+whatever was cut off, and every key that ever was is explained.
+
+`./test` takes the same steps each time, those of a seed that finds many mistakes
+put into the cleanup on purpose. `CLEANUP_SEED`, printed with a failure, repeats
+those of a soak.
+"""
+
+import io
+import logging
+import os
+import random
+import sys
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import time_machine
+from django.apps import apps
+from django.core.cache import cache as django_cache
+from django.core.management import call_command
+from django.db import DatabaseError, connection, models, transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, Phase, seed
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from audit_app.models import AuditLog
+from sessions_app.models import UserSession
+from sessions_app.tasks import expire_sessions, forget_visitors
+from tests.helpers import SOAK, Visitor, age_path, pdf, plant, started, stored_keys
+from tests.uploads_app.cleanup.cleanup_support import DAY, HOUR, Told, cleanup, new_key, quotas_fit
+from tests.uploads_app.cleanup.fated_store import Died, Fate, FatedStore, Hazard, Point
+from uploads_app.cleanup import apply, reconcile
+from uploads_app.cleanup import run as cleanup_module
+from uploads_app.cleanup.reconcile import Ages, Kind
+from uploads_app.cleanup.work import Options
+from uploads_app.models import (
+    VISIBLE,
+    WITH_OBJECT,
+    QuarantinedObject,
+    RunStatus,
+    Status,
+    StoreState,
+    UploadedFile,
+)
+from uploads_app.storage.base import object_store, quarantine_key
+
+pytestmark = pytest.mark.both
+
+MINUTE = timedelta(minutes=1)
+GRACE, LEASE, RETENTION = 30 * MINUTE, 15 * MINUTE, 7 * DAY
+MAX_VISITORS = 4
+SKIPPED = "Skipped: another run is under way.\n"
+
+PICKS = st.integers(0, 10**6)
+AGES = st.sampled_from([0 * MINUTE, 29 * MINUTE, 31 * MINUTE, 2 * HOUR, 2 * DAY])
+TIMES = st.sampled_from([MINUTE, 16 * MINUTE, 31 * MINUTE, 31 * MINUTE, DAY, 3 * DAY, 8 * DAY])
+WHATS = st.sampled_from(["dies", "fails", "meanwhile"])
+
+
+def _hazards(*points: Point, passes: int, writes: int) -> st.SearchStrategy[Hazard | None]:
+    """Draw what befalls a call: nothing, or something at a point that it passes."""
+    point = st.sampled_from(points)
+    return st.one_of(
+        st.none(),
+        st.builds(Hazard, point, st.integers(1, passes), WHATS, st.booleans()),
+        st.builds(Hazard, point, st.just(1), WHATS, st.booleans()),
+        st.builds(
+            Hazard, st.just("write"), st.integers(1, writes), st.sampled_from(["dies", "fails"])
+        ),
+        st.builds(Hazard, st.just("commit"), st.integers(1, 4), st.just("dies"), st.just(True)),
+    )
+
+
+IN_UPLOAD = _hazards("put", passes=1, writes=8)
+IN_DELETION = _hazards("remove", passes=2, writes=8)
+IN_MOVE = _hazards("move", "remove", passes=2, writes=8)
+IN_RUN = _hazards("list", "describe", "remove", "move", "marker", passes=4, writes=20)
+# How far the store's clock may be behind without a run's stopping.
+BEHIND = 4 * MINUTE
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A file that was answered with 201."""
+
+    session: str
+    body: bytes
+
+    def key(self, upload_id: str) -> str:
+        return f"uploads/{self.session}/{upload_id}.pdf"
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A moment that the database can go back to."""
+
+    savepoint: str
+    at: timedelta
+    generation: int
+
+
+class Machine(RuleBasedStateMachine):
+    """One deployment, its visitors, and what they were promised.
+
+    `elapsed` is the machine's own clock: how far all times have been set back.
+    """
+
+    def __init__(self, root: Path, fate: Fate) -> None:
+        super().__init__()
+        self.fate = fate
+        self.root = root
+        self.visitors: dict[str, Visitor] = {}
+        self.promised: dict[str, Promise] = {}
+        self.acknowledged: dict[str, Promise] = {}
+        self.lost: dict[str, Promise] = {}
+        self.cut_off: list[tuple[Visitor, bytes, str]] = []
+        self.keys: set[str] = set()
+        self.bodies: dict[str, bytes] = {}
+        self.put_aside_at: dict[str, timedelta] = {}
+        self.given_back: dict[str, bytes] = {}
+        self.young_until: dict[str, timedelta] = {}
+        self.strange: set[str] = set()
+        self.unknown: set[str] = set()
+        self.elapsed = timedelta(0)
+        self.kept_until = timedelta(0)
+        self.events_since = 0
+        self.counter = 0
+        self.backup: Backup | None = None
+        self.transaction = transaction.atomic()
+        self.transaction.__enter__()
+        django_cache.clear()
+
+    def teardown(self) -> None:
+        try:
+            if sys.exc_info()[0] is None:
+                self._settle()
+        finally:
+            transaction.set_rollback(True)
+            self.transaction.__exit__(None, None, None)
+
+    # Visitors -----------------------------------------------------------------
+
+    @initialize()
+    def somebody_comes(self) -> None:
+        self._start()
+        self._upload(self._live()[0])
+
+    @rule()
+    def start(self) -> None:
+        if len(self._live()) < MAX_VISITORS:
+            self._start()
+
+    @rule(pick=PICKS, hazard=IN_UPLOAD)
+    def upload(self, pick: int, hazard: Hazard | None) -> None:
+        if live := self._live():
+            self._upload(_pick(live, pick), hazard)
+
+    @rule(pick=PICKS)
+    def upload_well(self, pick: int) -> None:
+        self.upload(pick, None)
+
+    @precondition(lambda self: self.cut_off)
+    @rule(pick=PICKS, hazard=IN_UPLOAD)
+    def upload_again(self, pick: int, hazard: Hazard | None) -> None:
+        if self.cut_off:
+            self._send(*self.cut_off.pop(pick % len(self.cut_off)), hazard)
+
+    @precondition(lambda self: self.promised)
+    @rule(pick=PICKS, hazard=IN_DELETION)
+    def delete(self, pick: int, hazard: Hazard | None) -> None:
+        self._delete(pick, hazard)
+
+    @rule(pick=PICKS, how=st.sampled_from(["renew", "reset", "end", "erase"]), hazard=IN_DELETION)
+    def go_on_or_leave(self, pick: int, how: str, hazard: Hazard | None) -> None:
+        if not (live := self._live()):
+            return
+        match how:
+            case "renew":
+                assert _pick(live, pick).current().status_code == 200
+            case "reset":
+                self._reset(pick, hazard)
+            case "end":
+                self._call(_twin(_pick(live, pick)).end, hazard)
+            case "erase":
+                self._erase(pick, hazard)
+
+    # The world ----------------------------------------------------------------
+
+    @rule(by=TIMES)
+    def pass_time(self, by: timedelta) -> None:
+        """Set rows and files back; what the audit log says stays as it is."""
+        self.elapsed += by
+        _age_rows(by)
+        for path in self.root.rglob("*"):
+            if path.is_file():
+                age_path(path, by)
+        if by > HOUR:
+            expire_sessions()
+            forget_visitors()
+
+    @rule(
+        pick=PICKS,
+        what=st.sampled_from(["orphan", "orphan", "somebody's", "late", "temporary", "unknown"]),
+        age=AGES,
+    )
+    def plant(self, pick: int, what: str, age: timedelta) -> None:
+        """Put something into the store that no row explains."""
+        key = new_key()
+        match what:
+            case "orphan" | "somebody's":
+                if what == "somebody's":
+                    key = f"uploads/{_pick(list(self.visitors), pick)}/{key.rpartition('/')[2]}"
+                self._plant(key, pdf(key), age)
+                self.young_until[key] = self.elapsed - age + GRACE
+            case "late":
+                closed = UploadedFile.objects.exclude(status__in=WITH_OBJECT).order_by("created_at")
+                if keys := list(closed.values_list("key", flat=True)):
+                    key = _pick(keys, pick)
+                    # A key is never used twice, so what arrives late is what was sent under it.
+                    self._plant(key, self.bodies.get(key, b"%PDF-1.4 late"), age)
+            case "temporary":
+                folder, _, name = key.rpartition("/")
+                name = f".{name}.{pick}.part"
+                plant(name if pick % 2 else f"{folder}/{name}", age=age)
+            case "unknown":
+                plant(f"uploads/note-{pick}.txt", age=DAY)
+                self.strange.add(f"uploads/note-{pick}.txt")
+
+    @precondition(lambda self: self.promised or self.lost)
+    @rule(pick=PICKS, age=AGES)
+    def lose_or_give_back(self, pick: int, age: timedelta) -> None:
+        if self.lost:
+            self._give_back(pick, age)
+        else:
+            self._lose(pick)
+
+    # Operators and the schedule -------------------------------------------------
+
+    @rule(
+        limit=st.sampled_from([0, 0, 0, 1, 3]),
+        older_than=st.sampled_from(["30m", "30m", "0s", "1d"]),
+        hazard=IN_RUN,
+        pick=PICKS,
+    )
+    def clean(self, limit: int, older_than: str, hazard: Hazard | None, pick: int) -> None:
+        arguments = ["--older-than", older_than] if older_than != "30m" else []
+        arguments += ["--limit", str(limit)] if limit else []
+        if older_than == "0s":
+            self.young_until = {}
+        told = self._call(lambda: cleanup(*arguments), hazard, lambda: self._meanwhile(pick))
+        if hazard is None:
+            told = self._after_dead_run(told, lambda: cleanup(*arguments))
+            assert told.exit_code == 0, told
+        if hazard is None or hazard.what == "meanwhile":
+            assert told is not None
+            assert told.exit_code == 0, told
+            if not limit and older_than == "30m" and told.out != SKIPPED:
+                self._nothing_is_left()
+        self._all_is_well()
+
+    @rule()
+    def clean_well(self) -> None:
+        self.clean(0, "30m", None, 0)
+
+    @rule(seconds=st.sampled_from([0, 0, 200]), hazard=IN_RUN, pick=PICKS)
+    def clean_as_scheduled(self, seconds: int, hazard: Hazard | None, pick: int) -> None:
+        options = Options(grace=GRACE, seconds=seconds)
+        began_anew = not StoreState.objects.exclude(look_after="").exists()
+
+        def work() -> Any:
+            return cleanup_module.cleanup_orphans(options)
+
+        run = self._call(work, hazard, lambda: self._meanwhile(pick))
+        if hazard is None:
+            assert run.status in (RunStatus.COMPLETED, RunStatus.SKIPPED), run.stop_sentence
+            assert not run.errors
+            if seconds and began_anew and run.status == RunStatus.COMPLETED:
+                self._nothing_is_left()
+        self._all_is_well()
+
+    @rule()
+    def preview_and_clean(self) -> None:
+        self._after_dead_run(cleanup(), cleanup)
+        self.pass_time(16 * MINUTE)
+        seen = cleanup("--dry-run", "--json")
+        done = cleanup("--json")
+        assert (seen.exit_code, done.exit_code) == (0, 0), (seen, done)
+        assert seen.document["findings"] == done.document["findings"]
+
+    @rule(days=st.sampled_from([-3, 3]), of_store=st.booleans())
+    def clean_with_a_wrong_clock(self, days: int, of_store: bool) -> None:
+        """The worker's clock, or all times that the store tells."""
+        if of_store:
+            self.fate.clock_off = timedelta(days=days)
+            told = cleanup()
+            self.fate.clock_off = timedelta(0)
+        else:
+            with time_machine.travel(timezone.now() + timedelta(days=days)):
+                told = cleanup()
+        is_noticed = of_store or connection.vendor == "sqlite"
+        if told.out != SKIPPED:
+            assert told.exit_code == (3 if is_noticed else 0), told
+            assert is_noticed == ("clocks_differ" in told.err)
+        self._all_is_well()
+
+    @precondition(lambda self: self.put_aside_at)
+    @rule(hazard=IN_MOVE)
+    def restore_orphans(self, hazard: Hazard | None) -> None:
+        kept = {s.key for s in QuarantinedObject.objects.filter(status="quarantined")}
+        self._call(_restore_all, hazard)
+        there = kept & self.put_aside_at.keys()
+        self._is_kept()
+        assert hazard or there <= self.given_back.keys()
+
+    @precondition(lambda self: self._marker() > 1)
+    @rule()
+    def back_up(self) -> None:
+        generation = StoreState.objects.get().generation
+        self.backup = Backup(transaction.savepoint(), self.elapsed, generation)
+
+    @precondition(lambda self: self.backup and self._marker() > self.backup.generation)
+    @rule(hazard=IN_RUN)
+    def restore(self, hazard: Hazard | None) -> None:
+        """Go back to the backup; until somebody adopts it, the cleanup touches nothing."""
+        assert self.backup
+        transaction.savepoint_rollback(self.backup.savepoint)
+        _age_rows(self.elapsed - self.backup.at)
+        django_cache.clear()
+        erased = {p.name for p in self.root.glob("erased/*")}
+        self._promise_what_is_there(erased)
+        before = self._files()
+        told = cleanup()
+        assert (told.exit_code, self._files()) == (3, before), told
+        self._call(lambda: cleanup("--adopt", "--yes"), hazard)
+        if self._marker() > StoreState.objects.get().generation:
+            self.pass_time(11 * MINUTE)
+            told = cleanup("--adopt", "--yes")
+            assert told.exit_code == 0, told
+        self.kept_until = self.elapsed + RETENTION
+        known = UserSession.objects.filter(pk__in=erased)
+        assert not known.exclude(status="erased").exists()
+        self._is_kept()
+        self._can_be_downloaded()
+
+    # What always holds ----------------------------------------------------------
+
+    @invariant()
+    def each_promised_file_has_its_bytes(self) -> None:
+        for key in stored_keys() - self.keys:
+            if reconcile.session_of(key):
+                self.keys.add(key)
+                self.bodies.setdefault(key, (self.root / key).read_bytes())
+        self._is_kept()
+
+    def _is_kept(self) -> None:
+        self._forget_past_retention()
+        for upload_id, promise in self.promised.items():
+            path = self.root / promise.key(upload_id)
+            assert path.exists(), f"{path} is gone"
+            assert path.read_bytes() == promise.body
+        for stray in QuarantinedObject.objects.all():
+            self._is_kept_aside(stray)
+        for key, body in self.given_back.items():
+            assert (self.root / key).read_bytes() == body
+        young = {key for key, until in self.young_until.items() if self.elapsed < until}
+        for key in self.strange | young:
+            assert (self.root / key).exists()
+
+    def _is_kept_aside(self, stray: QuarantinedObject) -> None:
+        """What is in quarantine keeps its bytes, and goes after its time and not before."""
+        path = self.root / quarantine_key(stray.key)
+        if stray.status == "quarantined" and path.exists():
+            assert path.read_bytes() == self.bodies[stray.key]
+            self.put_aside_at.setdefault(stray.key, self.elapsed)
+        elif stray.key in self.put_aside_at:
+            since = self.put_aside_at.pop(stray.key)
+            if stray.status in ("quarantined", "purging", "purged"):
+                assert self.elapsed - since >= RETENTION, f"{stray.key} went too early"
+        if stray.status != "restored" or UploadedFile.objects.filter(key=stray.key).exists():
+            self.given_back.pop(stray.key, None)
+        elif stray.key not in self.unknown:
+            self.given_back.setdefault(stray.key, self.bodies[stray.key])
+
+    def _all_is_well(self) -> None:
+        self._is_kept()
+        self._can_be_downloaded()
+        self._is_audited()
+        assert quotas_fit()
+
+    def _can_be_downloaded(self) -> None:
+        live = {visitor.uuid: visitor for visitor in self._live()}
+        with _undone():
+            for upload_id, promise in self.promised.items():
+                if promise.session in live:
+                    assert live[promise.session].download(upload_id) == promise.body
+
+    def _nothing_is_left(self) -> None:
+        """A whole run has ended well: nothing is there that should be gone."""
+        self._is_kept()  # which notes what the run has given back
+        live = UploadedFile.objects.with_object().values_list("key", flat=True)
+        known = {*live, *self.given_back, *self.strange}
+        for path in self.root.glob("uploads/**/*"):
+            if path.is_file() and (key := path.relative_to(self.root).as_posix()) not in known:
+                age = timezone.now().timestamp() - path.stat().st_mtime
+                assert age < GRACE.total_seconds() + 60, f"{key} is left"
+        ages = Ages.at(timezone.now(), grace=GRACE)
+        for kind in (Kind.LAPSED, Kind.UNFINISHED, Kind.PAST_RETENTION):
+            assert not reconcile.removable_rows(kind, ages).exists(), kind
+        for kind in (Kind.CUT_OFF, Kind.PAST_QUARANTINE):
+            assert not reconcile.quarantine_queue(kind, ages).exists(), kind
+
+    def _is_audited(self) -> None:
+        """Each row's state has exactly its events, and each removal from the store one."""
+        told: dict[str, list[str]] = defaultdict(list)
+        for target, event in AuditLog.objects.order_by("id").values_list("target", "event_type"):
+            told[target].append(event)
+        for row in UploadedFile.objects.all():
+            has = Counter(told[f"upload:{row.pk}"])
+            arrived = row.status in (*VISIBLE, Status.DELETING, Status.DELETED)
+            assert has["upload.stored"] + has["upload.restored"] == arrived, row.key
+            assert has["upload.deleted"] == (row.status == Status.DELETED), row.key
+            assert has["upload.lapsed"] == (row.status == Status.LAPSED), row.key
+            missing = has["upload.missing"] - has["upload.found"]
+            assert missing in ((row.status == Status.MISSING,) if row.status in VISIBLE else (0, 1))
+        for stray in QuarantinedObject.objects.filter(status__in=_LAST_EVENT):
+            assert told[stray.key][-1] == _LAST_EVENT[stray.status], stray.key
+        self._removals_are_told()
+
+    def _removals_are_told(self) -> None:
+        unfinished = {
+            *QuarantinedObject.objects.cut_off().values_list("key", flat=True),
+            *UploadedFile.objects.deleting().values_list("key", flat=True),
+        }
+        logs = AuditLog.objects.filter(id__gt=self.events_since)
+        told: dict[str, Counter[str]] = defaultdict(Counter)
+        for target, event in logs.values_list("target", "event_type"):
+            told[target][event] += 1
+        for place, removals in self.fate.removed.items():
+            key = place.removeprefix("quarantine/")
+            if reconcile.session_of(key) is None or key in unfinished:
+                continue
+            events = told[key] + told["upload:" + key.rpartition("/")[2].partition(".")[0]]
+            names = _REMOVALS if place == key else _REMOVALS_ASIDE
+            assert removals <= sum(events[name] for name in names), (place, removals, events)
+
+    def _settle(self) -> None:
+        """At the end all that was cut off is finished by one more run, and every key is explained."""
+        self.pass_time(31 * MINUTE)
+        told = cleanup()
+        assert told.exit_code == 0, told
+        self._nothing_is_left()
+        self._all_is_well()
+        for key in sorted(self.keys):
+            told = cleanup("--explain", key)
+            assert told.exit_code == 0
+            assert "Nothing is known" not in told.out, told.out
+
+    # How it is done ---------------------------------------------------------------
+
+    def _start(self) -> None:
+        visitor = started()
+        visitor.raise_request_exception = False  # a 503 is an answer
+        self.visitors[visitor.uuid] = visitor
+
+    def _upload(self, visitor: Visitor, hazard: Hazard | None = None) -> None:
+        self.counter += 1
+        self._send(visitor, pdf(f"number {self.counter}"), f"try-{self.counter}", hazard)
+
+    def _send(
+        self, visitor: Visitor, body: bytes, retry_key: str, hazard: Hazard | None = None
+    ) -> None:
+        headers = {"X-Session-UUID": visitor.uuid, "Idempotency-Key": retry_key}
+        # A run that goes by in the middle is no reason to refuse a file within its lease.
+        is_sound = hazard is None or (hazard.what == "meanwhile" and self.counter % 2 == 0)
+        answer = self._call(
+            lambda: visitor.upload(body, headers=headers), hazard, self._wait_and_clean
+        )
+        if answer is None or answer.status_code >= 500:
+            self.cut_off.append((visitor, body, retry_key))
+        elif answer.status_code == 201:
+            upload_id = answer.json()["id"]
+            self.promised[upload_id] = Promise(visitor.uuid, body)
+            self.acknowledged[upload_id] = self.promised[upload_id]
+            self.bodies[self.promised[upload_id].key(upload_id)] = body
+        assert not is_sound or answer.status_code in (201, 400, 401, 409), answer.content
+
+    def _delete(self, pick: int, hazard: Hazard | None = None) -> None:
+        live = {visitor.uuid: visitor for visitor in self._live()}
+        mine = [i for i, promise in self.promised.items() if promise.session in live]
+        if not mine:
+            return
+        upload_id = _pick(mine, pick)
+        promise = self.promised.pop(upload_id)
+        visitor = live[promise.session]
+        answer = self._call(lambda: visitor.delete_upload(upload_id), hazard, cleanup)
+        is_told = answer is not None and answer.status_code == 204
+        if not is_told and UploadedFile.objects.filter(pk=upload_id, status__in=VISIBLE).exists():
+            self.promised[upload_id] = promise
+
+    def _reset(self, pick: int, hazard: Hazard | None = None) -> None:
+        if live := self._live():
+            visitor = _twin(_pick(live, pick))
+            answer = self._call(visitor.reset, hazard)
+            if answer is not None and answer.status_code == 201:
+                self.visitors[visitor.uuid] = visitor
+
+    def _erase(self, pick: int, hazard: Hazard | None = None) -> None:
+        if not (live := self._live()):
+            return
+        visitor = _twin(_pick(live, pick))
+        before = self.promised
+        self.promised = {i: p for i, p in before.items() if p.session != visitor.uuid}
+        self._call(visitor.erase, hazard, cleanup)
+        if visitor.row.status != "erased":
+            self.promised = before
+
+    def _lose(self, pick: int) -> None:
+        if self.promised:
+            upload_id = _pick(list(self.promised), pick)
+            promise = self.lost[upload_id] = self.promised.pop(upload_id)
+            path = self.root / promise.key(upload_id)
+            path.unlink()
+
+    def _give_back(self, pick: int, age: timedelta) -> None:
+        if not self.lost:
+            return
+        upload_id = _pick(list(self.lost), pick)
+        promise = self.lost.pop(upload_id)
+        self._plant(promise.key(upload_id), promise.body, age)
+        if UploadedFile.objects.filter(pk=upload_id, status__in=VISIBLE).exists():
+            self.promised[upload_id] = promise
+
+    def _meanwhile(self, pick: int) -> None:
+        """Let somebody act in the middle of a run."""
+        acts: list[Callable[[], Any]] = [
+            lambda: self._upload_behind(pick),
+            lambda: self._upload_behind(pick),
+            lambda: self._delete(pick),
+            lambda: self._reset(pick),
+            lambda: self._erase(pick),
+            lambda: self._lose(pick),
+            lambda: self._give_back(pick, DAY),
+            lambda: self._give_back(pick, DAY),
+            self._clean_beside,
+        ]
+        acts[pick % len(acts)]()
+
+    def _upload_behind(self, pick: int) -> None:
+        """Upload a file that looks older than it is, because the store's clock is behind."""
+        if live := self._live():
+            before = self._objects()
+            self._upload(_pick(live, pick // 10))
+            for path in self._objects() - before:
+                age_path(path, BEHIND)
+
+    def _objects(self) -> set[Path]:
+        return {self.root / promise.key(i) for i, promise in self.promised.items()}
+
+    def _clean_beside(self) -> None:
+        told = cleanup()
+        assert (told.exit_code, told.out) == (0, SKIPPED)
+
+    def _wait_and_clean(self) -> None:
+        """Let a run go by in the middle of an upload, perhaps after its lease."""
+        if self.counter % 2:
+            self.pass_time(31 * MINUTE)
+        cleanup()
+
+    def _plant(self, key: str, body: bytes, age: timedelta) -> None:
+        plant(key, body, age)
+        self.bodies[key] = body
+
+    def _call(
+        self,
+        work: Callable[[], Any],
+        hazard: Hazard | None = None,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> Any:
+        """Call a door; None if the process died or the database failed in it."""
+        with self.fate.befalling(hazard, meanwhile):
+            try:
+                return work()
+            except (Died, DatabaseError, OSError):
+                assert hazard
+                return None
+
+    def _after_dead_run(self, told: Told, again: Callable[[], Told]) -> Told:
+        """Where a dead run still holds the lease, wait until it is over, and call once more."""
+        if told.out == SKIPPED:
+            self.pass_time(11 * MINUTE)
+            told = again()
+            assert told.out != SKIPPED
+        return told
+
+    def _live(self) -> list[Visitor]:
+        live = {str(pk) for pk in UserSession.objects.live().values_list("pk", flat=True)}
+        return [visitor for uuid, visitor in self.visitors.items() if uuid in live]
+
+    def _forget_past_retention(self) -> None:
+        """Promise no file for longer than its retention, nor one whose session is not known."""
+        ends = dict(UserSession.objects.values_list("pk", "ended_at"))
+        now = timezone.now()
+        if self.elapsed < self.kept_until:
+            return
+        over = {str(pk) for pk, ended in ends.items() if ended and now - ended >= RETENTION}
+        self.promised = {i: p for i, p in self.promised.items() if p.session not in over}
+
+    def _promise_what_is_there(self, erased: set[str]) -> None:
+        """After a restore: promised is what is still stored, of sessions the backup knows."""
+        known = {str(pk) for pk in UserSession.objects.values_list("pk", flat=True)} - erased
+        status = {str(pk): s for pk, s in UploadedFile.objects.values_list("pk", "status")}
+        again = {*VISIBLE, Status.PENDING, None}
+        self.promised = {
+            upload_id: promise
+            for upload_id, promise in self.acknowledged.items()
+            if promise.session in known
+            and status.get(upload_id) in again
+            and (self.root / promise.key(upload_id)).exists()
+        }
+        self.lost, self.young_until = {}, {}
+        rows = UploadedFile.objects.values_list("key", flat=True)
+        strays = QuarantinedObject.objects.values_list("key", flat=True)
+        there = {p.relative_to(self.root).as_posix() for p in self.root.rglob("*.pdf")}
+        self.keys &= {*rows, *strays, *(key.removeprefix("quarantine/") for key in there)}
+        restored = QuarantinedObject.objects.filter(status="restored")
+        keys = restored.values_list("key", flat=True)
+        self.unknown |= {key for key in keys if not (self.root / key).exists()}
+        self.given_back = {}
+        self.put_aside_at = {
+            key: since
+            for key, since in self.put_aside_at.items()
+            if (self.root / quarantine_key(key)).exists()
+        }
+        self.fate.removed.clear()
+        self.events_since = AuditLog.objects.order_by("-id").values_list("id", flat=True)[0]
+
+    def _marker(self) -> int:
+        marker = object_store().read_marker()
+        return marker.generation if marker else 0
+
+    def _files(self) -> dict[str, bytes]:
+        return {str(path): path.read_bytes() for path in self.root.rglob("*") if path.is_file()}
+
+
+_LAST_EVENT = {
+    "quarantined": "object.quarantined",
+    "restored": "object.restored",
+    "purged": "object.purged",
+}
+_REMOVALS = ("upload.deleted", "upload.lapsed", "object.purged", "object.quarantined")
+_REMOVALS_ASIDE = ("object.restored", "object.purged")
+
+
+def _pick(things: Any, number: int) -> Any:
+    return things[number % len(things)]
+
+
+def _twin(visitor: Visitor) -> Visitor:
+    """Return another visitor with the same proof, which keeps its own when this one changes."""
+    other = Visitor(raise_request_exception=False)
+    other.uuid, other.token = visitor.uuid, visitor.token
+    return other
+
+
+def _restore_all() -> None:
+    with suppress(SystemExit):  # of some that could not be given back
+        call_command("restore_orphans", "--all", stdout=io.StringIO(), stderr=io.StringIO())
+
+
+@contextmanager
+def _undone() -> Iterator[None]:
+    """Leave nothing in the database of what is done inside."""
+    savepoint = transaction.savepoint()
+    try:
+        yield
+    finally:
+        transaction.savepoint_rollback(savepoint)
+
+
+def _age_rows(by: timedelta) -> None:
+    """Set every time of every row back, but for the audit log's."""
+    for app in ("sessions_app", "uploads_app"):
+        for model in apps.get_app_config(app).get_models():
+            names = [f.name for f in model._meta.fields if isinstance(f, models.DateTimeField)]
+            if names:
+                model._base_manager.update(**{name: models.F(name) - by for name in names})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200 if SOAK else 900)
+def test_t54_nothing_that_visitors_operators_crashes_and_time_do_loses_a_live_file(
+    db: None, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Small pages, so that few files make runs that are cut in many places.
+    monkeypatch.setattr(reconcile, "PAGE", 3)
+    monkeypatch.setattr(apply, "BATCH", 2)
+    settings.RATE_LIMITS = {name: ["100000/m"] for name in settings.RATE_LIMITS}
+    logging.disable(logging.CRITICAL)
+    roots = iter(range(10**9))
+
+    def deployment() -> Machine:
+        dice = random.Random(0)  # so that what is found is found again
+        monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=dice.getrandbits(128), version=4))
+        fate, root = Fate(), tmp_path / f"store-{next(roots)}"
+        settings.STORAGES = {
+            **settings.STORAGES,
+            "uploads": {
+                "BACKEND": f"{FatedStore.__module__}.{FatedStore.__qualname__}",
+                "OPTIONS": {"location": root, "fate": fate},
+            },
+        }
+        return Machine(root, fate)
+
+    number = int(os.environ.get("CLEANUP_SEED", random.randrange(2**32) if SOAK else 7))
+    print(f"CLEANUP_SEED={number}")
+    seed(number)(deployment)
+    try:
+        run_state_machine_as_test(cast(Any, deployment), settings=_settings())
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _settings() -> hypothesis_settings:
+    """100 examples of 100 steps in a soak; otherwise 5 on SQLite and their first on PostgreSQL."""
+    examples = 100 if SOAK else 5 if connection.vendor == "sqlite" else 1
+    return hypothesis_settings(
+        # The first example always is of the simplest steps, so it does not count.
+        max_examples=1 + examples,
+        stateful_step_count=100,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+    )

@@ -1,0 +1,154 @@
+"""A dry run with any options tells, in the same order, what the same run without it then does."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from sessions_app.models import UserSession
+from tests.helpers import plant, store_root
+from tests.uploads_app.cleanup.cleanup_support import (
+    DAY,
+    HOUR,
+    Told,
+    change,
+    cleanup,
+    closed_with_object,
+    deleting,
+    last_run,
+    of_session_ended,
+    orphan,
+    pending,
+    put_aside,
+    remove_object,
+    settled,
+    snapshot,
+    stored,
+)
+from tests.uploads_app.kept_scenes import scene_of
+from uploads_app.models import QuarantinedObject, QuarantineStatus, Status, UploadedFile
+
+
+@dataclass
+class Ages:
+    """Keys in a store where everything has several ages."""
+
+    reset: dict[str, str]
+    completed: str
+    aside: dict[str, str]
+    orphans: dict[str, str]
+
+
+@pytest.fixture
+def ages(db: None) -> Ages:
+    """A deployment in which everything has several ages, made once for all tests."""
+    return scene_of(of_several_ages)
+
+
+def of_several_ages() -> Ages:
+    stored()
+    aside = {"2d": put_aside(2 * DAY), "8d": put_aside(8 * DAY)}
+    pending(-HOUR)
+    deleting()
+    remove_object(stored())
+    change(stored(), status=Status.MISSING)
+    closed_with_object(HOUR)
+    # What is told for one reason must not be told, or done, for another one too.
+    lost, back = of_session_ended(9 * DAY), of_session_ended(9 * DAY)
+    remove_object(lost)
+    change(back, status=Status.MISSING)
+    _cut_off(orphan(), QuarantineStatus.QUARANTINING, put_aside=True)
+    _cut_off(closed_with_object(HOUR).key, QuarantineStatus.PURGING, put_aside=False)
+    plant(f"uploads/{lost.session_id}/.ha\x1blf.pdf.0123456789abcdef.part", age=DAY)
+    plant(".ha\x1blf.0123456789abcdef.part", age=DAY)
+    return Ages(
+        reset={"4d": of_session_ended(4 * DAY).key, "8d": of_session_ended(8 * DAY).key},
+        completed=_completed(of_session_ended(20 * DAY)).key,
+        aside=aside,
+        orphans={"1h": orphan(HOUR), "3h": orphan(3 * HOUR)},
+    )
+
+
+def _completed(upload: UploadedFile) -> UploadedFile:
+    UserSession.objects.filter(pk=upload.session_id).update(completed_at=timezone.now() - 30 * DAY)
+    return upload
+
+
+def _cut_off(key: str, status: QuarantineStatus, *, put_aside: bool) -> None:
+    """Be a run that died between writing a step down and taking it."""
+    now = timezone.now()
+    QuarantinedObject.objects.create(
+        key=key, size=16, modified_at=now - HOUR, status=status, put_aside=put_aside
+    )
+
+
+def previewed(*options: str) -> Told:
+    """Run dry and then in earnest with the same options; see that both tell the same."""
+    before = snapshot()
+    dry = settled("--json", "--dry-run", *options)
+    assert snapshot() == before
+    done = settled("--json", *options)
+    assert done.document["findings"] == dry.document["findings"]
+    return done
+
+
+def test_an_ordinary_run_is_what_was_previewed(ages: Ages) -> None:
+    found = previewed().found
+    assert ages.reset["8d"] in found["files past retention"]
+    assert ages.reset["4d"] not in found["files past retention"]
+    assert found["objects past quarantine"] == {ages.aside["8d"]}
+    assert found["objects without a row"] == set(ages.orphans.values())
+    assert len(found["unfinished moves"]) == 2
+    # A key with a control character cannot be written down as it is, so it stays.
+    assert len(found["unknown keys left alone"]) == 2
+    assert set(previewed().found) == {"unknown keys left alone"}
+
+
+@pytest.mark.parametrize(
+    ("options", "gone"),
+    [
+        (["--upload-retention", "3d"], {"4d", "8d"}),
+        (["--upload-retention", "30d"], set()),
+        (["--completed-retention", "10d"], {"8d", "completed"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_retention_asked_for_is_previewed(ages: Ages, options: list[str], gone: set[str]) -> None:
+    told = previewed(*options)
+    known = {**ages.reset, "completed": ages.completed}
+    past = told.found.get("files past retention", set())
+    assert {name for name, key in known.items() if key in past} == gone
+    assert {name for name, key in known.items() if not (store_root() / key).exists()} == gone
+
+
+def test_a_retention_of_the_quarantine_is_previewed(ages: Ages) -> None:
+    told = previewed("--quarantine-retention", "1d")
+    assert told.found["objects past quarantine"] == set(ages.aside.values())
+
+
+def test_an_age_asked_for_is_previewed(ages: Ages) -> None:
+    found = previewed("--older-than", "2h").found
+    assert found["objects without a row"] == {ages.orphans["3h"]}
+    assert ages.orphans["1h"] in found["young objects left alone"]
+
+
+def test_a_limit_is_previewed_run_by_run_until_nothing_is_left(ages: Ages) -> None:
+    options = ("--limit", "4", "--upload-retention", "3d", "--quarantine-retention", "1d")
+    for _ in range(10):
+        document = previewed(*options).document
+        assert document["removed"] + document["quarantined"] <= 4
+        if {item["kind"] for item in document["findings"]} == {"unknown keys left alone"}:
+            return
+    pytest.fail("there is always more")
+
+
+def test_a_dry_run_that_would_stop_says_what_it_counted(db: None) -> None:
+    stored()
+    for _ in range(101):
+        orphan(timedelta(hours=2))
+    assert cleanup("--dry-run").exit_code == 3
+    assert last_run().findings == {"objects without a row": 101}
+    told = cleanup("--json")
+    assert last_run().findings == {"objects without a row": 101}
+    assert len(told.found["objects without a row"]) == 101

@@ -1,0 +1,64 @@
+"""A long run shows that it goes on: a bar on a terminal, now and then a line elsewhere."""
+
+import os
+import pty
+import re
+import sys
+import termios
+
+import pytest
+
+from tests.uploads_app.cleanup.cleanup_support import many, put_aside, restore, settled, stored
+from uploads_app.cleanup import reconcile
+from uploads_app.management.progress import Progress
+
+pytestmark = pytest.mark.both
+
+
+@pytest.fixture(autouse=True)
+def store(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store of several pages."""
+    monkeypatch.setattr(reconcile, "PAGE", 5)
+    stored()
+    many(19)
+
+
+def test_a_short_run_says_nothing_of_its_progress() -> None:
+    assert settled().err == ""
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run"], ["--json"]], ids=str)
+def test_where_there_is_no_terminal_lines_are_told_on_stderr(
+    monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    monkeypatch.setattr(Progress, "SECONDS_BETWEEN_LINES", 0.0)
+    told = settled(*options)
+    lines = told.err.splitlines()
+    assert all(re.fullmatch(r"\d+ objects", line) for line in lines)
+    counts = [int(line.split()[0]) for line in lines]
+    assert counts == sorted(counts)
+    assert counts[-1] >= 15
+    if "--json" in options:
+        assert told.document["objects_seen"] == 20
+
+
+def test_objects_given_back_are_counted_to_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    put_aside()
+    monkeypatch.setattr(Progress, "SECONDS_BETWEEN_LINES", 0.0)
+    assert restore("--all").err == "1 of 1 objects\n"
+
+
+def test_on_a_terminal_a_bar_is_drawn_and_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (25, 80))
+    drawn = ""
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        told = settled()
+        monkeypatch.undo()
+        while not drawn.endswith("\r"):  # what is written arrives in its own time
+            drawn += os.read(ours, 65536).decode()
+    os.close(ours)
+    assert re.search(r"\r\d+ objects \[", drawn)
+    assert told.err == ""
+    assert "objects [" not in told.out

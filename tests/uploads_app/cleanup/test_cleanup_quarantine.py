@@ -1,0 +1,268 @@
+"""What no row explains: left while young, put aside, given back, purged in time (threats, row 62)."""
+
+import hashlib
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from tests.helpers import SOAK, age_path, plant, started, store_root, stored_keys
+from tests.uploads_app.cleanup.cleanup_support import (
+    DAY,
+    HOUR,
+    Events,
+    change,
+    cleanup,
+    last_run,
+    new_key,
+    orphan,
+    put_aside,
+    remove_object,
+    restore,
+    settled,
+    snapshot,
+    stored,
+    use_store,
+)
+from uploads_app.models import QuarantinedObject, Status, UploadedFile, object_key
+from uploads_app.storage.base import quarantine_key
+
+pytestmark = pytest.mark.both
+
+BODY = b"%PDF-1.4 nobody knows me"
+SIZE = {"size": len(BODY)}
+SLACK = timedelta(seconds=20)
+
+
+@pytest.fixture(autouse=True)
+def live(db: None) -> UploadedFile:
+    """A live file, so that the store is no stranger to the database."""
+    return stored()
+
+
+def kept(key: str) -> bytes | None:
+    """Return what lies in quarantine for a key."""
+    path = store_root() / quarantine_key(key)
+    return path.read_bytes() if path.exists() else None
+
+
+def row(key: str) -> tuple[str, str]:
+    """Return the state and the reason that the database knows of an object."""
+    stray = QuarantinedObject.objects.get(key=key)
+    return stray.status, stray.reason
+
+
+def acts(events: Events) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return the events of acts, without those of runs."""
+    return [event for event in events.new() if not event[0].startswith("cleanup.")]
+
+
+def test_t62_an_unknown_object_is_left_while_it_is_young_and_then_put_aside() -> None:
+    key = orphan(timedelta(minutes=10), BODY)
+    events = Events()
+    settled()
+    assert (store_root() / key).read_bytes() == BODY
+    assert not QuarantinedObject.objects.exists()
+
+    age_path(store_root() / key, HOUR)
+    document = settled("--json").document
+    assert (document["quarantined"], document["removed"], document["errors"]) == (1, 0, 0)
+    assert not (store_root() / key).exists()
+    assert kept(key) == BODY
+    assert row(key) == ("quarantined", "no_row")
+    assert acts(events) == [("object.quarantined", key, SIZE)]
+    settled()
+    assert acts(events) == [("object.quarantined", key, SIZE)]
+
+
+def test_t62_an_object_put_aside_can_be_given_back_and_is_then_left_alone() -> None:
+    key = put_aside(6 * DAY, BODY)
+    events = Events()
+    told = restore(key)
+    assert (told.exit_code, told.out, told.err) == (0, "1 of 1 objects given back.\n", "")
+    assert (store_root() / key).read_bytes() == BODY
+    assert kept(key) is None
+    assert row(key)[0] == "restored"
+    assert acts(events) == [("object.restored", key, SIZE)]
+
+    QuarantinedObject.objects.update(quarantined_at=timezone.now() - 100 * DAY)
+    age_path(store_root() / key, 100 * DAY)
+    for _ in range(2):
+        assert settled("--json").found == {"restored objects left alone": {key}}
+    assert (store_root() / key).read_bytes() == BODY
+    assert acts(events) == [("object.restored", key, SIZE)]
+
+
+@pytest.mark.parametrize(
+    ("off", "over"), [(-SLACK, False), (SLACK, True)], ids=["just under", "just over"]
+)
+def test_t62_an_object_put_aside_is_purged_when_its_time_is_over(
+    off: timedelta, over: bool
+) -> None:
+    key = put_aside(7 * DAY + off, BODY)
+    events = Events()
+    told = settled("--json")
+    if not over:
+        assert told.found == {}
+        assert kept(key) == BODY
+        return
+    assert told.found == {"objects past quarantine": {key}}
+    assert (told.document["purged"], told.document["removed"]) == (1, 1)
+    assert kept(key) is None
+    assert row(key) == ("purged", "quarantine_over")
+    assert acts(events) == [("object.purged", key, {"reason": "quarantine_over", **SIZE})]
+    before = snapshot()
+    told = restore(key)
+    assert (told.exit_code, told.out) == (1, "0 of 1 objects given back.\n")
+    assert told.err == f"{key}: It is not in quarantine (any more).\n"
+    assert snapshot() == before
+    assert settled().out.startswith("Nothing to do.")
+
+
+@pytest.mark.slow
+def test_t62_many_objects_put_aside_come_back_with_equal_bytes() -> None:
+    hashes = {}
+    for number in range(1000 if SOAK else 50):
+        body = b"%PDF-1.4 " + str(number).encode() * 50
+        hashes[orphan(body=body)] = hashlib.sha256(body).hexdigest()
+    settled("--allow-share", "100")
+    assert last_run().quarantined == len(hashes)
+    assert not hashes.keys() & stored_keys()
+    events = Events()
+    assert restore("--all").out == f"{len(hashes)} of {len(hashes)} objects given back.\n"
+    back = {key: hashlib.sha256((store_root() / key).read_bytes()).hexdigest() for key in hashes}
+    assert back == hashes
+    assert events.types() == ["object.restored"] * len(hashes)
+
+
+def test_an_object_whose_place_is_taken_stays_in_quarantine() -> None:
+    key = put_aside(body=BODY)
+    plant(key, b"%PDF-1.4 another", HOUR)
+    before = snapshot()
+    told = restore(key)
+    assert told.exit_code == 1
+    assert told.err.startswith(f"{key}: Another object has taken its place")
+    assert _without_times(snapshot()) == _without_times(before)
+
+    # What a person brought to its place is not put aside over what is kept already.
+    assert settled("--json").found == {"restored objects left alone": {key}}
+    assert kept(key) == BODY
+    QuarantinedObject.objects.update(quarantined_at=timezone.now() - 8 * DAY)
+    settled()
+    settled()
+    assert kept(key) == b"%PDF-1.4 another"
+    assert row(key)[0] == "quarantined"
+
+
+def test_an_object_that_is_gone_from_quarantine_is_said_to_be() -> None:
+    key = put_aside(body=BODY)
+    (store_root() / quarantine_key(key)).unlink()
+    told = restore(key)
+    assert (told.exit_code, told.out) == (1, "0 of 1 objects given back.\n")
+    assert told.err == f"{key}: Its bytes cannot be found in quarantine.\n"
+    assert row(key)[0] == "quarantined"
+    QuarantinedObject.objects.update(quarantined_at=timezone.now() - 8 * DAY)
+    settled()
+    assert row(key)[0] == "purged"
+
+
+def test_keys_that_were_never_put_aside_are_refused_and_the_others_given_back() -> None:
+    key, stranger = put_aside(), new_key()
+    told = restore(stranger, key)
+    assert (told.exit_code, told.out) == (1, "1 of 2 objects given back.\n")
+    assert told.err == f"{stranger}: It is not in quarantine (any more).\n"
+    assert (store_root() / key).exists()
+
+
+def test_a_row_that_comes_meanwhile_keeps_its_object(settings: Any) -> None:
+    """A file whose upload began after the rows were read is none that nobody knows."""
+    visitor = started()
+    upload_id = uuid.uuid4()
+    key = object_key(visitor.row.uuid, upload_id, "pdf")
+    plant(key, BODY, HOUR)
+
+    def explain(place: str) -> None:
+        other = UploadedFile.objects.first()
+        assert other is not None
+        if not UploadedFile.objects.filter(pk=upload_id).exists():
+            other.pk, other.session, other.key = upload_id, visitor.row, key
+            other.save(force_insert=True)
+
+    use_store(settings, before_list=explain)
+    events = Events()
+    settled()
+    assert (store_root() / key).read_bytes() == BODY
+    assert acts(events) == []
+
+
+def test_a_store_that_fails_while_it_moves_is_finished_by_the_next_run(settings: Any) -> None:
+    key = orphan(body=BODY)
+
+    def fail(place: str) -> None:
+        raise OSError(5, "Input/output error")
+
+    use_store(settings, before_move=fail)
+    events = Events()
+    assert cleanup().exit_code == 1
+    assert (store_root() / key).read_bytes() == BODY
+    assert acts(events) == []
+    use_store(settings)
+    assert settled("--json").found == {"unfinished moves": {key}}
+    assert kept(key) == BODY
+    assert acts(events) == [("object.quarantined", key, SIZE)]
+
+    use_store(settings, before_move=fail)
+    assert restore(key).exit_code == 1
+    assert kept(key) == BODY
+    use_store(settings)
+    assert settled("--json").found == {"unfinished moves": {key}}
+    assert (store_root() / key).read_bytes() == BODY
+    assert [event for event, _, _ in acts(events)] == ["object.quarantined", "object.restored"]
+
+
+def test_an_object_that_vanishes_before_it_is_moved_is_called_gone(settings: Any) -> None:
+    key = orphan(body=BODY)
+
+    def vanish(place: str) -> None:
+        (store_root() / key).unlink(missing_ok=True)
+
+    use_store(settings, before_move=vanish)
+    events = Events()
+    settled()
+    assert row(key) == ("purged", "gone")
+    assert acts(events) == [("object.purged", key, {"reason": "gone", **SIZE})]
+
+
+def test_a_file_goes_missing_and_comes_back_with_one_event_each_time(live: UploadedFile) -> None:
+    body = (store_root() / live.key).read_bytes()
+    events = Events()
+    for _ in range(2):
+        remove_object(live)
+        for _ in range(2):
+            settled()
+        live.refresh_from_db()
+        assert live.status == Status.MISSING
+        plant(live.key, body)
+        for _ in range(2):
+            settled()
+        live.refresh_from_db()
+        assert live.status == Status.STORED
+    assert sorted(event for event, _, _ in acts(events)) == [
+        "upload.found", "upload.found", "upload.missing", "upload.missing",
+    ]  # fmt: skip
+
+
+def test_a_file_that_staff_put_out_of_reach_is_no_stray(live: UploadedFile) -> None:
+    change(live, status=Status.QUARANTINED)
+    assert settled("--json").found == {}
+    assert (store_root() / live.key).exists()
+
+
+def _without_times(taken: tuple[Any, Any]) -> tuple[Any, Any]:
+    tables, store = taken
+    strays = tables["uploads_app.QuarantinedObject"]
+    return {**tables, "uploads_app.QuarantinedObject": [
+        stray | {"changed_at": None} for stray in strays
+    ]}, store  # fmt: skip

@@ -1,0 +1,228 @@
+"""Cleanup beside others: further runs, visitors, and failing stores."""
+
+import random
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from audit_app.models import AuditLog
+from tests.helpers import (
+    SOAK,
+    Visitor,
+    age_path,
+    age_session,
+    at_once,
+    pdf,
+    started,
+    store_root,
+    stored_keys,
+    uploaded,
+)
+from tests.uploads_app.cleanup.cleanup_support import (
+    DAY,
+    HOUR,
+    Events,
+    cleanup,
+    closed_with_object,
+    deleting,
+    last_run,
+    many,
+    of_session_ended,
+    pending,
+    quotas_fit,
+    settled,
+    snapshot,
+    stored,
+    use_store,
+)
+from uploads_app.cleanup.run import cleanup_orphans
+from uploads_app.cleanup.work import Options
+from uploads_app.models import HELD, CleanupRun, RunStatus, Status, StoreState, UploadedFile
+
+pytestmark = pytest.mark.both
+
+GONE = (Status.LAPSED, Status.DELETED)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_t59_a_run_that_ends_while_another_begins_is_no_restored_backup(
+    db: None, settings: Any, dry_run: bool
+) -> None:
+    stored()
+    settled()
+    between: list[str] = []
+
+    def run_between(key: str) -> None:
+        if not between:
+            between.append(key)
+            settled()
+
+    use_store(settings, before_marker=run_between)
+    settled(*(["--dry-run"] * dry_run))
+    assert between
+
+
+def test_t59_a_run_that_has_lost_its_lease_stops(db: None, settings: Any) -> None:
+    stored()
+    many(520, Status.PENDING)
+
+    def take_over(key: str) -> None:
+        StoreState.objects.update(lease_holder="another run")
+
+    use_store(settings, before_delete=take_over)
+    told = cleanup()
+    assert told.exit_code == 3
+    assert told.err == (
+        "Stopped, 500 removed: Another run took over, because this one was too slow. (lease_lost)\n"
+        "What to do: Once: nothing. If it repeats, look at the store's speed.\n"
+    )
+    assert len(told.headings["lapsed uploads"]) == 500
+    assert UploadedFile.objects.filter(status=Status.LAPSED).count() == 500
+    assert StoreState.objects.get().lease_holder == "another run"
+
+    use_store(settings)
+    assert settled().out == "Skipped: another run is under way.\n"
+    StoreState.objects.update(lease_holder="", lease_expires_at=None)
+    assert settled("--json").document["removed"] == 20
+    assert UploadedFile.objects.filter(status=Status.LAPSED).count() == 520
+
+
+def test_t57_what_the_store_does_not_delete_stays_for_the_next_run(db: None, settings: Any) -> None:
+    ripe = [pending(-HOUR), pending(-HOUR), deleting(), deleting()]
+    ripe += [of_session_ended(8 * DAY), of_session_ended(8 * DAY)]
+    late = [closed_with_object(HOUR), closed_with_object(HOUR)]
+    refused = {upload.key for upload in (*ripe[::2], late[0])}
+    live = stored()
+
+    def refuse(key: str) -> None:
+        if key in refused:
+            raise OSError(5, "Input/output error")
+
+    use_store(settings, before_delete=refuse)
+    told = cleanup()
+    assert told.exit_code == 1
+    assert told.err == "4 could not be removed; the next run tries again.\n"
+    assert last_run().status == RunStatus.COMPLETED
+    assert (last_run().errors, last_run().removed) == (4, 4)
+    assert stored_keys() == {live.key} | refused
+    assert quotas_fit()
+
+    use_store(settings)
+    for upload in ripe[:1]:  # its row is closed, so that its object is late until the grace is over
+        assert UploadedFile.objects.get(pk=upload.pk).status == Status.LAPSED
+    settled()
+    assert stored_keys() == {live.key}
+    assert settled().out.startswith("Nothing to do.")
+    _assert_gone_once(ripe)
+    assert AuditLog.objects.filter(event_type="object.purged", target=late[0].key).count() == 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600 if SOAK else 120)
+def test_t54_visitors_come_and_go_while_the_cleanup_runs(committed: None, settings: Any) -> None:
+    settings.RATE_LIMITS = {name: ["100000/m"] for name in settings.RATE_LIMITS}
+    rounds, visitors = (200 if SOAK else 12), 3
+    promised: dict[str, tuple[Visitor, bytes]] = {}
+    over: list[int] = []
+    answers: list[int] = []
+
+    def live(number: int) -> None:
+        dice = random.Random(number)
+        visitor = started()
+        mine: dict[str, bytes] = {}
+        for turn in range(rounds):
+            body = pdf(f"{number} {turn}")
+            response = visitor.upload(body)
+            assert response.status_code == 201, response.content
+            mine[response.json()["id"]] = body
+            if len(mine) == 3 or dice.random() < 0.3:
+                if dice.random() < 0.5:
+                    old = visitor.row
+                    assert visitor.reset().status_code == 201
+                    age_session(old, 8 * DAY)  # so that the cleanup has something to remove
+                    mine.clear()
+                else:
+                    assert visitor.delete_upload(mine.popitem()[0]).status_code == 204
+            for upload_id, body in mine.items():
+                assert visitor.download(upload_id) == body
+        promised.update({upload_id: (visitor, body) for upload_id, body in mine.items()})
+
+    def clean(number: int) -> None:
+        while len(over) < visitors:
+            answers.append(cleanup("--older-than", "0s").exit_code)
+
+    def work(number: int) -> None:
+        try:
+            (live if number < visitors else clean)(number)
+        finally:
+            if number < visitors:
+                over.append(number)
+
+    at_once(visitors + 2, work)
+
+    assert promised
+    assert set(answers) == {0}, CleanupRun.objects.exclude(stop_code="").values_list(
+        "stop_sentence"
+    )
+    for upload_id, (visitor, body) in promised.items():
+        assert visitor.download(upload_id) == body
+    assert not UploadedFile.objects.filter(status=Status.MISSING).exists()
+    assert AuditLog.objects.filter(event_type__in=["upload.missing", "object.purged"]).count() == 0
+    settled()
+    rows = UploadedFile.objects.filter(status__in=HELD)
+    assert stored_keys() == {row.key for row in rows}
+    assert {str(row.pk) for row in rows.filter(session__ended_at=None)} == set(promised)
+    assert quotas_fit()
+
+
+def test_t54_a_file_whose_row_came_after_the_rows_were_read_is_live(
+    db: None, settings: Any
+) -> None:
+    """Even if the store's clock is behind, so that its object does not look young."""
+    first, second = sorted((started(), started()), key=lambda visitor: visitor.uuid)
+    uploaded(first)
+    uploaded(second)
+    new: list[UploadedFile] = []
+
+    def upload_meanwhile(key: str) -> None:
+        if first.uuid in key and not new:
+            new.append(uploaded(second))
+            age_path(store_root() / new[0].key, HOUR)
+
+    use_store(settings, before_list=upload_meanwhile)
+    told = settled("--json")
+    assert new
+    assert told.found == {}
+    assert second.download(str(new[0].pk))
+
+
+def test_a_run_ends_itself_in_time_and_the_next_goes_on(db: None) -> None:
+    late = [closed_with_object(HOUR) for _ in range(5)]
+    events = Events()
+    run = cleanup_orphans(Options(grace=timedelta(minutes=30), seconds=0))
+    assert (run.status, run.removed, run.findings) == (RunStatus.COMPLETED, 0, {})
+    assert events.types() == ["cleanup.completed"]
+    assert settled("--json").document["removed"] == len(late)
+
+
+def test_a_dry_run_without_time_to_look_through_the_store_stops(db: None) -> None:
+    stored()
+    many(5, Status.PENDING)
+    before = snapshot()
+    run = cleanup_orphans(Options(grace=timedelta(minutes=30), seconds=0, dry_run=True))
+    assert (run.status, run.stop_code, run.removed) == (RunStatus.STOPPED, "out_of_time", 0)
+    assert "--dry-run` by hand" in run.stop_sentence
+    assert snapshot() == before
+    assert settled("--json").document["removed"] == 5
+
+
+def _assert_gone_once(uploads: list[UploadedFile]) -> None:
+    for upload in uploads:
+        upload.refresh_from_db()
+        assert upload.status in GONE
+        ends = AuditLog.objects.filter(
+            target=f"upload:{upload.pk}", event_type__in=["upload.lapsed", "upload.deleted"]
+        )
+        assert ends.count() == 1
+        assert not (store_root() / upload.key).exists()

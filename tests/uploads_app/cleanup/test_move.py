@@ -1,0 +1,319 @@
+"""`manage.py move_storage` takes every file to another store while visitors go on.
+
+Every live file is served with the same bytes before, at each named moment of
+the move, and after; what is given up meanwhile is gone from both stores.
+Disk to S3 and S3 to disk, with a real SeaweedFS.
+"""
+
+import uuid
+from collections.abc import Callable
+
+import pytest
+from django.core.files.storage import storages
+
+from tests.helpers import Visitor, events, started
+from tests.uploads_app.cleanup.cleanup_support import Events, cleanup, settled
+from tests.uploads_app.cleanup.moving_support import (
+    MOMENTS,
+    Relocation,
+    both_ways,
+    folders,
+    move,
+    moved,
+    on,
+)
+from uploads_app.models import QuarantinedObject, QuarantineStatus, Status, UploadedFile
+from uploads_app.storage.base import Marker, object_store, quarantine_key
+
+pytestmark = pytest.mark.django_db
+
+
+def at_each_moment(
+    relocation: Relocation, act: Callable[[UploadedFile], None]
+) -> dict[str, UploadedFile]:
+    """Move a file for each moment, and `act` on it there; every live file is served at each.
+
+    Returns the files by their moments.
+    """
+    files = {moment: relocation.upload(moment) for moment in MOMENTS}
+    relocation.during()
+    met = []
+
+    def happen(moment: str) -> Callable[[str], None]:
+        def at(key: str) -> None:
+            if key != files[moment].key:
+                return
+            hooks = dict(on)
+            on.clear()  # what visitors do has no moments
+            act(files[moment])
+            relocation.assert_served()
+            on.update(hooks)
+            met.append(on.pop(moment))
+
+        return at
+
+    on.update({moment: happen(moment) for moment in MOMENTS})
+    told = move()
+    assert told.exit_code == 0, told
+    assert len(met) == len(MOMENTS)
+    return files
+
+
+@both_ways
+def test_files_are_served_before_during_and_after(relocation: Relocation) -> None:
+    old = relocation.upload("taken before")
+    relocation.assert_served()
+    relocation.during()
+    relocation.assert_served()
+    relocation.upload("taken with both set")
+
+    first = moved()
+    relocation.upload("taken between two runs")
+
+    assert first["moved"] == 1
+    assert first["bytes_moved"] == old.size
+    assert first["next_step"].startswith("Nothing of ours is left")
+    assert moved()["moved"] == 0
+    relocation.assert_moved()
+
+
+@both_ways
+def test_t54_visitors_read_and_upload_at_every_moment_of_a_move(relocation: Relocation) -> None:
+    def upload_another(upload: UploadedFile) -> None:
+        relocation.upload(f"beside {upload.pk}")
+
+    at_each_moment(relocation, upload_another)
+
+    assert len(relocation.bodies) == 2 * len(MOMENTS)
+    assert moved()["moved"] == 0
+    relocation.assert_moved()
+
+
+@pytest.mark.both
+@both_ways
+def test_t54_what_visitors_delete_at_any_moment_of_a_move_is_in_neither_store(
+    relocation: Relocation,
+) -> None:
+    def delete(upload: UploadedFile) -> None:
+        visitor = relocation.forget(upload)
+        assert visitor.delete_upload(str(upload.pk)).status_code == 204
+
+    kept = relocation.upload("kept")
+    files = at_each_moment(relocation, delete)
+
+    for upload in files.values():
+        upload.refresh_from_db()
+        assert upload.status == Status.DELETED
+        assert events(upload.session_id).count("upload.deleted") == 1
+    assert list(relocation.bodies) == [str(kept.pk)]
+    relocation.assert_moved()
+
+
+@folders
+def test_t54_what_visitors_erase_at_any_moment_of_a_move_is_in_neither_store(
+    relocation: Relocation,
+) -> None:
+    def erase(upload: UploadedFile) -> None:
+        assert relocation.forget(upload).erase().status_code == 204
+
+    files = at_each_moment(relocation, erase)
+
+    for upload in files.values():
+        upload.refresh_from_db()
+        assert (upload.status, upload.name) == (Status.DELETED, "")
+        assert events(upload.session_id)[-1] == "session.erased"
+    relocation.assert_moved()
+
+
+@folders
+def test_t59_the_cleanup_is_skipped_while_files_move_and_a_move_while_it_runs(
+    relocation: Relocation,
+) -> None:
+    def clean(upload: UploadedFile) -> None:
+        assert cleanup().out == "Skipped: another run is under way.\n"
+        assert move().out.startswith("Skipped: a cleanup or another move is under way.")
+
+    at_each_moment(relocation, clean)
+
+    settled()
+    assert UploadedFile.objects.filter(status=Status.STORED).count() == len(MOMENTS)
+    relocation.assert_moved()
+
+
+@both_ways
+def test_t54_a_file_that_is_taken_over_while_somebody_looks_for_it_is_found(
+    relocation: Relocation,
+) -> None:
+    """The reader has not found it in the current store; when the previous one is asked, it has gone."""
+    upload = relocation.upload("read just now")
+    relocation.during()
+
+    def take_over(key: str) -> None:
+        on.clear()
+        assert moved()["moved"] == 1
+
+    on["previous before open"] = take_over
+    relocation.assert_served()
+
+    assert on == {}
+    assert relocation.hashes("uploads_current") == {upload.key: upload.sha256}
+
+
+@both_ways
+def test_t54_the_cleanup_between_two_runs_sees_both_stores(relocation: Relocation) -> None:
+    for number in range(4):
+        relocation.upload(f"file {number}")
+    relocation.during()
+    assert moved("--limit", "2")["next_step"] == (
+        "Still in the previous store: 2 to be moved. Run this again."
+    )
+
+    told = cleanup("--json", "--older-than", "0s")
+
+    assert told.exit_code == 0, told
+    assert (told.document["objects_seen"], told.document["rows_seen"]) == (4, 4)
+    assert told.document["findings"] == []
+    relocation.assert_served()
+    assert moved()["moved"] == 2
+    settled("--older-than", "0s")
+    relocation.assert_moved()
+    told = cleanup("--json", "--older-than", "0s")
+    assert told.document["findings"] == []
+
+
+@both_ways
+def test_an_object_that_both_stores_hold_is_one(relocation: Relocation) -> None:
+    """A run that dies after its copy leaves two."""
+    keys = sorted(relocation.upload(f"file {number}").key for number in range(3))
+    relocation.during()
+    with storages["uploads_previous"].open(keys[1]) as original:
+        storages["uploads_current"].put(keys[1], [original.read()])  # type: ignore[attr-defined]
+
+    assert [found.key for found in object_store().list_objects()] == keys
+    assert [found.key for found in object_store().list_objects(after=keys[0])] == keys[1:]
+
+
+@both_ways
+def test_what_is_in_quarantine_moves_and_can_be_put_aside_and_given_back(
+    relocation: Relocation,
+) -> None:
+    relocation.upload("beside them")
+    store, keys = object_store(), [f"uploads/{uuid.uuid4()}/{uuid.uuid4()}.pdf" for _ in range(3)]
+    for key in keys:
+        store.put(key, [key.encode()])
+    QuarantinedObject.objects.bulk_create(
+        QuarantinedObject(
+            key=key, size=1, modified_at=store.clock(), status=QuarantineStatus.QUARANTINED
+        )
+        for key in keys
+    )
+    store.move(keys[0], quarantine_key(keys[0]))
+    relocation.during()
+    object_store().move(keys[1], quarantine_key(keys[1]))
+
+    # Staff give the first back just while it is copied.
+    def give_back(key: str) -> None:
+        if key == quarantine_key(keys[0]):
+            among = QuarantinedObject.objects.filter(key=keys[0])
+            among.update(status=QuarantineStatus.RESTORING)
+            object_store().move(key, keys[0])
+            among.update(status=QuarantineStatus.RESTORED)
+
+    on["current inside put"] = give_back
+    assert move().exit_code == 0
+    on.clear()
+    assert move().exit_code == 0
+
+    assert set(relocation.hashes("uploads_previous")) == set()
+    held = set(relocation.hashes("uploads_current"))
+    assert held >= {keys[0], quarantine_key(keys[1]), keys[2]}
+    assert held.isdisjoint({quarantine_key(keys[0]), keys[1], quarantine_key(keys[2])})
+    object_store().move(quarantine_key(keys[1]), keys[1])
+    with object_store().open(keys[1]) as file:
+        assert file.read() == keys[1].encode()
+
+
+def test_a_key_that_the_previous_store_holds_is_not_written_again(relocation: Relocation) -> None:
+    held = relocation.upload("held")
+    relocation.during()
+
+    with pytest.raises(FileExistsError):
+        object_store().put(held.key, [b"other bytes"])
+
+    relocation.assert_served()
+    assert relocation.hashes("uploads_current") == {}
+
+
+@both_ways
+def test_t55_the_marker_goes_along(relocation: Relocation) -> None:
+    relocation.upload("first")
+    settled()
+    marker = object_store().read_marker()
+    relocation.during()
+    assert object_store().read_marker() == marker
+
+    moved()
+
+    relocation.before()
+    assert object_store().read_marker() == marker
+    relocation.after()
+    assert object_store().read_marker() == marker
+    settled()
+    relocation.during()
+    settled()
+    assert marker is not None
+    for alone in (relocation.after, relocation.before):
+        alone()
+        assert object_store().read_marker() == Marker(marker.id, marker.generation + 2)
+
+
+def test_a_dry_run_says_what_would_be_moved_and_moves_nothing(relocation: Relocation) -> None:
+    size = sum(relocation.upload(f"file {number}").size for number in range(2))
+    relocation.during()
+    held, written = relocation.hashes("uploads_previous"), Events()
+
+    document = moved("--dry-run")
+
+    assert document["after"]["ours"] == {"objects": 2, "bytes": size}
+    assert document["next_step"].startswith("2 files would be moved, ")
+    assert relocation.hashes("uploads_previous") == held
+    assert relocation.hashes("uploads_current") == {}
+    assert written.new() == []
+
+
+def test_a_move_is_written_down(relocation: Relocation) -> None:
+    upload = relocation.upload("moved")
+    relocation.during()
+    written = Events()
+
+    moved()
+
+    assert written.new() == [
+        ("storage.move_began", "", {"objects": 1, "bytes": upload.size}),
+        (
+            "storage.move_completed",
+            "",
+            {"moved": 1, "bytes": upload.size, "errors": 0, "left": 0},
+        ),
+    ]
+
+
+def test_without_a_previous_store_there_is_nothing_to_move(visitor: Visitor) -> None:
+    written = Events()
+
+    told = move()
+
+    assert told.exit_code == 2
+    assert told.err.startswith("STORAGE_PREVIOUS_URL is not set")
+    assert written.new() == []
+
+
+def test_a_deployment_without_files_may_move_too(relocation: Relocation) -> None:
+    relocation.during()
+
+    assert moved()["moved"] == 0
+
+    relocation.after()
+    relocation.upload("the first of all")
+    settled()
+    assert started().start().status_code == 200

@@ -1,0 +1,276 @@
+"""What a move leaves alone, what it refuses, and that it goes through stores of any size.
+
+Two folders stand for the stores where it makes no difference which they are.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.test import Client
+
+from tests.uploads_app.cleanup.cleanup_support import (
+    Events,
+    FaultyStore,
+    cleanup,
+    many,
+    new_key,
+    settled,
+)
+from tests.uploads_app.cleanup.moving_support import (
+    Relocation,
+    both_ways,
+    disk,
+    folders,
+    move,
+    moved,
+)
+from uploads_app.models import Status, UploadedFile
+from uploads_app.storage.base import INCOMING, MARKER, Marker, object_store
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+pytestmark = pytest.mark.django_db
+
+STRANGE = ["uploads/notes.txt", "uploads/a\nb.pdf", "quarantine/x", "erased/who?", "uploads/é/b/c"]
+
+
+def plant_strange(relocation: Relocation) -> None:
+    """Put files of unknown shape into the previous store."""
+    for key in STRANGE:
+        relocation.plant("previous", key)
+    relocation.plant("previous", "uploads/" + b"\xff.pdf".decode(errors="surrogateescape"))
+
+
+@folders
+def test_strange_files_are_told_and_left(relocation: Relocation) -> None:
+    upload = relocation.upload("ours")
+    plant_strange(relocation)
+    relocation.during()
+
+    told = move()
+
+    assert told.exit_code == 0
+    lines = [line for line in told.out.splitlines() if line.startswith("Left alone: ")]
+    assert {line.split("  ")[0].removeprefix("Left alone: ") for line in lines} == {
+        "uploads/notes.txt", r"uploads/a\nb.pdf", "quarantine/x", "erased/who?", "uploads/é/b/c",
+        r"uploads/\udcff.pdf",
+    }  # fmt: skip
+    assert "Nothing of ours is left" in told.out
+    assert relocation.hashes("uploads_current") == {upload.key: upload.sha256}
+    assert len(relocation.hashes("uploads_previous")) == len(STRANGE) + 1
+
+
+@folders
+def test_more_objects_than_a_page_move(relocation: Relocation, settings: Any) -> None:
+    relocation.upload("the first")
+    settings.STORAGES = {**settings.STORAGES, "uploads": relocation.previous}
+    files = many(1150)
+    content = hashlib.sha256(b"0123456789").hexdigest()
+    UploadedFile.objects.filter(pk__in=[file.pk for file in files]).update(sha256=content)
+    relocation.during()
+
+    told = move()
+
+    assert told.exit_code == 0
+    assert "1151 files moved" in told.out
+    assert told.err == "1000 of 1151 files moved\n"
+    assert relocation.hashes("uploads_previous") == {}
+    assert list(relocation.hashes("uploads_current").values()).count(content) == 1150
+    settled("--older-than", "0s")
+    assert UploadedFile.objects.filter(status=Status.STORED).count() == 1151
+
+
+@both_ways
+def test_uploads_under_way_and_objects_of_closed_files_are_waited_for(
+    relocation: Relocation,
+) -> None:
+    closed = relocation.upload("closed")
+    relocation.upload("kept")
+    store = object_store()
+    relocation.forget(closed).delete_upload(str(closed.pk))
+    store.put(closed.key, [b"%PDF-1.4 late"])
+    arriving = f"{INCOMING}/{uuid.uuid4()}/{uuid.uuid4()}.pdf"
+    store.put(arriving, [b"%PDF-1.4 arriving"])
+    relocation.during()
+
+    document = moved()
+
+    assert document["moved"] == 1
+    assert document["next_step"] == (
+        "Still in the previous store: 1 of closed files, which the cleanup removes, "
+        "1 of uploads under way. Run this again after the next cleanup."
+    )
+    assert set(relocation.hashes("uploads_previous")) == {closed.key, arriving}
+    settled("--older-than", "0s")
+    object_store().delete(arriving)
+    assert moved()["next_step"].startswith("Nothing of ours is left")
+    relocation.assert_moved()
+
+
+@both_ways
+def test_t55_two_urls_of_one_store_are_refused(relocation: Relocation, tmp_path: Path) -> None:
+    """Moving a store to itself would remove the only copy; a link makes it look like another."""
+    upload = relocation.upload("only copy")
+    relocation.current = relocation.previous
+    if "location" in relocation.previous["OPTIONS"]:
+        (tmp_path / "link").symlink_to(tmp_path / "old")
+        relocation.current = disk(tmp_path / "link")
+    relocation.during()
+
+    told = move()
+
+    assert told.exit_code == 3
+    assert "lead to the same store. (one_store)" in told.err
+    assert relocation.hashes("uploads_previous") == {upload.key: upload.sha256}
+    relocation.assert_served()
+    assert moved("--dry-run")["moved"] == 0
+
+
+@folders
+def test_equal_urls_are_warned_of(relocation: Relocation) -> None:
+    relocation.during()
+    assert "uploads_app.W002" not in [message.id for message in run_checks()]
+    relocation.settings.STORAGES = {
+        **relocation.settings.STORAGES,
+        "uploads_current": relocation.settings.STORAGES["uploads_previous"],
+    }
+
+    assert "uploads_app.W002" in [message.id for message in run_checks()]
+
+
+def refused(code: str) -> None:
+    """Expect a move and a cleanup to stop with nothing changed but what is written down."""
+    for told in (move("--json"), cleanup("--json")):
+        assert told.exit_code == 3, told
+        assert json.loads(told.out)["stop_code"] == code
+
+
+@folders
+def test_t55_a_current_store_of_another_deployment_is_refused(relocation: Relocation) -> None:
+    upload = relocation.upload("ours")
+    foreign = Marker(str(uuid.uuid4()), 7)
+    relocation.plant("current", MARKER, foreign.to_bytes())
+    relocation.plant("current", new_key(), b"theirs")
+    relocation.during()
+    held = relocation.hashes("uploads_current")
+
+    refused("marker_unreadable")
+
+    assert "two deployments' stores" in move().err
+    assert relocation.hashes("uploads_current") == held
+    assert relocation.hashes("uploads_previous") == {upload.key: upload.sha256}
+    assert Marker.from_bytes(relocation.place("current", MARKER).read_bytes()) == foreign
+
+
+@folders
+def test_t55_a_current_store_with_files_of_nobody_is_refused(relocation: Relocation) -> None:
+    upload = relocation.upload("ours")
+    relocation.plant("current", new_key(), b"theirs")
+    relocation.during()
+
+    told = move()
+
+    assert told.exit_code == 3
+    assert "(store_not_empty)" in told.err
+    assert not relocation.place("current", MARKER).exists()
+    assert relocation.hashes("uploads_previous") == {upload.key: upload.sha256}
+
+
+@folders
+def test_t55_a_previous_store_that_is_not_mounted_stops_everything(
+    relocation: Relocation, tmp_path: Path
+) -> None:
+    relocation.upload("moved"), relocation.upload("not yet")
+    relocation.during()
+    moved("--limit", "1")
+    shutil.move(tmp_path / "old", tmp_path / "elsewhere")
+
+    refused("marker_missing")
+
+    assert set(UploadedFile.objects.values_list("status", flat=True)) == {Status.STORED}
+    shutil.rmtree(tmp_path / "old", ignore_errors=True)
+    shutil.move(tmp_path / "elsewhere", tmp_path / "old")
+    assert moved()["moved"] == 1
+    relocation.assert_moved()
+
+
+@folders
+def test_a_move_from_an_empty_previous_store_writes_down_nothing_but_itself(
+    relocation: Relocation,
+) -> None:
+    relocation.upload("moved")
+    relocation.during()
+    moved()
+    written = Events()
+
+    assert moved()["moved"] == 0
+
+    assert written.types() == ["storage.move_began", "storage.move_completed"]
+
+
+@folders
+def test_t58_two_stores_whose_clocks_differ_stop_the_cleanup_and_are_degraded(
+    relocation: Relocation, client: Client
+) -> None:
+    relocation.upload("ours")
+    relocation.during()
+    assert client.get("/health/ready").json()["parts"]["storage"] == "ok"
+    relocation.settings.STORAGES = {
+        **relocation.settings.STORAGES,
+        "uploads_previous": {
+            "BACKEND": f"{FaultyStore.__module__}.{FaultyStore.__qualname__}",
+            "OPTIONS": {**relocation.previous["OPTIONS"], "clock_off": timedelta(minutes=-6)},
+        },
+    }
+
+    told = cleanup("--json")
+
+    assert told.exit_code == 3
+    assert "the clocks of the two stores differ" in told.document["stop_sentence"]
+    assert client.get("/health/ready").json()["parts"]["storage"] == "degraded"
+
+
+@both_ways
+def test_a_move_can_be_turned_round_in_the_middle(relocation: Relocation) -> None:
+    for number in range(4):
+        relocation.upload(f"file {number}")
+    relocation.during()
+    moved("--limit", "2")
+    relocation.upload("taken meanwhile")
+
+    relocation.current, relocation.previous = relocation.previous, relocation.current
+    relocation.during()
+    relocation.assert_served()
+
+    assert moved()["moved"] == 3
+    relocation.assert_moved()
+    settled("--older-than", "0s")
+
+
+def test_the_settings_join_two_stores(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "DATA_DIR": str(tmp_path),
+        "STORAGE_URL": "s3://KEY:SECRET@bucket",
+        "STORAGE_PREVIOUS_URL": f"file://{tmp_path}/storage",
+    }
+    ask = (
+        "from uploads_app.storage.base import object_store; store = object_store();"
+        "print(*(type(one).__name__ for one in (store, store.current, store.previous)))"
+    )
+
+    told = subprocess.run(
+        [sys.executable, "manage.py", "shell", "-v", "0", "-c", ask],
+        env=environment, cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert told.stdout == "MovingStore S3Store DiskStore\n"

@@ -1,0 +1,44 @@
+"""How long an object stays in quarantine is measured by one clock, the database's."""
+
+from typing import Any
+
+import pytest
+import time_machine
+from django.db import connection
+from django.db.models import F
+from django.utils import timezone
+
+from tests.helpers import plant, store_root
+from tests.uploads_app.cleanup.cleanup_support import DAY, HOUR, new_key, settled, stored
+from uploads_app.cleanup.trash import put_aside
+from uploads_app.models import QuarantinedObject
+from uploads_app.storage.base import object_store, quarantine_key
+
+pytestmark = pytest.mark.both
+
+
+@pytest.mark.parametrize("days_off", [-3, 3])
+def test_t58_a_worker_whose_clock_is_wrong_changes_no_time_in_quarantine(
+    db: None, days_off: int
+) -> None:
+    stored()
+    settled()
+    key = new_key()
+    plant(key, age=HOUR)
+    found = object_store().describe(key)
+    assert found
+    with time_machine.travel(timezone.now() + days_off * DAY):
+        if connection.vendor == "postgresql":
+            settled()
+        else:  # there a run notices, because worker and database have the same clock
+            put_aside([found])
+    _pass(7 * DAY - HOUR)
+    settled()
+    assert (store_root() / quarantine_key(key)).exists()
+    _pass(2 * HOUR)
+    settled()
+    assert not (store_root() / quarantine_key(key)).exists()
+
+
+def _pass(by: Any) -> None:
+    QuarantinedObject.objects.update(quarantined_at=F("quarantined_at") - by)

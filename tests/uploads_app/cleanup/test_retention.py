@@ -1,0 +1,176 @@
+"""What a session held goes when it has been over for long enough, and no moment sooner."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models import F
+from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from audit_app.models import AuditPersonal
+from sessions_app import tasks
+from sessions_app.credentials import hash_token
+from sessions_app.models import Consent, Status, UserSession
+from sessions_app.services import identity
+from tests.helpers import SOAK, Visitor, events, started, stored_keys, uploaded
+from tests.sessions_app.people import ANNA, erase, identify
+from tests.sessions_app.support import end_as, rival
+from tests.uploads_app.cleanup.cleanup_support import settled
+
+DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
+CONSENT = {"contact": {"granted": True, "version": "1"}}
+
+
+@pytest.fixture
+def anna(visitor: Visitor) -> Visitor:
+    """A visitor with contact data, consent and a file."""
+    identify(visitor, **ANNA, consent=CONSENT)
+    uploaded(visitor)
+    return visitor
+
+
+def ended(visitor: Visitor, ago: timedelta, completed: bool = False) -> None:
+    """Let a visitor's session have ended that long ago by the database's clock."""
+    if completed:
+        UserSession.objects.filter(pk=visitor.uuid).update(completed_at=timezone.now())
+    session = UserSession.objects.filter(pk=visitor.uuid)
+    visitor.end()
+    session.update(ended_at=Now() - ago)
+
+
+def forgotten(visitor: Visitor) -> bool:
+    """Say whether all contact data and consent of a session is gone; all or nothing is."""
+    row = UserSession.objects.get(pk=visitor.uuid)
+    told = {bool(row.name), bool(row.email), row.consents.exists()}
+    assert len(told) == 1
+    return told == {False}
+
+
+@pytest.mark.parametrize(
+    ("completed", "ago", "gone"),
+    [
+        (False, 7 * DAY - 30 * SECOND, False),
+        (False, 7 * DAY + SECOND, True),
+        (True, 7 * DAY + SECOND, False),
+        (True, 365 * DAY - 30 * SECOND, False),
+        (True, 365 * DAY + SECOND, True),
+    ],
+)
+def test_contact_data_and_files_go_together(
+    anna: Visitor, completed: bool, ago: timedelta, gone: bool
+) -> None:
+    ended(anna, ago, completed)
+
+    settled()
+    assert tasks.forget_visitors() == int(gone)
+
+    assert forgotten(anna) is gone
+    assert bool(stored_keys()) is not gone
+    assert events(anna.uuid).count("session.contact_erased") == int(gone)
+    emails = AuditPersonal.objects.filter(email__gt="")
+    assert emails.exists() is not gone
+    assert tasks.forget_visitors() == 0
+
+
+def test_the_limits_are_settings(anna: Visitor, settings: Any) -> None:
+    settings.UPLOAD_RETENTION = DAY
+    ended(anna, DAY + SECOND)
+    assert tasks.forget_visitors() == 1
+
+
+@pytest.mark.parametrize("how", ["expired", "reset", "ended", "revoked"])
+def test_however_it_ended(anna: Visitor, make_staff: Any, how: str) -> None:
+    first = anna.uuid
+    end_as(how, anna, make_staff)
+    tasks.expire_sessions()
+    UserSession.objects.filter(pk=first).update(ended_at=Now() - 8 * DAY)
+    assert tasks.forget_visitors() == 1
+    assert UserSession.objects.get(pk=first).email == ""
+
+
+def test_a_live_session_keeps_what_it_knows_however_old(anna: Visitor) -> None:
+    UserSession.objects.update(created_at=F("created_at") - 29 * DAY)
+    assert tasks.forget_visitors() == 0
+    assert not forgotten(anna)
+
+
+def test_consent_alone_goes_too(visitor: Visitor) -> None:
+    identify(visitor, consent=CONSENT)
+    ended(visitor, 8 * DAY)
+    assert tasks.forget_visitors() == 1
+    assert not Consent.objects.exists()
+    assert events(visitor.uuid)[-1] == "session.contact_erased"
+
+
+def test_a_sweep_that_loses_to_another_writes_nothing_twice(anna: Visitor) -> None:
+    ended(anna, 8 * DAY)
+    with rival(tasks.forget_visitors):
+        assert tasks.forget_visitors() == 0
+    assert events(anna.uuid).count("session.contact_erased") == 1
+
+
+def test_one_run_does_so_much_and_the_next_the_rest(db: None) -> None:
+    for number in range(5):
+        visitor = started()
+        identify(visitor, name=f"Visitor {number}")
+        ended(visitor, 8 * DAY)
+    assert [identity.forget_past_retention(limit=2) for _ in range(4)] == [2, 2, 1, 0]
+
+
+def fill(count: int, ended_ago: timedelta, name: str = "") -> None:
+    """Add sessions that ended that long ago."""
+    now = timezone.now()
+    UserSession.objects.bulk_create(
+        UserSession(
+            token_hash=hash_token(f"{name}{ended_ago}{number}"),
+            name=name,
+            status=Status.ENDED,
+            created_at=now - 40 * DAY,
+            expires_at=now - ended_ago,
+            ended_at=now - ended_ago,
+        )
+        for number in range(count)
+    )
+
+
+def sweep_plan() -> str:
+    """Return how the database finds whom to forget, as the sweep itself asks."""
+    with CaptureQueriesContext(connection) as queries:
+        assert identity.forget_past_retention(limit=100) == 0
+    (asked,) = queries.captured_queries
+    with connection.cursor() as cursor:
+        explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
+        cursor.execute("ANALYZE")
+        cursor.execute(f"{explain} {asked['sql'].replace('%', '%%')}")
+        return "\n".join(str(row) for row in cursor.fetchall())
+
+
+def test_looking_does_not_read_every_session_that_ever_was(visitor: Visitor) -> None:
+    fill(20_000 if SOAK else 3_000, 100 * DAY)
+    fill(20, DAY, "waiting")
+
+    plan = sweep_plan()
+
+    assert "session_contact" in plan
+    assert "Seq Scan on sessions_app_usersession" not in plan
+    assert "usersession_ended_at" not in plan, plan  # that index holds them all
+
+
+@pytest.mark.both
+def test_nobody_is_looked_for_twice_when_all_is_forgotten(visitor: Visitor) -> None:
+    fill(50, 8 * DAY, "gone")
+    assert tasks.forget_visitors() == 50
+    with CaptureQueriesContext(connection) as queries:
+        assert tasks.forget_visitors() == 0
+    assert len(queries) <= 4
+
+
+def test_what_was_erased_is_not_forgotten_once_more(anna: Visitor) -> None:
+    erase(anna)
+    UserSession.objects.update(ended_at=Now() - 8 * DAY)
+    assert tasks.forget_visitors() == 0
+    assert "session.contact_erased" not in events(anna.uuid)

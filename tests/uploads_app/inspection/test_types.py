@@ -1,0 +1,182 @@
+"""A file is what its bytes and its name say together; what the browser claims counts for nothing."""
+
+import io
+import zipfile
+from typing import Any
+
+import pytest
+
+from audit_app.models import AuditLog
+from tests.helpers import Visitor, code, events, pdf, stored_keys
+from tests.uploads_app.samples import form, office, part, post_form, sample
+from uploads_app.inspection.file_types import KNOWN_TYPES
+from uploads_app.models import UploadedFile, UploadQuota
+
+# In two pieces, so that no scanner takes this file for the thing it tests.
+EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
+EXE = b"MZ\x90\x00" + bytes(60) + b"PE\x00\x00" + bytes(200)
+ELF = b"\x7fELF\x02\x01\x01" + bytes(200)
+HTML = b"<!doctype html><script>alert(1)</script>"
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>'
+
+
+def assert_refused(visitor: Visitor, response: Any, name: str) -> None:
+    """Check that a file was refused for its type, recorded, and not kept."""
+    assert (response.status_code, code(response)) == (415, "type_not_allowed")
+    assert not UploadedFile.objects.exists()
+    assert not UploadQuota.objects.exists()
+    assert stored_keys() == set()
+    assert events(visitor.uuid) == ["session.created", "upload.rejected"]
+    event = AuditLog.objects.get(event_type="upload.rejected")
+    assert event.outcome == "denied"
+    assert event.details == {"code": "type_not_allowed", "repeated": 0}
+    assert event.personal.file_name == name
+    assert f'"{name}"' not in event.text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        EICAR,
+        EXE,
+        ELF,
+        HTML,
+        SVG,
+        sample("png"),
+        sample("gif"),
+        sample("docx"),
+        b"hello",
+        b"\x00",
+        b"%PD",
+    ],
+    ids=["eicar", "exe", "elf", "html", "svg", "png", "gif", "docx", "text", "nul", "half_magic"],
+)
+def test_t26_other_bytes_under_a_pdf_name_are_refused(visitor: Visitor, content: bytes) -> None:
+    claimed = part(content, b"innocent.pdf", extra=b"\r\nContent-Type: application/pdf")
+
+    response = post_form(visitor, form(claimed))
+
+    assert_refused(visitor, response, "innocent.pdf")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a.pdf.php",
+        "a.php;.pdf",
+        "a.asp;x.pdf",
+        "a.pdf.exe",
+        "a.pdf.html",
+        "a.pdf.svg",
+        "a.pdf.",
+        "a.pdf~",
+        "a.pd",
+        "a.pdff",
+        "a",
+        "pdf",
+        ".pdf",
+        ".htaccess",
+        "a.рdf",  # a Cyrillic р
+        "a.pdf\N{FULLWIDTH FULL STOP}exe",
+        "a.png",
+    ],
+)
+def test_t26_a_pdf_under_another_name_is_refused(visitor: Visitor, name: str) -> None:
+    claimed = part(pdf(), name.encode(), extra=b"\r\nContent-Type: application/pdf")
+
+    response = post_form(visitor, form(claimed))
+
+    assert_refused(visitor, response, name)
+
+
+@pytest.mark.parametrize(
+    "claimed", ["text/html", "image/svg+xml", "application/x-php", "", "x" * 300, "a/b; charset=ü"]
+)
+def test_t26_the_claimed_type_counts_for_nothing(visitor: Visitor, claimed: str) -> None:
+    header = b"\r\nContent-Type: " + claimed.encode()
+
+    response = post_form(visitor, form(part(pdf(), extra=header)))
+
+    assert response.status_code == 201
+    assert response.json()["content_type"] == "application/pdf"
+    assert UploadedFile.objects.get().content_type == "application/pdf"
+
+
+@pytest.mark.parametrize("name", ["a.PDF", "a.Pdf", "a.b.c.pdf", "a.php.pdf", "a;b.pdf", "ä ö.pdf"])
+def test_a_pdf_is_taken_under_any_pdf_name(visitor: Visitor, name: str) -> None:
+    response = visitor.upload(name=name)
+
+    assert response.status_code == 201
+    assert response.json()["name"] == name
+    assert UploadedFile.objects.get().key.endswith(".pdf")
+
+
+@pytest.mark.parametrize("extension", sorted(set(KNOWN_TYPES) - {"pdf"}))
+def test_a_known_type_that_is_not_allowed_is_refused(visitor: Visitor, extension: str) -> None:
+    response = visitor.upload(sample(extension), f"a.{extension}")
+
+    assert_refused(visitor, response, f"a.{extension}")
+    assert response.json()["types"] == ["pdf"]
+    assert "PDF" in response.json()["detail"]
+
+
+def test_every_type_is_refused_under_every_other_types_name(
+    visitor: Visitor, settings: Any
+) -> None:
+    settings.UPLOAD_TYPES = list(KNOWN_TYPES)
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "upload": ["1000/m"]}
+    for extension, content_type in KNOWN_TYPES.items():
+        for other, other_type in KNOWN_TYPES.items():
+            if other_type != content_type:
+                response = visitor.upload(sample(extension), f"a.{other}")
+                assert (response.status_code, code(response)) == (415, "type_not_allowed"), other
+    assert stored_keys() == set()
+
+
+@pytest.mark.parametrize(
+    ("extension", "names"),
+    [
+        ("docx", ["_rels/.rels", "docProps/app.xml", "docProps/core.xml", "word/document.xml"]),
+        ("docx", ["[Content_Types].xml", "_rels/.rels", "word/document.xml", "word/styles.xml"]),
+        ("docx", ["word/document.xml", "_rels/.rels", "[Content_Types].xml"]),
+        ("xlsx", ["xl/worksheets/sheet1.xml", "_rels/.rels", "[Content_Types].xml"]),
+        ("xlsx", ["docProps/app.xml", "docProps/core.xml", "xl/theme/theme1.xml"]),
+    ],
+)
+def test_office_files_are_known_in_the_order_of_several_programs(
+    visitor: Visitor, settings: Any, extension: str, names: list[str]
+) -> None:
+    settings.UPLOAD_TYPES = ["docx", "xlsx"]
+
+    assert visitor.upload(_zip(*names), f"a.{extension}").status_code == 201
+
+
+@pytest.mark.parametrize("names", [["a.txt"], ["a.txt", "word/document.xml"], ["mimetype"]])
+def test_t26_another_zip_is_no_office_file(
+    visitor: Visitor, settings: Any, names: list[str]
+) -> None:
+    settings.UPLOAD_TYPES = ["docx", "xlsx"]
+
+    assert_refused(visitor, visitor.upload(_zip(*names), "a.docx"), "a.docx")
+
+
+def test_t26_a_spreadsheet_is_no_document(visitor: Visitor, settings: Any) -> None:
+    settings.UPLOAD_TYPES = ["docx", "xlsx"]
+
+    assert_refused(visitor, visitor.upload(office("xl/workbook.xml"), "a.docx"), "a.docx")
+
+
+@pytest.mark.both
+def test_refusals_of_one_minute_are_counted_in_one_event(visitor: Visitor) -> None:
+    for number in range(5):
+        assert visitor.upload(EXE, f"a{number}.pdf").status_code == 415
+
+    assert events(visitor.uuid) == ["session.created", "upload.rejected"]
+
+
+def _zip(*names: str) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            archive.writestr(name, f"<{name}/>")
+    return out.getvalue()

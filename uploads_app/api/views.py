@@ -1,0 +1,217 @@
+"""The upload endpoints. A visitor's see only the files of the session that is proven."""
+
+import hashlib
+import re
+from urllib.parse import urlencode
+
+from django.http import FileResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import mixins, status
+from rest_framework.decorators import action
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+
+from common.pagination import StrictCursorPagination
+from sessions_app.api.serializers import told
+from sessions_app.api.service_views import ServiceViewSet
+from sessions_app.api.views import VisitorViewSet
+from sessions_app.models import Scope, UserSession
+from sessions_app.uuid_helpers import UUID_PATTERN
+from uploads_app import services
+from uploads_app.api.parsers import UploadParser
+from uploads_app.api.serializers import (
+    AnnouncedFileSerializer,
+    DirectUploadSerializer,
+    LinkSerializer,
+    ServiceUploadSerializer,
+    UploadRequestSerializer,
+    UploadSerializer,
+)
+from uploads_app.exceptions import (
+    FileMissing,
+    FileTooLarge,
+    LengthRequired,
+    RetryKeyMalformed,
+    rejection,
+)
+from uploads_app.models import UploadedFile, UploadQuerySet
+from uploads_app.services import direct, links
+
+RETRY_HEADER = "Idempotency-Key"
+_RETRY_KEY = re.compile("[\x21-\x7e]{1,128}")
+
+# A file is handed out as bytes to be kept, never as a page to be run.
+DOWNLOAD_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "private, no-store",
+}
+RETRY_PARAMETER = OpenApiParameter(
+    RETRY_HEADER,
+    location=OpenApiParameter.HEADER,
+    description="Makes it safe to send the same file again: the answer is the same.",
+)
+FILE_ANSWER = {
+    (200, "*/*"): OpenApiResponse(OpenApiTypes.BINARY, "The file, of its own type."),
+    302: OpenApiResponse(description="Where storage hands it out for 60 seconds (DOWNLOADS)."),
+}
+
+
+class UploadPagination(StrictCursorPagination):
+    """Newest first; a cursor stays right while files come and go."""
+
+    ordering = ("-created_at", "-id")
+    page_size = 100
+
+
+@extend_schema(tags=["uploads"])
+class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorViewSet):
+    """The files of the proven session."""
+
+    queryset = UploadedFile.objects.none()
+    serializer_class = UploadSerializer
+    parser_classes = [UploadParser]
+    pagination_class = UploadPagination
+    lookup_value_regex = UUID_PATTERN
+    session_limits = {"create": "upload", "direct": "upload"}
+
+    def get_queryset(self) -> UploadQuerySet:
+        return UploadedFile.objects.visible_to(self.session)
+
+    @extend_schema(
+        parameters=[RETRY_PARAMETER],
+        request={"multipart/form-data": UploadRequestSerializer},
+        responses={201: UploadSerializer},
+    )
+    def create(self, request: Request) -> Response:
+        """Store one file, whole, and answer only then."""
+        if not request.META.get("CONTENT_LENGTH"):
+            raise LengthRequired
+        try:
+            content = request.FILES.get("file")
+        except FileTooLarge as error:
+            error.refusal = rejection(error, self.session, "")
+            raise
+        if content is None:
+            raise FileMissing
+        upload = services.store_upload(
+            session=self.session,
+            content=content,
+            name=content.name or "",
+            retry_key=_retry_key(request),
+        )
+        return Response(told(UploadSerializer, upload), status.HTTP_201_CREATED)
+
+    @extend_schema(
+        parameters=[RETRY_PARAMETER],
+        request=AnnouncedFileSerializer,
+        responses={201: DirectUploadSerializer},
+    )
+    @action(detail=False, methods=["post"], parser_classes=api_settings.DEFAULT_PARSER_CLASSES)
+    def direct(self, request: Request) -> Response:
+        """Return the form by which a browser sends one file to storage itself; then `complete/`."""
+        asked = self.checked(AnnouncedFileSerializer)
+        begun = direct.begin_direct_upload(
+            session=self.session,
+            name=asked["name"],
+            size=asked["size"],
+            retry_key=_retry_key(request),
+        )
+        return Response(told(DirectUploadSerializer, begun), status.HTTP_201_CREATED)
+
+    @extend_schema(request=None, responses=UploadSerializer)
+    @action(detail=True, methods=["post"])
+    def complete(self, request: Request, pk: str) -> Response:
+        """Look at what a browser has sent to storage and store it; completing it again is no error."""
+        waiting = UploadedFile.objects.completable_by(self.session)
+        upload = direct.complete_direct_upload(upload=get_object_or_404(waiting, pk=pk))
+        return Response(told(UploadSerializer, upload))
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Delete a file at once, or give up a direct upload; doing it again is no error."""
+        upload = get_object_or_404(UploadedFile.objects.known_to(self.session), pk=pk)
+        services.delete_upload(upload=upload)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(links.PARAMETER, description="From `link/`, in place of a proof.")
+        ],
+        responses=FILE_ANSWER,
+    )
+    @action(detail=True, authentication_classes=[links.LinkedSession])
+    def download(self, request: Request, pk: str) -> HttpResponseBase:
+        """Return the file's bytes as an attachment under its own name (RFC 6266), or where they are."""
+        return _handed_out(self.get_object())
+
+    @extend_schema(request=None, responses=LinkSerializer)
+    @action(detail=True, methods=["post"])
+    def link(self, request: Request, pk: str) -> Response:
+        """Return an address under which a browser can fetch this file for 60 s without a proof."""
+        upload = self.get_object()
+        services.refuse_held_back(upload=upload)
+        path = reverse("upload-download", args=[pk])
+        link = links.sign_link(upload=upload)
+        url = request.build_absolute_uri(f"{path}?{urlencode({links.PARAMETER: link})}")
+        answer = {"url": url, "expires_at": timezone.now() + links.LIFETIME}
+        return Response(told(LinkSerializer, answer))
+
+
+@extend_schema(tags=["service"])
+class ServiceUploadViewSet(mixins.ListModelMixin, ServiceViewSet):
+    """The files of a live session, for a service that a visitor's page has handed it to."""
+
+    scope = Scope.UPLOADS
+    queryset = UploadedFile.objects.none()
+    serializer_class = ServiceUploadSerializer
+    pagination_class = UploadPagination
+
+    def get_queryset(self) -> UploadQuerySet:
+        session = get_object_or_404(UserSession.objects.live(), pk=self.kwargs["uuid"])
+        return UploadedFile.objects.visible_to(session)
+
+    @extend_schema(responses=FILE_ANSWER)
+    def download(self, request: Request, uuid: str, pk: str) -> HttpResponseBase:
+        """Return the file's bytes, or where they are; that it was read is written down."""
+        upload = self.get_object()
+        response = _handed_out(upload)
+        services.record_download(upload=upload)
+        return response
+
+
+def _retry_key(request: Request) -> str | None:
+    """Return the hash of the Idempotency-Key, None without one; clients may write names into it."""
+    key = request.headers.get(RETRY_HEADER)
+    if key is None:
+        return None
+    if not _RETRY_KEY.fullmatch(key):
+        raise RetryKeyMalformed
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _handed_out(upload: UploadedFile) -> HttpResponseBase:
+    if address := direct.download_address(upload=upload):
+        return HttpResponseRedirect(address, headers=DOWNLOAD_HEADERS)
+    return attachment(upload)
+
+
+def attachment(upload: UploadedFile) -> FileResponse:
+    """Return a file's bytes, to be kept under its own name and never to be run.
+
+    Raises FileHeldBack, ObjectMissing or StorageUnavailable.
+    """
+    return FileResponse(
+        services.open_upload(upload=upload),
+        as_attachment=True,
+        filename=upload.name,
+        content_type=upload.content_type,
+        headers=DOWNLOAD_HEADERS,
+    )

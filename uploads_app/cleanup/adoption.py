@@ -1,0 +1,225 @@
+"""After a restore: a person declares that this database and this store belong together.
+
+A restored database does not know what happened since its backup. Before the
+cleanup may remove anything again, erasures are repeated, files the backup does
+not know are brought back to the sessions it does know, and retention waits.
+"""
+
+import secrets
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import islice
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.template.defaultfilters import filesizeformat
+from django.utils import timezone
+
+from audit_app.services import record
+from sessions_app.exceptions import UuidMalformed
+from sessions_app.models import Status as SessionStatus
+from sessions_app.models import UserSession
+from sessions_app.services.privacy import erase_session
+from sessions_app.uuid_helpers import parse_uuid
+from uploads_app import events, marker, services
+from uploads_app.cleanup import reconcile, trash
+from uploads_app.cleanup.reconcile import Ages, Kind, Seen
+from uploads_app.cleanup.stop_codes import Stop
+from uploads_app.models import Status, StoreState, UploadedFile
+from uploads_app.storage.base import (
+    ERASED,
+    QUARANTINE,
+    Marker,
+    StoredObject,
+    erased_key,
+    object_store,
+)
+
+_BACK = frozenset({Kind.ORPHAN, Kind.YOUNG, Kind.RESTORED})
+# Retention waits after a restore, so whose it is over counts like every other file.
+_NEVER = timedelta(days=36500)
+
+
+class CannotAdopt(Stop):
+    """Nothing can be adopted now."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an adoption will mean, as far as can be seen now."""
+
+    code: str
+    reason: str
+    erasures: int
+    recovered: int
+    bytes_recovered: int
+    finished: int
+    strangers: int
+    aside: int
+    missing: int
+
+    def lines(self) -> list[str]:
+        """Return the plan in sentences."""
+        return [
+            f"The cleanup stops because: {self.reason}",
+            "To adopt means:",
+            f"  {self.erasures} sessions are erased again, because they were erased after the backup;",
+            f"  {self.recovered} files ({filesizeformat(self.bytes_recovered)}) that the database does "
+            "not know come back to their sessions, as “recovered”;",
+            f"  {self.finished} uploads that were under way at the time of the backup are finished;",
+            f"  {self.strangers} objects of sessions that the database does not know stay where they "
+            "are; the cleanup will put them aside;",
+            f"  {self.aside} objects in quarantine that the database does not know are noted, and kept "
+            "as long as if they had been put aside now;",
+            f"  {self.missing} files of the database have no object; the cleanup will call them missing;",
+            "  no file goes because its retention is over before UPLOAD_RETENTION has passed once more.",
+        ]
+
+
+def plan() -> Plan:
+    """Look at what an adoption will mean, and change nothing.
+
+    Raises CannotAdopt if store and database belong together already.
+    """
+    try:
+        marker.compare()
+    except marker.MarkerDiffers as differs:
+        code, reason = differs.code, str(differs)
+    else:
+        raise CannotAdopt("nothing_to_adopt", "Store and database belong together already.")
+    strangers = missing = recovered = size = 0
+    for finding in _findings():
+        if _is_noted(reconcile.session_of(finding.key)):
+            continue
+        missing += finding.kind == Kind.MISSING
+        if finding.kind in _BACK:
+            if _session_of(finding.key):
+                recovered += 1
+                size += finding.size
+            else:
+                strangers += 1
+    erasures = sum(1 for _ in _to_erase())
+    finished = sum(1 for _ in _whole_pending())
+    aside = sum(len(trash.unknown(page)) for page in _pages_aside())
+    return Plan(code, reason, erasures, recovered, size, finished, strangers, aside, missing)
+
+
+def adopt(planned: Plan) -> None:
+    """Make store and database belong together; each step may be repeated after a crash.
+
+    Raises CannotAdopt while a cleanup run is under way or if one took over, OSError if the store fails.
+    """
+    StoreState.objects.get_or_create(singleton=StoreState.SINGLETON)
+    holder = secrets.token_hex(16)
+    if not marker.take_lease(holder):
+        raise CannotAdopt("run_under_way", "A cleanup run is under way: try again when it is done.")
+    try:
+        for session in _to_erase():
+            _keep_lease(holder)
+            erase_session(session=session, reason="adopted")
+        recovered = 0
+        for upload in _whole_pending():
+            _keep_lease(holder)
+            recovered += services.finish_pending(upload=upload)
+        for finding in _findings():
+            _keep_lease(holder)
+            if finding.kind in _BACK:
+                recovered += _bring_back(finding.key)
+        for page in _pages_aside():
+            _keep_lease(holder)
+            trash.take_in(page)
+        _keep_lease(holder)
+        _join(planned, recovered)
+    finally:
+        marker.release_lease(holder)
+
+
+def _keep_lease(holder: str) -> None:
+    if not marker.renew_lease(holder):
+        raise CannotAdopt("lease_lost", "Another run took over: adopt again when it is done.")
+
+
+def _bring_back(key: str) -> bool:
+    """Give an object without a row to its session; what belongs to an erased one goes."""
+    stored = object_store().describe(key)
+    session_uuid = reconcile.session_of(key)
+    if stored is None or session_uuid is None:
+        return False
+    if _is_noted(session_uuid):
+        trash.purge_late([stored], "session_erased")
+        return False
+    session = _session_of(key)
+    return session is not None and services.recover_upload(session=session, stored=stored)
+
+
+def _join(planned: Plan, recovered: int) -> None:
+    """Write the same marker on both sides, in the database first."""
+    store = object_store()
+    try:
+        theirs = store.read_marker()
+    except ValueError:
+        theirs = None
+    state = StoreState.objects.get()
+    state.generation = max(state.generation, theirs.generation if theirs else 0) + 1
+    state.adopted_at, state.look_after = Now(), ""
+    with transaction.atomic():
+        state.save(update_fields=["generation", "adopted_at", "look_after"])
+        record(
+            events.DATABASE_ADOPTED,
+            target=f"store:{state.marker_id}",
+            code=planned.code,
+            generation=state.generation,
+            erased=planned.erasures,
+            recovered=recovered,
+        )
+    store.write_marker(Marker(str(state.marker_id), state.generation))
+
+
+def _findings() -> Iterator[reconcile.Finding]:
+    ages = Ages.at(timezone.now(), grace=timedelta(0), retention=_NEVER, completed_retention=_NEVER)
+    return reconcile.look(object_store(), ages, Seen(lambda: None))
+
+
+def _to_erase() -> Iterator[UserSession]:
+    """Yield sessions that the store remembers as erased, and the database does not."""
+    for noted in object_store().list_objects(ERASED):
+        with suppress(UuidMalformed):
+            session_uuid = parse_uuid(noted.key.removeprefix(f"{ERASED}/"))
+            if session := _unerased(session_uuid):
+                yield session
+
+
+def _whole_pending() -> Iterator[UploadedFile]:
+    """Yield uploads that were under way in the backup, and whose object is there."""
+    for upload in UploadedFile.objects.filter(status=Status.PENDING).iterator():
+        if not _is_noted(upload.session_id) and object_store().describe(upload.key):
+            yield upload
+
+
+def _is_noted(session_uuid: uuid.UUID | None) -> bool:
+    """Say whether the store remembers a session as erased."""
+    return bool(session_uuid and object_store().describe(erased_key(session_uuid)))
+
+
+def _pages_aside() -> Iterator[list[StoredObject]]:
+    """Yield what lies in quarantine, under its old keys, a page at a time."""
+    aside = (
+        replace(stored, key=stored.key.removeprefix(f"{QUARANTINE}/"))
+        for stored in object_store().list_objects(QUARANTINE)
+    )
+    kept = (stored for stored in aside if reconcile.session_of(stored.key))
+    while page := list(islice(kept, reconcile.PAGE)):
+        yield page
+
+
+def _session_of(key: str) -> UserSession | None:
+    session_uuid = reconcile.session_of(key)
+    return _unerased(session_uuid) if session_uuid else None
+
+
+def _unerased(session_uuid: uuid.UUID) -> UserSession | None:
+    held = UserSession.objects.exclude(status=SessionStatus.ERASED)
+    return held.filter(pk=session_uuid).first()

@@ -1,0 +1,280 @@
+"""Objects on a local disk: durable, never overwritten, listed in order with flat memory."""
+
+import errno
+import filecmp
+import hashlib
+import heapq
+import os
+import pickle
+import secrets
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+from django.core.files.storage import FileSystemStorage
+
+from uploads_app.storage.base import (
+    ERASED,
+    MARKER,
+    PREFIX,
+    QUARANTINE,
+    Form,
+    ListingIncomplete,
+    Marker,
+    StoredObject,
+    Written,
+)
+
+_TEMPORARY_SUFFIX = ".part"
+# Where a crash can leave temporary files that a listing of PREFIX does not show.
+_UNLISTED = ("", f"{ERASED}/", f"{QUARANTINE}/{PREFIX}/*/")
+_FOLDER_TRIES = 100
+# More names than these are sorted on disk.
+_NAMES_IN_MEMORY = 20_000
+
+
+class DiskStore(FileSystemStorage):
+    """The port on a folder.
+
+    Django's own FileSystemStorage leaves a truncated file at the final path
+    when the disk is full; here bytes go to a temporary name beside it, are
+    synced, and get their final name by a hard link, which refuses to replace.
+    """
+
+    offers_forms = False
+
+    def put(self, key: str, chunks: Iterable[bytes]) -> Written:
+        final = Path(self.path(key))
+        temporary = final.with_name(f".{final.name}.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}")
+        try:
+            written = _write(temporary, chunks)
+            os.link(temporary, final)
+        except FileExistsError:
+            _sync_name(final)  # who wrote it may have died before that
+            raise
+        finally:
+            with suppress(FileNotFoundError):
+                temporary.unlink()
+        try:
+            _sync_name(final)
+        except OSError:  # the name might not survive a power cut, so it must not stay
+            final.unlink()
+            raise
+        return written
+
+    def describe(self, key: str) -> StoredObject | None:
+        try:
+            return _described(key, os.lstat(self.path(key)))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def delete(self, name: str) -> None:
+        self._remove(name)
+        _leave(Path(self.path(name)).parent)
+
+    def delete_many(self, keys: Sequence[str]) -> dict[str, str]:
+        failed = {}
+        for key in keys:
+            try:
+                self._remove(key)
+            except OSError as error:
+                failed[key] = str(error)
+        for folder in {Path(self.path(key)).parent for key in keys}:
+            _leave(folder)
+        return failed
+
+    def _remove(self, key: str) -> None:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            Path(self.path(key)).unlink()
+
+    def move(self, key: str, target: str) -> None:
+        source, final = Path(self.path(key)), Path(self.path(target))
+        _make_folder(final.parent)
+        try:
+            os.link(source, final)
+        except FileExistsError:
+            if not filecmp.cmp(source, final, shallow=False):
+                raise
+        except FileNotFoundError:
+            if not final.exists():
+                raise
+        _sync_name(final)
+        self.delete(key)
+
+    def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
+        root = f"{self.base_location}/{prefix}"
+        behind = tuple(after.split("/")[1:])
+        try:
+            for path, status in _walk(root, behind):
+                yield _described(path[len(root) - len(prefix) :], status)
+        except OSError as error:
+            raise ListingIncomplete(error.errno, f"cannot list {root}: {error}") from error
+
+    def read_marker(self) -> Marker | None:
+        try:
+            return Marker.from_bytes(Path(self.path(MARKER)).read_bytes())
+        except FileNotFoundError:
+            return None
+
+    def create_marker(self, marker: Marker) -> None:
+        self.put(MARKER, [marker.to_bytes()])
+
+    def write_marker(self, marker: Marker) -> None:
+        final = Path(self.path(MARKER))
+        temporary = final.with_name(f".{MARKER}.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}")
+        _write(temporary, [marker.to_bytes()])
+        temporary.replace(final)
+        _sync_folder(final.parent)
+
+    def clock(self) -> datetime:
+        probe = Path(self.path(f".clock.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}"))
+        _write(probe, [b""])
+        try:
+            return _modified(probe.stat())
+        finally:
+            probe.unlink()
+
+    def temporary_files(self, before: datetime) -> Iterator[str]:
+        root = Path(self.base_location)
+        names = (f"{place}.*{_TEMPORARY_SUFFIX}" for place in _UNLISTED)
+        for path in sorted(path for name in names for path in root.glob(name)):
+            with suppress(FileNotFoundError):
+                if _modified(path.stat()) < before:
+                    yield path.relative_to(root).as_posix()
+
+    def delete_temporary(self, name: str) -> None:
+        if not _is_temporary(Path(name).name):
+            raise ValueError(f"{name} is no temporary file")
+        self.delete(name)
+
+    def upload_form(self, key: str, *, content_type: str, size: int, lifetime: timedelta) -> Form:
+        raise NotImplementedError("a disk takes no forms")
+
+    def download_url(
+        self, key: str, *, name: str, content_type: str, lifetime: timedelta
+    ) -> str | None:
+        return None
+
+
+def _write(path: Path, chunks: Iterable[bytes]) -> Written:
+    """Write a new file and sync it; what cannot be written whole is not left behind."""
+    digest, size = hashlib.sha256(), 0
+    with _create(path) as file:
+        try:
+            for chunk in chunks:
+                file.write(chunk)
+                digest.update(chunk)
+                size += len(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            path.unlink()
+            raise
+    return Written(size, digest.hexdigest())
+
+
+def _create(path: Path) -> IO[bytes]:
+    """Open a new file, making its folder again if a deletion removes it in between."""
+    for _ in range(_FOLDER_TRIES):
+        # mkdir fails too when the folder goes just after it was found to exist.
+        with suppress(FileNotFoundError, FileExistsError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("xb")
+    raise FileNotFoundError(errno.ENOENT, "the folder cannot be kept", str(path.parent))
+
+
+def _leave(folder: Path) -> None:
+    """Make removals from a folder survive a power cut; a session's goes with its last file."""
+    try:
+        folder.rmdir()
+    except OSError:  # it is not empty, or gone
+        _sync_folder(folder)
+
+
+def _make_folder(folder: Path) -> None:
+    with suppress(FileExistsError):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def _sync_name(path: Path) -> None:
+    """Make an object's name survive a power cut."""
+    _sync_folder(path.parent)
+    _sync_folder(path.parent.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make names in a folder survive a power cut; one that is gone needs none."""
+    with suppress(FileNotFoundError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _walk(folder: str, after: tuple[str, ...]) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield what is no folder below `folder`, names in order at each level.
+
+    What does not follow the names `after`, one for each level, is passed over unseen.
+    """
+    for name in _names(folder):
+        if after and name < after[0]:
+            continue
+        path = f"{folder}/{name}"
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:  # deleted since its folder was read
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            yield from _walk(path, after[1:] if after and name == after[0] else ())
+        elif not after or name > after[0]:
+            yield path, status
+
+
+def _names(folder: str) -> Iterator[str]:
+    """Return the names in a folder in order, in memory that does not grow with their number."""
+    try:
+        with os.scandir(folder) as entries:
+            names = (entry.name for entry in entries)
+            first = sorted(islice(names, _NAMES_IN_MEMORY))
+            if len(first) < _NAMES_IN_MEMORY:
+                return iter(first)
+            runs = [_spilled(first)]
+            while run := sorted(islice(names, _NAMES_IN_MEMORY)):
+                runs.append(_spilled(run))
+            return heapq.merge(*runs)
+    except FileNotFoundError:  # a session's last file was deleted meanwhile
+        return iter(())
+
+
+def _spilled(names: list[str]) -> Iterator[str]:
+    """Keep names in a temporary file, and return what reads them back one by one."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115  (closed when it has been read)
+    for name in names:
+        pickle.dump(name, file)
+    file.seek(0)
+    return _read_back(file)
+
+
+def _read_back(file: IO[bytes]) -> Iterator[str]:
+    with file, suppress(EOFError):
+        while True:
+            yield pickle.load(file)  # noqa: S301  (we wrote it, and nobody else can open it)
+
+
+def _is_temporary(name: str) -> bool:
+    return name.startswith(".") and name.endswith(_TEMPORARY_SUFFIX)
+
+
+def _described(key: str, status: os.stat_result) -> StoredObject:
+    is_temporary = key.endswith(_TEMPORARY_SUFFIX) and _is_temporary(key.rpartition("/")[2])
+    return StoredObject(key, status.st_size, _modified(status), is_temporary)
+
+
+def _modified(status: os.stat_result) -> datetime:
+    return datetime.fromtimestamp(status.st_mtime, UTC)

@@ -1,0 +1,330 @@
+"""Objects in a private S3 bucket: conditional puts, listings by the page, deletions by the thousand.
+
+django-storages brings settings, credentials and clients; what it would do to
+a taken name, and how long it would wait, is why the protocol is spoken here.
+https://docs.aws.amazon.com/AmazonS3/latest/API/
+"""
+
+import base64
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from typing import IO, Any, cast
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from django.utils.http import content_disposition_header
+from storages.backends.s3 import S3Storage
+from urllib3.exceptions import HTTPError
+
+from uploads_app.storage.base import (
+    INCOMING,
+    MARKER,
+    PREFIX,
+    Form,
+    ListingIncomplete,
+    Marker,
+    StoredObject,
+    Written,
+)
+
+BATCH = 1000
+_CHUNK = 64 * 1024
+_IN_MEMORY = 1024 * 1024
+_ABSENT = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchUpload"})
+_TAKEN = frozenset({"412", "PreconditionFailed"})
+# A store that does not answer costs a request at most two tries of these: 24 s and a short pause.
+_BOUNDED = Config(
+    connect_timeout=2,
+    read_timeout=10,
+    retries={"total_max_attempts": 2, "mode": "standard"},
+    signature_version="s3v4",
+    # At least as many as a web process has threads.
+    max_pool_connections=32,
+)
+
+
+class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
+    """The port on a bucket; the options are those of django-storages' S3Storage.
+
+    `public_endpoint_url` is where browsers reach the store, if that is another
+    address than the application's own.
+    """
+
+    offers_forms = True
+
+    def get_default_settings(self) -> dict[str, Any]:
+        defaults: dict[str, Any] = super().get_default_settings()
+        return defaults | {
+            "client_config": _BOUNDED,
+            "file_overwrite": False,
+            "public_endpoint_url": None,
+        }
+
+    @cached_property
+    def client(self) -> Any:
+        """The client of all threads: making one takes longer than most requests."""
+        return self._create_session().client(
+            "s3",
+            region_name=self.region_name,
+            endpoint_url=self.endpoint_url,
+            config=self.client_config,
+            verify=self.verify,
+        )
+
+    def put(self, key: str, chunks: Iterable[bytes]) -> Written:
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as body:
+            digest, size = hashlib.sha256(), 0
+            for chunk in chunks:
+                body.write(chunk)
+                digest.update(chunk)
+                size += len(chunk)
+            body.seek(0)
+            with _translated(key):
+                self.client.put_object(
+                    Bucket=self.bucket_name,
+                    Key=key,
+                    Body=body,
+                    ContentLength=size,
+                    IfNoneMatch="*",
+                    ChecksumSHA256=base64.b64encode(digest.digest()).decode(),
+                )
+        return Written(size, digest.hexdigest())
+
+    def open(self, name: str, mode: str = "rb") -> IO[bytes]:
+        """Fetch an object whole before any of it is handed on, so that half of one never is."""
+        body = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  (the caller's to close)
+        try:
+            with _translated(name):
+                answer = self.client.get_object(Bucket=self.bucket_name, Key=name)
+                for chunk in answer["Body"].iter_chunks(_CHUNK):
+                    body.write(chunk)
+                if body.tell() != answer["ContentLength"]:
+                    raise OSError(f"{name} broke off after {body.tell()} bytes")
+        except BaseException:
+            body.close()
+            raise
+        body.seek(0)
+        return cast(IO[bytes], body)
+
+    def describe(self, key: str) -> StoredObject | None:
+        try:
+            with _translated(key):
+                answer = self.client.head_object(Bucket=self.bucket_name, Key=key)
+        except FileNotFoundError:
+            return None
+        return StoredObject(key, answer["ContentLength"], answer["LastModified"])
+
+    def delete(self, name: str) -> None:
+        for key, reason in self.delete_many([name]).items():
+            raise OSError(f"{key}: {reason}")
+
+    def delete_many(self, keys: Sequence[str]) -> dict[str, str]:
+        if not keys:
+            return {}
+        with _translated(keys[0]):
+            targets = [{"Key": key} for key in keys]
+            if self.is_versioned:
+                targets = [version for key in keys for version in self._versions(key)]
+            failed, hidden = self._delete(targets)
+            if hidden:  # versions are kept since after we asked
+                self.is_versioned = True
+                failed |= self.delete_many(hidden)
+            return failed
+
+    def move(self, key: str, target: str) -> None:
+        if self.describe(key) is None:
+            if self.describe(target) is None:
+                raise FileNotFoundError(key)
+            return
+        if self.describe(target) is None:
+            with _translated(key):
+                self.client.copy_object(
+                    Bucket=self.bucket_name,
+                    Key=target,
+                    CopySource={"Bucket": self.bucket_name, "Key": key},
+                )
+        elif self._sha256(key) != self._sha256(target):
+            raise FileExistsError(target)
+        self.delete(key)
+
+    def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
+        for page in self._pages("list_objects_v2", Prefix=f"{prefix}/", StartAfter=after):
+            for item in page.get("Contents", []):
+                yield StoredObject(item["Key"], item["Size"], item["LastModified"])
+
+    def read_marker(self) -> Marker | None:
+        try:
+            with self.open(MARKER) as file:
+                return Marker.from_bytes(file.read())
+        except FileNotFoundError:
+            return None
+
+    def create_marker(self, marker: Marker) -> None:
+        self.put(MARKER, [marker.to_bytes()])
+
+    def write_marker(self, marker: Marker) -> None:
+        with _translated(MARKER):
+            self.client.put_object(Bucket=self.bucket_name, Key=MARKER, Body=marker.to_bytes())
+
+    def clock(self) -> datetime:
+        with _translated(self.bucket_name):
+            answer = self.client.head_bucket(Bucket=self.bucket_name)
+        return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+
+    def temporary_files(self, before: datetime) -> Iterator[str]:
+        """Yield multipart uploads that were never completed, and what arrived but was not taken."""
+        for page in self._pages("list_multipart_uploads"):
+            for upload in page.get("Uploads", []):
+                if upload["Initiated"] < before:
+                    yield f"{upload['Key']}?uploadId={upload['UploadId']}"
+        for arrived in self.list_objects(INCOMING):
+            if arrived.modified < before:
+                yield arrived.key
+
+    def delete_temporary(self, name: str) -> None:
+        key, is_multipart, upload_id = name.partition("?uploadId=")
+        if is_multipart:
+            with suppress(FileNotFoundError), _translated(key):
+                self.client.abort_multipart_upload(
+                    Bucket=self.bucket_name, Key=key, UploadId=upload_id
+                )
+        elif key.startswith(f"{INCOMING}/"):
+            self.delete(key)
+        else:
+            raise ValueError(f"{name} is no temporary file")
+
+    def upload_form(self, key: str, *, content_type: str, size: int, lifetime: timedelta) -> Form:
+        with _translated(key):
+            answer = self._public_client.generate_presigned_post(
+                self.bucket_name,
+                key,
+                Fields={"Content-Type": content_type},
+                Conditions=[{"Content-Type": content_type}, ["content-length-range", size, size]],
+                ExpiresIn=int(lifetime.total_seconds()),
+            )
+        return Form(answer["url"], answer["fields"])
+
+    def download_url(
+        self, key: str, *, name: str, content_type: str, lifetime: timedelta
+    ) -> str | None:
+        with _translated(key):
+            url: str = self._public_client.generate_presigned_url(
+                "get_object",
+                Params={
+                    "Bucket": self.bucket_name,
+                    "Key": key,
+                    "ResponseContentDisposition": content_disposition_header(True, name),
+                    "ResponseContentType": content_type,
+                    "ResponseCacheControl": "private, no-store",
+                },
+                ExpiresIn=int(lifetime.total_seconds()),
+            )
+        return url
+
+    @cached_property
+    def is_versioned(self) -> bool:
+        """Whether a deletion leaves older versions behind, unless they are named."""
+        with _translated(self.bucket_name):
+            answer = self.client.get_bucket_versioning(Bucket=self.bucket_name)
+        return "Status" in answer
+
+    @cached_property
+    def _public_client(self) -> Any:
+        """A client that only signs, for the address at which browsers reach the store."""
+        endpoint = self.public_endpoint_url or self.endpoint_url
+        # Of AWS, the region's own address: the one for all answers with redirects at first.
+        style = {"addressing_style": "path" if endpoint else "virtual"}
+        return self._create_session().client(
+            "s3",
+            region_name=self.region_name,
+            endpoint_url=endpoint,
+            config=self.client_config.merge(Config(s3=style)),
+        )
+
+    def _delete(self, targets: list[dict[str, str]]) -> tuple[dict[str, str], list[str]]:
+        """Delete keys, or versions; return why for each that failed, and keys that were only hidden."""
+        failed: dict[str, str] = {}
+        hidden: list[str] = []
+        for start in range(0, len(targets), BATCH):
+            answer = self.client.delete_objects(
+                Bucket=self.bucket_name, Delete={"Objects": targets[start : start + BATCH]}
+            )
+            failed |= {
+                error["Key"]: f"{error.get('Code')}: {error.get('Message')}"
+                for error in answer.get("Errors", [])
+                if error.get("Code") not in _ABSENT
+            }
+            hidden += [
+                done["Key"]
+                for done in answer.get("Deleted", [])
+                if done.get("DeleteMarker") and "VersionId" not in done
+            ]
+        return failed, hidden
+
+    def _versions(self, key: str) -> Iterator[dict[str, str]]:
+        for page in self._pages("list_object_versions", Prefix=key):
+            for version in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
+                if version["Key"] == key:
+                    yield {"Key": key, "VersionId": version["VersionId"]}
+
+    def _sha256(self, key: str) -> str:
+        digest = hashlib.sha256()
+        with self.open(key) as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    def _pages(self, operation: str, **parameters: str) -> Iterator[dict[str, Any]]:
+        """Yield every page of a listing; a page that cannot be followed is no last page."""
+        ask = getattr(self.client, operation)
+        parameters = {name: value for name, value in parameters.items() if value}
+        while True:
+            try:
+                with _translated(operation):
+                    page = ask(Bucket=self.bucket_name, **parameters)
+            except OSError as error:
+                raise ListingIncomplete(str(error)) from error
+            following = _NEXT[operation]
+            if page.get("IsTruncated") not in (True, False):
+                raise ListingIncomplete(f"{operation} answered without saying whether it is all")
+            if page["IsTruncated"] and following[0][1] not in page:
+                raise ListingIncomplete(f"{operation} has more, but does not say where")
+            yield page
+            if not page["IsTruncated"]:
+                return
+            parameters |= {name: page[told] for name, told in following if told in page}
+
+
+# How each listing is continued: the parameter, and where the page before tells its value.
+_NEXT = {
+    "list_objects_v2": [("ContinuationToken", "NextContinuationToken")],
+    "list_multipart_uploads": [
+        ("KeyMarker", "NextKeyMarker"),
+        ("UploadIdMarker", "NextUploadIdMarker"),
+    ],
+    "list_object_versions": [
+        ("KeyMarker", "NextKeyMarker"),
+        ("VersionIdMarker", "NextVersionIdMarker"),
+    ],
+}
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Raise the port's own errors in place of boto3's."""
+    try:
+        yield
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        if code in _ABSENT:
+            raise FileNotFoundError(what) from error
+        if code in _TAKEN:
+            raise FileExistsError(what) from error
+        raise OSError(f"{what}: {error}") from error
+    except (BotoCoreError, HTTPError) as error:
+        raise OSError(f"{what}: {error}") from error
