@@ -2,18 +2,14 @@
 
 import hashlib
 import json
-import re
-import unicodedata
 from collections.abc import Mapping
 
 Value = str | int | bool | None
 
 MAX_INTEGER = 2**53
-_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _ENCODER = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
 )
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def canonical_text(values: Mapping[str, object]) -> str:
@@ -30,20 +26,6 @@ def canonical_text(values: Mapping[str, object]) -> str:
 def commitment(salt: str, values: Mapping[str, Value]) -> str:
     """Return the SHA-256 that binds a row to personal values without holding them."""
     return hashlib.sha256(f"{salt}\n{canonical_text(values)}".encode("ascii")).hexdigest()
-
-
-def storable(text: str, limit: int) -> str:
-    """Return `text` as both databases can hold it: no NUL, no lone surrogate, at most `limit` characters."""
-    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text[:limit])
-
-
-def showable(text: str) -> str:
-    """Return a stranger's text fit to be shown: no control, format, private or unassigned characters.
-
-    Right-to-left overrides would let `exe.pdf` read as `fdp.exe`.
-    """
-    normal = unicodedata.normalize("NFC", text)
-    return "".join(c for c in normal if unicodedata.category(c) not in _HIDDEN).strip()
 
 
 def _check(value: object) -> None:

@@ -14,10 +14,11 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from audit_app.canonical import Value, canonical_text, commitment, storable
+from audit_app.canonical import Value, canonical_text, commitment
 from audit_app.events import EventType
 from audit_app.models import AuditLog, AuditPersonal, FeedEntry
 from common import context
+from common.text import storable
 
 REFUSAL_WINDOW_SECONDS = 60
 ERASE_BATCH = 500

@@ -27,7 +27,7 @@ from audit_app.models import AuditLog
 from backoffice_app import charts
 from backoffice_app.counting import HOUR, hour_of
 from backoffice_app.models import HourlyFigure, Name
-from maria_project.health import heartbeat_age
+from common.worker import heartbeat_age
 from sessions_app import events as session_events
 from sessions_app.models import UserSession
 from uploads_app.models import CleanupRun, QuarantinedObject, UploadedFile

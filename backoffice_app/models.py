@@ -35,6 +35,8 @@ class HourlyFigure(models.Model):
     took = models.DurationField(help_text="How long counting took.")
 
     class Meta:
+        # The table was made when the model belonged to another app.
+        db_table = "maria_project_hourlyfigure"
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["hour", "name"], name="figure_once_an_hour")]
 

@@ -20,7 +20,7 @@ from django_q.models import Failure, OrmQ, Schedule, Success, Task
 from audit_app.adminkit.actions import ReadOnlyAdmin, offer
 from backoffice_app import certificate, exports, person
 from backoffice_app.accounts import user_admin
-from backoffice_app.allowed_tasks import WHAT_TASKS_DO
+from common import schedules
 from sessions_app.models import UserSession
 from uploads_app.cleanup import alerts
 
@@ -57,7 +57,7 @@ class ScheduleAdmin(ReadOnlyAdmin):
 
     @admin.display(description="does")
     def does(self, schedule: Any) -> str:
-        return WHAT_TASKS_DO.get(schedule.func, "")
+        return schedules.description(schedule.func)
 
     @admin.display(description="last run", empty_value="none yet")
     def last_ended(self, schedule: Any) -> Any:

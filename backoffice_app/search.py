@@ -18,11 +18,11 @@ from django.utils.formats import date_format
 from django.utils.timezone import localtime
 
 from audit_app.adminkit.disclosure import MAY_REVEAL
-from audit_app.canonical import showable
 from audit_app.models import AuditLog, AuditPersonal
 from common import context
 from common.folding import LastWord, beginning, equal
 from common.masking import mask_email, mask_name
+from common.text import showable
 from sessions_app.models import UserSession
 from sessions_app.uuid_helpers import UUID_PATTERN, near_support_codes, parse_support_code
 from uploads_app.models import UploadedFile

@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from django.conf import settings
 from django.http import HttpRequest
 
-from audit_app.canonical import storable
+from common.text import storable
 
 VISITOR = "visitor"
 STAFF = "staff:"

@@ -9,11 +9,10 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from backoffice_app.accounts.second_factor import OPTIONAL, REQUIRED
 from maria_project.environment import LOOPBACK_HOSTS
 from sessions_app.checks import network_error
 
-# The words for STAFF_SECOND_FACTOR.
-OPTIONAL, REQUIRED = "optional", "required"
 MINUTE = timedelta(minutes=1)
 
 

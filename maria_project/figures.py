@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from maria_project.health import heartbeat_age
+from common.worker import heartbeat_age
 from sessions_app import models as sessions
 from uploads_app import models as uploads
 from uploads_app.cleanup import alerts

@@ -5,22 +5,16 @@ migrations); everything else that is wrong is said and called `degraded`.
 """
 
 from collections.abc import Callable
-from datetime import timedelta
 
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
-from django_q.models import Success
 
+from common.worker import is_queue_well
 from maria_project import cache, database
 from uploads_app.cleanup import alerts
 from uploads_app.storage.base import object_store
-
-HEARTBEAT_FUNC = "maria_project.tasks.heartbeat"
-# Two missed beats and the time a beat may wait behind long tasks.
-QUEUE_PATIENCE = timedelta(minutes=6)
 
 
 @require_safe
@@ -65,19 +59,6 @@ def is_migrated() -> bool:
 def _storage() -> bool:
     object_store().clock()
     return True
-
-
-def heartbeat_age() -> timedelta | None:
-    """Return how long ago a worker last finished its heartbeat, None if it never did."""
-    beats = Success.objects.filter(func=HEARTBEAT_FUNC).order_by("-stopped")
-    last = beats.values_list("stopped", flat=True).first()
-    return timezone.now() - last if last else None
-
-
-def is_queue_well() -> bool:
-    """Say whether a worker takes and finishes tasks."""
-    age = heartbeat_age()
-    return age is not None and age < QUEUE_PATIENCE
 
 
 def _cleanup() -> bool:

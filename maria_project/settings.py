@@ -67,9 +67,10 @@ ALLOWED_ORIGINS: list[str] = [
 # Application ----------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "maria_project.apps.MariaAdminConfig",
-    # Its commands come before those of django.contrib.auth.
+    # First, so that their templates and commands win over Django's.
+    "backoffice_app.apps.BackofficeConfig",
     "backoffice_app.accounts",
+    "backoffice_app.apps.MariaAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -87,9 +88,11 @@ INSTALLED_APPS = [
     "django_otp.plugins.otp_totp",
     "django_otp.plugins.otp_static",
     "django_q",
+    "common.apps.CommonConfig",
     "audit_app",
     "sessions_app",
     "uploads_app",
+    *([] if PRODUCTION else ["demo_app"]),
     "maria_project.apps.MariaConfig",
 ]
 
@@ -124,7 +127,6 @@ APPEND_SLASH = False
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "maria_project" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -214,7 +216,7 @@ if _previous_url := secret(env, "STORAGE_PREVIOUS_URL"):
 DEMO_PAGE = env.bool("DEMO_PAGE", not PRODUCTION)
 _DEMO_BUILD = BASE_DIR / "frontend" / "demo" / "dist"
 STATIC_URL = "/static/"
-STATICFILES_DIRS: list[Any] = [BASE_DIR / "maria_project" / "static"]
+STATICFILES_DIRS: list[Any] = []
 if DEMO_PAGE and _DEMO_BUILD.is_dir():
     STATICFILES_DIRS.append(("demo", _DEMO_BUILD))
 # Static files are served from where they are installed: nothing to collect.

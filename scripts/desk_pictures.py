@@ -36,7 +36,7 @@ from sessions_app.models import UserSession
 from django.utils import timezone
 from django_q.models import Success
 from backoffice_app.counting import count_figures
-from maria_project.health import HEARTBEAT_FUNC
+from common.worker import HEARTBEAT_FUNC
 now = timezone.now()
 Success.objects.create(
     id="0" * 32, name="beat", func=HEARTBEAT_FUNC, success=True, started=now, stopped=now)

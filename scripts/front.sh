@@ -40,7 +40,7 @@ front_is_built() {
 # Print a checksum of everything that the demo page is built from.
 front_sources() {
     find frontend/src frontend/demo frontend/package-lock.json frontend/vite.config.ts frontend/tsconfig.json \
-        maria_project/static/maria -type f ! -path 'frontend/demo/dist/*' -exec cksum {} + | sort | cksum
+        common/static/maria -type f ! -path 'frontend/demo/dist/*' -exec cksum {} + | sort | cksum
 }
 
 # front_step TITLE COMMAND…: run a command in frontend/ quietly; say what went wrong.

@@ -11,33 +11,19 @@ class SessionsConfig(AppConfig):
     verbose_name = "Visitors"
 
     def ready(self) -> None:
-        from sessions_app import checks  # noqa: F401  (registers itself)
+        from sessions_app import checks, tasks  # noqa: F401  (they register themselves)
 
         post_migrate.connect(prepare, sender=self)
 
 
 def prepare(**_: Any) -> None:
     """Schedule the sweep and grant the groups their permissions; safe to repeat."""
-    from django_q.models import Schedule
-
     from common import groups
+    from common.schedules import schedule_every
+    from sessions_app import tasks
 
-    Schedule.objects.update_or_create(
-        name="expire sessions",
-        defaults={
-            "func": "sessions_app.tasks.expire_sessions",
-            "schedule_type": Schedule.MINUTES,
-            "minutes": 5,
-        },
-    )
-    Schedule.objects.update_or_create(
-        name="forget visitors",
-        defaults={
-            "func": "sessions_app.tasks.forget_visitors",
-            "schedule_type": Schedule.MINUTES,
-            "minutes": 5,
-        },
-    )
+    schedule_every("expire sessions", tasks.expire_sessions, minutes=5)
+    schedule_every("forget visitors", tasks.forget_visitors, minutes=5)
     groups.grant(
         groups.SUPPORT,
         "sessions_app.view_usersession",

@@ -17,7 +17,6 @@ from sessions_app.exceptions import (
     SessionInvalid,
     SessionMismatch,
     SessionRequired,
-    UuidMalformed,
     refused,
 )
 from sessions_app.models import RetiredToken, Status, UserSession
@@ -28,7 +27,7 @@ from sessions_app.services import (
     touch_session,
 )
 from sessions_app.signals import describe
-from sessions_app.uuid_helpers import parse_uuid
+from sessions_app.uuid_helpers import UuidMalformed, parse_uuid
 
 HEADER = "X-Session-UUID"
 

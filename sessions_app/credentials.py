@@ -12,9 +12,10 @@ from django.http import HttpRequest, HttpResponseBase
 from rest_framework.response import Response
 
 from sessions_app.exceptions import CredentialsDiffer, OriginNotAllowed
-from sessions_app.models import LONGEST_EXTENSION
 
 TOKEN_PREFIX = "mss1_"  # noqa: S105  (the prefix is public)
+# How far staff may move a session's end beyond its ordinary one.
+LONGEST_EXTENSION = timedelta(days=30)
 _TOKEN = re.compile(TOKEN_PREFIX + "[A-Za-z0-9_-]{43}")
 # The cookie outlives the session a little, so that "expired" can still be explained, and by what
 # staff may add: nobody could tell the browser of that later without risking a newer token.

@@ -31,13 +31,6 @@ def refused(code: str, session: "UserSession | None" = None, reason: str | None 
     )
 
 
-class UuidMalformed(APIException):
-    status_code = status.HTTP_400_BAD_REQUEST
-    default_code = "uuid_malformed"
-    default_detail = "That is no session UUID: write a version 4 UUID in lower case with hyphens."
-    refusal: Refusal | None = None
-
-
 class SessionRequired(AuthenticationFailed):
     default_code = "session_required"
     default_detail = "This request needs a session: create one with POST /api/v1/sessions/."

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from sessions_app.credentials import Credential
 
 TOUCH_INTERVAL = timedelta(minutes=1)
-# How far staff may move a session's end beyond its ordinary one.
-LONGEST_EXTENSION = timedelta(days=30)
 
 
 class Status(models.TextChoices):

@@ -1,5 +1,6 @@
 """What django-q2 runs for sessions."""
 
+from common.schedules import task
 from sessions_app import services
 from sessions_app.services import identity, privacy
 
@@ -8,11 +9,13 @@ SWEEP_LIMIT = 20_000
 SWEEP_SECONDS = 200
 
 
+@task
 def expire_sessions() -> int:
     """Record sessions whose time has run out; what one run leaves, the next one takes."""
     return services.expire_due_sessions(limit=SWEEP_LIMIT)
 
 
+@task
 def forget_visitors() -> int:
     """Remove contact data whose retention is over, and finish what an erasure left behind."""
     forgotten = identity.forget_past_retention(limit=SWEEP_LIMIT)

@@ -5,10 +5,11 @@ import secrets
 import uuid
 from collections.abc import Iterator
 from itertools import combinations, product
+from typing import Any
 
+from rest_framework import status
+from rest_framework.exceptions import APIException
 from stdnum.iso7064 import mod_37_36
-
-from sessions_app.exceptions import UuidMalformed
 
 # RFC 9562 version 4, variant 10, lower case, hyphens where they belong.
 UUID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
@@ -17,6 +18,13 @@ _UUID = re.compile(UUID_PATTERN)
 # Crockford base32: no I, L, O or U, so that nothing is misheard as a digit.
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _MISHEARD = str.maketrans("OIL", "011")
+
+
+class UuidMalformed(APIException):
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "uuid_malformed"
+    default_detail = "That is no session UUID: write a version 4 UUID in lower case with hyphens."
+    refusal: Any = None
 
 
 def generate_uuid() -> uuid.UUID:

@@ -13,7 +13,7 @@ from django_q.monitor import monitor
 from django_q.signing import SignedPackage
 from django_q.worker import worker
 
-from maria_project.health import HEARTBEAT_FUNC
+from common.worker import HEARTBEAT_FUNC
 from tests.processes import fork
 from uploads_app.cleanup.alerts import TELLING
 from uploads_app.models import StoreState

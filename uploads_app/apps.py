@@ -12,42 +12,22 @@ class UploadsConfig(AppConfig):
     verbose_name = "Files"
 
     def ready(self) -> None:
-        from uploads_app import checks, receivers  # noqa: F401  (they register themselves)
+        from uploads_app import checks, receivers, tasks  # noqa: F401  (they register themselves)
 
         post_migrate.connect(prepare, sender=self)
 
 
 def prepare(**_: Any) -> None:
     """Schedule what the worker does, and grant the groups their permissions; safe to repeat."""
-    from django_q.models import Schedule
-
     from common import groups
+    from common.schedules import schedule_every
+    from uploads_app import tasks
     from uploads_app.cleanup.alerts import INTERVAL
 
-    Schedule.objects.update_or_create(
-        name="clean up orphans",
-        defaults={
-            "func": "uploads_app.tasks.cleanup_orphans",
-            "schedule_type": Schedule.MINUTES,
-            "minutes": INTERVAL // timedelta(minutes=1),
-        },
-    )
-    Schedule.objects.update_or_create(
-        name="watch the cleanup",
-        defaults={
-            "func": "uploads_app.tasks.watch_cleanup",
-            "schedule_type": Schedule.MINUTES,
-            "minutes": 5,
-        },
-    )
-    Schedule.objects.update_or_create(
-        name="inspect files",
-        defaults={
-            "func": "uploads_app.tasks.inspect_uploads",
-            "schedule_type": Schedule.MINUTES,
-            "minutes": 1,
-        },
-    )
+    minute = timedelta(minutes=1)
+    schedule_every("clean up orphans", tasks.cleanup_orphans, minutes=INTERVAL // minute)
+    schedule_every("watch the cleanup", tasks.watch_cleanup, minutes=5)
+    schedule_every("inspect files", tasks.inspect_uploads, minutes=1)
     for group in (groups.SUPPORT, groups.AUDITOR):
         groups.grant(group, "uploads_app.view_uploadedfile", "uploads_app.view_quarantinedobject")
     for group in groups.ALL:

@@ -11,12 +11,19 @@ from datetime import timedelta
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from uploads_app.cleanup.stop_codes import Stop
 from uploads_app.models import StoreState, UploadedFile
 from uploads_app.storage.base import Marker, object_store
 
 LEASE = timedelta(minutes=10)
 FIRST_GENERATION = 1
+
+
+class Stop(Exception):
+    """Something is wrong, so nothing may be removed: `code` for machines, the sentence for people."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 class MarkerDiffers(Stop):

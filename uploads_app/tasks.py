@@ -6,6 +6,7 @@ import time
 from django.conf import settings
 
 from common import context
+from common.schedules import task
 from uploads_app import services
 from uploads_app.cleanup import alerts, trash
 from uploads_app.cleanup import run as cleanup
@@ -23,6 +24,7 @@ INSPECT_BATCH = 500
 INSPECT_FAILURES = 20
 
 
+@task
 def cleanup_orphans() -> str:
     """Run the cleanup as the schedule asks; what one run leaves, the next one takes."""
     spool.sweep()
@@ -31,6 +33,7 @@ def cleanup_orphans() -> str:
     return status
 
 
+@task
 def cleanup_orphans_for(staff_id: int, dry_run: bool, request_id: str = "") -> str:
     """Run the cleanup because a staff member asked for it, in whose name it is recorded."""
     asked = context.RequestContext(request_id=request_id, actor=f"{context.STAFF}{staff_id}")
@@ -38,6 +41,7 @@ def cleanup_orphans_for(staff_id: int, dry_run: bool, request_id: str = "") -> s
         return _clean_up(dry_run=dry_run)
 
 
+@task
 def give_back_for(staff_id: int, keys: list[str], request_id: str = "") -> str:
     """Give objects back from quarantine because a staff member asked for it, in whose name it is recorded."""
     asked = context.RequestContext(request_id=request_id, actor=f"{context.STAFF}{staff_id}")
@@ -48,6 +52,7 @@ def give_back_for(staff_id: int, keys: list[str], request_id: str = "") -> str:
     return f"{len(given.keys)} of {len(keys)} objects given back"
 
 
+@task
 def watch_cleanup() -> str:
     """Mail the administrators if the cleanup got into trouble, or out of it."""
     return alerts.watch()
@@ -62,6 +67,7 @@ def _clean_up(*, dry_run: bool) -> str:
     return str(run.status)
 
 
+@task
 def inspect_uploads() -> int:
     """Look inside stored files that still wait for it, newest first; return how many were done.
 

@@ -20,7 +20,6 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from backoffice_app.accounts import second_factor
-from maria_project.checks import REQUIRED
 
 _CODE = {"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}
 _CODE_WRONG = (
@@ -160,7 +159,7 @@ def _page(request: HttpRequest, template: str, **more: Any) -> TemplateResponse:
             "secret": _in_fours(b32encode(pending.bin_key).decode()) if pending else "",
             "recovery_codes": second_factor.RECOVERY_CODES,
             "codes_left": second_factor.codes_left(user),
-            "is_required": settings.STAFF_SECOND_FACTOR == REQUIRED,
+            "is_required": settings.STAFF_SECOND_FACTOR == second_factor.REQUIRED,
             **more,
         },
     )

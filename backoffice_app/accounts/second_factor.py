@@ -18,8 +18,9 @@ from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from backoffice_app.accounts import changes, sessions
-from maria_project.checks import REQUIRED
 
+# The values of STAFF_SECOND_FACTOR.
+OPTIONAL, REQUIRED = "optional", "required"
 RECOVERY_CODES = 10
 SET_UP, TAKEN_AWAY = "second_factor_set_up", "second_factor_removed"
 RENEWED, CODE_USED = "recovery_codes_renewed", "recovery_code_used"

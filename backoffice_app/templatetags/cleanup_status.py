@@ -11,7 +11,7 @@ from django import template
 from django_q.models import Schedule
 
 from common import context
-from maria_project.health import heartbeat_age, is_queue_well
+from common.worker import heartbeat_age, is_queue_well
 from uploads_app.cleanup import alerts
 from uploads_app.models import CleanupRun, StoreState
 

@@ -9,11 +9,11 @@ from django.utils.encoding import punycode
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from audit_app.canonical import showable
 from audit_app.events import meaning
 from audit_app.feed import PAGE
 from audit_app.models import AuditLog, FeedEntry
 from common.context import STAFF
+from common.text import showable
 from sessions_app.models import Identity, UserSession
 from sessions_app.services.privacy import who
 from sessions_app.signals import describe

@@ -10,10 +10,9 @@ from django.utils import timezone
 
 from audit_app.services import record
 from sessions_app import events
-from sessions_app.credentials import Carrier, generate_token, hash_token
+from sessions_app.credentials import LONGEST_EXTENSION, Carrier, generate_token, hash_token
 from sessions_app.exceptions import SessionInvalid, SessionNotActive
 from sessions_app.models import (
-    LONGEST_EXTENSION,
     TOUCH_INTERVAL,
     RetiredToken,
     SessionQuerySet,

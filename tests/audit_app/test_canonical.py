@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit_app.canonical import MAX_INTEGER, canonical_text, commitment, storable
+from audit_app.canonical import MAX_INTEGER, canonical_text, commitment
+from common.text import storable
 from tests.cases import cases
 
 VALUES = (

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django_q.models import Schedule
 
-from backoffice_app.allowed_tasks import TaskNotAllowed
+from common.schedules import TaskNotAllowed
 
 # The database makes no difference.
 

@@ -9,7 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from audit_app.models import AuditLog
-from sessions_app.models import LONGEST_EXTENSION, Status
+from sessions_app.credentials import LONGEST_EXTENSION
+from sessions_app.models import Status
 from sessions_app.services import expire_due_sessions
 from tests.backoffice_app.pages import page_of, shown_text
 from tests.helpers import Visitor, age_session, events, uploaded

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 from django_q.models import Success
 
-from maria_project.health import HEARTBEAT_FUNC, QUEUE_PATIENCE
+from common.worker import HEARTBEAT_FUNC, QUEUE_PATIENCE
 from tests.cases import cases
 from tests.uploads_app.cleanup.cleanup_support import cleanup, settled, use_store
 from uploads_app.cleanup.alerts import PATIENCE

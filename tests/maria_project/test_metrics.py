@@ -18,8 +18,8 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from common.groups import AUDITOR
+from common.worker import HEARTBEAT_FUNC
 from maria_project.figures import DATABASE_FIGURES
-from maria_project.health import HEARTBEAT_FUNC
 from tests.cases import cases
 from tests.helpers import Visitor, age_session, pdf, plant, started, uploaded
 from tests.maria_project.server import ROOT, environment, process, wait_for

@@ -14,7 +14,7 @@ from django_q.models import OrmQ, Schedule, Success
 from django_q.tasks import async_task
 
 from audit_app.models import AuditLog
-from maria_project.health import heartbeat_age
+from common.worker import heartbeat_age
 from maria_project.management.commands.serve import heartbeat_is_late
 from maria_project.supervisor import LOG_BYTES, LOG_FILES, Child
 from sessions_app.models import UserSession

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from sessions_app.exceptions import UuidMalformed
 from sessions_app.models import UserSession
 from sessions_app.uuid_helpers import generate_uuid, parse_uuid
 from tests.cases import cases

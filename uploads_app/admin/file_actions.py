@@ -17,8 +17,8 @@ from sessions_app.models import Status as SessionStatus
 from sessions_app.models import UserSession, kept_until
 from sessions_app.uuid_helpers import parse_support_code
 from uploads_app import services
-from uploads_app.api.views import attachment
 from uploads_app.cleanup.explanation import Explanation
+from uploads_app.downloads import attachment
 from uploads_app.exceptions import FileHeldBack, ObjectMissing
 from uploads_app.inspection.file_types import KNOWN_TYPES
 from uploads_app.models import VISIBLE, Status, UploadedFile

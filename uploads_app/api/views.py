@@ -4,7 +4,7 @@ import hashlib
 import re
 from urllib.parse import urlencode
 
-from django.http import FileResponse, HttpResponseRedirect
+from django.http import HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
@@ -33,6 +33,7 @@ from uploads_app.api.serializers import (
     UploadRequestSerializer,
     UploadSerializer,
 )
+from uploads_app.downloads import DOWNLOAD_HEADERS, attachment
 from uploads_app.exceptions import (
     FileMissing,
     FileTooLarge,
@@ -46,13 +47,7 @@ from uploads_app.services import direct, links
 RETRY_HEADER = "Idempotency-Key"
 _RETRY_KEY = re.compile("[\x21-\x7e]{1,128}")
 
-# A file is handed out as bytes to be kept, never as a page to be run.
-DOWNLOAD_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "sandbox; default-src 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "private, no-store",
-}
+
 RETRY_PARAMETER = OpenApiParameter(
     RETRY_HEADER,
     location=OpenApiParameter.HEADER,
@@ -201,17 +196,3 @@ def _handed_out(upload: UploadedFile) -> HttpResponseBase:
     if address := direct.download_address(upload=upload):
         return HttpResponseRedirect(address, headers=DOWNLOAD_HEADERS)
     return attachment(upload)
-
-
-def attachment(upload: UploadedFile) -> FileResponse:
-    """Return a file's bytes, to be kept under its own name and never to be run.
-
-    Raises FileHeldBack, ObjectMissing or StorageUnavailable.
-    """
-    return FileResponse(
-        services.open_upload(upload=upload),
-        as_attachment=True,
-        filename=upload.name,
-        content_type=upload.content_type,
-        headers=DOWNLOAD_HEADERS,
-    )

@@ -19,15 +19,14 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
 from audit_app.services import record
-from sessions_app.exceptions import UuidMalformed
 from sessions_app.models import Status as SessionStatus
 from sessions_app.models import UserSession
 from sessions_app.services.privacy import erase_session
-from sessions_app.uuid_helpers import parse_uuid
+from sessions_app.uuid_helpers import UuidMalformed, parse_uuid
 from uploads_app import events, marker, services
 from uploads_app.cleanup import reconcile, trash
 from uploads_app.cleanup.reconcile import Ages, Kind, Seen
-from uploads_app.cleanup.stop_codes import Stop
+from uploads_app.marker import Stop
 from uploads_app.models import Status, StoreState, UploadedFile
 from uploads_app.storage.base import (
     ERASED,

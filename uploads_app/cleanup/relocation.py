@@ -25,7 +25,7 @@ from audit_app.services import record
 from sessions_app.uuid_helpers import UUID_PATTERN
 from uploads_app import events, marker
 from uploads_app.cleanup.reconcile import PAGE, Finding, Kind
-from uploads_app.cleanup.stop_codes import Stop
+from uploads_app.marker import Stop
 from uploads_app.models import HELD, QuarantinedObject, QuarantineStatus, RunStatus, UploadedFile
 from uploads_app.storage.base import (
     ERASED,

@@ -21,8 +21,8 @@ from common import context
 from uploads_app import events, marker
 from uploads_app.cleanup import apply, reconcile, scan
 from uploads_app.cleanup.reconcile import LIMITED, UNEXPECTED, Ages, Finding, Kind, Seen
-from uploads_app.cleanup.stop_codes import Stop
 from uploads_app.cleanup.work import BATCH, BY_ROW, IN_QUARANTINE, Options, Work
+from uploads_app.marker import Stop
 from uploads_app.models import CleanupRun, RunStatus
 from uploads_app.storage.base import CLOCK_TOLERANCE, ListingIncomplete, ObjectStore, object_store
 

@@ -10,8 +10,8 @@ from itertools import chain
 from sessions_app.models import UserSession
 from uploads_app.cleanup import reconcile
 from uploads_app.cleanup.reconcile import UNEXPECTED, Finding, Kind, Seen
-from uploads_app.cleanup.stop_codes import Stop
 from uploads_app.cleanup.work import BATCH, Work
+from uploads_app.marker import Stop
 from uploads_app.models import KEY_LENGTH, Anomaly, StoreState
 
 UNEXPECTED_FLOOR = 100

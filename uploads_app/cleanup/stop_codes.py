@@ -3,15 +3,6 @@
 The command, the admin and the mail tell it; docs/operations.md lists it.
 """
 
-
-class Stop(Exception):
-    """Something is wrong, so nothing may be removed: `code` for machines, the sentence for people."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
-
-
 # The run's process died, and nobody has heard why.
 KILLED = "killed"
 # The alarm's own: for longer than two intervals no run has ended well.

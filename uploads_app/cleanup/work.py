@@ -10,7 +10,7 @@ from typing import Any
 from uploads_app import marker
 from uploads_app.cleanup.reconcile import REMOVED, Ages, Finding, Kind
 from uploads_app.cleanup.removal import Outcome
-from uploads_app.cleanup.stop_codes import Stop
+from uploads_app.marker import Stop
 from uploads_app.models import CleanupRun
 from uploads_app.storage.base import ObjectStore
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import filetype
 from django.conf import settings
 
-from audit_app.canonical import showable
+from common.text import showable
 from uploads_app.exceptions import TypeNotAllowed
 
 # Extension → media type, for formats whose first bytes tell them apart.

@@ -15,7 +15,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
 from backoffice_app.accounts.first_staff import create_first_staff
-from maria_project.health import heartbeat_age, is_migrated
+from common.worker import heartbeat_age
+from maria_project.health import is_migrated
 from maria_project.supervisor import Child, supervise
 
 TASK_SECONDS = int(settings.Q_CLUSTER["timeout"])

@@ -1,0 +1,13 @@
+"""What every app builds on, as an application: static files, and the guard of the schedules."""
+
+from django.apps import AppConfig
+from django.db.models.signals import pre_save
+
+from common.schedules import refuse_unknown_task
+
+
+class CommonConfig(AppConfig):
+    name = "common"
+
+    def ready(self) -> None:
+        pre_save.connect(refuse_unknown_task, sender="django_q.Schedule")

@@ -1,0 +1,23 @@
+"""The worker's heartbeat: does a worker take tasks and finish them?"""
+
+from datetime import timedelta
+
+from django.utils import timezone
+from django_q.models import Success
+
+HEARTBEAT_FUNC = "maria_project.tasks.heartbeat"
+# Two missed beats and the time a beat may wait behind long tasks.
+QUEUE_PATIENCE = timedelta(minutes=6)
+
+
+def heartbeat_age() -> timedelta | None:
+    """Return how long ago a worker last finished its heartbeat, None if it never did."""
+    beats = Success.objects.filter(func=HEARTBEAT_FUNC).order_by("-stopped")
+    last = beats.values_list("stopped", flat=True).first()
+    return timezone.now() - last if last else None
+
+
+def is_queue_well() -> bool:
+    """Say whether a worker takes and finishes tasks."""
+    age = heartbeat_age()
+    return age is not None and age < QUEUE_PATIENCE
