@@ -21,7 +21,7 @@ from tests.helpers import (
     uploaded,
 )
 from tests.uploads_app.cleanup.cleanup_support import DAY
-from uploads_app.api.views import DOWNLOAD_HEADERS
+from uploads_app.downloads import DOWNLOAD_HEADERS
 from uploads_app.models import Inspection, Status, UploadedFile
 from uploads_app.storage.base import StoredObject
 from uploads_app.storage.disk_store import DiskStore

@@ -37,7 +37,7 @@ def test_a_postgresql_dump_of_the_version_before(tmp_path: Path) -> None:
         pytest.skip(f"PostgreSQL is missing: {postgres.INSTALL_HINT}")
     dump = lzma.decompress((DATA / "before_rooms.sql.xz").read_bytes())
     with postgres.running() as url:
-        load = [programs / "psql", "--quiet", "--set", "ON_ERROR_STOP=1", url]
+        load: list[str | Path] = [programs / "psql", "--quiet", "--set", "ON_ERROR_STOP=1", url]
         subprocess.run(load, input=dump, check=True, stdout=subprocess.DEVNULL)
         upgrade({"DATA_DIR": str(tmp_path), "DATABASE_URL": url})
 
