@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sessions_app.models import UserSession
-from sessions_app.uuid_helpers import generate_uuid, parse_uuid
+from sessions_app.uuid_helpers import UuidMalformed, generate_uuid, parse_uuid
 from tests.cases import cases
 from tests.helpers import SOAK, Visitor, code, events, started
 
