@@ -1,4 +1,4 @@
-.PHONY: help run test check soak front screenshots desk-pictures bench bench-admin bench-cleanup bench-slow lock schema permissions sizes format clean
+.PHONY: help run test check soak front screenshots admin-pictures bench bench-admin bench-cleanup bench-slow lock schema permissions sizes format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -22,8 +22,8 @@ front: ## Build the package @maria/sessions and the demo page (a running ./run m
 screenshots: ## Take pictures of the demo page in every state (5 minutes)
 	.venv/bin/python scripts/screenshots.py --folder var/screenshots
 
-desk-pictures: ## Take the pictures of docs/support.md again (half a minute)
-	.venv/bin/python scripts/desk_pictures.py
+admin-pictures: ## Take the pictures of docs/support.md again (half a minute)
+	.venv/bin/python scripts/admin_pictures.py
 
 bench: ## Measure the product beside a bare program that does the same work (5 minutes)
 	.venv/bin/python -m benchmarks

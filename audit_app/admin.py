@@ -21,7 +21,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 
 from audit_app import actors, events
-from audit_app.adminkit.actions import ActingAdmin, ReasonForm
+from audit_app.adminkit.actions import ActionAdmin, ReasonForm
 from audit_app.browser import LATEST_FIRST, AuditChangeList, Narrowing
 from audit_app.export import FORMATS, MAY_EXPORT, export, extent
 from audit_app.models import AuditLog, AuditPersonal
@@ -31,7 +31,7 @@ _SESSION_PAGE = "admin:sessions_app_usersession_change"
 _EXPORT_PRESETS = ("A regular audit", "An incident is looked into", "Somebody may ask for it")
 
 
-class ExportForm(ReasonForm):
+class AuditExportForm(ReasonForm):
     """As which file, and why."""
 
     format = forms.ChoiceField(
@@ -43,7 +43,7 @@ class ExportForm(ReasonForm):
 
 
 @admin.register(AuditLog)
-class AuditLogAdmin(ActingAdmin):
+class AuditLogAdmin(ActionAdmin):
     reveals = True
     ordering = [LATEST_FIRST]
     list_display = ["occurred_at", "event", "outcome_chip", "who", "session", "request"]
@@ -75,10 +75,10 @@ class AuditLogAdmin(ActingAdmin):
         if not (request.user.has_perm(MAY_EXPORT) and self.has_view_permission(request)):
             raise PermissionDenied
         narrowing = Narrowing(request.GET)
-        asked = f"?{request.GET.urlencode()}"
+        query = f"?{request.GET.urlencode()}"
         if not narrowing.is_valid():  # the list says what is wrong
-            return HttpResponseRedirect(reverse(_LIST) + asked)
-        form = ExportForm(request.POST or None, presets=_EXPORT_PRESETS)
+            return HttpResponseRedirect(reverse(_LIST) + query)
+        form = AuditExportForm(request.POST or None, presets=_EXPORT_PRESETS)
         if request.method == "POST" and form.is_valid():
             return _file(narrowing, form.cleaned_data["format"], form.cleaned_data["reason"])
         return TemplateResponse(
@@ -89,8 +89,8 @@ class AuditLogAdmin(ActingAdmin):
                 "title": "Export audit events",
                 "form": form,
                 "extent": extent(narrowing),
-                "asked": list(narrowing.asked()),
-                "back": reverse(_LIST) + asked,
+                "selected_filters": list(narrowing.selected_filters()),
+                "back": reverse(_LIST) + query,
                 "opts": self.opts,
             },
         )
@@ -155,15 +155,15 @@ def _link(address: str, whole: str, title: str = "") -> str:
 
 
 def _file(narrowing: Narrowing, format_name: str, reason: str) -> StreamingHttpResponse:
-    held, text = export(narrowing, format_name=format_name, reason=reason)
-    cut = f"-newest-{held.rows}" if held.is_cut else ""
+    export_extent, text = export(narrowing, format_name=format_name, reason=reason)
+    cut = f"-newest-{export_extent.rows}" if export_extent.is_cut else ""
     name = f"audit-events-{timezone.localtime():%Y%m%d-%H%M}{cut}.{format_name}"
     return StreamingHttpResponse(
         text,
         content_type=FORMATS[format_name].media_type,
         headers={
             "Content-Disposition": f'attachment; filename="{name}"',
-            "X-Export-Rows": str(held.rows),
-            "X-Export-Cut": "yes" if held.is_cut else "no",
+            "X-Export-Rows": str(export_extent.rows),
+            "X-Export-Cut": "yes" if export_extent.is_cut else "no",
         },
     )

@@ -17,7 +17,7 @@ from django.utils.formats import date_format
 
 from audit_app import actors, events
 from audit_app.adminkit.lists import KeyedChangeList
-from audit_app.models import AuditLog, Outcome
+from audit_app.models import AuditLog, AuditOutcome
 
 LATEST_FIRST = "-occurred_at"
 _PRESETS = (
@@ -75,7 +75,7 @@ class Narrowing(forms.Form):
     since = MomentField(label="From", required=False)
     until = MomentField(label="Until", required=False, is_end=True)
     type = forms.ChoiceField(label="Event", required=False)
-    outcome = forms.ChoiceField(required=False, choices=[("", "any"), *Outcome.choices])
+    outcome = forms.ChoiceField(required=False, choices=[("", "any"), *AuditOutcome.choices])
     actor = ActorField(label="Who", required=False, max_length=150)
     session = forms.UUIDField(
         label="Session",
@@ -84,8 +84,8 @@ class Narrowing(forms.Form):
     )
     request = forms.CharField(label="Request id", required=False, max_length=64)
 
-    def __init__(self, asked: QueryDict) -> None:
-        super().__init__(asked, auto_id="narrow-%s")
+    def __init__(self, query: QueryDict) -> None:
+        super().__init__(query, auto_id="narrow-%s")
         by_type = self.fields["type"]
         assert isinstance(by_type, forms.ChoiceField)
         by_type.choices = [("", "any"), (REFUSALS, "all refusals"), *_grouped_types()]
@@ -107,7 +107,7 @@ class Narrowing(forms.Form):
             self.add_error("until", "This is not after “From”, so nothing can lie between them.")
         expected = {event.name: event.outcome for event in events.registered()}
         kind, outcome = values.get("type"), values.get("outcome")
-        expected[REFUSALS] = Outcome.DENIED
+        expected[REFUSALS] = AuditOutcome.DENIED
         if kind and outcome and expected[kind] != outcome:
             self.add_error("outcome", f"Events of the type {kind} always end as {expected[kind]}.")
         return values
@@ -116,25 +116,25 @@ class Narrowing(forms.Form):
         """Return the rows that are asked for; none of them if something asked cannot be read."""
         if not self.is_valid():
             return rows.none()
-        asked = self.cleaned_data.copy()
-        if asked["type"] == REFUSALS:
-            asked |= {"type": "", "outcome": Outcome.DENIED}
+        values = self.cleaned_data.copy()
+        if values["type"] == REFUSALS:
+            values |= {"type": "", "outcome": AuditOutcome.DENIED}
             rows = rows.filter(event_type__in=[event.name for event in events.refusals()])
         # A type says how it ends; PostgreSQL takes the two for independent and plans badly.
-        outcome = "" if asked["type"] else asked["outcome"]
+        outcome = "" if values["type"] else values["outcome"]
         lookups = {
-            "occurred_at__gte": asked["since"],
-            "occurred_at__lt": asked["until"],
-            "event_type": asked["type"],
+            "occurred_at__gte": values["since"],
+            "occurred_at__lt": values["until"],
+            "event_type": values["type"],
             "outcome": outcome,
-            "actor": asked["actor"],
-            "session_uuid": asked["session"],
-            "request_id": asked["request"],
+            "actor": values["actor"],
+            "session_uuid": values["session"],
+            "request_id": values["request"],
         }
         rows = rows.filter(**{name: value for name, value in lookups.items() if value})
-        if outcome in (Outcome.DENIED, Outcome.ERROR):
+        if outcome in (AuditOutcome.DENIED, AuditOutcome.ERROR):
             # Says what the indexes of unsuccessful events are limited to, in their words.
-            rows = rows.exclude(outcome=Outcome.SUCCESS)
+            rows = rows.exclude(outcome=AuditOutcome.SUCCESS)
         return rows
 
     @property
@@ -143,7 +143,7 @@ class Narrowing(forms.Form):
         found: uuid.UUID | None = self.cleaned_data["session"]
         return found
 
-    def asked(self) -> Iterator[tuple[str, str, str]]:
+    def selected_filters(self) -> Iterator[tuple[str, str, str]]:
         """Yield the name, the label and the value of each field that is filled in and was understood."""
         for name, value in getattr(self, "cleaned_data", {}).items():
             if value:
@@ -192,7 +192,7 @@ class AuditChangeList(KeyedChangeList):
         """Return what the list is narrowed down by."""
         return [
             Chip(label, value, self.get_query_string({name: None}))
-            for name, label, value in self.form.asked()
+            for name, label, value in self.form.selected_filters()
         ]
 
     def presets(self) -> list[tuple[str, str]]:

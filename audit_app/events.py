@@ -6,7 +6,7 @@ constants to `record`; an event nobody registered cannot be written.
 
 from dataclasses import dataclass
 
-from audit_app.models import Outcome
+from audit_app.models import AuditOutcome
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class EventType:
     name: str
     meaning: str
     keys: frozenset[str]
-    outcome: Outcome
+    outcome: AuditOutcome
     feed: bool
 
 
@@ -24,7 +24,11 @@ _registry: dict[str, EventType] = {}
 
 
 def register(
-    name: str, meaning: str, *keys: str, outcome: Outcome = Outcome.SUCCESS, feed: bool = False
+    name: str,
+    meaning: str,
+    *keys: str,
+    outcome: AuditOutcome = AuditOutcome.SUCCESS,
+    feed: bool = False,
 ) -> EventType:
     """Add an event type and return it; a second registration of a name is an error.
 
@@ -55,7 +59,7 @@ def refusals() -> list[EventType]:
     return [
         event
         for event in registered()
-        if event.outcome == Outcome.DENIED and not event.name.startswith(others)
+        if event.outcome == AuditOutcome.DENIED and not event.name.startswith(others)
     ]
 
 
@@ -64,7 +68,7 @@ RATE_LIMIT_EXCEEDED = register(
     "A client or session sent more requests than a limit allows.",
     "limit",
     "repeated",
-    outcome=Outcome.DENIED,
+    outcome=AuditOutcome.DENIED,
 )
 STAFF_SIGNED_IN = register("staff.signed_in", "A staff member signed in to the admin.")
 STAFF_SIGNED_OUT = register(
@@ -74,14 +78,14 @@ STAFF_SIGN_IN_FAILED = register(
     "staff.sign_in_failed",
     "Somebody tried to sign in to the admin and failed.",
     "repeated",
-    outcome=Outcome.DENIED,
+    outcome=AuditOutcome.DENIED,
 )
 STAFF_LOCKED_OUT = register(
     "staff.locked_out",
     "So many sign-ins failed, under one name or from one address, that none is looked at for a while.",
     "account",
     "by",
-    outcome=Outcome.DENIED,
+    outcome=AuditOutcome.DENIED,
 )
 STAFF_LOCK_LIFTED = register(
     "staff.lock_lifted",
@@ -119,7 +123,7 @@ STAFF_PERMISSION_DENIED = register(
     "A staff member asked for a page that their groups do not allow.",
     "page",
     "repeated",
-    outcome=Outcome.DENIED,
+    outcome=AuditOutcome.DENIED,
 )
 STAFF_ACCOUNT_CHANGED = register(
     "staff.account_changed",

@@ -82,18 +82,18 @@ def export(narrowing: Narrowing, *, format_name: str, reason: str) -> tuple[Exte
     event of this export, is not in it. The text is read as it is sent.
     """
     newest = AuditLog.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    held = extent(narrowing)
+    export_extent = extent(narrowing)
     with transaction.atomic():
         record(
             events.STAFF_EXPORTED,
             session_uuid=narrowing.session_uuid,
             format=format_name,
-            rows=held.rows,
+            rows=export_extent.rows,
             filters=narrowing.summary(),
             reason=reason,
         )
     rows = narrowing.narrow(AuditLog.objects.filter(pk__lte=newest))
-    return held, _in_pieces(FORMATS[format_name].text(_latest(rows, held.rows)))
+    return export_extent, _in_pieces(FORMATS[format_name].text(_latest(rows, export_extent.rows)))
 
 
 def _in_pieces(lines: Iterator[str]) -> Iterator[str]:

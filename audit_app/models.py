@@ -11,7 +11,7 @@ from django.utils.timezone import localtime
 from common.masking import MASKS
 
 
-class Outcome(models.TextChoices):
+class AuditOutcome(models.TextChoices):
     """How the thing that a row speaks of ended."""
 
     SUCCESS = "success"
@@ -57,7 +57,7 @@ class AuditLog(models.Model):
     event_id = models.UUIDField("event id", default=uuid.uuid4, unique=True, editable=False)
     occurred_at = models.DateTimeField("time")
     event_type = models.CharField("event", max_length=64)
-    outcome = models.CharField(max_length=8, choices=Outcome.choices)
+    outcome = models.CharField(max_length=8, choices=AuditOutcome.choices)
     session_uuid = models.UUIDField("session", null=True)
     target = models.CharField(max_length=255, blank=True)
     actor = models.CharField(max_length=150)

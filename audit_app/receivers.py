@@ -13,14 +13,14 @@ from common import context
 
 @receiver(user_logged_in)
 def staff_signed_in(user: Any, **_: Any) -> None:
-    with transaction.atomic(), context.acting_as(f"staff:{user.pk}"):
+    with transaction.atomic(), context.as_actor(f"staff:{user.pk}"):
         record(events.STAFF_SIGNED_IN)
 
 
 @receiver(user_logged_out)
 def staff_signed_out(user: Any, **_: Any) -> None:
     if user is not None:
-        with transaction.atomic(), context.acting_as(f"staff:{user.pk}"):
+        with transaction.atomic(), context.as_actor(f"staff:{user.pk}"):
             record(events.STAFF_SIGNED_OUT)
 
 

@@ -87,14 +87,14 @@ def of_the_past(
     event: EventType,
     entry: Entry,
     *,
-    asking: context.RequestContext,
+    request_context: context.RequestContext,
     occurred_at: datetime,
     event_id: uuid.UUID,
     salt: str,
 ) -> tuple[AuditLog, AuditPersonal | None]:
     """Make what `record` would have written then, and save nothing; for an invented history."""
-    part = _personal_part(asking, entry.personal or Personal(), salt)
-    log = _log(event, entry, asking, part, event_id=event_id, occurred_at=occurred_at)
+    part = _personal_part(request_context, entry.personal or Personal(), salt)
+    log = _log(event, entry, request_context, part, event_id=event_id, occurred_at=occurred_at)
     return log, part
 
 
@@ -125,8 +125,10 @@ def record_refusal(refusal: Refusal) -> AuditLog | None:
     of the minute are counted, and the next row for the key says in `repeated`
     how many it stands for beside itself. Returns None when it was only counted.
     """
-    whom = refusal.session_uuid or context.current().client
-    name = hashlib.sha256(f"{refusal.event.name}\n{refusal.kind}\n{whom}".encode()).hexdigest()
+    identifier = refusal.session_uuid or context.current().client
+    name = hashlib.sha256(
+        f"{refusal.event.name}\n{refusal.kind}\n{identifier}".encode()
+    ).hexdigest()
     counter = f"refused:{name}"
     if not cache.add(f"refusal:{name}", True, REFUSAL_WINDOW_SECONDS):
         cache.add(counter, 0, None)
@@ -146,11 +148,11 @@ def record_refusal(refusal: Refusal) -> AuditLog | None:
 def _write(event: EventType, entries: Iterable[Entry]) -> list[AuditLog]:
     if not transaction.get_connection().in_atomic_block:
         raise EffectWithoutTransaction(f"{event.name} must be recorded inside a transaction")
-    asking = context.current()
+    request_context = context.current()
     logs, parts = [], []
     for entry in entries:
-        part = _personal_part(asking, entry.personal or Personal())
-        log = _log(event, entry, asking, part)
+        part = _personal_part(request_context, entry.personal or Personal())
+        log = _log(event, entry, request_context, part)
         logs.append(log)
         if part:
             part.log = log
@@ -167,7 +169,7 @@ def _write(event: EventType, entries: Iterable[Entry]) -> list[AuditLog]:
 def _log(
     event: EventType,
     entry: Entry,
-    asking: context.RequestContext,
+    request_context: context.RequestContext,
     part: AuditPersonal | None,
     **chosen: Any,
 ) -> AuditLog:
@@ -179,9 +181,9 @@ def _log(
         outcome=event.outcome,
         session_uuid=entry.session_uuid,
         target=storable(entry.target, 255),
-        actor=asking.actor,
-        request_id=asking.request_id,
-        network=asking.network,
+        actor=request_context.actor,
+        request_id=request_context.request_id,
+        network=request_context.network,
     )
     log.text = canonical_text(
         {
@@ -202,12 +204,12 @@ def _log(
 
 
 def _personal_part(
-    asking: context.RequestContext, personal: Personal, salt: str = ""
+    request_context: context.RequestContext, personal: Personal, salt: str = ""
 ) -> AuditPersonal | None:
     part = AuditPersonal(
         salt=salt or secrets.token_hex(32),
-        address=str(asking.address or ""),
-        user_agent=asking.user_agent,
+        address=str(request_context.address or ""),
+        user_agent=request_context.user_agent,
         file_name=storable(personal.file_name, 255),
         email=storable(personal.email, 254),
     )

@@ -49,7 +49,7 @@ class MariaAdminSite(AdminSite):
         def as_staff(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if "%00" in request.META.get("QUERY_STRING", ""):
                 raise BadRequest("PostgreSQL cannot look for a NUL.")
-            with context.acting_as(f"staff:{request.user.pk}"):
+            with context.as_actor(f"staff:{request.user.pk}"):
                 try:
                     response: HttpResponseBase = view(request, *args, **kwargs)
                 except PermissionDenied:
@@ -72,7 +72,7 @@ class MariaAdminSite(AdminSite):
         """Let staff change their own password; it ends their other sessions."""
         if request.method != "POST":
             return super().password_change(request, extra_context)
-        with changes.noted():
+        with changes.recorded():
             return super().password_change(request, extra_context)
 
 

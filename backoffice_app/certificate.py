@@ -16,13 +16,12 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 
 from audit_app.adminkit import disclosure
-from audit_app.adminkit.actions import Page
+from audit_app.adminkit.actions import RowPage
 from audit_app.models import AuditLog, AuditQuerySet
 from sessions_app import events
-from sessions_app.models import Status, UserSession
+from sessions_app.models import SessionStatus, UserSession
 from sessions_app.services import privacy
-from uploads_app.models import Status as FileStatus
-from uploads_app.models import UploadedFile
+from uploads_app.models import UploadedFile, UploadStatus
 
 SHOWN = 1000
 PRESSES = 50
@@ -37,7 +36,7 @@ class Erased:
 
     session: UserSession
     who: str
-    asked: datetime
+    requested_at: datetime
     finished: datetime | None
     files: int
     bytes: int
@@ -65,7 +64,7 @@ def erased_with(session: UserSession) -> list[Erased]:
             left.get(pk, 0),
         )
         for pk, one in sessions.items()
-        if one.status == Status.ERASED
+        if one.status == SessionStatus.ERASED
     ]
 
 
@@ -78,12 +77,12 @@ def _person(request: AuditLog) -> uuid.UUID | None:
     """Return the session from whose person's page an erasure was asked for."""
     if not request.request_id:
         return None
-    asked = AuditLog.objects.filter(
+    requested = AuditLog.objects.filter(
         event_type=events.PERSON_ERASURE_REQUESTED.name,
         request_id=request.request_id,
         actor=request.actor,
     )
-    return asked.values_list("session_uuid", flat=True).first()
+    return requested.values_list("session_uuid", flat=True).first()
 
 
 def _of_person(session_uuid: uuid.UUID) -> Q:
@@ -91,11 +90,11 @@ def _of_person(session_uuid: uuid.UUID) -> Q:
 
     A request is known by its id and by who made it: behind a proxy ids come from outside.
     """
-    asked = AuditLog.objects.filter(
+    requested = AuditLog.objects.filter(
         session_uuid=session_uuid, event_type=events.PERSON_ERASURE_REQUESTED.name
     )
     parts = Q(pk=None)
-    for request_id, actor in asked.values_list("request_id", "actor")[:PRESSES]:
+    for request_id, actor in requested.values_list("request_id", "actor")[:PRESSES]:
         parts |= Q(request_id=request_id, actor=actor)
     return parts
 
@@ -103,7 +102,7 @@ def _of_person(session_uuid: uuid.UUID) -> Q:
 def _removed(sessions: Iterable[uuid.UUID]) -> dict[uuid.UUID, tuple[int, int]]:
     """Count for each session the files that the erasure removed, and their bytes."""
     files = UploadedFile.objects.filter(
-        session__in=sessions, status=FileStatus.DELETED, delete_reason="erased"
+        session__in=sessions, status=UploadStatus.DELETED, delete_reason="erased"
     )
     counted = files.order_by().values_list("session").annotate(Count("pk"), Sum("size"))
     return {session_uuid: (count, size) for session_uuid, count, size in counted}
@@ -130,10 +129,10 @@ def _show(request: HttpRequest, session: UserSession, context: dict[str, Any]) -
     return TemplateResponse(request, "backoffice/certificate.html", context)
 
 
-PAGE = Page(
+PAGE = RowPage(
     name="certificate",
     permission="sessions_app.view_usersession",
     title="Certificate of erasure",
-    fits=lambda session: session.status == Status.ERASED,
+    fits=lambda session: session.status == SessionStatus.ERASED,
     show=_show,
 )

@@ -18,7 +18,7 @@ _STEPS = (2, 4, 10)
 
 
 @dataclass(frozen=True)
-class Slot:
+class AxisSlot:
     """One place on the time axis: its name, and the mark below the axis, if it has one."""
 
     name: str
@@ -34,7 +34,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Text:
+class AxisLabel:
     """A word beside an axis."""
 
     x: str
@@ -64,8 +64,8 @@ class Chart:
     summary: str
     labels: list[str]
     bars: list[list[Bar]]
-    ticks: list[Text]
-    marks: list[Text]
+    ticks: list[AxisLabel]
+    marks: list[AxisLabel]
     rows: list[tuple[str, list[str]]]
     is_empty: bool
 
@@ -90,7 +90,7 @@ def draw(
     title: str,
     axis: str,
     unit: str,
-    slots: Sequence[Slot],
+    slots: Sequence[AxisSlot],
     series: Sequence[Series],
 ) -> Chart:
     """Draw bars side by side, one for each series in each slot; `unit` is `bytes` or a plural noun."""
@@ -110,11 +110,11 @@ def draw(
             for nth, one in enumerate(series)
         ],
         ticks=[
-            Text(str(_LEFT - 5), _px(_ZERO - part * (_ZERO - _TOP)), number(int(part * top)))
+            AxisLabel(str(_LEFT - 5), _px(_ZERO - part * (_ZERO - _TOP)), number(int(part * top)))
             for part in (0, 0.5, 1)
         ],
         marks=[
-            Text(_px(_LEFT + (nth + 0.5) * _slot(slots)), str(_ZERO + 15), slot.mark)
+            AxisLabel(_px(_LEFT + (nth + 0.5) * _slot(slots)), str(_ZERO + 15), slot.mark)
             for nth, slot in enumerate(slots)
             if slot.mark
         ],
@@ -127,7 +127,7 @@ def draw(
 
 def _bars(
     series: Series,
-    slots: Sequence[Slot],
+    slots: Sequence[AxisSlot],
     *,
     place: tuple[int, int],
     top: int,
@@ -147,7 +147,7 @@ def _bars(
     return bars
 
 
-def _summary(series: Series, slots: Sequence[Slot], say: Callable[[int | None], str]) -> str:
+def _summary(series: Series, slots: Sequence[AxisSlot], say: Callable[[int | None], str]) -> str:
     known = [(value, slot.name) for value, slot in zip(series.values, slots, strict=True) if value]
     if not known:
         return f"{series.label.capitalize()}: none."
@@ -156,7 +156,7 @@ def _summary(series: Series, slots: Sequence[Slot], say: Callable[[int | None], 
     return f"{series.label.capitalize()}: {say(total)} in all, most ({say(most)}) at {when}."
 
 
-def _slot(slots: Sequence[Slot]) -> float:
+def _slot(slots: Sequence[AxisSlot]) -> float:
     return (WIDTH - _LEFT - _RIGHT) / len(slots)
 
 

@@ -21,10 +21,10 @@ from django.utils import timezone
 
 from audit_app.events import RATE_LIMIT_EXCEEDED, EventType, refusals
 from audit_app.models import AuditLog
-from backoffice_app.models import HourlyFigure, Name
+from backoffice_app.models import FigureName, HourlyFigure
 from sessions_app import events as session_events
 from sessions_app.models import UserSession
-from uploads_app.models import QuarantinedObject, QuarantineStatus, Status, UploadedFile
+from uploads_app.models import QuarantinedObject, TrashStatus, UploadedFile, UploadStatus
 
 HOUR = timedelta(hours=1)
 # Seven days by anybody's calendar, of which today is one, and what clocks are put forward.
@@ -43,12 +43,12 @@ class Source:
     `lasting` is for what there is, not what happened: no hour but this one can be asked for it.
     """
 
-    names: Sequence[Name]
+    names: Sequence[FigureName]
     count: Callable[[datetime], Sequence[int]]
     lasting: bool = False
 
 
-class Counted(NamedTuple):
+class CountTiming(NamedTuple):
     """When a figure was counted, and how long that took."""
 
     at: datetime
@@ -83,9 +83,9 @@ def count_figures() -> int:
     return written
 
 
-def _known() -> dict[tuple[datetime, str], Counted]:
+def _known() -> dict[tuple[datetime, str], CountTiming]:
     rows = HourlyFigure.objects.values_list("hour", "name", "counted_at", "took")
-    return {(hour, name): Counted(at, took) for hour, name, at, took in rows}
+    return {(hour, name): CountTiming(at, took) for hour, name, at, took in rows}
 
 
 def _hours(this_hour: datetime) -> Iterator[datetime]:
@@ -97,7 +97,7 @@ def _hours(this_hour: datetime) -> Iterator[datetime]:
         yield this_hour - ago * HOUR
 
 
-def _is_due(hour: datetime, last: Counted | None) -> bool:
+def _is_due(hour: datetime, last: CountTiming | None) -> bool:
     if last is None:
         return True
     is_settled = last.at >= hour + HOUR + SETTLED_AFTER
@@ -169,16 +169,16 @@ def _active(_: datetime) -> list[int]:
 
 
 def _stored(_: datetime) -> list[int]:
-    return _files_and_bytes(UploadedFile.objects.filter(status=Status.STORED))
+    return _files_and_bytes(UploadedFile.objects.filter(status=UploadStatus.STORED))
 
 
-def _held(_: datetime) -> list[int]:
-    return _files_and_bytes(UploadedFile.objects.filter(status=Status.QUARANTINED))
+def _quarantined_files(_: datetime) -> list[int]:
+    return _files_and_bytes(UploadedFile.objects.filter(status=UploadStatus.QUARANTINED))
 
 
-def _aside(_: datetime) -> list[int]:
-    aside = QuarantinedObject.objects.filter(status=QuarantineStatus.QUARANTINED)
-    return _files_and_bytes(aside)
+def _trashed_objects(_: datetime) -> list[int]:
+    trashed = QuarantinedObject.objects.filter(status=TrashStatus.QUARANTINED)
+    return _files_and_bytes(trashed)
 
 
 def _files_and_bytes(rows: QuerySet[UploadedFile] | QuerySet[QuarantinedObject]) -> list[int]:
@@ -187,12 +187,16 @@ def _files_and_bytes(rows: QuerySet[UploadedFile] | QuerySet[QuarantinedObject])
 
 
 SOURCES = (
-    Source([Name.STARTED], _started),
-    Source([Name.EXPIRED], _expired),
-    Source([Name.UPLOADS, Name.UPLOADED_BYTES], _uploaded),
-    Source([Name.REFUSED, Name.LIMITED], _refused),
-    Source([Name.ACTIVE], _active, lasting=True),
-    Source([Name.STORED_FILES, Name.STORED_BYTES], _stored, lasting=True),
-    Source([Name.HELD_FILES, Name.HELD_BYTES], _held, lasting=True),
-    Source([Name.ASIDE_OBJECTS, Name.ASIDE_BYTES], _aside, lasting=True),
+    Source([FigureName.STARTED], _started),
+    Source([FigureName.EXPIRED], _expired),
+    Source([FigureName.UPLOADS, FigureName.UPLOADED_BYTES], _uploaded),
+    Source([FigureName.REFUSED, FigureName.LIMITED], _refused),
+    Source([FigureName.ACTIVE], _active, lasting=True),
+    Source([FigureName.STORED_FILES, FigureName.STORED_BYTES], _stored, lasting=True),
+    Source(
+        [FigureName.QUARANTINED_FILES, FigureName.QUARANTINED_BYTES],
+        _quarantined_files,
+        lasting=True,
+    ),
+    Source([FigureName.TRASHED_OBJECTS, FigureName.TRASHED_BYTES], _trashed_objects, lasting=True),
 )

@@ -26,7 +26,7 @@ from audit_app.events import RATE_LIMIT_EXCEEDED
 from audit_app.models import AuditLog
 from backoffice_app import charts
 from backoffice_app.counting import HOUR, hour_of
-from backoffice_app.models import HourlyFigure, Name
+from backoffice_app.models import FigureName, HourlyFigure
 from common.worker import heartbeat_age
 from sessions_app import events as session_events
 from sessions_app.models import UserSession
@@ -40,7 +40,7 @@ DAYS = 7
 
 
 @dataclass(frozen=True)
-class Behind:
+class ListLink:
     """The list that a number was counted from: the query that narrows it, and by which time."""
 
     model: type[Model]
@@ -49,7 +49,7 @@ class Behind:
 
 
 @dataclass(frozen=True)
-class Part:
+class TilePart:
     """A number in words, and the address of the list behind it."""
 
     text: str
@@ -61,8 +61,8 @@ class Tile:
     """What is told of one thing: the number that matters, and what else is known."""
 
     label: str
-    value: Part
-    more: tuple[Part, ...] = ()
+    value: TilePart
+    more: tuple[TilePart, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Period:
     title: str
     axis: str
     edges: Sequence[datetime]
-    slots: Sequence[charts.Slot]
+    slots: Sequence[charts.AxisSlot]
 
 
 class Figures:
@@ -89,57 +89,67 @@ class Figures:
             self._values[name].append(value)
             self.counted_at = max(at, self.counted_at or at)
 
-    def between(self, name: Name, since: datetime, until: datetime) -> int | None:
+    def between(self, name: FigureName, since: datetime, until: datetime) -> int | None:
         """Return what was counted in the hours that begin in a stretch of time, None if nobody has."""
         hours = self._hours[name]
         values = self._values[name][bisect_left(hours, since) : bisect_left(hours, until)]
         return sum(values) if values else None
 
-    def now(self, name: Name) -> int | None:
+    def now(self, name: FigureName) -> int | None:
         """Return what there was when it was last looked at."""
         return next(reversed(self._values[name]), None)
 
 
-def _audit(kind: str) -> Behind:
-    return Behind(AuditLog, {"type": kind}, "since")
+def _audit(kind: str) -> ListLink:
+    return ListLink(AuditLog, {"type": kind}, "since")
 
 
-def _status(model: type[Model], status: str) -> Behind:
-    return Behind(model, {"status__exact": status})
+def _status(model: type[Model], status: str) -> ListLink:
+    return ListLink(model, {"status__exact": status})
 
 
-_UPLOADED = Behind(UploadedFile, {"arrived": "whole"}, "created_at__gte")
-BEHIND: dict[Name, Behind] = {
-    Name.STARTED: Behind(UserSession, time="created_at__gte"),
-    Name.EXPIRED: _audit(session_events.EXPIRED.name),
-    Name.UPLOADS: _UPLOADED,
-    Name.UPLOADED_BYTES: _UPLOADED,
-    Name.REFUSED: _audit(browser.REFUSALS),
-    Name.LIMITED: _audit(RATE_LIMIT_EXCEEDED.name),
-    Name.ACTIVE: _status(UserSession, "active"),
-    Name.STORED_FILES: _status(UploadedFile, "stored"),
-    Name.STORED_BYTES: _status(UploadedFile, "stored"),
-    Name.HELD_FILES: _status(UploadedFile, "quarantined"),
-    Name.HELD_BYTES: _status(UploadedFile, "quarantined"),
-    Name.ASIDE_OBJECTS: _status(QuarantinedObject, "quarantined"),
-    Name.ASIDE_BYTES: _status(QuarantinedObject, "quarantined"),
+_UPLOADED = ListLink(UploadedFile, {"arrived": "whole"}, "created_at__gte")
+BEHIND: dict[FigureName, ListLink] = {
+    FigureName.STARTED: ListLink(UserSession, time="created_at__gte"),
+    FigureName.EXPIRED: _audit(session_events.EXPIRED.name),
+    FigureName.UPLOADS: _UPLOADED,
+    FigureName.UPLOADED_BYTES: _UPLOADED,
+    FigureName.REFUSED: _audit(browser.REFUSALS),
+    FigureName.LIMITED: _audit(RATE_LIMIT_EXCEEDED.name),
+    FigureName.ACTIVE: _status(UserSession, "active"),
+    FigureName.STORED_FILES: _status(UploadedFile, "stored"),
+    FigureName.STORED_BYTES: _status(UploadedFile, "stored"),
+    FigureName.QUARANTINED_FILES: _status(UploadedFile, "quarantined"),
+    FigureName.QUARANTINED_BYTES: _status(UploadedFile, "quarantined"),
+    FigureName.TRASHED_OBJECTS: _status(QuarantinedObject, "quarantined"),
+    FigureName.TRASHED_BYTES: _status(QuarantinedObject, "quarantined"),
 }
-BYTES = {Name.UPLOADED_BYTES, Name.STORED_BYTES, Name.HELD_BYTES, Name.ASIDE_BYTES}
+BYTES = {
+    FigureName.UPLOADED_BYTES,
+    FigureName.STORED_BYTES,
+    FigureName.QUARANTINED_BYTES,
+    FigureName.TRASHED_BYTES,
+}
 # Each chart: its name, title and unit, and what its bars tell.
-CHARTS: tuple[tuple[str, str, str, dict[Name, str]], ...] = (
-    ("sessions", "Sessions", "sessions", {Name.STARTED: "started", Name.EXPIRED: "expired"}),
-    ("uploads", "Files uploaded", "files", {Name.UPLOADS: "uploaded"}),
-    ("bytes", "Bytes uploaded", "bytes", {Name.UPLOADED_BYTES: "uploaded"}),
+CHARTS: tuple[tuple[str, str, str, dict[FigureName, str]], ...] = (
+    (
+        "sessions",
+        "Sessions",
+        "sessions",
+        {FigureName.STARTED: "started", FigureName.EXPIRED: "expired"},
+    ),
+    ("uploads", "Files uploaded", "files", {FigureName.UPLOADS: "uploaded"}),
+    ("bytes", "Bytes uploaded", "bytes", {FigureName.UPLOADED_BYTES: "uploaded"}),
     (
         "refusals",
         "Requests turned away",
         "requests",
-        {Name.REFUSED: "refused", Name.LIMITED: "over a limit"},
+        {FigureName.REFUSED: "refused", FigureName.LIMITED: "over a limit"},
     ),
 )
 
 
-class Reader:
+class FigureReader:
     """A staff member who looks: which lists they may open, and where those are."""
 
     def __init__(self, request: HttpRequest) -> None:
@@ -149,7 +159,7 @@ class Reader:
         """Say whether they may open a model's list."""
         return admin.site.get_model_admin(model).has_view_permission(self._request)
 
-    def link(self, behind: Behind, since: datetime | None = None) -> str:
+    def link(self, behind: ListLink, since: datetime | None = None) -> str:
         """Return the address of a list; empty where they may not open it."""
         if not self.may_open(behind.model):
             return ""
@@ -161,23 +171,27 @@ class Reader:
         return f"{page}?{urlencode(query)}" if query else page
 
 
-def look(request: HttpRequest) -> dict[str, Any]:
+def build_overview(request: HttpRequest) -> dict[str, Any]:
     """Return what the templates in `admin/overview/` show to who asks."""
-    reader, now = Reader(request), timezone.now()
+    reader, now = FigureReader(request), timezone.now()
     day, week = last_day(now), last_week(now)
     figures = Figures(min(day.edges[0], week.edges[0]) - HOUR)
     groups = {
-        "Sessions": _happened(reader, figures, day, week, Name.STARTED, Name.EXPIRED)
-        + _lasting(reader, figures, {"Active now": (Name.ACTIVE,)}),
-        "Uploads": _happened(reader, figures, day, week, Name.UPLOADS, Name.UPLOADED_BYTES),
-        "Turned away": _happened(reader, figures, day, week, Name.REFUSED, Name.LIMITED),
+        "Sessions": _happened(reader, figures, day, week, FigureName.STARTED, FigureName.EXPIRED)
+        + _lasting(reader, figures, {"Active now": (FigureName.ACTIVE,)}),
+        "Uploads": _happened(
+            reader, figures, day, week, FigureName.UPLOADS, FigureName.UPLOADED_BYTES
+        ),
+        "Turned away": _happened(
+            reader, figures, day, week, FigureName.REFUSED, FigureName.LIMITED
+        ),
         "Storage": _lasting(
             reader,
             figures,
             {
-                "Stored": (Name.STORED_FILES, Name.STORED_BYTES),
-                "In quarantine": (Name.HELD_FILES, Name.HELD_BYTES),
-                "Put aside by the cleanup": (Name.ASIDE_OBJECTS, Name.ASIDE_BYTES),
+                "Stored": (FigureName.STORED_FILES, FigureName.STORED_BYTES),
+                "In quarantine": (FigureName.QUARANTINED_FILES, FigureName.QUARANTINED_BYTES),
+                "Put aside by the cleanup": (FigureName.TRASHED_OBJECTS, FigureName.TRASHED_BYTES),
             },
         ),
         "Queue": _queue(reader),
@@ -187,7 +201,7 @@ def look(request: HttpRequest) -> dict[str, Any]:
         "counted_at": figures.counted_at,
         "late_minutes": age // timedelta(minutes=1) if age and age > PATIENCE else 0,
         "groups": {title: tiles for title, tiles in groups.items() if tiles},
-        "cleanup_runs": reader.link(Behind(CleanupRun)),
+        "cleanup_runs": reader.link(ListLink(CleanupRun)),
         "periods": [
             (period.title, drawn)
             for period in (day, week)
@@ -202,7 +216,9 @@ def last_day(now: datetime) -> Period:
     edges = [first + nth * HOUR for nth in range(25)]
     begins = [timezone.localtime(edge) for edge in edges[:-1]]
     slots = [
-        charts.Slot(date_format(begin, "D H:i"), date_format(begin, "H:i") if nth % 6 == 2 else "")
+        charts.AxisSlot(
+            date_format(begin, "D H:i"), date_format(begin, "H:i") if nth % 6 == 2 else ""
+        )
         for nth, begin in enumerate(begins)
     ]
     return Period("day", "24 hours", "hour that begins at", edges, slots)
@@ -213,57 +229,61 @@ def last_week(now: datetime) -> Period:
     zone, today = timezone.get_current_timezone(), timezone.localdate(now)
     days = [today - timedelta(days=nth) for nth in range(DAYS - 1, -2, -1)]
     edges = [datetime.combine(one, time(), zone).astimezone(UTC) for one in days]
-    slots = [charts.Slot(date_format(one, "D Y-m-d"), date_format(one, "D j")) for one in days[:-1]]
+    slots = [
+        charts.AxisSlot(date_format(one, "D Y-m-d"), date_format(one, "D j")) for one in days[:-1]
+    ]
     return Period("week", f"{DAYS} days", "day", edges, slots)
 
 
 def _happened(
-    reader: Reader, figures: Figures, day: Period, week: Period, *names: Name
+    reader: FigureReader, figures: Figures, day: Period, week: Period, *names: FigureName
 ) -> list[Tile]:
     """Tell what happened in 24 hours, and in 7 days beside it."""
     tiles = []
     for name in names:
         if reader.may_open(BEHIND[name].model):
             parts = [
-                Part(
+                TilePart(
                     _words(name, figures.between(name, period.edges[0], period.edges[-1])),
                     reader.link(BEHIND[name], period.edges[0]),
                 )
                 for period in (day, week)
             ]
-            in_week = Part(f"{parts[1].text} in {week.title}", parts[1].link)
+            in_week = TilePart(f"{parts[1].text} in {week.title}", parts[1].link)
             tiles.append(Tile(f"{name.label.capitalize()} in {day.title}", parts[0], (in_week,)))
     return tiles
 
 
-def _lasting(reader: Reader, figures: Figures, tiles: Mapping[str, tuple[Name, ...]]) -> list[Tile]:
+def _lasting(
+    reader: FigureReader, figures: Figures, tiles: Mapping[str, tuple[FigureName, ...]]
+) -> list[Tile]:
     """Tell what there is; each tile's names lead to the same list."""
-    told = []
+    shown = []
     for label, names in tiles.items():
         if link := reader.link(BEHIND[names[0]]):
-            number, *more = [Part(_words(name, figures.now(name)), link) for name in names]
-            told.append(Tile(label, number, tuple(more)))
-    return told
+            number, *more = [TilePart(_words(name, figures.now(name)), link) for name in names]
+            shown.append(Tile(label, number, tuple(more)))
+    return shown
 
 
-def _words(name: Name, value: int | None) -> str:
+def _words(name: FigureName, value: int | None) -> str:
     return charts.size(value) if name in BYTES else charts.number(value)
 
 
-def _queue(reader: Reader) -> list[Tile]:
-    if not (link := reader.link(Behind(Schedule))):
+def _queue(reader: FigureReader) -> list[Tile]:
+    if not (link := reader.link(ListLink(Schedule))):
         return []
     waiting = len(OrmQ.objects.order_by("pk").values_list("pk")[:QUEUE_SHOWN])
     number = f"{waiting:,}" + (" or more" if waiting == QUEUE_SHOWN else "")
     age = heartbeat_age()
     beat = f"{age // timedelta(seconds=1):,} s ago" if age is not None else "never"
     return [
-        Tile("Tasks waiting or under way", Part(number, link)),
-        Tile("Last sign of a worker", Part(beat, link)),
+        Tile("Tasks waiting or under way", TilePart(number, link)),
+        Tile("Last sign of a worker", TilePart(beat, link)),
     ]
 
 
-def _charts(reader: Reader, figures: Figures, period: Period) -> Iterable[charts.Chart]:
+def _charts(reader: FigureReader, figures: Figures, period: Period) -> Iterable[charts.Chart]:
     for key, title, unit, names in CHARTS:
         series = [
             charts.Series(label, _values(figures, name, period))
@@ -281,6 +301,6 @@ def _charts(reader: Reader, figures: Figures, period: Period) -> Iterable[charts
             )
 
 
-def _values(figures: Figures, name: Name, period: Period) -> list[int | None]:
+def _values(figures: Figures, name: FigureName, period: Period) -> list[int | None]:
     pairs = zip(period.edges, period.edges[1:], strict=False)
     return [figures.between(name, since, until) for since, until in pairs]

@@ -21,9 +21,9 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework.exceptions import APIException
 
-from audit_app.adminkit.actions import Action, Asked, NotDone, ReasonForm
+from audit_app.adminkit.actions import Action, ActionRequest, NotDone, ReasonForm
 from common.json_stream import stream_json
-from sessions_app.models import Status, UserSession
+from sessions_app.models import SessionStatus, UserSession
 from sessions_app.services import privacy
 from uploads_app import services
 from uploads_app.exceptions import StorageUnavailable
@@ -47,7 +47,7 @@ class Member:
     chunks: Iterable[bytes]
 
 
-class ExportForm(ReasonForm):
+class SessionExportForm(ReasonForm):
     """As what, and why."""
 
     file_format = forms.ChoiceField(
@@ -61,13 +61,13 @@ class ExportForm(ReasonForm):
     )
 
 
-def export_session(session: UserSession, asked: Asked) -> HttpResponseBase:
+def export_session(session: UserSession, action_request: ActionRequest) -> HttpResponseBase:
     """Hand out one session as the form asks; raises NotDone if nothing is left of it."""
-    if session.status == Status.ERASED:
+    if session.status == SessionStatus.ERASED:
         raise NotDone("This session is erased: there is nothing to export.")
-    if asked.values["file_format"] == "zip":
-        return zipped([session], name=session.support_code, reason=asked.reason)
-    parts = privacy.export_session(session=session, reason=asked.reason)
+    if action_request.values["file_format"] == "zip":
+        return zipped([session], name=session.support_code, reason=action_request.reason)
+    parts = privacy.export_session(session=session, reason=action_request.reason)
     return _attachment(
         (text.encode() for text in stream_json(parts)),
         "application/json",
@@ -83,11 +83,11 @@ EXPORT = Action(
     "was handed out, and why, stands in the audit log and in the visitor's own history. Send it only "
     "to whom it belongs, by a way that you trust, and delete your copy.",
     button="Download the export",
-    fits=lambda session: session.status != Status.ERASED,
+    fits=lambda session: session.status != SessionStatus.ERASED,
     act=export_session,
     presets=EXPORT_PRESETS,
     state=lambda _: "",
-    form=ExportForm,
+    form=SessionExportForm,
 )
 
 

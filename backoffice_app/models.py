@@ -3,7 +3,7 @@
 from django.db import models
 
 
-class Name(models.TextChoices):
+class FigureName(models.TextChoices):
     """What is counted; see backoffice_app/counting.py for how."""
 
     STARTED = "started", "sessions started"
@@ -15,10 +15,10 @@ class Name(models.TextChoices):
     ACTIVE = "active", "sessions active"
     STORED_FILES = "stored_files", "files stored"
     STORED_BYTES = "stored_bytes", "bytes stored"
-    HELD_FILES = "held_files", "files that staff put in quarantine"
-    HELD_BYTES = "held_bytes", "bytes that staff put in quarantine"
-    ASIDE_OBJECTS = "aside_objects", "objects that the cleanup put aside"
-    ASIDE_BYTES = "aside_bytes", "bytes that the cleanup put aside"
+    QUARANTINED_FILES = "held_files", "files that staff put in quarantine"
+    QUARANTINED_BYTES = "held_bytes", "bytes that staff put in quarantine"
+    TRASHED_OBJECTS = "aside_objects", "objects that the cleanup put aside"
+    TRASHED_BYTES = "aside_bytes", "bytes that the cleanup put aside"
 
 
 class HourlyFigure(models.Model):
@@ -28,7 +28,7 @@ class HourlyFigure(models.Model):
     or at the same time as another, writes the same.
     """
 
-    name = models.CharField(max_length=20, choices=Name.choices)
+    name = models.CharField(max_length=20, choices=FigureName.choices)
     hour = models.DateTimeField(help_text="When it begins.")
     value = models.PositiveBigIntegerField()
     counted_at = models.DateTimeField(help_text="When counting began.")

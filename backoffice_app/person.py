@@ -23,16 +23,16 @@ from audit_app.adminkit import disclosure
 from audit_app.adminkit.actions import (
     REVEAL_PRESETS,
     Action,
-    Asked,
+    ActionRequest,
     Effect,
     NotDone,
-    Page,
     ReasonForm,
+    RowPage,
 )
 from backoffice_app import exports
 from common.masking import mask_email, mask_name
 from sessions_app.admin import ERASE_PRESETS
-from sessions_app.models import Status, UserSession
+from sessions_app.models import SessionStatus, UserSession
 from sessions_app.services import privacy
 from sessions_app.uuid_helpers import parse_support_code
 from uploads_app.models import UploadQuota
@@ -45,7 +45,7 @@ _SESSION = "admin:sessions_app_usersession"
 
 
 @dataclass(frozen=True)
-class Listed:
+class PersonSession:
     """A session as its person's page lists it: what is personal is masked unless revealed."""
 
     session: UserSession
@@ -109,15 +109,15 @@ def _show(request: HttpRequest, session: UserSession, context: dict[str, Any]) -
     return TemplateResponse(request, "backoffice/person.html", context)
 
 
-def _listed(sessions: Sequence[UserSession], revealed: bool) -> list[Listed]:
-    held = UploadQuota.objects.in_bulk([session.pk for session in sessions])
+def _listed(sessions: Sequence[UserSession], revealed: bool) -> list[PersonSession]:
+    quotas = UploadQuota.objects.in_bulk([session.pk for session in sessions])
     nothing = UploadQuota()
     return [
-        Listed(
+        PersonSession(
             session,
             session.name if revealed else mask_name(session.name),
-            held.get(session.pk, nothing).files,
-            held.get(session.pk, nothing).bytes,
+            quotas.get(session.pk, nothing).files,
+            quotas.get(session.pk, nothing).bytes,
         )
         for session in sessions
     ]
@@ -132,13 +132,13 @@ def _digest(uuids: Sequence[uuid.UUID]) -> str:
     return hashlib.sha256("".join(sorted(map(str, uuids))).encode()).hexdigest()[:16]
 
 
-def _reveal(session: UserSession, asked: Asked) -> str:
+def _reveal(session: UserSession, action_request: ActionRequest) -> str:
     person = person_behind(session)
     disclosure.reveal(
-        asked.request,
+        action_request.request,
         session_uuids=person.uuids,
         page=_page_name(session, person),
-        reason=asked.reason,
+        reason=action_request.reason,
     )
     return "Personal values are shown on this page for 15 minutes."
 
@@ -151,7 +151,7 @@ def _state(session: UserSession) -> str:
     return _digest([one.uuid for one in person_behind(session).verified])
 
 
-def _acting(session: UserSession) -> Person:
+def _load_person(session: UserSession) -> Person:
     """Return the person; NotDone if this session does not prove that it is theirs."""
     if not _may_act(session):
         raise NotDone(
@@ -161,28 +161,30 @@ def _acting(session: UserSession) -> Person:
     return person_behind(session)
 
 
-def _export(session: UserSession, asked: Asked) -> HttpResponseBase:
-    verified = _acting(session).verified
-    return exports.zipped(verified, name=f"person-{session.support_code}", reason=asked.reason)
+def _export(session: UserSession, action_request: ActionRequest) -> HttpResponseBase:
+    verified = _load_person(session).verified
+    return exports.zipped(
+        verified, name=f"person-{session.support_code}", reason=action_request.reason
+    )
 
 
-def _erase(session: UserSession, asked: Asked) -> HttpResponseBase:
-    person = _acting(session)
-    if asked.values["seen"] != _digest([one.uuid for one in person.verified]):
+def _erase(session: UserSession, action_request: ActionRequest) -> HttpResponseBase:
+    person = _load_person(session)
+    if action_request.values["seen"] != _digest([one.uuid for one in person.verified]):
         raise NotDone(
             "Nothing was done: there are other sessions now. Look at them, and begin again."
         )
     # By this session the others are found: while there are more than are shown, it has to wait.
     among = [one for one in person.verified if not (person.more_verified and one == session)]
     done = privacy.erase_person(
-        session=session, among=among, reason=asked.reason, seconds=ERASE_SECONDS
+        session=session, among=among, reason=action_request.reason, seconds=ERASE_SECONDS
     )
     session.refresh_from_db()
-    if session.status == Status.ERASED:
-        messages.success(asked.request, f"{_sessions(done)} erased just now.")
+    if session.status == SessionStatus.ERASED:
+        messages.success(action_request.request, f"{_sessions(done)} erased just now.")
         return HttpResponseRedirect(reverse(f"{_SESSION}_certificate", args=[session.pk]))
     messages.warning(
-        asked.request,
+        action_request.request,
         f"{_sessions(done)} erased, and there are more. Press “Erase all that is verified” again: it "
         "goes on with the others.",
     )
@@ -229,7 +231,7 @@ class PersonErasureForm(ReasonForm):
 
 
 def _may_act(session: UserSession) -> bool:
-    return session.email_proven and session.status != Status.ERASED
+    return session.email_proven and session.status != SessionStatus.ERASED
 
 
 ACTIONS = (
@@ -278,7 +280,7 @@ ACTIONS = (
         page="person",
     ),
 )
-PAGE = Page(
+PAGE = RowPage(
     name="person",
     permission="sessions_app.view_usersession",
     title="Person",

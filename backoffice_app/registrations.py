@@ -17,7 +17,7 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_q.models import Failure, OrmQ, Schedule, Success, Task
 
-from audit_app.adminkit.actions import ReadOnlyAdmin, offer
+from audit_app.adminkit.actions import ReadOnlyAdmin, extend_admin
 from backoffice_app import certificate, exports, person
 from backoffice_app.accounts import user_admin
 from common import schedules
@@ -95,7 +95,7 @@ class FailureAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).defer("args", "kwargs", "result")
 
 
-offer(
+extend_admin(
     UserSession,
     actions=(exports.EXPORT, *person.ACTIONS),
     pages=(person.PAGE, certificate.PAGE),

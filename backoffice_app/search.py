@@ -40,7 +40,7 @@ _CODE = re.compile(r"[A-Za-z0-9]+(?:[\s.\-‐-―]+[A-Za-z0-9]+)*")
 _GROUPS = re.compile(r"MAR(-[0-9A-Z]{3}){3}", re.IGNORECASE)
 
 
-class Form(Enum):
+class TermKind(Enum):
     """What a term reads as: one certain thing, or anything at all."""
 
     KEY = "object key"
@@ -54,7 +54,7 @@ class Form(Enum):
     @property
     def is_impersonal(self) -> bool:
         """Whether a term of this form tells nothing of a person, so that it may stand in an address."""
-        return self in (Form.KEY, Form.SHA256, Form.UUID, Form.CODE)
+        return self in (TermKind.KEY, TermKind.SHA256, TermKind.UUID, TermKind.CODE)
 
 
 @dataclass(frozen=True)
@@ -125,19 +125,19 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Answer:
+class SearchResult:
     """What a search found, where it looked, where who asked may not look, and what is wrong with a code."""
 
-    form: Form
+    form: TermKind
     groups: list[Group]
-    looked_up: list[Lookup]
+    searched: list[Lookup]
     forbidden: list[Lookup]
     doubt: str
 
     @property
     def personal_kinds(self) -> str:
         """The personal kinds of value that were looked for, for the audit log."""
-        return ",".join(lookup.name for lookup in self.looked_up if lookup.is_personal)
+        return ",".join(lookup.name for lookup in self.searched if lookup.is_personal)
 
     @property
     def found(self) -> int:
@@ -155,34 +155,34 @@ def may_find(user: Any) -> bool:
     return any(user.has_perm(_view(model)) for model in _GROUPS_SHOWN)
 
 
-def form_of(term: str) -> Form:
+def form_of(term: str) -> TermKind:
     """Say what a readable term reads as."""
     if _KEY.fullmatch(term):
-        return Form.KEY
+        return TermKind.KEY
     if re.fullmatch("[0-9a-fA-F]{64}", term):
-        return Form.SHA256
+        return TermKind.SHA256
     if _read_uuid(term):
-        return Form.UUID
+        return TermKind.UUID
     if _is_certainly_code(term):
-        return Form.CODE
+        return TermKind.CODE
     if context.parse_address(term):
-        return Form.ADDRESS
+        return TermKind.ADDRESS
     if re.fullmatch(r"[^@\s]+@[^@\s]+", term):
-        return Form.EMAIL
-    return Form.ANYTHING
+        return TermKind.EMAIL
+    return TermKind.ANYTHING
 
 
-def find(term: str, user: Any) -> Answer:
+def find(term: str, user: Any) -> SearchResult:
     """Look for a readable term wherever its form allows, and somebody may look."""
     form = form_of(term)
     wanted = _LOOKUPS[form]
-    looked_up = [lookup for lookup in wanted if lookup.is_open_to(user)]
-    groups = [_group(model, term, looked_up) for model in _GROUPS_SHOWN]
-    return Answer(
+    searched = [lookup for lookup in wanted if lookup.is_open_to(user)]
+    groups = [_group(model, term, searched) for model in _GROUPS_SHOWN]
+    return SearchResult(
         form=form,
         groups=[group for group in groups if group.hits],
-        looked_up=looked_up,
-        forbidden=[lookup for lookup in wanted if lookup not in looked_up],
+        searched=searched,
+        forbidden=[lookup for lookup in wanted if lookup not in searched],
         doubt=_doubt(term, form, groups),
     )
 
@@ -232,11 +232,11 @@ def _has_digit(term: str) -> bool:
     return any(symbol.isdecimal() for symbol in term)
 
 
-def _doubt(term: str, form: Form, groups: list[Group]) -> str:
+def _doubt(term: str, form: TermKind, groups: list[Group]) -> str:
     """Say what is wrong with a term that was meant as a support code; empty if it was not, or is right."""
     hits = [hit for group in groups for hit in group.hits]
-    is_meant = form is Form.CODE or (
-        form is Form.ANYTHING
+    is_meant = form is TermKind.CODE or (
+        form is TermKind.ANYTHING
         # Nine letters may be a name, unless there is a session whose code is nearly so.
         and (_has_digit(term) or any(hit.is_near for hit in hits))
         and bool(near_support_codes(_as_code(term)))
@@ -394,23 +394,23 @@ _REQUEST = (
     Lookup("request", "request id", UserSession, _sessions_of_request, through_log=True),
 )
 _CODE_LOOKUP = Lookup("code", "support code", UserSession, _sessions_by_code)
-_LOOKUPS: dict[Form, tuple[Lookup, ...]] = {
-    Form.KEY: (Lookup("key", "object key", UploadedFile, _files_by_key),),
-    Form.SHA256: (Lookup("sha256", "SHA-256 of a file", UploadedFile, _files_by_sha256),),
-    Form.UUID: (
+_LOOKUPS: dict[TermKind, tuple[Lookup, ...]] = {
+    TermKind.KEY: (Lookup("key", "object key", UploadedFile, _files_by_key),),
+    TermKind.SHA256: (Lookup("sha256", "SHA-256 of a file", UploadedFile, _files_by_sha256),),
+    TermKind.UUID: (
         Lookup("uuid", "session UUID", UserSession, _sessions_by_uuid),
         Lookup("file", "file id", UploadedFile, _files_by_id),
         Lookup("event", "event id", AuditLog, _events_by_id),
         *_REQUEST,
     ),
-    Form.CODE: (_CODE_LOOKUP,),
-    Form.ADDRESS: (
+    TermKind.CODE: (_CODE_LOOKUP,),
+    TermKind.ADDRESS: (
         Lookup("address", "client address", UserSession, _sessions_from_address, is_personal=True),
     ),
-    Form.EMAIL: (
+    TermKind.EMAIL: (
         Lookup("email", "e-mail address", UserSession, _sessions_by_email, is_personal=True),
     ),
-    Form.ANYTHING: (
+    TermKind.ANYTHING: (
         _CODE_LOOKUP,
         Lookup("uuid", "beginning of a session UUID", UserSession, _sessions_by_uuid_start),
         *_REQUEST,

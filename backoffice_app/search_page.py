@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from audit_app.events import STAFF_SEARCHED
 from audit_app.services import record
 from backoffice_app import search
-from backoffice_app.search import Answer, Form, Lookup
+from backoffice_app.search import Lookup, SearchResult, TermKind
 
 
 @sensitive_post_parameters("q")
@@ -42,9 +42,9 @@ def find_view(request: HttpRequest) -> HttpResponse:
             "title": "Find",
             "term": "" if is_misplaced else term,
             "answer": answer,
-            "looked_for": _titles(answer.looked_up) if answer else [],
+            "searched_titles": _titles(answer.searched) if answer else [],
             "forbidden_to": _titles(answer.forbidden) if answer else [],
-            "is_certain": answer and answer.form is not Form.ANYTHING,
+            "is_certain": answer and answer.form is not TermKind.ANYTHING,
             "is_only": answer and answer.found == 1,
             "is_too_long": is_too_long,
             "is_misplaced": is_misplaced,
@@ -60,7 +60,7 @@ def _titles(lookups: Iterable[Lookup]) -> list[str]:
     return list(dict.fromkeys(lookup.title for lookup in lookups))
 
 
-def _note_search(answer: Answer) -> None:
+def _note_search(answer: SearchResult) -> None:
     """Record a search by something personal: for what kind of it, and how much it found."""
     if kinds := answer.personal_kinds:
         with transaction.atomic():

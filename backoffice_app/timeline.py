@@ -11,10 +11,10 @@ from django.utils.dateparse import parse_datetime
 
 from audit_app import actors
 from audit_app.events import meaning
-from audit_app.models import AuditLog, Outcome
+from audit_app.models import AuditLog, AuditOutcome
 from common import context
 from sessions_app.models import UserSession
-from uploads_app.models import Status, UploadedFile
+from uploads_app.models import UploadedFile, UploadStatus
 
 PAGE = 50
 # Enough of a hash to tell two files apart.
@@ -30,14 +30,14 @@ FILTERS: dict[str, tuple[str, Q]] = {
     "files": ("Files", _FILES),
     "cleanup": ("Cleanup", _FILES & _MACHINE),
     "staff": ("Staff", _STAFF),
-    "refused": ("Refusals", ~Q(outcome=Outcome.SUCCESS)),
+    "refused": ("Refusals", ~Q(outcome=AuditOutcome.SUCCESS)),
 }
 _WITH_FILES = ("", "files")
 _WORDS = {context.VISITOR: "the visitor", context.SYSTEM: "the system"}
 
 
 @dataclass(frozen=True)
-class Moment:
+class TimelineEntry:
     """One line of the timeline; `log` is None for what only a file's row tells."""
 
     at: datetime
@@ -57,7 +57,7 @@ class Moment:
 class Timeline:
     """A page of moments, newest first; `older` is where the next page begins, empty at the end."""
 
-    moments: list[Moment]
+    moments: list[TimelineEntry]
     shown: str
     older: str
 
@@ -77,7 +77,7 @@ def timeline(session: UserSession, *, shown: str = "", before: str = "") -> Time
     found = list(events.select_related("personal")[: PAGE + 1])
     logs, rest = found[:PAGE], found[PAGE:]
     is_revealed = getattr(session, "is_revealed", False)
-    moments = [*_told(logs, is_revealed)]
+    moments = [*_log_entries(logs, is_revealed)]
     if shown in _WITH_FILES:
         newest, oldest = begin and begin[0], logs[-1].occurred_at if rest else None
         moments += _beginnings(session, is_revealed, newest, oldest)
@@ -86,12 +86,12 @@ def timeline(session: UserSession, *, shown: str = "", before: str = "") -> Time
     return Timeline(moments, shown, older)
 
 
-def _told(logs: list[AuditLog], is_revealed: bool) -> Iterator[Moment]:
+def _log_entries(logs: list[AuditLog], is_revealed: bool) -> Iterator[TimelineEntry]:
     names = _WORDS | actors.names(log.actor for log in logs)
     for log in logs:
         part = getattr(log, "personal", None)
         values = (part.values() if is_revealed else part.masked_values()) if part else {}
-        yield Moment(
+        yield TimelineEntry(
             at=log.occurred_at,
             event=log.event_type,
             meaning=meaning(log.event_type),
@@ -112,18 +112,18 @@ def _short(name: str, value: Any) -> Any:
 
 def _beginnings(
     session: UserSession, is_revealed: bool, newest: datetime | None, oldest: datetime | None
-) -> Iterator[Moment]:
+) -> Iterator[TimelineEntry]:
     """Yield when files began that have not ended well, or not yet: no event tells of that."""
     files = UploadedFile.objects.filter(
-        session=session, direct=False, status__in=[Status.PENDING, Status.LAPSED]
+        session=session, direct=False, status__in=[UploadStatus.PENDING, UploadStatus.LAPSED]
     )
     if newest:
         files = files.filter(created_at__lt=newest)
     if oldest:
         files = files.filter(created_at__gte=oldest)
     for upload in files.order_by("-created_at")[:PAGE]:
-        waiting = upload.status == Status.PENDING
-        yield Moment(
+        waiting = upload.status == UploadStatus.PENDING
+        yield TimelineEntry(
             at=upload.created_at,
             event="upload began",
             meaning="It is still arriving." if waiting else "It never finished.",

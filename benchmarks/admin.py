@@ -43,7 +43,7 @@ STOCK = {"DJANGO_SETTINGS_MODULE": "benchmarks.stock.settings", "DATABASE_POOL":
 _HEADINGS = ["page", "ours p50, p95 ms", "ours small p95 ms", "ratio", "stock p50, p95 ms"]
 
 
-class Desk:
+class AdminClient:
     """A staff member's browser at one server; `targets` is what they look for there."""
 
     def __init__(self, port: int, targets: Mapping[str, Any]) -> None:
@@ -64,11 +64,11 @@ class Desk:
         return self._session.post(self._base + path, body, timeout=PATIENCE_SECONDS)
 
 
-Ask = Callable[[Desk], requests.Response]
+Ask = Callable[[AdminClient], requests.Response]
 
 
 @dataclass(frozen=True)
-class Page:
+class BenchmarkPage:
     """A page, how it is asked for, and how what comes nearest to it in the stock admin is."""
 
     name: str
@@ -79,9 +79,9 @@ class Page:
 def get(path: str, **query: str) -> Ask:
     """Ask for an address; `{name}` in path or query is the target of that name."""
 
-    def ask(desk: Desk) -> requests.Response:
-        filled = {name: value.format(**desk.targets) for name, value in query.items()}
-        return desk.get(path.format(**desk.targets), **filled)
+    def ask(client: AdminClient) -> requests.Response:
+        filled = {name: value.format(**client.targets) for name, value in query.items()}
+        return client.get(path.format(**client.targets), **filled)
 
     return ask
 
@@ -92,17 +92,17 @@ _LOG, _AUDITLOG = "audit_app/auditlog/", "auditlog/logentry/"
 
 def find(term: str) -> Ask:
     """Type a term into the box that every page of ours has; `{name}` is the target of that name."""
-    return lambda desk: desk.post("find/", q=term.format(**desk.targets))
+    return lambda client: client.post("find/", q=term.format(**client.targets))
 
 
-def both(name: str, path: str, **query: str) -> Page:
+def both(name: str, path: str, **query: str) -> BenchmarkPage:
     """Return a page that has one address in both."""
-    return Page(name, get(path, **query), get(path, **query))
+    return BenchmarkPage(name, get(path, **query), get(path, **query))
 
 
-def deep(name: str, path: str, target: str) -> Page:
+def deep(name: str, path: str, target: str) -> BenchmarkPage:
     """Return a page far behind the first: ours by the key where it begins, the stock's by number."""
-    return Page(name, get(path, p=f"{{{target}}}"), get(path, p="400"))
+    return BenchmarkPage(name, get(path, p=f"{{{target}}}"), get(path, p="400"))
 
 
 PAGES = (
@@ -111,52 +111,56 @@ PAGES = (
     both("sessions: expired", _SESSIONS, status__exact="expired"),
     deep("sessions: page 400", _SESSIONS, "deep_session"),
     both("session", _SESSIONS + "{session}/change/"),
-    Page("person", get(_SESSIONS + "{session}/person/"), get(_SESSIONS, q="{email}")),
+    BenchmarkPage("person", get(_SESSIONS + "{session}/person/"), get(_SESSIONS, q="{email}")),
     both("files", _FILES),
     both("files: rejected", _FILES, status__exact="rejected"),
     deep("files: page 400", _FILES, "deep_file"),
     both("file", _FILES + "{upload}/change/"),
     both("audit log", _LOG),
-    Page("audit log beside django-auditlog's", get(_LOG), get(_AUDITLOG)),
-    Page(
+    BenchmarkPage("audit log beside django-auditlog's", get(_LOG), get(_AUDITLOG)),
+    BenchmarkPage(
         "audit log: one type",
         get(_LOG, type="session.revoked"),
         get(_LOG, event_type__exact="session.revoked"),
     ),
-    Page("audit log: refused", get(_LOG, outcome="denied"), get(_LOG, outcome__exact="denied")),
+    BenchmarkPage(
+        "audit log: refused", get(_LOG, outcome="denied"), get(_LOG, outcome__exact="denied")
+    ),
     deep("audit log: page 400", _LOG, "deep_event"),
     both("audit event", _LOG + "{event}/change/"),
-    Page("find: support code", find("{code}"), get(_SESSIONS, q="{code}")),
-    Page("find: code with a wrong symbol", find("{misheard}"), None),
-    Page("find: session UUID", find("{session}"), get(_SESSIONS, q="{session}")),
-    Page("find: e-mail", find("{email}"), get(_SESSIONS, q="{email}")),
-    Page("find: beginning of a name", find("{name}"), get(_SESSIONS, q="{name}")),
-    Page("find: beginning of a file name", find("{file_name}"), get(_FILES, q="{file_name}")),
-    Page("find: SHA-256", find("{sha256}"), get(_FILES, q="{sha256}")),
-    Page("find: address", find("{address}"), None),
-    Page("find: request id", find("{request}"), get(_LOG, q="{request}")),
+    BenchmarkPage("find: support code", find("{code}"), get(_SESSIONS, q="{code}")),
+    BenchmarkPage("find: code with a wrong symbol", find("{misheard}"), None),
+    BenchmarkPage("find: session UUID", find("{session}"), get(_SESSIONS, q="{session}")),
+    BenchmarkPage("find: e-mail", find("{email}"), get(_SESSIONS, q="{email}")),
+    BenchmarkPage("find: beginning of a name", find("{name}"), get(_SESSIONS, q="{name}")),
+    BenchmarkPage(
+        "find: beginning of a file name", find("{file_name}"), get(_FILES, q="{file_name}")
+    ),
+    BenchmarkPage("find: SHA-256", find("{sha256}"), get(_FILES, q="{sha256}")),
+    BenchmarkPage("find: address", find("{address}"), None),
+    BenchmarkPage("find: request id", find("{request}"), get(_LOG, q="{request}")),
 )
 
 
 @dataclass
-class Measured:
+class PageMeasurement:
     """How long one page took at one server, in seconds, and what was wrong with an answer."""
 
     seconds: list[float] = field(default_factory=list)
-    trouble: str = ""
+    failure: str = ""
 
-    def ask(self, ask: Ask, desk: Desk) -> None:
+    def ask(self, ask: Ask, client: AdminClient) -> None:
         began = time.monotonic()
         try:
-            status = ask(desk).status_code
+            status = ask(client).status_code
         except requests.Timeout:
-            self.trouble = f"> {PATIENCE_SECONDS} s"
+            self.failure = f"> {PATIENCE_SECONDS} s"
             return
         self.seconds.append(time.monotonic() - began)
         if status >= 500 and self.seconds[-1] > PATIENCE_SECONDS - 1:
-            self.trouble = f"> {PATIENCE_SECONDS} s"
+            self.failure = f"> {PATIENCE_SECONDS} s"
         elif status != 200:
-            self.trouble = f"answer {status}"
+            self.failure = f"answer {status}"
 
     @property
     def p95(self) -> float:
@@ -165,21 +169,21 @@ class Measured:
         return quantiles(self.seconds, n=20, method="inclusive")[-1]
 
     def __str__(self) -> str:
-        if self.trouble:
-            return self.trouble
+        if self.failure:
+            return self.failure
         if not self.seconds:
             return "–"
         return f"{median(self.seconds) * 1000:,.0f}, {self.p95 * 1000:,.0f}"
 
 
 @dataclass
-class Row:
+class AdminRow:
     """One page at the three servers."""
 
-    page: Page
-    large: Measured = field(default_factory=Measured)
-    small: Measured = field(default_factory=Measured)
-    stock: Measured = field(default_factory=Measured)
+    page: BenchmarkPage
+    large: PageMeasurement = field(default_factory=PageMeasurement)
+    small: PageMeasurement = field(default_factory=PageMeasurement)
+    stock: PageMeasurement = field(default_factory=PageMeasurement)
 
     @property
     def ratio(self) -> float:
@@ -188,8 +192,8 @@ class Row:
     @property
     def complaint(self) -> str:
         """What is not as promised; empty if all is."""
-        if self.large.trouble or self.small.trouble:
-            return f"{self.page.name}: {self.large.trouble or self.small.trouble}"
+        if self.large.failure or self.small.failure:
+            return f"{self.page.name}: {self.large.failure or self.small.failure}"
         if self.large.p95 > LIMIT_SECONDS:
             return f"{self.page.name}: {self.large.p95 * 1000:.0f} ms at p95"
         if self.ratio > LIMIT_RATIO and self.large.p95 - self.small.p95 > NOISE_SECONDS:
@@ -225,7 +229,7 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if complaints and not options.lenient else 0
 
 
-def _tune(server: postgres.Server) -> None:
+def _tune(server: postgres.PostgresServer) -> None:
     """Give the server what anybody with millions of rows gives it, as far as this matters here."""
     with psycopg.connect(server.url, autocommit=True) as connection:
         connection.execute("ALTER SYSTEM SET shared_buffers = '1GB'")
@@ -235,7 +239,9 @@ def _tune(server: postgres.Server) -> None:
 
 
 @contextmanager
-def _deployment(server: postgres.Server, name: str, sessions: int) -> Iterator[dict[str, str]]:
+def _deployment(
+    server: postgres.PostgresServer, name: str, sessions: int
+) -> Iterator[dict[str, str]]:
     """Yield the environment of a deployment with an invented history in a database of its own."""
     with sqlite() as base:
         with psycopg.connect(server.url, autocommit=True) as connection:
@@ -250,23 +256,23 @@ def _deployment(server: postgres.Server, name: str, sessions: int) -> Iterator[d
         yield {**env, "DATABASE_POOL": "true"}
 
 
-def _measure(env: Mapping[str, dict[str, str]], rounds: int) -> list[Row]:
+def _measure(env: Mapping[str, dict[str, str]], rounds: int) -> list[AdminRow]:
     """Ask for every page: once to warm up, then in rounds, small, large and stock in turn."""
     with ExitStack() as stack:
         ours = {name: stack.enter_context(serving(PRODUCT, one)) for name, one in env.items()}
         stock = stack.enter_context(serving(PRODUCT, {**env["large"], **STOCK}))
         targets = {name: _targets(one) for name, one in env.items()}
-        small, large = (Desk(ours[name].port, targets[name]) for name in ("small", "large"))
-        peer = Desk(stock.port, targets["large"])
+        small, large = (AdminClient(ours[name].port, targets[name]) for name in ("small", "large"))
+        peer = AdminClient(stock.port, targets["large"])
         rows = []
         for page in PAGES:
-            row = Row(page)
-            for desk in (small, large):
-                page.ours(desk)
+            row = AdminRow(page)
+            for client in (small, large):
+                page.ours(client)
             for _ in range(rounds):
                 row.small.ask(page.ours, small)
                 row.large.ask(page.ours, large)
-                if page.stock and not row.stock.trouble and sum(row.stock.seconds) < STOCK_SECONDS:
+                if page.stock and not row.stock.failure and sum(row.stock.seconds) < STOCK_SECONDS:
                     row.stock.ask(page.stock, peer)
             print(" ".join(row.cells()), file=sys.stderr)
             rows.append(row)
@@ -278,7 +284,7 @@ def _targets(env: Mapping[str, str]) -> dict[str, Any]:
     return _step(env, "sign_in")
 
 
-def _table(rows: Sequence[Row]) -> list[list[str]]:
+def _table(rows: Sequence[AdminRow]) -> list[list[str]]:
     return [_HEADINGS, *(row.cells() for row in rows)]
 
 

@@ -146,7 +146,7 @@ class Values(dict[str, Any]):
         return value
 
 
-class Case:
+class BareCase:
     """One case of the plan, ready to be replayed."""
 
     def __init__(self, database: Database, planned: dict[str, Any], store: Path) -> None:
@@ -209,7 +209,7 @@ class Application:
     def __init__(self, plan: dict[str, Any], database: Database, store: Path) -> None:
         self._database, self._store = database, store
         self._cases = {
-            name: Case(database, planned, store) for name, planned in plan["cases"].items()
+            name: BareCase(database, planned, store) for name, planned in plan["cases"].items()
         }
 
     def __call__(

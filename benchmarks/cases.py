@@ -8,7 +8,7 @@ FILE_BYTES = 5 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Case:
+class BenchmarkCase:
     """One kind of request. `{upload}` in the path is a file of the visitor who asks.
 
     `effect` is what happens beside the database: `store` writes the file that
@@ -34,7 +34,7 @@ class Client:
     token: str
     upload: str
 
-    def head(self, case: Case) -> str:
+    def head(self, case: BenchmarkCase) -> str:
         """Return the head of this visitor's request."""
         lines = [
             f"{case.method} {case.path.format(upload=self.upload)} HTTP/1.1",
@@ -49,15 +49,15 @@ class Client:
         return "\r\n".join(lines) + "\r\n\r\n"
 
 
-def cases(form: bytes, form_type: str) -> list[Case]:
+def cases(form: bytes, form_type: str) -> list[BenchmarkCase]:
     """Return every case; `form` is the multipart body of the upload, which comes last: it changes the others."""
     known = b'{"uuid":"11111111-1111-4111-8111-111111111111"}'
     uploads, sessions = f"{API}/uploads/", f"{API}/sessions/"
     return [
-        Case("create", "POST", sessions, b"{}", JSON, proven=False),
-        Case("validate", "POST", f"{sessions}validate/", known, JSON, proven=False),
-        Case("current", "GET", f"{sessions}current/"),
-        Case("list", "GET", uploads),
-        Case("download 5 MiB", "GET", uploads + "{upload}/download/", effect="send"),
-        Case("upload 5 MiB", "POST", uploads, form, form_type, effect="store", limit=30),
+        BenchmarkCase("create", "POST", sessions, b"{}", JSON, proven=False),
+        BenchmarkCase("validate", "POST", f"{sessions}validate/", known, JSON, proven=False),
+        BenchmarkCase("current", "GET", f"{sessions}current/"),
+        BenchmarkCase("list", "GET", uploads),
+        BenchmarkCase("download 5 MiB", "GET", uploads + "{upload}/download/", effect="send"),
+        BenchmarkCase("upload 5 MiB", "POST", uploads, form, form_type, effect="store", limit=30),
     ]

@@ -21,7 +21,7 @@ _HEADINGS = ["store", "files", "what", "seconds", "of the bare listing", "a seco
 
 
 @dataclass(frozen=True)
-class Measured:
+class CleanupMeasurement:
     """What one step saw, how long it took, and the peak memory of its process."""
 
     seen: Mapping[str, float]
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         for count in counts:
             with serving() as env:
                 measured = _measure(env, name, count, options)
-            peaks.append(measured["look"].memory)
+            peaks.append(measured["scan"].memory)
             rows += _rows(name, count, measured)
         if len(peaks) > 1:
             notes.append(
@@ -80,11 +80,11 @@ def on_s3() -> Iterator[dict[str, str]]:
 
 def _measure(
     env: dict[str, str], store: str, count: int, options: argparse.Namespace
-) -> dict[str, Measured]:
+) -> dict[str, CleanupMeasurement]:
     _manage(env, "cleanup_orphans")  # marks the store as this database's own, while both are empty
     _step(env, "fill", count)
-    steps = ["bare", "look"] * options.rounds + ["naive"] + ["peer"] * (store == "disk")
-    measured: dict[str, list[Measured]] = {}
+    steps = ["bare", "scan"] * options.rounds + ["naive"] + ["peer"] * (store == "disk")
+    measured: dict[str, list[CleanupMeasurement]] = {}
     for step in steps:
         measured.setdefault(step, []).append(_step(env, step))
     measured["remove"] = [_step(env, "remove", min(options.remove, count // 2))]
@@ -92,11 +92,11 @@ def _measure(
     return {step: min(turns, key=lambda turn: turn.seconds) for step, turns in measured.items()}
 
 
-def _rows(store: str, count: int, measured: Mapping[str, Measured]) -> list[list[str]]:
+def _rows(store: str, count: int, measured: Mapping[str, CleanupMeasurement]) -> list[list[str]]:
     base = measured["bare"].seconds
     names = {
         "bare": "bare listing",
-        "look": "cleanup, nothing to do",
+        "scan": "cleanup, nothing to do",
         "naive": "all keys, all rows, subtract",
         "peer": "django-unused-media",
     }
@@ -110,7 +110,7 @@ def _rows(store: str, count: int, measured: Mapping[str, Measured]) -> list[list
         if step in measured
     ]  # fmt: skip
     removed = measured["remove"]
-    beyond = max(removed.seconds - measured["look"].seconds, 0.001)
+    beyond = max(removed.seconds - measured["scan"].seconds, 0.001)
     rate = f"{removed.seen['removed'] / beyond:,.0f} removals"
     return [
         *rows,
@@ -121,14 +121,14 @@ def _rows(store: str, count: int, measured: Mapping[str, Measured]) -> list[list
     ]  # fmt: skip
 
 
-def _step(env: Mapping[str, str], name: str, number: int = 0) -> Measured:
+def _step(env: Mapping[str, str], name: str, number: int = 0) -> CleanupMeasurement:
     settings = {"DJANGO_SETTINGS_MODULE": "benchmarks.peer_settings"} if name == "peer" else {}
     done = subprocess.run(  # noqa: S603  (our own command line)
         [sys.executable, "-m", "benchmarks.cleanup_steps", name, str(number)],
         cwd=ROOT, env={**env, **settings}, check=True, stdout=subprocess.PIPE,
     )  # fmt: skip
     print(name, done.stdout.decode().strip(), file=sys.stderr)
-    return Measured(json.loads(done.stdout))
+    return CleanupMeasurement(json.loads(done.stdout))
 
 
 def _manage(env: Mapping[str, str], *arguments: str) -> None:

@@ -41,7 +41,7 @@ def bare(_: int) -> dict[str, Any]:
     return {"objects": sum(1 for _ in object_store().list_objects())}
 
 
-def look(_: int) -> dict[str, Any]:
+def scan(_: int) -> dict[str, Any]:
     """Run the cleanup where there is nothing to do."""
     return _cleanup()
 
@@ -76,9 +76,9 @@ def _cleanup() -> dict[str, Any]:
     from datetime import timedelta
 
     from uploads_app.cleanup.run import cleanup_orphans
-    from uploads_app.cleanup.work import Options
+    from uploads_app.cleanup.work import CleanupOptions
 
-    run = cleanup_orphans(Options(grace=timedelta(minutes=30), limit=10**9))
+    run = cleanup_orphans(CleanupOptions(grace=timedelta(minutes=30), limit=10**9))
     assert run.status == "completed", run.stop_sentence
     return {"objects": run.objects_seen, "rows": run.rows_seen, "removed": run.removed}
 
@@ -141,7 +141,7 @@ UPDATE sessions_app_usersession SET status = 'ended', ended_at = now() - interva
 WHERE uuid IN (SELECT uuid FROM sessions_app_usersession WHERE status = 'active' LIMIT %s)
 """
 STEPS: dict[str, Callable[[int], dict[str, Any]]] = {
-    step.__name__: step for step in (fill, bare, look, remove, naive, peer)
+    step.__name__: step for step in (fill, bare, scan, remove, naive, peer)
 }
 
 

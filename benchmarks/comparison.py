@@ -11,23 +11,23 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.cases import Case, Client, cases
-from benchmarks.deployment import PRODUCT, ROOT, Server, serving
-from benchmarks.load import Job, Measured, ask
+from benchmarks.cases import BenchmarkCase, Client, cases
+from benchmarks.deployment import PRODUCT, ROOT, BenchmarkServer, serving
+from benchmarks.load import Job, LoadMeasurement, ask
 
 
-class Unequal(Exception):
+class UnequalWork(Exception):
     """The two sides do not do the same work, so their speeds say nothing."""
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparisonRow:
     """One case: every turn of both sides, and the statements each of them sends for a request."""
 
     case: str
     statements: int
-    product: list[Measured]
-    bare: list[Measured]
+    product: list[LoadMeasurement]
+    bare: list[LoadMeasurement]
 
     @property
     def ratios(self) -> list[float]:
@@ -46,7 +46,7 @@ class Comparison:
     """Every case on one database, and what both processes hold in memory afterwards, in MiB."""
 
     database: str
-    rows: list[Row]
+    rows: list[ComparisonRow]
     product_memory: int
     bare_memory: int
 
@@ -70,7 +70,7 @@ def compare(
                 for _ in range(rounds)
             ]
             ours, theirs = map(list, zip(*turns, strict=True))
-            rows.append(Row(case.name, plan.statements(case), ours, theirs))
+            rows.append(ComparisonRow(case.name, plan.statements(case), ours, theirs))
         return Comparison(name, rows, product.mebibytes, bare.mebibytes)
 
 
@@ -88,44 +88,48 @@ class _Plan:
         """The command that serves the bare program."""
         return "-m", "benchmarks.bare", str(self._folder / "plan.json"), "127.0.0.1", "{port}"
 
-    def cases(self) -> list[Case]:
+    def cases(self) -> list[BenchmarkCase]:
         """Return every case."""
         return cases((self._folder / "body").read_bytes(), self._plan["form_type"])
 
-    def statements(self, case: Case) -> int:
+    def statements(self, case: BenchmarkCase) -> int:
         """Return how many statements the product sends, BEGIN and COMMIT included."""
         return len(self._plan["cases"][case.name]["statements"])
 
-    def load(self, case: Case, server: Server, seconds: float, limit: int) -> Measured:
+    def load(
+        self, case: BenchmarkCase, server: BenchmarkServer, seconds: float, limit: int
+    ) -> LoadMeasurement:
         """Give one server its turn."""
         body = self._folder / "sent"
         body.write_bytes(case.body)
         heads = [client.head(case) for client in self._clients]
         job = Job(server.port, heads, str(body), seconds, min(limit, case.limit))
-        return Measured(**json.loads(self._run("benchmarks.load", told=json.dumps(asdict(job)))))
+        return LoadMeasurement(
+            **json.loads(self._run("benchmarks.load", stdin=json.dumps(asdict(job))))
+        )
 
-    def check(self, case: Case, product: Server, bare: Server) -> None:
+    def check(self, case: BenchmarkCase, product: BenchmarkServer, bare: BenchmarkServer) -> None:
         """Raise Unequal unless both send as many statements and answer with as many bytes."""
         request = self._clients[0].head(case).encode() + case.body
         ours, theirs = (_answer(server, request) for server in (product, bare))
         lengths = [_header(answer, "content-length") for answer in (ours, theirs)]
         statements = _header(theirs, "x-statements")
         if lengths[0] != lengths[1] or statements != self.statements(case):
-            raise Unequal(
+            raise UnequalWork(
                 f"{case.name}: {lengths} bytes, {[self.statements(case), statements]} statements"
             )
 
-    def _run(self, module: str, *arguments: str, told: str = "") -> str:
+    def _run(self, module: str, *arguments: str, stdin: str = "") -> str:
         done = subprocess.run(  # noqa: S603  (our own command line)
             [sys.executable, "-m", module, *arguments],
-            cwd=ROOT, env=self._env, input=told, capture_output=True, text=True, check=False,
+            cwd=ROOT, env=self._env, input=stdin, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
             raise RuntimeError(f"{module}: {done.stderr}")
         return done.stdout
 
 
-def _answer(server: Server, request: bytes) -> bytes:
+def _answer(server: BenchmarkServer, request: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         return ask(connection, request)
 

@@ -22,7 +22,7 @@ _LIMITS = ("CREATE", "VALIDATE", "FAILED_PROOF", "SESSION", "UPLOAD")
 
 
 @dataclass(frozen=True)
-class Server:
+class BenchmarkServer:
     """A server that listens on `port` of the loopback interface."""
 
     port: int
@@ -60,7 +60,7 @@ def postgres_and_redis() -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def serving(command: Sequence[str], env: Mapping[str, str]) -> Iterator[Server]:
+def serving(command: Sequence[str], env: Mapping[str, str]) -> Iterator[BenchmarkServer]:
     """Run `python command…`, `{port}` filled in, until the block ends.
 
     Raises RuntimeError with what it said if it does not listen within START_SECONDS.
@@ -74,7 +74,7 @@ def serving(command: Sequence[str], env: Mapping[str, str]) -> Iterator[Server]:
         )
     try:
         _wait(port, process, output)
-        yield Server(port, process)
+        yield BenchmarkServer(port, process)
     finally:
         process.terminate()
         process.wait(30)

@@ -33,7 +33,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Measured:
+class LoadMeasurement:
     """Requests answered in a second, and the median and 95th percentile of their times in ms."""
 
     rate: float
@@ -41,11 +41,11 @@ class Measured:
     p95: float
 
 
-class Refused(Exception):
+class RequestFailed(Exception):
     """The server answered something else than 2xx, or nothing; what it said."""
 
 
-def run(job: Job) -> Measured:
+def run(job: Job) -> LoadMeasurement:
     """Send what the job asks for and measure it; raises Refused."""
     body = Path(job.body).read_bytes() if job.body else b""
     start = time.monotonic()
@@ -57,7 +57,7 @@ def run(job: Job) -> Measured:
         ]
         times = sorted(seconds for visit in visits for seconds in visit.result())
     rate = len(times) / (time.monotonic() - start)
-    return Measured(rate, _milliseconds(times, 0.5), _milliseconds(times, 0.95))
+    return LoadMeasurement(rate, _milliseconds(times, 0.5), _milliseconds(times, 0.95))
 
 
 def ask(connection: socket.socket, request: bytes) -> bytes:
@@ -67,12 +67,12 @@ def ask(connection: socket.socket, request: bytes) -> bytes:
     while b"\r\n\r\n" not in received:
         more = connection.recv(CHUNK)
         if not more:
-            raise Refused("the connection was closed")
+            raise RequestFailed("the connection was closed")
         received += more
     head, _, begun = received.partition(b"\r\n\r\n")
     length = _LENGTH.search(head)
     if head[9:10] != b"2" or length is None:
-        raise Refused(received.decode("latin-1"))
+        raise RequestFailed(received.decode("latin-1"))
     missing = int(length[1]) - len(begun)
     while missing > 0:
         missing -= len(connection.recv(CHUNK))

@@ -25,7 +25,7 @@ django.setup()
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 
-from benchmarks.cases import FILE_BYTES, Case, Client, cases  # noqa: E402
+from benchmarks.cases import FILE_BYTES, BenchmarkCase, Client, cases  # noqa: E402
 from maria_project import web  # noqa: E402
 from tests.helpers import Visitor, pdf  # noqa: E402
 from tests.uploads_app.samples import FORM, form, part  # noqa: E402
@@ -59,7 +59,7 @@ def _client() -> Client:
     return Client(visitor.uuid, visitor.token, uploads[0].json()["id"])
 
 
-def _describe(case: Case, clients: list[Client]) -> dict[str, Any]:
+def _describe(case: BenchmarkCase, clients: list[Client]) -> dict[str, Any]:
     one, two = clients[:2]
     for client in (one, two):  # the first time may cost more
         _answer(case, client)
@@ -80,7 +80,7 @@ def _describe(case: Case, clients: list[Client]) -> dict[str, Any]:
     }
 
 
-def _answer(case: Case, client: Client) -> Any:
+def _answer(case: BenchmarkCase, client: Client) -> Any:
     visitor = Visitor(SERVER_NAME="localhost")
     headers = {"User-Agent": "benchmark"}
     if case.proven:

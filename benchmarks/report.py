@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from statistics import median
 
-from benchmarks.comparison import Comparison, Row
-from benchmarks.load import Measured
+from benchmarks.comparison import Comparison, ComparisonRow
+from benchmarks.load import LoadMeasurement
 
 Table = list[list[str]]
 _HEADINGS = [
@@ -42,14 +42,14 @@ def markdown(rows: Table) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in ruled)
 
 
-def _cells(database: str, row: Row) -> list[str]:
+def _cells(database: str, row: ComparisonRow) -> list[str]:
     return [
         row.case, database, *_speed(row.product), str(row.statements), *_speed(row.bare),
         f"{row.ratio:.2f} ({row.ratios[0]:.2f} to {row.ratios[-1]:.2f})",
     ]  # fmt: skip
 
 
-def _speed(turns: Sequence[Measured]) -> list[str]:
+def _speed(turns: Sequence[LoadMeasurement]) -> list[str]:
     rate = median(turn.rate for turn in turns)
     p50, p95 = median(turn.p50 for turn in turns), median(turn.p95 for turn in turns)
     return [f"{rate:,.0f}", f"{p50:.1f}, {p95:.1f}"]

@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from benchmarks import report
-from benchmarks.deployment import PRODUCT, ROOT, Server, serving, sqlite
-from benchmarks.load import Refused, ask
+from benchmarks.deployment import PRODUCT, ROOT, BenchmarkServer, serving, sqlite
+from benchmarks.load import RequestFailed, ask
 from benchmarks.slow_clients import slow_clients
 
 _GUNICORN = ("-m", "gunicorn", "maria_project.wsgi", "--bind", "127.0.0.1:{port}", "--workers", "2")
@@ -37,22 +37,22 @@ _BEGIN = (
 
 
 @dataclass(frozen=True)
-class Held:
+class SlowResult:
     """How a server did: the seconds each good request took, None for no answer, and its memory in MiB."""
 
-    asked: list[float | None]
+    waits: list[float | None]
     memory: int
 
     @property
     def answered(self) -> list[float]:
         """The seconds of those that were answered, the quickest first."""
-        return sorted(seconds for seconds in self.asked if seconds is not None)
+        return sorted(seconds for seconds in self.waits if seconds is not None)
 
     def cells(self) -> list[str]:
         """Return a row's figures."""
         times = self.answered
         shown = [f"{1000 * times[int(q * (len(times) - 1))]:,.0f}" for q in (0.5, 0.95) if times]
-        return [f"{len(times):,} of {len(self.asked):,}", ", ".join(shown), str(self.memory)]
+        return [f"{len(times):,} of {len(self.waits):,}", ", ".join(shown), str(self.memory)]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -65,25 +65,25 @@ def main(arguments: Sequence[str]) -> int:
         )
         for name, command in list(SERVERS.items())[: options.servers]:
             for count in options.clients:
-                held = _hold(command, env, count, options.seconds)
-                rows.append([name, f"{count:,}", *held.cells()])
-                if not held.answered:  # nor would it be with more
+                result = _hold(command, env, count, options.seconds)
+                rows.append([name, f"{count:,}", *result.cells()])
+                if not result.answered:  # nor would it be with more
                     break
     print((report.markdown if options.markdown else report.plain)(rows))
     return 0
 
 
-def _hold(command: Sequence[str], env: Mapping[str, str], count: int, seconds: float) -> Held:
+def _hold(command: Sequence[str], env: Mapping[str, str], count: int, seconds: float) -> SlowResult:
     """Ask one server for a while, under `count` slow clients."""
     with serving(command, env) as server, slow_clients(server.port, count):
         ends = time.monotonic() + seconds
         with ThreadPoolExecutor(VISITORS) as pool:
             visits = [pool.submit(_visit, server, ends) for _ in range(VISITORS)]
-            asked = [seconds for visit in visits for seconds in visit.result()]
-        return Held(asked, server.mebibytes)
+            waits = [seconds for visit in visits for seconds in visit.result()]
+        return SlowResult(waits, server.mebibytes)
 
 
-def _visit(server: Server, ends: float) -> list[float | None]:
+def _visit(server: BenchmarkServer, ends: float) -> list[float | None]:
     """Begin sessions until the time is over; return how long each took, None for no answer."""
     times: list[float | None] = []
     while (start := time.monotonic()) < ends:
@@ -91,7 +91,7 @@ def _visit(server: Server, ends: float) -> list[float | None]:
             with socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS) as visitor:
                 ask(visitor, _BEGIN)
             times.append(time.monotonic() - start)
-        except (OSError, Refused):
+        except (OSError, RequestFailed):
             times.append(None)
     return times
 

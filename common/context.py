@@ -48,8 +48,8 @@ class RequestContext:
         return _network(self.address, 32, 64) if self.address else "unknown"
 
 
-_NOBODY = RequestContext()
-_current: ContextVar[RequestContext] = ContextVar("audit_context", default=_NOBODY)
+_ANONYMOUS = RequestContext()
+_current: ContextVar[RequestContext] = ContextVar("audit_context", default=_ANONYMOUS)
 
 
 def current() -> RequestContext:
@@ -68,7 +68,7 @@ def using(context: RequestContext) -> Iterator[RequestContext]:
 
 
 @contextmanager
-def acting_as(actor: str) -> Iterator[RequestContext]:
+def as_actor(actor: str) -> Iterator[RequestContext]:
     """Name who acts inside the block: `visitor`, `staff:<id>`, `operator:<login>`, `service:<name>` or `system`."""
     with using(replace(current(), actor=actor)) as context:
         yield context
@@ -84,13 +84,13 @@ def without_trace() -> AbstractContextManager[RequestContext]:
     return using(replace(current(), address=None, user_agent=""))
 
 
-def acting_as_operator() -> AbstractContextManager[RequestContext]:
+def as_operator() -> AbstractContextManager[RequestContext]:
     """Name the login that runs a command, inside the block."""
     try:
         login = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
         login = str(os.getuid())
-    return acting_as(storable(f"operator:{login}", 150))
+    return as_actor(storable(f"operator:{login}", 150))
 
 
 def from_request(request: HttpRequest) -> RequestContext:

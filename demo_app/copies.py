@@ -233,7 +233,7 @@ def _hash(text: str) -> str:
 
 def _text() -> str:
     """Return the expression of a copied row's canonical text; a part that is not there is left out."""
-    digest, code, held = _part("sha256"), _part("support_code"), _part("personal")
+    digest, code, personal_part = _part("sha256"), _part("support_code"), _part("personal")
     # Addresses and devices are plain ASCII, and no part with an e-mail address has a file name.
     values = (
         """'{"address":"' || p.address || '","email":"' || """
@@ -250,7 +250,7 @@ def _text() -> str:
     text = _replaced(text, "t.request_id", _REQUEST)
     text = _replaced(text, digest, _hash(digest))
     text = _replaced(text, code, "d.code")
-    return _replaced(text, held, f"CASE WHEN p.email > '' THEN {commitment} END")
+    return _replaced(text, personal_part, f"CASE WHEN p.email > '' THEN {commitment} END")
 
 
 def _part(key: str) -> str:

@@ -25,22 +25,22 @@ from audit_app.services import Entry, Personal, of_the_past
 from common import context
 from common.context import RequestContext
 from demo_app import people
-from demo_app.people import Visitor
+from demo_app.people import DemoVisitor
 from sessions_app import events as session_events
-from sessions_app.models import Consent, Status, UserSession
+from sessions_app.models import Consent, SessionStatus, UserSession
 from sessions_app.uuid_helpers import CROCKFORD, support_code
 from uploads_app import events as upload_events
 from uploads_app.models import (
-    HELD,
+    IN_QUOTA,
     VISIBLE,
     ErasureNote,
     Inspection,
     Suspicion,
     UploadedFile,
     UploadQuota,
+    UploadStatus,
     object_key,
 )
-from uploads_app.models import Status as FileStatus
 from uploads_app.storage.base import erased_key
 
 PERIOD = timedelta(days=30)
@@ -56,14 +56,20 @@ _SUSPICIONS: dict[str, list[str]] = {
     Inspection.SUSPECT: [str(Suspicion.EMBEDDED_FILE)],
     Inspection.UNREADABLE: [str(Suspicion.MALFORMED)],
 }
-_ENDINGS = ("", Status.RESET, Status.ENDED, Status.REVOKED, Status.ERASED)
+_ENDINGS = (
+    "",
+    SessionStatus.RESET,
+    SessionStatus.ENDED,
+    SessionStatus.REVOKED,
+    SessionStatus.ERASED,
+)
 _ENDING_WEIGHTS = (80, 8, 7, 2, 3)
 _RECENT_VISITORS = 200
-_IN_STORE = (FileStatus.STORED, FileStatus.QUARANTINED, FileStatus.DELETING)
+_IN_STORE = (UploadStatus.STORED, UploadStatus.QUARANTINED, UploadStatus.DELETING)
 
 
 @dataclass
-class Rows:
+class DemoRows:
     """What is to be written, in an order in which each row finds those it names."""
 
     sessions: list[UserSession] = field(default_factory=list)
@@ -77,17 +83,17 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Told:
+class DemoEvent:
     """An event that happened, not yet made into rows."""
 
     at: datetime
     event: EventType
     entry: Entry
-    asking: RequestContext
+    request_context: RequestContext
 
 
 @dataclass(frozen=True)
-class World:
+class DemoContext:
     """What all stretches share: the moment it ends at, who works here, and whether files have bytes.
 
     Of all `staff`, those of `support` meet visitors.
@@ -99,25 +105,25 @@ class World:
     with_files: bool
 
 
-class Chronicle:
+class EventCollector:
     """Collects events and makes them rows, in the order of their time."""
 
-    def __init__(self, random: Random, world: World) -> None:
-        self.random, self.world, self.rows = random, world, Rows()
+    def __init__(self, random: Random, demo_context: DemoContext) -> None:
+        self.random, self.demo_context, self.rows = random, demo_context, DemoRows()
 
-    def note(self, told: Told, *, forgotten: bool = False) -> None:
+    def note(self, event: DemoEvent, *, forgotten: bool = False) -> None:
         """Add an event; `forgotten` if its personal part has been erased since."""
         log, part = of_the_past(
-            told.event,
-            told.entry,
-            asking=told.asking,
-            occurred_at=told.at,
+            event.event,
+            event.entry,
+            request_context=event.request_context,
+            occurred_at=event.at,
             event_id=self.uuid(),
             salt=f"{self.random.getrandbits(256):064x}",
         )
         self.rows.events.append((log, None if forgotten else part))
 
-    def finished(self) -> Rows:
+    def finished(self) -> DemoRows:
         """Return everything, events by their time."""
         self.rows.events.sort(key=lambda pair: pair[0].occurred_at)
         return self.rows
@@ -125,15 +131,15 @@ class Chronicle:
     def uuid(self) -> uuid.UUID:
         return uuid.UUID(int=self.random.getrandbits(128), version=4)
 
-    def request(self, visitor: Visitor, actor: str = context.VISITOR) -> RequestContext:
+    def request(self, visitor: DemoVisitor, actor: str = context.VISITOR) -> RequestContext:
         """Return the context of a new request."""
         request_id = f"{self.random.getrandbits(128):032x}"
         return RequestContext(request_id, visitor.address, visitor.user_agent, actor)
 
     def staff_request(self, member: int = 0) -> RequestContext:
         """Return the context of a new request of a staff member, of Support unless one is given."""
-        member = member or self.random.choice(self.world.support)
-        return self.request(people.desk(member), f"{context.STAFF}{member}")
+        member = member or self.random.choice(self.demo_context.support)
+        return self.request(people.staff_client(member), f"{context.STAFF}{member}")
 
     def between(self, start: datetime, end: datetime) -> datetime:
         """Return some moment; `start` if `end` is before it."""
@@ -143,22 +149,26 @@ class Chronicle:
         return self.random.random() < share
 
 
-class Sessions(Chronicle):
+class SessionHistories(EventCollector):
     """Tells sessions, one after the other, each with its successors."""
 
-    def __init__(self, random: Random, world: World, numbers: range, total: int) -> None:
-        super().__init__(random, world)
+    def __init__(
+        self, random: Random, demo_context: DemoContext, numbers: range, total: int
+    ) -> None:
+        super().__init__(random, demo_context)
         self._numbers, self._total = numbers, total
-        self._known: list[Visitor] = []
+        self._known: list[DemoVisitor] = []
 
-    def tell(self, first_code: int) -> Rows:
+    def generate(self, first_code: int) -> DemoRows:
         """Return the sessions of these numbers of `total`; `first_code` is how many codes are taken."""
         self._first_code = first_code
         while self.room:
             place = (self._numbers.start + len(self.rows.sessions) + self.random.random()) / max(
                 self._total, 1
             )
-            Story(self, self._visitor(), began_at(self.world.now, min(place, 1.0))).tell()
+            SessionHistory(
+                self, self._visitor(), began_at(self.demo_context.now, min(place, 1.0))
+            ).generate()
         return self.finished()
 
     @property
@@ -170,7 +180,7 @@ class Sessions(Chronicle):
         number = self._first_code + self._numbers.start + len(self.rows.sessions)
         return code_of(number)
 
-    def _visitor(self) -> Visitor:
+    def _visitor(self) -> DemoVisitor:
         """Return somebody new, or now and then somebody who was here lately."""
         if self._known and self.chance(0.2):
             return self.random.choice(self._known[-_RECENT_VISITORS:])
@@ -179,19 +189,19 @@ class Sessions(Chronicle):
         return self._known[-1]
 
 
-class Story:
+class SessionHistory:
     """One session from its beginning to now."""
 
     def __init__(
         self,
-        book: Sessions,
-        visitor: Visitor,
+        book: SessionHistories,
+        visitor: DemoVisitor,
         began: datetime,
         predecessor: UserSession | None = None,
     ) -> None:
         self.book, self.random, self.visitor = book, book.random, visitor
-        self.now = book.world.now
-        self.told: list[Told] = []
+        self.now = book.demo_context.now
+        self.events: list[DemoEvent] = []
         self.uploads: list[UploadedFile] = []
         self.consents: list[Consent] = []
         self.bodies: dict[str, bytes] = {}
@@ -209,7 +219,7 @@ class Story:
         # What is done at once is done in the first hour.
         self.busy_until = began + min(HOUR, self.now - began)
 
-    def tell(self) -> UserSession:
+    def generate(self) -> UserSession:
         """Add everything that happened, successors included."""
         session, book = self.session, self.book
         book.rows.sessions.append(session)
@@ -236,27 +246,27 @@ class Story:
         self,
         at: datetime,
         event: EventType,
-        asking: RequestContext,
+        request_context: RequestContext,
         *,
         target: str = "",
         personal: Personal | None = None,
         **details: Value,
     ) -> None:
         entry = Entry(self.session.uuid, target, personal, details)
-        self.told.append(Told(at, event, entry, asking))
+        self.events.append(DemoEvent(at, event, entry, request_context))
 
     def _say_of(
         self,
         upload: UploadedFile,
         at: datetime,
         event: EventType,
-        asking: RequestContext,
+        request_context: RequestContext,
         **details: Value,
     ) -> None:
         self._say(
             at,
             event,
-            asking,
+            request_context,
             target=f"upload:{upload.pk}",
             personal=Personal(file_name=upload.name),
             **details,
@@ -265,24 +275,26 @@ class Story:
     def _identify(self) -> None:
         """Let the visitor say who they are, and a third of them prove it."""
         session, book = self.session, self.book
-        at, asking = (
+        at, request_context = (
             book.between(session.created_at, self.busy_until),
             book.request(self.visitor),
         )
         session.name, session.email, session.used_at = self.visitor.name, self.visitor.email, at
         personal = Personal(email=session.email)
-        self._say(at, session_events.IDENTIFIED, asking, personal=personal, fields="email,name")
+        self._say(
+            at, session_events.IDENTIFIED, request_context, personal=personal, fields="email,name"
+        )
         for purpose in settings.CONSENT_PURPOSES:
-            self._consent(purpose, at, asking)
+            self._consent(purpose, at, request_context)
         session.token_used_at = at
-        self._say(at, session_events.TOKEN_ROTATED, asking, reason="contact_data")
+        self._say(at, session_events.TOKEN_ROTATED, request_context, reason="contact_data")
         if book.chance(0.35):
-            at, asking = book.between(at, self.busy_until), book.request(self.visitor)
+            at, request_context = book.between(at, self.busy_until), book.request(self.visitor)
             session.email_proven, session.completed_at, session.token_used_at = True, at, at
-            self._say(at, session_events.COMPLETED, asking, personal=personal)
-            self._say(at, session_events.TOKEN_ROTATED, asking, reason="completed")
+            self._say(at, session_events.COMPLETED, request_context, personal=personal)
+            self._say(at, session_events.TOKEN_ROTATED, request_context, reason="completed")
 
-    def _consent(self, purpose: str, at: datetime, asking: RequestContext) -> None:
+    def _consent(self, purpose: str, at: datetime, request_context: RequestContext) -> None:
         granted = self.book.chance(0.8)
         self.consents.append(
             Consent(
@@ -294,26 +306,28 @@ class Story:
             )
         )
         event = session_events.CONSENT_GRANTED if granted else session_events.CONSENT_WITHDRAWN
-        self._say(at, event, asking, purpose=purpose, version="2026-01")
+        self._say(at, event, request_context, purpose=purpose, version="2026-01")
 
     def _upload(self, began: datetime) -> None:
         """Let the visitor send a file, and tell what became of it while the session lived."""
-        book, asking = self.book, self.book.request(self.visitor)
-        upload = self._new_upload(began, asking)
+        book, request_context = self.book, self.book.request(self.visitor)
+        upload = self._new_upload(began, request_context)
         if book.chance(0.02) and upload.lease_expires_at < self.now:
-            upload.status = FileStatus.LAPSED
+            upload.status = UploadStatus.LAPSED
             self._say_of(
                 upload, upload.lease_expires_at, upload_events.LAPSED, SYSTEM, reason="lease"
             )
             return
         if upload.direct and book.chance(0.05):
-            upload.status, upload.deleted_at = FileStatus.REJECTED, began
-            self._say_of(upload, began, upload_events.REJECTED, asking, code="type_not_allowed")
+            upload.status, upload.deleted_at = UploadStatus.REJECTED, began
+            self._say_of(
+                upload, began, upload_events.REJECTED, request_context, code="type_not_allowed"
+            )
             return
-        self._store(upload, asking)
-        self._look_inside(upload)
+        self._store(upload, request_context)
+        self._inspect(upload)
         if book.chance(0.003):
-            upload.status = FileStatus.MISSING
+            upload.status = UploadStatus.MISSING
             self._say_of(
                 upload, self._later(upload), upload_events.MISSING, SYSTEM, **_bytes_of(upload)
             )
@@ -323,7 +337,7 @@ class Story:
                 upload, self._later(upload), upload_events.DOWNLOADED, request, size=upload.size
             )
 
-    def _new_upload(self, began: datetime, asking: RequestContext) -> UploadedFile:
+    def _new_upload(self, began: datetime, request_context: RequestContext) -> UploadedFile:
         upload_id = self.book.uuid()
         upload = UploadedFile(
             id=upload_id,
@@ -338,14 +352,14 @@ class Story:
         )
         self.uploads.append(upload)
         if upload.direct:
-            self._say_of(upload, began, upload_events.STARTED, asking, size=upload.size)
+            self._say_of(upload, began, upload_events.STARTED, request_context, size=upload.size)
         return upload
 
-    def _store(self, upload: UploadedFile, asking: RequestContext) -> None:
-        upload.status, upload.stored_at = FileStatus.STORED, upload.created_at
+    def _store(self, upload: UploadedFile, request_context: RequestContext) -> None:
+        upload.status, upload.stored_at = UploadStatus.STORED, upload.created_at
         verdict = self.random.choices(_VERDICTS, _VERDICT_WEIGHTS)[0]
         upload.inspection = verdict
-        if self.book.world.with_files:
+        if self.book.demo_context.with_files:
             body = self.bodies[upload.key] = body_of(upload)
             upload.size, upload.sha256 = len(body), hashlib.sha256(body).hexdigest()
         else:
@@ -355,12 +369,12 @@ class Story:
             upload,
             upload.stored_at,
             upload_events.STORED,
-            asking,
+            request_context,
             content_type=upload.content_type,
             **_bytes_of(upload),
         )
 
-    def _look_inside(self, upload: UploadedFile) -> None:
+    def _inspect(self, upload: UploadedFile) -> None:
         assert upload.stored_at
         at = upload.stored_at + MINUTE * self.random.random()
         if at > self.now:
@@ -379,7 +393,9 @@ class Story:
     def _stay(self) -> None:
         """Decide how long the visitor came back, and so when the session expires."""
         session, book = self.session, self.book
-        acted = max(told.at for told in self.told if told.asking.actor == context.VISITOR)
+        acted = max(
+            event.at for event in self.events if event.request_context.actor == context.VISITOR
+        )
         if book.chance(0.15):
             session.last_seen_at = book.between(acted, min(self.now, session.last_moment))
         else:
@@ -388,7 +404,7 @@ class Story:
             session.last_seen_at = min(acted + min(idle, 20 * HOUR), self.now)
         session.expires_at = session.expiry(session.last_seen_at)
         for upload in self.uploads:
-            if upload.status == FileStatus.STORED and book.chance(0.07):
+            if upload.status == UploadStatus.STORED and book.chance(0.07):
                 at = self._later(upload, session.last_seen_at)
                 self._delete(upload, at, "visitor", book.request(self.visitor))
 
@@ -397,24 +413,28 @@ class Story:
         return self.book.between(start, until or min(self.now, start + DAY))
 
     def _delete(
-        self, upload: UploadedFile, at: datetime, reason: str, asking: RequestContext
+        self, upload: UploadedFile, at: datetime, reason: str, request_context: RequestContext
     ) -> None:
-        upload.status, upload.deleted_at, upload.delete_reason = FileStatus.DELETED, at, reason
-        self._say_of(upload, at, upload_events.DELETED, asking, reason=reason, **_bytes_of(upload))
+        upload.status, upload.deleted_at, upload.delete_reason = UploadStatus.DELETED, at, reason
+        self._say_of(
+            upload, at, upload_events.DELETED, request_context, reason=reason, **_bytes_of(upload)
+        )
 
     def _meet_refusals(self) -> None:
         session, book = self.session, self.book
         at = book.between(session.created_at, session.last_seen_at)
         if book.chance(0.02):
             code = self.random.choice(("session_mismatch", "session_header_required", "code_wrong"))
-            asking = book.request(self.visitor)
-            self._say(at, session_events.REFUSED, asking, code=code, reason=None, repeated=0)
+            request_context = book.request(self.visitor)
+            self._say(
+                at, session_events.REFUSED, request_context, code=code, reason=None, repeated=0
+            )
         if book.chance(0.005):
-            asking = book.request(self.visitor)
+            request_context = book.request(self.visitor)
             self._say(
                 at,
                 staff_events.RATE_LIMIT_EXCEEDED,
-                asking,
+                request_context,
                 limit=self.random.choice(("session-60s", "upload-60s", "export-3600s")),
                 repeated=self.random.randint(0, 40),
             )
@@ -436,16 +456,16 @@ class Story:
         session, book = self.session, self.book
         at = min(session.last_seen_at + 10 * MINUTE * self.random.random(), self.now)
         ending = self.random.choices(_ENDINGS, _ENDING_WEIGHTS)[0]
-        if ending == Status.RESET and book.room:
+        if ending == SessionStatus.RESET and book.room:
             self._reset(at, self.random.choice(("requested", "not_me")))
-        elif ending == Status.ENDED:
-            self._close(Status.ENDED, at, "visitor")
+        elif ending == SessionStatus.ENDED:
+            self._close(SessionStatus.ENDED, at, "visitor")
             self._say(
                 at, session_events.ENDED, book.request(self.visitor), lost_files=self._visible
             )
-        elif ending == Status.REVOKED:
+        elif ending == SessionStatus.REVOKED:
             reason = self.random.choice(("The visitor asked for it", "Abuse"))
-            self._close(Status.REVOKED, at, reason)
+            self._close(SessionStatus.REVOKED, at, reason)
             self._say(
                 at,
                 session_events.REVOKED,
@@ -453,20 +473,20 @@ class Story:
                 reason=reason,
                 lost_files=self._visible,
             )
-        elif ending == Status.ERASED:
+        elif ending == SessionStatus.ERASED:
             self._erase(book.between(at, min(self.now, at + 2 * DAY, session.expires_at)))
         elif session.expires_at + 5 * MINUTE < self.now:
             self._expire()
         else:
             self._go_on()
 
-    def _close(self, status: Status, at: datetime, reason: str) -> None:
+    def _close(self, status: SessionStatus, at: datetime, reason: str) -> None:
         self.session.status, self.session.ended_at, self.session.end_reason = status, at, reason
 
     def _expire(self) -> None:
         session, book = self.session, self.book
         reason = session.expiry_reason()
-        self._close(Status.EXPIRED, session.expires_at, reason)
+        self._close(SessionStatus.EXPIRED, session.expires_at, reason)
         noticed = session.expires_at + 5 * MINUTE * self.random.random()
         self._say(noticed, session_events.EXPIRED, SYSTEM, reason=reason)
         if book.room and book.chance(0.1):
@@ -475,9 +495,9 @@ class Story:
     def _reset(self, at: datetime, reason: str) -> None:
         """Let the visitor go on in a successor, whose own story follows."""
         session, before = self.session, self.session.status
-        if before == Status.ACTIVE:
-            self._close(Status.RESET, at, reason)
-        successor = Story(self.book, self.visitor, at, session).tell()
+        if before == SessionStatus.ACTIVE:
+            self._close(SessionStatus.RESET, at, reason)
+        successor = SessionHistory(self.book, self.visitor, at, session).generate()
         self._say(
             at,
             session_events.RESET,
@@ -491,22 +511,24 @@ class Story:
     def _erase(self, at: datetime) -> None:
         """Forget the visitor as `erase_session` does; who asked leaves no trace."""
         session = self.session
-        asking = RequestContext(self.book.request(self.visitor).request_id, actor=context.VISITOR)
+        request_context = RequestContext(
+            self.book.request(self.visitor).request_id, actor=context.VISITOR
+        )
         session.name = session.email = ""
         session.email_proven, session.completed_at = False, None
         self.consents.clear()
-        self._close(Status.ERASED, at, "")
+        self._close(SessionStatus.ERASED, at, "")
         session.erased_at = session.token_used_at = at
-        self._say(at, session_events.ERASURE_REQUESTED, asking, reason="visitor")
+        self._say(at, session_events.ERASURE_REQUESTED, request_context, reason="visitor")
         for upload in self.uploads:
             upload.name = ""
             if upload.status in VISIBLE:
-                self._delete(upload, at, "erased", asking)
-            elif upload.status in (FileStatus.LAPSED, FileStatus.REJECTED):
+                self._delete(upload, at, "erased", request_context)
+            elif upload.status in (UploadStatus.LAPSED, UploadStatus.REJECTED):
                 upload.deleted_at = upload.deleted_at or at
-        self._say(at, session_events.ERASED, asking)
-        self.book.rows.notes.append(ErasureNote(session_uuid=session.uuid, noted_at=at))
-        if self.book.world.with_files:
+        self._say(at, session_events.ERASED, request_context)
+        self.book.rows.notes.append(ErasureNote(session_uuid=session.uuid, recorded_at=at))
+        if self.book.demo_context.with_files:
             self.book.rows.objects[erased_key(session.uuid)] = b""
 
     def _go_on(self) -> None:
@@ -533,8 +555,8 @@ class Story:
             self._recover()
         elif book.chance(0.01):
             for upload in self.uploads[:1]:
-                if upload.status == FileStatus.STORED:  # storage has not obeyed yet
-                    upload.status, upload.delete_reason = FileStatus.DELETING, "visitor"
+                if upload.status == UploadStatus.STORED:  # storage has not obeyed yet
+                    upload.status, upload.delete_reason = UploadStatus.DELETING, "visitor"
 
     def _recover(self) -> None:
         session, book = self.session, self.book
@@ -542,17 +564,17 @@ class Story:
         reason = "The visitor changed the device"
         self._say(at, session_events.RECOVERY_ISSUED, book.staff_request(), reason=reason)
         other, taken = people.visitor(self.random, 0), at + 10 * MINUTE * self.random.random()
-        asking = book.request(other)
+        request_context = book.request(other)
         if taken < self.now:
             session.last_seen_at = session.token_used_at = max(taken, session.last_seen_at)
             session.expires_at = session.expiry(session.last_seen_at)
-            self._say(taken, session_events.RECOVERED, asking)
-            self._say(taken, session_events.TOKEN_ROTATED, asking, reason="recovered")
+            self._say(taken, session_events.RECOVERED, request_context)
+            self._say(taken, session_events.TOKEN_ROTATED, request_context, reason="recovered")
 
     def _forget_when_over(self) -> None:
         """Let the cleanup and the sweep do what they do when a session's retention is over."""
         session = self.session
-        if session.ended_at is None or session.status == Status.ERASED:
+        if session.ended_at is None or session.status == SessionStatus.ERASED:
             return
         retention = (
             settings.COMPLETED_RETENTION if session.completed_at else settings.UPLOAD_RETENTION
@@ -574,23 +596,30 @@ class Story:
         session, book = self.session, self.book
         if not book.chance(0.03):
             return
-        asking = book.staff_request()
+        request_context = book.staff_request()
         at = book.between(session.created_at, self.now)
-        self._say(at, staff_events.STAFF_SESSION_VIEWED, asking, page="usersession")
+        self._say(at, staff_events.STAFF_SESSION_VIEWED, request_context, page="usersession")
         if book.chance(0.4):
             page, reason = f"usersession:{session.uuid}", "The visitor asked me to look"
-            self._say(at, staff_events.STAFF_REVEALED, asking, page=page, reason=reason)
-        stored = [upload for upload in self.uploads if upload.status == FileStatus.STORED]
+            self._say(at, staff_events.STAFF_REVEALED, request_context, page=page, reason=reason)
+        stored = [upload for upload in self.uploads if upload.status == UploadStatus.STORED]
         if stored and stored[0].created_at < at and book.chance(0.3):
             reason = "The visitor cannot open it"
             if book.chance(0.5):
                 reason = "It looks harmful"
-                stored[0].status = FileStatus.QUARANTINED
-                self._say_of(stored[0], at, upload_events.QUARANTINED, asking, reason=reason)
+                stored[0].status = UploadStatus.QUARANTINED
+                self._say_of(
+                    stored[0], at, upload_events.QUARANTINED, request_context, reason=reason
+                )
             else:
                 size = stored[0].size
                 self._say_of(
-                    stored[0], at, upload_events.STAFF_DOWNLOADED, asking, reason=reason, size=size
+                    stored[0],
+                    at,
+                    upload_events.STAFF_DOWNLOADED,
+                    request_context,
+                    reason=reason,
+                    size=size,
                 )
 
     @property
@@ -602,20 +631,20 @@ class Story:
         rows.consents += self.consents
         rows.uploads += self.uploads
         if self.uploads:
-            held = [upload for upload in self.uploads if upload.status in HELD]
-            total = sum(upload.size for upload in held)
-            rows.quotas.append(UploadQuota(session=self.session, files=len(held), bytes=total))
+            counted = [upload for upload in self.uploads if upload.status in IN_QUOTA]
+            total = sum(upload.size for upload in counted)
+            rows.quotas.append(UploadQuota(session=self.session, files=len(counted), bytes=total))
         for upload in self.uploads:
             if upload.status in _IN_STORE and upload.key in self.bodies:
                 rows.objects[upload.key] = self.bodies[upload.key]
-        for told in self.told:
-            self.book.note(told, forgotten=self._is_forgotten(told))
+        for event in self.events:
+            self.book.note(event, forgotten=self._is_forgotten(event))
 
-    def _is_forgotten(self, told: Told) -> bool:
+    def _is_forgotten(self, event: DemoEvent) -> bool:
         """Say whether an event's personal part is gone; see `erase_personal` and `erase_emails`."""
-        personal = told.entry.personal or Personal()
-        if self.session.status == Status.ERASED:
-            of_staff = told.asking.actor.startswith(context.STAFF)
+        personal = event.entry.personal or Personal()
+        if self.session.status == SessionStatus.ERASED:
+            of_staff = event.request_context.actor.startswith(context.STAFF)
             return not of_staff or bool(personal.file_name or personal.email)
         return bool(personal.email) and not self.session.email
 

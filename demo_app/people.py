@@ -63,7 +63,7 @@ _IPV4 = ("192.0.2", "198.51.100", "203.0.113")
 
 
 @dataclass(frozen=True)
-class Visitor:
+class DemoVisitor:
     """Somebody who was never born, with a device and the address it is used from."""
 
     name: str
@@ -72,20 +72,22 @@ class Visitor:
     user_agent: str
 
 
-AGENT = Visitor("", "", ipaddress.ip_address("192.0.2.200"), "maria-agent/2.4")
+AGENT = DemoVisitor("", "", ipaddress.ip_address("192.0.2.200"), "maria-agent/2.4")
 
 
-def desk(member: int) -> Visitor:
+def staff_client(member: int) -> DemoVisitor:
     """Return the device and the address of one of the staff."""
-    return Visitor("", "", ipaddress.ip_address(f"198.51.100.{member % 250 + 1}"), USER_AGENTS[7])
+    return DemoVisitor(
+        "", "", ipaddress.ip_address(f"198.51.100.{member % 250 + 1}"), USER_AGENTS[7]
+    )
 
 
-def visitor(random: Random, number: int) -> Visitor:
+def visitor(random: Random, number: int) -> DemoVisitor:
     """Invent a visitor; `number` keeps e-mail addresses apart."""
     first, last = random.choice(_PAIRS)
     name = f"{random.choice(_NAMES[first])} {random.choice(_NAMES[last])}"
     email = f"{first}.{last}.{number}@{random.choice(_DOMAINS)}"
-    return Visitor(name, email, address(random), random.choice(USER_AGENTS))
+    return DemoVisitor(name, email, address(random), random.choice(USER_AGENTS))
 
 
 def address(random: Random) -> IPAddress:

@@ -26,10 +26,10 @@ from audit_app.models import AuditLog
 from audit_app.services import record
 from backoffice_app import events
 from common import groups
-from common.context import acting_as_operator
+from common.context import as_operator
 from demo_app import copies
-from demo_app.history import Rows, Sessions, World
-from demo_app.house import House
+from demo_app.history import DemoContext, DemoRows, SessionHistories
+from demo_app.operations import OperationsHistory
 from sessions_app.models import UserSession
 from uploads_app import marker
 from uploads_app.models import CleanupRun, QuarantinedObject
@@ -47,15 +47,15 @@ _STAFF = {
 }
 
 
-class Refused(Exception):
+class SeedRefused(Exception):
     """Why this database does not get an invented history, in a sentence."""
 
 
 @dataclass(frozen=True)
-class Plan:
+class SeedPlan:
     """What is to be told: so many sessions, after those that were invented before."""
 
-    world: World
+    demo_context: DemoContext
     sessions: int
     seed: str
     before: int
@@ -63,11 +63,11 @@ class Plan:
     @property
     def copies(self) -> int:
         """How often the first TEMPLATE sessions are repeated: telling each anew would take an hour."""
-        may_copy = connection.vendor == "postgresql" and not self.world.with_files
+        may_copy = connection.vendor == "postgresql" and not self.demo_context.with_files
         return max(self.sessions // TEMPLATE - 1, 0) if may_copy else 0
 
     @property
-    def told(self) -> int:
+    def session_count(self) -> int:
         """How many sessions have a story of their own."""
         return self.sessions - self.copies * TEMPLATE
 
@@ -75,7 +75,8 @@ class Plan:
     def stretches(self) -> list[range]:
         """The numbers of the sessions that are told, cut into what one transaction writes."""
         return [
-            range(start, min(start + STRETCH, self.told)) for start in range(0, self.told, STRETCH)
+            range(start, min(start + STRETCH, self.session_count))
+            for start in range(0, self.session_count, STRETCH)
         ]
 
     def random(self, part: object) -> Random:
@@ -86,44 +87,44 @@ class Plan:
 def refuse_real_data() -> None:
     """Raise Refused in production, and where there are sessions that nobody has invented."""
     if settings.PRODUCTION:
-        raise Refused(
+        raise SeedRefused(
             f"PUBLIC_URL is {settings.PUBLIC_URL}: a production database gets no invented history."
         )
     if UserSession.objects.exists() and not _seeded().exists():
-        raise Refused(
+        raise SeedRefused(
             "This database holds sessions, and no invented history was ever begun in it: they may "
             "be real people's. Use an empty database (another DATA_DIR or DATABASE_URL)."
         )
 
 
-def begin(*, sessions: int, seed: str, with_files: bool) -> Plan:
+def begin(*, sessions: int, seed: str, with_files: bool) -> SeedPlan:
     """Note that a history is being invented, and make the staff who appear in it; raises Refused.
 
     The staff can do nothing: they have no passwords.
     """
     refuse_real_data()
     before = sum(log.details["sessions"] for log in _seeded())
-    with transaction.atomic(), acting_as_operator():
+    with transaction.atomic(), as_operator():
         record(events.DEMO_SEEDED, sessions=sessions, seed=seed, with_files=with_files)
         staff = {name: _member(name, group) for name, group in _STAFF.items()}
         support = [staff[name] for name, group in _STAFF.items() if group == groups.SUPPORT]
     if with_files:
         marker.claim_store()
-    return Plan(
-        World(timezone.now(), [*staff.values()], support, with_files), sessions, seed, before
+    return SeedPlan(
+        DemoContext(timezone.now(), [*staff.values()], support, with_files), sessions, seed, before
     )
 
 
-def write(plan: Plan, jobs: int) -> Iterator[int]:
+def write(plan: SeedPlan, jobs: int) -> Iterator[int]:
     """Write everything; yield how many more sessions are written, as they are."""
     templates: list[UUID] = []
-    for sessions in _told(plan, jobs):
+    for sessions in _generate(plan, jobs):
         templates += sessions[: TEMPLATE - len(templates)]
         yield len(sessions)
     if plan.copies:
-        first_code = plan.before + plan.told
+        first_code = plan.before + plan.session_count
         yield from copies.copy(templates, plan.copies, first_code=first_code, jobs=jobs)
-    _write_house(plan)
+    _write_operations(plan)
 
 
 def analyse() -> None:
@@ -145,7 +146,7 @@ def _member(name: str, group: str) -> int:
     return int(user.pk)
 
 
-def _told(plan: Plan, jobs: int) -> Iterator[list[UUID]]:
+def _generate(plan: SeedPlan, jobs: int) -> Iterator[list[UUID]]:
     """Tell and write each stretch; yield its sessions."""
     if jobs == 1:
         yield from (_write_stretch(plan, stretch) for stretch in plan.stretches)
@@ -154,27 +155,29 @@ def _told(plan: Plan, jobs: int) -> Iterator[list[UUID]]:
         yield from pool.map(_write_stretch, [plan] * len(plan.stretches), plan.stretches)
 
 
-def _write_stretch(plan: Plan, numbers: range) -> list[UUID]:
-    sessions = Sessions(plan.random(numbers.start), plan.world, numbers, plan.sessions)
-    rows = sessions.tell(first_code=plan.before)
+def _write_stretch(plan: SeedPlan, numbers: range) -> list[UUID]:
+    sessions = SessionHistories(
+        plan.random(numbers.start), plan.demo_context, numbers, plan.sessions
+    )
+    rows = sessions.generate(first_code=plan.before)
     _put(rows.objects)
     with transaction.atomic():
         _save(rows)
     return [session.uuid for session in rows.sessions]
 
 
-def _write_house(plan: Plan) -> None:
+def _write_operations(plan: SeedPlan) -> None:
     """Write what no session is the subject of, once: a database has one history of its cleanup."""
     if CleanupRun.objects.exists():
         return
-    house = House(plan.random("house"), plan.world, plan.sessions)
-    house.tell()
-    _put(house.rows.objects)
+    operations = OperationsHistory(plan.random("house"), plan.demo_context, plan.sessions)
+    operations.generate()
+    _put(operations.rows.objects)
     with transaction.atomic():
-        CleanupRun.objects.bulk_create(house.runs, BATCH)
-        QuarantinedObject.objects.bulk_create(house.strays, BATCH)
-        house.note_runs()
-        _save(house.finished())
+        CleanupRun.objects.bulk_create(operations.runs, BATCH)
+        QuarantinedObject.objects.bulk_create(operations.orphans, BATCH)
+        operations.note_runs()
+        _save(operations.finished())
 
 
 def _put(objects: dict[str, bytes]) -> None:
@@ -188,7 +191,7 @@ def _put(objects: dict[str, bytes]) -> None:
         list(pool.map(put, objects))
 
 
-def _save(rows: Rows) -> None:
+def _save(rows: DemoRows) -> None:
     for table in (rows.sessions, rows.consents, rows.uploads, rows.quotas, rows.notes):
         _insert(table)
     logs = [log for log, _ in rows.events]

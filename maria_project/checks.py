@@ -110,7 +110,7 @@ def check_mail(**_: Any) -> list[CheckMessage]:
 
 
 @register()
-def check_alarm(**_: Any) -> list[CheckMessage]:
+def check_alert_emails(**_: Any) -> list[CheckMessage]:
     """An alarm that nobody gets is none."""
     if settings.PRODUCTION and not settings.ALARM_EMAILS:
         return [

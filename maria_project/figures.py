@@ -86,7 +86,7 @@ def _figures() -> Iterator[Metric]:
 def _sessions() -> Iterator[Metric]:
     # Counting rows, not a column, is answered by the index on the status alone.
     found = dict(_by_status(sessions.UserSession.objects.all()).values_list("status", "rows"))
-    known = {status: found.get(status, 0) for status in sessions.Status.values}
+    known = {status: found.get(status, 0) for status in sessions.SessionStatus.values}
     yield _gauges("maria_sessions", "Sessions by recorded state.", "status", known)
     yield _gauge(
         "maria_sessions_live",
@@ -101,11 +101,14 @@ def _uploads() -> Iterator[Metric]:
     found = {
         status: (count, size) for status, count, size in rows.values_list("status", "rows", "bytes")
     }
-    numbers = {status: found.get(status, (0, 0))[0] for status in uploads.Status.values}
-    held = {str(status): found.get(status, (0, 0))[1] for status in uploads.HELD}
+    numbers = {status: found.get(status, (0, 0))[0] for status in uploads.UploadStatus.values}
+    counted = {str(status): found.get(status, (0, 0))[1] for status in uploads.IN_QUOTA}
     yield _gauges("maria_uploads", "Files by state.", "status", numbers)
     yield _gauges(
-        "maria_upload_bytes", "Bytes of files that count against a quota, by state.", "status", held
+        "maria_upload_bytes",
+        "Bytes of files that count against a quota, by state.",
+        "status",
+        counted,
     )
 
 
@@ -135,7 +138,7 @@ def _cleanup() -> Iterator[Metric]:
     yield _gauge(
         "maria_cleanup_alarm",
         "Whether the cleanup is in trouble: its last run stopped, or is too old.",
-        alerts.trouble_after(last) is not None,
+        alerts.alert_after(last) is not None,
     )
     if last is None:
         return

@@ -62,7 +62,7 @@ def _storage() -> bool:
 
 
 def _cleanup() -> bool:
-    return alerts.trouble() is None
+    return alerts.current_alert() is None
 
 
 _ESSENTIAL: dict[str, Callable[[], bool]] = {"database": _database, "migrations": _migrations}

@@ -39,9 +39,9 @@ class ContextFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         # Django logs a refused request when its context has ended.
         request = getattr(record, "request", None)
-        asking = getattr(request, "audit_context", None) or context.current()
-        record.request_id = asking.request_id or None
-        record.actor = asking.actor
+        request_context = getattr(request, "audit_context", None) or context.current()
+        record.request_id = request_context.request_id or None
+        record.actor = request_context.actor
         return True
 
 

@@ -27,7 +27,7 @@ FORGED_TWICE = 2
 _LEFT = re.compile(r'"validate-\d+s";r=(\d+);t=\d+')
 
 
-class Undecided(Exception):
+class ProbeFailed(Exception):
     """It could not be found out; the message is a sentence for the operator."""
 
 
@@ -80,7 +80,7 @@ FORGERIES = (
 )
 
 
-class Door:
+class ProxyProbe:
     """The validate endpoint behind a public address, over one kept connection: one client, one address.
 
     `url` is the address without `/api/…`; `timeout` is in seconds. Raises Undecided for no address.
@@ -107,7 +107,7 @@ class Door:
         response = self._send(HTTPHeaderDict())
         left = _left(response)
         if left is None:
-            raise Undecided(_unexpected(response))
+            raise ProbeFailed(_unexpected(response))
         return left
 
     def forged(self, forgery: Forgery) -> int | None:
@@ -116,7 +116,7 @@ class Door:
         left = _left(response)
         is_clients_fault = HTTPStatus(400) <= response.status < HTTPStatus(500)
         if left is None and not is_clients_fault:
-            raise Undecided(f"With a forged {forgery}: {_unexpected(response)}")
+            raise ProbeFailed(f"With a forged {forgery}: {_unexpected(response)}")
         return left
 
     def _send(self, headers: HTTPHeaderDict) -> BaseHTTPResponse:
@@ -130,39 +130,39 @@ class Door:
                 redirect=False,
             )
         except HTTPError as error:
-            raise Undecided(f"{self.origin} does not answer: {error}") from error
+            raise ProbeFailed(f"{self.origin} does not answer: {error}") from error
 
 
-def believed(door: Door) -> Iterator[tuple[Forgery, bool]]:
+def believed(probe: ProxyProbe) -> Iterator[tuple[Forgery, bool]]:
     """Try each forgery; yield it, and whether it was believed. Raises Undecided."""
-    _check_counting(door)
+    _check_counting(probe)
     for forgery in FORGERIES:
-        is_believed = all(_is_believed(door, forgery) for _ in range(FORGED_TWICE))
+        is_believed = all(_is_believed(probe, forgery) for _ in range(FORGED_TWICE))
         if is_believed:
-            _check_counting(door)
+            _check_counting(probe)
         yield forgery, is_believed
 
 
-def _is_believed(door: Door, forgery: Forgery) -> bool:
+def _is_believed(probe: ProxyProbe, forgery: Forgery) -> bool:
     for _ in range(TRIES):
-        before, forged, after = door.plain(), door.forged(forgery), door.plain()
+        before, forged, after = probe.plain(), probe.forged(forgery), probe.plain()
         if not _shrinks(before, after):
             continue  # the window ended in between
         if forged is None:
             return False
         return forged > before or 0 < after == before - 1
-    raise Undecided(
+    raise ProbeFailed(
         "The limit's window ends too often: set RATE_LIMIT_VALIDATE to a rate a minute."
     )
 
 
-def _check_counting(door: Door) -> None:
+def _check_counting(probe: ProxyProbe) -> None:
     """Raise Undecided unless plain requests are counted one after the other."""
     for _ in range(TRIES):
-        lefts = [door.plain() for _ in range(PLAIN_REQUESTS)]
+        lefts = [probe.plain() for _ in range(PLAIN_REQUESTS)]
         if all(map(_shrinks, lefts, lefts[1:])):
             return
-    raise Undecided(
+    raise ProbeFailed(
         "Plain requests are not counted one after the other: several web processes count apart, "
         "or this machine's own address changes from request to request."
     )
@@ -191,7 +191,7 @@ def _parsed(url: str) -> Url:
     try:
         parsed = parse_url(url)
     except LocationParseError as error:
-        raise Undecided(f"{url!r} is no address.") from error
+        raise ProbeFailed(f"{url!r} is no address.") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise Undecided(f"{url!r} is no address: write https://, the host and the port, if any.")
+        raise ProbeFailed(f"{url!r} is no address: write https://, the host and the port, if any.")
     return parsed

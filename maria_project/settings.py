@@ -322,8 +322,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
-        "SessionStatus": "sessions_app.models.Status",
-        "UploadStatus": "uploads_app.models.Status",
+        "SessionStatus": "sessions_app.models.SessionStatus",
+        "UploadStatus": "uploads_app.models.UploadStatus",
         "Inspection": "uploads_app.models.Inspection",
         "Suspicion": "uploads_app.models.Suspicion",
     },

@@ -27,7 +27,7 @@ def _never(running_seconds: float) -> bool:
 
 
 @dataclass
-class Child:
+class ChildProcess:
     """A process that should always run: how to start it, where it logs, how to tell it has stalled.
 
     `is_stalled` is asked with the seconds since the process was started.
@@ -96,7 +96,7 @@ class Child:
 
 
 def supervise(
-    children: Sequence[Child], stop: threading.Event, tell: Callable[[str], None]
+    children: Sequence[ChildProcess], stop: threading.Event, report: Callable[[str], None]
 ) -> None:
     """Run the children until `stop` is set, then end them, the last one first."""
     try:
@@ -105,7 +105,7 @@ def supervise(
         while not stop.wait(POLL_SECONDS):
             for child in children:
                 if message := child.watch():
-                    tell(message)
+                    report(message)
     finally:
         for child in reversed(children):
             child.stop()

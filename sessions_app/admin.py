@@ -18,9 +18,9 @@ from django.utils.html import format_html
 from django.utils.timezone import localtime
 
 from audit_app.adminkit.actions import (
-    ActingAdmin,
     Action,
-    Asked,
+    ActionAdmin,
+    ActionRequest,
     Effect,
     NotDone,
     ReadOnlyAdmin,
@@ -30,7 +30,7 @@ from audit_app.adminkit.actions import (
 from audit_app.models import AuditLog
 from common.masking import mask_email, mask_name
 from sessions_app import services
-from sessions_app.models import Scope, ServiceKey, Status, UserSession
+from sessions_app.models import Scope, ServiceKey, SessionStatus, UserSession
 from sessions_app.services import privacy, recovery, service_keys
 from sessions_app.services.privacy import visitors_events
 from sessions_app.signals import describe
@@ -51,26 +51,28 @@ class ExtendForm(ReasonForm):
     )
 
 
-def _revoke(session: UserSession, asked: Asked) -> str:
-    services.revoke_session(session=session, reason=asked.reason)
+def _revoke(session: UserSession, action_request: ActionRequest) -> str:
+    services.revoke_session(session=session, reason=action_request.reason)
     return f"{session} is revoked: its visitor is refused from now on."
 
 
-def _extend(session: UserSession, asked: Asked) -> str:
-    until = services.extend_session(session=session, days=asked.values["days"], reason=asked.reason)
+def _extend(session: UserSession, action_request: ActionRequest) -> str:
+    until = services.extend_session(
+        session=session, days=action_request.values["days"], reason=action_request.reason
+    )
     return f"{session} lives at least until {date_format(localtime(until), 'DATETIME_FORMAT')}."
 
 
-def _recover(session: UserSession, asked: Asked) -> str:
-    code = recovery.issue_recovery_code(session=session, reason=asked.reason)
+def _recover(session: UserSession, action_request: ActionRequest) -> str:
+    code = recovery.issue_recovery_code(session=session, reason=action_request.reason)
     return (
         f"The recovery code is {code}. It is shown only now, is good once and for 15 minutes: "
         "tell it to the visitor, who types it in on the other device."
     )
 
 
-def _erase(session: UserSession, asked: Asked) -> str:
-    if not privacy.erase_session(session=session, reason=asked.reason):
+def _erase(session: UserSession, action_request: ActionRequest) -> str:
+    if not privacy.erase_session(session=session, reason=action_request.reason):
         raise NotDone("This session was erased before, so nothing was done.")
     return (
         f"{session} is erased. The certificate says what went, what stays, and whether storage has "
@@ -88,7 +90,7 @@ def _erasure(session: UserSession) -> Effect:
 
 
 def _is_active(session: UserSession) -> bool:
-    return session.status == Status.ACTIVE
+    return session.status == SessionStatus.ACTIVE
 
 
 ERASE_PRESETS = ("The visitor asked for it", "A guardian or lawyer asked for it")
@@ -137,7 +139,7 @@ _ACTIONS = (
         "in. Be sure that you are talking to its visitor. Nobody can undo this, and nobody can "
         "restore a file afterwards.",
         button="Erase this session for good",
-        fits=lambda session: session.status != Status.ERASED,
+        fits=lambda session: session.status != SessionStatus.ERASED,
         act=_erase,
         presets=ERASE_PRESETS,
         effect=_erasure,
@@ -158,20 +160,20 @@ def _sentence(session: UserSession) -> str:
     ended = date_format(localtime(session.ended_at), "DATETIME_FORMAT") if session.ended_at else ""
     until = date_format(localtime(session.expires_at), "DATETIME_FORMAT")
     match session.status:
-        case Status.ACTIVE if session.expires_at > timezone.now():
+        case SessionStatus.ACTIVE if session.expires_at > timezone.now():
             limit = session.expiry_reason()
             however = "unless it is used" if limit in ("idle", "unused") else "used or not"
             return f"Active. It expires on {until}, {however} (limit: {limit})."
-        case Status.ACTIVE:
+        case SessionStatus.ACTIVE:
             return f"Over since {until} (limit: {session.expiry_reason()}); not recorded yet."
-        case Status.EXPIRED:
+        case SessionStatus.EXPIRED:
             why = _WHY_EXPIRED.get(session.end_reason, session.end_reason)
             return f"Expired on {ended}: {why}."
-        case Status.RESET:
+        case SessionStatus.RESET:
             return f"Left by its visitor for a fresh session on {ended} ({session.end_reason})."
-        case Status.ENDED:
+        case SessionStatus.ENDED:
             return f"Ended by its visitor on {ended}."
-        case Status.REVOKED:
+        case SessionStatus.REVOKED:
             return f"Revoked by staff on {ended}: {session.end_reason}"
     if session.erased_at:
         return f"Erased; nothing personal and no file is left. It had ended on {ended}."
@@ -196,7 +198,7 @@ def _link(session: UserSession | None) -> str:
 
 
 @admin.register(UserSession)
-class UserSessionAdmin(ActingAdmin):
+class UserSessionAdmin(ActionAdmin):
     change_form_template = "admin/sessions_app/usersession/change_form.html"
     row_actions = _ACTIONS
     reveals = True

@@ -19,7 +19,7 @@ from sessions_app.exceptions import (
     SessionRequired,
     refused,
 )
-from sessions_app.models import RetiredToken, Status, UserSession
+from sessions_app.models import RetiredToken, SessionStatus, UserSession
 from sessions_app.services import (
     expire_session,
     mark_retired_used,
@@ -99,7 +99,7 @@ def find_session(credential: Credential) -> UserSession | None:
 
 def _is_accepted(session: UserSession, request: Request) -> bool:
     view = request.parser_context["view"]
-    return session.status in {Status.ACTIVE, *view.also_accepted.get(view.action, ())}
+    return session.status in {SessionStatus.ACTIVE, *view.also_accepted.get(view.action, ())}
 
 
 def _first(sessions: QuerySet[UserSession]) -> UserSession | None:
@@ -109,12 +109,12 @@ def _first(sessions: QuerySet[UserSession]) -> UserSession | None:
 
 def _note_proof(session: UserSession) -> None:
     _note_seen(session)
-    if session.token_used_at is None and session.status == Status.ACTIVE:
+    if session.token_used_at is None and session.status == SessionStatus.ACTIVE:
         mark_token_used(session=session, now=_read_at(session))
 
 
 def _note_seen(session: UserSession) -> None:
-    if session.status != Status.ACTIVE:
+    if session.status != SessionStatus.ACTIVE:
         return
     if session.expires_at > _read_at(session):
         touch_session(session=session, now=_read_at(session))

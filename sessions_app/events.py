@@ -1,7 +1,7 @@
 """The audit events of sessions."""
 
 from audit_app.events import register
-from audit_app.models import Outcome
+from audit_app.models import AuditOutcome
 
 CREATED = register(
     "session.created",
@@ -79,7 +79,7 @@ SERVICE_REFUSED = register(
     "A request was refused because of its service key.",
     "code",
     "repeated",
-    outcome=Outcome.DENIED,
+    outcome=AuditOutcome.DENIED,
 )
 REFUSED = register(
     "session.refused",
@@ -87,5 +87,5 @@ REFUSED = register(
     "code",
     "reason",
     "repeated",
-    outcome=Outcome.DENIED,
+    outcome=AuditOutcome.DENIED,
 )

@@ -30,7 +30,7 @@ class Usage:
 
 
 def enforce(
-    request: HttpRequest, name: str, session: UserSession | None = None, *, whom: str = ""
+    request: HttpRequest, name: str, session: UserSession | None = None, *, identifier: str = ""
 ) -> None:
     """Count one request against each rate of the limit `name`; raises RateLimited over it.
 
@@ -38,8 +38,8 @@ def enforce(
     without one the client, of which those in RATE_LIMIT_TRUSTED_NETWORKS may
     ask more often.
     """
-    key = whom or (str(session.uuid) if session else context.current().client)
-    factor = 1 if session or whom else _client_factor()
+    key = identifier or (str(session.uuid) if session else context.current().client)
+    factor = 1 if session or identifier else _client_factor()
     for rate in settings.RATE_LIMITS[name]:
         usage = _usage(request, name, key, _multiplied(rate, factor))
         _remember(request, usage)

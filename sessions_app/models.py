@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TOUCH_INTERVAL = timedelta(minutes=1)
 
 
-class Status(models.TextChoices):
+class SessionStatus(models.TextChoices):
     """Where a session is in its life. Nothing leads back to active."""
 
     ACTIVE = "active"
@@ -42,11 +42,11 @@ class SessionQuerySet(models.QuerySet["UserSession"]):
 
     def live(self) -> "SessionQuerySet":
         """Active, and their time has not run out."""
-        return self.filter(status=Status.ACTIVE, expires_at__gt=Now())
+        return self.filter(status=SessionStatus.ACTIVE, expires_at__gt=Now())
 
     def due(self) -> "SessionQuerySet":
         """Recorded as active although their time has run out."""
-        return self.filter(status=Status.ACTIVE, expires_at__lte=Now())
+        return self.filter(status=SessionStatus.ACTIVE, expires_at__lte=Now())
 
     def past_retention(self) -> "SessionQuerySet":
         """Return sessions that ended so long ago that what they held is to go."""
@@ -75,7 +75,7 @@ class SessionQuerySet(models.QuerySet["UserSession"]):
 
     def being_erased(self) -> "SessionQuerySet":
         """Return sessions whose erasure has begun and has not been finished."""
-        return self.filter(status=Status.ERASED, erased_at=None)
+        return self.filter(status=SessionStatus.ERASED, erased_at=None)
 
 
 def past_retention(
@@ -115,7 +115,9 @@ class UserSession(models.Model):
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
     token_used_at = models.DateTimeField(null=True, editable=False, default=timezone.now)
     proven_at = models.DateTimeField(null=True, editable=False, default=timezone.now)
-    status = models.CharField(max_length=8, choices=Status.choices, default=Status.ACTIVE)
+    status = models.CharField(
+        max_length=8, choices=SessionStatus.choices, default=SessionStatus.ACTIVE
+    )
     name = models.CharField(max_length=200, blank=True)
     email = models.EmailField("e-mail", blank=True)
     email_proven = models.BooleanField("e-mail proven", default=False)

@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def static_files_as_they_are_asked_for(settings: Any) -> None:
+def static_files_as_they_are_requested(settings: Any) -> None:
     """Spare each test client a look at every static file: it loads the middleware anew."""
     settings.WHITENOISE_AUTOREFRESH = True
 
@@ -80,7 +80,7 @@ def one_reading_of_the_s3_models() -> None:
 
 
 @pytest.fixture(scope="session")
-def s3_process() -> Iterator[s3_server.Server]:
+def s3_process() -> Iterator[s3_server.S3Server]:
     """The S3 server of this process of the run, started for the first test that asks for it."""
     s3_server.need_s3()
     with s3_server.serving() as server:
@@ -88,7 +88,9 @@ def s3_process() -> Iterator[s3_server.Server]:
 
 
 @pytest.fixture
-def s3(own_store: Path, s3_process: s3_server.Server, settings: Any) -> Iterator[s3_server.Bucket]:
+def s3(
+    own_store: Path, s3_process: s3_server.S3Server, settings: Any
+) -> Iterator[s3_server.Bucket]:
     """Give the test an empty bucket as its store; `s3.url` is the STORAGE_URL for other processes."""
     with s3_server.fresh_bucket(s3_process) as bucket:
         settings.STORAGES = bucket.storages(settings)

@@ -15,7 +15,7 @@ from django_q.worker import worker
 
 from common.worker import HEARTBEAT_FUNC
 from tests.processes import fork
-from uploads_app.cleanup.alerts import TELLING
+from uploads_app.cleanup.alerts import ALERT_SEND_TIMEOUT
 from uploads_app.models import StoreState
 
 Say = Callable[[str], None]
@@ -26,8 +26,8 @@ def deliver_now() -> None:
     past = timezone.now() - timedelta(seconds=1)
     OrmQ.objects.update(lock=past)
     StoreState.objects.exclude(lease_holder="").update(lease_expires_at=past)
-    StoreState.objects.filter(alarm_since__isnull=False, alarm_code="").update(
-        alarm_since=past - TELLING
+    StoreState.objects.filter(alert_since__isnull=False, alert_code="").update(
+        alert_since=past - ALERT_SEND_TIMEOUT
     )
     child = fork(deliver)
     child.go()

@@ -28,7 +28,7 @@ _BUSY = (
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProxyAnswer:
     """What the server answered."""
 
     status: int
@@ -37,28 +37,28 @@ class Answer:
     # A head that tells of content which is not sent: the answer to HEAD.
     has_content: bool
 
-    def with_content(self, content: bytes) -> "Answer":
+    def with_content(self, content: bytes) -> "ProxyAnswer":
         """Return the same with other content, which its head then tells of."""
         return replace(
             self, content=content, headers={**self.headers, "Content-Length": str(len(content))}
         )
 
     def to_bytes(self) -> bytes:
-        """Return it as it goes over the line."""
+        """Return it goes over the line."""
         lines = [f"HTTP/1.1 {self.status} X"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + self.content
 
 
 # What a mode makes of the answer of the server; None: the connection ends without one.
-Spoil = Callable[["_Handler", "Answer"], Answer | None]
+Spoil = Callable[["_Handler", "ProxyAnswer"], ProxyAnswer | None]
 
 
-def _drop(handler: "_Handler", answer: Answer) -> None:
+def _drop(handler: "_Handler", answer: ProxyAnswer) -> None:
     """The server has done it, and nobody learns of it."""
 
 
-def _reset(handler: "_Handler", answer: Answer) -> None:
+def _reset(handler: "_Handler", answer: ProxyAnswer) -> None:
     """Half an answer, and then the line is dead."""
     data = answer.to_bytes()
     handler.wfile.write(data[: len(data) // 2])
@@ -66,20 +66,20 @@ def _reset(handler: "_Handler", answer: Answer) -> None:
     os.close(handler.connection.detach())  # at once, and without a proper end
 
 
-def _cut(handler: "_Handler", answer: Answer) -> None:
+def _cut(handler: "_Handler", answer: ProxyAnswer) -> None:
     """Less content than the head has promised."""
     data = answer.to_bytes()
     handler.wfile.write(data[: len(data) - (len(answer.content) + 1) // 2])
 
 
-def _shorten(handler: "_Handler", answer: Answer) -> Answer:
+def _shorten(handler: "_Handler", answer: ProxyAnswer) -> ProxyAnswer:
     """Less content than was stored, and a head that agrees."""
     if not answer.has_content:
         return answer
     return answer.with_content(answer.content[: len(answer.content) // 2])
 
 
-def _claim_complete(handler: "_Handler", answer: Answer) -> Answer:
+def _claim_complete(handler: "_Handler", answer: ProxyAnswer) -> ProxyAnswer:
     """A listing that ends after its first object and says that this is all."""
     if b"<ListBucketResult" not in answer.content:
         return answer
@@ -91,7 +91,7 @@ def _claim_complete(handler: "_Handler", answer: Answer) -> Answer:
     )
 
 
-def _wrong_etag(handler: "_Handler", answer: Answer) -> Answer:
+def _wrong_etag(handler: "_Handler", answer: ProxyAnswer) -> ProxyAnswer:
     """Somebody else's ETag in head and listing."""
     wrong = f'"{32 * "0"}"'
     headers = {n: wrong if n.lower() == "etag" else v for n, v in answer.headers.items()}
@@ -102,7 +102,7 @@ def _wrong_etag(handler: "_Handler", answer: Answer) -> Answer:
     return answer.with_content(content)
 
 
-def _skew(handler: "_Handler", answer: Answer) -> Answer:
+def _skew(handler: "_Handler", answer: ProxyAnswer) -> ProxyAnswer:
     """A clock that is wrong."""
     shown = parsedate_to_datetime(answer.headers["Date"])
     return replace(
@@ -173,10 +173,10 @@ class _Handler(BaseHTTPRequestHandler):
         mode = self.proxy.take(self._operation())
         if mode == "stall":
             self.proxy.wait_until_over()
-        answer: Answer | None = None
+        answer: ProxyAnswer | None = None
         if mode == "unavailable":
             headers = {"Content-Type": "application/xml", "Content-Length": str(len(_BUSY))}
-            answer = Answer(503, headers, b"" if self.command == "HEAD" else _BUSY, True)
+            answer = ProxyAnswer(503, headers, b"" if self.command == "HEAD" else _BUSY, True)
         elif mode != "stall":
             answer = self._ask(body)
         if mode in _SPOILS and answer is not None:
@@ -205,7 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
             return "clock"
         return "ask" if "versioning" in query else self.command.lower()
 
-    def _ask(self, body: bytes) -> Answer:
+    def _ask(self, body: bytes) -> ProxyAnswer:
         connection = HTTPConnection(self.upstream)
         # As it came: the signature covers the name of the host too.
         connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
@@ -217,7 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
         content = response.read()
         connection.close()
         headers = {n: v for n, v in response.getheaders() if n.lower() not in _HOP_BY_HOP}
-        answer = Answer(response.status, headers, content, self.command != "HEAD")
+        answer = ProxyAnswer(response.status, headers, content, self.command != "HEAD")
         return answer.with_content(content) if answer.has_content else answer
 
 
@@ -232,12 +232,12 @@ class _Server(ThreadingHTTPServer):
 def serving(upstream: str) -> Iterator[FaultProxy]:
     """Run a proxy to the server at a URL, on a port of its own."""
 
-    class Handler(_Handler):
+    class FaultProxyHandler(_Handler):
         """The handler of this proxy."""
 
-    server = _Server(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), FaultProxyHandler)
     proxy = FaultProxy(f"http://127.0.0.1:{server.server_port}")
-    Handler.proxy, Handler.upstream = proxy, urlsplit(upstream).netloc
+    FaultProxyHandler.proxy, FaultProxyHandler.upstream = proxy, urlsplit(upstream).netloc
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield proxy

@@ -19,7 +19,7 @@ OPERATIONS = Path(__file__).resolve().parent.parent / "docs" / "operations.md"
 
 
 @dataclass(frozen=True)
-class Hop:
+class ProxyHop:
     """One proxy: it listens on `port` and passes on to `upstream`; `directives` go into its location."""
 
     upstream: int
@@ -45,9 +45,9 @@ def documented() -> str:
     return "\n".join(line for line in location.splitlines() if "proxy_pass" not in line)
 
 
-def hop(upstream: int, directives: str | None = None) -> Hop:
+def hop(upstream: int, directives: str | None = None) -> ProxyHop:
     """Return a proxy before `upstream`, as documented unless `directives` are given."""
-    return Hop(upstream, documented() if directives is None else directives, free_port())
+    return ProxyHop(upstream, documented() if directives is None else directives, free_port())
 
 
 def need_nginx() -> str:
@@ -61,7 +61,7 @@ def need_nginx() -> str:
 
 
 @contextmanager
-def running(folder: Path, hops: Sequence[Hop]) -> Iterator[None]:
+def running(folder: Path, hops: Sequence[ProxyHop]) -> Iterator[None]:
     """Run one nginx that is all these proxies; RuntimeError if it does not start."""
     program = need_nginx()
     folder.mkdir()

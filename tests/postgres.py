@@ -28,7 +28,7 @@ def find_programs() -> Path | None:
 
 
 @dataclass
-class Server:
+class PostgresServer:
     """A server that can be killed, paused and started again, with the same data on the same port."""
 
     programs: Path
@@ -49,7 +49,7 @@ class Server:
             "initdb", "-D", self._data, "-U", "maria", "-A", "trust", "-E", "UTF8", "--no-sync"
         )
 
-    def copy(self, primary: "Server") -> None:
+    def copy(self, primary: "PostgresServer") -> None:
         """Take another server's data, to follow it from then on."""
         self._run(
             "pg_basebackup", "-h", "127.0.0.1", "-p", str(primary.port), "-U", "maria",
@@ -121,7 +121,7 @@ class Server:
 
 
 @contextmanager
-def serving(*, fsync: bool = False, on_disk: bool = False) -> Iterator[Server]:
+def serving(*, fsync: bool = False, on_disk: bool = False) -> Iterator[PostgresServer]:
     """Run a server with an empty database, in memory if there is room and it need not be `on_disk`.
 
     Raises RuntimeError if it does not start.
@@ -132,7 +132,7 @@ def serving(*, fsync: bool = False, on_disk: bool = False) -> Iterator[Server]:
     parent = None if on_disk else scratch.fast_folder()
     with tempfile.TemporaryDirectory(prefix="maria-pg-", dir=parent) as name:
         folder = Path(name)
-        server = Server(programs, folder, free_port(), _unprivileged_user(folder), fsync)
+        server = PostgresServer(programs, folder, free_port(), _unprivileged_user(folder), fsync)
         server.create()
         try:
             server.start()
@@ -171,12 +171,12 @@ def _unprivileged_user(folder: Path) -> str | None:
 
 
 @contextmanager
-def standby_of(primary: Server) -> Iterator[Server]:
+def standby_of(primary: PostgresServer) -> Iterator[PostgresServer]:
     """Run a hot standby that follows `primary`."""
     with tempfile.TemporaryDirectory(prefix="maria-pg-", dir=scratch.fast_folder()) as name:
         folder = Path(name)
         user = _unprivileged_user(folder)
-        server = Server(primary.programs, folder, free_port(), user, fsync=False)
+        server = PostgresServer(primary.programs, folder, free_port(), user, fsync=False)
         server.copy(primary)
         try:
             server.start()

@@ -34,7 +34,7 @@ def need_strace() -> None:
 
 
 @dataclass
-class Child:
+class SpawnedProcess:
     """A forked process that waits for `go`, then works and reports lines."""
 
     pid: int
@@ -91,7 +91,7 @@ class Child:
         return os.waitstatus_to_exitcode(status), lines
 
 
-def fork(work: Callable[[Callable[[str], None]], None]) -> Child:
+def fork(work: Callable[[Callable[[str], None]], None]) -> SpawnedProcess:
     """Fork a process that does `work(say)` with a database connection of its own.
 
     What it says arrives whole or not at all. An exception is said and ends it with 1.
@@ -103,7 +103,7 @@ def fork(work: Callable[[Callable[[str], None]], None]) -> Child:
     if pid:
         os.close(start_read)
         os.close(report_write)
-        return Child(pid, start_write, report_read)
+        return SpawnedProcess(pid, start_write, report_read)
     code = 1
     try:
         os.close(start_write)

@@ -25,7 +25,7 @@ def is_installed() -> bool:
 
 
 @dataclass
-class Server:
+class RedisServer:
     """A server that can be killed, paused and started again, empty, on the same port."""
 
     folder: str
@@ -73,12 +73,12 @@ class Server:
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
+def serving() -> Iterator[RedisServer]:
     """Run an empty server; RuntimeError if it does not start."""
     if not is_installed():
         raise RuntimeError(f"Redis is not installed: {INSTALL_HINT}")
     with tempfile.TemporaryDirectory(prefix="maria-redis-", dir=scratch.fast_folder()) as folder:
-        server = Server(folder, free_port())
+        server = RedisServer(folder, free_port())
         try:
             server.start()
             yield server

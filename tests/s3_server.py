@@ -133,7 +133,7 @@ class Bucket:
         ]
 
 
-class Server:
+class S3Server:
     """A server that answers, until it is killed."""
 
     def __init__(self, program: str, folder: Path) -> None:
@@ -207,7 +207,7 @@ class Server:
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
+def serving() -> Iterator[S3Server]:
     """Run a server with no bucket; RuntimeError if it does not start."""
     program = find_program()
     if program is None:
@@ -216,7 +216,7 @@ def serving() -> Iterator[Server]:
         # It wants eight ports, and another process of the run may take one before it does.
         for tries_left in (2, 1, 0):
             name = tempfile.TemporaryDirectory(prefix="maria-s3-", dir=scratch.fast_folder())
-            server = Server(program, Path(stack.enter_context(name)))
+            server = S3Server(program, Path(stack.enter_context(name)))
             stack.callback(server.kill)
             try:
                 server.start()
@@ -228,7 +228,7 @@ def serving() -> Iterator[Server]:
 
 
 @contextmanager
-def fresh_bucket(server: Server) -> Iterator[Bucket]:
+def fresh_bucket(server: S3Server) -> Iterator[Bucket]:
     """Make a bucket for one test."""
     bucket = server.make(f"maria-{uuid.uuid4()}")
     try:

@@ -1,7 +1,7 @@
 """The audit events of files and of the cleanup."""
 
 from audit_app.events import register
-from audit_app.models import Outcome
+from audit_app.models import AuditOutcome
 
 STORED = register(
     "upload.stored", "A file was stored whole.", "size", "sha256", "content_type", feed=True
@@ -11,7 +11,7 @@ REJECTED = register(
     "A file was refused for its type or size.",
     "code",
     "repeated",
-    outcome=Outcome.DENIED,
+    outcome=AuditOutcome.DENIED,
 )
 QUOTA_EXCEEDED = register(
     "upload.quota_exceeded",
@@ -19,7 +19,7 @@ QUOTA_EXCEEDED = register(
     "max_files",
     "max_total_bytes",
     "repeated",
-    outcome=Outcome.DENIED,
+    outcome=AuditOutcome.DENIED,
 )
 DELETED = register(
     "upload.deleted",
@@ -58,7 +58,7 @@ CLEANUP_STOPPED = register(
     "A cleanup run stopped, because something was wrong.",
     "run",
     "code",
-    outcome=Outcome.ERROR,
+    outcome=AuditOutcome.ERROR,
 )
 CLEANUP_LIMIT_RAISED = register(
     "cleanup.limit_raised",
@@ -111,5 +111,5 @@ STORAGE_MOVE_STOPPED = register(
     "code",
     "moved",
     "bytes",
-    outcome=Outcome.ERROR,
+    outcome=AuditOutcome.ERROR,
 )

@@ -153,7 +153,7 @@ class StorageUnavailable(APIException):
     wait = 30
 
 
-class FileHeldBack(APIException):
+class DownloadBlocked(APIException):
     """Nobody may have the file's bytes: not looked into yet, something found, or in quarantine."""
 
     status_code = status.HTTP_409_CONFLICT

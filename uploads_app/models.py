@@ -15,7 +15,7 @@ from sessions_app.models import UserSession, past_retention
 from uploads_app.storage.base import PREFIX, incoming_key
 
 
-class Status(models.TextChoices):
+class UploadStatus(models.TextChoices):
     """Where a file is in its life; see docs/plan.md for who moves it."""
 
     PENDING = "pending"
@@ -54,15 +54,20 @@ class Suspicion(models.TextChoices):
 
 
 # A file in one of these takes part of its session's quota.
-HELD = (Status.PENDING, Status.STORED, Status.MISSING, Status.QUARANTINED)
+IN_QUOTA = (
+    UploadStatus.PENDING,
+    UploadStatus.STORED,
+    UploadStatus.MISSING,
+    UploadStatus.QUARANTINED,
+)
 # A file in one of these may have an object; in the others it must have none.
-WITH_OBJECT = (*HELD, Status.DELETING)
+WITH_OBJECT = (*IN_QUOTA, UploadStatus.DELETING)
 # A writer renews its lease far more often than this; a retry takes over from one that does not.
 TAKEOVER_AFTER = timedelta(seconds=30)
 # How much of a key is kept of what is no file of ours.
 KEY_LENGTH = 500
 # What a visitor is shown and may delete, whether or not it can be downloaded just now.
-VISIBLE = (Status.STORED, Status.MISSING, Status.QUARANTINED)
+VISIBLE = (UploadStatus.STORED, UploadStatus.MISSING, UploadStatus.QUARANTINED)
 
 
 class UploadQuerySet(models.QuerySet["UploadedFile"]):
@@ -77,27 +82,29 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
 
         Not uploads to us that never finished; the id of a direct one is told when it begins.
         """
-        unfinished = Q(status__in=[Status.PENDING, Status.LAPSED], direct=False)
+        unfinished = Q(status__in=[UploadStatus.PENDING, UploadStatus.LAPSED], direct=False)
         return self.filter(session=session).exclude(unfinished)
 
     def completable_by(self, session: UserSession) -> "UploadQuerySet":
         """Return the direct uploads of a session that wait to be completed, or have been."""
-        return self.filter(session=session, direct=True, status__in=[Status.PENDING, *VISIBLE])
+        return self.filter(
+            session=session, direct=True, status__in=[UploadStatus.PENDING, *VISIBLE]
+        )
 
     def lapsed(self) -> "UploadQuerySet":
         """Return uploads whose lease ran out before they finished."""
-        return self.filter(status=Status.PENDING, lease_expires_at__lt=Now())
+        return self.filter(status=UploadStatus.PENDING, lease_expires_at__lt=Now())
 
     def unerased(self) -> "UploadQuerySet":
         """Return files that are closed, but not known to have no bytes left."""
         return self.filter(
-            Q(status=Status.DELETING)
-            | Q(status__in=[Status.LAPSED, Status.REJECTED], deleted_at__isnull=True)
+            Q(status=UploadStatus.DELETING)
+            | Q(status__in=[UploadStatus.LAPSED, UploadStatus.REJECTED], deleted_at__isnull=True)
         )
 
     def deleting(self) -> "UploadQuerySet":
         """Return files whose deletion began and has not been finished."""
-        return self.filter(status=Status.DELETING)
+        return self.filter(status=UploadStatus.DELETING)
 
     def past_retention(
         self, retention: timedelta | None = None, completed: timedelta | None = None
@@ -115,13 +122,13 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
     def abandoned(self) -> "UploadQuerySet":
         """Return uploads whose writer has not renewed the lease for so long that it must be gone."""
         return self.filter(
-            status=Status.PENDING,
+            status=UploadStatus.PENDING,
             lease_expires_at__lt=Now() + settings.UPLOAD_LEASE - TAKEOVER_AFTER,
         )
 
     def uninspected(self) -> "UploadQuerySet":
         """Return stored files that nobody has looked into."""
-        return self.filter(status=Status.STORED, inspection=Inspection.WAITING)
+        return self.filter(status=UploadStatus.STORED, inspection=Inspection.WAITING)
 
     def with_object(self) -> "UploadQuerySet":
         """Return files that may have an object."""
@@ -155,7 +162,9 @@ class UploadedFile(models.Model):
         editable=False,
         help_text="The SHA-256 of the Idempotency-Key it was sent with.",
     )
-    status = models.CharField(max_length=11, choices=Status.choices, default=Status.PENDING)
+    status = models.CharField(
+        max_length=11, choices=UploadStatus.choices, default=UploadStatus.PENDING
+    )
     size = models.PositiveBigIntegerField(help_text="Bytes that arrived.")
     content_type = models.CharField(max_length=100, help_text="As detected, not as claimed.")
     sha256 = models.CharField("SHA-256", max_length=64, blank=True)
@@ -376,13 +385,13 @@ class StoreState(models.Model):
     # Since when this database is a restored one; it may not know who has come back since its backup.
     adopted_at = models.DateTimeField(null=True)
     # A look through the store that no single run could finish: how far it came, and what it saw.
-    look_id = models.UUIDField(default=uuid.uuid4)
-    look_after = models.CharField(max_length=120, blank=True)
-    look_objects = models.PositiveBigIntegerField(default=0)
-    look_rows = models.PositiveBigIntegerField(default=0)
+    scan_id = models.UUIDField(db_column="look_id", default=uuid.uuid4)
+    scan_after = models.CharField(db_column="look_after", max_length=120, blank=True)
+    scanned_objects = models.PositiveBigIntegerField(db_column="look_objects", default=0)
+    scanned_rows = models.PositiveBigIntegerField(db_column="look_rows", default=0)
     # The alarm that administrators were told of: since when, and of what.
-    alarm_since = models.DateTimeField(null=True)
-    alarm_code = models.CharField(max_length=40, blank=True)
+    alert_since = models.DateTimeField(db_column="alarm_since", null=True)
+    alert_code = models.CharField(db_column="alarm_code", max_length=40, blank=True)
 
     class Meta:
         default_permissions = ()
@@ -392,29 +401,30 @@ class StoreState(models.Model):
         return f"{self.marker_id} at generation {self.generation}"
 
 
-class Anomaly(models.Model):
+class Mismatch(models.Model):
     """One disagreement of store and rows that a look has found and a run has yet to act on.
 
     They are written down because a look at a large store takes several runs,
     and nothing may be concluded from part of one.
     """
 
-    look_id = models.UUIDField()
+    scan_id = models.UUIDField(db_column="look_id")
     kind = models.CharField(max_length=40)
     key = models.CharField(max_length=KEY_LENGTH)
     size = models.PositiveBigIntegerField(default=0)
 
     class Meta:
+        db_table = "uploads_app_anomaly"
         default_permissions = ()
         constraints = [
-            models.UniqueConstraint(fields=["look_id", "key"], name="anomaly_once_per_look")
+            models.UniqueConstraint(fields=["scan_id", "key"], name="anomaly_once_per_look")
         ]
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.key}"
 
 
-class QuarantineStatus(models.TextChoices):
+class TrashStatus(models.TextChoices):
     """Where an object in quarantine is; those in -ing are finished by the next run after a crash."""
 
     QUARANTINING = "quarantining"
@@ -425,24 +435,22 @@ class QuarantineStatus(models.TextChoices):
     PURGED = "purged"
 
 
-class QuarantineQuerySet(models.QuerySet["QuarantinedObject"]):
+class TrashQuerySet(models.QuerySet["QuarantinedObject"]):
     """Which objects in quarantine there are, by the database's clock."""
 
-    def cut_off(self) -> "QuarantineQuerySet":
+    def cut_off(self) -> "TrashQuerySet":
         """Return those whose move or removal began and has not been finished."""
         unfinished = ("quarantining", "restoring", "purging")
         return self.filter(status__in=unfinished)
 
-    def past_retention(self, retention: timedelta) -> "QuarantineQuerySet":
+    def past_retention(self, retention: timedelta) -> "TrashQuerySet":
         """Return those that have been kept for long enough."""
-        return self.filter(
-            status=QuarantineStatus.QUARANTINED, quarantined_at__lt=Now() - retention
-        )
+        return self.filter(status=TrashStatus.QUARANTINED, quarantined_at__lt=Now() - retention)
 
-    def aside(self) -> "QuarantineQuerySet":
+    def kept_in_trash(self) -> "TrashQuerySet":
         """Return those whose bytes may lie in quarantine."""
-        gone = [QuarantineStatus.RESTORED, QuarantineStatus.PURGED]
-        return self.filter(put_aside=True).exclude(status__in=gone)
+        finished = [TrashStatus.RESTORED, TrashStatus.PURGED]
+        return self.filter(in_trash=True).exclude(status__in=finished)
 
 
 class QuarantinedObject(models.Model):
@@ -456,16 +464,19 @@ class QuarantinedObject(models.Model):
     size = models.PositiveBigIntegerField()
     modified_at = models.DateTimeField("last written")
     status = models.CharField(
-        max_length=12, choices=QuarantineStatus.choices, default=QuarantineStatus.QUARANTINING
+        max_length=12, choices=TrashStatus.choices, default=TrashStatus.QUARANTINING
     )
-    put_aside = models.BooleanField(
-        "in quarantine", default=True, help_text="Its bytes lie, or lay, in quarantine."
+    in_trash = models.BooleanField(
+        "in quarantine",
+        db_column="put_aside",
+        default=True,
+        help_text="Its bytes lie, or lay, in quarantine.",
     )
     reason = models.CharField(max_length=20, blank=True)
     quarantined_at = models.DateTimeField("put aside", default=timezone.now)
     changed_at = models.DateTimeField("last change", default=timezone.now)
 
-    objects = QuarantineQuerySet.as_manager()
+    objects = TrashQuerySet.as_manager()
 
     class Meta:
         verbose_name = "object in quarantine"
@@ -485,19 +496,19 @@ class QuarantinedObject(models.Model):
     @property
     def is_leaving(self) -> bool:
         """Whether what lies at the key is being put aside or removed."""
-        return self.status in (QuarantineStatus.QUARANTINING, QuarantineStatus.PURGING)
+        return self.status in (TrashStatus.QUARANTINING, TrashStatus.PURGING)
 
     @property
     def is_given_back(self) -> bool:
         """Whether what lies at the key was brought back by a person, if only by a copy by hand."""
-        return not self.is_leaving and self.status != QuarantineStatus.PURGED
+        return not self.is_leaving and self.status != TrashStatus.PURGED
 
 
 class ErasureNote(models.Model):
     """An erased session whose UUID has yet to be noted in the store, for after a restore."""
 
     session_uuid = models.UUIDField(primary_key=True)
-    noted_at = models.DateTimeField(null=True)
+    recorded_at = models.DateTimeField(db_column="noted_at", null=True)
 
     class Meta:
         default_permissions = ()

@@ -51,7 +51,7 @@ def _lost(session: UserSession) -> dict[str, Any]:
     return {"count": len(names), "files": names}
 
 
-def _held(session: UserSession) -> dict[str, Any]:
+def _file_list(session: UserSession) -> dict[str, Any]:
     files = UploadedFile.objects.filter(session=session).order_by("created_at")
     fields = (
         "id", "name", "status", "size", "content_type", "sha256",
@@ -64,7 +64,7 @@ def _held(session: UserSession) -> dict[str, Any]:
 def _remaining(session: UserSession) -> dict[str, Any]:
     return {
         "files": UploadedFile.objects.unerased().filter(session=session).count(),
-        "notes": ErasureNote.objects.filter(session_uuid=session.uuid, noted_at=None).count(),
+        "notes": ErasureNote.objects.filter(session_uuid=session.uuid, recorded_at=None).count(),
     }
 
 
@@ -72,6 +72,6 @@ _ASPECTS: dict[Aspect, Callable[[UserSession], dict[str, Any]]] = {
     "limits": _limits,
     "used": _used,
     "lost": _lost,
-    "held": _held,
+    "held": _file_list,
     "remaining": _remaining,
 }

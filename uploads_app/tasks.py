@@ -10,7 +10,7 @@ from common.schedules import task
 from uploads_app import services
 from uploads_app.cleanup import alerts, trash
 from uploads_app.cleanup import run as cleanup
-from uploads_app.cleanup.work import Options
+from uploads_app.cleanup.work import CleanupOptions
 from uploads_app.models import RunStatus, UploadedFile
 from uploads_app.storage import spool
 
@@ -36,16 +36,20 @@ def cleanup_orphans() -> str:
 @task
 def cleanup_orphans_for(staff_id: int, dry_run: bool, request_id: str = "") -> str:
     """Run the cleanup because a staff member asked for it, in whose name it is recorded."""
-    asked = context.RequestContext(request_id=request_id, actor=f"{context.STAFF}{staff_id}")
-    with context.using(asked):
+    request_context = context.RequestContext(
+        request_id=request_id, actor=f"{context.STAFF}{staff_id}"
+    )
+    with context.using(request_context):
         return _clean_up(dry_run=dry_run)
 
 
 @task
 def give_back_for(staff_id: int, keys: list[str], request_id: str = "") -> str:
     """Give objects back from quarantine because a staff member asked for it, in whose name it is recorded."""
-    asked = context.RequestContext(request_id=request_id, actor=f"{context.STAFF}{staff_id}")
-    with context.using(asked):
+    request_context = context.RequestContext(
+        request_id=request_id, actor=f"{context.STAFF}{staff_id}"
+    )
+    with context.using(request_context):
         given = trash.restore_objects(keys=keys, seconds=RUN_SECONDS)
     for key, why in given.refused.items():
         logger.warning("%s was not given back: %s", key, why)
@@ -60,7 +64,7 @@ def watch_cleanup() -> str:
 
 def _clean_up(*, dry_run: bool) -> str:
     run = cleanup.cleanup_orphans(
-        Options(grace=settings.CLEANUP_GRACE, seconds=RUN_SECONDS, dry_run=dry_run)
+        CleanupOptions(grace=settings.CLEANUP_GRACE, seconds=RUN_SECONDS, dry_run=dry_run)
     )
     if run.status == RunStatus.STOPPED:
         logger.error("cleanup stopped: %s", run.stop_sentence, extra={"code": run.stop_code})

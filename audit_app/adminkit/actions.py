@@ -107,7 +107,7 @@ class NotDone(Exception):
 
 
 @dataclass(frozen=True)
-class Asked:
+class ActionRequest:
     """What a staff member asks for: in which request, why, and what else the action's form holds."""
 
     request: HttpRequest
@@ -145,7 +145,7 @@ class Action:
     explanation: str
     button: str
     fits: Callable[[Any], bool]
-    act: Callable[[Any, Asked], str | HttpResponseBase]
+    act: Callable[[Any, ActionRequest], str | HttpResponseBase]
     presets: tuple[str, ...] = ()
     state: Callable[[Any], str] = _status
     form: Callable[..., ReasonForm] = ReasonForm
@@ -154,7 +154,7 @@ class Action:
 
 
 @dataclass(frozen=True)
-class Page:
+class RowPage:
     """A further page about a row, linked from the row's own: who may, for which rows, what shows it.
 
     `show` is called with the request, the row and the context that every page of the admin has.
@@ -175,7 +175,7 @@ REVEAL_PRESETS = (
 )
 
 
-class ActingAdmin(ReadOnlyAdmin):
+class ActionAdmin(ReadOnlyAdmin):
     """An admin whose pages offer actions; each has a page that asks for a reason first.
 
     If `reveals`, its pages hold personal values: they are masked until a staff
@@ -185,7 +185,7 @@ class ActingAdmin(ReadOnlyAdmin):
 
     change_form_template = "adminkit/change_form.html"
     row_actions: tuple[Action, ...] = ()
-    row_pages: tuple[Page, ...] = ()
+    row_pages: tuple[RowPage, ...] = ()
     reveals = False
 
     def sessions_of(self, row: Any) -> list[uuid.UUID]:
@@ -240,7 +240,7 @@ class ActingAdmin(ReadOnlyAdmin):
             if action.page == page and request.user.has_perm(action.permission) and action.fits(row)
         ]
 
-    def page_view(self, page: Page, request: HttpRequest, object_id: str) -> HttpResponseBase:
+    def page_view(self, page: RowPage, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """Show a further page about a row to who may see the row and the page."""
         if not (request.user.has_perm(page.permission) and self.has_view_permission(request)):
             raise PermissionDenied
@@ -265,9 +265,9 @@ class ActingAdmin(ReadOnlyAdmin):
         if row is None:
             raise Http404
         seen = action.state(row)
-        asking = partial(action.form, presets=action.presets, row=row)
-        asked = request.POST if request.method == "POST" else None
-        form = asking(asked, initial={"seen": seen})
+        make_form = partial(action.form, presets=action.presets, row=row)
+        data = request.POST if request.method == "POST" else None
+        form = make_form(data, initial={"seen": seen})
         if form.is_valid():
             if form.cleaned_data["seen"] in ("", seen):
                 return self._act(action, request, row, form.cleaned_data)
@@ -276,7 +276,7 @@ class ActingAdmin(ReadOnlyAdmin):
                 "Nothing was done: this has changed since you opened the page. Look at it again, "
                 "and confirm if you still want to.",
             )
-            form = asking(initial={**form.cleaned_data, "seen": seen})
+            form = make_form(initial={**form.cleaned_data, "seen": seen})
         return TemplateResponse(
             request,
             "adminkit/action.html",
@@ -296,7 +296,7 @@ class ActingAdmin(ReadOnlyAdmin):
         self, action: Action, request: HttpRequest, row: Any, values: Mapping[str, Any]
     ) -> HttpResponseBase:
         try:
-            done = action.act(row, Asked(request, values["reason"], values))
+            done = action.act(row, ActionRequest(request, values["reason"], values))
         except (NotDone, APIException) as error:
             messages.error(request, str(error))
         else:
@@ -327,24 +327,24 @@ class ActingAdmin(ReadOnlyAdmin):
             state=lambda _: "",
         )
 
-    def _reveal(self, row: Any, asked: Asked) -> str:
+    def _reveal(self, row: Any, action_request: ActionRequest) -> str:
         disclosure.reveal(
-            asked.request,
+            action_request.request,
             session_uuids=self.sessions_of(row),
             page=self.page_name(row),
-            reason=asked.reason,
+            reason=action_request.reason,
         )
         return "Personal values are shown on this page for 15 minutes."
 
 
-def offer(
-    model: type[Model], *, actions: Sequence[Action] = (), pages: Sequence[Page] = ()
+def extend_admin(
+    model: type[Model], *, actions: Sequence[Action] = (), pages: Sequence[RowPage] = ()
 ) -> None:
     """Add actions and pages to a registered model's; for what needs a layer above the model's own."""
-    desk = admin.site.get_model_admin(model)
-    assert isinstance(desk, ActingAdmin)
-    desk.row_actions = (*desk.row_actions, *actions)
-    desk.row_pages = (*desk.row_pages, *pages)
+    model_admin = admin.site.get_model_admin(model)
+    assert isinstance(model_admin, ActionAdmin)
+    model_admin.row_actions = (*model_admin.row_actions, *actions)
+    model_admin.row_pages = (*model_admin.row_pages, *pages)
 
 
 def personal(

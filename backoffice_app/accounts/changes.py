@@ -43,7 +43,7 @@ _saves: ContextVar[ExitStack | None] = ContextVar("account_saves", default=None)
 
 
 @contextmanager
-def noted() -> Iterator[None]:
+def recorded() -> Iterator[None]:
     """Run the block in one transaction, and record in it what it changed, once for each account."""
     with transaction.atomic():
         changes: dict[str, _Change] = {}
@@ -58,7 +58,7 @@ def noted() -> Iterator[None]:
 
 
 @contextmanager
-def noted_at_each_save() -> Iterator[None]:
+def recorded_on_each_save() -> Iterator[None]:
     """Record each account that is saved in the block, in a transaction around that save alone.
 
     For commands that ask questions: nobody else's writes wait for the answers.
@@ -94,7 +94,7 @@ def name_of(account: Account) -> str:
 def compare(instance: Any, **_: Any) -> None:
     """Remember which fields are about to change."""
     if (saves := _saves.get()) is not None:
-        saves.enter_context(noted())
+        saves.enter_context(recorded())
     if _block.get() is not None:
         instance.fields_that_change = _different_fields(instance)
 

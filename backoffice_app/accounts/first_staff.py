@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.contrib.auth import get_user_model
 
 from backoffice_app.accounts import changes
-from common.context import acting_as_operator
+from common.context import as_operator
 
 DEFAULT_USERNAME = "maria"
 
@@ -28,6 +28,6 @@ def create_first_staff(username: str, password: str) -> Login | None:
     if users.filter(is_superuser=True).exists():
         return None
     login = Login(username or DEFAULT_USERNAME, password or secrets.token_urlsafe(12))
-    with acting_as_operator(), changes.noted():
+    with as_operator(), changes.recorded():
         users.create_superuser(username=login.username, password=login.password)
     return login

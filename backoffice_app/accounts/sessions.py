@@ -19,7 +19,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 # A page a second is not a write a second.
-NOTED_EVERY = timedelta(minutes=1)
+SEEN_INTERVAL = timedelta(minutes=1)
 _SIGNED_IN, _SEEN = "signed_in_at", "seen_at"
 
 
@@ -70,7 +70,7 @@ def end(request: HttpRequest, user: User | None, **_: Any) -> None:
 
 def _keep_alive(session: SessionBase) -> None:
     now = timezone.now().timestamp()
-    if now - session.get(_SEEN, 0) < NOTED_EVERY.total_seconds():
+    if now - session.get(_SEEN, 0) < SEEN_INTERVAL.total_seconds():
         return
     signed_in = session.setdefault(_SIGNED_IN, now)
     left = signed_in + settings.STAFF_SESSION_LIMIT.total_seconds() - now

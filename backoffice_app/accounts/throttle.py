@@ -124,8 +124,8 @@ def note_lock(request: Any, username: str, ip_address: str | None, **_: Any) -> 
     if request.axes_failures_since_start is None:
         return
     by = ACCOUNT if _lock_end(AccessAttempt.objects.filter(username=username)) else ADDRESS
-    told = _told(by, username if by == ACCOUNT else ip_address)
-    if not cache.add(told, True, settings.AXES_COOLOFF_TIME.total_seconds()):
+    alert_key = _alert_key(by, username if by == ACCOUNT else ip_address)
+    if not cache.add(alert_key, True, settings.AXES_COOLOFF_TIME.total_seconds()):
         return  # another request was one too many at the same moment
     account = _account(request.axes_credentials["username"]) if by == ACCOUNT else ""
     with transaction.atomic():
@@ -153,8 +153,8 @@ def lift_lock(*, name: str = "", address: str = "") -> int:
         attempts.delete()
         if rows:
             record(events.STAFF_LOCK_LIFTED, account=account, by=by)
-    cache.delete_many([_told(ACCOUNT, one) for one, _, _ in rows])
-    cache.delete_many([_told(ADDRESS, one) for _, one, _ in rows])
+    cache.delete_many([_alert_key(ACCOUNT, one) for one, _, _ in rows])
+    cache.delete_many([_alert_key(ADDRESS, one) for _, one, _ in rows])
     return sum(failures for *_, failures in rows)
 
 
@@ -192,12 +192,12 @@ def _hashed(name: str) -> str:
     return salted_hmac(_SALT, name.casefold(), algorithm="sha256").hexdigest()
 
 
-def _first_of(asking: context.RequestContext) -> str | None:
-    return asking.client.partition("/")[0] if asking.address else None
+def _first_of(request_context: context.RequestContext) -> str | None:
+    return request_context.client.partition("/")[0] if request_context.address else None
 
 
-def _told(by: str, whom: str | None) -> str:
-    return f"locked-out:{by}:{whom}"
+def _alert_key(by: str, identifier: str | None) -> str:
+    return f"locked-out:{by}:{identifier}"
 
 
 def _account(name: str) -> str:

@@ -7,11 +7,11 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 
-from audit_app.adminkit.actions import ActingAdmin, Action, Asked, NotDone, ReasonForm
+from audit_app.adminkit.actions import Action, ActionAdmin, ActionRequest, NotDone, ReasonForm
 from backoffice_app.accounts import changes, second_factor
 
 
-class NotedChanges(admin.ModelAdmin[Any]):
+class RecordedChangesAdmin(admin.ModelAdmin[Any]):
     """An admin of accounts whose changes are recorded in their own transaction; no mass actions."""
 
     actions: Any = None
@@ -19,11 +19,11 @@ class NotedChanges(admin.ModelAdmin[Any]):
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if request.method != "POST":
             return super().changeform_view(request, *args, **kwargs)
-        with changes.noted():
+        with changes.recorded():
             return super().changeform_view(request, *args, **kwargs)
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        with changes.noted():
+        with changes.recorded():
             return super().delete_view(request, *args, **kwargs)
 
 
@@ -35,12 +35,12 @@ class AccountReasonForm(ReasonForm):
         self.fields["reason"].help_text = "For colleagues, in the audit log."
 
 
-def _reset(user: User, asked: Asked) -> str:
-    if user == asked.request.user:
+def _reset(user: User, action_request: ActionRequest) -> str:
+    if user == action_request.request.user:
         raise NotDone("This is your own: take it away under “Second factor”, with a code.")
     if not second_factor.is_set_up(user):
         raise NotDone("This account has no second factor any more.")
-    second_factor.reset(user=user, reason=asked.reason)
+    second_factor.reset(user=user, reason=action_request.reason)
     return "The second factor is gone, and the account is signed out everywhere."
 
 
@@ -59,7 +59,7 @@ RESET = Action(
 )
 
 
-class StaffAdmin(NotedChanges, ActingAdmin, UserAdmin[User]):
+class StaffAdmin(RecordedChangesAdmin, ActionAdmin, UserAdmin[User]):
     """Accounts, which only superusers may see; a lost second factor is taken away here."""
 
     row_actions = (RESET,)
@@ -81,11 +81,11 @@ class StaffAdmin(NotedChanges, ActingAdmin, UserAdmin[User]):
     def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if request.method != "POST":
             return super().user_change_password(request, *args, **kwargs)
-        with changes.noted():
+        with changes.recorded():
             return super().user_change_password(request, *args, **kwargs)
 
 
-class StaffGroupAdmin(NotedChanges, GroupAdmin):
+class StaffGroupAdmin(RecordedChangesAdmin, GroupAdmin):
     """Groups, which only superusers may see."""
 
 

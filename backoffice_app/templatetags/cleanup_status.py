@@ -36,6 +36,6 @@ def cleanup_schedule() -> dict[str, Any]:
     return {
         "last": CleanupRun.objects.filter(actor=context.SYSTEM).first(),
         "next_run": schedule.values_list("next_run", flat=True).first(),
-        "trouble": alerts.trouble(),
-        "alarm_since": StoreState.objects.values_list("alarm_since", flat=True).first(),
+        "alert": alerts.current_alert(),
+        "alert_since": StoreState.objects.values_list("alert_since", flat=True).first(),
     }

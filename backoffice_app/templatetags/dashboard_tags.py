@@ -12,4 +12,4 @@ register = template.Library()
 @register.simple_tag(takes_context=True)
 def overview(context: dict[str, Any]) -> dict[str, Any]:
     """Return what has been counted, as far as the staff member may know it."""
-    return overview_of.look(context["request"])
+    return overview_of.build_overview(context["request"])

@@ -8,7 +8,7 @@ from typing import Any
 from django import template
 from django.contrib import admin
 
-from audit_app.adminkit.actions import ActingAdmin
+from audit_app.adminkit.actions import ActionAdmin
 from backoffice_app.timeline import FILTERS, timeline
 from sessions_app.models import UserSession
 from sessions_app.signals import describe
@@ -24,11 +24,11 @@ def session_files(context: template.Context, session: UserSession) -> dict[str, 
     """Show how much a session holds of what it may, and its files, newest first."""
     files = UploadedFile.objects.filter(session=session).order_by("-created_at")
     shown = list(files[: SHOWN + 1])
-    desk = admin.site.get_model_admin(UploadedFile)
-    assert isinstance(desk, ActingAdmin)
+    model_admin = admin.site.get_model_admin(UploadedFile)
+    assert isinstance(model_admin, ActionAdmin)
     return {
         "original": session,
-        "files": [(file, desk.offered(context["request"], file)) for file in shown[:SHOWN]],
+        "files": [(file, model_admin.offered(context["request"], file)) for file in shown[:SHOWN]],
         "more": len(shown) > SHOWN,
         "used": describe(session, "used"),
         "limits": describe(session, "limits"),
@@ -39,13 +39,13 @@ def session_files(context: template.Context, session: UserSession) -> dict[str, 
 @register.inclusion_tag("backoffice/timeline.html", takes_context=True)
 def session_timeline(context: template.Context, session: UserSession) -> dict[str, Any]:
     """Show what happened, as the address asks: `show` narrows it down, `before` goes back in time."""
-    asked = context["request"].GET
-    found = timeline(session, shown=asked.get("show", ""), before=asked.get("before", ""))
+    query = context["request"].GET
+    found = timeline(session, shown=query.get("show", ""), before=query.get("before", ""))
     filters = [(name, label, name == found.shown) for name, (label, _) in FILTERS.items()]
     return {
         "original": session,
         "timeline": found,
         "filters": filters,
-        "is_first": not asked.get("before"),
+        "is_first": not query.get("before"),
         "perms": context["perms"],
     }

@@ -25,7 +25,7 @@ def _kept(serializer_class: type[serializers.Serializer[Any]]) -> serializers.Se
     return serializer_class()
 
 
-def told(serializer_class: type[serializers.Serializer[Any]], instance: Any) -> dict[str, Any]:
+def serialize(serializer_class: type[serializers.Serializer[Any]], instance: Any) -> dict[str, Any]:
     """Return `instance` as a serializer writes it.
 
     One serializer of each kind is kept: building one introspects its model,

@@ -17,7 +17,7 @@ from sessions_app.api.serializers import (
     FeedQuerySerializer,
     FeedSerializer,
     IntrospectionSerializer,
-    told,
+    serialize,
 )
 from sessions_app.api.views import GuardedViewSet
 from sessions_app.credentials import read_bearer
@@ -65,7 +65,7 @@ class ServiceViewSet(GuardedViewSet):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         assert isinstance(request.auth, ServiceKey)
-        limits.enforce(request._request, "service", whom=f"key:{request.auth.pk}")
+        limits.enforce(request._request, "service", identifier=f"key:{request.auth.pk}")
 
 
 @extend_schema(tags=["service"])
@@ -88,7 +88,7 @@ class IntrospectionViewSet(ServiceViewSet):
             "identity": session.identity,
             "expires_at": session.expires_at,
         }
-        return Response(told(IntrospectionSerializer, answer))
+        return Response(serialize(IntrospectionSerializer, answer))
 
 
 @extend_schema(tags=["service"])
@@ -111,4 +111,4 @@ class FeedViewSet(ServiceViewSet):
         query.is_valid(raise_exception=True)
         entries = read_feed(**query.validated_data)
         following = entries[-1].position if entries else query.validated_data["after"]
-        return Response(told(FeedSerializer, {"results": entries, "next": following}))
+        return Response(serialize(FeedSerializer, {"results": entries, "next": following}))

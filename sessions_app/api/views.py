@@ -33,7 +33,7 @@ from sessions_app.api.serializers import (
     SuccessorSerializer,
     ValidatedSerializer,
     ValidateSerializer,
-    told,
+    serialize,
 )
 from sessions_app.authentication import HasSession, ProvenSession, find_proven
 from sessions_app.credentials import (
@@ -42,7 +42,7 @@ from sessions_app.credentials import (
     delete_cookie,
     hand_over,
 )
-from sessions_app.models import Status, UserSession
+from sessions_app.models import SessionStatus, UserSession
 from sessions_app.services import identity, privacy, recovery, service_keys
 from sessions_app.uuid_helpers import parse_uuid
 
@@ -89,7 +89,7 @@ class VisitorViewSet(GuardedViewSet):
     permission_classes = [HasSession]
     client_limits: ClassVar[dict[str, str]] = {}
     session_limits: ClassVar[dict[str, str]] = {}
-    also_accepted: ClassVar[dict[str, frozenset[Status]]] = {}
+    also_accepted: ClassVar[dict[str, frozenset[SessionStatus]]] = {}
 
     @property
     def session(self) -> UserSession:
@@ -141,10 +141,10 @@ class SessionViewSet(VisitorViewSet):
         """Begin a session, or return the live one that the request proves."""
         carrier = self.checked(CreateSessionSerializer)["credential"]
         session = find_proven(request._request)
-        if session is not None and session.status == Status.ACTIVE:
-            return Response(told(SessionSerializer, session))
+        if session is not None and session.status == SessionStatus.ACTIVE:
+            return Response(serialize(SessionSerializer, session))
         issued = services.issue_session(carrier=carrier)
-        response = Response(told(SessionSerializer, issued.session), status.HTTP_201_CREATED)
+        response = Response(serialize(SessionSerializer, issued.session), status.HTTP_201_CREATED)
         hand_over(response, carrier, issued.token, issued.session)
         return response
 
@@ -163,7 +163,7 @@ class SessionViewSet(VisitorViewSet):
         """Take a session to this device by a code from support, which is then burnt."""
         values = self.checked(RecoverSerializer)
         issued = recovery.recover_session(code=values["code"])
-        response = Response(told(CurrentSessionSerializer, issued.session))
+        response = Response(serialize(CurrentSessionSerializer, issued.session))
         hand_over(response, values["credential"], issued.token, issued.session)
         return response
 
@@ -175,14 +175,14 @@ class CurrentSessionViewSet(VisitorViewSet):
     serializer_class: type[BaseSerializer[Any]] = CurrentSessionSerializer
     session_limits = {"export": "export"}
     also_accepted = {
-        "destroy": frozenset({Status.EXPIRED}),  # to be erased
+        "destroy": frozenset({SessionStatus.EXPIRED}),  # to be erased
         # The answer to a reset may have been lost.
-        "reset": frozenset({Status.EXPIRED, Status.RESET}),
+        "reset": frozenset({SessionStatus.EXPIRED, SessionStatus.RESET}),
     }
 
     def retrieve(self, request: Request) -> Response:
         """Return the proven session, what it may hold, what it holds and knows of its visitor."""
-        return Response(told(CurrentSessionSerializer, self.session))
+        return Response(serialize(CurrentSessionSerializer, self.session))
 
     @extend_schema(request=IdentifySerializer, responses=CurrentSessionSerializer)
     def partial_update(self, request: Request) -> Response:
@@ -196,10 +196,12 @@ class CurrentSessionViewSet(VisitorViewSet):
     @extend_schema(request=None, responses={202: CodeSentSerializer})
     def send_code(self, request: Request) -> Response:
         """Send six digits to the session's e-mail address."""
-        limits.enforce(request._request, "email", self.session, whom=self.session.email.lower())
+        limits.enforce(
+            request._request, "email", self.session, identifier=self.session.email.lower()
+        )
         sent = identity.send_code(session=self.session)
         next_in = int(identity.SEND_INTERVAL.total_seconds())
-        answer = told(CodeSentSerializer, {"expires_at": sent.expires_at, "next_in": next_in})
+        answer = serialize(CodeSentSerializer, {"expires_at": sent.expires_at, "next_in": next_in})
         return Response(answer, status.HTTP_202_ACCEPTED)
 
     @extend_schema(request=CodeSerializer, responses=CurrentSessionSerializer)
@@ -219,8 +221,8 @@ class CurrentSessionViewSet(VisitorViewSet):
         previous = {"uuid": self.session.uuid, "reason": reason, "lost": lost}
         response = Response(
             {
-                **told(SessionSerializer, issued.session),
-                "previous": told(PreviousSerializer, previous),
+                **serialize(SessionSerializer, issued.session),
+                "previous": serialize(PreviousSerializer, previous),
             },
             status.HTTP_201_CREATED,
         )
@@ -252,7 +254,7 @@ class CurrentSessionViewSet(VisitorViewSet):
             "assertion": service_keys.assert_session(session=self.session),
             "expires_at": timezone.now() + service_keys.ASSERTION_LIFETIME,
         }
-        return Response(told(IssuedAssertionSerializer, issued))
+        return Response(serialize(IssuedAssertionSerializer, issued))
 
     @extend_schema(responses={(200, "application/json"): OpenApiTypes.OBJECT})
     def export(self, request: Request) -> StreamingHttpResponse:
@@ -263,8 +265,8 @@ class CurrentSessionViewSet(VisitorViewSet):
             headers={"Content-Disposition": 'attachment; filename="maria-session.json"'},
         )
 
-    def _identified(self, identified: identity.Identified) -> Response:
-        response = Response(told(CurrentSessionSerializer, identified.session))
+    def _identified(self, identified: identity.IdentityChange) -> Response:
+        response = Response(serialize(CurrentSessionSerializer, identified.session))
         if identified.token:
             hand_over(response, self.carrier, identified.token, identified.session)
         return response

@@ -16,7 +16,7 @@ from sessions_app.models import (
     TOUCH_INTERVAL,
     RetiredToken,
     SessionQuerySet,
-    Status,
+    SessionStatus,
     UserSession,
 )
 from sessions_app.signals import describe
@@ -137,21 +137,23 @@ def rotate_token(*, session: UserSession, reason: str) -> str | None:
 
 
 def hold_live(*, session: UserSession) -> UserSession:
-    """Hold a live session's row for the rest of the transaction and return it as it is now.
+    """Hold a live session's row for the rest of the transaction and return it is now.
 
     Raises SessionInvalid if it is over.
     """
-    held = UserSession.objects.live().select_for_update().filter(pk=session.pk).first()
-    if held is None:
+    locked = UserSession.objects.live().select_for_update().filter(pk=session.pk).first()
+    if locked is None:
         raise SessionInvalid(UserSession.objects.get(pk=session.pk), describe(session, "lost"))
-    held.proof = session.proof
-    return held
+    locked.proof = session.proof
+    return locked
 
 
 def expire_session(*, session: UserSession) -> bool:
     """Record that a session's time has run out; False if it is not due or was recorded before."""
     with transaction.atomic():
-        expired = _end(UserSession.objects.due(), session, Status.EXPIRED, session.expiry_reason())
+        expired = _end(
+            UserSession.objects.due(), session, SessionStatus.EXPIRED, session.expiry_reason()
+        )
         if expired:
             record(events.EXPIRED, session_uuid=session.uuid, reason=session.end_reason)
         return expired
@@ -187,10 +189,12 @@ def reset_session(*, session: UserSession, reason: str) -> tuple[IssuedSession, 
             assert token is not None
             return IssuedSession(successor, token), lost
         before = session.status
-        if before not in (Status.ACTIVE, Status.EXPIRED) or hasattr(session, "successor"):
+        if before not in (SessionStatus.ACTIVE, SessionStatus.EXPIRED) or hasattr(
+            session, "successor"
+        ):
             raise SessionInvalid(session, lost)
-        if before == Status.ACTIVE:
-            _end(UserSession.objects.all(), session, Status.RESET, reason)
+        if before == SessionStatus.ACTIVE:
+            _end(UserSession.objects.all(), session, SessionStatus.RESET, reason)
         issued = issue_session(carrier=carrier, predecessor=session)
         record(
             events.RESET,
@@ -208,7 +212,7 @@ def end_session(*, session: UserSession) -> None:
     with transaction.atomic():
         session = UserSession.objects.select_for_update().get(pk=session.pk)
         lost = describe(session, "lost")
-        if not _end(UserSession.objects.live(), session, Status.ENDED, "visitor"):
+        if not _end(UserSession.objects.live(), session, SessionStatus.ENDED, "visitor"):
             raise SessionInvalid(session, lost)
         record(events.ENDED, session_uuid=session.uuid, lost_files=lost.get("count", 0))
 
@@ -220,7 +224,7 @@ def revoke_session(*, session: UserSession, reason: str) -> None:
     """
     with transaction.atomic():
         lost = describe(session, "lost").get("count", 0)
-        if not _end(UserSession.objects.live(), session, Status.REVOKED, reason):
+        if not _end(UserSession.objects.live(), session, SessionStatus.REVOKED, reason):
             raise SessionNotActive
         record(events.REVOKED, session_uuid=session.uuid, reason=reason, lost_files=lost)
 
@@ -232,33 +236,33 @@ def extend_session(*, session: UserSession, days: int, reason: str) -> datetime:
     Raises SessionNotActive if the session is over.
     """
     with transaction.atomic():
-        held = UserSession.objects.live().select_for_update().filter(pk=session.pk).first()
-        if held is None:
+        locked = UserSession.objects.live().select_for_update().filter(pk=session.pk).first()
+        if locked is None:
             raise SessionNotActive
-        wanted = min(timezone.now() + timedelta(days=days), held.last_moment + LONGEST_EXTENSION)
-        held.extended_until = max(wanted, held.expires_at)
-        held.expires_at = held.extended_until
-        held.save(update_fields=["extended_until", "expires_at"])
+        wanted = min(timezone.now() + timedelta(days=days), locked.last_moment + LONGEST_EXTENSION)
+        locked.extended_until = max(wanted, locked.expires_at)
+        locked.expires_at = locked.extended_until
+        locked.save(update_fields=["extended_until", "expires_at"])
         record(
             events.EXTENDED,
-            session_uuid=held.uuid,
+            session_uuid=locked.uuid,
             reason=reason,
-            until=held.extended_until.isoformat(),
+            until=locked.extended_until.isoformat(),
         )
-    return held.extended_until
+    return locked.extended_until
 
 
-def _end(among: SessionQuerySet, session: UserSession, status: Status, reason: str) -> bool:
+def _end(among: SessionQuerySet, session: UserSession, status: SessionStatus, reason: str) -> bool:
     """Move an active session of `among` to `status`, once, whoever else tries."""
     now = timezone.now()
     # A session expires at its limit, not when somebody notices.
-    ended_at = F("expires_at") if status == Status.EXPIRED else now
-    moved = among.filter(pk=session.pk, status=Status.ACTIVE).update(
+    ended_at = F("expires_at") if status == SessionStatus.EXPIRED else now
+    moved = among.filter(pk=session.pk, status=SessionStatus.ACTIVE).update(
         status=status, ended_at=ended_at, end_reason=reason
     )
     if moved:
         session.status, session.end_reason = status, reason
-        session.ended_at = session.expires_at if status == Status.EXPIRED else now
+        session.ended_at = session.expires_at if status == SessionStatus.EXPIRED else now
     return bool(moved)
 
 

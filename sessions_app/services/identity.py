@@ -39,7 +39,7 @@ SWEEP_BATCH = 500
 
 
 @dataclass(frozen=True)
-class Identified:
+class IdentityChange:
     """A session after a change of its identity, and its new token if it got one."""
 
     session: UserSession
@@ -48,7 +48,7 @@ class Identified:
 
 def identify_session(
     *, session: UserSession, contact: Mapping[str, str], consent: Mapping[str, Mapping[str, Any]]
-) -> Identified:
+) -> IdentityChange:
     """Note what a visitor says of themselves; what is the same already changes nothing.
 
     `contact` may hold `name` and `email`, empty to take them back; `consent`
@@ -66,7 +66,7 @@ def identify_session(
             _note_consent(session, purpose, bool(answer["granted"]), str(answer["version"]))
         attached = any(changed.values())
         token = rotate_token(session=session, reason="contact_data") if attached else None
-    return Identified(session, token)
+    return IdentityChange(session, token)
 
 
 def send_code(*, session: UserSession) -> EmailCode:
@@ -101,7 +101,7 @@ def send_code(*, session: UserSession) -> EmailCode:
     return waiting
 
 
-def verify_code(*, session: UserSession, code: str) -> Identified:
+def verify_code(*, session: UserSession, code: str) -> IdentityChange:
     """Complete a session by the code that was sent; the same code again changes nothing.
 
     Raises CodeWrong, CodeExpired (none is waiting, it is older than 10 minutes
@@ -123,7 +123,7 @@ def verify_code(*, session: UserSession, code: str) -> Identified:
         if session.email != sent.email:
             raise CodeExpired
         if session.email_proven:
-            return Identified(session, None)
+            return IdentityChange(session, None)
         session.email_proven, session.completed_at = True, timezone.now()
         session.expires_at = session.expiry(session.completed_at)
         session.save(update_fields=["email_proven", "completed_at", "expires_at"])
@@ -131,7 +131,7 @@ def verify_code(*, session: UserSession, code: str) -> Identified:
         EmailCode.objects.filter(session=session, code_hash=sent.code_hash).update(tries=0)
         personal = Personal(email=session.email)
         record(events.COMPLETED, session_uuid=session.uuid, personal=personal)
-        return Identified(session, rotate_token(session=session, reason="completed"))
+        return IdentityChange(session, rotate_token(session=session, reason="completed"))
 
 
 def forget_identity(*, session: UserSession) -> bool:

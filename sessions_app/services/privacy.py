@@ -18,7 +18,7 @@ from sessions_app.models import (
     RecoveryCode,
     RetiredToken,
     SessionQuerySet,
-    Status,
+    SessionStatus,
     UserSession,
 )
 from sessions_app.services.identity import forget_identity
@@ -131,15 +131,15 @@ def erase_session(
     among = UserSession.objects.all() if among is None else among
     with context.without_trace():
         with transaction.atomic():
-            held = among.select_for_update().filter(pk=session.pk).first()
-            if held is None or held.status == Status.ERASED:
+            locked = among.select_for_update().filter(pk=session.pk).first()
+            if locked is None or locked.status == SessionStatus.ERASED:
                 return False
-            _forget(held)
-            _close(held)
-            session_erasing.send(sender=None, session=held)
-            record(events.ERASURE_REQUESTED, session_uuid=held.uuid, reason=reason)
-        session_erased.send(sender=None, session=held)
-        finish_erasure(session=held)
+            _forget(locked)
+            _close(locked)
+            session_erasing.send(sender=None, session=locked)
+            record(events.ERASURE_REQUESTED, session_uuid=locked.uuid, reason=reason)
+        session_erased.send(sender=None, session=locked)
+        finish_erasure(session=locked)
         return True
 
 
@@ -198,22 +198,24 @@ def finish_erasures(*, limit: int, seconds: float = float("inf")) -> int:
         done += finish_erasure(session=session)
         if time.monotonic() > deadline:
             break
-    lately = UserSession.objects.filter(status=Status.ERASED, erased_at__gt=Now() - STRAGGLERS)
+    lately = UserSession.objects.filter(
+        status=SessionStatus.ERASED, erased_at__gt=Now() - STRAGGLERS
+    )
     erase_personal(session_uuids=list(lately.values_list("uuid", flat=True)[:limit]))
     return done
 
 
 def _parts(session: UserSession) -> Iterator[tuple[str, Any]]:
-    yield "session", _told(session)
+    yield "session", _session_data(session)
     yield "consent", list(session.consents.values("purpose", "granted", "version", "changed_at"))
     yield from describe(session, "held").items()
     rows = history(session=session).iterator(chunk_size=SWEEP_BATCH)
-    yield "events", map(_told_event, rows)
+    yield "events", map(_event_data, rows)
 
 
 def _close(session: UserSession) -> None:
     """End the session and make its token one that nobody has ever known."""
-    session.status, session.end_reason = Status.ERASED, ""
+    session.status, session.end_reason = SessionStatus.ERASED, ""
     session.ended_at = session.ended_at or timezone.now()
     session.token_hash, session.token_used_at = hash_token(generate_token()), timezone.now()
     session.completed_at = None
@@ -227,16 +229,16 @@ def _forget(session: UserSession) -> None:
     erase_personal(session_uuids=[session.uuid])
 
 
-def _told(session: UserSession) -> dict[str, Any]:
+def _session_data(session: UserSession) -> dict[str, Any]:
     fields = (
         "uuid", "support_code", "status", "name", "email", "completed_at", "created_at",
         "last_seen_at", "used_at", "expires_at", "ended_at", "end_reason",
     )  # fmt: skip
-    told = {name: getattr(session, name) for name in fields}
-    return {**told, "identity": session.identity, "predecessor": session.predecessor_id}
+    data = {name: getattr(session, name) for name in fields}
+    return {**data, "identity": session.identity, "predecessor": session.predecessor_id}
 
 
-def _told_event(event: AuditLog) -> dict[str, Any]:
+def _event_data(event: AuditLog) -> dict[str, Any]:
     personal = getattr(event, "personal", None)
     return {
         "event_id": event.event_id,

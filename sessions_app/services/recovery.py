@@ -47,8 +47,8 @@ def recover_session(*, code: str) -> IssuedSession:
         good = RecoveryCode.objects.filter(
             code_hash=_hash(read_crockford(code)), expires_at__gt=Now()
         )
-        held = UserSession.objects.live().select_for_update()
-        session = held.filter(pk__in=good.values("session")).first()
+        locked = UserSession.objects.live().select_for_update()
+        session = locked.filter(pk__in=good.values("session")).first()
         if session is None or not good.delete()[0]:
             raise RecoveryInvalid
         record(events.RECOVERED, session_uuid=session.uuid)

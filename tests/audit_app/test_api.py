@@ -240,7 +240,7 @@ def test_pages_keep_their_filter_and_lead_back(auditor: Client) -> None:
 
 
 @pytest.mark.parametrize(("asked", "given"), [("999", 999), ("1000", 1000), ("1001", 1000)])
-def test_a_page_has_at_most_a_thousand_rows(auditor: Client, asked: str, given: int) -> None:
+def test_a_page_has_at_most_a_thousand_rows(auditor: Client, requested: str, given: int) -> None:
     with transaction.atomic():
         AuditLog.objects.bulk_create(
             AuditLog(
@@ -249,7 +249,7 @@ def test_a_page_has_at_most_a_thousand_rows(auditor: Client, asked: str, given: 
             )
             for _ in range(1001)
         )  # fmt: skip
-    assert len(rows(auditor, page_size=asked)) == given
+    assert len(rows(auditor, page_size=requested)) == given
     assert len(rows(auditor)) == 100
 
 

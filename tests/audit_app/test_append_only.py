@@ -217,7 +217,7 @@ def found_missing() -> list[str]:
 
 
 @pytest.mark.parametrize("name", triggers.wanted(connection.vendor))
-def test_t44_a_missing_trigger_is_a_failed_check_and_migrate_mends_it(
+def test_t44_a_missing_trigger_is_a_failed_check_and_migrate_repairs_it(
     visitor: Visitor, name: str
 ) -> None:
     assert found_missing() == []

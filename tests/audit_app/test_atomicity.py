@@ -30,7 +30,7 @@ from tests.helpers import (
     uploaded,
 )
 from tests.uploads_app.cleanup.cleanup_support import cleanup, settled, use_store
-from uploads_app.models import QuarantinedObject, Status, UploadedFile, UploadQuota
+from uploads_app.models import QuarantinedObject, UploadedFile, UploadQuota, UploadStatus
 
 pytestmark = pytest.mark.both
 
@@ -142,28 +142,28 @@ def test_t47_an_upload(guest: Visitor) -> None:
     with failing_at("upload.stored"):
         assert code(guest.upload()) == "internal_error"
     row = UploadedFile.objects.get()
-    assert row.status == Status.PENDING
+    assert row.status == UploadStatus.PENDING
     assert events(guest.uuid) == ["session.created"]
     assert guest.get("/api/v1/uploads/").json()["results"] == []
 
     # Nobody was told that it is stored, so it goes when its lease is over.
     age_upload(row, timedelta(hours=1))
     call_command("cleanup_orphans", verbosity=0)
-    assert UploadedFile.objects.get().status == Status.LAPSED
+    assert UploadedFile.objects.get().status == UploadStatus.LAPSED
     assert stored_keys() == set()
     assert events(guest.uuid) == ["session.created", "upload.lapsed"]
-    assert uploaded(guest).status == Status.STORED
+    assert uploaded(guest).status == UploadStatus.STORED
 
 
 def test_t47_a_deletion(guest: Visitor) -> None:
     upload = uploaded(guest)
     with failing_at("upload.deleted"):
         assert code(guest.delete_upload(str(upload.pk))) == "internal_error"
-    assert UploadedFile.objects.get().status == Status.DELETING
+    assert UploadedFile.objects.get().status == UploadStatus.DELETING
     assert events(guest.uuid) == ["session.created", "upload.stored"]
 
     call_command("cleanup_orphans", verbosity=0)
-    assert UploadedFile.objects.get().status == Status.DELETED
+    assert UploadedFile.objects.get().status == UploadStatus.DELETED
     assert stored_keys() == set()
     assert events(guest.uuid) == ["session.created", "upload.stored", "upload.deleted"]
 
@@ -192,13 +192,13 @@ def late(guest: Visitor) -> None:
     plant(upload.key, pdf(), timedelta(hours=1))
 
 
-def stray(guest: Visitor) -> None:
+def orphan(guest: Visitor) -> None:
     uploaded(guest)
     plant(f"uploads/{guest.uuid}/{uuid.uuid4()}.pdf", pdf(), timedelta(hours=1))
 
 
 def past_quarantine(guest: Visitor) -> None:
-    stray(guest)
+    orphan(guest)
     settled()
     QuarantinedObject.objects.update(quarantined_at=F("quarantined_at") - timedelta(days=8))
 
@@ -236,7 +236,7 @@ def test_t47_what_the_cleanup_does(
 @pytest.mark.parametrize(
     ("event", "arrange"),
     [
-        ("object.quarantined", stray),
+        ("object.quarantined", orphan),
         ("object.purged", late),
         ("object.purged", past_quarantine),
     ],
@@ -258,7 +258,7 @@ def test_t47_what_the_cleanup_does_to_objects_is_written_down_before_it_is_done(
 
 
 def test_t47_what_a_person_gives_back_is_written_down_before_it_is_done(guest: Visitor) -> None:
-    stray(guest)
+    orphan(guest)
     settled()
     key = QuarantinedObject.objects.get().key
     with failing_at("object.restored"), pytest.raises(Injected):

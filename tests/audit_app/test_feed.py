@@ -24,7 +24,7 @@ def agent(db: None) -> Service:
     return service("events")
 
 
-def told(page: Any) -> list[tuple[str, str]]:
+def feed_items(page: Any) -> list[tuple[str, str]]:
     """Return a page's events and whose they are."""
     assert page.status_code == 200, page.content
     return [(item["event"], item["session_uuid"]) for item in page.json()["results"]]
@@ -89,8 +89,8 @@ def test_an_entry_says_what_happened_to_what(agent: Service) -> None:
 def live_through_everything(make_staff: Any) -> Visitor:
     """Meet every event that the feed has, and many it has not; return a visitor who was erased."""
     visitor = started()
-    kept, gone = uploaded(visitor, name="Anna-Beispiel.pdf"), uploaded(visitor)
-    visitor.delete_upload(str(gone.pk))
+    kept, deleted = uploaded(visitor, name="Anna-Beispiel.pdf"), uploaded(visitor)
+    visitor.delete_upload(str(deleted.pk))
     visitor.download(str(kept.pk))
     visitor.patch(
         "/api/v1/sessions/current/",
@@ -113,7 +113,7 @@ def test_it_has_the_events_that_services_follow_and_no_others(
 ) -> None:
     live_through_everything(make_staff)
 
-    seen = [event for event, _ in told(agent.feed())]
+    seen = [event for event, _ in feed_items(agent.feed())]
 
     assert set(seen) == FOLLOWED
     assert seen == [event for event in events() if event in FOLLOWED]
@@ -156,7 +156,7 @@ def test_what_was_rolled_back_never_comes(agent: Service) -> None:
         transaction.set_rollback(True)
     kept = started()
 
-    assert told(agent.feed()) == [("session.created", kept.uuid)]
+    assert feed_items(agent.feed()) == [("session.created", kept.uuid)]
     assert agent.feed().json()["next"] == 1
 
 
@@ -201,7 +201,7 @@ def test_what_is_no_place_in_the_feed_is_400(agent: Service, query: dict[str, st
 
 def test_an_empty_place_is_the_beginning(agent: Service) -> None:
     first = started()
-    assert told(agent.feed(after="")) == [("session.created", first.uuid)]
+    assert feed_items(agent.feed(after="")) == [("session.created", first.uuid)]
 
 
 def test_a_place_beyond_the_end_is_kept(agent: Service) -> None:
@@ -210,16 +210,16 @@ def test_a_place_beyond_the_end_is_kept(agent: Service) -> None:
 
 
 @pytest.mark.both
-def test_asking_when_nothing_waits_writes_nothing(agent: Service) -> None:
+def test_requesting_when_nothing_waits_writes_nothing(agent: Service) -> None:
     started()
     agent.feed()
 
     with CaptureQueriesContext(
         connection,
-    ) as asked:
-        assert len(told(agent.feed())) == 1
+    ) as captured:
+        assert len(feed_items(agent.feed())) == 1
 
-    assert [query["sql"].split()[0] for query in asked] == ["SELECT"] * 3
+    assert [query["sql"].split()[0] for query in captured] == ["SELECT"] * 3
 
 
 @pytest.mark.both
@@ -229,9 +229,9 @@ def test_the_number_of_queries_does_not_grow(agent: Service, waiting: bool) -> N
         fill(entries)
         if not waiting:
             agent.feed()
-        with CaptureQueriesContext(connection) as asked:
+        with CaptureQueriesContext(connection) as captured:
             agent.feed()
-        return len(asked)
+        return len(captured)
 
     started()
     agent.feed()
@@ -246,10 +246,10 @@ def test_no_query_reads_the_whole_feed(agent: Service) -> None:
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE audit_app_feedentry, audit_app_auditlog")
 
-    with CaptureQueriesContext(connection) as asked:
-        assert len(told(agent.feed(after=1999))) == 3
+    with CaptureQueriesContext(connection) as captured:
+        assert len(feed_items(agent.feed(after=1999))) == 3
 
-    selects = [query["sql"] for query in asked if 'FROM "audit_app_feedentry"' in query["sql"]]
+    selects = [query["sql"] for query in captured if 'FROM "audit_app_feedentry"' in query["sql"]]
     plans = [plan(sql) for sql in selects]
     assert len(plans) == 3  # does any wait, which, and the page
     for text in plans:

@@ -36,7 +36,7 @@ def plenty(settings: Any) -> None:
 
 
 @dataclass
-class Reader:
+class FeedReader:
     """Somebody who follows the feed, a few entries at a time, and remembers its place."""
 
     agent: Service
@@ -56,9 +56,9 @@ class Reader:
             self.poll()
 
 
-def check(*readers: Reader) -> None:
+def check(*readers: FeedReader) -> None:
     """See that each has met every committed event once, in an order that does not change."""
-    fresh = Reader(readers[0].agent)
+    fresh = FeedReader(readers[0].agent)
     while fresh.poll():
         pass
     for reader in readers:
@@ -90,7 +90,7 @@ def write(dice: random.Random) -> None:
 
 def test_eight_write_while_two_follow() -> None:
     agent = service("events")
-    readers = [Reader(agent), Reader(Service(agent.secret))]
+    readers = [FeedReader(agent), FeedReader(Service(agent.secret))]
     finished = threading.Event()
     left = threading.Semaphore(0)
 
@@ -132,22 +132,22 @@ def test_readers_who_all_find_the_same_waiting_number_it_once(readers: int) -> N
 
 
 @contextmanager
-def held_open() -> Iterator["Held"]:
+def open_transaction() -> Iterator["OpenTransaction"]:
     """Begin a session in a transaction that stays open until it is told how to end."""
-    held = Held()
-    held.thread.start()
+    kept = OpenTransaction()
+    kept.thread.start()
     try:
-        assert held.written.wait(PATIENCE)
-        yield held
+        assert kept.written.wait(PATIENCE)
+        yield kept
     finally:
-        held.end()
+        kept.end()
 
 
-class Held:
+class OpenTransaction:
     """A transaction in a thread of its own."""
 
     def __init__(self) -> None:
-        self.written, self.told = threading.Event(), threading.Event()
+        self.written, self.reported = threading.Event(), threading.Event()
         self.undo = False
         self.visitor = Visitor()
         self.thread = threading.Thread(target=self._run)
@@ -157,7 +157,7 @@ class Held:
             with transaction.atomic():
                 self.visitor.start()
                 self.written.set()
-                self.told.wait(PATIENCE)
+                self.reported.wait(PATIENCE)
                 transaction.set_rollback(self.undo)
         finally:
             connection.close()
@@ -165,7 +165,7 @@ class Held:
     def end(self, undo: bool = False) -> None:
         """Commit, or roll back, and wait until that is done."""
         self.undo = undo
-        self.told.set()
+        self.reported.set()
         self.thread.join(PATIENCE)
 
 
@@ -178,8 +178,8 @@ def overlapping() -> None:
 
 @pytest.mark.usefixtures("overlapping")
 def test_who_commits_late_is_met_late_and_not_missed() -> None:
-    reader = Reader(service("events"))
-    with held_open() as slow:
+    reader = FeedReader(service("events"))
+    with open_transaction() as slow:
         quick = started()
         reader.poll()
         assert [entry["session_uuid"] for entry in reader.seen] == [quick.uuid]
@@ -197,15 +197,15 @@ def test_who_commits_late_is_met_late_and_not_missed() -> None:
     "undone", [None, 0, 1], ids=["all-commit", "first-undone", "second-undone"]
 )
 def test_in_whatever_order_they_commit(undone: int | None) -> None:
-    reader = Reader(service("events"))
+    reader = FeedReader(service("events"))
     expected: list[str] = []
     for order in [*permutations(range(OPEN_AT_ONCE))] * REPEATS:
         with ExitStack() as stack:
-            held = [stack.enter_context(held_open()) for _ in range(OPEN_AT_ONCE)]
+            kept = [stack.enter_context(open_transaction()) for _ in range(OPEN_AT_ONCE)]
             for number in order:
-                held[number].end(undo=number == undone)
+                kept[number].end(undo=number == undone)
                 if number != undone:
-                    expected.append(held[number].visitor.uuid)
+                    expected.append(kept[number].visitor.uuid)
                 reader.poll()
 
     assert [entry["session_uuid"] for entry in reader.seen] == expected

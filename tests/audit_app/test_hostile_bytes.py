@@ -80,8 +80,10 @@ def test_t48_as_a_file_name(visitor: Visitor, text: str) -> None:
 @pytest.mark.both
 @bad
 def test_t48_as_any_value_of_an_event(db: None, text: str) -> None:
-    asking = RequestContext("request-1", context.parse_address("203.0.113.1"), actor="visitor")
-    with context.using(asking), transaction.atomic():
+    request_context = RequestContext(
+        "request-1", context.parse_address("203.0.113.1"), actor="visitor"
+    )
+    with context.using(request_context), transaction.atomic():
         log = record(
             session_events.REVOKED,
             target=text,
@@ -134,7 +136,7 @@ def test_t48_as_the_login_that_runs_a_command(
     db: None, monkeypatch: pytest.MonkeyPatch, login: str
 ) -> None:
     monkeypatch.setattr("getpass.getuser", lambda: login)
-    with context.acting_as_operator(), transaction.atomic():
+    with context.as_operator(), transaction.atomic():
         log = record(session_events.ENDED, lost_files=0)
     log.refresh_from_db()
     assert log.actor.startswith("operator:")

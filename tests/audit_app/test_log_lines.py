@@ -128,7 +128,7 @@ def test_t49_what_is_redacted_leaves_a_whole_record(
 
 
 def test_a_line_says_who_acts(lines: io.StringIO) -> None:
-    with context.acting_as("operator:anna"):
+    with context.as_actor("operator:anna"):
         logging.getLogger("tests").info("hello")
     (said,) = records(lines)
     assert said["actor"] == "operator:anna"

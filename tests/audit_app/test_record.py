@@ -17,11 +17,11 @@ from sessions_app import events as session_events
 from tests.helpers import Visitor, started, uploaded
 
 
-def test_it_writes_the_row_with_who_asked_and_from_where(db: None) -> None:
+def test_it_writes_the_row_with_who_requested_and_from_where(db: None) -> None:
     about = uuid.uuid4()
     address = context.parse_address("203.0.113.77")
-    asking = RequestContext("request-1", address, "Browser/1", "staff:7")
-    with context.using(asking), transaction.atomic():
+    request_context = RequestContext("request-1", address, "Browser/1", "staff:7")
+    with context.using(request_context), transaction.atomic():
         log = record(
             session_events.REVOKED,
             session_uuid=about,
@@ -58,7 +58,7 @@ def test_a_detail_that_json_parsers_disagree_about_is_refused(db: None, value: A
     assert not AuditLog.objects.exists()
 
 
-def test_an_event_nobody_registered_cannot_be_had() -> None:
+def test_an_event_no_one_registered_cannot_be_had() -> None:
     assert session_events.ENDED in events.registered()
     with pytest.raises(ValueError, match="registered twice"):
         events.register("session.ended", "again")

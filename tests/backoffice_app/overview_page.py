@@ -16,7 +16,7 @@ _FIGURE = re.compile(r'<figure class="chart">.*?</figure>', re.DOTALL)
 
 
 @dataclass
-class Told:
+class ShownFigure:
     """A number of the page, and the addresses it and what stands beside it lead to."""
 
     text: str
@@ -31,17 +31,17 @@ def index(client: Client) -> str:
     return answer.content.decode()
 
 
-def numbers(client: Client) -> dict[str, Told]:
+def numbers(client: Client) -> dict[str, ShownFigure]:
     """Return what the page tells, by its labels."""
-    told = {}
+    result = {}
     for tile in _TILE.finditer(index(client)):
         beside = re.findall(r'<a href="([^"]+)">([^<]*)</a>', tile["more"])
-        told[tile["label"]] = Told(
+        result[tile["label"]] = ShownFigure(
             unescape(tile["text"]).replace("\xa0", " "),
             unescape(tile["link"]),
             [(unescape(text).replace("\xa0", " "), unescape(link)) for link, text in beside],
         )
-    return told
+    return result
 
 
 def charts(client: Client) -> dict[str, str]:

@@ -98,7 +98,7 @@ def one_of_each(text: str = "plain", number: int = 0) -> list[Model]:
     key = ServiceKey.objects.create(
         name=text, key_hash=f"{number:064}", scopes=[text], expires_at=timezone.now()
     )
-    stray = QuarantinedObject.objects.create(
+    orphan = QuarantinedObject.objects.create(
         key=text, size=1, modified_at=timezone.now(), status="purged", reason=text
     )
     schedule, _ = Schedule.objects.get_or_create(
@@ -111,7 +111,7 @@ def one_of_each(text: str = "plain", number: int = 0) -> list[Model]:
         UploadedFile.objects.get(pk=upload.pk),
         key,
         run,
-        stray,
+        orphan,
         AuditLog.objects.get(event_type="upload.stored", target=f"upload:{upload.pk}"),
         schedule,
         failure,

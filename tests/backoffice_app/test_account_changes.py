@@ -34,7 +34,7 @@ def anna(db: None) -> User:
     return User.objects.create_user("anna", email=EMAIL, password=PASSWORD, is_staff=True)
 
 
-def told() -> list[tuple[str, str, str]]:
+def recorded_changes() -> list[tuple[str, str, str]]:
     """Return account, change and fields of every change in the log, and see that no value is in it."""
     rows = AuditLog.objects.filter(event_type="staff.account_changed").order_by("id")
     for row in rows:
@@ -64,7 +64,7 @@ def test_making_an_account_is_one_event(boss: Client) -> None:
     fields = {"username": "new", "usable_password": "true", "password1": NEW, "password2": NEW}
     assert boss.post(list_of(User, "add"), fields).status_code == 302
     user = User.objects.get(username="new")
-    assert told() == [(f"staff:{user.pk}", "made", "password, username")]
+    assert recorded_changes() == [(f"staff:{user.pk}", "made", "password, username")]
     row = AuditLog.objects.get(event_type="staff.account_changed")
     assert row.actor == f"staff:{boss.user.pk}"  # type: ignore[attr-defined]
 
@@ -82,7 +82,7 @@ def test_changing_fields_groups_and_permissions_at_once_is_one_event(
         user_permissions=[Permission.objects.get(codename="view_user").pk],
     )
     assert boss.post(page_of(anna), changed).status_code == 302
-    assert told() == [
+    assert recorded_changes() == [
         (
             f"staff:{anna.pk}",
             "changed",
@@ -92,32 +92,32 @@ def test_changing_fields_groups_and_permissions_at_once_is_one_event(
     anna.refresh_from_db()
     assert anna.is_superuser
     assert boss.post(page_of(anna), form_of(anna, is_active=None)).status_code == 302
-    assert told()[1][2] == "first_name, groups, is_active, user_permissions"
+    assert recorded_changes()[1][2] == "first_name, groups, is_active, user_permissions"
 
 
 def test_saving_without_a_change_is_none(boss: Client, anna: User) -> None:
     assert boss.post(page_of(anna), form_of(anna)).status_code == 302
     assert boss.post(page_of(anna), form_of(anna, username="")).status_code == 200
     boss.get(page_of(anna))
-    assert told() == []
+    assert recorded_changes() == []
 
 
 def test_removing_an_account_is_one_event(boss: Client, anna: User) -> None:
     anna.groups.add(Group.objects.get(name="Support"))
     pk = anna.pk
     boss.get(page_of(anna, "delete"))
-    assert told() == []
+    assert recorded_changes() == []
     assert boss.post(page_of(anna, "delete"), {"post": "yes"}).status_code == 302
-    assert told() == [(f"staff:{pk}", "removed", "")]
+    assert recorded_changes() == [(f"staff:{pk}", "removed", "")]
 
 
-def test_groups_are_told_of_by_name(boss: Client) -> None:
+def test_groups_are_reported_by_name(boss: Client) -> None:
     view = Permission.objects.get(codename="view_user")
     boss.post(list_of(Group, "add"), {"name": "Night shift", "permissions": [view.pk]})
     group = Group.objects.get(name="Night shift")
     boss.post(page_of(group), {"name": "Night shift", "permissions": []})
     boss.post(page_of(group, "delete"), {"post": "yes"})
-    assert told() == [
+    assert recorded_changes() == [
         ("group:Night shift", "made", "name, permissions"),
         ("group:Night shift", "changed", "permissions"),
         ("group:Night shift", "removed", ""),
@@ -128,7 +128,7 @@ def test_a_new_password_by_a_superuser_is_one_event(boss: Client, anna: User) ->
     page = page_of(anna).replace("/change/", "/password/")
     fields = {"usable_password": "true", "password1": NEW, "password2": NEW}
     assert boss.post(page, {**fields, "set-password": "1"}).status_code == 302
-    assert told() == [(f"staff:{anna.pk}", "changed", "password")]
+    assert recorded_changes() == [(f"staff:{anna.pk}", "changed", "password")]
 
 
 def test_an_own_new_password_is_one_event(anna: User) -> None:
@@ -138,14 +138,14 @@ def test_an_own_new_password_is_one_event(anna: User) -> None:
     assert (
         client.post("/admin/password_change/", {**fields, "old_password": "x"}).status_code == 200
     )
-    assert told() == []
+    assert recorded_changes() == []
     assert client.post("/admin/password_change/", fields).status_code == 302
-    assert told() == [(f"staff:{anna.pk}", "changed", "password")]
+    assert recorded_changes() == [(f"staff:{anna.pk}", "changed", "password")]
 
 
 def test_signing_in_changes_no_account(anna: User) -> None:
     Client().post("/admin/login/", {"username": "anna", "password": PASSWORD})
-    assert told() == []
+    assert recorded_changes() == []
 
 
 def test_mass_removal_is_not_offered(boss: Client, anna: User) -> None:
@@ -156,7 +156,7 @@ def test_mass_removal_is_not_offered(boss: Client, anna: User) -> None:
     assert Group.objects.count() == 3
 
 
-def test_commands_are_told_of_too(db: None, monkeypatch: Any) -> None:
+def test_commands_are_reported_too(db: None, monkeypatch: Any) -> None:
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
     quiet = {"stdout": io.StringIO(), "stderr": io.StringIO()}
     call_command("createsuperuser", username="root", email=EMAIL, interactive=False, **quiet)
@@ -164,7 +164,7 @@ def test_commands_are_told_of_too(db: None, monkeypatch: Any) -> None:
     monkeypatch.setattr("getpass.getpass", lambda **_: NEW)
     call_command("changepassword", "root", **quiet)
     made = "email, is_staff, is_superuser, password, username"
-    assert told() == [
+    assert recorded_changes() == [
         (f"staff:{user.pk}", "made", made),
         (f"staff:{user.pk}", "changed", "password"),
     ]
@@ -172,22 +172,22 @@ def test_commands_are_told_of_too(db: None, monkeypatch: Any) -> None:
     assert all(actor.startswith("operator:") for actor in actors)
 
 
-def test_a_command_that_fails_tells_of_nothing(db: None, monkeypatch: Any) -> None:
+def test_a_command_that_fails_reports_nothing(db: None, monkeypatch: Any) -> None:
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
     User.objects.create_user("root")
     with pytest.raises(CommandError):
         call_command("createsuperuser", username="root", email="", interactive=False)
-    assert told() == []
+    assert recorded_changes() == []
 
 
-def test_the_first_account_of_an_installation_is_told_of(db: None) -> None:
+def test_the_first_account_of_an_installation_is_reported(db: None) -> None:
     login = create_first_staff("", "")
     assert login is not None
     (row,) = AuditLog.objects.all()
     assert row.actor.startswith("operator:")
     assert login.password not in row.text
     assert create_first_staff("", "") is None
-    assert len(told()) == 1
+    assert len(recorded_changes()) == 1
 
 
 def test_without_its_event_there_is_no_change(boss: Client, anna: User, monkeypatch: Any) -> None:

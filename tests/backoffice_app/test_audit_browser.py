@@ -26,10 +26,14 @@ SEEN = events.STAFF_SESSION_VIEWED
 
 def written(event: events.EventType = SEEN, at: str = "", **extra: Any) -> AuditLog:
     """Write an event, `at` a time in UTC; `actor` and `request` are the context's."""
-    asking = RequestContext(
+    request_context = RequestContext(
         request_id=extra.pop("request", ""), actor=extra.pop("actor", context.SYSTEM)
     )
-    with pytest.MonkeyPatch.context() as patch, context.using(asking), transaction.atomic():
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        context.using(request_context),
+        transaction.atomic(),
+    ):
         if at:
             moment = datetime.fromisoformat(f"{at}+00:00")
             patch.setattr(timezone, "now", lambda: moment)
@@ -89,7 +93,7 @@ def test_a_day_is_whole_and_in_the_zone_of_who_asks(auditor: Client, settings: A
 
 
 @pytest.mark.both
-def test_who_is_asked_for_and_shown_by_user_name(auditor: Client, make_staff: Any) -> None:
+def test_who_is_requested_and_shown_by_user_name(auditor: Client, make_staff: Any) -> None:
     colleague = make_staff("Support").user
     by_colleague = written(actor=f"staff:{colleague.pk}")
     by_system = written()

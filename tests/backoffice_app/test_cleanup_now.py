@@ -60,7 +60,7 @@ def test_t68_only_who_may_can_ask_for_a_run(
 
 
 @pytest.mark.both
-def test_t68_nobody_asks_for_a_run_without_a_log_in(visitor: Any) -> None:
+def test_t68_no_one_asks_for_a_run_without_a_log_in(visitor: Any) -> None:
     for client in (Client(), visitor):
         for url in (PREVIEW, RUN):
             answer = client.post(url)
@@ -87,7 +87,7 @@ def test_who_may_not_see_the_runs_may_not_ask_for_one(db: None, make_staff: Any)
 
 
 @pytest.mark.usefixtures("committed")
-def test_the_worker_runs_it_in_the_name_of_who_asked(make_staff: Any) -> None:
+def test_the_worker_runs_it_in_the_name_of_who_requested(make_staff: Any) -> None:
     ripe = pending(-HOUR)
     client = make_staff("Operator")
     actor = f"staff:{client.user.pk}"
@@ -102,18 +102,18 @@ def test_the_worker_runs_it_in_the_name_of_who_asked(make_staff: Any) -> None:
     assert ripe.key in stored_keys()
     assert "cleanup.completed" not in events()
 
-    asked = client.post(RUN)
+    requested = client.post(RUN)
     deliver_now()
     run = last_run()
     assert (run.actor, run.dry_run, run.removed) == (actor, False, 1)
     assert ripe.key not in stored_keys()
     for event in AuditLog.objects.filter(event_type__in=["upload.lapsed", "cleanup.completed"]):
-        assert (event.actor, event.request_id) == (actor, asked["X-Request-ID"])
+        assert (event.actor, event.request_id) == (actor, requested["X-Request-ID"])
     assert actor in html(client)
     assert not OrmQ.objects.exists()
 
 
-def test_a_queue_without_a_worker_is_told_where_a_run_is_asked_for(
+def test_a_queue_without_a_worker_is_reported_where_a_run_is_requested(
     db: None, make_staff: Any
 ) -> None:
     client = make_staff("Operator")
@@ -129,7 +129,7 @@ def test_a_queue_without_a_worker_is_told_where_a_run_is_asked_for(
         assert "The queue is degraded" not in shown_text(html(client, url))
 
 
-def test_the_list_tells_the_last_and_the_next_run_of_the_schedule(
+def test_the_list_reports_the_last_and_the_next_run_of_the_schedule(
     db: None, make_staff: Any
 ) -> None:
     client = make_staff("Auditor")
@@ -144,7 +144,7 @@ def test_the_list_tells_the_last_and_the_next_run_of_the_schedule(
     assert inline_code(page) == []
 
 
-def test_the_list_and_the_run_tell_of_trouble_and_what_to_do(
+def test_the_list_and_the_run_report_failure_and_what_to_do(
     db: None, make_staff: Any, settings: Any
 ) -> None:
     cleanup_orphans()
@@ -152,7 +152,7 @@ def test_the_list_and_the_run_tell_of_trouble_and_what_to_do(
     cleanup_orphans()
     client = make_staff("Support")
     page = shown_text(html(client))
-    since = StoreState.objects.get().alarm_since
+    since = StoreState.objects.get().alert_since
     assert since is not None
     assert f"The cleanup is in trouble (alarm since {since:%Y-%m-%d %H:%M}):" in page
     assert f"(clocks_differ) {what_to_do('clocks_differ')}" in page

@@ -33,7 +33,7 @@ def test_t68_other_pages_and_other_people_are_counted_apart(make_staff: Any) -> 
     assert events().count("staff.permission_denied") == 4
 
 
-def test_t68_who_may_and_who_is_nobody_are_not_recorded(client: Any, make_staff: Any) -> None:
+def test_t68_who_may_and_who_is_no_one_are_not_recorded(client: Any, make_staff: Any) -> None:
     assert client.get(list_of(User)).status_code == 302
     assert make_staff(is_superuser=True).get(list_of(User)).status_code == 200
     assert make_staff().get("/admin/nothing/").status_code == 404

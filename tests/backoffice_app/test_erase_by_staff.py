@@ -8,7 +8,7 @@ from django.test import Client
 
 from audit_app.models import AuditLog, AuditPersonal
 from sessions_app import tasks
-from sessions_app.models import Status
+from sessions_app.models import SessionStatus
 from tests.backoffice_app.matrix import ROLES, client_of
 from tests.backoffice_app.pages import everything, page_of, shown_text
 from tests.backoffice_app.people import seen
@@ -55,9 +55,9 @@ def test_it_takes_what_the_visitors_own_erasure_takes_and_says_who_and_why(
     assert added == [
         "session.erasure_requested", "upload.deleted", "session.erased",
     ]  # fmt: skip
-    asked = AuditLog.objects.get(event_type="session.erasure_requested")
-    assert asked.actor == f"staff:{support.user.pk}"
-    assert asked.details == {"reason": "asked by letter"}
+    requested = AuditLog.objects.get(event_type="session.erasure_requested")
+    assert requested.actor == f"staff:{support.user.pk}"
+    assert requested.details == {"reason": "asked by letter"}
 
 
 def test_it_says_before_what_goes_and_what_stays(visitor: Visitor, support: Client) -> None:
@@ -78,7 +78,7 @@ def test_a_session_in_any_state_can_be_erased(
     end_as(how, visitor, make_staff)
     support.post(page_of(session, "erase"), {"reason": "asked by letter"})
     session.refresh_from_db()
-    assert session.status == Status.ERASED
+    assert session.status == SessionStatus.ERASED
     assert stored_keys() == set()
 
 
@@ -100,11 +100,11 @@ def test_t68_of_two_staff_at_once_one_erases(
     with rival(lambda: post(colleague, visitor)):
         page = post(support, visitor)
     assert "erased before" in shown_text(page.content.decode())
-    asked = AuditLog.objects.get(event_type="session.erasure_requested")
-    assert asked.actor == f"staff:{colleague.user.pk}"
+    requested = AuditLog.objects.get(event_type="session.erasure_requested")
+    assert requested.actor == f"staff:{colleague.user.pk}"
 
 
-def test_a_session_that_has_changed_since_the_page_was_opened_is_asked_for_again(
+def test_a_session_that_has_changed_since_the_page_was_opened_is_requested_again(
     visitor: Visitor, support: Client
 ) -> None:
     before = seen(support.get(page_of(visitor.row, "erase")))

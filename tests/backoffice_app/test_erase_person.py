@@ -29,7 +29,7 @@ def states(*visitors: Visitor) -> list[str]:
     return [visitor.row.status for visitor in visitors]
 
 
-def asked_events() -> list[str]:
+def requested_events() -> list[str]:
     """Return what was written down of erasures, in the order of writing."""
     kinds = ("person.erasure_requested", "session.erasure_requested", "session.erased")
     return [event for event in events() if event in kinds]
@@ -49,7 +49,7 @@ def test_it_erases_what_is_verified_and_never_a_claim(support: Any) -> None:
     ]  # fmt: skip
     assert stored_keys() == {theirs.key}
     assert claim.row.email == EMAIL
-    assert asked_events() == ["person.erasure_requested"] + 2 * [
+    assert requested_events() == ["person.erasure_requested"] + 2 * [
         "session.erasure_requested", "session.erased",
     ]  # fmt: skip
     log = AuditLog.objects.get(event_type="person.erasure_requested")
@@ -62,7 +62,7 @@ def test_it_erases_what_is_verified_and_never_a_claim(support: Any) -> None:
     assert f" 2 {sizes[1] + sizes[2]} 0 " in text
 
 
-def test_the_certificate_is_there_later_from_each_session_and_names_nobody(
+def test_the_certificate_is_there_later_from_each_session_and_names_no_one(
     support: Client, make_staff: Any
 ) -> None:
     one, two = proven_by_code(name="Anna Bell"), verified()
@@ -117,7 +117,7 @@ def test_t69_without_the_typed_code_and_a_reason_nothing_is_erased(
     page = erase_person(support, visitor.row, **changed)
     assert page.status_code == 200
     assert states(visitor) == ["active"]
-    assert asked_events() == []
+    assert requested_events() == []
 
 
 def test_t69_the_code_of_another_session_is_not_enough(support: Client) -> None:
@@ -144,7 +144,7 @@ def test_t68_if_the_sessions_have_changed_meanwhile_it_asks_again(support: Clien
     assert "Nothing was done" in shown_text(page.content.decode())
     assert late.row.support_code in shown_text(page.content.decode())
     assert states(one, late, claim) == ["active"] * 3
-    assert asked_events() == []
+    assert requested_events() == []
     erase_person(support, one.row, seen=seen(page))
     assert states(one, late, claim) == ["erased", "erased", "active"]
 
@@ -188,7 +188,7 @@ def test_t68_sending_it_twice_is_one_erasure(support: Client) -> None:
     for _ in range(2):
         page = support.post(page_of(one.row, "erase_person"), values, follow=True)
     assert "Nothing was done" in shown_text(page.content.decode())
-    assert asked_events().count("session.erasure_requested") == 2
+    assert requested_events().count("session.erasure_requested") == 2
 
 
 @pytest.mark.both
@@ -198,7 +198,7 @@ def test_t60_after_a_crash_in_the_middle_a_second_press_goes_on(
     visitors = [verified() for _ in range(4)]
     anchor = visitors[1]
     values = prepared(support, anchor)
-    with dying_after(2), pytest.raises(Died):
+    with dying_after(2), pytest.raises(ErasureKilled):
         support.post(page_of(anchor.row, "erase_person"), values)
     assert sorted(states(*visitors)) == ["active", "active", "erased", "erased"]
     assert states(anchor) == ["active"]  # by which the others are found
@@ -206,7 +206,7 @@ def test_t60_after_a_crash_in_the_middle_a_second_press_goes_on(
     page = erase_person(support, anchor.row)
 
     assert states(*visitors) == ["erased"] * 4
-    assert asked_events().count("session.erasure_requested") == 4
+    assert requested_events().count("session.erasure_requested") == 4
     # One certificate, though it took two requests.
     for visitor in visitors:
         page = support.get(page_of(visitor.row, "certificate"))
@@ -238,7 +238,7 @@ def test_more_than_are_shown_go_in_several_presses(support: Client, monkeypatch:
     assert len(page.context["erased"]) == 4
 
 
-class Died(BaseException):
+class ErasureKilled(BaseException):
     """The process is gone."""
 
 
@@ -252,7 +252,7 @@ def dying_after(closed: int) -> Iterator[None]:
         if sql.startswith("UPDATE") and "token_hash" in sql and "erased" in map(str, params):
             left -= 1
             if left < 0:
-                raise Died
+                raise ErasureKilled
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(execute_or_die):
@@ -265,7 +265,7 @@ def prepared(staff: Client, visitor: Visitor) -> dict[str, str]:
     return {"seen": seen(page), "reason": "asked", "code": visitor.row.support_code}
 
 
-def test_what_stays_is_told_as_the_privacy_page_tells_it() -> None:
+def test_what_stays_is_reported_as_the_privacy_page_reports_it() -> None:
     page = (Path(__file__).parents[2] / "docs/privacy.md").read_text()
     table = page.split("| stays | because | how long |\n|---|---|---|\n")[1].split("\n\n")[0]
     rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()]

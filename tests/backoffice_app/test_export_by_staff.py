@@ -67,8 +67,8 @@ def test_it_is_one_event_with_reason_and_format(
 def test_the_zip_holds_document_files_and_index(visitor: Visitor, support: Client) -> None:
     one = uploaded(visitor, pdf("one"), "report.pdf")
     uploaded(visitor, pdf("two"), "report.pdf")
-    gone = uploaded(visitor, pdf("gone"), "gone.pdf")
-    visitor.delete_upload(str(gone.pk))
+    deleted = uploaded(visitor, pdf("gone"), "gone.pdf")
+    visitor.delete_upload(str(deleted.pk))
 
     members = unzipped(export(support, visitor.row))
 
@@ -92,12 +92,12 @@ def test_what_cannot_be_had_is_named_with_its_reason(
     visitor: Visitor, support: Client, settings: Any
 ) -> None:
     settings.UPLOAD_MAX_FILES = 5
-    fine, missing, aside, changed, waiting = (
+    fine, missing, trashed, changed, waiting = (
         uploaded(visitor, pdf(name), f"{name}.pdf")
         for name in ("fine", "missing", "aside", "changed", "waiting")
     )
     (store_root() / missing.key).unlink()
-    services.quarantine_upload(upload=aside, reason="looks odd")
+    services.quarantine_upload(upload=trashed, reason="looks odd")
     (store_root() / changed.key).chmod(0o600)
     (store_root() / changed.key).write_bytes(b"%PDF-1.4 something else")
     settings.HOLD_DOWNLOADS = "until_inspected"

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from audit_app.models import AuditLog
 from sessions_app.credentials import LONGEST_EXTENSION
-from sessions_app.models import Status
+from sessions_app.models import SessionStatus
 from sessions_app.services import expire_due_sessions
 from tests.backoffice_app.pages import page_of, shown_text
 from tests.helpers import Visitor, age_session, events, uploaded
@@ -63,7 +63,7 @@ def test_when_the_added_time_is_over_it_expires_and_says_why(
     age_session(row, timedelta(days=7) + SECOND)
     type(row).objects.filter(pk=row.pk).update(extended_until=visitor.row.expires_at)
     assert expire_due_sessions(limit=10) == 1
-    assert (visitor.row.status, visitor.row.end_reason) == (Status.EXPIRED, "extended")
+    assert (visitor.row.status, visitor.row.end_reason) == (SessionStatus.EXPIRED, "extended")
     assert "the time that staff had added was over" in shown_text(
         support.get(page_of(visitor.row)).content.decode()
     )
@@ -118,7 +118,7 @@ def test_it_asks_again_for_what_is_missing(visitor: Visitor, make_staff: Any) ->
     assert "session.extended" not in events()
 
 
-def test_t64_nobody_else_extends(visitor: Visitor, make_staff: Any) -> None:
+def test_t64_no_one_else_extends(visitor: Visitor, make_staff: Any) -> None:
     for role in ("", "Auditor", "Operator"):
         answer = make_staff(role).post(page_of(visitor.row, "extend"), {"days": 7, "reason": "x"})
         assert answer.status_code == 403, role

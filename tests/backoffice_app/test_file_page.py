@@ -22,7 +22,7 @@ from tests.helpers import (
 )
 from tests.uploads_app.cleanup.cleanup_support import DAY
 from uploads_app.downloads import DOWNLOAD_HEADERS
-from uploads_app.models import Inspection, Status, UploadedFile
+from uploads_app.models import Inspection, UploadedFile, UploadStatus
 from uploads_app.storage.base import StoredObject
 from uploads_app.storage.disk_store import DiskStore
 
@@ -98,11 +98,11 @@ def test_t68_each_action_on_a_file_is_for_those_who_may(
     if not may:
         assert everything() == before
     assert downloads() == may
-    may_look = may or role == "Auditor"
-    assert staff.get(page_of(upload, "explain")).status_code == (200 if may_look else 403)
+    may_scan = may or role == "Auditor"
+    assert staff.get(page_of(upload, "explain")).status_code == (200 if may_scan else 403)
 
 
-def test_t68_nobody_reads_a_file_without_a_log_in(upload: UploadedFile, visitor: Visitor) -> None:
+def test_t68_no_one_reads_a_file_without_a_log_in(upload: UploadedFile, visitor: Visitor) -> None:
     for client in (Client(), visitor):
         for name in ("download", "give", "explain"):
             answer = client.post(page_of(upload, name), READ)
@@ -130,7 +130,7 @@ def test_where_visitors_are_sent_to_storage_staff_get_the_bytes_from_here(
         ({"status": "pending"}, "bytes are gone or are about to go"),
     ],
 )
-def test_what_nobody_may_have_staff_do_not_get(
+def test_what_no_one_may_have_staff_do_not_get(
     upload: UploadedFile, support: Client, settings: Any, change: dict[str, str], sentence: str
 ) -> None:
     settings.HOLD_DOWNLOADS = "unless_clean"
@@ -140,7 +140,7 @@ def test_what_nobody_may_have_staff_do_not_get(
     assert downloads() == 0
 
 
-def test_an_object_that_is_gone_is_no_download(upload: UploadedFile, support: Client) -> None:
+def test_an_object_that_is_removed_is_no_download(upload: UploadedFile, support: Client) -> None:
     (store_root() / upload.key).unlink()
     answer = support.post(page_of(upload, "download"), READ, follow=True)
     assert "Its bytes are not in storage." in shown_text(answer.content.decode())
@@ -175,21 +175,21 @@ def test_every_state_has_its_words_and_its_actions(
     upload: UploadedFile, visitor: Visitor, support: Client
 ) -> None:
     for over in (False, True):
-        for status in Status:
+        for status in UploadStatus:
             UploadedFile.objects.filter(pk=upload.pk).update(status=status)
             html = support.get(page_of(upload)).content.decode()
             assert f"state state-{status}" in html
             names = ("give", "download", "quarantine", "restore", "explain")
             offered = {name for name in names if page_of(upload, name) in html}
             wanted = {
-                Status.STORED: {"download", "quarantine"} | ({"give"} if over else set()),
-                Status.QUARANTINED: {"restore"},
+                UploadStatus.STORED: {"download", "quarantine"} | ({"give"} if over else set()),
+                UploadStatus.QUARANTINED: {"restore"},
             }
             assert offered == wanted.get(status, set()) | {"explain"}, status
         visitor.end()
 
 
-def test_a_file_that_waits_for_a_look_says_so(
+def test_a_file_that_waits_for_a_scan_says_so(
     upload: UploadedFile, support: Client, settings: Any
 ) -> None:
     settings.HOLD_DOWNLOADS = "until_inspected"
@@ -228,19 +228,19 @@ def test_the_list_shows_sizes_to_read_and_filters_by_known_types(
 def test_the_list_asks_neither_for_distinct_values_nor_for_more_with_more_files(
     upload: UploadedFile, visitor: Visitor, support: Client
 ) -> None:
-    def asked() -> list[str]:
+    def captured() -> list[str]:
         with CaptureQueriesContext(
             connection,
         ) as queries:
             assert support.get(list_of(UploadedFile)).status_code == 200
         return [query["sql"] for query in queries]
 
-    asked()
-    few = asked()
+    captured()
+    few = captured()
     for number in range(10):
         other = started()
         uploaded(other, pdf(str(number)))
-    many = asked()
+    many = captured()
     assert len(few) == len(many)
     assert not any("DISTINCT" in sql for sql in many)
 

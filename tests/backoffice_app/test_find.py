@@ -110,7 +110,7 @@ def test_a_whole_e_mail_address(support: Client, anne: Visitor) -> None:
 
 
 @pytest.mark.both
-def test_part_of_an_e_mail_address_finds_nobody(support: Client, anne: Visitor) -> None:
+def test_part_of_an_e_mail_address_finds_no_one(support: Client, anne: Visitor) -> None:
     for term in (EMAIL[:-1], EMAIL[1:], "@mail.example", "anne.bell@", f"x{EMAIL}"):
         assert found(support, term, [anne.row]) == []
 
@@ -127,7 +127,7 @@ def test_the_beginning_of_a_name_or_of_its_last_word(support: Client, anne: Visi
 
 
 @pytest.mark.both
-def test_what_a_name_does_not_begin_with_finds_nobody(support: Client, anne: Visitor) -> None:
+def test_what_a_name_does_not_begin_with_finds_no_one(support: Client, anne: Visitor) -> None:
     for term in ("ell", "von", "nne", "anne", "Änne_von", "Änne%", "%", "Bell x"):
         assert found(support, term, [anne.row]) == [], term
 
@@ -277,7 +277,7 @@ def test_one_session_is_a_page_with_its_link_in_focus(support: Client, anne: Vis
     assert html.count(" autofocus") == 1
 
 
-def test_nothing_found_says_where_it_was_looked_for_and_what_to_ask(support: Client) -> None:
+def test_nothing_found_says_where_it_was_searched_and_what_to_ask(support: Client) -> None:
     text = shown_text(ask(support, "nobody").content.decode())
     assert "Nothing was found. Looked for:" in text
     assert "beginning of a name, beginning of a file name" in text
@@ -321,8 +321,8 @@ def test_a_session_of_long_ago_is_found_all_the_same(support: Client, anne: Visi
 
 @pytest.mark.both
 def test_a_request_of_many_events_leads_to_all_of_them(support: Client, anne: Visitor) -> None:
-    asking = RequestContext(request_id="edge-request-1", actor="visitor")
-    with context.using(asking), transaction.atomic():
+    request_context = RequestContext(request_id="edge-request-1", actor="visitor")
+    with context.using(request_context), transaction.atomic():
         for _ in range(SHOWN + 1):
             record(EXPIRED, session_uuid=anne.row.pk, reason="idle")
     html = ask(support, "edge-request-1").content.decode()

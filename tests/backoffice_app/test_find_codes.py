@@ -72,7 +72,9 @@ SLIPS = {
 }
 
 
-def test_a_slip_is_told_and_the_session_offered(support: Client, rows: list[UserSession]) -> None:
+def test_a_slip_is_reported_and_the_session_offered(
+    support: Client, rows: list[UserSession]
+) -> None:
     meant = next(row for row in rows if row.support_code == "MAR-7F3-K2Q-X9C")
     for heard, slip in SLIPS.items():
         answer = ask(support, heard)
@@ -85,7 +87,7 @@ def test_a_slip_is_told_and_the_session_offered(support: Client, rows: list[User
         assert "Compare before you act." in text
 
 
-def test_a_slip_in_a_code_without_a_digit_is_told_too(
+def test_a_slip_in_a_code_without_a_digit_is_reported_too(
     support: Client, rows: list[UserSession]
 ) -> None:
     meant = rows[0]
@@ -130,6 +132,6 @@ def test_a_name_is_not_taken_for_a_wrong_code(support: Client, rows: list[UserSe
 
 
 def test_all_codes_that_are_near_are_one_query(support: Client, rows: list[UserSession]) -> None:
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as captured:
         ask(support, "MAR-7F3-K2Q-X9J")
-    assert len([q for q in asked if '"support_code" IN' in q["sql"]]) == 1
+    assert len([q for q in captured if '"support_code" IN' in q["sql"]]) == 1

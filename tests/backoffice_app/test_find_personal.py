@@ -72,9 +72,7 @@ def test_t50_what_is_personal_is_recorded_by_its_kind_and_never_by_the_term(
     assert {(part.email, part.file_name, part.address) for part in parts} == {("", "", "127.0.0.1")}
 
 
-def test_t50_what_names_nobody_is_looked_up_without_a_record(
-    anne: Visitor, make_staff: Any
-) -> None:
+def test_t50_what_names_no_one_is_searched_without_a_record(anne: Visitor, make_staff: Any) -> None:
     support = make_staff("Support")
     for term in identifiers(anne):
         if any(symbol.isdecimal() for symbol in term):
@@ -112,7 +110,7 @@ def test_t50_a_search_that_another_site_sends_is_refused(anne: Visitor, make_sta
     assert searches() == []
 
 
-def test_t64_without_the_permission_nothing_personal_is_looked_for(
+def test_t64_without_the_permission_nothing_personal_is_searched(
     anne: Visitor, make_staff: Any
 ) -> None:
     auditor = make_staff("Auditor")

@@ -67,14 +67,14 @@ def terms(visitor: Visitor) -> dict[str, tuple[str, set[str]]]:
 
 def plans(queries: CaptureQueriesContext) -> list[str]:
     """Return the plans of those queries that read a large table, made on the running database."""
-    asked = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
+    captured = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
     found = []
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             # A table of three rows is read or walked whole, unless that is forbidden where it can be.
             for way in _WHOLE:
                 cursor.execute(f"SET LOCAL enable_{way} = off")
-        for sql in asked:
+        for sql in captured:
             if any(f'FROM "{table}"' in sql for table in LARGE):
                 verb = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
                 cursor.execute(f"{verb} {sql}".replace("%", "%%"))
@@ -85,12 +85,12 @@ def plans(queries: CaptureQueriesContext) -> list[str]:
     return found
 
 
-def test_t70_every_look_up_is_a_look_into_its_index(support: Client, anne: Visitor) -> None:
+def test_t70_every_lookup_uses_its_index(support: Client, anne: Visitor) -> None:
     others_wrote(300)
     for kind, (term, indexes) in terms(anne).items():
-        with CaptureQueriesContext(connection) as asked:
+        with CaptureQueriesContext(connection) as captured:
             ask(support, term)
-        made = plans(asked)
+        made = plans(captured)
         assert made, kind
         for plan in made:
             # Nothing is read whole, and no index is walked to throw away what does not fit.
@@ -106,10 +106,10 @@ def test_t70_every_look_up_is_a_look_into_its_index(support: Client, anne: Visit
 def others_wrote(count: int) -> None:
     """Let the log hold so much from other addresses that PostgreSQL would not walk along all of it."""
     for number in range(count):
-        asking = context.RequestContext(
+        request_context = context.RequestContext(
             address=context.parse_address(f"10.0.{number // 250}.{number % 250}")
         )
-        with context.using(asking), transaction.atomic():
+        with context.using(request_context), transaction.atomic():
             record(session_events.EXPIRED, session_uuid=None, reason="idle")
     assert AuditPersonal.objects.filter(address__startswith="10.0.").count() == count
     if connection.vendor == "postgresql":
@@ -120,13 +120,13 @@ def others_wrote(count: int) -> None:
 def test_t70_the_queries_do_not_grow_with_what_is_found(support: Client, anne: Visitor) -> None:
     def queries() -> dict[str, int]:
         counted = {}
-        for kind, (term, _) in looked_for.items():
-            with CaptureQueriesContext(connection) as asked:
+        for kind, (term, _) in searched.items():
+            with CaptureQueriesContext(connection) as captured:
                 ask(support, term)
-            counted[kind] = len(asked)
+            counted[kind] = len(captured)
         return counted
 
-    looked_for = terms(anne)
+    searched = terms(anne)
     ask(support, "warm")
     add(anne, range(1))
     before = queries()
@@ -152,9 +152,9 @@ def add(visitor: Visitor, numbers: range) -> None:
         for session in sessions
     )  # fmt: skip
     stored = AuditLog.objects.get(event_type="upload.stored")
-    asking = context.RequestContext(
+    request_context = context.RequestContext(
         request_id=stored.request_id, address=context.parse_address("127.0.0.1"), actor="visitor"
     )
-    with context.using(asking), transaction.atomic():
+    with context.using(request_context), transaction.atomic():
         for session in sessions:
             record(session_events.EXPIRED, session_uuid=session.pk, reason="idle")

@@ -28,8 +28,8 @@ from tests.helpers import (
 )
 from tests.uploads_app.cleanup.cleanup_support import quotas_fit, settled
 from uploads_app import services
-from uploads_app.models import Inspection, Status, UploadedFile, UploadQuota
-from uploads_app.storage.base import Written
+from uploads_app.models import Inspection, UploadedFile, UploadQuota, UploadStatus
+from uploads_app.storage.base import StoredBytes
 from uploads_app.storage.disk_store import DiskStore
 
 BODY = pdf("lost and found", size=100_000)
@@ -69,7 +69,7 @@ def files_of(visitor: Visitor) -> list[dict[str, Any]]:
 def is_untouched(upload: UploadedFile, *visitors: Visitor) -> None:
     """See that nothing was given: one object, one row, no event, no quota."""
     assert stored_keys() == {upload.key}
-    assert UploadedFile.objects.exclude(status=Status.LAPSED).get().pk == upload.pk
+    assert UploadedFile.objects.exclude(status=UploadStatus.LAPSED).get().pk == upload.pk
     assert not AuditLog.objects.filter(event_type="upload.restored").exists()
     for visitor in visitors:
         assert files_of(visitor) == []
@@ -94,7 +94,7 @@ def test_the_visitor_sees_the_file_at_once_byte_for_byte(
     assert UploadQuota.objects.get(session_id=uuid.UUID(now.uuid)).bytes == len(BODY)
     assert quotas_fit()
     lost.refresh_from_db()
-    assert lost.status == Status.STORED
+    assert lost.status == UploadStatus.STORED
 
     assert events(now.uuid) == GIVEN
     old, new = AuditLog.objects.filter(event_type="upload.restored").order_by("id")
@@ -106,8 +106,8 @@ def test_the_visitor_sees_the_file_at_once_byte_for_byte(
         "from_session": str(lost.session_id), "from_upload": str(lost.pk), **reason,
     }  # fmt: skip
     assert {old.actor, new.actor} == {f"staff:{support.user.pk}"}  # type: ignore[attr-defined]
-    told = now.get("/api/v1/sessions/current/activity/").json()["results"]
-    assert ("upload.restored", "support staff") in [(one["event"], one["who"]) for one in told]
+    activity = now.get("/api/v1/sessions/current/activity/").json()["results"]
+    assert ("upload.restored", "support staff") in [(one["event"], one["who"]) for one in activity]
 
 
 def test_an_object_in_a_bucket_is_given_on_as_well(
@@ -172,7 +172,7 @@ def test_without_a_session_to_give_to_it_asks_for_one(
     is_untouched(lost)
 
 
-def test_a_code_that_nobody_has_is_said_to_be_nobodys(lost: UploadedFile, support: Client) -> None:
+def test_a_code_that_no_one_has_is_said_to_be_nobodys(lost: UploadedFile, support: Client) -> None:
     other = started()
     code = other.row.support_code
     UserSession.objects.filter(pk=other.uuid).update(support_code="MAR-0")
@@ -199,7 +199,7 @@ def test_it_says_what_links_two_sessions_and_warns_if_nothing_does(
         UserSession.objects.filter(pk=pk).update(email=spelling, email_proven=mail.endswith("!"))
     page = support.get(f"{page_of(lost, 'give')}?to={now.row.support_code}")
     assert sentence in said(page)
-    assert ("desk-note-bad" in page.content.decode()) == must_say_so
+    assert ("admin-note-bad" in page.content.decode()) == must_say_so
     assert "mail.example" not in page.content.decode().lower()
 
     refused = give(support, lost, now, sure="")
@@ -207,9 +207,7 @@ def test_it_says_what_links_two_sessions_and_warns_if_nothing_does(
     assert len(files_of(now)) == (not must_say_so)
 
 
-def test_looking_at_the_two_sessions_is_recorded_for_both(
-    lost: UploadedFile, support: Client
-) -> None:
+def test_viewing_the_two_sessions_is_recorded_for_both(lost: UploadedFile, support: Client) -> None:
     now = started()
     support.get(f"{page_of(lost, 'give')}?to={now.row.support_code}")
     seen = AuditLog.objects.filter(event_type="staff.session_viewed")
@@ -243,7 +241,7 @@ def test_two_staff_at_once_give_one_copy(committed: None, make_staff: Any) -> No
     targets, staff = [started(), started()], [make_staff("Support"), make_staff("Support")]
     at_once(2, lambda number: give(staff[number], lost, targets[number]))
     assert sum(len(files_of(target)) for target in targets) == 1
-    assert UploadedFile.objects.filter(restored_from=lost, status=Status.STORED).count() == 1
+    assert UploadedFile.objects.filter(restored_from=lost, status=UploadStatus.STORED).count() == 1
     assert AuditLog.objects.filter(event_type="upload.restored").count() == 2
     assert len(stored_keys()) == 2
     assert quotas_fit()
@@ -297,7 +295,7 @@ def test_a_full_session_gets_nothing(lost: UploadedFile, support: Client, settin
     assert events(now.uuid) == ["session.created"]
 
 
-def test_an_object_that_is_gone_cannot_be_given(lost: UploadedFile, support: Client) -> None:
+def test_an_object_that_is_removed_cannot_be_given(lost: UploadedFile, support: Client) -> None:
     now = started()
     (store_root() / lost.key).unlink()
     assert "Its bytes are not in storage" in said(give(support, lost, now))
@@ -335,7 +333,7 @@ class SlowStore(DiskStore):
 
     meanwhile: Callable[[], object]
 
-    def put(self, key: str, chunks: Iterable[bytes]) -> Written:
+    def put(self, key: str, chunks: Iterable[bytes]) -> StoredBytes:
         written = super().put(key, chunks)
         type(self).meanwhile()
         return written
@@ -356,7 +354,7 @@ def test_what_changes_while_the_bytes_flow_is_noticed(
     page = said(give(support, lost, now))
     assert ("is over: ask for the support code" if is_end else "was taken away meanwhile") in page
     assert stored_keys() == {lost.key}
-    assert UploadedFile.objects.get(session_id=uuid.UUID(now.uuid)).status == Status.LAPSED
+    assert UploadedFile.objects.get(session_id=uuid.UUID(now.uuid)).status == UploadStatus.LAPSED
     assert "upload.restored" not in events()
     assert events(now.uuid)[-1] == "upload.lapsed"
     assert quotas_fit()

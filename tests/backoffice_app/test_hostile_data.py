@@ -138,7 +138,7 @@ def test_t66_a_search_for_it_is_shown_as_text(db: None, make_staff: Any) -> None
             assert markup not in html, (model, text)
 
 
-def test_t66_a_reason_is_asked_for_again_as_text(visitor: Visitor, make_staff: Any) -> None:
+def test_t66_a_reason_is_requested_again_as_text(visitor: Visitor, make_staff: Any) -> None:
     support = make_staff("Support")
     for text in HOSTILE:
         page = support.post(page_of(visitor.row, "revoke"), {"reason": text * 201})

@@ -33,13 +33,13 @@ def shown(client: Any, values: list[str], *starts: str) -> dict[str, set[str]]:
     """Return each page that shows some of the values, with those."""
     found = {}
     for url, html in crawl.pages(client, *starts):
-        if held := {value for value in values if value.lower() in (html + url).lower()}:
-            found[url] = held
+        if kept := {value for value in values if value.lower() in (html + url).lower()}:
+            found[url] = kept
     return found
 
 
 @pytest.mark.parametrize("role", ["Support", *(["Auditor", "superuser"] if SOAK else [])])
-def test_t64_no_page_shows_what_nobody_has_asked_for(db: None, make_staff: Any, role: str) -> None:
+def test_t64_no_page_shows_what_no_one_has_requested(db: None, make_staff: Any, role: str) -> None:
     people = [person(number) for number in range(3)]
     people[1][0].reset()
     people[2][0].ask_for_code()
@@ -47,7 +47,7 @@ def test_t64_no_page_shows_what_nobody_has_asked_for(db: None, make_staff: Any, 
     people[2][0].end()
     call_command("cleanup_orphans", verbosity=0)
     staff = make_staff(is_superuser=True) if role == "superuser" else make_staff(role)
-    values = [value for _, held in people for value in held]
+    values = [value for _, kept in people for value in kept]
 
     assert shown(staff, values) == {}
 
@@ -69,8 +69,8 @@ def test_what_a_page_shows_stands_in_the_log_and_in_the_visitors_history(
     revealed = AuditLog.objects.get(event_type="staff.personal_data_revealed")
     assert revealed.details["page"] == f"usersession:{visitor.uuid}"
     for one, events in ((visitor, 2), (other, 1)):
-        looked = AuditLog.objects.filter(session_uuid=one.uuid, event_type__startswith="staff.")
-        told = one.get("/api/v1/sessions/current/activity/").json()["results"]
-        staffs = [item["event_id"] for item in told if item["event"].startswith("staff.")]
-        assert staffs == [str(log.event_id) for log in looked.order_by("-id")]
+        checked = AuditLog.objects.filter(session_uuid=one.uuid, event_type__startswith="staff.")
+        activity = one.get("/api/v1/sessions/current/activity/").json()["results"]
+        staffs = [item["event_id"] for item in activity if item["event"].startswith("staff.")]
+        assert staffs == [str(log.event_id) for log in checked.order_by("-id")]
         assert len(staffs) == events

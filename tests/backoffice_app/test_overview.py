@@ -43,31 +43,31 @@ def happened(ago: timedelta) -> None:
 
 def lists_hold(client: Client, *labels: str) -> None:
     """Check that the numbers with these labels are those of the lists they lead to."""
-    told = numbers(client)
+    figures = numbers(client)
     for label in labels:
-        assert rows_behind(client, told[label].link) == int(told[label].text), label
+        assert rows_behind(client, figures[label].link) == int(figures[label].text), label
 
 
 @pytest.mark.both
-def test_sessions_and_files_are_told_as_they_came_through_the_api(support: Client) -> None:
+def test_sessions_and_files_are_reported_as_they_came_through_the_api(support: Client) -> None:
     one, two, three = started(), started(), started()
     first, second = uploaded(one, pdf(size=2000)), uploaded(two, pdf(size=3000))
-    held = uploaded(two, pdf("other", size=4000))
-    quarantine_upload(upload=held, reason="looks odd")
+    kept = uploaded(two, pdf("other", size=4000))
+    quarantine_upload(upload=kept, reason="looks odd")
     age_session(three.row, timedelta(hours=25))
     expire_sessions()
     two.reset()
     count_figures()
 
-    told = {label: one.text for label, one in numbers(support).items()}
+    figures = {label: one.text for label, one in numbers(support).items()}
     # One of them began more than 24 hours ago, by its row.
-    assert told["Sessions started in 24 hours"] == "3"
-    assert told["Sessions expired in 24 hours"] == "1"
-    assert told["Active now"] == "2"
-    assert told["Files uploaded in 24 hours"] == "3"
-    assert told["Bytes uploaded in 24 hours"] == "8.8 KB"
-    assert told["Stored"] == "2"
-    assert told["In quarantine"] == "1"
+    assert figures["Sessions started in 24 hours"] == "3"
+    assert figures["Sessions expired in 24 hours"] == "1"
+    assert figures["Active now"] == "2"
+    assert figures["Files uploaded in 24 hours"] == "3"
+    assert figures["Bytes uploaded in 24 hours"] == "8.8 KB"
+    assert figures["Stored"] == "2"
+    assert figures["In quarantine"] == "1"
     (beside,) = numbers(support)["Stored"].beside
     assert beside[0] == "4.9 KB"
     assert first.size + second.size == 5000
@@ -77,21 +77,21 @@ def test_sessions_and_files_are_told_as_they_came_through_the_api(support: Clien
     )  # fmt: skip
 
 
-def test_seven_days_are_told_beside_the_24_hours(support: Client) -> None:
+def test_seven_days_are_reported_beside_the_24_hours(support: Client) -> None:
     old, older = started(), started()
     started()
     age_session(old.row, 3 * DAY)
     age_session(older.row, 9 * DAY)
     happened(4 * DAY)
     count_figures()
-    told = numbers(support)["Sessions started in 24 hours"]
-    assert told.text == "1"
-    ((text, link),) = told.beside
+    figures = numbers(support)["Sessions started in 24 hours"]
+    assert figures.text == "1"
+    ((text, link),) = figures.beside
     assert text == "2 in 7 days"
     assert rows_behind(support, link) == 2
 
 
-def test_refused_requests_are_told_with_those_that_only_were_counted(
+def test_refused_requests_are_reported_with_those_that_only_were_counted(
     support: Client, cache_in_step: None
 ) -> None:
     # The window of a refusal's row must not end between two requests.
@@ -101,12 +101,12 @@ def test_refused_requests_are_told_with_those_that_only_were_counted(
         clock.shift(61)
         assert Visitor().current().status_code == 401
         count_figures()
-        told = numbers(support)["Requests refused in 24 hours"]
-        assert told.text == "4"
-        assert rows_behind(support, told.link) == 2
+        figures = numbers(support)["Requests refused in 24 hours"]
+        assert figures.text == "4"
+        assert rows_behind(support, figures.link) == 2
 
 
-def test_files_that_were_refused_and_requests_over_a_limit_are_told(
+def test_files_that_were_refused_and_requests_over_a_limit_are_reported(
     support: Client, settings: Any
 ) -> None:
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "create": ["1/d"]}
@@ -117,17 +117,17 @@ def test_files_that_were_refused_and_requests_over_a_limit_are_told(
         answer = visitor.upload(pdf(str(number)))
     assert answer.status_code == 409
     count_figures()
-    told = numbers(support)
-    assert told["Requests refused in 24 hours"].text == "2"
-    assert told["Requests over a limit in 24 hours"].text == "1"
+    figures = numbers(support)
+    assert figures["Requests refused in 24 hours"].text == "2"
+    assert figures["Requests over a limit in 24 hours"].text == "1"
     lists_hold(support, "Requests refused in 24 hours", "Requests over a limit in 24 hours")
 
 
-def test_what_the_cleanup_did_and_does_next_is_told(support: Client) -> None:
+def test_what_the_cleanup_did_and_does_next_is_reported(support: Client) -> None:
     uploaded(started())
-    stray = plant(f"uploads/{uuid.uuid4()}/{uuid.uuid4()}.pdf", age=2 * HOUR)
+    orphan = plant(f"uploads/{uuid.uuid4()}/{uuid.uuid4()}.pdf", age=2 * HOUR)
     cleanup_orphans()
-    assert not stray.exists()
+    assert not orphan.exists()
     count_figures()
     lists_hold(support, "Put aside by the cleanup")
     assert numbers(support)["Put aside by the cleanup"].text == "1"
@@ -139,17 +139,17 @@ def test_what_the_cleanup_did_and_does_next_is_told(support: Client) -> None:
     assert re.search(rf"Completed ?\. Next: {shown}", shown_text(html))
 
 
-def test_the_queue_is_told_as_it_is_now(support: Client) -> None:
-    told = numbers(support)
-    assert told["Tasks waiting or under way"].text == "0"
-    assert told["Last sign of a worker"].text == "never"
+def test_the_queue_is_reported_as_it_is_now(support: Client) -> None:
+    figures = numbers(support)
+    assert figures["Tasks waiting or under way"].text == "0"
+    assert figures["Last sign of a worker"].text == "never"
     assert "no worker has finished anything yet" in index(support)
     async_task("maria_project.tasks.heartbeat")
     beat(timedelta(seconds=30))
-    told = numbers(support)
-    assert told["Tasks waiting or under way"].text == str(OrmQ.objects.count()) == "1"
-    assert re.fullmatch("3[0-9] s ago", told["Last sign of a worker"].text)
-    assert told["Tasks waiting or under way"].link == list_of(Schedule)
+    figures = numbers(support)
+    assert figures["Tasks waiting or under way"].text == str(OrmQ.objects.count()) == "1"
+    assert re.fullmatch("3[0-9] s ago", figures["Last sign of a worker"].text)
+    assert figures["Tasks waiting or under way"].link == list_of(Schedule)
     assert "The queue is degraded" not in index(support)
 
 
@@ -189,9 +189,9 @@ def test_t64_a_number_is_for_whoever_may_open_the_list_behind_it(
     uploaded(started())
     count_figures()
     client = make_staff(role)
-    told = numbers(client)
-    assert told.keys() == {label for label, needs in NEEDS.items() if needs in SEEN[role]}
-    links = [link for one in told.values() for link in (one.link, *(at for _, at in one.beside))]
+    figures = numbers(client)
+    assert figures.keys() == {label for label, needs in NEEDS.items() if needs in SEEN[role]}
+    links = [link for one in figures.values() for link in (one.link, *(at for _, at in one.beside))]
     assert {client.get(link).status_code for link in links} <= {200}
     shown = {title.split(",")[0] for title in charts(client)}
     assert shown == {title for title, needs in CHARTS.items() if needs & SEEN[role]}
@@ -220,9 +220,9 @@ def test_a_chart_says_the_same_as_its_table(support: Client) -> None:
         rows = table(chart)
     assert len(rows) == 24
     assert [cells[0] for cells in rows.values() if cells[0] != "0"] == ["1", "1", "2"]
-    told = [(name, cells[0]) for name, cells in rows.items() if cells[0] != "0"]
-    assert bars(chart) == [f"{name}: {value} started" for name, value in told]
-    assert f"Started: 4 in all, most (2) at {told[-1][0]}." in chart
+    figures = [(name, cells[0]) for name, cells in rows.items() if cells[0] != "0"]
+    assert bars(chart) == [f"{name}: {value} started" for name, value in figures]
+    assert f"Started: 4 in all, most (2) at {figures[-1][0]}." in chart
     assert "Expired: none." in chart
 
 
@@ -247,13 +247,13 @@ def test_a_chart_has_axes_units_and_a_zero_line(support: Client) -> None:
 def test_a_fresh_installation_says_what_to_do(support: Client) -> None:
     html = shown_text(index(support))
     assert "Nothing has been counted yet. The worker counts once a minute" in html
-    assert {told.text for told in numbers(support).values()} == {"–", "0", "never"}
+    assert {figures.text for figures in numbers(support).values()} == {"–", "0", "never"}
     count_figures()
     assert "Nothing has been counted yet" not in index(support)
     assert shown_text(charts(support)["Sessions, 7 days"]).count("None in this time.") == 1
 
 
-def test_figures_that_nobody_renews_are_told_to_be_old(support: Client) -> None:
+def test_figures_that_no_one_renews_are_reported_to_be_old(support: Client) -> None:
     count_figures()
     assert "renewed once a minute" in index(support)
     HourlyFigure.objects.update(counted_at=timezone.now() - timedelta(minutes=20, seconds=5))
@@ -276,10 +276,10 @@ def test_t70_the_page_asks_the_same_however_much_there_is(
         uploaded(started())
     count_figures()
     index(support)
-    with django_assert_max_num_queries(14) as asked:
+    with django_assert_max_num_queries(14) as captured:
         index(support)
     tables = ("sessions_app_usersession", "uploads_app_uploadedfile", "audit_app_auditlog")
-    sql = [query["sql"] for query in asked.captured_queries]
+    sql = [query["sql"] for query in captured.captured_queries]
     assert not [one for one in sql if any(f'FROM "{table}"' in one for table in tables)]
 
 

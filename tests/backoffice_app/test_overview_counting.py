@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from audit_app.models import AuditLog
 from backoffice_app.counting import HOUR, KEPT, hour_of
-from backoffice_app.models import HourlyFigure, Name
+from backoffice_app.models import FigureName, HourlyFigure
 from maria_project.tasks import count_figures
 from sessions_app.models import UserSession
 from tests.helpers import started, uploaded
@@ -27,7 +27,7 @@ def clock(db: None) -> Iterator[Any]:
         yield clock
 
 
-def told(name: Name = Name.STARTED) -> dict[datetime, int]:
+def counted(name: FigureName = FigureName.STARTED) -> dict[datetime, int]:
     """Return what is told of each hour."""
     rows = HourlyFigure.objects.filter(name=name).order_by("hour")
     return dict(rows.values_list("hour", "value"))
@@ -40,9 +40,9 @@ def late_session(began: datetime) -> None:
 
 def test_counting_again_changes_nothing(clock: Any) -> None:
     uploaded(started())
-    first = count_figures(), told(), told(Name.UPLOADS)
+    first = count_figures(), counted(), counted(FigureName.UPLOADS)
     clock.shift(MINUTE)
-    assert (count_figures(), told(), told(Name.UPLOADS)) == first
+    assert (count_figures(), counted(), counted(FigureName.UPLOADS)) == first
     assert first[1] == {hour_of(timezone.now()): 1}
 
 
@@ -51,11 +51,11 @@ def test_what_is_committed_late_is_counted_when_the_hour_is_over(clock: Any) -> 
     began = timezone.now()
     clock.shift(40 * MINUTE)
     count_figures()
-    assert told()[hour_of(began)] == 1
+    assert counted()[hour_of(began)] == 1
     clock.shift(49 * MINUTE)
     late_session(began)
     count_figures()
-    assert told()[hour_of(began)] == 2
+    assert counted()[hour_of(began)] == 2
 
 
 def test_an_hour_is_settled_an_hour_after_its_end(clock: Any) -> None:
@@ -64,11 +64,11 @@ def test_an_hour_is_settled_an_hour_after_its_end(clock: Any) -> None:
     clock.shift(90 * MINUTE)
     count_figures()
     at = HourlyFigure.objects.values_list("counted_at", flat=True)
-    settled = at.get(hour=hour_of(began), name=Name.STARTED)
+    settled = at.get(hour=hour_of(began), name=FigureName.STARTED)
     clock.shift(MINUTE)
     count_figures()
-    assert at.get(hour=hour_of(began), name=Name.STARTED) == settled
-    assert at.get(hour=hour_of(timezone.now()), name=Name.STARTED) == settled + MINUTE
+    assert at.get(hour=hour_of(began), name=FigureName.STARTED) == settled
+    assert at.get(hour=hour_of(timezone.now()), name=FigureName.STARTED) == settled + MINUTE
 
 
 def test_hours_without_a_worker_are_counted_when_one_is_back(clock: Any) -> None:
@@ -80,12 +80,12 @@ def test_hours_without_a_worker_are_counted_when_one_is_back(clock: Any) -> None
         hours.append(hour_of(timezone.now()))
         clock.shift(HOUR)
     count_figures()
-    assert told() == {hours[0]: 2, hours[1]: 1, hours[2]: 1, hour_of(timezone.now()): 0}
+    assert counted() == {hours[0]: 2, hours[1]: 1, hours[2]: 1, hour_of(timezone.now()): 0}
 
 
 def test_hours_before_anything_happened_are_not_counted(clock: Any) -> None:
     count_figures()
-    assert told().keys() == {hour_of(timezone.now())}
+    assert counted().keys() == {hour_of(timezone.now())}
 
 
 def test_old_hours_go_and_no_event_of_theirs_is_counted_again(clock: Any) -> None:
@@ -98,24 +98,24 @@ def test_old_hours_go_and_no_event_of_theirs_is_counted_again(clock: Any) -> Non
         HourlyFigure(
             name=name, hour=first + number * HOUR, value=7, counted_at=timezone.now(), took=0 * HOUR
         )
-        for name in (Name.STARTED, Name.EXPIRED, Name.UPLOADS, Name.REFUSED)
+        for name in (FigureName.STARTED, FigureName.EXPIRED, FigureName.UPLOADS, FigureName.REFUSED)
         for number in range(1, 191)
     )
     count_figures()
-    assert first in told()
+    assert first in counted()
     clock.shift(HOUR)
     count_figures()
-    assert first not in told()
-    assert min(told()) == first + HOUR
+    assert first not in counted()
+    assert min(counted()) == first + HOUR
 
 
-def test_of_what_there_is_only_the_last_look_is_kept(clock: Any) -> None:
+def test_of_what_there_is_only_the_last_scan_is_kept(clock: Any) -> None:
     started()
     count_figures()
     clock.shift(HOUR)
     started()
     count_figures()
-    assert told(Name.ACTIVE) == {hour_of(timezone.now()): 2}
+    assert counted(FigureName.ACTIVE) == {hour_of(timezone.now()): 2}
 
 
 @pytest.mark.parametrize(("ago", "value"), [(19 * MINUTE, 1), (20 * MINUTE, 2)])
@@ -124,8 +124,8 @@ def test_what_took_long_to_count_is_counted_less_often(
 ) -> None:
     started()
     count_figures()
-    HourlyFigure.objects.filter(name=Name.STARTED).update(took=MINUTE)
+    HourlyFigure.objects.filter(name=FigureName.STARTED).update(took=MINUTE)
     started()
     clock.shift(ago)
     count_figures()
-    assert told()[hour_of(timezone.now())] == value
+    assert counted()[hour_of(timezone.now())] == value

@@ -78,8 +78,8 @@ def _grants() -> Iterator[str]:
     yield f"| permission | {' | '.join(groups)} |"
     yield f"|{'---|' * (len(groups) + 1)}"
     for codename, name in sorted({item for granted in groups.values() for item in granted}):
-        held = ["yes" if (codename, name) in granted else "–" for granted in groups.values()]
-        yield f"| `{codename}`: {name} | {' | '.join(held)} |"
+        kept = ["yes" if (codename, name) in granted else "–" for granted in groups.values()]
+        yield f"| `{codename}`: {name} | {' | '.join(kept)} |"
 
 
 def _permissions(group: Group) -> set[tuple[str, str]]:

@@ -138,7 +138,7 @@ def test_t64_each_page_answers_as_the_table_says(db: None, make_staff: Any, role
     rows = one_of_each()
     client = client_of(role, make_staff)
     signed_in = role not in ("anonymous", "visitor")
-    before, told = everything_but_the_log(), events()
+    before, result = everything_but_the_log(), events()
     for row in rows:
         model = type(row)
         view = 200 if may_view(role, model) else 403
@@ -157,8 +157,8 @@ def test_t64_each_page_answers_as_the_table_says(db: None, make_staff: Any, role
             (page_of(row), {"name": "x", "status": "active", "_save": "Save"}),
             (page_of(row, "delete"), {"post": "yes"}),
         ]:
-            asked_again = url == list_of(model, "add") and may_add(role, model)
-            refused = 200 if asked_again else 403
+            prompted_again = url == list_of(model, "add") and may_add(role, model)
+            refused = 200 if prompted_again else 403
             assert client.post(url, data).status_code == (refused if signed_in else 302), url
         for name in ("delete_selected", "resubmit_task", "retry_failed", "delete"):
             action: dict[str, Any] = {
@@ -170,7 +170,7 @@ def test_t64_each_page_answers_as_the_table_says(db: None, make_staff: Any, role
             answer = client.post(list_of(model), action)
             assert answer.status_code in (200, 302) if view == 200 else (302, 403)
     assert everything_but_the_log() == before
-    assert set(events()[len(told) :]) <= {"staff.permission_denied", "staff.session_viewed"}
+    assert set(events()[len(result) :]) <= {"staff.permission_denied", "staff.session_viewed"}
     assert not OrmQ.objects.exists()
 
 
@@ -218,7 +218,7 @@ class Executed:
         return Path.touch, (self.proof,)
 
 
-def test_t65_looking_at_a_failed_task_executes_none_of_it(
+def test_t65_viewing_a_failed_task_executes_none_of_it(
     db: None, make_staff: Any, tmp_path: Path
 ) -> None:
     failure = one_of_each()[-1]

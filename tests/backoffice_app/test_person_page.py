@@ -78,7 +78,7 @@ def test_it_shows_state_files_and_consent(support: Client) -> None:
     assert "contact granted (2026-01)" in text
 
 
-def test_who_looks_is_recorded_for_each_session_that_is_listed(support: Any) -> None:
+def test_who_checks_is_recorded_for_each_session_that_is_listed(support: Any) -> None:
     visitors = [verified(), verified(), claimed()]
     stranger = verified("berta@example.com")
     shown(support, visitors[0])
@@ -219,12 +219,12 @@ def test_t70_at_most_a_hundred_of_each_kind_are_shown(support: Client, monkeypat
 @pytest.mark.parametrize(
     "look_alike", ["anna@gıthub.example", "anna@githuſ.example", "anna@\u212aithub.example"]
 )
-def test_an_address_that_only_looks_alike_in_capitals_is_somebody_elses(
-    support: Client, look_alike: str
+def test_an_address_that_only_resembles_in_capitals_is_somebody_elses(
+    support: Client, scan_alike: str
 ) -> None:
     """In capitals ı is I and ſ is S: whoever proves such a domain has not proven the other."""
-    usual = look_alike.replace("ı", "i").replace("ſ", "s").replace("\u212a", "k")
-    owner, other = verified(usual), verified(look_alike)
+    usual = scan_alike.replace("ı", "i").replace("ſ", "s").replace("\u212a", "k")
+    owner, other = verified(usual), verified(scan_alike)
     assert listed(support, owner) == ([owner.row.support_code], [])
     assert listed(support, other) == ([other.row.support_code], [])
 

@@ -15,7 +15,7 @@ from audit_app.models import AuditLog
 from tests.backoffice_app.pages import inline_code, list_of, page_of, shown_text
 from tests.deliveries import deliver_now
 from tests.helpers import Visitor, plant, store_root, uploaded
-from uploads_app.models import QuarantinedObject, QuarantineStatus, object_key
+from uploads_app.models import QuarantinedObject, TrashStatus, object_key
 from uploads_app.storage.base import quarantine_key
 
 BODY = b"%PDF-1.4 nobody knows me"
@@ -23,7 +23,7 @@ GIVE_BACK = list_of(QuarantinedObject, "give_back")
 
 
 @pytest.fixture
-def stray(visitor: Visitor) -> QuarantinedObject:
+def orphan(visitor: Visitor) -> QuarantinedObject:
     """An object that no row explains, put aside by a cleanup run."""
     uploaded(visitor)
     plant(object_key(uuid.UUID(visitor.uuid), uuid.uuid4(), "pdf"), BODY, timedelta(hours=1))
@@ -31,37 +31,37 @@ def stray(visitor: Visitor) -> QuarantinedObject:
     return QuarantinedObject.objects.get()
 
 
-def choose(staff: Client, *strays: QuarantinedObject, **more: str) -> Any:
+def choose(staff: Client, *trash_items: QuarantinedObject, **more: str) -> Any:
     """Choose objects on the list, and the action."""
-    chosen = [str(stray.pk) for stray in strays]
+    chosen = [str(orphan.pk) for orphan in trash_items]
     data = {"action": "give_back", "_selected_action": chosen, **more}
     return staff.post(list_of(QuarantinedObject), data, follow=True)
 
 
-def agree(staff: Client, asked: Any, **typed: str) -> Any:
+def agree(staff: Client, page: Any, **typed: str) -> Any:
     """Confirm what the page asks that follows."""
-    chosen = " ".join(str(stray.pk) for stray in asked.context["strays"])
+    chosen = " ".join(str(orphan.pk) for orphan in page.context["trash_items"])
     return staff.post(GIVE_BACK, {"chosen": chosen, **typed}, follow=True)
 
 
-def put_aside(count: int) -> list[QuarantinedObject]:
+def trashed_objects(count: int) -> list[QuarantinedObject]:
     """Make rows of so many objects in quarantine, each with its bytes."""
     keys = [object_key(uuid.uuid4(), uuid.uuid4(), "pdf") for _ in range(count)]
     for key in keys:
         plant(quarantine_key(key), BODY)
-    strays = [
+    trash_items = [
         QuarantinedObject(
-            key=key, size=len(BODY), modified_at=timezone.now(), status=QuarantineStatus.QUARANTINED
+            key=key, size=len(BODY), modified_at=timezone.now(), status=TrashStatus.QUARANTINED
         )
         for key in keys
     ]
-    return QuarantinedObject.objects.bulk_create(strays)
+    return QuarantinedObject.objects.bulk_create(trash_items)
 
 
 def given_back() -> int:
     """Count the events, after seeing that each object has its own."""
     logs = AuditLog.objects.filter(event_type="object.restored")
-    restored = QuarantinedObject.objects.filter(status=QuarantineStatus.RESTORED)
+    restored = QuarantinedObject.objects.filter(status=TrashStatus.RESTORED)
     assert sorted(logs.values_list("target", flat=True)) == sorted(
         restored.values_list("key", flat=True)
     )
@@ -69,73 +69,73 @@ def given_back() -> int:
 
 
 @pytest.mark.both
-def test_it_says_why_an_object_lies_there(stray: QuarantinedObject, make_staff: Any) -> None:
-    page = make_staff("Support").get(page_of(stray)).content.decode()
+def test_it_says_why_an_object_lies_there(orphan: QuarantinedObject, make_staff: Any) -> None:
+    page = make_staff("Support").get(page_of(orphan)).content.decode()
     shown = shown_text(page)
-    assert stray.key in shown
+    assert orphan.key in shown
     assert "No row explained the object: it was put aside, and can be restored." in shown
     assert "event: at" in shown
     assert "object.quarantined" in shown
     assert inline_code(page) == []
 
 
-def test_it_asks_before_it_gives_back(stray: QuarantinedObject, make_staff: Any) -> None:
+def test_it_asks_before_it_gives_back(orphan: QuarantinedObject, make_staff: Any) -> None:
     staff = make_staff(is_superuser=True)
-    page = choose(staff, stray).content.decode()
-    assert f"{stray.key} (24\xa0bytes, Quarantined)" in shown_text(page).replace(
+    page = choose(staff, orphan).content.decode()
+    assert f"{orphan.key} (24\xa0bytes, Quarantined)" in shown_text(page).replace(
         " bytes", "\xa0bytes"
     )
     assert inline_code(page) == []
-    stray.refresh_from_db()
-    assert stray.status == QuarantineStatus.QUARANTINED
-    assert not (store_root() / stray.key).exists()
+    orphan.refresh_from_db()
+    assert orphan.status == TrashStatus.QUARANTINED
+    assert not (store_root() / orphan.key).exists()
 
 
 def test_what_is_given_back_is_the_same_and_stays(
-    stray: QuarantinedObject, make_staff: Any
+    orphan: QuarantinedObject, make_staff: Any
 ) -> None:
     staff = make_staff(is_superuser=True)
 
-    page = agree(staff, choose(staff, stray)).content.decode()
+    page = agree(staff, choose(staff, orphan)).content.decode()
 
-    assert f"Given back: {stray.key}. The cleanup leaves it alone." in shown_text(page)
-    body = (store_root() / stray.key).read_bytes()
+    assert f"Given back: {orphan.key}. The cleanup leaves it alone." in shown_text(page)
+    body = (store_root() / orphan.key).read_bytes()
     assert hashlib.sha256(body).digest() == hashlib.sha256(BODY).digest()
     log = AuditLog.objects.get(event_type="object.restored")
-    assert (log.target, log.actor) == (stray.key, f"staff:{staff.user.pk}")
+    assert (log.target, log.actor) == (orphan.key, f"staff:{staff.user.pk}")
     call_command("cleanup_orphans", verbosity=0)
-    assert (store_root() / stray.key).exists()
+    assert (store_root() / orphan.key).exists()
 
-    page = agree(staff, choose(staff, stray)).content.decode()
+    page = agree(staff, choose(staff, orphan)).content.decode()
     assert "It is not in quarantine (any more)." in shown_text(page)
     assert AuditLog.objects.filter(event_type="object.restored").count() == 1
 
 
 @pytest.mark.parametrize("group", ["Support", "Auditor"])
-def test_who_may_only_look_cannot_give_back(
-    stray: QuarantinedObject, make_staff: Any, group: str
+def test_who_may_only_scan_cannot_give_back(
+    orphan: QuarantinedObject, make_staff: Any, group: str
 ) -> None:
     staff = make_staff(group)
     assert "give_back" not in staff.get(list_of(QuarantinedObject)).content.decode()
-    choose(staff, stray)
-    assert staff.post(GIVE_BACK, {"chosen": str(stray.pk)}).status_code == 403
-    stray.refresh_from_db()
-    assert stray.status == QuarantineStatus.QUARANTINED
+    choose(staff, orphan)
+    assert staff.post(GIVE_BACK, {"chosen": str(orphan.pk)}).status_code == 403
+    orphan.refresh_from_db()
+    assert orphan.status == TrashStatus.QUARANTINED
     assert not AuditLog.objects.filter(event_type="object.restored").exists()
 
 
 def test_t69_more_than_the_limit_are_refused_whole(db: None, make_staff: Any) -> None:
-    first = put_aside(1)
+    first = trashed_objects(1)
     QuarantinedObject.objects.bulk_create(
         QuarantinedObject(
-            key=f"{number}", size=1, modified_at=timezone.now(), status=QuarantineStatus.QUARANTINED
+            key=f"{number}", size=1, modified_at=timezone.now(), status=TrashStatus.QUARANTINED
         )
         for number in range(10_000)
     )
     operator = make_staff("Operator")
     page = shown_text(choose(operator, *first, select_across="1").content.decode())
     assert "Nothing was done: choose the rows one by one, page by page." in page
-    assert not QuarantinedObject.objects.exclude(status=QuarantineStatus.QUARANTINED).exists()
+    assert not QuarantinedObject.objects.exclude(status=TrashStatus.QUARANTINED).exists()
     assert (given_back(), OrmQ.objects.count()) == (0, 0)
 
 
@@ -144,33 +144,33 @@ def test_t69_more_than_a_few_are_confirmed_by_their_number(
     committed: None, make_staff: Any, count: int
 ) -> None:
     operator = make_staff("Operator")
-    asked = choose(operator, *put_aside(count))
+    form_page = choose(operator, *trashed_objects(count))
     is_many = count > 20
-    assert (f"type their number, {count}" in shown_text(asked.content.decode())) == is_many
-    assert inline_code(asked.content.decode()) == []
+    assert (f"type their number, {count}" in shown_text(form_page.content.decode())) == is_many
+    assert inline_code(form_page.content.decode()) == []
     if is_many:
         for typed in ("", "20", "yes"):
-            again = shown_text(agree(operator, asked, typed=typed).content.decode())
+            again = shown_text(agree(operator, form_page, typed=typed).content.decode())
             assert "Nothing was done yet" in again
         assert (given_back(), OrmQ.objects.count()) == (0, 0)
 
-    page = shown_text(agree(operator, asked, typed=str(count)).content.decode())
+    page = shown_text(agree(operator, form_page, typed=str(count)).content.decode())
     if is_many:
         assert f"Queued: {count} objects." in page
         assert given_back() == 0
         deliver_now()
     assert given_back() == count
-    assert QuarantinedObject.objects.filter(status=QuarantineStatus.RESTORED).count() == count
+    assert QuarantinedObject.objects.filter(status=TrashStatus.RESTORED).count() == count
     staff_member = f"staff:{operator.user.pk}"
     actors = AuditLog.objects.filter(event_type="object.restored").values_list("actor", flat=True)
     assert set(actors) == {staff_member}
 
 
-def test_a_store_that_fails_is_not_asked_for_each(db: None, make_staff: Any) -> None:
-    strays = put_aside(3)
+def test_a_store_that_fails_is_not_requested_each(db: None, make_staff: Any) -> None:
+    trash_items = trashed_objects(3)
     (store_root() / "uploads").write_text("in the way")
     operator = make_staff("Operator")
-    page = shown_text(agree(operator, choose(operator, *strays)).content.decode())
+    page = shown_text(agree(operator, choose(operator, *trash_items)).content.decode())
     assert page.count("The store does not answer; the next cleanup goes on.") == 1
     assert "2 more were not tried, because the store failed." in page
     assert given_back() == 0

@@ -60,7 +60,7 @@ def _files(count: int, start: int) -> None:
 def _events(count: int, start: int) -> None:
     with transaction.atomic():
         for n in range(count):
-            with context.acting_as(f"staff:{n % 5 + 1}"):
+            with context.as_actor(f"staff:{n % 5 + 1}"):
                 record_many(events.STAFF_SIGNED_IN, [Entry()])
 
 
@@ -111,9 +111,9 @@ def questions(client: Client, url: str) -> list[str]:
     """Return the SQL of one page."""
     with CaptureQueriesContext(
         connection,
-    ) as asked:
+    ) as captured:
         assert client.get(url).status_code == 200
-    return [query["sql"] for query in asked]
+    return [query["sql"] for query in captured]
 
 
 @pytest.mark.both
@@ -240,13 +240,13 @@ def test_t69_an_action_takes_the_rows_that_were_ticked_and_never_all(make_staff:
     html = operator.get(list_of(QuarantinedObject)).content.decode()
     assert "across all pages" not in html
     first = QuarantinedObject.objects.latest("pk")
-    asked = {"action": "give_back", "_selected_action": [str(first.pk)], "index": "0"}
+    captured = {"action": "give_back", "_selected_action": [str(first.pk)], "index": "0"}
     page = operator.post(
-        list_of(QuarantinedObject), {**asked, "select_across": "1"}, follow=True
+        list_of(QuarantinedObject), {**captured, "select_across": "1"}, follow=True
     ).content.decode()
     assert "choose the rows one by one" in shown_text(page)
-    page = operator.post(list_of(QuarantinedObject), {**asked, "select_across": "0"})
-    assert [stray.pk for stray in page.context["strays"]] == [first.pk]
+    page = operator.post(list_of(QuarantinedObject), {**captured, "select_across": "0"})
+    assert [orphan.pk for orphan in page.context["trash_items"]] == [first.pk]
 
 
 def test_an_empty_list_says_so(superuser: Client) -> None:

@@ -40,9 +40,9 @@ def test_t68_who_may_gets_a_code_and_the_log_says_who_and_why(
 ) -> None:
     staff = make_staff(is_superuser=True) if role == "superuser" else make_staff(role)
     assert LINK in staff.get(page_of(visitor.row)).content.decode()
-    asked = staff.get(page(visitor)).content.decode()
-    assert "Be sure that you are talking to its visitor" in shown_text(asked)
-    assert inline_code(asked) == []
+    form_page = staff.get(page(visitor)).content.decode()
+    assert "Be sure that you are talking to its visitor" in shown_text(form_page)
+    assert inline_code(form_page) == []
     assert not RecoveryCode.objects.exists()
 
     code = issued(staff, visitor)
@@ -55,7 +55,7 @@ def test_t68_who_may_gets_a_code_and_the_log_says_who_and_why(
     assert device.uuid == visitor.uuid
 
 
-def test_t68_nobody_else_gets_one(visitor: Visitor, make_staff: Any) -> None:
+def test_t68_no_one_else_gets_one(visitor: Visitor, make_staff: Any) -> None:
     before = [event for event in events() if not event.startswith("staff.")]
 
     for staff in (make_staff(), make_staff("Auditor")):

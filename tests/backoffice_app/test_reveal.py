@@ -79,7 +79,7 @@ def test_with_a_reason_they_are_shown_on_this_page_and_nowhere_else(
     assert found_in(support, page_of(event)) == {"Krankenakte.pdf", "203.0.113.77", FIREFOX}
 
 
-def test_that_somebody_looked_and_why_is_recorded_once_and_told_to_the_visitor(
+def test_that_somebody_checked_and_why_is_recorded_once_and_reported_to_the_visitor(
     erika: Visitor, make_staff: Any
 ) -> None:
     support = make_staff("Support")
@@ -95,10 +95,10 @@ def test_that_somebody_looked_and_why_is_recorded_once_and_told_to_the_visitor(
     }
     for value in PERSONAL:
         assert value not in log.text
-    told = erika.get("/api/v1/sessions/current/activity/").json()["results"]
-    looked = [item for item in told if item["event"].startswith("staff.")]
-    assert [item["event"] for item in looked] == ["staff.session_viewed", REVEALED]
-    assert {item["who"] for item in looked} == {"support staff"}
+    activity = erika.get("/api/v1/sessions/current/activity/").json()["results"]
+    checked = [item for item in activity if item["event"].startswith("staff.")]
+    assert [item["event"] for item in checked] == ["staff.session_viewed", REVEALED]
+    assert {item["who"] for item in checked} == {"support staff"}
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_without_a_reason_nothing_is_shown(erika: Visitor, make_staff: Any, reas
 
 
 @pytest.mark.parametrize("role", ["", "Auditor", "Operator"])
-def test_t64_whom_it_does_not_concern_cannot_ask(
+def test_t64_which_client_it_does_not_concern_cannot_ask(
     erika: Visitor, make_staff: Any, role: str
 ) -> None:
     staff = make_staff(role)
@@ -145,7 +145,7 @@ def test_t64_who_loses_the_permission_sees_nothing_from_then_on(
     assert found_in(support, page_of(erika.row)) == set()
 
 
-def test_asking_without_confirming_shows_nothing(erika: Visitor, make_staff: Any) -> None:
+def test_requesting_without_confirming_shows_nothing(erika: Visitor, make_staff: Any) -> None:
     support = make_staff("Support")
     page = support.get(page_of(erika.row, "reveal"))
     assert "The visitor asked me to look" in page.content.decode()

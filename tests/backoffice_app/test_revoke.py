@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from audit_app.models import AuditLog
-from sessions_app.models import Status, UserSession
+from sessions_app.models import SessionStatus, UserSession
 from tests.backoffice_app.pages import page_of, shown_text
 from tests.helpers import Visitor, age_session, code, events, started, stored_keys, uploaded
 
@@ -34,7 +34,7 @@ def test_it_ends_the_session_with_an_event_that_names_who_and_why(
 
     assert "is revoked: its visitor is refused from now on" in shown_text(page.content.decode())
     row = visitor.row
-    assert (row.status, row.end_reason) == (Status.REVOKED, "reported by a colleague")
+    assert (row.status, row.end_reason) == (SessionStatus.REVOKED, "reported by a colleague")
     assert row.ended_at is not None
     log = AuditLog.objects.get(event_type="session.revoked")
     assert (log.session_uuid, log.actor) == (row.uuid, f"staff:{staff.user.pk}")
@@ -44,7 +44,7 @@ def test_it_ends_the_session_with_an_event_that_names_who_and_why(
 
 
 @pytest.mark.both
-def test_the_visitor_is_refused_from_then_on_and_told_why(
+def test_the_visitor_is_refused_from_then_on_and_reported_why(
     visitor: Visitor, make_staff: Any
 ) -> None:
     post(make_staff("Support"), visitor)
@@ -102,7 +102,7 @@ def test_a_reason_has_up_to_200_characters(db: None, make_staff: Any) -> None:
         assert visitor.row.end_reason == reason
 
 
-def test_asking_changes_nothing(visitor: Visitor, make_staff: Any) -> None:
+def test_requesting_changes_nothing(visitor: Visitor, make_staff: Any) -> None:
     staff = make_staff("Support")
     assert staff.get(revoke_page(visitor)).status_code == 200
     assert visitor.current().status_code == 200
@@ -118,7 +118,7 @@ def test_t68_staff_without_the_permission_get_403(visitor: Visitor, make_staff: 
     assert "session.revoked" not in events()
 
 
-def test_t68_nobody_gets_there_without_a_log_in(visitor: Visitor) -> None:
+def test_t68_no_one_gets_there_without_a_log_in(visitor: Visitor) -> None:
     for client in (Client(), visitor):
         answer = client.post(revoke_page(visitor), {"reason": "x"})
         assert answer.status_code == 302

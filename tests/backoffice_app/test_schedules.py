@@ -48,7 +48,7 @@ def test_every_group_reads_what_is_scheduled_and_changes_nothing(
 
 
 @pytest.mark.both
-def test_the_last_run_that_ended_is_told(db: None, make_staff: Any) -> None:
+def test_the_last_run_that_ended_is_reported(db: None, make_staff: Any) -> None:
     client = make_staff("Operator")
     ended("expire sessions", Success, timedelta(minutes=10))
     assert " well " in row_of(client, "expire sessions")

@@ -58,7 +58,7 @@ def wrong_code(user: User) -> str:
     return f"{(int(app_code(user)) + 1) % 1_000_000:06d}"
 
 
-def told(client: Client, do: str, code: str = "") -> Any:
+def submit(client: Client, do: str, code: str = "") -> Any:
     return client.post(PAGE, {"do": do, "code": code} if code else {"do": do})
 
 
@@ -70,13 +70,13 @@ def set_up(user: User, clock: Any) -> tuple[Client, list[str]]:
     """Sign in and set up the factor as its page says; return the browser and the recovery codes."""
     client = Client()
     assert sign_in(client).status_code == 302
-    told(client, "begin")
-    codes = codes_in(told(client, "confirm", app_code(user)))
+    submit(client, "begin")
+    codes = codes_in(submit(client, "confirm", app_code(user)))
     clock.shift(STEP)
     return client, codes
 
 
-def changes_told() -> list[str]:
+def changes_reported() -> list[str]:
     rows = AuditLog.objects.filter(event_type="staff.account_changed").order_by("id")
     return [str(row.details["change"]) for row in rows]
 
@@ -89,7 +89,7 @@ def test_setting_up_shows_a_secret_and_then_ten_recovery_codes_once(anna: User) 
     begin = client.get(PAGE)
     assert "Begin" in shown_text(begin.content.decode())
     assert client.get(f"{PAGE}qr.svg").status_code == 404
-    assert told(client, "begin").status_code == 302
+    assert submit(client, "begin").status_code == 302
     secret = b32encode(TOTPDevice.objects.get().bin_key).decode()
     html = client.get(PAGE).content.decode()
     assert secret in shown_text(html).replace(" ", "")
@@ -101,7 +101,7 @@ def test_setting_up_shows_a_secret_and_then_ten_recovery_codes_once(anna: User) 
     assert "style" not in image.content.decode()
     # Nothing is asked for before the app has shown that it works.
     assert sign_in(Client()).status_code == 302
-    answer = told(client, "confirm", app_code(anna))
+    answer = submit(client, "confirm", app_code(anna))
     codes = codes_in(answer)
     assert len(set(codes)) == 10
     assert "no-store" in answer["Cache-Control"]
@@ -124,11 +124,11 @@ def test_setting_up_shows_a_secret_and_then_ten_recovery_codes_once(anna: User) 
 def test_a_wrong_code_sets_nothing_up(anna: User) -> None:
     client = Client()
     sign_in(client)
-    told(client, "begin")
-    answer = told(client, "confirm", wrong_code(anna))
+    submit(client, "begin")
+    answer = submit(client, "confirm", wrong_code(anna))
     assert "is not right" in shown_text(answer.content.decode())
     assert not TOTPDevice.objects.get().confirmed
-    assert changes_told() == []
+    assert changes_reported() == []
 
 
 def test_t71_the_password_alone_is_not_enough_then(anna: User, clock: Any) -> None:
@@ -165,11 +165,11 @@ def test_t71_a_code_is_good_once(anna: User, clock: Any) -> None:
 def test_t71_after_wrong_codes_even_a_right_one_has_to_wait(anna: User, clock: Any) -> None:
     client, _ = set_up(anna, clock)
     for _ in range(4):
-        told(client, "remove", wrong_code(anna))
-    told(client, "remove", app_code(anna))
+        submit(client, "remove", wrong_code(anna))
+    submit(client, "remove", app_code(anna))
     assert TOTPDevice.objects.filter(confirmed=True).exists()
     clock.shift(timedelta(minutes=2))
-    assert told(client, "remove", app_code(anna)).status_code == 302
+    assert submit(client, "remove", app_code(anna)).status_code == 302
     assert not TOTPDevice.objects.exists()
 
 
@@ -179,14 +179,14 @@ def test_a_recovery_code_signs_in_once_in_any_spelling(anna: User, clock: Any) -
     assert sign_in(client, f" {codes[0].upper().replace('-', ' ')} ").status_code == 302
     assert "9 recovery codes are left" in shown_text(client.get(PAGE).content.decode())
     assert sign_in(Client(), codes[0]).status_code == 200
-    assert changes_told() == ["second_factor_set_up", "recovery_code_used"]
+    assert changes_reported() == ["second_factor_set_up", "recovery_code_used"]
 
 
 def test_new_recovery_codes_take_the_place_of_the_old(anna: User, clock: Any) -> None:
     client, old = set_up(anna, clock)
-    assert codes_in(told(client, "renew", wrong_code(anna))) == []
+    assert codes_in(submit(client, "renew", wrong_code(anna))) == []
     clock.shift(STEP)
-    new = codes_in(told(client, "renew", app_code(anna)))
+    new = codes_in(submit(client, "renew", app_code(anna)))
     assert len(new) == 10
     assert sign_in(Client(), old[0]).status_code == 200
     clock.shift(STEP)
@@ -195,13 +195,13 @@ def test_new_recovery_codes_take_the_place_of_the_old(anna: User, clock: Any) ->
 
 def test_taking_it_away_needs_a_good_code(anna: User, clock: Any) -> None:
     client, _ = set_up(anna, clock)
-    told(client, "remove", wrong_code(anna))
-    told(client, "remove")
-    assert told(client, "begin").status_code == 200
+    submit(client, "remove", wrong_code(anna))
+    submit(client, "remove")
+    assert submit(client, "begin").status_code == 200
     assert TOTPDevice.objects.filter(confirmed=True).count() == 1
     clock.shift(STEP)
-    assert told(client, "remove", app_code(anna)).status_code == 302
-    assert changes_told() == ["second_factor_set_up", "second_factor_removed"]
+    assert submit(client, "remove", app_code(anna)).status_code == 302
+    assert changes_reported() == ["second_factor_set_up", "second_factor_removed"]
     assert not StaticToken.objects.exists()
     assert client.get("/admin/").status_code == 200
     assert sign_in(Client()).status_code == 302
@@ -234,7 +234,7 @@ def test_t71_a_superuser_needs_a_code_for_the_own_one(anna: User, clock: Any) ->
     client, _ = set_up(anna, clock)
     client.post(page_of(anna, "reset_second_factor"), {"why": "The phone is lost"})
     assert TOTPDevice.objects.exists()
-    assert changes_told() == ["second_factor_set_up"]
+    assert changes_reported() == ["second_factor_set_up"]
 
 
 def test_where_it_is_required_staff_without_it_reach_only_its_page(
@@ -248,13 +248,13 @@ def test_where_it_is_required_staff_without_it_reach_only_its_page(
     refused = client.get("/api/v1/audit-logs/")
     assert (refused.status_code, problem_code(refused)) == (401, "not_authenticated")
     assert "Everybody here needs" in shown_text(client.get(PAGE).content.decode())
-    told(client, "begin")
-    told(client, "confirm", app_code(client.user))
+    submit(client, "begin")
+    submit(client, "confirm", app_code(client.user))
     assert client.get("/admin/").status_code == 200
     assert client.get("/api/v1/audit-logs/").status_code == 200
     # Without it again, the doors are shut again.
     clock.shift(STEP)
-    told(client, "remove", app_code(client.user))
+    submit(client, "remove", app_code(client.user))
     assert client.get("/admin/")["Location"] == PAGE
     assert make_staff().post("/admin/logout/").status_code == 200
 

@@ -38,8 +38,8 @@ def made(superuser: Client, **fields: Any) -> str:
 
 @pytest.mark.both
 def test_a_key_that_is_made_opens_what_it_is_for_until_its_date(superuser: Any) -> None:
-    asked = superuser.get(ADD).content.decode()
-    assert inline_code(asked) == []
+    form_page = superuser.get(ADD).content.decode()
+    assert inline_code(form_page) == []
 
     secret = made(superuser)
 
@@ -82,7 +82,7 @@ WRONG: tuple[dict[str, Any], ...] = (
 )  # fmt: skip
 
 
-def test_what_makes_no_sense_is_asked_again(superuser: Any) -> None:
+def test_what_makes_no_sense_is_prompted_again(superuser: Any) -> None:
     for wrong in WRONG:
         page = superuser.post(ADD, {**GOOD, **wrong})
 
@@ -124,8 +124,8 @@ def test_a_revoked_key_opens_nothing_more(superuser: Any) -> None:
     key = ServiceKey.objects.get()
     revoke = page_of(key, "revoke")
     assert revoke in superuser.get(page_of(key)).content.decode()
-    asked = superuser.get(revoke)
-    assert "This cannot be undone" in shown_text(asked.content.decode())
+    form_page = superuser.get(revoke)
+    assert "This cannot be undone" in shown_text(form_page.content.decode())
     assert Service(secret).feed().status_code == 200  # asking changes nothing
 
     page = superuser.post(revoke, follow=True)

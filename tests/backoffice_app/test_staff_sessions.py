@@ -110,7 +110,7 @@ def test_what_visitors_do_in_the_same_browser_does_not_keep_it_alive(
     assert not is_in(client)
 
 
-def test_signing_out_ends_it_in_every_browser_and_for_nobody_else(
+def test_signing_out_ends_it_in_every_browser_and_for_no_one_else(
     anna: User, make_staff: Any
 ) -> None:
     here, there, colleague = signed_in(), signed_in(), make_staff()

@@ -37,7 +37,9 @@ def test_a_session_that_ended_meanwhile_is_left_alone(
     assert (visitor.row.status, visitor.row.expires_at) == (row.status, row.expires_at)
 
 
-def test_of_two_staff_one_acts_and_the_other_looks_again(visitor: Visitor, make_staff: Any) -> None:
+def test_of_two_staff_one_acts_and_the_other_checks_again(
+    visitor: Visitor, make_staff: Any
+) -> None:
     upload = uploaded(visitor)
     url = page_of(upload, "quarantine")
     one, other = make_staff("Support"), make_staff("Support")
@@ -62,7 +64,7 @@ def test_a_preset_and_words_of_ones_own_become_one_reason(
 
 
 @pytest.mark.parametrize("body", [{"why": "Nonsense"}, {"why": "Abuse", "reason": "x" * 200}, {}])
-def test_a_reason_that_will_not_do_is_asked_for_again(
+def test_a_reason_that_will_not_do_is_requested_again(
     visitor: Visitor, make_staff: Any, body: dict[str, str]
 ) -> None:
     answer = make_staff("Support").post(page_of(visitor.row, "revoke"), body)

@@ -25,7 +25,7 @@ def support(make_staff: Any) -> Client:
     return support
 
 
-def told(staff: Client, visitor: Visitor, query: str = "") -> list[str]:
+def timeline_lines(staff: Client, visitor: Visitor, query: str = "") -> list[str]:
     """Return the events that the timeline shows, newest first."""
     html = staff.get(page_of(visitor.row) + query).content.decode()
     section = html[html.index('id="timeline"') :]
@@ -33,7 +33,7 @@ def told(staff: Client, visitor: Visitor, query: str = "") -> list[str]:
 
 
 @pytest.mark.both
-def test_it_tells_of_visitor_files_cleanup_and_staff_in_one_list(
+def test_it_reports_visitor_files_cleanup_and_staff_in_one_list(
     visitor: Visitor, support: Client
 ) -> None:
     upload = uploaded(visitor)
@@ -41,7 +41,7 @@ def test_it_tells_of_visitor_files_cleanup_and_staff_in_one_list(
     age_session(visitor.row, timedelta(days=8))
     call_command("cleanup_orphans", verbosity=0)
     support.post(page_of(visitor.row, "reveal"), {"reason": "to find a lost file"})
-    assert told(support, visitor) == [
+    assert timeline_lines(support, visitor) == [
         "staff.session_viewed",
         "staff.personal_data_revealed",
         "upload.deleted",
@@ -71,7 +71,7 @@ def test_it_is_narrowed_down(
     visitor.end()
     age_session(visitor.row, timedelta(days=8))
     call_command("cleanup_orphans", verbosity=0)
-    assert told(support, visitor, f"?show={shown}") == expected
+    assert timeline_lines(support, visitor, f"?show={shown}") == expected
     page = support.get(f"{page_of(visitor.row)}?show={shown}").content.decode()
     assert page.count('aria-current="true"') == 1
 
@@ -99,7 +99,7 @@ def test_a_long_history_is_read_page_by_page_without_a_gap_or_a_double(
     assert "This is where it began." in html
 
 
-def test_a_file_that_is_arriving_or_never_did_is_told_from_its_row(
+def test_a_file_that_is_arriving_or_never_did_is_reported_from_its_row(
     visitor: Visitor, support: Client
 ) -> None:
     for number, status in enumerate(("pending", "lapsed")):
@@ -111,7 +111,7 @@ def test_a_file_that_is_arriving_or_never_did_is_told_from_its_row(
     assert "upload began pending It is still arriving." in page
     assert "upload began lapsed It never finished." in page
     assert "Akte.pdf" not in page
-    assert told(support, visitor, "?show=cleanup") == []
+    assert timeline_lines(support, visitor, "?show=cleanup") == []
 
 
 ODD_QUERIES = (

@@ -21,20 +21,20 @@ def views() -> list[tuple[str, str]]:
     return [(log.actor, str(log.session_uuid)) for log in seen]
 
 
-def look(staff: Client, visitor: Visitor) -> None:
+def open_page(staff: Client, visitor: Visitor) -> None:
     assert staff.get(page_of(visitor.row)).status_code == 200
 
 
 @pytest.mark.parametrize(("seconds", "count"), [(3599, 1), (3600, 2), (3601, 2)])
-def test_a_person_who_looks_again_is_recorded_again_after_an_hour(
+def test_a_person_who_checks_again_is_recorded_again_after_an_hour(
     visitor: Visitor, make_staff: Any, settings: Any, seconds: int, count: int
 ) -> None:
     settings.STAFF_IDLE_LIMIT = timedelta(hours=2)
     support = make_staff("Support")
     with time_machine.travel(timezone.now(), tick=False) as clock:
-        look(support, visitor)
+        open_page(support, visitor)
         clock.shift(timedelta(seconds=seconds))
-        look(support, visitor)
+        open_page(support, visitor)
     assert views() == [(f"staff:{support.user.pk}", visitor.uuid)] * count
 
 
@@ -43,12 +43,12 @@ def test_each_person_and_each_session_counts(make_staff: Any) -> None:
     one, other = started(), started()
     support, auditor = make_staff("Support"), make_staff("Auditor")
     for staff, visitor in ((support, one), (auditor, one), (support, other), (support, one)):
-        look(staff, visitor)
+        open_page(staff, visitor)
     me, them = f"staff:{support.user.pk}", f"staff:{auditor.user.pk}"
     assert views() == [(me, one.uuid), (them, one.uuid), (me, other.uuid)]
 
 
-def test_a_page_of_a_file_or_an_event_is_a_look_at_its_session_too(
+def test_a_page_of_a_file_or_an_event_is_a_check_of_its_session_too(
     visitor: Visitor, make_staff: Any
 ) -> None:
     upload = uploaded(visitor)
@@ -56,14 +56,14 @@ def test_a_page_of_a_file_or_an_event_is_a_look_at_its_session_too(
     by_file, by_event = make_staff("Support"), make_staff("Support")
     by_file.get(page_of(upload))
     by_event.get(page_of(stored))
-    look(by_event, visitor)
+    open_page(by_event, visitor)
     assert [actor for actor, _ in views()] == [
         f"staff:{by_file.user.pk}",
         f"staff:{by_event.user.pk}",
     ]
 
 
-def test_lists_and_refusals_are_no_looks(visitor: Visitor, make_staff: Any) -> None:
+def test_lists_and_refusals_are_no_checks(visitor: Visitor, make_staff: Any) -> None:
     upload = uploaded(visitor)
     make_staff("Support").get(list_of(type(visitor.row)))
     operator = make_staff("Operator")
@@ -73,9 +73,9 @@ def test_lists_and_refusals_are_no_looks(visitor: Visitor, make_staff: Any) -> N
     assert views() == []
 
 
-def test_an_auditor_reads_who_looked(visitor: Visitor, make_staff: Any) -> None:
+def test_an_auditor_reads_who_checked(visitor: Visitor, make_staff: Any) -> None:
     support, auditor = make_staff("Support"), make_staff("Auditor")
-    look(support, visitor)
+    open_page(support, visitor)
     page = shown_text(auditor.get(f"{page_of(visitor.row)}?show=staff").content.decode())
     assert f"{VIEWED} success A staff member opened a page about a session" in page
     assert f"staff:{support.user.pk} ({support.user.username})" in page

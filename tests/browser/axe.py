@@ -6,7 +6,7 @@ from playwright.sync_api import Page
 
 from tests.node import FRONTEND
 
-PHONE, DESK, SMALLEST = (390, 844), (1280, 800), (320, 568)
+PHONE, BACK_OFFICE, SMALLEST = (390, 844), (1280, 800), (320, 568)
 # What still moves has no colours yet that could be judged.
 _AT_REST = "document.getAnimations().forEach((animation) => animation.finish())"
 _VIOLATIONS = """async () => {
@@ -16,7 +16,7 @@ _VIOLATIONS = """async () => {
 }"""
 
 
-def look(page: Page, size: tuple[int, int], colours: str) -> None:
+def set_view(page: Page, size: tuple[int, int], colours: str) -> None:
     """See the page in a window of this size and in these colours, once nothing moves."""
     page.set_viewport_size({"width": size[0], "height": size[1]})
     page.emulate_media(color_scheme="dark" if colours == "dark" else "light")

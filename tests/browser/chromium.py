@@ -42,7 +42,7 @@ FLAGS = [
     "EXCLUDE 127.0.0.*",
 ]
 VIOLATION = "securitypolicyviolation"
-_TELL_VIOLATIONS = f"""
+_REPORT_VIOLATIONS = f"""
 addEventListener("{VIOLATION}", (event) =>
   console.error("{VIOLATION}", event.effectiveDirective, event.blockedURI));
 """
@@ -130,7 +130,7 @@ class Watch:
 
     def over(self, context: BrowserContext) -> None:
         """Watch every page of a context, those that it opens later too."""
-        context.add_init_script(_TELL_VIOLATIONS)
+        context.add_init_script(_REPORT_VIOLATIONS)
         context.on("weberror", self._on_error)
         context.on("console", self._on_console)
         context.on("dialog", self._on_dialog)

@@ -11,7 +11,7 @@
                Playwright's options on: `new_context(color_scheme="dark")`.
 `context`, `page`  one such profile, and a tab in it.
 `visit`        a visitor in `page` who is about to open the demo page (see `tests.browser.visit`).
-`desk`         a staff member of the group Support, in a profile of their own (see `tests.browser.desk`).
+`desk`         a staff member of the group Support, in a profile of their own (see `tests.browser.back_office`).
 `demo`         has built that page; a module whose tests open it asks for it by `usefixtures`.
 `watch`        what went wrong in any of the test's pages. The test fails at its end on an
                uncaught error, a policy violation, a dialog, or a request to another host than the
@@ -29,8 +29,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from tests.browser.back_office import BackOffice
 from tests.browser.chromium import Browsers, Watch
-from tests.browser.desk import Desk
 from tests.browser.site import Site, Sites
 from tests.browser.visit import Visit
 from tests.maria_project.server import run_quietly
@@ -120,6 +120,6 @@ def visit(demo: None, page: Page, site: Site) -> Visit:
 
 
 @pytest.fixture
-def desk(new_context: Callable[..., BrowserContext], site: Site) -> Desk:
+def back_office(new_context: Callable[..., BrowserContext], site: Site) -> BackOffice:
     """A staff member of the group Support, in a browser of their own."""
-    return Desk(new_context().new_page(), site).sign_in("Support")
+    return BackOffice(new_context().new_page(), site).sign_in("Support")

@@ -105,7 +105,7 @@ class FilesCard:
             self.sent.append(request)
 
 
-class Line:
+class SlowNetwork:
     """The page's way to the server, which can be slow."""
 
     def __init__(self, page: Page) -> None:
@@ -120,23 +120,23 @@ class Line:
         )
 
 
-class Gate:
+class UploadGate:
     """Keeps a page's uploads on their way, in the browser, until it is opened."""
 
     def __init__(self, page: Page) -> None:
-        self._page, self._held = page, list[Route]()
+        self._page, self._kept = page, list[Route]()
         self._is_open = False
         page.route(UPLOADS, self._on_route)
 
     def open(self) -> None:
         """Let all uploads go."""
         self._is_open = True
-        while self._held:
+        while self._kept:
             self.pass_one()
 
     def pass_one(self) -> None:
         """Let the upload go that has waited longest."""
-        self._held.pop(0).continue_()
+        self._kept.pop(0).continue_()
 
     def wait_for(self, count: int) -> None:
         """Wait until so many uploads are kept."""
@@ -144,10 +144,10 @@ class Gate:
 
     def _count(self) -> int:
         self._page.wait_for_timeout(1)  # Playwright tells of requests only while it is called
-        return len(self._held)
+        return len(self._kept)
 
     def _on_route(self, route: Route) -> None:
         if self._is_open:
             route.continue_()
         else:
-            self._held.append(route)
+            self._kept.append(route)

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.browser.site import Site, serving
-from tests.nginx import Hop, documented, running
+from tests.nginx import ProxyHop, documented, running
 from tests.postgres import free_port
 
 HOST = "maria.example"
 
 
 @dataclass(frozen=True)
-class SecureHop(Hop):
+class SecureHop(ProxyHop):
     """A proxy that speaks TLS with the certificate and key in these files."""
 
     certificate: Path

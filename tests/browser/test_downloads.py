@@ -38,7 +38,7 @@ class Traffic:
     """What the pages of a context ask for, and what they still wait for."""
 
     def __init__(self, context: BrowserContext) -> None:
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self._waiting: set[Request] = set()
         context.on("request", self._on_request)
         for event in ("response", "requestfailed"):
@@ -55,7 +55,7 @@ class Traffic:
         return not self._waiting
 
     def _on_request(self, request: Request) -> None:
-        self.asked.append(urlsplit(request.url).path)
+        self.requested.append(urlsplit(request.url).path)
         self._waiting.add(request)
 
     def _on_answer(self, event: object) -> None:
@@ -106,7 +106,7 @@ def test_t27_an_opened_file_is_kept_and_not_run(site: Site, page: Page) -> None:
 
     assert page.url == site.url + PLAIN_PAGE
     assert len(page.context.pages) == 1
-    assert PWNED not in traffic.asked
+    assert PWNED not in traffic.requested
 
 
 def test_t27_a_file_within_our_own_page_runs_nothing(site: Site, page: Page, watch: Watch) -> None:
@@ -116,9 +116,9 @@ def test_t27_a_file_within_our_own_page_runs_nothing(site: Site, page: Page, wat
     page.evaluate(_EMBED, addresses)
     traffic.settle(page)
 
-    assert set(addresses) <= {site.url + path for path in traffic.asked}
+    assert set(addresses) <= {site.url + path for path in traffic.requested}
     assert not ran(page)
-    assert PWNED not in traffic.asked
+    assert PWNED not in traffic.requested
     # Plugins are forbidden in our pages, each told twice: as an event and in the console.
     refused = watch.take(f"{VIOLATION} object-src") + watch.take("policy Loading plugin data")
     assert len(refused) == 2 * 2 * len(addresses)
@@ -136,7 +136,7 @@ def test_t27_a_file_within_a_page_of_a_sibling_runs_nothing(
         page.evaluate(_EMBED, addresses)
         traffic.settle(page)
 
-        assert set(addresses) <= {site.url + path for path in traffic.asked}
+        assert set(addresses) <= {site.url + path for path in traffic.requested}
         assert not ran(page)
-        assert PWNED not in traffic.asked
+        assert PWNED not in traffic.requested
         assert page.evaluate("[...document.images].every((image) => image.naturalWidth === 0)")

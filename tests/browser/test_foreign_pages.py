@@ -85,7 +85,7 @@ def simple(name: str, path: str, body: str | None) -> Attack:
     )
 
 
-def asked(name: str, path: str, method: str, body: str | None) -> Attack:
+def attack_of(name: str, path: str, method: str, body: str | None) -> Attack:
     """Return an attack by a request that names the session: the browser asks the product first."""
     return Attack(
         name, _FETCH, path, {"method": method, "mode": "cors", "body": body}, arrives=False
@@ -100,9 +100,9 @@ ATTACKS = [
     simple("a fetch resets by plain text", "sessions/current/reset/", '{"reason":"requested"}'),
     simple("a fetch uploads a file", "uploads/", None),
     simple("a fetch begins another session", "sessions/", "{}"),
-    asked("a fetch uploads, knowing the UUID", "uploads/", "POST", None),
-    asked("a fetch resets, knowing the UUID", "sessions/current/reset/", "POST", "{}"),
-    asked("a fetch erases, knowing the UUID", "sessions/current/?erase=true", "DELETE", ""),
+    attack_of("a fetch uploads, knowing the UUID", "uploads/", "POST", None),
+    attack_of("a fetch resets, knowing the UUID", "sessions/current/reset/", "POST", "{}"),
+    attack_of("a fetch erases, knowing the UUID", "sessions/current/?erase=true", "DELETE", ""),
     Attack("a beacon resets", _BEACON, "sessions/current/reset/", {"body": "{}"}),
 ]
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests import naughty
-from tests.browser.desk import Desk
+from tests.browser.back_office import BackOffice
 from tests.browser.site import Site
 from tests.helpers import SOAK
 from tests.xss import VECTORS
@@ -42,7 +42,7 @@ for text in texts:
         continue
     visitor.identify(name=line)
     session = UserSession.objects.get(pk=visitor.uuid)
-    with context.acting_as("staff:%d" % user.pk):
+    with context.running_as("staff:%d" % user.pk):
         services.extend_session(session=session, days=7, reason=line.replace("\\0", "")[:200])
 answer = [visitor.uuid, files]
 """
@@ -76,13 +76,13 @@ def planted(site: Site, texts: list[str]) -> tuple[str, list[str]]:
 
 
 @pytest.fixture
-def desk(
+def back_office(
     new_context: Callable[..., BrowserContext], site: Site, planted: tuple[str, list[str]]
-) -> Desk:
+) -> BackOffice:
     """A staff member of the group Support."""
     context = new_context()
     context.add_init_script(_PWNED)
-    return Desk(context.new_page(), site).sign_in("Support")
+    return BackOffice(context.new_page(), site).sign_in("Support")
 
 
 def expect_only_text(page: Page) -> None:
@@ -91,38 +91,38 @@ def expect_only_text(page: Page) -> None:
     assert not page.evaluate("window.hasBeenPwned"), page.url
 
 
-def revealed(desk: Desk, path: str) -> Iterator[str]:
+def revealed(back_office: BackOffice, path: str) -> Iterator[str]:
     """Open a page masked, then with its personal values shown; yield its text each time."""
-    desk.open(path)
-    expect_only_text(desk.page)
-    yield desk.content.inner_text()
-    desk.do("Show personal values", "Show them for 15 minutes")
-    expect_only_text(desk.page)
-    yield desk.content.inner_text()
+    back_office.open(path)
+    expect_only_text(back_office.page)
+    yield back_office.content.inner_text()
+    back_office.do("Show personal values", "Show them for 15 minutes")
+    expect_only_text(back_office.page)
+    yield back_office.content.inner_text()
 
 
 def test_t66_a_sessions_whole_history_is_shown_as_text(
-    desk: Desk, planted: tuple[str, list[str]]
+    back_office: BackOffice, planted: tuple[str, list[str]]
 ) -> None:
     session_uuid, _ = planted
-    _, shown = revealed(desk, f"sessions_app/usersession/{session_uuid}/change/")
+    _, shown = revealed(back_office, f"sessions_app/usersession/{session_uuid}/change/")
     seen = 0
-    while (older := desk.link("Older")).count():
+    while (older := back_office.link("Older")).count():
         seen += shown.count("onerror=pwned()")
         older.click()
-        expect_only_text(desk.page)
-        shown = desk.content.inner_text()
+        expect_only_text(back_office.page)
+        shown = back_office.content.inner_text()
     assert seen  # the vectors really stand there, as text
 
 
 def test_t66_files_events_and_lists_are_shown_as_text(
-    desk: Desk, planted: tuple[str, list[str]]
+    back_office: BackOffice, planted: tuple[str, list[str]]
 ) -> None:
     session_uuid, files = planted
     for upload in files[:2]:
-        list(revealed(desk, f"uploads_app/uploadedfile/{upload}/change/"))
-        desk.open(f"uploads_app/uploadedfile/{upload}/history/")
-        expect_only_text(desk.page)
+        list(revealed(back_office, f"uploads_app/uploadedfile/{upload}/change/"))
+        back_office.open(f"uploads_app/uploadedfile/{upload}/history/")
+        expect_only_text(back_office.page)
     for path in (
         "uploads_app/uploadedfile/",
         "sessions_app/usersession/",
@@ -132,32 +132,34 @@ def test_t66_files_events_and_lists_are_shown_as_text(
         "",
         "audit_app/auditlog/",
     ):
-        desk.open(path)
-        expect_only_text(desk.page)
-    events = desk.page.locator("#result_list tbody th a")
+        back_office.open(path)
+        expect_only_text(back_office.page)
+    events = back_office.page.locator("#result_list tbody th a")
     addresses = events.evaluate_all("links => links.slice(0, 6).map((link) => link.href)")
     assert len(addresses) == 6
     for address in addresses:
-        desk.page.goto(address)
-        expect_only_text(desk.page)
+        back_office.page.goto(address)
+        expect_only_text(back_office.page)
 
 
-def test_t66_what_is_searched_for_is_shown_as_text(desk: Desk, texts: list[str]) -> None:
+def test_t66_what_is_searched_for_is_shown_as_text(
+    back_office: BackOffice, texts: list[str]
+) -> None:
     for text in texts if SOAK else texts[::8]:
         if line := text.translate(dict.fromkeys(range(32), " ")).strip()[:200]:
-            desk.find(line)
-            expect_only_text(desk.page)
+            back_office.find(line)
+            expect_only_text(back_office.page)
 
 
-def test_t66_a_reason_is_asked_for_again_and_shown_as_text(
-    desk: Desk, planted: tuple[str, list[str]]
+def test_t66_a_reason_is_requested_again_and_shown_as_text(
+    back_office: BackOffice, planted: tuple[str, list[str]]
 ) -> None:
     session_uuid, _ = planted
     for vector in VECTORS if SOAK else VECTORS[3:40:18]:
-        desk.open(f"sessions_app/usersession/{session_uuid}/extend/")
+        back_office.open(f"sessions_app/usersession/{session_uuid}/extend/")
         long = (vector * 200)[:200]
-        desk.page.get_by_label("A case is open").check()
-        desk.page.get_by_role("textbox", name="In your words").fill(long)
-        desk.page.get_by_role("button", name="Extend this session").click()
-        expect(desk.content).to_contain_text("Write less")
-        expect_only_text(desk.page)
+        back_office.page.get_by_label("A case is open").check()
+        back_office.page.get_by_role("textbox", name="In your words").fill(long)
+        back_office.page.get_by_role("button", name="Extend this session").click()
+        expect(back_office.content).to_contain_text("Write less")
+        expect_only_text(back_office.page)

@@ -10,16 +10,16 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.axe import DESK, PHONE, SMALLEST, look, violations
+from tests.browser.axe import BACK_OFFICE, PHONE, SMALLEST, set_view, violations
 from tests.browser.site import Site
-from tests.browser.visit import API, SESSIONS, UPLOADS, Visit, answered, held, problem
+from tests.browser.visit import API, SESSIONS, UPLOADS, Visit, answered, hold_request, problem
 from tests.helpers import SOAK, pdf
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("demo")]
 
-LOOKS = [(PHONE, "dark"), (DESK, "light")]
+VIEWS = [(PHONE, "dark"), (BACK_OFFICE, "light")]
 if SOAK:
-    LOOKS = list(product([PHONE, DESK], ["dark", "light"]))
+    VIEWS = list(product([PHONE, BACK_OFFICE], ["dark", "light"]))
 REPORT = pdf()
 NO_STORAGE = """Object.defineProperty(window, "localStorage", {
   get() { throw new DOMException("The user has switched it off.", "SecurityError") } })"""
@@ -36,7 +36,7 @@ def idle(visit: Visit, site: Site) -> None:
 
 def starting(visit: Visit, site: Site) -> None:
     """The server does not answer who wants a session."""
-    visit.page.route(SESSIONS, held)
+    visit.page.route(SESSIONS, hold_request)
     visit.open()
     visit.page.keyboard.press("Tab")
     visit.expect_status("starting")
@@ -62,7 +62,7 @@ def uploading(visit: Visit, site: Site) -> None:
     """A file is on its way for ever."""
     visit.open()
     visit.begin()
-    visit.page.route(UPLOADS, held)
+    visit.page.route(UPLOADS, hold_request)
     visit.choose(REPORT, "report.pdf")
     expect(visit.file("report.pdf").get_by_role("progressbar")).to_be_visible()
 
@@ -160,10 +160,10 @@ def test_axe_finds_nothing_and_nothing_is_too_wide(
     visit: Visit, site: Site, state: Callable[[Visit, Site], None]
 ) -> None:
     state(visit, site)
-    for size, colours in LOOKS:
-        look(visit.page, size, colours)
+    for size, colours in VIEWS:
+        set_view(visit.page, size, colours)
         assert violations(visit.page) == [], (size, colours)
-    look(visit.page, SMALLEST, "light")
+    set_view(visit.page, SMALLEST, "light")
     assert visit.page.evaluate(TOO_WIDE) == []
 
 

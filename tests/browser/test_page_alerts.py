@@ -47,7 +47,7 @@ def expect_alert(visit: Visit, title: str, text: str, code: str) -> None:
     assert visit.page.evaluate(IS_INSIDE)
 
 
-def test_a_revoked_session_with_a_file_is_told_and_ends_in_a_new_one(
+def test_a_revoked_session_with_a_file_is_reported_and_ends_in_a_new_one(
     visit: Visit, site: Site
 ) -> None:
     old = with_report(visit)
@@ -69,13 +69,13 @@ def test_a_revoked_session_with_a_file_is_told_and_ends_in_a_new_one(
     assert visit.uuid == visit.remembered() != old
     assert site.sessions() == [*known, visit.uuid]
     assert site.events(visit.uuid) == ["session.created"]
-    told = ["session.created", "upload.stored", "session.revoked", "session.refused"]
-    assert site.events(old) == told
+    result = ["session.created", "upload.stored", "session.revoked", "session.refused"]
+    assert site.events(old) == result
     visit.page.get_by_text("Where are my files?").click()
     expect(visit.page.get_by_role("code").last).to_have_text(code)
 
 
-def test_an_expired_session_with_a_file_is_told_and_has_a_successor(
+def test_an_expired_session_with_a_file_is_reported_and_has_a_successor(
     visit: Visit, site: Site
 ) -> None:
     old = with_report(visit)
@@ -135,7 +135,7 @@ def test_the_dialog_keeps_the_focus_and_can_be_put_off(
     expect(line).to_be_visible()
 
 
-def test_who_has_nothing_to_lose_is_not_asked(visit: Visit, site: Site) -> None:
+def test_who_has_nothing_to_lose_is_not_requested(visit: Visit, site: Site) -> None:
     visit.open()
     old = visit.begin()
     code = support_code(site, old)

@@ -19,12 +19,12 @@ pytestmark = pytest.mark.slow
 ANNA = "anna@example.com"
 CONTACT = "Maria's people may write to me about what I asked."
 _RECOVERY_CODE = """
-from common.context import acting_as
+from common.context import running_as
 from sessions_app.models import UserSession
 from sessions_app.services.recovery import issue_recovery_code
-with acting_as("staff:7"):
+with running_as("staff:7"):
     session = UserSession.objects.get(pk={uuid!r})
-    answer = issue_recovery_code(session=session, reason="asked for in a test")
+    answer = issue_recovery_code(session=session, reason="requested for in a test")
 """
 
 
@@ -48,7 +48,7 @@ def site(mailbox: Mailbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @dataclass
-class Visitor(FilesCard):
+class DataPageVisitor(FilesCard):
     """A tab whose visitor opens “Your data”."""
 
     @property
@@ -78,9 +78,9 @@ class Visitor(FilesCard):
     def agree_to(self, button: str) -> None:
         """Press a button of the sheet that asks first, and say yes."""
         self.tap(button)
-        asked = self.page.get_by_role("alertdialog", name=button)
-        asked.get_by_role("button", name=button).click()
-        expect(asked).to_have_count(0)
+        requested = self.page.get_by_role("alertdialog", name=button)
+        requested.get_by_role("button", name=button).click()
+        expect(requested).to_have_count(0)
 
     def say(self, text: str) -> None:
         """Write to Maria."""
@@ -110,22 +110,22 @@ class Visitor(FilesCard):
 
 
 @pytest.fixture
-def visitor(site: Site, page: Page) -> Visitor:
+def visitor(site: Site, page: Page) -> DataPageVisitor:
     """Return a tab with a session."""
-    visitor = Visitor(page, site)
+    visitor = DataPageVisitor(page, site)
     visitor.begin()
     return visitor
 
 
-def recovery_code(visitor: Visitor) -> str:
+def recovery_code(visitor: DataPageVisitor) -> str:
     """Let support issue a recovery code for a visitor's session."""
     return str(visitor.site.run(_RECOVERY_CODE.format(uuid=visitor.uuid)))
 
 
 def test_an_address_is_proven_by_the_code_that_is_mailed(
-    visitor: Visitor, mailbox: Mailbox, context: BrowserContext
+    visitor: DataPageVisitor, mailbox: Mailbox, context: BrowserContext
 ) -> None:
-    other = Visitor(context.new_page(), visitor.site)
+    other = DataPageVisitor(context.new_page(), visitor.site)
     other.open()
     visitor.page.bring_to_front()
     visitor.open_sheet()
@@ -157,7 +157,7 @@ def test_an_address_is_proven_by_the_code_that_is_mailed(
     expect(visitor.sheet).to_contain_text("Confirmed")
 
 
-def test_consent_is_given_and_withdrawn(visitor: Visitor) -> None:
+def test_consent_is_given_and_withdrawn(visitor: DataPageVisitor) -> None:
     visitor.open_sheet()
     contact = visitor.sheet.get_by_role("checkbox", name=CONTACT)
 
@@ -169,18 +169,18 @@ def test_consent_is_given_and_withdrawn(visitor: Visitor) -> None:
     contact.click()
     expect(contact).not_to_be_checked()
 
-    told = [
+    result = [
         (event["event_type"], event["details"]["purpose"], event["details"]["version"])
         for event in visitor.site.audit(visitor.uuid)
         if event["event_type"].startswith("consent.")
     ]
-    assert told == [
+    assert result == [
         ("consent.granted", "contact", "2026-11"),
         ("consent.withdrawn", "contact", "2026-11"),
     ]
 
 
-def test_what_happened_tells_of_support_too(visitor: Visitor) -> None:
+def test_what_happened_reports_support_too(visitor: DataPageVisitor) -> None:
     visitor.choose(chosen("report.pdf"))
     visitor.expect_stored("report.pdf")
     recovery_code(visitor)
@@ -195,7 +195,7 @@ def test_what_happened_tells_of_support_too(visitor: Visitor) -> None:
     expect(events.nth(2)).to_contain_text("(you)")
 
 
-def test_everything_can_be_taken_along(visitor: Visitor) -> None:
+def test_everything_can_be_taken_along(visitor: DataPageVisitor) -> None:
     visitor.choose(chosen("report.pdf"))
     visitor.expect_stored("report.pdf")
     visitor.open_sheet()
@@ -210,15 +210,15 @@ def test_everything_can_be_taken_along(visitor: Visitor) -> None:
     assert document["session"]["uuid"] == visitor.uuid
     assert document["session"]["email"] == ANNA
     assert [file["name"] for file in document["uploads"]] == ["report.pdf"]
-    told = [event["event"] for event in reversed(document["events"])]
-    assert told == visitor.site.events(visitor.uuid)
-    assert told[-1] == "session.exported"
+    result = [event["event"] for event in reversed(document["events"])]
+    assert result == visitor.site.events(visitor.uuid)
+    assert result[-1] == "session.exported"
 
 
 def test_the_next_person_sees_nothing_of_the_one_before(
-    visitor: Visitor, context: BrowserContext
+    visitor: DataPageVisitor, context: BrowserContext
 ) -> None:
-    other = Visitor(context.new_page(), visitor.site)
+    other = DataPageVisitor(context.new_page(), visitor.site)
     other.open()
     other.say("Anna is my name.")
     visitor.page.bring_to_front()
@@ -244,14 +244,14 @@ def test_the_next_person_sees_nothing_of_the_one_before(
     expect(visitor.region).to_contain_text("No files yet.")
 
 
-def test_erasing_leaves_nothing_here_or_there(visitor: Visitor) -> None:
+def test_erasing_leaves_nothing_here_or_there(visitor: DataPageVisitor) -> None:
     visitor.choose(chosen("report.pdf"))
     visitor.expect_stored("report.pdf")
     visitor.say("My name is Anna.")
     visitor.open_sheet()
     visitor.enter("Your e-mail address", ANNA, "Save")
     expect(visitor.sheet.get_by_role("button", name="Send a code to confirm it")).to_be_visible()
-    erased = Visitor(visitor.page, visitor.site)
+    erased = DataPageVisitor(visitor.page, visitor.site)
     uuid = visitor.uuid
     session = f"'{uuid.replace('-', '')}'"
 
@@ -277,12 +277,12 @@ def test_erasing_leaves_nothing_here_or_there(visitor: Visitor) -> None:
 
 
 def test_support_brings_a_session_back_in_a_browser_without_it(
-    visitor: Visitor, new_context: Callable[..., BrowserContext]
+    visitor: DataPageVisitor, new_context: Callable[..., BrowserContext]
 ) -> None:
     visitor.choose(chosen("report.pdf", pdf("mine")))
     visitor.expect_stored("report.pdf")
     code = recovery_code(visitor)
-    device = Visitor(new_context().new_page(), visitor.site)
+    device = DataPageVisitor(new_context().new_page(), visitor.site)
     device.open()
     device.open_sheet()
 

@@ -8,10 +8,10 @@ import pytest
 from playwright.sync_api import Page, Request, expect
 
 from tests.browser.chromium import Watch
-from tests.browser.files_card import FilesCard, Line, chosen
+from tests.browser.files_card import FilesCard, SlowNetwork, chosen
 from tests.browser.site import Site, serving
 from tests.helpers import pdf
-from tests.s3_server import Bucket, Server, fresh_bucket
+from tests.s3_server import Bucket, S3Server, fresh_bucket
 from uploads_app.storage.base import MARKER
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("demo")]
@@ -19,15 +19,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("demo")]
 BODY = pdf(size=300_000)
 SLOW = 200_000
 _WATCH_PROGRESS = """
-window.told = [];
+window.reported = [];
 new MutationObserver(() => {
-  for (const bar of document.querySelectorAll("progress")) window.told.push(bar.value);
+  for (const bar of document.querySelectorAll("progress")) window.reported.push(bar.value);
 }).observe(document, { subtree: true, childList: true, attributes: true });
 """
 
 
 @pytest.fixture(scope="module")
-def bucket(s3_process: Server) -> Iterator[Bucket]:
+def bucket(s3_process: S3Server) -> Iterator[Bucket]:
     """Return the bucket of this module's site."""
     with fresh_bucket(s3_process) as bucket:
         yield bucket
@@ -64,16 +64,16 @@ def test_a_file_goes_to_the_bucket_and_comes_from_there(
     page.on("request", lambda request: posts.append(request) if request.method == "POST" else None)
     page.add_init_script(_WATCH_PROGRESS)
     card.open()
-    line = Line(page)
+    line = SlowNetwork(page)
     line.limit(SLOW)
 
     card.choose(chosen("報告書.pdf", BODY))
     card.expect_stored("報告書.pdf")
     line.limit(-1)
 
-    told = page.evaluate("window.told")
-    assert len(set(told)) >= 3
-    assert told == sorted(told)
+    result = page.evaluate("window.reported")
+    assert len(set(result)) >= 3
+    assert result == sorted(result)
     assert card.sent == []  # nothing went through the server
     (form,) = [request for request in posts if request.url.startswith(bucket.endpoint)]
     assert "cookie" not in form.all_headers()

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.api import PageVisitor
-from tests.browser.files_card import FilesCard, Gate, Line, chosen
+from tests.browser.files_card import FilesCard, SlowNetwork, UploadGate, chosen
 from tests.browser.site import Site
 from tests.helpers import pdf
 
@@ -20,10 +20,10 @@ SLOW = 200_000
 LONG = pdf(size=3_000_000)
 SHORT = pdf(size=300_000)
 _WATCH_PROGRESS = """
-window.told = [];
+window.reported = [];
 new MutationObserver(() => {
   for (const bar of document.querySelectorAll("progress")) {
-    window.told.push([bar.value, bar.max, bar.parentElement.textContent]);
+    window.reported.push([bar.value, bar.max, bar.parentElement.textContent]);
   }
 }).observe(document, { subtree: true, childList: true, attributes: true });
 """
@@ -74,18 +74,18 @@ def on_its_way(card: FilesCard, name: str) -> None:
 def test_a_file_that_is_chosen_is_stored_and_its_way_is_seen(card: FilesCard, page: Page) -> None:
     page.add_init_script(_WATCH_PROGRESS)
     card.open()
-    line = Line(page)
+    line = SlowNetwork(page)
     line.limit(SLOW)
 
     card.choose(chosen("report.pdf", SHORT))
     card.expect_stored("report.pdf")
 
-    told = page.evaluate("window.told")
-    seen = [sent for sent, _, _ in told]
+    result = page.evaluate("window.reported")
+    seen = [sent for sent, _, _ in result]
     assert len(set(seen)) >= 3
     assert seen == sorted(seen)
-    assert {size for _, size, _ in told} == {len(SHORT)}
-    assert [text for _, _, text in told if re.search("[1-9][0-9]* kB of 293 kB", text)]
+    assert {size for _, size, _ in result} == {len(SHORT)}
+    assert [text for _, _, text in result if re.search("[1-9][0-9]* kB of 293 kB", text)]
     assert card.rows() == [("report.pdf", "stored")]
     assert card.objects() == [SHORT]
     assert card.site.events(card.uuid) == ["session.created", "upload.stored"]
@@ -107,7 +107,7 @@ def test_files_that_are_dropped_are_stored(card: FilesCard, page: Page) -> None:
 
 def test_several_files_go_two_at_a_time(begun: FilesCard, page: Page) -> None:
     names = [f"{number}.pdf" for number in range(5)]
-    gate = Gate(page)
+    gate = UploadGate(page)
 
     begun.choose(*(chosen(name, pdf(name)) for name in names))
     expect(begun.region.get_by_role("progressbar")).to_have_count(2)
@@ -143,7 +143,7 @@ def test_a_file_is_listed_after_a_reload_and_in_another_tab(
 
 
 def test_a_file_that_is_cancelled_on_its_way_is_not_stored(begun: FilesCard, page: Page) -> None:
-    line = Line(page)
+    line = SlowNetwork(page)
     line.limit(SLOW)
     begun.choose(chosen("report.pdf", LONG))
     on_its_way(begun, "report.pdf")
@@ -164,7 +164,7 @@ def test_a_file_arrives_by_itself_once_the_server_is_back(
 ) -> None:
     page.clock.install()
     card.begin()
-    line = Line(page)
+    line = SlowNetwork(page)
     line.limit(SLOW)
     card.choose(chosen("report.pdf", LONG))
     on_its_way(card, "report.pdf")
@@ -188,7 +188,7 @@ def test_a_file_arrives_by_try_again_once_the_network_is_back(
     # The page's own clock stands still, so that nothing is tried again by itself.
     page.clock.install()
     card.begin()
-    gate = Gate(page)
+    gate = UploadGate(page)
     card.choose(chosen("report.pdf", SHORT))
     gate.wait_for(1)
     page.clock.pause_at(page.evaluate("Date.now() / 1000 + 1"))
@@ -231,7 +231,7 @@ def test_a_file_whose_answer_is_lost_is_stored_once(begun: FilesCard, page: Page
     assert begun.stored_events() == 1
 
 
-def test_a_file_that_is_removed_is_gone(begun: FilesCard, page: Page) -> None:
+def test_a_file_that_is_removed_is_removed(begun: FilesCard, page: Page) -> None:
     begun.choose(chosen("keep.pdf", pdf("keep")), chosen("remove.pdf"))
     begun.expect_stored("keep.pdf", "remove.pdf")
 
@@ -260,19 +260,19 @@ def test_a_download_is_the_same_file_under_the_visitors_name(begun: FilesCard, p
     begun.expect_stored(*names)
 
 
-def test_a_file_that_changed_or_went_before_it_was_sent_is_to_be_chosen_again(
+def test_a_file_that_changed_or_ended_before_it_was_sent_is_to_be_chosen_again(
     begun: FilesCard, page: Page, tmp_path: Path
 ) -> None:
     files = [tmp_path / f"{name}.pdf" for name in ("first", "second", "changed", "gone")]
-    changed, gone = files[2:]
+    changed, deleted = files[2:]
     for file in files:
         file.write_bytes(pdf(file.stem))
-    gate = Gate(page)
+    gate = UploadGate(page)
     begun.choose(*files)
     gate.wait_for(2)
 
     changed.write_bytes(pdf("something else", size=5_000))
-    gone.unlink()
+    deleted.unlink()
     gate.open()
 
     begun.expect_stored("first.pdf", "second.pdf")
@@ -293,7 +293,7 @@ def test_a_file_that_is_cut_while_it_is_sent_is_to_be_chosen_again(
 ) -> None:
     report = tmp_path / "report.pdf"
     report.write_bytes(LONG)
-    line = Line(page)
+    line = SlowNetwork(page)
     line.limit(SLOW)
     begun.choose(report)
     on_its_way(begun, "report.pdf")
@@ -311,7 +311,7 @@ def test_a_file_that_is_rewritten_while_it_is_sent_is_not_kept_as_a_mixture(
 ) -> None:
     report = tmp_path / "report.pdf"
     report.write_bytes(LONG)
-    line = Line(page)
+    line = SlowNetwork(page)
     line.limit(SLOW)
     begun.choose(report)
     on_its_way(begun, "report.pdf")
@@ -341,7 +341,7 @@ def test_t66_a_name_a_message_and_an_address_are_shown_as_text(
     """
     before = page.evaluate(nodes)
 
-    gate = Gate(page)
+    gate = UploadGate(page)
     begun.choose(*(chosen(name, pdf(name)) for name in names))
     begun.expect_files(*names)
     gate.open()

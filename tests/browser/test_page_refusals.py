@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.browser.api import PageVisitor
-from tests.browser.files_card import UPLOADS, FilesCard, Gate, chosen
+from tests.browser.files_card import UPLOADS, FilesCard, UploadGate, chosen
 from tests.browser.site import Site
 from tests.browser.visit import answered
 from tests.helpers import pdf
@@ -25,7 +25,7 @@ UNAVAILABLE = "Storage is not available just now"
 
 
 @dataclass(frozen=True)
-class Weather:
+class TransientFailure:
     """An answer to an upload that says nothing about the file, and what the visitor is told."""
 
     status: int
@@ -36,9 +36,11 @@ class Weather:
 
 BROKEN = {"code": "internal_error", "detail": "Something broke on our side."}
 WEATHER = {
-    "page": Weather(502, "<html><h1>Bad Gateway</h1></html>", UNREADABLE),
-    "cut": Weather(201, '{"id": "0', UNREADABLE, "application/json"),
-    "broken": Weather(500, json.dumps(BROKEN), BROKEN["detail"], "application/problem+json"),
+    "page": TransientFailure(502, "<html><h1>Bad Gateway</h1></html>", UNREADABLE),
+    "cut": TransientFailure(201, '{"id": "0', UNREADABLE, "application/json"),
+    "broken": TransientFailure(
+        500, json.dumps(BROKEN), BROKEN["detail"], "application/problem+json"
+    ),
 }
 
 
@@ -61,7 +63,7 @@ def card(site: Site, page: Page) -> Iterator[FilesCard]:
     expect(page.get_by_role("alertdialog")).to_have_count(0)
 
 
-def told(card: FilesCard, name: str) -> Locator:
+def message_of(card: FilesCard, name: str) -> Locator:
     """What the visitor is told of a file that is refused."""
     return card.file(name).get_by_role("alert")
 
@@ -76,7 +78,7 @@ def only_kept(card: FilesCard) -> bool:
     return card.objects() == [KEPT] and card.stored_events() == 1
 
 
-def test_what_can_be_known_before_is_told_before_anything_is_sent(card: FilesCard) -> None:
+def test_what_can_be_known_before_is_reported_before_anything_is_sent(card: FilesCard) -> None:
     card.choose(
         chosen("photo.png"),
         chosen("report"),
@@ -92,20 +94,20 @@ def test_what_can_be_known_before_is_told_before_anything_is_sent(card: FilesCar
         "empty.pdf": "This file is empty.",
         "large.pdf": "This file is too large: at most 98 kB.",
     }.items():
-        expect(told(card, name)).to_have_text(words)
+        expect(message_of(card, name)).to_have_text(words)
         expect(buttons(card, name)).to_have_text(["Remove"])
     assert len(card.sent) == 1
     card.press("Remove", "large.pdf")
     card.expect_files("kept.pdf", "photo.png", "report", "empty.pdf", "good.pdf")
 
 
-def test_a_first_file_of_a_wrong_type_is_told_before_it_is_sent(site: Site, page: Page) -> None:
+def test_a_first_file_of_a_wrong_type_is_reported_before_it_is_sent(site: Site, page: Page) -> None:
     card = FilesCard(page, site)
     card.open()
 
     card.choose(chosen("photo.png"))
 
-    expect(told(card, "photo.png")).to_have_text("Only PDF can be sent.")
+    expect(message_of(card, "photo.png")).to_have_text("Only PDF can be sent.")
     assert card.sent == []
     assert site.events(card.uuid) == ["session.created"]
 
@@ -114,7 +116,7 @@ def test_one_file_too_many_waits_for_room(card: FilesCard) -> None:
     card.choose(*(chosen(f"{number}.pdf", pdf(str(number))) for number in (1, 2, 3)))
 
     card.expect_stored("1.pdf", "2.pdf")
-    expect(told(card, "3.pdf")).to_have_text("There is no room left: remove a file.")
+    expect(message_of(card, "3.pdf")).to_have_text("There is no room left: remove a file.")
     assert len(card.sent) == 2
     card.press("Remove", "1.pdf")
     expect(card.file("1.pdf")).to_have_count(0)
@@ -127,7 +129,9 @@ def test_one_file_too_many_waits_for_room(card: FilesCard) -> None:
 def test_a_text_that_calls_itself_a_pdf_is_refused_for_what_it_is(card: FilesCard) -> None:
     card.choose(chosen("notes.pdf", b"These are notes."))
 
-    expect(told(card, "notes.pdf")).to_contain_text("its content and its name must both be PDF")
+    expect(message_of(card, "notes.pdf")).to_contain_text(
+        "its content and its name must both be PDF"
+    )
     expect(buttons(card, "notes.pdf")).to_have_text(["Remove"])
     assert only_kept(card)
     assert len(card.sent) == 1
@@ -143,7 +147,7 @@ def test_room_that_another_tab_has_taken_can_be_made(
     card.page.bring_to_front()
 
     card.choose(chosen("mine.pdf", pdf("mine")))
-    expect(told(card, "mine.pdf")).to_contain_text("at most 3 files")
+    expect(message_of(card, "mine.pdf")).to_contain_text("at most 3 files")
     assert card.stored_events() == 3
     card.press("Remove", "theirs.pdf")
     expect(card.file("theirs.pdf")).to_have_count(0)
@@ -153,7 +157,7 @@ def test_room_that_another_tab_has_taken_can_be_made(
     assert pdf("mine") in card.objects()
 
 
-def test_a_proxys_plain_413_is_told_as_one(card: FilesCard, page: Page) -> None:
+def test_a_proxys_plain_413_is_reported_as_one(card: FilesCard, page: Page) -> None:
     page.route(
         UPLOADS,
         lambda route: route.fulfill(
@@ -163,7 +167,7 @@ def test_a_proxys_plain_413_is_told_as_one(card: FilesCard, page: Page) -> None:
 
     card.choose(chosen("report.pdf"))
 
-    expect(told(card, "report.pdf")).to_have_text("This file is too large.")
+    expect(message_of(card, "report.pdf")).to_have_text("This file is too large.")
     expect(buttons(card, "report.pdf")).to_have_text(["Remove"])
     assert only_kept(card)
 
@@ -178,7 +182,7 @@ def test_an_answer_that_says_nothing_of_the_file_is_waited_out(card: FilesCard, 
 
         card.choose(chosen(name))
         expect(card.file(name)).to_contain_text("Trying again soon…")
-        expect(told(card, name)).to_have_text(weather.words)
+        expect(message_of(card, name)).to_have_text(weather.words)
         expect(buttons(card, name)).to_have_text(["Try again", "Cancel"])
         assert card.objects() == [KEPT]
         assert card.stored_events() == stored
@@ -204,7 +208,7 @@ def test_a_limit_is_waited_out_for_as_long_as_it_says(card: FilesCard, page: Pag
         ),
     )
     card.choose(chosen("report.pdf"))
-    expect(told(card, "report.pdf")).to_have_text("That was a lot at once: wait a moment.")
+    expect(message_of(card, "report.pdf")).to_have_text("That was a lot at once: wait a moment.")
     page.unroute(UPLOADS)
 
     page.clock.fast_forward(20_000)
@@ -217,12 +221,12 @@ def test_a_limit_is_waited_out_for_as_long_as_it_says(card: FilesCard, page: Pag
 
 
 def test_a_server_that_never_answers_is_waited_out(card: FilesCard, page: Page) -> None:
-    gate = Gate(page)
+    gate = UploadGate(page)
     card.choose(chosen("report.pdf"))
     gate.wait_for(1)
 
     page.clock.fast_forward(60_000)
-    expect(told(card, "report.pdf")).to_have_text("The server does not answer just now.")
+    expect(message_of(card, "report.pdf")).to_have_text("The server does not answer just now.")
     page.unroute(UPLOADS)
     page.clock.fast_forward(3_000)
 
@@ -236,7 +240,7 @@ def test_a_store_that_is_away_is_waited_out(card: FilesCard, page: Page, site: S
     store.write_text("No folder.")
     try:
         card.choose(chosen("report.pdf"))
-        expect(told(card, "report.pdf")).to_contain_text(UNAVAILABLE)
+        expect(message_of(card, "report.pdf")).to_contain_text(UNAVAILABLE)
         expect(card.file("report.pdf")).to_contain_text("Trying again soon…")
     finally:
         store.unlink()
@@ -257,7 +261,7 @@ def test_after_four_tries_in_vain_the_visitor_decides(card: FilesCard, page: Pag
             page.clock.fast_forward(seconds * 1000)
 
     expect(card.file("report.pdf")).not_to_contain_text("Trying again soon…")
-    expect(told(card, "report.pdf")).to_have_text(UNREADABLE)
+    expect(message_of(card, "report.pdf")).to_have_text(UNREADABLE)
     expect(buttons(card, "report.pdf")).to_have_text(["Try again", "Remove"])
     assert len(card.sent) == 4
     page.unroute(UPLOADS)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.site import Site
-from tests.browser.visit import API, CURRENT, Visit, answered, held, problem
+from tests.browser.visit import API, CURRENT, Visit, answered, hold_request, problem
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("demo")]
 
@@ -33,7 +33,7 @@ FAULTS = {
 }
 
 
-def test_nothing_is_asked_before_the_first_interaction(visit: Visit, site: Site) -> None:
+def test_nothing_is_requested_before_the_first_interaction(visit: Visit, site: Site) -> None:
     before = site.sessions()
     visit.open()
     visit.page.wait_for_load_state("networkidle")
@@ -79,7 +79,7 @@ def test_after_a_reload_the_uuid_is_there_while_the_network_never_answers(
 ) -> None:
     visit.open()
     uuid = visit.begin()
-    visit.page.route(API, held)
+    visit.page.route(API, hold_request)
     visit.page.clock.install()
 
     with visit.page.expect_request(CURRENT):
@@ -136,7 +136,7 @@ def test_an_answer_that_is_no_refusal_keeps_the_session(visit: Visit, site: Site
     assert site.events() == before
 
 
-def test_a_page_waits_as_long_as_it_is_told(visit: Visit) -> None:
+def test_a_page_waits_as_long_as_it_is_reported(visit: Visit) -> None:
     visit.open()
     uuid = visit.begin()
     visit.page.route(CURRENT, answered(**LATER))
@@ -144,10 +144,10 @@ def test_a_page_waits_as_long_as_it_is_told(visit: Visit) -> None:
     visit.reload()
     expect(visit.status).to_contain_text("That was a lot at once: wait a moment. Nothing is lost.")
     visit.page.unroute(CURRENT)
-    asked = visit.calls.count("GET sessions/current/")
+    requested = visit.calls.count("GET sessions/current/")
 
     visit.page.clock.run_for(25_000)
-    assert visit.calls.count("GET sessions/current/") == asked
+    assert visit.calls.count("GET sessions/current/") == requested
     visit.expect_status("offline")
     assert visit.uuid == visit.remembered() == uuid
 

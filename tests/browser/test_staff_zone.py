@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 PASSWORD = "correct horse battery staple"
 
 
-def test_the_browser_tells_its_zone_to_the_admin_and_to_nobody_else(
+def test_the_browser_separates_its_zone_to_the_admin_and_to_no_one_else(
     site: Site, new_context: Callable[..., BrowserContext]
 ) -> None:
     site.run(

@@ -117,7 +117,7 @@ class Visit:
             self.calls.append(f"{request.method} {path.removeprefix('/api/v1/')}")
 
 
-def held(route: Route) -> None:
+def hold_request(route: Route) -> None:
     """Answer a request never."""
 
 

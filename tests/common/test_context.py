@@ -76,7 +76,7 @@ def client_of(proxies: int, forwarded: str | None, settings: Any, peer: str = PE
         (1, "x" * 100_000, PEER),
     ],
 )
-def test_t72_the_client_is_whom_our_own_proxies_saw(
+def test_t72_the_client_is_which_client_our_own_proxies_saw(
     settings: Any, proxies: int, forwarded: str | None, client: str
 ) -> None:
     assert client_of(proxies, forwarded, settings) == client
@@ -124,8 +124,8 @@ def test_t72_forged_entries_change_neither_the_event_nor_the_limit(db: None, set
 def test_t73_a_client_is_an_ipv4_address_or_an_ipv6_64(
     address: str, client: str, network: str
 ) -> None:
-    asking = context.RequestContext(address=context.parse_address(address))
-    assert (asking.client, asking.network) == (client, network)
+    request_context = context.RequestContext(address=context.parse_address(address))
+    assert (request_context.client, request_context.network) == (client, network)
 
 
 def test_t73_a_64_is_one_client_and_mapped_addresses_are_many() -> None:
@@ -276,10 +276,10 @@ def test_a_sign_in_names_who_signed_in(db: None, settings: Any) -> None:
 
 
 def test_a_context_ends_with_its_block() -> None:
-    with context.acting_as("operator:anna"):
-        with context.acting_as("staff:1"):
+    with context.as_actor("operator:anna"):
+        with context.as_actor("staff:1"):
             assert context.current().actor == "staff:1"
         assert context.current().actor == "operator:anna"
-    with pytest.raises(ZeroDivisionError), context.acting_as("staff:1"):
+    with pytest.raises(ZeroDivisionError), context.as_actor("staff:1"):
         raise ZeroDivisionError
     assert context.current().actor == "system"

@@ -20,14 +20,20 @@ from audit_app import events
 from audit_app.canonical import canonical_text, commitment
 from audit_app.models import AuditLog, AuditPersonal
 from demo_app import copies
-from demo_app.history import Sessions, World
-from demo_app.writing import Plan
-from sessions_app.models import Status, UserSession
+from demo_app.history import DemoContext, SessionHistories
+from demo_app.writing import SeedPlan
+from sessions_app.models import SessionStatus, UserSession
 from tests.backoffice_app.pages import page_of
 from tests.helpers import started, store_root
-from uploads_app.inspection.sandbox import look_inside
-from uploads_app.models import CleanupRun, Inspection, RunStatus, UploadedFile, UploadQuota
-from uploads_app.models import Status as FileStatus
+from uploads_app.inspection.sandbox import inspect_content
+from uploads_app.models import (
+    CleanupRun,
+    Inspection,
+    RunStatus,
+    UploadedFile,
+    UploadQuota,
+    UploadStatus,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +52,7 @@ def seed(sessions: int = 120, *flags: str) -> str:
 def remade(log: AuditLog) -> str:
     """Return the text that a row's columns, details and personal part make."""
     part = getattr(log, "personal", None)
-    held = json.loads(log.text)["personal"]
+    kept = json.loads(log.text)["personal"]
     return canonical_text(
         {
             "event_id": str(log.event_id),
@@ -59,7 +65,7 @@ def remade(log: AuditLog) -> str:
             "request_id": log.request_id,
             "network": log.network,
             "details": log.details,
-            "personal": commitment(part.salt, part.values()) if part else held,
+            "personal": commitment(part.salt, part.values()) if part else kept,
         }
     )
 
@@ -102,7 +108,7 @@ def test_everybody_in_it_is_invented() -> None:
 
 def test_sessions_and_files_agree_with_what_happened_to_them() -> None:
     seed(300, "--without-files")
-    assert {status for status, _ in Status.choices} == set(
+    assert {status for status, _ in SessionStatus.choices} == set(
         UserSession.objects.values_list("status", flat=True)
     )
     for session in UserSession.objects.select_related("predecessor"):
@@ -116,10 +122,10 @@ def test_sessions_and_files_agree_with_what_happened_to_them() -> None:
             assert AuditLog.objects.filter(
                 session_uuid=session.predecessor_id, event_type="session.reset"
             ).exists()
-        held = session.uploads.exclude(status__in=["lapsed", "rejected", "deleting", "deleted"])
+        kept = session.uploads.exclude(status__in=["lapsed", "rejected", "deleting", "deleted"])
         quota = UploadQuota.objects.filter(session=session).first()
-        assert (quota.files if quota else 0) == held.count()
-    erased = UserSession.objects.filter(status=Status.ERASED).values("pk")
+        assert (quota.files if quota else 0) == kept.count()
+    erased = UserSession.objects.filter(status=SessionStatus.ERASED).values("pk")
     about_erased = AuditPersonal.objects.filter(log__session_uuid__in=erased)
     assert not about_erased.exclude(log__actor__startswith="staff:").exists()
     assert not UploadedFile.objects.filter(session__in=erased).exclude(name="").exists()
@@ -129,11 +135,11 @@ def test_files_are_in_the_store_and_the_cleanup_finds_nothing_wrong(
     admin_client: Client,
 ) -> None:
     seed()
-    stored = UploadedFile.objects.filter(status=FileStatus.STORED)
+    stored = UploadedFile.objects.filter(status=UploadStatus.STORED)
     assert stored
     for upload in stored.exclude(inspection=Inspection.WAITING)[:3]:
         with (store_root() / upload.key).open("rb") as content:
-            found = look_inside(content)
+            found = inspect_content(content)
         assert (found.verdict, list(found.suspicions)) == (upload.inspection, upload.suspicions)
     session = stored[0].session
     assert admin_client.get(page_of(session)).status_code == 200
@@ -154,18 +160,18 @@ def test_a_second_run_adds_and_changes_nothing() -> None:
 
 
 def test_without_files_there_are_rows_and_it_says_so() -> None:
-    told = seed(60, "--without-files")
-    assert "no bytes" in told
-    assert UploadedFile.objects.filter(status=FileStatus.STORED).exists()
+    result = seed(60, "--without-files")
+    assert "no bytes" in result
+    assert UploadedFile.objects.filter(status=UploadStatus.STORED).exists()
     assert not list(store_root().rglob("*"))
 
 
 def test_the_same_word_invents_the_same_people() -> None:
-    world = World(timezone.now(), [1], [1], with_files=False)
+    world = DemoContext(timezone.now(), [1], [1], with_files=False)
     names = []
     for word in ("a", "a", "b"):
-        plan = Plan(world, 30, word, 0)
-        rows = Sessions(plan.random(0), world, range(30), 30).tell(0)
+        plan = SeedPlan(world, 30, word, 0)
+        rows = SessionHistories(plan.random(0), world, range(30), 30).generate(0)
         names.append([(session.pk, session.name) for session in rows.sessions])
     assert names[0] == names[1] != names[2]
 
@@ -206,13 +212,13 @@ def test_a_large_history_on_postgresql_repeats_a_small_one_under_other_names() -
     sessions = list(UserSession.objects.values_list("pk", flat=True))
     before = AuditLog.objects.filter(session_uuid__isnull=False)
     left_out = before.filter(event_type__in=[event.name for event in copies.LEFT_OUT]).count()
-    told = before.count() - left_out
+    result = before.count() - left_out
     files = UploadedFile.objects.count()
     list(copies.copy(sessions, 3, first_code=1000, jobs=1))
     assert UserSession.objects.count() == 4 * 40
     assert UploadedFile.objects.count() == 4 * files
     about = AuditLog.objects.filter(session_uuid__isnull=False)
-    assert about.count() == 4 * told + left_out
+    assert about.count() == 4 * result + left_out
     for log in about.select_related("personal"):
         assert log.text == remade(log)
     created = about.filter(event_type="session.created")

@@ -17,7 +17,7 @@ from tests.uploads_app.server import WAITRESS
 
 
 @dataclass(frozen=True)
-class Answer:
+class LoadAnswer:
     """What was answered, and how long it took."""
 
     status: int
@@ -40,7 +40,7 @@ class Web:
     cookie: str = ""
     uuid: str = ""
 
-    def ask(self, method: str, path: str, **extra: Any) -> Answer:
+    def ask(self, method: str, path: str, **extra: Any) -> LoadAnswer:
         """Ask once, with a connection of one's own."""
         started = time.monotonic()
         response = requests.request(
@@ -53,21 +53,21 @@ class Web:
         seconds = time.monotonic() - started
         is_json = "json" in response.headers.get("Content-Type", "")
         document = response.json() if is_json else {"text": response.text}
-        return Answer(response.status_code, seconds, response.headers, document)
+        return LoadAnswer(response.status_code, seconds, response.headers, document)
 
-    def create(self) -> Answer:
+    def create(self) -> LoadAnswer:
         """POST sessions/."""
         return self.ask("POST", "/api/v1/sessions/", json={})
 
-    def current(self) -> Answer:
+    def current(self) -> LoadAnswer:
         """GET sessions/current/."""
         return self.ask("GET", "/api/v1/sessions/current/", headers={"Cookie": self.cookie})
 
-    def files(self) -> Answer:
+    def files(self) -> LoadAnswer:
         """GET uploads/."""
         return self.ask("GET", "/api/v1/uploads/", headers={"Cookie": self.cookie})
 
-    def upload(self, content: bytes = b"no pdf") -> Answer:
+    def upload(self, content: bytes = b"no pdf") -> LoadAnswer:
         """POST uploads/."""
         proof = {"Cookie": self.cookie, "X-Session-UUID": self.uuid}
         return self.ask("POST", "/api/v1/uploads/", headers=proof, files={"file": content})
@@ -100,11 +100,11 @@ def serving(folder: Path, env: Mapping[str, str]) -> Iterator[Web]:
 
 
 def together(
-    jobs: list[Callable[[], Answer]], threads: int, midway: Callable[[], None] = lambda: None
-) -> list[Answer]:
+    jobs: list[Callable[[], LoadAnswer]], threads: int, midway: Callable[[], None] = lambda: None
+) -> list[LoadAnswer]:
     """Do the jobs in threads, and `midway` when half of them have been begun."""
 
-    def do(number: int) -> Answer:
+    def do(number: int) -> LoadAnswer:
         if number == len(jobs) // 2:
             midway()
         return jobs[number]()

@@ -24,7 +24,7 @@ from tests.uploads_app.cleanup.cleanup_support import (
     pending,
     stored,
 )
-from uploads_app.models import QuarantinedObject, Status, UploadedFile
+from uploads_app.models import QuarantinedObject, UploadedFile, UploadStatus
 
 pytestmark = pytest.mark.both
 
@@ -36,28 +36,28 @@ def test_t58_a_worker_whose_clock_is_wrong_removes_only_what_is_due(
     committed: None, off: timedelta
 ) -> None:
     kept = {
-        stored().pk: Status.STORED,
-        pending(5 * MINUTE).pk: Status.PENDING,
-        of_session_ended(5 * DAY).pk: Status.STORED,
-        closed_with_object(5 * MINUTE).pk: Status.DELETED,
+        stored().pk: UploadStatus.STORED,
+        pending(5 * MINUTE).pk: UploadStatus.PENDING,
+        of_session_ended(5 * DAY).pk: UploadStatus.STORED,
+        closed_with_object(5 * MINUTE).pk: UploadStatus.DELETED,
     }
     due = {
-        pending(-HOUR).pk: Status.LAPSED,
-        deleting().pk: Status.DELETED,
-        of_session_ended(11 * DAY).pk: Status.DELETED,
+        pending(-HOUR).pk: UploadStatus.LAPSED,
+        deleting().pk: UploadStatus.DELETED,
+        of_session_ended(11 * DAY).pk: UploadStatus.DELETED,
     }
     plant(new_key(), age=DAY)
-    before, told_before = states(), events()
+    before, reported_before = states(), events()
 
     with time_machine.travel(timezone.now() + off, tick=True):
-        told = cleanup()
+        result = cleanup()
 
     if connection.vendor == "sqlite":
-        assert (told.exit_code, last_run().stop_code) == (3, "clocks_differ")
+        assert (result.exit_code, last_run().stop_code) == (3, "clocks_differ")
         assert states() == before
-        assert events() == [*told_before, "cleanup.stopped"]
+        assert events() == [*reported_before, "cleanup.stopped"]
     else:
-        assert told.exit_code == 0, told
+        assert result.exit_code == 0, result
         assert states() == kept | due
         assert last_run().removed == len(due)
         # Its time in quarantine is counted from now, whatever the worker thinks is now.

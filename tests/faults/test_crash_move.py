@@ -115,10 +115,10 @@ def test_t57_a_copy_that_is_spoilt_is_noticed_and_not_served(
         store.current.put(key, [b"spoilt"])  # type: ignore[attr-defined]
 
     on["current after put"] = spoil
-    told = move()
+    result = move()
 
-    assert told.exit_code == 1
-    assert f"Not moved: {upload.key}: the copy in the current store has other bytes" in told.err
+    assert result.exit_code == 1
+    assert f"Not moved: {upload.key}: the copy in the current store has other bytes" in result.err
     assert relocation.hashes("uploads_previous") == {upload.key: upload.sha256}
     assert relocation.hashes("uploads_current") == {}
     relocation.assert_served()
@@ -127,16 +127,18 @@ def test_t57_a_copy_that_is_spoilt_is_noticed_and_not_served(
 
 
 @folders
-def test_t57_an_original_that_is_damaged_is_told_and_left(db: None, relocation: Relocation) -> None:
+def test_t57_an_original_that_is_damaged_is_reported_and_left(
+    db: None, relocation: Relocation
+) -> None:
     upload, other = relocation.upload("rotten"), relocation.upload("sound")
     relocation.plant("previous", upload.key, b"rot")
     relocation.during()
 
-    told = move()
+    result = move()
 
-    assert told.exit_code == 1
-    assert f"Not moved: {upload.key}: the original is damaged" in told.err
-    assert "1 files could not be moved and are still served from the previous store" in told.err
+    assert result.exit_code == 1
+    assert f"Not moved: {upload.key}: the original is damaged" in result.err
+    assert "1 files could not be moved and are still served from the previous store" in result.err
     assert set(relocation.hashes("uploads_previous")) == {upload.key}
     assert relocation.hashes("uploads_current") == {other.key: other.sha256}
 
@@ -161,12 +163,12 @@ def test_t57_a_store_that_fails_in_the_middle_stops_the_move_and_the_next_goes_o
                 server.kill()
 
         on["current before put"] = fail
-        told = move()
+        result = move()
         on.clear()
 
-        assert told.exit_code == 3
-        assert "Stopped: A store does not answer:" in told.err
-        assert "(storage_unavailable) Run this again" in told.err
+        assert result.exit_code == 3
+        assert "Stopped: A store does not answer:" in result.err
+        assert "(storage_unavailable) Run this again" in result.err
         stopped = AuditLog.objects.get(event_type="storage.move_stopped")
         assert (stopped.details["code"], stopped.details["moved"]) == ("storage_unavailable", 1)
         server.start()
@@ -187,11 +189,11 @@ def test_t57_one_file_that_a_store_refuses_is_counted_and_the_others_go_on(
             raise OSError("no room for this one")
 
     on["current before put"] = refuse
-    told = move()
+    result = move()
     on.clear()
 
-    assert told.exit_code == 1
-    assert f"Not moved: {refused.key}: no room for this one" in told.err
+    assert result.exit_code == 1
+    assert f"Not moved: {refused.key}: no room for this one" in result.err
     assert set(relocation.hashes("uploads_current")) == {upload.key for upload in others}
     relocation.assert_served()
     assert moved()["moved"] == 1
@@ -211,9 +213,9 @@ def test_t59_a_move_that_has_lost_its_lease_removes_nothing(
             relocation.plant("current", key, b"spoilt")
 
     on["current after put"] = lose
-    told = move()
+    result = move()
 
-    assert told.exit_code == 3
-    assert "Another run took over" in told.err
+    assert result.exit_code == 3
+    assert "Another run took over" in result.err
     assert upload.key in relocation.hashes("uploads_current")
     assert relocation.hashes("uploads_previous") == {upload.key: upload.sha256}

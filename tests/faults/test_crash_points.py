@@ -36,17 +36,17 @@ from tests.helpers import Visitor, age_path, events, pdf, started, store_root, u
 from tests.sessions_app.people import database_dump
 from tests.uploads_app.cleanup.cleanup_support import DAY, HOUR, SHA, cleanup, quotas_fit, settled
 from uploads_app.models import (
-    HELD,
+    IN_QUOTA,
     TAKEOVER_AFTER,
-    Anomaly,
     CleanupRun,
     ErasureNote,
+    Mismatch,
     QuarantinedObject,
-    QuarantineStatus,
-    Status,
     StoreState,
+    TrashStatus,
     UploadedFile,
     UploadQuota,
+    UploadStatus,
     object_key,
 )
 from uploads_app.storage.base import (
@@ -67,7 +67,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 BODY = pdf("killed")
 NEVER = timedelta(0)
 on_disk = pytest.mark.parametrize("store", ["disk"], indirect=True)
-Told = Counter[tuple[str, str]]
+ReportedEvents = Counter[tuple[str, str]]
 
 
 @pytest.fixture(
@@ -137,8 +137,8 @@ def test_t60_a_deletion_is_killed() -> None:
         converge()
         assert file_of(visitor) in ("stored", "deleted")
         is_deleted = file_of(visitor) == "deleted"
-        told = ["session.created", "upload.stored"] + ["upload.deleted"] * is_deleted
-        assert events(visitor.uuid) == told
+        result = ["session.created", "upload.stored"] + ["upload.deleted"] * is_deleted
+        assert events(visitor.uuid) == result
         return point
 
     at_every_point(attempt)
@@ -228,10 +228,10 @@ def a_cleanup(number: int, strike: Callable[[int, Work], str], exit_codes: set[i
     expected, lapsed = scene_for_cleanup()
     point = strike(number, work)
     converge()
-    told = told_since(since)
+    result = events_since(since)
     # The next run does not know why an object lies under the key of a lapsed upload.
-    assert told - expected in (Counter(), Counter([("object.purged", lapsed)]))
-    assert not expected - told
+    assert result - expected in (Counter(), Counter([("object.purged", lapsed)]))
+    assert not expected - result
     return point
 
 
@@ -241,17 +241,17 @@ def test_t60_a_restoring_of_orphans_is_killed() -> None:
 
     def attempt(number: int) -> str:
         visiting()
-        since, key = last_event(), in_quarantine(QuarantineStatus.QUARANTINED, for_days=1)
+        since, key = last_event(), in_quarantine(TrashStatus.QUARANTINED, for_days=1)
         point = killed_at(number, lambda: restore(key))
         ends[QuarantinedObject.objects.get().status] += 1
         converge()
-        if QuarantinedObject.objects.get().status == QuarantineStatus.QUARANTINED:
-            assert not told_since(since)
+        if QuarantinedObject.objects.get().status == TrashStatus.QUARANTINED:
+            assert not events_since(since)
             restore(key)
         assert keys(PREFIX) == {key}
         converge()
         assert keys(PREFIX) == {key}
-        assert told_since(since) == Counter([("object.restored", key)])
+        assert events_since(since) == Counter([("object.restored", key)])
         return point
 
     at_every_point(attempt)
@@ -270,7 +270,7 @@ def test_t60_an_adoption_is_killed() -> None:
         ends[adopt()] += 1
         converge()
         tasks.forget_visitors()
-        assert told_since(since) == expected
+        assert events_since(since) == expected
         return point
 
     at_every_point(attempt, is_long=True)
@@ -284,44 +284,44 @@ def restore(key: str) -> None:
 
 def adopt() -> int:
     """Call `manage.py cleanup_orphans --adopt`; return 0, or 3 if there is nothing to adopt."""
-    told = cleanup("--adopt", "--yes")
-    assert told.exit_code == 0 or "(nothing_to_adopt)" in told.err, told
-    return told.exit_code
+    result = cleanup("--adopt", "--yes")
+    assert result.exit_code == 0 or "(nothing_to_adopt)" in result.err, result
+    return result.exit_code
 
 
 # What there is -------------------------------------------------------------------
 
 
-def scene_for_cleanup() -> tuple[Told, str]:
+def scene_for_cleanup() -> tuple[ReportedEvents, str]:
     """Give a run one of everything that it can do something about.
 
     Returns the events that tell of it, and the key of the upload that lapsed.
     """
-    lapsed, late, orphan = made(Status.PENDING), made(Status.DELETED), stray()
+    lapsed, late, orphan = made(UploadStatus.PENDING), made(UploadStatus.DELETED), planted()
     ErasureNote.objects.create(session_uuid=uuid.uuid4())
     abandon()
-    made(Status.STORED)
-    told = Counter(
+    made(UploadStatus.STORED)
+    result = Counter(
         {
             ("upload.lapsed", target(lapsed)): 1,
-            ("upload.deleted", target(made(Status.DELETING))): 1,
-            ("upload.deleted", target(made(Status.STORED, ended=8 * DAY))): 1,
-            ("upload.missing", target(made(Status.STORED, has_object=False))): 1,
-            ("upload.found", target(made(Status.MISSING))): 1,
+            ("upload.deleted", target(made(UploadStatus.DELETING))): 1,
+            ("upload.deleted", target(made(UploadStatus.STORED, ended=8 * DAY))): 1,
+            ("upload.missing", target(made(UploadStatus.STORED, has_object=False))): 1,
+            ("upload.found", target(made(UploadStatus.MISSING))): 1,
             ("object.purged", late.key): 1,
             ("object.quarantined", orphan): 1,
-            ("object.purged", in_quarantine(QuarantineStatus.QUARANTINED)): 1,
-            ("object.restored", in_quarantine(QuarantineStatus.RESTORING)): 1,
+            ("object.purged", in_quarantine(TrashStatus.QUARANTINED)): 1,
+            ("object.restored", in_quarantine(TrashStatus.RESTORING)): 1,
         }
     )
     let_time_pass()
-    return told, lapsed.key
+    return result, lapsed.key
 
 
-def scene_for_adoption() -> Told:
+def scene_for_adoption() -> ReportedEvents:
     """Make the database one that was restored; return the events that tell of its adoption."""
-    erased, live = made(Status.STORED), made(Status.STORED)
-    pending, stranger = made(Status.PENDING), stray()
+    erased, live = made(UploadStatus.STORED), made(UploadStatus.STORED)
+    pending, stranger = made(UploadStatus.PENDING), planted()
     recovered = uuid.uuid4()
     put(object_key(live.session.uuid, recovered, "pdf"))
     object_store().put(erased_key(erased.session.uuid), [])
@@ -342,7 +342,7 @@ def scene_for_adoption() -> Told:
 
 
 def made(
-    status: Status, *, ended: timedelta | None = None, has_object: bool = True
+    status: UploadStatus, *, ended: timedelta | None = None, has_object: bool = True
 ) -> UploadedFile:
     """Make a file in a session of its own, below the API."""
     then, own = timezone.now() - 2 * HOUR, uuid.uuid4()
@@ -354,8 +354,8 @@ def made(
             expires_at=then + DAY,
             ended_at=then - ended if ended else None,
         )
-        is_held = status in HELD
-        UploadQuota.objects.create(session=session, files=is_held, bytes=len(BODY) * is_held)
+        is_holding = status in IN_QUOTA
+        UploadQuota.objects.create(session=session, files=is_holding, bytes=len(BODY) * is_holding)
         upload = UploadedFile.objects.create(
             id=own,
             session=session,
@@ -363,10 +363,10 @@ def made(
             name="report.pdf",
             status=status,
             size=len(BODY),
-            sha256="" if status == Status.PENDING else SHA,
+            sha256="" if status == UploadStatus.PENDING else SHA,
             content_type="application/pdf",
             created_at=then,
-            stored_at=None if status == Status.PENDING else then,
+            stored_at=None if status == UploadStatus.PENDING else then,
             lease_expires_at=then,
         )
     if has_object:
@@ -374,12 +374,12 @@ def made(
     return upload
 
 
-def stray() -> str:
+def planted() -> str:
     """Put an object into the store that no row explains, and return its key."""
     return put(object_key(uuid.uuid4(), uuid.uuid4(), "pdf"))
 
 
-def in_quarantine(status: QuarantineStatus, for_days: int = 8) -> str:
+def in_quarantine(status: TrashStatus, for_days: int = 8) -> str:
     """Put an object into quarantine, so long ago, and return its old key."""
     key = object_key(uuid.uuid4(), uuid.uuid4(), "pdf")
     put(quarantine_key(key))
@@ -408,18 +408,18 @@ def converge() -> None:
     let_time_pass()
     settled()
     rows = UploadedFile.objects.all()
-    assert not rows.filter(status__in=(Status.PENDING, Status.DELETING)).exists()
+    assert not rows.filter(status__in=(UploadStatus.PENDING, UploadStatus.DELETING)).exists()
     assert not QuarantinedObject.objects.cut_off().exists()
-    assert not Anomaly.objects.exists()
-    assert not ErasureNote.objects.filter(noted_at=None).exists()
-    strays = QuarantinedObject.objects.values_list("key", "status")
-    restored = {key for key, status in strays if status == QuarantineStatus.RESTORED}
-    aside = {quarantine_key(key) for key, status in strays if status == "quarantined"}
-    held = set(rows.filter(status__in=(Status.STORED,)).values_list("key", flat=True))
-    assert keys(PREFIX) == held | restored
-    assert keys(QUARANTINE) == aside
+    assert not Mismatch.objects.exists()
+    assert not ErasureNote.objects.filter(recorded_at=None).exists()
+    trash_items = QuarantinedObject.objects.values_list("key", "status")
+    restored = {key for key, status in trash_items if status == TrashStatus.RESTORED}
+    trashed = {quarantine_key(key) for key, status in trash_items if status == "quarantined"}
+    kept = set(rows.filter(status__in=(UploadStatus.STORED,)).values_list("key", flat=True))
+    assert keys(PREFIX) == kept | restored
+    assert keys(QUARANTINE) == trashed
     assert keys(INCOMING) == set()
-    for key in held | restored | aside:
+    for key in kept | restored | trashed:
         with object_store().open(key) as content:
             assert content.read() == BODY
     if not is_s3():
@@ -430,7 +430,7 @@ def converge() -> None:
 def let_time_pass() -> None:
     """Let every lease be over, and everything in the store be old."""
     past = timezone.now() - HOUR
-    UploadedFile.objects.filter(status=Status.PENDING).update(lease_expires_at=past)
+    UploadedFile.objects.filter(status=UploadStatus.PENDING).update(lease_expires_at=past)
     StoreState.objects.update(lease_holder="", lease_expires_at=None)
     if not is_s3():
         for path in store_root().rglob("*"):
@@ -443,7 +443,7 @@ def last_event() -> int:
     return AuditLog.objects.order_by("-id").values_list("id", flat=True).first() or 0
 
 
-def told_since(event: int) -> Told:
+def events_since(event: int) -> ReportedEvents:
     """Return type and target of the events of files and objects that follow one."""
     rows = AuditLog.objects.filter(id__gt=event).exclude(event_type__startswith="cleanup.")
     return Counter(rows.values_list("event_type", "target"))
@@ -511,7 +511,7 @@ def keys(prefix: str) -> set[str]:
 def begin_anew() -> None:
     """Forget every session and file, and empty the store but for its marker."""
     for model in (
-        UploadedFile, UploadQuota, QuarantinedObject, ErasureNote, Anomaly, CleanupRun, UserSession,
+        UploadedFile, UploadQuota, QuarantinedObject, ErasureNote, Mismatch, CleanupRun, UserSession,
     ):  # fmt: skip
         model._base_manager.all().delete()
     left = [key for prefix in (PREFIX, QUARANTINE, ERASED, INCOMING) for key in keys(prefix)]

@@ -16,7 +16,7 @@ from django.conf import settings as django_settings
 
 from tests.helpers import Visitor, events, pdf, started, store_root, stored_keys, uploaded
 from tests.processes import fork, need_strace
-from uploads_app.models import Status, UploadedFile, UploadQuota
+from uploads_app.models import UploadedFile, UploadQuota, UploadStatus
 
 pytestmark = [pytest.mark.both, pytest.mark.slow, pytest.mark.usefixtures("committed")]
 
@@ -56,7 +56,7 @@ def assert_unavailable(answer: dict[str, Any]) -> None:
 def assert_lapsed(visitor: Visitor, kept: UploadedFile) -> None:
     """Check that of two uploads the first is all that is left."""
     lapsed = UploadedFile.objects.exclude(pk=kept.pk).get()
-    assert (lapsed.status, lapsed.sha256) == (Status.LAPSED, "")
+    assert (lapsed.status, lapsed.sha256) == (UploadStatus.LAPSED, "")
     assert stored_keys() == {kept.key}
     assert (store_root() / kept.key).exists()
     assert UploadQuota.objects.values_list("files", "bytes").get() == (1, kept.size)
@@ -102,7 +102,7 @@ def test_t34_a_folder_that_cannot_be_made_keeps_nothing() -> None:
     answer = upload_in_child(visitor, pdf(), "?mkdir,?mkdirat:error=ENOSPC:when=1+")
 
     assert_unavailable(answer)
-    assert UploadedFile.objects.get(session=visitor.row).status == Status.LAPSED
+    assert UploadedFile.objects.get(session=visitor.row).status == UploadStatus.LAPSED
     assert len(stored_keys()) == 1
     assert events(visitor.uuid) == ["session.created", "upload.lapsed"]
 
@@ -147,7 +147,7 @@ def test_t34_a_disk_that_fills_up_while_bytes_come_keeps_nothing() -> None:
     assert_lapsed(visitor, kept)
 
 
-def test_t34_a_disk_that_fills_up_before_the_store_is_asked_keeps_nothing(
+def test_t34_a_disk_that_fills_up_before_the_store_is_requested_keeps_nothing(
     settings: Any, tmp_path: Path
 ) -> None:
     settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "spool"

@@ -17,7 +17,7 @@ import pytest
 from tests.helpers import SOAK, code, events, pdf, started, store_root, stored_keys
 from tests.processes import fork
 from tests.uploads_app.cleanup.cleanup_support import quotas_fit, settled
-from uploads_app.models import Status, UploadedFile
+from uploads_app.models import UploadedFile, UploadStatus
 
 pytestmark = pytest.mark.slow
 
@@ -57,13 +57,13 @@ def fill_and_make_room(say: Callable[[str], None]) -> None:
             assert code(answer) == "storage_unavailable"
             assert int(answer["Retry-After"]) > 0
     rows = UploadedFile.objects.filter(session__uuid=visitor.uuid)
-    held = rows.filter(status=Status.STORED)
-    assert {str(row.pk) for row in held} == {*stored}
-    assert stored_keys() == {row.key for row in held}
-    assert all((store_root() / row.key).read_bytes() == BODY for row in held)
+    kept = rows.filter(status=UploadStatus.STORED)
+    assert {str(row.pk) for row in kept} == {*stored}
+    assert stored_keys() == {row.key for row in kept}
+    assert all((store_root() / row.key).read_bytes() == BODY for row in kept)
     assert not list(store_root().rglob("*.part"))
-    assert rows.exclude(status=Status.STORED).count() == answers["503"]
-    assert not rows.exclude(status__in=[Status.STORED, Status.LAPSED]).exists()
+    assert rows.exclude(status=UploadStatus.STORED).count() == answers["503"]
+    assert not rows.exclude(status__in=[UploadStatus.STORED, UploadStatus.LAPSED]).exists()
     assert Counter(events(visitor.uuid)) == {
         "session.created": 1,
         "upload.stored": answers["201"],

@@ -46,9 +46,9 @@ from uploads_app.models import (
     CleanupRun,
     QuarantinedObject,
     RunStatus,
-    Status,
     StoreState,
     UploadedFile,
+    UploadStatus,
     object_key,
 )
 from uploads_app.storage.base import quarantine_key
@@ -86,8 +86,8 @@ def ripe_files() -> Check:
     """Leave files of every kind that the cleanup removes, beside one that lives."""
     cache.clear()
     live = uploaded(started())
-    lapsed = many(2, Status.PENDING)
-    deleted = [*many(2, Status.DELETING), *many(2, ended=timedelta(days=8))]
+    lapsed = many(2, UploadStatus.PENDING)
+    deleted = [*many(2, UploadStatus.DELETING), *many(2, ended=timedelta(days=8))]
 
     def check() -> None:
         states = dict(UploadedFile.objects.values_list("pk", "status"))
@@ -129,14 +129,14 @@ def forgettable_visitors() -> Check:
 def unseen_files() -> Check:
     """Leave a file that nobody has looked into, beside one whose object is gone."""
     cache.clear()
-    unseen, gone = uploaded(started()), uploaded(started())
-    (store_root() / gone.key).unlink()
+    unseen, deleted = uploaded(started()), uploaded(started())
+    (store_root() / deleted.key).unlink()
 
     def check() -> None:
         verdicts = dict(UploadedFile.objects.values_list("pk", "inspection"))
         assert verdicts[unseen.pk] == "clean"
         assert about(unseen) == ["upload.stored", "upload.inspected"]
-        assert (verdicts[gone.pk], about(gone)) == ("waiting", ["upload.stored"])
+        assert (verdicts[deleted.pk], about(deleted)) == ("waiting", ["upload.stored"])
 
     return check
 
@@ -157,18 +157,18 @@ def nothing() -> Check:
     return check
 
 
-def cleanup_in_trouble() -> Check:
+def failing_cleanup() -> Check:
     """Leave a cleanup that has not run for too long, which nobody has been told of."""
     CleanupRun.objects.all().delete()
     CleanupRun.objects.create(
         started_at=timezone.now() - PATIENCE, status=RunStatus.COMPLETED, actor="x",
         grace=timedelta(0), limit=1,
     )  # fmt: skip
-    StoreState.objects.update(alarm_since=None, alarm_code="")
+    StoreState.objects.update(alert_since=None, alert_code="")
     before = CleanupRun.objects.values().get()
 
     def check() -> None:
-        assert StoreState.objects.get().alarm_code == "overdue"
+        assert StoreState.objects.get().alert_code == "overdue"
         assert CleanupRun.objects.values().get() == before
 
     return check
@@ -181,29 +181,29 @@ def uncounted_hours() -> Check:
     HourlyFigure.objects.all().delete()  # as if the last count were long ago
 
     def check() -> None:
-        told = dict(HourlyFigure.objects.values_list("name").annotate(Sum("value")))
+        result = dict(HourlyFigure.objects.values_list("name").annotate(Sum("value")))
         stored = UploadedFile.objects.filter(stored_at__isnull=False)
-        assert told["started"] == UserSession.objects.count()
-        assert told["uploads"] == stored.count()
-        assert told["uploaded_bytes"] == stored.aggregate(Sum("size"))["size__sum"]
+        assert result["started"] == UserSession.objects.count()
+        assert result["uploads"] == stored.count()
+        assert result["uploaded_bytes"] == stored.aggregate(Sum("size"))["size__sum"]
 
     return check
 
 
 # Filled by the scene before each delivery.
-ASIDE: list[str] = []
+TRASHED: list[str] = []
 
 
-def objects_aside() -> Check:
+def objects_trashed() -> Check:
     """Leave objects in quarantine that somebody asks to have back, beside one that stays."""
-    ASIDE[:] = [object_key(uuid.uuid4(), uuid.uuid4(), "pdf") for _ in range(3)]
+    TRASHED[:] = [object_key(uuid.uuid4(), uuid.uuid4(), "pdf") for _ in range(3)]
     stays = object_key(uuid.uuid4(), uuid.uuid4(), "pdf")
-    for key in (*ASIDE, stays):
+    for key in (*TRASHED, stays):
         body = plant(quarantine_key(key)).read_bytes()
         QuarantinedObject.objects.create(
             key=key, size=len(body), modified_at=timezone.now(), status="quarantined"
         )
-    keys = tuple(ASIDE)
+    keys = tuple(TRASHED)
 
     def check() -> None:
         # As the next cleanup does with what was cut off.
@@ -211,13 +211,13 @@ def objects_aside() -> Check:
         states = dict(QuarantinedObject.objects.values_list("key", "status"))
         assert [states[key] for key in (*keys, stays)] == ["restored"] * 3 + ["quarantined"]
         assert set(keys) <= stored_keys()
-        told = AuditLog.objects.filter(target__in=keys).values_list("event_type", flat=True)
-        assert list(told) == ["object.restored"] * 3
+        result = AuditLog.objects.filter(target__in=keys).values_list("event_type", flat=True)
+        assert list(result) == ["object.restored"] * 3
 
     return check
 
 
-class Scene(NamedTuple):
+class DeliveryScenario(NamedTuple):
     """What makes work for a task and returns how to see that it was done once; the task's arguments."""
 
     make: Callable[[], Check]
@@ -225,20 +225,20 @@ class Scene(NamedTuple):
 
 
 SCENES = {
-    "maria_project.tasks.heartbeat": Scene(nothing),
-    "maria_project.tasks.count_figures": Scene(uncounted_hours),
-    "sessions_app.tasks.expire_sessions": Scene(due_sessions),
-    "sessions_app.tasks.forget_visitors": Scene(forgettable_visitors),
-    "uploads_app.tasks.cleanup_orphans": Scene(ripe_files),
-    "uploads_app.tasks.cleanup_orphans_for": Scene(ripe_files, (1, False)),
-    "uploads_app.tasks.give_back_for": Scene(objects_aside, (1, ASIDE)),
-    "uploads_app.tasks.watch_cleanup": Scene(cleanup_in_trouble),
-    "uploads_app.tasks.inspect_uploads": Scene(unseen_files),
+    "maria_project.tasks.heartbeat": DeliveryScenario(nothing),
+    "maria_project.tasks.count_figures": DeliveryScenario(uncounted_hours),
+    "sessions_app.tasks.expire_sessions": DeliveryScenario(due_sessions),
+    "sessions_app.tasks.forget_visitors": DeliveryScenario(forgettable_visitors),
+    "uploads_app.tasks.cleanup_orphans": DeliveryScenario(ripe_files),
+    "uploads_app.tasks.cleanup_orphans_for": DeliveryScenario(ripe_files, (1, False)),
+    "uploads_app.tasks.give_back_for": DeliveryScenario(objects_trashed, (1, TRASHED)),
+    "uploads_app.tasks.watch_cleanup": DeliveryScenario(failing_cleanup),
+    "uploads_app.tasks.inspect_uploads": DeliveryScenario(unseen_files),
 }
 every_task = pytest.mark.parametrize("task", SCENES)
 
 
-def test_t77_every_task_is_looked_at_here() -> None:
+def test_t77_every_task_is_checked_here() -> None:
     """A new task needs a scene above."""
     names = [f"{path.parent.name}.tasks" for path in ROOT.glob("*/tasks.py")]
     tasks = {

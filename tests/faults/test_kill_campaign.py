@@ -22,7 +22,7 @@ from audit_app.models import AuditLog
 from tests.helpers import SOAK, age_path, pdf, started, store_root, stored_keys
 from tests.processes import fork, wait_for_other_backends
 from tests.uploads_app.cleanup.cleanup_support import HOUR, quotas_fit, settled
-from uploads_app.models import HELD, Status, StoreState, UploadedFile
+from uploads_app.models import IN_QUOTA, StoreState, UploadedFile, UploadStatus
 
 pytestmark = [pytest.mark.both, pytest.mark.slow]
 
@@ -33,11 +33,11 @@ Say = Callable[[str], None]
 
 
 @dataclass
-class Ledger:
+class ExpectedState:
     """What visitors were told, which from then on must hold."""
 
     stored: dict[str, str] = field(default_factory=dict)
-    asked_to_delete: set[str] = field(default_factory=set)
+    requested_to_delete: set[str] = field(default_factory=set)
     deleted: set[str] = field(default_factory=set)
 
     def enter(self, lines: list[str]) -> None:
@@ -47,7 +47,7 @@ class Ledger:
                 case ["stored", upload_id, sha256]:
                     self.stored[upload_id] = sha256
                 case ["deleting", upload_id]:
-                    self.asked_to_delete.add(upload_id)
+                    self.requested_to_delete.add(upload_id)
                 case ["deleted", upload_id]:
                     self.deleted.add(upload_id)
                 case _:
@@ -61,17 +61,19 @@ class Ledger:
             row = rows[upload_id]
             assert row.sha256 == sha256
             assert stored[upload_id] == 1
-            if upload_id not in self.asked_to_delete:
-                assert row.status == Status.STORED
+            if upload_id not in self.requested_to_delete:
+                assert row.status == UploadStatus.STORED
         for upload_id in self.deleted:
-            assert rows[upload_id].status == Status.DELETED
+            assert rows[upload_id].status == UploadStatus.DELETED
             assert not (store_root() / rows[upload_id].key).exists()
             assert deleted[upload_id] == 1
         for upload_id, row in rows.items():
-            if row.status == Status.STORED:
+            if row.status == UploadStatus.STORED:
                 assert _sha256(row.key) == row.sha256
-            assert stored[upload_id] == (row.status not in (Status.PENDING, Status.LAPSED))
-            assert deleted[upload_id] == (row.status == Status.DELETED)
+            assert stored[upload_id] == (
+                row.status not in (UploadStatus.PENDING, UploadStatus.LAPSED)
+            )
+            assert deleted[upload_id] == (row.status == UploadStatus.DELETED)
         assert quotas_fit()
 
 
@@ -83,7 +85,7 @@ def test_t34_uploads_and_deletions_killed_at_random_points(
     settings.RATE_LIMITS = {name: ["100000/m"] for name in settings.RATE_LIMITS}
     seed = random.randrange(10**6)
     dice = random.Random(seed)
-    ledger, hit = Ledger(), Counter[str]()
+    ledger, hit = ExpectedState(), Counter[str]()
     longest_life = _time_of_some_requests()
     began = time.monotonic()
 
@@ -151,7 +153,7 @@ def _unfinished(session: str) -> list[str]:
     ):
         path = store_root() / row.key
         half = any(path.parent.glob(f".{path.name}.*.part"))
-        if row.status == Status.DELETING:
+        if row.status == UploadStatus.DELETING:
             states.append(f"deleting, object {'there' if path.exists() else 'gone'}")
         elif path.exists():
             states.append("pending, object whole")
@@ -161,18 +163,18 @@ def _unfinished(session: str) -> list[str]:
     return states
 
 
-def _converge(ledger: Ledger) -> None:
+def _converge(ledger: ExpectedState) -> None:
     """Let time pass, run the cleanup, and see that nothing is left of what was unfinished."""
     wait_for_other_backends()
     _age_everything()
     settled()
     assert settled().out.startswith("Nothing to do.")
     rows = UploadedFile.objects.all()
-    assert not rows.filter(status__in=(Status.PENDING, Status.DELETING)).exists()
-    assert stored_keys() == set(rows.filter(status__in=HELD).values_list("key", flat=True))
+    assert not rows.filter(status__in=(UploadStatus.PENDING, UploadStatus.DELETING)).exists()
+    assert stored_keys() == set(rows.filter(status__in=IN_QUOTA).values_list("key", flat=True))
     assert not list(store_root().rglob("*.part"))
     lapsed = _events("upload.lapsed")
-    for row in rows.filter(status=Status.LAPSED):
+    for row in rows.filter(status=UploadStatus.LAPSED):
         assert lapsed[str(row.pk)] == 1
     assert quotas_fit()
     ledger.check()
@@ -181,7 +183,7 @@ def _converge(ledger: Ledger) -> None:
 def _age_everything() -> None:
     """Set back every lease, and the time of every file of the store, by an hour."""
     past = timezone.now() - HOUR
-    UploadedFile.objects.filter(status=Status.PENDING).update(lease_expires_at=past)
+    UploadedFile.objects.filter(status=UploadStatus.PENDING).update(lease_expires_at=past)
     StoreState.objects.exclude(lease_holder="").update(lease_expires_at=past)
     for path in store_root().rglob("*"):
         if path.is_file():

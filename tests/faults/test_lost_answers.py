@@ -21,7 +21,7 @@ from tests.helpers import events, pdf
 from tests.maria_project.server import answers, environment, process, test_database, wait_for
 from tests.postgres import free_port
 from tests.uploads_app.samples import FORM, PLENTY, UPLOADS, form, part
-from tests.uploads_app.server import WAITRESS, Answer, Deployment, Server, request
+from tests.uploads_app.server import WAITRESS, Deployment, HttpAnswer, UploadServer, request
 from uploads_app.models import UploadedFile, UploadQuota
 
 pytestmark = [pytest.mark.both, pytest.mark.slow]
@@ -32,18 +32,20 @@ KEY = {"Idempotency-Key": "c0ffee00-0000-4000-8000-000000000000"}
 
 
 @pytest.fixture(scope="module")
-def server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(
+    django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[UploadServer]:
     """A real web server on the test's own database."""
     folder, port = tmp_path_factory.mktemp("lost"), free_port()
     limits = {f"RATE_LIMIT_{name.upper()}": rates[0] for name, rates in PLENTY.items()}
     env = environment(folder, **test_database(), **limits, UPLOAD_MAX_FILES="100")
     with process([sys.executable, *WAITRESS, str(port)], env, folder / "log"):
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/health/live"), what="the server")
-        yield Server(Deployment(folder), port)
+        yield UploadServer(Deployment(folder), port)
 
 
 @dataclass(frozen=True)
-class Call:
+class RepeatedCall:
     """One request of a client that holds a token, sent again and again in the same bytes."""
 
     holder: Holder
@@ -59,28 +61,28 @@ class Call:
         headers = {**self.holder.headers, **key, "Content-Type": self.kind}
         return request(self.method, self.path, self.body, headers)
 
-    def lose(self, server: Server, done: Any) -> None:
+    def lose(self, server: UploadServer, done: Any) -> None:
         """Send it whole, wait until it is done, and hang up without reading the answer."""
         with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
             connection.sendall(self.data)
             wait_for(done, what="the commit")
 
-    def repeat(self, server: Server) -> Answer:
+    def repeat(self, server: UploadServer) -> HttpAnswer:
         """Send it again and read the answer."""
         return server.send(self.data)
 
 
-def told(answer: Answer) -> Any:
+def body_of(answer: HttpAnswer) -> Any:
     """Return the JSON of an answer."""
     return json.loads(answer.body)
 
 
-def follow(holder: Holder, answer: Answer) -> Holder:
+def follow(holder: Holder, answer: HttpAnswer) -> Holder:
     """Return who holds the token that an answer gave, else the one before."""
     if holder.carrier == "bearer":
-        return Holder(told(answer)["uuid"], told(answer).get("token", holder.token), "bearer")
+        return Holder(body_of(answer)["uuid"], body_of(answer).get("token", holder.token), "bearer")
     cookie = answer.head.partition(" maria_session=")[2].partition(";")[0]
-    return Holder(told(answer)["uuid"], cookie or holder.token, "cookie")
+    return Holder(body_of(answer)["uuid"], cookie or holder.token, "cookie")
 
 
 def count(holder: Holder, event: str) -> int:
@@ -96,16 +98,16 @@ def assert_goes_on(holder: Holder) -> None:
 
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_t16_a_lost_answer_to_contact_data(
-    committed: None, server: Server, carrier: Carrier
+    committed: None, server: UploadServer, carrier: Carrier
 ) -> None:
     holder = begin(carrier)
-    call = Call(holder, "PATCH", CURRENT, b'{"name": "Ada", "email": "ada@example.org"}')
+    call = RepeatedCall(holder, "PATCH", CURRENT, b'{"name": "Ada", "email": "ada@example.org"}')
 
     call.lose(server, lambda: count(holder, "session.token_rotated"))
     again = call.repeat(server)
 
     assert again.status == 200, again
-    assert told(again)["name"] == "Ada"
+    assert body_of(again)["name"] == "Ada"
     assert UserSession.objects.count() == 1
     assert count(holder, "session.identified") == count(holder, "session.token_rotated") == 1
     assert_goes_on(follow(holder, again))
@@ -114,7 +116,7 @@ def test_t16_a_lost_answer_to_contact_data(
 @pytest.mark.parametrize("tries", [0, 4])
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_t16_a_lost_answer_to_the_code(
-    committed: None, server: Server, carrier: Carrier, tries: int
+    committed: None, server: UploadServer, carrier: Carrier, tries: int
 ) -> None:
     """Also to the last try there was: the right code is right again."""
     begun = begin(carrier)
@@ -122,13 +124,15 @@ def test_t16_a_lost_answer_to_the_code(
     assert holder.ask("POST", CURRENT + "email/").status_code == 202
     digits = mail.outbox[-1].subject.split(" ")[0]
     EmailCode.objects.update(tries=tries)
-    call = Call(holder, "POST", CURRENT + "email/verify/", json.dumps({"code": digits}).encode())
+    call = RepeatedCall(
+        holder, "POST", CURRENT + "email/verify/", json.dumps({"code": digits}).encode()
+    )
 
     call.lose(server, lambda: count(holder, "session.completed"))
     again = call.repeat(server)
 
     assert again.status == 200, again
-    assert told(again)["identity"] == "completed"
+    assert body_of(again)["identity"] == "completed"
     assert count(holder, "session.completed") == 1
     assert count(holder, "session.token_rotated") == 2  # one for the address, one for the code
     assert_goes_on(follow(holder, again))
@@ -137,10 +141,10 @@ def test_t16_a_lost_answer_to_the_code(
 @pytest.mark.parametrize("losses", [1, 3])
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_t16_a_lost_answer_to_a_reset(
-    committed: None, server: Server, carrier: Carrier, losses: int
+    committed: None, server: UploadServer, carrier: Carrier, losses: int
 ) -> None:
     holder = begin(carrier)
-    call = Call(holder, "POST", CURRENT + "reset/", b'{"reason": "requested"}')
+    call = RepeatedCall(holder, "POST", CURRENT + "reset/", b'{"reason": "requested"}')
 
     for number in range(losses):
         call.lose(server, lambda n=number: len(events()) == 3 + n)  # created, created, reset, …
@@ -148,8 +152,8 @@ def test_t16_a_lost_answer_to_a_reset(
 
     assert again.status == 201, again
     successor = UserSession.objects.get(predecessor=holder.row)
-    assert told(again)["uuid"] == str(successor.pk)
-    assert told(again)["previous"]["uuid"] == holder.uuid
+    assert body_of(again)["uuid"] == str(successor.pk)
+    assert body_of(again)["previous"]["uuid"] == holder.uuid
     assert UserSession.objects.count() == 2
     assert events(holder.uuid) == ["session.created", "session.reset"]
     assert events(successor.pk) == ["session.created", *["session.token_rotated"] * losses]
@@ -157,13 +161,15 @@ def test_t16_a_lost_answer_to_a_reset(
     assert_goes_on(new)
     late = call.repeat(server)  # by now somebody is in the successor
     assert late.status == 401, late
-    assert told(late)["code"] == "session_invalid"
+    assert body_of(late)["code"] == "session_invalid"
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_t39_a_lost_answer_to_an_upload(committed: None, server: Server, carrier: Carrier) -> None:
+def test_t39_a_lost_answer_to_an_upload(
+    committed: None, server: UploadServer, carrier: Carrier
+) -> None:
     holder = begin(carrier)
-    call = Call(holder, "POST", UPLOADS, form(part(BODY)), FORM)
+    call = RepeatedCall(holder, "POST", UPLOADS, form(part(BODY)), FORM)
     files = len(server.deployment.files())
 
     call.lose(server, lambda: count(holder, "upload.stored"))
@@ -171,7 +177,7 @@ def test_t39_a_lost_answer_to_an_upload(committed: None, server: Server, carrier
 
     row = UploadedFile.objects.get()
     assert again.status == 201, again
-    assert (told(again)["id"], row.status) == (str(row.pk), "stored")
+    assert (body_of(again)["id"], row.status) == (str(row.pk), "stored")
     assert UploadQuota.objects.values_list("files", "bytes").get() == (1, len(BODY))
     assert len(server.deployment.files()) == files + 1
     assert events(holder.uuid) == ["session.created", "upload.stored"]
@@ -180,12 +186,12 @@ def test_t39_a_lost_answer_to_an_upload(committed: None, server: Server, carrier
 
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_t39_a_token_is_renewed_between_an_upload_and_its_retry(
-    committed: None, server: Server, carrier: Carrier
+    committed: None, server: UploadServer, carrier: Carrier
 ) -> None:
     """Both answers are lost, and the client still has nothing but its first token."""
     holder = begin(carrier)
-    upload = Call(holder, "POST", UPLOADS, form(part(BODY)), FORM)
-    patch = Call(holder, "PATCH", CURRENT, b'{"name": "Ada"}')
+    upload = RepeatedCall(holder, "POST", UPLOADS, form(part(BODY)), FORM)
+    patch = RepeatedCall(holder, "PATCH", CURRENT, b'{"name": "Ada"}')
 
     upload.lose(server, lambda: count(holder, "upload.stored"))
     patch.lose(server, lambda: count(holder, "session.token_rotated"))

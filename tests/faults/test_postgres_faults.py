@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from tests import postgres
-from tests.faults.load import Answer, Web, serving, together
+from tests.faults.load import LoadAnswer, Web, serving, together
 from tests.helpers import SOAK
 from tests.maria_project.server import MANAGE, ROOT, environment, wait_for
 from tests.uploads_app.samples import PLENTY
@@ -29,7 +29,7 @@ BACK_SECONDS = 5
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[postgres.Server]:
+def server() -> Iterator[postgres.PostgresServer]:
     """A PostgreSQL that keeps what it acknowledges; skips, or fails in continuous integration."""
     if postgres.find_programs() is None:
         missing = pytest.fail if os.environ.get("CI") else pytest.skip
@@ -39,7 +39,9 @@ def server() -> Iterator[postgres.Server]:
 
 
 @pytest.fixture(scope="module")
-def env(tmp_path_factory: pytest.TempPathFactory, server: postgres.Server) -> dict[str, str]:
+def env(
+    tmp_path_factory: pytest.TempPathFactory, server: postgres.PostgresServer
+) -> dict[str, str]:
     """The environment of processes on that server, which is migrated."""
     limits = {f"RATE_LIMIT_{name.upper()}": rates[0] for name, rates in PLENTY.items()}
     env = environment(tmp_path_factory.mktemp("data"), DATABASE_URL=server.url, **limits)
@@ -55,14 +57,14 @@ def web(tmp_path_factory: pytest.TempPathFactory, env: dict[str, str]) -> Iterat
         yield running
 
 
-def assert_unavailable(answer: Answer) -> None:
+def assert_unavailable(answer: LoadAnswer) -> None:
     assert (answer.status, answer.code) == (503, "database_unavailable"), answer
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.document["request_id"] == answer.headers["X-Request-ID"]
     assert 1 <= int(answer.headers["Retry-After"]) <= 10
 
 
-def crowd(web: Web) -> list[Answer]:
+def crowd(web: Web) -> list[LoadAnswer]:
     """Send what a crowd sends at once; return the answers."""
     jobs = [web.current, web.create, web.upload, web.files]
     return together(jobs * (CROWD // len(jobs)), CROWD)
@@ -76,7 +78,7 @@ def assert_well(web: Web) -> None:
 
 
 def test_t81_a_killed_database_is_503_and_back_within_seconds_of_its_return(
-    server: postgres.Server, web: Web
+    server: postgres.PostgresServer, web: Web
 ) -> None:
     lost, back_again = "The database does not answer", "The database answers again"
     before = web.logged(lost), web.logged(back_again)
@@ -104,8 +106,8 @@ def test_t81_a_killed_database_is_503_and_back_within_seconds_of_its_return(
     assert web.logged(back_again) == before[1] + ROUNDS
 
 
-def test_t81_a_database_that_hangs_keeps_nobody_waiting_beyond_ten_seconds(
-    server: postgres.Server, web: Web
+def test_t81_a_database_that_hangs_keeps_no_one_waiting_beyond_ten_seconds(
+    server: postgres.PostgresServer, web: Web
 ) -> None:
     for _ in range(ROUNDS):
         assert_well(web)
@@ -148,7 +150,7 @@ input()
 
 
 def test_t80_a_task_of_a_committed_transaction_outlives_the_database(
-    server: postgres.Server, env: dict[str, str]
+    server: postgres.PostgresServer, env: dict[str, str]
 ) -> None:
     with subprocess.Popen(
         [*MANAGE, "shell", "-v0", "-c", ENQUEUE], env=env, cwd=ROOT,

@@ -19,7 +19,7 @@ from django_redis.cache import RedisCache
 from maria_project import cache
 from maria_project.breaker import CircuitBreaker
 from tests import redis_server
-from tests.faults.load import Answer, Web, serving, together
+from tests.faults.load import LoadAnswer, Web, serving, together
 from tests.helpers import SOAK, Visitor, events
 from tests.maria_project.server import wait_for
 from tests.uploads_app.server import deployment
@@ -34,7 +34,7 @@ BUSY = 0.6
 
 
 @pytest.fixture
-def redis() -> Iterator[redis_server.Server]:
+def redis() -> Iterator[redis_server.RedisServer]:
     """A Redis of one's own; skips the test where there is none, fails it in continuous integration."""
     if not redis_server.is_installed():
         missing = pytest.fail if os.environ.get("CI") else pytest.skip
@@ -44,7 +44,7 @@ def redis() -> Iterator[redis_server.Server]:
 
 
 @pytest.fixture
-def web(tmp_path: Path, redis: redis_server.Server) -> Iterator[Web]:
+def web(tmp_path: Path, redis: redis_server.RedisServer) -> Iterator[Web]:
     """A web server with that Redis, and low limits on creating and uploading."""
     env = {
         **deployment(tmp_path / "data").environment,
@@ -57,14 +57,14 @@ def web(tmp_path: Path, redis: redis_server.Server) -> Iterator[Web]:
         yield running
 
 
-def slowest(answers: list[Answer]) -> float:
+def slowest(answers: list[LoadAnswer]) -> float:
     return max(answer.seconds for answer in answers)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("fail", "mend"), [("kill", "start"), ("pause", "resume")])
+@pytest.mark.parametrize(("fail", "repair"), [("kill", "start"), ("pause", "resume")])
 def test_t74_a_redis_that_fails_under_load_costs_no_answer_and_no_limit(
-    redis: redis_server.Server, web: Web, fail: str, mend: str
+    redis: redis_server.RedisServer, web: Web, fail: str, repair: str
 ) -> None:
     reads = [web.current] * ROUNDS
     calm = together(reads, THREADS)
@@ -90,7 +90,7 @@ def test_t74_a_redis_that_fails_under_load_costs_no_answer_and_no_limit(
     status, parts = web.ready()
     assert (status, parts["cache"]) == (200, "degraded")
     assert web.logged("Redis does not answer") == lost + 1
-    getattr(redis, mend)()
+    getattr(redis, repair)()
     wait_for(lambda: web.ready()[1]["cache"] == "ok", 30)
     assert web.logged("Redis answers again") == lost + 1
     assert web.current().status == 200
@@ -169,7 +169,7 @@ def test_t74_whatever_comes_from_redis_port_is_no_error_and_lifts_no_limit(
 
 
 def test_t74_a_counter_that_redis_took_with_it_counts_on_from_memory(
-    db: None, settings: Any, redis: redis_server.Server, monkeypatch: pytest.MonkeyPatch
+    db: None, settings: Any, redis: redis_server.RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Redis fails between the two steps of counting: it knows the counter, memory does not."""
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "create": ["3/d"]}

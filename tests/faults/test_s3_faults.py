@@ -18,13 +18,13 @@ from botocore.retries.standard import ExponentialBackoff
 from sessions_app import tasks
 from tests import fault_proxy
 from tests.fault_proxy import MODES, OPERATIONS, FaultProxy
-from tests.faults.load import Answer, Web, together
+from tests.faults.load import LoadAnswer, Web, together
 from tests.faults.load import serving as serving_web
 from tests.helpers import SOAK, Visitor, events, pdf, started, uploaded
 from tests.s3_server import Bucket
 from tests.uploads_app.cleanup.cleanup_support import cleanup, last_run, settled
 from tests.uploads_app.server import deployment
-from uploads_app.models import Status, UploadedFile
+from uploads_app.models import UploadedFile, UploadStatus
 from uploads_app.storage.base import Marker, object_store
 from uploads_app.storage.s3_store import S3Store
 
@@ -76,30 +76,30 @@ def at_the_door(
     match operation:
         case "put":
             answer = visitor.upload(pdf("new"))
-            return told_well(answer, 201)
+            return reported_well(answer, 201)
         case "get":
             answer = visitor.get(f"/api/v1/uploads/{kept.pk}/download/")
-            return told_well(answer, 200) and answer.getvalue() == pdf("kept")
+            return reported_well(answer, 200) and answer.getvalue() == pdf("kept")
         case "delete":
             assert visitor.delete_upload(str(victim.pk)).status_code == 204
             victim.refresh_from_db()
-            return victim.status == Status.DELETED
+            return victim.status == UploadStatus.DELETED
         case "clock":
             return str(visitor.get("/health/ready").json()["parts"]["storage"]) == "ok"
         case "head":
             s3.client.delete_object(Bucket=s3.name, Key=victim.key)
-            told = cleanup(*WITHIN_THE_LIFE_OF_A_LEASE)
+            result = cleanup(*WITHIN_THE_LIFE_OF_A_LEASE)
             s3.plant(victim.key, pdf("victim"))
             victim.refresh_from_db()
-            assert (victim.status == Status.MISSING) == (told.exit_code == 0)
-            return told.exit_code == 0
+            assert (victim.status == UploadStatus.MISSING) == (result.exit_code == 0)
+            return result.exit_code == 0
         case _:
-            told = cleanup(*WITHIN_THE_LIFE_OF_A_LEASE)
-            assert (told.exit_code, last_run().removed) in {(0, 0), (3, 0)}
-            return told.exit_code == 0
+            result = cleanup(*WITHIN_THE_LIFE_OF_A_LEASE)
+            assert (result.exit_code, last_run().removed) in {(0, 0), (3, 0)}
+            return result.exit_code == 0
 
 
-def told_well(answer: Any, success: int) -> bool:
+def reported_well(answer: Any, success: int) -> bool:
     """Say whether a request succeeded; if not, it was told to come again."""
     if answer.status_code == success:
         return True
@@ -112,25 +112,25 @@ def assert_true(s3: Bucket, kept: UploadedFile) -> None:
     """Check that what the rows say is so: stored files are there, deleted ones are not."""
     there = s3.keys("uploads/")
     for row in UploadedFile.objects.all():
-        assert row.status != Status.STORED or row.key in there, row
-        assert row.status != Status.DELETED or row.key not in there, row
+        assert row.status != UploadStatus.STORED or row.key in there, row
+        assert row.status != UploadStatus.DELETED or row.key not in there, row
     kept.refresh_from_db()
-    assert kept.status == Status.STORED
+    assert kept.status == UploadStatus.STORED
     assert s3.read(kept.key) == pdf("kept")
 
 
-def assert_mended(s3: Bucket) -> None:
+def assert_repaired(s3: Bucket) -> None:
     """Run the cleanup once and check that rows and objects are the same files."""
     settled(*WITHIN_THE_LIFE_OF_A_LEASE)
-    stored = UploadedFile.objects.filter(status=Status.STORED)
+    stored = UploadedFile.objects.filter(status=UploadStatus.STORED)
     assert s3.keys("uploads/") == set(stored.values_list("key", flat=True))
-    open_rows = (Status.PENDING, Status.DELETING, Status.MISSING)
+    open_rows = (UploadStatus.PENDING, UploadStatus.DELETING, UploadStatus.MISSING)
     assert not UploadedFile.objects.filter(status__in=open_rows).exists()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
-def test_t37_a_failing_store_is_told_truly_and_mended_by_one_cleanup(
+def test_t37_a_failing_store_is_reported_truly_and_repaired_by_one_cleanup(
     visitor: Visitor, s3: Bucket, proxy: FaultProxy, settings: Any, mode: str
 ) -> None:
     kept = uploaded(visitor, pdf("kept"))
@@ -141,14 +141,14 @@ def test_t37_a_failing_store_is_told_truly_and_mended_by_one_cleanup(
 
         patience = impatient(settings, s3, proxy) if mode == "stall" else nullcontext()
         with patience, proxy.failing(mode, operation):
-            went_well = at_the_door(operation, visitor, s3, kept, victim)
+            succeeded = at_the_door(operation, visitor, s3, kept, victim)
 
-        assert went_well == (mode in HARMLESS or (mode, operation) in HARMLESS_AT), operation
+        assert succeeded == (mode in HARMLESS or (mode, operation) in HARMLESS_AT), operation
         # A busy machine may be too slow for the impatient, before it comes to the stall.
         assert proxy.failures > failures or mode == "stall", operation
-        assert went_well or proxy.failures - failures <= ATTEMPTS, operation
+        assert succeeded or proxy.failures - failures <= ATTEMPTS, operation
         assert_true(s3, kept)
-        assert_mended(s3)
+        assert_repaired(s3)
     assert at_the_door("get", visitor, s3, kept, kept)
 
 
@@ -168,10 +168,10 @@ def test_t37_an_upload_whose_answer_is_lost_once_is_found_by_its_second_try(
 
 def test_t37_a_marker_whose_answer_is_lost_is_our_own(visitor: Visitor, proxy: FaultProxy) -> None:
     with proxy.failing("drop", "put", times=2):
-        assert not told_well(visitor.upload(), 201)
+        assert not reported_well(visitor.upload(), 201)
     marker = object_store().read_marker()
 
-    assert told_well(visitor.upload(), 201)
+    assert reported_well(visitor.upload(), 201)
     assert object_store().read_marker() == marker
     settled()
 
@@ -196,7 +196,7 @@ def test_t38_a_request_about_many_files_gives_up_at_the_first_that_fails(
 
     assert proxy.failures - failures == ATTEMPTS
     assert s3.keys("uploads/") == {file.key for file in files}
-    assert_mended(s3)
+    assert_repaired(s3)
     assert s3.keys("uploads/") == set()
 
 
@@ -225,10 +225,10 @@ def test_t38_a_first_upload_gives_up_at_the_first_that_fails(
     for operation in ("get", "list", "put"):
         failures = proxy.failures
         with proxy.failing("unavailable", operation):
-            assert not told_well(visitor.upload(), 201)
+            assert not reported_well(visitor.upload(), 201)
         assert proxy.failures - failures == ATTEMPTS
         assert s3.keys() == set()
-    assert told_well(visitor.upload(), 201)
+    assert reported_well(visitor.upload(), 201)
 
 
 @pytest.mark.parametrize("days", [-3, 3])
@@ -240,9 +240,9 @@ def test_t58_a_store_whose_clock_is_wrong_loses_nothing(
     proxy.skew = lambda shown: shown + timedelta(days=days)
 
     with proxy.failing("skewed date"):
-        told = cleanup(*WITHIN_THE_LIFE_OF_A_LEASE)
+        result = cleanup(*WITHIN_THE_LIFE_OF_A_LEASE)
 
-    assert (told.exit_code, last_run().stop_code) == (3, "clocks_differ")
+    assert (result.exit_code, last_run().stop_code) == (3, "clocks_differ")
     assert s3.keys("uploads/") == {kept.key, orphan}
     assert_true(s3, kept)
 
@@ -265,27 +265,27 @@ def test_t38_each_request_ends_in_time_while_the_store_stalls(
     with serving_web(tmp_path, {**env, "UPLOAD_MAX_FILES": "9"}) as web:
         web.begin()
         ids = [sent(web).document["id"] for _ in range(3)]
-        jobs: list[Callable[[], Answer]] = [
+        jobs: list[Callable[[], LoadAnswer]] = [
             lambda: sent(web),
-            lambda: asked(web, "GET", f"uploads/{ids[0]}/download/"),
-            lambda: asked(web, "DELETE", f"uploads/{ids[1]}/"),
+            lambda: send(web, "GET", f"uploads/{ids[0]}/download/"),
+            lambda: send(web, "DELETE", f"uploads/{ids[1]}/"),
             lambda: web.ask("GET", "/health/ready"),
         ]
         with proxy.failing("stall"):
             answers = together(jobs, len(jobs))
-            erased = asked(web, "DELETE", "sessions/current/?erase=true")
+            erased = send(web, "DELETE", "sessions/current/?erase=true")
 
     assert [answer.status for answer in [*answers, erased]] == [503, 503, 204, 200, 204]
     assert answers[-1].document["parts"]["storage"] == "degraded"
     assert max(answer.seconds for answer in [*answers, erased]) < PROMISE
 
 
-def asked(web: Web, method: str, path: str, **extra: Any) -> Answer:
+def send(web: Web, method: str, path: str, **extra: Any) -> LoadAnswer:
     """Ask with the session's proof."""
     proof = {"Cookie": web.cookie, "X-Session-UUID": web.uuid}
     return web.ask(method, f"/api/v1/{path}", headers=proof, **extra)
 
 
-def sent(web: Web) -> Answer:
+def sent(web: Web) -> LoadAnswer:
     """Upload a file."""
-    return asked(web, "POST", "uploads/", files={"file": ("a.pdf", pdf())})
+    return send(web, "POST", "uploads/", files={"file": ("a.pdf", pdf())})

@@ -16,7 +16,7 @@ import pytest
 
 from benchmarks.slow_clients import slow_clients
 from tests.helpers import SOAK
-from tests.uploads_app.server import WAITRESS, Deployment, Server, deployment, serving
+from tests.uploads_app.server import WAITRESS, Deployment, UploadServer, deployment, serving
 
 CLIENTS, SECONDS = (1000, 60) if SOAK else (300, 3)
 FEW_FILES = 200
@@ -36,7 +36,7 @@ def few_open_files() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def visit(server: Server) -> float:
+def visit(server: UploadServer) -> float:
     """Begin a session and upload a file; return the seconds that took."""
     start = time.monotonic()
     server.start_session()
@@ -45,7 +45,7 @@ def visit(server: Server) -> float:
 
 
 @contextmanager
-def serving_with_few_files(data: Deployment) -> Iterator[Server]:
+def serving_with_few_files(data: Deployment) -> Iterator[UploadServer]:
     """Run the web server, started by somebody who may open only a few files."""
     with ExitStack() as stack:
         with few_open_files():
@@ -53,7 +53,7 @@ def serving_with_few_files(data: Deployment) -> Iterator[Server]:
         yield server
 
 
-def test_t33_slow_uploaders_keep_nobody_from_being_answered(tmp_path: Path) -> None:
+def test_t33_slow_uploaders_keep_no_one_from_being_answered(tmp_path: Path) -> None:
     data = deployment(tmp_path / "data")
     visits = []
     with serving_with_few_files(data) as server, slow_clients(server.port, CLIENTS) as slow:

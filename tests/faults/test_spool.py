@@ -47,7 +47,7 @@ def test_t36_each_scheduled_cleanup_sweeps_it_too(db: None, settings: Any, tmp_p
     assert [old.exists(), young.exists()] == [False, True]
 
 
-def test_a_spool_that_is_gone_is_answered_503_and_nothing_stays(
+def test_a_spool_that_is_removed_is_answered_503_and_nothing_stays(
     db: None, settings: Any, tmp_path: Path
 ) -> None:
     settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "nowhere"

@@ -19,7 +19,7 @@ from django.test import RequestFactory
 from maria_project.wsgi import application
 from tests.helpers import SOAK, Visitor, events, keeping_connection, pdf, stored_keys
 from tests.uploads_app.samples import BOUNDARY, FORM, PLENTY, UPLOADS, form, part
-from tests.uploads_app.server import GUNICORN, Server, deployment, request, serving
+from tests.uploads_app.server import GUNICORN, UploadServer, deployment, request, serving
 from uploads_app.models import UploadedFile, UploadQuota
 
 LIMIT = 5 * 1024 * 1024
@@ -107,7 +107,7 @@ def test_t32_a_large_body_that_is_cut_leaves_no_temporary_file(
 
 
 @pytest.fixture(scope="module")
-def gunicorn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def gunicorn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UploadServer]:
     """A real gunicorn."""
     folder = tmp_path_factory.mktemp("gunicorn")
     with serving(deployment(folder / "data"), GUNICORN) as server:
@@ -115,7 +115,9 @@ def gunicorn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.mark.slow
-def test_t32_a_large_body_cut_at_random_under_gunicorn_stores_nothing(gunicorn: Server) -> None:
+def test_t32_a_large_body_cut_at_random_under_gunicorn_stores_nothing(
+    gunicorn: UploadServer,
+) -> None:
     body = form(part(pdf("cut", LIMIT - 1000)))
     data = request("POST", UPLOADS, body, gunicorn.proof)
     head = len(data) - len(body)
@@ -138,7 +140,7 @@ def test_t32_a_large_body_cut_at_random_under_gunicorn_stores_nothing(gunicorn: 
 
 
 @pytest.mark.slow
-def test_t32_a_chunked_body_under_gunicorn_stores_nothing(gunicorn: Server) -> None:
+def test_t32_a_chunked_body_under_gunicorn_stores_nothing(gunicorn: UploadServer) -> None:
     body = form(part(pdf()))
     chunked = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
     before = gunicorn.deployment.files(), gunicorn.deployment.statuses()

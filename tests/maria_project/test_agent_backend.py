@@ -12,7 +12,7 @@ import requests
 
 from tests.helpers import pdf
 from tests.maria_project.server import ROOT, process, wait_for
-from tests.uploads_app.server import WAITRESS, Server, deployment, serving
+from tests.uploads_app.server import WAITRESS, UploadServer, deployment, serving
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ BODY = pdf("for the agent")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UploadServer]:
     """A server with a session that holds one file."""
     with serving(deployment(tmp_path_factory.mktemp("agent") / "data"), WAITRESS) as server:
         assert server.upload(BODY).status == 201
@@ -35,7 +35,7 @@ def lines(language: str, number: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def key(server: Server) -> str:
+def key(server: UploadServer) -> str:
     """The key that the page's own command makes."""
     command = lines("sh", 0).split()
     assert command[:2] == ["python", "manage.py"]
@@ -47,7 +47,7 @@ def key(server: Server) -> str:
     return done.stdout.strip()
 
 
-def environment(server: Server, key: str) -> dict[str, str]:
+def environment(server: UploadServer, key: str) -> dict[str, str]:
     return {
         "MARIA_API": f"http://127.0.0.1:{server.port}/api/v1",
         "MARIA_KEY": key,
@@ -55,7 +55,7 @@ def environment(server: Server, key: str) -> dict[str, str]:
     }
 
 
-def assertion(server: Server) -> str:
+def assertion(server: UploadServer) -> str:
     """Ask for an assertion as the page's script does."""
     answer = requests.post(
         f"http://127.0.0.1:{server.port}/api/v1/sessions/current/assertion/",
@@ -66,7 +66,9 @@ def assertion(server: Server) -> str:
     return text
 
 
-def run(server: Server, key: str, shown: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+def run(
+    server: UploadServer, key: str, shown: str, folder: Path
+) -> "subprocess.CompletedProcess[str]":
     """Run the ten lines with an assertion."""
     return subprocess.run(
         [sys.executable, "-c", lines("python", 0), shown],
@@ -74,7 +76,7 @@ def run(server: Server, key: str, shown: str, folder: Path) -> "subprocess.Compl
     )  # fmt: skip
 
 
-def test_the_ten_lines_bring_the_file(server: Server, key: str, tmp_path: Path) -> None:
+def test_the_ten_lines_bring_the_file(server: UploadServer, key: str, tmp_path: Path) -> None:
     done = run(server, key, assertion(server), tmp_path)
 
     assert done.returncode == 0, done.stderr
@@ -84,7 +86,7 @@ def test_the_ten_lines_bring_the_file(server: Server, key: str, tmp_path: Path) 
 
 
 def test_they_say_so_when_the_assertion_is_no_good(
-    server: Server, key: str, tmp_path: Path
+    server: UploadServer, key: str, tmp_path: Path
 ) -> None:
     shown = assertion(server)
     for no_good in (shown[:-5] + "AAAAA", "nonsense"):
@@ -95,7 +97,7 @@ def test_they_say_so_when_the_assertion_is_no_good(
 
 
 def test_the_feeds_lines_go_on_where_they_were_stopped(
-    server: Server, key: str, tmp_path: Path
+    server: UploadServer, key: str, tmp_path: Path
 ) -> None:
     env, log = environment(server, key), tmp_path / "followed"
     script = tmp_path / "follow.py"
@@ -123,7 +125,7 @@ def test_the_feeds_lines_go_on_where_they_were_stopped(
     assert [event.replace("-", "") for event in followed()] == written()
 
 
-def test_the_key_is_in_no_log(server: Server, key: str) -> None:
+def test_the_key_is_in_no_log(server: UploadServer, key: str) -> None:
     logged = (server.deployment.data / "log").read_text()
     assert "/api/v1/" in logged or logged == ""
     assert key.removeprefix("msk1_") not in logged

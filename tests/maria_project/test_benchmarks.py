@@ -44,8 +44,8 @@ def test_the_benchmark_compares_every_case() -> None:
 def test_the_benchmark_of_slow_clients_counts_who_is_answered() -> None:
     rows = run("benchmarks.slow", "--seconds=0.5", "--clients", "20", "--servers", "1")
     assert [row[1] for row in rows] == ["20"]
-    answered, asked = rows[0][2].split(" of ")
-    assert int(answered) == int(asked) > 0
+    answered, requested = rows[0][2].split(" of ")
+    assert int(answered) == int(requested) > 0
 
 
 def test_the_benchmark_of_the_cleanup_measures_both_stores() -> None:

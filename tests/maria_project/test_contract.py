@@ -51,7 +51,7 @@ from tests.helpers import (
 )
 from tests.postgres import free_port
 from tests.uploads_app.direct_support import arrive, offer_forms
-from uploads_app.models import Status, StoreState, UploadedFile, UploadQuota
+from uploads_app.models import StoreState, UploadedFile, UploadQuota, UploadStatus
 from uploads_app.storage.base import incoming_key, object_store
 
 PAGE = (Path(project.BASE_DIR) / "docs" / "api.md").read_text()
@@ -60,7 +60,7 @@ EMAIL = "anna@example.com"
 
 
 @dataclass(frozen=True)
-class Row:
+class ContractRow:
     """One line of the table: `POST sessions/`, who is let in, what is answered."""
 
     endpoint: str
@@ -126,7 +126,7 @@ def good_answers(cell: str) -> dict[int, str]:
 
 
 ROWS = [
-    Row(endpoint.strip("`"), proof, good_answers(good), codes(refusals))
+    ContractRow(endpoint.strip("`"), proof, good_answers(good), codes(refusals))
     for endpoint, proof, good, refusals in cells(section("Endpoints"))
 ]
 # "everywhere: `rate_limited`; wherever …: `session_required`, …" as a mapping.
@@ -140,7 +140,7 @@ STATUS = {name.strip("`"): int(status) for name, status, _ in cells(section("Err
 
 
 @dataclass(frozen=True)
-class Call:
+class ContractCall:
     """A request that is ready to be sent."""
 
     client: Client
@@ -175,10 +175,10 @@ class Start:
 
 
 @dataclass
-class World:
+class ContractScenario:
     """A visitor who holds one file, and who comes to one row of the table in one way."""
 
-    row: Row
+    row: ContractRow
     way: str
     settings: Any
     make_staff: Callable[..., Client]
@@ -189,12 +189,12 @@ class World:
         """Return a client of the same kind that has not been here before."""
         return type(self.visitor)()
 
-    def call(self, query: str = "", client: Client | None = None, **body: Any) -> Call:
+    def call(self, query: str = "", client: Client | None = None, **body: Any) -> ContractCall:
         """Return the row's request for what there is, with the proof that the row wants."""
         event = AuditLog.objects.order_by("id")[0]
         names = {"id": event.pk if self.way == "staff" else self.upload.pk}
         headers = {"X-Session-UUID": self.visitor.uuid} if self._is_named else {}
-        return Call(
+        return ContractCall(
             client=client or self._client(),
             verb=self.row.verb,
             path=self.row.path.format(uuid=self.visitor.uuid, **names) + query,
@@ -202,7 +202,7 @@ class World:
             headers=headers,
         )
 
-    def send_file(self, *parts: tuple[str, bytes], **headers: str) -> Call:
+    def send_file(self, *parts: tuple[str, bytes], **headers: str) -> ContractCall:
         """Return the request that uploads files, each of a name and bytes."""
         fields = {"file": [SimpleUploadedFile(name, body) for name, body in parts]}
         call = self.call()
@@ -213,7 +213,7 @@ class World:
             headers={**call.headers, **headers},
         )
 
-    def elsewhere(self) -> Call:
+    def elsewhere(self) -> ContractCall:
         """Return the row's request for something that does not exist."""
         self.upload = UploadedFile(id=uuid.uuid4())
         return self.call()
@@ -232,7 +232,7 @@ class World:
         return self.visitor
 
 
-Recipe = Callable[[World], Call]
+Recipe = Callable[[ContractScenario], ContractCall]
 OWN: dict[tuple[str, str], Recipe] = {}
 SHARED: dict[str, Recipe] = {}
 
@@ -253,12 +253,12 @@ def shared(recipe: Recipe) -> Recipe:
     return recipe
 
 
-def good_call(world: World) -> Call:
+def good_call(world: ContractScenario) -> ContractCall:
     """Prepare a row's good answer, the last if there are several."""
     return OWN[world.row.endpoint, str(list(world.row.good)[-1])](world)
 
 
-def give_address(world: World) -> None:
+def give_address(world: ContractScenario) -> None:
     """Let the visitor name an e-mail address, and use the new token that this gives."""
     world.visitor.identify(email=EMAIL)
     assert world.visitor.current().status_code == 200
@@ -286,61 +286,61 @@ for _endpoint, _status in [
     ("GET audit-logs/", 200),
     ("GET audit-logs/{id}/", 200),
 ]:
-    own(_endpoint, _status)(World.call)
+    own(_endpoint, _status)(ContractScenario.call)
 
 
 @own("POST sessions/", 201)
-def begin(world: World) -> Call:
+def begin(world: ContractScenario) -> ContractCall:
     return world.call(client=world.newcomer(), credential=world.visitor.carrier)
 
 
 @own("POST sessions/validate/", 200)
-def validate(world: World) -> Call:
+def validate(world: ContractScenario) -> ContractCall:
     return world.call(uuid=str(uuid.uuid4()))
 
 
 @own("POST sessions/recover/", 200)
-def recover(world: World) -> Call:
+def recover(world: ContractScenario) -> ContractCall:
     recovery_code = issue_recovery_code(session=world.visitor.row, reason="lost device")
     return world.call(client=world.newcomer(), code=recovery_code, credential=world.visitor.carrier)
 
 
 @own("PATCH sessions/current/", 200)
-def identify(world: World) -> Call:
+def identify(world: ContractScenario) -> ContractCall:
     return world.call(name="Anna", email=EMAIL, consent={})
 
 
 @own("POST sessions/current/email/", 202)
-def ask_for_code(world: World) -> Call:
+def ask_for_code(world: ContractScenario) -> ContractCall:
     give_address(world)
     return world.call()
 
 
 @own("POST sessions/current/email/verify/", 200)
-def verify(world: World) -> Call:
+def verify(world: ContractScenario) -> ContractCall:
     give_address(world)
     world.visitor.ask_for_code()
     return world.call(code=mailed_code())
 
 
 @own("POST uploads/", 201)
-def upload(world: World) -> Call:
+def upload(world: ContractScenario) -> ContractCall:
     return world.send_file(("a.pdf", pdf("another")))
 
 
 @own("POST uploads/direct/", 201)
-def announce(world: World) -> Call:
+def announce(world: ContractScenario) -> ContractCall:
     return world.call(name="a.pdf", size=1000, content_type="application/pdf")
 
 
 @own("POST uploads/{id}/complete/", 200)
-def complete(world: World) -> Call:
+def complete(world: ContractScenario) -> ContractCall:
     world.upload = arrive(world.visitor, pdf("another"))
     return world.call()
 
 
 @own("POST service/sessions/introspect/", 200)
-def introspect(world: World) -> Call:
+def introspect(world: ContractScenario) -> ContractCall:
     return world.call(assertion=world.visitor.assertion())
 
 
@@ -348,38 +348,38 @@ def introspect(world: World) -> Call:
 
 
 @own("POST sessions/", "invalid_input")
-def begin_otherwise(world: World) -> Call:
+def begin_otherwise(world: ContractScenario) -> ContractCall:
     return world.call(client=world.newcomer(), credential="letter")
 
 
 @own("POST sessions/validate/", "uuid_malformed")
-def validate_malformed(world: World) -> Call:
+def validate_malformed(world: ContractScenario) -> ContractCall:
     return world.call(uuid=world.visitor.uuid.upper())
 
 
 @own("POST sessions/recover/", "recovery_invalid")
-def recover_with_a_wrong_code(world: World) -> Call:
+def recover_with_a_wrong_code(world: ContractScenario) -> ContractCall:
     issue_recovery_code(session=world.visitor.row, reason="lost device")
     return world.call(client=world.newcomer(), code="0000-0000-0000")
 
 
 @own("PATCH sessions/current/", "invalid_input")
-def identify_badly(world: World) -> Call:
+def identify_badly(world: ContractScenario) -> ContractCall:
     return world.call(name="Anna", email="no address")
 
 
 @own("DELETE sessions/current/", "invalid_input")
-def end_unclearly(world: World) -> Call:
+def end_unclearly(world: ContractScenario) -> ContractCall:
     return world.call("?erase=perhaps")
 
 
 @own("POST sessions/current/email/", "email_missing")
-def ask_for_code_without_address(world: World) -> Call:
+def ask_for_code_without_address(world: ContractScenario) -> ContractCall:
     return world.call()
 
 
 @own("POST sessions/current/email/", "mail_unavailable")
-def ask_for_code_without_mail(world: World) -> Call:
+def ask_for_code_without_mail(world: ContractScenario) -> ContractCall:
     give_address(world)
     world.settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     world.settings.EMAIL_HOST, world.settings.EMAIL_PORT = "127.0.0.1", free_port()
@@ -387,123 +387,125 @@ def ask_for_code_without_mail(world: World) -> Call:
 
 
 @own("POST sessions/current/email/verify/", "code_wrong")
-def verify_wrongly(world: World) -> Call:
+def verify_wrongly(world: ContractScenario) -> ContractCall:
     good = verify(world)
     digits = str(json.loads(good.body)["code"])
     return world.call(code=digits[:-1] + str((int(digits[-1]) + 1) % 10))
 
 
 @own("POST sessions/current/email/verify/", "code_expired")
-def verify_too_late(world: World) -> Call:
+def verify_too_late(world: ContractScenario) -> ContractCall:
     good = verify(world)
     EmailCode.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     return good
 
 
 @own("POST sessions/current/email/verify/", "invalid_input")
-def verify_badly(world: World) -> Call:
+def verify_badly(world: ContractScenario) -> ContractCall:
     verify(world)
     return world.call(code="12345")
 
 
 @own("POST sessions/current/reset/", "invalid_input")
-def reset_badly(world: World) -> Call:
+def reset_badly(world: ContractScenario) -> ContractCall:
     return world.call(reason="because")
 
 
 @own("GET sessions/current/activity/", "not_found")
 @own("GET uploads/", "not_found")
-def turn_to_no_page(world: World) -> Call:
+def turn_to_no_page(world: ContractScenario) -> ContractCall:
     return world.call("?cursor=x")
 
 
 @own("POST uploads/", "file_missing")
-def upload_nothing(world: World) -> Call:
+def upload_nothing(world: ContractScenario) -> ContractCall:
     return world.send_file()
 
 
 @own("POST uploads/", "file_empty")
-def upload_empty(world: World) -> Call:
+def upload_empty(world: ContractScenario) -> ContractCall:
     return world.send_file(("a.pdf", b""))
 
 
 @own("POST uploads/", "file_too_large")
-def upload_too_much(world: World) -> Call:
+def upload_too_much(world: ContractScenario) -> ContractCall:
     world.settings.UPLOAD_MAX_BYTES = len(pdf()) - 1
     return world.send_file(("a.pdf", pdf()))
 
 
 @own("POST uploads/", "type_not_allowed")
-def upload_text(world: World) -> Call:
+def upload_text(world: ContractScenario) -> ContractCall:
     return world.send_file(("a.pdf", b"no pdf"))
 
 
 @own("POST uploads/", "quota_exceeded")
-def upload_one_too_many(world: World) -> Call:
+def upload_one_too_many(world: ContractScenario) -> ContractCall:
     world.settings.UPLOAD_MAX_FILES = 1
     return upload(world)
 
 
 @own("POST uploads/", "idempotency_key_malformed")
-def upload_with_a_bad_key(world: World) -> Call:
+def upload_with_a_bad_key(world: ContractScenario) -> ContractCall:
     return world.send_file(("a.pdf", pdf()), **{"Idempotency-Key": "two words"})
 
 
 @own("POST uploads/", "idempotency_key_reused")
-def upload_another_with_the_same_key(world: World) -> Call:
+def upload_another_with_the_same_key(world: ContractScenario) -> ContractCall:
     key = {"Idempotency-Key": str(uuid.uuid4())}
     assert world.send_file(("a.pdf", pdf("first")), **key).send().status_code == 201
     return world.send_file(("a.pdf", pdf("second")), **key)
 
 
 @own("POST uploads/", "upload_in_progress")
-def upload_while_the_first_is_running(world: World) -> Call:
+def upload_while_the_first_is_running(world: ContractScenario) -> ContractCall:
     again = world.send_file(("a.pdf", pdf("first")), **{"Idempotency-Key": str(uuid.uuid4())})
     first = again.send().json()["id"]
     lease = timezone.now() + project.UPLOAD_LEASE
-    UploadedFile.objects.filter(pk=first).update(status=Status.PENDING, lease_expires_at=lease)
+    UploadedFile.objects.filter(pk=first).update(
+        status=UploadStatus.PENDING, lease_expires_at=lease
+    )
     return again
 
 
 @own("POST uploads/", "length_required")
-def upload_of_unsaid_length(world: World) -> Call:
+def upload_of_unsaid_length(world: ContractScenario) -> ContractCall:
     return replace(upload(world), body=b"")  # the test client then says no length
 
 
 @own("POST uploads/direct/", "invalid_input")
-def announce_no_size(world: World) -> Call:
+def announce_no_size(world: ContractScenario) -> ContractCall:
     return world.call(name="a.pdf")
 
 
 @own("POST uploads/direct/", "file_empty")
-def announce_nothing(world: World) -> Call:
+def announce_nothing(world: ContractScenario) -> ContractCall:
     return world.call(name="a.pdf", size=0)
 
 
 @own("POST uploads/direct/", "file_too_large")
-def announce_too_much(world: World) -> Call:
+def announce_too_much(world: ContractScenario) -> ContractCall:
     return world.call(name="a.pdf", size=project.UPLOAD_MAX_BYTES + 1)
 
 
 @own("POST uploads/direct/", "type_not_allowed")
-def announce_another_type(world: World) -> Call:
+def announce_another_type(world: ContractScenario) -> ContractCall:
     return world.call(name="a.exe", size=1000)
 
 
 @own("POST uploads/direct/", "quota_exceeded")
-def announce_one_too_many(world: World) -> Call:
+def announce_one_too_many(world: ContractScenario) -> ContractCall:
     world.settings.UPLOAD_MAX_FILES = 1
     return announce(world)
 
 
 @own("POST uploads/direct/", "idempotency_key_malformed")
-def announce_with_a_bad_key(world: World) -> Call:
+def announce_with_a_bad_key(world: ContractScenario) -> ContractCall:
     call = announce(world)
     return replace(call, headers={**call.headers, "Idempotency-Key": "two words"})
 
 
 @own("POST uploads/direct/", "idempotency_key_reused")
-def announce_another_with_the_same_key(world: World) -> Call:
+def announce_another_with_the_same_key(world: ContractScenario) -> ContractCall:
     call = announce(world)
     call = replace(call, headers={**call.headers, "Idempotency-Key": str(uuid.uuid4())})
     assert call.send().status_code == 201
@@ -511,38 +513,38 @@ def announce_another_with_the_same_key(world: World) -> Call:
 
 
 @own("POST uploads/direct/", "direct_upload_unavailable")
-def announce_where_it_is_off(world: World) -> Call:
+def announce_where_it_is_off(world: ContractScenario) -> ContractCall:
     world.settings.DIRECT_UPLOADS = False
     return announce(world)
 
 
 @own("POST uploads/direct/", "storage_unavailable")
-def announce_while_the_store_is_away(world: World) -> Call:
+def announce_while_the_store_is_away(world: ContractScenario) -> ContractCall:
     StoreState.objects.all().delete()  # so that it is asked whose it is
     return storage_unavailable(world)
 
 
 @own("POST uploads/{id}/complete/", "upload_incomplete")
-def complete_too_early(world: World) -> Call:
+def complete_too_early(world: ContractScenario) -> ContractCall:
     world.upload = arrive(world.visitor, pdf())
     object_store().delete(incoming_key(world.upload.key))
     return world.call()
 
 
 @own("POST uploads/{id}/complete/", "type_not_allowed")
-def complete_text(world: World) -> Call:
+def complete_text(world: ContractScenario) -> ContractCall:
     world.upload = arrive(world.visitor, b"no pdf")
     return world.call()
 
 
 @own("POST uploads/{id}/complete/", "content_mismatch")
-def complete_something_longer(world: World) -> Call:
+def complete_something_longer(world: ContractScenario) -> ContractCall:
     world.upload = arrive(world.visitor, pdf(), len(pdf()) - 1)
     return world.call()
 
 
 @own("POST uploads/{id}/complete/", "not_found")
-def complete_what_somebody_else_has_sent(world: World) -> Call:
+def complete_what_somebody_else_has_sent(world: ContractScenario) -> ContractCall:
     world.upload = arrive(started(), pdf())
     return world.call()
 
@@ -552,21 +554,21 @@ def complete_what_somebody_else_has_sent(world: World) -> Call:
 @own("GET uploads/{id}/download/", "not_found")
 @own("POST uploads/{id}/link/", "not_found")
 @own("GET service/sessions/{uuid}/uploads/{id}/download/", "not_found")
-def ask_for_a_file_of_somebody_else(world: World) -> Call:
+def ask_for_a_file_of_somebody_else(world: ContractScenario) -> ContractCall:
     mine, world.upload = world.upload, uploaded(started())
     assert world.upload != mine
     return world.call()
 
 
 @own("GET service/sessions/{uuid}/uploads/", "not_found")
-def ask_for_the_files_of_an_ended_session(world: World) -> Call:
+def ask_for_the_files_of_an_ended_session(world: ContractScenario) -> ContractCall:
     world.visitor.end()
     return world.call()
 
 
 @own("GET uploads/{id}/download/", "object_missing")
 @own("GET service/sessions/{uuid}/uploads/{id}/download/", "object_missing")
-def download_what_has_gone(world: World) -> Call:
+def download_what_is_removed(world: ContractScenario) -> ContractCall:
     (store_root() / world.upload.key).unlink()
     return world.call()
 
@@ -574,30 +576,30 @@ def download_what_has_gone(world: World) -> Call:
 @own("GET uploads/{id}/download/", "file_held_back")
 @own("POST uploads/{id}/link/", "file_held_back")
 @own("GET service/sessions/{uuid}/uploads/{id}/download/", "file_held_back")
-def download_what_nobody_has_looked_into(world: World) -> Call:
+def download_what_no_one_has_inspected(world: ContractScenario) -> ContractCall:
     world.settings.HOLD_DOWNLOADS = "until_inspected"
     return world.call()
 
 
 @own("GET uploads/{id}/download/", "link_invalid")
-def download_by_the_link_of_another_file(world: World) -> Call:
+def download_by_the_link_of_another_file(world: ContractScenario) -> ContractCall:
     link = world.visitor.link(str(world.upload.pk)).json()["url"].partition("?")[2]
     world.upload = uploaded(world.visitor, pdf("another"))
     return world.call(f"?{link}", client=Client())
 
 
 @own("GET service/events/", "invalid_input")
-def read_the_feed_from_nowhere(world: World) -> Call:
+def read_the_feed_from_nowhere(world: ContractScenario) -> ContractCall:
     return world.call("?after=yesterday")
 
 
 @own("POST service/sessions/introspect/", "invalid_input")
-def introspect_nothing(world: World) -> Call:
+def introspect_nothing(world: ContractScenario) -> ContractCall:
     return world.call()
 
 
 @own("GET audit-logs/{id}/", "not_found")
-def read_an_event_that_never_was(world: World) -> Call:
+def read_an_event_that_never_was(world: ContractScenario) -> ContractCall:
     return replace(world.call(), path="audit-logs/999999999/")
 
 
@@ -605,7 +607,7 @@ def read_an_event_that_never_was(world: World) -> Call:
 
 
 @shared
-def rate_limited(world: World) -> Call:
+def rate_limited(world: ContractScenario) -> ContractCall:
     call = good_call(world)
     world.settings.RATE_LIMITS = {name: ["1/d"] for name in project.RATE_LIMITS}
     # Counts against the same limit and does nothing: an unreadable body, a look in place of a change.
@@ -615,24 +617,24 @@ def rate_limited(world: World) -> Call:
 
 
 @shared
-def session_required(world: World) -> Call:
+def session_required(world: ContractScenario) -> ContractCall:
     return replace(good_call(world), client=world.newcomer())
 
 
 @shared
-def session_invalid(world: World) -> Call:
+def session_invalid(world: ContractScenario) -> ContractCall:
     stranger = world.newcomer()
     stranger.token = UNKNOWN
     return replace(good_call(world), client=stranger)
 
 
 @shared
-def session_mismatch(world: World) -> Call:
+def session_mismatch(world: ContractScenario) -> ContractCall:
     return replace(good_call(world), headers={"X-Session-UUID": started().uuid})
 
 
 @shared
-def credentials_differ(world: World) -> Call:
+def credentials_differ(world: ContractScenario) -> ContractCall:
     """Send the good proof and beside it, in the other way, a different one."""
     call = good_call(world)
     client: Visitor = world.visitor
@@ -644,18 +646,18 @@ def credentials_differ(world: World) -> Call:
 
 
 @shared
-def origin_not_allowed(world: World) -> Call:
+def origin_not_allowed(world: ContractScenario) -> ContractCall:
     call = good_call(world)
     return replace(call, headers={**call.headers, "Origin": "https://evil.example"})
 
 
 @shared
-def session_header_required(world: World) -> Call:
+def session_header_required(world: ContractScenario) -> ContractCall:
     return replace(good_call(world), headers={})
 
 
 @shared
-def storage_unavailable(world: World) -> Call:
+def storage_unavailable(world: ContractScenario) -> ContractCall:
     call = good_call(world)
     in_its_place = store_root().with_name("no-folder")
     in_its_place.write_text("")
@@ -665,28 +667,28 @@ def storage_unavailable(world: World) -> Call:
 
 
 @shared
-def service_key_required(world: World) -> Call:
+def service_key_required(world: ContractScenario) -> ContractCall:
     return replace(good_call(world), client=Client())
 
 
 @shared
-def service_key_invalid(world: World) -> Call:
+def service_key_invalid(world: ContractScenario) -> ContractCall:
     return replace(good_call(world), client=Service("msk1_" + "A" * 43))
 
 
 @shared
-def scope_missing(world: World) -> Call:
+def scope_missing(world: ContractScenario) -> ContractCall:
     others = set(Scope.values) - {world.row.scope}
     return replace(good_call(world), client=Service(made_key(*others, name="another")))
 
 
 @shared
-def not_authenticated(world: World) -> Call:
+def not_authenticated(world: ContractScenario) -> ContractCall:
     return replace(good_call(world), client=Client())
 
 
 @shared
-def permission_denied(world: World) -> Call:
+def permission_denied(world: ContractScenario) -> ContractCall:
     return replace(good_call(world), client=world.make_staff())
 
 
@@ -697,7 +699,7 @@ def state() -> list[Any]:
     """Return every row and object there is but the log; uses and tries are counted on purpose."""
     models = (UserSession, Consent, RecoveryCode, RetiredToken, UploadQuota)
     # An upload that storage did not take stays as the record of an attempt, and holds nothing.
-    uploads = UploadedFile.objects.exclude(status=Status.LAPSED)
+    uploads = UploadedFile.objects.exclude(status=UploadStatus.LAPSED)
     return [
         list(uploads.order_by("pk").values()),
         *(list(model._base_manager.order_by("pk").values()) for model in models),
@@ -716,7 +718,7 @@ REFUSED = [
 ]
 
 
-def refused(*, again: bool) -> Iterator[tuple[Row, str, str]]:
+def refused(*, again: bool) -> Iterator[tuple[ContractRow, str, str]]:
     """Yield one part of REFUSED: what several rows share, again in each row after the first."""
     seen: set[tuple[str, str]] = set()
     for row, way, refusal in REFUSED:
@@ -733,7 +735,7 @@ REJECTING = [
 
 
 def shown(value: Any) -> str:
-    return value.endpoint if isinstance(value, Row) else str(value)
+    return value.endpoint if isinstance(value, ContractRow) else str(value)
 
 
 @pytest.fixture
@@ -768,10 +770,16 @@ def test_the_page_and_the_recipes_name_the_same_things() -> None:
 @pytest.mark.both
 @cases(("row", "way", "status"), GOOD, ids=shown)
 def test_each_good_answer_is_as_the_page_says(
-    starts: dict[str, Start], settings: Any, make_staff: Any, *, row: Row, way: str, status: int
+    starts: dict[str, Start],
+    settings: Any,
+    make_staff: Any,
+    *,
+    row: ContractRow,
+    way: str,
+    status: int,
 ) -> None:
     start = starts[way]
-    world = World(row, way, settings, make_staff, start.visitor(), start.upload)
+    world = ContractScenario(row, way, settings, make_staff, start.visitor(), start.upload)
     call = OWN[row.endpoint, str(status)](world)
 
     response = call.send()
@@ -788,21 +796,37 @@ def test_each_good_answer_is_as_the_page_says(
 @pytest.mark.both
 @cases(("row", "way", "refusal"), list(refused(again=False)), ids=shown)
 def test_each_refusal_is_as_the_page_says_and_changes_nothing(
-    starts: dict[str, Start], settings: Any, make_staff: Any, *, row: Row, way: str, refusal: str
+    starts: dict[str, Start],
+    settings: Any,
+    make_staff: Any,
+    *,
+    row: ContractRow,
+    way: str,
+    refusal: str,
 ) -> None:
     start = starts[way]
-    assert_refused(World(row, way, settings, make_staff, start.visitor(), start.upload), refusal)
+    assert_refused(
+        ContractScenario(row, way, settings, make_staff, start.visitor(), start.upload), refusal
+    )
 
 
 @cases(("row", "way", "refusal"), list(refused(again=True)), ids=shown)
 def test_each_refusal_that_rows_share_is_the_same_in_every_row(
-    starts: dict[str, Start], settings: Any, make_staff: Any, *, row: Row, way: str, refusal: str
+    starts: dict[str, Start],
+    settings: Any,
+    make_staff: Any,
+    *,
+    row: ContractRow,
+    way: str,
+    refusal: str,
 ) -> None:
     start = starts[way]
-    assert_refused(World(row, way, settings, make_staff, start.visitor(), start.upload), refusal)
+    assert_refused(
+        ContractScenario(row, way, settings, make_staff, start.visitor(), start.upload), refusal
+    )
 
 
-def assert_refused(world: World, refusal: str) -> None:
+def assert_refused(world: ContractScenario, refusal: str) -> None:
     """Check that a call is refused as the page says, and changes nothing."""
     row = world.row
     call = (OWN.get((row.endpoint, refusal)) or SHARED[refusal])(world)
@@ -817,9 +841,9 @@ def assert_refused(world: World, refusal: str) -> None:
         rows = zip(state(), before, strict=True)
         changed = [values for now, then in rows for values in now if values not in then]
         assert changed == [
-            UploadedFile.objects.values().get(status=Status.REJECTED),
+            UploadedFile.objects.values().get(status=UploadStatus.REJECTED),
             UploadQuota.objects.values().get(
-                session=UploadedFile.objects.get(status=Status.REJECTED).session
+                session=UploadedFile.objects.get(status=UploadStatus.REJECTED).session
             ),
         ]
     else:

@@ -88,7 +88,7 @@ def test_an_old_node_is_as_good_as_none(checkout: Checkout) -> None:
 @pytest.mark.parametrize(
     "env", [{"DEMO_PAGE": "false"}, {"PUBLIC_URL": "https://maria.example", "SECRET_KEY": "k" * 50}]
 )
-def test_a_page_nobody_wants_is_not_built_and_not_missed(
+def test_a_page_no_one_wants_is_not_built_and_not_missed(
     checkout: Checkout, env: dict[str, str]
 ) -> None:
     said = checkout.run(**env)

@@ -83,7 +83,7 @@ def test_the_stop_codes_are_those_that_stop_a_run() -> None:
     assert {*_stop_codes(), stop_codes.KILLED, stop_codes.OVERDUE} == stop_codes.known().keys()
 
 
-def test_what_to_do_about_a_stop_is_told_alike_everywhere() -> None:
+def test_what_to_do_about_a_stop_is_reported_alike_everywhere() -> None:
     documented = {
         code_words(code)[0]: re.sub(r"\[([^]]+)\]\([^)]+\)|`", r"\1", do)
         for code, _, do in table_rows("docs/operations.md", "stop code")

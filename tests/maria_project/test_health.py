@@ -58,7 +58,7 @@ def test_all_is_well(well: None) -> None:
     assert ready() == (200, "ok", GOOD)
 
 
-def test_asking_leaves_nothing_behind(well: None, own_store: Any) -> None:
+def test_requesting_leaves_nothing_behind(well: None, own_store: Any) -> None:
     before = sorted(own_store.rglob("*"))
     ready()
     assert sorted(own_store.rglob("*")) == before

@@ -132,7 +132,7 @@ def test_the_pages_can_only_be_read(db: None, built: Path, path: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_real_page_is_served_on_a_desk_and_in_production_only_if_asked_for(
+def test_the_real_page_is_served_on_a_back_office_and_in_production_only_if_requested(
     tmp_path: Path,
 ) -> None:
     need_node()

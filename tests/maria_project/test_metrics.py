@@ -132,7 +132,7 @@ def test_refusals_are_counted_by_their_policy(db: None, settings: Any) -> None:
     assert figure("maria_rate_limited_total", policy="create-86400s") == before + 2
 
 
-def test_the_database_tells_of_sessions_and_files(db: None) -> None:
+def test_the_database_reports_sessions_and_files(db: None) -> None:
     first, second, third, fourth = started(), started(), started(), started()
     upload = uploaded(first, pdf(size=2000))
     uploaded(first, pdf(size=3000))
@@ -142,23 +142,23 @@ def test_the_database_tells_of_sessions_and_files(db: None) -> None:
     expire(third)  # nothing is recorded yet
     fourth.reset()
 
-    told = {family.name: {tuple(s.labels.values()): s.value for s in family.samples}
+    result = {family.name: {tuple(s.labels.values()): s.value for s in family.samples}
             for family in scraped().values()}  # fmt: skip
 
-    assert told["maria_database_up"] == {(): 1}
-    assert told["maria_sessions"] == {
+    assert result["maria_database_up"] == {(): 1}
+    assert result["maria_sessions"] == {
         ("active",): 3, ("expired",): 0, ("reset",): 1, ("ended",): 1, ("revoked",): 0,
         ("erased",): 0,
     }  # fmt: skip
-    assert told["maria_sessions_live"] == {(): 2}
-    assert told["maria_sessions_started"] == {(): 5}
-    assert told["maria_uploads"][("stored",)] == 2
-    assert told["maria_uploads"][("deleted",)] == 1
-    assert told["maria_upload_bytes"][("stored",)] == 4500
-    assert ("deleted",) not in told["maria_upload_bytes"]
+    assert result["maria_sessions_live"] == {(): 2}
+    assert result["maria_sessions_started"] == {(): 5}
+    assert result["maria_uploads"][("stored",)] == 2
+    assert result["maria_uploads"][("deleted",)] == 1
+    assert result["maria_upload_bytes"][("stored",)] == 4500
+    assert ("deleted",) not in result["maria_upload_bytes"]
 
 
-def test_the_queue_and_the_heartbeat_are_told(db: None) -> None:
+def test_the_queue_and_the_heartbeat_are_reported(db: None) -> None:
     assert figure("maria_worker_heartbeat_age_seconds") is None
     now = timezone.now()
     Success.objects.create(
@@ -175,7 +175,7 @@ def test_the_queue_and_the_heartbeat_are_told(db: None) -> None:
     assert 90 <= age < 90 + 600  # however slow the machine
 
 
-def test_the_last_cleanup_is_told(visitor: Visitor) -> None:
+def test_the_last_cleanup_is_reported(visitor: Visitor) -> None:
     assert figure("maria_cleanup_age_seconds") is None
     assert figure("maria_cleanup_alarm") == 1  # no run has gone through yet
     upload = uploaded(visitor)
@@ -204,7 +204,7 @@ def test_the_last_cleanup_is_told(visitor: Visitor) -> None:
     assert 70 <= age < 70 + 600
 
 
-def test_a_cleanup_that_was_stopped_is_told_as_such(visitor: Visitor, own_store: Path) -> None:
+def test_a_cleanup_that_was_stopped_is_reported_as_such(visitor: Visitor, own_store: Path) -> None:
     uploaded(visitor)
     call_command("cleanup_orphans", verbosity=0)
     (own_store / "marker.json").unlink()
@@ -247,13 +247,13 @@ def away(*_: Any) -> Any:
 
 
 @pytest.mark.both
-def test_while_the_database_is_away_its_figures_are_left_out_and_that_is_told(db: None) -> None:
+def test_while_the_database_is_away_its_figures_are_left_out_and_that_is_reported(db: None) -> None:
     with connection.execute_wrapper(away):
-        told = scraped()
+        result = scraped()
 
-    assert [s.value for s in told["maria_database_up"].samples] == [0]
-    assert "maria_requests" in told
-    assert not {name for name in told if re.match("maria_(sessions|upload|queue|cleanup)", name)}
+    assert [s.value for s in result["maria_database_up"].samples] == [0]
+    assert "maria_requests" in result
+    assert not {name for name in result if re.match("maria_(sessions|upload|queue|cleanup)", name)}
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
@@ -363,7 +363,7 @@ def test_the_figures_are_those_that_operations_names(visitor: Visitor, settings:
 
 
 @pytest.mark.slow
-def test_a_real_server_tells_its_metrics_without_any_database(tmp_path: Path) -> None:
+def test_a_real_server_separates_its_metrics_without_any_database(tmp_path: Path) -> None:
     port = free_port()
     env = environment(tmp_path, DATABASE_URL=f"postgres://maria@127.0.0.1:{free_port()}/none")
     url = f"http://127.0.0.1:{port}/metrics"
@@ -399,9 +399,9 @@ def test_several_processes_add_up_their_counts(tmp_path: Path) -> None:
         before = _live(base)
         for _ in range(20):
             requests.get(f"{base}/health/live", timeout=30)
-        told = {_live(base) for _ in range(10)}
+        result = {_live(base) for _ in range(10)}
 
-    assert told == {before + 20}
+    assert result == {before + 20}
 
 
 def _processes(base: str, folder: Path) -> int:
@@ -410,5 +410,5 @@ def _processes(base: str, folder: Path) -> int:
 
 
 def _live(base: str) -> float:
-    told = parsed(requests.get(f"{base}/metrics", timeout=30).text)
-    return sum(s.value for s in told["maria_requests"].samples if s.labels["route"] == "live")
+    result = parsed(requests.get(f"{base}/metrics", timeout=30).text)
+    return sum(s.value for s in result["maria_requests"].samples if s.labels["route"] == "live")

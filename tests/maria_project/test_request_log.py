@@ -15,7 +15,7 @@ from tests.helpers import Visitor, uploaded
 FIELDS = {"method", "route", "path", "status", "milliseconds"}
 
 
-class Lines(logging.Handler):
+class CapturedLines(logging.Handler):
     """Keeps what the product's own handler would write about requests."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Lines(logging.Handler):
 
 @pytest.fixture
 def entries() -> Iterator[list[dict[str, Any]]]:
-    lines = Lines()
+    lines = CapturedLines()
     logger = logging.getLogger("maria_project.requests")
     logger.addHandler(lines)
     yield lines.entries

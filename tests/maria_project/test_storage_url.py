@@ -88,15 +88,15 @@ def test_a_url_leads_to_a_store(url: str, kind: str, options: dict[str, Any]) ->
         ("s3://key:half?secret@bucket", ""),
     ],
 )
-def test_a_url_that_cannot_work_says_why_and_tells_no_secret(url: str, reason: str) -> None:
+def test_a_url_that_cannot_work_says_why_and_reports_no_secret(url: str, reason: str) -> None:
     with pytest.raises(ImproperlyConfigured) as caught:
         read(url)
 
-    told = str(caught.value)
-    assert told.startswith("STORAGE_URL: ")
-    assert reason in told
-    assert "write s3://KEY:SECRET@bucket" in told
-    assert "secret" not in told.replace("key and secret belong together", "")
+    result = str(caught.value)
+    assert result.startswith("STORAGE_URL: ")
+    assert reason in result
+    assert "write s3://KEY:SECRET@bucket" in result
+    assert "secret" not in result.replace("key and secret belong together", "")
     assert caught.value.__suppress_context__  # nor does a traceback
 
 

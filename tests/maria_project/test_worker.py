@@ -16,7 +16,7 @@ from django_q.tasks import async_task
 from audit_app.models import AuditLog
 from common.worker import heartbeat_age
 from maria_project.management.commands.serve import heartbeat_is_late
-from maria_project.supervisor import LOG_BYTES, LOG_FILES, Child
+from maria_project.supervisor import LOG_BYTES, LOG_FILES, ChildProcess
 from sessions_app.models import UserSession
 from tests.helpers import plant, started, stored_keys, uploaded
 from tests.maria_project.server import (
@@ -32,10 +32,10 @@ from uploads_app.models import (
     CleanupRun,
     Inspection,
     RunStatus,
-    Status,
     StoreState,
     UploadedFile,
     UploadQuota,
+    UploadStatus,
     object_key,
 )
 
@@ -65,7 +65,7 @@ def lapse(session: UserSession, count: int) -> None:
 
 
 def lapsed() -> int:
-    return UploadedFile.objects.filter(status=Status.LAPSED).count()
+    return UploadedFile.objects.filter(status=UploadStatus.LAPSED).count()
 
 
 @pytest.mark.both
@@ -172,8 +172,8 @@ def test_a_worker_is_late_by_its_last_heartbeat(minutes: int | None, late: bool)
     assert heartbeat_is_late(360) is late
 
 
-def sleeper(tmp_path: Path, code: str = "import time; time.sleep(60)") -> Child:
-    return Child("sleeper", [sys.executable, "-c", code], tmp_path / "sleeper.log")
+def sleeper(tmp_path: Path, code: str = "import time; time.sleep(60)") -> ChildProcess:
+    return ChildProcess("sleeper", [sys.executable, "-c", code], tmp_path / "sleeper.log")
 
 
 def test_a_stalled_child_is_replaced_even_if_it_ignores_sigterm(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_a_child_that_dies_at_once_is_started_less_and_less_often(tmp_path: Path
     child.stop()
 
 
-def test_full_logs_are_put_aside_and_only_so_many_are_kept(tmp_path: Path) -> None:
+def test_full_logs_are_moved_to_trash_and_only_so_many_are_kept(tmp_path: Path) -> None:
     child = sleeper(tmp_path)
     for _ in range(LOG_FILES + 2):
         child.log_file.write_bytes(b"x" * LOG_BYTES)

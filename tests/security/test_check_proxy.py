@@ -20,7 +20,7 @@ from tests.postgres import free_port
 from tests.security.edge import Caller, all_started, fresh_source
 
 
-class Told(NamedTuple):
+class ProxyCheckResult(NamedTuple):
     """What the command said and ended with."""
 
     code: int
@@ -33,15 +33,15 @@ class Told(NamedTuple):
         return {line.removesuffix(": BELIEVED") for line in self.lines if "BELIEVED" in line}
 
 
-def check(url: str, timeout: float = 10.0) -> Told:
+def check(url: str, timeout: float = 10.0) -> ProxyCheckResult:
     """Run the command."""
     out = io.StringIO()
     try:
         call_command("check_proxy", url, timeout=timeout, stdout=out)
     except CommandError as error:
-        return Told(error.returncode, out.getvalue().splitlines(), str(error))
+        return ProxyCheckResult(error.returncode, out.getvalue().splitlines(), str(error))
     lines = out.getvalue().splitlines()
-    return Told(0, lines[:-1], lines[-1])
+    return ProxyCheckResult(0, lines[:-1], lines[-1])
 
 
 class Proxies(NamedTuple):
@@ -77,10 +77,10 @@ def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
 def test_t72_a_proxy_as_documented_cannot_be_fooled_and_the_limit_itself_does_not_confuse(
     proxies: Proxies,
 ) -> None:
-    told = check(proxies.right)
+    result = check(proxies.right)
     again = check(proxies.right)  # the limit of 60 a minute is used up by now
 
-    for said in (told, again):
+    for said in (result, again):
         assert (said.code, said.sentence) == (0, "The client address cannot be faked.")
         assert said.lines == [f"{forgery}: not believed" for forgery in FORGERIES]
     port = int(proxies.right.rpartition(":")[2])
@@ -90,29 +90,31 @@ def test_t72_a_proxy_as_documented_cannot_be_fooled_and_the_limit_itself_does_no
 
 @pytest.mark.slow
 def test_t72_a_proxy_that_passes_the_header_on_is_found(proxies: Proxies) -> None:
-    told = check(proxies.passes_on)
+    result = check(proxies.passes_on)
 
-    assert told.code == 1
-    assert {name for name in told.believed if name.startswith("X-Forwarded-For")} == told.believed
-    assert "X-Forwarded-For (one address)" in told.believed
-    assert "X-Forwarded-For (sent twice)" in told.believed
-    assert told.sentence.startswith("The client address can be faked. Set TRUSTED_PROXIES to")
+    assert result.code == 1
+    assert {
+        name for name in result.believed if name.startswith("X-Forwarded-For")
+    } == result.believed
+    assert "X-Forwarded-For (one address)" in result.believed
+    assert "X-Forwarded-For (sent twice)" in result.believed
+    assert result.sentence.startswith("The client address can be faked. Set TRUSTED_PROXIES to")
 
 
 @pytest.mark.slow
 def test_t72_a_proxy_that_believes_another_header_is_found(proxies: Proxies) -> None:
-    told = check(proxies.believes_real_ip)
+    result = check(proxies.believes_real_ip)
 
-    assert (told.code, told.believed) == (1, {"X-Real-IP (one address)"})
-    assert "the outermost proxy remove or overwrite it" in told.sentence
+    assert (result.code, result.believed) == (1, {"X-Real-IP (one address)"})
+    assert "the outermost proxy remove or overwrite it" in result.sentence
 
 
 @pytest.mark.slow
 def test_it_says_when_the_application_does_not_know_its_own_name(proxies: Proxies) -> None:
-    told = check(proxies.renames)
+    result = check(proxies.renames)
 
-    assert told.code == 0
-    assert told.lines[0].startswith(f"Pages of {proxies.renames} would be refused as foreign")
+    assert result.code == 0
+    assert result.lines[0].startswith(f"Pages of {proxies.renames} would be refused as foreign")
 
 
 # What answers in the product's place: a function from the request's forged headers to what is said.
@@ -123,7 +125,7 @@ Answer = Callable[[set[str]], tuple[int, dict[str, str]]]
 def something(answer: Answer) -> Iterator[str]:
     """Serve something else than the product, and yield its address."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class ProxyCheckHandler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
@@ -138,7 +140,7 @@ def something(answer: Answer) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), ProxyCheckHandler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
@@ -167,50 +169,50 @@ def says(left: int) -> tuple[int, dict[str, str]]:
     ],
     ids=["redirect", "no header", "another limit", "another header", "404", "400", "503"],
 )  # fmt: skip
-def test_it_cannot_tell_from_other_answers(
+def test_it_cannot_distinguish_from_other_answers(
     answer: tuple[int, dict[str, str]], sentence: str
 ) -> None:
     with something(lambda _: answer) as url:
-        told = check(url)
+        result = check(url)
 
-    assert (told.code, told.lines) == (2, [])
-    assert told.sentence.startswith("Could not tell. ")
-    assert sentence in told.sentence
+    assert (result.code, result.lines) == (2, [])
+    assert result.sentence.startswith("Could not tell. ")
+    assert sentence in result.sentence
 
 
-def test_it_cannot_tell_from_counters_that_jump() -> None:
+def test_it_cannot_distinguish_from_counters_that_jump() -> None:
     processes = cycle([count(50, -1), count(30, -1)])
     with something(lambda _: says(next(next(processes)))) as url:
-        told = check(url)
+        result = check(url)
 
-    assert told.code == 2
-    assert "several web processes count apart" in told.sentence
+    assert result.code == 2
+    assert "several web processes count apart" in result.sentence
 
 
-def test_it_cannot_tell_when_forged_requests_fail() -> None:
+def test_it_cannot_report_when_forged_requests_fail() -> None:
     left = count(59, -1)
     with something(lambda forged: (500, {}) if forged else says(next(left))) as url:
-        told = check(url)
+        result = check(url)
 
-    assert told.code == 2
-    assert "With a forged X-Forwarded-For (one address)" in told.sentence
+    assert result.code == 2
+    assert "With a forged X-Forwarded-For (one address)" in result.sentence
 
 
 def test_a_proxy_that_turns_forged_requests_away_believes_none() -> None:
     left = count(59, -1)
     with something(lambda forged: (400, {}) if forged else says(next(left))) as url:
-        told = check(url)
+        result = check(url)
 
-    assert (told.code, told.believed) == (0, set())
+    assert (result.code, result.believed) == (0, set())
 
 
 @pytest.mark.parametrize("window", range(7, 14))
 def test_a_windows_edge_is_not_taken_for_a_belief(window: int) -> None:
-    asked = count()
-    with something(lambda _: says(59 - next(asked) % window)) as url:
-        told = check(url)
+    requested = count()
+    with something(lambda _: says(59 - next(requested) % window)) as url:
+        result = check(url)
 
-    assert told.code == 0
+    assert result.code == 0
 
 
 def test_windows_that_end_just_with_a_forged_request_are_tried_again() -> None:
@@ -221,18 +223,18 @@ def test_windows_that_end_just_with_a_forged_request_are_tried_again() -> None:
         return says(left[0])
 
     with something(answer) as url:
-        told = check(url)
+        result = check(url)
 
-    assert (told.code, told.believed) == (0, set())
+    assert (result.code, result.believed) == (0, set())
 
 
 @pytest.mark.parametrize("step", [-2, -3, -7])
 def test_other_clients_in_the_bucket_do_not_confuse(step: int) -> None:
     left = count(10_000, step)
     with something(lambda _: says(next(left))) as url:
-        told = check(url)
+        result = check(url)
 
-    assert (told.code, told.believed) == (0, set())
+    assert (result.code, result.believed) == (0, set())
 
 
 @pytest.mark.parametrize("other", [59, 3, 1], ids=["fresh", "used", "nearly used up"])
@@ -240,34 +242,34 @@ def test_a_bucket_that_others_use_is_another_bucket_too(other: int) -> None:
     """What is no address falls back to the proxy's own, which is no fresh bucket."""
     own, others = count(500, -1), count(other, -1)
     with something(lambda forged: says(next(others if "forwarded" in forged else own))) as url:
-        told = check(url)
+        result = check(url)
 
-    assert (told.code, told.believed) == (1, {"Forwarded (IPv4)", "Forwarded (IPv6)"})
+    assert (result.code, result.believed) == (1, {"Forwarded (IPv4)", "Forwarded (IPv6)"})
 
 
-def test_an_address_where_nothing_listens_cannot_be_told() -> None:
-    told = check(f"http://127.0.0.1:{free_port()}")
+def test_an_address_where_nothing_listens_cannot_be_reported() -> None:
+    result = check(f"http://127.0.0.1:{free_port()}")
 
-    assert told.code == 2
-    assert "does not answer" in told.sentence
+    assert result.code == 2
+    assert "does not answer" in result.sentence
 
 
 def test_an_address_that_never_answers_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        told = check(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.2)
+        result = check(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.2)
 
-    assert told.code == 2
-    assert "timed out" in told.sentence
+    assert result.code == 2
+    assert "timed out" in result.sentence
 
 
 @pytest.mark.parametrize(
     "url", ["", "maria.example", "ftp://maria.example", "http://", "http://[x"]
 )
 def test_what_is_no_address_is_said_so(url: str) -> None:
-    told = check(url)
+    result = check(url)
 
-    assert told.code == 2
-    assert "is no address" in told.sentence
+    assert result.code == 2
+    assert "is no address" in result.sentence
 
 
 def test_the_exit_code_is_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:

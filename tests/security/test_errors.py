@@ -43,7 +43,7 @@ def assert_fixed_500(response: HttpResponseBase) -> None:
 
 
 @cases(("route", "method"), calls(), ids=named)
-def test_t23_an_exception_in_a_view_tells_nothing(
+def test_t23_an_exception_in_a_view_discloses_nothing(
     visitor: Visitor, make_staff: Any, monkeypatch: pytest.MonkeyPatch, route: Route, method: str
 ) -> None:
     """The exception is put into DRF, at the step that every view passes."""
@@ -62,7 +62,7 @@ def test_t23_an_exception_in_a_view_tells_nothing(
 
 
 @cases("route", api_routes(), ids=named)
-def test_t23_an_exception_in_middleware_tells_nothing(
+def test_t23_an_exception_in_middleware_discloses_nothing(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch, route: Route
 ) -> None:
     visitor.raise_request_exception = False
@@ -72,7 +72,7 @@ def test_t23_an_exception_in_middleware_tells_nothing(
 
 
 @cases(("route", "method"), visitor_calls(), ids=named)
-def test_t23_a_database_that_fails_tells_nothing(
+def test_t23_a_database_that_fails_discloses_nothing(
     visitor: Visitor, route: Route, method: str
 ) -> None:
     upload = uploaded(visitor)
@@ -88,7 +88,7 @@ def test_t23_a_database_that_fails_tells_nothing(
     assert state() == before
 
 
-def test_t23_an_error_page_outside_the_api_tells_nothing(
+def test_t23_an_error_page_outside_the_api_discloses_nothing(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SessionMiddleware, "process_request", fails)

@@ -162,7 +162,7 @@ def test_t84_many_networks_get_their_limit_each_and_no_more(db: None, clock: Any
 
 
 @pytest.mark.both
-def test_t84_sessions_that_nobody_used_are_swept_in_bounded_batches(db: None) -> None:
+def test_t84_sessions_that_no_one_used_are_swept_in_bounded_batches(db: None) -> None:
     kept = started()
     many(ROWS // 5, age=timedelta(hours=1), objects=False, per_session=1)
     UserSession.objects.exclude(pk=kept.uuid).update(expires_at=timezone.now())

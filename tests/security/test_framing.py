@@ -18,8 +18,8 @@ from tests.uploads_app.samples import FORM, UPLOADS, form, part
 from tests.uploads_app.server import (
     GUNICORN,
     WAITRESS,
-    Answer,
-    Server,
+    HttpAnswer,
+    UploadServer,
     deployment,
     request,
     serving,
@@ -76,7 +76,7 @@ UNCLEAR: dict[str, tuple[bytes, bytes]] = {
 
 
 @pytest.fixture(scope="module", params=COMMANDS)
-def server(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[UploadServer]:
     """A real server of each kind."""
     folder = tmp_path_factory.mktemp(request.param)
     with serving(deployment(folder / "data"), COMMANDS[request.param]) as running:
@@ -84,12 +84,12 @@ def server(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 
 @pytest.fixture(autouse=True)
-def own_session(server: Server) -> None:
+def own_session(server: UploadServer) -> None:
     """Let no test fill up the session of another."""
     server.start_session()
 
 
-def head(server: Server, lines: bytes, version: bytes = b"1.1") -> bytes:
+def head(server: UploadServer, lines: bytes, version: bytes = b"1.1") -> bytes:
     """Return an upload's request line and headers, with `lines` among them."""
     proof = f"Cookie: {server.cookie}\r\nX-Session-UUID: {server.uuid}\r\nContent-Type: {FORM}\r\n"
     return (
@@ -98,13 +98,13 @@ def head(server: Server, lines: bytes, version: bytes = b"1.1") -> bytes:
     )  # fmt: skip
 
 
-def ending(server: Server) -> bytes:
+def ending(server: UploadServer) -> bytes:
     """Return a good request that ends the session."""
     headers = {"Cookie": server.cookie, "X-Session-UUID": server.uuid}
     return request("DELETE", "/api/v1/sessions/current/", b"", headers)
 
 
-def exchange(server: Server, data: bytes) -> list[int]:
+def exchange(server: UploadServer, data: bytes) -> list[int]:
     """Send bytes, read until the server closes the connection, and return every final status."""
     received = bytearray()
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
@@ -118,18 +118,18 @@ def exchange(server: Server, data: bytes) -> list[int]:
     return [status for status in found if status != 100]
 
 
-def kept(server: Server) -> Any:
+def kept(server: UploadServer) -> Any:
     """Return everything that a request could have changed."""
     rows = server.deployment.rows
     sessions = rows("SELECT uuid, status, last_seen_at FROM sessions_app_usersession ORDER BY 1")
     return sessions, server.deployment.statuses(), server.deployment.files(), len(events(server))
 
 
-def events(server: Server) -> list[str]:
+def events(server: UploadServer) -> list[str]:
     return server.deployment.events()
 
 
-def assert_refused(server: Server, data: bytes) -> None:
+def assert_refused(server: UploadServer, data: bytes) -> None:
     """Check that a message and what follows it get at most one answer, a refusal, and change nothing."""
     before = kept(server)
 
@@ -142,38 +142,38 @@ def assert_refused(server: Server, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", UNCLEAR)
-def test_t20_a_body_whose_end_is_unclear_is_refused(server: Server, name: str) -> None:
+def test_t20_a_body_whose_end_is_unclear_is_refused(server: UploadServer, name: str) -> None:
     lines, body = UNCLEAR[name]
 
     assert_refused(server, head(server, lines) + body)
 
 
 @pytest.mark.parametrize("connection", [b"", b"\r\nConnection: keep-alive"])
-def test_t20_http_1_0_knows_no_chunks(server: Server, connection: bytes) -> None:
+def test_t20_http_1_0_knows_no_chunks(server: UploadServer, connection: bytes) -> None:
     assert_refused(server, head(server, CHUNKED + connection, b"1.0") + CHUNKS)
 
 
 @pytest.mark.parametrize("line_ending", [b"\n", b"\r"])
-def test_t20_lines_end_in_both_characters(server: Server, line_ending: bytes) -> None:
+def test_t20_lines_end_in_both_characters(server: UploadServer, line_ending: bytes) -> None:
     first = head(server, LENGTH).replace(b"\r\n", line_ending)
 
     # Where no end of the headers is found, nothing is answered until the client is done.
     assert_refused(server, first + FILE + b"\r\n\r\n")
 
 
-def test_t20_a_request_inside_a_body_is_only_a_body(server: Server) -> None:
+def test_t20_a_request_inside_a_body_is_only_a_body(server: UploadServer) -> None:
     inside = ending(server)
     before = kept(server)
 
     for path in ("/health/live", "/api/v1/nowhere/"):
-        told = server.send(request("POST", path, inside, {}))
-        assert 400 <= told.status < 500, told
+        result = server.send(request("POST", path, inside, {}))
+        assert 400 <= result.status < 500, result
 
     assert kept(server) == before
 
 
 @pytest.mark.parametrize("name", [b"Content_Length: 5", b"Transfer_Encoding: chunked"])
-def test_t20_an_underscore_is_no_hyphen(server: Server, name: bytes) -> None:
+def test_t20_an_underscore_is_no_hyphen(server: UploadServer, name: bytes) -> None:
     """CGI's names of both are the same, so the one with the underscore must be dropped."""
     data = head(server, LENGTH + b"\r\n" + name + b"\r\nConnection: close") + FILE
 
@@ -182,7 +182,7 @@ def test_t20_an_underscore_is_no_hyphen(server: Server, name: bytes) -> None:
     assert stored_size(server) == len(pdf("framed"))
 
 
-def test_t20_a_chunked_upload_is_stored_whole_or_asked_for_its_length(server: Server) -> None:
+def test_t20_a_chunked_upload_is_stored_whole_or_requested_its_length(server: UploadServer) -> None:
     """waitress puts a chunked body together; gunicorn hands it on in a way WSGI cannot tell the end of."""
     before = kept(server)
     data = head(server, CHUNKED + b"\r\nConnection: close") + CHUNKS
@@ -198,7 +198,9 @@ def test_t20_a_chunked_upload_is_stored_whole_or_asked_for_its_length(server: Se
 
 
 @pytest.mark.parametrize("path", ["/api/v1/sessions/", "/api/v1/sessions/current/reset/"])
-def test_t20_a_chunked_document_is_never_taken_for_an_empty_one(server: Server, path: str) -> None:
+def test_t20_a_chunked_document_is_never_taken_for_an_empty_one(
+    server: UploadServer, path: str
+) -> None:
     """`{}` would mean the defaults: another credential or reason than the client asked for."""
     before, wrong = kept(server), b'{"credential": "none such", "reason": "none such"}'
     chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(wrong), wrong)
@@ -209,17 +211,19 @@ def test_t20_a_chunked_document_is_never_taken_for_an_empty_one(server: Server, 
         "Transfer-Encoding": "chunked",
     }
 
-    told = server.send(request("POST", path, chunks, headers, length=None))
+    result = server.send(request("POST", path, chunks, headers, length=None))
 
-    assert told.status == (400 if puts_chunks_together(server) else 411), told
-    assert problem(told)
+    assert result.status == (400 if puts_chunks_together(server) else 411), result
+    assert problem(result)
     assert kept(server) == before
 
 
 @pytest.mark.parametrize(
     ("count", "good"), [(MAX_HEADERS, True), (MAX_HEADERS + 1, False), (10_000, False)]
 )
-def test_t30_headers_beyond_a_hundred_are_refused(server: Server, count: int, good: bool) -> None:
+def test_t30_headers_beyond_a_hundred_are_refused(
+    server: UploadServer, count: int, good: bool
+) -> None:
     plain = head(server, LENGTH + b"\r\nConnection: close")
     fill = b"".join(b"X-%d: a\r\n" % number for number in range(count - plain.count(b"\r\n") + 2))
     data = plain.replace(b"Host:", fill + b"Host:") + FILE
@@ -230,16 +234,16 @@ def test_t30_headers_beyond_a_hundred_are_refused(server: Server, count: int, go
         assert_refused(server, data)
 
 
-def stored_size(server: Server) -> object:
+def stored_size(server: UploadServer) -> object:
     """Return the size of the session's one file."""
     sessions = "SELECT size FROM uploads_app_uploadedfile ORDER BY created_at DESC LIMIT 1"
     return server.deployment.rows(sessions)[0][0]
 
 
-def puts_chunks_together(server: Server) -> bool:
+def puts_chunks_together(server: UploadServer) -> bool:
     """Say whether this is the server that hands a chunked body to the application whole."""
     return "Server: gunicorn" not in server.send(request("GET", "/health/live", b"", {})).head
 
 
-def problem(told: Answer) -> bool:
-    return "application/problem+json" in told.head
+def problem(result: HttpAnswer) -> bool:
+    return "application/problem+json" in result.head

@@ -115,7 +115,7 @@ def test_t75_after_retry_after_the_next_call_succeeds_wherever_the_window_stands
     assert validate(visitor, "192.0.2.1").status_code == 200
 
 
-def test_t75_headers_tell_what_is_left_of_each_rate(db: None, limit: Any) -> None:
+def test_t75_headers_report_what_is_left_of_each_rate(db: None, limit: Any) -> None:
     limit("create", "3/m", "5/h")
     visitor = Visitor()
 

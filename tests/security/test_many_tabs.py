@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.helpers import SOAK, at_once
-from tests.uploads_app.server import WAITRESS, Server, deployment, request, serving
+from tests.uploads_app.server import WAITRESS, UploadServer, deployment, request, serving
 
 pytestmark = pytest.mark.slow
 
@@ -22,33 +22,33 @@ CURRENT = "/api/v1/sessions/current/"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UploadServer]:
     """A real waitress, as ./run starts it."""
     folder = tmp_path_factory.mktemp("tabs")
     with serving(deployment(folder / "data"), WAITRESS) as running:
         yield running
 
 
-def ask(server: Server, method: str, path: str, uuid: str = "") -> tuple[int, Any]:
+def ask(server: UploadServer, method: str, path: str, uuid: str = "") -> tuple[int, Any]:
     """Ask as a tab whose localStorage holds `uuid`, with the cookie all tabs share."""
     headers = {"Cookie": server.cookie, "Content-Type": "application/json"}
     if uuid:
         headers["X-Session-UUID"] = uuid
     body = b"{}" if method == "POST" else b""
-    told = server.send(request(method, path, body, headers))
-    assert "Set-Cookie" not in told.head
-    return told.status, json.loads(told.body)
+    result = server.send(request(method, path, body, headers))
+    assert "Set-Cookie" not in result.head
+    return result.status, json.loads(result.body)
 
 
-def open_tab(server: Server) -> list[tuple[int, str]]:
+def open_tab(server: UploadServer) -> list[tuple[int, str]]:
     """Open a page that has lost its UUID; return the status and UUID of each answer."""
     answers = [ask(server, "POST", SESSIONS), ask(server, "GET", CURRENT)]
     healed = answers[-1][1]["uuid"]
     answers += [ask(server, "GET", CURRENT, healed), ask(server, "POST", SESSIONS, healed)]
-    return [(status, told["uuid"]) for status, told in answers]
+    return [(status, result["uuid"]) for status, result in answers]
 
 
-def test_t10_tabs_opened_at_once_share_one_session(server: Server) -> None:
+def test_t10_tabs_opened_at_once_share_one_session(server: UploadServer) -> None:
     for _ in range(ROUNDS):
         server.start_session()
         before = everything(server)
@@ -59,7 +59,9 @@ def test_t10_tabs_opened_at_once_share_one_session(server: Server) -> None:
         assert everything(server) == before
 
 
-def test_t10_a_tab_with_an_older_uuid_is_told_and_the_others_are_left_alone(server: Server) -> None:
+def test_t10_a_tab_with_an_older_uuid_is_reported_and_the_others_are_left_alone(
+    server: UploadServer,
+) -> None:
     older = server.uuid
     server.start_session()
 
@@ -70,7 +72,7 @@ def test_t10_a_tab_with_an_older_uuid_is_told_and_the_others_are_left_alone(serv
     assert ask(server, "GET", CURRENT)[1]["uuid"] == server.uuid
 
 
-def everything(server: Server) -> Any:
+def everything(server: UploadServer) -> Any:
     """Return every session and every event there is."""
     rows = server.deployment.rows
     return rows("SELECT uuid, status FROM sessions_app_usersession ORDER BY 1"), rows(

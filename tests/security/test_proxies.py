@@ -40,7 +40,7 @@ FORGED: list[list[tuple[str, str]]] = [
 ]
 
 
-class Chains(NamedTuple):
+class ProxyChains(NamedTuple):
     """The product with TRUSTED_PROXIES 0, 1 and 2, each behind 0, 1 and 2 proxies."""
 
     products: list[Edge]
@@ -48,7 +48,7 @@ class Chains(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def chains(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chains]:
+def chains(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyChains]:
     nginx.need_nginx()
     folder = tmp_path_factory.mktemp("proxies")
     with ExitStack() as stack:
@@ -68,13 +68,13 @@ def chains(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chains]:
             for trusted, way in enumerate(zip(products, inner, outer, strict=True))
             for hops in HOPS
         }
-        yield Chains(products, ports)
+        yield ProxyChains(products, ports)
 
 
 @pytest.mark.parametrize(
     ("trusted", "hops"), [(t, h) for t, h in itertools.product(TRUSTED, HOPS) if t <= h]
 )
-def test_t72_no_header_makes_another_client(chains: Chains, trusted: int, hops: int) -> None:
+def test_t72_no_header_makes_another_client(chains: ProxyChains, trusted: int, hops: int) -> None:
     caller = Caller(chains.ports[trusted, hops])
     left = caller.left()
 
@@ -89,7 +89,7 @@ def test_t72_no_header_makes_another_client(chains: Chains, trusted: int, hops: 
     ("trusted", "hops"), [(t, h) for t, h in itertools.product(TRUSTED, HOPS) if t > h]
 )
 def test_t72_not_even_a_wrong_number_of_proxies_is_an_error(
-    chains: Chains, trusted: int, hops: int
+    chains: ProxyChains, trusted: int, hops: int
 ) -> None:
     caller = Caller(chains.ports[trusted, hops])
 
@@ -100,21 +100,21 @@ def test_t72_not_even_a_wrong_number_of_proxies_is_an_error(
     ("trusted", "hops"),
     [*itertools.product(TRUSTED, HOPS)] if SOAK else [(0, 0), (1, 1), (2, 2), (2, 1)],
 )
-def test_t72_check_proxy_says_what_is_true(chains: Chains, trusted: int, hops: int) -> None:
+def test_t72_check_proxy_says_what_is_true(chains: ProxyChains, trusted: int, hops: int) -> None:
     url = f"http://127.0.0.1:{chains.ports[trusted, hops]}"
 
     if trusted <= hops:
         call_command("check_proxy", url)
         return
-    with pytest.raises(CommandError) as told:
+    with pytest.raises(CommandError) as result:
         call_command("check_proxy", url)
-    assert told.value.returncode == 1
-    assert "Set TRUSTED_PROXIES" in str(told.value)
+    assert result.value.returncode == 1
+    assert "Set TRUSTED_PROXIES" in str(result.value)
 
 
 @pytest.mark.parametrize("hops", HOPS)
 def test_t72_two_clients_are_two_buckets_when_the_proxies_are_counted(
-    chains: Chains, hops: int
+    chains: ProxyChains, hops: int
 ) -> None:
     port = chains.ports[hops, hops]
     first, second = Caller(port), Caller(port)
@@ -123,7 +123,7 @@ def test_t72_two_clients_are_two_buckets_when_the_proxies_are_counted(
 
 
 def test_t72_behind_a_proxy_that_is_not_counted_all_share_one_and_the_log_says_so(
-    chains: Chains,
+    chains: ProxyChains,
 ) -> None:
     port = chains.ports[0, 1]
     first, second = Caller(port), Caller(port)
@@ -141,7 +141,7 @@ def test_t72_behind_a_proxy_that_is_not_counted_all_share_one_and_the_log_says_s
 
 
 @pytest.mark.parametrize("hops", [1, 2])
-def test_t73_a_client_may_come_over_ipv6(chains: Chains, hops: int) -> None:
+def test_t73_a_client_may_come_over_ipv6(chains: ProxyChains, hops: int) -> None:
     caller = Caller(chains.ports[hops, hops], host="::1")
     left = caller.left()
 
@@ -150,7 +150,7 @@ def test_t73_a_client_may_come_over_ipv6(chains: Chains, hops: int) -> None:
         assert caller.left(*forged) == left, forged
 
 
-def test_t73_a_64_is_one_bucket_and_mapped_addresses_are_eight(chains: Chains) -> None:
+def test_t73_a_64_is_one_bucket_and_mapped_addresses_are_eight(chains: ProxyChains) -> None:
     proxy = Caller(chains.ports[1, 0])  # we are the proxy, and say whom we saw
     network = "2001:db8:77:77"
     lefts = [
@@ -164,7 +164,7 @@ def test_t73_a_64_is_one_bucket_and_mapped_addresses_are_eight(chains: Chains) -
     assert proxy.left((FORWARDED, "203.0.113.0")) == LIMIT - 2  # mapped or not, it is the same
 
 
-def test_t73_a_socket_for_both_families_tells_its_ipv4_clients_apart(tmp_path: Path) -> None:
+def test_t73_a_socket_for_both_families_separates_its_ipv4_clients_apart(tmp_path: Path) -> None:
     ipv4, ipv6 = free_port(), free_port()
     command = [
         "-m", "gunicorn", "maria_project.wsgi", "--workers=1", "--threads=4",

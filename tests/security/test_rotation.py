@@ -83,17 +83,17 @@ def test_t16_a_use_of_the_new_token_counts_once(holder: Holder) -> None:
 
 
 def test_t16_several_renewals_in_a_row_each_end_the_tokens_before(holder: Holder) -> None:
-    held = [holder]
+    holders = [holder]
     for number in range(3):
-        held.append(renewed(held[-1], f"Ada {number}"))
+        holders.append(renewed(holders[-1], f"Ada {number}"))
 
-    assert held[-1].current().status_code == 200
-    for old in held[:-1]:
+    assert holders[-1].current().status_code == 200
+    for old in holders[:-1]:
         assert old.current().status_code == 200
     age_retired(holder.row, OVERLAP + SECOND)
-    for old in held[:-1]:
+    for old in holders[:-1]:
         assert_refused(old)
-    assert held[-1].current().status_code == 200
+    assert holders[-1].current().status_code == 200
     assert events(holder.uuid).count("session.token_rotated") == 3
 
 
@@ -197,16 +197,16 @@ def test_t16_a_reset_token_opens_no_successor_that_anybody_is_in(holder: Holder,
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_t16_changes_at_once_with_one_token_lose_nobody(committed: None, carrier: Carrier) -> None:
+def test_t16_changes_at_once_with_one_token_lose_no_one(committed: None, carrier: Carrier) -> None:
     holder = begin(carrier)
 
     answers = at_once(6, lambda n: holder.identify(name=f"Ada {n}"))
 
     assert [answer.status_code for answer in answers] == [200] * 6
-    held = [holder.following(answer) for answer in answers]
-    assert len({one.token for one in held}) == 6
+    holders = [holder.following(answer) for answer in answers]
+    assert len({one.token for one in holders}) == 6
     assert events(holder.uuid).count("session.token_rotated") == 6
-    answers = at_once(6, lambda n: held[n].current())
+    answers = at_once(6, lambda n: holders[n].current())
     assert [answer.status_code for answer in answers] == [200] * 6
 
 

@@ -22,7 +22,7 @@ PARALLEL = 50
 RENEWALS = 20 if SOAK else 5
 
 
-class Jar:
+class TokenHolder:
     """A browser's jar, or a bearer client's memory: the token it was given last."""
 
     def __init__(self, holder: Holder, base: str) -> None:
@@ -55,7 +55,7 @@ def test_t16_rotation_under_load(committed: None, tmp_path: Path, carrier: Carri
     limits = {f"RATE_LIMIT_{name.upper()}": rates[0] for name, rates in PLENTY.items()}
     env = environment(tmp_path, **test_database(), **limits, UPLOAD_MAX_FILES="100")
     first = begin(carrier)
-    jar = Jar(first, f"http://127.0.0.1:{port}")
+    jar = TokenHolder(first, f"http://127.0.0.1:{port}")
     renewed: list[int] = []
 
     with process([sys.executable, *WAITRESS, str(port)], env, tmp_path / "log"):

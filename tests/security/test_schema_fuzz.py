@@ -82,7 +82,7 @@ def schema() -> Any:
     return loaded
 
 
-class World:
+class FuzzFixtures:
     """What a good request of any kind needs: a session with a file and codes, staff, and a service."""
 
     def __init__(self, make_staff: Callable[[str], Any]) -> None:
@@ -151,15 +151,15 @@ def age_code(session: UserSession) -> None:
 
 
 @pytest.fixture
-def world(db: None, make_staff: Any, settings: Any) -> World:
+def world(db: None, make_staff: Any, settings: Any) -> FuzzFixtures:
     settings.RATE_LIMITS = {name: ["1000000/m"] for name in settings.RATE_LIMITS}
     offer_forms(settings)
-    return World(make_staff)
+    return FuzzFixtures(make_staff)
 
 
 @pytest.mark.timeout(1800 if SOAK else 300)
 @pytest.mark.parametrize("labels", GROUPS)
-def test_every_answer_is_as_documented(world: World, labels: list[str]) -> None:
+def test_every_answer_is_as_documented(world: FuzzFixtures, labels: list[str]) -> None:
     failures = {}
     for label in labels:
         world.restore()
@@ -173,7 +173,7 @@ def test_every_answer_is_as_documented(world: World, labels: list[str]) -> None:
         )
 
 
-def try_operation(world: World, label: str) -> None:
+def try_operation(world: FuzzFixtures, label: str) -> None:
     """Send the requests of one operation."""
     operation, statuses = schema().find_operation_by_label(label), Counter[int]()
 

@@ -55,7 +55,7 @@ def test_t01_a_key_is_good_for_its_scope_alone(path: str, scope: str) -> None:
 
 
 @pytest.mark.parametrize("path", CALLS)
-def test_t01_without_a_good_key_nothing_is_told(path: str) -> None:
+def test_t01_without_a_good_key_nothing_is_reported(path: str) -> None:
     for client, expected in (
         (Client(), "service_key_required"),
         (started(), "service_key_required"),

@@ -132,42 +132,46 @@ def fail(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
     raise RuntimeError(f"the database fell over at {params}")
 
 
-def test_t04_the_token_is_never_logged_recorded_or_told(
+def test_t04_the_token_is_never_logged_recorded_or_reported(
     db: None, log_lines: io.StringIO, make_staff: Any
 ) -> None:
-    answers, tokens, told_once = broad_flow(make_staff)
+    answers, tokens, reported_once = broad_flow(make_staff)
     logging.getLogger("app").warning("an app logs maria_session=%s; path=/", JUNK)
     logging.getLogger("app").warning("an app logs Authorization: Bearer %s", BEARER)
-    for token in tokens | told_once:
+    for token in tokens | reported_once:
         logging.getLogger("app").warning("an app logs %s", {"cookie": token})
 
     lines = log_lines.getvalue().splitlines()
     assert {answer.status_code for answer in answers} >= {200, 201, 204, 400, 401, 403, 404, 405, 415, 500}  # fmt: skip
-    assert (len(tokens), len(told_once)) == (4, 3)
+    assert (len(tokens), len(reported_once)) == (4, 3)
     assert len(lines) > 100
     entries = [json.loads(line) for line in lines]
     assert all(entry["level"] and entry["time"] for entry in entries)
     logged = log_lines.getvalue()
-    for token in tokens | told_once:
+    for token in tokens | reported_once:
         assert hash_token(token) in logged  # the SQL is there, so the token would be
     failed = {a["X-Request-ID"] for a in answers if a.status_code == 500}
     assert len(failed) == 4
     assert failed <= {entry["request_id"] for entry in entries}
     assert any("the database fell over" in str(entry.get("exc_info")) for entry in entries)
-    told_of = [e["request_id"] for e in entries if e["logger"] == "maria_project.requests"]
-    assert {answer["X-Request-ID"] for answer in answers} <= set(told_of)
-    assert len(told_of) == len(set(told_of))
+    reported = [e["request_id"] for e in entries if e["logger"] == "maria_project.requests"]
+    assert {answer["X-Request-ID"] for answer in answers} <= set(reported)
+    assert len(reported) == len(set(reported))
 
-    told = "".join(
+    result = "".join(
         (b"".join(a) if a.streaming else a.content).decode("latin-1") + str(a.headers)
         for a in answers
     )
-    for token in told_once:
-        assert told.count(token) == 1
-        told = told.replace(token, "")
-    for secret in (*(token.removeprefix("mss1_") for token in tokens | told_once), JUNK, BEARER):
+    for token in reported_once:
+        assert result.count(token) == 1
+        result = result.replace(token, "")
+    for secret in (
+        *(token.removeprefix("mss1_") for token in tokens | reported_once),
+        JUNK,
+        BEARER,
+    ):
         assert secret not in logged
-        assert secret not in told
+        assert secret not in result
         assert secret not in database_text()
     assert "session.refused" in events()
     cache.clear()

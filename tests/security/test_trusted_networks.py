@@ -50,7 +50,7 @@ def test_a_session_is_limited_the_same_everywhere(visitor: Visitor, limit: Any, 
 
 
 @pytest.mark.parametrize(("proxies", "allowed"), [(1, 6), (0, 2)])
-def test_whom_a_proxy_saw_is_trusted_only_if_the_proxy_is(
+def test_which_client_a_proxy_saw_is_trusted_only_if_the_proxy_is(
     db: None, settings: Any, limit: Any, proxies: int, allowed: int
 ) -> None:
     settings.TRUSTED_PROXIES = proxies

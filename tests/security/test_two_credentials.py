@@ -95,7 +95,7 @@ def test_t17_two_credentials(db: None, cookie: str, authorization: str) -> None:
     assert events() == [*logged, "session.refused"]  # once a minute
 
 
-def test_t17_the_matrix_tells_every_outcome() -> None:
+def test_t17_the_matrix_reports_every_outcome() -> None:
     outcomes = {
         expected(cookie, authorization) for cookie in COOKIES for authorization in AUTHORIZATIONS
     }
@@ -126,12 +126,12 @@ def test_t17_two_credentials_where_no_proof_is_needed(db: None, path: str, body:
 @pytest.mark.parametrize("asked", CARRIERS)
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_t17_creating_with_a_live_proof_returns_that_session_and_no_token(
-    db: None, carrier: Carrier, asked: str
+    db: None, carrier: Carrier, requested: str
 ) -> None:
     holder = begin(carrier)
     before, logged = state(), events()
 
-    response = holder.ask("POST", SESSIONS, {"credential": asked})
+    response = holder.ask("POST", SESSIONS, {"credential": requested})
 
     assert response.status_code == 200
     assert response.json()["uuid"] == holder.uuid
@@ -140,17 +140,17 @@ def test_t17_creating_with_a_live_proof_returns_that_session_and_no_token(
 
 
 @pytest.mark.parametrize("asked", CARRIERS)
-def test_t17_creating_with_a_dead_proof_begins_a_session_carried_as_asked(
-    db: None, asked: Carrier
+def test_t17_creating_with_a_dead_proof_begins_a_session_carried_as_requested(
+    db: None, requested: Carrier
 ) -> None:
     dead = begin("bearer")
     assert dead.ask("DELETE", CURRENT).status_code == 204
 
-    response = dead.ask("POST", SESSIONS, {"credential": asked})
+    response = dead.ask("POST", SESSIONS, {"credential": requested})
 
     assert response.status_code == 201
     assert response.json()["uuid"] != dead.uuid
-    assert Holder("", "", asked).following(response).current().status_code == 200
+    assert Holder("", "", requested).following(response).current().status_code == 200
 
 
 def test_t17_a_bearer_needs_no_name_but_a_wrong_one_is_a_mismatch(db: None) -> None:

@@ -118,7 +118,7 @@ def test_t12_validation_is_no_oracle(visitor: Visitor) -> None:
         assert len(answers) == 1
 
 
-def test_t12_an_unknown_address_looks_like_a_file_of_somebody_else(visitor: Visitor) -> None:
+def test_t12_an_unknown_address_resembles_a_file_of_somebody_else(visitor: Visitor) -> None:
     upload = uploaded(started())
     theirs = visitor.get(f"/api/v1/uploads/{upload.pk}/")
     nowhere = visitor.get("/api/v1/uploads/not-even-an-id/")

@@ -43,7 +43,7 @@ def inactive(agent: Service, assertion: str) -> None:
 
 
 @pytest.mark.both
-def test_it_tells_the_service_whose_session_this_is(visitor: Visitor, agent: Service) -> None:
+def test_it_reports_the_service_whose_session_this_is(visitor: Visitor, agent: Service) -> None:
     answer = agent.introspect(visitor.assertion())
 
     assert answer.status_code == 200
@@ -57,7 +57,7 @@ def test_it_tells_the_service_whose_session_this_is(visitor: Visitor, agent: Ser
     assert events(visitor.uuid) == ["session.created"]  # a read, so no row
 
 
-def test_the_page_is_told_how_long_it_is_good(visitor: Visitor) -> None:
+def test_the_page_is_reported_how_long_it_is_good(visitor: Visitor) -> None:
     answer = visitor.post("/api/v1/sessions/current/assertion/", **visitor.named)
 
     assert answer.json().keys() == {"assertion", "expires_at"}
@@ -150,20 +150,22 @@ def test_bytes_that_are_no_text_are_400(agent: Service, assertion: str) -> None:
     assert (answer.status_code, code(answer)) == (400, "malformed_body")
 
 
-def test_being_asked_for_keeps_the_session_alive(visitor: Visitor, agent: Service) -> None:
+def test_being_requested_keeps_the_session_alive(visitor: Visitor, agent: Service) -> None:
     assertion = visitor.assertion()
     age_session(visitor.row, timedelta(minutes=2))
     aged = visitor.row
 
-    told = agent.introspect(assertion).json()
+    body = agent.introspect(assertion).json()
 
     row = visitor.row
     assert row.expires_at > aged.expires_at + timedelta(minutes=1)
     assert row.last_seen_at > aged.last_seen_at
-    assert timezone.datetime.fromisoformat(told["expires_at"]) == row.expires_at  # type: ignore[attr-defined]
+    assert timezone.datetime.fromisoformat(body["expires_at"]) == row.expires_at  # type: ignore[attr-defined]
 
 
-def test_being_asked_for_is_noted_at_most_once_a_minute(visitor: Visitor, agent: Service) -> None:
+def test_being_requested_is_recorded_at_most_once_a_minute(
+    visitor: Visitor, agent: Service
+) -> None:
     assertion = visitor.assertion()
     UserSession.objects.update(last_seen_at=F("last_seen_at") - timedelta(seconds=30))
     before = visitor.row
@@ -178,9 +180,9 @@ def test_being_asked_for_is_noted_at_most_once_a_minute(visitor: Visitor, agent:
 
 def test_it_says_how_much_is_known_of_the_visitor(visitor: Visitor, agent: Service) -> None:
     def identity() -> str:
-        told = agent.introspect(visitor.assertion()).json()
-        assert "ada@example.org" not in str(told)  # who it is stays between us and the visitor
-        level: str = told["identity"]
+        body = agent.introspect(visitor.assertion()).json()
+        assert "ada@example.org" not in str(body)  # who it is stays between us and the visitor
+        level: str = body["identity"]
         return level
 
     assert identity() == "anonymous"
@@ -223,7 +225,7 @@ def test_it_opens_no_file_and_no_services_endpoint(visitor: Visitor) -> None:
     assert (listed.status_code, code(listed)) == (401, "service_key_invalid")
 
 
-def test_nobody_gets_one_without_a_proof(visitor: Visitor) -> None:
+def test_no_one_gets_one_without_a_proof(visitor: Visitor) -> None:
     path = "/api/v1/sessions/current/assertion/"
     assert code(Visitor().post(path, **visitor.named)) == "session_required"
     assert code(visitor.post(path)) == "session_header_required"

@@ -123,7 +123,7 @@ def test_ending_again_with_the_old_cookie_is_refused(visitor: Visitor) -> None:
 
 
 @pytest.mark.both
-def test_many_ends_at_once_end_it_once_and_tell_the_others_why(committed: None) -> None:
+def test_many_ends_at_once_end_it_once_and_report_the_others_why(committed: None) -> None:
     visitor = started()
     clones = [clone(visitor) for _ in range(6)]
 

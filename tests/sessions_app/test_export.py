@@ -10,7 +10,7 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from audit_app.models import AuditLog, Outcome
+from audit_app.models import AuditLog, AuditOutcome
 from audit_app.services import record
 from common import context
 from sessions_app import events as session_events
@@ -40,7 +40,7 @@ def add_events(visitor: Visitor, count: int) -> None:
         AuditLog(
             occurred_at=timezone.now(),
             event_type=template.event_type,
-            outcome=Outcome.SUCCESS,
+            outcome=AuditOutcome.SUCCESS,
             session_uuid=visitor.uuid,
             actor=template.actor,
             text=template.text,
@@ -64,8 +64,8 @@ def service_reads(visitor: Visitor, upload_id: Any) -> None:
 def test_everything_is_in_it(visitor: Visitor) -> None:
     identify(visitor, **ANNA, consent=CONSENT)
     kept = uploaded(visitor, pdf("kept"), "kept.pdf")
-    gone = uploaded(visitor, pdf("gone"), "gone.pdf")
-    visitor.delete_upload(str(gone.pk))
+    deleted = uploaded(visitor, pdf("gone"), "gone.pdf")
+    visitor.delete_upload(str(deleted.pk))
 
     _, document = exported(visitor)
 
@@ -80,17 +80,17 @@ def test_everything_is_in_it(visitor: Visitor) -> None:
         name: consent[name] for name in ("purpose", "granted", "version")
     }
     files = {file["id"]: file for file in document["uploads"]}
-    assert files.keys() == {str(kept.pk), str(gone.pk)}
+    assert files.keys() == {str(kept.pk), str(deleted.pk)}
     assert files[str(kept.pk)]["name"] == "kept.pdf"
     assert files[str(kept.pk)]["sha256"] == kept.sha256
-    assert files[str(gone.pk)]["delete_reason"] == "visitor"
-    told = [event["event"] for event in reversed(document["events"])]
-    assert told == events(visitor.uuid)
+    assert files[str(deleted.pk)]["delete_reason"] == "visitor"
+    result = [event["event"] for event in reversed(document["events"])]
+    assert result == events(visitor.uuid)
     stored = next(event for event in document["events"] if event["event"] == "upload.stored")
     assert stored["who"] == "you"
     assert stored["personal"]["file_name"] == "gone.pdf"
     assert stored["personal"]["address"] == "127.0.0.1"
-    assert stored["details"]["sha256"] == gone.sha256
+    assert stored["details"]["sha256"] == deleted.sha256
 
 
 def test_t4_no_proof_is_in_it(visitor: Visitor) -> None:
@@ -123,7 +123,7 @@ def test_each_export_is_one_event_by_the_visitor(visitor: Visitor) -> None:
         assert row.personal.address == "127.0.0.1"
 
 
-def test_an_export_that_nobody_reads_to_its_end_is_recorded_too(visitor: Visitor) -> None:
+def test_an_export_that_no_one_reads_to_its_end_is_recorded_too(visitor: Visitor) -> None:
     visitor.get(CURRENT + "export/")  # not one piece is taken
     assert events(visitor.uuid)[-1] == "session.exported"
 
@@ -155,7 +155,7 @@ def test_t14_nothing_of_another_session_is_in_it(visitor: Visitor) -> None:
     assert other.uuid not in json.dumps(activity(visitor))
 
 
-def test_who_looked_is_told_by_office_and_services_by_name(
+def test_who_checked_is_reported_by_office_and_services_by_name(
     visitor: Visitor, make_staff: Any
 ) -> None:
     upload = uploaded(visitor)
@@ -170,8 +170,8 @@ def test_who_looked_is_told_by_office_and_services_by_name(
     assert "203.0.113.77" not in text
     assert "Desk" not in text
     assert staff.user.username not in text
-    for told in (document["events"], page_of):
-        who = {event["event"]: event["who"] for event in told}
+    for result in (document["events"], page_of):
+        who = {event["event"]: event["who"] for event in result}
         assert who["session.recovery_issued"] == "support staff"
         assert who["upload.downloaded"] == "service agent"
         assert who["upload.stored"] == "you"
@@ -180,7 +180,7 @@ def test_who_looked_is_told_by_office_and_services_by_name(
 
 def test_operators_are_support_staff_and_the_clock_is_the_system(visitor: Visitor) -> None:
     for actor in ("operator:root", "system"):
-        with context.acting_as(actor), transaction.atomic():
+        with context.as_actor(actor), transaction.atomic():
             record(session_events.CONTACT_ERASED, session_uuid=uuid.UUID(visitor.uuid))
 
     _, document = exported(visitor)

@@ -39,16 +39,16 @@ def completed(visitor: Visitor, ago: timedelta = timedelta(0)) -> UserSession:
     return session
 
 
-def test_contact_data_is_kept_and_told(visitor: Visitor) -> None:
+def test_contact_data_is_kept_and_reported(visitor: Visitor) -> None:
     before = visitor.token
 
     response = identify(visitor, **ANNA)
 
     assert response.status_code == 200
-    told = response.json()
-    assert (told["name"], told["email"], told["identity"]) == (*ANNA.values(), "identified")
-    assert "token" not in told
-    assert visitor.current().json() | {"last_seen_at": ""} == told | {"last_seen_at": ""}
+    body = response.json()
+    assert (body["name"], body["email"], body["identity"]) == (*ANNA.values(), "identified")
+    assert "token" not in body
+    assert visitor.current().json() | {"last_seen_at": ""} == body | {"last_seen_at": ""}
     assert (visitor.row.name, visitor.row.email) == tuple(ANNA.values())
     assert visitor.token != before
     assert since_created(visitor) == NEW_TOKEN
@@ -252,8 +252,8 @@ def test_several_answers_at_once_are_an_event_each(visitor: Visitor) -> None:
 
 def test_one_answer_leaves_the_other_alone(visitor: Visitor) -> None:
     identify(visitor, consent={"contact": answer()})
-    told = identify(visitor, consent={"improvement": answer()}).json()["consent"]
-    assert told == {"contact": answer(), "improvement": answer()}
+    body = identify(visitor, consent={"improvement": answer()}).json()["consent"]
+    assert body == {"contact": answer(), "improvement": answer()}
 
 
 CONSENTS = {
@@ -302,9 +302,9 @@ def test_another_address_is_not_proven_and_costs_no_lifetime(visitor: Visitor, e
     before = completed(visitor, ago=timedelta(days=100))  # longer than any other session lives
     assert visitor.current().json()["identity"] == "completed"
 
-    told = identify(visitor, email=email).json()
+    body = identify(visitor, email=email).json()
 
-    assert told["identity"] == "identified"
+    assert body["identity"] == "identified"
     assert visitor.row.expires_at == before.expires_at
     assert visitor.current().status_code == 200
 

@@ -9,7 +9,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from audit_app.models import AuditLog
-from common.context import acting_as
+from common.context import as_actor
 from sessions_app.exceptions import SessionNotActive
 from sessions_app.models import RecoveryCode, RetiredToken, UserSession
 from sessions_app.services.recovery import issue_recovery_code
@@ -22,7 +22,7 @@ RECOVERED = ["session.recovered", "session.token_rotated"]
 
 def issue(visitor: Visitor) -> str:
     """Issue a code as a staff member does, who was asked on the phone."""
-    with acting_as("staff:7"):
+    with as_actor("staff:7"):
         return issue_recovery_code(session=visitor.row, reason="lost the phone")
 
 
@@ -67,10 +67,10 @@ def test_the_session_goes_to_the_other_device_with_all_it_holds(visitor: Visitor
     answer = recover(issue(visitor), device)
 
     assert answer.status_code == 200
-    told = answer.json()
-    assert (told["uuid"], told["support_code"]) == (visitor.uuid, visitor.row.support_code)
-    assert told["used"]["files"] == 1
-    assert "token" not in told
+    activity = answer.json()
+    assert (activity["uuid"], activity["support_code"]) == (visitor.uuid, visitor.row.support_code)
+    assert activity["used"]["files"] == 1
+    assert "token" not in activity
     assert device.token != visitor.token
     assert device.current().json()["uuid"] == visitor.uuid
     assert device.download(str(upload.pk)) == visitor.download(str(upload.pk))
@@ -222,7 +222,7 @@ def test_what_is_no_code_is_400(visitor: Visitor, body: dict[str, Any]) -> None:
 
 
 @pytest.mark.both
-def test_t75_ten_tries_an_hour_and_the_next_is_not_even_looked_at(visitor: Visitor) -> None:
+def test_t75_ten_tries_an_hour_and_the_next_is_not_even_checked(visitor: Visitor) -> None:
     issued = issue(visitor)
     for _ in range(10):
         assert recover("7F3K-2QX9-HT4B").status_code == 401
@@ -313,8 +313,8 @@ def test_both_devices_read_what_happened(visitor: Visitor) -> None:
     device = recovered(visitor)
 
     for reader in (visitor, device):
-        told = reader.get("/api/v1/sessions/current/activity/").json()["results"]
-        seen = [(item["event"], item["who"]) for item in told]
+        activity = reader.get("/api/v1/sessions/current/activity/").json()["results"]
+        seen = [(item["event"], item["who"]) for item in activity]
         assert ("session.recovery_issued", "support staff") in seen
         assert ("session.recovered", "you") in seen
 

@@ -65,7 +65,7 @@ def test_an_expired_session_stays_expired_and_gets_a_successor(visitor: Visitor)
     assert AuditLog.objects.get(event_type="session.reset").details["from_status"] == "expired"
 
 
-def test_nothing_is_lost_where_nothing_was_held(visitor: Visitor) -> None:
+def test_nothing_is_lost_where_nothing_was_kept(visitor: Visitor) -> None:
     answer = visitor.reset().json()
 
     assert answer["previous"]["reason"] == "requested"
@@ -87,8 +87,8 @@ def test_a_reset_whose_answer_was_lost_is_answered_again(
     answer = again.reset(reason="not_me")
 
     assert answer.status_code == 201
-    told = answer.json()
-    assert (told["uuid"], told["previous"]) == (lost["uuid"], lost["previous"])
+    body = answer.json()
+    assert (body["uuid"], body["previous"]) == (lost["uuid"], lost["previous"])
     assert again.token not in (visitor.token, "")
     assert again.current().json()["uuid"] == visitor.current().json()["uuid"] == lost["uuid"]
     assert UserSession.objects.count() == 2

@@ -79,7 +79,7 @@ def test_a_reset_that_loses_to_a_reset_joins_it(visitor: Visitor) -> None:
     assert events().count("session.reset") == 1
 
 
-def test_staff_who_lose_to_the_visitor_are_told(visitor: Visitor, make_staff: Any) -> None:
+def test_staff_who_lose_to_the_visitor_are_reported(visitor: Visitor, make_staff: Any) -> None:
     staff = make_staff("Support")
 
     with rival(visitor.end):

@@ -177,7 +177,7 @@ def test_a_key_in_other_letters_is_no_key() -> None:
     refused(Service(hash_token(agent.secret)))
 
 
-def test_without_a_key_one_is_asked_for() -> None:
+def test_without_a_key_one_is_requested() -> None:
     secret = service().secret
     for client in (
         Visitor(),
@@ -235,7 +235,7 @@ def test_each_key_has_a_limit_of_its_own(settings: Any) -> None:
     assert (limited.actor, limited.details["limit"]) == ("service:busy", "service-86400s")
 
 
-def test_its_use_is_noted_at_most_once_a_minute() -> None:
+def test_its_use_is_recorded_at_most_once_a_minute() -> None:
     agent = service()
     assert ServiceKey.objects.get().last_used_at is None
 

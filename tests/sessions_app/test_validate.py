@@ -58,19 +58,19 @@ def test_without_proof_a_good_spelling_is_well_formed(db: None) -> None:
     assert events() == []
 
 
-def test_with_proof_the_own_state_is_told(visitor: Visitor) -> None:
+def test_with_proof_the_own_state_is_reported(visitor: Visitor) -> None:
     assert validate(visitor, visitor.uuid).json() == {"uuid": visitor.uuid, "status": "active"}
 
 
 @pytest.mark.parametrize("status", ["expired", "reset", "ended", "revoked"])
-def test_with_proof_of_a_dead_session_its_state_is_told(visitor: Visitor, status: str) -> None:
+def test_with_proof_of_a_dead_session_its_state_is_reported(visitor: Visitor, status: str) -> None:
     row = visitor.row
     UserSession.objects.filter(pk=row.pk).update(status=status, ended_at=row.created_at)
 
     assert validate(visitor, visitor.uuid).json() == {"uuid": visitor.uuid, "status": status}
 
 
-def test_the_proof_of_one_session_tells_nothing_of_another(visitor: Visitor) -> None:
+def test_the_proof_of_one_session_discloses_nothing_of_another(visitor: Visitor) -> None:
     other = started()
 
     assert validate(visitor, other.uuid).json()["status"] == "well_formed"

@@ -8,7 +8,7 @@ import requests
 
 from tests.helpers import Visitor, code
 from uploads_app.models import UploadedFile
-from uploads_app.storage.base import INCOMING, Form, incoming_key, object_store
+from uploads_app.storage.base import INCOMING, DirectUploadForm, incoming_key, object_store
 from uploads_app.storage.disk_store import DiskStore
 from uploads_app.storage.s3_store import S3Store
 
@@ -26,13 +26,13 @@ def begun(visitor: Visitor, size: int, name: str = "report.pdf", key: str = "") 
     """Begin a direct upload and return what was told: `id`, `upload`."""
     response = begin(visitor, size, name, key)
     assert response.status_code == 201, response.content
-    told: dict[str, Any] = response.json()
-    return told
+    form_data: dict[str, Any] = response.json()
+    return form_data
 
 
-def post(told: dict[str, Any], body: bytes, **changes: str) -> requests.Response:
+def post(form_data: dict[str, Any], body: bytes, **changes: str) -> requests.Response:
     """Send bytes to the store by the form that was told, as a browser does, or with changed fields."""
-    form = told["upload"]
+    form = form_data["upload"]
     fields = {name: value for name, value in (form["fields"] | changes).items() if value != ""}
     content = {"file": ("report.pdf", body)}
     return requests.post(form["url"], fields, files=content, timeout=20, allow_redirects=False)
@@ -45,9 +45,9 @@ def complete(visitor: Visitor, upload_id: str) -> Any:
 
 def arrived(visitor: Visitor, body: bytes, name: str = "report.pdf") -> UploadedFile:
     """Begin a direct upload, send its bytes to the store, and return its row, which is pending."""
-    told = begun(visitor, len(body), name)
-    assert post(told, body).status_code == 204
-    return UploadedFile.objects.get(pk=told["id"])
+    form_data = begun(visitor, len(body), name)
+    assert post(form_data, body).status_code == 204
+    return UploadedFile.objects.get(pk=form_data["id"])
 
 
 def completed(visitor: Visitor, body: bytes, name: str = "report.pdf") -> UploadedFile:
@@ -76,8 +76,12 @@ class DiskWithForms(DiskStore):
 
     offers_forms = True
 
-    def upload_form(self, key: str, *, content_type: str, size: int, lifetime: timedelta) -> Form:
-        return Form("http://127.0.0.1/store", {"key": key, "Content-Type": content_type})
+    def upload_form(
+        self, key: str, *, content_type: str, size: int, lifetime: timedelta
+    ) -> DirectUploadForm:
+        return DirectUploadForm(
+            "http://127.0.0.1/store", {"key": key, "Content-Type": content_type}
+        )
 
 
 def offer_forms(settings: Any) -> None:
@@ -88,8 +92,8 @@ def offer_forms(settings: Any) -> None:
 
 def arrive(visitor: Visitor, body: bytes, size: int | None = None) -> UploadedFile:
     """Begin a direct upload to such a disk, bring its bytes there, and return its row."""
-    told = begun(visitor, len(body) if size is None else size)
-    upload = UploadedFile.objects.get(pk=told["id"])
+    form_data = begun(visitor, len(body) if size is None else size)
+    upload = UploadedFile.objects.get(pk=form_data["id"])
     object_store().put(incoming_key(upload.key), [body])
     return upload
 

@@ -27,7 +27,7 @@ GUNICORN = [
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpAnswer:
     """What a server said; status 0 if it only closed the connection."""
 
     status: int
@@ -124,7 +124,7 @@ def deployment(folder: Path, storage_url: str = "") -> Deployment:
 
 
 @dataclass
-class Server:
+class UploadServer:
     """A server that answers on `port`."""
 
     deployment: Deployment
@@ -146,12 +146,12 @@ class Server:
         """The headers that prove the session, and name a form's boundary."""
         return {"Cookie": self.cookie, "X-Session-UUID": self.uuid, "Content-Type": FORM}
 
-    def upload(self, content: bytes | None = None) -> Answer:
+    def upload(self, content: bytes | None = None) -> HttpAnswer:
         """Upload one whole file."""
         body = form(part(pdf() if content is None else content))
         return self.send(request("POST", UPLOADS, body, self.proof))
 
-    def send(self, data: bytes, cut: int | None = None) -> Answer:
+    def send(self, data: bytes, cut: int | None = None) -> HttpAnswer:
         """Send a request, or its first `cut` bytes and then no more, and read the answer."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
             # A server that refuses early closes while we still send.
@@ -174,7 +174,7 @@ def request(
 
 
 @contextmanager
-def serving(deployment: Deployment, command: list[str]) -> Iterator[Server]:
+def serving(deployment: Deployment, command: list[str]) -> Iterator[UploadServer]:
     """Run WAITRESS or GUNICORN for a deployment, with a session begun."""
     port = free_port()
     where = f"127.0.0.1:{port}" if command is GUNICORN else str(port)
@@ -184,7 +184,7 @@ def serving(deployment: Deployment, command: list[str]) -> Iterator[Server]:
             cwd=ROOT, env=deployment.environment, stdout=output, stderr=output,
         )  # fmt: skip
         try:
-            server = Server(deployment, port)
+            server = UploadServer(deployment, port)
             _wait(server, process)
             server.start_session()
             yield server
@@ -193,7 +193,7 @@ def serving(deployment: Deployment, command: list[str]) -> Iterator[Server]:
             process.wait(30)
 
 
-def _wait(server: Server, process: "subprocess.Popen[bytes]") -> None:
+def _wait(server: UploadServer, process: "subprocess.Popen[bytes]") -> None:
     for _ in range(300):
         with suppress(ConnectionError):
             if server.send(request("GET", "/health/live", b"", {})).status == 200:
@@ -204,11 +204,11 @@ def _wait(server: Server, process: "subprocess.Popen[bytes]") -> None:
     raise RuntimeError((server.deployment.data / "output").read_text())
 
 
-def _read(connection: socket.socket) -> Answer:
+def _read(connection: socket.socket) -> HttpAnswer:
     received = bytearray()
     with suppress(ConnectionError):
         while more := connection.recv(65536):
             received += more
     head, _, body = bytes(received).partition(b"\r\n\r\n")
     status = int(head.split(b" ", 2)[1]) if head else 0
-    return Answer(status, head.decode("latin-1"), body)
+    return HttpAnswer(status, head.decode("latin-1"), body)

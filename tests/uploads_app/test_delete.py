@@ -19,7 +19,7 @@ from tests.helpers import (
 )
 from tests.uploads_app.samples import UPLOADS
 from uploads_app import services
-from uploads_app.models import Status, UploadedFile, UploadQuota
+from uploads_app.models import UploadedFile, UploadQuota, UploadStatus
 
 
 def test_it_deletes_row_object_and_quota(visitor: Visitor) -> None:
@@ -29,7 +29,7 @@ def test_it_deletes_row_object_and_quota(visitor: Visitor) -> None:
 
     upload.refresh_from_db()
     assert (response.status_code, response.content) == (204, b"")
-    assert (upload.status, upload.delete_reason) == (Status.DELETED, "visitor")
+    assert (upload.status, upload.delete_reason) == (UploadStatus.DELETED, "visitor")
     assert upload.deleted_at is not None
     assert stored_keys() == {kept.key}
     assert UploadQuota.objects.values_list("files", "bytes").get() == (1, kept.size)
@@ -71,14 +71,14 @@ def test_the_last_file_takes_its_folder_along(visitor: Visitor) -> None:
     assert not (store_root() / upload.key).parent.exists()
 
 
-def test_a_file_whose_object_is_gone_can_be_deleted(visitor: Visitor) -> None:
+def test_a_file_whose_object_is_removed_can_be_deleted(visitor: Visitor) -> None:
     upload = uploaded(visitor)
     (store_root() / upload.key).unlink()
-    UploadedFile.objects.update(status=Status.MISSING)
+    UploadedFile.objects.update(status=UploadStatus.MISSING)
 
     assert visitor.delete_upload(str(upload.pk)).status_code == 204
 
-    assert UploadedFile.objects.get().status == Status.DELETED
+    assert UploadedFile.objects.get().status == UploadStatus.DELETED
     assert UploadQuota.objects.values_list("files", "bytes").get() == (0, 0)
     assert events(visitor.uuid)[-1] == "upload.deleted"
 
@@ -92,7 +92,7 @@ def test_a_file_that_goes_missing_at_the_same_time_is_deleted_all_the_same(
 
     services.delete_upload(upload=as_it_was)
 
-    assert UploadedFile.objects.get().status == Status.DELETED
+    assert UploadedFile.objects.get().status == UploadStatus.DELETED
     assert UploadQuota.objects.values_list("files", "bytes").get() == (0, 0)
     assert events(visitor.uuid)[-2:] == ["upload.missing", "upload.deleted"]
 
@@ -105,7 +105,7 @@ def test_a_store_that_does_not_obey_leaves_the_rest_to_the_cleanup(visitor: Visi
 
     for _ in range(2):
         assert visitor.delete_upload(str(upload.pk)).status_code == 204
-        assert UploadedFile.objects.get().status == Status.DELETING
+        assert UploadedFile.objects.get().status == UploadStatus.DELETING
         assert UploadQuota.objects.values_list("files", "bytes").get() == (0, 0)
         assert visitor.get(UPLOADS).json()["results"] == []
         assert "upload.deleted" not in events(visitor.uuid)
@@ -115,8 +115,8 @@ def test_a_store_that_does_not_obey_leaves_the_rest_to_the_cleanup(visitor: Visi
     assert events(visitor.uuid) == ["session.created", "upload.stored", "upload.deleted"]
 
 
-@pytest.mark.parametrize("status", [Status.PENDING, Status.LAPSED])
-def test_an_upload_that_never_finished_is_unknown(visitor: Visitor, status: Status) -> None:
+@pytest.mark.parametrize("status", [UploadStatus.PENDING, UploadStatus.LAPSED])
+def test_an_upload_that_never_finished_is_unknown(visitor: Visitor, status: UploadStatus) -> None:
     upload = uploaded(visitor)
     UploadedFile.objects.update(status=status)
 
@@ -140,7 +140,7 @@ def test_a_deletion_must_name_the_session(visitor: Visitor) -> None:
     response = visitor.delete(f"{UPLOADS}{upload.pk}/")
 
     assert (response.status_code, code(response)) == (403, "session_header_required")
-    assert UploadedFile.objects.get().status == Status.STORED
+    assert UploadedFile.objects.get().status == UploadStatus.STORED
     assert stored_keys() == {upload.key}
 
 
@@ -161,19 +161,19 @@ def test_deletions_that_race_free_the_quota_once() -> None:
         assert stored_keys() == {kept.key}
     assert events(visitor.uuid).count("upload.deleted") == 5
     assert set(UploadedFile.objects.exclude(pk=kept.pk).values_list("status", flat=True)) == {
-        Status.DELETED
+        UploadStatus.DELETED
     }
 
 
 @pytest.mark.both
 @pytest.mark.slow
 @pytest.mark.usefixtures("committed")
-def test_a_deletion_that_several_finish_is_told_once() -> None:
+def test_a_deletion_that_several_finish_is_reported_once() -> None:
     """The visitor's request and the cleanup may both be at it."""
     visitor = started()
     for _ in range(5):
         upload = uploaded(visitor)
-        visible = UploadedFile.objects.filter(status=Status.STORED)
+        visible = UploadedFile.objects.filter(status=UploadStatus.STORED)
         assert services.begin_deletion(upload=upload, among=visible, reason="visitor")
         copies = list(UploadedFile.objects.filter(pk=upload.pk)) * 8
 

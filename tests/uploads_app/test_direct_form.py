@@ -21,9 +21,9 @@ def offered(s3: Bucket, settings: Any) -> None:
 
 
 def test_t29_the_store_takes_nothing_else(visitor: Visitor, s3: Bucket) -> None:
-    told = begun(visitor, len(BODY))
+    form_data = begun(visitor, len(BODY))
     key, signature, policy = (
-        told["upload"]["fields"][name] for name in ("key", "x-amz-signature", "policy")
+        form_data["upload"]["fields"][name] for name in ("key", "x-amz-signature", "policy")
     )
     another = begun(visitor, 10)["upload"]["fields"]
     refused: dict[str, tuple[bytes, dict[str, str]]] = {
@@ -43,29 +43,33 @@ def test_t29_the_store_takes_nothing_else(visitor: Visitor, s3: Bucket) -> None:
         "a field of its own": (BODY, {"x-amz-meta-note": "mine"}),
     }
 
-    answers = {what: post(told, body, **fields) for what, (body, fields) in refused.items()}
+    answers = {what: post(form_data, body, **fields) for what, (body, fields) in refused.items()}
 
     assert {
         what for what, answer in answers.items() if answer.status_code not in (400, 403)
     } == set()
     assert s3.keys() == {MARKER}
-    assert post(told, BODY).status_code == 204
-    assert s3.keys() == {MARKER, key} == {MARKER, incoming(UploadedFile.objects.get(pk=told["id"]))}
+    assert post(form_data, BODY).status_code == 204
+    assert (
+        s3.keys()
+        == {MARKER, key}
+        == {MARKER, incoming(UploadedFile.objects.get(pk=form_data["id"]))}
+    )
 
 
 def test_t29_a_form_is_over_before_its_lease(visitor: Visitor, s3: Bucket, settings: Any) -> None:
     settings.UPLOAD_LEASE = timedelta(minutes=-15)  # as if it had been given that long ago
-    told = begun(visitor, len(BODY))
+    form_data = begun(visitor, len(BODY))
 
-    assert post(told, BODY).status_code == 403
+    assert post(form_data, BODY).status_code == 403
     assert s3.keys() == {MARKER}
 
 
 def test_t50_a_form_names_nothing_but_the_key(visitor: Visitor) -> None:
-    told = begun(visitor, len(BODY), "Anna Müller, report.pdf")
+    form_data = begun(visitor, len(BODY), "Anna Müller, report.pdf")
 
-    assert "Anna" not in str(told)
-    assert set(told["upload"]["fields"]) == {
+    assert "Anna" not in str(form_data)
+    assert set(form_data["upload"]["fields"]) == {
         "key", "Content-Type", "policy", "x-amz-algorithm", "x-amz-credential", "x-amz-date",
         "x-amz-signature",
     }  # fmt: skip

@@ -11,7 +11,7 @@ from tests.helpers import Visitor, age_session, at_once, events, pdf, started
 from tests.s3_server import Bucket
 from tests.uploads_app.direct_support import arrived, complete, interrupt, refused, twin
 from tests.uploads_app.samples import sample
-from uploads_app.models import Status, UploadQuota
+from uploads_app.models import UploadQuota, UploadStatus
 from uploads_app.storage.base import MARKER
 
 pytestmark = pytest.mark.both
@@ -25,7 +25,7 @@ def offered(s3: Bucket, settings: Any) -> None:
     settings.DIRECT_UPLOADS = True
 
 
-def held() -> tuple[int, int]:
+def quota_usage() -> tuple[int, int]:
     """Return files and bytes that the one session holds."""
     return UploadQuota.objects.values_list("files", "bytes").get()
 
@@ -41,7 +41,7 @@ def test_t31_many_beginnings_at_once_hold_no_more_than_there_is_room(
     ).status_code)  # fmt: skip
 
     assert sorted(answers) == [201] * 3 + [409] * 5
-    assert held() == (3, 30)
+    assert quota_usage() == (3, 30)
 
 
 def test_t39_completing_it_eight_times_at_once_stores_it_once(committed: None, s3: Bucket) -> None:
@@ -54,7 +54,7 @@ def test_t39_completing_it_eight_times_at_once_stores_it_once(committed: None, s
     assert len({answer.content for answer in answers}) == 1
     assert events() == ["session.created", "upload.started", "upload.stored"]
     assert (s3.keys(), s3.read(upload.key)) == ({MARKER, upload.key}, BODY)
-    assert held() == (1, len(BODY))
+    assert quota_usage() == (1, len(BODY))
 
 
 def test_completing_what_is_no_pdf_eight_times_at_once_rejects_it_once(
@@ -68,7 +68,7 @@ def test_completing_what_is_no_pdf_eight_times_at_once_rejects_it_once(
     assert 415 in answers
     assert set(answers) <= {404, 409, 415}
     assert events() == ["session.created", "upload.started", "upload.rejected"]
-    assert (held(), s3.keys()) == ((0, 0), {MARKER})
+    assert (quota_usage(), s3.keys()) == ((0, 0), {MARKER})
 
 
 def reset(visitor: Visitor) -> None:
@@ -97,6 +97,6 @@ def test_t15_a_session_that_ends_meanwhile_keeps_nothing(
     assert refused(complete(visitor, str(upload.pk))) == (401, "session_invalid")
 
     upload.refresh_from_db()
-    assert (upload.status, upload.sha256) == (Status.LAPSED, "")
+    assert (upload.status, upload.sha256) == (UploadStatus.LAPSED, "")
     assert (s3.keys(), UploadQuota.objects.get(session=upload.session).files) == ({MARKER}, 0)
     assert "upload.stored" not in events()

@@ -25,7 +25,7 @@ from tests.uploads_app.direct_support import (
     twin,
 )
 from tests.uploads_app.samples import sample
-from uploads_app.models import Status, UploadedFile, UploadQuota
+from uploads_app.models import UploadedFile, UploadQuota, UploadStatus
 from uploads_app.storage.base import MARKER
 
 BODY = pdf("sent directly", 4000)
@@ -39,7 +39,7 @@ def offered(s3: Bucket, settings: Any) -> None:
     settings.DIRECT_UPLOADS = True
 
 
-def held() -> tuple[int, int]:
+def quota_usage() -> tuple[int, int]:
     """Return files and bytes that the one session holds."""
     return UploadQuota.objects.values_list("files", "bytes").get()
 
@@ -47,7 +47,7 @@ def held() -> tuple[int, int]:
 def sweep(settings: Any) -> None:
     """Run the cleanup as if all that is there had come long ago."""
     settings.UPLOAD_LEASE = timedelta(0)
-    UploadedFile.objects.filter(status=Status.PENDING).update(
+    UploadedFile.objects.filter(status=UploadStatus.PENDING).update(
         lease_expires_at=timezone.now() - timedelta(days=1)
     )
     call_command("cleanup_orphans", "--older-than", "0s")
@@ -55,22 +55,27 @@ def sweep(settings: Any) -> None:
 
 def test_a_file_comes_in_past_the_application(visitor: Visitor, s3: Bucket) -> None:
     assert visitor.current().json()["limits"]["direct_upload"] is True
-    told = begun(visitor, len(BODY))
+    form_data = begun(visitor, len(BODY))
     row = UploadedFile.objects.get()
-    assert (row.status, row.direct, row.size, str(row.pk)) == ("pending", True, 4000, told["id"])
-    assert told["upload"]["expires_at"] < row.lease_expires_at.isoformat()
-    assert held() == (1, 4000)
+    assert (row.status, row.direct, row.size, str(row.pk)) == (
+        "pending",
+        True,
+        4000,
+        form_data["id"],
+    )
+    assert form_data["upload"]["expires_at"] < row.lease_expires_at.isoformat()
+    assert quota_usage() == (1, 4000)
 
-    assert post(told, BODY).status_code == 204
+    assert post(form_data, BODY).status_code == 204
     assert s3.keys() == {MARKER, incoming(row)}
-    answer = complete(visitor, told["id"])
+    answer = complete(visitor, form_data["id"])
 
     assert answer.status_code == 200
-    assert answer.json() == visitor.get(f"/api/v1/uploads/{told['id']}/").json()
-    assert visitor.download(told["id"]) == BODY == s3.read(row.key)
+    assert answer.json() == visitor.get(f"/api/v1/uploads/{form_data['id']}/").json()
+    assert visitor.download(form_data["id"]) == BODY == s3.read(row.key)
     assert s3.keys() == {MARKER, row.key}
-    assert held() == (1, 4000)
-    assert complete(visitor, told["id"]).json() == answer.json()
+    assert quota_usage() == (1, 4000)
+    assert complete(visitor, form_data["id"]).json() == answer.json()
     assert events() == ["session.created", "upload.started", "upload.stored"]
 
 
@@ -89,11 +94,11 @@ def test_a_file_comes_in_past_the_application(visitor: Visitor, s3: Bucket) -> N
     ],
 )
 def test_what_is_announced_can_be_refused_for_it(
-    visitor: Visitor, asked: dict[str, Any], status: int, refusal: str
+    visitor: Visitor, requested: dict[str, Any], status: int, refusal: str
 ) -> None:
     before = state()
 
-    assert refused(begin(visitor, **asked)) == (status, refusal)
+    assert refused(begin(visitor, **requested)) == (status, refusal)
 
     assert state() == before
     assert not UploadQuota.objects.exists()
@@ -106,7 +111,7 @@ def test_t24_a_name_that_is_a_path_reaches_no_key(visitor: Visitor, s3: Bucket) 
     assert s3.keys() == {MARKER, f"uploads/{visitor.uuid}/{upload.pk}.pdf"}
 
 
-def test_t31_room_is_held_from_the_beginning(visitor: Visitor, settings: Any) -> None:
+def test_t31_room_is_kept_from_the_beginning(visitor: Visitor, settings: Any) -> None:
     settings.UPLOAD_MAX_TOTAL_BYTES = 10_000
     begun(visitor, 4000)
     begun(visitor, 4000)
@@ -116,20 +121,20 @@ def test_t31_room_is_held_from_the_beginning(visitor: Visitor, settings: Any) ->
     assert state() == before
     begun(visitor, 2000)
     assert refused(begin(visitor, 1)) == (409, "quota_exceeded")
-    assert held() == (3, 10_000)
+    assert quota_usage() == (3, 10_000)
 
 
 def test_before_anything_has_arrived_it_waits(visitor: Visitor) -> None:
-    told = begun(visitor, len(BODY))
+    form_data = begun(visitor, len(BODY))
     before = state()
 
-    response = complete(visitor, told["id"])
+    response = complete(visitor, form_data["id"])
 
     assert refused(response) == (409, "upload_incomplete")
     assert int(response["Retry-After"]) > 0
     assert state() == before  # also the lease: who only asks holds no room for ever
-    assert post(told, BODY).status_code == 204
-    assert complete(visitor, told["id"]).status_code == 200
+    assert post(form_data, BODY).status_code == 204
+    assert complete(visitor, form_data["id"]).status_code == 200
 
 
 @pytest.mark.parametrize("body", [sample("png"), b"<script>alert(1)</script>"], ids=["png", "html"])
@@ -139,8 +144,8 @@ def test_t26_what_arrived_is_judged_by_its_bytes(visitor: Visitor, s3: Bucket, b
     assert refused(complete(visitor, str(upload.pk))) == (415, "type_not_allowed")
 
     upload.refresh_from_db()
-    assert (upload.status, upload.sha256) == (Status.REJECTED, "")
-    assert (held(), s3.keys()) == ((0, 0), {MARKER})
+    assert (upload.status, upload.sha256) == (UploadStatus.REJECTED, "")
+    assert (quota_usage(), s3.keys()) == ((0, 0), {MARKER})
     assert events() == ["session.created", "upload.started", "upload.rejected"]
     assert refused(complete(visitor, str(upload.pk))) == (404, "not_found")
     assert events()[3:] == []
@@ -156,33 +161,33 @@ def test_t32_what_is_not_as_long_as_announced_is_refused(
     assert refused(complete(visitor, str(upload.pk))) == (422, "content_mismatch")
 
     upload.refresh_from_db()
-    assert upload.status == Status.REJECTED
-    assert (held(), s3.keys()) == ((0, 0), {MARKER})
+    assert upload.status == UploadStatus.REJECTED
+    assert (quota_usage(), s3.keys()) == ((0, 0), {MARKER})
     assert events() == ["session.created", "upload.started", "upload.rejected"]
 
 
-def test_t26_what_comes_after_the_look_is_not_stored(
+def test_t26_what_comes_after_the_scan_is_not_stored(
     visitor: Visitor, s3: Bucket, settings: Any
 ) -> None:
-    told = begun(visitor, len(BODY))
-    assert post(told, BODY).status_code == 204
+    form_data = begun(visitor, len(BODY))
+    assert post(form_data, BODY).status_code == 204
     evil = b"<html>".ljust(len(BODY))
-    interrupt(settings, lambda: post(told, evil))
+    interrupt(settings, lambda: post(form_data, evil))
 
-    answer = complete(visitor, told["id"])
+    answer = complete(visitor, form_data["id"])
 
     assert answer.status_code == 200
-    assert visitor.download(told["id"]) == BODY
-    assert post(told, evil).status_code == 204  # the form is still good
-    assert complete(visitor, told["id"]).json() == answer.json()
-    assert visitor.download(told["id"]) == BODY
+    assert visitor.download(form_data["id"]) == BODY
+    assert post(form_data, evil).status_code == 204  # the form is still good
+    assert complete(visitor, form_data["id"]).json() == answer.json()
+    assert visitor.download(form_data["id"]) == BODY
 
 
 def test_what_arrives_late_is_swept(visitor: Visitor, s3: Bucket, settings: Any) -> None:
-    told = begun(visitor, len(BODY))
-    assert post(told, BODY).status_code == 204
-    assert complete(visitor, told["id"]).status_code == 200
-    assert post(told, OTHER).status_code == 204
+    form_data = begun(visitor, len(BODY))
+    assert post(form_data, BODY).status_code == 204
+    assert complete(visitor, form_data["id"]).status_code == 200
+    assert post(form_data, OTHER).status_code == 204
     row = UploadedFile.objects.get()
     assert s3.keys() == {MARKER, row.key, incoming(row)}
 
@@ -191,7 +196,7 @@ def test_what_arrives_late_is_swept(visitor: Visitor, s3: Bucket, settings: Any)
     sweep(settings)
 
     assert s3.keys() == {MARKER, row.key}
-    assert visitor.download(told["id"]) == BODY
+    assert visitor.download(form_data["id"]) == BODY
 
 
 def test_t14_another_session_s_upload_is_like_none(visitor: Visitor, s3: Bucket) -> None:
@@ -219,7 +224,7 @@ def test_t39_the_same_key_gets_a_form_for_the_same_file(visitor: Visitor) -> Non
     assert again["upload"]["fields"]["key"] == first["upload"]["fields"]["key"]
     assert refused(begin(visitor, 4001, key="one")) == (422, "idempotency_key_reused")
     assert refused(begin(visitor, 4000, "b.pdf", "one")) == (422, "idempotency_key_reused")
-    assert held() == (1, len(BODY))
+    assert quota_usage() == (1, len(BODY))
     assert events() == ["session.created", "upload.started"]
     assert post(again, BODY).status_code == 204
     stored = complete(visitor, first["id"]).json()
@@ -229,11 +234,11 @@ def test_t39_the_same_key_gets_a_form_for_the_same_file(visitor: Visitor) -> Non
 
 def test_t39_a_rejected_file_does_not_use_its_key_up(visitor: Visitor) -> None:
     png = sample("png")
-    told = begun(visitor, len(png), key="one")
-    post(told, png)
-    assert complete(visitor, told["id"]).status_code == 415
+    form_data = begun(visitor, len(png), key="one")
+    post(form_data, png)
+    assert complete(visitor, form_data["id"]).status_code == 415
 
-    assert begun(visitor, len(BODY), key="one")["id"] != told["id"]
+    assert begun(visitor, len(BODY), key="one")["id"] != form_data["id"]
 
 
 def test_a_session_that_was_left_completes_nothing_and_the_cleanup_sweeps(
@@ -247,10 +252,10 @@ def test_a_session_that_was_left_completes_nothing_and_the_cleanup_sweeps(
     assert refused(complete(visitor, str(upload.pk))) == (404, "not_found")
 
     upload.refresh_from_db()
-    assert upload.status == Status.PENDING
+    assert upload.status == UploadStatus.PENDING
     sweep(settings)
     upload.refresh_from_db()
-    assert upload.status == Status.LAPSED
+    assert upload.status == UploadStatus.LAPSED
     assert s3.keys() == {MARKER}
     assert events(upload.session_id)[-1] == "upload.lapsed"
 
@@ -261,7 +266,7 @@ def test_giving_it_up_frees_its_room_at_once(visitor: Visitor, s3: Bucket) -> No
     assert visitor.delete_upload(str(upload.pk)).status_code == 204
     assert visitor.delete_upload(str(upload.pk)).status_code == 204
 
-    assert (held(), s3.keys()) == ((0, 0), {MARKER})
+    assert (quota_usage(), s3.keys()) == ((0, 0), {MARKER})
     assert refused(complete(visitor, str(upload.pk))) == (404, "not_found")
     assert events() == ["session.created", "upload.started", "upload.lapsed"]
 
@@ -269,12 +274,12 @@ def test_giving_it_up_frees_its_room_at_once(visitor: Visitor, s3: Bucket) -> No
 def test_deleting_a_stored_one_also_removes_what_arrived_again(
     visitor: Visitor, s3: Bucket
 ) -> None:
-    told = begun(visitor, len(BODY))
-    post(told, BODY)
-    assert complete(visitor, told["id"]).status_code == 200
-    post(told, OTHER)
+    form_data = begun(visitor, len(BODY))
+    post(form_data, BODY)
+    assert complete(visitor, form_data["id"]).status_code == 200
+    post(form_data, OTHER)
 
-    assert visitor.delete_upload(told["id"]).status_code == 204
+    assert visitor.delete_upload(form_data["id"]).status_code == 204
 
     assert s3.keys() == {MARKER}
 
@@ -290,7 +295,7 @@ def test_an_erased_session_leaves_nothing_in_the_store(visitor: Visitor, s3: Buc
 
     assert s3.keys("uploads/") | s3.keys("incoming/") == set()
     assert set(UploadedFile.objects.values_list("status", "name")) == {
-        (Status.DELETED, ""), (Status.LAPSED, ""),
+        (UploadStatus.DELETED, ""), (UploadStatus.LAPSED, ""),
     }  # fmt: skip
     stored.refresh_from_db()
     assert events(visitor.uuid)[-1] == "session.erased"
@@ -307,7 +312,7 @@ def test_t57_while_storage_is_away_it_waits(visitor: Visitor, s3: Bucket, settin
     assert refused(response) == (503, "storage_unavailable")
     assert int(response["Retry-After"]) > 0
     upload.refresh_from_db()
-    assert upload.status == Status.PENDING
+    assert upload.status == UploadStatus.PENDING
     settings.STORAGES = good
     assert complete(visitor, str(upload.pk)).status_code == 200
     assert s3.keys() == {MARKER, upload.key}
@@ -318,7 +323,7 @@ def test_t75_beginning_counts_as_uploading(visitor: Visitor, settings: Any) -> N
     begun(visitor, 10)
 
     assert refused(begin(visitor, 10)) == (429, "rate_limited")
-    assert held() == (1, 10)
+    assert quota_usage() == (1, 10)
 
 
 def test_where_it_is_off_it_says_so(visitor: Visitor, settings: Any) -> None:

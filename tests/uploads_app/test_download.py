@@ -7,7 +7,7 @@ import pytest
 from tests.helpers import Visitor, code, events, pdf, store_root, stored_keys, uploaded
 from tests.uploads_app.samples import UPLOADS, form, part, post_form, sample
 from uploads_app.inspection.file_types import KNOWN_TYPES
-from uploads_app.models import Status, UploadedFile, UploadQuota
+from uploads_app.models import UploadedFile, UploadQuota, UploadStatus
 
 BODY = pdf("download")
 
@@ -70,7 +70,9 @@ def test_t27_every_header_keeps_the_file_from_being_run(
         ("\N{PILE OF POO}.pdf", "attachment; filename*=utf-8''%F0%9F%92%A9.pdf"),
     ],
 )
-def test_the_name_is_told_as_rfc_6266_wants(visitor: Visitor, name: str, disposition: str) -> None:
+def test_the_name_is_reported_as_rfc_6266_wants(
+    visitor: Visitor, name: str, disposition: str
+) -> None:
     response = post_form(visitor, form(part(BODY, name.encode())))
     assert response.status_code == 201
 
@@ -83,7 +85,7 @@ def test_the_name_is_told_as_rfc_6266_wants(visitor: Visitor, name: str, disposi
 
 
 @pytest.mark.both
-def test_head_tells_the_headers_and_no_bytes(visitor: Visitor) -> None:
+def test_head_reports_the_headers_and_no_bytes(visitor: Visitor) -> None:
     upload = uploaded(visitor, BODY)
     get, head = visitor.get(url(upload)), visitor.head(url(upload))
     for response in (get, head):
@@ -100,8 +102,8 @@ def test_a_file_can_be_read_without_naming_the_session(visitor: Visitor) -> None
     assert visitor.download(str(uploaded(visitor, BODY).pk)) == BODY
 
 
-@pytest.mark.parametrize("status", [Status.STORED, Status.MISSING])
-def test_a_file_whose_object_is_gone_says_so(visitor: Visitor, status: Status) -> None:
+@pytest.mark.parametrize("status", [UploadStatus.STORED, UploadStatus.MISSING])
+def test_a_file_whose_object_is_removed_says_so(visitor: Visitor, status: UploadStatus) -> None:
     upload = uploaded(visitor)
     (store_root() / upload.key).unlink()
     UploadedFile.objects.update(status=status)
@@ -128,7 +130,7 @@ def test_a_store_that_does_not_answer_says_so(visitor: Visitor) -> None:
 
     assert (response.status_code, code(response)) == (503, "storage_unavailable")
     assert int(response["Retry-After"]) > 0
-    assert UploadedFile.objects.get().status == Status.STORED
+    assert UploadedFile.objects.get().status == UploadStatus.STORED
     assert events(visitor.uuid) == ["session.created", "upload.stored"]
 
 

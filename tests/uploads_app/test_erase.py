@@ -56,7 +56,7 @@ from tests.sessions_app.people import (
 from tests.sessions_app.support import clone, expire, rival
 from tests.uploads_app.cleanup.cleanup_support import settled, use_store
 from uploads_app import services
-from uploads_app.models import ErasureNote, Status, UploadedFile, UploadQuota
+from uploads_app.models import ErasureNote, UploadedFile, UploadQuota, UploadStatus
 
 BODY = pdf("body", 4000)
 ERASED = ["session.erasure_requested", "session.erased"]
@@ -125,10 +125,12 @@ def leave_files(visitor: Visitor) -> None:
     unfinish(rejected)
     services.lapse_upload(upload=rejected, reason="storage_failed")
     (store_root() / rejected.key).unlink()
-    UploadedFile.objects.filter(pk=rejected.pk).update(status=Status.REJECTED, deleted_at=Now())
-    UploadedFile.objects.filter(pk=quarantined.pk).update(status=Status.QUARANTINED)
+    UploadedFile.objects.filter(pk=rejected.pk).update(
+        status=UploadStatus.REJECTED, deleted_at=Now()
+    )
+    UploadedFile.objects.filter(pk=quarantined.pk).update(status=UploadStatus.QUARANTINED)
     states = UploadedFile.objects.filter(session=visitor.row).values_list("status", flat=True)
-    assert set(states) == set(Status)
+    assert set(states) == set(UploadStatus)
 
 
 def marked(text: str) -> bytes:
@@ -138,7 +140,7 @@ def marked(text: str) -> bytes:
 def unfinish(upload: UploadedFile) -> None:
     """Set a file back to where its writer died just before the last step, its lease over."""
     UploadedFile.objects.filter(pk=upload.pk).update(
-        status=Status.PENDING, sha256="", stored_at=None, lease_expires_at=Now()
+        status=UploadStatus.PENDING, sha256="", stored_at=None, lease_expires_at=Now()
     )
     upload.refresh_from_db()
 
@@ -218,12 +220,12 @@ def test_t50_what_stays_is_what_the_privacy_page_names(db: None, settings: Any) 
         assert not model._base_manager.exists()
     for file in UploadedFile.objects.all():
         assert (file.name, file.retry_key) == ("", None)
-        assert file.status in (Status.DELETED, Status.LAPSED, Status.REJECTED)
+        assert file.status in (UploadStatus.DELETED, UploadStatus.LAPSED, UploadStatus.REJECTED)
         assert file.deleted_at is not None
     assert UploadQuota.objects.values_list("files", "bytes").get() == (0, 0)
-    noted = store_root() / f"erased/{visitor.uuid}"
-    assert noted.read_bytes() == b""
-    assert [path for path in store_root().rglob("*") if visitor.uuid in str(path)] == [noted]
+    recorded = store_root() / f"erased/{visitor.uuid}"
+    assert recorded.read_bytes() == b""
+    assert [path for path in store_root().rglob("*") if visitor.uuid in str(path)] == [recorded]
     assert ErasureNote.objects.values_list("session_uuid", flat=True).get() == row.uuid
     of_visitor = AuditLog.objects.filter(session_uuid=visitor.uuid)
     assert not AuditPersonal.objects.filter(log__in=of_visitor).exists()
@@ -350,7 +352,7 @@ def test_storage_that_fails_is_finished_by_the_cleanup_and_the_sweep(
 
     for _ in range(2):
         assert visitor.row.erased_at is None
-        assert UploadedFile.objects.get().status == Status.DELETING
+        assert UploadedFile.objects.get().status == UploadStatus.DELETING
         assert UploadedFile.objects.get().name == ""
         assert events(visitor.uuid)[-1] == "session.erasure_requested"
         assert not AuditPersonal.objects.filter(log__session_uuid=visitor.uuid).exists()
@@ -398,8 +400,8 @@ def test_a_database_that_fails_at_any_step_leaves_all_or_an_erasure_to_finish(
             assert response.status_code == 204
             break
         steps += 1
-        asked = events(visitor.uuid).count("session.erasure_requested")
-        if not asked:
+        requested = events(visitor.uuid).count("session.erasure_requested")
+        if not requested:
             assert response.status_code >= 400
             assert visitor.row.name == MARKER
             assert visitor.download(str(upload.pk)) == pdf()
@@ -416,7 +418,7 @@ def test_a_database_that_fails_at_any_step_leaves_all_or_an_erasure_to_finish(
 # Meanwhile ---------------------------------------------------------------------
 
 
-class Flowing(SimpleUploadedFile):
+class ErasedDuringUpload(SimpleUploadedFile):
     """A file whose bytes come in four chunks, with `meanwhile` called between the first two."""
 
     def __init__(self, meanwhile: Callable[[], Any]) -> None:
@@ -431,7 +433,9 @@ class Flowing(SimpleUploadedFile):
 
 
 def upload_during(visitor: Visitor, meanwhile: Callable[[], Any]) -> None:
-    services.store_upload(session=visitor.row, content=Flowing(meanwhile), name="secret.pdf")
+    services.store_upload(
+        session=visitor.row, content=ErasedDuringUpload(meanwhile), name="secret.pdf"
+    )
 
 
 def age_leases(by: timedelta) -> None:
@@ -443,7 +447,7 @@ def test_an_upload_under_way_leaves_nothing(visitor: Visitor) -> None:
         upload_during(visitor, lambda: erase(visitor))
 
     row = UploadedFile.objects.get()
-    assert (row.status, row.name) == (Status.LAPSED, "")
+    assert (row.status, row.name) == (UploadStatus.LAPSED, "")
     assert stored_keys() == set()
     # While its writer may still be at work nobody says that nothing is left.
     assert tasks.forget_visitors() == 0
@@ -459,7 +463,7 @@ def test_bytes_that_a_dead_writer_left_go_before_the_erasure_is_called_done(
 ) -> None:
     upload = uploaded(visitor, marked("late"))
     UploadedFile.objects.update(
-        status=Status.PENDING,
+        status=UploadStatus.PENDING,
         sha256="",
         stored_at=None,
         lease_expires_at=Now() + timedelta(hours=1),

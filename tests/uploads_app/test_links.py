@@ -18,7 +18,7 @@ from tests.sessions_app.support import end_as
 from uploads_app.models import UploadedFile
 
 BODY = pdf("linked")
-NOBODY: dict[str, Any] = {}
+UNKNOWN_ID: dict[str, Any] = {}
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def assert_invalid(link: str, client: Client | None = None, **headers: str) -> A
 
 
 @pytest.mark.both
-def test_a_link_opens_the_file_without_a_proof_as_often_as_asked(
+def test_a_link_opens_the_file_without_a_proof_as_often_as_requested(
     visitor: Visitor, upload: UploadedFile
 ) -> None:
     link = make_link(visitor, upload)
@@ -111,8 +111,8 @@ def test_a_link_opens_nothing_but_its_file(visitor: Visitor, upload: UploadedFil
     for path in ("uploads/", f"uploads/{upload.pk}/", "sessions/current/"):
         response = Client().get(f"/api/v1/{path}?{query}")
         assert (response.status_code, code(response)) == (401, "session_required")
-    gone = Client().delete(f"/api/v1/uploads/{upload.pk}/?{query}")
-    assert (gone.status_code, code(gone)) == (401, "session_required")
+    deleted = Client().delete(f"/api/v1/uploads/{upload.pk}/?{query}")
+    assert (deleted.status_code, code(deleted)) == (401, "session_required")
 
 
 def test_a_link_and_another_sessions_proof_are_refused(
@@ -164,7 +164,7 @@ def test_a_link_to_a_deleted_file_finds_nothing(visitor: Visitor, upload: Upload
     assert visitor.post(f"/api/v1/uploads/{upload.pk}/link/", **visitor.named).status_code == 404
 
 
-def test_a_link_to_a_file_whose_bytes_are_gone_says_so(
+def test_a_link_to_a_file_whose_bytes_are_removed_says_so(
     visitor: Visitor, upload: UploadedFile
 ) -> None:
     link = make_link(visitor, upload)
@@ -175,7 +175,7 @@ def test_a_link_to_a_file_whose_bytes_are_gone_says_so(
     assert (response.status_code, code(response)) == (404, "object_missing")
 
 
-def test_nobody_gets_a_link_to_anothers_file(visitor: Visitor, upload: UploadedFile) -> None:
+def test_no_one_gets_a_link_to_anothers_file(visitor: Visitor, upload: UploadedFile) -> None:
     response = started().post(f"/api/v1/uploads/{upload.pk}/link/", **started().named)
     assert response.status_code == 401  # a mismatch
     other = started()

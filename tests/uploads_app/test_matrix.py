@@ -13,7 +13,7 @@ from sessions_app.services import revoke_session
 from tests.helpers import Visitor, age_session, code, events, pdf, started, stored_keys, uploaded
 from tests.uploads_app.samples import PLENTY, UPLOADS
 from uploads_app.api.urls import router
-from uploads_app.models import Status, UploadedFile, UploadQuota
+from uploads_app.models import UploadedFile, UploadQuota, UploadStatus
 
 # What is said here is the same on every database.
 
@@ -35,7 +35,7 @@ def no_limits(settings: Any) -> None:
     settings.RATE_LIMITS = PLENTY
 
 
-def told(response: Any) -> tuple[int, str, dict[str, str]]:
+def summary_of(response: Any) -> tuple[int, str, dict[str, str]]:
     """Return all that an answer says but its own request id."""
     headers = {name: value for name, value in response.items() if name not in OWN}
     body = response.content.decode()
@@ -61,7 +61,7 @@ def everything() -> Any:
 
 def files_of(visitor: Visitor) -> list[UploadedFile]:
     """One file in each state that a row can be in."""
-    for status in Status:
+    for status in UploadStatus:
         upload = uploaded(visitor, pdf(status))
         UploadedFile.objects.filter(pk=upload.pk).update(status=status)
     return list(UploadedFile.objects.order_by("id"))
@@ -69,12 +69,12 @@ def files_of(visitor: Visitor) -> list[UploadedFile]:
 
 def assert_same_answers(who: Visitor, files: list[UploadedFile], status: int) -> None:
     """Check that each endpoint answers for each file as for an id that does not exist."""
-    assert len(files) == len(Status)
+    assert len(files) == len(UploadStatus)
     for method, path in ENDPOINTS:
         before = everything()
 
-        unknown = told(ask(who, method, path.format(uuid.uuid4())))
-        answers = [told(ask(who, method, path.format(upload.pk))) for upload in files]
+        unknown = summary_of(ask(who, method, path.format(uuid.uuid4())))
+        answers = [summary_of(ask(who, method, path.format(upload.pk))) for upload in files]
 
         assert unknown[0] == status, (method, path)
         assert answers == len(files) * [unknown], (method, path)
@@ -146,7 +146,7 @@ def test_t14_a_session_that_is_over_reaches_nothing(end: Callable[[Visitor], Non
 
 
 @pytest.mark.usefixtures("db", "many_files")
-def test_t14_nobody_reaches_nothing() -> None:
+def test_t14_no_one_reaches_nothing() -> None:
     assert_same_answers(Visitor(), files_of(started()), 401)
 
 
@@ -185,10 +185,10 @@ def test_t14_a_session_that_is_over_stores_nothing(end: Callable[[Visitor], None
 
 
 @pytest.mark.usefixtures("db")
-def test_t14_nobody_stores_nothing() -> None:
-    nobody = Visitor()
+def test_t14_no_one_stores_nothing() -> None:
+    anonymous = Visitor()
 
-    response = nobody.upload(headers={})
+    response = anonymous.upload(headers={})
 
     assert (response.status_code, code(response)) == (401, "session_required")
     assert stored_keys() == set()

@@ -8,14 +8,14 @@ import pytest
 from audit_app.models import AuditLog
 from tests.helpers import Visitor, at_once, code, events, pdf, started, stored_keys, uploaded
 from tests.uploads_app.samples import PLENTY
-from uploads_app.models import Status, UploadedFile, UploadQuota
+from uploads_app.models import UploadedFile, UploadQuota, UploadStatus
 
 pytestmark = pytest.mark.both
 
 SIZE = 2000
 
 
-def held() -> tuple[int, int]:
+def quota_usage() -> tuple[int, int]:
     """Return the files and bytes that the quota row says the one session holds."""
     return UploadQuota.objects.values_list("files", "bytes").get()
 
@@ -45,7 +45,7 @@ def test_the_last_place_is_taken_and_no_more(visitor: Visitor) -> None:
 
     assert_refused(visitor, response, kept)
     assert "3 files" in response.json()["detail"]
-    assert held() == (3, 3 * SIZE)
+    assert quota_usage() == (3, 3 * SIZE)
     event = AuditLog.objects.get(event_type="upload.quota_exceeded")
     assert event.outcome == "denied"
     assert event.details == {"max_files": 3, "max_total_bytes": 15 * 1024 * 1024, "repeated": 0}
@@ -65,10 +65,10 @@ def test_the_last_byte_is_taken_and_no_more(
 
     if taken:
         assert response.status_code == 201
-        assert held() == (2, SIZE + size)
+        assert quota_usage() == (2, SIZE + size)
     else:
         assert_refused(visitor, response, kept)
-        assert held() == (1, SIZE)
+        assert quota_usage() == (1, SIZE)
 
 
 def test_each_session_has_a_quota_of_its_own(visitor: Visitor, settings: Any) -> None:
@@ -91,9 +91,9 @@ def test_a_deleted_file_makes_room(visitor: Visitor, settings: Any) -> None:
     assert visitor.upload().status_code == 409
 
 
-@pytest.mark.parametrize("status", [Status.PENDING, Status.MISSING])
+@pytest.mark.parametrize("status", [UploadStatus.PENDING, UploadStatus.MISSING])
 def test_a_file_that_may_still_have_bytes_takes_its_place(
-    visitor: Visitor, settings: Any, status: Status
+    visitor: Visitor, settings: Any, status: UploadStatus
 ) -> None:
     settings.UPLOAD_MAX_FILES = 1
     uploaded(visitor)
@@ -107,7 +107,7 @@ def test_a_refused_type_takes_no_place(visitor: Visitor) -> None:
         assert visitor.upload(b"no pdf").status_code == 415
 
     uploaded(visitor)
-    assert held()[0] == 1
+    assert quota_usage()[0] == 1
 
 
 @pytest.mark.slow
@@ -127,8 +127,8 @@ def test_t31_twenty_threads_race_for_ten_places(settings: Any, limit: str) -> No
     answers = sorted(chain.from_iterable(at_once(20, five)))
 
     assert answers == 10 * [201] + 90 * [409]
-    assert held() == (10, 10 * SIZE)
-    assert list(UploadedFile.objects.values_list("status", flat=True)) == 10 * [Status.STORED]
+    assert quota_usage() == (10, 10 * SIZE)
+    assert list(UploadedFile.objects.values_list("status", flat=True)) == 10 * [UploadStatus.STORED]
     assert stored_keys() == set(UploadedFile.objects.values_list("key", flat=True))
     assert events(visitor.uuid).count("upload.stored") == 10
     assert events(visitor.uuid).count("upload.quota_exceeded") == 1
@@ -155,8 +155,8 @@ def test_t31_uploads_and_deletions_that_race_leave_an_exact_quota(settings: Any)
 
     stored = sum(at_once(8, come_and_go))
 
-    left = UploadedFile.objects.filter(status=Status.STORED)
-    assert held() == (left.count(), sum(left.values_list("size", flat=True)))
+    left = UploadedFile.objects.filter(status=UploadStatus.STORED)
+    assert quota_usage() == (left.count(), sum(left.values_list("size", flat=True)))
     assert stored_keys() == set(left.values_list("key", flat=True))
     assert events(visitor.uuid).count("upload.stored") == stored
     assert events(visitor.uuid).count("upload.deleted") == stored - left.count()

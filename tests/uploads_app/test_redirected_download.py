@@ -80,7 +80,7 @@ def test_t14_its_address_is_for_one_file_and_one_minute(visitor: Visitor, s3: Bu
     assert status_of(url) == 200
 
 
-def test_t15_it_is_given_to_nobody_else(visitor: Visitor) -> None:
+def test_t15_it_is_given_to_no_one_else(visitor: Visitor) -> None:
     upload = uploaded(visitor, BODY)
     path = f"/api/v1/uploads/{upload.pk}/download/"
 
@@ -99,7 +99,7 @@ def test_a_short_link_leads_there_too(visitor: Visitor) -> None:
     assert requests.get(response["Location"], timeout=20).content == BODY
 
 
-def test_what_a_service_is_told_is_written_down(visitor: Visitor) -> None:
+def test_what_a_service_is_reported_is_written_down(visitor: Visitor) -> None:
     upload = uploaded(visitor, BODY)
 
     response = Service(made_key(Scope.UPLOADS)).file(visitor.uuid, upload.pk)
@@ -109,7 +109,7 @@ def test_what_a_service_is_told_is_written_down(visitor: Visitor) -> None:
     assert events(visitor.uuid)[-1] == "upload.downloaded"
 
 
-def test_an_object_that_has_gone_is_missing_here_not_there(visitor: Visitor, s3: Bucket) -> None:
+def test_an_object_that_is_removed_is_missing_here_not_there(visitor: Visitor, s3: Bucket) -> None:
     upload = uploaded(visitor, BODY)
     s3.client.delete_object(Bucket=s3.name, Key=upload.key)
 
@@ -120,7 +120,7 @@ def test_an_object_that_has_gone_is_missing_here_not_there(visitor: Visitor, s3:
     assert "upload.downloaded" not in events(visitor.uuid)
 
 
-def test_t57_a_store_that_is_away_is_told_of(visitor: Visitor, s3: Bucket, settings: Any) -> None:
+def test_t57_a_store_that_is_away_is_reported(visitor: Visitor, s3: Bucket, settings: Any) -> None:
     upload = uploaded(visitor, BODY)
     settings.STORAGES = s3.storages(settings, endpoint_url=f"http://127.0.0.1:{free_port()}")
     visitor.raise_request_exception = False
@@ -139,7 +139,7 @@ def test_browsers_are_led_to_its_public_address(
     assert address(visitor, upload.pk).startswith(f"https://files.example/{s3.name}/{upload.key}?")
 
 
-def test_an_erased_file_is_gone_at_its_old_address(visitor: Visitor) -> None:
+def test_an_erased_file_is_removed_at_its_old_address(visitor: Visitor) -> None:
     url = address(visitor, uploaded(visitor, BODY).pk)
     assert visitor.erase().status_code == 204
     call_command("cleanup_orphans")

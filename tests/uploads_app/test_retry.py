@@ -24,7 +24,7 @@ from tests.helpers import (
     uploaded,
 )
 from tests.sessions_app.support import clone
-from uploads_app.models import TAKEOVER_AFTER, Status, UploadedFile, UploadQuota
+from uploads_app.models import TAKEOVER_AFTER, UploadedFile, UploadQuota, UploadStatus
 
 BODY, OTHER = pdf("retried"), pdf("another")
 KEY = "6f6a6bd0-4a8d-4b8c-b7a7-8a1f0d2c3e55"
@@ -47,10 +47,10 @@ def everything() -> tuple[Any, ...]:
 
 def assert_stored_once(visitor: Visitor, answer: Any) -> None:
     """Check that the answer speaks of the one file there is, and that it is whole."""
-    row = UploadedFile.objects.exclude(status=Status.LAPSED).get()
+    row = UploadedFile.objects.exclude(status=UploadStatus.LAPSED).get()
     assert answer.status_code == 201, answer.content
     assert answer.json()["id"] == str(row.pk)
-    assert (row.status, row.sha256) == (Status.STORED, hashlib.sha256(BODY).hexdigest())
+    assert (row.status, row.sha256) == (UploadStatus.STORED, hashlib.sha256(BODY).hexdigest())
     assert stored_keys() == {row.key}
     assert visitor.download(str(row.pk)) == BODY
     assert UploadQuota.objects.values_list("files", "bytes").get() == (1, len(BODY))
@@ -137,20 +137,20 @@ def test_t39_a_full_session_still_gives_the_answer_again(visitor: Visitor, setti
 
 @pytest.mark.parametrize("bytes_gone", [True, False])
 def test_t39_a_file_that_was_deleted_is_not_stored_again(
-    visitor: Visitor, bytes_gone: bool
+    visitor: Visitor, bytes_removed: bool
 ) -> None:
     upload_id = send(visitor).json()["id"]
-    if bytes_gone:
+    if bytes_removed:
         assert visitor.delete_upload(upload_id).status_code == 204
     else:
-        UploadedFile.objects.update(status=Status.DELETING)
+        UploadedFile.objects.update(status=UploadStatus.DELETING)
     before, logged = everything(), events()
 
     answer = send(visitor)
 
     assert answer.status_code == 201
     assert (answer.json()["id"], answer.json()["status"]) == (
-        upload_id, "deleted" if bytes_gone else "deleting",
+        upload_id, "deleted" if bytes_removed else "deleting",
     )  # fmt: skip
     assert (everything(), events()) == (before, logged)
 
@@ -235,7 +235,7 @@ def left_pending(visitor: Visitor, *, with_object: bool) -> UploadedFile:
     row = UploadedFile.objects.get(pk=send(visitor).json()["id"])
     if not with_object:
         (store_root() / row.key).unlink()
-    UploadedFile.objects.update(status=Status.PENDING, stored_at=None)
+    UploadedFile.objects.update(status=UploadStatus.PENDING, stored_at=None)
     return row
 
 
@@ -263,7 +263,7 @@ def test_t39_a_retry_waits_until_the_lease_was_not_renewed_for_30_s(
     late = send(visitor)
     assert late.status_code == 201
     assert late.json()["id"] == str(row.pk)
-    assert UploadedFile.objects.get().status == Status.STORED
+    assert UploadedFile.objects.get().status == UploadStatus.STORED
     assert visitor.download(str(row.pk)) == BODY
     assert UploadQuota.objects.values_list("files", "bytes").get() == (1, len(BODY))
     # One by `left_pending`, whose row was set back to before it, and one by the retry.
@@ -294,7 +294,7 @@ def test_t39_a_foreign_object_at_the_final_key_is_neither_taken_nor_overwritten(
 
     assert (answer.status_code, code(answer)) == (503, "storage_unavailable")
     assert path.read_bytes() == OTHER
-    assert UploadedFile.objects.get().status == Status.LAPSED
+    assert UploadedFile.objects.get().status == UploadStatus.LAPSED
     again = send(visitor)
     assert again.status_code == 201
     assert again.json()["id"] != str(row.pk)
@@ -304,7 +304,7 @@ def test_t39_a_key_whose_upload_the_cleanup_gave_up_is_free(visitor: Visitor) ->
     row = left_pending(visitor, with_object=False)
     age_upload(row, timedelta(hours=1))
     call_command("cleanup_orphans")
-    assert UploadedFile.objects.get().status == Status.LAPSED
+    assert UploadedFile.objects.get().status == UploadStatus.LAPSED
     cache.clear()
 
     answer = send(visitor)
@@ -322,11 +322,11 @@ def test_t34_the_name_that_a_dead_writer_left_is_synced_before_the_answer(
     synced: set[Path] = set()
     fsync = os.fsync
 
-    def noted(descriptor: int) -> None:
+    def recorded(descriptor: int) -> None:
         synced.add(Path(f"/proc/self/fd/{descriptor}").resolve())
         fsync(descriptor)
 
-    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(os, "fsync", recorded)
     assert send(visitor).status_code == 201
 
     folder = (store_root() / row.key).parent

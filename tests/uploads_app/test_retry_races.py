@@ -13,7 +13,7 @@ from sessions_app.exceptions import SessionInvalid
 from tests.helpers import Visitor, age_upload, events, pdf, started, store_root, stored_keys
 from uploads_app import services
 from uploads_app.exceptions import StorageUnavailable, UploadInProgress
-from uploads_app.models import TAKEOVER_AFTER, Status, UploadedFile, UploadQuota
+from uploads_app.models import TAKEOVER_AFTER, UploadedFile, UploadQuota, UploadStatus
 
 pytestmark = pytest.mark.both
 
@@ -84,7 +84,7 @@ def pass_over() -> UploadedFile:
 def assert_stored_once(visitor: Visitor, row: UploadedFile) -> None:
     """Check that there is one whole file with one event, and nothing half-written."""
     found = UploadedFile.objects.get()
-    assert (found.pk, found.status) == (row.pk, Status.STORED)
+    assert (found.pk, found.status) == (row.pk, UploadStatus.STORED)
     assert stored_keys() == {row.key}
     assert (store_root() / row.key).read_bytes() == BODY
     assert UploadQuota.objects.values_list("files", "bytes").get() == (1, len(BODY))
@@ -154,7 +154,7 @@ def test_t39_the_old_writer_wakes_after_the_visitor_deleted_the_file(committed: 
 
     assert isinstance(old.wakes(), StorageUnavailable)
 
-    assert UploadedFile.objects.get().status == Status.DELETED
+    assert UploadedFile.objects.get().status == UploadStatus.DELETED
     assert stored_keys() == set()
     assert UploadQuota.objects.values_list("files", "bytes").get() == (0, 0)
     assert events(visitor.uuid) == ["session.created", "upload.stored", "upload.deleted"]
@@ -170,5 +170,5 @@ def test_t39_the_old_writer_wakes_after_the_session_ended(committed: None) -> No
 
     assert isinstance(old.wakes(), SessionInvalid)
 
-    assert UploadedFile.objects.get().status == Status.STORED
+    assert UploadedFile.objects.get().status == UploadStatus.STORED
     assert (store_root() / row.key).read_bytes() == BODY

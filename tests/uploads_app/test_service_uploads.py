@@ -20,7 +20,7 @@ from tests.helpers import (
 from tests.security.routes import state
 from tests.sessions_app.service_support import service
 from tests.sessions_app.support import end_as
-from uploads_app.models import Status, UploadedFile
+from uploads_app.models import UploadedFile, UploadStatus
 
 BODY = pdf("read by the agent")
 
@@ -144,9 +144,12 @@ def test_t14_a_file_is_found_in_its_own_session_alone(visitor: Visitor, agent: S
     assert "upload.downloaded" not in events()
 
 
-@pytest.mark.parametrize("status", [Status.PENDING, Status.DELETING, Status.DELETED, Status.LAPSED])
+@pytest.mark.parametrize(
+    "status",
+    [UploadStatus.PENDING, UploadStatus.DELETING, UploadStatus.DELETED, UploadStatus.LAPSED],
+)
 def test_a_file_that_is_not_there_is_not_found(
-    visitor: Visitor, agent: Service, status: Status
+    visitor: Visitor, agent: Service, status: UploadStatus
 ) -> None:
     upload = uploaded(visitor)
     UploadedFile.objects.update(status=status)
@@ -157,7 +160,7 @@ def test_a_file_that_is_not_there_is_not_found(
     assert "upload.downloaded" not in events()
 
 
-def test_a_file_whose_bytes_are_gone_says_so_and_was_not_read(
+def test_a_file_whose_bytes_are_removed_says_so_and_was_not_read(
     visitor: Visitor, agent: Service
 ) -> None:
     upload = uploaded(visitor)

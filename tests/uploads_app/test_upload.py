@@ -18,7 +18,7 @@ from tests.helpers import (
 )
 from tests.uploads_app.samples import UPLOADS, form, part, post_form, raw_part, sample
 from uploads_app.inspection.file_types import KNOWN_TYPES
-from uploads_app.models import Status, UploadedFile, UploadQuota
+from uploads_app.models import UploadedFile, UploadQuota, UploadStatus
 
 
 def assert_nothing_stored(visitor: Visitor) -> None:
@@ -51,7 +51,7 @@ def test_it_stores_every_known_type(visitor: Visitor, settings: Any, extension: 
         "created_at": row.created_at.isoformat().replace("+00:00", "Z"),
     }
     assert row.key == f"uploads/{visitor.uuid}/{row.pk}.{extension}"
-    assert (row.status, row.size, row.sha256) == (Status.STORED, len(body), answer["sha256"])
+    assert (row.status, row.size, row.sha256) == (UploadStatus.STORED, len(body), answer["sha256"])
     assert row.created_at <= row.stored_at <= timezone.now()  # type: ignore[operator]
     assert stored_keys() == {row.key}
     assert (store_root() / row.key).read_bytes() == body
@@ -91,7 +91,7 @@ def test_the_first_file_makes_a_session_used_and_live_longer(visitor: Visitor) -
     assert visitor.row.used_at == first.used_at
 
 
-def test_the_session_tells_what_it_holds(visitor: Visitor, settings: Any) -> None:
+def test_the_session_reports_what_it_holds(visitor: Visitor, settings: Any) -> None:
     uploaded(visitor, pdf(size=2000))
     uploaded(visitor, pdf(size=3000))
 

@@ -11,17 +11,19 @@ from django.utils import timezone
 
 from tests.helpers import Visitor, code, events, started, store_root, uploaded
 from tests.uploads_app.samples import UPLOADS
-from uploads_app.models import Status, UploadedFile, object_key
+from uploads_app.models import UploadedFile, UploadStatus, object_key
 
 
-def rows(visitor: Visitor, count: int, status: Status = Status.STORED) -> list[UploadedFile]:
+def rows(
+    visitor: Visitor, count: int, status: UploadStatus = UploadStatus.STORED
+) -> list[UploadedFile]:
     """Make rows of stored files, each a second older than the one before, in pairs of equal age."""
     now = timezone.now()
     session = visitor.row
     made = [
         UploadedFile(
             session=session, name=f"{n}.pdf", status=status, size=1, content_type="application/pdf",
-            sha256="" if status in (Status.PENDING, Status.LAPSED) else "0" * 64,
+            sha256="" if status in (UploadStatus.PENDING, UploadStatus.LAPSED) else "0" * 64,
             created_at=now - timedelta(seconds=n // 2), lease_expires_at=now,
         )
         for n in range(count)
@@ -89,14 +91,14 @@ def test_a_cursor_of_nobodys_making_is_refused(visitor: Visitor, cursor: str) ->
     assert (response.status_code, code(response)) == (404, "not_found")
 
 
-@pytest.mark.parametrize("status", Status)
-def test_it_lists_and_retrieves_only_what_is_kept(visitor: Visitor, status: Status) -> None:
+@pytest.mark.parametrize("status", UploadStatus)
+def test_it_lists_and_retrieves_only_what_is_kept(visitor: Visitor, status: UploadStatus) -> None:
     row = rows(visitor, 1, status)[0]
 
     listed = visitor.get(UPLOADS).json()["results"]
     response = visitor.get(f"{UPLOADS}{row.pk}/")
 
-    if status in (Status.STORED, Status.MISSING, Status.QUARANTINED):
+    if status in (UploadStatus.STORED, UploadStatus.MISSING, UploadStatus.QUARANTINED):
         assert [item["status"] for item in listed] == [status]
         assert response.json() == listed[0]
     else:

@@ -28,14 +28,14 @@ from tests.helpers import (
 )
 from uploads_app import services
 from uploads_app.exceptions import StorageUnavailable
-from uploads_app.models import Status, StoreState, UploadedFile, UploadQuota
+from uploads_app.models import StoreState, UploadedFile, UploadQuota, UploadStatus
 
 pytestmark = pytest.mark.both
 
 BODY = pdf("meanwhile", 4000)
 
 
-class Flowing(SimpleUploadedFile):
+class ChunkedUpload(SimpleUploadedFile):
     """A file whose bytes come in four chunks, with `meanwhile` called between the first two."""
 
     def __init__(self, meanwhile: Callable[[], None]) -> None:
@@ -51,14 +51,14 @@ class Flowing(SimpleUploadedFile):
 
 def upload(visitor: Visitor, meanwhile: Callable[[], None]) -> UploadedFile:
     """Upload a file during which something happens."""
-    content = Flowing(meanwhile)
+    content = ChunkedUpload(meanwhile)
     return services.store_upload(session=visitor.row, content=content, name="report.pdf")
 
 
 def assert_nothing_kept() -> None:
     """Check that the one upload has lapsed and holds nothing."""
     row = UploadedFile.objects.get()
-    assert (row.status, row.sha256, row.stored_at) == (Status.LAPSED, "", None)
+    assert (row.status, row.sha256, row.stored_at) == (UploadStatus.LAPSED, "", None)
     assert UploadQuota.objects.values_list("files", "bytes").get() == (0, 0)
     assert stored_keys() == set()
 
@@ -105,7 +105,9 @@ def test_an_upload_begun_after_the_sessions_end_keeps_nothing(visitor: Visitor) 
     visitor.end()
 
     with pytest.raises(SessionInvalid):
-        services.store_upload(session=session, content=Flowing(lambda: None), name="report.pdf")
+        services.store_upload(
+            session=session, content=ChunkedUpload(lambda: None), name="report.pdf"
+        )
 
     assert not UploadedFile.objects.exists()
     assert not UploadQuota.objects.exists()
@@ -116,7 +118,7 @@ def test_a_lease_that_the_cleanup_took_keeps_nothing(visitor: Visitor) -> None:
     def lose_lease() -> None:
         age_upload(UploadedFile.objects.get(), timedelta(hours=1))
         call_command("cleanup_orphans")
-        assert UploadedFile.objects.get().status == Status.LAPSED
+        assert UploadedFile.objects.get().status == UploadStatus.LAPSED
 
     with pytest.raises(StorageUnavailable):
         upload(visitor, lose_lease)
@@ -133,7 +135,7 @@ def test_a_lease_is_renewed_while_bytes_flow(visitor: Visitor, settings: Any) ->
 
     row = upload(visitor, run_low)
 
-    assert row.status == Status.STORED
+    assert row.status == UploadStatus.STORED
     lease = UploadedFile.objects.get().lease_expires_at
     assert abs(lease - row.created_at) < timedelta(minutes=1)
 
@@ -141,7 +143,7 @@ def test_a_lease_is_renewed_while_bytes_flow(visitor: Visitor, settings: Any) ->
 def test_an_upload_under_way_shows_nothing_and_holds_its_place(visitor: Visitor) -> None:
     seen: list[Any] = []
 
-    def look() -> None:
+    def scan() -> None:
         row = UploadedFile.objects.get()
         seen.append(row.status)
         seen.append(visitor.get("/api/v1/uploads/").json()["results"])
@@ -150,10 +152,10 @@ def test_an_upload_under_way_shows_nothing_and_holds_its_place(visitor: Visitor)
         seen.append({key.rpartition(".")[2] for key in stored_keys()})
         seen.append(events(visitor.uuid))
 
-    upload(visitor, look)
+    upload(visitor, scan)
 
     used = {"files": 1, "bytes": len(BODY)}
-    assert seen == [Status.PENDING, [], used, 404, {"part"}, ["session.created"]]
+    assert seen == [UploadStatus.PENDING, [], used, 404, {"part"}, ["session.created"]]
 
 
 def test_bytes_that_stop_for_a_reason_of_our_own_leave_a_row_for_the_cleanup(
@@ -164,7 +166,7 @@ def test_bytes_that_stop_for_a_reason_of_our_own_leave_a_row_for_the_cleanup(
 
     with pytest.raises(RuntimeError):
         upload(visitor, fail)
-    assert UploadedFile.objects.get().status == Status.PENDING
+    assert UploadedFile.objects.get().status == UploadStatus.PENDING
     assert stored_keys() == set()
 
     age_upload(UploadedFile.objects.get(), timedelta(hours=1))

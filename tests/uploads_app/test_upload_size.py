@@ -13,7 +13,7 @@ import pytest
 from audit_app.models import AuditLog
 from tests.helpers import Visitor, code, events, pdf, stored_keys, uploaded
 from tests.uploads_app.samples import UPLOADS, form, part, post_form, raw_part
-from tests.uploads_app.server import WAITRESS, Server, deployment, request, serving
+from tests.uploads_app.server import WAITRESS, UploadServer, deployment, request, serving
 from uploads_app.models import UploadedFile, UploadQuota
 
 LIMIT = 5 * 1024 * 1024
@@ -97,7 +97,7 @@ def test_t29_a_length_that_is_no_number_stores_nothing(visitor: Visitor, declare
 
 
 @pytest.fixture(scope="module")
-def waitress(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def waitress(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UploadServer]:
     """A real waitress, as ./run starts it."""
     folder = tmp_path_factory.mktemp("waitress")
     with serving(deployment(folder / "data"), WAITRESS) as server:
@@ -105,7 +105,7 @@ def waitress(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.mark.slow
-def test_t29_waitress_takes_the_limit_and_not_one_byte_more(waitress: Server) -> None:
+def test_t29_waitress_takes_the_limit_and_not_one_byte_more(waitress: UploadServer) -> None:
     waitress.start_session()
     before = waitress.deployment.files()
 
@@ -124,7 +124,7 @@ def test_t29_waitress_takes_the_limit_and_not_one_byte_more(waitress: Server) ->
 @pytest.mark.slow
 @pytest.mark.parametrize("declared", [6 * LIMIT, 10 * 2**30])
 def test_t29_waitress_refuses_a_declared_giant_before_it_arrives(
-    waitress: Server, declared: int
+    waitress: UploadServer, declared: int
 ) -> None:
     before = waitress.deployment.files()
     start = time.monotonic()
@@ -141,7 +141,9 @@ def test_t29_waitress_refuses_a_declared_giant_before_it_arrives(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("missing", [1, 1000, -30, -1000])
-def test_t29_waitress_stores_nothing_when_the_length_lies(waitress: Server, missing: int) -> None:
+def test_t29_waitress_stores_nothing_when_the_length_lies(
+    waitress: UploadServer, missing: int
+) -> None:
     """`missing` bytes are declared and never come; a negative number comes without being declared."""
     waitress.start_session()
     files, statuses = waitress.deployment.files(), waitress.deployment.statuses()

@@ -21,7 +21,7 @@ from django.utils.html import format_html
 from django_q.tasks import async_task
 
 from audit_app.adminkit import disclosure
-from audit_app.adminkit.actions import ActingAdmin, Action, ReadOnlyAdmin, personal
+from audit_app.adminkit.actions import Action, ActionAdmin, ReadOnlyAdmin, personal
 from common import context
 from common.masking import mask_file_name
 from uploads_app.admin import file_actions
@@ -30,8 +30,8 @@ from uploads_app.cleanup.stop_codes import what_to_do
 from uploads_app.models import (
     CleanupRun,
     QuarantinedObject,
-    QuarantineQuerySet,
     Suspicion,
+    TrashQuerySet,
     UploadedFile,
 )
 from uploads_app.services import transfer
@@ -66,7 +66,7 @@ class ArrivedFilter(admin.SimpleListFilter):
 
 
 @admin.register(UploadedFile)
-class UploadedFileAdmin(ActingAdmin):
+class UploadedFileAdmin(ActionAdmin):
     change_form_template = "admin/uploads_app/uploadedfile/change_form.html"
     row_actions = file_actions.ACTIONS
     reveals = True
@@ -78,7 +78,7 @@ class UploadedFileAdmin(ActingAdmin):
     shown_name = personal("name", mask_file_name)
     fieldsets = [
         (None, {"fields": [
-            "shown_name", "state", "meaning", "shown_session", "came_from", "went_to", "exact_size",
+            "shown_name", "state", "meaning", "shown_session", "came_from", "transferred_to", "exact_size",
             "content_type",
         ]}),
         ("Look inside", {"fields": ["inspection", "found_inside", "inspected_at"]}),
@@ -112,7 +112,7 @@ class UploadedFileAdmin(ActingAdmin):
         if action.name != "give" or not request.user.has_perm(action.permission):
             return super().action_view(action, request, object_id)
         upload = self._shown(request, object_id)
-        giving = file_actions.Giving(upload, request.GET.get("to", "").strip())
+        giving = file_actions.TransferTarget(upload, request.GET.get("to", "").strip())
         response: HttpResponseBase
         if giving.target:
             response = super().action_view(giving.action(action), request, object_id)
@@ -196,7 +196,7 @@ class UploadedFileAdmin(ActingAdmin):
         return _link_to_file(upload.restored_from)
 
     @admin.display(description="it was given to")
-    def went_to(self, upload: UploadedFile) -> str:
+    def transferred_to(self, upload: UploadedFile) -> str:
         return _link_to_file(transfer.living_copy(upload=upload))
 
     @admin.display(description="found inside")
@@ -366,13 +366,13 @@ class QuarantinedObjectAdmin(ReadOnlyAdmin):
     actions = ["give_back"]
 
     @admin.display(description="why")
-    def why(self, stray: QuarantinedObject) -> str:
-        return _REASONS.get(stray.reason, stray.reason)
+    def why(self, trash_item: QuarantinedObject) -> str:
+        return _REASONS.get(trash_item.reason, trash_item.reason)
 
     @admin.display(description="what is known of it")
-    def explained(self, stray: QuarantinedObject) -> str:
+    def explained(self, trash_item: QuarantinedObject) -> str:
         try:
-            return "\n".join(explanation.explain(stray.key).lines())
+            return "\n".join(explanation.explain(trash_item.key).lines())
         except OSError:
             return "The store does not answer, so its evidence is missing. Try again soon."
 
@@ -388,9 +388,9 @@ class QuarantinedObjectAdmin(ReadOnlyAdmin):
         return [page, *super().get_urls()]
 
     @admin.action(description="Give back to where they were", permissions=["restore"])
-    def give_back(self, request: HttpRequest, strays: QuarantineQuerySet) -> HttpResponse | None:
+    def give_back(self, request: HttpRequest, trash_items: TrashQuerySet) -> HttpResponse | None:
         """Ask whether the chosen objects are to be given back."""
-        chosen = list(strays[: MOST_AT_ONCE + 1])
+        chosen = list(trash_items[: MOST_AT_ONCE + 1])
         if len(chosen) <= MOST_AT_ONCE:
             return self._ask(request, chosen)
         messages.error(
@@ -409,7 +409,7 @@ class QuarantinedObjectAdmin(ReadOnlyAdmin):
         if chosen:
             if len(chosen) > WITHOUT_TYPING and request.POST.get("typed") != str(len(chosen)):
                 return self._ask(request, chosen, is_wrong=True)
-            self._give_back(request, [stray.key for stray in chosen])
+            self._give_back(request, [trash_item.key for trash_item in chosen])
         return HttpResponseRedirect(reverse("admin:uploads_app_quarantinedobject_changelist"))
 
     def _ask(
@@ -422,7 +422,7 @@ class QuarantinedObjectAdmin(ReadOnlyAdmin):
                 **self.admin_site.each_context(request),
                 "title": "Give objects back from quarantine",
                 "opts": self.opts,
-                "strays": chosen,
+                "trash_items": chosen,
                 "must_type": len(chosen) > WITHOUT_TYPING,
                 "is_wrong": is_wrong,
             },

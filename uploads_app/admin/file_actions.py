@@ -12,42 +12,41 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 
-from audit_app.adminkit.actions import Action, Asked, NotDone, ReasonForm
-from sessions_app.models import Status as SessionStatus
-from sessions_app.models import UserSession, kept_until
+from audit_app.adminkit.actions import Action, ActionRequest, NotDone, ReasonForm
+from sessions_app.models import SessionStatus, UserSession, kept_until
 from sessions_app.uuid_helpers import parse_support_code
 from uploads_app import services
 from uploads_app.cleanup.explanation import Explanation
 from uploads_app.downloads import attachment
-from uploads_app.exceptions import FileHeldBack, ObjectMissing
+from uploads_app.exceptions import DownloadBlocked, ObjectMissing
 from uploads_app.inspection.file_types import KNOWN_TYPES
-from uploads_app.models import VISIBLE, Status, UploadedFile
+from uploads_app.models import VISIBLE, UploadedFile, UploadStatus
 from uploads_app.services import transfer
-from uploads_app.services.transfer import Bond
+from uploads_app.services.transfer import SessionRelation
 
 # What each known type is called: its first extension.
 TYPE_NAMES: dict[str, str] = {}
 for _extension, _content_type in KNOWN_TYPES.items():
     TYPE_NAMES.setdefault(_content_type, _extension.upper())
-_WHY_GONE = {
+_DELETION_REASONS = {
     "visitor": "Its visitor deleted it.",
     "retention": "Its session ended longer ago than files are kept.",
     "erased": "Its session was erased.",
 }
 _MEANINGS = {
-    Status.PENDING: "It is on its way: the visitor does not see it yet.",
-    Status.MISSING: "The visitor sees it and can delete it, but its bytes are not in storage.",
-    Status.QUARANTINED: "The visitor sees it and can delete it, but nobody can download it.",
-    Status.DELETING: "The visitor does not see it any more; its bytes go with the next cleanup.",
-    Status.LAPSED: "Its upload never finished: the visitor never had it here.",
-    Status.REJECTED: "It was refused when it had arrived: it is no file that may be sent.",
+    UploadStatus.PENDING: "It is on its way: the visitor does not see it yet.",
+    UploadStatus.MISSING: "The visitor sees it and can delete it, but its bytes are not in storage.",
+    UploadStatus.QUARANTINED: "The visitor sees it and can delete it, but nobody can download it.",
+    UploadStatus.DELETING: "The visitor does not see it any more; its bytes go with the next cleanup.",
+    UploadStatus.LAPSED: "Its upload never finished: the visitor never had it here.",
+    UploadStatus.REJECTED: "It was refused when it had arrived: it is no file that may be sent.",
 }
 _BONDS = {
-    Bond.FOLLOWS: "The second session follows the first: the same browser left one for the other.",
-    Bond.SAME_PERSON: "Both sessions have proven the same e-mail address.",
-    Bond.CLAIMED: "Both sessions name the same e-mail address, but not both have proven it. "
+    SessionRelation.FOLLOWS: "The second session follows the first: the same browser left one for the other.",
+    SessionRelation.SAME_PERSON: "Both sessions have proven the same e-mail address.",
+    SessionRelation.CLAIMED: "Both sessions name the same e-mail address, but not both have proven it. "
     "Anybody can write an address.",
-    Bond.NONE: "Nothing links these two sessions. Whoever told you the code gets the file.",
+    SessionRelation.NONE: "Nothing links these two sessions. Whoever told you the code gets the file.",
 }
 
 
@@ -64,24 +63,24 @@ def session_in_words(session: UserSession) -> str:
 
 def meaning(upload: UploadedFile) -> str:
     """Say what a file's state means for its visitor."""
-    if upload.status == Status.DELETED:
+    if upload.status == UploadStatus.DELETED:
         since = f"Its bytes are gone since {_at(upload.deleted_at)}."
-        return f"{since} {_WHY_GONE.get(upload.delete_reason, '')}".strip()
+        return f"{since} {_DELETION_REASONS.get(upload.delete_reason, '')}".strip()
     if upload.status in VISIBLE and is_over(upload.session):
         return _kept(upload)
-    if upload.status != Status.STORED:
-        return _MEANINGS[Status(upload.status)]
+    if upload.status != UploadStatus.STORED:
+        return _MEANINGS[UploadStatus(upload.status)]
     try:
-        services.refuse_held_back(upload=upload)
-    except FileHeldBack as held:
-        return f"The visitor sees it, but cannot download it: {held}"
+        services.refuse_blocked_download(upload=upload)
+    except DownloadBlocked as error:
+        return f"The visitor sees it, but cannot download it: {error}"
     return "The visitor sees it and can download it."
 
 
 def _kept(upload: UploadedFile) -> str:
     until = _at(kept_until(upload.session))
     kept = f"Its session is over, so the visitor does not see it. It is kept until {until}"
-    if upload.status == Status.STORED:
+    if upload.status == UploadStatus.STORED:
         return f"{kept}, and can be given to the session that the visitor has now."
     state = upload.get_status_display().lower()
     return f"{kept}, but it is {state}, so it cannot be given to another session."
@@ -95,8 +94,8 @@ def silent_fields(upload: UploadedFile) -> set[str]:
     """Return the fields of a file's page that have nothing to say of this one."""
     values = {
         "came_from": upload.restored_from_id,
-        "went_to": transfer.living_copy(upload=upload),
-        "lease_expires_at": upload.status == Status.PENDING,
+        "transferred_to": transfer.living_copy(upload=upload),
+        "lease_expires_at": upload.status == UploadStatus.PENDING,
         "stored_at": upload.stored_at,
         "deleted_at": upload.deleted_at,
         "delete_reason": upload.delete_reason,
@@ -109,7 +108,7 @@ def silent_fields(upload: UploadedFile) -> set[str]:
 def facts(explained: Explanation) -> list[tuple[str, str]]:
     """Return what is known of a key, each with its name, as staff read it."""
     evidence = explained.evidence.items()
-    return [(name, _told(value)) for name, value in evidence if name != "events"]
+    return [(name, _as_text(value)) for name, value in evidence if name != "events"]
 
 
 def history(explained: Explanation) -> list[tuple[datetime, str, str, dict[str, Any]]]:
@@ -118,7 +117,7 @@ def history(explained: Explanation) -> list[tuple[datetime, str, str, dict[str, 
     return [(row.pop("at"), row.pop("event"), row.pop("by"), row) for row in rows]
 
 
-def _told(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if isinstance(value, dict):
         parts = {name: part for name, part in value.items() if part not in (None, "")}
         return "\n".join(f"{name.replace('_', ' ')}: {_part(name, parts[name])}" for name in parts)
@@ -131,19 +130,19 @@ def _part(name: str, value: Any) -> str:
     return filesizeformat(value) if name == "size" else str(value)
 
 
-def _quarantine(upload: UploadedFile, asked: Asked) -> str:
-    if not services.quarantine_upload(upload=upload, reason=asked.reason):
+def _quarantine(upload: UploadedFile, action_request: ActionRequest) -> str:
+    if not services.quarantine_upload(upload=upload, reason=action_request.reason):
         raise NotDone("This file is not stored any more, so nothing was done.")
     return f"{upload} is in quarantine: nobody can download it."
 
 
-def _restore(upload: UploadedFile, asked: Asked) -> str:
-    if not services.restore_upload(upload=upload, reason=asked.reason):
+def _restore(upload: UploadedFile, action_request: ActionRequest) -> str:
+    if not services.restore_upload(upload=upload, reason=action_request.reason):
         raise NotDone("This file is not in quarantine any more, so nothing was done.")
     return f"{upload} is given back to its session."
 
 
-def _download(upload: UploadedFile, asked: Asked) -> FileResponse:
+def _download(upload: UploadedFile, action_request: ActionRequest) -> FileResponse:
     """Hand a file out from here, even if visitors fetch theirs from storage.
 
     An address in storage would carry the file's name, and the admin's policy
@@ -155,9 +154,9 @@ def _download(upload: UploadedFile, asked: Asked) -> FileResponse:
         response = attachment(upload)
     except ObjectMissing as error:
         raise NotDone("Its bytes are not in storage. Explain says what is known.") from error
-    except FileHeldBack as error:
+    except DownloadBlocked as error:
         raise NotDone(f"{upload} was not handed out: it is held back for safety.") from error
-    services.record_staff_download(upload=upload, reason=asked.reason)
+    services.record_staff_download(upload=upload, reason=action_request.reason)
     return response
 
 
@@ -177,25 +176,25 @@ class GiveForm(ReasonForm):
 
 
 @dataclass(frozen=True)
-class Giving:
+class TransferTarget:
     """A file, and the session that it is to be given to: the one asked for, or the one that follows."""
 
     upload: UploadedFile
-    asked_for: str = ""
+    requested_code: str = ""
 
     @cached_property
     def target(self) -> UserSession | None:
-        if not self.asked_for:
+        if not self.requested_code:
             return transfer.live_follower(session=self.upload.session)
-        code = parse_support_code(self.asked_for)
+        code = parse_support_code(self.requested_code)
         return UserSession.objects.filter(support_code=code).first() if code else None
 
     @cached_property
-    def bond(self) -> Bond:
+    def bond(self) -> SessionRelation:
         return (
             transfer.bond(session=self.upload.session, other=self.target)
             if self.target
-            else Bond.NONE
+            else SessionRelation.NONE
         )
 
     @property
@@ -211,9 +210,9 @@ class Giving:
     @property
     def error(self) -> str:
         """Why there is no session to give to, if a code was asked for."""
-        if self.target or not self.asked_for:
+        if self.target or not self.requested_code:
             return ""
-        if parse_support_code(self.asked_for) is None:
+        if parse_support_code(self.requested_code) is None:
             return "That is no support code: a symbol is missing, wrong or swapped with another."
         return "No session has this support code."
 
@@ -226,16 +225,16 @@ class Giving:
             form=partial(GiveForm, is_proven=self.bond.is_proof),
         )
 
-    def _give(self, upload: UploadedFile, asked: Asked) -> str:
+    def _give(self, upload: UploadedFile, action_request: ActionRequest) -> str:
         assert self.target
         try:
-            transfer.give_upload(upload=upload, session=self.target, reason=asked.reason)
+            transfer.give_upload(upload=upload, session=self.target, reason=action_request.reason)
         except transfer.NotGiven as why:
             raise NotDone(str(why)) from why
         return f"{upload} is given to {self.target}: the visitor's page shows it now."
 
 
-def _ask_for_target(upload: UploadedFile, asked: Asked) -> str:
+def _ask_for_target(upload: UploadedFile, action_request: ActionRequest) -> str:
     raise NotDone("Choose the session first.")
 
 
@@ -248,7 +247,7 @@ ACTIONS = (
         "takes its part of the quota. This file stays as it is until its time is over. Both "
         "histories tell it.",
         button="Give the file to this session",
-        fits=lambda upload: upload.status == Status.STORED and is_over(upload.session),
+        fits=lambda upload: upload.status == UploadStatus.STORED and is_over(upload.session),
         act=_ask_for_target,
         presets=(
             "The visitor's session expired",
@@ -264,7 +263,7 @@ ACTIONS = (
         "bad file can do no harm. That you have read it, and why, stands in the audit log and in "
         "the visitor's own history.",
         button="Download this file",
-        fits=lambda upload: upload.status == Status.STORED,
+        fits=lambda upload: upload.status == UploadStatus.STORED,
         act=_download,
         presets=(
             "The visitor asked me to look",
@@ -280,7 +279,7 @@ ACTIONS = (
         "visitor still sees it, can still delete it, and it takes its part of the quota. It can "
         "be given back.",
         button="Put this file in quarantine",
-        fits=lambda upload: upload.status == Status.STORED,
+        fits=lambda upload: upload.status == UploadStatus.STORED,
         act=_quarantine,
     ),
     Action(
@@ -290,7 +289,7 @@ ACTIONS = (
         explanation="The visitor and services can download the file again, unless what is found "
         "inside holds it back (HOLD_DOWNLOADS).",
         button="Give this file back",
-        fits=lambda upload: upload.status == Status.QUARANTINED,
+        fits=lambda upload: upload.status == UploadStatus.QUARANTINED,
         act=_restore,
     ),
 )

@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from common.pagination import StrictCursorPagination
-from sessions_app.api.serializers import told
+from sessions_app.api.serializers import serialize
 from sessions_app.api.service_views import ServiceViewSet
 from sessions_app.api.views import VisitorViewSet
 from sessions_app.models import Scope, UserSession
@@ -102,7 +102,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
             name=content.name or "",
             retry_key=_retry_key(request),
         )
-        return Response(told(UploadSerializer, upload), status.HTTP_201_CREATED)
+        return Response(serialize(UploadSerializer, upload), status.HTTP_201_CREATED)
 
     @extend_schema(
         parameters=[RETRY_PARAMETER],
@@ -112,14 +112,14 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
     @action(detail=False, methods=["post"], parser_classes=api_settings.DEFAULT_PARSER_CLASSES)
     def direct(self, request: Request) -> Response:
         """Return the form by which a browser sends one file to storage itself; then `complete/`."""
-        asked = self.checked(AnnouncedFileSerializer)
+        values = self.checked(AnnouncedFileSerializer)
         begun = direct.begin_direct_upload(
             session=self.session,
-            name=asked["name"],
-            size=asked["size"],
+            name=values["name"],
+            size=values["size"],
             retry_key=_retry_key(request),
         )
-        return Response(told(DirectUploadSerializer, begun), status.HTTP_201_CREATED)
+        return Response(serialize(DirectUploadSerializer, begun), status.HTTP_201_CREATED)
 
     @extend_schema(request=None, responses=UploadSerializer)
     @action(detail=True, methods=["post"])
@@ -127,7 +127,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
         """Look at what a browser has sent to storage and store it; completing it again is no error."""
         waiting = UploadedFile.objects.completable_by(self.session)
         upload = direct.complete_direct_upload(upload=get_object_or_404(waiting, pk=pk))
-        return Response(told(UploadSerializer, upload))
+        return Response(serialize(UploadSerializer, upload))
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
@@ -152,12 +152,12 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
     def link(self, request: Request, pk: str) -> Response:
         """Return an address under which a browser can fetch this file for 60 s without a proof."""
         upload = self.get_object()
-        services.refuse_held_back(upload=upload)
+        services.refuse_blocked_download(upload=upload)
         path = reverse("upload-download", args=[pk])
         link = links.sign_link(upload=upload)
         url = request.build_absolute_uri(f"{path}?{urlencode({links.PARAMETER: link})}")
         answer = {"url": url, "expires_at": timezone.now() + links.LIFETIME}
-        return Response(told(LinkSerializer, answer))
+        return Response(serialize(LinkSerializer, answer))
 
 
 @extend_schema(tags=["service"])

@@ -19,15 +19,14 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
 from audit_app.services import record
-from sessions_app.models import Status as SessionStatus
-from sessions_app.models import UserSession
+from sessions_app.models import SessionStatus, UserSession
 from sessions_app.services.privacy import erase_session
 from sessions_app.uuid_helpers import UuidMalformed, parse_uuid
 from uploads_app import events, marker, services
 from uploads_app.cleanup import reconcile, trash
-from uploads_app.cleanup.reconcile import Ages, Kind, Seen
+from uploads_app.cleanup.reconcile import Ages, FindingKind, ScanProgress
 from uploads_app.marker import Stop
-from uploads_app.models import Status, StoreState, UploadedFile
+from uploads_app.models import StoreState, UploadedFile, UploadStatus
 from uploads_app.storage.base import (
     ERASED,
     QUARANTINE,
@@ -37,7 +36,7 @@ from uploads_app.storage.base import (
     object_store,
 )
 
-_BACK = frozenset({Kind.ORPHAN, Kind.YOUNG, Kind.RESTORED})
+_BACK = frozenset({FindingKind.ORPHAN, FindingKind.YOUNG, FindingKind.RESTORED})
 # Retention waits after a restore, so whose it is over counts like every other file.
 _NEVER = timedelta(days=36500)
 
@@ -47,7 +46,7 @@ class CannotAdopt(Stop):
 
 
 @dataclass(frozen=True)
-class Plan:
+class AdoptionPlan:
     """What an adoption will mean, as far as can be seen now."""
 
     code: str
@@ -57,7 +56,7 @@ class Plan:
     bytes_recovered: int
     finished: int
     strangers: int
-    aside: int
+    trashed: int
     missing: int
 
     def lines(self) -> list[str]:
@@ -71,14 +70,14 @@ class Plan:
             f"  {self.finished} uploads that were under way at the time of the backup are finished;",
             f"  {self.strangers} objects of sessions that the database does not know stay where they "
             "are; the cleanup will put them aside;",
-            f"  {self.aside} objects in quarantine that the database does not know are noted, and kept "
+            f"  {self.trashed} objects in quarantine that the database does not know are noted, and kept "
             "as long as if they had been put aside now;",
             f"  {self.missing} files of the database have no object; the cleanup will call them missing;",
             "  no file goes because its retention is over before UPLOAD_RETENTION has passed once more.",
         ]
 
 
-def plan() -> Plan:
+def plan() -> AdoptionPlan:
     """Look at what an adoption will mean, and change nothing.
 
     Raises CannotAdopt if store and database belong together already.
@@ -91,9 +90,9 @@ def plan() -> Plan:
         raise CannotAdopt("nothing_to_adopt", "Store and database belong together already.")
     strangers = missing = recovered = size = 0
     for finding in _findings():
-        if _is_noted(reconcile.session_of(finding.key)):
+        if _is_recorded(reconcile.session_of(finding.key)):
             continue
-        missing += finding.kind == Kind.MISSING
+        missing += finding.kind == FindingKind.MISSING
         if finding.kind in _BACK:
             if _session_of(finding.key):
                 recovered += 1
@@ -102,11 +101,13 @@ def plan() -> Plan:
                 strangers += 1
     erasures = sum(1 for _ in _to_erase())
     finished = sum(1 for _ in _whole_pending())
-    aside = sum(len(trash.unknown(page)) for page in _pages_aside())
-    return Plan(code, reason, erasures, recovered, size, finished, strangers, aside, missing)
+    trashed = sum(len(trash.unknown(page)) for page in _trash_pages())
+    return AdoptionPlan(
+        code, reason, erasures, recovered, size, finished, strangers, trashed, missing
+    )
 
 
-def adopt(planned: Plan) -> None:
+def adopt(planned: AdoptionPlan) -> None:
     """Make store and database belong together; each step may be repeated after a crash.
 
     Raises CannotAdopt while a cleanup run is under way or if one took over, OSError if the store fails.
@@ -127,7 +128,7 @@ def adopt(planned: Plan) -> None:
             _keep_lease(holder)
             if finding.kind in _BACK:
                 recovered += _bring_back(finding.key)
-        for page in _pages_aside():
+        for page in _trash_pages():
             _keep_lease(holder)
             trash.take_in(page)
         _keep_lease(holder)
@@ -147,14 +148,14 @@ def _bring_back(key: str) -> bool:
     session_uuid = reconcile.session_of(key)
     if stored is None or session_uuid is None:
         return False
-    if _is_noted(session_uuid):
+    if _is_recorded(session_uuid):
         trash.purge_late([stored], "session_erased")
         return False
     session = _session_of(key)
     return session is not None and services.recover_upload(session=session, stored=stored)
 
 
-def _join(planned: Plan, recovered: int) -> None:
+def _join(planned: AdoptionPlan, recovered: int) -> None:
     """Write the same marker on both sides, in the database first."""
     store = object_store()
     try:
@@ -163,9 +164,9 @@ def _join(planned: Plan, recovered: int) -> None:
         theirs = None
     state = StoreState.objects.get()
     state.generation = max(state.generation, theirs.generation if theirs else 0) + 1
-    state.adopted_at, state.look_after = Now(), ""
+    state.adopted_at, state.scan_after = Now(), ""
     with transaction.atomic():
-        state.save(update_fields=["generation", "adopted_at", "look_after"])
+        state.save(update_fields=["generation", "adopted_at", "scan_after"])
         record(
             events.DATABASE_ADOPTED,
             target=f"store:{state.marker_id}",
@@ -179,37 +180,37 @@ def _join(planned: Plan, recovered: int) -> None:
 
 def _findings() -> Iterator[reconcile.Finding]:
     ages = Ages.at(timezone.now(), grace=timedelta(0), retention=_NEVER, completed_retention=_NEVER)
-    return reconcile.look(object_store(), ages, Seen(lambda: None))
+    return reconcile.find_mismatches(object_store(), ages, ScanProgress(lambda: None))
 
 
 def _to_erase() -> Iterator[UserSession]:
     """Yield sessions that the store remembers as erased, and the database does not."""
-    for noted in object_store().list_objects(ERASED):
+    for mark in object_store().list_objects(ERASED):
         with suppress(UuidMalformed):
-            session_uuid = parse_uuid(noted.key.removeprefix(f"{ERASED}/"))
+            session_uuid = parse_uuid(mark.key.removeprefix(f"{ERASED}/"))
             if session := _unerased(session_uuid):
                 yield session
 
 
 def _whole_pending() -> Iterator[UploadedFile]:
     """Yield uploads that were under way in the backup, and whose object is there."""
-    for upload in UploadedFile.objects.filter(status=Status.PENDING).iterator():
-        if not _is_noted(upload.session_id) and object_store().describe(upload.key):
+    for upload in UploadedFile.objects.filter(status=UploadStatus.PENDING).iterator():
+        if not _is_recorded(upload.session_id) and object_store().describe(upload.key):
             yield upload
 
 
-def _is_noted(session_uuid: uuid.UUID | None) -> bool:
+def _is_recorded(session_uuid: uuid.UUID | None) -> bool:
     """Say whether the store remembers a session as erased."""
     return bool(session_uuid and object_store().describe(erased_key(session_uuid)))
 
 
-def _pages_aside() -> Iterator[list[StoredObject]]:
+def _trash_pages() -> Iterator[list[StoredObject]]:
     """Yield what lies in quarantine, under its old keys, a page at a time."""
-    aside = (
+    trashed = (
         replace(stored, key=stored.key.removeprefix(f"{QUARANTINE}/"))
         for stored in object_store().list_objects(QUARANTINE)
     )
-    kept = (stored for stored in aside if reconcile.session_of(stored.key))
+    kept = (stored for stored in trashed if reconcile.session_of(stored.key))
     while page := list(islice(kept, reconcile.PAGE)):
         yield page
 
@@ -220,5 +221,5 @@ def _session_of(key: str) -> UserSession | None:
 
 
 def _unerased(session_uuid: uuid.UUID) -> UserSession | None:
-    held = UserSession.objects.exclude(status=SessionStatus.ERASED)
-    return held.filter(pk=session_uuid).first()
+    sessions = UserSession.objects.exclude(status=SessionStatus.ERASED)
+    return sessions.filter(pk=session_uuid).first()

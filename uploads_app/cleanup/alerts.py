@@ -37,11 +37,11 @@ INTERVAL = timedelta(minutes=15)
 # Two runs that did not come, and the time the second may wait behind other tasks.
 PATIENCE = 2 * INTERVAL + timedelta(minutes=5)
 # The queue kills a task after five minutes, so whoever has been sending for longer is dead.
-TELLING = timedelta(minutes=6)
+ALERT_SEND_TIMEOUT = timedelta(minutes=6)
 
 
 @dataclass(frozen=True)
-class Trouble:
+class CleanupAlert:
     """What is wrong with the cleanup: a code, a sentence, and the run that shows it, if one does."""
 
     code: str
@@ -54,7 +54,7 @@ class Trouble:
         return what_to_do(self.code)
 
 
-class Told(NamedTuple):
+class AlertState(NamedTuple):
     """What administrators know: see the module."""
 
     since: datetime | None = None
@@ -77,26 +77,26 @@ def last_good_run() -> CleanupRun | None:
     return _real_runs().filter(status=RunStatus.COMPLETED).first()
 
 
-def trouble() -> Trouble | None:
+def current_alert() -> CleanupAlert | None:
     """Say what is wrong with the cleanup, None if it is well: its last run went through, and lately.
 
     A run that was killed is no trouble by itself, because the next one finishes
     it; that no run goes through any more is.
     """
-    return trouble_after(last_run())
+    return alert_after(last_run())
 
 
-def trouble_after(last: CleanupRun | None) -> Trouble | None:
+def alert_after(last: CleanupRun | None) -> CleanupAlert | None:
     """Say the same, if the last run is known."""
     if last and last.status == RunStatus.STOPPED:
-        return Trouble(last.stop_code, last.stop_sentence, last)
+        return CleanupAlert(last.stop_code, last.stop_sentence, last)
     if last and last.started_at > timezone.now() - PATIENCE:
         return None
     killed = _real_runs().filter(stop_code=KILLED, pk__gt=last.pk if last else 0).first()
     if killed:
-        return Trouble(KILLED, killed.stop_sentence, killed)
+        return CleanupAlert(KILLED, killed.stop_sentence, killed)
     since = f"for {PATIENCE // timedelta(minutes=1)} minutes" if last else "yet"
-    return Trouble(OVERDUE, f"No run has gone through {since}.", last)
+    return CleanupAlert(OVERDUE, f"No run has gone through {since}.", last)
 
 
 def close_dead_runs() -> int:
@@ -117,35 +117,35 @@ def watch() -> str:
     the next call tries again. Returns, for the queue's record, what it did.
     """
     close_dead_runs()
-    found = trouble()
+    found = current_alert()
     if found and found.code in (KILLED, OVERDUE) and _may_yet_run():
         return "waiting for a run"
-    known = _told()
+    known = _alert_state()
     if known.is_on_its_way:
-        if _age(known) < TELLING:
+        if _age(known) < ALERT_SEND_TIMEOUT:
             return "another is telling"
     elif bool(found) == bool(known.code):
         return "nothing new"
-    return _tell_once(found, known)
+    return _send_alert_once(found, known)
 
 
-def _tell_once(found: Trouble | None, known: Told) -> str:
+def _send_alert_once(found: CleanupAlert | None, known: AlertState) -> str:
     """Tell of `found`, or that all is well, unless somebody else does."""
-    on_its_way = Told(timezone.now())
+    on_its_way = AlertState(timezone.now())
     StoreState.objects.get_or_create(singleton=StoreState.SINGLETON)
     if not _move(known, on_its_way):
         return "another is telling"
     try:
-        _tell(found, known.since)
+        _send_alert(found, known.since)
     except OSError:  # smtplib's errors are, too
         logger.exception("the mail about the cleanup could not be sent; it is tried again")
         _move(on_its_way, known)
         return "not told"
-    _move(on_its_way, Told(on_its_way.since, found.code) if found else Told())
+    _move(on_its_way, AlertState(on_its_way.since, found.code) if found else AlertState())
     return "told"
 
 
-def _tell(found: Trouble | None, since: datetime | None) -> None:
+def _send_alert(found: CleanupAlert | None, since: datetime | None) -> None:
     if found:
         logger.error("the cleanup is in trouble: %s", found.sentence, extra={"code": found.code})
     else:
@@ -156,7 +156,7 @@ def _tell(found: Trouble | None, since: datetime | None) -> None:
     text = render_to_string(
         "uploads_app/alert.txt" if found else "uploads_app/resolved.txt",
         {
-            "trouble": found,
+            "alert": found,
             "since": since,
             "good": good,
             "link": _link(found.run if found else good),
@@ -188,19 +188,19 @@ def _may_yet_run() -> bool:
     return began is None or began > timezone.now() - PATIENCE
 
 
-def _told() -> Told:
-    row = StoreState.objects.values_list("alarm_since", "alarm_code").first()
-    return Told(*row) if row else Told()
+def _alert_state() -> AlertState:
+    row = StoreState.objects.values_list("alert_since", "alert_code").first()
+    return AlertState(*row) if row else AlertState()
 
 
-def _age(told: Told) -> timedelta:
-    return timezone.now() - told.since if told.since else timedelta(0)
+def _age(state: AlertState) -> timedelta:
+    return timezone.now() - state.since if state.since else timedelta(0)
 
 
-def _move(before: Told, after: Told) -> bool:
+def _move(before: AlertState, after: AlertState) -> bool:
     """Change what is known, unless somebody else has."""
-    unchanged = StoreState.objects.filter(alarm_since=before.since, alarm_code=before.code)
-    return bool(unchanged.update(alarm_since=after.since, alarm_code=after.code))
+    unchanged = StoreState.objects.filter(alert_since=before.since, alert_code=before.code)
+    return bool(unchanged.update(alert_since=after.since, alert_code=after.code))
 
 
 def _close_dead_run(dead: QuerySet[CleanupRun], run: CleanupRun) -> bool:

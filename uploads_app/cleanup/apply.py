@@ -12,11 +12,11 @@ from django.db.models import QuerySet
 
 from uploads_app import services
 from uploads_app.cleanup import reconcile, removal, trash
-from uploads_app.cleanup.reconcile import LIMITED, TOLD, Finding, Kind
-from uploads_app.cleanup.removal import Outcome
+from uploads_app.cleanup.reconcile import LIMITED, REPORTED, Finding, FindingKind
+from uploads_app.cleanup.removal import RemovalResult
 from uploads_app.cleanup.scan import finding_of
-from uploads_app.cleanup.work import BATCH, BY_ROW, IN_QUARANTINE, Work
-from uploads_app.models import WITH_OBJECT, Anomaly, QuarantinedObject, UploadedFile
+from uploads_app.cleanup.work import BATCH, BY_ROW, IN_QUARANTINE, CleanupContext
+from uploads_app.models import WITH_OBJECT, Mismatch, QuarantinedObject, UploadedFile
 from uploads_app.storage.base import StoredObject
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T", UploadedFile, QuarantinedObject)
 
 
-def act(work: Work, look_id: uuid.UUID) -> None:
+def apply_findings(work: CleanupContext, scan_id: uuid.UUID) -> None:
     """Act on what was found, as long as there is time and the limit allows.
 
     A store that fails as a whole ends it: the next run goes on.
@@ -34,28 +34,30 @@ def act(work: Work, look_id: uuid.UUID) -> None:
             _remove_rows(work, kind)
         for kind in IN_QUARANTINE:
             _work_off_quarantine(work, kind)
-        _apply_anomalies(work, look_id)
+        _apply_mismatches(work, scan_id)
         services.note_erasures()
     except OSError:
         logger.exception("the store failed, so the rest is left to the next run")
         work.run.errors += 1
 
 
-def _remove_rows(work: Work, kind: Kind) -> None:
+def _remove_rows(work: CleanupContext, kind: FindingKind) -> None:
     queue = reconcile.removable_rows(kind, work.ages)
     for page in _pages(work, queue, lambda last: queue.after(last.session_id, last.id)):
         outcome = removal.remove(kind, page, reconcile.removable_rows(kind, work.ages))
         _count(work, kind, page, outcome)
 
 
-def _work_off_quarantine(work: Work, kind: Kind) -> None:
+def _work_off_quarantine(work: CleanupContext, kind: FindingKind) -> None:
     queue = reconcile.quarantine_queue(kind, work.ages)
     for page in _pages(work, queue, lambda last: queue.filter(id__gt=last.pk)):
-        work_off = trash.finish if kind == Kind.CUT_OFF else trash.purge
+        work_off = trash.finish if kind == FindingKind.CUT_OFF else trash.purge
         _count(work, kind, page, work_off(page))
 
 
-def _pages(work: Work, queue: QuerySet[T], after: Callable[[T], QuerySet[T]]) -> Iterator[list[T]]:
+def _pages(
+    work: CleanupContext, queue: QuerySet[T], after: Callable[[T], QuerySet[T]]
+) -> Iterator[list[T]]:
     """Yield a queue in pages, each row once, for as long as the run may go on."""
     rest = queue
     while work.left > 0 and work.has_time():
@@ -67,8 +69,8 @@ def _pages(work: Work, queue: QuerySet[T], after: Callable[[T], QuerySet[T]]) ->
         rest = after(page[-1])
 
 
-def _apply_anomalies(work: Work, look_id: uuid.UUID) -> None:
-    queue = Anomaly.objects.filter(look_id=look_id).order_by("id")
+def _apply_mismatches(work: CleanupContext, scan_id: uuid.UUID) -> None:
+    queue = Mismatch.objects.filter(scan_id=scan_id).order_by("id")
     last = 0
     while work.has_time() and (page := list(queue.filter(id__gt=last)[:BATCH])):
         work.keep_lease()
@@ -83,9 +85,9 @@ def _apply_anomalies(work: Work, look_id: uuid.UUID) -> None:
         _apply(work, taken)
 
 
-def _apply(work: Work, findings: list[Finding]) -> None:
+def _apply(work: CleanupContext, findings: list[Finding]) -> None:
     """Act on a page of disagreements, each kind at once, and tell of them in their order."""
-    done: set[str] = {finding.key for finding in findings if finding.kind in TOLD}
+    done: set[str] = {finding.key for finding in findings if finding.kind in REPORTED}
     for kind, apply in _ACTIONS.items():
         of_kind = [finding for finding in findings if finding.kind == kind]
         if of_kind:
@@ -94,11 +96,11 @@ def _apply(work: Work, findings: list[Finding]) -> None:
             work.count(kind, outcome)
     for finding in findings:
         if finding.key in done:
-            work.tell(finding)
+            work.record(finding)
 
 
-def _purge_late(work: Work, findings: list[Finding]) -> Outcome:
-    total = Outcome()
+def _purge_late(work: CleanupContext, findings: list[Finding]) -> RemovalResult:
+    total = RemovalResult()
     uploads = _uploads_of(findings)
     for status in {upload.status for upload in uploads.values()} - set(WITH_OBJECT):
         closed = [found for found in findings if uploads[found.key].status == status]
@@ -114,14 +116,14 @@ def _uploads_of(findings: list[Finding]) -> dict[str, UploadedFile]:
     return {upload.key: upload for upload in uploads}
 
 
-def _put_aside(work: Work, findings: list[Finding]) -> Outcome:
+def _move_to_trash(work: CleanupContext, findings: list[Finding]) -> RemovalResult:
     still, failed = _still_old(work, findings)
-    outcome = trash.put_aside(still)
+    outcome = trash.move_to_trash(still)
     outcome.failed += failed
     return outcome
 
 
-def _still_old(work: Work, findings: list[Finding]) -> tuple[list[StoredObject], int]:
+def _still_old(work: CleanupContext, findings: list[Finding]) -> tuple[list[StoredObject], int]:
     """Return those objects that are there and old even now, and how many could not be asked for."""
     still, failed = [], 0
     for finding in findings:
@@ -136,8 +138,8 @@ def _still_old(work: Work, findings: list[Finding]) -> tuple[list[StoredObject],
     return still, failed
 
 
-def _delete_temporary(work: Work, findings: list[Finding]) -> Outcome:
-    outcome = Outcome()
+def _delete_temporary(work: CleanupContext, findings: list[Finding]) -> RemovalResult:
+    outcome = RemovalResult()
     for finding in findings:
         try:
             work.store.delete_temporary(finding.key)
@@ -149,9 +151,9 @@ def _delete_temporary(work: Work, findings: list[Finding]) -> Outcome:
     return outcome
 
 
-def _mark(work: Work, findings: list[Finding]) -> Outcome:
+def _mark(work: CleanupContext, findings: list[Finding]) -> RemovalResult:
     """Note on their rows that objects are gone or are back, if that still holds."""
-    outcome = Outcome()
+    outcome = RemovalResult()
     uploads = _uploads_of(findings)
     for finding in findings:
         try:
@@ -160,25 +162,27 @@ def _mark(work: Work, findings: list[Finding]) -> Outcome:
             logger.exception("storage did not tell of %s", finding.key)
             outcome.failed += 1
             continue
-        mark = services.mark_found if finding.kind == Kind.FOUND else services.mark_missing
-        if is_there == (finding.kind == Kind.FOUND) and mark(upload=uploads[finding.key]):
+        mark = services.mark_found if finding.kind == FindingKind.FOUND else services.mark_missing
+        if is_there == (finding.kind == FindingKind.FOUND) and mark(upload=uploads[finding.key]):
             outcome.done[finding.key] = finding.size
     return outcome
 
 
-_ACTIONS: dict[Kind, Callable[[Work, list[Finding]], Outcome]] = {
-    Kind.LATE: _purge_late,
-    Kind.TEMPORARY: _delete_temporary,
-    Kind.ORPHAN: _put_aside,
-    Kind.MISSING: _mark,
-    Kind.FOUND: _mark,
+_ACTIONS: dict[FindingKind, Callable[[CleanupContext, list[Finding]], RemovalResult]] = {
+    FindingKind.LATE: _purge_late,
+    FindingKind.TEMPORARY: _delete_temporary,
+    FindingKind.ORPHAN: _move_to_trash,
+    FindingKind.MISSING: _mark,
+    FindingKind.FOUND: _mark,
 }
 
 
-def _count(work: Work, kind: Kind, page: Sequence[T], outcome: Outcome) -> None:
+def _count(
+    work: CleanupContext, kind: FindingKind, page: Sequence[T], outcome: RemovalResult
+) -> None:
     """Count what a page of rows has come to, and tell of them in their order."""
     work.left -= len(outcome.done) + outcome.failed
     work.count(kind, outcome)
     for row in page:
         if row.key in outcome.done:
-            work.tell(Finding(kind, row.key, row.size))
+            work.record(Finding(kind, row.key, row.size))

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from audit_app.models import AuditLog
 from uploads_app.cleanup import reconcile
-from uploads_app.cleanup.reconcile import Ages, Finding, Kind, Row, Seen
-from uploads_app.models import WITH_OBJECT, QuarantinedObject, Status, UploadedFile
+from uploads_app.cleanup.reconcile import Ages, Finding, FindingKind, ScanProgress, UploadRow
+from uploads_app.models import WITH_OBJECT, QuarantinedObject, UploadedFile, UploadStatus
 from uploads_app.storage.base import (
     ERASED,
     INCOMING,
@@ -28,35 +28,35 @@ from uploads_app.storage.base import (
 
 # What each kind of finding comes to, as a sentence about one key.
 RULES = {
-    Kind.LAPSED: "The upload did not finish within its lease: it is given up, and what arrived is removed.",
-    Kind.UNFINISHED: "Its deletion has begun and was interrupted: the next run finishes it.",
-    Kind.PAST_RETENTION: "Its session ended longer ago than files are kept: it is deleted.",
-    Kind.CUT_OFF: "A move or removal was interrupted: the next run finishes it.",
-    Kind.PAST_QUARANTINE: "Its time in quarantine is over: it is removed for good.",
-    Kind.LATE: "It arrived after its file was closed: it is removed.",
-    Kind.TEMPORARY: "It is what an upload that died has left half-written: it is removed.",
-    Kind.ORPHAN: "No row explains the object: it is put aside, and can be restored for a while.",
-    Kind.MISSING: "Its object is gone from storage: the file is called missing.",
-    Kind.FOUND: "Its object is back: the file is called stored again.",
-    Kind.RESTORED: "A person has restored the object: it is left alone.",
-    Kind.YOUNG: "No row explains the object, but it is younger than the grace: it is left alone.",
-    Kind.UNKNOWN: "It is no key of this product: it is told of and left alone.",
+    FindingKind.LAPSED: "The upload did not finish within its lease: it is given up, and what arrived is removed.",
+    FindingKind.UNFINISHED: "Its deletion has begun and was interrupted: the next run finishes it.",
+    FindingKind.PAST_RETENTION: "Its session ended longer ago than files are kept: it is deleted.",
+    FindingKind.CUT_OFF: "A move or removal was interrupted: the next run finishes it.",
+    FindingKind.PAST_QUARANTINE: "Its time in quarantine is over: it is removed for good.",
+    FindingKind.LATE: "It arrived after its file was closed: it is removed.",
+    FindingKind.TEMPORARY: "It is what an upload that died has left half-written: it is removed.",
+    FindingKind.ORPHAN: "No row explains the object: it is put aside, and can be restored for a while.",
+    FindingKind.MISSING: "Its object is gone from storage: the file is called missing.",
+    FindingKind.FOUND: "Its object is back: the file is called stored again.",
+    FindingKind.RESTORED: "A person has restored the object: it is left alone.",
+    FindingKind.YOUNG: "No row explains the object, but it is younger than the grace: it is left alone.",
+    FindingKind.UNKNOWN: "It is no key of this product: it is told of and left alone.",
 }
 _LIVE = "It is a file of its session: it is left alone."
 _WAITING = "It is being uploaded: it is left alone until its lease is over."
-_HELD = "Staff have put the file out of reach: it is left alone until its retention is over."
-_GONE = "Its object is gone, and that has been noted: if it comes back, so does the file."
+_QUARANTINED = "Staff have put the file out of reach: it is left alone until its retention is over."
+_MISSING = "Its object is gone, and that has been noted: if it comes back, so does the file."
 _HALF_WRITTEN = "It is being written: it is left alone until it is old."
 _MARKER = "It says which deployment the store belongs to: the cleanup reads and renews it."
 _ERASED = "It notes that a session was erased, for after a restore: it is left alone."
 _OUTSIDE = "It does not lie where files are kept: the cleanup does not look there."
 _NOTHING = "Nothing is known of this key: there is no object, no row and no event."
 _PAST = {
-    Status.DELETED: "The file was deleted; the row and the events say when and why.",
-    Status.LAPSED: "The upload never finished; what arrived of it has been removed.",
-    Status.REJECTED: "The file was refused when it had arrived, and removed.",
+    UploadStatus.DELETED: "The file was deleted; the row and the events say when and why.",
+    UploadStatus.LAPSED: "The upload never finished; what arrived of it has been removed.",
+    UploadStatus.REJECTED: "The file was refused when it had arrived, and removed.",
 }
-_STRAY = {
+_TRASH_TEXTS = {
     "quarantined": "No row explained the object: it was put aside, and can be restored.",
     "restored": "A person had restored the object; it is gone from its place since.",
     "purged": "It has been removed for good; the events say when and why.",
@@ -80,9 +80,9 @@ class Explanation:
         yield f"{self.key}: {self.sentence}"
         for name, value in self.evidence.items():
             if name != "events":
-                yield f"  {name}: {_told(value)}"
+                yield f"  {name}: {_as_text(value)}"
         for event in self.evidence["events"] or ["none"]:
-            yield f"  event: {_told(event)}"
+            yield f"  event: {_as_text(event)}"
 
 
 def explain(key: str) -> Explanation:
@@ -95,18 +95,18 @@ def explain(key: str) -> Explanation:
     store = object_store()
     name = reconcile.label(key)
     row = UploadedFile.objects.select_related("session").filter(key=name).first()
-    stray = QuarantinedObject.objects.filter(key=name).first()
+    trash_item = QuarantinedObject.objects.filter(key=name).first()
     stored = _describe(store, key)
-    finding = _finding(store, key, stored, row, stray)
+    finding = _finding(store, key, stored, row, trash_item)
     return Explanation(
         name,
-        RULES[finding.kind] if finding else _without_finding(stored, row, stray),
+        RULES[finding.kind] if finding else _without_finding(stored, row, trash_item),
         finding.kind.value if finding else None,
         {
             "object": _object(stored),
             "in quarantine": _object(_describe(store, quarantine_key(key))),
             "row": _row(row),
-            "quarantine": _stray(stray),
+            "quarantine": _trash_entry(trash_item),
             "grace": str(settings.CLEANUP_GRACE),
             "events": list(_events(name, row)),
         },
@@ -135,35 +135,39 @@ def _finding(
     key: str,
     stored: StoredObject | None,
     row: UploadedFile | None,
-    stray: QuarantinedObject | None,
+    trash_item: QuarantinedObject | None,
 ) -> Finding | None:
     """Return what a run would find at this key."""
     ages = Ages.at(timezone.now(), grace=settings.CLEANUP_GRACE)
-    for kind in (Kind.LAPSED, Kind.UNFINISHED, Kind.PAST_RETENTION):
+    for kind in (FindingKind.LAPSED, FindingKind.UNFINISHED, FindingKind.PAST_RETENTION):
         if row and reconcile.removable_rows(kind, ages).filter(pk=row.pk).exists():
             return Finding(kind, key)
-    for kind in (Kind.CUT_OFF, Kind.PAST_QUARANTINE):
-        if stray and reconcile.quarantine_queue(kind, ages).filter(pk=stray.pk).exists():
+    for kind in (FindingKind.CUT_OFF, FindingKind.PAST_QUARANTINE):
+        if trash_item and reconcile.quarantine_queue(kind, ages).filter(pk=trash_item.pk).exists():
             return Finding(kind, key)
     live = row if row and row.status in WITH_OBJECT else None
-    rows = [Row(live.key, live.status)] if live else []
+    rows = [UploadRow(live.key, live.status)] if live else []
     seen = [stored] if stored and (stored.is_temporary or key.startswith(f"{PREFIX}/")) else []
-    found = reconcile.reconcile(seen, iter(rows), ages, Seen(lambda: None))
+    found = reconcile.reconcile(seen, iter(rows), ages, ScanProgress(lambda: None))
     return next(reconcile.confirmed(store, ages, list(found)), None)
 
 
 def _without_finding(
-    stored: StoredObject | None, row: UploadedFile | None, stray: QuarantinedObject | None
+    stored: StoredObject | None, row: UploadedFile | None, trash_item: QuarantinedObject | None
 ) -> str:
     if row is None and stored:
         return _found_nothing_at(stored)
     if row and row.status in _PAST:
-        return _PAST[Status(row.status)]
+        return _PAST[UploadStatus(row.status)]
     if row:
-        special = {Status.PENDING: _WAITING, Status.QUARANTINED: _HELD, Status.MISSING: _GONE}
-        return special.get(Status(row.status), _LIVE)
-    if stray:
-        return _STRAY[stray.status]
+        special = {
+            UploadStatus.PENDING: _WAITING,
+            UploadStatus.QUARANTINED: _QUARANTINED,
+            UploadStatus.MISSING: _MISSING,
+        }
+        return special.get(UploadStatus(row.status), _LIVE)
+    if trash_item:
+        return _TRASH_TEXTS[trash_item.status]
     return _NOTHING
 
 
@@ -190,9 +194,9 @@ def _row(row: UploadedFile | None) -> dict[str, Any] | None:
     )
 
 
-def _stray(stray: QuarantinedObject | None) -> dict[str, Any] | None:
+def _trash_entry(trash_item: QuarantinedObject | None) -> dict[str, Any] | None:
     names = ("status", "reason", "size", "modified_at", "quarantined_at", "changed_at")
-    return {name: getattr(stray, name) for name in names} if stray else None
+    return {name: getattr(trash_item, name) for name in names} if trash_item else None
 
 
 def _events(key: str, row: UploadedFile | None) -> Iterator[dict[str, Any]]:
@@ -203,7 +207,7 @@ def _events(key: str, row: UploadedFile | None) -> Iterator[dict[str, Any]]:
         yield {"at": log.occurred_at, "event": log.event_type, "by": log.actor} | log.details
 
 
-def _told(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if not isinstance(value, dict):
         return "none" if value is None else str(value)
     return ", ".join(f"{name} {part}" for name, part in value.items() if part not in (None, ""))

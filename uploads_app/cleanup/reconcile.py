@@ -18,9 +18,9 @@ from sessions_app.uuid_helpers import UUID_PATTERN
 from uploads_app.models import (
     WITH_OBJECT,
     QuarantinedObject,
-    Status,
     UploadedFile,
     UploadQuerySet,
+    UploadStatus,
 )
 from uploads_app.storage.base import PREFIX, ListingIncomplete, ObjectStore, StoredObject
 
@@ -32,7 +32,7 @@ _START = uuid.UUID(int=0)
 Place = tuple[uuid.UUID, uuid.UUID]
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     """The headings under which findings are told."""
 
     LAPSED = "lapsed uploads"
@@ -53,26 +53,26 @@ class Kind(StrEnum):
 # What a run removes for good.
 REMOVED = frozenset(
     {
-        Kind.LAPSED,
-        Kind.UNFINISHED,
-        Kind.PAST_RETENTION,
-        Kind.PAST_QUARANTINE,
-        Kind.LATE,
-        Kind.TEMPORARY,
+        FindingKind.LAPSED,
+        FindingKind.UNFINISHED,
+        FindingKind.PAST_RETENTION,
+        FindingKind.PAST_QUARANTINE,
+        FindingKind.LATE,
+        FindingKind.TEMPORARY,
     }
 )
 # Of these a run takes at most as many as its limit says.
-LIMITED = REMOVED | {Kind.ORPHAN, Kind.CUT_OFF}
-TOLD = frozenset({Kind.RESTORED, Kind.YOUNG, Kind.UNKNOWN})
+LIMITED = REMOVED | {FindingKind.ORPHAN, FindingKind.CUT_OFF}
+REPORTED = frozenset({FindingKind.RESTORED, FindingKind.YOUNG, FindingKind.UNKNOWN})
 # What nobody planned: many of these mean that something else is wrong.
-UNEXPECTED = frozenset({Kind.MISSING, Kind.ORPHAN})
+UNEXPECTED = frozenset({FindingKind.MISSING, FindingKind.ORPHAN})
 
 
 @dataclass(frozen=True)
 class Finding:
     """One thing that was found: its kind, its key, and its bytes."""
 
-    kind: Kind
+    kind: FindingKind
     key: str
     size: int = 0
 
@@ -82,7 +82,7 @@ class Finding:
         return label(self.key)
 
 
-class Row(NamedTuple):
+class UploadRow(NamedTuple):
     """What a reconciliation needs to know of a file: no more, because there are so many."""
 
     key: str
@@ -124,7 +124,7 @@ class Ages:
 
 
 @dataclass
-class Seen:
+class ScanProgress:
     """How far a look has come, and how many objects and rows it has seen.
 
     `pause` is called at least once in a thousand of either, and may raise. A
@@ -149,28 +149,28 @@ class Seen:
         return self.is_partial
 
 
-def removable_rows(kind: Kind, ages: Ages) -> UploadQuerySet:
+def removable_rows(kind: FindingKind, ages: Ages) -> UploadQuerySet:
     """Return the files that should be gone for one reason, by their rows alone, in the order of keys."""
     files = UploadedFile.objects.order_by("session_id", "id")
     match kind:
-        case Kind.LAPSED:
+        case FindingKind.LAPSED:
             return files.lapsed()
-        case Kind.UNFINISHED:
+        case FindingKind.UNFINISHED:
             return files.deleting()
-        case Kind.PAST_RETENTION:
+        case FindingKind.PAST_RETENTION:
             return files.past_retention(ages.retention, ages.completed_retention)
     raise ValueError(kind)
 
 
-def quarantine_queue(kind: Kind, ages: Ages) -> QuerySet[QuarantinedObject]:
+def quarantine_queue(kind: FindingKind, ages: Ages) -> QuerySet[QuarantinedObject]:
     """Return what is to be done in quarantine: moves that a crash cut off, and what is past its time."""
-    strays = QuarantinedObject.objects.order_by("id")
-    if kind == Kind.CUT_OFF:
-        return strays.cut_off()
-    return strays.past_retention(ages.quarantine_retention)
+    trash_items = QuarantinedObject.objects.order_by("id")
+    if kind == FindingKind.CUT_OFF:
+        return trash_items.cut_off()
+    return trash_items.past_retention(ages.quarantine_retention)
 
 
-def look(store: ObjectStore, ages: Ages, seen: Seen) -> Iterator[Finding]:
+def find_mismatches(store: ObjectStore, ages: Ages, seen: ScanProgress) -> Iterator[Finding]:
     """Yield where the store's objects and the database's rows disagree, in the order of keys.
 
     A disagreement is looked at once more before it is told, because a visitor
@@ -187,7 +187,7 @@ def look(store: ObjectStore, ages: Ages, seen: Seen) -> Iterator[Finding]:
 
 
 def reconcile(
-    objects: Iterable[StoredObject], rows: Iterator[Row], ages: Ages, seen: Seen
+    objects: Iterable[StoredObject], rows: Iterator[UploadRow], ages: Ages, seen: ScanProgress
 ) -> Iterator[Finding]:
     """Merge objects and rows, both in the order of their keys, and yield where they disagree.
 
@@ -212,8 +212,8 @@ def reconcile(
         if row is None or row.key != key:
             yield from _without_row(stored, ages)
         else:
-            if row.status == Status.MISSING:
-                yield Finding(Kind.FOUND, key, stored.size)
+            if row.status == UploadStatus.MISSING:
+                yield Finding(FindingKind.FOUND, key, stored.size)
             seen.rows += 1
             row = next(rows, None)
         seen.after = key
@@ -235,11 +235,11 @@ def canary(ages: Ages) -> bool:
     live, orphan, lost = (uuid.UUID(f"00000000-0000-4000-8000-00000000000{n}") for n in "123")
     key = {name: f"{PREFIX}/{name}/{name}.pdf" for name in (live, orphan, lost)}
     objects = [StoredObject(key[name], 1, old) for name in (live, orphan)]
-    rows = [Row(key[name], Status.STORED) for name in (live, lost)]
-    told = list(reconcile(objects, iter(rows), ages, Seen(lambda: None)))
-    return [(finding.kind, finding.key) for finding in told] == [
-        (Kind.ORPHAN, key[orphan]),
-        (Kind.MISSING, key[lost]),
+    rows = [UploadRow(key[name], UploadStatus.STORED) for name in (live, lost)]
+    reported = list(reconcile(objects, iter(rows), ages, ScanProgress(lambda: None)))
+    return [(finding.kind, finding.key) for finding in reported] == [
+        (FindingKind.ORPHAN, key[orphan]),
+        (FindingKind.MISSING, key[lost]),
     ]
 
 
@@ -254,7 +254,7 @@ def session_of(key: str) -> uuid.UUID | None:
     return place[0] if place else None
 
 
-def _rows(seen: Seen) -> Iterator[Row]:
+def _rows(seen: ScanProgress) -> Iterator[UploadRow]:
     """Yield every file that may have an object, in the order of keys, a page at a time.
 
     Pages instead of one cursor: an open snapshot would keep a busy database
@@ -263,10 +263,10 @@ def _rows(seen: Seen) -> Iterator[Row]:
     rows = UploadedFile.objects.with_object()
     last = seen.after
     while page := list(
-        rows.after(*(_place(last) or (_START, _START))).values_list(*Row._fields)[:PAGE]
+        rows.after(*(_place(last) or (_START, _START))).values_list(*UploadRow._fields)[:PAGE]
     ):
         seen.pause()
-        yield from map(Row._make, page)
+        yield from map(UploadRow._make, page)
         last = page[-1][0]
 
 
@@ -277,18 +277,18 @@ def _place(key: str) -> Place | None:
 
 def _no_file(stored: StoredObject, ages: Ages) -> Iterator[Finding]:
     if not stored.is_temporary:
-        yield Finding(Kind.UNKNOWN, stored.key, stored.size)
+        yield Finding(FindingKind.UNKNOWN, stored.key, stored.size)
     elif stored.modified < ages.temporary_before:
-        yield Finding(Kind.TEMPORARY, stored.key, stored.size)
+        yield Finding(FindingKind.TEMPORARY, stored.key, stored.size)
 
 
-def _without_object(row: Row) -> Iterator[Finding]:
-    if row.status == Status.STORED:
-        yield Finding(Kind.MISSING, row.key)
+def _without_object(row: UploadRow) -> Iterator[Finding]:
+    if row.status == UploadStatus.STORED:
+        yield Finding(FindingKind.MISSING, row.key)
 
 
 def _without_row(stored: StoredObject, ages: Ages) -> Iterator[Finding]:
-    kind = Kind.ORPHAN if stored.modified < ages.before else Kind.YOUNG
+    kind = FindingKind.ORPHAN if stored.modified < ages.before else FindingKind.YOUNG
     yield Finding(kind, stored.key, stored.size)
 
 
@@ -298,38 +298,42 @@ def confirmed(store: ObjectStore, ages: Ages, findings: list[Finding]) -> Iterat
     Left out is what the same run removes anyway, by its row or by its place in
     the quarantine's queue, so that nothing is told twice.
     """
-    keys = [finding.key for finding in findings if finding.kind not in TOLD - {Kind.YOUNG}]
+    keys = [
+        finding.key for finding in findings if finding.kind not in REPORTED - {FindingKind.YOUNG}
+    ]
     rows = {row.key: row for row in UploadedFile.objects.filter(key__in=keys)}
-    past = removable_rows(Kind.PAST_RETENTION, ages).filter(key__in=keys)
+    past = removable_rows(FindingKind.PAST_RETENTION, ages).filter(key__in=keys)
     due = set(past.values_list("key", flat=True))
-    strays = {stray.key: stray for stray in QuarantinedObject.objects.filter(key__in=keys)}
+    trash_items = {
+        trash_item.key: trash_item for trash_item in QuarantinedObject.objects.filter(key__in=keys)
+    }
     for finding in findings:
-        row, stray = rows.get(finding.key), strays.get(finding.key)
+        row, trash_item = rows.get(finding.key), trash_items.get(finding.key)
         match finding.kind:
-            case Kind.MISSING:
+            case FindingKind.MISSING:
                 if row and row.key not in due and _is_missing(store, ages, row):
                     yield replace(finding, size=row.size)
-            case Kind.FOUND:
+            case FindingKind.FOUND:
                 if row and finding.key not in due:
                     yield finding
-            case Kind.ORPHAN | Kind.YOUNG:
+            case FindingKind.ORPHAN | FindingKind.YOUNG:
                 if (row is None or row.status not in WITH_OBJECT) and not (
-                    stray and stray.is_leaving
+                    trash_item and trash_item.is_leaving
                 ):
-                    yield _explained(finding, row, bool(stray and stray.is_given_back))
+                    yield _explained(finding, row, bool(trash_item and trash_item.is_given_back))
             case _:
                 yield finding
 
 
 def _is_missing(store: ObjectStore, ages: Ages, row: UploadedFile) -> bool:
     is_old = row.stored_at is not None and row.stored_at < ages.before
-    return row.status == Status.STORED and is_old and store.describe(row.key) is None
+    return row.status == UploadStatus.STORED and is_old and store.describe(row.key) is None
 
 
 def _explained(finding: Finding, row: UploadedFile | None, is_restored: bool) -> Finding:
     """Say of an object without a live row what is known of it after all."""
-    if finding.kind == Kind.ORPHAN and row:
-        return replace(finding, kind=Kind.LATE)
+    if finding.kind == FindingKind.ORPHAN and row:
+        return replace(finding, kind=FindingKind.LATE)
     if is_restored:
-        return replace(finding, kind=Kind.RESTORED)
+        return replace(finding, kind=FindingKind.RESTORED)
     return finding

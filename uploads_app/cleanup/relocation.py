@@ -24,9 +24,9 @@ from audit_app.events import EventType
 from audit_app.services import record
 from sessions_app.uuid_helpers import UUID_PATTERN
 from uploads_app import events, marker
-from uploads_app.cleanup.reconcile import PAGE, Finding, Kind
+from uploads_app.cleanup.reconcile import PAGE, Finding, FindingKind
 from uploads_app.marker import Stop
-from uploads_app.models import HELD, QuarantinedObject, QuarantineStatus, RunStatus, UploadedFile
+from uploads_app.models import IN_QUOTA, QuarantinedObject, RunStatus, TrashStatus, UploadedFile
 from uploads_app.storage.base import (
     ERASED,
     INCOMING,
@@ -55,11 +55,11 @@ class NoPreviousStore(Exception):
     """STORAGE_PREVIOUS_URL is not set, so there is nothing to move from."""
 
 
-class Differs(Exception):
+class ContentDiffers(Exception):
     """An object cannot be moved, because its bytes are not what they should be: the sentence says which."""
 
 
-class Fate(StrEnum):
+class Disposition(StrEnum):
     """What becomes of an object that the previous store holds."""
 
     OURS = "to be moved"
@@ -69,11 +69,11 @@ class Fate(StrEnum):
 
 
 @dataclass
-class Contents:
+class StoreContents:
     """What a store holds: objects and bytes of each fate, and the first unknown ones by name."""
 
-    objects: Counter[Fate] = field(default_factory=Counter)
-    bytes: Counter[Fate] = field(default_factory=Counter)
+    objects: Counter[Disposition] = field(default_factory=Counter)
+    bytes: Counter[Disposition] = field(default_factory=Counter)
     unknown: list[Finding] = field(default_factory=list)
 
 
@@ -86,8 +86,8 @@ class Move:
 
     dry_run: bool
     status: RunStatus = RunStatus.RUNNING
-    before: Contents = field(default_factory=Contents)
-    after: Contents | None = None
+    before: StoreContents = field(default_factory=StoreContents)
+    after: StoreContents | None = None
     moved: int = 0
     bytes_moved: int = 0
     errors: int = 0
@@ -120,7 +120,7 @@ class _Lease:
 
 
 def move_storage(
-    *, limit: int | None = None, dry_run: bool = False, tell: Callable[[Move], None]
+    *, limit: int | None = None, dry_run: bool = False, on_progress: Callable[[Move], None]
 ) -> Move:
     """Move up to `limit` objects, all unless given, and return how it went.
 
@@ -135,10 +135,10 @@ def move_storage(
     try:
         if dry_run:
             marker.compare()
-            move.before = move.after = _look(store.previous, lambda: None)
+            move.before = move.after = _count_contents(store.previous, lambda: None)
             move.status = RunStatus.COMPLETED
         else:
-            _run_alone(store, move, limit, tell)
+            _run_alone(store, move, limit, on_progress)
     except Stop as stop:
         _stop(move, stop.code, str(stop))
     except marker.MarkerDiffers as differs:
@@ -153,7 +153,7 @@ def move_storage(
 
 
 def _run_alone(
-    store: MovingStore, move: Move, limit: int | None, tell: Callable[[Move], None]
+    store: MovingStore, move: Move, limit: int | None, on_progress: Callable[[Move], None]
 ) -> None:
     marker.claim_store()
     marker.compare()
@@ -163,15 +163,15 @@ def _run_alone(
             return
         _refuse_one_store(store)
         _mark(store)
-        move.before = _look(store.previous, lease.keep)
+        move.before = _count_contents(store.previous, lease.keep)
         _write_down(
             events.STORAGE_MOVE_BEGAN,
-            objects=move.before.objects[Fate.OURS],
-            bytes=move.before.bytes[Fate.OURS],
+            objects=move.before.objects[Disposition.OURS],
+            bytes=move.before.bytes[Disposition.OURS],
         )
-        tell(move)
-        _move_all(store, move, limit, lease, tell)
-        move.after = _look(store.previous, lease.keep)
+        on_progress(move)
+        _move_all(store, move, limit, lease, on_progress)
+        move.after = _count_contents(store.previous, lease.keep)
         move.status = RunStatus.COMPLETED
         left = move.after.objects
         _write_down(
@@ -179,7 +179,7 @@ def _run_alone(
             moved=move.moved,
             bytes=move.bytes_moved,
             errors=move.errors,
-            left=left.total() - left[Fate.UNKNOWN],
+            left=left.total() - left[Disposition.UNKNOWN],
         )
 
 
@@ -220,21 +220,21 @@ def _mark(store: MovingStore) -> None:
                     "The current store has no deployment marker, but files that this database "
                     "knows nothing of: is it the right store, and empty?",
                 )
-    held = store.read_marker()
-    assert held is not None, "claim_store and compare have seen to it"
-    store.write_marker(held)
+    stored_marker = store.read_marker()
+    assert stored_marker is not None, "claim_store and compare have seen to it"
+    store.write_marker(stored_marker)
 
 
-def _look(store: ObjectStore, pause: Callable[[], None]) -> Contents:
+def _count_contents(store: ObjectStore, pause: Callable[[], None]) -> StoreContents:
     """Look through the previous store; nothing is changed."""
-    contents = Contents()
+    contents = StoreContents()
     for page in _pages(_everything(store)):
         pause()
         for found, fate in _judged(page):
             contents.objects[fate] += 1
             contents.bytes[fate] += found.size
-            if fate == Fate.UNKNOWN and len(contents.unknown) < SAMPLE_SIZE:
-                contents.unknown.append(Finding(Kind.UNKNOWN, found.key, found.size))
+            if fate == Disposition.UNKNOWN and len(contents.unknown) < SAMPLE_SIZE:
+                contents.unknown.append(Finding(FindingKind.UNKNOWN, found.key, found.size))
     return contents
 
 
@@ -243,17 +243,17 @@ def _move_all(
     move: Move,
     limit: int | None,
     lease: _Lease,
-    tell: Callable[[Move], None],
+    on_progress: Callable[[Move], None],
 ) -> None:
     for page in _pages(_everything(store.previous)):
         hashes = _hashes([found.key for found in page])
         for found, fate in _judged(page):
             if move.moved == limit:
                 return
-            if fate == Fate.OURS:
+            if fate == Disposition.OURS:
                 lease.keep()
                 _try(store, found, hashes.get(found.key, ""), move, lease)
-                tell(move)
+                on_progress(move)
 
 
 def _try(store: MovingStore, found: StoredObject, sha256: str, move: Move, lease: _Lease) -> None:
@@ -262,7 +262,7 @@ def _try(store: MovingStore, found: StoredObject, sha256: str, move: Move, lease
         taken = _take_over(store, found.key, sha256, lease)
     except FileNotFoundError:
         return  # deleted by its visitor meanwhile
-    except (Differs, OSError) as error:
+    except (ContentDiffers, OSError) as error:
         logger.error("%s was not moved: %s", found.key, error)
         move.errors += 1
         if len(move.failures) < SAMPLE_SIZE:
@@ -284,7 +284,9 @@ def _take_over(store: MovingStore, key: str, sha256: str, lease: _Lease) -> bool
     with store.previous.open(key) as original:
         read = hashlib.file_digest(original, "sha256").hexdigest()  # type: ignore[arg-type]
         if sha256 and read != sha256:
-            raise Differs("the original is damaged: its bytes are not those that were stored")
+            raise ContentDiffers(
+                "the original is damaged: its bytes are not those that were stored"
+            )
         original.seek(0)
         is_ours = _copied(store.current, key, original)
     if sha256_of(store.current, key) != read:
@@ -292,7 +294,7 @@ def _take_over(store: MovingStore, key: str, sha256: str, lease: _Lease) -> bool
             # Readers ask the current store first, so a bad copy must not stay beside a good original.
             lease.keep(now=True)
             store.current.delete(key)
-        raise Differs("the copy in the current store has other bytes")
+        raise ContentDiffers("the copy in the current store has other bytes")
     if _is_closed(store, key):
         store.current.delete(key)
         return False
@@ -323,26 +325,30 @@ def _everything(store: ObjectStore) -> Iterator[StoredObject]:
     )
 
 
-def _judged(page: Sequence[StoredObject]) -> Iterator[tuple[StoredObject, Fate]]:
+def _judged(page: Sequence[StoredObject]) -> Iterator[tuple[StoredObject, Disposition]]:
     closed = _closed([found.key for found in page if _OURS.fullmatch(found.key)])
     for found in page:
         if found.is_temporary or found.key.startswith(f"{INCOMING}/"):
-            yield found, Fate.UNDER_WAY
+            yield found, Disposition.UNDER_WAY
         elif not _OURS.fullmatch(found.key):
-            yield found, Fate.UNKNOWN
+            yield found, Disposition.UNKNOWN
         else:
-            yield found, Fate.CLOSED if found.key in closed else Fate.OURS
+            yield found, Disposition.CLOSED if found.key in closed else Disposition.OURS
 
 
 def _closed(keys: Sequence[str]) -> set[str]:
     """Return which of these keys should have no object, or soon have none."""
-    put_aside = [key.removeprefix(f"{QUARANTINE}/") for key in keys if key.startswith(QUARANTINE)]
-    in_quarantine = [QuarantineStatus.QUARANTINING, QuarantineStatus.QUARANTINED]
-    files = UploadedFile.objects.filter(key__in=keys).exclude(status__in=HELD)
-    strays = QuarantinedObject.objects.filter(key__in=put_aside).exclude(status__in=in_quarantine)
+    trashed_keys = [
+        key.removeprefix(f"{QUARANTINE}/") for key in keys if key.startswith(QUARANTINE)
+    ]
+    in_quarantine = [TrashStatus.QUARANTINING, TrashStatus.QUARANTINED]
+    files = UploadedFile.objects.filter(key__in=keys).exclude(status__in=IN_QUOTA)
+    trash_items = QuarantinedObject.objects.filter(key__in=trashed_keys).exclude(
+        status__in=in_quarantine
+    )
     return {
         *files.values_list("key", flat=True),
-        *(quarantine_key(key) for key in strays.values_list("key", flat=True)),
+        *(quarantine_key(key) for key in trash_items.values_list("key", flat=True)),
     }
 
 

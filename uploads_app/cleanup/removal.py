@@ -17,29 +17,31 @@ from audit_app.events import EventType
 from audit_app.services import Entry, Personal, record_many
 from sessions_app.models import UserSession
 from uploads_app import events
-from uploads_app.cleanup.reconcile import Kind
-from uploads_app.models import Status, UploadedFile, UploadQuerySet, UploadQuota, object_keys
+from uploads_app.cleanup.reconcile import FindingKind
+from uploads_app.models import UploadedFile, UploadQuerySet, UploadQuota, UploadStatus, object_keys
 from uploads_app.storage.base import object_store
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
-class Outcome:
+class RemovalResult:
     """What became of a batch: the keys that are done, with their bytes, and how many failed."""
 
     done: dict[str, int] = field(default_factory=dict)
     failed: int = 0
 
 
-def remove(kind: Kind, uploads: Sequence[UploadedFile], due: UploadQuerySet) -> Outcome:
+def remove(
+    kind: FindingKind, uploads: Sequence[UploadedFile], due: UploadQuerySet
+) -> RemovalResult:
     """Remove files that are in `due` for the reason `kind` tells, if they still are.
 
     Raises OSError if the store as a whole fails; the rows then stay on their way.
     """
-    if kind == Kind.LAPSED:
+    if kind == FindingKind.LAPSED:
         return _lapse(uploads, due)
-    if kind == Kind.PAST_RETENTION:
+    if kind == FindingKind.PAST_RETENTION:
         uploads = _begin(uploads, due)
     return _finish(uploads)
 
@@ -52,32 +54,32 @@ def delete_objects(keys: Sequence[str]) -> dict[str, str]:
     return failed
 
 
-def _lapse(uploads: Sequence[UploadedFile], due: UploadQuerySet) -> Outcome:
+def _lapse(uploads: Sequence[UploadedFile], due: UploadQuerySet) -> RemovalResult:
     """Give uploads up and free their quota; a late object of one is the reconciliation's."""
     with transaction.atomic():
         lapsed = _locked(uploads, due)
-        _update(lapsed, status=Status.LAPSED, retry_key=None)
+        _update(lapsed, status=UploadStatus.LAPSED, retry_key=None)
         _free_quota(lapsed)
         _record(events.LAPSED, lapsed, lambda _: {"reason": "lease"})
     failed = delete_objects([key for upload in lapsed for key in object_keys(upload)])
     done = {row.key: row.size for row in lapsed if not failed.keys() & set(object_keys(row))}
-    return Outcome(done, len(failed))
+    return RemovalResult(done, len(failed))
 
 
 def _begin(uploads: Sequence[UploadedFile], due: UploadQuerySet) -> list[UploadedFile]:
     with transaction.atomic():
         begun = _locked(uploads, due)
-        _update(begun, status=Status.DELETING, delete_reason="retention")
+        _update(begun, status=UploadStatus.DELETING, delete_reason="retention")
         _free_quota(begun)
     return begun
 
 
-def _finish(uploads: Sequence[UploadedFile]) -> Outcome:
+def _finish(uploads: Sequence[UploadedFile]) -> RemovalResult:
     failed = delete_objects([key for upload in uploads for key in object_keys(upload)])
-    gone = [upload for upload in uploads if not failed.keys() & set(object_keys(upload))]
+    deleted = [upload for upload in uploads if not failed.keys() & set(object_keys(upload))]
     with transaction.atomic():
-        done = _locked(gone, UploadedFile.objects.deleting())
-        _update(done, status=Status.DELETED, deleted_at=timezone.now())
+        done = _locked(deleted, UploadedFile.objects.deleting())
+        _update(done, status=UploadStatus.DELETED, deleted_at=timezone.now())
         _record(
             events.DELETED,
             done,
@@ -87,14 +89,14 @@ def _finish(uploads: Sequence[UploadedFile]) -> Outcome:
                 "sha256": upload.sha256,
             },
         )
-    return Outcome({upload.key: upload.size for upload in done}, len(failed))
+    return RemovalResult({upload.key: upload.size for upload in done}, len(failed))
 
 
 def _locked(uploads: Sequence[UploadedFile], among: UploadQuerySet) -> list[UploadedFile]:
     """Hold the files that still are in `among`. Locks are taken in one order: session, file, quota."""
     sessions = {upload.session_id for upload in uploads}
-    held = UserSession.objects.select_for_update().filter(pk__in=sessions).order_by("pk")
-    list(held.values_list("pk"))
+    locked = UserSession.objects.select_for_update().filter(pk__in=sessions).order_by("pk")
+    list(locked.values_list("pk"))
     still = among.filter(pk__in=[upload.pk for upload in uploads])
     return list(still.select_for_update(of=("self",)).order_by("pk"))
 

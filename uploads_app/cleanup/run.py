@@ -20,8 +20,15 @@ from audit_app.services import record
 from common import context
 from uploads_app import events, marker
 from uploads_app.cleanup import apply, reconcile, scan
-from uploads_app.cleanup.reconcile import LIMITED, UNEXPECTED, Ages, Finding, Kind, Seen
-from uploads_app.cleanup.work import BATCH, BY_ROW, IN_QUARANTINE, Options, Work
+from uploads_app.cleanup.reconcile import (
+    LIMITED,
+    UNEXPECTED,
+    Ages,
+    Finding,
+    FindingKind,
+    ScanProgress,
+)
+from uploads_app.cleanup.work import BATCH, BY_ROW, IN_QUARANTINE, CleanupContext, CleanupOptions
 from uploads_app.marker import Stop
 from uploads_app.models import CleanupRun, RunStatus
 from uploads_app.storage.base import CLOCK_TOLERANCE, ListingIncomplete, ObjectStore, object_store
@@ -29,7 +36,7 @@ from uploads_app.storage.base import CLOCK_TOLERANCE, ListingIncomplete, ObjectS
 logger = logging.getLogger(__name__)
 
 
-def cleanup_orphans(options: Options) -> CleanupRun:
+def cleanup_orphans(options: CleanupOptions) -> CleanupRun:
     """Remove what should be gone, put aside what no row explains; return the run's record.
 
     A dry run tells exactly what the same run without it would act on, and
@@ -67,7 +74,7 @@ def cleanup_orphans(options: Options) -> CleanupRun:
     return run
 
 
-def _run_alone(run: CleanupRun, options: Options) -> None:
+def _run_alone(run: CleanupRun, options: CleanupOptions) -> None:
     """Look and act under the lease, so that no two runs act at once."""
     holder = secrets.token_hex(16)
     if not marker.take_lease(holder):
@@ -77,21 +84,21 @@ def _run_alone(run: CleanupRun, options: Options) -> None:
         run.save()
         work = _work(run, options, holder)
         _note_raised_limit(work)
-        state, seen = scan.look_on(work)
+        state, seen = scan.continue_scan(work)
         if seen.is_partial:
             run.continued = True
         else:
             scan.judge(work, state, seen)
             run.generation = marker.count_up()
-            apply.act(work, state.look_id)
-            scan.forget_look(state)
+            apply.apply_findings(work, state.scan_id)
+            scan.discard_scan(state)
         _finish(work)
     finally:
         _drop_cut_connection()
         marker.release_lease(holder)
 
 
-def _work(run: CleanupRun, options: Options, holder: str) -> Work:
+def _work(run: CleanupRun, options: CleanupOptions, holder: str) -> CleanupContext:
     store = object_store()
     ages = Ages.at(
         _agreed_time(store),
@@ -106,18 +113,18 @@ def _work(run: CleanupRun, options: Options, holder: str) -> Work:
             "Asked about a file that is live and one that is not, the cleanup gave a wrong answer: "
             "this is a mistake in the product.",
         )
-    return Work(run, options, store, ages, holder, left=options.limit)
+    return CleanupContext(run, options, store, ages, holder, left=options.limit)
 
 
-def _preview(work: Work) -> None:
+def _preview(work: CleanupContext) -> None:
     """Tell what a run would do, in the order in which it would."""
     for kind in BY_ROW:
         for row in reconcile.removable_rows(kind, work.ages)[: work.left].iterator(BATCH):
             _would(work, Finding(kind, row.key, row.size))
     for kind in IN_QUARANTINE:
         queue = reconcile.quarantine_queue(kind, work.ages)
-        for stray in queue[: work.left].iterator(BATCH):
-            _would(work, Finding(kind, stray.key, stray.size))
+        for trash_item in queue[: work.left].iterator(BATCH):
+            _would(work, Finding(kind, trash_item.key, trash_item.size))
 
     def pause() -> None:
         work.options.progress(seen.objects)
@@ -128,7 +135,7 @@ def _preview(work: Work) -> None:
                 "`manage.py cleanup_orphans --dry-run` by hand, which has no such limit.",
             )
 
-    seen, unexpected = Seen(pause), 0
+    seen, unexpected = ScanProgress(pause), 0
     for finding in scan.everything(work, seen):
         unexpected += finding.kind in UNEXPECTED
         _would(work, finding)
@@ -138,16 +145,16 @@ def _preview(work: Work) -> None:
     _finish(work)
 
 
-def _would(work: Work, finding: Finding) -> None:
+def _would(work: CleanupContext, finding: Finding) -> None:
     """Tell of a finding, as long as the limit leaves room for it."""
     if finding.kind in LIMITED:
         if not work.left:
             return
         work.left -= 1
-    work.tell(finding)
+    work.record(finding)
 
 
-def _note_raised_limit(work: Work) -> None:
+def _note_raised_limit(work: CleanupContext) -> None:
     if work.options.allow_share is not None:
         with transaction.atomic():
             record(
@@ -186,7 +193,7 @@ def _database_now() -> datetime:
         return now
 
 
-def _finish(work: Work) -> None:
+def _finish(work: CleanupContext) -> None:
     run = work.run
     run.status = RunStatus.COMPLETED
     run.finished_at = timezone.now()
@@ -196,7 +203,7 @@ def _finish(work: Work) -> None:
         events.CLEANUP_COMPLETED,
         removed=run.removed,
         quarantined=run.quarantined,
-        missing=work.counts[Kind.MISSING],
+        missing=work.counts[FindingKind.MISSING],
         errors=run.errors,
     )
 

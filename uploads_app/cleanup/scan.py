@@ -9,77 +9,79 @@ from itertools import chain
 
 from sessions_app.models import UserSession
 from uploads_app.cleanup import reconcile
-from uploads_app.cleanup.reconcile import UNEXPECTED, Finding, Kind, Seen
-from uploads_app.cleanup.work import BATCH, Work
+from uploads_app.cleanup.reconcile import UNEXPECTED, Finding, FindingKind, ScanProgress
+from uploads_app.cleanup.work import BATCH, CleanupContext
 from uploads_app.marker import Stop
-from uploads_app.models import KEY_LENGTH, Anomaly, StoreState
+from uploads_app.models import KEY_LENGTH, Mismatch, StoreState
 
 UNEXPECTED_FLOOR = 100
 UNEXPECTED_SHARE = 0.05
 # How much of a scheduled run may go into looking, so that some is left to act.
-LOOK_SHARE = 0.5
+SCAN_SHARE = 0.5
 
 
-def everything(work: Work, seen: Seen) -> Iterator[Finding]:
+def everything(work: CleanupContext, seen: ScanProgress) -> Iterator[Finding]:
     """Yield all that a look finds; what has a key that cannot be written down is only told."""
-    for finding in chain(reconcile.look(work.store, work.ages, seen), _temporary_files(work, seen)):
+    for finding in chain(
+        reconcile.find_mismatches(work.store, work.ages, seen), _temporary_files(work, seen)
+    ):
         key = finding.label[:KEY_LENGTH]
-        yield finding if key == finding.key else Finding(Kind.UNKNOWN, key, finding.size)
+        yield finding if key == finding.key else Finding(FindingKind.UNKNOWN, key, finding.size)
 
 
-def _temporary_files(work: Work, seen: Seen) -> Iterator[Finding]:
+def _temporary_files(work: CleanupContext, seen: ScanProgress) -> Iterator[Finding]:
     if not seen.is_partial:
         for name in work.store.temporary_files(work.ages.temporary_before):
-            yield Finding(Kind.TEMPORARY, name)
+            yield Finding(FindingKind.TEMPORARY, name)
 
 
-def look_on(work: Work) -> tuple[StoreState, Seen]:
+def continue_scan(work: CleanupContext) -> tuple[StoreState, ScanProgress]:
     """Look through the whole store, or as far as a scheduled run may, from where the last one ended."""
     state = StoreState.objects.get()
     is_scheduled = work.options.seconds != float("inf")
-    work.run.continued = bool(state.look_after and is_scheduled)
+    work.run.continued = bool(state.scan_after and is_scheduled)
     if not work.run.continued:
-        state.look_id, state.look_after = uuid.uuid4(), ""
-        state.look_objects = state.look_rows = 0
-        Anomaly.objects.all().delete()
+        state.scan_id, state.scan_after = uuid.uuid4(), ""
+        state.scanned_objects = state.scanned_rows = 0
+        Mismatch.objects.all().delete()
 
     def pause() -> None:
         work.keep_lease()
         work.options.progress(seen.objects)
 
     def enough() -> bool:
-        return not work.has_time(LOOK_SHARE)
+        return not work.has_time(SCAN_SHARE)
 
-    seen = Seen(pause, enough, state.look_objects, state.look_rows, state.look_after)
-    found: list[Anomaly] = []
+    seen = ScanProgress(pause, enough, state.scanned_objects, state.scanned_rows, state.scan_after)
+    found: list[Mismatch] = []
     for finding in everything(work, seen):
-        found.append(_anomaly(state, finding))
+        found.append(_mismatch(state, finding))
         if len(found) == BATCH:
             _write(found)
             found = []
     _write(found)
     # A look that is over is not gone on from: what a crash leaves of acting on it, a fresh one finds.
-    state.look_after = seen.after if seen.is_partial else ""
-    state.look_objects, state.look_rows = seen.objects, seen.rows
-    state.save(update_fields=["look_id", "look_after", "look_objects", "look_rows"])
+    state.scan_after = seen.after if seen.is_partial else ""
+    state.scanned_objects, state.scanned_rows = seen.objects, seen.rows
+    state.save(update_fields=["scan_id", "scan_after", "scanned_objects", "scanned_rows"])
     work.run.objects_seen, work.run.rows_seen = seen.objects, seen.rows
     return state, seen
 
 
-def judge(work: Work, state: StoreState, seen: Seen) -> None:
+def judge(work: CleanupContext, state: StoreState, seen: ScanProgress) -> None:
     """Raise Stop if what was seen is not plausible, after telling what that was."""
-    anomalies = Anomaly.objects.filter(look_id=state.look_id)
+    mismatches = Mismatch.objects.filter(scan_id=state.scan_id)
     try:
-        refuse_implausible(work, seen, anomalies.filter(kind__in=UNEXPECTED).count())
+        refuse_implausible(work, seen, mismatches.filter(kind__in=UNEXPECTED).count())
     except Stop:
-        for anomaly in anomalies.order_by("id").iterator(BATCH):
-            work.tell(finding_of(anomaly))
+        for mismatch in mismatches.order_by("id").iterator(BATCH):
+            work.record(finding_of(mismatch))
         work.note_counts()
-        forget_look(state)
+        discard_scan(state)
         raise
 
 
-def refuse_implausible(work: Work, seen: Seen, unexpected: int) -> None:
+def refuse_implausible(work: CleanupContext, seen: ScanProgress, unexpected: int) -> None:
     """Raise Stop if there are no sessions, or more files on one side only than is plausible."""
     if seen.objects and not UserSession.objects.exists():
         raise Stop(
@@ -98,25 +100,25 @@ def refuse_implausible(work: Work, seen: Seen, unexpected: int) -> None:
         )
 
 
-def forget_look(state: StoreState) -> None:
+def discard_scan(state: StoreState) -> None:
     """Remove what a look has written down, once it has been acted on or called implausible."""
-    Anomaly.objects.filter(look_id=state.look_id).delete()
+    Mismatch.objects.filter(scan_id=state.scan_id).delete()
 
 
-def finding_of(anomaly: Anomaly) -> Finding:
+def finding_of(mismatch: Mismatch) -> Finding:
     """Return what was written down as it was found."""
-    return Finding(Kind(anomaly.kind), anomaly.key, anomaly.size)
+    return Finding(FindingKind(mismatch.kind), mismatch.key, mismatch.size)
 
 
-def _anomaly(state: StoreState, finding: Finding) -> Anomaly:
-    return Anomaly(
-        look_id=state.look_id,
+def _mismatch(state: StoreState, finding: Finding) -> Mismatch:
+    return Mismatch(
+        scan_id=state.scan_id,
         kind=finding.kind,
         key=finding.key,
         size=finding.size,
     )
 
 
-def _write(found: list[Anomaly]) -> None:
+def _write(found: list[Mismatch]) -> None:
     # A look that a crash cut off finds some of them again.
-    Anomaly.objects.bulk_create(found, ignore_conflicts=True)
+    Mismatch.objects.bulk_create(found, ignore_conflicts=True)

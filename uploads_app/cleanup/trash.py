@@ -18,8 +18,8 @@ from audit_app.events import EventType
 from audit_app.services import Entry, record_many
 from uploads_app import events
 from uploads_app.cleanup import reconcile
-from uploads_app.cleanup.removal import Outcome, delete_objects
-from uploads_app.models import QuarantinedObject, QuarantineStatus, UploadedFile
+from uploads_app.cleanup.removal import RemovalResult, delete_objects
+from uploads_app.models import QuarantinedObject, TrashStatus, UploadedFile
 from uploads_app.storage.base import StoredObject, object_store, quarantine_key
 
 logger = logging.getLogger(__name__)
@@ -29,10 +29,10 @@ _WHY_NOT: dict[type[OSError], str] = {
     FileNotFoundError: "Its bytes cannot be found in quarantine.",
 }
 # What a step becomes when it is done, and the event that tells it.
-_DONE: dict[str, tuple[QuarantineStatus, EventType]] = {
-    QuarantineStatus.QUARANTINING: (QuarantineStatus.QUARANTINED, events.OBJECT_QUARANTINED),
-    QuarantineStatus.RESTORING: (QuarantineStatus.RESTORED, events.OBJECT_RESTORED),
-    QuarantineStatus.PURGING: (QuarantineStatus.PURGED, events.OBJECT_PURGED),
+_DONE: dict[str, tuple[TrashStatus, EventType]] = {
+    TrashStatus.QUARANTINING: (TrashStatus.QUARANTINED, events.OBJECT_QUARANTINED),
+    TrashStatus.RESTORING: (TrashStatus.RESTORED, events.OBJECT_RESTORED),
+    TrashStatus.PURGING: (TrashStatus.PURGED, events.OBJECT_PURGED),
 }
 
 
@@ -45,46 +45,48 @@ class StoreSilent(NotRestored):
 
 
 @dataclass
-class GivenBack:
+class RestoreResult:
     """Which objects were given back, and why each of the others was not."""
 
     keys: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
 
 
-def put_aside(found: Sequence[StoredObject]) -> Outcome:
+def move_to_trash(found: Sequence[StoredObject]) -> RemovalResult:
     """Move objects into quarantine, unless a row has come to explain one meanwhile."""
     explained = UploadedFile.objects.filter(key__in=[stored.key for stored in found])
     known = set(explained.values_list("key", flat=True))
-    strays = [stored for stored in found if stored.key not in known]
-    return finish(_begin(strays, QuarantineStatus.QUARANTINING, put_aside=True, reason="no_row"))
+    orphans = [stored for stored in found if stored.key not in known]
+    return finish(_begin(orphans, TrashStatus.QUARANTINING, in_trash=True, reason="no_row"))
 
 
-def unknown(aside: Sequence[StoredObject]) -> list[StoredObject]:
+def unknown(trashed: Sequence[StoredObject]) -> list[StoredObject]:
     """Return those that lie in quarantine, given under their old keys, and are not known to."""
-    known = QuarantinedObject.objects.aside().filter(key__in=[stored.key for stored in aside])
+    known = QuarantinedObject.objects.kept_in_trash().filter(
+        key__in=[stored.key for stored in trashed]
+    )
     keys = set(known.values_list("key", flat=True))
-    return [stored for stored in aside if stored.key not in keys]
+    return [stored for stored in trashed if stored.key not in keys]
 
 
-def take_in(aside: Sequence[StoredObject]) -> None:
+def take_in(trashed: Sequence[StoredObject]) -> None:
     """Note what is `unknown`; it is kept as long as if it had been put aside now."""
-    strays = unknown(aside)
-    _close(_begin(strays, QuarantineStatus.QUARANTINING, put_aside=True, reason="no_row"))
+    orphans = unknown(trashed)
+    _close(_begin(orphans, TrashStatus.QUARANTINING, in_trash=True, reason="no_row"))
 
 
-def purge_late(found: Sequence[StoredObject], reason: str) -> Outcome:
+def purge_late(found: Sequence[StoredObject], reason: str) -> RemovalResult:
     """Remove objects that arrived under the keys of closed files."""
-    return finish(_begin(found, QuarantineStatus.PURGING, put_aside=False, reason=reason))
+    return finish(_begin(found, TrashStatus.PURGING, in_trash=False, reason=reason))
 
 
-def purge(strays: Sequence[QuarantinedObject]) -> Outcome:
+def purge(trash_items: Sequence[QuarantinedObject]) -> RemovalResult:
     """Remove objects whose time in quarantine is over."""
-    still = QuarantinedObject.objects.filter(status=QuarantineStatus.QUARANTINED)
+    still = QuarantinedObject.objects.filter(status=TrashStatus.QUARANTINED)
     with transaction.atomic():
-        among = still.filter(pk__in=[stray.pk for stray in strays])
+        among = still.filter(pk__in=[trash_item.pk for trash_item in trash_items])
         due = list(among.select_for_update().order_by("pk"))
-        _update(due, status=QuarantineStatus.PURGING, reason="quarantine_over")
+        _update(due, status=TrashStatus.PURGING, reason="quarantine_over")
     return finish(due)
 
 
@@ -93,29 +95,29 @@ def restore_object(*, key: str) -> None:
 
     Raises NotRestored; StoreSilent if it was the store that failed: the next cleanup run goes on.
     """
-    still = QuarantinedObject.objects.filter(status=QuarantineStatus.QUARANTINED)
+    still = QuarantinedObject.objects.filter(status=TrashStatus.QUARANTINED)
     with transaction.atomic():
-        stray = still.select_for_update().filter(key=key).first()
-        if stray is None:
+        trash_item = still.select_for_update().filter(key=key).first()
+        if trash_item is None:
             raise NotRestored("It is not in quarantine (any more).")
-        _update([stray], status=QuarantineStatus.RESTORING)
+        _update([trash_item], status=TrashStatus.RESTORING)
     try:
-        _move(stray)
+        _move(trash_item)
     except (FileExistsError, FileNotFoundError) as error:
-        _update([stray], status=QuarantineStatus.QUARANTINED)
+        _update([trash_item], status=TrashStatus.QUARANTINED)
         raise NotRestored(_WHY_NOT[type(error)]) from error
     except OSError as error:
         logger.exception("storage did not give %s back", key)
         raise StoreSilent("The store does not answer; the next cleanup goes on.") from error
-    _close([stray])
+    _close([trash_item])
 
 
-def restore_objects(*, keys: Sequence[str], seconds: float = float("inf")) -> GivenBack:
+def restore_objects(*, keys: Sequence[str], seconds: float = float("inf")) -> RestoreResult:
     """Give objects back, each with its event, until the time is over or the store fails.
 
     What is not reached stays in quarantine.
     """
-    given = GivenBack()
+    given = RestoreResult()
     deadline = time.monotonic() + seconds
     for key in keys:
         if time.monotonic() > deadline:
@@ -131,39 +133,42 @@ def restore_objects(*, keys: Sequence[str], seconds: float = float("inf")) -> Gi
     return given
 
 
-def finish(strays: Sequence[QuarantinedObject]) -> Outcome:
+def finish(trash_items: Sequence[QuarantinedObject]) -> RemovalResult:
     """Take the steps that are written down, whoever began them; what fails is tried again."""
-    purging = [stray for stray in strays if stray.status == QuarantineStatus.PURGING]
-    failed = set(delete_objects([_place(stray) for stray in purging]))
-    done = [stray for stray in purging if _place(stray) not in failed]
-    for stray in strays:
-        if stray.status != QuarantineStatus.PURGING:
+    purging = [trash_item for trash_item in trash_items if trash_item.status == TrashStatus.PURGING]
+    failed = set(delete_objects([_place(trash_item) for trash_item in purging]))
+    done = [trash_item for trash_item in purging if _place(trash_item) not in failed]
+    for trash_item in trash_items:
+        if trash_item.status != TrashStatus.PURGING:
             try:
-                _move(stray)
+                _move(trash_item)
             except FileNotFoundError:
-                logger.warning("%s is gone, so there is nothing to move", stray.key)
-                _update([stray], status=QuarantineStatus.PURGING, reason="gone")
-                done.append(stray)
+                logger.warning("%s is gone, so there is nothing to move", trash_item.key)
+                _update([trash_item], status=TrashStatus.PURGING, reason="gone")
+                done.append(trash_item)
             except OSError:
-                logger.exception("storage did not move %s", stray.key)
-                failed.add(stray.key)
+                logger.exception("storage did not move %s", trash_item.key)
+                failed.add(trash_item.key)
             else:
-                done.append(stray)
+                done.append(trash_item)
     _close(done)
-    ended = {stray.key for stray in done}
-    return Outcome({stray.key: stray.size for stray in strays if stray.key in ended}, len(failed))
+    ended = {trash_item.key for trash_item in done}
+    return RemovalResult(
+        {trash_item.key: trash_item.size for trash_item in trash_items if trash_item.key in ended},
+        len(failed),
+    )
 
 
 def _begin(
-    found: Sequence[StoredObject], status: QuarantineStatus, *, put_aside: bool, reason: str
+    found: Sequence[StoredObject], status: TrashStatus, *, in_trash: bool, reason: str
 ) -> list[QuarantinedObject]:
-    strays = [
+    trash_items = [
         QuarantinedObject(
             key=stored.key,
             size=stored.size,
             modified_at=stored.modified,
             status=status,
-            put_aside=put_aside,
+            in_trash=in_trash,
             reason=reason,
             quarantined_at=Now(),  # the clock that says when their time is over
             changed_at=Now(),
@@ -171,54 +176,61 @@ def _begin(
         for stored in found
     ]
     QuarantinedObject.objects.bulk_create(
-        strays,
+        trash_items,
         update_conflicts=True,
         unique_fields=["key"],
         update_fields=[
-            "size", "modified_at", "status", "put_aside", "reason", "quarantined_at", "changed_at",
+            "size", "modified_at", "status", "in_trash", "reason", "quarantined_at", "changed_at",
         ],
     )  # fmt: skip
-    begun = QuarantinedObject.objects.filter(key__in=[stray.key for stray in strays])
+    begun = QuarantinedObject.objects.filter(key__in=[trash_item.key for trash_item in trash_items])
     return list(begun.filter(status=status).order_by("key"))
 
 
-def _move(stray: QuarantinedObject) -> None:
+def _move(trash_item: QuarantinedObject) -> None:
     """Move an object to where its step wants it. Raises OSError."""
-    places = (stray.key, quarantine_key(stray.key))
-    source, target = places if stray.status == QuarantineStatus.QUARANTINING else places[::-1]
+    places = (trash_item.key, quarantine_key(trash_item.key))
+    source, target = places if trash_item.status == TrashStatus.QUARANTINING else places[::-1]
     object_store().move(source, target)
 
 
-def _place(stray: QuarantinedObject) -> str:
-    return quarantine_key(stray.key) if stray.put_aside else stray.key
+def _place(trash_item: QuarantinedObject) -> str:
+    return quarantine_key(trash_item.key) if trash_item.in_trash else trash_item.key
 
 
-def _close(strays: Sequence[QuarantinedObject]) -> None:
+def _close(trash_items: Sequence[QuarantinedObject]) -> None:
     """Write down that steps are done, each with its event, unless somebody else already has."""
     with transaction.atomic():
         for status, (closed, event) in _DONE.items():
-            keys = [stray.pk for stray in strays if stray.status == status]
+            keys = [trash_item.pk for trash_item in trash_items if trash_item.status == status]
             among = QuarantinedObject.objects.filter(pk__in=keys, status=status)
             still = list(among.select_for_update().order_by("key"))
             _update(still, status=closed)
             record_many(
                 event,
                 (
-                    Entry(reconcile.session_of(stray.key), stray.key, None, _details(event, stray))
-                    for stray in still
+                    Entry(
+                        reconcile.session_of(trash_item.key),
+                        trash_item.key,
+                        None,
+                        _details(event, trash_item),
+                    )
+                    for trash_item in still
                 ),
             )
 
 
-def _details(event: EventType, stray: QuarantinedObject) -> dict[str, Value]:
+def _details(event: EventType, trash_item: QuarantinedObject) -> dict[str, Value]:
     if event is events.OBJECT_PURGED:
-        return {"reason": stray.reason, "size": stray.size}
-    return {"size": stray.size}
+        return {"reason": trash_item.reason, "size": trash_item.size}
+    return {"size": trash_item.size}
 
 
-def _update(strays: Sequence[QuarantinedObject], **values: object) -> None:
+def _update(trash_items: Sequence[QuarantinedObject], **values: object) -> None:
     values["changed_at"] = timezone.now()
-    QuarantinedObject.objects.filter(pk__in=[stray.pk for stray in strays]).update(**values)
-    for stray in strays:
+    QuarantinedObject.objects.filter(pk__in=[trash_item.pk for trash_item in trash_items]).update(
+        **values
+    )
+    for trash_item in trash_items:
         for name, value in values.items():
-            setattr(stray, name, value)
+            setattr(trash_item, name, value)

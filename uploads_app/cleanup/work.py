@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from uploads_app import marker
-from uploads_app.cleanup.reconcile import REMOVED, Ages, Finding, Kind
-from uploads_app.cleanup.removal import Outcome
+from uploads_app.cleanup.reconcile import REMOVED, Ages, Finding, FindingKind
+from uploads_app.cleanup.removal import RemovalResult
 from uploads_app.marker import Stop
 from uploads_app.models import CleanupRun
 from uploads_app.storage.base import ObjectStore
@@ -18,8 +18,8 @@ DEFAULT_LIMIT = 10_000
 SAMPLE_SIZE = 200
 BATCH = 500
 # What a run does by its rows alone, in this order.
-BY_ROW = (Kind.LAPSED, Kind.UNFINISHED, Kind.PAST_RETENTION)
-IN_QUARANTINE = (Kind.CUT_OFF, Kind.PAST_QUARANTINE)
+BY_ROW = (FindingKind.LAPSED, FindingKind.UNFINISHED, FindingKind.PAST_RETENTION)
+IN_QUARANTINE = (FindingKind.CUT_OFF, FindingKind.PAST_QUARANTINE)
 
 
 def _ignore(*_: Any) -> None:
@@ -27,7 +27,7 @@ def _ignore(*_: Any) -> None:
 
 
 @dataclass(frozen=True)
-class Options:
+class CleanupOptions:
     """How a run goes.
 
     Objects younger than `grace` stay; at most `limit` removals and moves; a run
@@ -46,46 +46,48 @@ class Options:
     retention: timedelta | None = None
     completed_retention: timedelta | None = None
     quarantine_retention: timedelta | None = None
-    told: Callable[[Finding], None] = _ignore
+    on_finding: Callable[[Finding], None] = _ignore
     progress: Callable[[int], None] = _ignore
 
 
 @dataclass
-class Work:
+class CleanupContext:
     """What the steps of one run share."""
 
     run: CleanupRun
-    options: Options
+    options: CleanupOptions
     store: ObjectStore
     ages: Ages
     holder: str
     began: float = field(default_factory=time.monotonic)
-    counts: Counter[Kind] = field(default_factory=Counter)
+    counts: Counter[FindingKind] = field(default_factory=Counter)
     left: int = 0
 
-    def tell(self, finding: Finding) -> None:
+    def record(self, finding: Finding) -> None:
         """Tell of a finding, and keep the first ones for the run's record."""
         self.counts[finding.kind] += 1
         if len(self.run.sample) < SAMPLE_SIZE:
             self.run.sample.append(
                 {"kind": finding.kind.value, "key": finding.label, "size": finding.size}
             )
-        self.options.told(finding)
+        self.options.on_finding(finding)
 
-    def count(self, kind: Kind, outcome: Outcome) -> None:
+    def count(self, kind: FindingKind, outcome: RemovalResult) -> None:
         """Count in the run's record what a batch of one kind has come to."""
         self.run.errors += outcome.failed
         if kind in REMOVED:
             self.run.removed += len(outcome.done)
             self.run.bytes_removed += sum(outcome.done.values())
-        if kind == Kind.PAST_QUARANTINE:
+        if kind == FindingKind.PAST_QUARANTINE:
             self.run.purged += len(outcome.done)
-        if kind == Kind.ORPHAN:
+        if kind == FindingKind.ORPHAN:
             self.run.quarantined += len(outcome.done)
 
     def note_counts(self) -> None:
         """Write down with the run how many of each kind were told."""
-        self.run.findings = {kind.value: self.counts[kind] for kind in Kind if self.counts[kind]}
+        self.run.findings = {
+            kind.value: self.counts[kind] for kind in FindingKind if self.counts[kind]
+        }
 
     def has_time(self, share: float = 1.0) -> bool:
         """Say whether the run may go on, or a share of its time is not over yet."""

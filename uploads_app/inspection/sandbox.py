@@ -32,7 +32,7 @@ class Findings:
 TOO_EXPENSIVE = Findings(Inspection.UNREADABLE, [Suspicion.TOO_EXPENSIVE])
 
 
-def look_inside(content: IO[bytes]) -> Findings:
+def inspect_content(content: IO[bytes]) -> Findings:
     """Judge an open PDF that has a descriptor of its own.
 
     A file that kills the process or lets it run out of memory or time is

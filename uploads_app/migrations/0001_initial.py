@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
             name='ErasureNote',
             fields=[
                 ('session_uuid', models.UUIDField(primary_key=True, serialize=False)),
-                ('noted_at', models.DateTimeField(null=True)),
+                ('recorded_at', models.DateTimeField(db_column='noted_at', null=True)),
             ],
             options={
                 'default_permissions': (),
@@ -38,17 +38,17 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='Anomaly',
+            name='Mismatch',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('look_id', models.UUIDField()),
+                ('scan_id', models.UUIDField(db_column='look_id')),
                 ('kind', models.CharField(max_length=40)),
                 ('key', models.CharField(max_length=500)),
                 ('size', models.PositiveBigIntegerField(default=0)),
             ],
-            options={
+            options={'db_table': 'uploads_app_anomaly', 
                 'default_permissions': (),
-                'constraints': [models.UniqueConstraint(fields=('look_id', 'key'), name='anomaly_once_per_look')],
+                'constraints': [models.UniqueConstraint(fields=('scan_id', 'key'), name='anomaly_once_per_look')],
             },
         ),
         migrations.CreateModel(
@@ -93,7 +93,7 @@ class Migration(migrations.Migration):
                 ('size', models.PositiveBigIntegerField()),
                 ('modified_at', models.DateTimeField(verbose_name='last written')),
                 ('status', models.CharField(choices=[('quarantining', 'Quarantining'), ('quarantined', 'Quarantined'), ('restoring', 'Restoring'), ('restored', 'Restored'), ('purging', 'Purging'), ('purged', 'Purged')], default='quarantining', max_length=12)),
-                ('put_aside', models.BooleanField(default=True, help_text='Its bytes lie, or lay, in quarantine.', verbose_name='in quarantine')),
+                ('in_trash', models.BooleanField(db_column='put_aside', default=True, help_text='Its bytes lie, or lay, in quarantine.', verbose_name='in quarantine')),
                 ('reason', models.CharField(blank=True, max_length=20)),
                 ('quarantined_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='put aside')),
                 ('changed_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='last change')),
@@ -116,12 +116,12 @@ class Migration(migrations.Migration):
                 ('lease_holder', models.CharField(blank=True, max_length=64)),
                 ('lease_expires_at', models.DateTimeField(null=True)),
                 ('adopted_at', models.DateTimeField(null=True)),
-                ('look_id', models.UUIDField(default=uuid.uuid4)),
-                ('look_after', models.CharField(blank=True, max_length=120)),
-                ('look_objects', models.PositiveBigIntegerField(default=0)),
-                ('look_rows', models.PositiveBigIntegerField(default=0)),
-                ('alarm_since', models.DateTimeField(null=True)),
-                ('alarm_code', models.CharField(blank=True, max_length=40)),
+                ('scan_id', models.UUIDField(db_column='look_id', default=uuid.uuid4)),
+                ('scan_after', models.CharField(db_column='look_after', blank=True, max_length=120)),
+                ('scanned_objects', models.PositiveBigIntegerField(db_column='look_objects', default=0)),
+                ('scanned_rows', models.PositiveBigIntegerField(db_column='look_rows', default=0)),
+                ('alert_since', models.DateTimeField(db_column='alarm_since', null=True)),
+                ('alert_code', models.CharField(db_column='alarm_code', blank=True, max_length=40)),
             ],
             options={
                 'default_permissions': (),

@@ -27,8 +27,8 @@ from sessions_app.models import UserSession
 from sessions_app.services import mark_session_used
 from uploads_app import events, marker
 from uploads_app.exceptions import (
+    DownloadBlocked,
     FileEmpty,
-    FileHeldBack,
     ObjectMissing,
     QuotaExceeded,
     RetryKeyReused,
@@ -51,14 +51,14 @@ from uploads_app.models import (
     WITH_OBJECT,
     ErasureNote,
     Inspection,
-    Status,
     UploadedFile,
     UploadQuerySet,
     UploadQuota,
+    UploadStatus,
     object_key,
     object_keys,
 )
-from uploads_app.storage.base import StoredObject, Written, erased_key, object_store
+from uploads_app.storage.base import StoredBytes, StoredObject, erased_key, object_store
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def store_upload(
         sha256=_hash(content) if retry_key else "",
         retry_key=retry_key,
     )
-    if upload.status != Status.PENDING:
+    if upload.status != UploadStatus.PENDING:
         return upload
     return finish_upload(upload=upload, content=content)
 
@@ -123,7 +123,7 @@ def reserve(
     IntegrityError if there is such a copy.
     """
     upload_id = uuid.uuid4()
-    asked = UploadedFile(
+    upload_request = UploadedFile(
         id=upload_id,
         session=session,
         key=object_key(session.uuid, upload_id, file_type.extension),
@@ -138,7 +138,7 @@ def reserve(
     )
     with transaction.atomic():
         _require_live(session)
-        if retry_key and (upload := _earlier(asked)):
+        if retry_key and (upload := _earlier(upload_request)):
             return upload
         UploadQuota.objects.get_or_create(session=session)
         admitted = UploadQuota.objects.filter(
@@ -148,10 +148,10 @@ def reserve(
         ).update(files=F("files") + 1, bytes=F("bytes") + size)
         if not admitted:
             raise QuotaExceeded(session, name)
-        asked.save(force_insert=True)
+        upload_request.save(force_insert=True)
         if direct:
-            _record(events.STARTED, asked, size=size)
-    return asked
+            _record(events.STARTED, upload_request, size=size)
+    return upload_request
 
 
 def finish_upload(
@@ -187,26 +187,26 @@ def give_up_upload(*, upload: UploadedFile, reason: str) -> None:
 
 def renew_lease(*, upload: UploadedFile) -> None:
     """Say that somebody is still at work on a pending upload."""
-    UploadedFile.objects.filter(pk=upload.pk, status=Status.PENDING).update(
+    UploadedFile.objects.filter(pk=upload.pk, status=UploadStatus.PENDING).update(
         lease_expires_at=Now() + settings.UPLOAD_LEASE
     )
 
 
-def refuse_held_back(*, upload: UploadedFile) -> None:
+def refuse_blocked_download(*, upload: UploadedFile) -> None:
     """Raise FileHeldBack if nobody may have a file's bytes just now; see HOLD_DOWNLOADS."""
     waits = upload.inspection == Inspection.WAITING
-    held = {
+    blocked = {
         "never": False,
         "until_inspected": waits,
         "unless_clean": upload.inspection != Inspection.CLEAN,
     }
-    if upload.status == Status.QUARANTINED or held[settings.HOLD_DOWNLOADS]:
-        raise FileHeldBack(waiting=waits and upload.status == Status.STORED)
+    if upload.status == UploadStatus.QUARANTINED or blocked[settings.HOLD_DOWNLOADS]:
+        raise DownloadBlocked(waiting=waits and upload.status == UploadStatus.STORED)
 
 
 def open_upload(*, upload: UploadedFile) -> IO[bytes]:
     """Open a stored file to read; raises FileHeldBack, ObjectMissing or StorageUnavailable."""
-    refuse_held_back(upload=upload)
+    refuse_blocked_download(upload=upload)
     return open_bytes(upload=upload)
 
 
@@ -250,7 +250,7 @@ def delete_upload(*, upload: UploadedFile) -> None:
     If storage fails the row stays `deleting`, and the next cleanup finishes it. A direct upload
     that has not been completed is given up.
     """
-    if upload.status == Status.PENDING:
+    if upload.status == UploadStatus.PENDING:
         if lapse_upload(upload=upload, reason="visitor"):
             with suppress(OSError):
                 _remove_leftovers(upload)
@@ -268,7 +268,7 @@ def begin_deletion(*, upload: UploadedFile, among: UploadQuerySet, reason: str) 
     """Take a file from its session and free its quota; False if it is not in `among` any more."""
     with transaction.atomic():
         _lock(upload)
-        if not _move(among, upload, status=Status.DELETING, delete_reason=reason):
+        if not _move(among, upload, status=UploadStatus.DELETING, delete_reason=reason):
             return False
         _free_quota(upload)
         return True
@@ -284,7 +284,7 @@ def finish_deletion(*, upload: UploadedFile) -> bool:
         moved = _move(
             UploadedFile.objects.deleting(),
             upload,
-            status=Status.DELETED,
+            status=UploadStatus.DELETED,
             deleted_at=timezone.now(),
         )
         if moved:
@@ -300,11 +300,11 @@ def finish_deletion(*, upload: UploadedFile) -> bool:
 
 def lapse_upload(*, upload: UploadedFile, reason: str) -> bool:
     """Give up an upload that did not finish and free its quota; False if it did finish."""
-    pending = UploadedFile.objects.filter(status=Status.PENDING)
+    pending = UploadedFile.objects.filter(status=UploadStatus.PENDING)
     among = UploadedFile.objects.lapsed() if reason == "lease" else pending
     with transaction.atomic():
         _lock(upload)
-        if not _move(among, upload, status=Status.LAPSED, retry_key=None):
+        if not _move(among, upload, status=UploadStatus.LAPSED, retry_key=None):
             return False
         _free_quota(upload)
         _record(events.LAPSED, upload, reason=reason)
@@ -315,8 +315,8 @@ def reject_upload(*, upload: UploadedFile, code: str) -> bool:
     """Refuse what has arrived of a pending upload and free its quota; False if it is not pending."""
     with transaction.atomic():
         _lock(upload)
-        pending = UploadedFile.objects.filter(status=Status.PENDING)
-        if not _move(pending, upload, status=Status.REJECTED, retry_key=None):
+        pending = UploadedFile.objects.filter(status=UploadStatus.PENDING)
+        if not _move(pending, upload, status=UploadStatus.REJECTED, retry_key=None):
             return False
         _free_quota(upload)
         _record(events.REJECTED, upload, code=code)
@@ -334,7 +334,7 @@ def begin_erasure(*, session: UserSession) -> None:
     files.update(name="", retry_key=None)
     for upload in files.filter(status__in=VISIBLE):
         begin_deletion(upload=upload, among=files.filter(status__in=VISIBLE), reason="erased")
-    for upload in files.filter(status=Status.PENDING):
+    for upload in files.filter(status=UploadStatus.PENDING):
         lapse_upload(upload=upload, reason="erased")
     ErasureNote.objects.get_or_create(session_uuid=session.uuid)
 
@@ -345,10 +345,10 @@ def finish_erasure(*, session: UserSession) -> None:
     That is what storage does not give up, and what a writer may still be
     writing: an upload that was under way, until its lease is over.
     """
-    under_way = Q(status=Status.LAPSED, lease_expires_at__gt=Now())
+    under_way = Q(status=UploadStatus.LAPSED, lease_expires_at__gt=Now())
     try:
         for upload in UploadedFile.objects.unerased().filter(session=session).exclude(under_way):
-            if upload.status == Status.DELETING:
+            if upload.status == UploadStatus.DELETING:
                 finish_deletion(upload=upload)
             else:
                 _remove_leftovers(upload)
@@ -362,13 +362,13 @@ def note_erasures(*, session: UserSession | None = None) -> None:
 
     Raises OSError if storage fails; the next call goes on.
     """
-    notes = ErasureNote.objects.filter(noted_at=None)
+    notes = ErasureNote.objects.filter(recorded_at=None)
     if session is not None:
         notes = notes.filter(session_uuid=session.uuid)
     for note in notes[:NOTES_AT_ONCE]:
         with suppress(FileExistsError):
             object_store().put(erased_key(note.session_uuid), [])
-        ErasureNote.objects.filter(pk=note.pk).update(noted_at=timezone.now())
+        ErasureNote.objects.filter(pk=note.pk).update(recorded_at=timezone.now())
 
 
 def finish_pending(*, upload: UploadedFile) -> bool:
@@ -376,9 +376,9 @@ def finish_pending(*, upload: UploadedFile) -> bool:
     written = _read_back(upload.key)
     with transaction.atomic():
         _lock(upload)
-        pending = UploadedFile.objects.filter(status=Status.PENDING)
+        pending = UploadedFile.objects.filter(status=UploadStatus.PENDING)
         values = {"sha256": written.sha256, "stored_at": timezone.now()}
-        if not _move(pending, upload, status=Status.STORED, **values):
+        if not _move(pending, upload, status=UploadStatus.STORED, **values):
             return False
         _record(events.RESTORED, upload, reason="adopted")
         return True
@@ -399,7 +399,7 @@ def recover_upload(*, session: UserSession, stored: StoredObject) -> bool:
                 "session": session,
                 "key": stored.key,
                 "name": f"recovered.{extension}",
-                "status": Status.STORED,
+                "status": UploadStatus.STORED,
                 "size": written.size,
                 "content_type": KNOWN_TYPES.get(extension, "application/octet-stream"),
                 "sha256": written.sha256,
@@ -417,14 +417,14 @@ def recover_upload(*, session: UserSession, stored: StoredObject) -> bool:
         return is_new
 
 
-def _read_back(key: str) -> Written:
+def _read_back(key: str) -> StoredBytes:
     """Return what lies under a key; raises OSError."""
     digest, size = hashlib.sha256(), 0
     with object_store().open(key) as content:
         while chunk := content.read(File.DEFAULT_CHUNK_SIZE):
             digest.update(chunk)
             size += len(chunk)
-    return Written(size, digest.hexdigest())
+    return StoredBytes(size, digest.hexdigest())
 
 
 def remove_bytes(upload: UploadedFile) -> None:
@@ -435,12 +435,14 @@ def remove_bytes(upload: UploadedFile) -> None:
 
 def mark_missing(*, upload: UploadedFile) -> bool:
     """Note that a stored file's object is gone."""
-    return _mark(upload, Status.STORED, Status.MISSING, events.MISSING, **_bytes(upload))
+    return _mark(
+        upload, UploadStatus.STORED, UploadStatus.MISSING, events.MISSING, **_bytes(upload)
+    )
 
 
 def mark_found(*, upload: UploadedFile) -> bool:
     """Note that a missing file's object is back."""
-    return _mark(upload, Status.MISSING, Status.STORED, events.FOUND, **_bytes(upload))
+    return _mark(upload, UploadStatus.MISSING, UploadStatus.STORED, events.FOUND, **_bytes(upload))
 
 
 def inspect_upload(*, upload: UploadedFile) -> bool:
@@ -451,7 +453,7 @@ def inspect_upload(*, upload: UploadedFile) -> bool:
     if upload.content_type != sandbox.PDF:
         return record_inspection(upload=upload, verdict=Inspection.UNSUPPORTED)
     with object_store().open(upload.key) as content:
-        found = sandbox.look_inside(content)
+        found = sandbox.inspect_content(content)
     return record_inspection(upload=upload, verdict=found.verdict, suspicions=found.suspicions)
 
 
@@ -481,12 +483,16 @@ def quarantine_upload(*, upload: UploadedFile, reason: str) -> bool:
 
     It still takes its part of the quota, and its visitor can still delete it.
     """
-    return _mark(upload, Status.STORED, Status.QUARANTINED, events.QUARANTINED, reason=reason)
+    return _mark(
+        upload, UploadStatus.STORED, UploadStatus.QUARANTINED, events.QUARANTINED, reason=reason
+    )
 
 
 def restore_upload(*, upload: UploadedFile, reason: str) -> bool:
     """Give a file back from quarantine; False if it is not there any more."""
-    return _mark(upload, Status.QUARANTINED, Status.STORED, events.RESTORED, reason=reason)
+    return _mark(
+        upload, UploadStatus.QUARANTINED, UploadStatus.STORED, events.RESTORED, reason=reason
+    )
 
 
 def _remove_leftovers(upload: UploadedFile) -> None:
@@ -507,28 +513,33 @@ def _judge(session: UserSession, content: File[bytes], name: str) -> FileType:
         raise
 
 
-def _earlier(asked: UploadedFile) -> UploadedFile | None:
+def _earlier(upload_request: UploadedFile) -> UploadedFile | None:
     """Return the upload that an earlier try began: finished, or taken over from a dead writer."""
-    upload = UploadedFile.objects.filter(session=asked.session, retry_key=asked.retry_key).first()
+    upload = UploadedFile.objects.filter(
+        session=upload_request.session, retry_key=upload_request.retry_key
+    ).first()
     if upload is None:
         return None
-    if not _is_same_file(upload, asked):
+    if not _is_same_file(upload, upload_request):
         raise RetryKeyReused
-    if upload.status == Status.PENDING and not asked.direct:
+    if upload.status == UploadStatus.PENDING and not upload_request.direct:
         abandoned = UploadedFile.objects.abandoned().filter(pk=upload.pk)
         if not abandoned.update(lease_expires_at=Now() + settings.UPLOAD_LEASE):
             raise UploadInProgress
     return upload
 
 
-def _is_same_file(upload: UploadedFile, asked: UploadedFile) -> bool:
+def _is_same_file(upload: UploadedFile, upload_request: UploadedFile) -> bool:
     """Say whether two tries are about one file; of a direct one nobody knows the hash yet."""
-    if asked.direct:
-        return upload.direct and (upload.name, upload.size) == (asked.name, asked.size)
-    return (upload.name, upload.sha256) == (asked.name, asked.sha256)
+    if upload_request.direct:
+        return upload.direct and (upload.name, upload.size) == (
+            upload_request.name,
+            upload_request.size,
+        )
+    return (upload.name, upload.sha256) == (upload_request.name, upload_request.sha256)
 
 
-def _write(upload: UploadedFile, content: File[bytes]) -> Written:
+def _write(upload: UploadedFile, content: File[bytes]) -> StoredBytes:
     """Step 2: the bytes under their final key, by this try or by an earlier one of the same.
 
     A put whose answer was lost finds its own bytes when it is repeated.
@@ -554,20 +565,20 @@ def _leased(upload: UploadedFile, content: File[bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-def _commit(upload: UploadedFile, written: Written, also: Callable[[], None]) -> UploadedFile:
+def _commit(upload: UploadedFile, written: StoredBytes, also: Callable[[], None]) -> UploadedFile:
     """Step 3: the row says `stored`, with its event; only then may anybody be told."""
     with transaction.atomic():
         _require_live(upload.session)
         stored = _move(
-            UploadedFile.objects.filter(status=Status.PENDING),
+            UploadedFile.objects.filter(status=UploadStatus.PENDING),
             upload,
-            status=Status.STORED,
+            status=UploadStatus.STORED,
             sha256=written.sha256,
             stored_at=timezone.now(),
         )
         if not stored:
             upload.refresh_from_db()
-            if upload.status == Status.STORED:  # another try of the same request was quicker
+            if upload.status == UploadStatus.STORED:  # another try of the same request was quicker
                 return upload
             raise StorageUnavailable
         mark_session_used(session=upload.session)
@@ -590,7 +601,11 @@ def _hash(content: File[bytes]) -> str:
 
 
 def _mark(
-    upload: UploadedFile, before: Status, after: Status, event: EventType, **details: Any
+    upload: UploadedFile,
+    before: UploadStatus,
+    after: UploadStatus,
+    event: EventType,
+    **details: Any,
 ) -> bool:
     """Move a file from one state to another, with its event; False if it is not in the first."""
     with transaction.atomic():
@@ -621,7 +636,7 @@ def _require_live(session: UserSession) -> None:
 
 
 def _lock(upload: UploadedFile) -> None:
-    """Hold a file and see it as it is now. Locks are taken in one order: session, file, quota."""
+    """Hold a file and see it is now. Locks are taken in one order: session, file, quota."""
     UserSession.objects.select_for_update().filter(pk=upload.session_id).exists()
     upload.refresh_from_db(
         fields=["status", "name"], from_queryset=UploadedFile.objects.select_for_update()

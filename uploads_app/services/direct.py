@@ -143,7 +143,7 @@ def download_address(*, upload: UploadedFile) -> str | None:
 
     Raises ObjectMissing or StorageUnavailable.
     """
-    services.refuse_held_back(upload=upload)
+    services.refuse_blocked_download(upload=upload)
     if settings.DOWNLOADS != "redirect":
         return None
     try:

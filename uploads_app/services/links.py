@@ -6,7 +6,7 @@ from django.core import signing
 from rest_framework.request import Request
 
 from sessions_app.authentication import ProvenSession, find_proven
-from sessions_app.models import Status, UserSession
+from sessions_app.models import SessionStatus, UserSession
 from uploads_app.exceptions import LinkInvalid
 from uploads_app.models import UploadedFile
 
@@ -36,7 +36,7 @@ class LinkedSession(ProvenSession):
 def _is_anothers(request: Request, session: UserSession) -> bool:
     """Say whether the request also proves another live session; a cookie long dead says nothing."""
     proven = find_proven(request._request)
-    return proven is not None and proven.status == Status.ACTIVE and proven.pk != session.pk
+    return proven is not None and proven.status == SessionStatus.ACTIVE and proven.pk != session.pk
 
 
 def _session_of(link: str, request: Request) -> UserSession | None:

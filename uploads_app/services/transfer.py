@@ -20,7 +20,7 @@ from sessions_app.models import UserSession
 from uploads_app import services
 from uploads_app.exceptions import ObjectMissing, QuotaExceeded
 from uploads_app.inspection.file_types import FileType
-from uploads_app.models import HELD, Status, UploadedFile
+from uploads_app.models import IN_QUOTA, UploadedFile, UploadStatus
 
 # A visitor who has left more sessions than these in a row names the last one by its code.
 LONGEST_CHAIN = 100
@@ -30,7 +30,7 @@ class NotGiven(Exception):
     """Why a file was not given to another session, in a sentence."""
 
 
-class Bond(Enum):
+class SessionRelation(Enum):
     """What speaks for two sessions being one visitor's."""
 
     FOLLOWS = "follows"
@@ -41,7 +41,7 @@ class Bond(Enum):
     @property
     def is_proof(self) -> bool:
         """Whether nobody else could have made it."""
-        return self in (Bond.FOLLOWS, Bond.SAME_PERSON)
+        return self in (SessionRelation.FOLLOWS, SessionRelation.SAME_PERSON)
 
 
 def live_follower(*, session: UserSession) -> UserSession | None:
@@ -55,19 +55,19 @@ def live_follower(*, session: UserSession) -> UserSession | None:
     return UserSession.objects.live().exclude(pk=session.pk).filter(pk=last.pk).first()
 
 
-def bond(*, session: UserSession, other: UserSession) -> Bond:
+def bond(*, session: UserSession, other: UserSession) -> SessionRelation:
     """Say what links a session to another one that is live."""
     if live_follower(session=session) == other:
-        return Bond.FOLLOWS
+        return SessionRelation.FOLLOWS
     if not session.email or session.email.lower() != other.email.lower():
-        return Bond.NONE
+        return SessionRelation.NONE
     proven = session.email_proven and other.email_proven
-    return Bond.SAME_PERSON if proven else Bond.CLAIMED
+    return SessionRelation.SAME_PERSON if proven else SessionRelation.CLAIMED
 
 
 def living_copy(*, upload: UploadedFile) -> UploadedFile | None:
     """Return the file that was made from this one and has not gone again."""
-    copies = UploadedFile.objects.filter(restored_from=upload, status__in=HELD)
+    copies = UploadedFile.objects.filter(restored_from=upload, status__in=IN_QUOTA)
     return copies.select_related("session").first()
 
 
@@ -92,9 +92,9 @@ def give_upload(*, upload: UploadedFile, session: UserSession, reason: str) -> U
 
 
 def _refuse_unfit(upload: UploadedFile, session: UserSession) -> None:
-    if upload.status == Status.QUARANTINED:
+    if upload.status == UploadStatus.QUARANTINED:
         raise NotGiven("This file is in quarantine: nobody may have it, in no session.")
-    if upload.status != Status.STORED:
+    if upload.status != UploadStatus.STORED:
         raise NotGiven("This file is not stored (any more), so there is nothing to give.")
     if UserSession.objects.live().filter(pk=upload.session_id).exists():
         raise NotGiven(f"{upload.session} is still live: its visitor sees the file there.")
@@ -107,7 +107,7 @@ def _refuse_given(upload: UploadedFile) -> None:
     copy = living_copy(upload=upload)
     if copy is None:
         return
-    if copy.status == Status.PENDING:
+    if copy.status == UploadStatus.PENDING:
         raise NotGiven(
             f"It is being given to {copy.session} just now. If the file is not there in a quarter "
             "of an hour, try again."
@@ -147,7 +147,7 @@ def _fill(
 ) -> UploadedFile:
     try:
         return services.finish_upload(
-            upload=copy, content=content, also=partial(_tell, upload, copy, reason)
+            upload=copy, content=content, also=partial(_record_transfer, upload, copy, reason)
         )
     except SessionInvalid as error:
         raise NotGiven(_over(copy.session)) from error
@@ -156,9 +156,11 @@ def _fill(
         raise
 
 
-def _tell(upload: UploadedFile, copy: UploadedFile, reason: str) -> None:
+def _record_transfer(upload: UploadedFile, copy: UploadedFile, reason: str) -> None:
     """Carry the verdict over and record the giving, if the file is still to be given."""
-    stored = UploadedFile.objects.select_for_update().filter(pk=upload.pk, status=Status.STORED)
+    stored = UploadedFile.objects.select_for_update().filter(
+        pk=upload.pk, status=UploadStatus.STORED
+    )
     verdict = stored.values("inspection", "inspected_at", "suspicions").first()
     if verdict is None:
         raise NotGiven("The file was taken away meanwhile, so it was not given.")

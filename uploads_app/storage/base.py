@@ -34,7 +34,7 @@ class StoredObject:
 
 
 @dataclass(frozen=True)
-class Written:
+class StoredBytes:
     """What a put wrote: the size and SHA-256 (hex) of the bytes that arrived."""
 
     size: int
@@ -42,7 +42,7 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Form:
+class DirectUploadForm:
     """What a browser posts, with its file as the last field, to store the file directly."""
 
     url: str
@@ -87,7 +87,7 @@ class ObjectStore(Protocol):
     def offers_forms(self) -> bool:
         """Whether browsers may send files to the store directly, by `upload_form`."""
 
-    def put(self, key: str, chunks: Iterable[bytes]) -> Written:
+    def put(self, key: str, chunks: Iterable[bytes]) -> StoredBytes:
         """Write an object that is whole or absent; FileExistsError if the key is taken."""
 
     def open(self, key: str) -> IO[bytes]:
@@ -133,7 +133,9 @@ class ObjectStore(Protocol):
     def delete_temporary(self, name: str) -> None:
         """Remove one of `temporary_files`, or what a listing calls temporary."""
 
-    def upload_form(self, key: str, *, content_type: str, size: int, lifetime: timedelta) -> Form:
+    def upload_form(
+        self, key: str, *, content_type: str, size: int, lifetime: timedelta
+    ) -> DirectUploadForm:
         """Return the form by which a browser may store exactly such a file; see `offers_forms`.
 
         It is signed here; the store is not asked.

@@ -23,11 +23,11 @@ from uploads_app.storage.base import (
     MARKER,
     PREFIX,
     QUARANTINE,
-    Form,
+    DirectUploadForm,
     ListingIncomplete,
     Marker,
+    StoredBytes,
     StoredObject,
-    Written,
 )
 
 _TEMPORARY_SUFFIX = ".part"
@@ -48,7 +48,7 @@ class DiskStore(FileSystemStorage):
 
     offers_forms = False
 
-    def put(self, key: str, chunks: Iterable[bytes]) -> Written:
+    def put(self, key: str, chunks: Iterable[bytes]) -> StoredBytes:
         final = Path(self.path(key))
         temporary = final.with_name(f".{final.name}.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}")
         try:
@@ -152,7 +152,9 @@ class DiskStore(FileSystemStorage):
             raise ValueError(f"{name} is no temporary file")
         self.delete(name)
 
-    def upload_form(self, key: str, *, content_type: str, size: int, lifetime: timedelta) -> Form:
+    def upload_form(
+        self, key: str, *, content_type: str, size: int, lifetime: timedelta
+    ) -> DirectUploadForm:
         raise NotImplementedError("a disk takes no forms")
 
     def download_url(
@@ -161,7 +163,7 @@ class DiskStore(FileSystemStorage):
         return None
 
 
-def _write(path: Path, chunks: Iterable[bytes]) -> Written:
+def _write(path: Path, chunks: Iterable[bytes]) -> StoredBytes:
     """Write a new file and sync it; what cannot be written whole is not left behind."""
     digest, size = hashlib.sha256(), 0
     with _create(path) as file:
@@ -175,7 +177,7 @@ def _write(path: Path, chunks: Iterable[bytes]) -> Written:
         except BaseException:
             path.unlink()
             raise
-    return Written(size, digest.hexdigest())
+    return StoredBytes(size, digest.hexdigest())
 
 
 def _create(path: Path) -> IO[bytes]:

@@ -19,11 +19,11 @@ from django.core.files.storage import storages
 from uploads_app.storage.base import (
     CLOCK_TOLERANCE,
     PREFIX,
-    Form,
+    DirectUploadForm,
     Marker,
     ObjectStore,
+    StoredBytes,
     StoredObject,
-    Written,
 )
 
 _T = TypeVar("_T")
@@ -50,7 +50,7 @@ class MovingStore:
         """Whether browsers may send files to the current store."""
         return self.current.offers_forms
 
-    def put(self, key: str, chunks: Iterable[bytes]) -> Written:
+    def put(self, key: str, chunks: Iterable[bytes]) -> StoredBytes:
         if self.previous.describe(key) is not None:
             raise FileExistsError(key)
         return self.current.put(key, chunks)
@@ -143,7 +143,9 @@ class MovingStore:
         if not known:
             raise ValueError(f"{name} is no temporary file")
 
-    def upload_form(self, key: str, *, content_type: str, size: int, lifetime: timedelta) -> Form:
+    def upload_form(
+        self, key: str, *, content_type: str, size: int, lifetime: timedelta
+    ) -> DirectUploadForm:
         return self.current.upload_form(
             key, content_type=content_type, size=size, lifetime=lifetime
         )

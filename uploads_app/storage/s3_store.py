@@ -25,11 +25,11 @@ from uploads_app.storage.base import (
     INCOMING,
     MARKER,
     PREFIX,
-    Form,
+    DirectUploadForm,
     ListingIncomplete,
     Marker,
+    StoredBytes,
     StoredObject,
-    Written,
 )
 
 BATCH = 1000
@@ -76,7 +76,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
             verify=self.verify,
         )
 
-    def put(self, key: str, chunks: Iterable[bytes]) -> Written:
+    def put(self, key: str, chunks: Iterable[bytes]) -> StoredBytes:
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as body:
             digest, size = hashlib.sha256(), 0
             for chunk in chunks:
@@ -93,7 +93,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
                     IfNoneMatch="*",
                     ChecksumSHA256=base64.b64encode(digest.digest()).decode(),
                 )
-        return Written(size, digest.hexdigest())
+        return StoredBytes(size, digest.hexdigest())
 
     def open(self, name: str, mode: str = "rb") -> IO[bytes]:
         """Fetch an object whole before any of it is handed on, so that half of one never is."""
@@ -198,7 +198,9 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
         else:
             raise ValueError(f"{name} is no temporary file")
 
-    def upload_form(self, key: str, *, content_type: str, size: int, lifetime: timedelta) -> Form:
+    def upload_form(
+        self, key: str, *, content_type: str, size: int, lifetime: timedelta
+    ) -> DirectUploadForm:
         with _translated(key):
             answer = self._public_client.generate_presigned_post(
                 self.bucket_name,
@@ -207,7 +209,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
                 Conditions=[{"Content-Type": content_type}, ["content-length-range", size, size]],
                 ExpiresIn=int(lifetime.total_seconds()),
             )
-        return Form(answer["url"], answer["fields"])
+        return DirectUploadForm(answer["url"], answer["fields"])
 
     def download_url(
         self, key: str, *, name: str, content_type: str, lifetime: timedelta
@@ -297,7 +299,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
             yield page
             if not page["IsTruncated"]:
                 return
-            parameters |= {name: page[told] for name, told in following if told in page}
+            parameters |= {name: page[key] for name, key in following if key in page}
 
 
 # How each listing is continued: the parameter, and where the page before tells its value.

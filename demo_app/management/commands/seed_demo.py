@@ -9,7 +9,7 @@ from django.db import connection
 
 from demo_app import writing
 from uploads_app.management.arguments import positive
-from uploads_app.management.progress import Progress
+from uploads_app.management.progress import ProgressLine
 
 # Beyond this, writing the files takes longer than anybody waits.
 MOST_WITH_FILES = 20_000
@@ -56,10 +56,10 @@ class Command(BaseCommand):
             )
         try:
             plan = writing.begin(sessions=sessions, seed=options["seed"], with_files=with_files)
-        except writing.Refused as refused:
+        except writing.SeedRefused as refused:
             raise CommandError(str(refused)) from refused
         done = 0
-        with Progress(self.stderr, "sessions", sessions) as progress:
+        with ProgressLine(self.stderr, "sessions", sessions) as progress:
             for written in writing.write(plan, _jobs(options["jobs"], sessions)):
                 done += written
                 progress.show(done)
@@ -72,8 +72,8 @@ class Command(BaseCommand):
             )
 
 
-def _jobs(asked: int | None, sessions: int) -> int:
+def _jobs(requested: int | None, sessions: int) -> int:
     """Return how many processes write: SQLite lets one write at a time."""
     if connection.vendor != "postgresql":
         return 1
-    return asked or (os.cpu_count() or 1 if sessions > WORTH_A_PROCESS else 1)
+    return requested or (os.cpu_count() or 1 if sessions > WORTH_A_PROCESS else 1)

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from maria_project.proxies import Door, Undecided, believed
+from maria_project.proxies import ProbeFailed, ProxyProbe, believed
 
 FORWARDED = "x-forwarded-for"
 COUNT_PROXIES = (
@@ -42,21 +42,21 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            door = Door(options["url"], options["timeout"])
-            if door.refuses_own_origin():
-                self.stdout.write(OWN_ORIGIN.format(origin=door.origin))
-            faked = self._tried(door)
-        except Undecided as error:
+            probe = ProxyProbe(options["url"], options["timeout"])
+            if probe.refuses_own_origin():
+                self.stdout.write(OWN_ORIGIN.format(origin=probe.origin))
+            faked = self._tried(probe)
+        except ProbeFailed as error:
             raise CommandError(f"Could not tell. {error}", returncode=2) from error
         if faked:
             advice = {_advice(header): None for header in faked}
             raise CommandError(f"The client address can be faked. {' '.join(advice)}", returncode=1)
         self.stdout.write("The client address cannot be faked.")
 
-    def _tried(self, door: Door) -> list[str]:
+    def _tried(self, probe: ProxyProbe) -> list[str]:
         """Try and report each forgery; return the headers that were believed."""
         faked = []
-        for forgery, is_believed in believed(door):
+        for forgery, is_believed in believed(probe):
             self.stdout.write(f"{forgery}: {'BELIEVED' if is_believed else 'not believed'}")
             if is_believed:
                 faked.append(forgery.header)

@@ -17,7 +17,7 @@ from django.db import DatabaseError, connection
 from backoffice_app.accounts.first_staff import create_first_staff
 from common.worker import heartbeat_age
 from maria_project.health import is_migrated
-from maria_project.supervisor import Child, supervise
+from maria_project.supervisor import ChildProcess, supervise
 
 TASK_SECONDS = int(settings.Q_CLUSTER["timeout"])
 # A beat may wait behind tasks that run their whole time.
@@ -62,8 +62,8 @@ class Command(BaseCommand):
         stop = threading.Event()
         for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(name, lambda *_: stop.set())
-        supervise(_children(host, port, options["heartbeat_seconds"]), stop, self._tell)
-        self._tell("Stopped.")
+        supervise(_children(host, port, options["heartbeat_seconds"]), stop, self._write_line)
+        self._write_line("Stopped.")
 
     def _greet(self, host: str, port: int) -> None:
         shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::") else host  # noqa: S104
@@ -73,17 +73,17 @@ class Command(BaseCommand):
         self.stdout.write(f"Admin:          {base}/admin/")
         self.stdout.write(f"Data and logs:  {settings.DATA_DIR}")
 
-    def _tell(self, message: str) -> None:
+    def _write_line(self, message: str) -> None:
         self.stdout.write(message)
         self.stdout.flush()
 
 
-def _children(host: str, port: int, heartbeat_seconds: int) -> list[Child]:
+def _children(host: str, port: int, heartbeat_seconds: int) -> list[ChildProcess]:
     logs = settings.DATA_DIR / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     pool = {"DATABASE_POOL": "true"} if connection.vendor == "postgresql" else {}
     return [
-        Child(
+        ChildProcess(
             "worker",
             [sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster"],
             logs / "worker.log",
@@ -91,7 +91,7 @@ def _children(host: str, port: int, heartbeat_seconds: int) -> list[Child]:
                 running > heartbeat_seconds and heartbeat_is_late(heartbeat_seconds)
             ),
         ),
-        Child(
+        ChildProcess(
             "web server",
             [sys.executable, "-m", "maria_project.web", host, str(port)],
             logs / "web.log",

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from common.context import acting_as_operator
+from common.context import as_operator
 from sessions_app.models import Scope, ServiceKey
 from sessions_app.services import service_keys
 
@@ -39,7 +39,7 @@ class Command(BaseCommand):
             key.full_clean(exclude=["key_hash"])
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
-        with acting_as_operator():
+        with as_operator():
             secret = service_keys.issue_service_key(key=key)
         self.stderr.write(
             f"The key of {key}, good for {options['days']} days. It is shown only now:"

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from common.context import acting_as_operator
+from common.context import as_operator
 from sessions_app import services
 from sessions_app.tasks import SWEEP_LIMIT
 
@@ -22,6 +22,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with acting_as_operator():
+        with as_operator():
             done = services.expire_due_sessions(limit=options["limit"])
         self.stdout.write(f"{done} session{'' if done == 1 else 's'} expired.")

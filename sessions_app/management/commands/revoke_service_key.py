@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from common.context import acting_as_operator
+from common.context import as_operator
 from sessions_app.models import ServiceKey
 from sessions_app.services import service_keys
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         if key is None:
             known = ", ".join(ServiceKey.objects.values_list("name", flat=True)) or "none"
             raise CommandError(f"There is no key {options['name']!r}. There are: {known}.")
-        with acting_as_operator():
+        with as_operator():
             revoked = service_keys.revoke_service_key(key=key)
         self.stdout.write(
             f"The key of {key} is revoked." if revoked else f"The key of {key} was revoked before."

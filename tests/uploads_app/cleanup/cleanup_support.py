@@ -22,14 +22,14 @@ from audit_app.models import AuditLog
 from sessions_app.models import UserSession
 from tests.helpers import age_session, age_upload, plant, started, store_root, uploaded
 from uploads_app import services
-from uploads_app.cleanup.reconcile import Kind
+from uploads_app.cleanup.reconcile import FindingKind
 from uploads_app.models import (
-    HELD,
+    IN_QUOTA,
     CleanupRun,
     QuarantinedObject,
-    Status,
     UploadedFile,
     UploadQuota,
+    UploadStatus,
     object_key,
 )
 from uploads_app.storage.base import MARKER, PREFIX, ListingIncomplete, Marker, StoredObject
@@ -38,13 +38,13 @@ from uploads_app.storage.disk_store import DiskStore
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 SHA = "0" * 64
-_KINDS = "|".join(Kind)
+_KINDS = "|".join(FindingKind)
 _LINE = re.compile(rf"(?P<kind>{_KINDS}): (?P<key>\S.*)  \d.*")
 _SUM = re.compile(rf"(?P<count>\d+) (?P<kind>{_KINDS})(, (would be )?(removed|put aside|noted))?")
 
 
 @dataclass(frozen=True)
-class Told:
+class CommandResult:
     """What one call of the command answered."""
 
     exit_code: int
@@ -80,30 +80,30 @@ class Told:
         return dict(found)
 
 
-def cleanup(*arguments: str) -> Told:
+def cleanup(*arguments: str) -> CommandResult:
     """Call `manage.py cleanup_orphans` with the arguments."""
     return _called("cleanup_orphans", *arguments)
 
 
-def _called(command: str, *arguments: str) -> Told:
+def _called(command: str, *arguments: str) -> CommandResult:
     out, err = io.StringIO(), io.StringIO()
     try:
         call_command(command, *arguments, stdout=out, stderr=err, no_color=True)
     except SystemExit as stop:
-        return Told(int(stop.code or 0), out.getvalue(), err.getvalue())
-    return Told(0, out.getvalue(), err.getvalue())
+        return CommandResult(int(stop.code or 0), out.getvalue(), err.getvalue())
+    return CommandResult(0, out.getvalue(), err.getvalue())
 
 
-def restore(*arguments: str) -> Told:
+def restore(*arguments: str) -> CommandResult:
     """Call `manage.py restore_orphans` with the arguments."""
     return _called("restore_orphans", *arguments)
 
 
-def settled(*arguments: str) -> Told:
+def settled(*arguments: str) -> CommandResult:
     """Run the cleanup and expect it to end well."""
-    told = cleanup(*arguments)
-    assert told.exit_code == 0, told
-    return told
+    result = cleanup(*arguments)
+    assert result.exit_code == 0, result
+    return result
 
 
 def last_run() -> CleanupRun:
@@ -158,13 +158,13 @@ class Events:
 
 def quotas_fit() -> bool:
     """Say whether every quota is the sum of its session's held rows."""
-    held: dict[uuid.UUID, list[int]] = defaultdict(lambda: [0, 0])
-    for session, size in UploadedFile.objects.filter(status__in=HELD).values_list(
+    kept: dict[uuid.UUID, list[int]] = defaultdict(lambda: [0, 0])
+    for session, size in UploadedFile.objects.filter(status__in=IN_QUOTA).values_list(
         "session_id", "size"
     ):
-        held[session][0] += 1
-        held[session][1] += size
-    return all(held[q.session_id] == [q.files, q.bytes] for q in UploadQuota.objects.all())
+        kept[session][0] += 1
+        kept[session][1] += size
+    return all(kept[q.session_id] == [q.files, q.bytes] for q in UploadQuota.objects.all())
 
 
 # Files in each state ---------------------------------------------------------
@@ -190,7 +190,7 @@ def pending(lease: timedelta, has_object: bool = True) -> UploadedFile:
     """An upload that died before its last step, with `lease` left (negative: over since)."""
     upload = change(
         stored(),
-        status=Status.PENDING,
+        status=UploadStatus.PENDING,
         sha256="",
         stored_at=None,
         lease_expires_at=timezone.now() + lease,
@@ -222,9 +222,9 @@ def of_session_ended(ago: timedelta) -> UploadedFile:
     return upload
 
 
-def closed_with_object(age: timedelta, status: Status = Status.DELETED) -> UploadedFile:
+def closed_with_object(age: timedelta, status: UploadStatus = UploadStatus.DELETED) -> UploadedFile:
     """A deleted or lapsed file whose bytes arrived late, that long ago."""
-    if status == Status.DELETED:
+    if status == UploadStatus.DELETED:
         upload = stored()
         services.delete_upload(upload=upload)
     else:
@@ -242,7 +242,7 @@ def orphan(age: timedelta = HOUR, body: bytes = b"%PDF-1.4 planted") -> str:
     return key
 
 
-def put_aside(ago: timedelta = timedelta(0), body: bytes = b"%PDF-1.4 planted") -> str:
+def trashed_object(ago: timedelta = timedelta(0), body: bytes = b"%PDF-1.4 planted") -> str:
     """An object that the cleanup put into quarantine that long ago; return its old key."""
     key = orphan(body=body)
     settled()
@@ -264,7 +264,7 @@ def new_key() -> str:
 
 def many(
     count: int,
-    status: Status = Status.STORED,
+    status: UploadStatus = UploadStatus.STORED,
     *,
     age: timedelta = 2 * HOUR,
     ended: timedelta | None = None,
@@ -283,7 +283,7 @@ def many(
         )
         for _ in range(-(-count // per_session))
     )
-    held = status in HELD
+    kept = status in IN_QUOTA
     files = []
     for number in range(count):
         session, own = sessions[number // per_session], uuid.uuid4()
@@ -295,10 +295,12 @@ def many(
                 name="report.pdf",
                 status=status,
                 size=10,
-                sha256="" if status in (Status.PENDING, Status.LAPSED) else SHA,
+                sha256="" if status in (UploadStatus.PENDING, UploadStatus.LAPSED) else SHA,
                 content_type="application/pdf",
                 created_at=now - age,
-                stored_at=None if status in (Status.PENDING, Status.LAPSED) else now - age,
+                stored_at=None
+                if status in (UploadStatus.PENDING, UploadStatus.LAPSED)
+                else now - age,
                 lease_expires_at=now - age,
             )
         )
@@ -306,8 +308,8 @@ def many(
     UploadQuota.objects.bulk_create(
         UploadQuota(
             session=session,
-            files=(number := min(per_session, count - index * per_session)) * held,
-            bytes=10 * number * held,
+            files=(number := min(per_session, count - index * per_session)) * kept,
+            bytes=10 * number * kept,
         )
         for index, session in enumerate(sessions)
     )
@@ -317,7 +319,7 @@ def many(
     return files
 
 
-class Backup:
+class DatabaseBackup:
     """Every row of sessions and files as it is now, to set the database back to; the log stays."""
 
     def __init__(self) -> None:

@@ -16,9 +16,9 @@ from django.core.management import CommandError, call_command
 
 from maria_project.environment import moving
 from tests.helpers import Visitor, pdf, started
-from tests.uploads_app.cleanup.cleanup_support import Told
+from tests.uploads_app.cleanup.cleanup_support import CommandResult
 from uploads_app.models import UploadedFile
-from uploads_app.storage.base import ERASED, INCOMING, MARKER, PREFIX, QUARANTINE, Written
+from uploads_app.storage.base import ERASED, INCOMING, MARKER, PREFIX, QUARANTINE, StoredBytes
 from uploads_app.storage.disk_store import DiskStore
 from uploads_app.storage.s3_store import S3Store
 
@@ -48,14 +48,14 @@ def _happens(moment: str, key: str) -> None:
     on.get(moment, _nothing)(key)
 
 
-class Watched:
+class ObservedStore:
     """Lets something happen before and after what a store does; a library's seam, not ours."""
 
     role = ""
 
-    def put(self, key: str, chunks: Iterable[bytes]) -> Written:
+    def put(self, key: str, chunks: Iterable[bytes]) -> StoredBytes:
         _happens(f"{self.role} before put", key)
-        written: Written = super().put(key, self._told(key, chunks))  # type: ignore[misc]
+        written: StoredBytes = super().put(key, self._reported(key, chunks))  # type: ignore[misc]
         _happens(f"{self.role} after put", key)
         return written
 
@@ -75,7 +75,7 @@ class Watched:
         super().write_marker(marker)  # type: ignore[misc]
         _happens(f"{self.role} after write_marker", MARKER)
 
-    def _told(self, key: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    def _reported(self, key: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
             half = len(chunk) // 2
             yield chunk[:half]
@@ -83,15 +83,15 @@ class Watched:
             yield chunk[half:]
 
 
-class CurrentDisk(Watched, DiskStore):  # type: ignore[misc]
+class CurrentDisk(ObservedStore, DiskStore):  # type: ignore[misc]
     role = "current"
 
 
-class PreviousDisk(Watched, DiskStore):  # type: ignore[misc]
+class PreviousDisk(ObservedStore, DiskStore):  # type: ignore[misc]
     role = "previous"
 
 
-class _SharedS3(Watched, S3Store):
+class _SharedS3(ObservedStore, S3Store):
     """Keeps the process's client when the settings change: making one takes a good part of a second."""
 
     clients: dict[str, threading.local] = {}
@@ -206,7 +206,7 @@ def disk(folder: Path) -> dict[str, Any]:
     return {"BACKEND": "uploads_app.storage.disk_store.DiskStore", "OPTIONS": {"location": folder}}
 
 
-def move(*arguments: str) -> Told:
+def move(*arguments: str) -> CommandResult:
     """Call `manage.py move_storage` with the arguments."""
     out, err = io.StringIO(), io.StringIO()
     code = 0
@@ -217,12 +217,12 @@ def move(*arguments: str) -> Told:
     except CommandError as error:
         code = error.returncode
         err.write(str(error))
-    return Told(code, out.getvalue(), err.getvalue())
+    return CommandResult(code, out.getvalue(), err.getvalue())
 
 
 def moved(*arguments: str) -> dict[str, Any]:
     """Move, expect it to end well, and return what `--json` printed."""
-    told = move("--json", *arguments)
-    assert told.exit_code == 0, told
-    document: dict[str, Any] = json.loads(told.out)
+    result = move("--json", *arguments)
+    assert result.exit_code == 0, result
+    document: dict[str, Any] = json.loads(result.out)
     return document

@@ -12,9 +12,9 @@ from sessions_app import tasks
 from tests.helpers import pdf, started, store_root, stored_keys, uploaded
 from tests.uploads_app.cleanup.cleanup_support import (
     DAY,
-    Backup,
+    CommandResult,
+    DatabaseBackup,
     Events,
-    Told,
     change,
     cleanup,
     clear_store,
@@ -31,35 +31,35 @@ from tests.uploads_app.cleanup.cleanup_support import (
 )
 from tests.uploads_app.kept_scenes import scene_of
 from uploads_app import marker
-from uploads_app.models import QuarantinedObject, Status, StoreState, UploadedFile
+from uploads_app.models import QuarantinedObject, StoreState, UploadedFile, UploadStatus
 
 
-class Crash(Exception):
+class AdoptionCrash(Exception):
     """What ends an adoption in the middle."""
 
 
-class Yesterday:
+class RestoredDeployment:
     """A deployment whose database is set back to a backup, and what has happened since that."""
 
     def __init__(self) -> None:
-        self.anna, self.berta, self.gone = started(), started(), started()
+        self.anna, self.berta, self.unknown_visitor = started(), started(), started()
         self.kept = uploaded(self.anna, pdf("kept"))
-        uploaded(self.gone, pdf("erased"))
+        uploaded(self.unknown_visitor, pdf("erased"))
         self.pending = uploaded(self.berta, pdf("pending"))
         self.deleted = uploaded(self.berta, pdf("deleted"))
         self.past = of_session_ended(8 * DAY)
         whole = UploadedFile.objects.filter(pk=self.pending.pk).values().get()
-        change(self.pending, status=Status.PENDING, sha256="", stored_at=None)
-        backup = Backup()
+        change(self.pending, status=UploadStatus.PENDING, sha256="", stored_at=None)
+        backup = DatabaseBackup()
         self.events = Events()
 
         change(self.pending, **whole)
         self.new = uploaded(self.anna, pdf("new"))
         self.stranger = uploaded(started(), pdf("stranger"))
         assert self.berta.delete_upload(str(self.deleted.pk)).status_code == 204
-        assert self.gone.upload(pdf("late")).status_code == 201
-        assert self.gone.erase().status_code == 204
-        self.aside = orphan()
+        assert self.unknown_visitor.upload(pdf("late")).status_code == 201
+        assert self.unknown_visitor.erase().status_code == 204
+        self.trashed = orphan()
         settled("--upload-retention", "30d")
         backup.restore()
 
@@ -74,10 +74,10 @@ class Yesterday:
         assert self.berta.download(str(self.pending.pk)) == pdf("pending")
         finished = UploadedFile.objects.get(pk=self.pending.pk)
         assert (finished.status, finished.sha256) == ("stored", self.pending.sha256)
-        assert self.gone.row.status == "erased"
-        assert self.gone.row.erased_at is not None
-        assert self.gone.current().status_code == 401
-        assert not [key for key in stored_keys() if self.gone.uuid in key]
+        assert self.unknown_visitor.row.status == "erased"
+        assert self.unknown_visitor.row.erased_at is not None
+        assert self.unknown_visitor.current().status_code == 401
+        assert not [key for key in stored_keys() if self.unknown_visitor.uuid in key]
         assert quotas_fit()
         # What is left of the strange session is young, and nobody's retention is over yet.
         found = settled("--json").found
@@ -86,8 +86,8 @@ class Yesterday:
 
 
 @pytest.fixture
-def yesterday(db: None) -> Yesterday:
-    return scene_of(Yesterday)
+def yesterday(db: None) -> RestoredDeployment:
+    return scene_of(RestoredDeployment)
 
 
 PLAN = [
@@ -101,74 +101,74 @@ PLAN = [
 ]
 
 
-def adopt() -> Told:
+def adopt() -> CommandResult:
     """Adopt without being asked, and expect it to work."""
-    told = cleanup("--adopt", "--yes")
-    assert (told.exit_code, told.err) == (0, ""), told
-    assert told.out.endswith("Adopted. Run the cleanup dry next, and read what it says.\n")
-    return told
+    result = cleanup("--adopt", "--yes")
+    assert (result.exit_code, result.err) == (0, ""), result
+    assert result.out.endswith("Adopted. Run the cleanup dry next, and read what it says.\n")
+    return result
 
 
-def assert_planned(told: Told) -> None:
+def assert_planned(result: CommandResult) -> None:
     """See that the plan has been told in its order."""
-    lines = told.out.splitlines()
+    lines = result.out.splitlines()
     assert lines[0].startswith("The cleanup stops because: The store has seen ")
     assert lines[1] == "To adopt means:"
-    told_lines = lines[2 : 2 + len(PLAN)]
-    assert [line[: len(begin)] for line, begin in zip(told_lines, PLAN, strict=True)] == PLAN
+    reported_lines = lines[2 : 2 + len(PLAN)]
+    assert [line[: len(begin)] for line, begin in zip(reported_lines, PLAN, strict=True)] == PLAN
 
 
 @pytest.mark.parametrize(
     "options", [[], ["--dry-run"], ["--allow-share", "100", "--older-than", "0s"]], ids=str
 )
 def test_t55_nothing_is_removed_beside_a_database_of_yesterday(
-    yesterday: Yesterday, options: list[str]
+    yesterday: RestoredDeployment, options: list[str]
 ) -> None:
     before = store_contents()
-    told = cleanup(*options)
-    assert (told.exit_code, told.out) == (3, "")
-    assert told.err.startswith("Stopped, nothing removed: The store has seen ")
-    assert "the database was restored from a backup, and does not know every file." in told.err
-    assert told.err.endswith("then run manage.py cleanup_orphans --adopt.\n")
+    result = cleanup(*options)
+    assert (result.exit_code, result.out) == (3, "")
+    assert result.err.startswith("Stopped, nothing removed: The store has seen ")
+    assert "the database was restored from a backup, and does not know every file." in result.err
+    assert result.err.endswith("then run manage.py cleanup_orphans --adopt.\n")
     assert (last_run().removed, last_run().quarantined) == (0, 0)
     assert store_contents() == before
 
 
-def test_t55_the_plan_is_told_and_nothing_changed(yesterday: Yesterday) -> None:
+def test_t55_the_plan_is_reported_and_nothing_changed(yesterday: RestoredDeployment) -> None:
     before = snapshot()
-    told = cleanup("--adopt", "--dry-run")
+    result = cleanup("--adopt", "--dry-run")
     assert snapshot() == before
-    assert (told.exit_code, told.err) == (0, "")
-    assert_planned(told)
-    assert told.out.endswith("\nNothing was changed.\n")
+    assert (result.exit_code, result.err) == (0, "")
+    assert_planned(result)
+    assert result.out.endswith("\nNothing was changed.\n")
 
 
 @pytest.mark.parametrize("answer", ["", "\n", "yes\n", "Adopt\n"], ids=repr)
 def test_t55_whoever_does_not_agree_changes_nothing(
-    yesterday: Yesterday, monkeypatch: pytest.MonkeyPatch, answer: str
+    yesterday: RestoredDeployment, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
     before = snapshot()
-    told = cleanup("--adopt")
+    result = cleanup("--adopt")
     assert snapshot() == before
-    assert_planned(told)
-    assert told.out.endswith("Type “adopt” to go on: Nothing was changed.\n")
+    assert_planned(result)
+    assert result.out.endswith("Type “adopt” to go on: Nothing was changed.\n")
 
 
 def test_t55_after_adoption_nothing_live_is_lost_and_erased_stays_erased(
-    yesterday: Yesterday, monkeypatch: pytest.MonkeyPatch
+    yesterday: RestoredDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("adopt\n"))
     events = Events()
-    told = cleanup("--adopt")
-    assert (told.exit_code, told.err) == (0, "")
-    assert_planned(told)
+    result = cleanup("--adopt")
+    assert (result.exit_code, result.err) == (0, "")
+    assert_planned(result)
 
-    told_events = [(event, target) for event, target, _ in events.new()]
+    reported_events = [(event, target) for event, target, _ in events.new()]
     state = StoreState.objects.get()
-    assert sorted(told_events) == sorted(
+    assert sorted(reported_events) == sorted(
         [
-            ("object.quarantined", yesterday.aside),
+            ("object.quarantined", yesterday.trashed),
             ("session.erased", ""),
             ("session.erasure_requested", ""),
             ("system.database_adopted", f"store:{state.marker_id}"),
@@ -182,16 +182,16 @@ def test_t55_after_adoption_nothing_live_is_lost_and_erased_stays_erased(
         "code": "store_ahead", "generation": state.generation, "erased": 1, "recovered": 2,
     }  # fmt: skip
     yesterday.assert_whole()
-    assert restore(yesterday.aside).exit_code == 0
-    assert (store_root() / yesterday.aside).exists()
+    assert restore(yesterday.trashed).exit_code == 0
+    assert (store_root() / yesterday.trashed).exists()
 
 
-def _erased_file(yesterday: Yesterday) -> Any:
-    (upload,) = UploadedFile.objects.filter(session__uuid=yesterday.gone.uuid)
+def _erased_file(yesterday: RestoredDeployment) -> Any:
+    (upload,) = UploadedFile.objects.filter(session__uuid=yesterday.unknown_visitor.uuid)
     return upload.pk
 
 
-def test_t55_retention_waits_once_more_after_an_adoption(yesterday: Yesterday) -> None:
+def test_t55_retention_waits_once_more_after_an_adoption(yesterday: RestoredDeployment) -> None:
     adopt()
     settled()
     now = timezone.now()
@@ -202,10 +202,10 @@ def test_t55_retention_waits_once_more_after_an_adoption(yesterday: Yesterday) -
 
 
 def test_t55_what_is_of_an_erased_session_goes_whatever_the_backup_says(
-    yesterday: Yesterday,
+    yesterday: RestoredDeployment,
 ) -> None:
     """Storage may have failed between the erasure and the restore, so that bytes are left."""
-    late = f"uploads/{yesterday.gone.uuid}/{yesterday.new.pk}.pdf"
+    late = f"uploads/{yesterday.unknown_visitor.uuid}/{yesterday.new.pk}.pdf"
     (store_root() / late).parent.mkdir()
     (store_root() / late).write_bytes(b"%PDF-1.4 late")
     assert_planned(cleanup("--adopt", "--dry-run"))
@@ -216,7 +216,7 @@ def test_t55_what_is_of_an_erased_session_goes_whatever_the_backup_says(
 
 @pytest.mark.both
 def test_t55_a_crash_at_any_step_is_finished_by_adopting_again(
-    yesterday: Yesterday, settings: Any
+    yesterday: RestoredDeployment, settings: Any
 ) -> None:
     """Crash at a later call of the store each time, until there is nothing left to adopt."""
     crashes = 0
@@ -225,20 +225,20 @@ def test_t55_a_crash_at_any_step_is_finished_by_adopting_again(
 
         def count(key: str, number: int = number, calls: Iterator[int] = calls) -> None:
             if next(calls) == number:
-                raise Crash
+                raise AdoptionCrash
 
         use_store(
             settings, before_describe=count, before_list=count, before_delete=count,
             before_marker=count,
         )  # fmt: skip
         try:
-            told = cleanup("--adopt", "--yes")
-        except Crash:
+            result = cleanup("--adopt", "--yes")
+        except AdoptionCrash:
             crashes += 1
             continue
         break
     use_store(settings)
-    assert told.exit_code == 0 or "(nothing_to_adopt)" in told.err
+    assert result.exit_code == 0 or "(nothing_to_adopt)" in result.err
     assert crashes > 15
     types = yesterday.events.types()
     assert types.count("upload.restored") == 2
@@ -252,21 +252,21 @@ def test_t55_a_crash_at_any_step_is_finished_by_adopting_again(
 def test_there_is_nothing_to_adopt_where_both_belong_together(db: None) -> None:
     stored()
     before = snapshot()
-    told = cleanup("--adopt", "--yes")
-    assert (told.exit_code, told.out) == (3, "")
-    assert told.err == (
+    result = cleanup("--adopt", "--yes")
+    assert (result.exit_code, result.out) == (3, "")
+    assert result.err == (
         "Nothing was adopted: Store and database belong together already. (nothing_to_adopt)\n"
     )
     assert snapshot() == before
 
 
 @pytest.mark.both
-def test_nobody_adopts_while_a_run_is_under_way(yesterday: Yesterday) -> None:
+def test_no_one_adopts_while_a_run_is_under_way(yesterday: RestoredDeployment) -> None:
     assert marker.take_lease("a run")
     before = snapshot()
-    told = cleanup("--adopt", "--yes")
-    assert told.exit_code == 3
-    assert told.err.endswith("(run_under_way)\n")
+    result = cleanup("--adopt", "--yes")
+    assert result.exit_code == 3
+    assert result.err.endswith("(run_under_way)\n")
     assert snapshot() == before
 
 
@@ -294,17 +294,19 @@ def test_t55_an_empty_store_is_adopted_by_calling_files_missing(db: None) -> Non
     adopt()
     settled()
     upload.refresh_from_db()
-    assert upload.status == Status.MISSING
+    assert upload.status == UploadStatus.MISSING
 
 
-def test_a_store_that_does_not_answer_adopts_nothing(yesterday: Yesterday, settings: Any) -> None:
+def test_a_store_that_does_not_answer_adopts_nothing(
+    yesterday: RestoredDeployment, settings: Any
+) -> None:
     def fail(key: str) -> None:
         raise OSError(5, "Input/output error")
 
     use_store(settings, before_describe=fail)
     before = snapshot()
-    told = cleanup("--adopt", "--yes")
-    assert (told.exit_code, told.err) == (
+    result = cleanup("--adopt", "--yes")
+    assert (result.exit_code, result.err) == (
         3, "The store does not answer: [Errno 5] Input/output error.\n",
     )  # fmt: skip
     assert snapshot() == before

@@ -34,8 +34,8 @@ def key(db: None) -> str:
 
 
 def _is_adopted() -> None:
-    told = cleanup("--adopt", "--yes")
-    assert told.exit_code == 0, told
+    result = cleanup("--adopt", "--yes")
+    assert result.exit_code == 0, result
 
 
 @pytest.mark.both
@@ -51,7 +51,7 @@ def test_t55_it_is_known_again_and_can_be_restored(key: str) -> None:
     assert (store_root() / key).read_bytes() == b"%PDF-1.4 an orphan"
 
 
-def test_t55_it_is_kept_as_long_as_if_it_had_been_put_aside_now(key: str) -> None:
+def test_t55_it_is_kept_as_long_as_if_it_had_been_moved_to_trash_now(key: str) -> None:
     _is_adopted()
     settled()
     assert (store_root() / quarantine_key(key)).exists()
@@ -65,6 +65,6 @@ def test_t55_it_is_kept_as_long_as_if_it_had_been_put_aside_now(key: str) -> Non
 def test_t55_a_second_adoption_finds_nothing_new(key: str) -> None:
     _is_adopted()
     events = Events()
-    told = cleanup("--adopt", "--yes")
-    assert (told.exit_code, events.types()) == (3, [])
+    result = cleanup("--adopt", "--yes")
+    assert (result.exit_code, events.types()) == (3, [])
     assert QuarantinedObject.objects.count() == 1

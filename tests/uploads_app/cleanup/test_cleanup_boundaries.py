@@ -25,7 +25,7 @@ from tests.uploads_app.cleanup.cleanup_support import (
     stored,
 )
 from uploads_app import marker
-from uploads_app.models import Status, StoreState
+from uploads_app.models import StoreState, UploadStatus
 from uploads_app.storage.base import quarantine_key
 
 SECOND = timedelta(seconds=1)
@@ -49,7 +49,7 @@ def test_an_upload_lapses_when_its_lease_is_over(db: None, off: timedelta, over:
     upload = pending(-off)
     settled()
     upload.refresh_from_db()
-    assert upload.status == (Status.LAPSED if over else Status.PENDING)
+    assert upload.status == (UploadStatus.LAPSED if over else UploadStatus.PENDING)
     assert (store_root() / upload.key).exists() is not over
     assert quotas_fit()
 
@@ -58,7 +58,7 @@ def test_a_lease_that_is_renewed_in_time_keeps_an_upload_of_any_age(db: None) ->
     upload = change(pending(timedelta(minutes=1)), created_at=timezone.now() - 3 * DAY)
     settled()
     upload.refresh_from_db()
-    assert upload.status == Status.PENDING
+    assert upload.status == UploadStatus.PENDING
 
 
 @around
@@ -69,7 +69,7 @@ def test_files_of_an_ended_session_stay_for_the_retention(
     events = Events()
     settled()
     upload.refresh_from_db()
-    assert upload.status == (Status.DELETED if over else Status.STORED)
+    assert upload.status == (UploadStatus.DELETED if over else UploadStatus.STORED)
     assert (store_root() / upload.key).exists() is not over
     assert ("upload.deleted" in events.types()) is over
     assert quotas_fit()
@@ -101,14 +101,14 @@ def test_an_object_without_a_row_is_young_until_the_grace_is_over(
 
 
 @around
-def test_a_row_without_an_object_is_noted_when_the_grace_is_over(
+def test_a_row_without_an_object_is_recorded_when_the_grace_is_over(
     db: None, off: timedelta, over: bool
 ) -> None:
     upload = stored(GRACE + off)
     remove_object(upload)
     settled()
     upload.refresh_from_db()
-    assert upload.status == (Status.MISSING if over else Status.STORED)
+    assert upload.status == (UploadStatus.MISSING if over else UploadStatus.STORED)
     assert quotas_fit()
 
 
@@ -126,7 +126,7 @@ def test_a_temporary_file_goes_when_the_grace_is_over(
 
 @around
 @pytest.mark.parametrize("older_than", [timedelta(hours=2), timedelta(minutes=5)], ids=str)
-def test_the_age_asked_for_takes_the_place_of_the_grace(
+def test_the_age_requested_takes_the_place_of_the_grace(
     db: None, older_than: timedelta, off: timedelta, over: bool
 ) -> None:
     upload = closed_with_object(older_than + off)
@@ -136,7 +136,7 @@ def test_the_age_asked_for_takes_the_place_of_the_grace(
 
 
 @around
-def test_whatever_age_is_asked_for_a_temporary_file_stays_for_a_lease(
+def test_whatever_age_is_requested_a_temporary_file_stays_for_a_lease(
     db: None, off: timedelta, over: bool
 ) -> None:
     stored()
@@ -154,14 +154,14 @@ def test_another_run_is_waited_for_while_its_lease_is_good(
     assert marker.take_lease("another run")
     StoreState.objects.update(lease_expires_at=timezone.now() - off)
     before = snapshot()
-    told = cleanup()
-    assert told.exit_code == 0
+    result = cleanup()
+    assert result.exit_code == 0
     upload.refresh_from_db()
     if over:
-        assert upload.status == Status.LAPSED
+        assert upload.status == UploadStatus.LAPSED
         assert StoreState.objects.get().lease_holder == ""
     else:
-        assert told.out == "Skipped: another run is under way.\n"
+        assert result.out == "Skipped: another run is under way.\n"
         assert snapshot() == before
         assert cleanup("--json").document["status"] == "skipped"
         assert cleanup("--dry-run").headings == {"lapsed uploads": {upload.key}}
@@ -183,8 +183,8 @@ def test_unknown_keys_are_left_alone_at_any_age(db: None) -> None:
         f"uploads/{session}/ {own}.pdf",
     }
     paths: list[Path] = [plant(key, age=400 * DAY) for key in keys]
-    told = settled("--json")
-    assert told.found == {"unknown keys left alone": keys}
+    result = settled("--json")
+    assert result.found == {"unknown keys left alone": keys}
     assert all(path.exists() for path in paths)
 
 
@@ -197,7 +197,7 @@ def test_an_object_under_a_wrong_name_is_not_its_rows_object(db: None) -> None:
     assert settled("--json").found == {"objects without a row": others}
 
 
-def test_what_lies_outside_uploads_is_not_looked_at(db: None) -> None:
+def test_what_lies_outside_uploads_is_not_checked(db: None) -> None:
     upload = uploaded(started())
     paths = [plant("notes.txt", age=DAY), plant("backup/uploads/x.pdf", age=DAY)]
     age_path(store_root() / "marker.json", 400 * DAY)

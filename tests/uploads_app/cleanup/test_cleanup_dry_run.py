@@ -30,14 +30,14 @@ from tests.uploads_app.cleanup.cleanup_support import (
     use_store,
 )
 from tests.uploads_app.kept_scenes import scene_of
-from uploads_app.models import CleanupRun, RunStatus, Status, StoreState, UploadedFile
+from uploads_app.models import CleanupRun, RunStatus, StoreState, UploadedFile, UploadStatus
 from uploads_app.storage.base import object_store, quarantine_key
 
 MINUTE = timedelta(minutes=1)
 
 
 @dataclass
-class Scene:
+class DryRunScenario:
     """A store in which everything that can be wrong is wrong once or twice."""
 
     lapsed: list[UploadedFile]
@@ -81,12 +81,12 @@ class Scene:
 
 
 @pytest.fixture
-def scene(db: None) -> Scene:
+def scene(db: None) -> DryRunScenario:
     """A deployment with one of everything, made once for all tests."""
     return scene_of(one_of_everything)
 
 
-def one_of_everything() -> Scene:
+def one_of_everything() -> DryRunScenario:
     live = stored()
     missing = stored()
     remove_object(missing)
@@ -104,13 +104,13 @@ def one_of_everything() -> Scene:
     plant(half_written, age=HOUR)
     plant(".clock.0123456789abcdef.part", age=HOUR)
     plant(f"uploads/{live.session_id}/.{live.pk}.pdf.fedcba9876543210.part", age=MINUTE)
-    return Scene(
+    return DryRunScenario(
         lapsed=[pending(-HOUR), pending(-MINUTE, has_object=False)],
         unfinished=[deleting()],
         past=[of_session_ended(8 * DAY)],
-        late=[closed_with_object(HOUR), closed_with_object(HOUR, Status.LAPSED)],
+        late=[closed_with_object(HOUR), closed_with_object(HOUR, UploadStatus.LAPSED)],
         missing=missing,
-        found=change(stored(), status=Status.MISSING),
+        found=change(stored(), status=UploadStatus.MISSING),
         temporary=[half_written, ".clock.0123456789abcdef.part"],
         orphan=orphan,
         young={young_late.key, young_orphan},
@@ -126,22 +126,22 @@ def one_of_everything() -> Scene:
     )
 
 
-def test_a_dry_run_names_everything_under_its_heading(scene: Scene) -> None:
-    told = settled("--dry-run")
-    assert told.headings == scene.headings
+def test_a_dry_run_names_everything_under_its_heading(scene: DryRunScenario) -> None:
+    result = settled("--dry-run")
+    assert result.headings == scene.headings
     for heading in list(scene.headings)[:5]:
-        assert f"{len(scene.headings[heading])} {heading}, would be removed\n" in told.out
-    assert told.out.count("would be removed") == 5
-    assert "1 objects without a row, would be put aside\n" in told.out
-    assert "1 rows without an object, would be noted\n" in told.out
-    assert told.out.splitlines()[-1].endswith("nothing changed (dry run).")
-    assert told.err == ""
+        assert f"{len(scene.headings[heading])} {heading}, would be removed\n" in result.out
+    assert result.out.count("would be removed") == 5
+    assert "1 objects without a row, would be put aside\n" in result.out
+    assert "1 rows without an object, would be noted\n" in result.out
+    assert result.out.splitlines()[-1].endswith("nothing changed (dry run).")
+    assert result.err == ""
 
 
-def test_a_dry_run_in_json_says_the_same(scene: Scene) -> None:
-    told = settled("--dry-run", "--json")
-    assert told.found == scene.headings
-    document = told.document
+def test_a_dry_run_in_json_says_the_same(scene: DryRunScenario) -> None:
+    result = settled("--dry-run", "--json")
+    assert result.found == scene.headings
+    document = result.document
     run = last_run()
     objects = {key for key in stored_keys() if key not in scene.temporary}
     objects |= {key for key in stored_keys() if key.endswith(".part")}
@@ -169,7 +169,9 @@ def test_a_dry_run_in_json_says_the_same(scene: Scene) -> None:
 
 @pytest.mark.both
 @pytest.mark.parametrize("more", [[], ["--json"], ["--limit", "1"], ["--older-than", "1m"]])
-def test_a_dry_run_leaves_nothing_behind_but_its_run(scene: Scene, more: list[str]) -> None:
+def test_a_dry_run_leaves_nothing_behind_but_its_run(
+    scene: DryRunScenario, more: list[str]
+) -> None:
     before = snapshot()
     settled("--dry-run", *more)
     assert snapshot() == before
@@ -180,7 +182,7 @@ def test_a_dry_run_leaves_nothing_behind_but_its_run(scene: Scene, more: list[st
     assert run.finished_at is not None
 
 
-def test_the_run_does_what_the_dry_run_said_item_by_item(scene: Scene) -> None:
+def test_the_run_does_what_the_dry_run_said_item_by_item(scene: DryRunScenario) -> None:
     dry = settled("--dry-run", "--json").document["findings"]
     objects = stored_keys() | {p.name for p in store_root().glob(".*.part")}
     rows = {upload.pk: _row(upload) for upload in scene.untouched}
@@ -201,14 +203,14 @@ def test_the_run_does_what_the_dry_run_said_item_by_item(scene: Scene) -> None:
     assert {upload.pk: _row(upload) for upload in scene.untouched} == rows
     for upload in scene.lapsed:
         upload.refresh_from_db()
-        assert upload.status == Status.LAPSED
+        assert upload.status == UploadStatus.LAPSED
     for upload in (*scene.unfinished, *scene.past):
         upload.refresh_from_db()
-        assert upload.status == Status.DELETED
+        assert upload.status == UploadStatus.DELETED
         assert upload.deleted_at is not None
     scene.missing.refresh_from_db()
     scene.found.refresh_from_db()
-    assert (scene.missing.status, scene.found.status) == (Status.MISSING, Status.STORED)
+    assert (scene.missing.status, scene.found.status) == (UploadStatus.MISSING, UploadStatus.STORED)
     assert quotas_fit()
     assert StoreState.objects.get().generation == generation + 1
     marker = object_store().read_marker()
@@ -217,7 +219,7 @@ def test_the_run_does_what_the_dry_run_said_item_by_item(scene: Scene) -> None:
     assert events.new() == sorted(_expected_events(scene), key=lambda row: row[:2])
 
 
-def test_each_removal_is_recorded_once_with_the_run(scene: Scene) -> None:
+def test_each_removal_is_recorded_once_with_the_run(scene: DryRunScenario) -> None:
     settled()
     run = last_run()
     assert run.findings == {heading: len(keys) for heading, keys in scene.headings.items()}
@@ -225,22 +227,22 @@ def test_each_removal_is_recorded_once_with_the_run(scene: Scene) -> None:
     assert (run.status, run.removed, run.errors) == (RunStatus.COMPLETED, len(scene.removed), 0)
 
 
-def test_a_second_run_finds_nothing_to_do(scene: Scene) -> None:
+def test_a_second_run_finds_nothing_to_do(scene: DryRunScenario) -> None:
     settled()
     objects = stored_keys()
     events = Events()
-    told = settled("--json")
-    assert set(told.found) == {"young objects left alone", "unknown keys left alone"}
-    assert told.document["removed"] == 0
+    result = settled("--json")
+    assert set(result.found) == {"young objects left alone", "unknown keys left alone"}
+    assert result.document["removed"] == 0
     assert stored_keys() == objects
     assert events.types() == ["cleanup.completed"]
 
 
 def test_an_empty_deployment_has_nothing_to_do(db: None) -> None:
-    told = settled("--dry-run")
+    result = settled("--dry-run")
     assert re.fullmatch(
         r"Nothing to do\.\n0 objects and 0 files looked at in 0\.\d s, nothing changed \(dry run\)\.\n",
-        told.out,
+        result.out,
     )
     assert store_contents() == {}
     assert not StoreState.objects.exists()
@@ -267,8 +269,8 @@ def test_a_dry_run_does_not_mind_a_claim_that_a_crash_cut_short(
     assert StoreState.objects.get().generation == 2
 
 
-def test_a_limit_leaves_the_rest_to_the_next_run(scene: Scene) -> None:
-    gone: set[str] = set()
+def test_a_limit_leaves_the_rest_to_the_next_run(scene: DryRunScenario) -> None:
+    deleted: set[str] = set()
     for acted_on in (3, 3, 3, 0):
         dry = settled("--dry-run", "--json", "--limit", "3").document["findings"]
         before = stored_keys() | {p.name for p in store_root().glob(".*.part")}
@@ -278,29 +280,31 @@ def test_a_limit_leaves_the_rest_to_the_next_run(scene: Scene) -> None:
         assert document["findings"] == dry
         assert document["removed"] + document["quarantined"] == acted_on == len(promised)
         assert before - after == promised & before
-        gone |= promised
-    assert gone == scene.acted_on
+        deleted |= promised
+    assert deleted == scene.acted_on
     assert quotas_fit()
 
 
-def test_a_full_limit_does_not_keep_missing_objects_from_being_noted(scene: Scene) -> None:
+def test_a_full_limit_does_not_keep_missing_objects_from_being_recorded(
+    scene: DryRunScenario,
+) -> None:
     settled("--limit", "1")
     scene.missing.refresh_from_db()
     scene.found.refresh_from_db()
-    assert (scene.missing.status, scene.found.status) == (Status.MISSING, Status.STORED)
+    assert (scene.missing.status, scene.found.status) == (UploadStatus.MISSING, UploadStatus.STORED)
 
 
-def test_a_key_of_strange_characters_is_told_and_left_alone(visitor: Visitor) -> None:
+def test_a_key_of_strange_characters_is_reported_and_left_alone(visitor: Visitor) -> None:
     uploaded(visitor)
     folder = store_root() / "uploads"
     strange = [b"\xff.pdf", b"line\nNothing to do.", b"\x1b[2Jclear", "ünï.pdf".encode()]
     for name in strange:
         (folder / os.fsdecode(name)).write_bytes(b"?")
-    told = settled()
-    assert len(told.headings["unknown keys left alone"]) == 4
-    assert "\x1b" not in told.out
-    assert "Nothing to do.\n" not in told.out
-    told.out.encode()
+    result = settled()
+    assert len(result.headings["unknown keys left alone"]) == 4
+    assert "\x1b" not in result.out
+    assert "Nothing to do.\n" not in result.out
+    result.out.encode()
     assert last_run().findings == {"unknown keys left alone": 4}
     assert len(settled("--json").found["unknown keys left alone"]) == 4
     assert all((folder / os.fsdecode(name)).exists() for name in strange)
@@ -316,12 +320,12 @@ def test_a_file_deleted_while_the_store_is_listed_is_no_broken_listing(
             assert visitor.delete_upload(str(second.pk)).status_code == 204
 
     use_store(settings, before_list=delete_next)
-    told = settled("--json")
-    assert told.found == {}
+    result = settled("--json")
+    assert result.found == {}
     assert visitor.download(str(first.pk))
 
 
-def test_an_upload_under_way_keeps_its_temporary_file_whatever_the_age_asked_for(
+def test_an_upload_under_way_keeps_its_temporary_file_whatever_the_age_requested(
     visitor: Visitor, settings: Any
 ) -> None:
     uploaded(visitor)
@@ -340,7 +344,7 @@ def _row(upload: UploadedFile) -> dict[str, Any]:
     return dict(UploadedFile.objects.filter(pk=upload.pk).values().get())
 
 
-def _expected_events(scene: Scene) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _expected_events(scene: DryRunScenario) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for upload in scene.lapsed:
         yield "upload.lapsed", f"upload:{upload.pk}", {"reason": "lease"}
     for upload, reason in ((scene.unfinished[0], "visitor"), (scene.past[0], "retention")):

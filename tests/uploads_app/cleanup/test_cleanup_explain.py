@@ -19,16 +19,16 @@ from tests.uploads_app.cleanup.cleanup_support import (
     of_session_ended,
     orphan,
     pending,
-    put_aside,
     remove_object,
     restore,
     settled,
     snapshot,
     stored,
+    trashed_object,
     use_store,
 )
 from uploads_app import services
-from uploads_app.models import QuarantinedObject, QuarantineStatus, Status, UploadedFile
+from uploads_app.models import QuarantinedObject, TrashStatus, UploadedFile, UploadStatus
 from uploads_app.storage.base import quarantine_key
 
 MINUTE = timedelta(minutes=1)
@@ -42,11 +42,11 @@ def live(db: None) -> UploadedFile:
 def explained(key: str) -> dict[str, Any]:
     """Return what `--json` says of a key, after seeing that the text says it too and nothing changes."""
     before = snapshot()
-    told = cleanup("--explain", key, "--json")
+    result = cleanup("--explain", key, "--json")
     text = cleanup("--explain", key)
     assert snapshot() == before
-    assert (told.exit_code, text.exit_code, told.err, text.err) == (0, 0, "", "")
-    document: dict[str, Any] = json.loads(told.out)
+    assert (result.exit_code, text.exit_code, result.err, text.err) == (0, 0, "", "")
+    document: dict[str, Any] = json.loads(result.out)
     assert text.out.startswith(f"{document['key']}: {document['explanation']}\n  object: ")
     assert text.out.count("\n  event: ") == max(1, len(document["events"]))
     return document
@@ -59,13 +59,13 @@ def _missing() -> str:
 
 
 def _cut_off() -> str:
-    key = put_aside()
-    QuarantinedObject.objects.filter(key=key).update(status=QuarantineStatus.PURGING)
+    key = trashed_object()
+    QuarantinedObject.objects.filter(key=key).update(status=TrashStatus.PURGING)
     return key
 
 
 def _given_back() -> str:
-    key = put_aside()
+    key = trashed_object()
     assert restore(key).exit_code == 0
     return key
 
@@ -86,13 +86,17 @@ def _unknown() -> str:
         (lambda: pending(-HOUR).key, "lapsed uploads", "did not finish within its lease"),
         (lambda: deleting().key, "unfinished deletions", "was interrupted"),
         (lambda: of_session_ended(8 * DAY).key, "files past retention", "longer ago than"),
-        (lambda: put_aside(8 * DAY), "objects past quarantine", "removed for good"),
+        (lambda: trashed_object(8 * DAY), "objects past quarantine", "removed for good"),
         (_cut_off, "unfinished moves", "the next run finishes it"),
         (lambda: closed_with_object(HOUR).key, "objects of closed files", "after its file was"),
         (lambda: _half_written(HOUR), "temporary files", "half-written"),
         (orphan, "objects without a row", "it is put aside"),
         (_missing, "rows without an object", "is called missing"),
-        (lambda: change(stored(), status=Status.MISSING).key, "objects that came back", "is back"),
+        (
+            lambda: change(stored(), status=UploadStatus.MISSING).key,
+            "objects that came back",
+            "is back",
+        ),
         (_given_back, "restored objects left alone", "A person has restored"),
         (lambda: orphan(MINUTE), "young objects left alone", "younger than the grace"),
         (_unknown, "unknown keys left alone", "no key of this product"),
@@ -115,7 +119,7 @@ def _after_a_run(key: str) -> str:
 
 
 def _quarantined_by_staff() -> str:
-    return change(stored(), status=Status.QUARANTINED).key
+    return change(stored(), status=UploadStatus.QUARANTINED).key
 
 
 def _deleted() -> str:
@@ -125,16 +129,16 @@ def _deleted() -> str:
 
 
 def _purged() -> str:
-    return _after_a_run(put_aside(8 * DAY))
+    return _after_a_run(trashed_object(8 * DAY))
 
 
 def _rejected() -> str:
-    upload = change(pending(-HOUR), status=Status.REJECTED)
+    upload = change(pending(-HOUR), status=UploadStatus.REJECTED)
     remove_object(upload)
     return upload.key
 
 
-def _restored_and_gone() -> str:
+def _restored_and_removed() -> str:
     key = _given_back()
     (store_root() / key).unlink()
     return key
@@ -151,8 +155,8 @@ def _restored_and_gone() -> str:
         (lambda: _after_a_run(of_session_ended(8 * DAY).key), "was deleted", "upload.deleted"),
         (lambda: _after_a_run(pending(-HOUR).key), "never finished", "upload.lapsed"),
         (_rejected, "was refused", "upload.stored"),
-        (put_aside, "can be restored", "object.quarantined"),
-        (_restored_and_gone, "gone from its place since", "object.restored"),
+        (trashed_object, "can be restored", "object.quarantined"),
+        (_restored_and_removed, "gone from its place since", "object.restored"),
         (_purged, "removed for good", "object.purged"),
         (lambda: _after_a_run(closed_with_object(HOUR).key), "was deleted", "object.purged"),
         (new_key, "Nothing is known", None),
@@ -160,7 +164,7 @@ def _restored_and_gone() -> str:
         (lambda: _half_written(MINUTE), "is being written", None),
     ],
 )
-def test_what_was_done_is_explained_also_when_the_object_is_gone(
+def test_what_was_done_is_explained_also_when_the_object_is_removed(
     arrange: Callable[[], str], words: str, last_event: str | None
 ) -> None:
     key = arrange()
@@ -186,7 +190,7 @@ def test_the_evidence_is_shown(live: UploadedFile) -> None:
 
 
 def test_the_place_in_quarantine_is_explained_as_the_key_it_stands_for() -> None:
-    key = put_aside()
+    key = trashed_object()
     document = explained(quarantine_key(key))
     assert document["key"] == key
     assert document["in quarantine"]["size"] == document["quarantine"]["size"]
@@ -209,10 +213,10 @@ def test_the_note_of_an_erasure_is_explained() -> None:
      "x" * 300, "ünï.pdf", "uploads/\x1b[2J.pdf", "\udcff", "quarantine/", "uploads", "'; --"],
 )  # fmt: skip
 def test_no_text_is_too_strange_to_be_explained(key: str) -> None:
-    told = cleanup("--explain", key)
-    assert told.exit_code == 0
-    told.out.encode()
-    assert "\x1b" not in told.out
+    result = cleanup("--explain", key)
+    assert result.exit_code == 0
+    result.out.encode()
+    assert "\x1b" not in result.out
 
 
 def test_a_store_that_does_not_answer_is_a_sentence(live: UploadedFile, settings: Any) -> None:
@@ -220,6 +224,6 @@ def test_a_store_that_does_not_answer_is_a_sentence(live: UploadedFile, settings
         raise OSError(5, "Input/output error")
 
     use_store(settings, before_describe=fail)
-    told = cleanup("--explain", live.key)
-    assert (told.exit_code, told.out) == (3, "")
-    assert told.err == "The store does not answer: [Errno 5] Input/output error.\n"
+    result = cleanup("--explain", live.key)
+    assert (result.exit_code, result.out) == (3, "")
+    assert result.err == "The store does not answer: [Errno 5] Input/output error.\n"

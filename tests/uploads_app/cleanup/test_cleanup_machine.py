@@ -55,20 +55,33 @@ from audit_app.models import AuditLog
 from sessions_app.models import UserSession
 from sessions_app.tasks import expire_sessions, forget_visitors
 from tests.helpers import SOAK, Visitor, age_path, pdf, plant, started, stored_keys
-from tests.uploads_app.cleanup.cleanup_support import DAY, HOUR, Told, cleanup, new_key, quotas_fit
-from tests.uploads_app.cleanup.fated_store import Died, Fate, FatedStore, Hazard, Point
+from tests.uploads_app.cleanup.cleanup_support import (
+    DAY,
+    HOUR,
+    CommandResult,
+    cleanup,
+    new_key,
+    quotas_fit,
+)
+from tests.uploads_app.cleanup.fault_store import (
+    Fault,
+    FaultInjectingStore,
+    FaultInjector,
+    Point,
+    ProcessKilled,
+)
 from uploads_app.cleanup import apply, reconcile
 from uploads_app.cleanup import run as cleanup_module
-from uploads_app.cleanup.reconcile import Ages, Kind
-from uploads_app.cleanup.work import Options
+from uploads_app.cleanup.reconcile import Ages, FindingKind
+from uploads_app.cleanup.work import CleanupOptions
 from uploads_app.models import (
     VISIBLE,
     WITH_OBJECT,
     QuarantinedObject,
     RunStatus,
-    Status,
     StoreState,
     UploadedFile,
+    UploadStatus,
 )
 from uploads_app.storage.base import object_store, quarantine_key
 
@@ -85,17 +98,17 @@ TIMES = st.sampled_from([MINUTE, 16 * MINUTE, 31 * MINUTE, 31 * MINUTE, DAY, 3 *
 WHATS = st.sampled_from(["dies", "fails", "meanwhile"])
 
 
-def _hazards(*points: Point, passes: int, writes: int) -> st.SearchStrategy[Hazard | None]:
+def _hazards(*points: Point, passes: int, writes: int) -> st.SearchStrategy[Fault | None]:
     """Draw what befalls a call: nothing, or something at a point that it passes."""
     point = st.sampled_from(points)
     return st.one_of(
         st.none(),
-        st.builds(Hazard, point, st.integers(1, passes), WHATS, st.booleans()),
-        st.builds(Hazard, point, st.just(1), WHATS, st.booleans()),
+        st.builds(Fault, point, st.integers(1, passes), WHATS, st.booleans()),
+        st.builds(Fault, point, st.just(1), WHATS, st.booleans()),
         st.builds(
-            Hazard, st.just("write"), st.integers(1, writes), st.sampled_from(["dies", "fails"])
+            Fault, st.just("write"), st.integers(1, writes), st.sampled_from(["dies", "fails"])
         ),
-        st.builds(Hazard, st.just("commit"), st.integers(1, 4), st.just("dies"), st.just(True)),
+        st.builds(Fault, st.just("commit"), st.integers(1, 4), st.just("dies"), st.just(True)),
     )
 
 
@@ -108,7 +121,7 @@ BEHIND = 4 * MINUTE
 
 
 @dataclass(frozen=True)
-class Promise:
+class AcceptedUpload:
     """A file that was answered with 201."""
 
     session: str
@@ -119,7 +132,7 @@ class Promise:
 
 
 @dataclass(frozen=True)
-class Backup:
+class MachineBackup:
     """A moment that the database can go back to."""
 
     savepoint: str
@@ -127,24 +140,24 @@ class Backup:
     generation: int
 
 
-class Machine(RuleBasedStateMachine):
+class CleanupMachine(RuleBasedStateMachine):
     """One deployment, its visitors, and what they were promised.
 
     `elapsed` is the machine's own clock: how far all times have been set back.
     """
 
-    def __init__(self, root: Path, fate: Fate) -> None:
+    def __init__(self, root: Path, fate: FaultInjector) -> None:
         super().__init__()
         self.fate = fate
         self.root = root
         self.visitors: dict[str, Visitor] = {}
-        self.promised: dict[str, Promise] = {}
-        self.acknowledged: dict[str, Promise] = {}
-        self.lost: dict[str, Promise] = {}
+        self.promised: dict[str, AcceptedUpload] = {}
+        self.acknowledged: dict[str, AcceptedUpload] = {}
+        self.lost: dict[str, AcceptedUpload] = {}
         self.cut_off: list[tuple[Visitor, bytes, str]] = []
         self.keys: set[str] = set()
         self.bodies: dict[str, bytes] = {}
-        self.put_aside_at: dict[str, timedelta] = {}
+        self.moved_to_trash_at: dict[str, timedelta] = {}
         self.given_back: dict[str, bytes] = {}
         self.young_until: dict[str, timedelta] = {}
         self.strange: set[str] = set()
@@ -153,7 +166,7 @@ class Machine(RuleBasedStateMachine):
         self.kept_until = timedelta(0)
         self.events_since = 0
         self.counter = 0
-        self.backup: Backup | None = None
+        self.backup: MachineBackup | None = None
         self.transaction = transaction.atomic()
         self.transaction.__enter__()
         django_cache.clear()
@@ -179,7 +192,7 @@ class Machine(RuleBasedStateMachine):
             self._start()
 
     @rule(pick=PICKS, hazard=IN_UPLOAD)
-    def upload(self, pick: int, hazard: Hazard | None) -> None:
+    def upload(self, pick: int, hazard: Fault | None) -> None:
         if live := self._live():
             self._upload(_pick(live, pick), hazard)
 
@@ -189,17 +202,17 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.cut_off)
     @rule(pick=PICKS, hazard=IN_UPLOAD)
-    def upload_again(self, pick: int, hazard: Hazard | None) -> None:
+    def upload_again(self, pick: int, hazard: Fault | None) -> None:
         if self.cut_off:
             self._send(*self.cut_off.pop(pick % len(self.cut_off)), hazard)
 
     @precondition(lambda self: self.promised)
     @rule(pick=PICKS, hazard=IN_DELETION)
-    def delete(self, pick: int, hazard: Hazard | None) -> None:
+    def delete(self, pick: int, hazard: Fault | None) -> None:
         self._delete(pick, hazard)
 
     @rule(pick=PICKS, how=st.sampled_from(["renew", "reset", "end", "erase"]), hazard=IN_DELETION)
-    def go_on_or_leave(self, pick: int, how: str, hazard: Hazard | None) -> None:
+    def go_on_or_leave(self, pick: int, how: str, hazard: Fault | None) -> None:
         if not (live := self._live()):
             return
         match how:
@@ -270,19 +283,19 @@ class Machine(RuleBasedStateMachine):
         hazard=IN_RUN,
         pick=PICKS,
     )
-    def clean(self, limit: int, older_than: str, hazard: Hazard | None, pick: int) -> None:
+    def clean(self, limit: int, older_than: str, hazard: Fault | None, pick: int) -> None:
         arguments = ["--older-than", older_than] if older_than != "30m" else []
         arguments += ["--limit", str(limit)] if limit else []
         if older_than == "0s":
             self.young_until = {}
-        told = self._call(lambda: cleanup(*arguments), hazard, lambda: self._meanwhile(pick))
+        result = self._call(lambda: cleanup(*arguments), hazard, lambda: self._meanwhile(pick))
         if hazard is None:
-            told = self._after_dead_run(told, lambda: cleanup(*arguments))
-            assert told.exit_code == 0, told
+            result = self._after_dead_run(result, lambda: cleanup(*arguments))
+            assert result.exit_code == 0, result
         if hazard is None or hazard.what == "meanwhile":
-            assert told is not None
-            assert told.exit_code == 0, told
-            if not limit and older_than == "30m" and told.out != SKIPPED:
+            assert result is not None
+            assert result.exit_code == 0, result
+            if not limit and older_than == "30m" and result.out != SKIPPED:
                 self._nothing_is_left()
         self._all_is_well()
 
@@ -291,9 +304,9 @@ class Machine(RuleBasedStateMachine):
         self.clean(0, "30m", None, 0)
 
     @rule(seconds=st.sampled_from([0, 0, 200]), hazard=IN_RUN, pick=PICKS)
-    def clean_as_scheduled(self, seconds: int, hazard: Hazard | None, pick: int) -> None:
-        options = Options(grace=GRACE, seconds=seconds)
-        began_anew = not StoreState.objects.exclude(look_after="").exists()
+    def clean_as_scheduled(self, seconds: int, hazard: Fault | None, pick: int) -> None:
+        options = CleanupOptions(grace=GRACE, seconds=seconds)
+        began_anew = not StoreState.objects.exclude(scan_after="").exists()
 
         def work() -> Any:
             return cleanup_module.cleanup_orphans(options)
@@ -320,23 +333,23 @@ class Machine(RuleBasedStateMachine):
         """The worker's clock, or all times that the store tells."""
         if of_store:
             self.fate.clock_off = timedelta(days=days)
-            told = cleanup()
+            result = cleanup()
             self.fate.clock_off = timedelta(0)
         else:
             with time_machine.travel(timezone.now() + timedelta(days=days)):
-                told = cleanup()
+                result = cleanup()
         is_noticed = of_store or connection.vendor == "sqlite"
-        if told.out != SKIPPED:
-            assert told.exit_code == (3 if is_noticed else 0), told
-            assert is_noticed == ("clocks_differ" in told.err)
+        if result.out != SKIPPED:
+            assert result.exit_code == (3 if is_noticed else 0), result
+            assert is_noticed == ("clocks_differ" in result.err)
         self._all_is_well()
 
-    @precondition(lambda self: self.put_aside_at)
+    @precondition(lambda self: self.moved_to_trash_at)
     @rule(hazard=IN_MOVE)
-    def restore_orphans(self, hazard: Hazard | None) -> None:
+    def restore_orphans(self, hazard: Fault | None) -> None:
         kept = {s.key for s in QuarantinedObject.objects.filter(status="quarantined")}
         self._call(_restore_all, hazard)
-        there = kept & self.put_aside_at.keys()
+        there = kept & self.moved_to_trash_at.keys()
         self._is_kept()
         assert hazard or there <= self.given_back.keys()
 
@@ -344,11 +357,11 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def back_up(self) -> None:
         generation = StoreState.objects.get().generation
-        self.backup = Backup(transaction.savepoint(), self.elapsed, generation)
+        self.backup = MachineBackup(transaction.savepoint(), self.elapsed, generation)
 
     @precondition(lambda self: self.backup and self._marker() > self.backup.generation)
     @rule(hazard=IN_RUN)
-    def restore(self, hazard: Hazard | None) -> None:
+    def restore(self, hazard: Fault | None) -> None:
         """Go back to the backup; until somebody adopts it, the cleanup touches nothing."""
         assert self.backup
         transaction.savepoint_rollback(self.backup.savepoint)
@@ -357,13 +370,13 @@ class Machine(RuleBasedStateMachine):
         erased = {p.name for p in self.root.glob("erased/*")}
         self._promise_what_is_there(erased)
         before = self._files()
-        told = cleanup()
-        assert (told.exit_code, self._files()) == (3, before), told
+        result = cleanup()
+        assert (result.exit_code, self._files()) == (3, before), result
         self._call(lambda: cleanup("--adopt", "--yes"), hazard)
         if self._marker() > StoreState.objects.get().generation:
             self.pass_time(11 * MINUTE)
-            told = cleanup("--adopt", "--yes")
-            assert told.exit_code == 0, told
+            result = cleanup("--adopt", "--yes")
+            assert result.exit_code == 0, result
         self.kept_until = self.elapsed + RETENTION
         known = UserSession.objects.filter(pk__in=erased)
         assert not known.exclude(status="erased").exists()
@@ -386,28 +399,28 @@ class Machine(RuleBasedStateMachine):
             path = self.root / promise.key(upload_id)
             assert path.exists(), f"{path} is gone"
             assert path.read_bytes() == promise.body
-        for stray in QuarantinedObject.objects.all():
-            self._is_kept_aside(stray)
+        for orphan in QuarantinedObject.objects.all():
+            self._is_in_trash(orphan)
         for key, body in self.given_back.items():
             assert (self.root / key).read_bytes() == body
         young = {key for key, until in self.young_until.items() if self.elapsed < until}
         for key in self.strange | young:
             assert (self.root / key).exists()
 
-    def _is_kept_aside(self, stray: QuarantinedObject) -> None:
+    def _is_in_trash(self, orphan: QuarantinedObject) -> None:
         """What is in quarantine keeps its bytes, and goes after its time and not before."""
-        path = self.root / quarantine_key(stray.key)
-        if stray.status == "quarantined" and path.exists():
-            assert path.read_bytes() == self.bodies[stray.key]
-            self.put_aside_at.setdefault(stray.key, self.elapsed)
-        elif stray.key in self.put_aside_at:
-            since = self.put_aside_at.pop(stray.key)
-            if stray.status in ("quarantined", "purging", "purged"):
-                assert self.elapsed - since >= RETENTION, f"{stray.key} went too early"
-        if stray.status != "restored" or UploadedFile.objects.filter(key=stray.key).exists():
-            self.given_back.pop(stray.key, None)
-        elif stray.key not in self.unknown:
-            self.given_back.setdefault(stray.key, self.bodies[stray.key])
+        path = self.root / quarantine_key(orphan.key)
+        if orphan.status == "quarantined" and path.exists():
+            assert path.read_bytes() == self.bodies[orphan.key]
+            self.moved_to_trash_at.setdefault(orphan.key, self.elapsed)
+        elif orphan.key in self.moved_to_trash_at:
+            since = self.moved_to_trash_at.pop(orphan.key)
+            if orphan.status in ("quarantined", "purging", "purged"):
+                assert self.elapsed - since >= RETENTION, f"{orphan.key} went too early"
+        if orphan.status != "restored" or UploadedFile.objects.filter(key=orphan.key).exists():
+            self.given_back.pop(orphan.key, None)
+        elif orphan.key not in self.unknown:
+            self.given_back.setdefault(orphan.key, self.bodies[orphan.key])
 
     def _all_is_well(self) -> None:
         self._is_kept()
@@ -432,56 +445,58 @@ class Machine(RuleBasedStateMachine):
                 age = timezone.now().timestamp() - path.stat().st_mtime
                 assert age < GRACE.total_seconds() + 60, f"{key} is left"
         ages = Ages.at(timezone.now(), grace=GRACE)
-        for kind in (Kind.LAPSED, Kind.UNFINISHED, Kind.PAST_RETENTION):
+        for kind in (FindingKind.LAPSED, FindingKind.UNFINISHED, FindingKind.PAST_RETENTION):
             assert not reconcile.removable_rows(kind, ages).exists(), kind
-        for kind in (Kind.CUT_OFF, Kind.PAST_QUARANTINE):
+        for kind in (FindingKind.CUT_OFF, FindingKind.PAST_QUARANTINE):
             assert not reconcile.quarantine_queue(kind, ages).exists(), kind
 
     def _is_audited(self) -> None:
         """Each row's state has exactly its events, and each removal from the store one."""
-        told: dict[str, list[str]] = defaultdict(list)
+        result: dict[str, list[str]] = defaultdict(list)
         for target, event in AuditLog.objects.order_by("id").values_list("target", "event_type"):
-            told[target].append(event)
+            result[target].append(event)
         for row in UploadedFile.objects.all():
-            has = Counter(told[f"upload:{row.pk}"])
-            arrived = row.status in (*VISIBLE, Status.DELETING, Status.DELETED)
+            has = Counter(result[f"upload:{row.pk}"])
+            arrived = row.status in (*VISIBLE, UploadStatus.DELETING, UploadStatus.DELETED)
             assert has["upload.stored"] + has["upload.restored"] == arrived, row.key
-            assert has["upload.deleted"] == (row.status == Status.DELETED), row.key
-            assert has["upload.lapsed"] == (row.status == Status.LAPSED), row.key
+            assert has["upload.deleted"] == (row.status == UploadStatus.DELETED), row.key
+            assert has["upload.lapsed"] == (row.status == UploadStatus.LAPSED), row.key
             missing = has["upload.missing"] - has["upload.found"]
-            assert missing in ((row.status == Status.MISSING,) if row.status in VISIBLE else (0, 1))
-        for stray in QuarantinedObject.objects.filter(status__in=_LAST_EVENT):
-            assert told[stray.key][-1] == _LAST_EVENT[stray.status], stray.key
-        self._removals_are_told()
+            assert missing in (
+                (row.status == UploadStatus.MISSING,) if row.status in VISIBLE else (0, 1)
+            )
+        for orphan in QuarantinedObject.objects.filter(status__in=_LAST_EVENT):
+            assert result[orphan.key][-1] == _LAST_EVENT[orphan.status], orphan.key
+        self._removals_are_reported()
 
-    def _removals_are_told(self) -> None:
+    def _removals_are_reported(self) -> None:
         unfinished = {
             *QuarantinedObject.objects.cut_off().values_list("key", flat=True),
             *UploadedFile.objects.deleting().values_list("key", flat=True),
         }
         logs = AuditLog.objects.filter(id__gt=self.events_since)
-        told: dict[str, Counter[str]] = defaultdict(Counter)
+        result: dict[str, Counter[str]] = defaultdict(Counter)
         for target, event in logs.values_list("target", "event_type"):
-            told[target][event] += 1
+            result[target][event] += 1
         for place, removals in self.fate.removed.items():
             key = place.removeprefix("quarantine/")
             if reconcile.session_of(key) is None or key in unfinished:
                 continue
-            events = told[key] + told["upload:" + key.rpartition("/")[2].partition(".")[0]]
-            names = _REMOVALS if place == key else _REMOVALS_ASIDE
+            events = result[key] + result["upload:" + key.rpartition("/")[2].partition(".")[0]]
+            names = _REMOVALS if place == key else _REMOVALS_TRASHED
             assert removals <= sum(events[name] for name in names), (place, removals, events)
 
     def _settle(self) -> None:
         """At the end all that was cut off is finished by one more run, and every key is explained."""
         self.pass_time(31 * MINUTE)
-        told = cleanup()
-        assert told.exit_code == 0, told
+        result = cleanup()
+        assert result.exit_code == 0, result
         self._nothing_is_left()
         self._all_is_well()
         for key in sorted(self.keys):
-            told = cleanup("--explain", key)
-            assert told.exit_code == 0
-            assert "Nothing is known" not in told.out, told.out
+            result = cleanup("--explain", key)
+            assert result.exit_code == 0
+            assert "Nothing is known" not in result.out, result.out
 
     # How it is done ---------------------------------------------------------------
 
@@ -490,12 +505,12 @@ class Machine(RuleBasedStateMachine):
         visitor.raise_request_exception = False  # a 503 is an answer
         self.visitors[visitor.uuid] = visitor
 
-    def _upload(self, visitor: Visitor, hazard: Hazard | None = None) -> None:
+    def _upload(self, visitor: Visitor, hazard: Fault | None = None) -> None:
         self.counter += 1
         self._send(visitor, pdf(f"number {self.counter}"), f"try-{self.counter}", hazard)
 
     def _send(
-        self, visitor: Visitor, body: bytes, retry_key: str, hazard: Hazard | None = None
+        self, visitor: Visitor, body: bytes, retry_key: str, hazard: Fault | None = None
     ) -> None:
         headers = {"X-Session-UUID": visitor.uuid, "Idempotency-Key": retry_key}
         # A run that goes by in the middle is no reason to refuse a file within its lease.
@@ -507,12 +522,12 @@ class Machine(RuleBasedStateMachine):
             self.cut_off.append((visitor, body, retry_key))
         elif answer.status_code == 201:
             upload_id = answer.json()["id"]
-            self.promised[upload_id] = Promise(visitor.uuid, body)
+            self.promised[upload_id] = AcceptedUpload(visitor.uuid, body)
             self.acknowledged[upload_id] = self.promised[upload_id]
             self.bodies[self.promised[upload_id].key(upload_id)] = body
         assert not is_sound or answer.status_code in (201, 400, 401, 409), answer.content
 
-    def _delete(self, pick: int, hazard: Hazard | None = None) -> None:
+    def _delete(self, pick: int, hazard: Fault | None = None) -> None:
         live = {visitor.uuid: visitor for visitor in self._live()}
         mine = [i for i, promise in self.promised.items() if promise.session in live]
         if not mine:
@@ -521,18 +536,21 @@ class Machine(RuleBasedStateMachine):
         promise = self.promised.pop(upload_id)
         visitor = live[promise.session]
         answer = self._call(lambda: visitor.delete_upload(upload_id), hazard, cleanup)
-        is_told = answer is not None and answer.status_code == 204
-        if not is_told and UploadedFile.objects.filter(pk=upload_id, status__in=VISIBLE).exists():
+        is_reported = answer is not None and answer.status_code == 204
+        if (
+            not is_reported
+            and UploadedFile.objects.filter(pk=upload_id, status__in=VISIBLE).exists()
+        ):
             self.promised[upload_id] = promise
 
-    def _reset(self, pick: int, hazard: Hazard | None = None) -> None:
+    def _reset(self, pick: int, hazard: Fault | None = None) -> None:
         if live := self._live():
             visitor = _twin(_pick(live, pick))
             answer = self._call(visitor.reset, hazard)
             if answer is not None and answer.status_code == 201:
                 self.visitors[visitor.uuid] = visitor
 
-    def _erase(self, pick: int, hazard: Hazard | None = None) -> None:
+    def _erase(self, pick: int, hazard: Fault | None = None) -> None:
         if not (live := self._live()):
             return
         visitor = _twin(_pick(live, pick))
@@ -585,8 +603,8 @@ class Machine(RuleBasedStateMachine):
         return {self.root / promise.key(i) for i, promise in self.promised.items()}
 
     def _clean_beside(self) -> None:
-        told = cleanup()
-        assert (told.exit_code, told.out) == (0, SKIPPED)
+        result = cleanup()
+        assert (result.exit_code, result.out) == (0, SKIPPED)
 
     def _wait_and_clean(self) -> None:
         """Let a run go by in the middle of an upload, perhaps after its lease."""
@@ -601,24 +619,26 @@ class Machine(RuleBasedStateMachine):
     def _call(
         self,
         work: Callable[[], Any],
-        hazard: Hazard | None = None,
+        hazard: Fault | None = None,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> Any:
         """Call a door; None if the process died or the database failed in it."""
         with self.fate.befalling(hazard, meanwhile):
             try:
                 return work()
-            except (Died, DatabaseError, OSError):
+            except (ProcessKilled, DatabaseError, OSError):
                 assert hazard
                 return None
 
-    def _after_dead_run(self, told: Told, again: Callable[[], Told]) -> Told:
+    def _after_dead_run(
+        self, result: CommandResult, again: Callable[[], CommandResult]
+    ) -> CommandResult:
         """Where a dead run still holds the lease, wait until it is over, and call once more."""
-        if told.out == SKIPPED:
+        if result.out == SKIPPED:
             self.pass_time(11 * MINUTE)
-            told = again()
-            assert told.out != SKIPPED
-        return told
+            result = again()
+            assert result.out != SKIPPED
+        return result
 
     def _live(self) -> list[Visitor]:
         live = {str(pk) for pk in UserSession.objects.live().values_list("pk", flat=True)}
@@ -637,7 +657,7 @@ class Machine(RuleBasedStateMachine):
         """After a restore: promised is what is still stored, of sessions the backup knows."""
         known = {str(pk) for pk in UserSession.objects.values_list("pk", flat=True)} - erased
         status = {str(pk): s for pk, s in UploadedFile.objects.values_list("pk", "status")}
-        again = {*VISIBLE, Status.PENDING, None}
+        again = {*VISIBLE, UploadStatus.PENDING, None}
         self.promised = {
             upload_id: promise
             for upload_id, promise in self.acknowledged.items()
@@ -647,16 +667,16 @@ class Machine(RuleBasedStateMachine):
         }
         self.lost, self.young_until = {}, {}
         rows = UploadedFile.objects.values_list("key", flat=True)
-        strays = QuarantinedObject.objects.values_list("key", flat=True)
+        trash_items = QuarantinedObject.objects.values_list("key", flat=True)
         there = {p.relative_to(self.root).as_posix() for p in self.root.rglob("*.pdf")}
-        self.keys &= {*rows, *strays, *(key.removeprefix("quarantine/") for key in there)}
+        self.keys &= {*rows, *trash_items, *(key.removeprefix("quarantine/") for key in there)}
         restored = QuarantinedObject.objects.filter(status="restored")
         keys = restored.values_list("key", flat=True)
         self.unknown |= {key for key in keys if not (self.root / key).exists()}
         self.given_back = {}
-        self.put_aside_at = {
+        self.moved_to_trash_at = {
             key: since
-            for key, since in self.put_aside_at.items()
+            for key, since in self.moved_to_trash_at.items()
             if (self.root / quarantine_key(key)).exists()
         }
         self.fate.removed.clear()
@@ -676,7 +696,7 @@ _LAST_EVENT = {
     "purged": "object.purged",
 }
 _REMOVALS = ("upload.deleted", "upload.lapsed", "object.purged", "object.quarantined")
-_REMOVALS_ASIDE = ("object.restored", "object.purged")
+_REMOVALS_TRASHED = ("object.restored", "object.purged")
 
 
 def _pick(things: Any, number: int) -> Any:
@@ -726,18 +746,18 @@ def test_t54_nothing_that_visitors_operators_crashes_and_time_do_loses_a_live_fi
     logging.disable(logging.CRITICAL)
     roots = iter(range(10**9))
 
-    def deployment() -> Machine:
+    def deployment() -> CleanupMachine:
         dice = random.Random(0)  # so that what is found is found again
         monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=dice.getrandbits(128), version=4))
-        fate, root = Fate(), tmp_path / f"store-{next(roots)}"
+        fate, root = FaultInjector(), tmp_path / f"store-{next(roots)}"
         settings.STORAGES = {
             **settings.STORAGES,
             "uploads": {
-                "BACKEND": f"{FatedStore.__module__}.{FatedStore.__qualname__}",
+                "BACKEND": f"{FaultInjectingStore.__module__}.{FaultInjectingStore.__qualname__}",
                 "OPTIONS": {"location": root, "fate": fate},
             },
         }
-        return Machine(root, fate)
+        return CleanupMachine(root, fate)
 
     number = int(os.environ.get("CLEANUP_SEED", random.randrange(2**32) if SOAK else 7))
     print(f"CLEANUP_SEED={number}")

@@ -11,7 +11,7 @@ from tests.helpers import plant, store_root
 from tests.uploads_app.cleanup.cleanup_support import (
     DAY,
     HOUR,
-    Told,
+    CommandResult,
     change,
     cleanup,
     closed_with_object,
@@ -20,52 +20,52 @@ from tests.uploads_app.cleanup.cleanup_support import (
     of_session_ended,
     orphan,
     pending,
-    put_aside,
     remove_object,
     settled,
     snapshot,
     stored,
+    trashed_object,
 )
 from tests.uploads_app.kept_scenes import scene_of
-from uploads_app.models import QuarantinedObject, QuarantineStatus, Status, UploadedFile
+from uploads_app.models import QuarantinedObject, TrashStatus, UploadedFile, UploadStatus
 
 
 @dataclass
-class Ages:
+class AgedObjects:
     """Keys in a store where everything has several ages."""
 
     reset: dict[str, str]
     completed: str
-    aside: dict[str, str]
+    trashed: dict[str, str]
     orphans: dict[str, str]
 
 
 @pytest.fixture
-def ages(db: None) -> Ages:
+def ages(db: None) -> AgedObjects:
     """A deployment in which everything has several ages, made once for all tests."""
     return scene_of(of_several_ages)
 
 
-def of_several_ages() -> Ages:
+def of_several_ages() -> AgedObjects:
     stored()
-    aside = {"2d": put_aside(2 * DAY), "8d": put_aside(8 * DAY)}
+    trashed = {"2d": trashed_object(2 * DAY), "8d": trashed_object(8 * DAY)}
     pending(-HOUR)
     deleting()
     remove_object(stored())
-    change(stored(), status=Status.MISSING)
+    change(stored(), status=UploadStatus.MISSING)
     closed_with_object(HOUR)
     # What is told for one reason must not be told, or done, for another one too.
     lost, back = of_session_ended(9 * DAY), of_session_ended(9 * DAY)
     remove_object(lost)
-    change(back, status=Status.MISSING)
-    _cut_off(orphan(), QuarantineStatus.QUARANTINING, put_aside=True)
-    _cut_off(closed_with_object(HOUR).key, QuarantineStatus.PURGING, put_aside=False)
+    change(back, status=UploadStatus.MISSING)
+    _cut_off(orphan(), TrashStatus.QUARANTINING, in_trash=True)
+    _cut_off(closed_with_object(HOUR).key, TrashStatus.PURGING, in_trash=False)
     plant(f"uploads/{lost.session_id}/.ha\x1blf.pdf.0123456789abcdef.part", age=DAY)
     plant(".ha\x1blf.0123456789abcdef.part", age=DAY)
-    return Ages(
+    return AgedObjects(
         reset={"4d": of_session_ended(4 * DAY).key, "8d": of_session_ended(8 * DAY).key},
         completed=_completed(of_session_ended(20 * DAY)).key,
-        aside=aside,
+        trashed=trashed,
         orphans={"1h": orphan(HOUR), "3h": orphan(3 * HOUR)},
     )
 
@@ -75,15 +75,15 @@ def _completed(upload: UploadedFile) -> UploadedFile:
     return upload
 
 
-def _cut_off(key: str, status: QuarantineStatus, *, put_aside: bool) -> None:
+def _cut_off(key: str, status: TrashStatus, *, in_trash: bool) -> None:
     """Be a run that died between writing a step down and taking it."""
     now = timezone.now()
     QuarantinedObject.objects.create(
-        key=key, size=16, modified_at=now - HOUR, status=status, put_aside=put_aside
+        key=key, size=16, modified_at=now - HOUR, status=status, in_trash=in_trash
     )
 
 
-def previewed(*options: str) -> Told:
+def previewed(*options: str) -> CommandResult:
     """Run dry and then in earnest with the same options; see that both tell the same."""
     before = snapshot()
     dry = settled("--json", "--dry-run", *options)
@@ -93,11 +93,11 @@ def previewed(*options: str) -> Told:
     return done
 
 
-def test_an_ordinary_run_is_what_was_previewed(ages: Ages) -> None:
+def test_an_ordinary_run_is_what_was_previewed(ages: AgedObjects) -> None:
     found = previewed().found
     assert ages.reset["8d"] in found["files past retention"]
     assert ages.reset["4d"] not in found["files past retention"]
-    assert found["objects past quarantine"] == {ages.aside["8d"]}
+    assert found["objects past quarantine"] == {ages.trashed["8d"]}
     assert found["objects without a row"] == set(ages.orphans.values())
     assert len(found["unfinished moves"]) == 2
     # A key with a control character cannot be written down as it is, so it stays.
@@ -114,26 +114,28 @@ def test_an_ordinary_run_is_what_was_previewed(ages: Ages) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_retention_asked_for_is_previewed(ages: Ages, options: list[str], gone: set[str]) -> None:
-    told = previewed(*options)
+def test_a_retention_requested_is_previewed(
+    ages: AgedObjects, options: list[str], deleted: set[str]
+) -> None:
+    result = previewed(*options)
     known = {**ages.reset, "completed": ages.completed}
-    past = told.found.get("files past retention", set())
-    assert {name for name, key in known.items() if key in past} == gone
-    assert {name for name, key in known.items() if not (store_root() / key).exists()} == gone
+    past = result.found.get("files past retention", set())
+    assert {name for name, key in known.items() if key in past} == deleted
+    assert {name for name, key in known.items() if not (store_root() / key).exists()} == deleted
 
 
-def test_a_retention_of_the_quarantine_is_previewed(ages: Ages) -> None:
-    told = previewed("--quarantine-retention", "1d")
-    assert told.found["objects past quarantine"] == set(ages.aside.values())
+def test_a_retention_of_the_quarantine_is_previewed(ages: AgedObjects) -> None:
+    result = previewed("--quarantine-retention", "1d")
+    assert result.found["objects past quarantine"] == set(ages.trashed.values())
 
 
-def test_an_age_asked_for_is_previewed(ages: Ages) -> None:
+def test_an_age_requested_is_previewed(ages: AgedObjects) -> None:
     found = previewed("--older-than", "2h").found
     assert found["objects without a row"] == {ages.orphans["3h"]}
     assert ages.orphans["1h"] in found["young objects left alone"]
 
 
-def test_a_limit_is_previewed_run_by_run_until_nothing_is_left(ages: Ages) -> None:
+def test_a_limit_is_previewed_run_by_run_until_nothing_is_left(ages: AgedObjects) -> None:
     options = ("--limit", "4", "--upload-retention", "3d", "--quarantine-retention", "1d")
     for _ in range(10):
         document = previewed(*options).document
@@ -149,6 +151,6 @@ def test_a_dry_run_that_would_stop_says_what_it_counted(db: None) -> None:
         orphan(timedelta(hours=2))
     assert cleanup("--dry-run").exit_code == 3
     assert last_run().findings == {"objects without a row": 101}
-    told = cleanup("--json")
+    result = cleanup("--json")
     assert last_run().findings == {"objects without a row": 101}
-    assert len(told.found["objects without a row"]) == 101
+    assert len(result.found["objects without a row"]) == 101

@@ -8,9 +8,9 @@ import termios
 
 import pytest
 
-from tests.uploads_app.cleanup.cleanup_support import many, put_aside, restore, settled, stored
+from tests.uploads_app.cleanup.cleanup_support import many, restore, settled, stored, trashed_object
 from uploads_app.cleanup import reconcile
-from uploads_app.management.progress import Progress
+from uploads_app.management.progress import ProgressLine
 
 pytestmark = pytest.mark.both
 
@@ -28,23 +28,23 @@ def test_a_short_run_says_nothing_of_its_progress() -> None:
 
 
 @pytest.mark.parametrize("options", [[], ["--dry-run"], ["--json"]], ids=str)
-def test_where_there_is_no_terminal_lines_are_told_on_stderr(
+def test_where_there_is_no_terminal_lines_are_reported_on_stderr(
     monkeypatch: pytest.MonkeyPatch, options: list[str]
 ) -> None:
-    monkeypatch.setattr(Progress, "SECONDS_BETWEEN_LINES", 0.0)
-    told = settled(*options)
-    lines = told.err.splitlines()
+    monkeypatch.setattr(ProgressLine, "SECONDS_BETWEEN_LINES", 0.0)
+    result = settled(*options)
+    lines = result.err.splitlines()
     assert all(re.fullmatch(r"\d+ objects", line) for line in lines)
     counts = [int(line.split()[0]) for line in lines]
     assert counts == sorted(counts)
     assert counts[-1] >= 15
     if "--json" in options:
-        assert told.document["objects_seen"] == 20
+        assert result.document["objects_seen"] == 20
 
 
 def test_objects_given_back_are_counted_to_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    put_aside()
-    monkeypatch.setattr(Progress, "SECONDS_BETWEEN_LINES", 0.0)
+    trashed_object()
+    monkeypatch.setattr(ProgressLine, "SECONDS_BETWEEN_LINES", 0.0)
     assert restore("--all").err == "1 of 1 objects\n"
 
 
@@ -54,11 +54,11 @@ def test_on_a_terminal_a_bar_is_drawn_and_taken_away(monkeypatch: pytest.MonkeyP
     drawn = ""
     with os.fdopen(theirs, "w") as terminal:
         monkeypatch.setattr(sys, "stderr", terminal)
-        told = settled()
+        result = settled()
         monkeypatch.undo()
         while not drawn.endswith("\r"):  # what is written arrives in its own time
             drawn += os.read(ours, 65536).decode()
     os.close(ours)
     assert re.search(r"\r\d+ objects \[", drawn)
-    assert told.err == ""
-    assert "objects [" not in told.out
+    assert result.err == ""
+    assert "objects [" not in result.out

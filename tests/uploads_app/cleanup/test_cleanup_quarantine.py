@@ -18,15 +18,15 @@ from tests.uploads_app.cleanup.cleanup_support import (
     last_run,
     new_key,
     orphan,
-    put_aside,
     remove_object,
     restore,
     settled,
     snapshot,
     stored,
+    trashed_object,
     use_store,
 )
-from uploads_app.models import QuarantinedObject, Status, UploadedFile, object_key
+from uploads_app.models import QuarantinedObject, UploadedFile, UploadStatus, object_key
 from uploads_app.storage.base import quarantine_key
 
 pytestmark = pytest.mark.both
@@ -50,8 +50,8 @@ def kept(key: str) -> bytes | None:
 
 def row(key: str) -> tuple[str, str]:
     """Return the state and the reason that the database knows of an object."""
-    stray = QuarantinedObject.objects.get(key=key)
-    return stray.status, stray.reason
+    orphan = QuarantinedObject.objects.get(key=key)
+    return orphan.status, orphan.reason
 
 
 def acts(events: Events) -> list[tuple[str, str, dict[str, Any]]]:
@@ -59,7 +59,7 @@ def acts(events: Events) -> list[tuple[str, str, dict[str, Any]]]:
     return [event for event in events.new() if not event[0].startswith("cleanup.")]
 
 
-def test_t62_an_unknown_object_is_left_while_it_is_young_and_then_put_aside() -> None:
+def test_t62_an_unknown_object_is_left_while_it_is_young_and_then_moved_to_trash() -> None:
     key = orphan(timedelta(minutes=10), BODY)
     events = Events()
     settled()
@@ -77,11 +77,11 @@ def test_t62_an_unknown_object_is_left_while_it_is_young_and_then_put_aside() ->
     assert acts(events) == [("object.quarantined", key, SIZE)]
 
 
-def test_t62_an_object_put_aside_can_be_given_back_and_is_then_left_alone() -> None:
-    key = put_aside(6 * DAY, BODY)
+def test_t62_an_object_moved_to_trash_can_be_given_back_and_is_then_left_alone() -> None:
+    key = trashed_object(6 * DAY, BODY)
     events = Events()
-    told = restore(key)
-    assert (told.exit_code, told.out, told.err) == (0, "1 of 1 objects given back.\n", "")
+    result = restore(key)
+    assert (result.exit_code, result.out, result.err) == (0, "1 of 1 objects given back.\n", "")
     assert (store_root() / key).read_bytes() == BODY
     assert kept(key) is None
     assert row(key)[0] == "restored"
@@ -98,31 +98,31 @@ def test_t62_an_object_put_aside_can_be_given_back_and_is_then_left_alone() -> N
 @pytest.mark.parametrize(
     ("off", "over"), [(-SLACK, False), (SLACK, True)], ids=["just under", "just over"]
 )
-def test_t62_an_object_put_aside_is_purged_when_its_time_is_over(
+def test_t62_an_object_moved_to_trash_is_purged_when_its_time_is_over(
     off: timedelta, over: bool
 ) -> None:
-    key = put_aside(7 * DAY + off, BODY)
+    key = trashed_object(7 * DAY + off, BODY)
     events = Events()
-    told = settled("--json")
+    result = settled("--json")
     if not over:
-        assert told.found == {}
+        assert result.found == {}
         assert kept(key) == BODY
         return
-    assert told.found == {"objects past quarantine": {key}}
-    assert (told.document["purged"], told.document["removed"]) == (1, 1)
+    assert result.found == {"objects past quarantine": {key}}
+    assert (result.document["purged"], result.document["removed"]) == (1, 1)
     assert kept(key) is None
     assert row(key) == ("purged", "quarantine_over")
     assert acts(events) == [("object.purged", key, {"reason": "quarantine_over", **SIZE})]
     before = snapshot()
-    told = restore(key)
-    assert (told.exit_code, told.out) == (1, "0 of 1 objects given back.\n")
-    assert told.err == f"{key}: It is not in quarantine (any more).\n"
+    result = restore(key)
+    assert (result.exit_code, result.out) == (1, "0 of 1 objects given back.\n")
+    assert result.err == f"{key}: It is not in quarantine (any more).\n"
     assert snapshot() == before
     assert settled().out.startswith("Nothing to do.")
 
 
 @pytest.mark.slow
-def test_t62_many_objects_put_aside_come_back_with_equal_bytes() -> None:
+def test_t62_many_objects_moved_to_trash_come_back_with_equal_bytes() -> None:
     hashes = {}
     for number in range(1000 if SOAK else 50):
         body = b"%PDF-1.4 " + str(number).encode() * 50
@@ -138,12 +138,12 @@ def test_t62_many_objects_put_aside_come_back_with_equal_bytes() -> None:
 
 
 def test_an_object_whose_place_is_taken_stays_in_quarantine() -> None:
-    key = put_aside(body=BODY)
+    key = trashed_object(body=BODY)
     plant(key, b"%PDF-1.4 another", HOUR)
     before = snapshot()
-    told = restore(key)
-    assert told.exit_code == 1
-    assert told.err.startswith(f"{key}: Another object has taken its place")
+    result = restore(key)
+    assert result.exit_code == 1
+    assert result.err.startswith(f"{key}: Another object has taken its place")
     assert _without_times(snapshot()) == _without_times(before)
 
     # What a person brought to its place is not put aside over what is kept already.
@@ -156,23 +156,23 @@ def test_an_object_whose_place_is_taken_stays_in_quarantine() -> None:
     assert row(key)[0] == "quarantined"
 
 
-def test_an_object_that_is_gone_from_quarantine_is_said_to_be() -> None:
-    key = put_aside(body=BODY)
+def test_an_object_that_is_removed_from_quarantine_is_said_to_be() -> None:
+    key = trashed_object(body=BODY)
     (store_root() / quarantine_key(key)).unlink()
-    told = restore(key)
-    assert (told.exit_code, told.out) == (1, "0 of 1 objects given back.\n")
-    assert told.err == f"{key}: Its bytes cannot be found in quarantine.\n"
+    result = restore(key)
+    assert (result.exit_code, result.out) == (1, "0 of 1 objects given back.\n")
+    assert result.err == f"{key}: Its bytes cannot be found in quarantine.\n"
     assert row(key)[0] == "quarantined"
     QuarantinedObject.objects.update(quarantined_at=timezone.now() - 8 * DAY)
     settled()
     assert row(key)[0] == "purged"
 
 
-def test_keys_that_were_never_put_aside_are_refused_and_the_others_given_back() -> None:
-    key, stranger = put_aside(), new_key()
-    told = restore(stranger, key)
-    assert (told.exit_code, told.out) == (1, "1 of 2 objects given back.\n")
-    assert told.err == f"{stranger}: It is not in quarantine (any more).\n"
+def test_keys_that_were_never_moved_to_trash_are_refused_and_the_others_given_back() -> None:
+    key, stranger = trashed_object(), new_key()
+    result = restore(stranger, key)
+    assert (result.exit_code, result.out) == (1, "1 of 2 objects given back.\n")
+    assert result.err == f"{stranger}: It is not in quarantine (any more).\n"
     assert (store_root() / key).exists()
 
 
@@ -222,7 +222,7 @@ def test_a_store_that_fails_while_it_moves_is_finished_by_the_next_run(settings:
     assert [event for event, _, _ in acts(events)] == ["object.quarantined", "object.restored"]
 
 
-def test_an_object_that_vanishes_before_it_is_moved_is_called_gone(settings: Any) -> None:
+def test_an_object_that_vanishes_before_it_is_moved_is_called_removed(settings: Any) -> None:
     key = orphan(body=BODY)
 
     def vanish(place: str) -> None:
@@ -243,26 +243,26 @@ def test_a_file_goes_missing_and_comes_back_with_one_event_each_time(live: Uploa
         for _ in range(2):
             settled()
         live.refresh_from_db()
-        assert live.status == Status.MISSING
+        assert live.status == UploadStatus.MISSING
         plant(live.key, body)
         for _ in range(2):
             settled()
         live.refresh_from_db()
-        assert live.status == Status.STORED
+        assert live.status == UploadStatus.STORED
     assert sorted(event for event, _, _ in acts(events)) == [
         "upload.found", "upload.found", "upload.missing", "upload.missing",
     ]  # fmt: skip
 
 
-def test_a_file_that_staff_put_out_of_reach_is_no_stray(live: UploadedFile) -> None:
-    change(live, status=Status.QUARANTINED)
+def test_a_file_that_staff_put_out_of_reach_is_no_orphan(live: UploadedFile) -> None:
+    change(live, status=UploadStatus.QUARANTINED)
     assert settled("--json").found == {}
     assert (store_root() / live.key).exists()
 
 
 def _without_times(taken: tuple[Any, Any]) -> tuple[Any, Any]:
     tables, store = taken
-    strays = tables["uploads_app.QuarantinedObject"]
+    trash_items = tables["uploads_app.QuarantinedObject"]
     return {**tables, "uploads_app.QuarantinedObject": [
-        stray | {"changed_at": None} for stray in strays
+        orphan | {"changed_at": None} for orphan in trash_items
     ]}, store  # fmt: skip

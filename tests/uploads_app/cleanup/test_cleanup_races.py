@@ -37,12 +37,19 @@ from tests.uploads_app.cleanup.cleanup_support import (
     use_store,
 )
 from uploads_app.cleanup.run import cleanup_orphans
-from uploads_app.cleanup.work import Options
-from uploads_app.models import HELD, CleanupRun, RunStatus, Status, StoreState, UploadedFile
+from uploads_app.cleanup.work import CleanupOptions
+from uploads_app.models import (
+    IN_QUOTA,
+    CleanupRun,
+    RunStatus,
+    StoreState,
+    UploadedFile,
+    UploadStatus,
+)
 
 pytestmark = pytest.mark.both
 
-GONE = (Status.LAPSED, Status.DELETED)
+REMOVED = (UploadStatus.LAPSED, UploadStatus.DELETED)
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -65,27 +72,27 @@ def test_t59_a_run_that_ends_while_another_begins_is_no_restored_backup(
 
 def test_t59_a_run_that_has_lost_its_lease_stops(db: None, settings: Any) -> None:
     stored()
-    many(520, Status.PENDING)
+    many(520, UploadStatus.PENDING)
 
     def take_over(key: str) -> None:
         StoreState.objects.update(lease_holder="another run")
 
     use_store(settings, before_delete=take_over)
-    told = cleanup()
-    assert told.exit_code == 3
-    assert told.err == (
+    result = cleanup()
+    assert result.exit_code == 3
+    assert result.err == (
         "Stopped, 500 removed: Another run took over, because this one was too slow. (lease_lost)\n"
         "What to do: Once: nothing. If it repeats, look at the store's speed.\n"
     )
-    assert len(told.headings["lapsed uploads"]) == 500
-    assert UploadedFile.objects.filter(status=Status.LAPSED).count() == 500
+    assert len(result.headings["lapsed uploads"]) == 500
+    assert UploadedFile.objects.filter(status=UploadStatus.LAPSED).count() == 500
     assert StoreState.objects.get().lease_holder == "another run"
 
     use_store(settings)
     assert settled().out == "Skipped: another run is under way.\n"
     StoreState.objects.update(lease_holder="", lease_expires_at=None)
     assert settled("--json").document["removed"] == 20
-    assert UploadedFile.objects.filter(status=Status.LAPSED).count() == 520
+    assert UploadedFile.objects.filter(status=UploadStatus.LAPSED).count() == 520
 
 
 def test_t57_what_the_store_does_not_delete_stays_for_the_next_run(db: None, settings: Any) -> None:
@@ -100,9 +107,9 @@ def test_t57_what_the_store_does_not_delete_stays_for_the_next_run(db: None, set
             raise OSError(5, "Input/output error")
 
     use_store(settings, before_delete=refuse)
-    told = cleanup()
-    assert told.exit_code == 1
-    assert told.err == "4 could not be removed; the next run tries again.\n"
+    result = cleanup()
+    assert result.exit_code == 1
+    assert result.err == "4 could not be removed; the next run tries again.\n"
     assert last_run().status == RunStatus.COMPLETED
     assert (last_run().errors, last_run().removed) == (4, 4)
     assert stored_keys() == {live.key} | refused
@@ -110,11 +117,11 @@ def test_t57_what_the_store_does_not_delete_stays_for_the_next_run(db: None, set
 
     use_store(settings)
     for upload in ripe[:1]:  # its row is closed, so that its object is late until the grace is over
-        assert UploadedFile.objects.get(pk=upload.pk).status == Status.LAPSED
+        assert UploadedFile.objects.get(pk=upload.pk).status == UploadStatus.LAPSED
     settled()
     assert stored_keys() == {live.key}
     assert settled().out.startswith("Nothing to do.")
-    _assert_gone_once(ripe)
+    _assert_removed_once(ripe)
     assert AuditLog.objects.filter(event_type="object.purged", target=late[0].key).count() == 1
 
 
@@ -167,10 +174,10 @@ def test_t54_visitors_come_and_go_while_the_cleanup_runs(committed: None, settin
     )
     for upload_id, (visitor, body) in promised.items():
         assert visitor.download(upload_id) == body
-    assert not UploadedFile.objects.filter(status=Status.MISSING).exists()
+    assert not UploadedFile.objects.filter(status=UploadStatus.MISSING).exists()
     assert AuditLog.objects.filter(event_type__in=["upload.missing", "object.purged"]).count() == 0
     settled()
-    rows = UploadedFile.objects.filter(status__in=HELD)
+    rows = UploadedFile.objects.filter(status__in=IN_QUOTA)
     assert stored_keys() == {row.key for row in rows}
     assert {str(row.pk) for row in rows.filter(session__ended_at=None)} == set(promised)
     assert quotas_fit()
@@ -191,36 +198,36 @@ def test_t54_a_file_whose_row_came_after_the_rows_were_read_is_live(
             age_path(store_root() / new[0].key, HOUR)
 
     use_store(settings, before_list=upload_meanwhile)
-    told = settled("--json")
+    result = settled("--json")
     assert new
-    assert told.found == {}
+    assert result.found == {}
     assert second.download(str(new[0].pk))
 
 
 def test_a_run_ends_itself_in_time_and_the_next_goes_on(db: None) -> None:
     late = [closed_with_object(HOUR) for _ in range(5)]
     events = Events()
-    run = cleanup_orphans(Options(grace=timedelta(minutes=30), seconds=0))
+    run = cleanup_orphans(CleanupOptions(grace=timedelta(minutes=30), seconds=0))
     assert (run.status, run.removed, run.findings) == (RunStatus.COMPLETED, 0, {})
     assert events.types() == ["cleanup.completed"]
     assert settled("--json").document["removed"] == len(late)
 
 
-def test_a_dry_run_without_time_to_look_through_the_store_stops(db: None) -> None:
+def test_a_dry_run_without_time_to_scan_through_the_store_stops(db: None) -> None:
     stored()
-    many(5, Status.PENDING)
+    many(5, UploadStatus.PENDING)
     before = snapshot()
-    run = cleanup_orphans(Options(grace=timedelta(minutes=30), seconds=0, dry_run=True))
+    run = cleanup_orphans(CleanupOptions(grace=timedelta(minutes=30), seconds=0, dry_run=True))
     assert (run.status, run.stop_code, run.removed) == (RunStatus.STOPPED, "out_of_time", 0)
     assert "--dry-run` by hand" in run.stop_sentence
     assert snapshot() == before
     assert settled("--json").document["removed"] == 5
 
 
-def _assert_gone_once(uploads: list[UploadedFile]) -> None:
+def _assert_removed_once(uploads: list[UploadedFile]) -> None:
     for upload in uploads:
         upload.refresh_from_db()
-        assert upload.status in GONE
+        assert upload.status in REMOVED
         ends = AuditLog.objects.filter(
             target=f"upload:{upload.pk}", event_type__in=["upload.lapsed", "upload.deleted"]
         )

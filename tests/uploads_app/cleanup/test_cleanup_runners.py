@@ -17,14 +17,14 @@ from tests.processes import fork
 from tests.uploads_app.cleanup.cleanup_support import (
     DAY,
     HOUR,
-    Told,
+    CommandResult,
     cleanup,
     many,
     new_key,
     quotas_fit,
     use_store,
 )
-from uploads_app.models import CleanupRun, RunStatus, Status
+from uploads_app.models import CleanupRun, RunStatus, UploadStatus
 
 pytestmark = pytest.mark.both
 
@@ -35,19 +35,19 @@ SKIPPED = "Skipped: another run is under way.\n"
 WAIT = 100
 
 
-class Rounds:
+class RoundBarrier:
     """Lets processes begin and end each round together, and the first one wait for the others."""
 
     def __init__(self) -> None:
         fork_context = multiprocessing.get_context("fork")
         self.gate = fork_context.Barrier(RUNNERS + 1)
         self.skipped = fork_context.Semaphore(0)
-        self.is_held = fork_context.Event()
+        self.is_holding = fork_context.Event()
 
     def hold(self, key: str) -> None:
         """Hold the run that reads the store until all others have said that they skip."""
-        if self.is_held.is_set():
-            self.is_held.clear()
+        if self.is_holding.is_set():
+            self.is_holding.clear()
             for _ in range(RUNNERS - 1):
                 assert self.skipped.acquire(timeout=WAIT), "somebody else works too"
 
@@ -55,10 +55,10 @@ class Rounds:
         """Run the cleanup once in each round, and say what came of it."""
         for _ in range(ROUNDS):
             self.gate.wait(WAIT)
-            told = cleanup()
-            if told.out == SKIPPED:
+            result = cleanup()
+            if result.out == SKIPPED:
                 self.skipped.release()
-            say(_summary(told))
+            say(_summary(result))
             self.gate.wait(WAIT)
 
 
@@ -70,21 +70,21 @@ def test_t59_four_processes_at_once_remove_each_item_once_and_the_others_say_ski
     visitor = started()
     live = uploaded(visitor)
     age_upload(live, 2 * HOUR)
-    rounds = Rounds()
+    rounds = RoundBarrier()
     use_store(settings, before_list=rounds.hold)
     children = [fork(rounds.take_part) for _ in range(RUNNERS)]
     for child in children:
         child.go()
     try:
         for number in range(ROUNDS):
-            is_held = number % 2 == 0
-            if is_held:
-                rounds.is_held.set()
+            is_holding = number % 2 == 0
+            if is_holding:
+                rounds.is_holding.set()
             due = _things_to_do()
             rounds.gate.wait(WAIT)
             rounds.gate.wait(WAIT)
             said = Counter(child.next_report() for child in children)
-            _assert_done_once(due, said, is_held=is_held)
+            _assert_done_once(due, said, is_holding=is_holding)
             while rounds.skipped.acquire(block=False):
                 pass
             CleanupRun.objects.all().delete()
@@ -99,13 +99,13 @@ def test_t59_four_processes_at_once_remove_each_item_once_and_the_others_say_ski
 
 def _things_to_do() -> dict[str, str]:
     """Make two of each kind, and return which event each is to have, by its target."""
-    late = many(2, Status.DELETED)
+    late = many(2, UploadStatus.DELETED)
     orphans = [new_key() for _ in range(2)]
     for key in orphans:
         plant(key, age=HOUR)
     return {
-        **{f"upload:{upload.pk}": "upload.lapsed" for upload in many(2, Status.PENDING)},
-        **{f"upload:{upload.pk}": "upload.deleted" for upload in many(2, Status.DELETING)},
+        **{f"upload:{upload.pk}": "upload.lapsed" for upload in many(2, UploadStatus.PENDING)},
+        **{f"upload:{upload.pk}": "upload.deleted" for upload in many(2, UploadStatus.DELETING)},
         **{f"upload:{upload.pk}": "upload.deleted" for upload in many(2, ended=8 * DAY)},
         **{f"upload:{upload.pk}": "upload.missing" for upload in many(2, objects=False)},
         **dict.fromkeys((upload.key for upload in late), "object.purged"),
@@ -113,10 +113,10 @@ def _things_to_do() -> dict[str, str]:
     }
 
 
-def _assert_done_once(due: dict[str, str], said: Counter[str], *, is_held: bool) -> None:
+def _assert_done_once(due: dict[str, str], said: Counter[str], *, is_holding: bool) -> None:
     skipped = said["0 skipped"]
     assert said["0 skipped"] + said["0 completed"] == RUNNERS, said
-    assert skipped == RUNNERS - 1 if is_held else skipped < RUNNERS, said
+    assert skipped == RUNNERS - 1 if is_holding else skipped < RUNNERS, said
     runs = list(CleanupRun.objects.all())
     assert [run.status for run in runs] == [RunStatus.COMPLETED] * (RUNNERS - skipped)
     assert (sum(run.removed for run in runs), sum(run.quarantined for run in runs)) == (8, 2)
@@ -124,6 +124,6 @@ def _assert_done_once(due: dict[str, str], said: Counter[str], *, is_held: bool)
     assert sorted(events.values_list("target", "event_type")) == sorted(due.items())
 
 
-def _summary(told: Told) -> str:
-    how = "skipped" if told.out == SKIPPED else "completed" if not told.err else told.err
-    return f"{told.exit_code} {how}".strip()
+def _summary(result: CommandResult) -> str:
+    how = "skipped" if result.out == SKIPPED else "completed" if not result.err else result.err
+    return f"{result.exit_code} {how}".strip()

@@ -23,7 +23,7 @@ from tests.uploads_app.cleanup.cleanup_support import (
     use_store,
 )
 from uploads_app.cleanup import reconcile, scan
-from uploads_app.models import Anomaly, RunStatus, Status, StoreState, UploadedFile
+from uploads_app.models import Mismatch, RunStatus, StoreState, UploadedFile, UploadStatus
 from uploads_app.storage.base import quarantine_key
 from uploads_app.tasks import cleanup_orphans
 
@@ -33,12 +33,12 @@ PAGE = 5
 ORPHANS = 6
 
 
-class Crash(Exception):
+class SliceCrash(Exception):
     """What ends a process in the middle."""
 
 
 @dataclass
-class Scene:
+class SliceScenario:
     """A store of many slices, with something to find in most of them."""
 
     orphans: list[str]
@@ -47,23 +47,23 @@ class Scene:
 
 
 @pytest.fixture
-def scene(db: None, monkeypatch: pytest.MonkeyPatch) -> Scene:
+def scene(db: None, monkeypatch: pytest.MonkeyPatch) -> SliceScenario:
     """Let a run have time for one page of objects, and a page be short."""
     monkeypatch.setattr(reconcile, "PAGE", PAGE)
-    monkeypatch.setattr(scan, "LOOK_SHARE", 1e-12)
+    monkeypatch.setattr(scan, "SCAN_SHARE", 1e-12)
     stored()
     many(20, per_session=1)
     missing = many(3, objects=False, per_session=1)
-    return Scene(
+    return SliceScenario(
         orphans=sorted(orphan() for _ in range(ORPHANS)),
         missing=missing,
-        lapsed=many(2, Status.PENDING, per_session=1),
+        lapsed=many(2, UploadStatus.PENDING, per_session=1),
     )
 
 
-def look_after() -> str:
+def scan_after() -> str:
     """Return how far the look has come, empty when it has ended."""
-    return StoreState.objects.get().look_after
+    return StoreState.objects.get().scan_after
 
 
 def run_to_the_end() -> int:
@@ -71,14 +71,14 @@ def run_to_the_end() -> int:
     for number in range(1, 50):
         cleanup_orphans()
         assert last_run().status == RunStatus.COMPLETED, last_run().stop_sentence
-        if not look_after():
+        if not scan_after():
             return number
     pytest.fail("the look never ends")
 
 
 def without_notes() -> Any:
     """Return every table but those in which a look is written down, and the log."""
-    kept = {"uploads_app.StoreState", "uploads_app.Anomaly"}
+    kept = {"uploads_app.StoreState", "uploads_app.Mismatch"}
     return {
         name: rows
         for name, rows in tables().items()
@@ -86,13 +86,15 @@ def without_notes() -> Any:
     }
 
 
-def test_nothing_is_acted_on_before_the_end_and_everything_once_at_the_end(scene: Scene) -> None:
+def test_nothing_is_acted_on_before_the_end_and_everything_once_at_the_end(
+    scene: SliceScenario,
+) -> None:
     events, before, store = Events(), without_notes(), store_contents()
     generation = StoreState.objects.get().generation
     slices = 0
     while True:
         cleanup_orphans()
-        if not look_after():
+        if not scan_after():
             break
         slices += 1
         run = last_run()
@@ -112,7 +114,7 @@ def test_nothing_is_acted_on_before_the_end_and_everything_once_at_the_end(scene
         "lapsed uploads": 2, "objects without a row": ORPHANS, "rows without an object": 3,
     }  # fmt: skip
     assert StoreState.objects.get().generation == generation + 1
-    assert not Anomaly.objects.exists()
+    assert not Mismatch.objects.exists()
     types = [event for event in events.types() if not event.startswith("cleanup.")]
     assert types == (
         ["object.quarantined"] * ORPHANS + ["upload.lapsed"] * 2 + ["upload.missing"] * 3
@@ -121,17 +123,17 @@ def test_nothing_is_acted_on_before_the_end_and_everything_once_at_the_end(scene
     assert last_run().findings == {}
 
 
-def test_what_changes_between_the_slices_is_asked_again(scene: Scene) -> None:
+def test_what_changes_between_the_slices_is_prompted_again(scene: SliceScenario) -> None:
     cleanup_orphans()
-    while not Anomaly.objects.filter(kind="objects without a row").exists():
+    while not Mismatch.objects.filter(kind="objects without a row").exists():
         cleanup_orphans()
-    noted = Anomaly.objects.filter(kind="objects without a row").order_by("id")[0].key
+    recorded = Mismatch.objects.filter(kind="objects without a row").order_by("id")[0].key
     # Behind the look: a stray that only the next look finds. Before it: one that this look finds.
-    behind = noted.replace(noted[8:16], "00000000", 1)
+    behind = recorded.replace(recorded[8:16], "00000000", 1)
     plant(behind, age=HOUR)
-    ahead = noted.replace(noted[8:16], "ffffffff", 1)
+    ahead = recorded.replace(recorded[8:16], "ffffffff", 1)
     plant(ahead, age=HOUR)
-    (store_root() / noted).unlink()
+    (store_root() / recorded).unlink()
     run_to_the_end()
     assert (store_root() / behind).exists()
     assert (store_root() / quarantine_key(ahead)).exists()
@@ -141,14 +143,16 @@ def test_what_changes_between_the_slices_is_asked_again(scene: Scene) -> None:
     assert not (store_root() / behind).exists()
 
 
-def test_an_object_that_comes_back_before_the_end_is_not_called_missing(scene: Scene) -> None:
-    while not Anomaly.objects.filter(kind="rows without an object").exists():
+def test_an_object_that_comes_back_before_the_end_is_not_called_missing(
+    scene: SliceScenario,
+) -> None:
+    while not Mismatch.objects.filter(kind="rows without an object").exists():
         cleanup_orphans()
-    noted = Anomaly.objects.filter(kind="rows without an object")[0]
-    plant(noted.key, b"0123456789", HOUR)
+    recorded = Mismatch.objects.filter(kind="rows without an object")[0]
+    plant(recorded.key, b"0123456789", HOUR)
     run_to_the_end()
-    assert UploadedFile.objects.get(key=noted.key).status == Status.STORED
-    assert UploadedFile.objects.filter(status=Status.MISSING).count() == 2
+    assert UploadedFile.objects.get(key=recorded.key).status == UploadStatus.STORED
+    assert UploadedFile.objects.filter(status=UploadStatus.MISSING).count() == 2
 
 
 def _crash_at(number: int) -> Callable[[str], None]:
@@ -157,20 +161,22 @@ def _crash_at(number: int) -> Callable[[str], None]:
     def crash(key: str) -> None:
         seen.append(key)
         if len(seen) == number:
-            raise Crash
+            raise SliceCrash
 
     return crash
 
 
 @pytest.mark.parametrize("number", [1, 3, PAGE])
-def test_a_crash_in_a_slice_loses_only_that_slice(scene: Scene, settings: Any, number: int) -> None:
+def test_a_crash_in_a_slice_loses_only_that_slice(
+    scene: SliceScenario, settings: Any, number: int
+) -> None:
     cleanup_orphans()
     cleanup_orphans()
-    reached = look_after()
+    reached = scan_after()
     use_store(settings, before_list=_crash_at(number))
-    with pytest.raises(Crash):
+    with pytest.raises(SliceCrash):
         cleanup_orphans()
-    assert look_after() == reached
+    assert scan_after() == reached
     assert StoreState.objects.get().lease_holder == ""
     use_store(settings)
     events = Events()
@@ -181,9 +187,11 @@ def test_a_crash_in_a_slice_loses_only_that_slice(scene: Scene, settings: Any, n
     assert events.types().count("upload.missing") == 3
 
 
-def test_a_crash_while_acting_is_finished_by_the_next_run(scene: Scene, settings: Any) -> None:
+def test_a_crash_while_running_is_finished_by_the_next_run(
+    scene: SliceScenario, settings: Any
+) -> None:
     use_store(settings, before_move=_crash_at(3))
-    with pytest.raises(Crash):
+    with pytest.raises(SliceCrash):
         run_to_the_end()
     use_store(settings)
     run_to_the_end()
@@ -195,22 +203,22 @@ def test_a_crash_while_acting_is_finished_by_the_next_run(scene: Scene, settings
     assert set(events.types()) == {"cleanup.completed"}
 
 
-def test_a_run_by_hand_begins_afresh_and_ends_at_once(scene: Scene) -> None:
+def test_a_run_by_hand_begins_afresh_and_ends_at_once(scene: SliceScenario) -> None:
     cleanup_orphans()
     cleanup_orphans()
-    begun = StoreState.objects.get().look_id
-    told = settled("--json", "--older-than", "2h")
+    begun = StoreState.objects.get().scan_id
+    result = settled("--json", "--older-than", "2h")
     run = last_run()
     assert (run.objects_seen, run.rows_seen, run.continued) == (21 + ORPHANS + 2, 26, False)
-    assert "objects without a row" not in told.found
-    assert look_after() == ""
-    assert StoreState.objects.get().look_id != begun
-    assert not Anomaly.objects.exists()
+    assert "objects without a row" not in result.found
+    assert scan_after() == ""
+    assert StoreState.objects.get().scan_id != begun
+    assert not Mismatch.objects.exists()
     run_to_the_end()
     assert last_run().quarantined == ORPHANS
 
 
-def test_a_dry_run_in_between_neither_ends_nor_moves_the_look(scene: Scene) -> None:
+def test_a_dry_run_in_between_neither_ends_nor_moves_the_scan(scene: SliceScenario) -> None:
     cleanup_orphans()
     before = snapshot()
     settled("--dry-run")
@@ -218,7 +226,7 @@ def test_a_dry_run_in_between_neither_ends_nor_moves_the_look(scene: Scene) -> N
 
 
 def test_too_much_that_is_unexpected_is_counted_over_all_slices(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+    scene: SliceScenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scan, "UNEXPECTED_FLOOR", ORPHANS)
     before = stored_keys()
@@ -231,18 +239,18 @@ def test_too_much_that_is_unexpected_is_counted_over_all_slices(
         "objects without a row": ORPHANS, "rows without an object": 3,
     }  # fmt: skip
     assert stored_keys() == before
-    assert look_after() == ""
-    assert not Anomaly.objects.exists()
+    assert scan_after() == ""
+    assert not Mismatch.objects.exists()
 
 
-def test_rows_behind_the_last_object_are_looked_at_too(scene: Scene) -> None:
+def test_rows_behind_the_last_object_are_checked_too(scene: SliceScenario) -> None:
     """All objects of the second half of the keys are gone: the look goes on through the rows alone."""
     lost = list(UploadedFile.objects.filter(session_id__gte="80000000-0000-4000-8000-000000000000"))
     for upload in lost:
         if (store_root() / upload.key).exists():
             remove_object(upload)
-    missing = sum(upload.status == Status.STORED for upload in lost)
+    missing = sum(upload.status == UploadStatus.STORED for upload in lost)
     missing += sum(upload.pk not in {row.pk for row in lost} for upload in scene.missing)
     change(lost[0], status=lost[0].status)
     run_to_the_end()
-    assert UploadedFile.objects.filter(status=Status.MISSING).count() == missing
+    assert UploadedFile.objects.filter(status=UploadStatus.MISSING).count() == missing

@@ -38,14 +38,21 @@ from tests.uploads_app.cleanup.cleanup_support import (
 )
 from tests.uploads_app.kept_scenes import scene_of
 from uploads_app.cleanup import reconcile
-from uploads_app.cleanup.reconcile import Finding, Kind
+from uploads_app.cleanup.reconcile import Finding, FindingKind
 from uploads_app.cleanup.stop_codes import known
 from uploads_app.management.commands.cleanup_orphans import Command
-from uploads_app.models import CleanupRun, RunStatus, Status, StoreState, UploadedFile, UploadQuota
+from uploads_app.models import (
+    CleanupRun,
+    RunStatus,
+    StoreState,
+    UploadedFile,
+    UploadQuota,
+    UploadStatus,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 SECOND = timedelta(seconds=1)
-KINDS = tuple(f"{kind}: " for kind in Kind)
+KINDS = tuple(f"{kind}: " for kind in FindingKind)
 both_ways = pytest.mark.parametrize("dry_run", [False, True], ids=["run", "dry run"])
 
 
@@ -68,14 +75,14 @@ def assert_stops(code: str, *, dry_run: bool = False, sentence: str = "") -> Non
     """Run the cleanup and see that it stops for that reason, and touches nothing at all."""
     before, events, runs = _without_log(snapshot()), Events(), CleanupRun.objects.count()
 
-    told = cleanup(*(["--dry-run"] if dry_run else []))
+    result = cleanup(*(["--dry-run"] if dry_run else []))
 
     run = last_run()
     assert CleanupRun.objects.count() == runs + 1
-    assert told.exit_code == 3
+    assert result.exit_code == 3
     # A run that is stopped by what it has seen tells that first; a dry run tells as it goes.
-    assert all(line.startswith(KINDS) for line in told.out.splitlines())
-    assert told.err == (
+    assert all(line.startswith(KINDS) for line in result.out.splitlines())
+    assert result.err == (
         f"Stopped, nothing removed: {run.stop_sentence} ({code})\nWhat to do: {known()[code]}\n"
     )
     assert re.fullmatch(r"[A-Z0-9][^\n]*[.?]", run.stop_sentence)
@@ -95,7 +102,7 @@ def _without_log(taken: tuple[Any, Any]) -> tuple[Any, Any]:
     """Leave out what a stopped run may write: its events, and what it counted on its look."""
     tables, store = taken
     kept = {name: rows for name, rows in tables.items() if not name.startswith("audit_app.")}
-    own = dict.fromkeys(("look_id", "look_objects", "look_rows"))
+    own = dict.fromkeys(("scan_id", "scanned_objects", "scanned_rows"))
     kept["uploads_app.StoreState"] = [row | own for row in kept["uploads_app.StoreState"]]
     return kept, store
 
@@ -215,7 +222,7 @@ def _overlooked(*_: Any) -> Iterator[Finding]:
 
 
 def _called_young(found: Any, ages: Any) -> Iterator[Finding]:
-    yield Finding(Kind.YOUNG, found.key, found.size)
+    yield Finding(FindingKind.YOUNG, found.key, found.size)
 
 
 def _no_place(key: str) -> None:
@@ -269,7 +276,7 @@ def test_t55_a_disk_that_cannot_list_a_folder(committed: None, dry_run: bool) ->
 
 @both_ways
 @pytest.mark.parametrize("part", ["before_list", "before_delete"])
-def test_t57_a_store_that_does_not_answer_while_it_is_looked_at(
+def test_t57_a_store_that_does_not_answer_while_it_is_checked(
     ripe: None, settings: Any, dry_run: bool, part: str
 ) -> None:
     def fail(key: str) -> None:
@@ -297,9 +304,9 @@ def test_t55_more_than_a_hundred_unexpected(
 def test_t55_a_hundred_unexpected_are_plausible(db: None, orphans: int, missing: int) -> None:
     _unexpected(orphans, missing)
     lapsed = pending(-HOUR)
-    told = settled("--json")
-    assert len(told.found.get("objects without a row", ())) == orphans
-    assert len(told.found.get("rows without an object", ())) == missing
+    result = settled("--json")
+    assert len(result.found.get("objects without a row", ())) == orphans
+    assert len(result.found.get("rows without an object", ())) == missing
     lapsed.refresh_from_db()
     assert lapsed.status == "lapsed"
 
@@ -326,18 +333,18 @@ def test_t55_in_a_large_store_five_in_a_hundred_are_plausible(
     stored()
     many(2400 - unexpected - 1, per_session=100)
     _unexpected(unexpected, 0)
-    told = cleanup()
-    assert told.exit_code == exit_code
+    result = cleanup()
+    assert result.exit_code == exit_code
     assert last_run().objects_seen == 2400
 
 
 def test_a_worker_that_was_stopped_for_a_day_is_no_stop(db: None) -> None:
     """Hundreds of removals that rows ask for are much to do, and nothing is wrong."""
     live = stored()
-    lapsed = many(150, Status.PENDING, age=DAY)
+    lapsed = many(150, UploadStatus.PENDING, age=DAY)
     past = many(150, ended=8 * DAY, age=9 * DAY)
-    told = settled("--json")
-    assert told.document["removed"] == 300
+    result = settled("--json")
+    assert result.document["removed"] == 300
     assert _states(lapsed) == {"lapsed"}
     assert _states(past) == {"deleted"}
     live.refresh_from_db()
@@ -370,20 +377,20 @@ def test_t58_clocks_that_differ_by_less_are_good_enough(
 
 @pytest.mark.slow
 def test_a_database_that_cannot_be_reached(tmp_path: Path) -> None:
-    told = _command(
+    result = _command(
         {
             "DATABASE_URL": "postgres://maria:hidden-word@127.0.0.1:1/maria",
             "DATA_DIR": str(tmp_path),
         },
     )
-    assert told.returncode == 3
-    assert told.stdout == ""
-    sentence, advice = told.stderr.splitlines()[-2:]
+    assert result.returncode == 3
+    assert result.stdout == ""
+    sentence, advice = result.stderr.splitlines()[-2:]
     assert advice == f"What to do: {known()['database_unavailable']}"
     assert sentence.startswith("Stopped, nothing removed: The database does not answer: ")
     assert sentence.endswith(". (database_unavailable)")
-    assert "hidden-word" not in told.stderr
-    assert "Traceback" not in told.stderr
+    assert "hidden-word" not in result.stderr
+    assert "Traceback" not in result.stderr
     assert not (tmp_path / "storage").exists()
 
 
@@ -398,20 +405,20 @@ def test_t55_a_standby_database(tmp_path: Path) -> None:
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"%PDF-1.4 kept")
     with postgres.serving() as primary, postgres.standby_of(primary) as standby:
-        told = _command({"DATABASE_URL": standby.url, "DATA_DIR": str(tmp_path)})
-    assert (told.returncode, told.stdout) == (3, "")
+        result = _command({"DATABASE_URL": standby.url, "DATA_DIR": str(tmp_path)})
+    assert (result.returncode, result.stdout) == (3, "")
     assert (
         "Stopped, nothing removed: The database is a standby, which may lag behind. "
-        "(database_standby)\n" in told.stderr
+        "(database_standby)\n" in result.stderr
     )
     assert kept.read_bytes() == b"%PDF-1.4 kept"
 
 
 @pytest.mark.slow
 def test_a_database_without_tables(tmp_path: Path) -> None:
-    told = _command({"DATABASE_URL": "", "DATA_DIR": str(tmp_path)}, "--dry-run")
-    assert told.returncode == 3
-    assert told.stderr.splitlines()[-2].startswith(
+    result = _command({"DATABASE_URL": "", "DATA_DIR": str(tmp_path)}, "--dry-run")
+    assert result.returncode == 3
+    assert result.stderr.splitlines()[-2].startswith(
         "Stopped, nothing removed: The database does not answer: "
     )
     assert not (tmp_path / "storage").exists()

@@ -22,7 +22,7 @@ from tests.uploads_app.cleanup.moving_support import (
     moved,
     on,
 )
-from uploads_app.models import QuarantinedObject, QuarantineStatus, Status, UploadedFile
+from uploads_app.models import QuarantinedObject, TrashStatus, UploadedFile, UploadStatus
 from uploads_app.storage.base import Marker, object_store, quarantine_key
 
 pytestmark = pytest.mark.django_db
@@ -53,8 +53,8 @@ def at_each_moment(
         return at
 
     on.update({moment: happen(moment) for moment in MOMENTS})
-    told = move()
-    assert told.exit_code == 0, told
+    result = move()
+    assert result.exit_code == 0, result
     assert len(met) == len(MOMENTS)
     return files
 
@@ -103,7 +103,7 @@ def test_t54_what_visitors_delete_at_any_moment_of_a_move_is_in_neither_store(
 
     for upload in files.values():
         upload.refresh_from_db()
-        assert upload.status == Status.DELETED
+        assert upload.status == UploadStatus.DELETED
         assert events(upload.session_id).count("upload.deleted") == 1
     assert list(relocation.bodies) == [str(kept.pk)]
     relocation.assert_moved()
@@ -120,7 +120,7 @@ def test_t54_what_visitors_erase_at_any_moment_of_a_move_is_in_neither_store(
 
     for upload in files.values():
         upload.refresh_from_db()
-        assert (upload.status, upload.name) == (Status.DELETED, "")
+        assert (upload.status, upload.name) == (UploadStatus.DELETED, "")
         assert events(upload.session_id)[-1] == "session.erased"
     relocation.assert_moved()
 
@@ -136,12 +136,12 @@ def test_t59_the_cleanup_is_skipped_while_files_move_and_a_move_while_it_runs(
     at_each_moment(relocation, clean)
 
     settled()
-    assert UploadedFile.objects.filter(status=Status.STORED).count() == len(MOMENTS)
+    assert UploadedFile.objects.filter(status=UploadStatus.STORED).count() == len(MOMENTS)
     relocation.assert_moved()
 
 
 @both_ways
-def test_t54_a_file_that_is_taken_over_while_somebody_looks_for_it_is_found(
+def test_t54_a_file_that_is_taken_over_while_somebody_searches_it_is_found(
     relocation: Relocation,
 ) -> None:
     """The reader has not found it in the current store; when the previous one is asked, it has gone."""
@@ -168,17 +168,17 @@ def test_t54_the_cleanup_between_two_runs_sees_both_stores(relocation: Relocatio
         "Still in the previous store: 2 to be moved. Run this again."
     )
 
-    told = cleanup("--json", "--older-than", "0s")
+    result = cleanup("--json", "--older-than", "0s")
 
-    assert told.exit_code == 0, told
-    assert (told.document["objects_seen"], told.document["rows_seen"]) == (4, 4)
-    assert told.document["findings"] == []
+    assert result.exit_code == 0, result
+    assert (result.document["objects_seen"], result.document["rows_seen"]) == (4, 4)
+    assert result.document["findings"] == []
     relocation.assert_served()
     assert moved()["moved"] == 2
     settled("--older-than", "0s")
     relocation.assert_moved()
-    told = cleanup("--json", "--older-than", "0s")
-    assert told.document["findings"] == []
+    result = cleanup("--json", "--older-than", "0s")
+    assert result.document["findings"] == []
 
 
 @both_ways
@@ -194,7 +194,7 @@ def test_an_object_that_both_stores_hold_is_one(relocation: Relocation) -> None:
 
 
 @both_ways
-def test_what_is_in_quarantine_moves_and_can_be_put_aside_and_given_back(
+def test_what_is_in_quarantine_moves_and_can_be_moved_to_trash_and_given_back(
     relocation: Relocation,
 ) -> None:
     relocation.upload("beside them")
@@ -203,7 +203,7 @@ def test_what_is_in_quarantine_moves_and_can_be_put_aside_and_given_back(
         store.put(key, [key.encode()])
     QuarantinedObject.objects.bulk_create(
         QuarantinedObject(
-            key=key, size=1, modified_at=store.clock(), status=QuarantineStatus.QUARANTINED
+            key=key, size=1, modified_at=store.clock(), status=TrashStatus.QUARANTINED
         )
         for key in keys
     )
@@ -215,9 +215,9 @@ def test_what_is_in_quarantine_moves_and_can_be_put_aside_and_given_back(
     def give_back(key: str) -> None:
         if key == quarantine_key(keys[0]):
             among = QuarantinedObject.objects.filter(key=keys[0])
-            among.update(status=QuarantineStatus.RESTORING)
+            among.update(status=TrashStatus.RESTORING)
             object_store().move(key, keys[0])
-            among.update(status=QuarantineStatus.RESTORED)
+            among.update(status=TrashStatus.RESTORED)
 
     on["current inside put"] = give_back
     assert move().exit_code == 0
@@ -225,20 +225,20 @@ def test_what_is_in_quarantine_moves_and_can_be_put_aside_and_given_back(
     assert move().exit_code == 0
 
     assert set(relocation.hashes("uploads_previous")) == set()
-    held = set(relocation.hashes("uploads_current"))
-    assert held >= {keys[0], quarantine_key(keys[1]), keys[2]}
-    assert held.isdisjoint({quarantine_key(keys[0]), keys[1], quarantine_key(keys[2])})
+    kept = set(relocation.hashes("uploads_current"))
+    assert kept >= {keys[0], quarantine_key(keys[1]), keys[2]}
+    assert kept.isdisjoint({quarantine_key(keys[0]), keys[1], quarantine_key(keys[2])})
     object_store().move(quarantine_key(keys[1]), keys[1])
     with object_store().open(keys[1]) as file:
         assert file.read() == keys[1].encode()
 
 
 def test_a_key_that_the_previous_store_holds_is_not_written_again(relocation: Relocation) -> None:
-    held = relocation.upload("held")
+    kept = relocation.upload("held")
     relocation.during()
 
     with pytest.raises(FileExistsError):
-        object_store().put(held.key, [b"other bytes"])
+        object_store().put(kept.key, [b"other bytes"])
 
     relocation.assert_served()
     assert relocation.hashes("uploads_current") == {}
@@ -270,13 +270,13 @@ def test_t55_the_marker_goes_along(relocation: Relocation) -> None:
 def test_a_dry_run_says_what_would_be_moved_and_moves_nothing(relocation: Relocation) -> None:
     size = sum(relocation.upload(f"file {number}").size for number in range(2))
     relocation.during()
-    held, written = relocation.hashes("uploads_previous"), Events()
+    kept, written = relocation.hashes("uploads_previous"), Events()
 
     document = moved("--dry-run")
 
     assert document["after"]["ours"] == {"objects": 2, "bytes": size}
     assert document["next_step"].startswith("2 files would be moved, ")
-    assert relocation.hashes("uploads_previous") == held
+    assert relocation.hashes("uploads_previous") == kept
     assert relocation.hashes("uploads_current") == {}
     assert written.new() == []
 
@@ -301,10 +301,10 @@ def test_a_move_is_written_down(relocation: Relocation) -> None:
 def test_without_a_previous_store_there_is_nothing_to_move(visitor: Visitor) -> None:
     written = Events()
 
-    told = move()
+    result = move()
 
-    assert told.exit_code == 2
-    assert told.err.startswith("STORAGE_PREVIOUS_URL is not set")
+    assert result.exit_code == 2
+    assert result.err.startswith("STORAGE_PREVIOUS_URL is not set")
     assert written.new() == []
 
 

@@ -34,7 +34,7 @@ from tests.uploads_app.cleanup.moving_support import (
     move,
     moved,
 )
-from uploads_app.models import Status, UploadedFile
+from uploads_app.models import UploadedFile, UploadStatus
 from uploads_app.storage.base import INCOMING, MARKER, Marker, object_store
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -51,20 +51,20 @@ def plant_strange(relocation: Relocation) -> None:
 
 
 @folders
-def test_strange_files_are_told_and_left(relocation: Relocation) -> None:
+def test_strange_files_are_reported_and_left(relocation: Relocation) -> None:
     upload = relocation.upload("ours")
     plant_strange(relocation)
     relocation.during()
 
-    told = move()
+    result = move()
 
-    assert told.exit_code == 0
-    lines = [line for line in told.out.splitlines() if line.startswith("Left alone: ")]
+    assert result.exit_code == 0
+    lines = [line for line in result.out.splitlines() if line.startswith("Left alone: ")]
     assert {line.split("  ")[0].removeprefix("Left alone: ") for line in lines} == {
         "uploads/notes.txt", r"uploads/a\nb.pdf", "quarantine/x", "erased/who?", "uploads/é/b/c",
         r"uploads/\udcff.pdf",
     }  # fmt: skip
-    assert "Nothing of ours is left" in told.out
+    assert "Nothing of ours is left" in result.out
     assert relocation.hashes("uploads_current") == {upload.key: upload.sha256}
     assert len(relocation.hashes("uploads_previous")) == len(STRANGE) + 1
 
@@ -78,15 +78,15 @@ def test_more_objects_than_a_page_move(relocation: Relocation, settings: Any) ->
     UploadedFile.objects.filter(pk__in=[file.pk for file in files]).update(sha256=content)
     relocation.during()
 
-    told = move()
+    result = move()
 
-    assert told.exit_code == 0
-    assert "1151 files moved" in told.out
-    assert told.err == "1000 of 1151 files moved\n"
+    assert result.exit_code == 0
+    assert "1151 files moved" in result.out
+    assert result.err == "1000 of 1151 files moved\n"
     assert relocation.hashes("uploads_previous") == {}
     assert list(relocation.hashes("uploads_current").values()).count(content) == 1150
     settled("--older-than", "0s")
-    assert UploadedFile.objects.filter(status=Status.STORED).count() == 1151
+    assert UploadedFile.objects.filter(status=UploadStatus.STORED).count() == 1151
 
 
 @both_ways
@@ -126,10 +126,10 @@ def test_t55_two_urls_of_one_store_are_refused(relocation: Relocation, tmp_path:
         relocation.current = disk(tmp_path / "link")
     relocation.during()
 
-    told = move()
+    result = move()
 
-    assert told.exit_code == 3
-    assert "lead to the same store. (one_store)" in told.err
+    assert result.exit_code == 3
+    assert "lead to the same store. (one_store)" in result.err
     assert relocation.hashes("uploads_previous") == {upload.key: upload.sha256}
     relocation.assert_served()
     assert moved("--dry-run")["moved"] == 0
@@ -149,9 +149,9 @@ def test_equal_urls_are_warned_of(relocation: Relocation) -> None:
 
 def refused(code: str) -> None:
     """Expect a move and a cleanup to stop with nothing changed but what is written down."""
-    for told in (move("--json"), cleanup("--json")):
-        assert told.exit_code == 3, told
-        assert json.loads(told.out)["stop_code"] == code
+    for result in (move("--json"), cleanup("--json")):
+        assert result.exit_code == 3, result
+        assert json.loads(result.out)["stop_code"] == code
 
 
 @folders
@@ -161,26 +161,26 @@ def test_t55_a_current_store_of_another_deployment_is_refused(relocation: Reloca
     relocation.plant("current", MARKER, foreign.to_bytes())
     relocation.plant("current", new_key(), b"theirs")
     relocation.during()
-    held = relocation.hashes("uploads_current")
+    kept = relocation.hashes("uploads_current")
 
     refused("marker_unreadable")
 
     assert "two deployments' stores" in move().err
-    assert relocation.hashes("uploads_current") == held
+    assert relocation.hashes("uploads_current") == kept
     assert relocation.hashes("uploads_previous") == {upload.key: upload.sha256}
     assert Marker.from_bytes(relocation.place("current", MARKER).read_bytes()) == foreign
 
 
 @folders
-def test_t55_a_current_store_with_files_of_nobody_is_refused(relocation: Relocation) -> None:
+def test_t55_a_current_store_with_files_of_no_one_is_refused(relocation: Relocation) -> None:
     upload = relocation.upload("ours")
     relocation.plant("current", new_key(), b"theirs")
     relocation.during()
 
-    told = move()
+    result = move()
 
-    assert told.exit_code == 3
-    assert "(store_not_empty)" in told.err
+    assert result.exit_code == 3
+    assert "(store_not_empty)" in result.err
     assert not relocation.place("current", MARKER).exists()
     assert relocation.hashes("uploads_previous") == {upload.key: upload.sha256}
 
@@ -196,7 +196,7 @@ def test_t55_a_previous_store_that_is_not_mounted_stops_everything(
 
     refused("marker_missing")
 
-    assert set(UploadedFile.objects.values_list("status", flat=True)) == {Status.STORED}
+    assert set(UploadedFile.objects.values_list("status", flat=True)) == {UploadStatus.STORED}
     shutil.rmtree(tmp_path / "old", ignore_errors=True)
     shutil.move(tmp_path / "elsewhere", tmp_path / "old")
     assert moved()["moved"] == 1
@@ -232,10 +232,10 @@ def test_t58_two_stores_whose_clocks_differ_stop_the_cleanup_and_are_degraded(
         },
     }
 
-    told = cleanup("--json")
+    result = cleanup("--json")
 
-    assert told.exit_code == 3
-    assert "the clocks of the two stores differ" in told.document["stop_sentence"]
+    assert result.exit_code == 3
+    assert "the clocks of the two stores differ" in result.document["stop_sentence"]
     assert client.get("/health/ready").json()["parts"]["storage"] == "degraded"
 
 
@@ -268,9 +268,9 @@ def test_the_settings_join_two_stores(tmp_path: Path) -> None:
         "print(*(type(one).__name__ for one in (store, store.current, store.previous)))"
     )
 
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "manage.py", "shell", "-v", "0", "-c", ask],
         env=environment, cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
 
-    assert told.stdout == "MovingStore S3Store DiskStore\n"
+    assert result.stdout == "MovingStore S3Store DiskStore\n"

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from tests.helpers import plant, store_root
 from tests.uploads_app.cleanup.cleanup_support import DAY, HOUR, new_key, settled, stored
-from uploads_app.cleanup.trash import put_aside
+from uploads_app.cleanup.trash import move_to_trash
 from uploads_app.models import QuarantinedObject
 from uploads_app.storage.base import object_store, quarantine_key
 
@@ -31,7 +31,7 @@ def test_t58_a_worker_whose_clock_is_wrong_changes_no_time_in_quarantine(
         if connection.vendor == "postgresql":
             settled()
         else:  # there a run notices, because worker and database have the same clock
-            put_aside([found])
+            move_to_trash([found])
     _pass(7 * DAY - HOUR)
     settled()
     assert (store_root() / quarantine_key(key)).exists()

@@ -13,7 +13,7 @@ from django.utils import timezone
 from audit_app.models import AuditPersonal
 from sessions_app import tasks
 from sessions_app.credentials import hash_token
-from sessions_app.models import Consent, Status, UserSession
+from sessions_app.models import Consent, SessionStatus, UserSession
 from sessions_app.services import identity
 from tests.helpers import SOAK, Visitor, events, started, stored_keys, uploaded
 from tests.sessions_app.people import ANNA, erase, identify
@@ -45,9 +45,9 @@ def ended(visitor: Visitor, ago: timedelta, completed: bool = False) -> None:
 def forgotten(visitor: Visitor) -> bool:
     """Say whether all contact data and consent of a session is gone; all or nothing is."""
     row = UserSession.objects.get(pk=visitor.uuid)
-    told = {bool(row.name), bool(row.email), row.consents.exists()}
-    assert len(told) == 1
-    return told == {False}
+    result = {bool(row.name), bool(row.email), row.consents.exists()}
+    assert len(result) == 1
+    return result == {False}
 
 
 @pytest.mark.parametrize(
@@ -61,18 +61,18 @@ def forgotten(visitor: Visitor) -> bool:
     ],
 )
 def test_contact_data_and_files_go_together(
-    anna: Visitor, completed: bool, ago: timedelta, gone: bool
+    anna: Visitor, completed: bool, ago: timedelta, deleted: bool
 ) -> None:
     ended(anna, ago, completed)
 
     settled()
-    assert tasks.forget_visitors() == int(gone)
+    assert tasks.forget_visitors() == int(deleted)
 
-    assert forgotten(anna) is gone
-    assert bool(stored_keys()) is not gone
-    assert events(anna.uuid).count("session.contact_erased") == int(gone)
+    assert forgotten(anna) is deleted
+    assert bool(stored_keys()) is not deleted
+    assert events(anna.uuid).count("session.contact_erased") == int(deleted)
     emails = AuditPersonal.objects.filter(email__gt="")
-    assert emails.exists() is not gone
+    assert emails.exists() is not deleted
     assert tasks.forget_visitors() == 0
 
 
@@ -128,7 +128,7 @@ def fill(count: int, ended_ago: timedelta, name: str = "") -> None:
         UserSession(
             token_hash=hash_token(f"{name}{ended_ago}{number}"),
             name=name,
-            status=Status.ENDED,
+            status=SessionStatus.ENDED,
             created_at=now - 40 * DAY,
             expires_at=now - ended_ago,
             ended_at=now - ended_ago,
@@ -141,15 +141,15 @@ def sweep_plan() -> str:
     """Return how the database finds whom to forget, as the sweep itself asks."""
     with CaptureQueriesContext(connection) as queries:
         assert identity.forget_past_retention(limit=100) == 0
-    (asked,) = queries.captured_queries
+    (requested,) = queries.captured_queries
     with connection.cursor() as cursor:
         explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
         cursor.execute("ANALYZE")
-        cursor.execute(f"{explain} {asked['sql'].replace('%', '%%')}")
+        cursor.execute(f"{explain} {requested['sql'].replace('%', '%%')}")
         return "\n".join(str(row) for row in cursor.fetchall())
 
 
-def test_looking_does_not_read_every_session_that_ever_was(visitor: Visitor) -> None:
+def test_checking_does_not_read_every_session_that_ever_was(visitor: Visitor) -> None:
     fill(20_000 if SOAK else 3_000, 100 * DAY)
     fill(20, DAY, "waiting")
 
@@ -161,7 +161,7 @@ def test_looking_does_not_read_every_session_that_ever_was(visitor: Visitor) -> 
 
 
 @pytest.mark.both
-def test_nobody_is_looked_for_twice_when_all_is_forgotten(visitor: Visitor) -> None:
+def test_no_one_is_searched_twice_when_all_is_forgotten(visitor: Visitor) -> None:
     fill(50, 8 * DAY, "gone")
     assert tasks.forget_visitors() == 50
     with CaptureQueriesContext(connection) as queries:

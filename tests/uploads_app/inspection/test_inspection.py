@@ -20,8 +20,8 @@ from tests.uploads_app.inspection.hostile_pdfs import (
 from tests.uploads_app.inspection_support import CATALOG, CLEAN, PAGES, inspected, verdict
 from tests.uploads_app.samples import sample
 from uploads_app.inspection.pdf import judge
-from uploads_app.inspection.sandbox import look_inside
-from uploads_app.models import Inspection, Status, UploadedFile
+from uploads_app.inspection.sandbox import inspect_content
+from uploads_app.models import Inspection, UploadedFile, UploadStatus
 from uploads_app.tasks import inspect_uploads
 
 SCRIPT = "/S /JavaScript /JS (app.alert(1))"
@@ -130,7 +130,7 @@ def judged(body: bytes) -> tuple[str, str]:
     if SOAK:
         with io.FileIO(os.memfd_create("pdf"), "w+") as content:
             content.write(body)
-            found = look_inside(content)
+            found = inspect_content(content)
             return found.verdict, ", ".join(found.suspicions)
     answer = judge(body)
     return answer["verdict"], ", ".join(answer["suspicions"])
@@ -171,7 +171,7 @@ def test_the_worker_comes_to_the_same_verdicts(
     assert verdict(inspected(visitor, body)) == expected
 
 
-def test_another_type_is_not_looked_into(visitor: Visitor, settings: Any) -> None:
+def test_another_type_is_not_inspected(visitor: Visitor, settings: Any) -> None:
     settings.UPLOAD_TYPES = ["pdf", "png"]
     upload = uploaded(visitor, sample("png"), "a.png")
     (store_root() / upload.key).unlink()  # nobody opens it
@@ -186,7 +186,7 @@ def test_the_verdict_is_on_the_row_and_in_the_log(visitor: Visitor) -> None:
     upload = inspected(visitor, body)
 
     assert upload.inspected_at is not None
-    assert upload.status == Status.STORED
+    assert upload.status == UploadStatus.STORED
     log = AuditLog.objects.get(event_type="upload.inspected")
     assert (str(log.session_uuid), log.target) == (visitor.uuid, f"upload:{upload.pk}")
     assert log.actor == "system"
@@ -232,7 +232,7 @@ def test_what_time_does_not_allow_waits_for_the_next_run(
 def test_a_store_that_fails_says_nothing_about_a_file(visitor: Visitor) -> None:
     upload, other = uploaded(visitor), uploaded(visitor, pdf("other"))
     path = store_root() / upload.key
-    aside = path.rename(path.with_suffix(".aside"))
+    trashed = path.rename(path.with_suffix(".aside"))
     path.mkdir()  # opens for nobody, not even for root
 
     assert inspect_uploads() == 1
@@ -241,7 +241,7 @@ def test_a_store_that_fails_says_nothing_about_a_file(visitor: Visitor) -> None:
     assert other.inspection == Inspection.CLEAN
 
     path.rmdir()
-    aside.rename(path)
+    trashed.rename(path)
     assert inspect_uploads() == 1
     upload.refresh_from_db()
     assert verdict(upload) == ("clean", "")
@@ -255,7 +255,7 @@ def test_a_missing_object_is_left_to_the_cleanup(visitor: Visitor) -> None:
     assert "upload.inspected" not in events()
 
 
-def test_a_look_that_cannot_begin_says_nothing_about_a_file(
+def test_a_scan_that_cannot_begin_says_nothing_about_a_file(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uploaded(visitor)

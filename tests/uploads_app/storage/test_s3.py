@@ -19,10 +19,10 @@ from django.core.files.storage import storages
 
 from maria_project.logs import RedactingJsonFormatter
 from tests.helpers import SOAK, Visitor, at_once, pdf, started, uploaded
-from tests.s3_server import READER, SECRET_KEY, Bucket, Server
+from tests.s3_server import READER, SECRET_KEY, Bucket, S3Server
 from tests.uploads_app.cleanup.cleanup_support import cleanup, settled
 from tests.uploads_app.server import GUNICORN, WAITRESS, deployment, serving
-from uploads_app.models import Status, UploadedFile, object_key
+from uploads_app.models import UploadedFile, UploadStatus, object_key
 from uploads_app.storage.base import INCOMING, MARKER, PREFIX, object_store
 from uploads_app.storage.s3_store import S3Store
 
@@ -56,7 +56,7 @@ def test_a_file_is_stored_given_back_and_deleted(db: None, s3: Bucket) -> None:
     assert visitor.download(str(upload.pk)) == body == s3.read(upload.key)
     assert visitor.delete_upload(str(upload.pk)).status_code == 204
     upload.refresh_from_db()
-    assert upload.status == Status.DELETED
+    assert upload.status == UploadStatus.DELETED
     assert s3.keys() == {MARKER}
 
 
@@ -114,7 +114,7 @@ def test_browsers_are_sent_to_the_address_they_can_reach(
     ]
 
 
-def test_nobody_reads_the_bucket_without_a_key(db: None, s3: Bucket) -> None:
+def test_no_one_reads_the_bucket_without_a_key(db: None, s3: Bucket) -> None:
     upload = uploaded(started())
 
     for path in ("", "?list-type=2", "?versions", upload.key, MARKER):
@@ -140,8 +140,8 @@ def test_t63_what_never_became_a_file_is_removed_when_it_is_old(
     assert len(multipart_uploads(s3)) == 2
 
     settings.UPLOAD_LEASE = timedelta(0)
-    told = settled("--older-than", "0s", "--json")
-    assert len(told.found["temporary files"]) == 3
+    result = settled("--older-than", "0s", "--json")
+    assert len(result.found["temporary files"]) == 3
     assert multipart_uploads(s3) == []
     assert s3.keys() == {MARKER, live.key}
 
@@ -181,22 +181,22 @@ def test_t61_no_version_outlives_a_deletion_or_an_erasure(
     assert visitor.row.erased_at is not None
 
 
-def test_a_deletion_tells_which_keys_are_still_there(s3_process: Server, settings: Any) -> None:
+def test_a_deletion_reports_which_keys_are_still_there(s3_process: S3Server, settings: Any) -> None:
     s3 = s3_process.make(f"locked-{uuid.uuid4()}", with_locks=True)
     settings.STORAGES = s3.storages(settings)
-    held, free = s3.plant(new_key()), s3.plant(new_key())
+    kept, free = s3.plant(new_key()), s3.plant(new_key())
     hold = s3.client.put_object_legal_hold
-    hold(Bucket=s3.name, Key=held, LegalHold={"Status": "ON"})
+    hold(Bucket=s3.name, Key=kept, LegalHold={"UploadStatus": "ON"})
 
-    failed = object_store().delete_many([free, held, new_key()])
+    failed = object_store().delete_many([free, kept, new_key()])
 
-    assert list(failed) == [held]
-    assert "AccessDenied" in failed[held]
-    assert s3.keys() == {held}
+    assert list(failed) == [kept]
+    assert "AccessDenied" in failed[kept]
+    assert s3.keys() == {kept}
     with pytest.raises(OSError, match="AccessDenied"):
-        object_store().delete(held)
-    hold(Bucket=s3.name, Key=held, LegalHold={"Status": "OFF"})
-    object_store().delete(held)
+        object_store().delete(kept)
+    hold(Bucket=s3.name, Key=kept, LegalHold={"UploadStatus": "OFF"})
+    object_store().delete(kept)
     s3_process.remove(s3)
 
 
@@ -211,7 +211,7 @@ def test_a_key_that_may_only_read_stores_nothing_and_loses_nothing(
     assert (refused.status_code, refused.json()["code"]) == (503, "storage_unavailable")
     assert visitor.delete_upload(str(upload.pk)).status_code == 204
     upload.refresh_from_db()
-    assert upload.status == Status.DELETING
+    assert upload.status == UploadStatus.DELETING
     assert s3.keys("uploads/") == {upload.key}
     assert set(UploadedFile.objects.values_list("status", flat=True)) == {"deleting", "lapsed"}
 
@@ -224,10 +224,10 @@ def test_a_bucket_that_is_not_there_is_no_empty_bucket(
 
     assert visitor.upload().json()["code"] == "storage_unavailable"
     assert visitor.get("/health/ready").json()["parts"]["storage"] == "degraded"
-    told = cleanup("--older-than", "0s")
-    assert (told.exit_code, "storage_unavailable" in told.err) == (3, True)
+    result = cleanup("--older-than", "0s")
+    assert (result.exit_code, "storage_unavailable" in result.err) == (3, True)
     upload.refresh_from_db()
-    assert upload.status == Status.STORED
+    assert upload.status == UploadStatus.STORED
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from tests.helpers import (
     uploaded,
 )
 from tests.uploads_app.samples import PLENTY
-from uploads_app.models import Status, UploadedFile, object_key
+from uploads_app.models import UploadedFile, UploadStatus, object_key
 from uploads_app.storage.base import ListingIncomplete, Marker, object_store
 
 HOUR = timedelta(hours=1)
@@ -42,7 +42,7 @@ NO_MARKERS = [
 ]  # fmt: skip
 
 
-class Shelf(Protocol):
+class StoreInspector(Protocol):
     """What lies in a store, seen and put there behind the product's back."""
 
     def keys(self, prefix: str = "") -> set[str]: ...
@@ -71,9 +71,9 @@ class Folder:
 
 
 @pytest.fixture(params=["disk", "s3"])
-def shelf(request: pytest.FixtureRequest) -> Shelf:
+def shelf(request: pytest.FixtureRequest) -> StoreInspector:
     """Both stores, one after the other."""
-    found: Shelf = Folder() if request.param == "disk" else request.getfixturevalue("s3")
+    found: StoreInspector = Folder() if request.param == "disk" else request.getfixturevalue("s3")
     return found
 
 
@@ -82,7 +82,7 @@ def new_key(session: uuid.UUID | None = None) -> str:
     return object_key(session or uuid.uuid4(), uuid.uuid4(), "pdf")
 
 
-def test_it_keeps_what_it_was_given(shelf: Shelf) -> None:
+def test_it_keeps_what_it_was_given(shelf: StoreInspector) -> None:
     given: list[list[bytes]] = [[], [b""], [b"one"], [b"one", b"", b"two"], 20 * [70_000 * b"x"]]
     keys = set()
     for chunks in given:
@@ -97,7 +97,7 @@ def test_it_keeps_what_it_was_given(shelf: Shelf) -> None:
         assert shelf.keys() == keys
 
 
-def test_t35_a_key_that_is_taken_keeps_its_bytes(shelf: Shelf) -> None:
+def test_t35_a_key_that_is_taken_keeps_its_bytes(shelf: StoreInspector) -> None:
     key = new_key()
     object_store().put(key, [b"first"])
 
@@ -108,7 +108,7 @@ def test_t35_a_key_that_is_taken_keeps_its_bytes(shelf: Shelf) -> None:
     assert shelf.keys() == {key}
 
 
-def test_t35_of_many_who_want_one_key_one_gets_it(shelf: Shelf) -> None:
+def test_t35_of_many_who_want_one_key_one_gets_it(shelf: StoreInspector) -> None:
     key = new_key()
 
     def put(number: int) -> bytes | None:
@@ -154,14 +154,14 @@ def test_t35_fifty_uploads_at_once_are_all_intact(settings: Any) -> None:
 
     for one, body in zip(ids, bodies, strict=True):
         row = UploadedFile.objects.get(pk=one)
-        assert (row.status, row.size) == (Status.STORED, len(body))
+        assert (row.status, row.size) == (UploadStatus.STORED, len(body))
         assert row.sha256 == hashlib.sha256(body).hexdigest()
         assert (store_root() / row.key).read_bytes() == body
     assert len(stored_keys()) == count
     assert events(visitor.uuid).count("upload.stored") == count
 
 
-def test_bytes_that_stop_coming_leave_nothing(shelf: Shelf) -> None:
+def test_bytes_that_stop_coming_leave_nothing(shelf: StoreInspector) -> None:
     def breaking() -> Iterator[bytes]:
         yield b"half"
         raise RuntimeError("the client is gone")
@@ -172,7 +172,7 @@ def test_bytes_that_stop_coming_leave_nothing(shelf: Shelf) -> None:
     assert shelf.keys() == set()
 
 
-def test_it_describes_what_is_there(shelf: Shelf) -> None:
+def test_it_describes_what_is_there(shelf: StoreInspector) -> None:
     key = new_key()
     shelf.plant(key, b"12345")
 
@@ -184,7 +184,7 @@ def test_it_describes_what_is_there(shelf: Shelf) -> None:
     assert object_store().describe(new_key()) is None
 
 
-def test_what_is_not_there_cannot_be_opened_and_is_deleted_already(shelf: Shelf) -> None:
+def test_what_is_not_there_cannot_be_opened_and_is_deleted_already(shelf: StoreInspector) -> None:
     with pytest.raises(FileNotFoundError):
         object_store().open(new_key())
 
@@ -193,7 +193,9 @@ def test_what_is_not_there_cannot_be_opened_and_is_deleted_already(shelf: Shelf)
     assert object_store().delete_many([]) == {}
 
 
-def test_t61_more_than_a_page_is_listed_in_order_from_any_place_and_deleted(shelf: Shelf) -> None:
+def test_t61_more_than_a_page_is_listed_in_order_from_any_place_and_deleted(
+    shelf: StoreInspector,
+) -> None:
     sessions = [uuid.uuid4() for _ in range(MANY // 5)]
     keys = sorted(new_key(session) for session in sessions for _ in range(5))
     shelf.plant_many(keys)
@@ -209,17 +211,17 @@ def test_t61_more_than_a_page_is_listed_in_order_from_any_place_and_deleted(shel
     assert shelf.keys() == {beside}
 
 
-def test_a_place_to_list_from_need_not_be_there(shelf: Shelf) -> None:
+def test_a_place_to_list_from_need_not_be_there(shelf: StoreInspector) -> None:
     keys = sorted(new_key() for _ in range(3))
     for key in keys:
         shelf.plant(key)
-    gone = f"{keys[1]}~"
+    deleted = f"{keys[1]}~"
 
-    assert [item.key for item in object_store().list_objects(after=gone)] == keys[2:]
+    assert [item.key for item in object_store().list_objects(after=deleted)] == keys[2:]
 
 
 @pytest.mark.parametrize("cut", ["not at all", "after the copy", "after it was done"])
-def test_an_object_is_moved_however_often_it_is_tried(shelf: Shelf, cut: str) -> None:
+def test_an_object_is_moved_however_often_it_is_tried(shelf: StoreInspector, cut: str) -> None:
     key = new_key()
     target = f"quarantine/{key}"
     shelf.plant(target if cut == "after it was done" else key, b"bytes")
@@ -232,7 +234,7 @@ def test_an_object_is_moved_however_often_it_is_tried(shelf: Shelf, cut: str) ->
     assert shelf.read(target) == b"bytes"
 
 
-def test_a_move_replaces_nothing_and_needs_something_to_move(shelf: Shelf) -> None:
+def test_a_move_replaces_nothing_and_needs_something_to_move(shelf: StoreInspector) -> None:
     key, target = new_key(), f"quarantine/{new_key()}"
     shelf.plant(key, b"other")
     shelf.plant(target, b"bytes")
@@ -261,7 +263,7 @@ def test_t24_the_store_does_not_leave_its_root(operation: str, key: str, tmp_pat
     assert outside.read_bytes() == b"outside"
 
 
-def test_only_temporary_files_can_be_deleted_as_such(shelf: Shelf) -> None:
+def test_only_temporary_files_can_be_deleted_as_such(shelf: StoreInspector) -> None:
     key = new_key()
     object_store().put(key, [b"whole"])
 
@@ -301,7 +303,7 @@ def test_a_store_that_cannot_be_listed_says_so() -> None:
         list(object_store().list_objects())
 
 
-def test_half_written_files_are_told_apart_by_age() -> None:
+def test_half_written_files_are_distinguished_by_age() -> None:
     key = new_key()
     folder = key.rpartition("/")[0]
     old = plant(f"{folder}/.a.pdf.{secrets.token_hex(8)}.part", age=HOUR)
@@ -383,12 +385,12 @@ def test_a_folder_that_cannot_be_made_is_an_error_and_no_endless_loop(
         object_store().put(new_key(), [b"x"])
 
 
-def test_the_clock_leaves_nothing_behind(shelf: Shelf) -> None:
+def test_the_clock_leaves_nothing_behind(shelf: StoreInspector) -> None:
     assert abs(object_store().clock() - datetime.now(UTC)) < timedelta(minutes=1)
     assert shelf.keys() == set()
 
 
-def test_the_marker_is_made_once_and_then_replaced(shelf: Shelf) -> None:
+def test_the_marker_is_made_once_and_then_replaced(shelf: StoreInspector) -> None:
     store = object_store()
     assert store.read_marker() is None
     first, second = Marker(str(uuid.uuid4()), 1), Marker(str(uuid.uuid4()), 7)
@@ -403,7 +405,7 @@ def test_the_marker_is_made_once_and_then_replaced(shelf: Shelf) -> None:
     assert shelf.keys() == {"marker.json"}
 
 
-def test_a_marker_that_cannot_be_understood_says_so(shelf: Shelf) -> None:
+def test_a_marker_that_cannot_be_understood_says_so(shelf: StoreInspector) -> None:
     for content in NO_MARKERS:
         shelf.plant("marker.json", content)
 

@@ -10,18 +10,18 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError
 from django.template.defaultfilters import filesizeformat
 
-from common.context import acting_as_operator
+from common.context import as_operator
 from uploads_app.cleanup import adoption, explanation
 from uploads_app.cleanup import run as cleanup
-from uploads_app.cleanup.reconcile import REMOVED, Finding, Kind
+from uploads_app.cleanup.reconcile import REMOVED, Finding, FindingKind
 from uploads_app.cleanup.stop_codes import what_to_do
-from uploads_app.cleanup.work import DEFAULT_LIMIT, Options
+from uploads_app.cleanup.work import DEFAULT_LIMIT, CleanupOptions
 from uploads_app.management.arguments import age, positive, share
-from uploads_app.management.progress import Progress
+from uploads_app.management.progress import ProgressLine
 from uploads_app.models import CleanupRun, RunStatus
 
 # What a finding comes to, in the words of the report.
-_DONE = {Kind.ORPHAN: "put aside", Kind.MISSING: "noted", Kind.FOUND: "noted"}
+_DONE = {FindingKind.ORPHAN: "put aside", FindingKind.MISSING: "noted", FindingKind.FOUND: "noted"}
 
 
 class Command(BaseCommand):
@@ -81,9 +81,9 @@ class Command(BaseCommand):
             self._explain_or_adopt(options)
             return
         report = (_JsonReport if options["json"] else _TextReport)(self)
-        with acting_as_operator(), Progress(self.stderr, "objects") as progress:
+        with as_operator(), ProgressLine(self.stderr, "objects") as progress:
             run = cleanup.cleanup_orphans(
-                Options(
+                CleanupOptions(
                     grace=options["older_than"],
                     limit=options["limit"],
                     dry_run=options["dry_run"],
@@ -91,7 +91,7 @@ class Command(BaseCommand):
                     retention=options["upload_retention"],
                     completed_retention=options["completed_retention"],
                     quarantine_retention=options["quarantine_retention"],
-                    told=report.tell,
+                    on_finding=report.add,
                     progress=progress.show,
                 )
             )
@@ -104,7 +104,7 @@ class Command(BaseCommand):
             if options["explain"] is not None:
                 self._explain(options["explain"], options["json"])
                 return
-            with acting_as_operator():
+            with as_operator():
                 self._adopt(dry_run=options["dry_run"], agreed=options["yes"])
         except (OSError, DatabaseError, InterfaceError) as error:
             which = "store" if isinstance(error, OSError) else "database"
@@ -113,11 +113,11 @@ class Command(BaseCommand):
             sys.exit(3)
 
     def _explain(self, key: str, as_json: bool) -> None:
-        told = explanation.explain(key)
+        explained = explanation.explain(key)
         if as_json:
-            self.stdout.write(json.dumps(told.as_dict(), indent=2, default=str))
+            self.stdout.write(json.dumps(explained.as_dict(), indent=2, default=str))
         else:
-            self.stdout.write("\n".join(told.lines()))
+            self.stdout.write("\n".join(explained.lines()))
 
     def _adopt(self, *, dry_run: bool, agreed: bool) -> None:
         try:
@@ -144,7 +144,7 @@ class _TextReport:
     def __init__(self, command: BaseCommand) -> None:
         self._out, self._err = command.stdout, command.stderr
 
-    def tell(self, finding: Finding) -> None:
+    def add(self, finding: Finding) -> None:
         self._out.write(f"{finding.kind}: {finding.label}  {filesizeformat(finding.size)}")
 
     def end(self, run: CleanupRun) -> None:
@@ -157,7 +157,7 @@ class _TextReport:
             self._out.write("Skipped: another run is under way.")
             return
         for kind, count in run.findings.items():
-            self._out.write(f"{count} {kind}{_became(Kind(kind), run)}")
+            self._out.write(f"{count} {kind}{_became(FindingKind(kind), run)}")
         if not run.findings:
             self._out.write("Nothing to do.")
         self._out.write(
@@ -181,7 +181,7 @@ class _JsonReport:
         self._out = command.stdout
         self._count = 0
 
-    def tell(self, finding: Finding) -> None:
+    def add(self, finding: Finding) -> None:
         self._out.write('{"findings": [' if not self._count else ",")
         self._count += 1
         document = {"kind": finding.kind.value, "key": finding.label, "size": finding.size}
@@ -206,7 +206,7 @@ def as_dict(run: CleanupRun) -> dict[str, Any]:
     }
 
 
-def _became(kind: Kind, run: CleanupRun) -> str:
+def _became(kind: FindingKind, run: CleanupRun) -> str:
     done = "removed" if kind in REMOVED else _DONE.get(kind)
     if done is None:
         return ""

@@ -9,14 +9,20 @@ from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from django.template.defaultfilters import filesizeformat
 from tqdm import tqdm
 
-from common.context import acting_as_operator
-from uploads_app.cleanup.relocation import Contents, Fate, Move, NoPreviousStore, move_storage
+from common.context import as_operator
+from uploads_app.cleanup.relocation import (
+    Disposition,
+    Move,
+    NoPreviousStore,
+    StoreContents,
+    move_storage,
+)
 from uploads_app.management.arguments import positive
 from uploads_app.models import RunStatus
 
 LINE_EVERY = 1000
 # While there are any of these, the previous store is still needed.
-_WAITED_FOR = (Fate.OURS, Fate.CLOSED, Fate.UNDER_WAY)
+_WAITED_FOR = (Disposition.OURS, Disposition.CLOSED, Disposition.UNDER_WAY)
 
 
 class Command(BaseCommand):
@@ -41,11 +47,11 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        progress = Progress(self.stderr, options["limit"])
+        progress = MoveProgress(self.stderr, options["limit"])
         try:
-            with acting_as_operator():
+            with as_operator():
                 move = move_storage(
-                    limit=options["limit"], dry_run=options["dry_run"], tell=progress
+                    limit=options["limit"], dry_run=options["dry_run"], on_progress=progress
                 )
         except NoPreviousStore as error:
             raise CommandError(
@@ -70,19 +76,19 @@ class Command(BaseCommand):
         (self.stderr if move.exit_code else self.stdout).write(next_step(move))
 
 
-class Progress:
+class MoveProgress:
     """Tells how far a move has come: a bar on a terminal, elsewhere a line now and then."""
 
     def __init__(self, stream: OutputWrapper, limit: int | None) -> None:
-        self._stream, self._limit, self._told = stream, limit, 0
+        self._stream, self._limit, self._reported = stream, limit, 0
         self._bar: tqdm[Any] | None = None
 
     def __call__(self, move: Move) -> None:
-        total = move.before.objects[Fate.OURS]
+        total = move.before.objects[Disposition.OURS]
         total = min(total, self._limit or total)
         if not self._stream.isatty():
-            if move.moved >= self._told + LINE_EVERY:
-                self._told = move.moved
+            if move.moved >= self._reported + LINE_EVERY:
+                self._reported = move.moved
                 self._stream.write(f"{move.moved} of {total} files moved")
             return
         if self._bar is None:
@@ -107,8 +113,8 @@ def next_step(move: Move) -> str:
     left = move.after.objects
     if move.dry_run:
         return (
-            f"{left[Fate.OURS]} files would be moved, "
-            f"{filesizeformat(move.after.bytes[Fate.OURS])}."
+            f"{left[Disposition.OURS]} files would be moved, "
+            f"{filesizeformat(move.after.bytes[Disposition.OURS])}."
         )
     if move.errors:
         return (
@@ -118,7 +124,7 @@ def next_step(move: Move) -> str:
     waiting = [f"{left[fate]} {fate}" for fate in _WAITED_FOR if left[fate]]
     if waiting:
         return f"Still in the previous store: {', '.join(waiting)}. Run this again" + (
-            " after the next cleanup." if not left[Fate.OURS] else "."
+            " after the next cleanup." if not left[Disposition.OURS] else "."
         )
     return (
         "Nothing of ours is left in the previous store. Remove STORAGE_PREVIOUS_URL and restart "
@@ -143,8 +149,8 @@ def as_json(move: Move) -> dict[str, Any]:
     }
 
 
-def _as_json(contents: Contents) -> dict[str, Any]:
+def _as_json(contents: StoreContents) -> dict[str, Any]:
     return {
         fate.name.lower(): {"objects": contents.objects[fate], "bytes": contents.bytes[fate]}
-        for fate in Fate
+        for fate in Disposition
     } | {"unknown_keys": [unknown.label for unknown in contents.unknown]}

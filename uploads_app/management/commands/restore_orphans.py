@@ -6,10 +6,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from common.context import acting_as_operator
+from common.context import as_operator
 from uploads_app.cleanup.trash import NotRestored, restore_object
-from uploads_app.management.progress import Progress
-from uploads_app.models import QuarantinedObject, QuarantineStatus
+from uploads_app.management.progress import ProgressLine
+from uploads_app.models import QuarantinedObject, TrashStatus
 
 
 class Command(BaseCommand):
@@ -26,10 +26,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         keys = options["keys"]
         if options["all"]:
-            kept = QuarantinedObject.objects.filter(status=QuarantineStatus.QUARANTINED)
+            kept = QuarantinedObject.objects.filter(status=TrashStatus.QUARANTINED)
             keys = list(kept.order_by("key").values_list("key", flat=True))
         restored = 0
-        with acting_as_operator(), Progress(self.stderr, "objects", len(keys)) as progress:
+        with as_operator(), ProgressLine(self.stderr, "objects", len(keys)) as progress:
             for key in keys:
                 try:
                     restore_object(key=key)

@@ -5,10 +5,10 @@ from typing import Any
 from django.contrib.auth.management.commands import changepassword
 
 from backoffice_app.accounts import changes
-from common.context import acting_as_operator
+from common.context import as_operator
 
 
 class Command(changepassword.Command):
     def handle(self, *args: Any, **options: Any) -> str | None:
-        with acting_as_operator(), changes.noted_at_each_save():
+        with as_operator(), changes.recorded_on_each_save():
             return super().handle(*args, **options)

@@ -5,10 +5,10 @@ from typing import Any
 from django.contrib.auth.management.commands import createsuperuser
 
 from backoffice_app.accounts import changes
-from common.context import acting_as_operator
+from common.context import as_operator
 
 
 class Command(createsuperuser.Command):
     def handle(self, *args: Any, **options: Any) -> None:
-        with acting_as_operator(), changes.noted_at_each_save():
+        with as_operator(), changes.recorded_on_each_save():
             super().handle(*args, **options)

@@ -6,21 +6,21 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from backoffice_app.accounts import throttle
-from common.context import acting_as_operator
+from common.context import as_operator
 
 
 class Command(BaseCommand):
     help = "Forgets failed sign-ins under a user name or from an address, and so lifts their lock."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        whom = parser.add_mutually_exclusive_group(required=True)
-        whom.add_argument("--name", default="", help="the user name of a staff member")
-        whom.add_argument(
+        group = parser.add_mutually_exclusive_group(required=True)
+        group.add_argument("--name", default="", help="the user name of a staff member")
+        group.add_argument(
             "--address", default="", help="an IPv4 or IPv6 address; of IPv6 all of its /64"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with acting_as_operator():
+        with as_operator():
             try:
                 failures = throttle.lift_lock(name=options["name"], address=options["address"])
             except ValueError as error:

@@ -1,7 +1,7 @@
 """Takes the pictures of docs/support.md: the admin with an invented history, as a Support user sees it.
 
-python scripts/desk_pictures.py            writes docs/images/desk-*.png
-python scripts/desk_pictures.py --folder F  the same pages into F: wide and narrow, light and dark
+python scripts/admin_pictures.py            writes docs/images/desk-*.png
+python scripts/admin_pictures.py --folder F  the same pages into F: wide and narrow, light and dark
 """
 
 import argparse
@@ -25,8 +25,8 @@ django.setup()
 from playwright.sync_api import Browser, Page, ViewportSize  # noqa: E402
 
 from sessions_app.uuid_helpers import CROCKFORD  # noqa: E402
+from tests.browser.back_office import BackOffice  # noqa: E402
 from tests.browser.chromium import launched  # noqa: E402
-from tests.browser.desk import Desk  # noqa: E402
 from tests.browser.site import Site, serving  # noqa: E402
 
 SESSIONS = 400
@@ -59,7 +59,7 @@ class Camera:
     """Where pictures go, and through which window they are taken."""
 
     folder: Path
-    name: str = "desk-{page}.png"
+    name: str = "admin-{page}.png"
     is_narrow: bool = False
     scheme: Any = "light"
 
@@ -92,25 +92,25 @@ def main(folder: Path | None) -> None:
 def _take(browser: Browser, site: Site, chosen: dict[str, str], camera: Camera) -> None:
     window = NARROW if camera.is_narrow else WIDE
     context = browser.new_context(viewport=window, color_scheme=camera.scheme)
-    desk = Desk(context.new_page(), site).sign_in("Support")
-    for name, show in _pages(desk, chosen).items():
+    back_office = BackOffice(context.new_page(), site).sign_in("Support")
+    for name, show in _pages(back_office, chosen).items():
         show()
-        camera.take(desk.page, name)
+        camera.take(back_office.page, name)
     context.close()
 
 
-def _pages(desk: Desk, chosen: dict[str, str]) -> dict[str, Callable[[], object]]:
+def _pages(back_office: BackOffice, chosen: dict[str, str]) -> dict[str, Callable[[], object]]:
     session = f"sessions_app/usersession/{chosen['session']}"
     code = chosen["code"]
     wrong = CROCKFORD[(CROCKFORD.index(code[6]) + 7) % len(CROCKFORD)]
     return {
-        "overview": lambda: desk.open(""),
-        "find": lambda: desk.find(f"{code[:6]}{wrong}{code[7:]}"),
-        "session": lambda: desk.open(f"{session}/change/"),
-        "person": lambda: desk.open(f"{session}/person/"),
-        "erase": lambda: desk.open(f"{session}/erase/"),
-        "give": lambda: desk.open(f"uploads_app/uploadedfile/{chosen['file']}/give/"),
-        "audit": lambda: desk.open("audit_app/auditlog/?type=session.revoked"),
+        "overview": lambda: back_office.open(""),
+        "find": lambda: back_office.find(f"{code[:6]}{wrong}{code[7:]}"),
+        "session": lambda: back_office.open(f"{session}/change/"),
+        "person": lambda: back_office.open(f"{session}/person/"),
+        "erase": lambda: back_office.open(f"{session}/erase/"),
+        "give": lambda: back_office.open(f"uploads_app/uploadedfile/{chosen['file']}/give/"),
+        "audit": lambda: back_office.open("audit_app/auditlog/?type=session.revoked"),
     }
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from django.db import DatabaseError, OperationalError, connection
 
-from uploads_app.storage.base import PREFIX, Marker, StoredObject, Written
+from uploads_app.storage.base import PREFIX, Marker, StoredBytes, StoredObject
 from uploads_app.storage.disk_store import DiskStore
 
 Point = Literal["put", "remove", "move", "describe", "list", "marker", "write", "commit"]
@@ -25,12 +25,12 @@ _WRITES = ("INSERT", "UPDATE", "DELETE")
 _UNDOES = ("ROLLBACK", "RELEASE")
 
 
-class Died(BaseException):
+class ProcessKilled(BaseException):
     """The process is gone."""
 
 
 @dataclass(frozen=True)
-class Hazard:
+class Fault:
     """What happens when a point is passed for the n-th time, before or after the step itself."""
 
     point: Point
@@ -39,7 +39,7 @@ class Hazard:
     after: bool = False
 
 
-class Fate:
+class FaultInjector:
     """Lets hazards happen to calls, and counts what the store has really removed.
 
     `clock_off` sets the store's clock wrong.
@@ -48,14 +48,14 @@ class Fate:
     def __init__(self) -> None:
         self.removed: Counter[str] = Counter()
         self.clock_off = timedelta(0)
-        self._hazard: Hazard | None = None
+        self._hazard: Fault | None = None
         self._passed = 0
         self._meanwhile: Callable[[], object] = lambda: None
         self._is_dead = False
 
     @contextmanager
     def befalling(
-        self, hazard: Hazard | None, meanwhile: Callable[[], object] = lambda: None
+        self, hazard: Fault | None, meanwhile: Callable[[], object] = lambda: None
     ) -> Iterator[None]:
         """Let a hazard happen to what is called inside; others' calls in its middle have none."""
         before = self._hazard, self._passed, self._meanwhile
@@ -78,7 +78,7 @@ class Fate:
     def at(self, point: Point, *, after: bool) -> None:
         """Pass a point; raise Died or an error, or let somebody else act, if that is its fate."""
         if self._is_dead:
-            raise Died
+            raise ProcessKilled
         hazard = self._hazard
         if hazard is None or (hazard.point, hazard.after) != (point, after):
             return
@@ -88,7 +88,7 @@ class Fate:
         self._hazard = None
         if hazard.what == "dies":
             self._is_dead = True
-            raise Died
+            raise ProcessKilled
         if hazard.what == "fails":
             raise (OSError(5, "Input/output error") if point in STORE_POINTS else _lost())
         self._meanwhile()
@@ -97,7 +97,7 @@ class Fate:
         self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
     ) -> Any:
         if self._is_dead and not sql.startswith(_UNDOES):
-            raise Died
+            raise ProcessKilled
         if sql.startswith(_WRITES):
             self.at("write", after=False)
         answer = execute(sql, params, many, context)
@@ -110,14 +110,14 @@ def _lost() -> DatabaseError:
     return OperationalError("the connection was lost")
 
 
-class FatedStore(DiskStore):
+class FaultInjectingStore(DiskStore):
     """A disk store whose steps are points of a fate."""
 
-    def __init__(self, location: Path, fate: Fate) -> None:
+    def __init__(self, location: Path, fate: FaultInjector) -> None:
         super().__init__(location=location)
         self.fate = fate
 
-    def put(self, key: str, chunks: Iterable[bytes]) -> Written:
+    def put(self, key: str, chunks: Iterable[bytes]) -> StoredBytes:
         with self.fate.around("put"):
             return super().put(key, chunks)
 

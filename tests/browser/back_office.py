@@ -23,13 +23,13 @@ answer = {{"name": cookie.key, "value": cookie.value}}
 
 
 @dataclass
-class Desk:
+class BackOffice:
     """One tab of a staff member; what is looked for is looked for by role and name."""
 
     page: Page
     site: Site
 
-    def sign_in(self, group: str) -> "Desk":
+    def sign_in(self, group: str) -> "BackOffice":
         """Make an account in a group, if there is none yet, and open the first page with it."""
         name = group.lower()
         cookie: dict[str, str] = self.site.run(_SIGNED_IN.format(name=name, group=group))

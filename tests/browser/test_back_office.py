@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from sessions_app.uuid_helpers import CROCKFORD
-from tests.browser.desk import Desk
+from tests.browser.back_office import BackOffice
 from tests.browser.site import Site
 from tests.browser.visit import Visit
 from tests.helpers import pdf
@@ -35,29 +35,29 @@ def misheard(code: str) -> str:
 
 
 def test_a_code_with_one_symbol_misheard_leads_to_the_right_session(
-    visit: Visit, desk: Desk
+    visit: Visit, back_office: BackOffice
 ) -> None:
     visit.open()
     uuid = visit.begin()
     code = support_code(visit.site, uuid)
-    desk.find(misheard(code).lower().replace("-", " "))
-    expect(desk.content).to_contain_text("Did the visitor mean one of these?")
-    desk.link(code).click()
-    expect(desk.page).to_have_url(re.compile(uuid))
-    expect(desk.page.get_by_role("heading", name=code)).to_be_visible()
+    back_office.find(misheard(code).lower().replace("-", " "))
+    expect(back_office.content).to_contain_text("Did the visitor mean one of these?")
+    back_office.link(code).click()
+    expect(back_office.page).to_have_url(re.compile(uuid))
+    expect(back_office.page.get_by_role("heading", name=code)).to_be_visible()
 
 
-def test_personal_values_are_shown_to_who_says_why(visit: Visit, desk: Desk) -> None:
+def test_personal_values_are_shown_to_who_says_why(visit: Visit, back_office: BackOffice) -> None:
     visit.open()
     uuid = visit.begin()
     visit.site.run(_CONTACT.format(uuid=uuid))
-    desk.open_session(uuid)
-    expect(desk.content).to_contain_text("e•••@e•••")
-    expect(desk.content).not_to_contain_text("erika@example.org")
-    desk.link("Show personal values…").click()
-    desk.page.get_by_label("To compare with what the caller says").check()
-    desk.page.get_by_role("button", name="Show them for 15 minutes").click()
-    expect(desk.content).to_contain_text("erika@example.org")
+    back_office.open_session(uuid)
+    expect(back_office.content).to_contain_text("e•••@e•••")
+    expect(back_office.content).not_to_contain_text("erika@example.org")
+    back_office.link("Show personal values…").click()
+    back_office.page.get_by_label("To compare with what the caller says").check()
+    back_office.page.get_by_role("button", name="Show them for 15 minutes").click()
+    expect(back_office.content).to_contain_text("erika@example.org")
     revealed = [e for e in visit.site.audit(uuid) if e["event_type"].endswith("data_revealed")]
     assert [event["details"]["reason"] for event in revealed] == [
         "To compare with what the caller says"
@@ -65,7 +65,7 @@ def test_personal_values_are_shown_to_who_says_why(visit: Visit, desk: Desk) -> 
 
 
 def test_a_file_of_an_ended_session_is_given_to_the_one_the_visitor_has_now(
-    visit: Visit, desk: Desk
+    visit: Visit, back_office: BackOffice
 ) -> None:
     visit.open()
     old = visit.begin()
@@ -78,17 +78,17 @@ def test_a_file_of_an_ended_session_is_given_to_the_one_the_visitor_has_now(
     assert new != old
     expect(visit.file("contract.pdf")).to_have_count(0)
 
-    desk.open_session(old)
-    desk.content.get_by_role("link", name=re.compile("^Give to the visitor")).click()
-    desk.page.get_by_role("textbox", name=re.compile("support code", re.I)).fill(
+    back_office.open_session(old)
+    back_office.content.get_by_role("link", name=re.compile("^Give to the visitor")).click()
+    back_office.page.get_by_role("textbox", name=re.compile("support code", re.I)).fill(
         support_code(visit.site, new)
     )
-    desk.page.get_by_role("button", name="Look at this session").click()
-    expect(desk.content).to_contain_text("Nothing links")
-    desk.page.get_by_label(re.compile("^I have made sure")).check()
-    desk.page.get_by_label("The visitor changed the device or browser").check()
-    desk.page.get_by_role("button", name="Give the file to this session").click()
-    expect(desk.said).to_contain_text(support_code(visit.site, new))
+    back_office.page.get_by_role("button", name="Look at this session").click()
+    expect(back_office.content).to_contain_text("Nothing links")
+    back_office.page.get_by_label(re.compile("^I have made sure")).check()
+    back_office.page.get_by_label("The visitor changed the device or browser").check()
+    back_office.page.get_by_role("button", name="Give the file to this session").click()
+    expect(back_office.said).to_contain_text(support_code(visit.site, new))
 
     visit.reload()
     expect(visit.file("contract.pdf")).to_contain_text("Stored")
@@ -96,17 +96,19 @@ def test_a_file_of_an_ended_session_is_given_to_the_one_the_visitor_has_now(
     assert "upload.restored" in visit.site.events(new)
 
 
-def test_a_recovery_code_brings_a_visitor_without_cookie_back(visit: Visit, desk: Desk) -> None:
+def test_a_recovery_code_brings_a_visitor_without_cookie_back(
+    visit: Visit, back_office: BackOffice
+) -> None:
     visit.open()
     uuid = visit.begin()
     visit.upload(pdf("mine"), "mine.pdf")
     visit.page.context.clear_cookies()
     visit.page.evaluate("localStorage.clear()")
 
-    desk.find(support_code(visit.site, uuid))
-    desk.link(re.compile("^MAR-")).first.click()
-    desk.do("Issue a recovery code", "Issue a recovery code")
-    shown = desk.said.inner_text()
+    back_office.find(support_code(visit.site, uuid))
+    back_office.link(re.compile("^MAR-")).first.click()
+    back_office.do("Issue a recovery code", "Issue a recovery code")
+    shown = back_office.said.inner_text()
     code = re.search(r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}", shown)
     assert code is not None, shown
 
@@ -118,13 +120,13 @@ def test_a_recovery_code_brings_a_visitor_without_cookie_back(visit: Visit, desk
     expect(visit.file("mine.pdf")).to_contain_text("Stored")
 
 
-def test_an_auditor_sees_who_looked_and_can_change_nothing(
-    visit: Visit, desk: Desk, new_context: Callable[..., BrowserContext]
+def test_an_auditor_sees_who_checked_and_can_change_nothing(
+    visit: Visit, back_office: BackOffice, new_context: Callable[..., BrowserContext]
 ) -> None:
     visit.open()
     uuid = visit.begin()
-    desk.open_session(uuid)
-    auditor = Desk(new_context().new_page(), visit.site).sign_in("Auditor")
+    back_office.open_session(uuid)
+    auditor = BackOffice(new_context().new_page(), visit.site).sign_in("Auditor")
     auditor.open_session(uuid)
     auditor.link("Staff").click()
     expect(auditor.content).to_contain_text("staff.session_viewed")

@@ -23,12 +23,12 @@ from tests.sessions_app.service_support import service
 from tests.uploads_app.cleanup.cleanup_support import quotas_fit
 from uploads_app import services
 from uploads_app.inspection import sandbox
-from uploads_app.models import Inspection, Status, UploadedFile, UploadQuota
+from uploads_app.models import Inspection, UploadedFile, UploadQuota, UploadStatus
 from uploads_app.tasks import cleanup_orphans, inspect_uploads
 
 BODY = pdf("held")
 # Which verdicts each setting holds back.
-HELD: dict[str, set[str]] = {
+KEPT: dict[str, set[str]] = {
     "never": set(),
     "until_inspected": {"waiting"},
     "unless_clean": {"waiting", "suspect", "unreadable", "unsupported"},
@@ -72,7 +72,7 @@ def post(staff: Client, upload: UploadedFile, action: str, reason: str = "looks 
     return shown_text(answer.content.decode())
 
 
-@pytest.mark.parametrize("case", list(product(HELD, Inspection.values)), ids=" ".join)
+@pytest.mark.parametrize("case", list(product(KEPT, Inspection.values)), ids=" ".join)
 def test_the_setting_decides_by_the_verdict(
     visitor: Visitor, agent: Service, upload: UploadedFile, settings: Any, case: tuple[str, str]
 ) -> None:
@@ -83,7 +83,7 @@ def test_the_setting_decides_by_the_verdict(
 
     answers = by_every_way(visitor, agent, upload, url)
 
-    if verdict in HELD[hold]:
+    if verdict in KEPT[hold]:
         is_refused(answers, wait="60" if verdict == "waiting" else None)
     else:
         assert [answer.status_code for answer in answers] == [200] * 5
@@ -98,7 +98,7 @@ def test_waiting_helps(visitor: Visitor, upload: UploadedFile, settings: Any) ->
     assert visitor.download(str(upload.pk)) == BODY
 
 
-def test_the_visitor_sees_a_file_that_is_held_back_and_may_delete_it(
+def test_the_visitor_sees_a_file_that_is_blocked_and_may_delete_it(
     visitor: Visitor, upload: UploadedFile, settings: Any
 ) -> None:
     settings.HOLD_DOWNLOADS = "until_inspected"
@@ -140,7 +140,7 @@ def test_it_is_given_back(visitor: Visitor, upload: UploadedFile, make_staff: An
     assert "is given back" in post(staff, upload, "restore", "all is well")
 
     assert visitor.download(str(upload.pk)) == BODY
-    assert UploadedFile.objects.get().status == Status.STORED
+    assert UploadedFile.objects.get().status == UploadStatus.STORED
     log = AuditLog.objects.get(event_type="upload.restored")
     assert log.details == {"reason": "all is well"}
     assert inspect_uploads() == 1  # it was not looked into before
@@ -180,22 +180,22 @@ def test_t68_staff_without_the_permission_cannot_move_files(
     assert (list(UploadedFile.objects.values()), events(upload.session_id)) == before
 
 
-@pytest.mark.parametrize("status", [s for s in Status if s != Status.STORED])
+@pytest.mark.parametrize("status", [s for s in UploadStatus if s != UploadStatus.STORED])
 def test_what_is_not_stored_cannot_go_into_quarantine(
-    upload: UploadedFile, make_staff: Any, status: Status
+    upload: UploadedFile, make_staff: Any, status: UploadStatus
 ) -> None:
     UploadedFile.objects.update(status=status)
     before = list(UploadedFile.objects.values()), events(upload.session_id)
     assert "nothing was done" in post(make_staff("Support"), upload, "quarantine")
-    if status != Status.QUARANTINED:
+    if status != UploadStatus.QUARANTINED:
         assert "nothing was done" in post(make_staff(is_superuser=True), upload, "restore")
-    told = [one for one in events(upload.session_id) if one != "staff.session_viewed"]
-    assert (list(UploadedFile.objects.values()), told) == before
+    result = [one for one in events(upload.session_id) if one != "staff.session_viewed"]
+    assert (list(UploadedFile.objects.values()), result) == before
 
 
 def test_without_a_reason_nothing_happens(upload: UploadedFile, make_staff: Any) -> None:
     post(make_staff("Support"), upload, "quarantine", " ")
-    assert UploadedFile.objects.get().status == Status.STORED
+    assert UploadedFile.objects.get().status == UploadStatus.STORED
 
 
 @pytest.mark.parametrize("how", ["deleted", "erased", "past its retention"])
@@ -214,20 +214,20 @@ def test_quarantine_keeps_no_file_from_its_end(
             assert cleanup_orphans() == "completed"
 
     upload.refresh_from_db()
-    assert upload.status == Status.DELETED
+    assert upload.status == UploadStatus.DELETED
     assert stored_keys() == set()
     assert quotas_fit()
     assert events().count("upload.deleted") == 1
 
 
 @pytest.mark.parametrize("how", ["deleted", "erased", "quarantined", "inspected by another"])
-def test_what_happens_to_a_file_while_it_is_looked_into_wins(
+def test_what_happens_to_a_file_while_it_is_inspected_wins(
     visitor: Visitor, upload: UploadedFile, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    look_inside = sandbox.look_inside
+    scan_inside = sandbox.inspect_content
 
     def meanwhile(content: Any) -> sandbox.Findings:
-        found = look_inside(content)
+        found = scan_inside(content)
         match how:
             case "deleted":
                 visitor.delete_upload(str(upload.pk))
@@ -244,12 +244,12 @@ def test_what_happens_to_a_file_while_it_is_looked_into_wins(
     assert inspect_uploads() == 0
 
     row = UploadedFile.objects.get()
-    state, verdict, looks = {
+    state, verdict, checks = {
         "deleted": ("deleted", "waiting", 0),
         "erased": ("deleted", "waiting", 0),
         "quarantined": ("quarantined", "waiting", 0),
         "inspected by another": ("stored", "suspect", 1),
     }[how]
     assert (row.status, row.inspection) == (state, verdict)
-    assert events().count("upload.inspected") == looks
+    assert events().count("upload.inspected") == checks
     assert quotas_fit()

@@ -11,15 +11,24 @@ from audit_app.services import Entry
 from common import context
 from common.context import RequestContext
 from demo_app import people
-from demo_app.history import DAY, HOUR, MINUTE, PERIOD, SYSTEM, Chronicle, Told, World
+from demo_app.history import (
+    DAY,
+    HOUR,
+    MINUTE,
+    PERIOD,
+    SYSTEM,
+    DemoContext,
+    DemoEvent,
+    EventCollector,
+)
 from sessions_app import events as session_events
 from uploads_app import events as upload_events
 from uploads_app.cleanup.alerts import INTERVAL
 from uploads_app.models import (
     CleanupRun,
     QuarantinedObject,
-    QuarantineStatus,
     RunStatus,
+    TrashStatus,
     object_key,
 )
 from uploads_app.storage.base import quarantine_key
@@ -30,24 +39,24 @@ _STOPPED = (
     ("storage_unavailable", "The store does not answer."),
     ("clocks_differ", "The clocks of store and database differ by 0:07:12: no age can be trusted."),
 )
-_STRAY = b"%PDF-1.4\nThis lay in the store, and no row explained it.\n"
+_ORPHAN_BODY = b"%PDF-1.4\nThis lay in the store, and no row explained it.\n"
 
 
-class House(Chronicle):
+class OperationsHistory(EventCollector):
     """Tells a month of the house; more strangers come where there are more sessions."""
 
-    def __init__(self, random: Random, world: World, sessions: int) -> None:
-        super().__init__(random, world)
+    def __init__(self, random: Random, demo_context: DemoContext, sessions: int) -> None:
+        super().__init__(random, demo_context)
         self._sessions = sessions
         self.runs: list[CleanupRun] = []
-        self.strays: list[QuarantinedObject] = []
+        self.orphans: list[QuarantinedObject] = []
         # Each ended run's event, which names the number that its row is yet to get.
         self._ended: list[tuple[CleanupRun, EventType]] = []
 
-    def tell(self) -> None:
+    def generate(self) -> None:
         """Invent runs and the quarantine, and what has no session; `finish` makes the events of runs."""
         self._clean_up()
-        self._put_aside()
+        self._trash_orphan()
         self._work()
         self._refuse_strangers()
 
@@ -66,17 +75,19 @@ class House(Chronicle):
                 }
             )
             entry = Entry(None, f"cleanup_run:{run.pk}", None, {"run": run.pk, **details})
-            self.note(Told(run.finished_at, event, entry, RequestContext(actor=run.actor)))
+            self.note(DemoEvent(run.finished_at, event, entry, RequestContext(actor=run.actor)))
 
-    def _say(self, at: datetime, event: EventType, asking: RequestContext, **entry: object) -> None:
+    def _say(
+        self, at: datetime, event: EventType, request_context: RequestContext, **entry: object
+    ) -> None:
         target = str(entry.pop("target", ""))
-        self.note(Told(at, event, Entry(None, target, None, entry), asking))  # type: ignore[arg-type]
+        self.note(DemoEvent(at, event, Entry(None, target, None, entry), request_context))  # type: ignore[arg-type]
 
     def _clean_up(self) -> None:
         """One run in each interval; now and then one that stopped, or that somebody asked for dry."""
         random, files = self.random, self._sessions * 2
-        at = self.world.now - RUNS_PERIOD
-        while (at := at + INTERVAL) < self.world.now - MINUTE:
+        at = self.demo_context.now - RUNS_PERIOD
+        while (at := at + INTERVAL) < self.demo_context.now - MINUTE:
             took = MINUTE * (0.05 + random.random() / 10)
             run = CleanupRun(
                 started_at=at,
@@ -96,7 +107,10 @@ class House(Chronicle):
                 run.findings = {}
                 run.stop_code, run.stop_sentence = random.choice(_STOPPED)
             if self.chance(0.006):
-                run.dry_run, run.actor = True, f"{context.STAFF}{random.choice(self.world.staff)}"
+                run.dry_run, run.actor = (
+                    True,
+                    f"{context.STAFF}{random.choice(self.demo_context.staff)}",
+                )
             else:
                 self._ended.append(
                     (
@@ -108,47 +122,50 @@ class House(Chronicle):
                 )
             self.runs.append(run)
 
-    def _put_aside(self) -> None:
+    def _trash_orphan(self) -> None:
         """Objects that no row explains: some lie in quarantine, of some the time was over."""
         for days in (1, 3, 6, 15, 20):
-            at = self.world.now - DAY * days
-            stray = QuarantinedObject(
+            at = self.demo_context.now - DAY * days
+            orphan = QuarantinedObject(
                 key=object_key(self.uuid(), self.uuid(), "pdf"),
-                size=len(_STRAY),
+                size=len(_ORPHAN_BODY),
                 modified_at=at - DAY,
-                status=QuarantineStatus.QUARANTINED,
+                status=TrashStatus.QUARANTINED,
                 reason="no_row",
                 quarantined_at=at,
                 changed_at=at,
             )
             self._say(
-                at, upload_events.OBJECT_QUARANTINED, SYSTEM, target=stray.key, size=stray.size
+                at, upload_events.OBJECT_QUARANTINED, SYSTEM, target=orphan.key, size=orphan.size
             )
             over = at + settings.QUARANTINE_RETENTION + MINUTE
-            if over < self.world.now:
-                stray.status, stray.reason = QuarantineStatus.PURGED, "quarantine_over"
-                stray.changed_at = over
-                details = {"reason": stray.reason, "size": stray.size}
-                self._say(over, upload_events.OBJECT_PURGED, SYSTEM, target=stray.key, **details)
-            elif self.world.with_files:
-                self.rows.objects[quarantine_key(stray.key)] = _STRAY
-            self.strays.append(stray)
+            if over < self.demo_context.now:
+                orphan.status, orphan.reason = TrashStatus.PURGED, "quarantine_over"
+                orphan.changed_at = over
+                details = {"reason": orphan.reason, "size": orphan.size}
+                self._say(over, upload_events.OBJECT_PURGED, SYSTEM, target=orphan.key, **details)
+            elif self.demo_context.with_files:
+                self.rows.objects[quarantine_key(orphan.key)] = _ORPHAN_BODY
+            self.orphans.append(orphan)
 
     def _work(self) -> None:
         """Staff sign in on weekdays, mistype now and then, search, and ask for what is not theirs."""
         for day in range(PERIOD.days):
-            morning = self.world.now - PERIOD + DAY * day
+            morning = self.demo_context.now - PERIOD + DAY * day
             if morning.weekday() >= 5:
                 continue
-            for member in self.world.staff:
+            for member in self.demo_context.staff:
                 at = self.between(morning, morning + 2 * HOUR)
-                asking = self.staff_request(member)
+                request_context = self.staff_request(member)
                 if self.chance(0.1):
                     failed = RequestContext(
-                        asking.request_id, asking.address, asking.user_agent, context.VISITOR
+                        request_context.request_id,
+                        request_context.address,
+                        request_context.user_agent,
+                        context.VISITOR,
                     )
                     self._say(at, staff_events.STAFF_SIGN_IN_FAILED, failed, repeated=0)
-                self._say(at + MINUTE, staff_events.STAFF_SIGNED_IN, asking)
+                self._say(at + MINUTE, staff_events.STAFF_SIGNED_IN, request_context)
                 for _ in range(self.random.randint(0, 4)):
                     kind = self.random.choice(("e-mail", "name", "address", "file name"))
                     self._say(
@@ -169,16 +186,18 @@ class House(Chronicle):
 
     def _refuse_strangers(self) -> None:
         for number in range(20 + self._sessions // 100):
-            at = self.between(self.world.now - PERIOD, self.world.now)
-            asking = self.request(people.visitor(self.random, number))
+            at = self.between(self.demo_context.now - PERIOD, self.demo_context.now)
+            request_context = self.request(people.visitor(self.random, number))
             if self.chance(0.3):
                 self._say(
                     at,
                     staff_events.RATE_LIMIT_EXCEEDED,
-                    asking,
+                    request_context,
                     limit=self.random.choice(("create-60s", "validate-60s", "failed_proof-60s")),
                     repeated=self.random.randint(0, 300),
                 )
             else:
                 code = self.random.choice(("session_required", "session_invalid", "uuid_malformed"))
-                self._say(at, session_events.REFUSED, asking, code=code, reason=None, repeated=0)
+                self._say(
+                    at, session_events.REFUSED, request_context, code=code, reason=None, repeated=0
+                )

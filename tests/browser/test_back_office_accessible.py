@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from tests.browser.axe import DESK, PHONE, look, violations
+from tests.browser.axe import BACK_OFFICE, PHONE, set_view, violations
+from tests.browser.back_office import BackOffice
 from tests.browser.chromium import Watch
-from tests.browser.desk import Desk
 from tests.browser.site import Site
 from tests.browser.visit import Visit
 from tests.helpers import pdf
@@ -38,18 +38,20 @@ answer = {{
 """
 
 
-def test_axe_finds_nothing_in_the_back_office(visit: Visit, desk: Desk, watch: Watch) -> None:
+def test_axe_finds_nothing_in_the_back_office(
+    visit: Visit, back_office: BackOffice, watch: Watch
+) -> None:
     visit.open()
     uuid = visit.begin()
     visit.upload(pdf())
     ids = visit.site.run(_IDS.format(uuid=uuid))
     found = {}
     for number, path in enumerate(PAGES):
-        desk.open(path.format(**ids))
+        back_office.open(path.format(**ids))
         # Each page in one look, and each look on every other page.
-        size, colours = ((PHONE, "dark"), (DESK, "light"))[number % 2]
-        look(desk.page, size, colours)
-        found[path, size] = violations(desk.page)
+        size, colours = ((PHONE, "dark"), (BACK_OFFICE, "light"))[number % 2]
+        set_view(back_office.page, size, colours)
+        found[path, size] = violations(back_office.page)
     assert {where: what for where, what in found.items() if what} == {}
     # axe tries to write a style into the page, which the policy refuses.
     assert watch.take("policy Applying inline style")
@@ -59,45 +61,47 @@ def test_axe_finds_nothing_in_the_back_office(visit: Visit, desk: Desk, watch: W
 def test_axe_finds_nothing_where_staff_sign_in(
     new_context: Callable[..., BrowserContext], site: Site
 ) -> None:
-    desk = Desk(new_context().new_page(), site)
-    desk.open("login/")
-    assert violations(desk.page) == []
-    desk.page.get_by_label("Username").fill("nobody")
-    desk.page.get_by_label("Password").fill("guessed")
-    desk.page.get_by_role("button", name="Log in").click()
-    expect(desk.page.get_by_role("alert")).to_be_visible()
-    assert violations(desk.page) == []
+    back_office = BackOffice(new_context().new_page(), site)
+    back_office.open("login/")
+    assert violations(back_office.page) == []
+    back_office.page.get_by_label("Username").fill("nobody")
+    back_office.page.get_by_label("Password").fill("guessed")
+    back_office.page.get_by_role("button", name="Log in").click()
+    expect(back_office.page.get_by_role("alert")).to_be_visible()
+    assert violations(back_office.page) == []
 
 
-def test_a_session_is_found_and_revoked_by_keys_alone(visit: Visit, desk: Desk) -> None:
+def test_a_session_is_found_and_revoked_by_keys_alone(
+    visit: Visit, back_office: BackOffice
+) -> None:
     visit.open()
     uuid = visit.begin()
-    keys = desk.page.keyboard
-    desk.open("")
+    keys = back_office.page.keyboard
+    back_office.open("")
     keys.type(uuid)  # the box has the focus
     keys.press("Enter")
-    expect(desk.page).to_have_url(re.compile("/admin/find/"))
+    expect(back_office.page).to_have_url(re.compile("/admin/find/"))
     keys.press("Enter")  # as has the only session that was found
-    expect(desk.page).to_have_url(re.compile(f"{uuid}/change/"))
-    _tab_to(desk, "Revoke…")
+    expect(back_office.page).to_have_url(re.compile(f"{uuid}/change/"))
+    _tab_to(back_office, "Revoke…")
     keys.press("Enter")
-    _tab_to(desk, "The visitor asked for it")
+    _tab_to(back_office, "The visitor asked for it")
     keys.press("Space")
-    _tab_to(desk, "Revoke this session")
+    _tab_to(back_office, "Revoke this session")
     keys.press("Enter")
-    expect(desk.said).to_contain_text("revoked")
+    expect(back_office.said).to_contain_text("revoked")
     assert visit.site.audit(uuid)[-1]["event_type"] == "session.revoked"
 
 
-def _tab_to(desk: Desk, name: str) -> None:
+def _tab_to(back_office: BackOffice, name: str) -> None:
     """Press Tab until what has that name has the focus."""
-    wanted = desk.page.locator(":focus").and_(
-        desk.page.get_by_text(name, exact=True)
-        .or_(desk.page.get_by_label(name, exact=True))
-        .or_(desk.page.get_by_role("button", name=name))
+    wanted = back_office.page.locator(":focus").and_(
+        back_office.page.get_by_text(name, exact=True)
+        .or_(back_office.page.get_by_label(name, exact=True))
+        .or_(back_office.page.get_by_role("button", name=name))
     )
     for _ in range(80):
-        desk.page.keyboard.press("Tab")
+        back_office.page.keyboard.press("Tab")
         if wanted.count():
             return
     raise AssertionError(f"{name} cannot be reached by keys")

@@ -23,7 +23,7 @@ from tests.uploads_app.cleanup.cleanup_support import (
     use_store,
 )
 from uploads_app import marker
-from uploads_app.cleanup.alerts import PATIENCE, TELLING
+from uploads_app.cleanup.alerts import ALERT_SEND_TIMEOUT, PATIENCE
 from uploads_app.cleanup.stop_codes import KILLED, known
 from uploads_app.models import CleanupRun, RunStatus, StoreState
 from uploads_app.tasks import cleanup_orphans, watch_cleanup
@@ -56,9 +56,9 @@ def stop(settings: Any) -> CleanupRun:
     return CleanupRun.objects.latest("id")
 
 
-def told() -> tuple[Any, str]:
+def alert_state() -> tuple[Any, str]:
     """Return what administrators know, as the database has it."""
-    return StoreState.objects.values_list("alarm_since", "alarm_code").get()
+    return StoreState.objects.values_list("alert_since", "alert_code").get()
 
 
 def subjects(mailbox: Mailbox) -> list[str]:
@@ -70,7 +70,7 @@ def text(message: EmailMessage) -> str:
     return content.replace("\r\n", "\n")
 
 
-ALARM = "Maria at maria.example: the cleanup needs you (clocks_differ)"
+ALERT = "Maria at maria.example: the cleanup needs you (clocks_differ)"
 WELL = "Maria at maria.example: the cleanup is well again"
 
 
@@ -80,7 +80,7 @@ def test_a_stop_is_one_mail_and_so_is_being_well_again(
     good = CleanupRun.objects.get()
     run = stop(settings)
 
-    assert subjects(mailbox) == [ALARM]
+    assert subjects(mailbox) == [ALERT]
     assert mailbox.envelopes[0][1] == OPS
     (message,) = mailbox.messages
     assert run.stop_sentence in text(message)
@@ -91,29 +91,29 @@ def test_a_stop_is_one_mail_and_so_is_being_well_again(
 
     watch_cleanup()
     stop(settings)
-    assert subjects(mailbox) == [ALARM]
-    since, code = told()
+    assert subjects(mailbox) == [ALERT]
+    since, code = alert_state()
     assert code == "clocks_differ"
 
     assert cleanup_orphans() == "completed"
     watch_cleanup()
-    assert subjects(mailbox) == [ALARM, WELL]
+    assert subjects(mailbox) == [ALERT, WELL]
     assert f"in trouble since {since:%Y-%m-%d %H:%M UTC}" in text(mailbox.messages[1])
-    assert told() == (None, "")
+    assert alert_state() == (None, "")
 
     stop(settings)
-    assert subjects(mailbox) == [ALARM, WELL, ALARM]
+    assert subjects(mailbox) == [ALERT, WELL, ALERT]
 
 
-def test_another_stop_code_is_the_same_alarm(well: None, mailbox: Mailbox, settings: Any) -> None:
+def test_another_stop_code_is_the_same_alert(well: None, mailbox: Mailbox, settings: Any) -> None:
     stop(settings)
     use_store(settings, break_after=0)
     assert cleanup_orphans() == "stopped"
     assert CleanupRun.objects.latest("id").stop_code == "listing_incomplete"
-    assert subjects(mailbox) == [ALARM]
+    assert subjects(mailbox) == [ALERT]
 
 
-def test_a_stop_by_hand_is_told_by_the_next_look_and_a_dry_one_is_not(
+def test_a_stop_by_hand_is_reported_by_the_next_scan_and_a_dry_one_is_not(
     well: None, mailbox: Mailbox, settings: Any
 ) -> None:
     use_store(settings, clock_off=timedelta(hours=1))
@@ -122,13 +122,13 @@ def test_a_stop_by_hand_is_told_by_the_next_look_and_a_dry_one_is_not(
     assert subjects(mailbox) == []
     assert cleanup().exit_code == 3
     watch_cleanup()
-    assert subjects(mailbox) == [ALARM]
+    assert subjects(mailbox) == [ALERT]
 
 
 @pytest.mark.parametrize(
     ("age", "mails"), [(PATIENCE - 20 * SECOND, 0), (PATIENCE, 1)], ids=["just under", "exactly"]
 )
-def test_two_intervals_without_a_run_that_went_through(
+def test_two_intervals_without_a_run_that_completed(
     well: None, mailbox: Mailbox, age: timedelta, mails: int
 ) -> None:
     CleanupRun.objects.update(started_at=timezone.now() - age)
@@ -171,7 +171,7 @@ def test_a_new_installation_has_two_intervals_from_its_workers_first_task(
     assert all("none yet" in text(message) for message in mailbox.messages)
 
 
-def test_a_database_that_never_had_a_store_can_tell_of_it_and_still_stops_for_it(
+def test_a_database_that_never_had_a_store_can_report_it_and_still_stops_for_it(
     well: None, mailbox: Mailbox
 ) -> None:
     StoreState.objects.all().delete()
@@ -184,7 +184,7 @@ def test_a_database_that_never_had_a_store_can_tell_of_it_and_still_stops_for_it
     assert cleanup("--json").document["stop_code"] == "marker_missing"
 
 
-def test_a_mail_server_that_is_down_loses_no_alarm(
+def test_a_mail_server_that_is_down_loses_no_alert(
     well: None, mailbox: Mailbox, settings: Any
 ) -> None:
     up = settings.EMAIL_PORT
@@ -194,22 +194,22 @@ def test_a_mail_server_that_is_down_loses_no_alarm(
         assert watch_cleanup() == "not told"
     assert "the cleanup is in trouble" in lines.getvalue()
     assert "the mail about the cleanup could not be sent" in lines.getvalue()
-    assert told() == (None, "")
+    assert alert_state() == (None, "")
 
     use_mail_server(settings, up)
     assert watch_cleanup() == "told"
     assert watch_cleanup() == "nothing new"
-    assert subjects(mailbox) == [ALARM]
+    assert subjects(mailbox) == [ALERT]
 
     mailbox.refusal = "451 come back later"
     cleanup_orphans()
-    assert told()[1] == "clocks_differ"
+    assert alert_state()[1] == "clocks_differ"
     mailbox.refusal = ""
     assert watch_cleanup() == "told"
-    assert subjects(mailbox) == [ALARM, WELL]
+    assert subjects(mailbox) == [ALERT, WELL]
 
 
-def test_trouble_that_is_over_before_anybody_was_told_is_told_to_nobody(
+def test_failure_that_is_over_before_anybody_was_reported_is_reported_to_no_one(
     well: None, mailbox: Mailbox, settings: Any
 ) -> None:
     mailbox.refusal = "451 come back later"
@@ -222,21 +222,21 @@ def test_trouble_that_is_over_before_anybody_was_told_is_told_to_nobody(
 def test_a_teller_that_died_is_replaced_when_it_must_be_dead(
     well: None, mailbox: Mailbox, settings: Any
 ) -> None:
-    assert timedelta(seconds=project.Q_CLUSTER["timeout"]) < TELLING
+    assert timedelta(seconds=project.Q_CLUSTER["timeout"]) < ALERT_SEND_TIMEOUT
     mailbox.refusal = "451 come back later"
     stop(settings)
     mailbox.refusal = ""
-    StoreState.objects.update(alarm_since=timezone.now() - TELLING + 20 * SECOND)
+    StoreState.objects.update(alert_since=timezone.now() - ALERT_SEND_TIMEOUT + 20 * SECOND)
     assert watch_cleanup() == "another is telling"
     assert subjects(mailbox) == []
-    StoreState.objects.update(alarm_since=timezone.now() - TELLING)
+    StoreState.objects.update(alert_since=timezone.now() - ALERT_SEND_TIMEOUT)
     assert watch_cleanup() == "told"
-    assert subjects(mailbox) == [ALARM]
+    assert subjects(mailbox) == [ALERT]
 
 
 @pytest.mark.both
 @pytest.mark.usefixtures("committed")
-def test_of_four_who_look_at_once_one_sends(mailbox: Mailbox, settings: Any) -> None:
+def test_of_four_who_check_once_one_sends(mailbox: Mailbox, settings: Any) -> None:
     stored()
     settled()
     use_store(settings, clock_off=timedelta(hours=1))
@@ -251,10 +251,10 @@ def test_of_four_who_look_at_once_one_sends(mailbox: Mailbox, settings: Any) -> 
         assert did.count("told") == 1, did
         assert len(mailbox.messages) == 2 * number + 2
         use_store(settings, clock_off=timedelta(hours=1))
-    assert subjects(mailbox) == [ALARM, WELL] * 5
+    assert subjects(mailbox) == [ALERT, WELL] * 5
 
 
-def test_without_addresses_the_log_tells(well: None, settings: Any) -> None:
+def test_without_addresses_the_log_reports(well: None, settings: Any) -> None:
     settings.ALARM_EMAILS = []
     use_mail_server(settings, free_port())  # nobody is asked there
     with log_lines() as lines:
@@ -262,7 +262,7 @@ def test_without_addresses_the_log_tells(well: None, settings: Any) -> None:
         cleanup_orphans()
     assert '"code": "clocks_differ"' in lines.getvalue()
     assert "the cleanup is well again" in lines.getvalue()
-    assert told() == (None, "")
+    assert alert_state() == (None, "")
 
 
 def test_without_a_public_address_there_is_no_link(
@@ -310,7 +310,7 @@ def test_a_run_that_was_killed_is_closed_when_its_lease_is_free(well: None) -> N
 
 
 @pytest.mark.both
-def test_a_killed_run_is_an_alarm_only_if_none_goes_through_any_more(
+def test_a_killed_run_is_an_alert_only_if_none_goes_through_any_more(
     well: None, mailbox: Mailbox
 ) -> None:
     running()
