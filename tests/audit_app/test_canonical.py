@@ -49,7 +49,7 @@ def test_an_integer_that_every_parser_reads_is_taken(number: int) -> None:
 
 @pytest.mark.parametrize("number", [MAX_INTEGER + 1, -MAX_INTEGER - 1, 10**30])
 def test_an_integer_beyond_that_is_refused(number: int) -> None:
-    with pytest.raises(ValueError, match="beyond"):
+    with pytest.raises(ValueError, match="too large"):
         canonical_text({"n": number})
 
 
@@ -63,7 +63,7 @@ def test_a_value_that_is_no_text_integer_boolean_or_none_is_refused(
 
 
 def test_a_key_that_is_no_text_is_refused() -> None:
-    with pytest.raises(TypeError, match="keys"):
+    with pytest.raises(TypeError, match="key must be a string"):
         canonical_text({1: "x"})  # type: ignore[dict-item]
 
 

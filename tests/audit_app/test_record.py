@@ -46,7 +46,7 @@ def test_outside_a_request_the_system_acts_and_there_is_no_personal_part(db: Non
 
 
 def test_t50_a_detail_that_the_event_does_not_list_is_refused(db: None) -> None:
-    with pytest.raises(ValueError, match="does not carry e_mail, token"), transaction.atomic():
+    with pytest.raises(ValueError, match="has no detail e_mail, token"), transaction.atomic():
         record(session_events.ENDED, lost_files=0, token="x", e_mail="y")
     assert not AuditLog.objects.exists()
 
