@@ -1,4 +1,6 @@
-.PHONY: help run test check soak front screenshots desk-pictures bench bench-admin bench-cleanup bench-slow lock schema permissions format clean
+LOCK = .venv/bin/uv pip compile --quiet --upgrade --no-header --no-emit-index-url --no-emit-find-links
+
+.PHONY: help run test check soak front screenshots desk-pictures bench bench-packages bench-admin bench-cleanup bench-slow lock schema permissions format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,20 +30,23 @@ desk-pictures: ## Take the pictures of docs/support-desk.md anew (half a minute)
 bench: ## Measure the product beside a bare program that does the same work (5 minutes)
 	.venv/bin/python -m benchmarks
 
-bench-admin: ## Measure the back office on a million sessions, and stock ModelAdmin beside it
+bench-packages:
+	. ./scripts/venv.sh && venv requirements-dev.txt && venv requirements-bench.txt
+
+bench-admin: bench-packages ## Measure the back office on a million sessions, and stock ModelAdmin beside it
 	.venv/bin/python -m benchmarks.admin --markdown
 
-bench-cleanup: ## Measure the cleanup at a million files on disk and 200,000 on S3 (half an hour)
+bench-cleanup: bench-packages ## Measure the cleanup at a million files on disk and 200,000 on S3 (half an hour)
 	.venv/bin/python -m benchmarks.cleanup
 
 bench-slow: ## Measure servers that slow uploaders hold (2 minutes)
 	.venv/bin/python -m benchmarks.slow
 
-format: ## Format the code and mend what ruff and eslint can mend
+format: ## Format the code and fix what ruff and eslint can fix
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 	. ./scripts/front.sh && front_packages
-	npm --prefix frontend run --silent mend
+	npm --prefix frontend run --silent fix
 
 schema: ## Write docs/openapi.yaml anew from the code, and the types of frontend/ from it
 	.venv/bin/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
@@ -51,9 +56,10 @@ schema: ## Write docs/openapi.yaml anew from the code, and the types of frontend
 permissions: ## Write docs/permissions.md anew: who may do what in the admin, as its pages answer
 	WRITE_PERMISSIONS=1 .venv/bin/python -m pytest -q tests/admin/test_permission_matrix.py
 
-lock: ## Pin requirements.txt and requirements-dev.txt anew from their .in files
-	.venv/bin/uv pip compile --quiet --upgrade --no-header --no-emit-index-url --no-emit-find-links requirements.in -o requirements.txt
-	.venv/bin/uv pip compile --quiet --upgrade --no-header --no-emit-index-url --no-emit-find-links requirements-dev.in -o requirements-dev.txt
+lock: ## Pin requirements*.txt to the newest versions that their .in files allow
+	$(LOCK) requirements.in -o requirements.txt
+	$(LOCK) requirements-dev.in -o requirements-dev.txt
+	$(LOCK) requirements-bench.in -o requirements-bench.txt
 
 clean: ## Remove what was installed and built, but no data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
