@@ -19,7 +19,7 @@ from tests import node, postgres, redis_server
 PYTHON = sys.executable
 BIN = Path(PYTHON).parent
 ROOT = Path(__file__).resolve().parent.parent
-SCHEMA_OF = [BIN / "check-jsonschema", "--builtin-schema"]
+SCHEMA_OF: list[str | Path] = [BIN / "check-jsonschema", "--builtin-schema"]
 STATIC_CHECKS: dict[str, Sequence[str | Path]] = {
     "format": [BIN / "ruff", "format", "--check", "."],
     "lint": [BIN / "ruff", "check", "."],
