@@ -3,7 +3,7 @@ LOCK = .venv/bin/uv pip compile --quiet --upgrade --no-header --no-emit-index-ur
 .PHONY: help run test check soak front screenshots desk-pictures bench bench-packages bench-admin bench-cleanup bench-slow lock schema permissions format clean
 
 help: ## List the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 run: ## Serve the product (the same as ./run)
 	./run
@@ -14,17 +14,17 @@ test: ## Run all tests (the same as ./test)
 check: ## Run every check and the fast tests, as CI does first
 	./test check
 
-soak: ## Run the crash and race campaigns at full counts; takes long
+soak: ## Run the crash and race campaigns at full counts (hours)
 	./test soak
 
 front: ## Build the package @maria/sessions and the demo page (a running ./run must be started again)
 	. ./scripts/front.sh && front_build
 	npm --prefix frontend run --silent build
 
-screenshots: ## Take pictures of the demo page in every state (5 minutes)
+screenshots: ## Take screenshots of the demo page in every state (5 minutes)
 	.venv/bin/python scripts/screenshots.py --folder var/screenshots
 
-desk-pictures: ## Take the pictures of docs/support-desk.md anew (half a minute)
+desk-pictures: ## Take the pictures of docs/support-desk.md (half a minute)
 	.venv/bin/python scripts/desk_pictures.py
 
 bench: ## Measure the product beside a bare program that does the same work (5 minutes)
@@ -39,7 +39,7 @@ bench-admin: bench-packages ## Measure the back office on a million sessions, an
 bench-cleanup: bench-packages ## Measure the cleanup at a million files on disk and 200,000 on S3 (half an hour)
 	.venv/bin/python -m benchmarks.cleanup
 
-bench-slow: ## Measure servers that slow uploaders hold (2 minutes)
+bench-slow: ## Measure servers while slow clients upload (2 minutes)
 	.venv/bin/python -m benchmarks.slow
 
 format: ## Format the code and fix what ruff and eslint can fix
@@ -48,12 +48,12 @@ format: ## Format the code and fix what ruff and eslint can fix
 	. ./scripts/front.sh && front_packages
 	npm --prefix frontend run --silent fix
 
-schema: ## Write docs/openapi.yaml anew from the code, and the types of frontend/ from it
+schema: ## Write docs/openapi.yaml from the code, and the types of frontend/ from it
 	.venv/bin/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 	. ./scripts/front.sh && front_packages
 	npm --prefix frontend run --silent generate
 
-permissions: ## Write docs/permissions.md anew: who may do what in the admin, as its pages answer
+permissions: ## Write docs/permissions.md from what each role can open in the admin
 	WRITE_PERMISSIONS=1 .venv/bin/python -m pytest -q tests/admin/test_permission_matrix.py
 
 lock: ## Pin requirements*.txt to the newest versions that their .in files allow
