@@ -1,5 +1,5 @@
 import type { ResetReason, Schemas, SessionError } from "./api/http.js";
-import type { SessionSnapshot } from "./store/sessionStore.js";
+import type { SessionSnapshot } from "./store/sessionState.js";
 import type { UploadItem } from "./store/uploadStore.js";
 
 const number = (value: number, unit: string, digits = 0) =>

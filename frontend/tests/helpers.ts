@@ -1,6 +1,6 @@
 /** What the unit tests share: a visitor's page over a fake server, and time under control. */
 import { afterEach, beforeEach, vi } from "vitest";
-import type { ChangeReason, SessionStoreOptions } from "../src/store/sessionStore.js";
+import type { ChangeReason, SessionStoreOptions } from "../src/store/sessionState.js";
 import { createSessionStore } from "../src/store/sessionStore.js";
 import type { UploadStoreOptions } from "../src/store/uploadStore.js";
 import { createUploadStore } from "../src/store/uploadStore.js";

@@ -1,19 +1,14 @@
 import { SessionError } from "../api/http.js";
 import type { Answer, ResetReason } from "../api/http.js";
 import type { Transport, TransportRequest } from "../api/uploadApi.js";
-import {
-  createFakeApi,
-  newCode,
-  problem,
-  STORAGE,
-  STORAGE_PATH,
-  type FakeApiOptions,
-  type FakeSession,
-  type RefusalCode,
-  type Reply,
-} from "./fakeApi.js";
+import { createFakeApi } from "./fakeApi.js";
+import type { FakeApiOptions, FakeSession } from "./fakeSessions.js";
+import { randomCode } from "./random.js";
+import { problem, type RefusalCode, type Reply } from "./refusals.js";
+import { STORAGE, STORAGE_PATH } from "./uploadEndpoints.js";
 
-export type { FakeSession, RefusalCode } from "./fakeApi.js";
+export type { FakeSession } from "./fakeSessions.js";
+export type { RefusalCode } from "./refusals.js";
 export type FakeServerOptions = FakeApiOptions;
 
 /** One request as it was sent, for tests to look at. */
@@ -234,7 +229,7 @@ export function createFakeServer(options: FakeServerOptions = {}) {
     /** Forget a session's tokens: nothing is known of them any more. */
     forget: (uuid?: string): void => session(uuid).tokens.clear(),
     /** A code by which support brings a session back. */
-    issueRecoveryCode: (uuid?: string): string => (session(uuid).recovery = newCode(3)),
+    issueRecoveryCode: (uuid?: string): string => (session(uuid).recovery = randomCode(3)),
     /** Put a file into a session, as another tab would have. */
     addFile: (name: string, size = 1000, uuid?: string) => keep(session(uuid), name, size, null),
     /** Let the next request that fits fail so; several are used one after the other. */

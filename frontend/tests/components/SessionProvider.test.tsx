@@ -185,7 +185,7 @@ test.each([
     useIt();
     return null;
   }
-  expect(() => render(<Lost />)).toThrow("There is no <SessionProvider> above this component.");
+  expect(() => render(<Lost />)).toThrow("This component must be inside a <SessionProvider>.");
 });
 
 test("components say what is missing where the provider has no words", () => {
