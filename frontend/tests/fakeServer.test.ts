@@ -4,7 +4,7 @@ import type { Schemas } from "../src/api/http.js";
 import { createFakeServer, type FakeServer } from "../src/testing/index.js";
 import { pdf, UNKNOWN } from "./helpers.js";
 
-type Told = Schemas["CurrentSession"] & Record<string, unknown>;
+type Json = Schemas["CurrentSession"] & Record<string, unknown>;
 
 /** Ask a fake server, as the cookie's browser unless headers say otherwise. */
 async function ask(
@@ -22,11 +22,11 @@ async function ask(
     ...(body && { body: JSON.stringify(body) }),
   });
   const text = await response.text();
-  return { status: response.status, told: (text ? JSON.parse(text) : {}) as Told };
+  return { status: response.status, json: (text ? JSON.parse(text) : {}) as Json };
 }
 
-async function begin(server: FakeServer, credential = "cookie"): Promise<Told> {
-  return (await ask(server, "POST sessions/", { body: { credential } })).told;
+async function begin(server: FakeServer, credential = "cookie"): Promise<Json> {
+  return (await ask(server, "POST sessions/", { body: { credential } })).json;
 }
 
 function post(server: FakeServer, uuid: string, file: File | null, key = "k") {
@@ -41,10 +41,10 @@ describe("proofs", () => {
     const server = createFakeServer();
     const first = await ask(server, "POST sessions/", { body: {} });
     expect(first.status).toBe(201);
-    expect(first.told.token).toBeUndefined();
-    const { uuid } = first.told;
+    expect(first.json.token).toBeUndefined();
+    const { uuid } = first.json;
     const again = await ask(server, "POST sessions/", { body: {} });
-    expect(again).toMatchObject({ status: 200, told: { uuid } });
+    expect(again).toMatchObject({ status: 200, json: { uuid } });
     server.close("ended");
     expect((await ask(server, "POST sessions/", { body: {} })).status).toBe(201);
   });
@@ -54,30 +54,30 @@ describe("proofs", () => {
     const { uuid } = await begin(server);
     const change = { body: { name: "Ada" } };
     const refused = await ask(server, "PATCH sessions/current/", change);
-    expect(refused).toMatchObject({ status: 403, told: { code: "session_header_required" } });
+    expect(refused).toMatchObject({ status: 403, json: { code: "session_header_required" } });
     expect((await ask(server, "PATCH sessions/current/", { ...change, uuid })).status).toBe(200);
     server.own.cookie = null;
     const { token } = await begin(server, "bearer");
     const mine = await ask(server, "PATCH sessions/current/", { ...change, token: token! });
-    expect(mine.told.token).toMatch(/^mss1_/);
+    expect(mine.json.token).toMatch(/^mss1_/);
   });
 
   test("the wrong name, no proof, an unknown one and two that differ are refused in words", async () => {
     const server = createFakeServer();
     const { support_code } = await begin(server);
     const current = "GET sessions/current/";
-    expect((await ask(server, current, { uuid: UNKNOWN })).told).toMatchObject({
+    expect((await ask(server, current, { uuid: UNKNOWN })).json).toMatchObject({
       code: "session_mismatch",
       support_code,
     });
     const differ = await ask(server, current, { token: "mss1_other" });
-    expect(differ).toMatchObject({ status: 401, told: { code: "credentials_differ" } });
+    expect(differ).toMatchObject({ status: 401, json: { code: "credentials_differ" } });
     server.forget();
     const unknown = await ask(server, current);
-    expect(unknown.told.code).toBe("session_invalid");
-    expect(unknown.told).not.toHaveProperty("reason");
+    expect(unknown.json.code).toBe("session_invalid");
+    expect(unknown.json).not.toHaveProperty("reason");
     server.own.cookie = null;
-    expect((await ask(server, current)).told.code).toBe("session_required");
+    expect((await ask(server, current)).json.code).toBe("session_required");
   });
 
   test("a renewed token leaves the one before good for 30 seconds after its first use", async () => {
@@ -102,13 +102,13 @@ describe("proofs", () => {
     vi.useRealTimers();
   });
 
-  test("a UUID's state is told to whoever proves it, and its spelling to everybody", async () => {
+  test("a UUID's state is json to whoever proves it, and its spelling to everybody", async () => {
     const server = createFakeServer();
     const validate = (uuid: string) => ask(server, "POST sessions/validate/", { body: { uuid } });
-    expect((await validate(UNKNOWN)).told).toEqual({ uuid: UNKNOWN, status: "well_formed" });
+    expect((await validate(UNKNOWN)).json).toEqual({ uuid: UNKNOWN, status: "well_formed" });
     const { uuid } = await begin(server);
-    expect((await validate(uuid)).told.status).toBe("active");
-    expect((await validate("nonsense")).told).toMatchObject({
+    expect((await validate(uuid)).json.status).toBe("active");
+    expect((await validate("nonsense")).json).toMatchObject({
       code: "uuid_malformed",
       status: 400,
     });
@@ -125,10 +125,10 @@ describe("sessions", () => {
       return ask(server, "POST sessions/current/reset/", { uuid, body: {} });
     };
     const [first, second] = [await reset(), await reset()];
-    expect(first).toMatchObject({ status: 201, told: { previous: { uuid, reason: "requested" } } });
-    expect(second.told.uuid).toBe(first.told.uuid);
+    expect(first).toMatchObject({ status: 201, json: { previous: { uuid, reason: "requested" } } });
+    expect(second.json.uuid).toBe(first.json.uuid);
     await ask(server, "GET sessions/current/");
-    expect(await reset()).toMatchObject({ status: 401, told: { reason: "reset" } });
+    expect(await reset()).toMatchObject({ status: 401, json: { reason: "reset" } });
   });
 
   test("can be ended while they live, and erased when they have expired", async () => {
@@ -136,7 +136,7 @@ describe("sessions", () => {
     const { uuid } = await begin(server);
     server.close("expired");
     const end = await ask(server, "DELETE sessions/current/", { uuid });
-    expect(end).toMatchObject({ status: 401, told: { reason: "expired" } });
+    expect(end).toMatchObject({ status: 401, json: { reason: "expired" } });
     expect((await ask(server, "DELETE sessions/current/?erase=true", { uuid })).status).toBe(204);
     expect(server.own.cookie).toBeNull();
     expect(server.session(uuid).status).toBe("erased");
@@ -151,14 +151,14 @@ describe("sessions", () => {
     const verify = (code: string) =>
       ask(server, "POST sessions/current/email/verify/", { uuid, body: { code } });
     for (let left = 4; left >= 0; left--) {
-      expect((await verify("nonsense")).told).toMatchObject({
+      expect((await verify("nonsense")).json).toMatchObject({
         code: "code_wrong",
         tries_left: left,
       });
     }
-    expect((await verify(server.emails[0]!.code)).told.code).toBe("code_expired");
+    expect((await verify(server.emails[0]!.code)).json.code).toBe("code_expired");
     await ask(server, "POST sessions/current/email/", { uuid });
-    expect((await verify(server.emails[1]!.code)).told.identity).toBe("completed");
+    expect((await verify(server.emails[1]!.code)).json.identity).toBe("completed");
     const cookie = server.own.cookie;
     expect((await verify(server.emails[1]!.code)).status).toBe(200);
     expect(server.own.cookie).toBe(cookie);
@@ -174,7 +174,7 @@ describe("files", () => {
     const server = createFakeServer({ limits: { max_files: 1, max_file_bytes: 2000 } });
     const { uuid } = await begin(server);
     const code = async (...parts: [File | null, string?]) =>
-      ((await (await post(server, uuid, ...parts)).json()) as Told).code;
+      ((await (await post(server, uuid, ...parts)).json()) as Json).code;
     expect(await code(null)).toBe("file_missing");
     expect(await code(pdf("a.pdf", 0))).toBe("file_empty");
     expect(await code(pdf("a.pdf", 2001))).toBe("file_too_large");
@@ -191,11 +191,11 @@ describe("files", () => {
     const server = createFakeServer();
     const { uuid } = await begin(server);
     const { id } = server.addFile("a.pdf");
-    expect((await ask(server, `GET uploads/${id}/`)).told).toMatchObject({ id, name: "a.pdf" });
-    expect((await ask(server, `POST uploads/${id}/link/`, { uuid })).told.url).toContain(id);
+    expect((await ask(server, `GET uploads/${id}/`)).json).toMatchObject({ id, name: "a.pdf" });
+    expect((await ask(server, `POST uploads/${id}/link/`, { uuid })).json.url).toContain(id);
     expect((await ask(server, `DELETE uploads/${id}/`, { uuid })).status).toBe(204);
     expect((await ask(server, `DELETE uploads/${id}/`, { uuid })).status).toBe(204);
-    expect((await ask(server, `GET uploads/${id}/`)).told.code).toBe("not_found");
+    expect((await ask(server, `GET uploads/${id}/`)).json.code).toBe("not_found");
     expect((await ask(server, `DELETE uploads/${UNKNOWN}/`, { uuid })).status).toBe(404);
   });
 });
@@ -212,7 +212,7 @@ describe("a test", () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  test("is told of addresses and methods that the API does not have", async () => {
+  test("is json of addresses and methods that the API does not have", async () => {
     const server = createFakeServer();
     expect(await ask(server, "GET nothing/")).toMatchObject({ status: 404 });
     expect(await ask(server, "PUT sessions/")).toMatchObject({ status: 405 });
@@ -252,7 +252,7 @@ describe("a test", () => {
   test("holds requests, which can be given up", async () => {
     const server = createFakeServer();
     const abort = new AbortController();
-    const held = server.hold({ path: "sessions/" });
+    const hold = server.hold({ path: "sessions/" });
     const { signal } = abort;
     const given = server.fetch("/api/v1/sessions/", { method: "POST", signal });
     const waiting = begin(server);
@@ -262,8 +262,8 @@ describe("a test", () => {
       name: "AbortError",
     });
     expect((await ask(server, "GET sessions/current/")).status).toBe(401);
-    expect(held.count).toBe(2);
-    held.release();
+    expect(hold.count).toBe(2);
+    hold.release();
     expect((await waiting).status).toBe("active");
   });
 

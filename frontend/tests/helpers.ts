@@ -92,7 +92,7 @@ export function show(state: DocumentVisibilityState): void {
 }
 
 /** What a browser tells the other tabs after one has written. */
-export function tellTabs(key: string | null = "session_uuid"): void {
+export function notifyTabs(key: string | null = "session_uuid"): void {
   window.dispatchEvent(new StorageEvent("storage", { key }));
 }
 

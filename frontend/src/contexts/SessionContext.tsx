@@ -94,6 +94,5 @@ export function useStore<S extends Store<unknown>>(store: S): S & ReturnType<S["
   return { ...store, ...(snapshot as object) } as S & ReturnType<S["getSnapshot"]>;
 }
 
-/** Return the session's state and its methods. */
 export const useSession = (): SessionSnapshot & SessionStore =>
   useStore(useSessionContext().session);

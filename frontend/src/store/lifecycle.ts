@@ -197,7 +197,6 @@ export function createLifecycle(
     },
   };
 
-  /** The visitor has pressed a key or clicked. */
   function interact(): void {
     const { status } = snapshot();
     if (mayStart && status === "idle") void start();

@@ -91,7 +91,6 @@ export function createMachine(
       announce(uuid, "other_tab");
     },
 
-    /** Wait for a new session. */
     begin(): void {
       session = null;
       enter({ status: "starting", uuid: null });

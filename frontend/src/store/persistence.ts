@@ -36,7 +36,6 @@ export function createPersistence(find: () => KeyValueStorage | null) {
       return isSessionUUID(uuid) ? uuid : null;
     },
     save,
-    /** From now on keep everything in memory. */
     switchToMemory,
     /** The part of a snapshot that is stored here. */
     describe: () => ({

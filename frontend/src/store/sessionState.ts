@@ -4,7 +4,6 @@ import type { CredentialStore, KeyValueStorage } from "../utils/sessionUtils.js"
 
 /** The state of the session. Each state has only the fields that are valid in it. */
 export type SessionState =
-  /** There is no session. */
   | { status: "idle"; uuid: null }
   | { status: "starting"; uuid: null }
   /** Usable. `session` is null until the server has confirmed it. */
@@ -32,13 +31,11 @@ export type SessionSnapshot = SessionState & {
   session: CurrentSession | null;
   /** The code that the visitor gives to support. */
   supportCode: string | null;
-  /** The code of the previous session in this browser. */
   previousSupportCode: string | null;
   /** False if a reload loses the session. */
   persistent: boolean;
 };
 
-/** Why the session's UUID changed. */
 export type ChangeReason =
   "started" | "restored" | "adopted" | "reset" | "recovered" | "ended" | "erased" | "other_tab";
 
@@ -59,7 +56,6 @@ export interface SessionStoreOptions {
   expiringWithin?: number;
   /** Milliseconds after which a request fails with `timeout`. Default: fifteen seconds. */
   timeout?: number;
-  /** Called after the UUID has changed. */
   onSessionChanged?: OnSessionChanged;
   /** Where to store the UUID, under `session_uuid`. Default: `localStorage`. */
   storage?: KeyValueStorage;

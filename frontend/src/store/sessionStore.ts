@@ -13,7 +13,6 @@ import { createPersistence } from "./persistence.js";
 import { IDLE, type SessionSnapshot, type SessionStoreOptions } from "./sessionState.js";
 import { listen } from "./tabs.js";
 
-/** On a server there is no visitor. */
 const SERVER: SessionSnapshot = {
   ...IDLE,
   session: null,
@@ -79,7 +78,6 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     withSession(async (uuid) => machine.accept(await request(uuid), "restored"));
 
   return {
-    /** The connection to the API, for the page's other requests. */
     http,
 
     getSnapshot: machine.snapshot,

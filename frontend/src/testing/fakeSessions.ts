@@ -23,7 +23,6 @@ export interface FakeSession {
   recovery: string | null;
   /** Oldest first. `key` is the Idempotency-Key of the request. */
   files: { upload: Schemas["Upload"]; key: string | null }[];
-  /** Oldest first. */
   events: Schemas["Activity"][];
 }
 
@@ -35,10 +34,8 @@ export interface FakeApiOptions {
   pageSize?: number;
 }
 
-/** A request with its proof. */
 export interface ApiRequest {
   method: string;
-  /** Without `/api/v1/`. */
   path: string;
   query: URLSearchParams;
   headers: Headers;
@@ -191,7 +188,7 @@ export function createFakeSessions(options: FakeApiOptions, now: () => number) {
   function page<T>({ path, query }: ApiRequest, items: T[]) {
     const start = Number(query.get("cursor") ?? 0);
     const next = start + pageSize;
-    // A host that only proxies know.
+    // Behind a proxy the server sees an internal host.
     const address = `http://backend.internal/api/v1/${path}?cursor=`;
     return {
       results: items.slice(start, next),

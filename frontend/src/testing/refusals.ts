@@ -53,7 +53,6 @@ export class Refusal extends Error {
   }
 }
 
-/** The problem document of a code. */
 export function problem(code: RefusalCode, extra: object = {}): Reply {
   const status = STATUS_BY_CODE[code];
   const body: Schemas["InvalidInput"] = {

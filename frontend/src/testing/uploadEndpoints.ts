@@ -50,7 +50,6 @@ export function createUploadEndpoints(state: FakeSessions) {
     if (isFull) throw new Refusal("quota_exceeded");
   }
 
-  /** Put a file into a session. */
   function keep(
     session: FakeSession,
     name: string,
@@ -117,7 +116,6 @@ export function createUploadEndpoints(state: FakeSessions) {
 
   const idOf = ({ path }: ApiRequest) => path.split("/")[1];
 
-  /** The file that a path names. */
   function named(request: ApiRequest): Schemas["Upload"] {
     const file = prove(request).files.find(({ upload }) => upload.id === idOf(request));
     if (!file) throw new Refusal("not_found");

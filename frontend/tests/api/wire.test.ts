@@ -62,12 +62,12 @@ const refused = (work: Promise<unknown>) =>
     (error: unknown) => error as SessionError,
   );
 
-/** A connection to a port where nobody listens any more. */
-async function nobody(): Promise<string> {
-  const gone = createServer();
-  await new Promise<void>((resolve) => gone.listen(0, "127.0.0.1", resolve));
-  const { port } = gone.address() as AddressInfo;
-  await new Promise((resolve) => gone.close(resolve));
+/** A connection to a port that is closed. */
+async function closedPort(): Promise<string> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
   return `http://127.0.0.1:${port}/api/v1/`;
 }
 
@@ -157,7 +157,7 @@ describe("http", () => {
   });
 
   test("tells that nobody listens", async () => {
-    const http = open({ baseUrl: await nobody() });
+    const http = open({ baseUrl: await closedPort() });
     expect(await refused(http.send("GET", "a/"))).toMatchObject({ code: "network" });
   });
 
@@ -217,7 +217,7 @@ describe("the transport of browsers", () => {
   });
 
   test("tells that nobody listens", async () => {
-    const { work } = post(pdf(), undefined, await nobody());
+    const { work } = post(pdf(), undefined, await closedPort());
     expect(await refused(work)).toMatchObject({ code: "network" });
   });
 
@@ -255,7 +255,7 @@ describe("sending a file", () => {
     };
     const unreadable = pdf();
     unreadable.slice = () => {
-      throw new DOMException("gone", "NotReadableError");
+      throw new DOMException("server", "NotReadableError");
     };
     const send = (file: File) => refused(api.send(UNKNOWN, { ...request, file }));
     expect(await send(pdf())).toMatchObject({ code: "network" });

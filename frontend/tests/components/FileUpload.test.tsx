@@ -2,7 +2,7 @@
 import { createEvent, fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, test, vi } from "vitest";
 import { FileUpload } from "../../src/index.js";
-import { asked, file, open, openReady, press, shownUuid, state, visited } from "./page.js";
+import { requestCount, file, open, openReady, press, shownUuid, state, visited } from "./page.js";
 
 const input = () => screen.getByLabelText<HTMLInputElement>(/Choose files/);
 const row = async (name: string) => {
@@ -91,7 +91,7 @@ describe("refused files", () => {
     await is(item, "failed");
     expect(within(item).getByRole("alert")).toHaveTextContent(words);
     expect(within(item).queryByRole("button", { name: "Try again" })).toBeNull();
-    expect(asked(server, "POST", "uploads/")).toBe(0);
+    expect(requestCount(server, "POST", "uploads/")).toBe(0);
     await press(visitor, "Remove", item);
     await waitFor(() => expect(item).not.toBeInTheDocument());
     expect(screen.getByText("No files yet.")).toBeVisible();
@@ -190,7 +190,7 @@ describe("trouble", () => {
     await visitor.upload(input(), file("patient.pdf"));
     const item = await row("patient.pdf");
     await is(item, "waiting");
-    expect(within(item).getByRole("alert")).toHaveTextContent("That was a lot at once");
+    expect(within(item).getByRole("alert")).toHaveTextContent("Too many requests");
     expect(live(item)).toHaveTextContent("Trying again soon…");
     await press(visitor, "Try again", item);
     await is(item, "stored");
@@ -264,7 +264,7 @@ describe("stored files", () => {
     const { server, visitor, item } = await openStored();
     server.failNext({ method: "POST", code: "not_found" });
     await press(visitor, "Download", item);
-    expect(await within(item).findByRole("alert")).toHaveTextContent("It is not there any more.");
+    expect(await within(item).findByRole("alert")).toHaveTextContent("This file no longer exists.");
     expect(opened).not.toHaveBeenCalled();
   });
 

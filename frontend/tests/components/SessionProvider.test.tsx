@@ -11,14 +11,14 @@ import {
   useUploads,
 } from "../../src/index.js";
 import { createFakeServer } from "../../src/testing/index.js";
-import { asked, open, openReady, pageOf, press, shownUuid, state, visited } from "./page.js";
+import { requestCount, open, openReady, pageOf, press, shownUuid, state, visited } from "./page.js";
 
 describe("beginning", () => {
   test("in StrictMode one session begins by one request", async () => {
     const server = createFakeServer();
     render(<StrictMode>{pageOf(null, { server, options: { autoStart: "load" } })}</StrictMode>);
     await state("ready");
-    expect(asked(server, "POST", "sessions/")).toBe(1);
+    expect(requestCount(server, "POST", "sessions/")).toBe(1);
     expect(server.sessions).toHaveLength(1);
     expect(shownUuid()).toBe(server.session().uuid);
     expect(localStorage.getItem("session_uuid")).toBe(server.session().uuid);
@@ -73,7 +73,7 @@ describe("a reload", () => {
     open(null, { server });
     await state("ready");
     expect(server.sessions).toHaveLength(1);
-    expect(asked(server, "POST", "sessions/")).toBe(1);
+    expect(requestCount(server, "POST", "sessions/")).toBe(1);
   });
 
   test("in a page made on a server is hydrated without a warning", async () => {
@@ -172,7 +172,7 @@ test("useUploads is one store for the whole page", async () => {
     { server },
   );
   await waitFor(() => expect(screen.getAllByText("1 files")).toHaveLength(2));
-  expect(asked(server, "GET", "uploads/")).toBe(1);
+  expect(requestCount(server, "GET", "uploads/")).toBe(1);
 });
 
 test.each([
@@ -195,5 +195,5 @@ test("components say what is missing where the provider has no words", () => {
       <SessionStatus />
     </SessionProvider>
   );
-  expect(() => render(page)).toThrow("SessionProvider has no messages: see @maria/sessions/en.");
+  expect(() => render(page)).toThrow("SessionProvider needs `messages`");
 });

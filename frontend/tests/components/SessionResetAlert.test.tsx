@@ -47,7 +47,7 @@ describe("a session that is over", () => {
     ["expired", "Your session has expired"],
     ["ended", "Your session was ended"],
     ["revoked", "Your session was closed by support"],
-    ["reset", "Your session was started again elsewhere"],
+    ["reset", "Your session was replaced by a new one"],
   ] as const)("because it was %s says so, as its name", async (reason, title) => {
     await openOver(reason);
     expect(await alert()).toHaveAccessibleName(title);
@@ -57,14 +57,14 @@ describe("a session that is over", () => {
   test("is described by what is lost", async () => {
     await openOver("expired", "a.pdf", "b.pdf");
     expect(await alert()).toHaveAccessibleDescription(
-      "2 files of it cannot be used any more: “a.pdf”, “b.pdf”. Support may be able to restore them.",
+      "You can no longer open 2 files from it: “a.pdf”, “b.pdf”. Support may be able to restore them.",
     );
   });
 
   test("speaks of one file as of one", async () => {
     await openOver();
     expect(await alert()).toHaveAccessibleDescription(
-      /^A file of it cannot be used .*: “report.pdf”/,
+      /^You can no longer open 1 file from it: “report.pdf”/,
     );
   });
 
@@ -76,8 +76,8 @@ describe("a session that is over", () => {
     expect(shownUuid()).toBe(server.session().uuid);
     expect(shownUuid()).not.toBe(ended.uuid);
     expect(ended.successor?.uuid).toBe(shownUuid());
-    const [asked] = server.requests.filter(({ path }) => path.endsWith("reset/"));
-    expect(asked?.body).toEqual({ reason: "expired" });
+    const [reset] = server.requests.filter(({ path }) => path.endsWith("reset/"));
+    expect(reset?.body).toEqual({ reason: "expired" });
   });
 
   test.each(["ended", "revoked"] as const)(
@@ -95,9 +95,7 @@ describe("a session that is over", () => {
     const { server, visitor, ended } = await openOver();
     server.failNext({ path: "sessions/current/reset/", code: "rate_limited" });
     await press(visitor, "Start a new session");
-    expect(await screen.findByRole("alert")).toHaveTextContent(
-      "That was a lot at once: wait a moment.",
-    );
+    expect(await screen.findByRole("alert")).toHaveTextContent("Too many requests. Wait a moment.");
     expect(server.sessions).toHaveLength(1);
     expect(localStorage.getItem("session_uuid")).toBe(ended.uuid);
     await press(visitor, "Start a new session");

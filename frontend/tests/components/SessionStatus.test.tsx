@@ -3,7 +3,7 @@ import { screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, test } from "vitest";
 import { ResetSession, SessionStatus, WhereAreMyFiles } from "../../src/index.js";
 import { createFakeServer } from "../../src/testing/index.js";
-import { asked, open, openReady, press, shownUuid, state, visited } from "./page.js";
+import { requestCount, open, openReady, press, shownUuid, state, visited } from "./page.js";
 
 const line = () => document.querySelector(".maria-status") as HTMLElement;
 
@@ -74,14 +74,14 @@ describe("SessionStatus", () => {
       removeItem: () => undefined,
     };
     await openReady(<SessionStatus />, { options: { storage } });
-    expect(line()).toHaveTextContent("your session ends when you reload it");
+    expect(line()).toHaveTextContent("Your session ends when you reload it");
   });
 
   test("says so as well where the browser refuses cookies, and has a session all the same", async () => {
     const server = createFakeServer();
     const { fetch } = server.browser({ cookies: false });
     await openReady(<SessionStatus />, { server, options: { fetch } });
-    expect(line()).toHaveTextContent("your session ends when you reload it");
+    expect(line()).toHaveTextContent("Your session ends when you reload it");
   });
 });
 
@@ -92,7 +92,7 @@ describe("WhereAreMyFiles", () => {
   test("says that there is no session yet", async () => {
     const { visitor } = open(<WhereAreMyFiles />, { options: { autoStart: "manual" } });
     await open_(visitor);
-    expect(screen.getByText("Your session begins when you send something.")).toBeVisible();
+    expect(screen.getByText("There is no session yet.")).toBeVisible();
     expect(screen.queryByRole("button", { name: "Copy" })).toBeNull();
   });
 
@@ -113,7 +113,7 @@ describe("WhereAreMyFiles", () => {
     await state("ready");
     await open_(visitor);
     const [before, now] = server.sessions;
-    expect(screen.getByText("The session before had this code:")).toBeVisible();
+    expect(screen.getByText("The code of your previous session:")).toBeVisible();
     expect(screen.getByText(before?.supportCode ?? "")).toBeVisible();
     expect(screen.getByText(now?.supportCode ?? "")).toBeVisible();
   });
@@ -129,8 +129,8 @@ describe("ResetSession", () => {
     const { server, visitor } = await openReady(<ResetSession />);
     await press(visitor, "Start again");
     const dialog = screen.getByRole("alertdialog", { name: "Start again" });
-    expect(dialog).toHaveAccessibleDescription(/Your files stay with this one/);
-    expect(asked(server, "POST", "sessions/current/reset/")).toBe(0);
+    expect(dialog).toHaveAccessibleDescription(/Your files stay in the old one/);
+    expect(requestCount(server, "POST", "sessions/current/reset/")).toBe(0);
   });
 
   test.each(["Cancel", "Escape"])("changes nothing on %s", async (way) => {
@@ -139,7 +139,7 @@ describe("ResetSession", () => {
     if (way === "Cancel") await press(visitor, way);
     else await visitor.keyboard("{Escape}");
     expect(screen.queryByRole("alertdialog")).toBeNull();
-    expect(asked(server, "POST", "sessions/current/reset/")).toBe(0);
+    expect(requestCount(server, "POST", "sessions/current/reset/")).toBe(0);
     expect(shownUuid()).toBe(server.session().uuid);
   });
 

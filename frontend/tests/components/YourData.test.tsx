@@ -3,7 +3,7 @@ import { screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, test, vi } from "vitest";
 import { YourData } from "../../src/components/YourData.js";
 import { createFakeServer } from "../../src/testing/index.js";
-import { asked, open, openReady, press, shownUuid, state, visited } from "./page.js";
+import { requestCount, open, openReady, press, shownUuid, state, visited } from "./page.js";
 
 const CONTACT = { purpose: "contact", version: "2026-11", label: "You may write to me." };
 const address = () => screen.getByRole("textbox", { name: "Your e-mail address" });
@@ -64,13 +64,13 @@ describe("the address", () => {
     await waitFor(() => expect(hold.count).toBe(1));
     hold.release();
     await screen.findByRole("button", { name: "Send a code to confirm it" });
-    expect(asked(server, "PATCH", "sessions/current/")).toBe(1);
+    expect(requestCount(server, "PATCH", "sessions/current/")).toBe(1);
   });
 
   test("is confirmed by the code that was mailed, after a wrong one", async () => {
     const { server, visitor } = await openKnown();
     await press(visitor, "Send a code to confirm it");
-    expect(await screen.findByText("A code is on its way to you.")).toHaveRole("status");
+    expect(await screen.findByText("We sent you a code by e-mail.")).toHaveRole("status");
     const [mail] = server.emails;
     expect(mail?.to).toBe(email);
     const field = screen.getByRole("textbox", { name: "The six digits from the e-mail" });
@@ -138,7 +138,7 @@ describe("consent", () => {
     await waitFor(() => expect(hold.count).toBe(1));
     hold.release();
     await waitFor(() => expect(box()).toBeChecked());
-    expect(asked(server, "PATCH", "sessions/current/")).toBe(1);
+    expect(requestCount(server, "PATCH", "sessions/current/")).toBe(1);
   });
 });
 
@@ -225,7 +225,7 @@ describe("leaving", () => {
   test("by erasing asks first", async () => {
     const { server, visitor } = await openKnown();
     await press(visitor, "Erase everything");
-    expect(screen.getByRole("alertdialog")).toHaveAccessibleDescription(/deleted for good/);
+    expect(screen.getByRole("alertdialog")).toHaveAccessibleDescription(/cannot be undone/);
     await press(visitor, "Cancel");
     expect(screen.queryByRole("alertdialog")).toBeNull();
     expect(server.session().status).toBe("active");
@@ -287,6 +287,6 @@ describe("a recovery code from support", () => {
     const { server, visitor } = await openReady(<YourData />);
     await press(visitor, "Bring my session back");
     expect(field()).toBeInvalid();
-    expect(asked(server, "POST", "sessions/recover/")).toBe(0);
+    expect(requestCount(server, "POST", "sessions/recover/")).toBe(0);
   });
 });

@@ -85,6 +85,6 @@ export async function press(visitor: UserEvent, name: string | RegExp, part?: HT
 /** A file of so many bytes. */
 export const file = (name: string, size = 1000) => new File([new Uint8Array(size)], name);
 
-/** How often the server was asked for this. */
-export const asked = (server: FakeServer, method: string, path: string) =>
+/** How many requests of this kind the server has received. */
+export const requestCount = (server: FakeServer, method: string, path: string) =>
   server.requests.filter((request) => request.method === method && request.path === path).length;

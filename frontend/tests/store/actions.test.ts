@@ -341,11 +341,11 @@ describe("withSession", () => {
   test("does not doubt the session when something else is refused", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
-    const asked = server.requests.length;
+    const sentBefore = server.requests.length;
     const refuse = () => Promise.reject(new Error("mine"));
     await expect(page.session.withSession(refuse)).rejects.toThrow("mine");
     await calm();
-    expect(server.requests).toHaveLength(asked);
+    expect(server.requests).toHaveLength(sentBefore);
   });
 });
 

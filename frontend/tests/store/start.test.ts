@@ -93,12 +93,12 @@ describe("after a reload", () => {
     const server = createFakeServer();
     const { storage, now: before, close } = await openSession(server);
     close();
-    const held = server.hold();
+    const hold = server.hold();
     const page = openPage(server, { storage });
     const { uuid, supportCode } = before;
     expect(page.now).toMatchObject({ status: "ready", uuid, supportCode, session: null });
     await calm();
-    held.release();
+    hold.release();
     await calm();
     expect(page.now).toMatchObject({ status: "ready", uuid });
     expect(page.now.session?.uuid).toBe(uuid);
@@ -198,12 +198,12 @@ describe("a browser that refuses cookies", () => {
 
 test("a page that closes during the start leaves nothing behind, and knows the session later", async () => {
   const server = createFakeServer();
-  const held = server.hold();
+  const hold = server.hold();
   const page = openPage(server);
   const started = page.session.start();
   await calm();
   page.close();
-  held.release();
+  hold.release();
   await started;
   expect(page.states).toEqual(["starting"]);
   expect(vi.getTimerCount()).toBe(0);

@@ -11,7 +11,7 @@ import {
   pass,
   provideLocks,
   SECOND,
-  tellTabs,
+  notifyTabs,
 } from "../helpers.js";
 
 controlTime();
@@ -32,7 +32,7 @@ describe("a storage", () => {
     expect(page.now).toMatchObject({ status: "ready", persistent: false });
     expect(page.now.uuid).toBe(server.session().uuid);
     expect(storage.values.size).toBe(0);
-    tellTabs();
+    notifyTabs();
     await calm();
     expect(page.now.status).toBe("ready");
   });

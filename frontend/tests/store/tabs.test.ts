@@ -15,7 +15,7 @@ import {
   SECOND,
   sent,
   show,
-  tellTabs,
+  notifyTabs,
   UNKNOWN,
 } from "../helpers.js";
 
@@ -78,16 +78,16 @@ describe("without any lock that holds", () => {
     const server = createFakeServer();
     const storage = new LeakyStorage();
     const late = openPage(server, { storage });
-    const held = server.hold({ path: "sessions/current/" });
+    const hold = server.hold({ path: "sessions/current/" });
     void late.session.start();
     await calm();
-    expect(held.count).toBe(1);
+    expect(hold.count).toBe(1);
     const [mine] = server.sessions;
     server.own.cookie = null;
     const winner = server.browser();
     await winner.fetch("/api/v1/sessions/", { method: "POST", body: "{}" });
     server.own.cookie = winner.cookie;
-    held.release();
+    hold.release();
     await calm();
     expect(late.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
     expect(late.now.uuid).not.toBe(mine?.uuid);
@@ -101,7 +101,7 @@ test("a reset in one tab reaches the others, and is confirmed there", async () =
   await calm();
   const { uuid: before, supportCode } = here.now;
   await here.session.resetSession();
-  tellTabs();
+  notifyTabs();
   await calm();
   const { uuid } = server.session();
   expect(there.now).toMatchObject({ status: "ready", uuid, previousSupportCode: supportCode });
@@ -118,7 +118,7 @@ test("an end in one tab reaches the others", async () => {
   await calm();
   const { uuid } = here.now;
   await here.session.endSession();
-  tellTabs();
+  notifyTabs();
   await calm();
   expect(there.now).toMatchObject({ status: "idle", uuid: null, session: null });
   expect(there.changes).toEqual([[uuid, null, "other_tab"]]);
@@ -140,7 +140,7 @@ test("a browser whose storage was cleared goes on by its cookie at the next pres
   await calm();
   const { uuid } = page.now;
   page.storage.values.clear();
-  tellTabs(null);
+  notifyTabs(null);
   expect(page.now).toMatchObject({ status: "idle", supportCode: null });
   void page.session.start();
   await calm();
@@ -151,12 +151,12 @@ test("a browser whose storage was cleared goes on by its cookie at the next pres
 test("what other code writes into the storage is nothing to us", async () => {
   const server = createFakeServer();
   const page = await openSession(server);
-  const asked = server.requests.length;
-  tellTabs("theme");
+  const sentBefore = server.requests.length;
+  notifyTabs("theme");
   await calm();
-  expect(server.requests).toHaveLength(asked);
+  expect(server.requests).toHaveLength(sentBefore);
   page.storage.setItem("session_uuid", "nonsense");
-  tellTabs();
+  notifyTabs();
   expect(page.now.status).toBe("idle");
 });
 
@@ -168,7 +168,7 @@ test("a mismatch that one tab has settled is settled in the others", async () =>
   await calm();
   expect(there?.now.status).toBe("mismatch");
   await here?.session.continueSession();
-  tellTabs();
+  notifyTabs();
   await calm();
   expect(there?.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
 });
@@ -179,12 +179,12 @@ test("a tab in the background follows at once, and asks when it is seen", async 
   const there = openPage(server, { storage: here.storage });
   await calm();
   await here.session.resetSession();
-  const asked = server.requests.length;
+  const sentBefore = server.requests.length;
   show("hidden");
-  tellTabs();
+  notifyTabs();
   await calm();
   expect(there.now).toMatchObject({ status: "ready", uuid: here.now.uuid, session: null });
-  expect(server.requests).toHaveLength(asked);
+  expect(server.requests).toHaveLength(sentBefore);
   show("visible");
   await calm();
   expect(there.now.session?.uuid).toBe(here.now.uuid);
@@ -217,15 +217,15 @@ test("an answer about the session before does not stop a tab from confirming the
   const here = await openSession(server);
   const there = openPage(server, { storage: here.storage });
   await calm();
-  const held = server.hold({ method: "GET" });
+  const hold = server.hold({ method: "GET" });
   server.failNext({ method: "GET", code: "database_unavailable" });
   void there.session.retry();
   await calm();
-  expect(held.count).toBe(1);
+  expect(hold.count).toBe(1);
   const reset = here.session.resetSession();
   await calm();
-  tellTabs();
-  held.release();
+  notifyTabs();
+  hold.release();
   await reset;
   await calm();
   expect(there.now).toMatchObject({ status: "ready", uuid: here.now.uuid });
@@ -242,12 +242,12 @@ describe("a tab that waits for better weather", () => {
     await there.session.retry();
     expect(there.now.status).toBe("offline");
     await here.session.endSession();
-    tellTabs();
+    notifyTabs();
     expect(there.now.status).toBe("idle");
-    const asked = server.requests.length;
+    const sentBefore = server.requests.length;
     await pass(HOUR);
     expect(there.now.status).toBe("idle");
-    expect(server.requests).toHaveLength(asked);
+    expect(server.requests).toHaveLength(sentBefore);
   });
 
   test("begins nothing after it has ended the session itself", async () => {

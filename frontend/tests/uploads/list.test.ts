@@ -10,7 +10,7 @@ import {
   pdf,
   SECOND,
   sent,
-  tellTabs,
+  notifyTabs,
 } from "../helpers.js";
 
 controlTime();
@@ -113,7 +113,7 @@ describe("another session", () => {
     await calm();
     await here.session.resetSession("not_me");
     server.hold({ path: "sessions/current/" });
-    tellTabs();
+    notifyTabs();
     await calm();
     expect(page.now.uuid).toBe(here.now.uuid);
     arrive();
@@ -124,12 +124,12 @@ describe("another session", () => {
   test("does not take the error of the list before", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
-    const held = server.hold({ path: "uploads/" });
+    const hold = server.hold({ path: "uploads/" });
     page.showFiles();
     await calm();
     server.failNext({ path: "uploads/" });
     await page.session.resetSession();
-    held.release();
+    hold.release();
     await calm();
     expect(page.files.getSnapshot().error).toBeNull();
   });

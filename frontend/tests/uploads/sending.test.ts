@@ -466,7 +466,7 @@ describe("a session that changes while a file is sent", () => {
 });
 
 describe("a server whose storage takes files from browsers", () => {
-  const asked = (server: FakeServer) =>
+  const storageRequests = (server: FakeServer) =>
     sent(server).filter((line) => /^(POST|DELETE) (uploads|storage)/.test(line));
 
   async function openDirect() {
@@ -480,7 +480,7 @@ describe("a server whose storage takes files from browsers", () => {
     await calm();
     const id = server.session().files[0]!.upload.id;
     expect(statuses(page)).toEqual(["stored"]);
-    expect(asked(server)).toEqual([
+    expect(storageRequests(server)).toEqual([
       "POST uploads/direct/",
       "POST storage",
       `POST uploads/${id}/complete/`,
@@ -521,7 +521,7 @@ describe("a server whose storage takes files from browsers", () => {
       await calm();
     }
     expect(page.items).toEqual([]);
-    expect(asked(server).filter((line) => line.startsWith("DELETE"))).toHaveLength(4);
+    expect(storageRequests(server).filter((line) => line.startsWith("DELETE"))).toHaveLength(4);
   });
 
   test("is not asked for room again if nobody hears of a cancelled file", async () => {

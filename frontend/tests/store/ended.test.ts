@@ -19,7 +19,7 @@ controlTime();
 const REASONS: ResetReason[] = ["expired", "reset", "ended", "revoked"];
 
 /** Ask again, as after a while. */
-async function look(page: Page): Promise<void> {
+async function retry(page: Page): Promise<void> {
   await page.session.retry();
   await calm();
 }
@@ -32,7 +32,7 @@ describe("a session that is over", () => {
       const page = await openSession(server);
       const { uuid } = page.now;
       server.close(reason);
-      await look(page);
+      await retry(page);
       const next = server.session().uuid;
       expect(next).not.toBe(uuid);
       expect(page.now).toMatchObject({ status: "ready", uuid: next });
@@ -47,16 +47,22 @@ describe("a session that is over", () => {
     const { uuid, supportCode } = page.now;
     server.addFile("offer.pdf");
     server.close(reason);
-    await look(page);
+    await retry(page);
     const lost = { count: 1, files: ["offer.pdf"] };
-    const told = { status: "reset_required", uuid, reason, lost, endedSupportCode: supportCode };
-    expect(page.now).toMatchObject(told);
+    const expected = {
+      status: "reset_required",
+      uuid,
+      reason,
+      lost,
+      endedSupportCode: supportCode,
+    };
+    expect(page.now).toMatchObject(expected);
     expect(page.storage.uuid).toBe(uuid);
     expect(server.sessions).toHaveLength(1);
     expect(page.changes).toHaveLength(1);
-    await look(page);
+    await retry(page);
     await pass(DAY / 2);
-    expect(page.now).toMatchObject(told);
+    expect(page.now).toMatchObject(expected);
   });
 
   test("and unknown to the server is followed quietly by a new one", async () => {
@@ -64,7 +70,7 @@ describe("a session that is over", () => {
     const page = await openSession(server);
     server.addFile("offer.pdf");
     server.forget();
-    await look(page);
+    await retry(page);
     expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
     expect(server.sessions).toHaveLength(2);
   });
@@ -75,7 +81,7 @@ describe("a session that is over", () => {
     const before = page.now;
     server.addFile("offer.pdf");
     server.close(reason);
-    await look(page);
+    await retry(page);
     const since = server.requests.length;
     await page.session.resetSession();
     const { uuid, supportCode } = server.session();
@@ -94,7 +100,7 @@ describe("a session that is over", () => {
     const { uuid } = page.now;
     server.close("ended");
     server.failNext({ path: "sessions/", status: 500, body: "<html>" });
-    await look(page);
+    await retry(page);
     expect(page.now).toMatchObject({ status: "offline", uuid });
     expect(page.storage.uuid).toBe(uuid);
     await pass(2 * MINUTE);
@@ -107,15 +113,15 @@ describe("a session that is over", () => {
     const page = await openSession(server);
     const { uuid } = page.now;
     server.failNext({ status: 401, body: "<h1>401</h1>" });
-    await look(page);
+    await retry(page);
     expect(page.now).toMatchObject({ status: "offline", uuid });
     const other = { status: 401, body: '{"code": "token_missing"}' };
     server.failNext(other);
     server.failNext(other);
-    await look(page);
+    await retry(page);
     expect(page.now).toMatchObject({ status: "failed", uuid, error: { code: "token_missing" } });
     expect(page.storage.uuid).toBe(uuid);
-    await look(page);
+    await retry(page);
     expect(page.now).toMatchObject({ status: "ready", uuid });
     expect(server.sessions).toHaveLength(1);
   });
@@ -125,7 +131,7 @@ describe("a session that is over", () => {
     const page = await openSession(server);
     const { uuid } = page.now;
     server.failNext({ code: "session_invalid" });
-    await look(page);
+    await retry(page);
     expect(page.now).toMatchObject({ status: "ready", uuid });
     expect(server.sessions).toHaveLength(1);
   });
@@ -136,7 +142,7 @@ describe("a session that is over", () => {
     server.close("ended");
     server.failNext({ code: "session_invalid" });
     server.failNext({ path: "sessions/current/", code: "database_unavailable" });
-    await look(page);
+    await retry(page);
     expect(page.now.status).toBe("offline");
     expect(server.sessions).toHaveLength(1);
   });
@@ -161,7 +167,7 @@ describe("a browser that proves another session than the one remembered", () => 
     expect(page.now).toMatchObject({ status: "mismatch", uuid: first.uuid, provenSupportCode });
     expect(page.storage.uuid).toBe(first.uuid);
     expect(page.changes).toEqual([]);
-    await look(page);
+    await retry(page);
     expect(page.now.status).toBe("mismatch");
     expect(server.sessions.map(({ status }) => status)).toEqual(["active", "active"]);
   });

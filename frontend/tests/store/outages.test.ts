@@ -68,13 +68,13 @@ describe.each(WEATHER)("%s", (_, failure, code) => {
 test("never answering counts as bad weather after 15 seconds", async () => {
   const server = createFakeServer();
   const page = await openSession(server);
-  const held = server.hold();
+  const hold = server.hold();
   void page.session.retry();
   await pass(15 * SECOND - 1);
   expect(page.now.status).toBe("ready");
   await pass(1);
   expect(page.now).toMatchObject({ status: "offline", error: { code: "timeout" } });
-  held.release();
+  hold.release();
   await pass(2 * SECOND);
   expect(page.now.status).toBe("ready");
 });
@@ -180,9 +180,9 @@ describe("the wait", () => {
     happen();
     await calm();
     expect(page.now.status).toBe("ready");
-    const asked = server.requests.length;
+    const sentBefore = server.requests.length;
     await pass(5 * SECOND);
-    expect(server.requests).toHaveLength(asked);
+    expect(server.requests).toHaveLength(sentBefore);
   });
 
   test("goes on behind the scenes of a page that is hidden", async () => {
@@ -190,11 +190,11 @@ describe("the wait", () => {
     const page = await openSession(server);
     server.failNext();
     await page.session.retry();
-    const asked = server.requests.length;
+    const sentBefore = server.requests.length;
     show("hidden");
     window.dispatchEvent(new Event("online"));
     await calm();
-    expect(server.requests).toHaveLength(asked);
+    expect(server.requests).toHaveLength(sentBefore);
     await pass(2 * SECOND);
     expect(page.now.status).toBe("ready");
   });
@@ -204,10 +204,10 @@ describe("the wait", () => {
     const page = await openSession(server);
     server.failNext();
     await page.session.retry();
-    const asked = server.requests.length;
+    const sentBefore = server.requests.length;
     page.close();
     await pass(HOUR);
-    expect(server.requests).toHaveLength(asked);
+    expect(server.requests).toHaveLength(sentBefore);
     page.open();
     await calm();
     expect(page.now.status).toBe("ready");
@@ -216,12 +216,12 @@ describe("the wait", () => {
   test("of a page that closed before the bad news is over when it is opened again", async () => {
     const server = createFakeServer();
     const page = openPage(server);
-    const held = server.hold();
+    const hold = server.hold();
     server.failNext();
     const started = page.session.start();
     await calm();
     page.close();
-    held.release();
+    hold.release();
     await started;
     expect(vi.getTimerCount()).toBe(0);
     page.open();
