@@ -291,7 +291,7 @@ describe("stored files", () => {
     file[0]!.upload = { ...file[0]!.upload, status };
     open(<FileUpload />, { server });
     const item = await row("lost.pdf");
-    expect(live(item)).toHaveTextContent("It cannot be opened just now.");
+    expect(live(item)).toHaveTextContent("This file cannot be opened now.");
     expect(within(item).queryByRole("button", { name: "Download" })).toBeNull();
     expect(within(item).getByRole("button", { name: "Remove" })).toBeVisible();
   });
