@@ -102,7 +102,7 @@ describe("proofs", () => {
     vi.useRealTimers();
   });
 
-  test("a UUID's state is json to whoever proves it, and its spelling to everybody", async () => {
+  test("a UUID's state is shown with its proof only; without, only whether it is well formed", async () => {
     const server = createFakeServer();
     const validate = (uuid: string) => ask(server, "POST sessions/validate/", { body: { uuid } });
     expect((await validate(UNKNOWN)).json).toEqual({ uuid: UNKNOWN, status: "well_formed" });
@@ -116,7 +116,7 @@ describe("proofs", () => {
 });
 
 describe("sessions", () => {
-  test("that were left lead to the same fresh one until it is used", async () => {
+  test("that were reset lead to the same successor until it is used", async () => {
     const server = createFakeServer();
     const { uuid } = await begin(server);
     const old = server.own.cookie;
@@ -164,7 +164,7 @@ describe("sessions", () => {
     expect(server.own.cookie).toBe(cookie);
   });
 
-  test("that do not exist cannot be asked for", () => {
+  test("that do not exist are an error", () => {
     expect(() => createFakeServer().session()).toThrow("no such session");
   });
 });
@@ -187,7 +187,7 @@ describe("files", () => {
     expect(server.session().files).toHaveLength(1);
   });
 
-  test("are shown, linked and deleted by whoever has them, and by nobody else", async () => {
+  test("can be read, linked and deleted only by their own session", async () => {
     const server = createFakeServer();
     const { uuid } = await begin(server);
     const { id } = server.addFile("a.pdf");

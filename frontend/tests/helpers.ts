@@ -91,7 +91,7 @@ export function show(state: DocumentVisibilityState): void {
   document.dispatchEvent(new Event("visibilitychange"));
 }
 
-/** What a browser tells the other tabs after one has written. */
+/** The event that other tabs receive after one has written. */
 export function notifyTabs(key: string | null = "session_uuid"): void {
   window.dispatchEvent(new StorageEvent("storage", { key }));
 }
@@ -105,7 +105,7 @@ interface Visit extends SessionStoreOptions {
   uploads?: UploadStoreOptions;
 }
 
-/** A page that is open: its store, subscribed, what it has shown and what it has told its host. */
+/** An open page: its subscribed store, the states it has shown and the changes it has reported. */
 export function openPage(
   server: FakeServer,
   { browser = server.own, uploads, ...options }: Visit = {},

@@ -16,7 +16,7 @@ const is = (item: HTMLElement, status: string) =>
   waitFor(() => expect(item).toHaveAttribute("data-status", status));
 
 describe("choosing", () => {
-  test("says what may be sent, once the server has told, and where nothing is yet", async () => {
+  test("shows the limits once the session is confirmed, and that there are no files yet", async () => {
     const { visitor } = open(<FileUpload />, { options: { autoStart: "manual" } });
     expect(screen.getByRole("region", { name: "Your files" })).toBeVisible();
     expect(screen.getByText("No files yet.")).toBeVisible();
@@ -84,7 +84,7 @@ describe("refused files", () => {
     ["notes.txt", 10, "Only PDF can be sent."],
     ["empty.pdf", 0, "This file is empty."],
     ["large.pdf", 5 * 1024 ** 2 + 1, "This file is too large: at most 5 MB."],
-  ])("%s of %i bytes is told why, and nothing is sent", async (name, size, words) => {
+  ])("%s of %i bytes is refused with a reason, and nothing is sent", async (name, size, words) => {
     const { server, visitor } = await openReady(<FileUpload />);
     fireEvent.change(input(), { target: { files: [file(name, size)] } });
     const item = await row(name);
@@ -113,7 +113,7 @@ describe("refused files", () => {
     expect(server.session().files.map(({ upload }) => upload.name)).toEqual(["second.pdf"]);
   });
 
-  test("what only the server can see is told in its words", async () => {
+  test("a refusal by the server is shown in its own words", async () => {
     const { server, visitor } = await openReady(<FileUpload />);
     server.failNext({ method: "POST", code: "type_not_allowed", extra: { types: ["pdf", "png"] } });
     await visitor.upload(input(), file("disguised.pdf"));
@@ -153,7 +153,7 @@ describe("on their way", () => {
     expect(within(item).queryByRole("progressbar")).toBeNull();
   });
 
-  test("speed and time left are told once they are known", async () => {
+  test("speed and time left are shown once they are known", async () => {
     const { item, transfer } = await openSending();
     vi.spyOn(Date, "now").mockReturnValue(Date.now() + 2000);
     transfer.progress(1024 ** 2);
@@ -183,7 +183,7 @@ describe("on their way", () => {
   });
 });
 
-describe("trouble", () => {
+describe("failures", () => {
   test("that may pass is waited out, and can be tried again at once", async () => {
     const { server, visitor } = await openReady(<FileUpload />);
     server.failNext({ method: "POST", code: "rate_limited", headers: { "Retry-After": "3600" } });
@@ -198,7 +198,7 @@ describe("trouble", () => {
     expect(server.session().files).toHaveLength(1);
   });
 
-  test("with the list is told, and it can be read again", async () => {
+  test("of the list is shown, and it can be loaded again", async () => {
     const server = await visited();
     server.addFile("there.pdf");
     server.failNext({ path: "uploads/", status: 502, body: "<h1>Bad gateway</h1>" });
@@ -209,7 +209,7 @@ describe("trouble", () => {
     expect(screen.queryByRole("alert")).toBeNull();
   });
 
-  test("with removing is told at the file, which stays", async () => {
+  test("of a removal is shown at the file, which stays", async () => {
     const server = await visited();
     server.addFile("kept.pdf");
     const { visitor } = open(<FileUpload />, { server });
@@ -268,7 +268,7 @@ describe("stored files", () => {
     expect(opened).not.toHaveBeenCalled();
   });
 
-  test("held back tell in the server's own words why they cannot be downloaded", async () => {
+  test("whose download is blocked show the server's reason", async () => {
     const opened = vi.spyOn(window, "open").mockReturnValue(null);
     const server = await visited();
     server.addFile("new.pdf");

@@ -24,7 +24,7 @@ describe("beginning", () => {
     expect(localStorage.getItem("session_uuid")).toBe(server.session().uuid);
   });
 
-  test("nothing is asked of the server before the visitor touches the page", async () => {
+  test("no request is sent before the visitor's first click or key", async () => {
     const { server, visitor } = open(<p>Welcome</p>);
     await state("idle");
     expect(server.requests).toEqual([]);
@@ -179,7 +179,7 @@ test.each([
   ["useSession", useSession],
   ["useSessionUUID", useSessionUUID],
   ["useUploads", useUploads],
-])("%s says what is missing where no provider is", (_, useIt) => {
+])("%s throws outside a provider", (_, useIt) => {
   vi.spyOn(console, "error").mockImplementation(() => undefined); // React tells it as well.
   function Lost() {
     useIt();
@@ -188,7 +188,7 @@ test.each([
   expect(() => render(<Lost />)).toThrow("This component must be inside a <SessionProvider>.");
 });
 
-test("components say what is missing where the provider has no words", () => {
+test("components throw if the provider has no messages", () => {
   vi.spyOn(console, "error").mockImplementation(() => undefined);
   const page = (
     <SessionProvider>

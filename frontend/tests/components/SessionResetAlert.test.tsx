@@ -1,4 +1,4 @@
-/** The alert tells why a session cannot go on, what is lost and what to do, and does it. */
+/** The alert says why a session cannot continue, which files are lost and what to do. */
 import { render, screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, test, vi } from "vitest";
 import { SessionResetAlert, type ResetReason } from "../../src/index.js";
@@ -54,7 +54,7 @@ describe("a session that is over", () => {
     expect(screen.getByRole("heading", { name: title })).toBeVisible();
   });
 
-  test("is described by what is lost", async () => {
+  test("names the lost files in its description", async () => {
     await openOver("expired", "a.pdf", "b.pdf");
     expect(await alert()).toHaveAccessibleDescription(
       "You can no longer open 2 files from it: “a.pdf”, “b.pdf”. Support may be able to restore them.",
@@ -68,7 +68,7 @@ describe("a session that is over", () => {
     );
   });
 
-  test("is left for a fresh one, and the alert goes", async () => {
+  test("is replaced by a new one, and the alert closes", async () => {
     const { server, visitor, ended } = await openOver();
     await press(visitor, "Start a new session");
     await state("ready");
@@ -132,14 +132,14 @@ describe("putting off", () => {
 });
 
 describe("another session than the one remembered", () => {
-  test("is told, with the code of the proven one", async () => {
+  test("is shown with the support code of the proven session", async () => {
     const { proven } = await openMismatch();
     expect(await alert()).toHaveAccessibleName("This browser has another session");
     expect(await alert()).toHaveAccessibleDescription(/Nothing was deleted/);
     expect(within(await alert()).getByText(proven.supportCode)).toBeVisible();
   });
 
-  test("can be gone on with", async () => {
+  test("can be continued", async () => {
     const { server, visitor, proven } = await openMismatch();
     await press(visitor, "Continue with your session");
     await state("ready");
@@ -149,7 +149,7 @@ describe("another session than the one remembered", () => {
     expect(server.sessions).toHaveLength(1);
   });
 
-  test("can be left for a fresh one", async () => {
+  test("can be replaced by a new session", async () => {
     const { server, visitor, proven } = await openMismatch();
     await press(visitor, "Start a new session");
     await state("ready");

@@ -39,7 +39,7 @@ describe("SessionStatus", () => {
     expect(line()).toBeEmptyDOMElement();
   });
 
-  test("says that the server is away and nothing is lost, and asks again when told to", async () => {
+  test("says that the server does not answer and nothing is lost, and retries on request", async () => {
     const server = await visited();
     server.offline = true;
     const { visitor } = open(<SessionStatus />, { server });
@@ -54,7 +54,7 @@ describe("SessionStatus", () => {
     expect(server.sessions).toHaveLength(1);
   });
 
-  test("says that it was refused, and asks again when told to", async () => {
+  test("says that the server refuses, and retries on request", async () => {
     const server = createFakeServer();
     server.failNext({ method: "POST", code: "origin_not_allowed" });
     const { visitor } = open(<SessionStatus />, { server });
@@ -77,7 +77,7 @@ describe("SessionStatus", () => {
     expect(line()).toHaveTextContent("Your session ends when you reload it");
   });
 
-  test("says so as well where the browser refuses cookies, and has a session all the same", async () => {
+  test("says the same where the browser refuses cookies, and still has a session", async () => {
     const server = createFakeServer();
     const { fetch } = server.browser({ cookies: false });
     await openReady(<SessionStatus />, { server, options: { fetch } });
@@ -96,7 +96,7 @@ describe("WhereAreMyFiles", () => {
     expect(screen.queryByRole("button", { name: "Copy" })).toBeNull();
   });
 
-  test("shows the support code, before there is trouble", async () => {
+  test("shows the support code", async () => {
     const { server, visitor } = await openReady(<WhereAreMyFiles />);
     await open_(visitor);
     expect(screen.getByText(/They belong to your session/)).toBeVisible();

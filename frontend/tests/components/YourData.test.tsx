@@ -1,4 +1,4 @@
-/** Visitors see, change, take along and erase what is kept about them, and get a session back. */
+/** Visitors see, change, export and erase their data, and restore a session. */
 import { screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, test, vi } from "vitest";
 import { YourData } from "../../src/components/YourData.js";
@@ -9,7 +9,7 @@ const CONTACT = { purpose: "contact", version: "2026-11", label: "You may write 
 const address = () => screen.getByRole("textbox", { name: "Your e-mail address" });
 const email = "maria@example.com";
 
-/** A page whose visitor has told an address before. */
+/** A page whose visitor has an e-mail address. */
 async function openKnown() {
   const server = await visited();
   server.session().email = email;
@@ -103,7 +103,7 @@ describe("the address", () => {
 describe("consent", () => {
   const box = () => screen.getByRole("checkbox", { name: CONTACT.label });
 
-  test("is not asked for unless the page names purposes", async () => {
+  test("is shown only if the page passes purposes", async () => {
     await openReady(<YourData />);
     expect(screen.queryByRole("group", { name: "What you agreed to" })).toBeNull();
   });
@@ -129,7 +129,7 @@ describe("consent", () => {
     expect(server.session().consent).toEqual({});
   });
 
-  test("is asked for once at a time", async () => {
+  test("sends one request at a time", async () => {
     const { server, visitor } = await openReady(<YourData consents={[CONTACT]} />);
     const hold = server.hold({ method: "PATCH" });
     await visitor.click(box());
@@ -148,7 +148,7 @@ describe("what happened", () => {
       .getAllByRole("listitem")
       .map(({ textContent }) => textContent);
 
-  test("is told newest first, page by page, and says when support has looked", async () => {
+  test("is listed newest first, page by page, including access by support", async () => {
     const server = await visited({ pageSize: 2 });
     server.addFile("report.pdf");
     const [began] = server.session().events;
@@ -175,7 +175,7 @@ describe("what happened", () => {
     expect(Date.parse(time?.dateTime ?? "")).toBeGreaterThan(0);
   });
 
-  test("can be asked for again where it could not be read", async () => {
+  test("can be loaded again after a failure", async () => {
     const { server, visitor } = await openKnown();
     server.failNext({ path: "sessions/current/activity/", status: 500, body: "<html>" });
     await press(visitor, "What happened");

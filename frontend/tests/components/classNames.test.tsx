@@ -114,7 +114,7 @@ describe("words", () => {
     allowed: ({ types }) => `Erlaubt: ${types.join()}`,
   };
 
-  test("of the page's own replace ours, and what is left out stays", async () => {
+  test("of the page replace the default ones, and the others stay", async () => {
     const { visitor } = await openReady(everything, { messages: deutsch });
     const input = screen.getByLabelText("Dateien auswählen oder hierher ziehen Erlaubt: pdf");
     expect(screen.getByText("Noch keine Dateien.")).toBeVisible();

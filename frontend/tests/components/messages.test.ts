@@ -1,5 +1,5 @@
 // @vitest-environment node
-/** What visitors are told is plain, and says what to do; sizes and times are as people read them. */
+/** The English texts: errors, sizes and progress. */
 import { describe, expect, test } from "vitest";
 import { english as words } from "../../src/en.js";
 import { SessionError, type Problem, type Schemas, type SessionSnapshot } from "../../src/index.js";
@@ -48,7 +48,7 @@ describe("an error", () => {
     expect(spaced(text)).toContain(words);
   });
 
-  test("about a field is told in the words about that field", () => {
+  test("about a field shows the detail of that field", () => {
     const errors = { email: [{ code: "invalid", detail: "Enter a valid address." }] };
     expect(errorText("invalid_input", { detail: "Some of it.", errors })).toBe(
       "Enter a valid address.",
@@ -66,7 +66,7 @@ test.each([
   expect(spaced(words.size(bytes))).toBe(text);
 });
 
-test("progress says what is known and no more", () => {
+test("progress leaves out what is unknown", () => {
   expect(spaced(words.file(sending(0, null, null)))).toBe("0 kB of 2 MB");
   expect(spaced(words.file(sending(1024 ** 2, 250 * 1024, 4)))).toBe(
     "1 MB of 2 MB, 250 kB/s, 4 sec left",

@@ -25,23 +25,20 @@ async function retry(page: Page): Promise<void> {
 }
 
 describe("a session that is over", () => {
-  test.each(REASONS)(
-    "as %s, with nothing lost, is followed quietly by a new one",
-    async (reason) => {
-      const server = createFakeServer();
-      const page = await openSession(server);
-      const { uuid } = page.now;
-      server.close(reason);
-      await retry(page);
-      const next = server.session().uuid;
-      expect(next).not.toBe(uuid);
-      expect(page.now).toMatchObject({ status: "ready", uuid: next });
-      expect(page.changes.at(-1)).toEqual([uuid, next, "started"]);
-      expect(page.states).not.toContain("reset_required");
-    },
-  );
+  test.each(REASONS)("as %s, without files, is replaced without an alert", async (reason) => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const { uuid } = page.now;
+    server.close(reason);
+    await retry(page);
+    const next = server.session().uuid;
+    expect(next).not.toBe(uuid);
+    expect(page.now).toMatchObject({ status: "ready", uuid: next });
+    expect(page.changes.at(-1)).toEqual([uuid, next, "started"]);
+    expect(page.states).not.toContain("reset_required");
+  });
 
-  test.each(REASONS)("as %s, with something lost, is told and kept", async (reason) => {
+  test.each(REASONS)("as %s, with files, requires a reset and stays", async (reason) => {
     const server = createFakeServer();
     const page = await openSession(server);
     const { uuid, supportCode } = page.now;
@@ -65,7 +62,7 @@ describe("a session that is over", () => {
     expect(page.now).toMatchObject(expected);
   });
 
-  test("and unknown to the server is followed quietly by a new one", async () => {
+  test("and is unknown to the server is replaced without an alert", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     server.addFile("offer.pdf");
@@ -75,7 +72,7 @@ describe("a session that is over", () => {
     expect(server.sessions).toHaveLength(2);
   });
 
-  test.each(REASONS)("as %s is left for a fresh one by resetSession", async (reason) => {
+  test.each(REASONS)("as %s is replaced by a new one by resetSession", async (reason) => {
     const server = createFakeServer();
     const page = await openSession(server);
     const before = page.now;
@@ -136,7 +133,7 @@ describe("a session that is over", () => {
     expect(server.sessions).toHaveLength(1);
   });
 
-  test("whose new one meets bad weather while it is looked at twice, is kept", async () => {
+  test("stays while the request for a new one fails", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     server.close("ended");
@@ -161,7 +158,7 @@ describe("a browser that proves another session than the one remembered", () => 
     return { server, page, first: first.now, other: other.now };
   }
 
-  test("is told, and neither is lost", async () => {
+  test("is shown, and neither session is lost", async () => {
     const { server, page, first, other } = await mismatched();
     const provenSupportCode = other.supportCode;
     expect(page.now).toMatchObject({ status: "mismatch", uuid: first.uuid, provenSupportCode });
@@ -172,7 +169,7 @@ describe("a browser that proves another session than the one remembered", () => 
     expect(server.sessions.map(({ status }) => status)).toEqual(["active", "active"]);
   });
 
-  test("goes on with the proven one", async () => {
+  test("continues with the proven session", async () => {
     const { server, page, first, other } = await mismatched();
     await page.session.continueSession();
     expect(page.now).toMatchObject({ status: "ready", uuid: other.uuid });
@@ -201,7 +198,7 @@ describe("a browser that proves another session than the one remembered", () => 
     expect(server.requests.at(-2)?.body).toEqual({ reason: "mismatch" });
   });
 
-  test("starts again even if the proof is gone by then", async () => {
+  test("starts a new session even if the proof is no longer valid", async () => {
     const { server, page, first } = await mismatched();
     server.own.cookie = null;
     await page.session.resetSession();

@@ -16,7 +16,7 @@ import {
 
 controlTime();
 
-const WEATHER: [string, Failure, string][] = [
+const OUTAGES: [string, Failure, string][] = [
   ["429", { code: "rate_limited" }, "rate_limited"],
   ["503", { code: "database_unavailable" }, "database_unavailable"],
   ["500", { code: "internal_error" }, "internal_error"],
@@ -27,7 +27,7 @@ const WEATHER: [string, Failure, string][] = [
   ["an answer that is lost", { arrives: true }, "network"],
 ];
 
-describe.each(WEATHER)("%s", (_, failure, code) => {
+describe.each(OUTAGES)("%s", (_, failure, code) => {
   test("while a session begins is waited out", async () => {
     const server = createFakeServer();
     server.failNext(failure);
@@ -38,7 +38,7 @@ describe.each(WEATHER)("%s", (_, failure, code) => {
     expect(page.states).toEqual(["starting", "offline", "starting", "ready"]);
   });
 
-  test("while a new session is looked at is waited out, and makes no second", async () => {
+  test("while a new session is confirmed is retried, and creates no second session", async () => {
     const server = createFakeServer();
     server.failNext({ ...failure, method: "GET" });
     const page = await openSession(server);
@@ -65,7 +65,7 @@ describe.each(WEATHER)("%s", (_, failure, code) => {
   });
 });
 
-test("never answering counts as bad weather after 15 seconds", async () => {
+test("no response within 15 seconds is a timeout", async () => {
   const server = createFakeServer();
   const page = await openSession(server);
   const hold = server.hold();
@@ -79,7 +79,7 @@ test("never answering counts as bad weather after 15 seconds", async () => {
   expect(page.now.status).toBe("ready");
 });
 
-test("a refusal that waiting will not mend is told, and tried again only when asked", async () => {
+test("a permanent refusal is shown, and retried only by retry()", async () => {
   const server = createFakeServer();
   server.failNext({ code: "origin_not_allowed" });
   const page = await openSession(server);
@@ -136,7 +136,7 @@ describe("the wait", () => {
   });
 
   test.each(["0", "soon", "-3", "Thu, 01 Jan 2026 00:00:00 GMT"])(
-    "is no storm of requests where Retry-After is %s",
+    "sends few requests where Retry-After is %s",
     async (value) => {
       vi.spyOn(Math, "random").mockReturnValue(0);
       const failure = { code: "rate_limited", headers: { "Retry-After": value } } as const;
@@ -185,7 +185,7 @@ describe("the wait", () => {
     expect(server.requests).toHaveLength(sentBefore);
   });
 
-  test("goes on behind the scenes of a page that is hidden", async () => {
+  test("continues on a hidden page", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     server.failNext();

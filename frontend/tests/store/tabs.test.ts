@@ -1,4 +1,4 @@
-/** Shows one session for any number of tabs of one browser. */
+/** All tabs of a browser share one session. */
 import { describe, expect, test, vi } from "vitest";
 import { createFakeServer } from "../../src/testing/index.js";
 import {
@@ -28,7 +28,7 @@ describe.each([
   ["Web Locks", () => undefined],
   ["a lease in the storage, where there are no Web Locks", () => provideLocks(undefined)],
 ])("with %s", (_, prepare) => {
-  test("tabs that begin at once get one session, and no alert", async () => {
+  test("tabs that start at the same time get one session, and no alert", async () => {
     prepare();
     const server = createFakeServer();
     const storage = new FakeStorage();
@@ -48,7 +48,7 @@ describe.each([
     expect(reasons.sort()).toEqual(["other_tab", "other_tab", "other_tab", "other_tab", "started"]);
   });
 
-  test("tabs that find the session over at once get one new one", async () => {
+  test("tabs that find the session ended at the same time get one new session", async () => {
     prepare();
     const server = createFakeServer();
     const first = openPage(server);
@@ -66,7 +66,7 @@ describe.each([
   });
 });
 
-describe("without any lock that holds", () => {
+describe("without a working lock", () => {
   /** A storage whose lease everybody gets. */
   class LeakyStorage extends FakeStorage {
     override getItem(key: string): string | null {
@@ -74,7 +74,7 @@ describe("without any lock that holds", () => {
     }
   }
 
-  test("a tab that was too late takes the session of the one before it", async () => {
+  test("a slower tab accepts the session of the faster one", async () => {
     const server = createFakeServer();
     const storage = new LeakyStorage();
     const late = openPage(server, { storage });
@@ -124,7 +124,7 @@ test("an end in one tab reaches the others", async () => {
   expect(there.changes).toEqual([[uuid, null, "other_tab"]]);
 });
 
-test("a session that only the cookie remembers is told as restored", async () => {
+test("a session known only by its cookie is reported as restored", async () => {
   const server = createFakeServer();
   const { uuid } = (await openSession(server)).now;
   await pass(2 * MINUTE);
@@ -133,7 +133,7 @@ test("a session that only the cookie remembers is told as restored", async () =>
   expect(page.changes).toEqual([[null, uuid, "restored"]]);
 });
 
-test("a browser whose storage was cleared goes on by its cookie at the next press", async () => {
+test("after its storage was cleared a browser continues by its cookie", async () => {
   const server = createFakeServer();
   const page = openPage(server, { autoStart: "interaction" });
   press();
@@ -148,7 +148,7 @@ test("a browser whose storage was cleared goes on by its cookie at the next pres
   expect(server.sessions).toHaveLength(1);
 });
 
-test("what other code writes into the storage is nothing to us", async () => {
+test("other keys in the storage are ignored", async () => {
   const server = createFakeServer();
   const page = await openSession(server);
   const sentBefore = server.requests.length;
@@ -160,7 +160,7 @@ test("what other code writes into the storage is nothing to us", async () => {
   expect(page.now.status).toBe("idle");
 });
 
-test("a mismatch that one tab has settled is settled in the others", async () => {
+test("a mismatch resolved in one tab is resolved in the others", async () => {
   const server = createFakeServer();
   const first = await openSession(server);
   first.storage.setItem("session_uuid", UNKNOWN);
@@ -173,7 +173,7 @@ test("a mismatch that one tab has settled is settled in the others", async () =>
   expect(there?.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
 });
 
-test("a tab in the background follows at once, and asks when it is seen", async () => {
+test("a hidden tab follows at once, and confirms when it becomes visible", async () => {
   const server = createFakeServer();
   const here = await openSession(server);
   const there = openPage(server, { storage: here.storage });
@@ -190,7 +190,7 @@ test("a tab in the background follows at once, and asks when it is seen", async 
   expect(there.now.session?.uuid).toBe(here.now.uuid);
 });
 
-test("a tab that missed what another wrote finds out as it wakes", async () => {
+test("a tab that missed a storage event follows when it wakes", async () => {
   const server = createFakeServer();
   const here = await openSession(server);
   const there = openPage(server, { storage: here.storage });
@@ -202,7 +202,7 @@ test("a tab that missed what another wrote finds out as it wakes", async () => {
   expect(there.now).toMatchObject({ status: "ready", uuid: here.now.uuid });
 });
 
-test("a start that finds another tab's session takes it", async () => {
+test("start() accepts another tab's session", async () => {
   const server = createFakeServer();
   const storage = new FakeStorage();
   const late = openPage(server, { storage });
@@ -232,8 +232,8 @@ test("an answer about the session before does not stop a tab from confirming the
   expect(there.now.session?.uuid).toBe(here.now.uuid);
 });
 
-describe("a tab that waits for better weather", () => {
-  test("begins nothing after another has ended the session", async () => {
+describe("a tab that waits to retry", () => {
+  test("creates no session after another tab has ended it", async () => {
     const server = createFakeServer();
     const here = await openSession(server);
     const there = openPage(server, { storage: here.storage });
@@ -250,7 +250,7 @@ describe("a tab that waits for better weather", () => {
     expect(server.requests).toHaveLength(sentBefore);
   });
 
-  test("begins nothing after it has ended the session itself", async () => {
+  test("creates no session after it has ended it", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     server.failNext();

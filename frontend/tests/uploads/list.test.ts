@@ -51,7 +51,7 @@ test("without a session there is nothing to ask", async () => {
 });
 
 describe("a list that cannot be read", () => {
-  test("says why, keeps what is shown, and is read when asked again", async () => {
+  test("shows the error, keeps the files, and can be loaded again", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     page.showFiles();
@@ -221,7 +221,7 @@ describe("removing", () => {
     ["503", { code: "storage_unavailable" }, "storage_unavailable"],
     ["401", { code: "session_invalid" }, "session_invalid"],
   ] as const)(
-    "a file that fails by %s is told at that file, which stays",
+    "a file that fails by %s is shown at that file, which stays",
     async (_, failure, code) => {
       const server = createFakeServer();
       const page = await openSession(server);
@@ -237,7 +237,7 @@ describe("removing", () => {
     },
   );
 
-  test("what is not with the server does nothing", async () => {
+  test("an unknown or unsent file is ignored", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     page.showFiles();

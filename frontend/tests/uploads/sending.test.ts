@@ -67,7 +67,7 @@ describe("before anything is sent", () => {
     },
   );
 
-  test("an extension counts however it is written, and a long name in Japanese goes as it is", async () => {
+  test("extensions ignore case, and a long Japanese name stays unchanged", async () => {
     const server = createFakeServer();
     const page = await openUploads(server);
     const name = `${"見積".repeat(98)}.PDF`;
@@ -77,7 +77,7 @@ describe("before anything is sent", () => {
     expect(page.items).toMatchObject([{ status: "stored", name, file: { name } }]);
   });
 
-  test("nothing can be judged without a session: one is begun, and the file goes on", async () => {
+  test("a file without a session waits until one is created, and is then sent", async () => {
     const server = createFakeServer();
     const page = openPage(server);
     page.showFiles();
@@ -142,7 +142,7 @@ describe("on the way", () => {
     expect(page.items[0]).toMatchObject({ sent: 0, secondsLeft: null });
   });
 
-  test("what a form adds to a file does not count, nor a total that nobody knows", async () => {
+  test("progress ignores the form's overhead and an unknown total", async () => {
     const server = createFakeServer();
     let report: Parameters<Transport>[0]["onProgress"] | undefined;
     const transport: Transport = ({ onProgress }) => {
@@ -158,7 +158,7 @@ describe("on the way", () => {
     expect(page.items[0]).toMatchObject({ sent: 0 });
   });
 
-  test("a file goes with the session's name and proof, and the cookie", async () => {
+  test("a file is sent with the session's UUID and the cookie", async () => {
     const server = createFakeServer();
     const page = await openUploads(server);
     page.files.add([pdf()]);
@@ -170,7 +170,7 @@ describe("on the way", () => {
     expect(request?.headers.get("Authorization")).toBeNull();
   });
 
-  test("a bearer token goes instead of the cookie", async () => {
+  test("a bearer token is sent instead of the cookie", async () => {
     const server = createFakeServer();
     const page = await openUploads(server, { browser: server.browser({ cookies: false }) });
     page.files.add([pdf()]);
@@ -188,7 +188,7 @@ describe("on the way", () => {
     for (const key of keys) expect(key).toMatch(/^[\x21-\x7e]{1,128}$/);
   });
 
-  test("files go on while nobody looks at them", async () => {
+  test("uploads continue without subscribers", async () => {
     const server = createFakeServer();
     server.stepwise = true;
     const page = await openSession(server);
@@ -410,7 +410,7 @@ describe("a file that fails", () => {
 });
 
 describe("a session that changes while a file is sent", () => {
-  test("makes it fail with words, and the next try goes to the new session", async () => {
+  test("makes it fail, and the retry goes to the new session", async () => {
     const server = createFakeServer();
     server.stepwise = true;
     const page = await openUploads(server);
@@ -449,7 +449,7 @@ describe("a session that changes while a file is sent", () => {
     expect(page.items).toMatchObject([{ status: "failed", error: { code: "session_changed" } }]);
   });
 
-  test("is looked at, and found over, when the server refuses the proof", async () => {
+  test("is checked, and found to have ended, when the server refuses the proof", async () => {
     const server = createFakeServer();
     server.stepwise = true;
     const page = await openUploads(server);
@@ -493,8 +493,8 @@ describe("a server whose storage takes files from browsers", () => {
 
   test.each([
     ["the storage refuses", { path: "storage", status: 503 }],
-    ["nobody hears whether it has arrived", { path: "storage", arrives: true }],
-    ["nobody hears where to send it", { path: "uploads/direct/", arrives: true }],
+    ["the response of the storage is lost", { path: "storage", arrives: true }],
+    ["the response with its URL is lost", { path: "uploads/direct/", arrives: true }],
   ])("gets one once if %s and it is sent again", async (_, failure) => {
     const { server, page } = await openDirect();
     server.failNext(failure);
@@ -524,7 +524,7 @@ describe("a server whose storage takes files from browsers", () => {
     expect(storageRequests(server).filter((line) => line.startsWith("DELETE"))).toHaveLength(4);
   });
 
-  test("is not asked for room again if nobody hears of a cancelled file", async () => {
+  test("ignores a failure to cancel a file", async () => {
     const { server, page } = await openDirect();
     server.stepwise = true;
     page.files.add([pdf()]);
