@@ -1,4 +1,4 @@
-/** Shows that the fake server of `@maria/sessions/testing` answers as docs/api.md says. */
+/** The fake server of `@maria/sessions/testing` answers as docs/api.md says. */
 import { describe, expect, test, vi } from "vitest";
 import type { Schemas } from "../src/api/http.js";
 import { createFakeServer, type FakeServer } from "../src/testing/index.js";
@@ -6,7 +6,7 @@ import { pdf, UNKNOWN } from "./helpers.js";
 
 type Json = Schemas["CurrentSession"] & Record<string, unknown>;
 
-/** Ask a fake server, as the cookie's browser unless headers say otherwise. */
+/** Send a request with the browser's cookie or with a bearer token. */
 async function ask(
   server: FakeServer,
   line: string,
@@ -37,7 +37,7 @@ function post(server: FakeServer, uuid: string, file: File | null, key = "k") {
 }
 
 describe("proofs", () => {
-  test("a session begins once for a cookie, and is the same again for its browser", async () => {
+  test("a cookie has one active session", async () => {
     const server = createFakeServer();
     const first = await ask(server, "POST sessions/", { body: {} });
     expect(first.status).toBe(201);
@@ -49,7 +49,7 @@ describe("proofs", () => {
     expect((await ask(server, "POST sessions/", { body: {} })).status).toBe(201);
   });
 
-  test("a change proven by the cookie needs the header, and a bearer's does not", async () => {
+  test("a change proven by a cookie needs the UUID header, one proven by a token does not", async () => {
     const server = createFakeServer();
     const { uuid } = await begin(server);
     const change = { body: { name: "Ada" } };
@@ -62,7 +62,7 @@ describe("proofs", () => {
     expect(mine.json.token).toMatch(/^mss1_/);
   });
 
-  test("the wrong name, no proof, an unknown one and two that differ are refused in words", async () => {
+  test("a wrong UUID, no proof, an unknown proof and two different proofs are refused", async () => {
     const server = createFakeServer();
     const { support_code } = await begin(server);
     const current = "GET sessions/current/";
@@ -80,7 +80,7 @@ describe("proofs", () => {
     expect((await ask(server, current)).json.code).toBe("session_required");
   });
 
-  test("a renewed token leaves the one before good for 30 seconds after its first use", async () => {
+  test("an older token is valid for 30 seconds after the first use of the new one", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const server = createFakeServer();
     const { uuid } = await begin(server);
@@ -131,7 +131,7 @@ describe("sessions", () => {
     expect(await reset()).toMatchObject({ status: 401, json: { reason: "reset" } });
   });
 
-  test("can be ended while they live, and erased when they have expired", async () => {
+  test("can be ended while they are active, and erased after they have expired", async () => {
     const server = createFakeServer();
     const { uuid } = await begin(server);
     server.close("expired");
@@ -170,7 +170,7 @@ describe("sessions", () => {
 });
 
 describe("files", () => {
-  test("are refused as the API refuses them", async () => {
+  test("are refused with the API's codes", async () => {
     const server = createFakeServer({ limits: { max_files: 1, max_file_bytes: 2000 } });
     const { uuid } = await begin(server);
     const code = async (...parts: [File | null, string?]) =>
@@ -201,7 +201,7 @@ describe("files", () => {
 });
 
 describe("a test", () => {
-  test("finds every request written down", async () => {
+  test("finds every request recorded", async () => {
     const server = createFakeServer();
     await ask(server, "GET uploads/?cursor=2", { uuid: UNKNOWN });
     const [request] = server.requests;
@@ -212,13 +212,13 @@ describe("a test", () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  test("is json of addresses and methods that the API does not have", async () => {
+  test("gets an error for paths and methods that the API does not have", async () => {
     const server = createFakeServer();
     expect(await ask(server, "GET nothing/")).toMatchObject({ status: 404 });
     expect(await ask(server, "PUT sessions/")).toMatchObject({ status: 405 });
   });
 
-  test("decides which requests fail, and how, one after the other", async () => {
+  test("decides which requests fail, and how", async () => {
     const server = createFakeServer();
     server.failNext({ path: "uploads/", code: "internal_error" });
     server.failNext({
@@ -240,7 +240,7 @@ describe("a test", () => {
     expect((await ask(server, "GET uploads/")).status).toBe(500);
   });
 
-  test("takes the network away and gives it back", async () => {
+  test("switches the network off and on", async () => {
     const server = createFakeServer();
     server.offline = true;
     await expect(begin(server)).rejects.toBeInstanceOf(TypeError);
@@ -249,7 +249,7 @@ describe("a test", () => {
     expect(server.sessions).toHaveLength(1);
   });
 
-  test("holds requests, which can be given up", async () => {
+  test("delays requests, which can be aborted", async () => {
     const server = createFakeServer();
     const abort = new AbortController();
     const hold = server.hold({ path: "sessions/" });
@@ -267,7 +267,7 @@ describe("a test", () => {
     expect((await waiting).status).toBe("active");
   });
 
-  test("has browsers with jars of their own, and such as refuse cookies", async () => {
+  test("has browsers with their own cookies, and browsers that refuse cookies", async () => {
     const server = createFakeServer();
     await begin(server);
     const [other, strict] = [server.browser(), server.browser({ cookies: false })];

@@ -1,4 +1,4 @@
-/** Visitors choose files, watch them on their way, read what became of each, and can act on it. */
+/** Visitors choose files, follow their progress, see their state, and act on them. */
 import { createEvent, fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, test, vi } from "vitest";
 import { FileUpload } from "../../src/index.js";
@@ -10,7 +10,7 @@ const row = async (name: string) => {
   if (!item) throw new Error(`${name} is in no list.`);
   return item;
 };
-/** What is read out of a file as it changes. */
+/** The live region of a file. */
 const live = (item: HTMLElement) => item.querySelector<HTMLElement>("[role=status]");
 const is = (item: HTMLElement, status: string) =>
   waitFor(() => expect(item).toHaveAttribute("data-status", status));
@@ -40,13 +40,13 @@ describe("choosing", () => {
     expect(screen.queryByText("No files yet.")).toBeNull();
   });
 
-  test("nothing changes nothing", async () => {
+  test("choosing no file changes nothing", async () => {
     await openReady(<FileUpload />);
     fireEvent.change(input(), { target: { files: null } });
     expect(screen.getByText("No files yet.")).toBeVisible();
   });
 
-  test("can be done by dropping, and shows where", async () => {
+  test("accepts dropped files, and highlights the field", async () => {
     await openReady(<FileUpload />);
     const zone = input().closest("label") as HTMLElement;
     const over = createEvent.dragOver(zone);
@@ -61,7 +61,7 @@ describe("choosing", () => {
     await is(await row("dropped.pdf"), "stored");
   });
 
-  test("shows what the session holds already", async () => {
+  test("shows the files of the session", async () => {
     const server = await visited();
     server.addFile("before.pdf", 40 * 1024);
     open(<FileUpload />, { server });
@@ -69,7 +69,7 @@ describe("choosing", () => {
     expect(live(item)).toHaveTextContent("Stored, 40 kB");
   });
 
-  test("takes a long name in any script as it is", async () => {
+  test("keeps a long name in any script unchanged", async () => {
     const name = `${"報".repeat(200)}.pdf`;
     const { visitor } = await openReady(<FileUpload />);
     await visitor.upload(input(), file(name));
@@ -97,7 +97,7 @@ describe("refused files", () => {
     expect(screen.getByText("No files yet.")).toBeVisible();
   });
 
-  test("one too many can be sent once there is room", async () => {
+  test("a file over the quota can be sent after another was removed", async () => {
     const server = await visited({ limits: { max_files: 1 } });
     server.addFile("first.pdf");
     const { visitor } = open(<FileUpload />, { server });
@@ -126,7 +126,7 @@ describe("refused files", () => {
   });
 });
 
-describe("on their way", () => {
+describe("files being sent", () => {
   async function openSending(size = 2 * 1024 ** 2) {
     const page = await openReady(<FileUpload />);
     page.server.stepwise = true;
@@ -138,7 +138,7 @@ describe("on their way", () => {
     return { ...page, item, transfer };
   }
 
-  test("a bar shows how far it is, under the file's name", async () => {
+  test("a progress bar is labelled with the file's name", async () => {
     const { item, transfer } = await openSending();
     transfer.progress(500 * 1024);
     const bar = within(item).getByRole("progressbar", { name: "slow.pdf" });
@@ -162,14 +162,14 @@ describe("on their way", () => {
     await is(item, "stored");
   });
 
-  test("a file can be stopped, and nothing of it is kept", async () => {
+  test("a file can be cancelled, and is not stored", async () => {
     const { server, visitor, item } = await openSending();
     await press(visitor, "Cancel", item);
     await waitFor(() => expect(item).not.toBeInTheDocument());
     expect(server.session().files).toEqual([]);
   });
 
-  test("others wait for their turn, and say so", async () => {
+  test("other files wait in the queue", async () => {
     const { server, visitor } = await openReady(<FileUpload />, { uploads: { concurrency: 1 } });
     server.stepwise = true;
     await visitor.upload(input(), [file("one.pdf"), file("two.pdf")]);
@@ -184,7 +184,7 @@ describe("on their way", () => {
 });
 
 describe("failures", () => {
-  test("that may pass is waited out, and can be tried again at once", async () => {
+  test("of a transient kind is retried later, and can be retried at once", async () => {
     const { server, visitor } = await openReady(<FileUpload />);
     server.failNext({ method: "POST", code: "rate_limited", headers: { "Retry-After": "3600" } });
     await visitor.upload(input(), file("patient.pdf"));
@@ -229,7 +229,7 @@ describe("stored files", () => {
     return { upload, ...open(<FileUpload />, { server }), item: await row("report.pdf") };
   }
 
-  test("have buttons that say which file they are about", async () => {
+  test("have buttons that are described by the file's name", async () => {
     const { item } = await openStored();
     for (const button of within(item).getAllByRole("button")) {
       expect(button).toHaveAccessibleDescription("report.pdf");
@@ -259,7 +259,7 @@ describe("stored files", () => {
     );
   });
 
-  test("say so where the link is refused", async () => {
+  test("show the error if the link is refused", async () => {
     const opened = vi.spyOn(window, "open").mockReturnValue(null);
     const { server, visitor, item } = await openStored();
     server.failNext({ method: "POST", code: "not_found" });
@@ -297,7 +297,7 @@ describe("stored files", () => {
   });
 });
 
-test("a fresh session shows no file of the one before", async () => {
+test("a new session shows no file of the previous one", async () => {
   const server = await visited();
   server.addFile("old.pdf");
   open(<FileUpload />, { server });

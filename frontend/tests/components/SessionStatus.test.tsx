@@ -1,4 +1,4 @@
-/** What a visitor reads of the session: how it stands, where the files are, and starting again. */
+/** The status line, the support codes, and the reset button. */
 import { screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, test } from "vitest";
 import { ResetSession, SessionStatus, WhereAreMyFiles } from "../../src/index.js";
@@ -8,7 +8,7 @@ import { requestCount, open, openReady, press, shownUuid, state, visited } from 
 const line = () => document.querySelector(".maria-status") as HTMLElement;
 
 describe("SessionStatus", () => {
-  test("is an empty line, ready to be read out, while all is well", async () => {
+  test("is an empty live region while the session is usable", async () => {
     open(<SessionStatus />, { server: await visited() });
     await state("ready");
     expect(line()).toHaveRole("status");
@@ -16,7 +16,7 @@ describe("SessionStatus", () => {
     expect(line()).toHaveAttribute("data-status", "ready");
   });
 
-  test("says that a session begins", async () => {
+  test("says that a session is being created", async () => {
     const server = createFakeServer();
     const hold = server.hold({ method: "POST" });
     const { visitor } = open(<SessionStatus />, { server });
@@ -103,7 +103,7 @@ describe("WhereAreMyFiles", () => {
     expect(screen.getByText(server.session().supportCode)).toBeVisible();
   });
 
-  test("shows the code of the session before, also after a reload", async () => {
+  test("shows the code of the previous session, also after a reload", async () => {
     const server = await visited();
     const first = await openReady(<WhereAreMyFiles />, { server });
     server.forget();
@@ -120,12 +120,12 @@ describe("WhereAreMyFiles", () => {
 });
 
 describe("ResetSession", () => {
-  test("is not there without a session", () => {
+  test("renders nothing without a session", () => {
     open(<ResetSession />);
     expect(screen.queryByRole("button", { name: "Start again" })).toBeNull();
   });
 
-  test("asks first, and says what will become of the files", async () => {
+  test("asks for confirmation, and says what happens to the files", async () => {
     const { server, visitor } = await openReady(<ResetSession />);
     await press(visitor, "Start again");
     const dialog = screen.getByRole("alertdialog", { name: "Start again" });
@@ -143,7 +143,7 @@ describe("ResetSession", () => {
     expect(shownUuid()).toBe(server.session().uuid);
   });
 
-  test("begins a fresh session", async () => {
+  test("creates a new session", async () => {
     const { server, visitor } = await openReady(<ResetSession />);
     const before = server.session();
     await press(visitor, "Start again");
@@ -167,7 +167,7 @@ describe("ResetSession", () => {
     expect(shownUuid()).toBe(server.session().uuid);
   });
 
-  test("for somebody else closes the session and forgets its code", async () => {
+  test("with reason not_me forgets the previous support code", async () => {
     const page = (
       <>
         <ResetSession reason="not_me" />

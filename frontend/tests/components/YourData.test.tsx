@@ -18,7 +18,7 @@ async function openKnown() {
   return page;
 }
 
-test("without a session there is only the way back to one", () => {
+test("without a session it shows only the recovery code field", () => {
   open(<YourData />);
   const panel = screen.getByRole("region", { name: "Your data" });
   expect(
@@ -38,7 +38,7 @@ describe("the address", () => {
     expect(address()).toHaveValue(email);
   });
 
-  test("is shown when it is known, and can be taken back", async () => {
+  test("is shown, and can be removed", async () => {
     const { server, visitor } = await openKnown();
     expect(address()).toHaveValue(email);
     await visitor.clear(address());
@@ -47,7 +47,7 @@ describe("the address", () => {
     expect(screen.queryByRole("button", { name: "Send a code to confirm it" })).toBeNull();
   });
 
-  test("is refused in the server's words about that field, and is not kept", async () => {
+  test("shows the server's error for that field, and is not stored", async () => {
     const { server, visitor } = await openReady(<YourData />);
     await visitor.type(address(), "maria@home");
     await press(visitor, "Save");
@@ -56,7 +56,7 @@ describe("the address", () => {
     expect(address()).toHaveValue("maria@home");
   });
 
-  test("is sent once however often the button is pressed", async () => {
+  test("is sent once for several clicks", async () => {
     const { server, visitor } = await openReady(<YourData />);
     const hold = server.hold({ method: "PATCH" });
     await visitor.type(address(), `${email}{Enter}`);
@@ -67,7 +67,7 @@ describe("the address", () => {
     expect(requestCount(server, "PATCH", "sessions/current/")).toBe(1);
   });
 
-  test("is confirmed by the code that was mailed, after a wrong one", async () => {
+  test("is confirmed by the mailed code, also after a wrong one", async () => {
     const { server, visitor } = await openKnown();
     await press(visitor, "Send a code to confirm it");
     expect(await screen.findByText("We sent you a code by e-mail.")).toHaveRole("status");
@@ -90,7 +90,7 @@ describe("the address", () => {
     expect(screen.queryByRole("button", { name: "Send a code to confirm it" })).toBeNull();
   });
 
-  test("says so where no code can be mailed", async () => {
+  test("shows the error if no code can be mailed", async () => {
     const { server, visitor } = await openKnown();
     server.failNext({ path: "sessions/current/email/", code: "mail_unavailable" });
     await press(visitor, "Send a code to confirm it");
@@ -108,7 +108,7 @@ describe("consent", () => {
     expect(screen.queryByRole("group", { name: "What you agreed to" })).toBeNull();
   });
 
-  test("is given for that wording, and withdrawn", async () => {
+  test("is stored with the version of the wording, and can be withdrawn", async () => {
     const { server, visitor } = await openReady(<YourData consents={[CONTACT]} />);
     expect(screen.getByRole("group", { name: "What you agreed to" })).toContainElement(box());
     expect(box()).not.toBeChecked();
@@ -120,7 +120,7 @@ describe("consent", () => {
     expect(server.session().consent).toEqual({ contact: { granted: false, version: "2026-11" } });
   });
 
-  test("shows what the server holds, not what was pressed, where it cannot be saved", async () => {
+  test("shows the server's state if it cannot be saved", async () => {
     const { server, visitor } = await openReady(<YourData consents={[CONTACT]} />);
     server.failNext({ method: "PATCH" });
     await visitor.click(box());
@@ -211,7 +211,7 @@ test("everything can be downloaded, as a JSON file", async () => {
 });
 
 describe("leaving", () => {
-  test("for somebody else begins a session of their own, without the address", async () => {
+  test('with "Not you?" creates a new session without the address', async () => {
     const { server, visitor } = await openKnown();
     const before = server.session();
     await press(visitor, "Not you?");
@@ -222,7 +222,7 @@ describe("leaving", () => {
     expect(shownUuid()).toBe(before.successor?.uuid);
   });
 
-  test("by erasing asks first", async () => {
+  test("by erasing asks for confirmation", async () => {
     const { server, visitor } = await openKnown();
     await press(visitor, "Erase everything");
     expect(screen.getByRole("alertdialog")).toHaveAccessibleDescription(/cannot be undone/);
@@ -232,7 +232,7 @@ describe("leaving", () => {
     expect(server.session().email).toBe(email);
   });
 
-  test("by erasing leaves nothing, here or there", async () => {
+  test("by erasing leaves no data in the browser or on the server", async () => {
     const { server, visitor } = await openKnown();
     await press(visitor, "Erase everything");
     await press(visitor, "Erase everything", screen.getByRole("alertdialog"));
@@ -244,7 +244,7 @@ describe("leaving", () => {
     expect(screen.queryByRole("textbox", { name: "Your e-mail address" })).toBeNull();
   });
 
-  test("by erasing says so where it failed, and everything is still there", async () => {
+  test("by erasing shows a failure, and nothing is deleted", async () => {
     const { server, visitor } = await openKnown();
     server.failNext({ method: "DELETE", code: "database_unavailable" });
     await press(visitor, "Erase everything");
@@ -259,7 +259,7 @@ describe("leaving", () => {
 describe("a recovery code from support", () => {
   const field = () => screen.getByRole("textbox", { name: "Recovery code from support" });
 
-  test("brings the session back, after a wrong one", async () => {
+  test("restores the session, also after a wrong code", async () => {
     const server = createFakeServer();
     await server.browser().fetch("/api/v1/sessions/", { method: "POST", body: "{}" });
     const lost = server.session();

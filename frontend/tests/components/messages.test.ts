@@ -38,7 +38,7 @@ describe("an error", () => {
     ],
     ["no quota", errorText("quota_exceeded"), "There is no room left: remove a file."],
     [
-      "a session that is over",
+      "a session that has ended",
       errorText("session_invalid", { detail: "POST /api/" }),
       "has changed",
     ],

@@ -24,7 +24,7 @@ async function retry(page: Page): Promise<void> {
   await calm();
 }
 
-describe("a session that is over", () => {
+describe("a session that has ended", () => {
   test.each(REASONS)("as %s, without files, is replaced without an alert", async (reason) => {
     const server = createFakeServer();
     const page = await openSession(server);
@@ -145,7 +145,7 @@ describe("a session that is over", () => {
   });
 });
 
-describe("a browser that proves another session than the one remembered", () => {
+describe("a browser that proves a mismatch", () => {
   /** A page that remembers one session, in a browser with the cookie of another. */
   async function mismatched() {
     const server = createFakeServer();
