@@ -34,9 +34,9 @@ def enforce(
 ) -> None:
     """Count one request against each rate of the limit `name`; raises RateLimited over it.
 
-    `whom` is what is counted; unless given it is the proven `session`, and
-    without one the client, of which those in RATE_LIMIT_TRUSTED_NETWORKS may
-    ask more often.
+    Requests are counted under `identifier`, otherwise under the proven
+    `session`, otherwise under the client's address. Clients in
+    RATE_LIMIT_TRUSTED_NETWORKS have a higher limit.
     """
     key = identifier or (str(session.uuid) if session else context.current().client)
     factor = 1 if session or identifier else _client_factor()
@@ -44,7 +44,7 @@ def enforce(
         usage = _usage(request, name, key, _multiplied(rate, factor))
         _remember(request, usage)
         if usage.count > usage.limit:
-            raise RateLimited(usage.policy, usage.seconds_left, session)
+            raise RateLimited(usage.policy, usage.seconds_left, session.uuid if session else None)
 
 
 def exceeded(request: HttpRequest) -> str | None:

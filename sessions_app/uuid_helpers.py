@@ -5,7 +5,6 @@ import secrets
 import uuid
 from collections.abc import Iterator
 from itertools import combinations, product
-from typing import Any
 
 from rest_framework import status
 from rest_framework.exceptions import APIException
@@ -23,8 +22,11 @@ _MISHEARD = str.maketrans("OIL", "011")
 class UuidMalformed(APIException):
     status_code = status.HTTP_400_BAD_REQUEST
     default_code = "uuid_malformed"
-    default_detail = "That is no session UUID: write a version 4 UUID in lower case with hyphens."
-    refusal: Any = None
+    default_detail = "Invalid session UUID. Expected a lower-case UUIDv4 with hyphens."
+
+    def __init__(self, session_uuid: uuid.UUID | None = None) -> None:
+        super().__init__()
+        self.session_uuid = session_uuid
 
 
 def generate_uuid() -> uuid.UUID:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from audit_app.models import AuditLog
 from sessions_app.credentials import LONGEST_EXTENSION
 from sessions_app.models import SessionStatus
-from sessions_app.services import expire_due_sessions
+from sessions_app.services.sessions import expire_due_sessions
 from tests.backoffice_app.pages import page_of, shown_text
 from tests.helpers import Visitor, age_session, events, uploaded
 

@@ -115,7 +115,7 @@ def test_a_stale_page_says_that_the_session_is_over(
     answer = staff.post(url, {"reason": "lost the phone"}, follow=True)
 
     text = shown_text(answer.content.decode())
-    assert "This session is already over, so nothing was done." in text
+    assert "This session is already over. Nothing was changed." in text
     assert not CODE.search(text)
     assert not RecoveryCode.objects.exists()
     assert "session.recovery_issued" not in events()

@@ -22,8 +22,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from audit_app.models import AuditLog
-from sessions_app import services
 from sessions_app.models import UserSession
+from sessions_app.services import sessions
 from tests.helpers import SOAK, Visitor, age_session, at_once, code, started
 from tests.uploads_app.cleanup.cleanup_support import many
 
@@ -174,8 +174,8 @@ def test_t84_sessions_that_no_one_used_are_swept_in_bounded_batches(db: None) ->
             call_command("expire_sessions", limit=limit, stdout=(out := StringIO()))
         done.append(int(out.getvalue().split()[0]))
         reads = [q["sql"] for q in captured if q["sql"].startswith("SELECT") and TABLE in q["sql"]]
-        assert len(reads) <= limit // services.SWEEP_BATCH + 2
-        assert all(_limit(sql) <= services.SWEEP_BATCH for sql in reads)
+        assert len(reads) <= limit // sessions.SWEEP_BATCH + 2
+        assert all(_limit(sql) <= sessions.SWEEP_BATCH for sql in reads)
 
     assert done == [limit, limit, 0]
     assert UserSession.objects.filter(status="active").get() == kept.row
@@ -194,7 +194,7 @@ def test_t84_an_unused_session_expires_a_day_after_it_was_seen(db: None) -> None
     age_session(just.row, timedelta(hours=23, minutes=59))
     age_session(over.row, timedelta(hours=24, seconds=1))
 
-    assert services.expire_due_sessions(limit=10) == 1
+    assert sessions.expire_due_sessions(limit=10) == 1
 
     assert (just.row.status, over.row.status) == ("active", "expired")
     assert over.row.end_reason == "unused"
@@ -206,7 +206,7 @@ def test_t84_what_a_request_costs_does_not_grow_with_the_table(db: None) -> None
         assert Visitor().start().status_code == 201
 
     visitor = started()
-    due = services.expire_due_sessions
+    due = sessions.expire_due_sessions
     works: list[Callable[[], Any]] = [creates, visitor.current, lambda: due(limit=10)]
     before = [queries(work) for work in works]
     many(ROWS, age=timedelta(hours=1), objects=False, per_session=1)

@@ -12,7 +12,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from sessions_app.models import RetiredToken
-from sessions_app.services import MAX_UNUSED, OVERLAP
+from sessions_app.services.tokens import MAX_UNUSED, OVERLAP
 from tests.carriers import CARRIERS, CURRENT, Carrier, Holder, age_retired, begin
 from tests.helpers import Visitor, at_once, code, events
 from tests.security.routes import state

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from sessions_app.services import OVERLAP
+from sessions_app.services.tokens import OVERLAP
 from tests.carriers import CARRIERS, CURRENT, Carrier, Holder, age_retired, begin
 from tests.helpers import SOAK, at_once, events, pdf
 from tests.maria_project.server import answers, environment, process, test_database, wait_for
