@@ -41,7 +41,7 @@ def test_t68_who_may_gets_a_code_and_the_log_says_who_and_why(
     staff = make_staff(is_superuser=True) if role == "superuser" else make_staff(role)
     assert LINK in staff.get(page_of(visitor.row)).content.decode()
     form_page = staff.get(page(visitor)).content.decode()
-    assert "Be sure that you are talking to its visitor" in shown_text(form_page)
+    assert "Make sure that you are talking to its visitor" in shown_text(form_page)
     assert inline_code(form_page) == []
     assert not RecoveryCode.objects.exists()
 

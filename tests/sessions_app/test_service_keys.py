@@ -115,7 +115,7 @@ def test_revoking_twice_says_so_and_writes_it_down_once(capsys: Any) -> None:
 
     call_command("revoke_service_key", "maria-agent")
 
-    assert "was revoked before" in capsys.readouterr().out
+    assert "was already revoked" in capsys.readouterr().out
     assert list(ServiceKey.objects.values()) == before
     assert events().count("service.key_revoked") == 1
 
@@ -123,7 +123,7 @@ def test_revoking_twice_says_so_and_writes_it_down_once(capsys: Any) -> None:
 def test_revoking_an_unknown_key_names_those_there_are() -> None:
     make_key("one")
     make_key("two")
-    with pytest.raises(CommandError, match=r"no key 'three'\. There are: one, two\."):
+    with pytest.raises(CommandError, match=r"no key 'three'\. Existing keys: one, two\."):
         call_command("revoke_service_key", "three")
     assert "service.key_revoked" not in events()
 
