@@ -108,20 +108,20 @@ def test_t08_no_origin_is_listed_unless_it_is_set(db: None, settings: Any) -> No
         assert granted(Visitor().current(headers={"Origin": origin})) == {}
 
 
-def test_t08_null_is_no_origin_even_if_it_is_listed(db: None, settings: Any) -> None:
+def test_t08_null_is_never_an_allowed_origin(db: None, settings: Any) -> None:
     settings.CORS_ALLOWED_ORIGIN_REGEXES = exact_origins(["null"])
 
     assert granted(Visitor().current(headers={"Origin": "null"})) == {}
 
 
 @cases("path", ["/", "/admin/login/", "/health/live", "/health/ready", "/metrics", "/nowhere", "/static/maria/mark.svg"])  # fmt: skip
-def test_t08_beside_the_api_no_page_may_read_anything(db: None, path: str) -> None:
+def test_t08_outside_the_api_no_page_may_read_anything(db: None, path: str) -> None:
     for method in ("GET", "OPTIONS"):
         response = Visitor().generic(method, path, headers={"Origin": LISTED[0], **PREFLIGHT})
         assert granted(response) == {}
 
 
-def test_t08_what_staff_read_is_no_pages_business(make_staff: Any) -> None:
+def test_t08_staff_endpoints_allow_no_origin(make_staff: Any) -> None:
     staff = make_staff("Auditor")
 
     for path in ("/api/v1/audit-logs/", "/api/v1/audit-logs/1/", "/api/v1/service/events/"):

@@ -89,7 +89,7 @@ def floods() -> list[Callable[[], Any]]:
 
 
 @pytest.mark.timeout(3600 if SOAK else 300)
-def test_t51_a_flood_of_refusals_is_a_row_a_minute_for_each_kind_and_an_exact_count(
+def test_t51_a_flood_of_refusals_is_one_row_a_minute_per_kind_with_an_exact_count(
     committed: None, settings: Any, clock: Any
 ) -> None:
     plenty = {name: [f"{10 * REFUSED}/m"] for name in settings.RATE_LIMITS}
@@ -138,7 +138,7 @@ def create(address: object) -> int:
 
 @pytest.mark.both
 @pytest.mark.timeout(3600 if SOAK else 300)
-def test_t84_one_network_gets_as_many_sessions_as_its_limit(committed: None, clock: Any) -> None:
+def test_t84_one_network_gets_no_more_sessions_than_its_limit(committed: None, clock: Any) -> None:
     """However many addresses of its /64 it uses."""
     network = ipaddress.ip_network("2001:db8:7::/64")
 
@@ -150,7 +150,7 @@ def test_t84_one_network_gets_as_many_sessions_as_its_limit(committed: None, clo
 
 
 @pytest.mark.timeout(3600 if SOAK else 300)
-def test_t84_many_networks_get_their_limit_each_and_no_more(db: None, clock: Any) -> None:
+def test_t84_each_network_gets_its_own_limit(db: None, clock: Any) -> None:
     networks = CREATED // 40
 
     statuses = [create(f"10.{n % networks // 250}.{n % networks % 250}.1") for n in range(CREATED)]
@@ -162,7 +162,7 @@ def test_t84_many_networks_get_their_limit_each_and_no_more(db: None, clock: Any
 
 
 @pytest.mark.both
-def test_t84_sessions_that_no_one_used_are_swept_in_bounded_batches(db: None) -> None:
+def test_t84_unused_sessions_are_swept_in_bounded_batches(db: None) -> None:
     kept = started()
     many(ROWS // 5, age=timedelta(hours=1), objects=False, per_session=1)
     UserSession.objects.exclude(pk=kept.uuid).update(expires_at=timezone.now())
@@ -201,7 +201,7 @@ def test_t84_an_unused_session_expires_a_day_after_it_was_seen(db: None) -> None
 
 
 @pytest.mark.both
-def test_t84_what_a_request_costs_does_not_grow_with_the_table(db: None) -> None:
+def test_t84_the_cost_of_a_request_does_not_grow_with_the_table(db: None) -> None:
     def creates() -> None:
         assert Visitor().start().status_code == 201
 

@@ -149,19 +149,19 @@ def test_t20_a_body_whose_end_is_unclear_is_refused(server: UploadServer, name: 
 
 
 @pytest.mark.parametrize("connection", [b"", b"\r\nConnection: keep-alive"])
-def test_t20_http_1_0_knows_no_chunks(server: UploadServer, connection: bytes) -> None:
+def test_t20_http_1_0_allows_no_chunks(server: UploadServer, connection: bytes) -> None:
     assert_refused(server, head(server, CHUNKED + connection, b"1.0") + CHUNKS)
 
 
 @pytest.mark.parametrize("line_ending", [b"\n", b"\r"])
-def test_t20_lines_end_in_both_characters(server: UploadServer, line_ending: bytes) -> None:
+def test_t20_lines_must_end_in_cr_lf(server: UploadServer, line_ending: bytes) -> None:
     first = head(server, LENGTH).replace(b"\r\n", line_ending)
 
     # Where no end of the headers is found, nothing is answered until the client is done.
     assert_refused(server, first + FILE + b"\r\n\r\n")
 
 
-def test_t20_a_request_inside_a_body_is_only_a_body(server: UploadServer) -> None:
+def test_t20_a_request_inside_a_body_is_not_executed(server: UploadServer) -> None:
     inside = ending(server)
     before = kept(server)
 
@@ -173,7 +173,7 @@ def test_t20_a_request_inside_a_body_is_only_a_body(server: UploadServer) -> Non
 
 
 @pytest.mark.parametrize("name", [b"Content_Length: 5", b"Transfer_Encoding: chunked"])
-def test_t20_an_underscore_is_no_hyphen(server: UploadServer, name: bytes) -> None:
+def test_t20_an_underscore_is_not_a_hyphen(server: UploadServer, name: bytes) -> None:
     """CGI's names of both are the same, so the one with the underscore must be dropped."""
     data = head(server, LENGTH + b"\r\n" + name + b"\r\nConnection: close") + FILE
 
@@ -182,7 +182,7 @@ def test_t20_an_underscore_is_no_hyphen(server: UploadServer, name: bytes) -> No
     assert stored_size(server) == len(pdf("framed"))
 
 
-def test_t20_a_chunked_upload_is_stored_whole_or_requested_its_length(server: UploadServer) -> None:
+def test_t20_a_chunked_upload_is_stored_whole_or_refused_with_411(server: UploadServer) -> None:
     """waitress puts a chunked body together; gunicorn hands it on in a way WSGI cannot tell the end of."""
     before = kept(server)
     data = head(server, CHUNKED + b"\r\nConnection: close") + CHUNKS
@@ -198,9 +198,7 @@ def test_t20_a_chunked_upload_is_stored_whole_or_requested_its_length(server: Up
 
 
 @pytest.mark.parametrize("path", ["/api/v1/sessions/", "/api/v1/sessions/current/reset/"])
-def test_t20_a_chunked_document_is_never_taken_for_an_empty_one(
-    server: UploadServer, path: str
-) -> None:
+def test_t20_a_chunked_document_is_never_read_as_empty(server: UploadServer, path: str) -> None:
     """`{}` would mean the defaults: another credential or reason than the client asked for."""
     before, wrong = kept(server), b'{"credential": "none such", "reason": "none such"}'
     chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(wrong), wrong)

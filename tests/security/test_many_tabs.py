@@ -59,7 +59,7 @@ def test_t10_tabs_opened_at_once_share_one_session(server: UploadServer) -> None
         assert everything(server) == before
 
 
-def test_t10_a_tab_with_an_older_uuid_is_reported_and_the_others_are_left_alone(
+def test_t10_a_tab_with_an_older_uuid_is_refused_and_the_others_keep_working(
     server: UploadServer,
 ) -> None:
     older = server.uuid

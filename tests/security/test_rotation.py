@@ -44,7 +44,7 @@ def assert_refused(holder: Holder) -> None:
     assert state() == before
 
 
-def test_t16_the_old_token_is_good_while_the_new_one_was_never_used(holder: Holder) -> None:
+def test_t16_the_old_token_is_good_until_the_new_one_is_used(holder: Holder) -> None:
     new = renewed(holder)
     age_retired(holder.row, timedelta(days=5))
 
@@ -82,7 +82,7 @@ def test_t16_a_use_of_the_new_token_counts_once(holder: Holder) -> None:
     assert RetiredToken.objects.get().good_until == until
 
 
-def test_t16_several_renewals_in_a_row_each_end_the_tokens_before(holder: Holder) -> None:
+def test_t16_each_of_several_rotations_ends_the_tokens_before(holder: Holder) -> None:
     holders = [holder]
     for number in range(3):
         holders.append(renewed(holders[-1], f"Ada {number}"))
@@ -106,7 +106,7 @@ def test_t16_the_table_of_retired_tokens_does_not_grow(holder: Holder) -> None:
     assert RetiredToken.objects.count() == 1
 
 
-def test_t16_a_client_that_goes_on_with_its_old_token_fills_no_table(holder: Holder) -> None:
+def test_t16_a_client_that_keeps_its_old_token_fills_no_table(holder: Holder) -> None:
     renewed(holder)
     RetiredToken.objects.bulk_create(
         RetiredToken(token_hash=f"never used {n}", session=holder.row) for n in range(MAX_UNUSED)
@@ -120,7 +120,7 @@ def test_t16_a_client_that_goes_on_with_its_old_token_fills_no_table(holder: Hol
     assert newest.current().status_code == 200
 
 
-def test_t16_a_change_that_changes_nothing_renews_nothing(holder: Holder) -> None:
+def test_t16_an_unchanged_value_rotates_nothing(holder: Holder) -> None:
     new = renewed(holder)
     token_hash, logged = holder.row.token_hash, events()
 
@@ -133,7 +133,7 @@ def test_t16_a_change_that_changes_nothing_renews_nothing(holder: Holder) -> Non
     assert holder.row.token_hash == token_hash
 
 
-def test_t16_taking_contact_data_back_renews_nothing(holder: Holder) -> None:
+def test_t16_removing_contact_data_rotates_nothing(holder: Holder) -> None:
     new = renewed(holder)
 
     answer = new.identify(name="")
@@ -143,7 +143,7 @@ def test_t16_taking_contact_data_back_renews_nothing(holder: Holder) -> None:
     assert events(holder.uuid).count("session.token_rotated") == 1
 
 
-def test_t16_a_retired_token_mints_no_newer_one_once_the_new_one_was_used(holder: Holder) -> None:
+def test_t16_a_retired_token_causes_no_rotation_once_the_new_one_was_used(holder: Holder) -> None:
     new = renewed(holder)
     new.current()
     token_hash = holder.row.token_hash
@@ -158,7 +158,7 @@ def test_t16_a_retired_token_mints_no_newer_one_once_the_new_one_was_used(holder
     assert events(holder.uuid).count("session.token_rotated") == 1
 
 
-def test_t16_of_two_changes_at_once_the_browser_may_keep_either_answer(holder: Holder) -> None:
+def test_t16_of_two_concurrent_changes_the_browser_may_keep_either_answer(holder: Holder) -> None:
     """And whichever it keeps, the token from before the changes is over 30 s later."""
     first, second = renewed(holder, "Ada"), renewed(holder, "Ada Lovelace")
 
@@ -180,7 +180,7 @@ def reset(holder: Holder) -> Any:
 
 
 @pytest.mark.parametrize("tab", [0, 1], ids=["first answer", "second answer"])
-def test_t16_a_reset_token_opens_no_successor_that_anybody_is_in(holder: Holder, tab: int) -> None:
+def test_t16_a_reset_token_opens_no_successor_in_use(holder: Holder, tab: int) -> None:
     """Whichever of two answers the visitor goes on with, and also just after a renewal."""
     successors = [holder.following(reset(holder)) for _ in range(2)]
     assert successors[0].uuid == successors[1].uuid
@@ -197,7 +197,9 @@ def test_t16_a_reset_token_opens_no_successor_that_anybody_is_in(holder: Holder,
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_t16_changes_at_once_with_one_token_lose_no_one(committed: None, carrier: Carrier) -> None:
+def test_t16_concurrent_changes_with_one_token_lose_no_client(
+    committed: None, carrier: Carrier
+) -> None:
     holder = begin(carrier)
 
     answers = at_once(6, lambda n: holder.identify(name=f"Ada {n}"))
@@ -239,7 +241,7 @@ def test_t16_every_token_of_an_erased_session_is_forgotten(holder: Holder) -> No
     assert not RetiredToken.objects.exists()
 
 
-def test_t16_each_renewal_is_written_down_once(holder: Holder) -> None:
+def test_t16_each_rotation_is_recorded_once(holder: Holder) -> None:
     new = renewed(holder)
     assert new.identify(email="ada@example.org").status_code == 200
 

@@ -153,7 +153,7 @@ def test_t17_creating_with_a_dead_proof_creates_a_session_carried_as_requested(
     assert Holder("", "", requested).following(response).current().status_code == 200
 
 
-def test_t17_a_bearer_needs_no_name_but_a_wrong_one_is_a_mismatch(db: None) -> None:
+def test_t17_a_bearer_needs_no_header_but_a_wrong_one_is_a_mismatch(db: None) -> None:
     holder, other = begin("bearer"), begin("bearer")
     before = state()
 
@@ -173,7 +173,7 @@ def test_t17_a_bearer_needs_no_name_but_a_wrong_one_is_a_mismatch(db: None) -> N
     ids=["foreign", "null", "cross-site"],
 )
 @cases("name", ["identify", "upload", "end"])
-def test_t17_a_bearer_is_not_taken_from_a_foreign_page(
+def test_t17_a_bearer_token_from_a_foreign_page_is_refused(
     db: None, name: str, origin: dict[str, str]
 ) -> None:
     method, path, body, kind = REQUESTS[name]
@@ -187,7 +187,7 @@ def test_t17_a_bearer_is_not_taken_from_a_foreign_page(
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_t17_the_token_only_ever_goes_the_way_it_is_carried(db: None, carrier: Carrier) -> None:
+def test_t17_the_token_is_returned_only_the_way_it_is_carried(db: None, carrier: Carrier) -> None:
     holder = begin(carrier)
 
     for answer in life_of(holder):
@@ -215,7 +215,7 @@ def life_of(holder: Holder) -> Any:
     )
 
 
-def test_t17_a_browser_that_sends_both_and_the_same_is_known(visitor: Visitor) -> None:
+def test_t17_the_same_token_in_both_places_is_accepted(visitor: Visitor) -> None:
     visitor.defaults["HTTP_AUTHORIZATION"] = f"Bearer {visitor.token}"
 
     assert visitor.current().json()["uuid"] == visitor.uuid
@@ -223,7 +223,7 @@ def test_t17_a_browser_that_sends_both_and_the_same_is_known(visitor: Visitor) -
     assert visitor.end().status_code == 204
 
 
-def test_t17_a_refused_pair_is_written_down_once_a_minute(db: None) -> None:
+def test_t17_a_refused_pair_is_recorded_once_a_minute(db: None) -> None:
     a, b = started(), begin("bearer")
     for _ in range(3):
         assert a.current(headers=b.headers).status_code == 401

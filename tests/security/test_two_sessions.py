@@ -32,7 +32,7 @@ def ask(client: Visitor, route: Route, method: str, upload: Any) -> Any:
     return client.generic(method, route.url(upload), **client.named)
 
 
-def test_t14_the_matrix_covers_the_routes_there_are() -> None:
+def test_t14_the_matrix_covers_all_routes() -> None:
     assert {method for _, method in FILE_CALLS} == {"GET", "HEAD", "POST", "DELETE"}
     assert len(FILE_CALLS) >= 6
 
@@ -84,7 +84,7 @@ def test_t14_no_one_else_reads_or_deletes_a_file(
 
 
 @pytest.mark.both
-def test_t14_lists_hold_ones_own_files_only(visitor: Visitor) -> None:
+def test_t14_lists_contain_only_the_sessions_own_files(visitor: Visitor) -> None:
     other = started()
     mine, _ = uploaded(visitor), uploaded(other)
 
@@ -93,7 +93,7 @@ def test_t14_lists_hold_ones_own_files_only(visitor: Visitor) -> None:
     assert [item["id"] for item in listed] == [str(mine.pk)]
 
 
-def test_t14_the_owner_is_let_in_everywhere(visitor: Visitor) -> None:
+def test_t14_the_owner_is_accepted_everywhere(visitor: Visitor) -> None:
     upload = uploaded(visitor)
     UploadedFile.objects.update(direct=True)  # only such a one is completed
 
@@ -105,7 +105,7 @@ def test_t14_the_owner_is_let_in_everywhere(visitor: Visitor) -> None:
     assert set(statuses.values()) == {200, 204}
 
 
-def test_t12_validation_is_no_oracle(visitor: Visitor) -> None:
+def test_t12_validation_does_not_reveal_sessions(visitor: Visitor) -> None:
     live, dead, random = started(), started(), str(uuid.uuid4())
     dead.end()
 

@@ -98,7 +98,7 @@ def test_t22_no_answer_of_the_api_may_be_cached(
 @pytest.mark.parametrize(
     "path", ["/api/v1/nowhere/", "/api/v1/uploads/x/", "/api/v1/sessions/current/"]
 )
-def test_t22_refusals_are_not_cached_either(db: None, path: str) -> None:
+def test_t22_refusals_are_not_cached(db: None, path: str) -> None:
     for host in ("testserver", "evil.example"):
         response = Visitor().get(path, headers={"Host": host})
         assert response.status_code in {400, 401, 404}
