@@ -1,4 +1,4 @@
-"""`manage.py check_proxy`: its verdict on proxies of every kind, and what it says when it cannot tell."""
+"""`manage.py check_proxy`: its verdict on every kind of proxy, and inconclusive results."""
 
 import io
 import re
@@ -21,7 +21,7 @@ from tests.security.edge import Caller, all_started, fresh_source
 
 
 class ProxyCheckResult(NamedTuple):
-    """What the command said and ended with."""
+    """The command's output and exit code."""
 
     code: int
     lines: list[str]
@@ -29,7 +29,7 @@ class ProxyCheckResult(NamedTuple):
 
     @property
     def believed(self) -> set[str]:
-        """The forgeries that it calls believed."""
+        """The forged headers that it reports as trusted."""
         return {line.removesuffix(": BELIEVED") for line in self.lines if "BELIEVED" in line}
 
 
@@ -45,7 +45,7 @@ def check(url: str, timeout: float = 10.0) -> ProxyCheckResult:
 
 
 class Proxies(NamedTuple):
-    """The product with its default limits and one trusted proxy, behind proxies of which one is right."""
+    """The product with one trusted proxy, behind one correct and several wrong proxies."""
 
     right: str
     passes_on: str
@@ -61,7 +61,7 @@ def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
         env = {"TRUSTED_PROXIES": "1", "RATE_LIMIT_VALIDATE": "60/d"}
         (product,) = all_started(stack, folder, env)
         realip = "set_real_ip_from 127.0.0.0/8; real_ip_header X-Real-IP;"
-        # An address of its own, whose limit no other test has used up.
+        # A separate address, whose limit no other test has used.
         own = f"proxy_set_header X-Forwarded-For {fresh_source()};"
         hops = [
             nginx.hop(product.port),
@@ -117,13 +117,13 @@ def test_an_unknown_host_is_reported(proxies: Proxies) -> None:
     assert result.lines[0].startswith(f"Pages of {proxies.renames} would be refused as foreign")
 
 
-# What answers in the product's place: a function from the request's forged headers to what is said.
+# Fake servers: a function from the request's forged headers to the answer.
 Answer = Callable[[set[str]], tuple[int, dict[str, str]]]
 
 
 @contextmanager
 def something(answer: Answer) -> Iterator[str]:
-    """Serve something else than the product, and yield its address."""
+    """Run a fake server and yield its address."""
 
     class ProxyCheckHandler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -152,7 +152,7 @@ def something(answer: Answer) -> Iterator[str]:
 
 
 def says(left: int) -> tuple[int, dict[str, str]]:
-    """Answer as the product does when `left` more requests may follow."""
+    """Answer like the product when `left` requests are left."""
     return 200 if left >= 0 else 429, {"RateLimit": f'"validate-60s";r={max(0, left)};t=9'}
 
 
@@ -239,7 +239,7 @@ def test_other_clients_in_the_bucket_do_not_change_the_verdict(step: int) -> Non
 
 @pytest.mark.parametrize("other", [59, 3, 1], ids=["fresh", "used", "nearly used up"])
 def test_a_bucket_that_others_use_is_another_bucket_too(other: int) -> None:
-    """What is no address falls back to the proxy's own, which is no fresh bucket."""
+    """An invalid address falls back to the proxy's own, which is not a new bucket."""
     own, others = count(500, -1), count(other, -1)
     with something(lambda forged: says(next(others if "forwarded" in forged else own))) as url:
         result = check(url)
@@ -273,7 +273,7 @@ def test_an_invalid_address_is_reported(url: str) -> None:
 
 
 def test_the_exit_code_is_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without the fixture `db` a query would be an error, so this also needs no database."""
+    """Without the fixture `db` a query would fail, so the command needs no database."""
     with pytest.raises(SystemExit) as exit_:
         load_command_class("maria_project", "check_proxy").run_from_argv(
             ["manage.py", "check_proxy", f"http://127.0.0.1:{free_port()}"]

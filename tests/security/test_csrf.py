@@ -1,4 +1,4 @@
-"""What a page of another site can make a browser send changes nothing."""
+"""Requests that a foreign page can make a browser send change nothing."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from tests.cases import cases
 from tests.helpers import Visitor, code, events, pdf, stored_keys, uploaded
 from tests.security.routes import Route, named, state, visitor_calls
 
-# What is said here is the same on every database.
+# Independent of the database.
 
 FORMS = {
     "form": ("application/x-www-form-urlencoded", b"reason=requested"),

@@ -1,7 +1,7 @@
-"""A flood of refusals or of new sessions costs a bounded number of rows, and nothing that grows with them.
+"""Floods of refusals and of new sessions: bounded rows, and no cost that grows with the table.
 
-The clock stands still while a flood passes, so that what one minute lets in
-is an exact number; how long anything takes decides nothing.
+The clock stands still during a flood, so that the number per minute is exact
+and the speed of the machine does not matter.
 """
 
 import ipaddress
@@ -49,7 +49,7 @@ _own = threading.local()
 
 
 def somebody(address: object, token: str = "", uuid: str = "") -> Visitor:
-    """Return this thread's client as somebody else; making a new one is what takes long."""
+    """Return this thread's client under another address; creating a new client is slow."""
     client: Visitor = _own.__dict__.setdefault("client", Visitor())
     client.cookies.clear()
     if token:
@@ -60,7 +60,7 @@ def somebody(address: object, token: str = "", uuid: str = "") -> Visitor:
 
 
 def floods() -> list[Callable[[], Any]]:
-    """Return requests that are refused and recorded: eight kinds by whom and why."""
+    """Return refused requests that are recorded: eight kinds by client and reason."""
     visitor, other = started(), started()
     first, second = ADDRESSES
 
@@ -109,7 +109,7 @@ def test_t51_a_flood_of_refusals_is_one_row_a_minute_per_kind_with_an_exact_coun
     assert len(rows) <= REFUSED / 40
     assert sum(refused.values()) > 0.99 * REFUSED
 
-    # What the last minute has counted stands in the next row of its kind.
+    # The next row of a kind has the count of the last minute.
     refused.update(filter(None, (ask(number) for number in range(2 * len(kinds)))))
     counted: Counter[str] = Counter()
     for row in recorded():
@@ -127,7 +127,7 @@ def recorded() -> list[AuditLog]:
 
 
 def kind(row: AuditLog) -> str:
-    """Return the code that a refusal was answered with."""
+    """Return the error code of an answer."""
     return str(row.details.get("code", "rate_limited"))
 
 
@@ -139,7 +139,7 @@ def create(address: object) -> int:
 @pytest.mark.both
 @pytest.mark.timeout(3600 if SOAK else 300)
 def test_t84_one_network_gets_no_more_sessions_than_its_limit(committed: None, clock: Any) -> None:
-    """However many addresses of its /64 it uses."""
+    """From any number of addresses of its /64."""
     network = ipaddress.ip_network("2001:db8:7::/64")
 
     statuses = at_once(CREATED, lambda n: create(network[n * 997]), threads=THREADS)
@@ -233,7 +233,7 @@ def queries(work: Callable[[], Any]) -> list[str]:
 
 
 def explained(sql: str) -> str:
-    """Return how the database would find what a statement asks for."""
+    """Return the query plan of a statement."""
     how = "EXPLAIN " if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN "
     with connection.cursor() as cursor:
         cursor.execute(how + sql)

@@ -1,4 +1,4 @@
-"""Bodies from strangers: nothing they add changes a row, nothing they contain is a 500."""
+"""Hostile bodies: extra fields change no row, and no content causes a 500."""
 
 import json
 from typing import Any
@@ -145,7 +145,7 @@ def test_t18_extra_fields_of_a_creation_never_reach_the_row(
 
     response = post(visitor, "/api/v1/sessions/", json.dumps(extra).encode())
 
-    if response.status_code != 201:  # NaN, NUL, a lone surrogate or the like
+    if response.status_code != 201:  # for example NaN, NUL or a lone surrogate
         assert (response.status_code, code(response)) == (400, "malformed_body")
         return
     row = UserSession.objects.get(pk=response.json()["uuid"])

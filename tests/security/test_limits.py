@@ -1,4 +1,4 @@
-"""Rate limits: exactly as many as allowed, told in headers, counted for one client or session each."""
+"""Rate limits: exact, shown in headers, counted for each client or session."""
 
 import re
 from datetime import timedelta
@@ -172,7 +172,7 @@ def test_t75_visitors_behind_one_address_do_not_share_a_limit(
 
     assert call.ask(visitor, "192.0.2.1").status_code == 429
     assert call.ask(other, "192.0.2.1").status_code != 429
-    assert call.ask(visitor, "192.0.2.9").status_code == 429  # nor does moving help
+    assert call.ask(visitor, "192.0.2.9").status_code == 429  # another address does not help
 
 
 def test_t75_each_session_over_its_limit_has_a_row_of_its_own(visitor: Visitor, limit: Any) -> None:
@@ -250,7 +250,7 @@ def test_t76_at_a_windows_edge_at_most_twice_the_limit_passes(
     clock.shift(timedelta(seconds=1))
 
     statuses += [validate(visitor, "192.0.2.1").status_code for _ in range(9)]
-    assert statuses.count(200) == min(before, 2) + 3  # one was asked to find the edge
+    assert statuses.count(200) == min(before, 2) + 3  # one request was used to find the edge
     clock.shift(timedelta(seconds=58))
     assert validate(visitor, "192.0.2.1").status_code == 429
 

@@ -1,6 +1,6 @@
-"""One client is one bucket: behind no, one or two real proxies, whatever headers it makes up.
+"""One client is one bucket behind zero, one or two real proxies, with any forged headers.
 
-The proxies are nginx, configured as docs/operations.md says.
+The proxies are nginx, configured as in docs/operations.md.
 """
 
 import itertools
@@ -31,7 +31,7 @@ GARBAGE = [
     "fe80::1%eth0", "1.2.3.4%", "%00", "'OR 1=1--", "<script>", "1.2.3.4," * 400,
     "127.0.0.1", "::1", "0.0.0.0",
 ]  # fmt: skip
-# What check_proxy sends, and what no address ever looked like.
+# The headers that check_proxy sends, and values that are not addresses.
 FORGED: list[list[tuple[str, str]]] = [
     *([*forgery.headers().items()] for forgery in FORGERIES),
     *([(FORWARDED, value)] for value in (GARBAGE if SOAK else GARBAGE[:6])),
@@ -155,7 +155,7 @@ def test_t73_a_client_may_come_over_ipv6(chains: ProxyChains, hops: int) -> None
 
 
 def test_t73_a_64_is_one_bucket_and_mapped_addresses_are_eight(chains: ProxyChains) -> None:
-    proxy = Caller(chains.ports[1, 0])  # we are the proxy, and say whom we saw
+    proxy = Caller(chains.ports[1, 0])  # the test is the proxy and sends the client's address
     network = "2001:db8:77:77"
     lefts = [
         proxy.left((FORWARDED, f"{network}:{n >> 8:x}:{n & 255:x}::1"))

@@ -1,4 +1,4 @@
-"""No log line holds a secret, in whatever form somebody writes it; and each line stays one JSON object."""
+"""Log lines: secrets are redacted in every notation, and each line stays one JSON object."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ HEADERS = {"Host": "localhost", "Authorization": f"Bearer {SECRET}", "Accept": "
 
 
 def line(message: str, **fields: Any) -> str:
-    """Return the line that the product writes for a message, with fields of its own."""
+    """Return the log line of a message with extra fields."""
     record = logging.LogRecord("app", logging.INFO, "app.py", 1, message, (), None)
     record.__dict__.update(fields)
     return RedactingJsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s").format(record)

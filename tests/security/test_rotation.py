@@ -1,7 +1,7 @@
-"""A token is renewed when a session comes to mean more, and nobody loses it over that.
+"""Token rotation: new contact data rotates the token, and no client loses its session.
 
-The token before stays good until 30 s after the first use of one that
-replaced it: neither a lost answer nor a request under way loses the session.
+The old token stays good until 30 s after the new token's first use, so that
+neither a lost answer nor a concurrent request loses the session.
 """
 
 from datetime import timedelta
@@ -25,19 +25,19 @@ SECOND = timedelta(seconds=1)
 
 @pytest.fixture(params=CARRIERS)
 def holder(db: None, request: pytest.FixtureRequest) -> Holder:
-    """Who holds the token of a session that has just begun, carried either way."""
+    """A holder of a new session's token, for each carrier."""
     return begin(request.param)
 
 
 def renewed(holder: Holder, name: str = "Ada") -> Holder:
-    """Renew the token by attaching contact data; return who holds the new one."""
+    """Rotate the token by adding contact data; return the holder of the new one."""
     response = holder.identify(name=name)
     assert response.status_code == 200, response.content
     return holder.following(response)
 
 
 def assert_refused(holder: Holder) -> None:
-    """Check that the token opens nothing, and that nothing changes by trying."""
+    """Assert that the token is refused everywhere and that the attempts change nothing."""
     before = state()
     for response in (holder.current(), holder.identify(name="Mallory")):
         assert (response.status_code, code(response)) == (401, "session_invalid")
@@ -61,7 +61,7 @@ def test_t16_the_old_token_is_good_for_30_s_after_the_new_ones_first_use(
     new = renewed(holder)
     new.current()
     left = RetiredToken.objects.annotate(left=F("good_until") - Now()).get().left
-    assert OVERLAP - 2 * SECOND < left <= OVERLAP  # a generous bound on how slow this test is
+    assert OVERLAP - 2 * SECOND < left <= OVERLAP  # allows for a slow test
     age_retired(holder.row, left - OVERLAP + seconds * SECOND)
 
     if good:
@@ -148,7 +148,7 @@ def test_t16_a_retired_token_causes_no_rotation_once_the_new_one_was_used(holder
     new.current()
     token_hash = holder.row.token_hash
 
-    late = holder.identify(name="Ada Lovelace")  # a change that was under way
+    late = holder.identify(name="Ada Lovelace")  # a change that was in progress
 
     assert late.status_code == 200
     assert late.json()["name"] == "Ada Lovelace"
@@ -159,7 +159,7 @@ def test_t16_a_retired_token_causes_no_rotation_once_the_new_one_was_used(holder
 
 
 def test_t16_of_two_concurrent_changes_the_browser_may_keep_either_answer(holder: Holder) -> None:
-    """And whichever it keeps, the token from before the changes is over 30 s later."""
+    """In both cases the token from before the changes is refused 30 s later."""
     first, second = renewed(holder, "Ada"), renewed(holder, "Ada Lovelace")
 
     assert first.current().status_code == 200  # the second answer arrived first
@@ -181,7 +181,7 @@ def reset(holder: Holder) -> Any:
 
 @pytest.mark.parametrize("tab", [0, 1], ids=["first answer", "second answer"])
 def test_t16_a_reset_token_opens_no_successor_in_use(holder: Holder, tab: int) -> None:
-    """Whichever of two answers the visitor goes on with, and also just after a renewal."""
+    """With either of the two answers, and also right after a rotation."""
     successors = [holder.following(reset(holder)) for _ in range(2)]
     assert successors[0].uuid == successors[1].uuid
     inside = successors[tab]
@@ -193,7 +193,7 @@ def test_t16_a_reset_token_opens_no_successor_in_use(holder: Holder, tab: int) -
         assert "token" not in late.json()
         assert not late.cookies
         assert state() == before
-        inside = renewed(inside, name)  # a token that nobody has used yet
+        inside = renewed(inside, name)  # a token that was not used yet
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
@@ -227,7 +227,7 @@ def test_t16_no_token_of_a_session_outlives_it(visitor: Visitor, make_staff: Any
         assert (response.status_code, code(response)) == (401, "session_invalid")
         assert response.json()["reason"] == how
     age_retired(old.row, OVERLAP + SECOND)
-    assert "reason" not in old.current().json()  # by then it is a token like any other
+    assert "reason" not in old.current().json()  # the token is unknown now
 
 
 def test_t16_every_token_of_an_erased_session_is_forgotten(holder: Holder) -> None:

@@ -1,4 +1,4 @@
-"""Each address for services takes the scope it names and no other, and needs a key at all."""
+"""Each endpoint for services needs a key with its scope."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ CALLS = {
 
 
 def call(client: Client, path: str) -> Any:
-    """Ask a service's address for something that is there."""
+    """Call a service endpoint for an existing row."""
     visitor = started()
     upload = uploaded(visitor)
     body = {"assertion": visitor.assertion()}

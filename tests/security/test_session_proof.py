@@ -1,4 +1,4 @@
-"""Who is let in: nobody by a UUID, nobody twice, and every refusal says what it must and no more."""
+"""Authentication: a UUID proves nothing, and each refusal discloses only what it must."""
 
 import uuid
 from typing import Any
@@ -12,17 +12,17 @@ from tests.helpers import Visitor, code, events, started, stored_keys, uploaded
 from tests.security.routes import Route, calls, named, state, visitor_calls
 from tests.sessions_app.support import clone, end_as
 
-# Whoever adds an endpoint that needs no session adds it here, and says why.
+# Endpoints that need no session. A new one must be added here with its reason.
 PUBLIC = {
-    ("POST", "/api/v1/sessions/"),  # makes a session of one's own
-    ("POST", "/api/v1/sessions/validate/"),  # judges a spelling
-    ("POST", "/api/v1/sessions/recover/"),  # wants a code from support in place of a proof
+    ("POST", "/api/v1/sessions/"),  # creates a new session
+    ("POST", "/api/v1/sessions/validate/"),  # checks a spelling
+    ("POST", "/api/v1/sessions/recover/"),  # needs a recovery code instead of a proof
     ("GET", "/api/schema/"),
     ("HEAD", "/api/schema/"),
     ("GET", "/api/docs/"),
     ("HEAD", "/api/docs/"),
 }
-# What is asked of whoever comes without, and what is written down: by visitors' and services' routes.
+# The error code and the event of a request without proof: visitor routes and service routes.
 NEEDED: dict[tuple[bool, bool], tuple[str, list[str]]] = {
     (True, False): ("session_required", ["session.refused"]),
     (False, True): ("service_key_required", ["service.refused"]),
@@ -213,4 +213,4 @@ def test_refusals_within_a_minute_are_one_row_with_a_count(visitor: Visitor) -> 
         assert visitor.current(**other.named).status_code == 401
     assert Visitor().current().status_code == 401
 
-    assert events().count("session.refused") == 2  # one of a kind, and one of another
+    assert events().count("session.refused") == 2  # one row of each kind

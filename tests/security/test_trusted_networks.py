@@ -1,4 +1,4 @@
-"""Clients of trusted networks may ask more often; their sessions may not, and nobody else."""
+"""Trusted networks have higher client limits. Session limits and other clients are unchanged."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 from tests.helpers import Visitor, code, events
 from tests.security.limited import BY_CLIENT, BY_SESSION, Call, clock, limit
 
-# What is said here is the same on every database.
+# Independent of the database.
 
 __all__ = ["clock", "limit"]  # fixtures
 

@@ -1,4 +1,4 @@
-"""A token comes in the cookie or as a bearer: one way works, two that differ are refused."""
+"""Cookie or bearer: one of them works, two different tokens are refused."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ from tests.helpers import Visitor, code, events, pdf, started
 from tests.security.routes import state
 from tests.uploads_app.samples import FORM, UPLOADS, form, part
 
-# What is said here is the same on every database.
+# Independent of the database.
 
 NO_TOKEN = "mss1_" + "A" * 43
 VALIDATE = "/api/v1/sessions/validate/"
-# What each request may carry: none, a token of session A, one of session B.
+# The tokens of a request: none, one of session A, one of session B.
 COOKIES = ("none", "a", "b")
 AUTHORIZATIONS = {
     "none": None,
@@ -47,7 +47,7 @@ REQUESTS: dict[str, tuple[str, str, bytes, str]] = {
 
 
 def expected(cookie: str, authorization: str) -> str:
-    """Return the one proof that counts, or the code of the refusal."""
+    """Return the accepted token, or the error code."""
     bearer = authorization.split(" ", maxsplit=1)[0] if authorization not in IGNORED else "none"
     if cookie == bearer == "none":
         return "session_required"
@@ -107,7 +107,7 @@ def test_t17_the_matrix_reports_every_outcome() -> None:
     ("path", "body"), [(SESSIONS, b"{}"), (VALIDATE, b'{"uuid": "%s"}')], ids=["create", "validate"]
 )
 def test_t17_two_credentials_where_no_proof_is_needed(db: None, path: str, body: bytes) -> None:
-    """401, not the 403 that DRF makes of it where nothing authenticates."""
+    """401; DRF would answer 403 in a view without authentication."""
     a, b = begin("cookie"), begin("bearer")
     before, logged = state(), events()
 
@@ -192,13 +192,13 @@ def test_t17_the_token_is_returned_only_the_way_it_is_carried(db: None, carrier:
 
     for answer in life_of(holder):
         assert answer.status_code in (200, 201), answer.content
-        holder = holder.following(answer)  # which sees that it came one way only
+        holder = holder.following(answer)  # which asserts that the token came only one way
         assert holder.current().json()["uuid"] == holder.uuid
         assert_no_token(holder.current())
 
 
 def life_of(holder: Holder) -> Any:
-    """Yield every answer that hands over a token: after PATCH, verify, reset, and to a new device."""
+    """Yield every answer with a new token: PATCH, verify, reset, recovery."""
     first = holder.identify(email="ada@example.org")
     yield first
     holder = holder.following(first)

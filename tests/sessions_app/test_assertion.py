@@ -1,4 +1,4 @@
-"""An assertion hands a visitor's session to the agent's back end: for five minutes, and to nobody else."""
+"""Assertions: for five minutes, only services can verify a visitor's session with one."""
 
 import uuid
 from collections.abc import Iterator
@@ -28,14 +28,14 @@ def agent(db: None) -> Service:
 
 @pytest.fixture
 def clock() -> Iterator[Any]:
-    """A clock that stands still at a whole second, as signatures count them."""
+    """A clock that stands still at a whole second, because signatures count seconds."""
     now = timezone.now().replace(microsecond=0)
     with time_machine.travel(now, tick=False) as traveller:
         yield traveller
 
 
 def inactive(agent: Service, assertion: str) -> None:
-    """See that an assertion says nothing, in the same bytes whatever the reason."""
+    """Assert that an assertion is not active, in the same bytes for every reason."""
     before = list(UserSession.objects.order_by("pk").values())
     answer = agent.introspect(assertion)
     assert (answer.status_code, answer.content) == (200, INACTIVE)
@@ -54,7 +54,7 @@ def test_a_service_learns_whose_session_the_assertion_is(visitor: Visitor, agent
         "identity": "anonymous",
         "expires_at": visitor.current().json()["expires_at"],
     }
-    assert events(visitor.uuid) == ["session.created"]  # a read, so no row
+    assert events(visitor.uuid) == ["session.created"]  # a read writes no event
 
 
 def test_the_answer_says_when_the_assertion_expires(visitor: Visitor) -> None:
@@ -86,7 +86,7 @@ def test_every_changed_assertion_is_refused(visitor: Visitor, agent: Service) ->
     assertion = visitor.assertion()
     for at in range(len(assertion)):
         other = "A" if assertion[at] != "A" else "B"
-        # The last symbol of base64 holds spare bits, which say nothing: what counts is what is signed.
+        # The last base64 symbol has unused bits: a change there does not change the signed bytes.
         answer = agent.introspect(assertion[:at] + other + assertion[at + 1 :])
         assert answer.content == INACTIVE, at
 
@@ -179,7 +179,7 @@ def test_introspection_is_recorded_at_most_once_a_minute(visitor: Visitor, agent
 def test_introspection_returns_the_identity_level(visitor: Visitor, agent: Service) -> None:
     def identity() -> str:
         body = agent.introspect(visitor.assertion()).json()
-        assert "ada@example.org" not in str(body)  # who it is stays between us and the visitor
+        assert "ada@example.org" not in str(body)  # services get no contact data
         level: str = body["identity"]
         return level
 

@@ -1,4 +1,4 @@
-"""POST sessions/: what a visitor gets, what is written, and what a client cannot choose."""
+"""POST sessions/: the answer, the stored row, and what a client cannot choose."""
 
 import re
 import secrets

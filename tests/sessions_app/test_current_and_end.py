@@ -1,4 +1,4 @@
-"""GET and DELETE sessions/current/: what a session is, that it was seen, and its end."""
+"""GET and DELETE sessions/current/: content, activity, end."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from sessions_app.models import UserSession
 from tests.helpers import Visitor, age_session, at_once, code, events, pdf, started, uploaded
 from tests.sessions_app.support import FIELDS, LIMITS, clone
 
-# What is known of a visitor who has said nothing.
+# The identity of a visitor without contact data.
 IDENTITY: dict[str, Any] = {
     "identity": "anonymous",
     "name": "",

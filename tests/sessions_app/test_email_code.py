@@ -1,4 +1,4 @@
-"""The code that proves an e-mail address, by a real SMTP server: sent, tried, too late, and not sent."""
+"""The code that proves an e-mail address, sent through a real SMTP server."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ COMPLETED = [*BEGUN, "session.completed", "session.token_rotated"]
 
 @pytest.fixture
 def mailbox(settings: Any) -> Iterator[Mailbox]:
-    """What arrives at the mail server that this test runs."""
+    """The messages that arrive at this test's mail server."""
     with mail_server(settings) as mailbox:
         yield mailbox
 
@@ -56,7 +56,7 @@ def another_than(code: str) -> str:
 
 
 def move_sent(seconds: int) -> None:
-    """Set the waiting codes back, as if that much time had passed."""
+    """Move the sent codes back in time."""
     by = timedelta(seconds=seconds)
     EmailCode.objects.update(sent_at=F("sent_at") - by, expires_at=F("expires_at") - by)
 
@@ -203,7 +203,7 @@ def test_a_code_is_valid_for_ten_minutes(
 
 def test_a_code_expires_by_the_databases_clock(anna: Visitor, mailbox: Mailbox) -> None:
     ask_for_code(anna)
-    EmailCode.objects.update(expires_at=Now())  # exactly: the next moment is already too late
+    EmailCode.objects.update(expires_at=Now())  # exactly now: any later request is too late
     assert code(verify(anna, mailbox.sent_code())) == "code_expired"
 
 
@@ -314,7 +314,7 @@ def test_one_address_gets_six_codes_an_hour_from_all_sessions(db: None, mailbox:
     assert ask_for_code(seventh).status_code == 202
 
 
-# A mail server that does not do its work ----------------------------------------
+# A failing mail server ----------------------------------------
 
 
 def test_an_unreachable_mail_server_is_503(anna: Visitor, settings: Any) -> None:
@@ -352,7 +352,7 @@ def test_a_hanging_mail_server_times_out(anna: Visitor, settings: Any) -> None:
 
 
 def assert_unavailable(visitor: Visitor) -> None:
-    """Check that no code could be sent, that the answer says so, and that none is waiting."""
+    """Assert that sending failed, that the answer says so, and that no code is stored."""
     visitor.raise_request_exception = False
     response = ask_for_code(visitor)
     assert (response.status_code, code(response)) == (503, "mail_unavailable")
@@ -361,7 +361,7 @@ def assert_unavailable(visitor: Visitor) -> None:
     assert events(visitor.uuid) == BEGUN
 
 
-# Where the code must not be -------------------------------------------------------
+# Places without the code -------------------------------------------------------
 
 
 def test_t4_the_code_is_only_in_the_message(anna: Visitor, mailbox: Mailbox) -> None:
@@ -372,7 +372,7 @@ def test_t4_the_code_is_only_in_the_message(anna: Visitor, mailbox: Mailbox) -> 
         verify(anna, another_than(sent))
         verify(anna, sent)
     for text in (waiting, database_dump(), lines.getvalue()):
-        # Six digits can also be part of a time or a hash; by themselves they would be the code.
+        # Six digits can be part of a time or a hash, so only a separate number counts as the code.
         assert f"'{sent}'" not in text
         assert f'"{sent}"' not in text
     assert "email/verify" in lines.getvalue()

@@ -1,4 +1,4 @@
-"""How sessions run out: the limits to the second, by the database's clock, recorded once."""
+"""Expiry: exact to the second by the database's clock, and recorded once."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -183,7 +183,7 @@ def test_t15_a_token_whose_session_is_over_stays_refused(
     assert old.upload().status_code == 401
     assert old.get("/api/v1/uploads/").status_code == 401
     tasks.expire_sessions()
-    assert old.start().status_code == 201  # a session of its own, never the old one again
+    assert old.start().status_code == 201  # a new session, never the old one
     assert UserSession.objects.filter(pk=row.pk).values().get() == before
     assert stored_keys() == set()
 

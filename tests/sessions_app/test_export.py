@@ -1,4 +1,4 @@
-"""What is held about a session, handed out as one document; and what happened to it, page by page."""
+"""The export of a session as one document, and its activity page by page."""
 
 import json
 import uuid
@@ -34,7 +34,7 @@ def activity(visitor: Visitor, address: str = ACTIVITY) -> dict[str, Any]:
 
 
 def add_events(visitor: Visitor, count: int) -> None:
-    """Give a session a long history, in one statement."""
+    """Write many events of a session in one statement."""
     template = AuditLog.objects.filter(session_uuid=visitor.uuid).latest("id")
     AuditLog.objects.bulk_create(
         AuditLog(
@@ -117,14 +117,14 @@ def test_each_export_is_one_event_by_the_visitor(visitor: Visitor) -> None:
     rows = AuditLog.objects.filter(event_type="session.exported")
     assert events(visitor.uuid) == ["session.created", "session.exported", "session.exported"]
     for row in rows:
-        # Streaming goes on when the request's context has ended; the event must not.
+        # Streaming continues after the request's context has ended; the event must be written before.
         assert row.actor == "visitor"
         assert row.request_id
         assert row.personal.address == "127.0.0.1"
 
 
 def test_an_aborted_export_is_recorded_too(visitor: Visitor) -> None:
-    visitor.get(CURRENT + "export/")  # not one piece is taken
+    visitor.get(CURRENT + "export/")  # the stream is not read
     assert events(visitor.uuid)[-1] == "session.exported"
 
 

@@ -1,4 +1,4 @@
-"""A visitor says who they are, takes it back, and answers to purposes; each change is one event."""
+"""Contact data and consent: set, changed, removed; each change is one event."""
 
 from datetime import timedelta
 from typing import Any
@@ -17,7 +17,7 @@ NEW_TOKEN = ["session.identified", "session.token_rotated"]
 
 
 def since_created(visitor: Visitor) -> list[str]:
-    """Return the session's events after the first, which says that it began."""
+    """Return the session's events after `session.created`."""
     first, *later = events(visitor.uuid)
     assert first == "session.created"
     return later
@@ -30,7 +30,7 @@ def columns() -> dict[str, Any]:
 
 
 def completed(visitor: Visitor, ago: timedelta = timedelta(0)) -> UserSession:
-    """Let a visitor's session have proven its e-mail address."""
+    """Mark a session's e-mail address as proven."""
     session = visitor.row
     session.email_proven, session.completed_at = True, timezone.now() - ago
     session.used_at = session.used_at or session.completed_at
@@ -96,7 +96,7 @@ def test_the_same_again_changes_nothing(visitor: Visitor) -> None:
     assert visitor.token == before
     assert events() == written
     after = columns()
-    # The new token was used for the first time, which is written down; nothing else is.
+    # Only the first use of the new token is recorded.
     assert {name for name in row if row[name] != after[name]} <= {"token_used_at"}
 
 
@@ -162,7 +162,7 @@ def test_a_name_is_stored_without_hidden_characters(
     assert visitor.row.name == kept
 
 
-# NFC writes U+FB2C as three characters: what is too long only then is refused all the same.
+# NFC writes U+FB2C as three characters: the limit applies to the result.
 @pytest.mark.parametrize("name", ["x" * 201, "\ufb2c" * 67], ids=["201", "201 when shown"])
 def test_a_name_that_is_too_long_is_refused(visitor: Visitor, name: str) -> None:
     assert_refused(visitor, identify(visitor, name=name, email=ANNA["email"]), "name")
@@ -213,7 +213,7 @@ def test_an_address_is_stored_without_hidden_characters(
 
 
 def assert_refused(visitor: Visitor, response: Any, field: str) -> None:
-    """Check that input was refused for one field, and that nothing has changed."""
+    """Assert that one field was refused and nothing changed."""
     assert (response.status_code, code(response)) == (400, "invalid_input")
     assert [name.partition(".")[0] for name in response.json()["errors"]] == [field]
     assert visitor.row.identity == "anonymous"
@@ -301,7 +301,9 @@ def test_consent_alone_does_not(visitor: Visitor) -> None:
 @pytest.mark.parametrize("email", ["", "berta@example.com"])
 def test_a_new_address_is_not_proven_and_keeps_the_expiry(visitor: Visitor, email: str) -> None:
     identify(visitor, **ANNA)
-    before = completed(visitor, ago=timedelta(days=100))  # longer than any other session lives
+    before = completed(
+        visitor, ago=timedelta(days=100)
+    )  # longer than the limit of a session that is not completed
     assert visitor.current().json()["identity"] == "completed"
 
     body = identify(visitor, email=email).json()

@@ -1,4 +1,4 @@
-"""A visitor takes a session to another device by a code from support: once, in time, and seen by both."""
+"""Recovery: a code from support brings a session to another device, once and in time."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,20 +21,20 @@ RECOVERED = ["session.recovered", "session.token_rotated"]
 
 
 def issue(visitor: Visitor) -> str:
-    """Issue a code as a staff member does, who was asked on the phone."""
+    """Issue a code as a staff member does."""
     with as_actor("staff:7"):
         return issue_recovery_code(session=visitor.row, reason="lost the phone")
 
 
 def recover(typed: str, device: Visitor | None = None, **body: str) -> Any:
-    """POST sessions/recover/, from a new device unless one is given."""
+    """POST sessions/recover/, by default from a new device."""
     return (device or Visitor()).post(
         "/api/v1/sessions/recover/", {"code": typed, **body}, content_type="application/json"
     )
 
 
 def recovered(visitor: Visitor) -> Visitor:
-    """Recover a visitor's session; return the device that holds it now."""
+    """Recover a visitor's session and return the new device."""
     device = Visitor()
     answer = recover(issue(visitor), device)
     assert answer.status_code == 200, answer.content
@@ -43,7 +43,7 @@ def recovered(visitor: Visitor) -> Visitor:
 
 
 def proofs() -> list[Any]:
-    """Everything that a recovery may change."""
+    """Return everything that a recovery can change."""
     return [
         *UserSession.objects.order_by("pk").values(),
         *RetiredToken.objects.order_by("pk").values(),
@@ -52,7 +52,7 @@ def proofs() -> list[Any]:
 
 
 def refused(typed: str, **extra: Any) -> None:
-    """See that a code is refused and nothing has changed."""
+    """Assert that a code is refused and nothing changed."""
     before = proofs()
     answer = recover(typed, **extra)
     assert (answer.status_code, code(answer)) == (401, "recovery_invalid")
@@ -235,7 +235,7 @@ def test_t75_after_ten_tries_an_hour_codes_are_not_checked(visitor: Visitor) -> 
     assert (answer.status_code, code(answer)) == (429, "rate_limited")
     assert 1 <= int(answer["Retry-After"]) <= 3600
     assert proofs() == before
-    assert events().count("session.refused") == 1  # and the rest are counted
+    assert events().count("session.refused") == 1  # the others are counted
     assert events()[-1] == "ratelimit.exceeded"
     elsewhere = Visitor(REMOTE_ADDR="192.0.2.9")
     assert recover(issued, elsewhere).status_code == 200
@@ -284,7 +284,7 @@ def test_the_old_device_keeps_access_until_30_s_after_the_new_tokens_first_use(
 
     answer = visitor.current()
     assert (answer.status_code, code(answer)) == (401, "session_invalid")
-    assert "reason" not in answer.json()  # to whoever held it, it is an unknown token now
+    assert "reason" not in answer.json()  # the old token is unknown now
     assert device.current().status_code == 200
 
 
@@ -302,7 +302,7 @@ def test_the_old_device_cannot_rotate_the_token_again(visitor: Visitor) -> None:
 
 
 def test_a_second_recovery_works_after_a_lost_answer(visitor: Visitor) -> None:
-    recovered(visitor)  # and its answer never arrived
+    recovered(visitor)  # the first answer was lost
 
     device = recovered(visitor)
 
@@ -344,7 +344,7 @@ def test_t04_the_code_is_in_no_column_and_in_no_log_line(log_lines: Any) -> None
     texts += [database_text(), log_lines.getvalue()]
 
     assert kept in texts[0]
-    assert kept in texts[2]  # the SQL is there, so the code would be
+    assert kept in texts[2]  # the SQL is logged, so a leaked code would be found
     for text in texts:
         assert issued not in text
         assert issued.replace("-", "") not in text

@@ -1,4 +1,4 @@
-"""POST sessions/current/reset/: a fresh session for a live or an expired one, once, and the same again while unused."""
+"""POST sessions/current/reset/: one new session, returned again while it is unused."""
 
 from typing import Any
 

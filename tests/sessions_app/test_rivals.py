@@ -1,6 +1,6 @@
-"""Two requests for one session, one a moment faster: the slower one acts on what is true by then.
+"""Races of two requests for one session: the slower one acts on the state after the faster one.
 
-The threads of other tests rarely meet at the worst moment; here it is arranged.
+Threads rarely meet at the worst moment; here `rival` arranges it.
 """
 
 from collections.abc import Callable

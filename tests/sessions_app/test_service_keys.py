@@ -1,4 +1,4 @@
-"""A service's key: made and taken back by an operator, good for its time and its scopes, kept as a hash."""
+"""Service keys: created and revoked by an operator, limited by date and scope, stored as a hash."""
 
 import logging
 from datetime import timedelta
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 
 def refused(client: Any, expected: str = "service_key_invalid") -> None:
-    """See that a client gets nothing from the feed, and what it is told."""
+    """Assert that the feed refuses a client with this code."""
     before = list(ServiceKey.objects.values())
     answer = client.get("/api/v1/service/events/")
     assert (answer.status_code, code(answer)) == (401, expected)
@@ -132,7 +132,7 @@ def test_the_name_of_a_revoked_key_cannot_be_reused() -> None:
     make_key()
     call_command("revoke_service_key", "maria-agent")
     with pytest.raises(CommandError):
-        make_key()  # or the audit log could not tell the two apart
+        make_key()  # the audit log identifies keys by name
 
 
 def test_a_new_key_works_beside_the_old_one() -> None:
@@ -181,7 +181,7 @@ def test_a_missing_key_is_refused() -> None:
     secret = service().secret
     for client in (
         Visitor(),
-        started(),  # a visitor's cookie is no key
+        started(),  # a visitor's cookie is not a key
         Visitor(headers={"Authorization": f"Basic {secret}"}),
         Visitor(headers={"Authorization": secret}),
         Visitor(headers={"X-Api-Key": secret}),
@@ -222,7 +222,7 @@ def test_invalid_keys_are_limited_and_valid_ones_of_the_same_address_are_not(set
 
     assert (answer.status_code, code(answer)) == (429, "rate_limited")
     assert agent.feed().status_code == 200
-    assert events().count("service.refused") == 1  # one row a minute; the rest are counted
+    assert events().count("service.refused") == 1  # one row a minute; the others are counted
 
 
 @pytest.mark.both
@@ -290,6 +290,6 @@ def test_t04_a_key_and_an_assertion_are_in_no_log_line(
 
     logged = log_lines.getvalue()
 
-    assert hash_token(agent.secret) in logged  # the SQL is there, so the key would be
+    assert hash_token(agent.secret) in logged  # the SQL is logged, so a leaked key would be found
     assert agent.secret.removeprefix("msk1_") not in logged
     assert assertion not in logged

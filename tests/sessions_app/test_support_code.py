@@ -1,4 +1,4 @@
-"""Support codes: short names that survive being read aloud, mistyped and searched for."""
+"""Support codes: format, check symbol, typing errors, parsing."""
 
 import itertools
 import re
@@ -20,7 +20,7 @@ def spelled(symbols: str) -> str:
 
 
 def whole(body: str) -> str | None:
-    """Return the code of eight symbols, or None where the check symbol is one nobody may read."""
+    """Return the code of eight symbols, or None if its check symbol is not allowed."""
     check = mod_37_36.calc_check_digit(body)
     return spelled(body + check) if check in CROCKFORD else None
 
@@ -55,7 +55,7 @@ def test_every_single_wrong_symbol_is_detected(code: str) -> None:
 
 
 def test_swapped_neighbours_are_detected_except_for_a_measured_share() -> None:
-    """All pairs of neighbours at each place: MOD 37,36 promises nearly all, not all."""
+    """Try all pairs at each place: MOD 37,36 detects nearly all swaps, not all."""
     swaps = missed = 0
     for place, pair in itertools.product(range(7), itertools.permutations(CROCKFORD, 2)):
         body = "7F3K2QX9"

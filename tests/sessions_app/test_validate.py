@@ -1,4 +1,4 @@
-"""POST sessions/validate/: a UUID's spelling is judged; a state is told only to whoever proves it."""
+"""POST sessions/validate/: checks the spelling; the state is returned only with a proof."""
 
 import uuid
 from typing import Any
@@ -14,7 +14,7 @@ from tests.helpers import SOAK, Visitor, code, events, started
 
 URL = "/api/v1/sessions/validate/"
 GOOD = "9b2f8f6e-3c1d-4a57-8e21-0d4c5b6a7f80"
-# Every one of these is read by uuid.UUID() or by a careless pattern.
+# uuid.UUID() or a careless pattern accepts each of these.
 ALIASES = [
     GOOD.upper(),
     GOOD.replace("b", "B", 1),
@@ -106,7 +106,7 @@ def test_t13_a_body_without_uuid_is_invalid_input(db: None) -> None:
 @cases("alias", ALIASES)
 def test_t13_the_header_is_parsed_as_strictly(visitor: Visitor, alias: str) -> None:
     row = visitor.row
-    # WSGI hands headers on as Latin-1, which is how a client's UTF-8 arrives.
+    # WSGI passes headers as Latin-1, so a client's UTF-8 arrives like this.
     sent = alias.encode().decode("latin-1")
 
     response = visitor.delete("/api/v1/sessions/current/", headers={"X-Session-UUID": sent})
