@@ -3,9 +3,8 @@
 `session_described` is sent with `session` (a UserSession, or None before one is
 created) and `aspect`. A receiver returns a mapping that becomes part of the
 answer. The aspects: `limits` (the quota), `used` (how much of it is used),
-`lost` (the files that the visitor loses: `count` and `files`), `held` (all data
-about the session, for an export) and `remaining` (what an erasure has not
-removed yet).
+`lost` (the files that the visitor loses: `count` and `files`), `export` (all
+data about the session) and `remaining` (what an erasure has not removed yet).
 
 `session_erasing` is sent inside the transaction that erases a session; a
 receiver removes its data from the database. `session_erased` is sent after the
@@ -21,7 +20,7 @@ session_described = Signal()
 session_erasing = Signal()
 session_erased = Signal()
 
-Aspect = Literal["limits", "used", "lost", "held", "remaining"]
+Aspect = Literal["limits", "used", "lost", "export", "remaining"]
 
 
 def describe(session: Any, aspect: Aspect) -> dict[str, Any]:

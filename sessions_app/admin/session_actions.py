@@ -13,7 +13,7 @@ from sessions_app.signals import describe
 
 class ExtendForm(ReasonForm):
     days = forms.TypedChoiceField(
-        label="Extend to",
+        label="Keep it active for",
         choices=[
             (7, "at least 7 more days"),
             (14, "at least 14 more days"),

@@ -77,7 +77,7 @@ class UserSessionAdmin(ActionAdmin):
         (None, {"fields": ["state", "support_code", "uuid"]}),
         (
             "Visitor",
-            {"fields": ["shown_name", "shown_email", "e_mail_is", "consent", "began_from", "last_from"]},
+            {"fields": ["shown_name", "shown_email", "e_mail_is", "consent", "created_from", "last_from"]},
         ),
         (
             "Times",
@@ -103,7 +103,7 @@ class UserSessionAdmin(ActionAdmin):
         return "proven by a code" if session.email_proven else "not proven: anyone can enter it"
 
     @admin.display(description="created from")
-    def began_from(self, session: UserSession) -> str:
+    def created_from(self, session: UserSession) -> str:
         return _place(session, visitors_events(session).order_by("occurred_at", "pk").first())
 
     @admin.display(description="last recorded from")

@@ -208,7 +208,7 @@ def finish_erasures(*, limit: int, seconds: float = float("inf")) -> int:
 def _parts(session: UserSession) -> Iterator[tuple[str, Any]]:
     yield "session", _session_data(session)
     yield "consent", list(session.consents.values("purpose", "granted", "version", "changed_at"))
-    yield from describe(session, "held").items()
+    yield from describe(session, "export").items()
     rows = history(session=session).iterator(chunk_size=SWEEP_BATCH)
     yield "events", map(_event_data, rows)
 
