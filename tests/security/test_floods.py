@@ -114,7 +114,7 @@ def test_t51_a_flood_of_refusals_is_one_row_a_minute_per_kind_with_an_exact_coun
     counted: Counter[str] = Counter()
     for row in recorded():
         counted[kind(row)] += 1 + row.details["repeated"]
-    still_open = len(kinds) - len(ADDRESSES)  # asked twice just now: one row, and one in the cache
+    still_open = len(kinds) - len(ADDRESSES)  # sent twice just now: one row, and one in the cache
     assert sum(counted.values()) + still_open == sum(refused.values())
     for name in ("session_required", "session_invalid", "session_mismatch", "type_not_allowed"):
         assert 0 < refused[name] - counted[name] <= len(ADDRESSES)
