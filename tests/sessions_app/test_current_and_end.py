@@ -123,7 +123,9 @@ def test_ending_again_with_the_old_cookie_is_refused(visitor: Visitor) -> None:
 
 
 @pytest.mark.both
-def test_concurrent_ends_end_the_session_once_and_give_the_others_the_reason(committed: None) -> None:
+def test_concurrent_ends_end_the_session_once_and_give_the_others_the_reason(
+    committed: None,
+) -> None:
     visitor = started()
     clones = [clone(visitor) for _ in range(6)]
 
