@@ -26,9 +26,11 @@ from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
+from audit_app.services import record_refusal
 from common import context
 from maria_project import database
 from maria_project.exceptions import BodyIncomplete, BodyTooLarge, DatabaseUnavailable
+from maria_project.refusals import refusal_of
 
 CONTENT_TYPE = "application/problem+json"
 API_PREFIX = "/api/"
@@ -88,7 +90,15 @@ class ProblemFormatter(ExceptionFormatter):
 
 
 class ProblemHandler(ExceptionHandler):
-    """Answer every exception of an API view with a problem document, also what DRF lets through."""
+    """Answer every exception of an API view with a problem document, also what DRF lets through.
+
+    A refusal is recorded in the audit log here, after the view's transaction is rolled back.
+    """
+
+    def run(self) -> Response | None:
+        if refusal := refusal_of(self.exc):
+            record_refusal(refusal)
+        return super().run()
 
     def convert_known_exceptions(self, exc: Exception) -> Exception:
         match exc:

@@ -1,17 +1,23 @@
-"""What can go wrong with a file: status, code, and a sentence that says what to do.
+"""Errors of files: status, code, and a sentence that says what to do.
 
-An exception with a `refusal` is recorded in the audit log when it is answered.
+They carry plain facts. maria_project/refusals.py decides which are recorded in the audit log.
 """
+
+import uuid
 
 from django.conf import settings
 from django.template.defaultfilters import filesizeformat
 from rest_framework import status
 from rest_framework.exceptions import APIException, AuthenticationFailed
 
-from audit_app.services import Personal, Refusal
-from sessions_app.exceptions import refused
-from sessions_app.models import UserSession
-from uploads_app import events
+from sessions_app.exceptions import ProofRefused
+
+
+class FileRejected:
+    """Facts about a refused file, set where its session is known; only then is it recorded."""
+
+    session_uuid: uuid.UUID | None = None
+    file_name = ""
 
 
 class FileMissing(APIException):
@@ -34,12 +40,11 @@ class LengthRequired(APIException):
     default_detail = "Send a Content-Length: chunked bodies are not supported."
 
 
-class FileTooLarge(APIException):
+class FileTooLarge(FileRejected, APIException):
     """More bytes than one file may have."""
 
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_code = "file_too_large"
-    refusal: Refusal | None = None
 
     def __init__(self) -> None:
         super().__init__(
@@ -49,12 +54,11 @@ class FileTooLarge(APIException):
         self.extensions = {"max_file_bytes": settings.UPLOAD_MAX_BYTES}
 
 
-class TypeNotAllowed(APIException):
+class TypeNotAllowed(FileRejected, APIException):
     """The file's bytes and name do not agree on an allowed type."""
 
     status_code = status.HTTP_415_UNSUPPORTED_MEDIA_TYPE
     default_code = "type_not_allowed"
-    refusal: Refusal | None = None
 
     def __init__(self) -> None:
         names = [extension.upper() for extension in settings.UPLOAD_TYPES]
@@ -69,20 +73,12 @@ class QuotaExceeded(APIException):
     status_code = status.HTTP_409_CONFLICT
     default_code = "quota_exceeded"
 
-    def __init__(self, session: UserSession, name: str) -> None:
+    def __init__(self, session_uuid: uuid.UUID, file_name: str) -> None:
         super().__init__(
             f"A session holds at most {settings.UPLOAD_MAX_FILES} files and "
             f"{filesizeformat(settings.UPLOAD_MAX_TOTAL_BYTES)}: delete a file first."
         )
-        self.refusal = Refusal(
-            events.QUOTA_EXCEEDED,
-            session_uuid=session.uuid,
-            personal=Personal(file_name=name),
-            details={
-                "max_files": settings.UPLOAD_MAX_FILES,
-                "max_total_bytes": settings.UPLOAD_MAX_TOTAL_BYTES,
-            },
-        )
+        self.session_uuid, self.file_name = session_uuid, file_name
 
 
 class RetryKeyMalformed(APIException):
@@ -135,13 +131,9 @@ class ContentMismatch(APIException):
     default_detail = "What arrived in storage is not the file that was announced: send it again."
 
 
-class LinkInvalid(AuthenticationFailed):
+class LinkInvalid(ProofRefused, AuthenticationFailed):
     default_code = "link_invalid"
     default_detail = "This link is over or is for something else: ask for a new one."
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.refusal = refused(self.default_code)
 
 
 class StorageUnavailable(APIException):
@@ -174,14 +166,3 @@ class ObjectMissing(APIException):
     status_code = status.HTTP_404_NOT_FOUND
     default_code = "object_missing"
     default_detail = "This file's content cannot be found. Support can look into it."
-
-
-def rejection(error: FileTooLarge | TypeNotAllowed, session: UserSession, name: str) -> Refusal:
-    """Describe a file that was refused for its type or size, for the audit log."""
-    return Refusal(
-        events.REJECTED,
-        kind=error.default_code,
-        session_uuid=session.uuid,
-        personal=Personal(file_name=name),
-        details={"code": error.default_code},
-    )

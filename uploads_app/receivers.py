@@ -72,6 +72,6 @@ _ASPECTS: dict[Aspect, Callable[[UserSession], dict[str, Any]]] = {
     "limits": _limits,
     "used": _used,
     "lost": _lost,
-    "held": _file_list,
+    "export": _file_list,
     "remaining": _remaining,
 }

@@ -63,7 +63,7 @@ def test_it_takes_what_the_visitors_own_erasure_takes_and_says_who_and_why(
 def test_it_says_before_what_goes_and_what_stays(visitor: Visitor, support: Client) -> None:
     uploaded(visitor, name="secret.pdf")
     text = shown_text(support.get(page_of(visitor.row, "erase")).content.decode())
-    assert "files held: 1 (" in text
+    assert "stored files: 1 (" in text
     for thing in ("name, e-mail address, consent and codes", "the audit rows", "backups"):
         assert thing in text
     assert "secret.pdf" not in text
@@ -85,7 +85,7 @@ def test_a_session_in_any_state_can_be_erased(
 def test_t68_erasing_twice_is_one_erasure(visitor: Visitor, support: Client) -> None:
     post(support, visitor)
     page = post(support, visitor)
-    assert "erased before" in shown_text(page.content.decode())
+    assert "already erased" in shown_text(page.content.decode())
     assert "Erase…" not in support.get(page_of(visitor.row)).content.decode()
     assert [
         events(visitor.uuid).count(f"session.{name}") for name in ("erasure_requested", "erased")
@@ -99,7 +99,7 @@ def test_t68_of_two_staff_at_once_one_erases(
     colleague = make_staff("Support")
     with rival(lambda: post(colleague, visitor)):
         page = post(support, visitor)
-    assert "erased before" in shown_text(page.content.decode())
+    assert "already erased" in shown_text(page.content.decode())
     requested = AuditLog.objects.get(event_type="session.erasure_requested")
     assert requested.actor == f"staff:{colleague.user.pk}"
 

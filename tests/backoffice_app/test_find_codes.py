@@ -65,8 +65,8 @@ SLIPS = {
     "MAR-7F3-K2U-X9C": "symbol 6 is Q, not U",
     "MAR-F73-K2Q-X9C": "symbols 1 and 2 were swapped",
     "MAR-7F3-KXQ-29C": "symbols 5 and 7 were swapped",
-    "MAR-7F3-K2Q-X9": "symbol 9, C, was left out",
-    "MAR-F3-K2Q-X9C": "symbol 1, 7, was left out",
+    "MAR-7F3-K2Q-X9": "symbol 9, C, is missing",
+    "MAR-F3-K2Q-X9C": "symbol 1, 7, is missing",
     "MAR-7F3-K2Q-XX9C": "symbol 8, X, is too many",
     "NAR-7F3-K2Q-X9J": "symbol 9 is C, not J",
 }

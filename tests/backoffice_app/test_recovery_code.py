@@ -41,7 +41,7 @@ def test_t68_who_may_gets_a_code_and_the_log_says_who_and_why(
     staff = make_staff(is_superuser=True) if role == "superuser" else make_staff(role)
     assert LINK in staff.get(page_of(visitor.row)).content.decode()
     form_page = staff.get(page(visitor)).content.decode()
-    assert "Be sure that you are talking to its visitor" in shown_text(form_page)
+    assert "Make sure that you are talking to its visitor" in shown_text(form_page)
     assert inline_code(form_page) == []
     assert not RecoveryCode.objects.exists()
 
@@ -115,7 +115,7 @@ def test_a_stale_page_says_that_the_session_is_over(
     answer = staff.post(url, {"reason": "lost the phone"}, follow=True)
 
     text = shown_text(answer.content.decode())
-    assert "This session is already over, so nothing was done." in text
+    assert "This session is already over. Nothing was changed." in text
     assert not CODE.search(text)
     assert not RecoveryCode.objects.exists()
     assert "session.recovery_issued" not in events()

@@ -32,7 +32,7 @@ def test_it_ends_the_session_with_an_event_that_names_who_and_why(
 
     page = post(staff, visitor, "reported by a colleague")
 
-    assert "is revoked: its visitor is refused from now on" in shown_text(page.content.decode())
+    assert "is revoked. Its visitor can no longer use it" in shown_text(page.content.decode())
     row = visitor.row
     assert (row.status, row.end_reason) == (SessionStatus.REVOKED, "reported by a colleague")
     assert row.ended_at is not None

@@ -130,7 +130,7 @@ def test_a_revoked_key_opens_nothing_more(superuser: Any) -> None:
 
     page = superuser.post(revoke, follow=True)
 
-    assert "it opens nothing any more" in shown_text(page.content.decode())
+    assert "It no longer works" in shown_text(page.content.decode())
     assert revoke not in superuser.get(page_of(key)).content.decode()
     assert code(Service(secret).feed()) == "service_key_invalid"
     log = AuditLog.objects.get(event_type="service.key_revoked")
@@ -148,7 +148,7 @@ def test_a_stale_page_revokes_it_once_and_says_so(superuser: Any) -> None:
 
     key.refresh_from_db()
     assert key.revoked_at == first
-    assert "was revoked before" in shown_text(page.content.decode())
+    assert "was already revoked" in shown_text(page.content.decode())
     assert events().count("service.key_revoked") == 1
 
 

@@ -104,7 +104,7 @@ class Site:
         """Revoke a session, as support does."""
         self._change(
             session_uuid,
-            "from sessions_app.services import revoke_session",
+            "from sessions_app.services.sessions import revoke_session",
             "revoke_session(session=session, reason='asked for in a test')",
         )
 

@@ -20,7 +20,7 @@ import json
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from common import context
-from sessions_app import services
+from sessions_app.services import sessions
 from sessions_app.models import UserSession
 from tests.helpers import Visitor, pdf
 
@@ -43,7 +43,7 @@ for text in texts:
     visitor.identify(name=line)
     session = UserSession.objects.get(pk=visitor.uuid)
     with context.as_actor("staff:%d" % user.pk):
-        services.extend_session(session=session, days=7, reason=line.replace("\\0", "")[:200])
+        sessions.extend_session(session=session, days=7, reason=line.replace("\\0", "")[:200])
 answer = [visitor.uuid, files]
 """
 _PWNED = "window.pwned = () => { window.hasBeenPwned = true; };"

@@ -4,6 +4,7 @@ import ast
 import importlib
 import json
 import re
+import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ from rest_framework.exceptions import APIException
 from audit_app.events import registered
 from maria_project import problems
 from sessions_app.exceptions import CodeWrong, RateLimited, ScopeMissing, SessionMismatch
-from sessions_app.models import UserSession
 from tests.cases import cases
 from tests.maria_project.pages import ROOT, code_words, documented_errors, table_rows, tables
 from uploads_app.cleanup import stop_codes
@@ -40,9 +40,9 @@ RENAMED = {
 # What an error's constructor must be given to be built here.
 ARGUMENTS: dict[type[APIException], tuple[Any, ...]] = {
     RateLimited: ("create-60s", 1),
-    SessionMismatch: (UserSession(),),
-    QuotaExceeded: (UserSession(), "a.pdf"),
-    CodeWrong: (UserSession(), 4),
+    SessionMismatch: (uuid.uuid4(), "MAR-7F3-K2Q-X9C"),
+    QuotaExceeded: (uuid.uuid4(), "a.pdf"),
+    CodeWrong: (uuid.uuid4(), 4),
     ScopeMissing: ("uploads",),
 }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sessions_app.services import revoke_session
+from sessions_app.services.sessions import revoke_session
 from tests.helpers import Visitor, age_session, at_once, events, pdf, started
 from tests.s3_server import Bucket
 from tests.uploads_app.direct_support import arrived, complete, interrupt, refused, twin

@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.db.models.functions import Now
 
 from sessions_app.exceptions import SessionInvalid
-from sessions_app.services import revoke_session
+from sessions_app.services.sessions import revoke_session
 from tests.helpers import (
     Visitor,
     age_session,

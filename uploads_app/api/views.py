@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from common.pagination import StrictCursorPagination
-from sessions_app.api.serializers import serialize
+from common.serializers import serialize
 from sessions_app.api.service_views import ServiceViewSet
 from sessions_app.api.views import VisitorViewSet
 from sessions_app.models import Scope, UserSession
@@ -39,7 +39,6 @@ from uploads_app.exceptions import (
     FileTooLarge,
     LengthRequired,
     RetryKeyMalformed,
-    rejection,
 )
 from uploads_app.models import UploadedFile, UploadQuerySet
 from uploads_app.services import direct, links
@@ -92,7 +91,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
         try:
             content = request.FILES.get("file")
         except FileTooLarge as error:
-            error.refusal = rejection(error, self.session, "")
+            error.session_uuid = self.session.uuid
             raise
         if content is None:
             raise FileMissing

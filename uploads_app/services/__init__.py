@@ -24,7 +24,7 @@ from audit_app.events import EventType
 from audit_app.services import Personal, record
 from sessions_app.exceptions import SessionInvalid
 from sessions_app.models import UserSession
-from sessions_app.services import mark_session_used
+from sessions_app.services.sessions import mark_session_used, session_invalid
 from uploads_app import events, marker
 from uploads_app.exceptions import (
     DownloadBlocked,
@@ -35,7 +35,6 @@ from uploads_app.exceptions import (
     StorageUnavailable,
     TypeNotAllowed,
     UploadInProgress,
-    rejection,
 )
 from uploads_app.inspection import sandbox
 from uploads_app.inspection.file_types import (
@@ -147,7 +146,7 @@ def reserve(
             bytes__lte=settings.UPLOAD_MAX_TOTAL_BYTES - size,
         ).update(files=F("files") + 1, bytes=F("bytes") + size)
         if not admitted:
-            raise QuotaExceeded(session, name)
+            raise QuotaExceeded(session.uuid, name)
         upload_request.save(force_insert=True)
         if direct:
             _record(events.STARTED, upload_request, size=size)
@@ -509,7 +508,7 @@ def _judge(session: UserSession, content: File[bytes], name: str) -> FileType:
     try:
         return detect_type(name, head)
     except TypeNotAllowed as error:
-        error.refusal = rejection(error, session, name)
+        error.session_uuid, error.file_name = session.uuid, name
         raise
 
 
@@ -632,7 +631,7 @@ def _move(among: UploadQuerySet, upload: UploadedFile, **values: Any) -> bool:
 def _require_live(session: UserSession) -> None:
     """Hold the session's row and make sure that it is still live."""
     if not UserSession.objects.live().select_for_update().filter(pk=session.pk).exists():
-        raise SessionInvalid(UserSession.objects.get(pk=session.pk))
+        raise session_invalid(UserSession.objects.get(pk=session.pk))
 
 
 def _lock(upload: UploadedFile) -> None:

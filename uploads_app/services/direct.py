@@ -28,7 +28,6 @@ from uploads_app.exceptions import (
     StorageUnavailable,
     TypeNotAllowed,
     UploadIncomplete,
-    rejection,
 )
 from uploads_app.inspection.file_types import (
     HEAD_BYTES,
@@ -168,7 +167,7 @@ def _judge_claim(session: UserSession, name: str, size: int) -> FileType:
             raise FileTooLarge
         return named_type(name)
     except (FileTooLarge, TypeNotAllowed) as error:
-        error.refusal = rejection(error, session, name)
+        error.session_uuid, error.file_name = session.uuid, name
         raise
 
 

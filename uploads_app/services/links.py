@@ -3,10 +3,12 @@
 from datetime import timedelta
 
 from django.core import signing
+from django.utils import timezone
 from rest_framework.request import Request
 
 from sessions_app.authentication import ProvenSession, find_proven
 from sessions_app.models import SessionStatus, UserSession
+from sessions_app.proofs import Proof
 from uploads_app.exceptions import LinkInvalid
 from uploads_app.models import UploadedFile
 
@@ -23,19 +25,21 @@ def sign_link(*, upload: UploadedFile) -> str:
 class LinkedSession(ProvenSession):
     """A session proven by its token or, for one file, by a short link."""
 
-    def authenticate(self, request: Request) -> tuple[None, UserSession] | None:
+    def authenticate(self, request: Request) -> tuple[None, Proof] | None:
         link = request.query_params.get(PARAMETER)
         if link is None:
             return super().authenticate(request)
         session = _session_of(link, request)
         if session is None or _is_anothers(request, session):
             raise LinkInvalid
-        return None, session
+        # Links are for clients that carry their token as a bearer.
+        return None, Proof(session, "bearer", None, timezone.now())
 
 
 def _is_anothers(request: Request, session: UserSession) -> bool:
     """Say whether the request also proves another live session; a cookie long dead says nothing."""
-    proven = find_proven(request._request)
+    proof = find_proven(request._request)
+    proven = proof.session if proof else None
     return proven is not None and proven.status == SessionStatus.ACTIVE and proven.pk != session.pk
 
 
