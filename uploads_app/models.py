@@ -91,9 +91,12 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
             session=session, direct=True, status__in=[UploadStatus.PENDING, *VISIBLE]
         )
 
+    def pending(self) -> "UploadQuerySet":
+        return self.filter(status=UploadStatus.PENDING)
+
     def lapsed(self) -> "UploadQuerySet":
         """Return uploads whose lease ran out before they finished."""
-        return self.filter(status=UploadStatus.PENDING, lease_expires_at__lt=Now())
+        return self.pending().filter(lease_expires_at__lt=Now())
 
     def unerased(self) -> "UploadQuerySet":
         """Return files that are closed, but not known to have no bytes left."""

@@ -224,10 +224,10 @@ def test_quarantine_keeps_no_file_from_its_end(
 def test_what_happens_to_a_file_while_it_is_inspected_wins(
     visitor: Visitor, upload: UploadedFile, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    scan_inside = sandbox.inspect_content
+    inspect = sandbox.inspect_content
 
     def meanwhile(content: Any) -> sandbox.Findings:
-        found = scan_inside(content)
+        found = inspect(content)
         match how:
             case "deleted":
                 visitor.delete_upload(str(upload.pk))
@@ -239,7 +239,7 @@ def test_what_happens_to_a_file_while_it_is_inspected_wins(
                 record_inspection(upload=upload, verdict=Inspection.SUSPECT)
         return found
 
-    monkeypatch.setattr(sandbox, "look_inside", meanwhile)
+    monkeypatch.setattr(sandbox, "inspect_content", meanwhile)
 
     assert inspect_uploads() == 0
 

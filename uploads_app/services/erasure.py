@@ -36,7 +36,7 @@ def begin_erasure(*, session: UserSession) -> None:
     files.update(name="", retry_key=None)
     for upload in files.filter(status__in=VISIBLE):
         begin_deletion(upload=upload, among=files.filter(status__in=VISIBLE), reason="erased")
-    for upload in files.filter(status=UploadStatus.PENDING):
+    for upload in files.pending():
         lapse_upload(upload=upload, reason="erased")
     ErasureNote.objects.get_or_create(session_uuid=session.uuid)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from django.db import transaction
 from django.utils import timezone
 
 from uploads_app import events
@@ -12,14 +11,14 @@ from uploads_app.models import (
     UploadedFile,
     UploadStatus,
 )
-from uploads_app.services.transition import mark, record_upload
+from uploads_app.services.transition import change_upload
 from uploads_app.storage.base import object_store
 
 
 def inspect_upload(*, upload: UploadedFile) -> bool:
-    """Look inside a stored file and note what is found; False if that is known or the file is gone.
+    """Inspect a stored file and record the verdict; False if it has one or the file is not stored.
 
-    Raises OSError if storage fails or the look cannot begin: the file then still waits for one.
+    Raises OSError if the store fails or the inspection cannot start: the file then still waits.
     """
     if upload.content_type != sandbox.PDF:
         return record_inspection(upload=upload, verdict=Inspection.UNSUPPORTED)
@@ -31,36 +30,40 @@ def inspect_upload(*, upload: UploadedFile) -> bool:
 def record_inspection(
     *, upload: UploadedFile, verdict: Inspection, suspicions: Sequence[str] = ()
 ) -> bool:
-    """Note what a look inside a stored file has found; False if that is known or the file is gone."""
-    values = {
-        "inspection": verdict,
-        "suspicions": list(suspicions),
-        "inspected_at": timezone.now(),
-    }
-    with transaction.atomic():
-        if not UploadedFile.objects.uninspected().filter(pk=upload.pk).update(**values):
-            return False
-        record_upload(
-            events.INSPECTED,
-            upload,
-            verdict=str(verdict),
-            suspicions=", ".join(map(str, suspicions)),
-        )
-        return True
+    """Record the verdict on a file; False if it has one already or is not stored any more."""
+    names = ", ".join(map(str, suspicions))
+    return change_upload(
+        upload,
+        UploadedFile.objects.uninspected(),
+        event=events.INSPECTED,
+        details=lambda _: {"verdict": str(verdict), "suspicions": names},
+        inspection=verdict,
+        suspicions=list(suspicions),
+        inspected_at=timezone.now(),
+    )
 
 
 def quarantine_upload(*, upload: UploadedFile, reason: str) -> bool:
-    """Put a stored file out of everybody's reach; False if it is not stored any more.
+    """Put a stored file in quarantine; False if it is not stored any more.
 
-    It still takes its part of the quota, and its visitor can still delete it.
+    Nobody can download it. It still counts against the quota, and its visitor
+    can still see and delete it.
     """
-    return mark(
-        upload, UploadStatus.STORED, UploadStatus.QUARANTINED, events.QUARANTINED, reason=reason
+    return change_upload(
+        upload,
+        UploadedFile.objects.filter(status=UploadStatus.STORED),
+        event=events.QUARANTINED,
+        details=lambda _: {"reason": reason},
+        status=UploadStatus.QUARANTINED,
     )
 
 
 def restore_upload(*, upload: UploadedFile, reason: str) -> bool:
-    """Give a file back from quarantine; False if it is not there any more."""
-    return mark(
-        upload, UploadStatus.QUARANTINED, UploadStatus.STORED, events.RESTORED, reason=reason
+    """Release a file from quarantine; False if it is not in quarantine any more."""
+    return change_upload(
+        upload,
+        UploadedFile.objects.filter(status=UploadStatus.QUARANTINED),
+        event=events.RESTORED,
+        details=lambda _: {"reason": reason},
+        status=UploadStatus.STORED,
     )

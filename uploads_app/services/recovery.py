@@ -1,7 +1,6 @@
 """Change rows to match the objects that the cleanup found in the store."""
 
 import uuid
-from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -17,38 +16,53 @@ from uploads_app.models import (
     UploadQuota,
     UploadStatus,
 )
-from uploads_app.services.transition import lock, mark, move, record_upload
+from uploads_app.services.transition import Details, change_upload, record_upload
 from uploads_app.services.upload import read_back
 from uploads_app.storage.base import StoredObject
 
 
 def mark_missing(*, upload: UploadedFile) -> bool:
-    """Note that a stored file's object is gone."""
-    return mark(upload, UploadStatus.STORED, UploadStatus.MISSING, events.MISSING, **_bytes(upload))
+    """Mark a stored upload whose object is absent; False if it is not stored any more."""
+    return change_upload(
+        upload,
+        UploadedFile.objects.filter(status=UploadStatus.STORED),
+        event=events.MISSING,
+        details=_size_and_hash,
+        status=UploadStatus.MISSING,
+    )
 
 
 def mark_found(*, upload: UploadedFile) -> bool:
-    """Note that a missing file's object is back."""
-    return mark(upload, UploadStatus.MISSING, UploadStatus.STORED, events.FOUND, **_bytes(upload))
+    """Mark a missing upload whose object is back; False if it is not missing any more."""
+    return change_upload(
+        upload,
+        UploadedFile.objects.filter(status=UploadStatus.MISSING),
+        event=events.FOUND,
+        details=_size_and_hash,
+        status=UploadStatus.STORED,
+    )
 
 
 def finish_pending(*, upload: UploadedFile) -> bool:
-    """Take an upload whose object is whole for stored, after a restore; False if it is not pending."""
-    written = read_back(upload.key)
-    with transaction.atomic():
-        lock(upload)
-        pending = UploadedFile.objects.filter(status=UploadStatus.PENDING)
-        values = {"sha256": written.sha256, "stored_at": timezone.now()}
-        if not move(pending, upload, status=UploadStatus.STORED, **values):
-            return False
-        record_upload(events.RESTORED, upload, reason="adopted")
-        return True
+    """Mark a pending upload as stored after a restore; False if it is not pending any more.
+
+    Its object must be whole. Raises OSError if the store fails.
+    """
+    return change_upload(
+        upload,
+        UploadedFile.objects.pending(),
+        event=events.RESTORED,
+        details=lambda _: {"reason": "adopted"},
+        status=UploadStatus.STORED,
+        sha256=read_back(upload.key).sha256,
+        stored_at=timezone.now(),
+    )
 
 
 def recover_upload(*, session: UserSession, stored: StoredObject) -> bool:
-    """Make the row of an object that a restored database does not know; False if there is one.
+    """Create the row of an object that a restored database does not know; False if it exists.
 
-    Its name is lost, and no quota stands in its way: it had passed that before.
+    The file name is lost. The quota is not checked: it was when the file was uploaded.
     """
     upload_id, _, extension = stored.key.rpartition("/")[2].partition(".")
     written = read_back(stored.key)
@@ -78,5 +92,5 @@ def recover_upload(*, session: UserSession, stored: StoredObject) -> bool:
         return is_new
 
 
-def _bytes(upload: UploadedFile) -> dict[str, Any]:
+def _size_and_hash(upload: UploadedFile) -> Details:
     return {"size": upload.size, "sha256": upload.sha256}

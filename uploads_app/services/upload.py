@@ -44,7 +44,7 @@ from uploads_app.models import (
     object_key,
 )
 from uploads_app.services.deletion import give_up_upload, lapse_upload
-from uploads_app.services.transition import move, record_upload
+from uploads_app.services.transition import change_upload, record_upload
 from uploads_app.storage.base import StoredBytes, object_store
 
 logger = logging.getLogger(__name__)
@@ -164,7 +164,7 @@ def finish_upload(
 
 def renew_lease(*, upload: UploadedFile) -> None:
     """Say that somebody is still at work on a pending upload."""
-    UploadedFile.objects.filter(pk=upload.pk, status=UploadStatus.PENDING).update(
+    UploadedFile.objects.pending().filter(pk=upload.pk).update(
         lease_expires_at=Now() + settings.UPLOAD_LEASE
     )
 
@@ -244,30 +244,27 @@ def _leased(upload: UploadedFile, content: File[bytes]) -> Iterator[bytes]:
 
 
 def _commit(upload: UploadedFile, written: StoredBytes, also: Callable[[], None]) -> UploadedFile:
-    """Step 3: the row says `stored`, with its event; only then may anybody be told."""
+    """Step 3: mark the row as stored, with its event; only then may anybody get a reply."""
     with transaction.atomic():
         _require_live(upload.session)
-        stored = move(
-            UploadedFile.objects.filter(status=UploadStatus.PENDING),
+        stored = change_upload(
             upload,
+            UploadedFile.objects.pending(),
+            event=events.STORED,
+            details=lambda row: {
+                "size": written.size,
+                "sha256": written.sha256,
+                "content_type": row.content_type,
+            },
             status=UploadStatus.STORED,
             sha256=written.sha256,
             stored_at=timezone.now(),
         )
-        if not stored:
-            upload.refresh_from_db()
-            if upload.status == UploadStatus.STORED:  # another try of the same request was quicker
-                return upload
+        if stored:
+            mark_session_used(session=upload.session)
+            also()
+        elif upload.status != UploadStatus.STORED:  # else another try of this request was faster
             raise StorageUnavailable
-        mark_session_used(session=upload.session)
-        record_upload(
-            events.STORED,
-            upload,
-            size=written.size,
-            sha256=written.sha256,
-            content_type=upload.content_type,
-        )
-        also()
     return upload
 
 
