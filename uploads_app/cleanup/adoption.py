@@ -28,14 +28,8 @@ from uploads_app.cleanup.reconcile import Ages, FindingKind, ScanProgress
 from uploads_app.marker import Stop
 from uploads_app.models import StoreState, UploadedFile, UploadStatus
 from uploads_app.services.recovery import finish_pending, recover_upload
-from uploads_app.storage.base import (
-    ERASED,
-    QUARANTINE,
-    Marker,
-    StoredObject,
-    erased_key,
-    object_store,
-)
+from uploads_app.storage.base import Marker, StoredObject, object_store
+from uploads_app.storage.keys import ERASED, QUARANTINE, erased_key
 
 _BACK = frozenset({FindingKind.ORPHAN, FindingKind.YOUNG, FindingKind.RESTORED})
 # Retention waits after a restore, so whose it is over counts like every other file.

@@ -21,7 +21,8 @@ from uploads_app.cleanup import reconcile
 from uploads_app.cleanup.removal import RemovalResult, delete_objects
 from uploads_app.models import QuarantinedObject, TrashQuerySet, TrashStatus, UploadedFile
 from uploads_app.services.transition import change_rows
-from uploads_app.storage.base import StoredObject, object_store, quarantine_key
+from uploads_app.storage.base import StoredObject, object_store
+from uploads_app.storage.keys import quarantine_key
 
 logger = logging.getLogger(__name__)
 

@@ -41,7 +41,8 @@ from uploads_app.services import links
 from uploads_app.services.deletion import lapse_upload, reject_upload
 from uploads_app.services.download import refuse_blocked_download
 from uploads_app.services.upload import claim_store, finish_upload, renew_lease, reserve
-from uploads_app.storage.base import INCOMING, incoming_key, object_store
+from uploads_app.storage.base import object_store
+from uploads_app.storage.keys import INCOMING, incoming_key
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,8 @@ from uploads_app.services.deletion import (
     lapse_upload,
     remove_leftovers,
 )
-from uploads_app.storage.base import erased_key, object_store
+from uploads_app.storage.base import object_store
+from uploads_app.storage.keys import erased_key
 
 logger = logging.getLogger(__name__)
 

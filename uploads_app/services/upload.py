@@ -36,16 +36,11 @@ from uploads_app.inspection.file_types import (
     clean_name,
     detect_type,
 )
-from uploads_app.models import (
-    TAKEOVER_AFTER,
-    UploadedFile,
-    UploadQuota,
-    UploadStatus,
-    object_key,
-)
+from uploads_app.models import TAKEOVER_AFTER, UploadedFile, UploadQuota, UploadStatus
 from uploads_app.services.deletion import give_up_upload, lapse_upload
 from uploads_app.services.transition import change_upload, record_upload
 from uploads_app.storage.base import StoredBytes, object_store
+from uploads_app.storage.keys import object_key
 
 logger = logging.getLogger(__name__)
 

@@ -29,11 +29,11 @@ from uploads_app.models import (
     UploadedFile,
     UploadQuota,
     UploadStatus,
-    object_key,
 )
 from uploads_app.services.deletion import begin_deletion, delete_upload, lapse_upload
-from uploads_app.storage.base import MARKER, PREFIX, ListingIncomplete, Marker, StoredObject
+from uploads_app.storage.base import ListingIncomplete, Marker, StoredObject
 from uploads_app.storage.disk_store import DiskStore
+from uploads_app.storage.keys import MARKER, PREFIX, object_key
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

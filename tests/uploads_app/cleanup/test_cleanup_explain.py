@@ -29,7 +29,7 @@ from tests.uploads_app.cleanup.cleanup_support import (
 )
 from uploads_app.models import QuarantinedObject, TrashStatus, UploadedFile, UploadStatus
 from uploads_app.services.deletion import delete_upload
-from uploads_app.storage.base import quarantine_key
+from uploads_app.storage.keys import quarantine_key
 
 MINUTE = timedelta(minutes=1)
 
