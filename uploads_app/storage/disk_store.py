@@ -146,7 +146,7 @@ class DiskStore(FileSystemStorage):
 
     def delete_temporary(self, name: str) -> None:
         if not _is_temporary(Path(name).name):
-            raise ValueError(f"{name} is no temporary file")
+            raise ValueError(f"{name} is not a temporary file")
         self.delete(name)
 
     def upload_form(

@@ -141,7 +141,7 @@ class MovingStore:
                 store.delete_temporary(name)
                 known += 1
         if not known:
-            raise ValueError(f"{name} is no temporary file")
+            raise ValueError(f"{name} is not a temporary file")
 
     def upload_form(
         self, key: str, *, content_type: str, size: int, lifetime: timedelta

@@ -268,7 +268,7 @@ def test_only_temporary_files_can_be_deleted_as_such(shelf: StoreInspector) -> N
     key = new_key()
     object_store().put(key, [b"whole"])
 
-    with pytest.raises(ValueError, match="no temporary file"):
+    with pytest.raises(ValueError, match="not a temporary file"):
         object_store().delete_temporary(key)
 
     assert shelf.keys() == {key}
