@@ -38,7 +38,7 @@ from uploads_app.models import UploadedFile, UploadStatus
 from uploads_app.storage.base import Marker, object_store
 from uploads_app.storage.keys import INCOMING, MARKER
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.django_db
 
 STRANGE = ["uploads/notes.txt", "uploads/a\nb.pdf", "quarantine/x", "erased/who?", "uploads/é/b/c"]
