@@ -56,7 +56,8 @@ class TypeNotAllowed(APIException):
     def __init__(self) -> None:
         names = [extension.upper() for extension in settings.UPLOAD_TYPES]
         super().__init__(
-            f"This file type is not allowed. Name and content must match one of: {', '.join(names)}."
+            "This file is not allowed. Its name and content must both be of an allowed type: "
+            f"{', '.join(names)}."
         )
         self.extensions = {"types": settings.UPLOAD_TYPES}
 
@@ -140,7 +141,7 @@ class StorageUnavailable(APIException):
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_code = "storage_unavailable"
     default_detail = (
-        "The file store is not available at the moment. Nothing was changed. Try again soon."
+        "Files are not available at the moment, and nothing was changed. Try again soon."
     )
     wait = 30
 
