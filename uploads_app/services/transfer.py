@@ -29,7 +29,7 @@ from uploads_app.services.upload import claim_store, finish_upload, reserve
 LONGEST_CHAIN = 100
 
 
-class NotGiven(Exception):
+class NotTransferred(Exception):
     """A file was not transferred; the message says why."""
 
 
@@ -57,7 +57,7 @@ def live_follower(*, session: UserSession) -> UserSession | None:
     return UserSession.objects.live().exclude(pk=session.pk).filter(pk=last.pk).first()
 
 
-def bond(*, session: UserSession, other: UserSession) -> SessionRelation:
+def relation(*, session: UserSession, other: UserSession) -> SessionRelation:
     """Return what links a session to another, live one."""
     if live_follower(session=session) == other:
         return SessionRelation.FOLLOWS
@@ -67,24 +67,24 @@ def bond(*, session: UserSession, other: UserSession) -> SessionRelation:
     return SessionRelation.SAME_PERSON if proven else SessionRelation.CLAIMED
 
 
-def living_copy(*, upload: UploadedFile) -> UploadedFile | None:
+def live_copy(*, upload: UploadedFile) -> UploadedFile | None:
     """Return the copy of a file that still counts against a quota."""
     copies = UploadedFile.objects.filter(restored_from=upload, status__in=IN_QUOTA)
     return copies.select_related("session").first()
 
 
-def give_upload(*, upload: UploadedFile, session: UserSession, reason: str) -> UploadedFile:
+def transfer_upload(*, upload: UploadedFile, session: UserSession, reason: str) -> UploadedFile:
     """Copy a stored file into another, live session and return the row of the copy.
 
     The bytes must have the SHA-256 of the row; the copy gets the verdict of the
-    inspection. Raises NotGiven or StorageUnavailable, and then nothing changed.
+    inspection. Raises NotTransferred or StorageUnavailable, and then nothing changed.
     """
     _refuse_unfit(upload, session)
     claim_store()
     try:
         content = open_bytes(upload=upload)
     except ObjectMissing as error:
-        raise NotGiven(
+        raise NotTransferred(
             "The object of this file is missing, so it cannot be transferred. Open “Explain” for details."
         ) from error
     with content:
@@ -94,26 +94,30 @@ def give_upload(*, upload: UploadedFile, session: UserSession, reason: str) -> U
 
 def _refuse_unfit(upload: UploadedFile, session: UserSession) -> None:
     if upload.status == UploadStatus.QUARANTINED:
-        raise NotGiven("This file is in quarantine and cannot be transferred.")
+        raise NotTransferred("This file is in quarantine and cannot be transferred.")
     if upload.status != UploadStatus.STORED:
-        raise NotGiven("This file is not stored any more, so it cannot be transferred.")
+        raise NotTransferred("This file is not stored any more, so it cannot be transferred.")
     if UserSession.objects.live().filter(pk=upload.session_id).exists():
-        raise NotGiven(f"{upload.session} is still live: its visitor can open the file there.")
+        raise NotTransferred(
+            f"{upload.session} is still live: its visitor can open the file there."
+        )
     _refuse_given(upload)
     if not UserSession.objects.live().filter(pk=session.pk).exists():
-        raise NotGiven(_over(session))
+        raise NotTransferred(_over(session))
 
 
 def _refuse_given(upload: UploadedFile) -> None:
-    copy = living_copy(upload=upload)
+    copy = live_copy(upload=upload)
     if copy is None:
         return
     if copy.status == UploadStatus.PENDING:
-        raise NotGiven(
+        raise NotTransferred(
             f"This file is being transferred to {copy.session}. If it is not there in 15 minutes, "
             "try again."
         )
-    raise NotGiven(f"This file was transferred to {copy.session} before. Transfer it from there.")
+    raise NotTransferred(
+        f"This file was transferred to {copy.session} before. Transfer it from there."
+    )
 
 
 def _over(session: UserSession) -> str:
@@ -121,7 +125,7 @@ def _over(session: UserSession) -> str:
 
 
 def _reserve(upload: UploadedFile, session: UserSession) -> UploadedFile:
-    """Create the pending row of the copy; raises NotGiven."""
+    """Create the pending row of the copy; raises NotTransferred."""
     try:
         return reserve(
             session=session,
@@ -132,12 +136,12 @@ def _reserve(upload: UploadedFile, session: UserSession) -> UploadedFile:
             restored_from=upload,
         )
     except QuotaExceeded as error:
-        raise NotGiven(
+        raise NotTransferred(
             f"The quota of {session} is used up: at most {settings.UPLOAD_MAX_FILES} files and "
             f"{filesizeformat(settings.UPLOAD_MAX_TOTAL_BYTES)}. The visitor can delete a file first."
         ) from error
     except SessionInvalid as error:
-        raise NotGiven(_over(session)) from error
+        raise NotTransferred(_over(session)) from error
     except IntegrityError:  # another transfer was faster
         _refuse_given(upload)
         raise
@@ -151,8 +155,8 @@ def _fill(
             upload=copy, content=content, also=partial(_record_transfer, upload, copy, reason)
         )
     except SessionInvalid as error:
-        raise NotGiven(_over(copy.session)) from error
-    except NotGiven:
+        raise NotTransferred(_over(copy.session)) from error
+    except NotTransferred:
         give_up_upload(upload=copy, reason="not_given")
         raise
 
@@ -164,7 +168,9 @@ def _record_transfer(upload: UploadedFile, copy: UploadedFile, reason: str) -> N
     )
     verdict = stored.values("inspection", "inspected_at", "suspicions").first()
     if verdict is None:
-        raise NotGiven("The file was deleted or quarantined meanwhile, so it was not transferred.")
+        raise NotTransferred(
+            "The file was deleted or quarantined meanwhile, so it was not transferred."
+        )
     UploadedFile.objects.filter(pk=copy.pk).update(**verdict)
     _record_restored(upload=upload, copy=copy, reason=reason)
 
@@ -178,7 +184,7 @@ def _record_restored(*, upload: UploadedFile, copy: UploadedFile, reason: str) -
 
 
 class _Unchanged(File[bytes]):
-    """A file that raises NotGiven at its end if its SHA-256 is not the expected one."""
+    """A file that raises NotTransferred at its end if its SHA-256 is not the expected one."""
 
     def __init__(self, content: File[bytes], sha256: str) -> None:
         super().__init__(content)
@@ -190,6 +196,6 @@ class _Unchanged(File[bytes]):
             digest.update(chunk)
             yield chunk
         if digest.hexdigest() != self._sha256:
-            raise NotGiven(
+            raise NotTransferred(
                 "The stored bytes are damaged, so the file was not transferred. Tell an operator."
             )
