@@ -204,7 +204,7 @@ def test_activity_says_what_happened_and_to_which_file(visitor: Visitor) -> None
         "report.pdf",
         "you",
     )
-    assert stored["meaning"] == "A file was stored whole."
+    assert stored["meaning"] == "A file was stored completely."
     assert created["event"] == "session.created"
     assert events(visitor.uuid) == ["session.created", "upload.stored"]  # reading writes nothing
 
