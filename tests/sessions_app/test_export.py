@@ -202,7 +202,7 @@ def test_activity_lists_events_with_their_file(visitor: Visitor) -> None:
         "report.pdf",
         "you",
     )
-    assert stored["meaning"] == "A file was stored whole."
+    assert stored["meaning"] == "A file was stored completely."
     assert created["event"] == "session.created"
     assert events(visitor.uuid) == ["session.created", "upload.stored"]  # reading writes nothing
 

@@ -22,19 +22,14 @@ from audit_app.services import record
 from sessions_app.models import SessionStatus, UserSession
 from sessions_app.services.privacy import erase_session
 from sessions_app.uuid_helpers import UuidMalformed, parse_uuid
-from uploads_app import events, marker, services
+from uploads_app import events, marker
 from uploads_app.cleanup import reconcile, trash
 from uploads_app.cleanup.reconcile import Ages, FindingKind, ScanProgress
 from uploads_app.marker import Stop
 from uploads_app.models import StoreState, UploadedFile, UploadStatus
-from uploads_app.storage.base import (
-    ERASED,
-    QUARANTINE,
-    Marker,
-    StoredObject,
-    erased_key,
-    object_store,
-)
+from uploads_app.services.recovery import finish_pending, recover_upload
+from uploads_app.storage.base import Marker, StoredObject, object_store
+from uploads_app.storage.keys import ERASED, QUARANTINE, erased_key
 
 _BACK = frozenset({FindingKind.ORPHAN, FindingKind.YOUNG, FindingKind.RESTORED})
 # Retention waits after a restore, so whose it is over counts like every other file.
@@ -123,7 +118,7 @@ def adopt(planned: AdoptionPlan) -> None:
         recovered = 0
         for upload in _whole_pending():
             _keep_lease(holder)
-            recovered += services.finish_pending(upload=upload)
+            recovered += finish_pending(upload=upload)
         for finding in _findings():
             _keep_lease(holder)
             if finding.kind in _BACK:
@@ -152,7 +147,7 @@ def _bring_back(key: str) -> bool:
         trash.purge_late([stored], "session_erased")
         return False
     session = _session_of(key)
-    return session is not None and services.recover_upload(session=session, stored=stored)
+    return session is not None and recover_upload(session=session, stored=stored)
 
 
 def _join(planned: AdoptionPlan, recovered: int) -> None:

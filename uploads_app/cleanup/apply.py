@@ -10,13 +10,14 @@ from typing import TypeVar
 
 from django.db.models import QuerySet
 
-from uploads_app import services
 from uploads_app.cleanup import reconcile, removal, trash
 from uploads_app.cleanup.reconcile import LIMITED, REPORTED, Finding, FindingKind
 from uploads_app.cleanup.removal import RemovalResult
 from uploads_app.cleanup.scan import finding_of
 from uploads_app.cleanup.work import BATCH, BY_ROW, IN_QUARANTINE, CleanupContext
 from uploads_app.models import WITH_OBJECT, Mismatch, QuarantinedObject, UploadedFile
+from uploads_app.services.erasure import note_erasures
+from uploads_app.services.recovery import mark_found, mark_missing
 from uploads_app.storage.base import StoredObject
 
 logger = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ def apply_findings(work: CleanupContext, scan_id: uuid.UUID) -> None:
         for kind in IN_QUARANTINE:
             _work_off_quarantine(work, kind)
         _apply_mismatches(work, scan_id)
-        services.note_erasures()
+        note_erasures()
     except OSError:
         logger.exception("the store failed, so the rest is left to the next run")
         work.run.errors += 1
@@ -162,7 +163,7 @@ def _mark(work: CleanupContext, findings: list[Finding]) -> RemovalResult:
             logger.exception("storage did not tell of %s", finding.key)
             outcome.failed += 1
             continue
-        mark = services.mark_found if finding.kind == FindingKind.FOUND else services.mark_missing
+        mark = mark_found if finding.kind == FindingKind.FOUND else mark_missing
         if is_there == (finding.kind == FindingKind.FOUND) and mark(upload=uploads[finding.key]):
             outcome.done[finding.key] = finding.size
     return outcome

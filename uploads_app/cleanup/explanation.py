@@ -14,17 +14,8 @@ from audit_app.models import AuditLog
 from uploads_app.cleanup import reconcile
 from uploads_app.cleanup.reconcile import Ages, Finding, FindingKind, ScanProgress, UploadRow
 from uploads_app.models import WITH_OBJECT, QuarantinedObject, UploadedFile, UploadStatus
-from uploads_app.storage.base import (
-    ERASED,
-    INCOMING,
-    MARKER,
-    PREFIX,
-    QUARANTINE,
-    ObjectStore,
-    StoredObject,
-    object_store,
-    quarantine_key,
-)
+from uploads_app.storage.base import ObjectStore, StoredObject, object_store
+from uploads_app.storage.keys import ERASED, INCOMING, MARKER, PREFIX, QUARANTINE, quarantine_key
 
 # What each kind of finding comes to, as a sentence about one key.
 RULES = {

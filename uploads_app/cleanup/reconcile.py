@@ -22,7 +22,8 @@ from uploads_app.models import (
     UploadQuerySet,
     UploadStatus,
 )
-from uploads_app.storage.base import PREFIX, ListingIncomplete, ObjectStore, StoredObject
+from uploads_app.storage.base import ListingIncomplete, ObjectStore, StoredObject
+from uploads_app.storage.keys import PREFIX
 
 PAGE = 1000
 _KEY = re.compile(rf"{PREFIX}/({UUID_PATTERN})/({UUID_PATTERN})\.[a-z0-9]{{1,8}}")

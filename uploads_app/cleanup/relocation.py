@@ -27,17 +27,8 @@ from uploads_app import events, marker
 from uploads_app.cleanup.reconcile import PAGE, Finding, FindingKind
 from uploads_app.marker import Stop
 from uploads_app.models import IN_QUOTA, QuarantinedObject, RunStatus, TrashStatus, UploadedFile
-from uploads_app.storage.base import (
-    ERASED,
-    INCOMING,
-    PREFIX,
-    QUARANTINE,
-    ListingIncomplete,
-    ObjectStore,
-    StoredObject,
-    object_store,
-    quarantine_key,
-)
+from uploads_app.storage.base import ListingIncomplete, ObjectStore, StoredObject, object_store
+from uploads_app.storage.keys import ERASED, INCOMING, PREFIX, QUARANTINE, quarantine_key
 from uploads_app.storage.moving_store import MovingStore, sha256_of
 
 logger = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Short links to files, for clients whose token a browser's own download could not carry."""
+"""Short links to files, for clients whose token a browser's download cannot send."""
 
 from datetime import timedelta
 
@@ -18,26 +18,26 @@ _SALT = "uploads_app.link"
 
 
 def sign_link(*, upload: UploadedFile) -> str:
-    """Return the text that opens one file of one session for 60 s, while the session lives."""
+    """Return a signed text that opens one file for 60 s, while its session is live."""
     return signing.dumps([str(upload.session_id), str(upload.pk)], salt=_SALT)
 
 
 class LinkedSession(ProvenSession):
-    """A session proven by its token or, for one file, by a short link."""
+    """Authenticate by the session token or, for one file, by a short link."""
 
     def authenticate(self, request: Request) -> tuple[None, Proof] | None:
         link = request.query_params.get(PARAMETER)
         if link is None:
             return super().authenticate(request)
         session = _session_of(link, request)
-        if session is None or _is_anothers(request, session):
+        if session is None or _proves_another(request, session):
             raise LinkInvalid
         # Links are for clients that carry their token as a bearer.
         return None, Proof(session, "bearer", None, timezone.now())
 
 
-def _is_anothers(request: Request, session: UserSession) -> bool:
-    """Say whether the request also proves another live session; a cookie long dead says nothing."""
+def _proves_another(request: Request, session: UserSession) -> bool:
+    """Say whether the request also proves another live session."""
     proof = find_proven(request._request)
     proven = proof.session if proof else None
     return proven is not None and proven.status == SessionStatus.ACTIVE and proven.pk != session.pk
