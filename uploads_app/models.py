@@ -401,11 +401,11 @@ class StoreState(models.Model):
         return f"{self.marker_id} at generation {self.generation}"
 
 
-class Mismatch(models.Model):
-    """One disagreement of store and rows that a look has found and a run has yet to act on.
+class Finding(models.Model):
+    """One thing that the cleanup found. A scan stores its findings until a run applies them.
 
-    They are written down because a look at a large store takes several runs,
-    and nothing may be concluded from part of one.
+    The scan of a large store takes several runs, and a run may conclude nothing
+    from part of a scan.
     """
 
     scan_id = models.UUIDField(db_column="look_id")
@@ -421,7 +421,21 @@ class Mismatch(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.key}"
+        return f"{self.kind}: {self.label}"
+
+    @property
+    def label(self) -> str:
+        """The key, printable on one line whatever bytes a file name has."""
+        return printable(self.key)
+
+    def as_dict(self) -> dict[str, str | int]:
+        """Return the finding as `--json` prints it and a run's sample stores it."""
+        return {"kind": str(self.kind), "key": self.label, "size": self.size}
+
+
+def printable(key: str) -> str:
+    """Return a key as it can be printed and stored."""
+    return key if key.isprintable() else key.encode("unicode_escape").decode()
 
 
 class TrashStatus(models.TextChoices):

@@ -1,7 +1,7 @@
-"""Removing many files at once, by their rows: each batch is two transactions around one deletion.
+"""Deletes files by their rows. Each batch is a transaction, a deletion in the store, a transaction.
 
-A row stops being live before its object goes, and says `deleted` only after;
-a crash in between leaves what the next run finishes.
+A row stops being live before its object is deleted, and becomes `deleted` after
+that. After a crash in between, the next run finishes the deletion.
 """
 
 import logging
@@ -17,7 +17,7 @@ from audit_app.events import EventType
 from audit_app.services import Entry, Personal, record_many
 from sessions_app.models import UserSession
 from uploads_app import events
-from uploads_app.cleanup.reconcile import FindingKind
+from uploads_app.cleanup.findings import FindingKind
 from uploads_app.models import UploadedFile, UploadQuerySet, UploadQuota, UploadStatus, object_keys
 from uploads_app.storage.base import object_store
 
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class RemovalResult:
-    """What became of a batch: the keys that are done, with their bytes, and how many failed."""
+    """The result of a batch: the keys that are done, with their bytes, and how many failed."""
 
     done: dict[str, int] = field(default_factory=dict)
     failed: int = 0
@@ -35,9 +35,9 @@ class RemovalResult:
 def remove(
     kind: FindingKind, uploads: Sequence[UploadedFile], due: UploadQuerySet
 ) -> RemovalResult:
-    """Remove files that are in `due` for the reason `kind` tells, if they still are.
+    """Delete those of the uploads that are still in `due`, the queue of `kind`.
 
-    Raises OSError if the store as a whole fails; the rows then stay on their way.
+    Raises OSError if the whole store fails; the next run then finishes the rows.
     """
     if kind == FindingKind.LAPSED:
         return _lapse(uploads, due)
@@ -47,7 +47,7 @@ def remove(
 
 
 def delete_objects(keys: Sequence[str]) -> dict[str, str]:
-    """Remove objects; return and log why for each that is still there."""
+    """Delete objects. Return and log the reason for each that could not be deleted."""
     failed = object_store().delete_many(keys)
     for key, reason in failed.items():
         logger.error("storage did not delete %s: %s", key, reason)
@@ -55,7 +55,7 @@ def delete_objects(keys: Sequence[str]) -> dict[str, str]:
 
 
 def _lapse(uploads: Sequence[UploadedFile], due: UploadQuerySet) -> RemovalResult:
-    """Give uploads up and free their quota; a late object of one is the reconciliation's."""
+    """Mark uploads as lapsed and free their quota. Reconciling finds objects that arrive later."""
     with transaction.atomic():
         lapsed = _locked(uploads, due)
         _update(lapsed, status=UploadStatus.LAPSED, retry_key=None)

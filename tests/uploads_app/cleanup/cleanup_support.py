@@ -22,7 +22,7 @@ from audit_app.models import AuditLog
 from sessions_app.models import UserSession
 from tests.helpers import age_session, age_upload, plant, started, store_root, uploaded
 from uploads_app import services
-from uploads_app.cleanup.reconcile import FindingKind
+from uploads_app.cleanup.findings import FindingKind
 from uploads_app.models import (
     IN_QUOTA,
     CleanupRun,

@@ -72,8 +72,8 @@ from tests.uploads_app.cleanup.fault_store import (
 )
 from uploads_app.cleanup import apply, reconcile
 from uploads_app.cleanup import run as cleanup_module
-from uploads_app.cleanup.reconcile import Ages, FindingKind
-from uploads_app.cleanup.work import CleanupOptions
+from uploads_app.cleanup.findings import Ages, FindingKind, due_trash, removable_rows
+from uploads_app.cleanup.run_context import CleanupOptions
 from uploads_app.models import (
     VISIBLE,
     WITH_OBJECT,
@@ -446,9 +446,9 @@ class CleanupMachine(RuleBasedStateMachine):
                 assert age < GRACE.total_seconds() + 60, f"{key} is left"
         ages = Ages.at(timezone.now(), grace=GRACE)
         for kind in (FindingKind.LAPSED, FindingKind.UNFINISHED, FindingKind.PAST_RETENTION):
-            assert not reconcile.removable_rows(kind, ages).exists(), kind
-        for kind in (FindingKind.CUT_OFF, FindingKind.PAST_QUARANTINE):
-            assert not reconcile.quarantine_queue(kind, ages).exists(), kind
+            assert not removable_rows(kind, ages).exists(), kind
+        for kind in (FindingKind.CUT_OFF, FindingKind.PAST_TRASH_RETENTION):
+            assert not due_trash(kind, ages).exists(), kind
 
     def _is_audited(self) -> None:
         """Each row's state has exactly its events, and each removal from the store one."""

@@ -37,7 +37,7 @@ from tests.uploads_app.cleanup.cleanup_support import (
     use_store,
 )
 from uploads_app.cleanup.run import cleanup_orphans
-from uploads_app.cleanup.work import CleanupOptions
+from uploads_app.cleanup.run_context import CleanupOptions
 from uploads_app.models import (
     IN_QUOTA,
     CleanupRun,

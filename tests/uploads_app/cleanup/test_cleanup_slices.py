@@ -23,7 +23,7 @@ from tests.uploads_app.cleanup.cleanup_support import (
     use_store,
 )
 from uploads_app.cleanup import reconcile, scan
-from uploads_app.models import Mismatch, RunStatus, StoreState, UploadedFile, UploadStatus
+from uploads_app.models import Finding, RunStatus, StoreState, UploadedFile, UploadStatus
 from uploads_app.storage.base import quarantine_key
 from uploads_app.tasks import cleanup_orphans
 
@@ -78,7 +78,7 @@ def run_to_the_end() -> int:
 
 def without_notes() -> Any:
     """Return every table but those in which a look is written down, and the log."""
-    kept = {"uploads_app.StoreState", "uploads_app.Mismatch"}
+    kept = {"uploads_app.StoreState", "uploads_app.Finding"}
     return {
         name: rows
         for name, rows in tables().items()
@@ -114,7 +114,7 @@ def test_nothing_is_acted_on_before_the_end_and_everything_once_at_the_end(
         "lapsed uploads": 2, "objects without a row": ORPHANS, "rows without an object": 3,
     }  # fmt: skip
     assert StoreState.objects.get().generation == generation + 1
-    assert not Mismatch.objects.exists()
+    assert not Finding.objects.exists()
     types = [event for event in events.types() if not event.startswith("cleanup.")]
     assert types == (
         ["object.quarantined"] * ORPHANS + ["upload.lapsed"] * 2 + ["upload.missing"] * 3
@@ -125,9 +125,9 @@ def test_nothing_is_acted_on_before_the_end_and_everything_once_at_the_end(
 
 def test_what_changes_between_the_slices_is_prompted_again(scene: SliceScenario) -> None:
     cleanup_orphans()
-    while not Mismatch.objects.filter(kind="objects without a row").exists():
+    while not Finding.objects.filter(kind="objects without a row").exists():
         cleanup_orphans()
-    recorded = Mismatch.objects.filter(kind="objects without a row").order_by("id")[0].key
+    recorded = Finding.objects.filter(kind="objects without a row").order_by("id")[0].key
     # Behind the look: a stray that only the next look finds. Before it: one that this look finds.
     behind = recorded.replace(recorded[8:16], "00000000", 1)
     plant(behind, age=HOUR)
@@ -146,9 +146,9 @@ def test_what_changes_between_the_slices_is_prompted_again(scene: SliceScenario)
 def test_an_object_that_comes_back_before_the_end_is_not_called_missing(
     scene: SliceScenario,
 ) -> None:
-    while not Mismatch.objects.filter(kind="rows without an object").exists():
+    while not Finding.objects.filter(kind="rows without an object").exists():
         cleanup_orphans()
-    recorded = Mismatch.objects.filter(kind="rows without an object")[0]
+    recorded = Finding.objects.filter(kind="rows without an object")[0]
     plant(recorded.key, b"0123456789", HOUR)
     run_to_the_end()
     assert UploadedFile.objects.get(key=recorded.key).status == UploadStatus.STORED
@@ -213,7 +213,7 @@ def test_a_run_by_hand_begins_afresh_and_ends_at_once(scene: SliceScenario) -> N
     assert "objects without a row" not in result.found
     assert scan_after() == ""
     assert StoreState.objects.get().scan_id != begun
-    assert not Mismatch.objects.exists()
+    assert not Finding.objects.exists()
     run_to_the_end()
     assert last_run().quarantined == ORPHANS
 
@@ -240,7 +240,7 @@ def test_too_much_that_is_unexpected_is_counted_over_all_slices(
     }  # fmt: skip
     assert stored_keys() == before
     assert scan_after() == ""
-    assert not Mismatch.objects.exists()
+    assert not Finding.objects.exists()
 
 
 def test_rows_behind_the_last_object_are_checked_too(scene: SliceScenario) -> None:

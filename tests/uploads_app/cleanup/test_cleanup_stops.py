@@ -38,11 +38,12 @@ from tests.uploads_app.cleanup.cleanup_support import (
 )
 from tests.uploads_app.kept_scenes import scene_of
 from uploads_app.cleanup import reconcile
-from uploads_app.cleanup.reconcile import Finding, FindingKind
+from uploads_app.cleanup.findings import FindingKind
 from uploads_app.cleanup.stop_codes import known
 from uploads_app.management.commands.cleanup_orphans import Command
 from uploads_app.models import (
     CleanupRun,
+    Finding,
     RunStatus,
     StoreState,
     UploadedFile,
@@ -50,7 +51,7 @@ from uploads_app.models import (
     UploadStatus,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SECOND = timedelta(seconds=1)
 KINDS = tuple(f"{kind}: " for kind in FindingKind)
 both_ways = pytest.mark.parametrize("dry_run", [False, True], ids=["run", "dry run"])
@@ -222,7 +223,7 @@ def _overlooked(*_: Any) -> Iterator[Finding]:
 
 
 def _called_young(found: Any, ages: Any) -> Iterator[Finding]:
-    yield Finding(FindingKind.YOUNG, found.key, found.size)
+    yield Finding(kind=FindingKind.YOUNG, key=found.key, size=found.size)
 
 
 def _no_place(key: str) -> None:
