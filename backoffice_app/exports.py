@@ -25,9 +25,9 @@ from audit_app.adminkit.actions import Action, ActionRequest, NotDone, ReasonFor
 from common.json_stream import stream_json
 from sessions_app.models import SessionStatus, UserSession
 from sessions_app.services import privacy
-from uploads_app import services
 from uploads_app.exceptions import StorageUnavailable
 from uploads_app.models import UploadedFile
+from uploads_app.services.download import open_upload
 
 EXPORT_PRESETS = ("The visitor asked for it", "A guardian or lawyer asked for it")
 _NAME_LENGTH = 80
@@ -155,7 +155,7 @@ def _open_whole(upload: UploadedFile, index: _Index) -> IO[bytes]:
     try:
         if not index.store_answers:
             raise StorageUnavailable
-        content = services.open_upload(upload=upload)
+        content = open_upload(upload=upload)
         with ExitStack() as on_error:
             on_error.callback(content.close)
             _compare(content, upload)

@@ -39,9 +39,8 @@ from uploads_app.models import (
     UploadedFile,
     UploadQuota,
     UploadStatus,
-    object_key,
 )
-from uploads_app.storage.base import erased_key
+from uploads_app.storage.keys import erased_key, object_key
 
 PERIOD = timedelta(days=30)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

@@ -24,14 +24,8 @@ from demo_app.history import (
 from sessions_app import events as session_events
 from uploads_app import events as upload_events
 from uploads_app.cleanup.alerts import INTERVAL
-from uploads_app.models import (
-    CleanupRun,
-    QuarantinedObject,
-    RunStatus,
-    TrashStatus,
-    object_key,
-)
-from uploads_app.storage.base import quarantine_key
+from uploads_app.models import CleanupRun, QuarantinedObject, RunStatus, TrashStatus
+from uploads_app.storage.keys import object_key, quarantine_key
 
 # Of the last week alone: they are many, and all alike.
 RUNS_PERIOD = 7 * DAY

@@ -2,8 +2,8 @@
 
 from django.http import FileResponse
 
-from uploads_app import services
 from uploads_app.models import UploadedFile
+from uploads_app.services.download import open_upload
 
 # A file is handed out as bytes to be kept, never as a page to be run.
 DOWNLOAD_HEADERS = {
@@ -20,7 +20,7 @@ def attachment(upload: UploadedFile) -> FileResponse:
     Raises FileHeldBack, ObjectMissing or StorageUnavailable.
     """
     return FileResponse(
-        services.open_upload(upload=upload),
+        open_upload(upload=upload),
         as_attachment=True,
         filename=upload.name,
         content_type=upload.content_type,

@@ -8,9 +8,9 @@ from django.dispatch import receiver
 
 from sessions_app.models import UserSession
 from sessions_app.signals import Aspect, session_described, session_erased, session_erasing
-from uploads_app import services
 from uploads_app.models import ErasureNote, UploadedFile, UploadQuota
 from uploads_app.services import direct
+from uploads_app.services.erasure import begin_erasure, finish_erasure
 
 
 @receiver(session_described)
@@ -21,12 +21,12 @@ def describe_uploads(session: UserSession, aspect: Aspect, **_: Any) -> dict[str
 
 @receiver(session_erasing)
 def give_up_files(session: UserSession, **_: Any) -> None:
-    services.begin_erasure(session=session)
+    begin_erasure(session=session)
 
 
 @receiver(session_erased)
 def remove_bytes(session: UserSession, **_: Any) -> None:
-    services.finish_erasure(session=session)
+    finish_erasure(session=session)
 
 
 def _limits(session: UserSession) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from django.conf import settings
 
 from common import context
 from common.schedules import task
-from uploads_app import services
 from uploads_app.cleanup import alerts, trash
 from uploads_app.cleanup import run as cleanup
 from uploads_app.cleanup.run_context import CleanupOptions
 from uploads_app.models import RunStatus, UploadedFile
+from uploads_app.services.inspection import inspect_upload
 from uploads_app.storage import spool
 
 logger = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ def inspect_uploads() -> int:
         if time.monotonic() > deadline or failures == INSPECT_FAILURES:
             break
         try:
-            done += services.inspect_upload(upload=upload)
+            done += inspect_upload(upload=upload)
         except FileNotFoundError:
             """The cleanup will mark it as missing."""
         except OSError as error:

@@ -16,8 +16,8 @@ from tests.backoffice_app.pages import page_of
 from tests.backoffice_app.people import export, unzipped
 from tests.helpers import Visitor, events, pdf, started, store_root, uploaded
 from tests.sessions_app.people import ANNA, exported, identify
-from uploads_app import services
 from uploads_app.models import UploadedFile
+from uploads_app.services.inspection import quarantine_upload
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_what_cannot_be_had_is_named_with_its_reason(
         for name in ("fine", "missing", "aside", "changed", "waiting")
     )
     (store_root() / missing.key).unlink()
-    services.quarantine_upload(upload=trashed, reason="looks odd")
+    quarantine_upload(upload=trashed, reason="looks odd")
     (store_root() / changed.key).chmod(0o600)
     (store_root() / changed.key).write_bytes(b"%PDF-1.4 something else")
     settings.HOLD_DOWNLOADS = "until_inspected"

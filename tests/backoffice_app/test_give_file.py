@@ -27,8 +27,8 @@ from tests.helpers import (
     uploaded,
 )
 from tests.uploads_app.cleanup.cleanup_support import quotas_fit, settled
-from uploads_app import services
 from uploads_app.models import Inspection, UploadedFile, UploadQuota, UploadStatus
+from uploads_app.services.inspection import quarantine_upload
 from uploads_app.storage.base import StoredBytes
 from uploads_app.storage.disk_store import DiskStore
 
@@ -349,7 +349,7 @@ def test_what_changes_while_the_bytes_flow_is_noticed(
     settings.STORAGES = {**settings.STORAGES, "uploads": slow}
     is_end = what == "the target ends"
     SlowStore.meanwhile = staticmethod(
-        now.end if is_end else lambda: services.quarantine_upload(upload=row, reason="odd")
+        now.end if is_end else lambda: quarantine_upload(upload=row, reason="odd")
     )
     page = said(give(support, lost, now))
     assert ("is over: ask for the support code" if is_end else "was taken away meanwhile") in page

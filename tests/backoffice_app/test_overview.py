@@ -23,7 +23,7 @@ from tests.deliveries import beat
 from tests.helpers import Visitor, age_session, pdf, plant, started, uploaded
 from tests.uploads_app.cleanup.cleanup_support import last_run
 from uploads_app.models import CleanupRun, QuarantinedObject, UploadedFile
-from uploads_app.services import quarantine_upload
+from uploads_app.services.inspection import quarantine_upload
 from uploads_app.tasks import cleanup_orphans
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -15,8 +15,8 @@ from audit_app.models import AuditLog
 from tests.backoffice_app.pages import inline_code, list_of, page_of, shown_text
 from tests.deliveries import deliver_now
 from tests.helpers import Visitor, plant, store_root, uploaded
-from uploads_app.models import QuarantinedObject, TrashStatus, object_key
-from uploads_app.storage.base import quarantine_key
+from uploads_app.models import QuarantinedObject, TrashStatus
+from uploads_app.storage.keys import object_key, quarantine_key
 
 BODY = b"%PDF-1.4 nobody knows me"
 GIVE_BACK = list_of(QuarantinedObject, "give_back")

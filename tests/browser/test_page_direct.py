@@ -12,7 +12,7 @@ from tests.browser.files_card import FilesCard, SlowNetwork, chosen
 from tests.browser.site import Site, serving
 from tests.helpers import pdf
 from tests.s3_server import Bucket, S3Server, fresh_bucket
-from uploads_app.storage.base import MARKER
+from uploads_app.storage.keys import MARKER
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("demo")]
 

@@ -31,7 +31,8 @@ from tests.uploads_app.cleanup.moving_support import (
     on,
 )
 from uploads_app.models import StoreState
-from uploads_app.storage.base import INCOMING, MARKER, PREFIX, object_store
+from uploads_app.storage.base import object_store
+from uploads_app.storage.keys import INCOMING, MARKER, PREFIX
 
 pytestmark = pytest.mark.slow
 

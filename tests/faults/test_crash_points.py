@@ -47,20 +47,19 @@ from uploads_app.models import (
     UploadedFile,
     UploadQuota,
     UploadStatus,
-    object_key,
 )
-from uploads_app.storage.base import (
+from uploads_app.storage.base import Marker, object_store
+from uploads_app.storage.disk_store import DiskStore
+from uploads_app.storage.keys import (
     ERASED,
     INCOMING,
     MARKER,
     PREFIX,
     QUARANTINE,
-    Marker,
     erased_key,
-    object_store,
+    object_key,
     quarantine_key,
 )
-from uploads_app.storage.disk_store import DiskStore
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 

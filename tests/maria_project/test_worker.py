@@ -36,8 +36,8 @@ from uploads_app.models import (
     UploadedFile,
     UploadQuota,
     UploadStatus,
-    object_key,
 )
+from uploads_app.storage.keys import object_key
 
 pytestmark = pytest.mark.slow
 

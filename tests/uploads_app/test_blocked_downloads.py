@@ -21,9 +21,9 @@ from tests.helpers import (
 )
 from tests.sessions_app.service_support import service
 from tests.uploads_app.cleanup.cleanup_support import quotas_fit
-from uploads_app import services
 from uploads_app.inspection import sandbox
 from uploads_app.models import Inspection, UploadedFile, UploadQuota, UploadStatus
+from uploads_app.services.inspection import quarantine_upload, record_inspection
 from uploads_app.tasks import cleanup_orphans, inspect_uploads
 
 BODY = pdf("held")
@@ -202,7 +202,7 @@ def test_without_a_reason_nothing_happens(upload: UploadedFile, make_staff: Any)
 def test_quarantine_keeps_no_file_from_its_end(
     visitor: Visitor, upload: UploadedFile, how: str
 ) -> None:
-    services.quarantine_upload(upload=upload, reason="looks odd")
+    quarantine_upload(upload=upload, reason="looks odd")
     match how:
         case "deleted":
             visitor.delete_upload(str(upload.pk))
@@ -224,22 +224,22 @@ def test_quarantine_keeps_no_file_from_its_end(
 def test_what_happens_to_a_file_while_it_is_inspected_wins(
     visitor: Visitor, upload: UploadedFile, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    scan_inside = sandbox.inspect_content
+    inspect = sandbox.inspect_content
 
     def meanwhile(content: Any) -> sandbox.Findings:
-        found = scan_inside(content)
+        found = inspect(content)
         match how:
             case "deleted":
                 visitor.delete_upload(str(upload.pk))
             case "erased":
                 visitor.erase()
             case "quarantined":
-                services.quarantine_upload(upload=UploadedFile.objects.get(), reason="looks odd")
+                quarantine_upload(upload=UploadedFile.objects.get(), reason="looks odd")
             case _:
-                services.record_inspection(upload=upload, verdict=Inspection.SUSPECT)
+                record_inspection(upload=upload, verdict=Inspection.SUSPECT)
         return found
 
-    monkeypatch.setattr(sandbox, "look_inside", meanwhile)
+    monkeypatch.setattr(sandbox, "inspect_content", meanwhile)
 
     assert inspect_uploads() == 0
 

@@ -12,7 +12,7 @@ from tests.s3_server import Bucket
 from tests.uploads_app.direct_support import arrived, complete, interrupt, refused, twin
 from tests.uploads_app.samples import sample
 from uploads_app.models import UploadQuota, UploadStatus
-from uploads_app.storage.base import MARKER
+from uploads_app.storage.keys import MARKER
 
 pytestmark = pytest.mark.both
 

@@ -26,7 +26,7 @@ from tests.uploads_app.direct_support import (
 )
 from tests.uploads_app.samples import sample
 from uploads_app.models import UploadedFile, UploadQuota, UploadStatus
-from uploads_app.storage.base import MARKER
+from uploads_app.storage.keys import MARKER
 
 BODY = pdf("sent directly", 4000)
 OTHER = pdf("sent afterwards", 4000)
@@ -80,7 +80,7 @@ def test_a_file_comes_in_past_the_application(visitor: Visitor, s3: Bucket) -> N
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "refusal"),
+    ("requested", "status", "refusal"),
     [
         ({"size": 0}, 400, "file_empty"),
         ({"size": 5 * 1024 * 1024 + 1}, 413, "file_too_large"),

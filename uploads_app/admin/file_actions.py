@@ -15,13 +15,14 @@ from django.utils.timezone import localtime
 from audit_app.adminkit.actions import Action, ActionRequest, NotDone, ReasonForm
 from sessions_app.models import SessionStatus, UserSession, kept_until
 from sessions_app.uuid_helpers import parse_support_code
-from uploads_app import services
 from uploads_app.cleanup.explanation import Explanation
 from uploads_app.downloads import attachment
 from uploads_app.exceptions import DownloadBlocked, ObjectMissing
 from uploads_app.inspection.file_types import KNOWN_TYPES
 from uploads_app.models import VISIBLE, UploadedFile, UploadStatus
 from uploads_app.services import transfer
+from uploads_app.services.download import record_staff_download, refuse_blocked_download
+from uploads_app.services.inspection import quarantine_upload, restore_upload
 from uploads_app.services.transfer import SessionRelation
 
 # What each known type is called: its first extension.
@@ -71,7 +72,7 @@ def meaning(upload: UploadedFile) -> str:
     if upload.status != UploadStatus.STORED:
         return _MEANINGS[UploadStatus(upload.status)]
     try:
-        services.refuse_blocked_download(upload=upload)
+        refuse_blocked_download(upload=upload)
     except DownloadBlocked as error:
         return f"The visitor sees it, but cannot download it: {error}"
     return "The visitor sees it and can download it."
@@ -131,13 +132,13 @@ def _part(name: str, value: Any) -> str:
 
 
 def _quarantine(upload: UploadedFile, action_request: ActionRequest) -> str:
-    if not services.quarantine_upload(upload=upload, reason=action_request.reason):
+    if not quarantine_upload(upload=upload, reason=action_request.reason):
         raise NotDone("This file is not stored any more, so nothing was done.")
     return f"{upload} is in quarantine: nobody can download it."
 
 
 def _restore(upload: UploadedFile, action_request: ActionRequest) -> str:
-    if not services.restore_upload(upload=upload, reason=action_request.reason):
+    if not restore_upload(upload=upload, reason=action_request.reason):
         raise NotDone("This file is not in quarantine any more, so nothing was done.")
     return f"{upload} is given back to its session."
 
@@ -156,7 +157,7 @@ def _download(upload: UploadedFile, action_request: ActionRequest) -> FileRespon
         raise NotDone("Its bytes are not in storage. Explain says what is known.") from error
     except DownloadBlocked as error:
         raise NotDone(f"{upload} was not handed out: it is held back for safety.") from error
-    services.record_staff_download(upload=upload, reason=action_request.reason)
+    record_staff_download(upload=upload, reason=action_request.reason)
     return response
 
 

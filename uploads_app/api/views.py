@@ -23,7 +23,6 @@ from sessions_app.api.service_views import ServiceViewSet
 from sessions_app.api.views import VisitorViewSet
 from sessions_app.models import Scope, UserSession
 from sessions_app.uuid_helpers import UUID_PATTERN
-from uploads_app import services
 from uploads_app.api.parsers import UploadParser
 from uploads_app.api.serializers import (
     AnnouncedFileSerializer,
@@ -43,6 +42,9 @@ from uploads_app.exceptions import (
 )
 from uploads_app.models import UploadedFile, UploadQuerySet
 from uploads_app.services import direct, links
+from uploads_app.services.deletion import delete_upload
+from uploads_app.services.download import record_download, refuse_blocked_download
+from uploads_app.services.upload import store_upload
 
 RETRY_HEADER = "Idempotency-Key"
 _RETRY_KEY = re.compile("[\x21-\x7e]{1,128}")
@@ -96,7 +98,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
             raise
         if content is None:
             raise FileMissing
-        upload = services.store_upload(
+        upload = store_upload(
             session=self.session,
             content=content,
             name=content.name or "",
@@ -133,7 +135,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete a file at once, or give up a direct upload; doing it again is no error."""
         upload = get_object_or_404(UploadedFile.objects.known_to(self.session), pk=pk)
-        services.delete_upload(upload=upload)
+        delete_upload(upload=upload)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(
@@ -152,7 +154,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
     def link(self, request: Request, pk: str) -> Response:
         """Return an address under which a browser can fetch this file for 60 s without a proof."""
         upload = self.get_object()
-        services.refuse_blocked_download(upload=upload)
+        refuse_blocked_download(upload=upload)
         path = reverse("upload-download", args=[pk])
         link = links.sign_link(upload=upload)
         url = request.build_absolute_uri(f"{path}?{urlencode({links.PARAMETER: link})}")
@@ -178,7 +180,7 @@ class ServiceUploadViewSet(mixins.ListModelMixin, ServiceViewSet):
         """Return the file's bytes, or where they are; that it was read is written down."""
         upload = self.get_object()
         response = _handed_out(upload)
-        services.record_download(upload=upload)
+        record_download(upload=upload)
         return response
 
 

@@ -22,20 +22,15 @@ from audit_app.services import record
 from sessions_app.models import SessionStatus, UserSession
 from sessions_app.services.privacy import erase_session
 from sessions_app.uuid_helpers import UuidMalformed, parse_uuid
-from uploads_app import events, marker, services
+from uploads_app import events, marker
 from uploads_app.cleanup import reconcile, trash
 from uploads_app.cleanup.findings import Ages, FindingKind
 from uploads_app.cleanup.reconcile import ScanProgress
 from uploads_app.marker import Stop
 from uploads_app.models import Finding, StoreState, UploadedFile, UploadStatus
-from uploads_app.storage.base import (
-    ERASED,
-    QUARANTINE,
-    Marker,
-    StoredObject,
-    erased_key,
-    object_store,
-)
+from uploads_app.services.recovery import finish_pending, recover_upload
+from uploads_app.storage.base import Marker, StoredObject, object_store
+from uploads_app.storage.keys import ERASED, QUARANTINE, erased_key
 
 _RECOVERED = frozenset({FindingKind.ORPHAN, FindingKind.YOUNG, FindingKind.RESTORED})
 # No retention is over after a restore, so every file counts as live.
@@ -125,7 +120,7 @@ def adopt(planned: AdoptionPlan) -> None:
         recovered = 0
         for upload in _complete_pending():
             _keep_lease(holder)
-            recovered += services.finish_pending(upload=upload)
+            recovered += finish_pending(upload=upload)
         for finding in _findings():
             _keep_lease(holder)
             if finding.kind in _RECOVERED:
@@ -156,7 +151,7 @@ def _recover(key: str) -> bool:
         trash.purge_late([stored], "session_erased")
         return False
     session = _session_of(key)
-    return session is not None and services.recover_upload(session=session, stored=stored)
+    return session is not None and recover_upload(session=session, stored=stored)
 
 
 def _write_marker(planned: AdoptionPlan, recovered: int) -> None:

@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from django.db.models import QuerySet
 
-from uploads_app import services
 from uploads_app.cleanup import removal, trash
 from uploads_app.cleanup.findings import (
     BY_ROW,
@@ -25,6 +24,8 @@ from uploads_app.cleanup.findings import (
 from uploads_app.cleanup.removal import RemovalResult
 from uploads_app.cleanup.run_context import BATCH, CleanupContext
 from uploads_app.models import WITH_OBJECT, Finding, QuarantinedObject, UploadedFile
+from uploads_app.services.erasure import note_erasures
+from uploads_app.services.recovery import mark_found, mark_missing
 from uploads_app.storage.base import StoredObject
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def apply_findings(context: CleanupContext, scan_id: uuid.UUID) -> None:
         for kind in IN_TRASH:
             _process_trash(context, kind)
         _apply_scan(context, scan_id)
-        services.note_erasures()
+        note_erasures()
     except OSError:
         logger.exception("the store failed; the next run continues")
         context.run.errors += 1
@@ -171,7 +172,7 @@ def _mark(context: CleanupContext, findings: list[Finding]) -> RemovalResult:
             logger.exception("storage could not describe %s", finding.key)
             outcome.failed += 1
             continue
-        mark = services.mark_found if is_found else services.mark_missing
+        mark = mark_found if is_found else mark_missing
         if exists == is_found and mark(upload=uploads[finding.key]):
             outcome.done[finding.key] = finding.size
     return outcome

@@ -29,17 +29,8 @@ from uploads_app.models import (
     UploadStatus,
     printable,
 )
-from uploads_app.storage.base import (
-    ERASED,
-    INCOMING,
-    MARKER,
-    PREFIX,
-    QUARANTINE,
-    ObjectStore,
-    StoredObject,
-    object_store,
-    quarantine_key,
-)
+from uploads_app.storage.base import ObjectStore, StoredObject, object_store
+from uploads_app.storage.keys import ERASED, INCOMING, MARKER, PREFIX, QUARANTINE, quarantine_key
 
 # What the cleanup does about each kind of finding.
 RULES = {

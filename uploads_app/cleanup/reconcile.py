@@ -19,7 +19,8 @@ from uploads_app.models import (
     UploadedFile,
     UploadStatus,
 )
-from uploads_app.storage.base import PREFIX, ListingIncomplete, ObjectStore, StoredObject
+from uploads_app.storage.base import ListingIncomplete, ObjectStore, StoredObject
+from uploads_app.storage.keys import PREFIX
 
 PAGE = 1000
 _KEY = re.compile(rf"{PREFIX}/({UUID_PATTERN})/({UUID_PATTERN})\.[a-z0-9]{{1,8}}")

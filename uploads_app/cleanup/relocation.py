@@ -31,12 +31,8 @@ from uploads_app.cleanup.store_contents import (
 from uploads_app.cleanup.verified_move import ContentDiffers, move_object
 from uploads_app.marker import Stop
 from uploads_app.models import RunStatus, UploadedFile
-from uploads_app.storage.base import (
-    INCOMING,
-    ListingIncomplete,
-    StoredObject,
-    object_store,
-)
+from uploads_app.storage.base import ListingIncomplete, StoredObject, object_store
+from uploads_app.storage.keys import INCOMING
 from uploads_app.storage.moving_store import MovingStore
 
 logger = logging.getLogger(__name__)

@@ -11,15 +11,8 @@ from sessions_app.uuid_helpers import UUID_PATTERN
 from uploads_app.cleanup.findings import FindingKind
 from uploads_app.cleanup.reconcile import PAGE
 from uploads_app.models import IN_QUOTA, Finding, QuarantinedObject, TrashStatus, UploadedFile
-from uploads_app.storage.base import (
-    ERASED,
-    INCOMING,
-    PREFIX,
-    QUARANTINE,
-    ObjectStore,
-    StoredObject,
-    quarantine_key,
-)
+from uploads_app.storage.base import ObjectStore, StoredObject
+from uploads_app.storage.keys import ERASED, INCOMING, PREFIX, QUARANTINE, quarantine_key
 
 SAMPLE_SIZE = 200
 _OBJECT = rf"{PREFIX}/{UUID_PATTERN}/{UUID_PATTERN}\.[a-z0-9]{{1,8}}"

@@ -19,8 +19,10 @@ from audit_app.services import Entry, record_many
 from uploads_app import events
 from uploads_app.cleanup import reconcile
 from uploads_app.cleanup.removal import RemovalResult, delete_objects
-from uploads_app.models import QuarantinedObject, TrashStatus, UploadedFile
-from uploads_app.storage.base import StoredObject, object_store, quarantine_key
+from uploads_app.models import QuarantinedObject, TrashQuerySet, TrashStatus, UploadedFile
+from uploads_app.services.transition import change_rows
+from uploads_app.storage.base import StoredObject, object_store
+from uploads_app.storage.keys import quarantine_key
 
 logger = logging.getLogger(__name__)
 
@@ -83,11 +85,8 @@ def purge_late(found: Sequence[StoredObject], reason: str) -> RemovalResult:
 def purge(trash_items: Sequence[QuarantinedObject]) -> RemovalResult:
     """Delete objects whose time in the trash is over."""
     still = QuarantinedObject.objects.filter(status=TrashStatus.QUARANTINED)
-    with transaction.atomic():
-        among = still.filter(pk__in=[trash_item.pk for trash_item in trash_items])
-        due = list(among.select_for_update().order_by("pk"))
-        _update(due, status=TrashStatus.PURGING, reason="quarantine_over")
-    return finish(due)
+    due = still.filter(pk__in=[trash_item.pk for trash_item in trash_items])
+    return finish(_change(due, TrashStatus.PURGING, reason="quarantine_over"))
 
 
 def restore_object(*, key: str) -> None:
@@ -95,16 +94,15 @@ def restore_object(*, key: str) -> None:
 
     Raises NotRestored, or StoreUnavailable; then the next cleanup run finishes the step.
     """
-    still = QuarantinedObject.objects.filter(status=TrashStatus.QUARANTINED)
-    with transaction.atomic():
-        trash_item = still.select_for_update().filter(key=key).first()
-        if trash_item is None:
-            raise NotRestored("It is not in the trash.")
-        _update([trash_item], status=TrashStatus.RESTORING)
+    still = QuarantinedObject.objects.filter(status=TrashStatus.QUARANTINED, key=key)
+    restoring = _change(still, TrashStatus.RESTORING)
+    if not restoring:
+        raise NotRestored("It is not in the trash.")
+    [trash_item] = restoring
     try:
         _move(trash_item)
     except (FileExistsError, FileNotFoundError) as error:
-        _update([trash_item], status=TrashStatus.QUARANTINED)
+        _change(_unchanged(trash_item), TrashStatus.QUARANTINED)
         raise NotRestored(_WHY_NOT[type(error)]) from error
     except OSError as error:
         logger.exception("storage did not restore %s", key)
@@ -146,8 +144,7 @@ def finish(trash_items: Sequence[QuarantinedObject]) -> RemovalResult:
                 _move(trash_item)
             except FileNotFoundError:
                 logger.warning("%s does not exist, so there is nothing to move", trash_item.key)
-                _update([trash_item], status=TrashStatus.PURGING, reason="gone")
-                done.append(trash_item)
+                done += _change(_unchanged(trash_item), TrashStatus.PURGING, reason="gone")
             except OSError:
                 logger.exception("storage did not move %s", trash_item.key)
                 failed.add(trash_item.key)
@@ -205,9 +202,8 @@ def _close(trash_items: Sequence[QuarantinedObject]) -> None:
     with transaction.atomic():
         for status, (closed, event) in _DONE.items():
             keys = [trash_item.pk for trash_item in trash_items if trash_item.status == status]
-            among = QuarantinedObject.objects.filter(pk__in=keys, status=status)
-            still = list(among.select_for_update().order_by("key"))
-            _update(still, status=closed)
+            still = QuarantinedObject.objects.filter(pk__in=keys, status=status)
+            changed = _change(still, closed)
             record_many(
                 event,
                 (
@@ -217,7 +213,7 @@ def _close(trash_items: Sequence[QuarantinedObject]) -> None:
                         None,
                         _details(event, trash_item),
                     )
-                    for trash_item in still
+                    for trash_item in changed
                 ),
             )
 
@@ -228,11 +224,10 @@ def _details(event: EventType, trash_item: QuarantinedObject) -> dict[str, Value
     return {"size": trash_item.size}
 
 
-def _update(trash_items: Sequence[QuarantinedObject], **values: object) -> None:
-    values["changed_at"] = timezone.now()
-    QuarantinedObject.objects.filter(pk__in=[trash_item.pk for trash_item in trash_items]).update(
-        **values
-    )
-    for trash_item in trash_items:
-        for name, value in values.items():
-            setattr(trash_item, name, value)
+def _unchanged(trash_item: QuarantinedObject) -> TrashQuerySet:
+    return QuarantinedObject.objects.filter(pk=trash_item.pk, status=trash_item.status)
+
+
+def _change(among: TrashQuerySet, status: TrashStatus, **values: object) -> list[QuarantinedObject]:
+    with transaction.atomic():
+        return change_rows(among, status=status, changed_at=timezone.now(), **values)

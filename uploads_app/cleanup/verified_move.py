@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import IO
 
 from uploads_app.cleanup.store_contents import closed_keys
-from uploads_app.storage.base import QUARANTINE, ObjectStore
+from uploads_app.storage.base import ObjectStore
+from uploads_app.storage.keys import QUARANTINE
 from uploads_app.storage.moving_store import MovingStore, sha256_of
 
 _CHUNK = 64 * 1024

@@ -1,6 +1,6 @@
 """A look inside a PDF: a program of its own, with the file on stdin and one line of JSON on stdout.
 
-    python -I pdf_inspection.py MEMORY_BYTES CPU_SECONDS < file
+    python -I pdf.py MEMORY_BYTES CPU_SECONDS < file
     {"verdict": "suspect", "suspicions": ["javascript"]}
 
 What a stranger sent is parsed here and nowhere else. So before it reads a byte

@@ -18,7 +18,6 @@ from django.core.files import File
 from django.utils import timezone
 
 from sessions_app.models import UserSession
-from uploads_app import services
 from uploads_app.exceptions import (
     ContentMismatch,
     DirectUploadUnavailable,
@@ -39,7 +38,11 @@ from uploads_app.inspection.file_types import (
 )
 from uploads_app.models import VISIBLE, UploadedFile
 from uploads_app.services import links
-from uploads_app.storage.base import INCOMING, incoming_key, object_store
+from uploads_app.services.deletion import lapse_upload, reject_upload
+from uploads_app.services.download import refuse_blocked_download
+from uploads_app.services.upload import claim_store, finish_upload, renew_lease, reserve
+from uploads_app.storage.base import object_store
+from uploads_app.storage.keys import INCOMING, incoming_key
 
 logger = logging.getLogger(__name__)
 
@@ -93,8 +96,8 @@ def begin_direct_upload(
         raise DirectUploadUnavailable
     name = clean_name(name)
     file_type = _judge_claim(session, name, size)
-    services.claim_store()
-    upload = services.reserve(
+    claim_store()
+    upload = reserve(
         session=session,
         name=name,
         file_type=file_type,
@@ -102,7 +105,7 @@ def begin_direct_upload(
         retry_key=retry_key,
         direct=True,
     )
-    services.renew_lease(upload=upload)
+    renew_lease(upload=upload)
     return DirectUpload(upload.pk, _form(upload))
 
 
@@ -122,17 +125,17 @@ def complete_direct_upload(*, upload: UploadedFile) -> UploadedFile:
         if upload.status in VISIBLE:  # completed by another request meanwhile
             return upload
         raise UploadIncomplete
-    services.renew_lease(upload=upload)
+    renew_lease(upload=upload)
     with arrived:
         content = File(arrived)
         try:
             _judge(upload, content)
         except (ContentMismatch, TypeNotAllowed) as refusal:
-            rejected = services.reject_upload(upload=upload, code=refusal.default_code)
+            rejected = reject_upload(upload=upload, code=refusal.default_code)
             if not rejected and upload.status in VISIBLE:  # by bytes that were there before
                 return upload
             raise
-        stored = services.finish_upload(upload=upload, content=content)
+        stored = finish_upload(upload=upload, content=content)
     with suppress(OSError):  # the cleanup removes what stays
         object_store().delete(incoming_key(upload.key))
     return stored
@@ -143,7 +146,7 @@ def download_address(*, upload: UploadedFile) -> str | None:
 
     Raises ObjectMissing or StorageUnavailable.
     """
-    services.refuse_blocked_download(upload=upload)
+    refuse_blocked_download(upload=upload)
     if settings.DOWNLOADS != "redirect":
         return None
     try:
@@ -184,7 +187,7 @@ def _form(upload: UploadedFile) -> SignedForm:
         )
     except OSError as error:
         logger.exception("no form could be signed for %s", upload.key)
-        services.lapse_upload(upload=upload, reason="storage_failed")
+        lapse_upload(upload=upload, reason="storage_failed")
         raise StorageUnavailable from error
     return SignedForm(form.url, form.fields, expires_at)
 

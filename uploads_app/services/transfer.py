@@ -17,10 +17,14 @@ from django.template.defaultfilters import filesizeformat
 
 from sessions_app.exceptions import SessionInvalid
 from sessions_app.models import UserSession
-from uploads_app import services
+from uploads_app import events
 from uploads_app.exceptions import ObjectMissing, QuotaExceeded
 from uploads_app.inspection.file_types import FileType
 from uploads_app.models import IN_QUOTA, UploadedFile, UploadStatus
+from uploads_app.services.deletion import give_up_upload
+from uploads_app.services.download import open_bytes
+from uploads_app.services.transition import record_upload
+from uploads_app.services.upload import claim_store, finish_upload, reserve
 
 # A visitor who has left more sessions than these in a row names the last one by its code.
 LONGEST_CHAIN = 100
@@ -79,9 +83,9 @@ def give_upload(*, upload: UploadedFile, session: UserSession, reason: str) -> U
     session holds more than before.
     """
     _refuse_unfit(upload, session)
-    services.claim_store()
+    claim_store()
     try:
-        content = services.open_bytes(upload=upload)
+        content = open_bytes(upload=upload)
     except ObjectMissing as error:
         raise NotGiven(
             "Its bytes are not in storage, so there is nothing to give. Explain says what is known."
@@ -122,7 +126,7 @@ def _over(session: UserSession) -> str:
 def _reserve(upload: UploadedFile, session: UserSession) -> UploadedFile:
     """Make the copy's row, pending and within the quota; raises NotGiven."""
     try:
-        return services.reserve(
+        return reserve(
             session=session,
             name=upload.name,
             file_type=FileType(upload.key.rpartition(".")[2], upload.content_type),
@@ -146,13 +150,13 @@ def _fill(
     copy: UploadedFile, upload: UploadedFile, *, content: File[bytes], reason: str
 ) -> UploadedFile:
     try:
-        return services.finish_upload(
+        return finish_upload(
             upload=copy, content=content, also=partial(_record_transfer, upload, copy, reason)
         )
     except SessionInvalid as error:
         raise NotGiven(_over(copy.session)) from error
     except NotGiven:
-        services.give_up_upload(upload=copy, reason="not_given")
+        give_up_upload(upload=copy, reason="not_given")
         raise
 
 
@@ -165,7 +169,18 @@ def _record_transfer(upload: UploadedFile, copy: UploadedFile, reason: str) -> N
     if verdict is None:
         raise NotGiven("The file was taken away meanwhile, so it was not given.")
     UploadedFile.objects.filter(pk=copy.pk).update(**verdict)
-    services.record_restored(upload=upload, copy=copy, reason=reason)
+    _record_restored(upload=upload, copy=copy, reason=reason)
+
+
+def _record_restored(*, upload: UploadedFile, copy: UploadedFile, reason: str) -> None:
+    """Write down, in both histories, that a file was given to another session as `copy`.
+
+    Must be called in the transaction that stores the copy.
+    """
+    source = {"from_session": str(upload.session_id), "from_upload": str(upload.pk)}
+    target = {"to_session": str(copy.session_id), "to_upload": str(copy.pk)}
+    record_upload(events.RESTORED, upload, reason=reason, **target)
+    record_upload(events.RESTORED, copy, reason=reason, **source)
 
 
 class _Unchanged(File[bytes]):

@@ -1,7 +1,6 @@
 """The one port to stored objects. `STORAGES["uploads"]` decides which store stands behind it."""
 
 import json
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,13 +8,8 @@ from typing import IO, Protocol, cast
 
 from django.core.files.storage import storages
 
-# Where files are kept, where what nobody knows is put aside, and which sessions were erased.
-PREFIX = "uploads"
-QUARANTINE = "quarantine"
-ERASED = "erased"
-# Where browsers put what they send to the store directly, until it has been looked at.
-INCOMING = "incoming"
-MARKER = "marker.json"
+from uploads_app.storage.keys import MARKER, PREFIX
+
 # Clocks that differ by more make every age doubtful.
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
@@ -150,18 +144,3 @@ class ObjectStore(Protocol):
 def object_store() -> ObjectStore:
     """Return the store that the settings name."""
     return cast(ObjectStore, storages["uploads"])
-
-
-def incoming_key(key: str) -> str:
-    """Return where a file's bytes arrive that a browser sends to the store directly."""
-    return key.replace(PREFIX, INCOMING, 1)
-
-
-def quarantine_key(key: str) -> str:
-    """Return where an object is put aside."""
-    return f"{QUARANTINE}/{key}"
-
-
-def erased_key(session_uuid: uuid.UUID) -> str:
-    """Return where the store remembers that a session was erased: its UUID and nothing else."""
-    return f"{ERASED}/{session_uuid}"

@@ -19,16 +19,13 @@ from typing import IO
 from django.core.files.storage import FileSystemStorage
 
 from uploads_app.storage.base import (
-    ERASED,
-    MARKER,
-    PREFIX,
-    QUARANTINE,
     DirectUploadForm,
     ListingIncomplete,
     Marker,
     StoredBytes,
     StoredObject,
 )
+from uploads_app.storage.keys import ERASED, MARKER, PREFIX, QUARANTINE
 
 _TEMPORARY_SUFFIX = ".part"
 # Where a crash can leave temporary files that a listing of PREFIX does not show.

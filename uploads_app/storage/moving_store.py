@@ -18,13 +18,13 @@ from django.core.files.storage import storages
 
 from uploads_app.storage.base import (
     CLOCK_TOLERANCE,
-    PREFIX,
     DirectUploadForm,
     Marker,
     ObjectStore,
     StoredBytes,
     StoredObject,
 )
+from uploads_app.storage.keys import PREFIX
 
 _T = TypeVar("_T")
 

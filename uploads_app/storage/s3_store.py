@@ -22,15 +22,13 @@ from storages.backends.s3 import S3Storage
 from urllib3.exceptions import HTTPError
 
 from uploads_app.storage.base import (
-    INCOMING,
-    MARKER,
-    PREFIX,
     DirectUploadForm,
     ListingIncomplete,
     Marker,
     StoredBytes,
     StoredObject,
 )
+from uploads_app.storage.keys import INCOMING, MARKER, PREFIX
 
 BATCH = 1000
 _CHUNK = 64 * 1024

@@ -21,7 +21,6 @@ from django.utils import timezone
 from audit_app.models import AuditLog
 from sessions_app.models import UserSession
 from tests.helpers import age_session, age_upload, plant, started, store_root, uploaded
-from uploads_app import services
 from uploads_app.cleanup.findings import FindingKind
 from uploads_app.models import (
     IN_QUOTA,
@@ -30,10 +29,11 @@ from uploads_app.models import (
     UploadedFile,
     UploadQuota,
     UploadStatus,
-    object_key,
 )
-from uploads_app.storage.base import MARKER, PREFIX, ListingIncomplete, Marker, StoredObject
+from uploads_app.services.deletion import begin_deletion, delete_upload, lapse_upload
+from uploads_app.storage.base import ListingIncomplete, Marker, StoredObject
 from uploads_app.storage.disk_store import DiskStore
+from uploads_app.storage.keys import MARKER, PREFIX, object_key
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -203,9 +203,7 @@ def pending(lease: timedelta, has_object: bool = True) -> UploadedFile:
 def deleting() -> UploadedFile:
     """A file whose deletion began, and whose object is still there."""
     upload = stored()
-    assert services.begin_deletion(
-        upload=upload, among=UploadedFile.objects.all(), reason="visitor"
-    )
+    assert begin_deletion(upload=upload, among=UploadedFile.objects.all(), reason="visitor")
     return upload
 
 
@@ -226,10 +224,10 @@ def closed_with_object(age: timedelta, status: UploadStatus = UploadStatus.DELET
     """A deleted or lapsed file whose bytes arrived late, that long ago."""
     if status == UploadStatus.DELETED:
         upload = stored()
-        services.delete_upload(upload=upload)
+        delete_upload(upload=upload)
     else:
         upload = pending(-HOUR)
-        services.lapse_upload(upload=upload, reason="storage_failed")
+        lapse_upload(upload=upload, reason="storage_failed")
         remove_object(upload)
     plant(upload.key, age=age)
     upload.refresh_from_db()

@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 from django.db import DatabaseError, OperationalError, connection
 
-from uploads_app.storage.base import PREFIX, Marker, StoredBytes, StoredObject
+from uploads_app.storage.base import Marker, StoredBytes, StoredObject
 from uploads_app.storage.disk_store import DiskStore
+from uploads_app.storage.keys import PREFIX
 
 Point = Literal["put", "remove", "move", "describe", "list", "marker", "write", "commit"]
 What = Literal["dies", "fails", "meanwhile"]

@@ -18,8 +18,9 @@ from maria_project.environment import moving
 from tests.helpers import Visitor, pdf, started
 from tests.uploads_app.cleanup.cleanup_support import CommandResult
 from uploads_app.models import UploadedFile
-from uploads_app.storage.base import ERASED, INCOMING, MARKER, PREFIX, QUARANTINE, StoredBytes
+from uploads_app.storage.base import StoredBytes
 from uploads_app.storage.disk_store import DiskStore
+from uploads_app.storage.keys import ERASED, INCOMING, MARKER, PREFIX, QUARANTINE
 from uploads_app.storage.s3_store import S3Store
 
 # The moments of one object's move, in order: `previous` and `current` name the store.

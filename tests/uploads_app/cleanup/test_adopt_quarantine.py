@@ -16,7 +16,7 @@ from tests.uploads_app.cleanup.cleanup_support import (
 )
 from uploads_app.cleanup.trash import restore_object
 from uploads_app.models import QuarantinedObject
-from uploads_app.storage.base import quarantine_key
+from uploads_app.storage.keys import quarantine_key
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from tests.uploads_app.cleanup.cleanup_support import (
 )
 from uploads_app import marker
 from uploads_app.models import StoreState, UploadStatus
-from uploads_app.storage.base import quarantine_key
+from uploads_app.storage.keys import quarantine_key
 
 SECOND = timedelta(seconds=1)
 # More than a slow machine takes from making a row to looking at it.

@@ -31,7 +31,8 @@ from tests.uploads_app.cleanup.cleanup_support import (
 )
 from tests.uploads_app.kept_scenes import scene_of
 from uploads_app.models import CleanupRun, RunStatus, StoreState, UploadedFile, UploadStatus
-from uploads_app.storage.base import object_store, quarantine_key
+from uploads_app.storage.base import object_store
+from uploads_app.storage.keys import quarantine_key
 
 MINUTE = timedelta(minutes=1)
 

@@ -27,9 +27,9 @@ from tests.uploads_app.cleanup.cleanup_support import (
     trashed_object,
     use_store,
 )
-from uploads_app import services
 from uploads_app.models import QuarantinedObject, TrashStatus, UploadedFile, UploadStatus
-from uploads_app.storage.base import quarantine_key
+from uploads_app.services.deletion import delete_upload
+from uploads_app.storage.keys import quarantine_key
 
 MINUTE = timedelta(minutes=1)
 
@@ -124,7 +124,7 @@ def _quarantined_by_staff() -> str:
 
 def _deleted() -> str:
     upload = stored()
-    services.delete_upload(upload=upload)
+    delete_upload(upload=upload)
     return upload.key
 
 

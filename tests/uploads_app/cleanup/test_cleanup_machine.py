@@ -83,7 +83,8 @@ from uploads_app.models import (
     UploadedFile,
     UploadStatus,
 )
-from uploads_app.storage.base import object_store, quarantine_key
+from uploads_app.storage.base import object_store
+from uploads_app.storage.keys import quarantine_key
 
 pytestmark = pytest.mark.both
 

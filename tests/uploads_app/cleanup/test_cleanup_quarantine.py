@@ -26,8 +26,8 @@ from tests.uploads_app.cleanup.cleanup_support import (
     trashed_object,
     use_store,
 )
-from uploads_app.models import QuarantinedObject, UploadedFile, UploadStatus, object_key
-from uploads_app.storage.base import quarantine_key
+from uploads_app.models import QuarantinedObject, UploadedFile, UploadStatus
+from uploads_app.storage.keys import object_key, quarantine_key
 
 pytestmark = pytest.mark.both
 

@@ -24,7 +24,7 @@ from tests.uploads_app.cleanup.cleanup_support import (
 )
 from uploads_app.cleanup import reconcile, scan
 from uploads_app.models import Finding, RunStatus, StoreState, UploadedFile, UploadStatus
-from uploads_app.storage.base import quarantine_key
+from uploads_app.storage.keys import quarantine_key
 from uploads_app.tasks import cleanup_orphans
 
 pytestmark = pytest.mark.both

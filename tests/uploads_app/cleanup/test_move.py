@@ -23,7 +23,8 @@ from tests.uploads_app.cleanup.moving_support import (
     on,
 )
 from uploads_app.models import QuarantinedObject, TrashStatus, UploadedFile, UploadStatus
-from uploads_app.storage.base import Marker, object_store, quarantine_key
+from uploads_app.storage.base import Marker, object_store
+from uploads_app.storage.keys import quarantine_key
 
 pytestmark = pytest.mark.django_db
 

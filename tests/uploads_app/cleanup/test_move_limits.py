@@ -35,7 +35,8 @@ from tests.uploads_app.cleanup.moving_support import (
     moved,
 )
 from uploads_app.models import UploadedFile, UploadStatus
-from uploads_app.storage.base import INCOMING, MARKER, Marker, object_store
+from uploads_app.storage.base import Marker, object_store
+from uploads_app.storage.keys import INCOMING, MARKER
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,8 @@ from tests.helpers import plant, store_root
 from tests.uploads_app.cleanup.cleanup_support import DAY, HOUR, new_key, settled, stored
 from uploads_app.cleanup.trash import move_to_trash
 from uploads_app.models import QuarantinedObject
-from uploads_app.storage.base import object_store, quarantine_key
+from uploads_app.storage.base import object_store
+from uploads_app.storage.keys import quarantine_key
 
 pytestmark = pytest.mark.both
 

@@ -22,8 +22,9 @@ from tests.helpers import SOAK, Visitor, at_once, pdf, started, uploaded
 from tests.s3_server import READER, SECRET_KEY, Bucket, S3Server
 from tests.uploads_app.cleanup.cleanup_support import cleanup, settled
 from tests.uploads_app.server import GUNICORN, WAITRESS, deployment, serving
-from uploads_app.models import UploadedFile, UploadStatus, object_key
-from uploads_app.storage.base import INCOMING, MARKER, PREFIX, object_store
+from uploads_app.models import UploadedFile, UploadStatus
+from uploads_app.storage.base import object_store
+from uploads_app.storage.keys import INCOMING, MARKER, PREFIX, object_key
 from uploads_app.storage.s3_store import S3Store
 
 SOON = timedelta(hours=1)

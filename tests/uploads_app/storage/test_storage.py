@@ -29,8 +29,9 @@ from tests.helpers import (
     uploaded,
 )
 from tests.uploads_app.samples import PLENTY
-from uploads_app.models import UploadedFile, UploadStatus, object_key
+from uploads_app.models import UploadedFile, UploadStatus
 from uploads_app.storage.base import ListingIncomplete, Marker, object_store
+from uploads_app.storage.keys import object_key
 
 HOUR = timedelta(hours=1)
 # More than a page of a listing, and more than one call deletes.
