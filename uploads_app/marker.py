@@ -82,7 +82,7 @@ def compare() -> None:
     if marker.generation > max(state.generation, FIRST_GENERATION):
         raise MarkerDiffers(
             "store_ahead",
-            f"The store has the generation {marker.generation}, this database only "
+            f"The store is at generation {marker.generation}, this database only at "
             f"{state.generation}. The database was restored from a backup and does not know every "
             "file.",
         )

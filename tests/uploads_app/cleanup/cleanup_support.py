@@ -40,7 +40,9 @@ DAY = timedelta(days=1)
 SHA = "0" * 64
 _KINDS = "|".join(FindingKind)
 _LINE = re.compile(rf"(?P<kind>{_KINDS}): (?P<key>\S.*)  \d.*")
-_SUM = re.compile(rf"(?P<count>\d+) (?P<kind>{_KINDS})(, (would be )?(removed|put aside|noted))?")
+_SUM = re.compile(
+    rf"(?P<count>\d+) (?P<kind>{_KINDS})(, (would be )?(deleted|moved to the trash|marked as (missing|stored)))?"
+)
 
 
 @dataclass(frozen=True)

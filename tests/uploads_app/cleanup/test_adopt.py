@@ -91,13 +91,13 @@ def yesterday(db: None) -> RestoredDeployment:
 
 
 PLAN = [
-    "  1 sessions are erased again,",
-    "  1 files (",
-    "  1 uploads that were under way",
-    "  1 objects of sessions that the database does not know",
-    "  1 objects in quarantine that the database does not know",
-    "  1 files of the database have no object;",
-    "  no file goes because its retention is over before UPLOAD_RETENTION",
+    "  erase 1 sessions again",
+    "  restore 1 files (",
+    "  complete 1 uploads that were in progress",
+    "  leave 1 objects of unknown sessions where they are;",
+    "  record 1 objects in the trash that the database does not know",
+    "  leave 1 files without an object;",
+    "  delete no file for its retention until UPLOAD_RETENTION",
 ]
 
 
@@ -105,15 +105,17 @@ def adopt() -> CommandResult:
     """Adopt without being asked, and expect it to work."""
     result = cleanup("--adopt", "--yes")
     assert (result.exit_code, result.err) == (0, ""), result
-    assert result.out.endswith("Adopted. Run the cleanup dry next, and read what it says.\n")
+    assert result.out.endswith(
+        "Adopted. Next, run cleanup_orphans --dry-run and read its report.\n"
+    )
     return result
 
 
 def assert_planned(result: CommandResult) -> None:
-    """See that the plan has been told in its order."""
+    """Check that the plan was printed in its order."""
     lines = result.out.splitlines()
-    assert lines[0].startswith("The cleanup stops because: The store has seen ")
-    assert lines[1] == "To adopt means:"
+    assert lines[0].startswith("The cleanup stops because: The store is at generation ")
+    assert lines[1] == "The adoption will:"
     reported_lines = lines[2 : 2 + len(PLAN)]
     assert [line[: len(begin)] for line, begin in zip(reported_lines, PLAN, strict=True)] == PLAN
 
@@ -127,9 +129,9 @@ def test_t55_nothing_is_removed_beside_a_database_of_yesterday(
     before = store_contents()
     result = cleanup(*options)
     assert (result.exit_code, result.out) == (3, "")
-    assert result.err.startswith("Stopped, nothing removed: The store has seen ")
-    assert "the database was restored from a backup, and does not know every file." in result.err
-    assert result.err.endswith("then run manage.py cleanup_orphans --adopt.\n")
+    assert result.err.startswith("Stopped, nothing deleted: The store is at generation ")
+    assert "The database was restored from a backup and does not know every file." in result.err
+    assert result.err.endswith("Then run manage.py cleanup_orphans --adopt.\n")
     assert (last_run().removed, last_run().quarantined) == (0, 0)
     assert store_contents() == before
 
@@ -152,7 +154,7 @@ def test_t55_whoever_does_not_agree_changes_nothing(
     result = cleanup("--adopt")
     assert snapshot() == before
     assert_planned(result)
-    assert result.out.endswith("Type “adopt” to go on: Nothing was changed.\n")
+    assert result.out.endswith("Type “adopt” to continue: Nothing was changed.\n")
 
 
 def test_t55_after_adoption_nothing_live_is_lost_and_erased_stays_erased(
@@ -255,7 +257,7 @@ def test_there_is_nothing_to_adopt_where_both_belong_together(db: None) -> None:
     result = cleanup("--adopt", "--yes")
     assert (result.exit_code, result.out) == (3, "")
     assert result.err == (
-        "Nothing was adopted: Store and database belong together already. (nothing_to_adopt)\n"
+        "Nothing was adopted: Store and database already belong together. (nothing_to_adopt)\n"
     )
     assert snapshot() == before
 
@@ -290,7 +292,7 @@ def test_t55_a_marker_that_is_lost_or_another_ones_is_written_anew(db: None, wha
 def test_t55_an_empty_store_is_adopted_by_calling_files_missing(db: None) -> None:
     upload = stored()
     clear_store()
-    assert "  1 files of the database have no object;" in cleanup("--adopt", "--dry-run").out
+    assert "  leave 1 files without an object;" in cleanup("--adopt", "--dry-run").out
     adopt()
     settled()
     upload.refresh_from_db()

@@ -40,13 +40,13 @@ def _is_adopted() -> None:
 
 @pytest.mark.both
 def test_t55_it_is_known_again_and_can_be_restored(key: str) -> None:
-    assert "Nothing is known" in cleanup("--explain", key).out
+    assert "This key is unknown" in cleanup("--explain", key).out
     events = Events()
-    assert "1 objects in quarantine that" in cleanup("--adopt", "--dry-run").out
+    assert "1 objects in the trash that" in cleanup("--adopt", "--dry-run").out
     assert events.new() == []
     _is_adopted()
     assert ("object.quarantined", key) in {(kind, about) for kind, about, _ in events.new()}
-    assert "it was put aside, and can be restored" in cleanup("--explain", key).out
+    assert "It is in the trash and can be restored" in cleanup("--explain", key).out
     restore_object(key=key)
     assert (store_root() / key).read_bytes() == b"%PDF-1.4 an orphan"
 

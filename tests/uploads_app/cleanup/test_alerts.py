@@ -70,8 +70,8 @@ def text(message: EmailMessage) -> str:
     return content.replace("\r\n", "\n")
 
 
-ALERT = "Maria at maria.example: the cleanup needs you (clocks_differ)"
-WELL = "Maria at maria.example: the cleanup is well again"
+ALERT = "Maria at maria.example: cleanup failed (clocks_differ)"
+WELL = "Maria at maria.example: cleanup problem resolved"
 
 
 def test_a_stop_is_one_mail_and_so_is_being_well_again(
@@ -85,7 +85,7 @@ def test_a_stop_is_one_mail_and_so_is_being_well_again(
     (message,) = mailbox.messages
     assert run.stop_sentence in text(message)
     assert f"What to do: {known()['clocks_differ']}" in text(message)
-    assert f"Last run that went through: {good.started_at:%Y-%m-%d %H:%M UTC}" in text(message)
+    assert f"Last completed run: {good.started_at:%Y-%m-%d %H:%M UTC}" in text(message)
     page = f"https://maria.example/admin/uploads_app/cleanuprun/{run.pk}/change/"
     assert f"The run: {page}\n" in text(message)
 
@@ -98,7 +98,7 @@ def test_a_stop_is_one_mail_and_so_is_being_well_again(
     assert cleanup_orphans() == "completed"
     watch_cleanup()
     assert subjects(mailbox) == [ALERT, WELL]
-    assert f"in trouble since {since:%Y-%m-%d %H:%M UTC}" in text(mailbox.messages[1])
+    assert f"The problem started at {since:%Y-%m-%d %H:%M UTC}" in text(mailbox.messages[1])
     assert alert_state() == (None, "")
 
     stop(settings)
@@ -136,7 +136,7 @@ def test_two_intervals_without_a_run_that_completed(
     watch_cleanup()
     assert len(mailbox.messages) == mails
     if mails:
-        assert mailbox.messages[0]["Subject"].endswith("the cleanup needs you (overdue)")
+        assert mailbox.messages[0]["Subject"].endswith("cleanup failed (overdue)")
         assert known()["overdue"] in text(mailbox.messages[0])
         cleanup_orphans()
         assert subjects(mailbox)[1:] == [WELL]
@@ -191,21 +191,21 @@ def test_a_mail_server_that_is_down_loses_no_alert(
     use_mail_server(settings, free_port())
     with log_lines() as lines:
         stop(settings)
-        assert watch_cleanup() == "not told"
-    assert "the cleanup is in trouble" in lines.getvalue()
+        assert watch_cleanup() == "not sent"
+    assert "the cleanup has failed" in lines.getvalue()
     assert "the mail about the cleanup could not be sent" in lines.getvalue()
     assert alert_state() == (None, "")
 
     use_mail_server(settings, up)
-    assert watch_cleanup() == "told"
-    assert watch_cleanup() == "nothing new"
+    assert watch_cleanup() == "sent"
+    assert watch_cleanup() == "no change"
     assert subjects(mailbox) == [ALERT]
 
     mailbox.refusal = "451 come back later"
     cleanup_orphans()
     assert alert_state()[1] == "clocks_differ"
     mailbox.refusal = ""
-    assert watch_cleanup() == "told"
+    assert watch_cleanup() == "sent"
     assert subjects(mailbox) == [ALERT, WELL]
 
 
@@ -227,10 +227,10 @@ def test_a_teller_that_died_is_replaced_when_it_must_be_dead(
     stop(settings)
     mailbox.refusal = ""
     StoreState.objects.update(alert_since=timezone.now() - ALERT_SEND_TIMEOUT + 20 * SECOND)
-    assert watch_cleanup() == "another is telling"
+    assert watch_cleanup() == "another worker is sending"
     assert subjects(mailbox) == []
     StoreState.objects.update(alert_since=timezone.now() - ALERT_SEND_TIMEOUT)
-    assert watch_cleanup() == "told"
+    assert watch_cleanup() == "sent"
     assert subjects(mailbox) == [ALERT]
 
 
@@ -243,12 +243,12 @@ def test_of_four_who_check_once_one_sends(mailbox: Mailbox, settings: Any) -> No
     for number in range(5):
         assert cleanup().exit_code == 3
         did = at_once(4, lambda _: watch_cleanup())
-        assert did.count("told") == 1, did
+        assert did.count("sent") == 1, did
         assert len(mailbox.messages) == 2 * number + 1
         use_store(settings)
         settled()
         did = at_once(4, lambda _: watch_cleanup())
-        assert did.count("told") == 1, did
+        assert did.count("sent") == 1, did
         assert len(mailbox.messages) == 2 * number + 2
         use_store(settings, clock_off=timedelta(hours=1))
     assert subjects(mailbox) == [ALERT, WELL] * 5
@@ -261,7 +261,7 @@ def test_without_addresses_the_log_reports(well: None, settings: Any) -> None:
         stop(settings)
         cleanup_orphans()
     assert '"code": "clocks_differ"' in lines.getvalue()
-    assert "the cleanup is well again" in lines.getvalue()
+    assert "the cleanup works again" in lines.getvalue()
     assert alert_state() == (None, "")
 
 
@@ -270,7 +270,7 @@ def test_without_a_public_address_there_is_no_link(
 ) -> None:
     settings.PUBLIC_URL = ""
     stop(settings)
-    assert subjects(mailbox) == ["Maria: the cleanup needs you (clocks_differ)"]
+    assert subjects(mailbox) == ["Maria: cleanup failed (clocks_differ)"]
     assert "The run:" not in text(mailbox.messages[0])
 
 

@@ -161,7 +161,7 @@ def test_another_run_is_waited_for_while_its_lease_is_good(
         assert upload.status == UploadStatus.LAPSED
         assert StoreState.objects.get().lease_holder == ""
     else:
-        assert result.out == "Skipped: another run is under way.\n"
+        assert result.out == "Skipped: another run is in progress.\n"
         assert snapshot() == before
         assert cleanup("--json").document["status"] == "skipped"
         assert cleanup("--dry-run").headings == {"lapsed uploads": {upload.key}}

@@ -131,10 +131,10 @@ def test_a_dry_run_names_everything_under_its_heading(scene: DryRunScenario) -> 
     result = settled("--dry-run")
     assert result.headings == scene.headings
     for heading in list(scene.headings)[:5]:
-        assert f"{len(scene.headings[heading])} {heading}, would be removed\n" in result.out
-    assert result.out.count("would be removed") == 5
-    assert "1 objects without a row, would be put aside\n" in result.out
-    assert "1 rows without an object, would be noted\n" in result.out
+        assert f"{len(scene.headings[heading])} {heading}, would be deleted\n" in result.out
+    assert result.out.count("would be deleted") == 5
+    assert "1 objects without a row, would be moved to the trash\n" in result.out
+    assert "1 rows without an object, would be marked as missing\n" in result.out
     assert result.out.splitlines()[-1].endswith("nothing changed (dry run).")
     assert result.err == ""
 
@@ -242,12 +242,12 @@ def test_a_second_run_finds_nothing_to_do(scene: DryRunScenario) -> None:
 def test_an_empty_deployment_has_nothing_to_do(db: None) -> None:
     result = settled("--dry-run")
     assert re.fullmatch(
-        r"Nothing to do\.\n0 objects and 0 files looked at in 0\.\d s, nothing changed \(dry run\)\.\n",
+        r"Nothing to do\.\n0 objects and 0 files scanned in 0\.\d s, nothing changed \(dry run\)\.\n",
         result.out,
     )
     assert store_contents() == {}
     assert not StoreState.objects.exists()
-    assert settled().out.endswith(" s, 0 removed (0\xa0bytes), 0 put aside.\n")
+    assert settled().out.endswith(" s, 0 deleted (0\xa0bytes), 0 moved to the trash.\n")
 
 
 @pytest.mark.both

@@ -91,7 +91,7 @@ pytestmark = pytest.mark.both
 MINUTE = timedelta(minutes=1)
 GRACE, LEASE, RETENTION = 30 * MINUTE, 15 * MINUTE, 7 * DAY
 MAX_VISITORS = 4
-SKIPPED = "Skipped: another run is under way.\n"
+SKIPPED = "Skipped: another run is in progress.\n"
 
 PICKS = st.integers(0, 10**6)
 AGES = st.sampled_from([0 * MINUTE, 29 * MINUTE, 31 * MINUTE, 2 * HOUR, 2 * DAY])
@@ -497,7 +497,7 @@ class CleanupMachine(RuleBasedStateMachine):
         for key in sorted(self.keys):
             result = cleanup("--explain", key)
             assert result.exit_code == 0
-            assert "Nothing is known" not in result.out, result.out
+            assert "This key is unknown" not in result.out, result.out
 
     # How it is done ---------------------------------------------------------------
 

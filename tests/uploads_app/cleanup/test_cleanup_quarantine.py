@@ -81,7 +81,7 @@ def test_t62_an_object_moved_to_trash_can_be_given_back_and_is_then_left_alone()
     key = trashed_object(6 * DAY, BODY)
     events = Events()
     result = restore(key)
-    assert (result.exit_code, result.out, result.err) == (0, "1 of 1 objects given back.\n", "")
+    assert (result.exit_code, result.out, result.err) == (0, "1 of 1 objects restored.\n", "")
     assert (store_root() / key).read_bytes() == BODY
     assert kept(key) is None
     assert row(key)[0] == "restored"
@@ -115,8 +115,8 @@ def test_t62_an_object_moved_to_trash_is_purged_when_its_time_is_over(
     assert acts(events) == [("object.purged", key, {"reason": "quarantine_over", **SIZE})]
     before = snapshot()
     result = restore(key)
-    assert (result.exit_code, result.out) == (1, "0 of 1 objects given back.\n")
-    assert result.err == f"{key}: It is not in quarantine (any more).\n"
+    assert (result.exit_code, result.out) == (1, "0 of 1 objects restored.\n")
+    assert result.err == f"{key}: It is not in the trash.\n"
     assert snapshot() == before
     assert settled().out.startswith("Nothing to do.")
 
@@ -131,7 +131,7 @@ def test_t62_many_objects_moved_to_trash_come_back_with_equal_bytes() -> None:
     assert last_run().quarantined == len(hashes)
     assert not hashes.keys() & stored_keys()
     events = Events()
-    assert restore("--all").out == f"{len(hashes)} of {len(hashes)} objects given back.\n"
+    assert restore("--all").out == f"{len(hashes)} of {len(hashes)} objects restored.\n"
     back = {key: hashlib.sha256((store_root() / key).read_bytes()).hexdigest() for key in hashes}
     assert back == hashes
     assert events.types() == ["object.restored"] * len(hashes)
@@ -143,7 +143,7 @@ def test_an_object_whose_place_is_taken_stays_in_quarantine() -> None:
     before = snapshot()
     result = restore(key)
     assert result.exit_code == 1
-    assert result.err.startswith(f"{key}: Another object has taken its place")
+    assert result.err.startswith(f"{key}: Another object has its key")
     assert _without_times(snapshot()) == _without_times(before)
 
     # What a person brought to its place is not put aside over what is kept already.
@@ -160,8 +160,8 @@ def test_an_object_that_is_removed_from_quarantine_is_said_to_be() -> None:
     key = trashed_object(body=BODY)
     (store_root() / quarantine_key(key)).unlink()
     result = restore(key)
-    assert (result.exit_code, result.out) == (1, "0 of 1 objects given back.\n")
-    assert result.err == f"{key}: Its bytes cannot be found in quarantine.\n"
+    assert (result.exit_code, result.out) == (1, "0 of 1 objects restored.\n")
+    assert result.err == f"{key}: Its bytes are missing from the trash.\n"
     assert row(key)[0] == "quarantined"
     QuarantinedObject.objects.update(quarantined_at=timezone.now() - 8 * DAY)
     settled()
@@ -171,8 +171,8 @@ def test_an_object_that_is_removed_from_quarantine_is_said_to_be() -> None:
 def test_keys_that_were_never_moved_to_trash_are_refused_and_the_others_given_back() -> None:
     key, stranger = trashed_object(), new_key()
     result = restore(stranger, key)
-    assert (result.exit_code, result.out) == (1, "1 of 2 objects given back.\n")
-    assert result.err == f"{stranger}: It is not in quarantine (any more).\n"
+    assert (result.exit_code, result.out) == (1, "1 of 2 objects restored.\n")
+    assert result.err == f"{stranger}: It is not in the trash.\n"
     assert (store_root() / key).exists()
 
 

@@ -38,6 +38,7 @@ from tests.uploads_app.cleanup.cleanup_support import (
 )
 from uploads_app.cleanup.run import cleanup_orphans
 from uploads_app.cleanup.run_context import CleanupOptions
+from uploads_app.cleanup.stop_codes import what_to_do
 from uploads_app.models import (
     IN_QUOTA,
     CleanupRun,
@@ -81,15 +82,15 @@ def test_t59_a_run_that_has_lost_its_lease_stops(db: None, settings: Any) -> Non
     result = cleanup()
     assert result.exit_code == 3
     assert result.err == (
-        "Stopped, 500 removed: Another run took over, because this one was too slow. (lease_lost)\n"
-        "What to do: Once: nothing. If it repeats, look at the store's speed.\n"
+        "Stopped, 500 deleted: Another run took the lease, because this run was too slow. (lease_lost)\n"
+        "What to do: Nothing, if it happened once. If it repeats, check the speed of the store.\n"
     )
     assert len(result.headings["lapsed uploads"]) == 500
     assert UploadedFile.objects.filter(status=UploadStatus.LAPSED).count() == 500
     assert StoreState.objects.get().lease_holder == "another run"
 
     use_store(settings)
-    assert settled().out == "Skipped: another run is under way.\n"
+    assert settled().out == "Skipped: another run is in progress.\n"
     StoreState.objects.update(lease_holder="", lease_expires_at=None)
     assert settled("--json").document["removed"] == 20
     assert UploadedFile.objects.filter(status=UploadStatus.LAPSED).count() == 520
@@ -109,7 +110,7 @@ def test_t57_what_the_store_does_not_delete_stays_for_the_next_run(db: None, set
     use_store(settings, before_delete=refuse)
     result = cleanup()
     assert result.exit_code == 1
-    assert result.err == "4 could not be removed; the next run tries again.\n"
+    assert result.err == "4 files failed. The next run tries again.\n"
     assert last_run().status == RunStatus.COMPLETED
     assert (last_run().errors, last_run().removed) == (4, 4)
     assert stored_keys() == {live.key} | refused
@@ -219,7 +220,8 @@ def test_a_dry_run_without_time_to_scan_through_the_store_stops(db: None) -> Non
     before = snapshot()
     run = cleanup_orphans(CleanupOptions(grace=timedelta(minutes=30), seconds=0, dry_run=True))
     assert (run.status, run.stop_code, run.removed) == (RunStatus.STOPPED, "out_of_time", 0)
-    assert "--dry-run` by hand" in run.stop_sentence
+    assert run.stop_sentence == "The store could not be scanned within 0 seconds."
+    assert "--dry-run by hand" in what_to_do(run.stop_code)
     assert snapshot() == before
     assert settled("--json").document["removed"] == 5
 

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.both
 
 RUNNERS = 4
 ROUNDS = 200 if SOAK else 8
-SKIPPED = "Skipped: another run is under way.\n"
+SKIPPED = "Skipped: another run is in progress.\n"
 # Longer than any machine takes: a wait that is over is a failure.
 WAIT = 100
 

@@ -84,7 +84,7 @@ def assert_stops(code: str, *, dry_run: bool = False, sentence: str = "") -> Non
     # A run that is stopped by what it has seen tells that first; a dry run tells as it goes.
     assert all(line.startswith(KINDS) for line in result.out.splitlines())
     assert result.err == (
-        f"Stopped, nothing removed: {run.stop_sentence} ({code})\nWhat to do: {known()[code]}\n"
+        f"Stopped, nothing deleted: {run.stop_sentence} ({code})\nWhat to do: {known()[code]}\n"
     )
     assert re.fullmatch(r"[A-Z0-9][^\n]*[.?]", run.stop_sentence)
     assert sentence in run.stop_sentence
@@ -111,7 +111,7 @@ def _without_log(taken: tuple[Any, Any]) -> tuple[Any, Any]:
 @both_ways
 def test_t55_an_empty_database_beside_a_full_store(ripe: None, dry_run: bool) -> None:
     _empty_the_database()
-    assert_stops("marker_unknown", dry_run=dry_run, sentence="is it the right database?")
+    assert_stops("marker_unknown", dry_run=dry_run, sentence="Is it the right database?")
     assert not StoreState.objects.exists()
 
 
@@ -143,7 +143,7 @@ def test_t55_a_marker_of_another_deployment(ripe: None, dry_run: bool) -> None:
     settled()
     pending(-HOUR)
     _write_marker(f'{{"id": "{uuid.uuid4()}", "generation": 2}}')
-    assert_stops("marker_foreign", dry_run=dry_run, sentence="is it the right store?")
+    assert_stops("marker_foreign", dry_run=dry_run, sentence="Is it the right store?")
 
 
 @both_ways
@@ -197,14 +197,14 @@ def test_t55_objects_but_no_sessions_at_all(ripe: None, dry_run: bool) -> None:
     state = StoreState.objects.values().get()
     _empty_the_database()
     StoreState.objects.create(**state)
-    assert_stops("no_sessions", dry_run=dry_run, sentence="no sessions at all")
+    assert_stops("no_sessions", dry_run=dry_run, sentence="the database has no session")
 
 
 @both_ways
 @pytest.mark.parametrize("after", [0, 1, 3])
 def test_t55_half_a_listing(ripe: None, settings: Any, dry_run: bool, after: int) -> None:
     use_store(settings, break_after=after)
-    assert_stops("listing_incomplete", dry_run=dry_run, sentence="could not be listed to its end")
+    assert_stops("listing_incomplete", dry_run=dry_run, sentence="ended early")
 
 
 @both_ways
@@ -245,7 +245,7 @@ def test_t54_a_mistake_in_what_decides_stops_every_run(
     ripe: None, monkeypatch: pytest.MonkeyPatch, name: str, broken: Any, dry_run: bool
 ) -> None:
     monkeypatch.setattr(reconcile, name, broken)
-    assert_stops("canary", dry_run=dry_run, sentence="a mistake in the product")
+    assert_stops("canary", dry_run=dry_run, sentence="This is a mistake in the product")
 
 
 @pytest.mark.both
@@ -298,7 +298,9 @@ def test_t55_more_than_a_hundred_unexpected(
 ) -> None:
     _unexpected(orphans, missing)
     pending(-HOUR)
-    assert_stops("too_many_unexpected", dry_run=dry_run, sentence="101 files are on one side only")
+    assert_stops(
+        "too_many_unexpected", dry_run=dry_run, sentence="101 files are orphans or missing"
+    )
 
 
 @pytest.mark.parametrize(("orphans", "missing"), [(99, 0), (100, 0), (0, 100), (50, 50)])
@@ -363,7 +365,7 @@ def test_t58_clocks_that_differ_by_more_than_five_minutes(
     ripe: None, settings: Any, off: timedelta, dry_run: bool
 ) -> None:
     use_store(settings, clock_off=off)
-    assert_stops("clocks_differ", dry_run=dry_run, sentence="no age can be trusted")
+    assert_stops("clocks_differ", dry_run=dry_run, sentence="no age is reliable")
 
 
 @pytest.mark.parametrize(
@@ -388,7 +390,7 @@ def test_a_database_that_cannot_be_reached(tmp_path: Path) -> None:
     assert result.stdout == ""
     sentence, advice = result.stderr.splitlines()[-2:]
     assert advice == f"What to do: {known()['database_unavailable']}"
-    assert sentence.startswith("Stopped, nothing removed: The database does not answer: ")
+    assert sentence.startswith("Stopped, nothing deleted: The database does not answer: ")
     assert sentence.endswith(". (database_unavailable)")
     assert "hidden-word" not in result.stderr
     assert "Traceback" not in result.stderr
@@ -409,7 +411,7 @@ def test_t55_a_standby_database(tmp_path: Path) -> None:
         result = _command({"DATABASE_URL": standby.url, "DATA_DIR": str(tmp_path)})
     assert (result.returncode, result.stdout) == (3, "")
     assert (
-        "Stopped, nothing removed: The database is a standby, which may lag behind. "
+        "Stopped, nothing deleted: The database is a replica, which may lag behind. "
         "(database_standby)\n" in result.stderr
     )
     assert kept.read_bytes() == b"%PDF-1.4 kept"
@@ -420,7 +422,7 @@ def test_a_database_without_tables(tmp_path: Path) -> None:
     result = _command({"DATABASE_URL": "", "DATA_DIR": str(tmp_path)}, "--dry-run")
     assert result.returncode == 3
     assert result.stderr.splitlines()[-2].startswith(
-        "Stopped, nothing removed: The database does not answer: "
+        "Stopped, nothing deleted: The database does not answer: "
     )
     assert not (tmp_path / "storage").exists()
 

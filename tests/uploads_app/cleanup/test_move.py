@@ -73,7 +73,7 @@ def test_files_are_served_before_during_and_after(relocation: Relocation) -> Non
 
     assert first["moved"] == 1
     assert first["bytes_moved"] == old.size
-    assert first["next_step"].startswith("Nothing of ours is left")
+    assert first["next_step"].startswith("The previous store contains none of our files")
     assert moved()["moved"] == 0
     relocation.assert_moved()
 
@@ -131,8 +131,8 @@ def test_t59_the_cleanup_is_skipped_while_files_move_and_a_move_while_it_runs(
     relocation: Relocation,
 ) -> None:
     def clean(upload: UploadedFile) -> None:
-        assert cleanup().out == "Skipped: another run is under way.\n"
-        assert move().out.startswith("Skipped: a cleanup or another move is under way.")
+        assert cleanup().out == "Skipped: another run is in progress.\n"
+        assert move().out.startswith("Skipped: the cleanup or another move is running.")
 
     at_each_moment(relocation, clean)
 
@@ -166,7 +166,7 @@ def test_t54_the_cleanup_between_two_runs_sees_both_stores(relocation: Relocatio
         relocation.upload(f"file {number}")
     relocation.during()
     assert moved("--limit", "2")["next_step"] == (
-        "Still in the previous store: 2 to be moved. Run this again."
+        "Still in the previous store: 2 to be moved. Run this command again."
     )
 
     result = cleanup("--json", "--older-than", "0s")

@@ -38,7 +38,7 @@ from uploads_app.models import UploadedFile, UploadStatus
 from uploads_app.storage.base import Marker, object_store
 from uploads_app.storage.keys import INCOMING, MARKER
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.django_db
 
 STRANGE = ["uploads/notes.txt", "uploads/a\nb.pdf", "quarantine/x", "erased/who?", "uploads/é/b/c"]
@@ -65,7 +65,7 @@ def test_strange_files_are_reported_and_left(relocation: Relocation) -> None:
         "uploads/notes.txt", r"uploads/a\nb.pdf", "quarantine/x", "erased/who?", "uploads/é/b/c",
         r"uploads/\udcff.pdf",
     }  # fmt: skip
-    assert "Nothing of ours is left" in result.out
+    assert "The previous store contains none of our files" in result.out
     assert relocation.hashes("uploads_current") == {upload.key: upload.sha256}
     assert len(relocation.hashes("uploads_previous")) == len(STRANGE) + 1
 
@@ -107,13 +107,13 @@ def test_uploads_under_way_and_objects_of_closed_files_are_waited_for(
 
     assert document["moved"] == 1
     assert document["next_step"] == (
-        "Still in the previous store: 1 of closed files, which the cleanup removes, "
-        "1 of uploads under way. Run this again after the next cleanup."
+        "Still in the previous store: 1 of closed files, which the cleanup deletes, "
+        "1 of uploads in progress. Run this command again after the next cleanup."
     )
     assert set(relocation.hashes("uploads_previous")) == {closed.key, arriving}
     settled("--older-than", "0s")
     object_store().delete(arriving)
-    assert moved()["next_step"].startswith("Nothing of ours is left")
+    assert moved()["next_step"].startswith("The previous store contains none of our files")
     relocation.assert_moved()
 
 
@@ -130,7 +130,7 @@ def test_t55_two_urls_of_one_store_are_refused(relocation: Relocation, tmp_path:
     result = move()
 
     assert result.exit_code == 3
-    assert "lead to the same store. (one_store)" in result.err
+    assert "name the same store. (one_store)" in result.err
     assert relocation.hashes("uploads_previous") == {upload.key: upload.sha256}
     relocation.assert_served()
     assert moved("--dry-run")["moved"] == 0
