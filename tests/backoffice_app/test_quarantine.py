@@ -146,7 +146,9 @@ def test_t69_more_than_a_few_are_confirmed_by_their_number(
     operator = make_staff("Operator")
     form_page = choose(operator, *trashed_objects(count))
     is_many = count > 20
-    assert (f"type the number of objects, {count}" in shown_text(form_page.content.decode())) == is_many
+    assert (
+        f"type the number of objects, {count}" in shown_text(form_page.content.decode())
+    ) == is_many
     assert inline_code(form_page.content.decode()) == []
     if is_many:
         for typed in ("", "20", "yes"):

@@ -180,8 +180,8 @@ def _without_object(row: UploadRow) -> Iterator[Finding]:
 
 
 def _without_row(stored: StoredObject, ages: Ages) -> Iterator[Finding]:
-    is_old = stored.modified < ages.before
-    yield _finding(FindingKind.ORPHAN if is_old else FindingKind.YOUNG, stored)
+    kind = FindingKind.ORPHAN if stored.modified < ages.before else FindingKind.YOUNG
+    yield _finding(kind, stored)
 
 
 def confirmed(store: ObjectStore, ages: Ages, findings: list[Finding]) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""`cleanup_orphans --explain KEY` says of any key what was or would be done, by which rule, on which evidence."""
+"""`cleanup_orphans --explain KEY` explains any key: what was or would be done, the rule, the facts."""
 
 import json
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def live(db: None) -> UploadedFile:
 
 
 def explained(key: str) -> dict[str, Any]:
-    """Return what `--json` says of a key, after seeing that the text says it too and nothing changes."""
+    """Return what `--json` prints for a key. Checks that the text is the same and nothing changes."""
     before = snapshot()
     result = cleanup("--explain", key, "--json")
     text = cleanup("--explain", key)
@@ -103,7 +103,7 @@ def _unknown() -> str:
     ],
     ids=lambda value: value if isinstance(value, str) and " " in value else "",
 )
-def test_what_a_run_would_do_is_explained(
+def test_the_finding_of_the_next_run_is_explained(
     arrange: Callable[[], str], would: str, words: str
 ) -> None:
     key = arrange()
@@ -164,7 +164,7 @@ def _restored_and_removed() -> str:
         (lambda: _half_written(MINUTE), "is being written", None),
     ],
 )
-def test_what_was_done_is_explained_also_when_the_object_is_removed(
+def test_a_key_without_a_finding_is_explained(
     arrange: Callable[[], str], words: str, last_event: str | None
 ) -> None:
     key = arrange()
@@ -175,7 +175,7 @@ def test_what_was_done_is_explained_also_when_the_object_is_removed(
     assert key not in str(settled("--dry-run", "--json").found)
 
 
-def test_the_evidence_is_shown(live: UploadedFile) -> None:
+def test_the_facts_are_printed(live: UploadedFile) -> None:
     document = explained(live.key)
     assert document["object"]["size"] == live.size
     assert document["in quarantine"] is None
@@ -189,7 +189,7 @@ def test_the_evidence_is_shown(live: UploadedFile) -> None:
     )  # fmt: skip
 
 
-def test_the_place_in_quarantine_is_explained_as_the_key_it_stands_for() -> None:
+def test_a_key_in_the_trash_is_explained_as_its_original_key() -> None:
     key = trashed_object()
     document = explained(quarantine_key(key))
     assert document["key"] == key
@@ -197,7 +197,7 @@ def test_the_place_in_quarantine_is_explained_as_the_key_it_stands_for() -> None
     assert document["quarantine"]["status"] == "quarantined"
 
 
-def test_the_note_of_an_erasure_is_explained() -> None:
+def test_the_record_of_an_erasure_is_explained() -> None:
     visitor = started()
     upload = uploaded(visitor)
     assert visitor.erase().status_code == 204
@@ -212,14 +212,14 @@ def test_the_note_of_an_erasure_is_explained() -> None:
     ["", "/", "..", "../../etc/passwd", "/etc/passwd", "uploads/../marker.json", "uploads//x",
      "x" * 300, "ünï.pdf", "uploads/\x1b[2J.pdf", "\udcff", "quarantine/", "uploads", "'; --"],
 )  # fmt: skip
-def test_no_text_is_too_strange_to_be_explained(key: str) -> None:
+def test_any_text_can_be_explained(key: str) -> None:
     result = cleanup("--explain", key)
     assert result.exit_code == 0
     result.out.encode()
     assert "\x1b" not in result.out
 
 
-def test_a_store_that_does_not_answer_is_a_sentence(live: UploadedFile, settings: Any) -> None:
+def test_a_store_that_does_not_answer_gives_one_sentence(live: UploadedFile, settings: Any) -> None:
     def fail(key: str) -> None:
         raise OSError(5, "Input/output error")
 

@@ -99,7 +99,7 @@ TIMES = st.sampled_from([MINUTE, 16 * MINUTE, 31 * MINUTE, 31 * MINUTE, DAY, 3 *
 WHATS = st.sampled_from(["dies", "fails", "meanwhile"])
 
 
-def _hazards(*points: Point, passes: int, writes: int) -> st.SearchStrategy[Fault | None]:
+def _faults(*points: Point, passes: int, writes: int) -> st.SearchStrategy[Fault | None]:
     """Draw what befalls a call: nothing, or something at a point that it passes."""
     point = st.sampled_from(points)
     return st.one_of(
@@ -113,10 +113,10 @@ def _hazards(*points: Point, passes: int, writes: int) -> st.SearchStrategy[Faul
     )
 
 
-IN_UPLOAD = _hazards("put", passes=1, writes=8)
-IN_DELETION = _hazards("remove", passes=2, writes=8)
-IN_MOVE = _hazards("move", "remove", passes=2, writes=8)
-IN_RUN = _hazards("list", "describe", "remove", "move", "marker", passes=4, writes=20)
+IN_UPLOAD = _faults("put", passes=1, writes=8)
+IN_DELETION = _faults("remove", passes=2, writes=8)
+IN_MOVE = _faults("move", "remove", passes=2, writes=8)
+IN_RUN = _faults("list", "describe", "remove", "move", "marker", passes=4, writes=20)
 # How far the store's clock may be behind without a run's stopping.
 BEHIND = 4 * MINUTE
 
@@ -192,39 +192,39 @@ class CleanupMachine(RuleBasedStateMachine):
         if len(self._live()) < MAX_VISITORS:
             self._start()
 
-    @rule(pick=PICKS, hazard=IN_UPLOAD)
-    def upload(self, pick: int, hazard: Fault | None) -> None:
+    @rule(pick=PICKS, fault=IN_UPLOAD)
+    def upload(self, pick: int, fault: Fault | None) -> None:
         if live := self._live():
-            self._upload(_pick(live, pick), hazard)
+            self._upload(_pick(live, pick), fault)
 
     @rule(pick=PICKS)
     def upload_well(self, pick: int) -> None:
         self.upload(pick, None)
 
     @precondition(lambda self: self.cut_off)
-    @rule(pick=PICKS, hazard=IN_UPLOAD)
-    def upload_again(self, pick: int, hazard: Fault | None) -> None:
+    @rule(pick=PICKS, fault=IN_UPLOAD)
+    def upload_again(self, pick: int, fault: Fault | None) -> None:
         if self.cut_off:
-            self._send(*self.cut_off.pop(pick % len(self.cut_off)), hazard)
+            self._send(*self.cut_off.pop(pick % len(self.cut_off)), fault)
 
     @precondition(lambda self: self.promised)
-    @rule(pick=PICKS, hazard=IN_DELETION)
-    def delete(self, pick: int, hazard: Fault | None) -> None:
-        self._delete(pick, hazard)
+    @rule(pick=PICKS, fault=IN_DELETION)
+    def delete(self, pick: int, fault: Fault | None) -> None:
+        self._delete(pick, fault)
 
-    @rule(pick=PICKS, how=st.sampled_from(["renew", "reset", "end", "erase"]), hazard=IN_DELETION)
-    def go_on_or_leave(self, pick: int, how: str, hazard: Fault | None) -> None:
+    @rule(pick=PICKS, how=st.sampled_from(["renew", "reset", "end", "erase"]), fault=IN_DELETION)
+    def go_on_or_leave(self, pick: int, how: str, fault: Fault | None) -> None:
         if not (live := self._live()):
             return
         match how:
             case "renew":
                 assert _pick(live, pick).current().status_code == 200
             case "reset":
-                self._reset(pick, hazard)
+                self._reset(pick, fault)
             case "end":
-                self._call(_twin(_pick(live, pick)).end, hazard)
+                self._call(_twin(_pick(live, pick)).end, fault)
             case "erase":
-                self._erase(pick, hazard)
+                self._erase(pick, fault)
 
     # The world ----------------------------------------------------------------
 
@@ -281,19 +281,19 @@ class CleanupMachine(RuleBasedStateMachine):
     @rule(
         limit=st.sampled_from([0, 0, 0, 1, 3]),
         older_than=st.sampled_from(["30m", "30m", "0s", "1d"]),
-        hazard=IN_RUN,
+        fault=IN_RUN,
         pick=PICKS,
     )
-    def clean(self, limit: int, older_than: str, hazard: Fault | None, pick: int) -> None:
+    def clean(self, limit: int, older_than: str, fault: Fault | None, pick: int) -> None:
         arguments = ["--older-than", older_than] if older_than != "30m" else []
         arguments += ["--limit", str(limit)] if limit else []
         if older_than == "0s":
             self.young_until = {}
-        result = self._call(lambda: cleanup(*arguments), hazard, lambda: self._meanwhile(pick))
-        if hazard is None:
+        result = self._call(lambda: cleanup(*arguments), fault, lambda: self._meanwhile(pick))
+        if fault is None:
             result = self._after_dead_run(result, lambda: cleanup(*arguments))
             assert result.exit_code == 0, result
-        if hazard is None or hazard.what == "meanwhile":
+        if fault is None or fault.what == "meanwhile":
             assert result is not None
             assert result.exit_code == 0, result
             if not limit and older_than == "30m" and result.out != SKIPPED:
@@ -304,16 +304,16 @@ class CleanupMachine(RuleBasedStateMachine):
     def clean_well(self) -> None:
         self.clean(0, "30m", None, 0)
 
-    @rule(seconds=st.sampled_from([0, 0, 200]), hazard=IN_RUN, pick=PICKS)
-    def clean_as_scheduled(self, seconds: int, hazard: Fault | None, pick: int) -> None:
+    @rule(seconds=st.sampled_from([0, 0, 200]), fault=IN_RUN, pick=PICKS)
+    def clean_as_scheduled(self, seconds: int, fault: Fault | None, pick: int) -> None:
         options = CleanupOptions(grace=GRACE, seconds=seconds)
         began_anew = not StoreState.objects.exclude(scan_after="").exists()
 
         def work() -> Any:
             return cleanup_module.cleanup_orphans(options)
 
-        run = self._call(work, hazard, lambda: self._meanwhile(pick))
-        if hazard is None:
+        run = self._call(work, fault, lambda: self._meanwhile(pick))
+        if fault is None:
             assert run.status in (RunStatus.COMPLETED, RunStatus.SKIPPED), run.stop_sentence
             assert not run.errors
             if seconds and began_anew and run.status == RunStatus.COMPLETED:
@@ -346,13 +346,13 @@ class CleanupMachine(RuleBasedStateMachine):
         self._all_is_well()
 
     @precondition(lambda self: self.moved_to_trash_at)
-    @rule(hazard=IN_MOVE)
-    def restore_orphans(self, hazard: Fault | None) -> None:
+    @rule(fault=IN_MOVE)
+    def restore_orphans(self, fault: Fault | None) -> None:
         kept = {s.key for s in QuarantinedObject.objects.filter(status="quarantined")}
-        self._call(_restore_all, hazard)
+        self._call(_restore_all, fault)
         there = kept & self.moved_to_trash_at.keys()
         self._is_kept()
-        assert hazard or there <= self.given_back.keys()
+        assert fault or there <= self.given_back.keys()
 
     @precondition(lambda self: self._marker() > 1)
     @rule()
@@ -361,8 +361,8 @@ class CleanupMachine(RuleBasedStateMachine):
         self.backup = MachineBackup(transaction.savepoint(), self.elapsed, generation)
 
     @precondition(lambda self: self.backup and self._marker() > self.backup.generation)
-    @rule(hazard=IN_RUN)
-    def restore(self, hazard: Fault | None) -> None:
+    @rule(fault=IN_RUN)
+    def restore(self, fault: Fault | None) -> None:
         """Go back to the backup; until somebody adopts it, the cleanup touches nothing."""
         assert self.backup
         transaction.savepoint_rollback(self.backup.savepoint)
@@ -373,7 +373,7 @@ class CleanupMachine(RuleBasedStateMachine):
         before = self._files()
         result = cleanup()
         assert (result.exit_code, self._files()) == (3, before), result
-        self._call(lambda: cleanup("--adopt", "--yes"), hazard)
+        self._call(lambda: cleanup("--adopt", "--yes"), fault)
         if self._marker() > StoreState.objects.get().generation:
             self.pass_time(11 * MINUTE)
             result = cleanup("--adopt", "--yes")
@@ -506,18 +506,18 @@ class CleanupMachine(RuleBasedStateMachine):
         visitor.raise_request_exception = False  # a 503 is an answer
         self.visitors[visitor.uuid] = visitor
 
-    def _upload(self, visitor: Visitor, hazard: Fault | None = None) -> None:
+    def _upload(self, visitor: Visitor, fault: Fault | None = None) -> None:
         self.counter += 1
-        self._send(visitor, pdf(f"number {self.counter}"), f"try-{self.counter}", hazard)
+        self._send(visitor, pdf(f"number {self.counter}"), f"try-{self.counter}", fault)
 
     def _send(
-        self, visitor: Visitor, body: bytes, retry_key: str, hazard: Fault | None = None
+        self, visitor: Visitor, body: bytes, retry_key: str, fault: Fault | None = None
     ) -> None:
         headers = {"X-Session-UUID": visitor.uuid, "Idempotency-Key": retry_key}
         # A run that goes by in the middle is no reason to refuse a file within its lease.
-        is_sound = hazard is None or (hazard.what == "meanwhile" and self.counter % 2 == 0)
+        is_sound = fault is None or (fault.what == "meanwhile" and self.counter % 2 == 0)
         answer = self._call(
-            lambda: visitor.upload(body, headers=headers), hazard, self._wait_and_clean
+            lambda: visitor.upload(body, headers=headers), fault, self._wait_and_clean
         )
         if answer is None or answer.status_code >= 500:
             self.cut_off.append((visitor, body, retry_key))
@@ -528,7 +528,7 @@ class CleanupMachine(RuleBasedStateMachine):
             self.bodies[self.promised[upload_id].key(upload_id)] = body
         assert not is_sound or answer.status_code in (201, 400, 401, 409), answer.content
 
-    def _delete(self, pick: int, hazard: Fault | None = None) -> None:
+    def _delete(self, pick: int, fault: Fault | None = None) -> None:
         live = {visitor.uuid: visitor for visitor in self._live()}
         mine = [i for i, promise in self.promised.items() if promise.session in live]
         if not mine:
@@ -536,7 +536,7 @@ class CleanupMachine(RuleBasedStateMachine):
         upload_id = _pick(mine, pick)
         promise = self.promised.pop(upload_id)
         visitor = live[promise.session]
-        answer = self._call(lambda: visitor.delete_upload(upload_id), hazard, cleanup)
+        answer = self._call(lambda: visitor.delete_upload(upload_id), fault, cleanup)
         is_reported = answer is not None and answer.status_code == 204
         if (
             not is_reported
@@ -544,20 +544,20 @@ class CleanupMachine(RuleBasedStateMachine):
         ):
             self.promised[upload_id] = promise
 
-    def _reset(self, pick: int, hazard: Fault | None = None) -> None:
+    def _reset(self, pick: int, fault: Fault | None = None) -> None:
         if live := self._live():
             visitor = _twin(_pick(live, pick))
-            answer = self._call(visitor.reset, hazard)
+            answer = self._call(visitor.reset, fault)
             if answer is not None and answer.status_code == 201:
                 self.visitors[visitor.uuid] = visitor
 
-    def _erase(self, pick: int, hazard: Fault | None = None) -> None:
+    def _erase(self, pick: int, fault: Fault | None = None) -> None:
         if not (live := self._live()):
             return
         visitor = _twin(_pick(live, pick))
         before = self.promised
         self.promised = {i: p for i, p in before.items() if p.session != visitor.uuid}
-        self._call(visitor.erase, hazard, cleanup)
+        self._call(visitor.erase, fault, cleanup)
         if visitor.row.status != "erased":
             self.promised = before
 
@@ -620,15 +620,15 @@ class CleanupMachine(RuleBasedStateMachine):
     def _call(
         self,
         work: Callable[[], Any],
-        hazard: Fault | None = None,
+        fault: Fault | None = None,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> Any:
         """Call a door; None if the process died or the database failed in it."""
-        with self.fate.befalling(hazard, meanwhile):
+        with self.fate.injecting(fault, meanwhile):
             try:
                 return work()
             except (ProcessKilled, DatabaseError, OSError):
-                assert hazard
+                assert fault
                 return None
 
     def _after_dead_run(

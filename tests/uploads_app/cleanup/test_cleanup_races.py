@@ -1,4 +1,4 @@
-"""Cleanup beside others: further runs, visitors, and failing stores."""
+"""The cleanup beside other runs, visitors and failing stores."""
 
 import random
 from datetime import timedelta
@@ -54,7 +54,7 @@ REMOVED = (UploadStatus.LAPSED, UploadStatus.DELETED)
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_t59_a_run_that_ends_while_another_begins_is_no_restored_backup(
+def test_t59_a_run_that_ends_while_another_starts_does_not_look_like_a_restored_backup(
     db: None, settings: Any, dry_run: bool
 ) -> None:
     stored()
@@ -96,7 +96,9 @@ def test_t59_a_run_that_has_lost_its_lease_stops(db: None, settings: Any) -> Non
     assert UploadedFile.objects.filter(status=UploadStatus.LAPSED).count() == 520
 
 
-def test_t57_what_the_store_does_not_delete_stays_for_the_next_run(db: None, settings: Any) -> None:
+def test_t57_objects_that_the_store_does_not_delete_stay_for_the_next_run(
+    db: None, settings: Any
+) -> None:
     ripe = [pending(-HOUR), pending(-HOUR), deleting(), deleting()]
     ripe += [of_session_ended(8 * DAY), of_session_ended(8 * DAY)]
     late = [closed_with_object(HOUR), closed_with_object(HOUR)]
@@ -128,7 +130,9 @@ def test_t57_what_the_store_does_not_delete_stays_for_the_next_run(db: None, set
 
 @pytest.mark.slow
 @pytest.mark.timeout(600 if SOAK else 120)
-def test_t54_visitors_come_and_go_while_the_cleanup_runs(committed: None, settings: Any) -> None:
+def test_t54_visitors_use_the_product_while_the_cleanup_runs(
+    committed: None, settings: Any
+) -> None:
     settings.RATE_LIMITS = {name: ["100000/m"] for name in settings.RATE_LIMITS}
     rounds, visitors = (200 if SOAK else 12), 3
     promised: dict[str, tuple[Visitor, bytes]] = {}
@@ -184,10 +188,10 @@ def test_t54_visitors_come_and_go_while_the_cleanup_runs(committed: None, settin
     assert quotas_fit()
 
 
-def test_t54_a_file_whose_row_came_after_the_rows_were_read_is_live(
+def test_t54_a_file_whose_row_is_created_after_the_scan_of_rows_is_live(
     db: None, settings: Any
 ) -> None:
-    """Even if the store's clock is behind, so that its object does not look young."""
+    """Even if the store's clock is behind, so that its object seems old."""
     first, second = sorted((started(), started()), key=lambda visitor: visitor.uuid)
     uploaded(first)
     uploaded(second)
@@ -205,7 +209,7 @@ def test_t54_a_file_whose_row_came_after_the_rows_were_read_is_live(
     assert second.download(str(new[0].pk))
 
 
-def test_a_run_ends_itself_in_time_and_the_next_goes_on(db: None) -> None:
+def test_a_run_ends_within_its_time_and_the_next_continues(db: None) -> None:
     late = [closed_with_object(HOUR) for _ in range(5)]
     events = Events()
     run = cleanup_orphans(CleanupOptions(grace=timedelta(minutes=30), seconds=0))
@@ -214,7 +218,7 @@ def test_a_run_ends_itself_in_time_and_the_next_goes_on(db: None) -> None:
     assert settled("--json").document["removed"] == len(late)
 
 
-def test_a_dry_run_without_time_to_scan_through_the_store_stops(db: None) -> None:
+def test_a_dry_run_without_time_for_the_whole_scan_stops(db: None) -> None:
     stored()
     many(5, UploadStatus.PENDING)
     before = snapshot()

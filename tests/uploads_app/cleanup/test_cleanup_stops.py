@@ -1,4 +1,4 @@
-"""Every reason for which the cleanup removes nothing, stops and says so (threats, row 55 and 58)."""
+"""Every reason for which the cleanup stops and deletes nothing (threats, row 55 and 58)."""
 
 import errno
 import os
@@ -59,7 +59,7 @@ both_ways = pytest.mark.parametrize("dry_run", [False, True], ids=["run", "dry r
 
 @pytest.fixture
 def ripe(db: None) -> None:
-    """A store in which there is something of every kind to remove."""
+    """A store with something of every kind to remove."""
     scene_of(something_to_remove)
 
 
@@ -73,7 +73,7 @@ def something_to_remove() -> None:
 
 
 def assert_stops(code: str, *, dry_run: bool = False, sentence: str = "") -> None:
-    """Run the cleanup and see that it stops for that reason, and touches nothing at all."""
+    """Run the cleanup; check that it stops for that reason and changes nothing."""
     before, events, runs = _without_log(snapshot()), Events(), CleanupRun.objects.count()
 
     result = cleanup(*(["--dry-run"] if dry_run else []))
@@ -81,7 +81,7 @@ def assert_stops(code: str, *, dry_run: bool = False, sentence: str = "") -> Non
     run = last_run()
     assert CleanupRun.objects.count() == runs + 1
     assert result.exit_code == 3
-    # A run that is stopped by what it has seen tells that first; a dry run tells as it goes.
+    # A run that stops because of its findings reports them first; a dry run reports at once.
     assert all(line.startswith(KINDS) for line in result.out.splitlines())
     assert result.err == (
         f"Stopped, nothing deleted: {run.stop_sentence} ({code})\nWhat to do: {known()[code]}\n"
@@ -100,7 +100,7 @@ def assert_stops(code: str, *, dry_run: bool = False, sentence: str = "") -> Non
 
 
 def _without_log(taken: tuple[Any, Any]) -> tuple[Any, Any]:
-    """Leave out what a stopped run may write: its events, and what it counted on its look."""
+    """Leave out what a stopped run may write: its events, and the counts of its scan."""
     tables, store = taken
     kept = {name: rows for name, rows in tables.items() if not name.startswith("audit_app.")}
     own = dict.fromkeys(("scan_id", "scanned_objects", "scanned_rows"))
@@ -130,7 +130,7 @@ def test_t55_a_database_restored_from_a_backup(ripe: None, dry_run: bool) -> Non
 
 
 @pytest.mark.both
-def test_t55_a_database_one_run_behind_is_a_stop_and_one_run_ahead_is_a_crash(ripe: None) -> None:
+def test_t55_a_database_behind_the_store_stops_and_one_ahead_does_not(ripe: None) -> None:
     settled()
     generation = StoreState.objects.get().generation
     for difference, stops in ((-1, True), (0, False), (1, False)):
@@ -184,7 +184,7 @@ UNREADABLE = (
 
 
 @both_ways
-def test_t55_a_marker_that_cannot_be_understood(db: None, dry_run: bool) -> None:
+def test_t55_a_marker_that_cannot_be_read(db: None, dry_run: bool) -> None:
     pending(-HOUR)
     for text in UNREADABLE:
         _write_marker(text)
@@ -202,7 +202,7 @@ def test_t55_objects_but_no_sessions_at_all(ripe: None, dry_run: bool) -> None:
 
 @both_ways
 @pytest.mark.parametrize("after", [0, 1, 3])
-def test_t55_half_a_listing(ripe: None, settings: Any, dry_run: bool, after: int) -> None:
+def test_t55_an_incomplete_listing(ripe: None, settings: Any, dry_run: bool, after: int) -> None:
     use_store(settings, break_after=after)
     assert_stops("listing_incomplete", dry_run=dry_run, sentence="ended early")
 
@@ -218,7 +218,7 @@ def test_t55_a_listing_that_is_out_of_order(
     assert_stops("listing_incomplete", dry_run=dry_run, sentence="the store lists uploads/")
 
 
-def _overlooked(*_: Any) -> Iterator[Finding]:
+def _nothing_found(*_: Any) -> Iterator[Finding]:
     return iter(())
 
 
@@ -234,14 +234,14 @@ def _no_place(key: str) -> None:
 @pytest.mark.parametrize(
     ("name", "broken"),
     [
-        ("_without_row", _overlooked),
+        ("_without_row", _nothing_found),
         ("_without_row", _called_young),
-        ("_without_object", _overlooked),
+        ("_without_object", _nothing_found),
         ("_place", _no_place),
     ],
-    ids=["orphans overlooked", "orphans called young", "losses overlooked", "no key understood"],
+    ids=["orphans not found", "orphans called young", "missing files not found", "no key parsed"],
 )
-def test_t54_a_mistake_in_what_decides_stops_every_run(
+def test_t54_a_mistake_in_the_decisions_stops_every_run(
     ripe: None, monkeypatch: pytest.MonkeyPatch, name: str, broken: Any, dry_run: bool
 ) -> None:
     monkeypatch.setattr(reconcile, name, broken)
@@ -269,7 +269,7 @@ def test_t55_a_disk_that_cannot_list_a_folder(committed: None, dry_run: bool) ->
         codes.append(last_run().stop_code)
         assert last_run().removed == 0
         assert _without_log(snapshot()) == before
-    # The folder of folders twice a reading, then each session's own; later the temporary files.
+    # The top folder twice per scan, then each session's folder; later the temporary files.
     assert set(codes) == {"listing_incomplete", "storage_unavailable"}
     assert len(codes) >= 4
     assert UploadedFile.objects.filter(pk__in=[first.pk, second.pk], status="stored").count() == 2
@@ -277,7 +277,7 @@ def test_t55_a_disk_that_cannot_list_a_folder(committed: None, dry_run: bool) ->
 
 @both_ways
 @pytest.mark.parametrize("part", ["before_list", "before_delete"])
-def test_t57_a_store_that_does_not_answer_while_it_is_checked(
+def test_t57_a_store_that_does_not_answer_during_the_scan(
     ripe: None, settings: Any, dry_run: bool, part: str
 ) -> None:
     def fail(key: str) -> None:
@@ -314,7 +314,7 @@ def test_t55_a_hundred_unexpected_are_plausible(db: None, orphans: int, missing:
     assert lapsed.status == "lapsed"
 
 
-def test_t55_a_person_may_let_more_be_unexpected_for_one_run_which_is_recorded(db: None) -> None:
+def test_t55_allow_share_raises_the_limit_for_one_run_and_is_recorded(db: None) -> None:
     _unexpected(101, 0)
     assert cleanup("--allow-share", "5").exit_code == 3
     assert cleanup("--dry-run", "--allow-share", "100").exit_code == 0
@@ -341,8 +341,8 @@ def test_t55_in_a_large_store_five_in_a_hundred_are_plausible(
     assert last_run().objects_seen == 2400
 
 
-def test_a_worker_that_was_stopped_for_a_day_is_no_stop(db: None) -> None:
-    """Hundreds of removals that rows ask for are much to do, and nothing is wrong."""
+def test_a_day_without_a_worker_does_not_stop_the_run(db: None) -> None:
+    """Hundreds of deletions by rows are plausible."""
     live = stored()
     lapsed = many(150, UploadStatus.PENDING, age=DAY)
     past = many(150, ended=8 * DAY, age=9 * DAY)
@@ -371,7 +371,7 @@ def test_t58_clocks_that_differ_by_more_than_five_minutes(
 @pytest.mark.parametrize(
     "off", [timedelta(minutes=4, seconds=59), -timedelta(minutes=4, seconds=59)], ids=str
 )
-def test_t58_clocks_that_differ_by_less_are_good_enough(
+def test_t58_clocks_that_differ_by_less_do_not_stop_the_run(
     ripe: None, settings: Any, off: timedelta
 ) -> None:
     use_store(settings, clock_off=off)
@@ -399,7 +399,7 @@ def test_a_database_that_cannot_be_reached(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_t55_a_standby_database(tmp_path: Path) -> None:
-    """A replica may lag behind, so its rows say nothing of the store's objects."""
+    """A replica may lag behind, so its rows do not match the store's objects."""
     if postgres.find_programs() is None:
         if os.environ.get("CI"):
             pytest.fail(f"PostgreSQL is missing: {postgres.INSTALL_HINT}")
@@ -453,7 +453,7 @@ def test_a_database_without_tables(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_bad_options_end_with_two_and_a_sentence(
+def test_invalid_options_exit_with_2_and_a_sentence(
     options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stopped:
@@ -474,7 +474,7 @@ def test_bad_options_end_with_two_and_a_sentence(
     ],
     ids=str,
 )
-def test_extreme_but_sensible_options_are_taken(ripe: None, options: list[str]) -> None:
+def test_extreme_but_valid_options_are_accepted(ripe: None, options: list[str]) -> None:
     settled(*options)
     run = last_run()
     run.refresh_from_db()
