@@ -1,17 +1,17 @@
-"""Whatever visitors, operators, crashes and time do, in whatever order: no promised file is lost.
+"""Visitors, operators, crashes and time in random order: no promised file is lost.
 
-A Hypothesis state machine goes through the doors: the API for visitors, the
-commands for operators, the tasks of the schedule. Any call may be cut off at a
-named point (its process dies, a step fails) or have somebody else act in its
-middle. Time passes by setting rows and files back; a database is restored by
-rolling back to a savepoint. The model is small: the bytes of each file that was
-answered with 201, and every key that ever was.
+A Hypothesis state machine uses the public interfaces: the API for visitors, the
+commands for operators, the scheduled tasks. Any call can be interrupted at a
+named point (its process dies, a step fails), or another call can run in its
+middle. Time passes by setting rows and files back; a database is restored by a
+rollback to a savepoint. The model is small: the bytes of each file that was
+answered with 201, and every key that ever existed.
 
-After every step each promised file has its bytes, and so has what is in
-quarantine. After every cleanup each live file can be downloaded, every row and
-every removal has its event, and quotas fit; after one that ran to its end nothing
-is there that should be gone. At the end of each example one more run finishes
-whatever was cut off, and every key that ever was is explained.
+After every step each promised file has its bytes, and so has each object in the
+trash. After every cleanup each live file can be downloaded, every row and every
+deletion has its event, and quotas fit. After a completed cleanup nothing is left
+to remove. At the end of each example one more run finishes what was interrupted,
+and every key that ever existed is explained.
 
 `./test` takes the same steps each time, those of a seed that finds many mistakes
 put into the cleanup on purpose. `CLEANUP_SEED`, printed with a failure, repeats
@@ -100,7 +100,7 @@ WHATS = st.sampled_from(["dies", "fails", "meanwhile"])
 
 
 def _faults(*points: Point, passes: int, writes: int) -> st.SearchStrategy[Fault | None]:
-    """Draw what befalls a call: nothing, or something at a point that it passes."""
+    """Draw the fault of a call: none, or one at a point that it passes."""
     point = st.sampled_from(points)
     return st.one_of(
         st.none(),
@@ -117,7 +117,7 @@ IN_UPLOAD = _faults("put", passes=1, writes=8)
 IN_DELETION = _faults("remove", passes=2, writes=8)
 IN_MOVE = _faults("move", "remove", passes=2, writes=8)
 IN_RUN = _faults("list", "describe", "remove", "move", "marker", passes=4, writes=20)
-# How far the store's clock may be behind without a run's stopping.
+# How far the store's clock may be behind without stopping a run.
 BEHIND = 4 * MINUTE
 
 
@@ -134,7 +134,7 @@ class AcceptedUpload:
 
 @dataclass(frozen=True)
 class MachineBackup:
-    """A moment that the database can go back to."""
+    """A backup of the database that can be restored."""
 
     savepoint: str
     at: timedelta
@@ -144,12 +144,12 @@ class MachineBackup:
 class CleanupMachine(RuleBasedStateMachine):
     """One deployment, its visitors, and what they were promised.
 
-    `elapsed` is the machine's own clock: how far all times have been set back.
+    `elapsed` is the machine's clock: how far all times have been set back.
     """
 
-    def __init__(self, root: Path, fate: FaultInjector) -> None:
+    def __init__(self, root: Path, faults: FaultInjector) -> None:
         super().__init__()
-        self.fate = fate
+        self.faults = faults
         self.root = root
         self.visitors: dict[str, Visitor] = {}
         self.promised: dict[str, AcceptedUpload] = {}
@@ -230,7 +230,7 @@ class CleanupMachine(RuleBasedStateMachine):
 
     @rule(by=TIMES)
     def pass_time(self, by: timedelta) -> None:
-        """Set rows and files back; what the audit log says stays as it is."""
+        """Set the times of rows and files back, but not those of the audit log."""
         self.elapsed += by
         _age_rows(by)
         for path in self.root.rglob("*"):
@@ -246,7 +246,7 @@ class CleanupMachine(RuleBasedStateMachine):
         age=AGES,
     )
     def plant(self, pick: int, what: str, age: timedelta) -> None:
-        """Put something into the store that no row explains."""
+        """Write an object without a row into the store."""
         key = new_key()
         match what:
             case "orphan" | "somebody's":
@@ -258,7 +258,7 @@ class CleanupMachine(RuleBasedStateMachine):
                 closed = UploadedFile.objects.exclude(status__in=WITH_OBJECT).order_by("created_at")
                 if keys := list(closed.values_list("key", flat=True)):
                     key = _pick(keys, pick)
-                    # A key is never used twice, so what arrives late is what was sent under it.
+                    # A key is never used twice, so a late object has the bytes that were sent under it.
                     self._plant(key, self.bodies.get(key, b"%PDF-1.4 late"), age)
             case "temporary":
                 folder, _, name = key.rpartition("/")
@@ -331,11 +331,11 @@ class CleanupMachine(RuleBasedStateMachine):
 
     @rule(days=st.sampled_from([-3, 3]), of_store=st.booleans())
     def clean_with_a_wrong_clock(self, days: int, of_store: bool) -> None:
-        """The worker's clock, or all times that the store tells."""
+        """Set the worker's clock wrong, or all times of the store."""
         if of_store:
-            self.fate.clock_off = timedelta(days=days)
+            self.faults.clock_off = timedelta(days=days)
             result = cleanup()
-            self.fate.clock_off = timedelta(0)
+            self.faults.clock_off = timedelta(0)
         else:
             with time_machine.travel(timezone.now() + timedelta(days=days)):
                 result = cleanup()
@@ -363,7 +363,7 @@ class CleanupMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.backup and self._marker() > self.backup.generation)
     @rule(fault=IN_RUN)
     def restore(self, fault: Fault | None) -> None:
-        """Go back to the backup; until somebody adopts it, the cleanup touches nothing."""
+        """Restore the backup; until it is adopted, the cleanup changes nothing."""
         assert self.backup
         transaction.savepoint_rollback(self.backup.savepoint)
         _age_rows(self.elapsed - self.backup.at)
@@ -384,7 +384,7 @@ class CleanupMachine(RuleBasedStateMachine):
         self._is_kept()
         self._can_be_downloaded()
 
-    # What always holds ----------------------------------------------------------
+    # Invariants ----------------------------------------------------------
 
     @invariant()
     def each_promised_file_has_its_bytes(self) -> None:
@@ -409,7 +409,7 @@ class CleanupMachine(RuleBasedStateMachine):
             assert (self.root / key).exists()
 
     def _is_in_trash(self, orphan: QuarantinedObject) -> None:
-        """What is in quarantine keeps its bytes, and goes after its time and not before."""
+        """An object in the trash keeps its bytes, and is purged after its retention and not before."""
         path = self.root / quarantine_key(orphan.key)
         if orphan.status == "quarantined" and path.exists():
             assert path.read_bytes() == self.bodies[orphan.key]
@@ -437,8 +437,8 @@ class CleanupMachine(RuleBasedStateMachine):
                     assert live[promise.session].download(upload_id) == promise.body
 
     def _nothing_is_left(self) -> None:
-        """A whole run has ended well: nothing is there that should be gone."""
-        self._is_kept()  # which notes what the run has given back
+        """Check that after a completed run nothing is left to remove."""
+        self._is_kept()  # which records what the run has restored
         live = UploadedFile.objects.with_object().values_list("key", flat=True)
         known = {*live, *self.given_back, *self.strange}
         for path in self.root.glob("uploads/**/*"):
@@ -452,7 +452,7 @@ class CleanupMachine(RuleBasedStateMachine):
             assert not due_trash(kind, ages).exists(), kind
 
     def _is_audited(self) -> None:
-        """Each row's state has exactly its events, and each removal from the store one."""
+        """Check that each row has exactly the events of its state, and each deletion has one."""
         result: dict[str, list[str]] = defaultdict(list)
         for target, event in AuditLog.objects.order_by("id").values_list("target", "event_type"):
             result[target].append(event)
@@ -479,7 +479,7 @@ class CleanupMachine(RuleBasedStateMachine):
         result: dict[str, Counter[str]] = defaultdict(Counter)
         for target, event in logs.values_list("target", "event_type"):
             result[target][event] += 1
-        for place, removals in self.fate.removed.items():
+        for place, removals in self.faults.removed.items():
             key = place.removeprefix("quarantine/")
             if reconcile.session_of(key) is None or key in unfinished:
                 continue
@@ -488,7 +488,7 @@ class CleanupMachine(RuleBasedStateMachine):
             assert removals <= sum(events[name] for name in names), (place, removals, events)
 
     def _settle(self) -> None:
-        """At the end all that was cut off is finished by one more run, and every key is explained."""
+        """Check that one more run finishes what was interrupted, and every key is explained."""
         self.pass_time(31 * MINUTE)
         result = cleanup()
         assert result.exit_code == 0, result
@@ -499,7 +499,7 @@ class CleanupMachine(RuleBasedStateMachine):
             assert result.exit_code == 0
             assert "This key is unknown" not in result.out, result.out
 
-    # How it is done ---------------------------------------------------------------
+    # Helpers ---------------------------------------------------------------
 
     def _start(self) -> None:
         visitor = started()
@@ -514,7 +514,7 @@ class CleanupMachine(RuleBasedStateMachine):
         self, visitor: Visitor, body: bytes, retry_key: str, fault: Fault | None = None
     ) -> None:
         headers = {"X-Session-UUID": visitor.uuid, "Idempotency-Key": retry_key}
-        # A run that goes by in the middle is no reason to refuse a file within its lease.
+        # A cleanup run in the middle must not refuse a file within its lease.
         is_sound = fault is None or (fault.what == "meanwhile" and self.counter % 2 == 0)
         answer = self._call(
             lambda: visitor.upload(body, headers=headers), fault, self._wait_and_clean
@@ -578,7 +578,7 @@ class CleanupMachine(RuleBasedStateMachine):
             self.promised[upload_id] = promise
 
     def _meanwhile(self, pick: int) -> None:
-        """Let somebody act in the middle of a run."""
+        """Make another call in the middle of a run."""
         acts: list[Callable[[], Any]] = [
             lambda: self._upload_behind(pick),
             lambda: self._upload_behind(pick),
@@ -608,7 +608,7 @@ class CleanupMachine(RuleBasedStateMachine):
         assert (result.exit_code, result.out) == (0, SKIPPED)
 
     def _wait_and_clean(self) -> None:
-        """Let a run go by in the middle of an upload, perhaps after its lease."""
+        """Run the cleanup in the middle of an upload, perhaps after its lease."""
         if self.counter % 2:
             self.pass_time(31 * MINUTE)
         cleanup()
@@ -623,8 +623,8 @@ class CleanupMachine(RuleBasedStateMachine):
         fault: Fault | None = None,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> Any:
-        """Call a door; None if the process died or the database failed in it."""
-        with self.fate.injecting(fault, meanwhile):
+        """Call an interface; None if the process died or the database failed."""
+        with self.faults.injecting(fault, meanwhile):
             try:
                 return work()
             except (ProcessKilled, DatabaseError, OSError):
@@ -634,7 +634,7 @@ class CleanupMachine(RuleBasedStateMachine):
     def _after_dead_run(
         self, result: CommandResult, again: Callable[[], CommandResult]
     ) -> CommandResult:
-        """Where a dead run still holds the lease, wait until it is over, and call once more."""
+        """If a dead run still has the lease, wait until it ends, and call once more."""
         if result.out == SKIPPED:
             self.pass_time(11 * MINUTE)
             result = again()
@@ -646,7 +646,7 @@ class CleanupMachine(RuleBasedStateMachine):
         return [visitor for uuid, visitor in self.visitors.items() if uuid in live]
 
     def _forget_past_retention(self) -> None:
-        """Promise no file for longer than its retention, nor one whose session is not known."""
+        """Stop promising files past their retention, and files of unknown sessions."""
         ends = dict(UserSession.objects.values_list("pk", "ended_at"))
         now = timezone.now()
         if self.elapsed < self.kept_until:
@@ -655,7 +655,7 @@ class CleanupMachine(RuleBasedStateMachine):
         self.promised = {i: p for i, p in self.promised.items() if p.session not in over}
 
     def _promise_what_is_there(self, erased: set[str]) -> None:
-        """After a restore: promised is what is still stored, of sessions the backup knows."""
+        """After a restore, promise the files that are still stored, of sessions in the backup."""
         known = {str(pk) for pk in UserSession.objects.values_list("pk", flat=True)} - erased
         status = {str(pk): s for pk, s in UploadedFile.objects.values_list("pk", "status")}
         again = {*VISIBLE, UploadStatus.PENDING, None}
@@ -680,7 +680,7 @@ class CleanupMachine(RuleBasedStateMachine):
             for key, since in self.moved_to_trash_at.items()
             if (self.root / quarantine_key(key)).exists()
         }
-        self.fate.removed.clear()
+        self.faults.removed.clear()
         self.events_since = AuditLog.objects.order_by("-id").values_list("id", flat=True)[0]
 
     def _marker(self) -> int:
@@ -705,7 +705,7 @@ def _pick(things: Any, number: int) -> Any:
 
 
 def _twin(visitor: Visitor) -> Visitor:
-    """Return another visitor with the same proof, which keeps its own when this one changes."""
+    """Return another visitor with the same proof, which does not change with this one."""
     other = Visitor(raise_request_exception=False)
     other.uuid, other.token = visitor.uuid, visitor.token
     return other
@@ -718,7 +718,7 @@ def _restore_all() -> None:
 
 @contextmanager
 def _undone() -> Iterator[None]:
-    """Leave nothing in the database of what is done inside."""
+    """Roll back what the block does to the database."""
     savepoint = transaction.savepoint()
     try:
         yield
@@ -727,7 +727,7 @@ def _undone() -> Iterator[None]:
 
 
 def _age_rows(by: timedelta) -> None:
-    """Set every time of every row back, but for the audit log's."""
+    """Set every time of every row back, except those of the audit log."""
     for app in ("sessions_app", "uploads_app"):
         for model in apps.get_app_config(app).get_models():
             names = [f.name for f in model._meta.fields if isinstance(f, models.DateTimeField)]
@@ -740,7 +740,7 @@ def _age_rows(by: timedelta) -> None:
 def test_t54_nothing_that_visitors_operators_crashes_and_time_do_loses_a_live_file(
     db: None, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Small pages, so that few files make runs that are cut in many places.
+    # Small pages, so that runs with few files can be interrupted in many places.
     monkeypatch.setattr(reconcile, "PAGE", 3)
     monkeypatch.setattr(apply, "BATCH", 2)
     settings.RATE_LIMITS = {name: ["100000/m"] for name in settings.RATE_LIMITS}
@@ -773,7 +773,7 @@ def _settings() -> hypothesis_settings:
     """100 examples of 100 steps in a soak; otherwise 5 on SQLite and their first on PostgreSQL."""
     examples = 100 if SOAK else 5 if connection.vendor == "sqlite" else 1
     return hypothesis_settings(
-        # The first example always is of the simplest steps, so it does not count.
+        # The first example always has the simplest steps, so it does not count.
         max_examples=1 + examples,
         stateful_step_count=100,
         database=None,

@@ -1,7 +1,7 @@
-"""Four runners at once, each a process of its own: every item is removed once, by one of them.
+"""Four processes run the cleanup at once: every item is removed once, by one of them.
 
-In every other round whoever comes first is held until the others have answered, so
-that they must meet; in the rest they race.
+In every other round the first run is blocked until the others have answered, so that
+they overlap; in the other rounds they race.
 """
 
 import multiprocessing

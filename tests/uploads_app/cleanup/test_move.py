@@ -1,7 +1,7 @@
-"""`manage.py move_storage` takes every file to another store while visitors go on.
+"""`manage.py move_storage` moves every file to another store while visitors use the product.
 
-Every live file is served with the same bytes before, at each named moment of
-the move, and after; what is given up meanwhile is gone from both stores.
+Every live file is served with the same bytes before, at each named moment of the
+move, and after. A file that is deleted during the move is in neither store.
 Disk to S3 and S3 to disk, with a real SeaweedFS.
 """
 

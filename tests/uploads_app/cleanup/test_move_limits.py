@@ -1,6 +1,6 @@
 """What a move leaves alone, what it refuses, and moves of large stores.
 
-Two folders stand for the stores where it makes no difference which they are.
+Tests that work the same with all stores use two folders.
 """
 
 import hashlib
