@@ -1,4 +1,4 @@
-"""What this app says and does when something happens to a session."""
+"""Receivers of session signals."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ from uploads_app.services.erasure import begin_erasure, finish_erasure
 
 @receiver(session_described)
 def describe_uploads(session: UserSession, aspect: Aspect, **_: Any) -> dict[str, Any]:
-    """Tell what a session may hold, holds, loses by its end, or what is known of its files."""
+    """Return the limits, use, losses or files of a session."""
     return _ASPECTS[aspect](session)
 
 

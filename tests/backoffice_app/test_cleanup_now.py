@@ -93,7 +93,7 @@ def test_the_worker_runs_it_in_the_name_of_who_requested(make_staff: Any) -> Non
     actor = f"staff:{client.user.pk}"
 
     page = shown_text(client.post(PREVIEW, follow=True).content.decode())
-    assert "Queued: the run is listed here when it is done" in page
+    assert "Queued. The run is listed here when it has ended" in page
     assert not CleanupRun.objects.exists()
     deliver_now()
     run = last_run()

@@ -111,10 +111,10 @@ def test_what_cannot_be_had_is_named_with_its_reason(
     assert files == ["001-fine.pdf"]
     index = members["index.txt"].decode()
     for name, reason in [
-        ("002-missing.pdf", "content cannot be found"),
-        ("003-aside.pdf", "held back for safety"),
+        ("002-missing.pdf", "content of this file cannot be found"),
+        ("003-aside.pdf", "blocked for safety"),
         ("004-changed.pdf", "not those that were stored"),
-        ("005-waiting.pdf", "is being looked into"),
+        ("005-waiting.pdf", "is being inspected"),
     ]:
         (line,) = (line for line in index.splitlines() if name in line)
         assert line.startswith("  NOT HERE: ")
@@ -129,7 +129,7 @@ def test_a_store_that_fails_does_not_break_the_zip(visitor: Visitor, support: Cl
         path.mkdir()  # opening it fails, and not because it is absent
     members = unzipped(export(support, visitor.row))
     assert [name for name in members if "/files/" in name] == []
-    assert members["index.txt"].decode().count("Storage is not available just now") == 2
+    assert members["index.txt"].decode().count("Files are not available at the moment") == 2
 
 
 EVIL = [

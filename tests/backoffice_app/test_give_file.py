@@ -82,7 +82,7 @@ def test_the_visitor_sees_the_file_at_once_byte_for_byte(
 ) -> None:
     now = started()
     page = said(give(support, lost, now))
-    assert f"S•••.pdf is given to {now.row}: the visitor's page shows it now." in page
+    assert f"S•••.pdf was transferred to {now.row}. The visitor's page shows it now." in page
 
     (file,) = files_of(now)
     assert (file["name"], file["sha256"]) == ("Steuer 2026.pdf", lost.sha256)
@@ -131,13 +131,13 @@ def test_the_session_that_follows_is_found_and_offered(visitor: Visitor, support
     page = shown_text(html)
     assert f"From {first} reset" in page
     assert f"To {visitor.row} active" in page
-    assert "The second session follows the first" in page
+    assert "The second session followed the first" in page
     assert "I have made sure" not in page
     assert between.support_code not in page
     assert inline_code(html) == []
 
     answer = support.post(page_of(lost, "give"), {"reason": "asked"}, follow=True)
-    assert f"is given to {visitor.row}" in said(answer)
+    assert f"was transferred to {visitor.row}" in said(answer)
     assert len(files_of(visitor)) == 1
 
 
@@ -156,8 +156,8 @@ def test_a_page_that_is_out_of_date_asks_again(visitor: Visitor, support: Client
     ("code", "sentence"),
     [
         ("", "No live session follows"),
-        ("MAR-7F3-K2Q-X9", "That is no support code"),
-        ("<script>alert(1)</script>", "That is no support code"),
+        ("MAR-7F3-K2Q-X9", "This is not a valid support code"),
+        ("<script>alert(1)</script>", "This is not a valid support code"),
     ],
 )
 def test_without_a_session_to_give_to_it_asks_for_one(
@@ -187,8 +187,8 @@ def test_a_code_that_no_one_has_is_said_to_be_nobodys(lost: UploadedFile, suppor
     ("mail", "sentence", "must_say_so"),
     [
         ("", "Nothing links these two sessions.", True),
-        ("Anna@mail.example", "not both have proven it", True),
-        ("Anna@mail.example!", "Both sessions have proven the same e-mail address.", False),
+        ("Anna@mail.example", "at least one did not verify it", True),
+        ("Anna@mail.example!", "Both sessions have verified the same e-mail address.", False),
     ],
 )
 def test_it_says_what_links_two_sessions_and_warns_if_nothing_does(
@@ -203,7 +203,7 @@ def test_it_says_what_links_two_sessions_and_warns_if_nothing_does(
     assert "mail.example" not in page.content.decode().lower()
 
     refused = give(support, lost, now, sure="")
-    assert ("Make sure first, and say so here." in said(refused)) == must_say_so
+    assert ("Verify this first, then tick the box." in said(refused)) == must_say_so
     assert len(files_of(now)) == (not must_say_so)
 
 
@@ -221,7 +221,7 @@ def test_a_second_giving_is_refused_and_names_the_first(
     give(support, lost, first)
     for again in (first, second):
         page = said(give(support, lost, again))
-        assert f"It was given to {first.row} already" in page
+        assert f"This file was transferred to {first.row} before" in page
     assert (len(files_of(first)), len(files_of(second))) == (1, 0)
     assert AuditLog.objects.filter(event_type="upload.restored").count() == 2
     assert str(first.row) in said(support.get(page_of(lost)))
@@ -249,7 +249,9 @@ def test_two_staff_at_once_give_one_copy(committed: None, make_staff: Any) -> No
 
 def test_a_file_of_a_live_session_is_not_given_on(visitor: Visitor, support: Client) -> None:
     upload, other = uploaded(visitor, BODY), started()
-    assert "is still live: its visitor sees the file there." in said(give(support, upload, other))
+    assert "is still live: its visitor can open the file there." in said(
+        give(support, upload, other)
+    )
     is_untouched(upload, other)
     assert page_of(upload, "give") not in support.get(page_of(upload)).content.decode()
 
@@ -280,7 +282,7 @@ def test_a_session_that_is_over_gets_nothing(lost: UploadedFile, support: Client
             over.end()
         else:
             age_session(over.row, timedelta(days=60))
-        assert "ask for the support code that the visitor's page shows now" in said(
+        assert "Ask the visitor for the support code that the page shows now" in said(
             give(support, lost, over)
         )
     assert stored_keys() == {lost.key}
@@ -290,7 +292,7 @@ def test_a_session_that_is_over_gets_nothing(lost: UploadedFile, support: Client
 def test_a_full_session_gets_nothing(lost: UploadedFile, support: Client, settings: Any) -> None:
     now = started()
     settings.UPLOAD_MAX_TOTAL_BYTES = len(BODY) - 1
-    assert f"{now.row} is full" in said(give(support, lost, now))
+    assert f"The quota of {now.row} is used up" in said(give(support, lost, now))
     is_untouched(lost, now)
     assert events(now.uuid) == ["session.created"]
 
@@ -298,7 +300,7 @@ def test_a_full_session_gets_nothing(lost: UploadedFile, support: Client, settin
 def test_an_object_that_is_removed_cannot_be_given(lost: UploadedFile, support: Client) -> None:
     now = started()
     (store_root() / lost.key).unlink()
-    assert "Its bytes are not in storage" in said(give(support, lost, now))
+    assert "The object of this file is missing" in said(give(support, lost, now))
     assert not UploadedFile.objects.filter(session_id=uuid.UUID(now.uuid)).exists()
 
 
@@ -309,7 +311,7 @@ def test_bytes_that_the_store_has_damaged_are_not_given_on(
     path = store_root() / lost.key
     path.chmod(0o600)
     path.write_bytes(BODY[:-1] + b"x")
-    assert "Its bytes are not what was stored once" in said(give(support, lost, now))
+    assert "The stored bytes are damaged" in said(give(support, lost, now))
     is_untouched(lost, now)
     (lapsed,) = AuditLog.objects.filter(event_type="upload.lapsed")
     assert lapsed.details == {"reason": "not_given"}
@@ -321,7 +323,7 @@ def test_a_store_that_takes_nothing_leaves_nothing_half(
     now = started()
     (store_root() / "uploads" / now.uuid).write_text("in the way")
     page = said(give(support, lost, now))
-    assert "Storage is not available just now, and nothing was changed" in page
+    assert "Files are not available at the moment, and nothing was changed" in page
     (store_root() / "uploads" / now.uuid).unlink()
     is_untouched(lost, now)
     give(support, lost, now)
@@ -352,7 +354,11 @@ def test_what_changes_while_the_bytes_flow_is_noticed(
         now.end if is_end else lambda: quarantine_upload(upload=row, reason="odd")
     )
     page = said(give(support, lost, now))
-    assert ("is over: ask for the support code" if is_end else "was taken away meanwhile") in page
+    assert (
+        "has ended. Ask the visitor for the support code"
+        if is_end
+        else "was deleted or quarantined meanwhile"
+    ) in page
     assert stored_keys() == {lost.key}
     assert UploadedFile.objects.get(session_id=uuid.UUID(now.uuid)).status == UploadStatus.LAPSED
     assert "upload.restored" not in events()

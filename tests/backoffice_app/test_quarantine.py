@@ -82,7 +82,7 @@ def test_it_says_why_an_object_lies_there(orphan: QuarantinedObject, make_staff:
 def test_it_asks_before_it_gives_back(orphan: QuarantinedObject, make_staff: Any) -> None:
     staff = make_staff(is_superuser=True)
     page = choose(staff, orphan).content.decode()
-    assert f"{orphan.key} (24\xa0bytes, Quarantined)" in shown_text(page).replace(
+    assert f"{orphan.key} (24\xa0bytes, in the trash)" in shown_text(page).replace(
         " bytes", "\xa0bytes"
     )
     assert inline_code(page) == []
@@ -98,7 +98,7 @@ def test_what_is_given_back_is_the_same_and_stays(
 
     page = agree(staff, choose(staff, orphan)).content.decode()
 
-    assert f"Given back: {orphan.key}. The cleanup leaves it alone." in shown_text(page)
+    assert f"Restored: {orphan.key}. The cleanup will ignore it." in shown_text(page)
     body = (store_root() / orphan.key).read_bytes()
     assert hashlib.sha256(body).digest() == hashlib.sha256(BODY).digest()
     log = AuditLog.objects.get(event_type="object.restored")
@@ -174,5 +174,5 @@ def test_a_store_that_fails_is_not_requested_each(db: None, make_staff: Any) -> 
     operator = make_staff("Operator")
     page = shown_text(agree(operator, choose(operator, *trash_items)).content.decode())
     assert page.count("The store does not answer. The next cleanup run tries again.") == 1
-    assert "2 more were not tried, because the store failed." in page
+    assert "2 more were not restored, because the store failed." in page
     assert given_back() == 0

@@ -51,7 +51,7 @@ def test_of_two_staff_one_acts_and_the_other_checks_again(
     assert "this has changed since you opened the page" in shown_text(answer.content.decode())
     # Who has looked again may still want it; the service then says that it was too late.
     again = other.post(url, {"seen": opened(other, url), "reason": "malware"}, follow=True)
-    assert "not stored any more, so nothing was done" in shown_text(again.content.decode())
+    assert "not stored any more. Nothing was changed" in shown_text(again.content.decode())
     assert events().count("upload.quarantined") == 1
 
 

@@ -64,7 +64,7 @@ def test_personal_values_are_shown_to_who_says_why(visit: Visit, back_office: Ba
     ]
 
 
-def test_a_file_of_an_ended_session_is_given_to_the_one_the_visitor_has_now(
+def test_staff_transfer_a_file_to_the_current_session_of_its_visitor(
     visit: Visit, back_office: BackOffice
 ) -> None:
     visit.open()
@@ -79,15 +79,15 @@ def test_a_file_of_an_ended_session_is_given_to_the_one_the_visitor_has_now(
     expect(visit.file("contract.pdf")).to_have_count(0)
 
     back_office.open_session(old)
-    back_office.content.get_by_role("link", name=re.compile("^Give to the visitor")).click()
+    back_office.content.get_by_role("link", name=re.compile("^Transfer to the visitor")).click()
     back_office.page.get_by_role("textbox", name=re.compile("support code", re.I)).fill(
         support_code(visit.site, new)
     )
-    back_office.page.get_by_role("button", name="Look at this session").click()
+    back_office.page.get_by_role("button", name="Continue").click()
     expect(back_office.content).to_contain_text("Nothing links")
-    back_office.page.get_by_label(re.compile("^I have made sure")).check()
+    back_office.page.get_by_label(re.compile("^I have verified")).check()
     back_office.page.get_by_label("The visitor changed the device or browser").check()
-    back_office.page.get_by_role("button", name="Give the file to this session").click()
+    back_office.page.get_by_role("button", name="Transfer the file to this session").click()
     expect(back_office.said).to_contain_text(support_code(visit.site, new))
 
     visit.reload()

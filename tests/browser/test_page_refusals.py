@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 SETTINGS = {"UPLOAD_MAX_BYTES": "100000", "UPLOAD_MAX_FILES": "3"}
 KEPT = pdf("kept")
 UNREADABLE = "The server cannot be reached properly just now."
-UNAVAILABLE = "Storage is not available just now"
+UNAVAILABLE = "Files are not available at the moment"
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ def test_t40_a_file_in_quarantine_is_out_of_everybodys_reach(
 def test_it_is_given_back(visitor: Visitor, upload: UploadedFile, make_staff: Any) -> None:
     staff = make_staff("Support")
     post(staff, upload, "quarantine")
-    assert "is given back" in post(staff, upload, "restore", "all is well")
+    assert "was released from quarantine" in post(staff, upload, "restore", "all is well")
 
     assert visitor.download(str(upload.pk)) == BODY
     assert UploadedFile.objects.get().status == UploadStatus.STORED
@@ -152,12 +152,12 @@ def test_the_page_offers_what_fits_and_shows_what_was_found(
     support, auditor = make_staff("Support"), make_staff("Auditor")
     UploadedFile.objects.update(inspection="suspect", suspicions=["javascript", "<new>"])
     page = support.get(page_of(upload)).content.decode()
-    assert ("Quarantine…" in page, "Give back…" in page) == (True, False)
-    assert "It runs a script.It <new>." in shown_text(page)  # in two lines
+    assert ("Quarantine…" in page, "Release from quarantine…" in page) == (True, False)
+    assert "The file runs a script.The file <new>." in shown_text(page)  # in two lines
     assert "…</a>" not in auditor.get(page_of(upload)).content.decode()
     post(support, upload, "quarantine")
     page = support.get(page_of(upload)).content.decode()
-    assert ("Quarantine…" in page, "Give back…" in page) == (False, True)
+    assert ("Quarantine…" in page, "Release from quarantine…" in page) == (False, True)
     listed = support.get("/admin/uploads_app/uploadedfile/?inspection__exact=suspect")
     assert str(upload.pk) in listed.content.decode()
     listed = support.get("/admin/uploads_app/uploadedfile/?inspection__exact=clean")
@@ -186,9 +186,9 @@ def test_what_is_not_stored_cannot_go_into_quarantine(
 ) -> None:
     UploadedFile.objects.update(status=status)
     before = list(UploadedFile.objects.values()), events(upload.session_id)
-    assert "nothing was done" in post(make_staff("Support"), upload, "quarantine")
+    assert "Nothing was changed" in post(make_staff("Support"), upload, "quarantine")
     if status != UploadStatus.QUARANTINED:
-        assert "nothing was done" in post(make_staff(is_superuser=True), upload, "restore")
+        assert "Nothing was changed" in post(make_staff(is_superuser=True), upload, "restore")
     result = [one for one in events(upload.session_id) if one != "staff.session_viewed"]
     assert (list(UploadedFile.objects.values()), result) == before
 

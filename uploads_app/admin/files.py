@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class TypeFilter(admin.SimpleListFilter):
-    """One of the types that are known: to ask the table which it holds would read all of it."""
+    """The known types. The types in use would need a scan of the table."""
 
     title = "type"
     parameter_name = "type"
@@ -43,13 +43,13 @@ class TypeFilter(admin.SimpleListFilter):
 
 
 class ArrivedFilter(admin.SimpleListFilter):
-    """Files that arrived whole, whatever became of them: nearly all, so that no index is needed."""
+    """Files that were stored completely at some time. That is nearly all, so it needs no index."""
 
     title = "arrival"
     parameter_name = "arrived"
 
     def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
-        return [("whole", "Arrived whole")]
+        return [("whole", "Stored completely")]
 
     def queryset(self, request: Any, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(stored_at__isnull=False) if self.value() else queryset
@@ -71,15 +71,14 @@ class UploadedFileAdmin(ActionAdmin):
             "shown_name", "state", "meaning", "shown_session", "came_from", "transferred_to", "exact_size",
             "content_type",
         ]}),
-        ("Look inside", {"fields": ["inspection", "found_inside", "inspected_at"]}),
-        ("When", {"fields": [
+        ("Inspection", {"fields": ["inspection", "found_inside", "inspected_at"]}),
+        ("Times", {"fields": [
             "created_at", "lease_expires_at", "stored_at", "deleted_at", "delete_reason",
         ]}),
-        ("In storage", {"fields": ["id", "sha256", "key"]}),
+        ("In the store", {"fields": ["id", "sha256", "key"]}),
     ]  # fmt: skip
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Leave out what there is nothing to say of."""
         silent = file_actions.silent_fields(obj) if obj else set()
         return [
             (title, {"fields": [name for name in options["fields"] if name not in silent]})
@@ -98,33 +97,36 @@ class UploadedFileAdmin(ActionAdmin):
         return [page, *super().get_urls()]
 
     def action_view(self, action: Action, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        """As every action's page; that which gives a file on also says to which session."""
+        """Show the page of an action; the page of a transfer also shows the target session."""
         if action.name != "give" or not request.user.has_perm(action.permission):
             return super().action_view(action, request, object_id)
         upload = self._shown(request, object_id)
-        giving = file_actions.TransferTarget(upload, request.GET.get("to", "").strip())
+        transfer_target = file_actions.TransferTarget(upload, request.GET.get("to", "").strip())
         response: HttpResponseBase
-        if giving.target:
-            response = super().action_view(giving.action(action), request, object_id)
+        if transfer_target.target:
+            response = super().action_view(transfer_target.action(action), request, object_id)
         else:
             shown = {**self._page(request, upload, action.title), "action": action}
             response = TemplateResponse(request, "", shown)
         if isinstance(response, TemplateResponse):
-            seen = [session.pk for _, session, _ in giving.sessions]
+            seen = [session.pk for _, session, _ in transfer_target.sessions]
             disclosure.note_view(session_uuids=seen, page="uploadedfile")
             response.template_name = "admin/uploads_app/uploadedfile/give.html"
-            response.context_data = {**(response.context_data or {}), "giving": giving}
+            response.context_data = {
+                **(response.context_data or {}),
+                "transfer_target": transfer_target,
+            }
         return response
 
     def explain_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Say what is known of a file's object; a page of its own, because a store may take its time."""
+        """Explain the state of an object. A page of its own, because the store may be slow."""
         upload = self._shown(request, object_id)
         disclosure.note_view(session_uuids=self.sessions_of(upload), page="uploadedfile")
         shown = self._page(request, upload, "Explain")
         try:
             explained = explanation.explain(upload.key)
         except OSError:
-            logger.exception("storage did not tell of %s", upload.key)
+            logger.exception("The store did not describe %s.", upload.key)
         else:
             shown |= {
                 "explained": explained,
@@ -134,7 +136,7 @@ class UploadedFileAdmin(ActionAdmin):
         return TemplateResponse(request, "admin/uploads_app/uploadedfile/explain.html", shown)
 
     def _shown(self, request: HttpRequest, object_id: str) -> UploadedFile:
-        """Return a file that the staff member may see."""
+        """Return a file; raises PermissionDenied or Http404."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         upload = self.get_object(request, unquote(object_id))
@@ -157,7 +159,7 @@ class UploadedFileAdmin(ActionAdmin):
             '<span class="state state-{}">{}</span>', upload.status, upload.get_status_display()
         )
 
-    @admin.display(description="what that means")
+    @admin.display(description="meaning")
     def meaning(self, upload: UploadedFile) -> str:
         return file_actions.meaning(upload)
 
@@ -181,22 +183,22 @@ class UploadedFileAdmin(ActionAdmin):
         state = file_actions.session_in_words(session)
         return format_html('<a href="{}">{}</a> ({})', page, session, state)
 
-    @admin.display(description="it came from")
+    @admin.display(description="transferred from")
     def came_from(self, upload: UploadedFile) -> str:
         return _link_to_file(upload.restored_from)
 
-    @admin.display(description="it was given to")
+    @admin.display(description="transferred to")
     def transferred_to(self, upload: UploadedFile) -> str:
-        return _link_to_file(transfer.living_copy(upload=upload))
+        return _link_to_file(transfer.live_copy(upload=upload))
 
-    @admin.display(description="found inside")
+    @admin.display(description="findings")
     def found_inside(self, upload: UploadedFile) -> str:
         words = dict(Suspicion.choices)
-        return "\n".join(f"It {words.get(name, name)}." for name in upload.suspicions) or "-"
+        return "\n".join(f"The file {words.get(name, name)}." for name in upload.suspicions) or "-"
 
 
 def _link_to_file(upload: UploadedFile | None) -> str:
     if upload is None:
         return "-"
     page = reverse("admin:uploads_app_uploadedfile_change", args=[upload.pk])
-    return format_html('<a href="{}">the file of {}</a>', page, upload.session)
+    return format_html('<a href="{}">file of {}</a>', page, upload.session)

@@ -22,7 +22,7 @@ from uploads_app.models import (
 
 @dataclass(frozen=True)
 class RunNow:
-    """A run that staff may ask for: who may, what is asked, and whether it only looks."""
+    """A cleanup run that staff can start."""
 
     name: str
     permission: str
@@ -37,18 +37,17 @@ RUNS_NOW = (
         "preview",
         "uploads_app.preview_cleanup",
         "Run now (dry)",
-        "The worker looks through the whole store and writes down what a run would do now. "
-        "Nothing is removed.",
-        "Look now",
+        "The worker scans the whole store and records what a run would do now. It deletes nothing.",
+        "Start a dry run",
         dry_run=True,
     ),
     RunNow(
         "run",
         "uploads_app.run_cleanup",
         "Run now",
-        "The worker does at once what the schedule does: it removes files that should be gone. If "
-        "another run is under way then, this one is skipped and leaves no trace in the list.",
-        "Clean up now",
+        "The worker starts the cleanup now instead of at its next scheduled time. If another "
+        "run is in progress, this one is skipped and does not appear in the list.",
+        "Start a run",
         dry_run=False,
     ),
 )
@@ -70,7 +69,7 @@ class CleanupRunAdmin(ReadOnlyAdmin):
     def duration(self, run: CleanupRun) -> str:
         return f"{run.seconds:.1f} s" if run.finished_at else f"{run.seconds:.1f} s until now"
 
-    @admin.display(description="looked at in a second")
+    @admin.display(description="scanned per second")
     def rate(self, run: CleanupRun) -> float:
         return run.rate
 
@@ -90,7 +89,7 @@ class CleanupRunAdmin(ReadOnlyAdmin):
         return super().changelist_view(request, {**(extra_context or {}), "runs_now": runs})
 
     def run_now_view(self, run_now: RunNow, request: HttpRequest) -> HttpResponse:
-        """Ask, and put a run into the queue in the name of who asked."""
+        """Ask for confirmation, then queue a run in the name of the staff member."""
         if not self._may(request, run_now):
             raise PermissionDenied
         runs = reverse("admin:uploads_app_cleanuprun_changelist")
@@ -102,7 +101,7 @@ class CleanupRunAdmin(ReadOnlyAdmin):
                 context.current().request_id,
             )
             messages.success(
-                request, "Queued: the run is listed here when it is done. Load the page again then."
+                request, "Queued. The run is listed here when it has ended. Reload the page then."
             )
             return HttpResponseRedirect(runs)
         return TemplateResponse(

@@ -20,28 +20,27 @@ from uploads_app.models import (
     TrashQuerySet,
 )
 
-# At most so many objects are given back at once. More than so few must be confirmed by their
-# number, and are left to the worker: a store that is slow would hold up the request.
+# The maximum number of objects in one request. More than WITHOUT_TYPING must be confirmed by
+# typing their number, and are restored by the worker, because the store may be slow.
 MOST_AT_ONCE = 500
 
 
 WITHOUT_TYPING = 20
 
 
-# Why an object was put aside or removed, in words.
 _REASONS = {
-    "no_row": "no row explains it",
+    "no_row": "there is no row for it",
     "file_deleted": "it arrived after its file was deleted",
-    "file_lapsed": "it arrived after its upload was given up",
+    "file_lapsed": "it arrived after its upload lapsed",
     "file_rejected": "it arrived after its file was refused",
     "session_erased": "its session was erased",
-    "quarantine_over": "its time in quarantine was over",
-    "gone": "it vanished while it was being moved",
+    "quarantine_over": "its retention in the trash was over",
+    "gone": "it disappeared during the move",
 }
 
 
 class WhyFilter(admin.SimpleListFilter):
-    """Why objects are there, of the reasons that are known; asking the rows would read them all."""
+    """The known reasons. The reasons in use would need a scan of the table."""
 
     title = "why"
     parameter_name = "reason"
@@ -58,7 +57,7 @@ class QuarantinedObjectAdmin(ReadOnlyAdmin):
     list_display = ["key", "status", "why", "size", "quarantined_at", "changed_at"]
     list_filter = ["status", WhyFilter]
     search_fields = ["key__startswith"]
-    search_help_text = "The beginning of an object's key: uploads/, then the session's UUID."
+    search_help_text = "The start of a key: uploads/ and the session UUID."
     fields = [
         "key", "status", "why", "size", "modified_at", "quarantined_at", "changed_at", "explained",
     ]  # fmt: skip
@@ -68,12 +67,12 @@ class QuarantinedObjectAdmin(ReadOnlyAdmin):
     def why(self, trash_item: QuarantinedObject) -> str:
         return _REASONS.get(trash_item.reason, trash_item.reason)
 
-    @admin.display(description="what is known of it")
+    @admin.display(description="explanation")
     def explained(self, trash_item: QuarantinedObject) -> str:
         try:
             return "\n".join(explanation.explain(trash_item.key).lines())
         except OSError:
-            return "The store does not answer, so its evidence is missing. Try again soon."
+            return "The store does not respond. Try again soon."
 
     def has_restore_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("uploads_app.restore_quarantinedobject")
@@ -86,21 +85,21 @@ class QuarantinedObjectAdmin(ReadOnlyAdmin):
         )
         return [page, *super().get_urls()]
 
-    @admin.action(description="Give back to where they were", permissions=["restore"])
+    @admin.action(description="Restore selected objects", permissions=["restore"])
     def give_back(self, request: HttpRequest, trash_items: TrashQuerySet) -> HttpResponse | None:
-        """Ask whether the chosen objects are to be given back."""
+        """Ask for confirmation."""
         chosen = list(trash_items[: MOST_AT_ONCE + 1])
         if len(chosen) <= MOST_AT_ONCE:
             return self._ask(request, chosen)
         messages.error(
             request,
-            f"Nothing was done: at most {MOST_AT_ONCE} objects can be given back at once. Narrow "
-            "the list, for example to one session, or let an operator use restore_orphans.",
+            f"Nothing was restored: the limit is {MOST_AT_ONCE} objects at once. Filter the list, "
+            "for example by one session, or ask an operator to run restore_orphans.",
         )
         return None
 
     def give_back_view(self, request: HttpRequest) -> HttpResponse:
-        """Give the chosen objects back: a few at once, many by the worker."""
+        """Restore the selected objects: a few at once, many in the worker."""
         if not (self.has_restore_permission(request) and self.has_view_permission(request)):
             raise PermissionDenied
         numbers = re.findall(r"\d{1,18}", request.POST.get("chosen", ""))[:MOST_AT_ONCE]
@@ -119,7 +118,7 @@ class QuarantinedObjectAdmin(ReadOnlyAdmin):
             "admin/uploads_app/quarantinedobject/give_back.html",
             {
                 **self.admin_site.each_context(request),
-                "title": "Give objects back from quarantine",
+                "title": "Restore objects from the trash",
                 "opts": self.opts,
                 "trash_items": chosen,
                 "must_type": len(chosen) > WITHOUT_TYPING,
@@ -133,14 +132,13 @@ class QuarantinedObjectAdmin(ReadOnlyAdmin):
             async_task("uploads_app.tasks.give_back_for", request.user.pk, keys, request_id)
             messages.success(
                 request,
-                f"Queued: {len(keys)} objects. Load the page again soon; their state tells which "
-                "are back.",
+                f"Queued: {len(keys)} objects. Reload the page soon to see which are restored.",
             )
             return
         given = restore_objects(keys=keys)
         for key in given.keys:
-            messages.success(request, f"Given back: {key}. The cleanup leaves it alone.")
+            messages.success(request, f"Restored: {key}. The cleanup will ignore it.")
         for key, why in given.refused.items():
-            messages.error(request, f"Not given back: {key}. {why}")
+            messages.error(request, f"Not restored: {key}. {why}")
         if left := len(keys) - len(given.keys) - len(given.refused):
-            messages.error(request, f"{left} more were not tried, because the store failed.")
+            messages.error(request, f"{left} more were not restored, because the store failed.")

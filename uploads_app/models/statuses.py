@@ -4,7 +4,7 @@ from django.db import models
 
 
 class UploadStatus(models.TextChoices):
-    """Where a file is in its life; see docs/plan.md for who moves it."""
+    """The life of an upload; docs/plan.md has the transitions."""
 
     PENDING = "pending"
     STORED = "stored"
@@ -17,31 +17,31 @@ class UploadStatus(models.TextChoices):
 
 
 class Inspection(models.TextChoices):
-    """What a look inside a stored file has found; see uploads_app/inspection/sandbox.py."""
+    """The verdict of the inspection; see uploads_app/inspection/sandbox.py."""
 
     WAITING = "waiting"
     CLEAN = "clean"
     SUSPECT = "suspect"
     UNREADABLE = "unreadable"
-    UNSUPPORTED = "unsupported", "not looked into"
+    UNSUPPORTED = "unsupported", "not inspected"
 
 
 class Suspicion(models.TextChoices):
-    """What makes a file suspect or unreadable, in words that follow “the file”."""
+    """Why a file is suspect or unreadable; the labels follow the words “the file”."""
 
     JAVASCRIPT = "javascript", "runs a script"
     OPENS_FILES = "opens_files", "starts a program or opens another file"
-    SENDS_DATA = "sends_data", "sends what is typed into it, or reads it from a file"
-    EMBEDDED_FILE = "embedded_file", "carries other files"
+    SENDS_DATA = "sends_data", "is a form that sends its data, or imports data from a file"
+    EMBEDDED_FILE = "embedded_file", "contains other files"
     MULTIMEDIA = "multimedia", "plays sound, film or 3D"
-    DYNAMIC_FORM = "dynamic_form", "is a form that builds itself (XFA)"
-    ODD_LINK = "odd_link", "has a link that leads neither to the web nor to mail"
-    ENCRYPTED = "encrypted", "is encrypted, so nobody has looked inside"
-    MALFORMED = "malformed", "is not a sound PDF"
+    DYNAMIC_FORM = "dynamic_form", "contains a dynamic form (XFA)"
+    ODD_LINK = "odd_link", "has a link that is neither a web nor an e-mail address"
+    ENCRYPTED = "encrypted", "is encrypted and cannot be inspected"
+    MALFORMED = "malformed", "is not a valid PDF"
     TOO_EXPENSIVE = "too_expensive", "takes too much time or memory to read"
 
 
-# A file in one of these takes part of its session's quota.
+# Uploads in these states count against the quota.
 IN_QUOTA = (
     UploadStatus.PENDING,
     UploadStatus.STORED,
@@ -50,9 +50,9 @@ IN_QUOTA = (
 )
 
 
-# A file in one of these may have an object; in the others it must have none.
+# Uploads in these states may have an object; in the others they must not.
 WITH_OBJECT = (*IN_QUOTA, UploadStatus.DELETING)
 
 
-# What a visitor is shown and may delete, whether or not it can be downloaded just now.
+# Uploads in these states are visible to their visitor, who can delete them.
 VISIBLE = (UploadStatus.STORED, UploadStatus.MISSING, UploadStatus.QUARANTINED)

@@ -5,15 +5,15 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
-# How much of a key is kept of what is no file of ours.
+# Keys of foreign objects are cut to this length.
 KEY_LENGTH = 500
 
 
 class StoreState(models.Model):
-    """The database's half of the deployment marker, and the lease of the run that is under way.
+    """The marker as the database knows it, and the lease of the cleanup run in progress.
 
-    There is one row. `generation` counts cleanup runs; the store holds the
-    same pair, one run behind at most.
+    There is one row. `generation` counts cleanup runs; the marker in the store
+    is at most one run behind.
     """
 
     SINGLETON = 1
@@ -23,14 +23,14 @@ class StoreState(models.Model):
     generation = models.PositiveBigIntegerField(default=0)
     lease_holder = models.CharField(max_length=64, blank=True)
     lease_expires_at = models.DateTimeField(null=True)
-    # Since when this database is a restored one; it may not know who has come back since its backup.
+    # When this database was restored. It may not know sessions that were used since its backup.
     adopted_at = models.DateTimeField(null=True)
-    # A look through the store that no single run could finish: how far it came, and what it saw.
+    # The progress of a scan that takes several runs.
     scan_id = models.UUIDField(db_column="look_id", default=uuid.uuid4)
     scan_after = models.CharField(db_column="look_after", max_length=120, blank=True)
     scanned_objects = models.PositiveBigIntegerField(db_column="look_objects", default=0)
     scanned_rows = models.PositiveBigIntegerField(db_column="look_rows", default=0)
-    # The alarm that administrators were told of: since when, and of what.
+    # The alert that was mailed to administrators: since when, and its code.
     alert_since = models.DateTimeField(db_column="alarm_since", null=True)
     alert_code = models.CharField(db_column="alarm_code", max_length=40, blank=True)
 

@@ -8,10 +8,10 @@ from django.utils import timezone
 
 
 class TrashStatus(models.TextChoices):
-    """Where an object in quarantine is; those in -ing are finished by the next run after a crash."""
+    """The state of an object in the trash; after a crash the next run finishes those in -ing."""
 
-    QUARANTINING = "quarantining"
-    QUARANTINED = "quarantined"
+    QUARANTINING = "quarantining", "moving to the trash"
+    QUARANTINED = "quarantined", "in the trash"
     RESTORING = "restoring"
     RESTORED = "restored"
     PURGING = "purging"
@@ -19,28 +19,25 @@ class TrashStatus(models.TextChoices):
 
 
 class TrashQuerySet(models.QuerySet["QuarantinedObject"]):
-    """Which objects in quarantine there are, by the database's clock."""
-
     def cut_off(self) -> "TrashQuerySet":
-        """Return those whose move or removal began and has not been finished."""
+        """Return objects whose move or deletion began and has not finished."""
         unfinished = ("quarantining", "restoring", "purging")
         return self.filter(status__in=unfinished)
 
     def past_retention(self, retention: timedelta) -> "TrashQuerySet":
-        """Return those that have been kept for long enough."""
         return self.filter(status=TrashStatus.QUARANTINED, quarantined_at__lt=Now() - retention)
 
     def kept_in_trash(self) -> "TrashQuerySet":
-        """Return those whose bytes may lie in quarantine."""
+        """Return objects whose bytes may be in the trash."""
         finished = [TrashStatus.RESTORED, TrashStatus.PURGED]
         return self.filter(in_trash=True).exclude(status__in=finished)
 
 
 class QuarantinedObject(models.Model):
-    """An object that no live row explains: put aside, restorable, and purged when its time is over.
+    """An orphan in the trash. It can be restored until its retention is over and it is purged.
 
-    What arrived under the key of a closed file is purged at once; its row here
-    says so, because no other remembers that there was an object.
+    An object that arrived under the key of a closed upload is purged at once.
+    Its row here is the only record of it.
     """
 
     key = models.CharField("object key", max_length=120, unique=True)
@@ -50,23 +47,23 @@ class QuarantinedObject(models.Model):
         max_length=12, choices=TrashStatus.choices, default=TrashStatus.QUARANTINING
     )
     in_trash = models.BooleanField(
-        "in quarantine",
+        "in the trash",
         db_column="put_aside",
         default=True,
-        help_text="Its bytes lie, or lay, in quarantine.",
+        help_text="Its bytes are, or were, in the trash.",
     )
     reason = models.CharField(max_length=20, blank=True)
-    quarantined_at = models.DateTimeField("put aside", default=timezone.now)
+    quarantined_at = models.DateTimeField("moved to the trash", default=timezone.now)
     changed_at = models.DateTimeField("last change", default=timezone.now)
 
     objects = TrashQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "object in quarantine"
-        verbose_name_plural = "quarantine"
+        verbose_name = "object in the trash"
+        verbose_name_plural = "trash"
         ordering = ["-quarantined_at", "-id"]
         default_permissions = ("view",)
-        permissions = [("restore_quarantinedobject", "Can restore objects from quarantine")]
+        permissions = [("restore_quarantinedobject", "Can restore objects from the trash")]
         indexes = [
             models.Index(fields=["status", "quarantined_at"], name="quarantine_status"),
             models.Index(fields=["-quarantined_at", "-id"], name="quarantine_latest"),
@@ -78,10 +75,10 @@ class QuarantinedObject(models.Model):
 
     @property
     def is_leaving(self) -> bool:
-        """Whether what lies at the key is being put aside or removed."""
+        """Whether the object at the key is being moved to the trash or purged."""
         return self.status in (TrashStatus.QUARANTINING, TrashStatus.PURGING)
 
     @property
     def is_given_back(self) -> bool:
-        """Whether what lies at the key was brought back by a person, if only by a copy by hand."""
+        """Whether a person restored the object at the key, by the product or by a manual copy."""
         return not self.is_leaving and self.status != TrashStatus.PURGED

@@ -16,27 +16,26 @@ from uploads_app.models.statuses import VISIBLE, WITH_OBJECT, Inspection, Upload
 from uploads_app.models.store import StoreState
 from uploads_app.storage.keys import incoming_key
 
-# A writer renews its lease far more often than this; a retry takes over from one that does not.
+# A running upload renews its lease more often than this; a retry takes over an upload that does not.
 TAKEOVER_AFTER = timedelta(seconds=30)
 
 
 class UploadQuerySet(models.QuerySet["UploadedFile"]):
-    """Which files there are, by the database's clock."""
+    """Compares times by the clock of the database."""
 
     def visible_to(self, session: UserSession) -> "UploadQuerySet":
-        """Return the files that a session's visitor may see."""
         return self.filter(session=session, status__in=VISIBLE)
 
     def known_to(self, session: UserSession) -> "UploadQuerySet":
-        """Return the files that a session's visitor has, had, or was told the id of.
+        """Return the files whose id a session's visitor knows.
 
-        Not uploads to us that never finished; the id of a direct one is told when it begins.
+        The client gets the id of a direct upload at its start, and of another upload at its end.
         """
         unfinished = Q(status__in=[UploadStatus.PENDING, UploadStatus.LAPSED], direct=False)
         return self.filter(session=session).exclude(unfinished)
 
     def completable_by(self, session: UserSession) -> "UploadQuerySet":
-        """Return the direct uploads of a session that wait to be completed, or have been."""
+        """Return the direct uploads of a session that can be completed, or have been."""
         return self.filter(
             session=session, direct=True, status__in=[UploadStatus.PENDING, *VISIBLE]
         )
@@ -45,27 +44,25 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
         return self.filter(status=UploadStatus.PENDING)
 
     def lapsed(self) -> "UploadQuerySet":
-        """Return uploads whose lease ran out before they finished."""
         return self.pending().filter(lease_expires_at__lt=Now())
 
     def unerased(self) -> "UploadQuerySet":
-        """Return files that are closed, but not known to have no bytes left."""
+        """Return closed uploads that may still have an object."""
         return self.filter(
             Q(status=UploadStatus.DELETING)
             | Q(status__in=[UploadStatus.LAPSED, UploadStatus.REJECTED], deleted_at__isnull=True)
         )
 
     def deleting(self) -> "UploadQuerySet":
-        """Return files whose deletion began and has not been finished."""
         return self.filter(status=UploadStatus.DELETING)
 
     def past_retention(
         self, retention: timedelta | None = None, completed: timedelta | None = None
     ) -> "UploadQuerySet":
-        """Return files of sessions that ended longer than their retention ago.
+        """Return the files of sessions that ended longer than their retention ago.
 
-        None for as long after a restore as the retention is: until then the
-        database may not know who has come back since its backup.
+        Returns none until one retention after a restore: the database may not
+        know sessions that were used since its backup.
         """
         limit = settings.UPLOAD_RETENTION if retention is None else retention
         if StoreState.objects.filter(adopted_at__gt=Now() - limit).exists():
@@ -73,22 +70,20 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
         return self.filter(past_retention("session__", limit, completed), status__in=VISIBLE)
 
     def abandoned(self) -> "UploadQuerySet":
-        """Return uploads whose writer has not renewed the lease for so long that it must be gone."""
+        """Return uploads that did not renew their lease for TAKEOVER_AFTER."""
         return self.filter(
             status=UploadStatus.PENDING,
             lease_expires_at__lt=Now() + settings.UPLOAD_LEASE - TAKEOVER_AFTER,
         )
 
     def uninspected(self) -> "UploadQuerySet":
-        """Return stored files that nobody has looked into."""
         return self.filter(status=UploadStatus.STORED, inspection=Inspection.WAITING)
 
     def with_object(self) -> "UploadQuerySet":
-        """Return files that may have an object."""
         return self.filter(status__in=WITH_OBJECT)
 
     def after(self, session_uuid: uuid.UUID, upload_id: uuid.UUID) -> "UploadQuerySet":
-        """Return files whose keys follow that of the one given, in the order of keys."""
+        """Return the files whose keys follow the key of this one, ordered by key."""
         return (
             self.filter(session_id__gte=session_uuid)
             .exclude(session_id=session_uuid, id__lte=upload_id)
@@ -97,7 +92,7 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
 
 
 class UploadedFile(models.Model):
-    """One file: the row stays as the record when the bytes are gone."""
+    """A file. The row stays when the object is deleted."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     session = models.ForeignKey(
@@ -107,21 +102,21 @@ class UploadedFile(models.Model):
     name = models.CharField(
         max_length=255,
         blank=True,
-        help_text="The visitor's own name for it; never part of the key. Empty once erased.",
+        help_text="The name that the visitor gave. Never part of the key. Empty after an erasure.",
     )
     retry_key = models.CharField(
         max_length=64,
         null=True,
         editable=False,
-        help_text="The SHA-256 of the Idempotency-Key it was sent with.",
+        help_text="The SHA-256 of the Idempotency-Key of its request.",
     )
     status = models.CharField(
         max_length=11, choices=UploadStatus.choices, default=UploadStatus.PENDING
     )
-    size = models.PositiveBigIntegerField(help_text="Bytes that arrived.")
-    content_type = models.CharField(max_length=100, help_text="As detected, not as claimed.")
+    size = models.PositiveBigIntegerField(help_text="In bytes.")
+    content_type = models.CharField(max_length=100, help_text="Detected from the content.")
     sha256 = models.CharField("SHA-256", max_length=64, blank=True)
-    created_at = models.DateTimeField("began", default=timezone.now)
+    created_at = models.DateTimeField("started", default=timezone.now)
     lease_expires_at = models.DateTimeField(
         help_text="An upload that has not finished by then is given up."
     )
@@ -129,19 +124,19 @@ class UploadedFile(models.Model):
     deleted_at = models.DateTimeField("deleted", null=True)
     delete_reason = models.CharField(max_length=20, blank=True)
     direct = models.BooleanField(
-        "sent to storage directly",
+        "sent to the store directly",
         default=False,
-        help_text="The browser sent the bytes to the store itself, and then said so.",
+        help_text="The browser sent the bytes to the store itself.",
     )
     inspection = models.CharField(
         max_length=11,
         choices=Inspection.choices,
         default=Inspection.WAITING,
-        help_text="What a look inside the file has found.",
+        help_text="The verdict of the inspection.",
     )
     inspected_at = models.DateTimeField("inspected", null=True)
     suspicions = models.JSONField(
-        default=list, blank=True, help_text="What makes the file suspect or unreadable."
+        default=list, blank=True, help_text="Why the file is suspect or unreadable."
     )
 
     restored_from = models.ForeignKey(
@@ -151,7 +146,7 @@ class UploadedFile(models.Model):
         editable=False,
         related_name="copies",
         db_index=False,
-        help_text="The file of an earlier session whose bytes staff gave to this one.",
+        help_text="The file of an earlier session that staff transferred to this session.",
     )
 
     objects = UploadQuerySet.as_manager()
@@ -161,14 +156,14 @@ class UploadedFile(models.Model):
         ordering = ["-created_at"]
         default_permissions = ("view",)
         permissions = [
-            ("quarantine_uploadedfile", "Can put files out of reach and give them back"),
+            ("quarantine_uploadedfile", "Can quarantine files and release them"),
             ("download_uploadedfile", "Can download files"),
-            ("restore_uploadedfile", "Can give a file to the session that its visitor has now"),
+            ("restore_uploadedfile", "Can transfer a file to the visitor's current session"),
         ]
         indexes = [
             models.Index(fields=["session", "id"], name="upload_session"),
             models.Index(fields=["-created_at"], name="upload_created"),
-            # Staff's lists: each filter, and both, in the order of the list.
+            # The lists of staff: each filter, and both together, in the order of the list.
             models.Index(fields=["status", "-created_at", "-id"], name="upload_status"),
             models.Index(fields=["inspection", "-created_at", "-id"], name="upload_inspection"),
             models.Index(
@@ -216,12 +211,12 @@ class UploadedFile(models.Model):
 
 
 def object_keys(upload: UploadedFile) -> list[str]:
-    """Return every key under which bytes of a file may lie."""
+    """Return every key under which an upload may have an object."""
     return [upload.key, incoming_key(upload.key)] if upload.direct else [upload.key]
 
 
 class UploadQuota(models.Model):
-    """How much a session holds. Changed by conditional updates only, so no race passes a limit."""
+    """How much of its quota a session uses. Conditional updates alone change it, so no race exceeds a limit."""
 
     session = models.OneToOneField(UserSession, on_delete=models.PROTECT, primary_key=True)
     files = models.PositiveIntegerField(default=0)
@@ -235,7 +230,7 @@ class UploadQuota(models.Model):
 
 
 class ErasureNote(models.Model):
-    """An erased session whose UUID has yet to be noted in the store, for after a restore."""
+    """An erased session. Its UUID is also written to the store, so that a restore repeats the erasure."""
 
     session_uuid = models.UUIDField(primary_key=True)
     recorded_at = models.DateTimeField(db_column="noted_at", null=True)

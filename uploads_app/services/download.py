@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def refuse_blocked_download(*, upload: UploadedFile) -> None:
-    """Raise FileHeldBack if nobody may have a file's bytes just now; see HOLD_DOWNLOADS."""
+    """Raise DownloadBlocked if a file is in quarantine or HOLD_DOWNLOADS blocks it."""
     waits = upload.inspection == Inspection.WAITING
     blocked = {
         "never": False,
@@ -36,29 +36,27 @@ def refuse_blocked_download(*, upload: UploadedFile) -> None:
 
 
 def open_upload(*, upload: UploadedFile) -> IO[bytes]:
-    """Open a stored file to read; raises FileHeldBack, ObjectMissing or StorageUnavailable."""
+    """Open a stored file; raises DownloadBlocked, ObjectMissing or StorageUnavailable."""
     refuse_blocked_download(upload=upload)
     return open_bytes(upload=upload)
 
 
 def open_bytes(*, upload: UploadedFile) -> IO[bytes]:
-    """Open a file's bytes, held back or not; raises ObjectMissing or StorageUnavailable."""
+    """Open a file even if its download is blocked; raises ObjectMissing or StorageUnavailable."""
     try:
         return object_store().open(upload.key)
     except FileNotFoundError as error:
         raise ObjectMissing from error
     except OSError as error:
-        logger.exception("storage did not give %s", upload.key)
+        logger.exception("The store did not return %s.", upload.key)
         raise StorageUnavailable from error
 
 
 def record_download(*, upload: UploadedFile) -> None:
-    """Write down that a service reads a file."""
     with transaction.atomic():
         record_upload(events.DOWNLOADED, upload, size=upload.size)
 
 
 def record_staff_download(*, upload: UploadedFile, reason: str) -> None:
-    """Write down that a staff member reads a file, and why."""
     with transaction.atomic():
         record_upload(events.STAFF_DOWNLOADED, upload, reason=reason, size=upload.size)

@@ -29,7 +29,7 @@ NOTES_AT_ONCE = 1000
 
 
 def begin_erasure(*, session: UserSession) -> None:
-    """Take every file from a session that is being erased, and forget the names of all it ever had.
+    """Mark every file of a session as `deleting`, and delete all its file names.
 
     Must be called in the transaction that closes the session.
     """
@@ -43,27 +43,27 @@ def begin_erasure(*, session: UserSession) -> None:
 
 
 def finish_erasure(*, session: UserSession) -> None:
-    """Remove the bytes of an erased session's files; what cannot go yet is left to the next call.
+    """Delete the objects of an erased session's files.
 
-    That is what storage does not give up, and what a writer may still be
-    writing: an upload that was under way, until its lease is over.
+    The next call deletes what this one cannot: objects that the store did not
+    delete, and uploads that may still be written because their lease is not over.
     """
-    under_way = Q(status=UploadStatus.LAPSED, lease_expires_at__gt=Now())
+    unfinished = Q(status=UploadStatus.LAPSED, lease_expires_at__gt=Now())
     try:
-        for upload in UploadedFile.objects.unerased().filter(session=session).exclude(under_way):
+        for upload in UploadedFile.objects.unerased().filter(session=session).exclude(unfinished):
             if upload.status == UploadStatus.DELETING:
                 finish_deletion(upload=upload)
             else:
                 remove_leftovers(upload)
         note_erasures(session=session)
-    except OSError:  # at the first failure: a store that hangs would hold up every file in turn
-        logger.exception("storage did not erase session %s; the sweep will", session.uuid)
+    except OSError:  # stop at the first failure: a store that hangs would delay every file in turn
+        logger.exception("The store did not erase session %s; the sweep will.", session.uuid)
 
 
 def note_erasures(*, session: UserSession | None = None) -> None:
-    """Note in the store which sessions were erased, so that a restored backup cannot undo it.
+    """Write to the store which sessions were erased, so that a restored backup cannot undo it.
 
-    Raises OSError if storage fails; the next call goes on.
+    Raises OSError if the store fails; the next call continues.
     """
     notes = ErasureNote.objects.filter(recorded_at=None)
     if session is not None:

@@ -1,4 +1,4 @@
-"""Short links to files, for clients whose token a browser's own download could not carry."""
+"""Short links to files, for clients whose token a browser's download cannot send."""
 
 from datetime import timedelta
 
@@ -16,25 +16,25 @@ _SALT = "uploads_app.link"
 
 
 def sign_link(*, upload: UploadedFile) -> str:
-    """Return the text that opens one file of one session for 60 s, while the session lives."""
+    """Return a signed text that opens one file for 60 s, while its session is live."""
     return signing.dumps([str(upload.session_id), str(upload.pk)], salt=_SALT)
 
 
 class LinkedSession(ProvenSession):
-    """A session proven by its token or, for one file, by a short link."""
+    """Authenticate by the session token or, for one file, by a short link."""
 
     def authenticate(self, request: Request) -> tuple[None, UserSession] | None:
         link = request.query_params.get(PARAMETER)
         if link is None:
             return super().authenticate(request)
         session = _session_of(link, request)
-        if session is None or _is_anothers(request, session):
+        if session is None or _proves_another(request, session):
             raise LinkInvalid
         return None, session
 
 
-def _is_anothers(request: Request, session: UserSession) -> bool:
-    """Say whether the request also proves another live session; a cookie long dead says nothing."""
+def _proves_another(request: Request, session: UserSession) -> bool:
+    """Say whether the request also proves another live session."""
     proven = find_proven(request._request)
     return proven is not None and proven.status == SessionStatus.ACTIVE and proven.pk != session.pk
 

@@ -48,17 +48,16 @@ logger = logging.getLogger(__name__)
 def store_upload(
     *, session: UserSession, content: File[bytes], name: str, retry_key: str | None = None
 ) -> UploadedFile:
-    """Store one whole file for a session and return its row, which then says `stored`.
+    """Store one complete file for a session and return its row with the status `stored`.
 
-    With a `retry_key`, a repeated request returns the row of the first, and
-    after a crash finishes what that began; UploadInProgress while it is still
-    running, RetryKeyReused if it sent another file. Raises FileEmpty,
+    With a `retry_key`, a repeated request returns the row of the first one, and
+    after a crash completes its upload. Raises UploadInProgress while the first
+    one runs and RetryKeyReused if it sent another file; FileEmpty,
     TypeNotAllowed, QuotaExceeded, SessionInvalid (the session ended meanwhile)
-    or StorageUnavailable; after each of them the session holds what it held
-    before.
+    or StorageUnavailable. After an error the quota is as it was before.
     """
     name = clean_name(name)
-    file_type = _judge(session, content, name)
+    file_type = _check_type(session, content, name)
     claim_store()
     upload = reserve(
         session=session,
@@ -74,13 +73,13 @@ def store_upload(
 
 
 def claim_store() -> None:
-    """Mark an empty store as this database's; raises StorageUnavailable if it does not answer."""
+    """Write the marker into an empty store; raises StorageUnavailable if the store fails."""
     try:
         marker.claim_store()
-    except marker.MarkerDiffers as error:  # the cleanup's business: no reason to refuse a file
-        logger.error("the store is not ours to clean: %s", error)
+    except marker.MarkerDiffers as error:  # stops the cleanup, but is no reason to refuse a file
+        logger.error("The store belongs to another database: %s", error)
     except OSError as error:
-        logger.exception("storage does not answer")
+        logger.exception("The store does not respond.")
         raise StorageUnavailable from error
 
 
@@ -95,12 +94,13 @@ def reserve(
     direct: bool = False,
     restored_from: UploadedFile | None = None,
 ) -> UploadedFile:
-    """Step 1: quota, and a pending row with its final key and a lease; or the row of the same try.
+    """Step 1: use some of the quota and create a pending row with its final key and a lease.
 
-    A `direct` upload is one whose bytes the browser sends to the store itself;
-    one that is `restored_from` another is its copy, and the only one.
-    Raises SessionInvalid, QuotaExceeded, RetryKeyReused, UploadInProgress, or
-    IntegrityError if there is such a copy.
+    Returns the row of an earlier request with the same `retry_key` instead, if
+    there is one. The browser sends the bytes of a `direct` upload to the store
+    itself. An upload that is `restored_from` another is its only copy. Raises
+    SessionInvalid, QuotaExceeded, RetryKeyReused, UploadInProgress, or
+    IntegrityError if there is a copy already.
     """
     upload_id = uuid.uuid4()
     upload_request = UploadedFile(
@@ -137,16 +137,16 @@ def reserve(
 def finish_upload(
     *, upload: UploadedFile, content: File[bytes], also: Callable[[], None] = lambda: None
 ) -> UploadedFile:
-    """Steps 2 and 3 of a pending upload: its bytes to their final key, then `stored`.
+    """Steps 2 and 3 of a pending upload: write its bytes to their final key, then mark it as stored.
 
-    `also` is called in the transaction of step 3, for what is to happen with it.
-    Raises SessionInvalid or StorageUnavailable, and gives the upload up; but one whose bytes the
-    store has already is kept when storage fails, so that completing it can be tried again.
+    `also` is called in the transaction of step 3. Raises SessionInvalid or
+    StorageUnavailable after giving the upload up. A direct upload is not given
+    up when the store fails, because its bytes arrived and `complete` can be repeated.
     """
     try:
         written = _write(upload, content)
     except OSError as error:
-        logger.exception("storage did not take %s", upload.key)
+        logger.exception("The store did not accept %s.", upload.key)
         if not upload.direct:
             lapse_upload(upload=upload, reason="storage_failed")
         raise StorageUnavailable from error
@@ -158,14 +158,13 @@ def finish_upload(
 
 
 def renew_lease(*, upload: UploadedFile) -> None:
-    """Say that somebody is still at work on a pending upload."""
     UploadedFile.objects.pending().filter(pk=upload.pk).update(
         lease_expires_at=Now() + settings.UPLOAD_LEASE
     )
 
 
 def read_back(key: str) -> StoredBytes:
-    """Return what lies under a key; raises OSError."""
+    """Return the size and hash of an object; raises OSError."""
     digest, size = hashlib.sha256(), 0
     with object_store().open(key) as content:
         while chunk := content.read(File.DEFAULT_CHUNK_SIZE):
@@ -174,7 +173,7 @@ def read_back(key: str) -> StoredBytes:
     return StoredBytes(size, digest.hexdigest())
 
 
-def _judge(session: UserSession, content: File[bytes], name: str) -> FileType:
+def _check_type(session: UserSession, content: File[bytes], name: str) -> FileType:
     if not content.size:
         raise FileEmpty
     head = content.read(HEAD_BYTES)
@@ -187,7 +186,7 @@ def _judge(session: UserSession, content: File[bytes], name: str) -> FileType:
 
 
 def _earlier(upload_request: UploadedFile) -> UploadedFile | None:
-    """Return the upload that an earlier try began: finished, or taken over from a dead writer."""
+    """Return the upload of an earlier request, if it finished or its writer is dead."""
     upload = UploadedFile.objects.filter(
         session=upload_request.session, retry_key=upload_request.retry_key
     ).first()
@@ -203,7 +202,7 @@ def _earlier(upload_request: UploadedFile) -> UploadedFile | None:
 
 
 def _is_same_file(upload: UploadedFile, upload_request: UploadedFile) -> bool:
-    """Say whether two tries are about one file; of a direct one nobody knows the hash yet."""
+    """Say whether two requests send the same file. The hash of a direct upload is not known yet."""
     if upload_request.direct:
         return upload.direct and (upload.name, upload.size) == (
             upload_request.name,
@@ -213,9 +212,10 @@ def _is_same_file(upload: UploadedFile, upload_request: UploadedFile) -> bool:
 
 
 def _write(upload: UploadedFile, content: File[bytes]) -> StoredBytes:
-    """Step 2: the bytes under their final key, by this try or by an earlier one of the same.
+    """Step 2: write the bytes to their final key.
 
-    A put whose answer was lost finds its own bytes when it is repeated.
+    If an earlier request wrote the same bytes, its object is used: the store's
+    response to it may have been lost.
     """
     try:
         return object_store().put(upload.key, _leased(upload, content))
@@ -228,7 +228,7 @@ def _write(upload: UploadedFile, content: File[bytes]) -> StoredBytes:
 
 
 def _leased(upload: UploadedFile, content: File[bytes]) -> Iterator[bytes]:
-    """Hand the bytes on, renewing the lease while they flow."""
+    """Yield the bytes, and renew the lease meanwhile."""
     renew_after = min(settings.UPLOAD_LEASE, TAKEOVER_AFTER).total_seconds() / 3
     renewed = time.monotonic()
     for chunk in content.chunks():
@@ -271,6 +271,6 @@ def _hash(content: File[bytes]) -> str:
 
 
 def _require_live(session: UserSession) -> None:
-    """Hold the session's row and make sure that it is still live."""
+    """Lock the session and raise SessionInvalid if it is not live."""
     if not UserSession.objects.live().select_for_update().filter(pk=session.pk).exists():
         raise SessionInvalid(UserSession.objects.get(pk=session.pk))

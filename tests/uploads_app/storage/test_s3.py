@@ -154,7 +154,7 @@ def multipart_uploads(s3: Bucket) -> list[Any]:
 def test_only_what_has_not_become_a_file_can_be_deleted_as_temporary(s3: Bucket) -> None:
     store = object_store()
     for name in (s3.plant(new_key()), s3.plant(f"quarantine/{new_key()}"), s3.plant(MARKER)):
-        with pytest.raises(ValueError, match="no temporary file"):
+        with pytest.raises(ValueError, match="not a temporary file"):
             store.delete_temporary(name)
     store.delete_temporary(f"{new_key()}?uploadId=gone")
 
