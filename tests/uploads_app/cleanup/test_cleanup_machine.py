@@ -750,15 +750,15 @@ def test_t54_nothing_that_visitors_operators_crashes_and_time_do_loses_a_live_fi
     def deployment() -> CleanupMachine:
         dice = random.Random(0)  # so that what is found is found again
         monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=dice.getrandbits(128), version=4))
-        fate, root = FaultInjector(), tmp_path / f"store-{next(roots)}"
+        faults, root = FaultInjector(), tmp_path / f"store-{next(roots)}"
         settings.STORAGES = {
             **settings.STORAGES,
             "uploads": {
                 "BACKEND": f"{FaultInjectingStore.__module__}.{FaultInjectingStore.__qualname__}",
-                "OPTIONS": {"location": root, "fate": fate},
+                "OPTIONS": {"location": root, "faults": faults},
             },
         }
-        return CleanupMachine(root, fate)
+        return CleanupMachine(root, faults)
 
     number = int(os.environ.get("CLEANUP_SEED", random.randrange(2**32) if SOAK else 7))
     print(f"CLEANUP_SEED={number}")

@@ -54,7 +54,7 @@ REMOVED = (UploadStatus.LAPSED, UploadStatus.DELETED)
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_t59_a_run_that_ends_while_another_starts_does_not_look_like_a_restored_backup(
+def test_t59_a_run_that_ends_while_another_starts_is_not_taken_for_a_restored_backup(
     db: None, settings: Any, dry_run: bool
 ) -> None:
     stored()
