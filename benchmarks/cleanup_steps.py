@@ -76,7 +76,7 @@ def _cleanup() -> dict[str, Any]:
     from datetime import timedelta
 
     from uploads_app.cleanup.run import cleanup_orphans
-    from uploads_app.cleanup.work import CleanupOptions
+    from uploads_app.cleanup.run_context import CleanupOptions
 
     run = cleanup_orphans(CleanupOptions(grace=timedelta(minutes=30), limit=10**9))
     assert run.status == "completed", run.stop_sentence

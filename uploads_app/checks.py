@@ -12,12 +12,13 @@ from uploads_app.storage.base import object_store
 
 @register()
 def check_types(**_: Any) -> list[CheckMessage]:
+    """Only types with a signature that the product can check may be allowed."""
     unknown = sorted(set(settings.UPLOAD_TYPES) - KNOWN_TYPES.keys())
     if settings.UPLOAD_TYPES and not unknown:
         return []
     return [
         Error(
-            f"UPLOAD_TYPES has unknown types: {', '.join(unknown)}."
+            f"UPLOAD_TYPES contains unknown types: {', '.join(unknown)}."
             if unknown
             else "UPLOAD_TYPES is empty.",
             hint=f"Choose from {', '.join(KNOWN_TYPES)}.",
@@ -43,10 +44,11 @@ def check_limits(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_holding(**_: Any) -> list[CheckMessage]:
+    """Refuse an unknown value, and warn if files of some types could never be downloaded."""
     if settings.HOLD_DOWNLOADS not in ("never", "until_inspected", "unless_clean"):
         return [
             Error(
-                f"HOLD_DOWNLOADS has the unknown value “{settings.HOLD_DOWNLOADS}”.",
+                f"HOLD_DOWNLOADS is {settings.HOLD_DOWNLOADS!r}, which is not a valid value.",
                 hint="Choose never, until_inspected or unless_clean.",
                 id="uploads_app.E004",
             )
@@ -55,8 +57,8 @@ def check_holding(**_: Any) -> list[CheckMessage]:
     if settings.HOLD_DOWNLOADS == "unless_clean" and closed:
         return [
             Warning(
-                f"Files of the types {', '.join(closed)} can never be downloaded: only a PDF can be clean.",
-                hint="Remove them from UPLOAD_TYPES, or set HOLD_DOWNLOADS to until_inspected.",
+                f"Files of type {', '.join(closed)} can never be downloaded, because only a PDF can be clean.",
+                hint="Remove these types from UPLOAD_TYPES, or set HOLD_DOWNLOADS to until_inspected.",
                 id="uploads_app.W001",
             )
         ]
@@ -65,14 +67,14 @@ def check_holding(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_ages(**_: Any) -> list[CheckMessage]:
-    """A grace period shorter than a lease would let the cleanup touch running uploads."""
+    """The grace period must outlast a lease, or the cleanup would remove uploads in progress."""
     if timedelta(0) < settings.UPLOAD_LEASE <= settings.CLEANUP_GRACE and (
         timedelta(0) <= settings.UPLOAD_RETENTION <= settings.COMPLETED_RETENTION
     ):
         return []
     return [
         Error(
-            "The times after which files are deleted contradict each other.",
+            "Lease, grace period and retention contradict each other.",
             hint="Set 0 < UPLOAD_LEASE ≤ CLEANUP_GRACE, and 0 ≤ UPLOAD_RETENTION ≤ COMPLETED_RETENTION.",
             id="uploads_app.E003",
         )
@@ -86,8 +88,8 @@ def check_stores(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "STORAGE_PREVIOUS_URL and STORAGE_URL are the same store.",
-            hint="Remove STORAGE_PREVIOUS_URL, or set it to the store that files move from.",
+            "STORAGE_PREVIOUS_URL names the same store as STORAGE_URL.",
+            hint="Remove STORAGE_PREVIOUS_URL, or set it to the store that files are moved from.",
             id="uploads_app.W002",
         )
     ]
@@ -99,7 +101,7 @@ def check_direct_uploads(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            "DIRECT_UPLOADS is on, but the store does not support direct uploads.",
+            "DIRECT_UPLOADS is on, but the store does not take files from browsers.",
             hint="Set STORAGE_URL to a bucket (s3://…), or turn DIRECT_UPLOADS off.",
             id="uploads_app.E005",
         )
@@ -114,8 +116,8 @@ def check_downloads(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            f"DOWNLOADS is {settings.DOWNLOADS}, which this store does not support.",
-            hint="Set it to stream. If STORAGE_URL is a bucket (s3://…), redirect is possible too.",
+            f"DOWNLOADS is {settings.DOWNLOADS!r}, which this store does not support.",
+            hint="Set it to stream. If STORAGE_URL is a bucket (s3://…), redirect is possible, too.",
             id="uploads_app.E006",
         )
     ]

@@ -133,14 +133,14 @@ def test_the_list_reports_the_last_and_the_next_run_of_the_schedule(
     db: None, make_staff: Any
 ) -> None:
     client = make_staff("Auditor")
-    assert "Last run of the schedule: none yet." in shown_text(html(client))
+    assert "Last scheduled run: none yet." in shown_text(html(client))
     cleanup_orphans()
     scheduled = last_run()
     settled()  # by hand: not the schedule's
     page = html(client)
-    assert f'Last run of the schedule: <a href="{page_of(scheduled)}">' in page
+    assert f'Last scheduled run: <a href="{page_of(scheduled)}">' in page
     assert "Completed. Next: 20" in shown_text(page)
-    assert "in trouble" not in page
+    assert "has failed" not in page
     assert inline_code(page) == []
 
 
@@ -154,7 +154,7 @@ def test_the_list_and_the_run_report_failure_and_what_to_do(
     page = shown_text(html(client))
     since = StoreState.objects.get().alert_since
     assert since is not None
-    assert f"The cleanup is in trouble (alarm since {since:%Y-%m-%d %H:%M}):" in page
+    assert f"The cleanup has failed (alert since {since:%Y-%m-%d %H:%M}):" in page
     assert f"(clocks_differ) {what_to_do('clocks_differ')}" in page
     assert what_to_do("clocks_differ") in shown_text(html(client, page_of(last_run())))
 

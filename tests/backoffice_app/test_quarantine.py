@@ -73,7 +73,7 @@ def test_it_says_why_an_object_lies_there(orphan: QuarantinedObject, make_staff:
     page = make_staff("Support").get(page_of(orphan)).content.decode()
     shown = shown_text(page)
     assert orphan.key in shown
-    assert "No row explained the object: it was put aside, and can be restored." in shown
+    assert "The object had no row. It is in the trash and can be restored." in shown
     assert "event: at" in shown
     assert "object.quarantined" in shown
     assert inline_code(page) == []
@@ -107,7 +107,7 @@ def test_what_is_given_back_is_the_same_and_stays(
     assert (store_root() / orphan.key).exists()
 
     page = agree(staff, choose(staff, orphan)).content.decode()
-    assert "It is not in quarantine (any more)." in shown_text(page)
+    assert "It is not in the trash." in shown_text(page)
     assert AuditLog.objects.filter(event_type="object.restored").count() == 1
 
 
@@ -146,12 +146,14 @@ def test_t69_more_than_a_few_are_confirmed_by_their_number(
     operator = make_staff("Operator")
     form_page = choose(operator, *trashed_objects(count))
     is_many = count > 20
-    assert (f"type their number, {count}" in shown_text(form_page.content.decode())) == is_many
+    assert (
+        f"type the number of objects, {count}" in shown_text(form_page.content.decode())
+    ) == is_many
     assert inline_code(form_page.content.decode()) == []
     if is_many:
         for typed in ("", "20", "yes"):
             again = shown_text(agree(operator, form_page, typed=typed).content.decode())
-            assert "Nothing was done yet" in again
+            assert "Nothing was done. Type" in again
         assert (given_back(), OrmQ.objects.count()) == (0, 0)
 
     page = shown_text(agree(operator, form_page, typed=str(count)).content.decode())
@@ -171,6 +173,6 @@ def test_a_store_that_fails_is_not_requested_each(db: None, make_staff: Any) -> 
     (store_root() / "uploads").write_text("in the way")
     operator = make_staff("Operator")
     page = shown_text(agree(operator, choose(operator, *trash_items)).content.decode())
-    assert page.count("The store does not answer; the next cleanup goes on.") == 1
+    assert page.count("The store does not answer. The next cleanup run tries again.") == 1
     assert "2 more were not restored, because the store failed." in page
     assert given_back() == 0

@@ -1,14 +1,14 @@
-"""Removing many files at once, by their rows: each batch is two transactions around one deletion.
+"""Deletes files by their rows. Each batch is a transaction, a deletion in the store, a transaction.
 
-A row stops being live before its object goes, and says `deleted` only after;
-a crash in between leaves what the next run finishes.
+A row stops being live before its object is deleted, and becomes `deleted` after
+that. After a crash in between, the next run finishes the deletion.
 """
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from uploads_app.cleanup.reconcile import FindingKind
+from uploads_app.cleanup.findings import FindingKind
 from uploads_app.models import UploadedFile, UploadQuerySet, object_keys
 from uploads_app.services.deletion import begin_deletions, close_deletions, lapse_uploads
 from uploads_app.storage.base import object_store
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class RemovalResult:
-    """What became of a batch: the keys that are done, with their bytes, and how many failed."""
+    """The result of a batch: the keys that are done, with their bytes, and how many failed."""
 
     done: dict[str, int] = field(default_factory=dict)
     failed: int = 0
@@ -27,9 +27,9 @@ class RemovalResult:
 def remove(
     kind: FindingKind, uploads: Sequence[UploadedFile], due: UploadQuerySet
 ) -> RemovalResult:
-    """Remove files that are in `due` for the reason `kind` tells, if they still are.
+    """Delete those of the uploads that are still in `due`, the queue of `kind`.
 
-    Raises OSError if the store as a whole fails; the rows then stay on their way.
+    Raises OSError if the whole store fails; the next run then finishes the rows.
     """
     if kind == FindingKind.LAPSED:
         return _lapse(uploads, due)
@@ -39,7 +39,7 @@ def remove(
 
 
 def delete_objects(keys: Sequence[str]) -> dict[str, str]:
-    """Remove objects; return and log why for each that is still there."""
+    """Delete objects. Return and log the reason for each that could not be deleted."""
     failed = object_store().delete_many(keys)
     for key, reason in failed.items():
         logger.error("storage did not delete %s: %s", key, reason)
@@ -47,7 +47,7 @@ def delete_objects(keys: Sequence[str]) -> dict[str, str]:
 
 
 def _lapse(uploads: Sequence[UploadedFile], due: UploadQuerySet) -> RemovalResult:
-    """Give uploads up and free their quota; an object that arrives later is reconciled as late."""
+    """Mark uploads as lapsed and free their quota. Reconciling finds objects that arrive later."""
     lapsed = lapse_uploads(uploads, due)
     failed = delete_objects([key for upload in lapsed for key in object_keys(upload)])
     done = {row.key: row.size for row in lapsed if not failed.keys() & set(object_keys(row))}

@@ -9,7 +9,7 @@ from uploads_app.models.statuses import (
     Suspicion,
     UploadStatus,
 )
-from uploads_app.models.store import KEY_LENGTH, Mismatch, StoreState
+from uploads_app.models.store import KEY_LENGTH, Finding, StoreState, printable
 from uploads_app.models.trash import QuarantinedObject, TrashQuerySet, TrashStatus
 from uploads_app.models.upload import (
     TAKEOVER_AFTER,
@@ -28,8 +28,8 @@ __all__ = [
     "WITH_OBJECT",
     "CleanupRun",
     "ErasureNote",
+    "Finding",
     "Inspection",
-    "Mismatch",
     "QuarantinedObject",
     "RunStatus",
     "StoreState",
@@ -41,4 +41,5 @@ __all__ = [
     "UploadStatus",
     "UploadedFile",
     "object_keys",
+    "printable",
 ]

@@ -42,10 +42,11 @@ class StoreState(models.Model):
         return f"{self.marker_id} at generation {self.generation}"
 
 
-class Mismatch(models.Model):
-    """A difference between the store and the rows, found by a scan and not applied yet.
+class Finding(models.Model):
+    """One thing that the cleanup found. A scan stores its findings until a run applies them.
 
-    A scan of a large store takes several runs, and nothing is applied before it is complete.
+    The scan of a large store takes several runs, and a run may conclude nothing
+    from part of a scan.
     """
 
     scan_id = models.UUIDField(db_column="look_id")
@@ -61,4 +62,18 @@ class Mismatch(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.key}"
+        return f"{self.kind}: {self.label}"
+
+    @property
+    def label(self) -> str:
+        """The key, printable on one line whatever bytes a file name has."""
+        return printable(self.key)
+
+    def as_dict(self) -> dict[str, str | int]:
+        """Return the finding as `--json` prints it and a run's sample stores it."""
+        return {"kind": str(self.kind), "key": self.label, "size": self.size}
+
+
+def printable(key: str) -> str:
+    """Return a key as it can be printed and stored."""
+    return key if key.isprintable() else key.encode("unicode_escape").decode()

@@ -1,4 +1,4 @@
-"""How long an object stays in quarantine is measured by one clock, the database's."""
+"""The trash retention is measured by the database's clock alone."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.both
 
 
 @pytest.mark.parametrize("days_off", [-3, 3])
-def test_t58_a_worker_whose_clock_is_wrong_changes_no_time_in_quarantine(
+def test_t58_a_wrong_clock_of_the_worker_does_not_change_the_trash_retention(
     db: None, days_off: int
 ) -> None:
     stored()

@@ -1,4 +1,4 @@
-"""What one run of the cleanup is asked for, and what its steps share."""
+"""The options of a cleanup run, and the state that its phases share."""
 
 import time
 from collections import Counter
@@ -8,34 +8,30 @@ from datetime import timedelta
 from typing import Any
 
 from uploads_app import marker
-from uploads_app.cleanup.reconcile import REMOVED, Ages, Finding, FindingKind
+from uploads_app.cleanup.findings import REMOVED, Ages, FindingKind
 from uploads_app.cleanup.removal import RemovalResult
 from uploads_app.marker import Stop
-from uploads_app.models import CleanupRun
+from uploads_app.models import CleanupRun, Finding
 from uploads_app.storage.base import ObjectStore
 
 DEFAULT_LIMIT = 10_000
 SAMPLE_SIZE = 200
 BATCH = 500
-# What a run does by its rows alone, in this order.
-BY_ROW = (FindingKind.LAPSED, FindingKind.UNFINISHED, FindingKind.PAST_RETENTION)
-IN_QUARANTINE = (FindingKind.CUT_OFF, FindingKind.PAST_QUARANTINE)
 
 
-def _ignore(*_: Any) -> None:
-    """Tell nobody."""
+def _ignore(*_: Any) -> None: ...
 
 
 @dataclass(frozen=True)
 class CleanupOptions:
-    """How a run goes.
+    """How to run the cleanup.
 
-    Objects younger than `grace` stay; at most `limit` removals and moves; a run
-    that may take only `seconds` leaves the rest to the next. `allow_share`
-    lets more files than is plausible be on one side only (1.0 is all of them).
-    The retentions are the settings' unless given. `told` is called with each
-    finding that was acted on (in a dry run: would be) or is only told, in one
-    order for both; `progress` with how many objects have been seen.
+    Younger objects than `grace` stay. At most `limit` files are removed or moved
+    to the trash, and after `seconds` the next run continues. `allow_share` is the
+    share of files that may be orphans or missing (1.0 is all of them). Retentions
+    that are not given come from the settings. `on_finding` is called with each
+    finding that was applied (in a dry run: would be) or is only reported, in the
+    same order for both; `progress` with the number of objects read so far.
     """
 
     grace: timedelta
@@ -45,14 +41,14 @@ class CleanupOptions:
     allow_share: float | None = None
     retention: timedelta | None = None
     completed_retention: timedelta | None = None
-    quarantine_retention: timedelta | None = None
+    trash_retention: timedelta | None = None
     on_finding: Callable[[Finding], None] = _ignore
     progress: Callable[[int], None] = _ignore
 
 
 @dataclass
 class CleanupContext:
-    """What the steps of one run share."""
+    """The state of one run."""
 
     run: CleanupRun
     options: CleanupOptions
@@ -60,40 +56,38 @@ class CleanupContext:
     ages: Ages
     holder: str
     began: float = field(default_factory=time.monotonic)
-    counts: Counter[FindingKind] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
     left: int = 0
 
     def record(self, finding: Finding) -> None:
-        """Tell of a finding, and keep the first ones for the run's record."""
+        """Report a finding, and store the first ones with the run."""
         self.counts[finding.kind] += 1
         if len(self.run.sample) < SAMPLE_SIZE:
-            self.run.sample.append(
-                {"kind": finding.kind.value, "key": finding.label, "size": finding.size}
-            )
+            self.run.sample.append(finding.as_dict())
         self.options.on_finding(finding)
 
     def count(self, kind: FindingKind, outcome: RemovalResult) -> None:
-        """Count in the run's record what a batch of one kind has come to."""
+        """Add the result of a batch of one kind to the run's figures."""
         self.run.errors += outcome.failed
         if kind in REMOVED:
             self.run.removed += len(outcome.done)
             self.run.bytes_removed += sum(outcome.done.values())
-        if kind == FindingKind.PAST_QUARANTINE:
+        if kind == FindingKind.PAST_TRASH_RETENTION:
             self.run.purged += len(outcome.done)
         if kind == FindingKind.ORPHAN:
             self.run.quarantined += len(outcome.done)
 
-    def note_counts(self) -> None:
-        """Write down with the run how many of each kind were told."""
+    def store_counts(self) -> None:
+        """Copy the number of reported findings of each kind to the run."""
         self.run.findings = {
             kind.value: self.counts[kind] for kind in FindingKind if self.counts[kind]
         }
 
     def has_time(self, share: float = 1.0) -> bool:
-        """Say whether the run may go on, or a share of its time is not over yet."""
+        """Return whether less than this share of the run's time is used."""
         return time.monotonic() - self.began < self.options.seconds * share
 
     def keep_lease(self) -> None:
-        """Prolong the lease; raises Stop if another run has it."""
+        """Renew the lease. Raises Stop if another run has it."""
         if self.holder and not marker.renew_lease(self.holder):
-            raise Stop("lease_lost", "Another run took over, because this one was too slow.")
+            raise Stop("lease_lost", "Another run took the lease, because this run was too slow.")
