@@ -113,11 +113,11 @@ def test_what_cannot_be_had_is_named_with_its_reason(
     for name, reason in [
         ("002-missing.pdf", "content cannot be found"),
         ("003-aside.pdf", "held back for safety"),
-        ("004-changed.pdf", "not those that were stored"),
+        ("004-changed.pdf", "does not match the stored SHA-256"),
         ("005-waiting.pdf", "is being looked into"),
     ]:
         (line,) = (line for line in index.splitlines() if name in line)
-        assert line.startswith("  NOT HERE: ")
+        assert line.startswith("  MISSING: ")
         assert reason in line
     assert str(waiting.pk) in index
 
@@ -223,7 +223,7 @@ def test_an_erased_session_is_not_exported(visitor: Visitor, support: Client) ->
     page = support.post(
         page_of(visitor.row, "export"), {"file_format": "zip", "reason": "x"}, follow=True
     )
-    assert "there is nothing to export" in page.content.decode()
+    assert "There is nothing to export." in page.content.decode()
     assert "session.exported" not in events()
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from audit_app.models import AuditLog
 from maria_project.tasks import count_figures
 from sessions_app.models import UserSession
-from tests.backoffice_app.overview_page import charts, rows_behind, table
+from tests.backoffice_app.dashboard_page import charts, rows_behind, table
 from tests.backoffice_app.pages import inline_code, list_of, page_of, shown_text
 from tests.deliveries import beat
 from tests.helpers import Visitor, started

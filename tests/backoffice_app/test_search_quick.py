@@ -15,7 +15,7 @@ from audit_app.services import record
 from common import context
 from sessions_app import events as session_events
 from sessions_app.models import UserSession
-from tests.backoffice_app.finder import ask
+from tests.backoffice_app.search_box import ask
 from tests.helpers import Visitor, started, uploaded
 from uploads_app.models import UploadedFile
 

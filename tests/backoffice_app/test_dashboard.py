@@ -17,7 +17,7 @@ from backoffice_app.models import HourlyFigure
 from maria_project.tasks import count_figures
 from sessions_app.models import UserSession
 from sessions_app.tasks import expire_sessions
-from tests.backoffice_app.overview_page import bars, charts, index, numbers, rows_behind, table
+from tests.backoffice_app.dashboard_page import bars, charts, index, numbers, rows_behind, table
 from tests.backoffice_app.pages import inline_code, list_of, page_of, shown_text
 from tests.deliveries import beat
 from tests.helpers import Visitor, age_session, pdf, plant, started, uploaded
@@ -129,8 +129,8 @@ def test_what_the_cleanup_did_and_does_next_is_reported(support: Client) -> None
     cleanup_orphans()
     assert not orphan.exists()
     count_figures()
-    lists_hold(support, "Put aside by the cleanup")
-    assert numbers(support)["Put aside by the cleanup"].text == "1"
+    lists_hold(support, "In the trash")
+    assert numbers(support)["In the trash"].text == "1"
     html = index(support)
     assert page_of(last_run()) in html
     assert f'<a href="{list_of(CleanupRun)}">Cleanup</a>' in html
@@ -141,15 +141,15 @@ def test_what_the_cleanup_did_and_does_next_is_reported(support: Client) -> None
 
 def test_the_queue_is_reported_as_it_is_now(support: Client) -> None:
     figures = numbers(support)
-    assert figures["Tasks waiting or under way"].text == "0"
-    assert figures["Last sign of a worker"].text == "never"
+    assert figures["Tasks waiting or running"].text == "0"
+    assert figures["Worker heartbeat"].text == "never"
     assert "no worker has finished anything yet" in index(support)
     async_task("maria_project.tasks.heartbeat")
     beat(timedelta(seconds=30))
     figures = numbers(support)
-    assert figures["Tasks waiting or under way"].text == str(OrmQ.objects.count()) == "1"
-    assert re.fullmatch("3[0-9] s ago", figures["Last sign of a worker"].text)
-    assert figures["Tasks waiting or under way"].link == list_of(Schedule)
+    assert figures["Tasks waiting or running"].text == str(OrmQ.objects.count()) == "1"
+    assert re.fullmatch("3[0-9] s ago", figures["Worker heartbeat"].text)
+    assert figures["Tasks waiting or running"].link == list_of(Schedule)
     assert "The queue is degraded" not in index(support)
 
 
@@ -164,15 +164,15 @@ NEEDS = {
     "Requests over a limit in 24 hours": AuditLog,
     "Stored": UploadedFile,
     "In quarantine": UploadedFile,
-    "Put aside by the cleanup": QuarantinedObject,
-    "Tasks waiting or under way": Schedule,
-    "Last sign of a worker": Schedule,
+    "In the trash": QuarantinedObject,
+    "Tasks waiting or running": Schedule,
+    "Worker heartbeat": Schedule,
 }
 CHARTS: dict[str, set[Any]] = {
     "Sessions": {UserSession, AuditLog},
     "Files uploaded": {UploadedFile},
     "Bytes uploaded": {UploadedFile},
-    "Requests turned away": {AuditLog},
+    "Blocked requests": {AuditLog},
 }
 SEEN: dict[str, set[Any]] = {
     "": set(),
@@ -222,7 +222,7 @@ def test_a_chart_says_the_same_as_its_table(support: Client) -> None:
     assert [cells[0] for cells in rows.values() if cells[0] != "0"] == ["1", "1", "2"]
     figures = [(name, cells[0]) for name, cells in rows.items() if cells[0] != "0"]
     assert bars(chart) == [f"{name}: {value} started" for name, value in figures]
-    assert f"Started: 4 in all, most (2) at {figures[-1][0]}." in chart
+    assert f"Started: 4 in total, maximum 2 at {figures[-1][0]}." in chart
     assert "Expired: none." in chart
 
 
@@ -250,16 +250,16 @@ def test_a_fresh_installation_says_what_to_do(support: Client) -> None:
     assert {figures.text for figures in numbers(support).values()} == {"–", "0", "never"}
     count_figures()
     assert "Nothing has been counted yet" not in index(support)
-    assert shown_text(charts(support)["Sessions, 7 days"]).count("None in this time.") == 1
+    assert shown_text(charts(support)["Sessions, 7 days"]).count("None in this period.") == 1
 
 
 def test_figures_that_no_one_renews_are_reported_to_be_old(support: Client) -> None:
     count_figures()
-    assert "renewed once a minute" in index(support)
+    assert "updated once a minute" in index(support)
     HourlyFigure.objects.update(counted_at=timezone.now() - timedelta(minutes=20, seconds=5))
     then = timezone.localtime(HourlyFigure.objects.values_list("counted_at", flat=True)[0])
     html = shown_text(index(support))
-    assert f"Figures of {then:%H:%M}: the worker has not renewed them for 20 minutes." in html
+    assert f"Figures of {then:%H:%M}: the worker has not updated them for 20 minutes." in html
 
 
 def test_t66_nothing_in_the_page_needs_a_looser_policy(support: Client) -> None:
@@ -286,4 +286,4 @@ def test_t70_the_page_asks_the_same_however_much_there_is(
 def test_the_page_of_one_app_has_no_overview(support: Client) -> None:
     page = support.get("/admin/uploads_app/")
     assert page.status_code == 200
-    assert 'class="overview"' not in page.content.decode()
+    assert 'class="dashboard-part"' not in page.content.decode()

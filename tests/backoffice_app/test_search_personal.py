@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from audit_app.models import AuditLog, AuditPersonal
-from tests.backoffice_app.finder import FIND, ask, found, linked, searches
+from tests.backoffice_app.search_box import FIND, ask, found, linked, searches
 from tests.backoffice_app.pages import shown_text
 from tests.helpers import Visitor, uploaded
 from uploads_app.models import UploadedFile
@@ -117,7 +117,7 @@ def test_t64_without_the_permission_nothing_personal_is_searched(
     for term in PERSONAL:
         answer = ask(auditor, term)
         assert linked(answer, everything_of(anne)) == [], term
-        assert "Your groups do not let you look for:" in shown_text(answer.content.decode())
+        assert "Your groups do not allow searching by:" in shown_text(answer.content.decode())
     assert searches() == []
     for term in (anne.row.support_code, *identifiers(anne)[2:]):
         answer = ask(auditor, term)

@@ -9,7 +9,7 @@ import time_machine
 from django.utils import timezone
 
 from audit_app.models import AuditLog
-from backoffice_app.counting import HOUR, KEPT, hour_of
+from backoffice_app.dashboard.counting import HOUR, KEPT, hour_of
 from backoffice_app.models import FigureName, HourlyFigure
 from maria_project.tasks import count_figures
 from sessions_app.models import UserSession

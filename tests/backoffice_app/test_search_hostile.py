@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from sessions_app.models import UserSession
-from tests.backoffice_app.finder import FIND
+from tests.backoffice_app.search_box import FIND
 from tests.backoffice_app.pages import inline_code, shown_text
 from tests.helpers import started
 
@@ -46,7 +46,7 @@ def test_t66_a_hostile_term_is_answered_with_a_page(db: None, make_staff: Any) -
         html = page.content.decode()
         assert page.status_code == 200, kind
         assert inline_code(html) == [], kind
-        assert "Find a session, file or event" in shown_text(html), kind
+        assert "Search sessions, files and events" in shown_text(html), kind
         if "<" in term:
             assert term not in html
 

@@ -10,14 +10,14 @@ from django.test.utils import CaptureQueriesContext
 
 from sessions_app.models import UserSession
 from sessions_app.uuid_helpers import CROCKFORD, generate_support_code, near_support_codes
-from tests.backoffice_app.finder import ask, linked, whys
+from tests.backoffice_app.search_box import ask, linked, whys
 from tests.backoffice_app.pages import shown_text
 from tests.helpers import SOAK, started
 
 # Slips differ by their symbols, and not by the database.
 
-AGAIN = "Ask for the code again, symbol by symbol; 0 is never O."
-WRONG = "This support code does not check out"
+AGAIN = "Ask for the code again, symbol by symbol. 0 is never O."
+WRONG = "This is not a valid support code"
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_a_slip_is_reported_and_the_session_offered(
         answer = ask(support, heard)
         text = shown_text(answer.content.decode())
         assert linked(answer, rows) == [meant], heard
-        assert whys(answer) == [f"near this code: {slip}"], heard
+        assert whys(answer) == [f"similar code: {slip}"], heard
         assert f"Near this code: {slip}" in text
         assert WRONG in text
         assert AGAIN in text
@@ -106,7 +106,7 @@ def test_a_code_that_checks_out_and_does_not_exist(
     answer = ask(support, code)
     text = shown_text(answer.content.decode())
     assert linked(answer, rows) == []
-    assert "This support code checks out, but no session has it." in text
+    assert "This support code is well-formed, but no session has it." in text
     assert AGAIN in text
 
 
