@@ -21,7 +21,8 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 
 from audit_app import actors, events
-from audit_app.adminkit.actions import ActionAdmin, ReasonForm
+from audit_app.adminkit.action_admin import ActionAdmin
+from audit_app.adminkit.reasons import ReasonForm
 from audit_app.browser import LATEST_FIRST, AuditChangeList, Narrowing
 from audit_app.export import FORMATS, MAY_EXPORT, export, extent
 from audit_app.models import AuditLog, AuditPersonal
@@ -44,6 +45,7 @@ class AuditExportForm(ReasonForm):
 
 @admin.register(AuditLog)
 class AuditLogAdmin(ActionAdmin):
+    change_list_template = "admin/audit_app/auditlog/change_list.html"
     reveals = True
     ordering = [LATEST_FIRST]
     list_display = ["occurred_at", "event", "outcome_chip", "who", "session", "request"]

@@ -19,7 +19,7 @@ MAY_REVEAL = "audit_app.view_auditpersonal"
 _REVEALED = "revealed"
 
 
-def note_view(*, session_uuids: Sequence[uuid.UUID], page: str) -> None:
+def record_view(*, session_uuids: Sequence[uuid.UUID], page: str) -> None:
     """Record that the staff member who is asking sees these sessions; once an hour for each."""
     actor = context.current().actor
     lately = AuditLog.objects.filter(

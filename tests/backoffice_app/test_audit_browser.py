@@ -147,7 +147,7 @@ def test_filters_survive_paging_and_each_can_be_taken_away(auditor: Client) -> N
     second = auditor.get(LIST + older.replace("&amp;", "&")).content.decode()
     assert len(re.findall(rf"{LIST}\d+/change/", second)) == 10
     assert DENIED.meaning not in second
-    chips = re.findall(r'<a href="([^"]+)" aria-label="Take away: (\w+)', second)
+    chips = re.findall(r'<a href="([^"]+)" aria-label="Remove the filter (\w+)', second)
     assert [(label, "outcome" in address) for address, label in chips] == [
         ("Event", True), ("Outcome", False),
     ]  # fmt: skip

@@ -21,7 +21,7 @@ from django.utils import timezone
 from django_q.models import Failure, Schedule
 
 from audit_app import events
-from audit_app.adminkit.actions import ReadOnlyAdmin
+from audit_app.adminkit.read_only import ReadOnlyAdmin
 from audit_app.models import AuditLog
 from audit_app.services import Entry, record_many
 from common import context
@@ -244,7 +244,7 @@ def test_t69_an_action_takes_the_rows_that_were_ticked_and_never_all(make_staff:
     page = operator.post(
         list_of(QuarantinedObject), {**captured, "select_across": "1"}, follow=True
     ).content.decode()
-    assert "choose the rows one by one" in shown_text(page)
+    assert "select the rows one by one" in shown_text(page)
     page = operator.post(list_of(QuarantinedObject), {**captured, "select_across": "0"})
     assert [orphan.pk for orphan in page.context["trash_items"]] == [first.pk]
 
