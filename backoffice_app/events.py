@@ -1,4 +1,4 @@
-"""The audit events of the project as a whole."""
+"""Audit events that belong to no single app."""
 
 from audit_app.events import register
 

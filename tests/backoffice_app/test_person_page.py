@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from audit_app.models import AuditLog
-from backoffice_app import person as person_page
+from backoffice_app.person import sessions as person_sessions
 from sessions_app.models import UserSession
 from tests.backoffice_app.pages import inline_code, page_of, shown_text
 from tests.backoffice_app.people import EMAIL, claimed, proven_by_code, unzipped, verified
@@ -206,7 +206,7 @@ def test_t70_the_number_of_queries_does_not_grow(support: Client) -> None:
 
 
 def test_t70_at_most_a_hundred_of_each_kind_are_shown(support: Client, monkeypatch: Any) -> None:
-    monkeypatch.setattr(person_page, "SHOWN", 3)
+    monkeypatch.setattr(person_sessions, "SHOWN", 3)
     visitor = verified()
     UserSession.objects.bulk_create([*many(visitor, 3), *many(visitor, 3, proven=False)])
     proven, claims = listed(support, visitor)

@@ -19,8 +19,8 @@ from common.context import RequestContext
 from sessions_app.events import EXPIRED
 from sessions_app.models import UserSession
 from sessions_app.uuid_helpers import generate_support_code
-from tests.backoffice_app.search_box import FIND, ask, found, linked, whys
 from tests.backoffice_app.pages import list_of, page_of, shown_text
+from tests.backoffice_app.search_box import FIND, ask, found, linked, whys
 from tests.helpers import Visitor, age_session, started, uploaded
 from uploads_app.models import UploadedFile
 
@@ -184,9 +184,7 @@ def test_a_request_id_finds_its_events_and_sessions(support: Client, anne: Visit
     other = AuditLog.objects.exclude(request_id=event.request_id).first()
     for term in (event.request_id, event.request_id.upper(), str(uuid.UUID(event.request_id))):
         answer = ask(support, term)
-        assert sorted(whys(answer)) == ["request id"] * len(of_request) + [
-            "part of this request"
-        ]
+        assert sorted(whys(answer)) == ["part of this request"] + ["request id"] * len(of_request)
         assert set(linked(answer, [*of_request, other, anne.row])) == {*of_request, anne.row}
 
 
@@ -265,7 +263,9 @@ def test_of_very_many_it_says_that_newer_ones_may_be_missing(support: Client, db
     ]  # fmt: skip
     *but_one, last = many
     UserSession.objects.bulk_create(but_one)
-    missing = "these are the newest of the first 200 in alphabetical order, so newer ones may be missing"
+    missing = (
+        "these are the newest of the first 200 in alphabetical order, so newer ones may be missing"
+    )
     assert missing not in shown_text(ask(support, "legion").content.decode())
     UserSession.objects.bulk_create([last])
     assert missing in shown_text(ask(support, "legion").content.decode())
@@ -281,7 +281,7 @@ def test_nothing_found_says_where_it_was_searched_and_what_to_ask(support: Clien
     text = shown_text(ask(support, "nobody").content.decode())
     assert "No results. Searched by:" in text
     assert "start of a name, start of a file name" in text
-    assert "Ask for the code again, symbol by symbol; 0 is never O" in text
+    assert "Ask for the code again, symbol by symbol. 0 is never O" in text
     empty = support.get(FIND)
     assert empty.status_code == 200
     assert "What you can search by" in shown_text(empty.content.decode())

@@ -10,8 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from sessions_app.models import UserSession
 from sessions_app.uuid_helpers import CROCKFORD, generate_support_code, near_support_codes
-from tests.backoffice_app.search_box import ask, linked, whys
 from tests.backoffice_app.pages import shown_text
+from tests.backoffice_app.search_box import ask, linked, whys
 from tests.helpers import SOAK, started
 
 # Slips differ by their symbols, and not by the database.
@@ -81,7 +81,7 @@ def test_a_slip_is_reported_and_the_session_offered(
         text = shown_text(answer.content.decode())
         assert linked(answer, rows) == [meant], heard
         assert whys(answer) == [f"similar code: {slip}"], heard
-        assert f"Near this code: {slip}" in text
+        assert f"Similar code: {slip}" in text
         assert WRONG in text
         assert AGAIN in text
         assert "Compare before you act." in text

@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 
 from sessions_app.models import UserSession
-from tests.backoffice_app.search_box import FIND
 from tests.backoffice_app.pages import inline_code, shown_text
+from tests.backoffice_app.search_box import FIND
 from tests.helpers import started
 
 TERMS = {

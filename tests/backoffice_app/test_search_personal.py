@@ -8,8 +8,8 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from audit_app.models import AuditLog, AuditPersonal
-from tests.backoffice_app.search_box import FIND, ask, found, linked, searches
 from tests.backoffice_app.pages import shown_text
+from tests.backoffice_app.search_box import FIND, ask, found, linked, searches
 from tests.helpers import Visitor, uploaded
 from uploads_app.models import UploadedFile
 
@@ -86,7 +86,7 @@ def test_t50_no_personal_term_in_an_address(anne: Visitor, make_staff: Any) -> N
         answer = support.get(FIND, {"q": term})
         assert answer.status_code == 400
         assert linked(answer, everything_of(anne)) == []
-        assert "Type it into the box." in shown_text(answer.content.decode())
+        assert "Type the term into the box." in shown_text(answer.content.decode())
         assert term not in answer.content.decode()
     assert searches() == []
     for term in (anne.row.support_code, *identifiers(anne)[2:]):
