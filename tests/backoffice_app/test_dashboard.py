@@ -1,4 +1,4 @@
-"""The overview on the first page: what was done through the API is told, and leads to its list."""
+"""The dashboard: figures, their lists, charts and permissions."""
 
 import re
 import uuid
@@ -31,25 +31,25 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 @pytest.fixture
 def support(make_staff: Any) -> Client:
-    """A staff member of the group Support."""
+    """A client of the group Support."""
     support: Client = make_staff("Support")
     return support
 
 
 def happened(ago: timedelta) -> None:
-    """Leave an event so long ago, since which the product is taken to have been at work."""
+    """Create an old event: counting starts at the first event."""
     AuditLog.objects.bulk_create([AuditLog(occurred_at=timezone.now() - ago, text="{}")])
 
 
 def lists_hold(client: Client, *labels: str) -> None:
-    """Check that the numbers with these labels are those of the lists they lead to."""
+    """Check that the numbers equal the rows of their lists."""
     figures = numbers(client)
     for label in labels:
         assert rows_behind(client, figures[label].link) == int(figures[label].text), label
 
 
 @pytest.mark.both
-def test_sessions_and_files_are_reported_as_they_came_through_the_api(support: Client) -> None:
+def test_sessions_and_files_created_by_the_api_are_counted(support: Client) -> None:
     one, two, three = started(), started(), started()
     first, second = uploaded(one, pdf(size=2000)), uploaded(two, pdf(size=3000))
     kept = uploaded(two, pdf("other", size=4000))
@@ -60,7 +60,7 @@ def test_sessions_and_files_are_reported_as_they_came_through_the_api(support: C
     count_figures()
 
     figures = {label: one.text for label, one in numbers(support).items()}
-    # One of them began more than 24 hours ago, by its row.
+    # One of them was created more than 24 hours ago.
     assert figures["Sessions started in 24 hours"] == "3"
     assert figures["Sessions expired in 24 hours"] == "1"
     assert figures["Active now"] == "2"
@@ -77,7 +77,7 @@ def test_sessions_and_files_are_reported_as_they_came_through_the_api(support: C
     )  # fmt: skip
 
 
-def test_seven_days_are_reported_beside_the_24_hours(support: Client) -> None:
+def test_tiles_show_seven_days_below_24_hours(support: Client) -> None:
     old, older = started(), started()
     started()
     age_session(old.row, 3 * DAY)
@@ -91,9 +91,7 @@ def test_seven_days_are_reported_beside_the_24_hours(support: Client) -> None:
     assert rows_behind(support, link) == 2
 
 
-def test_refused_requests_are_reported_with_those_that_only_were_counted(
-    support: Client, cache_in_step: None
-) -> None:
+def test_refused_requests_include_repeated_ones(support: Client, cache_in_step: None) -> None:
     # The window of a refusal's row must not end between two requests.
     with time_machine.travel(timezone.now(), tick=False) as clock:
         for _ in range(3):
@@ -106,7 +104,7 @@ def test_refused_requests_are_reported_with_those_that_only_were_counted(
         assert rows_behind(support, figures.link) == 2
 
 
-def test_files_that_were_refused_and_requests_over_a_limit_are_reported(
+def test_refused_files_and_requests_over_a_limit_are_counted(
     support: Client, settings: Any
 ) -> None:
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "create": ["1/d"]}
@@ -123,7 +121,7 @@ def test_files_that_were_refused_and_requests_over_a_limit_are_reported(
     lists_hold(support, "Requests refused in 24 hours", "Requests over a limit in 24 hours")
 
 
-def test_what_the_cleanup_did_and_does_next_is_reported(support: Client) -> None:
+def test_the_last_and_next_cleanup_run_are_shown(support: Client) -> None:
     uploaded(started())
     orphan = plant(f"uploads/{uuid.uuid4()}/{uuid.uuid4()}.pdf", age=2 * HOUR)
     cleanup_orphans()
@@ -139,7 +137,7 @@ def test_what_the_cleanup_did_and_does_next_is_reported(support: Client) -> None
     assert re.search(rf"Completed ?\. Next: {shown}", shown_text(html))
 
 
-def test_the_queue_is_reported_as_it_is_now(support: Client) -> None:
+def test_the_queue_tiles_show_its_current_state(support: Client) -> None:
     figures = numbers(support)
     assert figures["Tasks waiting or running"].text == "0"
     assert figures["Worker heartbeat"].text == "never"
@@ -183,7 +181,7 @@ SEEN: dict[str, set[Any]] = {
 
 
 @pytest.mark.parametrize("role", SEEN)
-def test_t64_a_number_is_for_whoever_may_open_the_list_behind_it(
+def test_t64_a_number_requires_permission_for_its_list(
     db: None, make_staff: Any, role: str
 ) -> None:
     uploaded(started())
@@ -198,7 +196,7 @@ def test_t64_a_number_is_for_whoever_may_open_the_list_behind_it(
     assert ("Last run of the schedule" in index(client)) is bool(role)
 
 
-def test_t64_a_chart_has_no_bars_of_a_list_that_is_closed(db: None, make_staff: Any) -> None:
+def test_t64_a_chart_has_no_bars_of_a_forbidden_list(db: None, make_staff: Any) -> None:
     from django.contrib.auth.models import Permission
 
     started()
@@ -244,7 +242,7 @@ def test_a_chart_has_axes_units_and_a_zero_line(support: Client) -> None:
     assert ">day</text>" in drawn["Files uploaded, 7 days"]
 
 
-def test_a_fresh_installation_says_what_to_do(support: Client) -> None:
+def test_a_new_installation_says_what_to_do(support: Client) -> None:
     html = shown_text(index(support))
     assert "Nothing has been counted yet. The worker counts once a minute" in html
     assert {figures.text for figures in numbers(support).values()} == {"–", "0", "never"}
@@ -253,7 +251,7 @@ def test_a_fresh_installation_says_what_to_do(support: Client) -> None:
     assert shown_text(charts(support)["Sessions, 7 days"]).count("None in this period.") == 1
 
 
-def test_figures_that_no_one_renews_are_reported_to_be_old(support: Client) -> None:
+def test_outdated_figures_have_a_warning(support: Client) -> None:
     count_figures()
     assert "updated once a minute" in index(support)
     HourlyFigure.objects.update(counted_at=timezone.now() - timedelta(minutes=20, seconds=5))
@@ -262,14 +260,14 @@ def test_figures_that_no_one_renews_are_reported_to_be_old(support: Client) -> N
     assert f"Figures of {then:%H:%M}: the worker has not updated them for 20 minutes." in html
 
 
-def test_t66_nothing_in_the_page_needs_a_looser_policy(support: Client) -> None:
+def test_t66_the_dashboard_has_no_inline_code(support: Client) -> None:
     uploaded(started())
     count_figures()
     assert inline_code(index(support)) == []
 
 
 @pytest.mark.both
-def test_t70_the_page_asks_the_same_however_much_there_is(
+def test_t70_the_dashboard_has_a_constant_number_of_queries(
     support: Client, django_assert_max_num_queries: Any
 ) -> None:
     for _ in range(5):
@@ -283,7 +281,7 @@ def test_t70_the_page_asks_the_same_however_much_there_is(
     assert not [one for one in sql if any(f'FROM "{table}"' in one for table in tables)]
 
 
-def test_the_page_of_one_app_has_no_overview(support: Client) -> None:
+def test_the_page_of_one_app_has_no_dashboard(support: Client) -> None:
     page = support.get("/admin/uploads_app/")
     assert page.status_code == 200
     assert 'class="dashboard-part"' not in page.content.decode()

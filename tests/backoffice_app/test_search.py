@@ -1,4 +1,4 @@
-"""Support finds a session, file or event by whatever the visitor can tell, and reads what matched."""
+"""Staff search: sessions, files and events, with the reason for each match."""
 
 import re
 import uuid
@@ -30,14 +30,14 @@ NAME, EMAIL, FILE = "Änne von Bell", "anne.bell@mail.example", "Befund März 20
 
 @pytest.fixture
 def support(make_staff: Any) -> Client:
-    """A staff member of the group Support, who has just signed in."""
+    """A client of the group Support."""
     support: Client = make_staff("Support")
     return support
 
 
 @pytest.fixture
 def others(db: None) -> list[UserSession]:
-    """Two sessions of somebody else."""
+    """Two sessions of other visitors."""
     rows = []
     for _ in range(2):
         other = started()
@@ -48,7 +48,7 @@ def others(db: None) -> list[UserSession]:
 
 @pytest.fixture
 def anne(others: list[UserSession]) -> Visitor:
-    """A visitor who has told her name and address and has sent a file, from an address of her own."""
+    """A visitor with a name, an e-mail address, a file and a client address."""
     visitor = Visitor(REMOTE_ADDR="198.51.100.7")
     assert visitor.start().status_code == 201
     assert visitor.identify(name=NAME, email=EMAIL).status_code == 200
@@ -87,7 +87,7 @@ def test_a_support_code_in_any_spelling(support: Client, others: list[UserSessio
 
 
 @pytest.mark.both
-def test_a_session_uuid_whole_or_its_beginning(support: Client, others: list[UserSession]) -> None:
+def test_a_session_uuid_or_its_start(support: Client, others: list[UserSession]) -> None:
     one, text = others[0], str(others[0].uuid)
     for term in (text, text.upper(), text.replace("-", ""), f" {{{text}}} ", f"urn:uuid:{text}"):
         answer = ask(support, term)
@@ -110,13 +110,13 @@ def test_a_whole_e_mail_address(support: Client, anne: Visitor) -> None:
 
 
 @pytest.mark.both
-def test_part_of_an_e_mail_address_finds_no_one(support: Client, anne: Visitor) -> None:
+def test_part_of_an_e_mail_address_finds_nothing(support: Client, anne: Visitor) -> None:
     for term in (EMAIL[:-1], EMAIL[1:], "@mail.example", "anne.bell@", f"x{EMAIL}"):
         assert found(support, term, [anne.row]) == []
 
 
 @pytest.mark.both
-def test_the_beginning_of_a_name_or_of_its_last_word(support: Client, anne: Visitor) -> None:
+def test_the_start_of_a_name_or_of_its_last_word(support: Client, anne: Visitor) -> None:
     for term in ("Änne von Bell", "änne v", "ÄNNE", "A\u0308nn", "ä"):
         answer = ask(support, term)
         assert linked(answer, [anne.row]) == [anne.row], term
@@ -252,7 +252,9 @@ def test_the_newest_come_first_and_twenty_are_shown(
 
 
 @pytest.mark.both
-def test_of_very_many_it_says_that_newer_ones_may_be_missing(support: Client, db: None) -> None:
+def test_with_very_many_matches_the_page_says_that_newer_ones_may_be_missing(
+    support: Client, db: None
+) -> None:
     now = timezone.now()
     many = [
         UserSession(
@@ -271,13 +273,13 @@ def test_of_very_many_it_says_that_newer_ones_may_be_missing(support: Client, db
     assert missing in shown_text(ask(support, "legion").content.decode())
 
 
-def test_one_session_is_a_page_with_its_link_in_focus(support: Client, anne: Visitor) -> None:
+def test_a_single_result_has_its_link_focused(support: Client, anne: Visitor) -> None:
     html = ask(support, anne.row.support_code).content.decode()
     assert f'<a href="{page_of(anne.row)}" autofocus>' in html
     assert html.count(" autofocus") == 1
 
 
-def test_nothing_found_says_where_it_was_searched_and_what_to_ask(support: Client) -> None:
+def test_without_results_the_page_says_what_was_searched_and_what_to_ask(support: Client) -> None:
     text = shown_text(ask(support, "nobody").content.decode())
     assert "No results. Searched by:" in text
     assert "start of a name, start of a file name" in text
@@ -314,13 +316,13 @@ def test_a_list_narrows_by_state_and_leaves_finding_to_the_box(
     assert 'id="searchbar"' not in support.get(list_of(UserSession)).content.decode()
 
 
-def test_a_session_of_long_ago_is_found_all_the_same(support: Client, anne: Visitor) -> None:
+def test_an_old_session_is_found(support: Client, anne: Visitor) -> None:
     age_session(anne.row, timedelta(days=4000))
     assert found(support, EMAIL, [anne.row]) == [anne.row]
 
 
 @pytest.mark.both
-def test_a_request_of_many_events_leads_to_all_of_them(support: Client, anne: Visitor) -> None:
+def test_a_request_with_many_events_links_to_all_of_them(support: Client, anne: Visitor) -> None:
     request_context = RequestContext(request_id="edge-request-1", actor="visitor")
     with context.using(request_context), transaction.atomic():
         for _ in range(SHOWN + 1):

@@ -72,7 +72,7 @@ def test_t66_bytes_that_are_no_text(db: None, make_staff: Any) -> None:
         assert getattr(support, method)(FIND).status_code in (200, 400, 403, 405), method
 
 
-def test_t66_what_is_found_is_shown_as_text(db: None, make_staff: Any) -> None:
+def test_t66_results_are_escaped(db: None, make_staff: Any) -> None:
     session = started().row
     support: Client = make_staff("Support")
     for name in ("<b>x</b>", "{{ 7|add:7 }}", "\u202egnp.exe", '" autofocus x="'):
