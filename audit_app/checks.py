@@ -11,7 +11,7 @@ from audit_app import triggers
 
 @register(Tags.database)
 def check_triggers(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Say which append-only triggers a migrated database lacks."""
+    """Report the append-only triggers that are missing in a migrated database."""
     return [
         Error(
             f"The audit log can be changed: trigger {', '.join(absent)} is not installed.",

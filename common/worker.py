@@ -6,7 +6,7 @@ from django.utils import timezone
 from django_q.models import Success
 
 HEARTBEAT_FUNC = "maria_project.tasks.heartbeat"
-# Two missed beats and the time a beat may wait behind long tasks.
+# Two missed heartbeats, and the time that one may wait behind long tasks.
 QUEUE_PATIENCE = timedelta(minutes=6)
 
 

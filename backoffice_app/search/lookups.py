@@ -32,7 +32,6 @@ SHOWN = 20
 CANDIDATES = 200
 # A shorter start of a UUID matches too many.
 SHORTEST_UUID = 6
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
 @dataclass(frozen=True)
@@ -185,7 +184,7 @@ def _newest(rows: Any, found: Iterable[QuerySet[Any]], why: str) -> Iterator[Hit
 
 def _of_request(term: str) -> Any:
     """Return a request's events, newest first."""
-    if not _REQUEST_ID.fullmatch(term):
+    if not context.REQUEST_ID.fullmatch(term):
         return AuditLog.objects.none()
     # Our ids have no hyphens; those of a reverse proxy may have them.
     ids = {term, term.lower()}

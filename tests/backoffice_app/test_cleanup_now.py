@@ -117,10 +117,10 @@ def test_the_page_warns_if_no_worker_is_running(db: None, make_staff: Any) -> No
     client = make_staff("Operator")
     pages = (RUNS, PREVIEW, RUN, reverse("admin:django_q_schedule_changelist"))
     for url in pages:
-        assert "no worker has finished anything yet" in shown_text(html(client, url))
+        assert "no worker has finished a task yet" in shown_text(html(client, url))
     beat(timedelta(minutes=90))
     for url in pages:
-        assert "no worker has finished anything for 90 minutes" in shown_text(html(client, url))
+        assert "no worker has finished a task for 90 minutes" in shown_text(html(client, url))
     Success.objects.all().delete()
     beat()
     for url in pages:

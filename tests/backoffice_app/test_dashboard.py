@@ -141,7 +141,7 @@ def test_the_queue_tiles_show_its_current_state(support: Client) -> None:
     figures = numbers(support)
     assert figures["Tasks waiting or running"].text == "0"
     assert figures["Worker heartbeat"].text == "never"
-    assert "no worker has finished anything yet" in index(support)
+    assert "no worker has finished a task yet" in index(support)
     async_task("maria_project.tasks.heartbeat")
     beat(timedelta(seconds=30))
     figures = numbers(support)

@@ -162,5 +162,5 @@ def test_after_a_store_failure_the_sweep_finishes_and_the_certificate_says_so(
     away.rename(store_root())
     assert tasks.forget_visitors() == 1
     text = shown_text(support.get(page_of(visitor.row, "certificate")).content.decode())
-    assert "Finished: nothing personal and no file is left of 1 session" in text
+    assert "Finished: all personal data and all files of 1 session" in text
     assert f" 1 {upload.size} 0 " in text

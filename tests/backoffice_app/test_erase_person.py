@@ -220,7 +220,7 @@ def test_a_press_ends_in_time_and_the_next_goes_on(support: Client, monkeypatch:
     monkeypatch.setattr(person_actions, "ERASE_SECONDS", 0.0)
     one, two = verified(), verified()
     page = erase_person(support, one.row)
-    assert "1 session was erased, and there are more" in shown_text(page.content.decode())
+    assert "1 session was erased. There are more" in shown_text(page.content.decode())
     assert states(one, two) == ["active", "erased"]
     page = erase_person(support, one.row)
     assert page.redirect_chain[-1][0] == page_of(one.row, "certificate")

@@ -186,7 +186,7 @@ def test_t71_an_operator_lifts_the_lock_of_a_name(staff: list[User]) -> None:
     for _ in range(LIMIT):
         sign_in(password="wrong", client=known)
     guess(LIMIT)
-    assert f"{2 * LIMIT} failed sign-ins are forgotten" in lift(name=NAME)
+    assert f"{2 * LIMIT} failed sign-ins were deleted" in lift(name=NAME)
     log = AuditLog.objects.get(event_type="staff.lock_lifted")
     assert log.actor.startswith("operator:")
     assert log.details == {"account": f"staff:{staff[0].pk}", "by": "account"}

@@ -184,7 +184,7 @@ def _there_and_back(superuser: Client, model: type[Model]) -> None:
     latest_first = any(
         word in links(superuser.get(list_of(model)).content.decode()) for word in ("Older",)
     )
-    onward, back = ("Older", "Newer") if latest_first else ("Next", "Before")
+    onward, back = ("Older", "Newer") if latest_first else ("Next", "Previous")
 
     there = walk(superuser, model, onward)
     shown = [page for pages in there for page in pages]
@@ -251,9 +251,9 @@ def test_t69_a_bulk_action_takes_only_selected_rows(make_staff: Any) -> None:
 
 def test_an_empty_list_has_a_message(superuser: Client) -> None:
     for model, query, said in [
-        (UserSession, "", "There is nothing here yet."),
-        (UserSession, "?status__exact=revoked", "Nothing fits what you are looking for."),
-        (AuditLog, "?actor=system", "Nothing fits what you are looking for."),
+        (UserSession, "", "There are no rows yet."),
+        (UserSession, "?status__exact=revoked", "No rows match."),
+        (AuditLog, "?actor=system", "No rows match."),
     ]:
         html = superuser.get(list_of(model) + query).content.decode()
         assert said in shown_text(html)

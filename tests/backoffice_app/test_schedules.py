@@ -51,13 +51,13 @@ def test_every_group_can_read_schedules_and_change_none(
 def test_the_last_result_is_shown(db: None, make_staff: Any) -> None:
     client = make_staff("Operator")
     ended("expire sessions", Success, timedelta(minutes=10))
-    assert " well " in row_of(client, "expire sessions")
+    assert " OK " in row_of(client, "expire sessions")
     ended("expire sessions", Failure, timedelta(minutes=5))
     assert " failed " in row_of(client, "expire sessions")
     ended("another", Success)
     assert " failed " in row_of(client, "expire sessions")
     ended("expire sessions", Success)
-    assert " well " in row_of(client, "expire sessions")
+    assert " OK " in row_of(client, "expire sessions")
 
 
 def test_a_stopped_cleanup_is_not_shown_as_ok(db: None, make_staff: Any, settings: Any) -> None:

@@ -87,7 +87,7 @@ def test_setting_up_shows_a_secret_and_then_ten_recovery_codes_once(anna: User) 
     for one in (client, other):
         sign_in(one)
     begin = client.get(PAGE)
-    assert "Begin" in shown_text(begin.content.decode())
+    assert "Set up" in shown_text(begin.content.decode())
     assert client.get(f"{PAGE}qr.svg").status_code == 404
     assert submit(client, "begin").status_code == 302
     secret = b32encode(TOTPDevice.objects.get().bin_key).decode()
@@ -126,7 +126,7 @@ def test_a_wrong_code_sets_nothing_up(anna: User) -> None:
     sign_in(client)
     submit(client, "begin")
     answer = submit(client, "confirm", wrong_code(anna))
-    assert "is not right" in shown_text(answer.content.decode())
+    assert "This code is wrong" in shown_text(answer.content.decode())
     assert not TOTPDevice.objects.get().confirmed
     assert changes_reported() == []
 
@@ -138,7 +138,7 @@ def test_t71_the_password_alone_is_not_enough(anna: User, clock: Any) -> None:
     for code in ("", wrong_code(anna), "abcd-efgh"):
         answer = sign_in(client, code)
         assert answer.status_code == 200
-        assert "missing or wrong" in shown_text(answer.content.decode())
+        assert "The user name, password or code is wrong" in shown_text(answer.content.decode())
         assert client.get("/admin/").status_code == 302
     assert events()[len(before) :] == ["staff.sign_in_failed"]
     clock.shift(STEP)
@@ -247,7 +247,7 @@ def test_when_required_staff_without_it_reach_only_its_page(
         assert (answer.status_code, answer["Location"]) == (302, PAGE), url
     refused = client.get("/api/v1/audit-logs/")
     assert (refused.status_code, problem_code(refused)) == (401, "not_authenticated")
-    assert "Everybody here needs" in shown_text(client.get(PAGE).content.decode())
+    assert "All staff need" in shown_text(client.get(PAGE).content.decode())
     submit(client, "begin")
     submit(client, "confirm", app_code(client.user))
     assert client.get("/admin/").status_code == 200

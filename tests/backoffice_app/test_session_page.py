@@ -59,7 +59,7 @@ def test_the_page_links_to_the_successor_and_back(support: Client) -> None:
 
 
 def test_a_session_without_files_has_a_message(support: Client) -> None:
-    assert "This visitor has not uploaded anything." in shown(support, started())
+    assert "This session has no files." in shown(support, started())
 
 
 def test_the_page_contains_neither_token_nor_hash(support: Client) -> None:

@@ -96,7 +96,7 @@ def test_a_long_timeline_has_pages_without_gaps_or_repeats(
             break
         query = older[1].replace("&amp;", "&")
     assert seen == everything.count() == 122
-    assert "This is where it began." in html
+    assert "This is the start of the session." in html
 
 
 def test_pending_and_lapsed_files_are_listed_from_their_rows(

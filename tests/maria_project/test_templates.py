@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from django.apps import apps
 from django.template.backends.django import get_installed_libraries
+from django.template.loader import get_template
 
 ROOT = Path(__file__).resolve().parents[2]
 _EXTENDS = re.compile(r"""{%\s*(?:extends|include)\s+["']([^"']+)["']""")
@@ -182,3 +183,10 @@ def test_a_template_of_another_apps_model_is_found(tmp_path: Path) -> None:
     (folder / "change_form.html").touch()
     found = foreign_folders(read_app(tmp_path / "audit_app"))
     assert found == ["admin/sessions_app/usersession/change_form.html"]
+
+
+def test_every_template_compiles(ordered: list[App]) -> None:
+    names = sorted(name for app in ordered for name in app.templates)
+    assert len(names) > 40
+    for name in names:
+        get_template(name)
