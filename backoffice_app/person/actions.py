@@ -30,7 +30,7 @@ def _load_person(session: UserSession) -> Person:
     """Return the person; raises NotDone if this session has not verified its address."""
     if not _may_act(session):
         raise NotDone(
-            "Nothing was changed. This session only claims its e-mail address. Start from a "
+            "Nothing was done: this session only claims its e-mail address. Start from a "
             "session that has verified it."
         )
     return person_behind(session)
@@ -47,7 +47,7 @@ def _erase(session: UserSession, action_request: ActionRequest) -> HttpResponseB
     person = _load_person(session)
     if action_request.values["seen"] != digest([one.uuid for one in person.verified]):
         raise NotDone(
-            "Nothing was changed. The list of verified sessions has changed. Check it and start again."
+            "Nothing was done: the list of verified sessions has changed. Check it and start again."
         )
     # The other sessions are found through this one: while there are more, keep it.
     among = [one for one in person.verified if not (person.more_verified and one == session)]

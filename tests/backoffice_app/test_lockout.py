@@ -208,6 +208,6 @@ def test_t71_an_operator_lifts_the_lock_of_an_address() -> None:
 
 def test_t71_without_a_lock_nothing_is_lifted_or_recorded() -> None:
     assert "no failed sign-ins" in lift(name="nobody")
-    with pytest.raises(CommandError, match="is no address"):
+    with pytest.raises(CommandError, match="is not an IP address"):
         lift(address="here")
     assert "staff.lock_lifted" not in events()

@@ -108,8 +108,8 @@ def test_pending_and_lapsed_files_are_listed_from_their_rows(
             status=status, size=1, content_type="application/pdf", lease_expires_at=timezone.now(),
         )  # fmt: skip
     page = shown_text(support.get(page_of(visitor.row)).content.decode())
-    assert "upload began pending It is still arriving." in page
-    assert "upload began lapsed It never finished." in page
+    assert "upload started pending The upload is in progress." in page
+    assert "upload started lapsed The upload was never finished." in page
     assert "Akte.pdf" not in page
     assert timeline_lines(support, visitor, "?show=cleanup") == []
 
