@@ -4,7 +4,7 @@ from audit_app.events import register
 
 DEMO_SEEDED = register(
     "system.demo_seeded",
-    "Somebody filled this database with an invented history; it is no production database.",
+    "This database was filled with demo data; it is not a production database.",
     "sessions",
     "seed",
     "with_files",

@@ -61,9 +61,9 @@ def test_the_sessions_page_links_to_the_person(visitor: Visitor, make_staff: Any
 
 
 def test_a_session_without_an_address_has_a_message(visitor: Visitor, support: Client) -> None:
-    started()  # of which no address is known either
+    started()  # it has no address either
     assert "This session has no e-mail address" in shown(support, visitor)
-    assert support.get(page_of(visitor.row, "person")).context["person"].sessions == []
+    assert support.get(page_of(visitor.row, "person")).context["person"].uuids == []
 
 
 def test_the_page_shows_state_files_and_consent(support: Client) -> None:
