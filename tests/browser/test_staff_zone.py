@@ -30,7 +30,7 @@ def test_the_browser_sends_its_zone_only_to_the_admin(
     expect(page.get_by_text("Times are in Asia/Tokyo (UTC+0900).")).to_be_visible()
     chart = page.get_by_role("figure", name="Sessions, 24 hours")
     expect(chart.get_by_role("table")).to_be_hidden()
-    chart.get_by_text("The same as a table").click()
+    chart.get_by_text("Show as a table").click()
     expect(chart.get_by_role("table")).to_be_visible()
     (cookie,) = (one for one in context.cookies() if one.get("name") == "staff_zone")
     assert (cookie.get("path"), cookie.get("sameSite")) == ("/admin/", "Strict")
