@@ -24,7 +24,6 @@ def names(actors: Iterable[str]) -> dict[str, str]:
 
 
 def named(actor: str) -> str:
-    """Return an actor, with the user name if it is a staff member."""
     return names([actor]).get(actor, actor)
 
 

@@ -33,8 +33,6 @@ _EXPORT_PRESETS = ("A regular audit", "An incident is investigated", "An authori
 
 
 class AuditExportForm(ReasonForm):
-    """The format and the reason of an export."""
-
     format = forms.ChoiceField(
         choices=[(name, kind.label) for name, kind in FORMATS.items()],
         initial="csv",
@@ -107,7 +105,7 @@ class AuditLogAdmin(ActionAdmin):
     def outcome_chip(self, log: AuditLog) -> str:
         return format_html('<span class="state state-{0}">{0}</span>', log.outcome)
 
-    @admin.display(description="who")
+    @admin.display(description="actor")
     def who(self, log: AuditLog) -> str:
         return getattr(log, "actor_named", None) or actors.named(log.actor)
 
@@ -147,7 +145,7 @@ class AuditLogAdmin(ActionAdmin):
 
 
 def _link(address: str, whole: str, title: str = "") -> str:
-    """Return a link whose title is the whole id, because lists show only its beginning."""
+    """Return a link whose title is the whole id, because lists show only its start."""
     return format_html(
         '<a href="{}" title="{}"><code>{}</code></a>',
         address,

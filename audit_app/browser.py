@@ -44,17 +44,17 @@ class DayOrTimeField(forms.DateTimeField):
     def to_python(self, value: Any) -> datetime | None:
         try:
             day = parse_date(str(value or "").strip()) if self.is_end else None
-            moment: datetime | None = super().to_python(
+            parsed: datetime | None = super().to_python(
                 datetime.combine(day + timedelta(days=1), time()) if day else value
             )
             # UTC cannot express every time at the ends of the calendar.
-            return moment and moment.astimezone(UTC)
+            return parsed and parsed.astimezone(UTC)
         except (OverflowError, ValueError) as error:
             raise ValidationError(self.error_messages["invalid"], "invalid") from error
 
 
 class ActorField(forms.CharField):
-    """An actor, in a form that `actors.read` accepts."""
+    """An actor, converted by `actors.read`."""
 
     def clean(self, value: Any) -> str:
         text = super().clean(value)
@@ -79,7 +79,7 @@ class AuditFilterForm(forms.Form):
     until = DayOrTimeField(label="Until", required=False, is_end=True)
     type = forms.ChoiceField(label="Event", required=False)
     outcome = forms.ChoiceField(required=False, choices=[("", "any"), *AuditOutcome.choices])
-    actor = ActorField(label="Who", required=False, max_length=150)
+    actor = ActorField(label="Actor", required=False, max_length=150)
     session = forms.UUIDField(
         label="Session",
         required=False,
@@ -142,7 +142,6 @@ class AuditFilterForm(forms.Form):
 
     @property
     def session_uuid(self) -> uuid.UUID | None:
-        """The session of the filter, if there is one."""
         found: uuid.UUID | None = self.cleaned_data["session"]
         return found
 
@@ -181,7 +180,6 @@ class AuditChangeList(KeyedChangeList):
         return self.form.apply(super().get_queryset(request, exclude_parameters))
 
     def get_filters_params(self, params: Any = None) -> Any:
-        """Return only the parameters that are not fields of the form."""
         given = super().get_filters_params(params)
         return {name: value for name, value in given.items() if name not in self._fields()}
 
@@ -192,7 +190,6 @@ class AuditChangeList(KeyedChangeList):
             row.actor_named = names.get(row.actor, row.actor)
 
     def chips(self) -> list[Chip]:
-        """Return the active filters."""
         return [
             Chip(label, value, self.get_query_string({name: None}))
             for name, label, value in self.form.selected_filters()

@@ -27,8 +27,6 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Format:
-    """A file format: its label and media type, and the function that makes its text."""
-
     label: str
     media_type: str
     text: Callable[[Iterator[AuditLog]], Iterator[str]]
@@ -54,7 +52,6 @@ def as_csv(rows: Iterator[AuditLog]) -> Iterator[str]:
 
 
 def as_json_lines(rows: Iterator[AuditLog]) -> Iterator[str]:
-    """Yield the canonical text of each row on its own line."""
     return (f"{row.text}\n" for row in rows)
 
 

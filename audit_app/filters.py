@@ -26,8 +26,6 @@ class TimeFilter(django_filters.IsoDateTimeFilter):  # type: ignore[misc]  # it 
 
 
 class AuditLogFilter(django_filters.FilterSet):  # type: ignore[misc]  # it has no type hints
-    """Exact matches, and a time range in ISO 8601."""
-
     occurred_after = TimeFilter("occurred_at", "gte")
     occurred_before = TimeFilter("occurred_at", "lt")
 

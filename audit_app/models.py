@@ -99,7 +99,6 @@ class AuditLog(models.Model):
 
     @property
     def details(self) -> dict[str, Any]:
-        """The event's details, read from its text."""
         details: dict[str, Any] = json.loads(self.text)["details"]
         return details
 
@@ -179,7 +178,7 @@ class AuditPersonal(models.Model):
         return f"personal part of event {self.log_id}"
 
     def values(self) -> dict[str, str]:
-        """Return the values that the event's commitment covers."""
+        """Return the non-empty values, which the event's commitment covers."""
         return {
             name: value
             for name in ("address", "user_agent", "file_name", "email")

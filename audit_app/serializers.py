@@ -8,7 +8,7 @@ from audit_app.models import AuditLog
 
 
 class AuditLogSerializer(serializers.ModelSerializer[AuditLog]):
-    """One audit event, without its personal part."""
+    """An audit event, without its personal part."""
 
     details = serializers.SerializerMethodField()
 
@@ -29,5 +29,5 @@ class AuditLogSerializer(serializers.ModelSerializer[AuditLog]):
         ]
 
     def get_details(self, log: AuditLog) -> dict[str, Any]:
-        """Return the details that this event's type allows."""
+        """The keys that the event's type allows."""
         return log.details

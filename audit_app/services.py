@@ -38,7 +38,7 @@ class Personal:
 
 @dataclass(frozen=True)
 class Entry:
-    """The subject and details of one event; see `record`."""
+    """The arguments of `record` for one event."""
 
     session_uuid: uuid.UUID | None = None
     target: str = ""
@@ -114,7 +114,7 @@ def erase_personal(*, session_uuids: Sequence[uuid.UUID]) -> int:
 
 
 def erase_emails(*, session_uuid: uuid.UUID) -> None:
-    """Delete the personal parts of a session's events that contain an e-mail address."""
+    """Delete the personal parts of a session's events that have an e-mail address."""
     AuditPersonal.objects.filter(log__session_uuid=session_uuid, email__gt="").delete()
 
 

@@ -53,7 +53,6 @@ _current: ContextVar[RequestContext] = ContextVar("audit_context", default=_ANON
 
 
 def current() -> RequestContext:
-    """Return the context of the request, command or task that is running."""
     return _current.get()
 
 
@@ -87,7 +86,6 @@ def without_trace() -> AbstractContextManager[RequestContext]:
 
 
 def as_operator() -> AbstractContextManager[RequestContext]:
-    """Set the actor inside the block to the login that runs the command."""
     try:
         login = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name

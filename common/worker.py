@@ -18,6 +18,5 @@ def heartbeat_age() -> timedelta | None:
 
 
 def is_queue_well() -> bool:
-    """Say whether a worker takes and finishes tasks."""
     age = heartbeat_age()
     return age is not None and age < QUEUE_PATIENCE

@@ -600,7 +600,7 @@ class SessionHistory:
         at = book.between(session.created_at, self.now)
         self._say(at, staff_events.STAFF_SESSION_VIEWED, request_context, page="usersession")
         if book.chance(0.4):
-            page, reason = f"usersession:{session.uuid}", "The visitor asked me to check"
+            page, reason = f"usersession:{session.uuid}", "The visitor asked me to look"
             self._say(at, staff_events.STAFF_REVEALED, request_context, page=page, reason=reason)
         stored = [upload for upload in self.uploads if upload.status == UploadStatus.STORED]
         if stored and stored[0].created_at < at and book.chance(0.3):

@@ -37,7 +37,6 @@ class ActionAdmin(ReadOnlyAdmin):
         return []
 
     def page_name(self, row: Any) -> str:
-        """Name a row's page, in the audit log and in the list of revealed pages."""
         return f"{self.opts.model_name}:{row.pk}"
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:

@@ -29,7 +29,6 @@ def beyond(rows: QuerySet[Any], leading: str, value: Any, key: Any) -> QuerySet[
 
 
 def in_order(rows: QuerySet[Any], leading: str) -> QuerySet[Any]:
-    """Order rows as `beyond` requires."""
     return rows.order_by(leading, "-pk" if leading.startswith("-") else "pk")
 
 
@@ -79,7 +78,6 @@ class KeyedChangeList(ChangeList):
 
     @property
     def is_latest_first(self) -> bool:
-        """Whether the links say newer and older instead of previous and next."""
         return self.leading.startswith("-")
 
     def _page(self, text: str) -> tuple[str, QuerySet[Any]]:

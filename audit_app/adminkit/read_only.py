@@ -26,7 +26,7 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
         return KeyedChangeList
 
     def response_action(self, request: HttpRequest, queryset: Any, *args: Any) -> Any:
-        """Refuse "all rows of the list": an action applies to selected rows only."""
+        # "All rows of the list" is refused: an action applies to selected rows only.
         if request.POST.get("select_across", "0") != "0":
             messages.error(request, "Nothing was done: select the rows one by one, page by page.")
             return None

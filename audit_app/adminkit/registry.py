@@ -13,8 +13,6 @@ from audit_app.adminkit.actions import Action, RowPage, Section
 
 @dataclass
 class Extensions:
-    """What other apps have registered for one model."""
-
     actions: list[Action] = field(default_factory=list)
     pages: list[RowPage] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
