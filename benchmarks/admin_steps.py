@@ -46,7 +46,7 @@ def tidy() -> dict[str, Any]:
     from django.db import connection
 
     from audit_app.models import AuditLog
-    from backoffice_app.counting import count_figures
+    from backoffice_app.dashboard.counting import count_figures
     from sessions_app.models import UserSession
     from uploads_app.models import UploadedFile
 

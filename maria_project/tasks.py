@@ -1,6 +1,6 @@
 """What django-q2 runs for the deployment as a whole."""
 
-from backoffice_app import counting
+from backoffice_app.dashboard import counting
 from common.schedules import task
 
 

@@ -35,7 +35,7 @@ from uploads_app.models import UploadedFile
 from sessions_app.models import UserSession
 from django.utils import timezone
 from django_q.models import Success
-from backoffice_app.counting import count_figures
+from backoffice_app.dashboard.counting import count_figures
 from common.worker import HEARTBEAT_FUNC
 now = timezone.now()
 Success.objects.create(

@@ -1,4 +1,4 @@
-"""Support finds a session, file or event by whatever the visitor can tell, and reads what matched."""
+"""Staff search: sessions, files and events, with the reason for each match."""
 
 import re
 import uuid
@@ -13,14 +13,14 @@ from django.utils import timezone
 
 from audit_app.models import AuditLog
 from audit_app.services import record
-from backoffice_app.search import CANDIDATES, SHOWN
+from backoffice_app.search.lookups import CANDIDATES, SHOWN
 from common import context
 from common.context import RequestContext
 from sessions_app.events import EXPIRED
 from sessions_app.models import UserSession
 from sessions_app.uuid_helpers import generate_support_code
-from tests.backoffice_app.finder import FIND, ask, found, linked, whys
 from tests.backoffice_app.pages import list_of, page_of, shown_text
+from tests.backoffice_app.search_box import FIND, ask, found, linked, whys
 from tests.helpers import Visitor, age_session, started, uploaded
 from uploads_app.models import UploadedFile
 
@@ -30,14 +30,14 @@ NAME, EMAIL, FILE = "Änne von Bell", "anne.bell@mail.example", "Befund März 20
 
 @pytest.fixture
 def support(make_staff: Any) -> Client:
-    """A staff member of the group Support, who has just signed in."""
+    """A client of the group Support."""
     support: Client = make_staff("Support")
     return support
 
 
 @pytest.fixture
 def others(db: None) -> list[UserSession]:
-    """Two sessions of somebody else."""
+    """Two sessions of other visitors."""
     rows = []
     for _ in range(2):
         other = started()
@@ -48,7 +48,7 @@ def others(db: None) -> list[UserSession]:
 
 @pytest.fixture
 def anne(others: list[UserSession]) -> Visitor:
-    """A visitor who has told her name and address and has sent a file, from an address of her own."""
+    """A visitor with a name, an e-mail address, a file and a client address."""
     visitor = Visitor(REMOTE_ADDR="198.51.100.7")
     assert visitor.start().status_code == 201
     assert visitor.identify(name=NAME, email=EMAIL).status_code == 200
@@ -87,7 +87,7 @@ def test_a_support_code_in_any_spelling(support: Client, others: list[UserSessio
 
 
 @pytest.mark.both
-def test_a_session_uuid_whole_or_its_beginning(support: Client, others: list[UserSession]) -> None:
+def test_a_session_uuid_or_its_start(support: Client, others: list[UserSession]) -> None:
     one, text = others[0], str(others[0].uuid)
     for term in (text, text.upper(), text.replace("-", ""), f" {{{text}}} ", f"urn:uuid:{text}"):
         answer = ask(support, term)
@@ -96,7 +96,7 @@ def test_a_session_uuid_whole_or_its_beginning(support: Client, others: list[Use
     for term in (text[:6], text[:9].upper(), text[:14].replace("-", ""), text[:35]):
         answer = ask(support, term)
         assert linked(answer, others) == [one], term
-        assert whys(answer) == ["session UUID begins so"]
+        assert whys(answer) == ["session UUID starts with this"]
     assert found(support, text[:5], others) == []
     assert found(support, str(uuid.uuid4()), others) == []
 
@@ -106,23 +106,23 @@ def test_a_whole_e_mail_address(support: Client, anne: Visitor) -> None:
     for term in (EMAIL, EMAIL.upper(), f" {EMAIL.title()} "):
         answer = ask(support, term)
         assert [hit.row for hit in answer.context["answer"].groups[0].hits] == [anne.row]
-        assert whys(answer) == ["e-mail address, not proven"]
+        assert whys(answer) == ["e-mail address, not verified"]
 
 
 @pytest.mark.both
-def test_part_of_an_e_mail_address_finds_no_one(support: Client, anne: Visitor) -> None:
+def test_part_of_an_e_mail_address_finds_nothing(support: Client, anne: Visitor) -> None:
     for term in (EMAIL[:-1], EMAIL[1:], "@mail.example", "anne.bell@", f"x{EMAIL}"):
         assert found(support, term, [anne.row]) == []
 
 
 @pytest.mark.both
-def test_the_beginning_of_a_name_or_of_its_last_word(support: Client, anne: Visitor) -> None:
+def test_the_start_of_a_name_or_of_its_last_word(support: Client, anne: Visitor) -> None:
     for term in ("Änne von Bell", "änne v", "ÄNNE", "A\u0308nn", "ä"):
         answer = ask(support, term)
         assert linked(answer, [anne.row]) == [anne.row], term
-        assert whys(answer) == ["name begins so"], term
-    assert whys(ask(support, "Bell")) == ["last word of the name begins so"]
-    both = ["last word of the name begins so", "file name begins so"]
+        assert whys(answer) == ["name starts with this"], term
+    assert whys(ask(support, "Bell")) == ["last word of the name starts with this"]
+    both = ["last word of the name starts with this", "file name starts with this"]
     assert whys(ask(support, "be")) == both
 
 
@@ -138,7 +138,7 @@ def test_the_beginning_of_a_file_name(support: Client, anne: Visitor) -> None:
     for term in (FILE, "befund", "BEFUND MÄ", "Befund M"):
         answer = ask(support, term)
         assert linked(answer, [file]) == [file], term
-        assert whys(answer) == ["file name begins so"], term
+        assert whys(answer) == ["file name starts with this"], term
         assert anne.row.support_code in shown_text(answer.content.decode())
 
 
@@ -184,9 +184,7 @@ def test_a_request_id_finds_its_events_and_sessions(support: Client, anne: Visit
     other = AuditLog.objects.exclude(request_id=event.request_id).first()
     for term in (event.request_id, event.request_id.upper(), str(uuid.UUID(event.request_id))):
         answer = ask(support, term)
-        assert sorted(whys(answer)) == ["request id"] * len(of_request) + [
-            "took part in this request"
-        ]
+        assert sorted(whys(answer)) == ["part of this request"] + ["request id"] * len(of_request)
         assert set(linked(answer, [*of_request, other, anne.row])) == {*of_request, anne.row}
 
 
@@ -206,7 +204,7 @@ def test_a_file_by_its_sha_256_id_and_key(support: Client, anne: Visitor) -> Non
     for term in (file.sha256, file.sha256.upper()):
         answer = ask(support, term)
         assert linked(answer, [file, copy]) == [copy, file]
-        assert whys(answer) == ["SHA-256: the same bytes"] * 2
+        assert whys(answer) == ["SHA-256 (same content)"] * 2
     assert found(support, file.sha256[:-1], [file, copy]) == []
     for term, why in (
         (str(file.pk), "file id"),
@@ -248,13 +246,15 @@ def test_the_newest_come_first_and_twenty_are_shown(
     for term in ("many@mail.example", "many f", "faces"):
         answer = ask(support, term)
         assert linked(answer, rows) == rows[:20]
-        assert "Only 20 are shown, and there are more." in shown_text(answer.content.decode())
+        assert "Only 20 are shown. There are more." in shown_text(answer.content.decode())
     UserSession.objects.filter(pk=rows[20].pk).delete()
     assert "Only 20 are shown" not in shown_text(ask(support, "faces").content.decode())
 
 
 @pytest.mark.both
-def test_of_very_many_it_says_that_newer_ones_may_be_missing(support: Client, db: None) -> None:
+def test_with_very_many_matches_the_page_says_that_newer_ones_may_be_missing(
+    support: Client, db: None
+) -> None:
     now = timezone.now()
     many = [
         UserSession(
@@ -265,26 +265,28 @@ def test_of_very_many_it_says_that_newer_ones_may_be_missing(support: Client, db
     ]  # fmt: skip
     *but_one, last = many
     UserSession.objects.bulk_create(but_one)
-    missing = "the newest of the first 200 in the alphabet, so there may be newer ones"
+    missing = (
+        "these are the newest of the first 200 in alphabetical order, so newer ones may be missing"
+    )
     assert missing not in shown_text(ask(support, "legion").content.decode())
     UserSession.objects.bulk_create([last])
     assert missing in shown_text(ask(support, "legion").content.decode())
 
 
-def test_one_session_is_a_page_with_its_link_in_focus(support: Client, anne: Visitor) -> None:
+def test_a_single_result_has_its_link_focused(support: Client, anne: Visitor) -> None:
     html = ask(support, anne.row.support_code).content.decode()
     assert f'<a href="{page_of(anne.row)}" autofocus>' in html
     assert html.count(" autofocus") == 1
 
 
-def test_nothing_found_says_where_it_was_searched_and_what_to_ask(support: Client) -> None:
+def test_without_results_the_page_says_what_was_searched_and_what_to_ask(support: Client) -> None:
     text = shown_text(ask(support, "nobody").content.decode())
-    assert "Nothing was found. Looked for:" in text
-    assert "beginning of a name, beginning of a file name" in text
-    assert "Ask for the code again, symbol by symbol; 0 is never O" in text
+    assert "No results. Searched by:" in text
+    assert "start of a name, start of a file name" in text
+    assert "Ask for the code again, symbol by symbol. 0 is never O" in text
     empty = support.get(FIND)
     assert empty.status_code == 200
-    assert "What can be found, and how" in shown_text(empty.content.decode())
+    assert "What you can search by" in shown_text(empty.content.decode())
 
 
 def test_the_box_is_on_every_page(support: Client, anne: Visitor) -> None:
@@ -314,13 +316,13 @@ def test_a_list_narrows_by_state_and_leaves_finding_to_the_box(
     assert 'id="searchbar"' not in support.get(list_of(UserSession)).content.decode()
 
 
-def test_a_session_of_long_ago_is_found_all_the_same(support: Client, anne: Visitor) -> None:
+def test_an_old_session_is_found(support: Client, anne: Visitor) -> None:
     age_session(anne.row, timedelta(days=4000))
     assert found(support, EMAIL, [anne.row]) == [anne.row]
 
 
 @pytest.mark.both
-def test_a_request_of_many_events_leads_to_all_of_them(support: Client, anne: Visitor) -> None:
+def test_a_request_with_many_events_links_to_all_of_them(support: Client, anne: Visitor) -> None:
     request_context = RequestContext(request_id="edge-request-1", actor="visitor")
     with context.using(request_context), transaction.atomic():
         for _ in range(SHOWN + 1):

@@ -1,4 +1,4 @@
-"""The overview on the first page: what was done through the API is told, and leads to its list."""
+"""The dashboard: figures, their lists, charts and permissions."""
 
 import re
 import uuid
@@ -17,7 +17,7 @@ from backoffice_app.models import HourlyFigure
 from maria_project.tasks import count_figures
 from sessions_app.models import UserSession
 from sessions_app.tasks import expire_sessions
-from tests.backoffice_app.overview_page import bars, charts, index, numbers, rows_behind, table
+from tests.backoffice_app.dashboard_page import bars, charts, index, numbers, rows_behind, table
 from tests.backoffice_app.pages import inline_code, list_of, page_of, shown_text
 from tests.deliveries import beat
 from tests.helpers import Visitor, age_session, pdf, plant, started, uploaded
@@ -31,25 +31,25 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 @pytest.fixture
 def support(make_staff: Any) -> Client:
-    """A staff member of the group Support."""
+    """A client of the group Support."""
     support: Client = make_staff("Support")
     return support
 
 
 def happened(ago: timedelta) -> None:
-    """Leave an event so long ago, since which the product is taken to have been at work."""
+    """Create an old event: counting starts at the first event."""
     AuditLog.objects.bulk_create([AuditLog(occurred_at=timezone.now() - ago, text="{}")])
 
 
 def lists_hold(client: Client, *labels: str) -> None:
-    """Check that the numbers with these labels are those of the lists they lead to."""
+    """Check that the numbers equal the rows of their lists."""
     figures = numbers(client)
     for label in labels:
         assert rows_behind(client, figures[label].link) == int(figures[label].text), label
 
 
 @pytest.mark.both
-def test_sessions_and_files_are_reported_as_they_came_through_the_api(support: Client) -> None:
+def test_sessions_and_files_created_by_the_api_are_counted(support: Client) -> None:
     one, two, three = started(), started(), started()
     first, second = uploaded(one, pdf(size=2000)), uploaded(two, pdf(size=3000))
     kept = uploaded(two, pdf("other", size=4000))
@@ -60,7 +60,7 @@ def test_sessions_and_files_are_reported_as_they_came_through_the_api(support: C
     count_figures()
 
     figures = {label: one.text for label, one in numbers(support).items()}
-    # One of them began more than 24 hours ago, by its row.
+    # One of them was created more than 24 hours ago.
     assert figures["Sessions started in 24 hours"] == "3"
     assert figures["Sessions expired in 24 hours"] == "1"
     assert figures["Active now"] == "2"
@@ -77,7 +77,7 @@ def test_sessions_and_files_are_reported_as_they_came_through_the_api(support: C
     )  # fmt: skip
 
 
-def test_seven_days_are_reported_beside_the_24_hours(support: Client) -> None:
+def test_tiles_show_seven_days_below_24_hours(support: Client) -> None:
     old, older = started(), started()
     started()
     age_session(old.row, 3 * DAY)
@@ -91,9 +91,7 @@ def test_seven_days_are_reported_beside_the_24_hours(support: Client) -> None:
     assert rows_behind(support, link) == 2
 
 
-def test_refused_requests_are_reported_with_those_that_only_were_counted(
-    support: Client, cache_in_step: None
-) -> None:
+def test_refused_requests_include_repeated_ones(support: Client, cache_in_step: None) -> None:
     # The window of a refusal's row must not end between two requests.
     with time_machine.travel(timezone.now(), tick=False) as clock:
         for _ in range(3):
@@ -106,7 +104,7 @@ def test_refused_requests_are_reported_with_those_that_only_were_counted(
         assert rows_behind(support, figures.link) == 2
 
 
-def test_files_that_were_refused_and_requests_over_a_limit_are_reported(
+def test_refused_files_and_requests_over_a_limit_are_counted(
     support: Client, settings: Any
 ) -> None:
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "create": ["1/d"]}
@@ -123,14 +121,14 @@ def test_files_that_were_refused_and_requests_over_a_limit_are_reported(
     lists_hold(support, "Requests refused in 24 hours", "Requests over a limit in 24 hours")
 
 
-def test_what_the_cleanup_did_and_does_next_is_reported(support: Client) -> None:
+def test_the_last_and_next_cleanup_run_are_shown(support: Client) -> None:
     uploaded(started())
     orphan = plant(f"uploads/{uuid.uuid4()}/{uuid.uuid4()}.pdf", age=2 * HOUR)
     cleanup_orphans()
     assert not orphan.exists()
     count_figures()
-    lists_hold(support, "Put aside by the cleanup")
-    assert numbers(support)["Put aside by the cleanup"].text == "1"
+    lists_hold(support, "In the trash")
+    assert numbers(support)["In the trash"].text == "1"
     html = index(support)
     assert page_of(last_run()) in html
     assert f'<a href="{list_of(CleanupRun)}">Cleanup</a>' in html
@@ -139,17 +137,17 @@ def test_what_the_cleanup_did_and_does_next_is_reported(support: Client) -> None
     assert re.search(rf"Completed ?\. Next: {shown}", shown_text(html))
 
 
-def test_the_queue_is_reported_as_it_is_now(support: Client) -> None:
+def test_the_queue_tiles_show_its_current_state(support: Client) -> None:
     figures = numbers(support)
-    assert figures["Tasks waiting or under way"].text == "0"
-    assert figures["Last sign of a worker"].text == "never"
+    assert figures["Tasks waiting or running"].text == "0"
+    assert figures["Worker heartbeat"].text == "never"
     assert "no worker has finished a task yet" in index(support)
     async_task("maria_project.tasks.heartbeat")
     beat(timedelta(seconds=30))
     figures = numbers(support)
-    assert figures["Tasks waiting or under way"].text == str(OrmQ.objects.count()) == "1"
-    assert re.fullmatch("3[0-9] s ago", figures["Last sign of a worker"].text)
-    assert figures["Tasks waiting or under way"].link == list_of(Schedule)
+    assert figures["Tasks waiting or running"].text == str(OrmQ.objects.count()) == "1"
+    assert re.fullmatch("3[0-9] s ago", figures["Worker heartbeat"].text)
+    assert figures["Tasks waiting or running"].link == list_of(Schedule)
     assert "The queue is degraded" not in index(support)
 
 
@@ -164,15 +162,15 @@ NEEDS = {
     "Requests over a limit in 24 hours": AuditLog,
     "Stored": UploadedFile,
     "In quarantine": UploadedFile,
-    "Put aside by the cleanup": QuarantinedObject,
-    "Tasks waiting or under way": Schedule,
-    "Last sign of a worker": Schedule,
+    "In the trash": QuarantinedObject,
+    "Tasks waiting or running": Schedule,
+    "Worker heartbeat": Schedule,
 }
 CHARTS: dict[str, set[Any]] = {
     "Sessions": {UserSession, AuditLog},
     "Files uploaded": {UploadedFile},
     "Bytes uploaded": {UploadedFile},
-    "Requests turned away": {AuditLog},
+    "Blocked requests": {AuditLog},
 }
 SEEN: dict[str, set[Any]] = {
     "": set(),
@@ -183,7 +181,7 @@ SEEN: dict[str, set[Any]] = {
 
 
 @pytest.mark.parametrize("role", SEEN)
-def test_t64_a_number_is_for_whoever_may_open_the_list_behind_it(
+def test_t64_a_number_requires_permission_for_its_list(
     db: None, make_staff: Any, role: str
 ) -> None:
     uploaded(started())
@@ -198,7 +196,7 @@ def test_t64_a_number_is_for_whoever_may_open_the_list_behind_it(
     assert ("Last run of the schedule" in index(client)) is bool(role)
 
 
-def test_t64_a_chart_has_no_bars_of_a_list_that_is_closed(db: None, make_staff: Any) -> None:
+def test_t64_a_chart_has_no_bars_of_a_forbidden_list(db: None, make_staff: Any) -> None:
     from django.contrib.auth.models import Permission
 
     started()
@@ -222,7 +220,7 @@ def test_a_chart_says_the_same_as_its_table(support: Client) -> None:
     assert [cells[0] for cells in rows.values() if cells[0] != "0"] == ["1", "1", "2"]
     figures = [(name, cells[0]) for name, cells in rows.items() if cells[0] != "0"]
     assert bars(chart) == [f"{name}: {value} started" for name, value in figures]
-    assert f"Started: 4 in all, most (2) at {figures[-1][0]}." in chart
+    assert f"Started: 4 in total, maximum 2 at {figures[-1][0]}." in chart
     assert "Expired: none." in chart
 
 
@@ -244,32 +242,32 @@ def test_a_chart_has_axes_units_and_a_zero_line(support: Client) -> None:
     assert ">day</text>" in drawn["Files uploaded, 7 days"]
 
 
-def test_a_fresh_installation_says_what_to_do(support: Client) -> None:
+def test_a_new_installation_says_what_to_do(support: Client) -> None:
     html = shown_text(index(support))
     assert "Nothing has been counted yet. The worker counts once a minute" in html
     assert {figures.text for figures in numbers(support).values()} == {"–", "0", "never"}
     count_figures()
     assert "Nothing has been counted yet" not in index(support)
-    assert shown_text(charts(support)["Sessions, 7 days"]).count("None in this time.") == 1
+    assert shown_text(charts(support)["Sessions, 7 days"]).count("None in this period.") == 1
 
 
-def test_figures_that_no_one_renews_are_reported_to_be_old(support: Client) -> None:
+def test_outdated_figures_have_a_warning(support: Client) -> None:
     count_figures()
-    assert "renewed once a minute" in index(support)
+    assert "updated once a minute" in index(support)
     HourlyFigure.objects.update(counted_at=timezone.now() - timedelta(minutes=20, seconds=5))
     then = timezone.localtime(HourlyFigure.objects.values_list("counted_at", flat=True)[0])
     html = shown_text(index(support))
-    assert f"Figures of {then:%H:%M}: the worker has not renewed them for 20 minutes." in html
+    assert f"Figures of {then:%H:%M}: the worker has not updated them for 20 minutes." in html
 
 
-def test_t66_nothing_in_the_page_needs_a_looser_policy(support: Client) -> None:
+def test_t66_the_dashboard_has_no_inline_code(support: Client) -> None:
     uploaded(started())
     count_figures()
     assert inline_code(index(support)) == []
 
 
 @pytest.mark.both
-def test_t70_the_page_asks_the_same_however_much_there_is(
+def test_t70_the_dashboard_has_a_constant_number_of_queries(
     support: Client, django_assert_max_num_queries: Any
 ) -> None:
     for _ in range(5):
@@ -283,7 +281,7 @@ def test_t70_the_page_asks_the_same_however_much_there_is(
     assert not [one for one in sql if any(f'FROM "{table}"' in one for table in tables)]
 
 
-def test_the_page_of_one_app_has_no_overview(support: Client) -> None:
+def test_the_page_of_one_app_has_no_dashboard(support: Client) -> None:
     page = support.get("/admin/uploads_app/")
     assert page.status_code == 200
-    assert 'class="overview"' not in page.content.decode()
+    assert 'class="dashboard-part"' not in page.content.decode()

@@ -1,4 +1,4 @@
-"""Each look-up of a search is a look into its index, and costs as many queries however much it finds."""
+"""Each look-up of a search uses its index, with a constant number of queries."""
 
 import re
 from datetime import timedelta
@@ -15,7 +15,7 @@ from audit_app.services import record
 from common import context
 from sessions_app import events as session_events
 from sessions_app.models import UserSession
-from tests.backoffice_app.finder import ask
+from tests.backoffice_app.search_box import ask
 from tests.helpers import Visitor, started, uploaded
 from uploads_app.models import UploadedFile
 
@@ -30,14 +30,14 @@ NAME, EMAIL = "Änne Bell", "anne@mail.example"
 
 @pytest.fixture
 def support(make_staff: Any) -> Client:
-    """A staff member of the group Support, who has just signed in."""
+    """A client of the group Support."""
     support: Client = make_staff("Support")
     return support
 
 
 @pytest.fixture
 def anne(db: None) -> Visitor:
-    """A visitor who has told her name and address and has sent a file."""
+    """A visitor with a name, an e-mail address and a file."""
     visitor = started()
     visitor.identify(name=NAME, email=EMAIL)
     uploaded(visitor)
@@ -45,7 +45,7 @@ def anne(db: None) -> Visitor:
 
 
 def terms(visitor: Visitor) -> dict[str, tuple[str, set[str]]]:
-    """Return a term of each form, and the indexes by which it is to be found."""
+    """Return a term of each kind, and the indexes that its look-ups should use."""
     file = UploadedFile.objects.get(session=visitor.row)
     request = AuditLog.objects.get(event_type="upload.stored").request_id
     by_name = {"session_name", "session_last_word", "upload_name"}
@@ -66,12 +66,12 @@ def terms(visitor: Visitor) -> dict[str, tuple[str, set[str]]]:
 
 
 def plans(queries: CaptureQueriesContext) -> list[str]:
-    """Return the plans of those queries that read a large table, made on the running database."""
+    """Return the query plans of the queries that read a large table."""
     captured = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
     found = []
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            # A table of three rows is read or walked whole, unless that is forbidden where it can be.
+            # A small table is scanned, unless sequential scans are disabled.
             for way in _WHOLE:
                 cursor.execute(f"SET LOCAL enable_{way} = off")
         for sql in captured:
@@ -93,9 +93,9 @@ def test_t70_every_lookup_uses_its_index(support: Client, anne: Visitor) -> None
         made = plans(captured)
         assert made, kind
         for plan in made:
-            # Nothing is read whole, and no index is walked to throw away what does not fit.
+            # No table scan, and no index scan with a filter.
             assert not re.search(r"Seq Scan|\bSCAN\b", plan), (kind, plan)
-            # How two tables are joined is not how rows are looked for.
+            # The join of two tables is not a look-up.
             assert "Filter:" not in plan.replace("Join Filter:", ""), (kind, plan)
             if "Index" in plan:
                 assert "Index Cond:" in plan, (kind, plan)
@@ -104,7 +104,7 @@ def test_t70_every_lookup_uses_its_index(support: Client, anne: Visitor) -> None
 
 
 def others_wrote(count: int) -> None:
-    """Let the log hold so much from other addresses that PostgreSQL would not walk along all of it."""
+    """Fill the log with events of other addresses, so that PostgreSQL prefers the index."""
     for number in range(count):
         request_context = context.RequestContext(
             address=context.parse_address(f"10.0.{number // 250}.{number % 250}")
@@ -117,7 +117,7 @@ def others_wrote(count: int) -> None:
             cursor.execute("ANALYZE audit_app_auditlog, audit_app_auditpersonal")
 
 
-def test_t70_the_queries_do_not_grow_with_what_is_found(support: Client, anne: Visitor) -> None:
+def test_t70_a_search_has_a_constant_number_of_queries(support: Client, anne: Visitor) -> None:
     def queries() -> dict[str, int]:
         counted = {}
         for kind, (term, _) in searched.items():
@@ -135,7 +135,7 @@ def test_t70_the_queries_do_not_grow_with_what_is_found(support: Client, anne: V
 
 
 def add(visitor: Visitor, numbers: range) -> None:
-    """Add sessions, files and events that the same terms find."""
+    """Add sessions, files and events that match the same terms."""
     now, file = timezone.now(), UploadedFile.objects.get(session=visitor.row)
     sessions = UserSession.objects.bulk_create(
         UserSession(

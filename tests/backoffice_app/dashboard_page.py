@@ -1,4 +1,4 @@
-"""How tests read the admin's first page: its numbers, where they lead, and its charts."""
+"""Helpers that read the dashboard: numbers, links and charts."""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _FIGURE = re.compile(r'<figure class="chart">.*?</figure>', re.DOTALL)
 
 @dataclass
 class ShownFigure:
-    """A number of the page, and the addresses it and what stands beside it lead to."""
+    """A number of the page with its link, and the numbers below it."""
 
     text: str
     link: str
@@ -25,14 +25,14 @@ class ShownFigure:
 
 
 def index(client: Client) -> str:
-    """Return the first page."""
+    """Return the markup of the dashboard."""
     answer = client.get(INDEX)
     assert answer.status_code == 200
     return answer.content.decode()
 
 
 def numbers(client: Client) -> dict[str, ShownFigure]:
-    """Return what the page tells, by its labels."""
+    """Return the numbers of the page by label."""
     result = {}
     for tile in _TILE.finditer(index(client)):
         beside = re.findall(r'<a href="([^"]+)">([^<]*)</a>', tile["more"])
@@ -45,24 +45,24 @@ def numbers(client: Client) -> dict[str, ShownFigure]:
 
 
 def charts(client: Client) -> dict[str, str]:
-    """Return the markup of each chart by its title."""
+    """Return the markup of each chart by title."""
     found = _FIGURE.findall(index(client))
     return {re.search(r"<figcaption[^>]*>([^<]+)<", one)[1]: one for one in found}  # type: ignore[index]
 
 
 def table(chart: str) -> dict[str, list[str]]:
-    """Return what a chart's table says, by its first column."""
+    """Return the rows of a chart's table by first column."""
     rows = re.findall(r'<tr><th scope="row">([^<]+)</th>(.*?)</tr>', chart)
     return {name: re.findall(r'<td class="num">([^<]*)</td>', cells) for name, cells in rows}
 
 
 def bars(chart: str) -> list[str]:
-    """Return what a chart's bars say when they are pointed at, in the order in which they are drawn."""
+    """Return the tooltips of a chart's bars, in drawing order."""
     return re.findall(r"<rect [^>]+><title>([^<]+)</title></rect>", chart)
 
 
 def rows_behind(client: Client, link: str) -> int:
-    """Open a list and return how many rows it shows."""
+    """Open a list and return its number of rows."""
     answer = client.get(link)
     assert answer.status_code == 200, link
     return len(re.findall(r'<th class="field-', answer.content.decode()))

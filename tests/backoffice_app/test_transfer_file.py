@@ -1,4 +1,4 @@
-"""A file of a session that is over is given to the session that its visitor has now, once and whole."""
+"""Transferring a file of an ended session to the visitor's current session."""
 
 import uuid
 from collections.abc import Callable, Iterable
@@ -38,7 +38,7 @@ GIVEN = ["session.created", "upload.stored", "upload.restored"]
 
 @pytest.fixture
 def lost(visitor: Visitor) -> UploadedFile:
-    """A file of a session that its visitor has ended."""
+    """Return a file of a session that the visitor has ended."""
     upload = uploaded(visitor, BODY, "Steuer 2026.pdf")
     visitor.end()
     return upload
@@ -51,7 +51,7 @@ def support(make_staff: Any) -> Client:
 
 
 def give(staff: Client, upload: UploadedFile, to: Visitor | None = None, **more: str) -> Any:
-    """Confirm the page that gives a file on."""
+    """Open and confirm the transfer page."""
     query = f"?to={to.row.support_code}" if to else ""
     data = {"why": "The visitor's session expired", "sure": "on", **more}
     return staff.post(page_of(upload, "give") + query, data, follow=True)
@@ -67,7 +67,7 @@ def files_of(visitor: Visitor) -> list[dict[str, Any]]:
 
 
 def is_untouched(upload: UploadedFile, *visitors: Visitor) -> None:
-    """See that nothing was given: one object, one row, no event, no quota."""
+    """Check that nothing was transferred: one object, one row, no event, no quota."""
     assert stored_keys() == {upload.key}
     assert UploadedFile.objects.exclude(status=UploadStatus.LAPSED).get().pk == upload.pk
     assert not AuditLog.objects.filter(event_type="upload.restored").exists()
@@ -77,9 +77,7 @@ def is_untouched(upload: UploadedFile, *visitors: Visitor) -> None:
 
 
 @pytest.mark.both
-def test_the_visitor_sees_the_file_at_once_byte_for_byte(
-    lost: UploadedFile, support: Client
-) -> None:
+def test_the_visitor_gets_the_same_bytes_at_once(lost: UploadedFile, support: Client) -> None:
     now = started()
     page = said(give(support, lost, now))
     assert f"S•••.pdf was transferred to {now.row}. The visitor's page shows it now." in page
@@ -110,9 +108,7 @@ def test_the_visitor_sees_the_file_at_once_byte_for_byte(
     assert ("upload.restored", "support staff") in [(one["event"], one["who"]) for one in activity]
 
 
-def test_an_object_in_a_bucket_is_given_on_as_well(
-    s3: Any, visitor: Visitor, support: Client
-) -> None:
+def test_an_object_in_a_bucket_is_transferred(s3: Any, visitor: Visitor, support: Client) -> None:
     lost = uploaded(visitor, BODY)
     visitor.end()
     now = started()
@@ -121,7 +117,7 @@ def test_an_object_in_a_bucket_is_given_on_as_well(
     assert now.download(file["id"]) == BODY
 
 
-def test_the_session_that_follows_is_found_and_offered(visitor: Visitor, support: Client) -> None:
+def test_the_successor_is_offered(visitor: Visitor, support: Client) -> None:
     lost = uploaded(visitor, BODY)
     first = visitor.row
     visitor.reset()
@@ -141,7 +137,7 @@ def test_the_session_that_follows_is_found_and_offered(visitor: Visitor, support
     assert len(files_of(visitor)) == 1
 
 
-def test_a_page_that_is_out_of_date_asks_again(visitor: Visitor, support: Client) -> None:
+def test_a_stale_page_is_shown_again(visitor: Visitor, support: Client) -> None:
     lost = uploaded(visitor, BODY)
     visitor.reset()
     seen = support.get(page_of(lost, "give")).context["form"].initial["seen"]
@@ -160,7 +156,7 @@ def test_a_page_that_is_out_of_date_asks_again(visitor: Visitor, support: Client
         ("<script>alert(1)</script>", "This is not a valid support code"),
     ],
 )
-def test_without_a_session_to_give_to_it_asks_for_one(
+def test_without_a_target_session_the_page_asks_for_one(
     lost: UploadedFile, support: Client, code: str, sentence: str
 ) -> None:
     for ask in (support.get, support.post):
@@ -172,7 +168,7 @@ def test_without_a_session_to_give_to_it_asks_for_one(
     is_untouched(lost)
 
 
-def test_a_code_that_no_one_has_is_said_to_be_nobodys(lost: UploadedFile, support: Client) -> None:
+def test_an_unknown_code_is_an_error(lost: UploadedFile, support: Client) -> None:
     other = started()
     code = other.row.support_code
     UserSession.objects.filter(pk=other.uuid).update(support_code="MAR-0")
@@ -191,7 +187,7 @@ def test_a_code_that_no_one_has_is_said_to_be_nobodys(lost: UploadedFile, suppor
         ("Anna@mail.example!", "Both sessions have verified the same e-mail address.", False),
     ],
 )
-def test_it_says_what_links_two_sessions_and_warns_if_nothing_does(
+def test_the_page_says_what_links_the_sessions_or_warns(
     lost: UploadedFile, support: Client, mail: str, sentence: str, must_say_so: bool
 ) -> None:
     now, address = started(), mail.rstrip("!")
@@ -214,7 +210,7 @@ def test_viewing_the_two_sessions_is_recorded_for_both(lost: UploadedFile, suppo
     assert {str(log.session_uuid) for log in seen} == {str(lost.session_id), now.uuid}
 
 
-def test_a_second_giving_is_refused_and_names_the_first(
+def test_a_second_transfer_is_refused_and_names_the_first(
     lost: UploadedFile, support: Client
 ) -> None:
     first, second = started(), started()
@@ -226,7 +222,7 @@ def test_a_second_giving_is_refused_and_names_the_first(
     assert AuditLog.objects.filter(event_type="upload.restored").count() == 2
     assert str(first.row) in said(support.get(page_of(lost)))
 
-    # What the visitor has deleted can be given again.
+    # After the visitor deletes the copy, it can be transferred again.
     first.delete_upload(files_of(first)[0]["id"])
     give(support, lost, second)
     assert len(files_of(second)) == 1
@@ -234,7 +230,7 @@ def test_a_second_giving_is_refused_and_names_the_first(
 
 
 @pytest.mark.both
-def test_two_staff_at_once_give_one_copy(committed: None, make_staff: Any) -> None:
+def test_two_staff_at_once_create_one_copy(committed: None, make_staff: Any) -> None:
     visitor = started()
     lost = uploaded(visitor, BODY)
     visitor.end()
@@ -247,7 +243,7 @@ def test_two_staff_at_once_give_one_copy(committed: None, make_staff: Any) -> No
     assert quotas_fit()
 
 
-def test_a_file_of_a_live_session_is_not_given_on(visitor: Visitor, support: Client) -> None:
+def test_a_file_of_a_live_session_is_not_transferred(visitor: Visitor, support: Client) -> None:
     upload, other = uploaded(visitor, BODY), started()
     assert "is still live: its visitor can open the file there." in said(
         give(support, upload, other)
@@ -260,7 +256,7 @@ def test_a_file_of_a_live_session_is_not_given_on(visitor: Visitor, support: Cli
     ("status", "sentence"),
     [("quarantined", "This file is in quarantine"), ("missing", "This file is not stored")],
 )
-def test_only_what_is_stored_is_given_on(
+def test_only_stored_files_are_transferred(
     lost: UploadedFile, support: Client, status: str, sentence: str
 ) -> None:
     now = started()
@@ -269,14 +265,14 @@ def test_only_what_is_stored_is_given_on(
     is_untouched(lost, now)
 
 
-def test_a_session_that_was_erased_has_nothing_to_give(visitor: Visitor, support: Client) -> None:
+def test_an_erased_session_has_nothing_to_transfer(visitor: Visitor, support: Client) -> None:
     lost, now = uploaded(visitor, BODY), started()
     visitor.erase()
     assert "This file is not stored" in said(give(support, lost, now))
     assert (files_of(now), stored_keys()) == ([], set())
 
 
-def test_a_session_that_is_over_gets_nothing(lost: UploadedFile, support: Client) -> None:
+def test_an_ended_session_gets_nothing(lost: UploadedFile, support: Client) -> None:
     for over in (started(), started()):
         if UserSession.objects.count() == 2:
             over.end()
@@ -297,16 +293,14 @@ def test_a_full_session_gets_nothing(lost: UploadedFile, support: Client, settin
     assert events(now.uuid) == ["session.created"]
 
 
-def test_an_object_that_is_removed_cannot_be_given(lost: UploadedFile, support: Client) -> None:
+def test_a_deleted_object_cannot_be_transferred(lost: UploadedFile, support: Client) -> None:
     now = started()
     (store_root() / lost.key).unlink()
     assert "The object of this file is missing" in said(give(support, lost, now))
     assert not UploadedFile.objects.filter(session_id=uuid.UUID(now.uuid)).exists()
 
 
-def test_bytes_that_the_store_has_damaged_are_not_given_on(
-    lost: UploadedFile, support: Client
-) -> None:
+def test_damaged_bytes_are_not_transferred(lost: UploadedFile, support: Client) -> None:
     now = started()
     path = store_root() / lost.key
     path.chmod(0o600)
@@ -317,9 +311,7 @@ def test_bytes_that_the_store_has_damaged_are_not_given_on(
     assert lapsed.details == {"reason": "not_given"}
 
 
-def test_a_store_that_takes_nothing_leaves_nothing_half(
-    lost: UploadedFile, support: Client
-) -> None:
+def test_a_failing_store_leaves_no_partial_transfer(lost: UploadedFile, support: Client) -> None:
     now = started()
     (store_root() / "uploads" / now.uuid).write_text("in the way")
     page = said(give(support, lost, now))
@@ -331,7 +323,7 @@ def test_a_store_that_takes_nothing_leaves_nothing_half(
 
 
 class SlowStore(DiskStore):
-    """A store in whose puts something happens."""
+    """A store that calls a function during `put`."""
 
     meanwhile: Callable[[], object]
 
@@ -342,7 +334,7 @@ class SlowStore(DiskStore):
 
 
 @pytest.mark.parametrize("what", ["the target ends", "the file is taken away"])
-def test_what_changes_while_the_bytes_flow_is_noticed(
+def test_changes_during_the_copy_are_noticed(
     lost: UploadedFile, support: Client, settings: Any, what: str
 ) -> None:
     now, row = started(), UploadedFile.objects.get(pk=lost.pk)
@@ -366,7 +358,7 @@ def test_what_changes_while_the_bytes_flow_is_noticed(
     assert quotas_fit()
 
 
-def test_what_was_found_inside_is_found_of_the_copy_too(
+def test_the_copy_keeps_the_inspection_verdict(
     lost: UploadedFile, support: Client, settings: Any
 ) -> None:
     now, then = started(), timezone.now()
@@ -380,7 +372,7 @@ def test_what_was_found_inside_is_found_of_the_copy_too(
 
 
 @pytest.mark.parametrize("role", ["", "Auditor", "Operator"])
-def test_t68_only_support_gives_files_on(lost: UploadedFile, make_staff: Any, role: str) -> None:
+def test_t68_only_support_transfers_files(lost: UploadedFile, make_staff: Any, role: str) -> None:
     now, staff = started(), make_staff(role)
     assert staff.get(page_of(lost, "give")).status_code == 403
     assert give(staff, lost, now).status_code == 403
@@ -388,8 +380,8 @@ def test_t68_only_support_gives_files_on(lost: UploadedFile, make_staff: Any, ro
 
 
 @pytest.mark.slow
-def test_t60_a_giving_is_killed_at_any_point(committed: None, make_staff: Any) -> None:
-    """What is left is a file given whole, or nothing that the next cleanup does not end."""
+def test_t60_a_transfer_is_killed_at_any_point(committed: None, make_staff: Any) -> None:
+    """The file is transferred completely, or the next cleanup removes the rest."""
     support = make_staff("Support")
 
     def attempt(number: int) -> str:

@@ -1,12 +1,12 @@
-"""Counts what the overview shows, hour by hour, so that no page has to.
+"""Counts the dashboard's figures, hour by hour, so that no page counts anything.
 
-What happened is counted for this hour and the one before, again and again:
-whatever is committed late, up to an hour after its hour is over, ends up
-counted. An hour that was missed, because no worker was there, is counted as
-soon as one is. What there is (live sessions, bytes) is looked at now only.
+Events are counted for the current hour and the hour before, repeatedly, so a
+transaction that commits up to an hour after its hour has ended is counted. An
+hour without a worker is counted as soon as one runs. Current values (live
+sessions, bytes) are counted for the current hour only.
 
-However large the tables, counting keeps one connection busy a twentieth of the
-time at most for each source: what took long is counted less often.
+For each source, counting uses at most 1/20 of one connection's time, however
+large the tables are: what takes long is counted less often.
 """
 
 import json
@@ -27,43 +27,41 @@ from sessions_app.models import UserSession
 from uploads_app.models import QuarantinedObject, TrashStatus, UploadedFile, UploadStatus
 
 HOUR = timedelta(hours=1)
-# Seven days by anybody's calendar, of which today is one, and what clocks are put forward.
+# Seven calendar days of any time zone, and a change to summer time.
 KEPT = timedelta(days=8)
-# Until so long after its end an hour is counted again.
+# An hour is counted again until this long after its end.
 SETTLED_AFTER = HOUR
 PAUSE_PER_TIME_COUNTED = 20
-# The schedule is a minute, so a long backlog keeps one worker busy at most.
+# Shorter than the schedule's minute, so that a backlog occupies at most one worker.
 SECONDS = 40
 
 
 @dataclass(frozen=True)
 class Source:
-    """Figures that are counted together; `count` gets an hour's begin and returns a value for each.
+    """Figures that one query counts; `count` gets the start of an hour and returns a value for each.
 
-    `lasting` is for what there is, not what happened: no hour but this one can be asked for it.
+    `is_current` marks values that are known for the current hour only.
     """
 
     names: Sequence[FigureName]
     count: Callable[[datetime], Sequence[int]]
-    lasting: bool = False
+    is_current: bool = False
 
 
 class CountTiming(NamedTuple):
-    """When a figure was counted, and how long that took."""
-
     at: datetime
     took: timedelta
 
 
-def hour_of(moment: datetime) -> datetime:
-    """Return when the hour of a moment begins, by the clock of UTC."""
-    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+def hour_of(at: datetime) -> datetime:
+    """Return the start of the UTC hour that contains a time."""
+    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def count_figures() -> int:
-    """Count what is due, the newest hour first; return how many figures were written.
+    """Count what is due, newest hour first; return the number of figures written.
 
-    What time does not allow waits for the next call.
+    After SECONDS the rest waits for the next call.
     """
     deadline = time.monotonic() + SECONDS
     this_hour = hour_of(timezone.now())
@@ -75,11 +73,11 @@ def count_figures() -> int:
         due = [
             source
             for source in SOURCES
-            if (hour == this_hour or not source.lasting)
+            if (hour == this_hour or not source.is_current)
             and _is_due(hour, known.get((hour, source.names[0])))
         ]
         written += _write([figure for source in due for figure in _counted(source, hour)])
-    _forget(this_hour)
+    _delete_old(this_hour)
     return written
 
 
@@ -89,7 +87,7 @@ def _known() -> dict[tuple[datetime, str], CountTiming]:
 
 
 def _hours(this_hour: datetime) -> Iterator[datetime]:
-    """Yield each hour that is shown, newest first, back to when anything happened first."""
+    """Yield the hours to count, newest first, back to the first audit event."""
     first = AuditLog.objects.order_by("occurred_at").values_list("occurred_at", flat=True).first()
     oldest = max(this_hour - KEPT, hour_of(first) if first else this_hour)
     yield this_hour
@@ -124,17 +122,16 @@ def _write(figures: list[HourlyFigure]) -> int:
     return len(figures)
 
 
-def _forget(this_hour: datetime) -> None:
-    """Remove figures of hours that nobody is shown any more."""
-    lasting = [name for source in SOURCES if source.lasting for name in source.names]
+def _delete_old(this_hour: datetime) -> None:
+    current = [name for source in SOURCES if source.is_current for name in source.names]
     HourlyFigure.objects.filter(
-        Q(hour__lt=this_hour - KEPT) | Q(hour__lt=this_hour, name__in=lasting)
+        Q(hour__lt=this_hour - KEPT) | Q(hour__lt=this_hour, name__in=current)
     ).delete()
 
 
 def _started(hour: datetime) -> list[int]:
-    begun = UserSession.objects.filter(created_at__gte=hour, created_at__lt=hour + HOUR)
-    return [begun.count()]
+    created = UserSession.objects.filter(created_at__gte=hour, created_at__lt=hour + HOUR)
+    return [created.count()]
 
 
 def _expired(hour: datetime) -> list[int]:
@@ -142,8 +139,8 @@ def _expired(hour: datetime) -> list[int]:
 
 
 def _uploaded(hour: datetime) -> list[int]:
-    begun = UploadedFile.objects.filter(created_at__gte=hour, created_at__lt=hour + HOUR)
-    return _files_and_bytes(begun.filter(stored_at__isnull=False))
+    created = UploadedFile.objects.filter(created_at__gte=hour, created_at__lt=hour + HOUR)
+    return _files_and_bytes(created.filter(stored_at__isnull=False))
 
 
 def _refused(hour: datetime) -> list[int]:
@@ -151,7 +148,7 @@ def _refused(hour: datetime) -> list[int]:
 
 
 def _requests(hour: datetime, *refusals: EventType) -> int:
-    """Count refused requests: a row stands for itself and for those it says were `repeated`."""
+    """Count refused requests: one for each row, plus its `repeated`."""
     rows = _happened(hour, *refusals).values_list("text", flat=True)
     return sum(1 + json.loads(text)["details"].get("repeated", 0) for text in rows.iterator())
 
@@ -191,12 +188,14 @@ SOURCES = (
     Source([FigureName.EXPIRED], _expired),
     Source([FigureName.UPLOADS, FigureName.UPLOADED_BYTES], _uploaded),
     Source([FigureName.REFUSED, FigureName.LIMITED], _refused),
-    Source([FigureName.ACTIVE], _active, lasting=True),
-    Source([FigureName.STORED_FILES, FigureName.STORED_BYTES], _stored, lasting=True),
+    Source([FigureName.ACTIVE], _active, is_current=True),
+    Source([FigureName.STORED_FILES, FigureName.STORED_BYTES], _stored, is_current=True),
     Source(
         [FigureName.QUARANTINED_FILES, FigureName.QUARANTINED_BYTES],
         _quarantined_files,
-        lasting=True,
+        is_current=True,
     ),
-    Source([FigureName.TRASHED_OBJECTS, FigureName.TRASHED_BYTES], _trashed_objects, lasting=True),
+    Source(
+        [FigureName.TRASHED_OBJECTS, FigureName.TRASHED_BYTES], _trashed_objects, is_current=True
+    ),
 )

@@ -1,4 +1,4 @@
-"""Searches by something personal: who may, that they are recorded without the term, and that none is in an address."""
+"""Searches by personal values: permission, recording without the term, and no term in a URL."""
 
 import logging
 from typing import Any
@@ -8,8 +8,8 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from audit_app.models import AuditLog, AuditPersonal
-from tests.backoffice_app.finder import FIND, ask, found, linked, searches
 from tests.backoffice_app.pages import shown_text
+from tests.backoffice_app.search_box import FIND, ask, found, linked, searches
 from tests.helpers import Visitor, uploaded
 from uploads_app.models import UploadedFile
 
@@ -26,7 +26,7 @@ PERSONAL = {
 
 @pytest.fixture
 def anne(db: None) -> Visitor:
-    """A visitor who has told her name and address and has sent a file."""
+    """A visitor with a name, an e-mail address and a file."""
     visitor = Visitor(REMOTE_ADDR=SEEN_AT)
     visitor.start()
     visitor.identify(name=NAME, email=EMAIL)
@@ -35,14 +35,14 @@ def anne(db: None) -> Visitor:
 
 
 def everything_of(visitor: Visitor) -> list[Any]:
-    """Return what a search might find of a visitor."""
+    """Return the rows of a visitor that a search may find."""
     file = UploadedFile.objects.get(session=visitor.row)
     event = AuditLog.objects.get(event_type="upload.stored")
     return [visitor.row, file, event]
 
 
 def identifiers(visitor: Visitor) -> list[str]:
-    """Return terms that tell nothing of a person, each of which finds something."""
+    """Return impersonal terms that each have a result."""
     session, file, event = everything_of(visitor)
     return [
         session.support_code, session.support_code.removeprefix("MAR-") + "", str(session.uuid),
@@ -50,7 +50,7 @@ def identifiers(visitor: Visitor) -> list[str]:
     ]  # fmt: skip
 
 
-def test_t50_what_is_personal_is_recorded_by_its_kind_and_never_by_the_term(
+def test_t50_a_personal_search_is_recorded_by_kind_without_the_term(
     anne: Visitor, make_staff: Any, caplog: Any
 ) -> None:
     support = make_staff("Support")
@@ -72,7 +72,7 @@ def test_t50_what_is_personal_is_recorded_by_its_kind_and_never_by_the_term(
     assert {(part.email, part.file_name, part.address) for part in parts} == {("", "", "127.0.0.1")}
 
 
-def test_t50_what_names_no_one_is_searched_without_a_record(anne: Visitor, make_staff: Any) -> None:
+def test_t50_an_impersonal_search_is_not_recorded(anne: Visitor, make_staff: Any) -> None:
     support = make_staff("Support")
     for term in identifiers(anne):
         if any(symbol.isdecimal() for symbol in term):
@@ -80,13 +80,13 @@ def test_t50_what_names_no_one_is_searched_without_a_record(anne: Visitor, make_
             assert searches() == [], term
 
 
-def test_t50_no_personal_term_in_an_address(anne: Visitor, make_staff: Any) -> None:
+def test_t50_no_personal_term_in_a_url(anne: Visitor, make_staff: Any) -> None:
     support = make_staff("Support")
     for term in PERSONAL:
         answer = support.get(FIND, {"q": term})
         assert answer.status_code == 400
         assert linked(answer, everything_of(anne)) == []
-        assert "Type it into the box." in shown_text(answer.content.decode())
+        assert "Type the term into the box." in shown_text(answer.content.decode())
         assert term not in answer.content.decode()
     assert searches() == []
     for term in (anne.row.support_code, *identifiers(anne)[2:]):
@@ -95,14 +95,14 @@ def test_t50_no_personal_term_in_an_address(anne: Visitor, make_staff: Any) -> N
         assert linked(answer, everything_of(anne)), term
 
 
-def test_t50_the_answer_is_not_kept(anne: Visitor, make_staff: Any) -> None:
+def test_t50_the_response_is_not_cached(anne: Visitor, make_staff: Any) -> None:
     answer = ask(make_staff("Support"), EMAIL)
     assert "no-store" in answer["Cache-Control"]
     assert f'action="{FIND}"' in answer.content.decode()
     assert 'method="get"' not in answer.content.decode()
 
 
-def test_t50_a_search_that_another_site_sends_is_refused(anne: Visitor, make_staff: Any) -> None:
+def test_t50_a_search_from_another_site_is_refused(anne: Visitor, make_staff: Any) -> None:
     support = make_staff("Support")
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = support.cookies
@@ -110,14 +110,12 @@ def test_t50_a_search_that_another_site_sends_is_refused(anne: Visitor, make_sta
     assert searches() == []
 
 
-def test_t64_without_the_permission_nothing_personal_is_searched(
-    anne: Visitor, make_staff: Any
-) -> None:
+def test_t64_personal_lookups_require_the_permission(anne: Visitor, make_staff: Any) -> None:
     auditor = make_staff("Auditor")
     for term in PERSONAL:
         answer = ask(auditor, term)
         assert linked(answer, everything_of(anne)) == [], term
-        assert "Your groups do not let you look for:" in shown_text(answer.content.decode())
+        assert "Your groups do not allow searching by:" in shown_text(answer.content.decode())
     assert searches() == []
     for term in (anne.row.support_code, *identifiers(anne)[2:]):
         answer = ask(auditor, term)
@@ -125,7 +123,7 @@ def test_t64_without_the_permission_nothing_personal_is_searched(
         assert "Your groups do not let you" not in shown_text(answer.content.decode())
 
 
-def test_t64_only_what_somebody_may_see_is_found(anne: Visitor, make_staff: Any) -> None:
+def test_t64_only_permitted_models_are_searched(anne: Visitor, make_staff: Any) -> None:
     session, file, event = everything_of(anne)
     staff = make_staff()
     for codename, mine in (("view_usersession", session), ("view_auditlog", event)):
@@ -144,7 +142,7 @@ def test_t64_only_what_somebody_may_see_is_found(anne: Visitor, make_staff: Any)
     ("role", "status"),
     [("", 403), ("Operator", 403), ("Auditor", 200), ("Support", 200)],
 )
-def test_t64_who_may_find_at_all(db: None, make_staff: Any, role: str, status: int) -> None:
+def test_t64_who_may_search(db: None, make_staff: Any, role: str, status: int) -> None:
     staff = make_staff(role)
     assert staff.get(FIND).status_code == status
     assert staff.post(FIND, {"q": "Anne"}).status_code == status

@@ -1,7 +1,7 @@
-"""Bar charts as the numbers of an SVG: drawn on the server, without a library in the page.
+"""Bar charts: computes the coordinates of an SVG on the server.
 
-Everything is placed by attributes, because the policy forbids styles within a
-page; colours come from the style sheet, so that they follow light and dark.
+Positions are attributes, because the content security policy forbids inline
+styles. Colours come from the style sheet, so that they follow light and dark.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ _STEPS = (2, 4, 10)
 
 @dataclass(frozen=True)
 class AxisSlot:
-    """One place on the time axis: its name, and the mark below the axis, if it has one."""
+    """One position on the time axis: its name, and the label below the axis or an empty text."""
 
     name: str
     mark: str
@@ -27,7 +27,7 @@ class AxisSlot:
 
 @dataclass(frozen=True)
 class Series:
-    """What the bars of one colour tell; None where nobody has counted."""
+    """The values of the bars of one colour; None where nothing was counted."""
 
     label: str
     values: Sequence[int | None]
@@ -35,8 +35,6 @@ class Series:
 
 @dataclass(frozen=True)
 class AxisLabel:
-    """A word beside an axis."""
-
     x: str
     y: str
     text: str
@@ -44,18 +42,18 @@ class AxisLabel:
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar; `says` names it to who points at it."""
+    """One bar; `title` is its tooltip."""
 
     x: str
     y: str
     width: str
     height: str
-    says: str
+    title: str
 
 
 @dataclass(frozen=True)
 class Chart:
-    """What the template `backoffice/dashboard/chart.html` draws, and writes as a table."""
+    """The context of `backoffice/dashboard/chart.html`, which also shows it as a table."""
 
     id: str
     title: str
@@ -75,12 +73,12 @@ class Chart:
 
 
 def number(value: int | None) -> str:
-    """Return a count in digits that can be read."""
+    """Return a count with thousands separators."""
     return "–" if value is None else f"{value:,}"
 
 
 def size(value: int | None) -> str:
-    """Return bytes in the unit that fits."""
+    """Return a number of bytes in a readable unit."""
     return "–" if value is None else filesizeformat(value)
 
 
@@ -93,20 +91,20 @@ def draw(
     slots: Sequence[AxisSlot],
     series: Sequence[Series],
 ) -> Chart:
-    """Draw bars side by side, one for each series in each slot; `unit` is `bytes` or a plural noun."""
+    """Return a chart with one bar for each series in each slot; `unit` is `bytes` or a plural noun."""
     most = max((value or 0 for one in series for value in one.values), default=0)
     scale, shown_unit = _byte_unit(most) if unit == "bytes" else (1, unit)
     top = _round_above(-(-most // scale))
-    say: Callable[[int | None], str] = size if unit == "bytes" else number
+    formatted: Callable[[int | None], str] = size if unit == "bytes" else number
     return Chart(
         id=name,
         title=title,
         axis=axis,
         unit=shown_unit,
-        summary=" ".join(_summary(one, slots, say) for one in series),
+        summary=" ".join(_summary(one, slots, formatted) for one in series),
         labels=[one.label for one in series],
         bars=[
-            _bars(one, slots, place=(nth, len(series)), top=top * scale, say=say)
+            _bars(one, slots, place=(nth, len(series)), top=top * scale, formatted=formatted)
             for nth, one in enumerate(series)
         ],
         ticks=[
@@ -119,7 +117,8 @@ def draw(
             if slot.mark
         ],
         rows=[
-            (slot.name, [say(one.values[nth]) for one in series]) for nth, slot in enumerate(slots)
+            (slot.name, [formatted(one.values[nth]) for one in series])
+            for nth, slot in enumerate(slots)
         ],
         is_empty=most == 0,
     )
@@ -131,29 +130,31 @@ def _bars(
     *,
     place: tuple[int, int],
     top: int,
-    say: Callable[[int | None], str],
+    formatted: Callable[[int | None], str],
 ) -> list[Bar]:
-    """Place a series' bars; in each slot it is the n-th of so many."""
+    """Return a series' bars; `place` is the series' index and the number of series."""
     nth, of = place
     width = _slot(slots) * (1 - _GAP) / of
     bars = []
     for number_of_slot, (slot, value) in enumerate(zip(slots, series.values, strict=True)):
         if value:
-            # What is not nothing can be seen.
+            # A bar of at least 1 px, so that small values are visible.
             height = max(value / top * (_ZERO - _TOP), 1)
             x = _LEFT + _slot(slots) * (number_of_slot + _GAP / 2) + nth * width
-            says = f"{slot.name}: {say(value)} {series.label}"
-            bars.append(Bar(_px(x), _px(_ZERO - height), _px(width), _px(height), says))
+            title = f"{slot.name}: {formatted(value)} {series.label}"
+            bars.append(Bar(_px(x), _px(_ZERO - height), _px(width), _px(height), title))
     return bars
 
 
-def _summary(series: Series, slots: Sequence[AxisSlot], say: Callable[[int | None], str]) -> str:
+def _summary(
+    series: Series, slots: Sequence[AxisSlot], formatted: Callable[[int | None], str]
+) -> str:
     known = [(value, slot.name) for value, slot in zip(series.values, slots, strict=True) if value]
     if not known:
         return f"{series.label.capitalize()}: none."
     most, when = max(known, key=lambda pair: pair[0])
     total = sum(value for value, _ in known)
-    return f"{series.label.capitalize()}: {say(total)} in all, most ({say(most)}) at {when}."
+    return f"{series.label.capitalize()}: {formatted(total)} in total, maximum {formatted(most)} at {when}."
 
 
 def _slot(slots: Sequence[AxisSlot]) -> float:
@@ -161,7 +162,7 @@ def _slot(slots: Sequence[AxisSlot]) -> float:
 
 
 def _round_above(most: int) -> int:
-    """Return the round number that the axis ends with; its half is whole."""
+    """Return the round number at the end of the axis; half of it is an integer."""
     power = 1
     while 10 * power < most:
         power *= 10

@@ -1,4 +1,4 @@
-"""Counting for the overview: late commits, missed hours and costly counts, and nothing counted twice."""
+"""Counting for the dashboard: late commits, missed hours and slow counts; nothing counted twice."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ import time_machine
 from django.utils import timezone
 
 from audit_app.models import AuditLog
-from backoffice_app.counting import HOUR, KEPT, hour_of
+from backoffice_app.dashboard.counting import HOUR, KEPT, hour_of
 from backoffice_app.models import FigureName, HourlyFigure
 from maria_project.tasks import count_figures
 from sessions_app.models import UserSession
@@ -22,19 +22,19 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def clock(db: None) -> Iterator[Any]:
-    """The middle of an hour; time stands still unless the test moves it."""
+    """A frozen clock in the middle of an hour."""
     with time_machine.travel(timezone.now().replace(minute=30), tick=False) as clock:
         yield clock
 
 
 def counted(name: FigureName = FigureName.STARTED) -> dict[datetime, int]:
-    """Return what is told of each hour."""
+    """Return the figures of each hour."""
     rows = HourlyFigure.objects.filter(name=name).order_by("hour")
     return dict(rows.values_list("hour", "value"))
 
 
 def late_session(began: datetime) -> None:
-    """Leave a session that began then and is committed only now."""
+    """Create a session with an earlier time, committed now."""
     UserSession.objects.filter(pk=started().uuid).update(created_at=began)
 
 
@@ -46,7 +46,7 @@ def test_counting_again_changes_nothing(clock: Any) -> None:
     assert first[1] == {hour_of(timezone.now()): 1}
 
 
-def test_what_is_committed_late_is_counted_when_the_hour_is_over(clock: Any) -> None:
+def test_late_commits_are_counted_after_the_hour(clock: Any) -> None:
     started()
     began = timezone.now()
     clock.shift(40 * MINUTE)
@@ -71,7 +71,7 @@ def test_an_hour_is_settled_an_hour_after_its_end(clock: Any) -> None:
     assert at.get(hour=hour_of(timezone.now()), name=FigureName.STARTED) == settled + MINUTE
 
 
-def test_hours_without_a_worker_are_counted_when_one_is_back(clock: Any) -> None:
+def test_hours_without_a_worker_are_counted_later(clock: Any) -> None:
     hours = []
     started()
     count_figures()
@@ -83,12 +83,12 @@ def test_hours_without_a_worker_are_counted_when_one_is_back(clock: Any) -> None
     assert counted() == {hours[0]: 2, hours[1]: 1, hours[2]: 1, hour_of(timezone.now()): 0}
 
 
-def test_hours_before_anything_happened_are_not_counted(clock: Any) -> None:
+def test_hours_before_the_first_event_are_not_counted(clock: Any) -> None:
     count_figures()
     assert counted().keys() == {hour_of(timezone.now())}
 
 
-def test_old_hours_go_and_no_event_of_theirs_is_counted_again(clock: Any) -> None:
+def test_old_hours_are_deleted_and_not_counted_again(clock: Any) -> None:
     started()
     first = hour_of(timezone.now())
     count_figures()
@@ -109,7 +109,7 @@ def test_old_hours_go_and_no_event_of_theirs_is_counted_again(clock: Any) -> Non
     assert min(counted()) == first + HOUR
 
 
-def test_of_what_there_is_only_the_last_scan_is_kept(clock: Any) -> None:
+def test_only_the_newest_current_value_is_kept(clock: Any) -> None:
     started()
     count_figures()
     clock.shift(HOUR)
@@ -119,9 +119,7 @@ def test_of_what_there_is_only_the_last_scan_is_kept(clock: Any) -> None:
 
 
 @pytest.mark.parametrize(("ago", "value"), [(19 * MINUTE, 1), (20 * MINUTE, 2)])
-def test_what_took_long_to_count_is_counted_less_often(
-    clock: Any, ago: timedelta, value: int
-) -> None:
+def test_slow_counts_run_less_often(clock: Any, ago: timedelta, value: int) -> None:
     started()
     count_figures()
     HourlyFigure.objects.filter(name=FigureName.STARTED).update(took=MINUTE)

@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 
 from sessions_app.models import UserSession
-from tests.backoffice_app.finder import FIND
 from tests.backoffice_app.pages import inline_code, shown_text
+from tests.backoffice_app.search_box import FIND
 from tests.helpers import started
 
 TERMS = {
@@ -46,7 +46,7 @@ def test_t66_a_hostile_term_is_answered_with_a_page(db: None, make_staff: Any) -
         html = page.content.decode()
         assert page.status_code == 200, kind
         assert inline_code(html) == [], kind
-        assert "Find a session, file or event" in shown_text(html), kind
+        assert "Search sessions, files and events" in shown_text(html), kind
         if "<" in term:
             assert term not in html
 
@@ -72,7 +72,7 @@ def test_t66_bytes_that_are_no_text(db: None, make_staff: Any) -> None:
         assert getattr(support, method)(FIND).status_code in (200, 400, 403, 405), method
 
 
-def test_t66_what_is_found_is_shown_as_text(db: None, make_staff: Any) -> None:
+def test_t66_results_are_escaped(db: None, make_staff: Any) -> None:
     session = started().row
     support: Client = make_staff("Support")
     for name in ("<b>x</b>", "{{ 7|add:7 }}", "\u202egnp.exe", '" autofocus x="'):

@@ -1,4 +1,4 @@
-"""A support code that was misheard is noticed, and the sessions whose codes are near it are offered."""
+"""Mistyped support codes are noticed, and sessions with similar codes are offered."""
 
 from random import sample
 from typing import Any
@@ -10,26 +10,26 @@ from django.test.utils import CaptureQueriesContext
 
 from sessions_app.models import UserSession
 from sessions_app.uuid_helpers import CROCKFORD, generate_support_code, near_support_codes
-from tests.backoffice_app.finder import ask, linked, whys
 from tests.backoffice_app.pages import shown_text
+from tests.backoffice_app.search_box import ask, linked, whys
 from tests.helpers import SOAK, started
 
 # Slips differ by their symbols, and not by the database.
 
-AGAIN = "Ask for the code again, symbol by symbol; 0 is never O."
-WRONG = "This support code does not check out"
+AGAIN = "Ask for the code again, symbol by symbol. 0 is never O."
+WRONG = "This is not a valid support code"
 
 
 @pytest.fixture
 def support(make_staff: Any) -> Client:
-    """A staff member of the group Support, who has just signed in."""
+    """A client of the group Support."""
     support: Client = make_staff("Support")
     return support
 
 
 @pytest.fixture
 def rows(db: None) -> list[UserSession]:
-    """Three sessions with codes that are far from each other."""
+    """Three sessions with very different codes."""
     for code in ("MAR-7F3-K2Q-X9C", "MAR-000-000-00Y", "MAR-QRS-TVW-XY1"):
         row = started().row
         UserSession.objects.filter(pk=row.pk).update(support_code=code)
@@ -40,7 +40,7 @@ def wrong_at(place: int, symbols: str) -> list[str]:
     return [symbols[:place] + s + symbols[place + 1 :] for s in CROCKFORD if s != symbols[place]]
 
 
-def test_every_single_slip_leads_back_to_the_code() -> None:
+def test_every_single_mistake_leads_back_to_the_code() -> None:
     for _ in range(100 if SOAK else 1):
         code = generate_support_code()
         symbols = code[4:].replace("-", "")
@@ -55,7 +55,7 @@ def test_every_single_slip_leads_back_to_the_code() -> None:
         for text in heard if SOAK else sample(heard, 60):
             near = near_support_codes(text)
             assert text == symbols or code in near, text
-            # Few enough to compare, and never the check of one look-up for each.
+            # Few candidates, and not one query for each.
             assert len(near) <= 60
 
 
@@ -72,7 +72,7 @@ SLIPS = {
 }
 
 
-def test_a_slip_is_reported_and_the_session_offered(
+def test_a_mistyped_code_is_reported_and_the_session_offered(
     support: Client, rows: list[UserSession]
 ) -> None:
     meant = next(row for row in rows if row.support_code == "MAR-7F3-K2Q-X9C")
@@ -80,14 +80,14 @@ def test_a_slip_is_reported_and_the_session_offered(
         answer = ask(support, heard)
         text = shown_text(answer.content.decode())
         assert linked(answer, rows) == [meant], heard
-        assert whys(answer) == [f"near this code: {slip}"], heard
-        assert f"Near this code: {slip}" in text
+        assert whys(answer) == [f"similar code: {slip}"], heard
+        assert f"Similar code: {slip}" in text
         assert WRONG in text
         assert AGAIN in text
         assert "Compare before you act." in text
 
 
-def test_a_slip_in_a_code_without_a_digit_is_reported_too(
+def test_a_mistake_in_a_code_without_digits_is_reported(
     support: Client, rows: list[UserSession]
 ) -> None:
     meant = rows[0]
@@ -98,26 +98,24 @@ def test_a_slip_in_a_code_without_a_digit_is_reported_too(
         assert WRONG in shown_text(answer.content.decode()), heard
 
 
-def test_a_code_that_checks_out_and_does_not_exist(
-    support: Client, rows: list[UserSession]
-) -> None:
+def test_a_valid_code_without_a_session(support: Client, rows: list[UserSession]) -> None:
     unknown = "MAR-ZZZ-ZZZ-ZZ"
     code = next(code for code in near_support_codes(unknown))
     answer = ask(support, code)
     text = shown_text(answer.content.decode())
     assert linked(answer, rows) == []
-    assert "This support code checks out, but no session has it." in text
+    assert "This support code is well-formed, but no session has it." in text
     assert AGAIN in text
 
 
-def test_a_code_that_checks_out_is_not_doubted(support: Client, rows: list[UserSession]) -> None:
+def test_a_valid_code_gets_no_warning(support: Client, rows: list[UserSession]) -> None:
     for row in rows:
         answer = ask(support, row.support_code)
         assert linked(answer, rows) == [row]
         assert "did the visitor mean" not in answer.content.decode().lower()
 
 
-def test_a_code_that_nothing_is_near_to_says_what_to_ask(
+def test_an_invalid_code_without_similar_ones_says_what_to_ask(
     support: Client, rows: list[UserSession]
 ) -> None:
     for heard in ("MAR-222-333-44X", "MAR-22233344"):
@@ -131,7 +129,7 @@ def test_a_name_is_not_taken_for_a_wrong_code(support: Client, rows: list[UserSe
         assert WRONG not in shown_text(ask(support, name).content.decode()), name
 
 
-def test_all_codes_that_are_near_are_one_query(support: Client, rows: list[UserSession]) -> None:
+def test_all_similar_codes_are_one_query(support: Client, rows: list[UserSession]) -> None:
     with CaptureQueriesContext(connection) as captured:
         ask(support, "MAR-7F3-K2Q-X9J")
     assert len([q for q in captured if '"support_code" IN' in q["sql"]]) == 1
