@@ -138,7 +138,7 @@ class OperationsHistory(EventCollector):
             self._add(
                 at, upload_events.OBJECT_QUARANTINED, SYSTEM, target=orphan.key, size=orphan.size
             )
-            over = at + settings.QUARANTINE_RETENTION + MINUTE
+            over = at + settings.TRASH_RETENTION + MINUTE
             if over < self.demo_context.now:
                 orphan.status, orphan.reason = TrashStatus.PURGED, "quarantine_over"
                 orphan.changed_at = over

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from backoffice_app.accounts.second_factor import OPTIONAL, REQUIRED
-from maria_project.environment import LOOPBACK_HOSTS
+from maria_project.environment import LOOPBACK_HOSTS, RENAMED_SETTINGS
 from sessions_app.checks import network_error
 
 MINUTE = timedelta(minutes=1)
@@ -111,23 +111,36 @@ def check_mail(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_alert_emails(**_: Any) -> list[CheckMessage]:
-    """An alarm that nobody gets is none."""
-    if settings.PRODUCTION and not settings.ALARM_EMAILS:
+    """Warn if ALERT_EMAILS is empty: cleanup alerts would go nowhere."""
+    if settings.PRODUCTION and not settings.ALERT_EMAILS:
         return [
             Warning(
-                "No address is set for the alarm: nobody hears when the cleanup stops.",
-                hint="Set ALARM_EMAILS to one or more addresses, separated by commas.",
+                "ALERT_EMAILS is empty: cleanup alerts would go nowhere.",
+                hint="Set ALERT_EMAILS to one or more addresses, separated by commas.",
                 id="maria_project.W003",
             )
         ]
     return [
         Error(
-            f"ALARM_EMAILS holds {email!r}, which is no e-mail address.",
+            f"ALERT_EMAILS contains {email!r}, which is not an e-mail address.",
             hint="Write plain addresses like ops@example.com, separated by commas.",
             id="maria_project.E007",
         )
-        for email in settings.ALARM_EMAILS
+        for email in settings.ALERT_EMAILS
         if not _is_email(email)
+    ]
+
+
+@register()
+def check_old_names(**_: Any) -> list[CheckMessage]:
+    """Warn about settings that are set under an old name, which the next version does not read."""
+    return [
+        Warning(
+            f"{old} is the old name of {RENAMED_SETTINGS[old]}; the next version does not read it.",
+            hint=f"Rename {old} to {RENAMED_SETTINGS[old]}.",
+            id="maria_project.W005",
+        )
+        for old in settings.OLD_SETTING_NAMES
     ]
 
 

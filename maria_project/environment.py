@@ -3,7 +3,7 @@
 import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,19 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+# Old name of a setting -> its name. The old name is read for one version.
+RENAMED_SETTINGS = {"ALARM_EMAILS": "ALERT_EMAILS", "QUARANTINE_RETENTION": "TRASH_RETENTION"}
 _S3_OPTIONS = frozenset({"endpoint_url", "region_name", "public_endpoint_url"})
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+
+def read_old_names(environ: MutableMapping[str, str]) -> list[str]:
+    """Set each renamed setting that has only its old name; return the old names that are set."""
+    in_use = [old for old in RENAMED_SETTINGS if old in environ]
+    for old in in_use:
+        environ.setdefault(RENAMED_SETTINGS[old], environ[old])
+    return in_use
 
 
 def secret(env: Env, name: str) -> str:

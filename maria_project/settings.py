@@ -23,6 +23,7 @@ from maria_project.environment import (
     made,
     mail_server,
     moving,
+    read_old_names,
     redis_url,
     secret,
     storage,
@@ -35,6 +36,7 @@ django_stubs_ext.monkeypatch()
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
 env.read_env(os.environ.get("ENV_FILE", str(BASE_DIR / ".env")), recurse=False)
+OLD_SETTING_NAMES = read_old_names(os.environ)
 
 # Deployment -----------------------------------------------------------------
 
@@ -249,7 +251,7 @@ HOLD_DOWNLOADS = env.str("HOLD_DOWNLOADS", "never")
 # Whether browsers may send files to the store themselves, and whether they fetch them there.
 DIRECT_UPLOADS = env.bool("DIRECT_UPLOADS", False)
 DOWNLOADS = env.str("DOWNLOADS", "stream")
-QUARANTINE_RETENTION = env.timedelta("QUARANTINE_RETENTION", timedelta(days=7))
+TRASH_RETENTION = env.timedelta("TRASH_RETENTION", timedelta(days=7))
 
 FILE_UPLOAD_HANDLERS = [
     "uploads_app.api.parsers.SizeLimitHandler",
@@ -271,7 +273,7 @@ EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_USER"], _mail["EMAIL_HO
 EMAIL_USE_TLS, EMAIL_USE_SSL = _mail["EMAIL_USE_TLS"], _mail["EMAIL_USE_SSL"]
 # A visitor waits for the mail server's answer.
 EMAIL_TIMEOUT = 8
-ALARM_EMAILS: list[str] = env.list("ALARM_EMAILS", [])
+ALERT_EMAILS: list[str] = env.list("ALERT_EMAILS", [])
 DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", f"Maria <maria@{_public_host or 'localhost'}>")
 
 # Audit log ------------------------------------------------------------------

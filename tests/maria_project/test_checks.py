@@ -9,18 +9,19 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.conf import settings as product_settings
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
-from environs import EnvError
+from environs import Env, EnvError
 
 import audit_app.checks
 import maria_project.checks
 import sessions_app.checks
 import uploads_app.checks
-from maria_project.environment import moving, storage
+from maria_project.environment import moving, read_old_names, storage
 from tests.cases import cases
 from tests.databases import lift_triggers
 
@@ -37,7 +38,7 @@ PRODUCTION = {
     "PUBLIC_URL": "https://maria.example",
     "TRUSTED_PROXIES": 1,
     "SECRET_KEY": LONG_KEY,
-    "ALARM_EMAILS": ["ops@maria.example"],
+    "ALERT_EMAILS": ["ops@maria.example"],
 }
 DAY = timedelta(days=1)
 
@@ -67,9 +68,9 @@ FIRES: list[tuple[str, dict[str, Any]]] = [
     ("maria_project.E005", {**PRODUCTION, "SECRET_KEY": LONG_KEY[:-1]}),
     ("maria_project.E006", {"METRICS_NETWORKS": ["127.0.0.0/8", "here"]}),
     ("maria_project.E006", {"METRICS_NETWORKS": ["10.0.0.1/8"]}),
-    ("maria_project.E007", {"ALARM_EMAILS": ["ops@maria.example", "ops"]}),
-    ("maria_project.E007", {"ALARM_EMAILS": ["Ops <ops@maria.example>"]}),
-    ("maria_project.E007", {"ALARM_EMAILS": ["ops@maria.example\nBcc: eve@b.example"]}),
+    ("maria_project.E007", {"ALERT_EMAILS": ["ops@maria.example", "ops"]}),
+    ("maria_project.E007", {"ALERT_EMAILS": ["Ops <ops@maria.example>"]}),
+    ("maria_project.E007", {"ALERT_EMAILS": ["ops@maria.example\nBcc: eve@b.example"]}),
     ("maria_project.E008", {"STAFF_SECOND_FACTOR": "yes"}),
     ("maria_project.E009", {"STAFF_IDLE_LIMIT": timedelta(seconds=59)}),
     ("maria_project.E009", {"STAFF_SESSION_LIMIT": timedelta(minutes=59)}),
@@ -78,8 +79,10 @@ FIRES: list[tuple[str, dict[str, Any]]] = [
         "maria_project.W002",
         {**PRODUCTION, "EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"},
     ),
-    ("maria_project.W003", {**PRODUCTION, "ALARM_EMAILS": []}),
+    ("maria_project.W003", {**PRODUCTION, "ALERT_EMAILS": []}),
     ("maria_project.W004", {**PRODUCTION, "STORAGES": stored_at(endpoint_url="http://s3.example")}),
+    ("maria_project.W005", {"OLD_SETTING_NAMES": ["ALARM_EMAILS"]}),
+    ("maria_project.W005", {"OLD_SETTING_NAMES": ["QUARANTINE_RETENTION"]}),
     (
         "maria_project.W004",
         {
@@ -206,7 +209,7 @@ REAL_HOST = {
     "SECRET_KEY": LONG_KEY,
     "TRUSTED_PROXIES": "1",
     "EMAIL_URL": "submission://maria:secret@mail.example",
-    "ALARM_EMAILS": "ops@maria.example,duty@maria.example",
+    "ALERT_EMAILS": "ops@maria.example,duty@maria.example",
 }
 
 
@@ -242,6 +245,42 @@ def test_a_setting_that_cannot_be_read_is_one_sentence(
     (line,) = str(error.value).splitlines()
     assert sentence in line
     assert "secret" not in line
+
+
+@cases(
+    ("env", "in_use", "emails", "retention"),
+    [
+        ({}, [], [], 7 * DAY),
+        ({"ALARM_EMAILS": "a@b.example"}, ["ALARM_EMAILS"], ["a@b.example"], 7 * DAY),
+        ({"QUARANTINE_RETENTION": "3d"}, ["QUARANTINE_RETENTION"], [], 3 * DAY),
+        (
+            {"ALARM_EMAILS": "a@b.example", "ALERT_EMAILS": "c@d.example"},
+            ["ALARM_EMAILS"],
+            ["c@d.example"],
+            7 * DAY,
+        ),
+    ],
+    ids=lambda v: "+".join(v) if isinstance(v, dict) else "",
+)
+def test_a_renamed_setting_is_still_read_under_its_old_name(
+    env: dict[str, str], in_use: list[str], emails: list[str], retention: timedelta
+) -> None:
+    environ = dict(env)
+    assert read_old_names(environ) == in_use
+    with patch.dict(os.environ, environ, clear=True):
+        reader = Env()
+        assert reader.list("ALERT_EMAILS", []) == emails
+        assert reader.timedelta("TRASH_RETENTION", 7 * DAY) == retention
+
+
+@pytest.mark.slow
+def test_settings_with_old_names_start_with_a_warning(manage: Callable[..., Any]) -> None:
+    old = {"ALARM_EMAILS": REAL_HOST["ALERT_EMAILS"], "QUARANTINE_RETENTION": "7d"}
+    env = {name: value for name, value in REAL_HOST.items() if name != "ALERT_EMAILS"}
+    done = manage("check", **{**env, **old})
+    assert done.returncode == 0
+    assert done.stderr.count("maria_project.W005") == 2
+    assert "maria_project.W003" not in done.stderr
 
 
 @pytest.mark.slow

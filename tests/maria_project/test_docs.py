@@ -4,7 +4,8 @@ import ast
 import importlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from argparse import SUPPRESS
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,6 @@ FRONTEND = [
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *FRONTEND])
 # Folders that a build makes, so a fresh clone has none of them.
 BUILT = ("frontend/dist/", "frontend/demo/dist/")
-# Old name -> the name that the pages use. The old one is read for one version.
-RENAMED = {
-    "ALARM_EMAILS": "ALERT_EMAILS",
-    "QUARANTINE_RETENTION": "TRASH_RETENTION",
-    "--quarantine-retention": "--trash-retention",
-}
 # What an error's constructor must be given to be built here.
 ARGUMENTS: dict[type[APIException], tuple[Any, ...]] = {
     RateLimited: ("create-60s", 1),
@@ -108,7 +103,7 @@ def test_the_options_of_the_cleanup_are_those_it_takes() -> None:
         code_words(row[0])[0].split()[0] for row in table_rows("docs/operations.md", "option")
     }
     command = load_command_class("uploads_app", "cleanup_orphans")
-    assert documented == _current(_options(command) - _options(BaseCommand()))
+    assert documented == _options(command) - _options(BaseCommand())
 
 
 @pytest.mark.both
@@ -132,14 +127,14 @@ def test_the_settings_are_those_that_are_read() -> None:
         for row in table
         for name in re.findall("[A-Z_]{4,}", row[0])
     ]
-    assert sorted(documented) == sorted(_current(_settings_read()))
+    assert sorted(documented) == sorted(_settings_read())
 
 
 def test_the_example_file_names_the_settings_that_are_read() -> None:
     text = (ROOT / ".env.example").read_text()
     named = re.findall(r"^#?([A-Z_]+)=", text, re.MULTILINE)
     # The file cannot say where it is itself.
-    assert _current(named) == _current(_settings_read() - {"ENV_FILE"})
+    assert set(named) == _settings_read() - {"ENV_FILE"}
     assert len(named) == len(set(named))
     assert set(re.findall(r"\b[A-Z_]+_FILE\b", text)) - set(named) == {
         f"{name}_FILE" for name in _matches(r'\bsecret\(env, "([A-Z_]+)"')
@@ -261,7 +256,8 @@ def _calls(source: Path) -> Iterator[ast.Call]:
 
 def _options(command: BaseCommand) -> set[str]:
     parser = command.create_parser("manage.py", "command")
-    return {name for action in parser._actions for name in action.option_strings}
+    shown = [action for action in parser._actions if action.help != SUPPRESS]
+    return {name for action in shown for name in action.option_strings}
 
 
 def _settings_read() -> set[str]:
@@ -271,11 +267,6 @@ def _settings_read() -> set[str]:
         *_matches(r'\bsecret\(env, "([A-Z_]+)"'),
         *_matches(r'\bos\.environ(?:\.get\(|\[)"([A-Z_]+)"'),
     }
-
-
-def _current(names: Iterable[str]) -> set[str]:
-    """Return the names with each old one replaced by the one that the pages use."""
-    return {RENAMED.get(name, name) for name in names}
 
 
 def _npm_scripts() -> set[str]:

@@ -150,7 +150,7 @@ def _send_alert(found: CleanupAlert | None, since: datetime | None) -> None:
         logger.error("the cleanup is in trouble: %s", found.sentence, extra={"code": found.code})
     else:
         logger.warning("the cleanup is well again")
-    if not settings.ALARM_EMAILS:
+    if not settings.ALERT_EMAILS:
         return
     good = last_good_run()
     text = render_to_string(
@@ -163,7 +163,7 @@ def _send_alert(found: CleanupAlert | None, since: datetime | None) -> None:
         },
     )
     what = f"the cleanup needs you ({found.code})" if found else "the cleanup is well again"
-    send_mail(f"{_place()}: {what}", text, None, settings.ALARM_EMAILS)
+    send_mail(f"{_place()}: {what}", text, None, settings.ALERT_EMAILS)
 
 
 def _place() -> str:

@@ -97,7 +97,7 @@ class Ages:
     temporary_before: datetime
     retention: timedelta
     completed_retention: timedelta
-    quarantine_retention: timedelta
+    trash_retention: timedelta
 
     @classmethod
     def at(
@@ -107,7 +107,7 @@ class Ages:
         grace: timedelta,
         retention: timedelta | None = None,
         completed_retention: timedelta | None = None,
-        quarantine_retention: timedelta | None = None,
+        trash_retention: timedelta | None = None,
     ) -> "Ages":
         """Return the ages at a time; what is not given is the setting's.
 
@@ -119,7 +119,7 @@ class Ages:
             now - max(grace, settings.UPLOAD_LEASE),
             settings.UPLOAD_RETENTION if retention is None else retention,
             settings.COMPLETED_RETENTION if completed_retention is None else completed_retention,
-            settings.QUARANTINE_RETENTION if quarantine_retention is None else quarantine_retention,
+            settings.TRASH_RETENTION if trash_retention is None else trash_retention,
         )
 
 
@@ -167,7 +167,7 @@ def quarantine_queue(kind: FindingKind, ages: Ages) -> QuerySet[QuarantinedObjec
     trash_items = QuarantinedObject.objects.order_by("id")
     if kind == FindingKind.CUT_OFF:
         return trash_items.cut_off()
-    return trash_items.past_retention(ages.quarantine_retention)
+    return trash_items.past_retention(ages.trash_retention)
 
 
 def find_mismatches(store: ObjectStore, ages: Ages, seen: ScanProgress) -> Iterator[Finding]:

@@ -105,7 +105,7 @@ def _work(run: CleanupRun, options: CleanupOptions, holder: str) -> CleanupConte
         grace=options.grace,
         retention=options.retention,
         completed_retention=options.completed_retention,
-        quarantine_retention=options.quarantine_retention,
+        trash_retention=options.trash_retention,
     )
     if not reconcile.canary(ages):
         raise Stop(

@@ -45,7 +45,7 @@ class CleanupOptions:
     allow_share: float | None = None
     retention: timedelta | None = None
     completed_retention: timedelta | None = None
-    quarantine_retention: timedelta | None = None
+    trash_retention: timedelta | None = None
     on_finding: Callable[[Finding], None] = _ignore
     progress: Callable[[int], None] = _ignore
 

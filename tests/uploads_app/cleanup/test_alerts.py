@@ -35,7 +35,7 @@ OPS = ["ops@example.com", "duty@example.com"]
 @pytest.fixture
 def mailbox(settings: Any) -> Iterator[Mailbox]:
     """What arrives at the administrators' mail server."""
-    settings.ALARM_EMAILS = OPS
+    settings.ALERT_EMAILS = OPS
     settings.PUBLIC_URL = "https://maria.example"
     with mail_server(settings) as mailbox:
         yield mailbox
@@ -255,7 +255,7 @@ def test_of_four_who_check_once_one_sends(mailbox: Mailbox, settings: Any) -> No
 
 
 def test_without_addresses_the_log_reports(well: None, settings: Any) -> None:
-    settings.ALARM_EMAILS = []
+    settings.ALERT_EMAILS = []
     use_mail_server(settings, free_port())  # nobody is asked there
     with log_lines() as lines:
         stop(settings)

@@ -27,6 +27,7 @@ from tests.uploads_app.cleanup.cleanup_support import (
     trashed_object,
 )
 from tests.uploads_app.kept_scenes import scene_of
+from uploads_app.management.commands.cleanup_orphans import Command
 from uploads_app.models import QuarantinedObject, TrashStatus, UploadedFile, UploadStatus
 
 
@@ -106,7 +107,7 @@ def test_an_ordinary_run_is_what_was_previewed(ages: AgedObjects) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "gone"),
+    ("options", "deleted"),
     [
         (["--upload-retention", "3d"], {"4d", "8d"}),
         (["--upload-retention", "30d"], set()),
@@ -124,9 +125,23 @@ def test_a_retention_requested_is_previewed(
     assert {name for name, key in known.items() if not (store_root() / key).exists()} == deleted
 
 
-def test_a_retention_of_the_quarantine_is_previewed(ages: AgedObjects) -> None:
-    result = previewed("--quarantine-retention", "1d")
+def test_a_preview_uses_the_trash_retention_of_the_command(ages: AgedObjects) -> None:
+    result = previewed("--trash-retention", "1d")
     assert result.found["objects past quarantine"] == set(ages.trashed.values())
+
+
+def test_the_old_name_of_the_trash_retention_still_works_with_a_warning(
+    ages: AgedObjects, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Command().run_from_argv(
+        ["manage.py", "cleanup_orphans", "--dry-run", "--quarantine-retention", "1d"]
+    )
+    printed = capsys.readouterr()
+    assert {key for key in ages.trashed.values() if f"past quarantine: {key}" in printed.out} == (
+        set(ages.trashed.values())
+    )
+    (line,) = printed.err.splitlines()
+    assert line.startswith("--quarantine-retention is the old name of --trash-retention;")
 
 
 def test_an_age_requested_is_previewed(ages: AgedObjects) -> None:
@@ -136,7 +151,7 @@ def test_an_age_requested_is_previewed(ages: AgedObjects) -> None:
 
 
 def test_a_limit_is_previewed_run_by_run_until_nothing_is_left(ages: AgedObjects) -> None:
-    options = ("--limit", "4", "--upload-retention", "3d", "--quarantine-retention", "1d")
+    options = ("--limit", "4", "--upload-retention", "3d", "--trash-retention", "1d")
     for _ in range(10):
         document = previewed(*options).document
         assert document["removed"] + document["quarantined"] <= 4

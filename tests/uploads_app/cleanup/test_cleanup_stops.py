@@ -441,7 +441,7 @@ def test_a_database_without_tables(tmp_path: Path) -> None:
         (["--older-than", "9999999999999d"], "'9999999999999d' is not an age"),
         (["--upload-retention", "long"], "'long' is not an age"),
         (["--completed-retention", "-1d"], "argument --completed-retention"),
-        (["--quarantine-retention", "7x"], "'7x' is not an age"),
+        (["--trash-retention", "7x"], "'7x' is not an age"),
         (["--allow-share", "101"], "'101' is not a percentage"),
         (["--allow-share", "0.5"], "'0.5' is not a percentage"),
         (["--explain"], "argument --explain"),

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from argparse import ArgumentParser
+from argparse import SUPPRESS, ArgumentParser
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -47,8 +48,10 @@ class Command(BaseCommand):
         )
         for option, setting in _RETENTIONS.items():
             parser.add_argument(
-                f"--{option}", type=age, metavar="AGE", help=f"instead of {setting}, in this run"
+                f"--{option}", type=age, metavar="AGE", help=f"replaces {setting} in this run"
             )
+        # The old name of --trash-retention, accepted for one version.
+        parser.add_argument("--quarantine-retention", type=age, help=SUPPRESS)
         parser.add_argument(
             "--limit",
             type=positive,
@@ -90,7 +93,7 @@ class Command(BaseCommand):
                     allow_share=options["allow_share"],
                     retention=options["upload_retention"],
                     completed_retention=options["completed_retention"],
-                    quarantine_retention=options["quarantine_retention"],
+                    trash_retention=self._trash_retention(options),
                     on_finding=report.add,
                     progress=progress.show,
                 )
@@ -98,6 +101,16 @@ class Command(BaseCommand):
         report.end(run)
         if run.exit_code:
             sys.exit(run.exit_code)
+
+    def _trash_retention(self, options: dict[str, Any]) -> timedelta | None:
+        old: timedelta | None = options["quarantine_retention"]
+        if old is not None:
+            self.stderr.write(
+                "--quarantine-retention is the old name of --trash-retention; "
+                "the next version does not accept it."
+            )
+        new: timedelta | None = options["trash_retention"]
+        return old if new is None else new
 
     def _explain_or_adopt(self, options: dict[str, Any]) -> None:
         try:
@@ -216,5 +229,5 @@ def _became(kind: FindingKind, run: CleanupRun) -> str:
 _RETENTIONS = {
     "upload-retention": "UPLOAD_RETENTION",
     "completed-retention": "COMPLETED_RETENTION",
-    "quarantine-retention": "QUARANTINE_RETENTION",
+    "trash-retention": "TRASH_RETENTION",
 }
