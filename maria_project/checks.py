@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from backoffice_app.accounts.second_factor import OPTIONAL, REQUIRED
-from maria_project.environment import LOOPBACK_HOSTS, RENAMED_SETTINGS
+from maria_project.settings.environment import LOOPBACK_HOSTS, RENAMED_SETTINGS
 from sessions_app.checks import network_error
 
 MINUTE = timedelta(minutes=1)

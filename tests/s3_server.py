@@ -22,7 +22,7 @@ import requests
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from maria_project.environment import storage
+from maria_project.settings.storage_url import storage
 from tests import scratch
 from tests.postgres import free_port
 

@@ -21,7 +21,8 @@ import audit_app.checks
 import maria_project.checks
 import sessions_app.checks
 import uploads_app.checks
-from maria_project.environment import moving, read_old_names, storage
+from maria_project.settings.environment import read_old_names
+from maria_project.settings.storage_url import moving, storage
 from tests.cases import cases
 from tests.databases import lift_triggers
 
@@ -222,10 +223,10 @@ REAL_HOST = {
         ({"SESSION_IDLE_LIMIT": "a week"}, "SESSION_IDLE_LIMIT"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL"),
         ({"DATABASE_URL": "what"}, "DATABASE_URL"),
-        ({"CACHE_URL": "memcached://user:secret@host"}, "CACHE_URL: that is no URL of a Redis"),
-        ({"CACHE_URL": "redis://:secret@host:port"}, "CACHE_URL: that is no URL of a Redis"),
-        ({"CACHE_URL": "redis://:secret@host/?timeout=1"}, "CACHE_URL: that is no URL of a Redis"),
-        ({"STORAGE_URL": "http://key:secret@bucket"}, "STORAGE_URL: the scheme is neither s3 nor"),
+        ({"CACHE_URL": "memcached://user:secret@host"}, "CACHE_URL: not the URL of a Redis"),
+        ({"CACHE_URL": "redis://:secret@host:port"}, "CACHE_URL: not the URL of a Redis"),
+        ({"CACHE_URL": "redis://:secret@host/?timeout=1"}, "CACHE_URL: not the URL of a Redis"),
+        ({"STORAGE_URL": "http://key:secret@bucket"}, "STORAGE_URL: the scheme must be s3 or"),
         ({"STORAGE_URL_FILE": "/nonexistent"}, "STORAGE_URL_FILE: cannot read /nonexistent"),
     ],
     ids=lambda v: "+".join(v) if isinstance(v, dict) else "",
@@ -288,7 +289,7 @@ def test_a_setting_that_cannot_be_read_stops_start_up(manage: Callable[..., Any]
     done = manage("check", STORAGE_URL="http://key:secret@bucket")
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.strip().splitlines()
-    assert line.startswith("Settings: STORAGE_URL: the scheme is neither s3 nor")
+    assert line.startswith("Settings: STORAGE_URL: the scheme must be s3 or")
     assert "secret" not in line
 
 
