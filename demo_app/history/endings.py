@@ -48,8 +48,8 @@ def end(story: SessionStory) -> None:
 def _revoke(story: SessionStory, at: datetime) -> None:
     reason = story.random.choice(("The visitor asked for it", "Abuse"))
     story.close(SessionStatus.REVOKED, at, reason)
-    details = {"reason": reason, "lost_files": story.visible_files}
-    story.add(at, events.REVOKED, story.book.staff_request(), **details)
+    staff_request, lost = story.book.staff_request(), story.visible_files
+    story.add(at, events.REVOKED, staff_request, reason=reason, lost_files=lost)
 
 
 def _expire(story: SessionStory) -> None:

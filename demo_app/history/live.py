@@ -40,8 +40,8 @@ def _extend(story: SessionStory) -> None:
     at, reason = book.between(session.last_seen_at, story.now), "The visitor is away"
     until = min(at + 7 * DAY, session.last_moment + PERIOD)
     session.extended_until = session.expires_at = max(until, session.expires_at)
-    details = {"reason": reason, "until": session.extended_until.isoformat()}
-    story.add(at, events.EXTENDED, book.staff_request(), **details)
+    until_text = session.extended_until.isoformat()
+    story.add(at, events.EXTENDED, book.staff_request(), reason=reason, until=until_text)
 
 
 def _recover(story: SessionStory) -> None:

@@ -22,8 +22,13 @@ def create(story: SessionStory) -> None:
     session, book = story.session, story.book
     request_context = book.request(story.visitor)
     credential = "bearer" if book.chance(0.05) else "cookie"
-    details = {"credential": credential, "support_code": session.support_code}
-    story.add(session.created_at, events.CREATED, request_context, **details)
+    story.add(
+        session.created_at,
+        events.CREATED,
+        request_context,
+        credential=credential,
+        support_code=session.support_code,
+    )
 
 
 def identify(story: SessionStory) -> None:
