@@ -268,7 +268,7 @@ def test_strangers_may_not_and_learn_nothing(address: str) -> None:
     assert refused.status_code == 403
     assert refused["Content-Type"].startswith("text/plain")
     assert refused.content == (
-        b"Metrics are shown to METRICS_NETWORKS, and to whoever sends METRICS_TOKEN as a bearer.\n"
+        b"Send METRICS_TOKEN as a bearer token, or connect from METRICS_NETWORKS.\n"
     )
 
 

@@ -142,7 +142,7 @@ def test_the_supervisor_brings_a_dead_worker_back(tmp_path: Path) -> None:
         wait_for(lambda: Success.objects.filter(name="after the kill").exists())
         running.send_signal(signal.SIGINT)
         assert running.wait(30) == 0
-    assert "The worker ended with code -9; starting it again." in log.read_text()
+    assert "The worker ended with code -9. Restarting it." in log.read_text()
     assert not Path(f"/proc/{second}").exists()
 
 
@@ -182,7 +182,7 @@ def test_a_stalled_child_is_replaced_even_if_it_ignores_sigterm(tmp_path: Path) 
     first = child.pid
     os.kill(first, signal.SIGSTOP)  # it will not hear a polite end
     child.is_stalled = lambda _: True
-    assert child.watch() == "The sleeper has stalled; starting it again."
+    assert child.watch() == "The sleeper has stalled. Restarting it."
     assert not Path(f"/proc/{first}").exists()
     child.is_stalled = lambda _: False
     child.watch()
@@ -193,7 +193,7 @@ def test_a_stalled_child_is_replaced_even_if_it_ignores_sigterm(tmp_path: Path) 
 def test_a_child_that_dies_at_once_is_started_less_and_less_often(tmp_path: Path) -> None:
     child = sleeper(tmp_path, "raise SystemExit(7)")
     child.start()
-    assert wait_for(child.watch) == "The sleeper ended with code 7; starting it again."
+    assert wait_for(child.watch) == "The sleeper ended with code 7. Restarting it."
     first = child.backoff
     wait_for(child.watch)
     assert child.backoff > first

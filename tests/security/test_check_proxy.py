@@ -30,7 +30,7 @@ class ProxyCheckResult(NamedTuple):
     @property
     def believed(self) -> set[str]:
         """The forgeries that it calls believed."""
-        return {line.removesuffix(": BELIEVED") for line in self.lines if "BELIEVED" in line}
+        return {line.removesuffix(": TRUSTED") for line in self.lines if "TRUSTED" in line}
 
 
 def check(url: str, timeout: float = 10.0) -> ProxyCheckResult:
@@ -82,7 +82,7 @@ def test_t72_a_proxy_as_documented_cannot_be_fooled_and_the_limit_itself_does_no
 
     for said in (result, again):
         assert (said.code, said.sentence) == (0, "The client address cannot be faked.")
-        assert said.lines == [f"{forgery}: not believed" for forgery in FORGERIES]
+        assert said.lines == [f"{forgery}: not trusted" for forgery in FORGERIES]
     port = int(proxies.right.rpartition(":")[2])
     assert Caller(port, "127.0.0.1").ask().status == 429
     assert Caller(port, fresh_source()).ask().status == 200
@@ -114,7 +114,7 @@ def test_it_says_when_the_application_does_not_know_its_own_name(proxies: Proxie
     result = check(proxies.renames)
 
     assert result.code == 0
-    assert result.lines[0].startswith(f"Pages of {proxies.renames} would be refused as foreign")
+    assert result.lines[0].startswith(f"Requests of pages of {proxies.renames} would be refused")
 
 
 # What answers in the product's place: a function from the request's forged headers to what is said.
@@ -176,7 +176,7 @@ def test_it_cannot_distinguish_from_other_answers(
         result = check(url)
 
     assert (result.code, result.lines) == (2, [])
-    assert result.sentence.startswith("Could not tell. ")
+    assert result.sentence.startswith("No result. ")
     assert sentence in result.sentence
 
 
@@ -186,7 +186,7 @@ def test_it_cannot_distinguish_from_counters_that_jump() -> None:
         result = check(url)
 
     assert result.code == 2
-    assert "several web processes count apart" in result.sentence
+    assert "several web processes count separately" in result.sentence
 
 
 def test_it_cannot_report_when_forged_requests_fail() -> None:
@@ -269,7 +269,7 @@ def test_what_is_no_address_is_said_so(url: str) -> None:
     result = check(url)
 
     assert result.code == 2
-    assert "is no address" in result.sentence
+    assert "is not an address" in result.sentence
 
 
 def test_the_exit_code_is_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:
@@ -280,4 +280,4 @@ def test_the_exit_code_is_the_verdict(capsys: pytest.CaptureFixture[str]) -> Non
         )
 
     assert exit_.value.code == 2
-    assert re.fullmatch(r"CommandError: Could not tell\. .+\n", capsys.readouterr().err)
+    assert re.fullmatch(r"CommandError: No result\. .+\n", capsys.readouterr().err)
