@@ -10,7 +10,7 @@ import tempfile
 
 import pytest
 
-from benchmarks.admin import PAGES
+from benchmarks.admin_pages import PAGES
 from benchmarks.deployment import ROOT
 from tests.helpers import SOAK
 from tests.s3_server import need_s3
