@@ -2,6 +2,7 @@
 
 from maria_project.settings.deployment import ALLOWED_ORIGINS
 from maria_project.settings.environment import exact_origins
+from maria_project.version import VERSION
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
@@ -20,7 +21,7 @@ DRF_STANDARDIZED_ERRORS = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Maria sessions",
     "DESCRIPTION": "Sessions, uploads and audit log of visitors who talk to Maria.",
-    "VERSION": "1",
+    "VERSION": VERSION,
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SCHEMA_PATH_PREFIX": "/api/v1",
