@@ -103,6 +103,6 @@ PAGES = (
         "search: start of a file name", search("{file_name}"), get(_FILES, q="{file_name}")
     ),
     BenchmarkPage("search: SHA-256", search("{sha256}"), get(_FILES, q="{sha256}")),
-    BenchmarkPage("search: address", search("{address}"), None),
+    BenchmarkPage("search: client address", search("{address}"), None),
     BenchmarkPage("search: request id", search("{request}"), get(_LOG, q="{request}")),
 )

@@ -1,4 +1,4 @@
-"""The product's settings, and beside it django-unused-media, which looks at the same rows and files."""
+"""The product's settings with django-unused-media for the same rows and files."""
 
 from maria_project.settings import *  # noqa: F403
 from maria_project.settings import DATA_DIR, INSTALLED_APPS, STORAGES

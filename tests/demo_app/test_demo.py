@@ -58,7 +58,7 @@ def test_the_printed_log_ins_open_the_admin_and_change_at_each_start(
     env = environment(
         tmp_path / "other", PORT=str(port), DEMO_PAGE="false", ENV_FILE=str(tmp_path / "env")
     )
-    passwords = []
+    passwords: list[str] = []
     for start in ("first", "second"):
         log = tmp_path / f"{start}.log"
         with process([str(checkout / "run"), "--demo"], env, log) as running:
