@@ -15,7 +15,7 @@ FOLDER = Path("/srv/maria/storage")
 
 
 def read(url: str) -> tuple[str, dict[str, Any]]:
-    """Return the class and the options that a URL stands for."""
+    """Return the class and the options of a URL."""
     entry = storage("STORAGE_URL", url, FOLDER)
     return entry["BACKEND"].rpartition(".")[2], entry["OPTIONS"]
 
@@ -50,7 +50,7 @@ def read(url: str) -> tuple[str, dict[str, Any]]:
         ),
     ],
 )
-def test_a_url_leads_to_a_store(url: str, kind: str, options: dict[str, Any]) -> None:
+def test_a_url_selects_a_store(url: str, kind: str, options: dict[str, Any]) -> None:
     assert read(url) == (kind, options)
 
 
@@ -89,7 +89,7 @@ def test_a_url_leads_to_a_store(url: str, kind: str, options: dict[str, Any]) ->
         ("s3://key:half?secret@bucket", ""),
     ],
 )
-def test_a_url_that_cannot_work_says_why_and_reports_no_secret(url: str, reason: str) -> None:
+def test_an_invalid_url_is_refused_without_quoting_a_secret(url: str, reason: str) -> None:
     with pytest.raises(ImproperlyConfigured) as caught:
         read(url)
 
@@ -101,7 +101,7 @@ def test_a_url_that_cannot_work_says_why_and_reports_no_secret(url: str, reason:
     assert caught.value.__suppress_context__  # nor does a traceback
 
 
-def test_a_url_can_be_kept_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_url_can_be_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "url").write_text("s3://KEY:secret@bucket\n")
     monkeypatch.setenv("STORAGE_URL_FILE", str(tmp_path / "url"))
 
