@@ -35,6 +35,7 @@ STATIC_CHECKS: dict[str, Sequence[str | Path]] = {
     "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
     "settings": [PYTHON, "manage.py", "check"],
     "words": [PYTHON, "scripts/check_words.py"],
+    "sizes": [PYTHON, "scripts/sizes.py"],
     "workflow": [*SCHEMA_OF, "vendor.github-workflows", ".github/workflows/ci.yml"],
     "dependency updates": [*SCHEMA_OF, "vendor.dependabot", ".github/dependabot.yml"],
 }
