@@ -30,7 +30,7 @@ class ProxyCheckResult(NamedTuple):
     @property
     def believed(self) -> set[str]:
         """The forged headers that it reports as trusted."""
-        return {line.removesuffix(": BELIEVED") for line in self.lines if "BELIEVED" in line}
+        return {line.removesuffix(": TRUSTED") for line in self.lines if "TRUSTED" in line}
 
 
 def check(url: str, timeout: float = 10.0) -> ProxyCheckResult:
@@ -82,7 +82,7 @@ def test_t72_a_proxy_as_documented_is_safe_even_at_the_limit(
 
     for said in (result, again):
         assert (said.code, said.sentence) == (0, "The client address cannot be faked.")
-        assert said.lines == [f"{forgery}: not believed" for forgery in FORGERIES]
+        assert said.lines == [f"{forgery}: not trusted" for forgery in FORGERIES]
     port = int(proxies.right.rpartition(":")[2])
     assert Caller(port, "127.0.0.1").ask().status == 429
     assert Caller(port, fresh_source()).ask().status == 200
@@ -114,7 +114,7 @@ def test_an_unknown_host_is_reported(proxies: Proxies) -> None:
     result = check(proxies.renames)
 
     assert result.code == 0
-    assert result.lines[0].startswith(f"Pages of {proxies.renames} would be refused as foreign")
+    assert result.lines[0].startswith(f"Requests of pages of {proxies.renames} would be refused")
 
 
 # Fake servers: a function from the request's forged headers to the answer.
@@ -176,7 +176,7 @@ def test_unexpected_answers_are_inconclusive(
         result = check(url)
 
     assert (result.code, result.lines) == (2, [])
-    assert result.sentence.startswith("Could not tell. ")
+    assert result.sentence.startswith("No result. ")
     assert sentence in result.sentence
 
 
@@ -186,7 +186,7 @@ def test_jumping_counters_are_inconclusive() -> None:
         result = check(url)
 
     assert result.code == 2
-    assert "several web processes count apart" in result.sentence
+    assert "several web processes count separately" in result.sentence
 
 
 def test_failing_forged_requests_are_inconclusive() -> None:
@@ -269,7 +269,7 @@ def test_an_invalid_address_is_reported(url: str) -> None:
     result = check(url)
 
     assert result.code == 2
-    assert "is no address" in result.sentence
+    assert "is not an address" in result.sentence
 
 
 def test_the_exit_code_is_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:
@@ -280,4 +280,4 @@ def test_the_exit_code_is_the_verdict(capsys: pytest.CaptureFixture[str]) -> Non
         )
 
     assert exit_.value.code == 2
-    assert re.fullmatch(r"CommandError: Could not tell\. .+\n", capsys.readouterr().err)
+    assert re.fullmatch(r"CommandError: No result\. .+\n", capsys.readouterr().err)

@@ -10,7 +10,7 @@ import pytest
 import requests
 from django.db import connection
 
-from maria_project.environment import exact_origins
+from maria_project.settings.environment import exact_origins
 from tests.cases import cases
 from tests.helpers import Visitor, code, events, pdf, started, uploaded
 from tests.postgres import free_port

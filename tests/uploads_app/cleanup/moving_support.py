@@ -14,7 +14,7 @@ from django.core.cache import cache
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 
-from maria_project.environment import moving
+from maria_project.settings.storage_url import moving
 from tests.helpers import Visitor, pdf, started
 from tests.uploads_app.cleanup.cleanup_support import CommandResult
 from uploads_app.models import UploadedFile
