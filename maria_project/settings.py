@@ -28,6 +28,7 @@ from maria_project.environment import (
     storage,
     time_zone,
 )
+from maria_project.version import VERSION
 
 # Lets Django's classes be subscripted, as in ModelAdmin[UserSession].
 django_stubs_ext.monkeypatch()
@@ -314,7 +315,7 @@ DRF_STANDARDIZED_ERRORS = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Maria sessions",
     "DESCRIPTION": "Sessions, uploads and audit history of visitors who talk to Maria.",
-    "VERSION": "1",
+    "VERSION": VERSION,
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SCHEMA_PATH_PREFIX": "/api/v1",

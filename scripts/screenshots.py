@@ -208,7 +208,7 @@ def put_off(page: Page) -> None:
 def mismatch(page: Page) -> None:
     say(page)
     page.get_by_text("For developers").click()
-    page.get_by_role("button", name="Pretend to another UUID").click()
+    page.get_by_role("button", name="Use another UUID").click()
     page.get_by_role("alertdialog").wait_for()
 
 

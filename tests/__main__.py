@@ -26,6 +26,7 @@ from tests import node, postgres, redis_server, scratch, soak, usage
 PYTHON = sys.executable
 BIN = Path(PYTHON).parent
 ROOT = Path(__file__).resolve().parent.parent
+SCHEMA_OF: list[str | Path] = [BIN / "check-jsonschema", "--builtin-schema"]
 STATIC_CHECKS: dict[str, Sequence[str | Path]] = {
     "format": [BIN / "ruff", "format", "--check", "."],
     "lint": [BIN / "ruff", "check", "."],
@@ -34,6 +35,8 @@ STATIC_CHECKS: dict[str, Sequence[str | Path]] = {
     "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
     "settings": [PYTHON, "manage.py", "check"],
     "words": [PYTHON, "scripts/check_words.py"],
+    "workflow": [*SCHEMA_OF, "vendor.github-workflows", ".github/workflows/ci.yml"],
+    "dependency updates": [*SCHEMA_OF, "vendor.dependabot", ".github/dependabot.yml"],
 }
 # Twice the cores of a small machine: tests wait a good deal, for servers and browsers.
 WORKERS = ["-n", "4", "--dist", "worksteal"]

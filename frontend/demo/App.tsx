@@ -17,26 +17,30 @@ import { createHistory } from "./history";
 import { storeOptions, type DemoOptions } from "./options";
 import { CHANGES } from "./words";
 
-/** The ways out of the session. */
-function Leave() {
+/** The buttons that reset or end the session. */
+function SessionActions() {
   const uuid = useSessionUUID();
   return (
     <div className="row">
-      {!uuid && <p>There is none yet.</p>}
+      {!uuid && <p>No session yet.</p>}
       <ResetSession />
       <EndSession />
     </div>
   );
 }
 
-/** The whole page: a conversation that nobody answers, around a session that is real. */
+/** The demo page: scripted answers, but a real session with real files. */
 export function App({ options }: { options: DemoOptions }) {
   const [history] = useState(() => createHistory());
-  const [kept] = useState(() => storeOptions(options));
+  const [storeConfig] = useState(() => storeOptions(options));
   const [lastChange, setLastChange] = useState<ChangeReason | null>(null);
 
-  /** Another session is another conversation, and perhaps another person's. */
-  function change(previous: string | null, next: string | null, reason: ChangeReason): void {
+  /** Delete the old conversation: the next session may be another person's. */
+  function handleSessionChange(
+    previous: string | null,
+    next: string | null,
+    reason: ChangeReason,
+  ): void {
     history.forget("");
     if (previous) history.forget(previous);
     history.add(next ?? "", { who: "page", text: CHANGES[reason] });
@@ -44,18 +48,22 @@ export function App({ options }: { options: DemoOptions }) {
   }
 
   return (
-    <SessionProvider options={kept} messages={english} onSessionChanged={change}>
+    <SessionProvider
+      options={storeConfig}
+      messages={english}
+      onSessionChanged={handleSessionChange}
+    >
       <header className="page-header">
         <img src={mark} alt="" width="44" height="44" />
         <div>
           <h1>Maria</h1>
-          <p>Try her sessions</p>
+          <p>Session demo</p>
         </div>
         <DataSheet />
       </header>
       <main>
         <Conversation history={history} />
-        <div className="aside">
+        <div className="sidebar">
           <div className="card">
             <h2>Your files</h2>
             <FileUpload />
@@ -63,13 +71,13 @@ export function App({ options }: { options: DemoOptions }) {
           </div>
           <section className="card" aria-labelledby="session">
             <h2 id="session">Your session</h2>
-            <Leave />
+            <SessionActions />
             <Developer options={options} lastChange={lastChange} />
           </section>
         </div>
       </main>
       <footer>
-        <nav aria-label="Elsewhere">
+        <nav aria-label="Other pages">
           <a href="/about/">About</a>
           <a href="/admin/">Admin</a>
           <a href="/api/docs/">API</a>

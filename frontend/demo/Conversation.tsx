@@ -6,14 +6,17 @@ import { answer, GREETING } from "./words";
 
 const SPEAKERS: Record<Line["who"], string> = { visitor: "You: ", maria: "Maria: ", page: "" };
 
-/** What was said in this session, and a field to say more. The first message begins a session. */
+/** The messages of this session and a field for the next one. The first message starts a session. */
 export function Conversation({ history }: { history: History }) {
   const session = useSession();
   const uuid = session.uuid ?? "";
   const lines = useSyncExternalStore(history.subscribe, () => history.read(uuid));
 
-  /** Maria's page would hand the assertion to her back end with the message. @throws SessionError */
-  async function say(text: string): Promise<void> {
+  /**
+   * Add a message and the scripted answer. A real page sends the assertion to the agent's back end.
+   * @throws SessionError
+   */
+  async function sendMessage(text: string): Promise<void> {
     await session.assertion();
     const now = session.getSnapshot().uuid ?? "";
     const before = history.read(now).filter(({ who }) => who === "visitor").length;
@@ -24,38 +27,38 @@ export function Conversation({ history }: { history: History }) {
     <section className="card conversation" aria-labelledby="conversation">
       <h2 id="conversation">Conversation</h2>
       <Log lines={lines} />
-      <div className="news">
+      <div className="notices">
         <SessionStatus />
         <SessionResetAlert />
       </div>
-      <Composer onSay={say} />
+      <Composer onSend={sendMessage} />
     </section>
   );
 }
 
 function Log({ lines }: { lines: readonly Line[] }) {
   return (
-    <div role="log" aria-label="What was said" tabIndex={0} className="log">
+    <div role="log" aria-label="Messages" tabIndex={0} className="log">
       <div>
-        <Said who="maria" text={GREETING} />
+        <Message who="maria" text={GREETING} />
         {lines.map((line, index) => (
-          <Said key={index} {...line} />
+          <Message key={index} {...line} />
         ))}
       </div>
     </div>
   );
 }
 
-function Said({ who, text }: Line) {
+function Message({ who, text }: Line) {
   return (
     <p className="line" data-who={who}>
-      <span className="unseen">{SPEAKERS[who]}</span>
+      <span className="visually-hidden">{SPEAKERS[who]}</span>
       {text}
     </p>
   );
 }
 
-function Composer({ onSay }: { onSay: (text: string) => Promise<void> }) {
+function Composer({ onSend }: { onSend: (text: string) => Promise<void> }) {
   const [text, setText] = useState("");
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<SessionError | null>(null);
@@ -67,8 +70,8 @@ function Composer({ onSay }: { onSay: (text: string) => Promise<void> }) {
     setBusy(true);
     setError(null);
     try {
-      await onSay(message);
-      // What was typed meanwhile is the next message.
+      await onSend(message);
+      // Keep what was typed while this message was sent.
       setText((now) => (now === text ? "" : now));
     } catch (thrown) {
       if (!(thrown instanceof SessionError)) throw thrown;
@@ -86,7 +89,7 @@ function Composer({ onSay }: { onSay: (text: string) => Promise<void> }) {
         </p>
       )}
       <label>
-        <span className="unseen">Message</span>
+        <span className="visually-hidden">Message</span>
         <input
           value={text}
           placeholder="Write to Maria…"

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { Modal } from "./Modal";
 import { CONSENTS } from "./words";
 
-/** A button that opens what is kept about the visitor. */
+/** A button that opens the dialog with the visitor's data. */
 export function DataSheet() {
   const { session } = useSession();
   const [open, setOpen] = useState(false);
@@ -19,7 +19,7 @@ export function DataSheet() {
           <button type="button" className="maria-button close" onClick={close}>
             Close
           </button>
-          {!session && <p>There is no session just now, so nothing is kept about you.</p>}
+          {!session && <p>There is no active session.</p>}
           <YourData consents={CONSENTS} />
         </Modal>
       )}

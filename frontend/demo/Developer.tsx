@@ -5,19 +5,19 @@ import type { DemoOptions } from "./options";
 
 interface DeveloperProps {
   options: DemoOptions;
-  /** Why the session last became another, since the page was loaded. */
+  /** The reason of the last session change since the page was loaded. */
   lastChange: ChangeReason | null;
 }
 
-/** What the package knows, and buttons for what no visitor would press. */
+/** The state of the package, and buttons for trying special cases. */
 export function Developer({ options, lastChange }: DeveloperProps) {
   const session = useSession();
-  const [said, setSaid] = useState("");
+  const [output, setOutput] = useState("");
 
-  const show = (ask: () => Promise<string>) => () => {
-    ask().then(setSaid, (thrown: unknown) => {
+  const showResult = (request: () => Promise<string>) => () => {
+    request().then(setOutput, (thrown: unknown) => {
       if (!(thrown instanceof SessionError)) throw thrown;
-      setSaid(english.error(thrown));
+      setOutput(english.error(thrown));
     });
   };
 
@@ -37,27 +37,29 @@ export function Developer({ options, lastChange }: DeveloperProps) {
             </time>
           </Fact>
         )}
-        <Fact name="Begins">{`by ${options.start}`}</Fact>
+        <Fact name="Starts">{`by ${options.start}`}</Fact>
         <Fact name="Proof">
           {options.credential === "cookie" ? "cookie" : `bearer token in ${options.credential}`}
         </Fact>
       </dl>
       <div className="row">
-        <Press onPress={() => void session.start()}>Begin a session</Press>
-        <Press onPress={() => void session.retry()}>Ask the server now</Press>
-        <Press onPress={show(async () => (await session.assertion()).assertion)}>
+        <ActionButton onPress={() => void session.start()}>Start a session</ActionButton>
+        <ActionButton onPress={() => void session.retry()}>Ask the server now</ActionButton>
+        <ActionButton onPress={showResult(async () => (await session.assertion()).assertion)}>
           Get an assertion
-        </Press>
-        <Press onPress={() => remember(null)}>Forget the UUID</Press>
-        <Press onPress={() => remember(crypto.randomUUID())}>Pretend to another UUID</Press>
+        </ActionButton>
+        <ActionButton onPress={() => replaceStoredUuid(null)}>Forget the UUID</ActionButton>
+        <ActionButton onPress={() => replaceStoredUuid(crypto.randomUUID())}>
+          Use another UUID
+        </ActionButton>
       </div>
-      <output aria-label="Answer">{said}</output>
-      <nav aria-label="Other ways to keep a session" className="row">
-        <a href="?start=load">Begin at once</a>
-        <a href="?start=manual">Begin by hand</a>
+      <output aria-label="Answer">{output}</output>
+      <nav aria-label="Other options" className="row">
+        <a href="?start=load">Start on load</a>
+        <a href="?start=manual">Start manually</a>
         <a href="?credential=memory">Token in memory</a>
         <a href="?credential=session">Token in the tab</a>
-        <a href="/">As usual</a>
+        <a href="/">Default</a>
       </nav>
     </details>
   );
@@ -72,7 +74,7 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
   );
 }
 
-function Press({ onPress, children }: { onPress: () => void; children: ReactNode }) {
+function ActionButton({ onPress, children }: { onPress: () => void; children: ReactNode }) {
   return (
     <button type="button" className="maria-button" onClick={onPress}>
       {children}
@@ -80,8 +82,8 @@ function Press({ onPress, children }: { onPress: () => void; children: ReactNode
   );
 }
 
-/** Change behind the package's back what the browser remembers, and load the page anew. */
-function remember(uuid: string | null): void {
+/** Change the stored UUID without the package, and reload the page. */
+function replaceStoredUuid(uuid: string | null): void {
   if (uuid) localStorage.setItem("session_uuid", uuid);
   else localStorage.removeItem("session_uuid");
   location.reload();

@@ -3,7 +3,7 @@ import { english } from "@maria/sessions/en";
 import { useState } from "react";
 import { Modal } from "./Modal";
 
-/** A button that ends the session, which asks first. Nothing while there is none. */
+/** A button that ends the session after a confirmation. Renders no button without a session. */
 export function EndSession() {
   const { uuid, endSession } = useSession();
   const [open, setOpen] = useState(false);
@@ -30,7 +30,7 @@ export function EndSession() {
       )}
       {open && (
         <Modal title="End session" onClose={close}>
-          <p>Nobody can go on with this session. Its files are removed after a while.</p>
+          <p>This session will be closed. Its files are deleted after 7 days.</p>
           <button type="button" className="maria-button" onClick={close}>
             Cancel
           </button>

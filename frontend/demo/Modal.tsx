@@ -2,13 +2,13 @@ import { useEffect, useId, useRef, type ReactNode } from "react";
 
 interface ModalProps {
   title: string;
-  /** Beside the package's `maria-dialog`. */
+  /** Added to the package's `maria-dialog`. */
   className?: string;
   onClose: () => void;
   children: ReactNode;
 }
 
-/** The browser's own modal dialog, in the package's look; Escape and a press beside it close it. */
+/** A modal `<dialog>` with the package's class. Escape or a click outside closes it. */
 export function Modal({ title, className = "", onClose, children }: ModalProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
@@ -23,7 +23,7 @@ export function Modal({ title, className = "", onClose, children }: ModalProps) 
       className={`maria-dialog ${className}`}
       aria-labelledby={id}
       onCancel={(event) => {
-        // A file field's and an inner dialog's `cancel` are none of ours.
+        // `cancel` also bubbles up from file inputs and inner dialogs.
         if (event.target !== event.currentTarget) return;
         event.preventDefault();
         onClose();

@@ -1,4 +1,4 @@
-/** One line of a conversation; `page` tells what became of the session. */
+/** One line of a conversation. `page` is a notice about the session. */
 export interface Line {
   who: "visitor" | "maria" | "page";
   text: string;
@@ -7,7 +7,7 @@ export interface Line {
 const NONE: readonly Line[] = [];
 const key = (uuid: string) => `demo_conversation ${uuid}`;
 
-/** What this tab remembers beyond a reload, where the browser allows it. */
+/** `sessionStorage`, or null where the browser refuses it. */
 export function tabStorage(): Storage | null {
   try {
     return sessionStorage;
@@ -17,8 +17,8 @@ export function tabStorage(): Storage | null {
 }
 
 /**
- * The conversations of this tab, each under its session's UUID: another session is another
- * conversation. An empty UUID stands for no session; its lines are not kept.
+ * The conversations of this tab, by session UUID. An empty UUID means no session; its lines are
+ * not stored.
  */
 export function createHistory(storage: Storage | null = tabStorage()) {
   const conversations = new Map<string, readonly Line[]>();
@@ -33,7 +33,7 @@ export function createHistory(storage: Storage | null = tabStorage()) {
     return lines;
   };
 
-  function tell(): void {
+  function notify(): void {
     listeners.forEach((listener) => listener());
   }
 
@@ -46,16 +46,16 @@ export function createHistory(storage: Storage | null = tabStorage()) {
       try {
         if (uuid) storage?.setItem(key(uuid), JSON.stringify(all));
       } catch {
-        // The storage is full: then until the next reload.
+        // The storage is full: the lines last until the next reload.
       }
-      tell();
+      notify();
     },
     forget(uuid: string): void {
       conversations.delete(uuid);
       storage?.removeItem(key(uuid));
-      tell();
+      notify();
     },
-    /** @returns what ends the subscription. */
+    /** @returns a function that ends the subscription. */
     subscribe: (listener: () => void) => {
       listeners.add(listener);
       return () => void listeners.delete(listener);

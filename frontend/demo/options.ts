@@ -4,24 +4,24 @@ import { tabStorage } from "./history";
 const STARTS = ["interaction", "load", "manual"] as const;
 const CREDENTIALS = ["cookie", "memory", "session"] as const;
 
-/** How this page keeps its session, as its address says: `?start=load&credential=memory`. */
+/** The options in the page's URL: `?start=load&credential=memory`. */
 export interface DemoOptions {
-  /** When a session begins. */
+  /** When a session starts. */
   start: (typeof STARTS)[number];
-  /** Where the proof lies: the browser's cookie, or a bearer token in memory or `sessionStorage`. */
+  /** Where the proof is kept: the browser's cookie, or a bearer token in memory or `sessionStorage`. */
   credential: (typeof CREDENTIALS)[number];
 }
 
-/** Read the page's query; what it does not name, or names wrongly, is as the package has it. */
+/** Read the page's query. Missing and unknown values get the package's defaults. */
 export function readOptions(query: string): DemoOptions {
-  const wanted = new URLSearchParams(query);
+  const params = new URLSearchParams(query);
   return {
-    start: STARTS.find((start) => start === wanted.get("start")) ?? "interaction",
-    credential: CREDENTIALS.find((name) => name === wanted.get("credential")) ?? "cookie",
+    start: STARTS.find((start) => start === params.get("start")) ?? "interaction",
+    credential: CREDENTIALS.find((name) => name === params.get("credential")) ?? "cookie",
   };
 }
 
-/** The same as the package wants to hear it. */
+/** Convert the options to those of the package. */
 export function storeOptions({ start, credential }: DemoOptions): SessionStoreOptions {
   const autoStart = start;
   if (credential === "cookie") return { autoStart };

@@ -17,7 +17,7 @@ from tests.sessions_app.people import Mailbox
 pytestmark = pytest.mark.slow
 
 ANNA = "anna@example.com"
-CONTACT = "Maria's people may write to me about what I asked."
+CONTACT = "You may contact me about my request."
 _RECOVERY_CODE = """
 from common.context import running_as
 from sessions_app.models import UserSession
@@ -91,7 +91,7 @@ class DataPageVisitor(FilesCard):
     @property
     def said(self) -> Locator:
         """The conversation."""
-        return self.page.get_by_role("log", name="What was said")
+        return self.page.get_by_role("log", name="Messages")
 
     @property
     def support_code(self) -> str:
@@ -257,7 +257,7 @@ def test_erasing_leaves_nothing_here_or_there(visitor: DataPageVisitor) -> None:
 
     visitor.agree_to("Erase everything")
 
-    expect(visitor.sheet).to_contain_text("There is no session just now")
+    expect(visitor.sheet).to_contain_text("There is no active session")
     visitor.close_sheet()
     expect(visitor.region).to_contain_text("No files yet.")
     expect(visitor.said).not_to_contain_text("Anna")

@@ -20,6 +20,7 @@ pytestmark = [
     # Most of their time is the start of a dozen processes each, and no product hangs on them.
     pytest.mark.skipif(not SOAK, reason="it starts many processes: SOAK=1"),
 ]
+BENCH_PACKAGES = "it compares with a package of requirements-bench.txt"
 
 
 def run(module: str, *arguments: str, **env: str) -> list[list[str]]:
@@ -50,6 +51,7 @@ def test_the_benchmark_of_slow_clients_counts_who_is_answered() -> None:
 
 def test_the_benchmark_of_the_cleanup_measures_both_stores() -> None:
     need_s3()
+    pytest.importorskip("django_unused_media", reason=BENCH_PACKAGES)
     # PostgreSQL gives itself up to another user, who cannot enter our own folder.
     everybodys = tempfile.gettempdir()
     sizes = ("--disk=30", "--s3=30", "--rounds=1", "--remove=6")
@@ -61,6 +63,7 @@ def test_the_benchmark_of_the_cleanup_measures_both_stores() -> None:
 
 
 def test_the_benchmark_of_the_back_office_measures_every_page() -> None:
+    pytest.importorskip("auditlog", reason=BENCH_PACKAGES)
     sizes = ("--scale=0.0002", "--rounds=1", "--lenient")
     rows = run("benchmarks.admin", *sizes, TMPDIR=tempfile.gettempdir())
     assert [row[0] for row in rows] == [page.name for page in PAGES]
