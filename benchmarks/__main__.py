@@ -43,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
     )
-    parser.add_argument("--markdown", action="store_true", help="print the README's tables")
+    parser.add_argument(
+        "--markdown", action="store_true", help="print the tables of docs/benchmarks.md"
+    )
     parser.add_argument("--sqlite", action="store_true", help="leave PostgreSQL out")
     # As many as the server has threads.
     parser.add_argument("--connections", type=int, default=8, help="at a time (%(default)s)")

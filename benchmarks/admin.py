@@ -306,7 +306,9 @@ def _run(env: Mapping[str, str], *arguments: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.admin")
-    parser.add_argument("--markdown", action="store_true", help="print the README's table")
+    parser.add_argument(
+        "--markdown", action="store_true", help="print the tables of docs/benchmarks.md"
+    )
     parser.add_argument(
         "--scale", type=float, default=1.0, help="a part of the million sessions (%(default)s)"
     )

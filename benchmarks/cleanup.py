@@ -140,7 +140,9 @@ def _manage(env: Mapping[str, str], *arguments: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cleanup")
-    parser.add_argument("--markdown", action="store_true", help="print the README's table")
+    parser.add_argument(
+        "--markdown", action="store_true", help="print the tables of docs/benchmarks.md"
+    )
     parser.add_argument("--disk", type=int, nargs="*", default=[10_000, 1_000_000], metavar="N")
     parser.add_argument("--s3", type=int, nargs="*", default=[10_000, 200_000], metavar="N")
     parser.add_argument("--remove", type=int, default=20_000, metavar="N")

@@ -98,7 +98,9 @@ def _visit(server: BenchmarkServer, ends: float) -> list[float | None]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.slow")
-    parser.add_argument("--markdown", action="store_true", help="print the README's table")
+    parser.add_argument(
+        "--markdown", action="store_true", help="print the tables of docs/benchmarks.md"
+    )
     parser.add_argument("--seconds", type=float, default=10, help="for each server (%(default)s)")
     parser.add_argument("--clients", type=int, nargs="+", default=[400, 1000], metavar="N")
     parser.add_argument("--servers", type=int, metavar="N", help="only the first N servers")

@@ -19,6 +19,8 @@ from audit_app.events import registered
 from maria_project import problems
 from sessions_app.exceptions import CodeWrong, RateLimited, ScopeMissing, SessionMismatch
 from sessions_app.models import UserSession
+from tests import __main__ as runner
+from tests import soak
 from tests.cases import cases
 from tests.maria_project.pages import (
     PACKAGES,
@@ -186,6 +188,8 @@ def test_commands_targets_files_and_addresses_exist(page: Path) -> None:
     files = re.findall(rf"^(?:{roots})/[\w./-]+$", code, re.MULTILINE)
     written = [name for name in files if not name.startswith(BUILT)]
     assert [name for name in written if not (ROOT / name).exists()] == []
+    for name in re.findall(r"^npx vitest run (tests/\S+)$", code, re.MULTILINE):
+        assert (ROOT / "frontend" / name).exists(), name
     for address in re.findall(
         r"^(?:GET )?(/(?:health|api(?!/v1)|admin)/\w[\w/]*)$", code, re.MULTILINE
     ):
@@ -220,6 +224,34 @@ def test_the_glossary_has_at_most_45_rows() -> None:
 
 def test_the_readme_has_at_most_700_words() -> None:
     assert len((ROOT / "README.md").read_text().split()) <= 700
+
+
+def test_the_parts_of_the_soak_are_those_that_run() -> None:
+    documented = {
+        int(number): database
+        for numbers, database, _ in table_rows("docs/testing.md", "part", "database")
+        for number in numbers.split(", ")
+    }
+    assert documented == {
+        number: "PostgreSQL" if part.on_postgresql else "SQLite"
+        for number, part in enumerate(soak.PARTS, start=1)
+    }
+
+
+def test_the_marks_are_those_that_pytest_knows() -> None:
+    rows = table_rows("docs/testing.md", "mark or fixture", "for")
+    documented = {code_words(name)[0] for name, _ in rows if name.startswith("mark")}
+    markers = (ROOT / "pyproject.toml").read_text().split("markers = [")[1].split("\n]")[0]
+    assert documented == set(re.findall(r'^ *"(\w+):', markers, re.MULTILINE))
+
+
+def test_the_static_checks_are_those_of_the_runner() -> None:
+    documented = [
+        name
+        for names, _ in table_rows("docs/testing.md", "step", "fails if")
+        for name in names.split(", ")
+    ]
+    assert documented == [*runner.STATIC_CHECKS, "schema"]
 
 
 def test_the_index_lists_every_page() -> None:
