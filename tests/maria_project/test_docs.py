@@ -226,6 +226,19 @@ def test_the_readme_has_at_most_700_words() -> None:
     assert len((ROOT / "README.md").read_text().split()) <= 700
 
 
+def test_the_folders_of_tests_are_those_that_are_there() -> None:
+    documented = {
+        folder.removeprefix("tests/")
+        for cell, _ in table_rows("docs/testing.md", "folder", "tests")
+        for folder in code_words(cell)
+    }
+    assert documented == {
+        path.name
+        for path in (ROOT / "tests").iterdir()
+        if path.is_dir() and not path.name.startswith("__")
+    }
+
+
 def test_the_parts_of_the_soak_are_those_that_run() -> None:
     documented = {
         int(number): database

@@ -2,18 +2,24 @@
 
 import ast
 import importlib
+import inspect
+import pkgutil
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import get_commands
+from django.db import connection, transaction
+from django.utils import timezone
+from rest_framework.exceptions import APIException
 
 from audit_app.events import EventType, registered
 from sessions_app.models import SessionStatus
-from tests.helpers import age_path, events, store_root, stored_keys
+from tests.helpers import age_path, events, plant, store_root, stored_keys
 from tests.maria_project.pages import PACKAGES, ROOT, code_words, table_rows, tables
 from tests.uploads_app.cleanup.cleanup_support import (
     DAY,
@@ -29,6 +35,7 @@ from tests.uploads_app.cleanup.cleanup_support import (
     stored,
     trashed_object,
 )
+from uploads_app import services
 from uploads_app.models import IN_QUOTA, VISIBLE, TrashStatus, UploadedFile, UploadStatus
 from uploads_app.storage.base import MARKER, quarantine_key
 
@@ -81,7 +88,11 @@ def test_the_folders_are_those_of_the_repository() -> None:
     documented = [
         name for (cell, _) in table_rows(PAGE, "folder", "content") for name in code_words(cell)
     ]
-    assert {name for name in documented if (ROOT / name).is_dir()} == folders - set(PACKAGES)
+    frontend = {
+        str(path.relative_to(ROOT)) for path in (ROOT / "frontend/src").iterdir() if path.is_dir()
+    }
+    assert frontend
+    assert set(documented) == folders - set(PACKAGES) | frontend
 
 
 def test_the_commands_are_those_of_the_packages() -> None:
@@ -156,6 +167,77 @@ def test_the_upload_states_are_those_of_the_code() -> None:
     assert {before for row in rows.values() for before in row[0]} <= set(UploadStatus.values)
     # No code sets `pending`: it is the status of a new row only.
     assert _targets("UploadStatus", "uploads_app") == {name for name, row in rows.items() if row[0]}
+
+
+@pytest.mark.django_db
+def test_the_transitions_of_an_upload_are_those_that_services_make() -> None:
+    documented = {
+        (before, code_words(status)[0])
+        for status, cell, *_ in table_rows(PAGE, "status", "from")
+        for before in code_words(cell)
+    }
+    upload = stored()
+    content = (store_root() / upload.key).read_bytes()
+    observed: set[tuple[str, str]] = set()
+    functions = list(_services_of_an_upload())
+    assert len(functions) > 10
+    for function, arguments in functions:
+        for status in UploadStatus:
+            plant(upload.key, content, age=HOUR)
+            observed |= _transitions(function, arguments, upload, status)
+    assert observed == documented
+
+
+# Arguments that any service takes; `upload` or `uploads` is added.
+ARGUMENTS: dict[str, Any] = {"reason": "visitor", "code": "file_empty", "verdict": "clean"}
+# Services that need more than that: they store new bytes, or relate two uploads.
+OTHERS = {"finish_upload", "record_restored", "give_upload", "transfer_upload"}
+
+
+def _services_of_an_upload() -> Iterator[tuple[Callable[..., Any], dict[str, Any]]]:
+    """Yield each public service with an upload as its argument, and its other arguments."""
+    names = [module.name for module in pkgutil.iter_modules(services.__path__)]
+    modules = [services, *(importlib.import_module(f"{services.__name__}.{n}") for n in names)]
+    for module in modules:
+        for name, function in inspect.getmembers(module, inspect.isfunction):
+            parameters = inspect.signature(function).parameters
+            if function.__module__ != module.__name__ or name.startswith("_"):
+                continue
+            if name not in OTHERS and {"upload", "uploads"} & parameters.keys():
+                missing = {
+                    key for key, value in parameters.items()
+                    if value.default is value.empty and value.kind == value.KEYWORD_ONLY
+                } - {"upload", "uploads", "among"}  # fmt: skip
+                assert missing <= ARGUMENTS.keys(), f"{name} needs {missing}: add it above"
+                yield function, {key: ARGUMENTS[key] for key in missing}
+
+
+def _transitions(
+    function: Callable[..., Any], arguments: dict[str, Any], upload: UploadedFile, status: str
+) -> set[tuple[str, str]]:
+    """Call a service for an upload of some status; return which changes of status it made."""
+    table = UploadedFile._meta.db_table
+    parameters = inspect.signature(function).parameters
+    with transaction.atomic(), connection.cursor() as cursor:
+        UploadedFile.objects.filter(pk=upload.pk).update(
+            status=status, inspection="waiting", lease_expires_at=timezone.now() - HOUR
+        )
+        row = UploadedFile.objects.get(pk=upload.pk)
+        cursor.execute("CREATE TEMP TABLE seen (before TEXT, after TEXT)")
+        cursor.execute(
+            f"CREATE TEMP TRIGGER note AFTER UPDATE OF status ON main.{table} "
+            "WHEN OLD.status <> NEW.status "
+            "BEGIN INSERT INTO seen VALUES (OLD.status, NEW.status); END"
+        )
+        if "among" in parameters:
+            arguments = {**arguments, "among": UploadedFile.objects.filter(status__in=VISIBLE)}
+        given = {"upload": row} if "upload" in parameters else {"uploads": [row]}
+        with suppress(APIException, OSError), transaction.atomic():
+            function(**given, **arguments)
+        cursor.execute("SELECT before, after FROM seen")
+        seen = set(cursor.fetchall())
+        transaction.set_rollback(True)
+    return seen
 
 
 def test_the_trash_states_are_those_of_the_code() -> None:
@@ -327,7 +409,7 @@ def _targets(enum: str, package: str) -> set[str]:
     """Return the statuses that code of a package sets, by AST; one that is compared is left out."""
     found: set[str] = set()
     for source in (ROOT / package).rglob("*.py"):
-        if "migrations" not in source.parts and source.name != "models.py":
+        if not {"migrations", "models", "models.py"} & set(source.parts):
             for node in ast.walk(ast.parse(source.read_text())):
                 found |= {_member(value, enum) for value in _written(node)}
     return {name.lower() for name in found - {""}}
