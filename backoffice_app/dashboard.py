@@ -172,7 +172,7 @@ class FigureReader:
 
 
 def build_overview(request: HttpRequest) -> dict[str, Any]:
-    """Return what the templates in `admin/overview/` show to who asks."""
+    """Return what the templates in `backoffice/dashboard/` show to who asks."""
     reader, now = FigureReader(request), timezone.now()
     day, week = last_day(now), last_week(now)
     figures = Figures(min(day.edges[0], week.edges[0]) - HOUR)

@@ -37,6 +37,7 @@ user_admin.register(admin.site)
 
 @admin.register(Schedule)
 class ScheduleAdmin(ReadOnlyAdmin):
+    change_list_template = "backoffice/schedules.html"
     ordering = ["name"]
     list_display = ["name", "does", "every", "last_outcome", "last_ended", "next_run", "on_time"]
     fields = ["name", "does", "func", "every", "last_outcome", "last_ended", "next_run", "on_time"]

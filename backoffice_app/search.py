@@ -121,7 +121,7 @@ class Group:
     @property
     def template(self) -> str:
         """What shows its rows as a table."""
-        return f"admin/found/{self.model._meta.model_name}.html"
+        return f"backoffice/search_results/{self.model._meta.model_name}.html"
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,13 @@ export default defineConfig({
   test: {
     environment: "jsdom",
     setupFiles: ["tests/setup.ts"],
+    // The tests close what they open, so the files of a project share one document per worker.
+    isolate: false,
     projects: [
-      // These close what they open, so they share a document: making one takes longer than they do.
+      // Fake timers. Apart from the page tests, where uploads may still be waiting to be retried.
       {
         extends: true,
-        test: {
-          name: "core",
-          include: ["tests/{api,store,uploads,utils}/*.test.ts"],
-          isolate: false,
-        },
+        test: { name: "core", include: ["tests/{api,store,uploads,utils}/*.test.ts"] },
       },
       {
         extends: true,

@@ -1,1 +1,1 @@
-"""No models. Django sends `post_migrate` only for an app that has this module (see apps.py)."""
+"""No models. Django sends `post_migrate` only to apps that have this module (see apps.py)."""

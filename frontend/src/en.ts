@@ -1,11 +1,11 @@
 import type { ResetReason, Schemas, SessionError } from "./api/http.js";
-import type { SessionSnapshot } from "./store/sessionStore.js";
+import type { SessionSnapshot } from "./store/sessionState.js";
 import type { UploadItem } from "./store/uploadStore.js";
 
 const number = (value: number, unit: string, digits = 0) =>
   new Intl.NumberFormat("en", { style: "unit", unit, maximumFractionDigits: digits }).format(value);
 
-/** Bytes as the server's own sentences tell them, 1024 to a kilobyte: 5 MB, 840 kB. */
+/** Format bytes as the server does, with 1,024 bytes to a kilobyte: 5 MB, 840 kB. */
 const size = (bytes: number) =>
   bytes <= 1023 * 1024
     ? number(Math.ceil(bytes / 1024), "kilobyte")
@@ -14,36 +14,36 @@ const size = (bytes: number) =>
 const time = (text: string) =>
   new Date(text).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
 
-const over: Record<ResetReason, string> = {
+const endings: Record<ResetReason, string> = {
   expired: "Your session has expired",
   ended: "Your session was ended",
   revoked: "Your session was closed by support",
-  reset: "Your session was started again elsewhere",
+  reset: "Your session was replaced by a new one",
 };
 
-/** The server's own words for these are for developers. */
+// The server's details for these codes are written for developers.
 const CHANGED = "Your session has changed. Try again.";
 
-/** Words for codes; what is not here is told in the server's own words. */
-const refusals: Record<string, string> = {
+const errorTexts: Record<string, string> = {
   network: "The server cannot be reached. Is this device online?",
   timeout: "The server does not answer just now.",
   unreadable: "The server cannot be reached properly just now.",
-  rate_limited: "That was a lot at once: wait a moment.",
+  rate_limited: "Too many requests. Wait a moment.",
   file_changed: "This file was changed or removed after you chose it. Choose it again.",
   file_empty: "This file is empty.",
-  session_changed: "This file went to your session before. Send it again.",
-  upload_in_progress: "It is still arriving.",
-  not_found: "It is not there any more.",
+  session_changed: "This file was sent to your previous session. Send it again.",
+  upload_in_progress: "This file is still being uploaded.",
+  not_found: "This file no longer exists.",
   session_mismatch: CHANGED,
   session_invalid: CHANGED,
   session_required: CHANGED,
 };
 
 const lost = ({ count, files }: Schemas["Lost"]) =>
-  `${count === 1 ? "A file of it" : `${count} files of it`} cannot be used any more: ${files.map((name) => `“${name}”`).join(", ")}. Support may be able to restore ${count === 1 ? "it" : "them"}.`;
+  `You can no longer open ${count === 1 ? "1 file" : `${count} files`} from it: ${files.map((name) => `“${name}”`).join(", ")}. Support may be able to restore ${count === 1 ? "it" : "them"}.`;
 
-const forgetful = "This browser keeps nothing for this page: your session ends when you reload it.";
+const notPersistent =
+  "This browser stores no data for this page. Your session ends when you reload it.";
 
 const progress = ({ sent, size: all, speed, secondsLeft }: UploadItem & { status: "sending" }) =>
   [
@@ -54,22 +54,21 @@ const progress = ({ sent, size: all, speed, secondsLeft }: UploadItem & { status
     .filter(Boolean)
     .join(", ");
 
-/** What went wrong, and what to do. */
 function failure({ code, problem }: SessionError): string {
   const { max_file_bytes, types } = problem;
   if (code === "file_too_large") {
     return `This file is too large${max_file_bytes ? `: at most ${size(max_file_bytes)}` : ""}.`;
   }
-  // Known before sending by its name; the server, which has looked into it, says more.
+  // Without a detail the file was refused by its name, before it was sent.
   if (code === "type_not_allowed" && types && !problem.detail) {
     return `Only ${types.join(", ").toUpperCase()} can be sent.`;
   }
   if (code === "quota_exceeded") return problem.detail ?? "There is no room left: remove a file.";
   const [field] = Object.values(problem.errors ?? {}).flat();
-  return refusals[code] ?? field?.detail ?? problem.detail ?? `Something went wrong (${code}).`;
+  return errorTexts[code] ?? field?.detail ?? problem.detail ?? `Something went wrong (${code}).`;
 }
 
-/** The words of the components, in English. Other words: `{ ...english, choose: "Add a file" }`. */
+/** The texts of the components in English. Replace some: `{ ...english, choose: "Add a file" }`. */
 export const english = {
   size,
   time,
@@ -81,9 +80,9 @@ export const english = {
   working: "One moment…",
   error: failure,
 
-  /** What the visitor should know just now; empty while all is well. */
+  /** The status line. Empty if there is nothing to report. */
   status: (session: SessionSnapshot): string => {
-    const words = {
+    const text = {
       idle: "",
       starting: "Starting your session…",
       ready: "",
@@ -93,19 +92,19 @@ export const english = {
       reset_required: "",
       mismatch: "",
     }[session.status];
-    return session.persistent ? words : `${words} ${forgetful}`;
+    return session.persistent ? text : `${text} ${notPersistent}`;
   },
   stay: "Stay",
 
-  /** Why a session cannot go on, and what became of what was in it. */
+  /** Why a session cannot continue, and what happens to its files. */
   alert: (session: SessionSnapshot): [title: string, text: string] =>
     session.status === "reset_required"
-      ? [over[session.reason], lost(session.lost)]
+      ? [endings[session.reason], lost(session.lost)]
       : [
           "This browser has another session",
-          "This page remembered a session that this browser cannot prove. Nothing was deleted.",
+          "This page expected a different session. Nothing was deleted.",
         ],
-  tellSupport: "Tell support this code:",
+  giveSupport: "Give this code to support:",
   startAgain: "Start a new session",
   later: "Later",
   continueSession: "Continue with your session",
@@ -113,25 +112,24 @@ export const english = {
 
   whereFiles: "Where are my files?",
   whereText:
-    "They belong to your session in this browser. If you miss one, tell support this code:",
-  noSession: "Your session begins when you send something.",
-  previousCode: "The session before had this code:",
+    "They belong to your session in this browser. If a file is missing, give this code to support:",
+  noSession: "There is no session yet.",
+  previousCode: "The code of your previous session:",
 
   reset: "Start again",
   resetText:
-    "A new session begins. Your files stay with this one, and you cannot open them any more.",
+    "A new session starts. Your files stay in the old one, and you can no longer open them.",
   notMe: "Not you?",
-  notMeText: "If somebody else used this device, begin a session of your own. Theirs is closed.",
+  notMeText: "If someone else used this device, start your own session. Theirs is closed.",
   erase: "Erase everything",
-  eraseText:
-    "Your files, your name and your address are deleted for good. Nobody can bring them back.",
+  eraseText: "Your files, your name and your e-mail address are deleted. This cannot be undone.",
 
   yourData: "Your data",
   email: "Your e-mail address",
   save: "Save",
   proven: "Confirmed",
   sendCode: "Send a code to confirm it",
-  sent: "A code is on its way to you.",
+  sent: "We sent you a code by e-mail.",
   code: "The six digits from the e-mail",
   confirm: "Confirm",
   consent: "What you agreed to",
@@ -147,7 +145,6 @@ export const english = {
     `${types.join(", ").toUpperCase()}, ${size(max_file_bytes)} each, ${max_files} in all.`,
   noFiles: "No files yet.",
   files: "Your files",
-  /** How far a file is. */
   file: (item: UploadItem): string => {
     if (item.status === "sending") return progress(item);
     return {
@@ -155,7 +152,7 @@ export const english = {
       waiting: "Trying again soon…",
       failed: "",
       stored: `Stored, ${size(item.size)}`,
-      missing: "It cannot be opened just now. Tell support your code.",
+      missing: "This file cannot be opened now. Give support your code.",
       removing: "Removing…",
     }[item.status];
   },
@@ -163,5 +160,4 @@ export const english = {
   download: "Download",
 };
 
-/** What a translation has to say. */
 export type Messages = typeof english;

@@ -5,13 +5,13 @@ export type { Transport, TransportRequest, Upload } from "./api/uploadApi.js";
 export { isSessionUUID, memoryCredentials, storageCredentials } from "./utils/sessionUtils.js";
 export type { CredentialStore, KeyValueStorage } from "./utils/sessionUtils.js";
 export { createSessionStore } from "./store/sessionStore.js";
+export type { SessionStore } from "./store/sessionStore.js";
 export type {
   ChangeReason,
   SessionSnapshot,
   SessionState,
-  SessionStore,
   SessionStoreOptions,
-} from "./store/sessionStore.js";
+} from "./store/sessionState.js";
 export { createUploadStore } from "./store/uploadStore.js";
 export type {
   UploadItem,

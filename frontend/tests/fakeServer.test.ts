@@ -1,12 +1,12 @@
-/** Shows that the fake server of `@maria/sessions/testing` answers as docs/api.md says. */
+/** The fake server of `@maria/sessions/testing` answers as docs/api.md says. */
 import { describe, expect, test, vi } from "vitest";
 import type { Schemas } from "../src/api/http.js";
 import { createFakeServer, type FakeServer } from "../src/testing/index.js";
 import { pdf, UNKNOWN } from "./helpers.js";
 
-type Told = Schemas["CurrentSession"] & Record<string, unknown>;
+type Json = Schemas["CurrentSession"] & Record<string, unknown>;
 
-/** Ask a fake server, as the cookie's browser unless headers say otherwise. */
+/** Send a request with the browser's cookie or with a bearer token. */
 async function ask(
   server: FakeServer,
   line: string,
@@ -22,11 +22,11 @@ async function ask(
     ...(body && { body: JSON.stringify(body) }),
   });
   const text = await response.text();
-  return { status: response.status, told: (text ? JSON.parse(text) : {}) as Told };
+  return { status: response.status, json: (text ? JSON.parse(text) : {}) as Json };
 }
 
-async function begin(server: FakeServer, credential = "cookie"): Promise<Told> {
-  return (await ask(server, "POST sessions/", { body: { credential } })).told;
+async function begin(server: FakeServer, credential = "cookie"): Promise<Json> {
+  return (await ask(server, "POST sessions/", { body: { credential } })).json;
 }
 
 function post(server: FakeServer, uuid: string, file: File | null, key = "k") {
@@ -37,50 +37,50 @@ function post(server: FakeServer, uuid: string, file: File | null, key = "k") {
 }
 
 describe("proofs", () => {
-  test("a session begins once for a cookie, and is the same again for its browser", async () => {
+  test("a cookie has one active session", async () => {
     const server = createFakeServer();
     const first = await ask(server, "POST sessions/", { body: {} });
     expect(first.status).toBe(201);
-    expect(first.told.token).toBeUndefined();
-    const { uuid } = first.told;
+    expect(first.json.token).toBeUndefined();
+    const { uuid } = first.json;
     const again = await ask(server, "POST sessions/", { body: {} });
-    expect(again).toMatchObject({ status: 200, told: { uuid } });
+    expect(again).toMatchObject({ status: 200, json: { uuid } });
     server.close("ended");
     expect((await ask(server, "POST sessions/", { body: {} })).status).toBe(201);
   });
 
-  test("a change proven by the cookie needs the header, and a bearer's does not", async () => {
+  test("a change proven by a cookie needs the UUID header, one proven by a token does not", async () => {
     const server = createFakeServer();
     const { uuid } = await begin(server);
     const change = { body: { name: "Ada" } };
     const refused = await ask(server, "PATCH sessions/current/", change);
-    expect(refused).toMatchObject({ status: 403, told: { code: "session_header_required" } });
+    expect(refused).toMatchObject({ status: 403, json: { code: "session_header_required" } });
     expect((await ask(server, "PATCH sessions/current/", { ...change, uuid })).status).toBe(200);
     server.own.cookie = null;
     const { token } = await begin(server, "bearer");
     const mine = await ask(server, "PATCH sessions/current/", { ...change, token: token! });
-    expect(mine.told.token).toMatch(/^mss1_/);
+    expect(mine.json.token).toMatch(/^mss1_/);
   });
 
-  test("the wrong name, no proof, an unknown one and two that differ are refused in words", async () => {
+  test("a wrong UUID, no proof, an unknown proof and two different proofs are refused", async () => {
     const server = createFakeServer();
     const { support_code } = await begin(server);
     const current = "GET sessions/current/";
-    expect((await ask(server, current, { uuid: UNKNOWN })).told).toMatchObject({
+    expect((await ask(server, current, { uuid: UNKNOWN })).json).toMatchObject({
       code: "session_mismatch",
       support_code,
     });
     const differ = await ask(server, current, { token: "mss1_other" });
-    expect(differ).toMatchObject({ status: 401, told: { code: "credentials_differ" } });
+    expect(differ).toMatchObject({ status: 401, json: { code: "credentials_differ" } });
     server.forget();
     const unknown = await ask(server, current);
-    expect(unknown.told.code).toBe("session_invalid");
-    expect(unknown.told).not.toHaveProperty("reason");
+    expect(unknown.json.code).toBe("session_invalid");
+    expect(unknown.json).not.toHaveProperty("reason");
     server.own.cookie = null;
-    expect((await ask(server, current)).told.code).toBe("session_required");
+    expect((await ask(server, current)).json.code).toBe("session_required");
   });
 
-  test("a renewed token leaves the one before good for 30 seconds after its first use", async () => {
+  test("an older token is valid for 30 seconds after the first use of the new one", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const server = createFakeServer();
     const { uuid } = await begin(server);
@@ -102,13 +102,13 @@ describe("proofs", () => {
     vi.useRealTimers();
   });
 
-  test("a UUID's state is told to whoever proves it, and its spelling to everybody", async () => {
+  test("a UUID's state is shown with its proof only; without, only whether it is well formed", async () => {
     const server = createFakeServer();
     const validate = (uuid: string) => ask(server, "POST sessions/validate/", { body: { uuid } });
-    expect((await validate(UNKNOWN)).told).toEqual({ uuid: UNKNOWN, status: "well_formed" });
+    expect((await validate(UNKNOWN)).json).toEqual({ uuid: UNKNOWN, status: "well_formed" });
     const { uuid } = await begin(server);
-    expect((await validate(uuid)).told.status).toBe("active");
-    expect((await validate("nonsense")).told).toMatchObject({
+    expect((await validate(uuid)).json.status).toBe("active");
+    expect((await validate("nonsense")).json).toMatchObject({
       code: "uuid_malformed",
       status: 400,
     });
@@ -116,7 +116,7 @@ describe("proofs", () => {
 });
 
 describe("sessions", () => {
-  test("that were left lead to the same fresh one until it is used", async () => {
+  test("that were reset lead to the same successor until it is used", async () => {
     const server = createFakeServer();
     const { uuid } = await begin(server);
     const old = server.own.cookie;
@@ -125,18 +125,18 @@ describe("sessions", () => {
       return ask(server, "POST sessions/current/reset/", { uuid, body: {} });
     };
     const [first, second] = [await reset(), await reset()];
-    expect(first).toMatchObject({ status: 201, told: { previous: { uuid, reason: "requested" } } });
-    expect(second.told.uuid).toBe(first.told.uuid);
+    expect(first).toMatchObject({ status: 201, json: { previous: { uuid, reason: "requested" } } });
+    expect(second.json.uuid).toBe(first.json.uuid);
     await ask(server, "GET sessions/current/");
-    expect(await reset()).toMatchObject({ status: 401, told: { reason: "reset" } });
+    expect(await reset()).toMatchObject({ status: 401, json: { reason: "reset" } });
   });
 
-  test("can be ended while they live, and erased when they have expired", async () => {
+  test("can be ended while they are active, and erased after they have expired", async () => {
     const server = createFakeServer();
     const { uuid } = await begin(server);
     server.close("expired");
     const end = await ask(server, "DELETE sessions/current/", { uuid });
-    expect(end).toMatchObject({ status: 401, told: { reason: "expired" } });
+    expect(end).toMatchObject({ status: 401, json: { reason: "expired" } });
     expect((await ask(server, "DELETE sessions/current/?erase=true", { uuid })).status).toBe(204);
     expect(server.own.cookie).toBeNull();
     expect(server.session(uuid).status).toBe("erased");
@@ -151,30 +151,30 @@ describe("sessions", () => {
     const verify = (code: string) =>
       ask(server, "POST sessions/current/email/verify/", { uuid, body: { code } });
     for (let left = 4; left >= 0; left--) {
-      expect((await verify("nonsense")).told).toMatchObject({
+      expect((await verify("nonsense")).json).toMatchObject({
         code: "code_wrong",
         tries_left: left,
       });
     }
-    expect((await verify(server.emails[0]!.code)).told.code).toBe("code_expired");
+    expect((await verify(server.emails[0]!.code)).json.code).toBe("code_expired");
     await ask(server, "POST sessions/current/email/", { uuid });
-    expect((await verify(server.emails[1]!.code)).told.identity).toBe("completed");
+    expect((await verify(server.emails[1]!.code)).json.identity).toBe("completed");
     const cookie = server.own.cookie;
     expect((await verify(server.emails[1]!.code)).status).toBe(200);
     expect(server.own.cookie).toBe(cookie);
   });
 
-  test("that do not exist cannot be asked for", () => {
+  test("that do not exist are an error", () => {
     expect(() => createFakeServer().session()).toThrow("no such session");
   });
 });
 
 describe("files", () => {
-  test("are refused as the API refuses them", async () => {
+  test("are refused with the API's codes", async () => {
     const server = createFakeServer({ limits: { max_files: 1, max_file_bytes: 2000 } });
     const { uuid } = await begin(server);
     const code = async (...parts: [File | null, string?]) =>
-      ((await (await post(server, uuid, ...parts)).json()) as Told).code;
+      ((await (await post(server, uuid, ...parts)).json()) as Json).code;
     expect(await code(null)).toBe("file_missing");
     expect(await code(pdf("a.pdf", 0))).toBe("file_empty");
     expect(await code(pdf("a.pdf", 2001))).toBe("file_too_large");
@@ -187,21 +187,21 @@ describe("files", () => {
     expect(server.session().files).toHaveLength(1);
   });
 
-  test("are shown, linked and deleted by whoever has them, and by nobody else", async () => {
+  test("can be read, linked and deleted only by their own session", async () => {
     const server = createFakeServer();
     const { uuid } = await begin(server);
     const { id } = server.addFile("a.pdf");
-    expect((await ask(server, `GET uploads/${id}/`)).told).toMatchObject({ id, name: "a.pdf" });
-    expect((await ask(server, `POST uploads/${id}/link/`, { uuid })).told.url).toContain(id);
+    expect((await ask(server, `GET uploads/${id}/`)).json).toMatchObject({ id, name: "a.pdf" });
+    expect((await ask(server, `POST uploads/${id}/link/`, { uuid })).json.url).toContain(id);
     expect((await ask(server, `DELETE uploads/${id}/`, { uuid })).status).toBe(204);
     expect((await ask(server, `DELETE uploads/${id}/`, { uuid })).status).toBe(204);
-    expect((await ask(server, `GET uploads/${id}/`)).told.code).toBe("not_found");
+    expect((await ask(server, `GET uploads/${id}/`)).json.code).toBe("not_found");
     expect((await ask(server, `DELETE uploads/${UNKNOWN}/`, { uuid })).status).toBe(404);
   });
 });
 
 describe("a test", () => {
-  test("finds every request written down", async () => {
+  test("finds every request recorded", async () => {
     const server = createFakeServer();
     await ask(server, "GET uploads/?cursor=2", { uuid: UNKNOWN });
     const [request] = server.requests;
@@ -212,13 +212,13 @@ describe("a test", () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  test("is told of addresses and methods that the API does not have", async () => {
+  test("gets an error for paths and methods that the API does not have", async () => {
     const server = createFakeServer();
     expect(await ask(server, "GET nothing/")).toMatchObject({ status: 404 });
     expect(await ask(server, "PUT sessions/")).toMatchObject({ status: 405 });
   });
 
-  test("decides which requests fail, and how, one after the other", async () => {
+  test("decides which requests fail, and how", async () => {
     const server = createFakeServer();
     server.failNext({ path: "uploads/", code: "internal_error" });
     server.failNext({
@@ -240,7 +240,7 @@ describe("a test", () => {
     expect((await ask(server, "GET uploads/")).status).toBe(500);
   });
 
-  test("takes the network away and gives it back", async () => {
+  test("switches the network off and on", async () => {
     const server = createFakeServer();
     server.offline = true;
     await expect(begin(server)).rejects.toBeInstanceOf(TypeError);
@@ -249,10 +249,10 @@ describe("a test", () => {
     expect(server.sessions).toHaveLength(1);
   });
 
-  test("holds requests, which can be given up", async () => {
+  test("delays requests, which can be aborted", async () => {
     const server = createFakeServer();
     const abort = new AbortController();
-    const held = server.hold({ path: "sessions/" });
+    const hold = server.hold({ path: "sessions/" });
     const { signal } = abort;
     const given = server.fetch("/api/v1/sessions/", { method: "POST", signal });
     const waiting = begin(server);
@@ -262,12 +262,12 @@ describe("a test", () => {
       name: "AbortError",
     });
     expect((await ask(server, "GET sessions/current/")).status).toBe(401);
-    expect(held.count).toBe(2);
-    held.release();
+    expect(hold.count).toBe(2);
+    hold.release();
     expect((await waiting).status).toBe("active");
   });
 
-  test("has browsers with jars of their own, and such as refuse cookies", async () => {
+  test("has browsers with their own cookies, and browsers that refuse cookies", async () => {
     const server = createFakeServer();
     await begin(server);
     const [other, strict] = [server.browser(), server.browser({ cookies: false })];

@@ -1,6 +1,6 @@
 /** What the unit tests share: a visitor's page over a fake server, and time under control. */
 import { afterEach, beforeEach, vi } from "vitest";
-import type { ChangeReason, SessionStoreOptions } from "../src/store/sessionStore.js";
+import type { ChangeReason, SessionStoreOptions } from "../src/store/sessionState.js";
 import { createSessionStore } from "../src/store/sessionStore.js";
 import type { UploadStoreOptions } from "../src/store/uploadStore.js";
 import { createUploadStore } from "../src/store/uploadStore.js";
@@ -91,8 +91,8 @@ export function show(state: DocumentVisibilityState): void {
   document.dispatchEvent(new Event("visibilitychange"));
 }
 
-/** What a browser tells the other tabs after one has written. */
-export function tellTabs(key: string | null = "session_uuid"): void {
+/** The event that other tabs receive after one has written. */
+export function notifyTabs(key: string | null = "session_uuid"): void {
   window.dispatchEvent(new StorageEvent("storage", { key }));
 }
 
@@ -105,7 +105,7 @@ interface Visit extends SessionStoreOptions {
   uploads?: UploadStoreOptions;
 }
 
-/** A page that is open: its store, subscribed, what it has shown and what it has told its host. */
+/** An open page: its subscribed store, the states it has shown and the changes it has reported. */
 export function openPage(
   server: FakeServer,
   { browser = server.own, uploads, ...options }: Visit = {},

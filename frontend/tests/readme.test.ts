@@ -14,7 +14,7 @@ const EXAMPLES = readFileSync(join(ROOT, "README.md"), "utf8");
 /** With every table as narrow as it can be, however it is laid out. */
 const README = EXAMPLES.replace(/ {2,}/g, " ");
 
-/** The text of every module of the package, but for what is made from the schema. */
+/** The text of every module except the generated schema. */
 const SOURCES = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" })
   .filter((path) => /\.tsx?$/.test(path) && !/schema|testing/.test(path))
   .map((path) => readFileSync(join(ROOT, "src", path), "utf8"));
@@ -117,7 +117,7 @@ test("everything the fake server can do has its row", () => {
   expect(missing).toEqual([]);
 });
 
-describe("errors of ours", () => {
+describe("errors of the package", () => {
   const table = README.slice(README.indexOf("| code | means | shown as |")).split(
     "\n\n",
   )[0] as string;

@@ -239,7 +239,7 @@ def test_pages_keep_their_filter_and_lead_back(auditor: Client) -> None:
     assert auditor.get(second["previous"]).json()["results"] == first["results"]
 
 
-@pytest.mark.parametrize(("asked", "given"), [("999", 999), ("1000", 1000), ("1001", 1000)])
+@pytest.mark.parametrize(("requested", "given"), [("999", 999), ("1000", 1000), ("1001", 1000)])
 def test_a_page_has_at_most_a_thousand_rows(auditor: Client, requested: str, given: int) -> None:
     with transaction.atomic():
         AuditLog.objects.bulk_create(

@@ -217,14 +217,14 @@ def test_t70_at_most_a_hundred_of_each_kind_are_shown(support: Client, monkeypat
 
 @pytest.mark.both
 @pytest.mark.parametrize(
-    "look_alike", ["anna@gıthub.example", "anna@githuſ.example", "anna@\u212aithub.example"]
+    "lookalike", ["anna@gıthub.example", "anna@githuſ.example", "anna@\u212aithub.example"]
 )
 def test_an_address_that_only_resembles_in_capitals_is_somebody_elses(
-    support: Client, scan_alike: str
+    support: Client, lookalike: str
 ) -> None:
     """In capitals ı is I and ſ is S: whoever proves such a domain has not proven the other."""
-    usual = scan_alike.replace("ı", "i").replace("ſ", "s").replace("\u212a", "k")
-    owner, other = verified(usual), verified(scan_alike)
+    usual = lookalike.replace("ı", "i").replace("ſ", "s").replace("\u212a", "k")
+    owner, other = verified(usual), verified(lookalike)
     assert listed(support, owner) == ([owner.row.support_code], [])
     assert listed(support, other) == ([other.row.support_code], [])
 

@@ -146,7 +146,7 @@ def not_persistent(visit: Visit, site: Site) -> None:
     visit.page.add_init_script(NO_STORAGE)
     visit.open()
     visit.begin()
-    expect(visit.status).to_contain_text("This browser keeps nothing for this page")
+    expect(visit.status).to_contain_text("This browser stores no data for this page")
 
 
 STATES: list[Callable[[Visit, Site], None]] = [

@@ -19,7 +19,7 @@ from tests.helpers import pdf
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("demo")]
 
 REPORT = pdf()
-LOST = "A file of it cannot be used any more: “report.pdf”. Support may be able to restore it."
+LOST = "You can no longer open 1 file from it: “report.pdf”. Support may be able to restore it."
 MISMATCH = "This browser has another session"
 IS_INSIDE = "document.querySelector('dialog[open]').contains(document.activeElement)"
 

@@ -19,7 +19,7 @@ from tests.helpers import pdf
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("demo")]
 
-FORGETFUL = "This browser keeps nothing for this page: your session ends when you reload it."
+FORGETFUL = "This browser stores no data for this page. Your session ends when you reload it."
 NO_STORAGE = """Object.defineProperty(window, "localStorage", {
   get() { throw new DOMException("The user has switched it off.", "SecurityError") } })"""
 FILL_STORAGE = """() => {

@@ -132,7 +132,7 @@ def test_an_address_is_proven_by_the_code_that_is_mailed(
 
     visitor.enter("Your e-mail address", ANNA, "Save")
     visitor.tap("Send a code to confirm it")
-    expect(visitor.sheet).to_contain_text("A code is on its way to you.")
+    expect(visitor.sheet).to_contain_text("We sent you a code by e-mail.")
     code = mailbox.sent_code()
     wrong = f"{(int(code) + 1) % 10**6:06}"
     visitor.enter("The six digits from the e-mail", wrong, "Confirm")

@@ -208,7 +208,7 @@ def test_a_limit_is_waited_out_for_as_long_as_it_says(card: FilesCard, page: Pag
         ),
     )
     card.choose(chosen("report.pdf"))
-    expect(message_of(card, "report.pdf")).to_have_text("That was a lot at once: wait a moment.")
+    expect(message_of(card, "report.pdf")).to_have_text("Too many requests. Wait a moment.")
     page.unroute(UPLOADS)
 
     page.clock.fast_forward(20_000)

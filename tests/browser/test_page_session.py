@@ -142,7 +142,7 @@ def test_a_page_waits_as_long_as_it_is_reported(visit: Visit) -> None:
     visit.page.route(CURRENT, answered(**LATER))
     visit.page.clock.install()
     visit.reload()
-    expect(visit.status).to_contain_text("That was a lot at once: wait a moment. Nothing is lost.")
+    expect(visit.status).to_contain_text("Too many requests. Wait a moment. Nothing is lost.")
     visit.page.unroute(CURRENT)
     requested = visit.calls.count("GET sessions/current/")
 

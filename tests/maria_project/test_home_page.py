@@ -30,7 +30,7 @@ def built(tmp_path: Path, settings: Any) -> Path:
     (build / "assets" / "index-CROeMByT.js").write_text("1")
     (build / "assets" / "plain.js").write_text("1")
     settings.DEMO_PAGE = True
-    settings.STATICFILES_DIRS = [settings.STATICFILES_DIRS[0], ("demo", build)]
+    settings.STATICFILES_DIRS = [("demo", build)]
     return build
 
 

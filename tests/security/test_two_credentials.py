@@ -123,7 +123,7 @@ def test_t17_two_credentials_where_no_proof_is_needed(db: None, path: str, body:
     assert events() == [*logged, "session.refused"]
 
 
-@pytest.mark.parametrize("asked", CARRIERS)
+@pytest.mark.parametrize("requested", CARRIERS)
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_t17_creating_with_a_live_proof_returns_that_session_and_no_token(
     db: None, carrier: Carrier, requested: str
@@ -139,7 +139,7 @@ def test_t17_creating_with_a_live_proof_returns_that_session_and_no_token(
     assert (state(), events()) == (before, logged)
 
 
-@pytest.mark.parametrize("asked", CARRIERS)
+@pytest.mark.parametrize("requested", CARRIERS)
 def test_t17_creating_with_a_dead_proof_begins_a_session_carried_as_requested(
     db: None, requested: Carrier
 ) -> None:

@@ -239,7 +239,7 @@ def test_what_happens_to_a_file_while_it_is_inspected_wins(
                 services.record_inspection(upload=upload, verdict=Inspection.SUSPECT)
         return found
 
-    monkeypatch.setattr(sandbox, "look_inside", meanwhile)
+    monkeypatch.setattr(sandbox, "inspect_content", meanwhile)
 
     assert inspect_uploads() == 0
 

@@ -80,7 +80,7 @@ def test_a_file_comes_in_past_the_application(visitor: Visitor, s3: Bucket) -> N
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "refusal"),
+    ("requested", "status", "refusal"),
     [
         ({"size": 0}, 400, "file_empty"),
         ({"size": 5 * 1024 * 1024 + 1}, 413, "file_too_large"),

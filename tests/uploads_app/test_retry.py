@@ -135,7 +135,7 @@ def test_t39_a_full_session_still_gives_the_answer_again(visitor: Visitor, setti
     assert_stored_once(visitor, first)
 
 
-@pytest.mark.parametrize("bytes_gone", [True, False])
+@pytest.mark.parametrize("bytes_removed", [True, False])
 def test_t39_a_file_that_was_deleted_is_not_stored_again(
     visitor: Visitor, bytes_removed: bool
 ) -> None:

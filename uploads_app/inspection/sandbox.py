@@ -16,7 +16,7 @@ MEMORY_BYTES = 512 * 1024 * 1024
 CPU_SECONDS = 10
 # By the clock on the wall, for a machine that is busy with other things.
 WALL_SECONDS = 30
-_PROGRAM = Path(__file__).with_name("pdf_inspection.py")
+_PROGRAM = Path(__file__).with_name("pdf.py")
 # Whatever a verdict can say, many times over; a pipe holds more.
 _ANSWER_BYTES = 4096
 

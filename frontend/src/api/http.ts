@@ -1,17 +1,17 @@
 import type { CredentialStore } from "../utils/sessionUtils.js";
 import type { components } from "./schema.js";
 
-/** The documents of the API, as its OpenAPI schema names them. */
+/** The types of the API's documents, by their names in the OpenAPI schema. */
 export type Schemas = components["schemas"];
 
-/** An answer as it arrived, by whichever means it was fetched. */
+/** A response, from `fetch` or XMLHttpRequest. */
 export interface Answer {
   status: number;
   text: string;
   header(name: string): string | null;
 }
 
-/** What the server adds to some refusals; see the table of codes in the API's documentation. */
+/** The server's problem document. docs/api.md lists the extra fields of each code. */
 export interface Problem {
   code: string;
   detail: string;
@@ -25,15 +25,14 @@ export interface Problem {
   errors: NonNullable<Schemas["InvalidInput"]["errors"]>;
 }
 
-/** Why a session is over. */
 export type ResetReason = "expired" | "reset" | "ended" | "revoked";
 
 /**
- * A request that did not succeed.
+ * A request that failed.
  *
- * `code` is the server's code, or one of ours: `network` (nobody answered), `timeout` (nobody
- * answered in time), `unreadable` (an answer that is not the API's: a proxy's page, cut JSON),
- * `aborted`, `file_changed`. `status` is 0 where there was no answer; `retryAfter` counts seconds.
+ * `code` is the server's error code, or a code of this package: `network` (no connection), `timeout`,
+ * `unreadable` (not the API's response: a proxy's page, truncated JSON), `aborted`,
+ * `file_changed`. `status` is 0 without a response. `retryAfter` is in seconds.
  */
 export class SessionError extends Error {
   override readonly name = "SessionError";
@@ -47,7 +46,7 @@ export class SessionError extends Error {
     super(problem.detail || code);
   }
 
-  /** Whether this is the weather, not a refusal: the same request may succeed later. */
+  /** Whether the same request may succeed later. */
   get isTransient(): boolean {
     return (
       this.status === 429 ||
@@ -57,19 +56,19 @@ export class SessionError extends Error {
   }
 }
 
-/** What went wrong, always as a `SessionError`. */
 export const asSessionError = (error: unknown): SessionError =>
   error instanceof SessionError ? error : new SessionError("network", 0, { detail: String(error) });
 
-/** Seconds to wait as `Retry-After` says them (RFC 9110: a number or a date); null for no wait. */
+/** Parse `Retry-After` (RFC 9110: seconds or a date). Null if there is no wait. */
 const retryAfter = (text: string | null): number | null =>
   Math.max(0, Number(text) || (Date.parse(text ?? "") - Date.now()) / 1000) || null;
 
 /**
- * The document of a good answer, `undefined` for one without a body.
+ * Return the document of a successful response, or `undefined` if it has no body.
  *
- * @throws SessionError for a refusal, and for what cannot have come from the API. Only a problem
- * document with a code counts as the API's own word: a proxy's 401 ends no session.
+ * Only a problem document with a code comes from the API. A proxy's 401 does not end a session.
+ *
+ * @throws SessionError for a refusal, and for a response that the API does not send
  */
 export function readAnswer(answer: Answer): unknown {
   const { status, text } = answer;
@@ -77,7 +76,7 @@ export function readAnswer(answer: Answer): unknown {
   try {
     document = text ? JSON.parse(text) : undefined;
   } catch {
-    // Not ours; told below.
+    // Reported as `unreadable` below.
   }
   const isGood = status >= 200 && status < 300;
   if (isGood && (status === 204 || document instanceof Object)) return document;
@@ -87,25 +86,24 @@ export function readAnswer(answer: Answer): unknown {
 }
 
 export interface HttpOptions {
-  /** Where the API is: a path of the same host, or an absolute URL. */
+  /** The API's URL: a path on the same host, or an absolute URL. */
   baseUrl: string;
   fetch: typeof globalThis.fetch;
-  /** Milliseconds after which a request without an answer is given up. */
+  /** Milliseconds after which a request fails with `timeout`. */
   timeout: number;
-  /** Given, the proof is a bearer token kept here; otherwise the browser's cookie. */
+  /** Where to keep a bearer token. Without it the browser's cookie is the proof. */
   credentials: CredentialStore | undefined;
 }
 
-/** The one way to the API: it carries the proof, keeps renewed tokens, and knows the server's time. */
+/** The HTTP client of the API. It sends the proof, stores new tokens and knows the server's time. */
 export interface Http {
   readonly baseUrl: string;
-  /** How a new session's proof is to be carried. */
   credential(): Schemas["CredentialEnum"];
-  /** From now on carry the proof as a bearer token kept in `store`. */
+  /** From now on use a bearer token from `store`. */
   useBearer(store: CredentialStore): void;
-  /** Forget a bearer token; a cookie is the server's to forget. */
+  /** Delete the bearer token. Only the server can delete the cookie. */
   forget(): unknown;
-  /** The headers that prove the session and name it; `key` makes it safe to repeat the request. */
+  /** The headers with proof and UUID. `key` is the Idempotency-Key. */
   headers(uuid?: string | null, key?: string): Promise<Record<string, string>>;
   /** @throws SessionError */
   send<T>(
@@ -115,7 +113,7 @@ export interface Http {
     body?: unknown,
     key?: string,
   ): Promise<T>;
-  /** The server's time in milliseconds, as far as its answers let it be known. */
+  /** The server's time in milliseconds, from the `Date` of its last response. */
   now(): number;
 }
 

@@ -2,28 +2,25 @@ import { asSessionError, readAnswer, SessionError } from "./http.js";
 import type { Answer, Http, Schemas } from "./http.js";
 import { query } from "./sessionApi.js";
 
-/** A stored file as the server describes it. */
 export type Upload = Schemas["Upload"];
 
-/** One request with a body whose way can be watched. */
+/** A request that reports its progress. */
 export interface TransportRequest {
   url: string;
   headers: Record<string, string>;
   body: FormData;
-  /** Whether cookies go along. */
   withCredentials: boolean;
   signal: AbortSignal;
-  /** Bytes sent so far, of so many; both count the whole body. */
+  /** Called with bytes of the request body. */
   onProgress(sent: number, total: number): void;
 }
 
-/** Posts a body and reports on its way; `fetch` cannot. Rejects with a `SessionError`. */
+/** Posts a body and reports its progress, which `fetch` cannot. Rejects with a `SessionError`. */
 export type Transport = (request: TransportRequest) => Promise<Answer>;
 
-/** Milliseconds without a byte sent or answered after which an upload is given up. */
+/** Milliseconds without progress after which an upload fails with `timeout`. */
 const STALLED = 60_000;
 
-/** The transport of browsers: XMLHttpRequest. */
 export const xhrTransport: Transport = (request) =>
   new Promise((resolve, reject) => {
     const xhr = new XMLHttpRequest();
@@ -33,12 +30,12 @@ export const xhrTransport: Transport = (request) =>
       reject(new SessionError(code));
       xhr.abort();
     };
-    const alive = () => {
+    const restartTimer = () => {
       clearTimeout(timer);
       timer = setTimeout(fail("timeout"), STALLED);
     };
     xhr.upload.onprogress = (event) => {
-      alive();
+      restartTimer();
       request.onProgress(event.loaded, event.total);
     };
     xhr.onerror = fail("network");
@@ -55,15 +52,14 @@ export const xhrTransport: Transport = (request) =>
     xhr.open("POST", request.url);
     xhr.withCredentials = request.withCredentials;
     for (const [name, value] of Object.entries(request.headers)) xhr.setRequestHeader(name, value);
-    alive();
+    restartTimer();
     xhr.send(request.body);
   });
 
 export interface UploadRequest {
   file: File;
-  /** Names this file on its way, so that sending it again stores it once. */
+  /** The Idempotency-Key: sending the file again with it stores it once. */
   key: string;
-  /** Whether to send it to the storage instead of the server. */
   isDirect: boolean;
   signal: AbortSignal;
   onProgress(sent: number, total: number): void;
@@ -71,7 +67,7 @@ export interface UploadRequest {
 
 type Page = Schemas["PaginatedUploadList"];
 
-/** The endpoints for files, typed. Each method rejects with a `SessionError`. */
+/** The upload endpoints. Each method rejects with a `SessionError`. */
 export function createUploadApi(http: Http, transport: Transport) {
   const path = (id: string) => `uploads/${id}/`;
 
@@ -86,7 +82,7 @@ export function createUploadApi(http: Http, transport: Transport) {
     return files;
   }
 
-  /** Post a form whose last field is the file, as S3 wants it. */
+  /** Post a form. S3 requires that the file is its last field. */
   function post(
     { file, signal, onProgress }: UploadRequest,
     url: string,
@@ -105,7 +101,7 @@ export function createUploadApi(http: Http, transport: Transport) {
     return readAnswer(await post(request, `${http.baseUrl}uploads/`, headers)) as Upload;
   }
 
-  /** Straight to the storage: the server says where, and looks at what has arrived. */
+  /** Send the file to the storage: get its URL, post the file, ask the server to check it. */
   async function sendDirect(uuid: string, request: UploadRequest): Promise<Upload> {
     const { name, size } = request.file;
     const { id, upload } = await http.send<Schemas["DirectUpload"]>(
@@ -116,9 +112,9 @@ export function createUploadApi(http: Http, transport: Transport) {
       request.key,
     );
     try {
-      readAnswer(await post(request, upload.url, {}, upload.fields)); // A storage says 204.
+      readAnswer(await post(request, upload.url, {}, upload.fields)); // A storage answers with 204.
     } catch (error) {
-      if (request.signal.aborted) void remove(uuid, id).catch(() => 0); // Its room is free again.
+      if (request.signal.aborted) void remove(uuid, id).catch(() => 0); // Frees its quota.
       throw error;
     }
     return http.send("POST", `${path(id)}complete/`, uuid);
@@ -130,32 +126,32 @@ export function createUploadApi(http: Http, transport: Transport) {
     /** All files of the session, newest first. */
     list,
     remove,
-    /** An address at which the file can be fetched for 60 seconds. */
+    /** A download URL that is valid for 60 seconds. */
     link: (uuid: string, id: string) =>
       http.send<Schemas["Link"]>("POST", `${path(id)}link/`, uuid),
 
-    /** Send a file; resolves once it is stored whole, as it was chosen. */
+    /** Send a file. Resolves when all of it is stored. */
     async send(uuid: string, request: UploadRequest): Promise<Upload> {
       let upload: Upload;
       try {
         upload = await (request.isDirect ? sendDirect : sendHere)(uuid, request);
       } catch (thrown) {
         const error = asSessionError(thrown);
-        if (error.code === "network" && (await obstacle(request.file))) {
+        if (error.code === "network" && (await readError(request.file))) {
           throw new SessionError("file_changed");
         }
         throw error;
       }
-      if ((await obstacle(request.file)) !== "NotReadableError") return upload;
-      // Written to while it was read: what has arrived may be half the one and half the other.
+      if ((await readError(request.file)) !== "NotReadableError") return upload;
+      // The file changed while it was read: the stored copy may mix both versions.
       await remove(uuid, upload.id);
       throw new SessionError("file_changed");
     },
   };
 }
 
-/** Why the file cannot be read as it was chosen, by the browser's name for it; empty if it can. */
-async function obstacle(file: File): Promise<string> {
+/** The name of the browser's error if the file can no longer be read; empty if it can. */
+async function readError(file: File): Promise<string> {
   try {
     await file.slice(0, 1).arrayBuffer();
     return "";

@@ -3,13 +3,13 @@ import { useState, type DragEvent } from "react";
 import { useSession } from "../contexts/SessionContext.js";
 import { useUploads } from "../hooks/useUploads.js";
 import type { UploadItem } from "../store/uploadStore.js";
-import { Action, Failure, useLook } from "./shared/parts.js";
+import { Action, Failure, useTexts } from "./shared/parts.js";
 
-/** Choose or drop files, watch them on their way, and see what the session holds. */
+/** A field to choose or drop files, and the list of the session's files with their progress. */
 export function FileUpload() {
   const { session } = useSession();
   const uploads = useUploads();
-  const [texts, part] = useLook();
+  const [texts, part] = useTexts();
   const [over, setOver] = useState(false);
   const limits = session?.limits;
   const onDrag = (event: DragEvent) => {
@@ -36,7 +36,7 @@ export function FileUpload() {
           accept={limits?.types.map((type) => `.${type}`).join()}
           onChange={(event) => {
             uploads.add(event.target.files ?? []);
-            event.target.value = ""; // The same file may be chosen again.
+            event.target.value = ""; // Otherwise choosing the same file again is no change.
           }}
         />
       </label>
@@ -61,9 +61,9 @@ export function FileUpload() {
 
 function File({ item }: { item: UploadItem }) {
   const uploads = useUploads();
-  const [texts, part] = useLook();
+  const [texts, part] = useTexts();
   const { key, name, status, size } = item;
-  const isThere = "file" in item;
+  const isOnServer = "file" in item;
   const id = `maria-${key}`;
   return (
     <li className={part("file")} data-status={status}>
@@ -82,8 +82,8 @@ function File({ item }: { item: UploadItem }) {
           {texts.retry}
         </Action>
       )}
-      <Action about={id} onAction={() => (isThere ? uploads.remove(key) : uploads.cancel(key))}>
-        {isThere || status === "failed" ? texts.remove : texts.cancel}
+      <Action about={id} onAction={() => (isOnServer ? uploads.remove(key) : uploads.cancel(key))}>
+        {isOnServer || status === "failed" ? texts.remove : texts.cancel}
       </Action>
     </li>
   );

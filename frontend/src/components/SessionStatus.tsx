@@ -1,11 +1,11 @@
 "use client";
 import { useSession } from "../contexts/SessionContext.js";
-import { Action, Confirm, SupportCode, useLook } from "./shared/parts.js";
+import { Action, Confirm, SupportCode, useTexts } from "./shared/parts.js";
 
-/** One line, read out politely, about what the visitor should know; empty while all is well. */
+/** A status line. Empty if there is nothing to report. */
 export function SessionStatus() {
   const session = useSession();
-  const [texts, part] = useLook();
+  const [texts, part] = useTexts();
   const { status } = session;
   const isStuck = status === "offline" || status === "failed";
   return (
@@ -18,10 +18,10 @@ export function SessionStatus() {
   );
 }
 
-/** What to tell support, before there is trouble. */
+/** The support codes of this session and of the previous one. */
 export function WhereAreMyFiles() {
   const { supportCode, previousSupportCode } = useSession();
-  const [texts, part] = useLook();
+  const [texts, part] = useTexts();
   return (
     <details className={part("where")}>
       <summary>{texts.whereFiles}</summary>
@@ -37,10 +37,10 @@ export function WhereAreMyFiles() {
   );
 }
 
-/** A button to begin a fresh session, which asks first. Nothing while there is none. */
+/** A button with a confirmation that starts a new session. Renders nothing without a session. */
 export function ResetSession({ reason = "requested" }: { reason?: "requested" | "not_me" }) {
   const session = useSession();
-  const [texts] = useLook();
+  const [texts] = useTexts();
   const isOther = reason === "not_me";
   return session.uuid ? (
     <Confirm

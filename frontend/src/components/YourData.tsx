@@ -3,24 +3,23 @@ import { useRef, useState, type InputHTMLAttributes, type SyntheticEvent } from 
 import type { ActivityPage } from "../api/sessionApi.js";
 import { useSession } from "../contexts/SessionContext.js";
 import { ResetSession } from "./SessionStatus.js";
-import { Action, Confirm, Failure, useAction, useLook } from "./shared/parts.js";
+import { Action, Confirm, Failure, useAction, useTexts } from "./shared/parts.js";
 
-/** One purpose that a visitor may agree to. */
+/** A purpose that a visitor can consent to. */
 export interface ConsentText {
-  /** As the server's `CONSENT_PURPOSES` name it. */
+  /** A name from the server's `CONSENT_PURPOSES`. */
   purpose: string;
-  /** Of the wording, so that it is known later what was agreed to. */
+  /** The version of the wording. The server stores it with the consent. */
   version: string;
-  /** The wording. */
   label: string;
 }
 
-/** All a visitor can see, change, take along and erase of what is kept about them. */
+/** A panel in which visitors see, change, export and erase their data. */
 export function YourData({ consents = [] }: { consents?: readonly ConsentText[] }) {
   const session = useSession();
-  const [texts, part] = useLook();
+  const [texts, part] = useTexts();
   const section = useRef<HTMLElement>(null);
-  // What was known stays until more is known, so that the focus has something to stay on.
+  // Keep the last known session while a new one loads, so that the focused element stays.
   const [known, know] = useState(session.session);
   if (known !== session.session && (session.session || !session.uuid)) know(session.session);
   return (
@@ -50,7 +49,7 @@ export function YourData({ consents = [] }: { consents?: readonly ConsentText[] 
           <Confirm
             label={texts.erase}
             text={texts.eraseText}
-            // The button goes with the session, and the focus must not.
+            // The button disappears with the session. Keep the focus in the panel.
             onConfirm={() => session.endSession(true).then(() => section.current?.focus())}
           />
         </>
@@ -69,7 +68,7 @@ interface FieldProps {
 }
 
 function Field({ label, action, onSave, value = "", input }: FieldProps) {
-  const [texts, part] = useLook();
+  const [texts, part] = useTexts();
   const [text, setText] = useState(value);
   const [run, busy, error] = useAction();
   const submit = (event: SyntheticEvent) => {
@@ -98,7 +97,7 @@ function Field({ label, action, onSave, value = "", input }: FieldProps) {
 
 function Proof({ isProven }: { isProven: boolean }) {
   const session = useSession();
-  const [texts] = useLook();
+  const [texts] = useTexts();
   const [sent, setSent] = useState(false);
   return (
     <>
@@ -147,7 +146,7 @@ function Consent({ purpose, version, label }: ConsentText) {
 
 function Activities() {
   const session = useSession();
-  const [texts, part] = useLook();
+  const [texts, part] = useTexts();
   const [page, setPage] = useState<ActivityPage | null>(null);
   const more = async () => {
     const next = await session.activity(page?.next ?? "");
@@ -171,7 +170,6 @@ function Activities() {
   );
 }
 
-/** Hand a document to the visitor as a file. */
 function download(document_: unknown): void {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(
@@ -179,5 +177,5 @@ function download(document_: unknown): void {
   );
   link.download = "your-data.json";
   link.click();
-  setTimeout(URL.revokeObjectURL, 60_000, link.href); // Some browsers begin to read it late.
+  setTimeout(URL.revokeObjectURL, 60_000, link.href); // Some browsers read it with a delay.
 }

@@ -9,20 +9,17 @@ import {
   type ReactNode,
 } from "react";
 import type { Messages } from "../en.js";
-import {
-  createSessionStore,
-  type SessionSnapshot,
-  type SessionStore,
-  type SessionStoreOptions,
-} from "../store/sessionStore.js";
-import type { UploadStoreOptions } from "../store/uploadStore.js";
+import type { SessionSnapshot, SessionStoreOptions } from "../store/sessionState.js";
+import { createSessionStore, type SessionStore } from "../store/sessionStore.js";
+import type { createUploadStore, UploadStore, UploadStoreOptions } from "../store/uploadStore.js";
 
 /** Class names of the components' parts, by the name of the part. */
 export type ClassNames = Readonly<Record<string, string>>;
 
 interface SessionContextValue {
   session: SessionStore;
-  uploads: UploadStoreOptions | undefined;
+  /** The provider's upload store. The hook passes the factory: a page without files does not load it. */
+  getUploads: (create: typeof createUploadStore) => UploadStore;
   messages: Messages | undefined;
   classNames: ClassNames | undefined;
 }
@@ -30,46 +27,54 @@ interface SessionContextValue {
 const SessionContext = createContext<SessionContextValue | null>(null);
 
 export interface SessionProviderProps {
-  /** How the session is kept; read once. */
+  /** Options of the session store. Read once. */
   options?: Omit<SessionStoreOptions, "onSessionChanged">;
-  /** How files are sent; read once. */
+  /** Options of the upload store. Read once. */
   uploads?: UploadStoreOptions;
-  /** Called after the UUID has changed, for what the page keeps under it, like a chat history. */
+  /** Called after the UUID has changed. Use it to move data stored per session, like a chat. */
   onSessionChanged?: SessionStoreOptions["onSessionChanged"];
-  /** The words of the components, like `english` of `@maria/sessions/en`; hooks need none. */
+  /** The texts of the components, such as `english` from `@maria/sessions/en`. Hooks need none. */
   messages?: Messages;
-  /** Class names of your own for the components' parts, instead of `maria-…`. */
+  /** Class names for the components' parts that replace `maria-…`. */
   classNames?: ClassNames;
   children?: ReactNode;
 }
 
-/** Keeps one session for everything below it. Renders nothing of its own; always idle on a server. */
+function createStores(options: SessionStoreOptions, uploadOptions: UploadStoreOptions | undefined) {
+  const session = createSessionStore(options);
+  let uploads: UploadStore | undefined;
+  const getUploads: SessionContextValue["getUploads"] = (create) =>
+    (uploads ??= create(session, uploadOptions));
+  return { session, getUploads };
+}
+
+/** Provides one session to the components inside it. It renders nothing itself. */
 export function SessionProvider(props: SessionProviderProps) {
-  const { onSessionChanged, uploads, messages, classNames, children } = props;
+  const { onSessionChanged, messages, classNames, children } = props;
   const latest = useRef(onSessionChanged);
   useEffect(() => {
     latest.current = onSessionChanged;
   });
-  // The callback is read when a change happens, never while rendering.
+  // The ref is read when the session changes, never during rendering.
   // eslint-disable-next-line react-hooks/refs
-  const [session] = useState(() =>
-    createSessionStore({
-      ...props.options,
-      onSessionChanged: (...change) => latest.current?.(...change),
-    }),
+  const [stores] = useState(() =>
+    createStores(
+      { ...props.options, onSessionChanged: (...change) => latest.current?.(...change) },
+      props.uploads,
+    ),
   );
-  useEffect(() => session.subscribe(() => undefined), [session]);
+  useEffect(() => stores.session.subscribe(() => undefined), [stores]);
   return (
-    <SessionContext.Provider value={{ session, uploads, messages, classNames }}>
+    <SessionContext.Provider value={{ ...stores, messages, classNames }}>
       {children}
     </SessionContext.Provider>
   );
 }
 
-/** What the provider above holds. @throws Error without one. */
+/** @throws Error outside a `SessionProvider` */
 export function useSessionContext(): SessionContextValue {
   const value = useContext(SessionContext);
-  if (!value) throw new Error("There is no <SessionProvider> above this component.");
+  if (!value) throw new Error("This component must be inside a <SessionProvider>.");
   return value;
 }
 
@@ -79,7 +84,7 @@ interface Store<Snapshot> {
   getServerSnapshot(): Snapshot;
 }
 
-/** A store's snapshot and its methods in one object; renders again whenever the snapshot changes. */
+/** Return a store's snapshot and its methods. Renders again when the snapshot changes. */
 export function useStore<S extends Store<unknown>>(store: S): S & ReturnType<S["getSnapshot"]> {
   const snapshot = useSyncExternalStore(
     store.subscribe,
@@ -89,6 +94,5 @@ export function useStore<S extends Store<unknown>>(store: S): S & ReturnType<S["
   return { ...store, ...(snapshot as object) } as S & ReturnType<S["getSnapshot"]>;
 }
 
-/** The session's state, and everything that can be done with it. */
 export const useSession = (): SessionSnapshot & SessionStore =>
   useStore(useSessionContext().session);

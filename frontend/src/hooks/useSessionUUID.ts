@@ -3,10 +3,10 @@ import { useSyncExternalStore } from "react";
 import { useSessionContext } from "../contexts/SessionContext.js";
 
 /**
- * The session's UUID, or null while there is none.
+ * Return the session's UUID, or null if there is no session.
  *
- * After a reload it is there at once, before the server has been asked. It names the session and
- * grants nothing.
+ * After a reload it is available at once, before the server has confirmed it. It identifies the
+ * session and gives no access.
  */
 export function useSessionUUID(): string | null {
   const { session } = useSessionContext();

@@ -3,27 +3,25 @@ import { createUploadApi, xhrTransport, type Transport, type Upload } from "../a
 import { withJitter } from "../utils/sessionUtils.js";
 import type { SessionStore } from "./sessionStore.js";
 
-/** One file: on its way, refused, or with the server. `key` names it for as long as it is shown. */
+/** One file in the list. `key` identifies it as long as it is shown. */
 export type UploadItem = { key: string; name: string; size: number } & (
   | { status: "queued" }
-  /** `sent` of `size` bytes; speed in bytes and time left in seconds, once they can be told. */
+  /** `sent` of `size` bytes. `speed` in bytes per second; null until it is known. */
   | { status: "sending"; sent: number; speed: number | null; secondsLeft: number | null }
-  /** Tried in vain for now; tried again by itself. */
+  /** Failed, and will be retried automatically. */
   | { status: "waiting"; error: SessionError }
   | { status: "failed"; error: SessionError; canRetry: boolean }
-  /** With the server; `error` says why it could not be removed. */
+  /** On the server. `error` says why it could not be removed. */
   | { status: "stored" | "missing" | "removing"; file: Upload; error?: SessionError }
 );
 
 export interface UploadSnapshot {
-  /** In the order in which they were stored or chosen. */
   items: readonly UploadItem[];
-  /** Why the server's list could not be read. */
   error: SessionError | null;
 }
 
 export interface UploadStoreOptions {
-  /** How many files are sent at once; two. */
+  /** Files sent at the same time. Default: two. */
   concurrency?: number;
   transport?: Transport;
 }
@@ -31,19 +29,18 @@ export interface UploadStoreOptions {
 type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 type State = Without<UploadItem, "key" | "name" | "size">;
 
-/** What is needed to send a file, and to send it again. */
+/** The data to send a file, and to send it again. */
 interface Job {
   file: File;
   tries: number;
-  /** There while it is being sent. */
   abort?: AbortController | undefined;
 }
 
 const TRIES = 4;
 const EMPTY: UploadSnapshot = { items: [], error: null };
 
-/** What is on its way counts as much as what has arrived. */
-const isHeld = ({ status }: UploadItem) => status !== "queued" && status !== "failed";
+/** Files that are being sent count like stored ones. */
+const countsAgainstQuota = ({ status }: UploadItem) => status !== "queued" && status !== "failed";
 
 const itemOf = (file: Upload, key: string): UploadItem => ({
   key,
@@ -53,11 +50,11 @@ const itemOf = (file: Upload, key: string): UploadItem => ({
   file,
 });
 
-/** Refusals that another session, or a file less, may undo. */
-const mayPass = ({ code, status }: SessionError) =>
+/** Whether a new session, or a removed file, may make a retry succeed. */
+const mayRetry = ({ code, status }: SessionError) =>
   status === 401 || code === "quota_exceeded" || code === "session_changed";
 
-/** The files of a session: those the server has, and those on their way to it. */
+/** The files of a session: stored ones, and those that are being sent. */
 export function createUploadStore(session: SessionStore, options: UploadStoreOptions = {}) {
   const { concurrency = 2, transport = xhrTransport } = options;
   const api = createUploadApi(session.http, transport);
@@ -89,9 +86,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     set({ items: snapshot.items.filter((item) => item.key !== key) });
   }
 
-  // What the server has --------------------------------------------------------------------------
-
-  /** Read the server's list; what is on its way stays. */
+  /** Load the server's list. Files that are being sent stay. */
   async function load(): Promise<void> {
     const { uuid } = session.getSnapshot();
     const before = snapshot.items;
@@ -102,13 +97,13 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       if (listed === uuid) show(uploads.reverse(), before);
     } catch (thrown) {
       if (listed === uuid) {
-        listed = null; // Asked again when the session is next confirmed.
+        listed = null; // Loaded again when the session is confirmed.
         set({ error: thrown as SessionError });
       }
     }
   }
 
-  /** What has come or gone since the list was asked for is not in it. */
+  /** Show a list, except for what has changed since it was requested. */
   function show(listed: Upload[], before = snapshot.items): void {
     const there = listed
       .filter(({ id }) => !removed.has(id))
@@ -119,11 +114,11 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     set({ items: [...there, ...here], error: null });
   }
 
-  /** A file keeps the key under which it was chosen. */
+  /** A sent file keeps its key. */
   const keyOf = ({ id }: Upload) =>
     snapshot.items.find((item) => "file" in item && item.file.id === id)?.key ?? id;
 
-  /** As the session becomes another or is confirmed, its files do. */
+  /** Load the files of a new or newly confirmed session. */
   function follow(): void {
     const now = session.getSnapshot();
     const uuid = now.status === "reset_required" ? null : now.uuid;
@@ -135,18 +130,16 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     pump();
   }
 
-  // What is on its way ---------------------------------------------------------------------------
-
-  /** Why a file need not be sent, by the limits that the server has told. */
+  /** Check a file against the server's limits before sending it. */
   function refusal(item: UploadItem, limits: Schemas["Limits"]): SessionError | null {
-    const held = snapshot.items.filter(isHeld);
-    const bytes = held.reduce((sum, { size }) => sum + size, item.size);
+    const counted = snapshot.items.filter(countsAgainstQuota);
+    const bytes = counted.reduce((sum, { size }) => sum + size, item.size);
     const extension = item.name.slice(item.name.lastIndexOf(".") + 1).toLowerCase();
     const code =
       (!limits.types.includes(extension) && "type_not_allowed") ||
       (!item.size && "file_empty") ||
       (item.size > limits.max_file_bytes && "file_too_large") ||
-      ((held.length >= limits.max_files || bytes > limits.max_total_bytes) && "quota_exceeded");
+      ((counted.length >= limits.max_files || bytes > limits.max_total_bytes) && "quota_exceeded");
     return code ? new SessionError(code, 0, { ...limits }) : null;
   }
 
@@ -157,7 +150,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       const job = jobs.get(item.key);
       if (item.status !== "queued" || !job) continue;
       const error = refusal(item, limits);
-      if (error) fail(item.key, error, mayPass(error));
+      if (error) fail(item.key, error, mayRetry(error));
       else if (running < concurrency) void send(item, job, limits.direct_upload);
     }
   }
@@ -180,7 +173,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     try {
       await session.withSession(async (uuid) => {
         const file = await api.send(uuid, { file: job.file, key, isDirect, signal, onProgress });
-        // Another tab may have started anew meanwhile: the file lies in the session before.
+        // Another tab may have reset the session: the file is in the previous one.
         if (session.getSnapshot().uuid !== uuid) throw new SessionError("session_changed");
         jobs.delete(key);
         set({ items: snapshot.items.map((item) => (item.key === key ? itemOf(file, key) : item)) });
@@ -194,10 +187,10 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   }
 
   function failed(key: string, job: Job, error: SessionError): void {
-    // Another tab has taken the room: what is there can be removed only if it is seen.
+    // Another tab has used the quota. Show its files, so that the visitor can remove one.
     if (error.code === "quota_exceeded") void load();
     const again = error.isTransient || error.code === "upload_in_progress";
-    if (!again || ++job.tries >= TRIES) return fail(key, error, again || mayPass(error));
+    if (!again || ++job.tries >= TRIES) return fail(key, error, again || mayRetry(error));
     update(key, { status: "waiting", error });
     setTimeout(
       () => find(key)?.status === "waiting" && queue(key),
@@ -213,7 +206,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   return {
     getSnapshot: () => snapshot,
     getServerSnapshot: () => EMPTY,
-    /** @returns what ends the subscription. Uploads under way go on without any. */
+    /** @returns a function that ends the subscription. Uploads continue without subscribers. */
     subscribe(listener: () => void): () => void {
       listeners.add(listener);
       unsubscribe ??= session.subscribe(follow);
@@ -224,9 +217,9 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       };
     },
 
-    /** Read the server's list again; never rejects. */
+    /** Load the list again. Never rejects. */
     load,
-    /** Check files and send them, beginning a session if there is none. */
+    /** Check files and send them. Creates a session if there is none. */
     add(chosen: Iterable<File>): void {
       const items = [...chosen].map((file): UploadItem => {
         const key = `${Math.random()}`;
@@ -237,21 +230,21 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       void session.start();
       pump();
     },
-    /** Send a file again that has failed or waits; it is stored once, however often it is sent. */
+    /** Send a file again. It is stored once, however often it is sent. */
     retry(key: string): void {
       const job = jobs.get(key);
       if (!job || job.abort) return;
       job.tries = 0;
       queue(key);
     },
-    /** Stop sending a file, or put away one that was refused. */
+    /** Stop sending a file, or remove a refused one from the list. */
     cancel(key: string): void {
       const abort = jobs.get(key)?.abort;
       drop(key);
       abort?.abort();
-      if (abort) void load(); // It may have arrived whole a moment before.
+      if (abort) void load(); // It may have been stored just before.
     },
-    /** Delete a file from the server; if that fails its item says why. */
+    /** Delete a file from the server. On failure its item has an `error`. */
     async remove(key: string): Promise<void> {
       const item = find(key);
       if (!item || !("file" in item)) return;
@@ -265,7 +258,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
         update(key, { status: item.status, file, error: thrown as SessionError });
       }
     },
-    /** An address at which a stored file can be fetched for 60 seconds. @throws SessionError */
+    /** A download URL that is valid for 60 seconds. @throws SessionError */
     link: (id: string) => session.withSession(async (uuid) => (await api.link(uuid, id)).url),
   };
 }

@@ -1,77 +1,67 @@
 import { SessionError } from "../api/http.js";
 import type { Answer, ResetReason } from "../api/http.js";
 import type { Transport, TransportRequest } from "../api/uploadApi.js";
-import {
-  createFakeApi,
-  newCode,
-  problem,
-  STORAGE,
-  STORAGE_PATH,
-  type FakeApiOptions,
-  type FakeSession,
-  type RefusalCode,
-  type Reply,
-} from "./fakeApi.js";
+import { createFakeApi } from "./fakeApi.js";
+import type { FakeApiOptions, FakeSession } from "./fakeSessions.js";
+import { randomCode } from "./random.js";
+import { problem, type RefusalCode, type Reply } from "./refusals.js";
+import { STORAGE, STORAGE_PATH } from "./uploadEndpoints.js";
 
-export type { FakeSession, RefusalCode } from "./fakeApi.js";
+export type { FakeSession } from "./fakeSessions.js";
+export type { RefusalCode } from "./refusals.js";
 export type FakeServerOptions = FakeApiOptions;
 
-/** One request as it was sent, for tests to look at. */
 export interface FakeRequest {
   method: string;
-  /** Without the API's prefix, like `sessions/current/`; `storage` for what goes to the storage. */
+  /** Without `/api/v1/`, like `sessions/current/`. `storage` for requests to the storage. */
   path: string;
   query: URLSearchParams;
   headers: Headers;
-  /** JSON as an object, a form as it is, nothing as undefined. */
+  /** An object for JSON, a FormData for a form, undefined without a body. */
   body: unknown;
 }
 
-/** Which requests are meant; what is left out may be anything. */
+/** Which requests match. A missing field matches all. */
 export interface Which {
   method?: string;
-  /** Like `sessions/current/`. */
   path?: string;
 }
 
-/** What becomes of a request instead of what the API would do. */
+/** How a request fails. Without `code` and `status` the connection breaks. */
 export interface Failure extends Which {
-  /** One of the API's codes, answered as its problem document. */
+  /** Answer with the problem document of this code. */
   code?: RefusalCode;
-  /** Fields that the problem document has beside the usual ones. */
   extra?: object;
-  /** Without a code: the answer's status. Without either the connection breaks. */
+  /** The HTTP status, if there is no code. */
   status?: number;
-  /** The answer's body, word for word: a proxy's page, cut JSON. */
+  /** The raw body: a proxy's page, truncated JSON. */
   body?: string;
   headers?: Record<string, string>;
-  /** The server does its work; only its answer is replaced, or lost. */
+  /** The server executes the request; only the response is replaced or lost. */
   arrives?: boolean;
 }
 
-/** Requests that wait until they are let go. */
+/** Requests that wait for `release()`. */
 export interface Hold {
-  /** How many have waited. */
+  /** How many requests have waited. */
   readonly count: number;
-  /** Let them go on, and hold no more. */
+  /** Continue all of them, and stop no more. */
   release(): void;
 }
 
-/** A file on its way, moved by the test. */
+/** A file that is being sent, under the control of the test. */
 export interface FakeTransfer {
   readonly name: string;
   readonly size: number;
-  /** Report so many bytes as sent. */
   progress(sent: number): void;
-  /** Let the file arrive. */
   finish(): void;
 }
 
-/** One browser: what it sends carries its cookie. */
+/** A browser with its own cookie. */
 export interface FakeBrowser {
   fetch: typeof globalThis.fetch;
   transport: Transport;
-  /** The proof in its cookie jar, null without. Tests may take it away or swap it. */
+  /** The session cookie, or null. Tests may change it. */
   cookie: string | null;
 }
 
@@ -90,10 +80,10 @@ interface Sent {
 
 const PREFIX = "/api/v1/";
 
-const fits = (request: FakeRequest, { method, path }: Which) =>
+const matches = (request: FakeRequest, { method, path }: Which) =>
   (!method || request.method === method) && (!path || request.path === path);
 
-/** Settle as the work does, or reject as soon as the signal says so. */
+/** Settle like `work`, or reject when the signal aborts. */
 function unlessAborted<T>(signal: AbortSignal | null | undefined, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(new DOMException("Aborted", "AbortError"));
@@ -104,11 +94,11 @@ function unlessAborted<T>(signal: AbortSignal | null | undefined, work: Promise<
 }
 
 /**
- * A server for unit tests: it keeps sessions and files in memory and answers as the API does.
+ * A server for unit tests. It keeps sessions and files in memory and answers like the API.
  *
- * Give `fetch` to `SessionProvider`'s `options` and `transport` to its `uploads`: they are those of
- * one browser; `browser()` makes more. No network, no timers, nothing shared between two servers.
- * What it does not do: limit rates (see `failNext`), look into files, serve their bytes.
+ * Pass `fetch` to the `options` of `SessionProvider` and `transport` to its `uploads`: they belong
+ * to one browser. `browser()` creates more. It has no network and no timers, and two servers share
+ * nothing. It does not limit rates (see `failNext`), inspect files or serve their content.
  */
 export function createFakeServer(options: FakeServerOptions = {}) {
   const requests: FakeRequest[] = [];
@@ -118,7 +108,7 @@ export function createFakeServer(options: FakeServerOptions = {}) {
   const now = () => Date.now() + server.ahead;
   const { sessions, emails, keep, respond } = createFakeApi(options, now);
 
-  /** Take a request through all that a test has asked for. @throws TypeError if nobody answers */
+  /** Handle one request as the test has configured it. @throws TypeError if the connection breaks */
   async function exchange(jar: Jar, { url, withCookie, ...sent }: Sent): Promise<Response> {
     const { pathname, searchParams } = new URL(url, "http://localhost");
     const path = url.startsWith(STORAGE)
@@ -126,15 +116,15 @@ export function createFakeServer(options: FakeServerOptions = {}) {
       : pathname.slice(pathname.indexOf(PREFIX) + PREFIX.length);
     const request: FakeRequest = { ...sent, path, query: searchParams };
     requests.push(request);
-    for (const hold of holds.filter(({ which }) => fits(request, which))) {
+    for (const hold of holds.filter(({ which }) => matches(request, which))) {
       hold.seen();
       await hold.released;
     }
-    const index = failures.findIndex((which) => fits(request, which));
+    const index = failures.findIndex((which) => matches(request, which));
     const [failure] = index < 0 ? [] : failures.splice(index, 1);
     const doesArrive = !server.offline && (!failure || failure.arrives);
-    const done = doesArrive ? work(request, withCookie ? jar.cookie : null) : undefined;
-    const reply = failure ? instead(failure) : done;
+    const done = doesArrive ? execute(request, withCookie ? jar.cookie : null) : undefined;
+    const reply = failure ? failureReply(failure) : done;
     if (server.offline || !reply) throw new TypeError("Failed to fetch");
     const { cookie } = reply;
     if (cookie !== undefined && withCookie && jar.keepsCookies) jar.cookie = cookie;
@@ -143,19 +133,19 @@ export function createFakeServer(options: FakeServerOptions = {}) {
     return new Response(body, { status: reply.status, headers });
   }
 
-  function work(request: FakeRequest, cookie: string | null): Reply {
+  function execute(request: FakeRequest, cookie: string | null): Reply {
     const bearer = request.headers.get("Authorization")?.replace(/^Bearer /, "") ?? null;
     if (bearer && cookie && bearer !== cookie) return problem("credentials_differ");
     return respond({ ...request, token: bearer ?? cookie, isBearer: bearer !== null });
   }
 
-  function instead({ code, extra, status }: Failure): Reply | undefined {
+  function failureReply({ code, extra, status }: Failure): Reply | undefined {
     if (code) return problem(code, extra);
     return status ? { status } : undefined;
   }
 
-  /** Wait for the test to move a file, if it wants to. */
-  function moved({ name, size }: File, { onProgress }: TransportRequest): Promise<void> {
+  /** Wait for the test to finish the transfer, if `stepwise` is set. */
+  function transferred({ name, size }: File, { onProgress }: TransportRequest): Promise<void> {
     if (!server.stepwise) return Promise.resolve();
     const progress = (sent: number) => onProgress(sent, size);
     return new Promise((finish) => transfers.push({ name, size, progress, finish }));
@@ -164,8 +154,8 @@ export function createFakeServer(options: FakeServerOptions = {}) {
   async function post(jar: Jar, request: TransportRequest): Promise<Answer> {
     const { url, body, withCredentials, onProgress } = request;
     const file = body.get("file") as File;
-    await file.slice(0, 1).arrayBuffer(); // A file that has changed on disk cannot be read.
-    await moved(file, request);
+    await file.slice(0, 1).arrayBuffer(); // Fails if the file has changed on disk.
+    await transferred(file, request);
     request.signal.throwIfAborted();
     onProgress(file.size, file.size);
     const headers = new Headers(request.headers);
@@ -175,7 +165,7 @@ export function createFakeServer(options: FakeServerOptions = {}) {
     return { status: response.status, text: await response.text(), header };
   }
 
-  /** A browser with a cookie jar of its own; with `cookies` false it refuses every cookie. */
+  /** Create a browser. With `cookies: false` it refuses cookies. */
   function browser({ cookies = true } = {}): FakeBrowser {
     const jar: Jar = { cookie: null, keepsCookies: cookies };
     return Object.assign(jar, {
@@ -202,7 +192,7 @@ export function createFakeServer(options: FakeServerOptions = {}) {
     });
   }
 
-  /** The session of a UUID, or the newest. @throws Error if there is none */
+  /** The session with this UUID, or the newest one. @throws Error if there is none */
   function session(uuid?: string): FakeSession {
     const found = sessions.filter((one) => !uuid || one.uuid === uuid).at(-1);
     if (!found) throw new Error("The fake server has no such session.");
@@ -210,38 +200,35 @@ export function createFakeServer(options: FakeServerOptions = {}) {
   }
 
   const server = {
-    /** Every request so far, oldest first; also those that nobody answered. */
+    /** All requests, oldest first, including failed ones. */
     requests: requests as readonly FakeRequest[],
-    /** Every session so far, oldest first. */
     sessions: sessions as readonly FakeSession[],
-    /** Codes sent by e-mail, oldest first. */
+    /** All codes sent by e-mail, oldest first. */
     emails: emails as readonly { to: string; code: string }[],
-    /** Files on their way that `stepwise` has stopped, oldest first. */
+    /** Files that wait because of `stepwise`, oldest first. */
     transfers: transfers as readonly FakeTransfer[],
-    /** Whether files wait on their way for the test to move them. */
+    /** Whether transfers wait for the test to move them. */
     stepwise: false,
-    /** Whether nobody answers. */
+    /** Whether every connection breaks. */
     offline: false,
-    /** Milliseconds by which the server's clock is ahead of the browser's. */
+    /** Milliseconds that the server's clock is ahead of the browser's. */
     ahead: 0,
 
     browser,
     session,
-    /** End a session, by default the newest. */
+    /** End a session. Default: the newest. */
     close(reason: ResetReason, uuid?: string): void {
       session(uuid).status = reason;
     },
-    /** Forget a session's tokens: nothing is known of them any more. */
     forget: (uuid?: string): void => session(uuid).tokens.clear(),
-    /** A code by which support brings a session back. */
-    issueRecoveryCode: (uuid?: string): string => (session(uuid).recovery = newCode(3)),
-    /** Put a file into a session, as another tab would have. */
+    issueRecoveryCode: (uuid?: string): string => (session(uuid).recovery = randomCode(3)),
+    /** Store a file in a session, as another tab would. */
     addFile: (name: string, size = 1000, uuid?: string) => keep(session(uuid), name, size, null),
-    /** Let the next request that fits fail so; several are used one after the other. */
+    /** Make the next matching request fail. Several failures are used in order. */
     failNext(failure: Failure = {}): void {
       failures.push(failure);
     },
-    /** Let requests that fit wait before they arrive, as if nobody ever answered. */
+    /** Make matching requests wait before they reach the server. */
     hold(which: Which = {}): Hold {
       let count = 0;
       let release = (): void => undefined;
@@ -263,7 +250,6 @@ export function createFakeServer(options: FakeServerOptions = {}) {
   };
 
   const own = browser();
-  /** `own` is the browser whose `fetch` and `transport` these are. */
   return Object.assign(server, { own, fetch: own.fetch, transport: own.transport });
 }
 

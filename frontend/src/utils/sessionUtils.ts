@@ -1,24 +1,24 @@
-/** What is needed of `localStorage`. */
+/** The methods of `localStorage` that the package uses. */
 export type KeyValueStorage = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
 /**
- * Where the proof of a client without a cookie lies: in memory, in `sessionStorage`, in the
- * keychain of a native shell. `set(null)` forgets it.
+ * Where a bearer token is stored: in memory, in `sessionStorage`, in the keychain of a native app.
+ * `set(null)` deletes it.
  */
 export interface CredentialStore {
   get(): string | null | Promise<string | null>;
   set(token: string | null): unknown;
-  /** Where the UUID belongs that goes with the token, if not in `localStorage`; null: in memory. */
+  /** Where to store the UUID. Default: `localStorage`. Null: in memory. */
   storage?: KeyValueStorage | null;
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-/** Whether a text is a session UUID in its one spelling: version 4, lower case, with hyphens. */
+/** Whether a text is a session UUID: version 4, lower case, with hyphens. */
 export const isSessionUUID = (text: unknown): text is string =>
   typeof text === "string" && UUID.test(text);
 
-/** A storage that lasts as long as the page. */
+/** A storage that is lost with the page. */
 export function memoryStorage(): KeyValueStorage {
   const values = new Map<string, string>();
   return {
@@ -29,9 +29,9 @@ export function memoryStorage(): KeyValueStorage {
 }
 
 /**
- * The storage to use, tried by writing: it may be full, switched off, or forbidden even to name.
+ * Test a storage by writing to it: it may be full, disabled, or forbidden even to access.
  *
- * @returns the storage, or one in memory with `persistent` false.
+ * @returns the storage, or one in memory with `persistent` false
  */
 export function probeStorage(find: () => KeyValueStorage | null): {
   storage: KeyValueStorage;
@@ -43,14 +43,14 @@ export function probeStorage(find: () => KeyValueStorage | null): {
     storage?.removeItem("session_probe");
     if (storage) return { storage, persistent: true };
   } catch {
-    // Then it cannot be used.
+    // Use memory instead.
   }
   return { storage: memoryStorage(), persistent: false };
 }
 
 /**
- * Keep a bearer token, and the UUID beside it, in a storage. `sessionStorage` lasts as long as the
- * tab; every script of the page can read it.
+ * Keep a bearer token and the UUID in a storage. `sessionStorage` lasts as long as the tab. Every
+ * script of the page can read the token.
  */
 export function storageCredentials(storage: KeyValueStorage): CredentialStore {
   const key = "session_token";
@@ -61,7 +61,7 @@ export function storageCredentials(storage: KeyValueStorage): CredentialStore {
   };
 }
 
-/** Keep a bearer token in memory: it does not survive a reload, and no other script finds it. */
+/** Keep a bearer token in memory. A reload loses it, and other scripts cannot read it. */
 export const memoryCredentials = (): CredentialStore => ({
   ...storageCredentials(memoryStorage()),
   storage: null,
@@ -69,7 +69,7 @@ export const memoryCredentials = (): CredentialStore => ({
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Milliseconds to wait, spread by up to a half, so that not everybody comes back at once. */
+/** Add up to a half at random, so that clients do not all come back at once. */
 export const withJitter = (milliseconds: number): number => milliseconds * (1 + Math.random() / 2);
 
 const LEASE = 20_000;
@@ -77,9 +77,9 @@ const LEASE = 20_000;
 /**
  * Run a task while no other tab runs one under the same name.
  *
- * Web Locks where the browser has them. Pages over plain HTTP have none: there the tabs agree by
- * a lease in the storage they share, which two of them may very rarely get at once; the store
- * finds out when it checks what it created.
+ * Uses Web Locks if the browser has them. Pages over plain HTTP do not: there the tabs use a lease
+ * in their shared storage. In rare cases two tabs get it; the store detects that when it confirms
+ * the new session.
  */
 export async function withLock<T>(
   name: string,
@@ -95,7 +95,7 @@ export async function withLock<T>(
     try {
       if (!(Number(until) > Date.now())) storage.setItem(name, `${mine} ${Date.now() + LEASE}`);
     } catch {
-      return task(); // The storage is full by now.
+      return task(); // The storage is full.
     }
     await pause(50);
   }

@@ -1,4 +1,4 @@
-/** Shows what counts as the API's own word, and what is only weather. */
+/** Which responses are the API's own, and which failures are transient. */
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { asSessionError, readAnswer, SessionError } from "../../src/api/http.js";
 import { query } from "../../src/api/sessionApi.js";
@@ -26,7 +26,7 @@ test("a good answer is its document, or nothing", () => {
   expect(readAnswer(answer(204))).toBeUndefined();
 });
 
-test("a problem document is told with its code, status and all that it adds", () => {
+test("a problem document becomes an error with its code, status and fields", () => {
   const text = JSON.stringify({ code: "code_wrong", detail: "No.", tries_left: 2 });
   const error = refusal(400, text);
   expect(error).toMatchObject({ name: "SessionError", code: "code_wrong", status: 400 });

@@ -62,12 +62,12 @@ const refused = (work: Promise<unknown>) =>
     (error: unknown) => error as SessionError,
   );
 
-/** A connection to a port where nobody listens any more. */
-async function nobody(): Promise<string> {
-  const gone = createServer();
-  await new Promise<void>((resolve) => gone.listen(0, "127.0.0.1", resolve));
-  const { port } = gone.address() as AddressInfo;
-  await new Promise((resolve) => gone.close(resolve));
+/** A connection to a port that is closed. */
+async function closedPort(): Promise<string> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
   return `http://127.0.0.1:${port}/api/v1/`;
 }
 
@@ -151,13 +151,13 @@ describe("http", () => {
       { code: "network", status: 0 },
     ],
     ["a connection that breaks", (_, r) => r.destroy(), { code: "network", status: 0 }],
-  ])("tells %s as an error", async (_, handler, error) => {
+  ])("reports %s as an error", async (_, handler, error) => {
     answer = handler;
     expect(await refused(open().send("GET", "a/"))).toMatchObject(error);
   });
 
-  test("tells that nobody listens", async () => {
-    const http = open({ baseUrl: await nobody() });
+  test("reports a refused connection as network", async () => {
+    const http = open({ baseUrl: await closedPort() });
     expect(await refused(http.send("GET", "a/"))).toMatchObject({ code: "network" });
   });
 
@@ -211,24 +211,24 @@ describe("the transport of browsers", () => {
     expect(await post().work).toMatchObject({ status, text });
   });
 
-  test("tells a connection that breaks", async () => {
+  test("reports a broken connection as network", async () => {
     answer = (_, response) => response.destroy();
     expect(await refused(post().work)).toMatchObject({ code: "network" });
   });
 
-  test("tells that nobody listens", async () => {
-    const { work } = post(pdf(), undefined, await nobody());
+  test("reports a refused connection as network", async () => {
+    const { work } = post(pdf(), undefined, await closedPort());
     expect(await refused(work)).toMatchObject({ code: "network" });
   });
 
-  test("stops at once when it is told to", async () => {
+  test("stops at once when it is aborted", async () => {
     const abort = new AbortController();
     answer = () => abort.abort();
     expect(await refused(post(pdf(), abort.signal).work)).toMatchObject({ code: "aborted" });
     await vi.waitFor(() => expect(closed).toBe(1));
   });
 
-  test("sends nothing when it was told to stop before it began", async () => {
+  test("sends nothing if it was aborted before it started", async () => {
     expect(await refused(post(pdf(), AbortSignal.abort()).work)).toMatchObject({ code: "aborted" });
     expect(arrived).toEqual([]);
   });
@@ -255,7 +255,7 @@ describe("sending a file", () => {
     };
     const unreadable = pdf();
     unreadable.slice = () => {
-      throw new DOMException("gone", "NotReadableError");
+      throw new DOMException("server", "NotReadableError");
     };
     const send = (file: File) => refused(api.send(UNKNOWN, { ...request, file }));
     expect(await send(pdf())).toMatchObject({ code: "network" });

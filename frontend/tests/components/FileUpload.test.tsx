@@ -1,8 +1,8 @@
-/** Visitors choose files, watch them on their way, read what became of each, and can act on it. */
+/** Visitors choose files, follow their progress, see their state, and act on them. */
 import { createEvent, fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, test, vi } from "vitest";
 import { FileUpload } from "../../src/index.js";
-import { asked, file, open, openReady, press, shownUuid, state, visited } from "./page.js";
+import { requestCount, file, open, openReady, press, shownUuid, state, visited } from "./page.js";
 
 const input = () => screen.getByLabelText<HTMLInputElement>(/Choose files/);
 const row = async (name: string) => {
@@ -10,13 +10,13 @@ const row = async (name: string) => {
   if (!item) throw new Error(`${name} is in no list.`);
   return item;
 };
-/** What is read out of a file as it changes. */
+/** The live region of a file. */
 const live = (item: HTMLElement) => item.querySelector<HTMLElement>("[role=status]");
 const is = (item: HTMLElement, status: string) =>
   waitFor(() => expect(item).toHaveAttribute("data-status", status));
 
 describe("choosing", () => {
-  test("says what may be sent, once the server has told, and where nothing is yet", async () => {
+  test("shows the limits once the session is confirmed, and that there are no files yet", async () => {
     const { visitor } = open(<FileUpload />, { options: { autoStart: "manual" } });
     expect(screen.getByRole("region", { name: "Your files" })).toBeVisible();
     expect(screen.getByText("No files yet.")).toBeVisible();
@@ -40,13 +40,13 @@ describe("choosing", () => {
     expect(screen.queryByText("No files yet.")).toBeNull();
   });
 
-  test("nothing changes nothing", async () => {
+  test("choosing no file changes nothing", async () => {
     await openReady(<FileUpload />);
     fireEvent.change(input(), { target: { files: null } });
     expect(screen.getByText("No files yet.")).toBeVisible();
   });
 
-  test("can be done by dropping, and shows where", async () => {
+  test("accepts dropped files, and highlights the field", async () => {
     await openReady(<FileUpload />);
     const zone = input().closest("label") as HTMLElement;
     const over = createEvent.dragOver(zone);
@@ -61,7 +61,7 @@ describe("choosing", () => {
     await is(await row("dropped.pdf"), "stored");
   });
 
-  test("shows what the session holds already", async () => {
+  test("shows the files of the session", async () => {
     const server = await visited();
     server.addFile("before.pdf", 40 * 1024);
     open(<FileUpload />, { server });
@@ -69,7 +69,7 @@ describe("choosing", () => {
     expect(live(item)).toHaveTextContent("Stored, 40 kB");
   });
 
-  test("takes a long name in any script as it is", async () => {
+  test("keeps a long name in any script unchanged", async () => {
     const name = `${"報".repeat(200)}.pdf`;
     const { visitor } = await openReady(<FileUpload />);
     await visitor.upload(input(), file(name));
@@ -84,20 +84,20 @@ describe("refused files", () => {
     ["notes.txt", 10, "Only PDF can be sent."],
     ["empty.pdf", 0, "This file is empty."],
     ["large.pdf", 5 * 1024 ** 2 + 1, "This file is too large: at most 5 MB."],
-  ])("%s of %i bytes is told why, and nothing is sent", async (name, size, words) => {
+  ])("%s of %i bytes is refused with a reason, and nothing is sent", async (name, size, words) => {
     const { server, visitor } = await openReady(<FileUpload />);
     fireEvent.change(input(), { target: { files: [file(name, size)] } });
     const item = await row(name);
     await is(item, "failed");
     expect(within(item).getByRole("alert")).toHaveTextContent(words);
     expect(within(item).queryByRole("button", { name: "Try again" })).toBeNull();
-    expect(asked(server, "POST", "uploads/")).toBe(0);
+    expect(requestCount(server, "POST", "uploads/")).toBe(0);
     await press(visitor, "Remove", item);
     await waitFor(() => expect(item).not.toBeInTheDocument());
     expect(screen.getByText("No files yet.")).toBeVisible();
   });
 
-  test("one too many can be sent once there is room", async () => {
+  test("a file over the quota can be sent after another was removed", async () => {
     const server = await visited({ limits: { max_files: 1 } });
     server.addFile("first.pdf");
     const { visitor } = open(<FileUpload />, { server });
@@ -113,7 +113,7 @@ describe("refused files", () => {
     expect(server.session().files.map(({ upload }) => upload.name)).toEqual(["second.pdf"]);
   });
 
-  test("what only the server can see is told in its words", async () => {
+  test("a refusal by the server is shown in its own words", async () => {
     const { server, visitor } = await openReady(<FileUpload />);
     server.failNext({ method: "POST", code: "type_not_allowed", extra: { types: ["pdf", "png"] } });
     await visitor.upload(input(), file("disguised.pdf"));
@@ -126,7 +126,7 @@ describe("refused files", () => {
   });
 });
 
-describe("on their way", () => {
+describe("files being sent", () => {
   async function openSending(size = 2 * 1024 ** 2) {
     const page = await openReady(<FileUpload />);
     page.server.stepwise = true;
@@ -138,7 +138,7 @@ describe("on their way", () => {
     return { ...page, item, transfer };
   }
 
-  test("a bar shows how far it is, under the file's name", async () => {
+  test("a progress bar is labelled with the file's name", async () => {
     const { item, transfer } = await openSending();
     transfer.progress(500 * 1024);
     const bar = within(item).getByRole("progressbar", { name: "slow.pdf" });
@@ -153,7 +153,7 @@ describe("on their way", () => {
     expect(within(item).queryByRole("progressbar")).toBeNull();
   });
 
-  test("speed and time left are told once they are known", async () => {
+  test("speed and time left are shown once they are known", async () => {
     const { item, transfer } = await openSending();
     vi.spyOn(Date, "now").mockReturnValue(Date.now() + 2000);
     transfer.progress(1024 ** 2);
@@ -162,14 +162,14 @@ describe("on their way", () => {
     await is(item, "stored");
   });
 
-  test("a file can be stopped, and nothing of it is kept", async () => {
+  test("a file can be cancelled, and is not stored", async () => {
     const { server, visitor, item } = await openSending();
     await press(visitor, "Cancel", item);
     await waitFor(() => expect(item).not.toBeInTheDocument());
     expect(server.session().files).toEqual([]);
   });
 
-  test("others wait for their turn, and say so", async () => {
+  test("other files wait in the queue", async () => {
     const { server, visitor } = await openReady(<FileUpload />, { uploads: { concurrency: 1 } });
     server.stepwise = true;
     await visitor.upload(input(), [file("one.pdf"), file("two.pdf")]);
@@ -183,14 +183,14 @@ describe("on their way", () => {
   });
 });
 
-describe("trouble", () => {
-  test("that may pass is waited out, and can be tried again at once", async () => {
+describe("failures", () => {
+  test("of a transient kind is retried later, and can be retried at once", async () => {
     const { server, visitor } = await openReady(<FileUpload />);
     server.failNext({ method: "POST", code: "rate_limited", headers: { "Retry-After": "3600" } });
     await visitor.upload(input(), file("patient.pdf"));
     const item = await row("patient.pdf");
     await is(item, "waiting");
-    expect(within(item).getByRole("alert")).toHaveTextContent("That was a lot at once");
+    expect(within(item).getByRole("alert")).toHaveTextContent("Too many requests");
     expect(live(item)).toHaveTextContent("Trying again soon…");
     await press(visitor, "Try again", item);
     await is(item, "stored");
@@ -198,7 +198,7 @@ describe("trouble", () => {
     expect(server.session().files).toHaveLength(1);
   });
 
-  test("with the list is told, and it can be read again", async () => {
+  test("of the list is shown, and it can be loaded again", async () => {
     const server = await visited();
     server.addFile("there.pdf");
     server.failNext({ path: "uploads/", status: 502, body: "<h1>Bad gateway</h1>" });
@@ -209,7 +209,7 @@ describe("trouble", () => {
     expect(screen.queryByRole("alert")).toBeNull();
   });
 
-  test("with removing is told at the file, which stays", async () => {
+  test("of a removal is shown at the file, which stays", async () => {
     const server = await visited();
     server.addFile("kept.pdf");
     const { visitor } = open(<FileUpload />, { server });
@@ -229,7 +229,7 @@ describe("stored files", () => {
     return { upload, ...open(<FileUpload />, { server }), item: await row("report.pdf") };
   }
 
-  test("have buttons that say which file they are about", async () => {
+  test("have buttons that are described by the file's name", async () => {
     const { item } = await openStored();
     for (const button of within(item).getAllByRole("button")) {
       expect(button).toHaveAccessibleDescription("report.pdf");
@@ -259,16 +259,16 @@ describe("stored files", () => {
     );
   });
 
-  test("say so where the link is refused", async () => {
+  test("show the error if the link is refused", async () => {
     const opened = vi.spyOn(window, "open").mockReturnValue(null);
     const { server, visitor, item } = await openStored();
     server.failNext({ method: "POST", code: "not_found" });
     await press(visitor, "Download", item);
-    expect(await within(item).findByRole("alert")).toHaveTextContent("It is not there any more.");
+    expect(await within(item).findByRole("alert")).toHaveTextContent("This file no longer exists.");
     expect(opened).not.toHaveBeenCalled();
   });
 
-  test("held back tell in the server's own words why they cannot be downloaded", async () => {
+  test("whose download is blocked show the server's reason", async () => {
     const opened = vi.spyOn(window, "open").mockReturnValue(null);
     const server = await visited();
     server.addFile("new.pdf");
@@ -291,13 +291,13 @@ describe("stored files", () => {
     file[0]!.upload = { ...file[0]!.upload, status };
     open(<FileUpload />, { server });
     const item = await row("lost.pdf");
-    expect(live(item)).toHaveTextContent("It cannot be opened just now.");
+    expect(live(item)).toHaveTextContent("This file cannot be opened now.");
     expect(within(item).queryByRole("button", { name: "Download" })).toBeNull();
     expect(within(item).getByRole("button", { name: "Remove" })).toBeVisible();
   });
 });
 
-test("a fresh session shows no file of the one before", async () => {
+test("a new session shows no file of the previous one", async () => {
   const server = await visited();
   server.addFile("old.pdf");
   open(<FileUpload />, { server });

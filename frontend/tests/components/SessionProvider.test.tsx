@@ -1,4 +1,4 @@
-/** The provider keeps one session for the page, from the first render to the last, on servers too. */
+/** The provider keeps one session for the page, also with server rendering. */
 import { act, render, screen, waitFor } from "@testing-library/react";
 import { StrictMode } from "react";
 import { renderToString } from "react-dom/server";
@@ -11,20 +11,20 @@ import {
   useUploads,
 } from "../../src/index.js";
 import { createFakeServer } from "../../src/testing/index.js";
-import { asked, open, openReady, pageOf, press, shownUuid, state, visited } from "./page.js";
+import { requestCount, open, openReady, pageOf, press, shownUuid, state, visited } from "./page.js";
 
 describe("beginning", () => {
-  test("in StrictMode one session begins by one request", async () => {
+  test("in StrictMode one request creates one session", async () => {
     const server = createFakeServer();
     render(<StrictMode>{pageOf(null, { server, options: { autoStart: "load" } })}</StrictMode>);
     await state("ready");
-    expect(asked(server, "POST", "sessions/")).toBe(1);
+    expect(requestCount(server, "POST", "sessions/")).toBe(1);
     expect(server.sessions).toHaveLength(1);
     expect(shownUuid()).toBe(server.session().uuid);
     expect(localStorage.getItem("session_uuid")).toBe(server.session().uuid);
   });
 
-  test("nothing is asked of the server before the visitor touches the page", async () => {
+  test("no request is sent before the visitor's first click or key", async () => {
     const { server, visitor } = open(<p>Welcome</p>);
     await state("idle");
     expect(server.requests).toEqual([]);
@@ -32,13 +32,13 @@ describe("beginning", () => {
     await state("ready");
   });
 
-  test("a key will do as well", async () => {
+  test("the first key creates a session", async () => {
     const { visitor } = open(null);
     await visitor.keyboard("x");
     await state("ready");
   });
 
-  test("it can be left to the page", async () => {
+  test('autoStart "manual" leaves it to the page', async () => {
     const { server, visitor } = open(<p>Welcome</p>, { options: { autoStart: "manual" } });
     await visitor.click(screen.getByText("Welcome"));
     expect(server.requests).toEqual([]);
@@ -46,7 +46,7 @@ describe("beginning", () => {
     await state("ready");
   });
 
-  test("who leaves while it begins, and comes back, has one session", async () => {
+  test("unmounting during the start and mounting again creates one session", async () => {
     const server = createFakeServer();
     const hold = server.hold({ method: "POST" });
     const first = open(null, { server, options: { autoStart: "load" } });
@@ -73,10 +73,10 @@ describe("a reload", () => {
     open(null, { server });
     await state("ready");
     expect(server.sessions).toHaveLength(1);
-    expect(asked(server, "POST", "sessions/")).toBe(1);
+    expect(requestCount(server, "POST", "sessions/")).toBe(1);
   });
 
-  test("in a page made on a server is hydrated without a warning", async () => {
+  test("of a server-rendered page hydrates without a warning", async () => {
     const server = await visited();
     const page = pageOf(<UUID />, { server });
     const container = document.createElement("div");
@@ -97,7 +97,7 @@ function UUID() {
 }
 
 describe("onSessionChanged", () => {
-  test("is the newest one", async () => {
+  test("calls the newest callback", async () => {
     const [old, newest] = [vi.fn(), vi.fn()];
     const { server, visitor, rerender } = open(null, { onSessionChanged: old });
     rerender(pageOf(null, { server, onSessionChanged: newest }));
@@ -107,7 +107,7 @@ describe("onSessionChanged", () => {
     expect(newest.mock.calls).toEqual([[null, server.session().uuid, "started"]]);
   });
 
-  test("hears of what another tab did", async () => {
+  test("reports a change by another tab", async () => {
     const onSessionChanged = vi.fn();
     const { server } = await openReady(null, { onSessionChanged });
     const [mine, theirs] = [server.session().uuid, "1b4e28ba-2fa1-41d2-883f-0016d3cca427"];
@@ -119,7 +119,7 @@ describe("onSessionChanged", () => {
     await state("mismatch");
   });
 
-  test("can be left out", async () => {
+  test("is optional", async () => {
     const { visitor } = open(null);
     await press(visitor, "Say hello");
     await state("ready");
@@ -158,7 +158,7 @@ describe("useSessionUUID", () => {
   });
 });
 
-test("useUploads is one store for the whole page", async () => {
+test("useUploads returns one store for the whole provider", async () => {
   function Count() {
     return <p>{useUploads().items.length} files</p>;
   }
@@ -172,28 +172,28 @@ test("useUploads is one store for the whole page", async () => {
     { server },
   );
   await waitFor(() => expect(screen.getAllByText("1 files")).toHaveLength(2));
-  expect(asked(server, "GET", "uploads/")).toBe(1);
+  expect(requestCount(server, "GET", "uploads/")).toBe(1);
 });
 
 test.each([
   ["useSession", useSession],
   ["useSessionUUID", useSessionUUID],
   ["useUploads", useUploads],
-])("%s says what is missing where no provider is", (_, useIt) => {
+])("%s throws outside a provider", (_, useIt) => {
   vi.spyOn(console, "error").mockImplementation(() => undefined); // React tells it as well.
   function Lost() {
     useIt();
     return null;
   }
-  expect(() => render(<Lost />)).toThrow("There is no <SessionProvider> above this component.");
+  expect(() => render(<Lost />)).toThrow("This component must be inside a <SessionProvider>.");
 });
 
-test("components say what is missing where the provider has no words", () => {
+test("components throw if the provider has no messages", () => {
   vi.spyOn(console, "error").mockImplementation(() => undefined);
   const page = (
     <SessionProvider>
       <SessionStatus />
     </SessionProvider>
   );
-  expect(() => render(page)).toThrow("SessionProvider has no messages: see @maria/sessions/en.");
+  expect(() => render(page)).toThrow("SessionProvider needs `messages`");
 });

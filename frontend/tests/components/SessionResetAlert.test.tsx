@@ -1,4 +1,4 @@
-/** The alert tells why a session cannot go on, what is lost and what to do, and does it. */
+/** The alert says why a session cannot continue, which files are lost and what to do. */
 import { render, screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, test, vi } from "vitest";
 import { SessionResetAlert, type ResetReason } from "../../src/index.js";
@@ -8,7 +8,7 @@ import { open, pageOf, press, shownUuid, state, visited } from "./page.js";
 const OTHER = "1b4e28ba-2fa1-41d2-883f-0016d3cca427";
 const alert = () => screen.findByRole("alertdialog");
 
-/** A page whose session is over, with files in it. */
+/** A page whose session has ended, with files in it. */
 async function openOver(reason: ResetReason = "expired", ...names: string[]) {
   const server = await visited();
   for (const name of names.length ? names : ["report.pdf"]) server.addFile(name);
@@ -18,7 +18,7 @@ async function openOver(reason: ResetReason = "expired", ...names: string[]) {
   return { ...page, ended: server.session() };
 }
 
-/** A page that remembers another session than the browser proves. */
+/** A page whose stored UUID is not the session that the browser proves. */
 async function openMismatch() {
   const server = await visited();
   localStorage.setItem("session_uuid", OTHER);
@@ -27,13 +27,13 @@ async function openMismatch() {
   return { ...page, proven: server.session() };
 }
 
-test("there is nothing to see while all is well", async () => {
+test("there is no alert while the session is usable", async () => {
   const { container } = open(<SessionResetAlert />, { server: await visited() });
   await state("ready");
   expect(within(container).queryByRole("alertdialog")).toBeNull();
 });
 
-test("a session that ends with nothing in it is replaced without an alert", async () => {
+test("a session that ends without files is replaced without an alert", async () => {
   const server = await visited();
   server.close("expired");
   open(<SessionResetAlert />, { server });
@@ -42,33 +42,33 @@ test("a session that ends with nothing in it is replaced without an alert", asyn
   expect(screen.queryByRole("alertdialog")).toBeNull();
 });
 
-describe("a session that is over", () => {
+describe("a session that has ended", () => {
   test.each([
     ["expired", "Your session has expired"],
     ["ended", "Your session was ended"],
     ["revoked", "Your session was closed by support"],
-    ["reset", "Your session was started again elsewhere"],
-  ] as const)("because it was %s says so, as its name", async (reason, title) => {
+    ["reset", "Your session was replaced by a new one"],
+  ] as const)("because it was %s is named so", async (reason, title) => {
     await openOver(reason);
     expect(await alert()).toHaveAccessibleName(title);
     expect(screen.getByRole("heading", { name: title })).toBeVisible();
   });
 
-  test("is described by what is lost", async () => {
+  test("names the lost files in its description", async () => {
     await openOver("expired", "a.pdf", "b.pdf");
     expect(await alert()).toHaveAccessibleDescription(
-      "2 files of it cannot be used any more: “a.pdf”, “b.pdf”. Support may be able to restore them.",
+      "You can no longer open 2 files from it: “a.pdf”, “b.pdf”. Support may be able to restore them.",
     );
   });
 
-  test("speaks of one file as of one", async () => {
+  test("uses the singular for one file", async () => {
     await openOver();
     expect(await alert()).toHaveAccessibleDescription(
-      /^A file of it cannot be used .*: “report.pdf”/,
+      /^You can no longer open 1 file from it: “report.pdf”/,
     );
   });
 
-  test("is left for a fresh one, and the alert goes", async () => {
+  test("is replaced by a new one, and the alert closes", async () => {
     const { server, visitor, ended } = await openOver();
     await press(visitor, "Start a new session");
     await state("ready");
@@ -76,35 +76,22 @@ describe("a session that is over", () => {
     expect(shownUuid()).toBe(server.session().uuid);
     expect(shownUuid()).not.toBe(ended.uuid);
     expect(ended.successor?.uuid).toBe(shownUuid());
-    const [asked] = server.requests.filter(({ path }) => path.endsWith("reset/"));
-    expect(asked?.body).toEqual({ reason: "expired" });
+    const [reset] = server.requests.filter(({ path }) => path.endsWith("reset/"));
+    expect(reset?.body).toEqual({ reason: "expired" });
   });
 
-  test.each(["ended", "revoked"] as const)(
-    "and was %s is followed by a new one",
-    async (reason) => {
-      const { server, visitor, ended } = await openOver(reason);
-      await press(visitor, "Start a new session");
-      await state("ready");
-      expect(server.sessions).toHaveLength(2);
-      expect(shownUuid()).not.toBe(ended.uuid);
-    },
-  );
-
-  test("stays as it is where starting again fails, and can be tried again", async () => {
+  test("stays if the reset fails, and the reset can be repeated", async () => {
     const { server, visitor, ended } = await openOver();
     server.failNext({ path: "sessions/current/reset/", code: "rate_limited" });
     await press(visitor, "Start a new session");
-    expect(await screen.findByRole("alert")).toHaveTextContent(
-      "That was a lot at once: wait a moment.",
-    );
+    expect(await screen.findByRole("alert")).toHaveTextContent("Too many requests. Wait a moment.");
     expect(server.sessions).toHaveLength(1);
     expect(localStorage.getItem("session_uuid")).toBe(ended.uuid);
     await press(visitor, "Start a new session");
     await state("ready");
   });
 
-  test("says that it is working, and does it once however often it is pressed", async () => {
+  test("shows that it is working, and sends one request for several clicks", async () => {
     const { server, visitor } = await openOver();
     const hold = server.hold({ path: "sessions/current/reset/" });
     await press(visitor, "Start a new session");
@@ -118,8 +105,8 @@ describe("a session that is over", () => {
   });
 });
 
-describe("putting off", () => {
-  test.each(["Escape", "Later"])("by %s leaves a line that brings the alert back", async (way) => {
+describe("closing the alert", () => {
+  test.each(["Escape", "Later"])("by %s leaves a line that opens it again", async (way) => {
     const { server, visitor, ended } = await openOver();
     await alert();
     if (way === "Later") await press(visitor, way);
@@ -133,15 +120,15 @@ describe("putting off", () => {
   });
 });
 
-describe("another session than the one remembered", () => {
-  test("is told, with the code of the proven one", async () => {
+describe("a mismatch", () => {
+  test("is shown with the support code of the proven session", async () => {
     const { proven } = await openMismatch();
     expect(await alert()).toHaveAccessibleName("This browser has another session");
     expect(await alert()).toHaveAccessibleDescription(/Nothing was deleted/);
     expect(within(await alert()).getByText(proven.supportCode)).toBeVisible();
   });
 
-  test("can be gone on with", async () => {
+  test("can be continued", async () => {
     const { server, visitor, proven } = await openMismatch();
     await press(visitor, "Continue with your session");
     await state("ready");
@@ -151,7 +138,7 @@ describe("another session than the one remembered", () => {
     expect(server.sessions).toHaveLength(1);
   });
 
-  test("can be left for a fresh one", async () => {
+  test("can be replaced by a new session", async () => {
     const { server, visitor, proven } = await openMismatch();
     await press(visitor, "Start a new session");
     await state("ready");
@@ -159,7 +146,7 @@ describe("another session than the one remembered", () => {
     expect(shownUuid()).toBe(server.session().uuid);
   });
 
-  test("stays a question where going on fails", async () => {
+  test("stays if continuing fails", async () => {
     const { server, visitor } = await openMismatch();
     server.offline = true;
     await press(visitor, "Continue with your session");
@@ -178,7 +165,7 @@ describe("the support code", () => {
     expect(await navigator.clipboard.readText()).toBe(ended.supportCode);
   });
 
-  test("is to be copied by hand where the browser refuses", async () => {
+  test("asks to copy by hand if the browser refuses", async () => {
     const { visitor } = await openOver();
     vi.spyOn(navigator.clipboard, "writeText").mockRejectedValue(new DOMException("Denied"));
     await press(visitor, "Copy");
@@ -197,7 +184,7 @@ describe("the support code", () => {
   });
 });
 
-test("everything can be reached and done by the keyboard alone", async () => {
+test("every control works with the keyboard alone", async () => {
   const { visitor, ended } = await openOver();
   await alert();
   const names = [];
@@ -212,7 +199,7 @@ test("everything can be reached and done by the keyboard alone", async () => {
   expect(ended.successor).not.toBeNull();
 });
 
-test("a server that knows nothing of the session causes no alert", async () => {
+test("a session that the server does not know causes no alert", async () => {
   localStorage.setItem("session_uuid", OTHER);
   const { server } = open(<SessionResetAlert />, { server: createFakeServer() });
   await state("ready");

@@ -1,14 +1,14 @@
-/** What a visitor reads of the session: how it stands, where the files are, and starting again. */
+/** The status line, the support codes, and the reset button. */
 import { screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, test } from "vitest";
 import { ResetSession, SessionStatus, WhereAreMyFiles } from "../../src/index.js";
 import { createFakeServer } from "../../src/testing/index.js";
-import { asked, open, openReady, press, shownUuid, state, visited } from "./page.js";
+import { requestCount, open, openReady, press, shownUuid, state, visited } from "./page.js";
 
 const line = () => document.querySelector(".maria-status") as HTMLElement;
 
 describe("SessionStatus", () => {
-  test("is an empty line, ready to be read out, while all is well", async () => {
+  test("is an empty live region while the session is usable", async () => {
     open(<SessionStatus />, { server: await visited() });
     await state("ready");
     expect(line()).toHaveRole("status");
@@ -16,7 +16,7 @@ describe("SessionStatus", () => {
     expect(line()).toHaveAttribute("data-status", "ready");
   });
 
-  test("says that a session begins", async () => {
+  test("says that a session is being created", async () => {
     const server = createFakeServer();
     const hold = server.hold({ method: "POST" });
     const { visitor } = open(<SessionStatus />, { server });
@@ -39,7 +39,7 @@ describe("SessionStatus", () => {
     expect(line()).toBeEmptyDOMElement();
   });
 
-  test("says that the server is away and nothing is lost, and asks again when told to", async () => {
+  test("says that the server does not answer and nothing is lost, and retries on request", async () => {
     const server = await visited();
     server.offline = true;
     const { visitor } = open(<SessionStatus />, { server });
@@ -54,7 +54,7 @@ describe("SessionStatus", () => {
     expect(server.sessions).toHaveLength(1);
   });
 
-  test("says that it was refused, and asks again when told to", async () => {
+  test("says that the server refuses, and retries on request", async () => {
     const server = createFakeServer();
     server.failNext({ method: "POST", code: "origin_not_allowed" });
     const { visitor } = open(<SessionStatus />, { server });
@@ -74,14 +74,14 @@ describe("SessionStatus", () => {
       removeItem: () => undefined,
     };
     await openReady(<SessionStatus />, { options: { storage } });
-    expect(line()).toHaveTextContent("your session ends when you reload it");
+    expect(line()).toHaveTextContent("Your session ends when you reload it");
   });
 
-  test("says so as well where the browser refuses cookies, and has a session all the same", async () => {
+  test("says the same where the browser refuses cookies, and still has a session", async () => {
     const server = createFakeServer();
     const { fetch } = server.browser({ cookies: false });
     await openReady(<SessionStatus />, { server, options: { fetch } });
-    expect(line()).toHaveTextContent("your session ends when you reload it");
+    expect(line()).toHaveTextContent("Your session ends when you reload it");
   });
 });
 
@@ -92,18 +92,18 @@ describe("WhereAreMyFiles", () => {
   test("says that there is no session yet", async () => {
     const { visitor } = open(<WhereAreMyFiles />, { options: { autoStart: "manual" } });
     await open_(visitor);
-    expect(screen.getByText("Your session begins when you send something.")).toBeVisible();
+    expect(screen.getByText("There is no session yet.")).toBeVisible();
     expect(screen.queryByRole("button", { name: "Copy" })).toBeNull();
   });
 
-  test("shows the support code, before there is trouble", async () => {
+  test("shows the support code", async () => {
     const { server, visitor } = await openReady(<WhereAreMyFiles />);
     await open_(visitor);
     expect(screen.getByText(/They belong to your session/)).toBeVisible();
     expect(screen.getByText(server.session().supportCode)).toBeVisible();
   });
 
-  test("shows the code of the session before, also after a reload", async () => {
+  test("shows the code of the previous session, also after a reload", async () => {
     const server = await visited();
     const first = await openReady(<WhereAreMyFiles />, { server });
     server.forget();
@@ -113,24 +113,24 @@ describe("WhereAreMyFiles", () => {
     await state("ready");
     await open_(visitor);
     const [before, now] = server.sessions;
-    expect(screen.getByText("The session before had this code:")).toBeVisible();
+    expect(screen.getByText("The code of your previous session:")).toBeVisible();
     expect(screen.getByText(before?.supportCode ?? "")).toBeVisible();
     expect(screen.getByText(now?.supportCode ?? "")).toBeVisible();
   });
 });
 
 describe("ResetSession", () => {
-  test("is not there without a session", () => {
+  test("renders nothing without a session", () => {
     open(<ResetSession />);
     expect(screen.queryByRole("button", { name: "Start again" })).toBeNull();
   });
 
-  test("asks first, and says what will become of the files", async () => {
+  test("asks for confirmation, and says what happens to the files", async () => {
     const { server, visitor } = await openReady(<ResetSession />);
     await press(visitor, "Start again");
     const dialog = screen.getByRole("alertdialog", { name: "Start again" });
-    expect(dialog).toHaveAccessibleDescription(/Your files stay with this one/);
-    expect(asked(server, "POST", "sessions/current/reset/")).toBe(0);
+    expect(dialog).toHaveAccessibleDescription(/Your files stay in the old one/);
+    expect(requestCount(server, "POST", "sessions/current/reset/")).toBe(0);
   });
 
   test.each(["Cancel", "Escape"])("changes nothing on %s", async (way) => {
@@ -139,11 +139,11 @@ describe("ResetSession", () => {
     if (way === "Cancel") await press(visitor, way);
     else await visitor.keyboard("{Escape}");
     expect(screen.queryByRole("alertdialog")).toBeNull();
-    expect(asked(server, "POST", "sessions/current/reset/")).toBe(0);
+    expect(requestCount(server, "POST", "sessions/current/reset/")).toBe(0);
     expect(shownUuid()).toBe(server.session().uuid);
   });
 
-  test("begins a fresh session", async () => {
+  test("creates a new session", async () => {
     const { server, visitor } = await openReady(<ResetSession />);
     const before = server.session();
     await press(visitor, "Start again");
@@ -167,7 +167,7 @@ describe("ResetSession", () => {
     expect(shownUuid()).toBe(server.session().uuid);
   });
 
-  test("for somebody else closes the session and forgets its code", async () => {
+  test("with reason not_me forgets the previous support code", async () => {
     const page = (
       <>
         <ResetSession reason="not_me" />

@@ -1,15 +1,15 @@
-/** Visitors see, change, take along and erase what is kept about them, and get a session back. */
+/** Visitors see, change, export and erase their data, and restore a session. */
 import { screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, test, vi } from "vitest";
 import { YourData } from "../../src/components/YourData.js";
 import { createFakeServer } from "../../src/testing/index.js";
-import { asked, open, openReady, press, shownUuid, state, visited } from "./page.js";
+import { requestCount, open, openReady, press, shownUuid, state, visited } from "./page.js";
 
 const CONTACT = { purpose: "contact", version: "2026-11", label: "You may write to me." };
 const address = () => screen.getByRole("textbox", { name: "Your e-mail address" });
 const email = "maria@example.com";
 
-/** A page whose visitor has told an address before. */
+/** A page whose visitor has an e-mail address. */
 async function openKnown() {
   const server = await visited();
   server.session().email = email;
@@ -18,7 +18,7 @@ async function openKnown() {
   return page;
 }
 
-test("without a session there is only the way back to one", () => {
+test("without a session it shows only the recovery code field", () => {
   open(<YourData />);
   const panel = screen.getByRole("region", { name: "Your data" });
   expect(
@@ -38,7 +38,7 @@ describe("the address", () => {
     expect(address()).toHaveValue(email);
   });
 
-  test("is shown when it is known, and can be taken back", async () => {
+  test("is shown, and can be removed", async () => {
     const { server, visitor } = await openKnown();
     expect(address()).toHaveValue(email);
     await visitor.clear(address());
@@ -47,7 +47,7 @@ describe("the address", () => {
     expect(screen.queryByRole("button", { name: "Send a code to confirm it" })).toBeNull();
   });
 
-  test("is refused in the server's words about that field, and is not kept", async () => {
+  test("shows the server's error for that field, and is not stored", async () => {
     const { server, visitor } = await openReady(<YourData />);
     await visitor.type(address(), "maria@home");
     await press(visitor, "Save");
@@ -56,7 +56,7 @@ describe("the address", () => {
     expect(address()).toHaveValue("maria@home");
   });
 
-  test("is sent once however often the button is pressed", async () => {
+  test("is sent once for several clicks", async () => {
     const { server, visitor } = await openReady(<YourData />);
     const hold = server.hold({ method: "PATCH" });
     await visitor.type(address(), `${email}{Enter}`);
@@ -64,13 +64,13 @@ describe("the address", () => {
     await waitFor(() => expect(hold.count).toBe(1));
     hold.release();
     await screen.findByRole("button", { name: "Send a code to confirm it" });
-    expect(asked(server, "PATCH", "sessions/current/")).toBe(1);
+    expect(requestCount(server, "PATCH", "sessions/current/")).toBe(1);
   });
 
-  test("is confirmed by the code that was mailed, after a wrong one", async () => {
+  test("is confirmed by the mailed code, also after a wrong one", async () => {
     const { server, visitor } = await openKnown();
     await press(visitor, "Send a code to confirm it");
-    expect(await screen.findByText("A code is on its way to you.")).toHaveRole("status");
+    expect(await screen.findByText("We sent you a code by e-mail.")).toHaveRole("status");
     const [mail] = server.emails;
     expect(mail?.to).toBe(email);
     const field = screen.getByRole("textbox", { name: "The six digits from the e-mail" });
@@ -90,7 +90,7 @@ describe("the address", () => {
     expect(screen.queryByRole("button", { name: "Send a code to confirm it" })).toBeNull();
   });
 
-  test("says so where no code can be mailed", async () => {
+  test("shows the error if no code can be mailed", async () => {
     const { server, visitor } = await openKnown();
     server.failNext({ path: "sessions/current/email/", code: "mail_unavailable" });
     await press(visitor, "Send a code to confirm it");
@@ -103,12 +103,12 @@ describe("the address", () => {
 describe("consent", () => {
   const box = () => screen.getByRole("checkbox", { name: CONTACT.label });
 
-  test("is not asked for unless the page names purposes", async () => {
+  test("is shown only if the page passes purposes", async () => {
     await openReady(<YourData />);
     expect(screen.queryByRole("group", { name: "What you agreed to" })).toBeNull();
   });
 
-  test("is given for that wording, and withdrawn", async () => {
+  test("is stored with the version of the wording, and can be withdrawn", async () => {
     const { server, visitor } = await openReady(<YourData consents={[CONTACT]} />);
     expect(screen.getByRole("group", { name: "What you agreed to" })).toContainElement(box());
     expect(box()).not.toBeChecked();
@@ -120,7 +120,7 @@ describe("consent", () => {
     expect(server.session().consent).toEqual({ contact: { granted: false, version: "2026-11" } });
   });
 
-  test("shows what the server holds, not what was pressed, where it cannot be saved", async () => {
+  test("shows the server's state if it cannot be saved", async () => {
     const { server, visitor } = await openReady(<YourData consents={[CONTACT]} />);
     server.failNext({ method: "PATCH" });
     await visitor.click(box());
@@ -129,7 +129,7 @@ describe("consent", () => {
     expect(server.session().consent).toEqual({});
   });
 
-  test("is asked for once at a time", async () => {
+  test("sends one request at a time", async () => {
     const { server, visitor } = await openReady(<YourData consents={[CONTACT]} />);
     const hold = server.hold({ method: "PATCH" });
     await visitor.click(box());
@@ -138,7 +138,7 @@ describe("consent", () => {
     await waitFor(() => expect(hold.count).toBe(1));
     hold.release();
     await waitFor(() => expect(box()).toBeChecked());
-    expect(asked(server, "PATCH", "sessions/current/")).toBe(1);
+    expect(requestCount(server, "PATCH", "sessions/current/")).toBe(1);
   });
 });
 
@@ -148,7 +148,7 @@ describe("what happened", () => {
       .getAllByRole("listitem")
       .map(({ textContent }) => textContent);
 
-  test("is told newest first, page by page, and says when support has looked", async () => {
+  test("is listed newest first, page by page, including access by support", async () => {
     const server = await visited({ pageSize: 2 });
     server.addFile("report.pdf");
     const [began] = server.session().events;
@@ -175,7 +175,7 @@ describe("what happened", () => {
     expect(Date.parse(time?.dateTime ?? "")).toBeGreaterThan(0);
   });
 
-  test("can be asked for again where it could not be read", async () => {
+  test("can be loaded again after a failure", async () => {
     const { server, visitor } = await openKnown();
     server.failNext({ path: "sessions/current/activity/", status: 500, body: "<html>" });
     await press(visitor, "What happened");
@@ -211,7 +211,7 @@ test("everything can be downloaded, as a JSON file", async () => {
 });
 
 describe("leaving", () => {
-  test("for somebody else begins a session of their own, without the address", async () => {
+  test('with "Not you?" creates a new session without the address', async () => {
     const { server, visitor } = await openKnown();
     const before = server.session();
     await press(visitor, "Not you?");
@@ -222,17 +222,17 @@ describe("leaving", () => {
     expect(shownUuid()).toBe(before.successor?.uuid);
   });
 
-  test("by erasing asks first", async () => {
+  test("by erasing asks for confirmation", async () => {
     const { server, visitor } = await openKnown();
     await press(visitor, "Erase everything");
-    expect(screen.getByRole("alertdialog")).toHaveAccessibleDescription(/deleted for good/);
+    expect(screen.getByRole("alertdialog")).toHaveAccessibleDescription(/cannot be undone/);
     await press(visitor, "Cancel");
     expect(screen.queryByRole("alertdialog")).toBeNull();
     expect(server.session().status).toBe("active");
     expect(server.session().email).toBe(email);
   });
 
-  test("by erasing leaves nothing, here or there", async () => {
+  test("by erasing leaves no data in the browser or on the server", async () => {
     const { server, visitor } = await openKnown();
     await press(visitor, "Erase everything");
     await press(visitor, "Erase everything", screen.getByRole("alertdialog"));
@@ -244,7 +244,7 @@ describe("leaving", () => {
     expect(screen.queryByRole("textbox", { name: "Your e-mail address" })).toBeNull();
   });
 
-  test("by erasing says so where it failed, and everything is still there", async () => {
+  test("by erasing shows a failure, and nothing is deleted", async () => {
     const { server, visitor } = await openKnown();
     server.failNext({ method: "DELETE", code: "database_unavailable" });
     await press(visitor, "Erase everything");
@@ -259,7 +259,7 @@ describe("leaving", () => {
 describe("a recovery code from support", () => {
   const field = () => screen.getByRole("textbox", { name: "Recovery code from support" });
 
-  test("brings the session back, after a wrong one", async () => {
+  test("restores the session, also after a wrong code", async () => {
     const server = createFakeServer();
     await server.browser().fetch("/api/v1/sessions/", { method: "POST", body: "{}" });
     const lost = server.session();
@@ -287,6 +287,6 @@ describe("a recovery code from support", () => {
     const { server, visitor } = await openReady(<YourData />);
     await press(visitor, "Bring my session back");
     expect(field()).toBeInvalid();
-    expect(asked(server, "POST", "sessions/recover/")).toBe(0);
+    expect(requestCount(server, "POST", "sessions/recover/")).toBe(0);
   });
 });

@@ -1,10 +1,10 @@
 // @vitest-environment node
-/** What visitors are told is plain, and says what to do; sizes and times are as people read them. */
+/** The English texts: errors, sizes and progress. */
 import { describe, expect, test } from "vitest";
 import { english as words } from "../../src/en.js";
 import { SessionError, type Problem, type Schemas, type SessionSnapshot } from "../../src/index.js";
 
-const told = (code: string, problem: Partial<Problem> = {}, status = 400) =>
+const errorText = (code: string, problem: Partial<Problem> = {}, status = 400) =>
   words.error(new SessionError(code, status, problem));
 const spaced = (text: string) => text.replace(/\s/g, " ");
 
@@ -23,23 +23,37 @@ const lost = (...files: Schemas["Lost"]["files"]) => {
 
 describe("an error", () => {
   test.each([
-    ["a size", told("file_too_large", { max_file_bytes: 500 * 1024 }), "at most 500 kB."],
-    ["no size, as of a proxy", told("file_too_large"), "This file is too large."],
-    ["types", told("type_not_allowed", { types: ["pdf", "png"] }), "Only PDF, PNG can be sent."],
-    ["no types", told("type_not_allowed", { detail: "Not that." }), "Not that."],
-    ["the server's quota", told("quota_exceeded", { detail: "At most 3 files." }), "At most 3"],
-    ["no quota", told("quota_exceeded"), "There is no room left: remove a file."],
-    ["a session that is over", told("session_invalid", { detail: "POST /api/" }), "has changed"],
-    ["a code without words of ours", told("mail_unavailable", { detail: "Soon." }), "Soon."],
-    ["a code without any words", told("unheard_of"), "Something went wrong (unheard_of)."],
+    ["a size", errorText("file_too_large", { max_file_bytes: 500 * 1024 }), "at most 500 kB."],
+    ["no size, as of a proxy", errorText("file_too_large"), "This file is too large."],
+    [
+      "types",
+      errorText("type_not_allowed", { types: ["pdf", "png"] }),
+      "Only PDF, PNG can be sent.",
+    ],
+    ["no types", errorText("type_not_allowed", { detail: "Not that." }), "Not that."],
+    [
+      "the server's quota",
+      errorText("quota_exceeded", { detail: "At most 3 files." }),
+      "At most 3",
+    ],
+    ["no quota", errorText("quota_exceeded"), "There is no room left: remove a file."],
+    [
+      "a session that has ended",
+      errorText("session_invalid", { detail: "POST /api/" }),
+      "has changed",
+    ],
+    ["a code without words of ours", errorText("mail_unavailable", { detail: "Soon." }), "Soon."],
+    ["a code without any words", errorText("unheard_of"), "Something went wrong (unheard_of)."],
   ])("with %s", (_, text, words) => {
     expect(spaced(text)).toContain(words);
   });
 
-  test("about a field is told in the words about that field", () => {
+  test("about a field shows the detail of that field", () => {
     const errors = { email: [{ code: "invalid", detail: "Enter a valid address." }] };
-    expect(told("invalid_input", { detail: "Some of it.", errors })).toBe("Enter a valid address.");
-    expect(told("invalid_input", { detail: "Some of it.", errors: {} })).toBe("Some of it.");
+    expect(errorText("invalid_input", { detail: "Some of it.", errors })).toBe(
+      "Enter a valid address.",
+    );
+    expect(errorText("invalid_input", { detail: "Some of it.", errors: {} })).toBe("Some of it.");
   });
 });
 
@@ -52,7 +66,7 @@ test.each([
   expect(spaced(words.size(bytes))).toBe(text);
 });
 
-test("progress says what is known and no more", () => {
+test("progress leaves out what is unknown", () => {
   expect(spaced(words.file(sending(0, null, null)))).toBe("0 kB of 2 MB");
   expect(spaced(words.file(sending(1024 ** 2, 250 * 1024, 4)))).toBe(
     "1 MB of 2 MB, 250 kB/s, 4 sec left",
@@ -60,6 +74,6 @@ test("progress says what is known and no more", () => {
 });
 
 test("one lost file is one", () => {
-  expect(lost("a.pdf")).toMatch(/^A file of it .*: “a.pdf”\./);
-  expect(lost("a.pdf", "b.pdf")).toMatch(/^2 files .*: “a.pdf”, “b.pdf”\./);
+  expect(lost("a.pdf")).toMatch(/^You can no longer open 1 file .*: “a.pdf”\./);
+  expect(lost("a.pdf", "b.pdf")).toMatch(/^You can no longer open 2 files .*: “a.pdf”, “b.pdf”\./);
 });

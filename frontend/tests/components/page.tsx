@@ -16,7 +16,7 @@ export interface Page extends RenderResult {
   visitor: UserEvent;
 }
 
-/** How the session stands, in words that a test can wait for. */
+/** Shows the state, so that a test can wait for it. */
 function State() {
   const { status, uuid, session, start } = useSession();
   const isUnconfirmed = status === "ready" && !session;
@@ -31,7 +31,7 @@ function State() {
   );
 }
 
-/** A page as it is written down: components within a provider that talks to the server. */
+/** Components inside a provider that uses the fake server. */
 export function pageOf(children: ReactNode, { server, options, uploads, ...rest }: PageOptions) {
   const fakes = server && { fetch: server.fetch };
   return (
@@ -47,21 +47,21 @@ export function pageOf(children: ReactNode, { server, options, uploads, ...rest 
   );
 }
 
-/** Open a page as the browser finds it: `localStorage` and the server's cookie are what they are. */
+/** Render a page with the current `localStorage` and cookie. */
 export function open(children: ReactNode, options: PageOptions = {}): Page {
   const server = options.server ?? createFakeServer();
   const visitor = userEvent.setup({ delay: null, pointerEventsCheck: 0 });
   return { ...render(pageOf(children, { ...options, server })), server, visitor };
 }
 
-/** Open a page, and wait until its session is there and confirmed. */
+/** Render a page, and wait until its session is confirmed. */
 export async function openReady(children: ReactNode, options: PageOptions = {}): Promise<Page> {
   const page = open(children, { ...options, options: { autoStart: "load", ...options.options } });
   await state("ready");
   return page;
 }
 
-/** A server that this browser has been to before: it has a cookie, and remembers the UUID. */
+/** A server that this browser has a session with: it has the cookie and the UUID. */
 export async function visited(options?: Parameters<typeof createFakeServer>[0]) {
   const server = createFakeServer(options);
   await server.fetch("/api/v1/sessions/", { method: "POST", body: "{}" });
@@ -70,14 +70,14 @@ export async function visited(options?: Parameters<typeof createFakeServer>[0]) 
   return server;
 }
 
-/** Wait until the session stands so. */
+/** Wait for a state of the session. */
 export const state = (status: string) =>
   waitFor(() => expect(screen.getByTestId("state").textContent).toBe(status));
 
 /** The UUID that the page shows. */
 export const shownUuid = () => screen.getByTestId("uuid").textContent;
 
-/** Press a button, of the whole page or of a part of it. */
+/** Click a button of the page, or of a part of it. */
 export async function press(visitor: UserEvent, name: string | RegExp, part?: HTMLElement) {
   await visitor.click((part ? within(part) : screen).getByRole("button", { name }));
 }
@@ -85,6 +85,6 @@ export async function press(visitor: UserEvent, name: string | RegExp, part?: HT
 /** A file of so many bytes. */
 export const file = (name: string, size = 1000) => new File([new Uint8Array(size)], name);
 
-/** How often the server was asked for this. */
-export const asked = (server: FakeServer, method: string, path: string) =>
+/** How many requests of this kind the server has received. */
+export const requestCount = (server: FakeServer, method: string, path: string) =>
   server.requests.filter((request) => request.method === method && request.path === path).length;

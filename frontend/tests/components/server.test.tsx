@@ -1,5 +1,5 @@
 // @vitest-environment node
-/** On a server there is no visitor: every component renders idle, and nothing is asked for. */
+/** On a server there is no visitor: every component renders idle and sends no request. */
 import { renderToString } from "react-dom/server";
 import { expect, test, vi } from "vitest";
 import {

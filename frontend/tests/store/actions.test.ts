@@ -1,4 +1,4 @@
-/** Shows what a visitor can do with a session, and that what fails changes nothing. */
+/** The methods of a session. A method that fails changes nothing. */
 import { describe, expect, test, vi } from "vitest";
 import { SessionError } from "../../src/api/http.js";
 import { createFakeServer } from "../../src/testing/index.js";
@@ -17,7 +17,7 @@ import {
 controlTime();
 
 describe("resetSession", () => {
-  test("leaves a live session for a fresh one", async () => {
+  test("replaces an active session by a new one", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     const { uuid: before, supportCode } = page.now;
@@ -50,7 +50,7 @@ describe("resetSession", () => {
     expect(server.requests).toEqual([]);
   });
 
-  test("takes the session that another tab has begun meanwhile, and resets nothing", async () => {
+  test("accepts the session that another tab has created, and resets nothing", async () => {
     const server = createFakeServer();
     const here = await openSession(server);
     const there = openPage(server, { storage: here.storage });
@@ -62,10 +62,10 @@ describe("resetSession", () => {
   });
 
   test.each([
-    ["is lost on its way", {}],
-    ["meets bad weather", { code: "database_unavailable" }],
+    ["gets no response", {}],
+    ["finds the database unavailable", { code: "database_unavailable" }],
     ["is answered by a proxy", { status: 502, body: "<html>" }],
-  ] as const)("that %s is told, and nothing has changed", async (_, failure) => {
+  ] as const)("that %s rejects, and nothing has changed", async (_, failure) => {
     const server = createFakeServer();
     const page = await openSession(server);
     const before = page.now;
@@ -77,7 +77,7 @@ describe("resetSession", () => {
     expect(page.changes).toHaveLength(1);
   });
 
-  test("whose answer is lost gets the same fresh session when asked again", async () => {
+  test("whose response is lost gets the same new session when repeated", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     const { uuid: before } = page.now;
@@ -90,7 +90,7 @@ describe("resetSession", () => {
     expect(page.changes.at(-1)).toEqual([before, server.session().uuid, "reset"]);
   });
 
-  test("whose answer is lost is told as over when looked at, and comes right by a reset", async () => {
+  test("whose response is lost ends the session, and another reset repairs it", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     server.addFile("offer.pdf");
@@ -103,7 +103,7 @@ describe("resetSession", () => {
     expect(server.sessions).toHaveLength(2);
   });
 
-  test("whose cookie arrived without the answer finds the fresh session by it", async () => {
+  test("whose cookie arrived without the response finds the new session by it", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     const { uuid: before } = page.now;
@@ -115,7 +115,7 @@ describe("resetSession", () => {
     expect(server.sessions).toHaveLength(2);
   });
 
-  test("works while the page is offline in name only", async () => {
+  test("works in the state offline", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     server.failNext();
@@ -125,7 +125,7 @@ describe("resetSession", () => {
     expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
   });
 
-  test("after a failure in words works, too", async () => {
+  test("works in the state failed", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     server.failNext({ code: "origin_not_allowed" });
@@ -135,7 +135,7 @@ describe("resetSession", () => {
     expect(page.now.status).toBe("ready");
   });
 
-  test("of a session that cannot be left any more begins a fresh one", async () => {
+  test("of a revoked session creates a new one", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     const { uuid: before } = page.now;
@@ -147,7 +147,7 @@ describe("resetSession", () => {
 });
 
 describe("endSession", () => {
-  test("ends it, keeps its code for the asking, and begins nothing by the same press", async () => {
+  test("ends it, keeps its code as the previous one, and the same click creates no new session", async () => {
     const server = createFakeServer();
     const page = openPage(server, { autoStart: "interaction" });
     press();
@@ -171,7 +171,7 @@ describe("endSession", () => {
     expect(page.now.previousSupportCode).toBe(supportCode);
   });
 
-  test("with erase leaves nothing, not even a code", async () => {
+  test("with erase leaves no data, not even a support code", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     const { uuid } = page.now;
@@ -193,7 +193,7 @@ describe("endSession", () => {
     expect(server.requests).toEqual([]);
   });
 
-  test("of a session that is over already leaves it", async () => {
+  test("of a session that has ended succeeds", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     server.close("expired");
@@ -214,7 +214,7 @@ describe("endSession", () => {
     ["erasure", true, { code: "session_invalid" }],
     ["erasure without network", true, {}],
   ] as const)(
-    "tells of an %s that was refused, and nothing has changed",
+    "rejects if the %s was refused, and nothing has changed",
     async (_, erase, failure) => {
       const server = createFakeServer();
       const page = await openSession(server);
@@ -229,7 +229,7 @@ describe("endSession", () => {
 });
 
 describe("recover", () => {
-  test("brings a session of another device back", async () => {
+  test("restores a session of another device", async () => {
     const server = createFakeServer();
     const elsewhere = await openSession(server, { browser: server.browser() });
     const code = server.issueRecoveryCode();
@@ -243,7 +243,7 @@ describe("recover", () => {
     expect(page.storage.uuid).toBe(uuid);
   });
 
-  test("begins a session first, to learn whether cookies work: the code is good only once", async () => {
+  test("creates a session first, because the code works only once and cookies may not work", async () => {
     const server = createFakeServer();
     await openSession(server, { browser: server.browser() });
     const { uuid } = server.session();
@@ -264,7 +264,7 @@ describe("recover", () => {
 });
 
 describe("who the visitor is", () => {
-  test("is said, proven by a code, and taken back", async () => {
+  test("can be set, confirmed by a code, and removed", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     const { uuid } = page.now;
@@ -281,7 +281,7 @@ describe("who the visitor is", () => {
     expect(page.changes).toHaveLength(1);
   });
 
-  test("that is refused is told field by field", async () => {
+  test("that is refused rejects with the errors of each field", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     const error = await page.session.identify({ email: "ada" }).catch((thrown: unknown) => thrown);
@@ -292,7 +292,7 @@ describe("who the visitor is", () => {
   });
 });
 
-test("what happened is read page by page, from whatever host the addresses name", async () => {
+test("events are read page by page, whatever host the page addresses name", async () => {
   const server = createFakeServer({ pageSize: 2 });
   const page = await openSession(server);
   server.addFile("a.pdf");
@@ -304,7 +304,7 @@ test("what happened is read page by page, from whatever host the addresses name"
   expect(second.next).toBeNull();
 });
 
-test("everything held is handed out, and an assertion for Maria's back end", async () => {
+test("the data export and the assertion belong to the session", async () => {
   const server = createFakeServer();
   const page = await openSession(server);
   expect(await page.session.exportData()).toMatchObject({ session: { uuid: page.now.uuid } });
@@ -312,13 +312,13 @@ test("everything held is handed out, and an assertion for Maria's back end", asy
 });
 
 describe("withSession", () => {
-  test("begins a session for the first thing that needs one", async () => {
+  test("creates a session if there is none", async () => {
     const server = createFakeServer();
     const page = openPage(server);
     expect(await page.session.withSession(async (uuid) => uuid)).toBe(server.session().uuid);
   });
 
-  test("tells why there is none", async () => {
+  test("rejects with the reason if no session can be created", async () => {
     const server = createFakeServer();
     const page = openPage(server);
     const request = vi.fn();
@@ -327,7 +327,7 @@ describe("withSession", () => {
     expect(request).not.toHaveBeenCalled();
   });
 
-  test("looks what became of the session when a request is refused for it", async () => {
+  test("checks the session when a request is refused for its proof", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     const { uuid } = page.now;
@@ -338,14 +338,14 @@ describe("withSession", () => {
     expect(page.changes.at(-1)).toEqual([uuid, page.now.uuid, "started"]);
   });
 
-  test("does not doubt the session when something else is refused", async () => {
+  test("does not check the session when a request fails for another reason", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
-    const asked = server.requests.length;
+    const sentBefore = server.requests.length;
     const refuse = () => Promise.reject(new Error("mine"));
     await expect(page.session.withSession(refuse)).rejects.toThrow("mine");
     await calm();
-    expect(server.requests).toHaveLength(asked);
+    expect(server.requests).toHaveLength(sentBefore);
   });
 });
 
@@ -371,7 +371,7 @@ test("a callback that throws is reported, and stops nothing", async () => {
   expect(sent(server).at(-1)).toBe("DELETE sessions/current/");
 });
 
-test("without a callback, changes go untold", async () => {
+test("the callback is optional", async () => {
   const { fetch } = createFakeServer();
   const { createSessionStore } = await import("../../src/store/sessionStore.js");
   const store = createSessionStore({ fetch, storage: new FakeStorage() });

@@ -1,5 +1,5 @@
 // @vitest-environment node
-/** Shows that on a server, where there is no visitor, the package is idle and harmless. */
+/** On a server the stores are idle and send no request. */
 import { expect, test } from "vitest";
 import { createSessionStore, createUploadStore } from "../../src/index.js";
 

@@ -1,4 +1,4 @@
-/** Shows how a session begins, row by row of the table in docs/api.md's design. */
+/** How a session is created. */
 import { describe, expect, test, vi } from "vitest";
 import { createSessionStore } from "../../src/store/sessionStore.js";
 import { createFakeServer } from "../../src/testing/index.js";
@@ -20,7 +20,7 @@ controlTime();
 const BEGINNING = ["POST sessions/", "GET sessions/current/"];
 
 describe("without cookie and UUID", () => {
-  test("a page is idle, and asks nothing", async () => {
+  test("a page is idle and sends no request", async () => {
     const server = createFakeServer();
     const page = openPage(server, { autoStart: "interaction" });
     await pass(600 * SECOND);
@@ -48,7 +48,7 @@ describe("without cookie and UUID", () => {
     expect(server.requests[0]?.body).toEqual({ credential: "cookie" });
   });
 
-  test("a session begins at once, if that is wanted", async () => {
+  test('autoStart "load" creates a session at once', async () => {
     const server = createFakeServer();
     const page = openPage(server, { autoStart: "load" });
     await calm();
@@ -56,7 +56,7 @@ describe("without cookie and UUID", () => {
     expect(sent(server)).toEqual(BEGINNING);
   });
 
-  test("a session begins by start() alone, if that is wanted", async () => {
+  test('autoStart "manual" creates a session only by start()', async () => {
     const server = createFakeServer();
     const page = openPage(server, { autoStart: "manual" });
     press();
@@ -67,7 +67,7 @@ describe("without cookie and UUID", () => {
     expect(sent(server)).toEqual(BEGINNING);
   });
 
-  test("what is remembered but is no UUID does not count", async () => {
+  test("a stored text that is not a UUID is ignored", async () => {
     const server = createFakeServer();
     const storage = new FakeStorage();
     storage.setItem("session_uuid", "../../etc");
@@ -78,7 +78,7 @@ describe("without cookie and UUID", () => {
   });
 });
 
-test("a good cookie without a UUID heals silently: the same session again", async () => {
+test("a valid cookie without a UUID restores the same session", async () => {
   const server = createFakeServer();
   const before = await openSession(server);
   before.close();
@@ -93,12 +93,12 @@ describe("after a reload", () => {
     const server = createFakeServer();
     const { storage, now: before, close } = await openSession(server);
     close();
-    const held = server.hold();
+    const hold = server.hold();
     const page = openPage(server, { storage });
     const { uuid, supportCode } = before;
     expect(page.now).toMatchObject({ status: "ready", uuid, supportCode, session: null });
     await calm();
-    held.release();
+    hold.release();
     await calm();
     expect(page.now).toMatchObject({ status: "ready", uuid });
     expect(page.now.session?.uuid).toBe(uuid);
@@ -123,7 +123,7 @@ describe("after a reload", () => {
 });
 
 describe("a UUID without a cookie", () => {
-  test("begins quietly anew, and keeps the old support code for the asking", async () => {
+  test("creates a new session without an alert, and keeps the old support code", async () => {
     const server = createFakeServer();
     const { storage, now: before, close } = await openSession(server);
     close();
@@ -137,7 +137,7 @@ describe("a UUID without a cookie", () => {
     expect(server.sessions).toHaveLength(2);
   });
 
-  test("and nothing known of it begins anew without an old code", async () => {
+  test("and without a support code creates a new session without an old code", async () => {
     const server = createFakeServer();
     const storage = new FakeStorage();
     storage.setItem("session_uuid", UNKNOWN);
@@ -149,7 +149,7 @@ describe("a UUID without a cookie", () => {
 });
 
 describe("a browser that refuses cookies", () => {
-  test("gets a bearer token in memory, once, and no loop", async () => {
+  test("gets one bearer token in memory", async () => {
     const server = createFakeServer();
     const browser = server.browser({ cookies: false });
     const page = await openSession(server, { browser });
@@ -167,7 +167,7 @@ describe("a browser that refuses cookies", () => {
     expect(sent(server, 4).filter((line) => line === "POST sessions/")).toEqual([]);
   });
 
-  test("and whose tokens get lost, too, is told so after one try", async () => {
+  test("and drops tokens fails after one try", async () => {
     const server = createFakeServer();
     const { fetch } = server.browser({ cookies: false });
     const page = openPage(server, {
@@ -182,7 +182,7 @@ describe("a browser that refuses cookies", () => {
     expect(sent(server, 4)).toEqual(BEGINNING);
   });
 
-  test("with a UUID from other times is served, too, and forgets nothing of it", async () => {
+  test("with an old UUID gets a session, and the old UUID stays stored", async () => {
     const server = createFakeServer();
     const storage = new FakeStorage();
     storage.setItem("session_uuid", UNKNOWN);
@@ -198,12 +198,12 @@ describe("a browser that refuses cookies", () => {
 
 test("a page that closes during the start leaves nothing behind, and knows the session later", async () => {
   const server = createFakeServer();
-  const held = server.hold();
+  const hold = server.hold();
   const page = openPage(server);
   const started = page.session.start();
   await calm();
   page.close();
-  held.release();
+  hold.release();
   await started;
   expect(page.states).toEqual(["starting"]);
   expect(vi.getTimerCount()).toBe(0);
@@ -214,7 +214,7 @@ test("a page that closes during the start leaves nothing behind, and knows the s
   expect(server.sessions).toHaveLength(1);
 });
 
-test("subscribing, leaving and subscribing again, as StrictMode does, begins once", async () => {
+test("subscribing twice, as StrictMode does, creates one session", async () => {
   const server = createFakeServer();
   const page = openPage(server, { autoStart: "load" });
   page.close();
@@ -224,7 +224,7 @@ test("subscribing, leaving and subscribing again, as StrictMode does, begins onc
   expect(sent(server)).toEqual(BEGINNING);
 });
 
-test("a page that nobody looks at does nothing, whatever happens", async () => {
+test("a store without subscribers does nothing", async () => {
   const server = createFakeServer();
   const page = openPage(server, { autoStart: "interaction" });
   const end = page.session.subscribe(() => undefined);

@@ -1,4 +1,4 @@
-/** Shows where the UUID and the proof are kept, and what happens where they cannot be. */
+/** Where the UUID and the proof are stored, and what happens if the storage fails. */
 import { describe, expect, test, vi } from "vitest";
 import type { CredentialStore } from "../../src/utils/sessionUtils.js";
 import { createFakeServer } from "../../src/testing/index.js";
@@ -11,7 +11,7 @@ import {
   pass,
   provideLocks,
   SECOND,
-  tellTabs,
+  notifyTabs,
 } from "../helpers.js";
 
 controlTime();
@@ -32,7 +32,7 @@ describe("a storage", () => {
     expect(page.now).toMatchObject({ status: "ready", persistent: false });
     expect(page.now.uuid).toBe(server.session().uuid);
     expect(storage.values.size).toBe(0);
-    tellTabs();
+    notifyTabs();
     await calm();
     expect(page.now.status).toBe("ready");
   });
@@ -104,7 +104,7 @@ describe("a proof kept by the page", () => {
     expect(storage.uuid).toBeNull();
   });
 
-  test("in a keychain is asked for, renewed and forgotten in its own time", async () => {
+  test("in an asynchronous keychain is read, renewed and deleted", async () => {
     const server = createFakeServer();
     let kept: string | null = null;
     const wait = () => new Promise((resolve) => setTimeout(resolve, 20));
@@ -136,7 +136,7 @@ describe("a proof kept by the page", () => {
     localStorage.clear();
   });
 
-  test("that is lost while its UUID is kept begins quietly anew", async () => {
+  test("that is lost while its UUID stays is replaced without an alert", async () => {
     const server = createFakeServer();
     const storage = new FakeStorage();
     const page = openPage(server, { credentialStore: storageCredentials(storage) });

@@ -1,4 +1,4 @@
-/** Shows one session for any number of tabs of one browser. */
+/** All tabs of a browser share one session. */
 import { describe, expect, test, vi } from "vitest";
 import { createFakeServer } from "../../src/testing/index.js";
 import {
@@ -15,7 +15,7 @@ import {
   SECOND,
   sent,
   show,
-  tellTabs,
+  notifyTabs,
   UNKNOWN,
 } from "../helpers.js";
 
@@ -28,7 +28,7 @@ describe.each([
   ["Web Locks", () => undefined],
   ["a lease in the storage, where there are no Web Locks", () => provideLocks(undefined)],
 ])("with %s", (_, prepare) => {
-  test("tabs that begin at once get one session, and no alert", async () => {
+  test("tabs that start at the same time get one session, and no alert", async () => {
     prepare();
     const server = createFakeServer();
     const storage = new FakeStorage();
@@ -48,7 +48,7 @@ describe.each([
     expect(reasons.sort()).toEqual(["other_tab", "other_tab", "other_tab", "other_tab", "started"]);
   });
 
-  test("tabs that find the session over at once get one new one", async () => {
+  test("tabs that find the session ended at the same time get one new session", async () => {
     prepare();
     const server = createFakeServer();
     const first = openPage(server);
@@ -66,7 +66,7 @@ describe.each([
   });
 });
 
-describe("without any lock that holds", () => {
+describe("without a working lock", () => {
   /** A storage whose lease everybody gets. */
   class LeakyStorage extends FakeStorage {
     override getItem(key: string): string | null {
@@ -74,20 +74,20 @@ describe("without any lock that holds", () => {
     }
   }
 
-  test("a tab that was too late takes the session of the one before it", async () => {
+  test("a slower tab accepts the session of the faster one", async () => {
     const server = createFakeServer();
     const storage = new LeakyStorage();
     const late = openPage(server, { storage });
-    const held = server.hold({ path: "sessions/current/" });
+    const hold = server.hold({ path: "sessions/current/" });
     void late.session.start();
     await calm();
-    expect(held.count).toBe(1);
+    expect(hold.count).toBe(1);
     const [mine] = server.sessions;
     server.own.cookie = null;
     const winner = server.browser();
     await winner.fetch("/api/v1/sessions/", { method: "POST", body: "{}" });
     server.own.cookie = winner.cookie;
-    held.release();
+    hold.release();
     await calm();
     expect(late.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
     expect(late.now.uuid).not.toBe(mine?.uuid);
@@ -101,7 +101,7 @@ test("a reset in one tab reaches the others, and is confirmed there", async () =
   await calm();
   const { uuid: before, supportCode } = here.now;
   await here.session.resetSession();
-  tellTabs();
+  notifyTabs();
   await calm();
   const { uuid } = server.session();
   expect(there.now).toMatchObject({ status: "ready", uuid, previousSupportCode: supportCode });
@@ -118,13 +118,13 @@ test("an end in one tab reaches the others", async () => {
   await calm();
   const { uuid } = here.now;
   await here.session.endSession();
-  tellTabs();
+  notifyTabs();
   await calm();
   expect(there.now).toMatchObject({ status: "idle", uuid: null, session: null });
   expect(there.changes).toEqual([[uuid, null, "other_tab"]]);
 });
 
-test("a session that only the cookie remembers is told as restored", async () => {
+test("a session known only by its cookie is reported as restored", async () => {
   const server = createFakeServer();
   const { uuid } = (await openSession(server)).now;
   await pass(2 * MINUTE);
@@ -133,14 +133,14 @@ test("a session that only the cookie remembers is told as restored", async () =>
   expect(page.changes).toEqual([[null, uuid, "restored"]]);
 });
 
-test("a browser whose storage was cleared goes on by its cookie at the next press", async () => {
+test("after its storage was cleared a browser continues by its cookie", async () => {
   const server = createFakeServer();
   const page = openPage(server, { autoStart: "interaction" });
   press();
   await calm();
   const { uuid } = page.now;
   page.storage.values.clear();
-  tellTabs(null);
+  notifyTabs(null);
   expect(page.now).toMatchObject({ status: "idle", supportCode: null });
   void page.session.start();
   await calm();
@@ -148,19 +148,19 @@ test("a browser whose storage was cleared goes on by its cookie at the next pres
   expect(server.sessions).toHaveLength(1);
 });
 
-test("what other code writes into the storage is nothing to us", async () => {
+test("other keys in the storage are ignored", async () => {
   const server = createFakeServer();
   const page = await openSession(server);
-  const asked = server.requests.length;
-  tellTabs("theme");
+  const sentBefore = server.requests.length;
+  notifyTabs("theme");
   await calm();
-  expect(server.requests).toHaveLength(asked);
+  expect(server.requests).toHaveLength(sentBefore);
   page.storage.setItem("session_uuid", "nonsense");
-  tellTabs();
+  notifyTabs();
   expect(page.now.status).toBe("idle");
 });
 
-test("a mismatch that one tab has settled is settled in the others", async () => {
+test("a mismatch resolved in one tab is resolved in the others", async () => {
   const server = createFakeServer();
   const first = await openSession(server);
   first.storage.setItem("session_uuid", UNKNOWN);
@@ -168,29 +168,29 @@ test("a mismatch that one tab has settled is settled in the others", async () =>
   await calm();
   expect(there?.now.status).toBe("mismatch");
   await here?.session.continueSession();
-  tellTabs();
+  notifyTabs();
   await calm();
   expect(there?.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
 });
 
-test("a tab in the background follows at once, and asks when it is seen", async () => {
+test("a hidden tab follows at once, and confirms when it becomes visible", async () => {
   const server = createFakeServer();
   const here = await openSession(server);
   const there = openPage(server, { storage: here.storage });
   await calm();
   await here.session.resetSession();
-  const asked = server.requests.length;
+  const sentBefore = server.requests.length;
   show("hidden");
-  tellTabs();
+  notifyTabs();
   await calm();
   expect(there.now).toMatchObject({ status: "ready", uuid: here.now.uuid, session: null });
-  expect(server.requests).toHaveLength(asked);
+  expect(server.requests).toHaveLength(sentBefore);
   show("visible");
   await calm();
   expect(there.now.session?.uuid).toBe(here.now.uuid);
 });
 
-test("a tab that missed what another wrote finds out as it wakes", async () => {
+test("a tab that missed a storage event follows when it wakes", async () => {
   const server = createFakeServer();
   const here = await openSession(server);
   const there = openPage(server, { storage: here.storage });
@@ -202,7 +202,7 @@ test("a tab that missed what another wrote finds out as it wakes", async () => {
   expect(there.now).toMatchObject({ status: "ready", uuid: here.now.uuid });
 });
 
-test("a start that finds another tab's session takes it", async () => {
+test("start() accepts another tab's session", async () => {
   const server = createFakeServer();
   const storage = new FakeStorage();
   const late = openPage(server, { storage });
@@ -217,23 +217,23 @@ test("an answer about the session before does not stop a tab from confirming the
   const here = await openSession(server);
   const there = openPage(server, { storage: here.storage });
   await calm();
-  const held = server.hold({ method: "GET" });
+  const hold = server.hold({ method: "GET" });
   server.failNext({ method: "GET", code: "database_unavailable" });
   void there.session.retry();
   await calm();
-  expect(held.count).toBe(1);
+  expect(hold.count).toBe(1);
   const reset = here.session.resetSession();
   await calm();
-  tellTabs();
-  held.release();
+  notifyTabs();
+  hold.release();
   await reset;
   await calm();
   expect(there.now).toMatchObject({ status: "ready", uuid: here.now.uuid });
   expect(there.now.session?.uuid).toBe(here.now.uuid);
 });
 
-describe("a tab that waits for better weather", () => {
-  test("begins nothing after another has ended the session", async () => {
+describe("a tab that waits to retry", () => {
+  test("creates no session after another tab has ended it", async () => {
     const server = createFakeServer();
     const here = await openSession(server);
     const there = openPage(server, { storage: here.storage });
@@ -242,15 +242,15 @@ describe("a tab that waits for better weather", () => {
     await there.session.retry();
     expect(there.now.status).toBe("offline");
     await here.session.endSession();
-    tellTabs();
+    notifyTabs();
     expect(there.now.status).toBe("idle");
-    const asked = server.requests.length;
+    const sentBefore = server.requests.length;
     await pass(HOUR);
     expect(there.now.status).toBe("idle");
-    expect(server.requests).toHaveLength(asked);
+    expect(server.requests).toHaveLength(sentBefore);
   });
 
-  test("begins nothing after it has ended the session itself", async () => {
+  test("creates no session after it has ended it", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     server.failNext();

@@ -1,4 +1,4 @@
-/** Shows how a session's end is seen coming, by clocks right and wrong. */
+/** Expiry of a session, with correct and wrong clocks. */
 import { describe, expect, test, vi } from "vitest";
 import { createFakeServer } from "../../src/testing/index.js";
 import {
@@ -17,8 +17,8 @@ import {
 
 controlTime();
 
-describe("a session that nobody uses", () => {
-  test("is expiring five minutes before its end, and stays if the visitor goes on", async () => {
+describe("an unused session", () => {
+  test("is expiring five minutes before its end, and is extended if the visitor continues", async () => {
     const server = createFakeServer({ lifetime: 30 * MINUTE });
     const page = await openSession(server);
     const { uuid } = page.now;
@@ -52,7 +52,7 @@ describe("a session that nobody uses", () => {
     expect(server.requests).toHaveLength(4);
   });
 
-  test("is looked at when its time is over: something lost is told", async () => {
+  test("is checked at its end: with files it requires a reset", async () => {
     const server = createFakeServer({ lifetime: 30 * MINUTE });
     const page = await openSession(server);
     server.addFile("offer.pdf");
@@ -94,21 +94,24 @@ describe("a clock", () => {
   test.each([
     ["ahead", 3 * DAY],
     ["behind", -3 * DAY],
-  ])("that is wrong, with a server %s that tells no date, makes no storm", async (_, ahead) => {
-    const server = createFakeServer({ lifetime: 30 * MINUTE });
-    server.ahead = ahead;
-    const page = await openSession(server, {
-      fetch: async (input, init) => {
-        const response = await server.fetch(input, init);
-        response.headers.delete("Date");
-        return response;
-      },
-    });
-    const { uuid } = page.now;
-    await pass(HOUR);
-    expect(page.now.uuid).toBe(uuid);
-    expect(server.requests.length).toBeLessThanOrEqual(62);
-  });
+  ])(
+    "that is wrong, with a server %s without Date headers, sends at most one request a minute",
+    async (_, ahead) => {
+      const server = createFakeServer({ lifetime: 30 * MINUTE });
+      server.ahead = ahead;
+      const page = await openSession(server, {
+        fetch: async (input, init) => {
+          const response = await server.fetch(input, init);
+          response.headers.delete("Date");
+          return response;
+        },
+      });
+      const { uuid } = page.now;
+      await pass(HOUR);
+      expect(page.now.uuid).toBe(uuid);
+      expect(server.requests.length).toBeLessThanOrEqual(62);
+    },
+  );
 });
 
 describe("a laptop", () => {
@@ -155,7 +158,7 @@ describe("a laptop", () => {
     expect(page.now).toMatchObject({ status: "ready", uuid });
   });
 
-  test("that was looked away from for seconds asks nothing", async () => {
+  test("that slept for seconds sends no request", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     await page.session.retry();
@@ -166,7 +169,7 @@ describe("a laptop", () => {
   });
 });
 
-test("a page from the back/forward cache looks again after a minute", async () => {
+test("a page from the back/forward cache checks the session if a minute has passed", async () => {
   const server = createFakeServer();
   const page = await openSession(server);
   vi.setSystemTime(Date.now() + 10 * MINUTE);
@@ -177,7 +180,7 @@ test("a page from the back/forward cache looks again after a minute", async () =
   expect(server.sessions).toHaveLength(2);
 });
 
-test("a page opened in the background asks nothing until it is seen", async () => {
+test("a hidden page sends no request until it becomes visible", async () => {
   const server = createFakeServer();
   const { storage, close } = await openSession(server);
   close();
@@ -191,7 +194,7 @@ test("a page opened in the background asks nothing until it is seen", async () =
   expect(page.now.session).not.toBeNull();
 });
 
-test("a tab that nobody looks at asks nothing at its session's end, until somebody does", async () => {
+test("a hidden tab sends no request at its session's end until it becomes visible", async () => {
   const server = createFakeServer({ lifetime: 30 * MINUTE });
   const page = await openSession(server);
   const { uuid } = page.now;

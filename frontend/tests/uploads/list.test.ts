@@ -1,4 +1,4 @@
-/** Shows what the server has: after a reload, in pages, of this session only, and removed. */
+/** The list of stored files: loaded in pages, of this session only. */
 import { describe, expect, test } from "vitest";
 import { createFakeServer } from "../../src/testing/index.js";
 import {
@@ -10,7 +10,7 @@ import {
   pdf,
   SECOND,
   sent,
-  tellTabs,
+  notifyTabs,
 } from "../helpers.js";
 
 controlTime();
@@ -41,7 +41,7 @@ test("a file whose content is missing says so", async () => {
   expect(page.items).toMatchObject([{ status: "missing", key: id, file: { id } }]);
 });
 
-test("without a session there is nothing to ask", async () => {
+test("without a session no request is sent", async () => {
   const server = createFakeServer();
   const page = openPage(server);
   page.showFiles();
@@ -51,7 +51,7 @@ test("without a session there is nothing to ask", async () => {
 });
 
 describe("a list that cannot be read", () => {
-  test("says why, keeps what is shown, and is read when asked again", async () => {
+  test("shows the error, keeps the files, and can be loaded again", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     page.showFiles();
@@ -66,7 +66,7 @@ describe("a list that cannot be read", () => {
     expect(names(page)).toEqual(["offer.pdf"]);
   });
 
-  test("is read by itself when the session is next confirmed", async () => {
+  test("is loaded again when the session is confirmed", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     server.addFile("a.pdf");
@@ -81,7 +81,7 @@ describe("a list that cannot be read", () => {
 });
 
 describe("another session", () => {
-  test("shows its own files, not those of the one before", async () => {
+  test("shows its own files, not those of the previous one", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     page.showFiles();
@@ -95,7 +95,7 @@ describe("another session", () => {
     expect(page.items).toEqual([]);
   });
 
-  test("never shows files of the one before, however late their list arrives", async () => {
+  test("never shows files of the previous one, however late their list arrives", async () => {
     const server = createFakeServer();
     const here = await openSession(server);
     server.addFile("theirs.pdf");
@@ -113,7 +113,7 @@ describe("another session", () => {
     await calm();
     await here.session.resetSession("not_me");
     server.hold({ path: "sessions/current/" });
-    tellTabs();
+    notifyTabs();
     await calm();
     expect(page.now.uuid).toBe(here.now.uuid);
     arrive();
@@ -121,21 +121,21 @@ describe("another session", () => {
     expect(page.items).toEqual([]);
   });
 
-  test("does not take the error of the list before", async () => {
+  test("does not keep the error of the previous list", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
-    const held = server.hold({ path: "uploads/" });
+    const hold = server.hold({ path: "uploads/" });
     page.showFiles();
     await calm();
     server.failNext({ path: "uploads/" });
     await page.session.resetSession();
-    held.release();
+    hold.release();
     await calm();
     expect(page.files.getSnapshot().error).toBeNull();
   });
 });
 
-test("a file that arrives while the list is read stays in it", async () => {
+test("a file that is stored while the list is loaded stays in it", async () => {
   const server = createFakeServer();
   let arrive = (): void => undefined;
   let isSlow = false;
@@ -163,7 +163,7 @@ test("a file that arrives while the list is read stays in it", async () => {
   expect(names(page)).toEqual(["offer.pdf"]);
 });
 
-test("a file that is removed while the list is read does not come back", async () => {
+test("a file that is removed while the list is loaded stays removed", async () => {
   const server = createFakeServer();
   let arrive = (): void => undefined;
   let isSlow = false;
@@ -189,7 +189,7 @@ test("a file that is removed while the list is read does not come back", async (
   expect(names(page)).toEqual([]);
 });
 
-test("files in the list keep what names them on the page", async () => {
+test("sent files keep their key", async () => {
   const server = createFakeServer();
   const page = await openSession(server);
   page.showFiles();
@@ -203,7 +203,7 @@ test("files in the list keep what names them on the page", async () => {
 });
 
 describe("removing", () => {
-  test("a file takes it from the server, and from the list", async () => {
+  test("deletes the file on the server and in the list", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     page.showFiles();
@@ -221,7 +221,7 @@ describe("removing", () => {
     ["503", { code: "storage_unavailable" }, "storage_unavailable"],
     ["401", { code: "session_invalid" }, "session_invalid"],
   ] as const)(
-    "a file that fails by %s is told at that file, which stays",
+    "a file that fails by %s is shown at that file, which stays",
     async (_, failure, code) => {
       const server = createFakeServer();
       const page = await openSession(server);
@@ -237,7 +237,7 @@ describe("removing", () => {
     },
   );
 
-  test("what is not with the server does nothing", async () => {
+  test("an unknown or unsent file is ignored", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     page.showFiles();
@@ -251,7 +251,7 @@ describe("removing", () => {
   });
 });
 
-test("a link opens a file that is there, and only that", async () => {
+test("a link is issued for stored files only", async () => {
   const server = createFakeServer();
   const page = await openSession(server);
   const { id } = server.addFile("a.pdf");

@@ -1,4 +1,4 @@
-/** Shows files on their way: checked, sent a few at a time, watched, stopped, and sent again. */
+/** Uploads: checked, sent two at a time, with progress, cancelled and retried. */
 import { describe, expect, test, vi } from "vitest";
 import type { Transport } from "../../src/api/uploadApi.js";
 import { createFakeServer, type FakeServer } from "../../src/testing/index.js";
@@ -34,7 +34,7 @@ describe("before anything is sent", () => {
     ["no extension at all", pdf("offer"), "type_not_allowed", {}],
     ["no bytes", pdf("empty.pdf", 0), "file_empty", {}],
     ["too many bytes", pdf("big.pdf", 2001), "file_too_large", { max_file_bytes: 2000 }],
-  ])("a file with %s is refused for good", async (_, file, code, problem) => {
+  ])("a file with %s is refused, and cannot be retried", async (_, file, code, problem) => {
     const server = createFakeServer({ limits: { max_file_bytes: 2000 } });
     const page = await openUploads(server);
     page.files.add([file]);
@@ -67,7 +67,7 @@ describe("before anything is sent", () => {
     },
   );
 
-  test("an extension counts however it is written, and a long name in Japanese goes as it is", async () => {
+  test("extensions ignore case, and a long Japanese name stays unchanged", async () => {
     const server = createFakeServer();
     const page = await openUploads(server);
     const name = `${"見積".repeat(98)}.PDF`;
@@ -77,7 +77,7 @@ describe("before anything is sent", () => {
     expect(page.items).toMatchObject([{ status: "stored", name, file: { name } }]);
   });
 
-  test("nothing can be judged without a session: one is begun, and the file goes on", async () => {
+  test("a file without a session waits until one is created, and is then sent", async () => {
     const server = createFakeServer();
     const page = openPage(server);
     page.showFiles();
@@ -89,7 +89,7 @@ describe("before anything is sent", () => {
     expect(server.session().files).toHaveLength(1);
   });
 
-  test("a session that cannot begin just now makes files wait, and lose nothing", async () => {
+  test("files wait while no session can be created", async () => {
     const server = createFakeServer();
     const page = openPage(server);
     page.showFiles();
@@ -102,8 +102,8 @@ describe("before anything is sent", () => {
   });
 });
 
-describe("on the way", () => {
-  test("two files at once are sent, each with progress, speed and time left", async () => {
+describe("sending", () => {
+  test("two files are sent at once, each with progress, speed and time left", async () => {
     const server = createFakeServer();
     server.stepwise = true;
     const page = await openUploads(server);
@@ -132,7 +132,7 @@ describe("on the way", () => {
     ).toBe(3);
   });
 
-  test("nothing is said of time left while no byte gets through", async () => {
+  test("time left is unknown while no byte is sent", async () => {
     const server = createFakeServer();
     server.stepwise = true;
     const page = await openUploads(server);
@@ -142,7 +142,7 @@ describe("on the way", () => {
     expect(page.items[0]).toMatchObject({ sent: 0, secondsLeft: null });
   });
 
-  test("what a form adds to a file does not count, nor a total that nobody knows", async () => {
+  test("progress ignores the form's overhead and an unknown total", async () => {
     const server = createFakeServer();
     let report: Parameters<Transport>[0]["onProgress"] | undefined;
     const transport: Transport = ({ onProgress }) => {
@@ -158,7 +158,7 @@ describe("on the way", () => {
     expect(page.items[0]).toMatchObject({ sent: 0 });
   });
 
-  test("a file goes with the session's name and proof, and the cookie", async () => {
+  test("a file is sent with the session's UUID and the cookie", async () => {
     const server = createFakeServer();
     const page = await openUploads(server);
     page.files.add([pdf()]);
@@ -170,7 +170,7 @@ describe("on the way", () => {
     expect(request?.headers.get("Authorization")).toBeNull();
   });
 
-  test("a bearer token goes instead of the cookie", async () => {
+  test("a bearer token is sent instead of the cookie", async () => {
     const server = createFakeServer();
     const page = await openUploads(server, { browser: server.browser({ cookies: false }) });
     page.files.add([pdf()]);
@@ -179,7 +179,7 @@ describe("on the way", () => {
     expect(arrivals(server)[0]?.headers.get("Authorization")).toMatch(/^Bearer /);
   });
 
-  test("keys are such as the API takes, one for each file", async () => {
+  test("each file has its own valid Idempotency-Key", async () => {
     const server = createFakeServer();
     const page = await openUploads(server);
     page.files.add([pdf("a.pdf"), pdf("a.pdf")]);
@@ -188,7 +188,7 @@ describe("on the way", () => {
     for (const key of keys) expect(key).toMatch(/^[\x21-\x7e]{1,128}$/);
   });
 
-  test("files go on while nobody looks at them", async () => {
+  test("uploads continue without subscribers", async () => {
     const server = createFakeServer();
     server.stepwise = true;
     const page = await openSession(server);
@@ -204,7 +204,7 @@ describe("on the way", () => {
 });
 
 describe("cancelling", () => {
-  test("takes a file out of the queue, and stops one on its way", async () => {
+  test("removes a file from the queue, and aborts one that is being sent", async () => {
     const server = createFakeServer();
     server.stepwise = true;
     const page = await openUploads(server, { uploads: { concurrency: 1 } });
@@ -224,7 +224,7 @@ describe("cancelling", () => {
     expect(server.session().files.map(({ upload }) => upload.name)).toEqual(["c.pdf"]);
   });
 
-  test("shows a file that had arrived a moment before", async () => {
+  test("shows a file that was already stored", async () => {
     const server = createFakeServer();
     const page = await openUploads(server, {
       uploads: {
@@ -245,7 +245,7 @@ describe("cancelling", () => {
     expect(page.items).toMatchObject([{ status: "stored", name: "offer.pdf" }]);
   });
 
-  test("puts away a file that was refused, and one that waits", async () => {
+  test("removes a refused file and a waiting file", async () => {
     const server = createFakeServer();
     const page = await openUploads(server);
     server.failNext({ path: "uploads/" });
@@ -291,7 +291,7 @@ describe("a file that fails", () => {
     },
   );
 
-  test("again and again is given up after four tries, and can be tried by hand", async () => {
+  test("is retried three times, and can then be retried by hand", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0.5);
     const server = createFakeServer();
     const page = await openUploads(server);
@@ -308,7 +308,7 @@ describe("a file that fails", () => {
     expect(server.session().files).toHaveLength(1);
   });
 
-  test("need not be waited for", async () => {
+  test("can be retried at once", async () => {
     const server = createFakeServer();
     const page = await openUploads(server);
     server.failNext({ path: "uploads/" });
@@ -330,7 +330,7 @@ describe("a file that fails", () => {
     ["a proxy's plain 413", { status: 413, body: "Too Large" }, "file_too_large"],
     ["415", { code: "type_not_allowed", extra: { types: ["pdf"] } }, "type_not_allowed"],
     ["422", { code: "idempotency_key_reused" }, "idempotency_key_reused"],
-  ] as const)("by %s has failed for good", async (_, failure, code) => {
+  ] as const)("by %s has failed, and cannot be retried", async (_, failure, code) => {
     const server = createFakeServer();
     const page = await openUploads(server);
     server.failNext({ path: "uploads/", ...failure });
@@ -341,7 +341,7 @@ describe("a file that fails", () => {
     expect(page.now.status).toBe("ready");
   });
 
-  test("by a 409 of the quota can be tried again by hand", async () => {
+  test("by quota_exceeded can be retried by hand", async () => {
     const server = createFakeServer();
     const page = await openUploads(server);
     server.failNext({ path: "uploads/", code: "quota_exceeded" });
@@ -350,7 +350,7 @@ describe("a file that fails", () => {
     expect(page.items).toMatchObject([{ status: "failed", canRetry: true }]);
   });
 
-  test("because it was changed or deleted on disk says so, and need not be tried again", async () => {
+  test("because it was changed or deleted on disk cannot be retried", async () => {
     const server = createFakeServer();
     const page = await openUploads(server);
     const file = pdf();
@@ -366,7 +366,7 @@ describe("a file that fails", () => {
     expect(arrivals(server)).toEqual([]);
   });
 
-  test("because it was written to while it was sent is taken back, and says so", async () => {
+  test("because it was written to while it was sent is deleted on the server", async () => {
     const server = createFakeServer();
     const file = pdf();
     const transport: Transport = async (request) => {
@@ -387,7 +387,7 @@ describe("a file that fails", () => {
     expect(sent(server).filter((line) => line.startsWith("DELETE uploads/"))).toHaveLength(1);
   });
 
-  test("makes room for the next in the queue", async () => {
+  test("lets the next one in the queue start", async () => {
     const server = createFakeServer();
     const page = await openUploads(server, { uploads: { concurrency: 1 } });
     server.failNext({ path: "uploads/", code: "type_not_allowed" });
@@ -396,7 +396,7 @@ describe("a file that fails", () => {
     expect(statuses(page)).toEqual(["failed", "stored"]);
   });
 
-  test("that is not there, or is on its way, cannot be tried again", async () => {
+  test("that is unknown, or is being sent, cannot be retried", async () => {
     const server = createFakeServer();
     server.stepwise = true;
     const page = await openUploads(server);
@@ -410,7 +410,7 @@ describe("a file that fails", () => {
 });
 
 describe("a session that changes while a file is sent", () => {
-  test("makes it fail with words, and the next try goes to the new session", async () => {
+  test("makes it fail, and the retry goes to the new session", async () => {
     const server = createFakeServer();
     server.stepwise = true;
     const page = await openUploads(server);
@@ -429,7 +429,7 @@ describe("a session that changes while a file is sent", () => {
     expect(server.session().files).toHaveLength(1);
   });
 
-  test("is noticed even if the file was stored in the one before", async () => {
+  test("is noticed even if the file was stored in the previous one", async () => {
     const server = createFakeServer();
     let finish = (): void => undefined;
     const page = await openUploads(server, {
@@ -449,7 +449,7 @@ describe("a session that changes while a file is sent", () => {
     expect(page.items).toMatchObject([{ status: "failed", error: { code: "session_changed" } }]);
   });
 
-  test("is looked at, and found over, when the server refuses the proof", async () => {
+  test("is checked, and found to have ended, when the server refuses the proof", async () => {
     const server = createFakeServer();
     server.stepwise = true;
     const page = await openUploads(server);
@@ -465,8 +465,8 @@ describe("a session that changes while a file is sent", () => {
   });
 });
 
-describe("a server whose storage takes files from browsers", () => {
-  const asked = (server: FakeServer) =>
+describe("direct uploads", () => {
+  const storageRequests = (server: FakeServer) =>
     sent(server).filter((line) => /^(POST|DELETE) (uploads|storage)/.test(line));
 
   async function openDirect() {
@@ -474,13 +474,13 @@ describe("a server whose storage takes files from browsers", () => {
     return { server, page: await openUploads(server) };
   }
 
-  test("gets them there, without any proof of the session", async () => {
+  test("are posted to the storage without a proof of the session", async () => {
     const { server, page } = await openDirect();
     page.files.add([pdf()]);
     await calm();
     const id = server.session().files[0]!.upload.id;
     expect(statuses(page)).toEqual(["stored"]);
-    expect(asked(server)).toEqual([
+    expect(storageRequests(server)).toEqual([
       "POST uploads/direct/",
       "POST storage",
       `POST uploads/${id}/complete/`,
@@ -493,9 +493,9 @@ describe("a server whose storage takes files from browsers", () => {
 
   test.each([
     ["the storage refuses", { path: "storage", status: 503 }],
-    ["nobody hears whether it has arrived", { path: "storage", arrives: true }],
-    ["nobody hears where to send it", { path: "uploads/direct/", arrives: true }],
-  ])("gets one once if %s and it is sent again", async (_, failure) => {
+    ["the response of the storage is lost", { path: "storage", arrives: true }],
+    ["the response with its URL is lost", { path: "uploads/direct/", arrives: true }],
+  ])("are stored once if %s and the file is sent again", async (_, failure) => {
     const { server, page } = await openDirect();
     server.failNext(failure);
     page.files.add([pdf()]);
@@ -510,7 +510,7 @@ describe("a server whose storage takes files from browsers", () => {
     expect(new Set(keys).size).toBe(1);
   });
 
-  test("has room again as soon as a file on its way is cancelled", async () => {
+  test("free their quota when they are cancelled", async () => {
     const { server, page } = await openDirect();
     server.stepwise = true;
     for (let round = 0; round < 4; round++) {
@@ -521,10 +521,10 @@ describe("a server whose storage takes files from browsers", () => {
       await calm();
     }
     expect(page.items).toEqual([]);
-    expect(asked(server).filter((line) => line.startsWith("DELETE"))).toHaveLength(4);
+    expect(storageRequests(server).filter((line) => line.startsWith("DELETE"))).toHaveLength(4);
   });
 
-  test("is not asked for room again if nobody hears of a cancelled file", async () => {
+  test("ignore a failure to cancel", async () => {
     const { server, page } = await openDirect();
     server.stepwise = true;
     page.files.add([pdf()]);

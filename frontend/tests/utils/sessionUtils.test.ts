@@ -109,7 +109,7 @@ describe("a lock", () => {
     expect(storage.values.size).toBe(0);
   });
 
-  test("is otherwise a lease in the storage, held by one after the other", async () => {
+  test("is otherwise a lease in the storage, for one tab after the other", async () => {
     const storage = new FakeStorage();
     const log: string[] = [];
     const [a, b] = [task(log, "a"), task(log, "b")];
@@ -144,7 +144,7 @@ describe("a lock", () => {
     expect(run).toHaveBeenCalledOnce();
   });
 
-  test("whose value is nonsense keeps nobody out", async () => {
+  test("whose value is invalid is ignored", async () => {
     const storage = new FakeStorage();
     storage.setItem("l", "nonsense");
     const work = withLock("l", storage, undefined, async () => "done");

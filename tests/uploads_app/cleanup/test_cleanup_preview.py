@@ -106,7 +106,7 @@ def test_an_ordinary_run_is_what_was_previewed(ages: AgedObjects) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "gone"),
+    ("options", "deleted"),
     [
         (["--upload-retention", "3d"], {"4d", "8d"}),
         (["--upload-retention", "30d"], set()),

@@ -50,7 +50,7 @@ from uploads_app.models import (
     UploadStatus,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SECOND = timedelta(seconds=1)
 KINDS = tuple(f"{kind}: " for kind in FindingKind)
 both_ways = pytest.mark.parametrize("dry_run", [False, True], ids=["run", "dry run"])

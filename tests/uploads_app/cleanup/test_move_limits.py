@@ -37,7 +37,7 @@ from tests.uploads_app.cleanup.moving_support import (
 from uploads_app.models import UploadedFile, UploadStatus
 from uploads_app.storage.base import INCOMING, MARKER, Marker, object_store
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.django_db
 
 STRANGE = ["uploads/notes.txt", "uploads/a\nb.pdf", "quarantine/x", "erased/who?", "uploads/é/b/c"]

@@ -51,7 +51,7 @@ def forgotten(visitor: Visitor) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("completed", "ago", "gone"),
+    ("completed", "ago", "deleted"),
     [
         (False, 7 * DAY - 30 * SECOND, False),
         (False, 7 * DAY + SECOND, True),

@@ -186,7 +186,7 @@ def test_a_deletion_reports_which_keys_are_still_there(s3_process: S3Server, set
     settings.STORAGES = s3.storages(settings)
     kept, free = s3.plant(new_key()), s3.plant(new_key())
     hold = s3.client.put_object_legal_hold
-    hold(Bucket=s3.name, Key=kept, LegalHold={"UploadStatus": "ON"})
+    hold(Bucket=s3.name, Key=kept, LegalHold={"Status": "ON"})
 
     failed = object_store().delete_many([free, kept, new_key()])
 
@@ -195,7 +195,7 @@ def test_a_deletion_reports_which_keys_are_still_there(s3_process: S3Server, set
     assert s3.keys() == {kept}
     with pytest.raises(OSError, match="AccessDenied"):
         object_store().delete(kept)
-    hold(Bucket=s3.name, Key=kept, LegalHold={"UploadStatus": "OFF"})
+    hold(Bucket=s3.name, Key=kept, LegalHold={"Status": "OFF"})
     object_store().delete(kept)
     s3_process.remove(s3)
 

@@ -4,14 +4,15 @@ import { asSessionError, type SessionError } from "../../api/http.js";
 import { useSessionContext } from "../../contexts/SessionContext.js";
 import type { Messages } from "../../en.js";
 
-/** The words to use, and the class name of a part. */
-export function useLook(): [Messages, (part: string) => string] {
+/** Return the texts, and a function for the class name of a part. */
+export function useTexts(): [Messages, (part: string) => string] {
   const { messages, classNames } = useSessionContext();
-  if (!messages) throw new Error("SessionProvider has no messages: see @maria/sessions/en.");
+  if (!messages)
+    throw new Error("SessionProvider needs `messages`, such as those of @maria/sessions/en.");
   return [messages, (part) => classNames?.[part] ?? `maria-${part}`];
 }
 
-/** Run something that may fail, once at a time; say whether it runs and what went wrong. */
+/** Run one action at a time. Return whether it is running, and its error. */
 export function useAction(): [
   run: (action: () => unknown) => Promise<void>,
   busy: boolean,
@@ -34,7 +35,7 @@ export function useAction(): [
 }
 
 export function Failure({ error }: { error: SessionError | null | undefined }) {
-  const [texts, part] = useLook();
+  const [texts, part] = useTexts();
   return error ? (
     <p role="alert" className={part("error")}>
       {texts.error(error)}
@@ -44,16 +45,16 @@ export function Failure({ error }: { error: SessionError | null | undefined }) {
 
 interface ButtonProps {
   onClick: () => void;
-  /** Which part it is: `button`, `primary` or `danger`. */
+  /** The part for its class name: `button`, `primary` or `danger`. */
   name?: string | undefined;
   busy?: boolean | undefined;
-  /** The id of what it is about, where several buttons have the same name. */
+  /** The id of the element that describes it, where several buttons have the same name. */
   about?: string | undefined;
   children: ReactNode;
 }
 
 export function Button({ onClick, name = "button", busy, about, children }: ButtonProps) {
-  const [, part] = useLook();
+  const [, part] = useTexts();
   return (
     <button
       type="button"
@@ -68,16 +69,15 @@ export function Button({ onClick, name = "button", busy, about, children }: Butt
 }
 
 interface ActionProps {
-  /** What it does; a rejection is shown beside it. */
   onAction: () => unknown;
   name?: string;
   about?: string;
   children: ReactNode;
 }
 
-/** A button that tells of its work and of its failure. */
+/** A button that shows that its action is running, and its error. */
 export function Action({ onAction, name, about, children }: ActionProps) {
-  const [texts] = useLook();
+  const [texts] = useTexts();
   const [run, busy, error] = useAction();
   return (
     <>
@@ -96,9 +96,9 @@ interface DialogProps {
   children: ReactNode;
 }
 
-/** A modal dialog: the browser's own, which keeps the focus, closes by Escape and gives the focus back. */
+/** The browser's modal dialog. It keeps the focus, closes with Escape and returns the focus. */
 export function Dialog({ title, text, onClose, children }: DialogProps) {
-  const [, part] = useLook();
+  const [, part] = useTexts();
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
   useLayoutEffect(() => {
@@ -114,7 +114,7 @@ export function Dialog({ title, text, onClose, children }: DialogProps) {
       className={part("dialog")}
       aria-labelledby={id}
       aria-describedby={`${id}text`}
-      // Not if it was opened again at once, as StrictMode does.
+      // In StrictMode the dialog is closed and opened again at once.
       onClose={({ currentTarget }) => currentTarget.open || onClose()}
     >
       <h2 id={id} tabIndex={-1}>
@@ -132,9 +132,8 @@ interface ConfirmProps {
   onConfirm: () => Promise<unknown>;
 }
 
-/** A button that asks before it does what cannot be undone. */
 export function Confirm({ label, text, onConfirm }: ConfirmProps) {
-  const [texts] = useLook();
+  const [texts] = useTexts();
   const [open, setOpen] = useState(false);
   const close = () => setOpen(false);
   return (
@@ -152,21 +151,21 @@ export function Confirm({ label, text, onConfirm }: ConfirmProps) {
   );
 }
 
-/** A support code that can be read aloud, and copied where the browser allows it. */
+/** A support code, with a copy button if the browser has a clipboard. */
 export function SupportCode({ code }: { code: string }) {
-  const [texts, part] = useLook();
-  const [told, tell] = useState("");
+  const [texts, part] = useTexts();
+  const [notice, setNotice] = useState("");
   const clipboard = navigator.clipboard as Clipboard | undefined;
   const copy = () =>
     clipboard?.writeText(code).then(
-      () => tell(texts.copied),
-      () => tell(texts.notCopied),
+      () => setNotice(texts.copied),
+      () => setNotice(texts.notCopied),
     );
   return (
     <p>
       <code className={part("code")}>{code}</code>{" "}
       {clipboard && <Button onClick={() => void copy()}>{texts.copy}</Button>}
-      <span role="status">{told}</span>
+      <span role="status">{notice}</span>
     </p>
   );
 }

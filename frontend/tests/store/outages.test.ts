@@ -16,7 +16,7 @@ import {
 
 controlTime();
 
-const WEATHER: [string, Failure, string][] = [
+const OUTAGES: [string, Failure, string][] = [
   ["429", { code: "rate_limited" }, "rate_limited"],
   ["503", { code: "database_unavailable" }, "database_unavailable"],
   ["500", { code: "internal_error" }, "internal_error"],
@@ -27,7 +27,7 @@ const WEATHER: [string, Failure, string][] = [
   ["an answer that is lost", { arrives: true }, "network"],
 ];
 
-describe.each(WEATHER)("%s", (_, failure, code) => {
+describe.each(OUTAGES)("%s", (_, failure, code) => {
   test("while a session begins is waited out", async () => {
     const server = createFakeServer();
     server.failNext(failure);
@@ -38,7 +38,7 @@ describe.each(WEATHER)("%s", (_, failure, code) => {
     expect(page.states).toEqual(["starting", "offline", "starting", "ready"]);
   });
 
-  test("while a new session is looked at is waited out, and makes no second", async () => {
+  test("while a new session is confirmed is retried, and creates no second session", async () => {
     const server = createFakeServer();
     server.failNext({ ...failure, method: "GET" });
     const page = await openSession(server);
@@ -65,21 +65,21 @@ describe.each(WEATHER)("%s", (_, failure, code) => {
   });
 });
 
-test("never answering counts as bad weather after 15 seconds", async () => {
+test("no response within 15 seconds is a timeout", async () => {
   const server = createFakeServer();
   const page = await openSession(server);
-  const held = server.hold();
+  const hold = server.hold();
   void page.session.retry();
   await pass(15 * SECOND - 1);
   expect(page.now.status).toBe("ready");
   await pass(1);
   expect(page.now).toMatchObject({ status: "offline", error: { code: "timeout" } });
-  held.release();
+  hold.release();
   await pass(2 * SECOND);
   expect(page.now.status).toBe("ready");
 });
 
-test("a refusal that waiting will not mend is told, and tried again only when asked", async () => {
+test("a permanent refusal is shown, and retried only by retry()", async () => {
   const server = createFakeServer();
   server.failNext({ code: "origin_not_allowed" });
   const page = await openSession(server);
@@ -136,7 +136,7 @@ describe("the wait", () => {
   });
 
   test.each(["0", "soon", "-3", "Thu, 01 Jan 2026 00:00:00 GMT"])(
-    "is no storm of requests where Retry-After is %s",
+    "sends few requests where Retry-After is %s",
     async (value) => {
       vi.spyOn(Math, "random").mockReturnValue(0);
       const failure = { code: "rate_limited", headers: { "Retry-After": value } } as const;
@@ -180,21 +180,21 @@ describe("the wait", () => {
     happen();
     await calm();
     expect(page.now.status).toBe("ready");
-    const asked = server.requests.length;
+    const sentBefore = server.requests.length;
     await pass(5 * SECOND);
-    expect(server.requests).toHaveLength(asked);
+    expect(server.requests).toHaveLength(sentBefore);
   });
 
-  test("goes on behind the scenes of a page that is hidden", async () => {
+  test("continues on a hidden page", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     server.failNext();
     await page.session.retry();
-    const asked = server.requests.length;
+    const sentBefore = server.requests.length;
     show("hidden");
     window.dispatchEvent(new Event("online"));
     await calm();
-    expect(server.requests).toHaveLength(asked);
+    expect(server.requests).toHaveLength(sentBefore);
     await pass(2 * SECOND);
     expect(page.now.status).toBe("ready");
   });
@@ -204,10 +204,10 @@ describe("the wait", () => {
     const page = await openSession(server);
     server.failNext();
     await page.session.retry();
-    const asked = server.requests.length;
+    const sentBefore = server.requests.length;
     page.close();
     await pass(HOUR);
-    expect(server.requests).toHaveLength(asked);
+    expect(server.requests).toHaveLength(sentBefore);
     page.open();
     await calm();
     expect(page.now.status).toBe("ready");
@@ -216,12 +216,12 @@ describe("the wait", () => {
   test("of a page that closed before the bad news is over when it is opened again", async () => {
     const server = createFakeServer();
     const page = openPage(server);
-    const held = server.hold();
+    const hold = server.hold();
     server.failNext();
     const started = page.session.start();
     await calm();
     page.close();
-    held.release();
+    hold.release();
     await started;
     expect(vi.getTimerCount()).toBe(0);
     page.open();

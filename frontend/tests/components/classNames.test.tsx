@@ -1,4 +1,4 @@
-/** Pages give the components words and class names of their own, under the strictest CSP. */
+/** Class names and texts of the page, under a strict Content-Security-Policy. */
 import { screen, within } from "@testing-library/react";
 import { describe, expect, test } from "vitest";
 import {
@@ -48,7 +48,7 @@ async function showAll(classNames?: ClassNames) {
   return { ...page, parts, collect };
 }
 
-/** A page whose session is over, with something in it. */
+/** A page whose session has ended, with a file in it. */
 async function showOver(classNames?: ClassNames) {
   const server = await visited();
   server.addFile("report.pdf");
@@ -58,7 +58,7 @@ async function showOver(classNames?: ClassNames) {
   return page;
 }
 
-test("every element that has a class has that of its part", async () => {
+test("every class is the name of a part", async () => {
   const { parts } = await showAll();
   expect([...parts].sort()).toEqual(
     "activity button code danger data dialog drop empty error field file files status upload where"
@@ -67,7 +67,7 @@ test("every element that has a class has that of its part", async () => {
   );
 });
 
-test("the alert and the line that remains of it have theirs", async () => {
+test("the alert and the line that opens it again have their classes", async () => {
   const { visitor } = await showOver();
   expect(screen.getByRole("alertdialog")).toHaveClass("maria-dialog");
   expect(screen.getByRole("button", { name: "Start a new session" })).toHaveClass("maria-primary");
@@ -75,7 +75,7 @@ test("the alert and the line that remains of it have theirs", async () => {
   expect(screen.getByText("Your session has expired")).toHaveClass("maria-notice");
 });
 
-test("a page can name some parts itself, and the others keep their names", async () => {
+test("a page can rename some parts, and the others keep their names", async () => {
   const { visitor } = await showOver({ dialog: "modal", primary: "btn btn-lg" });
   expect(screen.getByRole("alertdialog")).toHaveAttribute("class", "modal");
   expect(screen.getByRole("button", { name: "Start a new session" })).toHaveAttribute(
@@ -86,7 +86,7 @@ test("a page can name some parts itself, and the others keep their names", async
   expect(screen.getByText("Your session has expired")).toHaveClass("maria-notice");
 });
 
-test("nothing rendered has a style or a script of its own", async () => {
+test("no element has an inline style or script", async () => {
   const { container } = await showAll();
   const all = [...container.querySelectorAll("*")];
   expect(all.length).toBeGreaterThan(50);
@@ -95,7 +95,7 @@ test("nothing rendered has a style or a script of its own", async () => {
   expect(attributes.filter((name) => name.startsWith("on"))).toEqual([]);
 });
 
-test("every button is one, submits only its own form, and has a name", async () => {
+test("every button has a type and a name", async () => {
   await showAll();
   for (const button of screen.getAllByRole("button")) {
     expect(button).toHaveAccessibleName();
@@ -114,7 +114,7 @@ describe("words", () => {
     allowed: ({ types }) => `Erlaubt: ${types.join()}`,
   };
 
-  test("of the page's own replace ours, and what is left out stays", async () => {
+  test("of the page replace the default ones, and the others stay", async () => {
     const { visitor } = await openReady(everything, { messages: deutsch });
     const input = screen.getByLabelText("Dateien auswählen oder hierher ziehen Erlaubt: pdf");
     expect(screen.getByText("Noch keine Dateien.")).toBeVisible();

@@ -19,63 +19,66 @@ controlTime();
 const REASONS: ResetReason[] = ["expired", "reset", "ended", "revoked"];
 
 /** Ask again, as after a while. */
-async function look(page: Page): Promise<void> {
+async function retry(page: Page): Promise<void> {
   await page.session.retry();
   await calm();
 }
 
-describe("a session that is over", () => {
-  test.each(REASONS)(
-    "as %s, with nothing lost, is followed quietly by a new one",
-    async (reason) => {
-      const server = createFakeServer();
-      const page = await openSession(server);
-      const { uuid } = page.now;
-      server.close(reason);
-      await look(page);
-      const next = server.session().uuid;
-      expect(next).not.toBe(uuid);
-      expect(page.now).toMatchObject({ status: "ready", uuid: next });
-      expect(page.changes.at(-1)).toEqual([uuid, next, "started"]);
-      expect(page.states).not.toContain("reset_required");
-    },
-  );
+describe("a session that has ended", () => {
+  test.each(REASONS)("as %s, without files, is replaced without an alert", async (reason) => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const { uuid } = page.now;
+    server.close(reason);
+    await retry(page);
+    const next = server.session().uuid;
+    expect(next).not.toBe(uuid);
+    expect(page.now).toMatchObject({ status: "ready", uuid: next });
+    expect(page.changes.at(-1)).toEqual([uuid, next, "started"]);
+    expect(page.states).not.toContain("reset_required");
+  });
 
-  test.each(REASONS)("as %s, with something lost, is told and kept", async (reason) => {
+  test.each(REASONS)("as %s, with files, requires a reset and stays", async (reason) => {
     const server = createFakeServer();
     const page = await openSession(server);
     const { uuid, supportCode } = page.now;
     server.addFile("offer.pdf");
     server.close(reason);
-    await look(page);
+    await retry(page);
     const lost = { count: 1, files: ["offer.pdf"] };
-    const told = { status: "reset_required", uuid, reason, lost, endedSupportCode: supportCode };
-    expect(page.now).toMatchObject(told);
+    const expected = {
+      status: "reset_required",
+      uuid,
+      reason,
+      lost,
+      endedSupportCode: supportCode,
+    };
+    expect(page.now).toMatchObject(expected);
     expect(page.storage.uuid).toBe(uuid);
     expect(server.sessions).toHaveLength(1);
     expect(page.changes).toHaveLength(1);
-    await look(page);
+    await retry(page);
     await pass(DAY / 2);
-    expect(page.now).toMatchObject(told);
+    expect(page.now).toMatchObject(expected);
   });
 
-  test("and unknown to the server is followed quietly by a new one", async () => {
+  test("and is unknown to the server is replaced without an alert", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     server.addFile("offer.pdf");
     server.forget();
-    await look(page);
+    await retry(page);
     expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
     expect(server.sessions).toHaveLength(2);
   });
 
-  test.each(REASONS)("as %s is left for a fresh one by resetSession", async (reason) => {
+  test.each(REASONS)("as %s is replaced by a new one by resetSession", async (reason) => {
     const server = createFakeServer();
     const page = await openSession(server);
     const before = page.now;
     server.addFile("offer.pdf");
     server.close(reason);
-    await look(page);
+    await retry(page);
     const since = server.requests.length;
     await page.session.resetSession();
     const { uuid, supportCode } = server.session();
@@ -94,7 +97,7 @@ describe("a session that is over", () => {
     const { uuid } = page.now;
     server.close("ended");
     server.failNext({ path: "sessions/", status: 500, body: "<html>" });
-    await look(page);
+    await retry(page);
     expect(page.now).toMatchObject({ status: "offline", uuid });
     expect(page.storage.uuid).toBe(uuid);
     await pass(2 * MINUTE);
@@ -107,15 +110,15 @@ describe("a session that is over", () => {
     const page = await openSession(server);
     const { uuid } = page.now;
     server.failNext({ status: 401, body: "<h1>401</h1>" });
-    await look(page);
+    await retry(page);
     expect(page.now).toMatchObject({ status: "offline", uuid });
     const other = { status: 401, body: '{"code": "token_missing"}' };
     server.failNext(other);
     server.failNext(other);
-    await look(page);
+    await retry(page);
     expect(page.now).toMatchObject({ status: "failed", uuid, error: { code: "token_missing" } });
     expect(page.storage.uuid).toBe(uuid);
-    await look(page);
+    await retry(page);
     expect(page.now).toMatchObject({ status: "ready", uuid });
     expect(server.sessions).toHaveLength(1);
   });
@@ -125,24 +128,24 @@ describe("a session that is over", () => {
     const page = await openSession(server);
     const { uuid } = page.now;
     server.failNext({ code: "session_invalid" });
-    await look(page);
+    await retry(page);
     expect(page.now).toMatchObject({ status: "ready", uuid });
     expect(server.sessions).toHaveLength(1);
   });
 
-  test("whose new one meets bad weather while it is looked at twice, is kept", async () => {
+  test("stays while the request for a new one fails", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     server.close("ended");
     server.failNext({ code: "session_invalid" });
     server.failNext({ path: "sessions/current/", code: "database_unavailable" });
-    await look(page);
+    await retry(page);
     expect(page.now.status).toBe("offline");
     expect(server.sessions).toHaveLength(1);
   });
 });
 
-describe("a browser that proves another session than the one remembered", () => {
+describe("a browser that proves a mismatch", () => {
   /** A page that remembers one session, in a browser with the cookie of another. */
   async function mismatched() {
     const server = createFakeServer();
@@ -155,18 +158,18 @@ describe("a browser that proves another session than the one remembered", () => 
     return { server, page, first: first.now, other: other.now };
   }
 
-  test("is told, and neither is lost", async () => {
+  test("is shown, and neither session is lost", async () => {
     const { server, page, first, other } = await mismatched();
     const provenSupportCode = other.supportCode;
     expect(page.now).toMatchObject({ status: "mismatch", uuid: first.uuid, provenSupportCode });
     expect(page.storage.uuid).toBe(first.uuid);
     expect(page.changes).toEqual([]);
-    await look(page);
+    await retry(page);
     expect(page.now.status).toBe("mismatch");
     expect(server.sessions.map(({ status }) => status)).toEqual(["active", "active"]);
   });
 
-  test("goes on with the proven one", async () => {
+  test("continues with the proven session", async () => {
     const { server, page, first, other } = await mismatched();
     await page.session.continueSession();
     expect(page.now).toMatchObject({ status: "ready", uuid: other.uuid });
@@ -195,7 +198,7 @@ describe("a browser that proves another session than the one remembered", () => 
     expect(server.requests.at(-2)?.body).toEqual({ reason: "mismatch" });
   });
 
-  test("starts again even if the proof is gone by then", async () => {
+  test("starts a new session even if the proof is no longer valid", async () => {
     const { server, page, first } = await mismatched();
     server.own.cookie = null;
     await page.session.resetSession();

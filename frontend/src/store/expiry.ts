@@ -1,0 +1,42 @@
+export const MINUTE = 60_000;
+const LONGEST_TIMER = 60 * MINUTE;
+
+/** One timer at a time. It does not start while `isIdle()`. */
+export function createTimer(isIdle: () => boolean) {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const stop = () => clearTimeout(timer);
+  return {
+    stop,
+    start(milliseconds: number, then: () => unknown): void {
+      stop();
+      if (!isIdle()) timer = setTimeout(then, Math.min(milliseconds, LONGEST_TIMER));
+    },
+  };
+}
+
+export type Timer = ReturnType<typeof createTimer>;
+
+/**
+ * Watch the end of the session.
+ *
+ * @param timeLeft returns milliseconds until the end, or Infinity if it is unknown
+ * @param within milliseconds before the end at which the session counts as expiring
+ */
+export function watchExpiry(
+  timer: Timer,
+  timeLeft: () => number,
+  within: number,
+  onExpiring: () => void,
+  onExpired: () => unknown,
+): void {
+  const left = timeLeft();
+  // A clock that is wrong by days must not cause endless requests.
+  const atLeast = left > 0 ? left : MINUTE;
+  timer.start(left > within ? left - within : atLeast, () => {
+    const left = timeLeft();
+    // A hidden page asks the server when it becomes visible.
+    if (left <= 0 && !document.hidden) return onExpired();
+    if (left <= within) onExpiring();
+    watchExpiry(timer, timeLeft, within, onExpiring, onExpired);
+  });
+}

@@ -1,0 +1,217 @@
+import { SessionError, type Http, type Schemas } from "../api/http.js";
+import type { CurrentSession, SessionApi } from "../api/sessionApi.js";
+import { memoryCredentials } from "../utils/sessionUtils.js";
+import { MINUTE } from "./expiry.js";
+import type { Machine } from "./machine.js";
+import type { Persistence } from "./persistence.js";
+
+/** Share one run of a task among all callers until it ends. */
+function single(task: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () =>
+    (running ??= task().finally(() => {
+      running = undefined;
+    }));
+}
+
+/** Whether the API itself refuses the proof. A proxy's 401 has no code. */
+const isRefusal = (error: unknown): boolean =>
+  error instanceof SessionError && error.status === 401 && !error.isTransient;
+
+/**
+ * Creates, checks, resets and ends the session on the server.
+ *
+ * @param mayStart whether the visitor's first key or click creates a session
+ */
+export function createLifecycle(
+  machine: Machine,
+  persistence: Persistence,
+  api: SessionApi,
+  http: Http,
+  mayStart: boolean,
+) {
+  const { snapshot } = machine;
+  const { exclusively } = persistence;
+  let checkedAt = 0;
+
+  const check = single(async function run(): Promise<void> {
+    const { uuid } = snapshot();
+    if (!uuid) return;
+    checkedAt = Date.now();
+    try {
+      const current = await api.current(uuid);
+      if (snapshot().uuid === uuid) machine.accept(current, "restored");
+    } catch (error) {
+      if (isRefusal(error)) await exclusively(settle);
+      else if (snapshot().uuid === uuid) machine.fail(error as SessionError);
+    }
+    // Another tab has changed the session meanwhile.
+    if (!snapshot().session && snapshot().uuid !== uuid) await run();
+  });
+
+  /** Find out what became of the session. Other tabs wait. */
+  async function settle(): Promise<void> {
+    if (machine.isBehind()) machine.follow();
+    const { uuid } = snapshot();
+    if (!uuid) return;
+    try {
+      machine.accept(await api.current(uuid), "restored");
+    } catch (error) {
+      await handleRefusal(uuid, error as SessionError);
+    }
+  }
+
+  async function handleRefusal(uuid: string, error: SessionError): Promise<void> {
+    const { lost, reason, support_code = "" } = error.problem;
+    if (error.code === "session_mismatch") {
+      machine.enter({ status: "mismatch", uuid, provenSupportCode: support_code });
+    } else if (error.code === "session_invalid" && reason && lost?.count) {
+      const ended = { reason, lost, endedSupportCode: support_code };
+      machine.enter({ status: "reset_required", uuid, ...ended });
+    } else if (["session_invalid", "session_required"].includes(error.code)) {
+      await create("started");
+    } else {
+      machine.fail(error);
+    }
+  }
+
+  async function create(reason: "started" | "reset"): Promise<void> {
+    machine.begin();
+    try {
+      const { uuid, created_at } = await api.create();
+      // The cookie of an older session may still be there although its UUID is not.
+      const isOld = Date.parse(created_at) < http.now() - MINUTE;
+      machine.accept(await confirm(uuid), isOld ? "restored" : reason);
+    } catch (error) {
+      machine.fail(error as SessionError);
+    }
+  }
+
+  /** Check that the browser sends the new session's cookie. If it refuses cookies, use a token. */
+  async function confirm(uuid: string): Promise<CurrentSession> {
+    try {
+      return await api.current(uuid);
+    } catch (thrown) {
+      const error = thrown as SessionError;
+      // Without Web Locks another tab may have been faster: its session wins.
+      if (error.code === "session_mismatch") return api.current();
+      if (!isRefusal(error) || http.credential() === "bearer") throw error;
+      http.useBearer(memoryCredentials());
+      persistence.switchToMemory();
+      return api.current((await api.create()).uuid);
+    }
+  }
+
+  const start = single(async () => {
+    if (snapshot().uuid) return;
+    mayStart = false;
+    machine.begin();
+    await exclusively(() => (persistence.readUuid() ? settle() : create("started")));
+  });
+
+  const retry = () => (snapshot().uuid ? check() : start());
+
+  async function withSession<T>(request: (uuid: string) => Promise<T>): Promise<T> {
+    await start();
+    const now = snapshot();
+    const { uuid } = now;
+    if (!uuid) throw "error" in now ? now.error : new SessionError("session_required");
+    return checkAfterRefusal(() => request(uuid));
+  }
+
+  async function checkAfterRefusal<T>(request: () => Promise<T>): Promise<T> {
+    try {
+      return await request();
+    } catch (error) {
+      if (isRefusal(error)) void check();
+      throw error;
+    }
+  }
+
+  async function resetSession(reason: "requested" | "not_me" = "requested"): Promise<void> {
+    await exclusively(async () => {
+      const { uuid } = snapshot();
+      if (!uuid || machine.isBehind()) return settle();
+      const next = await requestReset(uuid, reason).catch((error: unknown) => {
+        if (!isRefusal(error)) throw error;
+      });
+      // Before other tabs see the new session: they would read the code and store it again.
+      if (reason === "not_me") persistence.forgetCodes();
+      if (!next) return create("reset");
+      machine.accept(next, "reset");
+      await settle();
+    });
+  }
+
+  /** Reset the session that the page shows, or after a mismatch the one that the browser proves. */
+  async function requestReset(uuid: string, reason: Schemas["ReasonEnum"]) {
+    const now = snapshot();
+    if (now.status === "mismatch") return api.reset((await api.current()).uuid, "mismatch");
+    const isExpired = now.status === "reset_required" && now.reason === "expired";
+    return api.reset(uuid, isExpired ? "expired" : reason);
+  }
+
+  async function endSession(erase = false): Promise<void> {
+    await exclusively(async () => {
+      const { uuid } = snapshot();
+      if (!uuid) return;
+      await requestEnd(uuid, erase);
+      mayStart = false; // The click that ended a session must not create the next one.
+      void http.forget();
+      machine.leave(erase ? "erased" : "ended");
+    });
+  }
+
+  /** Ending a session that has ended already succeeds. Erasing it does not. */
+  const requestEnd = (uuid: string, erase: boolean) =>
+    checkAfterRefusal(async () => {
+      try {
+        await api.end(uuid, erase);
+      } catch (error) {
+        if (erase || (error as SessionError).code !== "session_invalid") throw error;
+      }
+    });
+
+  const isStale = () => Date.now() - checkedAt > MINUTE;
+
+  const methods = {
+    /** Create a session if there is none. Never rejects: the state shows the result. */
+    start,
+    /** Ask the server again now. Never rejects. */
+    retry,
+    /** Run a request with the session's UUID. After a 401 the store checks the session. */
+    withSession,
+    /** Replace the session by a new one. @throws SessionError if nothing has changed */
+    resetSession,
+    /** End the session. `erase` also deletes personal data and files. @throws SessionError */
+    endSession,
+    /** After a mismatch, continue with the session that the browser proves. @throws SessionError */
+    continueSession: () => exclusively(async () => machine.accept(await api.current(), "adopted")),
+    /** Restore a session by a recovery code from support. @throws SessionError */
+    async recover(code: string): Promise<void> {
+      await start(); // Finds out whether cookies work: a recovery code works only once.
+      await exclusively(async () => {
+        machine.accept(await api.recover(code), "recovered");
+        await settle();
+      });
+    },
+  };
+
+  function interact(): void {
+    const { status } = snapshot();
+    if (mayStart && status === "idle") void start();
+    if (status === "expiring" && isStale()) void check();
+  }
+
+  /** The page is visible or online again, or another tab has changed the session. */
+  function wake(): void {
+    if (snapshot().status === "starting") return;
+    if (snapshot().persistent && machine.isBehind()) machine.follow();
+    const { status, session } = snapshot();
+    if (document.visibilityState === "hidden") return;
+    const isUsable = status === "ready" || status === "expiring";
+    if (status === "offline" || (isUsable && (!session || isStale()))) void retry();
+  }
+
+  return { methods, interact, wake };
+}

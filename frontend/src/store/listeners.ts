@@ -1,0 +1,16 @@
+/** The subscribers of a store. `onFirst` runs when the first one comes, `onLast` when the last leaves. */
+export function createListeners(onFirst: () => void, onLast: () => void) {
+  const listeners = new Set<() => void>();
+  return {
+    isEmpty: () => !listeners.size,
+    notify: () => listeners.forEach((listener) => listener()),
+    /** @returns a function that ends the subscription */
+    subscribe(listener: () => void): () => void {
+      listeners.add(listener);
+      if (listeners.size === 1) onFirst();
+      return () => {
+        if (listeners.delete(listener) && !listeners.size) onLast();
+      };
+    },
+  };
+}

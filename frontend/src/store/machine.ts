@@ -1,0 +1,119 @@
+import type { SessionError } from "../api/http.js";
+import type { CurrentSession } from "../api/sessionApi.js";
+import { withJitter } from "../utils/sessionUtils.js";
+import { MINUTE, watchExpiry, type Timer } from "./expiry.js";
+import type { Persistence } from "./persistence.js";
+import {
+  IDLE,
+  type ChangeReason,
+  type SessionSnapshot,
+  type SessionState,
+  type SessionStoreOptions,
+} from "./sessionState.js";
+
+/**
+ * The states of a session and the transitions between them. It sends no request.
+ *
+ * @param now returns the server's time
+ * @param notify called after each change of state
+ * @param onDue called when the session has expired, and when it is time to try again
+ */
+export function createMachine(
+  { expiringWithin = 5 * MINUTE, onSessionChanged }: SessionStoreOptions,
+  persistence: Persistence,
+  timer: Timer,
+  now: () => number,
+  notify: () => void,
+  onDue: () => unknown,
+) {
+  let session: CurrentSession | null = null;
+  let announced = persistence.readUuid();
+  let snapshot = compose(stateOf(announced));
+  let failures = 0;
+
+  const timeLeft = () => (session ? Date.parse(session.expires_at) - now() : Infinity);
+
+  function watch(): void {
+    watchExpiry(timer, timeLeft, expiringWithin, expire, onDue);
+  }
+
+  function expire(): void {
+    if (snapshot.status === "ready") enter({ status: "expiring", uuid: snapshot.uuid });
+  }
+
+  function stateOf(uuid: string | null): SessionState {
+    return uuid ? { status: "ready", uuid } : IDLE;
+  }
+
+  function compose(state: SessionState): SessionSnapshot {
+    return { ...state, session, ...persistence.describe() };
+  }
+
+  function enter(state: SessionState): void {
+    timer.stop(); // It was set for the previous state.
+    snapshot = compose(state);
+    notify();
+  }
+
+  function announce(next: string | null, reason: ChangeReason): void {
+    const previous = announced;
+    announced = next;
+    // In a microtask, so that a callback that throws does not interrupt the store.
+    if (previous !== next) queueMicrotask(() => onSessionChanged?.(previous, next, reason));
+  }
+
+  return {
+    snapshot: () => snapshot,
+    enter,
+    watch,
+    /** Whether another tab has stored another session than this page shows. */
+    isBehind: () => persistence.readUuid() !== snapshot.uuid,
+
+    /** Make this the session. Without `used` the server has not confirmed it yet. */
+    accept(next: { uuid: string; support_code: string }, reason: ChangeReason): void {
+      const { uuid } = next;
+      session = "used" in next ? (next as CurrentSession) : null;
+      persistence.pushCode(next.support_code);
+      persistence.save(uuid);
+      const left = timeLeft();
+      enter({ status: left > 0 && left <= expiringWithin ? "expiring" : "ready", uuid });
+      announce(uuid, reason);
+      failures = 0;
+      watch();
+    },
+
+    /** Change to the session that another tab has stored. */
+    follow(): void {
+      const uuid = persistence.readUuid();
+      session = null;
+      persistence.reloadCodes();
+      enter(stateOf(uuid));
+      announce(uuid, "other_tab");
+    },
+
+    begin(): void {
+      session = null;
+      enter({ status: "starting", uuid: null });
+    },
+
+    leave(reason: "ended" | "erased"): void {
+      session = null;
+      if (reason === "erased") persistence.forgetCodes();
+      else persistence.pushCode("");
+      persistence.save(null);
+      enter(IDLE);
+      announce(null, reason);
+    },
+
+    /** Show an error. If it is transient, try again later. */
+    fail(error: SessionError): void {
+      const uuid = persistence.readUuid();
+      if (!error.isTransient) return enter({ status: "failed", uuid, error });
+      const wait = withJitter(1000 * (error.retryAfter || Math.min(60, 2 ** failures++)));
+      enter({ status: "offline", uuid, error, retryAt: Date.now() + wait });
+      timer.start(wait, onDue);
+    },
+  };
+}
+
+export type Machine = ReturnType<typeof createMachine>;
