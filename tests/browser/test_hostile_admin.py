@@ -19,7 +19,7 @@ _PLANT = """
 import json
 from django.contrib.auth.models import Group, User
 from django.test import Client
-from audit_app import context
+from common import context
 from sessions_app import services
 from sessions_app.models import UserSession
 from tests.helpers import Visitor, pdf
@@ -42,7 +42,7 @@ for text in texts:
         continue
     visitor.identify(name=line)
     session = UserSession.objects.get(pk=visitor.uuid)
-    with context.running_as("staff:%d" % user.pk):
+    with context.as_actor("staff:%d" % user.pk):
         services.extend_session(session=session, days=7, reason=line.replace("\\0", "")[:200])
 answer = [visitor.uuid, files]
 """
