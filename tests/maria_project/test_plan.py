@@ -5,10 +5,11 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,9 +18,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 from rest_framework.exceptions import APIException
 
+import sessions_app.services
+import uploads_app.services
 from audit_app.events import EventType, registered
-from sessions_app.models import SessionStatus
-from tests.helpers import age_path, events, plant, store_root, stored_keys
+from sessions_app.models import SessionStatus, UserSession
+from tests.helpers import age_path, events, plant, started, store_root, stored_keys
 from tests.maria_project.pages import PACKAGES, ROOT, code_words, table_rows, tables
 from tests.uploads_app.cleanup.cleanup_support import (
     DAY,
@@ -35,7 +38,6 @@ from tests.uploads_app.cleanup.cleanup_support import (
     stored,
     trashed_object,
 )
-from uploads_app import services
 from uploads_app.models import IN_QUOTA, VISIBLE, TrashStatus, UploadedFile, UploadStatus
 from uploads_app.storage.base import MARKER, quarantine_key
 
@@ -149,17 +151,42 @@ def test_the_names_of_events_are_registered() -> None:
 
 
 def test_the_session_states_are_those_of_the_code() -> None:
-    rows = table_rows(PAGE, "status", "set by", "event")
-    documented = [code_words(status)[0] for status, *_ in rows]
-    assert documented == SessionStatus.values
+    rows = {code_words(status)[0]: before for status, before, *_ in _session_rows()}
+    assert list(rows) == SessionStatus.values
     # No code sets `active`: it is the status of a new row only.
-    assert _targets("SessionStatus", "sessions_app") == set(documented) - {"active"}
+    assert _targets("SessionStatus", "sessions_app") == {name for name in rows if rows[name]}
+
+
+def _session_rows() -> list[list[str]]:
+    return table_rows(PAGE, "status", "from", "set by", "event")
+
+
+@pytest.mark.django_db
+def test_the_transitions_of_a_session_are_those_that_services_make() -> None:
+    visitor = started()
+    session = UserSession.objects.get(pk=visitor.uuid)
+    observed = _observed(session, {}, visitor.reset)
+    functions = list(_services_of(sessions_app.services, "session"))
+    assert len(functions) > 10
+    for function, arguments in functions:
+        for status in SessionStatus:
+            for until in (-HOUR, HOUR):
+                ended = None if status == SessionStatus.ACTIVE else timezone.now()
+                values = {"expires_at": timezone.now() + until, "ended_at": ended}
+                observed |= _observed(session, {"status": status, **values}, function, arguments)
+    assert observed == _documented(_session_rows())
+
+
+def _documented(rows: list[list[str]]) -> set[tuple[str, str]]:
+    return {
+        (before, code_words(status)[0]) for status, cell, *_ in rows for before in code_words(cell)
+    }
 
 
 def test_the_upload_states_are_those_of_the_code() -> None:
     rows = {
         code_words(status)[0]: (code_words(before), quota, visible)
-        for status, before, _, quota, visible in table_rows(PAGE, "status", "from")
+        for status, before, _, quota, visible in _upload_rows()
     }
     assert sorted(rows) == sorted(UploadStatus.values)
     assert {name for name, row in rows.items() if row[1] == "yes"} == set(IN_QUOTA)
@@ -169,75 +196,90 @@ def test_the_upload_states_are_those_of_the_code() -> None:
     assert _targets("UploadStatus", "uploads_app") == {name for name, row in rows.items() if row[0]}
 
 
+def _upload_rows() -> list[list[str]]:
+    return table_rows(PAGE, "status", "from", "event")
+
+
 @pytest.mark.django_db
 def test_the_transitions_of_an_upload_are_those_that_services_make() -> None:
-    documented = {
-        (before, code_words(status)[0])
-        for status, cell, *_ in table_rows(PAGE, "status", "from")
-        for before in code_words(cell)
-    }
     upload = stored()
     content = (store_root() / upload.key).read_bytes()
     observed: set[tuple[str, str]] = set()
-    functions = list(_services_of_an_upload())
+    functions = list(_services_of(uploads_app.services, "upload"))
     assert len(functions) > 10
     for function, arguments in functions:
         for status in UploadStatus:
             plant(upload.key, content, age=HOUR)
-            observed |= _transitions(function, arguments, upload, status)
-    assert observed == documented
+            values = {"inspection": "waiting", "lease_expires_at": timezone.now() - HOUR}
+            observed |= _observed(upload, {"status": status, **values}, function, arguments)
+    assert observed == _documented(_upload_rows())
 
 
-# Arguments that any service takes; `upload` or `uploads` is added.
-ARGUMENTS: dict[str, Any] = {"reason": "visitor", "code": "file_empty", "verdict": "clean"}
-# Services that need more than that: they store new bytes, or relate two uploads.
-OTHERS = {"finish_upload", "record_restored", "give_upload", "transfer_upload"}
+# Arguments for the services, beside the row itself.
+ARGUMENTS: dict[str, Any] = {
+    "reason": "visitor",
+    "code": "file_empty",
+    "verdict": "clean",
+    "days": 1,
+    "seconds": 1,
+    "among": (),
+}
 
 
-def _services_of_an_upload() -> Iterator[tuple[Callable[..., Any], dict[str, Any]]]:
-    """Yield each public service with an upload as its argument, and its other arguments."""
-    names = [module.name for module in pkgutil.iter_modules(services.__path__)]
-    modules = [services, *(importlib.import_module(f"{services.__name__}.{n}") for n in names)]
-    for module in modules:
+def _services_of(package: ModuleType, row: str) -> Iterator[tuple[Callable[..., Any], list[str]]]:
+    """Yield each public service that takes a row, alone or in a list, and its other arguments.
+
+    A service that needs more than ARGUMENTS is left out: it stores bytes, or relates two rows.
+    """
+    names = [f"{package.__name__}.{m.name}" for m in pkgutil.iter_modules(package.__path__)]
+    for module in [package, *map(importlib.import_module, names)]:
         for name, function in inspect.getmembers(module, inspect.isfunction):
-            parameters = inspect.signature(function).parameters
-            if function.__module__ != module.__name__ or name.startswith("_"):
-                continue
-            if name not in OTHERS and {"upload", "uploads"} & parameters.keys():
-                missing = {
-                    key for key, value in parameters.items()
-                    if value.default is value.empty and value.kind == value.KEYWORD_ONLY
-                } - {"upload", "uploads", "among"}  # fmt: skip
-                assert missing <= ARGUMENTS.keys(), f"{name} needs {missing}: add it above"
-                yield function, {key: ARGUMENTS[key] for key in missing}
+            parameters = inspect.signature(function).parameters.values()
+            needed = {p.name for p in parameters if p.default is p.empty} - {row, f"{row}s"}
+            takes_row = {row, f"{row}s"} & {p.name for p in parameters}
+            is_own = function.__module__ == module.__name__ and not name.startswith("_")
+            if is_own and takes_row and needed <= ARGUMENTS.keys():
+                yield function, [*takes_row, *needed]
 
 
-def _transitions(
-    function: Callable[..., Any], arguments: dict[str, Any], upload: UploadedFile, status: str
+def _observed(
+    row: UploadedFile | UserSession,
+    values: dict[str, Any],
+    function: Callable[..., Any],
+    names: Sequence[str] = (),
 ) -> set[tuple[str, str]]:
-    """Call a service for an upload of some status; return which changes of status it made."""
-    table = UploadedFile._meta.db_table
-    parameters = inspect.signature(function).parameters
+    """Give a row some values, call a function, and return the changes of status that it made."""
+    model = type(row)
     with transaction.atomic(), connection.cursor() as cursor:
-        UploadedFile.objects.filter(pk=upload.pk).update(
-            status=status, inspection="waiting", lease_expires_at=timezone.now() - HOUR
-        )
-        row = UploadedFile.objects.get(pk=upload.pk)
+        model._base_manager.filter(pk=row.pk).update(**{"status": row.status, **values})
+        fresh = model._base_manager.get(pk=row.pk)
         cursor.execute("CREATE TEMP TABLE seen (before TEXT, after TEXT)")
         cursor.execute(
-            f"CREATE TEMP TRIGGER note AFTER UPDATE OF status ON main.{table} "
+            f"CREATE TEMP TRIGGER note AFTER UPDATE OF status ON main.{model._meta.db_table} "
             "WHEN OLD.status <> NEW.status "
             "BEGIN INSERT INTO seen VALUES (OLD.status, NEW.status); END"
         )
-        if "among" in parameters:
-            arguments = {**arguments, "among": UploadedFile.objects.filter(status__in=VISIBLE)}
-        given = {"upload": row} if "upload" in parameters else {"uploads": [row]}
+        given: dict[str, Any] = {
+            "upload": fresh,
+            "uploads": [fresh],
+            "session": fresh,
+            "sessions": [fresh],
+            **ARGUMENTS,
+            "among": _among(fresh),
+        }
         with suppress(APIException, OSError), transaction.atomic():
-            function(**given, **arguments)
+            function(**{name: given[name] for name in names})
         cursor.execute("SELECT before, after FROM seen")
         seen = set(cursor.fetchall())
         transaction.set_rollback(True)
     return seen
+
+
+def _among(row: UploadedFile | UserSession) -> Any:
+    """Return the `among` of a service: files that can be deleted, or the sessions of a person."""
+    if isinstance(row, UploadedFile):
+        return UploadedFile.objects.filter(status__in=VISIBLE)
+    return [row]
 
 
 def test_the_trash_states_are_those_of_the_code() -> None:
