@@ -264,7 +264,7 @@ def _observed(
             "session": fresh,
             "sessions": [fresh],
             **ARGUMENTS,
-            "among": _among(fresh),
+            "among": _among(function, fresh),
         }
         with suppress(APIException, OSError), transaction.atomic():
             function(**{name: given[name] for name in names})
@@ -274,11 +274,12 @@ def _observed(
     return seen
 
 
-def _among(row: UploadedFile | UserSession) -> Any:
-    """Return the `among` of a service: files that can be deleted, or the sessions of a person."""
-    if isinstance(row, UploadedFile):
-        return UploadedFile.objects.filter(status__in=VISIBLE)
-    return [row]
+def _among(function: Callable[..., Any], row: UploadedFile | UserSession) -> Any:
+    """Return what the cleanup and the admin give a service as the rows that it may change."""
+    if isinstance(row, UserSession):
+        return [row]
+    is_lapse = function.__name__.startswith("lapse")
+    return UploadedFile.objects.filter(status__in=["pending"] if is_lapse else VISIBLE)
 
 
 def test_the_trash_states_are_those_of_the_code() -> None:
