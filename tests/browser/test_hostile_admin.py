@@ -161,5 +161,5 @@ def test_t66_a_reason_is_requested_again_and_shown_as_text(
         back_office.page.get_by_label("A case is open").check()
         back_office.page.get_by_role("textbox", name="In your words").fill(long)
         back_office.page.get_by_role("button", name="Extend this session").click()
-        expect(back_office.content).to_contain_text("Write less")
+        expect(back_office.content).to_contain_text("Shorten the text")
         expect_only_text(back_office.page)
