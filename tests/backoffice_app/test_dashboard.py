@@ -193,7 +193,7 @@ def test_t64_a_number_requires_permission_for_its_list(
     assert {client.get(link).status_code for link in links} <= {200}
     shown = {title.split(",")[0] for title in charts(client)}
     assert shown == {title for title, needs in CHARTS.items() if needs & SEEN[role]}
-    assert ("Last run of the schedule" in index(client)) is bool(role)
+    assert ("Last scheduled run" in index(client)) is bool(role)
 
 
 def test_t64_a_chart_has_no_bars_of_a_forbidden_list(db: None, make_staff: Any) -> None:

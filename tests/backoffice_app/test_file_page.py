@@ -252,7 +252,7 @@ def test_explain_says_what_is_known_and_what_the_next_cleanup_does(
     upload: UploadedFile, visitor: Visitor, support: Client
 ) -> None:
     shown = page(support, upload, "explain")
-    assert "It is a file of its session: it is left alone." in shown
+    assert "It is a file of its session. The cleanup leaves it alone." in shown
     assert "The next cleanup run will do nothing." in shown
     assert upload.key in shown
     assert "upload.stored" in shown

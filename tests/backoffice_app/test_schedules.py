@@ -42,7 +42,7 @@ def test_every_group_can_read_schedules_and_change_none(
         assert "– none yet " in row
         assert client.get(page_of(schedule)).status_code == 200
         assert client.post(page_of(schedule), {"func": "os.system"}).status_code == 403
-    assert "Run the cleanup as the schedule asks" in row_of(client, CLEANUP)
+    assert "Run the scheduled cleanup" in row_of(client, CLEANUP)
     assert "Mail the administrators if" in row_of(client, "watch the cleanup")
     assert not Schedule.objects.filter(func="os.system").exists()
 

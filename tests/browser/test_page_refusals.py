@@ -130,7 +130,7 @@ def test_a_text_file_named_pdf_is_refused(card: FilesCard) -> None:
     card.choose(chosen("notes.pdf", b"These are notes."))
 
     expect(message_of(card, "notes.pdf")).to_contain_text(
-        "its content and its name must both be PDF"
+        "Its name and content must both be of an allowed type: PDF"
     )
     expect(buttons(card, "notes.pdf")).to_have_text(["Remove"])
     assert only_kept(card)

@@ -44,7 +44,7 @@ STEPS = (
     *((moment, MARKER) for moment in FRAME),
     *((moment, f"{PREFIX}/") for moment in MOMENTS),
 )
-NOTHING_LEFT = "the previous store is not needed any more.\n"
+NOTHING_LEFT = "Then the previous store is no longer needed.\n"
 
 
 @both_ways

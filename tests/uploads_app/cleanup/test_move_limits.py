@@ -166,7 +166,7 @@ def test_t55_a_current_store_of_another_deployment_is_refused(relocation: Reloca
 
     refused("marker_unreadable")
 
-    assert "two deployments' stores" in move().err
+    assert "stores of two different databases" in move().err
     assert relocation.hashes("uploads_current") == kept
     assert relocation.hashes("uploads_previous") == {upload.key: upload.sha256}
     assert Marker.from_bytes(relocation.place("current", MARKER).read_bytes()) == foreign
