@@ -28,6 +28,7 @@ class Suite:
 
     tests: tuple[str, ...]
     only: str = ""
+    slow: bool = False
     postgresql: bool = False
 
     @property
@@ -70,6 +71,9 @@ def guard_files() -> Iterator[Path]:
 def _read(file: Path) -> Guard:
     values = tomllib.loads(file.read_text())
     suite = Suite(
-        tuple(values.pop("tests")), values.pop("only", ""), values.pop("postgresql", False)
+        tests=tuple(values.pop("tests")),
+        only=values.pop("only", ""),
+        slow=values.pop("slow", False),
+        postgresql=values.pop("postgresql", False),
     )
     return Guard(name=file.stem, area=file.parent.name, suite=suite, **values)

@@ -114,6 +114,8 @@ def _command(root: Path, suite: Suite, report: Path) -> tuple[list[str | Path], 
         only = ["-t", suite.only] if suite.only else []
         return [vitest, "run", *reporters, *only, *names], root / "frontend"
     only = ["-k", suite.only] if suite.only else []
+    if not suite.slow:
+        only += ["-m", "not slow"]
     options = ["-q", "--maxfail=5", "--tb=line", f"--junitxml={report}", *only]
     return [sys.executable, "-m", "pytest", *options, *suite.tests], root
 
