@@ -107,7 +107,7 @@ def _is_assertion(failure: ElementTree.Element) -> bool:
 
 
 def _command(root: Path, suite: Suite, report: Path) -> tuple[list[str | Path], Path]:
-    if suite.is_frontend:
+    if suite.tests[0].startswith("frontend/"):
         vitest = root / "frontend" / "node_modules" / ".bin" / "vitest"
         names = [test.removeprefix("frontend/") for test in suite.tests]
         reporters = ["--reporter=default", "--reporter=junit", f"--outputFile.junit={report}"]

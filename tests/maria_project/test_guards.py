@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.guards.guard import AREAS, Guard, OutOfDate, Suite, guard_files, read_guards
+from tests.guards.guard import AREAS, Guard, OutOfDate, Suite, read_guards
 from tests.guards.workplace import Colour, judge
 from tests.maria_project.server import ROOT
 
@@ -44,7 +44,7 @@ def test_each_guard_changes_something_and_says_why() -> None:
 
 
 def test_each_guard_is_in_the_folder_of_its_area() -> None:
-    assert {file.parent.name for file in guard_files()} == set(AREAS)
+    assert {guard.area for guard in GUARDS} == set(AREAS)
     for guard in GUARDS:
         assert guard.path.startswith(FOLDERS.get(guard.area, f"{guard.area}/")), guard.name
 
