@@ -1,4 +1,4 @@
-"""Who acts, as staff read and write it: staff by user name, everybody else as the log says it."""
+"""Actors as staff read and type them: staff by user name, others as in the audit log."""
 
 import re
 from collections.abc import Iterable
@@ -6,31 +6,31 @@ from collections.abc import Iterable
 from django.contrib.auth import get_user_model
 
 from common.context import STAFF, SYSTEM, VISITOR
+from common.text import ROW_ID
 
 MAX_SUGGESTED = 100
-_WHOLE = re.compile(r"(staff:\d{1,18}|(service|operator):.+)", re.DOTALL)
+_WHOLE = re.compile(rf"(staff:{ROW_ID}|(service|operator):.+)", re.DOTALL)
 
 
 class UnknownActor(ValueError):
-    """Nobody is called so; the text says what to write."""
+    """The text is not an actor; the message says what to type."""
 
 
 def names(actors: Iterable[str]) -> dict[str, str]:
-    """Return `staff:7 (anna)` by `staff:7` for each staff member who still has an account."""
+    """Map `staff:7` to `staff:7 (anna)`, for each staff member who still has an account."""
     ids = {int(number) for actor in actors if (number := _number(actor))}
     users = get_user_model()._default_manager.filter(pk__in=ids).values_list("pk", "username")
     return {f"{STAFF}{pk}": f"{STAFF}{pk} ({name})" for pk, name in users}
 
 
 def named(actor: str) -> str:
-    """Return one actor with the user name, if it is a staff member's."""
     return names([actor]).get(actor, actor)
 
 
 def read(text: str) -> str:
-    """Return the actor that is meant by `anna`, `staff:anna`, `staff:7`, `visitor`, `system`, `service:…`.
+    """Parse `anna`, `staff:anna`, `staff:7`, `visitor`, `system`, `service:…` or `operator:…`.
 
-    Raises UnknownActor for a user name that nobody has.
+    Raises UnknownActor for a user name that does not exist.
     """
     text = text.strip()
     if text in (VISITOR, SYSTEM) or _WHOLE.fullmatch(text):
@@ -39,18 +39,18 @@ def read(text: str) -> str:
     pk = users.filter(username=text.removeprefix(STAFF)).values_list("pk", flat=True).first()
     if pk is None:
         raise UnknownActor(
-            "No staff member has that user name. Write a user name, staff:7, visitor, system, "
+            "No staff member has this user name. Enter a user name, staff:7, visitor, system, "
             "service:name or operator:login."
         )
     return f"{STAFF}{pk}"
 
 
 def suggested() -> list[str]:
-    """Return what may be written, for a field that suggests: the two words, and staff by name."""
+    """Return suggestions for a field: visitor, system, and the user names of staff."""
     staff = get_user_model()._default_manager.filter(is_staff=True).order_by("username")
     return [VISITOR, SYSTEM, *staff.values_list("username", flat=True)[:MAX_SUGGESTED]]
 
 
 def _number(actor: str) -> str:
     number = actor.removeprefix(STAFF)
-    return number if actor.startswith(STAFF) and number.isdecimal() and len(number) < 19 else ""
+    return number if actor.startswith(STAFF) and re.fullmatch(ROW_ID, number) else ""

@@ -1,4 +1,4 @@
-"""The audit log in the admin: to read and to take out as a file, never to change."""
+"""The audit log in the admin: read-only, with an export."""
 
 import json
 import uuid
@@ -21,19 +21,18 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 
 from audit_app import actors, events
-from audit_app.adminkit.actions import ActionAdmin, ReasonForm
-from audit_app.browser import LATEST_FIRST, AuditChangeList, Narrowing
+from audit_app.adminkit.action_admin import ActionAdmin
+from audit_app.adminkit.reasons import ReasonForm
+from audit_app.browser import LATEST_FIRST, AuditChangeList, AuditFilterForm
 from audit_app.export import FORMATS, MAY_EXPORT, export, extent
 from audit_app.models import AuditLog, AuditPersonal
 
 _LIST = "admin:audit_app_auditlog_changelist"
 _SESSION_PAGE = "admin:sessions_app_usersession_change"
-_EXPORT_PRESETS = ("A regular audit", "An incident is looked into", "Somebody may ask for it")
+_EXPORT_PRESETS = ("A regular audit", "An incident is investigated", "An authority requires it")
 
 
 class AuditExportForm(ReasonForm):
-    """As which file, and why."""
-
     format = forms.ChoiceField(
         choices=[(name, kind.label) for name, kind in FORMATS.items()],
         initial="csv",
@@ -44,6 +43,7 @@ class AuditExportForm(ReasonForm):
 
 @admin.register(AuditLog)
 class AuditLogAdmin(ActionAdmin):
+    change_list_template = "admin/audit_app/auditlog/change_list.html"
     reveals = True
     ordering = [LATEST_FIRST]
     list_display = ["occurred_at", "event", "outcome_chip", "who", "session", "request"]
@@ -71,16 +71,16 @@ class AuditLogAdmin(ActionAdmin):
         return super().changelist_view(request, {**(extra_context or {}), "may_export": may_export})
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
-        """Ask for a format and a reason, and send the events that the address asks for."""
+        """Ask for a format and a reason, then send the events that match the query string."""
         if not (request.user.has_perm(MAY_EXPORT) and self.has_view_permission(request)):
             raise PermissionDenied
-        narrowing = Narrowing(request.GET)
+        filters = AuditFilterForm(request.GET)
         query = f"?{request.GET.urlencode()}"
-        if not narrowing.is_valid():  # the list says what is wrong
+        if not filters.is_valid():  # the list shows what is wrong
             return HttpResponseRedirect(reverse(_LIST) + query)
         form = AuditExportForm(request.POST or None, presets=_EXPORT_PRESETS)
         if request.method == "POST" and form.is_valid():
-            return _file(narrowing, form.cleaned_data["format"], form.cleaned_data["reason"])
+            return _file(filters, form.cleaned_data["format"], form.cleaned_data["reason"])
         return TemplateResponse(
             request,
             "admin/audit_app/auditlog/export.html",
@@ -88,8 +88,8 @@ class AuditLogAdmin(ActionAdmin):
                 **self.admin_site.each_context(request),
                 "title": "Export audit events",
                 "form": form,
-                "extent": extent(narrowing),
-                "selected_filters": list(narrowing.selected_filters()),
+                "extent": extent(filters),
+                "selected_filters": list(filters.selected_filters()),
                 "back": reverse(_LIST) + query,
                 "opts": self.opts,
             },
@@ -105,7 +105,7 @@ class AuditLogAdmin(ActionAdmin):
     def outcome_chip(self, log: AuditLog) -> str:
         return format_html('<span class="state state-{0}">{0}</span>', log.outcome)
 
-    @admin.display(description="who")
+    @admin.display(description="actor")
     def who(self, log: AuditLog) -> str:
         return getattr(log, "actor_named", None) or actors.named(log.actor)
 
@@ -113,7 +113,7 @@ class AuditLogAdmin(ActionAdmin):
     def session(self, log: AuditLog) -> str | None:
         if log.session_uuid is None:
             return None
-        # Sessions have their page in the app above, if it is there at all.
+        # The session's page belongs to an app above, which may be absent.
         try:
             page = reverse(_SESSION_PAGE, args=[log.session_uuid])
         except NoReverseMatch:
@@ -138,14 +138,14 @@ class AuditLogAdmin(ActionAdmin):
     def personal_part(self, log: AuditLog) -> str:
         part = AuditPersonal.objects.filter(log=log).first()
         if part is None:
-            return "erased, or none"
+            return "none, or erased"
         is_revealed = getattr(log, "is_revealed", False)
         values = part.values() if is_revealed else part.masked_values()
         return "\n".join(f"{name}: {value}" for name, value in values.items())
 
 
 def _link(address: str, whole: str, title: str = "") -> str:
-    """Return a link by an id, of which a list has room for the beginning only."""
+    """Return a link whose title is the whole id, because lists show only its start."""
     return format_html(
         '<a href="{}" title="{}"><code>{}</code></a>',
         address,
@@ -154,8 +154,8 @@ def _link(address: str, whole: str, title: str = "") -> str:
     )
 
 
-def _file(narrowing: Narrowing, format_name: str, reason: str) -> StreamingHttpResponse:
-    export_extent, text = export(narrowing, format_name=format_name, reason=reason)
+def _file(filters: AuditFilterForm, format_name: str, reason: str) -> StreamingHttpResponse:
+    export_extent, text = export(filters, format_name=format_name, reason=reason)
     cut = f"-newest-{export_extent.rows}" if export_extent.is_cut else ""
     name = f"audit-events-{timezone.localtime():%Y%m%d-%H%M}{cut}.{format_name}"
     return StreamingHttpResponse(

@@ -1,4 +1,4 @@
-"""What must exist after migrate: the triggers that keep the log append-only, and who may read it."""
+"""Set-up after migrate: the triggers of the append-only log, and the groups that may read it."""
 
 from typing import Any
 

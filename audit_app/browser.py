@@ -1,4 +1,4 @@
-"""The audit log as staff look through it: narrowed down, page by page."""
+"""The audit log's list in the admin: its filter form and its pages."""
 
 import uuid
 from collections.abc import Iterator
@@ -27,11 +27,14 @@ _PRESETS = (
 )
 
 
-class MomentField(forms.DateTimeField):
-    """A day or a time in the current time zone; a day means its beginning, or the next day's."""
+class DayOrTimeField(forms.DateTimeField):
+    """A day or a time in the current time zone.
+
+    A day means its first moment, or with `is_end` the first moment of the next day.
+    """
 
     default_error_messages = {
-        "invalid": "Write a day or a time, like 2026-11-23 or 2026-11-23 14:30."
+        "invalid": "Enter a date or a time, for example 2026-11-23 or 2026-11-23 14:30."
     }
 
     def __init__(self, *, is_end: bool = False, **kwargs: Any) -> None:
@@ -41,17 +44,17 @@ class MomentField(forms.DateTimeField):
     def to_python(self, value: Any) -> datetime | None:
         try:
             day = parse_date(str(value or "").strip()) if self.is_end else None
-            moment: datetime | None = super().to_python(
+            parsed: datetime | None = super().to_python(
                 datetime.combine(day + timedelta(days=1), time()) if day else value
             )
-            # The ends of the calendar cannot be said in every time zone.
-            return moment and moment.astimezone(UTC)
+            # UTC cannot express every time at the ends of the calendar.
+            return parsed and parsed.astimezone(UTC)
         except (OverflowError, ValueError) as error:
             raise ValidationError(self.error_messages["invalid"], "invalid") from error
 
 
 class ActorField(forms.CharField):
-    """Who acted, as `actors.read` understands it."""
+    """An actor, converted by `actors.read`."""
 
     def clean(self, value: Any) -> str:
         text = super().clean(value)
@@ -61,26 +64,26 @@ class ActorField(forms.CharField):
             raise ValidationError(str(error)) from error
 
 
-# What stands for several types in the field that asks for one.
+# A choice of the event field that stands for several types.
 REFUSALS = "refusals"
 
 
-class Narrowing(forms.Form):
-    """What of the audit log is asked for; all that is filled in must be so.
+class AuditFilterForm(forms.Form):
+    """The filters of the audit log. An event must match every filled-in field.
 
-    Each field is the beginning of an index, alone and with a time; type and
-    outcome are with an actor too. A session's or a request's events are few.
+    Each field alone, and with a time, is the start of an index. So are type and
+    outcome together with an actor. A session or a request has few events.
     """
 
-    since = MomentField(label="From", required=False)
-    until = MomentField(label="Until", required=False, is_end=True)
+    since = DayOrTimeField(label="From", required=False)
+    until = DayOrTimeField(label="Until", required=False, is_end=True)
     type = forms.ChoiceField(label="Event", required=False)
     outcome = forms.ChoiceField(required=False, choices=[("", "any"), *AuditOutcome.choices])
-    actor = ActorField(label="Who", required=False, max_length=150)
+    actor = ActorField(label="Actor", required=False, max_length=150)
     session = forms.UUIDField(
         label="Session",
         required=False,
-        error_messages={"invalid": "Write the whole UUID of a session."},
+        error_messages={"invalid": "Enter the whole UUID of a session."},
     )
     request = forms.CharField(label="Request id", required=False, max_length=64)
 
@@ -104,23 +107,23 @@ class Narrowing(forms.Form):
         values = super().clean() or {}
         since, until = values.get("since"), values.get("until")
         if since and until and since >= until:
-            self.add_error("until", "This is not after “From”, so nothing can lie between them.")
+            self.add_error("until", "This must be later than “From”.")
         expected = {event.name: event.outcome for event in events.registered()}
         kind, outcome = values.get("type"), values.get("outcome")
         expected[REFUSALS] = AuditOutcome.DENIED
         if kind and outcome and expected[kind] != outcome:
-            self.add_error("outcome", f"Events of the type {kind} always end as {expected[kind]}.")
+            self.add_error("outcome", f"The outcome of {kind} is always {expected[kind]}.")
         return values
 
-    def narrow(self, rows: QuerySet[AuditLog]) -> QuerySet[AuditLog]:
-        """Return the rows that are asked for; none of them if something asked cannot be read."""
+    def apply(self, rows: QuerySet[AuditLog]) -> QuerySet[AuditLog]:
+        """Return the matching rows; no rows if a field is invalid."""
         if not self.is_valid():
             return rows.none()
         values = self.cleaned_data.copy()
         if values["type"] == REFUSALS:
             values |= {"type": "", "outcome": AuditOutcome.DENIED}
             rows = rows.filter(event_type__in=[event.name for event in events.refusals()])
-        # A type says how it ends; PostgreSQL takes the two for independent and plans badly.
+        # A type implies its outcome. PostgreSQL assumes that both are independent and plans badly.
         outcome = "" if values["type"] else values["outcome"]
         lookups = {
             "occurred_at__gte": values["since"],
@@ -133,24 +136,23 @@ class Narrowing(forms.Form):
         }
         rows = rows.filter(**{name: value for name, value in lookups.items() if value})
         if outcome in (AuditOutcome.DENIED, AuditOutcome.ERROR):
-            # Says what the indexes of unsuccessful events are limited to, in their words.
+            # Repeats the condition of the partial indexes of unsuccessful events.
             rows = rows.exclude(outcome=AuditOutcome.SUCCESS)
         return rows
 
     @property
     def session_uuid(self) -> uuid.UUID | None:
-        """The one session that is asked for, if it is one."""
         found: uuid.UUID | None = self.cleaned_data["session"]
         return found
 
     def selected_filters(self) -> Iterator[tuple[str, str, str]]:
-        """Yield the name, the label and the value of each field that is filled in and was understood."""
+        """Yield the name, label and readable value of each valid field that is filled in."""
         for name, value in getattr(self, "cleaned_data", {}).items():
             if value:
-                yield name, str(self[name].label), _shown(name, value)
+                yield name, str(self[name].label), _readable(name, value)
 
     def summary(self) -> str:
-        """Return what is asked for as one line, with times in UTC; empty for the whole log."""
+        """Return the filters as one line, with times in UTC; empty for the whole log."""
         values = self.cleaned_data.items()
         return ", ".join(
             f"{name} {value.isoformat() if isinstance(value, datetime) else value}"
@@ -161,7 +163,7 @@ class Narrowing(forms.Form):
 
 @dataclass(frozen=True)
 class Chip:
-    """One thing that a list is narrowed down by, and the address of the list without it."""
+    """One active filter, and the address of the list without it."""
 
     label: str
     value: str
@@ -169,16 +171,15 @@ class Chip:
 
 
 class AuditChangeList(KeyedChangeList):
-    """The list of audit events: its own form narrows it down, and actors have names."""
+    """The list of audit events, with its own filter form and with the names of actors."""
 
-    form: Narrowing
+    form: AuditFilterForm
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
-        self.form = Narrowing(request.GET)
-        return self.form.narrow(super().get_queryset(request, exclude_parameters))
+        self.form = AuditFilterForm(request.GET)
+        return self.form.apply(super().get_queryset(request, exclude_parameters))
 
     def get_filters_params(self, params: Any = None) -> Any:
-        """Leave to Django what is not the form's."""
         given = super().get_filters_params(params)
         return {name: value for name, value in given.items() if name not in self._fields()}
 
@@ -189,14 +190,13 @@ class AuditChangeList(KeyedChangeList):
             row.actor_named = names.get(row.actor, row.actor)
 
     def chips(self) -> list[Chip]:
-        """Return what the list is narrowed down by."""
         return [
             Chip(label, value, self.get_query_string({name: None}))
             for name, label, value in self.form.selected_filters()
         ]
 
     def presets(self) -> list[tuple[str, str]]:
-        """Return the name and the address of each stretch of time that staff often ask for."""
+        """Return the name and address of each common time range."""
         now = timezone.localtime()
         return [
             (name, self.get_query_string({"since": f"{now - ago:%Y-%m-%d %H:%M}", "until": None}))
@@ -204,16 +204,15 @@ class AuditChangeList(KeyedChangeList):
         ]
 
     def suggested_actors(self) -> list[str]:
-        """Return what the field for who acted suggests."""
         return actors.suggested()
 
     @property
-    def narrowed(self) -> str:
-        """The query string that asks for the same events, for the export."""
+    def query_string(self) -> str:
+        """The query string of the same events, for the export."""
         return self.get_query_string()
 
     def _fields(self) -> Any:
-        return Narrowing.base_fields
+        return AuditFilterForm.base_fields
 
 
 def _grouped_types() -> list[tuple[str, list[tuple[str, str]]]]:
@@ -224,7 +223,7 @@ def _grouped_types() -> list[tuple[str, list[tuple[str, str]]]]:
     ]
 
 
-def _shown(name: str, value: Any) -> str:
+def _readable(name: str, value: Any) -> str:
     if isinstance(value, datetime):
         return date_format(timezone.localtime(value), "DATETIME_FORMAT")
     return actors.named(value) if name == "actor" else str(value)

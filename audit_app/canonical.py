@@ -1,4 +1,4 @@
-"""The one text form of an audit row: what is stored, committed to and, later, sealed."""
+"""The canonical text of an audit event: what is stored, hashed and, later, sealed."""
 
 import hashlib
 import json
@@ -16,28 +16,28 @@ def canonical_text(values: Mapping[str, object]) -> str:
     """Return `values` as one line of ASCII JSON with sorted keys.
 
     Values are strings, integers within ±2^53, booleans, None, or mappings of
-    those; anything else is a TypeError or ValueError, so that a row can be
-    read back exactly by any JSON parser.
+    those, so that any JSON parser reads the text back exactly. Raises TypeError
+    or ValueError for anything else.
     """
     _check(values)
     return _ENCODER.encode(values)
 
 
 def commitment(salt: str, values: Mapping[str, Value]) -> str:
-    """Return the SHA-256 that binds a row to personal values without holding them."""
+    """Return the SHA-256 that commits an event to personal values without containing them."""
     return hashlib.sha256(f"{salt}\n{canonical_text(values)}".encode("ascii")).hexdigest()
 
 
 def _check(value: object) -> None:
-    if value is None or isinstance(value, str):  # most are, and the others take longer to tell
+    if value is None or isinstance(value, str):  # the common case, and the fastest check
         return
     if isinstance(value, Mapping):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise TypeError(f"audit keys are strings, not {type(key).__name__}")
+                raise TypeError(f"an audit key must be a string, not a {type(key).__name__}")
             _check(item)
     elif isinstance(value, int):
         if not -MAX_INTEGER <= value <= MAX_INTEGER:
-            raise ValueError(f"{value} is beyond what every JSON parser reads exactly")
+            raise ValueError(f"{value} is too large: JSON parsers read it inexactly")
     else:
         raise TypeError(f"an audit value cannot be a {type(value).__name__}")

@@ -11,7 +11,6 @@ from audit_app import triggers
 
 @register(Tags.database)
 def check_triggers(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Say which append-only triggers a migrated database lacks."""
     return [
         Error(
             f"The audit log can be changed: trigger {', '.join(absent)} is not installed.",

@@ -1,7 +1,7 @@
-"""The registry of audit events: each type lists the only detail keys its rows may carry.
+"""The registry of audit event types. Each type lists the detail keys that its events may have.
 
-An app registers its events once, in its own `events.py`, and passes the
-constants to `record`; an event nobody registered cannot be written.
+An app registers its types once, in its own `events.py`, and passes the
+constants to `record`. An event without a registered type cannot be recorded.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from audit_app.models import AuditOutcome
 
 @dataclass(frozen=True)
 class EventType:
-    """One kind of event: its name, when it is written, what its details may say, who is told."""
+    """One type of event. `keys` are the allowed details; `feed` adds its events to the feed."""
 
     name: str
     meaning: str
@@ -30,9 +30,9 @@ def register(
     outcome: AuditOutcome = AuditOutcome.SUCCESS,
     feed: bool = False,
 ) -> EventType:
-    """Add an event type and return it; a second registration of a name is an error.
+    """Register an event type and return it; ValueError if the name is taken.
 
-    With `feed`, services that follow the feed are told of each such event.
+    With `feed`, services receive these events through the feed.
     """
     if name in _registry:
         raise ValueError(f"the event {name} is registered twice")
@@ -41,19 +41,18 @@ def register(
 
 
 def meaning(name: str) -> str:
-    """Return what an event type means; empty for one that is not registered any more."""
+    """Return the meaning of an event type; empty for a type that no longer exists."""
     return _registry[name].meaning if name in _registry else ""
 
 
 def registered() -> list[EventType]:
-    """Return every event type in the order of its name."""
     return [_registry[name] for name in sorted(_registry)]
 
 
 def refusals() -> list[EventType]:
-    """Return the events that tell of a visitor or a service whose request was refused.
+    """Return the types of events about a refused request of a visitor or a service.
 
-    A limit that was passed is none: it is counted apart.
+    Exceeded rate limits are not among them: they are counted separately.
     """
     others = ("staff.", "ratelimit.")
     return [
@@ -76,43 +75,43 @@ STAFF_SIGNED_OUT = register(
 )
 STAFF_SIGN_IN_FAILED = register(
     "staff.sign_in_failed",
-    "Somebody tried to sign in to the admin and failed.",
+    "A sign-in to the admin failed.",
     "repeated",
     outcome=AuditOutcome.DENIED,
 )
 STAFF_LOCKED_OUT = register(
     "staff.locked_out",
-    "So many sign-ins failed, under one name or from one address, that none is looked at for a while.",
+    "Sign-in was locked for a while after too many failures, under one name or from one address.",
     "account",
     "by",
     outcome=AuditOutcome.DENIED,
 )
 STAFF_LOCK_LIFTED = register(
     "staff.lock_lifted",
-    "An operator let sign-ins under a name or from an address be looked at again.",
+    "An operator lifted a sign-in lockout of a name or an address.",
     "account",
     "by",
 )
 STAFF_SESSION_VIEWED = register(
     "staff.session_viewed",
-    "A staff member opened a page about a session; at most once an hour for each person.",
+    "A staff member opened a page about a session; at most one row an hour per person.",
     "page",
 )
 STAFF_REVEALED = register(
     "staff.personal_data_revealed",
-    "A staff member had the personal values of a page shown.",
+    "A staff member revealed the personal values of a page.",
     "page",
     "reason",
 )
 STAFF_SEARCHED = register(
     "staff.searched",
-    "A staff member searched by something personal; what was typed is not kept.",
+    "A staff member searched by a personal value; the value is not recorded.",
     "kind",
     "found",
 )
 STAFF_EXPORTED = register(
     "staff.exported",
-    "A staff member took audit events out as a file.",
+    "A staff member exported audit events.",
     "format",
     "rows",
     "filters",
@@ -120,14 +119,14 @@ STAFF_EXPORTED = register(
 )
 STAFF_PERMISSION_DENIED = register(
     "staff.permission_denied",
-    "A staff member asked for a page that their groups do not allow.",
+    "A staff member requested a page that their groups do not allow.",
     "page",
     "repeated",
     outcome=AuditOutcome.DENIED,
 )
 STAFF_ACCOUNT_CHANGED = register(
     "staff.account_changed",
-    "An account or a group of staff was made, changed or removed.",
+    "A staff account or group was created, changed or deleted.",
     "account",
     "change",
     "fields",

@@ -1,4 +1,4 @@
-"""Audit events as a file, for auditors: what is asked for, streamed, and itself an audit event."""
+"""Export of audit events: filtered, streamed, and itself an audit event."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from audit_app import events
 from audit_app.adminkit.lists import beyond, in_order
-from audit_app.browser import LATEST_FIRST, Narrowing
+from audit_app.browser import LATEST_FIRST, AuditFilterForm
 from audit_app.models import AuditLog
 from audit_app.services import record
 from common import csv_stream
@@ -27,8 +27,6 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file: its name and media type, and how rows become its text."""
-
     label: str
     media_type: str
     text: Callable[[Iterator[AuditLog]], Iterator[str]]
@@ -36,14 +34,14 @@ class Format:
 
 @dataclass(frozen=True)
 class Extent:
-    """How many rows an export holds, and whether there are more that it leaves out."""
+    """The number of rows in an export, and whether the limit cuts off more."""
 
     rows: int
     is_cut: bool
 
 
 def as_csv(rows: Iterator[AuditLog]) -> Iterator[str]:
-    """Yield a header and a line for each row; see common/csv_stream.py for how to read it."""
+    """Yield a header and a line for each row; common/csv_stream.py says how to read it."""
 
     def cells() -> Iterator[list[str]]:
         yield list(COLUMNS)
@@ -54,59 +52,60 @@ def as_csv(rows: Iterator[AuditLog]) -> Iterator[str]:
 
 
 def as_json_lines(rows: Iterator[AuditLog]) -> Iterator[str]:
-    """Yield each row's canonical text, as it was written, on a line of its own."""
     return (f"{row.text}\n" for row in rows)
 
 
 FORMATS = {
     "csv": Format("CSV, for a spreadsheet", "text/csv; charset=utf-8; header=present", as_csv),
     "jsonl": Format(
-        "JSON Lines: each event's canonical text, as it was written",
+        "JSON Lines: the canonical text of each event",
         "application/jsonl",
         as_json_lines,
     ),
 }
 
 
-def extent(narrowing: Narrowing) -> Extent:
-    """Say how many rows an export would hold now; no more are counted than it may hold."""
+def extent(filters: AuditFilterForm) -> Extent:
+    """Return what an export would contain now; counts at most AUDIT_EXPORT_ROWS + 1."""
     limit = settings.AUDIT_EXPORT_ROWS
-    found = narrowing.narrow(AuditLog.objects.all())[: limit + 1].count()
+    found = filters.apply(AuditLog.objects.all())[: limit + 1].count()
     return Extent(min(found, limit), found > limit)
 
 
-def export(narrowing: Narrowing, *, format_name: str, reason: str) -> tuple[Extent, Iterator[str]]:
-    """Record that events are taken out as a file, and return how many and the file's text.
+def export(
+    filters: AuditFilterForm, *, format_name: str, reason: str
+) -> tuple[Extent, Iterator[str]]:
+    """Record the export, and return its extent and its text.
 
-    `narrowing` has been found valid. What is written from now on, like the
-    event of this export, is not in it. The text is read as it is sent.
+    `filters` must be valid. Events from now on, like that of this export, are
+    not in it. The rows are read while the text is sent.
     """
     newest = AuditLog.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    export_extent = extent(narrowing)
+    export_extent = extent(filters)
     with transaction.atomic():
         record(
             events.STAFF_EXPORTED,
-            session_uuid=narrowing.session_uuid,
+            session_uuid=filters.session_uuid,
             format=format_name,
             rows=export_extent.rows,
-            filters=narrowing.summary(),
+            filters=filters.summary(),
             reason=reason,
         )
-    rows = narrowing.narrow(AuditLog.objects.filter(pk__lte=newest))
+    rows = filters.apply(AuditLog.objects.filter(pk__lte=newest))
     return export_extent, _in_pieces(FORMATS[format_name].text(_latest(rows, export_extent.rows)))
 
 
 def _in_pieces(lines: Iterator[str]) -> Iterator[str]:
-    """Put lines together, because a server sends each piece by itself."""
+    """Join lines into larger pieces, because the server sends each piece separately."""
     while piece := "".join(islice(lines, BATCH)):
         yield piece
 
 
 def _latest(rows: QuerySet[AuditLog], limit: int) -> Iterator[AuditLog]:
-    """Yield so many rows, newest first, and hold few of them at a time.
+    """Yield up to `limit` rows, newest first, in batches.
 
-    In short questions and not with one cursor: outside a transaction that
-    would copy the whole answer aside, past the deadline of a statement.
+    Short queries instead of one cursor: outside a transaction, a cursor copies
+    the whole result first, which exceeds the statement time-out.
     """
     rest = in_order(rows, LATEST_FIRST)
     while limit > 0:

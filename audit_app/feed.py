@@ -1,8 +1,8 @@
-"""The feed of events that services follow: every event once, in an order that never changes.
+"""The feed of events for services: every event once, in an order that never changes.
 
-Ids are not commit order: a transaction may commit after one that began later,
-and a reader that remembers the highest id it saw would miss it. So a place in
-the feed is given only to what is committed, by one giver at a time.
+Ids are not in commit order: a transaction can commit after one that began
+later, and a reader that remembers the highest id would miss its events. So only
+committed events get a position, and a lock allows one writer at a time.
 """
 
 from django.db import transaction
@@ -13,14 +13,14 @@ PAGE = 500
 
 
 def read_feed(*, after: int, limit: int = PAGE) -> list[FeedEntry]:
-    """Return up to `limit` entries whose position follows `after`, in order, each with its event."""
-    _give_positions()
+    """Return up to `limit` entries after the position `after`, in order, with their events."""
+    _assign_positions()
     entries = FeedEntry.objects.filter(position__gt=after).select_related("log")
     return list(entries.order_by("position")[:limit])
 
 
-def _give_positions() -> None:
-    """Give the next positions to committed entries that have none; at most two pages at a time."""
+def _assign_positions() -> None:
+    """Number the committed entries without a position; at most two pages at a time."""
     waiting = FeedEntry.objects.filter(position=None).order_by("log_id")
     if not waiting.exists():
         return

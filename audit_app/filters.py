@@ -1,4 +1,4 @@
-"""How staff narrow down the audit log through the API."""
+"""The filters of the audit log in the API."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,7 @@ from audit_app.models import AuditLog
 
 
 class TimeField(IsoDateTimeField):  # type: ignore[misc]  # it has no type hints
-    """A time in ISO 8601 that can be said in UTC: the ends of the calendar cannot everywhere."""
+    """A time in ISO 8601, converted to UTC. Refuses a time that UTC cannot express."""
 
     def to_python(self, value: Any) -> datetime | None:
         try:
@@ -22,14 +22,10 @@ class TimeField(IsoDateTimeField):  # type: ignore[misc]  # it has no type hints
 
 
 class TimeFilter(django_filters.IsoDateTimeFilter):  # type: ignore[misc]  # it has no type hints
-    """A time in ISO 8601."""
-
     field_class = TimeField
 
 
 class AuditLogFilter(django_filters.FilterSet):  # type: ignore[misc]  # it has no type hints
-    """Exact matches, and a time range in ISO 8601."""
-
     occurred_after = TimeFilter("occurred_at", "gte")
     occurred_before = TimeFilter("occurred_at", "lt")
 

@@ -1,4 +1,4 @@
-"""The audit log: append-only rows, and beside them the personal values that can be erased."""
+"""The audit log: append-only rows, and a separate table of personal values that can be erased."""
 
 import json
 import uuid
@@ -12,22 +12,20 @@ from common.masking import MASKS
 
 
 class AuditOutcome(models.TextChoices):
-    """How the thing that a row speaks of ended."""
-
     SUCCESS = "success"
     DENIED = "denied"
     ERROR = "error"
 
 
 class AppendOnly(Exception):
-    """Somebody tried to change or delete audit rows; the log only grows."""
+    """Audit rows were to be changed or deleted. The log is append-only."""
 
 
 class AuditQuerySet(models.QuerySet["AuditLog"]):
-    """Reads of the log; every bulk write but an insert is refused."""
+    """Reads of the log; refuses every bulk write except inserts."""
 
     def about_session(self, session_uuid: uuid.UUID) -> "AuditQuerySet":
-        """Return the history of one session, newest first."""
+        """Return the events of one session, newest first."""
         return self.filter(session_uuid=session_uuid).order_by("-occurred_at", "-id")
 
     def update(self, **kwargs: Any) -> NoReturn:
@@ -49,9 +47,9 @@ class AuditQuerySet(models.QuerySet["AuditLog"]):
 class AuditLog(models.Model):
     """One event that matters for security or support.
 
-    `text` is the row's canonical form and the only holder of its details; the
-    columns repeat what is searched for. Sessions and targets are plain values,
-    so that a row outlives what it speaks of.
+    `text` is the event's canonical form and alone contains its details. The
+    columns repeat what is searched. Sessions and targets are plain values, not
+    foreign keys, so that an event outlives them.
     """
 
     event_id = models.UUIDField("event id", default=uuid.uuid4, unique=True, editable=False)
@@ -75,7 +73,7 @@ class AuditLog(models.Model):
         permissions = [("export_auditlog", "Can export audit events")]
         indexes = [
             models.Index(fields=["session_uuid", "-occurred_at"], name="audit_session"),
-            # With the key, so that a page of the list is found in the index alone.
+            # With the id, so that the index alone finds a page of the list.
             models.Index(fields=["event_type", "-occurred_at", "-id"], name="audit_event_type"),
             models.Index(fields=["actor", "-occurred_at", "-id"], name="audit_actor"),
             models.Index(
@@ -83,7 +81,7 @@ class AuditLog(models.Model):
             ),
             models.Index(fields=["request_id"], name="audit_request"),
             models.Index(fields=["-occurred_at"], name="audit_occurred_at"),
-            # Few events end badly, so few rows are in these.
+            # Partial, because few events are unsuccessful.
             models.Index(
                 fields=["outcome", "-occurred_at", "-id"],
                 name="audit_unsuccessful",
@@ -101,7 +99,6 @@ class AuditLog(models.Model):
 
     @property
     def details(self) -> dict[str, Any]:
-        """What this event's type allows it to say beside the columns."""
         details: dict[str, Any] = json.loads(self.text)["details"]
         return details
 
@@ -115,11 +112,10 @@ class AuditLog(models.Model):
 
 
 class FeedEntry(models.Model):
-    """An event's place in the feed that services follow.
+    """An event's place in the feed for services.
 
-    It is written with its event, without a position; positions are given
-    later, one after the other, to what has been committed. So a position is
-    never overtaken by a transaction that commits late, as ids are.
+    It is written with its event, without a position. Committed entries get
+    their positions later, one after the other (see feed.py).
     """
 
     log = models.OneToOneField(
@@ -134,11 +130,11 @@ class FeedEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"feed entry {self.position or 'to come'}"
+        return f"feed entry {self.position or 'without a position'}"
 
 
 class FeedState(models.Model):
-    """How many positions of the feed have been given; its one row is the lock for giving more."""
+    """The last position of the feed. The table's one row is the lock for assigning more."""
 
     SINGLETON = 1
 
@@ -154,10 +150,10 @@ class FeedState(models.Model):
 
 
 class AuditPersonal(models.Model):
-    """What an audit row says of a person. Erasure deletes from this table alone.
+    """The personal values of an audit event. Erasure deletes from this table only.
 
-    The row's text carries only the salted commitment, so the log still
-    verifies when these values are gone.
+    The event's text contains only their salted commitment, so the log can still
+    be verified after an erasure.
     """
 
     log = models.OneToOneField(
@@ -182,7 +178,7 @@ class AuditPersonal(models.Model):
         return f"personal part of event {self.log_id}"
 
     def values(self) -> dict[str, str]:
-        """Return what the row's commitment was made over."""
+        """Return the non-empty values, which the event's commitment covers."""
         return {
             name: value
             for name in ("address", "user_agent", "file_name", "email")
@@ -190,5 +186,4 @@ class AuditPersonal(models.Model):
         }
 
     def masked_values(self) -> dict[str, str]:
-        """Return the same values as who has not asked for them may see them."""
         return {name: MASKS[name](value) for name, value in self.values().items()}

@@ -1,4 +1,4 @@
-"""Staff sign-ins and sign-outs, as Django's own signals tell of them."""
+"""Records staff sign-ins and sign-outs, from Django's signals."""
 
 from typing import Any
 

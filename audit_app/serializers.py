@@ -1,4 +1,4 @@
-"""What staff read of an audit row. Personal parts stay in the admin."""
+"""Audit events in the API. Personal parts are shown in the admin only."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from audit_app.models import AuditLog
 
 
 class AuditLogSerializer(serializers.ModelSerializer[AuditLog]):
-    """One event: when, what, how it ended, about what, by whom, from where."""
+    """An audit event, without its personal part."""
 
     details = serializers.SerializerMethodField()
 
@@ -29,5 +29,5 @@ class AuditLogSerializer(serializers.ModelSerializer[AuditLog]):
         ]
 
     def get_details(self, log: AuditLog) -> dict[str, Any]:
-        """Return the keys that this event's type allows."""
+        """The keys that the event's type allows."""
         return log.details

@@ -1,4 +1,4 @@
-"""The one way to write an audit event."""
+"""Recording audit events, and erasing their personal parts."""
 
 import hashlib
 import secrets
@@ -25,12 +25,12 @@ ERASE_BATCH = 500
 
 
 class EffectWithoutTransaction(RuntimeError):
-    """An event was recorded outside a transaction, so it could exist without its effect."""
+    """An event was recorded outside a transaction, so it could exist without its change."""
 
 
 @dataclass(frozen=True)
 class Personal:
-    """The personal values of one event; they are kept apart and can be erased."""
+    """The personal values of one event, stored separately so that they can be erased."""
 
     file_name: str = ""
     email: str = ""
@@ -38,7 +38,7 @@ class Personal:
 
 @dataclass(frozen=True)
 class Entry:
-    """What one event of many speaks of; see `record`."""
+    """The arguments of `record` for one event."""
 
     session_uuid: uuid.UUID | None = None
     target: str = ""
@@ -48,9 +48,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Refusal:
-    """What an exception asks to have recorded once its transaction is rolled back.
+    """An event about a refused request, recorded after its transaction was rolled back.
 
-    `kind` tells refusals of one event apart when they are counted.
+    Refusals of one event with different `kind`s are counted separately.
     """
 
     event: EventType
@@ -68,18 +68,18 @@ def record(
     personal: Personal | None = None,
     **details: Value,
 ) -> AuditLog:
-    """Write one event, in the transaction of the effect it speaks of.
+    """Record one event, in the transaction of the change that it is about.
 
-    Who acts and from where comes from the current context. `details` may hold
-    only the keys the event type lists. Raises EffectWithoutTransaction outside
-    a transaction, ValueError for a key the type does not list, TypeError for a
-    value that is not text, integer, boolean or None.
+    The actor and client come from the request context. Raises
+    EffectWithoutTransaction outside a transaction, ValueError for a key of
+    `details` that the event type does not list, and TypeError for a value that
+    is not a string, integer, boolean or None.
     """
     return _write(event, [Entry(session_uuid, target, personal, details)])[0]
 
 
 def record_many(event: EventType, entries: Iterable[Entry]) -> None:
-    """Write one event for each entry, as `record` does, in a few statements for all of them."""
+    """Record one event for each entry, as `record` does, with few statements for all."""
     _write(event, entries)
 
 
@@ -92,17 +92,17 @@ def of_the_past(
     event_id: uuid.UUID,
     salt: str,
 ) -> tuple[AuditLog, AuditPersonal | None]:
-    """Make what `record` would have written then, and save nothing; for an invented history."""
+    """Build the rows of an event at a past time without saving them, for demo data."""
     part = _personal_part(request_context, entry.personal or Personal(), salt)
     log = _log(event, entry, request_context, part, event_id=event_id, occurred_at=occurred_at)
     return log, part
 
 
 def erase_personal(*, session_uuids: Sequence[uuid.UUID]) -> int:
-    """Remove what audit rows say of sessions' visitors; return from how many.
+    """Delete the personal parts about sessions' visitors; return how many.
 
-    The rows stand unchanged. What a row says of a staff member who acted on the
-    session stays, unless it names the visitor's file or e-mail address.
+    The events stay unchanged. The personal part of a staff member's event stays,
+    unless it contains the visitor's file name or e-mail address.
     """
     of_visitor = ~Q(log__actor__startswith=context.STAFF) | Q(file_name__gt="") | Q(email__gt="")
     removed = 0
@@ -114,16 +114,16 @@ def erase_personal(*, session_uuids: Sequence[uuid.UUID]) -> int:
 
 
 def erase_emails(*, session_uuid: uuid.UUID) -> None:
-    """Remove the personal parts of a session's audit rows that hold an e-mail address."""
+    """Delete the personal parts of a session's events that have an e-mail address."""
     AuditPersonal.objects.filter(log__session_uuid=session_uuid, email__gt="").delete()
 
 
 def record_refusal(refusal: Refusal) -> AuditLog | None:
-    """Write a refusal in a transaction of its own: at most one row a minute for each key.
+    """Record a refusal in its own transaction: at most one event a minute for each key.
 
-    The key is the event, the kind and whom it was refused to. Further refusals
-    of the minute are counted, and the next row for the key says in `repeated`
-    how many it stands for beside itself. Returns None when it was only counted.
+    The key is the event, the kind and the session or client. Further refusals in
+    the minute are counted, and the next event for the key has their number in
+    `repeated`. Returns None if the refusal was only counted.
     """
     identifier = refusal.session_uuid or context.current().client
     name = hashlib.sha256(
@@ -136,7 +136,7 @@ def record_refusal(refusal: Refusal) -> AuditLog | None:
             cache.incr(counter)
         return None
     if repeated := cache.get(counter, 0):
-        # Taken off, not deleted: what another thread counts meanwhile stays counted.
+        # Subtracted, not deleted: another thread may count at the same time.
         with suppress(ValueError):
             cache.decr(counter, repeated)
     with transaction.atomic():
@@ -174,7 +174,7 @@ def _log(
     **chosen: Any,
 ) -> AuditLog:
     if unknown := entry.details.keys() - event.keys:
-        raise ValueError(f"{event.name} does not carry {', '.join(sorted(unknown))}")
+        raise ValueError(f"{event.name} has no detail {', '.join(sorted(unknown))}")
     log = AuditLog(
         **{"occurred_at": timezone.now(), **chosen},
         event_type=event.name,

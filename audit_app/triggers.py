@@ -1,8 +1,8 @@
-"""Database triggers that refuse to change or remove audit rows.
+"""Database triggers that refuse to change or delete audit events.
 
-They are a seat belt against mistakes and injected SQL, on both databases.
-SQLite drops a table's triggers when a migration remakes it, so they are
-installed after every migrate and a system check looks for them.
+They protect against mistakes and injected SQL, on both databases. SQLite drops
+a table's triggers when a migration rebuilds it. So they are installed after
+every migrate, and a system check finds missing ones.
 """
 
 from django.db import connections
@@ -35,12 +35,12 @@ _POSTGRESQL = {
 
 
 def install(using: str) -> None:
-    """Create the triggers that are absent; safe to repeat, and a no-op before the tables exist."""
+    """Create the missing triggers; safe to repeat, and does nothing before the tables exist."""
     connection = connections[using]
     if LOG not in connection.introspection.table_names():
         return
     absent = missing(using)
-    # One that is there but disabled is replaced, which enables it.
+    # Replacing a disabled trigger enables it.
     create = "CREATE OR REPLACE TRIGGER" if connection.vendor == "postgresql" else "CREATE TRIGGER"
     with connection.cursor() as cursor:
         if absent and connection.vendor == "postgresql":
@@ -50,10 +50,10 @@ def install(using: str) -> None:
 
 
 def missing(using: str) -> list[str]:
-    """Return the names of the triggers that this database should have and has not."""
+    """Return the names of the triggers that are missing or disabled in this database."""
     connection = connections[using]
     query = (
-        # O fires in ordinary sessions, A always; D is disabled, R is for replication alone.
+        # O fires in ordinary sessions, A always; D is disabled, R fires in replication only.
         "SELECT tgname FROM pg_trigger WHERE tgrelid IN (%s::regclass, %s::regclass) AND tgenabled IN ('O', 'A')"
         if connection.vendor == "postgresql"
         else "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN (%s, %s)"
@@ -65,5 +65,5 @@ def missing(using: str) -> list[str]:
 
 
 def wanted(vendor: str) -> dict[str, str]:
-    """Return name → definition of every trigger a database of this kind should have."""
+    """Map the name of every trigger that this kind of database needs to its definition."""
     return _POSTGRESQL if vendor == "postgresql" else _SQLITE

@@ -13,25 +13,24 @@ from audit_app.filters import AuditLogFilter
 from audit_app.models import AuditLog
 from audit_app.serializers import AuditLogSerializer
 from common.pagination import StrictCursorPagination
+from common.text import ROW_ID
 
 
 class StaffAuthentication(SessionAuthentication):
-    """The admin's own log-in. Answers 401 rather than 403 to whoever has none."""
+    """The admin's sign-in. Answers 401, not 403, to a request without one."""
 
     def authenticate_header(self, request: Request) -> str:
         return "Session"
 
 
 class MayViewAuditLog(BasePermission):
-    """Active staff with the permission to view audit events."""
-
     def has_permission(self, request: Request, view: Any) -> bool:
         user = request.user
         return bool(user.is_staff and user.has_perm("audit_app.view_auditlog"))
 
 
 class AuditLogPagination(StrictCursorPagination):
-    """Newest first; a cursor stays right while the log grows."""
+    """Newest first; a cursor stays correct while events are added."""
 
     ordering = "-id"
     page_size = 100
@@ -51,4 +50,4 @@ class AuditLogViewSet(viewsets.ReadOnlyModelViewSet[AuditLog]):
     pagination_class = AuditLogPagination
     filter_backends = [DjangoFilterBackend]
     filterset_class = AuditLogFilter
-    lookup_value_regex = "[0-9]{1,18}"
+    lookup_value_regex = ROW_ID

@@ -118,7 +118,7 @@ def _show(request: HttpRequest, session: UserSession, context: dict[str, Any]) -
     erased = erased_with(session)
     if not erased:
         raise Http404
-    disclosure.note_view(session_uuids=[one.session.uuid for one in erased], page="certificate")
+    disclosure.record_view(session_uuids=[one.session.uuid for one in erased], page="certificate")
     context |= {
         "title": "Certificate of erasure",
         "erased": erased,

@@ -21,7 +21,8 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework.exceptions import APIException
 
-from audit_app.adminkit.actions import Action, ActionRequest, NotDone, ReasonForm
+from audit_app.adminkit.actions import Action, ActionRequest, NotDone
+from audit_app.adminkit.reasons import ReasonForm
 from common.json_stream import stream_json
 from sessions_app.models import SessionStatus, UserSession
 from sessions_app.services import privacy

@@ -20,15 +20,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from audit_app.adminkit import disclosure
-from audit_app.adminkit.actions import (
-    REVEAL_PRESETS,
-    Action,
-    ActionRequest,
-    Effect,
-    NotDone,
-    ReasonForm,
-    RowPage,
-)
+from audit_app.adminkit.actions import Action, ActionRequest, Effect, NotDone, RowPage
+from audit_app.adminkit.reasons import REVEAL_PRESETS, ReasonForm
 from backoffice_app import exports
 from common.masking import mask_email, mask_name
 from sessions_app.admin import ERASE_PRESETS
@@ -95,7 +88,7 @@ def _first(sessions: list[UserSession], always: UserSession | None) -> list[User
 
 def _show(request: HttpRequest, session: UserSession, context: dict[str, Any]) -> HttpResponseBase:
     person = person_behind(session)
-    disclosure.note_view(session_uuids=person.uuids or [session.uuid], page="person")
+    disclosure.record_view(session_uuids=person.uuids or [session.uuid], page="person")
     revealed = disclosure.is_revealed(request, _page_name(session, person))
     context |= {
         "title": f"The person behind {session}",

@@ -17,8 +17,9 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_q.models import Failure, OrmQ, Schedule, Success, Task
 
-from audit_app.adminkit.actions import ReadOnlyAdmin, extend_admin
-from backoffice_app import certificate, exports, person
+from audit_app.adminkit.read_only import ReadOnlyAdmin
+from audit_app.adminkit.registry import register_actions, register_pages, register_sections
+from backoffice_app import certificate, exports, person, session_sections
 from backoffice_app.accounts import user_admin
 from common import schedules
 from sessions_app.models import UserSession
@@ -96,8 +97,6 @@ class FailureAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).defer("args", "kwargs", "result")
 
 
-extend_admin(
-    UserSession,
-    actions=(exports.EXPORT, *person.ACTIONS),
-    pages=(person.PAGE, certificate.PAGE),
-)
+register_actions(UserSession, exports.EXPORT, *person.ACTIONS)
+register_pages(UserSession, person.PAGE, certificate.PAGE)
+register_sections(UserSession, session_sections.files, session_sections.events)

@@ -1,4 +1,4 @@
-"""What every app builds on, as an application: static files, and the guard of the schedules."""
+"""The code that every app builds on, as a Django app: it has static files and a signal receiver."""
 
 from django.apps import AppConfig
 from django.db.models.signals import pre_save

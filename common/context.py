@@ -1,4 +1,4 @@
-"""Who is asking: one request's id, client address, user agent and actor, for every audit row and log line."""
+"""The request context: id, client address, user agent and actor, for audit events and log lines."""
 
 import getpass
 import ipaddress
@@ -25,12 +25,12 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 logger = logging.getLogger(__name__)
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
 @dataclass(frozen=True)
 class RequestContext:
-    """What is known about who acts; `address` is None outside a request."""
+    """Who sends the request, and from where. `address` is None outside a request."""
 
     request_id: str = ""
     address: IPAddress | None = None
@@ -39,12 +39,12 @@ class RequestContext:
 
     @property
     def network(self) -> str:
-        """The client's network, short enough to be no personal detail: IPv4 /24, IPv6 /48."""
+        """The client's network, too coarse to identify a person: IPv4 /24, IPv6 /48."""
         return _network(self.address, 24, 48) if self.address else ""
 
     @property
     def client(self) -> str:
-        """The name under which a client's requests are counted: its IPv4 address or IPv6 /64."""
+        """The identifier under which limits count a client: its IPv4 address or IPv6 /64."""
         return _network(self.address, 32, 64) if self.address else "unknown"
 
 
@@ -53,13 +53,11 @@ _current: ContextVar[RequestContext] = ContextVar("audit_context", default=_ANON
 
 
 def current() -> RequestContext:
-    """Return the context of the request, command or task that is running."""
     return _current.get()
 
 
 @contextmanager
 def using(context: RequestContext) -> Iterator[RequestContext]:
-    """Make `context` the current one inside the block."""
     token = _current.set(context)
     try:
         yield context
@@ -69,23 +67,25 @@ def using(context: RequestContext) -> Iterator[RequestContext]:
 
 @contextmanager
 def as_actor(actor: str) -> Iterator[RequestContext]:
-    """Name who acts inside the block: `visitor`, `staff:<id>`, `operator:<login>`, `service:<name>` or `system`."""
+    """Set the actor inside the block.
+
+    One of `visitor`, `staff:<id>`, `operator:<login>`, `service:<name>`, `system`.
+    """
     with using(replace(current(), actor=actor)) as context:
         yield context
 
 
 def become(actor: str) -> None:
-    """Name who acts for the rest of this request, once a proof of it has been checked."""
+    """Set the actor for the rest of this request. Call it after checking a proof."""
     _current.set(replace(current(), actor=actor))
 
 
 def without_trace() -> AbstractContextManager[RequestContext]:
-    """Say nothing of the client inside the block, for events that must not outlive an erasure."""
+    """Hide the client inside the block, for events that outlive an erasure."""
     return using(replace(current(), address=None, user_agent=""))
 
 
 def as_operator() -> AbstractContextManager[RequestContext]:
-    """Name the login that runs a command, inside the block."""
     try:
         login = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
@@ -94,7 +94,7 @@ def as_operator() -> AbstractContextManager[RequestContext]:
 
 
 def from_request(request: HttpRequest) -> RequestContext:
-    """Describe a request. Visitors are assumed until a proof of something else has been checked."""
+    """Return the context of a request. The actor is a visitor until a proof was checked."""
     return RequestContext(
         request_id=_request_id(request),
         address=client_address(request),
@@ -106,14 +106,14 @@ def from_request(request: HttpRequest) -> RequestContext:
 def client_address(request: HttpRequest) -> IPAddress | None:
     """Return the address of the client, counting TRUSTED_PROXIES hops back from the right.
 
-    Only what our own proxies appended is believed: with none configured that
-    is the peer itself. Entries that are no address count as the nearest proxy.
+    Only entries that our own proxies appended are trusted: without proxies, the
+    peer itself is the client. An invalid entry counts as the nearest proxy.
     """
     peer = parse_address(request.META.get("REMOTE_ADDR", ""))
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
     if not settings.TRUSTED_PROXIES:
         if forwarded:
-            _warn_of_unknown_proxy()
+            _warn_about_unknown_proxy()
         return peer
     hops = [hop for hop in forwarded.split(",") if hop.strip()]
     if not hops:
@@ -122,10 +122,10 @@ def client_address(request: HttpRequest) -> IPAddress | None:
 
 
 def parse_address(text: str) -> IPAddress | None:
-    """Read `1.2.3.4`, `1.2.3.4:80`, `2001:db8::1` or `[2001:db8::1]:80`; None for anything else.
+    """Parse `1.2.3.4`, `1.2.3.4:80`, `2001:db8::1` or `[2001:db8::1]:80`; None for anything else.
 
-    An IPv4-mapped IPv6 address is the IPv4 address it carries. A zone
-    (`fe80::1%eth0`) names an interface of ours and is left out.
+    An IPv4-mapped IPv6 address becomes the IPv4 address. A zone
+    (`fe80::1%eth0`) is a local interface and is removed.
     """
     text = text.strip()
     if text.startswith("["):
@@ -141,12 +141,12 @@ def parse_address(text: str) -> IPAddress | None:
 
 @cache
 def parse_network(text: str) -> IPNetwork:
-    """Read `10.0.0.0/8` or `2001:db8::/32`; ValueError for anything else, also for bits behind the prefix."""
+    """Parse `10.0.0.0/8` or `2001:db8::/32`; ValueError otherwise, also for host bits."""
     return ipaddress.ip_network(text)
 
 
 def is_within(address: IPAddress | None, networks: Iterable[str]) -> bool:
-    """Say whether an address lies in one of the networks; ValueError if one cannot be read."""
+    """Return whether an address is in one of the networks; ValueError for an invalid network."""
     return address is not None and any(address in parse_network(text) for text in networks)
 
 
@@ -157,18 +157,18 @@ def _network(address: IPAddress, ipv4_bits: int, ipv6_bits: int) -> str:
 
 
 def _request_id(request: HttpRequest) -> str:
-    # A visitor's own id would let strangers write into somebody's trace.
+    # An id from a visitor would let strangers write into another request's trace.
     claimed = request.META.get("HTTP_X_REQUEST_ID", "") if settings.TRUSTED_PROXIES else ""
-    return claimed if _REQUEST_ID.fullmatch(claimed) else uuid.uuid4().hex
+    return claimed if REQUEST_ID.fullmatch(claimed) else uuid.uuid4().hex
 
 
 _warned: list[bool] = []
 
 
-def _warn_of_unknown_proxy() -> None:
+def _warn_about_unknown_proxy() -> None:
     if not _warned:
         _warned.append(True)
         logger.warning(
-            "X-Forwarded-For arrives but TRUSTED_PROXIES is 0: all visitors behind that proxy share "
+            "Requests have X-Forwarded-For but TRUSTED_PROXIES is 0: all visitors behind that proxy share "
             "one rate limit. Set TRUSTED_PROXIES to the number of your own proxies."
         )

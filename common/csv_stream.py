@@ -1,14 +1,13 @@
-"""CSV that no spreadsheet takes for formulas, and that reads back equal.
+"""CSV without formula injection (CWE-1236) that can be read back without loss.
 
-A cell that begins with anything but a letter, a digit or a bracket gets an
-apostrophe before it. A list of what is harmless, because a list of what is not
-would have to know every spreadsheet: beside `= + - @`, tab and carriage
-return there are full-width forms, spaces and quotes that are skipped, and
-characters that nobody sees. Every cell is quoted, so that none of them ends at
-a semicolon where that is what separates cells.
+A cell that does not begin with a letter, a digit or a bracket gets an
+apostrophe before it. This is a list of harmless characters, because a list of
+harmful ones depends on the spreadsheet: `= + - @`, tab and carriage return,
+full-width forms, invisible characters, and skipped spaces and quotes. Every
+cell is quoted, because some spreadsheets split cells at a semicolon.
 
-To read it: UTF-8 with a byte order mark (`utf-8-sig`), then one apostrophe off
-the beginning of every cell that has one.
+To read it: UTF-8 with a byte order mark (`utf-8-sig`), then remove one leading
+apostrophe from every cell that has one.
 """
 
 import csv
@@ -21,17 +20,16 @@ _HARMLESS = "{["
 
 
 def guarded(cell: str) -> str:
-    """Return a cell's text as no spreadsheet computes it."""
+    """Return a cell's text so that no spreadsheet evaluates it as a formula."""
     return cell if not cell or cell[0].isalnum() or cell[0] in _HARMLESS else GUARD + cell
 
 
 def unguarded(cell: str) -> str:
-    """Return the text that was guarded."""
     return cell.removeprefix(GUARD)
 
 
 def lines(rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield each row as a line of CSV, as RFC 4180 wants it, the byte order mark before the first."""
+    """Yield a byte order mark, then each row as a line of CSV (RFC 4180)."""
     line = _Line()
     writer = csv.writer(line, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     yield BOM
@@ -41,8 +39,6 @@ def lines(rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 
 class _Line:
-    """What the writer writes its line to."""
-
     text = ""
 
     def write(self, text: str) -> Any:

@@ -1,4 +1,4 @@
-"""Text found by its beginning, whatever its capitals, by an index that both databases have alike."""
+"""Case-insensitive search for a prefix, with an index that works the same on both databases."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,10 +9,10 @@ _LAST = "\U0010ffff"
 
 
 class Folded(Func):
-    """A text in capitals, compared character by character and not as a dictionary would.
+    """A text in upper case, compared by code point and not by the locale.
 
-    SQLite, and PostgreSQL in some locales, knows the capitals of ASCII alone:
-    so a text is looked for in each of its `spellings`.
+    SQLite, and PostgreSQL in some locales, changes the case of ASCII only. So
+    a search uses each of a text's `spellings`.
     """
 
     arity = 1
@@ -25,11 +25,11 @@ class Folded(Func):
 
 
 class LastWord(Func):
-    """What follows the last space of a text; all of it if there is none."""
+    """The text after the last space; the whole text if it has no space."""
 
     arity = 1
     output_field = TextField()
-    # Cut off from the right whatever is no space, and what was cut off is the last word.
+    # RTRIM removes everything after the last space; the removed part is the last word.
     template = (
         "SUBSTR(%(expressions)s, "
         "LENGTH(RTRIM(%(expressions)s, REPLACE(%(expressions)s, ' ', ''))) + 1)"
@@ -37,16 +37,16 @@ class LastWord(Func):
 
 
 def spellings(text: str) -> list[str]:
-    """Return a text as typed, in small letters, in capitals and with initials, each that differs beyond ASCII."""
+    """Return a text as typed, in lower, upper and title case, without ASCII-only duplicates."""
     written = (text, text.lower(), text.upper(), text.title())
-    # Bytes have capitals in ASCII only.
+    # bytes.upper() changes ASCII only.
     return sorted({spelling.encode().upper().decode() for spelling in written})
 
 
 def beginning(rows: QuerySet[Any], expression: str | Func, text: str) -> Iterable[QuerySet[Any]]:
-    """Yield, for each spelling, the rows whose text begins so, in the order of the text.
+    """Yield for each spelling the rows whose text has this prefix, ordered by the text.
 
-    Use an expression that has an index under `Folded`, and cut each off where you have enough.
+    The expression needs an index on `Folded`. Slice each query set to what you need.
     """
     column = F(expression) if isinstance(expression, str) else expression
     folded = rows.alias(folded=Folded(column)).order_by("folded")
@@ -56,7 +56,7 @@ def beginning(rows: QuerySet[Any], expression: str | Func, text: str) -> Iterabl
 
 
 def equal(rows: QuerySet[Any], field: str, text: str, *, limit: int) -> Iterable[Any]:
-    """Return rows whose text is this, whatever its capitals, up to `limit` for each spelling."""
+    """Yield the rows whose text equals `text` in any case, up to `limit` for each spelling."""
     folded = rows.alias(folded=Folded(F(field)))
     for spelling in spellings(text):
         yield from folded.filter(folded=Folded(Value(spelling)))[:limit]

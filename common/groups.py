@@ -1,4 +1,4 @@
-"""The three staff groups, and how each app adds its permissions to them after migrate."""
+"""The three staff groups. Each app grants them its permissions after migrate."""
 
 from django.contrib.auth.models import Group, Permission
 
@@ -9,7 +9,7 @@ ALL = (SUPPORT, AUDITOR, OPERATOR)
 
 
 def grant(group: str, *permissions: str) -> None:
-    """Give `group` each `app_label.codename`; safe to repeat, and never takes anything away."""
+    """Give `group` each `app_label.codename`; safe to repeat, and never removes a permission."""
     members, _ = Group.objects.get_or_create(name=group)
     for permission in permissions:
         app_label, codename = permission.split(".")

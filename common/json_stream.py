@@ -1,4 +1,4 @@
-"""An export as one JSON document, written piece by piece."""
+"""A large JSON document, streamed part by part."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from rest_framework.utils.encoders import JSONEncoder
 
 
 def stream_json(parts: Iterator[tuple[str, Any]]) -> Iterator[str]:
-    """Write parts as one JSON object, the items of a `map` one by one."""
+    """Yield the text of one JSON object; the items of a `map` become a list, one by one."""
     opening = "{"
     for name, value in parts:
         yield f"{opening}{json.dumps(name)}: "

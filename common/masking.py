@@ -1,4 +1,4 @@
-"""How personal values are shown to staff who have not asked to see them: enough to compare, no more."""
+"""Masked personal values: enough to compare a value, not enough to read it."""
 
 import re
 
@@ -8,7 +8,7 @@ from common.context import RequestContext, parse_address
 
 DOTS = "•••"
 _SHOWN_EXTENSION = 8
-# What a browser says of itself stands at the beginning; a long text takes long to look through.
+# The browser stands at the beginning, and parsing a long text is slow.
 _PARSED = 200
 
 
@@ -23,7 +23,7 @@ def mask_name(name: str) -> str:
 
 
 def mask_email(address: str) -> str:
-    """Return what lets somebody compare an address: `anna@mail.example` becomes `a•••@m•••`."""
+    """Return two first letters: `anna@mail.example` becomes `a•••@m•••`."""
     local, at, domain = address.rpartition("@")
     return f"{mask(local)}{at}{mask(domain)}"
 
@@ -37,12 +37,12 @@ def mask_file_name(name: str) -> str:
 
 
 def mask_address(address: str) -> str:
-    """Return the network that every audit row names anyway: IPv4 /24, IPv6 /48."""
+    """Return the network, which every audit event has anyway: IPv4 /24, IPv6 /48."""
     return RequestContext(address=parse_address(address)).network or mask(address)
 
 
 def mask_user_agent(text: str) -> str:
-    """Return the browser and the system it runs on: `Firefox on Windows`."""
+    """Return the browser and its system: `Firefox on Windows`."""
     if not text:
         return ""
     found = ua_parser.parse(text[:_PARSED])
@@ -52,11 +52,11 @@ def mask_user_agent(text: str) -> str:
 
 
 def _initial(text: str) -> str:
-    # A name may begin with what turns the line around or moves the cursor.
+    # A name may begin with a control character, for example a right-to-left override.
     return text[0] if text[0].isalnum() else ""
 
 
-# How each personal value of an audit row is masked.
+# The mask of each personal value of an audit event.
 MASKS = {
     "address": mask_address,
     "user_agent": mask_user_agent,

@@ -1,4 +1,4 @@
-"""Puts the request's context in place and names the request in the answer."""
+"""Sets the request context, and the response header `X-Request-ID`."""
 
 from collections.abc import Callable
 
@@ -8,8 +8,6 @@ from common import context
 
 
 class RequestContextMiddleware:
-    """Make the context of each request current, and answer with its `X-Request-ID`."""
-
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 

@@ -1,4 +1,4 @@
-"""Cursor pages that stay right while rows come and go."""
+"""Cursor pagination that stays correct while rows are added and deleted."""
 
 from typing import Any
 
@@ -9,10 +9,9 @@ from rest_framework.request import Request
 
 
 class StrictCursorPagination(CursorPagination):
-    """Cursor pages that answer 404 also to a cursor whose position no column could hold.
+    """Answer 404 also to a cursor whose position is not a valid value of the column.
 
-    DRF checks a cursor's form, but passes the position inside on to the
-    database unread.
+    DRF checks the cursor's form, but passes its position to the database unchecked.
     """
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:

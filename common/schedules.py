@@ -30,7 +30,7 @@ def task_name(function: Callable[..., Any]) -> str:
 
 
 def description(name: str) -> str:
-    """Return what a task does, in one line; empty for a name that is not registered."""
+    """Return a task's description; empty for a name that is not registered."""
     return _tasks.get(name, "")
 
 

@@ -6,7 +6,7 @@ from django.utils import timezone
 from django_q.models import Success
 
 HEARTBEAT_FUNC = "maria_project.tasks.heartbeat"
-# Two missed beats and the time a beat may wait behind long tasks.
+# Two missed heartbeats, and the time that one may wait behind long tasks.
 QUEUE_PATIENCE = timedelta(minutes=6)
 
 
@@ -18,6 +18,5 @@ def heartbeat_age() -> timedelta | None:
 
 
 def is_queue_well() -> bool:
-    """Say whether a worker takes and finishes tasks."""
     age = heartbeat_age()
     return age is not None and age < QUEUE_PATIENCE

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping
 from typing import IO, Any, NoReturn
 
@@ -10,9 +9,8 @@ from django.conf import settings
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
+from common.text import UNSTORABLE
 from maria_project.exceptions import BodyTooLarge
-
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class StrictJSONParser(JSONParser):
@@ -36,7 +34,7 @@ class StrictJSONParser(JSONParser):
         try:
             text = body.decode()
             values = json.loads(text, parse_float=_finite, parse_constant=_refuse)
-            if not isinstance(values, dict) or any(map(_UNSTORABLE.search, _texts(values))):
+            if not isinstance(values, dict) or any(map(UNSTORABLE.search, _texts(values))):
                 raise ParseError
         except (ValueError, RecursionError) as error:
             raise ParseError from error

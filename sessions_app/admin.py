@@ -17,16 +17,10 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.timezone import localtime
 
-from audit_app.adminkit.actions import (
-    Action,
-    ActionAdmin,
-    ActionRequest,
-    Effect,
-    NotDone,
-    ReadOnlyAdmin,
-    ReasonForm,
-    personal,
-)
+from audit_app.adminkit.action_admin import ActionAdmin, personal
+from audit_app.adminkit.actions import Action, ActionRequest, Effect, NotDone
+from audit_app.adminkit.read_only import ReadOnlyAdmin
+from audit_app.adminkit.reasons import ReasonForm
 from audit_app.models import AuditLog
 from common.masking import mask_email, mask_name
 from sessions_app import services
@@ -199,7 +193,6 @@ def _link(session: UserSession | None) -> str:
 
 @admin.register(UserSession)
 class UserSessionAdmin(ActionAdmin):
-    change_form_template = "admin/sessions_app/usersession/change_form.html"
     row_actions = _ACTIONS
     reveals = True
     list_display = ["support_code", "status", "created_at", "last_seen_at", "expires_at"]
@@ -333,6 +326,7 @@ class ServiceKeyAdmin(ReadOnlyAdmin):
             {
                 **self.admin_site.each_context(request),
                 "title": f"Revoke the key of {key}",
+                "back": reverse("admin:sessions_app_servicekey_change", args=[key.pk]),
                 "original": key,
                 "opts": self.opts,
             },

@@ -1,4 +1,4 @@
-"""What staff get to see of visitors: who opened which page is recorded, and personal values are asked for."""
+"""Records which staff opened pages about visitors, and reveals personal values for 15 minutes."""
 
 import uuid
 from collections.abc import Sequence
@@ -19,16 +19,16 @@ MAY_REVEAL = "audit_app.view_auditpersonal"
 _REVEALED = "revealed"
 
 
-def note_view(*, session_uuids: Sequence[uuid.UUID], page: str) -> None:
-    """Record that the staff member who is asking sees these sessions; once an hour for each."""
+def record_view(*, session_uuids: Sequence[uuid.UUID], page: str) -> None:
+    """Record that the current staff member sees these sessions; once an hour for each session."""
     actor = context.current().actor
-    lately = AuditLog.objects.filter(
+    recent = AuditLog.objects.filter(
         session_uuid__in=session_uuids,
         event_type=events.STAFF_SESSION_VIEWED.name,
         actor=actor,
         occurred_at__gt=timezone.now() - VIEW_INTERVAL,
     )
-    seen = set(lately.values_list("session_uuid", flat=True))
+    seen = set(recent.values_list("session_uuid", flat=True))
     unseen = [Entry(one, details={"page": page}) for one in session_uuids if one not in seen]
     if unseen:
         with transaction.atomic():
@@ -38,7 +38,7 @@ def note_view(*, session_uuids: Sequence[uuid.UUID], page: str) -> None:
 def reveal(
     request: HttpRequest, *, session_uuids: Sequence[uuid.UUID], page: str, reason: str
 ) -> None:
-    """Record that the personal values of a page are asked for, and show them there for 15 minutes."""
+    """Record the reason, and reveal a page's personal values to this browser for 15 minutes."""
     subjects: Sequence[uuid.UUID | None] = session_uuids or [None]
     details = {"page": page, "reason": reason}
     with transaction.atomic():
@@ -49,7 +49,7 @@ def reveal(
 
 
 def is_revealed(request: HttpRequest, page: str) -> bool:
-    """Say whether the personal values of a page are shown to who asks for it, just now."""
+    """Return whether this staff member may see the page's personal values now."""
     until = _pages(request).get(page, 0)
     return until > timezone.now().timestamp() and request.user.has_perm(MAY_REVEAL)
 

@@ -1,4 +1,4 @@
-"""Lists that stay quick on tables of millions: pages are found by key, and nothing is counted."""
+"""Lists that stay fast with millions of rows: keyset pagination, and no counting."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -12,14 +12,14 @@ from django.db.models import Field, Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.timezone import is_naive
 
-FORTH, BACK = "after", "before"
+FORWARD, BACK = "after", "before"
 
 
 def beyond(rows: QuerySet[Any], leading: str, value: Any, key: Any) -> QuerySet[Any]:
-    """Return the rows that follow one in a list ordered by `leading` (`-created_at`), then by key.
+    """Return the rows after one row in a list ordered by `leading` (`-created_at`), then by key.
 
-    `value` and `key` are that row's. Both run in the same direction, and the
-    column is never null. The first condition is what an index can begin at.
+    `value` and `key` are that row's. Both have the same direction, and the
+    column is never null. The index is entered by the first condition.
     """
     column, ways = leading.removeprefix("-"), ("gte", "lte")
     onward, backward = reversed(ways) if leading.startswith("-") else ways
@@ -29,22 +29,21 @@ def beyond(rows: QuerySet[Any], leading: str, value: Any, key: Any) -> QuerySet[
 
 
 def in_order(rows: QuerySet[Any], leading: str) -> QuerySet[Any]:
-    """Order rows as `beyond` expects them."""
     return rows.order_by(leading, "-pk" if leading.startswith("-") else "pk")
 
 
 class KeyedChangeList(ChangeList):
-    """A list in its one order, whose pages begin beside a row and not at a number.
+    """A list with one order and keyset pagination.
 
-    So no page reads the rows before it, as an OFFSET must, and none needs to
-    know how many there are. The address takes no filter but those on offer:
-    any other could ask row by row for what the pages mask.
+    A page begins after a row, not at an OFFSET: it does not read the rows before
+    it and needs no count. The query string accepts only the offered filters:
+    any other filter could find out masked values row by row.
     """
 
     previous_page = next_page = ""
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        # Not what `?o=` asks for: a sort by any column needs an index on it.
+        # Ignore `?o=`: sorting by another column needs an index on it.
         self.leading = str(
             [*self.model_admin.get_ordering(request), *(self.opts.ordering or ())][0]
         )
@@ -53,45 +52,43 @@ class KeyedChangeList(ChangeList):
     def get_filters(self, request: HttpRequest) -> Any:
         filters = super().get_filters(request)
         if unknown := filters[2]:
-            raise DisallowedModelAdminLookup(f"No filter asks for {', '.join(unknown)}.")
+            raise DisallowedModelAdminLookup(f"There is no filter {', '.join(unknown)}.")
         return filters
 
     def get_results(self, request: HttpRequest) -> None:
-        """Read one page, and one key more to know whether there is another.
+        """Read one page, and one more key to know whether there is a next page.
 
-        Keys first: the index that a filter begins has them too, and alone it is
-        quick on any rows. Asked for whole rows, PostgreSQL rather walks along
-        the times, and past all the rows that do not fit.
+        The keys come first, from the filter's index alone. For whole rows,
+        PostgreSQL prefers the index on times and reads all rows that do not match.
         """
         way, rows = self._page(request.GET.get(PAGE_VAR, ""))
         keys = list(rows.values_list("pk", flat=True)[: self.list_per_page + 1])
         is_more = len(keys) > self.list_per_page
         shown = list(self.queryset.filter(pk__in=keys[: self.list_per_page]))
         if shown and (is_more or way == BACK):
-            self.next_page = self._beside(FORTH, shown[-1])
-        if shown and (way == FORTH or (way == BACK and is_more)):
+            self.next_page = self._beside(FORWARD, shown[-1])
+        if shown and (way == FORWARD or (way == BACK and is_more)):
             self.previous_page = self._beside(BACK, shown[0])
         self.first_page = self.get_query_string() if way else ""
         self.result_list = shown  # Django only iterates over it
-        # Django's texts count what is shown, and offer nothing that reaches beyond it.
+        # Django's texts then count the shown rows, and offer no action on all rows.
         self.result_count = self.full_result_count = len(shown)
         self.show_full_result_count = self.can_show_all = self.multi_page = False
         self.show_admin_actions = bool(shown)
 
     @property
     def is_latest_first(self) -> bool:
-        """Whether pages are older and newer, not just previous and next."""
         return self.leading.startswith("-")
 
     def _page(self, text: str) -> tuple[str, QuerySet[Any]]:
-        """Return which way a page lies, and its rows; the first page for what cannot be read."""
+        """Return a page's direction and rows; the first page for an invalid position."""
         way, _, place = text.partition("~")
         value, _, key = place.rpartition("~")
         try:
             beside = _value(self._column(), value), _value(self.opts.pk, key)
         except (ValidationError, ValueError, OverflowError):
             return "", self.queryset
-        if way == FORTH:
+        if way == FORWARD:
             return way, beyond(self.queryset, self.leading, *beside)
         if way == BACK:
             return way, beyond(self.queryset, _reversed(self.leading), *beside).reverse()
@@ -110,7 +107,7 @@ def _reversed(leading: str) -> str:
 
 
 def _value(field: "Field[Any, Any]", text: str) -> Any:
-    """Read a column's value; raise one of several errors if the column could not hold it."""
+    """Parse a column's value; ValidationError, ValueError or OverflowError if it is invalid."""
     value = field.to_python(text)
     field.run_validators(value)
     if value in (None, "") or (isinstance(value, datetime) and is_naive(value)):

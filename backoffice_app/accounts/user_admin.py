@@ -7,7 +7,9 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 
-from audit_app.adminkit.actions import Action, ActionAdmin, ActionRequest, NotDone, ReasonForm
+from audit_app.adminkit.action_admin import ActionAdmin
+from audit_app.adminkit.actions import Action, ActionRequest, NotDone
+from audit_app.adminkit.reasons import ReasonForm
 from backoffice_app.accounts import changes, second_factor
 
 

@@ -1,4 +1,4 @@
-"""GET /api/v1/audit-logs/: for staff with the permission, to read, in pages that stay right."""
+"""GET /api/v1/audit-logs/: read-only, for staff with the permission, in stable pages."""
 
 import base64
 from collections.abc import Callable
@@ -28,14 +28,12 @@ FIELDS = {
 
 
 def write(count: int = 1, actor: str = "visitor") -> None:
-    """Write some events."""
     with context.using(RequestContext("request-1", actor=actor)), transaction.atomic():
         for number in range(count):
             record(session_events.ENDED, lost_files=number)
 
 
 def rows(client: Client, **filters: Any) -> list[dict[str, Any]]:
-    """Return the rows of one page."""
     response = client.get(URL, filters)
     assert response.status_code == 200, response.content
     found: list[dict[str, Any]] = response.json()["results"]
@@ -44,7 +42,7 @@ def rows(client: Client, **filters: Any) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def auditor(make_staff: Any) -> Client:
-    """A staff member of the group Auditor, who has just signed in."""
+    """A client that is signed in as an Auditor."""
     auditor: Client = make_staff("Auditor")
     return auditor
 
@@ -59,7 +57,7 @@ def test_without_a_log_in_it_answers_401(visitor: Visitor) -> None:
             assert response["Cache-Control"] == "no-store"
 
 
-def test_staff_without_the_permission_and_users_who_are_no_staff_get_403(
+def test_staff_without_the_permission_and_users_who_are_not_staff_get_403(
     visitor: Visitor, make_staff: Any, auditor: Client
 ) -> None:
     assert code(make_staff().get(URL)) == "permission_denied"
@@ -98,7 +96,7 @@ def test_it_shows_no_personal_detail(db: None, auditor: Client) -> None:
 
 
 @pytest.mark.both
-def test_filters_narrow_it_down(visitor: Visitor, auditor: Client) -> None:
+def test_filters(visitor: Visitor, auditor: Client) -> None:
     uploaded(visitor)
     other = started()
     answer = other.end()
@@ -119,7 +117,7 @@ def test_filters_narrow_it_down(visitor: Visitor, auditor: Client) -> None:
 
 
 @pytest.mark.both
-def test_a_time_range_holds_its_beginning_and_not_its_end(
+def test_a_time_range_includes_its_start_and_excludes_its_end(
     visitor: Visitor, auditor: Client
 ) -> None:
     log = AuditLog.objects.get(session_uuid=visitor.uuid)
@@ -157,7 +155,9 @@ BAD_FILTERS = [
 
 
 @cases(("name", "value"), BAD_FILTERS)
-def test_a_bad_filter_value_is_a_400_that_names_it(auditor: Client, name: str, value: str) -> None:
+def test_an_invalid_filter_value_answers_400_and_names_the_filter(
+    auditor: Client, name: str, value: str
+) -> None:
     auditor.raise_request_exception = False
     response = auditor.get(f"{URL}?{name}={quote(value)}")
     assert response.status_code == 400, response.content
@@ -181,12 +181,12 @@ ODD_FILTERS = [
 
 
 @cases(("name", "value"), ODD_FILTERS)
-def test_an_odd_filter_value_is_no_error(auditor: Client, name: str, value: str) -> None:
+def test_an_odd_filter_value_is_not_an_error(auditor: Client, name: str, value: str) -> None:
     assert isinstance(rows(auditor, **{name: value}), list)
 
 
 @pytest.mark.both
-def test_a_lone_surrogate_in_a_filter_is_no_error(auditor: Client) -> None:
+def test_a_lone_surrogate_in_a_filter_is_not_an_error(auditor: Client) -> None:
     auditor.raise_request_exception = False
     assert auditor.get(f"{URL}?actor=%ED%A0%80").status_code in (200, 400)
 
@@ -227,7 +227,7 @@ def test_pages_show_every_row_once_while_new_ones_arrive(auditor: Client, size: 
     assert pages(auditor, f"{URL}?page_size={size}", arriving) == expected
 
 
-def test_pages_keep_their_filter_and_lead_back(auditor: Client) -> None:
+def test_pages_keep_their_filter_and_link_back(auditor: Client) -> None:
     write(5, actor="staff:7")
     write(5)
     first = auditor.get(URL, {"actor": "staff:7", "page_size": "3"}).json()
@@ -276,9 +276,7 @@ def test_reading_writes_no_event(auditor: Client) -> None:
 @pytest.mark.both
 def test_the_number_of_queries_does_not_grow_with_the_rows(auditor: Client) -> None:
     def queries() -> int:
-        with CaptureQueriesContext(
-            connection,
-        ) as counted:
+        with CaptureQueriesContext(connection) as counted:
             rows(auditor)
         return len(counted)
 

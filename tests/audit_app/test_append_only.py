@@ -1,4 +1,4 @@
-"""The log only grows: whatever would change or remove a row is refused, by Python and by the database."""
+"""The log is append-only: Python and the database refuse to change or delete a row."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ def log_rows() -> list[Any]:
 
 @pytest.fixture
 def row(visitor: Visitor) -> Iterator[AuditLog]:
-    """A row that a test tries to change; afterwards the whole log must be as it was."""
+    """A row that a test tries to change; checks afterwards that the whole log is unchanged."""
     uploaded(visitor)
     before = log_rows()
     yield AuditLog.objects.get(event_type="upload.stored")
@@ -39,15 +39,15 @@ def row(visitor: Visitor) -> Iterator[AuditLog]:
 
 
 def run(sql: str, *params: Any) -> None:
-    """Run raw SQL in a transaction of its own."""
-    # PostgreSQL refuses to truncate what has deferred checks pending, and a test's rows have some.
+    """Run raw SQL in its own transaction."""
+    # PostgreSQL does not truncate a table with pending deferred checks, as a test's rows have.
     connection.check_constraints()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql, params)
 
 
 def another(field: Any) -> Any:
-    """Return a value that the column could hold and does not."""
+    """Return another valid value of the column."""
     if isinstance(field, models.UUIDField):
         return uuid.uuid4()
     if isinstance(field, models.DateTimeField):
@@ -137,7 +137,7 @@ STATEMENTS = {**EVERYWHERE, **{"sqlite": SQLITE, "postgresql": POSTGRESQL}[conne
 
 
 @cases("name", STATEMENTS)
-def test_t44_sql_that_changes_or_removes_rows_is_refused(row: AuditLog, name: str) -> None:
+def test_t44_sql_that_changes_or_deletes_rows_is_refused(row: AuditLog, name: str) -> None:
     with pytest.raises(DatabaseError, match="append-only"):
         run(STATEMENTS[name])
 
@@ -177,13 +177,13 @@ PAST_PYTHON: dict[str, Callable[[AuditLog], Any]] = {
 
 
 @cases("name", ORM)
-def test_t44_the_orm_refuses_before_it_asks_the_database(row: AuditLog, name: str) -> None:
+def test_t44_the_orm_refuses_before_it_sends_a_query(row: AuditLog, name: str) -> None:
     with pytest.raises(AppendOnly):
         ORM[name](row)
 
 
 @cases("name", PAST_PYTHON)
-def test_t44_what_passes_the_orm_the_database_refuses(row: AuditLog, name: str) -> None:
+def test_t44_the_database_refuses_what_the_orm_does_not(row: AuditLog, name: str) -> None:
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         PAST_PYTHON[name](row)
 
@@ -196,8 +196,8 @@ def test_t44_a_flush_is_refused(row: AuditLog, visitor: Visitor) -> None:
     assert visitor.current().status_code == 200
 
 
-def test_the_log_still_grows(visitor: Visitor) -> None:
-    """The guard of this file's guard: an insert is no change."""
+def test_inserts_are_allowed(visitor: Visitor) -> None:
+    """The triggers refuse changes only, so the other tests do not pass by chance."""
     before = log_rows()
     visitor.end()
     assert len(log_rows()) == len(before) + 2
@@ -205,25 +205,24 @@ def test_the_log_still_grows(visitor: Visitor) -> None:
 
 
 def drop(name: str) -> None:
-    """Drop one trigger."""
     definition = triggers.wanted(connection.vendor)[name]
     table = PERSONAL if PERSONAL in definition else LOG
     run(f"DROP TRIGGER {name}" + (f" ON {table}" if connection.vendor == "postgresql" else ""))
 
 
 def found_missing() -> list[str]:
-    """Return what the start-up check says of the database."""
+    """Return the messages of the start-up check."""
     return [m.msg for m in run_checks(databases=["default"]) if m.id == "audit_app.E001"]
 
 
 @pytest.mark.parametrize("name", triggers.wanted(connection.vendor))
-def test_t44_a_missing_trigger_is_a_failed_check_and_migrate_repairs_it(
+def test_t44_a_missing_trigger_fails_a_check_and_migrate_installs_it(
     visitor: Visitor, name: str
 ) -> None:
     assert found_missing() == []
     drop(name)
     assert found_missing() == [f"The audit log can be changed: trigger {name} is not installed."]
-    # As the command line does it: with the checks first.
+    # Like the command line, with the checks first.
     call_command("migrate", verbosity=0, skip_checks=False)
     assert found_missing() == []
     for sql in STATEMENTS.values():
@@ -233,7 +232,7 @@ def test_t44_a_missing_trigger_is_a_failed_check_and_migrate_repairs_it(
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL can disable one")
 @pytest.mark.parametrize("how", ["DISABLE TRIGGER", "ENABLE REPLICA TRIGGER"])
-def test_t44_a_disabled_trigger_is_as_good_as_missing(visitor: Visitor, how: str) -> None:
+def test_t44_a_disabled_trigger_counts_as_missing(visitor: Visitor, how: str) -> None:
     run(f"ALTER TABLE {LOG} {how} audit_no_change")
     assert len(found_missing()) == 1
     call_command("migrate", verbosity=0, skip_checks=False)
@@ -242,8 +241,8 @@ def test_t44_a_disabled_trigger_is_as_good_as_missing(visitor: Visitor, how: str
         run(f"UPDATE {LOG} SET actor = 'x'")
 
 
-def test_without_the_triggers_the_database_would_obey(visitor: Visitor) -> None:
-    """So the tests above see the triggers at work, and nothing else."""
+def test_without_the_triggers_the_database_changes_rows(visitor: Visitor) -> None:
+    """So the tests above test the triggers and nothing else."""
     lift_triggers()
     assert len(found_missing()) == 1
     run(f"UPDATE {LOG} SET actor = 'x'")

@@ -1,4 +1,4 @@
-"""An effect and its event commit together: a failure after both leaves neither.
+"""A change and its event commit together: a failure after both leaves neither.
 
 The failure is injected by Django's own `execute_wrapper`, inside the service's
 transaction and right after the statement that writes the event.
@@ -38,12 +38,12 @@ MODELS = (UserSession, UploadedFile, UploadQuota, AuditLog, AuditPersonal)
 
 
 class Injected(Exception):
-    """What goes wrong between the event and the commit."""
+    """An injected failure between the event and the commit."""
 
 
 @contextmanager
 def failing_at(event_type: str) -> Iterator[None]:
-    """Let every transaction fail that has just written this event."""
+    """Fail every transaction right after it writes this event."""
 
     def fail(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         result = execute(sql, params, many, context)
@@ -56,14 +56,14 @@ def failing_at(event_type: str) -> Iterator[None]:
 
 
 def world() -> list[Any]:
-    """Return everything that a service could have changed: all rows, all objects."""
+    """Return everything that a service can change: all rows and all objects."""
     rows = [sorted(map(str, model.objects.values_list())) for model in MODELS]
     return [*rows, stored_keys()]
 
 
 @pytest.fixture
 def guest(db: None) -> Visitor:
-    """A visitor with a session, to whom a failing server answers as it does in production."""
+    """A visitor with a session, who gets a failing server's response as in production."""
     guest = Visitor(raise_request_exception=False)
     assert guest.start().status_code == 201
     return guest
@@ -90,7 +90,7 @@ def revoke(guest: Visitor, staff: Any) -> Any:
         ("session.ended", Visitor.end),
     ],
 )
-def test_t47_what_a_visitor_does_to_a_session(guest: Visitor, event: str, act: Act) -> None:
+def test_t47_a_visitors_change_to_a_session(guest: Visitor, event: str, act: Act) -> None:
     uploaded(guest)
     before = world()
     with failing_at(event):
@@ -116,7 +116,7 @@ def test_t47_a_session_revoked_by_staff(guest: Visitor, make_staff: Any) -> None
     assert code(guest.current()) == "session_invalid"
 
 
-def test_t47_an_expiry_met_by_a_request(guest: Visitor) -> None:
+def test_t47_an_expiry_found_by_a_request(guest: Visitor) -> None:
     age_session(guest.row, timedelta(hours=24))
     before = world()
     with failing_at("session.expired"):
@@ -146,7 +146,7 @@ def test_t47_an_upload(guest: Visitor) -> None:
     assert events(guest.uuid) == ["session.created"]
     assert guest.get("/api/v1/uploads/").json()["results"] == []
 
-    # Nobody was told that it is stored, so it goes when its lease is over.
+    # The visitor got no success response, so the upload is deleted after its lease.
     age_upload(row, timedelta(hours=1))
     call_command("cleanup_orphans", verbosity=0)
     assert UploadedFile.objects.get().status == UploadStatus.LAPSED
@@ -216,7 +216,7 @@ def nothing(guest: Visitor) -> None:
         ("cleanup.completed", nothing),
     ],
 )
-def test_t47_what_the_cleanup_does(
+def test_t47_a_change_by_the_cleanup(
     guest: Visitor, event: str, arrange: Callable[[Visitor], None]
 ) -> None:
     arrange(guest)
@@ -228,7 +228,7 @@ def test_t47_what_the_cleanup_does(
     call_command("cleanup_orphans", verbosity=0)
     assert world() != before
     assert events().count(event) == written + 1
-    # The work is done: another run finds nothing of it.
+    # The change was made: another run does not find it again.
     call_command("cleanup_orphans", verbosity=0)
     assert events().count(event) == written + (2 if event == "cleanup.completed" else 1)
 
@@ -241,10 +241,10 @@ def test_t47_what_the_cleanup_does(
         ("object.purged", past_quarantine),
     ],
 )
-def test_t47_what_the_cleanup_does_to_objects_is_written_down_before_it_is_done(
+def test_t47_the_cleanup_records_a_change_to_an_object_before_making_it(
     guest: Visitor, event: str, arrange: Callable[[Visitor], None]
 ) -> None:
-    """An object cannot be rolled back, so the next run takes the step again, and tells it once."""
+    """An object cannot be rolled back, so the next run repeats the step and records it once."""
     arrange(guest)
     with failing_at(event), pytest.raises(Injected):
         settled()
@@ -257,7 +257,7 @@ def test_t47_what_the_cleanup_does_to_objects_is_written_down_before_it_is_done(
     assert not QuarantinedObject.objects.cut_off().exists()
 
 
-def test_t47_what_a_person_gives_back_is_written_down_before_it_is_done(guest: Visitor) -> None:
+def test_t47_a_restored_object_is_recorded_before_it_is_moved(guest: Visitor) -> None:
     orphan(guest)
     settled()
     key = QuarantinedObject.objects.get().key
@@ -270,7 +270,7 @@ def test_t47_what_a_person_gives_back_is_written_down_before_it_is_done(guest: V
     assert stored_keys() == {key, UploadedFile.objects.get().key}
 
 
-def test_t47_an_object_that_storage_does_not_remove_is_not_called_purged(
+def test_t47_an_object_that_storage_does_not_delete_is_not_recorded_as_purged(
     guest: Visitor, settings: Any
 ) -> None:
     late(guest)

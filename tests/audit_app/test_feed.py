@@ -1,4 +1,4 @@
-"""The feed tells services what happened to sessions and files: those events, once, in one order, page by page."""
+"""The feed gives services the events of sessions and files: each once, in one order, in pages."""
 
 import re
 import uuid
@@ -25,13 +25,13 @@ def agent(db: None) -> Service:
 
 
 def feed_items(page: Any) -> list[tuple[str, str]]:
-    """Return a page's events and whose they are."""
+    """Return the event and session of each entry on a page."""
     assert page.status_code == 200, page.content
     return [(item["event"], item["session_uuid"]) for item in page.json()["results"]]
 
 
 def pages(agent: Service, **query: Any) -> list[Any]:
-    """Follow the feed from 0 to its end; return its entries."""
+    """Read the feed from 0 to its end; return its entries."""
     after, entries = 0, []
     while page := agent.feed(after=after, **query).json()["results"]:
         entries += page
@@ -40,7 +40,7 @@ def pages(agent: Service, **query: Any) -> list[Any]:
 
 
 def fill(count: int, *, read: bool = False) -> None:
-    """Write events for the feed in bulk, as if they had been recorded and, if so, read."""
+    """Write feed events in bulk, with positions if `read`."""
     now = timezone.now()
     logs = [
         AuditLog(
@@ -59,12 +59,12 @@ def fill(count: int, *, read: bool = False) -> None:
     FeedEntry.objects.bulk_create(entries)
 
 
-def test_an_empty_feed_says_where_to_go_on(agent: Service) -> None:
+def test_an_empty_feed_returns_the_position_to_continue_from(agent: Service) -> None:
     assert agent.feed().json() == {"results": [], "next": 0}
     assert agent.feed(after=17).json() == {"results": [], "next": 17}
 
 
-def test_an_entry_says_what_happened_to_what(agent: Service) -> None:
+def test_an_entry_has_the_event_and_its_subject(agent: Service) -> None:
     visitor = started()
     upload = uploaded(visitor)
 
@@ -86,8 +86,8 @@ def test_an_entry_says_what_happened_to_what(agent: Service) -> None:
     }
 
 
-def live_through_everything(make_staff: Any) -> Visitor:
-    """Meet every event that the feed has, and many it has not; return a visitor who was erased."""
+def cause_all_events(make_staff: Any) -> Visitor:
+    """Cause every event of the feed and many others; return a visitor who was erased."""
     visitor = started()
     kept, deleted = uploaded(visitor, name="Anna-Beispiel.pdf"), uploaded(visitor)
     visitor.delete_upload(str(deleted.pk))
@@ -108,10 +108,8 @@ def live_through_everything(make_staff: Any) -> Visitor:
     return visitor
 
 
-def test_it_has_the_events_that_services_follow_and_no_others(
-    agent: Service, make_staff: Any
-) -> None:
-    live_through_everything(make_staff)
+def test_the_feed_has_its_registered_events_and_no_others(agent: Service, make_staff: Any) -> None:
+    cause_all_events(make_staff)
 
     seen = [event for event, _ in feed_items(agent.feed())]
 
@@ -120,10 +118,10 @@ def test_it_has_the_events_that_services_follow_and_no_others(
     assert {"session.identified", "session.refused", "upload.rejected"} <= set(events())
 
 
-def test_t50_it_says_nothing_personal(agent: Service, make_staff: Any) -> None:
+def test_t50_the_feed_has_no_personal_values(agent: Service, make_staff: Any) -> None:
     visitor = Visitor(REMOTE_ADDR="203.0.113.77", HTTP_USER_AGENT="AnnasBrowser/1")
     visitor.start()
-    live_through_everything(make_staff)
+    cause_all_events(make_staff)
 
     text = agent.feed().content.decode()
 
@@ -133,7 +131,7 @@ def test_t50_it_says_nothing_personal(agent: Service, make_staff: Any) -> None:
     assert "mss1_" not in text
 
 
-def test_reading_on_gives_each_entry_once_and_reading_again_the_same(agent: Service) -> None:
+def test_each_entry_comes_once_and_a_repeated_read_is_equal(agent: Service) -> None:
     first = started()
     page = agent.feed().json()
     assert [entry["session_uuid"] for entry in page["results"]] == [first.uuid]
@@ -150,7 +148,7 @@ def test_reading_on_gives_each_entry_once_and_reading_again_the_same(agent: Serv
 
 
 @pytest.mark.both
-def test_what_was_rolled_back_never_comes(agent: Service) -> None:
+def test_a_rolled_back_event_is_not_in_the_feed(agent: Service) -> None:
     with transaction.atomic():
         started()
         transaction.set_rollback(True)
@@ -160,7 +158,7 @@ def test_what_was_rolled_back_never_comes(agent: Service) -> None:
     assert agent.feed().json()["next"] == 1
 
 
-def test_a_page_holds_up_to_five_hundred(agent: Service) -> None:
+def test_a_page_has_at_most_five_hundred_entries(agent: Service) -> None:
     fill(501)
 
     for limit in (1, 499, 500):
@@ -169,7 +167,7 @@ def test_a_page_holds_up_to_five_hundred(agent: Service) -> None:
     assert len(agent.feed().json()["results"]) == 500
 
 
-def test_a_long_backlog_comes_page_by_page_without_a_gap(agent: Service) -> None:
+def test_a_long_backlog_has_no_gap_between_pages(agent: Service) -> None:
     fill(1001)  # more than one request gives positions to
 
     entries = pages(agent)
@@ -189,7 +187,7 @@ def test_a_long_backlog_comes_page_by_page_without_a_gap(agent: Service) -> None
     ],
     ids=str,
 )  # fmt: skip
-def test_what_is_no_place_in_the_feed_is_400(agent: Service, query: dict[str, str]) -> None:
+def test_an_invalid_position_answers_400(agent: Service, query: dict[str, str]) -> None:
     started()
 
     answer = agent.feed(**query)
@@ -199,18 +197,18 @@ def test_what_is_no_place_in_the_feed_is_400(agent: Service, query: dict[str, st
     assert FeedEntry.objects.filter(position=None).count() == 1  # and nothing was given
 
 
-def test_an_empty_place_is_the_beginning(agent: Service) -> None:
+def test_an_empty_position_is_the_start(agent: Service) -> None:
     first = started()
     assert feed_items(agent.feed(after="")) == [("session.created", first.uuid)]
 
 
-def test_a_place_beyond_the_end_is_kept(agent: Service) -> None:
+def test_a_position_after_the_end_is_kept(agent: Service) -> None:
     started()
     assert agent.feed(after=2**62).json() == {"results": [], "next": 2**62}
 
 
 @pytest.mark.both
-def test_requesting_when_nothing_waits_writes_nothing(agent: Service) -> None:
+def test_a_read_without_new_entries_writes_nothing(agent: Service) -> None:
     started()
     agent.feed()
 
@@ -258,14 +256,14 @@ def test_no_query_reads_the_whole_feed(agent: Service) -> None:
 
 
 def plan(sql: str) -> str:
-    """Return how the database would run a statement."""
+    """Return the database's plan of a statement."""
     explain = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
     with connection.cursor() as cursor:
         cursor.execute(f"{explain} {sql}")
         return "\n".join(str(row) for row in cursor.fetchall())
 
 
-def test_the_count_is_made_by_the_first_who_reads(agent: Service) -> None:
+def test_the_first_reader_creates_the_counter(agent: Service) -> None:
     assert not FeedState.objects.exists()
     started()
     Visitor().get(FEED)  # refused, so it gives nothing

@@ -1,4 +1,4 @@
-"""Many write and several read the feed at once: nobody misses an event, meets one twice or in another order.
+"""Concurrent writers and readers: each reader gets every event once, in the same order.
 
 Ids are not commit order. Where the database lets transactions overlap, they
 are made to commit in every order; elsewhere, many writers meet by chance.
@@ -31,33 +31,33 @@ PATIENCE = 60
 
 @pytest.fixture
 def plenty(settings: Any) -> None:
-    """Let no rate limit decide how much is written and read."""
+    """Raise the rate limits, so that they do not end a test."""
     settings.RATE_LIMITS = {name: ["1000000/m"] for name in project.RATE_LIMITS}
 
 
 @dataclass
 class FeedReader:
-    """Somebody who follows the feed, a few entries at a time, and remembers its place."""
+    """Reads the feed a few entries at a time and remembers its position."""
 
     agent: Service
     after: int = 0
     seen: list[dict[str, Any]] = field(default_factory=list)
 
     def poll(self) -> bool:
-        """Read one page; say whether there was anything on it."""
+        """Read one page; return whether it had entries."""
         page = self.agent.feed(after=self.after, limit=7).json()
         self.seen += page["results"]
         self.after = page["next"]
         return bool(page["results"])
 
     def follow(self, finished: threading.Event) -> None:
-        """Poll until nobody writes any more and nothing is left."""
+        """Poll until all writers have finished and no entry is left."""
         while not finished.is_set() or self.poll():
             self.poll()
 
 
 def check(*readers: FeedReader) -> None:
-    """See that each has met every committed event once, in an order that does not change."""
+    """Check that each reader got every committed event once, in the same order."""
     fresh = FeedReader(readers[0].agent)
     while fresh.poll():
         pass
@@ -69,7 +69,7 @@ def check(*readers: FeedReader) -> None:
 
 
 def write(dice: random.Random) -> None:
-    """Do one of the things that visitors do, or almost do."""
+    """Do one visitor action, or begin one and roll it back."""
     match dice.randrange(5):
         case 0:
             uploaded(started())
@@ -88,7 +88,7 @@ def write(dice: random.Random) -> None:
             visitor.delete_upload(str(uploaded(visitor).pk))
 
 
-def test_eight_write_while_two_follow() -> None:
+def test_eight_writers_and_two_readers() -> None:
     agent = service("events")
     readers = [FeedReader(agent), FeedReader(Service(agent.secret))]
     finished = threading.Event()
@@ -120,7 +120,7 @@ def test_eight_write_while_two_follow() -> None:
 
 
 @pytest.mark.parametrize("readers", [10])
-def test_readers_who_all_find_the_same_waiting_number_it_once(readers: int) -> None:
+def test_concurrent_readers_number_each_entry_once(readers: int) -> None:
     agent = service("events")
     for _ in range(12):
         started()
@@ -133,7 +133,7 @@ def test_readers_who_all_find_the_same_waiting_number_it_once(readers: int) -> N
 
 @contextmanager
 def open_transaction() -> Iterator["OpenTransaction"]:
-    """Begin a session in a transaction that stays open until it is told how to end."""
+    """Create a session in a transaction that stays open until `end` is called."""
     kept = OpenTransaction()
     kept.thread.start()
     try:
@@ -144,7 +144,7 @@ def open_transaction() -> Iterator["OpenTransaction"]:
 
 
 class OpenTransaction:
-    """A transaction in a thread of its own."""
+    """A transaction in its own thread."""
 
     def __init__(self) -> None:
         self.written, self.reported = threading.Event(), threading.Event()
@@ -163,7 +163,7 @@ class OpenTransaction:
             connection.close()
 
     def end(self, undo: bool = False) -> None:
-        """Commit, or roll back, and wait until that is done."""
+        """Commit or roll back, and wait for it."""
         self.undo = undo
         self.reported.set()
         self.thread.join(PATIENCE)
@@ -171,13 +171,13 @@ class OpenTransaction:
 
 @pytest.fixture
 def overlapping() -> None:
-    """Leave out what cannot happen where one transaction writes at a time."""
+    """Skip on databases where only one transaction writes at a time."""
     if connection.vendor == "sqlite":
         pytest.skip("SQLite lets one transaction write at a time: ids are commit order")
 
 
 @pytest.mark.usefixtures("overlapping")
-def test_who_commits_late_is_met_late_and_not_missed() -> None:
+def test_an_event_that_commits_late_is_read_late_and_not_missed() -> None:
     reader = FeedReader(service("events"))
     with open_transaction() as slow:
         quick = started()
@@ -196,7 +196,7 @@ def test_who_commits_late_is_met_late_and_not_missed() -> None:
 @pytest.mark.parametrize(
     "undone", [None, 0, 1], ids=["all-commit", "first-undone", "second-undone"]
 )
-def test_in_whatever_order_they_commit(undone: int | None) -> None:
+def test_any_order_of_commits(undone: int | None) -> None:
     reader = FeedReader(service("events"))
     expected: list[str] = []
     for order in [*permutations(range(OPEN_AT_ONCE))] * REPEATS:
@@ -213,8 +213,8 @@ def test_in_whatever_order_they_commit(undone: int | None) -> None:
 
 
 @pytest.mark.usefixtures("overlapping")
-def test_two_givers_wait_for_each_other() -> None:
-    """One reader has numbered an event and not yet committed; the other must not number it again."""
+def test_two_readers_do_not_number_at_the_same_time() -> None:
+    """One reader numbered an event without committing; the other must wait for it."""
     agent = service("events")
     for _ in range(3):
         started()

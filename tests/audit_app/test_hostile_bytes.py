@@ -1,4 +1,4 @@
-"""Whatever bytes a visitor sends as a name or a user agent, the event is stored and verifies."""
+"""An event is stored and verifies, whatever bytes a request contains."""
 
 import json
 from typing import Any
@@ -37,7 +37,7 @@ bad = cases("text", BAD.values(), ids=BAD.keys())
 
 
 def verify(log: AuditLog) -> None:
-    """Check that a row's text is one line of ASCII that agrees with its personal part."""
+    """Check that a row's text is one line of ASCII and commits to its personal part."""
     assert log.text.isascii()
     assert log.text.isprintable()
     part = log.personal
@@ -97,7 +97,7 @@ def test_t48_as_any_value_of_an_event(db: None, text: str) -> None:
 
 
 def post_form(client: Client, path: str, **fields: str) -> Any:
-    """POST a form as bytes that the test client would refuse to make."""
+    """POST a form as bytes that the test client does not build itself."""
     body = "&".join(
         f"{name}={quote_plus(text, errors='surrogatepass')}" for name, text in fields.items()
     )
@@ -109,7 +109,7 @@ def post_form(client: Client, path: str, **fields: str) -> Any:
 def test_t48_as_a_staff_name_and_password(db: None, settings: Any, text: str) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     response = post_form(Client(), "/admin/login/", username=text, password=text)
-    # A form of more than 64 KiB is not read, and a name nobody can have asks nobody.
+    # A form of more than 64 KiB is not read, and an impossible name is not looked up.
     assert response.status_code == (400 if len(text) > 2**17 else 200)
     assert events() in ([], ["staff.sign_in_failed"])
     for log in AuditLog.objects.all():

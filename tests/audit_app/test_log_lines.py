@@ -1,4 +1,4 @@
-"""Every log line is one JSON record, whatever a request holds: no line of a stranger's making."""
+"""Every log line is one JSON record, so that a request cannot forge a line."""
 
 import io
 import json
@@ -32,7 +32,7 @@ bad = pytest.mark.parametrize("text", BAD.values(), ids=BAD.keys())
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    """Everything the product's own log handler writes, at DEBUG as tests run it."""
+    """The output of the product's log handler, at DEBUG."""
     (handler,) = (
         handler
         for handler in logging.getLogger().handlers
@@ -45,7 +45,7 @@ def lines() -> Iterator[io.StringIO]:
 
 
 def records(lines: io.StringIO) -> list[dict[str, Any]]:
-    """Read each line as one record, as a log shipper would."""
+    """Parse each line as one record, as a log shipper does."""
     written = lines.getvalue()
     assert written.endswith("\n")
     assert written.isascii()
@@ -80,7 +80,7 @@ def test_t49_in_headers_of_a_request_that_is_refused(
 
 
 @bad
-def test_t49_in_a_message_and_what_comes_with_it(lines: io.StringIO, text: str) -> None:
+def test_t49_in_a_message_and_its_arguments(lines: io.StringIO, text: str) -> None:
     logger = logging.getLogger("tests")
     logger.warning("plain %s", text)
     logger.warning(text, extra={"key": text, "nested": {"key": [text]}})
@@ -118,7 +118,7 @@ def test_t49_a_failing_view_is_one_record_with_its_traceback(
         ("nothing to hide", "nothing to hide"),
     ],
 )
-def test_t49_what_is_redacted_leaves_a_whole_record(
+def test_t49_a_redacted_line_is_still_one_record(
     lines: io.StringIO, message: str, shown: str
 ) -> None:
     logging.getLogger("tests").warning(message)
@@ -127,7 +127,7 @@ def test_t49_what_is_redacted_leaves_a_whole_record(
     assert "abc" not in said["message"]
 
 
-def test_a_line_says_who_acts(lines: io.StringIO) -> None:
+def test_a_line_names_the_actor(lines: io.StringIO) -> None:
     with context.as_actor("operator:anna"):
         logging.getLogger("tests").info("hello")
     (said,) = records(lines)

@@ -1,4 +1,4 @@
-"""Personal values stand apart: the row is bound to them, and stays when they are erased."""
+"""Personal values are stored separately: the event commits to them and outlives their erasure."""
 
 import json
 import re
@@ -22,12 +22,12 @@ EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
 
 @pytest.fixture(autouse=True)
 def quick_passwords(settings: Any) -> None:
-    """Hash passwords quickly; how well they are hashed is not this file's business."""
+    """Use a fast password hash, because these tests do not depend on it."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def committed_to(log: AuditLog) -> Any:
-    """Return the commitment that a row's text carries."""
+    """Return the commitment in a row's text."""
     return json.loads(log.text)["personal"]
 
 
@@ -50,7 +50,7 @@ def test_equal_values_have_unequal_commitments(visitor: Visitor) -> None:
     assert all(re.fullmatch("[0-9a-f]{64}", part.salt) for part in parts)
 
 
-def test_erasure_leaves_the_row_as_it_was(visitor: Visitor, make_staff: Any) -> None:
+def test_erasure_leaves_the_row_unchanged(visitor: Visitor, make_staff: Any) -> None:
     uploaded(visitor, name="secret.pdf")
     log = AuditLog.objects.get(event_type="upload.stored")
     before = AuditLog.objects.filter(pk=log.pk).values().get()
@@ -65,11 +65,11 @@ def test_erasure_leaves_the_row_as_it_was(visitor: Visitor, make_staff: Any) -> 
     page = make_staff("Support").get(f"/admin/audit_app/auditlog/{log.pk}/change/")
     assert page.status_code == 200
     assert "secret.pdf" not in page.content.decode()
-    assert "erased, or none" in page.content.decode()
+    assert "none, or erased" in page.content.decode()
 
 
 def broad_run(make_staff: Any, address: str) -> Visitor:
-    """Do what the API, the admin and the commands can do, with personal values all over."""
+    """Use the API, the admin and the commands, with personal values everywhere."""
     visitor = Visitor(
         REMOTE_ADDR=address,
         HTTP_USER_AGENT="Browser (anna.agent@example.com)",
@@ -120,7 +120,7 @@ def broad_run(make_staff: Any, address: str) -> Visitor:
 
 
 @pytest.mark.parametrize("address", ["203.0.113.77", "2001:db8:1:2:3:4:5:6"])
-def test_t50_no_personal_detail_outside_the_part_that_can_be_erased(
+def test_t50_no_personal_value_outside_the_erasable_table(
     db: None, make_staff: Any, address: str
 ) -> None:
     visitor = broad_run(make_staff, address)
@@ -133,7 +133,7 @@ def test_t50_no_personal_detail_outside_the_part_that_can_be_erased(
     rows = [str(row) for row in AuditLog.objects.values_list()]
     assert [row for row in rows if EMAIL.search(row) or "anna." in row] == []
     assert [row for row in rows if address in row] == []
-    # The scan would have found them: they are in the other table.
+    # The same scan finds them in the other table, so it works.
     parts = " ".join(str(part.values()) for part in AuditPersonal.objects.all())
     assert address in parts
     assert set(EMAIL.findall(parts)) == {"anna.agent@example.com", "anna.file@example.com.pdf"}

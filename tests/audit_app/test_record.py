@@ -1,4 +1,4 @@
-"""`record`: registered events with their own keys, inside the transaction of their effect."""
+"""`record` accepts registered events and keys, inside the transaction of their change."""
 
 import json
 import uuid
@@ -17,7 +17,7 @@ from sessions_app import events as session_events
 from tests.helpers import Visitor, started, uploaded
 
 
-def test_it_writes_the_row_with_who_requested_and_from_where(db: None) -> None:
+def test_a_row_has_the_actor_and_the_client(db: None) -> None:
     about = uuid.uuid4()
     address = context.parse_address("203.0.113.77")
     request_context = RequestContext("request-1", address, "Browser/1", "staff:7")
@@ -46,19 +46,19 @@ def test_outside_a_request_the_system_acts_and_there_is_no_personal_part(db: Non
 
 
 def test_t50_a_detail_that_the_event_does_not_list_is_refused(db: None) -> None:
-    with pytest.raises(ValueError, match="does not carry e_mail, token"), transaction.atomic():
+    with pytest.raises(ValueError, match="has no detail e_mail, token"), transaction.atomic():
         record(session_events.ENDED, lost_files=0, token="x", e_mail="y")
     assert not AuditLog.objects.exists()
 
 
 @pytest.mark.parametrize("value", [1.5, float("nan"), b"x", [], object()])
-def test_a_detail_that_json_parsers_disagree_about_is_refused(db: None, value: Any) -> None:
+def test_a_detail_that_json_parsers_read_differently_is_refused(db: None, value: Any) -> None:
     with pytest.raises(TypeError), transaction.atomic():
         record(session_events.ENDED, lost_files=value)
     assert not AuditLog.objects.exists()
 
 
-def test_an_event_no_one_registered_cannot_be_had() -> None:
+def test_an_event_type_is_registered_once() -> None:
     assert session_events.ENDED in events.registered()
     with pytest.raises(ValueError, match="registered twice"):
         events.register("session.ended", "again")
@@ -81,12 +81,12 @@ def test_the_columns_equal_the_text(visitor: Visitor, make_staff: Any) -> None:
     assert len(rows) >= 6
     for row in rows:
         assert row.text.isascii()
-        said = json.loads(row.text)
-        assert said.pop("details") == row.details
-        personal = said.pop("personal")
+        written = json.loads(row.text)
+        assert written.pop("details") == row.details
+        personal = written.pop("personal")
         assert (personal is None) == (not AuditPersonal.objects.filter(log=row).exists())
-        assert datetime.fromisoformat(said.pop("occurred_at")) == row.occurred_at
-        assert said == {
+        assert datetime.fromisoformat(written.pop("occurred_at")) == row.occurred_at
+        assert written == {
             "event_id": str(row.event_id),
             "event_type": row.event_type,
             "outcome": row.outcome,
@@ -107,9 +107,7 @@ def test_two_events_of_one_request_share_its_id(visitor: Visitor) -> None:
 
 @pytest.mark.both
 @pytest.mark.parametrize("limit", [254, 255, 256])
-def test_a_long_target_or_file_name_is_cut_to_what_both_databases_hold(
-    db: None, limit: int
-) -> None:
+def test_a_long_target_or_file_name_is_cut_to_the_column(db: None, limit: int) -> None:
     with transaction.atomic():
         log = record(events.STAFF_SIGNED_IN, target="t" * limit, personal=Personal("n" * limit))
     log.refresh_from_db()

@@ -1,4 +1,4 @@
-"""Refusals are written by themselves, and a flood of them becomes one row a minute with a count."""
+"""Refusals have their own transaction, and repeated ones become one row a minute with a count."""
 
 import uuid
 from datetime import timedelta
@@ -33,7 +33,7 @@ def test_a_refusal_is_a_row_with_its_reason(db: None) -> None:
     assert row.details == {"code": "session_required", "reason": None, "repeated": 0}
 
 
-def test_a_refusal_of_a_known_session_stands_in_its_history(visitor: Visitor) -> None:
+def test_a_refusal_of_a_known_session_is_in_its_history(visitor: Visitor) -> None:
     ended, token = visitor.uuid, visitor.token
     visitor.end()
     visitor.cookies["maria_session"] = token
@@ -50,7 +50,7 @@ def test_t51_many_refusals_of_a_minute_are_one_row(db: None) -> None:
 
 @pytest.mark.usefixtures("cache_in_step")
 @pytest.mark.parametrize(("seconds", "rows"), [(59, 1), (60, 2), (61, 2)])
-def test_t51_the_next_minute_says_how_many_it_stands_for(db: None, seconds: int, rows: int) -> None:
+def test_t51_the_next_row_counts_the_refusals_before_it(db: None, seconds: int, rows: int) -> None:
     with time_machine.travel(timezone.now(), tick=False) as clock:
         for _ in range(8):
             Visitor().current()
@@ -85,7 +85,7 @@ def test_t51_every_refusal_is_in_some_row(db: None) -> None:
     ],
     ids=["kind", "event", "session"],
 )
-def test_refusals_that_differ_are_counted_apart(db: None, one: Refusal, other: Refusal) -> None:
+def test_different_refusals_are_counted_separately(db: None, one: Refusal, other: Refusal) -> None:
     assert record_refusal(one)
     assert record_refusal(other)
     assert record_refusal(one) is None
@@ -108,13 +108,13 @@ def test_refusals_are_counted_by_client(db: None, one: str, other: str, rows: in
 
 
 @pytest.mark.both
-def test_a_refusal_needs_no_transaction_of_its_callers(committed: None) -> None:
+def test_a_refusal_does_not_need_a_transaction(committed: None) -> None:
     assert not transaction.get_connection().in_atomic_block
     assert code(Visitor().current()) == "session_required"
     assert len(refusals()) == 1
 
 
-def test_a_refusal_outlives_the_transaction_it_ended(visitor: Visitor) -> None:
+def test_a_refusal_outlives_the_rollback_it_caused(visitor: Visitor) -> None:
     for number in range(3):
         assert visitor.upload(name=f"{number}.pdf").status_code == 201
     assert code(visitor.upload()) == "quota_exceeded"
@@ -122,7 +122,7 @@ def test_a_refusal_outlives_the_transaction_it_ended(visitor: Visitor) -> None:
 
 
 class CountsMeanwhile(LocMemCache):
-    """A cache in which another thread refuses something just after the counter was read."""
+    """A cache in which another thread counts a refusal right after the counter was read."""
 
     meanwhile: Refusal | None = None
 
@@ -134,9 +134,7 @@ class CountsMeanwhile(LocMemCache):
         return value
 
 
-def test_t51_what_is_refused_while_a_row_is_written_is_not_forgotten(
-    db: None, settings: Any
-) -> None:
+def test_t51_a_refusal_while_a_row_is_written_is_counted(db: None, settings: Any) -> None:
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.CountsMeanwhile", "LOCATION": "race"}}
     refusal = Refusal(audit_events.STAFF_SIGN_IN_FAILED)
     try:
@@ -156,7 +154,7 @@ def test_t51_what_is_refused_while_a_row_is_written_is_not_forgotten(
 
 @pytest.mark.both
 @pytest.mark.usefixtures("cache_in_step")
-def test_t51_refusals_from_many_threads_at_once_are_one_row_and_an_exact_count(
+def test_t51_concurrent_refusals_are_one_row_and_an_exact_count(
     committed: None,
 ) -> None:
     refusal = Refusal(audit_events.STAFF_SIGN_IN_FAILED)
@@ -169,7 +167,7 @@ def test_t51_refusals_from_many_threads_at_once_are_one_row_and_an_exact_count(
     assert [row.details["repeated"] for row in rows] == [0, 63]
 
 
-def test_ordinary_bad_input_is_no_refusal(visitor: Visitor) -> None:
+def test_invalid_input_is_not_a_refusal(visitor: Visitor) -> None:
     before = events()
     assert visitor.reset(reason="no such reason").status_code == 400
     assert visitor.get("/api/v1/uploads/none/").status_code == 404

@@ -110,17 +110,17 @@ def test_who_is_requested_and_shown_by_user_name(auditor: Client, make_staff: An
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ({"since": "yesterday"}, "Write a day or a time, like"),
-        ({"until": "9999-12-31"}, "Write a day or a time, like"),
-        ({"since": "0001-01-01T00:00:00+14:00"}, "Write a day or a time, like"),
-        ({"since": "2026-11-20", "until": "2026-11-19"}, "This is not after “From”"),
+        ({"since": "yesterday"}, "Enter a date or a time, for example"),
+        ({"until": "9999-12-31"}, "Enter a date or a time, for example"),
+        ({"since": "0001-01-01T00:00:00+14:00"}, "Enter a date or a time, for example"),
+        ({"since": "2026-11-20", "until": "2026-11-19"}, "This must be later than “From”"),
         ({"type": "no.such"}, "Select a valid choice"),
         ({"outcome": "maybe"}, "Select a valid choice"),
-        ({"type": "session.refused", "outcome": "success"}, "always end as denied"),
-        ({"actor": "nobody-here"}, "No staff member has that user name"),
-        ({"session": "MAR-7F3"}, "Write the whole UUID of a session"),
+        ({"type": "session.refused", "outcome": "success"}, "is always denied"),
+        ({"actor": "nobody-here"}, "No staff member has this user name"),
+        ({"session": "MAR-7F3"}, "Enter the whole UUID of a session"),
         ({"request": "x" * 65}, "at most 64 characters"),
-        ({"actor": "<script>alert(1)</script>"}, "No staff member has that user name"),
+        ({"actor": "<script>alert(1)</script>"}, "No staff member has this user name"),
     ],
 )
 def test_what_cannot_be_read_is_said_beside_its_field_and_nothing_is_shown(
@@ -147,7 +147,7 @@ def test_filters_survive_paging_and_each_can_be_taken_away(auditor: Client) -> N
     second = auditor.get(LIST + older.replace("&amp;", "&")).content.decode()
     assert len(re.findall(rf"{LIST}\d+/change/", second)) == 10
     assert DENIED.meaning not in second
-    chips = re.findall(r'<a href="([^"]+)" aria-label="Take away: (\w+)', second)
+    chips = re.findall(r'<a href="([^"]+)" aria-label="Remove the filter (\w+)', second)
     assert [(label, "outcome" in address) for address, label in chips] == [
         ("Event", True), ("Outcome", False),
     ]  # fmt: skip

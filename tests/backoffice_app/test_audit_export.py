@@ -151,7 +151,7 @@ def test_a_file_that_is_cut_says_so(auditor: Client, settings: Any) -> None:
     settings.AUDIT_EXPORT_ROWS = 5
     record_targets([str(number) for number in range(5)])
     record_targets(["newest"])
-    assert "will end after the newest 5" in shown_text(auditor.get(EXPORT).content.decode())
+    assert "ends after the newest 5" in shown_text(auditor.get(EXPORT).content.decode())
     answer = take(auditor, "csv")
     rows = read_csv(text_of(answer))
     assert (len(rows), rows[0]["target"]) == (5, "newest")
@@ -186,7 +186,7 @@ def test_t64_only_auditors_take_events_out(make_staff: Any, role: str, may: bool
     answer = client.post(EXPORT, {"format": "csv", "reason": ""})
     assert answer.status_code == (200 if may else 403)
     if may:
-        assert "Say why" in shown_text(answer.content.decode())
+        assert "Choose a reason" in shown_text(answer.content.decode())
     assert not AuditLog.objects.filter(event_type="staff.exported").exists()
     assert AuditLog.objects.exclude(event_type="staff.permission_denied").count() == before
 

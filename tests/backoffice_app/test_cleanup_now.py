@@ -119,10 +119,10 @@ def test_a_queue_without_a_worker_is_reported_where_a_run_is_requested(
     client = make_staff("Operator")
     pages = (RUNS, PREVIEW, RUN, reverse("admin:django_q_schedule_changelist"))
     for url in pages:
-        assert "no worker has finished anything yet" in shown_text(html(client, url))
+        assert "no worker has finished a task yet" in shown_text(html(client, url))
     beat(timedelta(minutes=90))
     for url in pages:
-        assert "no worker has finished anything for 90 minutes" in shown_text(html(client, url))
+        assert "no worker has finished a task for 90 minutes" in shown_text(html(client, url))
     Success.objects.all().delete()
     beat()
     for url in pages:

@@ -79,7 +79,7 @@ def test_t68_the_page_that_asks_gives_no_bytes(upload: UploadedFile, support: Cl
         assert answer["Content-Type"].startswith("text/html")
         assert BODY not in answer.content
     again = support.post(page_of(upload, "download"), {"reason": " "})
-    assert "Say why: choose a reason, or write one." in shown_text(again.content.decode())
+    assert "Choose a reason or write one." in shown_text(again.content.decode())
     assert downloads() == 0
 
 

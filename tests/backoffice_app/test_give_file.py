@@ -147,7 +147,7 @@ def test_a_page_that_is_out_of_date_asks_again(visitor: Visitor, support: Client
     seen = support.get(page_of(lost, "give")).context["form"].initial["seen"]
     visitor.reset()
     answer = support.post(page_of(lost, "give"), {"reason": "asked", "seen": seen})
-    assert "Nothing was done: this has changed since you opened the page." in said(answer)
+    assert "Nothing was done: the data has changed since you opened the page." in said(answer)
     assert str(visitor.row) in said(answer)
     is_untouched(lost, visitor)
 

@@ -61,7 +61,7 @@ def test_what_a_page_shows_stands_in_the_log_and_in_the_visitors_history(
     other, others_values = person(2)
     support = make_staff("Support")
     page = page_of(visitor.row)
-    support.post(page_of(visitor.row, "reveal"), {"reason": "the visitor asked me to look"})
+    support.post(page_of(visitor.row, "reveal"), {"reason": "the visitor asked me to check"})
 
     found = shown(support, [*values, *others_values])
 

@@ -143,7 +143,7 @@ def test_the_queue_is_reported_as_it_is_now(support: Client) -> None:
     figures = numbers(support)
     assert figures["Tasks waiting or under way"].text == "0"
     assert figures["Last sign of a worker"].text == "never"
-    assert "no worker has finished anything yet" in index(support)
+    assert "no worker has finished a task yet" in index(support)
     async_task("maria_project.tasks.heartbeat")
     beat(timedelta(seconds=30))
     figures = numbers(support)

@@ -15,7 +15,7 @@ from django.urls import NoReverseMatch, reverse
 from django_q.models import Failure, OrmQ, Schedule
 
 from audit_app import triggers
-from audit_app.adminkit.actions import ReadOnlyAdmin
+from audit_app.adminkit.read_only import ReadOnlyAdmin
 from audit_app.models import AuditLog
 from sessions_app.models import ServiceKey
 from tests.backoffice_app.matrix import client_of

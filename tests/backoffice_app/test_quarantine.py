@@ -134,7 +134,7 @@ def test_t69_more_than_the_limit_are_refused_whole(db: None, make_staff: Any) ->
     )
     operator = make_staff("Operator")
     page = shown_text(choose(operator, *first, select_across="1").content.decode())
-    assert "Nothing was done: choose the rows one by one, page by page." in page
+    assert "Nothing was done: select the rows one by one, page by page." in page
     assert not QuarantinedObject.objects.exclude(status=TrashStatus.QUARANTINED).exists()
     assert (given_back(), OrmQ.objects.count()) == (0, 0)
 

@@ -21,7 +21,7 @@ from django.utils import timezone
 from django_q.models import Failure, Schedule
 
 from audit_app import events
-from audit_app.adminkit.actions import ReadOnlyAdmin
+from audit_app.adminkit.read_only import ReadOnlyAdmin
 from audit_app.models import AuditLog
 from audit_app.services import Entry, record_many
 from common import context
@@ -184,7 +184,7 @@ def _there_and_back(superuser: Client, model: type[Model]) -> None:
     latest_first = any(
         word in links(superuser.get(list_of(model)).content.decode()) for word in ("Older",)
     )
-    onward, back = ("Older", "Newer") if latest_first else ("Next", "Before")
+    onward, back = ("Older", "Newer") if latest_first else ("Next", "Previous")
 
     there = walk(superuser, model, onward)
     shown = [page for pages in there for page in pages]
@@ -244,16 +244,16 @@ def test_t69_an_action_takes_the_rows_that_were_ticked_and_never_all(make_staff:
     page = operator.post(
         list_of(QuarantinedObject), {**captured, "select_across": "1"}, follow=True
     ).content.decode()
-    assert "choose the rows one by one" in shown_text(page)
+    assert "select the rows one by one" in shown_text(page)
     page = operator.post(list_of(QuarantinedObject), {**captured, "select_across": "0"})
     assert [orphan.pk for orphan in page.context["trash_items"]] == [first.pk]
 
 
 def test_an_empty_list_says_so(superuser: Client) -> None:
     for model, query, said in [
-        (UserSession, "", "There is nothing here yet."),
-        (UserSession, "?status__exact=revoked", "Nothing fits what you are looking for."),
-        (AuditLog, "?actor=system", "Nothing fits what you are looking for."),
+        (UserSession, "", "There are no rows yet."),
+        (UserSession, "?status__exact=revoked", "No rows match."),
+        (AuditLog, "?actor=system", "No rows match."),
     ]:
         html = superuser.get(list_of(model) + query).content.decode()
         assert said in shown_text(html)

@@ -42,7 +42,7 @@ def found_in(client: Client, url: str) -> set[str]:
     return {value for value in PERSONAL if value in page.content.decode()}
 
 
-def reveal(staff: Client, row: Model, reason: str = "the visitor asked me to look") -> Any:
+def reveal(staff: Client, row: Model, reason: str = "the visitor asked me to check") -> Any:
     return staff.post(page_of(row, "reveal"), {"reason": reason}, follow=True)
 
 
@@ -68,7 +68,7 @@ def test_with_a_reason_they_are_shown_on_this_page_and_nowhere_else(
 
     answer = reveal(support, session)
 
-    assert "shown on this page for 15 minutes" in shown_text(answer.content.decode())
+    assert "This page shows personal values for 15 minutes" in shown_text(answer.content.decode())
     assert found_in(support, page_of(session)) == set(PERSONAL)
     assert found_in(support, page_of(upload)) == set()
     assert found_in(support, page_of(event)) == set()
@@ -148,7 +148,7 @@ def test_t64_who_loses_the_permission_sees_nothing_from_then_on(
 def test_requesting_without_confirming_shows_nothing(erika: Visitor, make_staff: Any) -> None:
     support = make_staff("Support")
     page = support.get(page_of(erika.row, "reveal"))
-    assert "The visitor asked me to look" in page.content.decode()
+    assert "The visitor asked me to check" in page.content.decode()
     assert found_in(support, page_of(erika.row)) == set()
 
 

@@ -31,7 +31,7 @@ def test_a_session_that_ended_meanwhile_is_left_alone(
 
     answer = support.post(url, {"seen": seen, "reason": "a reason of mine", "days": 7})
 
-    assert "this has changed since you opened the page" in shown_text(answer.content.decode())
+    assert "the data has changed since you opened the page" in shown_text(answer.content.decode())
     assert 'value="a reason of mine"' in answer.content.decode()
     assert events() == before
     assert (visitor.row.status, visitor.row.expires_at) == (row.status, row.expires_at)
@@ -48,7 +48,7 @@ def test_of_two_staff_one_acts_and_the_other_checks_again(
     upload.refresh_from_db()
     assert upload.status == "quarantined"
     answer = other.post(url, {"seen": seen, "reason": "malware"})
-    assert "this has changed since you opened the page" in shown_text(answer.content.decode())
+    assert "the data has changed since you opened the page" in shown_text(answer.content.decode())
     # Who has looked again may still want it; the service then says that it was too late.
     again = other.post(url, {"seen": opened(other, url), "reason": "malware"}, follow=True)
     assert "not stored any more, so nothing was done" in shown_text(again.content.decode())

@@ -19,7 +19,7 @@ _PLANT = """
 import json
 from django.contrib.auth.models import Group, User
 from django.test import Client
-from audit_app import context
+from common import context
 from sessions_app import services
 from sessions_app.models import UserSession
 from tests.helpers import Visitor, pdf
@@ -42,7 +42,7 @@ for text in texts:
         continue
     visitor.identify(name=line)
     session = UserSession.objects.get(pk=visitor.uuid)
-    with context.running_as("staff:%d" % user.pk):
+    with context.as_actor("staff:%d" % user.pk):
         services.extend_session(session=session, days=7, reason=line.replace("\\0", "")[:200])
 answer = [visitor.uuid, files]
 """
@@ -161,5 +161,5 @@ def test_t66_a_reason_is_requested_again_and_shown_as_text(
         back_office.page.get_by_label("A case is open").check()
         back_office.page.get_by_role("textbox", name="In your words").fill(long)
         back_office.page.get_by_role("button", name="Extend this session").click()
-        expect(back_office.content).to_contain_text("Write less")
+        expect(back_office.content).to_contain_text("Shorten the text")
         expect_only_text(back_office.page)

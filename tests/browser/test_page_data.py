@@ -19,10 +19,10 @@ pytestmark = pytest.mark.slow
 ANNA = "anna@example.com"
 CONTACT = "You may contact me about my request."
 _RECOVERY_CODE = """
-from common.context import running_as
+from common.context import as_actor
 from sessions_app.models import UserSession
 from sessions_app.services.recovery import issue_recovery_code
-with running_as("staff:7"):
+with as_actor("staff:7"):
     session = UserSession.objects.get(pk={uuid!r})
     answer = issue_recovery_code(session=session, reason="requested for in a test")
 """

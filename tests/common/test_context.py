@@ -1,4 +1,4 @@
-"""Who is asking: the client behind our own proxies, the request's id, and the name of who acts."""
+"""The request context: the client behind our own proxies, the request id and the actor."""
 
 import ipaddress
 import re
@@ -23,7 +23,7 @@ PEER, REAL, FORGED = "198.51.100.9", "203.0.113.77", "192.0.2.66"
 
 
 def client_of(proxies: int, forwarded: str | None, settings: Any, peer: str = PEER) -> str:
-    """Return the address that a request with this header is counted under."""
+    """Return the client address of a request with this header."""
     settings.TRUSTED_PROXIES = proxies
     headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
     request = RequestFactory().get("/", headers=headers, REMOTE_ADDR=peer)
@@ -33,12 +33,12 @@ def client_of(proxies: int, forwarded: str | None, settings: Any, peer: str = PE
 @cases(
     ("proxies", "forwarded", "client"),
     [
-        # No proxy of ours: only the peer is known, whatever is claimed.
+        # No proxy: the peer is the client, whatever the header says.
         (0, None, PEER),
         (0, REAL, PEER),
         (0, f"{FORGED}, {REAL}", PEER),
         (0, "garbage", PEER),
-        # One: it appended the last entry, the rest came from outside.
+        # One proxy: it appended the last entry; the others came from outside.
         (1, None, PEER),
         (1, REAL, REAL),
         (1, f"{FORGED}, {REAL}", REAL),
@@ -52,15 +52,15 @@ def client_of(proxies: int, forwarded: str | None, settings: Any, peer: str = PE
         (1, "[2001:db8::1]", "2001:db8::1"),
         (1, "fe80::1%eth0", "fe80::1"),
         (1, "2001:DB8:0:0::1", "2001:db8::1"),
-        # Two: the last but one.
+        # Two proxies: the last entry but one.
         (2, None, PEER),
         (2, f"{REAL}, 10.0.0.1", REAL),
         (2, f"{FORGED}, {REAL}, 10.0.0.1", REAL),
         (2, f"{FORGED}, {REAL}:80, [fd00::1]:80", REAL),
-        # Fewer entries than proxies: somebody spoke to the inner proxy itself.
+        # Fewer entries than proxies: the request went to the inner proxy directly.
         (2, REAL, REAL),
         (3, f"{REAL}, 10.0.0.1", REAL),
-        # What is no address counts as the nearest proxy.
+        # An invalid entry counts as the nearest proxy.
         (1, "garbage", PEER),
         (1, f"{REAL}, unknown", PEER),
         (1, f"{REAL}, _hidden", PEER),
@@ -76,7 +76,7 @@ def client_of(proxies: int, forwarded: str | None, settings: Any, peer: str = PE
         (1, "x" * 100_000, PEER),
     ],
 )
-def test_t72_the_client_is_which_client_our_own_proxies_saw(
+def test_t72_the_client_is_the_one_that_our_own_proxies_saw(
     settings: Any, proxies: int, forwarded: str | None, client: str
 ) -> None:
     assert client_of(proxies, forwarded, settings) == client
@@ -84,7 +84,9 @@ def test_t72_the_client_is_which_client_our_own_proxies_saw(
 
 @cases("peer", ["", "unix:", "garbage", "\x00"])
 @cases("proxies", [0, 1, 2])
-def test_t72_a_peer_without_an_address_is_no_error(settings: Any, peer: str, proxies: int) -> None:
+def test_t72_a_peer_without_an_address_is_not_an_error(
+    settings: Any, peer: str, proxies: int
+) -> None:
     assert client_of(proxies, None, settings, peer) == "None"
     assert client_of(proxies, "garbage", settings, peer) == "None"
     assert context.RequestContext().client == "unknown"
@@ -140,7 +142,7 @@ def test_t73_a_64_is_one_client_and_mapped_addresses_are_many() -> None:
 
 
 def request_id(proxies: int, claimed: str, settings: Any) -> str:
-    """Return the id that a request which claims one is answered with."""
+    """Return the id in the response to a request that sends one."""
     settings.TRUSTED_PROXIES = proxies
     answer = Client().get("/health/live", headers={"X-Request-ID": claimed})
     return str(answer["X-Request-ID"])
@@ -177,12 +179,12 @@ def test_an_id_of_another_form_is_replaced(settings: Any, claimed: str) -> None:
     assert OURS.fullmatch(request_id(1, claimed, settings))
 
 
-def test_every_request_has_an_id_of_its_own(visitor: Visitor) -> None:
+def test_every_request_has_its_own_id(visitor: Visitor) -> None:
     ids = {visitor.current()["X-Request-ID"] for _ in range(20)}
     assert len(ids) == 20
 
 
-def test_every_kind_of_answer_carries_the_id(
+def test_every_kind_of_response_has_the_id(
     visitor: Visitor, make_staff: Any, settings: Any
 ) -> None:
     upload = uploaded(visitor)
@@ -222,27 +224,27 @@ def test_every_kind_of_answer_carries_the_id(
 
 
 def actors() -> list[tuple[str, str]]:
-    """Return who did what, in the order of writing."""
+    """Return the actor and type of each event, oldest first."""
     return list(AuditLog.objects.order_by("id").values_list("event_type", "actor"))
 
 
-def test_a_visitor_is_named_so_and_so_is_whoever_fails_to_prove_more(db: None) -> None:
+def test_the_actor_is_a_visitor_until_more_is_proven(db: None) -> None:
     started().end()
     Visitor().current()
     assert {actor for _, actor in actors()} == {"visitor"}
 
 
-def test_staff_are_named_by_their_id(visitor: Visitor, make_staff: Any) -> None:
+def test_the_actor_of_staff_is_their_id(visitor: Visitor, make_staff: Any) -> None:
     staff = make_staff("Support")
     page = f"/admin/sessions_app/usersession/{visitor.uuid}/revoke/"
     assert staff.post(page, {"reason": "abuse"}).status_code == 302
     assert actors()[-1] == ("session.revoked", f"staff:{staff.user.pk}")
-    # Beside the same client's session of staff, a visitor stays a visitor.
+    # A visitor stays a visitor, even if the same browser has a staff session.
     staff.post("/api/v1/sessions/", {}, content_type="application/json")
     assert actors()[-1] == ("session.created", "visitor")
 
 
-def test_commands_are_named_by_the_login_that_runs_them(
+def test_the_actor_of_a_command_is_the_login_that_runs_it(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOGNAME", "anna")
@@ -257,14 +259,14 @@ def test_commands_are_named_by_the_login_that_runs_them(
     assert AuditLog.objects.filter(actor="operator:anna", network="", request_id="").count() == 2
 
 
-def test_tasks_are_named_system(visitor: Visitor) -> None:
+def test_the_actor_of_a_task_is_system(visitor: Visitor) -> None:
     age_session(visitor.row, timedelta(days=2))
     expire_sessions()
     cleanup_orphans()
     assert actors()[1:] == [("session.expired", "system"), ("cleanup.completed", "system")]
 
 
-def test_a_sign_in_names_who_signed_in(db: None, settings: Any) -> None:
+def test_the_actor_of_a_sign_in_is_who_signed_in(db: None, settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     user = User.objects.create_superuser("boss", password="right")
     for password in ("wrong", "right"):

@@ -21,7 +21,9 @@ from django.utils.html import format_html
 from django_q.tasks import async_task
 
 from audit_app.adminkit import disclosure
-from audit_app.adminkit.actions import Action, ActionAdmin, ReadOnlyAdmin, personal
+from audit_app.adminkit.action_admin import ActionAdmin, personal
+from audit_app.adminkit.actions import Action
+from audit_app.adminkit.read_only import ReadOnlyAdmin
 from common import context
 from common.masking import mask_file_name
 from uploads_app.admin import file_actions
@@ -121,7 +123,7 @@ class UploadedFileAdmin(ActionAdmin):
             response = TemplateResponse(request, "", shown)
         if isinstance(response, TemplateResponse):
             seen = [session.pk for _, session, _ in giving.sessions]
-            disclosure.note_view(session_uuids=seen, page="uploadedfile")
+            disclosure.record_view(session_uuids=seen, page="uploadedfile")
             response.template_name = "admin/uploads_app/uploadedfile/give.html"
             response.context_data = {**(response.context_data or {}), "giving": giving}
         return response
@@ -129,7 +131,7 @@ class UploadedFileAdmin(ActionAdmin):
     def explain_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Say what is known of a file's object; a page of its own, because a store may take its time."""
         upload = self._shown(request, object_id)
-        disclosure.note_view(session_uuids=self.sessions_of(upload), page="uploadedfile")
+        disclosure.record_view(session_uuids=self.sessions_of(upload), page="uploadedfile")
         shown = self._page(request, upload, "Explain")
         try:
             explained = explanation.explain(upload.key)
@@ -248,6 +250,7 @@ RUNS_NOW = (
 
 @admin.register(CleanupRun)
 class CleanupRunAdmin(ReadOnlyAdmin):
+    change_list_template = "admin/uploads_app/cleanuprun/change_list.html"
     list_display = ["started_at", "status", "dry_run", "actor", "removed", "errors", "stop_code"]
     list_filter = ["status", "dry_run"]
     fields = [
@@ -421,6 +424,7 @@ class QuarantinedObjectAdmin(ReadOnlyAdmin):
             {
                 **self.admin_site.each_context(request),
                 "title": "Give objects back from quarantine",
+                "back": reverse("admin:uploads_app_quarantinedobject_changelist"),
                 "opts": self.opts,
                 "trash_items": chosen,
                 "must_type": len(chosen) > WITHOUT_TYPING,

@@ -12,7 +12,8 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 
-from audit_app.adminkit.actions import Action, ActionRequest, NotDone, ReasonForm
+from audit_app.adminkit.actions import Action, ActionRequest, NotDone
+from audit_app.adminkit.reasons import ReasonForm
 from sessions_app.models import SessionStatus, UserSession, kept_until
 from sessions_app.uuid_helpers import parse_support_code
 from uploads_app import services

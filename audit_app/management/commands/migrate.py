@@ -1,7 +1,7 @@
-"""`manage.py migrate`, as Django's own, but it also runs where an audit trigger is missing.
+"""Django's `migrate`, which also runs if an audit trigger is missing.
 
-Django checks the database before it migrates, and a missing trigger is an
-error that only migrate mends: so they are installed before the check looks.
+Django runs the database checks before it migrates. A missing trigger fails
+them, and only migrate installs it: so install the triggers before the checks.
 """
 
 from typing import Any

@@ -1,0 +1,197 @@
+"""Admin pages with actions that ask for a reason, further pages, and masked personal values."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from rest_framework.exceptions import APIException
+
+from audit_app.adminkit import disclosure
+from audit_app.adminkit.actions import Action, ActionRequest, NotDone, RowPage
+from audit_app.adminkit.read_only import ReadOnlyAdmin
+from audit_app.adminkit.reasons import REVEAL_PRESETS
+from audit_app.adminkit.registry import extensions
+
+
+class ActionAdmin(ReadOnlyAdmin):
+    """An admin whose row pages offer the model's own and the registered actions and pages.
+
+    If `reveals`, the pages mask personal values until a staff member with the
+    permission states a reason. Opening a page about a session is recorded.
+    """
+
+    change_form_template = "adminkit/change_form.html"
+    row_actions: tuple[Action, ...] = ()
+    row_pages: tuple[RowPage, ...] = ()
+    reveals = False
+
+    def sessions_of(self, row: Any) -> list[uuid.UUID]:
+        """Return the sessions whose visitor a row is about."""
+        return []
+
+    def page_name(self, row: Any) -> str:
+        return f"{self.opts.model_name}:{row.pk}"
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        row = super().get_object(request, object_id, from_field)
+        if row is not None and self.reveals:
+            row.is_revealed = disclosure.is_revealed(request, self.page_name(row))
+        return row
+
+    def get_urls(self) -> list[URLPattern]:
+        views = [
+            *((action.name, partial(self.action_view, action)) for action in self._actions()),
+            *((page.name, partial(self.page_view, page)) for page in self._pages()),
+        ]
+        pages = [
+            path(
+                f"<path:object_id>/{name}/",
+                self.admin_site.admin_view(view),
+                name=f"{self.opts.app_label}_{self.opts.model_name}_{name}",
+            )
+            for name, view in views
+        ]
+        return [*pages, *super().get_urls()]
+
+    def render_change_form(self, request: Any, context: Any, *args: Any, **kwargs: Any) -> Any:
+        row = context["original"]
+        if row is not None:
+            if sessions := self.sessions_of(row):
+                disclosure.record_view(session_uuids=sessions, page=str(self.opts.model_name))
+            context["row_actions"] = self.action_links(request, row)
+            context["row_pages"] = [
+                (self._address(page.name, row), page.title)
+                for page in self._pages()
+                if request.user.has_perm(page.permission) and page.fits(row)
+            ]
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def action_links(
+        self, request: HttpRequest, row: Any, page: str = "change"
+    ) -> list[tuple[str, str]]:
+        """Return the address and title of each action on a page that this staff member may use."""
+        return [
+            (self._address(action.name, row), action.title)
+            for action in self._actions()
+            if action.page == page and request.user.has_perm(action.permission) and action.fits(row)
+        ]
+
+    def page_view(self, page: RowPage, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        row = self._permitted_row(request, page.permission, object_id)
+        if not page.fits(row):
+            raise Http404
+        context = {
+            **self._context(request, row, page.title),
+            "page": page,
+            "row_actions": self.action_links(request, row, page.name),
+        }
+        return page.show(request, row, context)
+
+    def action_view(self, action: Action, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Show the action's form, or carry it out; ask again if the row has changed meanwhile."""
+        row = self._permitted_row(request, action.permission, object_id)
+        seen = action.state(row)
+        make_form = partial(action.form, presets=action.presets, row=row)
+        data = request.POST if request.method == "POST" else None
+        form = make_form(data, initial={"seen": seen})
+        if form.is_valid():
+            if form.cleaned_data["seen"] in ("", seen):
+                return self._act(action, request, row, form.cleaned_data)
+            messages.warning(
+                request,
+                "Nothing was done: the data has changed since you opened the page. Check it, and "
+                "confirm again if you still want this.",
+            )
+            form = make_form(initial={**form.cleaned_data, "seen": seen})
+        context = {
+            **self._context(request, row, action.title),
+            "action": action,
+            "effect": action.effect(row) if action.effect else None,
+            "back": self._address(action.page, row),
+            "form": form,
+        }
+        return TemplateResponse(request, "adminkit/action.html", context)
+
+    def _permitted_row(self, request: HttpRequest, permission: str, object_id: str) -> Any:
+        if not (request.user.has_perm(permission) and self.has_view_permission(request)):
+            raise PermissionDenied
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        return row
+
+    def _context(self, request: HttpRequest, row: Any, title: str) -> dict[str, Any]:
+        return {
+            **self.admin_site.each_context(request),
+            "title": f"{title}: {self.opts.verbose_name} {row}",
+            "original": row,
+            "opts": self.opts,
+        }
+
+    def _act(
+        self, action: Action, request: HttpRequest, row: Any, values: Mapping[str, Any]
+    ) -> HttpResponseBase:
+        try:
+            done = action.act(row, ActionRequest(request, values["reason"], values))
+        except (NotDone, APIException) as error:
+            messages.error(request, str(error))
+        else:
+            if not isinstance(done, str):
+                return done
+            messages.success(request, done)
+        return HttpResponseRedirect(self._address(action.page, row))
+
+    def _address(self, page: str, row: Any) -> str:
+        view = f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}"
+        return reverse(view, args=[row.pk])
+
+    def _actions(self) -> Sequence[Action]:
+        reveal = [self._reveal_action()] if self.reveals else []
+        return (*self.row_actions, *extensions(self.model).actions, *reveal)
+
+    def _pages(self) -> Sequence[RowPage]:
+        return (*self.row_pages, *extensions(self.model).pages)
+
+    def _reveal_action(self) -> Action:
+        return Action(
+            name="reveal",
+            permission=disclosure.MAY_REVEAL,
+            title="Show personal values",
+            explanation="This page shows you names, addresses and file names for 15 minutes. The audit "
+            "log records that you saw them, and why. The visitor's own history says that staff saw "
+            "them, without your name.",
+            button="Show them for 15 minutes",
+            fits=lambda row: not getattr(row, "is_revealed", True),
+            act=self._reveal,
+            presets=REVEAL_PRESETS,
+            state=lambda _: "",
+        )
+
+    def _reveal(self, row: Any, action_request: ActionRequest) -> str:
+        disclosure.reveal(
+            action_request.request,
+            session_uuids=self.sessions_of(row),
+            page=self.page_name(row),
+            reason=action_request.reason,
+        )
+        return "This page shows personal values for 15 minutes."
+
+
+def personal(
+    field: str, masked: Callable[[str], str], description: str = ""
+) -> Callable[[Any, Any], str]:
+    """Return an admin column for a personal value: masked unless it was revealed on this page."""
+
+    @admin.display(description=description or field, ordering=None)
+    def shown(self: Any, row: Any) -> str:
+        value: str = getattr(row, field)
+        return value if getattr(row, "is_revealed", False) else masked(value)
+
+    return shown

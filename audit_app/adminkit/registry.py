@@ -1,0 +1,40 @@
+"""Actions, pages and sections that an app adds to the admin pages of an app below it.
+
+An app registers them while Django starts, before the admin's URLs are built.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from django.db.models import Model
+
+from audit_app.adminkit.actions import Action, RowPage, Section
+
+
+@dataclass
+class Extensions:
+    actions: list[Action] = field(default_factory=list)
+    pages: list[RowPage] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
+
+
+_extensions: defaultdict[type[Model], Extensions] = defaultdict(Extensions)
+
+
+def extensions(model: type[Model]) -> Extensions:
+    return _extensions[model]
+
+
+def register_actions(model: type[Model], *actions: Action) -> None:
+    """Offer these actions on the page of each row of `model`, after the model's own."""
+    _extensions[model].actions.extend(actions)
+
+
+def register_pages(model: type[Model], *pages: RowPage) -> None:
+    """Add these pages to each row of `model`, after the model's own."""
+    _extensions[model].pages.extend(pages)
+
+
+def register_sections(model: type[Model], *sections: Section) -> None:
+    """Show these sections below the fields of each row of `model`, in this order."""
+    _extensions[model].sections.extend(sections)

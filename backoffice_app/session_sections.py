@@ -1,0 +1,42 @@
+"""The sections of a session's page that join the apps: its files and its timeline."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from audit_app.adminkit.action_admin import ActionAdmin
+from backoffice_app.timeline import FILTERS, timeline
+from sessions_app.models import UserSession
+from sessions_app.signals import describe
+from uploads_app.models import UploadedFile
+
+SHOWN = 200
+
+
+def files(request: HttpRequest, session: UserSession) -> tuple[str, dict[str, Any]]:
+    """Show a session's used quota and its files, newest first."""
+    rows = UploadedFile.objects.filter(session=session).order_by("-created_at")
+    shown = list(rows[: SHOWN + 1])
+    model_admin = admin.site.get_model_admin(UploadedFile)
+    assert isinstance(model_admin, ActionAdmin)
+    return "backoffice/files.html", {
+        "original": session,
+        "files": [(file, model_admin.action_links(request, file)) for file in shown[:SHOWN]],
+        "more": len(shown) > SHOWN,
+        "used": describe(session, "used"),
+        "limits": describe(session, "limits"),
+    }
+
+
+def events(request: HttpRequest, session: UserSession) -> tuple[str, dict[str, Any]]:
+    """Show the timeline. The query parameter `show` filters it, `before` goes back in time."""
+    query = request.GET
+    found = timeline(session, shown=query.get("show", ""), before=query.get("before", ""))
+    filters = [(name, label, name == found.shown) for name, (label, _) in FILTERS.items()]
+    return "backoffice/timeline.html", {
+        "original": session,
+        "timeline": found,
+        "filters": filters,
+        "is_first": not query.get("before"),
+    }
