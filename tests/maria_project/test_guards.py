@@ -90,7 +90,7 @@ def test_a_text_must_be_there_once_in_all_files_of_the_path(tmp_path: Path) -> N
         (0, "<testcase/>", Colour.GREEN),
         (1, '<testcase><failure message="assert 1 == 2"/></testcase>', Colour.RED),
         (1, '<testcase><failure message="Failed: DID NOT RAISE X"/></testcase>', Colour.RED),
-        (1, '<testcase><failure message="Failed: 1 case:&#10;AssertionError"/></testcase>', Colour.RED),
+        (1, '<testcase><failure message="Failed: 1 case:">1 case:&#10;AssertionError</failure></testcase>', Colour.RED),
         (1, '<testcase><failure type="AssertionError" message="expected 1"/></testcase>', Colour.RED),
         (1, '<testcase><failure message="Failed: Timeout (&gt;300.0s)"/></testcase>', Colour.BROKEN),
         (1, '<testcase><failure message="NameError: x"/></testcase>', Colour.BROKEN),
