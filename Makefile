@@ -5,7 +5,7 @@ LOCK = .venv/bin/uv pip compile --quiet --upgrade --no-header --no-emit-index-ur
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-run: ## Serve the product (the same as ./run)
+run: ## Start the product (the same as ./run)
 	./run
 
 test: ## Run all tests (the same as ./test)
@@ -17,11 +17,7 @@ check: ## Run every check and the fast tests, as CI does first
 soak: ## Run the crash and race campaigns at full counts: all parts (hours), or one (PART=3)
 	./test soak $(if $(PART),--part $(PART))
 
-guards: ## Change the product in one place at a time, and see a test turn red (20 minutes; NAME=… for one)
-	. ./scripts/venv.sh && venv requirements-dev.txt
-	.venv/bin/python -m tests.guards $(NAME)
-
-front: ## Build the package @maria/sessions and the demo page (a running ./run must be started again)
+front: ## Build the package @maria/sessions and the demo page (restart a running ./run)
 	. ./scripts/front.sh && front_build
 	npm --prefix frontend run --silent build
 
@@ -31,22 +27,22 @@ screenshots: ## Take screenshots of the demo page in every state (5 minutes)
 admin-pictures: ## Take the pictures of docs/support.md (half a minute)
 	.venv/bin/python scripts/admin_pictures.py
 
-bench: ## Measure the product beside a bare program that does the same work (5 minutes)
+bench: ## Compare the API with a baseline program that does the same work (5 minutes)
 	.venv/bin/python -m benchmarks
 
 bench-packages:
 	. ./scripts/venv.sh && venv requirements-dev.txt && venv requirements-bench.txt
 
-bench-admin: bench-packages ## Measure the back office on a million sessions, and stock ModelAdmin beside it
+bench-admin: bench-packages ## Compare the admin with stock ModelAdmin at a million sessions (37 minutes)
 	.venv/bin/python -m benchmarks.admin --markdown
 
-bench-cleanup: bench-packages ## Measure the cleanup at a million files on disk and 200,000 on S3 (half an hour)
+bench-cleanup: bench-packages ## Measure the cleanup of a million files on disk and 200,000 on S3 (half an hour)
 	.venv/bin/python -m benchmarks.cleanup
 
-bench-slow: ## Measure servers while slow clients upload (2 minutes)
+bench-slow: ## Measure web servers while slow clients upload (2 minutes)
 	.venv/bin/python -m benchmarks.slow
 
-sizes: ## Print the length of every file, and what exceeds its limit
+sizes: ## Print the size of every file, and every exceeded limit
 	.venv/bin/python scripts/sizes.py
 
 format: ## Format the code and fix what ruff and eslint can fix
@@ -68,6 +64,6 @@ lock: ## Pin requirements*.txt to the newest versions that their .in files allow
 	$(LOCK) requirements-dev.in -o requirements-dev.txt
 	$(LOCK) requirements-bench.in -o requirements-bench.txt
 
-clean: ## Remove what was installed and built, but no data
+clean: ## Delete installed packages and build results, but no data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf frontend/node_modules frontend/dist frontend/demo/dist frontend/coverage frontend/*.tgz frontend/install.log

@@ -8,7 +8,7 @@ from environs import EnvError
 
 
 def main() -> None:
-    """Run a command; a bad setting is one sentence, not a traceback."""
+    """Run a command. An invalid setting prints one sentence, without a traceback."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maria_project.settings")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line

@@ -1,4 +1,4 @@
-"""The admin site: Maria's own, and everybody in it is named in the audit log."""
+"""The admin site. Every view runs with the staff member as the actor of audit events."""
 
 from functools import wraps
 from http import HTTPStatus
@@ -16,8 +16,6 @@ from common import context
 
 
 class MariaAdminSite(AdminSite):
-    """Django's admin under Maria's name."""
-
     site_header = "Maria back office"
     site_title = "Maria"
     index_title = "Sessions, files and history"
@@ -27,10 +25,10 @@ class MariaAdminSite(AdminSite):
     login_template = "backoffice/accounts/sign_in.html"
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
-        from backoffice_app.search_page import find_view  # it asks for this very site
+        from backoffice_app.search.page import search_view  # imports admin.site
 
         return [
-            path("find/", self.admin_view(find_view), name="find"),
+            path("find/", self.admin_view(search_view), name="find"),
             path(
                 "second-factor/",
                 self.admin_view(pages.second_factor_page),
@@ -48,36 +46,36 @@ class MariaAdminSite(AdminSite):
         @wraps(view)
         def as_staff(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if "%00" in request.META.get("QUERY_STRING", ""):
-                raise BadRequest("PostgreSQL cannot look for a NUL.")
+                raise BadRequest("PostgreSQL text cannot contain NUL.")
             with context.as_actor(f"staff:{request.user.pk}"):
                 try:
                     response: HttpResponseBase = view(request, *args, **kwargs)
                 except PermissionDenied:
-                    _note_refusal(request)
+                    _record_refusal(request)
                     raise
                 if response.status_code == HTTPStatus.FORBIDDEN:
-                    _note_refusal(request)
+                    _record_refusal(request)
                 return response
 
         return super().admin_view(as_staff, cacheable)
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Let staff sign in, and know their browser from then on."""
+        """Sign staff in, and remember the browser (see throttle)."""
         response = super().login(request, extra_context)
         if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
             throttle.remember_browser(request, response)
         return response
 
     def password_change(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Let staff change their own password; it ends their other sessions."""
+        """Change the own password. This ends the other sessions of the account."""
         if request.method != "POST":
             return super().password_change(request, extra_context)
         with changes.recorded():
             return super().password_change(request, extra_context)
 
 
-def _note_refusal(request: HttpRequest) -> None:
-    """Record that a staff member asked for what is not theirs: once a minute for each page."""
+def _record_refusal(request: HttpRequest) -> None:
+    """Record a denied page, at most once a minute for each user and page."""
     match = request.resolver_match
     page = match.view_name if match else ""
     kind = f"{request.user.pk} {page}"

@@ -1,5 +1,3 @@
-"""The back office as an application, and Django's admin with our site and pages."""
-
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 
@@ -16,6 +14,6 @@ class MariaAdminConfig(AdminConfig):
     default_site = "backoffice_app.admin_site.MariaAdminSite"
 
     def ready(self) -> None:
-        """Register our pages after every app's: they replace those of libraries."""
+        """Register our pages after those of all apps, because they replace pages of libraries."""
         super().ready()
         from backoffice_app import registrations  # noqa: F401  (registers itself)

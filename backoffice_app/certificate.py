@@ -1,7 +1,8 @@
-"""What an erasure took and what it left, to be printed: made of the audit log and the rows that stay.
+"""The certificate of erasure: a printable page about what was deleted and what stays.
 
-It holds no personal value, so it can be handed to the visitor. An erasure of a
-person is one certificate, though it may have taken several requests.
+It is built from the audit log and the remaining rows. It contains no personal
+value, so staff can give it to the visitor. The erasure of a person is one
+certificate, even if it took several requests.
 """
 
 import uuid
@@ -24,14 +25,15 @@ from sessions_app.services import privacy
 from uploads_app.models import UploadedFile, UploadStatus
 
 SHOWN = 1000
-PRESSES = 50
+REQUESTS = 50
 
 
 @dataclass(frozen=True)
 class Erased:
-    """What became of one session: when it was asked for and finished, files and bytes removed.
+    """The erasure of one session: who requested it and when, and the files and bytes deleted.
 
-    `finished` is None while something is left; `left` is the number of files of which bytes may be.
+    `finished` is None until it is complete. `left` is the number of files whose
+    object may still exist.
     """
 
     session: UserSession
@@ -44,7 +46,7 @@ class Erased:
 
 
 def erased_with(session: UserSession) -> list[Erased]:
-    """Return what became of a session and of all that were erased with it; none if it was not erased."""
+    """Return the erasures of a session and of all erased with it; empty if it is not erased."""
     own = _requests(session_uuid=session.uuid).order_by("-id").first()
     if own is None:
         return []
@@ -53,14 +55,14 @@ def erased_with(session: UserSession) -> list[Erased]:
         requests = _requests(_of_person(person)).order_by("-id")[:SHOWN]
     first = {log.session_uuid: log for log in requests}
     sessions = UserSession.objects.in_bulk([pk for pk in first if pk])
-    removed, left = _removed(sessions), _left(sessions)
+    deleted, left = _deleted(sessions), _left(sessions)
     return [
         Erased(
             one,
             privacy.who(first[pk]),
             first[pk].occurred_at,
             one.erased_at,
-            *removed.get(pk, (0, 0)),
+            *deleted.get(pk, (0, 0)),
             left.get(pk, 0),
         )
         for pk, one in sessions.items()
@@ -74,7 +76,7 @@ def _requests(*conditions: Q, **fields: Any) -> AuditQuerySet:
 
 
 def _person(request: AuditLog) -> uuid.UUID | None:
-    """Return the session from whose person's page an erasure was asked for."""
+    """Return the session from whose person page an erasure was requested."""
     if not request.request_id:
         return None
     requested = AuditLog.objects.filter(
@@ -86,21 +88,22 @@ def _person(request: AuditLog) -> uuid.UUID | None:
 
 
 def _of_person(session_uuid: uuid.UUID) -> Q:
-    """Return the condition that an erasure was part of that of a person.
+    """Return the condition that an erasure was part of a person's erasure.
 
-    A request is known by its id and by who made it: behind a proxy ids come from outside.
+    A request is identified by its id and its actor, because behind a proxy the
+    id comes from outside.
     """
     requested = AuditLog.objects.filter(
         session_uuid=session_uuid, event_type=events.PERSON_ERASURE_REQUESTED.name
     )
     parts = Q(pk=None)
-    for request_id, actor in requested.values_list("request_id", "actor")[:PRESSES]:
+    for request_id, actor in requested.values_list("request_id", "actor")[:REQUESTS]:
         parts |= Q(request_id=request_id, actor=actor)
     return parts
 
 
-def _removed(sessions: Iterable[uuid.UUID]) -> dict[uuid.UUID, tuple[int, int]]:
-    """Count for each session the files that the erasure removed, and their bytes."""
+def _deleted(sessions: Iterable[uuid.UUID]) -> dict[uuid.UUID, tuple[int, int]]:
+    """Return each session's number of erased files, and their bytes."""
     files = UploadedFile.objects.filter(
         session__in=sessions, status=UploadStatus.DELETED, delete_reason="erased"
     )
@@ -109,7 +112,7 @@ def _removed(sessions: Iterable[uuid.UUID]) -> dict[uuid.UUID, tuple[int, int]]:
 
 
 def _left(sessions: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:
-    """Count for each session the files of which there may be bytes."""
+    """Return each session's number of files whose object may still exist."""
     files = UploadedFile.objects.unerased().filter(session__in=sessions)
     return dict(files.order_by().values_list("session").annotate(Count("pk")))
 

@@ -1,10 +1,10 @@
-"""The audit events of the project as a whole."""
+"""Audit events that belong to no single app."""
 
 from audit_app.events import register
 
 DEMO_SEEDED = register(
     "system.demo_seeded",
-    "Somebody filled this database with an invented history; it is no production database.",
+    "This database was filled with demo data; it is not a production database.",
     "sessions",
     "seed",
     "with_files",

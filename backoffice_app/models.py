@@ -1,10 +1,10 @@
-"""What the overview shows, counted beforehand."""
+"""The dashboard's figures."""
 
 from django.db import models
 
 
 class FigureName(models.TextChoices):
-    """What is counted; see backoffice_app/counting.py for how."""
+    """The figures; dashboard/counting.py counts them."""
 
     STARTED = "started", "sessions started"
     EXPIRED = "expired", "sessions expired"
@@ -15,27 +15,27 @@ class FigureName(models.TextChoices):
     ACTIVE = "active", "sessions active"
     STORED_FILES = "stored_files", "files stored"
     STORED_BYTES = "stored_bytes", "bytes stored"
-    QUARANTINED_FILES = "held_files", "files that staff put in quarantine"
-    QUARANTINED_BYTES = "held_bytes", "bytes that staff put in quarantine"
-    TRASHED_OBJECTS = "aside_objects", "objects that the cleanup put aside"
-    TRASHED_BYTES = "aside_bytes", "bytes that the cleanup put aside"
+    QUARANTINED_FILES = "held_files", "files in quarantine"
+    QUARANTINED_BYTES = "held_bytes", "bytes in quarantine"
+    TRASHED_OBJECTS = "aside_objects", "objects in the trash"
+    TRASHED_BYTES = "aside_bytes", "bytes in the trash"
 
 
 class HourlyFigure(models.Model):
-    """One number of one hour: what happened in it, or what there was when it was last looked at.
+    """One figure of one hour.
 
-    `value` is always counted anew and never added to. So whoever counts twice,
-    or at the same time as another, writes the same.
+    `value` is always counted from the rows and never incremented, so counting
+    twice or concurrently writes the same value.
     """
 
     name = models.CharField(max_length=20, choices=FigureName.choices)
-    hour = models.DateTimeField(help_text="When it begins.")
+    hour = models.DateTimeField(help_text="Start of the hour.")
     value = models.PositiveBigIntegerField()
-    counted_at = models.DateTimeField(help_text="When counting began.")
-    took = models.DurationField(help_text="How long counting took.")
+    counted_at = models.DateTimeField(help_text="Time when counting started.")
+    took = models.DurationField(help_text="Duration of the count.")
 
     class Meta:
-        # The table was made when the model belonged to another app.
+        # The model belonged to another app when the table was created.
         db_table = "maria_project_hourlyfigure"
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["hour", "name"], name="figure_once_an_hour")]

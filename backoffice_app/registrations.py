@@ -1,9 +1,8 @@
-"""What the admin shows of no single app: libraries in our form, the queue, and what joins the apps.
+"""Admin registrations that belong to no single app: the queue, accounts, and pages that join apps.
 
-The queue is there to read: what is scheduled, how it went last, what failed.
-django-q2's own pages are taken out: they can schedule any importable function,
-and whoever may view them may run tasks again. Arguments and results are
-pickles, which loading would execute, so they are not even read.
+django-q2's own pages are removed: they can schedule any importable function,
+and a user who may view them may run tasks again. Our pages are read-only. They
+do not load arguments and results, because unpickling those executes code.
 """
 
 from datetime import timedelta
@@ -19,8 +18,10 @@ from django_q.models import Failure, OrmQ, Schedule, Success, Task
 
 from audit_app.adminkit.read_only import ReadOnlyAdmin
 from audit_app.adminkit.registry import register_actions, register_pages, register_sections
-from backoffice_app import certificate, exports, person, session_sections
+from backoffice_app import certificate, exports, session_sections
 from backoffice_app.accounts import user_admin
+from backoffice_app.person import actions as person_actions
+from backoffice_app.person import page as person_page
 from common import schedules
 from sessions_app.models import UserSession
 from uploads_app.cleanup import alerts
@@ -29,7 +30,7 @@ LATE = timedelta(minutes=5)
 _CLEANUP = "uploads_app.tasks.cleanup_orphans"
 
 
-# django-otp's pages show the secrets from which codes are made.
+# django-otp's pages would show the secrets of second factors.
 for model in (Failure, OrmQ, Schedule, Success, StaticDevice, TOTPDevice):
     if admin.site.is_registered(model):
         admin.site.unregister(model)
@@ -44,8 +45,8 @@ class ScheduleAdmin(ReadOnlyAdmin):
     fields = ["name", "does", "func", "every", "last_outcome", "last_ended", "next_run", "on_time"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Add when each schedule's last task ended, and whether it went well."""
-        # django-q2 groups a schedule's tasks under its name; columns, because a row has pickles.
+        """Add the end and the success of each schedule's last task."""
+        # django-q2 stores the schedule's name as `group`. Read columns only: rows contain pickles.
         last = Task.objects.filter(group=OuterRef("name")).order_by("-stopped")
         schedules: QuerySet[Any] = (
             super()
@@ -57,7 +58,7 @@ class ScheduleAdmin(ReadOnlyAdmin):
         )
         return schedules
 
-    @admin.display(description="does")
+    @admin.display(description="task")
     def does(self, schedule: Any) -> str:
         return schedules.description(schedule.func)
 
@@ -65,15 +66,15 @@ class ScheduleAdmin(ReadOnlyAdmin):
     def last_ended(self, schedule: Any) -> Any:
         return schedule.last_stopped
 
-    @admin.display(description="went", empty_value="–")
+    @admin.display(description="last result", empty_value="–")
     def last_outcome(self, schedule: Any) -> str | None:
         if schedule.last_stopped is None:
             return None
         if schedule.func == _CLEANUP and schedule.last_success:
-            # The task succeeds in telling that the cleanup stopped.
+            # A task that reports a stopped cleanup has itself succeeded.
             run = alerts.last_run()
             return str(run.get_status_display()) if run else "skipped"
-        return "well" if schedule.last_success else "failed"
+        return "OK" if schedule.last_success else "failed"
 
     @admin.display(description="every")
     def every(self, schedule: Any) -> str:
@@ -93,10 +94,10 @@ class FailureAdmin(ReadOnlyAdmin):
     fields = ["name", "func", "started", "stopped", "attempt_count"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        # A pickle is executed when its column is read, shown or not.
+        # Reading these columns executes their pickles.
         return super().get_queryset(request).defer("args", "kwargs", "result")
 
 
-register_actions(UserSession, exports.EXPORT, *person.ACTIONS)
-register_pages(UserSession, person.PAGE, certificate.PAGE)
+register_actions(UserSession, exports.EXPORT, person_page.REVEAL, *person_actions.ACTIONS)
+register_pages(UserSession, person_page.PAGE, certificate.PAGE)
 register_sections(UserSession, session_sections.files, session_sections.events)

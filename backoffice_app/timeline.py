@@ -1,4 +1,4 @@
-"""A session's one timeline: its audit events and its files, newest first, for its page in the admin."""
+"""A session's timeline for the admin: its audit events and unfinished files, newest first."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,13 +17,13 @@ from sessions_app.models import UserSession
 from uploads_app.models import UploadedFile, UploadStatus
 
 PAGE = 50
-# Enough of a hash to tell two files apart.
+# Enough of a hash to distinguish two files.
 _HASH_SHOWN = 12
 _SESSION = Q(event_type__startswith="session.") | Q(event_type__startswith="consent.")
 _FILES = Q(event_type__startswith="upload.") | Q(event_type__startswith="object.")
 _STAFF = Q(actor__startswith=context.STAFF) | Q(event_type__startswith="staff.")
 _MACHINE = Q(actor=context.SYSTEM) | Q(actor__startswith="operator:")
-# What a staff member may narrow the timeline down to: a word, and which events it stands for.
+# The filters of the timeline: label and condition.
 FILTERS: dict[str, tuple[str, Q]] = {
     "": ("Everything", Q()),
     "session": ("Session", _SESSION),
@@ -38,7 +38,7 @@ _WORDS = {context.VISITOR: "the visitor", context.SYSTEM: "the system"}
 
 @dataclass(frozen=True)
 class TimelineEntry:
-    """One line of the timeline; `log` is None for what only a file's row tells."""
+    """One line of the timeline. `log` is None if it comes from a file's row."""
 
     at: datetime
     event: str
@@ -55,35 +55,35 @@ class TimelineEntry:
 
 @dataclass(frozen=True)
 class Timeline:
-    """A page of moments, newest first; `older` is where the next page begins, empty at the end."""
+    """One page of the timeline. `older` is the position of the next page, empty at the end."""
 
-    moments: list[TimelineEntry]
+    entries: list[TimelineEntry]
     shown: str
     older: str
 
 
 def timeline(session: UserSession, *, shown: str = "", before: str = "") -> Timeline:
-    """Return up to 50 events of a session, and the beginnings of its files that lie among them.
+    """Return up to 50 events of a session, and the unfinished files created in their period.
 
-    `shown` is one of FILTERS, `before` what a Timeline gave as `older`; what is
-    neither is read as the newest of everything.
+    `shown` is a key of FILTERS and `before` the `older` of another page. An
+    invalid value means no filter, or the newest page.
     """
     shown = shown if shown in FILTERS else ""
     events = AuditLog.objects.about_session(session.uuid).filter(FILTERS[shown][1])
-    begin = _position(before)
-    if begin:
-        at, pk = begin
+    start = _position(before)
+    if start:
+        at, pk = start
         events = events.filter(Q(occurred_at__lt=at) | Q(occurred_at=at, pk__lt=pk))
     found = list(events.select_related("personal")[: PAGE + 1])
     logs, rest = found[:PAGE], found[PAGE:]
     is_revealed = getattr(session, "is_revealed", False)
-    moments = [*_log_entries(logs, is_revealed)]
+    entries = [*_log_entries(logs, is_revealed)]
     if shown in _WITH_FILES:
-        newest, oldest = begin and begin[0], logs[-1].occurred_at if rest else None
-        moments += _beginnings(session, is_revealed, newest, oldest)
-    moments.sort(key=lambda moment: (moment.at, moment.log.pk if moment.log else 0), reverse=True)
+        newest, oldest = start and start[0], logs[-1].occurred_at if rest else None
+        entries += _unfinished_files(session, is_revealed, newest, oldest)
+    entries.sort(key=lambda entry: (entry.at, entry.log.pk if entry.log else 0), reverse=True)
     older = f"{logs[-1].occurred_at.isoformat()},{logs[-1].pk}" if rest else ""
-    return Timeline(moments, shown, older)
+    return Timeline(entries, shown, older)
 
 
 def _log_entries(logs: list[AuditLog], is_revealed: bool) -> Iterator[TimelineEntry]:
@@ -110,10 +110,10 @@ def _short(name: str, value: Any) -> Any:
     return f"{value[:_HASH_SHOWN]}…" if name == "sha256" else value
 
 
-def _beginnings(
+def _unfinished_files(
     session: UserSession, is_revealed: bool, newest: datetime | None, oldest: datetime | None
 ) -> Iterator[TimelineEntry]:
-    """Yield when files began that have not ended well, or not yet: no event tells of that."""
+    """Yield files that are pending or lapsed: the log has no event for them."""
     files = UploadedFile.objects.filter(
         session=session, direct=False, status__in=[UploadStatus.PENDING, UploadStatus.LAPSED]
     )
@@ -125,8 +125,8 @@ def _beginnings(
         waiting = upload.status == UploadStatus.PENDING
         yield TimelineEntry(
             at=upload.created_at,
-            event="upload began",
-            meaning="It is still arriving." if waiting else "It never finished.",
+            event="upload started",
+            meaning="The upload is in progress." if waiting else "The upload was never finished.",
             outcome="pending" if waiting else "lapsed",
             who=_WORDS[context.VISITOR],
             file=upload.name if is_revealed else str(upload),

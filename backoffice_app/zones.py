@@ -1,8 +1,8 @@
-"""The time zone in which a staff member reads times: the browser's own.
+"""The time zone of the staff member's browser, in which the admin shows times.
 
-A script on every page of the admin, the log-in page included, writes its name
-into a cookie. It decides how times are shown and nothing else, so it needs no
-proof; what is no zone of the IANA database is as if it were not there.
+A script on every admin page, also the sign-in page, writes its name into a
+cookie. It affects only the display, so it needs no proof. A name that is not in
+the IANA database is ignored.
 """
 
 import zoneinfo
@@ -15,12 +15,12 @@ COOKIE = "staff_zone"
 
 
 def zone_of(request: HttpRequest) -> ZoneInfo | None:
-    """Return the zone that a staff member's browser has named; None if it has named none that exists."""
+    """Return the zone in the cookie; None if it is missing or unknown."""
     name = request.COOKIES.get(COOKIE, "")
     return ZoneInfo(name) if name in _names() else None
 
 
 @cache
 def _names() -> frozenset[str]:
-    """Name the zones there are. They are asked for by name only: a cookie never becomes a path."""
+    """Return all zone names. Comparing with them keeps a cookie from becoming a path."""
     return frozenset(zoneinfo.available_timezones())

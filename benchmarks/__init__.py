@@ -1,7 +1,7 @@
-"""What the product costs, beside a bare program that does the same work: `make bench`.
+"""Benchmarks. `make bench` compares the product with a baseline program that does the same work.
 
-`record` has the product answer each case in its own process and writes down the
-statements it sent. `bare` replays them with nothing but a driver. `load` asks
-both for as long as it is told, in a process of its own. `__main__` starts it all,
-takes turns, and prints the table; `slow` does the same with slow clients.
+`record` answers each case with the product and records the SQL statements.
+`bare` is the baseline: it replays them with a database driver only. `load` sends
+requests from its own process. `__main__` measures both in turns and prints the
+table. `slow` measures with slow clients.
 """

@@ -1,8 +1,8 @@
 """`python -m benchmarks`: what `make bench` runs.
 
-Product and bare program answer through the same server with the same options,
-from the same database and disk, and take turns, so that whatever else the
-machine does meets both. A ratio is the product's rate divided by the bare one's.
+The product and the baseline program use the same server with the same options,
+the same database and the same disk. They run in turns, so that other load on the
+machine affects both. A ratio is the product's rate divided by the baseline's.
 """
 
 import argparse
@@ -16,7 +16,6 @@ from benchmarks.deployment import postgres_and_redis, sqlite
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure and print; the exit code is 0."""
     options = _parser().parse_args(arguments)
     databases: dict[str, AbstractContextManager[dict[str, str]]] = {"SQLite": sqlite()}
     if not options.sqlite:
@@ -43,15 +42,21 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
     )
-    parser.add_argument("--markdown", action="store_true", help="print the README's tables")
-    parser.add_argument("--sqlite", action="store_true", help="leave PostgreSQL out")
-    # As many as the server has threads.
-    parser.add_argument("--connections", type=int, default=8, help="at a time (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each side (%(default)s)")
     parser.add_argument(
-        "--seconds", type=float, default=2, help="length of a turn at most (%(default)s)"
+        "--markdown", action="store_true", help="print the tables of docs/benchmarks.md"
     )
-    parser.add_argument("--limit", type=int, default=100_000, help="requests of a turn at most")
+    parser.add_argument("--sqlite", action="store_true", help="measure on SQLite only")
+    # The number of threads of the server.
+    parser.add_argument(
+        "--connections", type=int, default=8, help="parallel connections (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="turns of each program (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=2, help="maximum length of a turn (default: %(default)s)"
+    )
+    parser.add_argument("--limit", type=int, default=100_000, help="maximum requests in a turn")
     return parser
 
 

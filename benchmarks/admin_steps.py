@@ -1,7 +1,7 @@
-"""One step of the admin's benchmark, in a process with the settings it needs; prints one JSON object.
+"""One step of the admin benchmark, in its own process with its own settings; prints one JSON object.
 
-`python -m benchmarks.admin_steps sign_in` makes a superuser and a session of theirs, and picks what
-is looked for; `… fill_auditlog` gives django-auditlog as many rows as the audit log has.
+`python -m benchmarks.admin_steps sign_in` creates a signed-in superuser and chooses the rows to
+request; `… fill_auditlog` writes as many rows for django-auditlog as the audit log has.
 """
 
 import json
@@ -12,7 +12,7 @@ import django
 
 
 def sign_in() -> dict[str, Any]:
-    """Return the cookie of a new superuser, and rows from the middle of the history."""
+    """Return the cookie of a new superuser, and the targets."""
     from django.conf import settings
     from django.contrib.auth.models import User
     from django.test import Client
@@ -25,7 +25,7 @@ def sign_in() -> dict[str, Any]:
 
 
 def fill_auditlog() -> dict[str, Any]:
-    """Write an entry of django-auditlog for each row of the audit log, at the same time."""
+    """Write an entry of django-auditlog, with the same time, for each row of the audit log."""
     from auditlog.models import LogEntry
     from django.contrib.auth.models import User
     from django.contrib.contenttypes.models import ContentType
@@ -42,11 +42,11 @@ def fill_auditlog() -> dict[str, Any]:
 
 
 def tidy() -> dict[str, Any]:
-    """Bring every table into the state that autovacuum brings it to, and count it."""
+    """Vacuum and analyse every table, and count its rows."""
     from django.db import connection
 
     from audit_app.models import AuditLog
-    from backoffice_app.counting import count_figures
+    from backoffice_app.dashboard.counting import count_figures
     from sessions_app.models import UserSession
     from uploads_app.models import UploadedFile
 
@@ -60,7 +60,7 @@ def tidy() -> dict[str, Any]:
 
 
 def _targets() -> dict[str, Any]:
-    """Return what pages are asked about: a visitor who is known, has a file, and whom staff saw."""
+    """Return rows from the middle of the history: a session with an e-mail address and a file."""
     from audit_app.models import AuditLog
     from sessions_app.models import UserSession
     from uploads_app.models import UploadedFile
@@ -76,7 +76,7 @@ def _targets() -> dict[str, Any]:
         "upload": str(upload.pk),
         "event": stored.pk,
         "code": session.support_code,
-        "misheard": _misheard(session.support_code),
+        "wrong_code": _wrong_code(session.support_code),
         "email": session.email,
         "name": session.name.split()[0],
         "file_name": upload.name.split()[0],
@@ -90,7 +90,7 @@ def _targets() -> dict[str, Any]:
 
 
 def _busiest_address() -> str:
-    """Return from where the most visitors came: in a short history no other fills a page."""
+    """Return the address of the most visitors: in a small history no other fills a page."""
     from django.db.models import Count
 
     from audit_app.models import AuditPersonal
@@ -101,8 +101,8 @@ def _busiest_address() -> str:
     return address
 
 
-def _misheard(code: str) -> str:
-    """Return a support code with its fifth symbol heard wrong."""
+def _wrong_code(code: str) -> str:
+    """Return a support code with one wrong symbol."""
     from sessions_app.uuid_helpers import CROCKFORD
 
     wrong = CROCKFORD[(CROCKFORD.index(code[5]) + 7) % len(CROCKFORD)]
@@ -110,7 +110,7 @@ def _misheard(code: str) -> str:
 
 
 def _far_behind(model: Any, column: str) -> str:
-    """Return what begins the 400th page of 50 rows, or the last where there are fewer."""
+    """Return the key at the start of page 400 of 50 rows, or of the last page."""
     newest = model._default_manager.order_by(f"-{column}", "-pk")
     row = newest[min(400 * 50, newest.count() - 60)]
     return f"after~{model._meta.get_field(column).value_to_string(row)}~{row.pk}"
@@ -129,7 +129,7 @@ STEPS = {"sign_in": sign_in, "fill_auditlog": fill_auditlog, "tidy": tidy}
 
 
 def main(name: str) -> None:
-    """Run a step, however long it takes."""
+    """Run a step without a statement timeout."""
     django.setup()
     from django.db import connection
 

@@ -1,9 +1,9 @@
-"""`python -m benchmarks.bare PLAN HOST PORT`: the same work with nothing but WSGI and a driver.
+"""`python -m benchmarks.bare PLAN HOST PORT`: the baseline program, with WSGI and a driver only.
 
-Replays, for each request, the statements that the product was seen to send
-(see `record`), in the same transactions and with values of the same size, then
-answers as many bytes as the product. It checks nothing and computes nothing
-else, so no program that keeps the same records can cost less.
+For each request it replays the recorded statements of the product (see `record`),
+in the same transactions and with values of the same size, and answers the same
+number of bytes. It checks and computes nothing else, so no program that keeps
+the same records can be faster.
 """
 
 import hashlib
@@ -31,26 +31,26 @@ CHUNK = 64 * 1024
 
 
 class Database(Protocol):
-    """One of the two drivers, and how it takes its values."""
+    """A driver, and how it represents values."""
 
     def connected(self) -> AbstractContextManager[Execute]:
-        """Lend a connection, as a function that runs a statement and returns its rows."""
+        """Yield a function that runs a statement on a connection and returns its rows."""
 
     def uuid(self, value: UUID) -> object:
-        """Return a UUID as Django's columns hold it."""
+        """Return a UUID as Django stores it."""
 
     def now(self) -> object:
-        """Return the time as Django's columns hold it."""
+        """Return the time as Django stores it."""
 
     def interval(self, seconds: float) -> object:
-        """Return a duration as Django's columns hold it."""
+        """Return a duration as Django stores it."""
 
     def placeholders(self, sql: str) -> str:
-        """Return Django's SQL as the driver takes it."""
+        """Return Django's SQL with the placeholders of the driver."""
 
 
 class Sqlite:
-    """sqlite3, one connection for each thread, opened like the product's."""
+    """sqlite3 with one connection for each thread and the product's options."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -66,7 +66,7 @@ class Sqlite:
     def _connect(self) -> sqlite3.Connection:
         functions: Any = import_module("django.db.backends.sqlite3._functions")
         connection = sqlite3.connect(self._path, timeout=20, isolation_level=None)
-        functions.register(connection)  # the product's statements may name them
+        functions.register(connection)  # the product's statements use them
         connection.executescript(
             "PRAGMA foreign_keys=ON; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
         )
@@ -86,7 +86,7 @@ class Sqlite:
 
 
 class Postgres:
-    """psycopg with its own pool, binding values in the client as Django does."""
+    """psycopg with its pool; binds values in the client, as Django does."""
 
     def __init__(self, url: str) -> None:
         import psycopg
@@ -119,7 +119,7 @@ class Postgres:
 
 
 class Values(dict[str, Any]):
-    """The values of one request by their names; those nobody set are made up when asked for."""
+    """The values of one request by name; missing ones are generated."""
 
     def __init__(self, database: Database, environ: "WSGIEnvironment") -> None:
         super().__init__()
@@ -161,7 +161,7 @@ class BareCase:
         ]
 
     def replay(self, values: Values, content: bytes) -> int:
-        """Run every statement, storing `content` after the first transaction; return how many ran."""
+        """Run every statement, store `content` after the first transaction; return the number run."""
         stored, ran = self.effect != "store", 0
         with self._database.connected() as execute:
             for sql, params in self._statements:
@@ -181,7 +181,7 @@ class BareCase:
         return params and [values[name] if name else constant for name, constant in params]
 
     def _write(self, values: Values, content: bytes) -> None:
-        """Take the file out of its form and store it with the steps and syncs of the product's disk store."""
+        """Parse the form and store the file with the steps and fsyncs of the product's disk store."""
         begin = content.index(b"\r\n\r\n") + 4
         end = content.rindex(b"\r\n--", 0, -4)
         folder = self._store / values.folder
@@ -204,7 +204,7 @@ class BareCase:
 
 
 class Application:
-    """The WSGI application: the header X-Case says what is wanted."""
+    """The WSGI application. The header X-Case selects the case."""
 
     def __init__(self, plan: dict[str, Any], database: Database, store: Path) -> None:
         self._database, self._store = database, store
@@ -230,7 +230,7 @@ class Application:
 
 
 def database(url: str, data: Path) -> Database:
-    """Return the driver for DATABASE_URL, or SQLite in the data folder without one."""
+    """Return the driver for DATABASE_URL, by default SQLite in the data folder."""
     return Postgres(url) if url else Sqlite(str(data / "db.sqlite3"))
 
 

@@ -1,4 +1,4 @@
-"""The requests that are measured, and who sends them."""
+"""The measured requests and their clients."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,11 @@ FILE_BYTES = 5 * 1024 * 1024
 
 @dataclass(frozen=True)
 class BenchmarkCase:
-    """One kind of request. `{upload}` in the path is a file of the visitor who asks.
+    """One kind of request. `{upload}` in the path is a file of the visitor.
 
-    `effect` is what happens beside the database: `store` writes the file that
-    arrived, `send` reads one. `limit` ends a round early where each request
-    leaves much behind.
+    `effect` is the work outside the database: `store` writes the uploaded file,
+    `send` reads one. `limit` is the maximum number of requests in a round, for
+    requests that use much disk space.
     """
 
     name: str
@@ -28,14 +28,14 @@ class BenchmarkCase:
 
 @dataclass(frozen=True)
 class Client:
-    """A visitor as the load generator plays them: one connection, one session, one stored file."""
+    """A visitor of the load generator: one connection, one session, one stored file."""
 
     uuid: str
     token: str
     upload: str
 
     def head(self, case: BenchmarkCase) -> str:
-        """Return the head of this visitor's request."""
+        """Return the request line and headers."""
         lines = [
             f"{case.method} {case.path.format(upload=self.upload)} HTTP/1.1",
             "Host: localhost",
@@ -50,7 +50,7 @@ class Client:
 
 
 def cases(form: bytes, form_type: str) -> list[BenchmarkCase]:
-    """Return every case; `form` is the multipart body of the upload, which comes last: it changes the others."""
+    """Return every case. `form` is the body of the upload, which is last because it changes the list."""
     known = b'{"uuid":"11111111-1111-4111-8111-111111111111"}'
     uploads, sessions = f"{API}/uploads/", f"{API}/sessions/"
     return [

@@ -1,8 +1,8 @@
-"""What the cleanup costs: looking through a store with nothing to do, removing, and memory.
+"""`make bench-cleanup`: time and memory of a cleanup with nothing to do, and of deletions.
 
-Everything is measured in one run, beside the bare listing of the same store, a
-peer that a Django project would pick (django-unused-media, on disk), and the
-naive way: load all keys, load all rows, subtract. PostgreSQL syncs to its disk.
+The same run measures three alternatives: listing the store only, a package that
+a Django project could use (django-unused-media, on disk), and loading all keys
+and all rows into memory. PostgreSQL uses fsync.
 """
 
 import argparse
@@ -17,12 +17,20 @@ from benchmarks import report
 from benchmarks.deployment import ROOT, sqlite
 from tests import postgres, s3_server
 
-_HEADINGS = ["store", "files", "what", "seconds", "of the bare listing", "a second", "peak MiB"]
+_HEADINGS = [
+    "store",
+    "files",
+    "what",
+    "seconds",
+    "times the listing",
+    "rate per second",
+    "peak MiB",
+]
 
 
 @dataclass(frozen=True)
 class CleanupMeasurement:
-    """What one step saw, how long it took, and the peak memory of its process."""
+    """The result of one step, with its seconds and the peak memory of its process."""
 
     seen: Mapping[str, float]
 
@@ -36,7 +44,6 @@ class CleanupMeasurement:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure and print; the exit code is 0."""
     options = _parser().parse_args(arguments)
     rows, notes = [_HEADINGS], []
     for name, serving, counts in (
@@ -51,8 +58,8 @@ def main(arguments: Sequence[str]) -> int:
             rows += _rows(name, count, measured)
         if len(peaks) > 1:
             notes.append(
-                f"{name}: peak memory of looking at {counts[-1]:,} files is "
-                f"{peaks[-1] / peaks[0]:.2f} times that at {counts[0]:,}."
+                f"{name}: the peak memory for {counts[-1]:,} files is "
+                f"{peaks[-1] / peaks[0]:.2f} times the peak memory for {counts[0]:,}."
             )
     print((report.markdown if options.markdown else report.plain)(rows))
     print("\n" + "\n".join(notes))
@@ -81,23 +88,23 @@ def on_s3() -> Iterator[dict[str, str]]:
 def _measure(
     env: dict[str, str], store: str, count: int, options: argparse.Namespace
 ) -> dict[str, CleanupMeasurement]:
-    _manage(env, "cleanup_orphans")  # marks the store as this database's own, while both are empty
+    _manage(env, "cleanup_orphans")  # creates the marker while both are empty
     _step(env, "fill", count)
     steps = ["bare", "scan"] * options.rounds + ["naive"] + ["peer"] * (store == "disk")
     measured: dict[str, list[CleanupMeasurement]] = {}
     for step in steps:
         measured.setdefault(step, []).append(_step(env, step))
     measured["remove"] = [_step(env, "remove", min(options.remove, count // 2))]
-    # The quickest of each: what else the machine does only ever adds.
+    # The fastest of each: other load on the machine only adds time.
     return {step: min(turns, key=lambda turn: turn.seconds) for step, turns in measured.items()}
 
 
 def _rows(store: str, count: int, measured: Mapping[str, CleanupMeasurement]) -> list[list[str]]:
     base = measured["bare"].seconds
     names = {
-        "bare": "bare listing",
+        "bare": "listing only",
         "scan": "cleanup, nothing to do",
-        "naive": "all keys, all rows, subtract",
+        "naive": "all keys and all rows in memory",
         "peer": "django-unused-media",
     }
     rows = [
@@ -111,11 +118,11 @@ def _rows(store: str, count: int, measured: Mapping[str, CleanupMeasurement]) ->
     ]  # fmt: skip
     removed = measured["remove"]
     beyond = max(removed.seconds - measured["scan"].seconds, 0.001)
-    rate = f"{removed.seen['removed'] / beyond:,.0f} removals"
+    rate = f"{removed.seen['removed'] / beyond:,.0f} deletions"
     return [
         *rows,
         [
-            store, f"{count:,}", f"cleanup, {removed.seen['removed']:,} to remove",
+            store, f"{count:,}", f"cleanup, {removed.seen['removed']:,} to delete",
             f"{removed.seconds:.1f}", "", rate, f"{removed.memory:.0f}",
         ],
     ]  # fmt: skip
@@ -140,11 +147,18 @@ def _manage(env: Mapping[str, str], *arguments: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cleanup")
-    parser.add_argument("--markdown", action="store_true", help="print the README's table")
+    parser.add_argument(
+        "--markdown", action="store_true", help="print the table of docs/benchmarks.md"
+    )
     parser.add_argument("--disk", type=int, nargs="*", default=[10_000, 1_000_000], metavar="N")
     parser.add_argument("--s3", type=int, nargs="*", default=[10_000, 200_000], metavar="N")
     parser.add_argument("--remove", type=int, default=20_000, metavar="N")
-    parser.add_argument("--rounds", type=int, default=3, help="the quickest counts (%(default)s)")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=3,
+        help="rounds, of which the fastest counts (default: %(default)s)",
+    )
     return parser
 
 

@@ -1,4 +1,4 @@
-"""One step of the cleanup's benchmark, in a process of its own, so that its memory can be told.
+"""One step of the cleanup benchmark, in its own process, so that its memory can be measured.
 
 `python -m benchmarks.cleanup_steps STEP [NUMBER]` prints one JSON object.
 """
@@ -21,7 +21,7 @@ PLANTERS = 8
 
 
 def fill(count: int) -> dict[str, Any]:
-    """Make files, three for each session: rows by COPY, objects past the product."""
+    """Create files, three for each session: rows with COPY, objects directly in the store."""
     from django.db import connection, transaction
 
     with transaction.atomic(), connection.cursor() as cursor:
@@ -35,19 +35,19 @@ def fill(count: int) -> dict[str, Any]:
 
 
 def bare(_: int) -> dict[str, Any]:
-    """List the store, and do nothing else."""
+    """List the store only."""
     from uploads_app.storage.base import object_store
 
     return {"objects": sum(1 for _ in object_store().list_objects())}
 
 
 def scan(_: int) -> dict[str, Any]:
-    """Run the cleanup where there is nothing to do."""
+    """Run a cleanup with nothing to do."""
     return _cleanup()
 
 
 def remove(count: int) -> dict[str, Any]:
-    """Run the cleanup where the retention of `count` files is over, and it removes and audits them."""
+    """Run a cleanup that deletes `count` files after their retention, with audit events."""
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -56,7 +56,7 @@ def remove(count: int) -> dict[str, Any]:
 
 
 def naive(_: int) -> dict[str, Any]:
-    """Load every key and every row, and subtract."""
+    """Load all keys and all rows into memory and compare them."""
     from uploads_app.models import UploadedFile
     from uploads_app.storage.base import object_store
 
@@ -66,7 +66,7 @@ def naive(_: int) -> dict[str, Any]:
 
 
 def peer(_: int) -> dict[str, Any]:
-    """Ask django-unused-media which files no row names; it removes nothing here."""
+    """List the files without a row with django-unused-media; delete nothing."""
     from django_unused_media.cleanup import get_unused_media
 
     return {"orphans": len(get_unused_media(minimum_file_age=60))}
@@ -76,7 +76,7 @@ def _cleanup() -> dict[str, Any]:
     from datetime import timedelta
 
     from uploads_app.cleanup.run import cleanup_orphans
-    from uploads_app.cleanup.work import CleanupOptions
+    from uploads_app.cleanup.run_context import CleanupOptions
 
     run = cleanup_orphans(CleanupOptions(grace=timedelta(minutes=30), limit=10**9))
     assert run.status == "completed", run.stop_sentence
@@ -94,7 +94,7 @@ def _keys() -> Iterator[str]:
 
 
 def _plant(keys: Iterator[str]) -> None:
-    """Put objects where the store has them: on the disk, or past the door of a test's S3 server."""
+    """Write objects directly to the disk, or to the S3 server without its API."""
     if folder := os.environ.get("BENCH_S3_FOLDER"):
         _plant_on_s3(folder, keys)
         return
@@ -115,7 +115,7 @@ def _plant_on_s3(folder: str, keys: Iterator[str]) -> None:
             answer.raise_for_status()
 
 
-# Random version 4 UUIDs; a file's session is found by its number.
+# Random version 4 UUIDs. The number of a file gives its session.
 _SESSIONS = f"""
 INSERT INTO sessions_app_usersession
   (uuid, support_code, token_hash, token_used_at, proven_at, status, name, email, email_proven,
@@ -146,7 +146,7 @@ STEPS: dict[str, Callable[[int], dict[str, Any]]] = {
 
 
 def main(name: str, number: str = "0") -> None:
-    """Run a step; print what it saw, how long it took, and how much memory the process had at most."""
+    """Run a step; print its result, its seconds and the peak memory of the process."""
     django.setup()
     began = time.monotonic()
     seen = STEPS[name](int(number))
@@ -155,7 +155,7 @@ def main(name: str, number: str = "0") -> None:
 
 
 def _peak() -> int:
-    """Return the most memory this program has held, in KiB; `getrusage` would count who started it."""
+    """Return the peak memory of this process in KiB; `getrusage` would include its parent."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 

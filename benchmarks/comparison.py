@@ -1,4 +1,4 @@
-"""Product and bare program in turns, on one database."""
+"""Measures the product and the baseline program in turns, on one database."""
 
 import json
 import re
@@ -17,12 +17,12 @@ from benchmarks.load import Job, LoadMeasurement, ask
 
 
 class UnequalWork(Exception):
-    """The two sides do not do the same work, so their speeds say nothing."""
+    """The two programs do not do the same work, so their rates cannot be compared."""
 
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """One case: every turn of both sides, and the statements each of them sends for a request."""
+    """One case: every turn of both programs, and the statements of a request."""
 
     case: str
     statements: int
@@ -31,19 +31,18 @@ class ComparisonRow:
 
     @property
     def ratios(self) -> list[float]:
-        """The product's share of the bare program's rate in each round, the smallest first."""
+        """The product's rate divided by the baseline's in each round, smallest first."""
         rounds = zip(self.product, self.bare, strict=True)
         return sorted(ours.rate / theirs.rate for ours, theirs in rounds)
 
     @property
     def ratio(self) -> float:
-        """The median of the ratios."""
         return median(self.ratios)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Every case on one database, and what both processes hold in memory afterwards, in MiB."""
+    """Every case on one database, and the memory of both processes afterwards, in MiB."""
 
     database: str
     rows: list[ComparisonRow]
@@ -56,9 +55,9 @@ def compare(
 ) -> Comparison:
     """Measure every case on one deployment.
 
-    Each side has `rounds` turns, which end after `seconds` or `limit` requests.
-    Raises Unequal if a side sends another number of statements or bytes, and
-    RuntimeError if something does not start or answer.
+    Each program has `rounds` turns, which end after `seconds` or `limit` requests.
+    Raises Unequal if the numbers of statements or bytes differ, and RuntimeError
+    if a server does not start or answer.
     """
     plan = _Plan(env, connections)
     with serving(PRODUCT, env) as product, serving(plan.bare_program, env) as bare:
@@ -75,7 +74,7 @@ def compare(
 
 
 class _Plan:
-    """What `record` wrote down: visitors, statements and answers."""
+    """What `record` recorded: visitors, statements and answers."""
 
     def __init__(self, env: Mapping[str, str], connections: int) -> None:
         self._env, self._folder = env, Path(env["DATA_DIR"])
@@ -85,21 +84,19 @@ class _Plan:
 
     @property
     def bare_program(self) -> tuple[str, ...]:
-        """The command that serves the bare program."""
+        """The command that serves the baseline program."""
         return "-m", "benchmarks.bare", str(self._folder / "plan.json"), "127.0.0.1", "{port}"
 
     def cases(self) -> list[BenchmarkCase]:
-        """Return every case."""
         return cases((self._folder / "body").read_bytes(), self._plan["form_type"])
 
     def statements(self, case: BenchmarkCase) -> int:
-        """Return how many statements the product sends, BEGIN and COMMIT included."""
+        """Return the number of statements of the product, including BEGIN and COMMIT."""
         return len(self._plan["cases"][case.name]["statements"])
 
     def load(
         self, case: BenchmarkCase, server: BenchmarkServer, seconds: float, limit: int
     ) -> LoadMeasurement:
-        """Give one server its turn."""
         body = self._folder / "sent"
         body.write_bytes(case.body)
         heads = [client.head(case) for client in self._clients]
@@ -109,7 +106,7 @@ class _Plan:
         )
 
     def check(self, case: BenchmarkCase, product: BenchmarkServer, bare: BenchmarkServer) -> None:
-        """Raise Unequal unless both send as many statements and answer with as many bytes."""
+        """Raise Unequal unless both send the same number of statements and bytes."""
         request = self._clients[0].head(case).encode() + case.body
         ours, theirs = (_answer(server, request) for server in (product, bare))
         lengths = [_header(answer, "content-length") for answer in (ours, theirs)]

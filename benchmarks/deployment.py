@@ -1,4 +1,4 @@
-"""Throw-away servers to measure: databases, Redis, the product and the bare program."""
+"""Temporary servers: databases, Redis, the product and the baseline program."""
 
 import os
 import socket
@@ -30,7 +30,7 @@ class BenchmarkServer:
 
     @property
     def mebibytes(self) -> int:
-        """Resident memory of the process and its children; 0 where the system does not tell."""
+        """Resident memory of the process and its children in MiB; 0 if the system does not report it."""
         pid = self.process.pid
         with suppress(OSError):
             children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -40,14 +40,14 @@ class BenchmarkServer:
 
 @contextmanager
 def sqlite() -> Iterator[dict[str, str]]:
-    """Yield the environment of a deployment on SQLite; its data is removed afterwards."""
+    """Yield the environment of a deployment on SQLite; delete its data afterwards."""
     with tempfile.TemporaryDirectory(prefix="maria-bench-") as folder:
         yield _environment(Path(folder))
 
 
 @contextmanager
 def postgres_and_redis() -> Iterator[dict[str, str]]:
-    """Yield the environment of a deployment on Redis and a PostgreSQL that syncs to its disk."""
+    """Yield the environment of a deployment on Redis and PostgreSQL with fsync."""
     with sqlite() as env, ExitStack() as stack:
         database = stack.enter_context(postgres.serving(fsync=True, on_disk=True))
         cache = stack.enter_context(redis_server.serving())
@@ -61,9 +61,9 @@ def postgres_and_redis() -> Iterator[dict[str, str]]:
 
 @contextmanager
 def serving(command: Sequence[str], env: Mapping[str, str]) -> Iterator[BenchmarkServer]:
-    """Run `python command…`, `{port}` filled in, until the block ends.
+    """Run `python command…`, with `{port}` replaced, until the block ends.
 
-    Raises RuntimeError with what it said if it does not listen within START_SECONDS.
+    Raises RuntimeError with its output if it does not listen within START_SECONDS.
     """
     port = free_port()
     arguments = [sys.executable, *(part.format(port=port) for part in command)]
@@ -96,7 +96,7 @@ def _kibibytes(pid: str) -> int:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Return a product's environment in which no limit is ever reached."""
+    """Return an environment of the product without rate limits and quotas."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return {
         **kept,

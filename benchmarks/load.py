@@ -1,7 +1,7 @@
-"""`python -m benchmarks.load`: asks a server for as long as it is told, on keep-alive connections.
+"""`python -m benchmarks.load`: sends requests to a server on keep-alive connections.
 
-Reads a job from standard input and prints what it measured, both JSON. It is a
-process of its own, so that it never waits for the server's interpreter.
+Reads a job from standard input and prints the measurement, both as JSON. It runs
+in its own process, so that it does not wait for the server's interpreter.
 """
 
 import json
@@ -20,9 +20,9 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Job:
-    """What to send: one head for each connection, all with the same body (a file, or none).
+    """What to send: headers for each connection, and the same body (a file, or none) for all.
 
-    It ends after `seconds`, or sooner when `limit` requests were sent.
+    Ends after `seconds`, or after `limit` requests.
     """
 
     port: int
@@ -34,7 +34,7 @@ class Job:
 
 @dataclass(frozen=True)
 class LoadMeasurement:
-    """Requests answered in a second, and the median and 95th percentile of their times in ms."""
+    """Requests per second, and the median and 95th percentile of their times in ms."""
 
     rate: float
     p50: float
@@ -42,11 +42,11 @@ class LoadMeasurement:
 
 
 class RequestFailed(Exception):
-    """The server answered something else than 2xx, or nothing; what it said."""
+    """The server did not answer 2xx. The message is its answer."""
 
 
 def run(job: Job) -> LoadMeasurement:
-    """Send what the job asks for and measure it; raises Refused."""
+    """Send the requests of a job and measure them. Raises Refused."""
     body = Path(job.body).read_bytes() if job.body else b""
     start = time.monotonic()
     with ThreadPoolExecutor(len(job.heads)) as pool:
@@ -61,7 +61,7 @@ def run(job: Job) -> LoadMeasurement:
 
 
 def ask(connection: socket.socket, request: bytes) -> bytes:
-    """Send a request, read its whole answer and return the answer's head; raises Refused."""
+    """Send a request, read the answer and return its headers. Raises Refused."""
     connection.sendall(request)
     received = b""
     while b"\r\n\r\n" not in received:

@@ -1,7 +1,9 @@
-"""The product's settings, and beside it django-unused-media, which looks at the same rows and files."""
+"""The product's settings with django-unused-media for the same rows and files."""
 
 from maria_project.settings import *  # noqa: F403
-from maria_project.settings import DATA_DIR, INSTALLED_APPS, STORAGES
+from maria_project.settings.apps import INSTALLED_APPS
+from maria_project.settings.deployment import DATA_DIR
+from maria_project.settings.uploads import STORAGES
 
 INSTALLED_APPS = [*INSTALLED_APPS, "django_unused_media", "benchmarks.peer"]
 MEDIA_ROOT = DATA_DIR / "storage" / "uploads"

@@ -1,9 +1,9 @@
-"""`python -m benchmarks.record FOLDER CONNECTIONS`: what the product does in each case, for `bare` to repeat.
+"""`python -m benchmarks.record FOLDER CONNECTIONS`: records the statements of each case for `bare`.
 
-Migrates an empty database and begins a session for each connection of the load.
-Then it answers each case for two sessions more in this process, listening to
-Django's query log. What differs between the two differs in every request: a parameter is
-written down as a constant, or as the name of a value that `bare` makes anew.
+Migrates an empty database and creates a session for each connection of the load.
+Then it answers each case for two more sessions in this process and records the
+queries. A parameter that differs between the two sessions is recorded as the name
+of a value that `bare` generates; other parameters are recorded as constants.
 """
 
 import hashlib
@@ -31,13 +31,13 @@ from tests.helpers import Visitor, pdf  # noqa: E402
 from tests.uploads_app.samples import FORM, form, part  # noqa: E402
 
 Statement = tuple[str, tuple[Any, ...] | None]
-# What each visitor holds; the first one is downloaded.
+# The files of each visitor; the first one is downloaded.
 FILES = (FILE_BYTES, 0, 0)
 _CONTROL = ("BEGIN", "COMMIT", "ROLLBACK")
 
 
 def main(folder: Path, connections: int) -> None:
-    """Write `plan.json` and the upload's body into `folder`."""
+    """Write `plan.json` and the body of the upload to `folder`."""
     call_command("migrate", verbosity=0)
     body = form(part(pdf(size=FILE_BYTES)))
     (folder / "body").write_bytes(body)
@@ -61,7 +61,7 @@ def _client() -> Client:
 
 def _describe(case: BenchmarkCase, clients: list[Client]) -> dict[str, Any]:
     one, two = clients[:2]
-    for client in (one, two):  # the first time may cost more
+    for client in (one, two):  # warm up
         _answer(case, client)
     with _listening() as first:
         answer = _answer(case, one)
@@ -101,11 +101,11 @@ def _answer(case: BenchmarkCase, client: Client) -> Any:
 
 @contextmanager
 def _listening() -> Iterator[list[Statement]]:
-    """Yield the list of statements sent inside the block, those that begin and end transactions too."""
+    """Yield the list of statements sent in the block, including BEGIN and COMMIT."""
     heard: list[Statement] = []
 
     def run(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        if not sql.startswith(_CONTROL):  # which the log tells of, on both databases
+        if not sql.startswith(_CONTROL):  # recorded from Django's log, on both databases
             heard.append((sql, tuple(params) if params else None))
         return execute(sql, params, many, context)
 
@@ -122,7 +122,7 @@ def _listening() -> Iterator[list[Statement]]:
 
 
 class _ControlHandler(logging.Handler):
-    """Notes BEGIN, COMMIT and ROLLBACK, which pass no wrapper."""
+    """Records BEGIN, COMMIT and ROLLBACK, which do not pass through wrappers."""
 
     def __init__(self, heard: list[Statement]) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ class _ControlHandler(logging.Handler):
 
 
 def _known(client: Client) -> dict[str, str]:
-    """Return the names of the values that come with the request."""
+    """Return the names of the values that are part of the request."""
     return {
         UUID(client.uuid).hex: "session",
         UUID(client.upload).hex: "upload",
@@ -160,7 +160,7 @@ def _shape(sql: str) -> str:
 
 
 def _name(a: Any, b: Any, names: dict[str, str]) -> tuple[str, Any]:
-    """Return the name of a value that differs, or an empty one and the constant."""
+    """Return the name of a value that differs, or an empty name and the constant."""
     if a == b:
         return ("interval", a.total_seconds()) if isinstance(a, timedelta) else ("", a)
     if isinstance(a, int):
@@ -178,7 +178,7 @@ def _is_time(value: Any) -> bool:
             datetime.fromisoformat(value)
         except ValueError:
             return False
-        return len(value) < 32  # 32 digits are a UUID, which is no time
+        return len(value) < 32  # 32 digits are a UUID, not a time
     return isinstance(value, datetime)
 
 

@@ -1,4 +1,4 @@
-"""The tables, as text for a terminal and as Markdown for the README."""
+"""Tables, as text for a terminal and as Markdown for docs/benchmarks.md."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -14,21 +14,19 @@ _HEADINGS = [
 
 
 def table(comparisons: Sequence[Comparison]) -> Table:
-    """Return every case of every database, the headings first."""
+    """Return the headings and a row for each case and database."""
     rows = [(comparison.database, row) for comparison in comparisons for row in comparison.rows]
     return [_HEADINGS, *(_cells(database, row) for database, row in rows)]
 
 
 def memory(comparison: Comparison) -> str:
-    """Return the sentence about memory."""
     return (
-        f"{comparison.database}: the product's process ends with {comparison.product_memory} MiB "
-        f"in memory, the bare one's with {comparison.bare_memory} MiB."
+        f"{comparison.database}: at the end the product's process uses "
+        f"{comparison.product_memory} MiB of memory, the baseline's {comparison.bare_memory} MiB."
     )
 
 
 def plain(rows: Table) -> str:
-    """Return a table in columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -37,7 +35,6 @@ def plain(rows: Table) -> str:
 
 
 def markdown(rows: Table) -> str:
-    """Return a table as Markdown."""
     ruled = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
     return "\n".join(f"| {' | '.join(row)} |" for row in ruled)
 

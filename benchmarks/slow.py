@@ -1,8 +1,8 @@
 """`python -m benchmarks.slow`: what `make bench-slow` runs.
 
-Each server is held by clients that upload a byte a second, while others begin
-sessions, each on a connection of its own. How many of them are answered, how
-soon, and what the server needs for it in memory?
+Slow clients upload one byte per second to each server, while good clients create
+sessions, each request on a new connection. Measures how many good requests are
+answered, how fast, and the memory of the server.
 """
 
 import argparse
@@ -38,25 +38,23 @@ _BEGIN = (
 
 @dataclass(frozen=True)
 class SlowResult:
-    """How a server did: the seconds each good request took, None for no answer, and its memory in MiB."""
+    """The seconds of each good request, None without an answer, and the memory of the server in MiB."""
 
     waits: list[float | None]
     memory: int
 
     @property
     def answered(self) -> list[float]:
-        """The seconds of those that were answered, the quickest first."""
+        """The seconds of answered requests, fastest first."""
         return sorted(seconds for seconds in self.waits if seconds is not None)
 
     def cells(self) -> list[str]:
-        """Return a row's figures."""
         times = self.answered
         shown = [f"{1000 * times[int(q * (len(times) - 1))]:,.0f}" for q in (0.5, 0.95) if times]
         return [f"{len(times):,} of {len(self.waits):,}", ", ".join(shown), str(self.memory)]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure and print; the exit code is 0."""
     options = _parser().parse_args(arguments)
     rows = [_HEADINGS]
     with sqlite() as env:
@@ -67,14 +65,14 @@ def main(arguments: Sequence[str]) -> int:
             for count in options.clients:
                 result = _hold(command, env, count, options.seconds)
                 rows.append([name, f"{count:,}", *result.cells()])
-                if not result.answered:  # nor would it be with more
+                if not result.answered:  # more clients would not change that
                     break
     print((report.markdown if options.markdown else report.plain)(rows))
     return 0
 
 
 def _hold(command: Sequence[str], env: Mapping[str, str], count: int, seconds: float) -> SlowResult:
-    """Ask one server for a while, under `count` slow clients."""
+    """Measure one server with `count` slow clients."""
     with serving(command, env) as server, slow_clients(server.port, count):
         ends = time.monotonic() + seconds
         with ThreadPoolExecutor(VISITORS) as pool:
@@ -84,7 +82,7 @@ def _hold(command: Sequence[str], env: Mapping[str, str], count: int, seconds: f
 
 
 def _visit(server: BenchmarkServer, ends: float) -> list[float | None]:
-    """Begin sessions until the time is over; return how long each took, None for no answer."""
+    """Create sessions until the time is over; return the seconds of each, None without an answer."""
     times: list[float | None] = []
     while (start := time.monotonic()) < ends:
         try:
@@ -98,8 +96,12 @@ def _visit(server: BenchmarkServer, ends: float) -> list[float | None]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.slow")
-    parser.add_argument("--markdown", action="store_true", help="print the README's table")
-    parser.add_argument("--seconds", type=float, default=10, help="for each server (%(default)s)")
+    parser.add_argument(
+        "--markdown", action="store_true", help="print the table of docs/benchmarks.md"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=10, help="seconds for each server (default: %(default)s)"
+    )
     parser.add_argument("--clients", type=int, nargs="+", default=[400, 1000], metavar="N")
     parser.add_argument("--servers", type=int, metavar="N", help="only the first N servers")
     return parser

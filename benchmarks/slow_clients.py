@@ -1,4 +1,4 @@
-"""Clients that upload so slowly that a server which waits for them serves nobody else."""
+"""Clients that upload so slowly that they block a server which waits for them."""
 
 import resource
 import socket
@@ -15,7 +15,7 @@ _FILES_BESIDE = 200
 
 
 class SlowClients:
-    """Connections that send one byte a second each of a body that never ends."""
+    """Connections that each send one byte per second of an endless body."""
 
     def __init__(self, connections: list[socket.socket]) -> None:
         self._connections = connections
@@ -24,24 +24,23 @@ class SlowClients:
         self._thread.start()
 
     def connected(self) -> int:
-        """Return how many the server has not hung up on."""
+        """Return how many connections are still open."""
         return sum(_is_open(connection) for connection in self._connections)
 
     def stop(self) -> None:
-        """Send no more."""
         self._done.set()
         self._thread.join()
 
     def _send(self) -> None:
         while not self._done.wait(SECONDS_A_BYTE):
             for connection in self._connections:
-                with suppress(OSError):  # the server has hung up
+                with suppress(OSError):  # the server has closed the connection
                     connection.send(b"-")
 
 
 @contextmanager
 def slow_clients(port: int, count: int) -> Iterator[SlowClients]:
-    """Have `count` clients upload a byte a second to a server while the block runs."""
+    """Let `count` clients upload one byte per second while the block runs."""
     _allow_open_files(count + _FILES_BESIDE)
     with ExitStack() as stack:
         connections = [
@@ -56,7 +55,7 @@ def slow_clients(port: int, count: int) -> Iterator[SlowClients]:
 
 
 def _is_open(connection: socket.socket) -> bool:
-    """Say whether a connection neither ended nor holds an answer."""
+    """Return whether a connection is open and has no answer yet."""
     connection.setblocking(False)
     try:
         connection.recv(1, socket.MSG_PEEK)

@@ -1,1 +1,1 @@
-"""An invented history of a deployment: what `manage.py seed_demo` writes."""
+"""The invented history of `manage.py seed_demo`."""

@@ -1,9 +1,9 @@
-"""A large history out of a small one, on PostgreSQL: its sessions again, under other names and a little earlier.
+"""Multiplies an invented history on PostgreSQL by copying its rows in SQL.
 
-In copy n each UUID begins with other digits, everything happened n × SHIFT
-before, and whatever is to be unique is made anew, in columns and texts alike.
-So every audit row is again as `record` would have written it: its commitment
-holds, for its personal part is the same, or is committed to anew.
+In copy n every UUID has other digits, every time is n × SHIFT earlier, and
+unique values are replaced, in columns and in the canonical texts of the audit
+log. Each copied audit row is what `record` would have written: its commitment
+matches its personal part.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,16 +15,16 @@ from uuid import UUID
 from django.db import connection, models, transaction
 
 from audit_app.models import AuditLog, AuditPersonal
-from demo_app.history import code_of
+from demo_app.history.sessions import code_of
 from sessions_app import events as session_events
 from sessions_app.models import Consent, UserSession
 from uploads_app import events as upload_events
 from uploads_app.models import ErasureNote, UploadedFile, UploadQuota
 
-# A multiple of no second, so that no two copies of an event share a moment.
+# Not a whole number of seconds, so that two copies of an event never have the same time.
 SHIFT = "interval '15.371417 s'"
 ROWS_AT_ONCE = 80_000
-# What support is asked about least: without it a million sessions have some five million events.
+# The least interesting events. Without them a million sessions have about five million events.
 LEFT_OUT = (
     upload_events.INSPECTED,
     session_events.CONSENT_GRANTED,
@@ -32,8 +32,8 @@ LEFT_OUT = (
     session_events.IDENTIFIED,
     session_events.TOKEN_ROTATED,
 )
-# Four digits are replaced in three places: at the beginning, so that copies lie apart in an index,
-# and twice more, so that no copy is by chance what is there already.
+# Four digits are replaced in three places: at the start, so that copies spread over an index,
+# and twice more, so that no copy has the UUID of an existing row.
 _UUID = (
     "[0-9a-f]{4}([0-9a-f]{4}-)[0-9a-f]{4}(-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{8})[0-9a-f]{4}"
 )
@@ -45,7 +45,7 @@ _REQUEST = "CASE WHEN t.request_id > '' THEN md5(t.request_id || c.n) ELSE '' EN
 
 
 def copy(sessions: Sequence[UUID], copies: int, *, first_code: int, jobs: int) -> Iterator[int]:
-    """Write copies of sessions and of all that belongs to them; yield how many are done, as they are."""
+    """Copy sessions with their rows; yield the number of sessions after each transaction."""
     with _templates(sessions, copies, first_code):
         yield from _in_turn(_copy_sessions, range(1, copies + 1), jobs)
         for _ in _in_turn(lambda edges: _copy_events(edges, copies), _slices(copies), jobs):
@@ -69,7 +69,7 @@ def _in_turn(work: Callable[[Any], int], pieces: Iterable[Any], jobs: int) -> It
 
 @contextmanager
 def _templates(sessions: Sequence[UUID], copies: int, first_code: int) -> Iterator[None]:
-    """Keep the sessions to copy, and a new support code for each copy, in tables for a while."""
+    """Create temporary tables: the sessions to copy, and a support code for each copy."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE UNLOGGED TABLE demo_template (uuid uuid PRIMARY KEY)")
         cursor.execute(
@@ -92,7 +92,7 @@ def _templates(sessions: Sequence[UUID], copies: int, first_code: int) -> Iterat
 
 
 def _copy_sessions(number: int) -> int:
-    """Write one copy of every session, with its files."""
+    """Write one copy of every session with its consents, quotas and files."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             _insert(
@@ -117,7 +117,7 @@ def _copy_sessions(number: int) -> int:
             _insert(
                 UploadedFile,
                 "JOIN demo_template d ON d.uuid = t.session_id",
-                key=_renamed("t.key"),
+                key=_with_other_uuids("t.key"),
                 sha256=f"CASE WHEN t.sha256 > '' THEN {_hash('t.sha256')} ELSE '' END",
             ),
             [number, number],
@@ -126,19 +126,19 @@ def _copy_sessions(number: int) -> int:
 
 
 def _slices(copies: int) -> list[tuple[Any, Any]]:
-    """Cut the events' time into stretches that make about ROWS_AT_ONCE copies each."""
+    """Split the time of the events into ranges of about ROWS_AT_ONCE copies each."""
     step = max(ROWS_AT_ONCE // copies, 1)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT occurred_at FROM audit_app_auditlog t "
             "JOIN demo_template d ON d.uuid = t.session_uuid ORDER BY 1"
         )
-        edges = [moment for (moment,) in cursor.fetchall()][::step]
+        edges = [time for (time,) in cursor.fetchall()][::step]
     return list(zip(edges, [*edges[1:], None], strict=True))
 
 
 def _copy_events(edges: tuple[Any, Any], copies: int) -> int:
-    """Write every copy of the events of a stretch of time, the earliest first."""
+    """Write every copy of the events in a time range, oldest first."""
     columns = _columns(AuditLog)
     made = {
         **{name: _expression(field) for name, field in columns.items()},
@@ -171,14 +171,14 @@ def _copy_events(edges: tuple[Any, Any], copies: int) -> int:
     SELECT id, {", ".join(f"part_{name}" for name in parts)} FROM made WHERE part_salt IS NOT NULL
     """  # noqa: S608  (names and expressions of our own)
     with transaction.atomic(), connection.cursor() as cursor:
-        # Texts name moments in UTC, and what is copied must not be read again.
+        # Canonical texts contain times in UTC.
         cursor.execute("SET LOCAL TimeZone = 'UTC'")
         cursor.execute(query, [copies, *edges, [event.name for event in LEFT_OUT]])
     return copies
 
 
 def _insert(model: type[models.Model], join: str, **chosen: str) -> str:
-    """Return the statement that inserts copy number %s of a table's rows, with shift %s."""
+    """Return the INSERT statement for copy %s of a table's rows, %s times SHIFT earlier."""
     columns = {name: _expression(field) for name, field in _columns(model).items()}
     if isinstance(model._meta.pk, models.AutoField):
         del columns["id"]
@@ -198,7 +198,7 @@ def _columns(model: type[models.Model]) -> dict[str, Any]:
 
 
 def _expression(field: Any) -> str:
-    """Return what a column holds in a copy: another UUID, an earlier time, or the same."""
+    """Return the SQL of a copied column: another UUID, an earlier time, or the same value."""
     if isinstance(getattr(field, "target_field", field), models.UUIDField):
         return f"({_other(f't.{field.column}::text')})::uuid"
     if isinstance(field, models.DateTimeField):
@@ -207,18 +207,18 @@ def _expression(field: Any) -> str:
 
 
 def _other(uuid: str) -> str:
-    """Return the expression of what one UUID, as text, is called in a copy; see _UUID."""
+    """Return the SQL of the copy's UUID, as text; see _UUID."""
     return f"{_DIGITS} || substr({uuid}, 5, 5) || {_DIGITS} || substr({uuid}, 14, 19) || {_DIGITS}"
 
 
 def _target() -> str:
-    """Return the expression of a copied event's target, which ends in a UUID if there is one."""
+    """Return the SQL of a copied target, which is empty or ends in a UUID."""
     other = _other("right(t.target, 36)")
     return f"CASE WHEN t.target > '' THEN left(t.target, -36) || {other} ELSE '' END"
 
 
-def _renamed(text: str) -> str:
-    """Return the expression of a text with every UUID in it called otherwise."""
+def _with_other_uuids(text: str) -> str:
+    """Return the SQL of a text with every UUID in it replaced."""
     other = f"{_DIGITS} || '\\1' || {_DIGITS} || '\\2' || {_DIGITS}"
     return f"regexp_replace({text}, '{_UUID}', {other}, 'g')"
 
@@ -232,21 +232,21 @@ def _hash(text: str) -> str:
 
 
 def _text() -> str:
-    """Return the expression of a copied row's canonical text; a part that is not there is left out."""
+    """Return the SQL of a copied row's canonical text."""
     digest, code, personal_part = _part("sha256"), _part("support_code"), _part("personal")
-    # Addresses and devices are plain ASCII, and no part with an e-mail address has a file name.
+    # Addresses and user agents are ASCII. No personal part has both an e-mail address and a file name.
     values = (
         """'{"address":"' || p.address || '","email":"' || """
         + _email("p.email")
         + """ || '","user_agent":"' || p.user_agent || '"}'"""
     )
     commitment = f"encode(sha256(convert_to(p.salt || E'\\n' || {values}, 'UTF8')), 'hex')"
-    # Values that columns hold as well, for a search through the whole text takes ten times as long.
-    text = f"CASE WHEN t.event_type = 'session.reset' THEN {_renamed('t.text')} ELSE t.text END"
+    # Replace known values of columns: a search through the whole text takes ten times as long.
+    text = f"CASE WHEN t.event_type = 'session.reset' THEN {_with_other_uuids('t.text')} ELSE t.text END"
     text = _replaced(text, "t.event_id::text", _other("t.event_id::text"))
     text = _replaced(text, "t.session_uuid::text", _other("t.session_uuid::text"))
     text = _replaced(text, "t.target", _target())
-    text = _replaced(text, _moment("t.occurred_at"), _moment("(t.occurred_at - c.shift)"))
+    text = _replaced(text, _isoformat("t.occurred_at"), _isoformat("(t.occurred_at - c.shift)"))
     text = _replaced(text, "t.request_id", _REQUEST)
     text = _replaced(text, digest, _hash(digest))
     text = _replaced(text, code, "d.code")
@@ -254,15 +254,15 @@ def _text() -> str:
 
 
 def _part(key: str) -> str:
-    """Return the expression of what a text says of a key, empty if it does not."""
+    """Return the SQL of the value of a key in the text; empty if there is none."""
     return f"""split_part(split_part(t.text, '"{key}":"', 2), '"', 1)"""
 
 
-def _moment(time: str) -> str:
-    """Return the expression of a moment as Python spells it."""
+def _isoformat(time: str) -> str:
+    """Return the SQL of a time as `datetime.isoformat` formats it."""
     return f"""replace(to_char({time}, 'YYYY-MM-DD"T"HH24:MI:SS.US+00:00'), '.000000+', '+')"""
 
 
 def _replaced(text: str, old: str, new: str) -> str:
-    # An empty old is found nowhere; where there is no new, the old stays.
+    # replace() ignores an empty `old`; a NULL `new` keeps the old value.
     return f"replace({text}, coalesce({old}, ''), coalesce({new}, {old}, ''))"

@@ -1,4 +1,4 @@
-"""What happened in the house meanwhile: cleanup runs, the quarantine, staff at work, strangers refused."""
+"""The invented history outside sessions: cleanup runs, trash, staff work, refused requests."""
 
 from datetime import datetime
 from random import Random
@@ -11,7 +11,7 @@ from audit_app.services import Entry
 from common import context
 from common.context import RequestContext
 from demo_app import people
-from demo_app.history import (
+from demo_app.history.collector import (
     DAY,
     HOUR,
     MINUTE,
@@ -24,44 +24,38 @@ from demo_app.history import (
 from sessions_app import events as session_events
 from uploads_app import events as upload_events
 from uploads_app.cleanup.alerts import INTERVAL
-from uploads_app.models import (
-    CleanupRun,
-    QuarantinedObject,
-    RunStatus,
-    TrashStatus,
-    object_key,
-)
-from uploads_app.storage.base import quarantine_key
+from uploads_app.models import CleanupRun, QuarantinedObject, RunStatus, TrashStatus
+from uploads_app.storage.keys import object_key, quarantine_key
 
-# Of the last week alone: they are many, and all alike.
+# Cleanup runs of the last week only: there are many, and all look alike.
 RUNS_PERIOD = 7 * DAY
 _STOPPED = (
     ("storage_unavailable", "The store does not answer."),
     ("clocks_differ", "The clocks of store and database differ by 0:07:12: no age can be trusted."),
 )
-_ORPHAN_BODY = b"%PDF-1.4\nThis lay in the store, and no row explained it.\n"
+_ORPHAN_BODY = b"%PDF-1.4\nAn object without a row.\n"
 
 
 class OperationsHistory(EventCollector):
-    """Tells a month of the house; more strangers come where there are more sessions."""
+    """Generates a month of operations; more sessions mean more refused requests."""
 
     def __init__(self, random: Random, demo_context: DemoContext, sessions: int) -> None:
         super().__init__(random, demo_context)
         self._sessions = sessions
         self.runs: list[CleanupRun] = []
         self.orphans: list[QuarantinedObject] = []
-        # Each ended run's event, which names the number that its row is yet to get.
+        # Events of finished runs: their details need the primary key of the saved run.
         self._ended: list[tuple[CleanupRun, EventType]] = []
 
     def generate(self) -> None:
-        """Invent runs and the quarantine, and what has no session; `finish` makes the events of runs."""
-        self._clean_up()
-        self._trash_orphan()
-        self._work()
-        self._refuse_strangers()
+        """Generate everything except the events of runs; see `add_run_events`."""
+        self._add_runs()
+        self._add_trash()
+        self._add_staff_work()
+        self._add_refusals()
 
-    def note_runs(self) -> None:
-        """Add the events of the runs, which have their numbers by now."""
+    def add_run_events(self) -> None:
+        """Add the events of the saved runs."""
         for run, event in self._ended:
             assert run.finished_at
             details = (
@@ -75,16 +69,16 @@ class OperationsHistory(EventCollector):
                 }
             )
             entry = Entry(None, f"cleanup_run:{run.pk}", None, {"run": run.pk, **details})
-            self.note(DemoEvent(run.finished_at, event, entry, RequestContext(actor=run.actor)))
+            self.add(DemoEvent(run.finished_at, event, entry, RequestContext(actor=run.actor)))
 
-    def _say(
+    def _add(
         self, at: datetime, event: EventType, request_context: RequestContext, **entry: object
     ) -> None:
         target = str(entry.pop("target", ""))
-        self.note(DemoEvent(at, event, Entry(None, target, None, entry), request_context))  # type: ignore[arg-type]
+        self.add(DemoEvent(at, event, Entry(None, target, None, entry), request_context))  # type: ignore[arg-type]
 
-    def _clean_up(self) -> None:
-        """One run in each interval; now and then one that stopped, or that somebody asked for dry."""
+    def _add_runs(self) -> None:
+        """Add one run for each interval; a few stopped, a few dry runs started by staff."""
         random, files = self.random, self._sessions * 2
         at = self.demo_context.now - RUNS_PERIOD
         while (at := at + INTERVAL) < self.demo_context.now - MINUTE:
@@ -122,8 +116,8 @@ class OperationsHistory(EventCollector):
                 )
             self.runs.append(run)
 
-    def _trash_orphan(self) -> None:
-        """Objects that no row explains: some lie in quarantine, of some the time was over."""
+    def _add_trash(self) -> None:
+        """Add orphans: some are still in the trash, some are purged."""
         for days in (1, 3, 6, 15, 20):
             at = self.demo_context.now - DAY * days
             orphan = QuarantinedObject(
@@ -135,21 +129,21 @@ class OperationsHistory(EventCollector):
                 quarantined_at=at,
                 changed_at=at,
             )
-            self._say(
+            self._add(
                 at, upload_events.OBJECT_QUARANTINED, SYSTEM, target=orphan.key, size=orphan.size
             )
-            over = at + settings.QUARANTINE_RETENTION + MINUTE
+            over = at + settings.TRASH_RETENTION + MINUTE
             if over < self.demo_context.now:
                 orphan.status, orphan.reason = TrashStatus.PURGED, "quarantine_over"
                 orphan.changed_at = over
                 details = {"reason": orphan.reason, "size": orphan.size}
-                self._say(over, upload_events.OBJECT_PURGED, SYSTEM, target=orphan.key, **details)
+                self._add(over, upload_events.OBJECT_PURGED, SYSTEM, target=orphan.key, **details)
             elif self.demo_context.with_files:
                 self.rows.objects[quarantine_key(orphan.key)] = _ORPHAN_BODY
             self.orphans.append(orphan)
 
-    def _work(self) -> None:
-        """Staff sign in on weekdays, mistype now and then, search, and ask for what is not theirs."""
+    def _add_staff_work(self) -> None:
+        """Let staff sign in on weekdays, fail at it, search, and open a page without permission."""
         for day in range(PERIOD.days):
             morning = self.demo_context.now - PERIOD + DAY * day
             if morning.weekday() >= 5:
@@ -164,11 +158,11 @@ class OperationsHistory(EventCollector):
                         request_context.user_agent,
                         context.VISITOR,
                     )
-                    self._say(at, staff_events.STAFF_SIGN_IN_FAILED, failed, repeated=0)
-                self._say(at + MINUTE, staff_events.STAFF_SIGNED_IN, request_context)
+                    self._add(at, staff_events.STAFF_SIGN_IN_FAILED, failed, repeated=0)
+                self._add(at + MINUTE, staff_events.STAFF_SIGNED_IN, request_context)
                 for _ in range(self.random.randint(0, 4)):
                     kind = self.random.choice(("e-mail", "name", "address", "file name"))
-                    self._say(
+                    self._add(
                         self.between(at + MINUTE, at + 8 * HOUR),
                         staff_events.STAFF_SEARCHED,
                         self.staff_request(),
@@ -176,7 +170,7 @@ class OperationsHistory(EventCollector):
                         found=self.random.randint(0, 12),
                     )
                 if self.chance(0.05):
-                    self._say(
+                    self._add(
                         at + HOUR,
                         staff_events.STAFF_PERMISSION_DENIED,
                         self.staff_request(),
@@ -184,12 +178,12 @@ class OperationsHistory(EventCollector):
                         repeated=0,
                     )
 
-    def _refuse_strangers(self) -> None:
+    def _add_refusals(self) -> None:
         for number in range(20 + self._sessions // 100):
             at = self.between(self.demo_context.now - PERIOD, self.demo_context.now)
             request_context = self.request(people.visitor(self.random, number))
             if self.chance(0.3):
-                self._say(
+                self._add(
                     at,
                     staff_events.RATE_LIMIT_EXCEEDED,
                     request_context,
@@ -198,6 +192,6 @@ class OperationsHistory(EventCollector):
                 )
             else:
                 code = self.random.choice(("session_required", "session_invalid", "uuid_malformed"))
-                self._say(
+                self._add(
                     at, session_events.REFUSED, request_context, code=code, reason=None, repeated=0
                 )

@@ -1,7 +1,7 @@
-"""Invented visitors: names of many scripts, devices, and addresses that belong to nobody.
+"""Invented visitors with names in many scripts.
 
-E-mail addresses are of the domains that RFC 2606 keeps for examples, network
-addresses of the ranges that RFC 5737 and RFC 3849 keep for documentation.
+E-mail addresses use the example domains of RFC 2606, IP addresses the
+documentation ranges of RFC 5737 and RFC 3849.
 """
 
 import ipaddress
@@ -11,7 +11,7 @@ from random import Random
 
 from common.context import IPAddress
 
-# First and last name, in the order in which they are written there.
+# First and last names; _PAIRS has them in the order of their language.
 _NAMES = {
     "anna": ["Anna", "Amélie", "Åsa", "Ayşe", "Chloë", "Dilek", "Emma", "Ewa", "Freyja", "Grainne"],
     "bell": ["Bell", "Čapek", "Castro", "Dvořák", "Fernández", "Groß", "Ibsen", "Kowalska",
@@ -64,7 +64,7 @@ _IPV4 = ("192.0.2", "198.51.100", "203.0.113")
 
 @dataclass(frozen=True)
 class DemoVisitor:
-    """Somebody who was never born, with a device and the address it is used from."""
+    """An invented person with a device and an IP address."""
 
     name: str
     email: str
@@ -76,14 +76,14 @@ AGENT = DemoVisitor("", "", ipaddress.ip_address("192.0.2.200"), "maria-agent/2.
 
 
 def staff_client(member: int) -> DemoVisitor:
-    """Return the device and the address of one of the staff."""
+    """Return the device and IP address of a staff member."""
     return DemoVisitor(
         "", "", ipaddress.ip_address(f"198.51.100.{member % 250 + 1}"), USER_AGENTS[7]
     )
 
 
 def visitor(random: Random, number: int) -> DemoVisitor:
-    """Invent a visitor; `number` keeps e-mail addresses apart."""
+    """Return a random visitor; `number` makes the e-mail address unique."""
     first, last = random.choice(_PAIRS)
     name = f"{random.choice(_NAMES[first])} {random.choice(_NAMES[last])}"
     email = f"{first}.{last}.{number}@{random.choice(_DOMAINS)}"
@@ -91,7 +91,7 @@ def visitor(random: Random, number: int) -> DemoVisitor:
 
 
 def address(random: Random) -> IPAddress:
-    """Invent a client's address: three of four are IPv4."""
+    """Return a random address: three of four are IPv4."""
     if random.random() < 0.75:
         return ipaddress.ip_address(f"{random.choice(_IPV4)}.{random.randint(1, 254)}")
     network, host = random.randint(0, 0xFFF), random.randint(1, 0xFFFF)
@@ -99,6 +99,6 @@ def address(random: Random) -> IPAddress:
 
 
 def file_name(random: Random) -> str:
-    """Invent a PDF's name, as a visitor's device would give it."""
+    """Return a random PDF name in NFC."""
     stem = unicodedata.normalize("NFC", random.choice(_STEMS))
     return f"{stem} {random.randint(1, 9999)}.pdf"

@@ -1,7 +1,7 @@
-"""Writing an invented history: the store first, then each stretch of it in one transaction.
+"""Writes the invented history: objects first, then the rows of each chunk in one transaction.
 
-PostgreSQL takes rows by COPY, several stretches at once, and repeats them for a large history;
-SQLite takes bulk inserts.
+On PostgreSQL, several processes write with COPY, and copies.py multiplies the
+rows of a large history. On SQLite, one process uses bulk inserts.
 """
 
 import json
@@ -28,14 +28,15 @@ from backoffice_app import events
 from common import groups
 from common.context import as_operator
 from demo_app import copies
-from demo_app.history import DemoContext, DemoRows, SessionHistories
+from demo_app.history.collector import DemoContext, DemoRows
+from demo_app.history.sessions import SessionHistories
 from demo_app.operations import OperationsHistory
 from sessions_app.models import UserSession
 from uploads_app import marker
 from uploads_app.models import CleanupRun, QuarantinedObject
 from uploads_app.storage.base import object_store
 
-STRETCH = 2_000
+CHUNK = 2_000
 TEMPLATE = 10_000
 BATCH = 500
 _WRITERS = 32
@@ -48,12 +49,12 @@ _STAFF = {
 
 
 class SeedRefused(Exception):
-    """Why this database does not get an invented history, in a sentence."""
+    """This database must not get an invented history. The message says why."""
 
 
 @dataclass(frozen=True)
 class SeedPlan:
-    """What is to be told: so many sessions, after those that were invented before."""
+    """How many sessions to generate, and how many exist from earlier runs (`before`)."""
 
     demo_context: DemoContext
     sessions: int
@@ -62,45 +63,45 @@ class SeedPlan:
 
     @property
     def copies(self) -> int:
-        """How often the first TEMPLATE sessions are repeated: telling each anew would take an hour."""
+        """How often the first TEMPLATE sessions are copied: generating each would take an hour."""
         may_copy = connection.vendor == "postgresql" and not self.demo_context.with_files
         return max(self.sessions // TEMPLATE - 1, 0) if may_copy else 0
 
     @property
     def session_count(self) -> int:
-        """How many sessions have a story of their own."""
+        """How many sessions are generated, not copied."""
         return self.sessions - self.copies * TEMPLATE
 
     @property
-    def stretches(self) -> list[range]:
-        """The numbers of the sessions that are told, cut into what one transaction writes."""
+    def chunks(self) -> list[range]:
+        """The numbers of the generated sessions, one range for each transaction."""
         return [
-            range(start, min(start + STRETCH, self.session_count))
-            for start in range(0, self.session_count, STRETCH)
+            range(start, min(start + CHUNK, self.session_count))
+            for start in range(0, self.session_count, CHUNK)
         ]
 
     def random(self, part: object) -> Random:
-        """Return the source of all chance of one part; the same plan gives the same."""
+        """Return the random source of one part; the same plan gives the same values."""
         return Random(f"{self.seed}\n{self.before}\n{part}")  # noqa: S311  (nothing here is secret)
 
 
 def refuse_real_data() -> None:
-    """Raise Refused in production, and where there are sessions that nobody has invented."""
+    """Raise SeedRefused in production, and if there are real sessions."""
     if settings.PRODUCTION:
         raise SeedRefused(
-            f"PUBLIC_URL is {settings.PUBLIC_URL}: a production database gets no invented history."
+            f"PUBLIC_URL is {settings.PUBLIC_URL}. A production database must not get invented data."
         )
     if UserSession.objects.exists() and not _seeded().exists():
         raise SeedRefused(
-            "This database holds sessions, and no invented history was ever begun in it: they may "
-            "be real people's. Use an empty database (another DATA_DIR or DATABASE_URL)."
+            "This database contains sessions that seed_demo did not create. They may belong to "
+            "real people. Use an empty database (another DATA_DIR or DATABASE_URL)."
         )
 
 
 def begin(*, sessions: int, seed: str, with_files: bool) -> SeedPlan:
-    """Note that a history is being invented, and make the staff who appear in it; raises Refused.
+    """Record that a history is being seeded and create its staff users.
 
-    The staff can do nothing: they have no passwords.
+    The staff users have no usable password; `./run --demo` sets one. Raises SeedRefused.
     """
     refuse_real_data()
     before = sum(log.details["sessions"] for log in _seeded())
@@ -116,7 +117,7 @@ def begin(*, sessions: int, seed: str, with_files: bool) -> SeedPlan:
 
 
 def write(plan: SeedPlan, jobs: int) -> Iterator[int]:
-    """Write everything; yield how many more sessions are written, as they are."""
+    """Write everything; yield the number of sessions after each transaction."""
     templates: list[UUID] = []
     for sessions in _generate(plan, jobs):
         templates += sessions[: TEMPLATE - len(templates)]
@@ -128,7 +129,7 @@ def write(plan: SeedPlan, jobs: int) -> Iterator[int]:
 
 
 def analyse() -> None:
-    """Tell the database's planner what there is now."""
+    """Update the statistics of the query planner."""
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 
@@ -147,15 +148,15 @@ def _member(name: str, group: str) -> int:
 
 
 def _generate(plan: SeedPlan, jobs: int) -> Iterator[list[UUID]]:
-    """Tell and write each stretch; yield its sessions."""
+    """Generate and write each chunk; yield the UUIDs of its sessions."""
     if jobs == 1:
-        yield from (_write_stretch(plan, stretch) for stretch in plan.stretches)
+        yield from (_write_chunk(plan, chunk) for chunk in plan.chunks)
         return
     with ProcessPoolExecutor(jobs, get_context("spawn"), django.setup) as pool:
-        yield from pool.map(_write_stretch, [plan] * len(plan.stretches), plan.stretches)
+        yield from pool.map(_write_chunk, [plan] * len(plan.chunks), plan.chunks)
 
 
-def _write_stretch(plan: SeedPlan, numbers: range) -> list[UUID]:
+def _write_chunk(plan: SeedPlan, numbers: range) -> list[UUID]:
     sessions = SessionHistories(
         plan.random(numbers.start), plan.demo_context, numbers, plan.sessions
     )
@@ -167,21 +168,21 @@ def _write_stretch(plan: SeedPlan, numbers: range) -> list[UUID]:
 
 
 def _write_operations(plan: SeedPlan) -> None:
-    """Write what no session is the subject of, once: a database has one history of its cleanup."""
+    """Write events without a session, once for each database: cleanup runs must not overlap."""
     if CleanupRun.objects.exists():
         return
-    operations = OperationsHistory(plan.random("house"), plan.demo_context, plan.sessions)
+    operations = OperationsHistory(plan.random("operations"), plan.demo_context, plan.sessions)
     operations.generate()
     _put(operations.rows.objects)
     with transaction.atomic():
         CleanupRun.objects.bulk_create(operations.runs, BATCH)
         QuarantinedObject.objects.bulk_create(operations.orphans, BATCH)
-        operations.note_runs()
+        operations.add_run_events()
         _save(operations.finished())
 
 
 def _put(objects: dict[str, bytes]) -> None:
-    """Store objects before the rows that name them, as uploads do."""
+    """Store objects before their rows, as uploads do."""
 
     def put(key: str) -> None:
         with suppress(FileExistsError):
@@ -216,7 +217,7 @@ def _insert(rows: Sequence[models.Model]) -> None:
 
 
 def _numbers(count: int) -> list[int]:
-    """Take so many of the log's next numbers."""
+    """Reserve ids of the audit log."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
@@ -226,7 +227,7 @@ def _numbers(count: int) -> list[int]:
 
 
 def _copy(rows: Sequence[models.Model]) -> None:
-    """Insert rows by COPY; a number that the database gives is left to it."""
+    """Insert rows with COPY; the database chooses missing primary keys."""
     fields = _columns(type(rows[0]), with_key=rows[0].pk is not None)
     columns = ", ".join(f'"{field.column}"' for field in fields)
     table = rows[0]._meta.db_table

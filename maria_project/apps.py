@@ -1,4 +1,4 @@
-"""The project as an application: start-up checks, its own schedules, and who sees schedules."""
+"""The project as an app: start-up checks, schedules, and the permission to view schedules."""
 
 from typing import Any
 
@@ -13,13 +13,13 @@ class MariaConfig(AppConfig):
     verbose_name = "Operations"
 
     def ready(self) -> None:
-        from maria_project import checks, tasks  # noqa: F401  (they register themselves)
+        from maria_project import checks, tasks  # noqa: F401  (registers the checks and tasks)
 
         post_migrate.connect(prepare, sender=self)
 
 
 def prepare(**_: Any) -> None:
-    """Schedule the heartbeat and the counting, and let staff see the schedules; safe to repeat."""
+    """Create the schedules and let staff view them. Idempotent."""
     from common import groups
     from common.schedules import schedule_every
     from maria_project import tasks

@@ -1,4 +1,4 @@
-"""A circuit breaker: what one caller has found out about a dead neighbour, nobody else waits for."""
+"""Circuit breaker: after one failure, other callers fail fast instead of waiting for a dead service."""
 
 import logging
 import threading
@@ -9,15 +9,15 @@ logger = logging.getLogger(__name__)
 
 
 class CircuitBreaker:
-    """Remembers, for all threads of the process, that a neighbour does not answer.
+    """The state of a service, for all threads of the process.
 
-    `failed` opens it. While it is open, callers are turned away, but for one
-    at a time, and none within `seconds` of the last failure, who finds out
-    whether the neighbour is back. Each change of state is one line in the log.
+    `failed` opens the breaker. While it is open, callers fail fast. After `seconds`,
+    one caller at a time checks whether the service answers again. Each change of
+    state is logged.
     """
 
-    def __init__(self, neighbour: str, seconds: float) -> None:
-        self.neighbour = neighbour
+    def __init__(self, service: str, seconds: float) -> None:
+        self.service = service
         self.seconds = seconds
         self._failed_at = 0.0
         self._is_open = False
@@ -25,10 +25,9 @@ class CircuitBreaker:
         self._checking = threading.Lock()
 
     def lets_through(self, is_back: Callable[[], bool]) -> bool:
-        """Say whether to ask the neighbour.
+        """Return whether to call the service.
 
-        `is_back` is called when it is time to find out; it reports a failure
-        by `failed` itself.
+        `is_back` is called when a check is due, and calls `failed` if it fails.
         """
         if not self._is_open:
             return True
@@ -42,16 +41,16 @@ class CircuitBreaker:
             self._checking.release()
 
     def failed(self, error: BaseException) -> None:
-        """Turn callers away for a while."""
+        """Open the breaker, or keep it open."""
         self._failed_at = time.monotonic()
         if self._change(is_open=True):
-            logger.warning("%s does not answer: %s", self.neighbour, error)
+            logger.warning("%s does not answer: %s", self.service, error)
 
     def _check(self, is_back: Callable[[], bool]) -> bool:
         if not is_back():
             return False
         if self._change(is_open=False):
-            logger.warning("%s answers again", self.neighbour)
+            logger.warning("%s answers again", self.service)
         return True
 
     def _change(self, *, is_open: bool) -> bool:

@@ -1,8 +1,8 @@
-"""The shared cache: Redis while it answers, this process's own memory while it does not.
+"""The shared cache: Redis, or the memory of this process while Redis does not answer.
 
-Rate limits and the counting of refusals live in the cache, so a request must
-neither fail nor wait because of it. While Redis is away each process counts by
-itself, so in each process at most twice a limit passes.
+Rate limits and counters of refusals are in the cache, so a request must not
+fail or wait because of it. Without Redis each process counts separately, so
+each process allows at most twice the limit.
 """
 
 from collections.abc import Callable
@@ -17,23 +17,23 @@ from redis.exceptions import RedisError
 
 from maria_project.breaker import CircuitBreaker
 
-# A request may wait for Redis once, and 0.3 s is what it may cost.
+# A request waits for Redis at most once, and at most 0.3 s in all.
 TIMEOUT_SECONDS = 0.2
 RETRY_SECONDS = 3.0
 
 _OPTIONS = {
     "SOCKET_CONNECT_TIMEOUT": TIMEOUT_SECONDS,
     "SOCKET_TIMEOUT": TIMEOUT_SECONDS,
-    # RESP3's maintenance notices can stretch the timeout; introductions cost round trips.
+    # RESP3 maintenance notices can extend the timeout; CLIENT SETINFO costs round trips.
     "CONNECTION_POOL_KWARGS": {"protocol": 2, "driver_info": None},
 }
 _AWAY = (RedisError, ConnectionInterrupted, OSError)
-# Django makes a cache for each thread, so what they all know is here.
+# Shared by all threads: Django creates a cache object for each.
 _breaker = CircuitBreaker("Redis", RETRY_SECONDS)
 
 
 class SharedCache(BaseCache):
-    """Redis at a URL, with memory to fall back on; no method raises because Redis is away."""
+    """Redis with a fallback to memory. No method raises if Redis does not answer."""
 
     def __init__(self, url: str, params: dict[str, Any]) -> None:
         super().__init__(params)
@@ -42,7 +42,7 @@ class SharedCache(BaseCache):
         self._memory = LocMemCache(url, params)
 
     def is_answering(self) -> bool:
-        """Ask Redis itself; False without asking where it has just failed."""
+        """Ping Redis; return False without a ping while the circuit breaker is open."""
         return _breaker.lets_through(self._ping) and self._ping()
 
     def add(
@@ -65,7 +65,7 @@ class SharedCache(BaseCache):
         return bool(self._call("delete", key, version=version))
 
     def incr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
-        """Add to a counter. One that only Redis knows begins at 0 in memory, but is not taken from."""
+        """Add to a counter. In memory, a missing counter starts at 0; a negative delta raises."""
 
         def in_memory() -> int:
             if delta > 0:
@@ -75,7 +75,6 @@ class SharedCache(BaseCache):
         return int(self._call("incr", key, delta, version=version, in_memory=in_memory))
 
     def clear(self) -> None:
-        """Empty both."""
         self._memory.clear()
         self._call("clear")
 
@@ -98,6 +97,6 @@ class SharedCache(BaseCache):
 
 
 def is_answering() -> bool:
-    """Say whether the cache that processes share answers; always, where each has its own."""
+    """Return whether the shared cache answers; True without a shared cache."""
     cache = caches["default"]
     return cache.is_answering() if isinstance(cache, SharedCache) else True

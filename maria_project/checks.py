@@ -1,4 +1,4 @@
-"""Start-up checks of a deployment: combinations that work, but not as anybody would want."""
+"""Start-up checks for settings that are valid but unsafe or contradictory."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from backoffice_app.accounts.second_factor import OPTIONAL, REQUIRED
-from maria_project.environment import LOOPBACK_HOSTS
+from maria_project.settings.environment import LOOPBACK_HOSTS, RENAMED_SETTINGS
 from sessions_app.checks import network_error
 
 MINUTE = timedelta(minutes=1)
@@ -32,7 +32,7 @@ def check_public_url(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_debug(**_: Any) -> list[CheckMessage]:
-    """Debug pages show settings and source to strangers."""
+    """Debug pages show settings and source code to everyone."""
     if not (settings.PRODUCTION and settings.DEBUG):
         return []
     return [
@@ -46,12 +46,12 @@ def check_debug(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_origins(**_: Any) -> list[CheckMessage]:
-    """Origins are compared exactly, so a path or a wildcard would never match."""
+    """Origins are compared exactly, so a path or a wildcard never matches."""
     wrong = [origin for origin in settings.ALLOWED_ORIGINS if not _is_origin(origin)]
     return [
         Error(
-            f"ALLOWED_ORIGINS holds {origin!r}, which is no origin.",
-            hint="Write scheme and host in lower case, and the port if it is not the usual one, like https://example.com.",
+            f"ALLOWED_ORIGINS contains {origin!r}, which is not an origin.",
+            hint="Write scheme, host and any non-default port in lower case, like https://example.com.",
             id="maria_project.E003",
         )
         for origin in wrong
@@ -60,21 +60,21 @@ def check_origins(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_proxies(**_: Any) -> list[CheckMessage]:
-    """Behind a proxy that is not counted, everybody shares one rate limit."""
+    """Behind a proxy that is not counted, all visitors share one rate limit."""
     if settings.TRUSTED_PROXIES < 0:
         return [
             Error(
                 "TRUSTED_PROXIES is negative.",
-                hint="Set it to the number of your own proxies before the application.",
+                hint="Set it to the number of your own proxies in front of the application.",
                 id="maria_project.E004",
             )
         ]
     if settings.PRODUCTION and settings.TRUSTED_PROXIES == 0:
         return [
             Warning(
-                "No trusted proxy is set: behind one, all visitors share one rate limit and HTTPS "
-                "is not noticed.",
-                hint="Set TRUSTED_PROXIES to the number of your own proxies before the application.",
+                "TRUSTED_PROXIES is 0: behind a proxy, all visitors share one rate limit and HTTPS "
+                "is not detected.",
+                hint="Set TRUSTED_PROXIES to the number of your own proxies in front of the application.",
                 id="maria_project.W001",
             )
         ]
@@ -83,13 +83,13 @@ def check_proxies(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_secret_key(**_: Any) -> list[CheckMessage]:
-    """A short secret can be guessed."""
+    """A short key can be guessed."""
     if not settings.PRODUCTION or len(settings.SECRET_KEY) >= 50:
         return []
     return [
         Error(
             "SECRET_KEY is shorter than 50 characters.",
-            hint="Make one with `python -c 'import secrets; print(secrets.token_urlsafe(48))'`.",
+            hint="Generate one with `python -c 'import secrets; print(secrets.token_urlsafe(48))'`.",
             id="maria_project.E005",
         )
     ]
@@ -97,12 +97,12 @@ def check_secret_key(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_mail(**_: Any) -> list[CheckMessage]:
-    """Codes by e-mail that end up in a terminal reach nobody."""
+    """Without a mail server, codes for visitors are printed to the terminal."""
     if not settings.PRODUCTION or not settings.EMAIL_BACKEND.endswith("console.EmailBackend"):
         return []
     return [
         Warning(
-            "No mail server is set: visitors cannot prove their e-mail address.",
+            "EMAIL_URL is empty: visitors cannot prove their e-mail address.",
             hint="Set EMAIL_URL, like submission://user:password@mail.example.com.",
             id="maria_project.W002",
         )
@@ -111,29 +111,42 @@ def check_mail(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_alert_emails(**_: Any) -> list[CheckMessage]:
-    """An alarm that nobody gets is none."""
-    if settings.PRODUCTION and not settings.ALARM_EMAILS:
+    """Warn if ALERT_EMAILS is empty: cleanup alerts would go nowhere."""
+    if settings.PRODUCTION and not settings.ALERT_EMAILS:
         return [
             Warning(
-                "No address is set for the alarm: nobody hears when the cleanup stops.",
-                hint="Set ALARM_EMAILS to one or more addresses, separated by commas.",
+                "ALERT_EMAILS is empty: cleanup alerts would go nowhere.",
+                hint="Set ALERT_EMAILS to one or more addresses, separated by commas.",
                 id="maria_project.W003",
             )
         ]
     return [
         Error(
-            f"ALARM_EMAILS holds {email!r}, which is no e-mail address.",
+            f"ALERT_EMAILS contains {email!r}, which is not an e-mail address.",
             hint="Write plain addresses like ops@example.com, separated by commas.",
             id="maria_project.E007",
         )
-        for email in settings.ALARM_EMAILS
+        for email in settings.ALERT_EMAILS
         if not _is_email(email)
     ]
 
 
 @register()
+def check_old_names(**_: Any) -> list[CheckMessage]:
+    """Warn about settings that are set under an old name, which the next version does not read."""
+    return [
+        Warning(
+            f"{old} is the old name of {RENAMED_SETTINGS[old]}; the next version does not read it.",
+            hint=f"Rename {old} to {RENAMED_SETTINGS[old]}.",
+            id="maria_project.W005",
+        )
+        for old in settings.OLD_SETTING_NAMES
+    ]
+
+
+@register()
 def check_metrics_networks(**_: Any) -> list[CheckMessage]:
-    """Each network must be readable, so that no scrape meets a bad one."""
+    """Each item must be a network; otherwise every scrape would fail."""
     return [
         Error(
             f"METRICS_NETWORKS: {error}.",
@@ -147,12 +160,12 @@ def check_metrics_networks(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_second_factor(**_: Any) -> list[CheckMessage]:
-    """A word that is not known would ask nobody for a second factor."""
+    """An unknown value would disable the second factor."""
     if settings.STAFF_SECOND_FACTOR in (OPTIONAL, REQUIRED):
         return []
     return [
         Error(
-            f"STAFF_SECOND_FACTOR is {settings.STAFF_SECOND_FACTOR!r}.",
+            f"STAFF_SECOND_FACTOR is {settings.STAFF_SECOND_FACTOR!r}, an unknown value.",
             hint="Write optional or required.",
             id="maria_project.E008",
         )
@@ -161,13 +174,13 @@ def check_second_factor(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_staff_limits(**_: Any) -> list[CheckMessage]:
-    """Sessions are noted once a minute, so a shorter limit could not be kept."""
+    """Activity is recorded once a minute, so a shorter limit has no effect."""
     if MINUTE <= settings.STAFF_IDLE_LIMIT <= settings.STAFF_SESSION_LIMIT:
         return []
     return [
         Error(
             "STAFF_IDLE_LIMIT is below a minute or above STAFF_SESSION_LIMIT.",
-            hint="Write times like 1h and 12h, the idle limit not above the other.",
+            hint="Write durations like 1h and 12h, with the idle limit not above the other.",
             id="maria_project.E009",
         )
     ]
@@ -183,7 +196,7 @@ def _is_email(text: str) -> bool:
 
 @register()
 def check_endpoints(**_: Any) -> list[CheckMessage]:
-    """Without TLS, whoever is between us and the store reads every file."""
+    """Without TLS, anyone on the network path to the store can read every file."""
     options = settings.STORAGES["uploads"].get("OPTIONS", {})
     plain = [
         name for name in ("endpoint_url", "public_endpoint_url") if _is_plain(options.get(name))
@@ -192,22 +205,22 @@ def check_endpoints(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            f"STORAGE_URL: by {' and '.join(plain)} files would cross a network in the clear.",
-            hint="Write https://…, unless that network is private and browsers are in it.",
+            f"STORAGE_URL: with {' and '.join(plain)} files would cross a network unencrypted.",
+            hint="Write https://…, unless the network is private and includes the browsers.",
             id="maria_project.W004",
         )
     ]
 
 
 def _is_plain(url: str | None) -> bool:
-    """Say whether a URL is plain HTTP to another machine than this one."""
+    """Return whether a URL is plain HTTP to another machine."""
     parts = urlsplit(url or "")
     return parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS
 
 
 def _is_origin(text: str) -> bool:
     parts = urlsplit(text)
-    # As browsers write it, which is always in lower case.
+    # Browsers always write it in lower case.
     return (
         bool(parts.scheme and parts.netloc) and text == f"{parts.scheme}://{parts.netloc.lower()}"
     )

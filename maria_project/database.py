@@ -1,26 +1,25 @@
-"""What the web process knows of its database: is it there?"""
+"""Whether the database answers, as the web process knows it."""
 
 from django.db import InterfaceError, OperationalError, connection
 
 from maria_project.breaker import CircuitBreaker
 
-# What is answered with 503: the request may do better when it is sent again.
+# Answered with 503: the client may send the request again.
 UNAVAILABLE = (OperationalError, InterfaceError)
 RETRY_SECONDS = 1.0
-# PostgreSQL's classes of errors about the server, not about one statement: it is
-# starting or stopping, the connection is lost. None is what the client found by itself.
-_AWAY = ("08", "57P")
+# Error classes of PostgreSQL about the server, not about one statement: the connection
+# is lost, the server starts or stops. No SQLSTATE at all is an error of the client library.
+_SERVER_ERRORS = ("08", "57P")
 
 _breaker = CircuitBreaker("The database", RETRY_SECONDS)
 
 
 def is_available() -> bool:
-    """Say whether to ask the database; after a failure one request a second finds out."""
+    """Return whether to query the database; after a failure, one request per second checks."""
     return _breaker.lets_through(answers)
 
 
 def answers() -> bool:
-    """Ask the database."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -31,11 +30,11 @@ def answers() -> bool:
 
 
 def failed(error: BaseException) -> None:
-    """Turn requests away for a second if `error` says that PostgreSQL itself is away.
+    """Open the circuit breaker if PostgreSQL itself is unavailable.
 
-    A lock, a deadlock or a slow statement concerns one request only, and
-    SQLite is never away.
+    A lock, a deadlock or a slow statement concerns one request only. SQLite is
+    always available.
     """
     state = getattr(error.__cause__, "sqlstate", "")
-    if state is None or state.startswith(_AWAY):
+    if state is None or state.startswith(_SERVER_ERRORS):
         _breaker.failed(error)

@@ -1,4 +1,4 @@
-"""The API's page, under a policy that its viewer needs and no other page gets."""
+"""The API documentation page, with the Content-Security-Policy that Swagger UI needs."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from rest_framework.renderers import TemplateHTMLRenderer
     name="dispatch",
 )
 class ApiDocsView(SpectacularSwaggerSplitView):
-    """Swagger UI from our own host; its script is a file of its own, so no script runs inline."""
+    """Swagger UI from our own host, with its script in a separate file: no inline scripts."""
 
     http_method_names = ["get", "head"]
     authentication_classes: list[Any] = []

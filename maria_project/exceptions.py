@@ -1,4 +1,4 @@
-"""What can be wrong with a request before any app looks at it."""
+"""Errors of a request before a view handles it."""
 
 from rest_framework import status
 from rest_framework.exceptions import APIException
@@ -13,19 +13,18 @@ class BodyTooLarge(APIException):
 class BodyIncomplete(APIException):
     status_code = status.HTTP_400_BAD_REQUEST
     default_code = "body_incomplete"
-    default_detail = "The body ended before its Content-Length: send it again."
+    default_detail = "The body is shorter than its Content-Length. Send the request again."
 
 
 class DatabaseUnavailable(APIException):
-    """The database did not answer, or could not serve this request beside others.
+    """The database did not answer, or a lock or deadlock ended the statement.
 
-    If it failed while a change was committed, nobody knows whether it was.
+    If the connection was lost during a commit, it is unknown whether the change was saved.
     """
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_code = "database_unavailable"
     default_detail = (
-        "The database is not available just now: try again soon. "
-        "A change may have been made all the same."
+        "The database is not available. Try again soon. Your last change may have been saved."
     )
     wait = 5

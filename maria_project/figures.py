@@ -1,9 +1,8 @@
-"""What the database knows, for /metrics: sessions, files, the queue, the worker and the cleanup.
+"""Metrics read from the database: sessions, files, the queue, the worker and the cleanup.
 
-Counting a million rows takes a while, so what was read is remembered: for 15
-seconds, or twenty times as long as reading took, whichever is longer. However
-large the tables and however many scrape, metrics keep one connection busy a
-twentieth of the time at most.
+Counting a million rows is slow, so values are cached for 15 seconds or twenty
+times as long as reading took, whichever is longer. Metrics therefore use one
+database connection, for at most a twentieth of the time.
 """
 
 import threading
@@ -29,7 +28,7 @@ MEMORY_PER_SECOND_READ = 20
 
 
 class DatabaseFigures(Collector):
-    """Reads the figures when Prometheus asks, and not more often than it should."""
+    """Reads the figures on a scrape, if the cached values are too old."""
 
     def __init__(self) -> None:
         self._reading = threading.Lock()
@@ -37,7 +36,7 @@ class DatabaseFigures(Collector):
         self._good_until = 0.0
 
     def collect(self) -> list[Metric]:
-        """Return the figures; while another thread reads them, those of the last time."""
+        """Return the figures; the cached ones while another thread reads new ones."""
         if time.monotonic() >= self._good_until and self._reading.acquire(blocking=False):
             try:
                 self._read()
@@ -46,11 +45,11 @@ class DatabaseFigures(Collector):
         return self._known
 
     def describe(self) -> list[Metric]:
-        """Describe nothing: registering must not ask the database."""
+        """Return nothing, so that registering makes no query."""
         return []
 
     def forget(self) -> None:
-        """Read anew at the next scrape."""
+        """Drop the cached values."""
         self._good_until = 0.0
 
     def _read(self) -> None:
@@ -71,7 +70,7 @@ FIGURES.register(DATABASE_FIGURES)
 def _up(is_up: bool) -> Metric:
     return _gauge(
         "maria_database_up",
-        "Whether the database answered; if not, its figures are left out.",
+        "1 if the database answers. If 0, the figures from it are missing.",
         is_up,
     )
 
@@ -84,16 +83,18 @@ def _figures() -> Iterator[Metric]:
 
 
 def _sessions() -> Iterator[Metric]:
-    # Counting rows, not a column, is answered by the index on the status alone.
+    # Count(*), so that the index on the status is enough.
     found = dict(_by_status(sessions.UserSession.objects.all()).values_list("status", "rows"))
     known = {status: found.get(status, 0) for status in sessions.SessionStatus.values}
-    yield _gauges("maria_sessions", "Sessions by recorded state.", "status", known)
+    yield _gauges("maria_sessions", "Sessions by state.", "status", known)
     yield _gauge(
         "maria_sessions_live",
-        "Active sessions whose time has not run out.",
+        "Active sessions that have not expired.",
         sessions.UserSession.objects.live().count(),
     )
-    yield CounterMetricFamily("maria_sessions_started", "Sessions ever begun.", sum(found.values()))
+    yield CounterMetricFamily(
+        "maria_sessions_started", "Sessions created since the start.", sum(found.values())
+    )
 
 
 def _uploads() -> Iterator[Metric]:
@@ -122,13 +123,13 @@ def _by_status(rows: QuerySet[Any]) -> QuerySet[Any, dict[str, Any]]:
 def _worker() -> Iterator[Metric]:
     yield _gauge(
         "maria_queue_tasks",
-        "Tasks in the queue, those being worked on included.",
+        "Tasks in the queue, including running tasks.",
         OrmQ.objects.count(),
     )
     if age := heartbeat_age():
         yield _gauge(
             "maria_worker_heartbeat_age_seconds",
-            "Seconds since a worker last finished a heartbeat.",
+            "Seconds since the last heartbeat of a worker.",
             age.total_seconds(),
         )
 
@@ -137,7 +138,7 @@ def _cleanup() -> Iterator[Metric]:
     last = alerts.last_run()
     yield _gauge(
         "maria_cleanup_alarm",
-        "Whether the cleanup is in trouble: its last run stopped, or is too old.",
+        "1 if the cleanup has an alert: its last run stopped or is too old.",
         alerts.alert_after(last) is not None,
     )
     if last is None:
@@ -145,19 +146,17 @@ def _cleanup() -> Iterator[Metric]:
     age = timezone.now() - last.started_at
     yield _gauge(
         "maria_cleanup_age_seconds",
-        "Seconds since the last cleanup that ended began.",
+        "Seconds since the start of the last finished cleanup run.",
         age.total_seconds(),
     )
     yield _gauge(
         "maria_cleanup_completed",
-        "Whether that cleanup went through; 0 if it was stopped.",
+        "1 if this run completed, 0 if it stopped.",
         last.status == uploads.RunStatus.COMPLETED,
     )
-    yield _gauge("maria_cleanup_removed", "Files that cleanup removed.", last.removed)
-    yield _gauge("maria_cleanup_errors", "Keys that failed in that cleanup.", last.errors)
-    yield _gauges(
-        "maria_cleanup_findings", "What that cleanup found, by kind.", "kind", last.findings
-    )
+    yield _gauge("maria_cleanup_removed", "Files that this run deleted.", last.removed)
+    yield _gauge("maria_cleanup_errors", "Keys that failed in this run.", last.errors)
+    yield _gauges("maria_cleanup_findings", "Findings of this run, by kind.", "kind", last.findings)
 
 
 def _gauge(name: str, sentence: str, value: float) -> Metric:

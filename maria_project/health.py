@@ -1,7 +1,7 @@
-"""Health for load balancers and operators: alive, and ready.
+"""Health endpoints for load balancers and operators: live and ready.
 
-Ready is 503 only where no request could be answered (database, pending
-migrations); everything else that is wrong is said and called `degraded`.
+Ready answers 503 only if no request can succeed (database, migrations).
+Other problems are reported as `degraded`, with 200.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def live(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """Name each part as `ok`, `degraded` or `failed`; 503 if one failed."""
+    """Return the state of each part: `ok`, `degraded` or `failed`; 503 if one failed."""
     parts = {name: _state(check) for name, check in _ESSENTIAL.items()}
     if "failed" not in parts.values():
         parts |= {
@@ -51,7 +51,6 @@ def _migrations() -> bool:
 
 
 def is_migrated() -> bool:
-    """Say whether the database has every migration."""
     executor = MigrationExecutor(connection)
     return not executor.migration_plan(executor.loader.graph.leaf_nodes())
 

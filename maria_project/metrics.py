@@ -1,8 +1,7 @@
-"""`GET /metrics`: what Prometheus reads, and who may read it.
+"""`GET /metrics` for Prometheus.
 
-Requests are counted by the name of their route, never by their path, so that
-strangers cannot make new series. With PROMETHEUS_MULTIPROC_DIR set, the counts
-of all web processes are added up.
+Requests are counted by route, not by path, so that clients cannot create new
+series. With PROMETHEUS_MULTIPROC_DIR, the counts of all web processes are summed.
 """
 
 from typing import NamedTuple
@@ -28,37 +27,33 @@ from maria_project.figures import FIGURES
 from sessions_app import limits
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-# What only a proxy adds: a request with one of these has not come straight from its peer.
+# Only proxies add these headers, so the peer is not the client.
 _FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
-_REFUSED = (
-    "Metrics are shown to METRICS_NETWORKS, and to whoever sends METRICS_TOKEN as a bearer.\n"
-)
+_REFUSED = "Send METRICS_TOKEN as a bearer token, or connect from METRICS_NETWORKS.\n"
 
-# A second series for every counter, which Prometheus does not read from this format.
+# Prometheus does not read *_created series from this format.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 REQUESTS = Counter(
-    "maria_requests", "Requests answered, by route, method and status.", ["route", "method", "status"]
+    "maria_requests", "Requests, by route, method and status.", ["route", "method", "status"]
 )  # fmt: skip
 SECONDS = Histogram(
     "maria_request_seconds",
-    "Seconds until an answer was ready, by route and method.",
+    "Seconds until the response was ready, by route and method.",
     ["route", "method"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-REFUSALS = Counter(
-    "maria_rate_limited", "Requests refused by a rate limit, by its policy.", ["policy"]
-)
+REFUSALS = Counter("maria_rate_limited", "Requests refused by a rate limit, by policy.", ["policy"])
 
 
 class Labels(NamedTuple):
-    """What a request is counted under; few values each, whatever strangers send."""
+    """Labels of a request. The number of values is limited, whatever clients send."""
 
     route: str
     method: str
 
 
 def describe(request: HttpRequest) -> Labels:
-    """Name a request's route (`none` where there is none) and method (`other` if it is no usual one)."""
+    """Return the route (`none` for an unknown address) and the method (`other` for a rare one)."""
     match = request.resolver_match
     return Labels(
         route=match.view_name if match else "none",
@@ -67,7 +62,6 @@ def describe(request: HttpRequest) -> Labels:
 
 
 def count(request: HttpRequest, response: HttpResponse, labels: Labels, seconds: float) -> None:
-    """Count one answered request."""
     REQUESTS.labels(*labels, response.status_code).inc()
     SECONDS.labels(*labels).observe(seconds)
     if policy := limits.exceeded(request):
@@ -77,9 +71,9 @@ def count(request: HttpRequest, response: HttpResponse, labels: Labels, seconds:
 @require_safe
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer with every figure in Prometheus' text format; 403 to strangers.
+    """Return all metrics in the Prometheus text format; 403 without access.
 
-    While the database is away its figures are left out and `maria_database_up` is 0.
+    Without the database, its figures are missing and `maria_database_up` is 0.
     """
     if not (_has_token(request) or _is_near(request)):
         return HttpResponseForbidden(_REFUSED, content_type="text/plain; charset=utf-8")
@@ -99,7 +93,7 @@ def _has_token(request: HttpRequest) -> bool:
 
 
 def _is_near(request: HttpRequest) -> bool:
-    """Say whether the request comes from METRICS_NETWORKS, and not merely through a proxy that does."""
+    """Return whether the client, not just a proxy before it, is in METRICS_NETWORKS."""
     address = context.current().address
     if any(name in request.META for name in _FORWARDED) and (
         not settings.TRUSTED_PROXIES or address is None or address.is_loopback

@@ -1,4 +1,4 @@
-"""What happens around every request: counting, a log line, headers, a short answer without a database, a time zone."""
+"""Middleware: request log and metrics, API headers, 503 without a database, time zone of staff."""
 
 import logging
 import time
@@ -13,11 +13,11 @@ from maria_project import database, metrics
 from maria_project.problems import API_PREFIX, database_unavailable, respond
 from uploads_app.exceptions import LengthRequired
 
-# Health tells what is wrong, so it is asked whatever is wrong.
+# Health must answer even if the database does not.
 HEALTH_PREFIX = "/health/"
 ADMIN_PREFIX = "/admin/"
 
-# An address can be as long as a server lets it; a log line need not be.
+# Limits the length of log lines.
 SHOWN_PATH = 300
 
 logger = logging.getLogger("maria_project.requests")
@@ -26,9 +26,9 @@ logger = logging.getLogger("maria_project.requests")
 def note_requests(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Count each request and write one log line about it, without its query.
+    """Count each request and write one log line, without the query string.
 
-    A download is noted when its first byte is ready, not when its last has left.
+    A download is logged when its first byte is ready, not when its last byte is sent.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -59,7 +59,7 @@ def note_requests(
 def api_headers(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Forbid caches to keep answers of the API, which belong to one session."""
+    """Forbid caches to store answers of the API, which belong to one session."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
@@ -74,7 +74,7 @@ def api_headers(
 def database_guard(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Answer 503 at once where the database has just failed, so that nobody queues for it."""
+    """Answer 503 immediately after the database has failed, so that no requests queue up."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if request.path.startswith(HEALTH_PREFIX) or database.is_available():
@@ -87,7 +87,7 @@ def database_guard(
 def length_required(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Answer 411 to a chunked body: gunicorn passes it on, and Django takes it for an empty one."""
+    """Answer 411 to a chunked body: gunicorn accepts it, and Django would read it as empty."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if "Transfer-Encoding" in request.headers:
@@ -104,10 +104,9 @@ def length_required(
 def staff_zone(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Show and read times in the admin in the zone of the staff member's browser.
+    """Use the time zone of the staff member's browser in the admin, or TIME_ZONE by default.
 
-    Where it has named none, the setting TIME_ZONE holds. What is streamed is made later than
-    this, and has to say its zone itself.
+    A streamed response is generated after this middleware and must set the zone itself.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:

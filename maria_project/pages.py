@@ -1,4 +1,4 @@
-"""The two pages that are neither the admin's nor the API's: `/` and `/about/`."""
+"""The pages `/` and `/about/`."""
 
 from pathlib import Path
 
@@ -15,20 +15,20 @@ DEMO_PAGE = "demo/index.html"
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """Answer the demo page; where it is off or not built, what `/about/` answers."""
+    """Return the demo page, or the about page if the demo page is off or not built."""
     page = finders.find(DEMO_PAGE)
     if not settings.DEMO_PAGE or page is None:
         return about(request)
-    # It names its files by their content, so a page from a cache could name what is gone.
+    # Its file names contain content hashes, so a cached page could name deleted files.
     response = HttpResponse(Path(page).read_bytes(), headers={"Cache-Control": "no-cache"})
     if origin := direct.form_origin():
-        # What django-csp's decorator would set, if it could be told when the page is asked for.
+        # django-csp's decorator can only take values that are known at import.
         response._csp_update = {"connect-src": ["'self'", origin]}  # type: ignore[attr-defined]
     return response
 
 
 @require_safe
 def about(request: HttpRequest) -> HttpResponse:
-    """Say what this is and where its doors are."""
+    """Return a page with links to the admin, the API documentation and the health check."""
     is_built = finders.find(DEMO_PAGE) is not None
     return render(request, "about.html", {"demo_page": settings.DEMO_PAGE, "is_built": is_built})

@@ -1,4 +1,4 @@
-"""A JSON parser for input from strangers: bounded, finite, and storable in both databases."""
+"""A JSON parser for untrusted input."""
 
 import json
 import math
@@ -14,11 +14,11 @@ from maria_project.exceptions import BodyTooLarge
 
 
 class StrictJSONParser(JSONParser):
-    """Read one JSON object of at most DATA_UPLOAD_MAX_MEMORY_SIZE bytes.
+    """Parses one JSON object of at most DATA_UPLOAD_MAX_MEMORY_SIZE bytes.
 
-    Refuses, always as 400 or 413, what other parsers let through to fail
-    later: deep nesting, numbers beyond a float, NaN, NUL and lone surrogates
-    (neither database stores them), bytes that are no UTF-8.
+    Answers 400 or 413 to input that would fail later: deep nesting, numbers
+    beyond a float, NaN, invalid UTF-8, and NUL and lone surrogates, which the
+    databases do not store.
     """
 
     def parse(
@@ -42,7 +42,7 @@ class StrictJSONParser(JSONParser):
 
 
 def _texts(value: object) -> Iterator[str]:
-    """Yield every key and string; json.dumps would escape the NUL that is looked for."""
+    """Yield every key and string. json.dumps would escape NUL."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -56,9 +56,9 @@ def _texts(value: object) -> Iterator[str]:
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{text} is beyond what a number can hold")
+        raise ValueError(f"{text} is out of range")
     return number
 
 
 def _refuse(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON")
+    raise ValueError(f"{text} is not JSON")

@@ -1,4 +1,4 @@
-"""PostgreSQL for the web process: no request waits for a server that hangs."""
+"""PostgreSQL for the web process: no request waits for a hanging server."""
 
 from typing import Any
 
@@ -6,39 +6,39 @@ import psycopg
 from psycopg.abc import RV, PQGen
 from psycopg.pq import TransactionStatus
 
-# A request that fails twice, once on its connection and once for want of
-# another, is answered in 8 s: two seconds before the 10 s that are promised.
+# A request can fail twice, on its connection and while getting another one. Both
+# together take 8 s, less than the documented 10 s.
 DEADLINE_SECONDS = 4
-# The server gives up first, while it still can.
+# The server cancels the statement first, if it still can.
 STATEMENT_TIMEOUT_MS = 3500
 
 
 class PromptConnection(psycopg.Connection[Any]):
-    """A connection that is closed when the server owes an answer for DEADLINE_SECONDS."""
+    """A connection that is closed if the server does not answer within DEADLINE_SECONDS."""
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         try:
             return super().wait(gen, interval, DEADLINE_SECONDS if timeout is None else timeout)
         except psycopg.OperationalError:
             if self.info.transaction_status == TransactionStatus.ACTIVE:
-                self.close()  # who used it next would read the answer to this question
+                self.close()  # the next user would read the answer to this query
             raise
 
 
 def web_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of a web process's database connection, which is taken from a pool."""
+    """Return the database options of a web process, which uses a connection pool."""
     return {
         **options,
-        # First, so that the operator's own `options` win.
+        # First, so that the operator's `options` override it.
         "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} {options.get('options', '')}".strip(),
         "connect_timeout": 3,
         "pool": {
             "connection_class": PromptConnection,
             "min_size": 2,
-            # As many as the web server has threads, or more: none waits for another's.
+            # At least one connection for each thread of the web server.
             "max_size": 16,
             "timeout": 3,
-            # Short, or its growing pauses would go on when the server is back.
+            # Short: the pauses between attempts grow, and would delay the return of the server.
             "reconnect_timeout": 2,
         },
     }

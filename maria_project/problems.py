@@ -1,8 +1,8 @@
-"""The one shape of every error: RFC 9457 problem documents.
+"""Errors as RFC 9457 problem documents.
 
-`type`, `title`, `status`, `detail`, `code`, `request_id`; for bad input also
-`errors` (field → list of code and sentence), and what an exception adds in
-its `extensions`.
+Members: `type`, `title`, `status`, `detail`, `code`, `request_id`; for invalid
+input also `errors` (field → list of code and detail), and the `extensions` of
+the exception.
 """
 
 import sys
@@ -26,25 +26,27 @@ from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
+from audit_app.services import record_refusal
 from common import context
 from maria_project import database
 from maria_project.exceptions import BodyIncomplete, BodyTooLarge, DatabaseUnavailable
+from maria_project.refusals import refusal_of
 
 CONTENT_TYPE = "application/problem+json"
 API_PREFIX = "/api/"
 URLS_PREFIX = "urn:maria:problem:"
 
-# Sentences for what the framework refuses; ours come with our exceptions.
+# Details for errors of the framework. Our exceptions have their own.
 SENTENCES = {
-    "invalid_input": "Some of the input is not valid: see “errors”.",
-    "malformed_body": "The body cannot be read: send one well-formed document of the kind this endpoint takes.",
+    "invalid_input": "Some fields are not valid. See “errors”.",
+    "malformed_body": "The body cannot be parsed. Send one well-formed document of a type that this endpoint accepts.",
     "not_authenticated": "Sign in to the admin first.",
-    "permission_denied": "You may not do this.",
-    "not_found": "There is nothing at this address. API paths end in a slash.",
-    "method_not_allowed": "This address does not take that method: see Allow.",
-    "not_acceptable": "This endpoint answers in JSON only.",
-    "unsupported_media_type": "This endpoint does not take that Content-Type.",
-    "internal_error": "Something went wrong on our side. Quote the request id to support.",
+    "permission_denied": "You do not have permission to do this.",
+    "not_found": "This address does not exist. API paths end in a slash.",
+    "method_not_allowed": "This address does not support this method. See the Allow header.",
+    "not_acceptable": "This endpoint answers only in JSON.",
+    "unsupported_media_type": "This endpoint does not accept this Content-Type.",
+    "internal_error": "An internal error occurred. Give the request id to support.",
 }
 _FRAMEWORK_CODES = {
     exceptions.ValidationError: "invalid_input",
@@ -60,7 +62,6 @@ _FRAMEWORK_CODES = {
 
 
 def problem(status_code: int, code: str, detail: str, **extensions: Any) -> dict[str, Any]:
-    """Return a problem document."""
     return {
         "type": URLS_PREFIX + code,
         "title": HTTPStatus(status_code).phrase,
@@ -73,8 +74,6 @@ def problem(status_code: int, code: str, detail: str, **extensions: Any) -> dict
 
 
 class ProblemFormatter(ExceptionFormatter):
-    """Write an exception as a problem document."""
-
     def format_error_response(self, error_response: ErrorResponse) -> dict[str, Any]:
         exc = self.exc
         code = _FRAMEWORK_CODES.get(type(exc)) or str(exc.default_code)
@@ -88,7 +87,15 @@ class ProblemFormatter(ExceptionFormatter):
 
 
 class ProblemHandler(ExceptionHandler):
-    """Answer every exception of an API view with a problem document, also what DRF lets through."""
+    """Answer every exception of an API view with a problem document, also what DRF lets through.
+
+    A refusal is recorded in the audit log here, after the view's transaction is rolled back.
+    """
+
+    def run(self) -> Response | None:
+        if refusal := refusal_of(self.exc):
+            record_refusal(refusal)
+        return super().run()
 
     def convert_known_exceptions(self, exc: Exception) -> Exception:
         match exc:
@@ -104,7 +111,7 @@ class ProblemHandler(ExceptionHandler):
         return super().convert_known_exceptions(exc)
 
     def get_response(self, exc: exceptions.APIException, data: dict[str, Any]) -> Response:
-        # Whatever the endpoint renders otherwise, like YAML or a page, a problem is JSON.
+        # A problem document is JSON, even if the endpoint renders YAML or HTML.
         if request := self.context["request"]:
             request.accepted_renderer, request.accepted_media_type = JSONRenderer(), CONTENT_TYPE
         response = super().get_response(exc, data)
@@ -113,24 +120,21 @@ class ProblemHandler(ExceptionHandler):
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer 400 for what fails before a view is found, like an unknown Host."""
+    """Answer 400 for errors before URL resolution, like an unknown Host."""
     if not request.path.startswith(API_PREFIX):
         return defaults.bad_request(request, exception)
     return respond(400, "malformed_body", SENTENCES["malformed_body"])
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer 404 for an unknown address, in the same bytes as for what belongs to somebody else."""
+    """Answer 404 for an unknown address, with the same body as for a foreign object."""
     if not request.path.startswith(API_PREFIX):
         return defaults.page_not_found(request, exception)
     return respond(404, "not_found", SENTENCES["not_found"])
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer 500 for what fails outside an API view, saying nothing but the request id.
-
-    If it was the database that failed, answer 503.
-    """
+    """Answer 500 for errors outside an API view, or 503 if the database failed."""
     error = sys.exc_info()[1]
     if isinstance(error, database.UNAVAILABLE):
         database.failed(error)
@@ -141,7 +145,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def database_unavailable(request: HttpRequest) -> HttpResponse:
-    """Answer 503 without asking the database for anything."""
+    """Answer 503 without a query."""
     error = DatabaseUnavailable
     if request.path.startswith(API_PREFIX):
         response: HttpResponse = respond(
@@ -154,7 +158,7 @@ def database_unavailable(request: HttpRequest) -> HttpResponse:
 
 
 def respond(status_code: int, code: str, detail: str) -> JsonResponse:
-    """Answer with a problem document where there is no view to do it."""
+    """Answer with a problem document outside a view."""
     return JsonResponse(
         problem(status_code, code, detail),
         status=status_code,

@@ -1,11 +1,10 @@
-"""Whether a client can fake its address, found out from outside: what `manage.py check_proxy` does.
+"""Tests from outside whether a client can forge its address, for `manage.py check_proxy`.
 
-A black box: each answer of the validate endpoint says in `RateLimit` how much
-is left of the limit that the caller was counted against. A plain request, a
-forged one and a plain one again: what is left shrinks by one each time if all
-three were counted as the same client. A forged request that meets more than
-the plain one before it, or that the plain one after it knows nothing of, was
-counted as somebody else: its header was believed.
+Each answer of the validate endpoint has a `RateLimit` header with the requests
+that the client may still send. The probe sends a plain request, one with a
+forged header and another plain one. If the number shrinks by one each time, all
+three were counted as the same client. Otherwise the forged request was counted
+as another client: the header was trusted.
 """
 
 import re
@@ -21,19 +20,19 @@ from urllib3.util import Url, parse_url
 
 PATH = "/api/v1/sessions/validate/"
 TRIES = 4
-# Several web processes that do not share their counts rarely agree so often.
+# Several web processes with separate counters rarely agree so many times.
 PLAIN_REQUESTS = 5
 FORGED_TWICE = 2
 _LEFT = re.compile(r'"validate-\d+s";r=(\d+);t=\d+')
 
 
 class ProbeFailed(Exception):
-    """It could not be found out; the message is a sentence for the operator."""
+    """The probe has no result. The message tells the operator why."""
 
 
 @dataclass(frozen=True)
 class Forgery:
-    """A header that a visitor can send, and how its values are written: anew each time, never met before."""
+    """A header that a client can forge. `values` returns new, random values each time."""
 
     header: str
     manner: str
@@ -43,7 +42,7 @@ class Forgery:
         return f"{self.header} ({self.manner})"
 
     def headers(self) -> HTTPHeaderDict:
-        """Return the header, once for each value."""
+        """Return the header once for each value."""
         forged = HTTPHeaderDict()
         for value in self.values():
             forged.add(self.header, value)
@@ -51,12 +50,12 @@ class Forgery:
 
 
 def _ipv4() -> str:
-    """Return an address of the network that is set aside for benchmarks (RFC 2544)."""
+    """Return an address of the benchmark network (RFC 2544)."""
     return f"198.18.{secrets.randbelow(256)}.{1 + secrets.randbelow(254)}"
 
 
 def _ipv6() -> str:
-    """Return an address of the network for documentation (RFC 3849), in a /64 of its own."""
+    """Return an address of the documentation network (RFC 3849), each in another /64."""
     return f"2001:db8:{secrets.randbelow(65536):x}:{secrets.randbelow(65536):x}::1"
 
 
@@ -81,9 +80,9 @@ FORGERIES = (
 
 
 class ProxyProbe:
-    """The validate endpoint behind a public address, over one kept connection: one client, one address.
+    """Requests to the validate endpoint over one kept connection, so all from one address.
 
-    `url` is the address without `/api/…`; `timeout` is in seconds. Raises Undecided for no address.
+    `url` is the public address without `/api/…`; `timeout` is in seconds. Raises ProbeFailed.
     """
 
     def __init__(self, url: str, timeout: float) -> None:
@@ -92,18 +91,18 @@ class ProxyProbe:
 
     @property
     def origin(self) -> str:
-        """The address as a browser names it in Origin."""
+        """The address as a browser sends it in Origin."""
         default = {"http": 80, "https": 443}[str(self._url.scheme)]
         port = "" if self._url.port in (None, default) else f":{self._url.port}"
         return f"{self._url.scheme}://{self._url.host}{port}"
 
     def refuses_own_origin(self) -> bool:
-        """Say whether a page that came from this very address would be refused."""
+        """Return whether pages of the public address itself would be refused."""
         response = self._send(HTTPHeaderDict({"Origin": self.origin}))
         return response.status == HTTPStatus.FORBIDDEN and b"origin_not_allowed" in response.data
 
     def plain(self) -> int:
-        """Ask as oneself; return what was left of the limit, this request included: 0 if refused."""
+        """Send a plain request; return what was left of the limit before it, 0 if refused."""
         response = self._send(HTTPHeaderDict())
         left = _left(response)
         if left is None:
@@ -111,7 +110,7 @@ class ProxyProbe:
         return left
 
     def forged(self, forgery: Forgery) -> int | None:
-        """Ask with a forged header; return what was left, None if it was turned away as a bad request."""
+        """Send a forged request; return what was left of the limit, None if answered with another 4xx."""
         response = self._send(forgery.headers())
         left = _left(response)
         is_clients_fault = HTTPStatus(400) <= response.status < HTTPStatus(500)
@@ -133,38 +132,38 @@ class ProxyProbe:
             raise ProbeFailed(f"{self.origin} does not answer: {error}") from error
 
 
-def believed(probe: ProxyProbe) -> Iterator[tuple[Forgery, bool]]:
-    """Try each forgery; yield it, and whether it was believed. Raises Undecided."""
+def probe_forgeries(probe: ProxyProbe) -> Iterator[tuple[Forgery, bool]]:
+    """Try each forgery; yield it, and whether its header was trusted. Raises ProbeFailed."""
     _check_counting(probe)
     for forgery in FORGERIES:
-        is_believed = all(_is_believed(probe, forgery) for _ in range(FORGED_TWICE))
-        if is_believed:
+        is_trusted = all(_is_trusted(probe, forgery) for _ in range(FORGED_TWICE))
+        if is_trusted:
             _check_counting(probe)
-        yield forgery, is_believed
+        yield forgery, is_trusted
 
 
-def _is_believed(probe: ProxyProbe, forgery: Forgery) -> bool:
+def _is_trusted(probe: ProxyProbe, forgery: Forgery) -> bool:
     for _ in range(TRIES):
         before, forged, after = probe.plain(), probe.forged(forgery), probe.plain()
         if not _shrinks(before, after):
-            continue  # the window ended in between
+            continue  # a new window of the limit began
         if forged is None:
             return False
         return forged > before or 0 < after == before - 1
     raise ProbeFailed(
-        "The limit's window ends too often: set RATE_LIMIT_VALIDATE to a rate a minute."
+        "The window of the limit is too short. Set RATE_LIMIT_VALIDATE to a rate per minute."
     )
 
 
 def _check_counting(probe: ProxyProbe) -> None:
-    """Raise Undecided unless plain requests are counted one after the other."""
+    """Raise ProbeFailed unless plain requests share one counter."""
     for _ in range(TRIES):
         lefts = [probe.plain() for _ in range(PLAIN_REQUESTS)]
         if all(map(_shrinks, lefts, lefts[1:])):
             return
     raise ProbeFailed(
-        "Plain requests are not counted one after the other: several web processes count apart, "
-        "or this machine's own address changes from request to request."
+        "Plain requests do not share one counter. Either several web processes count separately, "
+        "or the address of this machine changes between requests."
     )
 
 
@@ -181,9 +180,9 @@ def _left(response: BaseHTTPResponse) -> int | None:
 
 def _unexpected(response: BaseHTTPResponse) -> str:
     if location := response.get_redirect_location():
-        return f"The address redirects to {location}: check the address that answers."
+        return f"The address redirects to {location}. Check that address instead."
     if response.status in (HTTPStatus.OK, HTTPStatus.TOO_MANY_REQUESTS):
-        return "The answer has no RateLimit header of the validate endpoint: is this the product?"
+        return "The answer has no RateLimit header of the validate endpoint. Is this the product?"
     return f"The validate endpoint answered {response.status}, not 200."
 
 
@@ -191,7 +190,9 @@ def _parsed(url: str) -> Url:
     try:
         parsed = parse_url(url)
     except LocationParseError as error:
-        raise ProbeFailed(f"{url!r} is no address.") from error
+        raise ProbeFailed(f"{url!r} is not an address.") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise ProbeFailed(f"{url!r} is no address: write https://, the host and the port, if any.")
+        raise ProbeFailed(
+            f"{url!r} is not an address. Write https://, the host and, if needed, the port."
+        )
     return parsed

@@ -1,4 +1,4 @@
-"""How the OpenAPI schema tells of proofs, of the session header, and of problem documents."""
+"""OpenAPI: credentials, common headers and problem documents."""
 
 from typing import Any, Literal
 
@@ -17,29 +17,35 @@ NAME_PARAMETER = OpenApiParameter(
     {"type": "string", "pattern": f"^{UUID_PATTERN}$"},
     OpenApiParameter.HEADER,
     description=(
-        "The session's UUID; required on a change proven by the cookie. "
-        "It can only cause refusal, never select a session."
+        "The session UUID. Required for changes with the cookie. The server compares it with the "
+        "session of the cookie and never uses it to select a session."
     ),
 )
 
 
-def _answered(name: str, about: str, **extra: Any) -> OpenApiParameter:
-    """Describe a header of answers: of all of them, or of those whose statuses `response` lists."""
+def _response_header(name: str, about: str, **extra: Any) -> OpenApiParameter:
+    """Describe a header of all answers, or of the statuses in `response`."""
     kind = {"type": str, "response": True, **extra}
     return OpenApiParameter(name, location=OpenApiParameter.HEADER, description=about, **kind)
 
 
-ANSWER_HEADERS = [
-    _answered("X-Request-ID", "Names the request in logs and audit rows.", required=True),
-    _answered("RateLimit-Policy", "The limits that were counted (an IETF draft)."),
-    _answered("RateLimit", "How far they are used (an IETF draft)."),
-    _answered("Retry-After", "Seconds to wait after a 429 or 503.", type=int, response=["default"]),
-    _answered("WWW-Authenticate", "On 401: how to prove who asks.", response=["default"]),
+RESPONSE_HEADERS = [
+    _response_header(
+        "X-Request-ID", "The id of the request in logs and audit events.", required=True
+    ),
+    _response_header("RateLimit-Policy", "The limits that apply (IETF draft)."),
+    _response_header("RateLimit", "What is left of the limits (IETF draft)."),
+    _response_header(
+        "Retry-After", "Seconds to wait after a 429 or 503.", type=int, response=["default"]
+    ),
+    _response_header(
+        "WWW-Authenticate", "On 401: which credentials are accepted.", response=["default"]
+    ),
 ]
 
 
 class FieldErrorSerializer(serializers.Serializer[Any]):
-    """What is wrong with one field."""
+    """An error of one field."""
 
     code = serializers.CharField()
     detail = serializers.CharField()
@@ -57,10 +63,10 @@ class ProblemSerializer(serializers.Serializer[Any]):
 
 
 class InvalidInputSerializer(ProblemSerializer):
-    """A problem document about bad input: `errors` lists what is wrong with each field."""
+    """A problem document about invalid input. `errors` lists the errors of each field."""
 
     def get_fields(self) -> dict[str, Any]:
-        # A declared field named `errors` would hide the serializer's own property.
+        # A declared field `errors` would hide the property of the serializer.
         return {
             **super().get_fields(),
             "errors": serializers.DictField(child=FieldErrorSerializer(many=True), required=False),
@@ -68,7 +74,7 @@ class InvalidInputSerializer(ProblemSerializer):
 
 
 class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """The visitor's token: in the cookie, or as a bearer token."""
+    """The session token, in the cookie or as a bearer token."""
 
     target_class = "sessions_app.authentication.ProvenSession"
     name = ["sessionCookie", "sessionToken"]
@@ -79,12 +85,12 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
         return [
             {"type": "apiKey", "in": "cookie", "name": settings.VISITOR_COOKIE_NAME},
-            {"type": "http", "scheme": "bearer", "description": "A token, `mss1_…`."},
+            {"type": "http", "scheme": "bearer", "description": "A session token, `mss1_…`."},
         ]
 
 
 class LinkScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """A short link to one file, or the visitor's token."""
+    """A signed link to one file, or the session token."""
 
     target_class = "uploads_app.services.links.LinkedSession"
     name = "fileLink"
@@ -97,8 +103,6 @@ class LinkScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-cal
 
 
 class ServiceScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """A service's key."""
-
     target_class = "sessions_app.api.service_views.ProvenService"
     name = "serviceKey"
 
@@ -107,8 +111,6 @@ class ServiceScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
 
 
 class StaffCookieScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """The admin's log-in."""
-
     target_class = "audit_app.views.StaffAuthentication"
     name = "staffCookie"
 
@@ -117,14 +119,14 @@ class StaffCookieScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
 
 
 class ProblemAutoSchema(AutoSchema):
-    """Adds to every operation its refusals and headers, and to changes the header that they need."""
+    """Adds errors and common headers to every operation, and X-Session-UUID to changes."""
 
     def get_override_parameters(self) -> list[Any]:
         needs_header = self.method in ("POST", "PATCH", "PUT", "DELETE") and any(
             isinstance(proof, ProvenSession) for proof in self.view.get_authenticators()
         )
         name = [NAME_PARAMETER] if needs_header else []
-        return [*super().get_override_parameters(), *name, *ANSWER_HEADERS]
+        return [*super().get_override_parameters(), *name, *RESPONSE_HEADERS]
 
     def _get_response_bodies(
         self, direction: Literal["request", "response"] = "response"

@@ -1,8 +1,9 @@
-"""Keeps the web server and the worker of `./run` alive, and stops them cleanly.
+"""Restarts the web server and the worker of `./run` if they end, and stops them cleanly.
 
-django-q2 wants only its parent process signalled (a signal to the group hangs
-it), and when all its workers are killed it stays up without doing anything: so
-each child has a session of its own, and one that has stalled is replaced.
+A signal to the process group of django-q2 makes it hang, so only its parent
+process gets one, and each child has its own session. If all its workers are
+killed, django-q2 keeps running without doing anything, so a stalled child is
+restarted.
 """
 
 import os
@@ -28,9 +29,9 @@ def _never(running_seconds: float) -> bool:
 
 @dataclass
 class ChildProcess:
-    """A process that should always run: how to start it, where it logs, how to tell it has stalled.
+    """A process that should always run.
 
-    `is_stalled` is asked with the seconds since the process was started.
+    `is_stalled` gets the seconds since the start of the process.
     """
 
     name: str
@@ -45,11 +46,11 @@ class ChildProcess:
 
     @property
     def pid(self) -> int:
-        """The process id, 0 while there is no process."""
+        """The process id; 0 while the process does not run."""
         return self._process.pid if self._process else 0
 
     def start(self) -> None:
-        """Start the process in a session of its own, out of reach of the terminal's signals."""
+        """Start the process in its own session, so that it gets no signals of the terminal."""
         _rotate(self.log_file)
         self._started = time.monotonic()
         self._process = subprocess.Popen(  # noqa: S603  (our own command line)
@@ -60,7 +61,7 @@ class ChildProcess:
         )
 
     def stop(self) -> None:
-        """End the process: politely to its parent, and after a grace its whole session."""
+        """Send SIGTERM to the process, and SIGKILL to its session after GRACE_SECONDS."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -72,7 +73,7 @@ class ChildProcess:
             process.wait()
 
     def watch(self) -> str | None:
-        """Start the process again if it has died or stalled; return what there is to tell."""
+        """Restart the process if it has ended or stalled; return a message if so."""
         now = time.monotonic()
         if self._process is None:
             if now >= self._start_at:
@@ -81,15 +82,15 @@ class ChildProcess:
         if (code := self._process.poll()) is not None:
             self._process = None
             self._start_at = now + self._next_backoff(now)
-            return f"The {self.name} ended with code {code}; starting it again."
+            return f"The {self.name} ended with code {code}. Restarting it."
         if self.is_stalled(now - self._started):
             self.stop()
-            return f"The {self.name} has stalled; starting it again."
+            return f"The {self.name} has stalled. Restarting it."
         _rotate(self.log_file)
         return None
 
     def _next_backoff(self, now: float) -> float:
-        """Wait longer each time it dies soon after its start."""
+        """Double the pause each time the process ends soon after its start."""
         steady = now - self._started > STEADY_SECONDS
         self.backoff = 1.0 if steady else min(2 * self.backoff, MAX_BACKOFF_SECONDS)
         return self.backoff
@@ -98,7 +99,7 @@ class ChildProcess:
 def supervise(
     children: Sequence[ChildProcess], stop: threading.Event, report: Callable[[str], None]
 ) -> None:
-    """Run the children until `stop` is set, then end them, the last one first."""
+    """Run the children until `stop` is set, then stop them in reverse order."""
     try:
         for child in children:
             child.start()
@@ -112,7 +113,7 @@ def supervise(
 
 
 def _rotate(log_file: Path) -> None:
-    """Put a full log aside; the processes that write to it notice and open a new one."""
+    """Rotate a full log. The writing processes reopen it."""
     if not log_file.exists() or log_file.stat().st_size < LOG_BYTES:
         return
     for number in range(LOG_FILES - 1, 0, -1):

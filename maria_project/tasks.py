@@ -1,16 +1,16 @@
-"""What django-q2 runs for the deployment as a whole."""
+"""Tasks of the project for django-q2."""
 
-from backoffice_app import counting
+from backoffice_app.dashboard import counting
 from common.schedules import task
 
 
 @task
 def heartbeat() -> str:
-    """Show, by its mere success, that a worker takes and finishes tasks."""
+    """Prove by success that a worker finishes tasks."""
     return "alive"
 
 
 @task
 def count_figures() -> int:
-    """Count what the overview shows: this hour, the one before, and hours that were missed."""
+    """Update the dashboard's hourly figures: this hour, the last one, and missed hours."""
     return counting.count_figures()

@@ -1,4 +1,4 @@
-"""The product's version. It is written in pyproject.toml and nowhere else in Python."""
+"""The version of the product, read from pyproject.toml."""
 
 import tomllib
 from pathlib import Path

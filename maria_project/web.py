@@ -1,8 +1,8 @@
 """`python -m maria_project.web HOST PORT`: the web server of `./run`.
 
-waitress keeps many slow clients in one process: it calls the application only
-when a whole request has arrived. Where it is more generous than the standard
-about where a request ends, StrictParser is not.
+waitress serves many slow clients in one process: it calls the application only
+when a whole request has arrived. StrictParser refuses requests whose end is
+ambiguous.
 """
 
 import resource
@@ -21,24 +21,24 @@ from uploads_app.api.parsers import FRAMING_BYTES
 
 THREADS = 8
 CONNECTIONS = 2000
-# Beside connections: the database, logs, files under way, bodies that are spooled.
+# For the database, logs, downloads and spooled bodies.
 OTHER_FILES = 1000
-# A body a little over the limit still reaches the application, which explains
-# the limit in a problem document; waitress itself would answer plain text.
+# A body a little over the limit still reaches the application, which answers a
+# problem document. waitress would answer plain text.
 BODY_MARGIN = 4
 MAX_HEADERS = 100
 
 
 class StrictParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
-    """A request parser that refuses what a proxy before it could understand differently.
+    """Refuses requests that a proxy could parse differently.
 
-    waitress itself would join folded lines, take any number of headers, prefer
-    Transfer-Encoding where Content-Length says something else, and overlook it
-    in HTTP/1.0: then a body could hold a second request (RFC 9112, section 11.2).
+    waitress joins folded lines, accepts any number of headers, prefers
+    Transfer-Encoding over Content-Length, and ignores it in HTTP/1.0. A body
+    could then contain a second request (RFC 9112, section 11.2).
     """
 
     def parse_header(self, header_plus: bytes) -> None:
-        """Read the request line and headers; raise ParsingError, which is answered 400."""
+        """Parse the request line and headers. A ParsingError is answered with 400."""
         first, *lines = header_plus.lower().rstrip(b"\r\n").split(b"\r\n")
         if len(lines) > MAX_HEADERS:
             raise ParsingError(f"More than {MAX_HEADERS} headers")
@@ -49,28 +49,28 @@ class StrictParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no 
         if encodings and (
             lengths or len(encodings) > 1 or b"," in encodings[0] or not first.endswith(b"http/1.1")
         ):
-            raise ParsingError("The end of the body is not clear")
+            raise ParsingError("The end of the body is ambiguous")
         super().parse_header(header_plus)
 
 
 def main(host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way are finished first."""
-    signal.signal(signal.SIGTERM, _leave)
+    """Serve until SIGTERM or SIGINT; finish running requests first."""
+    signal.signal(signal.SIGTERM, _exit)
     _allow_open_files(CONNECTIONS + OTHER_FILES)
     HTTPChannel.parser_class = StrictParser
     waitress.serve(application, host=host, port=port, **options())
 
 
 def options() -> dict[str, Any]:
-    """Return how waitress is set up, but for where it listens."""
+    """Return the options of waitress, without host and port."""
     return {
         "threads": THREADS,
         "connection_limit": CONNECTIONS,
         "asyncore_use_poll": True,
-        # Files come in larger pieces than 8 KiB: half as many uploads again in a second.
+        # Larger than the default of 8 KiB: 50 % more uploads per second.
         "recv_bytes": 64 * 1024,
         "max_request_body_size": BODY_MARGIN * settings.UPLOAD_MAX_BYTES + FRAMING_BYTES,
-        # The application judges proxy headers itself (TRUSTED_PROXIES).
+        # The application reads the proxy headers itself (TRUSTED_PROXIES).
         "clear_untrusted_proxy_headers": False,
         "ident": None,
         "_quiet": True,
@@ -78,14 +78,14 @@ def options() -> dict[str, Any]:
 
 
 def _allow_open_files(wanted: int) -> None:
-    """Raise the soft limit of open files, often 1,024, as far as the hard one lets us."""
+    """Raise the soft limit of open files, often 1,024, as far as the hard limit allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
-def _leave(signum: int, frame: FrameType | None) -> NoReturn:
+def _exit(signum: int, frame: FrameType | None) -> NoReturn:
     raise SystemExit(0)
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 class WholeBody:
     """A request body that raises OSError when it ends before its Content-Length.
 
-    Servers hand a body whose client went away to the application as if it were
-    complete, and Django's multipart parser would take the cut file for a whole one.
+    If the client disconnects, servers pass the truncated body to the application, and
+    Django's multipart parser would accept a truncated file.
     """
 
     def __init__(self, stream: "InputStream", length: int) -> None:
@@ -35,7 +35,7 @@ class WholeBody:
 
 
 def require_whole_body(application: "WSGIApplication") -> "WSGIApplication":
-    """Wrap an application so that it never takes a cut body for a whole one."""
+    """Wrap an application so that it never accepts a truncated body."""
 
     def wrapped(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         length: Any = environ.get("CONTENT_LENGTH") or "0"
@@ -46,14 +46,14 @@ def require_whole_body(application: "WSGIApplication") -> "WSGIApplication":
     return wrapped
 
 
-def swept() -> "WSGIApplication":
-    """Return Django's application, once its spool is swept."""
+def start() -> "WSGIApplication":
+    """Delete leftover spool files and return Django's application."""
     application = get_wsgi_application()
-    from uploads_app.storage import spool  # which wants Django to be set up
+    from uploads_app.storage import spool  # needs Django to be set up
 
     spool.sweep()
     return application
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maria_project.settings")
-application = require_whole_body(swept())
+application = require_whole_body(start())

@@ -1,7 +1,7 @@
-"""Takes the pictures of docs/support.md: the admin with an invented history, as a Support user sees it.
+"""Takes the pictures of docs/support.md: the admin with invented sessions, as a Support user sees it.
 
-python scripts/admin_pictures.py            writes docs/images/desk-*.png
-python scripts/admin_pictures.py --folder F  the same pages into F: wide and narrow, light and dark
+python scripts/admin_pictures.py            writes docs/images/admin-*.png
+python scripts/admin_pictures.py --folder F  writes the same pages to F: wide and narrow, light and dark
 """
 
 import argparse
@@ -19,7 +19,7 @@ import django
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maria_project.settings")
-importlib.import_module("tests.environment")  # a data folder of its own
+importlib.import_module("tests.environment")  # sets its own data folder
 django.setup()
 
 from playwright.sync_api import Browser, Page, ViewportSize  # noqa: E402
@@ -35,7 +35,7 @@ from uploads_app.models import UploadedFile
 from sessions_app.models import UserSession
 from django.utils import timezone
 from django_q.models import Success
-from backoffice_app.counting import count_figures
+from backoffice_app.dashboard.counting import count_figures
 from common.worker import HEARTBEAT_FUNC
 now = timezone.now()
 Success.objects.create(
@@ -56,7 +56,7 @@ NARROW = ViewportSize(width=390, height=844)
 
 @dataclass(frozen=True)
 class Camera:
-    """Where pictures go, and through which window they are taken."""
+    """The folder, window size and color scheme of pictures."""
 
     folder: Path
     name: str = "admin-{page}.png"
@@ -64,15 +64,15 @@ class Camera:
     scheme: Any = "light"
 
     def take(self, page: Page, name: str) -> None:
-        """Photograph a page, all of it in a narrow window."""
+        """Save a picture; of the full page in a narrow window."""
         page.wait_for_load_state("networkidle")
         path = self.folder / self.name.format(page=name)
-        # The most of a session's page is its history, below the window.
+        # The history is at the end of the session page.
         page.screenshot(path=path, full_page=self.is_narrow or name == "session")
 
 
 def main(folder: Path | None) -> None:
-    """Serve an invented history and photograph it."""
+    """Serve an invented history and take the pictures."""
     cameras = [Camera(ROOT / "docs" / "images")]
     if folder:
         folder.mkdir(parents=True, exist_ok=True)

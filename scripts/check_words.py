@@ -1,8 +1,8 @@
-"""Refuses names that the glossary of this project does not allow.
+"""Refuses names with words that docs/glossary.md does not allow.
 
-python scripts/check_words.py [folder]   every name that we define, in Python and TypeScript
+python scripts/check_words.py [folder]   checks every name that we define, in Python and TypeScript
 
-A name is split at `_` and at capitals. scripts/word_exceptions.txt holds exceptions: a name, then its reason.
+A name is split at `_` and at capitals. scripts/word_exceptions.txt lists exceptions: a name, then its reason.
 """
 
 import ast
@@ -21,14 +21,14 @@ _WORDS = (
 )
 REFUSED = frozenset(_WORDS.split())
 _STRING = r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'"
-# Comments and strings are blanked, so that no word inside them looks like a declaration.
+# Comments and strings are replaced by spaces, so that their words do not look like declarations.
 _NO_CODE = re.compile(
     rf"/\*.*?\*/|(?<![:\\])//[^\n]*|{_STRING}|`(?:\\.|[^`\\$]|\$(?!\{{))*`", re.DOTALL
 )
 _DECLARED = re.compile(
     r"\b(?:const|let|var|function\*?|class|interface|type|enum|namespace)\s+([A-Za-z_$][\w$]*)"
 )
-# Parameters, members of types and keys of objects: a name before `:`, `?:`, or a method's list.
+# Parameters, members of types and keys of objects: a name before `:` or `?:`.
 _MEMBER = re.compile(
     r"(?<=[({,;\n])\s*(?:readonly\s+|private\s+|async\s+|\.\.\.)*([A-Za-z_$][\w$]*)\??\s*:"
 )
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
 
 
 def exceptions(path: Path) -> dict[str, str]:
-    """Return the names that may stay, each with its reason."""
+    """Return the exceptions, each with its reason."""
     lines = path.read_text().splitlines() if path.exists() else []
     pairs = [line.split(maxsplit=1) for line in lines if line and not line.startswith("#")]
     if missing := [pair[0] for pair in pairs if len(pair) < 2]:
@@ -62,7 +62,7 @@ def exceptions(path: Path) -> dict[str, str]:
 
 
 def hits(root: Path) -> Iterator[tuple[str, int, str]]:
-    """Yield path, line and name of each refused name that is defined below a folder."""
+    """Yield path, line and name of each refused name in a folder."""
     for path in sorted(root.rglob("*.py")):
         place = path.relative_to(root)
         if not any(part in LEFT_OUT or part.startswith(".") for part in place.parts):
@@ -105,7 +105,7 @@ def python_names(source: str) -> Iterator[tuple[int, str]]:
 
 
 def typescript_names(source: str) -> Iterator[tuple[int, str]]:
-    """Yield every name that TypeScript code declares, as far as a tokenizer without a grammar can see."""
+    """Yield the names that TypeScript code declares, found with regular expressions, without a parser."""
     code = _NO_CODE.sub(lambda part: re.sub(r"[^\n]", " ", part[0]), source)
     for pattern in (_DECLARED, _MEMBER, _METHOD, _ARROW, _PATTERN):
         for match in pattern.finditer(code):

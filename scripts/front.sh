@@ -1,22 +1,22 @@
-# Sourced by ./run, the Makefile and the tests: what Node makes of frontend/.
-# Needed packages and pages are made only if something changed since they were.
+# Sourced by ./run, the Makefile and the tests: installs and builds frontend/ with Node.js.
+# Each step runs only if its input has changed.
 
-NODE_HINT="Node.js 20 or newer with npm is missing: install it (Debian 13: apt-get install nodejs npm)."
+NODE_HINT="Node.js 20 or newer with npm is missing. Install it (Debian 13: apt-get install nodejs npm)."
 
-# Is there a Node that is new enough?
+# Succeeds if Node.js is new enough.
 has_node() {
     command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null
 }
 
-# front: build the demo page, if it is wanted. The product works without it, so this never fails.
+# front: build the demo page if DEMO_PAGE is on. The product works without it, so this never fails.
 front() {
     ! front_is_built || return 0
-    # Settings that cannot be read are for `manage.py serve` to complain about.
+    # `manage.py serve` reports invalid settings.
     .venv/bin/python -c 'from maria_project.settings import DEMO_PAGE; raise SystemExit(not DEMO_PAGE)' 2>/dev/null || return 0
-    front_build || echo "The demo page is not built; everything else works." >&2
+    front_build || echo "The demo page is not built. Everything else works." >&2
 }
 
-# front_build: install the packages and build the demo page, or say why not and fail.
+# front_build: install the packages and build the demo page, or print the reason and fail.
 front_build() {
     front_packages || return 1
     ! front_is_built || return 0
@@ -24,7 +24,7 @@ front_build() {
     front_sources >frontend/node_modules/.built
 }
 
-# front_packages: make node_modules hold exactly what the lock file names.
+# front_packages: install exactly the packages of the lock file.
 front_packages() {
     has_node || { echo "$NODE_HINT" >&2; return 1; }
     wanted=$(cksum <frontend/package-lock.json)
@@ -37,17 +37,17 @@ front_is_built() {
     [ -f frontend/demo/dist/index.html ] && [ "$(cat frontend/node_modules/.built 2>/dev/null)" = "$(front_sources)" ]
 }
 
-# Print a checksum of everything that the demo page is built from.
+# Print a checksum of all sources of the demo page.
 front_sources() {
     find frontend/src frontend/demo frontend/package-lock.json frontend/vite.config.ts frontend/tsconfig.json \
         common/static/maria -type f ! -path 'frontend/demo/dist/*' -exec cksum {} + | sort | cksum
 }
 
-# front_step TITLE COMMAND…: run a command in frontend/ quietly; say what went wrong.
+# front_step TITLE COMMAND…: run a command in frontend/, and print its output only if it fails.
 front_step() {
     title=$1
     shift
     echo "$title …"
     (cd frontend && "$@") >frontend/install.log 2>&1 ||
-        { tail -n 5 frontend/install.log >&2; echo "$title failed: see frontend/install.log." >&2; return 1; }
+        { tail -n 5 frontend/install.log >&2; echo "$title failed. See frontend/install.log." >&2; return 1; }
 }

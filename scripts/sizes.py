@@ -1,6 +1,7 @@
-"""Prints the sizes that docs/plan.md promises, and fails where one is over its limit (`make sizes`).
+"""Prints the sizes of docs/plan.md and fails if one is over its limit (`make sizes`).
 
-A function's lines are those of its signature and body that hold code: no docstring, comment or blank line.
+The length of a function is the number of lines with code in its signature and body, without
+docstrings, comments and blank lines.
 """
 
 import ast
@@ -21,7 +22,7 @@ FOLDERS = ("maria_project", "common", "scripts", "benchmarks", "frontend/src", "
 KINDS = (".py", ".ts", ".tsx", ".css", ".html", ".js")
 LEFT_OUT = {"migrations", "node_modules", "dist", "coverage", "__pycache__"}
 GENERATED = re.compile(r"generated|do not (edit|make direct changes)", re.IGNORECASE)
-# A production line is one of an app: what runs at a customer's.
+# These folders do not run in a deployment.
 NOT_PRODUCTION = ("scripts/", "benchmarks/", "frontend/demo/")
 _TS_COMMENT = re.compile(r"/\*.*?\*/|(?<![:\"'`\\])//[^\n]*", re.DOTALL)
 _TS_FUNCTION = re.compile(

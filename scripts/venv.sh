@@ -1,4 +1,4 @@
-# Sourced by ./run and ./test: makes .venv hold exactly what a requirements file names.
+# Sourced by ./run and ./test: installs a requirements file into .venv.
 
 fail() {
     echo "$1" >&2
@@ -15,20 +15,20 @@ find_python() {
     done
 }
 
-# venv FILE: install FILE into .venv, unless it was the last thing installed there.
+# venv FILE: install FILE into .venv, unless it is installed there already.
 venv() {
     python=$(find_python)
-    [ -n "$python" ] || fail "Python 3.11 or newer is missing: install it (Debian: apt-get install python3 python3-venv)."
+    [ -n "$python" ] || fail "Python 3.11 or newer is missing. Install it (Debian: apt-get install python3 python3-venv)."
     if ! [ -x .venv/bin/python ]; then
         "$python" -m venv .venv >/dev/null 2>&1 || {
             rm -rf .venv
-            fail "Python's venv is missing: install it (Debian: apt-get install python3-venv)."
+            fail "Python's venv is missing. Install it (Debian: apt-get install python3-venv)."
         }
     fi
     wanted=$(cat requirements.txt "$1" | cksum)
     [ "$(cat ".venv/$1.installed" 2>/dev/null)" != "$wanted" ] || return 0
     echo "Installing $1 …"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$1" >.venv/install.log 2>&1 ||
-        { tail -n 5 .venv/install.log >&2; fail "Installing $1 failed: see .venv/install.log."; }
+        { tail -n 5 .venv/install.log >&2; fail "Installing $1 failed. See .venv/install.log."; }
     echo "$wanted" >".venv/$1.installed"
 }

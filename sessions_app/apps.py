@@ -1,4 +1,4 @@
-"""What must exist after migrate: the schedule of the sweep, and who may see and revoke sessions."""
+"""The app's configuration: schedules and group permissions are created after migrate."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ class SessionsConfig(AppConfig):
     verbose_name = "Visitors"
 
     def ready(self) -> None:
-        from sessions_app import checks, tasks  # noqa: F401  (they register themselves)
+        from sessions_app import checks, tasks  # noqa: F401  (imported to register)
 
         post_migrate.connect(prepare, sender=self)
 
 
 def prepare(**_: Any) -> None:
-    """Schedule the sweep and grant the groups their permissions; safe to repeat."""
+    """Create the schedules and grant the groups their permissions; idempotent."""
     from common import groups
     from common.schedules import schedule_every
     from sessions_app import tasks

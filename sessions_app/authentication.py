@@ -1,4 +1,4 @@
-"""How a request proves its session, and how it is refused."""
+"""Visitors' authentication: which session a request proves, and when it is refused."""
 
 from datetime import datetime
 from typing import Any
@@ -17,15 +17,11 @@ from sessions_app.exceptions import (
     SessionInvalid,
     SessionMismatch,
     SessionRequired,
-    refused,
 )
 from sessions_app.models import RetiredToken, SessionStatus, UserSession
-from sessions_app.services import (
-    expire_session,
-    mark_retired_used,
-    mark_token_used,
-    touch_session,
-)
+from sessions_app.proofs import Proof
+from sessions_app.services.sessions import expire_session, session_invalid, touch_session
+from sessions_app.services.tokens import mark_retired_used, mark_token_used
 from sessions_app.signals import describe
 from sessions_app.uuid_helpers import UuidMalformed, parse_uuid
 
@@ -33,32 +29,34 @@ HEADER = "X-Session-UUID"
 
 
 class ProvenSession(BaseAuthentication):
-    """A live session, proven by its token. `request.auth` is the UserSession.
+    """A live session, proven by its token. `request.auth` is a Proof.
 
-    The header X-Session-UUID can only cause refusal, never select a row; it is
+    The header X-Session-UUID can only cause refusal, never select a row. It is
     required on changes proven by the cookie, because a foreign page cannot
-    send it unnoticed. A view's `also_accepted` names, for an action, in which
-    other states a session is let in.
+    send it without a preflight. A view's `also_accepted` maps an action to the
+    further states in which it accepts a session.
     """
 
-    def authenticate(self, request: Request) -> tuple[None, UserSession] | None:
+    def authenticate(self, request: Request) -> tuple[None, Proof] | None:
         credential = read_credential(request._request)
         if credential is None:
             return None
-        session = find_session(credential)
-        if session is None or not _is_accepted(session, request):
+        proof = _prove(credential)
+        if proof is None or not _is_accepted(proof.session, request):
             # Counted after the look-up: bad proofs must not lock out good ones of the same address.
             limits.enforce(request._request, "failed_proof")
-            raise SessionInvalid(session, describe(session, "lost") if session else None)
-        _check_name(request, session, credential)
-        return None, session
+            if proof is None:
+                raise SessionInvalid
+            raise session_invalid(proof.session, describe(proof.session, "lost"))
+        _check_header(request, proof)
+        return None, proof
 
     def authenticate_header(self, request: Request) -> str:
         return "Session"
 
 
 class HasSession(BasePermission):
-    """Refuse with 401 `session_required` whoever proves no session."""
+    """Refuse a request without a proven session: 401 `session_required`."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if request.auth is None:
@@ -66,35 +64,47 @@ class HasSession(BasePermission):
         return True
 
 
-def find_proven(request: HttpRequest) -> UserSession | None:
-    """Return the session that the request proves, in whatever state, or None."""
-    credential = read_credential(request)
-    return find_session(credential) if credential else None
+def find_proven(request: HttpRequest) -> Proof | None:
+    """Return which session the request proves, in any state, or None.
 
-
-def find_session(credential: Credential) -> UserSession | None:
-    """Return the session that a credential proves, in whatever state, or None.
-
-    A session whose time has run out is recorded as expired on the way; a live
-    one is noted as seen.
+    If the session's time has run out, mark it as expired; if it is live, record
+    its activity.
     """
+    credential = read_credential(request)
+    return _prove(credential) if credential else None
+
+
+def _prove(credential: Credential) -> Proof | None:
     if credential.token_hash is None:
         return None
-    # `read_at` is the database's time: it decides, whatever a web host's clock says.
-    sessions = UserSession.objects.annotate(read_at=Now())
-    session = _first(sessions.filter(token_hash=credential.token_hash))
-    if session is not None:
-        session.proof = credential
-        _note_proof(session)
-        return session
+    proof = _read(UserSession.objects.filter(token_hash=credential.token_hash), credential)
+    if proof is not None:
+        _record_activity(proof)
+        if proof.session.token_used_at is None and proof.session.status == SessionStatus.ACTIVE:
+            mark_token_used(session=proof.session, now=proof.read_at)
+        return proof
     still_good = Q(good_until=None) | Q(good_until__gt=Now())
     retired = RetiredToken.objects.filter(still_good, token_hash=credential.token_hash)
-    session = _first(sessions.filter(pk__in=retired.values("session")))
-    if session is not None:
-        session.proof = credential
-        _note_seen(session)
-        mark_retired_used(session=session, token_hash=credential.token_hash, now=_read_at(session))
-    return session
+    proof = _read(UserSession.objects.filter(pk__in=retired.values("session")), credential)
+    if proof is not None:
+        _record_activity(proof)
+        mark_retired_used(
+            session=proof.session, token_hash=credential.token_hash, now=proof.read_at
+        )
+    return proof
+
+
+def _read(sessions: QuerySet[UserSession], credential: Credential) -> Proof | None:
+    """Return the proof of the one session there is, read with the database's time.
+
+    The database's time decides, because the clocks of web hosts may differ. A
+    unique key needs no order.
+    """
+    session = next(iter(sessions.annotate(read_at=Now()).order_by()[:1]), None)
+    if session is None:
+        return None
+    read_at: datetime = vars(session).pop("read_at")
+    return Proof(session, credential.carrier, credential.token_hash, read_at)
 
 
 def _is_accepted(session: UserSession, request: Request) -> bool:
@@ -102,41 +112,25 @@ def _is_accepted(session: UserSession, request: Request) -> bool:
     return session.status in {SessionStatus.ACTIVE, *view.also_accepted.get(view.action, ())}
 
 
-def _first(sessions: QuerySet[UserSession]) -> UserSession | None:
-    """Return the one session there is; without an order, which a unique key does not need."""
-    return next(iter(sessions.order_by()[:1]), None)
-
-
-def _note_proof(session: UserSession) -> None:
-    _note_seen(session)
-    if session.token_used_at is None and session.status == SessionStatus.ACTIVE:
-        mark_token_used(session=session, now=_read_at(session))
-
-
-def _note_seen(session: UserSession) -> None:
+def _record_activity(proof: Proof) -> None:
+    session = proof.session
     if session.status != SessionStatus.ACTIVE:
         return
-    if session.expires_at > _read_at(session):
-        touch_session(session=session, now=_read_at(session))
+    if session.expires_at > proof.read_at:
+        touch_session(session=session, now=proof.read_at)
     elif not expire_session(session=session):
-        session.refresh_from_db()  # somebody else recorded it, or has just touched it
+        session.refresh_from_db()  # another request has expired or touched it meanwhile
 
 
-def _read_at(session: UserSession) -> datetime:
-    read_at: datetime = session.read_at  # type: ignore[attr-defined]  # annotated by find_session
-    return read_at
-
-
-def _check_name(request: Request, session: UserSession, credential: Credential) -> None:
+def _check_header(request: Request, proof: Proof) -> None:
     name = request.headers.get(HEADER)
     if name is None:
-        if credential.carrier == "cookie" and request.method not in SAFE_METHODS:
+        if proof.carrier == "cookie" and request.method not in SAFE_METHODS:
             raise SessionHeaderRequired
         return
     try:
-        named = parse_uuid(name)
-    except UuidMalformed as error:
-        error.refusal = refused(error.default_code, session)
-        raise
-    if named != session.uuid:
-        raise SessionMismatch(session)
+        session_uuid = parse_uuid(name)
+    except UuidMalformed:
+        raise UuidMalformed(proof.session.uuid) from None
+    if session_uuid != proof.session.uuid:
+        raise SessionMismatch(proof.session.uuid, proof.session.support_code)

@@ -12,7 +12,6 @@ from sessions_app.limits import window_seconds
 
 @register()
 def check_lifetimes(**_: Any) -> list[CheckMessage]:
-    """A shorter limit must not be longer than the limit it stands inside."""
     if (
         settings.SESSION_UNUSED_LIMIT
         <= settings.SESSION_IDLE_LIMIT
@@ -34,7 +33,6 @@ def check_lifetimes(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_rates(**_: Any) -> list[CheckMessage]:
-    """Each rate must be readable, so that no request meets a bad one."""
     return [
         Error(f"{error}.", hint=f"Correct RATE_LIMIT_{name.upper()}.", id="sessions_app.E002")
         for name, rates in settings.RATE_LIMITS.items()
@@ -45,11 +43,10 @@ def check_rates(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_purposes(**_: Any) -> list[CheckMessage]:
-    """A purpose must be short enough to be kept, and a name that a front end can spell."""
     return [
         Error(
-            f"CONSENT_PURPOSES holds {purpose!r}, which is no name of a purpose.",
-            hint="Use 1 to 40 lower-case letters, digits, _ and -, like contact.",
+            f"CONSENT_PURPOSES contains {purpose!r}, which is not a valid name.",
+            hint="Use 1 to 40 lower-case letters, digits, _ or -, for example contact.",
             id="sessions_app.E005",
         )
         for purpose in settings.CONSENT_PURPOSES
@@ -59,7 +56,6 @@ def check_purposes(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_trusted_networks(**_: Any) -> list[CheckMessage]:
-    """Each network must be readable, so that no request meets a bad one."""
     return [
         Error(
             f"RATE_LIMIT_TRUSTED_NETWORKS: {error}.",
@@ -73,20 +69,19 @@ def check_trusted_networks(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_trusted_factor(**_: Any) -> list[CheckMessage]:
-    """Who is trusted must not be limited more than strangers."""
     if settings.RATE_LIMIT_TRUSTED_FACTOR >= 1:
         return []
     return [
         Error(
-            "RATE_LIMIT_TRUSTED_FACTOR is below 1, which would lock trusted networks out.",
-            hint="Set it to how many times as often trusted clients may ask.",
+            "RATE_LIMIT_TRUSTED_FACTOR is below 1: trusted networks would get lower limits than others.",
+            hint="Set it to the factor by which the limits of trusted networks are higher.",
             id="sessions_app.E004",
         )
     ]
 
 
 def network_error(text: str) -> ValueError | None:
-    """Return what is wrong with a network's spelling, None if nothing is."""
+    """Return the error of an invalid network, None for a valid one."""
     try:
         parse_network(text)
     except ValueError as error:

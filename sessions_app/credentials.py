@@ -1,4 +1,4 @@
-"""The session token, how a request carries it, and the defence against foreign pages."""
+"""The session token, how a request carries it, and the origin check against foreign pages."""
 
 import hashlib
 import re
@@ -14,11 +14,11 @@ from rest_framework.response import Response
 from sessions_app.exceptions import CredentialsDiffer, OriginNotAllowed
 
 TOKEN_PREFIX = "mss1_"  # noqa: S105  (the prefix is public)
-# How far staff may move a session's end beyond its ordinary one.
+# How far staff may extend a session beyond its regular end.
 LONGEST_EXTENSION = timedelta(days=30)
 _TOKEN = re.compile(TOKEN_PREFIX + "[A-Za-z0-9_-]{43}")
-# The cookie outlives the session a little, so that "expired" can still be explained, and by what
-# staff may add: nobody could tell the browser of that later without risking a newer token.
+# The cookie outlives the session, so that the page can still explain "expired". It also covers an
+# extension by staff: setting the cookie again later could overwrite a newer token.
 _COOKIE_MARGIN = timedelta(days=7) + LONGEST_EXTENSION
 
 Carrier = Literal["cookie", "bearer"]
@@ -26,33 +26,32 @@ Carrier = Literal["cookie", "bearer"]
 
 @dataclass(frozen=True)
 class Credential:
-    """What a request offers as proof, and how it came: the token's hash, None if it is no token."""
+    """The token that a request carries: its hash, or None if it is malformed."""
 
     carrier: Carrier
     token_hash: str | None
 
 
 def generate_token(prefix: str = TOKEN_PREFIX) -> str:
-    """Return a new token: 256 random bits as 43 base64url characters behind `mss1_`."""
+    """Return a new token: the prefix and 256 random bits as 43 base64url characters."""
     return prefix + secrets.token_urlsafe(32)
 
 
 def hash_token(token: str) -> str:
-    """Return what the database keeps of a token. 256 random bits need no salt and no slow hash."""
+    """Return the SHA-256 of a token. 256 random bits need no salt and no slow hash."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def read_bearer(request: HttpRequest) -> str | None:
-    """Return what follows `Authorization: Bearer`, None under any other scheme (RFC 6750)."""
+    """Return the token of `Authorization: Bearer`, None for any other scheme (RFC 6750)."""
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     return value.strip() if scheme.lower() == "bearer" else None
 
 
 def read_credential(request: HttpRequest) -> Credential | None:
-    """Return the proof that a request carries, None if it carries none.
+    """Return the token that a request carries, or None.
 
-    A client carries its token in one way. Raises CredentialsDiffer if two ways
-    carry different ones: nobody could say which is meant.
+    Raises CredentialsDiffer if cookie and header carry different tokens.
     """
     cookie = request.COOKIES.get(settings.VISITOR_COOKIE_NAME)
     bearer = read_bearer(request)
@@ -66,7 +65,7 @@ def read_credential(request: HttpRequest) -> Credential | None:
 
 
 def hand_over(response: Response, carrier: Carrier, token: str, session: Any) -> None:
-    """Give the client its token the way it carries it: in the cookie, or in the body alone."""
+    """Put a new token into the cookie, or for a bearer client into the body."""
     if carrier == "bearer":
         response.data["token"] = token
     else:
@@ -74,7 +73,6 @@ def hand_over(response: Response, carrier: Carrier, token: str, session: Any) ->
 
 
 def set_cookie(response: HttpResponseBase, token: str, session: Any) -> None:
-    """Give the browser its token: out of reach for scripts and for other sites."""
     limit = (
         settings.SESSION_COMPLETED_LIMIT
         if session.completed_at
@@ -92,15 +90,14 @@ def set_cookie(response: HttpResponseBase, token: str, session: Any) -> None:
 
 
 def delete_cookie(response: HttpResponseBase) -> None:
-    """Take the token out of the browser."""
     response.delete_cookie(settings.VISITOR_COOKIE_NAME, path="/", samesite="Strict")
 
 
 def check_origin(request: HttpRequest) -> None:
-    """Raise OriginNotAllowed for a change that a foreign page asks for.
+    """Raise OriginNotAllowed for a change that a foreign page requests.
 
-    A browser names the page's origin on every cross-origin and every unsafe
-    request; clients that are no browsers send neither header.
+    A browser sends Origin or Sec-Fetch-Site with every unsafe request; clients
+    that are not browsers send neither.
     """
     origin = request.headers.get("Origin")
     if origin is not None:

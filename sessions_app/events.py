@@ -5,27 +5,25 @@ from audit_app.models import AuditOutcome
 
 CREATED = register(
     "session.created",
-    "A visitor's session began.",
+    "A session was created.",
     "credential",
     "support_code",
     feed=True,
 )
 IDENTIFIED = register(
-    "session.identified", "A visitor gave, changed or took back contact data.", "fields"
+    "session.identified", "A visitor gave, changed or deleted contact data.", "fields"
 )
-COMPLETED = register("session.completed", "A visitor proved the e-mail address by a code.")
-TOKEN_ROTATED = register(
-    "session.token_rotated", "A session got a new token in place of the one before.", "reason"
-)
+COMPLETED = register("session.completed", "A visitor verified the e-mail address by a code.")
+TOKEN_ROTATED = register("session.token_rotated", "A session got a new token.", "reason")
 EXPIRED = register(
     "session.expired",
-    "A session's time ran out; recorded by the sweep or by the first request that met it.",
+    "A session expired; recorded by the sweep or by the first request after the expiry.",
     "reason",
     feed=True,
 )
 RESET = register(
     "session.reset",
-    "A visitor left a session, active or expired, for a fresh one.",
+    "A visitor replaced a session, active or expired, by a new one.",
     "reason",
     "from_status",
     "successor",
@@ -34,46 +32,41 @@ RESET = register(
 )
 ENDED = register("session.ended", "A visitor ended a session.", "lost_files", feed=True)
 REVOKED = register(
-    "session.revoked", "A staff member ended a session.", "reason", "lost_files", feed=True
+    "session.revoked", "A staff member revoked a session.", "reason", "lost_files", feed=True
 )
 RECOVERY_ISSUED = register(
-    "session.recovery_issued", "A staff member issued a code to recover a session.", "reason"
+    "session.recovery_issued", "A staff member issued a recovery code.", "reason"
 )
 RECOVERED = register(
-    "session.recovered", "A session was taken to another device by a recovery code."
+    "session.recovered", "A session was recovered on another device with a recovery code."
 )
-EXTENDED = register(
-    "session.extended", "A staff member let a session live longer.", "reason", "until"
-)
-EXPORTED = register(
-    "session.exported", "Everything held about a session was handed out.", "reason", "format"
-)
+EXTENDED = register("session.extended", "A staff member extended a session.", "reason", "until")
+EXPORTED = register("session.exported", "All data of a session was exported.", "reason", "format")
 ERASURE_REQUESTED = register(
     "session.erasure_requested",
-    "A session was closed for good and everything personal in the database removed.",
+    "A session was closed for good and its personal data deleted from the database.",
     "reason",
 )
 PERSON_ERASURE_REQUESTED = register(
     "person.erasure_requested",
-    "A staff member asked to erase every session of one proven e-mail address; each session's own "
-    "erasure follows.",
+    "A staff member requested the erasure of every session of one verified e-mail address; each session's own erasure follows.",
     "reason",
     "sessions",
 )
-ERASED = register("session.erased", "Nothing personal and no file is left of a session.", feed=True)
+ERASED = register("session.erased", "No personal data and no file of a session remains.", feed=True)
 CONTACT_ERASED = register(
-    "session.contact_erased", "Contact data went with the end of its retention."
+    "session.contact_erased", "Contact data was deleted at the end of its retention."
 )
 CONSENT_GRANTED = register(
-    "consent.granted", "A visitor agreed to a purpose.", "purpose", "version"
+    "consent.granted", "A visitor consented to a purpose.", "purpose", "version"
 )
 CONSENT_WITHDRAWN = register(
-    "consent.withdrawn", "A visitor refused a purpose or took agreement back.", "purpose", "version"
+    "consent.withdrawn", "A visitor refused a purpose or withdrew a consent.", "purpose", "version"
 )
 SERVICE_KEY_CREATED = register(
-    "service.key_created", "A key for one of our own services was made.", "scopes", "expires_at"
+    "service.key_created", "A service key was created.", "scopes", "expires_at"
 )
-SERVICE_KEY_REVOKED = register("service.key_revoked", "A service's key was taken back.")
+SERVICE_KEY_REVOKED = register("service.key_revoked", "A service key was revoked.")
 SERVICE_REFUSED = register(
     "service.refused",
     "A request was refused because of its service key.",

@@ -1,10 +1,9 @@
-"""Rate limits: how often one client or one session may ask.
+"""Rate limits for each client and each session.
 
-django-ratelimit counts; this module gives it our own key (its own cannot read
-a proxy's header, nor cut IPv6 to /64), answers 429 with `Retry-After`, and
-keeps what was counted for the `RateLimit` headers
-(draft-ietf-httpapi-ratelimit-headers). Windows are fixed, so that up to twice
-a limit can pass across a window's edge.
+django-ratelimit counts under our own key, because its own cannot read a proxy's
+header or cut IPv6 to /64. This module answers 429 with `Retry-After` and sets
+the `RateLimit` headers (draft-ietf-httpapi-ratelimit-headers). Windows are
+fixed, so up to twice the limit can pass around a window's edge.
 """
 
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from sessions_app.models import UserSession
 
 @dataclass(frozen=True)
 class Usage:
-    """How far one limit is used: `count` of `limit` in a window that ends in `seconds_left`."""
+    """The use of one limit: `count` of `limit` in a window that ends in `seconds_left`."""
 
     policy: str
     count: int
@@ -34,9 +33,9 @@ def enforce(
 ) -> None:
     """Count one request against each rate of the limit `name`; raises RateLimited over it.
 
-    `whom` is what is counted; unless given it is the proven `session`, and
-    without one the client, of which those in RATE_LIMIT_TRUSTED_NETWORKS may
-    ask more often.
+    Requests are counted under `identifier`, otherwise under the proven
+    `session`, otherwise under the client's address. Clients in
+    RATE_LIMIT_TRUSTED_NETWORKS have a higher limit.
     """
     key = identifier or (str(session.uuid) if session else context.current().client)
     factor = 1 if session or identifier else _client_factor()
@@ -44,17 +43,17 @@ def enforce(
         usage = _usage(request, name, key, _multiplied(rate, factor))
         _remember(request, usage)
         if usage.count > usage.limit:
-            raise RateLimited(usage.policy, usage.seconds_left, session)
+            raise RateLimited(usage.policy, usage.seconds_left, session.uuid if session else None)
 
 
 def exceeded(request: HttpRequest) -> str | None:
-    """Return the policy that refused this request, None if none did."""
+    """Return the policy that refused this request, or None."""
     usages: list[Usage] = getattr(request, "rate_usages", [])
     return next((usage.policy for usage in usages if usage.count > usage.limit), None)
 
 
 def add_headers(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Tell the client how far the limits that were counted for this request are used."""
+    """Set the RateLimit headers from the limits that this request was counted against."""
     usages: list[Usage] = getattr(request, "rate_usages", [])
     if usages:
         response["RateLimit-Policy"] = ", ".join(
@@ -88,7 +87,7 @@ def _usage(request: HttpRequest, name: str, key: str, rate: str) -> Usage:
         count=counted["count"],
         limit=counted["limit"],
         window=window,
-        # The counter's own figure is 0 in a window's last second, which still counts.
+        # The counter reports 0 in a window's last second, which still belongs to the window.
         seconds_left=max(1, counted["time_left"] + 1),
     )
 
@@ -98,7 +97,7 @@ def _remember(request: HttpRequest, usage: Usage) -> None:
 
 
 def window_seconds(rate: str) -> int:
-    """Return the window of a rate like `30/m` or `600/h` in seconds; ValueError if it is none."""
+    """Return the window of a rate like `30/m` in seconds; raises ValueError."""
     count, _, period = rate.partition("/")
     if not count.isdigit() or period not in _PERIODS:
         raise ValueError(

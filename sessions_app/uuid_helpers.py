@@ -1,21 +1,20 @@
-"""Session UUIDs in their one spelling, and support codes that can be read aloud."""
+"""Session UUIDs in canonical spelling, and support codes that can be read aloud."""
 
 import re
 import secrets
 import uuid
 from collections.abc import Iterator
 from itertools import combinations, product
-from typing import Any
 
 from rest_framework import status
 from rest_framework.exceptions import APIException
 from stdnum.iso7064 import mod_37_36
 
-# RFC 9562 version 4, variant 10, lower case, hyphens where they belong.
+# RFC 9562 version 4, variant 10, lower case, with hyphens.
 UUID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 _UUID = re.compile(UUID_PATTERN)
 
-# Crockford base32: no I, L, O or U, so that nothing is misheard as a digit.
+# Crockford base32 has no I, L, O or U, so that no symbol is mistaken for a digit.
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _MISHEARD = str.maketrans("OIL", "011")
 
@@ -23,19 +22,21 @@ _MISHEARD = str.maketrans("OIL", "011")
 class UuidMalformed(APIException):
     status_code = status.HTTP_400_BAD_REQUEST
     default_code = "uuid_malformed"
-    default_detail = "That is no session UUID: write a version 4 UUID in lower case with hyphens."
-    refusal: Any = None
+    default_detail = "Invalid session UUID. Expected a lower-case UUIDv4 with hyphens."
+
+    def __init__(self, session_uuid: uuid.UUID | None = None) -> None:
+        super().__init__()
+        self.session_uuid = session_uuid
 
 
 def generate_uuid() -> uuid.UUID:
-    """Return a new random (version 4) session UUID."""
     return uuid.uuid4()
 
 
 def parse_uuid(text: str) -> uuid.UUID:
-    """Read a UUID in its one allowed spelling; raises UuidMalformed for every other.
+    """Parse a UUID in canonical spelling; raises UuidMalformed.
 
-    `uuid.UUID()` alone also takes braces, `urn:uuid:`, upper case, misplaced
+    `uuid.UUID()` also accepts braces, `urn:uuid:`, upper case, misplaced
     hyphens and full-width digits.
     """
     if not _UUID.fullmatch(text):
@@ -46,8 +47,7 @@ def parse_uuid(text: str) -> uuid.UUID:
 def generate_support_code() -> str:
     """Return a new code like `MAR-7F3-K2Q-X9C`: eight random symbols and an ISO 7064 check symbol.
 
-    MOD 37,36 may ask for a check symbol that Crockford leaves out; then the
-    symbols are drawn again.
+    If the MOD 37,36 check symbol is not a Crockford symbol, others are drawn.
     """
     while True:
         if code := support_code("".join(secrets.choice(CROCKFORD) for _ in range(8))):
@@ -55,39 +55,38 @@ def generate_support_code() -> str:
 
 
 def support_code(symbols: str) -> str | None:
-    """Return the code that begins with eight symbols, None if Crockford lacks its check symbol."""
+    """Return the code of eight symbols, None if its check symbol is not in Crockford base32."""
     check = mod_37_36.calc_check_digit(symbols)
     return _spell(symbols + check) if check in CROCKFORD else None
 
 
 def parse_support_code(text: str) -> str | None:
-    """Return the code in its one spelling, or None if `text` is no code or its check symbol is wrong.
+    """Return the code in canonical spelling, or None if it is not valid.
 
-    Case, hyphens and spaces do not matter, nor does the prefix; O is read as
-    0, I and L as 1.
+    Case, hyphens, spaces and the prefix are ignored; O is read as 0, I and L as 1.
     """
     symbols = read_crockford(text)
-    # By length, because the symbols themselves may begin with MAR.
+    # Decided by length, because the symbols themselves may start with MAR.
     if len(symbols) == 12:
         symbols = symbols.removeprefix("MAR")
     return _spell(symbols) if _checks_out(symbols) else None
 
 
 def near_support_codes(text: str) -> dict[str, str]:
-    """Return each code that is one slip away from what was typed or heard, with the slip in words.
+    """Return the valid codes that are one typing error away from `text`, each with the error in words.
 
-    A slip is one symbol wrong, missing or too many, or two swapped. Nobody has
-    looked whether the codes exist. Empty if `text` is too short or too long.
+    An error is one symbol wrong, missing or too many, or two swapped. The codes
+    need not exist. Empty if `text` is too short or too long.
     """
     symbols = read_crockford(text)
     if len(symbols) > 10:
-        # What stands before the last nine was meant to be MAR, if it is as long.
+        # With 12 symbols, the first three were meant to be MAR.
         symbols = symbols[-9:] if len(symbols) == 12 else symbols.removeprefix("MAR")
     return {_spell(near): slip for near, slip in _slips(symbols) if _checks_out(near)}
 
 
 def read_crockford(text: str) -> str:
-    """Return the symbols that somebody typed or heard, in their one spelling; not checked."""
+    """Return typed symbols in canonical spelling, unchecked: upper case, O as 0, I and L as 1."""
     return re.sub("[^0-9A-Z]", "", text.upper()).translate(_MISHEARD)
 
 
@@ -100,13 +99,13 @@ def _checks_out(symbols: str) -> bool:
 
 
 def _slips(symbols: str) -> Iterator[tuple[str, str]]:
-    """Yield what may have been meant, and by which slip it became `symbols`."""
+    """Yield symbols that may have been meant, and the typing error that explains the difference."""
     places = range(len(symbols))
     match len(symbols):
         case 8:
             for place, symbol in product(range(9), CROCKFORD):
                 meant = symbols[:place] + symbol + symbols[place:]
-                yield meant, f"symbol {place + 1}, {symbol}, was left out"
+                yield meant, f"symbol {place + 1}, {symbol}, is missing"
         case 9:
             for one, other in combinations(places, 2):
                 swapped = list(symbols)

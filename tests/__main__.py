@@ -35,12 +35,13 @@ STATIC_CHECKS: dict[str, Sequence[str | Path]] = {
     "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
     "settings": [PYTHON, "manage.py", "check"],
     "words": [PYTHON, "scripts/check_words.py"],
+    "sizes": [PYTHON, "scripts/sizes.py"],
     "workflow": [*SCHEMA_OF, "vendor.github-workflows", ".github/workflows/ci.yml"],
     "dependency updates": [*SCHEMA_OF, "vendor.dependabot", ".github/dependabot.yml"],
 }
-# Twice the cores of a small machine: tests wait a good deal, for servers and browsers.
+# Twice the cores of a small machine, because tests often wait for servers and browsers.
 WORKERS = ["-n", "4", "--dist", "worksteal"]
-# The demo page too, so that no two tests build it at the same time.
+# Builds the demo page once, so that two tests do not build it at the same time.
 FRONT_END_BUILD = node.shell("front_build")
 FRONT_END: dict[str, Sequence[str]] = {
     "front end, checks": ["npm", "--prefix", "frontend", "run", "check"],
@@ -50,7 +51,7 @@ FRONT_END: dict[str, Sequence[str]] = {
 
 @dataclass
 class Step:
-    """What has run, the seconds it took, and how many tests it ran."""
+    """A finished step, with its seconds and its number of tests."""
 
     title: str
     wall: float
@@ -63,9 +64,9 @@ _START = time.monotonic()
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run what the arguments ask for; return the exit code of the first thing that fails."""
+    """Run the steps for the arguments; return the exit code of the first failure."""
     scratch.begin_run()
-    # Each worker and server would compile all of us anew, and pytest every plugin and test.
+    # Without byte code every worker and server would compile all modules again.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     return usage.measured(lambda: _run_and_report(arguments))
 
@@ -104,8 +105,8 @@ def _soak(arguments: Sequence[str]) -> int:
 def _check() -> int:
     if code := _build_front_end():
         return code
-    # Side by side, as neither keeps more than one core busy for long.
-    with _front_end_under_way() as finish, tempfile.TemporaryDirectory(prefix="maria-") as data:
+    # In parallel, because neither keeps more than one core busy for long.
+    with _front_end_in_background() as finish, tempfile.TemporaryDirectory(prefix="maria-") as data:
         return _check_statically(Path(data)) or finish()
 
 
@@ -124,7 +125,7 @@ def _on_postgres(arguments: Sequence[str], env: Mapping[str, str]) -> int:
 
 @contextmanager
 def _redis() -> Iterator[dict[str, str]]:
-    """Run a Redis, if there is one, and yield the variables that make tests use it."""
+    """Start Redis if it is installed; yield the variables that make tests use it."""
     if not redis_server.is_installed():
         yield {}
         return
@@ -154,7 +155,7 @@ def _check_schema(folder: Path, env: Mapping[str, str]) -> int:
     if code := _run("schema", command, env):
         return code
     if fresh.read_text() != (ROOT / "docs" / "openapi.yaml").read_text():
-        print("docs/openapi.yaml is not what the code says: run `make schema` and read the change.")
+        print("docs/openapi.yaml is out of date. Run `make schema` and review the change.")
         return 1
     return 0
 
@@ -167,10 +168,10 @@ def _build_front_end() -> int:
 
 
 @contextmanager
-def _front_end_under_way() -> Iterator[Callable[[], int]]:
-    """Run the front end's steps; yield a function that waits, tells of each, and returns the code.
+def _front_end_in_background() -> Iterator[Callable[[], int]]:
+    """Run the steps of the front end in the background; stop them at the end.
 
-    What still runs at the end is ended.
+    Yields a function that waits for them, prints their output and returns the exit code.
     """
     steps = FRONT_END if node.is_installed() else {}
     with ExitStack() as files:
@@ -198,12 +199,12 @@ def _front_end_under_way() -> Iterator[Callable[[], int]]:
         finally:
             for process in running.values():
                 if process.poll() is None:
-                    os.killpg(process.pid, signal.SIGTERM)  # npm, and what npm runs
+                    os.killpg(process.pid, signal.SIGTERM)  # npm and its children
                     process.wait()
 
 
 def _pytest(title: str, arguments: Sequence[str], env: Mapping[str, str]) -> int:
-    """Run tests, with a folder for their databases of their own; remember how many ran."""
+    """Run tests with their own folder for databases; store how many ran."""
     run = Path(os.environ[scratch.VARIABLE])
     count = run / "count"
     count.unlink(missing_ok=True)
@@ -229,7 +230,7 @@ def _report() -> None:
             f"   {step.title:<40}{step.wall:>6.0f} s{step.processor:>9.0f} s{step.tests or '':>7}"
         )
         print(line)
-    print(f"   {'in all':<40}{time.monotonic() - _START:>6.0f} s", flush=True)
+    print(f"   {'total':<40}{time.monotonic() - _START:>6.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Fixtures of all tests: a store and a cache of one's own, and a log that can be flushed."""
+"""Fixtures of all tests."""
 
 import io
 import logging
@@ -33,13 +33,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the slow tests, in every process of the run."""
+    """Run slow tests first, in every process of the run."""
     items[:] = slow_first(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 @pytest.fixture(autouse=True)
 def static_files_as_they_are_requested(settings: Any) -> None:
-    """Spare each test client a look at every static file: it loads the middleware anew."""
+    """Cache the list of static files: each test client loads the middleware again."""
     settings.WHITENOISE_AUTOREFRESH = True
 
 
@@ -115,7 +115,7 @@ def relocation(
 
 @pytest.fixture(autouse=True)
 def empty_cache() -> Iterator[None]:
-    """Let no rate limit of one test reach another."""
+    """Reset rate limits between tests."""
     cache.clear()
     yield
     cache.clear()
@@ -135,7 +135,7 @@ def committed(transactional_db: None) -> None:
 
 @pytest.fixture
 def visitor(db: None) -> Visitor:
-    """A visitor whose session has begun."""
+    """A visitor with a new session."""
     return started()
 
 

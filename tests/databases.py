@@ -56,7 +56,7 @@ def prepare(worker: str) -> Iterator[None]:
 
 
 def empty() -> None:
-    """Remove what a test has committed. What a fresh database holds stays.
+    """Delete the rows that a test has committed, except those of a new database.
 
     Django's flush would send `post_migrate`, which makes all permissions,
     groups and schedules again: a second of processor time for each test.
@@ -64,7 +64,9 @@ def empty() -> None:
     """
     if connection.vendor == "postgresql":
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL session_replication_role = replica")  # no triggers, no keys
+            cursor.execute(
+                "SET LOCAL session_replication_role = replica"
+            )  # disables triggers and foreign keys
             _reset_rows(cursor)
     else:
         with (

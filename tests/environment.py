@@ -19,7 +19,7 @@ os.environ["ENV_FILE"] = os.devnull
 os.environ["LOG_LEVEL"] = "DEBUG"
 if scratch.VARIABLE not in os.environ:
     scratch.begin_run()
-# Also for what libraries and browsers put down, so that it is removed with the run.
+# Also for temporary files of libraries and browsers, which are removed with the run.
 os.environ["TMPDIR"] = os.environ["PYTEST_DEBUG_TEMPROOT"] = os.environ[scratch.VARIABLE]
 # Databases are made by one pass for itself; see `python -m tests`.
 data = Path(os.environ[scratch.VARIABLE], os.environ.get("MARIA_TEST_PASS", ""))

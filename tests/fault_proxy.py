@@ -1,4 +1,4 @@
-"""A proxy between the product and its S3 server that fails as networks, proxies and servers do.
+"""A proxy in front of the S3 server that simulates failures of networks, proxies and servers.
 
 It hands every request on as it is, signature included, and spoils the answers
 to the operations it was told to.
@@ -55,11 +55,11 @@ Spoil = Callable[["_Handler", "ProxyAnswer"], ProxyAnswer | None]
 
 
 def _drop(handler: "_Handler", answer: ProxyAnswer) -> None:
-    """The server has done it, and nobody learns of it."""
+    """The server has done the work, but no answer arrives."""
 
 
 def _reset(handler: "_Handler", answer: ProxyAnswer) -> None:
-    """Half an answer, and then the line is dead."""
+    """Half an answer, then the connection breaks."""
     data = answer.to_bytes()
     handler.wfile.write(data[: len(data) // 2])
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -92,7 +92,7 @@ def _claim_complete(handler: "_Handler", answer: ProxyAnswer) -> ProxyAnswer:
 
 
 def _wrong_etag(handler: "_Handler", answer: ProxyAnswer) -> ProxyAnswer:
-    """Somebody else's ETag in head and listing."""
+    """A wrong ETag in HEAD and listing."""
     wrong = f'"{32 * "0"}"'
     headers = {n: wrong if n.lower() == "etag" else v for n, v in answer.headers.items()}
     answer = replace(answer, headers=headers)
@@ -138,7 +138,7 @@ class FaultProxy:
 
     @contextmanager
     def failing(self, mode: str, *operations: str, times: float = float("inf")) -> Iterator[None]:
-        """Fail at these operations, or at all, so many times."""
+        """Fail so many times, at these operations or at all operations."""
         assert mode in MODES
         self._mode, self._left = mode, times
         self._operations = frozenset(operations or OPERATIONS)

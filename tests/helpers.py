@@ -1,4 +1,4 @@
-"""What tests are written with: a visitor at the API's door, real PDFs, and a look at the log."""
+"""Test helpers: API clients of visitors and services, PDFs, and readers of the audit log."""
 
 import io
 import json
@@ -40,7 +40,7 @@ def pdf(text: str = "hello", size: int = 0) -> bytes:
 
 
 class Visitor(Client):
-    """A browser with its cookie jar, and the UUID that its page keeps in localStorage."""
+    """A browser client: a cookie jar, and the session UUID that the page keeps in localStorage."""
 
     uuid = ""
     carrier = "cookie"
@@ -53,13 +53,13 @@ class Visitor(Client):
 
     @property
     def named(self) -> dict[str, Any]:
-        """The header that changes need, as an argument of this client's methods."""
+        """The X-Session-UUID header that changes need, as keyword arguments."""
         return {"headers": {"X-Session-UUID": self.uuid}}
 
     def send(
         self, path: str, body: dict[str, Any] | None = None, method: str = "POST", **extra: Any
     ) -> Any:
-        """Send JSON to a path below /api/v1/; say `**visitor.named` where a change needs it."""
+        """Send JSON to a path below /api/v1/; pass `**visitor.named` for changes."""
         text = json.dumps(body or {})
         return self.generic(method, f"/api/v1/{path}", text, "application/json", **extra)
 
@@ -157,11 +157,11 @@ class BearerVisitor(Visitor):
 
     @property
     def named(self) -> dict[str, Any]:
-        """Nothing: no foreign page can send Authorization."""
+        """Empty: no page of another origin can send Authorization."""
         return {}
 
     def request(self, **request: Any) -> Any:
-        """Send the token, unless the request has an Authorization of its own; keep a new one."""
+        """Send the token unless the request has an Authorization header; keep a new token."""
         if self.token:
             request.setdefault("HTTP_AUTHORIZATION", f"Bearer {self.token}")
         response = super().request(**request)
@@ -171,7 +171,7 @@ class BearerVisitor(Visitor):
 
 
 class Service(Client):
-    """One of our own services: every request carries its key."""
+    """A service client: every request carries the service key."""
 
     def __init__(self, key: str, **extra: Any) -> None:
         super().__init__(headers={"Authorization": f"Bearer {key}"}, **extra)
@@ -199,7 +199,7 @@ class Service(Client):
 
 
 def made_key(*scopes: str, name: str = "maria-agent", days: int = 365) -> str:
-    """Make a service key by the command that operators use, and return it."""
+    """Create a service key with the operators' command and return it."""
     out = io.StringIO()
     flags = [flag for scope in scopes for flag in ("--scope", scope)]
     call_command("create_service_key", name, *flags, days=days, stdout=out, stderr=io.StringIO())
@@ -207,12 +207,12 @@ def made_key(*scopes: str, name: str = "maria-agent", days: int = 365) -> str:
 
 
 def mailed_code() -> str:
-    """Return the six digits in the last message that was sent."""
+    """Return the six digits of the last mail."""
     return str(mail.outbox[-1].subject)[:6]
 
 
 def started(kind: type[Visitor] = Visitor) -> Visitor:
-    """Return a visitor whose session has begun."""
+    """Return a visitor with a new session."""
     visitor = kind()
     assert visitor.start().status_code == 201
     return visitor
@@ -226,7 +226,7 @@ def uploaded(visitor: Visitor, body: bytes | None = None, name: str = "report.pd
 
 
 def events(about: str | uuid.UUID | None = None) -> list[str]:
-    """Return the types of all audit events in the order of writing, or of one session's."""
+    """Return the types of all audit events, or of one session's, oldest first."""
     rows = AuditLog.objects.order_by("id")
     if about is not None:
         rows = rows.filter(session_uuid=about)
@@ -234,7 +234,7 @@ def events(about: str | uuid.UUID | None = None) -> list[str]:
 
 
 def code(response: Any) -> str:
-    """Return the code of a problem document, after checking that it is a whole one."""
+    """Return the code of a problem document, after checking that it is complete."""
     assert response["Content-Type"] == "application/problem+json", response.content
     document = response.json()
     assert {"type", "title", "status", "detail", "code", "request_id"} <= document.keys()
@@ -245,7 +245,7 @@ def code(response: Any) -> str:
 
 
 def age_session(session: UserSession, by: timedelta) -> None:
-    """Set a session's times back, as if `by` had passed."""
+    """Move a session's times back, as if `by` had passed."""
     UserSession.objects.filter(pk=session.pk).update(
         **{
             name: F(name) - by
@@ -255,7 +255,7 @@ def age_session(session: UserSession, by: timedelta) -> None:
 
 
 def age_upload(upload: UploadedFile, by: timedelta) -> None:
-    """Set a file's times back, in its row and on disk."""
+    """Move a file's times back, in its row and on disk."""
     UploadedFile.objects.filter(pk=upload.pk).update(
         **{name: F(name) - by for name in ("created_at", "stored_at", "lease_expires_at")}
     )
@@ -265,7 +265,7 @@ def age_upload(upload: UploadedFile, by: timedelta) -> None:
 
 
 def age_path(path: Path, by: timedelta) -> None:
-    """Set a file's modification time back."""
+    """Move a file's modification time back."""
     then = path.stat().st_mtime - by.total_seconds()
     os.utime(path, (then, then))
 
@@ -282,7 +282,7 @@ def stored_keys() -> set[str]:
 
 
 def plant(key: str, body: bytes = b"%PDF-1.4 planted", age: timedelta = timedelta(0)) -> Path:
-    """Put an object into the store behind the product's back."""
+    """Write an object directly to the store."""
     path = store_root() / key
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(body)
@@ -307,7 +307,7 @@ def database_text() -> str:
 
 
 def at_once(count: int, work: Callable[[int], Any], threads: int = 0) -> list[Any]:
-    """Run `work(0)` … `work(count - 1)` in threads with database connections of their own."""
+    """Run `work(0)` … `work(count - 1)` in threads, each with its own database connection."""
 
     def with_own_connection(number: int) -> Any:
         try:

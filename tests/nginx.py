@@ -1,4 +1,4 @@
-"""A throw-away nginx on private ports of the loopback interface: real proxies before the product."""
+"""A temporary nginx on free ports of the loopback interface, as a proxy of the product."""
 
 import os
 import re
@@ -39,7 +39,7 @@ class ProxyHop:
 
 
 def documented() -> str:
-    """Return what operations.md tells a proxy to do with a request."""
+    """Return the proxy directives of docs/operations.md."""
     text = OPERATIONS.read_text()
     (location,) = re.findall(r"location / \{\n(.*?)\n    \}", text, re.DOTALL)
     return "\n".join(line for line in location.splitlines() if "proxy_pass" not in line)

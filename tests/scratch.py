@@ -1,4 +1,4 @@
-"""Where tests keep what they throw away, and how nothing of a run outlives it."""
+"""Temporary folders of tests, which are removed at the end of a run."""
 
 import os
 import shutil

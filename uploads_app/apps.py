@@ -1,4 +1,4 @@
-"""What must exist after migrate: the schedules of cleanup, alarm and inspection, and who may see what."""
+"""Schedules and group permissions, created after migrate."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,13 +12,13 @@ class UploadsConfig(AppConfig):
     verbose_name = "Files"
 
     def ready(self) -> None:
-        from uploads_app import checks, receivers, tasks  # noqa: F401  (they register themselves)
+        from uploads_app import checks, receivers, tasks  # noqa: F401  (importing registers them)
 
         post_migrate.connect(prepare, sender=self)
 
 
 def prepare(**_: Any) -> None:
-    """Schedule what the worker does, and grant the groups their permissions; safe to repeat."""
+    """Create the schedules and grant the groups their permissions. Can be repeated."""
     from common import groups
     from common.schedules import schedule_every
     from uploads_app import tasks

@@ -12,13 +12,15 @@ from uploads_app.storage.base import object_store
 
 @register()
 def check_types(**_: Any) -> list[CheckMessage]:
-    """Only types whose first bytes tell them apart can be checked, so only those can be allowed."""
+    """Only types with a signature that the product can check may be allowed."""
     unknown = sorted(set(settings.UPLOAD_TYPES) - KNOWN_TYPES.keys())
     if settings.UPLOAD_TYPES and not unknown:
         return []
     return [
         Error(
-            f"UPLOAD_TYPES names no type this product can recognise: {', '.join(unknown) or 'it is empty'}.",
+            f"UPLOAD_TYPES contains unknown types: {', '.join(unknown)}."
+            if unknown
+            else "UPLOAD_TYPES is empty.",
             hint=f"Choose from {', '.join(KNOWN_TYPES)}.",
             id="uploads_app.E001",
         )
@@ -27,7 +29,6 @@ def check_types(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_limits(**_: Any) -> list[CheckMessage]:
-    """Limits below one would refuse every file."""
     if min(settings.UPLOAD_MAX_BYTES, settings.UPLOAD_MAX_FILES) > 0 and (
         settings.UPLOAD_MAX_TOTAL_BYTES >= settings.UPLOAD_MAX_BYTES
     ):
@@ -43,11 +44,11 @@ def check_limits(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_holding(**_: Any) -> list[CheckMessage]:
-    """What would hold every file back for good is a mistake, or should be known."""
+    """Refuse an unknown value, and warn if files of some types could never be downloaded."""
     if settings.HOLD_DOWNLOADS not in ("never", "until_inspected", "unless_clean"):
         return [
             Error(
-                f"HOLD_DOWNLOADS is “{settings.HOLD_DOWNLOADS}”, which means nothing.",
+                f"HOLD_DOWNLOADS is {settings.HOLD_DOWNLOADS!r}, which is not a valid value.",
                 hint="Choose never, until_inspected or unless_clean.",
                 id="uploads_app.E004",
             )
@@ -56,8 +57,8 @@ def check_holding(**_: Any) -> list[CheckMessage]:
     if settings.HOLD_DOWNLOADS == "unless_clean" and closed:
         return [
             Warning(
-                f"Nobody can ever download {', '.join(closed)}: only a PDF can be found clean.",
-                hint="Take them out of UPLOAD_TYPES, or set HOLD_DOWNLOADS to until_inspected.",
+                f"Files of type {', '.join(closed)} can never be downloaded, because only a PDF can be clean.",
+                hint="Remove these types from UPLOAD_TYPES, or set HOLD_DOWNLOADS to until_inspected.",
                 id="uploads_app.W001",
             )
         ]
@@ -66,14 +67,14 @@ def check_holding(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_ages(**_: Any) -> list[CheckMessage]:
-    """The grace must outlast a lease, or the cleanup would judge an upload that is under way."""
+    """The grace period must outlast a lease, or the cleanup would remove uploads in progress."""
     if timedelta(0) < settings.UPLOAD_LEASE <= settings.CLEANUP_GRACE and (
         timedelta(0) <= settings.UPLOAD_RETENTION <= settings.COMPLETED_RETENTION
     ):
         return []
     return [
         Error(
-            "The ages by which files are removed contradict each other.",
+            "Lease, grace period and retention contradict each other.",
             hint="Set 0 < UPLOAD_LEASE ≤ CLEANUP_GRACE, and 0 ≤ UPLOAD_RETENTION ≤ COMPLETED_RETENTION.",
             id="uploads_app.E003",
         )
@@ -82,14 +83,13 @@ def check_ages(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_stores(**_: Any) -> list[CheckMessage]:
-    """A move from a store to itself has nothing to do, and is refused."""
     current = settings.STORAGES.get("uploads_current")
     if current is None or current != settings.STORAGES["uploads_previous"]:
         return []
     return [
         Warning(
-            "STORAGE_PREVIOUS_URL leads to the same store as STORAGE_URL.",
-            hint="Remove STORAGE_PREVIOUS_URL, or let it name the store that files come from.",
+            "STORAGE_PREVIOUS_URL names the same store as STORAGE_URL.",
+            hint="Remove STORAGE_PREVIOUS_URL, or set it to the store that files are moved from.",
             id="uploads_app.W002",
         )
     ]
@@ -97,12 +97,11 @@ def check_stores(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_direct_uploads(**_: Any) -> list[CheckMessage]:
-    """Only a store that browsers can reach takes files from them."""
     if not settings.DIRECT_UPLOADS or object_store().offers_forms:
         return []
     return [
         Error(
-            "DIRECT_UPLOADS is on, but the store takes no files from browsers.",
+            "DIRECT_UPLOADS is on, but the store does not take files from browsers.",
             hint="Set STORAGE_URL to a bucket (s3://…), or turn DIRECT_UPLOADS off.",
             id="uploads_app.E005",
         )
@@ -111,15 +110,14 @@ def check_direct_uploads(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_downloads(**_: Any) -> list[CheckMessage]:
-    """Only a store that browsers can reach hands files out to them."""
     if settings.DOWNLOADS == "stream" or (
         settings.DOWNLOADS == "redirect" and object_store().offers_forms
     ):
         return []
     return [
         Error(
-            f"DOWNLOADS is {settings.DOWNLOADS}, which this store cannot do.",
-            hint="Set it to stream; or, where STORAGE_URL is a bucket (s3://…), to redirect.",
+            f"DOWNLOADS is {settings.DOWNLOADS!r}, which this store does not support.",
+            hint="Set it to stream. If STORAGE_URL is a bucket (s3://…), redirect is possible, too.",
             id="uploads_app.E006",
         )
     ]

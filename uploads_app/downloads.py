@@ -1,11 +1,10 @@
-"""How a stored file is answered to a browser: as an attachment, never to be run."""
+"""The response with a stored file: always an attachment that browsers do not run."""
 
 from django.http import FileResponse
 
-from uploads_app import services
 from uploads_app.models import UploadedFile
+from uploads_app.services.download import open_upload
 
-# A file is handed out as bytes to be kept, never as a page to be run.
 DOWNLOAD_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "sandbox; default-src 'none'",
@@ -15,12 +14,9 @@ DOWNLOAD_HEADERS = {
 
 
 def attachment(upload: UploadedFile) -> FileResponse:
-    """Return a file's bytes, to be kept under its own name and never to be run.
-
-    Raises FileHeldBack, ObjectMissing or StorageUnavailable.
-    """
+    """Return a file as an attachment; raises DownloadBlocked, ObjectMissing or StorageUnavailable."""
     return FileResponse(
-        services.open_upload(upload=upload),
+        open_upload(upload=upload),
         as_attachment=True,
         filename=upload.name,
         content_type=upload.content_type,

@@ -4,7 +4,7 @@ from audit_app.events import register
 from audit_app.models import AuditOutcome
 
 STORED = register(
-    "upload.stored", "A file was stored whole.", "size", "sha256", "content_type", feed=True
+    "upload.stored", "A file was stored completely.", "size", "sha256", "content_type", feed=True
 )
 REJECTED = register(
     "upload.rejected",
@@ -15,7 +15,7 @@ REJECTED = register(
 )
 QUOTA_EXCEEDED = register(
     "upload.quota_exceeded",
-    "A session asked for more files or bytes than it may hold.",
+    "A session requested more files or bytes than its quota allows.",
     "max_files",
     "max_total_bytes",
     "repeated",
@@ -23,30 +23,31 @@ QUOTA_EXCEEDED = register(
 )
 DELETED = register(
     "upload.deleted",
-    "A file's bytes were removed: by its visitor, or because its retention was over.",
+    "A file's bytes were deleted: by its visitor, at the end of its retention, or by an erasure.",
     "reason",
     "size",
     "sha256",
     feed=True,
 )
-DOWNLOADED = register("upload.downloaded", "A service read a file.", "size")
+DOWNLOADED = register("upload.downloaded", "A service downloaded a file.", "size")
 LAPSED = register(
-    "upload.lapsed", "An upload never finished: its lease ran out, or storage failed.", "reason"
+    "upload.lapsed", "An upload did not finish: its lease ended, or the store failed.", "reason"
 )
 MISSING = register(
-    "upload.missing", "A stored file's object is gone from storage.", "size", "sha256"
+    "upload.missing", "The object of a stored file is not in the store.", "size", "sha256"
 )
-FOUND = register("upload.found", "A missing file's object is back in storage.", "size", "sha256")
+FOUND = register(
+    "upload.found", "The object of a missing file is in the store again.", "size", "sha256"
+)
 OBJECT_PURGED = register(
     "object.purged",
-    "The cleanup removed an object for good: it arrived after its file was gone, or its time in "
-    "quarantine was over.",
+    "The cleanup purged an object: it arrived after its file was closed, or its time in the trash was over.",
     "reason",
     "size",
 )
 CLEANUP_COMPLETED = register(
     "cleanup.completed",
-    "A cleanup run ended.",
+    "A cleanup run completed.",
     "run",
     "removed",
     "quarantined",
@@ -55,20 +56,20 @@ CLEANUP_COMPLETED = register(
 )
 CLEANUP_STOPPED = register(
     "cleanup.stopped",
-    "A cleanup run stopped, because something was wrong.",
+    "A cleanup run stopped because something was wrong.",
     "run",
     "code",
     outcome=AuditOutcome.ERROR,
 )
 CLEANUP_LIMIT_RAISED = register(
     "cleanup.limit_raised",
-    "Somebody let a run remove more than is plausible.",
+    "An operator allowed a run to accept more orphans and missing files than usual.",
     "share",
 )
-QUARANTINED = register("upload.quarantined", "Staff put a file out of reach.", "reason")
+QUARANTINED = register("upload.quarantined", "Staff quarantined a file.", "reason")
 RESTORED = register(
     "upload.restored",
-    "Staff gave a file back: to its session, or to the session that its visitor has now.",
+    "Staff restored a file from quarantine, or transferred it to the visitor's current session.",
     "reason",
     "from_session",
     "from_upload",
@@ -76,30 +77,30 @@ RESTORED = register(
     "to_upload",
 )
 STAFF_DOWNLOADED = register(
-    "staff.file_downloaded", "A staff member read a file.", "reason", "size"
+    "staff.file_downloaded", "A staff member downloaded a file.", "reason", "size"
 )
-INSPECTED = register("upload.inspected", "A look inside a file has ended.", "verdict", "suspicions")
+INSPECTED = register("upload.inspected", "The inspection of a file ended.", "verdict", "suspicions")
 STARTED = register(
-    "upload.started", "A browser was told how to send a file to storage directly.", "size"
+    "upload.started", "A browser got a form to send a file to the store directly.", "size"
 )
 OBJECT_QUARANTINED = register(
-    "object.quarantined", "The cleanup put an object aside that no row explains.", "size"
+    "object.quarantined", "The cleanup moved an orphan to the trash.", "size"
 )
-OBJECT_RESTORED = register("object.restored", "An object was given back from quarantine.", "size")
+OBJECT_RESTORED = register("object.restored", "An object was restored from the trash.", "size")
 DATABASE_ADOPTED = register(
     "system.database_adopted",
-    "Somebody said that this database and this store belong together from now on.",
+    "An operator declared that this database and this store belong together.",
     "code",
     "generation",
     "erased",
     "recovered",
 )
 STORAGE_MOVE_BEGAN = register(
-    "storage.move_began", "Somebody began to move files to another store.", "objects", "bytes"
+    "storage.move_began", "An operator started to move files to another store.", "objects", "bytes"
 )
 STORAGE_MOVE_COMPLETED = register(
     "storage.move_completed",
-    "A move of files to another store ended.",
+    "A move of files to another store completed.",
     "moved",
     "bytes",
     "errors",
@@ -107,7 +108,7 @@ STORAGE_MOVE_COMPLETED = register(
 )
 STORAGE_MOVE_STOPPED = register(
     "storage.move_stopped",
-    "A move of files to another store stopped, because something was wrong.",
+    "A move of files to another store stopped because something was wrong.",
     "code",
     "moved",
     "bytes",

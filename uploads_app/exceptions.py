@@ -1,187 +1,161 @@
-"""What can go wrong with a file: status, code, and a sentence that says what to do.
+"""The errors of uploads: status, code, and a sentence that says what to do.
 
-An exception with a `refusal` is recorded in the audit log when it is answered.
+They carry plain facts. maria_project/refusals.py decides which are recorded in the audit log.
 """
+
+import uuid
 
 from django.conf import settings
 from django.template.defaultfilters import filesizeformat
 from rest_framework import status
 from rest_framework.exceptions import APIException, AuthenticationFailed
 
-from audit_app.services import Personal, Refusal
-from sessions_app.exceptions import refused
-from sessions_app.models import UserSession
-from uploads_app import events
+from sessions_app.exceptions import ProofRefused
+
+
+class FileRejected:
+    """Facts about a refused file, set where its session is known; only then is it recorded."""
+
+    session_uuid: uuid.UUID | None = None
+    file_name = ""
 
 
 class FileMissing(APIException):
     status_code = status.HTTP_400_BAD_REQUEST
     default_code = "file_missing"
     default_detail = (
-        "No file arrived: send one in the multipart field “file”, with a readable name."
+        "No file was received. Send one in the multipart field “file”, with a readable name."
     )
 
 
 class FileEmpty(APIException):
     status_code = status.HTTP_400_BAD_REQUEST
     default_code = "file_empty"
-    default_detail = "That file is empty. Was it still being written when you chose it?"
+    default_detail = "This file is empty. Choose another file."
 
 
 class LengthRequired(APIException):
     status_code = status.HTTP_411_LENGTH_REQUIRED
     default_code = "length_required"
-    default_detail = "Send a Content-Length: chunked bodies are not supported."
+    default_detail = "Send a Content-Length header. Chunked request bodies are not supported."
 
 
-class FileTooLarge(APIException):
-    """More bytes than one file may have."""
-
+class FileTooLarge(FileRejected, APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_code = "file_too_large"
-    refusal: Refusal | None = None
 
     def __init__(self) -> None:
         super().__init__(
-            f"That file is too large: at most {filesizeformat(settings.UPLOAD_MAX_BYTES)} "
-            "can be sent."
+            f"This file is too large. The limit is {filesizeformat(settings.UPLOAD_MAX_BYTES)}."
         )
         self.extensions = {"max_file_bytes": settings.UPLOAD_MAX_BYTES}
 
 
-class TypeNotAllowed(APIException):
-    """The file's bytes and name do not agree on an allowed type."""
+class TypeNotAllowed(FileRejected, APIException):
+    """The content and the name of a file do not match the same allowed type."""
 
     status_code = status.HTTP_415_UNSUPPORTED_MEDIA_TYPE
     default_code = "type_not_allowed"
-    refusal: Refusal | None = None
 
     def __init__(self) -> None:
         names = [extension.upper() for extension in settings.UPLOAD_TYPES]
-        agreed = f"both be {names[0]}" if len(names) == 1 else f"agree on one of {', '.join(names)}"
-        super().__init__(f"That file cannot be taken: its content and its name must {agreed}.")
+        super().__init__(
+            "This file is not allowed. Its name and content must both be of an allowed type: "
+            f"{', '.join(names)}."
+        )
         self.extensions = {"types": settings.UPLOAD_TYPES}
 
 
 class QuotaExceeded(APIException):
-    """The session holds as many files or bytes as it may."""
-
     status_code = status.HTTP_409_CONFLICT
     default_code = "quota_exceeded"
 
-    def __init__(self, session: UserSession, name: str) -> None:
+    def __init__(self, session_uuid: uuid.UUID, file_name: str) -> None:
         super().__init__(
-            f"A session holds at most {settings.UPLOAD_MAX_FILES} files and "
-            f"{filesizeformat(settings.UPLOAD_MAX_TOTAL_BYTES)}: delete a file first."
+            f"A session can have at most {settings.UPLOAD_MAX_FILES} files and "
+            f"{filesizeformat(settings.UPLOAD_MAX_TOTAL_BYTES)}. Delete a file first."
         )
-        self.refusal = Refusal(
-            events.QUOTA_EXCEEDED,
-            session_uuid=session.uuid,
-            personal=Personal(file_name=name),
-            details={
-                "max_files": settings.UPLOAD_MAX_FILES,
-                "max_total_bytes": settings.UPLOAD_MAX_TOTAL_BYTES,
-            },
-        )
+        self.session_uuid, self.file_name = session_uuid, file_name
 
 
 class RetryKeyMalformed(APIException):
     status_code = status.HTTP_400_BAD_REQUEST
     default_code = "idempotency_key_malformed"
     default_detail = (
-        "An Idempotency-Key is 1 to 128 visible ASCII characters: a random UUID is a good one."
+        "Invalid Idempotency-Key. Use 1 to 128 visible ASCII characters, for example a random UUID."
     )
 
 
 class RetryKeyReused(APIException):
-    """The key came before, with another file (draft-ietf-httpapi-idempotency-key-header)."""
+    """The key was sent before with another file (draft-ietf-httpapi-idempotency-key-header)."""
 
     status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
     default_code = "idempotency_key_reused"
-    default_detail = "This Idempotency-Key was sent with another file: use a new key for each file."
+    default_detail = "This Idempotency-Key was used for another file. Use a new key for each file."
 
 
 class UploadInProgress(APIException):
-    """The first request with this key has not finished."""
-
     status_code = status.HTTP_409_CONFLICT
     default_code = "upload_in_progress"
-    default_detail = "This upload is still running: ask again as soon as Retry-After says."
+    default_detail = "This upload is still running. Retry after the time in Retry-After."
     wait = 5
 
 
 class DirectUploadUnavailable(APIException):
-    """This deployment's store takes no files from browsers."""
-
     status_code = status.HTTP_501_NOT_IMPLEMENTED
     default_code = "direct_upload_unavailable"
-    default_detail = "Files are not sent to storage directly here: use POST /api/v1/uploads/."
+    default_detail = "Direct uploads are not available on this server. Use POST /api/v1/uploads/."
 
 
 class UploadIncomplete(APIException):
-    """The store has nothing yet of a direct upload."""
-
     status_code = status.HTTP_409_CONFLICT
     default_code = "upload_incomplete"
-    default_detail = "The file has not arrived in storage yet: send it there first, then ask again."
+    default_detail = (
+        "The store has not received the file yet. Send it to the store first, then retry."
+    )
     wait = 2
 
 
 class ContentMismatch(APIException):
-    """What arrived is not as long as was said when the direct upload began."""
-
     status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
     default_code = "content_mismatch"
-    default_detail = "What arrived in storage is not the file that was announced: send it again."
+    default_detail = "The received file does not have the announced size. Upload it again."
 
 
-class LinkInvalid(AuthenticationFailed):
+class LinkInvalid(ProofRefused, AuthenticationFailed):
     default_code = "link_invalid"
-    default_detail = "This link is over or is for something else: ask for a new one."
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.refusal = refused(self.default_code)
+    default_detail = "This link has expired or is not valid for this file. Request a new link."
 
 
 class StorageUnavailable(APIException):
-    """Storage did not take or give the bytes; nothing was changed."""
+    """The store failed; nothing was changed."""
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_code = "storage_unavailable"
-    default_detail = "Storage is not available just now, and nothing was changed: try again soon."
+    default_detail = (
+        "Files are not available at the moment, and nothing was changed. Try again soon."
+    )
     wait = 30
 
 
 class DownloadBlocked(APIException):
-    """Nobody may have the file's bytes: not looked into yet, something found, or in quarantine."""
+    """The download is blocked: not inspected yet, not clean, or in quarantine."""
 
     status_code = status.HTTP_409_CONFLICT
     default_code = "file_held_back"
-    default_detail = "This file is held back for safety. Support can look into it."
+    default_detail = "This file is blocked for safety. Contact support."
 
     def __init__(self, waiting: bool = False) -> None:
         if not waiting:
             super().__init__()
             return
-        super().__init__("This file is being looked into: try again in a minute.")
+        super().__init__("This file is being inspected. Try again in a minute.")
         self.wait = 60
 
 
 class ObjectMissing(APIException):
-    """The file's row is there but its bytes are gone."""
+    """The upload has a row, but its object is absent."""
 
     status_code = status.HTTP_404_NOT_FOUND
     default_code = "object_missing"
-    default_detail = "This file's content cannot be found. Support can look into it."
-
-
-def rejection(error: FileTooLarge | TypeNotAllowed, session: UserSession, name: str) -> Refusal:
-    """Describe a file that was refused for its type or size, for the audit log."""
-    return Refusal(
-        events.REJECTED,
-        kind=error.default_code,
-        session_uuid=session.uuid,
-        personal=Personal(file_name=name),
-        details={"code": error.default_code},
-    )
+    default_detail = "The content of this file cannot be found. Contact support."

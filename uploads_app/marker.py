@@ -1,8 +1,8 @@
-"""The deployment marker, which tells whether this store and this database belong together.
+"""The deployment marker shows whether this store and this database belong together.
 
-Both hold an id and a generation. Every run counts the generation up in the
-database first and in the store second, so the store is never ahead unless the
-database was set back.
+Both contain an id and a generation. Every run increases the generation first in
+the database and then in the store. So the store is only ahead if the database
+was restored from a backup.
 """
 
 from contextlib import suppress
@@ -19,7 +19,7 @@ FIRST_GENERATION = 1
 
 
 class Stop(Exception):
-    """Something is wrong, so nothing may be removed: `code` for machines, the sentence for people."""
+    """Something is wrong, so nothing may be deleted: a stop code, and a sentence for people."""
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -31,10 +31,10 @@ class MarkerDiffers(Stop):
 
 
 def claim_store() -> None:
-    """Mark the store as this database's own if both are empty; otherwise change nothing.
+    """Mark the store as this database's store if both are empty; otherwise change nothing.
 
-    The database's half comes first, at generation 0; a crash before the store
-    has its half is completed by the next call. Raises MarkerDiffers if the
+    The database's half is written first, at generation 0. After a crash in
+    between, the next call writes the store's half. Raises MarkerDiffers if the
     store's half is unreadable.
     """
     state = StoreState.objects.first()
@@ -47,15 +47,15 @@ def claim_store() -> None:
             return
         if state is None:
             state, _ = StoreState.objects.get_or_create(singleton=StoreState.SINGLETON)
-        with suppress(FileExistsError):  # another process made it from the same row
+        with suppress(FileExistsError):  # another process created it from the same row
             store.create_marker(Marker(str(state.marker_id), FIRST_GENERATION))
     if state is not None and _belongs(state, _read()):
         StoreState.objects.filter(generation=0).update(generation=FIRST_GENERATION)
 
 
 def compare() -> None:
-    """Raise MarkerDiffers unless store and database hold the same marker, or are both empty."""
-    # The store's half first: read after the database's, a run that ends in between would put it ahead.
+    """Raise MarkerDiffers unless store and database have the same marker, or are both empty."""
+    # Read the store's half first: otherwise a run that ends in between would make it look ahead.
     marker = _read()
     state = StoreState.objects.first()
     if marker is None:
@@ -63,31 +63,33 @@ def compare() -> None:
             return
         raise MarkerDiffers(
             "marker_missing",
-            "The store has no deployment marker, though files were stored: is it the right store, "
-            "and is it mounted?",
+            "The store has no deployment marker, but files were stored. Is it the right store, and "
+            "is it mounted?",
         )
-    # A row at generation 0 may be there for the alarm's sake alone.
+    # A row at generation 0 may exist only because of an alert.
     if state is None or not (state.generation or _belongs(state, marker)):
         raise MarkerDiffers(
             "marker_unknown",
-            "The store belongs to a deployment this database knows nothing of: is it the right database?",
+            "The store belongs to a deployment that this database does not know. Is it the right "
+            "database?",
         )
     if not _belongs(state, marker):
         raise MarkerDiffers(
             "marker_foreign",
-            "The store belongs to another deployment than this database: is it the right store?",
+            "The store belongs to another deployment than this database. Is it the right store?",
         )
-    # Generation 0 is a claim that a crash cut short: the next call of claim_store completes it.
+    # Generation 0 is an interrupted claim; the next call of claim_store completes it.
     if marker.generation > max(state.generation, FIRST_GENERATION):
         raise MarkerDiffers(
             "store_ahead",
-            f"The store has seen {marker.generation} runs, this database only {state.generation}: "
-            "the database was restored from a backup, and does not know every file.",
+            f"The store is at generation {marker.generation}, this database only at "
+            f"{state.generation}. The database was restored from a backup and does not know every "
+            "file.",
         )
 
 
 def count_up() -> int:
-    """Begin a new generation, in the database first; return its number."""
+    """Increase the generation, first in the database; return it."""
     StoreState.objects.update(generation=F("generation") + 1)
     state = StoreState.objects.get()
     object_store().write_marker(Marker(str(state.marker_id), state.generation))
@@ -95,7 +97,7 @@ def count_up() -> int:
 
 
 def take_lease(holder: str) -> bool:
-    """Make `holder` the one run under way; False while another one's lease is good."""
+    """Give the lease to `holder`; False while another run has it."""
     free = Q(lease_expires_at=None) | Q(lease_expires_at__lt=Now())
     return bool(
         StoreState.objects.filter(free).update(lease_holder=holder, lease_expires_at=Now() + LEASE)
@@ -103,7 +105,7 @@ def take_lease(holder: str) -> bool:
 
 
 def renew_lease(holder: str) -> bool:
-    """Prolong a lease; False if it was lost, and then the run must not touch anything more."""
+    """Renew a lease; False if it was lost. The run must then change nothing more."""
     return bool(
         StoreState.objects.filter(lease_holder=holder, lease_expires_at__gt=Now()).update(
             lease_expires_at=Now() + LEASE
@@ -112,7 +114,6 @@ def renew_lease(holder: str) -> bool:
 
 
 def release_lease(holder: str) -> None:
-    """Let the next run begin."""
     StoreState.objects.filter(lease_holder=holder).update(lease_holder="", lease_expires_at=None)
 
 
@@ -127,7 +128,7 @@ def _read() -> Marker | None:
         return object_store().read_marker()
     except ValueError as error:
         raise MarkerDiffers(
-            "marker_unreadable", f"The store's deployment marker cannot be understood: {error}."
+            "marker_unreadable", f"The store's deployment marker cannot be read: {error}."
         ) from error
 
 

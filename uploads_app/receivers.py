@@ -1,4 +1,4 @@
-"""What this app says and does when something happens to a session."""
+"""Receivers of session signals."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,25 +8,25 @@ from django.dispatch import receiver
 
 from sessions_app.models import UserSession
 from sessions_app.signals import Aspect, session_described, session_erased, session_erasing
-from uploads_app import services
 from uploads_app.models import ErasureNote, UploadedFile, UploadQuota
 from uploads_app.services import direct
+from uploads_app.services.erasure import begin_erasure, finish_erasure
 
 
 @receiver(session_described)
 def describe_uploads(session: UserSession, aspect: Aspect, **_: Any) -> dict[str, Any]:
-    """Tell what a session may hold, holds, loses by its end, or what is known of its files."""
+    """Return the limits, use, losses or files of a session."""
     return _ASPECTS[aspect](session)
 
 
 @receiver(session_erasing)
 def give_up_files(session: UserSession, **_: Any) -> None:
-    services.begin_erasure(session=session)
+    begin_erasure(session=session)
 
 
 @receiver(session_erased)
 def remove_bytes(session: UserSession, **_: Any) -> None:
-    services.finish_erasure(session=session)
+    finish_erasure(session=session)
 
 
 def _limits(session: UserSession) -> dict[str, Any]:
@@ -72,6 +72,6 @@ _ASPECTS: dict[Aspect, Callable[[UserSession], dict[str, Any]]] = {
     "limits": _limits,
     "used": _used,
     "lost": _lost,
-    "held": _file_list,
+    "export": _file_list,
     "remaining": _remaining,
 }

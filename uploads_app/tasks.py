@@ -1,4 +1,4 @@
-"""What django-q2 runs for files."""
+"""The tasks that django-q2 runs for files."""
 
 import logging
 import time
@@ -7,18 +7,18 @@ from django.conf import settings
 
 from common import context
 from common.schedules import task
-from uploads_app import services
 from uploads_app.cleanup import alerts, trash
 from uploads_app.cleanup import run as cleanup
-from uploads_app.cleanup.work import CleanupOptions
+from uploads_app.cleanup.run_context import CleanupOptions
 from uploads_app.models import RunStatus, UploadedFile
+from uploads_app.services.inspection import inspect_upload
 from uploads_app.storage import spool
 
 logger = logging.getLogger(__name__)
 
 # Well before django-q2 would kill the task, which is at 300 s.
 RUN_SECONDS = 200
-# The inspection's schedule is a minute: so it keeps one worker busy at most, whatever is sent.
+# Below the interval of a minute, so that inspections occupy at most one worker.
 INSPECT_SECONDS = 45
 INSPECT_BATCH = 500
 INSPECT_FAILURES = 20
@@ -26,7 +26,7 @@ INSPECT_FAILURES = 20
 
 @task
 def cleanup_orphans() -> str:
-    """Run the cleanup as the schedule asks; what one run leaves, the next one takes."""
+    """Run the scheduled cleanup. The next run continues what this one leaves."""
     spool.sweep()
     status = _clean_up(dry_run=False)
     alerts.watch()
@@ -35,7 +35,7 @@ def cleanup_orphans() -> str:
 
 @task
 def cleanup_orphans_for(staff_id: int, dry_run: bool, request_id: str = "") -> str:
-    """Run the cleanup because a staff member asked for it, in whose name it is recorded."""
+    """Run the cleanup on behalf of a staff member, who becomes the actor."""
     request_context = context.RequestContext(
         request_id=request_id, actor=f"{context.STAFF}{staff_id}"
     )
@@ -45,20 +45,20 @@ def cleanup_orphans_for(staff_id: int, dry_run: bool, request_id: str = "") -> s
 
 @task
 def give_back_for(staff_id: int, keys: list[str], request_id: str = "") -> str:
-    """Give objects back from quarantine because a staff member asked for it, in whose name it is recorded."""
+    """Restore objects from the trash on behalf of a staff member, who becomes the actor."""
     request_context = context.RequestContext(
         request_id=request_id, actor=f"{context.STAFF}{staff_id}"
     )
     with context.using(request_context):
-        given = trash.restore_objects(keys=keys, seconds=RUN_SECONDS)
-    for key, why in given.refused.items():
-        logger.warning("%s was not given back: %s", key, why)
-    return f"{len(given.keys)} of {len(keys)} objects given back"
+        result = trash.restore_objects(keys=keys, seconds=RUN_SECONDS)
+    for key, why in result.refused.items():
+        logger.warning("%s was not restored: %s", key, why)
+    return f"{len(result.keys)} of {len(keys)} objects restored"
 
 
 @task
 def watch_cleanup() -> str:
-    """Mail the administrators if the cleanup got into trouble, or out of it."""
+    """Mail the administrators if the cleanup has failed, or the failure was resolved."""
     return alerts.watch()
 
 
@@ -73,10 +73,10 @@ def _clean_up(*, dry_run: bool) -> str:
 
 @task
 def inspect_uploads() -> int:
-    """Look inside stored files that still wait for it, newest first; return how many were done.
+    """Inspect stored files that have no verdict, newest first; return how many were inspected.
 
-    What storage does not give now, and what time does not allow, waits for the next run. Newest
-    first, because whoever has just sent a file may be waiting to open it; a backlog is not.
+    Newest first, because the visitor of a new file may be waiting to open it.
+    Files that time or the store do not allow are inspected by the next run.
     """
     deadline = time.monotonic() + INSPECT_SECONDS
     done = failures = 0
@@ -84,10 +84,10 @@ def inspect_uploads() -> int:
         if time.monotonic() > deadline or failures == INSPECT_FAILURES:
             break
         try:
-            done += services.inspect_upload(upload=upload)
+            done += inspect_upload(upload=upload)
         except FileNotFoundError:
-            """The cleanup will note that it is missing."""
+            """The cleanup will mark it as missing."""
         except OSError as error:
             failures += 1
-            logger.warning("%s could not be looked into: %s", upload.key, error)
+            logger.warning("%s could not be inspected: %s", upload.key, error)
     return done

@@ -1,1 +1,1 @@
-"""Staff: how they sign in and stay signed in, and what is recorded of their accounts."""
+"""Staff accounts: sign-in, second factor, staff sessions and recorded account changes."""

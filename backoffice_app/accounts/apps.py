@@ -1,4 +1,4 @@
-"""Staff accounts as an application, named before Django's own so that its commands are found first."""
+"""Staff accounts as an app. It precedes Django's, so that its commands are found first."""
 
 from django.apps import AppConfig
 
@@ -8,5 +8,5 @@ class AccountsConfig(AppConfig):
     verbose_name = "Staff accounts"
 
     def ready(self) -> None:
-        # They connect their receivers.
+        # Importing connects their receivers.
         from backoffice_app.accounts import changes, sessions, throttle  # noqa: F401

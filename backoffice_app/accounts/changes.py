@@ -1,8 +1,8 @@
-"""What is changed of staff accounts and groups is in the audit log: which fields, never their values.
+"""Records changes of staff accounts and groups in the audit log: field names, never values.
 
-Signals collect the changes of a block, so a form that saves an account, its
-groups and its permissions is one event. Outside such a block nothing is
-recorded: migrate makes groups, too.
+Signals collect the changes within a block, so a form that saves an account,
+its groups and its permissions is one event. Changes outside a block are not
+recorded, because `migrate` also creates groups.
 """
 
 from collections.abc import Iterator
@@ -23,8 +23,8 @@ from common import context
 Account = User | Group
 
 MADE, CHANGED, REMOVED = "made", "changed", "removed"
-# What nobody chooses; a sign-in has an event of its own.
-_UNNOTED = ("id", "date_joined", "last_login")
+# Fields that are set automatically; a sign-in has its own event.
+_IGNORED = ("id", "date_joined", "last_login")
 _LISTS = {
     User.groups.through: "groups",
     User.user_permissions.through: "user_permissions",
@@ -44,7 +44,7 @@ _saves: ContextVar[ExitStack | None] = ContextVar("account_saves", default=None)
 
 @contextmanager
 def recorded() -> Iterator[None]:
-    """Run the block in one transaction, and record in it what it changed, once for each account."""
+    """Run the block in one transaction and record its changes in it, one event for each account."""
     with transaction.atomic():
         changes: dict[str, _Change] = {}
         token = _block.set(changes)
@@ -59,9 +59,9 @@ def recorded() -> Iterator[None]:
 
 @contextmanager
 def recorded_on_each_save() -> Iterator[None]:
-    """Record each account that is saved in the block, in a transaction around that save alone.
+    """Record each account that the block saves, in a transaction around that save only.
 
-    For commands that ask questions: nobody else's writes wait for the answers.
+    For interactive commands: other writers do not wait while the operator types.
     """
     with ExitStack() as saves:
         token = _saves.set(saves)
@@ -72,7 +72,7 @@ def recorded_on_each_save() -> Iterator[None]:
 
 
 def note(account: str, change: str, *fields: str, reason: str = "") -> None:
-    """Record what was changed of one account, in the transaction that changes it."""
+    """Record a change of one account, within the caller's transaction."""
     record(
         events.STAFF_ACCOUNT_CHANGED,
         account=account,
@@ -83,7 +83,7 @@ def note(account: str, change: str, *fields: str, reason: str = "") -> None:
 
 
 def name_of(account: Account) -> str:
-    """Return how the audit log calls an account: `staff:<id>`, or `group:` and its name."""
+    """Return the account's name in the audit log: `staff:<id>` or `group:<name>`."""
     if isinstance(account, Group):
         return f"group:{account.name}"
     return f"{context.STAFF}{account.pk}"
@@ -92,7 +92,6 @@ def name_of(account: Account) -> str:
 @receiver(pre_save, sender=User)
 @receiver(pre_save, sender=Group)
 def compare(instance: Any, **_: Any) -> None:
-    """Remember which fields are about to change."""
     if (saves := _saves.get()) is not None:
         saves.enter_context(recorded())
     if _block.get() is not None:
@@ -102,7 +101,7 @@ def compare(instance: Any, **_: Any) -> None:
 @receiver(post_save, sender=User)
 @receiver(post_save, sender=Group)
 def saved(instance: Any, created: bool, **_: Any) -> None:
-    """Collect a save; one that stands alone is recorded and committed here."""
+    """Collect a save. Within recorded_on_each_save, record and commit it."""
     _collect(
         instance, *instance.__dict__.pop("fields_that_change", ()), kind=MADE if created else ""
     )
@@ -130,11 +129,11 @@ def _collect(account: Account, *fields: str, kind: str = "") -> None:
 
 
 def _different_fields(account: Account) -> list[str]:
-    """Return the fields in which an account differs from its row, or from an empty one."""
+    """Return the fields that differ from the account's row, or from an empty one."""
     model = type(account)
     row = model._default_manager.filter(pk=account.pk).first() or model()
     return [
         one.name
         for one in model._meta.concrete_fields
-        if one.name not in _UNNOTED and getattr(account, one.attname) != getattr(row, one.attname)
+        if one.name not in _IGNORED and getattr(account, one.attname) != getattr(row, one.attname)
     ]

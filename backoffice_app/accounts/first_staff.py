@@ -1,4 +1,4 @@
-"""The first staff user, without whom nobody could open the admin."""
+"""Creates the first superuser, who can open the admin."""
 
 import secrets
 from dataclasses import dataclass
@@ -13,16 +13,14 @@ DEFAULT_USERNAME = "maria"
 
 @dataclass(frozen=True)
 class Login:
-    """What a person types to sign in; the password exists in clear only here."""
-
     username: str
     password: str
 
 
 def create_first_staff(username: str, password: str) -> Login | None:
-    """Create the first superuser if there is none; return its log-in, or None.
+    """Create a superuser unless one exists; return its log-in, or None.
 
-    An empty name means `maria`, an empty password a random one.
+    An empty name means `maria`, an empty password means a random one.
     """
     users = get_user_model().objects
     if users.filter(is_superuser=True).exists():

@@ -1,4 +1,4 @@
-"""The pages on which staff sign in, set up their second factor, and take it away."""
+"""The sign-in form, and the page to set up and remove a second factor."""
 
 import io
 from base64 import b32encode
@@ -23,17 +23,17 @@ from backoffice_app.accounts import second_factor
 
 _CODE = {"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}
 _CODE_WRONG = (
-    "This code is not right, or was used before. Wait for the next one. After several wrong codes "
-    "none is taken for a minute or more."
+    "This code is wrong or was used before. Wait for the next code. After several wrong codes, "
+    "no code is accepted for a minute or more."
 )
-# What is open to staff who still have to set up a second factor.
-_BEFORE_IT = ("second_factor", "second_factor_qr", "login", "logout", "jsi18n")
+# Pages that staff may open before they have set up a required second factor.
+_ALLOWED_BEFORE = ("second_factor", "second_factor_qr", "login", "logout", "jsi18n")
 
 
 class SignInForm(AdminAuthenticationForm):
-    """User name, password, and a code of those who have set up a second factor.
+    """User name, password, and a code if the account has a second factor.
 
-    It never says which of them was wrong.
+    The error does not disclose which of them was wrong.
     """
 
     code = forms.CharField(
@@ -41,16 +41,15 @@ class SignInForm(AdminAuthenticationForm):
         required=False,
         max_length=20,
         widget=forms.TextInput(attrs=_CODE),
-        help_text="Only if you have set up a second factor: from your app, or a recovery code.",
+        help_text="Only if you have a second factor: a code from your app, or a recovery code.",
     )
     error_messages = {
         **AdminAuthenticationForm.error_messages,
-        "invalid_login": "That is not a staff account with its password, or the code is missing or "
-        "wrong. Upper and lower case matter, and each code is good once.",
+        "invalid_login": "The user name, password or code is wrong, or the code is missing. Upper and "
+        "lower case matter. Each code works only once.",
     }
 
     def clean(self) -> dict[str, Any]:
-        """Ask for a right code, too, where the account has a second factor."""
         values: dict[str, Any] = super().clean() or {}
         user: Any = self.get_user()
         if user is not None and second_factor.is_set_up(user):
@@ -60,35 +59,33 @@ class SignInForm(AdminAuthenticationForm):
         return values
 
     def _failed(self) -> ValidationError:
-        # Counted and recorded like a wrong password.
+        # So that it is counted and recorded like a wrong password.
         credentials = {"username": self.cleaned_data["username"]}
         user_login_failed.send(__name__, credentials=credentials, request=self.request)
         return self.get_invalid_login_error()
 
 
 class CodeForm(forms.Form):
-    """A code that shows who is asking."""
-
     code = forms.CharField(
         max_length=20,
         widget=forms.TextInput(attrs=_CODE),
-        help_text="Six digits from your app, or a recovery code once you have some.",
+        help_text="Six digits from your app, or a recovery code.",
     )
 
 
 def second_factor_first(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Where everybody needs a second factor, lead staff without one to the page that sets it up.
+    """Middleware: redirect staff without a required second factor to its page.
 
-    Everywhere but in the admin they are nobody.
+    Outside the admin they are anonymous.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if second_factor.is_missing(request):
             if not request.path.startswith(reverse("admin:index")):
                 request.user = AnonymousUser()
-            elif request.path not in {reverse(f"admin:{name}") for name in _BEFORE_IT}:
+            elif request.path not in {reverse(f"admin:{name}") for name in _ALLOWED_BEFORE}:
                 return redirect("admin:second_factor")
         return get_response(request)
 
@@ -97,7 +94,7 @@ def second_factor_first(
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def second_factor_page(request: HttpRequest) -> HttpResponseBase:
-    """Show the own second factor, and do what one of the page's buttons asks for."""
+    """Show the own second factor; a POST sets it up, renews codes or removes it."""
     user = _user(request)
     form = CodeForm(request.POST if "code" in request.POST else None)
     if request.method == "POST":
@@ -114,7 +111,7 @@ def second_factor_page(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 def qr_code(request: HttpRequest) -> HttpResponse:
-    """Answer the secret that is being set up as an image for the app's camera."""
+    """Return the secret that is being set up as a QR code (SVG)."""
     device = second_factor.pending(_user(request))
     if device is None:
         raise Http404
@@ -131,14 +128,16 @@ def _renew(request: HttpRequest, user: User, code: str) -> HttpResponseBase | No
     return _shown(request, second_factor.renew_codes(user=user, code=code))
 
 
-def _take_away(request: HttpRequest, user: User, code: str) -> HttpResponseBase | None:
-    if not second_factor.take_away(request, user=user, code=code):
+def _remove(request: HttpRequest, user: User, code: str) -> HttpResponseBase | None:
+    if not second_factor.remove(request, user=user, code=code):
         return None
-    messages.success(request, "Your second factor is gone: your password is enough to sign in.")
+    messages.success(
+        request, "Your second factor is removed. Your password alone is enough to sign in."
+    )
     return redirect("admin:second_factor")
 
 
-_WITH_A_CODE = {"confirm": _confirm, "renew": _renew, "remove": _take_away}
+_WITH_A_CODE = {"confirm": _confirm, "renew": _renew, "remove": _remove}
 
 
 def _shown(request: HttpRequest, codes: list[str] | None) -> HttpResponseBase | None:

@@ -1,7 +1,7 @@
-"""The second factor: codes of an app (TOTP) and recovery codes, kept and checked by django-otp.
+"""The second factor: TOTP codes of an app, and recovery codes (django-otp).
 
-Whoever has one cannot sign in without a code, so a session of theirs is proof
-of it; whatever changes the factor ends their other sessions.
+An account with a second factor cannot sign in without a code. A change of the
+factor ends the other sessions of the account.
 """
 
 import re
@@ -22,17 +22,17 @@ from backoffice_app.accounts import changes, sessions
 # The values of STAFF_SECOND_FACTOR.
 OPTIONAL, REQUIRED = "optional", "required"
 RECOVERY_CODES = 10
-SET_UP, TAKEN_AWAY = "second_factor_set_up", "second_factor_removed"
+SET_UP, REMOVED = "second_factor_set_up", "second_factor_removed"
 RENEWED, CODE_USED = "recovery_codes_renewed", "recovery_code_used"
 
 
 def is_set_up(user: User) -> bool:
-    """Say whether a staff member needs a code to sign in."""
+    """Whether a staff member needs a code to sign in."""
     return bool(TOTPDevice.objects.filter(user=user, confirmed=True).exists())
 
 
 def is_missing(request: HttpRequest) -> bool:
-    """Say whether this session was begun without a code where everybody needs one."""
+    """Whether this session started without a code although one is required."""
     return (
         settings.STAFF_SECOND_FACTOR == REQUIRED
         and SESSION_KEY in request.session
@@ -41,24 +41,23 @@ def is_missing(request: HttpRequest) -> bool:
 
 
 def pending(user: User) -> TOTPDevice | None:
-    """Return what a staff member is setting up, and has not yet shown to work."""
+    """Return the device that is being set up and is not yet confirmed by a code."""
     return TOTPDevice.objects.filter(user=user, confirmed=False).first()
 
 
 def codes_left(user: User) -> int:
-    """Return how many recovery codes have not been used."""
     return int(StaticToken.objects.filter(device__user=user).count())
 
 
 def begin(*, user: User) -> None:
-    """Make a new secret, which asks for nothing until a code made from it is confirmed."""
+    """Create a new secret. It has no effect until a code from it is confirmed."""
     with transaction.atomic():
         TOTPDevice.objects.filter(user=user, confirmed=False).delete()
         TOTPDevice.objects.create(user=user, name="app", confirmed=False)
 
 
 def confirm(request: HttpRequest, *, user: User, code: str) -> list[str] | None:
-    """Set up the factor if the code is right; return the recovery codes, in clear this once."""
+    """Activate the factor if the code is right; return the recovery codes, or None."""
     device = pending(user)
     if device is None or not _is_right(user, device, code):
         return None
@@ -73,7 +72,7 @@ def confirm(request: HttpRequest, *, user: User, code: str) -> list[str] | None:
 
 
 def renew_codes(*, user: User, code: str) -> list[str] | None:
-    """Replace the recovery codes if the code is right; return the new ones, in clear this once."""
+    """Replace the recovery codes if the code is right; return the new ones, or None."""
     if check(user, code) is None:
         return None
     with transaction.atomic():
@@ -82,8 +81,8 @@ def renew_codes(*, user: User, code: str) -> list[str] | None:
     return codes
 
 
-def take_away(request: HttpRequest, *, user: User, code: str) -> bool:
-    """Remove the own factor if the code is right."""
+def remove(request: HttpRequest, *, user: User, code: str) -> bool:
+    """Remove the own factor if the code is right; return whether it was."""
     if check(user, code) is None:
         return False
     request.session.pop(django_otp.DEVICE_ID_SESSION_KEY, None)
@@ -92,19 +91,19 @@ def take_away(request: HttpRequest, *, user: User, code: str) -> bool:
 
 
 def reset(*, user: User, but: str | None = None, reason: str = "") -> None:
-    """Remove a staff member's factor and end their sessions, except one."""
+    """Remove a staff member's factor and end their sessions, except the one with key `but`."""
     with transaction.atomic():
         TOTPDevice.objects.filter(user=user).delete()
         StaticDevice.objects.filter(user=user).delete()
         sessions.end_sessions(user, but=but)
-        changes.note(changes.name_of(user), TAKEN_AWAY, reason=reason)
+        changes.note(changes.name_of(user), REMOVED, reason=reason)
 
 
 def check(user: User, typed: str) -> Device | None:
-    """Use up a code, of the app or for recovery; return what it belongs to, or None.
+    """Consume a TOTP or recovery code; return its device, or None.
 
-    None also for a code that was used before, and while wrong ones make
-    everybody wait: 1 s after the first, twice as long after each further one.
+    None also for a used code, and during the wait after wrong codes: 1 s after
+    the first, twice as long after each further one.
     """
     code = _plain(typed)
     model = TOTPDevice if re.fullmatch("[0-9]{6}", code) else StaticDevice
@@ -119,7 +118,7 @@ def check(user: User, typed: str) -> Device | None:
 
 def _is_right(user: User, device: Device, code: str) -> bool:
     code = _plain(code)
-    token = _kept(code) if isinstance(device, StaticDevice) else code
+    token = _stored(code) if isinstance(device, StaticDevice) else code
     return django_otp.verify_token(user, device.persistent_id, token) is not None
 
 
@@ -127,7 +126,9 @@ def _new_codes(user: User) -> list[str]:
     StaticDevice.objects.filter(user=user).delete()
     device = StaticDevice.objects.create(user=user, name="recovery codes")
     codes = [StaticToken.random_token() for _ in range(RECOVERY_CODES)]
-    StaticToken.objects.bulk_create(StaticToken(device=device, token=_kept(code)) for code in codes)
+    StaticToken.objects.bulk_create(
+        StaticToken(device=device, token=_stored(code)) for code in codes
+    )
     return [f"{code[:4]}-{code[4:]}" for code in codes]
 
 
@@ -135,8 +136,8 @@ def _plain(typed: str) -> str:
     return re.sub(r"[\s-]", "", typed).lower()
 
 
-def _kept(code: str) -> str:
-    """Return what is stored of a recovery code: as much of a keyed hash as the column holds."""
+def _stored(code: str) -> str:
+    """Return the stored form of a recovery code: a keyed hash, cut to the column's length."""
     return salted_hmac("backoffice_app.accounts.recovery", code, algorithm="sha256").hexdigest()[
         :16
     ]

@@ -1,6 +1,6 @@
-"""How long staff stay signed in: while they work, and never longer than a working day.
+"""Staff sessions: an idle limit, an absolute limit, and sign-out everywhere.
 
-Both limits are in the expiry of Django's own session row and cookie.
+Both limits are in the expiry of Django's session row and cookie.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-# A page a second is not a write a second.
+# Write at most once in this time.
 SEEN_INTERVAL = timedelta(minutes=1)
 _SIGNED_IN, _SEEN = "signed_in_at", "seen_at"
 
@@ -26,11 +26,11 @@ _SIGNED_IN, _SEEN = "signed_in_at", "seen_at"
 def staff_sessions(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Keep the session of whoever works with it alive, up to its absolute limit."""
+    """Middleware: extend a staff session that was used, up to the absolute limit."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        # Whoever did not ask for the session did not work with it.
+        # Requests that never read the session do not extend it.
         if request.session.accessed and SESSION_KEY in request.session:
             _keep_alive(request.session)
         return response
@@ -39,22 +39,22 @@ def staff_sessions(
 
 
 def end_sessions(user: User, *, but: str | None = None) -> int:
-    """End all sessions of a staff member except one, named by its key; return how many ended.
+    """End all sessions of a staff member except the one with key `but`; return their number.
 
-    It reads every live session: staff are few, and visitors have none of these.
+    Reads every live Django session. Only staff have one, so there are few.
     """
     live = Session.objects.filter(expire_date__gt=timezone.now()).exclude(session_key=but)
-    theirs = [
+    keys = [
         session.pk
         for session in live.iterator()
         if session.get_decoded().get(SESSION_KEY) == str(user.pk)
     ]
-    return Session.objects.filter(pk__in=theirs).delete()[0]
+    return Session.objects.filter(pk__in=keys).delete()[0]
 
 
 @receiver(user_logged_in)
 def begin(request: HttpRequest, **_: Any) -> None:
-    """Start the clocks of a session, and remove rows whose time is over."""
+    """Start the limits of a session, and delete expired rows."""
     SessionStore.clear_expired()
     request.session[_SIGNED_IN] = timezone.now().timestamp()
     request.session.pop(_SEEN, None)
@@ -63,7 +63,7 @@ def begin(request: HttpRequest, **_: Any) -> None:
 
 @receiver(user_logged_out)
 def end(request: HttpRequest, user: User | None, **_: Any) -> None:
-    """Whoever signs out is signed out in every browser."""
+    """Sign out in every browser."""
     if user is not None:
         end_sessions(user, but=request.session.session_key)
 
@@ -74,7 +74,7 @@ def _keep_alive(session: SessionBase) -> None:
         return
     signed_in = session.setdefault(_SIGNED_IN, now)
     left = signed_in + settings.STAFF_SESSION_LIMIT.total_seconds() - now
-    if left <= 0:  # the limit was shortened meanwhile
+    if left <= 0:  # the limit was shortened
         session.flush()
         return
     session[_SEEN] = now

@@ -1,10 +1,10 @@
-"""Who guesses passwords is stopped for a while: django-axes counts failures, under names of ours.
+"""Sign-in lockout: django-axes counts failures under keys that we compute.
 
-Its table holds no typed name, no password and no browser, only how often
-somebody failed, under a keyed hash of the name and under the address
-(IPv6: the /64). Too many of either stop further attempts without a look at the
-password. A browser that has signed in before is counted by itself, so that
-strangers who keep a name locked do not lock out the person whose name it is.
+Its table contains no typed name, password or browser, only the number of
+failures under a keyed hash of the name and under the address (IPv6: the /64).
+After too many of either, attempts are refused without checking the password. A
+browser that has signed in before is counted separately, so that strangers
+cannot lock out the owner of a name.
 """
 
 import secrets
@@ -42,7 +42,7 @@ ACCOUNT, ADDRESS = "account", "address"
 
 
 class Throttle(AxesDatabaseHandler):  # type: ignore[misc]  # axes has no types
-    """django-axes' counting in the database, without what it would keep beside the counts."""
+    """django-axes' database handler, which stores only the counts."""
 
     def user_login_failed(
         self, sender: Any, credentials: Any, request: Any = None, **kwargs: Any
@@ -51,7 +51,7 @@ class Throttle(AxesDatabaseHandler):  # type: ignore[misc]  # axes has no types
         super().user_login_failed(sender, credentials, request, **kwargs)
 
     def user_logged_in(self, sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
-        """Forget the failures under this name; those of the address may be at colleagues' names."""
+        """Delete the failures of this name, not of the address, which colleagues may share."""
         super().user_logged_in(sender, request, user, **kwargs)
         name = counted_name(request, {"username": user.get_username()})
         AccessAttempt.objects.filter(username=name).delete()
@@ -63,26 +63,26 @@ def keep_nothing_typed(instance: Any, **_: Any) -> None:
 
 
 def counted_name(request: HttpRequest, credentials: dict[str, Any] | None) -> str:
-    """Return under what an attempt is counted: a hash of the name, for a known browser also its id."""
+    """Return the identifier of an attempt: a hash of the name, and the id of a known browser."""
     hashed = _hashed((credentials or {}).get("username") or "")
     browser = _known_browser(request, hashed)
     return f"{hashed}:{browser}" if browser else hashed
 
 
 def counted_address(request: HttpRequest) -> str | None:
-    """Return the client's address, of IPv6 the first of its /64; None if it is not known."""
+    """Return the client's address, or the first of its /64 for IPv6; None if unknown."""
     return _first_of(context.current())
 
 
 def lockout_parameters(request: HttpRequest, credentials: dict[str, Any] | None) -> list[str]:
-    """Say by what an attempt is stopped: a known browser by its own failures alone."""
+    """Return what can lock an attempt. A known browser is locked only by its own failures."""
     if ":" in counted_name(request, credentials):
         return ["username"]
     return ["username", "ip_address"]
 
 
 def remember_browser(request: HttpRequest, response: HttpResponse) -> None:
-    """Let the browser that has just signed in be known by a cookie; it opens nothing."""
+    """Mark the browser with a cookie after a sign-in. The cookie gives no access."""
     hashed = _hashed(request.user.get_username())
     browser = _known_browser(request, hashed) or secrets.token_urlsafe(12)
     response.set_cookie(
@@ -99,7 +99,7 @@ def remember_browser(request: HttpRequest, response: HttpResponse) -> None:
 def locked_out_page(
     request: HttpRequest, response: HttpResponse, credentials: dict[str, Any] | None
 ) -> HttpResponse:
-    """Answer 429 with a page that says until when nothing will be looked at."""
+    """Answer 429 with a page that says how long attempts are refused."""
     until = _locked_until(request, credentials)
     seconds = max(1, ceil((until - timezone.now()).total_seconds()))
     page = render(
@@ -107,7 +107,7 @@ def locked_out_page(
         "backoffice/accounts/locked_out.html",
         {
             **admin.site.each_context(request),
-            "title": "Too many sign-ins have failed",
+            "title": "Too many failed sign-ins",
             "until": until,
             "minutes": ceil(seconds / 60),
         },
@@ -119,23 +119,23 @@ def locked_out_page(
 
 
 @receiver(user_locked_out)
-def note_lock(request: Any, username: str, ip_address: str | None, **_: Any) -> None:
-    """Record the attempt that was one too many; those that are then stopped are not."""
+def record_lock(request: Any, username: str, ip_address: str | None, **_: Any) -> None:
+    """Record the attempt that caused a lock. Refused attempts are not recorded."""
     if request.axes_failures_since_start is None:
         return
     by = ACCOUNT if _lock_end(AccessAttempt.objects.filter(username=username)) else ADDRESS
     alert_key = _alert_key(by, username if by == ACCOUNT else ip_address)
     if not cache.add(alert_key, True, settings.AXES_COOLOFF_TIME.total_seconds()):
-        return  # another request was one too many at the same moment
+        return  # a concurrent request caused it too
     account = _account(request.axes_credentials["username"]) if by == ACCOUNT else ""
     with transaction.atomic():
         record(events.STAFF_LOCKED_OUT, account=account, by=by)
 
 
 def lift_lock(*, name: str = "", address: str = "") -> int:
-    """Forget the failures under a name, or from an address; return how many there were.
+    """Delete the failures of a name or of an address; return their number.
 
-    ValueError if the address is none.
+    Raises ValueError for an invalid address.
     """
     if name:
         hashed = _hashed(name)
@@ -146,7 +146,7 @@ def lift_lock(*, name: str = "", address: str = "") -> int:
     else:
         counted = _first_of(context.RequestContext(address=context.parse_address(address)))
         if counted is None:
-            raise ValueError(f"{address!r} is no address")
+            raise ValueError(f"{address!r} is not an IP address")
         attempts, account, by = AccessAttempt.objects.filter(ip_address=counted), "", ADDRESS
     with transaction.atomic():
         rows = list(attempts.values_list("username", "ip_address", "failures_since_start"))
@@ -165,7 +165,7 @@ def _locked_until(request: HttpRequest, credentials: dict[str, Any] | None) -> d
 
 
 def _lock_end(attempts: "QuerySet[Any]") -> datetime | None:
-    """Return when so many of these failures will be forgotten that the rest is below the limit."""
+    """Return when enough failures expire that fewer than the limit remain; None if not locked."""
     cool_off, limit = settings.AXES_COOLOFF_TIME, settings.AXES_FAILURE_LIMIT
     counted = attempts.filter(attempt_time__gt=timezone.now() - cool_off).order_by("-attempt_time")
     failures = 0
@@ -178,7 +178,7 @@ def _lock_end(attempts: "QuerySet[Any]") -> datetime | None:
 
 
 def _known_browser(request: HttpRequest, hashed: str) -> str:
-    """Return the id of a browser that has signed in under this name before; empty for any other."""
+    """Return the id of a browser that has signed in with this name; empty for any other."""
     try:
         name, browser = signing.loads(
             request.COOKIES.get(KNOWN_COOKIE, ""), salt=_SALT, max_age=KNOWN_SECONDS
@@ -201,6 +201,6 @@ def _alert_key(by: str, identifier: str | None) -> str:
 
 
 def _account(name: str) -> str:
-    """Return `staff:<id>` for the name of an account; empty for what strangers make up."""
+    """Return `staff:<id>` for the name of an account; empty for an unknown name."""
     user = User.objects.filter(username=name).first()
     return f"{context.STAFF}{user.pk}" if user else ""

@@ -1,4 +1,4 @@
-"""Staff accounts and groups in the admin: Django's own pages, and every change is recorded."""
+"""Staff accounts and groups in the admin: Django's pages, with every change recorded."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from backoffice_app.accounts import changes, second_factor
 
 
 class RecordedChangesAdmin(admin.ModelAdmin[Any]):
-    """An admin of accounts whose changes are recorded in their own transaction; no mass actions."""
+    """Records changes in their transaction. It has no bulk actions."""
 
     actions: Any = None
 
@@ -30,30 +30,30 @@ class RecordedChangesAdmin(admin.ModelAdmin[Any]):
 
 
 class AccountReasonForm(ReasonForm):
-    """Why a colleague's second factor is taken away."""
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["reason"].help_text = "For colleagues, in the audit log."
+        self.fields["reason"].help_text = "Recorded in the audit log."
 
 
 def _reset(user: User, action_request: ActionRequest) -> str:
     if user == action_request.request.user:
-        raise NotDone("This is your own: take it away under “Second factor”, with a code.")
+        raise NotDone(
+            "This is your own account. Remove the factor under “Second factor”, with a code."
+        )
     if not second_factor.is_set_up(user):
-        raise NotDone("This account has no second factor any more.")
+        raise NotDone("This account no longer has a second factor.")
     second_factor.reset(user=user, reason=action_request.reason)
-    return "The second factor is gone, and the account is signed out everywhere."
+    return "The second factor is removed, and the account is signed out everywhere."
 
 
 RESET = Action(
     name="reset_second_factor",
     permission="auth.change_user",
-    title="Take away the second factor",
-    explanation="For a colleague who has lost the app and the recovery codes. Be sure that it is them "
-    "who asks: from now on their password alone is enough, until they set up a second factor again. "
-    "They are signed out everywhere.",
-    button="Take it away",
+    title="Remove the second factor",
+    explanation="For a colleague who has lost the app and the recovery codes. Make sure that the "
+    "request comes from them: their password alone is then enough until they set up a second factor "
+    "again. They are signed out everywhere.",
+    button="Remove the second factor",
     fits=second_factor.is_set_up,
     act=_reset,
     presets=("The phone is lost", "The phone was replaced", "The account may be in wrong hands"),
@@ -62,7 +62,7 @@ RESET = Action(
 
 
 class StaffAdmin(RecordedChangesAdmin, ActionAdmin, UserAdmin[User]):
-    """Accounts, which only superusers may see; a lost second factor is taken away here."""
+    """Accounts, for superusers only; also removes a lost second factor."""
 
     row_actions = (RESET,)
     list_display = [
@@ -75,7 +75,7 @@ class StaffAdmin(RecordedChangesAdmin, ActionAdmin, UserAdmin[User]):
     ]
     readonly_fields = ["last_login", "date_joined"]
 
-    # ActingAdmin's pages are to read; these are Django's.
+    # ActionAdmin is read-only; these pages are Django's.
     has_add_permission = UserAdmin.has_add_permission
     has_change_permission = UserAdmin.has_change_permission
     has_delete_permission = UserAdmin.has_delete_permission
@@ -88,11 +88,11 @@ class StaffAdmin(RecordedChangesAdmin, ActionAdmin, UserAdmin[User]):
 
 
 class StaffGroupAdmin(RecordedChangesAdmin, GroupAdmin):
-    """Groups, which only superusers may see."""
+    """Groups, for superusers only."""
 
 
 def register(site: admin.AdminSite) -> None:
-    """Put these pages in the place of Django's own."""
+    """Replace Django's pages."""
     for model in (User, Group):
         site.unregister(model)
     site.register(User, StaffAdmin)

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class CreateModelIfMissing(migrations.CreateModel):
-    """Create the table only where an earlier version has not: the model came from another app."""
+    """Create the table only if it is missing. Earlier versions created it for another app."""
 
     def database_forwards(self, app_label, schema_editor, from_state, to_state):
         table = to_state.apps.get_model(app_label, self.name)._meta.db_table
@@ -24,11 +24,11 @@ class Migration(migrations.Migration):
             name='HourlyFigure',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(choices=[('started', 'sessions started'), ('expired', 'sessions expired'), ('uploads', 'files uploaded'), ('uploaded_bytes', 'bytes uploaded'), ('refused', 'requests refused'), ('limited', 'requests over a limit'), ('active', 'sessions active'), ('stored_files', 'files stored'), ('stored_bytes', 'bytes stored'), ('held_files', 'files that staff put in quarantine'), ('held_bytes', 'bytes that staff put in quarantine'), ('aside_objects', 'objects that the cleanup put aside'), ('aside_bytes', 'bytes that the cleanup put aside')], max_length=20)),
-                ('hour', models.DateTimeField(help_text='When it begins.')),
+                ('name', models.CharField(choices=[('started', 'sessions started'), ('expired', 'sessions expired'), ('uploads', 'files uploaded'), ('uploaded_bytes', 'bytes uploaded'), ('refused', 'requests refused'), ('limited', 'requests over a limit'), ('active', 'sessions active'), ('stored_files', 'files stored'), ('stored_bytes', 'bytes stored'), ('held_files', 'files in quarantine'), ('held_bytes', 'bytes in quarantine'), ('aside_objects', 'objects in the trash'), ('aside_bytes', 'bytes in the trash')], max_length=20)),
+                ('hour', models.DateTimeField(help_text='Start of the hour.')),
                 ('value', models.PositiveBigIntegerField()),
-                ('counted_at', models.DateTimeField(help_text='When counting began.')),
-                ('took', models.DurationField(help_text='How long counting took.')),
+                ('counted_at', models.DateTimeField(help_text='Time when counting started.')),
+                ('took', models.DurationField(help_text='Duration of the count.')),
             ],
             options={
                 'db_table': 'maria_project_hourlyfigure',

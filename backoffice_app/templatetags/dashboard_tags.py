@@ -1,15 +1,14 @@
-"""The overview on the admin's first page."""
+"""The dashboard on the admin's first page."""
 
 from typing import Any
 
 from django import template
 
-from backoffice_app import dashboard as overview_of
+from backoffice_app.dashboard.page import build_dashboard
 
 register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def overview(context: dict[str, Any]) -> dict[str, Any]:
-    """Return what has been counted, as far as the staff member may know it."""
-    return overview_of.build_overview(context["request"])
+def dashboard(context: dict[str, Any]) -> dict[str, Any]:
+    return build_dashboard(context["request"])

@@ -1,9 +1,14 @@
-"""The product's database and users, and no more around the admin than `startproject` puts there."""
+"""The product's database and users with the default settings of `startproject` for the admin."""
+
+from pathlib import Path
+
+import auditlog
+from django.contrib import admin
 
 from maria_project.settings import *  # noqa: F403
-from maria_project.settings import DATABASES, INSTALLED_APPS, TEMPLATES
+from maria_project.settings.apps import INSTALLED_APPS, TEMPLATES
+from maria_project.settings.database import DATABASES
 
-# Without the one that holds our pages: Django's own are shown.
 INSTALLED_APPS = [
     *(app for app in INSTALLED_APPS if app != "maria_project.apps.MariaConfig"),
     "auditlog",
@@ -18,7 +23,11 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "benchmarks.stock.urls"
-TEMPLATES = [{**TEMPLATES[0], "DIRS": []}]
+# Our apps override templates of the admin, some by the name of a model: use only Django's own.
+_PACKAGES = [Path(str(package.__file__)).parent for package in (admin, auditlog)]
+TEMPLATES = [
+    {**TEMPLATES[0], "APP_DIRS": False, "DIRS": [folder / "templates" for folder in _PACKAGES]}
+]
 SILENCED_SYSTEM_CHECKS = ["axes.W002"]
 PATIENCE_SECONDS = 30
 DATABASES["default"]["OPTIONS"]["options"] = f"-c statement_timeout={PATIENCE_SECONDS}s"

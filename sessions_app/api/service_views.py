@@ -1,4 +1,4 @@
-"""What services of ours may ask, by a key: Maria's own back end above all."""
+"""The endpoints for our own services, like Maria's back end. They need a service key."""
 
 from typing import Any, ClassVar
 
@@ -11,13 +11,13 @@ from rest_framework.response import Response
 
 from audit_app.feed import PAGE, read_feed
 from common import context
+from common.serializers import serialize
 from sessions_app import limits
-from sessions_app.api.serializers import (
-    AssertionSerializer,
+from sessions_app.api.serializers import AssertionSerializer
+from sessions_app.api.service_serializers import (
     FeedQuerySerializer,
     FeedSerializer,
     IntrospectionSerializer,
-    serialize,
 )
 from sessions_app.api.views import GuardedViewSet
 from sessions_app.credentials import read_bearer
@@ -45,7 +45,7 @@ class ProvenService(BaseAuthentication):
 
 
 class HasScope(BasePermission):
-    """Refuse whoever has no key, or one that is not good for this view."""
+    """Require a service key that has this view's scope."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if not isinstance(request.auth, ServiceKey):
@@ -56,7 +56,7 @@ class HasScope(BasePermission):
 
 
 class ServiceViewSet(GuardedViewSet):
-    """What every service's endpoint shares: its key, its scope, its limit."""
+    """Base of the endpoints for services: key, scope and rate limit."""
 
     authentication_classes = [ProvenService]
     permission_classes = [HasScope]
@@ -70,14 +70,14 @@ class ServiceViewSet(GuardedViewSet):
 
 @extend_schema(tags=["service"])
 class IntrospectionViewSet(ServiceViewSet):
-    """Whether to trust what a visitor's page has handed over."""
+    """Check the assertion that a visitor's page has handed over."""
 
     scope = Scope.SESSIONS
     serializer_class = IntrospectionSerializer
 
     @extend_schema(request=AssertionSerializer, responses=IntrospectionSerializer)
     def introspect(self, request: Request) -> Response:
-        """Say which live session an assertion speaks of; being asked counts as activity."""
+        """Return the live session of an assertion. The call counts as the visitor's activity."""
         assertion = self.checked(AssertionSerializer)["assertion"]
         session = service_keys.introspect(assertion=assertion)
         if session is None:
@@ -93,20 +93,20 @@ class IntrospectionViewSet(ServiceViewSet):
 
 @extend_schema(tags=["service"])
 class FeedViewSet(ServiceViewSet):
-    """What happens to sessions and files, so that a service's own data can follow."""
+    """The feed of session and file events, so that a service can update its own data."""
 
     scope = Scope.EVENTS
     serializer_class = FeedSerializer
 
     @extend_schema(
         parameters=[
-            OpenApiParameter("after", OpenApiTypes.INT, description="`next` of the page before."),
+            OpenApiParameter("after", OpenApiTypes.INT, description="`next` of the previous page."),
             OpenApiParameter("limit", OpenApiTypes.INT, description=f"At most {PAGE}."),
         ],
         responses=FeedSerializer,
     )
     def follow(self, request: Request) -> Response:
-        """Return events in an order that never changes, each exactly once for whoever goes on from `next`."""
+        """Return events in a fixed order, each exactly once for a client that continues from `next`."""
         query = FeedQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
         entries = read_feed(**query.validated_data)

@@ -1,4 +1,4 @@
-"""The session endpoints, and the view sets that every endpoint but the staff's builds on."""
+"""The visitor's session endpoints, and the base classes of all endpoints except the staff's."""
 
 from typing import Any, ClassVar
 
@@ -14,10 +14,10 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, BooleanField, Serializer
 
 from audit_app.models import AuditLog, AuditQuerySet
-from audit_app.services import record_refusal
 from common.json_stream import stream_json
 from common.pagination import StrictCursorPagination
-from sessions_app import limits, services
+from common.serializers import serialize
+from sessions_app import limits
 from sessions_app.api.serializers import (
     ActivitySerializer,
     CodeSentSerializer,
@@ -33,22 +33,17 @@ from sessions_app.api.serializers import (
     SuccessorSerializer,
     ValidatedSerializer,
     ValidateSerializer,
-    serialize,
 )
 from sessions_app.authentication import HasSession, ProvenSession, find_proven
-from sessions_app.credentials import (
-    Carrier,
-    check_origin,
-    delete_cookie,
-    hand_over,
-)
+from sessions_app.credentials import check_origin, delete_cookie, hand_over
 from sessions_app.models import SessionStatus, UserSession
-from sessions_app.services import identity, privacy, recovery, service_keys
+from sessions_app.proofs import Proof
+from sessions_app.services import identity, privacy, recovery, service_keys, sessions
 from sessions_app.uuid_helpers import parse_uuid
 
 
 class GuardedViewSet(viewsets.GenericViewSet[Any]):
-    """What every endpoint shares: known methods only, recorded refusals, limits that are told."""
+    """Base of all endpoints: known methods only, rate-limit headers."""
 
     http_method_names = ["get", "head", "post", "patch", "delete"]
 
@@ -57,18 +52,13 @@ class GuardedViewSet(viewsets.GenericViewSet[Any]):
             raise MethodNotAllowed(str(request.method))
         super().initial(request, *args, **kwargs)
 
-    def handle_exception(self, exc: Exception) -> Response:
-        if refusal := getattr(exc, "refusal", None):
-            record_refusal(refusal)
-        return super().handle_exception(exc)
-
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
         limits.add_headers(getattr(request, "_request", request), response)
         return response
 
     def checked(self, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:
-        """Return the request's body as `serializer_class` reads it; 400 if it cannot."""
+        """Return the validated body; raises ValidationError."""
         serializer = serializer_class(data=self.request.data)
         serializer.is_valid(raise_exception=True)
         values: dict[str, Any] = serializer.validated_data
@@ -76,13 +66,12 @@ class GuardedViewSet(viewsets.GenericViewSet[Any]):
 
 
 class VisitorViewSet(GuardedViewSet):
-    """What every visitor's endpoint shares: limits, origin and proof.
+    """Base of the visitor's endpoints: rate limits, origin and proof.
 
-    `client_limits` names, for each action that needs no proof, the limit that
-    its client is counted against before anything else happens;
-    `session_limits` the one for a proven session, where it is not `session`.
-    `also_accepted` names the actions that a session may ask for that is not
-    active any more, and in which states.
+    `client_limits` maps an action without proof to the limit of its client,
+    which is counted first. `session_limits` maps an action to the limit of its
+    session; the default is `session`. `also_accepted` maps an action to the
+    states besides active in which it accepts a session.
     """
 
     authentication_classes = [ProvenSession]
@@ -92,20 +81,17 @@ class VisitorViewSet(GuardedViewSet):
     also_accepted: ClassVar[dict[str, frozenset[SessionStatus]]] = {}
 
     @property
-    def session(self) -> UserSession:
-        """The session that the request has proven."""
-        session = self.request.auth
-        assert isinstance(session, UserSession)
-        return session
+    def proof(self) -> Proof:
+        proof = self.request.auth
+        assert isinstance(proof, Proof)
+        return proof
 
     @property
-    def carrier(self) -> Carrier:
-        """How the client carries its token."""
-        assert self.session.proof is not None
-        return self.session.proof.carrier
+    def session(self) -> UserSession:
+        return self.proof.session
 
     def get_authenticate_header(self, request: Request) -> str:
-        """Name the scheme of every 401, also where no proof is asked for: DRF would say 403 there."""
+        """Name the scheme of every 401; without it DRF answers 403 where no proof is required."""
         return ProvenSession().authenticate_header(request)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -121,7 +107,7 @@ class VisitorViewSet(GuardedViewSet):
 
 @extend_schema(tags=["sessions"])
 class SessionViewSet(VisitorViewSet):
-    """What a visitor can ask without a session."""
+    """Endpoints that need no session."""
 
     authentication_classes = []
     permission_classes = [AllowAny]
@@ -138,29 +124,28 @@ class SessionViewSet(VisitorViewSet):
         },
     )
     def create(self, request: Request) -> Response:
-        """Begin a session, or return the live one that the request proves."""
+        """Create a session, or return the live one that the request proves."""
         carrier = self.checked(CreateSessionSerializer)["credential"]
-        session = find_proven(request._request)
-        if session is not None and session.status == SessionStatus.ACTIVE:
-            return Response(serialize(SessionSerializer, session))
-        issued = services.issue_session(carrier=carrier)
+        proof = find_proven(request._request)
+        if proof is not None and proof.session.status == SessionStatus.ACTIVE:
+            return Response(serialize(SessionSerializer, proof.session))
+        issued = sessions.issue_session(carrier=carrier)
         response = Response(serialize(SessionSerializer, issued.session), status.HTTP_201_CREATED)
         hand_over(response, carrier, issued.token, issued.session)
         return response
 
     @extend_schema(request=ValidateSerializer, responses=ValidatedSerializer)
     def validate(self, request: Request) -> Response:
-        """Judge a UUID's spelling; tell the state of a session only to whoever proves it."""
+        """Check a UUID's spelling. Only a request that proves the session learns its state."""
         uuid = parse_uuid(self.checked(ValidateSerializer)["uuid"])
-        proven = find_proven(request._request)
-        known = proven is not None and proven.uuid == uuid
-        return Response(
-            {"uuid": str(uuid), "status": proven.status if proven and known else "well_formed"}
-        )
+        proof = find_proven(request._request)
+        is_proven = proof is not None and proof.session.uuid == uuid
+        state = proof.session.status if proof and is_proven else "well_formed"
+        return Response({"uuid": str(uuid), "status": state})
 
     @extend_schema(request=RecoverSerializer, responses=CurrentSessionSerializer)
     def recover(self, request: Request) -> Response:
-        """Take a session to this device by a code from support, which is then burnt."""
+        """Bring a session to this device with a recovery code, which works only once."""
         values = self.checked(RecoverSerializer)
         issued = recovery.recover_session(code=values["code"])
         response = Response(serialize(CurrentSessionSerializer, issued.session))
@@ -170,7 +155,7 @@ class SessionViewSet(VisitorViewSet):
 
 @extend_schema(tags=["sessions"])
 class CurrentSessionViewSet(VisitorViewSet):
-    """What a visitor can ask about the session they have proven."""
+    """The session that the request proves."""
 
     serializer_class: type[BaseSerializer[Any]] = CurrentSessionSerializer
     session_limits = {"export": "export"}
@@ -181,21 +166,21 @@ class CurrentSessionViewSet(VisitorViewSet):
     }
 
     def retrieve(self, request: Request) -> Response:
-        """Return the proven session, what it may hold, what it holds and knows of its visitor."""
+        """Return the session with its quota, contact data and consent."""
         return Response(serialize(CurrentSessionSerializer, self.session))
 
     @extend_schema(request=IdentifySerializer, responses=CurrentSessionSerializer)
     def partial_update(self, request: Request) -> Response:
-        """Note name, e-mail address and consent; attaching contact data renews the token."""
+        """Store name, e-mail address and consent. Adding contact data rotates the token."""
         values = self.checked(IdentifySerializer)
         consent = values.pop("consent", {})
         return self._identified(
-            identity.identify_session(session=self.session, contact=values, consent=consent)
+            identity.identify_session(proof=self.proof, contact=values, consent=consent)
         )
 
     @extend_schema(request=None, responses={202: CodeSentSerializer})
     def send_code(self, request: Request) -> Response:
-        """Send six digits to the session's e-mail address."""
+        """Send a code of six digits to the session's e-mail address."""
         limits.enforce(
             request._request, "email", self.session, identifier=self.session.email.lower()
         )
@@ -206,18 +191,18 @@ class CurrentSessionViewSet(VisitorViewSet):
 
     @extend_schema(request=CodeSerializer, responses=CurrentSessionSerializer)
     def verify_code(self, request: Request) -> Response:
-        """Complete the session by the six digits; the same ones again change nothing."""
+        """Complete the session with the six digits. Repeating the same code changes nothing."""
         code = self.checked(CodeSerializer)["code"]
-        return self._identified(identity.verify_code(session=self.session, code=code))
+        return self._identified(identity.verify_code(proof=self.proof, code=code))
 
     @extend_schema(request=ResetSerializer, responses={201: SuccessorSerializer})
     def reset(self, request: Request) -> Response:
-        """Leave this session, live or expired, for a fresh one; say what was lost.
+        """Replace this session, live or expired, by a new one; return what was lost.
 
-        Asked again before the fresh one was used, it answers with the same one.
+        Repeated before the new session was used, it returns the same new session.
         """
         reason = self.checked(ResetSerializer)["reason"]
-        issued, lost = services.reset_session(session=self.session, reason=reason)
+        issued, lost = sessions.reset_session(proof=self.proof, reason=reason)
         previous = {"uuid": self.session.uuid, "reason": reason, "lost": lost}
         response = Response(
             {
@@ -226,7 +211,7 @@ class CurrentSessionViewSet(VisitorViewSet):
             },
             status.HTTP_201_CREATED,
         )
-        hand_over(response, self.carrier, issued.token, issued.session)
+        hand_over(response, self.proof.carrier, issued.token, issued.session)
         return response
 
     @extend_schema(
@@ -238,18 +223,18 @@ class CurrentSessionViewSet(VisitorViewSet):
         responses={204: None},
     )
     def destroy(self, request: Request) -> Response:
-        """End this session. Unless it is erased, support can restore its files for a while."""
+        """End this session. Unless it is erased, support can restore its files until their retention ends."""
         if self._erase():
             privacy.erase_session(session=self.session, reason="visitor")
         else:
-            services.end_session(session=self.session)
+            sessions.end_session(session=self.session)
         response = Response(status=status.HTTP_204_NO_CONTENT)
         delete_cookie(response)
         return response
 
     @extend_schema(request=None, responses=IssuedAssertionSerializer)
     def assertion(self, request: Request) -> Response:
-        """Return a signed text by which the agent's own back end can trust this session."""
+        """Return a signed text by which the agent's back end can trust this session."""
         issued = {
             "assertion": service_keys.assert_session(session=self.session),
             "expires_at": timezone.now() + service_keys.ASSERTION_LIFETIME,
@@ -258,7 +243,7 @@ class CurrentSessionViewSet(VisitorViewSet):
 
     @extend_schema(responses={(200, "application/json"): OpenApiTypes.OBJECT})
     def export(self, request: Request) -> StreamingHttpResponse:
-        """Return everything held about this session, as one JSON document to keep."""
+        """Return all stored data about this session as one JSON document."""
         return StreamingHttpResponse(
             stream_json(privacy.export_session(session=self.session)),
             content_type="application/json",
@@ -268,7 +253,7 @@ class CurrentSessionViewSet(VisitorViewSet):
     def _identified(self, identified: identity.IdentityChange) -> Response:
         response = Response(serialize(CurrentSessionSerializer, identified.session))
         if identified.token:
-            hand_over(response, self.carrier, identified.token, identified.session)
+            hand_over(response, self.proof.carrier, identified.token, identified.session)
         return response
 
     def _erase(self) -> bool:
@@ -279,7 +264,7 @@ class CurrentSessionViewSet(VisitorViewSet):
 
 
 class ActivityPagination(StrictCursorPagination):
-    """Newest first; a cursor stays right while the history grows."""
+    """Newest first. A cursor stays correct while new events arrive."""
 
     ordering = "-id"
     page_size = 100
@@ -287,7 +272,7 @@ class ActivityPagination(StrictCursorPagination):
 
 @extend_schema(tags=["sessions"])
 class ActivityViewSet(mixins.ListModelMixin, VisitorViewSet):
-    """What happened to the proven session, for its visitor."""
+    """The events of the proven session, for its visitor."""
 
     queryset = AuditLog.objects.none()
     serializer_class = ActivitySerializer

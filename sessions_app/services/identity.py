@@ -1,4 +1,4 @@
-"""Who a session belongs to: contact data, consent, and the code that proves an e-mail address."""
+"""Contact data, consent, and the code that proves an e-mail address."""
 
 import hmac
 import logging
@@ -28,7 +28,9 @@ from sessions_app.exceptions import (
     RateLimited,
 )
 from sessions_app.models import Consent, EmailCode, UserSession
-from sessions_app.services import hold_live, mark_session_used, rotate_token
+from sessions_app.proofs import Proof
+from sessions_app.services.sessions import lock_live, mark_session_used
+from sessions_app.services.tokens import rotate_token
 
 logger = logging.getLogger(__name__)
 
@@ -40,44 +42,46 @@ SWEEP_BATCH = 500
 
 @dataclass(frozen=True)
 class IdentityChange:
-    """A session after a change of its identity, and its new token if it got one."""
+    """A session after a change of its identity, and its new token if there is one."""
 
     session: UserSession
     token: str | None
 
 
 def identify_session(
-    *, session: UserSession, contact: Mapping[str, str], consent: Mapping[str, Mapping[str, Any]]
+    *, proof: Proof, contact: Mapping[str, str], consent: Mapping[str, Mapping[str, Any]]
 ) -> IdentityChange:
-    """Note what a visitor says of themselves; what is the same already changes nothing.
+    """Store a visitor's contact data and consent; equal values change nothing.
 
-    `contact` may hold `name` and `email`, empty to take them back; `consent`
-    maps a purpose to `granted` and the `version` of the wording. Attaching
-    contact data gives the session a new token. Raises SessionInvalid.
+    `contact` may hold `name` and `email`, empty to remove them; `consent` maps
+    a purpose to `granted` and the `version` of the wording. Adding contact data
+    rotates the token. Raises SessionInvalid.
     """
     with transaction.atomic():
-        session = hold_live(session=session)
+        session = lock_live(session=proof.session)
         changed = {
             name: value for name, value in contact.items() if getattr(session, name) != value
         }
         if changed:
             _change_contact(session, changed)
         for purpose, answer in consent.items():
-            _note_consent(session, purpose, bool(answer["granted"]), str(answer["version"]))
+            _store_consent(session, purpose, bool(answer["granted"]), str(answer["version"]))
         attached = any(changed.values())
-        token = rotate_token(session=session, reason="contact_data") if attached else None
+        token = (
+            rotate_token(session=session, proof=proof, reason="contact_data") if attached else None
+        )
     return IdentityChange(session, token)
 
 
 def send_code(*, session: UserSession) -> EmailCode:
-    """Send six digits to the session's e-mail address; the codes before are void.
+    """Send a code of six digits to the session's e-mail address; it replaces the code before.
 
     Raises EmailMissing, RateLimited (the last was sent less than 30 s ago),
-    SessionInvalid or MailUnavailable, after which another may be sent at once.
+    SessionInvalid or MailUnavailable, after which a new one may be sent at once.
     """
     code = f"{secrets.randbelow(10**6):06}"
     with transaction.atomic():
-        session = hold_live(session=session)
+        session = lock_live(session=session)
         if not session.email:
             raise EmailMissing
         _require_interval(session)
@@ -94,32 +98,33 @@ def send_code(*, session: UserSession) -> EmailCode:
     try:
         _mail(session.email, code)
     except (OSError, SMTPException) as error:
-        # By its kind alone, and `from None`: what the server says repeats the address.
+        # Log only the class, and raise `from None`: the server's message repeats the address.
         logger.warning("the mail server did not take a code: %s", type(error).__name__)
         waiting.delete()
         raise MailUnavailable from None
     return waiting
 
 
-def verify_code(*, session: UserSession, code: str) -> IdentityChange:
+def verify_code(*, proof: Proof, code: str) -> IdentityChange:
     """Complete a session by the code that was sent; the same code again changes nothing.
 
-    Raises CodeWrong, CodeExpired (none is waiting, it is older than 10 minutes
+    Raises CodeWrong, CodeExpired (no code was sent, it is older than 10 minutes
     or was tried 5 times) or SessionInvalid.
     """
+    session = proof.session
     waiting = EmailCode.objects.filter(
         session=session, email=session.email, tries__lt=CODE_TRIES, expires_at__gt=Now()
     )
-    # Counted first and for good, so that no race and no rollback gives a try away.
+    # Counted first and outside the transaction, so that no race or rollback adds a try.
     if not waiting.update(tries=F("tries") + 1):
         raise CodeExpired
     sent = EmailCode.objects.filter(session=session).first()
     if sent is None:  # the address was changed in between
         raise CodeExpired
     if not hmac.compare_digest(sent.code_hash, _hash_code(session, code)):
-        raise CodeWrong(session, CODE_TRIES - sent.tries)
+        raise CodeWrong(session.uuid, CODE_TRIES - sent.tries)
     with transaction.atomic():
-        session = hold_live(session=session)
+        session = lock_live(session=session)
         if session.email != sent.email:
             raise CodeExpired
         if session.email_proven:
@@ -127,17 +132,18 @@ def verify_code(*, session: UserSession, code: str) -> IdentityChange:
         session.email_proven, session.completed_at = True, timezone.now()
         session.expires_at = session.expiry(session.completed_at)
         session.save(update_fields=["email_proven", "completed_at", "expires_at"])
-        # The right code is no try: if this answer is lost, it must be right again.
+        # The right code does not count as a try: if this answer is lost, it must work again.
         EmailCode.objects.filter(session=session, code_hash=sent.code_hash).update(tries=0)
         personal = Personal(email=session.email)
         record(events.COMPLETED, session_uuid=session.uuid, personal=personal)
-        return IdentityChange(session, rotate_token(session=session, reason="completed"))
+        token = rotate_token(session=session, proof=proof, reason="completed")
+        return IdentityChange(session, token)
 
 
 def forget_identity(*, session: UserSession) -> bool:
-    """Remove a held session's contact data, consent and codes; False if there were none.
+    """Remove contact data, consent and codes; False if there were none.
 
-    Must be called in the caller's transaction.
+    The row must be locked by the caller's transaction.
     """
     known = bool(session.name or session.email)
     session.name, session.email, session.email_proven = "", "", False
@@ -151,17 +157,17 @@ def forget_past_retention(*, limit: int) -> int:
     """Remove the contact data and consent of up to `limit` sessions whose retention is over."""
     over = UserSession.objects.past_retention()
     answered = Consent.objects.filter(Exists(over.filter(pk=OuterRef("session"))))
-    # Each by itself reads what there is to forget, and not every session that ever was.
+    # Two queries, each on its own index; a joined condition would read every session.
     contact = over.with_contact_data().order_by().values_list("uuid")
     due = contact.union(answered.order_by().values_list("session"))
-    return sum(_forget_one(found) for (found,) in due[:limit])
+    return sum(_forget_one(session_uuid) for (session_uuid,) in due[:limit])
 
 
 def _forget_one(session_uuid: uuid.UUID) -> bool:
     with transaction.atomic():
         session = UserSession.objects.select_for_update().get(pk=session_uuid)
         forgotten = forget_identity(session=session)
-        if forgotten:  # and no erasure was quicker
+        if forgotten:  # False if an erasure was first
             erase_emails(session_uuid=session.uuid)
             record(events.CONTACT_ERASED, session_uuid=session.uuid)
         return forgotten
@@ -186,7 +192,7 @@ def _change_contact(session: UserSession, changed: Mapping[str, str]) -> None:
     )
 
 
-def _note_consent(session: UserSession, purpose: str, granted: bool, version: str) -> None:
+def _store_consent(session: UserSession, purpose: str, granted: bool, version: str) -> None:
     before = Consent.objects.filter(session=session, purpose=purpose).first()
     if before and (before.granted, before.version) == (granted, version):
         return
@@ -203,7 +209,7 @@ def _require_interval(session: UserSession) -> None:
     last = EmailCode.objects.filter(session=session).values_list("sent_at", flat=True).first()
     wait = last + SEND_INTERVAL - timezone.now() if last else timedelta(0)
     if wait > timedelta(0):
-        raise RateLimited("email-30s", int(wait.total_seconds()) + 1, session)
+        raise RateLimited("email-30s", int(wait.total_seconds()) + 1, session.uuid)
 
 
 def _mail(address: str, code: str) -> None:
@@ -213,6 +219,6 @@ def _mail(address: str, code: str) -> None:
 
 
 def _hash_code(session: UserSession, code: str) -> str:
-    # Six digits are quickly tried, so their hash needs a secret that is not in the database.
+    # All six-digit codes are quickly tried, so the hash needs a secret outside the database.
     value = f"{session.uuid}\n{session.email}\n{code}"
     return salted_hmac("sessions_app.EmailCode", value, algorithm="sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""What is held about a visitor: shown to them, handed out, and erased."""
+"""A visitor's data: their activity, the export and the erasure."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -24,59 +24,59 @@ from sessions_app.models import (
 from sessions_app.services.identity import forget_identity
 from sessions_app.signals import describe, session_erased, session_erasing
 
-# A request that was under way during an erasure may still write down whom it came from.
-STRAGGLERS = timedelta(days=1)
+# A request that was in progress during an erasure can still write personal data.
+LATE_REQUESTS = timedelta(days=1)
 SWEEP_BATCH = 500
 VISITORS_OWN = frozenset({context.VISITOR, context.SYSTEM})
-# What an erasure takes, and what it leaves for which reason; docs/privacy.md says the same.
+# What an erasure removes, and what it leaves, why and for how long. docs/privacy.md has the same list.
 GOES = (
     "name, e-mail address, consent and codes",
-    "the proof of the session: its visitor is refused from now on",
+    "the session's tokens: its visitor can no longer use it",
     "the files, in storage too, and all file names",
-    "what the audit log says of the visitor personally: addresses, browsers, file names",
+    "personal data in the audit log about the visitor: addresses, browsers, file names",
 )
 STAYS = (
     (
         "the session's row",
-        "UUID, support code, times and the state “erased”: so that the support code still tells "
-        "that the visitor had the session erased",
+        "UUID, support code, times and the state “erased”: staff can still tell from a support "
+        "code that the visitor had the session erased",
         "no end is set",
     ),
     (
         "the rows of its files",
-        "ids, sizes, SHA-256, type, times and what was found inside, no names: so that the cleanup "
-        "knows that nothing may be there",
+        "ids, sizes, SHA-256, type, times and the result of the inspection, no names: the cleanup "
+        "knows that an object must not exist",
         "no end is set",
     ),
     (
         "the audit rows",
-        "event, time, network, request id, who acted and the reason given: they name nobody, and a "
-        "log that can be rewritten proves nothing",
+        "event, time, network, request id, actor and reason: the log is append-only, and the rows "
+        "name nobody",
         "no end is set",
     ),
     (
         "personal parts of refusals that name no session",
-        "like that of an unknown token: nobody can say whose they were",
+        "for example of an unknown token: it is unknown whose they were",
         "no end is set",
     ),
     (
         "what audit rows say of staff who acted on the session",
-        "their address and browser: it is about the staff member",
+        "their address and browser: the data is about the staff member",
         "no end is set",
     ),
     (
         "the session's UUID in the store",
-        "the name of an empty object: so that a restored backup cannot bring the session back",
+        "the name of an empty object: a restored backup cannot bring the session back",
         "no end is set",
     ),
     (
         "half-written bytes of an upload whose writer died",
-        "the cleanup removes them",
+        "the cleanup deletes them",
         "until the grace period is over",
     ),
     (
         "backups",
-        "made before the erasure; after a restore it is done again",
+        "they were made before the erasure; after a restore the session is erased again",
         "until the operator's own period for them is over",
     ),
 )
@@ -88,12 +88,12 @@ def history(*, session: UserSession) -> AuditQuerySet:
 
 
 def visitors_events(session: UserSession) -> AuditQuerySet:
-    """Return what the visitor did, newest first, with the personal parts."""
+    """Return the events whose actor was the visitor, newest first."""
     return history(session=session).filter(actor=context.VISITOR)
 
 
 def who(event: AuditLog) -> str:
-    """Name an event's actor to the visitor: staff have no name, services do."""
+    """Return an event's actor as the visitor sees it. Staff members are not named."""
     kind, _, name = event.actor.partition(":")
     if kind in ("staff", "operator"):
         return "support staff"
@@ -105,12 +105,12 @@ def who(event: AuditLog) -> str:
 def export_session(
     *, session: UserSession, file_format: str = "json", reason: str = ""
 ) -> Iterator[tuple[str, Any]]:
-    """Record that a session is exported, and return everything held about it, part by part.
+    """Record the export and return all data of a session as (name, value) parts.
 
-    Staff say why, in `reason`. Parts are names with plain values; the last, `events`, is an iterator, so
-    that a long history need not fit in memory.
+    Values are plain; the last part, `events`, is an iterator, so that a long
+    history need not fit in memory. Staff must give a `reason`.
     """
-    # Now, and not when the first part is asked for: by then the request's context has ended.
+    # Recorded here: the request's context has ended when the first part is read.
     with transaction.atomic():
         record(events.EXPORTED, session_uuid=session.uuid, format=file_format, reason=reason)
     return _parts(session)
@@ -119,14 +119,14 @@ def export_session(
 def erase_session(
     *, session: UserSession, reason: str, among: SessionQuerySet | None = None
 ) -> bool:
-    """Close a session for good and remove everything personal, and its files.
+    """Close a session for good and remove its personal data and files.
 
-    False if it was erased before, or is not in `among` any more.
+    Return False if it was erased before, or is no longer in `among`.
 
-    The database forgets in one transaction; the files' bytes go right after. If
-    storage fails, the cleanup and the sweep finish. The audit rows stay, without
-    their personal parts; so do the session's row and its files', without
-    names. Nothing that the erasure itself records says who asked for it.
+    One transaction removes the data in the database; the files' bytes follow. If
+    storage fails, the cleanup and the sweep finish the erasure. The audit rows
+    and the rows of the session and its files stay without personal data. The
+    erasure's own events contain no client address.
     """
     among = UserSession.objects.all() if among is None else among
     with context.without_trace():
@@ -150,12 +150,12 @@ def erase_person(
     reason: str,
     seconds: float = float("inf"),
 ) -> int:
-    """Erase those of `among` whose visitor has proven the e-mail address of `session`; return how many.
+    """Erase those of `among` that have proven the e-mail address of `session`; return how many.
 
-    `session`, which must be one of them, goes last: it holds the address by
-    which the others are found, so after a crash in the middle a second call
-    goes on. After so many seconds it begins no further one. A session whose
-    visitor has taken the address back meanwhile is left alone.
+    `session` must be one of them. It is erased last, because its address finds
+    the others: after a crash a second call continues. No further erasure starts
+    after `seconds`. A session whose visitor has removed the address meanwhile
+    is skipped.
     """
     with context.without_trace(), transaction.atomic():
         record(
@@ -174,7 +174,7 @@ def erase_person(
 
 
 def finish_erasure(*, session: UserSession) -> bool:
-    """Note that nothing is left of an erased session; False while something is."""
+    """Record that an erasure is complete; False while files remain."""
     if any(describe(session, "remaining").values()):
         return False
     with transaction.atomic():
@@ -188,9 +188,9 @@ def finish_erasure(*, session: UserSession) -> bool:
 
 
 def finish_erasures(*, limit: int, seconds: float = float("inf")) -> int:
-    """Finish up to `limit` erasures, and remove what late requests wrote down of erased visitors.
+    """Finish up to `limit` erasures and remove personal data that late requests have written.
 
-    After so many seconds it begins no further one: a store that does not answer takes its time.
+    No further erasure starts after `seconds`, because a store that does not answer is slow.
     """
     done, deadline = 0, time.monotonic() + seconds
     for session in UserSession.objects.being_erased()[:limit]:
@@ -198,23 +198,23 @@ def finish_erasures(*, limit: int, seconds: float = float("inf")) -> int:
         done += finish_erasure(session=session)
         if time.monotonic() > deadline:
             break
-    lately = UserSession.objects.filter(
-        status=SessionStatus.ERASED, erased_at__gt=Now() - STRAGGLERS
+    recently = UserSession.objects.filter(
+        status=SessionStatus.ERASED, erased_at__gt=Now() - LATE_REQUESTS
     )
-    erase_personal(session_uuids=list(lately.values_list("uuid", flat=True)[:limit]))
+    erase_personal(session_uuids=list(recently.values_list("uuid", flat=True)[:limit]))
     return done
 
 
 def _parts(session: UserSession) -> Iterator[tuple[str, Any]]:
     yield "session", _session_data(session)
     yield "consent", list(session.consents.values("purpose", "granted", "version", "changed_at"))
-    yield from describe(session, "held").items()
+    yield from describe(session, "export").items()
     rows = history(session=session).iterator(chunk_size=SWEEP_BATCH)
     yield "events", map(_event_data, rows)
 
 
 def _close(session: UserSession) -> None:
-    """End the session and make its token one that nobody has ever known."""
+    """End the session and replace its token by an unknown one."""
     session.status, session.end_reason = SessionStatus.ERASED, ""
     session.ended_at = session.ended_at or timezone.now()
     session.token_hash, session.token_used_at = hash_token(generate_token()), timezone.now()
@@ -250,6 +250,6 @@ def _event_data(event: AuditLog) -> dict[str, Any]:
         "request_id": event.request_id,
         "network": event.network,
         "details": event.details,
-        # Of others, where they asked from is theirs and not the visitor's.
+        # The address of staff or of a service is not the visitor's data.
         "personal": personal.values() if personal and event.actor in VISITORS_OWN else {},
     }

@@ -1,4 +1,4 @@
-"""Taking a session to another device: a code that staff issue and a visitor redeems once."""
+"""Recovery codes: staff issue one, and its visitor redeems it once on another device."""
 
 import secrets
 from datetime import timedelta
@@ -12,7 +12,8 @@ from audit_app.services import record
 from sessions_app import events
 from sessions_app.exceptions import RecoveryInvalid, SessionNotActive
 from sessions_app.models import RecoveryCode, UserSession
-from sessions_app.services import IssuedSession, rotate_token
+from sessions_app.services.sessions import IssuedSession
+from sessions_app.services.tokens import rotate_token
 from sessions_app.uuid_helpers import CROCKFORD, read_crockford
 
 LIFETIME = timedelta(minutes=15)
@@ -21,10 +22,10 @@ _GROUP = 4
 
 
 def issue_recovery_code(*, session: UserSession, reason: str) -> str:
-    """Return a new code like `7F3K-2QX9-HT4B`, good once and for 15 minutes; codes before are void.
+    """Return a new code like `7F3K-2QX9-HT4B`, valid once and for 15 minutes.
 
-    60 random bits, of which only a hash is kept. Raises SessionNotActive if
-    the session is over.
+    It has 60 random bits and replaces the code before. Only its hash is stored.
+    Raises SessionNotActive.
     """
     symbols = "".join(secrets.choice(CROCKFORD) for _ in range(_SYMBOLS))
     with transaction.atomic():
@@ -39,9 +40,9 @@ def issue_recovery_code(*, session: UserSession, reason: str) -> str:
 
 
 def recover_session(*, code: str) -> IssuedSession:
-    """Burn a code and return its live session with a new token; raises RecoveryInvalid.
+    """Redeem a code and return its live session with a new token; raises RecoveryInvalid.
 
-    The device before keeps its session until 30 s after the new token's first use.
+    The old device's token stays good until 30 s after the new token's first use.
     """
     with transaction.atomic():
         good = RecoveryCode.objects.filter(
@@ -52,7 +53,7 @@ def recover_session(*, code: str) -> IssuedSession:
         if session is None or not good.delete()[0]:
             raise RecoveryInvalid
         record(events.RECOVERED, session_uuid=session.uuid)
-        token = rotate_token(session=session, reason="recovered")
+        token = rotate_token(session=session, proof=None, reason="recovered")
         assert token is not None
         return IssuedSession(session, token)
 

@@ -1,4 +1,4 @@
-"""What Maria's own back end needs: keys, and assertions that hand it a visitor's session."""
+"""Service keys, and the assertions by which a service trusts a visitor's session."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from audit_app.services import record
 from sessions_app import events
 from sessions_app.credentials import generate_token, hash_token
 from sessions_app.models import TOUCH_INTERVAL, ServiceKey, UserSession
-from sessions_app.services import touch_session
+from sessions_app.services.sessions import touch_session
 
 KEY_PREFIX = "msk1_"
 LONGEST_DAYS = 3650
@@ -19,7 +19,7 @@ _SALT = "sessions_app.assertion"
 
 
 def issue_service_key(*, key: ServiceKey) -> str:
-    """Save a new key and return its secret, which exists in clear only here."""
+    """Save a new key and return its secret, which is stored only as a hash."""
     secret = generate_token(KEY_PREFIX)
     key.key_hash = hash_token(secret)
     with transaction.atomic():
@@ -34,7 +34,7 @@ def issue_service_key(*, key: ServiceKey) -> str:
 
 
 def revoke_service_key(*, key: ServiceKey) -> bool:
-    """Make a key open nothing any more; False if it was revoked before."""
+    """Revoke a key; False if it was revoked before."""
     with transaction.atomic():
         revoked = ServiceKey.objects.filter(pk=key.pk, revoked_at=None).update(
             revoked_at=timezone.now()
@@ -45,25 +45,25 @@ def revoke_service_key(*, key: ServiceKey) -> bool:
 
 
 def find_service_key(secret: str) -> ServiceKey | None:
-    """Return the good key with this secret and note its use, at most once a minute; or None."""
+    """Return the valid key with this secret or None; record its use at most once a minute."""
     key = ServiceKey.objects.good().filter(key_hash=hash_token(secret)).first()
     if key is not None:
-        _note_use(key)
+        _record_use(key)
     return key
 
 
 def assert_session(*, session: UserSession) -> str:
-    """Return a signed text that says, for 5 minutes, who holds it speaks for this session's visitor.
+    """Return a signed text that identifies this session for 5 minutes.
 
-    It proves the session to services alone, never to a visitor's endpoint.
+    Only services accept it; it is not a proof for a visitor's endpoint.
     """
     return signing.dumps(str(session.uuid), salt=_SALT)
 
 
 def introspect(*, assertion: str) -> UserSession | None:
-    """Return the live session an assertion speaks of, and note it as seen; None for any other.
+    """Return the live session of an assertion and record its activity, or None.
 
-    In the spirit of RFC 7662, section 2: why it is none is not told.
+    The reason for None is not disclosed (RFC 7662, section 2).
     """
     try:
         uuid = signing.loads(assertion, salt=_SALT, max_age=ASSERTION_LIFETIME)
@@ -75,8 +75,8 @@ def introspect(*, assertion: str) -> UserSession | None:
     return session
 
 
-def _note_use(key: ServiceKey) -> None:
-    # Looked at before it is asked for: on SQLite an update waits for other writers even if it changes nothing.
+def _record_use(key: ServiceKey) -> None:
+    # Checked before the update: on SQLite an update waits for other writers even if it changes nothing.
     now = timezone.now()
     if key.last_used_at is None or now - key.last_used_at >= TOUCH_INTERVAL:
         ServiceKey.objects.filter(pk=key.pk).update(last_used_at=now)

@@ -1,4 +1,4 @@
-"""A walk through the admin: from the first page along every link that its pages hold."""
+"""Crawls the admin: follows every link from the first page."""
 
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -12,7 +12,7 @@ MOST = 600
 
 
 class _Links(HTMLParser):
-    """Collects where a page's links lead."""
+    """Collects the links of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,9 +24,9 @@ class _Links(HTMLParser):
 
 
 def pages(client: Client, *starts: str) -> Iterator[tuple[str, str]]:
-    """Yield address and markup of every page of the admin that links lead to.
+    """Yield the URL and the markup of every linked admin page.
 
-    Of addresses that differ in the values of their query alone, one is read.
+    URLs that differ only in query values are visited once.
     """
     waiting, seen = [*starts, START], set()
     while waiting:
@@ -46,7 +46,7 @@ def pages(client: Client, *starts: str) -> Iterator[tuple[str, str]]:
 
 def _place(url: str) -> tuple[str, tuple[str, ...]]:
     parts = urlsplit(url)
-    # The order of a list and the page of a long one show the same rows.
+    # Sorting and paging show the same rows.
     keys = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
     return parts.path, tuple(sorted(keys - {"o", "p", "_changelist_filters", "_facets"}))
 

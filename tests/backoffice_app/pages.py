@@ -1,4 +1,4 @@
-"""What admin tests share: a look at a page's markup, and one row of every model."""
+"""Helpers for admin tests: reading markup, and one row of every model."""
 
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -21,7 +21,7 @@ READ_ONLY = (
 
 
 class _Markup(HTMLParser):
-    """Collects what a policy without `unsafe-inline` would block, and the text that is shown."""
+    """Collects inline code that the content security policy blocks, and the visible text."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ def inline_code(html: str) -> list[str]:
 
 
 def shown_text(html: str) -> str:
-    """Return what a page shows, without its markup."""
+    """Return the visible text of a page."""
     markup = _Markup()
     markup.feed(html)
     return " ".join(markup.text.split())
@@ -75,7 +75,7 @@ def registered() -> list[type[Model]]:
 
 
 def one_of_each(text: str = "plain", number: int = 0) -> list[Model]:
-    """Make a row of every read-only model; `text` stands wherever a row holds free text.
+    """Create a row of every read-only model, with `text` in every free-text field.
 
     `number` keeps apart what is unique, for callers that make several sets of rows.
     SQLite does not enforce the length of a column: there `text` may be longer than any.
@@ -104,7 +104,7 @@ def one_of_each(text: str = "plain", number: int = 0) -> list[Model]:
     schedule, _ = Schedule.objects.get_or_create(
         name=text, defaults={"func": "maria_project.tasks.heartbeat"}
     )
-    # Whoever can write to the database gets past what refuses to save it.
+    # An update bypasses the check on save.
     Schedule.objects.filter(pk=schedule.pk).update(func=text)
     return [
         UserSession.objects.get(pk=visitor.uuid),
@@ -125,7 +125,7 @@ _PICKLES = ("args", "kwargs", "result")
 def everything() -> dict[str, list[str]]:
     """Return every row of every read-only model, to see that nothing changed.
 
-    What the log says of staff who looked is left out: looking is recorded.
+    Staff events are left out, because viewing is recorded.
     """
     return {
         model._meta.label: sorted(map(str, _rows(model).values_list(*_plain_columns(model))))

@@ -1,4 +1,4 @@
-"""What tests of the person's page share: visitors of one address, and staff who act from its pages."""
+"""Helpers for the person's page: visitors with one address, and staff actions."""
 
 import io
 import re
@@ -17,17 +17,17 @@ EMAIL = "anna@example.com"
 
 
 def claimed(email: str = EMAIL, name: str = "") -> Visitor:
-    """Return a visitor who says that this is their address."""
+    """Return a visitor who claims this address."""
     return _known(email=email, name=name)
 
 
 def verified(email: str = EMAIL, name: str = "") -> Visitor:
-    """Return a visitor who has proven the address; quickly, by the row. See `proven_by_code`."""
+    """Return a visitor with a verified address (set in the row, unlike `proven_by_code`)."""
     return _known(email=email, name=name, email_proven=True, completed_at=timezone.now())
 
 
 def proven_by_code(email: str = EMAIL, name: str = "") -> Visitor:
-    """Return a visitor who has typed in the code that was sent to the address."""
+    """Return a visitor who verified the address with the mailed code."""
     visitor = started()
     assert visitor.identify(email=email, name=name).status_code == 200
     cache.clear()  # an address may get only so many codes an hour
@@ -43,14 +43,14 @@ def _known(**values: Any) -> Visitor:
 
 
 def seen(page: Any) -> str:
-    """Return the state that a page with a form was made for."""
+    """Return the hidden state of a page's form."""
     found = re.search(r'name="seen" value="([^"]*)"', page.content.decode())
     assert found is not None, page.content
     return found[1]
 
 
 def erase_person(staff: Client, anchor: UserSession, **changed: str) -> Any:
-    """Open the page that erases a person from a session, fill it in and send it."""
+    """Open the person erasure page of a session, fill it in and submit it."""
     url = page_of(anchor, "erase_person")
     values = {
         "seen": seen(staff.get(url)),
@@ -67,7 +67,7 @@ def export(staff: Client, session: UserSession, file_format: str = "zip", **chan
 
 
 def unzipped(response: Any) -> dict[str, bytes]:
-    """Read a streamed archive to its end, and return its members by their names."""
+    """Read a streamed archive and return its members by name."""
     assert response.status_code == 200
     assert response.streaming
     with zipfile.ZipFile(io.BytesIO(b"".join(response.streaming_content))) as archive:

@@ -1,4 +1,4 @@
-"""What is changed of accounts and groups is one event each: which fields, and never their values."""
+"""Each change of an account or group is one event with the field names, never the values."""
 
 import io
 from typing import Any
@@ -23,19 +23,19 @@ def quick_passwords(settings: Any) -> None:
 
 @pytest.fixture
 def boss(make_staff: Any) -> Client:
-    """A superuser's browser."""
+    """A superuser's client."""
     client: Client = make_staff(is_superuser=True)
     return client
 
 
 @pytest.fixture
 def anna(db: None) -> User:
-    """The account that is changed."""
+    """The account under test."""
     return User.objects.create_user("anna", email=EMAIL, password=PASSWORD, is_staff=True)
 
 
 def recorded_changes() -> list[tuple[str, str, str]]:
-    """Return account, change and fields of every change in the log, and see that no value is in it."""
+    """Return account, change and fields of every recorded change; check that it has no value."""
     rows = AuditLog.objects.filter(event_type="staff.account_changed").order_by("id")
     for row in rows:
         assert EMAIL not in row.text
@@ -48,7 +48,7 @@ def recorded_changes() -> list[tuple[str, str, str]]:
 
 
 def form_of(user: User, **changed: Any) -> dict[str, Any]:
-    """Return what the form of an account sends."""
+    """Return the form data of an account."""
     flags = {
         name: "on" for name in ("is_active", "is_staff", "is_superuser") if getattr(user, name)
     }
@@ -60,7 +60,7 @@ def form_of(user: User, **changed: Any) -> dict[str, Any]:
 
 
 @pytest.mark.both
-def test_making_an_account_is_one_event(boss: Client) -> None:
+def test_creating_an_account_is_one_event(boss: Client) -> None:
     fields = {"username": "new", "usable_password": "true", "password1": NEW, "password2": NEW}
     assert boss.post(list_of(User, "add"), fields).status_code == 302
     user = User.objects.get(username="new")
@@ -95,14 +95,14 @@ def test_changing_fields_groups_and_permissions_at_once_is_one_event(
     assert recorded_changes()[1][2] == "first_name, groups, is_active, user_permissions"
 
 
-def test_saving_without_a_change_is_none(boss: Client, anna: User) -> None:
+def test_saving_without_a_change_records_nothing(boss: Client, anna: User) -> None:
     assert boss.post(page_of(anna), form_of(anna)).status_code == 302
     assert boss.post(page_of(anna), form_of(anna, username="")).status_code == 200
     boss.get(page_of(anna))
     assert recorded_changes() == []
 
 
-def test_removing_an_account_is_one_event(boss: Client, anna: User) -> None:
+def test_deleting_an_account_is_one_event(boss: Client, anna: User) -> None:
     anna.groups.add(Group.objects.get(name="Support"))
     pk = anna.pk
     boss.get(page_of(anna, "delete"))
@@ -111,7 +111,7 @@ def test_removing_an_account_is_one_event(boss: Client, anna: User) -> None:
     assert recorded_changes() == [(f"staff:{pk}", "removed", "")]
 
 
-def test_groups_are_reported_by_name(boss: Client) -> None:
+def test_group_changes_are_recorded_by_name(boss: Client) -> None:
     view = Permission.objects.get(codename="view_user")
     boss.post(list_of(Group, "add"), {"name": "Night shift", "permissions": [view.pk]})
     group = Group.objects.get(name="Night shift")
@@ -148,7 +148,7 @@ def test_signing_in_changes_no_account(anna: User) -> None:
     assert recorded_changes() == []
 
 
-def test_mass_removal_is_not_offered(boss: Client, anna: User) -> None:
+def test_bulk_deletion_is_not_offered(boss: Client, anna: User) -> None:
     for model in (User, Group):
         chosen = {"action": "delete_selected", "_selected_action": [anna.pk], "post": "yes"}
         boss.post(list_of(model), chosen)
@@ -156,7 +156,7 @@ def test_mass_removal_is_not_offered(boss: Client, anna: User) -> None:
     assert Group.objects.count() == 3
 
 
-def test_commands_are_reported_too(db: None, monkeypatch: Any) -> None:
+def test_commands_are_recorded(db: None, monkeypatch: Any) -> None:
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
     quiet = {"stdout": io.StringIO(), "stderr": io.StringIO()}
     call_command("createsuperuser", username="root", email=EMAIL, interactive=False, **quiet)
@@ -172,7 +172,7 @@ def test_commands_are_reported_too(db: None, monkeypatch: Any) -> None:
     assert all(actor.startswith("operator:") for actor in actors)
 
 
-def test_a_command_that_fails_reports_nothing(db: None, monkeypatch: Any) -> None:
+def test_a_failed_command_records_nothing(db: None, monkeypatch: Any) -> None:
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
     User.objects.create_user("root")
     with pytest.raises(CommandError):
@@ -180,7 +180,7 @@ def test_a_command_that_fails_reports_nothing(db: None, monkeypatch: Any) -> Non
     assert recorded_changes() == []
 
 
-def test_the_first_account_of_an_installation_is_reported(db: None) -> None:
+def test_the_first_account_of_an_installation_is_recorded(db: None) -> None:
     login = create_first_staff("", "")
     assert login is not None
     (row,) = AuditLog.objects.all()
@@ -190,7 +190,9 @@ def test_the_first_account_of_an_installation_is_reported(db: None) -> None:
     assert len(recorded_changes()) == 1
 
 
-def test_without_its_event_there_is_no_change(boss: Client, anna: User, monkeypatch: Any) -> None:
+def test_if_the_event_fails_the_change_is_rolled_back(
+    boss: Client, anna: User, monkeypatch: Any
+) -> None:
     def fails(*_: Any, **__: Any) -> None:
         raise RuntimeError("no log")
 

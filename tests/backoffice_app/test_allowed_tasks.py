@@ -1,4 +1,4 @@
-"""Only tasks of ours can be scheduled: anything else is refused when it is saved."""
+"""Only our own tasks can be scheduled: saving any other is refused."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def test_t65_a_schedule_of_anything_else_is_refused(db: None, named: dict[str, A
     assert not Schedule.objects.filter(name="bad").exists()
 
 
-def test_t65_what_is_scheduled_after_migrate_is_all_allowed(db: None) -> None:
+def test_t65_all_schedules_after_migrate_are_allowed(db: None) -> None:
     schedules = list(Schedule.objects.all())
     assert schedules
     for schedule in schedules:

@@ -42,7 +42,7 @@ def written(event: events.EventType = SEEN, at: str = "", **extra: Any) -> Audit
 
 @pytest.fixture
 def auditor(make_staff: Any) -> Client:
-    """A staff member of the group Auditor."""
+    """A client of the group Auditor."""
     client: Client = make_staff("Auditor")
     return client
 

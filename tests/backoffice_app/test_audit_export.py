@@ -1,4 +1,4 @@
-"""Auditors take out what they have narrowed the log down to, as CSV or JSON Lines, and that is recorded.
+"""Auditors export filtered events as CSV or JSON Lines, and the export is recorded.
 
 Row 67: no cell of the CSV is a formula to a spreadsheet, and all of it reads back equal.
 """
@@ -30,32 +30,32 @@ VECTORS = [
 
 @pytest.fixture
 def auditor(make_staff: Any) -> Client:
-    """A staff member of the group Auditor."""
+    """A client of the group Auditor."""
     client: Client = make_staff("Auditor")
     return client
 
 
 def take(client: Client, format_name: str, reason: str = "audit", **query: str) -> Any:
-    """Ask for a file and return the answer."""
+    """Request an export and return the response."""
     answer = client.post(EXPORT, {"format": format_name, "reason": reason}, query_params=query)
     assert answer.status_code == 200
     return answer
 
 
 def text_of(answer: Any) -> str:
-    """Return all of a file."""
+    """Return the text of an export."""
     return b"".join(answer.streaming_content).decode()
 
 
 def read_csv(text: str) -> list[dict[str, str]]:
-    """Read an export as the documentation says."""
+    """Parse an export as the documentation describes."""
     rows = csv.reader(io.StringIO(text.removeprefix(csv_stream.BOM), newline=""), strict=True)
     header, *cells = [[csv_stream.unguarded(cell) for cell in row] for row in rows]
     return [dict(zip(header, row, strict=True)) for row in cells]
 
 
 def expected(log: AuditLog) -> dict[str, str]:
-    """Return what an event's line says."""
+    """Return the expected line of an event."""
     return {
         **{name: str(getattr(log, name) or "") for name in export.COLUMNS},
         "occurred_at": log.occurred_at.isoformat(),
@@ -69,12 +69,12 @@ def record_targets(targets: list[str]) -> None:
 
 
 def raw_cells(text: str) -> list[str]:
-    """Return every cell as a spreadsheet gets it."""
+    """Return every raw cell."""
     body = io.StringIO(text.removeprefix(csv_stream.BOM), newline="")
     return [cell for row in csv.reader(body) for cell in row]
 
 
-def test_t67_no_cell_begins_as_a_formula_and_each_reads_back_equal() -> None:
+def test_t67_no_cell_starts_as_a_formula_and_each_reads_back_equal() -> None:
     for text in [*VECTORS, *naughty.strings()]:
         guarded = csv_stream.guarded(text)
         assert csv_stream.unguarded(guarded) == text
@@ -115,7 +115,7 @@ def test_json_lines_are_the_canonical_texts(auditor: Client) -> None:
     assert text_of(answer).splitlines() == texts
 
 
-def test_it_holds_what_was_narrowed_down_and_is_recorded(auditor: Client, visitor: Visitor) -> None:
+def test_the_export_follows_the_filters_and_is_recorded(auditor: Client, visitor: Visitor) -> None:
     started()
     uploaded(visitor)
     wanted = AuditLog.objects.get(event_type="upload.stored")
@@ -137,7 +137,7 @@ def test_it_holds_what_was_narrowed_down_and_is_recorded(auditor: Client, visito
     }
 
 
-def test_no_personal_value_leaves(auditor: Client) -> None:
+def test_the_export_contains_no_personal_value(auditor: Client) -> None:
     visitor = started(lambda: Visitor(HTTP_USER_AGENT="Secret-Agent/7"))  # type: ignore[arg-type]
     visitor.identify(email="anna@mail.example")
     uploaded(visitor, name="Krankenakte.pdf")
@@ -147,7 +147,7 @@ def test_no_personal_value_leaves(auditor: Client) -> None:
             assert personal not in text
 
 
-def test_a_file_that_is_cut_says_so(auditor: Client, settings: Any) -> None:
+def test_a_truncated_file_says_so(auditor: Client, settings: Any) -> None:
     settings.AUDIT_EXPORT_ROWS = 5
     record_targets([str(number) for number in range(5)])
     record_targets(["newest"])
@@ -160,7 +160,7 @@ def test_a_file_that_is_cut_says_so(auditor: Client, settings: Any) -> None:
 
 
 @pytest.mark.both
-def test_it_is_read_in_batches_while_it_is_sent(
+def test_events_are_read_in_batches_while_streaming(
     auditor: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(export, "BATCH", 7)
@@ -177,7 +177,7 @@ def test_it_is_read_in_batches_while_it_is_sent(
 @pytest.mark.parametrize(
     ("role", "may"), [("Support", False), ("Operator", False), ("", False), ("Auditor", True)]
 )
-def test_t64_only_auditors_take_events_out(make_staff: Any, role: str, may: bool) -> None:
+def test_t64_only_auditors_export_events(make_staff: Any, role: str, may: bool) -> None:
     client = make_staff(role)
     before = AuditLog.objects.count()
     page = client.get(EXPORT)
@@ -191,7 +191,7 @@ def test_t64_only_auditors_take_events_out(make_staff: Any, role: str, may: bool
     assert AuditLog.objects.exclude(event_type="staff.permission_denied").count() == before
 
 
-def test_t7_a_foreign_page_cannot_have_events_taken_out(make_staff: Any) -> None:
+def test_t7_a_foreign_page_cannot_export_events(make_staff: Any) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = make_staff("Auditor").cookies
     assert strict.post(EXPORT, {"format": "csv", "reason": "x"}).status_code == 403

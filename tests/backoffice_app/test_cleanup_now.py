@@ -1,4 +1,4 @@
-"""A cleanup that staff ask for: who may, what is asked first, and in whose name it runs."""
+"""Cleanup runs that staff start: permission, confirmation and actor."""
 
 from datetime import timedelta
 from typing import Any
@@ -42,7 +42,7 @@ def html(client: Client, url: str = RUNS) -> str:
 
 
 @pytest.mark.parametrize(("role", "may_preview", "may_run"), ROLES)
-def test_t68_only_who_may_can_ask_for_a_run(
+def test_t68_only_permitted_staff_can_start_a_run(
     db: None, make_staff: Any, role: str, may_preview: bool, may_run: bool
 ) -> None:
     client = client_of(role, make_staff)
@@ -60,7 +60,7 @@ def test_t68_only_who_may_can_ask_for_a_run(
 
 
 @pytest.mark.both
-def test_t68_no_one_asks_for_a_run_without_a_log_in(visitor: Any) -> None:
+def test_t68_starting_a_run_requires_a_sign_in(visitor: Any) -> None:
     for client in (Client(), visitor):
         for url in (PREVIEW, RUN):
             answer = client.post(url)
@@ -69,7 +69,7 @@ def test_t68_no_one_asks_for_a_run_without_a_log_in(visitor: Any) -> None:
     assert not OrmQ.objects.exists()
 
 
-def test_t7_a_foreign_page_cannot_ask_for_a_run(db: None, make_staff: Any) -> None:
+def test_t7_a_foreign_page_cannot_start_a_run(db: None, make_staff: Any) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = make_staff("Operator").cookies
     for url in (PREVIEW, RUN):
@@ -77,7 +77,7 @@ def test_t7_a_foreign_page_cannot_ask_for_a_run(db: None, make_staff: Any) -> No
     assert not OrmQ.objects.exists()
 
 
-def test_who_may_not_see_the_runs_may_not_ask_for_one(db: None, make_staff: Any) -> None:
+def test_starting_a_run_requires_the_view_permission(db: None, make_staff: Any) -> None:
     client = make_staff()
     for codename in ("preview_cleanup", "run_cleanup"):
         client.user.user_permissions.add(Permission.objects.get(codename=codename))
@@ -87,13 +87,13 @@ def test_who_may_not_see_the_runs_may_not_ask_for_one(db: None, make_staff: Any)
 
 
 @pytest.mark.usefixtures("committed")
-def test_the_worker_runs_it_in_the_name_of_who_requested(make_staff: Any) -> None:
+def test_the_run_has_the_staff_member_as_its_actor(make_staff: Any) -> None:
     ripe = pending(-HOUR)
     client = make_staff("Operator")
     actor = f"staff:{client.user.pk}"
 
     page = shown_text(client.post(PREVIEW, follow=True).content.decode())
-    assert "Queued: the run is listed here when it is done" in page
+    assert "Queued. The run is listed here when it has ended" in page
     assert not CleanupRun.objects.exists()
     deliver_now()
     run = last_run()
@@ -113,9 +113,7 @@ def test_the_worker_runs_it_in_the_name_of_who_requested(make_staff: Any) -> Non
     assert not OrmQ.objects.exists()
 
 
-def test_a_queue_without_a_worker_is_reported_where_a_run_is_requested(
-    db: None, make_staff: Any
-) -> None:
+def test_the_page_warns_if_no_worker_is_running(db: None, make_staff: Any) -> None:
     client = make_staff("Operator")
     pages = (RUNS, PREVIEW, RUN, reverse("admin:django_q_schedule_changelist"))
     for url in pages:
@@ -129,22 +127,20 @@ def test_a_queue_without_a_worker_is_reported_where_a_run_is_requested(
         assert "The queue is degraded" not in shown_text(html(client, url))
 
 
-def test_the_list_reports_the_last_and_the_next_run_of_the_schedule(
-    db: None, make_staff: Any
-) -> None:
+def test_the_list_shows_the_last_and_next_scheduled_run(db: None, make_staff: Any) -> None:
     client = make_staff("Auditor")
-    assert "Last run of the schedule: none yet." in shown_text(html(client))
+    assert "Last scheduled run: none yet." in shown_text(html(client))
     cleanup_orphans()
     scheduled = last_run()
     settled()  # by hand: not the schedule's
     page = html(client)
-    assert f'Last run of the schedule: <a href="{page_of(scheduled)}">' in page
+    assert f'Last scheduled run: <a href="{page_of(scheduled)}">' in page
     assert "Completed. Next: 20" in shown_text(page)
-    assert "in trouble" not in page
+    assert "has failed" not in page
     assert inline_code(page) == []
 
 
-def test_the_list_and_the_run_report_failure_and_what_to_do(
+def test_the_list_and_the_run_show_a_failure_and_what_to_do(
     db: None, make_staff: Any, settings: Any
 ) -> None:
     cleanup_orphans()
@@ -154,11 +150,11 @@ def test_the_list_and_the_run_report_failure_and_what_to_do(
     page = shown_text(html(client))
     since = StoreState.objects.get().alert_since
     assert since is not None
-    assert f"The cleanup is in trouble (alarm since {since:%Y-%m-%d %H:%M}):" in page
+    assert f"The cleanup has failed (alert since {since:%Y-%m-%d %H:%M}):" in page
     assert f"(clocks_differ) {what_to_do('clocks_differ')}" in page
     assert what_to_do("clocks_differ") in shown_text(html(client, page_of(last_run())))
 
 
 @pytest.mark.parametrize("url", [PREVIEW, RUN])
-def test_the_page_that_asks_runs_no_inline_code(db: None, make_staff: Any, url: str) -> None:
+def test_the_page_has_no_inline_code(db: None, make_staff: Any, url: str) -> None:
     assert inline_code(html(make_staff("Operator"), url)) == []

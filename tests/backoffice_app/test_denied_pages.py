@@ -1,4 +1,4 @@
-"""A staff member who asks for a page that is not theirs is in the audit log, once a minute."""
+"""Denied admin pages are recorded, once a minute."""
 
 from typing import Any
 
@@ -11,9 +11,7 @@ from tests.helpers import Visitor, events
 # The database makes no difference.
 
 
-def test_t68_a_page_that_is_not_theirs_is_recorded_by_its_route(
-    visitor: Visitor, make_staff: Any
-) -> None:
+def test_t68_a_denied_page_is_recorded_with_its_route(visitor: Visitor, make_staff: Any) -> None:
     client = make_staff()
     for _ in range(3):
         assert client.get(page_of(visitor.row)).status_code == 403
@@ -25,7 +23,7 @@ def test_t68_a_page_that_is_not_theirs_is_recorded_by_its_route(
     assert visitor.uuid not in log.text
 
 
-def test_t68_other_pages_and_other_people_are_counted_apart(make_staff: Any) -> None:
+def test_t68_other_pages_and_other_staff_are_counted_separately(make_staff: Any) -> None:
     first, second = make_staff(), make_staff("Support")
     for client in (first, second):
         client.get(list_of(User))
@@ -33,7 +31,7 @@ def test_t68_other_pages_and_other_people_are_counted_apart(make_staff: Any) -> 
     assert events().count("staff.permission_denied") == 4
 
 
-def test_t68_who_may_and_who_is_no_one_are_not_recorded(client: Any, make_staff: Any) -> None:
+def test_t68_allowed_and_anonymous_requests_are_not_recorded(client: Any, make_staff: Any) -> None:
     assert client.get(list_of(User)).status_code == 302
     assert make_staff(is_superuser=True).get(list_of(User)).status_code == 200
     assert make_staff().get("/admin/nothing/").status_code == 404

@@ -1,4 +1,4 @@
-"""A session erased by staff: what is asked, what goes, what is written down, and that it happens once."""
+"""Erasing a session as staff: confirmation, effects, event, and only once."""
 
 from itertools import product
 from typing import Any
@@ -20,20 +20,20 @@ from uploads_app.models import UploadedFile
 
 @pytest.fixture
 def support(make_staff: Any) -> Client:
-    """A staff member of the group Support, who has just signed in."""
+    """A client of the group Support."""
     support: Client = make_staff("Support")
     return support
 
 
 def post(staff: Client, visitor: Visitor, **values: str) -> Any:
-    """Erase a visitor's session and follow to the page that says how it went."""
+    """Erase a visitor's session and return the page that follows."""
     return staff.post(
         page_of(visitor.row, "erase"), {"reason": "asked by letter"} | values, follow=True
     )
 
 
 @pytest.mark.both
-def test_it_takes_what_the_visitors_own_erasure_takes_and_says_who_and_why(
+def test_it_deletes_what_the_visitors_own_erasure_deletes_and_records_who_and_why(
     visitor: Visitor, support: Any
 ) -> None:
     identify(visitor, **ANNA)
@@ -60,10 +60,10 @@ def test_it_takes_what_the_visitors_own_erasure_takes_and_says_who_and_why(
     assert requested.details == {"reason": "asked by letter"}
 
 
-def test_it_says_before_what_goes_and_what_stays(visitor: Visitor, support: Client) -> None:
+def test_the_page_lists_what_is_deleted_and_what_stays(visitor: Visitor, support: Client) -> None:
     uploaded(visitor, name="secret.pdf")
     text = shown_text(support.get(page_of(visitor.row, "erase")).content.decode())
-    assert "files held: 1 (" in text
+    assert "stored files: 1 (" in text
     for thing in ("name, e-mail address, consent and codes", "the audit rows", "backups"):
         assert thing in text
     assert "secret.pdf" not in text
@@ -85,7 +85,7 @@ def test_a_session_in_any_state_can_be_erased(
 def test_t68_erasing_twice_is_one_erasure(visitor: Visitor, support: Client) -> None:
     post(support, visitor)
     page = post(support, visitor)
-    assert "erased before" in shown_text(page.content.decode())
+    assert "already erased" in shown_text(page.content.decode())
     assert "Erase…" not in support.get(page_of(visitor.row)).content.decode()
     assert [
         events(visitor.uuid).count(f"session.{name}") for name in ("erasure_requested", "erased")
@@ -99,14 +99,12 @@ def test_t68_of_two_staff_at_once_one_erases(
     colleague = make_staff("Support")
     with rival(lambda: post(colleague, visitor)):
         page = post(support, visitor)
-    assert "erased before" in shown_text(page.content.decode())
+    assert "already erased" in shown_text(page.content.decode())
     requested = AuditLog.objects.get(event_type="session.erasure_requested")
     assert requested.actor == f"staff:{colleague.user.pk}"
 
 
-def test_a_session_that_has_changed_since_the_page_was_opened_is_requested_again(
-    visitor: Visitor, support: Client
-) -> None:
+def test_a_changed_session_must_be_confirmed_again(visitor: Visitor, support: Client) -> None:
     before = seen(support.get(page_of(visitor.row, "erase")))
     visitor.end()
     page = post(support, visitor, seen=before)
@@ -123,7 +121,7 @@ def test_without_a_reason_nothing_is_erased(visitor: Visitor, support: Client) -
         assert visitor.row.status == "active"
 
 
-def test_t68_who_may_not_can_neither_ask_nor_do(visitor: Visitor, make_staff: Any) -> None:
+def test_t68_without_permission_no_page_and_no_action(visitor: Visitor, make_staff: Any) -> None:
     identify(visitor, **ANNA)
     clients = {role: client_of(role, make_staff) for role in ROLES}
     refused = set(ROLES) - {"Support", "superuser"}
@@ -139,7 +137,7 @@ def test_t68_who_may_not_can_neither_ask_nor_do(visitor: Visitor, make_staff: An
     assert everything() == before
 
 
-def test_t68_a_page_of_no_session_is_not_found(support: Client) -> None:
+def test_t68_an_unknown_session_is_404(support: Client) -> None:
     for name, page in product(
         ("7", "nonsense", "00000000-0000-4000-8000-000000000000"),
         ("erase", "export", "person", "certificate", "erase_person"),
@@ -148,7 +146,7 @@ def test_t68_a_page_of_no_session_is_not_found(support: Client) -> None:
         assert support.get(url).status_code == 404, url
 
 
-def test_a_store_that_fails_leaves_it_to_the_sweep_and_the_certificate_says_so(
+def test_after_a_store_failure_the_sweep_finishes_and_the_certificate_says_so(
     visitor: Visitor, support: Client
 ) -> None:
     upload = uploaded(visitor)
@@ -164,5 +162,5 @@ def test_a_store_that_fails_leaves_it_to_the_sweep_and_the_certificate_says_so(
     away.rename(store_root())
     assert tasks.forget_visitors() == 1
     text = shown_text(support.get(page_of(visitor.row, "certificate")).content.decode())
-    assert "Finished: nothing personal and no file is left of 1 session" in text
+    assert "Finished: all personal data and all files of 1 session" in text
     assert f" 1 {upload.size} 0 " in text

@@ -10,7 +10,8 @@ from django.db import connection
 from django.test import Client
 
 from audit_app.models import AuditLog
-from backoffice_app import person as person_page
+from backoffice_app.person import actions as person_actions
+from backoffice_app.person import sessions as person_sessions
 from sessions_app.services import privacy
 from tests.backoffice_app.pages import page_of, shown_text
 from tests.backoffice_app.people import EMAIL, claimed, erase_person, proven_by_code, seen, verified
@@ -20,7 +21,7 @@ from tests.sessions_app.support import rival
 
 @pytest.fixture
 def support(make_staff: Any) -> Client:
-    """A staff member of the group Support, who has just signed in."""
+    """A client of the group Support."""
     support: Client = make_staff("Support")
     return support
 
@@ -216,10 +217,10 @@ def test_t60_after_a_crash_in_the_middle_a_second_press_goes_on(
 
 
 def test_a_press_ends_in_time_and_the_next_goes_on(support: Client, monkeypatch: Any) -> None:
-    monkeypatch.setattr(person_page, "ERASE_SECONDS", 0.0)
+    monkeypatch.setattr(person_actions, "ERASE_SECONDS", 0.0)
     one, two = verified(), verified()
     page = erase_person(support, one.row)
-    assert "1 session was erased, and there are more" in shown_text(page.content.decode())
+    assert "1 session was erased. There are more" in shown_text(page.content.decode())
     assert states(one, two) == ["active", "erased"]
     page = erase_person(support, one.row)
     assert page.redirect_chain[-1][0] == page_of(one.row, "certificate")
@@ -227,7 +228,7 @@ def test_a_press_ends_in_time_and_the_next_goes_on(support: Client, monkeypatch:
 
 
 def test_more_than_are_shown_go_in_several_presses(support: Client, monkeypatch: Any) -> None:
-    monkeypatch.setattr(person_page, "SHOWN", 2)
+    monkeypatch.setattr(person_sessions, "SHOWN", 2)
     anchor, *others = [verified() for _ in range(4)]
     left = []
     while states(anchor) == ["active"]:

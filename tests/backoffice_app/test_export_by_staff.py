@@ -1,4 +1,4 @@
-"""A session taken out by staff: as the visitor's own JSON, or as a ZIP that no name, gap or size breaks."""
+"""Exports by staff: the visitor's JSON, or a ZIP that survives hostile names, missing files and any size."""
 
 import io
 import json
@@ -16,24 +16,24 @@ from tests.backoffice_app.pages import page_of
 from tests.backoffice_app.people import export, unzipped
 from tests.helpers import Visitor, events, pdf, started, store_root, uploaded
 from tests.sessions_app.people import ANNA, exported, identify
-from uploads_app import services
 from uploads_app.models import UploadedFile
+from uploads_app.services.inspection import quarantine_upload
 
 
 @pytest.fixture
 def support(make_staff: Any) -> Client:
-    """A staff member of the group Support, who has just signed in."""
+    """A client of the group Support."""
     support: Client = make_staff("Support")
     return support
 
 
 def rename(upload: UploadedFile, name: str) -> None:
-    """Give a file a name that no upload of today can have, but an old row might."""
+    """Set a name that uploads no longer accept but old rows may have."""
     UploadedFile.objects.filter(pk=upload.pk).update(name=name)
 
 
 @pytest.mark.both
-def test_the_json_is_what_the_visitor_gets(visitor: Visitor, support: Client) -> None:
+def test_the_json_equals_the_visitors_own_export(visitor: Visitor, support: Client) -> None:
     identify(visitor, **ANNA)
     uploaded(visitor)
     _, own = exported(visitor)
@@ -52,7 +52,7 @@ def test_the_json_is_what_the_visitor_gets(visitor: Visitor, support: Client) ->
 
 
 @pytest.mark.parametrize("file_format", ["json", "zip"])
-def test_it_is_one_event_with_reason_and_format(
+def test_an_export_is_one_event_with_reason_and_format(
     visitor: Visitor, support: Any, file_format: str
 ) -> None:
     before = events(visitor.uuid)
@@ -64,7 +64,7 @@ def test_it_is_one_event_with_reason_and_format(
     assert log.request_id
 
 
-def test_the_zip_holds_document_files_and_index(visitor: Visitor, support: Client) -> None:
+def test_the_zip_contains_document_files_and_index(visitor: Visitor, support: Client) -> None:
     one = uploaded(visitor, pdf("one"), "report.pdf")
     uploaded(visitor, pdf("two"), "report.pdf")
     deleted = uploaded(visitor, pdf("gone"), "gone.pdf")
@@ -88,7 +88,7 @@ def test_the_zip_holds_document_files_and_index(visitor: Visitor, support: Clien
     )
 
 
-def test_what_cannot_be_had_is_named_with_its_reason(
+def test_the_index_lists_missing_files_with_the_reason(
     visitor: Visitor, support: Client, settings: Any
 ) -> None:
     settings.UPLOAD_MAX_FILES = 5
@@ -97,7 +97,7 @@ def test_what_cannot_be_had_is_named_with_its_reason(
         for name in ("fine", "missing", "aside", "changed", "waiting")
     )
     (store_root() / missing.key).unlink()
-    services.quarantine_upload(upload=trashed, reason="looks odd")
+    quarantine_upload(upload=trashed, reason="looks odd")
     (store_root() / changed.key).chmod(0o600)
     (store_root() / changed.key).write_bytes(b"%PDF-1.4 something else")
     settings.HOLD_DOWNLOADS = "until_inspected"
@@ -111,13 +111,13 @@ def test_what_cannot_be_had_is_named_with_its_reason(
     assert files == ["001-fine.pdf"]
     index = members["index.txt"].decode()
     for name, reason in [
-        ("002-missing.pdf", "content cannot be found"),
-        ("003-aside.pdf", "held back for safety"),
-        ("004-changed.pdf", "not those that were stored"),
-        ("005-waiting.pdf", "is being looked into"),
+        ("002-missing.pdf", "content of this file cannot be found"),
+        ("003-aside.pdf", "blocked for safety"),
+        ("004-changed.pdf", "does not match the stored SHA-256"),
+        ("005-waiting.pdf", "is being inspected"),
     ]:
         (line,) = (line for line in index.splitlines() if name in line)
-        assert line.startswith("  NOT HERE: ")
+        assert line.startswith("  MISSING: ")
         assert reason in line
     assert str(waiting.pk) in index
 
@@ -129,7 +129,7 @@ def test_a_store_that_fails_does_not_break_the_zip(visitor: Visitor, support: Cl
         path.mkdir()  # opening it fails, and not because it is absent
     members = unzipped(export(support, visitor.row))
     assert [name for name in members if "/files/" in name] == []
-    assert members["index.txt"].decode().count("Storage is not available just now") == 2
+    assert members["index.txt"].decode().count("Files are not available at the moment") == 2
 
 
 EVIL = [
@@ -160,7 +160,7 @@ EVIL = [
 ]
 
 
-def test_t24_no_name_leads_out_of_the_folder_where_it_is_unpacked(
+def test_t24_no_name_leaves_the_target_folder(
     visitor: Visitor, support: Client, settings: Any, tmp_path: Path
 ) -> None:
     settings.UPLOAD_MAX_FILES = len(EVIL)
@@ -190,7 +190,7 @@ def test_t24_no_name_leads_out_of_the_folder_where_it_is_unpacked(
     assert {path.relative_to(target).as_posix() for path in unpacked} == set(names)
 
 
-def test_an_archive_is_made_as_it_is_read(visitor: Visitor, support: Client, settings: Any) -> None:
+def test_the_archive_is_streamed(visitor: Visitor, support: Client, settings: Any) -> None:
     settings.UPLOAD_MAX_BYTES = settings.UPLOAD_MAX_TOTAL_BYTES = 8 * 2**20
     uploaded(visitor, pdf() + os.urandom(6 * 2**20))
     pieces = [len(piece) for piece in export(support, visitor.row).streaming_content]
@@ -198,7 +198,9 @@ def test_an_archive_is_made_as_it_is_read(visitor: Visitor, support: Client, set
     assert max(pieces) < 2**20
 
 
-def test_t14_nothing_of_another_session_is_in_it(visitor: Visitor, support: Client) -> None:
+def test_t14_the_archive_contains_nothing_of_another_session(
+    visitor: Visitor, support: Client
+) -> None:
     other = started()
     identify(other, name="Berta Belle", email="berta@example.org")
     theirs = uploaded(other, pdf("theirs"), "theirs.pdf")
@@ -210,7 +212,7 @@ def test_t14_nothing_of_another_session_is_in_it(visitor: Visitor, support: Clie
         assert marker not in text
 
 
-def test_staff_are_not_named_in_what_the_visitor_is_given(visitor: Visitor, support: Any) -> None:
+def test_the_export_does_not_name_staff(visitor: Visitor, support: Any) -> None:
     members = unzipped(export(support, visitor.row))
     text = b"\n".join(members.values()).decode()
     assert "support staff" in text
@@ -223,12 +225,12 @@ def test_an_erased_session_is_not_exported(visitor: Visitor, support: Client) ->
     page = support.post(
         page_of(visitor.row, "export"), {"file_format": "zip", "reason": "x"}, follow=True
     )
-    assert "there is nothing to export" in page.content.decode()
+    assert "There is nothing to export." in page.content.decode()
     assert "session.exported" not in events()
 
 
 @pytest.mark.parametrize("changed", [{"reason": ""}, {"reason": "x" * 201}, {"file_format": "exe"}])
-def test_without_a_reason_or_a_format_it_asks_again(
+def test_without_a_reason_or_format_the_form_is_shown_again(
     visitor: Visitor, support: Client, changed: dict[str, str]
 ) -> None:
     page = export(support, visitor.row, **{"reason": "x", **changed})

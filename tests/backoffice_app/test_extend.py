@@ -11,7 +11,7 @@ from django.utils import timezone
 from audit_app.models import AuditLog
 from sessions_app.credentials import LONGEST_EXTENSION
 from sessions_app.models import SessionStatus
-from sessions_app.services import expire_due_sessions
+from sessions_app.services.sessions import expire_due_sessions
 from tests.backoffice_app.pages import page_of, shown_text
 from tests.helpers import Visitor, age_session, events, uploaded
 
@@ -31,7 +31,7 @@ def test_it_lives_at_least_so_long_used_or_not(visitor: Visitor, make_staff: Any
     support = make_staff("Support")
     before = events()
 
-    assert f"{visitor.row} lives at least until" in extend(support, visitor)
+    assert f"{visitor.row} is extended to" in extend(support, visitor)
 
     row = visitor.row
     assert row.expires_at == row.extended_until
@@ -64,7 +64,7 @@ def test_when_the_added_time_is_over_it_expires_and_says_why(
     type(row).objects.filter(pk=row.pk).update(extended_until=visitor.row.expires_at)
     assert expire_due_sessions(limit=10) == 1
     assert (visitor.row.status, visitor.row.end_reason) == (SessionStatus.EXPIRED, "extended")
-    assert "the time that staff had added was over" in shown_text(
+    assert "the extension by staff was over" in shown_text(
         support.get(page_of(visitor.row)).content.decode()
     )
 

@@ -27,7 +27,7 @@ from uploads_app.storage.base import StoredObject
 from uploads_app.storage.disk_store import DiskStore
 
 BODY = pdf("to be read")
-READ = {"why": "The visitor asked me to look"}
+READ = {"why": "The visitor asked me to check the file"}
 
 
 @pytest.fixture
@@ -124,10 +124,10 @@ def test_where_visitors_are_sent_to_storage_staff_get_the_bytes_from_here(
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"status": "quarantined"}, "was not handed out: it is held back for safety"),
-        ({"inspection": "suspect"}, "was not handed out: it is held back for safety"),
-        ({"status": "deleting"}, "bytes are gone or are about to go"),
-        ({"status": "pending"}, "bytes are gone or are about to go"),
+        ({"status": "quarantined"}, "was not downloaded: it is blocked for safety"),
+        ({"inspection": "suspect"}, "was not downloaded: it is blocked for safety"),
+        ({"status": "deleting"}, "is deleted or about to be deleted"),
+        ({"status": "pending"}, "is deleted or about to be deleted"),
     ],
 )
 def test_what_no_one_may_have_staff_do_not_get(
@@ -143,7 +143,7 @@ def test_what_no_one_may_have_staff_do_not_get(
 def test_an_object_that_is_removed_is_no_download(upload: UploadedFile, support: Client) -> None:
     (store_root() / upload.key).unlink()
     answer = support.post(page_of(upload, "download"), READ, follow=True)
-    assert "Its bytes are not in storage." in shown_text(answer.content.decode())
+    assert "Its object is not in the store." in shown_text(answer.content.decode())
     assert downloads() == 0
 
 
@@ -156,7 +156,7 @@ def test_it_says_what_its_state_means_for_the_visitor(
     assert "The visitor sees it and can download it." in page(support, upload)
     visitor.delete_upload(str(upload.pk))
     shown = page(support, upload)
-    assert "Its bytes are gone since " in shown
+    assert "It was deleted on " in shown
     assert "Its visitor deleted it." in shown
 
 
@@ -168,7 +168,7 @@ def test_of_a_session_that_is_over_it_says_until_when_the_file_is_kept(
     assert f"{visitor.row} (expired)" in shown
     until = timezone.localtime(visitor.row.expires_at + settings.UPLOAD_RETENTION)
     assert f"It is kept until {until:%Y-%m-%d}" in shown
-    assert "can be given to the session that the visitor has now" in shown
+    assert "can be transferred to the visitor's current session" in shown
 
 
 def test_every_state_has_its_words_and_its_actions(
@@ -193,7 +193,7 @@ def test_a_file_that_waits_for_a_scan_says_so(
     upload: UploadedFile, support: Client, settings: Any
 ) -> None:
     settings.HOLD_DOWNLOADS = "until_inspected"
-    assert "cannot download it: This file is being looked into" in page(support, upload)
+    assert "cannot download it: This file is being inspected" in page(support, upload)
 
 
 def test_names_are_masked_on_every_page_of_a_file(upload: UploadedFile, support: Client) -> None:
@@ -253,14 +253,14 @@ def test_explain_says_what_is_known_and_what_the_next_cleanup_does(
 ) -> None:
     shown = page(support, upload, "explain")
     assert "It is a file of its session: it is left alone." in shown
-    assert "The next cleanup has nothing to do here." in shown
+    assert "The next cleanup run will do nothing." in shown
     assert upload.key in shown
     assert "upload.stored" in shown
     visitor.end()
     age_session(visitor.row, 8 * DAY)
     shown = page(support, upload, "explain")
     assert "Its session ended longer ago than files are kept: it is deleted." in shown
-    assert "The next cleanup finds it among the “files past retention”." in shown
+    assert "The next cleanup run will count it as “files past retention”." in shown
     assert "staff.session_viewed" in events(visitor.uuid)
 
 
@@ -277,7 +277,7 @@ def test_a_store_that_does_not_answer_holds_up_nothing_but_explain(
     options = settings.STORAGES["uploads"]["OPTIONS"]
     silent = {"BACKEND": f"{__name__}.SilentStore", "OPTIONS": options}
     settings.STORAGES = {**settings.STORAGES, "uploads": silent}
-    assert "The store does not answer" in page(support, upload, "explain")
+    assert "The store does not respond" in page(support, upload, "explain")
     assert "The visitor sees it and can download it." in page(support, upload)
 
 

@@ -1,4 +1,4 @@
-"""Whatever a row holds, each admin page answers, shows it as text, and runs nothing inline."""
+"""Hostile values: each admin page answers, escapes them, and has no inline code."""
 
 import re
 from collections import Counter
@@ -43,7 +43,7 @@ MARKUP = [text for text in HOSTILE if "<" in text]
 
 
 def check(client: Client, url: str) -> str:
-    """Return a page after checking that it answers and holds no inline code."""
+    """Return a page; check that it answers and has no inline code."""
     page = client.get(url)
     assert page.status_code == 200, url
     html = page.content.decode()
@@ -58,21 +58,21 @@ def check(client: Client, url: str) -> str:
 
 
 def words(text: str) -> str:
-    """Return a text with its white space as `shown_text` has it."""
+    """Return a text with white space normalized as in `shown_text`."""
     return " ".join(text.split())
 
 
 def shows_as_text(client: Client, url: str) -> str:
-    """Check a page, see that no hostile string is markup in it, and return the text it shows."""
+    """Check that no hostile string is markup in a page; return its visible text."""
     html = check(client, url)
     for text in MARKUP:
         assert text not in html, url
     return shown_text(html)
 
 
-def test_t66_every_list_and_page_shows_it_as_text(db: None, make_staff: Any) -> None:
+def test_t66_every_list_and_page_escapes_values(db: None, make_staff: Any) -> None:
     superuser = make_staff(is_superuser=True)
-    # All strings in one value, each at the beginning of one where a page cuts it, and an address.
+    # All strings in one value, each at the start of a value where pages truncate, and one in a URL.
     values = [" ".join(HOSTILE), " ".join(reversed(HOSTILE)), "javascript:alert(1)"]
     rows: list[Model] = []
     for number, text in enumerate(values):
@@ -91,9 +91,7 @@ def test_t66_every_list_and_page_shows_it_as_text(db: None, make_staff: Any) -> 
     assert "&lt;script&gt;alert(1)" in check(superuser, page_of(rows[0]))
 
 
-def test_t66_what_a_visitor_sends_is_shown_as_text(
-    db: None, make_staff: Any, settings: Any
-) -> None:
+def test_t66_visitor_values_are_escaped(db: None, make_staff: Any, settings: Any) -> None:
     settings.UPLOAD_MAX_FILES = len(HOSTILE)
     visitor = started()
     for text in HOSTILE:
@@ -113,7 +111,7 @@ def test_t66_what_a_visitor_sends_is_shown_as_text(
         shows_as_text(superuser, page_of(log))
 
 
-def test_t66_what_a_colleague_writes_is_shown_as_text(db: None, make_staff: Any) -> None:
+def test_t66_staff_values_are_escaped(db: None, make_staff: Any) -> None:
     support = make_staff("Support")
     for text in HOSTILE[:4]:
         visitor = started()
@@ -122,7 +120,7 @@ def test_t66_what_a_colleague_writes_is_shown_as_text(db: None, make_staff: Any)
         assert words(text) in shows_as_text(support, page_of(visitor.row))
 
 
-def test_t66_a_search_for_it_is_shown_as_text(db: None, make_staff: Any) -> None:
+def test_t66_search_terms_are_escaped(db: None, make_staff: Any) -> None:
     superuser = make_staff(is_superuser=True)
     one_of_each()
     searches: list[tuple[type[Model], str]] = [
@@ -138,7 +136,7 @@ def test_t66_a_search_for_it_is_shown_as_text(db: None, make_staff: Any) -> None
             assert markup not in html, (model, text)
 
 
-def test_t66_a_reason_is_requested_again_as_text(visitor: Visitor, make_staff: Any) -> None:
+def test_t66_a_redisplayed_reason_is_escaped(visitor: Visitor, make_staff: Any) -> None:
     support = make_staff("Support")
     for text in HOSTILE:
         page = support.post(page_of(visitor.row, "revoke"), {"reason": text * 201})
@@ -150,9 +148,7 @@ def test_t66_a_reason_is_requested_again_as_text(visitor: Visitor, make_staff: A
     assert visitor.current().status_code == 200
 
 
-def test_t66_pages_outside_the_models_hold_no_inline_code_either(
-    visitor: Visitor, make_staff: Any
-) -> None:
+def test_t66_other_pages_have_no_inline_code(visitor: Visitor, make_staff: Any) -> None:
     superuser = make_staff(is_superuser=True)
     for url in (
         "/admin/", "/admin/sessions_app/", "/admin/password_change/",
@@ -170,7 +166,7 @@ ODD_QUERIES = (
 )  # fmt: skip
 
 
-def test_an_odd_address_of_a_list_is_no_error(visitor: Visitor, make_staff: Any) -> None:
+def test_invalid_list_parameters_are_not_an_error(visitor: Visitor, make_staff: Any) -> None:
     superuser = make_staff(is_superuser=True)
     superuser.raise_request_exception = False
     for model, query in product((UserSession, AuditLog), ODD_QUERIES):

@@ -1,4 +1,4 @@
-"""Who guesses staff passwords is stopped for a while, and nobody else is; nothing typed is kept."""
+"""Sign-in lockout: it stops password guessing, spares other staff, and stores nothing typed."""
 
 import io
 import re
@@ -26,7 +26,7 @@ HOME = "203.0.113.7"
 
 @pytest.fixture(autouse=True)
 def staff(db: None, settings: Any, cache_in_step: None) -> list[User]:
-    """Two accounts whose passwords are quick to check."""
+    """Two accounts with a fast password hash."""
     settings.AXES_FAILURE_LIMIT = LIMIT
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     return [
@@ -50,7 +50,7 @@ def sign_in(
 
 
 def guess(times: int, name: str = NAME, address: str = "2001:db8:0:{}::1") -> list[int]:
-    """Try wrong passwords, each from a /64 of its own unless an address is given."""
+    """Try wrong passwords, by default each from another /64."""
     client = Client()
     return [
         sign_in(name, f"guess {number}", address.format(f"{number:x}"), client).status_code
@@ -59,12 +59,12 @@ def guess(times: int, name: str = NAME, address: str = "2001:db8:0:{}::1") -> li
 
 
 @pytest.mark.both
-def test_t71_a_name_is_locked_for_1000_addresses_and_other_names_are_not(
+def test_t71_a_locked_name_is_locked_from_1000_addresses_and_other_names_are_not(
     staff: list[User], settings: Any
 ) -> None:
     tries = 1000 if SOAK else 40
     assert guess(tries) == [200] * (LIMIT - 1) + [429] * (tries - LIMIT + 1)
-    # The right password is not looked at either, wherever it comes from.
+    # The right password is not checked either, from any address.
     assert sign_in().status_code == 429
     assert sign_in(address="2001:db8:0:1::1").status_code == 429
     assert sign_in(OTHER).status_code == 302
@@ -77,7 +77,7 @@ def test_t71_a_name_is_locked_for_1000_addresses_and_other_names_are_not(
 
 
 @pytest.mark.parametrize("address", ["198.51.100.{}", "2001:db8:1:2::{}"])
-def test_t71_an_address_is_locked_that_tries_many_names(address: str) -> None:
+def test_t71_an_address_that_tries_many_names_is_locked(address: str) -> None:
     client = Client()
     answers = [
         sign_in(
@@ -86,14 +86,14 @@ def test_t71_an_address_is_locked_that_tries_many_names(address: str) -> None:
         for n in range(LIMIT + 2)
     ]
     assert answers == [200] * (LIMIT - 1) + [429] * 3
-    # IPv6: the whole /64 is one.
+    # IPv6: the whole /64 counts as one address.
     assert sign_in(address=address.format(1 if "." in address else "ffff")).status_code == 429
     assert sign_in(address=HOME).status_code == 302
     (log,) = AuditLog.objects.filter(event_type="staff.locked_out")
     assert log.details == {"account": "", "by": "address"}
 
 
-def test_t71_a_lock_ends_by_itself_and_trying_makes_it_no_longer() -> None:
+def test_t71_a_lock_expires_and_attempts_do_not_extend_it() -> None:
     with time_machine.travel(timezone.now(), tick=False) as clock:
         guess(LIMIT)
         clock.shift(COOL_OFF - timedelta(seconds=1))
@@ -110,14 +110,14 @@ def test_t71_strangers_cannot_lock_out_a_browser_that_has_signed_in_before() -> 
     guess(LIMIT)
     assert sign_in().status_code == 429
     assert sign_in(client=known).status_code == 302
-    # It is counted by itself, and then as strictly.
+    # It is counted separately, with the same limit.
     known.post("/admin/logout/")
     wrong = [sign_in(password="wrong", client=known).status_code for _ in range(LIMIT)]
     assert wrong == [200] * (LIMIT - 1) + [429]
     assert sign_in(client=known).status_code == 429
 
 
-def test_t71_the_cookie_of_a_known_browser_opens_nothing_and_fits_one_name() -> None:
+def test_t71_the_known_browser_cookie_gives_no_access_and_fits_one_name() -> None:
     known = Client()
     cookie = sign_in(client=known).cookies["maria_staff_known"]
     assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (
@@ -134,7 +134,7 @@ def test_t71_the_cookie_of_a_known_browser_opens_nothing_and_fits_one_name() -> 
     assert sign_in(client=stranger).status_code == 429
 
 
-def test_t71_own_sign_ins_do_not_forgive_what_was_tried_at_a_colleague() -> None:
+def test_t71_own_sign_ins_do_not_delete_failures_of_a_colleagues_name() -> None:
     for _ in range(LIMIT - 1):
         sign_in(password="wrong")
         assert sign_in(OTHER).status_code == 302
@@ -156,7 +156,7 @@ def test_t71_the_page_says_what_to_do_and_when() -> None:
     assert NAME not in html
 
 
-def test_t71_no_name_password_address_or_browser_is_kept_in_clear() -> None:
+def test_t71_no_name_password_or_browser_is_stored_in_clear() -> None:
     secret = "hunter2 secret"
     for name in (NAME, secret):
         sign_in(name, secret, "2001:db8::aaaa:1", HTTP_USER_AGENT="Browser 9", HTTP_ACCEPT="text/x")
@@ -186,13 +186,13 @@ def test_t71_an_operator_lifts_the_lock_of_a_name(staff: list[User]) -> None:
     for _ in range(LIMIT):
         sign_in(password="wrong", client=known)
     guess(LIMIT)
-    assert f"{2 * LIMIT} failed sign-ins are forgotten" in lift(name=NAME)
+    assert f"{2 * LIMIT} failed sign-ins were deleted" in lift(name=NAME)
     log = AuditLog.objects.get(event_type="staff.lock_lifted")
     assert log.actor.startswith("operator:")
     assert log.details == {"account": f"staff:{staff[0].pk}", "by": "account"}
     assert sign_in().status_code == 302
     assert sign_in(client=known).status_code == 302
-    # The next lock is told again.
+    # The next lock is recorded again.
     guess(LIMIT)
     assert events().count("staff.locked_out") == 3
 
@@ -206,8 +206,8 @@ def test_t71_an_operator_lifts_the_lock_of_an_address() -> None:
     assert events().count("staff.lock_lifted") == 1
 
 
-def test_t71_where_nothing_is_locked_nothing_is_lifted_or_recorded() -> None:
+def test_t71_without_a_lock_nothing_is_lifted_or_recorded() -> None:
     assert "no failed sign-ins" in lift(name="nobody")
-    with pytest.raises(CommandError, match="is no address"):
+    with pytest.raises(CommandError, match="is not an IP address"):
         lift(address="here")
     assert "staff.lock_lifted" not in events()

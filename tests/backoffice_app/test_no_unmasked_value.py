@@ -1,4 +1,4 @@
-"""Along every link of the admin, no page shows a personal value that nobody has asked for with a reason."""
+"""No linked admin page shows a personal value before it is revealed with a reason."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0 
 
 
 def person(number: int) -> tuple[Visitor, list[str]]:
-    """Return a visitor of whom everything is known, and the values that name them."""
+    """Return a visitor with all personal values, and those values."""
     name, email = f"Zaphod{number} Beeble{number}", f"zaphod{number}@private{number}.example"
     agent, address = AGENT.format(f"zaphod{number}"), f"198.51.100.{100 + number}"
     visitor = Visitor(HTTP_USER_AGENT=agent, REMOTE_ADDR=address)
@@ -30,7 +30,7 @@ def person(number: int) -> tuple[Visitor, list[str]]:
 
 
 def shown(client: Any, values: list[str], *starts: str) -> dict[str, set[str]]:
-    """Return each page that shows some of the values, with those."""
+    """Return each page that shows any of the values, with those values."""
     found = {}
     for url, html in crawl.pages(client, *starts):
         if kept := {value for value in values if value.lower() in (html + url).lower()}:
@@ -39,7 +39,9 @@ def shown(client: Any, values: list[str], *starts: str) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("role", ["Support", *(["Auditor", "superuser"] if SOAK else [])])
-def test_t64_no_page_shows_what_no_one_has_requested(db: None, make_staff: Any, role: str) -> None:
+def test_t64_no_page_shows_a_personal_value_without_a_reveal(
+    db: None, make_staff: Any, role: str
+) -> None:
     people = [person(number) for number in range(3)]
     people[1][0].reset()
     people[2][0].ask_for_code()
@@ -54,9 +56,7 @@ def test_t64_no_page_shows_what_no_one_has_requested(db: None, make_staff: Any, 
     assert not AuditLog.objects.filter(event_type="staff.personal_data_revealed").exists()
 
 
-def test_what_a_page_shows_stands_in_the_log_and_in_the_visitors_history(
-    db: None, make_staff: Any
-) -> None:
+def test_a_reveal_is_in_the_log_and_in_the_visitors_history(db: None, make_staff: Any) -> None:
     visitor, values = person(1)
     other, others_values = person(2)
     support = make_staff("Support")

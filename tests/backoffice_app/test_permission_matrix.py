@@ -1,4 +1,4 @@
-"""Every page of the admin × everybody, for reading and for acting: the table in docs/permissions.md.
+"""Every admin page and every role: the table in docs/permissions.md.
 
 The table is made by this test: `make permissions` writes it anew, and whoever
 changes it reads what changed. A page that is new is in it by itself.

@@ -1,4 +1,4 @@
-"""Who may do what in the admin: a table, compared with what every page really answers."""
+"""Permissions in the admin: a table, compared with the response of every page."""
 
 import base64
 import pickle
@@ -70,7 +70,7 @@ GRANTED = {
 
 
 def granted() -> dict[str, set[str]]:
-    """Return the permissions of each group."""
+    """Return each group's permissions."""
     return {
         group.name: {
             f"{p.content_type.app_label}.{p.codename}"
@@ -104,7 +104,7 @@ def test_t64_migrating_again_changes_nothing(db: None) -> None:
     assert granted() == GRANTED
 
 
-def test_t64_what_somebody_granted_by_hand_stays(db: None) -> None:
+def test_t64_permissions_granted_by_hand_stay(db: None) -> None:
     extra = Permission.objects.get(codename="view_user")
     Group.objects.get(name="Auditor").permissions.add(extra)
     call_command("migrate", verbosity=0)
@@ -120,7 +120,7 @@ def test_t64_after_a_flush_the_groups_are_back(committed: None) -> None:
     assert triggers.missing("default") == []
 
 
-def test_t64_every_registered_model_is_known_to_this_table() -> None:
+def test_t64_the_table_has_every_registered_model() -> None:
     assert set(registered()) == {*READ_ONLY, User, Group}
 
 
@@ -186,7 +186,7 @@ def test_t64_accounts_and_groups_are_for_superusers(db: None, make_staff: Any, r
     assert not User.objects.filter(is_superuser=True).exists()
 
 
-def test_t64_the_index_lists_only_what_a_role_may_see(db: None, make_staff: Any) -> None:
+def test_t64_the_index_lists_only_permitted_models(db: None, make_staff: Any) -> None:
     for role in ("staff", "Support", "Auditor", "Operator", "superuser"):
         page = client_of(role, make_staff).get("/admin/")
         assert page.status_code == 200
@@ -195,7 +195,7 @@ def test_t64_the_index_lists_only_what_a_role_may_see(db: None, make_staff: Any)
             assert (f'"{list_of(model)}"' in html) == may_view(role, model), (role, model)
 
 
-def test_t65_django_q_brings_no_page_of_its_own(db: None, make_staff: Any) -> None:
+def test_t65_django_qs_own_pages_are_removed(db: None, make_staff: Any) -> None:
     theirs = [a for a in admin.site._registry.values() if type(a).__module__.startswith("django_q")]
     assert theirs == []
     superuser = client_of("superuser", make_staff)
@@ -203,13 +203,13 @@ def test_t65_django_q_brings_no_page_of_its_own(db: None, make_staff: Any) -> No
         with pytest.raises(NoReverseMatch):
             reverse(f"admin:django_q_{name}_changelist")
         assert superuser.get(f"/admin/django_q/{name}/").status_code == 404
-    # The models that are shown have our own pages, where nothing can be run again.
+    # Our own pages offer no action.
     for model in (Failure, Schedule):
         assert isinstance(admin.site._registry[model], ReadOnlyAdmin)
 
 
 class Executed:
-    """A pickle that makes a file when it is loaded."""
+    """A pickle that creates a file when it is loaded."""
 
     def __init__(self, proof: Path) -> None:
         self.proof = proof
@@ -218,7 +218,7 @@ class Executed:
         return Path.touch, (self.proof,)
 
 
-def test_t65_viewing_a_failed_task_executes_none_of_it(
+def test_t65_viewing_a_failed_task_unpickles_nothing(
     db: None, make_staff: Any, tmp_path: Path
 ) -> None:
     failure = one_of_each()[-1]
@@ -236,6 +236,6 @@ def test_t65_viewing_a_failed_task_executes_none_of_it(
         assert superuser.get(url).status_code == 200
     assert superuser.get("/health/ready").status_code == 200
     assert not proof.exists()
-    # Loading it would have: so the pages really do not.
+    # Loading it does create the file, so the pages did not load it.
     Failure.objects.get()
     assert proof.exists()

@@ -1,4 +1,4 @@
-"""The person behind a session: what was proven apart from what is claimed, masked until asked for."""
+"""The person's page: verified and claimed sessions, masked until revealed."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from audit_app.models import AuditLog
-from backoffice_app import person as person_page
+from backoffice_app.person import sessions as person_sessions
 from sessions_app.models import UserSession
 from tests.backoffice_app.pages import inline_code, page_of, shown_text
 from tests.backoffice_app.people import EMAIL, claimed, proven_by_code, unzipped, verified
@@ -19,20 +19,20 @@ from tests.sessions_app.people import log_lines
 
 @pytest.fixture
 def support(make_staff: Any) -> Client:
-    """A staff member of the group Support, who has just signed in."""
+    """A client of the group Support."""
     support: Client = make_staff("Support")
     return support
 
 
 def shown(staff: Client, visitor: Visitor) -> str:
-    """Return what the page of the person behind a visitor's session shows."""
+    """Return the visible text of the person's page."""
     page = staff.get(page_of(visitor.row, "person"))
     assert page.status_code == 200
     return shown_text(page.content.decode())
 
 
 def listed(staff: Client, visitor: Visitor) -> tuple[list[str], list[str]]:
-    """Return the support codes that the page lists as verified, and as only claimed."""
+    """Return the support codes listed as verified and as claimed."""
     page = staff.get(page_of(visitor.row, "person"))
     parts = [
         [one.session.support_code for one in page.context[kind]] for kind in ("verified", "claimed")
@@ -43,7 +43,7 @@ def listed(staff: Client, visitor: Visitor) -> tuple[list[str], list[str]]:
 
 
 @pytest.mark.both
-def test_it_lists_the_sessions_of_the_address_newest_first_and_claims_apart(
+def test_verified_and_claimed_sessions_are_listed_apart_newest_first(
     support: Client,
 ) -> None:
     first, second = verified(), verified("Anna@Example.COM")
@@ -54,19 +54,19 @@ def test_it_lists_the_sessions_of_the_address_newest_first_and_claims_apart(
     assert stranger.row.support_code not in shown(support, first)
 
 
-def test_it_is_linked_from_the_sessions_page(visitor: Visitor, make_staff: Any) -> None:
+def test_the_sessions_page_links_to_the_person(visitor: Visitor, make_staff: Any) -> None:
     for group in ("Support", "Auditor"):
         html = make_staff(group).get(page_of(visitor.row)).content.decode()
         assert f'href="{page_of(visitor.row, "person")}"' in html
 
 
-def test_it_says_so_if_no_address_is_known(visitor: Visitor, support: Client) -> None:
-    started()  # of which no address is known either
-    assert "No e-mail address is known" in shown(support, visitor)
-    assert support.get(page_of(visitor.row, "person")).context["person"].sessions == []
+def test_a_session_without_an_address_has_a_message(visitor: Visitor, support: Client) -> None:
+    started()  # it has no address either
+    assert "This session has no e-mail address" in shown(support, visitor)
+    assert support.get(page_of(visitor.row, "person")).context["person"].uuids == []
 
 
-def test_it_shows_state_files_and_consent(support: Client) -> None:
+def test_the_page_shows_state_files_and_consent(support: Client) -> None:
     visitor = verified()
     visitor.identify(consent={"contact": {"granted": True, "version": "2026-01"}})
     size = uploaded(visitor).size + uploaded(visitor).size
@@ -78,7 +78,7 @@ def test_it_shows_state_files_and_consent(support: Client) -> None:
     assert "contact granted (2026-01)" in text
 
 
-def test_who_checks_is_recorded_for_each_session_that_is_listed(support: Any) -> None:
+def test_a_view_is_recorded_for_each_listed_session(support: Any) -> None:
     visitors = [verified(), verified(), claimed()]
     stranger = verified("berta@example.com")
     shown(support, visitors[0])
@@ -91,7 +91,7 @@ def test_who_checks_is_recorded_for_each_session_that_is_listed(support: Any) ->
     assert "staff.session_viewed" not in events(stranger.uuid)
 
 
-def test_personal_values_are_masked_until_revealed_and_only_on_this_page(support: Client) -> None:
+def test_personal_values_are_masked_until_revealed_on_this_page(support: Client) -> None:
     visitor, other = verified(name="Anna Bell"), verified(name="Anna Belle")
     text = shown(support, visitor)
     for value in (EMAIL, "Anna", "Bell"):
@@ -115,7 +115,7 @@ def test_personal_values_are_masked_until_revealed_and_only_on_this_page(support
     assert "Anna" not in shown_text(support.get(page_of(visitor.row)).content.decode())
 
 
-def test_a_session_that_comes_after_the_reveal_masks_the_page_again(support: Client) -> None:
+def test_a_new_session_after_the_reveal_masks_the_page_again(support: Client) -> None:
     visitor = verified(name="Anna Bell")
     support.post(page_of(visitor.row, "reveal_person"), {"reason": "to compare"})
     assert "Anna Bell" in shown(support, visitor)
@@ -125,7 +125,7 @@ def test_a_session_that_comes_after_the_reveal_masks_the_page_again(support: Cli
     assert "Anna" not in text
 
 
-def test_an_auditor_sees_it_masked_and_is_offered_nothing(make_staff: Any) -> None:
+def test_an_auditor_sees_masked_values_and_no_actions(make_staff: Any) -> None:
     visitor = verified(name="Anna Bell")
     page = make_staff("Auditor").get(page_of(visitor.row, "person"))
     assert page.status_code == 200
@@ -134,7 +134,7 @@ def test_an_auditor_sees_it_masked_and_is_offered_nothing(make_staff: Any) -> No
 
 
 @pytest.mark.parametrize(("role", "status"), [("", 403), ("Operator", 403), ("Auditor", 200)])
-def test_t68_who_may_see_no_session_sees_no_person_and_no_certificate(
+def test_t68_without_session_permission_no_person_and_no_certificate(
     make_staff: Any, role: str, status: int
 ) -> None:
     staff = make_staff(role)
@@ -146,13 +146,13 @@ def test_t68_who_may_see_no_session_sees_no_person_and_no_certificate(
     assert ("staff.session_viewed" in events()[len(before) :]) == (status == 200)
 
 
-def test_t68_from_a_session_that_only_claims_the_address_nothing_can_be_done(
+def test_t68_no_action_starts_from_a_claimed_session(
     support: Client,
 ) -> None:
     victim, caller = verified(), claimed()
     uploaded(victim)
     page = support.get(page_of(caller.row, "person"))
-    assert "anybody can type anybody's" in shown_text(page.content.decode())
+    assert "anybody can type any address" in shown_text(page.content.decode())
     titles = [title for _, title in page.context["row_actions"]]
     assert titles == ["Show personal values"]
     before = events()
@@ -167,7 +167,7 @@ def test_t68_from_a_session_that_only_claims_the_address_nothing_can_be_done(
     assert [event for event in events()[len(before) :] if not event.startswith("staff.")] == []
 
 
-def test_the_export_holds_all_that_is_verified_and_no_claim(support: Client) -> None:
+def test_the_export_contains_all_verified_and_no_claimed_sessions(support: Client) -> None:
     one, two, claim = verified(), verified(), claimed()
     uploaded(two, name="report.pdf")
     response = support.post(page_of(one.row, "export_person"), {"reason": "asked by letter"})
@@ -182,7 +182,7 @@ def test_the_export_holds_all_that_is_verified_and_no_claim(support: Client) -> 
         assert events(visitor.uuid).count("session.exported") == exports
 
 
-def test_the_address_is_in_no_log_line_and_no_address(support: Client) -> None:
+def test_the_email_is_in_no_log_line_and_no_url(support: Client) -> None:
     with log_lines() as lines:
         visitor = proven_by_code(name="Anna Bell")
         page = support.get(page_of(visitor.row, "person"))
@@ -192,7 +192,7 @@ def test_the_address_is_in_no_log_line_and_no_address(support: Client) -> None:
 
 
 @pytest.mark.both
-def test_t70_the_number_of_queries_does_not_grow(support: Client) -> None:
+def test_t70_the_page_has_a_constant_number_of_queries(support: Client) -> None:
     visitor = verified()
     shown(support, visitor)
     counts = []
@@ -206,23 +206,23 @@ def test_t70_the_number_of_queries_does_not_grow(support: Client) -> None:
 
 
 def test_t70_at_most_a_hundred_of_each_kind_are_shown(support: Client, monkeypatch: Any) -> None:
-    monkeypatch.setattr(person_page, "SHOWN", 3)
+    monkeypatch.setattr(person_sessions, "SHOWN", 3)
     visitor = verified()
     UserSession.objects.bulk_create([*many(visitor, 3), *many(visitor, 3, proven=False)])
     proven, claims = listed(support, visitor)
     assert (len(proven), len(claims)) == (3, 3)
     assert visitor.row.support_code in proven  # the page's own, though it is the oldest
-    assert shown(support, visitor).count("There are more: 3 are shown") == 1
+    assert shown(support, visitor).count("There are more. 3 are shown") == 1
 
 
 @pytest.mark.both
 @pytest.mark.parametrize(
     "lookalike", ["anna@gıthub.example", "anna@githuſ.example", "anna@\u212aithub.example"]
 )
-def test_an_address_that_only_resembles_in_capitals_is_somebody_elses(
+def test_addresses_that_are_equal_only_in_upper_case_differ(
     support: Client, lookalike: str
 ) -> None:
-    """In capitals ı is I and ſ is S: whoever proves such a domain has not proven the other."""
+    """The upper case of ı is I and of ſ is S, but the domains differ."""
     usual = lookalike.replace("ı", "i").replace("ſ", "s").replace("\u212a", "k")
     owner, other = verified(usual), verified(lookalike)
     assert listed(support, owner) == ([owner.row.support_code], [])
@@ -231,10 +231,10 @@ def test_an_address_that_only_resembles_in_capitals_is_somebody_elses(
 
 @pytest.mark.both
 @pytest.mark.django_db
-def test_t70_the_address_is_found_by_an_index() -> None:
+def test_t70_the_address_lookup_uses_an_index() -> None:
     plan = UserSession.objects.of_email(EMAIL).order_by().explain()
     if connection.vendor == "postgresql":
-        # An empty table is read in one go; the planner has to be asked what it could do.
+        # The planner scans an empty table, unless sequential scans are disabled.
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")
         plan = UserSession.objects.of_email(EMAIL).order_by().explain()
@@ -242,7 +242,7 @@ def test_t70_the_address_is_found_by_an_index() -> None:
 
 
 @pytest.mark.parametrize("page", ["person", "erase_person", "export_person", "export", "erase"])
-def test_t66_what_a_visitor_wrote_is_shown_as_text(support: Client, page: str) -> None:
+def test_t66_visitor_text_is_escaped(support: Client, page: str) -> None:
     hostile = '"><img src=x onerror=alert(1)>'
     visitor = verified(name=hostile)
     support.post(page_of(visitor.row, "reveal_person"), {"reason": "x"})
@@ -252,7 +252,7 @@ def test_t66_what_a_visitor_wrote_is_shown_as_text(support: Client, page: str) -
 
 
 def many(visitor: Visitor, count: int, proven: bool = True) -> list[UserSession]:
-    """Return further sessions of a visitor's address, not saved."""
+    """Return unsaved sessions with the visitor's address."""
     row = visitor.row
     return [
         UserSession(

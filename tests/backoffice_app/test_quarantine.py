@@ -1,4 +1,4 @@
-"""The quarantine in the admin: what lies there, why, and giving it back."""
+"""The trash in the admin: its objects, the reasons, and restoring."""
 
 import hashlib
 import uuid
@@ -15,8 +15,8 @@ from audit_app.models import AuditLog
 from tests.backoffice_app.pages import inline_code, list_of, page_of, shown_text
 from tests.deliveries import deliver_now
 from tests.helpers import Visitor, plant, store_root, uploaded
-from uploads_app.models import QuarantinedObject, TrashStatus, object_key
-from uploads_app.storage.base import quarantine_key
+from uploads_app.models import QuarantinedObject, TrashStatus
+from uploads_app.storage.keys import object_key, quarantine_key
 
 BODY = b"%PDF-1.4 nobody knows me"
 GIVE_BACK = list_of(QuarantinedObject, "give_back")
@@ -24,7 +24,7 @@ GIVE_BACK = list_of(QuarantinedObject, "give_back")
 
 @pytest.fixture
 def orphan(visitor: Visitor) -> QuarantinedObject:
-    """An object that no row explains, put aside by a cleanup run."""
+    """An orphan that a cleanup run has moved to the trash."""
     uploaded(visitor)
     plant(object_key(uuid.UUID(visitor.uuid), uuid.uuid4(), "pdf"), BODY, timedelta(hours=1))
     call_command("cleanup_orphans", verbosity=0)
@@ -32,20 +32,20 @@ def orphan(visitor: Visitor) -> QuarantinedObject:
 
 
 def choose(staff: Client, *trash_items: QuarantinedObject, **more: str) -> Any:
-    """Choose objects on the list, and the action."""
+    """Select objects on the list and choose the action."""
     chosen = [str(orphan.pk) for orphan in trash_items]
     data = {"action": "give_back", "_selected_action": chosen, **more}
     return staff.post(list_of(QuarantinedObject), data, follow=True)
 
 
 def agree(staff: Client, page: Any, **typed: str) -> Any:
-    """Confirm what the page asks that follows."""
+    """Confirm the page that follows."""
     chosen = " ".join(str(orphan.pk) for orphan in page.context["trash_items"])
     return staff.post(GIVE_BACK, {"chosen": chosen, **typed}, follow=True)
 
 
 def trashed_objects(count: int) -> list[QuarantinedObject]:
-    """Make rows of so many objects in quarantine, each with its bytes."""
+    """Create `count` objects in the trash, each with a row and bytes."""
     keys = [object_key(uuid.uuid4(), uuid.uuid4(), "pdf") for _ in range(count)]
     for key in keys:
         plant(quarantine_key(key), BODY)
@@ -59,7 +59,7 @@ def trashed_objects(count: int) -> list[QuarantinedObject]:
 
 
 def given_back() -> int:
-    """Count the events, after seeing that each object has its own."""
+    """Return the number of events; check that each object has one."""
     logs = AuditLog.objects.filter(event_type="object.restored")
     restored = QuarantinedObject.objects.filter(status=TrashStatus.RESTORED)
     assert sorted(logs.values_list("target", flat=True)) == sorted(
@@ -69,20 +69,22 @@ def given_back() -> int:
 
 
 @pytest.mark.both
-def test_it_says_why_an_object_lies_there(orphan: QuarantinedObject, make_staff: Any) -> None:
+def test_the_page_says_why_an_object_is_in_the_trash(
+    orphan: QuarantinedObject, make_staff: Any
+) -> None:
     page = make_staff("Support").get(page_of(orphan)).content.decode()
     shown = shown_text(page)
     assert orphan.key in shown
-    assert "No row explained the object: it was put aside, and can be restored." in shown
+    assert "The object had no row. It is in the trash and can be restored." in shown
     assert "event: at" in shown
     assert "object.quarantined" in shown
     assert inline_code(page) == []
 
 
-def test_it_asks_before_it_gives_back(orphan: QuarantinedObject, make_staff: Any) -> None:
+def test_restoring_must_be_confirmed(orphan: QuarantinedObject, make_staff: Any) -> None:
     staff = make_staff(is_superuser=True)
     page = choose(staff, orphan).content.decode()
-    assert f"{orphan.key} (24\xa0bytes, Quarantined)" in shown_text(page).replace(
+    assert f"{orphan.key} (24\xa0bytes, in the trash)" in shown_text(page).replace(
         " bytes", "\xa0bytes"
     )
     assert inline_code(page) == []
@@ -91,14 +93,14 @@ def test_it_asks_before_it_gives_back(orphan: QuarantinedObject, make_staff: Any
     assert not (store_root() / orphan.key).exists()
 
 
-def test_what_is_given_back_is_the_same_and_stays(
+def test_a_restored_object_is_unchanged_and_stays(
     orphan: QuarantinedObject, make_staff: Any
 ) -> None:
     staff = make_staff(is_superuser=True)
 
     page = agree(staff, choose(staff, orphan)).content.decode()
 
-    assert f"Given back: {orphan.key}. The cleanup leaves it alone." in shown_text(page)
+    assert f"Restored: {orphan.key}. The cleanup will ignore it." in shown_text(page)
     body = (store_root() / orphan.key).read_bytes()
     assert hashlib.sha256(body).digest() == hashlib.sha256(BODY).digest()
     log = AuditLog.objects.get(event_type="object.restored")
@@ -107,12 +109,12 @@ def test_what_is_given_back_is_the_same_and_stays(
     assert (store_root() / orphan.key).exists()
 
     page = agree(staff, choose(staff, orphan)).content.decode()
-    assert "It is not in quarantine (any more)." in shown_text(page)
+    assert "It is not in the trash." in shown_text(page)
     assert AuditLog.objects.filter(event_type="object.restored").count() == 1
 
 
 @pytest.mark.parametrize("group", ["Support", "Auditor"])
-def test_who_may_only_scan_cannot_give_back(
+def test_view_permission_cannot_restore(
     orphan: QuarantinedObject, make_staff: Any, group: str
 ) -> None:
     staff = make_staff(group)
@@ -124,7 +126,7 @@ def test_who_may_only_scan_cannot_give_back(
     assert not AuditLog.objects.filter(event_type="object.restored").exists()
 
 
-def test_t69_more_than_the_limit_are_refused_whole(db: None, make_staff: Any) -> None:
+def test_t69_more_than_the_limit_are_all_refused(db: None, make_staff: Any) -> None:
     first = trashed_objects(1)
     QuarantinedObject.objects.bulk_create(
         QuarantinedObject(
@@ -140,18 +142,20 @@ def test_t69_more_than_the_limit_are_refused_whole(db: None, make_staff: Any) ->
 
 
 @pytest.mark.parametrize("count", [20, 21])
-def test_t69_more_than_a_few_are_confirmed_by_their_number(
+def test_t69_many_objects_are_confirmed_by_typing_their_number(
     committed: None, make_staff: Any, count: int
 ) -> None:
     operator = make_staff("Operator")
     form_page = choose(operator, *trashed_objects(count))
     is_many = count > 20
-    assert (f"type their number, {count}" in shown_text(form_page.content.decode())) == is_many
+    assert (
+        f"type the number of objects, {count}" in shown_text(form_page.content.decode())
+    ) == is_many
     assert inline_code(form_page.content.decode()) == []
     if is_many:
         for typed in ("", "20", "yes"):
             again = shown_text(agree(operator, form_page, typed=typed).content.decode())
-            assert "Nothing was done yet" in again
+            assert "Nothing was done. Type" in again
         assert (given_back(), OrmQ.objects.count()) == (0, 0)
 
     page = shown_text(agree(operator, form_page, typed=str(count)).content.decode())
@@ -166,11 +170,11 @@ def test_t69_more_than_a_few_are_confirmed_by_their_number(
     assert set(actors) == {staff_member}
 
 
-def test_a_store_that_fails_is_not_requested_each(db: None, make_staff: Any) -> None:
+def test_a_failing_store_is_not_called_for_each_object(db: None, make_staff: Any) -> None:
     trash_items = trashed_objects(3)
     (store_root() / "uploads").write_text("in the way")
     operator = make_staff("Operator")
     page = shown_text(agree(operator, choose(operator, *trash_items)).content.decode())
-    assert page.count("The store does not answer; the next cleanup goes on.") == 1
-    assert "2 more were not tried, because the store failed." in page
+    assert page.count("The store does not answer. The next cleanup run tries again.") == 1
+    assert "2 more were not restored, because the store failed." in page
     assert given_back() == 0

@@ -1,4 +1,4 @@
-"""No list of the admin reads more than a page of its table: no count, no DISTINCT, no sort at will.
+"""Admin lists read one page of their table: no count, no DISTINCT, no free sorting.
 
 Row 70: the number of questions to the database is the same for one row and for
 many, and pages are found by key.
@@ -102,7 +102,7 @@ OURS = [model for model in registered() if isinstance(admin.site._registry[model
 
 @pytest.fixture
 def superuser(make_staff: Any) -> Client:
-    """A staff member who may see every list."""
+    """A superuser's client."""
     client: Client = make_staff(is_superuser=True)
     return client
 
@@ -117,12 +117,12 @@ def questions(client: Client, url: str) -> list[str]:
 
 
 @pytest.mark.both
-def test_every_list_has_rows_to_grow_by() -> None:
+def test_every_list_has_a_row_factory() -> None:
     assert set(MAKERS) == set(registered())
 
 
 @pytest.mark.both
-def test_t70_a_list_asks_as_often_for_many_rows_as_for_one(superuser: Client) -> None:
+def test_t70_many_rows_cost_as_many_queries_as_one(superuser: Client) -> None:
     for model in registered():
         MAKERS[model](1, 0)
         few = questions(superuser, list_of(model))
@@ -137,7 +137,7 @@ def test_t70_a_list_asks_as_often_for_many_rows_as_for_one(superuser: Client) ->
 ODD_QUERIES = ("all=", "_facets=True", "o=2.-1", "q=x", "p=3", "p=after~x~y", "e=1")
 
 
-def test_t70_nothing_in_the_address_makes_a_list_count_or_sort(superuser: Client) -> None:
+def test_t70_no_query_parameter_makes_a_list_count_or_sort(superuser: Client) -> None:
     for model, query in product(OURS, ODD_QUERIES):
         for sql in questions(superuser, f"{list_of(model)}?{query}"):
             assert not COSTLY.search(sql), sql
@@ -150,14 +150,14 @@ def test_t70_nothing_in_the_address_makes_a_list_count_or_sort(superuser: Client
 
 
 def links(html: str) -> dict[str, str]:
-    """Return where a list's own links to other pages lead, by their words."""
+    """Return a list's paging links by label."""
     nav = html.partition('<nav class="pages"')[2].partition("</nav>")[0]
     found = re.findall(r'<a href="([^"]+)"[^>]*>[‹ ]*(\w+)', nav)
     return {word: address.replace("&amp;", "&") for address, word in found}
 
 
 def walk(client: Client, model: type[Model], word: str, address: str = "") -> list[list[Any]]:
-    """Follow a link from page to page until there is none; return the keys on each."""
+    """Follow a paging link to the end; return the keys of each page."""
     pages = []
     while True:
         html = client.get(list_of(model) + address).content.decode()
@@ -168,7 +168,7 @@ def walk(client: Client, model: type[Model], word: str, address: str = "") -> li
         address = links(html)[word]
 
 
-def test_t70_pages_show_every_row_once_there_and_back(
+def test_t70_paging_shows_every_row_once_in_both_directions(
     superuser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for model in OURS:
@@ -208,7 +208,7 @@ UNREADABLE_PLACES = (
 )  # fmt: skip
 
 
-def test_a_page_that_cannot_be_read_is_the_first(superuser: Client) -> None:
+def test_an_invalid_page_parameter_shows_the_first_page(superuser: Client) -> None:
     _events(3, 0)
     for place in UNREADABLE_PLACES:
         page = superuser.get(list_of(AuditLog), {"p": place})
@@ -223,7 +223,7 @@ MASKED_LOOKUPS = (
 )  # fmt: skip
 
 
-def test_an_address_cannot_ask_for_what_the_pages_mask(visitor: Visitor, make_staff: Any) -> None:
+def test_query_parameters_cannot_search_masked_values(visitor: Visitor, make_staff: Any) -> None:
     visitor.identify(name="Anna Bell")
     auditor = make_staff("Auditor")
     for lookup in MASKED_LOOKUPS:
@@ -234,7 +234,7 @@ def test_an_address_cannot_ask_for_what_the_pages_mask(visitor: Visitor, make_st
     assert file_lists.status_code == 400
 
 
-def test_t69_an_action_takes_the_rows_that_were_ticked_and_never_all(make_staff: Any) -> None:
+def test_t69_a_bulk_action_takes_only_selected_rows(make_staff: Any) -> None:
     MAKERS[QuarantinedObject](MANY, 0)
     operator = make_staff("Operator")
     html = operator.get(list_of(QuarantinedObject)).content.decode()
@@ -249,7 +249,7 @@ def test_t69_an_action_takes_the_rows_that_were_ticked_and_never_all(make_staff:
     assert [orphan.pk for orphan in page.context["trash_items"]] == [first.pk]
 
 
-def test_an_empty_list_says_so(superuser: Client) -> None:
+def test_an_empty_list_has_a_message(superuser: Client) -> None:
     for model, query, said in [
         (UserSession, "", "There are no rows yet."),
         (UserSession, "?status__exact=revoked", "No rows match."),

@@ -1,4 +1,4 @@
-"""Issuing a recovery code in the admin: who may, that it is shown once, and kept as a hash alone."""
+"""Issuing a recovery code in the admin: permission, shown once, stored only as a hash."""
 
 import io
 import re
@@ -23,25 +23,25 @@ def page(visitor: Visitor) -> str:
 
 
 def post(staff: Client, visitor: Visitor, reason: str = "lost the phone") -> str:
-    """Ask for a code and return what the page that follows shows."""
+    """Request a code and return the text of the page that follows."""
     return shown_text(staff.post(page(visitor), {"reason": reason}, follow=True).content.decode())
 
 
 def issued(staff: Client, visitor: Visitor) -> str:
-    """Return the code that a staff member is shown."""
+    """Issue a code and return it."""
     found = CODE.search(post(staff, visitor))
     assert found
     return found[0]
 
 
 @pytest.mark.parametrize("role", ["Support", "superuser"])
-def test_t68_who_may_gets_a_code_and_the_log_says_who_and_why(
+def test_t68_a_permitted_user_gets_a_code_and_the_log_has_who_and_why(
     visitor: Visitor, make_staff: Any, role: str
 ) -> None:
     staff = make_staff(is_superuser=True) if role == "superuser" else make_staff(role)
     assert LINK in staff.get(page_of(visitor.row)).content.decode()
     form_page = staff.get(page(visitor)).content.decode()
-    assert "Be sure that you are talking to its visitor" in shown_text(form_page)
+    assert "Make sure that you are talking to its visitor" in shown_text(form_page)
     assert inline_code(form_page) == []
     assert not RecoveryCode.objects.exists()
 
@@ -55,7 +55,7 @@ def test_t68_who_may_gets_a_code_and_the_log_says_who_and_why(
     assert device.uuid == visitor.uuid
 
 
-def test_t68_no_one_else_gets_one(visitor: Visitor, make_staff: Any) -> None:
+def test_t68_other_roles_get_no_code(visitor: Visitor, make_staff: Any) -> None:
     before = [event for event in events() if not event.startswith("staff.")]
 
     for staff in (make_staff(), make_staff("Auditor")):
@@ -69,14 +69,14 @@ def test_t68_no_one_else_gets_one(visitor: Visitor, make_staff: Any) -> None:
 
 
 @pytest.mark.both
-def test_t07_a_foreign_page_cannot_ask_for_one(visitor: Visitor, make_staff: Any) -> None:
+def test_t07_a_foreign_page_cannot_request_a_code(visitor: Visitor, make_staff: Any) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = make_staff("Support").cookies
     assert strict.post(page(visitor), {"reason": "x"}).status_code == 403
     assert not RecoveryCode.objects.exists()
 
 
-def test_it_is_shown_once_and_kept_nowhere(
+def test_the_code_is_shown_once_and_not_stored(
     visitor: Visitor,
     make_staff: Any,
     log_lines: io.StringIO,
@@ -94,7 +94,7 @@ def test_it_is_shown_once_and_kept_nowhere(
             assert spelling not in text
 
 
-def test_without_a_good_reason_there_is_none(visitor: Visitor, make_staff: Any) -> None:
+def test_without_a_valid_reason_there_is_no_code(visitor: Visitor, make_staff: Any) -> None:
     support = make_staff("Support")
     for reason in ("", "   ", "x" * 201):
         assert not CODE.search(post(support, visitor, reason))
@@ -103,7 +103,7 @@ def test_without_a_good_reason_there_is_none(visitor: Visitor, make_staff: Any) 
 
 
 @pytest.mark.parametrize("end", [Visitor.end, Visitor.reset, Visitor.erase, expire])
-def test_a_stale_page_says_that_the_session_is_over(
+def test_a_stale_page_says_that_the_session_has_ended(
     visitor: Visitor, make_staff: Any, end: Any
 ) -> None:
     staff = make_staff("Support")
@@ -115,7 +115,7 @@ def test_a_stale_page_says_that_the_session_is_over(
     answer = staff.post(url, {"reason": "lost the phone"}, follow=True)
 
     text = shown_text(answer.content.decode())
-    assert "This session is already over, so nothing was done." in text
+    assert "This session is already over. Nothing was changed." in text
     assert not CODE.search(text)
     assert not RecoveryCode.objects.exists()
     assert "session.recovery_issued" not in events()
@@ -124,7 +124,7 @@ def test_a_stale_page_says_that_the_session_is_over(
         assert LINK not in staff.get(page_of(ended)).content.decode()
 
 
-def test_a_second_code_makes_the_first_void(visitor: Visitor, make_staff: Any) -> None:
+def test_a_second_code_invalidates_the_first(visitor: Visitor, make_staff: Any) -> None:
     staff = make_staff("Support")
     first, second = issued(staff, visitor), issued(staff, visitor)
 

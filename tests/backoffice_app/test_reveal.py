@@ -1,4 +1,4 @@
-"""Personal values are masked until a staff member asks for them, with a reason, for one page and 15 minutes."""
+"""Personal values are masked until revealed, with a reason, on one page for 15 minutes."""
 
 from datetime import timedelta
 from typing import Any
@@ -22,7 +22,7 @@ REVEALED = "staff.personal_data_revealed"
 
 @pytest.fixture
 def erika(db: None) -> Visitor:
-    """A visitor who has told who she is and has uploaded a file."""
+    """A visitor with personal values and a file."""
     erika = Visitor(HTTP_USER_AGENT=FIREFOX, REMOTE_ADDR="203.0.113.77")
     erika.start()
     erika.identify(name="Erika Muster", email="erika@example.org")
@@ -36,7 +36,7 @@ def rows_of(erika: Visitor) -> list[Model]:
 
 
 def found_in(client: Client, url: str) -> set[str]:
-    """Return which of the personal values a page shows."""
+    """Return the personal values that a page shows."""
     page = client.get(url)
     assert page.status_code == 200, url
     return {value for value in PERSONAL if value in page.content.decode()}
@@ -47,9 +47,7 @@ def reveal(staff: Client, row: Model, reason: str = "the visitor asked me to che
 
 
 @pytest.mark.both
-def test_pages_and_lists_show_enough_to_compare_and_no_more(
-    erika: Visitor, make_staff: Any
-) -> None:
+def test_pages_and_lists_show_masked_values(erika: Visitor, make_staff: Any) -> None:
     support = make_staff("Support")
     for row in rows_of(erika):
         assert found_in(support, page_of(row)) == set()
@@ -60,9 +58,7 @@ def test_pages_and_lists_show_enough_to_compare_and_no_more(
         assert masked in page
 
 
-def test_with_a_reason_they_are_shown_on_this_page_and_nowhere_else(
-    erika: Visitor, make_staff: Any
-) -> None:
+def test_with_a_reason_values_are_shown_on_this_page_only(erika: Visitor, make_staff: Any) -> None:
     support, colleague = make_staff("Support"), make_staff("Support")
     session, upload, event = rows_of(erika)
 
@@ -79,7 +75,7 @@ def test_with_a_reason_they_are_shown_on_this_page_and_nowhere_else(
     assert found_in(support, page_of(event)) == {"Krankenakte.pdf", "203.0.113.77", FIREFOX}
 
 
-def test_that_somebody_checked_and_why_is_recorded_once_and_reported_to_the_visitor(
+def test_a_reveal_is_recorded_once_and_shown_to_the_visitor(
     erika: Visitor, make_staff: Any
 ) -> None:
     support = make_staff("Support")
@@ -104,7 +100,7 @@ def test_that_somebody_checked_and_why_is_recorded_once_and_reported_to_the_visi
 @pytest.mark.parametrize(
     ("seconds", "shown"), [(15 * 60 - 1, True), (15 * 60, False), (15 * 60 + 1, False)]
 )
-def test_after_15_minutes_they_are_masked_again(
+def test_after_15_minutes_values_are_masked_again(
     erika: Visitor, make_staff: Any, seconds: int, shown: bool
 ) -> None:
     support = make_staff("Support")
@@ -123,9 +119,7 @@ def test_without_a_reason_nothing_is_shown(erika: Visitor, make_staff: Any, reas
 
 
 @pytest.mark.parametrize("role", ["", "Auditor", "Operator"])
-def test_t64_which_client_it_does_not_concern_cannot_ask(
-    erika: Visitor, make_staff: Any, role: str
-) -> None:
+def test_t64_without_permission_no_reveal(erika: Visitor, make_staff: Any, role: str) -> None:
     staff = make_staff(role)
     for row in rows_of(erika):
         assert reveal(staff, row).status_code == 403
@@ -135,9 +129,7 @@ def test_t64_which_client_it_does_not_concern_cannot_ask(
     assert REVEALED not in events()
 
 
-def test_t64_who_loses_the_permission_sees_nothing_from_then_on(
-    erika: Visitor, make_staff: Any
-) -> None:
+def test_t64_losing_the_permission_masks_values_at_once(erika: Visitor, make_staff: Any) -> None:
     support = make_staff("Support")
     reveal(support, erika.row)
     support.user.groups.clear()
@@ -145,7 +137,7 @@ def test_t64_who_loses_the_permission_sees_nothing_from_then_on(
     assert found_in(support, page_of(erika.row)) == set()
 
 
-def test_requesting_without_confirming_shows_nothing(erika: Visitor, make_staff: Any) -> None:
+def test_opening_the_form_reveals_nothing(erika: Visitor, make_staff: Any) -> None:
     support = make_staff("Support")
     page = support.get(page_of(erika.row, "reveal"))
     assert "The visitor asked me to check" in page.content.decode()

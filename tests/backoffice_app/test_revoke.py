@@ -1,4 +1,4 @@
-"""Revoking a session: who may, for which reason, what it does, and that it does it once."""
+"""Revoking a session: permission, reason, effect, and only once."""
 
 from datetime import timedelta
 from typing import Any
@@ -17,12 +17,12 @@ def revoke_page(visitor: Visitor) -> str:
 
 
 def post(staff: Client, visitor: Visitor, reason: str = "abuse") -> Any:
-    """Revoke a visitor's session and follow to the page that says how it went."""
+    """Revoke a visitor's session and return the page that follows."""
     return staff.post(revoke_page(visitor), {"reason": reason}, follow=True)
 
 
 @pytest.mark.parametrize("group", ["Support", "superuser"])
-def test_it_ends_the_session_with_an_event_that_names_who_and_why(
+def test_revoking_ends_the_session_and_records_who_and_why(
     visitor: Visitor, make_staff: Any, group: str
 ) -> None:
     uploaded(visitor)
@@ -32,7 +32,7 @@ def test_it_ends_the_session_with_an_event_that_names_who_and_why(
 
     page = post(staff, visitor, "reported by a colleague")
 
-    assert "is revoked: its visitor is refused from now on" in shown_text(page.content.decode())
+    assert "is revoked. Its visitor can no longer use it" in shown_text(page.content.decode())
     row = visitor.row
     assert (row.status, row.end_reason) == (SessionStatus.REVOKED, "reported by a colleague")
     assert row.ended_at is not None
@@ -44,9 +44,7 @@ def test_it_ends_the_session_with_an_event_that_names_who_and_why(
 
 
 @pytest.mark.both
-def test_the_visitor_is_refused_from_then_on_and_reported_why(
-    visitor: Visitor, make_staff: Any
-) -> None:
+def test_the_visitor_is_refused_and_gets_the_reason(visitor: Visitor, make_staff: Any) -> None:
     post(make_staff("Support"), visitor)
     answer = visitor.current()
     assert answer.status_code == 401
@@ -58,7 +56,7 @@ def test_the_visitor_is_refused_from_then_on_and_reported_why(
     assert visitor.start().status_code == 201
 
 
-def test_a_second_time_says_so_and_changes_nothing(visitor: Visitor, make_staff: Any) -> None:
+def test_revoking_twice_changes_nothing(visitor: Visitor, make_staff: Any) -> None:
     staff = make_staff("Support")
     post(staff, visitor, "first")
     row = UserSession.objects.values().get(pk=visitor.uuid)
@@ -70,9 +68,7 @@ def test_a_second_time_says_so_and_changes_nothing(visitor: Visitor, make_staff:
 
 
 @pytest.mark.parametrize("how", ["ended", "time has run out"])
-def test_a_session_that_is_over_cannot_be_revoked(
-    visitor: Visitor, make_staff: Any, how: str
-) -> None:
+def test_an_ended_session_cannot_be_revoked(visitor: Visitor, make_staff: Any, how: str) -> None:
     staff = make_staff("Support")
     if how == "ended":
         visitor.end()
@@ -102,7 +98,7 @@ def test_a_reason_has_up_to_200_characters(db: None, make_staff: Any) -> None:
         assert visitor.row.end_reason == reason
 
 
-def test_requesting_changes_nothing(visitor: Visitor, make_staff: Any) -> None:
+def test_opening_the_page_changes_nothing(visitor: Visitor, make_staff: Any) -> None:
     staff = make_staff("Support")
     assert staff.get(revoke_page(visitor)).status_code == 200
     assert visitor.current().status_code == 200
@@ -118,7 +114,7 @@ def test_t68_staff_without_the_permission_get_403(visitor: Visitor, make_staff: 
     assert "session.revoked" not in events()
 
 
-def test_t68_no_one_gets_there_without_a_log_in(visitor: Visitor) -> None:
+def test_t68_the_page_requires_a_sign_in(visitor: Visitor) -> None:
     for client in (Client(), visitor):
         answer = client.post(revoke_page(visitor), {"reason": "x"})
         assert answer.status_code == 302
@@ -126,7 +122,7 @@ def test_t68_no_one_gets_there_without_a_log_in(visitor: Visitor) -> None:
     assert visitor.current().status_code == 200
 
 
-def test_t7_a_foreign_page_cannot_post_it(visitor: Visitor, make_staff: Any) -> None:
+def test_t7_a_foreign_page_cannot_post_the_form(visitor: Visitor, make_staff: Any) -> None:
     staff = make_staff("Support")
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = staff.cookies

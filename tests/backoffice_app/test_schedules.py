@@ -1,4 +1,4 @@
-"""The schedules in the admin: what each does, how its last run went, when it runs next."""
+"""Schedules in the admin: the task, the last result and the next run."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,7 @@ CLEANUP = "clean up orphans"
 
 
 def ended(name: str, kind: Any, ago: timedelta = timedelta(0)) -> None:
-    """Leave what django-q2 leaves of a schedule's task."""
+    """Create the result row of a schedule's task, as django-q2 does."""
     then = timezone.now() - ago
     kind.objects.create(
         id=f"{name[:8]}{ago}"[:32], name="x", func="x", group=name, started=then, stopped=then,
@@ -25,14 +25,14 @@ def ended(name: str, kind: Any, ago: timedelta = timedelta(0)) -> None:
 
 
 def row_of(client: Any, name: str) -> str:
-    """Return what the list shows of one schedule."""
+    """Return the visible text of a schedule's row."""
     page = client.get(SCHEDULES).content.decode()
     (row,) = [part for part in page.split("<tr>") if f">{name}</a>" in part]
     return shown_text(row.split("</tr>")[0].replace("<td", " <td"))
 
 
 @pytest.mark.parametrize("role", ["Support", "Auditor", "Operator"])
-def test_every_group_reads_what_is_scheduled_and_changes_nothing(
+def test_every_group_can_read_schedules_and_change_none(
     db: None, make_staff: Any, role: str
 ) -> None:
     client = make_staff(role)
@@ -48,19 +48,19 @@ def test_every_group_reads_what_is_scheduled_and_changes_nothing(
 
 
 @pytest.mark.both
-def test_the_last_run_that_ended_is_reported(db: None, make_staff: Any) -> None:
+def test_the_last_result_is_shown(db: None, make_staff: Any) -> None:
     client = make_staff("Operator")
     ended("expire sessions", Success, timedelta(minutes=10))
-    assert " well " in row_of(client, "expire sessions")
+    assert " OK " in row_of(client, "expire sessions")
     ended("expire sessions", Failure, timedelta(minutes=5))
     assert " failed " in row_of(client, "expire sessions")
     ended("another", Success)
     assert " failed " in row_of(client, "expire sessions")
     ended("expire sessions", Success)
-    assert " well " in row_of(client, "expire sessions")
+    assert " OK " in row_of(client, "expire sessions")
 
 
-def test_a_cleanup_that_stopped_did_not_go_well(db: None, make_staff: Any, settings: Any) -> None:
+def test_a_stopped_cleanup_is_not_shown_as_ok(db: None, make_staff: Any, settings: Any) -> None:
     client = make_staff("Operator")
     ended(CLEANUP, Success)
     cleanup_orphans()
@@ -70,7 +70,7 @@ def test_a_cleanup_that_stopped_did_not_go_well(db: None, make_staff: Any, setti
     assert " Stopped " in row_of(client, CLEANUP)
 
 
-def test_a_list_of_no_schedules_is_an_empty_list(db: None, make_staff: Any) -> None:
+def test_without_schedules_the_list_is_empty(db: None, make_staff: Any) -> None:
     Schedule.objects.all().delete()
     page = make_staff("Operator").get(SCHEDULES).content.decode()
     assert "0 on this page" in shown_text(page)
@@ -78,7 +78,7 @@ def test_a_list_of_no_schedules_is_an_empty_list(db: None, make_staff: Any) -> N
 
 
 @pytest.mark.both
-def test_no_schedule_costs_queries_of_its_own(
+def test_the_list_has_a_constant_number_of_queries(
     db: None, make_staff: Any, django_assert_max_num_queries: Any
 ) -> None:
     client = make_staff("Operator")

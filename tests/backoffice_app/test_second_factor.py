@@ -1,4 +1,4 @@
-"""A second factor: set up with an app, asked for at every sign-in, taken away with a good code."""
+"""The second factor: set-up, sign-in, recovery codes and removal."""
 
 import re
 import time
@@ -28,7 +28,7 @@ STEP = timedelta(seconds=30)
 
 @pytest.fixture(autouse=True)
 def clock(settings: Any) -> Any:
-    """A clock that stands: a code is good until the test moves it."""
+    """A frozen clock: a code is valid until the test moves it."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     with time_machine.travel(timezone.now(), tick=False) as clock:
         yield clock
@@ -36,7 +36,7 @@ def clock(settings: Any) -> Any:
 
 @pytest.fixture
 def anna(db: None) -> User:
-    """A staff account with a password and nothing else."""
+    """A staff account with only a password."""
     return User.objects.create_user(NAME, password=PASSWORD, is_staff=True)
 
 
@@ -47,7 +47,7 @@ def sign_in(client: Client, code: str = "") -> Any:
 
 
 def app_code(user: User) -> str:
-    """Return what the app of a user shows now."""
+    """Return the current code of a user's app."""
     device = TOTPDevice.objects.get(user=user)
     totp = TOTP(device.bin_key, drift=0)
     totp.time = time.time()
@@ -67,7 +67,7 @@ def codes_in(answer: Any) -> list[str]:
 
 
 def set_up(user: User, clock: Any) -> tuple[Client, list[str]]:
-    """Sign in and set up the factor as its page says; return the browser and the recovery codes."""
+    """Sign in and set up the factor; return the client and the recovery codes."""
     client = Client()
     assert sign_in(client).status_code == 302
     submit(client, "begin")
@@ -87,7 +87,7 @@ def test_setting_up_shows_a_secret_and_then_ten_recovery_codes_once(anna: User) 
     for one in (client, other):
         sign_in(one)
     begin = client.get(PAGE)
-    assert "Begin" in shown_text(begin.content.decode())
+    assert "Set up" in shown_text(begin.content.decode())
     assert client.get(f"{PAGE}qr.svg").status_code == 404
     assert submit(client, "begin").status_code == 302
     secret = b32encode(TOTPDevice.objects.get().bin_key).decode()
@@ -99,7 +99,7 @@ def test_setting_up_shows_a_secret_and_then_ten_recovery_codes_once(anna: User) 
     assert "no-store" in image["Cache-Control"]
     assert ElementTree.fromstring(image.content).tag.endswith("svg")
     assert "style" not in image.content.decode()
-    # Nothing is asked for before the app has shown that it works.
+    # No code is needed before the set-up is confirmed.
     assert sign_in(Client()).status_code == 302
     answer = submit(client, "confirm", app_code(anna))
     codes = codes_in(answer)
@@ -110,7 +110,7 @@ def test_setting_up_shows_a_secret_and_then_ten_recovery_codes_once(anna: User) 
     assert secret not in html
     assert codes_in(client.get(PAGE)) == []
     assert client.get(f"{PAGE}qr.svg").status_code == 404
-    # Sessions from before are gone, and what is stored is not what was shown.
+    # Earlier sessions have ended, and the codes are stored hashed.
     assert other.get("/admin/").status_code == 302
     kept = set(StaticToken.objects.values_list("token", flat=True))
     assert kept.isdisjoint(code.replace("-", "") for code in codes)
@@ -126,19 +126,19 @@ def test_a_wrong_code_sets_nothing_up(anna: User) -> None:
     sign_in(client)
     submit(client, "begin")
     answer = submit(client, "confirm", wrong_code(anna))
-    assert "is not right" in shown_text(answer.content.decode())
+    assert "This code is wrong" in shown_text(answer.content.decode())
     assert not TOTPDevice.objects.get().confirmed
     assert changes_reported() == []
 
 
-def test_t71_the_password_alone_is_not_enough_then(anna: User, clock: Any) -> None:
+def test_t71_the_password_alone_is_not_enough(anna: User, clock: Any) -> None:
     set_up(anna, clock)
     before = events()
     client = Client()
     for code in ("", wrong_code(anna), "abcd-efgh"):
         answer = sign_in(client, code)
         assert answer.status_code == 200
-        assert "missing or wrong" in shown_text(answer.content.decode())
+        assert "The user name, password or code is wrong" in shown_text(answer.content.decode())
         assert client.get("/admin/").status_code == 302
     assert events()[len(before) :] == ["staff.sign_in_failed"]
     clock.shift(STEP)
@@ -151,18 +151,18 @@ def test_t71_wrong_codes_count_like_wrong_passwords(anna: User, clock: Any) -> N
     client = Client()
     answers = [sign_in(client, wrong_code(anna)).status_code for _ in range(12)]
     assert answers == [200] * 9 + [429] * 3
-    # A good code does not help then.
+    # A valid code is refused, too.
     assert sign_in(Client(), app_code(anna)).status_code == 429
 
 
-def test_t71_a_code_is_good_once(anna: User, clock: Any) -> None:
+def test_t71_a_code_works_once(anna: User, clock: Any) -> None:
     set_up(anna, clock)
     code = app_code(anna)
     assert sign_in(Client(), code).status_code == 302
     assert sign_in(Client(), code).status_code == 200
 
 
-def test_t71_after_wrong_codes_even_a_right_one_has_to_wait(anna: User, clock: Any) -> None:
+def test_t71_after_wrong_codes_a_right_one_must_wait(anna: User, clock: Any) -> None:
     client, _ = set_up(anna, clock)
     for _ in range(4):
         submit(client, "remove", wrong_code(anna))
@@ -182,7 +182,7 @@ def test_a_recovery_code_signs_in_once_in_any_spelling(anna: User, clock: Any) -
     assert changes_reported() == ["second_factor_set_up", "recovery_code_used"]
 
 
-def test_new_recovery_codes_take_the_place_of_the_old(anna: User, clock: Any) -> None:
+def test_new_recovery_codes_replace_the_old_ones(anna: User, clock: Any) -> None:
     client, old = set_up(anna, clock)
     assert codes_in(submit(client, "renew", wrong_code(anna))) == []
     clock.shift(STEP)
@@ -193,7 +193,7 @@ def test_new_recovery_codes_take_the_place_of_the_old(anna: User, clock: Any) ->
     assert sign_in(Client(), new[0]).status_code == 302
 
 
-def test_taking_it_away_needs_a_good_code(anna: User, clock: Any) -> None:
+def test_removing_the_factor_requires_a_valid_code(anna: User, clock: Any) -> None:
     client, _ = set_up(anna, clock)
     submit(client, "remove", wrong_code(anna))
     submit(client, "remove")
@@ -207,7 +207,7 @@ def test_taking_it_away_needs_a_good_code(anna: User, clock: Any) -> None:
     assert sign_in(Client()).status_code == 302
 
 
-def test_a_superuser_takes_away_what_a_colleague_has_lost(
+def test_a_superuser_can_remove_a_colleagues_factor(
     anna: User, clock: Any, make_staff: Any
 ) -> None:
     theirs, _ = set_up(anna, clock)
@@ -229,7 +229,7 @@ def test_a_superuser_takes_away_what_a_colleague_has_lost(
     assert page not in boss.get(page_of(anna)).content.decode()
 
 
-def test_t71_a_superuser_needs_a_code_for_the_own_one(anna: User, clock: Any) -> None:
+def test_t71_a_superuser_needs_a_code_to_remove_the_own_factor(anna: User, clock: Any) -> None:
     User.objects.update(is_superuser=True)
     client, _ = set_up(anna, clock)
     client.post(page_of(anna, "reset_second_factor"), {"why": "The phone is lost"})
@@ -237,7 +237,7 @@ def test_t71_a_superuser_needs_a_code_for_the_own_one(anna: User, clock: Any) ->
     assert changes_reported() == ["second_factor_set_up"]
 
 
-def test_where_it_is_required_staff_without_it_reach_only_its_page(
+def test_when_required_staff_without_it_reach_only_its_page(
     anna: User, clock: Any, settings: Any, make_staff: Any
 ) -> None:
     settings.STAFF_SECOND_FACTOR = "required"
@@ -247,21 +247,19 @@ def test_where_it_is_required_staff_without_it_reach_only_its_page(
         assert (answer.status_code, answer["Location"]) == (302, PAGE), url
     refused = client.get("/api/v1/audit-logs/")
     assert (refused.status_code, problem_code(refused)) == (401, "not_authenticated")
-    assert "Everybody here needs" in shown_text(client.get(PAGE).content.decode())
+    assert "All staff need" in shown_text(client.get(PAGE).content.decode())
     submit(client, "begin")
     submit(client, "confirm", app_code(client.user))
     assert client.get("/admin/").status_code == 200
     assert client.get("/api/v1/audit-logs/").status_code == 200
-    # Without it again, the doors are shut again.
+    # After its removal the pages are closed again.
     clock.shift(STEP)
     submit(client, "remove", app_code(client.user))
     assert client.get("/admin/")["Location"] == PAGE
     assert make_staff().post("/admin/logout/").status_code == 200
 
 
-def test_visitors_and_strangers_meet_nothing_new_where_it_is_required(
-    db: None, settings: Any
-) -> None:
+def test_when_required_visitors_and_anonymous_users_are_unaffected(db: None, settings: Any) -> None:
     settings.STAFF_SECOND_FACTOR = "required"
     client = Client()
     assert client.get("/about/").status_code == 200
@@ -269,7 +267,7 @@ def test_visitors_and_strangers_meet_nothing_new_where_it_is_required(
     assert client.get(PAGE).status_code == 302
 
 
-def test_the_libraries_own_pages_with_the_secrets_are_not_there(make_staff: Any) -> None:
+def test_the_librarys_pages_with_secrets_are_removed(make_staff: Any) -> None:
     boss = make_staff(is_superuser=True)
     for path in ("otp_totp/totpdevice", "otp_static/staticdevice", "axes/accessattempt"):
         assert boss.get(f"/admin/{path}/").status_code == 404

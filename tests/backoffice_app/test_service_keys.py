@@ -1,4 +1,4 @@
-"""Service keys in the admin: who may see, make and revoke them; the secret is shown once."""
+"""Service keys in the admin: who may see, create and revoke them. The secret is shown once."""
 
 import io
 import re
@@ -24,12 +24,12 @@ SECRET = re.compile(r"msk1_[A-Za-z0-9_-]{43}")
 
 @pytest.fixture
 def superuser(make_staff: Any) -> Any:
-    """A superuser, who has just signed in."""
+    """A superuser's client."""
     return make_staff(is_superuser=True)
 
 
 def made(superuser: Client, **fields: Any) -> str:
-    """Make a key and return its secret, which the page that follows shows."""
+    """Create a key and return the secret that the next page shows."""
     page = superuser.post(ADD, {**GOOD, **fields}, follow=True)
     found = SECRET.search(page.content.decode())
     assert found, page.content.decode()
@@ -37,7 +37,7 @@ def made(superuser: Client, **fields: Any) -> str:
 
 
 @pytest.mark.both
-def test_a_key_that_is_made_opens_what_it_is_for_until_its_date(superuser: Any) -> None:
+def test_a_new_key_works_for_its_scopes_until_it_expires(superuser: Any) -> None:
     form_page = superuser.get(ADD).content.decode()
     assert inline_code(form_page) == []
 
@@ -55,7 +55,7 @@ def test_a_key_that_is_made_opens_what_it_is_for_until_its_date(superuser: Any) 
     assert code(Service(secret).introspect("x")) == "scope_missing"
 
 
-def test_the_secret_is_shown_once_and_kept_nowhere(
+def test_the_secret_is_shown_once_and_not_stored(
     superuser: Any,
     log_lines: io.StringIO,
 ) -> None:
@@ -82,7 +82,7 @@ WRONG: tuple[dict[str, Any], ...] = (
 )  # fmt: skip
 
 
-def test_what_makes_no_sense_is_prompted_again(superuser: Any) -> None:
+def test_invalid_values_show_the_form_again(superuser: Any) -> None:
     for wrong in WRONG:
         page = superuser.post(ADD, {**GOOD, **wrong})
 
@@ -93,7 +93,7 @@ def test_what_makes_no_sense_is_prompted_again(superuser: Any) -> None:
 
 
 @pytest.mark.both
-def test_a_name_is_taken_once(superuser: Any) -> None:
+def test_a_name_is_unique(superuser: Any) -> None:
     made(superuser)
 
     assert superuser.post(ADD, GOOD).status_code == 200
@@ -104,7 +104,7 @@ def key_events() -> list[str]:
     return [event for event in events() if event.startswith("service.")]
 
 
-def test_t68_others_neither_see_nor_make_nor_revoke_keys(db: None, make_staff: Any) -> None:
+def test_t68_other_roles_cannot_see_create_or_revoke_keys(db: None, make_staff: Any) -> None:
     secret = made_key("events")
     key, before = ServiceKey.objects.get(), key_events()
 
@@ -119,7 +119,7 @@ def test_t68_others_neither_see_nor_make_nor_revoke_keys(db: None, make_staff: A
     assert Service(secret).feed().status_code == 200
 
 
-def test_a_revoked_key_opens_nothing_more(superuser: Any) -> None:
+def test_a_revoked_key_no_longer_works(superuser: Any) -> None:
     secret = made(superuser)
     key = ServiceKey.objects.get()
     revoke = page_of(key, "revoke")
@@ -130,14 +130,14 @@ def test_a_revoked_key_opens_nothing_more(superuser: Any) -> None:
 
     page = superuser.post(revoke, follow=True)
 
-    assert "it opens nothing any more" in shown_text(page.content.decode())
+    assert "It no longer works" in shown_text(page.content.decode())
     assert revoke not in superuser.get(page_of(key)).content.decode()
     assert code(Service(secret).feed()) == "service_key_invalid"
     log = AuditLog.objects.get(event_type="service.key_revoked")
     assert (log.actor, log.target) == (f"staff:{superuser.user.pk}", "service:maria-agent")
 
 
-def test_a_stale_page_revokes_it_once_and_says_so(superuser: Any) -> None:
+def test_a_stale_page_revokes_a_key_only_once(superuser: Any) -> None:
     made(superuser)
     key = ServiceKey.objects.get()
     superuser.post(page_of(key, "revoke"))
@@ -148,11 +148,11 @@ def test_a_stale_page_revokes_it_once_and_says_so(superuser: Any) -> None:
 
     key.refresh_from_db()
     assert key.revoked_at == first
-    assert "was revoked before" in shown_text(page.content.decode())
+    assert "was already revoked" in shown_text(page.content.decode())
     assert events().count("service.key_revoked") == 1
 
 
-def test_t07_a_foreign_page_cannot_revoke(superuser: Any) -> None:
+def test_t07_a_foreign_page_cannot_revoke_a_key(superuser: Any) -> None:
     secret = made(superuser)
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = superuser.cookies
@@ -171,8 +171,8 @@ def test_an_unknown_key_is_404(superuser: Any) -> None:
         assert superuser.post(url).status_code == 404, name
 
 
-def test_t03_the_database_never_holds_a_key_that_the_admin_shows(superuser: Any) -> None:
-    """Not even in the staff member's own log-in, where Django puts messages that pile up."""
+def test_t03_the_database_never_contains_a_shown_key(superuser: Any) -> None:
+    """Nor the staff session, in which Django may store pending messages."""
     for number in range(60):
         answer = superuser.post(ADD, {**GOOD, "name": f"key-{number}"})
         assert answer.status_code == 302
@@ -194,9 +194,7 @@ def test_a_key_can_be_neither_changed_nor_deleted(superuser: Any) -> None:
     assert list(ServiceKey.objects.values()) == before
 
 
-def test_t64_who_may_only_view_keys_neither_makes_nor_revokes_one(
-    db: None, make_staff: Any
-) -> None:
+def test_t64_view_permission_cannot_create_or_revoke_keys(db: None, make_staff: Any) -> None:
     made_key("events")
     staff, key = make_staff(), ServiceKey.objects.get()
     staff.user.user_permissions.add(Permission.objects.get(codename="view_servicekey"))

@@ -1,4 +1,4 @@
-"""A session's page shows its own files and history, and nobody else's."""
+"""The session page shows only the session's own files and history."""
 
 from typing import Any
 
@@ -18,20 +18,20 @@ from uploads_app.models import UploadedFile
 
 @pytest.fixture
 def support(make_staff: Any) -> Client:
-    """A staff member of the group Support, who has just signed in."""
+    """A client of the group Support."""
     support: Client = make_staff("Support")
     return support
 
 
 def shown(support: Client, visitor: Visitor) -> str:
-    """Return what the page of a visitor's session shows."""
+    """Return the visible text of a session's page."""
     page = support.get(page_of(visitor.row))
     assert page.status_code == 200
     return shown_text(page.content.decode())
 
 
 @pytest.mark.both
-def test_it_shows_the_files_and_the_history_of_this_session_alone(support: Client) -> None:
+def test_the_page_shows_only_this_sessions_files_and_history(support: Client) -> None:
     one, other = started(), started()
     mine, theirs = uploaded(one, name="mine.pdf"), uploaded(other, name="theirs.pdf")
     one.delete_upload(str(mine.pk))
@@ -49,7 +49,7 @@ def test_it_shows_the_files_and_the_history_of_this_session_alone(support: Clien
     assert "session.ended" not in shown(support, other)
 
 
-def test_it_leads_from_a_session_to_its_successor_and_back(support: Client) -> None:
+def test_the_page_links_to_the_successor_and_back(support: Client) -> None:
     visitor = started()
     first = visitor.row
     visitor.reset()
@@ -58,11 +58,11 @@ def test_it_leads_from_a_session_to_its_successor_and_back(support: Client) -> N
     assert page_of(first) in support.get(page_of(second)).content.decode()
 
 
-def test_a_session_with_nothing_says_so(support: Client) -> None:
-    assert "This visitor has not uploaded anything." in shown(support, started())
+def test_a_session_without_files_has_a_message(support: Client) -> None:
+    assert "This session has no files." in shown(support, started())
 
 
-def test_it_shows_neither_token_nor_its_hash(support: Client) -> None:
+def test_the_page_contains_neither_token_nor_hash(support: Client) -> None:
     visitor = started()
     html = support.get(page_of(visitor.row)).content.decode()
     assert visitor.token not in html
@@ -77,7 +77,7 @@ def write_events(visitor: Visitor, count: int) -> None:
 
 
 def add_files(visitor: Visitor, count: int) -> None:
-    """Write rows of deleted files, which no quota limits."""
+    """Create rows of deleted files, which the quota does not count."""
     UploadedFile.objects.bulk_create(
         UploadedFile(
             session=visitor.row, key=f"uploads/{visitor.uuid}/{timezone.now().timestamp()}{n}.pdf",
@@ -95,7 +95,7 @@ def queries(support: Client, url: str) -> int:
 
 
 @pytest.mark.both
-def test_t70_the_queries_of_a_page_do_not_grow_with_its_rows(support: Client) -> None:
+def test_t70_a_page_has_a_constant_number_of_queries(support: Client) -> None:
     visitor = started()
     add_files(visitor, 1)
     page = page_of(visitor.row)
@@ -108,7 +108,7 @@ def test_t70_the_queries_of_a_page_do_not_grow_with_its_rows(support: Client) ->
 
 @pytest.mark.both
 @pytest.mark.parametrize("model", [UserSession, UploadedFile])
-def test_t70_the_queries_of_a_list_do_not_grow_with_its_rows(support: Client, model: Any) -> None:
+def test_t70_a_list_has_a_constant_number_of_queries(support: Client, model: Any) -> None:
     visitor = started()
     add_files(visitor, 1)
     support.get(list_of(model))

@@ -1,4 +1,4 @@
-"""Staff sign-ins, and attempts at them, are in the audit log, without what was typed."""
+"""Sign-ins and failed attempts are in the audit log, without typed values."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ NAME, PASSWORD = "anna.smith", "correct horse battery"
 
 @pytest.fixture(autouse=True)
 def staff_user(db: None, settings: Any) -> User:
-    """A staff account whose password is quick to check."""
+    """A staff account with a fast password hash."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     return User.objects.create_user(NAME, password=PASSWORD, is_staff=True)
 
@@ -26,7 +26,7 @@ def sign_in(name: str = NAME, password: str = PASSWORD, **extra: Any) -> Any:
 
 
 @pytest.mark.both
-def test_a_sign_in_is_an_event_of_that_person(staff_user: User) -> None:
+def test_a_sign_in_is_an_event_with_the_account_as_actor(staff_user: User) -> None:
     answer = sign_in(REMOTE_ADDR="203.0.113.77")
     assert answer.status_code == 302
     log = AuditLog.objects.get()
@@ -38,7 +38,7 @@ def test_a_sign_in_is_an_event_of_that_person(staff_user: User) -> None:
     assert cookie["samesite"] == "Lax"
 
 
-def test_a_failed_one_is_an_event_without_what_was_typed() -> None:
+def test_a_failed_sign_in_is_an_event_without_typed_values() -> None:
     assert sign_in(password="hunter2 secret").status_code == 200
     log = AuditLog.objects.get()
     assert (log.event_type, log.outcome, log.actor) == ("staff.sign_in_failed", "denied", "visitor")
@@ -47,7 +47,7 @@ def test_a_failed_one_is_an_event_without_what_was_typed() -> None:
     assert "hunter2" not in rows
 
 
-def test_t71_many_failed_ones_are_one_row_a_minute_for_each_client() -> None:
+def test_t71_failed_sign_ins_are_one_row_a_minute_for_each_client() -> None:
     for _ in range(5):
         sign_in(password="wrong")
     sign_in(password="wrong", REMOTE_ADDR="203.0.113.99")
@@ -61,7 +61,7 @@ def test_an_account_that_may_not_enter_is_refused(staff_user: User, field: str) 
     assert "staff.signed_in" not in events()
 
 
-def test_the_log_in_leads_nowhere_else() -> None:
+def test_the_sign_in_page_does_not_redirect_to_other_sites() -> None:
     client = Client()
     answer = client.post(
         "/admin/login/?next=https://evil.example/", {"username": NAME, "password": PASSWORD}
@@ -78,5 +78,5 @@ def test_after_a_sign_out_the_admin_is_closed() -> None:
     assert client.get("/admin/").status_code == 302
 
 
-def test_a_visitors_session_is_no_log_in(visitor: Visitor) -> None:
+def test_a_visitors_session_gives_no_staff_access(visitor: Visitor) -> None:
     assert visitor.get("/admin/").status_code == 302

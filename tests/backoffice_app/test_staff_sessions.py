@@ -1,4 +1,4 @@
-"""Staff stay signed in while they work, at most a working day, and signing out ends it everywhere."""
+"""Staff sessions: idle limit, absolute limit, and sign-out everywhere."""
 
 from datetime import timedelta
 from typing import Any
@@ -23,7 +23,7 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 @pytest.fixture(autouse=True)
 def clock(settings: Any) -> Any:
-    """A clock that stands until the test moves it."""
+    """A frozen clock that the test moves."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     with time_machine.travel(timezone.now(), tick=False) as clock:
         yield clock
@@ -46,7 +46,7 @@ def is_in(client: Client) -> bool:
     return client.get("/admin/").status_code == 200
 
 
-def test_an_hour_without_a_click_ends_it(anna: User, clock: Any) -> None:
+def test_an_hour_without_a_request_ends_the_session(anna: User, clock: Any) -> None:
     client = signed_in()
     clock.shift(HOUR - MINUTE)
     assert is_in(client)
@@ -56,7 +56,7 @@ def test_an_hour_without_a_click_ends_it(anna: User, clock: Any) -> None:
     assert not is_in(client)
 
 
-def test_twelve_hours_end_it_however_busy_it_was(anna: User, clock: Any) -> None:
+def test_twelve_hours_end_an_active_session(anna: User, clock: Any) -> None:
     client = signed_in()
     for _ in range(12 * 2 - 1):
         clock.shift(HOUR / 2)
@@ -79,7 +79,7 @@ def test_limits_are_settings(anna: User, clock: Any, settings: Any) -> None:
     assert not is_in(client)
 
 
-def test_a_limit_that_was_shortened_holds_for_who_is_signed_in(
+def test_a_shortened_limit_applies_to_current_sessions(
     anna: User, clock: Any, settings: Any
 ) -> None:
     client = signed_in()
@@ -89,7 +89,7 @@ def test_a_limit_that_was_shortened_holds_for_who_is_signed_in(
     assert not is_in(client)
 
 
-def test_a_page_a_second_is_not_a_write_a_second(anna: User, clock: Any) -> None:
+def test_frequent_requests_do_not_write_each_time(anna: User, clock: Any) -> None:
     client = signed_in()
     for seconds, writes in ((1, False), (58, False), (1, True), (59, False)):
         clock.shift(timedelta(seconds=seconds))
@@ -99,9 +99,7 @@ def test_a_page_a_second_is_not_a_write_a_second(anna: User, clock: Any) -> None
         assert ("UPDATE" in said) is writes, seconds
 
 
-def test_what_visitors_do_in_the_same_browser_does_not_keep_it_alive(
-    anna: User, clock: Any
-) -> None:
+def test_visitor_requests_in_the_same_browser_do_not_extend_it(anna: User, clock: Any) -> None:
     client = signed_in()
     clock.shift(HOUR - MINUTE)
     client.get("/about/")
@@ -110,9 +108,7 @@ def test_what_visitors_do_in_the_same_browser_does_not_keep_it_alive(
     assert not is_in(client)
 
 
-def test_signing_out_ends_it_in_every_browser_and_for_no_one_else(
-    anna: User, make_staff: Any
-) -> None:
+def test_signing_out_ends_all_own_sessions_and_no_others(anna: User, make_staff: Any) -> None:
     here, there, colleague = signed_in(), signed_in(), make_staff()
     before = len(events())
     assert here.post("/admin/logout/").status_code == 200
@@ -132,7 +128,7 @@ def test_a_new_password_ends_the_other_sessions(anna: User) -> None:
     assert is_in(signed_in(NEW))
 
 
-def test_a_new_session_has_a_new_key_and_old_rows_go(anna: User, clock: Any) -> None:
+def test_a_new_session_has_a_new_key_and_expired_rows_are_deleted(anna: User, clock: Any) -> None:
     first = signed_in()
     clock.shift(2 * HOUR)
     second = signed_in()

@@ -1,4 +1,4 @@
-"""Two staff act on one session, or it ends while its page is open: the second is asked to look again."""
+"""Stale action pages: if the session has changed, the action must be confirmed again."""
 
 import re
 from typing import Any
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.both
 
 
 def opened(staff: Any, url: str) -> str:
-    """Open an action's page and return what it says was seen."""
+    """Open an action's page and return its hidden state."""
     html = staff.get(url).content.decode()
     found = re.search(r'name="seen" value="([^"]*)"', html)
     assert found is not None
@@ -20,7 +20,7 @@ def opened(staff: Any, url: str) -> str:
 
 
 @pytest.mark.parametrize("action", ["revoke", "extend", "recover"])
-def test_a_session_that_ended_meanwhile_is_left_alone(
+def test_a_session_that_ended_since_is_unchanged(
     visitor: Visitor, make_staff: Any, action: str
 ) -> None:
     support = make_staff("Support")
@@ -37,7 +37,7 @@ def test_a_session_that_ended_meanwhile_is_left_alone(
     assert (visitor.row.status, visitor.row.expires_at) == (row.status, row.expires_at)
 
 
-def test_of_two_staff_one_acts_and_the_other_checks_again(
+def test_of_two_staff_one_acts_and_the_other_must_confirm_again(
     visitor: Visitor, make_staff: Any
 ) -> None:
     upload = uploaded(visitor)
@@ -49,22 +49,20 @@ def test_of_two_staff_one_acts_and_the_other_checks_again(
     assert upload.status == "quarantined"
     answer = other.post(url, {"seen": seen, "reason": "malware"})
     assert "the data has changed since you opened the page" in shown_text(answer.content.decode())
-    # Who has looked again may still want it; the service then says that it was too late.
+    # After the new confirmation the service says that it is too late.
     again = other.post(url, {"seen": opened(other, url), "reason": "malware"}, follow=True)
-    assert "not stored any more, so nothing was done" in shown_text(again.content.decode())
+    assert "not stored any more. Nothing was changed" in shown_text(again.content.decode())
     assert events().count("upload.quarantined") == 1
 
 
-def test_a_preset_and_words_of_ones_own_become_one_reason(
-    visitor: Visitor, make_staff: Any
-) -> None:
+def test_a_preset_and_free_text_become_one_reason(visitor: Visitor, make_staff: Any) -> None:
     support = make_staff("Support")
     support.post(page_of(visitor.row, "revoke"), {"why": "Abuse", "reason": "spam"})
     assert visitor.row.end_reason == "Abuse: spam"
 
 
 @pytest.mark.parametrize("body", [{"why": "Nonsense"}, {"why": "Abuse", "reason": "x" * 200}, {}])
-def test_a_reason_that_will_not_do_is_requested_again(
+def test_an_invalid_reason_shows_the_form_again(
     visitor: Visitor, make_staff: Any, body: dict[str, str]
 ) -> None:
     answer = make_staff("Support").post(page_of(visitor.row, "revoke"), body)

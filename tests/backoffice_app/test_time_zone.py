@@ -1,4 +1,4 @@
-"""Times in the admin are those of the staff member's zone, as the browser's cookie names it."""
+"""The admin shows times in the zone of the browser's cookie."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from django.utils import timezone
 from audit_app.models import AuditLog
 from maria_project.tasks import count_figures
 from sessions_app.models import UserSession
-from tests.backoffice_app.overview_page import charts, rows_behind, table
+from tests.backoffice_app.dashboard_page import charts, rows_behind, table
 from tests.backoffice_app.pages import inline_code, list_of, page_of, shown_text
 from tests.deliveries import beat
 from tests.helpers import Visitor, started
@@ -23,20 +23,20 @@ NIGHT = datetime(2026, 11, 22, 22, 30, tzinfo=UTC)
 
 @pytest.fixture
 def support(make_staff: Any) -> Client:
-    """A staff member of the group Support."""
+    """A client of the group Support."""
     support: Client = make_staff("Support")
     return support
 
 
 def began(moment: datetime) -> Visitor:
-    """Return a visitor whose session began then."""
+    """Return a visitor whose session was created at that time."""
     visitor = started()
     UserSession.objects.filter(pk=visitor.uuid).update(created_at=moment)
     return visitor
 
 
 def seen_from(client: Client, zone: str, url: str = "/admin/") -> str:
-    """Return what a page shows to a browser in that zone."""
+    """Return the text that a page shows to a browser in that zone."""
     client.cookies["staff_zone"] = zone
     answer = client.get(url)
     assert answer.status_code == 200
@@ -54,7 +54,7 @@ def seen_from(client: Client, zone: str, url: str = "/admin/") -> str:
         ("UTC", "2026-11-22 22:30:00"),
     ],
 )
-def test_a_page_shows_times_in_the_zone_and_names_it(
+def test_a_page_shows_times_in_the_zone_and_its_name(
     support: Client, zone: str, shown: str
 ) -> None:
     visitor = began(NIGHT)
@@ -69,7 +69,7 @@ NO_ZONES = (
 )  # fmt: skip
 
 
-def test_a_zone_that_does_not_exist_is_as_if_none_was_named(support: Client, settings: Any) -> None:
+def test_an_unknown_zone_is_ignored(support: Client, settings: Any) -> None:
     settings.TIME_ZONE = "Europe/Lisbon"
     visitor = began(NIGHT)
     for zone in NO_ZONES:
@@ -81,7 +81,7 @@ def test_a_zone_that_does_not_exist_is_as_if_none_was_named(support: Client, set
         assert "2026-11-22 22:30:00" in shown_text(page.content.decode()), zone
 
 
-def test_the_zone_of_one_request_is_not_that_of_the_next(support: Client) -> None:
+def test_the_zone_of_a_request_does_not_affect_the_next(support: Client) -> None:
     assert "Europe/Berlin" in seen_from(support, "Europe/Berlin")
     assert "Asia/Tokyo" in seen_from(support, "Asia/Tokyo")
     assert timezone.get_current_timezone_name() == "UTC"
@@ -96,7 +96,7 @@ def test_the_api_does_not_follow_the_cookie(support: Client) -> None:
 
 
 @pytest.mark.both
-def test_today_is_the_reader_s_day(support: Client) -> None:
+def test_today_is_the_readers_day(support: Client) -> None:
     with time_machine.travel(NIGHT + timedelta(hours=1), tick=False):
         began(NIGHT)
         for zone, found in (("UTC", 1), ("Asia/Tokyo", 1), ("Europe/Berlin", 0)):
@@ -109,7 +109,7 @@ def test_today_is_the_reader_s_day(support: Client) -> None:
             assert rows_behind(support, link) == found, zone
 
 
-def test_the_hours_and_days_of_charts_are_the_reader_s(support: Client) -> None:
+def test_charts_use_the_readers_hours_and_days(support: Client) -> None:
     with time_machine.travel(NIGHT + timedelta(hours=1), tick=False):
         began(NIGHT)
         AuditLog.objects.bulk_create([AuditLog(occurred_at=NIGHT - timedelta(hours=2), text="{}")])
@@ -126,7 +126,7 @@ def test_the_hours_and_days_of_charts_are_the_reader_s(support: Client) -> None:
                 assert filled == [slot], (zone, title)
 
 
-def test_a_week_has_seven_days_also_when_clocks_are_changed(support: Client) -> None:
+def test_a_week_has_seven_days_when_summer_time_changes(support: Client) -> None:
     with time_machine.travel(datetime(2026, 10, 28, 12, tzinfo=UTC), tick=False):
         seen_from(support, "Europe/Berlin")
         rows = table(charts(support)["Sessions, 7 days"])
@@ -136,7 +136,7 @@ def test_a_week_has_seven_days_also_when_clocks_are_changed(support: Client) -> 
         assert len(rows) == 7
 
 
-def test_each_page_has_the_script_that_names_the_zone_also_before_signing_in(
+def test_each_page_has_the_zone_script_also_before_signing_in(
     support: Client,
 ) -> None:
     beat()

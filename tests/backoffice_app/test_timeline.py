@@ -1,4 +1,4 @@
-"""A session's one timeline: everything that happened to it, newest first, narrowed down and page by page."""
+"""A session's timeline: all events, newest first, with filters and pages."""
 
 import re
 from datetime import timedelta
@@ -20,7 +20,7 @@ from uploads_app.models import UploadedFile
 
 @pytest.fixture
 def support(make_staff: Any) -> Client:
-    """A staff member of the group Support."""
+    """A client of the group Support."""
     support: Client = make_staff("Support")
     return support
 
@@ -33,7 +33,7 @@ def timeline_lines(staff: Client, visitor: Visitor, query: str = "") -> list[str
 
 
 @pytest.mark.both
-def test_it_reports_visitor_files_cleanup_and_staff_in_one_list(
+def test_the_timeline_has_events_of_visitor_files_cleanup_and_staff(
     visitor: Visitor, support: Client
 ) -> None:
     upload = uploaded(visitor)
@@ -63,7 +63,7 @@ def test_it_reports_visitor_files_cleanup_and_staff_in_one_list(
         ("refused", ["upload.rejected"]),
     ],
 )
-def test_it_is_narrowed_down(
+def test_the_timeline_can_be_filtered(
     visitor: Visitor, support: Client, shown: str, expected: list[str]
 ) -> None:
     uploaded(visitor)
@@ -77,7 +77,7 @@ def test_it_is_narrowed_down(
 
 
 @pytest.mark.both
-def test_a_long_history_is_read_page_by_page_without_a_gap_or_a_double(
+def test_a_long_timeline_has_pages_without_gaps_or_repeats(
     visitor: Visitor, support: Client
 ) -> None:
     with transaction.atomic():
@@ -96,10 +96,10 @@ def test_a_long_history_is_read_page_by_page_without_a_gap_or_a_double(
             break
         query = older[1].replace("&amp;", "&")
     assert seen == everything.count() == 122
-    assert "This is where it began." in html
+    assert "This is the start of the session." in html
 
 
-def test_a_file_that_is_arriving_or_never_did_is_reported_from_its_row(
+def test_pending_and_lapsed_files_are_listed_from_their_rows(
     visitor: Visitor, support: Client
 ) -> None:
     for number, status in enumerate(("pending", "lapsed")):
@@ -108,8 +108,8 @@ def test_a_file_that_is_arriving_or_never_did_is_reported_from_its_row(
             status=status, size=1, content_type="application/pdf", lease_expires_at=timezone.now(),
         )  # fmt: skip
     page = shown_text(support.get(page_of(visitor.row)).content.decode())
-    assert "upload began pending It is still arriving." in page
-    assert "upload began lapsed It never finished." in page
+    assert "upload started pending The upload is in progress." in page
+    assert "upload started lapsed The upload was never finished." in page
     assert "Akte.pdf" not in page
     assert timeline_lines(support, visitor, "?show=cleanup") == []
 
@@ -121,14 +121,14 @@ ODD_QUERIES = (
 )  # fmt: skip
 
 
-def test_an_odd_address_shows_the_page(visitor: Visitor, support: Client) -> None:
+def test_invalid_query_parameters_show_the_page(visitor: Visitor, support: Client) -> None:
     for query in ODD_QUERIES:
         answer = support.get(page_of(visitor.row) + query)
         assert answer.status_code in (200, 400), query
         assert b"<script>" not in answer.content, query
 
 
-def test_it_leads_to_all_events_of_a_request(visitor: Visitor, support: Client) -> None:
+def test_the_timeline_links_to_all_events_of_a_request(visitor: Visitor, support: Client) -> None:
     first = visitor.row
     visitor.reset()
     reset = AuditLog.objects.get(event_type="session.reset")

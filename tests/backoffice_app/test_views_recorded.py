@@ -1,4 +1,4 @@
-"""Whoever opens a page about a session is recorded, once an hour for each person, and auditors see it."""
+"""Views of session pages are recorded, once an hour for each staff member."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,7 @@ VIEWED = "staff.session_viewed"
 
 
 def views() -> list[tuple[str, str]]:
-    """Return who saw which session, in the order of looking."""
+    """Return actor and session of each recorded view, in order."""
     seen = AuditLog.objects.filter(event_type=VIEWED).order_by("id")
     return [(log.actor, str(log.session_uuid)) for log in seen]
 
@@ -26,7 +26,7 @@ def open_page(staff: Client, visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "count"), [(3599, 1), (3600, 2), (3601, 2)])
-def test_a_person_who_checks_again_is_recorded_again_after_an_hour(
+def test_a_second_view_is_recorded_after_an_hour(
     visitor: Visitor, make_staff: Any, settings: Any, seconds: int, count: int
 ) -> None:
     settings.STAFF_IDLE_LIMIT = timedelta(hours=2)
@@ -39,7 +39,7 @@ def test_a_person_who_checks_again_is_recorded_again_after_an_hour(
 
 
 @pytest.mark.both
-def test_each_person_and_each_session_counts(make_staff: Any) -> None:
+def test_each_person_and_session_is_recorded_separately(make_staff: Any) -> None:
     one, other = started(), started()
     support, auditor = make_staff("Support"), make_staff("Auditor")
     for staff, visitor in ((support, one), (auditor, one), (support, other), (support, one)):
@@ -48,7 +48,7 @@ def test_each_person_and_each_session_counts(make_staff: Any) -> None:
     assert views() == [(me, one.uuid), (them, one.uuid), (me, other.uuid)]
 
 
-def test_a_page_of_a_file_or_an_event_is_a_check_of_its_session_too(
+def test_the_page_of_a_file_or_event_is_a_view_of_its_session(
     visitor: Visitor, make_staff: Any
 ) -> None:
     upload = uploaded(visitor)
@@ -63,7 +63,7 @@ def test_a_page_of_a_file_or_an_event_is_a_check_of_its_session_too(
     ]
 
 
-def test_lists_and_refusals_are_no_checks(visitor: Visitor, make_staff: Any) -> None:
+def test_lists_and_denied_pages_are_not_views(visitor: Visitor, make_staff: Any) -> None:
     upload = uploaded(visitor)
     make_staff("Support").get(list_of(type(visitor.row)))
     operator = make_staff("Operator")
@@ -73,7 +73,7 @@ def test_lists_and_refusals_are_no_checks(visitor: Visitor, make_staff: Any) -> 
     assert views() == []
 
 
-def test_an_auditor_reads_who_checked(visitor: Visitor, make_staff: Any) -> None:
+def test_an_auditor_can_read_who_viewed(visitor: Visitor, make_staff: Any) -> None:
     support, auditor = make_staff("Support"), make_staff("Auditor")
     open_page(support, visitor)
     page = shown_text(auditor.get(f"{page_of(visitor.row)}?show=staff").content.decode())

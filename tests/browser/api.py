@@ -1,4 +1,4 @@
-"""The API as a page of the product calls it, without any front end: by `fetch` in the page."""
+"""Calls the API by `fetch` from a page of the product, without the front end."""
 
 import base64
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 
 from tests.browser.site import Site
 
-# A page of the product that is always there, and no part of the front end.
+# A page of the product that does not use the front end.
 PLAIN_PAGE = "/admin/login/"
 _CALL = """
 async ({ method, path, uuid, json, file }) => {
@@ -32,7 +32,7 @@ async ({ method, path, uuid, json, file }) => {
 
 @dataclass
 class PageVisitor:
-    """A visitor in a real browser, whose page remembers the UUID and whose cookie is the proof."""
+    """A visitor in a real browser: the page stores the UUID, the cookie proves the session."""
 
     page: Page
     site: Site
@@ -43,14 +43,14 @@ class PageVisitor:
         self.page.goto(self.site.url + PLAIN_PAGE)
 
     def start(self) -> None:
-        """Open a page and begin a session, or find the one that the cookie proves."""
+        """Open a page and create a session, or return to the one that the cookie proves."""
         self.open()
         status, body = self.call("POST", "sessions/", {})
         assert status in (200, 201), body
         self.uuid = body["uuid"]
 
     def call(self, method: str, path: str, json: Any = None) -> tuple[int, Any]:
-        """Call a path below /api/v1/ and return the status and the JSON of the answer."""
+        """Call a path below /api/v1/ and return the status and the JSON of the response."""
         return self._call(method=method, path=path, json=json, file=None)
 
     def upload(self, content: bytes, name: str = "report.pdf") -> str:
@@ -61,7 +61,7 @@ class PageVisitor:
         return str(body["id"])
 
     def current(self) -> str:
-        """Return the UUID of the session that the browser proves, or an error's code."""
+        """Return the UUID of the session that the browser proves, or an error code."""
         _, body = self._call(method="GET", path="sessions/current/", json=None, file=None)
         return str(body.get("uuid", body.get("code")))
 

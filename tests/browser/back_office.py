@@ -1,4 +1,4 @@
-"""A staff member in the admin, in one tab: signed in, finding, opening, acting with a reason."""
+"""A staff member in the admin, in one tab: sign-in, search, pages and actions."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.site import Site
 
-# Without a password: each check of one is meant to cost a processor half a second.
+# Sign in without a password, because checking one is deliberately slow.
 _SIGNED_IN = """
 from django.conf import settings
 from django.contrib.auth.models import Group, User
@@ -24,13 +24,13 @@ answer = {{"name": cookie.key, "value": cookie.value}}
 
 @dataclass
 class BackOffice:
-    """One tab of a staff member; what is looked for is looked for by role and name."""
+    """One tab of a staff member. Elements are located by role and name."""
 
     page: Page
     site: Site
 
     def sign_in(self, group: str) -> "BackOffice":
-        """Make an account in a group, if there is none yet, and open the first page with it."""
+        """Create an account in a group unless it exists, and open the dashboard with it."""
         name = group.lower()
         cookie: dict[str, str] = self.site.run(_SIGNED_IN.format(name=name, group=group))
         domain = str(urlsplit(self.site.url).hostname)
@@ -50,7 +50,7 @@ class BackOffice:
         self.open(f"sessions_app/usersession/{session_uuid}/change/")
 
     def find(self, term: str) -> None:
-        """Type into the box that every page has, and press Enter."""
+        """Type into the search box and press Enter."""
         box = self.page.get_by_role("search").get_by_role("textbox").first
         box.fill(term)
         box.press("Enter")
@@ -63,15 +63,15 @@ class BackOffice:
         self.page.get_by_role("button", name=button).click()
 
     def link(self, name: str | re.Pattern[str]) -> Locator:
-        """Find a link of the page's content."""
+        """Return a link of the page's content."""
         return self.page.locator("#content").get_by_role("link", name=name)
 
     @property
     def content(self) -> Locator:
-        """What the page shows beside its frame."""
+        """The main content of the page."""
         return self.page.locator("#content")
 
     @property
     def said(self) -> Locator:
-        """What the page says of what was just done."""
+        """The messages about the last action."""
         return self.page.locator(".messagelist")

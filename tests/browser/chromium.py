@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven by Playwright, and a watch over what its pages do unasked.
+"""Debian's Chromium, driven by Playwright, and a watch for misbehaving pages.
 
 Sync Playwright keeps an event loop running in its thread, and Django refuses its
 database to such a thread. So `Browsers` hides the loop between the modules that
@@ -28,7 +28,7 @@ from playwright.sync_api import (
 
 INSTALL_HINT = "apt-get install chromium"
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-# The same engine without tabs, menus and a PDF viewer: half the work for the same pages.
+# The headless shell has the same engine without tabs, menus and PDF viewer, at half the cost.
 SHELL = "chromium-headless-shell"
 FLAGS = [
     "--disable-background-networking",
@@ -37,7 +37,7 @@ FLAGS = [
     "--disable-quic",
     "--disable-gpu",
     "--no-first-run",
-    # Whatever a page or the browser itself asks for, it does not leave this machine.
+    # No request of a page or of the browser leaves this machine.
     "--host-resolver-rules=MAP *.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, "
     "EXCLUDE 127.0.0.*",
 ]
@@ -49,7 +49,7 @@ addEventListener("{VIOLATION}", (event) =>
 
 
 def need_chromium() -> str:
-    """Return the browser's program; without one skip the test, and fail it in CI."""
+    """Return the browser's path; without one skip the test, or fail it in CI."""
     for name in PROGRAMS:
         if program := shutil.which(name):
             return program
@@ -59,10 +59,10 @@ def need_chromium() -> str:
 
 
 def how_to_launch(*, whole: bool = True) -> dict[str, Any]:
-    """Return Playwright's options to launch the whole browser, or its shell where that will do."""
+    """Return Playwright's launch options for the whole browser or the headless shell."""
     return {
         "executable_path": (None if whole else shutil.which(SHELL)) or need_chromium(),
-        # Chromium refuses to sandbox what root starts.
+        # Chromium refuses its sandbox as root.
         "chromium_sandbox": os.geteuid() != 0,
         "args": FLAGS,
     }
@@ -70,7 +70,7 @@ def how_to_launch(*, whole: bool = True) -> dict[str, Any]:
 
 @contextmanager
 def launched(*, whole: bool = False) -> Iterator[Browser]:
-    """Run a browser; `whole` where a test is about more of it than its pages."""
+    """Run a browser; `whole` if a test needs more than the headless shell."""
     options = how_to_launch(whole=whole)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**options)
@@ -80,7 +80,7 @@ def launched(*, whole: bool = False) -> Iterator[Browser]:
 
 
 class Browsers:
-    """The browsers of one test process, each launched for the first module that asks for it."""
+    """The browsers of one test process, each launched on first use."""
 
     def __init__(self) -> None:
         self._running = ExitStack()
@@ -90,7 +90,7 @@ class Browsers:
 
     @contextmanager
     def lent(self, *, whole: bool) -> Iterator[Browser]:
-        """Lend a browser; until it is given back, this thread cannot use Django's database."""
+        """Lend a browser; until it is returned, this thread cannot use Django's database."""
         with self._loop_in_sight():
             yield self._browser(whole)
 
@@ -119,7 +119,7 @@ class Browsers:
 
 @dataclass
 class Watch:
-    """Notes what no page may do: uncaught errors, policy violations, dialogs, foreign requests.
+    """Records what pages must not do: uncaught errors, policy violations, dialogs, foreign requests.
 
     `hosts` are the `host:port` that pages may ask. A test that means something
     to happen takes it out of `problems` with `take`.
@@ -129,7 +129,7 @@ class Watch:
     problems: list[str] = field(default_factory=list)
 
     def over(self, context: BrowserContext) -> None:
-        """Watch every page of a context, those that it opens later too."""
+        """Watch every present and future page of a context."""
         context.add_init_script(_REPORT_VIOLATIONS)
         context.on("weberror", self._on_error)
         context.on("console", self._on_console)
@@ -137,7 +137,7 @@ class Watch:
         context.on("request", self._on_request)
 
     def take(self, beginning: str) -> list[str]:
-        """Remove and return the problems that begin like this."""
+        """Remove and return the problems that start with `beginning`."""
         taken = [problem for problem in self.problems if problem.startswith(beginning)]
         self.problems = [problem for problem in self.problems if problem not in taken]
         return taken
@@ -146,7 +146,7 @@ class Watch:
         self.problems.append(f"error {error.error}")
 
     def _on_console(self, message: ConsoleMessage) -> None:
-        # Other errors are lines about answers of 400 and more, which tests mean to get.
+        # Other console errors are about 4xx and 5xx responses, which tests provoke.
         if message.text.startswith(VIOLATION):
             self.problems.append(message.text)
         elif message.type == "error" and "Content Security Policy" in message.text:

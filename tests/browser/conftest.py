@@ -36,7 +36,7 @@ from tests.browser.visit import Visit
 from tests.maria_project.server import run_quietly
 from tests.node import need_node, shell
 
-# For tests that send many files; others do not come near the limit.
+# For tests that send many files; others stay below the limit.
 ROOM = {"UPLOAD_MAX_FILES": "20"}
 
 
@@ -58,21 +58,21 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
 
 @pytest.fixture(scope="module")
 def browser(request: pytest.FixtureRequest, browsers: Browsers) -> Iterator[Browser]:
-    """Lend Chromium to the tests of one module; all of it if that says WHOLE_BROWSER."""
+    """Lend Chromium to the tests of one module; the whole browser if it sets WHOLE_BROWSER."""
     with browsers.lent(whole=getattr(request.module, "WHOLE_BROWSER", False)) as browser:
         yield browser
 
 
 @pytest.fixture(scope="module")
 def site(request: pytest.FixtureRequest, sites: Sites) -> Site:
-    """Return the site with the SETTINGS and the WORKER that a module wants."""
+    """Return the site with the SETTINGS and the WORKER of a module."""
     settings = {**ROOM, **getattr(request.module, "SETTINGS", {})}
     return sites.with_settings(settings, worker=getattr(request.module, "WORKER", False))
 
 
 @pytest.fixture
 def watch(site: Site) -> Iterator[Watch]:
-    """Fail the test at its end if a page did what none may do."""
+    """Fail the test at its end if a page misbehaved."""
     watch = Watch({site.host})
     yield watch
     assert watch.problems == []
@@ -108,7 +108,7 @@ def page(context: BrowserContext) -> Page:
 
 @pytest.fixture(scope="session")
 def demo() -> None:
-    """Build the demo page as `./run` does, unless it is as its sources say."""
+    """Build the demo page as `./run` does, unless it is up to date."""
     need_node()
     run_quietly(shell("front_build"))
 

@@ -1,4 +1,4 @@
-"""The page at `/` and its card “Your files”, as a visitor uses them; and what the server has of it."""
+"""The page at `/` with its card “Your files”, and the server's state of those files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,14 +28,14 @@ class FilesCard:
     sent: list[Request] = field(default_factory=list)
 
     def open(self) -> None:
-        """Open the page and note the uploads that it makes from now on."""
+        """Open the page and record its upload requests."""
         self.page.set_default_timeout(10_000)
         self.page.on("request", self._on_request)
         self.page.goto(self.site.url)
         expect(self.region).to_be_visible()
 
     def begin(self) -> None:
-        """Open the page and begin a session, as the first key pressed on it does."""
+        """Open the page and create a session by the first interaction."""
         self.open()
         self.page.keyboard.press("Shift")
         expect(self.region).to_contain_text("in all.")  # its limits are known by then
@@ -47,7 +47,7 @@ class FilesCard:
 
     @property
     def field(self) -> Locator:
-        """Where files are chosen, and dropped."""
+        """The field where files are chosen and dropped."""
         return self.region.get_by_label("Choose files or drop them here")
 
     @property
@@ -76,7 +76,7 @@ class FilesCard:
         self.file(name).get_by_role("button", name=action).click()
 
     def expect_stored(self, *names: str) -> None:
-        """Wait until each of these files is said to be stored."""
+        """Wait until each of these files is shown as stored."""
         for name in names:
             expect(self.file(name)).to_contain_text("Stored, ", timeout=15_000)
 
@@ -85,7 +85,7 @@ class FilesCard:
         expect(self.region.locator("bdi")).to_have_text(list(names))
 
     def rows(self) -> Sequence[tuple[object, ...]]:
-        """Name and status of every file that the session ever had, in the order of sending."""
+        """Name and status of every upload row of the session, in order."""
         return self.site.deployment.rows(
             "SELECT name, status FROM uploads_app_uploadedfile "
             f"WHERE session_id = '{self.uuid.replace('-', '')}' ORDER BY created_at"
@@ -97,7 +97,7 @@ class FilesCard:
         return [path.read_bytes() for path in sorted(folder.glob("*"))]
 
     def stored_events(self) -> int:
-        """How often a file of the session was stored, as the audit log says."""
+        """The number of `upload.stored` events of the session."""
         return self.site.events(self.uuid).count("upload.stored")
 
     def _on_request(self, request: Request) -> None:
@@ -106,14 +106,14 @@ class FilesCard:
 
 
 class SlowNetwork:
-    """The page's way to the server, which can be slow."""
+    """Throttles the page's network."""
 
     def __init__(self, page: Page) -> None:
         self._session = page.context.new_cdp_session(page)
         self._session.send("Network.enable")
 
     def limit(self, bytes_per_second: float) -> None:
-        """Slow down what the page sends; -1 lets it run freely again."""
+        """Limit the upload rate; -1 removes the limit."""
         speed = {"downloadThroughput": -1, "uploadThroughput": bytes_per_second}
         self._session.send(
             "Network.emulateNetworkConditions", {"offline": False, "latency": 0, **speed}
@@ -121,7 +121,7 @@ class SlowNetwork:
 
 
 class UploadGate:
-    """Keeps a page's uploads on their way, in the browser, until it is opened."""
+    """Holds back a page's uploads in the browser until it is opened."""
 
     def __init__(self, page: Page) -> None:
         self._page, self._kept = page, list[Route]()
@@ -129,17 +129,17 @@ class UploadGate:
         page.route(UPLOADS, self._on_route)
 
     def open(self) -> None:
-        """Let all uploads go."""
+        """Continue all uploads."""
         self._is_open = True
         while self._kept:
             self.pass_one()
 
     def pass_one(self) -> None:
-        """Let the upload go that has waited longest."""
+        """Continue the oldest waiting upload."""
         self._kept.pop(0).continue_()
 
     def wait_for(self, count: int) -> None:
-        """Wait until so many uploads are kept."""
+        """Wait until `count` uploads are waiting."""
         wait_for(lambda: self._count() == count, what=f"{count} uploads on their way")
 
     def _count(self) -> int:

@@ -1,12 +1,11 @@
-"""Pages that are not the product's: of another site, or of a sibling that shares its cookies."""
+"""Foreign pages: of another site, or of a sibling host that shares cookies."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-# A cookie knows no ports: a page of `localhost` is same-site with the product's, one of 127.0.0.2
-# is not.
+# Cookies ignore ports: a page of `localhost` is same-site with the product, one of 127.0.0.2 is not.
 ANOTHER_SITE = "127.0.0.2"
 A_SIBLING = "localhost"
 
@@ -25,7 +24,7 @@ def foreign_page(host: str, html: str = "<!doctype html><title>Foreign</title>")
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     address = "127.0.0.1" if host == "localhost" else host
     with ThreadingHTTPServer((address, 0), Page) as server:

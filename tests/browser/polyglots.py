@@ -1,4 +1,4 @@
-"""Files that are of an allowed type, and at the same time a page or a script.
+"""Files of an allowed type that are also a page or a script.
 
 Whoever runs one of them sets `pwned` in its window, opens a dialog and asks
 the site for `/pwned`.
@@ -23,7 +23,7 @@ SVG = f'<svg xmlns="http://www.w3.org/2000/svg" onload="{SCRIPT}"><script>{SCRIP
 
 @cache
 def polyglots() -> dict[str, bytes]:
-    """Return twelve files by the name that they are uploaded under."""
+    """Return twelve files by upload name."""
     head, rest = pdf().split(b"\n", 1)
     png, jpeg = sample("png"), sample("jpg")
     return {
@@ -50,7 +50,7 @@ def _zip() -> bytes:
 
 
 def _pdf_that_opens(**action: str) -> bytes:
-    """Return a PDF whose viewer is asked to do this at once."""
+    """Return a PDF with an open action."""
     writer = PdfWriter()
     writer.add_blank_page(200, 200)
     values = {NameObject(f"/{key}"): TextStringObject(text) for key, text in action.items()}

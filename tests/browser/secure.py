@@ -1,4 +1,4 @@
-"""The product in production, behind a proxy that speaks TLS: what `__Host-` cookies need."""
+"""The product in production behind a TLS proxy, which `__Host-` cookies need."""
 
 import shutil
 import subprocess
@@ -18,7 +18,7 @@ HOST = "maria.example"
 
 @dataclass(frozen=True)
 class SecureHop(ProxyHop):
-    """A proxy that speaks TLS with the certificate and key in these files."""
+    """A TLS proxy with this certificate and key."""
 
     certificate: Path
     key: Path

@@ -1,4 +1,4 @@
-"""The product with data of its own, for a browser to visit.
+"""Runs the product with its own data, for a browser to visit.
 
 Usually this is the web server of `./run` alone: the whole of it costs seven
 seconds of a processor for each start, and the web server one.
@@ -19,7 +19,7 @@ from tests.maria_project.server import MANAGE, ROOT, answers, process, wait_for
 from tests.postgres import free_port
 from tests.uploads_app.server import WAITRESS, Deployment, deployment
 
-# Lines of Python in, lines of answers out, both in JSON: Django takes over a second to load.
+# One helper process runs lines of Python (JSON in, JSON out), because loading Django takes a second.
 _HELPER = """
 import json, sys, django
 answers, sys.stdout = sys.stdout, sys.stderr
@@ -33,7 +33,7 @@ for line in sys.stdin:
 
 @dataclass
 class Site:
-    """A server on a port of its own, which can be stopped and started again with its data.
+    """A server on its own port, which can be stopped and started again with its data.
 
     Its limits are high (PLENTY), so that tests may open many tabs; `settings`
     are further variables of its environment. With `worker` it is all that `./run`
@@ -50,26 +50,26 @@ class Site:
 
     @property
     def url(self) -> str:
-        """The origin where visitors reach it, without a slash at its end."""
+        """The origin for visitors, without a trailing slash."""
         return self.settings.get("PUBLIC_URL", f"http://localhost:{self.port}")
 
     @property
     def host(self) -> str:
-        """The `host:port` that a page's own requests go to."""
+        """The `host:port` of the page's own requests."""
         return urlsplit(self.url).netloc
 
     @property
     def environment(self) -> dict[str, str]:
-        """What its processes are started with."""
+        """The environment of its processes."""
         return {**self.deployment.environment, "PORT": str(self.port), **self.settings}
 
     @property
     def is_running(self) -> bool:
-        """Whether it was started and not stopped since."""
+        """Whether it is started."""
         return self._is_running
 
     def start(self, **settings: str) -> None:
-        """Start it and wait until it answers; `settings` are added, and kept for later starts."""
+        """Start it and wait until it answers; later starts keep `settings`, too."""
         self.settings = {**self.settings, **settings}
         log = self.deployment.data / "output"
         web = [sys.executable, *WAITRESS, str(self.port)]
@@ -80,7 +80,7 @@ class Site:
         self._is_running = True
 
     def stop(self) -> None:
-        """Stop it, and wait until it is gone."""
+        """Stop it and wait for its end."""
         self._is_running = False
         self._running.close()
         self._helper = None
@@ -90,7 +90,7 @@ class Site:
         return self._output(*MANAGE, *arguments)
 
     def run(self, code: str) -> Any:
-        """Run Python on its data, beside the server, and return what it calls `answer`, by JSON."""
+        """Run Python code on its data and return the value of `answer` (JSON)."""
         helper = self._helper = self._helper or self._started_helper()
         assert helper.stdin is not None
         assert helper.stdout is not None
@@ -104,12 +104,12 @@ class Site:
         """Revoke a session, as support does."""
         self._change(
             session_uuid,
-            "from sessions_app.services import revoke_session",
+            "from sessions_app.services.sessions import revoke_session",
             "revoke_session(session=session, reason='asked for in a test')",
         )
 
     def age_session(self, session_uuid: str, by: timedelta) -> None:
-        """Set a session's times back, as if `by` had passed."""
+        """Shift a session's times into the past by `by`."""
         self._change(
             session_uuid,
             "from datetime import timedelta; from tests.helpers import age_session",
@@ -122,7 +122,7 @@ class Site:
         return [_with_hyphens(str(uuid)) for (uuid,) in rows]
 
     def events(self, session_uuid: str = "") -> list[str]:
-        """Return the types of all audit events, or of one session's, in the order of writing."""
+        """Return the types of all audit events or one session's, in order."""
         return [event["event_type"] for event in self.audit(session_uuid)]
 
     def audit(self, session_uuid: str = "") -> list[dict[str, Any]]:
@@ -138,7 +138,7 @@ class Site:
         )
 
     def _started_helper(self) -> "subprocess.Popen[str]":
-        """Start what runs Python until the site stops."""
+        """Start the helper process, unless it runs."""
         with (self.deployment.data / "output").open("a") as complaints:
             helper = subprocess.Popen(
                 [sys.executable, "-c", _HELPER], cwd=ROOT, env=self.environment, text=True,
@@ -156,7 +156,7 @@ class Site:
 
 
 class Sites:
-    """The sites of one test process: modules that want the same settings share one, with its data."""
+    """The sites of one test process: modules with the same settings share one."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""What support does in a minute, in a real browser: find, look with a reason, give a file back, bring a visitor back."""
+"""Support in a real browser: search, reveal, transfer a file, issue a recovery code."""
 
 import re
 from collections.abc import Callable
@@ -29,12 +29,12 @@ def support_code(site: Site, session_uuid: str) -> str:
 
 
 def misheard(code: str) -> str:
-    """Return a support code with one symbol in the middle heard wrong."""
+    """Return a support code with one wrong symbol in the middle."""
     wrong = CROCKFORD[(CROCKFORD.index(code[6]) + 7) % len(CROCKFORD)]
     return f"{code[:6]}{wrong}{code[7:]}"
 
 
-def test_a_code_with_one_symbol_misheard_leads_to_the_right_session(
+def test_a_code_with_one_wrong_symbol_leads_to_the_right_session(
     visit: Visit, back_office: BackOffice
 ) -> None:
     visit.open()
@@ -47,7 +47,7 @@ def test_a_code_with_one_symbol_misheard_leads_to_the_right_session(
     expect(back_office.page.get_by_role("heading", name=code)).to_be_visible()
 
 
-def test_personal_values_are_shown_to_who_says_why(visit: Visit, back_office: BackOffice) -> None:
+def test_personal_values_are_revealed_for_a_reason(visit: Visit, back_office: BackOffice) -> None:
     visit.open()
     uuid = visit.begin()
     visit.site.run(_CONTACT.format(uuid=uuid))
@@ -64,7 +64,7 @@ def test_personal_values_are_shown_to_who_says_why(visit: Visit, back_office: Ba
     ]
 
 
-def test_a_file_of_an_ended_session_is_given_to_the_one_the_visitor_has_now(
+def test_staff_transfer_a_file_to_the_current_session_of_its_visitor(
     visit: Visit, back_office: BackOffice
 ) -> None:
     visit.open()
@@ -79,15 +79,15 @@ def test_a_file_of_an_ended_session_is_given_to_the_one_the_visitor_has_now(
     expect(visit.file("contract.pdf")).to_have_count(0)
 
     back_office.open_session(old)
-    back_office.content.get_by_role("link", name=re.compile("^Give to the visitor")).click()
+    back_office.content.get_by_role("link", name=re.compile("^Transfer to the visitor")).click()
     back_office.page.get_by_role("textbox", name=re.compile("support code", re.I)).fill(
         support_code(visit.site, new)
     )
-    back_office.page.get_by_role("button", name="Look at this session").click()
+    back_office.page.get_by_role("button", name="Continue").click()
     expect(back_office.content).to_contain_text("Nothing links")
-    back_office.page.get_by_label(re.compile("^I have made sure")).check()
+    back_office.page.get_by_label(re.compile("^I have verified")).check()
     back_office.page.get_by_label("The visitor changed the device or browser").check()
-    back_office.page.get_by_role("button", name="Give the file to this session").click()
+    back_office.page.get_by_role("button", name="Transfer the file to this session").click()
     expect(back_office.said).to_contain_text(support_code(visit.site, new))
 
     visit.reload()
@@ -120,7 +120,7 @@ def test_a_recovery_code_brings_a_visitor_without_cookie_back(
     expect(visit.file("mine.pdf")).to_contain_text("Stored")
 
 
-def test_an_auditor_sees_who_checked_and_can_change_nothing(
+def test_an_auditor_sees_who_viewed_and_can_change_nothing(
     visit: Visit, back_office: BackOffice, new_context: Callable[..., BrowserContext]
 ) -> None:
     visit.open()

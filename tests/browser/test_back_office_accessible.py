@@ -1,4 +1,4 @@
-"""The back office can be read by everybody and used without a mouse: axe finds nothing, and keys do."""
+"""The back office is accessible: no axe violations, and usable by keyboard."""
 
 import re
 from collections.abc import Callable
@@ -38,7 +38,7 @@ answer = {{
 """
 
 
-def test_axe_finds_nothing_in_the_back_office(
+def test_the_back_office_has_no_axe_violations(
     visit: Visit, back_office: BackOffice, watch: Watch
 ) -> None:
     visit.open()
@@ -58,7 +58,7 @@ def test_axe_finds_nothing_in_the_back_office(
     assert watch.take("securitypolicyviolation style-src-elem inline")
 
 
-def test_axe_finds_nothing_where_staff_sign_in(
+def test_the_sign_in_pages_have_no_axe_violations(
     new_context: Callable[..., BrowserContext], site: Site
 ) -> None:
     back_office = BackOffice(new_context().new_page(), site)
@@ -94,7 +94,7 @@ def test_a_session_is_found_and_revoked_by_keys_alone(
 
 
 def _tab_to(back_office: BackOffice, name: str) -> None:
-    """Press Tab until what has that name has the focus."""
+    """Press Tab until the element with this name has the focus."""
     wanted = back_office.page.locator(":focus").and_(
         back_office.page.get_by_text(name, exact=True)
         .or_(back_office.page.get_by_label(name, exact=True))

@@ -1,4 +1,4 @@
-"""The cookie in a real browser: scripts do not see it, and neither they nor siblings replace it.
+"""The cookie in a real browser: scripts cannot read it; scripts and siblings cannot replace it.
 
 In production this is `__Host-Http-maria_session` over TLS, so the product stands
 behind a proxy that speaks it, as `maria.example` and all its siblings.
@@ -42,7 +42,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def plant(page: Page, name: str, scopes: list[str]) -> None:
-    """Try every way of writing a forged cookie of this name from a page's script."""
+    """Try to write a forged cookie of this name from a script, in every way."""
     values = [name, name.lower(), name.upper()]
     page.evaluate(
         "cookies => { for (const cookie of cookies) document.cookie = cookie }",
@@ -97,7 +97,7 @@ def test_t06_neither_a_script_nor_a_sibling_replaces_the_cookie_in_production(
     assert f"maria_session={FORGED}" in evil.evaluate("document.cookie")
 
 
-def test_t06_a_script_that_crowds_the_proof_out_cannot_put_one_in_its_place(
+def test_t06_a_script_that_evicts_the_cookie_cannot_replace_it(
     secure: Site, new_context: Callable[..., BrowserContext], watch: Watch
 ) -> None:
     watch.hosts.add(secure.host)

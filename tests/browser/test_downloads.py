@@ -1,4 +1,4 @@
-"""A file that is also a page or a script: a browser keeps it, wherever it stands, and runs nothing."""
+"""Polyglot files: a browser downloads them and runs nothing."""
 
 from urllib.parse import urlsplit
 
@@ -35,7 +35,7 @@ _EMBED = """
 
 
 class Traffic:
-    """What the pages of a context ask for, and what they still wait for."""
+    """The requests of a context's pages, and those still pending."""
 
     def __init__(self, context: BrowserContext) -> None:
         self.requested: list[str] = []
@@ -45,7 +45,7 @@ class Traffic:
             context.on(event, self._on_answer)
 
     def settle(self, page: Page) -> None:
-        """Wait until all that was asked for is answered, and the page has had its turn."""
+        """Wait until all requests are finished and the page has handled them."""
         page.wait_for_function("document.readyState === 'complete'")
         wait_for(lambda: self._is_quiet(page), 30, "the answers")
         page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
@@ -63,12 +63,12 @@ class Traffic:
 
 
 def ran(page: Page) -> bool:
-    """Say whether a script of a file has run in any frame of a page."""
+    """Whether a script of a file has run in any frame."""
     return any(frame.evaluate("window.pwned !== undefined") for frame in page.frames)
 
 
 def planted(page: Page, site: Site) -> dict[str, str]:
-    """Upload all polyglots as a visitor, and return the address of each by its name."""
+    """Upload all polyglots as a visitor; return their URLs by name."""
     visitor = PageVisitor(page, site)
     visitor.start()
     return {
@@ -77,9 +77,7 @@ def planted(page: Page, site: Site) -> dict[str, str]:
     }
 
 
-def test_the_files_run_where_nothing_keeps_them_from_it(
-    context: BrowserContext, watch: Watch
-) -> None:
+def test_the_files_run_without_protection(context: BrowserContext, watch: Watch) -> None:
     for name, content in polyglots().items():
         if name in VIEWER_ONLY:
             continue
@@ -92,7 +90,7 @@ def test_the_files_run_where_nothing_keeps_them_from_it(
         assert watch.take("dialog"), name
 
 
-def test_t27_an_opened_file_is_kept_and_not_run(site: Site, page: Page) -> None:
+def test_t27_an_opened_file_is_downloaded_and_not_run(site: Site, page: Page) -> None:
     files, addresses = polyglots(), planted(page, site)
     traffic = Traffic(page.context)
 
@@ -109,7 +107,7 @@ def test_t27_an_opened_file_is_kept_and_not_run(site: Site, page: Page) -> None:
     assert PWNED not in traffic.requested
 
 
-def test_t27_a_file_within_our_own_page_runs_nothing(site: Site, page: Page, watch: Watch) -> None:
+def test_t27_a_file_embedded_in_our_page_runs_nothing(site: Site, page: Page, watch: Watch) -> None:
     addresses = list(planted(page, site).values())
     traffic = Traffic(page.context)
 
@@ -124,7 +122,7 @@ def test_t27_a_file_within_our_own_page_runs_nothing(site: Site, page: Page, wat
     assert len(refused) == 2 * 2 * len(addresses)
 
 
-def test_t27_a_file_within_a_page_of_a_sibling_runs_nothing(
+def test_t27_a_file_embedded_in_a_sibling_page_runs_nothing(
     site: Site, context: BrowserContext, watch: Watch
 ) -> None:
     addresses = list(planted(context.new_page(), site).values())

@@ -1,4 +1,4 @@
-"""A page of another origin makes a real browser ask for changes: nothing comes of it.
+"""Cross-site requests in a real browser change nothing.
 
 From another site the cookie does not even arrive (SameSite). From a sibling,
 here the same host on another port, it does, and the session's UUID may be
@@ -53,7 +53,7 @@ _BEACON = "({ url, body }) => navigator.sendBeacon(url, body)"
 
 @dataclass(frozen=True)
 class Attack:
-    """What a foreign page does: `script` with `arguments`, aimed at a path of the API.
+    """An attack of a foreign page: `script` with `arguments`, against a path of the API.
 
     `arrives` says whether the request itself reaches the product; otherwise
     only the browser's question does, whether it may be sent.
@@ -74,19 +74,19 @@ JSON_BY_FORM = ['{"reason": "requested", "ignored": "', '"}']
 
 
 def form(name: str, path: str, kind: str, value: list[str] | None) -> Attack:
-    """Return an attack by a form; without a `value` it holds a file."""
+    """Return an attack by a form; without a `value` it sends a file."""
     return Attack(name, _FORM, path, {"type": kind, "value": value})
 
 
 def simple(name: str, path: str, body: str | None) -> Attack:
-    """Return an attack by a request that a browser sends without asking; no `body` is a file."""
+    """Return an attack by a simple request (no preflight); without a `body` it sends a file."""
     return Attack(
         name, _FETCH, path, {"method": "POST", "mode": "no-cors", "headers": {}, "body": body}
     )
 
 
 def attack_of(name: str, path: str, method: str, body: str | None) -> Attack:
-    """Return an attack by a request that names the session: the browser asks the product first."""
+    """Return an attack by a request with the session header, which needs a preflight."""
     return Attack(
         name, _FETCH, path, {"method": method, "mode": "cors", "body": body}, arrives=False
     )
@@ -108,7 +108,7 @@ ATTACKS = [
 
 
 def state(site: Site) -> Any:
-    """Return all that an attack could change; being seen and being refused change nothing."""
+    """Return all state that an attack could change."""
     rows = site.deployment.rows("SELECT uuid, status, token_hash FROM sessions_app_usersession")
     done = [event["event_type"] for event in site.audit() if event["outcome"] != "denied"]
     return rows, done, site.deployment.statuses(), site.deployment.files()
@@ -145,7 +145,7 @@ def test_t07_a_foreign_page_changes_nothing(
 
 
 def attack_with(attack: Attack, page: Page, site: Site) -> Request:
-    """Attack from this page, see that the site refuses it, and return the request."""
+    """Attack from this page, check that it is refused, and return the request."""
     arguments = aimed(attack, site)
     with page.expect_response(arguments["url"]) as answered:
         page.evaluate(attack.script, arguments)

@@ -1,4 +1,4 @@
-"""What strangers and colleagues write is text on every page of the admin: no script, no node, no dialog."""
+"""Hostile values are escaped on every admin page: no script, no node, no dialog."""
 
 from collections.abc import Callable, Iterator
 
@@ -20,7 +20,7 @@ import json
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from common import context
-from sessions_app import services
+from sessions_app.services import sessions
 from sessions_app.models import UserSession
 from tests.helpers import Visitor, pdf
 
@@ -43,7 +43,7 @@ for text in texts:
     visitor.identify(name=line)
     session = UserSession.objects.get(pk=visitor.uuid)
     with context.as_actor("staff:%d" % user.pk):
-        services.extend_session(session=session, days=7, reason=line.replace("\\0", "")[:200])
+        sessions.extend_session(session=session, days=7, reason=line.replace("\\0", "")[:200])
 answer = [visitor.uuid, files]
 """
 _PWNED = "window.pwned = () => { window.hasBeenPwned = true; };"
@@ -62,13 +62,13 @@ _FOREIGN_NODES = """
 
 @pytest.fixture(scope="module")
 def texts() -> list[str]:
-    """The vectors, and of the naughty strings every sixteenth, or all when there is time."""
+    """The vectors, and every sixteenth naughty string (with SOAK=1 all)."""
     return [*VECTORS, *naughty.strings()[:: 1 if SOAK else 16]]
 
 
 @pytest.fixture(scope="module")
 def planted(site: Site, texts: list[str]) -> tuple[str, list[str]]:
-    """Return the session about which everything hostile has been written, and some of its files."""
+    """Return the session that has all hostile values, and some of its files."""
     import json
 
     session_uuid, files = site.run(_PLANT.format(texts=json.dumps(texts)))
@@ -86,13 +86,13 @@ def back_office(
 
 
 def expect_only_text(page: Page) -> None:
-    """Check that what the page shows has run nothing and made nothing; the watch sees the rest."""
+    """Check that the page ran and created nothing; the watch checks the rest."""
     assert page.evaluate(_FOREIGN_NODES) == [], page.url
     assert not page.evaluate("window.hasBeenPwned"), page.url
 
 
 def revealed(back_office: BackOffice, path: str) -> Iterator[str]:
-    """Open a page masked, then with its personal values shown; yield its text each time."""
+    """Open a page masked, then revealed; yield its text each time."""
     back_office.open(path)
     expect_only_text(back_office.page)
     yield back_office.content.inner_text()

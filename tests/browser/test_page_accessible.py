@@ -1,4 +1,4 @@
-"""Every state of the page is free of what axe-core can find, and fits the smallest phone.
+"""Every state of the page has no axe violations and fits the smallest phone.
 
 Each state is looked at on a phone and at a desk, in light and in dark.
 """
@@ -35,7 +35,7 @@ def idle(visit: Visit, site: Site) -> None:
 
 
 def starting(visit: Visit, site: Site) -> None:
-    """The server does not answer who wants a session."""
+    """The server does not answer the creation of a session."""
     visit.page.route(SESSIONS, hold_request)
     visit.open()
     visit.page.keyboard.press("Tab")
@@ -43,7 +43,7 @@ def starting(visit: Visit, site: Site) -> None:
 
 
 def ready_with_a_file(visit: Visit, site: Site) -> None:
-    """A file is stored, and what can be unfolded is unfolded."""
+    """A file is stored, and all details are open."""
     visit.open()
     visit.begin()
     visit.upload(REPORT)
@@ -51,7 +51,7 @@ def ready_with_a_file(visit: Visit, site: Site) -> None:
 
 
 def refused_file(visit: Visit, site: Site) -> None:
-    """A file is none that the server takes."""
+    """A file is refused."""
     visit.open()
     visit.begin()
     visit.choose(b"GIF89a", "holiday.gif")
@@ -59,7 +59,7 @@ def refused_file(visit: Visit, site: Site) -> None:
 
 
 def uploading(visit: Visit, site: Site) -> None:
-    """A file is on its way for ever."""
+    """An upload never ends."""
     visit.open()
     visit.begin()
     visit.page.route(UPLOADS, hold_request)
@@ -79,7 +79,7 @@ def offline(visit: Visit, site: Site) -> None:
 
 
 def expiring(visit: Visit, site: Site) -> None:
-    """The session is over in four minutes."""
+    """The session expires in four minutes."""
     visit.page.clock.install()
     visit.open("?start=load")
     visit.expect_known()
@@ -107,7 +107,7 @@ def mismatch(visit: Visit, site: Site) -> None:
 
 
 def mismatch_put_off(visit: Visit, site: Site) -> None:
-    """The same, and the visitor wants to think about it."""
+    """The same, with the dialog postponed."""
     mismatch(visit, site)
     visit.page.keyboard.press("Escape")
     expect(visit.button("What can I do?")).to_be_visible()
@@ -122,7 +122,7 @@ def confirming(visit: Visit, site: Site) -> None:
 
 
 def your_data(visit: Visit, site: Site) -> None:
-    """All that is kept is open, with an address to confirm."""
+    """“Your data” is open, with an address to verify."""
     visit.open()
     visit.begin()
     visit.button("Your data").click()
@@ -156,7 +156,7 @@ STATES: list[Callable[[Visit, Site], None]] = [
 
 
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
-def test_axe_finds_nothing_and_nothing_is_too_wide(
+def test_no_axe_violations_and_no_overflow(
     visit: Visit, site: Site, state: Callable[[Visit, Site], None]
 ) -> None:
     state(visit, site)
@@ -167,7 +167,7 @@ def test_axe_finds_nothing_and_nothing_is_too_wide(
     assert visit.page.evaluate(TOO_WIDE) == []
 
 
-def test_axe_would_notice(visit: Visit) -> None:
+def test_axe_notices_a_violation(visit: Visit) -> None:
     visit.open()
     visit.page.evaluate("document.body.append(document.createElement('button'))")
     (found,) = violations(visit.page)

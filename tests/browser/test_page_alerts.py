@@ -1,4 +1,4 @@
-"""When a session is over or another: who is told, what they are told, and every way out.
+"""Alerts about an ended or mismatching session, and every way out.
 
 Only a visitor who has something to lose or to decide meets a dialog. It says why and what is
 lost, has the support code that staff find the session by, and can be worked by the keyboard
@@ -25,13 +25,13 @@ IS_INSIDE = "document.querySelector('dialog[open]').contains(document.activeElem
 
 
 def support_code(site: Site, uuid: str) -> str:
-    """Return the code by which the database knows a session."""
+    """Return a session's support code from the database."""
     (created,) = [e for e in site.audit(uuid) if e["event_type"] == "session.created"]
     return str(created["details"]["support_code"])
 
 
 def with_report(visit: Visit) -> str:
-    """Open the page, begin a session that holds report.pdf, and return its UUID."""
+    """Open the page, create a session with report.pdf, and return its UUID."""
     visit.open()
     uuid = visit.begin()
     visit.upload(REPORT)
@@ -39,7 +39,7 @@ def with_report(visit: Visit) -> str:
 
 
 def expect_alert(visit: Visit, title: str, text: str, code: str) -> None:
-    """Wait for the dialog, and see that it holds all it should, and the focus."""
+    """Wait for the dialog; check its content and that it has the focus."""
     dialog = visit.page.get_by_role("alertdialog", name=title)
     expect(dialog).to_be_visible()
     expect(dialog).to_have_accessible_description(text)
@@ -47,7 +47,7 @@ def expect_alert(visit: Visit, title: str, text: str, code: str) -> None:
     assert visit.page.evaluate(IS_INSIDE)
 
 
-def test_a_revoked_session_with_a_file_is_reported_and_ends_in_a_new_one(
+def test_a_revoked_session_with_a_file_shows_an_alert_and_a_new_session(
     visit: Visit, site: Site
 ) -> None:
     old = with_report(visit)
@@ -75,7 +75,7 @@ def test_a_revoked_session_with_a_file_is_reported_and_ends_in_a_new_one(
     expect(visit.page.get_by_role("code").last).to_have_text(code)
 
 
-def test_an_expired_session_with_a_file_is_reported_and_has_a_successor(
+def test_an_expired_session_with_a_file_shows_an_alert_and_has_a_successor(
     visit: Visit, site: Site
 ) -> None:
     old = with_report(visit)
@@ -99,7 +99,7 @@ def test_an_expired_session_with_a_file_is_reported_and_has_a_successor(
     assert site.events(old).count("session.expired") == 1
 
 
-def test_the_dialog_keeps_the_focus_and_can_be_put_off(
+def test_the_dialog_keeps_the_focus_and_can_be_postponed(
     visit: Visit, site: Site, new_context: Callable[..., BrowserContext]
 ) -> None:
     context = new_context(permissions=["clipboard-read", "clipboard-write"])
@@ -135,7 +135,7 @@ def test_the_dialog_keeps_the_focus_and_can_be_put_off(
     expect(line).to_be_visible()
 
 
-def test_who_has_nothing_to_lose_is_not_requested(visit: Visit, site: Site) -> None:
+def test_a_session_without_data_is_replaced_without_an_alert(visit: Visit, site: Site) -> None:
     visit.open()
     old = visit.begin()
     code = support_code(site, old)
@@ -164,16 +164,14 @@ def test_who_has_nothing_to_lose_is_not_requested(visit: Visit, site: Site) -> N
 
 
 def remember_another(visit: Visit) -> str:
-    """Let the browser remember a UUID that its cookie does not prove, and return it."""
+    """Store a UUID that the cookie does not prove in the browser; return it."""
     another = str(uuid4())
     visit.page.evaluate("uuid => localStorage.setItem('session_uuid', uuid)", another)
     visit.reload()
     return another
 
 
-def test_after_a_mismatch_the_visitor_can_go_on_with_their_session(
-    visit: Visit, site: Site
-) -> None:
+def test_after_a_mismatch_the_visitor_can_continue_the_session(visit: Visit, site: Site) -> None:
     visit.open()
     uuid = visit.begin()
     known = site.sessions()
@@ -193,7 +191,7 @@ def test_after_a_mismatch_the_visitor_can_go_on_with_their_session(
     assert site.events(uuid) == ["session.created", "session.refused"]
 
 
-def test_after_a_mismatch_the_visitor_can_begin_anew(visit: Visit, site: Site) -> None:
+def test_after_a_mismatch_the_visitor_can_start_again(visit: Visit, site: Site) -> None:
     visit.open()
     uuid = visit.begin()
     known = site.sessions()
@@ -210,7 +208,7 @@ def test_after_a_mismatch_the_visitor_can_begin_anew(visit: Visit, site: Site) -
     assert reset["details"]["reason"] == "mismatch"
 
 
-def test_a_reset_asks_first(visit: Visit, site: Site) -> None:
+def test_a_reset_must_be_confirmed(visit: Visit, site: Site) -> None:
     visit.open()
     old = visit.begin()
     before = site.events()
@@ -234,7 +232,7 @@ def test_a_reset_asks_first(visit: Visit, site: Site) -> None:
     assert site.events(old)[-1] == "session.reset"
 
 
-def test_a_reset_that_fails_changes_nothing_and_says_so(
+def test_a_failed_reset_changes_nothing_and_shows_an_error(
     visit: Visit, site: Site, context: BrowserContext
 ) -> None:
     visit.open()
@@ -256,9 +254,7 @@ def test_a_reset_that_fails_changes_nothing_and_says_so(
     assert visit.uuid != old
 
 
-def test_somebody_else_at_the_same_device_leaves_the_session_behind(
-    visit: Visit, site: Site
-) -> None:
+def test_another_person_at_the_device_can_leave_the_session(visit: Visit, site: Site) -> None:
     visit.open()
     old = visit.begin()
     code = support_code(site, old)

@@ -1,4 +1,4 @@
-"""Browsers that refuse cookies or storage, and pages that carry the proof themselves.
+"""Browsers without cookies or storage, and pages that carry the proof themselves.
 
 The session works as long as the page, the page says that it will not survive a reload, and
 nothing is tried more than once.
@@ -33,7 +33,7 @@ BLOCK_ALL = {"profile": {"default_content_setting_values": {"cookies": 2}}}
 
 
 def refuse_cookies(route: Route) -> None:
-    """Let a request through as a browser does that neither keeps nor sends cookies."""
+    """Continue a request as a browser without cookies does."""
     request = route.request
     headers = {k: v for k, v in request.all_headers().items() if k != "cookie"}
     answer = requests.request(
@@ -44,13 +44,13 @@ def refuse_cookies(route: Route) -> None:
 
 
 def expect_forgetful(visit: Visit) -> None:
-    """See that the page says it will forget the session."""
+    """Check that the page warns that the session is not persistent."""
     expect(visit.status).to_contain_text(FORGETFUL)
     expect(visit.fact("Survives a reload")).to_have_text("no")
 
 
 def expect_session_works(visit: Visit, site: Site) -> None:
-    """See that a session of one page can hold a file and be left for another."""
+    """Check that a session of one page can store a file and be replaced."""
     uuid = visit.uuid
     visit.upload(pdf())
     assert "upload.stored" in site.events(uuid)
@@ -62,7 +62,7 @@ def expect_session_works(visit: Visit, site: Site) -> None:
     assert visit.uuid in site.sessions()
 
 
-def test_a_browser_that_refuses_cookies_carries_the_proof_itself(visit: Visit, site: Site) -> None:
+def test_without_cookies_the_page_carries_the_proof(visit: Visit, site: Site) -> None:
     visit.page.route(API, refuse_cookies)
     visit.open()
     uuid = visit.begin()
@@ -100,7 +100,7 @@ def test_a_browser_without_local_storage_still_has_its_cookie(visit: Visit, site
     expect_session_works(visit, site)
 
 
-def test_a_full_local_storage_stops_nothing(visit: Visit, site: Site) -> None:
+def test_a_full_local_storage_changes_nothing(visit: Visit, site: Site) -> None:
     visit.open("?start=manual")
     visit.page.evaluate(FILL_STORAGE)
     visit.open()
@@ -113,7 +113,7 @@ def test_a_full_local_storage_stops_nothing(visit: Visit, site: Site) -> None:
 
 @pytest.fixture
 def blocked(browser: Browser, watch: Watch, tmp_path: Path) -> Iterator[BrowserContext]:
-    """Return a profile whose user has forbidden sites to keep anything, in the settings."""
+    """Return a profile whose settings forbid sites to store data."""
     preferences = tmp_path / "Default" / "Preferences"
     preferences.parent.mkdir()
     preferences.write_text(json.dumps(BLOCK_ALL))
@@ -123,9 +123,7 @@ def blocked(browser: Browser, watch: Watch, tmp_path: Path) -> Iterator[BrowserC
     context.close()
 
 
-def test_a_browser_that_keeps_nothing_at_all_has_a_session_for_the_page(
-    blocked: BrowserContext, site: Site
-) -> None:
+def test_without_any_storage_a_page_has_a_session(blocked: BrowserContext, site: Site) -> None:
     visit = Visit(blocked.new_page(), site)
     visit.open()
     with pytest.raises(Error, match="Access is denied"):

@@ -1,4 +1,4 @@
-"""“Your data” on the page: say who you are, agree, see what happened, take it along, leave, erase."""
+"""“Your data” on the page: identity, consent, history, export, end and erasure."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -30,13 +30,13 @@ with as_actor("staff:7"):
 
 @pytest.fixture(scope="module")
 def mailbox() -> Mailbox:
-    """Return what the site's mail server has got."""
+    """Return the site's mailbox."""
     return Mailbox()
 
 
 @pytest.fixture(scope="module")
 def site(mailbox: Mailbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Run the product with a mail server of its own."""
+    """Run the product with its own mail server."""
     mail = Controller(mailbox, hostname="127.0.0.1", port=free_port())
     mail.start()
     url = f"smtp://127.0.0.1:{mail.port}"
@@ -53,7 +53,7 @@ class DataPageVisitor(FilesCard):
 
     @property
     def sheet(self) -> Locator:
-        """What is shown of the visitor's data."""
+        """The open “Your data” sheet."""
         return self.page.get_by_role("dialog", name="Your data")
 
     def open_sheet(self) -> None:
@@ -76,7 +76,7 @@ class DataPageVisitor(FilesCard):
         self.tap(button)
 
     def agree_to(self, button: str) -> None:
-        """Press a button of the sheet that asks first, and say yes."""
+        """Press a button of the sheet and confirm."""
         self.tap(button)
         requested = self.page.get_by_role("alertdialog", name=button)
         requested.get_by_role("button", name=button).click()
@@ -95,16 +95,16 @@ class DataPageVisitor(FilesCard):
 
     @property
     def support_code(self) -> str:
-        """The code that the visitor would tell support."""
+        """The support code."""
         text = self.page.locator("details", has_text="Where are my files?").locator("code").first
         return text.text_content() or ""
 
     def remembered(self) -> dict[str, str]:
-        """What this browser keeps for the page, both beyond the tab and within it."""
+        """The page's local and session storage."""
         return dict(self.page.evaluate("({ ...localStorage, ...sessionStorage })"))
 
     def answer(self, statement: str) -> list[tuple[object, ...]]:
-        """Ask the database about this session, named `:uuid` in the statement."""
+        """Run an SQL statement about this session (`:uuid`)."""
         digits = self.uuid.replace("-", "")
         return self.site.deployment.rows(statement.replace(":uuid", f"'{digits}'"))
 
@@ -122,7 +122,7 @@ def recovery_code(visitor: DataPageVisitor) -> str:
     return str(visitor.site.run(_RECOVERY_CODE.format(uuid=visitor.uuid)))
 
 
-def test_an_address_is_proven_by_the_code_that_is_mailed(
+def test_an_address_is_verified_by_the_mailed_code(
     visitor: DataPageVisitor, mailbox: Mailbox, context: BrowserContext
 ) -> None:
     other = DataPageVisitor(context.new_page(), visitor.site)
@@ -180,7 +180,7 @@ def test_consent_is_given_and_withdrawn(visitor: DataPageVisitor) -> None:
     ]
 
 
-def test_what_happened_reports_support_too(visitor: DataPageVisitor) -> None:
+def test_the_history_shows_support_too(visitor: DataPageVisitor) -> None:
     visitor.choose(chosen("report.pdf"))
     visitor.expect_stored("report.pdf")
     recovery_code(visitor)
@@ -195,7 +195,7 @@ def test_what_happened_reports_support_too(visitor: DataPageVisitor) -> None:
     expect(events.nth(2)).to_contain_text("(you)")
 
 
-def test_everything_can_be_taken_along(visitor: DataPageVisitor) -> None:
+def test_all_data_can_be_exported(visitor: DataPageVisitor) -> None:
     visitor.choose(chosen("report.pdf"))
     visitor.expect_stored("report.pdf")
     visitor.open_sheet()
@@ -215,7 +215,7 @@ def test_everything_can_be_taken_along(visitor: DataPageVisitor) -> None:
     assert result[-1] == "session.exported"
 
 
-def test_the_next_person_sees_nothing_of_the_one_before(
+def test_the_next_person_sees_nothing_of_the_previous_one(
     visitor: DataPageVisitor, context: BrowserContext
 ) -> None:
     other = DataPageVisitor(context.new_page(), visitor.site)
@@ -244,7 +244,7 @@ def test_the_next_person_sees_nothing_of_the_one_before(
     expect(visitor.region).to_contain_text("No files yet.")
 
 
-def test_erasing_leaves_nothing_here_or_there(visitor: DataPageVisitor) -> None:
+def test_erasing_leaves_nothing_in_browser_or_server(visitor: DataPageVisitor) -> None:
     visitor.choose(chosen("report.pdf"))
     visitor.expect_stored("report.pdf")
     visitor.say("My name is Anna.")
@@ -276,7 +276,7 @@ def test_erasing_leaves_nothing_here_or_there(visitor: DataPageVisitor) -> None:
     assert "session_uuid" not in visitor.remembered()
 
 
-def test_support_brings_a_session_back_in_a_browser_without_it(
+def test_a_recovery_code_restores_a_session_in_another_browser(
     visitor: DataPageVisitor, new_context: Callable[..., BrowserContext]
 ) -> None:
     visitor.choose(chosen("report.pdf", pdf("mine")))

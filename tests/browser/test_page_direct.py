@@ -1,4 +1,4 @@
-"""The page sends files to a bucket itself, and fetches them there, where the server says so."""
+"""Direct uploads and downloads between the page and a bucket."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.browser.files_card import FilesCard, SlowNetwork, chosen
 from tests.browser.site import Site, serving
 from tests.helpers import pdf
 from tests.s3_server import Bucket, S3Server, fresh_bucket
-from uploads_app.storage.base import MARKER
+from uploads_app.storage.keys import MARKER
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("demo")]
 
@@ -28,14 +28,14 @@ new MutationObserver(() => {
 
 @pytest.fixture(scope="module")
 def bucket(s3_process: S3Server) -> Iterator[Bucket]:
-    """Return the bucket of this module's site."""
+    """Return the bucket of the site."""
     with fresh_bucket(s3_process) as bucket:
         yield bucket
 
 
 @pytest.fixture(scope="module")
 def site(bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Run the product on a bucket that allows its page, and no other, to post."""
+    """Run the product with a bucket that allows posts only from its page."""
     folder = tmp_path_factory.mktemp("site") / "data"
     with serving(
         folder, STORAGE_URL=bucket.url, DIRECT_UPLOADS="true", DOWNLOADS="redirect"
@@ -52,12 +52,12 @@ def site(bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 @pytest.fixture
 def card(site: Site, page: Page, watch: Watch, bucket: Bucket) -> FilesCard:
-    """Return a tab that is not open yet, and that may ask the bucket too."""
+    """Return a tab that is not open yet and may send requests to the bucket."""
     watch.hosts.add(urlsplit(bucket.endpoint).netloc)
     return FilesCard(page, site)
 
 
-def test_a_file_goes_to_the_bucket_and_comes_from_there(
+def test_a_file_is_sent_to_the_bucket_and_downloaded_from_it(
     card: FilesCard, page: Page, bucket: Bucket
 ) -> None:
     posts: list[Request] = []
@@ -91,7 +91,9 @@ def test_a_file_goes_to_the_bucket_and_comes_from_there(
     assert Path(begins.value.path()).read_bytes() == BODY
 
 
-def test_what_is_no_pdf_is_refused_when_it_has_arrived(card: FilesCard, bucket: Bucket) -> None:
+def test_a_file_that_is_not_a_pdf_is_refused_after_the_upload(
+    card: FilesCard, bucket: Bucket
+) -> None:
     before = bucket.keys()
     card.open()
 

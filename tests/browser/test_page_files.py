@@ -1,4 +1,4 @@
-"""Files on the page: chosen or dropped, on their way, stored once, seen again, removed."""
+"""Files on the page: choosing, dropping, uploading, listing and removing."""
 
 import re
 from base64 import b64encode
@@ -66,12 +66,12 @@ def begun(card: FilesCard) -> FilesCard:
 
 
 def on_its_way(card: FilesCard, name: str) -> None:
-    """Wait until a part of a file has been sent."""
+    """Wait until some of a file has been sent."""
     card.file(name).get_by_role("progressbar").wait_for()
     expect(card.file(name).get_by_role("progressbar")).not_to_have_attribute("value", "0")
 
 
-def test_a_file_that_is_chosen_is_stored_and_its_way_is_seen(card: FilesCard, page: Page) -> None:
+def test_a_chosen_file_is_stored_and_shows_progress(card: FilesCard, page: Page) -> None:
     page.add_init_script(_WATCH_PROGRESS)
     card.open()
     line = SlowNetwork(page)
@@ -91,7 +91,7 @@ def test_a_file_that_is_chosen_is_stored_and_its_way_is_seen(card: FilesCard, pa
     assert card.site.events(card.uuid) == ["session.created", "upload.stored"]
 
 
-def test_files_that_are_dropped_are_stored(card: FilesCard, page: Page) -> None:
+def test_dropped_files_are_stored(card: FilesCard, page: Page) -> None:
     card.open()
     files = [[name, b64encode(pdf(name)).decode()] for name in ("one.pdf", "two.pdf")]
 
@@ -105,7 +105,7 @@ def test_files_that_are_dropped_are_stored(card: FilesCard, page: Page) -> None:
     assert sorted(card.objects()) == sorted([pdf("one.pdf"), pdf("two.pdf")])
 
 
-def test_several_files_go_two_at_a_time(begun: FilesCard, page: Page) -> None:
+def test_two_files_are_uploaded_at_a_time(begun: FilesCard, page: Page) -> None:
     names = [f"{number}.pdf" for number in range(5)]
     gate = UploadGate(page)
 
@@ -142,7 +142,7 @@ def test_a_file_is_listed_after_a_reload_and_in_another_tab(
     assert begun.stored_events() == 1
 
 
-def test_a_file_that_is_cancelled_on_its_way_is_not_stored(begun: FilesCard, page: Page) -> None:
+def test_a_cancelled_upload_is_not_stored(begun: FilesCard, page: Page) -> None:
     line = SlowNetwork(page)
     line.limit(SLOW)
     begun.choose(chosen("report.pdf", LONG))
@@ -159,9 +159,7 @@ def test_a_file_that_is_cancelled_on_its_way_is_not_stored(begun: FilesCard, pag
     assert begun.site.deployment.spooled() == []
 
 
-def test_a_file_arrives_by_itself_once_the_server_is_back(
-    site: Site, page: Page, card: FilesCard
-) -> None:
+def test_an_upload_resumes_when_the_server_is_back(site: Site, page: Page, card: FilesCard) -> None:
     page.clock.install()
     card.begin()
     line = SlowNetwork(page)
@@ -182,7 +180,7 @@ def test_a_file_arrives_by_itself_once_the_server_is_back(
     assert card.site.events(card.uuid) == ["session.created", "upload.stored"]
 
 
-def test_a_file_arrives_by_try_again_once_the_network_is_back(
+def test_try_again_uploads_when_the_network_is_back(
     context: BrowserContext, page: Page, card: FilesCard
 ) -> None:
     # The page's own clock stands still, so that nothing is tried again by itself.
@@ -207,7 +205,7 @@ def test_a_file_arrives_by_try_again_once_the_network_is_back(
     assert card.stored_events() == 1
 
 
-def test_a_file_whose_answer_is_lost_is_stored_once(begun: FilesCard, page: Page) -> None:
+def test_a_file_with_a_lost_response_is_stored_once(begun: FilesCard, page: Page) -> None:
     session = page.context.new_cdp_session(page)
 
     def lose(event: dict[str, str]) -> None:
@@ -231,7 +229,7 @@ def test_a_file_whose_answer_is_lost_is_stored_once(begun: FilesCard, page: Page
     assert begun.stored_events() == 1
 
 
-def test_a_file_that_is_removed_is_removed(begun: FilesCard, page: Page) -> None:
+def test_removing_a_file_deletes_it(begun: FilesCard, page: Page) -> None:
     begun.choose(chosen("keep.pdf", pdf("keep")), chosen("remove.pdf"))
     begun.expect_stored("keep.pdf", "remove.pdf")
 
@@ -246,7 +244,7 @@ def test_a_file_that_is_removed_is_removed(begun: FilesCard, page: Page) -> None
     assert begun.site.events(begun.uuid).count("upload.deleted") == 1
 
 
-def test_a_download_is_the_same_file_under_the_visitors_name(begun: FilesCard, page: Page) -> None:
+def test_a_download_has_the_same_bytes_and_name(begun: FilesCard, page: Page) -> None:
     names = ["report.pdf", "報告書" * 65 + "一.pdf"]
     begun.choose(*(chosen(name, SHORT + name.encode()) for name in names))
     begun.expect_stored(*names)
@@ -260,7 +258,7 @@ def test_a_download_is_the_same_file_under_the_visitors_name(begun: FilesCard, p
     begun.expect_stored(*names)
 
 
-def test_a_file_that_changed_or_ended_before_it_was_sent_is_to_be_chosen_again(
+def test_a_file_changed_or_deleted_before_the_upload_must_be_chosen_again(
     begun: FilesCard, page: Page, tmp_path: Path
 ) -> None:
     files = [tmp_path / f"{name}.pdf" for name in ("first", "second", "changed", "gone")]
@@ -288,7 +286,7 @@ def test_a_file_that_changed_or_ended_before_it_was_sent_is_to_be_chosen_again(
     assert pdf("something else", size=5_000) in begun.objects()
 
 
-def test_a_file_that_is_cut_while_it_is_sent_is_to_be_chosen_again(
+def test_a_file_truncated_during_the_upload_must_be_chosen_again(
     begun: FilesCard, page: Page, tmp_path: Path
 ) -> None:
     report = tmp_path / "report.pdf"
@@ -306,7 +304,7 @@ def test_a_file_that_is_cut_while_it_is_sent_is_to_be_chosen_again(
     assert begun.rows() == []
 
 
-def test_a_file_that_is_rewritten_while_it_is_sent_is_not_kept_as_a_mixture(
+def test_a_file_rewritten_during_the_upload_is_not_stored_mixed(
     begun: FilesCard, page: Page, tmp_path: Path
 ) -> None:
     report = tmp_path / "report.pdf"
@@ -326,9 +324,7 @@ def test_a_file_that_is_rewritten_while_it_is_sent_is_not_kept_as_a_mixture(
     assert begun.objects() == []
 
 
-def test_t66_a_name_a_message_and_an_address_are_shown_as_text(
-    begun: FilesCard, page: Page, site: Site
-) -> None:
+def test_t66_name_message_and_address_are_escaped(begun: FilesCard, page: Page, site: Site) -> None:
     names = [f"{vector}.pdf" for vector in VECTORS]
     address = '"<svg/onload=alert(1)>"@example.com'
     visitor = PageVisitor(page, site, begun.uuid)

@@ -1,4 +1,4 @@
-"""Each refusal of a file in words about that file; and what else goes wrong with it is waited out.
+"""Refused files have a message; transient failures are retried.
 
 Whatever a file meets, its session goes on and the other files stay.
 """
@@ -21,12 +21,12 @@ pytestmark = pytest.mark.slow
 SETTINGS = {"UPLOAD_MAX_BYTES": "100000", "UPLOAD_MAX_FILES": "3"}
 KEPT = pdf("kept")
 UNREADABLE = "The server cannot be reached properly just now."
-UNAVAILABLE = "Storage is not available just now"
+UNAVAILABLE = "Files are not available at the moment"
 
 
 @dataclass(frozen=True)
 class TransientFailure:
-    """An answer to an upload that says nothing about the file, and what the visitor is told."""
+    """A transient failure of an upload, and the message for the visitor."""
 
     status: int
     body: str
@@ -46,7 +46,7 @@ WEATHER = {
 
 @pytest.fixture
 def card(site: Site, page: Page) -> Iterator[FilesCard]:
-    """Return a tab whose session has a file, and see that it still has both at the end."""
+    """Return a tab whose session has a file; check at the end that it still has both."""
     page.clock.install()
     card = FilesCard(page, site)
     card.begin()
@@ -64,21 +64,21 @@ def card(site: Site, page: Page) -> Iterator[FilesCard]:
 
 
 def message_of(card: FilesCard, name: str) -> Locator:
-    """What the visitor is told of a file that is refused."""
+    """The message about a refused file."""
     return card.file(name).get_by_role("alert")
 
 
 def buttons(card: FilesCard, name: str) -> Locator:
-    """What the visitor can do with a file."""
+    """The buttons of a file."""
     return card.file(name).get_by_role("button")
 
 
 def only_kept(card: FilesCard) -> bool:
-    """Say whether the server has the one file that it had before."""
+    """Whether the server has only the one earlier file."""
     return card.objects() == [KEPT] and card.stored_events() == 1
 
 
-def test_what_can_be_known_before_is_reported_before_anything_is_sent(card: FilesCard) -> None:
+def test_errors_known_in_advance_are_shown_before_the_upload(card: FilesCard) -> None:
     card.choose(
         chosen("photo.png"),
         chosen("report"),
@@ -101,7 +101,7 @@ def test_what_can_be_known_before_is_reported_before_anything_is_sent(card: File
     card.expect_files("kept.pdf", "photo.png", "report", "empty.pdf", "good.pdf")
 
 
-def test_a_first_file_of_a_wrong_type_is_reported_before_it_is_sent(site: Site, page: Page) -> None:
+def test_a_first_file_of_a_wrong_type_is_refused_before_the_upload(site: Site, page: Page) -> None:
     card = FilesCard(page, site)
     card.open()
 
@@ -112,7 +112,7 @@ def test_a_first_file_of_a_wrong_type_is_reported_before_it_is_sent(site: Site, 
     assert site.events(card.uuid) == ["session.created"]
 
 
-def test_one_file_too_many_waits_for_room(card: FilesCard) -> None:
+def test_one_file_too_many_waits_for_quota(card: FilesCard) -> None:
     card.choose(*(chosen(f"{number}.pdf", pdf(str(number))) for number in (1, 2, 3)))
 
     card.expect_stored("1.pdf", "2.pdf")
@@ -126,7 +126,7 @@ def test_one_file_too_many_waits_for_room(card: FilesCard) -> None:
     assert len(card.sent) == 3
 
 
-def test_a_text_that_calls_itself_a_pdf_is_refused_for_what_it_is(card: FilesCard) -> None:
+def test_a_text_file_named_pdf_is_refused(card: FilesCard) -> None:
     card.choose(chosen("notes.pdf", b"These are notes."))
 
     expect(message_of(card, "notes.pdf")).to_contain_text(
@@ -137,9 +137,7 @@ def test_a_text_that_calls_itself_a_pdf_is_refused_for_what_it_is(card: FilesCar
     assert len(card.sent) == 1
 
 
-def test_room_that_another_tab_has_taken_can_be_made(
-    card: FilesCard, context: BrowserContext
-) -> None:
+def test_quota_used_by_another_tab_can_be_freed(card: FilesCard, context: BrowserContext) -> None:
     other = PageVisitor(context.new_page(), card.site)
     other.start()
     for name in ("theirs.pdf", "last.pdf"):
@@ -157,7 +155,7 @@ def test_room_that_another_tab_has_taken_can_be_made(
     assert pdf("mine") in card.objects()
 
 
-def test_a_proxys_plain_413_is_reported_as_one(card: FilesCard, page: Page) -> None:
+def test_a_plain_413_of_a_proxy_is_shown(card: FilesCard, page: Page) -> None:
     page.route(
         UPLOADS,
         lambda route: route.fulfill(
@@ -172,7 +170,7 @@ def test_a_proxys_plain_413_is_reported_as_one(card: FilesCard, page: Page) -> N
     assert only_kept(card)
 
 
-def test_an_answer_that_says_nothing_of_the_file_is_waited_out(card: FilesCard, page: Page) -> None:
+def test_a_transient_failure_is_retried(card: FilesCard, page: Page) -> None:
     for stored, (kind, weather) in enumerate(WEATHER.items(), start=1):
         name = f"{kind}.pdf"
         answer = answered(
@@ -197,7 +195,7 @@ def test_an_answer_that_says_nothing_of_the_file_is_waited_out(card: FilesCard, 
         card.sent.clear()
 
 
-def test_a_limit_is_waited_out_for_as_long_as_it_says(card: FilesCard, page: Page) -> None:
+def test_a_rate_limit_is_retried_after_its_wait(card: FilesCard, page: Page) -> None:
     limited = {"code": "rate_limited", "detail": "Too many requests."}
     page.route(
         UPLOADS,
@@ -220,7 +218,7 @@ def test_a_limit_is_waited_out_for_as_long_as_it_says(card: FilesCard, page: Pag
     assert len(card.sent) == 2
 
 
-def test_a_server_that_never_answers_is_waited_out(card: FilesCard, page: Page) -> None:
+def test_a_server_that_never_answers_is_retried(card: FilesCard, page: Page) -> None:
     gate = UploadGate(page)
     card.choose(chosen("report.pdf"))
     gate.wait_for(1)
@@ -234,7 +232,7 @@ def test_a_server_that_never_answers_is_waited_out(card: FilesCard, page: Page) 
     assert card.stored_events() == 2
 
 
-def test_a_store_that_is_away_is_waited_out(card: FilesCard, page: Page, site: Site) -> None:
+def test_an_unavailable_store_is_retried(card: FilesCard, page: Page, site: Site) -> None:
     store = site.deployment.data / "storage"
     away = store.rename(store.with_name("away"))
     store.write_text("No folder.")
@@ -252,7 +250,7 @@ def test_a_store_that_is_away_is_waited_out(card: FilesCard, page: Page, site: S
     assert card.stored_events() == 2
 
 
-def test_after_four_tries_in_vain_the_visitor_decides(card: FilesCard, page: Page) -> None:
+def test_after_four_failed_attempts_the_visitor_decides(card: FilesCard, page: Page) -> None:
     page.route(UPLOADS, lambda route: route.fulfill(status=502, body="Bad Gateway"))
     card.choose(chosen("report.pdf"))
     for seconds in (3, 6, 12):

@@ -1,4 +1,4 @@
-"""A session from the visitor's side: when it begins, what it survives, and what the page says.
+"""A visitor's session: creation, persistence and messages.
 
 Nothing but the API's own 401 ends it: not a reload, a lost localStorage, a server that is
 away, slow or broken, nor an answer that is not the API's.
@@ -53,7 +53,7 @@ def test_nothing_is_requested_before_the_first_interaction(visit: Visit, site: S
     assert visit.remembered() == visit.uuid
 
 
-def test_a_page_can_begin_the_session_at_once(visit: Visit, site: Site) -> None:
+def test_a_page_can_create_the_session_at_once(visit: Visit, site: Site) -> None:
     visit.open("?start=load")
 
     visit.expect_known()
@@ -99,7 +99,7 @@ def test_after_a_reload_the_uuid_is_there_while_the_network_never_answers(
     assert visit.uuid == uuid
 
 
-def test_a_lost_local_storage_is_healed(visit: Visit, site: Site) -> None:
+def test_a_lost_local_storage_is_restored(visit: Visit, site: Site) -> None:
     visit.open()
     uuid = visit.begin()
     before = site.events()
@@ -114,7 +114,7 @@ def test_a_lost_local_storage_is_healed(visit: Visit, site: Site) -> None:
     assert site.events() == before
 
 
-def test_an_answer_that_is_no_refusal_keeps_the_session(visit: Visit, site: Site) -> None:
+def test_a_transient_error_keeps_the_session(visit: Visit, site: Site) -> None:
     visit.open()
     uuid = visit.begin()
     before = site.events()
@@ -136,7 +136,7 @@ def test_an_answer_that_is_no_refusal_keeps_the_session(visit: Visit, site: Site
     assert site.events() == before
 
 
-def test_a_page_waits_as_long_as_it_is_reported(visit: Visit) -> None:
+def test_a_page_waits_as_long_as_the_server_says(visit: Visit) -> None:
     visit.open()
     uuid = visit.begin()
     visit.page.route(CURRENT, answered(**LATER))
@@ -156,7 +156,7 @@ def test_a_page_waits_as_long_as_it_is_reported(visit: Visit) -> None:
     assert visit.uuid == uuid
 
 
-def test_a_visitor_need_not_wait_as_long_as_the_page_would(visit: Visit) -> None:
+def test_a_visitor_can_retry_before_the_wait_ends(visit: Visit) -> None:
     visit.open()
     uuid = visit.begin()
     visit.page.route(CURRENT, answered(**LATER))
@@ -171,7 +171,7 @@ def test_a_visitor_need_not_wait_as_long_as_the_page_would(visit: Visit) -> None
     assert visit.uuid == uuid
 
 
-def test_a_session_outlives_the_server(visit: Visit, site: Site) -> None:
+def test_a_session_survives_a_server_restart(visit: Visit, site: Site) -> None:
     visit.open()
     uuid = visit.begin()
     before = site.events()
@@ -197,9 +197,7 @@ def test_a_session_outlives_the_server(visit: Visit, site: Site) -> None:
     assert site.events() == before
 
 
-def test_a_device_that_is_online_again_asks_by_itself(
-    visit: Visit, context: BrowserContext
-) -> None:
+def test_a_device_that_is_online_again_retries(visit: Visit, context: BrowserContext) -> None:
     visit.open()
     uuid = visit.begin()
     context.set_offline(True)
@@ -213,7 +211,7 @@ def test_a_device_that_is_online_again_asks_by_itself(
     assert visit.uuid == uuid
 
 
-def test_a_session_that_cannot_begin_begins_when_the_network_is_back(
+def test_a_session_is_created_when_the_network_is_back(
     visit: Visit, context: BrowserContext, site: Site
 ) -> None:
     visit.open()
@@ -233,7 +231,7 @@ def test_a_session_that_cannot_begin_begins_when_the_network_is_back(
     assert site.sessions() == [*before, visit.uuid]
 
 
-def test_a_session_that_ends_soon_says_so_and_can_be_kept(visit: Visit) -> None:
+def test_an_expiring_session_has_a_warning_and_can_be_extended(visit: Visit) -> None:
     visit.page.clock.install()
     visit.open()
     visit.page.keyboard.press("Tab")

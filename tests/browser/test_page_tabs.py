@@ -1,4 +1,4 @@
-"""One session for any number of tabs: they share it, follow each other, and never fight."""
+"""One session for all tabs: they share it and follow each other."""
 
 from collections.abc import Callable, Iterator
 
@@ -38,7 +38,7 @@ def empty_tabs_of(context: BrowserContext, site: Site, count: int) -> list[Visit
 
 
 def begin_at_once(tabs: list[Visit]) -> list[str]:
-    """Load all tabs anew at the same moment, each to begin a session; return what they show."""
+    """Reload all tabs at the same time; return the UUIDs that they show."""
     at = tabs[0].page.evaluate("Date.now() + 300")
     for tab in tabs:
         tab.page.evaluate(LOAD_AT, at)
@@ -48,7 +48,7 @@ def begin_at_once(tabs: list[Visit]) -> list[str]:
 
 
 def forget(tabs: list[Visit]) -> None:
-    """Make the browser a new one: no tab holds anything, no cookie, no storage."""
+    """Clear all tabs, cookies and storage."""
     for tab in tabs:
         tab.page.goto(f"{tab.site.url}/health/live")  # ours too, and soon there
     tabs[0].page.evaluate("localStorage.clear()")
@@ -89,7 +89,7 @@ def test_a_reset_in_one_tab_reaches_the_other(site: Site, context: BrowserContex
     assert site.events(first.uuid) == ["session.created"]
 
 
-def test_a_session_that_is_ended_in_one_tab_is_over_in_the_other(
+def test_a_session_ended_in_one_tab_is_ended_in_the_other(
     site: Site, context: BrowserContext
 ) -> None:
     first, second = tabs_of(context, site, 2)
@@ -145,7 +145,7 @@ def test_t10_many_tabs_without_web_locks_agree_on_one_session(
 
 @pytest.fixture
 def context_with_cache(browser: Browser, watch: Watch) -> Iterator[BrowserContext]:
-    """Return a profile of a browser that keeps pages as they were, to come back to."""
+    """Return a profile with the back-forward cache."""
     without = ["--disable-back-forward-cache"]
     with browser.browser_type.launch(**how_to_launch(), ignore_default_args=without) as other:
         context = other.new_context()
@@ -153,7 +153,7 @@ def context_with_cache(browser: Browser, watch: Watch) -> Iterator[BrowserContex
         yield context
 
 
-def test_a_page_that_comes_back_from_the_cache_follows_what_happened_meanwhile(
+def test_a_page_restored_from_the_back_forward_cache_updates_itself(
     site: Site, context_with_cache: BrowserContext
 ) -> None:
     context = context_with_cache

@@ -1,4 +1,4 @@
-"""The tests' own eyes: a page that misbehaves is noticed, and a site comes back with its data."""
+"""The test helpers: a misbehaving page is noticed, and a site restarts with its data."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from tests.browser.site import Site
 pytestmark = pytest.mark.slow
 
 
-def test_whatever_no_page_may_do_is_noticed(site: Site, page: Page, watch: Watch) -> None:
+def test_misbehaviour_of_a_page_is_noticed(site: Site, page: Page, watch: Watch) -> None:
     PageVisitor(page, site).open()
 
     with page.expect_event("pageerror"):
@@ -30,7 +30,7 @@ def test_whatever_no_page_may_do_is_noticed(site: Site, page: Page, watch: Watch
     assert len(watch.take("policy")) == 1
 
 
-def test_a_site_comes_back_with_its_data(site: Site, page: Page) -> None:
+def test_a_site_restarts_with_its_data(site: Site, page: Page) -> None:
     visitor = PageVisitor(page, site)
     visitor.start()
 

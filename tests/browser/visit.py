@@ -1,4 +1,4 @@
-"""A visitor with the demo page open in one tab: what they do, and what they see.
+"""A visitor with the demo page in one tab: actions and visible state.
 
 The developer's part of the page tells what the package knows (UUID, status); everything
 else is looked for by role and name, as a visitor finds it.
@@ -34,36 +34,36 @@ class Visit:
         self.page.on("request", self._note)
 
     def open(self, query: str = "") -> None:
-        """Load the page; `query` chooses how it keeps its session: `?start=load`."""
+        """Load the page; `query` selects its options: `?start=load`."""
         self.page.goto(f"{self.site.url}/{query}")
         self.page.evaluate(_OPEN_DETAILS)
 
     def reload(self) -> None:
-        """Load the page anew, as a visitor does."""
+        """Reload the page."""
         self.page.reload()
         self.page.evaluate(_OPEN_DETAILS)
 
     def fact(self, name: str) -> Locator:
-        """What the page tells developers: `Session UUID`, `Status`, `Error`, `Last change`, …"""
+        """A developer fact of the page: `Session UUID`, `Status`, `Error`, `Last change`, …"""
         return self.page.locator("dl > div", has_text=name).locator("dd")
 
     @property
     def uuid(self) -> str:
-        """The UUID that the page shows just now; `none` without a session."""
+        """The UUID that the page shows; `none` without a session."""
         return self.fact("Session UUID").text_content() or ""
 
     @property
     def status(self) -> Locator:
-        """The line that says what is the matter; empty while all is well."""
+        """The status line, empty unless there is a problem."""
         return self.page.get_by_role("status").first
 
     @property
     def alert(self) -> Locator:
-        """The dialog that is open, if one is."""
+        """The open dialog."""
         return self.page.get_by_role("alertdialog")
 
     def button(self, name: str) -> Locator:
-        """Find a button by its whole name."""
+        """Return a button by its full name."""
         return self.page.get_by_role("button", name=name, exact=True)
 
     def say(self, text: str) -> None:
@@ -73,7 +73,7 @@ class Visit:
         message.press("Enter")
 
     def begin(self) -> str:
-        """Begin a session by writing to Maria, and return its UUID."""
+        """Create a session by writing to Maria; return its UUID."""
         self.say("Good morning")
         expect(self.page.get_by_role("log")).to_contain_text("You: Good morning")
         self.expect_known()
@@ -85,7 +85,7 @@ class Visit:
         self.page.get_by_label("Choose files").set_input_files(file)
 
     def file(self, name: str) -> Locator:
-        """Find a file's line in the list."""
+        """Return a file's line in the list."""
         return self.page.get_by_role("listitem").filter(has_text=name)
 
     def upload(self, content: bytes, name: str = "report.pdf") -> None:
@@ -118,16 +118,16 @@ class Visit:
 
 
 def hold_request(route: Route) -> None:
-    """Answer a request never."""
+    """Never answer a request."""
 
 
 def answered(**answer: Any) -> Any:
-    """Return a handler that gives this answer in the server's place."""
+    """Return a handler that answers instead of the server."""
     return lambda route: route.fulfill(**answer)
 
 
 def problem(status: int, code: str, **headers: str) -> dict[str, Any]:
-    """Return a refusal as the API words it, for `answered`."""
+    """Return a problem response of the API, for `answered`."""
     document = {"status": status, "code": code, "title": code, "detail": "The database is away."}
     return {
         "status": status,

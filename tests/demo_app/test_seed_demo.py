@@ -1,8 +1,4 @@
-"""`manage.py seed_demo` invents a history in which every row holds together, and refuses real data.
-
-The history is told by the command, and read where people and machines read it: the admin, a
-download, the cleanup.
-"""
+"""`manage.py seed_demo` writes a consistent invented history and refuses databases with real data."""
 
 import io
 import ipaddress
@@ -20,7 +16,8 @@ from audit_app import events
 from audit_app.canonical import canonical_text, commitment
 from audit_app.models import AuditLog, AuditPersonal
 from demo_app import copies
-from demo_app.history import DemoContext, SessionHistories
+from demo_app.history.collector import DemoContext
+from demo_app.history.sessions import SessionHistories
 from demo_app.writing import SeedPlan
 from sessions_app.models import SessionStatus, UserSession
 from tests.backoffice_app.pages import page_of
@@ -49,8 +46,8 @@ def seed(sessions: int = 120, *flags: str) -> str:
     return out.getvalue()
 
 
-def remade(log: AuditLog) -> str:
-    """Return the text that a row's columns, details and personal part make."""
+def rebuilt_text(log: AuditLog) -> str:
+    """Return the canonical text of a row's columns, details and personal part."""
     part = getattr(log, "personal", None)
     kept = json.loads(log.text)["personal"]
     return canonical_text(
@@ -71,7 +68,7 @@ def remade(log: AuditLog) -> str:
 
 
 def contents() -> list[Any]:
-    """Return every row that a second run must not touch."""
+    """Return every row that a second run must not change."""
     return [
         list(model._default_manager.order_by("pk").values_list())
         for model in (UserSession, UploadedFile, AuditLog, AuditPersonal, CleanupRun)
@@ -83,7 +80,7 @@ def test_every_audit_row_is_as_record_would_have_written_it() -> None:
     seed(120, "--without-files")
     kinds = {kind.name: kind for kind in events.registered()}
     for log in AuditLog.objects.select_related("personal"):
-        assert log.text == remade(log)
+        assert log.text == rebuilt_text(log)
         assert log.details.keys() <= kinds[log.event_type].keys
         assert log.outcome == kinds[log.event_type].outcome
     times = AuditLog.objects.exclude(event_type__startswith="system.").exclude(
@@ -93,7 +90,7 @@ def test_every_audit_row_is_as_record_would_have_written_it() -> None:
     assert list(about) == sorted(about, key=lambda log: (log.occurred_at, log.pk))
 
 
-def test_everybody_in_it_is_invented() -> None:
+def test_all_personal_data_is_invented() -> None:
     seed(120, "--without-files")
     addresses = {part.address for part in AuditPersonal.objects.exclude(address="")}
     for address in map(ipaddress.ip_address, addresses):
@@ -106,7 +103,7 @@ def test_everybody_in_it_is_invented() -> None:
     assert not any(user.has_usable_password() for user in User.objects.all())
 
 
-def test_sessions_and_files_agree_with_what_happened_to_them() -> None:
+def test_sessions_and_files_match_their_events() -> None:
     seed(300, "--without-files")
     assert {status for status, _ in SessionStatus.choices} == set(
         UserSession.objects.values_list("status", flat=True)
@@ -131,7 +128,7 @@ def test_sessions_and_files_agree_with_what_happened_to_them() -> None:
     assert not UploadedFile.objects.filter(session__in=erased).exclude(name="").exists()
 
 
-def test_files_are_in_the_store_and_the_cleanup_finds_nothing_wrong(
+def test_files_are_in_the_store_and_the_cleanup_finds_no_mismatch(
     admin_client: Client,
 ) -> None:
     seed()
@@ -150,7 +147,7 @@ def test_files_are_in_the_store_and_the_cleanup_finds_nothing_wrong(
     assert not {"objects without a row", "rows without an object"} & run.findings.keys()
 
 
-def test_a_second_run_adds_and_changes_nothing() -> None:
+def test_a_second_run_adds_rows_and_changes_none() -> None:
     seed(40)
     before = contents()
     seed(40)
@@ -159,14 +156,14 @@ def test_a_second_run_adds_and_changes_nothing() -> None:
     assert UserSession.objects.count() == 80
 
 
-def test_without_files_there_are_rows_and_it_says_so() -> None:
+def test_without_files_only_rows_are_written() -> None:
     result = seed(60, "--without-files")
     assert "no bytes" in result
     assert UploadedFile.objects.filter(status=UploadStatus.STORED).exists()
     assert not list(store_root().rglob("*"))
 
 
-def test_the_same_word_invents_the_same_people() -> None:
+def test_the_same_seed_generates_the_same_people() -> None:
     world = DemoContext(timezone.now(), [1], [1], with_files=False)
     names = []
     for word in ("a", "a", "b"):
@@ -176,23 +173,23 @@ def test_the_same_word_invents_the_same_people() -> None:
     assert names[0] == names[1] != names[2]
 
 
-def test_a_database_with_somebodys_sessions_is_refused_and_untouched() -> None:
+def test_a_database_with_real_sessions_is_refused_and_unchanged() -> None:
     started()
     before = contents()
-    with pytest.raises(CommandError, match="may be real people's"):
+    with pytest.raises(CommandError, match="may belong to real people"):
         seed(10)
     assert contents() == before
     assert not User.objects.exists()
 
 
-def test_production_is_refused_and_untouched(settings: Any) -> None:
+def test_production_is_refused_and_unchanged(settings: Any) -> None:
     settings.PRODUCTION, settings.PUBLIC_URL = True, "https://maria.example.com"
     with pytest.raises(CommandError, match="production database"):
         seed(10)
     assert not AuditLog.objects.exists()
 
 
-def test_a_demo_that_somebody_has_used_takes_more() -> None:
+def test_a_demo_with_a_visitors_session_can_be_seeded_again() -> None:
     seed(10, "--without-files")
     visitor = started()
     seed(10, "--without-files")
@@ -206,8 +203,8 @@ def test_too_many_files_are_refused() -> None:
     assert not AuditLog.objects.exists()
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL repeats a history")
-def test_a_large_history_on_postgresql_repeats_a_small_one_under_other_names() -> None:
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="copies need PostgreSQL")
+def test_postgresql_copies_a_small_history_with_other_identifiers() -> None:
     seed(40, "--without-files")
     sessions = list(UserSession.objects.values_list("pk", flat=True))
     before = AuditLog.objects.filter(session_uuid__isnull=False)
@@ -220,7 +217,7 @@ def test_a_large_history_on_postgresql_repeats_a_small_one_under_other_names() -
     about = AuditLog.objects.filter(session_uuid__isnull=False)
     assert about.count() == 4 * result + left_out
     for log in about.select_related("personal"):
-        assert log.text == remade(log)
+        assert log.text == rebuilt_text(log)
     created = about.filter(event_type="session.created")
     for log in created:
         session = UserSession.objects.get(pk=str(log.session_uuid))

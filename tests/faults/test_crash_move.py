@@ -31,7 +31,8 @@ from tests.uploads_app.cleanup.moving_support import (
     on,
 )
 from uploads_app.models import StoreState
-from uploads_app.storage.base import INCOMING, MARKER, PREFIX, object_store
+from uploads_app.storage.base import object_store
+from uploads_app.storage.keys import INCOMING, MARKER, PREFIX
 
 pytestmark = pytest.mark.slow
 
@@ -168,7 +169,7 @@ def test_t57_a_store_that_fails_in_the_middle_stops_the_move_and_the_next_goes_o
 
         assert result.exit_code == 3
         assert "Stopped: A store does not answer:" in result.err
-        assert "(storage_unavailable) Run this again" in result.err
+        assert "(storage_unavailable) Fix this, then run this command again" in result.err
         stopped = AuditLog.objects.get(event_type="storage.move_stopped")
         assert (stopped.details["code"], stopped.details["moved"]) == ("storage_unavailable", 1)
         server.start()
@@ -216,6 +217,6 @@ def test_t59_a_move_that_has_lost_its_lease_removes_nothing(
     result = move()
 
     assert result.exit_code == 3
-    assert "Another run took over" in result.err
+    assert "Another run took the lease" in result.err
     assert upload.key in relocation.hashes("uploads_current")
     assert relocation.hashes("uploads_previous") == {upload.key: upload.sha256}

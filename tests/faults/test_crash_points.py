@@ -40,27 +40,26 @@ from uploads_app.models import (
     TAKEOVER_AFTER,
     CleanupRun,
     ErasureNote,
-    Mismatch,
+    Finding,
     QuarantinedObject,
     StoreState,
     TrashStatus,
     UploadedFile,
     UploadQuota,
     UploadStatus,
-    object_key,
 )
-from uploads_app.storage.base import (
+from uploads_app.storage.base import Marker, object_store
+from uploads_app.storage.disk_store import DiskStore
+from uploads_app.storage.keys import (
     ERASED,
     INCOMING,
     MARKER,
     PREFIX,
     QUARANTINE,
-    Marker,
     erased_key,
-    object_store,
+    object_key,
     quarantine_key,
 )
-from uploads_app.storage.disk_store import DiskStore
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
@@ -410,7 +409,7 @@ def converge() -> None:
     rows = UploadedFile.objects.all()
     assert not rows.filter(status__in=(UploadStatus.PENDING, UploadStatus.DELETING)).exists()
     assert not QuarantinedObject.objects.cut_off().exists()
-    assert not Mismatch.objects.exists()
+    assert not Finding.objects.exists()
     assert not ErasureNote.objects.filter(recorded_at=None).exists()
     trash_items = QuarantinedObject.objects.values_list("key", "status")
     restored = {key for key, status in trash_items if status == TrashStatus.RESTORED}
@@ -511,7 +510,7 @@ def keys(prefix: str) -> set[str]:
 def begin_anew() -> None:
     """Forget every session and file, and empty the store but for its marker."""
     for model in (
-        UploadedFile, UploadQuota, QuarantinedObject, ErasureNote, Mismatch, CleanupRun, UserSession,
+        UploadedFile, UploadQuota, QuarantinedObject, ErasureNote, Finding, CleanupRun, UserSession,
     ):  # fmt: skip
         model._base_manager.all().delete()
     left = [key for prefix in (PREFIX, QUARANTINE, ERASED, INCOMING) for key in keys(prefix)]

@@ -49,9 +49,8 @@ from uploads_app.models import (
     StoreState,
     UploadedFile,
     UploadStatus,
-    object_key,
 )
-from uploads_app.storage.base import quarantine_key
+from uploads_app.storage.keys import object_key, quarantine_key
 from uploads_app.tasks import INSPECT_SECONDS, RUN_SECONDS
 
 Check = Callable[[], None]

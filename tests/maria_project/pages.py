@@ -1,4 +1,4 @@
-"""How tests read the pages of the documentation: their tables, and what stands there as code."""
+"""Read the documentation in tests: its tables, and what is marked as code."""
 
 import re
 from functools import cache
@@ -6,6 +6,11 @@ from itertools import takewhile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+# Every package of the product, from the lowest layer up.
+PACKAGES = (
+    "common", "audit_app", "sessions_app", "uploads_app", "backoffice_app", "demo_app",
+    "maria_project",
+)  # fmt: skip
 
 
 @cache
@@ -18,13 +23,13 @@ def documented_errors() -> dict[str, tuple[int, str]]:
 
 
 def table_rows(page: str, *headings: str) -> list[list[str]]:
-    """Return the rows of the one table of a page whose first columns are headed like this."""
+    """Return the rows of the only table of a page that has these first headings."""
     (table,) = tables(page, *headings)
     return table
 
 
 def tables(page: str, *headings: str) -> list[list[list[str]]]:
-    """Return the rows of every table of a page whose first columns are headed like this."""
+    """Return the rows of every table of a page that has these first headings."""
     lines = (ROOT / page).read_text().splitlines()
     head = "| " + " | ".join(headings) + " |"
     bodies = [lines[at + 2 :] for at, line in enumerate(lines) if line.startswith(head)]
@@ -35,7 +40,7 @@ def tables(page: str, *headings: str) -> list[list[list[str]]]:
 
 
 def code_words(text: str) -> list[str]:
-    """Return what stands in backticks or, line by line, in fenced blocks."""
+    """Return the text in backticks, and the lines of fenced blocks."""
     blocks = re.findall(r"```.*?\n(.*?)```", text, re.DOTALL)
     spans = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
     return [*spans, *(line for block in blocks for line in block.splitlines())]

@@ -1,4 +1,4 @@
-"""Real processes of the product, on a private port and with data of their own."""
+"""Processes of the product, on a free port and with their own data."""
 
 import os
 import signal
@@ -19,13 +19,13 @@ MANAGE = [sys.executable, str(ROOT / "manage.py")]
 
 
 def environment(data: Path, **extra: str) -> dict[str, str]:
-    """Return an environment with `data` as DATA_DIR and nothing else of ours in it."""
+    """Return an environment with `data` as DATA_DIR and no other setting."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return {**kept, "DATA_DIR": str(data), "ENV_FILE": os.devnull, **extra}
 
 
 def test_database() -> dict[str, str]:
-    """Return the variables that let another process use the test's own database and queue."""
+    """Return the variables for another process that uses the database and queue of the test."""
     values = connection.settings_dict
     url = f"sqlite:///{values['NAME']}"
     if connection.vendor == "postgresql":
@@ -41,7 +41,7 @@ test_database.__test__ = False  # type: ignore[attr-defined]  # a helper, whatev
 def process(
     command: Sequence[str], env: dict[str, str], log: Path
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a command in a session of its own, and end all of it afterwards."""
+    """Run a command in its own process session; end the session afterwards."""
     with log.open("ab") as out:
         child = subprocess.Popen(
             command, env=env, stdout=out, stderr=out, cwd=ROOT, start_new_session=True
@@ -59,24 +59,24 @@ def process(
 
 
 def run_quietly(command: Sequence[str]) -> str:
-    """Run a command in ROOT and return what it printed; fail the test if it fails."""
+    """Run a command in ROOT and return its output; fail the test if it fails."""
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 60, what: str = "") -> Any:
-    """Wait until `condition` is true and return its value; fail the test if it never is."""
+    """Wait until `condition` is true and return its value; fail the test after `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := condition():
             return value
         time.sleep(0.1)
-    raise AssertionError(f"waited {seconds} s in vain for {what or condition}")
+    raise AssertionError(f"waited {seconds} s for {what or condition}")
 
 
 def answers(url: str) -> bool:
-    """Say whether a URL answers 200."""
+    """Return whether a URL answers 200."""
     try:
         return requests.get(url, timeout=5).status_code == 200
     except (requests.ConnectionError, requests.Timeout):

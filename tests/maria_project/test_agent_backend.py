@@ -1,4 +1,4 @@
-"""The lines of docs/agent-backend.md, run as they stand there, against a real server."""
+"""The commands of docs/agent-backend.md work against a real server."""
 
 import json
 import re
@@ -21,14 +21,14 @@ BODY = pdf("for the agent")
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UploadServer]:
-    """A server with a session that holds one file."""
+    """A server with a session that has one file."""
     with serving(deployment(tmp_path_factory.mktemp("agent") / "data"), WAITRESS) as server:
         assert server.upload(BODY).status == 201
         yield server
 
 
 def lines(language: str, number: int) -> str:
-    """Return one of the page's code blocks."""
+    """Return a code block of the page."""
     page = (ROOT / "docs" / "agent-backend.md").read_text()
     found: list[str] = re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
     return found[number]
@@ -36,7 +36,7 @@ def lines(language: str, number: int) -> str:
 
 @pytest.fixture(scope="module")
 def key(server: UploadServer) -> str:
-    """The key that the page's own command makes."""
+    """The key that the page's command creates."""
     command = lines("sh", 0).split()
     assert command[:2] == ["python", "manage.py"]
     done = subprocess.run(
@@ -56,7 +56,7 @@ def environment(server: UploadServer, key: str) -> dict[str, str]:
 
 
 def assertion(server: UploadServer) -> str:
-    """Ask for an assertion as the page's script does."""
+    """Request an assertion as the page's script does."""
     answer = requests.post(
         f"http://127.0.0.1:{server.port}/api/v1/sessions/current/assertion/",
         headers={"Cookie": server.cookie.strip(), "X-Session-UUID": server.uuid},
@@ -76,7 +76,7 @@ def run(
     )  # fmt: skip
 
 
-def test_the_ten_lines_bring_the_file(server: UploadServer, key: str, tmp_path: Path) -> None:
+def test_the_ten_lines_download_the_file(server: UploadServer, key: str, tmp_path: Path) -> None:
     done = run(server, key, assertion(server), tmp_path)
 
     assert done.returncode == 0, done.stderr
@@ -85,7 +85,7 @@ def test_the_ten_lines_bring_the_file(server: UploadServer, key: str, tmp_path: 
     assert "upload.downloaded" in server.deployment.events()
 
 
-def test_they_say_so_when_the_assertion_is_no_good(
+def test_the_ten_lines_report_an_invalid_assertion(
     server: UploadServer, key: str, tmp_path: Path
 ) -> None:
     shown = assertion(server)
@@ -96,7 +96,7 @@ def test_they_say_so_when_the_assertion_is_no_good(
     assert not list(tmp_path.iterdir())
 
 
-def test_the_feeds_lines_go_on_where_they_were_stopped(
+def test_the_feed_script_continues_where_it_stopped(
     server: UploadServer, key: str, tmp_path: Path
 ) -> None:
     env, log = environment(server, key), tmp_path / "followed"

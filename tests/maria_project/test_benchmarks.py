@@ -1,7 +1,4 @@
-"""`make bench` measures: both sides do the same work in every case, and the tables are printed.
-
-A few requests on SQLite; how fast they were shows nothing here.
-"""
+"""The benchmarks run, compare the same work, and print their tables. The times are not tested."""
 
 import os
 import subprocess
@@ -10,14 +7,14 @@ import tempfile
 
 import pytest
 
-from benchmarks.admin import PAGES
+from benchmarks.admin_pages import PAGES
 from benchmarks.deployment import ROOT
 from tests.helpers import SOAK
 from tests.s3_server import need_s3
 
 pytestmark = [
     pytest.mark.slow,
-    # Most of their time is the start of a dozen processes each, and no product hangs on them.
+    # Each starts a dozen processes, and the product does not use the benchmarks.
     pytest.mark.skipif(not SOAK, reason="it starts many processes: SOAK=1"),
 ]
 BENCH_PACKAGES = "it compares with a package of requirements-bench.txt"
@@ -42,7 +39,7 @@ def test_the_benchmark_compares_every_case() -> None:
     assert [row[0] for row in rows] == cases
 
 
-def test_the_benchmark_of_slow_clients_counts_who_is_answered() -> None:
+def test_the_benchmark_of_slow_clients_counts_answered_requests() -> None:
     rows = run("benchmarks.slow", "--seconds=0.5", "--clients", "20", "--servers", "1")
     assert [row[1] for row in rows] == ["20"]
     answered, requested = rows[0][2].split(" of ")
@@ -52,12 +49,12 @@ def test_the_benchmark_of_slow_clients_counts_who_is_answered() -> None:
 def test_the_benchmark_of_the_cleanup_measures_both_stores() -> None:
     need_s3()
     pytest.importorskip("django_unused_media", reason=BENCH_PACKAGES)
-    # PostgreSQL gives itself up to another user, who cannot enter our own folder.
-    everybodys = tempfile.gettempdir()
+    # PostgreSQL runs as another user, which cannot enter our own folder.
+    shared_folder = tempfile.gettempdir()
     sizes = ("--disk=30", "--s3=30", "--rounds=1", "--remove=6")
-    rows = run("benchmarks.cleanup", *sizes, TMPDIR=everybodys)
-    on_disk = ["bare listing", "cleanup, nothing to do", "all keys, all rows, subtract",
-               "django-unused-media", "cleanup, 6 to remove"]  # fmt: skip
+    rows = run("benchmarks.cleanup", *sizes, TMPDIR=shared_folder)
+    on_disk = ["listing only", "cleanup, nothing to do", "all keys and all rows in memory",
+               "django-unused-media", "cleanup, 6 to delete"]  # fmt: skip
     assert [row[2] for row in rows if row[0] == "disk"] == on_disk
     assert [row[2] for row in rows if row[0] == "S3"] == [*on_disk[:3], on_disk[4]]
 

@@ -1,4 +1,4 @@
-"""Start-up checks: each id fires on the setting it is about, and a default system is silent."""
+"""Start-up checks: each id is reported for its setting, and a default system has no message."""
 
 import importlib
 import os
@@ -9,18 +9,20 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.conf import settings as product_settings
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
-from environs import EnvError
+from environs import Env, EnvError
 
 import audit_app.checks
 import maria_project.checks
 import sessions_app.checks
 import uploads_app.checks
-from maria_project.environment import moving, storage
+from maria_project.settings.environment import read_old_names
+from maria_project.settings.storage_url import moving, storage
 from tests.cases import cases
 from tests.databases import lift_triggers
 
@@ -37,7 +39,7 @@ PRODUCTION = {
     "PUBLIC_URL": "https://maria.example",
     "TRUSTED_PROXIES": 1,
     "SECRET_KEY": LONG_KEY,
-    "ALARM_EMAILS": ["ops@maria.example"],
+    "ALERT_EMAILS": ["ops@maria.example"],
 }
 DAY = timedelta(days=1)
 
@@ -67,9 +69,9 @@ FIRES: list[tuple[str, dict[str, Any]]] = [
     ("maria_project.E005", {**PRODUCTION, "SECRET_KEY": LONG_KEY[:-1]}),
     ("maria_project.E006", {"METRICS_NETWORKS": ["127.0.0.0/8", "here"]}),
     ("maria_project.E006", {"METRICS_NETWORKS": ["10.0.0.1/8"]}),
-    ("maria_project.E007", {"ALARM_EMAILS": ["ops@maria.example", "ops"]}),
-    ("maria_project.E007", {"ALARM_EMAILS": ["Ops <ops@maria.example>"]}),
-    ("maria_project.E007", {"ALARM_EMAILS": ["ops@maria.example\nBcc: eve@b.example"]}),
+    ("maria_project.E007", {"ALERT_EMAILS": ["ops@maria.example", "ops"]}),
+    ("maria_project.E007", {"ALERT_EMAILS": ["Ops <ops@maria.example>"]}),
+    ("maria_project.E007", {"ALERT_EMAILS": ["ops@maria.example\nBcc: eve@b.example"]}),
     ("maria_project.E008", {"STAFF_SECOND_FACTOR": "yes"}),
     ("maria_project.E009", {"STAFF_IDLE_LIMIT": timedelta(seconds=59)}),
     ("maria_project.E009", {"STAFF_SESSION_LIMIT": timedelta(minutes=59)}),
@@ -78,8 +80,10 @@ FIRES: list[tuple[str, dict[str, Any]]] = [
         "maria_project.W002",
         {**PRODUCTION, "EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"},
     ),
-    ("maria_project.W003", {**PRODUCTION, "ALARM_EMAILS": []}),
+    ("maria_project.W003", {**PRODUCTION, "ALERT_EMAILS": []}),
     ("maria_project.W004", {**PRODUCTION, "STORAGES": stored_at(endpoint_url="http://s3.example")}),
+    ("maria_project.W005", {"OLD_SETTING_NAMES": ["ALARM_EMAILS"]}),
+    ("maria_project.W005", {"OLD_SETTING_NAMES": ["QUARANTINE_RETENTION"]}),
     (
         "maria_project.W004",
         {
@@ -141,7 +145,7 @@ SILENT: list[dict[str, Any]] = [
 
 
 def said() -> list[Any]:
-    """Return what our own checks say of the settings."""
+    """Return the messages of our own checks."""
     return [message for message in run_checks() if (message.id or "").startswith(OURS)]
 
 
@@ -151,7 +155,7 @@ def apply(settings: Any, values: dict[str, Any]) -> None:
 
 
 @cases(("check_id", "values"), FIRES, ids=lambda v: v if isinstance(v, str) else "")
-def test_each_check_fires_and_says_what_to_do(
+def test_each_check_reports_its_setting_with_a_hint(
     settings: Any, check_id: str, values: dict[str, Any]
 ) -> None:
     apply(settings, values)
@@ -163,13 +167,13 @@ def test_each_check_fires_and_says_what_to_do(
 
 
 @cases("values", SILENT)
-def test_good_settings_are_silent(settings: Any, values: dict[str, Any]) -> None:
+def test_valid_settings_have_no_message(settings: Any, values: dict[str, Any]) -> None:
     apply(settings, values)
     assert said() == []
 
 
 @pytest.mark.both
-def test_a_migrated_database_is_silent_and_one_without_triggers_is_not(db: None) -> None:
+def test_missing_triggers_are_reported(db: None) -> None:
     assert [m.id for m in run_checks(databases=["default"])] == []
     lift_triggers()
     (message,) = run_checks(databases=["default"])
@@ -185,7 +189,7 @@ def test_every_check_id_has_a_test_and_belongs_to_one_check() -> None:
 
 @pytest.fixture
 def manage(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
-    """Return a function that runs manage.py with an environment of its own."""
+    """Return a function that runs manage.py with the given environment."""
 
     def run(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
         inherited = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
@@ -206,7 +210,7 @@ REAL_HOST = {
     "SECRET_KEY": LONG_KEY,
     "TRUSTED_PROXIES": "1",
     "EMAIL_URL": "submission://maria:secret@mail.example",
-    "ALARM_EMAILS": "ops@maria.example,duty@maria.example",
+    "ALERT_EMAILS": "ops@maria.example,duty@maria.example",
 }
 
 
@@ -219,15 +223,15 @@ REAL_HOST = {
         ({"SESSION_IDLE_LIMIT": "a week"}, "SESSION_IDLE_LIMIT"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL"),
         ({"DATABASE_URL": "what"}, "DATABASE_URL"),
-        ({"CACHE_URL": "memcached://user:secret@host"}, "CACHE_URL: that is no URL of a Redis"),
-        ({"CACHE_URL": "redis://:secret@host:port"}, "CACHE_URL: that is no URL of a Redis"),
-        ({"CACHE_URL": "redis://:secret@host/?timeout=1"}, "CACHE_URL: that is no URL of a Redis"),
-        ({"STORAGE_URL": "http://key:secret@bucket"}, "STORAGE_URL: the scheme is neither s3 nor"),
+        ({"CACHE_URL": "memcached://user:secret@host"}, "CACHE_URL: not the URL of a Redis"),
+        ({"CACHE_URL": "redis://:secret@host:port"}, "CACHE_URL: not the URL of a Redis"),
+        ({"CACHE_URL": "redis://:secret@host/?timeout=1"}, "CACHE_URL: not the URL of a Redis"),
+        ({"STORAGE_URL": "http://key:secret@bucket"}, "STORAGE_URL: the scheme must be s3 or"),
         ({"STORAGE_URL_FILE": "/nonexistent"}, "STORAGE_URL_FILE: cannot read /nonexistent"),
     ],
     ids=lambda v: "+".join(v) if isinstance(v, dict) else "",
 )
-def test_a_setting_that_cannot_be_read_is_one_sentence(
+def test_an_invalid_setting_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, env: dict[str, str], sentence: str
 ) -> None:
     """Imports the settings again, as a new process would."""
@@ -244,12 +248,48 @@ def test_a_setting_that_cannot_be_read_is_one_sentence(
     assert "secret" not in line
 
 
+@cases(
+    ("env", "in_use", "emails", "retention"),
+    [
+        ({}, [], [], 7 * DAY),
+        ({"ALARM_EMAILS": "a@b.example"}, ["ALARM_EMAILS"], ["a@b.example"], 7 * DAY),
+        ({"QUARANTINE_RETENTION": "3d"}, ["QUARANTINE_RETENTION"], [], 3 * DAY),
+        (
+            {"ALARM_EMAILS": "a@b.example", "ALERT_EMAILS": "c@d.example"},
+            ["ALARM_EMAILS"],
+            ["c@d.example"],
+            7 * DAY,
+        ),
+    ],
+    ids=lambda v: "+".join(v) if isinstance(v, dict) else "",
+)
+def test_a_renamed_setting_is_still_read_under_its_old_name(
+    env: dict[str, str], in_use: list[str], emails: list[str], retention: timedelta
+) -> None:
+    environ = dict(env)
+    assert read_old_names(environ) == in_use
+    with patch.dict(os.environ, environ, clear=True):
+        reader = Env()
+        assert reader.list("ALERT_EMAILS", []) == emails
+        assert reader.timedelta("TRASH_RETENTION", 7 * DAY) == retention
+
+
 @pytest.mark.slow
-def test_a_setting_that_cannot_be_read_stops_start_up(manage: Callable[..., Any]) -> None:
+def test_settings_with_old_names_start_with_a_warning(manage: Callable[..., Any]) -> None:
+    old = {"ALARM_EMAILS": REAL_HOST["ALERT_EMAILS"], "QUARANTINE_RETENTION": "7d"}
+    env = {name: value for name, value in REAL_HOST.items() if name != "ALERT_EMAILS"}
+    done = manage("check", **{**env, **old})
+    assert done.returncode == 0
+    assert done.stderr.count("maria_project.W005") == 2
+    assert "maria_project.W003" not in done.stderr
+
+
+@pytest.mark.slow
+def test_an_invalid_setting_stops_start_up(manage: Callable[..., Any]) -> None:
     done = manage("check", STORAGE_URL="http://key:secret@bucket")
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.strip().splitlines()
-    assert line.startswith("Settings: STORAGE_URL: the scheme is neither s3 nor")
+    assert line.startswith("Settings: STORAGE_URL: the scheme must be s3 or")
     assert "secret" not in line
 
 
@@ -263,7 +303,7 @@ def test_settings_that_contradict_others_fail_the_check(manage: Callable[..., An
 
 
 @pytest.mark.slow
-def test_a_good_environment_passes_and_its_secret_can_come_from_a_file(
+def test_a_valid_environment_passes_and_its_secret_can_come_from_a_file(
     manage: Callable[..., Any], tmp_path: Path
 ) -> None:
     path = tmp_path / "key"

@@ -52,7 +52,8 @@ from tests.helpers import (
 from tests.postgres import free_port
 from tests.uploads_app.direct_support import arrive, offer_forms
 from uploads_app.models import StoreState, UploadedFile, UploadQuota, UploadStatus
-from uploads_app.storage.base import incoming_key, object_store
+from uploads_app.storage.base import object_store
+from uploads_app.storage.keys import incoming_key
 
 PAGE = (Path(project.BASE_DIR) / "docs" / "api.md").read_text()
 UNKNOWN = "mss1_" + "A" * 43

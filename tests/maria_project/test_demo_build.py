@@ -1,4 +1,4 @@
-"""`./run` builds the demo page once, and does without it where that cannot be done."""
+"""`./run` builds the demo page once, and works without it if the build is not possible."""
 
 import shutil
 import subprocess
@@ -13,10 +13,10 @@ from tests.node import need_node, shell
 pytestmark = pytest.mark.slow
 
 MADE = ("node_modules", "dist", "coverage", "*.tgz", "install.log")
-# What ./run wants beside Python and Node.
+# What ./run needs besides Python and Node.js.
 TOOLS = ("sh", "dirname", "cat", "cksum", "find", "sort", "tail", "mkdir")
-NOT_BUILT = "The demo page is not built; everything else works."
-# In place of manage.py: starting the product is slow, and tests/maria_project/test_run.py shows it.
+NOT_BUILT = "The demo page is not built. Everything else works."
+# Replaces manage.py, because starting the product is slow; test_run.py tests that.
 MANAGE = """
 import sys
 print("manage.py", *sys.argv[1:])
@@ -24,7 +24,7 @@ print("manage.py", *sys.argv[1:])
 
 
 class Checkout:
-    """A copy of the product in which nothing of the front end is built yet."""
+    """A copy of the product in which the front end is not built."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "checkout"
@@ -45,13 +45,13 @@ class Checkout:
             (self._programs / name).symlink_to(program)
 
     def install(self, name: str, script: str) -> None:
-        """Put a program on the path of `./run`."""
+        """Install a program in the PATH of `./run`."""
         program = self._programs / name
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o755)
 
     def run(self, **env: str) -> str:
-        """Run `./run` until it starts the product; return what it printed."""
+        """Run `./run` until it starts the product; return its output."""
         done = subprocess.run(
             [self.folder / "run"],
             env={
@@ -71,16 +71,16 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path)
 
 
-def test_a_missing_node_is_one_sentence_and_everything_else_goes_on(checkout: Checkout) -> None:
-    said = checkout.run()
+def test_a_missing_node_is_reported_and_the_product_starts(checkout: Checkout) -> None:
+    printed = checkout.run()
 
-    assert "Node.js 20 or newer with npm is missing" in said
-    assert NOT_BUILT in said
+    assert "Node.js 20 or newer with npm is missing" in printed
+    assert NOT_BUILT in printed
 
 
-def test_an_old_node_is_as_good_as_none(checkout: Checkout) -> None:
+def test_an_old_node_is_treated_as_missing(checkout: Checkout) -> None:
     checkout.install("npm", "exit 0")
-    checkout.install("node", "exit 1")  # what a Node before 20 answers to the question
+    checkout.install("node", "exit 1")  # like a Node.js before version 20
 
     assert "Node.js 20 or newer with npm is missing" in checkout.run()
 
@@ -88,41 +88,39 @@ def test_an_old_node_is_as_good_as_none(checkout: Checkout) -> None:
 @pytest.mark.parametrize(
     "env", [{"DEMO_PAGE": "false"}, {"PUBLIC_URL": "https://maria.example", "SECRET_KEY": "k" * 50}]
 )
-def test_a_page_no_one_wants_is_not_built_and_not_missed(
-    checkout: Checkout, env: dict[str, str]
-) -> None:
-    said = checkout.run(**env)
+def test_the_page_is_not_built_where_it_is_off(checkout: Checkout, env: dict[str, str]) -> None:
+    printed = checkout.run(**env)
 
-    assert "Node.js" not in said
-    assert NOT_BUILT not in said
+    assert "Node.js" not in printed
+    assert NOT_BUILT not in printed
 
 
-def test_packages_that_cannot_be_fetched_are_one_sentence(checkout: Checkout) -> None:
+def test_a_failed_installation_is_reported(checkout: Checkout) -> None:
     checkout.install("node", "exit 0")
     checkout.install("npm", "echo 'the registry does not answer'; exit 1")
 
-    said = checkout.run()
+    printed = checkout.run()
 
-    assert "the registry does not answer" in said
-    assert "Installing frontend/package-lock.json failed: see frontend/install.log." in said
-    assert NOT_BUILT in said
+    assert "the registry does not answer" in printed
+    assert "Installing frontend/package-lock.json failed. See frontend/install.log." in printed
+    assert NOT_BUILT in printed
     assert not (checkout.folder / "frontend" / "node_modules" / ".installed").exists()
 
 
-def test_a_build_that_fails_is_one_sentence_and_is_tried_again(checkout: Checkout) -> None:
+def test_a_failed_build_is_reported_and_tried_again(checkout: Checkout) -> None:
     checkout.install("node", "exit 0")
     checkout.install(
         "npm", '[ "$1" = ci ] && exec mkdir node_modules; echo "main.tsx is wrong"; exit 1'
     )
 
     for expected in (True, False):
-        said = checkout.run()
-        assert ("Installing frontend/package-lock.json" in said) is expected
-        assert "Building the demo page failed: see frontend/install.log." in said
-        assert "main.tsx is wrong" in said
+        printed = checkout.run()
+        assert ("Installing frontend/package-lock.json" in printed) is expected
+        assert "Building the demo page failed. See frontend/install.log." in printed
+        assert "main.tsx is wrong" in printed
 
 
-def test_what_is_built_is_built_again_only_after_a_change() -> None:
+def test_an_unchanged_page_is_not_built_again() -> None:
     need_node()
     run_quietly(shell("front_build"))
     assert run_quietly(shell("front_build; front")) == ""
@@ -138,6 +136,6 @@ def test_a_changed_source_is_built_again(checkout: Checkout) -> None:
     assert "Building the demo page" in checkout.run()
     assert "Building" not in checkout.run()
     (checkout.folder / "frontend" / "demo" / "new.ts").write_text("export {};\n")
-    said = checkout.run()
-    assert "Building the demo page" in said
-    assert "Installing" not in said
+    printed = checkout.run()
+    assert "Building the demo page" in printed
+    assert "Installing" not in printed

@@ -1,10 +1,13 @@
-"""What the pages say is what the code does: events, errors, endpoints, settings, commands, links."""
+"""The pages and the code agree: events, errors, endpoints, settings, commands, links, words."""
 
 import ast
 import importlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+import uuid
+from argparse import SUPPRESS
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +20,20 @@ from rest_framework.exceptions import APIException
 from audit_app.events import registered
 from maria_project import problems
 from sessions_app.exceptions import CodeWrong, RateLimited, ScopeMissing, SessionMismatch
-from sessions_app.models import UserSession
+from tests import __main__ as runner
+from tests import soak
 from tests.cases import cases
-from tests.maria_project.pages import ROOT, code_words, documented_errors, table_rows, tables
+from tests.maria_project.pages import (
+    PACKAGES,
+    ROOT,
+    code_words,
+    documented_errors,
+    table_rows,
+    tables,
+)
 from uploads_app.cleanup import stop_codes
 from uploads_app.exceptions import QuotaExceeded
 
-APPS = ("audit_app", "sessions_app", "uploads_app", "maria_project")
 # Not through frontend/node_modules, which takes seconds to walk.
 FRONTEND = [
     page for pattern in ("*.md", "[dst]*/**/*.md") for page in ROOT.glob(f"frontend/{pattern}")
@@ -31,27 +41,44 @@ FRONTEND = [
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *FRONTEND])
 # Folders that a build makes, so a fresh clone has none of them.
 BUILT = ("frontend/dist/", "frontend/demo/dist/")
-# Old name -> the name that the pages use. The old one is read for one version.
-RENAMED = {
-    "ALARM_EMAILS": "ALERT_EMAILS",
-    "QUARANTINE_RETENTION": "TRASH_RETENTION",
-    "--quarantine-retention": "--trash-retention",
-}
-# What an error's constructor must be given to be built here.
+# Arguments of the errors whose constructors need some.
 ARGUMENTS: dict[type[APIException], tuple[Any, ...]] = {
     RateLimited: ("create-60s", 1),
-    SessionMismatch: (UserSession(),),
-    QuotaExceeded: (UserSession(), "a.pdf"),
-    CodeWrong: (UserSession(), 4),
+    SessionMismatch: (uuid.uuid4(), "MAR-7F3-K2Q-X9C"),
+    QuotaExceeded: (uuid.uuid4(), "a.pdf"),
+    CodeWrong: (uuid.uuid4(), 4),
     ScopeMissing: ("uploads",),
 }
+
+# Sentences that were replaced when the project's language became plain.
+REPLACED = (
+    "told(SessionSerializer",
+    "what one caller has found out about a dead neighbour",
+    "disagreement is looked at once more",
+    "An alarm that nobody gets is none",
+    "why it is none is not told",
+    "That is no session UUID",
+    "Nobody of ours will ever ask you",
+    "Turned away",
+    "Bytes gone",
+    "Looked into",
+    "Went: well",
+    "Last sign of a worker",
+    "Nobody can go on with this session",
+    "of it cannot be used any more",
+    "Every effect has its audit event",
+    "the log can only grow",
+    "It runs embedded",
+)
 
 every_page = cases("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 def test_the_events_are_those_that_are_registered() -> None:
-    for app in APPS[:3]:
-        importlib.import_module(f"{app}.events")
+    modules = [path for package in PACKAGES for path in (ROOT / package).rglob("events.py")]
+    assert modules
+    for module in modules:
+        importlib.import_module(".".join(module.relative_to(ROOT).with_suffix("").parts))
     documented = {
         code_words(name)[0]: (outcome, sorted(code_words(details)))
         for name, outcome, _, details in table_rows("docs/audit-events.md", "event")
@@ -71,16 +98,10 @@ def test_the_endpoints_are_those_that_are_routed() -> None:
     assert set(documented) == set(_endpoints(get_resolver()))
 
 
-def test_the_extra_rooms_are_those_that_are_there() -> None:
-    shape = {name for row in table_rows("docs/plan.md", "file") for name in code_words(row[0])}
-    rooms = {name for row in table_rows("docs/plan.md", "room") for name in code_words(row[0])}
-    files = [path for app in APPS[:3] for path in (ROOT / app).glob("[!_]*.py")]
-    extra = {str(path.relative_to(ROOT)) for path in files if path.name not in shape}
-    assert extra == rooms - {"audit_app/events.py"}  # which is more than the shape's
-
-
 def test_the_stop_codes_are_those_that_stop_a_run() -> None:
-    assert {*_stop_codes(), stop_codes.KILLED, stop_codes.OVERDUE} == stop_codes.known().keys()
+    raised = set(_stop_codes())
+    assert raised
+    assert {*raised, stop_codes.KILLED, stop_codes.OVERDUE} == stop_codes.known().keys()
 
 
 def test_what_to_do_about_a_stop_is_reported_alike_everywhere() -> None:
@@ -93,13 +114,8 @@ def test_what_to_do_about_a_stop_is_reported_alike_everywhere() -> None:
 
 def test_the_checks_are_those_that_run() -> None:
     documented = [code_words(row[0])[0] for row in table_rows("docs/operations.md", "check")]
-    ids = [
-        str(keyword.value.value)
-        for app in APPS
-        for call in _calls(ROOT / app / "checks.py")
-        for keyword in call.keywords
-        if keyword.arg == "id" and isinstance(keyword.value, ast.Constant)
-    ]
+    ids = list(_check_ids())
+    assert ids
     assert sorted(documented) == sorted(ids)
 
 
@@ -108,7 +124,7 @@ def test_the_options_of_the_cleanup_are_those_it_takes() -> None:
         code_words(row[0])[0].split()[0] for row in table_rows("docs/operations.md", "option")
     }
     command = load_command_class("uploads_app", "cleanup_orphans")
-    assert documented == _current(_options(command) - _options(BaseCommand()))
+    assert documented == _options(command) - _options(BaseCommand())
 
 
 @pytest.mark.both
@@ -132,14 +148,14 @@ def test_the_settings_are_those_that_are_read() -> None:
         for row in table
         for name in re.findall("[A-Z_]{4,}", row[0])
     ]
-    assert sorted(documented) == sorted(_current(_settings_read()))
+    assert sorted(documented) == sorted(_settings_read())
 
 
 def test_the_example_file_names_the_settings_that_are_read() -> None:
     text = (ROOT / ".env.example").read_text()
     named = re.findall(r"^#?([A-Z_]+)=", text, re.MULTILINE)
     # The file cannot say where it is itself.
-    assert _current(named) == _current(_settings_read() - {"ENV_FILE"})
+    assert set(named) == _settings_read() - {"ENV_FILE"}
     assert len(named) == len(set(named))
     assert set(re.findall(r"\b[A-Z_]+_FILE\b", text)) - set(named) == {
         f"{name}_FILE" for name in _matches(r'\bsecret\(env, "([A-Z_]+)"')
@@ -163,10 +179,12 @@ def test_commands_targets_files_and_addresses_exist(page: Path) -> None:
     assert set(re.findall(r"\bmake ([a-z][a-z-]*)", code)) <= {*targets, "help"}
     assert set(re.findall(r"\bnpm run (?:--silent )?([a-z:-]+)", code)) <= _npm_scripts()
     assert set(re.findall(r"manage\.py ([a-z_]+)", code)) <= {*get_commands(), "help"}
-    roots = "|".join((*APPS, "tests", "docs", "scripts", "benchmarks", "frontend"))
+    roots = "|".join((*PACKAGES, "tests", "docs", "scripts", "benchmarks", "frontend"))
     files = re.findall(rf"^(?:{roots})/[\w./-]+$", code, re.MULTILINE)
     written = [name for name in files if not name.startswith(BUILT)]
     assert [name for name in written if not (ROOT / name).exists()] == []
+    for name in re.findall(r"^npx vitest run (tests/\S+)$", code, re.MULTILINE):
+        assert (ROOT / "frontend" / name).exists(), name
     for address in re.findall(
         r"^(?:GET )?(/(?:health|api(?!/v1)|admin)/\w[\w/]*)$", code, re.MULTILINE
     ):
@@ -199,6 +217,89 @@ def test_the_glossary_has_at_most_45_rows() -> None:
     assert len(table_rows("docs/glossary.md", "say", "for", "not")) <= 45
 
 
+def test_the_readme_has_at_most_700_words() -> None:
+    assert len((ROOT / "README.md").read_text().split()) <= 700
+
+
+def test_the_folders_of_tests_are_those_that_are_there() -> None:
+    documented = {
+        folder.removeprefix("tests/")
+        for cell, _ in table_rows("docs/testing.md", "folder", "tests")
+        for folder in code_words(cell)
+    }
+    assert documented == {
+        path.name
+        for path in (ROOT / "tests").iterdir()
+        if path.is_dir() and not path.name.startswith("__")
+    }
+
+
+def test_the_parts_of_the_soak_are_those_that_run() -> None:
+    documented = {
+        int(number): database
+        for numbers, database, _ in table_rows("docs/testing.md", "part", "database")
+        for number in numbers.split(", ")
+    }
+    assert documented == {
+        number: "PostgreSQL" if part.on_postgresql else "SQLite"
+        for number, part in enumerate(soak.PARTS, start=1)
+    }
+
+
+def test_the_marks_are_those_that_pytest_knows() -> None:
+    rows = table_rows("docs/testing.md", "mark or fixture", "for")
+    documented = {code_words(name)[0] for name, _ in rows if name.startswith("mark")}
+    markers = (ROOT / "pyproject.toml").read_text().split("markers = [")[1].split("\n]")[0]
+    assert documented == set(re.findall(r'^ *"(\w+):', markers, re.MULTILINE))
+
+
+def test_the_static_checks_are_those_of_the_runner() -> None:
+    documented = [
+        name
+        for names, _ in table_rows("docs/testing.md", "step", "fails if")
+        for name in names.split(", ")
+    ]
+    assert documented == [*runner.STATIC_CHECKS, "schema"]
+
+
+def test_the_index_lists_every_page() -> None:
+    page = ROOT / "docs" / "index.md"
+    listed = set(re.findall(r"^\* \[[^]]+\]\(([\w/.-]+)\)", page.read_text(), re.MULTILINE))
+    pages = {path.name for path in page.parent.glob("*.md")} - {page.name}
+    assert listed == pages | {"decisions/"}
+
+
+@pytest.mark.parametrize("sentence", REPLACED)
+def test_a_replaced_sentence_is_nowhere(sentence: str) -> None:
+    assert [name for name, text in _texts().items() if sentence in text] == []
+
+
+@cache
+def _texts() -> dict[str, str]:
+    """Return what people read: each file with its line breaks and comment signs removed."""
+    kinds = {".py", ".ts", ".tsx", ".md", ".html", ".txt", ".yaml", ".toml", ".sh", ""}
+    roots = [ROOT / name for name in (*PACKAGES, "tests", "docs", "scripts", "benchmarks")]
+    roots += [ROOT / "frontend" / name for name in ("src", "demo", "tests")]
+    assert all(root.is_dir() for root in roots)
+    paths = [
+        *ROOT.glob("*"),
+        *ROOT.glob("frontend/*.md"),
+        *(p for r in roots for p in r.rglob("*")),
+    ]
+    texts = {
+        str(path.relative_to(ROOT)): path.read_text()
+        for path in paths
+        if path.is_file()
+        and path.suffix in kinds
+        and path not in (Path(__file__), ROOT / "docs/glossary.md")
+        and "dist" not in path.parts
+    }
+    return {
+        name: re.sub(r"\s+(?:(?:#|\*|//) )?", " ", re.sub(r'"\n\s+f?"', "", text))
+        for name, text in texts.items()
+    }
+
+
 def test_the_threats_are_those_that_tests_answer() -> None:
     documented = {
         int(row): set(code_words(where)) for row, *_, where in table_rows("docs/security.md", "row")
@@ -210,10 +311,20 @@ def test_the_threats_are_those_that_tests_answer() -> None:
     assert documented == shown
 
 
+def _check_ids() -> Iterator[str]:
+    """Yield the id of every message of a start-up check, wherever in a package it is made."""
+    for call in _calls():
+        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+        if name in {"Error", "Warning"}:
+            for keyword in call.keywords:
+                if keyword.arg == "id" and isinstance(keyword.value, ast.Constant):
+                    yield str(keyword.value.value)
+
+
 def _errors() -> Iterator[tuple[str, tuple[int, str]]]:
     importlib.import_module("maria_project.urls")
     for error in _subclasses(APIException):
-        if error.__module__.split(".")[0] in APPS:
+        if error.__module__.split(".")[0] in PACKAGES:
             instance = error(*ARGUMENTS.get(error, ()))
             sentence = str(instance.detail).replace("\N{NO-BREAK SPACE}", " ")
             yield str(error.default_code), (error.status_code, sentence)
@@ -245,37 +356,43 @@ def _endpoints(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
 
 def _stop_codes() -> Iterator[str]:
     position = {"Stop": 0, "MarkerDiffers": 0, "_stop": 1}
-    for source in (ROOT / "uploads_app").rglob("*.py"):
-        for call in _calls(source):
-            name = getattr(call.func, "id", "")
-            if name in position and len(call.args) > position[name]:
-                code = call.args[position[name]]
-                if isinstance(code, ast.Constant):
-                    yield str(code.value)
+    for call in _calls():
+        name = getattr(call.func, "id", "")
+        if name in position and len(call.args) > position[name]:
+            code = call.args[position[name]]
+            if isinstance(code, ast.Constant):
+                yield str(code.value)
 
 
-def _calls(source: Path) -> Iterator[ast.Call]:
-    nodes = ast.walk(ast.parse(source.read_text()))
-    return (node for node in nodes if isinstance(node, ast.Call))
+def _sources() -> list[Path]:
+    """Return every module of every package, and manage.py."""
+    found = [[*(ROOT / package).rglob("*.py")] for package in PACKAGES]
+    assert all(found)
+    return [ROOT / "manage.py", *(path for paths in found for path in paths)]
+
+
+def _calls() -> Iterator[ast.Call]:
+    for source in _sources():
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.Call):
+                yield node
 
 
 def _options(command: BaseCommand) -> set[str]:
     parser = command.create_parser("manage.py", "command")
-    return {name for action in parser._actions for name in action.option_strings}
+    shown = [action for action in parser._actions if action.help != SUPPRESS]
+    return {name for action in shown for name in action.option_strings}
 
 
 def _settings_read() -> set[str]:
     """Return every variable of the environment that the product reads."""
-    return {
-        *_matches(r'\benv\.\w+\(\s*"([A-Z_]+)"'),
-        *_matches(r'\bsecret\(env, "([A-Z_]+)"'),
-        *_matches(r'\bos\.environ(?:\.get\(|\[)"([A-Z_]+)"'),
-    }
-
-
-def _current(names: Iterable[str]) -> set[str]:
-    """Return the names with each old one replaced by the one that the pages use."""
-    return {RENAMED.get(name, name) for name in names}
+    by_way = [
+        _matches(r'\benv\.\w+\(\s*"([A-Z_]+)"'),
+        _matches(r'\bsecret\(env, "([A-Z_]+)"'),
+        _matches(r'\bos\.environ(?:\.get\(|\[)"([A-Z_]+)"'),
+    ]
+    assert all(by_way)
+    return set().union(*by_way)
 
 
 def _npm_scripts() -> set[str]:
@@ -283,8 +400,7 @@ def _npm_scripts() -> set[str]:
 
 
 def _matches(pattern: str) -> set[str]:
-    sources = [ROOT / "manage.py", *(path for app in APPS for path in (ROOT / app).rglob("*.py"))]
-    return {name for path in sources for name in re.findall(pattern, path.read_text())}
+    return {name for path in _sources() for name in re.findall(pattern, path.read_text())}
 
 
 def _leads_somewhere(page: Path, target: str) -> bool:
@@ -303,6 +419,6 @@ def _tests() -> list[str]:
 
 
 def _rows_shown_in(folder: str) -> set[int]:
-    """Return the rows of the list of threats that tests of a folder carry in their names."""
+    """Return the rows of the list of threats in the names of a folder's tests."""
     sources = [path.read_text() for path in (ROOT / folder).rglob("test_*.py")]
     return {int(row) for text in sources for row in re.findall(r"def test_t(\d+)_", text)}

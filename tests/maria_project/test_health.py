@@ -1,4 +1,4 @@
-"""`/health/ready` names each part: 503 only where nothing could be answered, else `degraded`."""
+"""`/health/ready` reports each part: 503 only if no request can succeed, otherwise `degraded`."""
 
 from datetime import timedelta
 from typing import Any, NoReturn
@@ -28,7 +28,7 @@ around = pytest.mark.parametrize(
 
 @pytest.fixture
 def well(db: None) -> None:
-    """A deployment whose worker beats and whose cleanup has run."""
+    """A deployment with a recent heartbeat and a recent cleanup run."""
     beat(timedelta(0))
     settled()
 
@@ -43,7 +43,7 @@ def beat(ago: timedelta, func: str = HEARTBEAT_FUNC) -> None:
 
 
 def ready() -> tuple[int, str, dict[str, str]]:
-    """Ask; return the HTTP status, the worst state, and the parts."""
+    """Return the HTTP status, the worst state, and the parts."""
     response = Client().get("/health/ready")
     document = response.json()
     assert response["Content-Type"] == "application/json"
@@ -54,11 +54,11 @@ def assert_degraded(part: str) -> None:
     assert ready() == (200, "degraded", {**GOOD, part: "degraded"})
 
 
-def test_all_is_well(well: None) -> None:
+def test_a_healthy_deployment_is_ok(well: None) -> None:
     assert ready() == (200, "ok", GOOD)
 
 
-def test_requesting_leaves_nothing_behind(well: None, own_store: Any) -> None:
+def test_a_request_writes_nothing_to_the_store(well: None, own_store: Any) -> None:
     before = sorted(own_store.rglob("*"))
     ready()
     assert sorted(own_store.rglob("*")) == before
@@ -70,7 +70,7 @@ def test_health_is_only_read(db: None, method: str, path: str) -> None:
     assert getattr(Client(), method)(path).status_code == 405
 
 
-def test_alive_asks_no_database() -> None:
+def test_live_makes_no_query() -> None:
     """pytest-django refuses every query here."""
     response = Client().get("/health/live")
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
@@ -78,7 +78,7 @@ def test_alive_asks_no_database() -> None:
 
 @pytest.mark.both
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
-def test_without_a_database_nothing_is_ready(well: None, error: type[Exception]) -> None:
+def test_without_a_database_it_is_not_ready(well: None, error: type[Exception]) -> None:
     def fail(*_: Any) -> NoReturn:
         raise error("the server is gone")
 
@@ -88,13 +88,13 @@ def test_without_a_database_nothing_is_ready(well: None, error: type[Exception])
     assert ready() == (200, "ok", GOOD)
 
 
-def test_with_a_migration_pending_nothing_is_ready(well: None) -> None:
+def test_with_a_pending_migration_it_is_not_ready(well: None) -> None:
     newest = MigrationRecorder.Migration.objects.filter(app="uploads_app").latest("id").name
     MigrationRecorder(connection).record_unapplied("uploads_app", newest)
     assert ready() == (503, "failed", {"database": "ok", "migrations": "failed"})
 
 
-def test_a_store_that_is_no_folder_is_degraded(well: None, settings: Any, tmp_path: Any) -> None:
+def test_a_store_that_is_not_a_folder_is_degraded(well: None, settings: Any, tmp_path: Any) -> None:
     (tmp_path / "file").write_text("in its place")
     settings.STORAGES = {
         **settings.STORAGES,
@@ -103,18 +103,18 @@ def test_a_store_that_is_no_folder_is_degraded(well: None, settings: Any, tmp_pa
     assert_degraded("storage")
 
 
-def test_a_worker_that_never_beat_is_degraded(well: None) -> None:
+def test_a_worker_without_a_heartbeat_is_degraded(well: None) -> None:
     Success.objects.all().delete()
     assert_degraded("queue")
 
 
-def test_another_task_is_no_heartbeat(well: None) -> None:
+def test_another_task_is_not_a_heartbeat(well: None) -> None:
     beat(timedelta(0), func="uploads_app.tasks.cleanup_orphans")
     assert_degraded("queue")
 
 
 @around
-def test_a_heartbeat_is_good_for_six_minutes(well: None, off: timedelta, state: str) -> None:
+def test_a_heartbeat_is_valid_for_six_minutes(well: None, off: timedelta, state: str) -> None:
     assert timedelta(minutes=6) == QUEUE_PATIENCE
     beat(QUEUE_PATIENCE + off)
     assert ready()[2]["queue"] == state
@@ -130,13 +130,15 @@ def test_a_cleanup_that_never_ran_is_degraded(db: None) -> None:
 
 
 @around
-def test_a_cleanup_is_good_for_thirty_five_minutes(well: None, off: timedelta, state: str) -> None:
+def test_a_cleanup_run_is_valid_for_thirty_five_minutes(
+    well: None, off: timedelta, state: str
+) -> None:
     assert timedelta(minutes=35) == PATIENCE
     CleanupRun.objects.update(started_at=timezone.now() - PATIENCE - off)
     assert ready()[2]["cleanup"] == state
 
 
-def test_a_cleanup_that_stopped_is_degraded_until_one_ends_well(well: None, settings: Any) -> None:
+def test_a_stopped_cleanup_is_degraded_until_a_run_completes(well: None, settings: Any) -> None:
     use_store(settings, clock_off=timedelta(hours=1))
     assert cleanup().exit_code == 3
     assert_degraded("cleanup")
@@ -150,7 +152,7 @@ def test_a_cleanup_that_stopped_is_degraded_until_one_ends_well(well: None, sett
     assert ready() == (200, "ok", GOOD)
 
 
-def test_a_cleanup_under_way_hides_nothing_and_a_skipped_one_neither(well: None) -> None:
+def test_a_running_or_skipped_cleanup_does_not_hide_the_last_result(well: None) -> None:
     CleanupRun.objects.create(actor="x", grace=SECOND, limit=1)
     assert ready() == (200, "ok", GOOD)
     StoreState.objects.update(
@@ -161,7 +163,7 @@ def test_a_cleanup_under_way_hides_nothing_and_a_skipped_one_neither(well: None)
 
 
 @pytest.mark.both
-def test_a_cleanup_that_was_killed_is_degraded_only_when_none_goes_through_any_more(
+def test_a_killed_cleanup_is_degraded_only_when_no_run_completes_in_time(
     well: None,
 ) -> None:
     CleanupRun.objects.create(

@@ -1,4 +1,4 @@
-"""`/` is the demo page where it is built and wanted, else the page of links that `/about/` always is."""
+"""`/` is the demo page if it is built and on, otherwise the page of links of `/about/`."""
 
 import re
 from contextlib import ExitStack
@@ -23,7 +23,7 @@ PRODUCTION = {"PUBLIC_URL": "https://maria.example", "SECRET_KEY": "k" * 50}
 
 @pytest.fixture
 def built(tmp_path: Path, settings: Any) -> Path:
-    """A build of the demo page that is wanted."""
+    """A build of the demo page, with DEMO_PAGE on."""
     build = tmp_path / "dist"
     (build / "assets").mkdir(parents=True)
     (build / "index.html").write_bytes(PAGE)
@@ -58,7 +58,7 @@ def test_the_page_is_served_as_it_was_built_under_the_strict_policy(db: None, bu
         ({"region_name": "eu-central-1"}, "https://maria.s3.eu-central-1.amazonaws.com"),
     ],
 )
-def test_the_page_may_post_to_the_bucket_where_that_is_wanted_and_nowhere_else(
+def test_the_policy_allows_the_bucket_only_for_direct_uploads(
     db: None, built: Path, settings: Any, options: dict[str, str], origin: str
 ) -> None:
     keys = {"bucket_name": "maria", "access_key": "a", "secret_key": "s"}
@@ -79,16 +79,14 @@ def test_the_page_may_post_to_the_bucket_where_that_is_wanted_and_nowhere_else(
         ("index.html", "max-age=60, public"),
     ],
 )
-def test_browsers_keep_what_is_named_by_its_content(
-    db: None, built: Path, name: str, kept: str
-) -> None:
+def test_files_with_a_content_hash_are_cached(db: None, built: Path, name: str, kept: str) -> None:
     response = Visitor().get(f"/static/demo/{name}")
 
     assert (response.status_code, response["Cache-Control"]) == (200, kept)
     assert policy(response) == POLICY
 
 
-def test_a_page_that_is_not_built_is_the_links_and_how_to_build_it(db: None, built: Path) -> None:
+def test_without_a_build_the_links_and_instructions_are_shown(db: None, built: Path) -> None:
     (built / "index.html").unlink()
 
     page = Visitor().get("/").content.decode()
@@ -98,9 +96,7 @@ def test_a_page_that_is_not_built_is_the_links_and_how_to_build_it(db: None, bui
     assert "./run" in page
 
 
-def test_a_page_that_is_not_wanted_is_the_links_and_no_word_about_it(
-    db: None, built: Path, settings: Any
-) -> None:
+def test_with_the_page_off_only_the_links_are_shown(db: None, built: Path, settings: Any) -> None:
     settings.DEMO_PAGE = False
 
     page = Visitor().get("/").content.decode()
@@ -109,16 +105,16 @@ def test_a_page_that_is_not_wanted_is_the_links_and_no_word_about_it(
     assert "demo" not in page.lower()
 
 
-def test_every_door_is_linked_whether_the_page_is_built_or_not(db: None, built: Path) -> None:
-    doors = ["/admin/", "/api/docs/", "/health/ready"]
+def test_every_page_is_linked_with_and_without_a_build(db: None, built: Path) -> None:
+    pages_linked = ["/admin/", "/api/docs/", "/health/ready"]
 
-    assert links("/about/") == ["/", *doors]
+    assert links("/about/") == ["/", *pages_linked]
     (built / "index.html").unlink()
-    assert links("/about/") == doors
+    assert links("/about/") == pages_linked
 
 
 def links(path: str) -> list[str]:
-    """Return where the items of a page lead, all of which answer."""
+    """Return the links of a page, after checking that they answer 200."""
     found = re.findall(r'<li><a href="([^"]+)"', Visitor().get(path).content.decode())
     for link in found:
         assert Visitor().get(link, follow=True).status_code == 200, link
@@ -156,7 +152,7 @@ def test_the_real_page_is_served_on_a_back_office_and_in_production_only_if_requ
 
 
 def addresses(page: str) -> list[str]:
-    """Return the addresses a built page names, after a look that all are ours and nothing is inline."""
+    """Return the files of a built page, after checking that all are local and nothing is inline."""
     found = re.findall(r'(?:src|href)="([^"]*)"', page.split("<noscript>", maxsplit=1)[0])
     assert found
     assert [address for address in found if not address.startswith("/static/demo/assets/")] == []

@@ -1,4 +1,4 @@
-"""`GET /metrics`: what it counts, what the database adds, who may read it, and that it always answers."""
+"""`GET /metrics`: counters, figures from the database, access, and no dependency on the database."""
 
 import re
 import sys
@@ -33,26 +33,26 @@ STRANGER = "203.0.113.9"
 
 @pytest.fixture(autouse=True)
 def read_anew() -> Iterator[None]:
-    """Let no figure of one test reach another."""
+    """Reset all figures between tests."""
     DATABASE_FIGURES.forget()
     yield
     DATABASE_FIGURES.forget()
 
 
 def parsed(text: str) -> dict[str, Metric]:
-    """Read Prometheus' text format with Prometheus' own parser."""
+    """Parse the text format with the parser of prometheus-client."""
     return {family.name: family for family in text_string_to_metric_families(text)}
 
 
 def scraped() -> dict[str, Metric]:
-    """Return every family of figures."""
+    """Return all metric families."""
     response = Client().get("/metrics")
     assert response.status_code == 200
     return parsed(response.content.decode())
 
 
 def figure(name: str, **labels: str) -> float | None:
-    """Return one figure, None if it is not told."""
+    """Return one value, None if it is missing."""
     for family in scraped().values():
         for sample in family.samples:
             if sample.name == name and labels.items() <= sample.labels.items():
@@ -61,7 +61,7 @@ def figure(name: str, **labels: str) -> float | None:
 
 
 def requests_counted(**labels: str) -> float:
-    """Return how many requests were counted under exactly these labels."""
+    """Return the number of requests with exactly these labels."""
     return figure("maria_requests_total", **labels) or 0.0
 
 
@@ -106,7 +106,7 @@ def test_a_request_that_fails_is_counted_as_500(db: None) -> None:
     assert requests_counted(**labels) == before + 1
 
 
-def test_strangers_cannot_make_new_series(visitor: Visitor) -> None:
+def test_clients_cannot_create_new_series(visitor: Visitor) -> None:
     visitor.get("/nowhere")
     visitor.generic("BREW", "/nowhere")
     uploaded(visitor)
@@ -216,7 +216,7 @@ def test_a_cleanup_that_was_stopped_is_reported_as_such(visitor: Visitor, own_st
 
 
 @pytest.mark.both
-def test_figures_are_remembered_for_a_while(db: None) -> None:
+def test_figures_are_cached_for_a_while(db: None) -> None:
     assert figure("maria_sessions_started_total") == 0
     started()
 
@@ -231,9 +231,7 @@ def no_query(*_: Any) -> Any:
 
 
 @pytest.mark.both
-def test_reading_takes_the_same_queries_however_much_there_is(
-    db: None, django_assert_num_queries: Any
-) -> None:
+def test_the_number_of_queries_is_constant(db: None, django_assert_num_queries: Any) -> None:
     for _ in range(2):
         with django_assert_num_queries(7):
             scraped()
@@ -247,7 +245,7 @@ def away(*_: Any) -> Any:
 
 
 @pytest.mark.both
-def test_while_the_database_is_away_its_figures_are_left_out_and_that_is_reported(db: None) -> None:
+def test_without_the_database_its_figures_are_missing_and_that_is_reported(db: None) -> None:
     with connection.execute_wrapper(away):
         result = scraped()
 
@@ -262,13 +260,13 @@ def test_this_machine_may_read(db: None, address: str) -> None:
 
 
 @cases("address", [STRANGER, "::ffff:203.0.113.9", "2001:db8::1", "", "unix:"])
-def test_strangers_may_not_and_learn_nothing(address: str) -> None:
+def test_other_addresses_are_refused_without_information(address: str) -> None:
     refused = Client(REMOTE_ADDR=address).get("/metrics")
 
     assert refused.status_code == 403
     assert refused["Content-Type"].startswith("text/plain")
     assert refused.content == (
-        b"Metrics are shown to METRICS_NETWORKS, and to whoever sends METRICS_TOKEN as a bearer.\n"
+        b"Send METRICS_TOKEN as a bearer token, or connect from METRICS_NETWORKS.\n"
     )
 
 
@@ -278,7 +276,7 @@ def test_strangers_may_not_and_learn_nothing(address: str) -> None:
 )
 @cases("value", ["203.0.113.9", "127.0.0.1", "::1", "garbage", ""])
 @cases("proxies", [0, 1, 2])
-def test_what_comes_through_a_proxy_on_this_machine_is_not_this_machine(
+def test_a_request_through_a_local_proxy_is_not_local(
     settings: Any, header: str, value: str, proxies: int
 ) -> None:
     settings.TRUSTED_PROXIES = proxies
@@ -314,7 +312,7 @@ def test_a_network_behind_our_own_proxies_may_read_if_it_is_listed(
         ("Bearer \u00fc\u00ff", 403), ("Bearer None", 403),
     ],
 )  # fmt: skip
-def test_whoever_has_the_token_may_read_from_anywhere(
+def test_the_token_gives_access_from_any_address(
     db: None, settings: Any, authorization: str, status: int
 ) -> None:
     settings.METRICS_TOKEN = TOKEN
@@ -325,13 +323,13 @@ def test_whoever_has_the_token_may_read_from_anywhere(
     assert client.get("/metrics").status_code == 403
 
 
-def test_with_no_network_listed_only_the_token_opens(settings: Any) -> None:
+def test_without_networks_only_the_token_gives_access(settings: Any) -> None:
     settings.METRICS_NETWORKS = []
 
     assert Client().get("/metrics").status_code == 403
 
 
-def test_staff_and_visitors_have_no_part_in_it(visitor: Visitor, make_staff: Any) -> None:
+def test_staff_and_visitor_cookies_give_no_access(visitor: Visitor, make_staff: Any) -> None:
     for client in (visitor, make_staff(AUDITOR)):
         assert client.get("/metrics", REMOTE_ADDR=STRANGER).status_code == 403
 
@@ -384,7 +382,7 @@ def _listens(url: str) -> bool:
 
 @pytest.mark.slow
 def test_several_processes_add_up_their_counts(tmp_path: Path) -> None:
-    """Every answer of the server, whichever process gave it, is in what any of them tells."""
+    """Each process reports the answers of all processes."""
     port = free_port()
     env = environment(
         tmp_path,

@@ -84,7 +84,7 @@ TYPES = {
 
 @pytest.fixture(scope="module")
 def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `npm pack` makes of a copy: other tests may be packing at the same time."""
+    """The package of a copy, because other tests may run `npm pack` at the same time."""
     need_node()
     run_quietly(shell("front_packages"))
     copy = tmp_path_factory.mktemp("package") / "frontend"
@@ -108,7 +108,7 @@ def test_only_what_users_need_is_packed(tarball: Path) -> None:
     ] == []
 
 
-def test_react_is_all_it_asks_for() -> None:
+def test_react_is_the_only_peer_dependency() -> None:
     assert "dependencies" not in PACKAGE
     assert set(PACKAGE["peerDependencies"]) == {"react", "react-dom"}
 
@@ -161,18 +161,18 @@ def npm(*arguments: str, folder: Path) -> None:
 
 
 def tool(program: str, *arguments: str, folder: Path) -> None:
-    """Run a program of frontend/node_modules, which spares each app an installation."""
+    """Run a program of frontend/node_modules, so that no app needs an installation."""
     run(["node", str(FRONTEND / "node_modules" / program), *arguments], folder)
 
 
 def run(command: list[str], folder: Path) -> None:
-    """Run a command in a folder; fail the test with what it said if it fails."""
+    """Run a command in a folder; fail the test with its output if it fails."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 class StrictHandler(SimpleHTTPRequestHandler):
-    """Files of a folder, under a strict policy."""
+    """Serves a folder with a strict Content-Security-Policy."""
 
     def end_headers(self) -> None:
         self.send_header("Content-Security-Policy", POLICY)

@@ -1,4 +1,4 @@
-"""Each request is one log line: what was asked, what was answered, how long it took; never its query."""
+"""Each request is one log line with method, path, status and time, without the query string."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ FIELDS = {"method", "route", "path", "status", "milliseconds"}
 
 
 class CapturedLines(logging.Handler):
-    """Keeps what the product's own handler would write about requests."""
+    """Collects the lines of the request log."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)

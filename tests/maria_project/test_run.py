@@ -1,4 +1,4 @@
-"""`./run` as a person uses it: start, the README's lines, the admin, stop, start again."""
+"""`./run`: start, the README's commands, the admin, stop, start again."""
 
 import os
 import re
@@ -21,7 +21,7 @@ STAFF = {"STAFF_USERNAME": "desk", "STAFF_PASSWORD": "a-long-password-1"}
 
 
 def readme_lines() -> str:
-    """Return the README's shell lines of the main job."""
+    """Return the README's commands for the main job."""
     section = (ROOT / "README.md").read_text().split("## The main job")[1]
     match = re.search(r"```sh\n(.*?)```", section, re.S)
     assert match
@@ -29,7 +29,7 @@ def readme_lines() -> str:
 
 
 def require(program: str) -> None:
-    """Skip, or fail in CI, where a program is missing."""
+    """Skip the test if a program is missing; fail it in CI."""
     if shutil.which(program) is None:
         if os.environ.get("CI"):
             pytest.fail(f"{program} is missing")
@@ -54,7 +54,7 @@ def sign_in(base: str, username: str, password: str) -> requests.Session:
 
 
 def run_main_job(base: str, folder: Path) -> str:
-    """Run the README's lines in `folder`; return what they printed."""
+    """Run the README's commands in `folder`; return their output."""
     done = subprocess.run(
         ["sh", "-eu", "-c", readme_lines()],
         env=environment(folder, API=f"{base}/api/v1", PDF=str(ROOT / "docs/images/sample.pdf")),
@@ -64,7 +64,7 @@ def run_main_job(base: str, folder: Path) -> str:
     return done.stdout
 
 
-def test_the_readme_holds_on_a_fresh_data_folder_and_again(tmp_path: Path) -> None:
+def test_the_readmes_commands_work_on_a_new_data_folder_and_again(tmp_path: Path) -> None:
     require("curl")
     port = free_port()
     base = f"http://localhost:{port}"
@@ -100,7 +100,7 @@ def test_the_readme_holds_on_a_fresh_data_folder_and_again(tmp_path: Path) -> No
         assert not answers(f"{base}/health/live")
 
 
-def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
+def test_a_used_port_is_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""STORAGE_URL leads to a bucket or a folder; one that cannot work says so and tells no secret."""
+"""STORAGE_URL selects a bucket or a folder; an invalid URL is refused without quoting a secret."""
 
 from pathlib import Path
 from typing import Any
@@ -7,14 +7,15 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
-from maria_project.environment import secret, storage
+from maria_project.settings.environment import secret
+from maria_project.settings.storage_url import storage
 from tests.cases import cases
 
 FOLDER = Path("/srv/maria/storage")
 
 
 def read(url: str) -> tuple[str, dict[str, Any]]:
-    """Return the class and the options that a URL stands for."""
+    """Return the class and the options of a URL."""
     entry = storage("STORAGE_URL", url, FOLDER)
     return entry["BACKEND"].rpartition(".")[2], entry["OPTIONS"]
 
@@ -49,7 +50,7 @@ def read(url: str) -> tuple[str, dict[str, Any]]:
         ),
     ],
 )
-def test_a_url_leads_to_a_store(url: str, kind: str, options: dict[str, Any]) -> None:
+def test_a_url_selects_a_store(url: str, kind: str, options: dict[str, Any]) -> None:
     assert read(url) == (kind, options)
 
 
@@ -62,25 +63,25 @@ def test_a_url_leads_to_a_store(url: str, kind: str, options: dict[str, Any]) ->
         ("file://srv/storage", "absolute path"),
         ("file:///", "absolute path"),
         ("file:///srv?secret=secret", "absolute path"),
-        ("s3://", "name of a bucket"),
-        ("s3://key:secret@", "name of a bucket"),
-        ("s3://key:secret@Bucket", "name of a bucket"),
-        ("s3://key:secret@ab", "name of a bucket"),
-        ("s3://key:secret@bucket:8333", "name of a bucket"),
-        ("s3://key:secret@bucket/folder", "name of a bucket"),
-        ("s3://key:secret@bucket#x", "name of a bucket"),
-        ("s3://key:half/secret@bucket", "name of a bucket"),
-        ("s3://key:half#secret@bucket", "name of a bucket"),
-        ("s3://key@bucket", "belong together"),
-        ("s3://:secret@bucket", "belong together"),
-        ("s3://key:secret@bucket?acl=secret", "another option"),
-        ("s3://key:secret@bucket?endpoint_url=", "endpoint_url is no address"),
-        ("s3://key:secret@bucket?endpoint_url=s3.example", "endpoint_url is no address"),
-        ("s3://key:secret@bucket?endpoint_url=https://secret@s3.example", "endpoint_url is no"),
-        ("s3://key:secret@bucket?endpoint_url=https://s3.example/bucket", "endpoint_url is no"),
+        ("s3://", "invalid bucket name"),
+        ("s3://key:secret@", "invalid bucket name"),
+        ("s3://key:secret@Bucket", "invalid bucket name"),
+        ("s3://key:secret@ab", "invalid bucket name"),
+        ("s3://key:secret@bucket:8333", "invalid bucket name"),
+        ("s3://key:secret@bucket/folder", "invalid bucket name"),
+        ("s3://key:secret@bucket#x", "invalid bucket name"),
+        ("s3://key:half/secret@bucket", "invalid bucket name"),
+        ("s3://key:half#secret@bucket", "invalid bucket name"),
+        ("s3://key@bucket", "a key needs a secret"),
+        ("s3://:secret@bucket", "a key needs a secret"),
+        ("s3://key:secret@bucket?acl=secret", "the only options are"),
+        ("s3://key:secret@bucket?endpoint_url=", "endpoint_url must be an address"),
+        ("s3://key:secret@bucket?endpoint_url=s3.example", "endpoint_url must be an address"),
+        ("s3://key:secret@bucket?endpoint_url=https://secret@s3.example", "endpoint_url must be"),
+        ("s3://key:secret@bucket?endpoint_url=https://s3.example/bucket", "endpoint_url must be"),
         (
             "s3://key:secret@bucket?public_endpoint_url=ftp://s3.example",
-            "public_endpoint_url is no",
+            "public_endpoint_url must be",
         ),
         ("s3://key:secret@bucket?endpoint_url=https://s3.example:secret", ""),
         ("s3://key:secret@bucket?secret", ""),
@@ -88,7 +89,7 @@ def test_a_url_leads_to_a_store(url: str, kind: str, options: dict[str, Any]) ->
         ("s3://key:half?secret@bucket", ""),
     ],
 )
-def test_a_url_that_cannot_work_says_why_and_reports_no_secret(url: str, reason: str) -> None:
+def test_an_invalid_url_is_refused_without_quoting_a_secret(url: str, reason: str) -> None:
     with pytest.raises(ImproperlyConfigured) as caught:
         read(url)
 
@@ -96,11 +97,11 @@ def test_a_url_that_cannot_work_says_why_and_reports_no_secret(url: str, reason:
     assert result.startswith("STORAGE_URL: ")
     assert reason in result
     assert "write s3://KEY:SECRET@bucket" in result
-    assert "secret" not in result.replace("key and secret belong together", "")
+    assert "secret" not in result.replace("a key needs a secret, and a secret needs a key", "")
     assert caught.value.__suppress_context__  # nor does a traceback
 
 
-def test_a_url_can_be_kept_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_url_can_be_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "url").write_text("s3://KEY:secret@bucket\n")
     monkeypatch.setenv("STORAGE_URL_FILE", str(tmp_path / "url"))
 

@@ -1,4 +1,4 @@
-"""The worker: killed in the middle of a task, late by hours, stalled, dead."""
+"""The worker: killed during a task, late by hours, stalled, ended."""
 
 import os
 import signal
@@ -36,8 +36,8 @@ from uploads_app.models import (
     UploadedFile,
     UploadQuota,
     UploadStatus,
-    object_key,
 )
+from uploads_app.storage.keys import object_key
 
 pytestmark = pytest.mark.slow
 
@@ -127,7 +127,7 @@ def test_t79_schedules_missed_for_two_hours_run_once(tmp_path: Path) -> None:
 
 @pytest.mark.both
 @pytest.mark.usefixtures("committed")
-def test_the_supervisor_brings_a_dead_worker_back(tmp_path: Path) -> None:
+def test_the_supervisor_restarts_an_ended_worker(tmp_path: Path) -> None:
     port = free_port()
     command = [*MANAGE, "serve", "--port", str(port)]
     log = tmp_path / "serve.log"
@@ -142,7 +142,7 @@ def test_the_supervisor_brings_a_dead_worker_back(tmp_path: Path) -> None:
         wait_for(lambda: Success.objects.filter(name="after the kill").exists())
         running.send_signal(signal.SIGINT)
         assert running.wait(30) == 0
-    assert "The worker ended with code -9; starting it again." in log.read_text()
+    assert "The worker ended with code -9. Restarting it." in log.read_text()
     assert not Path(f"/proc/{second}").exists()
 
 
@@ -176,13 +176,13 @@ def sleeper(tmp_path: Path, code: str = "import time; time.sleep(60)") -> ChildP
     return ChildProcess("sleeper", [sys.executable, "-c", code], tmp_path / "sleeper.log")
 
 
-def test_a_stalled_child_is_replaced_even_if_it_ignores_sigterm(tmp_path: Path) -> None:
+def test_a_stalled_child_is_restarted_even_if_it_ignores_sigterm(tmp_path: Path) -> None:
     child = sleeper(tmp_path)
     child.start()
     first = child.pid
     os.kill(first, signal.SIGSTOP)  # it will not hear a polite end
     child.is_stalled = lambda _: True
-    assert child.watch() == "The sleeper has stalled; starting it again."
+    assert child.watch() == "The sleeper has stalled. Restarting it."
     assert not Path(f"/proc/{first}").exists()
     child.is_stalled = lambda _: False
     child.watch()
@@ -190,17 +190,17 @@ def test_a_stalled_child_is_replaced_even_if_it_ignores_sigterm(tmp_path: Path) 
     child.stop()
 
 
-def test_a_child_that_dies_at_once_is_started_less_and_less_often(tmp_path: Path) -> None:
+def test_a_child_that_ends_at_once_is_restarted_with_growing_pauses(tmp_path: Path) -> None:
     child = sleeper(tmp_path, "raise SystemExit(7)")
     child.start()
-    assert wait_for(child.watch) == "The sleeper ended with code 7; starting it again."
+    assert wait_for(child.watch) == "The sleeper ended with code 7. Restarting it."
     first = child.backoff
     wait_for(child.watch)
     assert child.backoff > first
     child.stop()
 
 
-def test_full_logs_are_moved_to_trash_and_only_so_many_are_kept(tmp_path: Path) -> None:
+def test_full_logs_are_rotated_and_a_limited_number_is_kept(tmp_path: Path) -> None:
     child = sleeper(tmp_path)
     for _ in range(LOG_FILES + 2):
         child.log_file.write_bytes(b"x" * LOG_BYTES)

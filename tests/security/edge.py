@@ -1,4 +1,4 @@
-"""Real servers of the product, and clients that reach them from addresses of their own."""
+"""Real servers of the product, and clients with their own addresses."""
 
 import os
 import re
@@ -29,13 +29,13 @@ class Edge:
 
     @property
     def log(self) -> str:
-        """What it has logged so far."""
+        """The log so far."""
         return (self.deployment.data / "log").read_text()
 
 
 @contextmanager
 def started(folder: Path, **env: str) -> Iterator[Edge]:
-    """Start the web server of `./run` with data of its own; `ready` waits for it."""
+    """Start the web server of `./run` with its own data; `ready` waits for it."""
     port = free_port()
     with launched(folder, [*WAITRESS, str(port)], **env) as own:
         yield Edge(port, own)
@@ -43,7 +43,7 @@ def started(folder: Path, **env: str) -> Iterator[Edge]:
 
 @contextmanager
 def launched(folder: Path, command: list[str], **env: str) -> Iterator[Deployment]:
-    """Start any server of the product with data of its own."""
+    """Start any server of the product with its own data."""
     own = deployment(folder)
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(
@@ -78,13 +78,13 @@ def shared_cache() -> dict[str, str]:
 
 
 def fresh_source() -> str:
-    """Return an address of this machine that no request has come from yet."""
+    """Return an address of this machine that was not used yet."""
     return ".".join(["127", *(str(1 + secrets.randbelow(254)) for _ in range(3))])
 
 
 @dataclass
 class Caller:
-    """A client with an address of its own, `source`, that asks the validate endpoint at `port`."""
+    """A client with its own address, `source`, that calls the validate endpoint at `port`."""
 
     port: int
     source: str = ""
@@ -96,7 +96,7 @@ class Caller:
         self._pool = HTTPConnectionPool(self.host, self.port, retries=False, timeout=30, **source)
 
     def ask(self, *headers: tuple[str, str]) -> BaseHTTPResponse:
-        """Validate a UUID, with these headers beside the usual ones."""
+        """Validate a UUID with these additional headers."""
         sent = HTTPHeaderDict({"Host": "localhost"})
         for name, value in headers:
             sent.add(name, value)
@@ -105,14 +105,14 @@ class Caller:
         )
 
     def left(self, *headers: tuple[str, str]) -> int:
-        """Validate a UUID and return how many more may follow."""
+        """Validate a UUID and return how many requests are left."""
         response = self.ask(*headers)
         assert response.status == 200, (headers, response.status, response.data)
         return remaining(response)
 
 
 def remaining(response: BaseHTTPResponse) -> int:
-    """Return what RateLimit says is left."""
+    """Return the remaining requests of the RateLimit header."""
     found = re.search(r'"validate-\d+s";r=(\d+)', response.headers["RateLimit"])
     assert found
     return int(found[1])

@@ -1,4 +1,4 @@
-"""Calls under each rate limit, a clock that stands still, and a way to set a limit."""
+"""Calls under each rate limit, a frozen clock, and a fixture that sets a limit."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ def upload(visitor: Visitor, address: str) -> Any:
 
 @dataclass(frozen=True)
 class Call:
-    """A call under a limit: the limit's name, how to call, and what it answers while let in."""
+    """A call under a limit: the limit's name, the call, and its status while the limit allows it."""
 
     limit: str
     ask: Callable[[Visitor, str], Any]

@@ -1,4 +1,4 @@
-"""Every address of the API, read from the URL resolver, so that a new view is covered at once."""
+"""Every route of the API, read from the URL resolver, so that a new view is covered."""
 
 import uuid
 from collections.abc import Iterator
@@ -50,13 +50,13 @@ class Route:
         return found
 
     def url(self, upload: UploadedFile | uuid.UUID | None = None) -> str:
-        """Return the address, with an upload's ids or something of the right shape filled in."""
+        """Return the URL with an upload's ids, or with random ids."""
         key = 1 if self.staff else getattr(upload, "pk", upload) or uuid.uuid4()
         owner = getattr(upload, "session_id", None) or uuid.uuid4()
         return self.path % {"pk": key, "uuid": owner} if "%(" in self.path else self.path
 
     def client(self, visitor: Any, make_staff: Any) -> Any:
-        """Return a client that is let in here: the visitor, an auditor or a service with all scopes."""
+        """Return a client with access: the visitor, an auditor or a service with all scopes."""
         if self.services:
             return Service(made_key(*Scope.values))
         return make_staff(AUDITOR) if self.staff else visitor
@@ -88,7 +88,7 @@ def visitor_calls(*, unsafe_only: bool = False) -> list[tuple[Route, str]]:
 
 
 def named(call: Any) -> str:
-    """Return how a parametrised test shows a route or a method."""
+    """Return the test id of a route or a method."""
     return call.path if isinstance(call, Route) else str(call)
 
 

@@ -1,4 +1,4 @@
-"""`manage.py check_proxy`: its verdict on proxies of every kind, and what it says when it cannot tell."""
+"""`manage.py check_proxy`: its verdict on every kind of proxy, and inconclusive results."""
 
 import io
 import re
@@ -21,7 +21,7 @@ from tests.security.edge import Caller, all_started, fresh_source
 
 
 class ProxyCheckResult(NamedTuple):
-    """What the command said and ended with."""
+    """The command's output and exit code."""
 
     code: int
     lines: list[str]
@@ -29,8 +29,8 @@ class ProxyCheckResult(NamedTuple):
 
     @property
     def believed(self) -> set[str]:
-        """The forgeries that it calls believed."""
-        return {line.removesuffix(": BELIEVED") for line in self.lines if "BELIEVED" in line}
+        """The forged headers that it reports as trusted."""
+        return {line.removesuffix(": TRUSTED") for line in self.lines if "TRUSTED" in line}
 
 
 def check(url: str, timeout: float = 10.0) -> ProxyCheckResult:
@@ -45,7 +45,7 @@ def check(url: str, timeout: float = 10.0) -> ProxyCheckResult:
 
 
 class Proxies(NamedTuple):
-    """The product with its default limits and one trusted proxy, behind proxies of which one is right."""
+    """The product with one trusted proxy, behind one correct and several wrong proxies."""
 
     right: str
     passes_on: str
@@ -61,7 +61,7 @@ def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
         env = {"TRUSTED_PROXIES": "1", "RATE_LIMIT_VALIDATE": "60/d"}
         (product,) = all_started(stack, folder, env)
         realip = "set_real_ip_from 127.0.0.0/8; real_ip_header X-Real-IP;"
-        # An address of its own, whose limit no other test has used up.
+        # A separate address, whose limit no other test has used.
         own = f"proxy_set_header X-Forwarded-For {fresh_source()};"
         hops = [
             nginx.hop(product.port),
@@ -74,7 +74,7 @@ def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
 
 
 @pytest.mark.slow
-def test_t72_a_proxy_as_documented_cannot_be_fooled_and_the_limit_itself_does_not_confuse(
+def test_t72_a_proxy_as_documented_is_safe_even_at_the_limit(
     proxies: Proxies,
 ) -> None:
     result = check(proxies.right)
@@ -82,14 +82,14 @@ def test_t72_a_proxy_as_documented_cannot_be_fooled_and_the_limit_itself_does_no
 
     for said in (result, again):
         assert (said.code, said.sentence) == (0, "The client address cannot be faked.")
-        assert said.lines == [f"{forgery}: not believed" for forgery in FORGERIES]
+        assert said.lines == [f"{forgery}: not trusted" for forgery in FORGERIES]
     port = int(proxies.right.rpartition(":")[2])
     assert Caller(port, "127.0.0.1").ask().status == 429
     assert Caller(port, fresh_source()).ask().status == 200
 
 
 @pytest.mark.slow
-def test_t72_a_proxy_that_passes_the_header_on_is_found(proxies: Proxies) -> None:
+def test_t72_a_proxy_that_forwards_the_clients_header_is_detected(proxies: Proxies) -> None:
     result = check(proxies.passes_on)
 
     assert result.code == 1
@@ -102,7 +102,7 @@ def test_t72_a_proxy_that_passes_the_header_on_is_found(proxies: Proxies) -> Non
 
 
 @pytest.mark.slow
-def test_t72_a_proxy_that_believes_another_header_is_found(proxies: Proxies) -> None:
+def test_t72_a_proxy_that_trusts_another_header_is_detected(proxies: Proxies) -> None:
     result = check(proxies.believes_real_ip)
 
     assert (result.code, result.believed) == (1, {"X-Real-IP (one address)"})
@@ -110,20 +110,20 @@ def test_t72_a_proxy_that_believes_another_header_is_found(proxies: Proxies) -> 
 
 
 @pytest.mark.slow
-def test_it_says_when_the_application_does_not_know_its_own_name(proxies: Proxies) -> None:
+def test_an_unknown_host_is_reported(proxies: Proxies) -> None:
     result = check(proxies.renames)
 
     assert result.code == 0
-    assert result.lines[0].startswith(f"Pages of {proxies.renames} would be refused as foreign")
+    assert result.lines[0].startswith(f"Requests of pages of {proxies.renames} would be refused")
 
 
-# What answers in the product's place: a function from the request's forged headers to what is said.
+# Fake servers: a function from the request's forged headers to the answer.
 Answer = Callable[[set[str]], tuple[int, dict[str, str]]]
 
 
 @contextmanager
 def something(answer: Answer) -> Iterator[str]:
-    """Serve something else than the product, and yield its address."""
+    """Run a fake server and yield its address."""
 
     class ProxyCheckHandler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -152,7 +152,7 @@ def something(answer: Answer) -> Iterator[str]:
 
 
 def says(left: int) -> tuple[int, dict[str, str]]:
-    """Answer as the product does when `left` more requests may follow."""
+    """Answer like the product when `left` requests are left."""
     return 200 if left >= 0 else 429, {"RateLimit": f'"validate-60s";r={max(0, left)};t=9'}
 
 
@@ -169,27 +169,27 @@ def says(left: int) -> tuple[int, dict[str, str]]:
     ],
     ids=["redirect", "no header", "another limit", "another header", "404", "400", "503"],
 )  # fmt: skip
-def test_it_cannot_distinguish_from_other_answers(
+def test_unexpected_answers_are_inconclusive(
     answer: tuple[int, dict[str, str]], sentence: str
 ) -> None:
     with something(lambda _: answer) as url:
         result = check(url)
 
     assert (result.code, result.lines) == (2, [])
-    assert result.sentence.startswith("Could not tell. ")
+    assert result.sentence.startswith("No result. ")
     assert sentence in result.sentence
 
 
-def test_it_cannot_distinguish_from_counters_that_jump() -> None:
+def test_jumping_counters_are_inconclusive() -> None:
     processes = cycle([count(50, -1), count(30, -1)])
     with something(lambda _: says(next(next(processes)))) as url:
         result = check(url)
 
     assert result.code == 2
-    assert "several web processes count apart" in result.sentence
+    assert "several web processes count separately" in result.sentence
 
 
-def test_it_cannot_report_when_forged_requests_fail() -> None:
+def test_failing_forged_requests_are_inconclusive() -> None:
     left = count(59, -1)
     with something(lambda forged: (500, {}) if forged else says(next(left))) as url:
         result = check(url)
@@ -198,7 +198,7 @@ def test_it_cannot_report_when_forged_requests_fail() -> None:
     assert "With a forged X-Forwarded-For (one address)" in result.sentence
 
 
-def test_a_proxy_that_turns_forged_requests_away_believes_none() -> None:
+def test_a_proxy_that_blocks_forged_requests_is_safe() -> None:
     left = count(59, -1)
     with something(lambda forged: (400, {}) if forged else says(next(left))) as url:
         result = check(url)
@@ -207,7 +207,7 @@ def test_a_proxy_that_turns_forged_requests_away_believes_none() -> None:
 
 
 @pytest.mark.parametrize("window", range(7, 14))
-def test_a_windows_edge_is_not_taken_for_a_belief(window: int) -> None:
+def test_a_windows_edge_is_not_taken_for_a_trusted_header(window: int) -> None:
     requested = count()
     with something(lambda _: says(59 - next(requested) % window)) as url:
         result = check(url)
@@ -229,7 +229,7 @@ def test_windows_that_end_just_with_a_forged_request_are_tried_again() -> None:
 
 
 @pytest.mark.parametrize("step", [-2, -3, -7])
-def test_other_clients_in_the_bucket_do_not_confuse(step: int) -> None:
+def test_other_clients_in_the_bucket_do_not_change_the_verdict(step: int) -> None:
     left = count(10_000, step)
     with something(lambda _: says(next(left))) as url:
         result = check(url)
@@ -239,7 +239,7 @@ def test_other_clients_in_the_bucket_do_not_confuse(step: int) -> None:
 
 @pytest.mark.parametrize("other", [59, 3, 1], ids=["fresh", "used", "nearly used up"])
 def test_a_bucket_that_others_use_is_another_bucket_too(other: int) -> None:
-    """What is no address falls back to the proxy's own, which is no fresh bucket."""
+    """An invalid address falls back to the proxy's own, which is not a new bucket."""
     own, others = count(500, -1), count(other, -1)
     with something(lambda forged: says(next(others if "forwarded" in forged else own))) as url:
         result = check(url)
@@ -247,14 +247,14 @@ def test_a_bucket_that_others_use_is_another_bucket_too(other: int) -> None:
     assert (result.code, result.believed) == (1, {"Forwarded (IPv4)", "Forwarded (IPv6)"})
 
 
-def test_an_address_where_nothing_listens_cannot_be_reported() -> None:
+def test_a_closed_port_is_inconclusive() -> None:
     result = check(f"http://127.0.0.1:{free_port()}")
 
     assert result.code == 2
     assert "does not answer" in result.sentence
 
 
-def test_an_address_that_never_answers_is_given_up() -> None:
+def test_an_address_that_never_answers_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         result = check(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.2)
 
@@ -265,19 +265,19 @@ def test_an_address_that_never_answers_is_given_up() -> None:
 @pytest.mark.parametrize(
     "url", ["", "maria.example", "ftp://maria.example", "http://", "http://[x"]
 )
-def test_what_is_no_address_is_said_so(url: str) -> None:
+def test_an_invalid_address_is_reported(url: str) -> None:
     result = check(url)
 
     assert result.code == 2
-    assert "is no address" in result.sentence
+    assert "is not an address" in result.sentence
 
 
 def test_the_exit_code_is_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without the fixture `db` a query would be an error, so this also needs no database."""
+    """Without the fixture `db` a query would fail, so the command needs no database."""
     with pytest.raises(SystemExit) as exit_:
         load_command_class("maria_project", "check_proxy").run_from_argv(
             ["manage.py", "check_proxy", f"http://127.0.0.1:{free_port()}"]
         )
 
     assert exit_.value.code == 2
-    assert re.fullmatch(r"CommandError: Could not tell\. .+\n", capsys.readouterr().err)
+    assert re.fullmatch(r"CommandError: No result\. .+\n", capsys.readouterr().err)

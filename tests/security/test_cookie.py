@@ -1,4 +1,4 @@
-"""The cookie that carries the token: out of reach for scripts, other sites and sibling domains."""
+"""The token's cookie is protected from scripts, other sites and sibling domains."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from tests.uploads_app.server import deployment
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOKEN = "mss1_[A-Za-z0-9_-]{43}"
 DATE = r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"
-# 30 days, 30 more that staff may add, and the week in which "expired" can still be explained.
+# 30 days, 30 more by an extension, and 7 days in which the page can still explain "expired".
 MAX_AGE = 67 * 24 * 60 * 60
 IN_PRODUCTION = """
 import django; django.setup()
@@ -56,7 +56,7 @@ def test_t06_a_reset_sets_the_same_cookie(visitor: Visitor) -> None:
 
 @pytest.mark.slow
 def test_t06_the_cookie_in_production(tmp_path: Path) -> None:
-    """A process of its own, because production is decided when the settings are read."""
+    """A separate process, because the settings decide production when they are imported."""
     ran = subprocess.run(
         [sys.executable, "-c", IN_PRODUCTION],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Which pages of other origins may read what, errors included; every other page reads nothing."""
+"""CORS: listed origins can read answers, errors included; other origins read nothing."""
 
 import itertools
 import re
@@ -10,7 +10,7 @@ import pytest
 import requests
 from django.db import connection
 
-from maria_project.environment import exact_origins
+from maria_project.settings.environment import exact_origins
 from tests.cases import cases
 from tests.helpers import Visitor, code, events, pdf, started, uploaded
 from tests.postgres import free_port
@@ -18,7 +18,7 @@ from tests.security.edge import launched, ready
 from tests.security.routes import Route, api_routes, calls, named
 from tests.uploads_app.server import WAITRESS
 
-# What is said here is the same on every database.
+# Independent of the database.
 
 LISTED = ["https://shop.example", "http://localhost:5173", "capacitor://localhost"]
 UNLISTED = [
@@ -40,7 +40,7 @@ EXPOSED = {
     "X-Request-ID",
 }
 PREFLIGHT = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-session-uuid"}  # fmt: skip
-# Read by staff and by Maria's own back end, never by a page of another origin.
+# For staff and for Maria's back end, never for a page of another origin.
 CLOSED = re.compile("/api/v1/(audit-logs|service)/")
 OPEN_CALLS = [call for call in calls() if not CLOSED.match(call[0].path)]
 
@@ -52,7 +52,7 @@ def listed(settings: Any) -> None:
 
 
 def granted(response: Any) -> dict[str, str]:
-    """Return what a response grants to pages of other origins."""
+    """Return the CORS headers of a response."""
     return {
         name.removeprefix("access-control-"): value
         for name, value in ((name.lower(), value) for name, value in response.headers.items())
@@ -92,7 +92,7 @@ def test_t08_a_listed_page_may_read_every_answer(
 @cases("route", api_routes(), ids=named)
 def test_t08_no_other_page_may_read_an_answer(visitor: Visitor, route: Route) -> None:
     upload = uploaded(visitor)
-    # Origins are compared before any view is asked, so one address is enough for the odd ones.
+    # Origins are compared before the view runs, so one URL is enough for the unusual ones.
     origins = UNLISTED if "current/" in route.path else UNLISTED[:6]
     for method, origin in itertools.product(("GET", "POST", "OPTIONS"), origins):
         response = visitor.generic(
@@ -108,20 +108,20 @@ def test_t08_no_origin_is_listed_unless_it_is_set(db: None, settings: Any) -> No
         assert granted(Visitor().current(headers={"Origin": origin})) == {}
 
 
-def test_t08_null_is_no_origin_even_if_it_is_listed(db: None, settings: Any) -> None:
+def test_t08_null_is_never_an_allowed_origin(db: None, settings: Any) -> None:
     settings.CORS_ALLOWED_ORIGIN_REGEXES = exact_origins(["null"])
 
     assert granted(Visitor().current(headers={"Origin": "null"})) == {}
 
 
 @cases("path", ["/", "/admin/login/", "/health/live", "/health/ready", "/metrics", "/nowhere", "/static/maria/mark.svg"])  # fmt: skip
-def test_t08_beside_the_api_no_page_may_read_anything(db: None, path: str) -> None:
+def test_t08_outside_the_api_no_page_may_read_anything(db: None, path: str) -> None:
     for method in ("GET", "OPTIONS"):
         response = Visitor().generic(method, path, headers={"Origin": LISTED[0], **PREFLIGHT})
         assert granted(response) == {}
 
 
-def test_t08_what_staff_read_is_no_pages_business(make_staff: Any) -> None:
+def test_t08_staff_endpoints_allow_no_origin(make_staff: Any) -> None:
     staff = make_staff("Auditor")
 
     for path in ("/api/v1/audit-logs/", "/api/v1/audit-logs/1/", "/api/v1/service/events/"):
@@ -170,7 +170,7 @@ def too_often() -> Any:
 
 
 def foreign_host() -> Any:
-    """What middleware refuses before any view is found."""
+    """Requests that middleware refuses before a view is found."""
     return Visitor().get("/api/v1/uploads/", headers={"Host": "evil.example", "Origin": LISTED[0]})
 
 

@@ -1,4 +1,4 @@
-"""What a page of another site can make a browser send changes nothing."""
+"""Requests that a foreign page can make a browser send change nothing."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from tests.cases import cases
 from tests.helpers import Visitor, code, events, pdf, stored_keys, uploaded
 from tests.security.routes import Route, named, state, visitor_calls
 
-# What is said here is the same on every database.
+# Independent of the database.
 
 FORMS = {
     "form": ("application/x-www-form-urlencoded", b"reason=requested"),
@@ -81,7 +81,9 @@ def test_t07_a_foreign_page_changes_nothing_even_with_the_header(
 
 @cases("page", FOREIGN)
 @cases("path", ["/api/v1/sessions/", "/api/v1/sessions/validate/"])
-def test_t07_a_foreign_page_cannot_use_what_needs_no_proof(db: None, page: str, path: str) -> None:
+def test_t07_a_foreign_page_cannot_use_endpoints_without_proof(
+    db: None, page: str, path: str
+) -> None:
     response = Visitor().post(path, {}, content_type="application/json", headers=FOREIGN[page])
 
     assert (response.status_code, code(response)) == (403, "origin_not_allowed")
@@ -90,7 +92,7 @@ def test_t07_a_foreign_page_cannot_use_what_needs_no_proof(db: None, page: str, 
 
 
 @pytest.mark.parametrize("headers", OURS)
-def test_t07_our_own_page_is_let_in(db: None, headers: dict[str, str]) -> None:
+def test_t07_our_own_page_is_accepted(db: None, headers: dict[str, str]) -> None:
     visitor = Visitor()
 
     assert visitor.start(headers=headers).status_code == 201
@@ -100,7 +102,7 @@ def test_t07_our_own_page_is_let_in(db: None, headers: dict[str, str]) -> None:
     assert ended.status_code == 204
 
 
-def test_t07_a_listed_origin_is_let_in_and_its_lookalikes_are_not(db: None, settings: Any) -> None:
+def test_t07_a_listed_origin_is_accepted_and_similar_ones_are_not(db: None, settings: Any) -> None:
     settings.ALLOWED_ORIGINS = ["https://shop.example", "capacitor://localhost"]
 
     for origin in settings.ALLOWED_ORIGINS:

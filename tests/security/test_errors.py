@@ -1,4 +1,4 @@
-"""Errors have one shape, and what fails inside tells a stranger nothing but the request's id."""
+"""Errors have one format. An internal error discloses only the request id."""
 
 import json
 from typing import Any
@@ -19,7 +19,7 @@ FIELDS = {"type", "title", "status", "detail", "code", "request_id"}
 
 
 class Broken(Exception):
-    """Something nobody foresaw."""
+    """An unexpected exception."""
 
 
 def fails(*args: Any, **kwargs: Any) -> Any:
@@ -27,7 +27,7 @@ def fails(*args: Any, **kwargs: Any) -> Any:
 
 
 def assert_fixed_500(response: HttpResponseBase) -> None:
-    """Check that an answer is the fixed problem document, word for word."""
+    """Assert that an answer is exactly the fixed problem document."""
     assert response.status_code == 500
     assert response["Content-Type"] == "application/problem+json"
     assert json.loads(response.content) == {  # type: ignore[attr-defined]
@@ -46,7 +46,7 @@ def assert_fixed_500(response: HttpResponseBase) -> None:
 def test_t23_an_exception_in_a_view_discloses_nothing(
     visitor: Visitor, make_staff: Any, monkeypatch: pytest.MonkeyPatch, route: Route, method: str
 ) -> None:
-    """The exception is put into DRF, at the step that every view passes."""
+    """Raise the exception inside DRF, in a step of every view."""
     upload = uploaded(visitor)
     client = route.client(visitor, make_staff)
     client.raise_request_exception = False

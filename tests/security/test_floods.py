@@ -1,7 +1,7 @@
-"""A flood of refusals or of new sessions costs a bounded number of rows, and nothing that grows with them.
+"""Floods of refusals and of new sessions: bounded rows, and no cost that grows with the table.
 
-The clock stands still while a flood passes, so that what one minute lets in
-is an exact number; how long anything takes decides nothing.
+The clock stands still during a flood, so that the number per minute is exact
+and the speed of the machine does not matter.
 """
 
 import ipaddress
@@ -22,8 +22,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from audit_app.models import AuditLog
-from sessions_app import services
 from sessions_app.models import UserSession
+from sessions_app.services import sessions
 from tests.helpers import SOAK, Visitor, age_session, at_once, code, started
 from tests.uploads_app.cleanup.cleanup_support import many
 
@@ -49,7 +49,7 @@ _own = threading.local()
 
 
 def somebody(address: object, token: str = "", uuid: str = "") -> Visitor:
-    """Return this thread's client as somebody else; making a new one is what takes long."""
+    """Return this thread's client under another address; creating a new client is slow."""
     client: Visitor = _own.__dict__.setdefault("client", Visitor())
     client.cookies.clear()
     if token:
@@ -60,7 +60,7 @@ def somebody(address: object, token: str = "", uuid: str = "") -> Visitor:
 
 
 def floods() -> list[Callable[[], Any]]:
-    """Return requests that are refused and recorded: eight kinds by whom and why."""
+    """Return refused requests that are recorded: eight kinds by client and reason."""
     visitor, other = started(), started()
     first, second = ADDRESSES
 
@@ -89,7 +89,7 @@ def floods() -> list[Callable[[], Any]]:
 
 
 @pytest.mark.timeout(3600 if SOAK else 300)
-def test_t51_a_flood_of_refusals_is_a_row_a_minute_for_each_kind_and_an_exact_count(
+def test_t51_a_flood_of_refusals_is_one_row_a_minute_per_kind_with_an_exact_count(
     committed: None, settings: Any, clock: Any
 ) -> None:
     plenty = {name: [f"{10 * REFUSED}/m"] for name in settings.RATE_LIMITS}
@@ -109,12 +109,12 @@ def test_t51_a_flood_of_refusals_is_a_row_a_minute_for_each_kind_and_an_exact_co
     assert len(rows) <= REFUSED / 40
     assert sum(refused.values()) > 0.99 * REFUSED
 
-    # What the last minute has counted stands in the next row of its kind.
+    # The next row of a kind has the count of the last minute.
     refused.update(filter(None, (ask(number) for number in range(2 * len(kinds)))))
     counted: Counter[str] = Counter()
     for row in recorded():
         counted[kind(row)] += 1 + row.details["repeated"]
-    still_open = len(kinds) - len(ADDRESSES)  # asked twice just now: one row, and one in the cache
+    still_open = len(kinds) - len(ADDRESSES)  # sent twice just now: one row, and one in the cache
     assert sum(counted.values()) + still_open == sum(refused.values())
     for name in ("session_required", "session_invalid", "session_mismatch", "type_not_allowed"):
         assert 0 < refused[name] - counted[name] <= len(ADDRESSES)
@@ -127,7 +127,7 @@ def recorded() -> list[AuditLog]:
 
 
 def kind(row: AuditLog) -> str:
-    """Return the code that a refusal was answered with."""
+    """Return the error code of an answer."""
     return str(row.details.get("code", "rate_limited"))
 
 
@@ -138,8 +138,8 @@ def create(address: object) -> int:
 
 @pytest.mark.both
 @pytest.mark.timeout(3600 if SOAK else 300)
-def test_t84_one_network_gets_as_many_sessions_as_its_limit(committed: None, clock: Any) -> None:
-    """However many addresses of its /64 it uses."""
+def test_t84_one_network_gets_no_more_sessions_than_its_limit(committed: None, clock: Any) -> None:
+    """From any number of addresses of its /64."""
     network = ipaddress.ip_network("2001:db8:7::/64")
 
     statuses = at_once(CREATED, lambda n: create(network[n * 997]), threads=THREADS)
@@ -150,7 +150,7 @@ def test_t84_one_network_gets_as_many_sessions_as_its_limit(committed: None, clo
 
 
 @pytest.mark.timeout(3600 if SOAK else 300)
-def test_t84_many_networks_get_their_limit_each_and_no_more(db: None, clock: Any) -> None:
+def test_t84_each_network_gets_its_own_limit(db: None, clock: Any) -> None:
     networks = CREATED // 40
 
     statuses = [create(f"10.{n % networks // 250}.{n % networks % 250}.1") for n in range(CREATED)]
@@ -162,7 +162,7 @@ def test_t84_many_networks_get_their_limit_each_and_no_more(db: None, clock: Any
 
 
 @pytest.mark.both
-def test_t84_sessions_that_no_one_used_are_swept_in_bounded_batches(db: None) -> None:
+def test_t84_unused_sessions_are_swept_in_bounded_batches(db: None) -> None:
     kept = started()
     many(ROWS // 5, age=timedelta(hours=1), objects=False, per_session=1)
     UserSession.objects.exclude(pk=kept.uuid).update(expires_at=timezone.now())
@@ -174,8 +174,8 @@ def test_t84_sessions_that_no_one_used_are_swept_in_bounded_batches(db: None) ->
             call_command("expire_sessions", limit=limit, stdout=(out := StringIO()))
         done.append(int(out.getvalue().split()[0]))
         reads = [q["sql"] for q in captured if q["sql"].startswith("SELECT") and TABLE in q["sql"]]
-        assert len(reads) <= limit // services.SWEEP_BATCH + 2
-        assert all(_limit(sql) <= services.SWEEP_BATCH for sql in reads)
+        assert len(reads) <= limit // sessions.SWEEP_BATCH + 2
+        assert all(_limit(sql) <= sessions.SWEEP_BATCH for sql in reads)
 
     assert done == [limit, limit, 0]
     assert UserSession.objects.filter(status="active").get() == kept.row
@@ -194,19 +194,19 @@ def test_t84_an_unused_session_expires_a_day_after_it_was_seen(db: None) -> None
     age_session(just.row, timedelta(hours=23, minutes=59))
     age_session(over.row, timedelta(hours=24, seconds=1))
 
-    assert services.expire_due_sessions(limit=10) == 1
+    assert sessions.expire_due_sessions(limit=10) == 1
 
     assert (just.row.status, over.row.status) == ("active", "expired")
     assert over.row.end_reason == "unused"
 
 
 @pytest.mark.both
-def test_t84_what_a_request_costs_does_not_grow_with_the_table(db: None) -> None:
+def test_t84_the_cost_of_a_request_does_not_grow_with_the_table(db: None) -> None:
     def creates() -> None:
         assert Visitor().start().status_code == 201
 
     visitor = started()
-    due = services.expire_due_sessions
+    due = sessions.expire_due_sessions
     works: list[Callable[[], Any]] = [creates, visitor.current, lambda: due(limit=10)]
     before = [queries(work) for work in works]
     many(ROWS, age=timedelta(hours=1), objects=False, per_session=1)
@@ -233,7 +233,7 @@ def queries(work: Callable[[], Any]) -> list[str]:
 
 
 def explained(sql: str) -> str:
-    """Return how the database would find what a statement asks for."""
+    """Return the query plan of a statement."""
     how = "EXPLAIN " if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN "
     with connection.cursor() as cursor:
         cursor.execute(how + sql)

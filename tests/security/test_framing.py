@@ -1,8 +1,8 @@
-"""Where a request ends is never in doubt: what two servers in a row could read differently is refused.
+"""Request smuggling: a message whose end two servers could read differently is refused.
 
-Raw bytes go to the two servers that docs/operations.md knows: waitress as
-`./run` starts it, and gunicorn's gthread worker. Behind each message stands a
-second request, which ends the session: it must not be answered.
+The tests send raw bytes to the two servers of docs/operations.md: waitress as
+`./run` starts it, and gunicorn's gthread worker. A second request, which ends
+the session, follows each message and must not be answered.
 """
 
 import re
@@ -35,7 +35,7 @@ CHUNKED = b"Transfer-Encoding: chunked"
 CHUNKS = SIZE + b"\r\n" + FILE + b"\r\n0\r\n\r\n"
 MAX_HEADERS = 100
 
-# Header lines and body of an upload whose end can be read in two ways, or not at all.
+# Header lines and body of an upload whose end is ambiguous or missing.
 UNCLEAR: dict[str, tuple[bytes, bytes]] = {
     "a length, then chunks": (b"Content-Length: %d\r\n" % len(CHUNKS) + CHUNKED, CHUNKS),
     "chunks, then a length": (CHUNKED + b"\r\nContent-Length: %d" % len(CHUNKS), CHUNKS),
@@ -85,7 +85,7 @@ def server(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[U
 
 @pytest.fixture(autouse=True)
 def own_session(server: UploadServer) -> None:
-    """Let no test fill up the session of another."""
+    """Keep each test's files out of the others' quota."""
     server.start_session()
 
 
@@ -99,7 +99,7 @@ def head(server: UploadServer, lines: bytes, version: bytes = b"1.1") -> bytes:
 
 
 def ending(server: UploadServer) -> bytes:
-    """Return a good request that ends the session."""
+    """Return a valid request that ends the session."""
     headers = {"Cookie": server.cookie, "X-Session-UUID": server.uuid}
     return request("DELETE", "/api/v1/sessions/current/", b"", headers)
 
@@ -130,12 +130,12 @@ def events(server: UploadServer) -> list[str]:
 
 
 def assert_refused(server: UploadServer, data: bytes) -> None:
-    """Check that a message and what follows it get at most one answer, a refusal, and change nothing."""
+    """Assert that a message and the bytes after it get at most one answer, a refusal, and change nothing."""
     before = kept(server)
 
     statuses = exchange(server, data + ending(server))
 
-    # None at all if the connection was reset before the answer was read.
+    # There is no answer if the connection was reset before it was read.
     assert len(statuses) <= 1, statuses
     assert all(400 <= status < 500 or status == 501 for status in statuses), statuses
     assert kept(server) == before
@@ -149,19 +149,19 @@ def test_t20_a_body_whose_end_is_unclear_is_refused(server: UploadServer, name: 
 
 
 @pytest.mark.parametrize("connection", [b"", b"\r\nConnection: keep-alive"])
-def test_t20_http_1_0_knows_no_chunks(server: UploadServer, connection: bytes) -> None:
+def test_t20_http_1_0_allows_no_chunks(server: UploadServer, connection: bytes) -> None:
     assert_refused(server, head(server, CHUNKED + connection, b"1.0") + CHUNKS)
 
 
 @pytest.mark.parametrize("line_ending", [b"\n", b"\r"])
-def test_t20_lines_end_in_both_characters(server: UploadServer, line_ending: bytes) -> None:
+def test_t20_lines_must_end_in_cr_lf(server: UploadServer, line_ending: bytes) -> None:
     first = head(server, LENGTH).replace(b"\r\n", line_ending)
 
-    # Where no end of the headers is found, nothing is answered until the client is done.
+    # If the headers do not end, the server answers only when the client is finished.
     assert_refused(server, first + FILE + b"\r\n\r\n")
 
 
-def test_t20_a_request_inside_a_body_is_only_a_body(server: UploadServer) -> None:
+def test_t20_a_request_inside_a_body_is_not_executed(server: UploadServer) -> None:
     inside = ending(server)
     before = kept(server)
 
@@ -173,8 +173,8 @@ def test_t20_a_request_inside_a_body_is_only_a_body(server: UploadServer) -> Non
 
 
 @pytest.mark.parametrize("name", [b"Content_Length: 5", b"Transfer_Encoding: chunked"])
-def test_t20_an_underscore_is_no_hyphen(server: UploadServer, name: bytes) -> None:
-    """CGI's names of both are the same, so the one with the underscore must be dropped."""
+def test_t20_an_underscore_is_not_a_hyphen(server: UploadServer, name: bytes) -> None:
+    """Both have the same CGI name, so the header with the underscore must be dropped."""
     data = head(server, LENGTH + b"\r\n" + name + b"\r\nConnection: close") + FILE
 
     assert exchange(server, data) == [201]
@@ -182,8 +182,8 @@ def test_t20_an_underscore_is_no_hyphen(server: UploadServer, name: bytes) -> No
     assert stored_size(server) == len(pdf("framed"))
 
 
-def test_t20_a_chunked_upload_is_stored_whole_or_requested_its_length(server: UploadServer) -> None:
-    """waitress puts a chunked body together; gunicorn hands it on in a way WSGI cannot tell the end of."""
+def test_t20_a_chunked_upload_is_stored_whole_or_refused_with_411(server: UploadServer) -> None:
+    """waitress assembles a chunked body; gunicorn passes it on, and WSGI cannot see its end."""
     before = kept(server)
     data = head(server, CHUNKED + b"\r\nConnection: close") + CHUNKS
 
@@ -198,10 +198,8 @@ def test_t20_a_chunked_upload_is_stored_whole_or_requested_its_length(server: Up
 
 
 @pytest.mark.parametrize("path", ["/api/v1/sessions/", "/api/v1/sessions/current/reset/"])
-def test_t20_a_chunked_document_is_never_taken_for_an_empty_one(
-    server: UploadServer, path: str
-) -> None:
-    """`{}` would mean the defaults: another credential or reason than the client asked for."""
+def test_t20_a_chunked_document_is_never_read_as_empty(server: UploadServer, path: str) -> None:
+    """`{}` would select the defaults instead of the credential or reason that the client sent."""
     before, wrong = kept(server), b'{"credential": "none such", "reason": "none such"}'
     chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(wrong), wrong)
     headers = {
@@ -241,7 +239,7 @@ def stored_size(server: UploadServer) -> object:
 
 
 def puts_chunks_together(server: UploadServer) -> bool:
-    """Say whether this is the server that hands a chunked body to the application whole."""
+    """Return whether this server passes a chunked body to the application whole."""
     return "Server: gunicorn" not in server.send(request("GET", "/health/live", b"", {})).head
 
 

@@ -1,4 +1,4 @@
-"""Bodies from strangers: nothing they add changes a row, nothing they contain is a 500."""
+"""Hostile bodies: extra fields change no row, and no content causes a 500."""
 
 import json
 from typing import Any
@@ -90,7 +90,7 @@ def test_t19_a_bad_document_is_refused_and_changes_nothing(
 
 
 @pytest.mark.parametrize("path", JSON_PATHS)
-def test_t19_fifty_mebibytes_are_refused_unread(visitor: Visitor, path: str) -> None:
+def test_t19_fifty_mebibytes_are_refused_without_reading(visitor: Visitor, path: str) -> None:
     before = state()
 
     response = post(visitor, path, b'{"a":"' + b"x" * (50 * 1024 * 1024) + b'"}')
@@ -137,7 +137,7 @@ def test_t19_no_body_makes_an_endpoint_fail(db: None, body: bytes) -> None:
 
 @quiet
 @given(extra=st.dictionaries(st.sampled_from(sorted(COLUMNS)), anything, min_size=1))
-def test_t18_what_else_a_creation_says_never_reaches_the_row(
+def test_t18_extra_fields_of_a_creation_never_reach_the_row(
     db: None, extra: dict[str, Any]
 ) -> None:
     cache.clear()
@@ -145,7 +145,7 @@ def test_t18_what_else_a_creation_says_never_reaches_the_row(
 
     response = post(visitor, "/api/v1/sessions/", json.dumps(extra).encode())
 
-    if response.status_code != 201:  # NaN, NUL, a lone surrogate or the like
+    if response.status_code != 201:  # for example NaN, NUL or a lone surrogate
         assert (response.status_code, code(response)) == (400, "malformed_body")
         return
     row = UserSession.objects.get(pk=response.json()["uuid"])
@@ -160,7 +160,7 @@ def test_t18_what_else_a_creation_says_never_reaches_the_row(
 
 @quiet
 @given(extra=st.dictionaries(st.sampled_from(sorted(COLUMNS)), anything, min_size=1))
-def test_t18_what_else_a_reset_says_never_reaches_a_row(db: None, extra: dict[str, Any]) -> None:
+def test_t18_extra_fields_of_a_reset_never_reach_a_row(db: None, extra: dict[str, Any]) -> None:
     cache.clear()
     visitor = started()
     first = visitor.row
@@ -178,7 +178,7 @@ def test_t18_what_else_a_reset_says_never_reaches_a_row(db: None, extra: dict[st
     assert (successor.predecessor_id, successor.status) == (first.pk, "active")
 
 
-def test_t18_what_else_an_upload_says_never_reaches_its_row(visitor: Visitor) -> None:
+def test_t18_extra_fields_of_an_upload_never_reach_its_row(visitor: Visitor) -> None:
     other = started()
     fields = dict.fromkeys(("id", "session", "key", "status", "size", "sha256", "content_type", "created_at", "stored_at", "lease_expires_at", "storage_key", "name"), other.uuid)  # fmt: skip
 

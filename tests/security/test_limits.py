@@ -1,4 +1,4 @@
-"""Rate limits: exactly as many as allowed, told in headers, counted for one client or session each."""
+"""Rate limits: exact, shown in headers, counted for each client or session."""
 
 import re
 from datetime import timedelta
@@ -71,7 +71,7 @@ def test_t75_just_under_at_and_over_the_limit(
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
-def test_t75_a_refusal_says_when_and_changes_nothing(
+def test_t75_a_refusal_says_when_to_retry_and_changes_nothing(
     visitor: Visitor, limit: Any, clock: Any, call: Call
 ) -> None:
     limit(call.limit, "3/m")
@@ -125,7 +125,7 @@ def test_t75_headers_report_what_is_left_of_each_rate(db: None, limit: Any) -> N
     assert re.fullmatch(r'"create-60s";r=1;t=\d+, "create-3600s";r=3;t=\d+', second["RateLimit"])
 
 
-def test_t75_the_longer_window_holds_when_the_shorter_is_over(
+def test_t75_the_longer_window_still_limits_when_the_shorter_is_over(
     db: None, limit: Any, clock: Any
 ) -> None:
     limit("create", "3/m", "5/h")
@@ -149,7 +149,7 @@ def _left(response: Any, policy: str) -> int:
 
 
 @pytest.mark.parametrize("call", BY_CLIENT, ids=str)
-def test_t75_one_clients_limit_does_not_touch_anothers(
+def test_t75_one_clients_limit_does_not_affect_another(
     visitor: Visitor, limit: Any, call: Call
 ) -> None:
     limit(call.limit, "2/m")
@@ -172,7 +172,7 @@ def test_t75_visitors_behind_one_address_do_not_share_a_limit(
 
     assert call.ask(visitor, "192.0.2.1").status_code == 429
     assert call.ask(other, "192.0.2.1").status_code != 429
-    assert call.ask(visitor, "192.0.2.9").status_code == 429  # nor does moving help
+    assert call.ask(visitor, "192.0.2.9").status_code == 429  # another address does not help
 
 
 def test_t75_each_session_over_its_limit_has_a_row_of_its_own(visitor: Visitor, limit: Any) -> None:
@@ -207,7 +207,7 @@ def test_t75_a_burst_of_refusals_is_one_row_a_minute_and_then_a_count(
     assert [row.details["repeated"] for row in rows.all()] == [0, 7]
 
 
-def test_t75_reading_and_uploading_are_counted_apart(visitor: Visitor, limit: Any) -> None:
+def test_t75_reads_and_uploads_have_separate_limits(visitor: Visitor, limit: Any) -> None:
     limit("upload", "1/m")
     upload(visitor, "192.0.2.1")
 
@@ -216,9 +216,7 @@ def test_t75_reading_and_uploading_are_counted_apart(visitor: Visitor, limit: An
     assert visitor.get("/api/v1/uploads/").status_code == 200
 
 
-def test_t75_a_refused_upload_stores_nothing_though_it_is_good(
-    visitor: Visitor, limit: Any
-) -> None:
+def test_t75_a_rate_limited_upload_stores_nothing(visitor: Visitor, limit: Any) -> None:
     limit("upload", "1/m")
     uploaded(visitor)
     objects = stored_keys()
@@ -229,7 +227,7 @@ def test_t75_a_refused_upload_stores_nothing_though_it_is_good(
     assert visitor.current().json()["used"]["files"] == 1
 
 
-def test_t75_failed_proofs_of_others_do_not_lock_out_who_has_a_good_one(
+def test_t75_failed_proofs_of_others_do_not_lock_out_a_good_one(
     visitor: Visitor, limit: Any
 ) -> None:
     """domain.md: five hundred people behind one address never lock each other out."""
@@ -252,7 +250,7 @@ def test_t76_at_a_windows_edge_at_most_twice_the_limit_passes(
     clock.shift(timedelta(seconds=1))
 
     statuses += [validate(visitor, "192.0.2.1").status_code for _ in range(9)]
-    assert statuses.count(200) == min(before, 2) + 3  # one was asked to find the edge
+    assert statuses.count(200) == min(before, 2) + 3  # one request was used to find the edge
     clock.shift(timedelta(seconds=58))
     assert validate(visitor, "192.0.2.1").status_code == 429
 

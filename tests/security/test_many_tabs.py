@@ -1,7 +1,7 @@
-"""Many tabs of one browser at once: one cookie, one session, and no false alarm.
+"""Many tabs of one browser: one cookie, one session, and no false refusals.
 
 Each tab does what the front end does when a page opens, over real
-connections: begin, forget the UUID and heal, go on with it.
+connections: create a session, lose the UUID, read it again, continue.
 """
 
 import json
@@ -23,14 +23,14 @@ CURRENT = "/api/v1/sessions/current/"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UploadServer]:
-    """A real waitress, as ./run starts it."""
+    """A real waitress, started like ./run does."""
     folder = tmp_path_factory.mktemp("tabs")
     with serving(deployment(folder / "data"), WAITRESS) as running:
         yield running
 
 
 def ask(server: UploadServer, method: str, path: str, uuid: str = "") -> tuple[int, Any]:
-    """Ask as a tab whose localStorage holds `uuid`, with the cookie all tabs share."""
+    """Send a request as a tab with this `uuid` in localStorage and the shared cookie."""
     headers = {"Cookie": server.cookie, "Content-Type": "application/json"}
     if uuid:
         headers["X-Session-UUID"] = uuid
@@ -59,7 +59,7 @@ def test_t10_tabs_opened_at_once_share_one_session(server: UploadServer) -> None
         assert everything(server) == before
 
 
-def test_t10_a_tab_with_an_older_uuid_is_reported_and_the_others_are_left_alone(
+def test_t10_a_tab_with_an_older_uuid_is_refused_and_the_others_keep_working(
     server: UploadServer,
 ) -> None:
     older = server.uuid
@@ -73,7 +73,7 @@ def test_t10_a_tab_with_an_older_uuid_is_reported_and_the_others_are_left_alone(
 
 
 def everything(server: UploadServer) -> Any:
-    """Return every session and every event there is."""
+    """Return every session and every event."""
     rows = server.deployment.rows
     return rows("SELECT uuid, status FROM sessions_app_usersession ORDER BY 1"), rows(
         "SELECT id, event_type FROM audit_app_auditlog ORDER BY 1"

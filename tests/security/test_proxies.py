@@ -1,6 +1,6 @@
-"""One client is one bucket: behind no, one or two real proxies, whatever headers it makes up.
+"""One client is one bucket behind zero, one or two real proxies, with any forged headers.
 
-The proxies are nginx, configured as docs/operations.md says.
+The proxies are nginx, configured as in docs/operations.md.
 """
 
 import itertools
@@ -31,7 +31,7 @@ GARBAGE = [
     "fe80::1%eth0", "1.2.3.4%", "%00", "'OR 1=1--", "<script>", "1.2.3.4," * 400,
     "127.0.0.1", "::1", "0.0.0.0",
 ]  # fmt: skip
-# What check_proxy sends, and what no address ever looked like.
+# The headers that check_proxy sends, and values that are not addresses.
 FORGED: list[list[tuple[str, str]]] = [
     *([*forgery.headers().items()] for forgery in FORGERIES),
     *([(FORWARDED, value)] for value in (GARBAGE if SOAK else GARBAGE[:6])),
@@ -74,7 +74,9 @@ def chains(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyChains]:
 @pytest.mark.parametrize(
     ("trusted", "hops"), [(t, h) for t, h in itertools.product(TRUSTED, HOPS) if t <= h]
 )
-def test_t72_no_header_makes_another_client(chains: ProxyChains, trusted: int, hops: int) -> None:
+def test_t72_no_header_changes_the_counted_client(
+    chains: ProxyChains, trusted: int, hops: int
+) -> None:
     caller = Caller(chains.ports[trusted, hops])
     left = caller.left()
 
@@ -88,7 +90,7 @@ def test_t72_no_header_makes_another_client(chains: ProxyChains, trusted: int, h
 @pytest.mark.parametrize(
     ("trusted", "hops"), [(t, h) for t, h in itertools.product(TRUSTED, HOPS) if t > h]
 )
-def test_t72_not_even_a_wrong_number_of_proxies_is_an_error(
+def test_t72_a_wrong_number_of_proxies_is_not_an_error(
     chains: ProxyChains, trusted: int, hops: int
 ) -> None:
     caller = Caller(chains.ports[trusted, hops])
@@ -100,7 +102,9 @@ def test_t72_not_even_a_wrong_number_of_proxies_is_an_error(
     ("trusted", "hops"),
     [*itertools.product(TRUSTED, HOPS)] if SOAK else [(0, 0), (1, 1), (2, 2), (2, 1)],
 )
-def test_t72_check_proxy_says_what_is_true(chains: ProxyChains, trusted: int, hops: int) -> None:
+def test_t72_check_proxy_gives_the_right_verdict(
+    chains: ProxyChains, trusted: int, hops: int
+) -> None:
     url = f"http://127.0.0.1:{chains.ports[trusted, hops]}"
 
     if trusted <= hops:
@@ -122,7 +126,7 @@ def test_t72_two_clients_are_two_buckets_when_the_proxies_are_counted(
     assert [first.left(), first.left(), second.left()] == [LIMIT - 1, LIMIT - 2, LIMIT - 1]
 
 
-def test_t72_behind_a_proxy_that_is_not_counted_all_share_one_and_the_log_says_so(
+def test_t72_behind_an_uncounted_proxy_all_clients_share_one_bucket_with_a_log_warning(
     chains: ProxyChains,
 ) -> None:
     port = chains.ports[0, 1]
@@ -151,7 +155,7 @@ def test_t73_a_client_may_come_over_ipv6(chains: ProxyChains, hops: int) -> None
 
 
 def test_t73_a_64_is_one_bucket_and_mapped_addresses_are_eight(chains: ProxyChains) -> None:
-    proxy = Caller(chains.ports[1, 0])  # we are the proxy, and say whom we saw
+    proxy = Caller(chains.ports[1, 0])  # the test is the proxy and sends the client's address
     network = "2001:db8:77:77"
     lefts = [
         proxy.left((FORWARDED, f"{network}:{n >> 8:x}:{n & 255:x}::1"))
@@ -164,7 +168,7 @@ def test_t73_a_64_is_one_bucket_and_mapped_addresses_are_eight(chains: ProxyChai
     assert proxy.left((FORWARDED, "203.0.113.0")) == LIMIT - 2  # mapped or not, it is the same
 
 
-def test_t73_a_socket_for_both_families_separates_its_ipv4_clients_apart(tmp_path: Path) -> None:
+def test_t73_a_dual_stack_socket_counts_ipv4_clients_separately(tmp_path: Path) -> None:
     ipv4, ipv6 = free_port(), free_port()
     command = [
         "-m", "gunicorn", "maria_project.wsgi", "--workers=1", "--threads=4",

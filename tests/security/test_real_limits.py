@@ -1,4 +1,4 @@
-"""Limits as real servers keep them: exact under threads, over when Retry-After says, in the shared cache too."""
+"""Limits on real servers: exact under threads, over after Retry-After, also in the shared cache."""
 
 import time
 from collections import Counter
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     env = {
-        "TRUSTED_PROXIES": "1",  # we are the proxy, and say whom we saw
+        "TRUSTED_PROXIES": "1",  # the test is the proxy and sends the client's address
         "RATE_LIMIT_CREATE": "50/d",
         "RATE_LIMIT_VALIDATE": "2/s",
         **shared_cache(),
@@ -47,7 +47,7 @@ def test_t75_four_threads_at_a_limit_of_fifty_get_exactly_fifty(product: Edge) -
 
 
 def test_t75_after_retry_after_seconds_the_next_call_succeeds(product: Edge) -> None:
-    """The waiting is the requirement itself."""
+    """The wait is the behaviour under test."""
     caller = Caller(product.port)
     refused = caller.ask()
     while refused.status != 429:

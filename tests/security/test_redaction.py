@@ -1,4 +1,4 @@
-"""No log line holds a secret, in whatever form somebody writes it; and each line stays one JSON object."""
+"""Log lines: secrets are redacted in every notation, and each line stays one JSON object."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ HEADERS = {"Host": "localhost", "Authorization": f"Bearer {SECRET}", "Accept": "
 
 
 def line(message: str, **fields: Any) -> str:
-    """Return the line that the product writes for a message, with fields of its own."""
+    """Return the log line of a message with extra fields."""
     record = logging.LogRecord("app", logging.INFO, "app.py", 1, message, (), None)
     record.__dict__.update(fields)
     return RedactingJsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s").format(record)
@@ -82,21 +82,21 @@ def assert_clean(text: str) -> None:
 
 
 @cases("form", MESSAGES)
-def test_t04_a_secret_is_taken_out_of_a_message(form: str) -> None:
+def test_t04_a_secret_is_redacted_in_a_message(form: str) -> None:
     assert_clean(line(MESSAGES[form]))
 
 
 @cases("form", FIELDS)
-def test_t04_a_secret_is_taken_out_of_a_field(form: str) -> None:
+def test_t04_a_secret_is_redacted_in_a_field(form: str) -> None:
     assert_clean(line("something happened", **FIELDS[form]))
 
 
 @cases("form", MESSAGES)
-def test_t04_a_secret_is_taken_out_of_a_field_s_text(form: str) -> None:
+def test_t04_a_secret_is_redacted_in_a_fields_text(form: str) -> None:
     assert_clean(line("something happened", note=[{"text": MESSAGES[form]}]))
 
 
-def test_what_is_no_secret_stays() -> None:
+def test_other_text_is_not_redacted() -> None:
     message = (
         "status_code=200 code session_required, linked=yes, the assertion was good, barcode=12 "
         "authorization failed; 019ab2c4-aaaa-4bbb-8ccc-0123456789ab MAR-7F3-K2Q-X9H"
@@ -114,7 +114,7 @@ def test_what_is_no_secret_stays() -> None:
     times=st.integers(0, 3),
 )  # fmt: skip
 @hypothesis.settings(max_examples=5000 if SOAK else 60)
-def test_a_line_stays_json_whatever_a_value_holds(
+def test_a_line_stays_json_with_any_value(
     before: str, name: str, value: str, after: str, times: int
 ) -> None:
     text = line(wrapped(before + name + value + after, times))

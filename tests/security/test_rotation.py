@@ -1,7 +1,7 @@
-"""A token is renewed when a session comes to mean more, and nobody loses it over that.
+"""Token rotation: new contact data rotates the token, and no client loses its session.
 
-The token before stays good until 30 s after the first use of one that
-replaced it: neither a lost answer nor a request under way loses the session.
+The old token stays good until 30 s after the new token's first use, so that
+neither a lost answer nor a concurrent request loses the session.
 """
 
 from datetime import timedelta
@@ -12,7 +12,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from sessions_app.models import RetiredToken
-from sessions_app.services import MAX_UNUSED, OVERLAP
+from sessions_app.services.tokens import MAX_UNUSED, OVERLAP
 from tests.carriers import CARRIERS, CURRENT, Carrier, Holder, age_retired, begin
 from tests.helpers import Visitor, at_once, code, events
 from tests.security.routes import state
@@ -25,26 +25,26 @@ SECOND = timedelta(seconds=1)
 
 @pytest.fixture(params=CARRIERS)
 def holder(db: None, request: pytest.FixtureRequest) -> Holder:
-    """Who holds the token of a session that has just begun, carried either way."""
+    """A holder of a new session's token, for each carrier."""
     return begin(request.param)
 
 
 def renewed(holder: Holder, name: str = "Ada") -> Holder:
-    """Renew the token by attaching contact data; return who holds the new one."""
+    """Rotate the token by adding contact data; return the holder of the new one."""
     response = holder.identify(name=name)
     assert response.status_code == 200, response.content
     return holder.following(response)
 
 
 def assert_refused(holder: Holder) -> None:
-    """Check that the token opens nothing, and that nothing changes by trying."""
+    """Assert that the token is refused everywhere and that the attempts change nothing."""
     before = state()
     for response in (holder.current(), holder.identify(name="Mallory")):
         assert (response.status_code, code(response)) == (401, "session_invalid")
     assert state() == before
 
 
-def test_t16_the_old_token_is_good_while_the_new_one_was_never_used(holder: Holder) -> None:
+def test_t16_the_old_token_is_good_until_the_new_one_is_used(holder: Holder) -> None:
     new = renewed(holder)
     age_retired(holder.row, timedelta(days=5))
 
@@ -61,7 +61,7 @@ def test_t16_the_old_token_is_good_for_30_s_after_the_new_ones_first_use(
     new = renewed(holder)
     new.current()
     left = RetiredToken.objects.annotate(left=F("good_until") - Now()).get().left
-    assert OVERLAP - 2 * SECOND < left <= OVERLAP  # a generous bound on how slow this test is
+    assert OVERLAP - 2 * SECOND < left <= OVERLAP  # allows for a slow test
     age_retired(holder.row, left - OVERLAP + seconds * SECOND)
 
     if good:
@@ -82,7 +82,7 @@ def test_t16_a_use_of_the_new_token_counts_once(holder: Holder) -> None:
     assert RetiredToken.objects.get().good_until == until
 
 
-def test_t16_several_renewals_in_a_row_each_end_the_tokens_before(holder: Holder) -> None:
+def test_t16_each_of_several_rotations_ends_the_tokens_before(holder: Holder) -> None:
     holders = [holder]
     for number in range(3):
         holders.append(renewed(holders[-1], f"Ada {number}"))
@@ -106,7 +106,7 @@ def test_t16_the_table_of_retired_tokens_does_not_grow(holder: Holder) -> None:
     assert RetiredToken.objects.count() == 1
 
 
-def test_t16_a_client_that_goes_on_with_its_old_token_fills_no_table(holder: Holder) -> None:
+def test_t16_a_client_that_keeps_its_old_token_fills_no_table(holder: Holder) -> None:
     renewed(holder)
     RetiredToken.objects.bulk_create(
         RetiredToken(token_hash=f"never used {n}", session=holder.row) for n in range(MAX_UNUSED)
@@ -120,7 +120,7 @@ def test_t16_a_client_that_goes_on_with_its_old_token_fills_no_table(holder: Hol
     assert newest.current().status_code == 200
 
 
-def test_t16_a_change_that_changes_nothing_renews_nothing(holder: Holder) -> None:
+def test_t16_an_unchanged_value_rotates_nothing(holder: Holder) -> None:
     new = renewed(holder)
     token_hash, logged = holder.row.token_hash, events()
 
@@ -133,7 +133,7 @@ def test_t16_a_change_that_changes_nothing_renews_nothing(holder: Holder) -> Non
     assert holder.row.token_hash == token_hash
 
 
-def test_t16_taking_contact_data_back_renews_nothing(holder: Holder) -> None:
+def test_t16_removing_contact_data_rotates_nothing(holder: Holder) -> None:
     new = renewed(holder)
 
     answer = new.identify(name="")
@@ -143,12 +143,12 @@ def test_t16_taking_contact_data_back_renews_nothing(holder: Holder) -> None:
     assert events(holder.uuid).count("session.token_rotated") == 1
 
 
-def test_t16_a_retired_token_mints_no_newer_one_once_the_new_one_was_used(holder: Holder) -> None:
+def test_t16_a_retired_token_causes_no_rotation_once_the_new_one_was_used(holder: Holder) -> None:
     new = renewed(holder)
     new.current()
     token_hash = holder.row.token_hash
 
-    late = holder.identify(name="Ada Lovelace")  # a change that was under way
+    late = holder.identify(name="Ada Lovelace")  # a change that was in progress
 
     assert late.status_code == 200
     assert late.json()["name"] == "Ada Lovelace"
@@ -158,8 +158,8 @@ def test_t16_a_retired_token_mints_no_newer_one_once_the_new_one_was_used(holder
     assert events(holder.uuid).count("session.token_rotated") == 1
 
 
-def test_t16_of_two_changes_at_once_the_browser_may_keep_either_answer(holder: Holder) -> None:
-    """And whichever it keeps, the token from before the changes is over 30 s later."""
+def test_t16_of_two_concurrent_changes_the_browser_may_keep_either_answer(holder: Holder) -> None:
+    """In both cases the token from before the changes is refused 30 s later."""
     first, second = renewed(holder, "Ada"), renewed(holder, "Ada Lovelace")
 
     assert first.current().status_code == 200  # the second answer arrived first
@@ -180,8 +180,8 @@ def reset(holder: Holder) -> Any:
 
 
 @pytest.mark.parametrize("tab", [0, 1], ids=["first answer", "second answer"])
-def test_t16_a_reset_token_opens_no_successor_that_anybody_is_in(holder: Holder, tab: int) -> None:
-    """Whichever of two answers the visitor goes on with, and also just after a renewal."""
+def test_t16_a_reset_token_opens_no_successor_in_use(holder: Holder, tab: int) -> None:
+    """With either of the two answers, and also right after a rotation."""
     successors = [holder.following(reset(holder)) for _ in range(2)]
     assert successors[0].uuid == successors[1].uuid
     inside = successors[tab]
@@ -193,11 +193,13 @@ def test_t16_a_reset_token_opens_no_successor_that_anybody_is_in(holder: Holder,
         assert "token" not in late.json()
         assert not late.cookies
         assert state() == before
-        inside = renewed(inside, name)  # a token that nobody has used yet
+        inside = renewed(inside, name)  # a token that was not used yet
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_t16_changes_at_once_with_one_token_lose_no_one(committed: None, carrier: Carrier) -> None:
+def test_t16_concurrent_changes_with_one_token_lose_no_client(
+    committed: None, carrier: Carrier
+) -> None:
     holder = begin(carrier)
 
     answers = at_once(6, lambda n: holder.identify(name=f"Ada {n}"))
@@ -225,7 +227,7 @@ def test_t16_no_token_of_a_session_outlives_it(visitor: Visitor, make_staff: Any
         assert (response.status_code, code(response)) == (401, "session_invalid")
         assert response.json()["reason"] == how
     age_retired(old.row, OVERLAP + SECOND)
-    assert "reason" not in old.current().json()  # by then it is a token like any other
+    assert "reason" not in old.current().json()  # the token is unknown now
 
 
 def test_t16_every_token_of_an_erased_session_is_forgotten(holder: Holder) -> None:
@@ -239,7 +241,7 @@ def test_t16_every_token_of_an_erased_session_is_forgotten(holder: Holder) -> No
     assert not RetiredToken.objects.exists()
 
 
-def test_t16_each_renewal_is_written_down_once(holder: Holder) -> None:
+def test_t16_each_rotation_is_recorded_once(holder: Holder) -> None:
     new = renewed(holder)
     assert new.identify(email="ada@example.org").status_code == 200
 

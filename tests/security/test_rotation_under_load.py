@@ -1,4 +1,4 @@
-"""A token is renewed again and again while files are on their way, and no request is refused."""
+"""Repeated rotations during uploads: no request is refused."""
 
 import sys
 import threading
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from sessions_app.services import OVERLAP
+from sessions_app.services.tokens import OVERLAP
 from tests.carriers import CARRIERS, CURRENT, Carrier, Holder, age_retired, begin
 from tests.helpers import SOAK, at_once, events, pdf
 from tests.maria_project.server import answers, environment, process, test_database, wait_for
@@ -23,13 +23,13 @@ RENEWALS = 20 if SOAK else 5
 
 
 class TokenHolder:
-    """A browser's jar, or a bearer client's memory: the token it was given last."""
+    """A client that remembers the token it received last, in a cookie jar or as a bearer."""
 
     def __init__(self, holder: Holder, base: str) -> None:
         self.holder, self.base = holder, base
 
     def upload(self, number: int) -> int:
-        """Upload one file with the token of this moment; return the status."""
+        """Upload one file with the present token; return the status."""
         content = {"file": (f"{number}.pdf", pdf(f"file {number}"))}
         answer = requests.post(
             self.base + UPLOADS, files=content, headers=self.holder.headers, timeout=60
@@ -37,7 +37,7 @@ class TokenHolder:
         return answer.status_code
 
     def renew(self, number: int) -> int:
-        """Attach a name and go on with the token of the answer; return the status."""
+        """Set a name and use the token of the answer from now on; return the status."""
         answer = requests.patch(
             self.base + CURRENT, json={"name": f"Ada {number}"}, headers=self.holder.headers, timeout=60
         )  # fmt: skip

@@ -1,8 +1,8 @@
-"""Every operation of docs/openapi.yaml, asked with what schemathesis makes of it, answers as documented.
+"""Schemathesis requests for every operation of docs/openapi.yaml get documented answers.
 
-Half of what is sent fits the schema and half does not; most of it comes with
-a good proof, so that it gets past the door. Each operation must have answered
-well at least once, or its good answers would not have been looked at.
+Half of the requests fit the schema and half do not; most have a valid proof,
+so that they pass authentication. Each operation must succeed at least once;
+otherwise its success answers would be untested.
 """
 
 from collections import Counter
@@ -76,14 +76,14 @@ ROUNDS = [
 
 @cache_calls
 def schema() -> Any:
-    """Return what schemathesis makes of the document; loading it is slow."""
+    """Return the schemathesis schema of the document; loading it is slow."""
     loaded = schemathesis.openapi.from_dict(DOCUMENT)
     loaded.app = application
     return loaded
 
 
 class FuzzFixtures:
-    """What a good request of any kind needs: a session with a file and codes, staff, and a service."""
+    """The data for valid requests: a session with a file and codes, staff, and a service."""
 
     def __init__(self, make_staff: Callable[[str], Any]) -> None:
         self.visitor: Visitor = started()
@@ -100,14 +100,14 @@ class FuzzFixtures:
         self._objects = {path: path.read_bytes() for path in files}
 
     def restore(self) -> None:
-        """Put back what rolling back does not: objects that requests have moved or deleted."""
+        """Restore objects that requests have moved or deleted, which a rollback does not."""
         cache.clear()
         for path, content in self._objects.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
 
     def good_bodies(self, label: str) -> list[dict[str, Any]]:
-        """Return the bodies that no generator finds: a file that is really one, codes that were sent."""
+        """Return bodies that no generator finds: a real file, and codes that were sent."""
         upload = {"body": {"file": pdf("fuzzed")}, "media_type": "multipart/form-data"}
         named = {"name": "fuzzed.pdf", "size": 1000}
         announce = {"body": named, "media_type": "application/json"}
@@ -121,7 +121,7 @@ class FuzzFixtures:
         }.get(label, [])
 
     def prove(self, case: Case) -> None:
-        """Give a request the proof its operation asks for or may have, and the ids of what is there."""
+        """Add the proof that the operation accepts, and the ids of existing rows, to a request."""
         for scheme in case.operation.definition.raw["security"][0] or ["sessionCookie"]:
             match scheme:
                 case "sessionCookie":
@@ -139,14 +139,14 @@ class FuzzFixtures:
         }
 
     def an_id(self, path: str) -> str:
-        """Return the id of something that is at an address with `{id}`."""
+        """Return the id of an existing row for a URL with `{id}`."""
         if "audit-logs" in path:
             return str(AuditLog.objects.values_list("id", flat=True)[0])
         return str(self.arrived.pk if "complete" in path else self.upload.pk)
 
 
 def age_code(session: UserSession) -> None:
-    """Set back when the last code was sent, so that another may be."""
+    """Move the last code back in time, so that another can be sent."""
     EmailCode.objects.filter(session=session).update(sent_at=F("sent_at") - SEND_INTERVAL)
 
 
@@ -198,7 +198,7 @@ def try_operation(world: FuzzFixtures, label: str) -> None:
 
 
 def each(cases: SearchStrategy[Case], count: int, ask: Callable[[Case], None]) -> None:
-    """Ask with `count` cases, the same ones in every run."""
+    """Generate `count` cases, the same in every run."""
 
     @campaign(
         max_examples=count,
@@ -216,7 +216,7 @@ def each(cases: SearchStrategy[Case], count: int, ask: Callable[[Case], None]) -
 
 
 def is_documented(_: Any, response: Response, case: Case) -> None:
-    """Good answers are listed for the operation; refusals have a code of docs/api.md with its status."""
+    """Assert that a success is documented, and that an error has a code of docs/api.md with its status."""
     status = response.status_code
     if status < 400:
         assert str(status) in case.operation.definition.raw["responses"]

@@ -1,4 +1,4 @@
-"""Each address for services takes the scope it names and no other, and needs a key at all."""
+"""Each endpoint for services needs a key with its scope."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ CALLS = {
 
 
 def call(client: Client, path: str) -> Any:
-    """Ask a service's address for something that is there."""
+    """Call a service endpoint for an existing row."""
     visitor = started()
     upload = uploaded(visitor)
     body = {"assertion": visitor.assertion()}
@@ -32,14 +32,14 @@ def call(client: Client, path: str) -> Any:
     return client.generic(CALLS[path][0], url, json.dumps(body), "application/json")
 
 
-def test_t01_these_are_the_addresses_for_services() -> None:
+def test_t01_the_endpoints_for_services_are_known() -> None:
     found = {route.path for route in api_routes() if route.path.startswith("/api/v1/service/")}
     assert found == CALLS.keys()
 
 
 @cases("path", CALLS)
 @cases("scope", Scope.values)
-def test_t01_a_key_is_good_for_its_scope_alone(path: str, scope: str) -> None:
+def test_t01_a_key_permits_only_its_scope(path: str, scope: str) -> None:
     agent = service(scope)
 
     answer = call(agent, path)
@@ -55,7 +55,7 @@ def test_t01_a_key_is_good_for_its_scope_alone(path: str, scope: str) -> None:
 
 
 @pytest.mark.parametrize("path", CALLS)
-def test_t01_without_a_good_key_nothing_is_reported(path: str) -> None:
+def test_t01_without_a_valid_key_nothing_is_returned(path: str) -> None:
     for client, expected in (
         (Client(), "service_key_required"),
         (started(), "service_key_required"),
@@ -67,7 +67,7 @@ def test_t01_without_a_good_key_nothing_is_reported(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", CALLS)
-def test_t21_other_methods_are_not_taken(path: str) -> None:
+def test_t21_other_methods_of_service_endpoints_are_405(path: str) -> None:
     visitor, agent = started(), service()
     url = path % {"uuid": visitor.uuid, "pk": uploaded(visitor).pk}
     before, written = state(), events()

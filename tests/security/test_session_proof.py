@@ -1,4 +1,4 @@
-"""Who is let in: nobody by a UUID, nobody twice, and every refusal says what it must and no more."""
+"""Authentication: a UUID proves nothing, and each refusal discloses only what it must."""
 
 import uuid
 from typing import Any
@@ -12,17 +12,17 @@ from tests.helpers import Visitor, code, events, started, stored_keys, uploaded
 from tests.security.routes import Route, calls, named, state, visitor_calls
 from tests.sessions_app.support import clone, end_as
 
-# Whoever adds an endpoint that needs no session adds it here, and says why.
+# Endpoints that need no session. A new one must be added here with its reason.
 PUBLIC = {
-    ("POST", "/api/v1/sessions/"),  # makes a session of one's own
-    ("POST", "/api/v1/sessions/validate/"),  # judges a spelling
-    ("POST", "/api/v1/sessions/recover/"),  # wants a code from support in place of a proof
+    ("POST", "/api/v1/sessions/"),  # creates a new session
+    ("POST", "/api/v1/sessions/validate/"),  # checks a spelling
+    ("POST", "/api/v1/sessions/recover/"),  # needs a recovery code instead of a proof
     ("GET", "/api/schema/"),
     ("HEAD", "/api/schema/"),
     ("GET", "/api/docs/"),
     ("HEAD", "/api/docs/"),
 }
-# What is asked of whoever comes without, and what is written down: by visitors' and services' routes.
+# The error code and the event of a request without proof: visitor routes and service routes.
 NEEDED: dict[tuple[bool, bool], tuple[str, list[str]]] = {
     (True, False): ("session_required", ["session.refused"]),
     (False, True): ("service_key_required", ["service.refused"]),
@@ -34,7 +34,7 @@ def call(client: Visitor, route: Route, method: str, upload: Any = None, **extra
     return client.generic(method, route.url(upload), **extra)
 
 
-def test_t01_the_walk_finds_the_routes_there_are() -> None:
+def test_t01_the_list_of_routes_is_complete() -> None:
     found = {(method, route.path) for route, method in calls()}
 
     assert found >= PUBLIC
@@ -75,7 +75,7 @@ def test_t01_a_uuid_alone_never_authorises(visitor: Visitor, route: Route, metho
 
 
 @cases(("route", "method"), visitor_calls(), ids=named)
-def test_t09_a_mismatch_is_refused_and_touches_neither_session(
+def test_t09_a_mismatch_is_refused_and_changes_neither_session(
     visitor: Visitor, route: Route, method: str
 ) -> None:
     other = started()
@@ -117,7 +117,7 @@ def test_t09_the_header_never_selects_a_row(
 
 
 @cases(("route", "method"), visitor_calls(), ids=named)
-def test_t11_an_unknown_proof_says_nothing_more(db: None, route: Route, method: str) -> None:
+def test_t11_an_unknown_token_learns_nothing(db: None, route: Route, method: str) -> None:
     stranger = Visitor()
     stranger.cookies["maria_session"] = "mss1_" + "A" * 43
 
@@ -136,7 +136,7 @@ def test_t11_an_unknown_proof_says_nothing_more(db: None, route: Route, method: 
 
 
 @pytest.mark.parametrize("how", ["expired", "reset", "ended", "revoked"])
-def test_t11_a_known_proof_says_why_and_what_was_lost(
+def test_t11_a_known_token_learns_the_reason_and_the_lost_files(
     visitor: Visitor, make_staff: Any, how: str
 ) -> None:
     uploaded(visitor, name="Zeugnis März.pdf")
@@ -170,7 +170,7 @@ def test_t11_without_proof_a_session_is_required(db: None, route: Route, method:
 
 
 @pytest.mark.parametrize("token", ["", "x", "mss1_short", "mss1_" + "A" * 44, '"quoted"'])
-def test_t11_a_cookie_of_another_shape_is_an_unknown_proof(db: None, token: str) -> None:
+def test_t11_a_malformed_cookie_is_an_unknown_token(db: None, token: str) -> None:
     stranger = Visitor()
 
     response = stranger.get(
@@ -207,10 +207,10 @@ def test_a_malformed_header_is_recorded_with_the_proven_session(visitor: Visitor
     assert refused.details == {"code": "uuid_malformed", "reason": None, "repeated": 0}
 
 
-def test_refusals_of_a_minute_are_one_row_with_a_count(visitor: Visitor) -> None:
+def test_refusals_within_a_minute_are_one_row_with_a_count(visitor: Visitor) -> None:
     other = started()
     for _ in range(5):
         assert visitor.current(**other.named).status_code == 401
     assert Visitor().current().status_code == 401
 
-    assert events().count("session.refused") == 2  # one of a kind, and one of another
+    assert events().count("session.refused") == 2  # one row of each kind

@@ -1,4 +1,4 @@
-"""The token: 256 random bits that exist in clear in one cookie or one answer, and nowhere else."""
+"""The token: 256 random bits, in clear only in one cookie or one answer."""
 
 import io
 import json
@@ -62,12 +62,12 @@ def test_t03_no_column_and_no_dump_contains_the_token(visitor: Visitor) -> None:
         for token in (first, second):
             assert token not in text
             assert token.removeprefix("mss1_") not in text
-            assert hash_token(token) in text  # so the search would have found it
+            assert hash_token(token) in text  # proves that the search works
             assert len(hash_token(token)) == 64
 
 
 def broad_flow(make_staff: Any) -> tuple[list[Any], set[str], set[str]]:
-    """Use the API well and badly; return the answers, all tokens in cookies and all in bodies."""
+    """Send valid and invalid requests; return the answers, all tokens in cookies and all in bodies."""
     visitor = Visitor(raise_request_exception=False)
     answers = [visitor.start(), visitor.start(), visitor.current()]
     tokens = {visitor.token}
@@ -110,7 +110,7 @@ def broad_flow(make_staff: Any) -> tuple[list[Any], set[str], set[str]]:
 
 
 def bearer_flow(answers: list[Any]) -> set[str]:
-    """Do the same by Authorization; return the tokens, each of which was told once."""
+    """Do the same with Authorization; return the tokens, each of which was returned once."""
     bearer = BearerVisitor(raise_request_exception=False)
     tokens = set()
     for ask in (
@@ -149,7 +149,7 @@ def test_t04_the_token_is_never_logged_recorded_or_reported(
     assert all(entry["level"] and entry["time"] for entry in entries)
     logged = log_lines.getvalue()
     for token in tokens | reported_once:
-        assert hash_token(token) in logged  # the SQL is there, so the token would be
+        assert hash_token(token) in logged  # the SQL is logged, so a leaked token would be found
     failed = {a["X-Request-ID"] for a in answers if a.status_code == 500}
     assert len(failed) == 4
     assert failed <= {entry["request_id"] for entry in entries}

@@ -1,4 +1,4 @@
-"""Clients of trusted networks may ask more often; their sessions may not, and nobody else."""
+"""Trusted networks have higher client limits. Session limits and other clients are unchanged."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 from tests.helpers import Visitor, code, events
 from tests.security.limited import BY_CLIENT, BY_SESSION, Call, clock, limit
 
-# What is said here is the same on every database.
+# Independent of the database.
 
 __all__ = ["clock", "limit"]  # fixtures
 
@@ -26,7 +26,7 @@ def trusted(settings: Any) -> None:
         ("192.0.2.16", 2), ("192.0.1.255", 2), ("2001:db8:78::1", 2), ("198.51.100.1", 2), ("", 2),
     ],
 )  # fmt: skip
-def test_a_limit_is_multiplied_inside_and_not_outside(
+def test_a_limit_is_multiplied_only_for_trusted_networks(
     visitor: Visitor, limit: Any, call: Call, address: str, allowed: int
 ) -> None:
     limit(call.limit, "2/m")
@@ -50,7 +50,7 @@ def test_a_session_is_limited_the_same_everywhere(visitor: Visitor, limit: Any, 
 
 
 @pytest.mark.parametrize(("proxies", "allowed"), [(1, 6), (0, 2)])
-def test_which_client_a_proxy_saw_is_trusted_only_if_the_proxy_is(
+def test_a_forwarded_address_is_trusted_only_behind_a_trusted_proxy(
     db: None, settings: Any, limit: Any, proxies: int, allowed: int
 ) -> None:
     settings.TRUSTED_PROXIES = proxies

@@ -1,4 +1,4 @@
-"""A token comes in the cookie or as a bearer: one way works, two that differ are refused."""
+"""Cookie or bearer: one of them works, two different tokens are refused."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ from tests.helpers import Visitor, code, events, pdf, started
 from tests.security.routes import state
 from tests.uploads_app.samples import FORM, UPLOADS, form, part
 
-# What is said here is the same on every database.
+# Independent of the database.
 
 NO_TOKEN = "mss1_" + "A" * 43
 VALIDATE = "/api/v1/sessions/validate/"
-# What each request may carry: none, a token of session A, one of session B.
+# The tokens of a request: none, one of session A, one of session B.
 COOKIES = ("none", "a", "b")
 AUTHORIZATIONS = {
     "none": None,
@@ -47,7 +47,7 @@ REQUESTS: dict[str, tuple[str, str, bytes, str]] = {
 
 
 def expected(cookie: str, authorization: str) -> str:
-    """Return the one proof that counts, or the code of the refusal."""
+    """Return the accepted token, or the error code."""
     bearer = authorization.split(" ", maxsplit=1)[0] if authorization not in IGNORED else "none"
     if cookie == bearer == "none":
         return "session_required"
@@ -107,7 +107,7 @@ def test_t17_the_matrix_reports_every_outcome() -> None:
     ("path", "body"), [(SESSIONS, b"{}"), (VALIDATE, b'{"uuid": "%s"}')], ids=["create", "validate"]
 )
 def test_t17_two_credentials_where_no_proof_is_needed(db: None, path: str, body: bytes) -> None:
-    """401, not the 403 that DRF makes of it where nothing authenticates."""
+    """401; DRF would answer 403 in a view without authentication."""
     a, b = begin("cookie"), begin("bearer")
     before, logged = state(), events()
 
@@ -140,7 +140,7 @@ def test_t17_creating_with_a_live_proof_returns_that_session_and_no_token(
 
 
 @pytest.mark.parametrize("requested", CARRIERS)
-def test_t17_creating_with_a_dead_proof_begins_a_session_carried_as_requested(
+def test_t17_creating_with_a_dead_proof_creates_a_session_carried_as_requested(
     db: None, requested: Carrier
 ) -> None:
     dead = begin("bearer")
@@ -153,7 +153,7 @@ def test_t17_creating_with_a_dead_proof_begins_a_session_carried_as_requested(
     assert Holder("", "", requested).following(response).current().status_code == 200
 
 
-def test_t17_a_bearer_needs_no_name_but_a_wrong_one_is_a_mismatch(db: None) -> None:
+def test_t17_a_bearer_needs_no_header_but_a_wrong_one_is_a_mismatch(db: None) -> None:
     holder, other = begin("bearer"), begin("bearer")
     before = state()
 
@@ -173,7 +173,7 @@ def test_t17_a_bearer_needs_no_name_but_a_wrong_one_is_a_mismatch(db: None) -> N
     ids=["foreign", "null", "cross-site"],
 )
 @cases("name", ["identify", "upload", "end"])
-def test_t17_a_bearer_is_not_taken_from_a_foreign_page(
+def test_t17_a_bearer_token_from_a_foreign_page_is_refused(
     db: None, name: str, origin: dict[str, str]
 ) -> None:
     method, path, body, kind = REQUESTS[name]
@@ -187,18 +187,18 @@ def test_t17_a_bearer_is_not_taken_from_a_foreign_page(
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_t17_the_token_only_ever_goes_the_way_it_is_carried(db: None, carrier: Carrier) -> None:
+def test_t17_the_token_is_returned_only_the_way_it_is_carried(db: None, carrier: Carrier) -> None:
     holder = begin(carrier)
 
     for answer in life_of(holder):
         assert answer.status_code in (200, 201), answer.content
-        holder = holder.following(answer)  # which sees that it came one way only
+        holder = holder.following(answer)  # which asserts that the token came only one way
         assert holder.current().json()["uuid"] == holder.uuid
         assert_no_token(holder.current())
 
 
 def life_of(holder: Holder) -> Any:
-    """Yield every answer that hands over a token: after PATCH, verify, reset, and to a new device."""
+    """Yield every answer with a new token: PATCH, verify, reset, recovery."""
     first = holder.identify(email="ada@example.org")
     yield first
     holder = holder.following(first)
@@ -215,7 +215,7 @@ def life_of(holder: Holder) -> Any:
     )
 
 
-def test_t17_a_browser_that_sends_both_and_the_same_is_known(visitor: Visitor) -> None:
+def test_t17_the_same_token_in_both_places_is_accepted(visitor: Visitor) -> None:
     visitor.defaults["HTTP_AUTHORIZATION"] = f"Bearer {visitor.token}"
 
     assert visitor.current().json()["uuid"] == visitor.uuid
@@ -223,7 +223,7 @@ def test_t17_a_browser_that_sends_both_and_the_same_is_known(visitor: Visitor) -
     assert visitor.end().status_code == 204
 
 
-def test_t17_a_refused_pair_is_written_down_once_a_minute(db: None) -> None:
+def test_t17_a_refused_pair_is_recorded_once_a_minute(db: None) -> None:
     a, b = started(), begin("bearer")
     for _ in range(3):
         assert a.current(headers=b.headers).status_code == 401

@@ -1,4 +1,4 @@
-"""What belongs to another session does not exist: the same status, bytes and headers."""
+"""Another session's data looks like it does not exist: same status, bytes and headers."""
 
 import re
 import uuid
@@ -18,9 +18,9 @@ VALIDATE = "/api/v1/sessions/validate/"
 
 
 def shown(response: Any, *also: str) -> tuple[Any, ...]:
-    """Return all that a client sees of an answer, but for its request id and the values given."""
+    """Return what a client sees of an answer, without its request id and the given values."""
     text = b"".join(response) if response.streaming else response.content
-    # Seconds to the end of a window pass between two calls.
+    # The seconds until a window's end differ between two calls.
     headers = re.sub(r";t=\d+", "", str(sorted(response.items())))
     for value in (response["X-Request-ID"], *also):
         text, headers = text.replace(value.encode(), b"*"), headers.replace(value, "*")
@@ -28,11 +28,11 @@ def shown(response: Any, *also: str) -> tuple[Any, ...]:
 
 
 def ask(client: Visitor, route: Route, method: str, upload: Any) -> Any:
-    cache.clear()  # what is left of a limit is in a header
+    cache.clear()  # a header contains the rest of the limit
     return client.generic(method, route.url(upload), **client.named)
 
 
-def test_t14_the_matrix_covers_the_routes_there_are() -> None:
+def test_t14_the_matrix_covers_all_routes() -> None:
     assert {method for _, method in FILE_CALLS} == {"GET", "HEAD", "POST", "DELETE"}
     assert len(FILE_CALLS) >= 6
 
@@ -84,7 +84,7 @@ def test_t14_no_one_else_reads_or_deletes_a_file(
 
 
 @pytest.mark.both
-def test_t14_lists_hold_ones_own_files_only(visitor: Visitor) -> None:
+def test_t14_lists_contain_only_the_sessions_own_files(visitor: Visitor) -> None:
     other = started()
     mine, _ = uploaded(visitor), uploaded(other)
 
@@ -93,9 +93,9 @@ def test_t14_lists_hold_ones_own_files_only(visitor: Visitor) -> None:
     assert [item["id"] for item in listed] == [str(mine.pk)]
 
 
-def test_t14_the_owner_is_let_in_everywhere(visitor: Visitor) -> None:
+def test_t14_the_owner_is_accepted_everywhere(visitor: Visitor) -> None:
     upload = uploaded(visitor)
-    UploadedFile.objects.update(direct=True)  # only such a one is completed
+    UploadedFile.objects.update(direct=True)  # only a direct upload can be completed
 
     statuses = {
         (method, route.path): ask(visitor, route, method, upload).status_code
@@ -105,7 +105,7 @@ def test_t14_the_owner_is_let_in_everywhere(visitor: Visitor) -> None:
     assert set(statuses.values()) == {200, 204}
 
 
-def test_t12_validation_is_no_oracle(visitor: Visitor) -> None:
+def test_t12_validation_does_not_reveal_sessions(visitor: Visitor) -> None:
     live, dead, random = started(), started(), str(uuid.uuid4())
     dead.end()
 

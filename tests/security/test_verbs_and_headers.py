@@ -1,4 +1,4 @@
-"""Every method at every address of the API, and the headers that every answer carries."""
+"""Every method of every API route, and the headers of every answer."""
 
 import json
 import re
@@ -14,11 +14,11 @@ from tests.security.routes import METHODS, Route, api_routes, calls, named, stat
 from tests.uploads_app.direct_support import offer_forms
 from uploads_app.models import UploadedFile
 
-# What is said here of verbs and headers is the same on every database.
+# Independent of the database.
 
 
 def good_body(path: str, visitor: Visitor) -> dict[str, Any]:
-    """Prepare a good answer of an address; return the body that it takes."""
+    """Prepare the data for a successful call; return its body."""
     match path.removeprefix("/api/v1/"):
         case "sessions/validate/":
             return {"uuid": visitor.uuid}
@@ -49,7 +49,7 @@ def test_t21_other_methods_are_405_and_change_nothing(
     for method in set(METHODS) - route.methods:
         response = client.generic(method, route.url(upload), **visitor.named)
 
-        if route.staff and not proven:  # DRF asks who it is first
+        if route.staff and not proven:  # DRF authenticates first
             assert (response.status_code, code(response)) == (401, "not_authenticated")
         else:
             assert response.status_code == 405, method
@@ -74,7 +74,7 @@ def test_t22_no_answer_of_the_api_may_be_cached(
 ) -> None:
     offer_forms(settings)
     upload, event = uploaded(visitor), AuditLog.objects.order_by("id")[0]
-    UploadedFile.objects.update(direct=True)  # only such a one is completed
+    UploadedFile.objects.update(direct=True)  # only a direct upload can be completed
     client = route.client(visitor, make_staff)
     url = route.path % {"pk": event.pk} if route.staff else route.url(upload)
     body = {"data": json.dumps(good_body(route.path, visitor)), "content_type": "application/json"}
@@ -98,7 +98,7 @@ def test_t22_no_answer_of_the_api_may_be_cached(
 @pytest.mark.parametrize(
     "path", ["/api/v1/nowhere/", "/api/v1/uploads/x/", "/api/v1/sessions/current/"]
 )
-def test_t22_refusals_are_not_cached_either(db: None, path: str) -> None:
+def test_t22_refusals_are_not_cached(db: None, path: str) -> None:
     for host in ("testserver", "evil.example"):
         response = Visitor().get(path, headers={"Host": host})
         assert response.status_code in {400, 401, 404}

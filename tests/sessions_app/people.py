@@ -1,4 +1,4 @@
-"""What tests of a visitor's identity share: contact data, a mail server of their own, a look everywhere."""
+"""Helpers for identity tests: contact data, a mail server, logs, and every column of the database."""
 
 import json
 import logging
@@ -42,7 +42,7 @@ def verify(visitor: Visitor, code: str) -> Any:
 
 
 def exported(visitor: Visitor) -> tuple[str, dict[str, Any]]:
-    """GET sessions/current/export/ and return its text and what it says."""
+    """GET sessions/current/export/ and return its text and its parsed content."""
     response = visitor.get(CURRENT + "export/")
     assert response.status_code == 200, response.content
     text = b"".join(response.streaming_content).decode()  # type: ignore[attr-defined]
@@ -55,13 +55,13 @@ def erase(visitor: Visitor, value: str = "true") -> Any:
 
 
 def details(event_type: str) -> list[dict[str, Any]]:
-    """Return what each event of a type says, in the order of writing."""
+    """Return the details of each event of a type, in the order of writing."""
     rows = AuditLog.objects.filter(event_type=event_type).order_by("id")
     return [row.details for row in rows]
 
 
 class Mailbox:
-    """An SMTP server's handler that keeps what arrives; `refusal` is what it answers instead."""
+    """An SMTP handler that stores messages; it answers `refusal` instead if that is set."""
 
     def __init__(self) -> None:
         self.messages: list[EmailMessage] = []
@@ -71,7 +71,7 @@ class Mailbox:
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         if self.refusal:
             return self.refusal
-        # As bytes go over the line, so that a header smuggled in would be one here.
+        # Parsed from the bytes on the wire, so that an injected header would appear here.
         message = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(message, EmailMessage)
         self.messages.append(message)
@@ -106,7 +106,7 @@ def use_mail_server(settings: Any, port: int) -> None:
 
 @contextmanager
 def log_lines() -> Iterator[StringIO]:
-    """Collect all that the product's own log handler writes, at DEBUG as tests run it."""
+    """Collect everything that the product's log handler writes, at level DEBUG."""
     (handler,) = (
         handler
         for handler in logging.getLogger().handlers
@@ -114,7 +114,7 @@ def log_lines() -> Iterator[StringIO]:
     )
     sink = StringIO()
     before = handler.setStream(sink)
-    # What the test's own mail server says of its conversation is no line of the product's.
+    # Lines of the test's own mail server are not the product's.
     mail_log = logging.getLogger("mail.log")
     mail_log.propagate = False
     try:
@@ -126,7 +126,7 @@ def log_lines() -> Iterator[StringIO]:
 
 
 def database_dump() -> str:
-    """Return every column of every row of every table, read behind the ORM's back as text."""
+    """Return every column of every row of every table as text, read without the ORM."""
     lines = []
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):

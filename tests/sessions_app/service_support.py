@@ -1,4 +1,4 @@
-"""A service of ours at the API's door, with a key that an operator has made for it."""
+"""A service that calls the API with a key that an operator has created."""
 
 import io
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ NAME = "maria-agent"
 def make_key(
     name: str = NAME, scopes: Iterable[str] = Scope.values, *options: str
 ) -> tuple[str, str]:
-    """Make a key as an operator does; return its secret and what was said beside it."""
+    """Create a key with the command; return its standard output and standard error."""
     out, err = io.StringIO(), io.StringIO()
     wanted = [f"--scope={scope}" for scope in scopes]
     call_command("create_service_key", name, *wanted, *options, stdout=out, stderr=err)
@@ -23,5 +23,5 @@ def make_key(
 
 
 def service(*scopes: str, name: str = NAME) -> Service:
-    """Return a service with a new key; with every scope unless some are named."""
+    """Return a service with a new key, by default with every scope."""
     return Service(make_key(name, scopes or Scope.values)[0])

@@ -1,4 +1,4 @@
-"""What several tests of sessions need: another tab, a moment beside a limit, an end of each kind."""
+"""Helpers for session tests: a second tab, a session near its limit, every way to end one."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -14,7 +14,7 @@ from common.groups import SUPPORT
 from sessions_app.models import UserSession
 from tests.helpers import Visitor, age_session
 
-# What every answer about a session holds, and the limits that it names.
+# The fields of every answer about a session, and the limits that it returns.
 FIELDS = {"uuid", "support_code", "status", "created_at", "expires_at", "limits"}
 LIMITS = {
     "max_files": 3,
@@ -26,7 +26,7 @@ LIMITS = {
 
 
 def clone(visitor: Visitor) -> Visitor:
-    """Return another client with the same token and UUID, as another tab has them."""
+    """Return a second client with the same token and UUID, like another tab."""
     tab = type(visitor)()
     tab.token = visitor.token
     tab.uuid = visitor.uuid
@@ -34,25 +34,25 @@ def clone(visitor: Visitor) -> Visitor:
 
 
 def move_to_expiry(session: UserSession, seconds: int) -> None:
-    """Set a session's times back until it expires in `seconds` by the database's clock."""
+    """Move a session's times back so that it expires in `seconds` by the database's clock."""
     left = UserSession.objects.annotate(left=F("expires_at") - Now()).values_list("left", flat=True)
     age_session(session, left.get(pk=session.pk) - timedelta(seconds=seconds))
 
 
 def expire(visitor: Visitor) -> None:
-    """Let the time of a visitor's session run out; nothing is recorded yet."""
+    """Let a visitor's session expire without recording it."""
     move_to_expiry(visitor.row, -1)
 
 
 def revoke(visitor: Visitor, make_staff: Callable[..., Any], reason: str = "abuse") -> None:
-    """Revoke a visitor's session as support does it, in the admin."""
+    """Revoke a visitor's session in the admin."""
     page = reverse("admin:sessions_app_usersession_revoke", args=[visitor.uuid])
     response = make_staff(SUPPORT).post(page, {"reason": reason})
     assert response.status_code == 302, response.content
 
 
 def end_as(how: str, visitor: Visitor, make_staff: Callable[..., Any]) -> None:
-    """End a visitor's session as `expired`, `reset`, `ended` or `revoked`, each by its own door."""
+    """End a visitor's session as `expired`, `reset`, `ended` or `revoked`."""
     match how:
         case "expired":
             expire(visitor)
@@ -67,9 +67,8 @@ def end_as(how: str, visitor: Visitor, make_staff: Callable[..., Any]) -> None:
 def rival(act: Callable[[], Any]) -> AbstractContextManager[None]:
     """Run `act` once, just before the next transaction inside the block begins.
 
-    By then a request has read its session, so that `act` is the rival that
-    was a moment faster. The test's own transaction makes Django begin the
-    request's with a SAVEPOINT.
+    By then a request has read its session, so that `act` wins the race. Inside
+    the test's own transaction Django starts the request's with a SAVEPOINT.
     """
     acted: list[bool] = []
 

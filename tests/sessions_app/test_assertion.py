@@ -1,4 +1,4 @@
-"""An assertion hands a visitor's session to the agent's back end: for five minutes, and to nobody else."""
+"""Assertions: for five minutes, only services can verify a visitor's session with one."""
 
 import uuid
 from collections.abc import Iterator
@@ -28,14 +28,14 @@ def agent(db: None) -> Service:
 
 @pytest.fixture
 def clock() -> Iterator[Any]:
-    """A clock that stands still at a whole second, as signatures count them."""
+    """A clock that stands still at a whole second, because signatures count seconds."""
     now = timezone.now().replace(microsecond=0)
     with time_machine.travel(now, tick=False) as traveller:
         yield traveller
 
 
 def inactive(agent: Service, assertion: str) -> None:
-    """See that an assertion says nothing, in the same bytes whatever the reason."""
+    """Assert that an assertion is not active, in the same bytes for every reason."""
     before = list(UserSession.objects.order_by("pk").values())
     answer = agent.introspect(assertion)
     assert (answer.status_code, answer.content) == (200, INACTIVE)
@@ -43,7 +43,7 @@ def inactive(agent: Service, assertion: str) -> None:
 
 
 @pytest.mark.both
-def test_it_reports_the_service_whose_session_this_is(visitor: Visitor, agent: Service) -> None:
+def test_a_service_learns_whose_session_the_assertion_is(visitor: Visitor, agent: Service) -> None:
     answer = agent.introspect(visitor.assertion())
 
     assert answer.status_code == 200
@@ -54,10 +54,10 @@ def test_it_reports_the_service_whose_session_this_is(visitor: Visitor, agent: S
         "identity": "anonymous",
         "expires_at": visitor.current().json()["expires_at"],
     }
-    assert events(visitor.uuid) == ["session.created"]  # a read, so no row
+    assert events(visitor.uuid) == ["session.created"]  # a read writes no event
 
 
-def test_the_page_is_reported_how_long_it_is_good(visitor: Visitor) -> None:
+def test_the_answer_says_when_the_assertion_expires(visitor: Visitor) -> None:
     answer = visitor.post("/api/v1/sessions/current/assertion/", **visitor.named)
 
     assert answer.json().keys() == {"assertion", "expires_at"}
@@ -66,7 +66,7 @@ def test_the_page_is_reported_how_long_it_is_good(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "active"), [(299, True), (300, True), (301, False)])
-def test_it_is_good_for_five_minutes(
+def test_an_assertion_is_valid_for_five_minutes(
     visitor: Visitor, agent: Service, clock: Any, seconds: int, active: bool
 ) -> None:
     assertion = visitor.assertion()
@@ -75,18 +75,18 @@ def test_it_is_good_for_five_minutes(
     assert agent.introspect(assertion).json()["active"] is active
 
 
-def test_it_may_be_shown_more_than_once(visitor: Visitor, agent: Service) -> None:
+def test_an_assertion_can_be_used_more_than_once(visitor: Visitor, agent: Service) -> None:
     assertion = visitor.assertion()
     answers = [agent.introspect(assertion).content for _ in range(3)]
     assert len(set(answers)) == 1
     assert answers[0] != INACTIVE
 
 
-def test_every_change_to_it_is_seen(visitor: Visitor, agent: Service) -> None:
+def test_every_changed_assertion_is_refused(visitor: Visitor, agent: Service) -> None:
     assertion = visitor.assertion()
     for at in range(len(assertion)):
         other = "A" if assertion[at] != "A" else "B"
-        # The last symbol of base64 holds spare bits, which say nothing: what counts is what is signed.
+        # The last base64 symbol has unused bits: a change there does not change the signed bytes.
         answer = agent.introspect(assertion[:at] + other + assertion[at + 1 :])
         assert answer.content == INACTIVE, at
 
@@ -96,18 +96,18 @@ def test_every_change_to_it_is_seen(visitor: Visitor, agent: Service) -> None:
     ["x", ":", "::", "a:b:c", "é", "x" * 400, "mss1_" + "A" * 43, str(uuid.uuid4())],
     ids=["x", "colon", "colons", "parts", "latin", "longest", "token", "uuid"],
 )
-def test_what_we_did_not_sign_says_nothing(
+def test_a_text_that_we_did_not_sign_is_not_active(
     visitor: Visitor, agent: Service, assertion: str
 ) -> None:
     inactive(agent, assertion)
 
 
-def test_a_session_that_never_was_says_nothing(agent: Service) -> None:
+def test_an_unknown_session_is_not_active(agent: Service) -> None:
     signed = signing.dumps(str(uuid.uuid4()), salt="sessions_app.assertion")
     inactive(agent, signed)
 
 
-def test_no_other_proof_is_an_assertion(visitor: Visitor, agent: Service) -> None:
+def test_other_credentials_are_not_assertions(visitor: Visitor, agent: Service) -> None:
     upload = uploaded(visitor)
     link = visitor.post(f"/api/v1/uploads/{upload.pk}/link/", **visitor.named).json()["url"]
     for other in (visitor.token, visitor.uuid, visitor.row.support_code, agent.secret):
@@ -117,7 +117,7 @@ def test_no_other_proof_is_an_assertion(visitor: Visitor, agent: Service) -> Non
 
 
 @pytest.mark.parametrize("how", ["expired", "reset", "ended", "revoked", "erased"])
-def test_a_session_that_is_over_says_nothing(
+def test_a_session_that_is_over_is_not_active(
     visitor: Visitor, agent: Service, make_staff: Any, how: str
 ) -> None:
     assertion = visitor.assertion()
@@ -133,7 +133,7 @@ def test_a_session_that_is_over_says_nothing(
     "body",
     [{}, {"assertion": ""}, {"assertion": "x" * 401}, {"assertion": 1.5e300}, {"token": "x"}],
 )
-def test_what_is_no_assertion_at_all_is_no_active_one(agent: Service, body: dict[str, Any]) -> None:
+def test_malformed_input_is_not_active(agent: Service, body: dict[str, Any]) -> None:
     answer = agent.post(
         "/api/v1/service/sessions/introspect/", body, content_type="application/json"
     )
@@ -141,7 +141,7 @@ def test_what_is_no_assertion_at_all_is_no_active_one(agent: Service, body: dict
 
 
 @pytest.mark.parametrize("assertion", ['"\\ud800"', '"\\u0000"'], ids=["surrogate", "nul"])
-def test_bytes_that_are_no_text_are_400(agent: Service, assertion: str) -> None:
+def test_undecodable_bytes_are_400(agent: Service, assertion: str) -> None:
     answer = agent.post(
         "/api/v1/service/sessions/introspect/",
         f'{{"assertion": {assertion}}}',
@@ -150,7 +150,7 @@ def test_bytes_that_are_no_text_are_400(agent: Service, assertion: str) -> None:
     assert (answer.status_code, code(answer)) == (400, "malformed_body")
 
 
-def test_being_requested_keeps_the_session_alive(visitor: Visitor, agent: Service) -> None:
+def test_introspection_counts_as_activity(visitor: Visitor, agent: Service) -> None:
     assertion = visitor.assertion()
     age_session(visitor.row, timedelta(minutes=2))
     aged = visitor.row
@@ -163,9 +163,7 @@ def test_being_requested_keeps_the_session_alive(visitor: Visitor, agent: Servic
     assert timezone.datetime.fromisoformat(body["expires_at"]) == row.expires_at  # type: ignore[attr-defined]
 
 
-def test_being_requested_is_recorded_at_most_once_a_minute(
-    visitor: Visitor, agent: Service
-) -> None:
+def test_introspection_is_recorded_at_most_once_a_minute(visitor: Visitor, agent: Service) -> None:
     assertion = visitor.assertion()
     UserSession.objects.update(last_seen_at=F("last_seen_at") - timedelta(seconds=30))
     before = visitor.row
@@ -178,10 +176,10 @@ def test_being_requested_is_recorded_at_most_once_a_minute(
     )
 
 
-def test_it_says_how_much_is_known_of_the_visitor(visitor: Visitor, agent: Service) -> None:
+def test_introspection_returns_the_identity_level(visitor: Visitor, agent: Service) -> None:
     def identity() -> str:
         body = agent.introspect(visitor.assertion()).json()
-        assert "ada@example.org" not in str(body)  # who it is stays between us and the visitor
+        assert "ada@example.org" not in str(body)  # services get no contact data
         level: str = body["identity"]
         return level
 
@@ -197,14 +195,14 @@ def test_it_says_how_much_is_known_of_the_visitor(visitor: Visitor, agent: Servi
     assert identity() == "completed"
 
 
-def test_it_outlives_a_new_token(visitor: Visitor, agent: Service) -> None:
+def test_an_assertion_stays_valid_after_a_rotation(visitor: Visitor, agent: Service) -> None:
     assertion = visitor.assertion()
     visitor.patch("/api/v1/sessions/current/", {"name": "Ada"}, "application/json", **visitor.named)
     assert agent.introspect(assertion).json()["uuid"] == visitor.uuid
 
 
 @pytest.mark.parametrize("method", ["get", "delete"])
-def test_it_opens_no_visitors_endpoint(visitor: Visitor, method: str) -> None:
+def test_an_assertion_is_refused_at_visitors_endpoints(visitor: Visitor, method: str) -> None:
     assertion = visitor.assertion()
     stranger = Visitor(headers={"Authorization": f"Bearer {assertion}"})
     stranger.cookies["maria_session"] = assertion
@@ -215,7 +213,7 @@ def test_it_opens_no_visitors_endpoint(visitor: Visitor, method: str) -> None:
     assert visitor.current().status_code == 200
 
 
-def test_it_opens_no_file_and_no_services_endpoint(visitor: Visitor) -> None:
+def test_an_assertion_is_refused_for_files_and_service_endpoints(visitor: Visitor) -> None:
     upload = uploaded(visitor)
     assertion = visitor.assertion()
 
@@ -225,7 +223,7 @@ def test_it_opens_no_file_and_no_services_endpoint(visitor: Visitor) -> None:
     assert (listed.status_code, code(listed)) == (401, "service_key_invalid")
 
 
-def test_no_one_gets_one_without_a_proof(visitor: Visitor) -> None:
+def test_issuing_an_assertion_needs_a_proof(visitor: Visitor) -> None:
     path = "/api/v1/sessions/current/assertion/"
     assert code(Visitor().post(path, **visitor.named)) == "session_required"
     assert code(visitor.post(path)) == "session_header_required"

@@ -1,4 +1,4 @@
-"""POST sessions/: what a visitor gets, what is written, and what a client cannot choose."""
+"""POST sessions/: the answer, the stored row, and what a client cannot choose."""
 
 import re
 import secrets
@@ -143,7 +143,7 @@ def test_t05_a_cookie_planted_before_creation_is_replaced(db: None, junk: str) -
 
 
 @cases("key", ["uuid", "session_uuid", "id", "pk", "token", "token_hash", "support_code", "status"])
-def test_t05_what_a_client_chooses_is_ignored(db: None, key: str) -> None:
+def test_t05_values_chosen_by_a_client_are_ignored(db: None, key: str) -> None:
     chosen = str(uuid.uuid4())
 
     response = create(Visitor(), {key: chosen}, headers={"X-Session-UUID": chosen})
@@ -180,9 +180,7 @@ def test_another_sessions_name_in_the_header_changes_nothing(visitor: Visitor) -
 
 
 @pytest.mark.both
-def test_a_support_code_that_is_taken_is_drawn_again(
-    db: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_existing_support_code_is_drawn_again(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = list("7F3K2QX9" * 2 + "7F3K2QXA")
     monkeypatch.setattr(secrets, "choice", lambda _: drawn.pop(0))
 
@@ -195,7 +193,7 @@ def test_a_support_code_that_is_taken_is_drawn_again(
     assert events() == ["session.created", "session.created"]
 
 
-def test_support_codes_that_are_always_taken_are_an_error_not_a_loop(
+def test_support_codes_that_always_exist_are_an_error_not_a_loop(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Visitor().start()

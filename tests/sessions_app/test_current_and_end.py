@@ -1,4 +1,4 @@
-"""GET and DELETE sessions/current/: what a session is, that it was seen, and its end."""
+"""GET and DELETE sessions/current/: content, activity, end."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from sessions_app.models import UserSession
 from tests.helpers import Visitor, age_session, at_once, code, events, pdf, started, uploaded
 from tests.sessions_app.support import FIELDS, LIMITS, clone
 
-# What is known of a visitor who has said nothing.
+# The identity of a visitor without contact data.
 IDENTITY: dict[str, Any] = {
     "identity": "anonymous",
     "name": "",
@@ -21,7 +21,7 @@ IDENTITY: dict[str, Any] = {
 }
 
 
-def test_current_is_the_session_with_its_limits_and_what_is_used(visitor: Visitor) -> None:
+def test_current_returns_the_session_with_limits_and_use(visitor: Visitor) -> None:
     body = pdf()
     uploaded(visitor, body)
 
@@ -80,7 +80,7 @@ def test_a_refused_file_gives_no_longer_limit(visitor: Visitor) -> None:
     assert UserSession.objects.values().get() == before
 
 
-def test_no_touch_goes_beyond_the_absolute_limit(visitor: Visitor) -> None:
+def test_no_touch_extends_beyond_the_absolute_limit(visitor: Visitor) -> None:
     uploaded(visitor)
     for _ in range(4):
         age_session(visitor.row, timedelta(days=6))
@@ -123,7 +123,9 @@ def test_ending_again_with_the_old_cookie_is_refused(visitor: Visitor) -> None:
 
 
 @pytest.mark.both
-def test_many_ends_at_once_end_it_once_and_report_the_others_why(committed: None) -> None:
+def test_concurrent_ends_end_the_session_once_and_give_the_others_the_reason(
+    committed: None,
+) -> None:
     visitor = started()
     clones = [clone(visitor) for _ in range(6)]
 
@@ -135,7 +137,7 @@ def test_many_ends_at_once_end_it_once_and_report_the_others_why(committed: None
 
 
 @pytest.mark.parametrize("erase", ["perhaps", "", "2", "tru"])
-def test_an_unclear_wish_to_erase_ends_nothing(visitor: Visitor, erase: str) -> None:
+def test_an_invalid_erase_parameter_ends_nothing(visitor: Visitor, erase: str) -> None:
     before = UserSession.objects.values().get()
 
     response = visitor.delete(f"/api/v1/sessions/current/?erase={erase}", **visitor.named)
@@ -147,7 +149,7 @@ def test_an_unclear_wish_to_erase_ends_nothing(visitor: Visitor, erase: str) -> 
     assert events() == ["session.created"]
 
 
-def test_a_plain_no_to_erasing_is_an_end(visitor: Visitor) -> None:
+def test_erase_false_ends_the_session(visitor: Visitor) -> None:
     response = visitor.delete("/api/v1/sessions/current/?erase=false", **visitor.named)
 
     assert response.status_code == 204

@@ -1,4 +1,4 @@
-"""The code that proves an e-mail address, by a real SMTP server: sent, tried, too late, and not sent."""
+"""The code that proves an e-mail address, sent through a real SMTP server."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ COMPLETED = [*BEGUN, "session.completed", "session.token_rotated"]
 
 @pytest.fixture
 def mailbox(settings: Any) -> Iterator[Mailbox]:
-    """What arrives at the mail server that this test runs."""
+    """The messages that arrive at this test's mail server."""
     with mail_server(settings) as mailbox:
         yield mailbox
 
@@ -56,7 +56,7 @@ def another_than(code: str) -> str:
 
 
 def move_sent(seconds: int) -> None:
-    """Set the waiting codes back, as if that much time had passed."""
+    """Move the sent codes back in time."""
     by = timedelta(seconds=seconds)
     EmailCode.objects.update(sent_at=F("sent_at") - by, expires_at=F("expires_at") - by)
 
@@ -89,7 +89,7 @@ def test_the_code_arrives_as_plain_text(anna: Visitor, mailbox: Mailbox, setting
     ],
     ids=["form feeds", "line", "idn"],
 )
-def test_an_address_smuggles_no_header_in(visitor: Visitor, mailbox: Mailbox, email: str) -> None:
+def test_an_address_cannot_inject_a_header(visitor: Visitor, mailbox: Mailbox, email: str) -> None:
     identify(visitor, email=email)
 
     assert ask_for_code(visitor).status_code == 202
@@ -136,7 +136,7 @@ def test_the_same_code_again_changes_nothing(anna: Visitor, mailbox: Mailbox) ->
     assert events(anna.uuid) == COMPLETED
 
 
-def test_wrong_codes_are_counted_and_the_sixth_is_not_even_judged(
+def test_wrong_codes_are_counted_and_the_sixth_is_not_checked(
     anna: Visitor, mailbox: Mailbox
 ) -> None:
     ask_for_code(anna)
@@ -160,7 +160,7 @@ def test_the_fifth_try_may_still_be_right(anna: Visitor, mailbox: Mailbox) -> No
 
 
 @pytest.mark.both
-def test_of_twenty_tries_at_once_five_are_judged(committed: None, mailbox: Mailbox) -> None:
+def test_of_twenty_concurrent_tries_five_are_checked(committed: None, mailbox: Mailbox) -> None:
     anna = started()
     identify(anna, **ANNA)
     ask_for_code(anna)
@@ -181,7 +181,7 @@ def test_of_twenty_tries_at_once_five_are_judged(committed: None, mailbox: Mailb
 @pytest.mark.parametrize(
     "given", ["12345", "1234567", "12345a", "", None, "\u0661" * 6, "123456\n7", "123 456"]
 )
-def test_what_is_no_code_costs_no_try(anna: Visitor, mailbox: Mailbox, given: Any) -> None:
+def test_malformed_codes_cost_no_try(anna: Visitor, mailbox: Mailbox, given: Any) -> None:
     ask_for_code(anna)
     response = verify(anna, given)
     assert (response.status_code, code(response)) == (400, "invalid_input")
@@ -189,7 +189,7 @@ def test_what_is_no_code_costs_no_try(anna: Visitor, mailbox: Mailbox, given: An
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(598, 200), (601, 410)])
-def test_a_code_is_good_for_ten_minutes(
+def test_a_code_is_valid_for_ten_minutes(
     anna: Visitor, mailbox: Mailbox, seconds: int, status: int
 ) -> None:
     ask_for_code(anna)
@@ -201,14 +201,16 @@ def test_a_code_is_good_for_ten_minutes(
     assert verify(anna, mailbox.sent_code()).status_code == status
 
 
-def test_a_code_is_good_until_the_databases_clock_says_so(anna: Visitor, mailbox: Mailbox) -> None:
+def test_a_code_expires_by_the_databases_clock(anna: Visitor, mailbox: Mailbox) -> None:
     ask_for_code(anna)
-    EmailCode.objects.update(expires_at=Now())  # exactly: the next moment is already too late
+    EmailCode.objects.update(expires_at=Now())  # exactly now: any later request is too late
     assert code(verify(anna, mailbox.sent_code())) == "code_expired"
 
 
 @pytest.mark.parametrize("seconds", [0, 27])
-def test_another_code_has_to_wait(anna: Visitor, mailbox: Mailbox, seconds: int) -> None:
+def test_the_next_code_must_wait_thirty_seconds(
+    anna: Visitor, mailbox: Mailbox, seconds: int
+) -> None:
     ask_for_code(anna)
     move_sent(seconds)
 
@@ -279,7 +281,7 @@ def after_the_try_is_counted(act: Callable[[], Any]) -> AbstractContextManager[N
 
 @pytest.mark.both
 @pytest.mark.parametrize("moment", [after_the_try_is_counted, rival])
-def test_an_address_that_changes_in_the_same_moment_is_not_proven(
+def test_an_address_that_changes_concurrently_is_not_proven(
     anna: Visitor, mailbox: Mailbox, moment: Callable[..., AbstractContextManager[None]]
 ) -> None:
     ask_for_code(anna)
@@ -294,7 +296,7 @@ def test_an_address_that_changes_in_the_same_moment_is_not_proven(
 
 
 @pytest.mark.both
-def test_one_address_gets_six_an_hour_whoever_asks(db: None, mailbox: Mailbox) -> None:
+def test_one_address_gets_six_codes_an_hour_from_all_sessions(db: None, mailbox: Mailbox) -> None:
     assert django_settings.RATE_LIMITS["email"] == ["6/h"]
     for number in range(6):
         visitor = started()
@@ -312,10 +314,10 @@ def test_one_address_gets_six_an_hour_whoever_asks(db: None, mailbox: Mailbox) -
     assert ask_for_code(seventh).status_code == 202
 
 
-# A mail server that does not do its work ----------------------------------------
+# A failing mail server ----------------------------------------
 
 
-def test_a_mail_server_that_is_absent(anna: Visitor, settings: Any) -> None:
+def test_an_unreachable_mail_server_is_503(anna: Visitor, settings: Any) -> None:
     use_mail_server(settings, free_port())
     with log_lines() as lines:
         assert_unavailable(anna)
@@ -338,7 +340,7 @@ def test_t50_a_mail_server_that_refuses_is_logged_without_the_address(
     assert ask_for_code(anna).status_code == 202
 
 
-def test_a_mail_server_that_hangs_is_not_waited_for(anna: Visitor, settings: Any) -> None:
+def test_a_hanging_mail_server_times_out(anna: Visitor, settings: Any) -> None:
     assert settings.EMAIL_TIMEOUT == 8
     settings.EMAIL_TIMEOUT = 0.2
     with socket.socket() as silent:
@@ -350,7 +352,7 @@ def test_a_mail_server_that_hangs_is_not_waited_for(anna: Visitor, settings: Any
 
 
 def assert_unavailable(visitor: Visitor) -> None:
-    """Check that no code could be sent, that the answer says so, and that none is waiting."""
+    """Assert that sending failed, that the answer says so, and that no code is stored."""
     visitor.raise_request_exception = False
     response = ask_for_code(visitor)
     assert (response.status_code, code(response)) == (503, "mail_unavailable")
@@ -359,10 +361,10 @@ def assert_unavailable(visitor: Visitor) -> None:
     assert events(visitor.uuid) == BEGUN
 
 
-# Where the code must not be -------------------------------------------------------
+# Places without the code -------------------------------------------------------
 
 
-def test_t4_the_code_is_in_the_message_alone(anna: Visitor, mailbox: Mailbox) -> None:
+def test_t4_the_code_is_only_in_the_message(anna: Visitor, mailbox: Mailbox) -> None:
     with log_lines() as lines:
         ask_for_code(anna)
         sent = mailbox.sent_code()
@@ -370,14 +372,14 @@ def test_t4_the_code_is_in_the_message_alone(anna: Visitor, mailbox: Mailbox) ->
         verify(anna, another_than(sent))
         verify(anna, sent)
     for text in (waiting, database_dump(), lines.getvalue()):
-        # Six digits can also be part of a time or a hash; by themselves they would be the code.
+        # Six digits can be part of a time or a hash, so only a separate number counts as the code.
         assert f"'{sent}'" not in text
         assert f'"{sent}"' not in text
     assert "email/verify" in lines.getvalue()
     assert all(sent not in str(row.details) for row in AuditLog.objects.all())
 
 
-def test_in_development_the_message_goes_to_the_terminal(
+def test_in_development_the_message_is_printed_to_the_terminal(
     anna: Visitor, settings: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"

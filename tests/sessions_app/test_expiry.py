@@ -1,4 +1,4 @@
-"""How sessions run out: the limits to the second, by the database's clock, recorded once."""
+"""Expiry: exact to the second by the database's clock, and recorded once."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -102,7 +102,7 @@ def test_t15_a_second_after_its_limit_a_session_is_over(
     assert actor == {"read": "visitor", "command": "operator", "task": "system"}[sweep]
 
 
-def test_the_sweep_takes_only_what_is_due(visitor: Visitor) -> None:
+def test_the_sweep_expires_only_due_sessions(visitor: Visitor) -> None:
     due, used, ended = started(), started(), started()
     uploaded(used)
     ended.end()
@@ -135,7 +135,7 @@ def test_the_sweep_keeps_to_its_limit(db: None, limit: int, done: int) -> None:
 
 @pytest.mark.both
 @pytest.mark.parametrize("days", [-40, 40])
-def test_the_clock_of_the_web_host_decides_nothing(visitor: Visitor, days: int) -> None:
+def test_the_web_hosts_clock_is_ignored(visitor: Visitor, days: int) -> None:
     late = started()
     expire(late)
 
@@ -150,7 +150,7 @@ def test_the_clock_of_the_web_host_decides_nothing(visitor: Visitor, days: int) 
 
 @pytest.mark.both
 @pytest.mark.slow
-def test_reads_and_sweeps_at_once_record_it_once_and_none_gets_in(committed: None) -> None:
+def test_concurrent_reads_and_sweeps_record_the_expiry_once(committed: None) -> None:
     for _ in range(20 if SOAK else 5):
         visitor = started()
         tabs = [clone(visitor) for _ in range(6)]
@@ -183,7 +183,7 @@ def test_t15_a_token_whose_session_is_over_stays_refused(
     assert old.upload().status_code == 401
     assert old.get("/api/v1/uploads/").status_code == 401
     tasks.expire_sessions()
-    assert old.start().status_code == 201  # a session of its own, never the old one again
+    assert old.start().status_code == 201  # a new session, never the old one
     assert UserSession.objects.filter(pk=row.pk).values().get() == before
     assert stored_keys() == set()
 

@@ -1,4 +1,4 @@
-"""What is held about a session, handed out as one document; and what happened to it, page by page."""
+"""The export of a session as one document, and its activity page by page."""
 
 import json
 import uuid
@@ -34,7 +34,7 @@ def activity(visitor: Visitor, address: str = ACTIVITY) -> dict[str, Any]:
 
 
 def add_events(visitor: Visitor, count: int) -> None:
-    """Give a session a long history, in one statement."""
+    """Write many events of a session in one statement."""
     template = AuditLog.objects.filter(session_uuid=visitor.uuid).latest("id")
     AuditLog.objects.bulk_create(
         AuditLog(
@@ -61,7 +61,7 @@ def service_reads(visitor: Visitor, upload_id: Any) -> None:
     b"".join(response.streaming_content)  # type: ignore[attr-defined]
 
 
-def test_everything_is_in_it(visitor: Visitor) -> None:
+def test_the_export_contains_everything(visitor: Visitor) -> None:
     identify(visitor, **ANNA, consent=CONSENT)
     kept = uploaded(visitor, pdf("kept"), "kept.pdf")
     deleted = uploaded(visitor, pdf("gone"), "gone.pdf")
@@ -93,7 +93,7 @@ def test_everything_is_in_it(visitor: Visitor) -> None:
     assert stored["details"]["sha256"] == deleted.sha256
 
 
-def test_t4_no_proof_is_in_it(visitor: Visitor) -> None:
+def test_t4_the_export_contains_no_secret(visitor: Visitor) -> None:
     identify(visitor, **ANNA)
     text, _ = exported(visitor)
     assert visitor.token not in text
@@ -101,7 +101,7 @@ def test_t4_no_proof_is_in_it(visitor: Visitor) -> None:
     assert "salt" not in text
 
 
-def test_it_is_an_attachment_that_streams(visitor: Visitor) -> None:
+def test_the_export_is_a_streamed_attachment(visitor: Visitor) -> None:
     response: Any = visitor.get(CURRENT + "export/")
     assert response.streaming
     assert response["Content-Type"] == "application/json"
@@ -117,18 +117,18 @@ def test_each_export_is_one_event_by_the_visitor(visitor: Visitor) -> None:
     rows = AuditLog.objects.filter(event_type="session.exported")
     assert events(visitor.uuid) == ["session.created", "session.exported", "session.exported"]
     for row in rows:
-        # Streaming goes on when the request's context has ended; the event must not.
+        # Streaming continues after the request's context has ended; the event must be written before.
         assert row.actor == "visitor"
         assert row.request_id
         assert row.personal.address == "127.0.0.1"
 
 
-def test_an_export_that_no_one_reads_to_its_end_is_recorded_too(visitor: Visitor) -> None:
-    visitor.get(CURRENT + "export/")  # not one piece is taken
+def test_an_aborted_export_is_recorded_too(visitor: Visitor) -> None:
+    visitor.get(CURRENT + "export/")  # the stream is not read
     assert events(visitor.uuid)[-1] == "session.exported"
 
 
-def test_a_long_history_streams_in_pieces(
+def test_a_long_history_is_streamed_in_pieces(
     visitor: Visitor, django_assert_max_num_queries: Any
 ) -> None:
     add_events(visitor, MANY)
@@ -142,7 +142,7 @@ def test_a_long_history_streams_in_pieces(
     assert len(json.loads(b"".join(pieces))["events"]) == MANY + 2
 
 
-def test_t14_nothing_of_another_session_is_in_it(visitor: Visitor) -> None:
+def test_t14_the_export_contains_nothing_of_another_session(visitor: Visitor) -> None:
     other = started()
     identify(other, name="Berta Belle", email="berta@example.org", consent=CONSENT)
     theirs = uploaded(other, pdf("theirs"), "theirs.pdf")
@@ -155,9 +155,7 @@ def test_t14_nothing_of_another_session_is_in_it(visitor: Visitor) -> None:
     assert other.uuid not in json.dumps(activity(visitor))
 
 
-def test_who_checked_is_reported_by_office_and_services_by_name(
-    visitor: Visitor, make_staff: Any
-) -> None:
+def test_staff_are_not_named_but_services_are(visitor: Visitor, make_staff: Any) -> None:
     upload = uploaded(visitor)
     staff = make_staff("Support")
     page = reverse("admin:sessions_app_usersession_recover", args=[visitor.uuid])
@@ -178,7 +176,7 @@ def test_who_checked_is_reported_by_office_and_services_by_name(
     assert f"staff:{staff.user.pk}" not in text + json.dumps(page_of)
 
 
-def test_operators_are_support_staff_and_the_clock_is_the_system(visitor: Visitor) -> None:
+def test_operators_are_shown_as_support_staff_and_tasks_as_the_system(visitor: Visitor) -> None:
     for actor in ("operator:root", "system"):
         with context.as_actor(actor), transaction.atomic():
             record(session_events.CONTACT_ERASED, session_uuid=uuid.UUID(visitor.uuid))
@@ -189,7 +187,7 @@ def test_operators_are_support_staff_and_the_clock_is_the_system(visitor: Visito
     assert "root" not in json.dumps(document)
 
 
-def test_activity_says_what_happened_and_to_which_file(visitor: Visitor) -> None:
+def test_activity_lists_events_with_their_file(visitor: Visitor) -> None:
     uploaded(visitor, name="report.pdf")
 
     page = activity(visitor)
@@ -204,12 +202,12 @@ def test_activity_says_what_happened_and_to_which_file(visitor: Visitor) -> None
         "report.pdf",
         "you",
     )
-    assert stored["meaning"] == "A file was stored whole."
+    assert stored["meaning"] == "A file was stored completely."
     assert created["event"] == "session.created"
     assert events(visitor.uuid) == ["session.created", "upload.stored"]  # reading writes nothing
 
 
-def test_activity_comes_in_pages_that_stay_right_while_it_grows(visitor: Visitor) -> None:
+def test_activity_pages_stay_correct_while_events_arrive(visitor: Visitor) -> None:
     add_events(visitor, 249)
     seen: list[str] = []
     address: str | None = ACTIVITY
@@ -224,12 +222,12 @@ def test_activity_comes_in_pages_that_stay_right_while_it_grows(visitor: Visitor
     assert len(set(seen)) == 250
 
 
-def test_a_cursor_of_no_page_is_refused(visitor: Visitor) -> None:
+def test_an_invalid_cursor_is_refused(visitor: Visitor) -> None:
     response = visitor.get(f"{ACTIVITY}?cursor=nonsense")
     assert (response.status_code, code(response)) == (404, "not_found")
 
 
-def test_who_proves_no_session_gets_neither(db: None, make_staff: Any) -> None:
+def test_export_and_activity_need_a_proof(db: None, make_staff: Any) -> None:
     over, revoked = started(), started()
     expire(over)
     revoke(revoked, make_staff)

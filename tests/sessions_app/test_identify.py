@@ -1,4 +1,4 @@
-"""A visitor says who they are, takes it back, and answers to purposes; each change is one event."""
+"""Contact data and consent: set, changed, removed; each change is one event."""
 
 from datetime import timedelta
 from typing import Any
@@ -17,7 +17,7 @@ NEW_TOKEN = ["session.identified", "session.token_rotated"]
 
 
 def since_created(visitor: Visitor) -> list[str]:
-    """Return the session's events after the first, which says that it began."""
+    """Return the session's events after `session.created`."""
     first, *later = events(visitor.uuid)
     assert first == "session.created"
     return later
@@ -30,7 +30,7 @@ def columns() -> dict[str, Any]:
 
 
 def completed(visitor: Visitor, ago: timedelta = timedelta(0)) -> UserSession:
-    """Let a visitor's session have proven its e-mail address."""
+    """Mark a session's e-mail address as proven."""
     session = visitor.row
     session.email_proven, session.completed_at = True, timezone.now() - ago
     session.used_at = session.used_at or session.completed_at
@@ -39,7 +39,7 @@ def completed(visitor: Visitor, ago: timedelta = timedelta(0)) -> UserSession:
     return session
 
 
-def test_contact_data_is_kept_and_reported(visitor: Visitor) -> None:
+def test_contact_data_is_stored_and_returned(visitor: Visitor) -> None:
     before = visitor.token
 
     response = identify(visitor, **ANNA)
@@ -56,7 +56,7 @@ def test_contact_data_is_kept_and_reported(visitor: Visitor) -> None:
     assert details("session.token_rotated") == [{"reason": "contact_data"}]
 
 
-def test_t50_the_event_holds_the_address_apart_and_the_name_nowhere(visitor: Visitor) -> None:
+def test_t50_the_event_stores_the_address_apart_and_no_name(visitor: Visitor) -> None:
     identify(visitor, **ANNA)
 
     log = AuditLog.objects.get(event_type="session.identified")
@@ -96,12 +96,12 @@ def test_the_same_again_changes_nothing(visitor: Visitor) -> None:
     assert visitor.token == before
     assert events() == written
     after = columns()
-    # The new token was used for the first time, which is written down; nothing else is.
+    # Only the first use of the new token is recorded.
     assert {name for name in row if row[name] != after[name]} <= {"token_used_at"}
 
 
 @pytest.mark.parametrize("body", [{}, {"consent": {}}, {"status": "ended", "uuid": "x"}])
-def test_t18_what_is_no_field_changes_nothing(visitor: Visitor, body: dict[str, Any]) -> None:
+def test_t18_unknown_fields_change_nothing(visitor: Visitor, body: dict[str, Any]) -> None:
     before = UserSession.objects.values().get()
 
     assert identify(visitor, **body).status_code == 200
@@ -120,7 +120,7 @@ def test_t18_no_other_column_can_be_set(visitor: Visitor) -> None:
     assert UserSession.objects.values().get() == before
 
 
-def test_an_empty_text_takes_it_back_without_a_new_token(visitor: Visitor) -> None:
+def test_an_empty_text_removes_the_value_without_a_rotation(visitor: Visitor) -> None:
     identify(visitor, **ANNA)
     token = visitor.token
 
@@ -155,14 +155,16 @@ def test_one_field_leaves_the_other_alone(visitor: Visitor) -> None:
     ],
     ids=["spaces", "control", "rlo", "lines", "nfc", "hidden", "200", "200 wide", "markup"],
 )
-def test_a_name_is_kept_as_it_can_be_shown(visitor: Visitor, given: str, kept: str) -> None:
+def test_a_name_is_stored_without_hidden_characters(
+    visitor: Visitor, given: str, kept: str
+) -> None:
     assert identify(visitor, name=given).json()["name"] == kept
     assert visitor.row.name == kept
 
 
-# NFC writes U+FB2C as three characters: what is too long only then is refused all the same.
+# NFC writes U+FB2C as three characters: the limit applies to the result.
 @pytest.mark.parametrize("name", ["x" * 201, "\ufb2c" * 67], ids=["201", "201 when shown"])
-def test_a_name_that_is_too_long_is_refused_and_nothing_kept(visitor: Visitor, name: str) -> None:
+def test_a_name_that_is_too_long_is_refused(visitor: Visitor, name: str) -> None:
     assert_refused(visitor, identify(visitor, name=name, email=ANNA["email"]), "name")
 
 
@@ -186,7 +188,7 @@ ADDRESSES = {
 
 
 @cases("email", ADDRESSES.values(), ids=ADDRESSES.keys())
-def test_an_address_that_is_none_is_refused_and_nothing_kept(visitor: Visitor, email: Any) -> None:
+def test_an_invalid_address_is_refused(visitor: Visitor, email: Any) -> None:
     assert_refused(visitor, identify(visitor, name="Anna", email=email), "email")
 
 
@@ -203,7 +205,7 @@ def test_an_address_that_is_none_is_refused_and_nothing_kept(visitor: Visitor, e
     ],
     ids=["case", "tag", "hidden", "idn", "form feed", "separator", "line"],
 )
-def test_an_address_is_kept_without_anything_hidden(
+def test_an_address_is_stored_without_hidden_characters(
     visitor: Visitor, given: str, kept: str
 ) -> None:
     assert identify(visitor, email=given).json()["email"] == kept
@@ -211,7 +213,7 @@ def test_an_address_is_kept_without_anything_hidden(
 
 
 def assert_refused(visitor: Visitor, response: Any, field: str) -> None:
-    """Check that input was refused for one field, and that nothing has changed."""
+    """Assert that one field was refused and nothing changed."""
     assert (response.status_code, code(response)) == (400, "invalid_input")
     assert [name.partition(".")[0] for name in response.json()["errors"]] == [field]
     assert visitor.row.identity == "anonymous"
@@ -271,7 +273,7 @@ CONSENTS = {
 
 
 @cases("consent", CONSENTS.values(), ids=CONSENTS.keys())
-def test_consent_that_is_none_is_refused_and_nothing_kept(visitor: Visitor, consent: Any) -> None:
+def test_invalid_consent_is_refused(visitor: Visitor, consent: Any) -> None:
     assert_refused(visitor, identify(visitor, **ANNA, consent=consent), "consent")
 
 
@@ -297,9 +299,11 @@ def test_consent_alone_does_not(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("email", ["", "berta@example.com"])
-def test_another_address_is_not_proven_and_costs_no_lifetime(visitor: Visitor, email: str) -> None:
+def test_a_new_address_is_not_proven_and_keeps_the_expiry(visitor: Visitor, email: str) -> None:
     identify(visitor, **ANNA)
-    before = completed(visitor, ago=timedelta(days=100))  # longer than any other session lives
+    before = completed(
+        visitor, ago=timedelta(days=100)
+    )  # longer than the limit of a session that is not completed
     assert visitor.current().json()["identity"] == "completed"
 
     body = identify(visitor, email=email).json()
@@ -309,7 +313,7 @@ def test_another_address_is_not_proven_and_costs_no_lifetime(visitor: Visitor, e
     assert visitor.current().status_code == 200
 
 
-def test_another_name_leaves_the_address_proven(visitor: Visitor) -> None:
+def test_a_new_name_leaves_the_address_proven(visitor: Visitor) -> None:
     identify(visitor, **ANNA)
     before = completed(visitor)
 
@@ -318,7 +322,7 @@ def test_another_name_leaves_the_address_proven(visitor: Visitor) -> None:
     assert visitor.row.expires_at == before.expires_at
 
 
-def test_a_session_that_is_over_takes_no_contact_data(visitor: Visitor) -> None:
+def test_a_session_that_is_over_accepts_no_contact_data(visitor: Visitor) -> None:
     age_session(visitor.row, timedelta(days=2))
 
     response = identify(visitor, **ANNA)

@@ -1,4 +1,4 @@
-"""How many queries the session endpoints need, and that no data makes it more."""
+"""The number of queries of each session endpoint does not grow with the data."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A visitor takes a session to another device by a code from support: once, in time, and seen by both."""
+"""Recovery: a code from support brings a session to another device, once and in time."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,20 +21,20 @@ RECOVERED = ["session.recovered", "session.token_rotated"]
 
 
 def issue(visitor: Visitor) -> str:
-    """Issue a code as a staff member does, who was asked on the phone."""
+    """Issue a code as a staff member does."""
     with as_actor("staff:7"):
         return issue_recovery_code(session=visitor.row, reason="lost the phone")
 
 
 def recover(typed: str, device: Visitor | None = None, **body: str) -> Any:
-    """POST sessions/recover/, from a new device unless one is given."""
+    """POST sessions/recover/, by default from a new device."""
     return (device or Visitor()).post(
         "/api/v1/sessions/recover/", {"code": typed, **body}, content_type="application/json"
     )
 
 
 def recovered(visitor: Visitor) -> Visitor:
-    """Recover a visitor's session; return the device that holds it now."""
+    """Recover a visitor's session and return the new device."""
     device = Visitor()
     answer = recover(issue(visitor), device)
     assert answer.status_code == 200, answer.content
@@ -43,7 +43,7 @@ def recovered(visitor: Visitor) -> Visitor:
 
 
 def proofs() -> list[Any]:
-    """Everything that a recovery may change."""
+    """Return everything that a recovery can change."""
     return [
         *UserSession.objects.order_by("pk").values(),
         *RetiredToken.objects.order_by("pk").values(),
@@ -52,7 +52,7 @@ def proofs() -> list[Any]:
 
 
 def refused(typed: str, **extra: Any) -> None:
-    """See that a code is refused and nothing has changed."""
+    """Assert that a code is refused and nothing changed."""
     before = proofs()
     answer = recover(typed, **extra)
     assert (answer.status_code, code(answer)) == (401, "recovery_invalid")
@@ -60,7 +60,7 @@ def refused(typed: str, **extra: Any) -> None:
     assert proofs() == before
 
 
-def test_the_session_goes_to_the_other_device_with_all_it_holds(visitor: Visitor) -> None:
+def test_recovery_brings_the_session_with_its_files_to_the_other_device(visitor: Visitor) -> None:
     upload = uploaded(visitor)
     device = Visitor()
 
@@ -80,7 +80,7 @@ def test_the_session_goes_to_the_other_device_with_all_it_holds(visitor: Visitor
     }
 
 
-def test_a_bearer_client_gets_the_token_in_the_answer_alone(visitor: Visitor) -> None:
+def test_a_bearer_client_gets_the_token_only_in_the_body(visitor: Visitor) -> None:
     device = Visitor()
 
     answer = recover(issue(visitor), device, credential="bearer")
@@ -103,7 +103,7 @@ def test_a_bearer_client_gets_the_token_in_the_answer_alone(visitor: Visitor) ->
     ],
     ids=["lower", "spaces", "bare", "O-and-I", "o-and-l", "symbol-by-symbol"],
 )
-def test_the_code_is_read_as_it_is_heard(
+def test_misheard_symbols_of_a_code_are_accepted(
     visitor: Visitor, spell: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn = iter("0123456789A1")
@@ -121,7 +121,7 @@ def test_two_codes_are_never_the_same(visitor: Visitor) -> None:
     assert {len(text.replace("-", "")) for text in codes} == {12}  # of 32 symbols: 60 bits
 
 
-def test_a_code_is_good_once(visitor: Visitor) -> None:
+def test_a_code_works_once(visitor: Visitor) -> None:
     issued = issue(visitor)
     assert recover(issued).status_code == 200
 
@@ -132,7 +132,7 @@ def test_a_code_is_good_once(visitor: Visitor) -> None:
 
 @pytest.mark.both
 @pytest.mark.usefixtures("committed")
-def test_of_ten_at_once_exactly_one_takes_the_session() -> None:
+def test_of_ten_concurrent_recoveries_exactly_one_succeeds() -> None:
     visitor = started()
     issued = issue(visitor)
 
@@ -152,7 +152,9 @@ def test_of_ten_at_once_exactly_one_takes_the_session() -> None:
     [(LIFETIME - timedelta(seconds=30), 200), (LIFETIME, 401), (LIFETIME * 2, 401)],
     ids=["just-in-time", "15-minutes", "later"],
 )
-def test_a_code_is_good_for_fifteen_minutes(visitor: Visitor, age: timedelta, status: int) -> None:
+def test_a_recovery_code_is_valid_for_fifteen_minutes(
+    visitor: Visitor, age: timedelta, status: int
+) -> None:
     issued = issue(visitor)
     left = RecoveryCode.objects.get().expires_at - timezone.now()
     assert LIFETIME - timedelta(seconds=30) < left <= LIFETIME
@@ -161,7 +163,7 @@ def test_a_code_is_good_for_fifteen_minutes(visitor: Visitor, age: timedelta, st
     assert recover(issued).status_code == status
 
 
-def test_a_second_code_voids_the_first(visitor: Visitor) -> None:
+def test_a_second_code_replaces_the_first(visitor: Visitor) -> None:
     first, second = issue(visitor), issue(visitor)
 
     refused(first)
@@ -204,7 +206,7 @@ def test_an_unknown_code_is_refused_and_recorded(visitor: Visitor, typed: str) -
     assert (log.details["code"], log.session_uuid) == ("recovery_invalid", None)
 
 
-def test_the_support_code_of_a_session_is_no_recovery_code(visitor: Visitor) -> None:
+def test_a_support_code_is_not_a_recovery_code(visitor: Visitor) -> None:
     issue(visitor)
     refused(visitor.row.support_code)
 
@@ -213,7 +215,7 @@ def test_the_support_code_of_a_session_is_no_recovery_code(visitor: Visitor) -> 
     "body",
     [{}, {"code": ""}, {"code": "7" * 41}, {"code": ["7"]}, {"code": "7", "credential": "x"}],
 )
-def test_what_is_no_code_is_400(visitor: Visitor, body: dict[str, Any]) -> None:
+def test_a_malformed_recovery_code_is_400(visitor: Visitor, body: dict[str, Any]) -> None:
     issue(visitor)
     before = proofs()
     answer = Visitor().post("/api/v1/sessions/recover/", body, content_type="application/json")
@@ -222,7 +224,7 @@ def test_what_is_no_code_is_400(visitor: Visitor, body: dict[str, Any]) -> None:
 
 
 @pytest.mark.both
-def test_t75_ten_tries_an_hour_and_the_next_is_not_even_checked(visitor: Visitor) -> None:
+def test_t75_after_ten_tries_an_hour_codes_are_not_checked(visitor: Visitor) -> None:
     issued = issue(visitor)
     for _ in range(10):
         assert recover("7F3K-2QX9-HT4B").status_code == 401
@@ -233,7 +235,7 @@ def test_t75_ten_tries_an_hour_and_the_next_is_not_even_checked(visitor: Visitor
     assert (answer.status_code, code(answer)) == (429, "rate_limited")
     assert 1 <= int(answer["Retry-After"]) <= 3600
     assert proofs() == before
-    assert events().count("session.refused") == 1  # and the rest are counted
+    assert events().count("session.refused") == 1  # the others are counted
     assert events()[-1] == "ratelimit.exceeded"
     elsewhere = Visitor(REMOTE_ADDR="192.0.2.9")
     assert recover(issued, elsewhere).status_code == 200
@@ -255,7 +257,7 @@ def test_t07_a_foreign_page_cannot_redeem_a_code(visitor: Visitor, headers: dict
     assert recover(issued).status_code == 200
 
 
-def test_a_browser_leaves_the_session_it_had(visitor: Visitor) -> None:
+def test_a_recovery_replaces_the_browsers_session(visitor: Visitor) -> None:
     other = started()
     left = other.uuid
 
@@ -265,7 +267,7 @@ def test_a_browser_leaves_the_session_it_had(visitor: Visitor) -> None:
     assert UserSession.objects.get(pk=left).status == "active"
 
 
-def test_the_device_before_is_in_until_thirty_seconds_after_the_other_begins(
+def test_the_old_device_keeps_access_until_30_s_after_the_new_tokens_first_use(
     visitor: Visitor,
 ) -> None:
     device = recovered(visitor)
@@ -282,11 +284,11 @@ def test_the_device_before_is_in_until_thirty_seconds_after_the_other_begins(
 
     answer = visitor.current()
     assert (answer.status_code, code(answer)) == (401, "session_invalid")
-    assert "reason" not in answer.json()  # to whoever held it, it is an unknown token now
+    assert "reason" not in answer.json()  # the old token is unknown now
     assert device.current().status_code == 200
 
 
-def test_the_device_before_cannot_take_the_session_back(visitor: Visitor) -> None:
+def test_the_old_device_cannot_rotate_the_token_again(visitor: Visitor) -> None:
     before = clone(visitor)
     device = recovered(visitor)
     device.current()
@@ -299,8 +301,8 @@ def test_the_device_before_cannot_take_the_session_back(visitor: Visitor) -> Non
     assert device.current().status_code == 200
 
 
-def test_a_second_recovery_serves_whoever_lost_the_first_answer(visitor: Visitor) -> None:
-    recovered(visitor)  # and its answer never arrived
+def test_a_second_recovery_works_after_a_lost_answer(visitor: Visitor) -> None:
+    recovered(visitor)  # the first answer was lost
 
     device = recovered(visitor)
 
@@ -309,7 +311,7 @@ def test_a_second_recovery_serves_whoever_lost_the_first_answer(visitor: Visitor
     assert RetiredToken.objects.filter(good_until=None).count() == 0
 
 
-def test_both_devices_read_what_happened(visitor: Visitor) -> None:
+def test_both_devices_see_the_recovery_in_their_activity(visitor: Visitor) -> None:
     device = recovered(visitor)
 
     for reader in (visitor, device):
@@ -319,7 +321,7 @@ def test_both_devices_read_what_happened(visitor: Visitor) -> None:
         assert ("session.recovered", "you") in seen
 
 
-def test_a_recovered_session_lives_as_long_as_it_would_have(visitor: Visitor) -> None:
+def test_a_recovery_does_not_change_the_expiry(visitor: Visitor) -> None:
     before = visitor.row.expires_at
 
     device = recovered(visitor)
@@ -342,7 +344,7 @@ def test_t04_the_code_is_in_no_column_and_in_no_log_line(log_lines: Any) -> None
     texts += [database_text(), log_lines.getvalue()]
 
     assert kept in texts[0]
-    assert kept in texts[2]  # the SQL is there, so the code would be
+    assert kept in texts[2]  # the SQL is logged, so a leaked code would be found
     for text in texts:
         assert issued not in text
         assert issued.replace("-", "") not in text

@@ -1,4 +1,4 @@
-"""POST sessions/current/reset/: a fresh session for a live or an expired one, once, and the same again while unused."""
+"""POST sessions/current/reset/: one new session, returned again while it is unused."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ def test_an_expired_session_stays_expired_and_gets_a_successor(visitor: Visitor)
     assert AuditLog.objects.get(event_type="session.reset").details["from_status"] == "expired"
 
 
-def test_nothing_is_lost_where_nothing_was_kept(visitor: Visitor) -> None:
+def test_a_session_without_files_loses_nothing(visitor: Visitor) -> None:
     answer = visitor.reset().json()
 
     assert answer["previous"]["reason"] == "requested"
@@ -74,7 +74,7 @@ def test_nothing_is_lost_where_nothing_was_kept(visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("kind", [Visitor, BearerVisitor])
 @pytest.mark.parametrize("expired_first", [False, True])
-def test_a_reset_whose_answer_was_lost_is_answered_again(
+def test_a_repeated_reset_returns_the_same_successor(
     db: None, kind: type[Visitor], expired_first: bool
 ) -> None:
     visitor = started(kind)
@@ -99,7 +99,7 @@ def test_a_reset_whose_answer_was_lost_is_answered_again(
 
 
 @pytest.mark.parametrize("expired_first", [False, True])
-def test_once_the_successor_was_used_the_old_proof_gets_nothing_more(
+def test_the_old_token_is_refused_once_the_successor_was_used(
     visitor: Visitor, expired_first: bool
 ) -> None:
     if expired_first:
@@ -124,7 +124,7 @@ def test_once_the_successor_was_used_the_old_proof_gets_nothing_more(
 
 @pytest.mark.both
 @pytest.mark.parametrize("expired_first", [False, True])
-def test_resets_at_once_make_one_successor_that_every_answer_opens(
+def test_concurrent_resets_create_one_successor_and_every_token_works(
     committed: None, expired_first: bool
 ) -> None:
     visitor = started()

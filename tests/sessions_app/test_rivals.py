@@ -1,6 +1,6 @@
-"""Two requests for one session, one a moment faster: the slower one acts on what is true by then.
+"""Races of two requests for one session: the slower one acts on the state after the faster one.
 
-The threads of other tests rarely meet at the worst moment; here it is arranged.
+Threads rarely meet at the worst moment; here `rival` arranges it.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from tests.sessions_app.support import clone, end_as, expire, revoke, rival
 pytestmark = pytest.mark.both
 
 
-def test_a_read_that_loses_to_the_sweep_is_refused_all_the_same(visitor: Visitor) -> None:
+def test_a_read_that_loses_to_the_sweep_is_refused(visitor: Visitor) -> None:
     expire(visitor)
 
     with rival(tasks.expire_sessions):
@@ -29,7 +29,7 @@ def test_a_read_that_loses_to_the_sweep_is_refused_all_the_same(visitor: Visitor
     assert events() == ["session.created", "session.expired", "session.refused"]
 
 
-def test_a_read_that_loses_to_a_touch_is_let_in(visitor: Visitor) -> None:
+def test_a_read_that_loses_to_a_touch_is_accepted(visitor: Visitor) -> None:
     expire(visitor)
     later = timezone.now() + timedelta(hours=1)
 
@@ -66,7 +66,7 @@ def test_a_change_that_loses_to_an_end_is_refused_with_its_reason(
     assert [event for event in events() if event in endings] == [f"session.{how}"]
 
 
-def test_a_reset_that_loses_to_a_reset_joins_it(visitor: Visitor) -> None:
+def test_a_reset_that_loses_to_a_reset_returns_the_same_successor(visitor: Visitor) -> None:
     tab = clone(visitor)
 
     with rival(lambda: visitor.reset(reason="not_me")):
@@ -79,7 +79,7 @@ def test_a_reset_that_loses_to_a_reset_joins_it(visitor: Visitor) -> None:
     assert events().count("session.reset") == 1
 
 
-def test_staff_who_lose_to_the_visitor_are_reported(visitor: Visitor, make_staff: Any) -> None:
+def test_staff_who_lose_to_the_visitor_get_a_message(visitor: Visitor, make_staff: Any) -> None:
     staff = make_staff("Support")
 
     with rival(visitor.end):

@@ -1,4 +1,4 @@
-"""A service's key: made and taken back by an operator, good for its time and its scopes, kept as a hash."""
+"""Service keys: created and revoked by an operator, limited by date and scope, stored as a hash."""
 
 import logging
 from datetime import timedelta
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 
 def refused(client: Any, expected: str = "service_key_invalid") -> None:
-    """See that a client gets nothing from the feed, and what it is told."""
+    """Assert that the feed refuses a client with this code."""
     before = list(ServiceKey.objects.values())
     answer = client.get("/api/v1/service/events/")
     assert (answer.status_code, code(answer)) == (401, expected)
@@ -29,7 +29,7 @@ def refused(client: Any, expected: str = "service_key_invalid") -> None:
     assert list(ServiceKey.objects.values()) == before
 
 
-def test_the_command_prints_the_key_alone_and_keeps_its_hash() -> None:
+def test_the_command_prints_only_the_key_and_stores_its_hash() -> None:
     secret, said = make_key("maria-agent", ["uploads", "sessions", "uploads"], "--days=30")
 
     assert secret.startswith("msk1_")
@@ -51,7 +51,7 @@ def test_the_command_prints_the_key_alone_and_keeps_its_hash() -> None:
     }
 
 
-def test_a_key_is_good_for_a_year_unless_said_otherwise() -> None:
+def test_a_key_is_valid_for_a_year_by_default() -> None:
     make_key()
     left = ServiceKey.objects.get().expires_at - timezone.now()
     assert timedelta(days=364) < left <= timedelta(days=365)
@@ -76,7 +76,7 @@ def test_a_key_is_good_for_a_year_unless_said_otherwise() -> None:
     ],
     ids=" ".join,
 )
-def test_the_command_refuses_what_makes_no_key(arguments: list[str]) -> None:
+def test_the_command_refuses_invalid_arguments(arguments: list[str]) -> None:
     make_key("taken")
     before, written = list(ServiceKey.objects.values()), events()
 
@@ -89,13 +89,13 @@ def test_the_command_refuses_what_makes_no_key(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("days", [1, 3650])
-def test_the_shortest_and_the_longest_time_are_taken(days: int) -> None:
+def test_the_shortest_and_the_longest_validity_are_accepted(days: int) -> None:
     make_key("maria-agent", ["events"], f"--days={days}")
     left = ServiceKey.objects.get().expires_at - timezone.now()
     assert timedelta(days=days - 1) < left <= timedelta(days=days)
 
 
-def test_a_revoked_key_opens_nothing_from_the_next_request_on(capsys: Any) -> None:
+def test_a_revoked_key_is_refused_from_the_next_request(capsys: Any) -> None:
     agent = service()
     assert agent.feed().status_code == 200
 
@@ -108,34 +108,34 @@ def test_a_revoked_key_opens_nothing_from_the_next_request_on(capsys: Any) -> No
     assert log.actor.startswith("operator:")
 
 
-def test_revoking_twice_says_so_and_writes_it_down_once(capsys: Any) -> None:
+def test_revoking_twice_is_reported_and_recorded_once(capsys: Any) -> None:
     make_key()
     call_command("revoke_service_key", "maria-agent")
     before = list(ServiceKey.objects.values())
 
     call_command("revoke_service_key", "maria-agent")
 
-    assert "was revoked before" in capsys.readouterr().out
+    assert "was already revoked" in capsys.readouterr().out
     assert list(ServiceKey.objects.values()) == before
     assert events().count("service.key_revoked") == 1
 
 
-def test_revoking_an_unknown_key_names_those_there_are() -> None:
+def test_revoking_an_unknown_key_lists_the_existing_keys() -> None:
     make_key("one")
     make_key("two")
-    with pytest.raises(CommandError, match=r"no key 'three'\. There are: one, two\."):
+    with pytest.raises(CommandError, match=r"no key 'three'\. Existing keys: one, two\."):
         call_command("revoke_service_key", "three")
     assert "service.key_revoked" not in events()
 
 
-def test_the_name_of_a_revoked_key_is_not_given_again() -> None:
+def test_the_name_of_a_revoked_key_cannot_be_reused() -> None:
     make_key()
     call_command("revoke_service_key", "maria-agent")
     with pytest.raises(CommandError):
-        make_key()  # or the audit log could not tell the two apart
+        make_key()  # the audit log identifies keys by name
 
 
-def test_a_new_key_takes_over_while_the_old_one_still_works() -> None:
+def test_a_new_key_works_beside_the_old_one() -> None:
     old = service(name="agent-2026")
     new = service(name="agent-2027")
     assert old.feed().status_code == new.feed().status_code == 200
@@ -145,7 +145,7 @@ def test_a_new_key_takes_over_while_the_old_one_still_works() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "good"), [(30, True), (0, False), (-1, False)])
-def test_a_key_ends_at_its_date(seconds: int, good: bool) -> None:
+def test_a_key_expires_at_its_date(seconds: int, good: bool) -> None:
     agent = service()
     ServiceKey.objects.update(expires_at=Now() + timedelta(seconds=seconds))
 
@@ -160,7 +160,7 @@ def test_a_key_ends_at_its_date(seconds: int, good: bool) -> None:
     ["msk1_" + "A" * 43, "msk1_", "", "x", "msk1_" + "A" * 5000, "\x00", "é"],
     ids=["unknown", "prefix", "empty", "x", "long", "nul", "latin"],
 )
-def test_what_is_no_key_is_refused_and_recorded(secret: str) -> None:
+def test_an_invalid_key_is_refused_and_recorded(secret: str) -> None:
     make_key()
 
     refused(Service(secret))
@@ -170,18 +170,18 @@ def test_what_is_no_key_is_refused_and_recorded(secret: str) -> None:
     assert log.details["code"] == "service_key_invalid"
 
 
-def test_a_key_in_other_letters_is_no_key() -> None:
+def test_keys_are_case_sensitive() -> None:
     agent = service()
     refused(Service(agent.secret.swapcase()))
     refused(Service(agent.secret + "A"))
     refused(Service(hash_token(agent.secret)))
 
 
-def test_without_a_key_one_is_requested() -> None:
+def test_a_missing_key_is_refused() -> None:
     secret = service().secret
     for client in (
         Visitor(),
-        started(),  # a visitor's cookie is no key
+        started(),  # a visitor's cookie is not a key
         Visitor(headers={"Authorization": f"Basic {secret}"}),
         Visitor(headers={"Authorization": secret}),
         Visitor(headers={"X-Api-Key": secret}),
@@ -190,13 +190,13 @@ def test_without_a_key_one_is_requested() -> None:
     assert "service.refused" in events()
 
 
-def test_a_visitors_token_is_no_key() -> None:
+def test_a_visitors_token_is_not_a_key() -> None:
     visitor = started()
     refused(Service(visitor.token))
 
 
 @pytest.mark.parametrize("path", ["/api/v1/sessions/current/", "/api/v1/uploads/"])
-def test_a_key_opens_no_visitors_endpoint(path: str) -> None:
+def test_a_key_is_refused_at_visitors_endpoints(path: str) -> None:
     visitor, agent = started(), service()
     uploaded(visitor)
 
@@ -205,14 +205,14 @@ def test_a_key_opens_no_visitors_endpoint(path: str) -> None:
     assert (answer.status_code, code(answer)) == (401, "session_invalid")
 
 
-def test_a_key_beside_a_visitors_cookie_is_still_the_services() -> None:
+def test_a_key_beside_a_visitors_cookie_still_works() -> None:
     agent = service()
     agent.cookies["maria_session"] = started().token
     assert agent.feed().status_code == 200
 
 
 @pytest.mark.both
-def test_bad_keys_are_limited_and_good_ones_of_the_same_address_are_not(settings: Any) -> None:
+def test_invalid_keys_are_limited_and_valid_ones_of_the_same_address_are_not(settings: Any) -> None:
     agent = service()
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "failed_proof": ["3/d"]}
     for _ in range(3):
@@ -222,7 +222,7 @@ def test_bad_keys_are_limited_and_good_ones_of_the_same_address_are_not(settings
 
     assert (answer.status_code, code(answer)) == (429, "rate_limited")
     assert agent.feed().status_code == 200
-    assert events().count("service.refused") == 1  # one row a minute; the rest are counted
+    assert events().count("service.refused") == 1  # one row a minute; the others are counted
 
 
 @pytest.mark.both
@@ -252,7 +252,7 @@ def test_its_use_is_recorded_at_most_once_a_minute() -> None:
     assert again >= first
 
 
-def test_what_a_service_does_bears_its_name() -> None:
+def test_a_services_events_carry_its_name() -> None:
     visitor, agent = started(), service()
     upload = uploaded(visitor)
     agent.file(visitor.uuid, upload.pk)
@@ -264,7 +264,7 @@ def test_what_a_service_does_bears_its_name() -> None:
     assert AuditLog.objects.latest("id").actor == "visitor"  # the name ends with the request
 
 
-def test_t03_a_key_is_kept_as_its_hash_alone() -> None:
+def test_t03_only_a_keys_hash_is_stored() -> None:
     agent = service()
     agent.introspect(started().assertion())
     Service(agent.secret + "A").feed()
@@ -290,6 +290,6 @@ def test_t04_a_key_and_an_assertion_are_in_no_log_line(
 
     logged = log_lines.getvalue()
 
-    assert hash_token(agent.secret) in logged  # the SQL is there, so the key would be
+    assert hash_token(agent.secret) in logged  # the SQL is logged, so a leaked key would be found
     assert agent.secret.removeprefix("msk1_") not in logged
     assert assertion not in logged

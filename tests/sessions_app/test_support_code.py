@@ -1,4 +1,4 @@
-"""Support codes: short names that survive being read aloud, mistyped and searched for."""
+"""Support codes: format, check symbol, typing errors, parsing."""
 
 import itertools
 import re
@@ -20,7 +20,7 @@ def spelled(symbols: str) -> str:
 
 
 def whole(body: str) -> str | None:
-    """Return the code of eight symbols, or None where the check symbol is one nobody may read."""
+    """Return the code of eight symbols, or None if its check symbol is not allowed."""
     check = mod_37_36.calc_check_digit(body)
     return spelled(body + check) if check in CROCKFORD else None
 
@@ -37,7 +37,7 @@ def test_codes_have_their_shape_and_check_out() -> None:
         assert parse_support_code(code) == code
 
 
-def test_every_symbol_is_drawn_and_none_that_is_misheard() -> None:
+def test_every_symbol_is_drawn_and_no_ambiguous_one() -> None:
     drawn = {symbol for _ in range(2000) for symbol in generate_support_code()[4:]} - {"-"}
 
     assert drawn == set(CROCKFORD) == set("0123456789ABCDEFGHJKMNPQRSTVWXYZ")
@@ -45,7 +45,7 @@ def test_every_symbol_is_drawn_and_none_that_is_misheard() -> None:
 
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(codes)
-def test_every_single_wrong_symbol_is_noticed(code: str) -> None:
+def test_every_single_wrong_symbol_is_detected(code: str) -> None:
     symbols = code[4:].replace("-", "")
     for place, wrong in itertools.product(range(9), CROCKFORD):
         if wrong != symbols[place]:
@@ -54,8 +54,8 @@ def test_every_single_wrong_symbol_is_noticed(code: str) -> None:
             )
 
 
-def test_swapped_neighbours_are_noticed_but_for_a_measured_share() -> None:
-    """All pairs of neighbours at each place: MOD 37,36 promises nearly all, not all."""
+def test_swapped_neighbours_are_detected_except_for_a_measured_share() -> None:
+    """Try all pairs at each place: MOD 37,36 detects nearly all swaps, not all."""
     swaps = missed = 0
     for place, pair in itertools.product(range(7), itertools.permutations(CROCKFORD, 2)):
         body = "7F3K2QX9"
@@ -90,7 +90,7 @@ def test_codes_can_be_read_aloud_and_typed_as_people_do(code: str, data: st.Data
     assert parse_support_code(typed) == code
 
 
-def test_a_code_that_itself_begins_like_the_prefix_is_read_with_and_without_it() -> None:
+def test_a_code_that_starts_like_the_prefix_is_read_with_and_without_it() -> None:
     code = next(
         c
         for tail in itertools.product(CROCKFORD, repeat=2)
@@ -102,7 +102,7 @@ def test_a_code_that_itself_begins_like_the_prefix_is_read_with_and_without_it()
 
 
 @cases("text", ["", "MAR", "MAR-", "MAR-7F3-K2Q", "hello", "MAR-7F3-K2Q-X9H-7", "' OR 1=1"])
-def test_what_is_no_code_is_none(text: str) -> None:
+def test_other_text_is_not_a_code(text: str) -> None:
     assert parse_support_code(text) is None
 
 

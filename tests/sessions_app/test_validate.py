@@ -1,4 +1,4 @@
-"""POST sessions/validate/: a UUID's spelling is judged; a state is told only to whoever proves it."""
+"""POST sessions/validate/: checks the spelling; the state is returned only with a proof."""
 
 import uuid
 from typing import Any
@@ -14,7 +14,7 @@ from tests.helpers import SOAK, Visitor, code, events, started
 
 URL = "/api/v1/sessions/validate/"
 GOOD = "9b2f8f6e-3c1d-4a57-8e21-0d4c5b6a7f80"
-# Every one of these is read by uuid.UUID() or by a careless pattern.
+# uuid.UUID() or a careless pattern accepts each of these.
 ALIASES = [
     GOOD.upper(),
     GOOD.replace("b", "B", 1),
@@ -58,12 +58,14 @@ def test_without_proof_a_good_spelling_is_well_formed(db: None) -> None:
     assert events() == []
 
 
-def test_with_proof_the_own_state_is_reported(visitor: Visitor) -> None:
+def test_with_proof_the_sessions_state_is_returned(visitor: Visitor) -> None:
     assert validate(visitor, visitor.uuid).json() == {"uuid": visitor.uuid, "status": "active"}
 
 
 @pytest.mark.parametrize("status", ["expired", "reset", "ended", "revoked"])
-def test_with_proof_of_a_dead_session_its_state_is_reported(visitor: Visitor, status: str) -> None:
+def test_with_proof_of_an_ended_session_its_state_is_returned(
+    visitor: Visitor, status: str
+) -> None:
     row = visitor.row
     UserSession.objects.filter(pk=row.pk).update(status=status, ended_at=row.created_at)
 
@@ -87,7 +89,7 @@ def test_t13_other_spellings_are_refused(db: None, alias: str) -> None:
 
 
 @cases("value", [None, "", [GOOD], {"uuid": GOOD}, True, "9" * 5000])
-def test_t13_what_is_no_uuid_at_all_is_invalid_input(db: None, value: Any) -> None:
+def test_t13_other_values_are_invalid_input(db: None, value: Any) -> None:
     response = validate(Visitor(), value)
 
     assert response.status_code == 400
@@ -102,9 +104,9 @@ def test_t13_a_body_without_uuid_is_invalid_input(db: None) -> None:
 
 
 @cases("alias", ALIASES)
-def test_t13_the_header_is_read_as_strictly(visitor: Visitor, alias: str) -> None:
+def test_t13_the_header_is_parsed_as_strictly(visitor: Visitor, alias: str) -> None:
     row = visitor.row
-    # WSGI hands headers on as Latin-1, which is how a client's UTF-8 arrives.
+    # WSGI passes headers as Latin-1, so a client's UTF-8 arrives like this.
     sent = alias.encode().decode("latin-1")
 
     response = visitor.delete("/api/v1/sessions/current/", headers={"X-Session-UUID": sent})
@@ -120,7 +122,7 @@ def test_t13_the_header_is_read_as_strictly(visitor: Visitor, alias: str) -> Non
 @settings(max_examples=5_000 if SOAK else 500, deadline=None)
 @given(st.one_of(st.text(), st.uuids().map(str), st.from_regex(r"[0-9a-fA-F{}-]{30,40}")))
 @example(GOOD + "\n")
-def test_t13_only_the_one_spelling_of_version_4_parses(text: str) -> None:
+def test_t13_only_the_canonical_spelling_of_version_4_parses(text: str) -> None:
     try:
         value = uuid.UUID(text)
         canonical = str(value) == text and value.version == 4
@@ -134,7 +136,7 @@ def test_t13_only_the_one_spelling_of_version_4_parses(text: str) -> None:
             parse_uuid(text)
 
 
-def test_t13_every_uuid_of_ours_parses() -> None:
+def test_t13_every_generated_uuid_parses() -> None:
     for _ in range(1000):
         made = generate_uuid()
         assert parse_uuid(str(made)) == made

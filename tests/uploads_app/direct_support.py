@@ -8,8 +8,9 @@ import requests
 
 from tests.helpers import Visitor, code
 from uploads_app.models import UploadedFile
-from uploads_app.storage.base import INCOMING, DirectUploadForm, incoming_key, object_store
+from uploads_app.storage.base import DirectUploadForm, object_store
 from uploads_app.storage.disk_store import DiskStore
+from uploads_app.storage.keys import INCOMING, incoming_key
 from uploads_app.storage.s3_store import S3Store
 
 

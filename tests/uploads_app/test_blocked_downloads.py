@@ -21,9 +21,9 @@ from tests.helpers import (
 )
 from tests.sessions_app.service_support import service
 from tests.uploads_app.cleanup.cleanup_support import quotas_fit
-from uploads_app import services
 from uploads_app.inspection import sandbox
 from uploads_app.models import Inspection, UploadedFile, UploadQuota, UploadStatus
+from uploads_app.services.inspection import quarantine_upload, record_inspection
 from uploads_app.tasks import cleanup_orphans, inspect_uploads
 
 BODY = pdf("held")
@@ -137,7 +137,7 @@ def test_t40_a_file_in_quarantine_is_out_of_everybodys_reach(
 def test_it_is_given_back(visitor: Visitor, upload: UploadedFile, make_staff: Any) -> None:
     staff = make_staff("Support")
     post(staff, upload, "quarantine")
-    assert "is given back" in post(staff, upload, "restore", "all is well")
+    assert "was released from quarantine" in post(staff, upload, "restore", "all is well")
 
     assert visitor.download(str(upload.pk)) == BODY
     assert UploadedFile.objects.get().status == UploadStatus.STORED
@@ -152,12 +152,12 @@ def test_the_page_offers_what_fits_and_shows_what_was_found(
     support, auditor = make_staff("Support"), make_staff("Auditor")
     UploadedFile.objects.update(inspection="suspect", suspicions=["javascript", "<new>"])
     page = support.get(page_of(upload)).content.decode()
-    assert ("Quarantine…" in page, "Give back…" in page) == (True, False)
-    assert "It runs a script.It <new>." in shown_text(page)  # in two lines
+    assert ("Quarantine…" in page, "Release from quarantine…" in page) == (True, False)
+    assert "The file runs a script.The file <new>." in shown_text(page)  # in two lines
     assert "…</a>" not in auditor.get(page_of(upload)).content.decode()
     post(support, upload, "quarantine")
     page = support.get(page_of(upload)).content.decode()
-    assert ("Quarantine…" in page, "Give back…" in page) == (False, True)
+    assert ("Quarantine…" in page, "Release from quarantine…" in page) == (False, True)
     listed = support.get("/admin/uploads_app/uploadedfile/?inspection__exact=suspect")
     assert str(upload.pk) in listed.content.decode()
     listed = support.get("/admin/uploads_app/uploadedfile/?inspection__exact=clean")
@@ -186,9 +186,9 @@ def test_what_is_not_stored_cannot_go_into_quarantine(
 ) -> None:
     UploadedFile.objects.update(status=status)
     before = list(UploadedFile.objects.values()), events(upload.session_id)
-    assert "nothing was done" in post(make_staff("Support"), upload, "quarantine")
+    assert "Nothing was changed" in post(make_staff("Support"), upload, "quarantine")
     if status != UploadStatus.QUARANTINED:
-        assert "nothing was done" in post(make_staff(is_superuser=True), upload, "restore")
+        assert "Nothing was changed" in post(make_staff(is_superuser=True), upload, "restore")
     result = [one for one in events(upload.session_id) if one != "staff.session_viewed"]
     assert (list(UploadedFile.objects.values()), result) == before
 
@@ -202,7 +202,7 @@ def test_without_a_reason_nothing_happens(upload: UploadedFile, make_staff: Any)
 def test_quarantine_keeps_no_file_from_its_end(
     visitor: Visitor, upload: UploadedFile, how: str
 ) -> None:
-    services.quarantine_upload(upload=upload, reason="looks odd")
+    quarantine_upload(upload=upload, reason="looks odd")
     match how:
         case "deleted":
             visitor.delete_upload(str(upload.pk))
@@ -224,19 +224,19 @@ def test_quarantine_keeps_no_file_from_its_end(
 def test_what_happens_to_a_file_while_it_is_inspected_wins(
     visitor: Visitor, upload: UploadedFile, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    scan_inside = sandbox.inspect_content
+    inspect = sandbox.inspect_content
 
     def meanwhile(content: Any) -> sandbox.Findings:
-        found = scan_inside(content)
+        found = inspect(content)
         match how:
             case "deleted":
                 visitor.delete_upload(str(upload.pk))
             case "erased":
                 visitor.erase()
             case "quarantined":
-                services.quarantine_upload(upload=UploadedFile.objects.get(), reason="looks odd")
+                quarantine_upload(upload=UploadedFile.objects.get(), reason="looks odd")
             case _:
-                services.record_inspection(upload=upload, verdict=Inspection.SUSPECT)
+                record_inspection(upload=upload, verdict=Inspection.SUSPECT)
         return found
 
     monkeypatch.setattr(sandbox, "inspect_content", meanwhile)

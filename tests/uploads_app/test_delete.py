@@ -18,8 +18,9 @@ from tests.helpers import (
     uploaded,
 )
 from tests.uploads_app.samples import UPLOADS
-from uploads_app import services
 from uploads_app.models import UploadedFile, UploadQuota, UploadStatus
+from uploads_app.services.deletion import begin_deletion, delete_upload, finish_deletion
+from uploads_app.services.recovery import mark_missing
 
 
 def test_it_deletes_row_object_and_quota(visitor: Visitor) -> None:
@@ -88,9 +89,9 @@ def test_a_file_that_goes_missing_at_the_same_time_is_deleted_all_the_same(
 ) -> None:
     """Who deletes has read the row before the cleanup noted that its object is gone."""
     as_it_was = uploaded(visitor)
-    services.mark_missing(upload=UploadedFile.objects.get())
+    mark_missing(upload=UploadedFile.objects.get())
 
-    services.delete_upload(upload=as_it_was)
+    delete_upload(upload=as_it_was)
 
     assert UploadedFile.objects.get().status == UploadStatus.DELETED
     assert UploadQuota.objects.values_list("files", "bytes").get() == (0, 0)
@@ -111,7 +112,7 @@ def test_a_store_that_does_not_obey_leaves_the_rest_to_the_cleanup(visitor: Visi
         assert "upload.deleted" not in events(visitor.uuid)
 
     path.rmdir()
-    services.finish_deletion(upload=UploadedFile.objects.get())
+    finish_deletion(upload=UploadedFile.objects.get())
     assert events(visitor.uuid) == ["session.created", "upload.stored", "upload.deleted"]
 
 
@@ -174,10 +175,10 @@ def test_a_deletion_that_several_finish_is_reported_once() -> None:
     for _ in range(5):
         upload = uploaded(visitor)
         visible = UploadedFile.objects.filter(status=UploadStatus.STORED)
-        assert services.begin_deletion(upload=upload, among=visible, reason="visitor")
+        assert begin_deletion(upload=upload, among=visible, reason="visitor")
         copies = list(UploadedFile.objects.filter(pk=upload.pk)) * 8
 
-        finished = at_once(8, lambda n: services.finish_deletion(upload=copy(copies[n])))  # noqa: B023
+        finished = at_once(8, lambda n: finish_deletion(upload=copy(copies[n])))  # noqa: B023
 
         assert sorted(finished) == [*7 * [False], True]
     assert events(visitor.uuid).count("upload.deleted") == 5

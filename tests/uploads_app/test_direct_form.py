@@ -9,7 +9,7 @@ from tests.helpers import Visitor, pdf
 from tests.s3_server import Bucket
 from tests.uploads_app.direct_support import begun, incoming, post
 from uploads_app.models import UploadedFile
-from uploads_app.storage.base import MARKER
+from uploads_app.storage.keys import MARKER
 
 BODY = pdf("by form", 4000)
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from sessions_app.services import revoke_session
+from sessions_app.services.sessions import revoke_session
 from tests.helpers import Visitor, age_session, at_once, events, pdf, started
 from tests.s3_server import Bucket
 from tests.uploads_app.direct_support import arrived, complete, interrupt, refused, twin
 from tests.uploads_app.samples import sample
 from uploads_app.models import UploadQuota, UploadStatus
-from uploads_app.storage.base import MARKER
+from uploads_app.storage.keys import MARKER
 
 pytestmark = pytest.mark.both
 

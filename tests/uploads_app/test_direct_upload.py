@@ -26,7 +26,7 @@ from tests.uploads_app.direct_support import (
 )
 from tests.uploads_app.samples import sample
 from uploads_app.models import UploadedFile, UploadQuota, UploadStatus
-from uploads_app.storage.base import MARKER
+from uploads_app.storage.keys import MARKER
 
 BODY = pdf("sent directly", 4000)
 OTHER = pdf("sent afterwards", 4000)

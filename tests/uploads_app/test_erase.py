@@ -55,8 +55,11 @@ from tests.sessions_app.people import (
 )
 from tests.sessions_app.support import clone, expire, rival
 from tests.uploads_app.cleanup.cleanup_support import settled, use_store
-from uploads_app import services
 from uploads_app.models import ErasureNote, UploadedFile, UploadQuota, UploadStatus
+from uploads_app.services.deletion import begin_deletion, lapse_upload
+from uploads_app.services.inspection import quarantine_upload
+from uploads_app.services.recovery import mark_missing
+from uploads_app.services.upload import store_upload
 
 BODY = pdf("body", 4000)
 ERASED = ["session.erasure_requested", "session.erased"]
@@ -115,15 +118,15 @@ def leave_files(visitor: Visitor) -> None:
     )  # fmt: skip
     assert visitor.upload(b"no pdf", f"{MARKER} rejected.pdf").status_code == 415
     (store_root() / missing.key).unlink()
-    services.mark_missing(upload=missing)
-    services.quarantine_upload(upload=quarantined, reason="looks odd")
+    mark_missing(upload=missing)
+    quarantine_upload(upload=quarantined, reason="looks odd")
     visitor.delete_upload(str(deleted.pk))
     unfinish(pending)
     unfinish(lapsed)
-    services.lapse_upload(upload=lapsed, reason="lease")  # its object came late
-    services.begin_deletion(upload=deleting, among=UploadedFile.objects.all(), reason="visitor")
+    lapse_upload(upload=lapsed, reason="lease")  # its object came late
+    begin_deletion(upload=deleting, among=UploadedFile.objects.all(), reason="visitor")
     unfinish(rejected)
-    services.lapse_upload(upload=rejected, reason="storage_failed")
+    lapse_upload(upload=rejected, reason="storage_failed")
     (store_root() / rejected.key).unlink()
     UploadedFile.objects.filter(pk=rejected.pk).update(
         status=UploadStatus.REJECTED, deleted_at=Now()
@@ -433,9 +436,7 @@ class ErasedDuringUpload(SimpleUploadedFile):
 
 
 def upload_during(visitor: Visitor, meanwhile: Callable[[], Any]) -> None:
-    services.store_upload(
-        session=visitor.row, content=ErasedDuringUpload(meanwhile), name="secret.pdf"
-    )
+    store_upload(session=visitor.row, content=ErasedDuringUpload(meanwhile), name="secret.pdf")
 
 
 def age_leases(by: timedelta) -> None:

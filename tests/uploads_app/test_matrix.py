@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 
-from sessions_app.services import revoke_session
+from sessions_app.services.sessions import revoke_session
 from tests.helpers import Visitor, age_session, code, events, pdf, started, stored_keys, uploaded
 from tests.uploads_app.samples import PLENTY, UPLOADS
 from uploads_app.api.urls import router

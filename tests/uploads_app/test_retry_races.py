@@ -11,9 +11,9 @@ from django.db import connection
 
 from sessions_app.exceptions import SessionInvalid
 from tests.helpers import Visitor, age_upload, events, pdf, started, store_root, stored_keys
-from uploads_app import services
 from uploads_app.exceptions import StorageUnavailable, UploadInProgress
 from uploads_app.models import TAKEOVER_AFTER, UploadedFile, UploadQuota, UploadStatus
+from uploads_app.services.upload import store_upload
 
 pytestmark = pytest.mark.both
 
@@ -66,7 +66,7 @@ class Writer(threading.Thread):
 
 def store(session: object, content: SimpleUploadedFile) -> UploadedFile:
     """Upload with the one key, as the view does."""
-    return services.store_upload(
+    return store_upload(
         session=session,  # type: ignore[arg-type]
         content=content,
         name="report.pdf",

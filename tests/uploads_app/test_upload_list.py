@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from tests.helpers import Visitor, code, events, started, store_root, uploaded
 from tests.uploads_app.samples import UPLOADS
-from uploads_app.models import UploadedFile, UploadStatus, object_key
+from uploads_app.models import UploadedFile, UploadStatus
+from uploads_app.storage.keys import object_key
 
 
 def rows(

@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.db.models.functions import Now
 
 from sessions_app.exceptions import SessionInvalid
-from sessions_app.services import revoke_session
+from sessions_app.services.sessions import revoke_session
 from tests.helpers import (
     Visitor,
     age_session,
@@ -26,9 +26,9 @@ from tests.helpers import (
     stored_keys,
     uploaded,
 )
-from uploads_app import services
 from uploads_app.exceptions import StorageUnavailable
 from uploads_app.models import StoreState, UploadedFile, UploadQuota, UploadStatus
+from uploads_app.services.upload import store_upload
 
 pytestmark = pytest.mark.both
 
@@ -52,7 +52,7 @@ class ChunkedUpload(SimpleUploadedFile):
 def upload(visitor: Visitor, meanwhile: Callable[[], None]) -> UploadedFile:
     """Upload a file during which something happens."""
     content = ChunkedUpload(meanwhile)
-    return services.store_upload(session=visitor.row, content=content, name="report.pdf")
+    return store_upload(session=visitor.row, content=content, name="report.pdf")
 
 
 def assert_nothing_kept() -> None:
@@ -105,9 +105,7 @@ def test_an_upload_begun_after_the_sessions_end_keeps_nothing(visitor: Visitor) 
     visitor.end()
 
     with pytest.raises(SessionInvalid):
-        services.store_upload(
-            session=session, content=ChunkedUpload(lambda: None), name="report.pdf"
-        )
+        store_upload(session=session, content=ChunkedUpload(lambda: None), name="report.pdf")
 
     assert not UploadedFile.objects.exists()
     assert not UploadQuota.objects.exists()

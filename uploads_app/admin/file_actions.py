@@ -1,4 +1,4 @@
-"""What staff do with a file, and what its page says of it in words."""
+"""The actions of staff on a file, and the texts of its page."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,63 +16,63 @@ from audit_app.adminkit.actions import Action, ActionRequest, NotDone
 from audit_app.adminkit.reasons import ReasonForm
 from sessions_app.models import SessionStatus, UserSession, kept_until
 from sessions_app.uuid_helpers import parse_support_code
-from uploads_app import services
 from uploads_app.cleanup.explanation import Explanation
 from uploads_app.downloads import attachment
 from uploads_app.exceptions import DownloadBlocked, ObjectMissing
 from uploads_app.inspection.file_types import KNOWN_TYPES
 from uploads_app.models import VISIBLE, UploadedFile, UploadStatus
 from uploads_app.services import transfer
+from uploads_app.services.download import record_staff_download, refuse_blocked_download
+from uploads_app.services.inspection import quarantine_upload, restore_upload
 from uploads_app.services.transfer import SessionRelation
 
-# What each known type is called: its first extension.
+# The name of each known type: its first extension.
 TYPE_NAMES: dict[str, str] = {}
 for _extension, _content_type in KNOWN_TYPES.items():
     TYPE_NAMES.setdefault(_content_type, _extension.upper())
 _DELETION_REASONS = {
     "visitor": "Its visitor deleted it.",
-    "retention": "Its session ended longer ago than files are kept.",
+    "retention": "The retention of its session was over.",
     "erased": "Its session was erased.",
 }
 _MEANINGS = {
-    UploadStatus.PENDING: "It is on its way: the visitor does not see it yet.",
-    UploadStatus.MISSING: "The visitor sees it and can delete it, but its bytes are not in storage.",
+    UploadStatus.PENDING: "The upload is in progress. The visitor does not see it yet.",
+    UploadStatus.MISSING: "The visitor sees it and can delete it, but its object is not in the store.",
     UploadStatus.QUARANTINED: "The visitor sees it and can delete it, but nobody can download it.",
-    UploadStatus.DELETING: "The visitor does not see it any more; its bytes go with the next cleanup.",
-    UploadStatus.LAPSED: "Its upload never finished: the visitor never had it here.",
-    UploadStatus.REJECTED: "It was refused when it had arrived: it is no file that may be sent.",
+    UploadStatus.DELETING: "The visitor does not see it any more. The next cleanup run deletes its object.",
+    UploadStatus.LAPSED: "The upload did not finish. The visitor never saw this file.",
+    UploadStatus.REJECTED: "The upload was refused: its type or size is not allowed.",
 }
-_BONDS = {
-    SessionRelation.FOLLOWS: "The second session follows the first: the same browser left one for the other.",
-    SessionRelation.SAME_PERSON: "Both sessions have proven the same e-mail address.",
-    SessionRelation.CLAIMED: "Both sessions name the same e-mail address, but not both have proven it. "
-    "Anybody can write an address.",
-    SessionRelation.NONE: "Nothing links these two sessions. Whoever told you the code gets the file.",
+_RELATIONS = {
+    SessionRelation.FOLLOWS: "The second session followed the first in the same browser.",
+    SessionRelation.SAME_PERSON: "Both sessions have verified the same e-mail address.",
+    SessionRelation.CLAIMED: "Both sessions have the same e-mail address, but at least one did not verify "
+    "it. Anybody can enter an address.",
+    SessionRelation.NONE: "Nothing links these two sessions. The person with this support code gets the file.",
 }
 
 
 def is_over(session: UserSession) -> bool:
-    """Say whether a session's time has run out, whether or not that has been recorded."""
+    """Say whether a session has ended or its time is over, recorded or not."""
     return session.status != SessionStatus.ACTIVE or session.expires_at <= timezone.now()
 
 
 def session_in_words(session: UserSession) -> str:
-    """Return a session's state as support says it."""
     recorded = session.status != SessionStatus.ACTIVE
     return session.get_status_display().lower() if recorded or not is_over(session) else "expired"
 
 
 def meaning(upload: UploadedFile) -> str:
-    """Say what a file's state means for its visitor."""
+    """Return what the state of a file means for its visitor."""
     if upload.status == UploadStatus.DELETED:
-        since = f"Its bytes are gone since {_at(upload.deleted_at)}."
+        since = f"It was deleted on {_at(upload.deleted_at)}."
         return f"{since} {_DELETION_REASONS.get(upload.delete_reason, '')}".strip()
     if upload.status in VISIBLE and is_over(upload.session):
         return _kept(upload)
     if upload.status != UploadStatus.STORED:
         return _MEANINGS[UploadStatus(upload.status)]
     try:
-        services.refuse_blocked_download(upload=upload)
+        refuse_blocked_download(upload=upload)
     except DownloadBlocked as error:
         return f"The visitor sees it, but cannot download it: {error}"
     return "The visitor sees it and can download it."
@@ -80,11 +80,11 @@ def meaning(upload: UploadedFile) -> str:
 
 def _kept(upload: UploadedFile) -> str:
     until = _at(kept_until(upload.session))
-    kept = f"Its session is over, so the visitor does not see it. It is kept until {until}"
+    kept = f"Its session has ended, so the visitor does not see it. It is kept until {until}"
     if upload.status == UploadStatus.STORED:
-        return f"{kept}, and can be given to the session that the visitor has now."
+        return f"{kept} and can be transferred to the visitor's current session."
     state = upload.get_status_display().lower()
-    return f"{kept}, but it is {state}, so it cannot be given to another session."
+    return f"{kept}. It is {state}, so it cannot be transferred to another session."
 
 
 def _at(moment: datetime | None) -> str:
@@ -92,10 +92,10 @@ def _at(moment: datetime | None) -> str:
 
 
 def silent_fields(upload: UploadedFile) -> set[str]:
-    """Return the fields of a file's page that have nothing to say of this one."""
+    """Return the fields that are empty for this file and left out of its page."""
     values = {
         "came_from": upload.restored_from_id,
-        "transferred_to": transfer.living_copy(upload=upload),
+        "transferred_to": transfer.live_copy(upload=upload),
         "lease_expires_at": upload.status == UploadStatus.PENDING,
         "stored_at": upload.stored_at,
         "deleted_at": upload.deleted_at,
@@ -107,13 +107,13 @@ def silent_fields(upload: UploadedFile) -> set[str]:
 
 
 def facts(explained: Explanation) -> list[tuple[str, str]]:
-    """Return what is known of a key, each with its name, as staff read it."""
+    """Return the evidence about a key as names and texts."""
     evidence = explained.evidence.items()
     return [(name, _as_text(value)) for name, value in evidence if name != "events"]
 
 
 def history(explained: Explanation) -> list[tuple[datetime, str, str, dict[str, Any]]]:
-    """Return the events of a key: when, what, by whom, and the details."""
+    """Return the events of a key: time, event, actor, details."""
     rows = [dict(event) for event in explained.evidence["events"]]
     return [(row.pop("at"), row.pop("event"), row.pop("by"), row) for row in rows]
 
@@ -132,42 +132,42 @@ def _part(name: str, value: Any) -> str:
 
 
 def _quarantine(upload: UploadedFile, action_request: ActionRequest) -> str:
-    if not services.quarantine_upload(upload=upload, reason=action_request.reason):
-        raise NotDone("This file is not stored any more, so nothing was done.")
-    return f"{upload} is in quarantine: nobody can download it."
+    if not quarantine_upload(upload=upload, reason=action_request.reason):
+        raise NotDone("This file is not stored any more. Nothing was changed.")
+    return f"{upload} is in quarantine. Nobody can download it."
 
 
 def _restore(upload: UploadedFile, action_request: ActionRequest) -> str:
-    if not services.restore_upload(upload=upload, reason=action_request.reason):
-        raise NotDone("This file is not in quarantine any more, so nothing was done.")
-    return f"{upload} is given back to its session."
+    if not restore_upload(upload=upload, reason=action_request.reason):
+        raise NotDone("This file is not in quarantine any more. Nothing was changed.")
+    return f"{upload} was released from quarantine."
 
 
 def _download(upload: UploadedFile, action_request: ActionRequest) -> FileResponse:
-    """Hand a file out from here, even if visitors fetch theirs from storage.
+    """Stream a file to staff, even with DOWNLOADS=redirect.
 
-    An address in storage would carry the file's name, and the admin's policy
-    sends forms nowhere else.
+    A URL of the store would contain the file name, and the Content-Security-Policy
+    of the admin does not allow forms to lead to another host.
     """
     if upload.status not in VISIBLE:
-        raise NotDone("This file's bytes are gone or are about to go: there is nothing to read.")
+        raise NotDone("This file is deleted or about to be deleted, so it cannot be downloaded.")
     try:
         response = attachment(upload)
     except ObjectMissing as error:
-        raise NotDone("Its bytes are not in storage. Explain says what is known.") from error
+        raise NotDone("Its object is not in the store. Open “Explain” for details.") from error
     except DownloadBlocked as error:
-        raise NotDone(f"{upload} was not handed out: it is held back for safety.") from error
-    services.record_staff_download(upload=upload, reason=action_request.reason)
+        raise NotDone(f"{upload} was not downloaded: it is blocked for safety.") from error
+    record_staff_download(upload=upload, reason=action_request.reason)
     return response
 
 
-class GiveForm(ReasonForm):
-    """Why a file is given to another session, and that both are one visitor's if nothing shows it."""
+class TransferForm(ReasonForm):
+    """The reason of a transfer, and a confirmation if nothing proves that the visitor is the same."""
 
     sure = forms.BooleanField(
-        label="I have made sure that both sessions are this visitor's",
-        error_messages={"required": "Make sure first, and say so here."},
-        help_text="For example: the visitor told you what is in the file, and both support codes.",
+        label="I have verified that both sessions belong to this visitor",
+        error_messages={"required": "Verify this first, then tick the box."},
+        help_text="For example, the visitor knows the content of the file and both support codes.",
     )
 
     def __init__(self, *args: Any, is_proven: bool = False, **kwargs: Any) -> None:
@@ -178,7 +178,7 @@ class GiveForm(ReasonForm):
 
 @dataclass(frozen=True)
 class TransferTarget:
-    """A file, and the session that it is to be given to: the one asked for, or the one that follows."""
+    """A file and the session to transfer it to: by its support code, or the one that followed."""
 
     upload: UploadedFile
     requested_code: str = ""
@@ -191,48 +191,48 @@ class TransferTarget:
         return UserSession.objects.filter(support_code=code).first() if code else None
 
     @cached_property
-    def bond(self) -> SessionRelation:
+    def relation(self) -> SessionRelation:
         return (
-            transfer.bond(session=self.upload.session, other=self.target)
+            transfer.relation(session=self.upload.session, other=self.target)
             if self.target
             else SessionRelation.NONE
         )
 
     @property
-    def bond_in_words(self) -> str:
-        return _BONDS[self.bond]
+    def relation_in_words(self) -> str:
+        return _RELATIONS[self.relation]
 
     @property
     def sessions(self) -> list[tuple[str, UserSession, str]]:
-        """Both sessions, each with its part and its state."""
         both = [("From", self.upload.session), ("To", self.target)]
         return [(part, one, session_in_words(one)) for part, one in both if one]
 
     @property
     def error(self) -> str:
-        """Why there is no session to give to, if a code was asked for."""
+        """Why no session was found for the entered code."""
         if self.target or not self.requested_code:
             return ""
         if parse_support_code(self.requested_code) is None:
-            return "That is no support code: a symbol is missing, wrong or swapped with another."
+            return "This is not a valid support code. A character is missing, wrong or in the wrong place."
         return "No session has this support code."
 
     def action(self, action: Action) -> Action:
-        """Return the action as it is for these two sessions."""
         return replace(
             action,
-            act=self._give,
+            act=self._transfer,
             state=lambda upload: f"{upload.status} {self.target and self.target.pk}",
-            form=partial(GiveForm, is_proven=self.bond.is_proof),
+            form=partial(TransferForm, is_proven=self.relation.is_proof),
         )
 
-    def _give(self, upload: UploadedFile, action_request: ActionRequest) -> str:
+    def _transfer(self, upload: UploadedFile, action_request: ActionRequest) -> str:
         assert self.target
         try:
-            transfer.give_upload(upload=upload, session=self.target, reason=action_request.reason)
-        except transfer.NotGiven as why:
+            transfer.transfer_upload(
+                upload=upload, session=self.target, reason=action_request.reason
+            )
+        except transfer.NotTransferred as why:
             raise NotDone(str(why)) from why
-        return f"{upload} is given to {self.target}: the visitor's page shows it now."
+        return f"{upload} was transferred to {self.target}. The visitor's page shows it now."
 
 
 def _ask_for_target(upload: UploadedFile, action_request: ActionRequest) -> str:
@@ -243,16 +243,15 @@ ACTIONS = (
     Action(
         name="give",
         permission="uploads_app.restore_uploadedfile",
-        title="Give to the visitor's session",
-        explanation="A copy of the file goes into the session that the visitor has now, where it "
-        "takes its part of the quota. This file stays as it is until its time is over. Both "
-        "histories tell it.",
-        button="Give the file to this session",
+        title="Transfer to the visitor's current session",
+        explanation="Copies the file into the visitor's current session, where it counts against "
+        "the quota. This file stays until its retention is over. Both sessions record the transfer.",
+        button="Transfer the file to this session",
         fits=lambda upload: upload.status == UploadStatus.STORED and is_over(upload.session),
         act=_ask_for_target,
         presets=(
             "The visitor's session expired",
-            "The visitor began anew by mistake",
+            "The visitor started a new session by mistake",
             "The visitor changed the device or browser",
         ),
     ),
@@ -260,25 +259,25 @@ ACTIONS = (
         name="download",
         permission="uploads_app.download_uploadedfile",
         title="Download",
-        explanation="You get the file as its visitor stored it, to be kept. Open it only where a "
-        "bad file can do no harm. That you have read it, and why, stands in the audit log and in "
-        "the visitor's own history.",
+        explanation="Downloads the file as the visitor stored it. Open it only on a computer where a "
+        "malicious file can do no harm. The download and your reason are recorded in the audit log "
+        "and in the visitor's history.",
         button="Download this file",
         fits=lambda upload: upload.status == UploadStatus.STORED,
         act=_download,
         presets=(
-            "The visitor asked me to look",
+            "The visitor asked me to check the file",
             "The visitor cannot open the file",
-            "To look into abuse",
+            "Investigation of abuse",
         ),
     ),
     Action(
         name="quarantine",
         permission="uploads_app.quarantine_uploadedfile",
         title="Quarantine",
-        explanation="Neither the visitor nor a service can download the file from now on. The "
-        "visitor still sees it, can still delete it, and it takes its part of the quota. It can "
-        "be given back.",
+        explanation="Nobody can download the file from now on, neither the visitor nor a service. The "
+        "visitor still sees it and can delete it, and it counts against the quota. You can release "
+        "it later.",
         button="Put this file in quarantine",
         fits=lambda upload: upload.status == UploadStatus.STORED,
         act=_quarantine,
@@ -286,10 +285,10 @@ ACTIONS = (
     Action(
         name="restore",
         permission="uploads_app.quarantine_uploadedfile",
-        title="Give back",
-        explanation="The visitor and services can download the file again, unless what is found "
-        "inside holds it back (HOLD_DOWNLOADS).",
-        button="Give this file back",
+        title="Release from quarantine",
+        explanation="The visitor and services can download the file again, unless its inspection "
+        "blocks it (HOLD_DOWNLOADS).",
+        button="Release this file",
         fits=lambda upload: upload.status == UploadStatus.QUARANTINED,
         act=_restore,
     ),

@@ -1,4 +1,4 @@
-"""How a file's bytes come in: counted, because Django sets no limit, and gone if they stop short."""
+"""Receive a file: count its bytes, because Django sets no limit, and delete it if it is incomplete."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -11,7 +11,7 @@ from rest_framework.parsers import DataAndFiles, MultiPartParser
 
 from uploads_app.exceptions import FileTooLarge, StorageUnavailable
 
-# What multipart adds around one file: boundaries, headers, a long name.
+# What multipart adds to one file: boundaries, headers, a long name.
 FRAMING_BYTES = 64 * 1024
 
 
@@ -32,9 +32,9 @@ class SizeLimitHandler(FileUploadHandler):
 
 
 class UploadParser(MultiPartParser):
-    """A multipart parser that leaves nothing behind of a file it could not read to its end.
+    """A multipart parser that deletes a file that it could not read to its end.
 
-    Raises StorageUnavailable if the disk does not take what arrives.
+    Raises StorageUnavailable if the disk cannot store the body.
     """
 
     def parse(
@@ -54,8 +54,8 @@ class UploadParser(MultiPartParser):
 
 
 def _discard(handlers: list[FileUploadHandler]) -> None:
-    """Close what has arrived in part: Django would keep its temporary file until memory runs short."""
+    """Close partial files. Django would keep their temporary files until garbage collection."""
     for handler in handlers:
         if file := getattr(handler, "file", None):
-            with suppress(OSError):  # a full disk does not take the last bytes either
+            with suppress(OSError):  # a full disk also fails when closing
                 file.close()

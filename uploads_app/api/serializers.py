@@ -1,4 +1,4 @@
-"""What goes in and out of the upload endpoints."""
+"""The requests and responses of the upload endpoints."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ class UploadSerializer(serializers.ModelSerializer[UploadedFile]):
 
 
 class ServiceUploadSerializer(UploadSerializer):
-    """A file as our own services see it, who decide by it what they open."""
+    """A file as services see it, with the verdict of its inspection."""
 
     suspicions = serializers.ListField(
         child=serializers.ChoiceField(Suspicion.choices), read_only=True
@@ -35,7 +35,7 @@ class ServiceUploadSerializer(UploadSerializer):
 
 
 class AnnouncedFileSerializer(serializers.Serializer[Any]):
-    """A file as the browser describes it. What it is of is judged by its name, not by `content_type`."""
+    """A file as the browser announces it. Its name decides the type; `content_type` has no effect."""
 
     name = serializers.CharField(max_length=1000)
     size = serializers.IntegerField(min_value=0)
@@ -43,26 +43,26 @@ class AnnouncedFileSerializer(serializers.Serializer[Any]):
 
 
 class UploadFormSerializer(serializers.Serializer[Any]):
-    """What to post until when: all `fields`, then the file as the field `file`, as multipart."""
+    """A multipart form to post before `expires_at`: all `fields`, then the file as the field `file`."""
 
     url = serializers.URLField()
     expires_at = serializers.DateTimeField()
 
     def get_fields(self) -> dict[str, Any]:
-        # Declared, it would look as if it replaced the serializer's own property.
+        # As a class attribute it would replace the property `fields` of the serializer.
         values = serializers.DictField(child=serializers.CharField())
         return {**super().get_fields(), "fields": values}
 
 
 class DirectUploadSerializer(serializers.Serializer[Any]):
-    """A direct upload that has begun: the file's id, and the form that takes its bytes."""
+    """The id of a new direct upload, and the form to send its bytes with."""
 
     id = serializers.UUIDField()
     upload = UploadFormSerializer()
 
 
 class LinkSerializer(serializers.Serializer[Any]):
-    """Where a file can be fetched, and until when."""
+    """A URL that downloads a file, and its expiry."""
 
     url = serializers.URLField()
     expires_at = serializers.DateTimeField()

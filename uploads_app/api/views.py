@@ -1,4 +1,4 @@
-"""The upload endpoints. A visitor's see only the files of the session that is proven."""
+"""The upload endpoints. Visitors reach only the files of the session that they prove."""
 
 import hashlib
 import re
@@ -18,12 +18,11 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from common.pagination import StrictCursorPagination
-from sessions_app.api.serializers import serialize
+from common.serializers import serialize
 from sessions_app.api.service_views import ServiceViewSet
 from sessions_app.api.views import VisitorViewSet
 from sessions_app.models import Scope, UserSession
 from sessions_app.uuid_helpers import UUID_PATTERN
-from uploads_app import services
 from uploads_app.api.parsers import UploadParser
 from uploads_app.api.serializers import (
     AnnouncedFileSerializer,
@@ -39,10 +38,12 @@ from uploads_app.exceptions import (
     FileTooLarge,
     LengthRequired,
     RetryKeyMalformed,
-    rejection,
 )
 from uploads_app.models import UploadedFile, UploadQuerySet
 from uploads_app.services import direct, links
+from uploads_app.services.deletion import delete_upload
+from uploads_app.services.download import record_download, refuse_blocked_download
+from uploads_app.services.upload import store_upload
 
 RETRY_HEADER = "Idempotency-Key"
 _RETRY_KEY = re.compile("[\x21-\x7e]{1,128}")
@@ -51,16 +52,18 @@ _RETRY_KEY = re.compile("[\x21-\x7e]{1,128}")
 RETRY_PARAMETER = OpenApiParameter(
     RETRY_HEADER,
     location=OpenApiParameter.HEADER,
-    description="Makes it safe to send the same file again: the answer is the same.",
+    description="Makes it safe to repeat the request: the response is the same.",
 )
-FILE_ANSWER = {
-    (200, "*/*"): OpenApiResponse(OpenApiTypes.BINARY, "The file, of its own type."),
-    302: OpenApiResponse(description="Where storage hands it out for 60 seconds (DOWNLOADS)."),
+FILE_RESPONSES = {
+    (200, "*/*"): OpenApiResponse(OpenApiTypes.BINARY, "The file, with its media type."),
+    302: OpenApiResponse(
+        description="A URL of the store, valid for 60 seconds (DOWNLOADS=redirect)."
+    ),
 }
 
 
 class UploadPagination(StrictCursorPagination):
-    """Newest first; a cursor stays right while files come and go."""
+    """Newest first, by cursor, so that new files do not shift the pages."""
 
     ordering = ("-created_at", "-id")
     page_size = 100
@@ -86,17 +89,17 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
         responses={201: UploadSerializer},
     )
     def create(self, request: Request) -> Response:
-        """Store one file, whole, and answer only then."""
+        """Store one file. The response comes after it is stored completely."""
         if not request.META.get("CONTENT_LENGTH"):
             raise LengthRequired
         try:
             content = request.FILES.get("file")
         except FileTooLarge as error:
-            error.refusal = rejection(error, self.session, "")
+            error.session_uuid = self.session.uuid
             raise
         if content is None:
             raise FileMissing
-        upload = services.store_upload(
+        upload = store_upload(
             session=self.session,
             content=content,
             name=content.name or "",
@@ -111,7 +114,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
     )
     @action(detail=False, methods=["post"], parser_classes=api_settings.DEFAULT_PARSER_CLASSES)
     def direct(self, request: Request) -> Response:
-        """Return the form by which a browser sends one file to storage itself; then `complete/`."""
+        """Return a form to send one file to the store directly. Call `complete/` afterwards."""
         values = self.checked(AnnouncedFileSerializer)
         begun = direct.begin_direct_upload(
             session=self.session,
@@ -124,45 +127,47 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
     @extend_schema(request=None, responses=UploadSerializer)
     @action(detail=True, methods=["post"])
     def complete(self, request: Request, pk: str) -> Response:
-        """Look at what a browser has sent to storage and store it; completing it again is no error."""
+        """Check and store the file that the browser sent to the store. Can be repeated."""
         waiting = UploadedFile.objects.completable_by(self.session)
         upload = direct.complete_direct_upload(upload=get_object_or_404(waiting, pk=pk))
         return Response(serialize(UploadSerializer, upload))
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
-        """Delete a file at once, or give up a direct upload; doing it again is no error."""
+        """Delete a file, or cancel a direct upload. Can be repeated."""
         upload = get_object_or_404(UploadedFile.objects.known_to(self.session), pk=pk)
-        services.delete_upload(upload=upload)
+        delete_upload(upload=upload)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(
         parameters=[
-            OpenApiParameter(links.PARAMETER, description="From `link/`, in place of a proof.")
+            OpenApiParameter(
+                links.PARAMETER, description="From `link/`; replaces the session token."
+            )
         ],
-        responses=FILE_ANSWER,
+        responses=FILE_RESPONSES,
     )
     @action(detail=True, authentication_classes=[links.LinkedSession])
     def download(self, request: Request, pk: str) -> HttpResponseBase:
-        """Return the file's bytes as an attachment under its own name (RFC 6266), or where they are."""
-        return _handed_out(self.get_object())
+        """Return the file as an attachment with its name (RFC 6266), or redirect to the store."""
+        return _file_response(self.get_object())
 
     @extend_schema(request=None, responses=LinkSerializer)
     @action(detail=True, methods=["post"])
     def link(self, request: Request, pk: str) -> Response:
-        """Return an address under which a browser can fetch this file for 60 s without a proof."""
+        """Return a URL that downloads this file for 60 s without a session token."""
         upload = self.get_object()
-        services.refuse_blocked_download(upload=upload)
+        refuse_blocked_download(upload=upload)
         path = reverse("upload-download", args=[pk])
         link = links.sign_link(upload=upload)
         url = request.build_absolute_uri(f"{path}?{urlencode({links.PARAMETER: link})}")
-        answer = {"url": url, "expires_at": timezone.now() + links.LIFETIME}
-        return Response(serialize(LinkSerializer, answer))
+        values = {"url": url, "expires_at": timezone.now() + links.LIFETIME}
+        return Response(serialize(LinkSerializer, values))
 
 
 @extend_schema(tags=["service"])
 class ServiceUploadViewSet(mixins.ListModelMixin, ServiceViewSet):
-    """The files of a live session, for a service that a visitor's page has handed it to."""
+    """The files of a live session, for a service that received its UUID from the visitor's page."""
 
     scope = Scope.UPLOADS
     queryset = UploadedFile.objects.none()
@@ -173,17 +178,17 @@ class ServiceUploadViewSet(mixins.ListModelMixin, ServiceViewSet):
         session = get_object_or_404(UserSession.objects.live(), pk=self.kwargs["uuid"])
         return UploadedFile.objects.visible_to(session)
 
-    @extend_schema(responses=FILE_ANSWER)
+    @extend_schema(responses=FILE_RESPONSES)
     def download(self, request: Request, uuid: str, pk: str) -> HttpResponseBase:
-        """Return the file's bytes, or where they are; that it was read is written down."""
+        """Return the file, or redirect to the store, and record the download."""
         upload = self.get_object()
-        response = _handed_out(upload)
-        services.record_download(upload=upload)
+        response = _file_response(upload)
+        record_download(upload=upload)
         return response
 
 
 def _retry_key(request: Request) -> str | None:
-    """Return the hash of the Idempotency-Key, None without one; clients may write names into it."""
+    """Return the hash of the Idempotency-Key, None without one. Hashed because it may contain names."""
     key = request.headers.get(RETRY_HEADER)
     if key is None:
         return None
@@ -192,7 +197,7 @@ def _retry_key(request: Request) -> str | None:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def _handed_out(upload: UploadedFile) -> HttpResponseBase:
+def _file_response(upload: UploadedFile) -> HttpResponseBase:
     if address := direct.download_address(upload=upload):
         return HttpResponseRedirect(address, headers=DOWNLOAD_HEADERS)
     return attachment(upload)

@@ -1,8 +1,8 @@
-"""After a restore: a person declares that this database and this store belong together.
+"""Adoption: after a restore, a person declares that this database and this store belong together.
 
-A restored database does not know what happened since its backup. Before the
-cleanup may remove anything again, erasures are repeated, files the backup does
-not know are brought back to the sessions it does know, and retention waits.
+A restored database does not know what happened after its backup. Before the
+cleanup may delete anything again, the adoption repeats erasures, creates rows for
+files that the backup does not know, and lets all retentions start again.
 """
 
 import secrets
@@ -22,32 +22,28 @@ from audit_app.services import record
 from sessions_app.models import SessionStatus, UserSession
 from sessions_app.services.privacy import erase_session
 from sessions_app.uuid_helpers import UuidMalformed, parse_uuid
-from uploads_app import events, marker, services
+from uploads_app import events, marker
 from uploads_app.cleanup import reconcile, trash
-from uploads_app.cleanup.reconcile import Ages, FindingKind, ScanProgress
+from uploads_app.cleanup.findings import Ages, FindingKind
+from uploads_app.cleanup.reconcile import ScanProgress
 from uploads_app.marker import Stop
-from uploads_app.models import StoreState, UploadedFile, UploadStatus
-from uploads_app.storage.base import (
-    ERASED,
-    QUARANTINE,
-    Marker,
-    StoredObject,
-    erased_key,
-    object_store,
-)
+from uploads_app.models import Finding, StoreState, UploadedFile, UploadStatus
+from uploads_app.services.recovery import finish_pending, recover_upload
+from uploads_app.storage.base import Marker, StoredObject, object_store
+from uploads_app.storage.keys import ERASED, QUARANTINE, erased_key
 
-_BACK = frozenset({FindingKind.ORPHAN, FindingKind.YOUNG, FindingKind.RESTORED})
-# Retention waits after a restore, so whose it is over counts like every other file.
+_RECOVERED = frozenset({FindingKind.ORPHAN, FindingKind.YOUNG, FindingKind.RESTORED})
+# No retention is over after a restore, so every file counts as live.
 _NEVER = timedelta(days=36500)
 
 
 class CannotAdopt(Stop):
-    """Nothing can be adopted now."""
+    """An adoption is not possible now."""
 
 
 @dataclass(frozen=True)
 class AdoptionPlan:
-    """What an adoption will mean, as far as can be seen now."""
+    """What an adoption will do, counted in advance."""
 
     code: str
     reason: str
@@ -60,47 +56,46 @@ class AdoptionPlan:
     missing: int
 
     def lines(self) -> list[str]:
-        """Return the plan in sentences."""
         return [
             f"The cleanup stops because: {self.reason}",
-            "To adopt means:",
-            f"  {self.erasures} sessions are erased again, because they were erased after the backup;",
-            f"  {self.recovered} files ({filesizeformat(self.bytes_recovered)}) that the database does "
-            "not know come back to their sessions, as “recovered”;",
-            f"  {self.finished} uploads that were under way at the time of the backup are finished;",
-            f"  {self.strangers} objects of sessions that the database does not know stay where they "
-            "are; the cleanup will put them aside;",
-            f"  {self.trashed} objects in quarantine that the database does not know are noted, and kept "
-            "as long as if they had been put aside now;",
-            f"  {self.missing} files of the database have no object; the cleanup will call them missing;",
-            "  no file goes because its retention is over before UPLOAD_RETENTION has passed once more.",
+            "The adoption will:",
+            f"  erase {self.erasures} sessions again that were erased after the backup;",
+            f"  restore {self.recovered} files ({filesizeformat(self.bytes_recovered)}) that the "
+            "database does not know to their sessions, named “recovered”;",
+            f"  complete {self.finished} uploads that were in progress at the time of the backup;",
+            f"  leave {self.strangers} objects of unknown sessions where they are; the cleanup will "
+            "move them to the trash;",
+            f"  record {self.trashed} objects in the trash that the database does not know, with a "
+            "full TRASH_RETENTION from now;",
+            f"  leave {self.missing} files without an object; the cleanup will mark them as missing;",
+            "  delete no file for its retention until UPLOAD_RETENTION has passed once more.",
         ]
 
 
 def plan() -> AdoptionPlan:
-    """Look at what an adoption will mean, and change nothing.
+    """Count what an adoption will do, and change nothing.
 
-    Raises CannotAdopt if store and database belong together already.
+    Raises CannotAdopt if store and database already belong together.
     """
     try:
         marker.compare()
     except marker.MarkerDiffers as differs:
         code, reason = differs.code, str(differs)
     else:
-        raise CannotAdopt("nothing_to_adopt", "Store and database belong together already.")
+        raise CannotAdopt("nothing_to_adopt", "Store and database already belong together.")
     strangers = missing = recovered = size = 0
     for finding in _findings():
-        if _is_recorded(reconcile.session_of(finding.key)):
+        if _is_erased(reconcile.session_of(finding.key)):
             continue
         missing += finding.kind == FindingKind.MISSING
-        if finding.kind in _BACK:
+        if finding.kind in _RECOVERED:
             if _session_of(finding.key):
                 recovered += 1
                 size += finding.size
             else:
                 strangers += 1
     erasures = sum(1 for _ in _to_erase())
-    finished = sum(1 for _ in _whole_pending())
+    finished = sum(1 for _ in _complete_pending())
     trashed = sum(len(trash.unknown(page)) for page in _trash_pages())
     return AdoptionPlan(
         code, reason, erasures, recovered, size, finished, strangers, trashed, missing
@@ -108,55 +103,59 @@ def plan() -> AdoptionPlan:
 
 
 def adopt(planned: AdoptionPlan) -> None:
-    """Make store and database belong together; each step may be repeated after a crash.
+    """Carry out a plan. Each step can be repeated after a crash.
 
-    Raises CannotAdopt while a cleanup run is under way or if one took over, OSError if the store fails.
+    Raises CannotAdopt while a cleanup run is in progress, OSError if the store fails.
     """
     StoreState.objects.get_or_create(singleton=StoreState.SINGLETON)
     holder = secrets.token_hex(16)
     if not marker.take_lease(holder):
-        raise CannotAdopt("run_under_way", "A cleanup run is under way: try again when it is done.")
+        raise CannotAdopt(
+            "run_under_way", "A cleanup run is in progress. Try again when it has ended."
+        )
     try:
         for session in _to_erase():
             _keep_lease(holder)
             erase_session(session=session, reason="adopted")
         recovered = 0
-        for upload in _whole_pending():
+        for upload in _complete_pending():
             _keep_lease(holder)
-            recovered += services.finish_pending(upload=upload)
+            recovered += finish_pending(upload=upload)
         for finding in _findings():
             _keep_lease(holder)
-            if finding.kind in _BACK:
-                recovered += _bring_back(finding.key)
+            if finding.kind in _RECOVERED:
+                recovered += _recover(finding.key)
         for page in _trash_pages():
             _keep_lease(holder)
-            trash.take_in(page)
+            trash.record_unknown(page)
         _keep_lease(holder)
-        _join(planned, recovered)
+        _write_marker(planned, recovered)
     finally:
         marker.release_lease(holder)
 
 
 def _keep_lease(holder: str) -> None:
     if not marker.renew_lease(holder):
-        raise CannotAdopt("lease_lost", "Another run took over: adopt again when it is done.")
+        raise CannotAdopt(
+            "lease_lost", "Another run took the lease. Adopt again when it has ended."
+        )
 
 
-def _bring_back(key: str) -> bool:
-    """Give an object without a row to its session; what belongs to an erased one goes."""
+def _recover(key: str) -> bool:
+    """Create the row of an object without one; purge the object if its session was erased."""
     stored = object_store().describe(key)
     session_uuid = reconcile.session_of(key)
     if stored is None or session_uuid is None:
         return False
-    if _is_recorded(session_uuid):
+    if _is_erased(session_uuid):
         trash.purge_late([stored], "session_erased")
         return False
     session = _session_of(key)
-    return session is not None and services.recover_upload(session=session, stored=stored)
+    return session is not None and recover_upload(session=session, stored=stored)
 
 
-def _join(planned: AdoptionPlan, recovered: int) -> None:
-    """Write the same marker on both sides, in the database first."""
+def _write_marker(planned: AdoptionPlan, recovered: int) -> None:
+    """Write the same marker to both sides, first to the database."""
     store = object_store()
     try:
         theirs = store.read_marker()
@@ -178,13 +177,13 @@ def _join(planned: AdoptionPlan, recovered: int) -> None:
     store.write_marker(Marker(str(state.marker_id), state.generation))
 
 
-def _findings() -> Iterator[reconcile.Finding]:
+def _findings() -> Iterator[Finding]:
     ages = Ages.at(timezone.now(), grace=timedelta(0), retention=_NEVER, completed_retention=_NEVER)
     return reconcile.find_mismatches(object_store(), ages, ScanProgress(lambda: None))
 
 
 def _to_erase() -> Iterator[UserSession]:
-    """Yield sessions that the store remembers as erased, and the database does not."""
+    """Yield sessions that are erased in the store's records and not in the database."""
     for mark in object_store().list_objects(ERASED):
         with suppress(UuidMalformed):
             session_uuid = parse_uuid(mark.key.removeprefix(f"{ERASED}/"))
@@ -192,20 +191,20 @@ def _to_erase() -> Iterator[UserSession]:
                 yield session
 
 
-def _whole_pending() -> Iterator[UploadedFile]:
-    """Yield uploads that were under way in the backup, and whose object is there."""
+def _complete_pending() -> Iterator[UploadedFile]:
+    """Yield uploads that were in progress in the backup and whose object exists."""
     for upload in UploadedFile.objects.filter(status=UploadStatus.PENDING).iterator():
-        if not _is_recorded(upload.session_id) and object_store().describe(upload.key):
+        if not _is_erased(upload.session_id) and object_store().describe(upload.key):
             yield upload
 
 
-def _is_recorded(session_uuid: uuid.UUID | None) -> bool:
-    """Say whether the store remembers a session as erased."""
+def _is_erased(session_uuid: uuid.UUID | None) -> bool:
+    """Return whether the store records a session as erased."""
     return bool(session_uuid and object_store().describe(erased_key(session_uuid)))
 
 
 def _trash_pages() -> Iterator[list[StoredObject]]:
-    """Yield what lies in quarantine, under its old keys, a page at a time."""
+    """Yield the objects in the trash, under their original keys, a page at a time."""
     trashed = (
         replace(stored, key=stored.key.removeprefix(f"{QUARANTINE}/"))
         for stored in object_store().list_objects(QUARANTINE)

@@ -1,12 +1,10 @@
-"""The alarm: whether the cleanup is in trouble, and whether administrators know.
+"""Alerts: one mail when the cleanup fails, and one when the problem is resolved.
 
-They get one mail when trouble begins and one when it is over, however many
-workers look. What they know is in StoreState: nothing (no time, no code), an
-alarm (its time and its code), or a mail is on its way that may or may not have
-arrived (a time without a code). Who moves from one to the next does it by a
-conditional update, so that one of many sends; and it is no lock, so that a slow
-mail server holds up nobody. A teller that dies is replaced after a while: a
-mail arrives at least once.
+StoreState holds what the administrators know: nothing (no time, no code), an
+alert (its time and code), or a mail that is being sent (a time without a code).
+Each change is a conditional update, so only one of many workers sends. It is not
+a lock, so a slow mail server blocks nothing. If the sender dies, another worker
+sends after a while: each mail arrives at least once.
 """
 
 import logging
@@ -32,17 +30,17 @@ from uploads_app.models import CleanupRun, RunStatus, StoreState
 
 logger = logging.getLogger(__name__)
 
-# How often the cleanup is scheduled.
+# Time between two scheduled runs of the cleanup.
 INTERVAL = timedelta(minutes=15)
-# Two runs that did not come, and the time the second may wait behind other tasks.
+# Two missed runs, and the time that the second may wait behind other tasks.
 PATIENCE = 2 * INTERVAL + timedelta(minutes=5)
-# The queue kills a task after five minutes, so whoever has been sending for longer is dead.
+# The queue kills a task after five minutes, so a sender that takes longer is dead.
 ALERT_SEND_TIMEOUT = timedelta(minutes=6)
 
 
 @dataclass(frozen=True)
 class CleanupAlert:
-    """What is wrong with the cleanup: a code, a sentence, and the run that shows it, if one does."""
+    """What is wrong with the cleanup: a code, a sentence, and the run that failed, if there is one."""
 
     code: str
     sentence: str
@@ -50,44 +48,42 @@ class CleanupAlert:
 
     @property
     def what_to_do(self) -> str:
-        """What a person should do about it."""
         return what_to_do(self.code)
 
 
 class AlertState(NamedTuple):
-    """What administrators know: see the module."""
+    """What the administrators know, as the module describes."""
 
     since: datetime | None = None
     code: str = ""
 
     @property
     def is_on_its_way(self) -> bool:
-        """Whether a mail is being sent, or was when its sender died."""
+        """Whether a mail is being sent, or its sender has died."""
         return self.since is not None and not self.code
 
 
 def last_run() -> CleanupRun | None:
-    """Return the last run that came to its end, well or stopped, and was no dry run."""
+    """Return the last run that completed or stopped and was not a dry run."""
     ended = (RunStatus.COMPLETED, RunStatus.STOPPED)
     return _real_runs().filter(status__in=ended).exclude(stop_code=KILLED).first()
 
 
 def last_good_run() -> CleanupRun | None:
-    """Return the last run that went through and was no dry run."""
+    """Return the last run that completed and was not a dry run."""
     return _real_runs().filter(status=RunStatus.COMPLETED).first()
 
 
 def current_alert() -> CleanupAlert | None:
-    """Say what is wrong with the cleanup, None if it is well: its last run went through, and lately.
+    """Return what is wrong with the cleanup, None if its last run completed recently.
 
-    A run that was killed is no trouble by itself, because the next one finishes
-    it; that no run goes through any more is.
+    A killed run alone is not a failure, because the next run finishes its work.
     """
     return alert_after(last_run())
 
 
 def alert_after(last: CleanupRun | None) -> CleanupAlert | None:
-    """Say the same, if the last run is known."""
+    """Return the same as `current_alert`, for a last run that is already known."""
     if last and last.status == RunStatus.STOPPED:
         return CleanupAlert(last.stop_code, last.stop_sentence, last)
     if last and last.started_at > timezone.now() - PATIENCE:
@@ -96,14 +92,14 @@ def alert_after(last: CleanupRun | None) -> CleanupAlert | None:
     if killed:
         return CleanupAlert(KILLED, killed.stop_sentence, killed)
     since = f"for {PATIENCE // timedelta(minutes=1)} minutes" if last else "yet"
-    return CleanupAlert(OVERDUE, f"No run has gone through {since}.", last)
+    return CleanupAlert(OVERDUE, f"No run has completed {since}.", last)
 
 
 def close_dead_runs() -> int:
-    """Write down that runs have died which still say `running`; return how many.
+    """Set dead runs from `running` to `stopped`; return how many.
 
-    A run that is alive holds the lease from before its row is there until after
-    the row says how it ended. So while the lease is free, no such row is alive.
+    A live run holds the lease from before its row exists until after the row has
+    its end. So while the lease is free, each `running` row is of a dead run.
     """
     leased = StoreState.objects.filter(lease_expires_at__gt=Now())
     dead = _real_runs().filter(~Exists(leased), status=RunStatus.RUNNING)
@@ -111,10 +107,10 @@ def close_dead_runs() -> int:
 
 
 def watch() -> str:
-    """Mail the administrators if the cleanup got into trouble, or out of it, since they were told.
+    """Mail the administrators if the cleanup has failed, or the failure was resolved.
 
-    Safe to call at any time and by many at once. If the mail cannot be sent,
-    the next call tries again. Returns, for the queue's record, what it did.
+    Safe to call at any time and concurrently. If the mail cannot be sent, the next
+    call tries again. Returns a sentence for the result of the queue's task.
     """
     close_dead_runs()
     found = current_alert()
@@ -123,34 +119,34 @@ def watch() -> str:
     known = _alert_state()
     if known.is_on_its_way:
         if _age(known) < ALERT_SEND_TIMEOUT:
-            return "another is telling"
+            return "another worker is sending"
     elif bool(found) == bool(known.code):
-        return "nothing new"
+        return "no change"
     return _send_alert_once(found, known)
 
 
 def _send_alert_once(found: CleanupAlert | None, known: AlertState) -> str:
-    """Tell of `found`, or that all is well, unless somebody else does."""
+    """Send the alert or its resolution, unless another worker does."""
     on_its_way = AlertState(timezone.now())
     StoreState.objects.get_or_create(singleton=StoreState.SINGLETON)
     if not _move(known, on_its_way):
-        return "another is telling"
+        return "another worker is sending"
     try:
         _send_alert(found, known.since)
     except OSError:  # smtplib's errors are, too
-        logger.exception("the mail about the cleanup could not be sent; it is tried again")
+        logger.exception("the mail about the cleanup could not be sent; the next check tries again")
         _move(on_its_way, known)
-        return "not told"
+        return "not sent"
     _move(on_its_way, AlertState(on_its_way.since, found.code) if found else AlertState())
-    return "told"
+    return "sent"
 
 
 def _send_alert(found: CleanupAlert | None, since: datetime | None) -> None:
     if found:
-        logger.error("the cleanup is in trouble: %s", found.sentence, extra={"code": found.code})
+        logger.error("the cleanup has failed: %s", found.sentence, extra={"code": found.code})
     else:
-        logger.warning("the cleanup is well again")
-    if not settings.ALARM_EMAILS:
+        logger.warning("the cleanup works again")
+    if not settings.ALERT_EMAILS:
         return
     good = last_good_run()
     text = render_to_string(
@@ -162,8 +158,8 @@ def _send_alert(found: CleanupAlert | None, since: datetime | None) -> None:
             "link": _link(found.run if found else good),
         },
     )
-    what = f"the cleanup needs you ({found.code})" if found else "the cleanup is well again"
-    send_mail(f"{_place()}: {what}", text, None, settings.ALARM_EMAILS)
+    what = f"cleanup failed ({found.code})" if found else "cleanup problem resolved"
+    send_mail(f"{_place()}: {what}", text, None, settings.ALERT_EMAILS)
 
 
 def _place() -> str:
@@ -172,14 +168,14 @@ def _place() -> str:
 
 
 def _link(run: CleanupRun | None) -> str:
-    """Return the address of a run in the admin; empty where nobody knows our own."""
+    """Return the address of a run in the admin; empty without PUBLIC_URL."""
     if run is None or not settings.PUBLIC_URL:
         return ""
     return settings.PUBLIC_URL + reverse("admin:uploads_app_cleanuprun_change", args=[run.pk])
 
 
 def _may_yet_run() -> bool:
-    """Say whether a missing run is under way, or no worker was there for long enough to miss one."""
+    """Return whether a run is in progress, or the first worker has started too recently to miss one."""
     if StoreState.objects.filter(lease_expires_at__gt=Now()).exists():
         return True
     if last_run():
@@ -198,7 +194,7 @@ def _age(state: AlertState) -> timedelta:
 
 
 def _move(before: AlertState, after: AlertState) -> bool:
-    """Change what is known, unless somebody else has."""
+    """Change the state; False if another worker has changed it."""
     unchanged = StoreState.objects.filter(alert_since=before.since, alert_code=before.code)
     return bool(unchanged.update(alert_since=after.since, alert_code=after.code))
 
@@ -208,7 +204,7 @@ def _close_dead_run(dead: QuerySet[CleanupRun], run: CleanupRun) -> bool:
         closed = dead.filter(pk=run.pk).update(
             status=RunStatus.STOPPED,
             stop_code=KILLED,
-            stop_sentence="The run's process died; what it had done by then is done.",
+            stop_sentence="The process of the run died. What it had done until then stays done.",
             finished_at=timezone.now(),
         )
         if closed:

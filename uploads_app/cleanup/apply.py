@@ -1,6 +1,7 @@
-"""Doing what a look has found: by rows, in quarantine, and where store and rows disagree.
+"""Applies findings: by rows, by trash entries, and where store and rows differ.
 
-Every action asks the database, and where it matters the store, whether it still holds.
+Every action checks with the database, and where it matters with the store,
+whether the finding still holds.
 """
 
 import logging
@@ -10,13 +11,21 @@ from typing import TypeVar
 
 from django.db.models import QuerySet
 
-from uploads_app import services
-from uploads_app.cleanup import reconcile, removal, trash
-from uploads_app.cleanup.reconcile import LIMITED, REPORTED, Finding, FindingKind
+from uploads_app.cleanup import removal, trash
+from uploads_app.cleanup.findings import (
+    BY_ROW,
+    IN_TRASH,
+    LIMITED,
+    REPORTED,
+    FindingKind,
+    due_trash,
+    removable_rows,
+)
 from uploads_app.cleanup.removal import RemovalResult
-from uploads_app.cleanup.scan import finding_of
-from uploads_app.cleanup.work import BATCH, BY_ROW, IN_QUARANTINE, CleanupContext
-from uploads_app.models import WITH_OBJECT, Mismatch, QuarantinedObject, UploadedFile
+from uploads_app.cleanup.run_context import BATCH, CleanupContext
+from uploads_app.models import WITH_OBJECT, Finding, QuarantinedObject, UploadedFile
+from uploads_app.services.erasure import note_erasures
+from uploads_app.services.recovery import mark_found, mark_missing
 from uploads_app.storage.base import StoredObject
 
 logger = logging.getLogger(__name__)
@@ -24,87 +33,87 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T", UploadedFile, QuarantinedObject)
 
 
-def apply_findings(work: CleanupContext, scan_id: uuid.UUID) -> None:
-    """Act on what was found, as long as there is time and the limit allows.
+def apply_findings(context: CleanupContext, scan_id: uuid.UUID) -> None:
+    """Apply the findings of a scan, as long as time and limit allow.
 
-    A store that fails as a whole ends it: the next run goes on.
+    If the whole store fails, this ends and the next run continues.
     """
     try:
         for kind in BY_ROW:
-            _remove_rows(work, kind)
-        for kind in IN_QUARANTINE:
-            _work_off_quarantine(work, kind)
-        _apply_mismatches(work, scan_id)
-        services.note_erasures()
+            _remove_rows(context, kind)
+        for kind in IN_TRASH:
+            _process_trash(context, kind)
+        _apply_scan(context, scan_id)
+        note_erasures()
     except OSError:
-        logger.exception("the store failed, so the rest is left to the next run")
-        work.run.errors += 1
+        logger.exception("the store failed; the next run continues")
+        context.run.errors += 1
 
 
-def _remove_rows(work: CleanupContext, kind: FindingKind) -> None:
-    queue = reconcile.removable_rows(kind, work.ages)
-    for page in _pages(work, queue, lambda last: queue.after(last.session_id, last.id)):
-        outcome = removal.remove(kind, page, reconcile.removable_rows(kind, work.ages))
-        _count(work, kind, page, outcome)
+def _remove_rows(context: CleanupContext, kind: FindingKind) -> None:
+    queue = removable_rows(kind, context.ages)
+    for page in _pages(context, queue, lambda last: queue.after(last.session_id, last.id)):
+        outcome = removal.remove(kind, page, removable_rows(kind, context.ages))
+        _count(context, kind, page, outcome)
 
 
-def _work_off_quarantine(work: CleanupContext, kind: FindingKind) -> None:
-    queue = reconcile.quarantine_queue(kind, work.ages)
-    for page in _pages(work, queue, lambda last: queue.filter(id__gt=last.pk)):
-        work_off = trash.finish if kind == FindingKind.CUT_OFF else trash.purge
-        _count(work, kind, page, work_off(page))
+def _process_trash(context: CleanupContext, kind: FindingKind) -> None:
+    queue = due_trash(kind, context.ages)
+    process = trash.finish if kind == FindingKind.CUT_OFF else trash.purge
+    for page in _pages(context, queue, lambda last: queue.filter(id__gt=last.pk)):
+        _count(context, kind, page, process(page))
 
 
 def _pages(
-    work: CleanupContext, queue: QuerySet[T], after: Callable[[T], QuerySet[T]]
+    context: CleanupContext, queue: QuerySet[T], after: Callable[[T], QuerySet[T]]
 ) -> Iterator[list[T]]:
-    """Yield a queue in pages, each row once, for as long as the run may go on."""
+    """Yield a queue in pages, each row once, as long as time and limit allow."""
     rest = queue
-    while work.left > 0 and work.has_time():
-        work.keep_lease()
-        page = list(rest[: min(BATCH, work.left)])
+    while context.left > 0 and context.has_time():
+        context.keep_lease()
+        page = list(rest[: min(BATCH, context.left)])
         if not page:
             return
         yield page
         rest = after(page[-1])
 
 
-def _apply_mismatches(work: CleanupContext, scan_id: uuid.UUID) -> None:
-    queue = Mismatch.objects.filter(scan_id=scan_id).order_by("id")
+def _apply_scan(context: CleanupContext, scan_id: uuid.UUID) -> None:
+    queue = Finding.objects.filter(scan_id=scan_id).order_by("id")
     last = 0
-    while work.has_time() and (page := list(queue.filter(id__gt=last)[:BATCH])):
-        work.keep_lease()
+    while context.has_time() and (page := list(queue.filter(id__gt=last)[:BATCH])):
+        context.keep_lease()
         last = page[-1].pk
-        taken = []
-        for finding in map(finding_of, page):
+        within_limit = []
+        for finding in page:
             if finding.kind in LIMITED:
-                if work.left <= 0:
+                if context.left <= 0:
                     continue
-                work.left -= 1
-            taken.append(finding)
-        _apply(work, taken)
+                context.left -= 1
+            within_limit.append(finding)
+        _apply(context, within_limit)
 
 
-def _apply(work: CleanupContext, findings: list[Finding]) -> None:
-    """Act on a page of disagreements, each kind at once, and tell of them in their order."""
+def _apply(context: CleanupContext, findings: list[Finding]) -> None:
+    """Apply a page of findings, one kind after the other, and report them in their order."""
     done: set[str] = {finding.key for finding in findings if finding.kind in REPORTED}
     for kind, apply in _ACTIONS.items():
         of_kind = [finding for finding in findings if finding.kind == kind]
         if of_kind:
-            outcome = apply(work, of_kind)
+            outcome = apply(context, of_kind)
             done |= outcome.done.keys()
-            work.count(kind, outcome)
+            context.count(kind, outcome)
     for finding in findings:
         if finding.key in done:
-            work.record(finding)
+            context.record(finding)
 
 
-def _purge_late(work: CleanupContext, findings: list[Finding]) -> RemovalResult:
+def _purge_late(context: CleanupContext, findings: list[Finding]) -> RemovalResult:
     total = RemovalResult()
     uploads = _uploads_of(findings)
     for status in {upload.status for upload in uploads.values()} - set(WITH_OBJECT):
         closed = [found for found in findings if uploads[found.key].status == status]
-        still, failed = _still_old(work, closed)
+        still, failed = _still_old(context, closed)
         outcome = trash.purge_late(still, f"file_{status}")
         total.done |= outcome.done
         total.failed += outcome.failed + failed
@@ -116,33 +125,33 @@ def _uploads_of(findings: list[Finding]) -> dict[str, UploadedFile]:
     return {upload.key: upload for upload in uploads}
 
 
-def _move_to_trash(work: CleanupContext, findings: list[Finding]) -> RemovalResult:
-    still, failed = _still_old(work, findings)
+def _move_to_trash(context: CleanupContext, findings: list[Finding]) -> RemovalResult:
+    still, failed = _still_old(context, findings)
     outcome = trash.move_to_trash(still)
     outcome.failed += failed
     return outcome
 
 
-def _still_old(work: CleanupContext, findings: list[Finding]) -> tuple[list[StoredObject], int]:
-    """Return those objects that are there and old even now, and how many could not be asked for."""
+def _still_old(context: CleanupContext, findings: list[Finding]) -> tuple[list[StoredObject], int]:
+    """Return the objects that still exist and are old, and how many could not be checked."""
     still, failed = [], 0
     for finding in findings:
         try:
-            stored = work.store.describe(finding.key)
+            stored = context.store.describe(finding.key)
         except OSError:
-            logger.exception("storage did not tell of %s", finding.key)
+            logger.exception("storage could not describe %s", finding.key)
             failed += 1
         else:
-            if stored and stored.modified < work.ages.before:
+            if stored and stored.modified < context.ages.before:
                 still.append(stored)
     return still, failed
 
 
-def _delete_temporary(work: CleanupContext, findings: list[Finding]) -> RemovalResult:
+def _delete_temporary(context: CleanupContext, findings: list[Finding]) -> RemovalResult:
     outcome = RemovalResult()
     for finding in findings:
         try:
-            work.store.delete_temporary(finding.key)
+            context.store.delete_temporary(finding.key)
         except OSError:
             logger.exception("storage did not delete %s", finding.key)
             outcome.failed += 1
@@ -151,19 +160,20 @@ def _delete_temporary(work: CleanupContext, findings: list[Finding]) -> RemovalR
     return outcome
 
 
-def _mark(work: CleanupContext, findings: list[Finding]) -> RemovalResult:
-    """Note on their rows that objects are gone or are back, if that still holds."""
+def _mark(context: CleanupContext, findings: list[Finding]) -> RemovalResult:
+    """Mark rows as missing or as stored again, if that still holds."""
     outcome = RemovalResult()
     uploads = _uploads_of(findings)
     for finding in findings:
+        is_found = finding.kind == FindingKind.FOUND
         try:
-            is_there = work.store.describe(finding.key) is not None
+            exists = context.store.describe(finding.key) is not None
         except OSError:
-            logger.exception("storage did not tell of %s", finding.key)
+            logger.exception("storage could not describe %s", finding.key)
             outcome.failed += 1
             continue
-        mark = services.mark_found if finding.kind == FindingKind.FOUND else services.mark_missing
-        if is_there == (finding.kind == FindingKind.FOUND) and mark(upload=uploads[finding.key]):
+        mark = mark_found if is_found else mark_missing
+        if exists == is_found and mark(upload=uploads[finding.key]):
             outcome.done[finding.key] = finding.size
     return outcome
 
@@ -178,11 +188,11 @@ _ACTIONS: dict[FindingKind, Callable[[CleanupContext, list[Finding]], RemovalRes
 
 
 def _count(
-    work: CleanupContext, kind: FindingKind, page: Sequence[T], outcome: RemovalResult
+    context: CleanupContext, kind: FindingKind, page: Sequence[T], outcome: RemovalResult
 ) -> None:
-    """Count what a page of rows has come to, and tell of them in their order."""
-    work.left -= len(outcome.done) + outcome.failed
-    work.count(kind, outcome)
+    """Count the result of a page of rows, and report them in their order."""
+    context.left -= len(outcome.done) + outcome.failed
+    context.count(kind, outcome)
     for row in page:
         if row.key in outcome.done:
-            work.record(Finding(kind, row.key, row.size))
+            context.record(Finding(kind=kind, key=row.key, size=row.size))

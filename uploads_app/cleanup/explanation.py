@@ -1,4 +1,4 @@
-"""Why a key is, or is not, in the store: what was or would be done, by which rule, on which evidence."""
+"""Explains one key: what the cleanup did or would do about it, by which rule, and the facts."""
 
 import errno
 from collections.abc import Iterator
@@ -12,60 +12,76 @@ from django.utils import timezone
 
 from audit_app.models import AuditLog
 from uploads_app.cleanup import reconcile
-from uploads_app.cleanup.reconcile import Ages, Finding, FindingKind, ScanProgress, UploadRow
-from uploads_app.models import WITH_OBJECT, QuarantinedObject, UploadedFile, UploadStatus
-from uploads_app.storage.base import (
-    ERASED,
-    INCOMING,
-    MARKER,
-    PREFIX,
-    QUARANTINE,
-    ObjectStore,
-    StoredObject,
-    object_store,
-    quarantine_key,
+from uploads_app.cleanup.findings import (
+    BY_ROW,
+    IN_TRASH,
+    Ages,
+    FindingKind,
+    due_trash,
+    removable_rows,
 )
+from uploads_app.cleanup.reconcile import ScanProgress, UploadRow
+from uploads_app.models import (
+    WITH_OBJECT,
+    Finding,
+    QuarantinedObject,
+    UploadedFile,
+    UploadStatus,
+    printable,
+)
+from uploads_app.storage.base import ObjectStore, StoredObject, object_store
+from uploads_app.storage.keys import ERASED, INCOMING, MARKER, PREFIX, QUARANTINE, quarantine_key
 
-# What each kind of finding comes to, as a sentence about one key.
+# What the cleanup does about each kind of finding.
 RULES = {
-    FindingKind.LAPSED: "The upload did not finish within its lease: it is given up, and what arrived is removed.",
-    FindingKind.UNFINISHED: "Its deletion has begun and was interrupted: the next run finishes it.",
-    FindingKind.PAST_RETENTION: "Its session ended longer ago than files are kept: it is deleted.",
-    FindingKind.CUT_OFF: "A move or removal was interrupted: the next run finishes it.",
-    FindingKind.PAST_QUARANTINE: "Its time in quarantine is over: it is removed for good.",
-    FindingKind.LATE: "It arrived after its file was closed: it is removed.",
-    FindingKind.TEMPORARY: "It is what an upload that died has left half-written: it is removed.",
-    FindingKind.ORPHAN: "No row explains the object: it is put aside, and can be restored for a while.",
-    FindingKind.MISSING: "Its object is gone from storage: the file is called missing.",
-    FindingKind.FOUND: "Its object is back: the file is called stored again.",
-    FindingKind.RESTORED: "A person has restored the object: it is left alone.",
-    FindingKind.YOUNG: "No row explains the object, but it is younger than the grace: it is left alone.",
-    FindingKind.UNKNOWN: "It is no key of this product: it is told of and left alone.",
+    FindingKind.LAPSED: "The upload did not finish within its lease. The cleanup deletes it.",
+    FindingKind.UNFINISHED: "Its deletion was interrupted. The next run finishes it.",
+    FindingKind.PAST_RETENTION: "Its retention is over. The cleanup deletes it.",
+    FindingKind.CUT_OFF: "A move or a deletion was interrupted. The next run finishes it.",
+    FindingKind.PAST_TRASH_RETENTION: "Its time in the trash is over. The cleanup purges it.",
+    FindingKind.LATE: "The object arrived after its file was closed. The cleanup deletes it.",
+    FindingKind.TEMPORARY: "An interrupted upload left this temporary file. The cleanup deletes it.",
+    FindingKind.ORPHAN: (
+        "The object has no row. The cleanup moves it to the trash, from where it can be restored."
+    ),
+    FindingKind.MISSING: "Its object is missing from the store. The cleanup marks the file as missing.",
+    FindingKind.FOUND: "Its object is in the store again. The cleanup marks the file as stored.",
+    FindingKind.RESTORED: "A person restored the object. The cleanup leaves it alone.",
+    FindingKind.YOUNG: (
+        "The object has no row, but is younger than the grace period. The cleanup leaves it alone."
+    ),
+    FindingKind.UNKNOWN: "The key is not one of this product. The cleanup reports it and leaves it alone.",
 }
-_LIVE = "It is a file of its session: it is left alone."
-_WAITING = "It is being uploaded: it is left alone until its lease is over."
-_QUARANTINED = "Staff have put the file out of reach: it is left alone until its retention is over."
-_MISSING = "Its object is gone, and that has been noted: if it comes back, so does the file."
-_HALF_WRITTEN = "It is being written: it is left alone until it is old."
-_MARKER = "It says which deployment the store belongs to: the cleanup reads and renews it."
-_ERASED = "It notes that a session was erased, for after a restore: it is left alone."
-_OUTSIDE = "It does not lie where files are kept: the cleanup does not look there."
-_NOTHING = "Nothing is known of this key: there is no object, no row and no event."
+_LIVE = "It is a file of its session. The cleanup leaves it alone."
+_WAITING = "The upload is in progress. The cleanup leaves it alone until its lease ends."
+_QUARANTINED = (
+    "Staff quarantined the file. The cleanup leaves it alone until its retention is over."
+)
+_MISSING = (
+    "Its object is missing, and the file is marked so. If the object returns, so does the file."
+)
+_HALF_WRITTEN = "It is being written. The cleanup leaves it alone until it is old."
+_MARKER = "It is the deployment marker of the store. The cleanup reads and updates it."
+_ERASED = (
+    "It records that a session was erased, for use after a restore. The cleanup leaves it alone."
+)
+_OUTSIDE = "It is outside the folders of the product. The cleanup does not scan there."
+_NOTHING = "This key is unknown: it has no object, no row and no event."
 _PAST = {
-    UploadStatus.DELETED: "The file was deleted; the row and the events say when and why.",
-    UploadStatus.LAPSED: "The upload never finished; what arrived of it has been removed.",
-    UploadStatus.REJECTED: "The file was refused when it had arrived, and removed.",
+    UploadStatus.DELETED: "The file was deleted. The row and the events show when and why.",
+    UploadStatus.LAPSED: "The upload never finished. What arrived of it was deleted.",
+    UploadStatus.REJECTED: "The file was refused on arrival and deleted.",
 }
 _TRASH_TEXTS = {
-    "quarantined": "No row explained the object: it was put aside, and can be restored.",
-    "restored": "A person had restored the object; it is gone from its place since.",
-    "purged": "It has been removed for good; the events say when and why.",
+    "quarantined": "The object had no row. It is in the trash and can be restored.",
+    "restored": "A person restored the object, but it is no longer there.",
+    "purged": "The object was purged. The events show when and why.",
 }
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What is known of a key, and what follows: `would` is what the next run does with it."""
+    """The facts about a key and what follows; `would` is the kind of finding of the next run."""
 
     key: str
     sentence: str
@@ -76,7 +92,6 @@ class Explanation:
         return {"key": self.key, "explanation": self.sentence, "would": self.would} | self.evidence
 
     def lines(self) -> Iterator[str]:
-        """Yield the explanation as text."""
         yield f"{self.key}: {self.sentence}"
         for name, value in self.evidence.items():
             if name != "events":
@@ -86,22 +101,21 @@ class Explanation:
 
 
 def explain(key: str) -> Explanation:
-    """Say what was or would be done with a key. Raises OSError if storage fails.
+    """Explain what was or would be done about a key. Raises OSError if storage fails.
 
-    The place of an object in quarantine, or of one that is arriving, is
-    explained as the key it stands for.
+    A key under `quarantine/` or `incoming/` is explained as the key of its file.
     """
     key = _plain(key)
     store = object_store()
-    name = reconcile.label(key)
+    name = printable(key)
     row = UploadedFile.objects.select_related("session").filter(key=name).first()
     trash_item = QuarantinedObject.objects.filter(key=name).first()
     stored = _describe(store, key)
     finding = _finding(store, key, stored, row, trash_item)
     return Explanation(
         name,
-        RULES[finding.kind] if finding else _without_finding(stored, row, trash_item),
-        finding.kind.value if finding else None,
+        RULES[FindingKind(finding.kind)] if finding else _without_finding(stored, row, trash_item),
+        str(finding.kind) if finding else None,
         {
             "object": _object(stored),
             "in quarantine": _object(_describe(store, quarantine_key(key))),
@@ -119,7 +133,7 @@ def _plain(key: str) -> str:
 
 
 def _describe(store: ObjectStore, key: str) -> StoredObject | None:
-    """Look for an object; a key that no object can have has none."""
+    """Return the object of a key, None if there is none or the key is not possible."""
     try:
         return store.describe(key)
     except (ValueError, SuspiciousFileOperation):
@@ -137,14 +151,13 @@ def _finding(
     row: UploadedFile | None,
     trash_item: QuarantinedObject | None,
 ) -> Finding | None:
-    """Return what a run would find at this key."""
     ages = Ages.at(timezone.now(), grace=settings.CLEANUP_GRACE)
-    for kind in (FindingKind.LAPSED, FindingKind.UNFINISHED, FindingKind.PAST_RETENTION):
-        if row and reconcile.removable_rows(kind, ages).filter(pk=row.pk).exists():
-            return Finding(kind, key)
-    for kind in (FindingKind.CUT_OFF, FindingKind.PAST_QUARANTINE):
-        if trash_item and reconcile.quarantine_queue(kind, ages).filter(pk=trash_item.pk).exists():
-            return Finding(kind, key)
+    for kind in BY_ROW:
+        if row and removable_rows(kind, ages).filter(pk=row.pk).exists():
+            return Finding(kind=kind, key=key)
+    for kind in IN_TRASH:
+        if trash_item and due_trash(kind, ages).filter(pk=trash_item.pk).exists():
+            return Finding(kind=kind, key=key)
     live = row if row and row.status in WITH_OBJECT else None
     rows = [UploadRow(live.key, live.status)] if live else []
     seen = [stored] if stored and (stored.is_temporary or key.startswith(f"{PREFIX}/")) else []
@@ -156,7 +169,7 @@ def _without_finding(
     stored: StoredObject | None, row: UploadedFile | None, trash_item: QuarantinedObject | None
 ) -> str:
     if row is None and stored:
-        return _found_nothing_at(stored)
+        return _outside_uploads(stored)
     if row and row.status in _PAST:
         return _PAST[UploadStatus(row.status)]
     if row:
@@ -171,7 +184,7 @@ def _without_finding(
     return _NOTHING
 
 
-def _found_nothing_at(stored: StoredObject) -> str:
+def _outside_uploads(stored: StoredObject) -> str:
     if stored.is_temporary:
         return _HALF_WRITTEN
     if stored.key == MARKER:

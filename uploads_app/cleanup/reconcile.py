@@ -1,135 +1,49 @@
-"""What the cleanup finds: rows that should be gone, and where store and database disagree.
+"""Compares the objects in the store with the rows in the database.
 
-Nothing here changes anything, so that a dry run and a run see the same.
+Nothing here changes anything, so a dry run and a run find the same.
 """
 
 import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from enum import StrEnum
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import NamedTuple
 
-from django.conf import settings
-from django.db.models import QuerySet
-
 from sessions_app.uuid_helpers import UUID_PATTERN
+from uploads_app.cleanup.findings import REPORTED, Ages, FindingKind, removable_rows
 from uploads_app.models import (
     WITH_OBJECT,
+    Finding,
     QuarantinedObject,
     UploadedFile,
-    UploadQuerySet,
     UploadStatus,
 )
-from uploads_app.storage.base import PREFIX, ListingIncomplete, ObjectStore, StoredObject
+from uploads_app.storage.base import ListingIncomplete, ObjectStore, StoredObject
+from uploads_app.storage.keys import PREFIX
 
 PAGE = 1000
 _KEY = re.compile(rf"{PREFIX}/({UUID_PATTERN})/({UUID_PATTERN})\.[a-z0-9]{{1,8}}")
 _START = uuid.UUID(int=0)
 
-# Where a file stands in the order of keys: its session, then itself.
+# Position of a file in the order of keys: its session, then its upload.
 Place = tuple[uuid.UUID, uuid.UUID]
 
 
-class FindingKind(StrEnum):
-    """The headings under which findings are told."""
-
-    LAPSED = "lapsed uploads"
-    UNFINISHED = "unfinished deletions"
-    PAST_RETENTION = "files past retention"
-    CUT_OFF = "unfinished moves"
-    PAST_QUARANTINE = "objects past quarantine"
-    LATE = "objects of closed files"
-    TEMPORARY = "temporary files"
-    ORPHAN = "objects without a row"
-    MISSING = "rows without an object"
-    FOUND = "objects that came back"
-    RESTORED = "restored objects left alone"
-    YOUNG = "young objects left alone"
-    UNKNOWN = "unknown keys left alone"
-
-
-# What a run removes for good.
-REMOVED = frozenset(
-    {
-        FindingKind.LAPSED,
-        FindingKind.UNFINISHED,
-        FindingKind.PAST_RETENTION,
-        FindingKind.PAST_QUARANTINE,
-        FindingKind.LATE,
-        FindingKind.TEMPORARY,
-    }
-)
-# Of these a run takes at most as many as its limit says.
-LIMITED = REMOVED | {FindingKind.ORPHAN, FindingKind.CUT_OFF}
-REPORTED = frozenset({FindingKind.RESTORED, FindingKind.YOUNG, FindingKind.UNKNOWN})
-# What nobody planned: many of these mean that something else is wrong.
-UNEXPECTED = frozenset({FindingKind.MISSING, FindingKind.ORPHAN})
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was found: its kind, its key, and its bytes."""
-
-    kind: FindingKind
-    key: str
-    size: int = 0
-
-    @property
-    def label(self) -> str:
-        """The key as it is told."""
-        return label(self.key)
-
-
 class UploadRow(NamedTuple):
-    """What a reconciliation needs to know of a file: no more, because there are so many."""
+    """The two columns that reconciling needs; it reads every row."""
 
     key: str
     status: str
 
 
-@dataclass(frozen=True)
-class Ages:
-    """Until when what is found counts as old, and what is kept for how long."""
-
-    before: datetime
-    temporary_before: datetime
-    retention: timedelta
-    completed_retention: timedelta
-    quarantine_retention: timedelta
-
-    @classmethod
-    def at(
-        cls,
-        now: datetime,
-        *,
-        grace: timedelta,
-        retention: timedelta | None = None,
-        completed_retention: timedelta | None = None,
-        quarantine_retention: timedelta | None = None,
-    ) -> "Ages":
-        """Return the ages at a time; what is not given is the setting's.
-
-        Whatever grace is asked for, an upload under way keeps its temporary
-        file while its lease can be good.
-        """
-        return cls(
-            now - grace,
-            now - max(grace, settings.UPLOAD_LEASE),
-            settings.UPLOAD_RETENTION if retention is None else retention,
-            settings.COMPLETED_RETENTION if completed_retention is None else completed_retention,
-            settings.QUARANTINE_RETENTION if quarantine_retention is None else quarantine_retention,
-        )
-
-
 @dataclass
 class ScanProgress:
-    """How far a look has come, and how many objects and rows it has seen.
+    """How far a scan has come, and how many objects and rows it has read.
 
-    `pause` is called at least once in a thousand of either, and may raise. A
-    look ends early, `is_partial`, once `enough` says so; one that begins again
-    after the key `after` misses nothing.
+    `pause` is called at least once per thousand of either, and may raise. The
+    scan ends early (`is_partial`) when `enough` returns True. A later scan can
+    continue behind the key `after`.
     """
 
     pause: Callable[[], None]
@@ -143,38 +57,17 @@ class ScanProgress:
         self._began_after = self.after
 
     def ends(self) -> bool:
-        """Pause, and say whether the look is to end there; asked for once in a page."""
+        """Pause, then return whether the scan ends here. Called once per page."""
         self.pause()
         self.is_partial = self.after != self._began_after and self.enough()
         return self.is_partial
 
 
-def removable_rows(kind: FindingKind, ages: Ages) -> UploadQuerySet:
-    """Return the files that should be gone for one reason, by their rows alone, in the order of keys."""
-    files = UploadedFile.objects.order_by("session_id", "id")
-    match kind:
-        case FindingKind.LAPSED:
-            return files.lapsed()
-        case FindingKind.UNFINISHED:
-            return files.deleting()
-        case FindingKind.PAST_RETENTION:
-            return files.past_retention(ages.retention, ages.completed_retention)
-    raise ValueError(kind)
-
-
-def quarantine_queue(kind: FindingKind, ages: Ages) -> QuerySet[QuarantinedObject]:
-    """Return what is to be done in quarantine: moves that a crash cut off, and what is past its time."""
-    trash_items = QuarantinedObject.objects.order_by("id")
-    if kind == FindingKind.CUT_OFF:
-        return trash_items.cut_off()
-    return trash_items.past_retention(ages.quarantine_retention)
-
-
 def find_mismatches(store: ObjectStore, ages: Ages, seen: ScanProgress) -> Iterator[Finding]:
-    """Yield where the store's objects and the database's rows disagree, in the order of keys.
+    """Yield where objects and rows differ, in the order of keys.
 
-    A disagreement is looked at once more before it is told, because a visitor
-    may have acted between the two readings.
+    Re-check each mismatch before reporting it: a visitor may have changed
+    something between the two readings.
     """
     found = reconcile(store.list_objects(after=seen.after), _rows(seen), ages, seen)
     batch: list[Finding] = []
@@ -189,10 +82,10 @@ def find_mismatches(store: ObjectStore, ages: Ages, seen: ScanProgress) -> Itera
 def reconcile(
     objects: Iterable[StoredObject], rows: Iterator[UploadRow], ages: Ages, seen: ScanProgress
 ) -> Iterator[Finding]:
-    """Merge objects and rows, both in the order of their keys, and yield where they disagree.
+    """Merge objects and rows, both in the order of their keys, and yield the differences.
 
-    Memory does not grow with them. Raises ListingIncomplete if the objects are
-    out of order, because every conclusion would be wrong.
+    Uses constant memory. Raises ListingIncomplete if the objects are out of
+    order, because every conclusion would be wrong.
     """
     row = next(rows, None)
     for stored in objects:
@@ -201,7 +94,7 @@ def reconcile(
         seen.objects += 1
         key = stored.key
         if (row is None or row.key != key) and _place(key) is None:
-            yield from _no_file(stored, ages)
+            yield from _not_an_upload(stored, ages)
             continue
         if key <= seen.after:
             raise ListingIncomplete(f"the store lists {key} after {seen.after}")
@@ -213,7 +106,7 @@ def reconcile(
             yield from _without_row(stored, ages)
         else:
             if row.status == UploadStatus.MISSING:
-                yield Finding(FindingKind.FOUND, key, stored.size)
+                yield _finding(FindingKind.FOUND, stored)
             seen.rows += 1
             row = next(rows, None)
         seen.after = key
@@ -227,9 +120,9 @@ def reconcile(
 
 
 def canary(ages: Ages) -> bool:
-    """Ask about a pair that is live and one that is orphaned; False if the answer is wrong.
+    """Reconcile one live file, one orphan and one missing file; return whether the result is right.
 
-    A mistake in what decides would show here before it shows in anybody's files.
+    A mistake in the decisions shows here before it damages a visitor's files.
     """
     old = ages.before - timedelta(seconds=1)
     live, orphan, lost = (uuid.UUID(f"00000000-0000-4000-8000-00000000000{n}") for n in "123")
@@ -243,22 +136,17 @@ def canary(ages: Ages) -> bool:
     ]
 
 
-def label(key: str) -> str:
-    """Return a key on one line, and storable, whatever bytes a strange file's name has."""
-    return key if key.isprintable() else key.encode("unicode_escape").decode()
-
-
 def session_of(key: str) -> uuid.UUID | None:
-    """Return whose file a well-formed key names, None for any other."""
+    """Return the session in a key of an upload, None for any other key."""
     place = _place(key)
     return place[0] if place else None
 
 
 def _rows(seen: ScanProgress) -> Iterator[UploadRow]:
-    """Yield every file that may have an object, in the order of keys, a page at a time.
+    """Yield every upload that may have an object, in the order of keys, a page at a time.
 
-    Pages instead of one cursor: an open snapshot would keep a busy database
-    from tidying up behind itself.
+    Pages instead of one cursor: an open snapshot would keep PostgreSQL from
+    vacuuming.
     """
     rows = UploadedFile.objects.with_object()
     last = seen.after
@@ -275,28 +163,32 @@ def _place(key: str) -> Place | None:
     return (uuid.UUID(match[1]), uuid.UUID(match[2])) if match else None
 
 
-def _no_file(stored: StoredObject, ages: Ages) -> Iterator[Finding]:
+def _finding(kind: FindingKind, stored: StoredObject) -> Finding:
+    return Finding(kind=kind, key=stored.key, size=stored.size)
+
+
+def _not_an_upload(stored: StoredObject, ages: Ages) -> Iterator[Finding]:
     if not stored.is_temporary:
-        yield Finding(FindingKind.UNKNOWN, stored.key, stored.size)
+        yield _finding(FindingKind.UNKNOWN, stored)
     elif stored.modified < ages.temporary_before:
-        yield Finding(FindingKind.TEMPORARY, stored.key, stored.size)
+        yield _finding(FindingKind.TEMPORARY, stored)
 
 
 def _without_object(row: UploadRow) -> Iterator[Finding]:
     if row.status == UploadStatus.STORED:
-        yield Finding(FindingKind.MISSING, row.key)
+        yield Finding(kind=FindingKind.MISSING, key=row.key)
 
 
 def _without_row(stored: StoredObject, ages: Ages) -> Iterator[Finding]:
     kind = FindingKind.ORPHAN if stored.modified < ages.before else FindingKind.YOUNG
-    yield Finding(kind, stored.key, stored.size)
+    yield _finding(kind, stored)
 
 
 def confirmed(store: ObjectStore, ages: Ages, findings: list[Finding]) -> Iterator[Finding]:
-    """Yield what still holds of a page of findings, now that every row and object can be asked.
+    """Yield the findings of a page that still hold, by the rows and objects of now.
 
-    Left out is what the same run removes anyway, by its row or by its place in
-    the quarantine's queue, so that nothing is told twice.
+    Leaves out what the same run removes by its row or its trash entry, so that
+    nothing is reported twice.
     """
     keys = [
         finding.key for finding in findings if finding.kind not in REPORTED - {FindingKind.YOUNG}
@@ -312,7 +204,8 @@ def confirmed(store: ObjectStore, ages: Ages, findings: list[Finding]) -> Iterat
         match finding.kind:
             case FindingKind.MISSING:
                 if row and row.key not in due and _is_missing(store, ages, row):
-                    yield replace(finding, size=row.size)
+                    finding.size = row.size
+                    yield finding
             case FindingKind.FOUND:
                 if row and finding.key not in due:
                     yield finding
@@ -320,7 +213,8 @@ def confirmed(store: ObjectStore, ages: Ages, findings: list[Finding]) -> Iterat
                 if (row is None or row.status not in WITH_OBJECT) and not (
                     trash_item and trash_item.is_leaving
                 ):
-                    yield _explained(finding, row, bool(trash_item and trash_item.is_given_back))
+                    finding.kind = _kind_now(finding, row, trash_item)
+                    yield finding
             case _:
                 yield finding
 
@@ -330,10 +224,12 @@ def _is_missing(store: ObjectStore, ages: Ages, row: UploadedFile) -> bool:
     return row.status == UploadStatus.STORED and is_old and store.describe(row.key) is None
 
 
-def _explained(finding: Finding, row: UploadedFile | None, is_restored: bool) -> Finding:
-    """Say of an object without a live row what is known of it after all."""
+def _kind_now(
+    finding: Finding, row: UploadedFile | None, trash_item: QuarantinedObject | None
+) -> str:
+    """Return the kind of an object without a live row, by its closed row or its trash entry."""
     if finding.kind == FindingKind.ORPHAN and row:
-        return replace(finding, kind=FindingKind.LATE)
-    if is_restored:
-        return replace(finding, kind=FindingKind.RESTORED)
-    return finding
+        return FindingKind.LATE
+    if trash_item and trash_item.is_given_back:
+        return FindingKind.RESTORED
+    return finding.kind

@@ -1,10 +1,8 @@
-"""One run of the cleanup: look at everything first, act only if nothing is wrong.
+"""One run of the cleanup: scan everything, then apply the findings only if nothing is wrong.
 
-Most of what follows is reasons not to act. A run works under a lease, so that
-no two remove at once, and every action asks the database again whether it
-still holds. A store too large for one scheduled run is looked through by
-several; what they find is written down, and nothing is concluded before the
-last page.
+A run holds a lease, so two runs never remove files at once. Every action checks
+again whether its finding still holds. Several scheduled runs share the scan of
+a large store: they store the findings, and the last one applies them.
 """
 
 import logging
@@ -17,35 +15,38 @@ from django.utils import timezone
 
 from audit_app.events import EventType
 from audit_app.services import record
-from common import context
+from common.context import current
 from uploads_app import events, marker
 from uploads_app.cleanup import apply, reconcile, scan
-from uploads_app.cleanup.reconcile import (
+from uploads_app.cleanup.findings import (
+    BY_ROW,
+    IN_TRASH,
     LIMITED,
     UNEXPECTED,
     Ages,
-    Finding,
     FindingKind,
-    ScanProgress,
+    due_trash,
+    removable_rows,
 )
-from uploads_app.cleanup.work import BATCH, BY_ROW, IN_QUARANTINE, CleanupContext, CleanupOptions
+from uploads_app.cleanup.reconcile import ScanProgress
+from uploads_app.cleanup.run_context import BATCH, CleanupContext, CleanupOptions
 from uploads_app.marker import Stop
-from uploads_app.models import CleanupRun, RunStatus
+from uploads_app.models import CleanupRun, Finding, RunStatus
 from uploads_app.storage.base import CLOCK_TOLERANCE, ListingIncomplete, ObjectStore, object_store
 
 logger = logging.getLogger(__name__)
 
 
 def cleanup_orphans(options: CleanupOptions) -> CleanupRun:
-    """Remove what should be gone, put aside what no row explains; return the run's record.
+    """Delete files that are due, move orphans to the trash, and return the run's row.
 
-    A dry run tells exactly what the same run without it would act on, and
-    leaves nothing behind but its CleanupRun. What a deployment can have wrong
-    raises nothing: the run then says `stopped`, with a code and a sentence.
+    A dry run reports exactly what the same run would apply, and writes only its
+    CleanupRun. A fault of the deployment raises nothing: the run then has the
+    status `stopped`, with a code and a sentence.
     """
     run = CleanupRun(
         dry_run=options.dry_run,
-        actor=context.current().actor,
+        actor=current().actor,
         grace=options.grace,
         limit=options.limit,
         allow_share=options.allow_share,
@@ -56,7 +57,7 @@ def cleanup_orphans(options: CleanupOptions) -> CleanupRun:
             marker.claim_store()
         marker.compare()
         if options.dry_run:
-            _preview(_work(run, options, ""))
+            _preview(_context(run, options, ""))
         else:
             _run_alone(run, options)
     except Stop as stop:
@@ -65,7 +66,7 @@ def cleanup_orphans(options: CleanupOptions) -> CleanupRun:
         _stop(
             run,
             "listing_incomplete",
-            f"The store could not be listed to its end: {_first_line(error)}.",
+            f"The listing of the store ended early: {_first_line(error)}.",
         )
     except OSError as error:
         _stop(run, "storage_unavailable", f"The store does not answer: {_first_line(error)}.")
@@ -75,92 +76,90 @@ def cleanup_orphans(options: CleanupOptions) -> CleanupRun:
 
 
 def _run_alone(run: CleanupRun, options: CleanupOptions) -> None:
-    """Look and act under the lease, so that no two runs act at once."""
+    """Scan and apply under the lease, so that two runs never apply at once."""
     holder = secrets.token_hex(16)
     if not marker.take_lease(holder):
         run.status = RunStatus.SKIPPED
         return
     try:
         run.save()
-        work = _work(run, options, holder)
-        _note_raised_limit(work)
-        state, seen = scan.continue_scan(work)
+        context = _context(run, options, holder)
+        _record_raised_limit(context)
+        state, seen = scan.continue_scan(context)
         if seen.is_partial:
             run.continued = True
         else:
-            scan.judge(work, state, seen)
+            scan.judge(context, state, seen)
             run.generation = marker.count_up()
-            apply.apply_findings(work, state.scan_id)
+            apply.apply_findings(context, state.scan_id)
             scan.discard_scan(state)
-        _finish(work)
+        _finish(context)
     finally:
-        _drop_cut_connection()
+        _reconnect()
         marker.release_lease(holder)
 
 
-def _work(run: CleanupRun, options: CleanupOptions, holder: str) -> CleanupContext:
+def _context(run: CleanupRun, options: CleanupOptions, holder: str) -> CleanupContext:
     store = object_store()
     ages = Ages.at(
         _agreed_time(store),
         grace=options.grace,
         retention=options.retention,
         completed_retention=options.completed_retention,
-        quarantine_retention=options.quarantine_retention,
+        trash_retention=options.trash_retention,
     )
     if not reconcile.canary(ages):
         raise Stop(
             "canary",
-            "Asked about a file that is live and one that is not, the cleanup gave a wrong answer: "
-            "this is a mistake in the product.",
+            "The self-test failed: the cleanup gave a wrong answer about a test file. "
+            "This is a mistake in the product.",
         )
     return CleanupContext(run, options, store, ages, holder, left=options.limit)
 
 
-def _preview(work: CleanupContext) -> None:
-    """Tell what a run would do, in the order in which it would."""
+def _preview(context: CleanupContext) -> None:
+    """Report what a run would apply, in the same order."""
     for kind in BY_ROW:
-        for row in reconcile.removable_rows(kind, work.ages)[: work.left].iterator(BATCH):
-            _would(work, Finding(kind, row.key, row.size))
-    for kind in IN_QUARANTINE:
-        queue = reconcile.quarantine_queue(kind, work.ages)
-        for trash_item in queue[: work.left].iterator(BATCH):
-            _would(work, Finding(kind, trash_item.key, trash_item.size))
+        for row in removable_rows(kind, context.ages)[: context.left].iterator(BATCH):
+            _report(context, Finding(kind=kind, key=row.key, size=row.size))
+    for kind in IN_TRASH:
+        for trash_item in due_trash(kind, context.ages)[: context.left].iterator(BATCH):
+            _report(context, Finding(kind=kind, key=trash_item.key, size=trash_item.size))
 
     def pause() -> None:
-        work.options.progress(seen.objects)
-        if not work.has_time():
+        context.options.progress(seen.objects)
+        if not context.has_time():
             raise Stop(
                 "out_of_time",
-                "Looking through the store takes longer than a run from here may: run "
-                "`manage.py cleanup_orphans --dry-run` by hand, which has no such limit.",
+                f"The store could not be scanned within {context.options.seconds:.0f} seconds.",
             )
 
     seen, unexpected = ScanProgress(pause), 0
-    for finding in scan.everything(work, seen):
+    for finding in scan.everything(context, seen):
         unexpected += finding.kind in UNEXPECTED
-        _would(work, finding)
-    work.run.objects_seen, work.run.rows_seen = seen.objects, seen.rows
-    work.note_counts()
-    scan.refuse_implausible(work, seen, unexpected)
-    _finish(work)
+        _report(context, finding)
+    context.run.objects_seen, context.run.rows_seen = seen.objects, seen.rows
+    context.store_counts()
+    scan.refuse_implausible(context, seen, unexpected)
+    _finish(context)
 
 
-def _would(work: CleanupContext, finding: Finding) -> None:
-    """Tell of a finding, as long as the limit leaves room for it."""
+def _report(context: CleanupContext, finding: Finding) -> None:
+    """Record a finding of a dry run, as far as the limit allows."""
     if finding.kind in LIMITED:
-        if not work.left:
+        if not context.left:
             return
-        work.left -= 1
-    work.record(finding)
+        context.left -= 1
+    context.record(finding)
 
 
-def _note_raised_limit(work: CleanupContext) -> None:
-    if work.options.allow_share is not None:
+def _record_raised_limit(context: CleanupContext) -> None:
+    if context.options.allow_share is not None:
         with transaction.atomic():
             record(
                 events.CLEANUP_LIMIT_RAISED,
-                target=f"cleanup_run:{work.run.pk}",
-                share=f"{work.options.allow_share:.0%}",
+                target=f"cleanup_run:{context.run.pk}",
+                share=f"{context.options.allow_share:.0%}",
             )
 
 
@@ -169,17 +168,17 @@ def _refuse_standby() -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_is_in_recovery()")
             if cursor.fetchone() == (True,):
-                raise Stop("database_standby", "The database is a standby, which may lag behind.")
+                raise Stop("database_standby", "The database is a replica, which may lag behind.")
 
 
 def _agreed_time(store: ObjectStore) -> datetime:
-    """Return the database's time; raise Stop if the store's differs too much to compare ages."""
+    """Return the database's time. Raises Stop if the store's clock differs too much."""
     now = _database_now()
     difference = abs(store.clock() - now)
     if difference > CLOCK_TOLERANCE:
         raise Stop(
             "clocks_differ",
-            f"The clocks of store and database differ by {difference}: no age can be trusted.",
+            f"The clocks of store and database differ by {difference}, so no age is reliable.",
         )
     return now
 
@@ -193,46 +192,45 @@ def _database_now() -> datetime:
         return now
 
 
-def _finish(work: CleanupContext) -> None:
-    run = work.run
+def _finish(context: CleanupContext) -> None:
+    run = context.run
     run.status = RunStatus.COMPLETED
     run.finished_at = timezone.now()
-    work.note_counts()
-    _write_down(
+    context.store_counts()
+    _save(
         run,
         events.CLEANUP_COMPLETED,
         removed=run.removed,
         quarantined=run.quarantined,
-        missing=work.counts[FindingKind.MISSING],
+        missing=context.counts[FindingKind.MISSING],
         errors=run.errors,
     )
 
 
 def _stop(run: CleanupRun, code: str, sentence: str) -> None:
-    """Write down why the run stopped, where the database allows it."""
+    """Save why the run stopped, if the database allows it."""
     run.status, run.stop_code, run.stop_sentence = RunStatus.STOPPED, code, sentence
     run.finished_at = timezone.now()
     try:
-        _drop_cut_connection()
-        _write_down(run, events.CLEANUP_STOPPED, code=code)
+        _reconnect()
+        _save(run, events.CLEANUP_STOPPED, code=code)
     except (DatabaseError, InterfaceError) as error:
-        logger.warning("the stopped run could not be written down: %s", _first_line(error))
+        logger.warning("the stopped run could not be saved: %s", _first_line(error))
 
 
-def _write_down(run: CleanupRun, event: EventType, **details: Any) -> None:
-    """Save a run that has ended, with its event; a dry run leaves nothing but itself."""
+def _save(run: CleanupRun, event: EventType, **details: Any) -> None:
+    """Save a run that has ended, with its event; a dry run has no event."""
     with transaction.atomic():
         run.save()
         if not run.dry_run:
             record(event, target=f"cleanup_run:{run.pk}", run=run.pk, **details)
 
 
-def _drop_cut_connection() -> None:
-    """Let the next query open a connection, so that lease and reason are not lost with the old one."""
+def _reconnect() -> None:
+    """Close the connection, so that releasing the lease opens a new one if it broke."""
     if not connection.in_atomic_block:
         connection.close()
 
 
 def _first_line(error: Exception) -> str:
-    """Return the part of an error that fits into a sentence."""
     return str(error).partition("\n")[0].rstrip(".")

@@ -1,7 +1,7 @@
-"""Objects that no live row explains: put aside, given back, or purged.
+"""The trash: moves orphans there, restores them, and purges them.
 
-Each step is written down before it is taken and once more when it is done, so
-that a crash in between is finished by the next run, and told exactly once.
+The database records each step before it starts and after it ends. After a crash
+the next run finishes the step, with exactly one event.
 """
 
 import logging
@@ -19,16 +19,18 @@ from audit_app.services import Entry, record_many
 from uploads_app import events
 from uploads_app.cleanup import reconcile
 from uploads_app.cleanup.removal import RemovalResult, delete_objects
-from uploads_app.models import QuarantinedObject, TrashStatus, UploadedFile
-from uploads_app.storage.base import StoredObject, object_store, quarantine_key
+from uploads_app.models import QuarantinedObject, TrashQuerySet, TrashStatus, UploadedFile
+from uploads_app.services.transition import change_rows
+from uploads_app.storage.base import StoredObject, object_store
+from uploads_app.storage.keys import quarantine_key
 
 logger = logging.getLogger(__name__)
 
 _WHY_NOT: dict[type[OSError], str] = {
-    FileExistsError: "Another object has taken its place, so it stays in quarantine.",
-    FileNotFoundError: "Its bytes cannot be found in quarantine.",
+    FileExistsError: "Another object has its key, so it stays in the trash.",
+    FileNotFoundError: "Its bytes are missing from the trash.",
 }
-# What a step becomes when it is done, and the event that tells it.
+# The status and the event of a step that is done.
 _DONE: dict[str, tuple[TrashStatus, EventType]] = {
     TrashStatus.QUARANTINING: (TrashStatus.QUARANTINED, events.OBJECT_QUARANTINED),
     TrashStatus.RESTORING: (TrashStatus.RESTORED, events.OBJECT_RESTORED),
@@ -37,23 +39,23 @@ _DONE: dict[str, tuple[TrashStatus, EventType]] = {
 
 
 class NotRestored(Exception):
-    """An object could not be given back; says why, and what becomes of it."""
+    """An object could not be restored; the sentence says why."""
 
 
-class StoreSilent(NotRestored):
-    """It was the store that failed, so others will not come back either."""
+class StoreUnavailable(NotRestored):
+    """The store failed, so restoring other objects would fail, too."""
 
 
 @dataclass
 class RestoreResult:
-    """Which objects were given back, and why each of the others was not."""
+    """The keys that were restored, and the reason for each that was not."""
 
     keys: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
 
 
 def move_to_trash(found: Sequence[StoredObject]) -> RemovalResult:
-    """Move objects into quarantine, unless a row has come to explain one meanwhile."""
+    """Move objects to the trash, except those that have got a row in the meantime."""
     explained = UploadedFile.objects.filter(key__in=[stored.key for stored in found])
     known = set(explained.values_list("key", flat=True))
     orphans = [stored for stored in found if stored.key not in known]
@@ -61,7 +63,7 @@ def move_to_trash(found: Sequence[StoredObject]) -> RemovalResult:
 
 
 def unknown(trashed: Sequence[StoredObject]) -> list[StoredObject]:
-    """Return those that lie in quarantine, given under their old keys, and are not known to."""
+    """Return the objects of the trash, given by their original keys, that have no trash entry."""
     known = QuarantinedObject.objects.kept_in_trash().filter(
         key__in=[stored.key for stored in trashed]
     )
@@ -69,55 +71,53 @@ def unknown(trashed: Sequence[StoredObject]) -> list[StoredObject]:
     return [stored for stored in trashed if stored.key not in keys]
 
 
-def take_in(trashed: Sequence[StoredObject]) -> None:
-    """Note what is `unknown`; it is kept as long as if it had been put aside now."""
+def record_unknown(trashed: Sequence[StoredObject]) -> None:
+    """Create entries for the `unknown` objects, whose retention starts now."""
     orphans = unknown(trashed)
     _close(_begin(orphans, TrashStatus.QUARANTINING, in_trash=True, reason="no_row"))
 
 
 def purge_late(found: Sequence[StoredObject], reason: str) -> RemovalResult:
-    """Remove objects that arrived under the keys of closed files."""
+    """Delete objects that arrived under the keys of closed files."""
     return finish(_begin(found, TrashStatus.PURGING, in_trash=False, reason=reason))
 
 
 def purge(trash_items: Sequence[QuarantinedObject]) -> RemovalResult:
-    """Remove objects whose time in quarantine is over."""
+    """Delete objects whose time in the trash is over."""
     still = QuarantinedObject.objects.filter(status=TrashStatus.QUARANTINED)
-    with transaction.atomic():
-        among = still.filter(pk__in=[trash_item.pk for trash_item in trash_items])
-        due = list(among.select_for_update().order_by("pk"))
-        _update(due, status=TrashStatus.PURGING, reason="quarantine_over")
-    return finish(due)
+    due = still.filter(pk__in=[trash_item.pk for trash_item in trash_items])
+    return finish(_change(due, TrashStatus.PURGING, reason="quarantine_over"))
 
 
 def restore_object(*, key: str) -> None:
-    """Give an object back to its old key, where the cleanup then leaves it alone.
+    """Move an object back to its original key, where the cleanup then leaves it alone.
 
-    Raises NotRestored; StoreSilent if it was the store that failed: the next cleanup run goes on.
+    Raises NotRestored, or StoreUnavailable; then the next cleanup run finishes the step.
     """
-    still = QuarantinedObject.objects.filter(status=TrashStatus.QUARANTINED)
-    with transaction.atomic():
-        trash_item = still.select_for_update().filter(key=key).first()
-        if trash_item is None:
-            raise NotRestored("It is not in quarantine (any more).")
-        _update([trash_item], status=TrashStatus.RESTORING)
+    still = QuarantinedObject.objects.filter(status=TrashStatus.QUARANTINED, key=key)
+    restoring = _change(still, TrashStatus.RESTORING)
+    if not restoring:
+        raise NotRestored("It is not in the trash.")
+    [trash_item] = restoring
     try:
         _move(trash_item)
     except (FileExistsError, FileNotFoundError) as error:
-        _update([trash_item], status=TrashStatus.QUARANTINED)
+        _change(_unchanged(trash_item), TrashStatus.QUARANTINED)
         raise NotRestored(_WHY_NOT[type(error)]) from error
     except OSError as error:
-        logger.exception("storage did not give %s back", key)
-        raise StoreSilent("The store does not answer; the next cleanup goes on.") from error
+        logger.exception("storage did not restore %s", key)
+        raise StoreUnavailable(
+            "The store does not answer. The next cleanup run tries again."
+        ) from error
     _close([trash_item])
 
 
 def restore_objects(*, keys: Sequence[str], seconds: float = float("inf")) -> RestoreResult:
-    """Give objects back, each with its event, until the time is over or the store fails.
+    """Restore objects until the time is over or the store fails.
 
-    What is not reached stays in quarantine.
+    The other objects stay in the trash.
     """
-    given = RestoreResult()
+    result = RestoreResult()
     deadline = time.monotonic() + seconds
     for key in keys:
         if time.monotonic() > deadline:
@@ -125,16 +125,16 @@ def restore_objects(*, keys: Sequence[str], seconds: float = float("inf")) -> Re
         try:
             restore_object(key=key)
         except NotRestored as why:
-            given.refused[key] = str(why)
-            if isinstance(why, StoreSilent):
+            result.refused[key] = str(why)
+            if isinstance(why, StoreUnavailable):
                 break
         else:
-            given.keys.append(key)
-    return given
+            result.keys.append(key)
+    return result
 
 
 def finish(trash_items: Sequence[QuarantinedObject]) -> RemovalResult:
-    """Take the steps that are written down, whoever began them; what fails is tried again."""
+    """Finish recorded steps, whichever run started them. The next run repeats what fails."""
     purging = [trash_item for trash_item in trash_items if trash_item.status == TrashStatus.PURGING]
     failed = set(delete_objects([_place(trash_item) for trash_item in purging]))
     done = [trash_item for trash_item in purging if _place(trash_item) not in failed]
@@ -143,9 +143,8 @@ def finish(trash_items: Sequence[QuarantinedObject]) -> RemovalResult:
             try:
                 _move(trash_item)
             except FileNotFoundError:
-                logger.warning("%s is gone, so there is nothing to move", trash_item.key)
-                _update([trash_item], status=TrashStatus.PURGING, reason="gone")
-                done.append(trash_item)
+                logger.warning("%s does not exist, so there is nothing to move", trash_item.key)
+                done += _change(_unchanged(trash_item), TrashStatus.PURGING, reason="gone")
             except OSError:
                 logger.exception("storage did not move %s", trash_item.key)
                 failed.add(trash_item.key)
@@ -170,7 +169,7 @@ def _begin(
             status=status,
             in_trash=in_trash,
             reason=reason,
-            quarantined_at=Now(),  # the clock that says when their time is over
+            quarantined_at=Now(),  # the database's clock, which the retention uses
             changed_at=Now(),
         )
         for stored in found
@@ -188,7 +187,7 @@ def _begin(
 
 
 def _move(trash_item: QuarantinedObject) -> None:
-    """Move an object to where its step wants it. Raises OSError."""
+    """Move an object to the place of its step. Raises OSError."""
     places = (trash_item.key, quarantine_key(trash_item.key))
     source, target = places if trash_item.status == TrashStatus.QUARANTINING else places[::-1]
     object_store().move(source, target)
@@ -199,13 +198,12 @@ def _place(trash_item: QuarantinedObject) -> str:
 
 
 def _close(trash_items: Sequence[QuarantinedObject]) -> None:
-    """Write down that steps are done, each with its event, unless somebody else already has."""
+    """Record steps as done, each with its event, except those that are already recorded."""
     with transaction.atomic():
         for status, (closed, event) in _DONE.items():
             keys = [trash_item.pk for trash_item in trash_items if trash_item.status == status]
-            among = QuarantinedObject.objects.filter(pk__in=keys, status=status)
-            still = list(among.select_for_update().order_by("key"))
-            _update(still, status=closed)
+            still = QuarantinedObject.objects.filter(pk__in=keys, status=status)
+            changed = _change(still, closed)
             record_many(
                 event,
                 (
@@ -215,7 +213,7 @@ def _close(trash_items: Sequence[QuarantinedObject]) -> None:
                         None,
                         _details(event, trash_item),
                     )
-                    for trash_item in still
+                    for trash_item in changed
                 ),
             )
 
@@ -226,11 +224,10 @@ def _details(event: EventType, trash_item: QuarantinedObject) -> dict[str, Value
     return {"size": trash_item.size}
 
 
-def _update(trash_items: Sequence[QuarantinedObject], **values: object) -> None:
-    values["changed_at"] = timezone.now()
-    QuarantinedObject.objects.filter(pk__in=[trash_item.pk for trash_item in trash_items]).update(
-        **values
-    )
-    for trash_item in trash_items:
-        for name, value in values.items():
-            setattr(trash_item, name, value)
+def _unchanged(trash_item: QuarantinedObject) -> TrashQuerySet:
+    return QuarantinedObject.objects.filter(pk=trash_item.pk, status=trash_item.status)
+
+
+def _change(among: TrashQuerySet, status: TrashStatus, **values: object) -> list[QuarantinedObject]:
+    with transaction.atomic():
+        return change_rows(among, status=status, changed_at=timezone.now(), **values)

@@ -1,15 +1,15 @@
-"""What a file really is: judged by its first bytes and its extension, never by what was claimed."""
+"""The type of a file: its first bytes and its extension must agree. What a client claims is ignored."""
 
 import re
 from dataclasses import dataclass
 
-import filetype
 from django.conf import settings
 
 from common.text import showable
 from uploads_app.exceptions import TypeNotAllowed
+from uploads_app.inspection.signatures import guess_type
 
-# Extension → media type, for formats whose first bytes tell them apart.
+# Extension → media type, for formats with a signature.
 KNOWN_TYPES = {
     "pdf": "application/pdf",
     "png": "image/png",
@@ -23,34 +23,32 @@ KNOWN_TYPES = {
 HEAD_BYTES = 8192
 NAME_LIMIT = 255
 
-# `report.php;.pdf`: some servers stop reading a name at the semicolon.
+# `report.php;.pdf`: some servers read a name only up to the semicolon.
 _HIDDEN_EXTENSION = re.compile(r"\.\w{1,5};")
 
 
 @dataclass(frozen=True)
 class FileType:
-    """An allowed type: the extension its key gets, and the media type it is served as."""
+    """An allowed type: the extension of its key, and the media type of its downloads."""
 
     extension: str
     content_type: str
 
 
 def detect_type(name: str, head: bytes) -> FileType:
-    """Return the type that both the name and the first bytes tell; raises TypeNotAllowed.
+    """Return the type of a file from its name and its first HEAD_BYTES; raises TypeNotAllowed.
 
-    Extension and content must name the same media type, and it must be one of
-    UPLOAD_TYPES. A format is recognised by its signature alone; whether the
-    rest of the file is sound is not judged here.
+    Extension and signature must have the same media type, and it must be one of
+    UPLOAD_TYPES. Whether the rest of the file is sound is not checked here.
     """
     named = named_type(name)
-    found = filetype.guess(head)
-    if found is None or found.mime != named.content_type:
+    if guess_type(head) != named.content_type:
         raise TypeNotAllowed
     return named
 
 
 def named_type(name: str) -> FileType:
-    """Return the type that a name claims; raises TypeNotAllowed."""
+    """Return the type that the extension of a name stands for; raises TypeNotAllowed."""
     stem, _, extension = name.rpartition(".")
     extension = extension.lower()
     if not stem or extension not in settings.UPLOAD_TYPES or _HIDDEN_EXTENSION.search(name):
@@ -59,10 +57,10 @@ def named_type(name: str) -> FileType:
 
 
 def clean_name(name: str) -> str:
-    """Return a visitor's file name fit to be shown, without the folders before it.
+    """Return a file name that is safe to display, without the folders before it.
 
-    A name that is too long loses its middle, not its extension. The name is
-    data: no key is ever made of it.
+    A name over NAME_LIMIT characters is cut before its extension. The name is
+    never part of a key.
     """
     last = showable(name).replace("\\", "/").rpartition("/")[2]
     stem, dot, extension = last.rpartition(".")

@@ -1,12 +1,12 @@
-"""A look inside a PDF: a program of its own, with the file on stdin and one line of JSON on stdout.
+"""Inspect a PDF: a program with the file on stdin and one line of JSON on stdout.
 
-    python -I pdf_inspection.py MEMORY_BYTES CPU_SECONDS < file
+    python -I pdf.py MEMORY_BYTES CPU_SECONDS < file
     {"verdict": "suspect", "suspicions": ["javascript"]}
 
-What a stranger sent is parsed here and nowhere else. So before it reads a byte
-this process gives up what it will not need: memory, time, and the means to
-open or write anything. It imports nothing of ours; who runs it, and what an
-answer that never comes means, is in uploads_app/inspection/sandbox.py.
+Untrusted bytes are parsed here and nowhere else. Before it reads them, this
+process limits its memory and time and gives up the right to open or write
+files. It imports nothing of this project. uploads_app/inspection/sandbox.py
+runs it.
 """
 
 import codecs
@@ -20,11 +20,11 @@ from collections.abc import Iterable, Iterator
 from io import BytesIO
 from typing import Any
 
-# What could not begin says nothing about a file.
+# Exit code: the inspection could not start, which says nothing about the file.
 NOT_BEGUN = 75
 
-# Actions (/S), kinds of annotation and stream (/Subtype, /Type), and keys that are suspect wherever
-# they stand. https://opensource.adobe.com/dc-acrobat-sdk-docs/standards/pdfstandards/pdf/PDF32000_2008.pdf
+# Actions (/S), kinds of annotation and stream (/Subtype, /Type), and keys that are suspect anywhere.
+# https://opensource.adobe.com/dc-acrobat-sdk-docs/standards/pdfstandards/pdf/PDF32000_2008.pdf
 _BY_NAME = {
     "/S": {
         "/JavaScript": "javascript",
@@ -59,7 +59,7 @@ _BY_KEY = {
 }
 _ODD_LINK = re.compile(r"\s*(?!https?:|mailto:|tel:)([a-z][a-z0-9+.-]*:|\\\\)", re.IGNORECASE)
 
-# What one stream, and all of them together, may expand to: pypdf itself expands none further.
+# Limits for the expanded size of one stream, and of all; the first is the limit of pypdf.
 _STREAM_BYTES = 75_000_000
 _ALL_BYTES = 10 * _STREAM_BYTES
 _VALUES = 2_000_000
@@ -67,14 +67,14 @@ _PIECE = 1024 * 1024
 
 
 class TooExpensive(Exception):
-    """The file asks for more than a document needs."""
+    """The file needs more memory or time than a document should."""
 
 
 def confine(memory: int, seconds: int) -> None:
-    """Take away from this process, for good, what reading one file does not need.
+    """Limit this process and its children, irrevocably, to what reading one file needs.
 
-    No new descriptor means no file and no socket, whatever the parser is talked
-    into; those that are open stay. A program that it starts inherits all this.
+    Without new descriptors, a parser that was taken over can open no file and no
+    socket. Open descriptors stay.
     """
     limits = {
         resource.RLIMIT_AS: memory,
@@ -89,7 +89,7 @@ def confine(memory: int, seconds: int) -> None:
 
 
 def judge(content: bytes) -> dict[str, Any]:
-    """Return the verdict on a PDF's bytes, and what it rests on."""
+    """Return the verdict on a PDF and its suspicions."""
     from pypdf.errors import LimitReachedError
 
     try:
@@ -102,10 +102,9 @@ def judge(content: bytes) -> dict[str, Any]:
 
 
 def suspicions_in(content: bytes) -> set[str]:
-    """Return what is suspect in a PDF; raises whatever pypdf raises for one that is not sound.
+    """Return what is suspect in a PDF; raises any exception of pypdf if it is malformed.
 
-    Every object of the file is looked at, not only those that a viewer comes
-    to by a path that is known here.
+    Checks every object of the file, not only those that a viewer is known to reach.
     """
     from pypdf import PdfReader
     from pypdf.errors import DependencyError
@@ -113,7 +112,7 @@ def suspicions_in(content: bytes) -> set[str]:
 
     try:
         reader = PdfReader(BytesIO(content), strict=True)
-    except DependencyError:  # a cipher that pypdf leaves to another library
+    except DependencyError:  # a cipher for which pypdf needs another library
         return {"encrypted"}
     if reader.is_encrypted:
         return {"encrypted"}
@@ -138,7 +137,7 @@ def dictionaries(reader: Any) -> Iterator[Any]:
     numbers += [(n, 0) for n in reader.xref_objStm]
     seen = 0
     for number, generation in numbers:
-        # A reference within is not followed: what it names has a number too.
+        # References are not followed, because their objects have numbers too.
         waiting = [reader.get_object(IndirectObject(number, generation, reader))]
         while waiting:
             value = waiting.pop()
@@ -153,7 +152,7 @@ def dictionaries(reader: Any) -> Iterator[Any]:
 
 
 def suspicions_of(value: Any) -> Iterator[str]:
-    """Yield why one dictionary is suspect, by itself."""
+    """Yield why one dictionary is suspect."""
     for key, suspicion in _BY_KEY.items():
         if key in value:
             yield suspicion
@@ -166,15 +165,14 @@ def suspicions_of(value: Any) -> Iterator[str]:
 
 
 def expanded_size(stream: Any) -> int:
-    """Return how many bytes a stream expands to, keeping none of them.
+    """Return the expanded size of a stream without storing it.
 
-    Only deflate is counted, once or several times over: no other filter makes
-    much of little.
+    Only deflate filters are counted: no other filter expands much.
     """
     from pypdf.generic import ArrayObject, StreamObject
 
     filters = stream["/Filter"] if "/Filter" in stream else []  # noqa: SIM401  (`get` resolves nothing)
-    pieces: Iterable[bytes] = [StreamObject.get_data(stream)]  # as they stand in the file
+    pieces: Iterable[bytes] = [StreamObject.get_data(stream)]  # as stored in the file
     for name in filters if isinstance(filters, ArrayObject) else [filters]:
         if name != "/FlateDecode":
             break
@@ -188,7 +186,7 @@ def expanded_size(stream: Any) -> int:
 
 
 def _inflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Expand piece by piece, as far as the data is sound."""
+    """Decompress piece by piece, up to the first error."""
     engine = zlib.decompressobj()
     try:
         for piece in pieces:
@@ -205,16 +203,16 @@ def _text(value: Any) -> str:
 
 
 def _load() -> None:
-    """Load what reading a file will want, while files can still be opened."""
+    """Import what the parser needs while files can still be opened."""
     import pypdf.filters  # noqa: F401
 
     for encoding in ("ascii", "latin-1", "utf-8", "utf-16", "utf-16-be", "utf-16-le"):
         codecs.lookup(encoding)
-    logging.disable()  # pypdf warns of what it mends
+    logging.disable()  # pypdf warns of each repair
 
 
 def main() -> int:
-    """Judge what stdin holds and say so in one line."""
+    """Print the verdict on the PDF on stdin."""
     try:
         memory, seconds = (int(text) for text in sys.argv[1:])
         _load()

@@ -1,4 +1,4 @@
-"""The look inside a file: in a process of its own, which may die of it and says so by dying."""
+"""Inspect a file in a process of its own, because a hostile file may crash it."""
 
 import json
 import subprocess
@@ -10,21 +10,19 @@ from typing import IO
 from uploads_app.inspection.pdf import NOT_BEGUN
 from uploads_app.models import Inspection, Suspicion
 
-# What can be looked into.
+# The only type that can be inspected.
 PDF = "application/pdf"
 MEMORY_BYTES = 512 * 1024 * 1024
 CPU_SECONDS = 10
-# By the clock on the wall, for a machine that is busy with other things.
+# Elapsed time, for a machine that is busy with other things.
 WALL_SECONDS = 30
 _PROGRAM = Path(__file__).with_name("pdf.py")
-# Whatever a verdict can say, many times over; a pipe holds more.
+# Many times the longest verdict, but less than a pipe can buffer.
 _ANSWER_BYTES = 4096
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What a look inside has found, and why."""
-
     verdict: Inspection
     suspicions: list[str] = field(default_factory=list)
 
@@ -33,16 +31,16 @@ TOO_EXPENSIVE = Findings(Inspection.UNREADABLE, [Suspicion.TOO_EXPENSIVE])
 
 
 def inspect_content(content: IO[bytes]) -> Findings:
-    """Judge an open PDF that has a descriptor of its own.
+    """Inspect an open PDF, which must have a file descriptor.
 
-    A file that kills the process or lets it run out of memory or time is
-    unreadable. Raises OSError if the look could not be begun: that says
-    nothing about the file, so it can be tried again.
+    A file that crashes the process, or makes it run out of memory or time, is
+    unreadable. Raises OSError if the inspection could not start; it can be
+    retried then.
     """
     descriptor = content.fileno()
     content.seek(0)
-    # An environment without secrets, and a session that signals to the worker do not reach.
-    with subprocess.Popen(  # noqa: S603  (our own program)
+    # No secrets in its environment, and a process group that signals to the worker do not reach.
+    with subprocess.Popen(  # noqa: S603  (a program of this package)
         [sys.executable, "-I", str(_PROGRAM), str(MEMORY_BYTES), str(CPU_SECONDS)],
         stdin=descriptor,
         stdout=subprocess.PIPE,
@@ -53,19 +51,19 @@ def inspect_content(content: IO[bytes]) -> Findings:
     ) as child:
         assert child.stdout is not None
         try:
-            # Nobody reads meanwhile: who says more than a pipe holds waits for its end.
+            # Nothing reads meanwhile: a child that writes more than a pipe buffers blocks until its end.
             code = child.wait(WALL_SECONDS)
         except subprocess.TimeoutExpired:
             return TOO_EXPENSIVE
         finally:
             child.kill()
         if code == NOT_BEGUN:
-            raise OSError("a file could not be looked into: the program did not begin")
+            raise OSError("The inspection did not start.")
         return _read(child.stdout.read(_ANSWER_BYTES)) if code == 0 else TOO_EXPENSIVE
 
 
 def _read(answer: bytes) -> Findings:
-    """Read the program's answer; what it cannot have said counts as unreadable."""
+    """Parse the output of the program; an output that it cannot have written means unreadable."""
     try:
         match json.loads(answer):
             case {

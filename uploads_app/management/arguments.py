@@ -1,4 +1,4 @@
-"""What the commands' options may hold."""
+"""Parsers for the values of command options."""
 
 from argparse import ArgumentTypeError
 from datetime import timedelta
@@ -7,12 +7,12 @@ from environs.fields import TimeDelta
 from marshmallow import ValidationError
 
 LONGEST_AGE = timedelta(days=3650)
-# What CleanupRun's column holds on both databases.
+# The largest value of CleanupRun's column on both databases.
 HIGHEST_LIMIT = 2**31 - 1
 
 
 def age(text: str) -> timedelta:
-    """Read `30m`, `12h` or `7d`, as settings do; an age cannot be negative, nor beyond ten years."""
+    """Parse `30m`, `12h` or `7d`, as in settings; at least 0 and at most ten years."""
     try:
         value: timedelta = TimeDelta().deserialize(text)
     except (ValidationError, OverflowError):
@@ -26,14 +26,14 @@ def age(text: str) -> timedelta:
 
 
 def positive(text: str) -> int:
-    """Read a number of at least 1 that the run's record can hold."""
+    """Parse a number of at least 1 that fits into the run's row."""
     if not text.isdecimal() or not 1 <= int(text) <= HIGHEST_LIMIT:
         raise ArgumentTypeError(f"{text!r} is not a number from 1 to {HIGHEST_LIMIT}")
     return int(text)
 
 
 def share(text: str) -> float:
-    """Read a percentage as a share: `20` is 0.2."""
+    """Parse a percentage as a share: `20` is 0.2."""
     if not text.isdecimal() or not 0 <= int(text) <= 100:
         raise ArgumentTypeError(f"{text!r} is not a percentage from 0 to 100")
     return int(text) / 100

@@ -1,4 +1,4 @@
-"""How long work shows that it goes on: a bar on a terminal, now and then a line elsewhere."""
+"""Progress of a long command: a bar on a terminal, otherwise a line every few seconds."""
 
 import sys
 import time
@@ -8,20 +8,20 @@ from tqdm import tqdm
 
 
 class LineWriter(Protocol):
-    """Where lines go, such as a command's `stderr`."""
+    """Something with a `write` method, such as a command's `stderr`."""
 
     def write(self, msg: str) -> None: ...
 
 
 class ProgressLine:
-    """Shows a number that grows; use it in a `with` block."""
+    """Shows a growing number; use it in a `with` block."""
 
     SECONDS_BETWEEN_LINES = 10.0
 
     def __init__(self, lines: LineWriter, unit: str, total: int | None = None) -> None:
         self._lines, self._unit, self._total = lines, unit, total
         self._reported_at = time.monotonic()
-        # A terminal only: a bar in a log would be a line for each of its steps.
+        # Only on a terminal: in a log each step of the bar would be a line.
         self._bar: Any = tqdm(
             total=total, unit=f" {unit}", leave=False, disable=not sys.stderr.isatty()
         )
@@ -33,7 +33,6 @@ class ProgressLine:
         self._bar.close()
 
     def show(self, number: int) -> None:
-        """Show how much has been done."""
         if not self._bar.disable:
             self._bar.update(number - self._bar.n)
         elif time.monotonic() - self._reported_at >= self.SECONDS_BETWEEN_LINES:

@@ -1,8 +1,8 @@
-"""Files that pass the application by: browsers send them to the store, and fetch them there.
+"""Direct uploads and downloads: browsers send files to the store and fetch them from it.
 
-What a browser announces is believed only as far as it can be refused for it.
-Its form reaches the store's `incoming/` alone and stays good after `complete`
-has looked, so what is stored is what was looked at: see decision 0027.
+What a browser announces is used only to refuse files early. Its form writes to
+`incoming/` alone and stays valid after `complete`, so `complete` copies the
+bytes that it checked: see decision 0027.
 """
 
 import logging
@@ -18,7 +18,6 @@ from django.core.files import File
 from django.utils import timezone
 
 from sessions_app.models import UserSession
-from uploads_app import services
 from uploads_app.exceptions import (
     ContentMismatch,
     DirectUploadUnavailable,
@@ -28,7 +27,6 @@ from uploads_app.exceptions import (
     StorageUnavailable,
     TypeNotAllowed,
     UploadIncomplete,
-    rejection,
 )
 from uploads_app.inspection.file_types import (
     HEAD_BYTES,
@@ -39,15 +37,17 @@ from uploads_app.inspection.file_types import (
 )
 from uploads_app.models import VISIBLE, UploadedFile
 from uploads_app.services import links
-from uploads_app.storage.base import INCOMING, incoming_key, object_store
+from uploads_app.services.deletion import lapse_upload, reject_upload
+from uploads_app.services.download import refuse_blocked_download
+from uploads_app.services.upload import claim_store, finish_upload, renew_lease, reserve
+from uploads_app.storage.base import object_store
+from uploads_app.storage.keys import INCOMING, incoming_key
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class SignedForm:
-    """A form of the store, good until `expires_at`."""
-
     url: str
     fields: dict[str, str]
     expires_at: datetime
@@ -55,25 +55,25 @@ class SignedForm:
 
 @dataclass(frozen=True)
 class DirectUpload:
-    """A direct upload that has begun: the id of its row, and the form that takes its bytes."""
+    """The id of a new direct upload, and the form to send its bytes with."""
 
     id: UUID
     upload: SignedForm
 
 
 def is_offered() -> bool:
-    """Say whether browsers may send files to the store themselves."""
+    """Say whether direct uploads are enabled and the store supports them."""
     return settings.DIRECT_UPLOADS and object_store().offers_forms
 
 
 def form_origin() -> str | None:
-    """Return the origin that forms are posted to, None where none are offered."""
+    """Return the origin of the store's forms, None without direct uploads."""
     if not is_offered():
         return None
     try:
         form = object_store().upload_form(INCOMING, content_type="", size=0, lifetime=timedelta())
     except OSError:
-        logger.exception("storage cannot sign forms")
+        logger.exception("The store cannot sign forms.")
         return None
     url = urlsplit(form.url)
     return f"{url.scheme}://{url.netloc}"
@@ -82,19 +82,19 @@ def form_origin() -> str | None:
 def begin_direct_upload(
     *, session: UserSession, name: str, size: int, retry_key: str | None = None
 ) -> DirectUpload:
-    """Reserve room for one file and return the form by which a browser sends it to the store.
+    """Reserve quota for one file and return the form to send it to the store with.
 
     With a `retry_key`, a repeated request gets a new form for the same row.
     Raises DirectUploadUnavailable, FileEmpty, FileTooLarge, TypeNotAllowed,
-    QuotaExceeded, RetryKeyReused, SessionInvalid or StorageUnavailable; after
-    each of them the session holds what it held before.
+    QuotaExceeded, RetryKeyReused, SessionInvalid or StorageUnavailable. After
+    an error the quota is as it was before.
     """
     if not is_offered():
         raise DirectUploadUnavailable
     name = clean_name(name)
-    file_type = _judge_claim(session, name, size)
-    services.claim_store()
-    upload = services.reserve(
+    file_type = _check_announced(session, name, size)
+    claim_store()
+    upload = reserve(
         session=session,
         name=name,
         file_type=file_type,
@@ -102,48 +102,50 @@ def begin_direct_upload(
         retry_key=retry_key,
         direct=True,
     )
-    services.renew_lease(upload=upload)
+    renew_lease(upload=upload)
     return DirectUpload(upload.pk, _form(upload))
 
 
 def complete_direct_upload(*, upload: UploadedFile) -> UploadedFile:
-    """Store what a browser has sent to the store, if it is what was announced, and return the row.
+    """Check and store the bytes that a browser sent to the store, and return the row.
 
-    Repeating it returns the stored file. Raises UploadIncomplete (nothing has
-    arrived), SessionInvalid or StorageUnavailable, after which it can be tried
-    again but for SessionInvalid; ContentMismatch or TypeNotAllowed, after which
-    the file is rejected and its room free.
+    A repeated call returns the stored file. Raises UploadIncomplete (nothing
+    has arrived) or StorageUnavailable, after which the call can be repeated;
+    SessionInvalid; ContentMismatch or TypeNotAllowed, after which the upload is
+    rejected and its quota free.
     """
     if upload.status in VISIBLE:
         return upload
     arrived = _open_arrived(upload)
     if arrived is None:
         upload.refresh_from_db()
-        if upload.status in VISIBLE:  # completed by another request meanwhile
+        if upload.status in VISIBLE:  # another request completed it meanwhile
             return upload
         raise UploadIncomplete
-    services.renew_lease(upload=upload)
+    renew_lease(upload=upload)
     with arrived:
         content = File(arrived)
         try:
-            _judge(upload, content)
+            _check_arrived(upload, content)
         except (ContentMismatch, TypeNotAllowed) as refusal:
-            rejected = services.reject_upload(upload=upload, code=refusal.default_code)
-            if not rejected and upload.status in VISIBLE:  # by bytes that were there before
+            rejected = reject_upload(upload=upload, code=refusal.default_code)
+            if (
+                not rejected and upload.status in VISIBLE
+            ):  # another request stored the bytes that arrived before
                 return upload
             raise
-        stored = services.finish_upload(upload=upload, content=content)
-    with suppress(OSError):  # the cleanup removes what stays
+        stored = finish_upload(upload=upload, content=content)
+    with suppress(OSError):  # the cleanup deletes what is left
         object_store().delete(incoming_key(upload.key))
     return stored
 
 
 def download_address(*, upload: UploadedFile) -> str | None:
-    """Return where a browser can fetch a file for 60 s, None if it is streamed from here.
+    """Return a URL of the store that is valid for 60 s, None if the application streams the file.
 
     Raises ObjectMissing or StorageUnavailable.
     """
-    services.refuse_blocked_download(upload=upload)
+    refuse_blocked_download(upload=upload)
     if settings.DOWNLOADS != "redirect":
         return None
     try:
@@ -156,11 +158,11 @@ def download_address(*, upload: UploadedFile) -> str | None:
             lifetime=links.LIFETIME,
         )
     except OSError as error:
-        logger.exception("storage did not tell of %s", upload.key)
+        logger.exception("The store did not describe %s.", upload.key)
         raise StorageUnavailable from error
 
 
-def _judge_claim(session: UserSession, name: str, size: int) -> FileType:
+def _check_announced(session: UserSession, name: str, size: int) -> FileType:
     if not size:
         raise FileEmpty
     try:
@@ -168,12 +170,12 @@ def _judge_claim(session: UserSession, name: str, size: int) -> FileType:
             raise FileTooLarge
         return named_type(name)
     except (FileTooLarge, TypeNotAllowed) as error:
-        error.refusal = rejection(error, session, name)
+        error.session_uuid, error.file_name = session.uuid, name
         raise
 
 
 def _form(upload: UploadedFile) -> SignedForm:
-    lifetime = settings.UPLOAD_LEASE * 2 / 3  # the rest of the lease is for completing it
+    lifetime = settings.UPLOAD_LEASE * 2 / 3  # the rest of the lease is for `complete`
     expires_at = timezone.now() + lifetime
     try:
         form = object_store().upload_form(
@@ -183,8 +185,8 @@ def _form(upload: UploadedFile) -> SignedForm:
             lifetime=lifetime,
         )
     except OSError as error:
-        logger.exception("no form could be signed for %s", upload.key)
-        services.lapse_upload(upload=upload, reason="storage_failed")
+        logger.exception("The store could not sign a form for %s.", upload.key)
+        lapse_upload(upload=upload, reason="storage_failed")
         raise StorageUnavailable from error
     return SignedForm(form.url, form.fields, expires_at)
 
@@ -195,12 +197,12 @@ def _open_arrived(upload: UploadedFile) -> IO[bytes] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        logger.exception("storage did not give what arrived for %s", upload.key)
+        logger.exception("The store did not return the received bytes of %s.", upload.key)
         raise StorageUnavailable from error
 
 
-def _judge(upload: UploadedFile, content: File[bytes]) -> None:
-    """Compare what arrived with what was announced; raises ContentMismatch or TypeNotAllowed."""
+def _check_arrived(upload: UploadedFile, content: File[bytes]) -> None:
+    """Compare the received bytes with the announced file; raises ContentMismatch or TypeNotAllowed."""
     if content.size != upload.size:
         raise ContentMismatch
     detect_type(upload.name, content.read(HEAD_BYTES))

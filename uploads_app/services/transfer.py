@@ -1,8 +1,7 @@
-"""A file of a session that is over, given to the session that its visitor has now.
+"""Transfer a file of an ended session to the visitor's current session.
 
-The copy goes through the steps of an upload, so what guards those guards it:
-the quota, a key of its own, a lease that the cleanup knows. The file that it is
-made from stays until its own retention is over.
+The copy takes the steps of an upload: it has its own key and lease, and counts
+against the quota. The original stays until its retention is over.
 """
 
 import hashlib
@@ -17,21 +16,25 @@ from django.template.defaultfilters import filesizeformat
 
 from sessions_app.exceptions import SessionInvalid
 from sessions_app.models import UserSession
-from uploads_app import services
+from uploads_app import events
 from uploads_app.exceptions import ObjectMissing, QuotaExceeded
 from uploads_app.inspection.file_types import FileType
 from uploads_app.models import IN_QUOTA, UploadedFile, UploadStatus
+from uploads_app.services.deletion import give_up_upload
+from uploads_app.services.download import open_bytes
+from uploads_app.services.transition import record_upload
+from uploads_app.services.upload import claim_store, finish_upload, reserve
 
-# A visitor who has left more sessions than these in a row names the last one by its code.
+# With more sessions in a row than this, staff enter the support code of the current one.
 LONGEST_CHAIN = 100
 
 
-class NotGiven(Exception):
-    """Why a file was not given to another session, in a sentence."""
+class NotTransferred(Exception):
+    """A file was not transferred; the message says why."""
 
 
 class SessionRelation(Enum):
-    """What speaks for two sessions being one visitor's."""
+    """What shows that two sessions belong to the same visitor."""
 
     FOLLOWS = "follows"
     SAME_PERSON = "same person"
@@ -40,12 +43,11 @@ class SessionRelation(Enum):
 
     @property
     def is_proof(self) -> bool:
-        """Whether nobody else could have made it."""
         return self in (SessionRelation.FOLLOWS, SessionRelation.SAME_PERSON)
 
 
 def live_follower(*, session: UserSession) -> UserSession | None:
-    """Return the live session at the end of all that followed this one, None if there is none."""
+    """Return the live session that followed this one, directly or through others."""
     last = session
     for _ in range(LONGEST_CHAIN):
         follower = UserSession.objects.filter(predecessor=last).first()
@@ -55,8 +57,8 @@ def live_follower(*, session: UserSession) -> UserSession | None:
     return UserSession.objects.live().exclude(pk=session.pk).filter(pk=last.pk).first()
 
 
-def bond(*, session: UserSession, other: UserSession) -> SessionRelation:
-    """Say what links a session to another one that is live."""
+def relation(*, session: UserSession, other: UserSession) -> SessionRelation:
+    """Return what links a session to another, live one."""
     if live_follower(session=session) == other:
         return SessionRelation.FOLLOWS
     if not session.email or session.email.lower() != other.email.lower():
@@ -65,26 +67,25 @@ def bond(*, session: UserSession, other: UserSession) -> SessionRelation:
     return SessionRelation.SAME_PERSON if proven else SessionRelation.CLAIMED
 
 
-def living_copy(*, upload: UploadedFile) -> UploadedFile | None:
-    """Return the file that was made from this one and has not gone again."""
+def live_copy(*, upload: UploadedFile) -> UploadedFile | None:
+    """Return the copy of a file that still counts against a quota."""
     copies = UploadedFile.objects.filter(restored_from=upload, status__in=IN_QUOTA)
     return copies.select_related("session").first()
 
 
-def give_upload(*, upload: UploadedFile, session: UserSession, reason: str) -> UploadedFile:
-    """Copy a stored file into another, live session and return the copy's row.
+def transfer_upload(*, upload: UploadedFile, session: UserSession, reason: str) -> UploadedFile:
+    """Copy a stored file into another, live session and return the row of the copy.
 
-    Its bytes must be what was stored once, to the last; what a look inside has found is
-    found of the copy too. Raises NotGiven or StorageUnavailable, and then neither
-    session holds more than before.
+    The bytes must have the SHA-256 of the row; the copy gets the verdict of the
+    inspection. Raises NotTransferred or StorageUnavailable, and then nothing changed.
     """
     _refuse_unfit(upload, session)
-    services.claim_store()
+    claim_store()
     try:
-        content = services.open_bytes(upload=upload)
+        content = open_bytes(upload=upload)
     except ObjectMissing as error:
-        raise NotGiven(
-            "Its bytes are not in storage, so there is nothing to give. Explain says what is known."
+        raise NotTransferred(
+            "The object of this file is missing, so it cannot be transferred. Open “Explain” for details."
         ) from error
     with content:
         copy = _reserve(upload, session)
@@ -93,36 +94,40 @@ def give_upload(*, upload: UploadedFile, session: UserSession, reason: str) -> U
 
 def _refuse_unfit(upload: UploadedFile, session: UserSession) -> None:
     if upload.status == UploadStatus.QUARANTINED:
-        raise NotGiven("This file is in quarantine: nobody may have it, in no session.")
+        raise NotTransferred("This file is in quarantine and cannot be transferred.")
     if upload.status != UploadStatus.STORED:
-        raise NotGiven("This file is not stored (any more), so there is nothing to give.")
+        raise NotTransferred("This file is not stored any more, so it cannot be transferred.")
     if UserSession.objects.live().filter(pk=upload.session_id).exists():
-        raise NotGiven(f"{upload.session} is still live: its visitor sees the file there.")
+        raise NotTransferred(
+            f"{upload.session} is still live: its visitor can open the file there."
+        )
     _refuse_given(upload)
     if not UserSession.objects.live().filter(pk=session.pk).exists():
-        raise NotGiven(_over(session))
+        raise NotTransferred(_over(session))
 
 
 def _refuse_given(upload: UploadedFile) -> None:
-    copy = living_copy(upload=upload)
+    copy = live_copy(upload=upload)
     if copy is None:
         return
     if copy.status == UploadStatus.PENDING:
-        raise NotGiven(
-            f"It is being given to {copy.session} just now. If the file is not there in a quarter "
-            "of an hour, try again."
+        raise NotTransferred(
+            f"This file is being transferred to {copy.session}. If it is not there in 15 minutes, "
+            "try again."
         )
-    raise NotGiven(f"It was given to {copy.session} already; from there it can be given on.")
+    raise NotTransferred(
+        f"This file was transferred to {copy.session} before. Transfer it from there."
+    )
 
 
 def _over(session: UserSession) -> str:
-    return f"{session} is over: ask for the support code that the visitor's page shows now."
+    return f"{session} has ended. Ask the visitor for the support code that the page shows now."
 
 
 def _reserve(upload: UploadedFile, session: UserSession) -> UploadedFile:
-    """Make the copy's row, pending and within the quota; raises NotGiven."""
+    """Create the pending row of the copy; raises NotTransferred."""
     try:
-        return services.reserve(
+        return reserve(
             session=session,
             name=upload.name,
             file_type=FileType(upload.key.rpartition(".")[2], upload.content_type),
@@ -131,13 +136,13 @@ def _reserve(upload: UploadedFile, session: UserSession) -> UploadedFile:
             restored_from=upload,
         )
     except QuotaExceeded as error:
-        raise NotGiven(
-            f"{session} is full: a session holds at most {settings.UPLOAD_MAX_FILES} files and "
+        raise NotTransferred(
+            f"The quota of {session} is used up: at most {settings.UPLOAD_MAX_FILES} files and "
             f"{filesizeformat(settings.UPLOAD_MAX_TOTAL_BYTES)}. The visitor can delete a file first."
         ) from error
     except SessionInvalid as error:
-        raise NotGiven(_over(session)) from error
-    except IntegrityError:  # somebody else was quicker
+        raise NotTransferred(_over(session)) from error
+    except IntegrityError:  # another transfer was faster
         _refuse_given(upload)
         raise
 
@@ -146,30 +151,40 @@ def _fill(
     copy: UploadedFile, upload: UploadedFile, *, content: File[bytes], reason: str
 ) -> UploadedFile:
     try:
-        return services.finish_upload(
+        return finish_upload(
             upload=copy, content=content, also=partial(_record_transfer, upload, copy, reason)
         )
     except SessionInvalid as error:
-        raise NotGiven(_over(copy.session)) from error
-    except NotGiven:
-        services.give_up_upload(upload=copy, reason="not_given")
+        raise NotTransferred(_over(copy.session)) from error
+    except NotTransferred:
+        give_up_upload(upload=copy, reason="not_given")
         raise
 
 
 def _record_transfer(upload: UploadedFile, copy: UploadedFile, reason: str) -> None:
-    """Carry the verdict over and record the giving, if the file is still to be given."""
+    """Copy the verdict and record the transfer, if the file is still stored."""
     stored = UploadedFile.objects.select_for_update().filter(
         pk=upload.pk, status=UploadStatus.STORED
     )
     verdict = stored.values("inspection", "inspected_at", "suspicions").first()
     if verdict is None:
-        raise NotGiven("The file was taken away meanwhile, so it was not given.")
+        raise NotTransferred(
+            "The file was deleted or quarantined meanwhile, so it was not transferred."
+        )
     UploadedFile.objects.filter(pk=copy.pk).update(**verdict)
-    services.record_restored(upload=upload, copy=copy, reason=reason)
+    _record_restored(upload=upload, copy=copy, reason=reason)
+
+
+def _record_restored(*, upload: UploadedFile, copy: UploadedFile, reason: str) -> None:
+    """Record the transfer in both sessions. Must be called in the transaction that stores the copy."""
+    source = {"from_session": str(upload.session_id), "from_upload": str(upload.pk)}
+    target = {"to_session": str(copy.session_id), "to_upload": str(copy.pk)}
+    record_upload(events.RESTORED, upload, reason=reason, **target)
+    record_upload(events.RESTORED, copy, reason=reason, **source)
 
 
 class _Unchanged(File[bytes]):
-    """Bytes that end well only if they are what was stored once; nothing keeps them in memory."""
+    """A file that raises NotTransferred at its end if its SHA-256 is not the expected one."""
 
     def __init__(self, content: File[bytes], sha256: str) -> None:
         super().__init__(content)
@@ -181,7 +196,6 @@ class _Unchanged(File[bytes]):
             digest.update(chunk)
             yield chunk
         if digest.hexdigest() != self._sha256:
-            raise NotGiven(
-                "Its bytes are not what was stored once, so it was not given. Tell an operator: "
-                "the store has damaged it."
+            raise NotTransferred(
+                "The stored bytes are damaged, so the file was not transferred. Tell an operator."
             )

@@ -1,7 +1,6 @@
-"""The one port to stored objects. `STORAGES["uploads"]` decides which store stands behind it."""
+"""The interface of every store. `STORAGES["uploads"]` selects the implementation."""
 
 import json
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,22 +8,17 @@ from typing import IO, Protocol, cast
 
 from django.core.files.storage import storages
 
-# Where files are kept, where what nobody knows is put aside, and which sessions were erased.
-PREFIX = "uploads"
-QUARANTINE = "quarantine"
-ERASED = "erased"
-# Where browsers put what they send to the store directly, until it has been looked at.
-INCOMING = "incoming"
-MARKER = "marker.json"
-# Clocks that differ by more make every age doubtful.
+from uploads_app.storage.keys import MARKER, PREFIX
+
+# If clocks differ by more, ages cannot be trusted.
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object as a listing tells of it: key, size in bytes, and when it was last written.
+    """An object in a listing: key, size in bytes, and time of the last write.
 
-    `is_temporary` is what an upload under way, or one that died, has half-written.
+    `is_temporary` marks the partial file of a running or killed upload.
     """
 
     key: str
@@ -35,7 +29,7 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class StoredBytes:
-    """What a put wrote: the size and SHA-256 (hex) of the bytes that arrived."""
+    """The size and SHA-256 (hex) of the bytes that `put` wrote."""
 
     size: int
     sha256: str
@@ -43,7 +37,7 @@ class StoredBytes:
 
 @dataclass(frozen=True)
 class DirectUploadForm:
-    """What a browser posts, with its file as the last field, to store the file directly."""
+    """What a browser posts to the store, with the file as the last field."""
 
     url: str
     fields: dict[str, str]
@@ -51,7 +45,7 @@ class DirectUploadForm:
 
 @dataclass(frozen=True)
 class Marker:
-    """Which deployment a store belongs to, and how far its cleanup has come."""
+    """The database that a store belongs to, and the number of its cleanup runs."""
 
     id: str
     generation: int
@@ -61,52 +55,52 @@ class Marker:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Marker":
-        """Read what `to_bytes` wrote; ValueError if it is something else."""
+        """Read what `to_bytes` wrote; raises ValueError otherwise."""
         try:
             values = json.loads(content)
         except RecursionError as error:
-            raise ValueError(f"{MARKER} is nested too deep") from error
+            raise ValueError(f"{MARKER} is nested too deeply") from error
         match values:
             case {"id": str(identity), "generation": int(generation)} if len(values) == 2:
                 return cls(identity, generation)
-        raise ValueError(f"{MARKER} holds something else than an id and a generation")
+        raise ValueError(f"{MARKER} does not contain exactly an id and a generation")
 
 
 class ListingIncomplete(OSError):
-    """The store could not be listed to its end, so nothing may be concluded from the listing."""
+    """The listing did not reach its end, so nothing may be concluded from it."""
 
 
 class ObjectStore(Protocol):
-    """What the product needs of a store. Every method raises OSError when the store fails.
+    """A store. Every method raises OSError when the store fails.
 
-    Keys under one prefix have one depth, and for such keys every listing is in
-    the order of their characters.
+    All keys under one prefix have the same depth. Listings are in the order of
+    the characters of the keys.
     """
 
     @property
     def offers_forms(self) -> bool:
-        """Whether browsers may send files to the store directly, by `upload_form`."""
+        """Whether the store supports `upload_form`."""
 
     def put(self, key: str, chunks: Iterable[bytes]) -> StoredBytes:
-        """Write an object that is whole or absent; FileExistsError if the key is taken."""
+        """Write an object completely or not at all; FileExistsError if the key is taken."""
 
     def open(self, key: str) -> IO[bytes]:
-        """Open an object to read; FileNotFoundError if it is absent."""
+        """Open an object for reading; FileNotFoundError if it is absent."""
 
     def describe(self, key: str) -> StoredObject | None:
-        """Return what a listing would tell of one object, None if it is absent."""
+        """Return one object as a listing has it, None if it is absent."""
 
     def delete(self, key: str) -> None:
-        """Remove an object for good; one that is absent already is no error."""
+        """Delete an object. An absent object is not an error."""
 
     def delete_many(self, keys: Sequence[str]) -> dict[str, str]:
-        """Remove up to 1,000 objects for good; return why for each that is still there."""
+        """Delete up to 1,000 objects; return the error of each that was not deleted."""
 
     def move(self, key: str, target: str) -> None:
-        """Give an object another key.
+        """Rename an object.
 
-        FileNotFoundError if it is absent, FileExistsError if other bytes have the new key. A move
-        that was cut off is finished by doing it again; then there are both, or the new one.
+        FileNotFoundError if it is absent, FileExistsError if other bytes have the new key. An
+        interrupted move can be repeated; until then the object has both keys or the new one.
         """
 
     def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
@@ -116,52 +110,36 @@ class ObjectStore(Protocol):
         """
 
     def read_marker(self) -> Marker | None:
-        """Return the deployment marker, None if absent; ValueError if it cannot be understood."""
+        """Return the marker, None if it is absent; ValueError if it cannot be read."""
 
     def create_marker(self, marker: Marker) -> None:
-        """Write the first marker; FileExistsError if there is one."""
+        """Write the first marker; FileExistsError if there is one already."""
 
     def write_marker(self, marker: Marker) -> None:
         """Replace the marker."""
 
     def clock(self) -> datetime:
-        """Return the store's own idea of now, leaving nothing behind."""
+        """Return the time by the clock of the store."""
 
     def temporary_files(self, before: datetime) -> Iterator[str]:
-        """Yield names of what was left half-written before `before`, and no listing shows."""
+        """Yield the names of partial files from before `before` that no listing contains."""
 
     def delete_temporary(self, name: str) -> None:
-        """Remove one of `temporary_files`, or what a listing calls temporary."""
+        """Delete one of `temporary_files`, or an object that a listing marks as temporary."""
 
     def upload_form(
         self, key: str, *, content_type: str, size: int, lifetime: timedelta
     ) -> DirectUploadForm:
-        """Return the form by which a browser may store exactly such a file; see `offers_forms`.
+        """Return a signed form that lets a browser store one file of exactly this type and size.
 
-        It is signed here; the store is not asked.
+        No request is sent to the store.
         """
 
     def download_url(
         self, key: str, *, name: str, content_type: str, lifetime: timedelta
     ) -> str | None:
-        """Return where a browser can fetch an object as an attachment, None if it cannot."""
+        """Return a URL from which a browser can download an object, None if not supported."""
 
 
 def object_store() -> ObjectStore:
-    """Return the store that the settings name."""
     return cast(ObjectStore, storages["uploads"])
-
-
-def incoming_key(key: str) -> str:
-    """Return where a file's bytes arrive that a browser sends to the store directly."""
-    return key.replace(PREFIX, INCOMING, 1)
-
-
-def quarantine_key(key: str) -> str:
-    """Return where an object is put aside."""
-    return f"{QUARANTINE}/{key}"
-
-
-def erased_key(session_uuid: uuid.UUID) -> str:
-    """Return where the store remembers that a session was erased: its UUID and nothing else."""
-    return f"{ERASED}/{session_uuid}"

@@ -1,4 +1,4 @@
-"""Objects on a local disk: durable, never overwritten, listed in order with flat memory."""
+"""Objects on a local disk: durable, never overwritten, and listed in constant memory."""
 
 import errno
 import filecmp
@@ -19,31 +19,28 @@ from typing import IO
 from django.core.files.storage import FileSystemStorage
 
 from uploads_app.storage.base import (
-    ERASED,
-    MARKER,
-    PREFIX,
-    QUARANTINE,
     DirectUploadForm,
     ListingIncomplete,
     Marker,
     StoredBytes,
     StoredObject,
 )
+from uploads_app.storage.keys import ERASED, MARKER, PREFIX, QUARANTINE
 
 _TEMPORARY_SUFFIX = ".part"
-# Where a crash can leave temporary files that a listing of PREFIX does not show.
+# Folders in which a crash can leave temporary files that a listing of PREFIX does not contain.
 _UNLISTED = ("", f"{ERASED}/", f"{QUARANTINE}/{PREFIX}/*/")
 _FOLDER_TRIES = 100
-# More names than these are sorted on disk.
+# More names than this are sorted on disk.
 _NAMES_IN_MEMORY = 20_000
 
 
 class DiskStore(FileSystemStorage):
-    """The port on a folder.
+    """An ObjectStore in a folder.
 
-    Django's own FileSystemStorage leaves a truncated file at the final path
-    when the disk is full; here bytes go to a temporary name beside it, are
-    synced, and get their final name by a hard link, which refuses to replace.
+    Django's FileSystemStorage leaves a truncated file at the final path when
+    the disk is full. This class writes to a temporary name, syncs the file, and
+    creates the final name as a hard link, which never replaces a file.
     """
 
     offers_forms = False
@@ -55,14 +52,14 @@ class DiskStore(FileSystemStorage):
             written = _write(temporary, chunks)
             os.link(temporary, final)
         except FileExistsError:
-            _sync_name(final)  # who wrote it may have died before that
+            _sync_name(final)  # its writer may have died before this
             raise
         finally:
             with suppress(FileNotFoundError):
                 temporary.unlink()
         try:
             _sync_name(final)
-        except OSError:  # the name might not survive a power cut, so it must not stay
+        except OSError:  # the name might not survive a power failure
             final.unlink()
             raise
         return written
@@ -75,7 +72,7 @@ class DiskStore(FileSystemStorage):
 
     def delete(self, name: str) -> None:
         self._remove(name)
-        _leave(Path(self.path(name)).parent)
+        _finish_deletions(Path(self.path(name)).parent)
 
     def delete_many(self, keys: Sequence[str]) -> dict[str, str]:
         failed = {}
@@ -85,7 +82,7 @@ class DiskStore(FileSystemStorage):
             except OSError as error:
                 failed[key] = str(error)
         for folder in {Path(self.path(key)).parent for key in keys}:
-            _leave(folder)
+            _finish_deletions(folder)
         return failed
 
     def _remove(self, key: str) -> None:
@@ -149,13 +146,13 @@ class DiskStore(FileSystemStorage):
 
     def delete_temporary(self, name: str) -> None:
         if not _is_temporary(Path(name).name):
-            raise ValueError(f"{name} is no temporary file")
+            raise ValueError(f"{name} is not a temporary file")
         self.delete(name)
 
     def upload_form(
         self, key: str, *, content_type: str, size: int, lifetime: timedelta
     ) -> DirectUploadForm:
-        raise NotImplementedError("a disk takes no forms")
+        raise NotImplementedError("a disk store has no upload forms")
 
     def download_url(
         self, key: str, *, name: str, content_type: str, lifetime: timedelta
@@ -164,7 +161,7 @@ class DiskStore(FileSystemStorage):
 
 
 def _write(path: Path, chunks: Iterable[bytes]) -> StoredBytes:
-    """Write a new file and sync it; what cannot be written whole is not left behind."""
+    """Write and sync a new file; delete it if it cannot be written completely."""
     digest, size = hashlib.sha256(), 0
     with _create(path) as file:
         try:
@@ -181,20 +178,20 @@ def _write(path: Path, chunks: Iterable[bytes]) -> StoredBytes:
 
 
 def _create(path: Path) -> IO[bytes]:
-    """Open a new file, making its folder again if a deletion removes it in between."""
+    """Open a new file; create its folder again if a deletion removes it meanwhile."""
     for _ in range(_FOLDER_TRIES):
-        # mkdir fails too when the folder goes just after it was found to exist.
+        # mkdir fails too when the folder is removed just after it was found.
         with suppress(FileNotFoundError, FileExistsError):
             path.parent.mkdir(parents=True, exist_ok=True)
             return path.open("xb")
-    raise FileNotFoundError(errno.ENOENT, "the folder cannot be kept", str(path.parent))
+    raise FileNotFoundError(errno.ENOENT, "the folder is removed again and again", str(path.parent))
 
 
-def _leave(folder: Path) -> None:
-    """Make removals from a folder survive a power cut; a session's goes with its last file."""
+def _finish_deletions(folder: Path) -> None:
+    """Make deletions in a folder durable, or remove the folder if it is empty."""
     try:
         folder.rmdir()
-    except OSError:  # it is not empty, or gone
+    except OSError:  # it is not empty, or does not exist
         _sync_folder(folder)
 
 
@@ -204,13 +201,13 @@ def _make_folder(folder: Path) -> None:
 
 
 def _sync_name(path: Path) -> None:
-    """Make an object's name survive a power cut."""
+    """Make the name of an object survive a power failure."""
     _sync_folder(path.parent)
     _sync_folder(path.parent.parent)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make names in a folder survive a power cut; one that is gone needs none."""
+    """Make the names in a folder survive a power failure; the folder may be absent."""
     with suppress(FileNotFoundError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -220,9 +217,9 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _walk(folder: str, after: tuple[str, ...]) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield what is no folder below `folder`, names in order at each level.
+    """Yield every file below `folder`, ordered by name at each level.
 
-    What does not follow the names `after`, one for each level, is passed over unseen.
+    Paths up to `after`, which has one name for each level, are skipped without reading them.
     """
     for name in _names(folder):
         if after and name < after[0]:
@@ -230,7 +227,7 @@ def _walk(folder: str, after: tuple[str, ...]) -> Iterator[tuple[str, os.stat_re
         path = f"{folder}/{name}"
         try:
             status = os.lstat(path)
-        except FileNotFoundError:  # deleted since its folder was read
+        except FileNotFoundError:  # deleted after its folder was read
             continue
         if stat.S_ISDIR(status.st_mode):
             yield from _walk(path, after[1:] if after and name == after[0] else ())
@@ -239,7 +236,7 @@ def _walk(folder: str, after: tuple[str, ...]) -> Iterator[tuple[str, os.stat_re
 
 
 def _names(folder: str) -> Iterator[str]:
-    """Return the names in a folder in order, in memory that does not grow with their number."""
+    """Return the names in a folder in order, in constant memory."""
     try:
         with os.scandir(folder) as entries:
             names = (entry.name for entry in entries)
@@ -250,13 +247,13 @@ def _names(folder: str) -> Iterator[str]:
             while run := sorted(islice(names, _NAMES_IN_MEMORY)):
                 runs.append(_spilled(run))
             return heapq.merge(*runs)
-    except FileNotFoundError:  # a session's last file was deleted meanwhile
+    except FileNotFoundError:  # the last file of the session was deleted meanwhile
         return iter(())
 
 
 def _spilled(names: list[str]) -> Iterator[str]:
-    """Keep names in a temporary file, and return what reads them back one by one."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115  (closed when it has been read)
+    """Write names to a temporary file, and return an iterator that reads them back."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115  (closed after reading)
     for name in names:
         pickle.dump(name, file)
     file.seek(0)
@@ -266,7 +263,7 @@ def _spilled(names: list[str]) -> Iterator[str]:
 def _read_back(file: IO[bytes]) -> Iterator[str]:
     with file, suppress(EOFError):
         while True:
-            yield pickle.load(file)  # noqa: S301  (we wrote it, and nobody else can open it)
+            yield pickle.load(file)  # noqa: S301  (written above, and the file has no name)
 
 
 def _is_temporary(name: str) -> bool:

@@ -1,8 +1,8 @@
 """Two stores as one, while files move from the previous store to the current one.
 
-What is written goes to the current store; what is looked for may be in either,
-and is found at every moment: an object leaves the previous store only when the
-current one holds it. What operators do: docs/operations.md, "Moving to S3".
+Writes go to the current store; reads try both. An object is deleted from the
+previous store only after the current one has it, so it can always be read.
+For operators: docs/operations.md, "Moving to S3".
 """
 
 import hashlib
@@ -18,36 +18,33 @@ from django.core.files.storage import storages
 
 from uploads_app.storage.base import (
     CLOCK_TOLERANCE,
-    PREFIX,
     DirectUploadForm,
     Marker,
     ObjectStore,
     StoredBytes,
     StoredObject,
 )
+from uploads_app.storage.keys import PREFIX
 
 _T = TypeVar("_T")
 
 
 class MovingStore:
-    """The port on two stores, which are named by their aliases in STORAGES."""
+    """An ObjectStore over two stores, given by their aliases in STORAGES."""
 
     def __init__(self, current: str, previous: str) -> None:
         self._current, self._previous = current, previous
 
     @property
     def current(self) -> ObjectStore:
-        """The store that files move to, alone."""
         return cast(ObjectStore, storages[self._current])
 
     @property
     def previous(self) -> ObjectStore:
-        """The store that files come from, alone."""
         return cast(ObjectStore, storages[self._previous])
 
     @property
     def offers_forms(self) -> bool:
-        """Whether browsers may send files to the current store."""
         return self.current.offers_forms
 
     def put(self, key: str, chunks: Iterable[bytes]) -> StoredBytes:
@@ -72,9 +69,9 @@ class MovingStore:
         return self.current.delete_many(keys) | self.previous.delete_many(keys)
 
     def move(self, key: str, target: str) -> None:
-        """Give an object another key in whichever store holds it, or in both.
+        """Rename an object in the store that has it, or in both.
 
-        It does not change stores by that: `manage.py move_storage` takes it over under either key.
+        It stays in its store; `manage.py move_storage` copies it under either key.
         """
         if self._differ(key, target):
             raise FileExistsError(target)
@@ -89,8 +86,8 @@ class MovingStore:
     def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
         """Yield the objects of both stores, ordered by key, each key once.
 
-        An object that is taken over meanwhile may be missed, as if it had been
-        written during the listing: ask `describe` before concluding anything.
+        An object that is copied during the listing may be missed. Call
+        `describe` before concluding that one is absent.
         """
         listings = (store.list_objects(prefix, after) for store in (self.current, self.previous))
         last = None
@@ -100,17 +97,19 @@ class MovingStore:
             last = found.key
 
     def read_marker(self) -> Marker | None:
-        """Return the marker of both; None if the previous store has none; ValueError if they differ.
+        """Return the marker; None if the previous store has none; ValueError if the two differ.
 
-        Before the move has begun the current store has none yet. Without one, the
-        previous store may not be mounted, and then nothing may be concluded. After
-        a crash in `write_marker` one is a generation behind.
+        Before the move the current store has none. A previous store without a
+        marker may not be mounted. After a crash in `write_marker` one marker is
+        a generation behind.
         """
         current, previous = self.current.read_marker(), self.previous.read_marker()
         if current is None or previous is None:
             return previous
         if current.id != previous.id:
-            raise ValueError("STORAGE_URL and STORAGE_PREVIOUS_URL lead to two deployments' stores")
+            raise ValueError(
+                "STORAGE_URL and STORAGE_PREVIOUS_URL are stores of two different databases"
+            )
         return max(current, previous, key=attrgetter("generation"))
 
     def create_marker(self, marker: Marker) -> None:
@@ -125,7 +124,7 @@ class MovingStore:
         self.previous.write_marker(marker)
 
     def clock(self) -> datetime:
-        """Return the current store's idea of now; OSError if either has none, or they disagree."""
+        """Return the time of the current store; OSError if the two clocks differ too much."""
         now, previous = self.current.clock(), self.previous.clock()
         if abs(now - previous) > CLOCK_TOLERANCE:
             raise OSError(f"the clocks of the two stores differ by {abs(now - previous)}")
@@ -137,11 +136,11 @@ class MovingStore:
     def delete_temporary(self, name: str) -> None:
         known = 0
         for store in (self.current, self.previous):
-            with suppress(ValueError):  # each store has its own names for them
+            with suppress(ValueError):  # each store has its own kind of names
                 store.delete_temporary(name)
                 known += 1
         if not known:
-            raise ValueError(f"{name} is no temporary file")
+            raise ValueError(f"{name} is not a temporary file")
 
     def upload_form(
         self, key: str, *, content_type: str, size: int, lifetime: timedelta
@@ -153,9 +152,9 @@ class MovingStore:
     def download_url(
         self, key: str, *, name: str, content_type: str, lifetime: timedelta
     ) -> str | None:
-        """Return where the current store gives an object away.
+        """Return a download URL of the current store.
 
-        None if only the previous store holds it: the object may leave it within the URL's lifetime.
+        None if only the previous store has the object, because it may be moved within the lifetime.
         """
         if self.current.describe(key) is None:
             return None
@@ -164,18 +163,18 @@ class MovingStore:
         )
 
     def _in_order(self) -> tuple[ObjectStore, ...]:
-        """The stores to look in: the current one once more, for what was taken over in between."""
+        """Return the stores to read from; the current one twice, for objects copied meanwhile."""
         return self.current, self.previous, self.current
 
-    def _first(self, ask: Callable[[ObjectStore], _T]) -> _T:
+    def _first(self, read: Callable[[ObjectStore], _T]) -> _T:
         *others, last = self._in_order()
         for store in others:
             with suppress(FileNotFoundError):
-                return ask(store)
-        return ask(last)
+                return read(store)
+        return read(last)
 
     def _differ(self, key: str, target: str) -> bool:
-        """Say whether both keys are taken, and by different bytes."""
+        """Say whether both keys exist and have different bytes."""
         if self.describe(target) is None:
             return False
         with suppress(FileNotFoundError):
@@ -184,6 +183,6 @@ class MovingStore:
 
 
 def sha256_of(store: ObjectStore, key: str) -> str:
-    """Read an object to its end and return its SHA-256 (hex); FileNotFoundError if it is absent."""
+    """Return the SHA-256 (hex) of an object; FileNotFoundError if it is absent."""
     with store.open(key) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]

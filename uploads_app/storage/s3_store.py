@@ -1,43 +1,37 @@
-"""Objects in a private S3 bucket: conditional puts, listings by the page, deletions by the thousand.
+"""Objects in a private S3 bucket.
 
-django-storages brings settings, credentials and clients; what it would do to
-a taken name, and how long it would wait, is why the protocol is spoken here.
-https://docs.aws.amazon.com/AmazonS3/latest/API/
+django-storages provides settings, credentials and clients. Its own methods
+rename an object whose key is taken and wait without a limit, so the requests
+are made here. https://docs.aws.amazon.com/AmazonS3/latest/API/
 """
 
 import base64
 import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import IO, Any, cast
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 from django.utils.http import content_disposition_header
 from storages.backends.s3 import S3Storage
-from urllib3.exceptions import HTTPError
 
 from uploads_app.storage.base import (
-    INCOMING,
-    MARKER,
-    PREFIX,
     DirectUploadForm,
-    ListingIncomplete,
     Marker,
     StoredBytes,
     StoredObject,
 )
+from uploads_app.storage.keys import INCOMING, MARKER, PREFIX
+from uploads_app.storage.s3_requests import ABSENT, pages, translated
 
 BATCH = 1000
 _CHUNK = 64 * 1024
 _IN_MEMORY = 1024 * 1024
-_ABSENT = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchUpload"})
-_TAKEN = frozenset({"412", "PreconditionFailed"})
-# A store that does not answer costs a request at most two tries of these: 24 s and a short pause.
+# Two attempts of 12 s each: a store that does not respond blocks a request for 24 s at most.
 _BOUNDED = Config(
     connect_timeout=2,
     read_timeout=10,
@@ -49,10 +43,10 @@ _BOUNDED = Config(
 
 
 class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
-    """The port on a bucket; the options are those of django-storages' S3Storage.
+    """An ObjectStore in a bucket; the options are those of django-storages' S3Storage.
 
-    `public_endpoint_url` is where browsers reach the store, if that is another
-    address than the application's own.
+    Set `public_endpoint_url` if browsers reach the store at another address
+    than the application does.
     """
 
     offers_forms = True
@@ -67,7 +61,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
 
     @cached_property
     def client(self) -> Any:
-        """The client of all threads: making one takes longer than most requests."""
+        """One client for all threads: creating one takes longer than most requests."""
         return self._create_session().client(
             "s3",
             region_name=self.region_name,
@@ -84,7 +78,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
                 digest.update(chunk)
                 size += len(chunk)
             body.seek(0)
-            with _translated(key):
+            with translated(key):
                 self.client.put_object(
                     Bucket=self.bucket_name,
                     Key=key,
@@ -96,15 +90,15 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
         return StoredBytes(size, digest.hexdigest())
 
     def open(self, name: str, mode: str = "rb") -> IO[bytes]:
-        """Fetch an object whole before any of it is handed on, so that half of one never is."""
-        body = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  (the caller's to close)
+        """Fetch the whole object first, so that no caller reads half of it."""
+        body = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  (the caller closes it)
         try:
-            with _translated(name):
+            with translated(name):
                 answer = self.client.get_object(Bucket=self.bucket_name, Key=name)
                 for chunk in answer["Body"].iter_chunks(_CHUNK):
                     body.write(chunk)
                 if body.tell() != answer["ContentLength"]:
-                    raise OSError(f"{name} broke off after {body.tell()} bytes")
+                    raise OSError(f"{name} ended early, after {body.tell()} bytes")
         except BaseException:
             body.close()
             raise
@@ -113,7 +107,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
 
     def describe(self, key: str) -> StoredObject | None:
         try:
-            with _translated(key):
+            with translated(key):
                 answer = self.client.head_object(Bucket=self.bucket_name, Key=key)
         except FileNotFoundError:
             return None
@@ -126,12 +120,12 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
     def delete_many(self, keys: Sequence[str]) -> dict[str, str]:
         if not keys:
             return {}
-        with _translated(keys[0]):
+        with translated(keys[0]):
             targets = [{"Key": key} for key in keys]
             if self.is_versioned:
                 targets = [version for key in keys for version in self._versions(key)]
             failed, hidden = self._delete(targets)
-            if hidden:  # versions are kept since after we asked
+            if hidden:  # versioning was enabled after `is_versioned` was read
                 self.is_versioned = True
                 failed |= self.delete_many(hidden)
             return failed
@@ -142,7 +136,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
                 raise FileNotFoundError(key)
             return
         if self.describe(target) is None:
-            with _translated(key):
+            with translated(key):
                 self.client.copy_object(
                     Bucket=self.bucket_name,
                     Key=target,
@@ -168,16 +162,16 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
         self.put(MARKER, [marker.to_bytes()])
 
     def write_marker(self, marker: Marker) -> None:
-        with _translated(MARKER):
+        with translated(MARKER):
             self.client.put_object(Bucket=self.bucket_name, Key=MARKER, Body=marker.to_bytes())
 
     def clock(self) -> datetime:
-        with _translated(self.bucket_name):
+        with translated(self.bucket_name):
             answer = self.client.head_bucket(Bucket=self.bucket_name)
         return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
 
     def temporary_files(self, before: datetime) -> Iterator[str]:
-        """Yield multipart uploads that were never completed, and what arrived but was not taken."""
+        """Yield multipart uploads that were not completed, and direct uploads that were not stored."""
         for page in self._pages("list_multipart_uploads"):
             for upload in page.get("Uploads", []):
                 if upload["Initiated"] < before:
@@ -189,19 +183,19 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
     def delete_temporary(self, name: str) -> None:
         key, is_multipart, upload_id = name.partition("?uploadId=")
         if is_multipart:
-            with suppress(FileNotFoundError), _translated(key):
+            with suppress(FileNotFoundError), translated(key):
                 self.client.abort_multipart_upload(
                     Bucket=self.bucket_name, Key=key, UploadId=upload_id
                 )
         elif key.startswith(f"{INCOMING}/"):
             self.delete(key)
         else:
-            raise ValueError(f"{name} is no temporary file")
+            raise ValueError(f"{name} is not a temporary file")
 
     def upload_form(
         self, key: str, *, content_type: str, size: int, lifetime: timedelta
     ) -> DirectUploadForm:
-        with _translated(key):
+        with translated(key):
             answer = self._public_client.generate_presigned_post(
                 self.bucket_name,
                 key,
@@ -214,7 +208,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
     def download_url(
         self, key: str, *, name: str, content_type: str, lifetime: timedelta
     ) -> str | None:
-        with _translated(key):
+        with translated(key):
             url: str = self._public_client.generate_presigned_url(
                 "get_object",
                 Params={
@@ -230,16 +224,16 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
 
     @cached_property
     def is_versioned(self) -> bool:
-        """Whether a deletion leaves older versions behind, unless they are named."""
-        with _translated(self.bucket_name):
+        """Whether the bucket keeps versions; then a deletion must name each of them."""
+        with translated(self.bucket_name):
             answer = self.client.get_bucket_versioning(Bucket=self.bucket_name)
         return "Status" in answer
 
     @cached_property
     def _public_client(self) -> Any:
-        """A client that only signs, for the address at which browsers reach the store."""
+        """A client that only signs, for the address that browsers use."""
         endpoint = self.public_endpoint_url or self.endpoint_url
-        # Of AWS, the region's own address: the one for all answers with redirects at first.
+        # On AWS use the address of the region: the global one redirects at first.
         style = {"addressing_style": "path" if endpoint else "virtual"}
         return self._create_session().client(
             "s3",
@@ -249,7 +243,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
         )
 
     def _delete(self, targets: list[dict[str, str]]) -> tuple[dict[str, str], list[str]]:
-        """Delete keys, or versions; return why for each that failed, and keys that were only hidden."""
+        """Delete keys or versions; return the error of each that failed, and keys that were only hidden."""
         failed: dict[str, str] = {}
         hidden: list[str] = []
         for start in range(0, len(targets), BATCH):
@@ -259,7 +253,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
             failed |= {
                 error["Key"]: f"{error.get('Code')}: {error.get('Message')}"
                 for error in answer.get("Errors", [])
-                if error.get("Code") not in _ABSENT
+                if error.get("Code") not in ABSENT
             }
             hidden += [
                 done["Key"]
@@ -282,51 +276,4 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
         return digest.hexdigest()
 
     def _pages(self, operation: str, **parameters: str) -> Iterator[dict[str, Any]]:
-        """Yield every page of a listing; a page that cannot be followed is no last page."""
-        ask = getattr(self.client, operation)
-        parameters = {name: value for name, value in parameters.items() if value}
-        while True:
-            try:
-                with _translated(operation):
-                    page = ask(Bucket=self.bucket_name, **parameters)
-            except OSError as error:
-                raise ListingIncomplete(str(error)) from error
-            following = _NEXT[operation]
-            if page.get("IsTruncated") not in (True, False):
-                raise ListingIncomplete(f"{operation} answered without saying whether it is all")
-            if page["IsTruncated"] and following[0][1] not in page:
-                raise ListingIncomplete(f"{operation} has more, but does not say where")
-            yield page
-            if not page["IsTruncated"]:
-                return
-            parameters |= {name: page[key] for name, key in following if key in page}
-
-
-# How each listing is continued: the parameter, and where the page before tells its value.
-_NEXT = {
-    "list_objects_v2": [("ContinuationToken", "NextContinuationToken")],
-    "list_multipart_uploads": [
-        ("KeyMarker", "NextKeyMarker"),
-        ("UploadIdMarker", "NextUploadIdMarker"),
-    ],
-    "list_object_versions": [
-        ("KeyMarker", "NextKeyMarker"),
-        ("VersionIdMarker", "NextVersionIdMarker"),
-    ],
-}
-
-
-@contextmanager
-def _translated(what: str) -> Iterator[None]:
-    """Raise the port's own errors in place of boto3's."""
-    try:
-        yield
-    except ClientError as error:
-        code = str(error.response.get("Error", {}).get("Code", ""))
-        if code in _ABSENT:
-            raise FileNotFoundError(what) from error
-        if code in _TAKEN:
-            raise FileExistsError(what) from error
-        raise OSError(f"{what}: {error}") from error
-    except (BotoCoreError, HTTPError) as error:
-        raise OSError(f"{what}: {error}") from error
+        return pages(self.client, operation, Bucket=self.bucket_name, **parameters)

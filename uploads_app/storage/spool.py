@@ -1,7 +1,7 @@
-"""Where the bytes of a body lie while they arrive: `FILE_UPLOAD_TEMP_DIR`, on the web host's own disk.
+"""The spool: `FILE_UPLOAD_TEMP_DIR` on the web host, where request bodies are stored while they arrive.
 
-Django removes each file when its request ends. A process that is killed cannot,
-so what is old is swept: when a web process starts, and by each cleanup run.
+Django deletes each file when its request ends. A killed process does not, so old
+files are deleted when a web process starts and by each cleanup run.
 """
 
 import time
@@ -11,12 +11,12 @@ from pathlib import Path
 
 from django.conf import settings
 
-# No body takes as long: servers give a connection up after two minutes of silence.
+# No request takes this long: servers close a connection after two minutes without data.
 OLD = timedelta(hours=1)
 
 
 def sweep(older_than: timedelta = OLD) -> int:
-    """Remove files that nothing has been written to for so long; return how many."""
+    """Delete files that were last written before `older_than`; return their number."""
     before = time.time() - older_than.total_seconds()
     removed = 0
     for path in Path(settings.FILE_UPLOAD_TEMP_DIR).glob("*.upload*"):

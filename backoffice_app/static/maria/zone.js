@@ -1,4 +1,4 @@
-/* Tells the admin in which time zone its reader lives; see backoffice_app/zones.py. */
+/* Stores the browser's time zone in a cookie for the admin; see backoffice_app/zones.py. */
 "use strict";
 {
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;

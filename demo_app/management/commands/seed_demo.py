@@ -1,4 +1,4 @@
-"""`manage.py seed_demo`: a realistic, invented history, to look at the back office and to measure it."""
+"""`manage.py seed_demo`: invented data for trying out and measuring the back office."""
 
 import os
 from argparse import ArgumentParser
@@ -11,17 +11,17 @@ from demo_app import writing
 from uploads_app.management.arguments import positive
 from uploads_app.management.progress import ProgressLine
 
-# Beyond this, writing the files takes longer than anybody waits.
+# Every file is synced to disk, so more would take too long.
 MOST_WITH_FILES = 20_000
-# Fewer sessions are written before another process has started.
+# For fewer sessions, starting another process takes longer than writing them.
 WORTH_A_PROCESS = 10_000
 
 
 class Command(BaseCommand):
     help = (
         "Adds an invented history of the last 30 days: sessions in every state, files, audit "
-        "events, cleanup runs, staff at work. Nobody in it exists. Refuses in production, and where "
-        "there are sessions that it has not invented; changes nothing that is there."
+        "events, cleanup runs and staff work. Does not change existing rows. Refuses to run in "
+        "production and on a database with sessions that it did not create."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -31,28 +31,28 @@ class Command(BaseCommand):
         parser.add_argument(
             "--without-files",
             action="store_true",
-            help="rows only: no file can be downloaded, and the cleanup will stop and say that the "
-            f"store lacks them; needed for more than {MOST_WITH_FILES:,} sessions",
+            help="write rows only: downloads fail, and the cleanup stops because the objects are "
+            f"missing; required for more than {MOST_WITH_FILES:,} sessions",
         )
         parser.add_argument(
             "--seed",
             default="maria",
             metavar="WORD",
-            help="the same word invents the same people and files (default: %(default)s)",
+            help="the same word generates the same people and files (default: %(default)s)",
         )
         parser.add_argument(
             "--jobs",
             type=positive,
             metavar="N",
-            help="processes that write at once, on PostgreSQL (default: one for each core)",
+            help="number of parallel processes on PostgreSQL (default: one for each core)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         sessions, with_files = options["sessions"], not options["without_files"]
         if with_files and sessions > MOST_WITH_FILES:
             raise CommandError(
-                f"More than {MOST_WITH_FILES:,} sessions only --without-files: every file is synced "
-                "to the disk."
+                f"More than {MOST_WITH_FILES:,} sessions need --without-files: every file is synced "
+                "to disk."
             )
         try:
             plan = writing.begin(sessions=sessions, seed=options["seed"], with_files=with_files)
@@ -64,16 +64,16 @@ class Command(BaseCommand):
                 done += written
                 progress.show(done)
         writing.analyse()
-        self.stdout.write(f"Invented {done} sessions.")
+        self.stdout.write(f"Created {done} sessions.")
         if not with_files:
             self.stdout.write(
-                "Their files have no bytes: downloads fail, and the cleanup stops (too_many_unexpected "
-                "or marker_missing), as it should."
+                "The files have no bytes: downloads fail, and the cleanup stops (too_many_unexpected "
+                "or marker_missing)."
             )
 
 
 def _jobs(requested: int | None, sessions: int) -> int:
-    """Return how many processes write: SQLite lets one write at a time."""
+    """Return the number of processes; SQLite allows one writer."""
     if connection.vendor != "postgresql":
         return 1
     return requested or (os.cpu_count() or 1 if sessions > WORTH_A_PROCESS else 1)

@@ -45,7 +45,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return events in an order that never changes, each exactly once for whoever goes on from `next`. */
+        /** @description Return events in a fixed order, each exactly once for a client that continues from `next`. */
         get: operations["service_events_retrieve"];
         put?: never;
         post?: never;
@@ -62,7 +62,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description The files of a live session, for a service that a visitor's page has handed it to. */
+        /** @description The files of a live session, for a service that received its UUID from the visitor's page. */
         get: operations["service_sessions_uploads_list"];
         put?: never;
         post?: never;
@@ -79,7 +79,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return the file's bytes, or where they are; that it was read is written down. */
+        /** @description Return the file, or redirect to the store, and record the download. */
         get: operations["service_sessions_uploads_download_retrieve"];
         put?: never;
         post?: never;
@@ -98,7 +98,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Say which live session an assertion speaks of; being asked counts as activity. */
+        /** @description Return the live session of an assertion. The call counts as the visitor's activity. */
         post: operations["service_sessions_introspect_create"];
         delete?: never;
         options?: never;
@@ -115,7 +115,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Begin a session, or return the live one that the request proves. */
+        /** @description Create a session, or return the live one that the request proves. */
         post: operations["sessions_create"];
         delete?: never;
         options?: never;
@@ -130,15 +130,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return the proven session, what it may hold, what it holds and knows of its visitor. */
+        /** @description Return the session with its quota, contact data and consent. */
         get: operations["sessions_current_retrieve"];
         put?: never;
         post?: never;
-        /** @description End this session. Unless it is erased, support can restore its files for a while. */
+        /** @description End this session. Unless it is erased, support can restore its files until their retention ends. */
         delete: operations["sessions_current_destroy"];
         options?: never;
         head?: never;
-        /** @description Note name, e-mail address and consent; attaching contact data renews the token. */
+        /** @description Store name, e-mail address and consent. Adding contact data rotates the token. */
         patch: operations["sessions_current_partial_update"];
         trace?: never;
     };
@@ -149,7 +149,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description What happened to the proven session, for its visitor. */
+        /** @description The events of the proven session, for its visitor. */
         get: operations["sessions_current_activity_list"];
         put?: never;
         post?: never;
@@ -168,7 +168,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Return a signed text by which the agent's own back end can trust this session. */
+        /** @description Return a signed text by which the agent's back end can trust this session. */
         post: operations["sessions_current_assertion_create"];
         delete?: never;
         options?: never;
@@ -185,7 +185,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Send six digits to the session's e-mail address. */
+        /** @description Send a code of six digits to the session's e-mail address. */
         post: operations["sessions_current_email_create"];
         delete?: never;
         options?: never;
@@ -202,7 +202,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Complete the session by the six digits; the same ones again change nothing. */
+        /** @description Complete the session with the six digits. Repeating the same code changes nothing. */
         post: operations["sessions_current_email_verify_create"];
         delete?: never;
         options?: never;
@@ -217,7 +217,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return everything held about this session, as one JSON document to keep. */
+        /** @description Return all stored data about this session as one JSON document. */
         get: operations["sessions_current_export_retrieve"];
         put?: never;
         post?: never;
@@ -237,9 +237,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * @description Leave this session, live or expired, for a fresh one; say what was lost.
+         * @description Replace this session, live or expired, by a new one; return what was lost.
          *
-         *     Asked again before the fresh one was used, it answers with the same one.
+         *     Repeated before the new session was used, it returns the same new session.
          */
         post: operations["sessions_current_reset_create"];
         delete?: never;
@@ -257,7 +257,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Take a session to this device by a code from support, which is then burnt. */
+        /** @description Bring a session to this device with a recovery code, which works only once. */
         post: operations["sessions_recover_create"];
         delete?: never;
         options?: never;
@@ -274,7 +274,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Judge a UUID's spelling; tell the state of a session only to whoever proves it. */
+        /** @description Check a UUID's spelling. Only a request that proves the session learns its state. */
         post: operations["sessions_validate_create"];
         delete?: never;
         options?: never;
@@ -292,7 +292,7 @@ export interface paths {
         /** @description The files of the proven session. */
         get: operations["uploads_list"];
         put?: never;
-        /** @description Store one file, whole, and answer only then. */
+        /** @description Store one file. The response comes after it is stored completely. */
         post: operations["uploads_create"];
         delete?: never;
         options?: never;
@@ -311,7 +311,7 @@ export interface paths {
         get: operations["uploads_retrieve"];
         put?: never;
         post?: never;
-        /** @description Delete a file at once, or give up a direct upload; doing it again is no error. */
+        /** @description Delete a file, or cancel a direct upload. Can be repeated. */
         delete: operations["uploads_destroy"];
         options?: never;
         head?: never;
@@ -327,7 +327,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Look at what a browser has sent to storage and store it; completing it again is no error. */
+        /** @description Check and store the file that the browser sent to the store. Can be repeated. */
         post: operations["uploads_complete_create"];
         delete?: never;
         options?: never;
@@ -342,7 +342,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return the file's bytes as an attachment under its own name (RFC 6266), or where they are. */
+        /** @description Return the file as an attachment with its name (RFC 6266), or redirect to the store. */
         get: operations["uploads_download_retrieve"];
         put?: never;
         post?: never;
@@ -361,7 +361,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Return an address under which a browser can fetch this file for 60 s without a proof. */
+        /** @description Return a URL that downloads this file for 60 s without a session token. */
         post: operations["uploads_link_create"];
         delete?: never;
         options?: never;
@@ -378,7 +378,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Return the form by which a browser sends one file to storage itself; then `complete/`. */
+        /** @description Return a form to send one file to the store directly. Call `complete/` afterwards. */
         post: operations["uploads_direct_create"];
         delete?: never;
         options?: never;
@@ -390,7 +390,7 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description One event as its visitor is told of it: staff by their office, never by their name. */
+        /** @description One event as its visitor sees it. Staff members are not named. */
         Activity: {
             /** Format: uuid */
             readonly event_id: string;
@@ -405,17 +405,17 @@ export interface components {
             readonly who: string;
             readonly file: string;
         };
-        /** @description A file as the browser describes it. What it is of is judged by its name, not by `content_type`. */
+        /** @description A file as the browser announces it. Its name decides the type; `content_type` has no effect. */
         AnnouncedFileRequest: {
             name: string;
             size: number;
             content_type?: string;
         };
-        /** @description A signed text for the agent's own back end, which introspects it. */
+        /** @description A signed text for the agent's back end, which introspects it. */
         AssertionRequest: {
             assertion: string;
         };
-        /** @description One event: when, what, how it ended, about what, by whom, from where. */
+        /** @description An audit event, without its personal part. */
         AuditLog: {
             readonly id: number;
             /** Format: uuid */
@@ -437,7 +437,7 @@ export interface components {
             actor: string;
             request_id?: string;
             network?: string;
-            /** @description Return the keys that this event's type allows. */
+            /** @description The keys that the event's type allows. */
             readonly details: {
                 [key: string]: unknown;
             };
@@ -446,23 +446,23 @@ export interface components {
         CodeRequest: {
             code: string;
         };
-        /** @description Until when the code that was sent is good, and in how many seconds another may be sent. */
+        /** @description When the code expires, and in how many seconds the next one may be sent. */
         CodeSent: {
             /** Format: date-time */
             expires_at: string;
             next_in: number;
         };
-        /** @description What a visitor answers to one purpose, and which wording they were shown. */
+        /** @description A visitor's answer to one purpose, and the version of the wording they saw. */
         ConsentChange: {
             granted: boolean;
             version: string;
         };
-        /** @description What a visitor answers to one purpose, and which wording they were shown. */
+        /** @description A visitor's answer to one purpose, and the version of the wording they saw. */
         ConsentChangeRequest: {
             granted: boolean;
             version: string;
         };
-        /** @description How the client wants to carry its proof; browsers need not say. */
+        /** @description How the client carries its token; browsers can leave it out. */
         CreateSessionRequest: {
             /** @default cookie */
             credential?: components["schemas"]["CredentialEnum"];
@@ -473,7 +473,7 @@ export interface components {
          * @enum {string}
          */
         CredentialEnum: "cookie" | "bearer";
-        /** @description A session as its visitor sees it later, with what it holds and knows of them. */
+        /** @description A session with its used quota, contact data and consent. */
         CurrentSession: {
             /**
              * Session UUID
@@ -483,7 +483,7 @@ export interface components {
             readonly support_code: string;
             readonly status: components["schemas"]["SessionStatus"];
             /**
-             * Began
+             * Created
              * Format: date-time
              */
             readonly created_at: string;
@@ -514,18 +514,18 @@ export interface components {
                 [key: string]: components["schemas"]["ConsentChange"];
             };
         };
-        /** @description A direct upload that has begun: the file's id, and the form that takes its bytes. */
+        /** @description The id of a new direct upload, and the form to send its bytes with. */
         DirectUpload: {
             /** Format: uuid */
             id: string;
             upload: components["schemas"]["UploadForm"];
         };
-        /** @description A page of the feed; `next` is what to ask `after` for the following one. */
+        /** @description A page of the feed; `next` is the value of `after` for the next page. */
         Feed: {
             results: components["schemas"]["FeedEntry"][];
             next: number;
         };
-        /** @description One event for services, at its place in the feed. */
+        /** @description One event and its position in the feed. */
         FeedEntry: {
             position: number;
             /** Format: uuid */
@@ -536,12 +536,12 @@ export interface components {
             /** Format: uuid */
             session_uuid: string;
             target: string;
-            /** @description Return the keys that this event's type allows, but for what staff wrote by hand. */
+            /** @description Return the event's details without the reason that staff wrote. */
             readonly details: {
                 [key: string]: unknown;
             };
         };
-        /** @description What is wrong with one field. */
+        /** @description An error of one field. */
         FieldError: {
             code: string;
             detail: string;
@@ -558,11 +558,11 @@ export interface components {
          *     * `clean` - Clean
          *     * `suspect` - Suspect
          *     * `unreadable` - Unreadable
-         *     * `unsupported` - not looked into
+         *     * `unsupported` - not inspected
          * @enum {string}
          */
         Inspection: "waiting" | "clean" | "suspect" | "unreadable" | "unsupported";
-        /** @description Whether an assertion speaks of a live session; only then the rest is there. */
+        /** @description Whether the assertion belongs to a live session; the other fields are present only then. */
         Introspection: {
             active: boolean;
             /** Format: uuid */
@@ -571,7 +571,7 @@ export interface components {
             /** Format: date-time */
             expires_at?: string;
         };
-        /** @description A problem document about bad input: `errors` lists what is wrong with each field. */
+        /** @description A problem document about invalid input. `errors` lists the errors of each field. */
         InvalidInput: {
             type: string;
             title: string;
@@ -583,16 +583,16 @@ export interface components {
                 [key: string]: components["schemas"]["FieldError"][];
             };
         };
-        /** @description The assertion, and until when it is good. */
+        /** @description The assertion, and when it expires. */
         IssuedAssertion: {
             assertion: string;
             /** Format: date-time */
             expires_at: string;
         };
         /**
-         * @description What the session may hold: files, bytes of one and of all, and which types.
+         * @description The session's quota: files, bytes per file, bytes in total, and the allowed types.
          *
-         *     `direct_upload` says whether browsers may send files to storage themselves.
+         *     `direct_upload` says whether browsers may send files to storage directly.
          */
         Limits: {
             max_files: number;
@@ -601,14 +601,14 @@ export interface components {
             types: string[];
             direct_upload: boolean;
         };
-        /** @description Where a file can be fetched, and until when. */
+        /** @description A URL that downloads a file, and its expiry. */
         Link: {
             /** Format: uri */
             url: string;
             /** Format: date-time */
             expires_at: string;
         };
-        /** @description What the end of a session took from its visitor: how many files, and their names. */
+        /** @description The files that the visitor lost with the session: how many, and their names. */
         Lost: {
             count: number;
             files: string[];
@@ -672,7 +672,7 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["Upload"][];
         };
-        /** @description What a visitor says of themselves; what is left out stays, an empty text takes it back. */
+        /** @description Contact data and consent. A field that is left out stays; an empty text removes the value. */
         PatchedIdentifyRequest: {
             name?: string;
             email?: string;
@@ -680,7 +680,7 @@ export interface components {
                 [key: string]: components["schemas"]["ConsentChangeRequest"];
             };
         };
-        /** @description The session that was left: which, why, and what went with it. */
+        /** @description The session before the reset: its UUID, the reason, and what was lost. */
         Previous: {
             /** Format: uuid */
             uuid: string;
@@ -695,51 +695,51 @@ export interface components {
          * @enum {string}
          */
         ReasonEnum: "requested" | "expired" | "mismatch" | "not_me";
-        /** @description The code that support has told the visitor, as it was heard or typed. */
+        /** @description The recovery code from support, as the visitor typed it. */
         RecoverRequest: {
             /** @default cookie */
             credential?: components["schemas"]["CredentialEnum"];
             code: string;
         };
-        /** @description Why the visitor leaves the session. */
+        /** @description Why the visitor resets the session. */
         ResetRequest: {
             /** @default requested */
             reason?: components["schemas"]["ReasonEnum"];
         };
-        /** @description A file as our own services see it, who decide by it what they open. */
+        /** @description A file as services see it, with the verdict of its inspection. */
         ServiceUpload: {
             /** Format: uuid */
             readonly id: string;
-            /** @description The visitor's own name for it; never part of the key. Empty once erased. */
+            /** @description The name that the visitor gave. Never part of the key. Empty after an erasure. */
             readonly name: string;
-            /** @description Bytes that arrived. */
+            /** @description In bytes. */
             readonly size: number;
-            /** @description As detected, not as claimed. */
+            /** @description Detected from the content. */
             readonly content_type: string;
             /** SHA-256 */
             readonly sha256: string;
             readonly status: components["schemas"]["UploadStatus"];
             /**
-             * Began
+             * Started
              * Format: date-time
              */
             readonly created_at: string;
             /**
-             * @description What a look inside the file has found.
+             * @description The verdict of the inspection.
              *
              *     * `waiting` - Waiting
              *     * `clean` - Clean
              *     * `suspect` - Suspect
              *     * `unreadable` - Unreadable
-             *     * `unsupported` - not looked into
+             *     * `unsupported` - not inspected
              */
             readonly inspection: components["schemas"]["Inspection"];
             readonly suspicions: components["schemas"]["Suspicion"][];
         };
         /**
-         * @description A session as its visitor sees it when it begins.
+         * @description A session as its visitor sees it.
          *
-         *     `token` is there only when a new one was issued to a client that carries it itself.
+         *     `token` is present only when a new one was issued to a bearer client.
          */
         Session: {
             /**
@@ -750,7 +750,7 @@ export interface components {
             readonly support_code: string;
             readonly status: components["schemas"]["SessionStatus"];
             /**
-             * Began
+             * Created
              * Format: date-time
              */
             readonly created_at: string;
@@ -772,7 +772,7 @@ export interface components {
          * @enum {string}
          */
         SessionStatus: "active" | "expired" | "reset" | "ended" | "revoked" | "erased";
-        /** @description The fresh session after a reset. */
+        /** @description The new session after a reset. */
         Successor: {
             /**
              * Session UUID
@@ -782,7 +782,7 @@ export interface components {
             readonly support_code: string;
             readonly status: components["schemas"]["SessionStatus"];
             /**
-             * Began
+             * Created
              * Format: date-time
              */
             readonly created_at: string;
@@ -798,13 +798,13 @@ export interface components {
         /**
          * @description * `javascript` - runs a script
          *     * `opens_files` - starts a program or opens another file
-         *     * `sends_data` - sends what is typed into it, or reads it from a file
-         *     * `embedded_file` - carries other files
+         *     * `sends_data` - is a form that sends its data, or imports data from a file
+         *     * `embedded_file` - contains other files
          *     * `multimedia` - plays sound, film or 3D
-         *     * `dynamic_form` - is a form that builds itself (XFA)
-         *     * `odd_link` - has a link that leads neither to the web nor to mail
-         *     * `encrypted` - is encrypted, so nobody has looked inside
-         *     * `malformed` - is not a sound PDF
+         *     * `dynamic_form` - contains a dynamic form (XFA)
+         *     * `odd_link` - has a link that is neither a web nor an e-mail address
+         *     * `encrypted` - is encrypted and cannot be inspected
+         *     * `malformed` - is not a valid PDF
          *     * `too_expensive` - takes too much time or memory to read
          * @enum {string}
          */
@@ -813,22 +813,22 @@ export interface components {
         Upload: {
             /** Format: uuid */
             readonly id: string;
-            /** @description The visitor's own name for it; never part of the key. Empty once erased. */
+            /** @description The name that the visitor gave. Never part of the key. Empty after an erasure. */
             readonly name: string;
-            /** @description Bytes that arrived. */
+            /** @description In bytes. */
             readonly size: number;
-            /** @description As detected, not as claimed. */
+            /** @description Detected from the content. */
             readonly content_type: string;
             /** SHA-256 */
             readonly sha256: string;
             readonly status: components["schemas"]["UploadStatus"];
             /**
-             * Began
+             * Started
              * Format: date-time
              */
             readonly created_at: string;
         };
-        /** @description What to post until when: all `fields`, then the file as the field `file`, as multipart. */
+        /** @description A multipart form to post before `expires_at`: all `fields`, then the file as the field `file`. */
         UploadForm: {
             /** Format: uri */
             url: string;
@@ -855,12 +855,12 @@ export interface components {
          * @enum {string}
          */
         UploadStatus: "pending" | "stored" | "missing" | "deleting" | "deleted" | "lapsed" | "rejected" | "quarantined";
-        /** @description What the session holds now. */
+        /** @description How much of the quota is used. */
         Used: {
             files: number;
             bytes: number;
         };
-        /** @description A UUID to look at; its spelling is judged strictly. */
+        /** @description A UUID to check; only the canonical spelling is valid. */
         ValidateRequest: {
             uuid: string;
         };
@@ -901,11 +901,11 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -916,15 +916,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -947,11 +947,11 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -962,15 +962,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -983,7 +983,7 @@ export interface operations {
     service_events_retrieve: {
         parameters: {
             query?: {
-                /** @description `next` of the page before. */
+                /** @description `next` of the previous page. */
                 after?: number;
                 /** @description At most 500. */
                 limit?: number;
@@ -996,11 +996,11 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1011,15 +1011,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1045,11 +1045,11 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1060,15 +1060,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1090,14 +1090,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The file, of its own type. */
+            /** @description The file, with its media type. */
             200: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1105,14 +1105,14 @@ export interface operations {
                     "*/*": string;
                 };
             };
-            /** @description Where storage hands it out for 60 seconds (DOWNLOADS). */
+            /** @description A URL of the store, valid for 60 seconds (DOWNLOADS=redirect). */
             302: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1121,15 +1121,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1154,11 +1154,11 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1169,15 +1169,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1203,11 +1203,11 @@ export interface operations {
             /** @description The live session that the request proves. */
             200: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1218,11 +1218,11 @@ export interface operations {
             /** @description A new session; its token is in the cookie or in `token`. */
             201: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1233,15 +1233,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1262,11 +1262,11 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1277,15 +1277,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1302,7 +1302,7 @@ export interface operations {
                 erase?: boolean;
             };
             header?: {
-                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                /** @description The session UUID. Required for changes with the cookie. The server compares it with the session of the cookie and never uses it to select a session. */
                 "X-Session-UUID"?: string;
             };
             path?: never;
@@ -1313,11 +1313,11 @@ export interface operations {
             /** @description No response body */
             204: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1326,15 +1326,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1348,7 +1348,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                /** @description The session UUID. Required for changes with the cookie. The server compares it with the session of the cookie and never uses it to select a session. */
                 "X-Session-UUID"?: string;
             };
             path?: never;
@@ -1362,11 +1362,11 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1377,15 +1377,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1409,11 +1409,11 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1424,15 +1424,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1446,7 +1446,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                /** @description The session UUID. Required for changes with the cookie. The server compares it with the session of the cookie and never uses it to select a session. */
                 "X-Session-UUID"?: string;
             };
             path?: never;
@@ -1456,11 +1456,11 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1471,15 +1471,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1493,7 +1493,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                /** @description The session UUID. Required for changes with the cookie. The server compares it with the session of the cookie and never uses it to select a session. */
                 "X-Session-UUID"?: string;
             };
             path?: never;
@@ -1503,11 +1503,11 @@ export interface operations {
         responses: {
             202: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1518,15 +1518,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1540,7 +1540,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                /** @description The session UUID. Required for changes with the cookie. The server compares it with the session of the cookie and never uses it to select a session. */
                 "X-Session-UUID"?: string;
             };
             path?: never;
@@ -1554,11 +1554,11 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1569,15 +1569,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1598,11 +1598,11 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1615,15 +1615,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1637,7 +1637,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                /** @description The session UUID. Required for changes with the cookie. The server compares it with the session of the cookie and never uses it to select a session. */
                 "X-Session-UUID"?: string;
             };
             path?: never;
@@ -1651,11 +1651,11 @@ export interface operations {
         responses: {
             201: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1666,15 +1666,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1699,11 +1699,11 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1714,15 +1714,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1747,11 +1747,11 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1762,15 +1762,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1794,11 +1794,11 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1809,15 +1809,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1831,9 +1831,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Makes it safe to send the same file again: the answer is the same. */
+                /** @description Makes it safe to repeat the request: the response is the same. */
                 "Idempotency-Key"?: string;
-                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                /** @description The session UUID. Required for changes with the cookie. The server compares it with the session of the cookie and never uses it to select a session. */
                 "X-Session-UUID"?: string;
             };
             path?: never;
@@ -1847,11 +1847,11 @@ export interface operations {
         responses: {
             201: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1862,15 +1862,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1893,11 +1893,11 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1908,15 +1908,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1930,7 +1930,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                /** @description The session UUID. Required for changes with the cookie. The server compares it with the session of the cookie and never uses it to select a session. */
                 "X-Session-UUID"?: string;
             };
             path: {
@@ -1943,11 +1943,11 @@ export interface operations {
             /** @description No response body */
             204: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1956,15 +1956,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1978,7 +1978,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                /** @description The session UUID. Required for changes with the cookie. The server compares it with the session of the cookie and never uses it to select a session. */
                 "X-Session-UUID"?: string;
             };
             path: {
@@ -1990,11 +1990,11 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -2005,15 +2005,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -2026,7 +2026,7 @@ export interface operations {
     uploads_download_retrieve: {
         parameters: {
             query?: {
-                /** @description From `link/`, in place of a proof. */
+                /** @description From `link/`; replaces the session token. */
                 link?: string;
             };
             header?: never;
@@ -2037,14 +2037,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The file, of its own type. */
+            /** @description The file, with its media type. */
             200: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -2052,14 +2052,14 @@ export interface operations {
                     "*/*": string;
                 };
             };
-            /** @description Where storage hands it out for 60 seconds (DOWNLOADS). */
+            /** @description A URL of the store, valid for 60 seconds (DOWNLOADS=redirect). */
             302: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -2068,15 +2068,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -2090,7 +2090,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                /** @description The session UUID. Required for changes with the cookie. The server compares it with the session of the cookie and never uses it to select a session. */
                 "X-Session-UUID"?: string;
             };
             path: {
@@ -2102,11 +2102,11 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -2117,15 +2117,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -2139,9 +2139,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Makes it safe to send the same file again: the answer is the same. */
+                /** @description Makes it safe to repeat the request: the response is the same. */
                 "Idempotency-Key"?: string;
-                /** @description The session's UUID; required on a change proven by the cookie. It can only cause refusal, never select a session. */
+                /** @description The session UUID. Required for changes with the cookie. The server compares it with the session of the cookie and never uses it to select a session. */
                 "X-Session-UUID"?: string;
             };
             path?: never;
@@ -2155,11 +2155,11 @@ export interface operations {
         responses: {
             201: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -2170,15 +2170,15 @@ export interface operations {
             /** @description A problem document (RFC 9457). */
             default: {
                 headers: {
-                    /** @description Names the request in logs and audit rows. */
+                    /** @description The id of the request in logs and audit events. */
                     "X-Request-ID": string;
-                    /** @description The limits that were counted (an IETF draft). */
+                    /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description How far they are used (an IETF draft). */
+                    /** @description What is left of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
-                    /** @description On 401: how to prove who asks. */
+                    /** @description On 401: which credentials are accepted. */
                     "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };

@@ -20,14 +20,14 @@ from maria_project.health import is_migrated
 from maria_project.supervisor import ChildProcess, supervise
 
 TASK_SECONDS = int(settings.Q_CLUSTER["timeout"])
-# A beat may wait behind tasks that run their whole time.
+# A heartbeat may wait behind tasks that take the full time.
 HEARTBEAT_SECONDS = TASK_SECONDS + 60
 
 
 class Command(BaseCommand):
     help = (
-        "Migrates, creates the first staff user, and runs the web server and the worker until "
-        "Ctrl-C or SIGTERM. HOST and PORT say where; see README for every setting."
+        "Migrates the database, creates the first staff user, and runs the web server and the "
+        "worker until Ctrl-C or SIGTERM. docs/settings.md lists the settings."
     )
     requires_system_checks: list[str] = []
 
@@ -39,26 +39,30 @@ class Command(BaseCommand):
             type=int,
             default=HEARTBEAT_SECONDS,
             metavar="N",
-            help="replace the worker when it has finished nothing for N seconds (default: %(default)s)",
+            help="restart the worker if it finishes no task for N seconds (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--demo",
+            action="store_true",
+            help="use invented data in var/demo, and print a log-in for each staff role",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = options["host"], _port(options["port"])
+        if options["demo"]:
+            _require_demo_settings()
         _require_free(host, port)
         self.check()
         if not settings.PRODUCTION:
             call_command("migrate", verbosity=0)
         elif not is_migrated():
-            raise CommandError("The database lacks migrations: run `manage.py migrate` first.")
+            raise CommandError("The database is not migrated. Run `manage.py migrate` first.")
         self.check(databases=["default"])
-        chosen = os.environ.get("STAFF_PASSWORD", "")
-        login = create_first_staff(os.environ.get("STAFF_USERNAME", ""), chosen)
+        staff_lines = _demo_lines() if options["demo"] else _first_staff_lines()
         connection.close()
         self._greet(host, port)
-        if login:
-            password = "the STAFF_PASSWORD you set" if chosen else f"{login.password}  (shown once)"
-            self.stdout.write(f"Staff log-in:   {login.username} / {password}")
-        self.stdout.flush()
+        for line in staff_lines:
+            self._write_line(line)
         stop = threading.Event()
         for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(name, lambda *_: stop.set())
@@ -76,6 +80,39 @@ class Command(BaseCommand):
     def _write_line(self, message: str) -> None:
         self.stdout.write(message)
         self.stdout.flush()
+
+
+def _first_staff_lines() -> list[str]:
+    """Create the first staff user if there is none; return what to print about it."""
+    chosen = os.environ.get("STAFF_PASSWORD", "")
+    login = create_first_staff(os.environ.get("STAFF_USERNAME", ""), chosen)
+    if login is None:
+        return []
+    password = "the STAFF_PASSWORD you set" if chosen else f"{login.password}  (shown once)"
+    return [f"Staff log-in:   {login.username} / {password}"]
+
+
+def _require_demo_settings() -> None:
+    """Refuse to seed anything but the demo's own database: only ./run selects it."""
+    if settings.PRODUCTION:
+        raise CommandError(
+            f"PUBLIC_URL is {settings.PUBLIC_URL}. The demo runs on this machine only: unset PUBLIC_URL."
+        )
+    if settings.DATABASE_URL or settings.DATA_DIR.parts[-2:] != ("var", "demo"):
+        raise CommandError("Start the demo with `./run --demo`, which uses its own database.")
+
+
+def _demo_lines() -> list[str]:
+    from demo_app import start, writing
+
+    try:
+        logins = start.prepare()
+    except writing.SeedRefused as refused:
+        raise CommandError(str(refused)) from refused
+    return [
+        "Staff log-ins (new passwords at each start):",
+        *(f"  {login.username:13} {login.password}" for login in logins),
+    ]
 
 
 def _children(host: str, port: int, heartbeat_seconds: int) -> list[ChildProcess]:
@@ -101,7 +138,7 @@ def _children(host: str, port: int, heartbeat_seconds: int) -> list[ChildProcess
 
 
 def heartbeat_is_late(seconds: int) -> bool:
-    """Say whether no worker has finished a heartbeat for so long; not while the database is away."""
+    """Return whether the last heartbeat is too old; False while the database is unavailable."""
     try:
         age = heartbeat_age()
     except DatabaseError:
@@ -125,6 +162,6 @@ def _require_free(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise CommandError(
-                f"Cannot listen on {host}:{port} ({error.strerror}): stop what listens there, or "
-                f"choose another port, like PORT={port + 1} ./run"
+                f"Cannot listen on {host}:{port} ({error.strerror}). Stop the program that uses the "
+                f"port, or choose another port: PORT={port + 1} ./run"
             ) from error

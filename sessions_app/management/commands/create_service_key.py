@@ -1,4 +1,4 @@
-"""`manage.py create_service_key`: a key for one of our own services, shown once."""
+"""`manage.py create_service_key`: create a key for one of our own services and show it once."""
 
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import timedelta
@@ -14,16 +14,16 @@ from sessions_app.services import service_keys
 
 
 class Command(BaseCommand):
-    help = "Makes a key by which a service, like Maria's own back end, may ask, and prints it once."
+    help = "Creates a key for a service, like Maria's back end, and prints it once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name", help="who holds it, like maria-agent")
+        parser.add_argument("name", help="the service that uses it, for example maria-agent")
         parser.add_argument(
             "--scope",
             action="append",
             required=True,
             choices=Scope.values,
-            help="what it is good for; may be given several times",
+            help="what the key permits; can be repeated",
         )
         parser.add_argument(
             "--days", type=_days, default=365, help="days until it expires (default: %(default)s)"
@@ -42,13 +42,12 @@ class Command(BaseCommand):
         with as_operator():
             secret = service_keys.issue_service_key(key=key)
         self.stderr.write(
-            f"The key of {key}, good for {options['days']} days. It is shown only now:"
+            f"The key of {key}, valid for {options['days']} days. It is shown only now:"
         )
         self.stdout.write(secret)
 
 
 def _days(text: str) -> int:
-    """Read a number of days that a key can be good for."""
     if not text.isdecimal() or not 1 <= int(text) <= service_keys.LONGEST_DAYS:
         raise ArgumentTypeError(f"write a number of days from 1 to {service_keys.LONGEST_DAYS}")
     return int(text)

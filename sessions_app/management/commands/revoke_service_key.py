@@ -1,4 +1,4 @@
-"""`manage.py revoke_service_key`: take a service's key back."""
+"""`manage.py revoke_service_key`: revoke a service's key."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -11,18 +11,18 @@ from sessions_app.services import service_keys
 
 
 class Command(BaseCommand):
-    help = "Takes a service's key back: it opens nothing from the next request on."
+    help = "Revokes a service's key. It stops working at once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name", help="the name it was made under")
+        parser.add_argument("name", help="the key's name")
 
     def handle(self, *args: Any, **options: Any) -> None:
         key = ServiceKey.objects.filter(name=options["name"]).first()
         if key is None:
             known = ", ".join(ServiceKey.objects.values_list("name", flat=True)) or "none"
-            raise CommandError(f"There is no key {options['name']!r}. There are: {known}.")
+            raise CommandError(f"There is no key {options['name']!r}. Existing keys: {known}.")
         with as_operator():
             revoked = service_keys.revoke_service_key(key=key)
         self.stdout.write(
-            f"The key of {key} is revoked." if revoked else f"The key of {key} was revoked before."
+            f"The key of {key} is revoked." if revoked else f"The key of {key} was already revoked."
         )

@@ -1,4 +1,4 @@
-"""What the cleanup's tests share: the command's door, scenes of every kind, faulty stores, snapshots."""
+"""Helpers of the cleanup's tests: calls of the commands, files in each state, faulty stores, snapshots."""
 
 import io
 import json
@@ -21,8 +21,7 @@ from django.utils import timezone
 from audit_app.models import AuditLog
 from sessions_app.models import UserSession
 from tests.helpers import age_session, age_upload, plant, started, store_root, uploaded
-from uploads_app import services
-from uploads_app.cleanup.reconcile import FindingKind
+from uploads_app.cleanup.findings import FindingKind
 from uploads_app.models import (
     IN_QUOTA,
     CleanupRun,
@@ -30,22 +29,25 @@ from uploads_app.models import (
     UploadedFile,
     UploadQuota,
     UploadStatus,
-    object_key,
 )
-from uploads_app.storage.base import MARKER, PREFIX, ListingIncomplete, Marker, StoredObject
+from uploads_app.services.deletion import begin_deletion, delete_upload, lapse_upload
+from uploads_app.storage.base import ListingIncomplete, Marker, StoredObject
 from uploads_app.storage.disk_store import DiskStore
+from uploads_app.storage.keys import MARKER, PREFIX, object_key
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 SHA = "0" * 64
 _KINDS = "|".join(FindingKind)
 _LINE = re.compile(rf"(?P<kind>{_KINDS}): (?P<key>\S.*)  \d.*")
-_SUM = re.compile(rf"(?P<count>\d+) (?P<kind>{_KINDS})(, (would be )?(removed|put aside|noted))?")
+_SUM = re.compile(
+    rf"(?P<count>\d+) (?P<kind>{_KINDS})(, (would be )?(deleted|moved to the trash|marked as (missing|stored)))?"
+)
 
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What one call of the command answered."""
+    """The result of one call of a command."""
 
     exit_code: int
     out: str
@@ -67,7 +69,7 @@ class CommandResult:
 
     @property
     def headings(self) -> dict[str, set[str]]:
-        """The keys that the text tells of each kind, after checking each count of a run that ended."""
+        """The keys that the text reports of each kind. Checks the counts of a run that completed."""
         found: dict[str, set[str]] = defaultdict(set)
         for line in self.out.splitlines():
             if match := _LINE.fullmatch(line):
@@ -100,7 +102,7 @@ def restore(*arguments: str) -> CommandResult:
 
 
 def settled(*arguments: str) -> CommandResult:
-    """Run the cleanup and expect it to end well."""
+    """Run the cleanup and check that it succeeds."""
     result = cleanup(*arguments)
     assert result.exit_code == 0, result
     return result
@@ -114,7 +116,7 @@ def last_run() -> CleanupRun:
 
 
 def tables() -> dict[str, list[dict[str, Any]]]:
-    """Return every row of every table but CleanupRun's."""
+    """Return every row of every table except CleanupRun."""
     return {
         model._meta.label: list(model._base_manager.order_by("pk").values())
         for model in apps.get_models(include_auto_created=True)
@@ -134,18 +136,18 @@ def store_contents() -> dict[str, tuple[bytes, float] | None]:
 
 
 def snapshot() -> tuple[Any, Any]:
-    """Return all that a run could change but CleanupRun: every table and the store."""
+    """Return everything that a run could change except CleanupRun: every table and the store."""
     return tables(), store_contents()
 
 
 class Events:
-    """The audit events written since this object was made."""
+    """The audit events written since this object was created."""
 
     def __init__(self) -> None:
         self._last = AuditLog.objects.order_by("-id").values_list("id", flat=True).first() or 0
 
     def new(self) -> list[tuple[str, str, dict[str, Any]]]:
-        """Return type, target and details of each, in an order of no meaning but stable."""
+        """Return type, target and details of each, in a stable order."""
         rows = AuditLog.objects.filter(id__gt=self._last)
         return sorted(
             ((row.event_type, row.target, row.details) for row in rows), key=lambda r: r[:2]
@@ -157,7 +159,7 @@ class Events:
 
 
 def quotas_fit() -> bool:
-    """Say whether every quota is the sum of its session's held rows."""
+    """Return whether every quota is the sum of its session's rows."""
     kept: dict[uuid.UUID, list[int]] = defaultdict(lambda: [0, 0])
     for session, size in UploadedFile.objects.filter(status__in=IN_QUOTA).values_list(
         "session_id", "size"
@@ -172,7 +174,7 @@ def quotas_fit() -> bool:
 
 def stored(age: timedelta = 2 * HOUR) -> UploadedFile:
     """A visitor's file, uploaded `age` ago into a session of its own."""
-    cache.clear()  # the limit of new sessions is not what these tests are about
+    cache.clear()  # so that the limit of new sessions does not apply
     upload = uploaded(started())
     age_upload(upload, age)
     upload.refresh_from_db()
@@ -180,14 +182,14 @@ def stored(age: timedelta = 2 * HOUR) -> UploadedFile:
 
 
 def change(upload: UploadedFile, **values: Any) -> UploadedFile:
-    """Set columns of a file's row as a crash or time would have left them."""
+    """Set columns of a file's row to the values that a crash or time would leave."""
     UploadedFile.objects.filter(pk=upload.pk).update(**values)
     upload.refresh_from_db()
     return upload
 
 
 def pending(lease: timedelta, has_object: bool = True) -> UploadedFile:
-    """An upload that died before its last step, with `lease` left (negative: over since)."""
+    """An upload that was interrupted before its last step, with `lease` left (negative: expired)."""
     upload = change(
         stored(),
         status=UploadStatus.PENDING,
@@ -201,11 +203,9 @@ def pending(lease: timedelta, has_object: bool = True) -> UploadedFile:
 
 
 def deleting() -> UploadedFile:
-    """A file whose deletion began, and whose object is still there."""
+    """A file whose deletion has started, and whose object still exists."""
     upload = stored()
-    assert services.begin_deletion(
-        upload=upload, among=UploadedFile.objects.all(), reason="visitor"
-    )
+    assert begin_deletion(upload=upload, among=UploadedFile.objects.all(), reason="visitor")
     return upload
 
 
@@ -226,10 +226,10 @@ def closed_with_object(age: timedelta, status: UploadStatus = UploadStatus.DELET
     """A deleted or lapsed file whose bytes arrived late, that long ago."""
     if status == UploadStatus.DELETED:
         upload = stored()
-        services.delete_upload(upload=upload)
+        delete_upload(upload=upload)
     else:
         upload = pending(-HOUR)
-        services.lapse_upload(upload=upload, reason="storage_failed")
+        lapse_upload(upload=upload, reason="storage_failed")
         remove_object(upload)
     plant(upload.key, age=age)
     upload.refresh_from_db()
@@ -237,13 +237,13 @@ def closed_with_object(age: timedelta, status: UploadStatus = UploadStatus.DELET
 
 
 def orphan(age: timedelta = HOUR, body: bytes = b"%PDF-1.4 planted") -> str:
-    """An object that no row explains, last written that long ago; return its key."""
+    """Create an orphan, last written that long ago; return its key."""
     plant(key := new_key(), body, age)
     return key
 
 
 def trashed_object(ago: timedelta = timedelta(0), body: bytes = b"%PDF-1.4 planted") -> str:
-    """An object that the cleanup put into quarantine that long ago; return its old key."""
+    """Create an object that the cleanup moved to the trash that long ago; return its original key."""
     key = orphan(body=body)
     settled()
     QuarantinedObject.objects.filter(key=key).update(quarantined_at=timezone.now() - ago)
@@ -251,7 +251,7 @@ def trashed_object(ago: timedelta = timedelta(0), body: bytes = b"%PDF-1.4 plant
 
 
 def remove_object(upload: UploadedFile) -> None:
-    """Take a file's object from the store behind the product's back."""
+    """Delete a file's object from the store without the product."""
     path = store_root() / upload.key
     path.unlink()
     path.parent.rmdir()
@@ -271,7 +271,7 @@ def many(
     objects: bool = True,
     per_session: int = 3,
 ) -> list[UploadedFile]:
-    """Make that many files at once, below the API; for numbers, not for truth of detail."""
+    """Create that many files without the API, for tests that need large numbers."""
     now = timezone.now()
     sessions = UserSession.objects.bulk_create(
         UserSession(
@@ -320,7 +320,7 @@ def many(
 
 
 class DatabaseBackup:
-    """Every row of sessions and files as it is now, to set the database back to; the log stays."""
+    """A backup of all rows of sessions and files, but not of the log."""
 
     def __init__(self) -> None:
         models = [
@@ -331,7 +331,6 @@ class DatabaseBackup:
         self._rows = [(model, list(model._base_manager.all())) for model in models]
 
     def restore(self) -> None:
-        """Set the database back."""
         for model, _ in self._rows:
             model._base_manager.all()._raw_delete("default")
         for model, rows in self._rows:
@@ -348,15 +347,15 @@ def clear_store() -> None:
 
 
 def _nothing(key: str) -> None:
-    """Let things go well."""
+    """Do nothing."""
 
 
 class FaultyStore(DiskStore):
-    """A disk store with the faults that its options name; a library's seam, not ours.
+    """A disk store with the faults that its options name.
 
     `before_delete`, `before_list`, `before_describe`, `before_move` and `before_marker` are called
-    with a key, and may raise OSError; `break_after` ends a listing in the
-    middle; `relist` lists otherwise; `clock_off` sets the store's clock wrong.
+    with a key, and may raise OSError; `break_after` ends a listing early;
+    `relist` changes a listing; `clock_off` sets the store's clock wrong.
     """
 
     def __init__(
@@ -414,7 +413,7 @@ class FaultyStore(DiskStore):
 
 
 def use_store(settings: Any, **options: Any) -> None:
-    """Let the store of this test have faults; without options it is sound again."""
+    """Give the store of this test faults; without options it has none."""
     settings.STORAGES = {
         **settings.STORAGES,
         "uploads": {

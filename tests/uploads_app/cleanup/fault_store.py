@@ -1,8 +1,8 @@
-"""What can befall a call in the middle: its process dies, a step fails, or somebody else acts.
+"""Faults in the middle of a call: its process dies, a step fails, or another call runs.
 
-Everything happens at named points: before and after each step of the disk
-store, at each statement that writes, after each commit. The process of a test
-cannot die, so a dead one is one that reaches neither store nor database again.
+Faults happen at named points: before and after each step of the disk store, at
+each statement that writes, and after each commit. The process of a test cannot
+die, so a dead process is one that no longer reaches the store or the database.
 """
 
 from collections import Counter
@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 from django.db import DatabaseError, OperationalError, connection
 
-from uploads_app.storage.base import PREFIX, Marker, StoredBytes, StoredObject
+from uploads_app.storage.base import Marker, StoredBytes, StoredObject
 from uploads_app.storage.disk_store import DiskStore
+from uploads_app.storage.keys import PREFIX
 
 Point = Literal["put", "remove", "move", "describe", "list", "marker", "write", "commit"]
 What = Literal["dies", "fails", "meanwhile"]
@@ -26,12 +27,12 @@ _UNDOES = ("ROLLBACK", "RELEASE")
 
 
 class ProcessKilled(BaseException):
-    """The process is gone."""
+    """The process was killed."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens when a point is passed for the n-th time, before or after the step itself."""
+    """A fault at the n-th pass of a point, before or after the step itself."""
 
     point: Point
     number: int
@@ -40,7 +41,7 @@ class Fault:
 
 
 class FaultInjector:
-    """Lets hazards happen to calls, and counts what the store has really removed.
+    """Injects faults into calls, and counts what the store has really deleted.
 
     `clock_off` sets the store's clock wrong.
     """
@@ -48,48 +49,50 @@ class FaultInjector:
     def __init__(self) -> None:
         self.removed: Counter[str] = Counter()
         self.clock_off = timedelta(0)
-        self._hazard: Fault | None = None
+        self._fault: Fault | None = None
         self._passed = 0
         self._meanwhile: Callable[[], object] = lambda: None
         self._is_dead = False
 
     @contextmanager
-    def befalling(
-        self, hazard: Fault | None, meanwhile: Callable[[], object] = lambda: None
+    def injecting(
+        self, fault: Fault | None, meanwhile: Callable[[], object] = lambda: None
     ) -> Iterator[None]:
-        """Let a hazard happen to what is called inside; others' calls in its middle have none."""
-        before = self._hazard, self._passed, self._meanwhile
-        self._hazard, self._passed, self._meanwhile = hazard, 0, meanwhile
+        """Inject a fault into the calls inside the block, but not into `meanwhile`."""
+        before = self._fault, self._passed, self._meanwhile
+        self._fault, self._passed, self._meanwhile = fault, 0, meanwhile
         try:
             with connection.execute_wrapper(self._execute):
                 yield
         finally:
-            self._hazard, self._passed, self._meanwhile = before
+            self._fault, self._passed, self._meanwhile = before
             self._is_dead = False
-            connection.needs_rollback = False  # what failed outside a transaction, failed alone
+            connection.needs_rollback = (
+                False  # a failure outside a transaction affects nothing else
+            )
 
     @contextmanager
     def around(self, point: Point) -> Iterator[None]:
-        """Surround a step of the store."""
+        """Pass the points before and after a step of the store."""
         self.at(point, after=False)
         yield
         self.at(point, after=True)
 
     def at(self, point: Point, *, after: bool) -> None:
-        """Pass a point; raise Died or an error, or let somebody else act, if that is its fate."""
+        """Pass a point. Raises ProcessKilled or an error, or calls `meanwhile`, if the fault is here."""
         if self._is_dead:
             raise ProcessKilled
-        hazard = self._hazard
-        if hazard is None or (hazard.point, hazard.after) != (point, after):
+        fault = self._fault
+        if fault is None or (fault.point, fault.after) != (point, after):
             return
         self._passed += 1
-        if self._passed < hazard.number:
+        if self._passed < fault.number:
             return
-        self._hazard = None
-        if hazard.what == "dies":
+        self._fault = None
+        if fault.what == "dies":
             self._is_dead = True
             raise ProcessKilled
-        if hazard.what == "fails":
+        if fault.what == "fails":
             raise (OSError(5, "Input/output error") if point in STORE_POINTS else _lost())
         self._meanwhile()
 
@@ -111,38 +114,38 @@ def _lost() -> DatabaseError:
 
 
 class FaultInjectingStore(DiskStore):
-    """A disk store whose steps are points of a fate."""
+    """A disk store whose steps are points for faults."""
 
-    def __init__(self, location: Path, fate: FaultInjector) -> None:
+    def __init__(self, location: Path, faults: FaultInjector) -> None:
         super().__init__(location=location)
-        self.fate = fate
+        self.faults = faults
 
     def put(self, key: str, chunks: Iterable[bytes]) -> StoredBytes:
-        with self.fate.around("put"):
+        with self.faults.around("put"):
             return super().put(key, chunks)
 
     def move(self, key: str, target: str) -> None:
-        with self.fate.around("move"):
+        with self.faults.around("move"):
             super().move(key, target)
 
     def describe(self, key: str) -> StoredObject | None:
-        with self.fate.around("describe"):
+        with self.faults.around("describe"):
             return super().describe(key)
 
     def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
         for stored in super().list_objects(prefix, after):
-            with self.fate.around("list"):
+            with self.faults.around("list"):
                 yield stored
 
     def write_marker(self, marker: Marker) -> None:
-        with self.fate.around("marker"):
+        with self.faults.around("marker"):
             super().write_marker(marker)
 
     def clock(self) -> datetime:
-        return super().clock() + self.fate.clock_off
+        return super().clock() + self.faults.clock_off
 
     def _remove(self, key: str) -> None:
-        with self.fate.around("remove"):
+        with self.faults.around("remove"):
             was_there = Path(self.path(key)).exists()
             super()._remove(key)
-            self.fate.removed[key] += was_there
+            self.faults.removed[key] += was_there

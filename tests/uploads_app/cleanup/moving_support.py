@@ -1,4 +1,4 @@
-"""What the tests of a move share: two stores, the three settings of a move, and named moments of one."""
+"""Helpers of the tests of a move: two stores, the settings of each phase, and named moments."""
 
 import hashlib
 import io
@@ -14,12 +14,13 @@ from django.core.cache import cache
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 
-from maria_project.environment import moving
+from maria_project.settings.storage_url import moving
 from tests.helpers import Visitor, pdf, started
 from tests.uploads_app.cleanup.cleanup_support import CommandResult
 from uploads_app.models import UploadedFile
-from uploads_app.storage.base import ERASED, INCOMING, MARKER, PREFIX, QUARANTINE, StoredBytes
+from uploads_app.storage.base import StoredBytes
 from uploads_app.storage.disk_store import DiskStore
+from uploads_app.storage.keys import ERASED, INCOMING, MARKER, PREFIX, QUARANTINE
 from uploads_app.storage.s3_store import S3Store
 
 # The moments of one object's move, in order: `previous` and `current` name the store.
@@ -32,15 +33,15 @@ MOMENTS = (
 FRAME = ("current before write_marker", "current after write_marker", "previous after write_marker")
 
 both_ways = pytest.mark.parametrize("relocation", ["disk to S3", "S3 to disk"], indirect=True)
-# Where it makes no difference which stores they are.
+# For tests that work the same with all stores.
 folders = pytest.mark.parametrize("relocation", ["disk to disk"], indirect=True)
 
 
 def _nothing(key: str) -> None:
-    """Let a moment pass."""
+    """Do nothing."""
 
 
-# What happens at a moment, with the object's key; tests fill it.
+# Called at a moment with the object's key; tests fill it.
 on: dict[str, Callable[[str], None]] = {}
 
 
@@ -49,7 +50,7 @@ def _happens(moment: str, key: str) -> None:
 
 
 class ObservedStore:
-    """Lets something happen before and after what a store does; a library's seam, not ours."""
+    """Calls `on` before and after each operation of a store."""
 
     role = ""
 
@@ -92,7 +93,7 @@ class PreviousDisk(ObservedStore, DiskStore):  # type: ignore[misc]
 
 
 class _SharedS3(ObservedStore, S3Store):
-    """Keeps the process's client when the settings change: making one takes a good part of a second."""
+    """Keeps the process's client when the settings change, because creating one is slow."""
 
     clients: dict[str, threading.local] = {}
 
@@ -110,7 +111,7 @@ class PreviousS3(_SharedS3):
 
 
 def forget_connections() -> None:
-    """Let a forked process open connections of its own."""
+    """Close the connections, so that a forked process opens its own."""
     for client in _SharedS3.clients.values():
         for resource in vars(client).values():
             resource.meta.client.close()
@@ -118,7 +119,7 @@ def forget_connections() -> None:
 
 @dataclass
 class Relocation:
-    """A deployment between two stores: entries of STORAGES without and with moments."""
+    """A deployment that moves between two stores: entries of STORAGES without and with moments."""
 
     settings: Any
     previous: dict[str, Any]
@@ -127,15 +128,15 @@ class Relocation:
     visitors: dict[str, Visitor] = field(default_factory=dict)
 
     def before(self) -> None:
-        """STORAGE_URL names the store that files will move from."""
+        """Set STORAGE_URL to the store that files will move from."""
         self._set({"uploads": _watched(self.previous, "Previous")})
 
     def during(self) -> None:
-        """STORAGE_URL names the new store, STORAGE_PREVIOUS_URL the old one."""
+        """Set STORAGE_URL to the new store and STORAGE_PREVIOUS_URL to the old one."""
         self._set(moving(_watched(self.current, "Current"), _watched(self.previous, "Previous")))
 
     def after(self) -> None:
-        """STORAGE_PREVIOUS_URL is removed."""
+        """Remove STORAGE_PREVIOUS_URL."""
         self._set({"uploads": _watched(self.current, "Current")})
 
     def upload(self, text: str, visitor: Visitor | None = None) -> UploadedFile:
@@ -150,7 +151,7 @@ class Relocation:
         return UploadedFile.objects.get(pk=upload_id)
 
     def forget(self, upload: UploadedFile) -> Visitor:
-        """A visitor is about to give a file up: no longer expect it to be served."""
+        """No longer expect a file to be served; return its visitor, who will delete it."""
         del self.bodies[str(upload.pk)]
         return self.visitors[str(upload.pk)]
 
@@ -161,7 +162,7 @@ class Relocation:
             assert self.visitors[upload_id].download(upload_id) == self.bodies[upload_id]
 
     def assert_moved(self) -> None:
-        """Check that the current store holds every live file and nothing else, the previous none."""
+        """Check that the current store has exactly the live files, and the previous store none."""
         self.during()
         live = {row.key: row.sha256 for row in UploadedFile.objects.filter(pk__in=self.bodies)}
         current = self.hashes("uploads_current")
@@ -171,7 +172,7 @@ class Relocation:
         self.assert_served()
 
     def hashes(self, alias: str) -> dict[str, str]:
-        """Return key and SHA-256 of everything in one of the two stores but its marker."""
+        """Return key and SHA-256 of everything in one of the two stores except its marker."""
         store: Any = storages[alias]
         found = {}
         for prefix in (PREFIX, QUARANTINE, ERASED, INCOMING):
@@ -186,7 +187,7 @@ class Relocation:
         return Path(entry["OPTIONS"]["location"]) / key
 
     def plant(self, alias: str, key: str, body: bytes = b"%PDF-1.4 planted") -> None:
-        """Put an object into a folder behind the product's back."""
+        """Write an object into a folder without the product."""
         path = self.place(alias, key)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(body)
@@ -221,7 +222,7 @@ def move(*arguments: str) -> CommandResult:
 
 
 def moved(*arguments: str) -> dict[str, Any]:
-    """Move, expect it to end well, and return what `--json` printed."""
+    """Move, check that it succeeds, and return what `--json` printed."""
     result = move("--json", *arguments)
     assert result.exit_code == 0, result
     document: dict[str, Any] = json.loads(result.out)

@@ -1,4 +1,4 @@
-"""After a restore: `cleanup_orphans --adopt` loses nothing live, and erases what was erased."""
+"""After a restore, `cleanup_orphans --adopt` loses no live file and repeats erasures."""
 
 import io
 import sys
@@ -35,11 +35,11 @@ from uploads_app.models import QuarantinedObject, StoreState, UploadedFile, Uplo
 
 
 class AdoptionCrash(Exception):
-    """What ends an adoption in the middle."""
+    """Interrupts an adoption."""
 
 
 class RestoredDeployment:
-    """A deployment whose database is set back to a backup, and what has happened since that."""
+    """A deployment with a database that was restored from a backup, and a newer store."""
 
     def __init__(self) -> None:
         self.anna, self.berta, self.unknown_visitor = started(), started(), started()
@@ -64,7 +64,7 @@ class RestoredDeployment:
         backup.restore()
 
     def assert_whole(self) -> None:
-        """See that nothing live is lost, what was erased is erased, and the cleanup works again."""
+        """Check that no live file is lost, erased sessions are erased, and the cleanup works again."""
         assert self.anna.download(str(self.kept.pk)) == pdf("kept")
         assert self.anna.download(str(self.new.pk)) == pdf("new")
         back = UploadedFile.objects.get(pk=self.new.pk)
@@ -79,7 +79,7 @@ class RestoredDeployment:
         assert self.unknown_visitor.current().status_code == 401
         assert not [key for key in stored_keys() if self.unknown_visitor.uuid in key]
         assert quotas_fit()
-        # What is left of the strange session is young, and nobody's retention is over yet.
+        # The object of the unknown session is young, and no retention is over yet.
         found = settled("--json").found
         assert found == {"young objects left alone": {self.stranger.key}}
         assert (store_root() / self.past.key).exists()
@@ -91,29 +91,31 @@ def yesterday(db: None) -> RestoredDeployment:
 
 
 PLAN = [
-    "  1 sessions are erased again,",
-    "  1 files (",
-    "  1 uploads that were under way",
-    "  1 objects of sessions that the database does not know",
-    "  1 objects in quarantine that the database does not know",
-    "  1 files of the database have no object;",
-    "  no file goes because its retention is over before UPLOAD_RETENTION",
+    "  erase 1 sessions again",
+    "  restore 1 files (",
+    "  complete 1 uploads that were in progress",
+    "  leave 1 objects of unknown sessions where they are;",
+    "  record 1 objects in the trash that the database does not know",
+    "  leave 1 files without an object;",
+    "  delete no file for its retention until UPLOAD_RETENTION",
 ]
 
 
 def adopt() -> CommandResult:
-    """Adopt without being asked, and expect it to work."""
+    """Adopt without confirmation, and check that it succeeds."""
     result = cleanup("--adopt", "--yes")
     assert (result.exit_code, result.err) == (0, ""), result
-    assert result.out.endswith("Adopted. Run the cleanup dry next, and read what it says.\n")
+    assert result.out.endswith(
+        "Adopted. Next, run cleanup_orphans --dry-run and read its report.\n"
+    )
     return result
 
 
 def assert_planned(result: CommandResult) -> None:
-    """See that the plan has been told in its order."""
+    """Check that the plan was printed in its order."""
     lines = result.out.splitlines()
-    assert lines[0].startswith("The cleanup stops because: The store has seen ")
-    assert lines[1] == "To adopt means:"
+    assert lines[0].startswith("The cleanup stops because: The store is at generation ")
+    assert lines[1] == "The adoption will:"
     reported_lines = lines[2 : 2 + len(PLAN)]
     assert [line[: len(begin)] for line, begin in zip(reported_lines, PLAN, strict=True)] == PLAN
 
@@ -121,20 +123,20 @@ def assert_planned(result: CommandResult) -> None:
 @pytest.mark.parametrize(
     "options", [[], ["--dry-run"], ["--allow-share", "100", "--older-than", "0s"]], ids=str
 )
-def test_t55_nothing_is_removed_beside_a_database_of_yesterday(
+def test_t55_nothing_is_deleted_beside_a_restored_database(
     yesterday: RestoredDeployment, options: list[str]
 ) -> None:
     before = store_contents()
     result = cleanup(*options)
     assert (result.exit_code, result.out) == (3, "")
-    assert result.err.startswith("Stopped, nothing removed: The store has seen ")
-    assert "the database was restored from a backup, and does not know every file." in result.err
-    assert result.err.endswith("then run manage.py cleanup_orphans --adopt.\n")
+    assert result.err.startswith("Stopped, nothing deleted: The store is at generation ")
+    assert "The database was restored from a backup and does not know every file." in result.err
+    assert result.err.endswith("Then run manage.py cleanup_orphans --adopt.\n")
     assert (last_run().removed, last_run().quarantined) == (0, 0)
     assert store_contents() == before
 
 
-def test_t55_the_plan_is_reported_and_nothing_changed(yesterday: RestoredDeployment) -> None:
+def test_t55_a_dry_run_prints_the_plan_and_changes_nothing(yesterday: RestoredDeployment) -> None:
     before = snapshot()
     result = cleanup("--adopt", "--dry-run")
     assert snapshot() == before
@@ -144,7 +146,7 @@ def test_t55_the_plan_is_reported_and_nothing_changed(yesterday: RestoredDeploym
 
 
 @pytest.mark.parametrize("answer", ["", "\n", "yes\n", "Adopt\n"], ids=repr)
-def test_t55_whoever_does_not_agree_changes_nothing(
+def test_t55_without_confirmation_nothing_changes(
     yesterday: RestoredDeployment, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
@@ -152,10 +154,10 @@ def test_t55_whoever_does_not_agree_changes_nothing(
     result = cleanup("--adopt")
     assert snapshot() == before
     assert_planned(result)
-    assert result.out.endswith("Type “adopt” to go on: Nothing was changed.\n")
+    assert result.out.endswith("Type “adopt” to continue: Nothing was changed.\n")
 
 
-def test_t55_after_adoption_nothing_live_is_lost_and_erased_stays_erased(
+def test_t55_adoption_loses_no_live_file_and_repeats_erasures(
     yesterday: RestoredDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("adopt\n"))
@@ -191,7 +193,7 @@ def _erased_file(yesterday: RestoredDeployment) -> Any:
     return upload.pk
 
 
-def test_t55_retention_waits_once_more_after_an_adoption(yesterday: RestoredDeployment) -> None:
+def test_t55_retention_starts_again_after_an_adoption(yesterday: RestoredDeployment) -> None:
     adopt()
     settled()
     now = timezone.now()
@@ -201,10 +203,10 @@ def test_t55_retention_waits_once_more_after_an_adoption(yesterday: RestoredDepl
         assert (store_root() / yesterday.past.key).exists() is is_there
 
 
-def test_t55_what_is_of_an_erased_session_goes_whatever_the_backup_says(
+def test_t55_files_of_an_erased_session_are_deleted_although_the_backup_has_them(
     yesterday: RestoredDeployment,
 ) -> None:
-    """Storage may have failed between the erasure and the restore, so that bytes are left."""
+    """If storage failed between the erasure and the restore, bytes are left."""
     late = f"uploads/{yesterday.unknown_visitor.uuid}/{yesterday.new.pk}.pdf"
     (store_root() / late).parent.mkdir()
     (store_root() / late).write_bytes(b"%PDF-1.4 late")
@@ -215,10 +217,10 @@ def test_t55_what_is_of_an_erased_session_goes_whatever_the_backup_says(
 
 
 @pytest.mark.both
-def test_t55_a_crash_at_any_step_is_finished_by_adopting_again(
+def test_t55_adopting_again_finishes_after_a_crash_at_any_step(
     yesterday: RestoredDeployment, settings: Any
 ) -> None:
-    """Crash at a later call of the store each time, until there is nothing left to adopt."""
+    """Crash at a later call of the store each time, until nothing is left to adopt."""
     crashes = 0
     for number in range(1, 100):
         calls = iter(range(1, 1000))
@@ -249,19 +251,19 @@ def test_t55_a_crash_at_any_step_is_finished_by_adopting_again(
     yesterday.assert_whole()
 
 
-def test_there_is_nothing_to_adopt_where_both_belong_together(db: None) -> None:
+def test_there_is_nothing_to_adopt_if_store_and_database_belong_together(db: None) -> None:
     stored()
     before = snapshot()
     result = cleanup("--adopt", "--yes")
     assert (result.exit_code, result.out) == (3, "")
     assert result.err == (
-        "Nothing was adopted: Store and database belong together already. (nothing_to_adopt)\n"
+        "Nothing was adopted: Store and database already belong together. (nothing_to_adopt)\n"
     )
     assert snapshot() == before
 
 
 @pytest.mark.both
-def test_no_one_adopts_while_a_run_is_under_way(yesterday: RestoredDeployment) -> None:
+def test_adoption_is_refused_while_a_run_is_in_progress(yesterday: RestoredDeployment) -> None:
     assert marker.take_lease("a run")
     before = snapshot()
     result = cleanup("--adopt", "--yes")
@@ -271,7 +273,7 @@ def test_no_one_adopts_while_a_run_is_under_way(yesterday: RestoredDeployment) -
 
 
 @pytest.mark.parametrize("what", ["missing", "unreadable", "foreign"])
-def test_t55_a_marker_that_is_lost_or_another_ones_is_written_anew(db: None, what: str) -> None:
+def test_t55_adoption_replaces_a_missing_or_foreign_marker(db: None, what: str) -> None:
     upload = stored()
     path = store_root() / "marker.json"
     if what == "missing":
@@ -287,17 +289,17 @@ def test_t55_a_marker_that_is_lost_or_another_ones_is_written_anew(db: None, wha
     assert (store_root() / upload.key).exists()
 
 
-def test_t55_an_empty_store_is_adopted_by_calling_files_missing(db: None) -> None:
+def test_t55_after_adopting_an_empty_store_files_are_missing(db: None) -> None:
     upload = stored()
     clear_store()
-    assert "  1 files of the database have no object;" in cleanup("--adopt", "--dry-run").out
+    assert "  leave 1 files without an object;" in cleanup("--adopt", "--dry-run").out
     adopt()
     settled()
     upload.refresh_from_db()
     assert upload.status == UploadStatus.MISSING
 
 
-def test_a_store_that_does_not_answer_adopts_nothing(
+def test_nothing_is_adopted_if_the_store_does_not_answer(
     yesterday: RestoredDeployment, settings: Any
 ) -> None:
     def fail(key: str) -> None:

@@ -1,4 +1,4 @@
-"""What a restored database does not know to be in quarantine is not forgotten there by --adopt."""
+"""`--adopt` records objects in the trash that a restored database does not know."""
 
 import pytest
 from django.db import transaction
@@ -16,12 +16,12 @@ from tests.uploads_app.cleanup.cleanup_support import (
 )
 from uploads_app.cleanup.trash import restore_object
 from uploads_app.models import QuarantinedObject
-from uploads_app.storage.base import quarantine_key
+from uploads_app.storage.keys import quarantine_key
 
 
 @pytest.fixture
 def key(db: None) -> str:
-    """The key of an object that was put aside after the backup that the database was restored from."""
+    """The key of an object that was moved to the trash after the backup."""
     stored()
     settled()
     key = new_key()
@@ -39,19 +39,19 @@ def _is_adopted() -> None:
 
 
 @pytest.mark.both
-def test_t55_it_is_known_again_and_can_be_restored(key: str) -> None:
-    assert "Nothing is known" in cleanup("--explain", key).out
+def test_t55_an_unknown_object_is_recorded_and_can_be_restored(key: str) -> None:
+    assert "This key is unknown" in cleanup("--explain", key).out
     events = Events()
-    assert "1 objects in quarantine that" in cleanup("--adopt", "--dry-run").out
+    assert "1 objects in the trash that" in cleanup("--adopt", "--dry-run").out
     assert events.new() == []
     _is_adopted()
     assert ("object.quarantined", key) in {(kind, about) for kind, about, _ in events.new()}
-    assert "it was put aside, and can be restored" in cleanup("--explain", key).out
+    assert "It is in the trash and can be restored" in cleanup("--explain", key).out
     restore_object(key=key)
     assert (store_root() / key).read_bytes() == b"%PDF-1.4 an orphan"
 
 
-def test_t55_it_is_kept_as_long_as_if_it_had_been_moved_to_trash_now(key: str) -> None:
+def test_t55_its_trash_retention_starts_at_the_adoption(key: str) -> None:
     _is_adopted()
     settled()
     assert (store_root() / quarantine_key(key)).exists()
@@ -62,7 +62,7 @@ def test_t55_it_is_kept_as_long_as_if_it_had_been_moved_to_trash_now(key: str) -
     assert QuarantinedObject.objects.get().status == "purged"
 
 
-def test_t55_a_second_adoption_finds_nothing_new(key: str) -> None:
+def test_t55_a_second_adoption_records_nothing(key: str) -> None:
     _is_adopted()
     events = Events()
     result = cleanup("--adopt", "--yes")

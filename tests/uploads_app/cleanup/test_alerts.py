@@ -1,4 +1,4 @@
-"""The alarm: one mail when the cleanup gets into trouble, one when it is well, by a real SMTP server."""
+"""Alerts: one mail when the cleanup fails, one when it works again, through a real SMTP server."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -34,8 +34,8 @@ OPS = ["ops@example.com", "duty@example.com"]
 
 @pytest.fixture
 def mailbox(settings: Any) -> Iterator[Mailbox]:
-    """What arrives at the administrators' mail server."""
-    settings.ALARM_EMAILS = OPS
+    """The administrators' mail server."""
+    settings.ALERT_EMAILS = OPS
     settings.PUBLIC_URL = "https://maria.example"
     with mail_server(settings) as mailbox:
         yield mailbox
@@ -43,13 +43,13 @@ def mailbox(settings: Any) -> Iterator[Mailbox]:
 
 @pytest.fixture
 def well(db: None) -> None:
-    """A deployment whose cleanup has run."""
+    """A deployment whose last cleanup run completed."""
     stored()
     settled()
 
 
 def stop(settings: Any) -> CleanupRun:
-    """Let a scheduled run stop, because the store's clock is wrong; return it."""
+    """Stop a scheduled run by a wrong clock of the store; return the run."""
     use_store(settings, clock_off=timedelta(hours=1))
     assert cleanup_orphans() == "stopped"
     use_store(settings)
@@ -57,7 +57,7 @@ def stop(settings: Any) -> CleanupRun:
 
 
 def alert_state() -> tuple[Any, str]:
-    """Return what administrators know, as the database has it."""
+    """Return time and code of the alert that the administrators know."""
     return StoreState.objects.values_list("alert_since", "alert_code").get()
 
 
@@ -70,11 +70,11 @@ def text(message: EmailMessage) -> str:
     return content.replace("\r\n", "\n")
 
 
-ALERT = "Maria at maria.example: the cleanup needs you (clocks_differ)"
-WELL = "Maria at maria.example: the cleanup is well again"
+ALERT = "Maria at maria.example: cleanup failed (clocks_differ)"
+WELL = "Maria at maria.example: cleanup problem resolved"
 
 
-def test_a_stop_is_one_mail_and_so_is_being_well_again(
+def test_a_stop_sends_one_mail_and_its_resolution_another(
     well: None, mailbox: Mailbox, settings: Any
 ) -> None:
     good = CleanupRun.objects.get()
@@ -85,7 +85,7 @@ def test_a_stop_is_one_mail_and_so_is_being_well_again(
     (message,) = mailbox.messages
     assert run.stop_sentence in text(message)
     assert f"What to do: {known()['clocks_differ']}" in text(message)
-    assert f"Last run that went through: {good.started_at:%Y-%m-%d %H:%M UTC}" in text(message)
+    assert f"Last completed run: {good.started_at:%Y-%m-%d %H:%M UTC}" in text(message)
     page = f"https://maria.example/admin/uploads_app/cleanuprun/{run.pk}/change/"
     assert f"The run: {page}\n" in text(message)
 
@@ -98,7 +98,7 @@ def test_a_stop_is_one_mail_and_so_is_being_well_again(
     assert cleanup_orphans() == "completed"
     watch_cleanup()
     assert subjects(mailbox) == [ALERT, WELL]
-    assert f"in trouble since {since:%Y-%m-%d %H:%M UTC}" in text(mailbox.messages[1])
+    assert f"The problem started at {since:%Y-%m-%d %H:%M UTC}" in text(mailbox.messages[1])
     assert alert_state() == (None, "")
 
     stop(settings)
@@ -113,7 +113,7 @@ def test_another_stop_code_is_the_same_alert(well: None, mailbox: Mailbox, setti
     assert subjects(mailbox) == [ALERT]
 
 
-def test_a_stop_by_hand_is_reported_by_the_next_scan_and_a_dry_one_is_not(
+def test_the_next_check_reports_a_stop_of_a_manual_run_but_not_of_a_dry_run(
     well: None, mailbox: Mailbox, settings: Any
 ) -> None:
     use_store(settings, clock_off=timedelta(hours=1))
@@ -128,7 +128,7 @@ def test_a_stop_by_hand_is_reported_by_the_next_scan_and_a_dry_one_is_not(
 @pytest.mark.parametrize(
     ("age", "mails"), [(PATIENCE - 20 * SECOND, 0), (PATIENCE, 1)], ids=["just under", "exactly"]
 )
-def test_two_intervals_without_a_run_that_completed(
+def test_two_intervals_without_a_completed_run_are_an_alert(
     well: None, mailbox: Mailbox, age: timedelta, mails: int
 ) -> None:
     CleanupRun.objects.update(started_at=timezone.now() - age)
@@ -136,13 +136,13 @@ def test_two_intervals_without_a_run_that_completed(
     watch_cleanup()
     assert len(mailbox.messages) == mails
     if mails:
-        assert mailbox.messages[0]["Subject"].endswith("the cleanup needs you (overdue)")
+        assert mailbox.messages[0]["Subject"].endswith("cleanup failed (overdue)")
         assert known()["overdue"] in text(mailbox.messages[0])
         cleanup_orphans()
         assert subjects(mailbox)[1:] == [WELL]
 
 
-def test_a_run_that_is_under_way_is_waited_for(well: None, mailbox: Mailbox) -> None:
+def test_no_alert_is_sent_while_a_run_is_in_progress(well: None, mailbox: Mailbox) -> None:
     CleanupRun.objects.update(started_at=timezone.now() - 2 * PATIENCE)
     assert marker.take_lease("a long one")
     assert watch_cleanup() == "waiting for a run"
@@ -150,7 +150,7 @@ def test_a_run_that_is_under_way_is_waited_for(well: None, mailbox: Mailbox) -> 
     assert subjects(mailbox) == []
     watch_cleanup()
     assert len(mailbox.messages) == 1
-    # And nobody is told that all is well because a run has begun.
+    # A run that has only started does not resolve the alert.
     assert marker.take_lease("the next")
     assert watch_cleanup() == "waiting for a run"
     assert len(mailbox.messages) == 1
@@ -171,7 +171,7 @@ def test_a_new_installation_has_two_intervals_from_its_workers_first_task(
     assert all("none yet" in text(message) for message in mailbox.messages)
 
 
-def test_a_database_that_never_had_a_store_can_report_it_and_still_stops_for_it(
+def test_an_alert_before_the_first_run_does_not_claim_the_store(
     well: None, mailbox: Mailbox
 ) -> None:
     StoreState.objects.all().delete()
@@ -191,25 +191,25 @@ def test_a_mail_server_that_is_down_loses_no_alert(
     use_mail_server(settings, free_port())
     with log_lines() as lines:
         stop(settings)
-        assert watch_cleanup() == "not told"
-    assert "the cleanup is in trouble" in lines.getvalue()
+        assert watch_cleanup() == "not sent"
+    assert "the cleanup has failed" in lines.getvalue()
     assert "the mail about the cleanup could not be sent" in lines.getvalue()
     assert alert_state() == (None, "")
 
     use_mail_server(settings, up)
-    assert watch_cleanup() == "told"
-    assert watch_cleanup() == "nothing new"
+    assert watch_cleanup() == "sent"
+    assert watch_cleanup() == "no change"
     assert subjects(mailbox) == [ALERT]
 
     mailbox.refusal = "451 come back later"
     cleanup_orphans()
     assert alert_state()[1] == "clocks_differ"
     mailbox.refusal = ""
-    assert watch_cleanup() == "told"
+    assert watch_cleanup() == "sent"
     assert subjects(mailbox) == [ALERT, WELL]
 
 
-def test_failure_that_is_over_before_anybody_was_reported_is_reported_to_no_one(
+def test_a_failure_that_is_resolved_before_its_mail_sends_no_mail(
     well: None, mailbox: Mailbox, settings: Any
 ) -> None:
     mailbox.refusal = "451 come back later"
@@ -219,7 +219,7 @@ def test_failure_that_is_over_before_anybody_was_reported_is_reported_to_no_one(
     assert subjects(mailbox) == []
 
 
-def test_a_teller_that_died_is_replaced_when_it_must_be_dead(
+def test_another_worker_sends_when_the_first_sender_must_be_dead(
     well: None, mailbox: Mailbox, settings: Any
 ) -> None:
     assert timedelta(seconds=project.Q_CLUSTER["timeout"]) < ALERT_SEND_TIMEOUT
@@ -227,54 +227,56 @@ def test_a_teller_that_died_is_replaced_when_it_must_be_dead(
     stop(settings)
     mailbox.refusal = ""
     StoreState.objects.update(alert_since=timezone.now() - ALERT_SEND_TIMEOUT + 20 * SECOND)
-    assert watch_cleanup() == "another is telling"
+    assert watch_cleanup() == "another worker is sending"
     assert subjects(mailbox) == []
     StoreState.objects.update(alert_since=timezone.now() - ALERT_SEND_TIMEOUT)
-    assert watch_cleanup() == "told"
+    assert watch_cleanup() == "sent"
     assert subjects(mailbox) == [ALERT]
 
 
 @pytest.mark.both
 @pytest.mark.usefixtures("committed")
-def test_of_four_who_check_once_one_sends(mailbox: Mailbox, settings: Any) -> None:
+def test_of_four_concurrent_workers_one_sends(mailbox: Mailbox, settings: Any) -> None:
     stored()
     settled()
     use_store(settings, clock_off=timedelta(hours=1))
     for number in range(5):
         assert cleanup().exit_code == 3
         did = at_once(4, lambda _: watch_cleanup())
-        assert did.count("told") == 1, did
+        assert did.count("sent") == 1, did
         assert len(mailbox.messages) == 2 * number + 1
         use_store(settings)
         settled()
         did = at_once(4, lambda _: watch_cleanup())
-        assert did.count("told") == 1, did
+        assert did.count("sent") == 1, did
         assert len(mailbox.messages) == 2 * number + 2
         use_store(settings, clock_off=timedelta(hours=1))
     assert subjects(mailbox) == [ALERT, WELL] * 5
 
 
-def test_without_addresses_the_log_reports(well: None, settings: Any) -> None:
-    settings.ALARM_EMAILS = []
+def test_without_addresses_the_log_has_the_alert(well: None, settings: Any) -> None:
+    settings.ALERT_EMAILS = []
     use_mail_server(settings, free_port())  # nobody is asked there
     with log_lines() as lines:
         stop(settings)
         cleanup_orphans()
     assert '"code": "clocks_differ"' in lines.getvalue()
-    assert "the cleanup is well again" in lines.getvalue()
+    assert "the cleanup works again" in lines.getvalue()
     assert alert_state() == (None, "")
 
 
-def test_without_a_public_address_there_is_no_link(
+def test_without_public_url_the_mail_has_no_link(
     well: None, mailbox: Mailbox, settings: Any
 ) -> None:
     settings.PUBLIC_URL = ""
     stop(settings)
-    assert subjects(mailbox) == ["Maria: the cleanup needs you (clocks_differ)"]
+    assert subjects(mailbox) == ["Maria: cleanup failed (clocks_differ)"]
     assert "The run:" not in text(mailbox.messages[0])
 
 
-def test_what_a_run_says_smuggles_nothing_into_the_mail(well: None, mailbox: Mailbox) -> None:
+def test_a_stop_sentence_cannot_inject_headers_or_markup_into_the_mail(
+    well: None, mailbox: Mailbox
+) -> None:
     CleanupRun.objects.create(
         actor="x", grace=SECOND, limit=1, status=RunStatus.STOPPED, stop_code="a<b>",
         stop_sentence="<a href=x>\n\nBcc: eve@example.com & co",
@@ -287,7 +289,7 @@ def test_what_a_run_says_smuggles_nothing_into_the_mail(well: None, mailbox: Mai
 
 
 @pytest.mark.both
-def test_a_run_that_was_killed_is_closed_when_its_lease_is_free(well: None) -> None:
+def test_a_killed_run_is_closed_when_its_lease_ends(well: None) -> None:
     dead = running()
     dry = running(dry_run=True)
     assert marker.take_lease("alive")
@@ -310,7 +312,7 @@ def test_a_run_that_was_killed_is_closed_when_its_lease_is_free(well: None) -> N
 
 
 @pytest.mark.both
-def test_a_killed_run_is_an_alert_only_if_none_goes_through_any_more(
+def test_a_killed_run_is_an_alert_only_if_no_run_completes_after_it(
     well: None, mailbox: Mailbox
 ) -> None:
     running()
@@ -325,13 +327,13 @@ def test_a_killed_run_is_an_alert_only_if_none_goes_through_any_more(
 
 
 def running(*, dry_run: bool = False) -> CleanupRun:
-    """Leave what a run leaves whose process was killed."""
+    """Create the row of a run whose process was killed."""
     return CleanupRun.objects.create(
         actor="system", grace=SECOND, limit=1, dry_run=dry_run, status=RunStatus.RUNNING
     )
 
 
-def test_health_says_the_same_as_the_mail(well: None, mailbox: Mailbox, settings: Any) -> None:
+def test_health_agrees_with_the_mail(well: None, mailbox: Mailbox, settings: Any) -> None:
     stop(settings)
     assert Client().get("/health/ready").json()["parts"]["cleanup"] == "degraded"
     cleanup_orphans()

@@ -1,4 +1,4 @@
-"""When exactly a thing may go: just under, exactly at, and just over each limit of time."""
+"""When the cleanup removes a file: just under, exactly at and just over each time limit."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -26,16 +26,16 @@ from tests.uploads_app.cleanup.cleanup_support import (
 )
 from uploads_app import marker
 from uploads_app.models import StoreState, UploadStatus
-from uploads_app.storage.base import quarantine_key
+from uploads_app.storage.keys import quarantine_key
 
 SECOND = timedelta(seconds=1)
-# More than a slow machine takes from making a row to looking at it.
+# More than a slow machine needs from creating a row to scanning it.
 SLACK = 20 * SECOND
 GRACE = timedelta(minutes=30)
 LEASE = timedelta(minutes=15)
 RETENTION = 7 * DAY
 
-# The database's clock has moved on when a run looks, so "exactly" is over by then.
+# The database's clock has advanced when the run scans, so "exactly" is over by then.
 around = pytest.mark.parametrize(
     ("off", "over"),
     [(-SLACK, False), (timedelta(0), True), (SECOND, True)],
@@ -62,7 +62,7 @@ def test_a_lease_that_is_renewed_in_time_keeps_an_upload_of_any_age(db: None) ->
 
 
 @around
-def test_files_of_an_ended_session_stay_for_the_retention(
+def test_files_of_an_ended_session_are_kept_for_the_retention(
     db: None, off: timedelta, over: bool
 ) -> None:
     upload = of_session_ended(RETENTION + off)
@@ -75,21 +75,23 @@ def test_files_of_an_ended_session_stay_for_the_retention(
     assert quotas_fit()
 
 
-def test_a_file_of_a_live_session_stays_whatever_its_age(db: None) -> None:
+def test_a_file_of_a_live_session_is_kept_at_any_age(db: None) -> None:
     upload = stored(400 * DAY)
     assert settled("--json").found == {}
     assert (store_root() / upload.key).exists()
 
 
 @around
-def test_a_late_object_goes_when_the_grace_is_over(db: None, off: timedelta, over: bool) -> None:
+def test_a_late_object_is_deleted_after_the_grace_period(
+    db: None, off: timedelta, over: bool
+) -> None:
     upload = closed_with_object(GRACE + off)
     settled()
     assert (store_root() / upload.key).exists() is not over
 
 
 @around
-def test_an_object_without_a_row_is_young_until_the_grace_is_over(
+def test_an_object_without_a_row_is_young_within_the_grace_period(
     db: None, off: timedelta, over: bool
 ) -> None:
     stored()
@@ -101,7 +103,7 @@ def test_an_object_without_a_row_is_young_until_the_grace_is_over(
 
 
 @around
-def test_a_row_without_an_object_is_recorded_when_the_grace_is_over(
+def test_a_row_without_an_object_is_missing_after_the_grace_period(
     db: None, off: timedelta, over: bool
 ) -> None:
     upload = stored(GRACE + off)
@@ -114,7 +116,7 @@ def test_a_row_without_an_object_is_recorded_when_the_grace_is_over(
 
 @around
 @pytest.mark.parametrize("folder", ["", "uploads/{session}/"], ids=["store", "session"])
-def test_a_temporary_file_goes_when_the_grace_is_over(
+def test_a_temporary_file_is_deleted_after_the_grace_period(
     db: None, folder: str, off: timedelta, over: bool
 ) -> None:
     upload = stored()
@@ -126,7 +128,7 @@ def test_a_temporary_file_goes_when_the_grace_is_over(
 
 @around
 @pytest.mark.parametrize("older_than", [timedelta(hours=2), timedelta(minutes=5)], ids=str)
-def test_the_age_requested_takes_the_place_of_the_grace(
+def test_older_than_replaces_the_grace_period(
     db: None, older_than: timedelta, off: timedelta, over: bool
 ) -> None:
     upload = closed_with_object(older_than + off)
@@ -136,7 +138,7 @@ def test_the_age_requested_takes_the_place_of_the_grace(
 
 
 @around
-def test_whatever_age_is_requested_a_temporary_file_stays_for_a_lease(
+def test_a_temporary_file_is_kept_for_a_lease_whatever_the_grace_period(
     db: None, off: timedelta, over: bool
 ) -> None:
     stored()
@@ -147,9 +149,7 @@ def test_whatever_age_is_requested_a_temporary_file_stays_for_a_lease(
 
 @pytest.mark.both
 @around
-def test_another_run_is_waited_for_while_its_lease_is_good(
-    db: None, off: timedelta, over: bool
-) -> None:
+def test_a_run_is_skipped_while_another_has_the_lease(db: None, off: timedelta, over: bool) -> None:
     upload = pending(-HOUR)
     assert marker.take_lease("another run")
     StoreState.objects.update(lease_expires_at=timezone.now() - off)
@@ -161,7 +161,7 @@ def test_another_run_is_waited_for_while_its_lease_is_good(
         assert upload.status == UploadStatus.LAPSED
         assert StoreState.objects.get().lease_holder == ""
     else:
-        assert result.out == "Skipped: another run is under way.\n"
+        assert result.out == "Skipped: another run is in progress.\n"
         assert snapshot() == before
         assert cleanup("--json").document["status"] == "skipped"
         assert cleanup("--dry-run").headings == {"lapsed uploads": {upload.key}}
@@ -189,7 +189,7 @@ def test_unknown_keys_are_left_alone_at_any_age(db: None) -> None:
 
 
 def test_an_object_under_a_wrong_name_is_not_its_rows_object(db: None) -> None:
-    """The same ids with another ending belong to no row, before and after it in the order of keys."""
+    """The same ids with another extension have no row, before and after it in the order of keys."""
     upload = stored()
     others = {upload.key.replace(".pdf", ending) for ending in (".aaa", ".zzz")}
     for key in others:
@@ -197,7 +197,7 @@ def test_an_object_under_a_wrong_name_is_not_its_rows_object(db: None) -> None:
     assert settled("--json").found == {"objects without a row": others}
 
 
-def test_what_lies_outside_uploads_is_not_checked(db: None) -> None:
+def test_objects_outside_uploads_are_not_scanned(db: None) -> None:
     upload = uploaded(started())
     paths = [plant("notes.txt", age=DAY), plant("backup/uploads/x.pdf", age=DAY)]
     age_path(store_root() / "marker.json", 400 * DAY)

@@ -1,4 +1,4 @@
-"""The dry run tells exactly what the run would do, the run does exactly that, the next has nothing to do."""
+"""A dry run reports what a run would do, the run does exactly that, and the next has nothing to do."""
 
 import os
 import re
@@ -31,14 +31,15 @@ from tests.uploads_app.cleanup.cleanup_support import (
 )
 from tests.uploads_app.kept_scenes import scene_of
 from uploads_app.models import CleanupRun, RunStatus, StoreState, UploadedFile, UploadStatus
-from uploads_app.storage.base import object_store, quarantine_key
+from uploads_app.storage.base import object_store
+from uploads_app.storage.keys import quarantine_key
 
 MINUTE = timedelta(minutes=1)
 
 
 @dataclass
 class DryRunScenario:
-    """A store in which everything that can be wrong is wrong once or twice."""
+    """A store with one or two findings of every kind."""
 
     lapsed: list[UploadedFile]
     unfinished: list[UploadedFile]
@@ -54,7 +55,7 @@ class DryRunScenario:
 
     @property
     def headings(self) -> dict[str, set[str]]:
-        """What a run must find, by heading."""
+        """The keys that a run must find, by kind."""
         return {
             "lapsed uploads": {upload.key for upload in self.lapsed},
             "unfinished deletions": {upload.key for upload in self.unfinished},
@@ -70,19 +71,19 @@ class DryRunScenario:
 
     @property
     def acted_on(self) -> set[str]:
-        """The objects and temporary files that are no more in their place after a run."""
+        """The objects and temporary files that a run deletes or moves."""
         return self.removed | {self.orphan}
 
     @property
     def removed(self) -> set[str]:
-        """The objects and temporary files that a run removes."""
+        """The objects and temporary files that a run deletes."""
         rows = (*self.lapsed, *self.unfinished, *self.past, *self.late)
         return {upload.key for upload in rows} | set(self.temporary)
 
 
 @pytest.fixture
 def scene(db: None) -> DryRunScenario:
-    """A deployment with one of everything, made once for all tests."""
+    """A deployment with one of everything, created once for all tests."""
     return scene_of(one_of_everything)
 
 
@@ -126,19 +127,19 @@ def one_of_everything() -> DryRunScenario:
     )
 
 
-def test_a_dry_run_names_everything_under_its_heading(scene: DryRunScenario) -> None:
+def test_a_dry_run_reports_each_finding_under_its_kind(scene: DryRunScenario) -> None:
     result = settled("--dry-run")
     assert result.headings == scene.headings
     for heading in list(scene.headings)[:5]:
-        assert f"{len(scene.headings[heading])} {heading}, would be removed\n" in result.out
-    assert result.out.count("would be removed") == 5
-    assert "1 objects without a row, would be put aside\n" in result.out
-    assert "1 rows without an object, would be noted\n" in result.out
+        assert f"{len(scene.headings[heading])} {heading}, would be deleted\n" in result.out
+    assert result.out.count("would be deleted") == 5
+    assert "1 objects without a row, would be moved to the trash\n" in result.out
+    assert "1 rows without an object, would be marked as missing\n" in result.out
     assert result.out.splitlines()[-1].endswith("nothing changed (dry run).")
     assert result.err == ""
 
 
-def test_a_dry_run_in_json_says_the_same(scene: DryRunScenario) -> None:
+def test_a_dry_run_reports_the_same_as_json(scene: DryRunScenario) -> None:
     result = settled("--dry-run", "--json")
     assert result.found == scene.headings
     document = result.document
@@ -169,9 +170,7 @@ def test_a_dry_run_in_json_says_the_same(scene: DryRunScenario) -> None:
 
 @pytest.mark.both
 @pytest.mark.parametrize("more", [[], ["--json"], ["--limit", "1"], ["--older-than", "1m"]])
-def test_a_dry_run_leaves_nothing_behind_but_its_run(
-    scene: DryRunScenario, more: list[str]
-) -> None:
+def test_a_dry_run_writes_only_its_own_row(scene: DryRunScenario, more: list[str]) -> None:
     before = snapshot()
     settled("--dry-run", *more)
     assert snapshot() == before
@@ -182,7 +181,7 @@ def test_a_dry_run_leaves_nothing_behind_but_its_run(
     assert run.finished_at is not None
 
 
-def test_the_run_does_what_the_dry_run_said_item_by_item(scene: DryRunScenario) -> None:
+def test_the_run_applies_each_finding_of_the_dry_run(scene: DryRunScenario) -> None:
     dry = settled("--dry-run", "--json").document["findings"]
     objects = stored_keys() | {p.name for p in store_root().glob(".*.part")}
     rows = {upload.pk: _row(upload) for upload in scene.untouched}
@@ -241,20 +240,18 @@ def test_a_second_run_finds_nothing_to_do(scene: DryRunScenario) -> None:
 def test_an_empty_deployment_has_nothing_to_do(db: None) -> None:
     result = settled("--dry-run")
     assert re.fullmatch(
-        r"Nothing to do\.\n0 objects and 0 files looked at in 0\.\d s, nothing changed \(dry run\)\.\n",
+        r"Nothing to do\.\n0 objects and 0 files scanned in 0\.\d s, nothing changed \(dry run\)\.\n",
         result.out,
     )
     assert store_contents() == {}
     assert not StoreState.objects.exists()
-    assert settled().out.endswith(" s, 0 removed (0\xa0bytes), 0 put aside.\n")
+    assert settled().out.endswith(" s, 0 deleted (0\xa0bytes), 0 moved to the trash.\n")
 
 
 @pytest.mark.both
 @pytest.mark.parametrize("store_has_its_half", [False, True])
-def test_a_dry_run_does_not_mind_a_claim_that_a_crash_cut_short(
-    db: None, store_has_its_half: bool
-) -> None:
-    """The next real call completes the claim, so a dry run must not call it a foreign store."""
+def test_a_dry_run_accepts_an_interrupted_claim(db: None, store_has_its_half: bool) -> None:
+    """The next run completes the claim, so a dry run must not take it for a foreign store."""
     settled()
     StoreState.objects.update(generation=0)
     path = store_root() / "marker.json"
@@ -285,7 +282,7 @@ def test_a_limit_leaves_the_rest_to_the_next_run(scene: DryRunScenario) -> None:
     assert quotas_fit()
 
 
-def test_a_full_limit_does_not_keep_missing_objects_from_being_recorded(
+def test_the_limit_does_not_apply_to_missing_objects(
     scene: DryRunScenario,
 ) -> None:
     settled("--limit", "1")
@@ -294,7 +291,7 @@ def test_a_full_limit_does_not_keep_missing_objects_from_being_recorded(
     assert (scene.missing.status, scene.found.status) == (UploadStatus.MISSING, UploadStatus.STORED)
 
 
-def test_a_key_of_strange_characters_is_reported_and_left_alone(visitor: Visitor) -> None:
+def test_a_key_with_unprintable_characters_is_reported_and_left_alone(visitor: Visitor) -> None:
     uploaded(visitor)
     folder = store_root() / "uploads"
     strange = [b"\xff.pdf", b"line\nNothing to do.", b"\x1b[2Jclear", "ünï.pdf".encode()]
@@ -310,7 +307,7 @@ def test_a_key_of_strange_characters_is_reported_and_left_alone(visitor: Visitor
     assert all((folder / os.fsdecode(name)).exists() for name in strange)
 
 
-def test_a_file_deleted_while_the_store_is_listed_is_no_broken_listing(
+def test_a_file_deleted_during_the_listing_does_not_stop_the_run(
     visitor: Visitor, settings: Any
 ) -> None:
     first, second = sorted((uploaded(visitor), uploaded(visitor)), key=lambda u: u.key)
@@ -325,7 +322,7 @@ def test_a_file_deleted_while_the_store_is_listed_is_no_broken_listing(
     assert visitor.download(str(first.pk))
 
 
-def test_an_upload_under_way_keeps_its_temporary_file_whatever_the_age_requested(
+def test_an_upload_in_progress_keeps_its_temporary_file_whatever_the_grace_period(
     visitor: Visitor, settings: Any
 ) -> None:
     uploaded(visitor)

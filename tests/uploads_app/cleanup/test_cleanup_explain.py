@@ -1,4 +1,4 @@
-"""`cleanup_orphans --explain KEY` says of any key what was or would be done, by which rule, on which evidence."""
+"""`cleanup_orphans --explain KEY` explains any key: what was or would be done, the rule, the facts."""
 
 import json
 from collections.abc import Callable
@@ -27,9 +27,9 @@ from tests.uploads_app.cleanup.cleanup_support import (
     trashed_object,
     use_store,
 )
-from uploads_app import services
 from uploads_app.models import QuarantinedObject, TrashStatus, UploadedFile, UploadStatus
-from uploads_app.storage.base import quarantine_key
+from uploads_app.services.deletion import delete_upload
+from uploads_app.storage.keys import quarantine_key
 
 MINUTE = timedelta(minutes=1)
 
@@ -40,7 +40,7 @@ def live(db: None) -> UploadedFile:
 
 
 def explained(key: str) -> dict[str, Any]:
-    """Return what `--json` says of a key, after seeing that the text says it too and nothing changes."""
+    """Return what `--json` prints for a key. Checks that the text is the same and nothing changes."""
     before = snapshot()
     result = cleanup("--explain", key, "--json")
     text = cleanup("--explain", key)
@@ -85,25 +85,25 @@ def _unknown() -> str:
     [
         (lambda: pending(-HOUR).key, "lapsed uploads", "did not finish within its lease"),
         (lambda: deleting().key, "unfinished deletions", "was interrupted"),
-        (lambda: of_session_ended(8 * DAY).key, "files past retention", "longer ago than"),
-        (lambda: trashed_object(8 * DAY), "objects past quarantine", "removed for good"),
-        (_cut_off, "unfinished moves", "the next run finishes it"),
+        (lambda: of_session_ended(8 * DAY).key, "files past retention", "Its retention is over"),
+        (lambda: trashed_object(8 * DAY), "objects past quarantine", "The cleanup purges it"),
+        (_cut_off, "unfinished moves", "The next run finishes it"),
         (lambda: closed_with_object(HOUR).key, "objects of closed files", "after its file was"),
-        (lambda: _half_written(HOUR), "temporary files", "half-written"),
-        (orphan, "objects without a row", "it is put aside"),
-        (_missing, "rows without an object", "is called missing"),
+        (lambda: _half_written(HOUR), "temporary files", "left this temporary file"),
+        (orphan, "objects without a row", "moves it to the trash"),
+        (_missing, "rows without an object", "marks the file as missing"),
         (
             lambda: change(stored(), status=UploadStatus.MISSING).key,
             "objects that came back",
-            "is back",
+            "is in the store again",
         ),
-        (_given_back, "restored objects left alone", "A person has restored"),
+        (_given_back, "restored objects left alone", "A person restored"),
         (lambda: orphan(MINUTE), "young objects left alone", "younger than the grace"),
-        (_unknown, "unknown keys left alone", "no key of this product"),
+        (_unknown, "unknown keys left alone", "not one of this product"),
     ],
     ids=lambda value: value if isinstance(value, str) and " " in value else "",
 )
-def test_what_a_run_would_do_is_explained(
+def test_the_finding_of_the_next_run_is_explained(
     arrange: Callable[[], str], would: str, words: str
 ) -> None:
     key = arrange()
@@ -124,7 +124,7 @@ def _quarantined_by_staff() -> str:
 
 def _deleted() -> str:
     upload = stored()
-    services.delete_upload(upload=upload)
+    delete_upload(upload=upload)
     return upload.key
 
 
@@ -148,23 +148,23 @@ def _restored_and_removed() -> str:
     ("arrange", "words", "last_event"),
     [
         (lambda: stored().key, "a file of its session", "upload.stored"),
-        (lambda: pending(HOUR).key, "until its lease is over", "upload.stored"),
-        (_quarantined_by_staff, "out of reach", "upload.stored"),
-        (lambda: _after_a_run(_missing()), "that has been noted", "upload.missing"),
+        (lambda: pending(HOUR).key, "until its lease ends", "upload.stored"),
+        (_quarantined_by_staff, "Staff quarantined", "upload.stored"),
+        (lambda: _after_a_run(_missing()), "the file is marked so", "upload.missing"),
         (_deleted, "was deleted", "upload.deleted"),
         (lambda: _after_a_run(of_session_ended(8 * DAY).key), "was deleted", "upload.deleted"),
         (lambda: _after_a_run(pending(-HOUR).key), "never finished", "upload.lapsed"),
         (_rejected, "was refused", "upload.stored"),
         (trashed_object, "can be restored", "object.quarantined"),
-        (_restored_and_removed, "gone from its place since", "object.restored"),
-        (_purged, "removed for good", "object.purged"),
+        (_restored_and_removed, "no longer there", "object.restored"),
+        (_purged, "was purged", "object.purged"),
         (lambda: _after_a_run(closed_with_object(HOUR).key), "was deleted", "object.purged"),
-        (new_key, "Nothing is known", None),
-        (lambda: "marker.json", "which deployment", None),
+        (new_key, "This key is unknown", None),
+        (lambda: "marker.json", "deployment marker", None),
         (lambda: _half_written(MINUTE), "is being written", None),
     ],
 )
-def test_what_was_done_is_explained_also_when_the_object_is_removed(
+def test_a_key_without_a_finding_is_explained(
     arrange: Callable[[], str], words: str, last_event: str | None
 ) -> None:
     key = arrange()
@@ -175,7 +175,7 @@ def test_what_was_done_is_explained_also_when_the_object_is_removed(
     assert key not in str(settled("--dry-run", "--json").found)
 
 
-def test_the_evidence_is_shown(live: UploadedFile) -> None:
+def test_the_facts_are_printed(live: UploadedFile) -> None:
     document = explained(live.key)
     assert document["object"]["size"] == live.size
     assert document["in quarantine"] is None
@@ -189,7 +189,7 @@ def test_the_evidence_is_shown(live: UploadedFile) -> None:
     )  # fmt: skip
 
 
-def test_the_place_in_quarantine_is_explained_as_the_key_it_stands_for() -> None:
+def test_a_key_in_the_trash_is_explained_as_its_original_key() -> None:
     key = trashed_object()
     document = explained(quarantine_key(key))
     assert document["key"] == key
@@ -197,7 +197,7 @@ def test_the_place_in_quarantine_is_explained_as_the_key_it_stands_for() -> None
     assert document["quarantine"]["status"] == "quarantined"
 
 
-def test_the_note_of_an_erasure_is_explained() -> None:
+def test_the_record_of_an_erasure_is_explained() -> None:
     visitor = started()
     upload = uploaded(visitor)
     assert visitor.erase().status_code == 204
@@ -212,14 +212,14 @@ def test_the_note_of_an_erasure_is_explained() -> None:
     ["", "/", "..", "../../etc/passwd", "/etc/passwd", "uploads/../marker.json", "uploads//x",
      "x" * 300, "ünï.pdf", "uploads/\x1b[2J.pdf", "\udcff", "quarantine/", "uploads", "'; --"],
 )  # fmt: skip
-def test_no_text_is_too_strange_to_be_explained(key: str) -> None:
+def test_any_text_can_be_explained(key: str) -> None:
     result = cleanup("--explain", key)
     assert result.exit_code == 0
     result.out.encode()
     assert "\x1b" not in result.out
 
 
-def test_a_store_that_does_not_answer_is_a_sentence(live: UploadedFile, settings: Any) -> None:
+def test_a_store_that_does_not_answer_gives_one_sentence(live: UploadedFile, settings: Any) -> None:
     def fail(key: str) -> None:
         raise OSError(5, "Input/output error")
 

@@ -1,4 +1,4 @@
-"""A run's memory and queries do not grow with a store in which all is well."""
+"""Memory and queries of a run do not grow with a store without findings."""
 
 import tracemalloc
 
@@ -18,7 +18,7 @@ LARGE = 20_000 if SOAK else 4_000
 
 
 @pytest.mark.timeout(240)
-def test_memory_stays_flat_and_queries_follow_pages(
+def test_memory_is_constant_and_queries_grow_with_pages(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconcile, "PAGE", PAGE)
@@ -31,7 +31,7 @@ def test_memory_stays_flat_and_queries_follow_pages(
     assert (last_run().objects_seen, last_run().rows_seen, last_run().findings) == (
         LARGE, LARGE, {},
     )  # fmt: skip
-    # What grows are the names of the store's folders; no row and no object is held beyond its page.
+    # Only the names of the store's folders grow; rows and objects are kept for one page.
     assert large_peak < 2 * small_peak, (small_peak, large_peak)
     assert large_queries - small_queries == (LARGE - SMALL) / PAGE
 

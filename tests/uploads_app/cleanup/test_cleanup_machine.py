@@ -1,17 +1,17 @@
-"""Whatever visitors, operators, crashes and time do, in whatever order: no promised file is lost.
+"""Visitors, operators, crashes and time in random order: no promised file is lost.
 
-A Hypothesis state machine goes through the doors: the API for visitors, the
-commands for operators, the tasks of the schedule. Any call may be cut off at a
-named point (its process dies, a step fails) or have somebody else act in its
-middle. Time passes by setting rows and files back; a database is restored by
-rolling back to a savepoint. The model is small: the bytes of each file that was
-answered with 201, and every key that ever was.
+A Hypothesis state machine uses the public interfaces: the API for visitors, the
+commands for operators, the scheduled tasks. Any call can be interrupted at a
+named point (its process dies, a step fails), or another call can run in its
+middle. Time passes by setting rows and files back; a database is restored by a
+rollback to a savepoint. The model is small: the bytes of each file that was
+answered with 201, and every key that ever existed.
 
-After every step each promised file has its bytes, and so has what is in
-quarantine. After every cleanup each live file can be downloaded, every row and
-every removal has its event, and quotas fit; after one that ran to its end nothing
-is there that should be gone. At the end of each example one more run finishes
-whatever was cut off, and every key that ever was is explained.
+After every step each promised file has its bytes, and so has each object in the
+trash. After every cleanup each live file can be downloaded, every row and every
+deletion has its event, and quotas fit. After a completed cleanup nothing is left
+to remove. At the end of each example one more run finishes what was interrupted,
+and every key that ever existed is explained.
 
 `./test` takes the same steps each time, those of a seed that finds many mistakes
 put into the cleanup on purpose. `CLEANUP_SEED`, printed with a failure, repeats
@@ -72,8 +72,8 @@ from tests.uploads_app.cleanup.fault_store import (
 )
 from uploads_app.cleanup import apply, reconcile
 from uploads_app.cleanup import run as cleanup_module
-from uploads_app.cleanup.reconcile import Ages, FindingKind
-from uploads_app.cleanup.work import CleanupOptions
+from uploads_app.cleanup.findings import Ages, FindingKind, due_trash, removable_rows
+from uploads_app.cleanup.run_context import CleanupOptions
 from uploads_app.models import (
     VISIBLE,
     WITH_OBJECT,
@@ -83,14 +83,15 @@ from uploads_app.models import (
     UploadedFile,
     UploadStatus,
 )
-from uploads_app.storage.base import object_store, quarantine_key
+from uploads_app.storage.base import object_store
+from uploads_app.storage.keys import quarantine_key
 
 pytestmark = pytest.mark.both
 
 MINUTE = timedelta(minutes=1)
 GRACE, LEASE, RETENTION = 30 * MINUTE, 15 * MINUTE, 7 * DAY
 MAX_VISITORS = 4
-SKIPPED = "Skipped: another run is under way.\n"
+SKIPPED = "Skipped: another run is in progress.\n"
 
 PICKS = st.integers(0, 10**6)
 AGES = st.sampled_from([0 * MINUTE, 29 * MINUTE, 31 * MINUTE, 2 * HOUR, 2 * DAY])
@@ -98,8 +99,8 @@ TIMES = st.sampled_from([MINUTE, 16 * MINUTE, 31 * MINUTE, 31 * MINUTE, DAY, 3 *
 WHATS = st.sampled_from(["dies", "fails", "meanwhile"])
 
 
-def _hazards(*points: Point, passes: int, writes: int) -> st.SearchStrategy[Fault | None]:
-    """Draw what befalls a call: nothing, or something at a point that it passes."""
+def _faults(*points: Point, passes: int, writes: int) -> st.SearchStrategy[Fault | None]:
+    """Draw the fault of a call: none, or one at a point that it passes."""
     point = st.sampled_from(points)
     return st.one_of(
         st.none(),
@@ -112,11 +113,11 @@ def _hazards(*points: Point, passes: int, writes: int) -> st.SearchStrategy[Faul
     )
 
 
-IN_UPLOAD = _hazards("put", passes=1, writes=8)
-IN_DELETION = _hazards("remove", passes=2, writes=8)
-IN_MOVE = _hazards("move", "remove", passes=2, writes=8)
-IN_RUN = _hazards("list", "describe", "remove", "move", "marker", passes=4, writes=20)
-# How far the store's clock may be behind without a run's stopping.
+IN_UPLOAD = _faults("put", passes=1, writes=8)
+IN_DELETION = _faults("remove", passes=2, writes=8)
+IN_MOVE = _faults("move", "remove", passes=2, writes=8)
+IN_RUN = _faults("list", "describe", "remove", "move", "marker", passes=4, writes=20)
+# How far the store's clock may be behind without stopping a run.
 BEHIND = 4 * MINUTE
 
 
@@ -133,7 +134,7 @@ class AcceptedUpload:
 
 @dataclass(frozen=True)
 class MachineBackup:
-    """A moment that the database can go back to."""
+    """A backup of the database that can be restored."""
 
     savepoint: str
     at: timedelta
@@ -143,12 +144,12 @@ class MachineBackup:
 class CleanupMachine(RuleBasedStateMachine):
     """One deployment, its visitors, and what they were promised.
 
-    `elapsed` is the machine's own clock: how far all times have been set back.
+    `elapsed` is the machine's clock: how far all times have been set back.
     """
 
-    def __init__(self, root: Path, fate: FaultInjector) -> None:
+    def __init__(self, root: Path, faults: FaultInjector) -> None:
         super().__init__()
-        self.fate = fate
+        self.faults = faults
         self.root = root
         self.visitors: dict[str, Visitor] = {}
         self.promised: dict[str, AcceptedUpload] = {}
@@ -191,45 +192,45 @@ class CleanupMachine(RuleBasedStateMachine):
         if len(self._live()) < MAX_VISITORS:
             self._start()
 
-    @rule(pick=PICKS, hazard=IN_UPLOAD)
-    def upload(self, pick: int, hazard: Fault | None) -> None:
+    @rule(pick=PICKS, fault=IN_UPLOAD)
+    def upload(self, pick: int, fault: Fault | None) -> None:
         if live := self._live():
-            self._upload(_pick(live, pick), hazard)
+            self._upload(_pick(live, pick), fault)
 
     @rule(pick=PICKS)
     def upload_well(self, pick: int) -> None:
         self.upload(pick, None)
 
     @precondition(lambda self: self.cut_off)
-    @rule(pick=PICKS, hazard=IN_UPLOAD)
-    def upload_again(self, pick: int, hazard: Fault | None) -> None:
+    @rule(pick=PICKS, fault=IN_UPLOAD)
+    def upload_again(self, pick: int, fault: Fault | None) -> None:
         if self.cut_off:
-            self._send(*self.cut_off.pop(pick % len(self.cut_off)), hazard)
+            self._send(*self.cut_off.pop(pick % len(self.cut_off)), fault)
 
     @precondition(lambda self: self.promised)
-    @rule(pick=PICKS, hazard=IN_DELETION)
-    def delete(self, pick: int, hazard: Fault | None) -> None:
-        self._delete(pick, hazard)
+    @rule(pick=PICKS, fault=IN_DELETION)
+    def delete(self, pick: int, fault: Fault | None) -> None:
+        self._delete(pick, fault)
 
-    @rule(pick=PICKS, how=st.sampled_from(["renew", "reset", "end", "erase"]), hazard=IN_DELETION)
-    def go_on_or_leave(self, pick: int, how: str, hazard: Fault | None) -> None:
+    @rule(pick=PICKS, how=st.sampled_from(["renew", "reset", "end", "erase"]), fault=IN_DELETION)
+    def go_on_or_leave(self, pick: int, how: str, fault: Fault | None) -> None:
         if not (live := self._live()):
             return
         match how:
             case "renew":
                 assert _pick(live, pick).current().status_code == 200
             case "reset":
-                self._reset(pick, hazard)
+                self._reset(pick, fault)
             case "end":
-                self._call(_twin(_pick(live, pick)).end, hazard)
+                self._call(_twin(_pick(live, pick)).end, fault)
             case "erase":
-                self._erase(pick, hazard)
+                self._erase(pick, fault)
 
     # The world ----------------------------------------------------------------
 
     @rule(by=TIMES)
     def pass_time(self, by: timedelta) -> None:
-        """Set rows and files back; what the audit log says stays as it is."""
+        """Set the times of rows and files back, but not those of the audit log."""
         self.elapsed += by
         _age_rows(by)
         for path in self.root.rglob("*"):
@@ -245,7 +246,7 @@ class CleanupMachine(RuleBasedStateMachine):
         age=AGES,
     )
     def plant(self, pick: int, what: str, age: timedelta) -> None:
-        """Put something into the store that no row explains."""
+        """Write an object without a row into the store."""
         key = new_key()
         match what:
             case "orphan" | "somebody's":
@@ -257,7 +258,7 @@ class CleanupMachine(RuleBasedStateMachine):
                 closed = UploadedFile.objects.exclude(status__in=WITH_OBJECT).order_by("created_at")
                 if keys := list(closed.values_list("key", flat=True)):
                     key = _pick(keys, pick)
-                    # A key is never used twice, so what arrives late is what was sent under it.
+                    # A key is never used twice, so a late object has the bytes that were sent under it.
                     self._plant(key, self.bodies.get(key, b"%PDF-1.4 late"), age)
             case "temporary":
                 folder, _, name = key.rpartition("/")
@@ -280,19 +281,19 @@ class CleanupMachine(RuleBasedStateMachine):
     @rule(
         limit=st.sampled_from([0, 0, 0, 1, 3]),
         older_than=st.sampled_from(["30m", "30m", "0s", "1d"]),
-        hazard=IN_RUN,
+        fault=IN_RUN,
         pick=PICKS,
     )
-    def clean(self, limit: int, older_than: str, hazard: Fault | None, pick: int) -> None:
+    def clean(self, limit: int, older_than: str, fault: Fault | None, pick: int) -> None:
         arguments = ["--older-than", older_than] if older_than != "30m" else []
         arguments += ["--limit", str(limit)] if limit else []
         if older_than == "0s":
             self.young_until = {}
-        result = self._call(lambda: cleanup(*arguments), hazard, lambda: self._meanwhile(pick))
-        if hazard is None:
+        result = self._call(lambda: cleanup(*arguments), fault, lambda: self._meanwhile(pick))
+        if fault is None:
             result = self._after_dead_run(result, lambda: cleanup(*arguments))
             assert result.exit_code == 0, result
-        if hazard is None or hazard.what == "meanwhile":
+        if fault is None or fault.what == "meanwhile":
             assert result is not None
             assert result.exit_code == 0, result
             if not limit and older_than == "30m" and result.out != SKIPPED:
@@ -303,16 +304,16 @@ class CleanupMachine(RuleBasedStateMachine):
     def clean_well(self) -> None:
         self.clean(0, "30m", None, 0)
 
-    @rule(seconds=st.sampled_from([0, 0, 200]), hazard=IN_RUN, pick=PICKS)
-    def clean_as_scheduled(self, seconds: int, hazard: Fault | None, pick: int) -> None:
+    @rule(seconds=st.sampled_from([0, 0, 200]), fault=IN_RUN, pick=PICKS)
+    def clean_as_scheduled(self, seconds: int, fault: Fault | None, pick: int) -> None:
         options = CleanupOptions(grace=GRACE, seconds=seconds)
         began_anew = not StoreState.objects.exclude(scan_after="").exists()
 
         def work() -> Any:
             return cleanup_module.cleanup_orphans(options)
 
-        run = self._call(work, hazard, lambda: self._meanwhile(pick))
-        if hazard is None:
+        run = self._call(work, fault, lambda: self._meanwhile(pick))
+        if fault is None:
             assert run.status in (RunStatus.COMPLETED, RunStatus.SKIPPED), run.stop_sentence
             assert not run.errors
             if seconds and began_anew and run.status == RunStatus.COMPLETED:
@@ -330,11 +331,11 @@ class CleanupMachine(RuleBasedStateMachine):
 
     @rule(days=st.sampled_from([-3, 3]), of_store=st.booleans())
     def clean_with_a_wrong_clock(self, days: int, of_store: bool) -> None:
-        """The worker's clock, or all times that the store tells."""
+        """Set the worker's clock wrong, or all times of the store."""
         if of_store:
-            self.fate.clock_off = timedelta(days=days)
+            self.faults.clock_off = timedelta(days=days)
             result = cleanup()
-            self.fate.clock_off = timedelta(0)
+            self.faults.clock_off = timedelta(0)
         else:
             with time_machine.travel(timezone.now() + timedelta(days=days)):
                 result = cleanup()
@@ -345,13 +346,13 @@ class CleanupMachine(RuleBasedStateMachine):
         self._all_is_well()
 
     @precondition(lambda self: self.moved_to_trash_at)
-    @rule(hazard=IN_MOVE)
-    def restore_orphans(self, hazard: Fault | None) -> None:
+    @rule(fault=IN_MOVE)
+    def restore_orphans(self, fault: Fault | None) -> None:
         kept = {s.key for s in QuarantinedObject.objects.filter(status="quarantined")}
-        self._call(_restore_all, hazard)
+        self._call(_restore_all, fault)
         there = kept & self.moved_to_trash_at.keys()
         self._is_kept()
-        assert hazard or there <= self.given_back.keys()
+        assert fault or there <= self.given_back.keys()
 
     @precondition(lambda self: self._marker() > 1)
     @rule()
@@ -360,9 +361,9 @@ class CleanupMachine(RuleBasedStateMachine):
         self.backup = MachineBackup(transaction.savepoint(), self.elapsed, generation)
 
     @precondition(lambda self: self.backup and self._marker() > self.backup.generation)
-    @rule(hazard=IN_RUN)
-    def restore(self, hazard: Fault | None) -> None:
-        """Go back to the backup; until somebody adopts it, the cleanup touches nothing."""
+    @rule(fault=IN_RUN)
+    def restore(self, fault: Fault | None) -> None:
+        """Restore the backup; until it is adopted, the cleanup changes nothing."""
         assert self.backup
         transaction.savepoint_rollback(self.backup.savepoint)
         _age_rows(self.elapsed - self.backup.at)
@@ -372,7 +373,7 @@ class CleanupMachine(RuleBasedStateMachine):
         before = self._files()
         result = cleanup()
         assert (result.exit_code, self._files()) == (3, before), result
-        self._call(lambda: cleanup("--adopt", "--yes"), hazard)
+        self._call(lambda: cleanup("--adopt", "--yes"), fault)
         if self._marker() > StoreState.objects.get().generation:
             self.pass_time(11 * MINUTE)
             result = cleanup("--adopt", "--yes")
@@ -383,7 +384,7 @@ class CleanupMachine(RuleBasedStateMachine):
         self._is_kept()
         self._can_be_downloaded()
 
-    # What always holds ----------------------------------------------------------
+    # Invariants ----------------------------------------------------------
 
     @invariant()
     def each_promised_file_has_its_bytes(self) -> None:
@@ -408,7 +409,7 @@ class CleanupMachine(RuleBasedStateMachine):
             assert (self.root / key).exists()
 
     def _is_in_trash(self, orphan: QuarantinedObject) -> None:
-        """What is in quarantine keeps its bytes, and goes after its time and not before."""
+        """An object in the trash keeps its bytes, and is purged after its retention and not before."""
         path = self.root / quarantine_key(orphan.key)
         if orphan.status == "quarantined" and path.exists():
             assert path.read_bytes() == self.bodies[orphan.key]
@@ -436,8 +437,8 @@ class CleanupMachine(RuleBasedStateMachine):
                     assert live[promise.session].download(upload_id) == promise.body
 
     def _nothing_is_left(self) -> None:
-        """A whole run has ended well: nothing is there that should be gone."""
-        self._is_kept()  # which notes what the run has given back
+        """Check that after a completed run nothing is left to remove."""
+        self._is_kept()  # which records what the run has restored
         live = UploadedFile.objects.with_object().values_list("key", flat=True)
         known = {*live, *self.given_back, *self.strange}
         for path in self.root.glob("uploads/**/*"):
@@ -446,12 +447,12 @@ class CleanupMachine(RuleBasedStateMachine):
                 assert age < GRACE.total_seconds() + 60, f"{key} is left"
         ages = Ages.at(timezone.now(), grace=GRACE)
         for kind in (FindingKind.LAPSED, FindingKind.UNFINISHED, FindingKind.PAST_RETENTION):
-            assert not reconcile.removable_rows(kind, ages).exists(), kind
-        for kind in (FindingKind.CUT_OFF, FindingKind.PAST_QUARANTINE):
-            assert not reconcile.quarantine_queue(kind, ages).exists(), kind
+            assert not removable_rows(kind, ages).exists(), kind
+        for kind in (FindingKind.CUT_OFF, FindingKind.PAST_TRASH_RETENTION):
+            assert not due_trash(kind, ages).exists(), kind
 
     def _is_audited(self) -> None:
-        """Each row's state has exactly its events, and each removal from the store one."""
+        """Check that each row has exactly the events of its state, and each deletion has one."""
         result: dict[str, list[str]] = defaultdict(list)
         for target, event in AuditLog.objects.order_by("id").values_list("target", "event_type"):
             result[target].append(event)
@@ -478,7 +479,7 @@ class CleanupMachine(RuleBasedStateMachine):
         result: dict[str, Counter[str]] = defaultdict(Counter)
         for target, event in logs.values_list("target", "event_type"):
             result[target][event] += 1
-        for place, removals in self.fate.removed.items():
+        for place, removals in self.faults.removed.items():
             key = place.removeprefix("quarantine/")
             if reconcile.session_of(key) is None or key in unfinished:
                 continue
@@ -487,7 +488,7 @@ class CleanupMachine(RuleBasedStateMachine):
             assert removals <= sum(events[name] for name in names), (place, removals, events)
 
     def _settle(self) -> None:
-        """At the end all that was cut off is finished by one more run, and every key is explained."""
+        """Check that one more run finishes what was interrupted, and every key is explained."""
         self.pass_time(31 * MINUTE)
         result = cleanup()
         assert result.exit_code == 0, result
@@ -496,27 +497,27 @@ class CleanupMachine(RuleBasedStateMachine):
         for key in sorted(self.keys):
             result = cleanup("--explain", key)
             assert result.exit_code == 0
-            assert "Nothing is known" not in result.out, result.out
+            assert "This key is unknown" not in result.out, result.out
 
-    # How it is done ---------------------------------------------------------------
+    # Helpers ---------------------------------------------------------------
 
     def _start(self) -> None:
         visitor = started()
         visitor.raise_request_exception = False  # a 503 is an answer
         self.visitors[visitor.uuid] = visitor
 
-    def _upload(self, visitor: Visitor, hazard: Fault | None = None) -> None:
+    def _upload(self, visitor: Visitor, fault: Fault | None = None) -> None:
         self.counter += 1
-        self._send(visitor, pdf(f"number {self.counter}"), f"try-{self.counter}", hazard)
+        self._send(visitor, pdf(f"number {self.counter}"), f"try-{self.counter}", fault)
 
     def _send(
-        self, visitor: Visitor, body: bytes, retry_key: str, hazard: Fault | None = None
+        self, visitor: Visitor, body: bytes, retry_key: str, fault: Fault | None = None
     ) -> None:
         headers = {"X-Session-UUID": visitor.uuid, "Idempotency-Key": retry_key}
-        # A run that goes by in the middle is no reason to refuse a file within its lease.
-        is_sound = hazard is None or (hazard.what == "meanwhile" and self.counter % 2 == 0)
+        # A cleanup run in the middle must not refuse a file within its lease.
+        is_sound = fault is None or (fault.what == "meanwhile" and self.counter % 2 == 0)
         answer = self._call(
-            lambda: visitor.upload(body, headers=headers), hazard, self._wait_and_clean
+            lambda: visitor.upload(body, headers=headers), fault, self._wait_and_clean
         )
         if answer is None or answer.status_code >= 500:
             self.cut_off.append((visitor, body, retry_key))
@@ -527,7 +528,7 @@ class CleanupMachine(RuleBasedStateMachine):
             self.bodies[self.promised[upload_id].key(upload_id)] = body
         assert not is_sound or answer.status_code in (201, 400, 401, 409), answer.content
 
-    def _delete(self, pick: int, hazard: Fault | None = None) -> None:
+    def _delete(self, pick: int, fault: Fault | None = None) -> None:
         live = {visitor.uuid: visitor for visitor in self._live()}
         mine = [i for i, promise in self.promised.items() if promise.session in live]
         if not mine:
@@ -535,7 +536,7 @@ class CleanupMachine(RuleBasedStateMachine):
         upload_id = _pick(mine, pick)
         promise = self.promised.pop(upload_id)
         visitor = live[promise.session]
-        answer = self._call(lambda: visitor.delete_upload(upload_id), hazard, cleanup)
+        answer = self._call(lambda: visitor.delete_upload(upload_id), fault, cleanup)
         is_reported = answer is not None and answer.status_code == 204
         if (
             not is_reported
@@ -543,20 +544,20 @@ class CleanupMachine(RuleBasedStateMachine):
         ):
             self.promised[upload_id] = promise
 
-    def _reset(self, pick: int, hazard: Fault | None = None) -> None:
+    def _reset(self, pick: int, fault: Fault | None = None) -> None:
         if live := self._live():
             visitor = _twin(_pick(live, pick))
-            answer = self._call(visitor.reset, hazard)
+            answer = self._call(visitor.reset, fault)
             if answer is not None and answer.status_code == 201:
                 self.visitors[visitor.uuid] = visitor
 
-    def _erase(self, pick: int, hazard: Fault | None = None) -> None:
+    def _erase(self, pick: int, fault: Fault | None = None) -> None:
         if not (live := self._live()):
             return
         visitor = _twin(_pick(live, pick))
         before = self.promised
         self.promised = {i: p for i, p in before.items() if p.session != visitor.uuid}
-        self._call(visitor.erase, hazard, cleanup)
+        self._call(visitor.erase, fault, cleanup)
         if visitor.row.status != "erased":
             self.promised = before
 
@@ -577,7 +578,7 @@ class CleanupMachine(RuleBasedStateMachine):
             self.promised[upload_id] = promise
 
     def _meanwhile(self, pick: int) -> None:
-        """Let somebody act in the middle of a run."""
+        """Make another call in the middle of a run."""
         acts: list[Callable[[], Any]] = [
             lambda: self._upload_behind(pick),
             lambda: self._upload_behind(pick),
@@ -607,7 +608,7 @@ class CleanupMachine(RuleBasedStateMachine):
         assert (result.exit_code, result.out) == (0, SKIPPED)
 
     def _wait_and_clean(self) -> None:
-        """Let a run go by in the middle of an upload, perhaps after its lease."""
+        """Run the cleanup in the middle of an upload, perhaps after its lease."""
         if self.counter % 2:
             self.pass_time(31 * MINUTE)
         cleanup()
@@ -619,21 +620,21 @@ class CleanupMachine(RuleBasedStateMachine):
     def _call(
         self,
         work: Callable[[], Any],
-        hazard: Fault | None = None,
+        fault: Fault | None = None,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> Any:
-        """Call a door; None if the process died or the database failed in it."""
-        with self.fate.befalling(hazard, meanwhile):
+        """Call an interface; None if the process died or the database failed."""
+        with self.faults.injecting(fault, meanwhile):
             try:
                 return work()
             except (ProcessKilled, DatabaseError, OSError):
-                assert hazard
+                assert fault
                 return None
 
     def _after_dead_run(
         self, result: CommandResult, again: Callable[[], CommandResult]
     ) -> CommandResult:
-        """Where a dead run still holds the lease, wait until it is over, and call once more."""
+        """If a dead run still has the lease, wait until it ends, and call once more."""
         if result.out == SKIPPED:
             self.pass_time(11 * MINUTE)
             result = again()
@@ -645,7 +646,7 @@ class CleanupMachine(RuleBasedStateMachine):
         return [visitor for uuid, visitor in self.visitors.items() if uuid in live]
 
     def _forget_past_retention(self) -> None:
-        """Promise no file for longer than its retention, nor one whose session is not known."""
+        """Stop promising files past their retention, and files of unknown sessions."""
         ends = dict(UserSession.objects.values_list("pk", "ended_at"))
         now = timezone.now()
         if self.elapsed < self.kept_until:
@@ -654,7 +655,7 @@ class CleanupMachine(RuleBasedStateMachine):
         self.promised = {i: p for i, p in self.promised.items() if p.session not in over}
 
     def _promise_what_is_there(self, erased: set[str]) -> None:
-        """After a restore: promised is what is still stored, of sessions the backup knows."""
+        """After a restore, promise the files that are still stored, of sessions in the backup."""
         known = {str(pk) for pk in UserSession.objects.values_list("pk", flat=True)} - erased
         status = {str(pk): s for pk, s in UploadedFile.objects.values_list("pk", "status")}
         again = {*VISIBLE, UploadStatus.PENDING, None}
@@ -679,7 +680,7 @@ class CleanupMachine(RuleBasedStateMachine):
             for key, since in self.moved_to_trash_at.items()
             if (self.root / quarantine_key(key)).exists()
         }
-        self.fate.removed.clear()
+        self.faults.removed.clear()
         self.events_since = AuditLog.objects.order_by("-id").values_list("id", flat=True)[0]
 
     def _marker(self) -> int:
@@ -704,7 +705,7 @@ def _pick(things: Any, number: int) -> Any:
 
 
 def _twin(visitor: Visitor) -> Visitor:
-    """Return another visitor with the same proof, which keeps its own when this one changes."""
+    """Return another visitor with the same proof, which does not change with this one."""
     other = Visitor(raise_request_exception=False)
     other.uuid, other.token = visitor.uuid, visitor.token
     return other
@@ -717,7 +718,7 @@ def _restore_all() -> None:
 
 @contextmanager
 def _undone() -> Iterator[None]:
-    """Leave nothing in the database of what is done inside."""
+    """Roll back what the block does to the database."""
     savepoint = transaction.savepoint()
     try:
         yield
@@ -726,7 +727,7 @@ def _undone() -> Iterator[None]:
 
 
 def _age_rows(by: timedelta) -> None:
-    """Set every time of every row back, but for the audit log's."""
+    """Set every time of every row back, except those of the audit log."""
     for app in ("sessions_app", "uploads_app"):
         for model in apps.get_app_config(app).get_models():
             names = [f.name for f in model._meta.fields if isinstance(f, models.DateTimeField)]
@@ -739,7 +740,7 @@ def _age_rows(by: timedelta) -> None:
 def test_t54_nothing_that_visitors_operators_crashes_and_time_do_loses_a_live_file(
     db: None, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Small pages, so that few files make runs that are cut in many places.
+    # Small pages, so that runs with few files can be interrupted in many places.
     monkeypatch.setattr(reconcile, "PAGE", 3)
     monkeypatch.setattr(apply, "BATCH", 2)
     settings.RATE_LIMITS = {name: ["100000/m"] for name in settings.RATE_LIMITS}
@@ -749,15 +750,15 @@ def test_t54_nothing_that_visitors_operators_crashes_and_time_do_loses_a_live_fi
     def deployment() -> CleanupMachine:
         dice = random.Random(0)  # so that what is found is found again
         monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=dice.getrandbits(128), version=4))
-        fate, root = FaultInjector(), tmp_path / f"store-{next(roots)}"
+        faults, root = FaultInjector(), tmp_path / f"store-{next(roots)}"
         settings.STORAGES = {
             **settings.STORAGES,
             "uploads": {
                 "BACKEND": f"{FaultInjectingStore.__module__}.{FaultInjectingStore.__qualname__}",
-                "OPTIONS": {"location": root, "fate": fate},
+                "OPTIONS": {"location": root, "faults": faults},
             },
         }
-        return CleanupMachine(root, fate)
+        return CleanupMachine(root, faults)
 
     number = int(os.environ.get("CLEANUP_SEED", random.randrange(2**32) if SOAK else 7))
     print(f"CLEANUP_SEED={number}")
@@ -772,7 +773,7 @@ def _settings() -> hypothesis_settings:
     """100 examples of 100 steps in a soak; otherwise 5 on SQLite and their first on PostgreSQL."""
     examples = 100 if SOAK else 5 if connection.vendor == "sqlite" else 1
     return hypothesis_settings(
-        # The first example always is of the simplest steps, so it does not count.
+        # The first example always has the simplest steps, so it does not count.
         max_examples=1 + examples,
         stateful_step_count=100,
         database=None,

@@ -1,4 +1,4 @@
-"""A dry run with any options tells, in the same order, what the same run without it then does."""
+"""A dry run with any options reports, in the same order, what the same run then does."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,12 +27,13 @@ from tests.uploads_app.cleanup.cleanup_support import (
     trashed_object,
 )
 from tests.uploads_app.kept_scenes import scene_of
+from uploads_app.management.commands.cleanup_orphans import Command
 from uploads_app.models import QuarantinedObject, TrashStatus, UploadedFile, UploadStatus
 
 
 @dataclass
 class AgedObjects:
-    """Keys in a store where everything has several ages."""
+    """Keys of objects with several ages."""
 
     reset: dict[str, str]
     completed: str
@@ -42,7 +43,7 @@ class AgedObjects:
 
 @pytest.fixture
 def ages(db: None) -> AgedObjects:
-    """A deployment in which everything has several ages, made once for all tests."""
+    """A deployment with objects of several ages, created once for all tests."""
     return scene_of(of_several_ages)
 
 
@@ -54,7 +55,7 @@ def of_several_ages() -> AgedObjects:
     remove_object(stored())
     change(stored(), status=UploadStatus.MISSING)
     closed_with_object(HOUR)
-    # What is told for one reason must not be told, or done, for another one too.
+    # A finding must not be reported or applied for a second reason.
     lost, back = of_session_ended(9 * DAY), of_session_ended(9 * DAY)
     remove_object(lost)
     change(back, status=UploadStatus.MISSING)
@@ -76,7 +77,7 @@ def _completed(upload: UploadedFile) -> UploadedFile:
 
 
 def _cut_off(key: str, status: TrashStatus, *, in_trash: bool) -> None:
-    """Be a run that died between writing a step down and taking it."""
+    """Set the state of a run that died between recording a step and doing it."""
     now = timezone.now()
     QuarantinedObject.objects.create(
         key=key, size=16, modified_at=now - HOUR, status=status, in_trash=in_trash
@@ -84,7 +85,7 @@ def _cut_off(key: str, status: TrashStatus, *, in_trash: bool) -> None:
 
 
 def previewed(*options: str) -> CommandResult:
-    """Run dry and then in earnest with the same options; see that both tell the same."""
+    """Do a dry run and a run with the same options; check that both report the same."""
     before = snapshot()
     dry = settled("--json", "--dry-run", *options)
     assert snapshot() == before
@@ -93,14 +94,14 @@ def previewed(*options: str) -> CommandResult:
     return done
 
 
-def test_an_ordinary_run_is_what_was_previewed(ages: AgedObjects) -> None:
+def test_a_run_does_what_its_preview_reported(ages: AgedObjects) -> None:
     found = previewed().found
     assert ages.reset["8d"] in found["files past retention"]
     assert ages.reset["4d"] not in found["files past retention"]
     assert found["objects past quarantine"] == {ages.trashed["8d"]}
     assert found["objects without a row"] == set(ages.orphans.values())
     assert len(found["unfinished moves"]) == 2
-    # A key with a control character cannot be written down as it is, so it stays.
+    # A key with a control character cannot be stored, so it is left alone.
     assert len(found["unknown keys left alone"]) == 2
     assert set(previewed().found) == {"unknown keys left alone"}
 
@@ -114,7 +115,7 @@ def test_an_ordinary_run_is_what_was_previewed(ages: AgedObjects) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_retention_requested_is_previewed(
+def test_a_preview_uses_the_retentions_of_the_command(
     ages: AgedObjects, options: list[str], deleted: set[str]
 ) -> None:
     result = previewed(*options)
@@ -124,19 +125,33 @@ def test_a_retention_requested_is_previewed(
     assert {name for name, key in known.items() if not (store_root() / key).exists()} == deleted
 
 
-def test_a_retention_of_the_quarantine_is_previewed(ages: AgedObjects) -> None:
-    result = previewed("--quarantine-retention", "1d")
+def test_a_preview_uses_the_trash_retention_of_the_command(ages: AgedObjects) -> None:
+    result = previewed("--trash-retention", "1d")
     assert result.found["objects past quarantine"] == set(ages.trashed.values())
 
 
-def test_an_age_requested_is_previewed(ages: AgedObjects) -> None:
+def test_the_old_name_of_the_trash_retention_still_works_with_a_warning(
+    ages: AgedObjects, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Command().run_from_argv(
+        ["manage.py", "cleanup_orphans", "--dry-run", "--quarantine-retention", "1d"]
+    )
+    printed = capsys.readouterr()
+    assert {key for key in ages.trashed.values() if f"past quarantine: {key}" in printed.out} == (
+        set(ages.trashed.values())
+    )
+    (line,) = printed.err.splitlines()
+    assert line.startswith("--quarantine-retention is the old name of --trash-retention;")
+
+
+def test_a_preview_uses_the_grace_period_of_the_command(ages: AgedObjects) -> None:
     found = previewed("--older-than", "2h").found
     assert found["objects without a row"] == {ages.orphans["3h"]}
     assert ages.orphans["1h"] in found["young objects left alone"]
 
 
-def test_a_limit_is_previewed_run_by_run_until_nothing_is_left(ages: AgedObjects) -> None:
-    options = ("--limit", "4", "--upload-retention", "3d", "--quarantine-retention", "1d")
+def test_a_preview_uses_the_limit_of_the_command(ages: AgedObjects) -> None:
+    options = ("--limit", "4", "--upload-retention", "3d", "--trash-retention", "1d")
     for _ in range(10):
         document = previewed(*options).document
         assert document["removed"] + document["quarantined"] <= 4
@@ -145,7 +160,7 @@ def test_a_limit_is_previewed_run_by_run_until_nothing_is_left(ages: AgedObjects
     pytest.fail("there is always more")
 
 
-def test_a_dry_run_that_would_stop_says_what_it_counted(db: None) -> None:
+def test_a_dry_run_that_stops_reports_its_counts(db: None) -> None:
     stored()
     for _ in range(101):
         orphan(timedelta(hours=2))

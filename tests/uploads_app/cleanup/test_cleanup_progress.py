@@ -1,4 +1,4 @@
-"""A long run shows that it goes on: a bar on a terminal, now and then a line elsewhere."""
+"""A long run shows its progress: a bar on a terminal, otherwise a line every few seconds."""
 
 import os
 import pty
@@ -23,12 +23,12 @@ def store(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     many(19)
 
 
-def test_a_short_run_says_nothing_of_its_progress() -> None:
+def test_a_short_run_shows_no_progress() -> None:
     assert settled().err == ""
 
 
 @pytest.mark.parametrize("options", [[], ["--dry-run"], ["--json"]], ids=str)
-def test_where_there_is_no_terminal_lines_are_reported_on_stderr(
+def test_without_a_terminal_progress_is_lines_on_stderr(
     monkeypatch: pytest.MonkeyPatch, options: list[str]
 ) -> None:
     monkeypatch.setattr(ProgressLine, "SECONDS_BETWEEN_LINES", 0.0)
@@ -42,13 +42,13 @@ def test_where_there_is_no_terminal_lines_are_reported_on_stderr(
         assert result.document["objects_seen"] == 20
 
 
-def test_objects_given_back_are_counted_to_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_of_a_restore_counts_to_the_total(monkeypatch: pytest.MonkeyPatch) -> None:
     trashed_object()
     monkeypatch.setattr(ProgressLine, "SECONDS_BETWEEN_LINES", 0.0)
     assert restore("--all").err == "1 of 1 objects\n"
 
 
-def test_on_a_terminal_a_bar_is_drawn_and_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_terminal_a_bar_is_drawn_and_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (25, 80))
     drawn = ""

@@ -1,4 +1,4 @@
-"""What no row explains: left while young, put aside, given back, purged in time (threats, row 62)."""
+"""Orphans: left alone while young, moved to the trash, restored, purged (threats, row 62)."""
 
 import hashlib
 import uuid
@@ -26,8 +26,8 @@ from tests.uploads_app.cleanup.cleanup_support import (
     trashed_object,
     use_store,
 )
-from uploads_app.models import QuarantinedObject, UploadedFile, UploadStatus, object_key
-from uploads_app.storage.base import quarantine_key
+from uploads_app.models import QuarantinedObject, UploadedFile, UploadStatus
+from uploads_app.storage.keys import object_key, quarantine_key
 
 pytestmark = pytest.mark.both
 
@@ -38,28 +38,28 @@ SLACK = timedelta(seconds=20)
 
 @pytest.fixture(autouse=True)
 def live(db: None) -> UploadedFile:
-    """A live file, so that the store is no stranger to the database."""
+    """A live file, so that store and database belong together."""
     return stored()
 
 
 def kept(key: str) -> bytes | None:
-    """Return what lies in quarantine for a key."""
+    """Return the bytes of a key in the trash."""
     path = store_root() / quarantine_key(key)
     return path.read_bytes() if path.exists() else None
 
 
 def row(key: str) -> tuple[str, str]:
-    """Return the state and the reason that the database knows of an object."""
+    """Return the status and the reason of a trash entry."""
     orphan = QuarantinedObject.objects.get(key=key)
     return orphan.status, orphan.reason
 
 
 def acts(events: Events) -> list[tuple[str, str, dict[str, Any]]]:
-    """Return the events of acts, without those of runs."""
+    """Return the events except those of runs."""
     return [event for event in events.new() if not event[0].startswith("cleanup.")]
 
 
-def test_t62_an_unknown_object_is_left_while_it_is_young_and_then_moved_to_trash() -> None:
+def test_t62_an_orphan_is_left_alone_while_young_and_then_moved_to_the_trash() -> None:
     key = orphan(timedelta(minutes=10), BODY)
     events = Events()
     settled()
@@ -77,11 +77,11 @@ def test_t62_an_unknown_object_is_left_while_it_is_young_and_then_moved_to_trash
     assert acts(events) == [("object.quarantined", key, SIZE)]
 
 
-def test_t62_an_object_moved_to_trash_can_be_given_back_and_is_then_left_alone() -> None:
+def test_t62_an_object_in_the_trash_can_be_restored_and_is_then_left_alone() -> None:
     key = trashed_object(6 * DAY, BODY)
     events = Events()
     result = restore(key)
-    assert (result.exit_code, result.out, result.err) == (0, "1 of 1 objects given back.\n", "")
+    assert (result.exit_code, result.out, result.err) == (0, "1 of 1 objects restored.\n", "")
     assert (store_root() / key).read_bytes() == BODY
     assert kept(key) is None
     assert row(key)[0] == "restored"
@@ -98,7 +98,7 @@ def test_t62_an_object_moved_to_trash_can_be_given_back_and_is_then_left_alone()
 @pytest.mark.parametrize(
     ("off", "over"), [(-SLACK, False), (SLACK, True)], ids=["just under", "just over"]
 )
-def test_t62_an_object_moved_to_trash_is_purged_when_its_time_is_over(
+def test_t62_an_object_in_the_trash_is_purged_after_the_retention(
     off: timedelta, over: bool
 ) -> None:
     key = trashed_object(7 * DAY + off, BODY)
@@ -115,14 +115,14 @@ def test_t62_an_object_moved_to_trash_is_purged_when_its_time_is_over(
     assert acts(events) == [("object.purged", key, {"reason": "quarantine_over", **SIZE})]
     before = snapshot()
     result = restore(key)
-    assert (result.exit_code, result.out) == (1, "0 of 1 objects given back.\n")
-    assert result.err == f"{key}: It is not in quarantine (any more).\n"
+    assert (result.exit_code, result.out) == (1, "0 of 1 objects restored.\n")
+    assert result.err == f"{key}: It is not in the trash.\n"
     assert snapshot() == before
     assert settled().out.startswith("Nothing to do.")
 
 
 @pytest.mark.slow
-def test_t62_many_objects_moved_to_trash_come_back_with_equal_bytes() -> None:
+def test_t62_many_objects_are_restored_with_equal_bytes() -> None:
     hashes = {}
     for number in range(1000 if SOAK else 50):
         body = b"%PDF-1.4 " + str(number).encode() * 50
@@ -131,22 +131,22 @@ def test_t62_many_objects_moved_to_trash_come_back_with_equal_bytes() -> None:
     assert last_run().quarantined == len(hashes)
     assert not hashes.keys() & stored_keys()
     events = Events()
-    assert restore("--all").out == f"{len(hashes)} of {len(hashes)} objects given back.\n"
+    assert restore("--all").out == f"{len(hashes)} of {len(hashes)} objects restored.\n"
     back = {key: hashlib.sha256((store_root() / key).read_bytes()).hexdigest() for key in hashes}
     assert back == hashes
     assert events.types() == ["object.restored"] * len(hashes)
 
 
-def test_an_object_whose_place_is_taken_stays_in_quarantine() -> None:
+def test_an_object_whose_key_is_taken_stays_in_the_trash() -> None:
     key = trashed_object(body=BODY)
     plant(key, b"%PDF-1.4 another", HOUR)
     before = snapshot()
     result = restore(key)
     assert result.exit_code == 1
-    assert result.err.startswith(f"{key}: Another object has taken its place")
+    assert result.err.startswith(f"{key}: Another object has its key")
     assert _without_times(snapshot()) == _without_times(before)
 
-    # What a person brought to its place is not put aside over what is kept already.
+    # An object that a person copied to its key does not replace the one in the trash.
     assert settled("--json").found == {"restored objects left alone": {key}}
     assert kept(key) == BODY
     QuarantinedObject.objects.update(quarantined_at=timezone.now() - 8 * DAY)
@@ -156,28 +156,28 @@ def test_an_object_whose_place_is_taken_stays_in_quarantine() -> None:
     assert row(key)[0] == "quarantined"
 
 
-def test_an_object_that_is_removed_from_quarantine_is_said_to_be() -> None:
+def test_restoring_an_object_that_is_missing_from_the_trash_fails() -> None:
     key = trashed_object(body=BODY)
     (store_root() / quarantine_key(key)).unlink()
     result = restore(key)
-    assert (result.exit_code, result.out) == (1, "0 of 1 objects given back.\n")
-    assert result.err == f"{key}: Its bytes cannot be found in quarantine.\n"
+    assert (result.exit_code, result.out) == (1, "0 of 1 objects restored.\n")
+    assert result.err == f"{key}: Its bytes are missing from the trash.\n"
     assert row(key)[0] == "quarantined"
     QuarantinedObject.objects.update(quarantined_at=timezone.now() - 8 * DAY)
     settled()
     assert row(key)[0] == "purged"
 
 
-def test_keys_that_were_never_moved_to_trash_are_refused_and_the_others_given_back() -> None:
+def test_keys_that_are_not_in_the_trash_are_refused_and_the_others_restored() -> None:
     key, stranger = trashed_object(), new_key()
     result = restore(stranger, key)
-    assert (result.exit_code, result.out) == (1, "1 of 2 objects given back.\n")
-    assert result.err == f"{stranger}: It is not in quarantine (any more).\n"
+    assert (result.exit_code, result.out) == (1, "1 of 2 objects restored.\n")
+    assert result.err == f"{stranger}: It is not in the trash.\n"
     assert (store_root() / key).exists()
 
 
-def test_a_row_that_comes_meanwhile_keeps_its_object(settings: Any) -> None:
-    """A file whose upload began after the rows were read is none that nobody knows."""
+def test_a_row_that_is_created_in_the_meantime_keeps_its_object(settings: Any) -> None:
+    """A file whose upload started after the rows were read is not an orphan."""
     visitor = started()
     upload_id = uuid.uuid4()
     key = object_key(visitor.row.uuid, upload_id, "pdf")
@@ -197,7 +197,7 @@ def test_a_row_that_comes_meanwhile_keeps_its_object(settings: Any) -> None:
     assert acts(events) == []
 
 
-def test_a_store_that_fails_while_it_moves_is_finished_by_the_next_run(settings: Any) -> None:
+def test_the_next_run_finishes_a_move_that_failed(settings: Any) -> None:
     key = orphan(body=BODY)
 
     def fail(place: str) -> None:
@@ -222,7 +222,7 @@ def test_a_store_that_fails_while_it_moves_is_finished_by_the_next_run(settings:
     assert [event for event, _, _ in acts(events)] == ["object.quarantined", "object.restored"]
 
 
-def test_an_object_that_vanishes_before_it_is_moved_is_called_removed(settings: Any) -> None:
+def test_an_object_that_vanishes_before_its_move_is_recorded_as_purged(settings: Any) -> None:
     key = orphan(body=BODY)
 
     def vanish(place: str) -> None:
@@ -254,7 +254,7 @@ def test_a_file_goes_missing_and_comes_back_with_one_event_each_time(live: Uploa
     ]  # fmt: skip
 
 
-def test_a_file_that_staff_put_out_of_reach_is_no_orphan(live: UploadedFile) -> None:
+def test_a_file_that_staff_quarantined_is_not_an_orphan(live: UploadedFile) -> None:
     change(live, status=UploadStatus.QUARANTINED)
     assert settled("--json").found == {}
     assert (store_root() / live.key).exists()

@@ -1,4 +1,4 @@
-"""Cleanup beside others: further runs, visitors, and failing stores."""
+"""The cleanup beside other runs, visitors and failing stores."""
 
 import random
 from datetime import timedelta
@@ -37,7 +37,8 @@ from tests.uploads_app.cleanup.cleanup_support import (
     use_store,
 )
 from uploads_app.cleanup.run import cleanup_orphans
-from uploads_app.cleanup.work import CleanupOptions
+from uploads_app.cleanup.run_context import CleanupOptions
+from uploads_app.cleanup.stop_codes import what_to_do
 from uploads_app.models import (
     IN_QUOTA,
     CleanupRun,
@@ -53,7 +54,7 @@ REMOVED = (UploadStatus.LAPSED, UploadStatus.DELETED)
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_t59_a_run_that_ends_while_another_begins_is_no_restored_backup(
+def test_t59_a_run_that_ends_while_another_starts_is_not_taken_for_a_restored_backup(
     db: None, settings: Any, dry_run: bool
 ) -> None:
     stored()
@@ -81,21 +82,23 @@ def test_t59_a_run_that_has_lost_its_lease_stops(db: None, settings: Any) -> Non
     result = cleanup()
     assert result.exit_code == 3
     assert result.err == (
-        "Stopped, 500 removed: Another run took over, because this one was too slow. (lease_lost)\n"
-        "What to do: Once: nothing. If it repeats, look at the store's speed.\n"
+        "Stopped, 500 deleted: Another run took the lease, because this run was too slow. (lease_lost)\n"
+        "What to do: Nothing, if it happened once. If it repeats, check the speed of the store.\n"
     )
     assert len(result.headings["lapsed uploads"]) == 500
     assert UploadedFile.objects.filter(status=UploadStatus.LAPSED).count() == 500
     assert StoreState.objects.get().lease_holder == "another run"
 
     use_store(settings)
-    assert settled().out == "Skipped: another run is under way.\n"
+    assert settled().out == "Skipped: another run is in progress.\n"
     StoreState.objects.update(lease_holder="", lease_expires_at=None)
     assert settled("--json").document["removed"] == 20
     assert UploadedFile.objects.filter(status=UploadStatus.LAPSED).count() == 520
 
 
-def test_t57_what_the_store_does_not_delete_stays_for_the_next_run(db: None, settings: Any) -> None:
+def test_t57_objects_that_the_store_does_not_delete_stay_for_the_next_run(
+    db: None, settings: Any
+) -> None:
     ripe = [pending(-HOUR), pending(-HOUR), deleting(), deleting()]
     ripe += [of_session_ended(8 * DAY), of_session_ended(8 * DAY)]
     late = [closed_with_object(HOUR), closed_with_object(HOUR)]
@@ -109,7 +112,7 @@ def test_t57_what_the_store_does_not_delete_stays_for_the_next_run(db: None, set
     use_store(settings, before_delete=refuse)
     result = cleanup()
     assert result.exit_code == 1
-    assert result.err == "4 could not be removed; the next run tries again.\n"
+    assert result.err == "4 files failed. The next run tries again.\n"
     assert last_run().status == RunStatus.COMPLETED
     assert (last_run().errors, last_run().removed) == (4, 4)
     assert stored_keys() == {live.key} | refused
@@ -127,7 +130,9 @@ def test_t57_what_the_store_does_not_delete_stays_for_the_next_run(db: None, set
 
 @pytest.mark.slow
 @pytest.mark.timeout(600 if SOAK else 120)
-def test_t54_visitors_come_and_go_while_the_cleanup_runs(committed: None, settings: Any) -> None:
+def test_t54_visitors_use_the_product_while_the_cleanup_runs(
+    committed: None, settings: Any
+) -> None:
     settings.RATE_LIMITS = {name: ["100000/m"] for name in settings.RATE_LIMITS}
     rounds, visitors = (200 if SOAK else 12), 3
     promised: dict[str, tuple[Visitor, bytes]] = {}
@@ -183,10 +188,10 @@ def test_t54_visitors_come_and_go_while_the_cleanup_runs(committed: None, settin
     assert quotas_fit()
 
 
-def test_t54_a_file_whose_row_came_after_the_rows_were_read_is_live(
+def test_t54_a_file_whose_row_is_created_after_the_scan_of_rows_is_live(
     db: None, settings: Any
 ) -> None:
-    """Even if the store's clock is behind, so that its object does not look young."""
+    """Even if the store's clock is behind, so that its object seems old."""
     first, second = sorted((started(), started()), key=lambda visitor: visitor.uuid)
     uploaded(first)
     uploaded(second)
@@ -204,7 +209,7 @@ def test_t54_a_file_whose_row_came_after_the_rows_were_read_is_live(
     assert second.download(str(new[0].pk))
 
 
-def test_a_run_ends_itself_in_time_and_the_next_goes_on(db: None) -> None:
+def test_a_run_ends_within_its_time_and_the_next_continues(db: None) -> None:
     late = [closed_with_object(HOUR) for _ in range(5)]
     events = Events()
     run = cleanup_orphans(CleanupOptions(grace=timedelta(minutes=30), seconds=0))
@@ -213,13 +218,14 @@ def test_a_run_ends_itself_in_time_and_the_next_goes_on(db: None) -> None:
     assert settled("--json").document["removed"] == len(late)
 
 
-def test_a_dry_run_without_time_to_scan_through_the_store_stops(db: None) -> None:
+def test_a_dry_run_without_time_for_the_whole_scan_stops(db: None) -> None:
     stored()
     many(5, UploadStatus.PENDING)
     before = snapshot()
     run = cleanup_orphans(CleanupOptions(grace=timedelta(minutes=30), seconds=0, dry_run=True))
     assert (run.status, run.stop_code, run.removed) == (RunStatus.STOPPED, "out_of_time", 0)
-    assert "--dry-run` by hand" in run.stop_sentence
+    assert run.stop_sentence == "The store could not be scanned within 0 seconds."
+    assert "--dry-run by hand" in what_to_do(run.stop_code)
     assert snapshot() == before
     assert settled("--json").document["removed"] == 5
 

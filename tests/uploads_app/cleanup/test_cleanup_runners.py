@@ -1,7 +1,7 @@
-"""Four runners at once, each a process of its own: every item is removed once, by one of them.
+"""Four processes run the cleanup at once: every item is removed once, by one of them.
 
-In every other round whoever comes first is held until the others have answered, so
-that they must meet; in the rest they race.
+In every other round the first run is blocked until the others have answered, so that
+they overlap; in the other rounds they race.
 """
 
 import multiprocessing
@@ -30,13 +30,13 @@ pytestmark = pytest.mark.both
 
 RUNNERS = 4
 ROUNDS = 200 if SOAK else 8
-SKIPPED = "Skipped: another run is under way.\n"
-# Longer than any machine takes: a wait that is over is a failure.
+SKIPPED = "Skipped: another run is in progress.\n"
+# Longer than any machine needs: a wait that ends is a failure.
 WAIT = 100
 
 
 class RoundBarrier:
-    """Lets processes begin and end each round together, and the first one wait for the others."""
+    """Starts and ends each round of the processes together; the first run waits for the others."""
 
     def __init__(self) -> None:
         fork_context = multiprocessing.get_context("fork")
@@ -45,14 +45,14 @@ class RoundBarrier:
         self.is_holding = fork_context.Event()
 
     def hold(self, key: str) -> None:
-        """Hold the run that reads the store until all others have said that they skip."""
+        """Block the run that scans the store until all others have been skipped."""
         if self.is_holding.is_set():
             self.is_holding.clear()
             for _ in range(RUNNERS - 1):
                 assert self.skipped.acquire(timeout=WAIT), "somebody else works too"
 
     def take_part(self, say: Callable[[str], None]) -> None:
-        """Run the cleanup once in each round, and say what came of it."""
+        """Run the cleanup once in each round, and report the result."""
         for _ in range(ROUNDS):
             self.gate.wait(WAIT)
             result = cleanup()
@@ -64,7 +64,7 @@ class RoundBarrier:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600 if SOAK else 300)
-def test_t59_four_processes_at_once_remove_each_item_once_and_the_others_say_skipped(
+def test_t59_of_four_processes_at_once_one_removes_each_item_and_the_others_are_skipped(
     committed: None, settings: Any
 ) -> None:
     visitor = started()
@@ -98,7 +98,7 @@ def test_t59_four_processes_at_once_remove_each_item_once_and_the_others_say_ski
 
 
 def _things_to_do() -> dict[str, str]:
-    """Make two of each kind, and return which event each is to have, by its target."""
+    """Create two findings of each kind; return the expected event of each target."""
     late = many(2, UploadStatus.DELETED)
     orphans = [new_key() for _ in range(2)]
     for key in orphans:

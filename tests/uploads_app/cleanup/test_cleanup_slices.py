@@ -1,4 +1,4 @@
-"""A look through a store too large for one scheduled run goes on in the next, and concludes at its end."""
+"""The scan of a store too large for one scheduled run continues in the next, and ends with the last."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ from tests.uploads_app.cleanup.cleanup_support import (
     use_store,
 )
 from uploads_app.cleanup import reconcile, scan
-from uploads_app.models import Mismatch, RunStatus, StoreState, UploadedFile, UploadStatus
-from uploads_app.storage.base import quarantine_key
+from uploads_app.models import Finding, RunStatus, StoreState, UploadedFile, UploadStatus
+from uploads_app.storage.keys import quarantine_key
 from uploads_app.tasks import cleanup_orphans
 
 pytestmark = pytest.mark.both
@@ -34,12 +34,12 @@ ORPHANS = 6
 
 
 class SliceCrash(Exception):
-    """What ends a process in the middle."""
+    """Interrupts a process."""
 
 
 @dataclass
 class SliceScenario:
-    """A store of many slices, with something to find in most of them."""
+    """A store of many slices, with findings in most of them."""
 
     orphans: list[str]
     missing: list[UploadedFile]
@@ -48,7 +48,7 @@ class SliceScenario:
 
 @pytest.fixture
 def scene(db: None, monkeypatch: pytest.MonkeyPatch) -> SliceScenario:
-    """Let a run have time for one page of objects, and a page be short."""
+    """Short pages, and runs with time for one page of objects."""
     monkeypatch.setattr(reconcile, "PAGE", PAGE)
     monkeypatch.setattr(scan, "SCAN_SHARE", 1e-12)
     stored()
@@ -62,12 +62,12 @@ def scene(db: None, monkeypatch: pytest.MonkeyPatch) -> SliceScenario:
 
 
 def scan_after() -> str:
-    """Return how far the look has come, empty when it has ended."""
+    """Return how far the scan has come, empty when it is complete."""
     return StoreState.objects.get().scan_after
 
 
 def run_to_the_end() -> int:
-    """Let scheduled runs go on until a look has ended; return how many it took."""
+    """Start scheduled runs until a scan is complete; return how many it took."""
     for number in range(1, 50):
         cleanup_orphans()
         assert last_run().status == RunStatus.COMPLETED, last_run().stop_sentence
@@ -77,8 +77,8 @@ def run_to_the_end() -> int:
 
 
 def without_notes() -> Any:
-    """Return every table but those in which a look is written down, and the log."""
-    kept = {"uploads_app.StoreState", "uploads_app.Mismatch"}
+    """Return every table except those of a scan, and the log."""
+    kept = {"uploads_app.StoreState", "uploads_app.Finding"}
     return {
         name: rows
         for name, rows in tables().items()
@@ -86,7 +86,7 @@ def without_notes() -> Any:
     }
 
 
-def test_nothing_is_acted_on_before_the_end_and_everything_once_at_the_end(
+def test_findings_are_applied_once_when_the_scan_is_complete(
     scene: SliceScenario,
 ) -> None:
     events, before, store = Events(), without_notes(), store_contents()
@@ -114,7 +114,7 @@ def test_nothing_is_acted_on_before_the_end_and_everything_once_at_the_end(
         "lapsed uploads": 2, "objects without a row": ORPHANS, "rows without an object": 3,
     }  # fmt: skip
     assert StoreState.objects.get().generation == generation + 1
-    assert not Mismatch.objects.exists()
+    assert not Finding.objects.exists()
     types = [event for event in events.types() if not event.startswith("cleanup.")]
     assert types == (
         ["object.quarantined"] * ORPHANS + ["upload.lapsed"] * 2 + ["upload.missing"] * 3
@@ -123,12 +123,12 @@ def test_nothing_is_acted_on_before_the_end_and_everything_once_at_the_end(
     assert last_run().findings == {}
 
 
-def test_what_changes_between_the_slices_is_prompted_again(scene: SliceScenario) -> None:
+def test_changes_between_the_slices_are_checked_again(scene: SliceScenario) -> None:
     cleanup_orphans()
-    while not Mismatch.objects.filter(kind="objects without a row").exists():
+    while not Finding.objects.filter(kind="objects without a row").exists():
         cleanup_orphans()
-    recorded = Mismatch.objects.filter(kind="objects without a row").order_by("id")[0].key
-    # Behind the look: a stray that only the next look finds. Before it: one that this look finds.
+    recorded = Finding.objects.filter(kind="objects without a row").order_by("id")[0].key
+    # Behind the scan: an orphan that only the next scan finds. Ahead: one that this scan finds.
     behind = recorded.replace(recorded[8:16], "00000000", 1)
     plant(behind, age=HOUR)
     ahead = recorded.replace(recorded[8:16], "ffffffff", 1)
@@ -143,12 +143,12 @@ def test_what_changes_between_the_slices_is_prompted_again(scene: SliceScenario)
     assert not (store_root() / behind).exists()
 
 
-def test_an_object_that_comes_back_before_the_end_is_not_called_missing(
+def test_an_object_that_returns_before_the_end_is_not_missing(
     scene: SliceScenario,
 ) -> None:
-    while not Mismatch.objects.filter(kind="rows without an object").exists():
+    while not Finding.objects.filter(kind="rows without an object").exists():
         cleanup_orphans()
-    recorded = Mismatch.objects.filter(kind="rows without an object")[0]
+    recorded = Finding.objects.filter(kind="rows without an object")[0]
     plant(recorded.key, b"0123456789", HOUR)
     run_to_the_end()
     assert UploadedFile.objects.get(key=recorded.key).status == UploadStatus.STORED
@@ -187,7 +187,7 @@ def test_a_crash_in_a_slice_loses_only_that_slice(
     assert events.types().count("upload.missing") == 3
 
 
-def test_a_crash_while_running_is_finished_by_the_next_run(
+def test_the_next_run_finishes_after_a_crash_while_applying(
     scene: SliceScenario, settings: Any
 ) -> None:
     use_store(settings, before_move=_crash_at(3))
@@ -203,7 +203,7 @@ def test_a_crash_while_running_is_finished_by_the_next_run(
     assert set(events.types()) == {"cleanup.completed"}
 
 
-def test_a_run_by_hand_begins_afresh_and_ends_at_once(scene: SliceScenario) -> None:
+def test_a_manual_run_starts_a_new_scan_and_completes_it(scene: SliceScenario) -> None:
     cleanup_orphans()
     cleanup_orphans()
     begun = StoreState.objects.get().scan_id
@@ -213,19 +213,19 @@ def test_a_run_by_hand_begins_afresh_and_ends_at_once(scene: SliceScenario) -> N
     assert "objects without a row" not in result.found
     assert scan_after() == ""
     assert StoreState.objects.get().scan_id != begun
-    assert not Mismatch.objects.exists()
+    assert not Finding.objects.exists()
     run_to_the_end()
     assert last_run().quarantined == ORPHANS
 
 
-def test_a_dry_run_in_between_neither_ends_nor_moves_the_scan(scene: SliceScenario) -> None:
+def test_a_dry_run_does_not_affect_the_scan(scene: SliceScenario) -> None:
     cleanup_orphans()
     before = snapshot()
     settled("--dry-run")
     assert snapshot() == before
 
 
-def test_too_much_that_is_unexpected_is_counted_over_all_slices(
+def test_unexpected_findings_are_counted_over_all_slices(
     scene: SliceScenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scan, "UNEXPECTED_FLOOR", ORPHANS)
@@ -240,11 +240,11 @@ def test_too_much_that_is_unexpected_is_counted_over_all_slices(
     }  # fmt: skip
     assert stored_keys() == before
     assert scan_after() == ""
-    assert not Mismatch.objects.exists()
+    assert not Finding.objects.exists()
 
 
-def test_rows_behind_the_last_object_are_checked_too(scene: SliceScenario) -> None:
-    """All objects of the second half of the keys are gone: the look goes on through the rows alone."""
+def test_rows_behind_the_last_object_are_scanned(scene: SliceScenario) -> None:
+    """All objects of the second half of the keys are missing, so the scan continues with rows alone."""
     lost = list(UploadedFile.objects.filter(session_id__gte="80000000-0000-4000-8000-000000000000"))
     for upload in lost:
         if (store_root() / upload.key).exists():

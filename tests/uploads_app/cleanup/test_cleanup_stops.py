@@ -1,4 +1,4 @@
-"""Every reason for which the cleanup removes nothing, stops and says so (threats, row 55 and 58)."""
+"""Every reason for which the cleanup stops and deletes nothing (threats, row 55 and 58)."""
 
 import errno
 import os
@@ -38,11 +38,12 @@ from tests.uploads_app.cleanup.cleanup_support import (
 )
 from tests.uploads_app.kept_scenes import scene_of
 from uploads_app.cleanup import reconcile
-from uploads_app.cleanup.reconcile import Finding, FindingKind
+from uploads_app.cleanup.findings import FindingKind
 from uploads_app.cleanup.stop_codes import known
 from uploads_app.management.commands.cleanup_orphans import Command
 from uploads_app.models import (
     CleanupRun,
+    Finding,
     RunStatus,
     StoreState,
     UploadedFile,
@@ -58,7 +59,7 @@ both_ways = pytest.mark.parametrize("dry_run", [False, True], ids=["run", "dry r
 
 @pytest.fixture
 def ripe(db: None) -> None:
-    """A store in which there is something of every kind to remove."""
+    """A store with something of every kind to remove."""
     scene_of(something_to_remove)
 
 
@@ -72,7 +73,7 @@ def something_to_remove() -> None:
 
 
 def assert_stops(code: str, *, dry_run: bool = False, sentence: str = "") -> None:
-    """Run the cleanup and see that it stops for that reason, and touches nothing at all."""
+    """Run the cleanup; check that it stops for that reason and changes nothing."""
     before, events, runs = _without_log(snapshot()), Events(), CleanupRun.objects.count()
 
     result = cleanup(*(["--dry-run"] if dry_run else []))
@@ -80,10 +81,10 @@ def assert_stops(code: str, *, dry_run: bool = False, sentence: str = "") -> Non
     run = last_run()
     assert CleanupRun.objects.count() == runs + 1
     assert result.exit_code == 3
-    # A run that is stopped by what it has seen tells that first; a dry run tells as it goes.
+    # A run that stops because of its findings reports them first; a dry run reports at once.
     assert all(line.startswith(KINDS) for line in result.out.splitlines())
     assert result.err == (
-        f"Stopped, nothing removed: {run.stop_sentence} ({code})\nWhat to do: {known()[code]}\n"
+        f"Stopped, nothing deleted: {run.stop_sentence} ({code})\nWhat to do: {known()[code]}\n"
     )
     assert re.fullmatch(r"[A-Z0-9][^\n]*[.?]", run.stop_sentence)
     assert sentence in run.stop_sentence
@@ -99,7 +100,7 @@ def assert_stops(code: str, *, dry_run: bool = False, sentence: str = "") -> Non
 
 
 def _without_log(taken: tuple[Any, Any]) -> tuple[Any, Any]:
-    """Leave out what a stopped run may write: its events, and what it counted on its look."""
+    """Leave out what a stopped run may write: its events, and the counts of its scan."""
     tables, store = taken
     kept = {name: rows for name, rows in tables.items() if not name.startswith("audit_app.")}
     own = dict.fromkeys(("scan_id", "scanned_objects", "scanned_rows"))
@@ -110,7 +111,7 @@ def _without_log(taken: tuple[Any, Any]) -> tuple[Any, Any]:
 @both_ways
 def test_t55_an_empty_database_beside_a_full_store(ripe: None, dry_run: bool) -> None:
     _empty_the_database()
-    assert_stops("marker_unknown", dry_run=dry_run, sentence="is it the right database?")
+    assert_stops("marker_unknown", dry_run=dry_run, sentence="Is it the right database?")
     assert not StoreState.objects.exists()
 
 
@@ -129,7 +130,7 @@ def test_t55_a_database_restored_from_a_backup(ripe: None, dry_run: bool) -> Non
 
 
 @pytest.mark.both
-def test_t55_a_database_one_run_behind_is_a_stop_and_one_run_ahead_is_a_crash(ripe: None) -> None:
+def test_t55_a_database_behind_the_store_stops_and_one_ahead_does_not(ripe: None) -> None:
     settled()
     generation = StoreState.objects.get().generation
     for difference, stops in ((-1, True), (0, False), (1, False)):
@@ -142,7 +143,7 @@ def test_t55_a_marker_of_another_deployment(ripe: None, dry_run: bool) -> None:
     settled()
     pending(-HOUR)
     _write_marker(f'{{"id": "{uuid.uuid4()}", "generation": 2}}')
-    assert_stops("marker_foreign", dry_run=dry_run, sentence="is it the right store?")
+    assert_stops("marker_foreign", dry_run=dry_run, sentence="Is it the right store?")
 
 
 @both_ways
@@ -183,7 +184,7 @@ UNREADABLE = (
 
 
 @both_ways
-def test_t55_a_marker_that_cannot_be_understood(db: None, dry_run: bool) -> None:
+def test_t55_a_marker_that_cannot_be_read(db: None, dry_run: bool) -> None:
     pending(-HOUR)
     for text in UNREADABLE:
         _write_marker(text)
@@ -196,14 +197,14 @@ def test_t55_objects_but_no_sessions_at_all(ripe: None, dry_run: bool) -> None:
     state = StoreState.objects.values().get()
     _empty_the_database()
     StoreState.objects.create(**state)
-    assert_stops("no_sessions", dry_run=dry_run, sentence="no sessions at all")
+    assert_stops("no_sessions", dry_run=dry_run, sentence="the database has no session")
 
 
 @both_ways
 @pytest.mark.parametrize("after", [0, 1, 3])
-def test_t55_half_a_listing(ripe: None, settings: Any, dry_run: bool, after: int) -> None:
+def test_t55_an_incomplete_listing(ripe: None, settings: Any, dry_run: bool, after: int) -> None:
     use_store(settings, break_after=after)
-    assert_stops("listing_incomplete", dry_run=dry_run, sentence="could not be listed to its end")
+    assert_stops("listing_incomplete", dry_run=dry_run, sentence="ended early")
 
 
 @both_ways
@@ -217,12 +218,12 @@ def test_t55_a_listing_that_is_out_of_order(
     assert_stops("listing_incomplete", dry_run=dry_run, sentence="the store lists uploads/")
 
 
-def _overlooked(*_: Any) -> Iterator[Finding]:
+def _nothing_found(*_: Any) -> Iterator[Finding]:
     return iter(())
 
 
 def _called_young(found: Any, ages: Any) -> Iterator[Finding]:
-    yield Finding(FindingKind.YOUNG, found.key, found.size)
+    yield Finding(kind=FindingKind.YOUNG, key=found.key, size=found.size)
 
 
 def _no_place(key: str) -> None:
@@ -233,18 +234,18 @@ def _no_place(key: str) -> None:
 @pytest.mark.parametrize(
     ("name", "broken"),
     [
-        ("_without_row", _overlooked),
+        ("_without_row", _nothing_found),
         ("_without_row", _called_young),
-        ("_without_object", _overlooked),
+        ("_without_object", _nothing_found),
         ("_place", _no_place),
     ],
-    ids=["orphans overlooked", "orphans called young", "losses overlooked", "no key understood"],
+    ids=["orphans not found", "orphans called young", "missing files not found", "no key parsed"],
 )
-def test_t54_a_mistake_in_what_decides_stops_every_run(
+def test_t54_a_mistake_in_the_decisions_stops_every_run(
     ripe: None, monkeypatch: pytest.MonkeyPatch, name: str, broken: Any, dry_run: bool
 ) -> None:
     monkeypatch.setattr(reconcile, name, broken)
-    assert_stops("canary", dry_run=dry_run, sentence="a mistake in the product")
+    assert_stops("canary", dry_run=dry_run, sentence="This is a mistake in the product")
 
 
 @pytest.mark.both
@@ -268,7 +269,7 @@ def test_t55_a_disk_that_cannot_list_a_folder(committed: None, dry_run: bool) ->
         codes.append(last_run().stop_code)
         assert last_run().removed == 0
         assert _without_log(snapshot()) == before
-    # The folder of folders twice a reading, then each session's own; later the temporary files.
+    # The top folder twice per scan, then each session's folder; later the temporary files.
     assert set(codes) == {"listing_incomplete", "storage_unavailable"}
     assert len(codes) >= 4
     assert UploadedFile.objects.filter(pk__in=[first.pk, second.pk], status="stored").count() == 2
@@ -276,7 +277,7 @@ def test_t55_a_disk_that_cannot_list_a_folder(committed: None, dry_run: bool) ->
 
 @both_ways
 @pytest.mark.parametrize("part", ["before_list", "before_delete"])
-def test_t57_a_store_that_does_not_answer_while_it_is_checked(
+def test_t57_a_store_that_does_not_answer_during_the_scan(
     ripe: None, settings: Any, dry_run: bool, part: str
 ) -> None:
     def fail(key: str) -> None:
@@ -297,7 +298,9 @@ def test_t55_more_than_a_hundred_unexpected(
 ) -> None:
     _unexpected(orphans, missing)
     pending(-HOUR)
-    assert_stops("too_many_unexpected", dry_run=dry_run, sentence="101 files are on one side only")
+    assert_stops(
+        "too_many_unexpected", dry_run=dry_run, sentence="101 files are orphans or missing"
+    )
 
 
 @pytest.mark.parametrize(("orphans", "missing"), [(99, 0), (100, 0), (0, 100), (50, 50)])
@@ -311,7 +314,7 @@ def test_t55_a_hundred_unexpected_are_plausible(db: None, orphans: int, missing:
     assert lapsed.status == "lapsed"
 
 
-def test_t55_a_person_may_let_more_be_unexpected_for_one_run_which_is_recorded(db: None) -> None:
+def test_t55_allow_share_raises_the_limit_for_one_run_and_is_recorded(db: None) -> None:
     _unexpected(101, 0)
     assert cleanup("--allow-share", "5").exit_code == 3
     assert cleanup("--dry-run", "--allow-share", "100").exit_code == 0
@@ -338,8 +341,8 @@ def test_t55_in_a_large_store_five_in_a_hundred_are_plausible(
     assert last_run().objects_seen == 2400
 
 
-def test_a_worker_that_was_stopped_for_a_day_is_no_stop(db: None) -> None:
-    """Hundreds of removals that rows ask for are much to do, and nothing is wrong."""
+def test_a_day_without_a_worker_does_not_stop_the_run(db: None) -> None:
+    """Hundreds of deletions by rows are plausible."""
     live = stored()
     lapsed = many(150, UploadStatus.PENDING, age=DAY)
     past = many(150, ended=8 * DAY, age=9 * DAY)
@@ -362,13 +365,13 @@ def test_t58_clocks_that_differ_by_more_than_five_minutes(
     ripe: None, settings: Any, off: timedelta, dry_run: bool
 ) -> None:
     use_store(settings, clock_off=off)
-    assert_stops("clocks_differ", dry_run=dry_run, sentence="no age can be trusted")
+    assert_stops("clocks_differ", dry_run=dry_run, sentence="no age is reliable")
 
 
 @pytest.mark.parametrize(
     "off", [timedelta(minutes=4, seconds=59), -timedelta(minutes=4, seconds=59)], ids=str
 )
-def test_t58_clocks_that_differ_by_less_are_good_enough(
+def test_t58_clocks_that_differ_by_less_do_not_stop_the_run(
     ripe: None, settings: Any, off: timedelta
 ) -> None:
     use_store(settings, clock_off=off)
@@ -387,7 +390,7 @@ def test_a_database_that_cannot_be_reached(tmp_path: Path) -> None:
     assert result.stdout == ""
     sentence, advice = result.stderr.splitlines()[-2:]
     assert advice == f"What to do: {known()['database_unavailable']}"
-    assert sentence.startswith("Stopped, nothing removed: The database does not answer: ")
+    assert sentence.startswith("Stopped, nothing deleted: The database does not answer: ")
     assert sentence.endswith(". (database_unavailable)")
     assert "hidden-word" not in result.stderr
     assert "Traceback" not in result.stderr
@@ -396,7 +399,7 @@ def test_a_database_that_cannot_be_reached(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_t55_a_standby_database(tmp_path: Path) -> None:
-    """A replica may lag behind, so its rows say nothing of the store's objects."""
+    """A replica may lag behind, so its rows do not match the store's objects."""
     if postgres.find_programs() is None:
         if os.environ.get("CI"):
             pytest.fail(f"PostgreSQL is missing: {postgres.INSTALL_HINT}")
@@ -408,7 +411,7 @@ def test_t55_a_standby_database(tmp_path: Path) -> None:
         result = _command({"DATABASE_URL": standby.url, "DATA_DIR": str(tmp_path)})
     assert (result.returncode, result.stdout) == (3, "")
     assert (
-        "Stopped, nothing removed: The database is a standby, which may lag behind. "
+        "Stopped, nothing deleted: The database is a replica, which may lag behind. "
         "(database_standby)\n" in result.stderr
     )
     assert kept.read_bytes() == b"%PDF-1.4 kept"
@@ -419,7 +422,7 @@ def test_a_database_without_tables(tmp_path: Path) -> None:
     result = _command({"DATABASE_URL": "", "DATA_DIR": str(tmp_path)}, "--dry-run")
     assert result.returncode == 3
     assert result.stderr.splitlines()[-2].startswith(
-        "Stopped, nothing removed: The database does not answer: "
+        "Stopped, nothing deleted: The database does not answer: "
     )
     assert not (tmp_path / "storage").exists()
 
@@ -441,7 +444,7 @@ def test_a_database_without_tables(tmp_path: Path) -> None:
         (["--older-than", "9999999999999d"], "'9999999999999d' is not an age"),
         (["--upload-retention", "long"], "'long' is not an age"),
         (["--completed-retention", "-1d"], "argument --completed-retention"),
-        (["--quarantine-retention", "7x"], "'7x' is not an age"),
+        (["--trash-retention", "7x"], "'7x' is not an age"),
         (["--allow-share", "101"], "'101' is not a percentage"),
         (["--allow-share", "0.5"], "'0.5' is not a percentage"),
         (["--explain"], "argument --explain"),
@@ -450,7 +453,7 @@ def test_a_database_without_tables(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_bad_options_end_with_two_and_a_sentence(
+def test_invalid_options_exit_with_2_and_a_sentence(
     options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stopped:
@@ -471,7 +474,7 @@ def test_bad_options_end_with_two_and_a_sentence(
     ],
     ids=str,
 )
-def test_extreme_but_sensible_options_are_taken(ripe: None, options: list[str]) -> None:
+def test_extreme_but_valid_options_are_accepted(ripe: None, options: list[str]) -> None:
     settled(*options)
     run = last_run()
     run.refresh_from_db()

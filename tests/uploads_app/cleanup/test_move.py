@@ -1,7 +1,7 @@
-"""`manage.py move_storage` takes every file to another store while visitors go on.
+"""`manage.py move_storage` moves every file to another store while visitors use the product.
 
-Every live file is served with the same bytes before, at each named moment of
-the move, and after; what is given up meanwhile is gone from both stores.
+Every live file is served with the same bytes before, at each named moment of the
+move, and after. A file that is deleted during the move is in neither store.
 Disk to S3 and S3 to disk, with a real SeaweedFS.
 """
 
@@ -23,7 +23,8 @@ from tests.uploads_app.cleanup.moving_support import (
     on,
 )
 from uploads_app.models import QuarantinedObject, TrashStatus, UploadedFile, UploadStatus
-from uploads_app.storage.base import Marker, object_store, quarantine_key
+from uploads_app.storage.base import Marker, object_store
+from uploads_app.storage.keys import quarantine_key
 
 pytestmark = pytest.mark.django_db
 
@@ -31,9 +32,9 @@ pytestmark = pytest.mark.django_db
 def at_each_moment(
     relocation: Relocation, act: Callable[[UploadedFile], None]
 ) -> dict[str, UploadedFile]:
-    """Move a file for each moment, and `act` on it there; every live file is served at each.
+    """Move a file for each moment and call `act` on it then. Checks that every live file is served.
 
-    Returns the files by their moments.
+    Returns the files by moment.
     """
     files = {moment: relocation.upload(moment) for moment in MOMENTS}
     relocation.during()
@@ -72,7 +73,7 @@ def test_files_are_served_before_during_and_after(relocation: Relocation) -> Non
 
     assert first["moved"] == 1
     assert first["bytes_moved"] == old.size
-    assert first["next_step"].startswith("Nothing of ours is left")
+    assert first["next_step"].startswith("The previous store contains none of our files")
     assert moved()["moved"] == 0
     relocation.assert_moved()
 
@@ -91,7 +92,7 @@ def test_t54_visitors_read_and_upload_at_every_moment_of_a_move(relocation: Relo
 
 @pytest.mark.both
 @both_ways
-def test_t54_what_visitors_delete_at_any_moment_of_a_move_is_in_neither_store(
+def test_t54_a_file_deleted_at_any_moment_of_a_move_is_in_neither_store(
     relocation: Relocation,
 ) -> None:
     def delete(upload: UploadedFile) -> None:
@@ -110,7 +111,7 @@ def test_t54_what_visitors_delete_at_any_moment_of_a_move_is_in_neither_store(
 
 
 @folders
-def test_t54_what_visitors_erase_at_any_moment_of_a_move_is_in_neither_store(
+def test_t54_a_file_erased_at_any_moment_of_a_move_is_in_neither_store(
     relocation: Relocation,
 ) -> None:
     def erase(upload: UploadedFile) -> None:
@@ -126,12 +127,12 @@ def test_t54_what_visitors_erase_at_any_moment_of_a_move_is_in_neither_store(
 
 
 @folders
-def test_t59_the_cleanup_is_skipped_while_files_move_and_a_move_while_it_runs(
+def test_t59_a_move_and_a_cleanup_never_run_at_the_same_time(
     relocation: Relocation,
 ) -> None:
     def clean(upload: UploadedFile) -> None:
-        assert cleanup().out == "Skipped: another run is under way.\n"
-        assert move().out.startswith("Skipped: a cleanup or another move is under way.")
+        assert cleanup().out == "Skipped: another run is in progress.\n"
+        assert move().out.startswith("Skipped: the cleanup or another move is running.")
 
     at_each_moment(relocation, clean)
 
@@ -141,10 +142,10 @@ def test_t59_the_cleanup_is_skipped_while_files_move_and_a_move_while_it_runs(
 
 
 @both_ways
-def test_t54_a_file_that_is_taken_over_while_somebody_searches_it_is_found(
+def test_t54_a_file_that_is_moved_while_it_is_opened_is_found(
     relocation: Relocation,
 ) -> None:
-    """The reader has not found it in the current store; when the previous one is asked, it has gone."""
+    """The reader did not find it in the current store, and then it has left the previous store."""
     upload = relocation.upload("read just now")
     relocation.during()
 
@@ -165,7 +166,7 @@ def test_t54_the_cleanup_between_two_runs_sees_both_stores(relocation: Relocatio
         relocation.upload(f"file {number}")
     relocation.during()
     assert moved("--limit", "2")["next_step"] == (
-        "Still in the previous store: 2 to be moved. Run this again."
+        "Still in the previous store: 2 to be moved. Run this command again."
     )
 
     result = cleanup("--json", "--older-than", "0s")
@@ -182,8 +183,8 @@ def test_t54_the_cleanup_between_two_runs_sees_both_stores(relocation: Relocatio
 
 
 @both_ways
-def test_an_object_that_both_stores_hold_is_one(relocation: Relocation) -> None:
-    """A run that dies after its copy leaves two."""
+def test_an_object_in_both_stores_is_moved_once(relocation: Relocation) -> None:
+    """A run that dies after its copy leaves two objects."""
     keys = sorted(relocation.upload(f"file {number}").key for number in range(3))
     relocation.during()
     with storages["uploads_previous"].open(keys[1]) as original:
@@ -194,7 +195,7 @@ def test_an_object_that_both_stores_hold_is_one(relocation: Relocation) -> None:
 
 
 @both_ways
-def test_what_is_in_quarantine_moves_and_can_be_moved_to_trash_and_given_back(
+def test_the_trash_is_moved_and_works_during_the_move(
     relocation: Relocation,
 ) -> None:
     relocation.upload("beside them")
@@ -211,7 +212,7 @@ def test_what_is_in_quarantine_moves_and_can_be_moved_to_trash_and_given_back(
     relocation.during()
     object_store().move(keys[1], quarantine_key(keys[1]))
 
-    # Staff give the first back just while it is copied.
+    # Staff restore the first object while it is copied.
     def give_back(key: str) -> None:
         if key == quarantine_key(keys[0]):
             among = QuarantinedObject.objects.filter(key=keys[0])
@@ -233,7 +234,7 @@ def test_what_is_in_quarantine_moves_and_can_be_moved_to_trash_and_given_back(
         assert file.read() == keys[1].encode()
 
 
-def test_a_key_that_the_previous_store_holds_is_not_written_again(relocation: Relocation) -> None:
+def test_a_key_in_the_previous_store_is_not_written_again(relocation: Relocation) -> None:
     kept = relocation.upload("held")
     relocation.during()
 
@@ -245,7 +246,7 @@ def test_a_key_that_the_previous_store_holds_is_not_written_again(relocation: Re
 
 
 @both_ways
-def test_t55_the_marker_goes_along(relocation: Relocation) -> None:
+def test_t55_the_marker_is_copied(relocation: Relocation) -> None:
     relocation.upload("first")
     settled()
     marker = object_store().read_marker()
@@ -267,7 +268,7 @@ def test_t55_the_marker_goes_along(relocation: Relocation) -> None:
         assert object_store().read_marker() == Marker(marker.id, marker.generation + 2)
 
 
-def test_a_dry_run_says_what_would_be_moved_and_moves_nothing(relocation: Relocation) -> None:
+def test_a_dry_run_reports_what_would_be_moved_and_moves_nothing(relocation: Relocation) -> None:
     size = sum(relocation.upload(f"file {number}").size for number in range(2))
     relocation.during()
     kept, written = relocation.hashes("uploads_previous"), Events()
@@ -281,7 +282,7 @@ def test_a_dry_run_says_what_would_be_moved_and_moves_nothing(relocation: Reloca
     assert written.new() == []
 
 
-def test_a_move_is_written_down(relocation: Relocation) -> None:
+def test_a_move_is_recorded(relocation: Relocation) -> None:
     upload = relocation.upload("moved")
     relocation.during()
     written = Events()
@@ -308,7 +309,7 @@ def test_without_a_previous_store_there_is_nothing_to_move(visitor: Visitor) -> 
     assert written.new() == []
 
 
-def test_a_deployment_without_files_may_move_too(relocation: Relocation) -> None:
+def test_a_deployment_without_files_can_move(relocation: Relocation) -> None:
     relocation.during()
 
     assert moved()["moved"] == 0

@@ -1,6 +1,6 @@
-"""What a move leaves alone, what it refuses, and that it goes through stores of any size.
+"""What a move leaves alone, what it refuses, and moves of large stores.
 
-Two folders stand for the stores where it makes no difference which they are.
+Tests that work the same with all stores use two folders.
 """
 
 import hashlib
@@ -35,7 +35,8 @@ from tests.uploads_app.cleanup.moving_support import (
     moved,
 )
 from uploads_app.models import UploadedFile, UploadStatus
-from uploads_app.storage.base import INCOMING, MARKER, Marker, object_store
+from uploads_app.storage.base import Marker, object_store
+from uploads_app.storage.keys import INCOMING, MARKER
 
 ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.django_db
@@ -44,14 +45,14 @@ STRANGE = ["uploads/notes.txt", "uploads/a\nb.pdf", "quarantine/x", "erased/who?
 
 
 def plant_strange(relocation: Relocation) -> None:
-    """Put files of unknown shape into the previous store."""
+    """Write unknown files into the previous store."""
     for key in STRANGE:
         relocation.plant("previous", key)
     relocation.plant("previous", "uploads/" + b"\xff.pdf".decode(errors="surrogateescape"))
 
 
 @folders
-def test_strange_files_are_reported_and_left(relocation: Relocation) -> None:
+def test_unknown_files_are_reported_and_left_alone(relocation: Relocation) -> None:
     upload = relocation.upload("ours")
     plant_strange(relocation)
     relocation.during()
@@ -64,13 +65,13 @@ def test_strange_files_are_reported_and_left(relocation: Relocation) -> None:
         "uploads/notes.txt", r"uploads/a\nb.pdf", "quarantine/x", "erased/who?", "uploads/é/b/c",
         r"uploads/\udcff.pdf",
     }  # fmt: skip
-    assert "Nothing of ours is left" in result.out
+    assert "The previous store contains none of our files" in result.out
     assert relocation.hashes("uploads_current") == {upload.key: upload.sha256}
     assert len(relocation.hashes("uploads_previous")) == len(STRANGE) + 1
 
 
 @folders
-def test_more_objects_than_a_page_move(relocation: Relocation, settings: Any) -> None:
+def test_more_objects_than_a_page_are_moved(relocation: Relocation, settings: Any) -> None:
     relocation.upload("the first")
     settings.STORAGES = {**settings.STORAGES, "uploads": relocation.previous}
     files = many(1150)
@@ -90,7 +91,7 @@ def test_more_objects_than_a_page_move(relocation: Relocation, settings: Any) ->
 
 
 @both_ways
-def test_uploads_under_way_and_objects_of_closed_files_are_waited_for(
+def test_uploads_in_progress_and_objects_of_closed_files_are_reported_as_left(
     relocation: Relocation,
 ) -> None:
     closed = relocation.upload("closed")
@@ -106,19 +107,19 @@ def test_uploads_under_way_and_objects_of_closed_files_are_waited_for(
 
     assert document["moved"] == 1
     assert document["next_step"] == (
-        "Still in the previous store: 1 of closed files, which the cleanup removes, "
-        "1 of uploads under way. Run this again after the next cleanup."
+        "Still in the previous store: 1 of closed files, which the cleanup deletes, "
+        "1 of uploads in progress. Run this command again after the next cleanup."
     )
     assert set(relocation.hashes("uploads_previous")) == {closed.key, arriving}
     settled("--older-than", "0s")
     object_store().delete(arriving)
-    assert moved()["next_step"].startswith("Nothing of ours is left")
+    assert moved()["next_step"].startswith("The previous store contains none of our files")
     relocation.assert_moved()
 
 
 @both_ways
 def test_t55_two_urls_of_one_store_are_refused(relocation: Relocation, tmp_path: Path) -> None:
-    """Moving a store to itself would remove the only copy; a link makes it look like another."""
+    """Moving a store to itself would delete the only copy; a link hides that it is the same."""
     upload = relocation.upload("only copy")
     relocation.current = relocation.previous
     if "location" in relocation.previous["OPTIONS"]:
@@ -129,14 +130,14 @@ def test_t55_two_urls_of_one_store_are_refused(relocation: Relocation, tmp_path:
     result = move()
 
     assert result.exit_code == 3
-    assert "lead to the same store. (one_store)" in result.err
+    assert "name the same store. (one_store)" in result.err
     assert relocation.hashes("uploads_previous") == {upload.key: upload.sha256}
     relocation.assert_served()
     assert moved("--dry-run")["moved"] == 0
 
 
 @folders
-def test_equal_urls_are_warned_of(relocation: Relocation) -> None:
+def test_equal_urls_give_a_warning(relocation: Relocation) -> None:
     relocation.during()
     assert "uploads_app.W002" not in [message.id for message in run_checks()]
     relocation.settings.STORAGES = {
@@ -148,7 +149,7 @@ def test_equal_urls_are_warned_of(relocation: Relocation) -> None:
 
 
 def refused(code: str) -> None:
-    """Expect a move and a cleanup to stop with nothing changed but what is written down."""
+    """Check that a move and a cleanup stop and change nothing but their records."""
     for result in (move("--json"), cleanup("--json")):
         assert result.exit_code == 3, result
         assert json.loads(result.out)["stop_code"] == code
@@ -172,7 +173,7 @@ def test_t55_a_current_store_of_another_deployment_is_refused(relocation: Reloca
 
 
 @folders
-def test_t55_a_current_store_with_files_of_no_one_is_refused(relocation: Relocation) -> None:
+def test_t55_a_current_store_with_unknown_files_is_refused(relocation: Relocation) -> None:
     upload = relocation.upload("ours")
     relocation.plant("current", new_key(), b"theirs")
     relocation.during()
@@ -204,7 +205,7 @@ def test_t55_a_previous_store_that_is_not_mounted_stops_everything(
 
 
 @folders
-def test_a_move_from_an_empty_previous_store_writes_down_nothing_but_itself(
+def test_a_move_from_an_empty_previous_store_records_only_itself(
     relocation: Relocation,
 ) -> None:
     relocation.upload("moved")
@@ -218,7 +219,7 @@ def test_a_move_from_an_empty_previous_store_writes_down_nothing_but_itself(
 
 
 @folders
-def test_t58_two_stores_whose_clocks_differ_stop_the_cleanup_and_are_degraded(
+def test_t58_stores_whose_clocks_differ_stop_the_cleanup_and_degrade_health(
     relocation: Relocation, client: Client
 ) -> None:
     relocation.upload("ours")
@@ -240,7 +241,7 @@ def test_t58_two_stores_whose_clocks_differ_stop_the_cleanup_and_are_degraded(
 
 
 @both_ways
-def test_a_move_can_be_turned_round_in_the_middle(relocation: Relocation) -> None:
+def test_a_move_can_be_reversed_in_the_middle(relocation: Relocation) -> None:
     for number in range(4):
         relocation.upload(f"file {number}")
     relocation.during()
@@ -256,7 +257,7 @@ def test_a_move_can_be_turned_round_in_the_middle(relocation: Relocation) -> Non
     settled("--older-than", "0s")
 
 
-def test_the_settings_join_two_stores(tmp_path: Path) -> None:
+def test_the_settings_configure_two_stores(tmp_path: Path) -> None:
     environment = {
         **os.environ,
         "DATA_DIR": str(tmp_path),

@@ -1,4 +1,4 @@
-"""How long an object stays in quarantine is measured by one clock, the database's."""
+"""The trash retention is measured by the database's clock alone."""
 
 from typing import Any
 
@@ -12,13 +12,14 @@ from tests.helpers import plant, store_root
 from tests.uploads_app.cleanup.cleanup_support import DAY, HOUR, new_key, settled, stored
 from uploads_app.cleanup.trash import move_to_trash
 from uploads_app.models import QuarantinedObject
-from uploads_app.storage.base import object_store, quarantine_key
+from uploads_app.storage.base import object_store
+from uploads_app.storage.keys import quarantine_key
 
 pytestmark = pytest.mark.both
 
 
 @pytest.mark.parametrize("days_off", [-3, 3])
-def test_t58_a_worker_whose_clock_is_wrong_changes_no_time_in_quarantine(
+def test_t58_a_wrong_clock_of_the_worker_does_not_change_the_trash_retention(
     db: None, days_off: int
 ) -> None:
     stored()

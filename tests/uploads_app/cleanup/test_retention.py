@@ -1,4 +1,4 @@
-"""What a session held goes when it has been over for long enough, and no moment sooner."""
+"""Contact data and files of a session are deleted when their retention is over, and not before."""
 
 from datetime import timedelta
 from typing import Any
@@ -34,7 +34,7 @@ def anna(visitor: Visitor) -> Visitor:
 
 
 def ended(visitor: Visitor, ago: timedelta, completed: bool = False) -> None:
-    """Let a visitor's session have ended that long ago by the database's clock."""
+    """End a visitor's session that long ago by the database's clock."""
     if completed:
         UserSession.objects.filter(pk=visitor.uuid).update(completed_at=timezone.now())
     session = UserSession.objects.filter(pk=visitor.uuid)
@@ -43,7 +43,7 @@ def ended(visitor: Visitor, ago: timedelta, completed: bool = False) -> None:
 
 
 def forgotten(visitor: Visitor) -> bool:
-    """Say whether all contact data and consent of a session is gone; all or nothing is."""
+    """Return whether contact data and consent of a session are deleted. Checks that all or none are."""
     row = UserSession.objects.get(pk=visitor.uuid)
     result = {bool(row.name), bool(row.email), row.consents.exists()}
     assert len(result) == 1
@@ -60,7 +60,7 @@ def forgotten(visitor: Visitor) -> bool:
         (True, 365 * DAY + SECOND, True),
     ],
 )
-def test_contact_data_and_files_go_together(
+def test_contact_data_and_files_are_deleted_together(
     anna: Visitor, completed: bool, ago: timedelta, deleted: bool
 ) -> None:
     ended(anna, ago, completed)
@@ -76,14 +76,16 @@ def test_contact_data_and_files_go_together(
     assert tasks.forget_visitors() == 0
 
 
-def test_the_limits_are_settings(anna: Visitor, settings: Any) -> None:
+def test_the_retentions_are_settings(anna: Visitor, settings: Any) -> None:
     settings.UPLOAD_RETENTION = DAY
     ended(anna, DAY + SECOND)
     assert tasks.forget_visitors() == 1
 
 
 @pytest.mark.parametrize("how", ["expired", "reset", "ended", "revoked"])
-def test_however_it_ended(anna: Visitor, make_staff: Any, how: str) -> None:
+def test_retention_applies_however_the_session_ended(
+    anna: Visitor, make_staff: Any, how: str
+) -> None:
     first = anna.uuid
     end_as(how, anna, make_staff)
     tasks.expire_sessions()
@@ -92,13 +94,13 @@ def test_however_it_ended(anna: Visitor, make_staff: Any, how: str) -> None:
     assert UserSession.objects.get(pk=first).email == ""
 
 
-def test_a_live_session_keeps_what_it_knows_however_old(anna: Visitor) -> None:
+def test_a_live_session_keeps_its_data_at_any_age(anna: Visitor) -> None:
     UserSession.objects.update(created_at=F("created_at") - 29 * DAY)
     assert tasks.forget_visitors() == 0
     assert not forgotten(anna)
 
 
-def test_consent_alone_goes_too(visitor: Visitor) -> None:
+def test_consent_without_contact_data_is_deleted(visitor: Visitor) -> None:
     identify(visitor, consent=CONSENT)
     ended(visitor, 8 * DAY)
     assert tasks.forget_visitors() == 1
@@ -106,14 +108,14 @@ def test_consent_alone_goes_too(visitor: Visitor) -> None:
     assert events(visitor.uuid)[-1] == "session.contact_erased"
 
 
-def test_a_sweep_that_loses_to_another_writes_nothing_twice(anna: Visitor) -> None:
+def test_two_sweeps_at_once_write_each_event_once(anna: Visitor) -> None:
     ended(anna, 8 * DAY)
     with rival(tasks.forget_visitors):
         assert tasks.forget_visitors() == 0
     assert events(anna.uuid).count("session.contact_erased") == 1
 
 
-def test_one_run_does_so_much_and_the_next_the_rest(db: None) -> None:
+def test_the_next_run_continues_after_the_limit(db: None) -> None:
     for number in range(5):
         visitor = started()
         identify(visitor, name=f"Visitor {number}")
@@ -138,7 +140,7 @@ def fill(count: int, ended_ago: timedelta, name: str = "") -> None:
 
 
 def sweep_plan() -> str:
-    """Return how the database finds whom to forget, as the sweep itself asks."""
+    """Return the query plan of the sweep."""
     with CaptureQueriesContext(connection) as queries:
         assert identity.forget_past_retention(limit=100) == 0
     (requested,) = queries.captured_queries
@@ -149,7 +151,7 @@ def sweep_plan() -> str:
         return "\n".join(str(row) for row in cursor.fetchall())
 
 
-def test_checking_does_not_read_every_session_that_ever_was(visitor: Visitor) -> None:
+def test_the_sweep_does_not_read_every_session(visitor: Visitor) -> None:
     fill(20_000 if SOAK else 3_000, 100 * DAY)
     fill(20, DAY, "waiting")
 
@@ -161,7 +163,7 @@ def test_checking_does_not_read_every_session_that_ever_was(visitor: Visitor) ->
 
 
 @pytest.mark.both
-def test_no_one_is_searched_twice_when_all_is_forgotten(visitor: Visitor) -> None:
+def test_a_sweep_with_nothing_to_do_reads_no_session(visitor: Visitor) -> None:
     fill(50, 8 * DAY, "gone")
     assert tasks.forget_visitors() == 50
     with CaptureQueriesContext(connection) as queries:
@@ -169,7 +171,7 @@ def test_no_one_is_searched_twice_when_all_is_forgotten(visitor: Visitor) -> Non
     assert len(queries) <= 4
 
 
-def test_what_was_erased_is_not_forgotten_once_more(anna: Visitor) -> None:
+def test_an_erased_session_is_not_swept_again(anna: Visitor) -> None:
     erase(anna)
     UserSession.objects.update(ended_at=Now() - 8 * DAY)
     assert tasks.forget_visitors() == 0

@@ -10,6 +10,7 @@ from audit_app.models import AuditLog
 from tests.helpers import Visitor, code, events, pdf, stored_keys
 from tests.uploads_app.samples import form, office, part, post_form, sample
 from uploads_app.inspection.file_types import KNOWN_TYPES
+from uploads_app.inspection.signatures import guess_type
 from uploads_app.models import UploadedFile, UploadQuota
 
 # In two pieces, so that no scanner takes this file for the thing it tests.
@@ -164,6 +165,69 @@ def test_t26_a_spreadsheet_is_no_document(visitor: Visitor, settings: Any) -> No
     settings.UPLOAD_TYPES = ["docx", "xlsx"]
 
     assert_refused(visitor, visitor.upload(office("xl/workbook.xml"), "a.docx"), "a.docx")
+
+
+PNG = b"\x89PNG\r\n\x1a\n"
+PDF_TAIL = bytes(120) + b"DICM" + bytes(200)
+DOCX, XLSX = KNOWN_TYPES["docx"], KNOWN_TYPES["xlsx"]
+
+
+@pytest.mark.parametrize(
+    ("head", "content_type"),
+    [
+        (b"", None),
+        (b"%PDF", "application/pdf"),
+        (b"%PD", None),
+        (b"%pdf-1.4", None),
+        (b"\xef\xbb\xbf%PDF-1.4", "application/pdf"),
+        (b"\n%PDF-1.4", None),
+        (b"%PDF-1.4" + PDF_TAIL, None),
+        (b"%PDF-1.4" + bytes(249) + b"ustar" + bytes(200), None),
+        (b"\xff\xd8\xff\xe0" + PDF_TAIL, "image/jpeg"),
+        (b"\xff\xd8\xff", "image/jpeg"),
+        (b"\xff\xd8", None),
+        (b"GIF87a", "image/gif"),
+        (b"GIF", "image/gif"),
+        (b"RIFF\x00\x00\x00\x00WEBPVP8 ", "image/webp"),
+        (b"RIFF\x00\x00\x00\x00WEBPVP", "image/webp"),
+        (b"RIFF\x00\x00\x00\x00WEBP", None),
+        (b"RIFF\x00\x00\x00\x00WAVEfmt ", None),
+        (b"\x89PNG", "image/png"),
+        (PNG, "image/png"),
+        (PNG + b"\x00\x00\x00\x01IHDRxcrc!\x00\x00\x00\x00IDAT", "image/png"),
+        (PNG + b"\x00\x00\x00\x01IHDRxcrc!\x00\x00\x00\x08acTL", None),
+        (PNG + b"\x00\x00\x00\x00IDATcrc!\x00\x00\x00\x08acTL", "image/png"),
+        (b"PK\x05\x06" + bytes(18), None),
+    ],
+)
+def test_a_type_has_one_signature(head: bytes, content_type: str | None) -> None:
+    """The expected values were recorded from the library that this code replaced."""
+    assert guess_type(head) == content_type
+
+
+@pytest.mark.parametrize(
+    ("names", "content_type"),
+    [
+        (["word/document.xml"], DOCX),
+        (["xl/workbook.xml"], XLSX),
+        (["ppt/presentation.xml"], None),
+        (["[Content_Types].xml", "xl/workbook.xml", "word/document.xml"], DOCX),
+        (["xl/workbook.xml", "word/document.xml"], XLSX),
+        (["_rels/.rels", "a", "b", "c", "xl/workbook.xml"], XLSX),
+        (["_rels/.rels", "a", "b", "c", "d", "xl/workbook.xml"], None),
+        (["word/", "word/document.xml"], DOCX),
+        (["_rels/", "_rels/.rels", "word/document.xml"], None),
+        (["customXml/item1.xml", "word/document.xml"], None),
+    ],
+)
+def test_an_office_type_is_recognised_by_the_names_of_its_first_parts(
+    names: list[str], content_type: str | None
+) -> None:
+    assert guess_type(_zip(*names)) == content_type
+
+
+def test_every_sample_is_recognised() -> None:
+    assert {name: guess_type(sample(name)) for name in KNOWN_TYPES} == KNOWN_TYPES
 
 
 @pytest.mark.both

@@ -22,8 +22,9 @@ from tests.helpers import SOAK, Visitor, at_once, pdf, started, uploaded
 from tests.s3_server import READER, SECRET_KEY, Bucket, S3Server
 from tests.uploads_app.cleanup.cleanup_support import cleanup, settled
 from tests.uploads_app.server import GUNICORN, WAITRESS, deployment, serving
-from uploads_app.models import UploadedFile, UploadStatus, object_key
-from uploads_app.storage.base import INCOMING, MARKER, PREFIX, object_store
+from uploads_app.models import UploadedFile, UploadStatus
+from uploads_app.storage.base import object_store
+from uploads_app.storage.keys import INCOMING, MARKER, PREFIX, object_key
 from uploads_app.storage.s3_store import S3Store
 
 SOON = timedelta(hours=1)
@@ -153,7 +154,7 @@ def multipart_uploads(s3: Bucket) -> list[Any]:
 def test_only_what_has_not_become_a_file_can_be_deleted_as_temporary(s3: Bucket) -> None:
     store = object_store()
     for name in (s3.plant(new_key()), s3.plant(f"quarantine/{new_key()}"), s3.plant(MARKER)):
-        with pytest.raises(ValueError, match="no temporary file"):
+        with pytest.raises(ValueError, match="not a temporary file"):
             store.delete_temporary(name)
     store.delete_temporary(f"{new_key()}?uploadId=gone")
 

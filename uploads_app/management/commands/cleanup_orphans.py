@@ -1,8 +1,9 @@
-"""`manage.py cleanup_orphans`: what the schedule does, by hand and with a report."""
+"""`manage.py cleanup_orphans`: run the cleanup by hand, with a report."""
 
 import json
 import sys
-from argparse import ArgumentParser
+from argparse import SUPPRESS, ArgumentParser
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -13,68 +14,76 @@ from django.template.defaultfilters import filesizeformat
 from common.context import as_operator
 from uploads_app.cleanup import adoption, explanation
 from uploads_app.cleanup import run as cleanup
-from uploads_app.cleanup.reconcile import REMOVED, Finding, FindingKind
+from uploads_app.cleanup.findings import REMOVED, FindingKind
+from uploads_app.cleanup.run_context import DEFAULT_LIMIT, CleanupOptions
 from uploads_app.cleanup.stop_codes import what_to_do
-from uploads_app.cleanup.work import DEFAULT_LIMIT, CleanupOptions
 from uploads_app.management.arguments import age, positive, share
 from uploads_app.management.progress import ProgressLine
-from uploads_app.models import CleanupRun, RunStatus
+from uploads_app.models import CleanupRun, Finding, RunStatus
 
-# What a finding comes to, in the words of the report.
-_DONE = {FindingKind.ORPHAN: "put aside", FindingKind.MISSING: "noted", FindingKind.FOUND: "noted"}
+# What a run does with findings that it does not delete.
+_DONE = {
+    FindingKind.ORPHAN: "moved to the trash",
+    FindingKind.MISSING: "marked as missing",
+    FindingKind.FOUND: "marked as stored",
+}
 
 
 class Command(BaseCommand):
     help = (
-        "Removes files that should be gone (uploads that never finished, deletions that were "
-        "interrupted, files past their retention), puts objects aside that no row explains, and "
-        "notes which files have lost their objects. "
-        "Exit code 0: done, or skipped because another run is under way; 1: some keys failed and "
-        "stay for the next run; 2: bad options; 3: stopped because something is wrong, before "
-        "anything was removed or, if the database or the lease was lost on the way, without going on."
+        "Deletes files that are due (uploads that never finished, interrupted deletions, files past "
+        "their retention), moves orphans to the trash, and marks files whose object is missing. "
+        "Exit code 0: done, or skipped because another run is in progress; 1: some keys failed and "
+        "stay for the next run; 2: invalid options; 3: stopped because something is wrong, before "
+        "anything was deleted. Only a lost lease or database can also stop a run that is deleting."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--dry-run", action="store_true", help="say what would be done, and do nothing"
+            "--dry-run", action="store_true", help="report what would be done, and change nothing"
         )
         parser.add_argument(
             "--older-than",
             type=age,
             default=settings.CLEANUP_GRACE,
             metavar="AGE",
-            help="leave objects younger than this alone that no row explains (default: CLEANUP_GRACE)",
+            help="grace period: leave younger orphans alone (default: CLEANUP_GRACE)",
         )
         for option, setting in _RETENTIONS.items():
             parser.add_argument(
-                f"--{option}", type=age, metavar="AGE", help=f"instead of {setting}, in this run"
+                f"--{option}", type=age, metavar="AGE", help=f"replaces {setting} in this run"
             )
+        # The old name of --trash-retention, accepted for one version.
+        parser.add_argument("--quarantine-retention", type=age, help=SUPPRESS)
         parser.add_argument(
             "--limit",
             type=positive,
             default=DEFAULT_LIMIT,
             metavar="N",
-            help="remove or put aside at most N files; the next run goes on (default: %(default)s)",
+            help="delete or move to the trash at most N files; the next run continues (default: %(default)s)",
         )
         parser.add_argument(
             "--allow-share",
             type=share,
             metavar="PERCENT",
-            help="go on though up to so many of a hundred files are on one side only (else: 5)",
+            help="accept that up to this percentage of the files are orphans or missing (default: 5)",
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
         parser.add_argument(
             "--explain",
             metavar="KEY",
-            help="say of one key what was or would be done, by which rule, and do nothing",
+            help="report what was or would be done about one key, by which rule, and change nothing",
         )
         parser.add_argument(
             "--adopt",
             action="store_true",
-            help="declare that store and database belong together, after a restore: says what that "
-            "means, asks, brings back what the backup did not know, and erases again what was erased",
+            help="after a restore, declare that store and database belong together: reports what it "
+            "will do, asks for confirmation, restores files that the backup does not know, and "
+            "repeats erasures",
         )
-        parser.add_argument("--yes", action="store_true", help="adopt without asking")
+        parser.add_argument(
+            "--yes", action="store_true", help="adopt without asking for confirmation"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["explain"] is not None or options["adopt"]:
@@ -90,7 +99,7 @@ class Command(BaseCommand):
                     allow_share=options["allow_share"],
                     retention=options["upload_retention"],
                     completed_retention=options["completed_retention"],
-                    quarantine_retention=options["quarantine_retention"],
+                    trash_retention=self._trash_retention(options),
                     on_finding=report.add,
                     progress=progress.show,
                 )
@@ -98,6 +107,16 @@ class Command(BaseCommand):
         report.end(run)
         if run.exit_code:
             sys.exit(run.exit_code)
+
+    def _trash_retention(self, options: dict[str, Any]) -> timedelta | None:
+        old: timedelta | None = options["quarantine_retention"]
+        if old is not None:
+            self.stderr.write(
+                "--quarantine-retention is the old name of --trash-retention; "
+                "the next version does not accept it."
+            )
+        new: timedelta | None = options["trash_retention"]
+        return old if new is None else new
 
     def _explain_or_adopt(self, options: dict[str, Any]) -> None:
         try:
@@ -130,52 +149,52 @@ class Command(BaseCommand):
         except adoption.CannotAdopt as reason:
             self.stderr.write(f"Nothing was adopted: {reason} ({reason.code})")
             sys.exit(3)
-        self.stdout.write("Adopted. Run the cleanup dry next, and read what it says.")
+        self.stdout.write("Adopted. Next, run cleanup_orphans --dry-run and read its report.")
 
     def _agrees(self) -> bool:
-        self.stdout.write("Type “adopt” to go on: ", ending="")
+        self.stdout.write("Type “adopt” to continue: ", ending="")
         self.stdout.flush()
         return sys.stdin.readline().strip() == "adopt"
 
 
 class _TextReport:
-    """A line for each finding, and a sentence at the end."""
+    """A line for each finding, and a summary at the end."""
 
     def __init__(self, command: BaseCommand) -> None:
         self._out, self._err = command.stdout, command.stderr
 
     def add(self, finding: Finding) -> None:
-        self._out.write(f"{finding.kind}: {finding.label}  {filesizeformat(finding.size)}")
+        self._out.write(f"{finding}  {filesizeformat(finding.size)}")
 
     def end(self, run: CleanupRun) -> None:
         if run.status == RunStatus.STOPPED:
-            removed = f"{run.removed} removed" if run.removed else "nothing removed"
+            removed = f"{run.removed} deleted" if run.removed else "nothing deleted"
             self._err.write(f"Stopped, {removed}: {run.stop_sentence} ({run.stop_code})")
             self._err.write(f"What to do: {what_to_do(run.stop_code)}")
             return
         if run.status == RunStatus.SKIPPED:
-            self._out.write("Skipped: another run is under way.")
+            self._out.write("Skipped: another run is in progress.")
             return
         for kind, count in run.findings.items():
             self._out.write(f"{count} {kind}{_became(FindingKind(kind), run)}")
         if not run.findings:
             self._out.write("Nothing to do.")
         self._out.write(
-            f"{run.objects_seen} objects and {run.rows_seen} files looked at in "
+            f"{run.objects_seen} objects and {run.rows_seen} files scanned in "
             f"{run.seconds:.1f} s, "
             + (
                 "nothing changed (dry run)."
                 if run.dry_run
-                else f"{run.removed} removed ({filesizeformat(run.bytes_removed)}), "
-                f"{run.quarantined} put aside."
+                else f"{run.removed} deleted ({filesizeformat(run.bytes_removed)}), "
+                f"{run.quarantined} moved to the trash."
             )
         )
         if run.errors:
-            self._err.write(f"{run.errors} could not be removed; the next run tries again.")
+            self._err.write(f"{run.errors} files failed. The next run tries again.")
 
 
 class _JsonReport:
-    """One JSON object, whose findings are written as they come: there may be a million."""
+    """One JSON object. Writes the findings one by one, because there may be a million."""
 
     def __init__(self, command: BaseCommand) -> None:
         self._out = command.stdout
@@ -184,8 +203,7 @@ class _JsonReport:
     def add(self, finding: Finding) -> None:
         self._out.write('{"findings": [' if not self._count else ",")
         self._count += 1
-        document = {"kind": finding.kind.value, "key": finding.label, "size": finding.size}
-        self._out.write(json.dumps(document), ending="")
+        self._out.write(json.dumps(finding.as_dict()), ending="")
 
     def end(self, run: CleanupRun) -> None:
         self._out.write("\n]," if self._count else '{"findings": [],')
@@ -193,7 +211,7 @@ class _JsonReport:
 
 
 def as_dict(run: CleanupRun) -> dict[str, Any]:
-    """Return a run as `--json` prints it, after its findings."""
+    """Return a run as `--json` prints it after the findings."""
     fields = (
         "status", "dry_run", "objects_seen", "rows_seen", "removed", "bytes_removed",
         "quarantined", "purged", "errors", "seconds", "rate",
@@ -207,7 +225,7 @@ def as_dict(run: CleanupRun) -> dict[str, Any]:
 
 
 def _became(kind: FindingKind, run: CleanupRun) -> str:
-    done = "removed" if kind in REMOVED else _DONE.get(kind)
+    done = "deleted" if kind in REMOVED else _DONE.get(kind)
     if done is None:
         return ""
     return f", would be {done}" if run.dry_run else f", {done}"
@@ -216,5 +234,5 @@ def _became(kind: FindingKind, run: CleanupRun) -> str:
 _RETENTIONS = {
     "upload-retention": "UPLOAD_RETENTION",
     "completed-retention": "COMPLETED_RETENTION",
-    "quarantine-retention": "QUARANTINE_RETENTION",
+    "trash-retention": "TRASH_RETENTION",
 }

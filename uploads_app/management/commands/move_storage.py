@@ -1,4 +1,4 @@
-"""`manage.py move_storage`: take every file to another store, with a report."""
+"""`manage.py move_storage`: move every file to another store, with a report."""
 
 import json
 import sys
@@ -10,39 +10,34 @@ from django.template.defaultfilters import filesizeformat
 from tqdm import tqdm
 
 from common.context import as_operator
-from uploads_app.cleanup.relocation import (
-    Disposition,
-    Move,
-    NoPreviousStore,
-    StoreContents,
-    move_storage,
-)
+from uploads_app.cleanup.relocation import Move, NoPreviousStore, move_storage
+from uploads_app.cleanup.store_contents import Disposition, StoreContents
 from uploads_app.management.arguments import positive
 from uploads_app.models import RunStatus
 
 LINE_EVERY = 1000
-# While there are any of these, the previous store is still needed.
-_WAITED_FOR = (Disposition.OURS, Disposition.CLOSED, Disposition.UNDER_WAY)
+# The previous store is needed as long as it contains any of these.
+_STILL_NEEDED = (Disposition.OURS, Disposition.CLOSED, Disposition.UNDER_WAY)
 
 
 class Command(BaseCommand):
     help = (
-        "Takes every file from the store of STORAGE_PREVIOUS_URL to that of STORAGE_URL, while the "
-        "product runs with both set. Each copy is read back before its original is removed, so a "
-        "run can be cut off at any point; the next one goes on. Exit code 0: done, or skipped "
-        "because another move or a cleanup is under way; 1: some files failed and are still where "
-        "they were; 2: bad options; 3: stopped because something is wrong."
+        "Moves every file from the store of STORAGE_PREVIOUS_URL to the store of STORAGE_URL, while "
+        "the product runs with both set. Each copy is read back before its original is deleted, so "
+        "a run can be interrupted at any point; the next run continues. Exit code 0: done, or "
+        "skipped because the cleanup or another move is running; 1: some files failed and are "
+        "still in the previous store; 2: invalid options; 3: stopped because something is wrong."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--dry-run", action="store_true", help="say what would be moved, and move nothing"
+            "--dry-run", action="store_true", help="report what would be moved, and move nothing"
         )
         parser.add_argument(
             "--limit",
             type=positive,
             metavar="N",
-            help="move at most N files; the next run goes on (default: all)",
+            help="move at most N files; the next run continues (default: all)",
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -55,7 +50,7 @@ class Command(BaseCommand):
                 )
         except NoPreviousStore as error:
             raise CommandError(
-                "STORAGE_PREVIOUS_URL is not set, so there is nothing to move from.", returncode=2
+                "STORAGE_PREVIOUS_URL is not set, so there is no store to move from.", returncode=2
             ) from error
         finally:
             progress.close()
@@ -77,7 +72,7 @@ class Command(BaseCommand):
 
 
 class MoveProgress:
-    """Tells how far a move has come: a bar on a terminal, elsewhere a line now and then."""
+    """Progress of a move: a bar on a terminal, otherwise a line per thousand files."""
 
     def __init__(self, stream: OutputWrapper, limit: int | None) -> None:
         self._stream, self._limit, self._reported = stream, limit, 0
@@ -97,19 +92,16 @@ class MoveProgress:
         self._bar.update(move.moved - self._bar.n)
 
     def close(self) -> None:
-        """Leave the bar as it is."""
         if self._bar is not None:
             self._bar.close()
 
 
 def next_step(move: Move) -> str:
-    """Return the sentence that says what the operator does now."""
+    """Return the sentence that says what the operator should do next."""
     if move.status == RunStatus.SKIPPED:
-        return "Skipped: a cleanup or another move is under way. Run this again later."
+        return "Skipped: the cleanup or another move is running. Run this command again later."
     if move.after is None:
-        return (
-            f"Stopped: {move.stop_sentence} ({move.stop_code}) Run this again when that is mended."
-        )
+        return f"Stopped: {move.stop_sentence} ({move.stop_code}) Fix this, then run this command again."
     left = move.after.objects
     if move.dry_run:
         return (
@@ -118,17 +110,17 @@ def next_step(move: Move) -> str:
         )
     if move.errors:
         return (
-            f"{move.errors} files could not be moved and are still served from the previous store: "
-            "see why above, and run this again."
+            f"{move.errors} files could not be moved and are still served from the previous store. "
+            "The reasons are above. Run this command again."
         )
-    waiting = [f"{left[fate]} {fate}" for fate in _WAITED_FOR if left[fate]]
+    waiting = [f"{left[kind]} {kind}" for kind in _STILL_NEEDED if left[kind]]
     if waiting:
-        return f"Still in the previous store: {', '.join(waiting)}. Run this again" + (
+        return f"Still in the previous store: {', '.join(waiting)}. Run this command again" + (
             " after the next cleanup." if not left[Disposition.OURS] else "."
         )
     return (
-        "Nothing of ours is left in the previous store. Remove STORAGE_PREVIOUS_URL and restart "
-        "every process; then the previous store is not needed any more."
+        "The previous store contains none of our files. Remove STORAGE_PREVIOUS_URL and restart "
+        "every process. Then the previous store is no longer needed."
     )
 
 
@@ -151,6 +143,6 @@ def as_json(move: Move) -> dict[str, Any]:
 
 def _as_json(contents: StoreContents) -> dict[str, Any]:
     return {
-        fate.name.lower(): {"objects": contents.objects[fate], "bytes": contents.bytes[fate]}
-        for fate in Disposition
+        kind.name.lower(): {"objects": contents.objects[kind], "bytes": contents.bytes[kind]}
+        for kind in Disposition
     } | {"unknown_keys": [unknown.label for unknown in contents.unknown]}

@@ -1,4 +1,4 @@
-"""`manage.py restore_orphans`: give objects back that the cleanup has put aside."""
+"""`manage.py restore_orphans`: restore objects from the trash."""
 
 import sys
 from argparse import ArgumentParser
@@ -14,14 +14,16 @@ from uploads_app.models import QuarantinedObject, TrashStatus
 
 class Command(BaseCommand):
     help = (
-        "Gives objects in quarantine back to their old keys, where the cleanup leaves them alone "
-        "from then on. Exit code 0: all are back; 1: some are not; 2: bad options."
+        "Moves objects from the trash back to their original keys, where the cleanup then leaves "
+        "them alone. Exit code 0: all were restored; 1: some were not; 2: invalid options."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         which = parser.add_mutually_exclusive_group(required=True)
-        which.add_argument("keys", nargs="*", default=[], metavar="KEY", help="an object's old key")
-        which.add_argument("--all", action="store_true", help="everything in quarantine")
+        which.add_argument(
+            "keys", nargs="*", default=[], metavar="KEY", help="original key of an object"
+        )
+        which.add_argument("--all", action="store_true", help="restore all objects in the trash")
 
     def handle(self, *args: Any, **options: Any) -> None:
         keys = options["keys"]
@@ -37,6 +39,6 @@ class Command(BaseCommand):
                 except NotRestored as reason:
                     self.stderr.write(f"{key}: {reason}")
                 progress.show(restored)
-        self.stdout.write(f"{restored} of {len(keys)} objects given back.")
+        self.stdout.write(f"{restored} of {len(keys)} objects restored.")
         if restored < len(keys):
             sys.exit(1)

@@ -1,4 +1,4 @@
-"""`manage.py createsuperuser`: Django's own, and it is in the audit log."""
+"""Django's `createsuperuser`, with the change recorded in the audit log."""
 
 from typing import Any
 

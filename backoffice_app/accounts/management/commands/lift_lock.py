@@ -1,5 +1,3 @@
-"""`manage.py lift_lock`: let somebody sign in who is locked out."""
-
 from argparse import ArgumentParser
 from typing import Any
 
@@ -10,13 +8,13 @@ from common.context import as_operator
 
 
 class Command(BaseCommand):
-    help = "Forgets failed sign-ins under a user name or from an address, and so lifts their lock."
+    help = "Lifts a sign-in lock: deletes the failed sign-ins of a user name or an address."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         group = parser.add_mutually_exclusive_group(required=True)
         group.add_argument("--name", default="", help="the user name of a staff member")
         group.add_argument(
-            "--address", default="", help="an IPv4 or IPv6 address; of IPv6 all of its /64"
+            "--address", default="", help="an IPv4 or IPv6 address; IPv6 means its whole /64"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -27,7 +25,7 @@ class Command(BaseCommand):
                 raise CommandError(f"{error}.") from error
         if failures:
             self.stdout.write(
-                f"{failures} failed sign-ins are forgotten: the next try is looked at."
+                f"{failures} failed sign-ins were deleted. The next attempt is checked again."
             )
         else:
-            self.stdout.write("There were no failed sign-ins to forget.")
+            self.stdout.write("There were no failed sign-ins to delete.")

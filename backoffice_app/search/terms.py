@@ -1,0 +1,74 @@
+"""Reads a search term: what kind of value it looks like decides where it is searched."""
+
+import re
+import uuid
+from enum import Enum
+
+from common import context
+from common.text import showable
+from sessions_app.uuid_helpers import UUID_PATTERN, parse_support_code
+
+LONGEST_TERM = 300
+_KEY = re.compile(f"uploads/{UUID_PATTERN}/[0-9a-z.-]+")
+_CODE = re.compile(r"[A-Za-z0-9]+(?:[\s.\-‐-―]+[A-Za-z0-9]+)*")
+_GROUPS = re.compile(r"MAR(-[0-9A-Z]{3}){3}", re.IGNORECASE)
+
+
+class TermKind(Enum):
+    """What a term is read as: one certain kind of value, or anything."""
+
+    KEY = "object key"
+    SHA256 = "SHA-256"
+    UUID = "UUID"
+    CODE = "support code"
+    ADDRESS = "client address"
+    EMAIL = "e-mail address"
+    ANYTHING = "anything"
+
+    @property
+    def is_impersonal(self) -> bool:
+        """Whether such a term contains no personal data, so that it may be part of a URL."""
+        return self in (TermKind.KEY, TermKind.SHA256, TermKind.UUID, TermKind.CODE)
+
+
+def readable(typed: str) -> str:
+    """Return the typed text without hidden characters and surrounding space."""
+    return showable(typed[: LONGEST_TERM + 1])
+
+
+def kind_of(term: str) -> TermKind:
+    if _KEY.fullmatch(term):
+        return TermKind.KEY
+    if re.fullmatch("[0-9a-fA-F]{64}", term):
+        return TermKind.SHA256
+    if read_uuids(term):
+        return TermKind.UUID
+    if _is_certainly_code(term):
+        return TermKind.CODE
+    if context.parse_address(term):
+        return TermKind.ADDRESS
+    if re.fullmatch(r"[^@\s]+@[^@\s]+", term):
+        return TermKind.EMAIL
+    return TermKind.ANYTHING
+
+
+def read_uuids(term: str) -> list[uuid.UUID]:
+    """Return the UUID that a term spells, in any notation; empty if it is not a UUID."""
+    digits = term.lower().removeprefix("urn:uuid:").strip("{}").replace("-", "")
+    return [uuid.UUID(digits)] if re.fullmatch("[0-9a-f]{32}", digits) else []
+
+
+def as_code(term: str) -> str:
+    """Return a term that is spelled like a support code; empty for any other."""
+    return term if _CODE.fullmatch(term) else ""
+
+
+def has_digit(term: str) -> bool:
+    return any(symbol.isdecimal() for symbol in term)
+
+
+def _is_certainly_code(term: str) -> bool:
+    """Whether only a support code looks like this. Nine letters may also be a name."""
+    if _GROUPS.fullmatch(term):
+        return True
+    return has_digit(term) and bool(as_code(term) and parse_support_code(term))

@@ -1,0 +1,44 @@
+"""Serializer kit: cached serializers, and text fields that remove hidden characters."""
+
+from functools import cache
+from typing import Any
+
+from django.contrib.auth.models import BaseUserManager
+from django.utils.encoding import punycode
+from rest_framework import serializers
+
+from common.text import showable
+
+
+@cache
+def _serializer(serializer_class: type[serializers.Serializer[Any]]) -> Any:
+    return serializer_class()
+
+
+def serialize(serializer_class: type[serializers.Serializer[Any]], instance: Any) -> dict[str, Any]:
+    """Return `instance` in the representation of a serializer class.
+
+    One serializer per class is cached: building one introspects its model,
+    which takes longer than the rest of a simple answer.
+    """
+    values: dict[str, Any] = _serializer(serializer_class).to_representation(instance)
+    return values
+
+
+class ShownField(serializers.CharField):
+    """Text without hidden characters; the length limit applies to what is left."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return showable(super().to_internal_value(data))
+
+
+class MailboxField(serializers.EmailField):
+    """A valid e-mail address without hidden characters, its domain in lower case."""
+
+    def to_internal_value(self, data: Any) -> str:
+        email = BaseUserManager.normalize_email(showable(super().to_internal_value(data)))
+        try:
+            punycode(email.rpartition("@")[2])
+        except UnicodeError:
+            self.fail("invalid")
+        return email

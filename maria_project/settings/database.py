@@ -1,0 +1,69 @@
+"""Database, cache and task queue."""
+
+from pathlib import Path
+from typing import Any
+
+from maria_project.settings.deployment import DATA_DIR
+from maria_project.settings.environment import env, redis_url, secret
+
+_SQLITE = f"{DATA_DIR}/db.sqlite3"
+DATABASE_URL = secret(env, "DATABASE_URL")
+DATABASES: dict[str, Any] = {
+    "default": env.dj_db_url("DATABASE_URL", DATABASE_URL)
+    if DATABASE_URL
+    else {"ENGINE": "django.db.backends.sqlite3", "NAME": _SQLITE}
+}
+_database = DATABASES["default"]
+if _database["ENGINE"] == "django.db.backends.sqlite3":
+    Path(_database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+    # FULL: an acknowledged write survives a power cut. IMMEDIATE: two writers
+    # wait for each other instead of failing.
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    }
+    # Closing the last connection runs a checkpoint of the write-ahead log. Without
+    # open connections, a server with little load would do this in every request.
+    _database["CONN_MAX_AGE"] = 60
+else:
+    _database.setdefault("OPTIONS", {})["connect_timeout"] = 5
+    _database["CONN_HEALTH_CHECKS"] = True
+    # A pool does not survive a fork, and django-q2 forks its workers, so the
+    # worker process must leave this off.
+    if env.bool("DATABASE_POOL", False):
+        from maria_project.postgresql import web_options
+
+        _database["OPTIONS"] = web_options(_database["OPTIONS"])
+    else:
+        _database["CONN_MAX_AGE"] = 60
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHE_URL = secret(env, "CACHE_URL")
+CACHES: dict[str, Any] = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        # Holds the rate-limit counters: with fewer entries, busy clients would be forgotten.
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
+if CACHE_URL:
+    CACHES["default"].update(
+        BACKEND="maria_project.cache.SharedCache", LOCATION=redis_url("CACHE_URL", CACHE_URL)
+    )
+
+Q_CLUSTER: dict[str, Any] = {
+    "name": "maria",
+    "orm": "default",
+    "workers": env.int("WORKER_PROCESSES", 2),
+    "queue_limit": 10,
+    "poll": 1,
+    # Tasks end before `timeout`. `retry` includes the time that a task waits in the queue.
+    "timeout": 300,
+    "retry": 900,
+    "max_attempts": 3,
+    "ack_failures": True,
+    "catch_up": False,
+    "save_limit": 1000,
+    "label": "Worker",
+}

@@ -1,0 +1,57 @@
+"""Staff sign-in, cookies and security headers."""
+
+from datetime import timedelta
+
+from maria_project.settings.deployment import PRODUCTION, PUBLIC_URL, TRUSTED_PROXIES
+from maria_project.settings.environment import env
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+SESSION_COOKIE_NAME = "maria_staff"
+STAFF_IDLE_LIMIT = env.timedelta("STAFF_IDLE_LIMIT", timedelta(hours=1))
+STAFF_SESSION_LIMIT = env.timedelta("STAFF_SESSION_LIMIT", timedelta(hours=12))
+SESSION_COOKIE_AGE = int(STAFF_IDLE_LIMIT.total_seconds())
+# optional or required
+STAFF_SECOND_FACTOR = env.str("STAFF_SECOND_FACTOR", "optional")
+OTP_TOTP_ISSUER = "Maria back office"
+# After so many failures for a user name or an address, sign-in is locked for this time.
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_HANDLER = "backoffice_app.accounts.throttle.Throttle"
+AXES_USERNAME_CALLABLE = "backoffice_app.accounts.throttle.counted_name"
+AXES_CLIENT_IP_CALLABLE = "backoffice_app.accounts.throttle.counted_address"
+AXES_LOCKOUT_PARAMETERS = "backoffice_app.accounts.throttle.lockout_parameters"
+AXES_LOCKOUT_CALLABLE = "backoffice_app.accounts.throttle.locked_out_page"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+# A message may show a secret once, so it must not be stored in the database.
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if PRODUCTION else 0
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "object-src": ["'none'"],
+    }
+}

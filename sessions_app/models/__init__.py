@@ -1,0 +1,29 @@
+from sessions_app.models.service_keys import Scope, ServiceKey, ServiceKeyQuerySet
+from sessions_app.models.sessions import (
+    TOUCH_INTERVAL,
+    Identity,
+    RetiredToken,
+    SessionQuerySet,
+    SessionStatus,
+    UserSession,
+    kept_until,
+    past_retention,
+)
+from sessions_app.models.visitors import Consent, EmailCode, RecoveryCode
+
+__all__ = [
+    "TOUCH_INTERVAL",
+    "Consent",
+    "EmailCode",
+    "Identity",
+    "RecoveryCode",
+    "RetiredToken",
+    "Scope",
+    "ServiceKey",
+    "ServiceKeyQuerySet",
+    "SessionQuerySet",
+    "SessionStatus",
+    "UserSession",
+    "kept_until",
+    "past_retention",
+]

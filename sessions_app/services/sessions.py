@@ -1,0 +1,218 @@
+"""The life cycle of a session. Each change and its audit event share one transaction."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from audit_app.services import record
+from sessions_app import events
+from sessions_app.credentials import LONGEST_EXTENSION, Carrier, generate_token, hash_token
+from sessions_app.exceptions import SessionInvalid, SessionNotActive
+from sessions_app.models import TOUCH_INTERVAL, SessionQuerySet, SessionStatus, UserSession
+from sessions_app.proofs import Proof
+from sessions_app.services.tokens import rotate_token
+from sessions_app.signals import describe
+
+SWEEP_BATCH = 500
+_CODE_DRAWS = 5
+
+
+@dataclass(frozen=True)
+class IssuedSession:
+    """A new session and its token, which exists in clear only here."""
+
+    session: UserSession
+    token: str
+
+
+def issue_session(
+    *, carrier: Carrier = "cookie", predecessor: UserSession | None = None
+) -> IssuedSession:
+    """Create a session with a new UUID, token and support code.
+
+    If the support code exists already, another is drawn.
+    """
+    for _ in range(_CODE_DRAWS):
+        token = generate_token()
+        session = UserSession(token_hash=hash_token(token), predecessor=predecessor)
+        if predecessor:
+            session.token_used_at = session.proven_at = None
+        try:
+            with transaction.atomic():
+                session.save(force_insert=True)
+                record(
+                    events.CREATED,
+                    session_uuid=session.uuid,
+                    credential=carrier,
+                    support_code=session.support_code,
+                )
+        except IntegrityError as error:
+            if "support_code" not in str(error):
+                raise
+        else:
+            return IssuedSession(session, token)
+    raise RuntimeError(f"{_CODE_DRAWS} support codes in a row existed already")
+
+
+def touch_session(*, session: UserSession, now: datetime) -> None:
+    """Record a live session's activity, at most once a minute, and extend its idle limit."""
+    if session.proven_at and now - session.last_seen_at < TOUCH_INTERVAL:
+        return
+    session.last_seen_at, session.expires_at = now, session.expiry(now)
+    session.proven_at = session.proven_at or now
+    UserSession.objects.live().filter(pk=session.pk).update(
+        last_seen_at=session.last_seen_at,
+        expires_at=session.expires_at,
+        proven_at=session.proven_at,
+    )
+
+
+def mark_session_used(*, session: UserSession) -> None:
+    """Record that a session has its first file or contact data, so that it expires later."""
+    if session.used_at:
+        return
+    session.used_at = timezone.now()
+    session.expires_at = session.expiry(session.used_at)
+    UserSession.objects.live().filter(pk=session.pk, used_at=None).update(
+        used_at=session.used_at, expires_at=session.expires_at
+    )
+
+
+def lock_live(*, session: UserSession) -> UserSession:
+    """Lock a live session's row until the transaction ends and return its present state.
+
+    Raises SessionInvalid if the session is no longer live.
+    """
+    locked = UserSession.objects.live().select_for_update().filter(pk=session.pk).first()
+    if locked is None:
+        raise session_invalid(UserSession.objects.get(pk=session.pk), describe(session, "lost"))
+    return locked
+
+
+def session_invalid(session: UserSession, lost: dict[str, Any] | None = None) -> SessionInvalid:
+    """Return the error that says why a session is no longer live."""
+    return SessionInvalid(session.uuid, session.status, session.support_code, lost)
+
+
+def expire_session(*, session: UserSession) -> bool:
+    """Mark a session as expired; False if it is not due or was marked before."""
+    with transaction.atomic():
+        expired = _end(
+            UserSession.objects.due(), session, SessionStatus.EXPIRED, session.expiry_reason()
+        )
+        if expired:
+            record(events.EXPIRED, session_uuid=session.uuid, reason=session.end_reason)
+        return expired
+
+
+def expire_due_sessions(*, limit: int) -> int:
+    """Mark up to `limit` due sessions as expired and return how many were marked.
+
+    One transaction for each session, so that a crash loses no work and locks stay short.
+    """
+    done = 0
+    while done < limit and (
+        batch := UserSession.objects.due().order_by("expires_at")[: min(SWEEP_BATCH, limit - done)]
+    ):
+        done += sum(expire_session(session=session) for session in batch)
+    return done
+
+
+def reset_session(*, proof: Proof, reason: str) -> tuple[IssuedSession, dict[str, Any]]:
+    """Replace an active or expired session by a new one; return it and what was lost.
+
+    The successor is linked, so that support can follow the visitor. A repeated
+    call returns the same successor with another token until that successor is
+    used: the first answer may have been lost. Raises SessionInvalid if the
+    session ended otherwise, or its successor is in use.
+    """
+    with transaction.atomic():
+        session = UserSession.objects.select_for_update().get(pk=proof.session.pk)
+        lost = describe(session, "lost")
+        if successor := _untouched_successor(session):
+            token = rotate_token(session=successor, proof=None, reason="reset_repeated")
+            assert token is not None
+            return IssuedSession(successor, token), lost
+        before = session.status
+        if before not in (SessionStatus.ACTIVE, SessionStatus.EXPIRED) or hasattr(
+            session, "successor"
+        ):
+            raise session_invalid(session, lost)
+        if before == SessionStatus.ACTIVE:
+            _end(UserSession.objects.all(), session, SessionStatus.RESET, reason)
+        issued = issue_session(carrier=proof.carrier, predecessor=session)
+        record(
+            events.RESET,
+            session_uuid=session.uuid,
+            reason=reason,
+            from_status=str(before),
+            successor=str(issued.session.uuid),
+            lost_files=lost.get("count", 0),
+        )
+    return issued, lost
+
+
+def end_session(*, session: UserSession) -> None:
+    """End a live session for its visitor. Its files stay until their retention is over."""
+    with transaction.atomic():
+        session = UserSession.objects.select_for_update().get(pk=session.pk)
+        lost = describe(session, "lost")
+        if not _end(UserSession.objects.live(), session, SessionStatus.ENDED, "visitor"):
+            raise session_invalid(session, lost)
+        record(events.ENDED, session_uuid=session.uuid, lost_files=lost.get("count", 0))
+
+
+def revoke_session(*, session: UserSession, reason: str) -> None:
+    """End a live session for staff, who give a reason; raises SessionNotActive."""
+    with transaction.atomic():
+        lost = describe(session, "lost").get("count", 0)
+        if not _end(UserSession.objects.live(), session, SessionStatus.REVOKED, reason):
+            raise SessionNotActive
+        record(events.REVOKED, session_uuid=session.uuid, reason=reason, lost_files=lost)
+
+
+def extend_session(*, session: UserSession, days: int, reason: str) -> datetime:
+    """Keep a live session for at least `days` from now and return its new expiry.
+
+    At most LONGEST_EXTENSION beyond its regular end, and never earlier than its
+    present expiry. Raises SessionNotActive.
+    """
+    with transaction.atomic():
+        locked = UserSession.objects.live().select_for_update().filter(pk=session.pk).first()
+        if locked is None:
+            raise SessionNotActive
+        wanted = min(timezone.now() + timedelta(days=days), locked.last_moment + LONGEST_EXTENSION)
+        locked.extended_until = max(wanted, locked.expires_at)
+        locked.expires_at = locked.extended_until
+        locked.save(update_fields=["extended_until", "expires_at"])
+        record(
+            events.EXTENDED,
+            session_uuid=locked.uuid,
+            reason=reason,
+            until=locked.extended_until.isoformat(),
+        )
+    return locked.extended_until
+
+
+def _end(among: SessionQuerySet, session: UserSession, status: SessionStatus, reason: str) -> bool:
+    """Move an active session of `among` to `status`; False if another transaction was first."""
+    now = timezone.now()
+    # A session expires at its limit, not when the expiry is recorded.
+    ended_at = F("expires_at") if status == SessionStatus.EXPIRED else now
+    moved = among.filter(pk=session.pk, status=SessionStatus.ACTIVE).update(
+        status=status, ended_at=ended_at, end_reason=reason
+    )
+    if moved:
+        session.status, session.end_reason = status, reason
+        session.ended_at = session.expires_at if status == SessionStatus.EXPIRED else now
+    return bool(moved)
+
+
+def _untouched_successor(session: UserSession) -> UserSession | None:
+    """Return the live successor, locked, if no request has ever proven it."""
+    followers = UserSession.objects.live().select_for_update()
+    return followers.filter(predecessor=session, proven_at=None).first()

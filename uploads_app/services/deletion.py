@@ -1,0 +1,142 @@
+"""Delete a file, or give up an upload that does not finish.
+
+A row stops being live before its object is removed.
+"""
+
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from django.utils import timezone
+
+from uploads_app import events
+from uploads_app.models import (
+    VISIBLE,
+    WITH_OBJECT,
+    UploadedFile,
+    UploadQuerySet,
+    UploadStatus,
+    object_keys,
+)
+from uploads_app.services.transition import change_upload, change_uploads
+from uploads_app.storage.base import object_store
+
+logger = logging.getLogger(__name__)
+
+
+def delete_upload(*, upload: UploadedFile) -> None:
+    """Delete a file for its visitor.
+
+    The session loses it at once. If the store fails, the row stays `deleting`
+    and the next cleanup run deletes the object. A direct upload that was not
+    completed is given up.
+    """
+    if upload.status == UploadStatus.PENDING and lapse_upload(upload=upload, reason="visitor"):
+        with suppress(OSError):
+            remove_leftovers(upload)
+        return
+    visible = UploadedFile.objects.filter(status__in=VISIBLE)
+    if begin_deletion(upload=upload, among=visible, reason="visitor"):
+        try:
+            finish_deletion(upload=upload)
+        except OSError:
+            logger.exception("The store did not delete %s; the cleanup will.", upload.key)
+
+
+def begin_deletion(*, upload: UploadedFile, among: UploadQuerySet, reason: str) -> bool:
+    """Mark an upload as `deleting` and free its quota; False if it is not in `among` any more."""
+    return change_upload(
+        upload, among, frees_quota=True, status=UploadStatus.DELETING, delete_reason=reason
+    )
+
+
+def begin_deletions(
+    uploads: Sequence[UploadedFile], among: UploadQuerySet, *, reason: str
+) -> list[UploadedFile]:
+    """Do `begin_deletion` for many uploads; return those that changed."""
+    return change_uploads(
+        uploads, among, frees_quota=True, status=UploadStatus.DELETING, delete_reason=reason
+    )
+
+
+def finish_deletion(*, upload: UploadedFile) -> bool:
+    """Delete the object of a `deleting` upload and close its row; False if it was closed already.
+
+    Raises OSError if the store fails; the row stays `deleting`.
+    """
+    remove_bytes(upload)
+    return bool(close_deletions([upload]))
+
+
+def close_deletions(uploads: Sequence[UploadedFile]) -> list[UploadedFile]:
+    """Mark `deleting` uploads whose objects are deleted as `deleted`; return those that changed."""
+    return change_uploads(
+        uploads,
+        UploadedFile.objects.deleting(),
+        event=events.DELETED,
+        details=lambda upload: {
+            "reason": upload.delete_reason,
+            "size": upload.size,
+            "sha256": upload.sha256,
+        },
+        status=UploadStatus.DELETED,
+        deleted_at=timezone.now(),
+    )
+
+
+def lapse_upload(*, upload: UploadedFile, reason: str) -> bool:
+    """Give up a pending upload and free its quota; False if it is not pending any more."""
+    return change_upload(upload, UploadedFile.objects.pending(), **_lapse(reason))
+
+
+def lapse_uploads(uploads: Sequence[UploadedFile], among: UploadQuerySet) -> list[UploadedFile]:
+    """Give up uploads whose lease ran out; return those that changed."""
+    return change_uploads(uploads, among, **_lapse("lease"))
+
+
+def reject_upload(*, upload: UploadedFile, code: str) -> bool:
+    """Refuse the content of a pending upload and free its quota; False if it is not pending."""
+    rejected = change_upload(
+        upload,
+        UploadedFile.objects.pending(),
+        event=events.REJECTED,
+        details=lambda _: {"code": code},
+        frees_quota=True,
+        status=UploadStatus.REJECTED,
+        retry_key=None,
+    )
+    if rejected:
+        with suppress(OSError):  # the cleanup deletes what is left
+            remove_leftovers(upload)
+    return rejected
+
+
+def give_up_upload(*, upload: UploadedFile, reason: str) -> None:
+    """Give up an upload that cannot be finished, and delete the bytes that arrived."""
+    lapse_upload(upload=upload, reason=reason)
+    if upload.status not in WITH_OBJECT:
+        with suppress(OSError):  # the cleanup deletes what is left
+            remove_bytes(upload)
+
+
+def remove_bytes(upload: UploadedFile) -> None:
+    """Delete every object that a closed upload may have; raises OSError if the store fails."""
+    for key in object_keys(upload):
+        object_store().delete(key)
+
+
+def remove_leftovers(upload: UploadedFile) -> None:
+    """Delete what an upload that was given up has left in the store, and note the time."""
+    remove_bytes(upload)
+    UploadedFile.objects.filter(pk=upload.pk).update(deleted_at=timezone.now())
+
+
+def _lapse(reason: str) -> dict[str, Any]:
+    return {
+        "event": events.LAPSED,
+        "details": lambda _: {"reason": reason},
+        "frees_quota": True,
+        "status": UploadStatus.LAPSED,
+        "retry_key": None,
+    }

@@ -1,0 +1,62 @@
+"""Read stored files, unless their download is blocked."""
+
+import logging
+from typing import IO
+
+from django.conf import settings
+from django.db import transaction
+
+from uploads_app import events
+from uploads_app.exceptions import (
+    DownloadBlocked,
+    ObjectMissing,
+    StorageUnavailable,
+)
+from uploads_app.models import (
+    Inspection,
+    UploadedFile,
+    UploadStatus,
+)
+from uploads_app.services.transition import record_upload
+from uploads_app.storage.base import object_store
+
+logger = logging.getLogger(__name__)
+
+
+def refuse_blocked_download(*, upload: UploadedFile) -> None:
+    """Raise DownloadBlocked if a file is in quarantine or HOLD_DOWNLOADS blocks it."""
+    waits = upload.inspection == Inspection.WAITING
+    blocked = {
+        "never": False,
+        "until_inspected": waits,
+        "unless_clean": upload.inspection != Inspection.CLEAN,
+    }
+    if upload.status == UploadStatus.QUARANTINED or blocked[settings.HOLD_DOWNLOADS]:
+        raise DownloadBlocked(waiting=waits and upload.status == UploadStatus.STORED)
+
+
+def open_upload(*, upload: UploadedFile) -> IO[bytes]:
+    """Open a stored file; raises DownloadBlocked, ObjectMissing or StorageUnavailable."""
+    refuse_blocked_download(upload=upload)
+    return open_bytes(upload=upload)
+
+
+def open_bytes(*, upload: UploadedFile) -> IO[bytes]:
+    """Open a file even if its download is blocked; raises ObjectMissing or StorageUnavailable."""
+    try:
+        return object_store().open(upload.key)
+    except FileNotFoundError as error:
+        raise ObjectMissing from error
+    except OSError as error:
+        logger.exception("The store did not return %s.", upload.key)
+        raise StorageUnavailable from error
+
+
+def record_download(*, upload: UploadedFile) -> None:
+    with transaction.atomic():
+        record_upload(events.DOWNLOADED, upload, size=upload.size)
+
+
+def record_staff_download(*, upload: UploadedFile, reason: str) -> None:
+    with transaction.atomic():
+        record_upload(events.STAFF_DOWNLOADED, upload, reason=reason, size=upload.size)

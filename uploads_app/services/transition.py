@@ -1,0 +1,103 @@
+"""The one way in which rows change: lock them, change those that still qualify, and record it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from django.db import transaction
+from django.db.models import Count, F, Model, OuterRef, QuerySet, Subquery, Sum
+
+from audit_app.canonical import Value
+from audit_app.events import EventType
+from audit_app.services import Entry, Personal, record_many
+from sessions_app.models import UserSession
+from uploads_app.models import UploadedFile, UploadQuerySet, UploadQuota
+
+Row = TypeVar("Row", bound=Model)
+Details = dict[str, Value]
+
+
+def change_rows(rows: QuerySet[Row], **values: Any) -> list[Row]:
+    """Lock the rows of a query, change them, and return them with their new values."""
+    changed = list(rows.select_for_update(of=("self",)).order_by("pk"))
+    rows.model._default_manager.filter(pk__in=[row.pk for row in changed]).update(**values)
+    for row in changed:
+        for name, value in values.items():
+            setattr(row, name, value)
+    return changed
+
+
+def change_uploads(
+    uploads: Sequence[UploadedFile],
+    among: UploadQuerySet,
+    *,
+    event: EventType | None = None,
+    details: Callable[[UploadedFile], Details] = lambda _: {},
+    frees_quota: bool = False,
+    **values: Any,
+) -> list[UploadedFile]:
+    """Change the uploads that still are in `among`; return them with their new values.
+
+    The change, the freed quota and the audit events are one transaction. Locks
+    are always taken in the order session, upload, quota.
+    """
+    with transaction.atomic():
+        _lock_sessions(uploads)
+        still = among.filter(pk__in=[upload.pk for upload in uploads])
+        changed = change_rows(still, **values)
+        if frees_quota:
+            _free_quota(changed)
+        if event:
+            record_uploads(event, changed, details)
+    return changed
+
+
+def change_upload(upload: UploadedFile, among: UploadQuerySet, **change: Any) -> bool:
+    """Do `change_uploads` for one upload; False if it is not in `among` any more.
+
+    Afterwards `upload` has the values of its row, changed or not.
+    """
+    changed = change_uploads([upload], among, **change)
+    row = changed[0] if changed else UploadedFile.objects.get(pk=upload.pk)
+    for field in UploadedFile._meta.concrete_fields:
+        setattr(upload, field.attname, getattr(row, field.attname))
+    return bool(changed)
+
+
+def record_upload(event: EventType, upload: UploadedFile, **details: Value) -> None:
+    record_uploads(event, [upload], lambda _: details)
+
+
+def record_uploads(
+    event: EventType,
+    uploads: Sequence[UploadedFile],
+    details: Callable[[UploadedFile], Details],
+) -> None:
+    record_many(
+        event,
+        (
+            Entry(
+                upload.session_id,
+                f"upload:{upload.pk}",
+                Personal(file_name=upload.name),
+                details(upload),
+            )
+            for upload in uploads
+        ),
+    )
+
+
+def _lock_sessions(uploads: Sequence[UploadedFile]) -> None:
+    sessions = {upload.session_id for upload in uploads}
+    locked = UserSession.objects.select_for_update().filter(pk__in=sessions).order_by("pk")
+    list(locked.values_list("pk"))
+
+
+def _free_quota(uploads: Sequence[UploadedFile]) -> None:
+    freed = UploadedFile.objects.filter(
+        session=OuterRef("session"), pk__in=[upload.pk for upload in uploads]
+    )
+    by_session = freed.order_by().values("session")
+    UploadQuota.objects.filter(session__in={upload.session_id for upload in uploads}).update(
+        files=F("files") - Subquery(by_session.annotate(files=Count("pk")).values("files")),
+        bytes=F("bytes") - Subquery(by_session.annotate(bytes=Sum("size")).values("bytes")),
+    )
