@@ -17,6 +17,10 @@ check: ## Run every check and the fast tests, as CI does first
 soak: ## Run the crash and race campaigns at full counts: all parts (hours), or one (PART=3)
 	./test soak $(if $(PART),--part $(PART))
 
+guards: ## Change the product in one place at a time, and see a test turn red (half an hour; NAME=… for one)
+	. ./scripts/venv.sh && venv requirements-dev.txt
+	.venv/bin/python -m tests.guards $(NAME)
+
 front: ## Build the package @maria/sessions and the demo page (restart a running ./run)
 	. ./scripts/front.sh && front_build
 	npm --prefix frontend run --silent build
