@@ -46,7 +46,7 @@ bench-cleanup: bench-packages ## Measure the cleanup of a million files on disk 
 bench-slow: ## Measure web servers while slow clients upload (2 minutes)
 	.venv/bin/python -m benchmarks.slow
 
-sizes: ## Print the size of every file, and every exceeded limit
+sizes: ## Print the longest files, the totals, and every exceeded limit
 	.venv/bin/python scripts/sizes.py
 
 format: ## Format the code and fix what ruff and eslint can fix

@@ -57,7 +57,7 @@ class Sizes:
 
 def main(arguments: list[str]) -> int:
     sizes = measure(Path(arguments[0]) if arguments else ROOT)
-    for path, count in sorted(sizes.lines.items(), key=lambda one: -one[1]):
+    for path, count in sorted(sizes.lines.items(), key=lambda one: -one[1])[:20]:
         print(f"{count:5} {path}")
     print(
         f"{len(sizes.lines)} files; median function {statistics.median(sizes.functions or [0]):g}"
