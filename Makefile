@@ -1,6 +1,6 @@
 LOCK = .venv/bin/uv pip compile --quiet --upgrade --no-header --no-emit-index-url --no-emit-find-links
 
-.PHONY: help run test check soak front screenshots admin-pictures bench bench-packages bench-admin bench-cleanup bench-slow lock schema permissions sizes format clean
+.PHONY: help run test check soak guards front screenshots admin-pictures bench bench-packages bench-admin bench-cleanup bench-slow lock schema permissions sizes format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -16,6 +16,10 @@ check: ## Run every check and the fast tests, as CI does first
 
 soak: ## Run the crash and race campaigns at full counts: all parts (hours), or one (PART=3)
 	./test soak $(if $(PART),--part $(PART))
+
+guards: ## Change the product in one place at a time, and see a test turn red (half an hour; NAME=… for one)
+	. ./scripts/venv.sh && venv requirements-dev.txt
+	.venv/bin/python -m tests.guards $(NAME)
 
 front: ## Build the package @maria/sessions and the demo page (restart a running ./run)
 	. ./scripts/front.sh && front_build
