@@ -76,7 +76,7 @@ class AuditLogAdmin(ActionAdmin):
             raise PermissionDenied
         filters = AuditFilterForm(request.GET)
         query = f"?{request.GET.urlencode()}"
-        if not filters.is_valid():  # the list shows what is wrong
+        if not filters.is_valid():  # the list shows the errors
             return HttpResponseRedirect(reverse(_LIST) + query)
         form = AuditExportForm(request.POST or None, presets=_EXPORT_PRESETS)
         if request.method == "POST" and form.is_valid():

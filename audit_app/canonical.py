@@ -1,4 +1,4 @@
-"""The canonical text of an audit event: what is stored, hashed and, later, sealed."""
+"""The canonical text of an audit event, which is stored, hashed and, later, sealed."""
 
 import hashlib
 import json

@@ -18,7 +18,7 @@ class AuditOutcome(models.TextChoices):
 
 
 class AppendOnly(Exception):
-    """Audit rows were to be changed or deleted. The log is append-only."""
+    """An attempt to change or delete audit rows. The log is append-only."""
 
 
 class AuditQuerySet(models.QuerySet["AuditLog"]):
@@ -48,7 +48,7 @@ class AuditLog(models.Model):
     """One event that matters for security or support.
 
     `text` is the event's canonical form and alone contains its details. The
-    columns repeat what is searched. Sessions and targets are plain values, not
+    columns repeat the searchable values. Sessions and targets are plain values, not
     foreign keys, so that an event outlives them.
     """
 

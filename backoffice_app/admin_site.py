@@ -67,7 +67,7 @@ class MariaAdminSite(AdminSite):
         return response
 
     def password_change(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Change the own password. This ends the other sessions of the account."""
+        """Change the password of the signed-in user. This ends the account's other sessions."""
         if request.method != "POST":
             return super().password_change(request, extra_context)
         with changes.recorded():

@@ -126,8 +126,8 @@ def _show(request: HttpRequest, session: UserSession, context: dict[str, Any]) -
         "title": "Certificate of erasure",
         "erased": erased,
         "unfinished": sum(one.finished is None for one in erased),
-        "goes": privacy.GOES,
-        "stays": privacy.STAYS,
+        "removed": privacy.REMOVED,
+        "kept": privacy.KEPT,
     }
     return TemplateResponse(request, "backoffice/certificate.html", context)
 

@@ -26,7 +26,7 @@ def serialize(serializer_class: type[serializers.Serializer[Any]], instance: Any
 
 
 class ShownField(serializers.CharField):
-    """Text without hidden characters; the length limit applies to what is left."""
+    """Text without hidden characters; the length limit applies to the rest."""
 
     def to_internal_value(self, data: Any) -> str:
         return showable(super().to_internal_value(data))

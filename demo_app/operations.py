@@ -143,7 +143,7 @@ class OperationsHistory(EventCollector):
             self.orphans.append(orphan)
 
     def _add_staff_work(self) -> None:
-        """Let staff sign in on weekdays, fail at it, search, and open a page without permission."""
+        """Let staff sign in on weekdays, fail to sign in, search, and open a page without permission."""
         for day in range(PERIOD.days):
             morning = self.demo_context.now - PERIOD + DAY * day
             if morning.weekday() >= 5:

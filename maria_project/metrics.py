@@ -46,7 +46,7 @@ REFUSALS = Counter("maria_rate_limited", "Requests refused by a rate limit, by p
 
 
 class Labels(NamedTuple):
-    """Labels of a request. The number of values is limited, whatever clients send."""
+    """Labels of a request. Clients cannot add values, so the number of series is limited."""
 
     route: str
     method: str

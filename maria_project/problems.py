@@ -87,7 +87,7 @@ class ProblemFormatter(ExceptionFormatter):
 
 
 class ProblemHandler(ExceptionHandler):
-    """Answer every exception of an API view with a problem document, also what DRF lets through.
+    """Answer every exception of an API view with a problem document, including those that DRF does not handle.
 
     A refusal is recorded in the audit log here, after the view's transaction is rolled back.
     """

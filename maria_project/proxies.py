@@ -27,7 +27,7 @@ _LEFT = re.compile(r'"validate-\d+s";r=(\d+);t=\d+')
 
 
 class ProbeFailed(Exception):
-    """The probe has no result. The message tells the operator why."""
+    """The probe has no result. The message states the reason."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class ProxyProbe:
         return response.status == HTTPStatus.FORBIDDEN and b"origin_not_allowed" in response.data
 
     def plain(self) -> int:
-        """Send a plain request; return what was left of the limit before it, 0 if refused."""
+        """Send a plain request; return how many were left before it, 0 if refused."""
         response = self._send(HTTPHeaderDict())
         left = _left(response)
         if left is None:
@@ -110,7 +110,7 @@ class ProxyProbe:
         return left
 
     def forged(self, forgery: Forgery) -> int | None:
-        """Send a forged request; return what was left of the limit, None if answered with another 4xx."""
+        """Send a forged request; return how many were left, None if answered with another 4xx."""
         response = self._send(forgery.headers())
         left = _left(response)
         is_clients_fault = HTTPStatus(400) <= response.status < HTTPStatus(500)

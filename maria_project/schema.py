@@ -34,7 +34,7 @@ RESPONSE_HEADERS = [
         "X-Request-ID", "The id of the request in logs and audit events.", required=True
     ),
     _response_header("RateLimit-Policy", "The limits that apply (IETF draft)."),
-    _response_header("RateLimit", "What is left of the limits (IETF draft)."),
+    _response_header("RateLimit", "The remaining requests of the limits (IETF draft)."),
     _response_header(
         "Retry-After", "Seconds to wait after a 429 or 503.", type=int, response=["default"]
     ),

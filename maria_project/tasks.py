@@ -6,7 +6,7 @@ from common.schedules import task
 
 @task
 def heartbeat() -> str:
-    """Prove by success that a worker finishes tasks."""
+    """The worker's heartbeat: its success shows that a worker finishes tasks."""
     return "alive"
 
 

@@ -95,7 +95,7 @@ def _prove(credential: Credential) -> Proof | None:
 
 
 def _read(sessions: QuerySet[UserSession], credential: Credential) -> Proof | None:
-    """Return the proof of the one session there is, read with the database's time.
+    """Return the proof of the only session in `sessions`, read with the database's time.
 
     The database's time decides, because the clocks of web hosts may differ. A
     unique key needs no order.

@@ -37,7 +37,7 @@ class SessionInvalid(ProofRefused, AuthenticationFailed):
 
     default_code = "session_invalid"
     default_detail = (
-        "This session is over or unknown: create a new one with POST /api/v1/sessions/."
+        "This session has ended or is unknown: create a new one with POST /api/v1/sessions/."
     )
 
     def __init__(
@@ -55,7 +55,7 @@ class SessionInvalid(ProofRefused, AuthenticationFailed):
 
 
 class SessionMismatch(ProofRefused, AuthenticationFailed):
-    """The token is good, but `X-Session-UUID` names another session."""
+    """The token is valid, but `X-Session-UUID` names another session."""
 
     default_code = "session_mismatch"
     default_detail = (
@@ -101,11 +101,11 @@ class RateLimited(Throttled):
 
 
 class SessionNotActive(APIException):
-    """Staff tried to change a session that is already over."""
+    """Staff tried to change a session that has already ended."""
 
     status_code = status.HTTP_409_CONFLICT
     default_code = "session_not_active"
-    default_detail = "This session is already over. Nothing was changed."
+    default_detail = "This session has already ended. Nothing was changed."
 
 
 class EmailMissing(APIException):
@@ -134,7 +134,7 @@ class CodeExpired(APIException):
 
     status_code = status.HTTP_410_GONE
     default_code = "code_expired"
-    default_detail = "There is no valid code any more: request a new one."
+    default_detail = "There is no valid code: request a new one."
 
 
 class MailUnavailable(APIException):

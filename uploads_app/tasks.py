@@ -26,7 +26,7 @@ INSPECT_FAILURES = 20
 
 @task
 def cleanup_orphans() -> str:
-    """Run the scheduled cleanup. The next run continues what this one leaves."""
+    """Run the scheduled cleanup. The next run continues an incomplete one."""
     spool.sweep()
     status = _clean_up(dry_run=False)
     alerts.watch()

@@ -10,7 +10,7 @@ from audit_app.adminkit.reasons import ReasonForm
 
 
 class NotDone(Exception):
-    """The action was not carried out. The text tells the staff member why."""
+    """The action was not carried out. The text states the reason."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,10 @@ class ActionRequest:
 
 @dataclass(frozen=True)
 class Effect:
-    """What an irreversible action deletes (`goes`) and keeps (`stays`), one short text each."""
+    """What an irreversible action removes (`removed`) and keeps (`kept`), one short text each."""
 
-    goes: Sequence[str]
-    stays: Sequence[str]
+    removed: Sequence[str]
+    kept: Sequence[str]
 
 
 def _status(row: Any) -> str:
@@ -40,7 +40,7 @@ class Action:
 
     `act` gets the row and the submitted form. It returns the success message,
     or the whole response (a file). It raises NotDone or an APIException if it
-    is too late. `state` is what must not have changed between the form and its
+    is too late. `state` is the value that must not change between the form and its
     submission. `page` is the page that links to the action, and to which the
     action returns: `change`, or the name of a RowPage.
     """

@@ -94,7 +94,7 @@ def second_factor_first(
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def second_factor_page(request: HttpRequest) -> HttpResponseBase:
-    """Show the own second factor; a POST sets it up, renews codes or removes it."""
+    """Show the second factor of the signed-in user; a POST sets it up, renews codes or removes it."""
     user = _user(request)
     form = CodeForm(request.POST if "code" in request.POST else None)
     if request.method == "POST":

@@ -82,7 +82,7 @@ def renew_codes(*, user: User, code: str) -> list[str] | None:
 
 
 def remove(request: HttpRequest, *, user: User, code: str) -> bool:
-    """Remove the own factor if the code is right; return whether it was."""
+    """Remove the factor if the code is right; return whether it was."""
     if check(user, code) is None:
         return False
     request.session.pop(django_otp.DEVICE_ID_SESSION_KEY, None)

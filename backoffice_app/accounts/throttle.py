@@ -75,7 +75,7 @@ def counted_address(request: HttpRequest) -> str | None:
 
 
 def lockout_parameters(request: HttpRequest, credentials: dict[str, Any] | None) -> list[str]:
-    """Return what can lock an attempt. A known browser is locked only by its own failures."""
+    """Return the counters that can lock an attempt. A known browser is locked only by its own failures."""
     if ":" in counted_name(request, credentials):
         return ["username"]
     return ["username", "ip_address"]

@@ -6,7 +6,7 @@ hour without a worker is counted as soon as one runs. Current values (live
 sessions, bytes) are counted for the current hour only.
 
 For each source, counting uses at most 1/20 of one connection's time, however
-large the tables are: what takes long is counted less often.
+large the tables are: a slow count runs less often.
 """
 
 import json
@@ -59,7 +59,7 @@ def hour_of(at: datetime) -> datetime:
 
 
 def count_figures() -> int:
-    """Count what is due, newest hour first; return the number of figures written.
+    """Count the due figures, newest hour first; return the number of figures written.
 
     After SECONDS the rest waits for the next call.
     """

@@ -74,15 +74,15 @@ def _erasure(session: UserSession) -> Effect:
     person = person_behind(session)
     sessions = listed(person.verified, is_revealed=False)
     return Effect(
-        goes=[
+        removed=[
             f"verified sessions: {', '.join(str(one.session) for one in sessions)}",
-            *privacy.GOES,
+            *privacy.REMOVED,
             f"files stored: {sum(one.files for one in sessions)} "
             f"({filesizeformat(sum(one.bytes for one in sessions))})",
         ],
-        stays=[
+        kept=[
             f"sessions that only claim the address ({len(person.claimed)} shown): unchanged",
-            *(f"{what}: {why} ({how_long})" for what, why, how_long in privacy.STAYS),
+            *(f"{what}: {why} ({how_long})" for what, why, how_long in privacy.KEPT),
         ],
     )
 

@@ -28,7 +28,7 @@ from uploads_app.models import UploadedFile
 
 # Rows shown of each model.
 SHOWN = 20
-# Rows read to find the newest among those that begin alike or have one address.
+# Rows read to find the newest among those with the same start or the same address.
 CANDIDATES = 200
 # A shorter start of a UUID matches too many.
 SHORTEST_UUID = 6

@@ -46,7 +46,7 @@ class Group:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The rows found, the look-ups used, those the user may not use, and a doubt about a code."""
+    """The rows found, the look-ups used, those the user may not use, and a warning about a code."""
 
     kind: TermKind
     groups: list[Group]
@@ -112,7 +112,7 @@ def _time_of(row: Any) -> datetime:
 
 
 def _doubt(term: str, kind: TermKind, groups: list[Group]) -> str:
-    """Say what is wrong with a term that was meant as a support code; empty for any other."""
+    """Explain why a support code finds no session; empty for any other term."""
     hits = [hit for group in groups for hit in group.hits]
     is_meant = kind is TermKind.CODE or (
         kind is TermKind.ANYTHING

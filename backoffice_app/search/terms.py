@@ -1,4 +1,4 @@
-"""Reads a search term: what kind of value it looks like decides where it is searched."""
+"""Reads a search term: its kind of value decides which columns are searched."""
 
 import re
 import uuid
@@ -15,7 +15,7 @@ _GROUPS = re.compile(r"MAR(-[0-9A-Z]{3}){3}", re.IGNORECASE)
 
 
 class TermKind(Enum):
-    """What a term is read as: one certain kind of value, or anything."""
+    """The kind of a term: one certain kind of value, or any."""
 
     KEY = "object key"
     SHA256 = "SHA-256"
@@ -68,7 +68,7 @@ def has_digit(term: str) -> bool:
 
 
 def _is_certainly_code(term: str) -> bool:
-    """Whether only a support code looks like this. Nine letters may also be a name."""
+    """Whether only a support code has this form. Nine letters may also be a name."""
     if _GROUPS.fullmatch(term):
         return True
     return has_digit(term) and bool(as_code(term) and parse_support_code(term))

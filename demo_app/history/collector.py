@@ -1,4 +1,4 @@
-"""What the invented history consists of: rows, events and what their random values come from."""
+"""The parts of the invented history: rows, events and the source of random values."""
 
 import uuid
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ class DemoEvent:
 
 @dataclass(frozen=True)
 class DemoContext:
-    """What all chunks share: the end of the history, the staff, and whether files have bytes.
+    """The values that all chunks share: the end of the history, the staff, and whether files have bytes.
 
     `support` are the members of `staff` who work with visitors.
     """

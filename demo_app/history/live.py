@@ -1,4 +1,4 @@
-"""What happens lately to invented sessions that are still active, and what staff do with any session."""
+"""Recent activity of invented sessions that are still active, and staff work on any session."""
 
 from django.conf import settings
 

@@ -28,7 +28,7 @@ class SessionBook(EventCollector, ABC):
     def generate_session(
         self, visitor: DemoVisitor, began: datetime, predecessor: UserSession | None = None
     ) -> UserSession:
-        """Generate a session with all that follows from it."""
+        """Generate a session with its files, consents and events."""
 
 
 class SessionStory:
@@ -41,7 +41,7 @@ class SessionStory:
         self.uploads: list[UploadedFile] = []
         self.consents: list[Consent] = []
         self.bodies: dict[str, bytes] = {}
-        # What a visitor does at once happens in the first hour.
+        # A visitor's immediate actions happen in the first hour.
         self.busy_until = session.created_at + min(HOUR, self.now - session.created_at)
 
     @property

@@ -64,7 +64,7 @@ def _consent(
 
 
 def stay(story: SessionStory) -> None:
-    """Decide when the visitor was last here, and so when the session expires."""
+    """Choose the time of the visitor's last request, and so when the session expires."""
     session, book = story.session, story.book
     last_action = max(
         event.at for event in story.events if event.request_context.actor == context.VISITOR

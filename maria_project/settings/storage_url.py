@@ -35,7 +35,7 @@ def storage(name: str, url: str, folder: Path) -> dict[str, Any]:
 
 
 class _Unusable(ValueError):
-    """What is wrong with a URL. The message quotes no secret."""
+    """An error in a URL. The message contains no secret."""
 
 
 def _disk(folder: Path) -> dict[str, Any]:

@@ -58,8 +58,8 @@ def _erasure(session: UserSession) -> Effect:
     used = describe(session, "used")
     size = filesizeformat(used["bytes"])
     return Effect(
-        goes=[*privacy.GOES, f"stored files: {used['files']} ({size})"],
-        stays=[f"{what}: {why} ({how_long})" for what, why, how_long in privacy.STAYS],
+        removed=[*privacy.REMOVED, f"stored files: {used['files']} ({size})"],
+        kept=[f"{what}: {why} ({how_long})" for what, why, how_long in privacy.KEPT],
     )
 
 

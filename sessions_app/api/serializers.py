@@ -207,7 +207,7 @@ class CurrentSessionSerializer(SessionSerializer):
 
 
 class PreviousSerializer(serializers.Serializer[Any]):
-    """The session before the reset: its UUID, the reason, and what was lost."""
+    """The session before the reset: its UUID, the reason, and the lost files."""
 
     uuid = serializers.UUIDField()
     reason = serializers.CharField()

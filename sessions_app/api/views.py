@@ -197,7 +197,7 @@ class CurrentSessionViewSet(VisitorViewSet):
 
     @extend_schema(request=ResetSerializer, responses={201: SuccessorSerializer})
     def reset(self, request: Request) -> Response:
-        """Replace this session, live or expired, by a new one; return what was lost.
+        """Replace this session, live or expired, by a new one; return it and the lost files.
 
         Repeated before the new session was used, it returns the same new session.
         """

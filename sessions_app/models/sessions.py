@@ -224,7 +224,7 @@ class UserSession(models.Model):
 
 
 class RetiredToken(models.Model):
-    """A replaced token, which stays good until 30 s after the new token's first use.
+    """A replaced token, which stays valid until 30 s after the new token's first use.
 
     A lost answer or a concurrent request therefore does not lose its session.
     `good_until` is empty until that first use. Rows are numbered in the order

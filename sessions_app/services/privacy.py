@@ -28,14 +28,14 @@ from sessions_app.signals import describe, session_erased, session_erasing
 LATE_REQUESTS = timedelta(days=1)
 SWEEP_BATCH = 500
 VISITORS_OWN = frozenset({context.VISITOR, context.SYSTEM})
-# What an erasure removes, and what it leaves, why and for how long. docs/privacy.md has the same list.
-GOES = (
+# The data that an erasure removes, and the data that stays, why and for how long, as in docs/privacy.md.
+REMOVED = (
     "name, e-mail address, consent and codes",
     "the session's tokens: its visitor can no longer use it",
     "the files, in storage too, and all file names",
     "personal data in the audit log about the visitor: addresses, browsers, file names",
 )
-STAYS = (
+KEPT = (
     (
         "the session's row",
         "UUID, support code, times and the state “erased”: staff can still tell from a support "
@@ -51,16 +51,16 @@ STAYS = (
     (
         "the audit rows",
         "event, time, network, request id, actor and reason: the log is append-only, and the rows "
-        "name nobody",
+        "identify nobody",
         "no end is set",
     ),
     (
         "personal parts of refusals that name no session",
-        "for example of an unknown token: it is unknown whose they were",
+        "for example of an unknown token: their visitor is unknown",
         "no end is set",
     ),
     (
-        "what audit rows say of staff who acted on the session",
+        "audit data about staff who acted on the session",
         "their address and browser: the data is about the staff member",
         "no end is set",
     ),

@@ -42,7 +42,7 @@ def issue_recovery_code(*, session: UserSession, reason: str) -> str:
 def recover_session(*, code: str) -> IssuedSession:
     """Redeem a code and return its live session with a new token; raises RecoveryInvalid.
 
-    The old device's token stays good until 30 s after the new token's first use.
+    The old device's token stays valid until 30 s after the new token's first use.
     """
     with transaction.atomic():
         good = RecoveryCode.objects.filter(

@@ -123,7 +123,7 @@ def expire_due_sessions(*, limit: int) -> int:
 
 
 def reset_session(*, proof: Proof, reason: str) -> tuple[IssuedSession, dict[str, Any]]:
-    """Replace an active or expired session by a new one; return it and what was lost.
+    """Replace an active or expired session by a new one; return it and the lost files.
 
     The successor is linked, so that support can follow the visitor. A repeated
     call returns the same successor with another token until that successor is

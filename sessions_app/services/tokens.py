@@ -1,4 +1,4 @@
-"""The session token: rotation, and how long the tokens before stay good."""
+"""The session token: rotation, and how long earlier tokens stay valid."""
 
 from datetime import datetime, timedelta
 
@@ -17,7 +17,7 @@ MAX_UNUSED = 20
 
 
 def mark_token_used(*, session: UserSession, now: datetime) -> None:
-    """Record the first use of a token that replaced others: those stay good for 30 s from now."""
+    """Record the first use of a token that replaced others: those stay valid for 30 s from now."""
     with transaction.atomic():
         first = UserSession.objects.filter(
             pk=session.pk, token_hash=session.token_hash, token_used_at=None
@@ -30,7 +30,7 @@ def mark_token_used(*, session: UserSession, now: datetime) -> None:
 
 
 def mark_retired_used(*, session: UserSession, token_hash: str, now: datetime) -> None:
-    """Record that a client still uses a retired token: the tokens before it stay good for 30 s.
+    """Record that a client still uses a retired token: earlier tokens stay valid for 30 s.
 
     After two rotations at once, the browser may keep the first one's token.
     """

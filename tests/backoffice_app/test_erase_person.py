@@ -270,7 +270,7 @@ def test_what_stays_is_reported_as_the_privacy_page_reports_it() -> None:
     page = (Path(__file__).parents[2] / "docs/privacy.md").read_text()
     table = page.split("| stays | because | how long |\n|---|---|---|\n")[1].split("\n\n")[0]
     rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()]
-    assert len(rows) == len(privacy.STAYS)
-    for row, (what, _, how_long) in zip(rows, privacy.STAYS, strict=True):
+    assert len(rows) == len(privacy.KEPT)
+    for row, (what, _, how_long) in zip(rows, privacy.KEPT, strict=True):
         assert row[0].startswith(what)
         assert row[2] == how_long

@@ -115,7 +115,7 @@ def test_a_stale_page_says_that_the_session_has_ended(
     answer = staff.post(url, {"reason": "lost the phone"}, follow=True)
 
     text = shown_text(answer.content.decode())
-    assert "This session is already over. Nothing was changed." in text
+    assert "This session has already ended. Nothing was changed." in text
     assert not CODE.search(text)
     assert not RecoveryCode.objects.exists()
     assert "session.recovery_issued" not in events()

@@ -62,7 +62,7 @@ def test_revoking_twice_changes_nothing(visitor: Visitor, make_staff: Any) -> No
     row = UserSession.objects.values().get(pk=visitor.uuid)
     written = events()
     page = post(staff, visitor, "second")
-    assert "already over" in shown_text(page.content.decode())
+    assert "already ended" in shown_text(page.content.decode())
     assert UserSession.objects.values().get(pk=visitor.uuid) == row
     assert events() == written
 
@@ -75,7 +75,7 @@ def test_an_ended_session_cannot_be_revoked(visitor: Visitor, make_staff: Any, h
     else:
         age_session(visitor.row, timedelta(days=2))
     row = UserSession.objects.values().get(pk=visitor.uuid)
-    assert "already over" in shown_text(post(staff, visitor).content.decode())
+    assert "already ended" in shown_text(post(staff, visitor).content.decode())
     assert UserSession.objects.values().get(pk=visitor.uuid) == row
     assert "session.revoked" not in events()
 

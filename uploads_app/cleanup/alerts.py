@@ -40,7 +40,7 @@ ALERT_SEND_TIMEOUT = timedelta(minutes=6)
 
 @dataclass(frozen=True)
 class CleanupAlert:
-    """What is wrong with the cleanup: a code, a sentence, and the run that failed, if there is one."""
+    """A problem of the cleanup: a code, a sentence, and the run that failed, if there is one."""
 
     code: str
     sentence: str
@@ -75,7 +75,7 @@ def last_good_run() -> CleanupRun | None:
 
 
 def current_alert() -> CleanupAlert | None:
-    """Return what is wrong with the cleanup, None if its last run completed recently.
+    """Return the current problem of the cleanup, None if its last run completed recently.
 
     A killed run alone is not a failure, because the next run finishes its work.
     """
@@ -133,7 +133,7 @@ def _send_alert_once(found: CleanupAlert | None, known: AlertState) -> str:
         return "another worker is sending"
     try:
         _send_alert(found, known.since)
-    except OSError:  # smtplib's errors are, too
+    except OSError:  # includes the errors of smtplib
         logger.exception("the mail about the cleanup could not be sent; the next check tries again")
         _move(on_its_way, known)
         return "not sent"
@@ -204,7 +204,7 @@ def _close_dead_run(dead: QuerySet[CleanupRun], run: CleanupRun) -> bool:
         closed = dead.filter(pk=run.pk).update(
             status=RunStatus.STOPPED,
             stop_code=KILLED,
-            stop_sentence="The process of the run died. What it had done until then stays done.",
+            stop_sentence="The process of the run died. Its changes before that remain.",
             finished_at=timezone.now(),
         )
         if closed:

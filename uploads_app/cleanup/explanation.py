@@ -69,7 +69,7 @@ _OUTSIDE = "It is outside the folders of the product. The cleanup does not scan 
 _NOTHING = "This key is unknown: it has no object, no row and no event."
 _PAST = {
     UploadStatus.DELETED: "The file was deleted. The row and the events show when and why.",
-    UploadStatus.LAPSED: "The upload never finished. What arrived of it was deleted.",
+    UploadStatus.LAPSED: "The upload never finished. The bytes that arrived were deleted.",
     UploadStatus.REJECTED: "The file was refused on arrival and deleted.",
 }
 _TRASH_TEXTS = {
@@ -81,7 +81,7 @@ _TRASH_TEXTS = {
 
 @dataclass(frozen=True)
 class Explanation:
-    """The facts about a key and what follows; `would` is the kind of finding of the next run."""
+    """The facts about a key and the conclusion; `would` is the kind of finding of the next run."""
 
     key: str
     sentence: str

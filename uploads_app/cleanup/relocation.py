@@ -47,7 +47,7 @@ class NoPreviousStore(Exception):
 
 @dataclass
 class Move:
-    """One run: the contents of the previous store before and after, what was moved, what failed.
+    """One run: the contents of the previous store before and after, moves and failures.
 
     `failures` lists the first keys that failed, with the reason. `after` is None
     if the run stopped.

@@ -1,4 +1,4 @@
-"""What the previous store of a move contains, and what the move does with each object."""
+"""The contents of the previous store of a move, and what the move does with each object."""
 
 import re
 from collections import Counter

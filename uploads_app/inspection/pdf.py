@@ -102,7 +102,7 @@ def judge(content: bytes) -> dict[str, Any]:
 
 
 def suspicions_in(content: bytes) -> set[str]:
-    """Return what is suspect in a PDF; raises any exception of pypdf if it is malformed.
+    """Return the suspicions about a PDF; raises any exception of pypdf if it is malformed.
 
     Checks every object of the file, not only those that a viewer is known to reach.
     """

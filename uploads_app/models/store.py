@@ -1,4 +1,4 @@
-"""What the database knows of its store: the marker, the scan, and mismatches to act on."""
+"""The store as the database knows it: the marker, the scan, and findings to apply."""
 
 import uuid
 
@@ -66,7 +66,7 @@ class Finding(models.Model):
 
     @property
     def label(self) -> str:
-        """The key, printable on one line whatever bytes a file name has."""
+        """The key, printable on one line for any bytes in a file name."""
         return printable(self.key)
 
     def as_dict(self) -> dict[str, str | int]:

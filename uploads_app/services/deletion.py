@@ -107,7 +107,7 @@ def reject_upload(*, upload: UploadedFile, code: str) -> bool:
         retry_key=None,
     )
     if rejected:
-        with suppress(OSError):  # the cleanup deletes what is left
+        with suppress(OSError):  # the cleanup deletes the rest
             remove_leftovers(upload)
     return rejected
 
@@ -116,7 +116,7 @@ def give_up_upload(*, upload: UploadedFile, reason: str) -> None:
     """Give up an upload that cannot be finished, and delete the bytes that arrived."""
     lapse_upload(upload=upload, reason=reason)
     if upload.status not in WITH_OBJECT:
-        with suppress(OSError):  # the cleanup deletes what is left
+        with suppress(OSError):  # the cleanup deletes the rest
             remove_bytes(upload)
 
 

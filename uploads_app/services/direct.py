@@ -135,7 +135,7 @@ def complete_direct_upload(*, upload: UploadedFile) -> UploadedFile:
                 return upload
             raise
         stored = finish_upload(upload=upload, content=content)
-    with suppress(OSError):  # the cleanup deletes what is left
+    with suppress(OSError):  # the cleanup deletes the rest
         object_store().delete(incoming_key(upload.key))
     return stored
 

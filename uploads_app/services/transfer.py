@@ -34,7 +34,7 @@ class NotTransferred(Exception):
 
 
 class SessionRelation(Enum):
-    """What shows that two sessions belong to the same visitor."""
+    """The evidence that two sessions belong to the same visitor."""
 
     FOLLOWS = "follows"
     SAME_PERSON = "same person"
@@ -58,7 +58,7 @@ def live_follower(*, session: UserSession) -> UserSession | None:
 
 
 def relation(*, session: UserSession, other: UserSession) -> SessionRelation:
-    """Return what links a session to another, live one."""
+    """Return the evidence that links a session to another, live one."""
     if live_follower(session=session) == other:
         return SessionRelation.FOLLOWS
     if not session.email or session.email.lower() != other.email.lower():
@@ -197,5 +197,5 @@ class _Unchanged(File[bytes]):
             yield chunk
         if digest.hexdigest() != self._sha256:
             raise NotTransferred(
-                "The stored bytes are damaged, so the file was not transferred. Tell an operator."
+                "The stored bytes are damaged, so the file was not transferred. Contact an operator."
             )

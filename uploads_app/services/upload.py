@@ -75,7 +75,7 @@ def claim_store() -> None:
     """Write the marker into an empty store; raises StorageUnavailable if the store fails."""
     try:
         marker.claim_store()
-    except marker.MarkerDiffers as error:  # stops the cleanup, but is no reason to refuse a file
+    except marker.MarkerDiffers as error:  # stops the cleanup only: files are accepted
         logger.error("The store belongs to another database: %s", error)
     except OSError as error:
         logger.exception("The store does not respond.")

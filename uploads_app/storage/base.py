@@ -55,7 +55,7 @@ class Marker:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Marker":
-        """Read what `to_bytes` wrote; raises ValueError otherwise."""
+        """Parse the output of `to_bytes`; raises ValueError for anything else."""
         try:
             values = json.loads(content)
         except RecursionError as error:

@@ -1,4 +1,4 @@
-"""The names of objects in a store. Everything a store holds lies under one of these prefixes."""
+"""The names of objects in a store. Every object of a store is under one of these prefixes."""
 
 import uuid
 
@@ -28,5 +28,5 @@ def quarantine_key(key: str) -> str:
 
 
 def erased_key(session_uuid: uuid.UUID) -> str:
-    """Return the key that says that a session was erased; it contains the UUID and nothing else."""
+    """Return the key that records that a session was erased; it contains the UUID and nothing else."""
     return f"{ERASED}/{session_uuid}"

@@ -1,4 +1,4 @@
-"""What staff see above the list of cleanup runs."""
+"""The status above the list of cleanup runs in the admin."""
 
 from typing import Any
 

@@ -237,7 +237,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * @description Replace this session, live or expired, by a new one; return what was lost.
+         * @description Replace this session, live or expired, by a new one; return it and the lost files.
          *
          *     Repeated before the new session was used, it returns the same new session.
          */
@@ -680,7 +680,7 @@ export interface components {
                 [key: string]: components["schemas"]["ConsentChangeRequest"];
             };
         };
-        /** @description The session before the reset: its UUID, the reason, and what was lost. */
+        /** @description The session before the reset: its UUID, the reason, and the lost files. */
         Previous: {
             /** Format: uuid */
             uuid: string;
@@ -905,7 +905,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -920,7 +920,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -951,7 +951,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -966,7 +966,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -1000,7 +1000,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1015,7 +1015,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -1049,7 +1049,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1064,7 +1064,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -1097,7 +1097,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1112,7 +1112,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1125,7 +1125,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -1158,7 +1158,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1173,7 +1173,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -1207,7 +1207,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1222,7 +1222,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1237,7 +1237,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -1266,7 +1266,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1281,7 +1281,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -1317,7 +1317,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1330,7 +1330,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -1366,7 +1366,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1381,7 +1381,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -1413,7 +1413,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1428,7 +1428,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -1460,7 +1460,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1475,7 +1475,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -1507,7 +1507,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1522,7 +1522,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -1558,7 +1558,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1573,7 +1573,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -1602,7 +1602,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1619,7 +1619,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -1655,7 +1655,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1670,7 +1670,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -1703,7 +1703,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1718,7 +1718,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -1751,7 +1751,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1766,7 +1766,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -1798,7 +1798,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1813,7 +1813,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -1851,7 +1851,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1866,7 +1866,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -1897,7 +1897,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1912,7 +1912,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -1947,7 +1947,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -1960,7 +1960,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -1994,7 +1994,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -2009,7 +2009,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -2044,7 +2044,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -2059,7 +2059,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -2072,7 +2072,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -2106,7 +2106,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -2121,7 +2121,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
@@ -2159,7 +2159,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     [name: string]: unknown;
                 };
@@ -2174,7 +2174,7 @@ export interface operations {
                     "X-Request-ID": string;
                     /** @description The limits that apply (IETF draft). */
                     "RateLimit-Policy"?: string;
-                    /** @description What is left of the limits (IETF draft). */
+                    /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
                     /** @description Seconds to wait after a 429 or 503. */
                     "Retry-After"?: number;
