@@ -1,9 +1,9 @@
-"""docs/api.md's table, row by row: each good answer, each refusal, by each way of proof.
+"""The table of docs/api.md, row by row: each success, each refusal, with each kind of proof.
 
 The rows, statuses and codes are read from the page. For each (row, outcome) a
-recipe below says how it is brought about; a row or code without a recipe
-fails, and so does a recipe for something that the page does not say. What
-every row shares has one recipe for all.
+recipe below makes the request. A row or code without a recipe fails, and so
+does a recipe for an outcome that is not on the page. Outcomes that all rows
+share have one recipe.
 """
 
 import json
@@ -62,11 +62,11 @@ EMAIL = "anna@example.com"
 
 @dataclass(frozen=True)
 class ContractRow:
-    """One line of the table: `POST sessions/`, who is let in, what is answered."""
+    """One line of the table: the endpoint, its proof, its successes and its refusals."""
 
     endpoint: str
     proof: str
-    good: dict[int, str]  # status -> what is said of it
+    good: dict[int, str]  # status -> its description
     refusals: list[str]
 
     @property
@@ -79,7 +79,7 @@ class ContractRow:
 
     @property
     def ways(self) -> list[str]:
-        """How a client may come: for visitors both carriers, also where no proof is wanted."""
+        """The kinds of client: both carriers for visitors, also if no proof is required."""
         if self.proof.startswith("service key"):
             return ["service"]
         return ["staff"] if self.proof == "staff" else ["cookie", "bearer"]
@@ -89,14 +89,14 @@ class ContractRow:
         return self.proof.split("`")[1]
 
     def general(self, way: str) -> Iterator[str]:
-        """Yield the codes that the page promises for every row like this one."""
+        """Yield the codes that the page documents for every row of this kind."""
         changes = self.verb != "GET"
         if way != "staff":  # staff are few and signed in: the audit log has no limit
             yield from GENERAL["everywhere"]
         if self.proof.startswith("session"):
             yield from GENERAL["wherever a session must be proven"]
         if way == "service":
-            yield from GENERAL["wherever a service key is wanted"]
+            yield from GENERAL["wherever a service key is required"]
         elif way != "staff" and changes:
             always, by_cookie = GENERAL["on every change by a visitor"]
             yield always
@@ -116,18 +116,18 @@ def cells(text: str) -> list[list[str]]:
 
 
 def codes(text: str) -> list[str]:
-    """Return what stands in backticks and is a code."""
+    """Return the codes in backticks."""
     return re.findall(r"`([a-z_]+)`", text)
 
 
-def good_answers(cell: str) -> dict[int, str]:
-    """Read `201 this; 200 that` as what is said of each status."""
+def successes(cell: str) -> dict[int, str]:
+    """Parse `201 this; 200 that` into a description of each status."""
     parts = re.split(r"(?:^|; )(2\d\d)\b", cell)[1:]
     return {int(status): said for status, said in zip(parts[::2], parts[1::2], strict=True)}
 
 
 ROWS = [
-    ContractRow(endpoint.strip("`"), proof, good_answers(good), codes(refusals))
+    ContractRow(endpoint.strip("`"), proof, successes(good), codes(refusals))
     for endpoint, proof, good, refusals in cells(section("Endpoints"))
 ]
 # "everywhere: `rate_limited`; wherever …: `session_required`, …" as a mapping.
@@ -160,7 +160,7 @@ class ContractCall:
 
 
 class Start:
-    """What every case starts from: a visitor who holds one file."""
+    """The state at the start of each case: a visitor with one file."""
 
     def __init__(self, kind: type[Visitor]) -> None:
         self._visitor = started(kind)
@@ -169,7 +169,7 @@ class Start:
         self._bytes = self._object.read_bytes()
 
     def visitor(self) -> Visitor:
-        """Return a client of the session; its object is there, whatever the case before did."""
+        """Return a client of the session, and restore its object after the previous case."""
         self._object.parent.mkdir(parents=True, exist_ok=True)
         self._object.write_bytes(self._bytes)
         return copied(self._visitor)
@@ -177,7 +177,7 @@ class Start:
 
 @dataclass
 class ContractScenario:
-    """A visitor who holds one file, and who comes to one row of the table in one way."""
+    """A visitor with one file, for one row of the table and one kind of client."""
 
     row: ContractRow
     way: str
@@ -186,12 +186,12 @@ class ContractScenario:
     visitor: Visitor
     upload: UploadedFile
 
-    def newcomer(self) -> Visitor:
-        """Return a client of the same kind that has not been here before."""
+    def new_client(self) -> Visitor:
+        """Return a client of the same kind without a session."""
         return type(self.visitor)()
 
     def call(self, query: str = "", client: Client | None = None, **body: Any) -> ContractCall:
-        """Return the row's request for what there is, with the proof that the row wants."""
+        """Return the row's request for existing objects, with the proof that the row requires."""
         event = AuditLog.objects.order_by("id")[0]
         names = {"id": event.pk if self.way == "staff" else self.upload.pk}
         headers = {"X-Session-UUID": self.visitor.uuid} if self._is_named else {}
@@ -204,7 +204,7 @@ class ContractScenario:
         )
 
     def send_file(self, *parts: tuple[str, bytes], **headers: str) -> ContractCall:
-        """Return the request that uploads files, each of a name and bytes."""
+        """Return the request that uploads files, each with a name and bytes."""
         fields = {"file": [SimpleUploadedFile(name, body) for name, body in parts]}
         call = self.call()
         return replace(
@@ -214,8 +214,8 @@ class ContractScenario:
             headers={**call.headers, **headers},
         )
 
-    def elsewhere(self) -> ContractCall:
-        """Return the row's request for something that does not exist."""
+    def unknown_object(self) -> ContractCall:
+        """Return the row's request for an object that does not exist."""
         self.upload = UploadedFile(id=uuid.uuid4())
         return self.call()
 
@@ -239,7 +239,7 @@ SHARED: dict[str, Recipe] = {}
 
 
 def own(endpoint: str, outcome: object) -> Callable[[Recipe], Recipe]:
-    """Register how one row comes to one outcome: a status, or the code of a refusal."""
+    """Register the recipe of one row for one outcome: a status, or the code of a refusal."""
 
     def register(recipe: Recipe) -> Recipe:
         OWN[endpoint, str(outcome)] = recipe
@@ -249,23 +249,23 @@ def own(endpoint: str, outcome: object) -> Callable[[Recipe], Recipe]:
 
 
 def shared(recipe: Recipe) -> Recipe:
-    """Register how any row comes to the refusal that the recipe is named after."""
+    """Register a recipe for all rows; its name is the code of the refusal."""
     SHARED[recipe.__name__] = recipe
     return recipe
 
 
-def good_call(world: ContractScenario) -> ContractCall:
-    """Prepare a row's good answer, the last if there are several."""
-    return OWN[world.row.endpoint, str(list(world.row.good)[-1])](world)
+def successful_call(scenario: ContractScenario) -> ContractCall:
+    """Return the request for a row's success, the last if there are several."""
+    return OWN[scenario.row.endpoint, str(list(scenario.row.good)[-1])](scenario)
 
 
-def give_address(world: ContractScenario) -> None:
-    """Let the visitor name an e-mail address, and use the new token that this gives."""
-    world.visitor.identify(email=EMAIL)
-    assert world.visitor.current().status_code == 200
+def set_address(scenario: ContractScenario) -> None:
+    """Store the visitor's e-mail address, and use the new token."""
+    scenario.visitor.identify(email=EMAIL)
+    assert scenario.visitor.current().status_code == 200
 
 
-# Good answers -----------------------------------------------------------------
+# Successes -----------------------------------------------------------------
 
 
 for _endpoint, _status in [
@@ -291,175 +291,177 @@ for _endpoint, _status in [
 
 
 @own("POST sessions/", 201)
-def begin(world: ContractScenario) -> ContractCall:
-    return world.call(client=world.newcomer(), credential=world.visitor.carrier)
+def create(scenario: ContractScenario) -> ContractCall:
+    return scenario.call(client=scenario.new_client(), credential=scenario.visitor.carrier)
 
 
 @own("POST sessions/validate/", 200)
-def validate(world: ContractScenario) -> ContractCall:
-    return world.call(uuid=str(uuid.uuid4()))
+def validate(scenario: ContractScenario) -> ContractCall:
+    return scenario.call(uuid=str(uuid.uuid4()))
 
 
 @own("POST sessions/recover/", 200)
-def recover(world: ContractScenario) -> ContractCall:
-    recovery_code = issue_recovery_code(session=world.visitor.row, reason="lost device")
-    return world.call(client=world.newcomer(), code=recovery_code, credential=world.visitor.carrier)
+def recover(scenario: ContractScenario) -> ContractCall:
+    recovery_code = issue_recovery_code(session=scenario.visitor.row, reason="lost device")
+    return scenario.call(
+        client=scenario.new_client(), code=recovery_code, credential=scenario.visitor.carrier
+    )
 
 
 @own("PATCH sessions/current/", 200)
-def identify(world: ContractScenario) -> ContractCall:
-    return world.call(name="Anna", email=EMAIL, consent={})
+def identify(scenario: ContractScenario) -> ContractCall:
+    return scenario.call(name="Anna", email=EMAIL, consent={})
 
 
 @own("POST sessions/current/email/", 202)
-def ask_for_code(world: ContractScenario) -> ContractCall:
-    give_address(world)
-    return world.call()
+def request_code(scenario: ContractScenario) -> ContractCall:
+    set_address(scenario)
+    return scenario.call()
 
 
 @own("POST sessions/current/email/verify/", 200)
-def verify(world: ContractScenario) -> ContractCall:
-    give_address(world)
-    world.visitor.ask_for_code()
-    return world.call(code=mailed_code())
+def verify(scenario: ContractScenario) -> ContractCall:
+    set_address(scenario)
+    scenario.visitor.ask_for_code()
+    return scenario.call(code=mailed_code())
 
 
 @own("POST uploads/", 201)
-def upload(world: ContractScenario) -> ContractCall:
-    return world.send_file(("a.pdf", pdf("another")))
+def upload(scenario: ContractScenario) -> ContractCall:
+    return scenario.send_file(("a.pdf", pdf("another")))
 
 
 @own("POST uploads/direct/", 201)
-def announce(world: ContractScenario) -> ContractCall:
-    return world.call(name="a.pdf", size=1000, content_type="application/pdf")
+def announce(scenario: ContractScenario) -> ContractCall:
+    return scenario.call(name="a.pdf", size=1000, content_type="application/pdf")
 
 
 @own("POST uploads/{id}/complete/", 200)
-def complete(world: ContractScenario) -> ContractCall:
-    world.upload = arrive(world.visitor, pdf("another"))
-    return world.call()
+def complete(scenario: ContractScenario) -> ContractCall:
+    scenario.upload = arrive(scenario.visitor, pdf("another"))
+    return scenario.call()
 
 
 @own("POST service/sessions/introspect/", 200)
-def introspect(world: ContractScenario) -> ContractCall:
-    return world.call(assertion=world.visitor.assertion())
+def introspect(scenario: ContractScenario) -> ContractCall:
+    return scenario.call(assertion=scenario.visitor.assertion())
 
 
 # Refusals of one row ------------------------------------------------------------
 
 
 @own("POST sessions/", "invalid_input")
-def begin_otherwise(world: ContractScenario) -> ContractCall:
-    return world.call(client=world.newcomer(), credential="letter")
+def create_with_an_unknown_credential(scenario: ContractScenario) -> ContractCall:
+    return scenario.call(client=scenario.new_client(), credential="letter")
 
 
 @own("POST sessions/validate/", "uuid_malformed")
-def validate_malformed(world: ContractScenario) -> ContractCall:
-    return world.call(uuid=world.visitor.uuid.upper())
+def validate_malformed(scenario: ContractScenario) -> ContractCall:
+    return scenario.call(uuid=scenario.visitor.uuid.upper())
 
 
 @own("POST sessions/recover/", "recovery_invalid")
-def recover_with_a_wrong_code(world: ContractScenario) -> ContractCall:
-    issue_recovery_code(session=world.visitor.row, reason="lost device")
-    return world.call(client=world.newcomer(), code="0000-0000-0000")
+def recover_with_a_wrong_code(scenario: ContractScenario) -> ContractCall:
+    issue_recovery_code(session=scenario.visitor.row, reason="lost device")
+    return scenario.call(client=scenario.new_client(), code="0000-0000-0000")
 
 
 @own("PATCH sessions/current/", "invalid_input")
-def identify_badly(world: ContractScenario) -> ContractCall:
-    return world.call(name="Anna", email="no address")
+def identify_with_invalid_data(scenario: ContractScenario) -> ContractCall:
+    return scenario.call(name="Anna", email="no address")
 
 
 @own("DELETE sessions/current/", "invalid_input")
-def end_unclearly(world: ContractScenario) -> ContractCall:
-    return world.call("?erase=perhaps")
+def end_with_an_invalid_erase(scenario: ContractScenario) -> ContractCall:
+    return scenario.call("?erase=perhaps")
 
 
 @own("POST sessions/current/email/", "email_missing")
-def ask_for_code_without_address(world: ContractScenario) -> ContractCall:
-    return world.call()
+def request_code_without_address(scenario: ContractScenario) -> ContractCall:
+    return scenario.call()
 
 
 @own("POST sessions/current/email/", "mail_unavailable")
-def ask_for_code_without_mail(world: ContractScenario) -> ContractCall:
-    give_address(world)
-    world.settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    world.settings.EMAIL_HOST, world.settings.EMAIL_PORT = "127.0.0.1", free_port()
-    return world.call()
+def request_code_without_mail(scenario: ContractScenario) -> ContractCall:
+    set_address(scenario)
+    scenario.settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    scenario.settings.EMAIL_HOST, scenario.settings.EMAIL_PORT = "127.0.0.1", free_port()
+    return scenario.call()
 
 
 @own("POST sessions/current/email/verify/", "code_wrong")
-def verify_wrongly(world: ContractScenario) -> ContractCall:
-    good = verify(world)
+def verify_a_wrong_code(scenario: ContractScenario) -> ContractCall:
+    good = verify(scenario)
     digits = str(json.loads(good.body)["code"])
-    return world.call(code=digits[:-1] + str((int(digits[-1]) + 1) % 10))
+    return scenario.call(code=digits[:-1] + str((int(digits[-1]) + 1) % 10))
 
 
 @own("POST sessions/current/email/verify/", "code_expired")
-def verify_too_late(world: ContractScenario) -> ContractCall:
-    good = verify(world)
+def verify_an_expired_code(scenario: ContractScenario) -> ContractCall:
+    good = verify(scenario)
     EmailCode.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     return good
 
 
 @own("POST sessions/current/email/verify/", "invalid_input")
-def verify_badly(world: ContractScenario) -> ContractCall:
-    verify(world)
-    return world.call(code="12345")
+def verify_a_malformed_code(scenario: ContractScenario) -> ContractCall:
+    verify(scenario)
+    return scenario.call(code="12345")
 
 
 @own("POST sessions/current/reset/", "invalid_input")
-def reset_badly(world: ContractScenario) -> ContractCall:
-    return world.call(reason="because")
+def reset_for_an_unknown_reason(scenario: ContractScenario) -> ContractCall:
+    return scenario.call(reason="because")
 
 
 @own("GET sessions/current/activity/", "not_found")
 @own("GET uploads/", "not_found")
-def turn_to_no_page(world: ContractScenario) -> ContractCall:
-    return world.call("?cursor=x")
+def request_an_invalid_cursor(scenario: ContractScenario) -> ContractCall:
+    return scenario.call("?cursor=x")
 
 
 @own("POST uploads/", "file_missing")
-def upload_nothing(world: ContractScenario) -> ContractCall:
-    return world.send_file()
+def upload_nothing(scenario: ContractScenario) -> ContractCall:
+    return scenario.send_file()
 
 
 @own("POST uploads/", "file_empty")
-def upload_empty(world: ContractScenario) -> ContractCall:
-    return world.send_file(("a.pdf", b""))
+def upload_empty(scenario: ContractScenario) -> ContractCall:
+    return scenario.send_file(("a.pdf", b""))
 
 
 @own("POST uploads/", "file_too_large")
-def upload_too_much(world: ContractScenario) -> ContractCall:
-    world.settings.UPLOAD_MAX_BYTES = len(pdf()) - 1
-    return world.send_file(("a.pdf", pdf()))
+def upload_too_many_bytes(scenario: ContractScenario) -> ContractCall:
+    scenario.settings.UPLOAD_MAX_BYTES = len(pdf()) - 1
+    return scenario.send_file(("a.pdf", pdf()))
 
 
 @own("POST uploads/", "type_not_allowed")
-def upload_text(world: ContractScenario) -> ContractCall:
-    return world.send_file(("a.pdf", b"no pdf"))
+def upload_text(scenario: ContractScenario) -> ContractCall:
+    return scenario.send_file(("a.pdf", b"no pdf"))
 
 
 @own("POST uploads/", "quota_exceeded")
-def upload_one_too_many(world: ContractScenario) -> ContractCall:
-    world.settings.UPLOAD_MAX_FILES = 1
-    return upload(world)
+def upload_one_too_many(scenario: ContractScenario) -> ContractCall:
+    scenario.settings.UPLOAD_MAX_FILES = 1
+    return upload(scenario)
 
 
 @own("POST uploads/", "idempotency_key_malformed")
-def upload_with_a_bad_key(world: ContractScenario) -> ContractCall:
-    return world.send_file(("a.pdf", pdf()), **{"Idempotency-Key": "two words"})
+def upload_with_a_bad_key(scenario: ContractScenario) -> ContractCall:
+    return scenario.send_file(("a.pdf", pdf()), **{"Idempotency-Key": "two words"})
 
 
 @own("POST uploads/", "idempotency_key_reused")
-def upload_another_with_the_same_key(world: ContractScenario) -> ContractCall:
+def upload_another_with_the_same_key(scenario: ContractScenario) -> ContractCall:
     key = {"Idempotency-Key": str(uuid.uuid4())}
-    assert world.send_file(("a.pdf", pdf("first")), **key).send().status_code == 201
-    return world.send_file(("a.pdf", pdf("second")), **key)
+    assert scenario.send_file(("a.pdf", pdf("first")), **key).send().status_code == 201
+    return scenario.send_file(("a.pdf", pdf("second")), **key)
 
 
 @own("POST uploads/", "upload_in_progress")
-def upload_while_the_first_is_running(world: ContractScenario) -> ContractCall:
-    again = world.send_file(("a.pdf", pdf("first")), **{"Idempotency-Key": str(uuid.uuid4())})
+def upload_while_the_first_is_running(scenario: ContractScenario) -> ContractCall:
+    again = scenario.send_file(("a.pdf", pdf("first")), **{"Idempotency-Key": str(uuid.uuid4())})
     first = again.send().json()["id"]
     lease = timezone.now() + project.UPLOAD_LEASE
     UploadedFile.objects.filter(pk=first).update(
@@ -469,85 +471,85 @@ def upload_while_the_first_is_running(world: ContractScenario) -> ContractCall:
 
 
 @own("POST uploads/", "length_required")
-def upload_of_unsaid_length(world: ContractScenario) -> ContractCall:
-    return replace(upload(world), body=b"")  # the test client then says no length
+def upload_without_a_length(scenario: ContractScenario) -> ContractCall:
+    return replace(upload(scenario), body=b"")  # the test client then sends no Content-Length
 
 
 @own("POST uploads/direct/", "invalid_input")
-def announce_no_size(world: ContractScenario) -> ContractCall:
-    return world.call(name="a.pdf")
+def announce_no_size(scenario: ContractScenario) -> ContractCall:
+    return scenario.call(name="a.pdf")
 
 
 @own("POST uploads/direct/", "file_empty")
-def announce_nothing(world: ContractScenario) -> ContractCall:
-    return world.call(name="a.pdf", size=0)
+def announce_nothing(scenario: ContractScenario) -> ContractCall:
+    return scenario.call(name="a.pdf", size=0)
 
 
 @own("POST uploads/direct/", "file_too_large")
-def announce_too_much(world: ContractScenario) -> ContractCall:
-    return world.call(name="a.pdf", size=project.UPLOAD_MAX_BYTES + 1)
+def announce_too_many_bytes(scenario: ContractScenario) -> ContractCall:
+    return scenario.call(name="a.pdf", size=project.UPLOAD_MAX_BYTES + 1)
 
 
 @own("POST uploads/direct/", "type_not_allowed")
-def announce_another_type(world: ContractScenario) -> ContractCall:
-    return world.call(name="a.exe", size=1000)
+def announce_another_type(scenario: ContractScenario) -> ContractCall:
+    return scenario.call(name="a.exe", size=1000)
 
 
 @own("POST uploads/direct/", "quota_exceeded")
-def announce_one_too_many(world: ContractScenario) -> ContractCall:
-    world.settings.UPLOAD_MAX_FILES = 1
-    return announce(world)
+def announce_one_too_many(scenario: ContractScenario) -> ContractCall:
+    scenario.settings.UPLOAD_MAX_FILES = 1
+    return announce(scenario)
 
 
 @own("POST uploads/direct/", "idempotency_key_malformed")
-def announce_with_a_bad_key(world: ContractScenario) -> ContractCall:
-    call = announce(world)
+def announce_with_a_bad_key(scenario: ContractScenario) -> ContractCall:
+    call = announce(scenario)
     return replace(call, headers={**call.headers, "Idempotency-Key": "two words"})
 
 
 @own("POST uploads/direct/", "idempotency_key_reused")
-def announce_another_with_the_same_key(world: ContractScenario) -> ContractCall:
-    call = announce(world)
+def announce_another_with_the_same_key(scenario: ContractScenario) -> ContractCall:
+    call = announce(scenario)
     call = replace(call, headers={**call.headers, "Idempotency-Key": str(uuid.uuid4())})
     assert call.send().status_code == 201
     return replace(call, body=json.dumps({"name": "b.pdf", "size": 1000}).encode())
 
 
 @own("POST uploads/direct/", "direct_upload_unavailable")
-def announce_where_it_is_off(world: ContractScenario) -> ContractCall:
-    world.settings.DIRECT_UPLOADS = False
-    return announce(world)
+def announce_while_direct_uploads_are_off(scenario: ContractScenario) -> ContractCall:
+    scenario.settings.DIRECT_UPLOADS = False
+    return announce(scenario)
 
 
 @own("POST uploads/direct/", "storage_unavailable")
-def announce_while_the_store_is_away(world: ContractScenario) -> ContractCall:
-    StoreState.objects.all().delete()  # so that it is asked whose it is
-    return storage_unavailable(world)
+def announce_while_the_store_fails(scenario: ContractScenario) -> ContractCall:
+    StoreState.objects.all().delete()  # so that the upload reads the marker
+    return storage_unavailable(scenario)
 
 
 @own("POST uploads/{id}/complete/", "upload_incomplete")
-def complete_too_early(world: ContractScenario) -> ContractCall:
-    world.upload = arrive(world.visitor, pdf())
-    object_store().delete(incoming_key(world.upload.key))
-    return world.call()
+def complete_too_early(scenario: ContractScenario) -> ContractCall:
+    scenario.upload = arrive(scenario.visitor, pdf())
+    object_store().delete(incoming_key(scenario.upload.key))
+    return scenario.call()
 
 
 @own("POST uploads/{id}/complete/", "type_not_allowed")
-def complete_text(world: ContractScenario) -> ContractCall:
-    world.upload = arrive(world.visitor, b"no pdf")
-    return world.call()
+def complete_text(scenario: ContractScenario) -> ContractCall:
+    scenario.upload = arrive(scenario.visitor, b"no pdf")
+    return scenario.call()
 
 
 @own("POST uploads/{id}/complete/", "content_mismatch")
-def complete_something_longer(world: ContractScenario) -> ContractCall:
-    world.upload = arrive(world.visitor, pdf(), len(pdf()) - 1)
-    return world.call()
+def complete_a_longer_file(scenario: ContractScenario) -> ContractCall:
+    scenario.upload = arrive(scenario.visitor, pdf(), len(pdf()) - 1)
+    return scenario.call()
 
 
 @own("POST uploads/{id}/complete/", "not_found")
-def complete_what_somebody_else_has_sent(world: ContractScenario) -> ContractCall:
-    world.upload = arrive(started(), pdf())
-    return world.call()
+def complete_an_upload_of_another_session(scenario: ContractScenario) -> ContractCall:
+    scenario.upload = arrive(started(), pdf())
+    return scenario.call()
 
 
 @own("GET uploads/{id}/", "not_found")
@@ -555,91 +557,91 @@ def complete_what_somebody_else_has_sent(world: ContractScenario) -> ContractCal
 @own("GET uploads/{id}/download/", "not_found")
 @own("POST uploads/{id}/link/", "not_found")
 @own("GET service/sessions/{uuid}/uploads/{id}/download/", "not_found")
-def ask_for_a_file_of_somebody_else(world: ContractScenario) -> ContractCall:
-    mine, world.upload = world.upload, uploaded(started())
-    assert world.upload != mine
-    return world.call()
+def request_a_file_of_another_session(scenario: ContractScenario) -> ContractCall:
+    mine, scenario.upload = scenario.upload, uploaded(started())
+    assert scenario.upload != mine
+    return scenario.call()
 
 
 @own("GET service/sessions/{uuid}/uploads/", "not_found")
-def ask_for_the_files_of_an_ended_session(world: ContractScenario) -> ContractCall:
-    world.visitor.end()
-    return world.call()
+def list_the_files_of_an_ended_session(scenario: ContractScenario) -> ContractCall:
+    scenario.visitor.end()
+    return scenario.call()
 
 
 @own("GET uploads/{id}/download/", "object_missing")
 @own("GET service/sessions/{uuid}/uploads/{id}/download/", "object_missing")
-def download_what_is_removed(world: ContractScenario) -> ContractCall:
-    (store_root() / world.upload.key).unlink()
-    return world.call()
+def download_a_missing_object(scenario: ContractScenario) -> ContractCall:
+    (store_root() / scenario.upload.key).unlink()
+    return scenario.call()
 
 
 @own("GET uploads/{id}/download/", "file_held_back")
 @own("POST uploads/{id}/link/", "file_held_back")
 @own("GET service/sessions/{uuid}/uploads/{id}/download/", "file_held_back")
-def download_what_no_one_has_inspected(world: ContractScenario) -> ContractCall:
-    world.settings.HOLD_DOWNLOADS = "until_inspected"
-    return world.call()
+def download_a_file_before_its_inspection(scenario: ContractScenario) -> ContractCall:
+    scenario.settings.HOLD_DOWNLOADS = "until_inspected"
+    return scenario.call()
 
 
 @own("GET uploads/{id}/download/", "link_invalid")
-def download_by_the_link_of_another_file(world: ContractScenario) -> ContractCall:
-    link = world.visitor.link(str(world.upload.pk)).json()["url"].partition("?")[2]
-    world.upload = uploaded(world.visitor, pdf("another"))
-    return world.call(f"?{link}", client=Client())
+def download_by_the_link_of_another_file(scenario: ContractScenario) -> ContractCall:
+    link = scenario.visitor.link(str(scenario.upload.pk)).json()["url"].partition("?")[2]
+    scenario.upload = uploaded(scenario.visitor, pdf("another"))
+    return scenario.call(f"?{link}", client=Client())
 
 
 @own("GET service/events/", "invalid_input")
-def read_the_feed_from_nowhere(world: ContractScenario) -> ContractCall:
-    return world.call("?after=yesterday")
+def read_the_feed_from_an_invalid_position(scenario: ContractScenario) -> ContractCall:
+    return scenario.call("?after=yesterday")
 
 
 @own("POST service/sessions/introspect/", "invalid_input")
-def introspect_nothing(world: ContractScenario) -> ContractCall:
-    return world.call()
+def introspect_nothing(scenario: ContractScenario) -> ContractCall:
+    return scenario.call()
 
 
 @own("GET audit-logs/{id}/", "not_found")
-def read_an_event_that_never_was(world: ContractScenario) -> ContractCall:
-    return replace(world.call(), path="audit-logs/999999999/")
+def read_an_unknown_event(scenario: ContractScenario) -> ContractCall:
+    return replace(scenario.call(), path="audit-logs/999999999/")
 
 
 # Refusals that several rows share -------------------------------------------------
 
 
 @shared
-def rate_limited(world: ContractScenario) -> ContractCall:
-    call = good_call(world)
-    world.settings.RATE_LIMITS = {name: ["1/d"] for name in project.RATE_LIMITS}
-    # Counts against the same limit and does nothing: an unreadable body, a look in place of a change.
+def rate_limited(scenario: ContractScenario) -> ContractCall:
+    call = successful_call(scenario)
+    scenario.settings.RATE_LIMITS = {name: ["1/d"] for name in project.RATE_LIMITS}
+    # Counts against the same limit and changes nothing: an unreadable body, or GET instead of DELETE.
     spent = replace(call, body=b"{", verb="GET" if call.verb == "DELETE" else call.verb)
     assert spent.send().status_code in (200, 202, 400, 415)
     return call
 
 
 @shared
-def session_required(world: ContractScenario) -> ContractCall:
-    return replace(good_call(world), client=world.newcomer())
+def session_required(scenario: ContractScenario) -> ContractCall:
+    return replace(successful_call(scenario), client=scenario.new_client())
 
 
 @shared
-def session_invalid(world: ContractScenario) -> ContractCall:
-    stranger = world.newcomer()
+def session_invalid(scenario: ContractScenario) -> ContractCall:
+    stranger = scenario.new_client()
     stranger.token = UNKNOWN
-    return replace(good_call(world), client=stranger)
+    return replace(successful_call(scenario), client=stranger)
 
 
 @shared
-def session_mismatch(world: ContractScenario) -> ContractCall:
-    return replace(good_call(world), headers={"X-Session-UUID": started().uuid})
+def session_mismatch(scenario: ContractScenario) -> ContractCall:
+    return replace(successful_call(scenario), headers={"X-Session-UUID": started().uuid})
 
 
 @shared
-def credentials_differ(world: ContractScenario) -> ContractCall:
-    """Send the good proof and beside it, in the other way, a different one."""
-    call = good_call(world)
-    client: Visitor = world.visitor
-    if world.way == "bearer":
+def credentials_differ(scenario: ContractScenario) -> ContractCall:
+    """Send the valid proof, and a different one by the other carrier."""
+    call = successful_call(scenario)
+    client: Visitor = scenario.visitor
+    if scenario.way == "bearer":
         client.cookies["maria_session"] = UNKNOWN
         return replace(call, client=client)
     headers = {**call.headers, "Authorization": f"Bearer {UNKNOWN}"}
@@ -647,59 +649,59 @@ def credentials_differ(world: ContractScenario) -> ContractCall:
 
 
 @shared
-def origin_not_allowed(world: ContractScenario) -> ContractCall:
-    call = good_call(world)
+def origin_not_allowed(scenario: ContractScenario) -> ContractCall:
+    call = successful_call(scenario)
     return replace(call, headers={**call.headers, "Origin": "https://evil.example"})
 
 
 @shared
-def session_header_required(world: ContractScenario) -> ContractCall:
-    return replace(good_call(world), headers={})
+def session_header_required(scenario: ContractScenario) -> ContractCall:
+    return replace(successful_call(scenario), headers={})
 
 
 @shared
-def storage_unavailable(world: ContractScenario) -> ContractCall:
-    call = good_call(world)
-    in_its_place = store_root().with_name("no-folder")
-    in_its_place.write_text("")
-    uploads = {**world.settings.STORAGES["uploads"], "OPTIONS": {"location": in_its_place}}
-    world.settings.STORAGES = {**world.settings.STORAGES, "uploads": uploads}
+def storage_unavailable(scenario: ContractScenario) -> ContractCall:
+    call = successful_call(scenario)
+    not_a_folder = store_root().with_name("no-folder")
+    not_a_folder.write_text("")
+    uploads = {**scenario.settings.STORAGES["uploads"], "OPTIONS": {"location": not_a_folder}}
+    scenario.settings.STORAGES = {**scenario.settings.STORAGES, "uploads": uploads}
     return call
 
 
 @shared
-def service_key_required(world: ContractScenario) -> ContractCall:
-    return replace(good_call(world), client=Client())
+def service_key_required(scenario: ContractScenario) -> ContractCall:
+    return replace(successful_call(scenario), client=Client())
 
 
 @shared
-def service_key_invalid(world: ContractScenario) -> ContractCall:
-    return replace(good_call(world), client=Service("msk1_" + "A" * 43))
+def service_key_invalid(scenario: ContractScenario) -> ContractCall:
+    return replace(successful_call(scenario), client=Service("msk1_" + "A" * 43))
 
 
 @shared
-def scope_missing(world: ContractScenario) -> ContractCall:
-    others = set(Scope.values) - {world.row.scope}
-    return replace(good_call(world), client=Service(made_key(*others, name="another")))
+def scope_missing(scenario: ContractScenario) -> ContractCall:
+    others = set(Scope.values) - {scenario.row.scope}
+    return replace(successful_call(scenario), client=Service(made_key(*others, name="another")))
 
 
 @shared
-def not_authenticated(world: ContractScenario) -> ContractCall:
-    return replace(good_call(world), client=Client())
+def not_authenticated(scenario: ContractScenario) -> ContractCall:
+    return replace(successful_call(scenario), client=Client())
 
 
 @shared
-def permission_denied(world: ContractScenario) -> ContractCall:
-    return replace(good_call(world), client=world.make_staff())
+def permission_denied(scenario: ContractScenario) -> ContractCall:
+    return replace(successful_call(scenario), client=scenario.make_staff())
 
 
 # The tests ------------------------------------------------------------------------
 
 
 def state() -> list[Any]:
-    """Return every row and object there is but the log; uses and tries are counted on purpose."""
+    """Return every row and object except the log, and except counters of uses and tries."""
     models = (UserSession, Consent, RecoveryCode, RetiredToken, UploadQuota)
-    # An upload that storage did not take stays as the record of an attempt, and holds nothing.
+    # A row of an upload that the store did not accept stays as a record, without quota.
     uploads = UploadedFile.objects.exclude(status=UploadStatus.LAPSED)
     return [
         list(uploads.order_by("pk").values()),
@@ -720,7 +722,7 @@ REFUSED = [
 
 
 def refused(*, again: bool) -> Iterator[tuple[ContractRow, str, str]]:
-    """Yield one part of REFUSED: what several rows share, again in each row after the first."""
+    """Yield one part of REFUSED: with `again` the shared refusals in each row after their first."""
     seen: set[tuple[str, str]] = set()
     for row, way, refusal in REFUSED:
         if ((row.endpoint, refusal) not in OWN and (way, refusal) in seen) is again:
@@ -728,7 +730,7 @@ def refused(*, again: bool) -> Iterator[tuple[ContractRow, str, str]]:
         seen.add((way, refusal))
 
 
-# What has arrived is looked at only then, and its row says how that ended.
+# These check the received bytes, and the row records that they were refused.
 REJECTING = [
     ("POST uploads/{id}/complete/", "type_not_allowed"),
     ("POST uploads/{id}/complete/", "content_mismatch"),
@@ -741,7 +743,7 @@ def shown(value: Any) -> str:
 
 @pytest.fixture
 def starts(db: None, settings: Any) -> dict[str, Start]:
-    """What the cases of each way start from; the clock stands still."""
+    """The start of the cases of each kind of client; the clock stands still."""
     offer_forms(settings)
     cookie, bearer = Start(Visitor), Start(BearerVisitor)
     return {"cookie": cookie, "bearer": bearer, "service": cookie, "staff": cookie}
@@ -749,12 +751,12 @@ def starts(db: None, settings: Any) -> dict[str, Start]:
 
 @pytest.fixture(autouse=True)
 def clock() -> Iterator[None]:
-    """Let no window of a limit and no minute of a touch end while a test counts."""
+    """Stop the clock, so that no window of a limit and no minute of activity ends in a test."""
     with time_machine.travel(timezone.now(), tick=False):
         yield
 
 
-def test_the_page_and_the_recipes_name_the_same_things() -> None:
+def test_the_page_and_the_recipes_have_the_same_outcomes() -> None:
     promised = {(row.endpoint, str(status)) for row in ROWS for status in row.good} | {
         (row.endpoint, refusal) for row in ROWS for refusal in row.refusals
     }
@@ -763,14 +765,14 @@ def test_the_page_and_the_recipes_name_the_same_things() -> None:
 
     assert len(ROWS) > 20
     assert len(GENERAL) == 4
-    assert set(OWN) - promised == set(), "recipes for what the page does not say"
+    assert set(OWN) - promised == set(), "recipes for outcomes that are not on the page"
     assert (by_all | everywhere) == set(SHARED), "codes without a recipe, or the other way round"
     assert {refusal for *_, refusal in REFUSED} <= set(STATUS)
 
 
 @pytest.mark.both
 @cases(("row", "way", "status"), GOOD, ids=shown)
-def test_each_good_answer_is_as_the_page_says(
+def test_each_success_is_as_documented(
     starts: dict[str, Start],
     settings: Any,
     make_staff: Any,
@@ -780,8 +782,8 @@ def test_each_good_answer_is_as_the_page_says(
     status: int,
 ) -> None:
     start = starts[way]
-    world = ContractScenario(row, way, settings, make_staff, start.visitor(), start.upload)
-    call = OWN[row.endpoint, str(status)](world)
+    scenario = ContractScenario(row, way, settings, make_staff, start.visitor(), start.upload)
+    call = OWN[row.endpoint, str(status)](scenario)
 
     response = call.send()
 
@@ -796,7 +798,7 @@ def test_each_good_answer_is_as_the_page_says(
 
 @pytest.mark.both
 @cases(("row", "way", "refusal"), list(refused(again=False)), ids=shown)
-def test_each_refusal_is_as_the_page_says_and_changes_nothing(
+def test_each_refusal_is_as_documented_and_changes_nothing(
     starts: dict[str, Start],
     settings: Any,
     make_staff: Any,
@@ -827,10 +829,10 @@ def test_each_refusal_that_rows_share_is_the_same_in_every_row(
     )
 
 
-def assert_refused(world: ContractScenario, refusal: str) -> None:
-    """Check that a call is refused as the page says, and changes nothing."""
-    row = world.row
-    call = (OWN.get((row.endpoint, refusal)) or SHARED[refusal])(world)
+def assert_refused(scenario: ContractScenario, refusal: str) -> None:
+    """Check that a call is refused as documented, and changes nothing."""
+    row = scenario.row
+    call = (OWN.get((row.endpoint, refusal)) or SHARED[refusal])(scenario)
     before, personal = state(), AuditPersonal.objects.count()
     newest = AuditLog.objects.latest("id").pk
 
@@ -858,7 +860,7 @@ def assert_refused(world: ContractScenario, refusal: str) -> None:
 
 
 @pytest.mark.both
-def test_a_short_link_is_a_proof_for_its_file_alone(db: None) -> None:
+def test_a_short_link_proves_access_to_its_file_only(db: None) -> None:
     visitor = started(BearerVisitor)
     body = pdf("mine")
     url = visitor.link(str(uploaded(visitor, body).pk)).json()["url"]
