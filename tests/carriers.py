@@ -1,4 +1,4 @@
-"""A token in a client's hands: the headers that carry it, by cookie or as a bearer."""
+"""A client with one token: the headers that carry it, as a cookie or as a bearer token."""
 
 import json
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ CURRENT = "/api/v1/sessions/current/"
 
 @dataclass(frozen=True)
 class Holder:
-    """One token of a session, and how its client carries it; it does not follow a renewal."""
+    """One token of a session and its carrier. A rotation does not change it."""
 
     uuid: str
     token: str
@@ -26,7 +26,7 @@ class Holder:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What every request of this client carries."""
+        """The headers of every request of this client."""
         if self.carrier == "bearer":
             return {"Authorization": f"Bearer {self.token}"}
         return {"Cookie": f"maria_session={self.token}", "X-Session-UUID": self.uuid}
@@ -37,7 +37,7 @@ class Holder:
         return UserSession.objects.get(pk=self.uuid)
 
     def ask(self, method: str, path: str, data: Any = None, **headers: str) -> Any:
-        """Send a request with this token; a mapping goes as JSON, or as a form to uploads/."""
+        """Send a request with this token; a mapping is sent as JSON, or as a form to uploads/."""
         extra: dict[str, Any] = {"headers": {**self.headers, **headers}}
         if path.endswith("/uploads/"):
             return Client().post(path, data, **extra)
@@ -50,11 +50,11 @@ class Holder:
         return self.ask("GET", CURRENT)
 
     def identify(self, **values: Any) -> Any:
-        """PATCH sessions/current/: attaching contact data renews the token."""
+        """PATCH sessions/current/: adding contact data rotates the token."""
         return self.ask("PATCH", CURRENT, values)
 
     def following(self, response: Any) -> "Holder":
-        """Return the holder of the token that an answer gave, checking that it came one way only."""
+        """Return a client with the token of a response, after checking that it has one carrier only."""
         uuid = response.json()["uuid"]
         if self.carrier == "bearer":
             assert not response.cookies
@@ -64,14 +64,14 @@ class Holder:
 
 
 def begin(carrier: Carrier) -> Holder:
-    """Begin a session and return who holds its token."""
+    """Create a session and return a client with its token."""
     response = Client().post(SESSIONS, {"credential": carrier}, content_type="application/json")
     assert response.status_code == 201, response.content
     return Holder("", "", carrier).following(response)
 
 
 def age_retired(session: UserSession, by: timedelta) -> None:
-    """Set back until when a session's retired tokens are good."""
+    """Move the end of validity of a session's retired tokens back."""
     RetiredToken.objects.filter(session=session).update(good_until=F("good_until") - by)
 
 

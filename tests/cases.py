@@ -1,4 +1,4 @@
-"""Many cases in one test: for corpora whose set-up costs more than what they assert.
+"""Many cases in one test: for corpora whose set-up costs more than their assertions.
 
 `@cases(names, values)` is used like `pytest.mark.parametrize`, and a test may have
 several. The fixtures are set up once; each case then starts from that state, because
@@ -76,7 +76,7 @@ def _in_one(test: Test, tables: list[list[tuple[str, dict[str, Any]]]], decorate
 
 @contextmanager
 def undone(fixtures: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield fixtures for one case; undo afterwards what it has done by them."""
+    """Yield fixtures for one case, and undo its changes afterwards."""
     assert not {"committed", "transactional_db"} & fixtures.keys(), "commits cannot be undone"
     with ExitStack() as stack:
         own = {name: _own(name, value, stack) for name, value in fixtures.items()}

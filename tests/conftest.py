@@ -24,7 +24,7 @@ from tests.uploads_app.cleanup.moving_support import Relocation, disk, on
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Do not import a module without a test that the run wants."""
+    """Do not import a module without a test that the run selects."""
     wants_both = config.option.markexpr == "both"
     if wants_both and collection_path.match("test_*.py"):
         return "mark.both" not in collection_path.read_text() or None
@@ -53,7 +53,7 @@ def django_db_setup(
     """
     worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
     with django_db_blocker.unblock(), databases.prepare(worker):
-        # What `transactional_db` calls when a test has committed.
+        # `transactional_db` calls this when a test has committed.
         TransactionTestCase._fixture_teardown = _empty_database  # type: ignore[attr-defined]
         yield
 
@@ -75,13 +75,13 @@ def own_store(tmp_path: Path, settings: Any) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def one_reading_of_the_s3_models() -> None:
-    """Parse what boto3 knows of S3 once for all clients: each test has its own, a process one."""
+    """Parse boto3's models of S3 once for all clients: each test has a client, a process only one."""
     botocore.session.create_loader = cache_calls(botocore.session.create_loader)
 
 
 @pytest.fixture(scope="session")
 def s3_process() -> Iterator[s3_server.S3Server]:
-    """The S3 server of this process of the run, started for the first test that asks for it."""
+    """The S3 server of this process of the run, started for the first test that needs it."""
     s3_server.need_s3()
     with s3_server.serving() as server:
         yield server
@@ -101,7 +101,7 @@ def s3(
 def relocation(
     request: pytest.FixtureRequest, settings: Any, tmp_path: Path
 ) -> Iterator[Relocation]:
-    """A deployment whose files are about to move: `disk to S3`, or as its parameter says."""
+    """A deployment before a move of its files: `disk to S3`, or the direction of its parameter."""
     folders = [disk(tmp_path / "old"), disk(tmp_path / "new")]
     direction = getattr(request, "param", "disk to S3")
     if "S3" in direction:
@@ -123,7 +123,7 @@ def empty_cache() -> Iterator[None]:
 
 @pytest.fixture
 def cache_in_step(settings: Any, tmp_path: Path) -> None:
-    """Let what is cached expire by the test's clock; Redis has one that no test can shift."""
+    """Expire cached values by the test's clock, because no test can change the clock of Redis."""
     backend = "django.core.cache.backends.locmem.LocMemCache"
     settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": str(tmp_path)}}
 
@@ -157,7 +157,7 @@ def make_staff(db: None) -> Any:
 
 @pytest.fixture
 def log_lines() -> Iterator[io.StringIO]:
-    """Everything that is logged at DEBUG, SQL included, as the product's own handler writes it."""
+    """All log lines at DEBUG, SQL included, as the product's own handler writes them."""
     config = project.LOGGING
     sink = io.StringIO()
     handler = logging.StreamHandler(sink)
@@ -179,7 +179,7 @@ def log_lines() -> Iterator[io.StringIO]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Let reports travel between processes, whatever hostile text a test has logged."""
+    """Make reports safe to send between processes, because tests log hostile text."""
     report = yield
     report.sections = [
         (title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections
@@ -188,7 +188,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Leave the number of tests that ran to who started the run, if they ask for it."""
+    """Write the number of tests that ran to a file, if the runner has named one."""
     if file := os.environ.get("MARIA_TEST_COUNT"):
         ran = ("passed", "failed", "error")
         Path(file).write_text(str(sum(len(terminalreporter.stats.get(kind, [])) for kind in ran)))

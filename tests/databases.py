@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from audit_app import triggers
 
-# Rows that a fresh database holds: permissions, groups, schedules. Filled by `prepare`.
+# Rows of a fresh database: permissions, groups, schedules. Filled by `prepare`.
 _seed: dict[str, list[tuple[Any, ...]]] = {}
 _MIGRATIONS = "django_migrations"
 
@@ -58,7 +58,7 @@ def prepare(worker: str) -> Iterator[None]:
 def empty() -> None:
     """Delete the rows that a test has committed, except those of a new database.
 
-    Django's flush would send `post_migrate`, which makes all permissions,
+    Django's flush would send `post_migrate`, which creates all permissions,
     groups and schedules again: a second of processor time for each test.
     The triggers of the audit log are off meanwhile, here and only here.
     """
@@ -132,7 +132,7 @@ def _use(name: Any) -> None:
 
 
 def _execute(*statements: str) -> None:
-    """Run statements that no transaction may hold, on the server's own database."""
+    """Run statements that are not allowed in a transaction, on the server's own database."""
     with connection.creation._nodb_cursor() as cursor:  # type: ignore[attr-defined]
         for statement in statements:
             cursor.execute(statement)

@@ -1,4 +1,4 @@
-"""The worker for as long as a test wants: what waits in the queue is delivered by django-q's own code."""
+"""A worker under the control of a test: django-q's own code delivers the queued tasks."""
 
 import multiprocessing
 from collections.abc import Callable
@@ -22,7 +22,7 @@ Say = Callable[[str], None]
 
 
 def deliver_now() -> None:
-    """Deliver what waits, as if the queue's retry and the time of all that has died had passed."""
+    """Deliver the queued tasks, as if the queue's retry time and all leases of dead processes had ended."""
     past = timezone.now() - timedelta(seconds=1)
     OrmQ.objects.update(lock=past)
     StoreState.objects.exclude(lease_holder="").update(lease_expires_at=past)
@@ -36,12 +36,12 @@ def deliver_now() -> None:
 
 
 def deliver(say: Say) -> None:
-    """Be the worker for one task: take it, run it, save its result, acknowledge it, all by django-q's code."""
+    """Process one task as a worker does: take it, run it, save and acknowledge it with django-q's code."""
     broker = get_broker()
     tasks: Queue[Any] = Queue()
     results: Queue[Any] = Queue()
     while not (taken := broker.dequeue()):
-        """Another was faster, and there is one for each."""
+        """Another worker took the task; there is one task for each worker."""
     for ack_id, package in taken:
         tasks.put({**SignedPackage.loads(package), "ack_id": ack_id})
     tasks.put("STOP")
@@ -51,7 +51,7 @@ def deliver(say: Say) -> None:
 
 
 def beat(ago: timedelta = timedelta(0)) -> None:
-    """Leave what a worker leaves that finished its last heartbeat so long ago."""
+    """Write the row of a worker that finished its last heartbeat so long ago."""
     then = timezone.now() - ago
     Success.objects.create(
         id="beat", name="beat", func=HEARTBEAT_FUNC, started=then, stopped=then, success=True

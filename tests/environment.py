@@ -1,6 +1,6 @@
-"""A pytest plugin that gives the tests settings of their own, before Django reads any.
+"""A pytest plugin that sets the environment of the tests before Django reads it.
 
-No `.env` is read, and data goes to a folder that is removed at the end. Where
+No `.env` is read, and data is kept in a folder that is removed at the end. Where
 a Redis is given, each process of the run has a database of its own in it.
 """
 
@@ -11,7 +11,7 @@ import hypothesis
 
 from tests import scratch
 
-# Timing never decides a test.
+# No test fails because of its timing.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
@@ -21,12 +21,12 @@ if scratch.VARIABLE not in os.environ:
     scratch.begin_run()
 # Also for temporary files of libraries and browsers, which are removed with the run.
 os.environ["TMPDIR"] = os.environ["PYTEST_DEBUG_TEMPROOT"] = os.environ[scratch.VARIABLE]
-# Databases are made by one pass for itself; see `python -m tests`.
+# Each pass creates its own databases; see `python -m tests`.
 data = Path(os.environ[scratch.VARIABLE], os.environ.get("MARIA_TEST_PASS", ""))
 data.mkdir(exist_ok=True)
 os.environ["DATA_DIR"] = str(data)
 if redis := os.environ.get("TEST_REDIS_URL"):
     number = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
-    # A machine that is busy with tests may be slower than the product puts up with.
+    # A machine that is busy with tests may be slower than the product's deadlines.
     patience = "socket_timeout=10&socket_connect_timeout=10"
     os.environ["CACHE_URL"] = f"{redis}/{number}?{patience}"

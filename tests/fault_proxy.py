@@ -1,7 +1,7 @@
 """A proxy in front of the S3 server that simulates failures of networks, proxies and servers.
 
-It hands every request on as it is, signature included, and spoils the answers
-to the operations it was told to.
+It forwards every request unchanged, signature included, and changes the
+responses to selected operations.
 """
 
 import os
@@ -29,37 +29,37 @@ _BUSY = (
 
 @dataclass(frozen=True)
 class ProxyAnswer:
-    """What the server answered."""
+    """A response of the server."""
 
     status: int
     headers: dict[str, str]
     content: bytes
-    # A head that tells of content which is not sent: the answer to HEAD.
+    # The headers describe a body that is not sent: the response to HEAD.
     has_content: bool
 
     def with_content(self, content: bytes) -> "ProxyAnswer":
-        """Return the same with other content, which its head then tells of."""
+        """Return the same response with other content and a matching Content-Length."""
         return replace(
             self, content=content, headers={**self.headers, "Content-Length": str(len(content))}
         )
 
     def to_bytes(self) -> bytes:
-        """Return it goes over the line."""
+        """Return the bytes of the response."""
         lines = [f"HTTP/1.1 {self.status} X"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + self.content
 
 
-# What a mode makes of the answer of the server; None: the connection ends without one.
+# How a mode changes the server's response; None: the connection ends without one.
 Spoil = Callable[["_Handler", "ProxyAnswer"], ProxyAnswer | None]
 
 
 def _drop(handler: "_Handler", answer: ProxyAnswer) -> None:
-    """The server has done the work, but no answer arrives."""
+    """The server has executed the request, but no response arrives."""
 
 
 def _reset(handler: "_Handler", answer: ProxyAnswer) -> None:
-    """Half an answer, then the connection breaks."""
+    """Half a response, then the connection breaks."""
     data = answer.to_bytes()
     handler.wfile.write(data[: len(data) // 2])
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -67,13 +67,13 @@ def _reset(handler: "_Handler", answer: ProxyAnswer) -> None:
 
 
 def _cut(handler: "_Handler", answer: ProxyAnswer) -> None:
-    """Less content than the head has promised."""
+    """Less content than the headers say."""
     data = answer.to_bytes()
     handler.wfile.write(data[: len(data) - (len(answer.content) + 1) // 2])
 
 
 def _shorten(handler: "_Handler", answer: ProxyAnswer) -> ProxyAnswer:
-    """Less content than was stored, and a head that agrees."""
+    """Less content than was stored, and headers that match it."""
     if not answer.has_content:
         return answer
     return answer.with_content(answer.content[: len(answer.content) // 2])
@@ -110,7 +110,7 @@ def _skew(handler: "_Handler", answer: ProxyAnswer) -> ProxyAnswer:
     )
 
 
-# Modes in which the server is asked first; `unavailable` and `stall` do not ask it.
+# Modes that forward the request first; `unavailable` and `stall` do not.
 _SPOILS: dict[str, Spoil] = {
     "drop": _drop,
     "reset": _reset,
@@ -125,7 +125,7 @@ MODES = ("unavailable", "stall", *_SPOILS)
 
 @dataclass
 class FaultProxy:
-    """A running proxy; `failures` counts the answers it has spoiled."""
+    """A running proxy; `failures` counts the responses that it has changed."""
 
     endpoint: str
     failures: int = 0
@@ -138,7 +138,7 @@ class FaultProxy:
 
     @contextmanager
     def failing(self, mode: str, *operations: str, times: float = float("inf")) -> Iterator[None]:
-        """Fail so many times, at these operations or at all operations."""
+        """Fail that many times, at these operations or at all operations."""
         assert mode in MODES
         self._mode, self._left = mode, times
         self._operations = frozenset(operations or OPERATIONS)
@@ -159,7 +159,7 @@ class FaultProxy:
             return self._mode
 
     def wait_until_over(self) -> None:
-        """Wait until nothing fails any more."""
+        """Wait until no operation fails."""
         self._over.wait(60)
 
 
@@ -207,7 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _ask(self, body: bytes) -> ProxyAnswer:
         connection = HTTPConnection(self.upstream)
-        # As it came: the signature covers the name of the host too.
+        # Unchanged, because the signature covers the host name too.
         connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():
             if name.lower() not in _HOP_BY_HOP:
@@ -225,7 +225,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of clients that are gone: they were driven away."""
+        """Do not log broken connections of clients: they are intended."""
 
 
 @contextmanager

@@ -150,7 +150,7 @@ class BearerVisitor(Visitor):
     token = ""
 
     def start(self, **extra: Any) -> Any:
-        """POST sessions/, asking for the token in the body, and remember the UUID."""
+        """POST sessions/, request the token in the body, and remember the UUID."""
         response = self.send("sessions/", {"credential": "bearer"}, **extra)
         self.uuid = response.json().get("uuid", self.uuid)
         return response

@@ -13,7 +13,7 @@ COUNT = 485
 
 
 def strings() -> list[str]:
-    """Return them all; where they are not installed skip the test, and fail it in CI."""
+    """Return all strings; if they are not installed, skip the test, and fail it in CI."""
     if not FILE.exists():
         if os.environ.get("CI"):
             pytest.fail(f"the naughty strings are missing: {INSTALL_HINT}")

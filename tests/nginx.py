@@ -20,7 +20,7 @@ OPERATIONS = Path(__file__).resolve().parent.parent / "docs" / "operations.md"
 
 @dataclass(frozen=True)
 class ProxyHop:
-    """One proxy: it listens on `port` and passes on to `upstream`; `directives` go into its location."""
+    """One proxy: it listens on `port` and forwards to `upstream`; `directives` are those of its location."""
 
     upstream: int
     directives: str
@@ -46,12 +46,12 @@ def documented() -> str:
 
 
 def hop(upstream: int, directives: str | None = None) -> ProxyHop:
-    """Return a proxy before `upstream`, as documented unless `directives` are given."""
+    """Return a proxy before `upstream`, with the documented directives by default."""
     return ProxyHop(upstream, documented() if directives is None else directives, free_port())
 
 
 def need_nginx() -> str:
-    """Return nginx; without it skip the test, and fail it in continuous integration."""
+    """Return the path of nginx; if it is missing, skip the test, and fail it in CI."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if program is None and os.environ.get("CI"):
         pytest.fail(f"nginx is missing: {INSTALL_HINT}")
@@ -62,7 +62,7 @@ def need_nginx() -> str:
 
 @contextmanager
 def running(folder: Path, hops: Sequence[ProxyHop]) -> Iterator[None]:
-    """Run one nginx that is all these proxies; RuntimeError if it does not start."""
+    """Run one nginx with all these proxies; RuntimeError if it does not start."""
     program = need_nginx()
     folder.mkdir()
     user = "user root;" if os.geteuid() == 0 else ""

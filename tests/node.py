@@ -1,4 +1,4 @@
-"""Node.js, where it is installed: what the front end is checked, built and tested with."""
+"""Node.js, which checks, builds and tests the front end, if it is installed."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ INSTALL_HINT = "install Node.js 20 or newer with npm (Debian 13: apt-get install
 
 
 def is_installed() -> bool:
-    """Say whether there is a Node.js that is new enough, as `./run` sees it."""
+    """Return whether `./run` would find a Node.js that is new enough."""
     return subprocess.run(shell("has_node"), cwd=ROOT, check=False).returncode == 0
 
 
@@ -22,7 +22,7 @@ def shell(line: str) -> list[str]:
 
 
 def need_node() -> None:
-    """Skip the test where Node.js is missing; fail it in continuous integration."""
+    """Skip the test if Node.js is missing; fail it in CI."""
     if is_installed():
         return
     if os.environ.get("CI"):

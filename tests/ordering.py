@@ -1,7 +1,7 @@
-"""In which order tests run: each process of a run begins with slow ones, so that none ends alone with one.
+"""The order of tests: each process starts with slow ones, so that no process ends late with one.
 
-pytest-xdist deals out the list in one piece for each process and lets who is
-done take from the end of another's piece.
+pytest-xdist gives each process one piece of the list. A process that is done
+takes tests from the end of another's piece.
 """
 
 from collections.abc import Sequence

@@ -20,7 +20,7 @@ _USERS = ("postgres", "nobody")
 
 
 def find_programs() -> Path | None:
-    """Return the folder that holds initdb and postgres, or None if PostgreSQL is not installed."""
+    """Return the folder of initdb and postgres, or None if PostgreSQL is not installed."""
     candidates = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     if found := shutil.which("initdb"):
         candidates.insert(0, Path(found).resolve().parent)
@@ -50,7 +50,7 @@ class PostgresServer:
         )
 
     def copy(self, primary: "PostgresServer") -> None:
-        """Take another server's data, to follow it from then on."""
+        """Copy another server's data, and replicate it from then on."""
         self._run(
             "pg_basebackup", "-h", "127.0.0.1", "-p", str(primary.port), "-U", "maria",
             "-D", self._data, "-R", "-c", "fast", "--no-sync",
@@ -74,22 +74,22 @@ class PostgresServer:
         raise RuntimeError("the throw-away PostgreSQL did not start")
 
     def kill(self) -> None:
-        """SIGKILL all of it at one moment, as a power cut would."""
+        """Send SIGKILL to all its processes at once, as in a power cut."""
         self.pause()
         self._signal(signal.SIGKILL)
         if self._process:
             self._process.wait(30)
 
     def pause(self) -> None:
-        """SIGSTOP all of it: connections stay open, and nothing answers."""
+        """Send SIGSTOP to all its processes: connections stay open, and nothing answers."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """SIGCONT all of it."""
+        """Send SIGCONT to all its processes."""
         self._signal(signal.SIGCONT)
 
     def stop(self) -> None:
-        """End it, whatever state it is in."""
+        """End it in any state."""
         if self._process and self._process.poll() is None:
             self.resume()
             self._process.send_signal(signal.SIGQUIT)  # without a last checkpoint
@@ -100,7 +100,7 @@ class PostgresServer:
         return self.folder / "data"
 
     def _signal(self, number: int) -> None:
-        """Send a signal to the server, then to its children, which it cannot replace once stopped."""
+        """Send a signal to the server, then to its children: a stopped server cannot replace them."""
         if self._process is None or self._process.poll() is not None:
             return
         parent = self._process.pid
@@ -157,7 +157,7 @@ def free_port() -> int:
 
 
 def _unprivileged_user(folder: Path) -> str | None:
-    """Return whom the server runs as when we are root, which initdb refuses, and hand them `folder`."""
+    """Return the user of the server if we are root, which initdb refuses; make it the owner of `folder`."""
     if os.geteuid() != 0:
         return None
     for name in _USERS:
@@ -167,12 +167,12 @@ def _unprivileged_user(folder: Path) -> str | None:
             continue
         os.chown(folder, entry.pw_uid, entry.pw_gid)
         return name
-    raise RuntimeError("PostgreSQL refuses to run as root, and there is no other user to run it as")
+    raise RuntimeError("PostgreSQL refuses to run as root, and there is no other user for it")
 
 
 @contextmanager
 def standby_of(primary: PostgresServer) -> Iterator[PostgresServer]:
-    """Run a hot standby that follows `primary`."""
+    """Run a hot standby of `primary`."""
     with tempfile.TemporaryDirectory(prefix="maria-pg-", dir=scratch.fast_folder()) as name:
         folder = Path(name)
         user = _unprivileged_user(folder)

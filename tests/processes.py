@@ -16,7 +16,7 @@ import pytest
 from django.db import connection, connections
 
 STRACE_HINT = "apt-get install strace"
-# Where a crash can leave something: the disk's steps, and each statement sent to PostgreSQL.
+# A crash can leave something after these: steps on disk, and statements sent to PostgreSQL.
 STEPS = (
     "fsync", "fdatasync", "mkdir", "mkdirat", "link", "linkat", "unlink", "unlinkat",
     "rename", "renameat", "renameat2", "rmdir", "sendto",
@@ -25,7 +25,7 @@ _PR_SET_PTRACER, _ANY = 0x59616D61, -1
 
 
 def need_strace() -> None:
-    """Skip the test where strace is missing; fail it in continuous integration."""
+    """Skip the test if strace is missing; fail it in CI."""
     if shutil.which("strace"):
         return
     if os.environ.get("CI"):
@@ -44,7 +44,7 @@ class SpawnedProcess:
     _strace: "subprocess.Popen[bytes] | None" = field(default=None)
 
     def inject(self, what: str) -> None:
-        """Have strace do `what` to the child, e.g. `fsync:signal=KILL:when=3`."""
+        """Let strace inject a fault into the child, like `fsync:signal=KILL:when=3`."""
         calls = what.split(":", maxsplit=1)[0]
         self._strace = subprocess.Popen(
             ["strace", "-o", os.devnull, "-e", f"trace={calls}", "-e", f"inject={what}",
@@ -56,11 +56,11 @@ class SpawnedProcess:
         assert b"attached" in said, said
 
     def kill_before(self, call: str, number: int) -> None:
-        """Have strace kill the child before its call of that name and number, should it come to it."""
+        """Let strace kill the child before its call of that name and number, if there is one."""
         self.inject(f"?{call}:signal=KILL:when={number}")  # `?`: some machines lack some calls
 
     def go(self) -> None:
-        """Let the child begin."""
+        """Let the child start its work."""
         os.write(self._start, b"g")
         os.close(self._start)
 
@@ -94,7 +94,7 @@ class SpawnedProcess:
 def fork(work: Callable[[Callable[[str], None]], None]) -> SpawnedProcess:
     """Fork a process that does `work(say)` with a database connection of its own.
 
-    What it says arrives whole or not at all. An exception is said and ends it with 1.
+    A line of `say` arrives completely or not at all. An exception is reported and ends it with 1.
     """
     connections.close_all()
     start_read, start_write = os.pipe()
@@ -120,7 +120,7 @@ def fork(work: Callable[[Callable[[str], None]], None]) -> SpawnedProcess:
 
 
 def wait_for_other_backends() -> None:
-    """Wait until PostgreSQL has noticed who died: a last COMMIT may still be under way."""
+    """Wait until PostgreSQL has noticed killed clients: a last COMMIT may be in progress."""
     if connection.vendor != "postgresql":
         return
     for _ in range(500):
@@ -140,6 +140,6 @@ def _say(report: int, line: str) -> None:
 
 
 def _let_strace_attach() -> None:
-    """Where only parents may trace (Yama), allow everybody to trace this child."""
+    """Allow every process to trace this child, because Yama may allow only parents."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PTRACER, ctypes.c_ulong(_ANY), 0, 0, 0)

@@ -20,7 +20,7 @@ DATABASES = 64
 
 
 def is_installed() -> bool:
-    """Say whether there is a program to run."""
+    """Return whether Redis is installed."""
     return shutil.which("redis-server") is not None
 
 

@@ -45,7 +45,7 @@ _IDENTITIES = [
         (_ADMINISTRATOR, _ADMINISTRATOR, ["Admin"]),
     )
 ]
-# Each bucket has volumes of its own: one instead of seven at a time.
+# Each bucket has its own volumes; create one instead of seven at a time.
 _ONE_VOLUME = {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
 
 
@@ -55,7 +55,7 @@ def find_program() -> str | None:
 
 
 def need_s3() -> None:
-    """Skip the test where SeaweedFS is missing; fail it in continuous integration."""
+    """Skip the test if SeaweedFS is missing; fail it in CI."""
     if find_program():
         return
     missing = pytest.fail if os.environ.get("CI") else pytest.skip
@@ -66,7 +66,7 @@ def need_s3() -> None:
 class Bucket:
     """A bucket, and an administrator's client for direct access.
 
-    `folder` is the bucket's own address in SeaweedFS, beside its S3 door.
+    `folder` is the bucket's address in the HTTP API of SeaweedFS.
     """
 
     name: str
@@ -76,17 +76,17 @@ class Bucket:
 
     @property
     def url(self) -> str:
-        """The STORAGE_URL that leads to it."""
+        """The STORAGE_URL of this bucket."""
         return self.url_at(self.endpoint)
 
     def url_at(self, endpoint: str) -> str:
-        """Return the STORAGE_URL that leads to it by another address of the server."""
+        """Return the STORAGE_URL of this bucket at another address of the server."""
         query = {"endpoint_url": endpoint, "region_name": _REGION}
         secret = quote(SECRET_KEY, safe="")
         return f"s3://{ACCESS_KEY}:{secret}@{self.name}?{urlencode(query)}"
 
     def storages(self, settings: Any, **options: Any) -> dict[str, Any]:
-        """Return STORAGES with uploads in this bucket, as STORAGE_URL would have it, and more options."""
+        """Return STORAGES with uploads in this bucket, as for its STORAGE_URL, and more options."""
         entry = storage("STORAGE_URL", self.url, Path())
         return {
             **settings.STORAGES,
@@ -106,7 +106,7 @@ class Bucket:
         return key
 
     def plant_many(self, keys: Iterable[str], body: bytes = b"%PDF-1.4 planted") -> None:
-        """Put many objects into it, past the S3 door, which takes its time to check each."""
+        """Put many objects into it without the S3 API, which checks each one slowly."""
         with requests.Session() as session:
             for key in keys:
                 session.put(f"{self.folder}/{key}", data=body).raise_for_status()
@@ -117,13 +117,13 @@ class Bucket:
         return content
 
     def make_versioned(self) -> None:
-        """Let a deletion leave older versions behind."""
+        """Turn on versioning: a deletion then keeps older versions."""
         self.client.put_bucket_versioning(
             Bucket=self.name, VersioningConfiguration={"Status": "Enabled"}
         )
 
     def versions(self) -> list[str]:
-        """Return the key of each version and each mark of a deletion."""
+        """Return the key of each version and each delete marker."""
         pages = self.client.get_paginator("list_object_versions").paginate(Bucket=self.name)
         return [
             item["Key"]
@@ -134,7 +134,7 @@ class Bucket:
 
 
 class S3Server:
-    """A server that answers, until it is killed."""
+    """A server that can be killed."""
 
     def __init__(self, program: str, folder: Path) -> None:
         self._program, self._folder = program, folder
@@ -142,7 +142,7 @@ class S3Server:
 
     @property
     def endpoint(self) -> str:
-        """The address of its S3 door."""
+        """The address of its S3 API."""
         return f"http://127.0.0.1:{self._port}"
 
     @cached_property
@@ -182,12 +182,12 @@ class S3Server:
         raise RuntimeError(f"SeaweedFS did not start: {(self._folder / 'log').read_text()[-2000:]}")
 
     def kill(self) -> None:
-        """SIGKILL: its own way to end takes many seconds."""
+        """Send SIGKILL, because its regular end takes many seconds."""
         self._process.kill()
         self._process.wait(30)
 
     def make(self, name: str, *, with_locks: bool = False) -> Bucket:
-        """Make a bucket that can be written to; in one with locks objects can be held."""
+        """Create a bucket; with `with_locks`, objects in it can be locked."""
         bucket = Bucket(
             name, self.endpoint, self.client, f"http://127.0.0.1:{self._filer_port}/buckets/{name}"
         )
@@ -197,7 +197,7 @@ class S3Server:
         return bucket
 
     def remove(self, bucket: Bucket) -> None:
-        """Remove a bucket with all that is in it."""
+        """Remove a bucket and its objects."""
         self.client.delete_bucket(Bucket=bucket.name)
 
     def _doors(self, *parts: str) -> Iterator[str]:
@@ -213,7 +213,7 @@ def serving() -> Iterator[S3Server]:
     if program is None:
         raise RuntimeError(f"SeaweedFS is missing: {INSTALL_HINT}")
     with ExitStack() as stack:
-        # It wants eight ports, and another process of the run may take one before it does.
+        # It needs eight ports, and another process of the run may take one first.
         for tries_left in (2, 1, 0):
             name = tempfile.TemporaryDirectory(prefix="maria-s3-", dir=scratch.fast_folder())
             server = S3Server(program, Path(stack.enter_context(name)))
@@ -229,7 +229,7 @@ def serving() -> Iterator[S3Server]:
 
 @contextmanager
 def fresh_bucket(server: S3Server) -> Iterator[Bucket]:
-    """Make a bucket for one test."""
+    """Create a bucket for one test."""
     bucket = server.make(f"maria-{uuid.uuid4()}")
     try:
         yield bucket

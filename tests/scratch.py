@@ -30,7 +30,7 @@ def fast_folder() -> Path | None:
 def begin_run() -> Path:
     """Create the folder of a test run, and a watchdog that removes it when this process has ended.
 
-    The watchdog also ends what the run has left behind, however it ended.
+    The watchdog also ends processes of the run, even if the run was killed.
     """
     folder = Path(tempfile.mkdtemp(prefix="maria-tests-", dir=fast_folder()))
     folder.chmod(0o711)  # PostgreSQL, as another user, passes through

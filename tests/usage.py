@@ -15,8 +15,8 @@ def measured(main: Callable[[], int]) -> int:
     """Fork, run `main` in the child and return its exit code; print the processor time at the end.
 
     Processes whose parent has ended become children of this one (on Linux),
-    so the sum holds every process that has ended, however deep it was. What is
-    left running is not counted: the watchdog of the run ends it.
+    so the sum includes every descendant that has ended. Processes that still
+    run are not counted: the watchdog of the run ends them.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -58,13 +58,13 @@ def _pass_on(child: int, number: int) -> None:
 
 
 def _reap_until(child: int) -> int:
-    """Wait for every child that ends, until it is this one; return its exit code."""
+    """Wait for ending children until this one ends; return its exit code."""
     while True:
         with suppress(InterruptedError):
             pid, status = os.wait()
             if pid == child:
                 break
-    # What ended at the same moment; the watchdog still runs.
+    # Others that ended at the same moment; the watchdog still runs.
     with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

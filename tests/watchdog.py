@@ -1,8 +1,8 @@
-"""`watchdog.py PID FOLDER`: wait until a test run has ended, then remove what it left behind.
+"""`watchdog.py PID FOLDER`: wait until a test run has ended, then end its processes and remove its folder.
 
 A killed run cannot end its servers and browsers. Each of them names the run's
 folder: in its environment, in its command or as its working folder. They are
-found by that (where there is a /proc), killed, and the folder is removed.
+found by it (where there is a /proc), killed, and the folder is removed.
 """
 
 import os

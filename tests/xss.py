@@ -1,6 +1,6 @@
-"""Texts that run as script, or change the page, wherever they are put into markup as they are.
+"""Texts that run a script, or change the page, if they are put into markup unescaped.
 
-`pwned` is what each would call; `hacked` marks the nodes that they would make.
+Each would call `pwned`, or create nodes of the class `hacked`.
 """
 
 VECTORS = (

@@ -1,4 +1,4 @@
-"""Read the documentation in tests: its tables, and what is marked as code."""
+"""Read the documentation in tests: its tables, and its code."""
 
 import re
 from functools import cache

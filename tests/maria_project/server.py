@@ -34,7 +34,7 @@ def test_database() -> dict[str, str]:
     return {"DATABASE_URL": url, "SECRET_KEY": settings.SECRET_KEY}
 
 
-test_database.__test__ = False  # type: ignore[attr-defined]  # a helper, whatever its name says
+test_database.__test__ = False  # type: ignore[attr-defined]  # a helper, not a test
 
 
 @contextmanager

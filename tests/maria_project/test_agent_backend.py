@@ -104,7 +104,7 @@ def test_the_feed_script_continues_where_it_stopped(
     script.write_text(f"import os; os.chdir({str(tmp_path)!r})\n" + lines("python", 1))
 
     def followed() -> list[str]:
-        """Return the ids that were printed, once the place has been kept."""
+        """Return the printed ids, once the position is saved."""
         entries = [json.loads(line) for line in log.read_text().splitlines()]
         return [entry["event_id"] for entry in entries]
 

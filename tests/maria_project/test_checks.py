@@ -122,7 +122,7 @@ FIRES: list[tuple[str, dict[str, Any]]] = [
     ("uploads_app.E006", {"DOWNLOADS": "redirect"}),
     ("uploads_app.E006", {"DOWNLOADS": "Stream"}),
 ]
-# Settings exactly on the good side of the same boundaries.
+# Valid settings exactly at the same boundaries.
 SILENT: list[dict[str, Any]] = [
     {},
     PRODUCTION,

@@ -41,7 +41,7 @@ FRONTEND = [
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *FRONTEND])
 # Folders that a build makes, so a fresh clone has none of them.
 BUILT = ("frontend/dist/", "frontend/demo/dist/")
-# Arguments of the errors whose constructors need some.
+# Arguments of errors whose constructors require them.
 ARGUMENTS: dict[type[APIException], tuple[Any, ...]] = {
     RateLimited: ("create-60s", 1),
     SessionMismatch: (uuid.uuid4(), "MAR-7F3-K2Q-X9C"),
@@ -74,7 +74,7 @@ REPLACED = (
 every_page = cases("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
-def test_the_events_are_those_that_are_registered() -> None:
+def test_the_documented_events_are_registered() -> None:
     modules = [path for package in PACKAGES for path in (ROOT / package).rglob("events.py")]
     assert modules
     for module in modules:
@@ -88,23 +88,23 @@ def test_the_events_are_those_that_are_registered() -> None:
     }
 
 
-def test_the_error_codes_are_those_that_are_answered() -> None:
+def test_the_documented_error_codes_are_those_of_the_code() -> None:
     assert documented_errors() == dict(_errors())
 
 
-def test_the_endpoints_are_those_that_are_routed() -> None:
+def test_the_documented_endpoints_are_those_of_the_urls() -> None:
     documented = [code_words(row[0])[0] for row in table_rows("docs/api.md", "verb and path")]
     assert len(documented) == len(set(documented))
     assert set(documented) == set(_endpoints(get_resolver()))
 
 
-def test_the_stop_codes_are_those_that_stop_a_run() -> None:
+def test_every_stop_code_has_a_text() -> None:
     raised = set(_stop_codes())
     assert raised
     assert {*raised, stop_codes.KILLED, stop_codes.OVERDUE} == stop_codes.known().keys()
 
 
-def test_what_to_do_about_a_stop_is_reported_alike_everywhere() -> None:
+def test_the_documented_stop_codes_have_the_texts_of_the_code() -> None:
     documented = {
         code_words(code)[0]: re.sub(r"\[([^]]+)\]\([^)]+\)|`", r"\1", do)
         for code, _, do in table_rows("docs/operations.md", "stop code")
@@ -112,14 +112,14 @@ def test_what_to_do_about_a_stop_is_reported_alike_everywhere() -> None:
     assert documented == stop_codes.known()
 
 
-def test_the_checks_are_those_that_run() -> None:
+def test_the_documented_checks_are_those_of_the_code() -> None:
     documented = [code_words(row[0])[0] for row in table_rows("docs/operations.md", "check")]
     ids = list(_check_ids())
     assert ids
     assert sorted(documented) == sorted(ids)
 
 
-def test_the_options_of_the_cleanup_are_those_it_takes() -> None:
+def test_the_documented_options_of_the_cleanup_are_those_of_the_command() -> None:
     documented = {
         code_words(row[0])[0].split()[0] for row in table_rows("docs/operations.md", "option")
     }
@@ -129,7 +129,7 @@ def test_the_options_of_the_cleanup_are_those_it_takes() -> None:
 
 @pytest.mark.both
 @pytest.mark.django_db
-def test_the_schedules_are_those_that_are_made() -> None:
+def test_the_documented_schedules_are_those_of_the_database() -> None:
     from django_q.models import Schedule
 
     documented = {
@@ -141,7 +141,7 @@ def test_the_schedules_are_those_that_are_made() -> None:
     }
 
 
-def test_the_settings_are_those_that_are_read() -> None:
+def test_the_documented_settings_are_those_of_the_code() -> None:
     documented = [
         name
         for table in tables("docs/settings.md", "variable")
@@ -151,10 +151,10 @@ def test_the_settings_are_those_that_are_read() -> None:
     assert sorted(documented) == sorted(_settings_read())
 
 
-def test_the_example_file_names_the_settings_that_are_read() -> None:
+def test_the_example_file_has_the_settings_of_the_code() -> None:
     text = (ROOT / ".env.example").read_text()
     named = re.findall(r"^#?([A-Z_]+)=", text, re.MULTILINE)
-    # The file cannot say where it is itself.
+    # The file cannot contain its own path.
     assert set(named) == _settings_read() - {"ENV_FILE"}
     assert len(named) == len(set(named))
     assert set(re.findall(r"\b[A-Z_]+_FILE\b", text)) - set(named) == {
@@ -163,11 +163,11 @@ def test_the_example_file_names_the_settings_that_are_read() -> None:
 
 
 @every_page
-def test_links_lead_somewhere(page: Path) -> None:
+def test_link_targets_exist(page: Path) -> None:
     dead = [
         target
         for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text())
-        if not re.match("[a-z]+:", target) and not _leads_somewhere(page, target)
+        if not re.match("[a-z]+:", target) and not _exists(page, target)
     ]
     assert dead == []
 
@@ -192,7 +192,7 @@ def test_commands_targets_files_and_addresses_exist(page: Path) -> None:
 
 
 @every_page
-def test_tests_that_are_named_exist(page: Path) -> None:
+def test_named_tests_exist(page: Path) -> None:
     text = page.read_text()
     names = re.findall(r"`(test_\w+)`", text)
     assert [
@@ -205,7 +205,7 @@ def test_tests_that_are_named_exist(page: Path) -> None:
 @pytest.mark.parametrize(
     "page", sorted(ROOT.glob("docs/decisions/*.md")), ids=lambda page: page.stem
 )
-def test_a_decision_is_short_dated_and_says_what_was_rejected(page: Path) -> None:
+def test_a_decision_is_short_dated_and_lists_rejected_alternatives(page: Path) -> None:
     lines = page.read_text().splitlines()
     assert lines[0].startswith(f"# {int(page.stem[:4])}. ")
     assert re.fullmatch(r"20\d\d-\d\d-\d\d", lines[2])
@@ -221,7 +221,7 @@ def test_the_readme_has_at_most_700_words() -> None:
     assert len((ROOT / "README.md").read_text().split()) <= 700
 
 
-def test_the_folders_of_tests_are_those_that_are_there() -> None:
+def test_the_documented_test_folders_exist() -> None:
     documented = {
         folder.removeprefix("tests/")
         for cell, _ in table_rows("docs/testing.md", "folder", "tests")
@@ -234,7 +234,7 @@ def test_the_folders_of_tests_are_those_that_are_there() -> None:
     }
 
 
-def test_the_parts_of_the_soak_are_those_that_run() -> None:
+def test_the_documented_parts_of_the_soak_are_those_of_the_code() -> None:
     documented = {
         int(number): database
         for numbers, database, _ in table_rows("docs/testing.md", "part", "database")
@@ -246,14 +246,14 @@ def test_the_parts_of_the_soak_are_those_that_run() -> None:
     }
 
 
-def test_the_marks_are_those_that_pytest_knows() -> None:
+def test_the_documented_marks_are_those_of_pytest() -> None:
     rows = table_rows("docs/testing.md", "mark or fixture", "for")
     documented = {code_words(name)[0] for name, _ in rows if name.startswith("mark")}
     markers = (ROOT / "pyproject.toml").read_text().split("markers = [")[1].split("\n]")[0]
     assert documented == set(re.findall(r'^ *"(\w+):', markers, re.MULTILINE))
 
 
-def test_the_static_checks_are_those_of_the_runner() -> None:
+def test_the_documented_static_checks_are_those_of_the_runner() -> None:
     documented = [
         name
         for names, _ in table_rows("docs/testing.md", "step", "fails if")
@@ -270,13 +270,13 @@ def test_the_index_lists_every_page() -> None:
 
 
 @pytest.mark.parametrize("sentence", REPLACED)
-def test_a_replaced_sentence_is_nowhere(sentence: str) -> None:
+def test_no_file_has_a_replaced_sentence(sentence: str) -> None:
     assert [name for name, text in _texts().items() if sentence in text] == []
 
 
 @cache
 def _texts() -> dict[str, str]:
-    """Return what people read: each file with its line breaks and comment signs removed."""
+    """Return the text of each file, without line breaks and comment signs."""
     kinds = {".py", ".ts", ".tsx", ".md", ".html", ".txt", ".yaml", ".toml", ".sh", ""}
     roots = [ROOT / name for name in (*PACKAGES, "tests", "docs", "scripts", "benchmarks")]
     roots += [ROOT / "frontend" / name for name in ("src", "demo", "tests")]
@@ -300,7 +300,7 @@ def _texts() -> dict[str, str]:
     }
 
 
-def test_the_threats_are_those_that_tests_answer() -> None:
+def test_each_threat_has_the_tests_that_are_listed() -> None:
     documented = {
         int(row): set(code_words(where)) for row, *_, where in table_rows("docs/security.md", "row")
     }
@@ -312,7 +312,7 @@ def test_the_threats_are_those_that_tests_answer() -> None:
 
 
 def _check_ids() -> Iterator[str]:
-    """Yield the id of every message of a start-up check, wherever in a package it is made."""
+    """Yield the id of every message of a start-up check, in any module."""
     for call in _calls():
         name = getattr(call.func, "attr", getattr(call.func, "id", ""))
         if name in {"Error", "Warning"}:
@@ -403,7 +403,7 @@ def _matches(pattern: str) -> set[str]:
     return {name for path in _sources() for name in re.findall(pattern, path.read_text())}
 
 
-def _leads_somewhere(page: Path, target: str) -> bool:
+def _exists(page: Path, target: str) -> bool:
     path, _, anchor = target.partition("#")
     found = (page.parent / path).resolve() if path else page
     if not anchor:
@@ -419,6 +419,6 @@ def _tests() -> list[str]:
 
 
 def _rows_shown_in(folder: str) -> set[int]:
-    """Return the rows of the list of threats in the names of a folder's tests."""
+    """Return the rows of the list of threats that a folder's tests have in their names."""
     sources = [path.read_text() for path in (ROOT / folder).rglob("test_*.py")]
     return {int(row) for text in sources for row in re.findall(r"def test_t(\d+)_", text)}

@@ -1,4 +1,4 @@
-"""The guards fit the code as it is, and the tool that tries them knows a failed assertion from another failure."""
+"""Each guard matches the code, and the tool tells a failed assertion from another failure."""
 
 from collections import Counter
 from pathlib import Path
@@ -11,13 +11,13 @@ from tests.maria_project.server import ROOT
 
 GUARDS = read_guards()
 LEAST, LEAST_IN_AN_AREA, MOST_IN_A_TEST_FILE = 60, 8, 5
-# An area holds guards of these folders; those of the admin are in several apps.
+# The folders of each area; the admin is in several apps.
 FOLDERS = {
     "common_audit_app": ("common/", "audit_app/"),
     "admin": ("common/", "audit_app/", "sessions_app/", "uploads_app/", "backoffice_app/"),
     "frontend": ("frontend/src/",),
 }
-# These must be as strong as they were.
+# At least one guard must use each of these.
 IN_SOME = (
     "tests/maria_project/test_main_job.py",
     "tests/maria_project/test_contract.py",
@@ -27,7 +27,7 @@ IN_SOME = (
 )
 
 
-def test_each_guard_fits_the_code() -> None:
+def test_each_guard_matches_the_code() -> None:
     problems = []
     for guard in GUARDS:
         try:
@@ -37,7 +37,7 @@ def test_each_guard_fits_the_code() -> None:
     assert problems == []
 
 
-def test_each_guard_changes_something_and_says_why() -> None:
+def test_each_guard_changes_the_code_and_has_a_reason() -> None:
     assert [guard.name for guard in GUARDS if guard.text == guard.replacement] == []
     assert [guard.name for guard in GUARDS if len(guard.reason) < 20 or "\n" in guard.reason] == []
     assert [name for name, count in Counter(one.name for one in GUARDS).items() if count > 1] == []
@@ -49,12 +49,12 @@ def test_each_guard_is_in_the_folder_of_its_area() -> None:
         assert guard.path.startswith(FOLDERS.get(guard.area, f"{guard.area}/")), guard.name
 
 
-def test_the_tests_of_each_guard_are_there() -> None:
+def test_the_test_files_of_each_guard_exist() -> None:
     named = {test.partition("::")[0] for guard in GUARDS for test in guard.suite.tests}
     assert [test for test in sorted(named) if not (ROOT / test).is_file()] == []
 
 
-def test_there_are_enough_guards_in_each_area() -> None:
+def test_each_area_has_enough_guards() -> None:
     assert len(GUARDS) >= LEAST
     counts = Counter(guard.area for guard in GUARDS)
     assert {area: count for area, count in counts.items() if count < LEAST_IN_AN_AREA} == {}
@@ -73,7 +73,7 @@ def _guard(path: str) -> Guard:
     return Guard("one", "common", "It is needed.", path, "if x:", "if True:", Suite(("a.py",)))
 
 
-def test_a_text_must_be_there_once_in_all_files_of_the_path(tmp_path: Path) -> None:
+def test_a_text_must_occur_once_in_all_files_of_the_path(tmp_path: Path) -> None:
     (tmp_path / "one.py").write_text("if x:\n")
     (tmp_path / "folder").mkdir()
     assert _guard("**/*.py").find(tmp_path) == tmp_path / "one.py"
@@ -99,7 +99,7 @@ def test_a_text_must_be_there_once_in_all_files_of_the_path(tmp_path: Path) -> N
         (None, "<testcase/>", Colour.BROKEN),
     ],
 )  # fmt: skip
-def test_red_is_a_failed_assertion_and_nothing_else(
+def test_only_a_failed_assertion_is_red(
     tmp_path: Path, code: int | None, content: str, colour: Colour
 ) -> None:
     report = tmp_path / "report.xml"

@@ -27,14 +27,14 @@ around = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def well(db: None) -> None:
+def healthy(db: None) -> None:
     """A deployment with a recent heartbeat and a recent cleanup run."""
     beat(timedelta(0))
     settled()
 
 
 def beat(ago: timedelta, func: str = HEARTBEAT_FUNC) -> None:
-    """Leave what django-q2 leaves of a heartbeat that ended so long ago."""
+    """Write the row of a heartbeat that ended so long ago."""
     Success.objects.all().delete()
     then = timezone.now() - ago
     Success.objects.create(
@@ -54,11 +54,11 @@ def assert_degraded(part: str) -> None:
     assert ready() == (200, "degraded", {**GOOD, part: "degraded"})
 
 
-def test_a_healthy_deployment_is_ok(well: None) -> None:
+def test_a_healthy_deployment_is_ok(healthy: None) -> None:
     assert ready() == (200, "ok", GOOD)
 
 
-def test_a_request_writes_nothing_to_the_store(well: None, own_store: Any) -> None:
+def test_a_request_writes_nothing_to_the_store(healthy: None, own_store: Any) -> None:
     before = sorted(own_store.rglob("*"))
     ready()
     assert sorted(own_store.rglob("*")) == before
@@ -78,7 +78,7 @@ def test_live_makes_no_query() -> None:
 
 @pytest.mark.both
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
-def test_without_a_database_it_is_not_ready(well: None, error: type[Exception]) -> None:
+def test_without_a_database_it_is_not_ready(healthy: None, error: type[Exception]) -> None:
     def fail(*_: Any) -> NoReturn:
         raise error("the server is gone")
 
@@ -88,13 +88,15 @@ def test_without_a_database_it_is_not_ready(well: None, error: type[Exception]) 
     assert ready() == (200, "ok", GOOD)
 
 
-def test_with_a_pending_migration_it_is_not_ready(well: None) -> None:
+def test_with_a_pending_migration_it_is_not_ready(healthy: None) -> None:
     newest = MigrationRecorder.Migration.objects.filter(app="uploads_app").latest("id").name
     MigrationRecorder(connection).record_unapplied("uploads_app", newest)
     assert ready() == (503, "failed", {"database": "ok", "migrations": "failed"})
 
 
-def test_a_store_that_is_not_a_folder_is_degraded(well: None, settings: Any, tmp_path: Any) -> None:
+def test_a_store_that_is_not_a_folder_is_degraded(
+    healthy: None, settings: Any, tmp_path: Any
+) -> None:
     (tmp_path / "file").write_text("in its place")
     settings.STORAGES = {
         **settings.STORAGES,
@@ -103,18 +105,18 @@ def test_a_store_that_is_not_a_folder_is_degraded(well: None, settings: Any, tmp
     assert_degraded("storage")
 
 
-def test_a_worker_without_a_heartbeat_is_degraded(well: None) -> None:
+def test_a_worker_without_a_heartbeat_is_degraded(healthy: None) -> None:
     Success.objects.all().delete()
     assert_degraded("queue")
 
 
-def test_another_task_is_not_a_heartbeat(well: None) -> None:
+def test_another_task_is_not_a_heartbeat(healthy: None) -> None:
     beat(timedelta(0), func="uploads_app.tasks.cleanup_orphans")
     assert_degraded("queue")
 
 
 @around
-def test_a_heartbeat_is_valid_for_six_minutes(well: None, off: timedelta, state: str) -> None:
+def test_a_heartbeat_is_valid_for_six_minutes(healthy: None, off: timedelta, state: str) -> None:
     assert timedelta(minutes=6) == QUEUE_PATIENCE
     beat(QUEUE_PATIENCE + off)
     assert ready()[2]["queue"] == state
@@ -131,14 +133,14 @@ def test_a_cleanup_that_never_ran_is_degraded(db: None) -> None:
 
 @around
 def test_a_cleanup_run_is_valid_for_thirty_five_minutes(
-    well: None, off: timedelta, state: str
+    healthy: None, off: timedelta, state: str
 ) -> None:
     assert timedelta(minutes=35) == PATIENCE
     CleanupRun.objects.update(started_at=timezone.now() - PATIENCE - off)
     assert ready()[2]["cleanup"] == state
 
 
-def test_a_stopped_cleanup_is_degraded_until_a_run_completes(well: None, settings: Any) -> None:
+def test_a_stopped_cleanup_is_degraded_until_a_run_completes(healthy: None, settings: Any) -> None:
     use_store(settings, clock_off=timedelta(hours=1))
     assert cleanup().exit_code == 3
     assert_degraded("cleanup")
@@ -152,7 +154,7 @@ def test_a_stopped_cleanup_is_degraded_until_a_run_completes(well: None, setting
     assert ready() == (200, "ok", GOOD)
 
 
-def test_a_running_or_skipped_cleanup_does_not_hide_the_last_result(well: None) -> None:
+def test_a_running_or_skipped_cleanup_does_not_hide_the_last_result(healthy: None) -> None:
     CleanupRun.objects.create(actor="x", grace=SECOND, limit=1)
     assert ready() == (200, "ok", GOOD)
     StoreState.objects.update(
@@ -164,7 +166,7 @@ def test_a_running_or_skipped_cleanup_does_not_hide_the_last_result(well: None) 
 
 @pytest.mark.both
 def test_a_killed_cleanup_is_degraded_only_when_no_run_completes_in_time(
-    well: None,
+    healthy: None,
 ) -> None:
     CleanupRun.objects.create(
         actor="x", grace=SECOND, limit=1, status=RunStatus.STOPPED, stop_code=KILLED

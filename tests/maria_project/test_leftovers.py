@@ -1,4 +1,4 @@
-"""A test run that is killed leaves nothing behind: no server, no browser and no folder."""
+"""After a test run was killed, no server, browser or folder of it remains."""
 
 import os
 import signal
@@ -17,8 +17,8 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="it needs a /proc"),
 ]
-# What a run consists of: servers with folders of their own, a process whose parent has ended, and
-# one with an environment of its own.
+# The processes of a run: servers with their own folders, a process whose parent has ended, and
+# one with its own environment.
 RUN = """
 import os, subprocess, sys, time
 from pathlib import Path
@@ -35,7 +35,7 @@ with redis_server.serving(), s3_server.serving(), postgres.serving():
 
 @pytest.fixture
 def run() -> Iterator["subprocess.Popen[str]"]:
-    # Its folder stands beside this run's, not in it.
+    # Its folder is beside this run's folder, not in it.
     own = (scratch.VARIABLE, "TMPDIR")
     env = {name: value for name, value in os.environ.items() if name not in own}
     process = subprocess.Popen(
@@ -55,7 +55,7 @@ def test_a_killed_run_leaves_neither_process_nor_folder(
     assert run.stdout is not None
     folder = Path(run.stdout.readline().strip())
     assert folder.is_dir()
-    assert len(list(watchdog.leftovers(folder))) >= 6  # with the watchdog of that run
+    assert len(list(watchdog.leftovers(folder))) >= 6  # including the watchdog of that run
 
     (os.killpg if whole_group else os.kill)(run.pid, signal.SIGKILL)
 

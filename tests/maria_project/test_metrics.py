@@ -32,8 +32,8 @@ STRANGER = "203.0.113.9"
 
 
 @pytest.fixture(autouse=True)
-def read_anew() -> Iterator[None]:
-    """Reset all figures between tests."""
+def cached_figures_are_dropped() -> Iterator[None]:
+    """Drop cached figures between tests."""
     DATABASE_FIGURES.forget()
     yield
     DATABASE_FIGURES.forget()
@@ -177,7 +177,7 @@ def test_the_queue_and_the_heartbeat_are_reported(db: None) -> None:
 
 def test_the_last_cleanup_is_reported(visitor: Visitor) -> None:
     assert figure("maria_cleanup_age_seconds") is None
-    assert figure("maria_cleanup_alarm") == 1  # no run has gone through yet
+    assert figure("maria_cleanup_alarm") == 1  # no run has completed yet
     upload = uploaded(visitor)
     visitor.end()
     age_session(visitor.row, timedelta(days=8))
@@ -227,7 +227,7 @@ def test_figures_are_cached_for_a_while(db: None) -> None:
 
 
 def no_query(*_: Any) -> Any:
-    raise AssertionError("the database was asked")
+    raise AssertionError("the database was queried")
 
 
 @pytest.mark.both

@@ -28,7 +28,7 @@ REACTS = {
     "18": {"react": "18.3.1", "react-dom": "18.3.1", "@types/react": "18.3.8", "@types/react-dom": "18.3.7"},
     "19": {name: TOOLS[name] for name in ("react", "react-dom", "@types/react", "@types/react-dom")},
 }  # fmt: skip
-# Which ways of finding modules the types are checked by; `npm run package` judges every way.
+# The kinds of module resolution for the type check; `npm run package` checks every kind.
 RESOLUTIONS = (
     {react: ["bundler", "nodenext"] for react in REACTS}
     if SOAK

@@ -42,7 +42,7 @@ from uploads_app.models import IN_QUOTA, VISIBLE, TrashStatus, UploadedFile, Upl
 
 PAGE = "docs/plan.md"
 MINUTE = timedelta(minutes=1)
-# As the sentences of the page say.
+# The times in the sentences of the page.
 GRACE = 30 * MINUTE
 WEEK = 7 * DAY
 # Calls that compare a status and do not set it.
@@ -275,7 +275,7 @@ def _observed(
 
 
 def _among(function: Callable[..., Any], row: UploadedFile | UserSession) -> Any:
-    """Return what the cleanup and the admin give a service as the rows that it may change."""
+    """Return the rows that the cleanup and the admin allow a service to change."""
     if isinstance(row, UserSession):
         return [row]
     is_lapse = function.__name__.startswith("lapse")
@@ -298,7 +298,7 @@ def _young_orphan_stays() -> None:
 
 
 def _in_trash(key: str) -> Path:
-    # The names in a store are a contract, so they stand here and are not imported.
+    # The names in a store are a contract, so they are repeated here and not imported.
     return store_root() / "quarantine" / key
 
 

@@ -83,7 +83,7 @@ def named_by(app: App, known: Mapping[str, set[str]]) -> Iterator[tuple[Path, st
 
 
 def unresolved(ordered: list[App], elsewhere: App) -> list[str]:
-    """Return what apps name that neither they, an app below nor a library provides."""
+    """Return the names that are in neither the app, an app below nor a library."""
     everything = [*ordered, elsewhere]
     known = {
         kind: set().union(*(app.provides(kind) for app in everything))
@@ -98,7 +98,7 @@ def unresolved(ordered: list[App], elsewhere: App) -> list[str]:
 
 
 def installed_elsewhere(ours: list[str]) -> App:
-    """Return what Django and the other installed libraries provide, as if it were one app."""
+    """Return the files of Django and the other installed libraries as one app."""
     libraries = {
         name
         for name, module in get_installed_libraries().items()

@@ -1,4 +1,4 @@
-"""A database of the version before the apps were split into rooms opens, and keeps every row.
+"""A database of the previous version can be opened, and keeps every row.
 
 `tests/data/` holds one of each kind, made by that version's `seed_demo --sessions 12`.
 """
@@ -43,7 +43,7 @@ def test_a_postgresql_dump_of_the_version_before(tmp_path: Path) -> None:
 
 
 def upgrade(env: dict[str, str]) -> None:
-    """Migrate, and compare: no app's tables are made anew, no row is lost, the product reads them."""
+    """Migrate and compare: no table is created again, no row is lost, the product reads them."""
     migrated = manage(env, "migrate")
     assert "Applying backoffice_app.0001_initial... OK" in migrated
     assert migrated.count("Applying") == 1, migrated

@@ -1,4 +1,4 @@
-"""The check for words finds a planted name, and nothing in prose."""
+"""The check for words finds a refused name, and ignores prose."""
 
 from pathlib import Path
 

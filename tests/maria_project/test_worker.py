@@ -45,12 +45,12 @@ LAPSED = 2000  # several batches
 
 
 def qcluster(folder: Path) -> tuple[list[str], dict[str, str], Path]:
-    """Return how to start a worker on the test's own database and store, and where it logs."""
+    """Return the command and environment of a worker on the test's database and store, and its log."""
     return [*MANAGE, "qcluster"], environment(folder, **test_database()), folder / "worker.log"
 
 
 def lapse(session: UserSession, count: int) -> None:
-    """Leave `count` uploads of a session with an object and a lease that has run out."""
+    """Create `count` uploads of a session with an object and an expired lease."""
     uploads = []
     for _ in range(count):
         upload = UploadedFile(
@@ -120,7 +120,7 @@ def test_t79_schedules_missed_for_two_hours_run_once(tmp_path: Path) -> None:
         "uploads_app.tasks.inspect_uploads": 1,
     }
     kept.refresh_from_db()
-    assert kept.inspection == Inspection.CLEAN  # really looked into, by that worker
+    assert kept.inspection == Inspection.CLEAN  # that worker has inspected it
     assert all(s.next_run > timezone.now() for s in Schedule.objects.all())
     assert CleanupRun.objects.count() == 1
 
@@ -180,7 +180,7 @@ def test_a_stalled_child_is_restarted_even_if_it_ignores_sigterm(tmp_path: Path)
     child = sleeper(tmp_path)
     child.start()
     first = child.pid
-    os.kill(first, signal.SIGSTOP)  # it will not hear a polite end
+    os.kill(first, signal.SIGSTOP)  # it ignores SIGTERM
     child.is_stalled = lambda _: True
     assert child.watch() == "The sleeper has stalled. Restarting it."
     assert not Path(f"/proc/{first}").exists()
