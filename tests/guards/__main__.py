@@ -1,7 +1,7 @@
-"""`python -m tests.guards [--jobs N] [name …]`: change the product in one place at a time, and see a test turn red.
+"""`python -m tests.guards [--jobs N] [name …]`: break the product in one place at a time, and check that a test fails.
 
 Names may hold * and ?, and begin with an area: `uploads_app/*`. Exits with 1 if a
-guard did not turn its tests red, or is out of date.
+guard did not fail its tests, or is out of date.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""A guard: one change to the product that must turn a test red, in a TOML file in the folder of its area.
+"""A guard: one change to the product that must fail a test, in a TOML file in the folder of its area.
 
 reason = "Without the condition a session stores more files than its quota allows."
 path = "uploads_app/**/*.py"         # or one file; `text` must occur once in all of them
@@ -24,7 +24,7 @@ class OutOfDate(Exception):
 
 @dataclass(frozen=True)
 class Suite:
-    """The tests that one or several guards must turn red."""
+    """The tests that one or several guards must fail."""
 
     tests: tuple[str, ...]
     only: str = ""

@@ -1,7 +1,7 @@
-"""A copy of the tree in which guards are tried, and how a suite runs in it.
+"""A copy of the tree in which guards are tried, and the suites that run in it.
 
-No byte code is written: Python compares it with its source by whole seconds and
-the size, so it could run the code of the guard before.
+No byte code is written: Python compares its time in whole seconds and its size
+with the source, so it could run the code of the previous guard.
 """
 
 import os
@@ -25,13 +25,13 @@ _LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv", "node_modules", "var", "dist", "coverage", "__pycache__", ".*_cache",
     ".hypothesis", ".env",
 )  # fmt: skip
-# How the message of a failure begins if what failed is an assertion.
+# The start of the message of a failed assertion.
 _ASSERTIONS = ("assert", "AssertionError", "Locator expected", "expect(")
 _ASSERTION_TYPES = ("AssertionError", "TestingLibraryElementError")
 
 
 class Colour(StrEnum):
-    """What a run of a suite says: RED only if an assertion failed in a test."""
+    """The result of a suite: RED only if an assertion failed in a test."""
 
     GREEN = "green"
     RED = "red"
@@ -103,8 +103,8 @@ def judge(code: int | None, report: Path, output: str = "") -> tuple[Colour, str
 
 def _is_assertion(failure: ElementTree.Element) -> bool:
     message = failure.get("message", "")
-    if message.startswith("Failed: "):  # a test that tells of several cases at once
-        # The message is shortened, the text is whole.
+    if message.startswith("Failed: "):  # a test that reports several cases
+        # The message is shortened, the text is complete.
         return "DID NOT RAISE" in message or "\nAssertionError" in (failure.text or "")
     return message.startswith(_ASSERTIONS) or failure.get("type") in _ASSERTION_TYPES
 
@@ -137,7 +137,7 @@ def _run(command: list[str | Path], folder: Path, env: dict[str, str]) -> tuple[
 
 
 def _link_packages(source: Path, target: Path) -> None:
-    """Link each package by itself: what a build notes beside them belongs to one tree."""
+    """Link each package separately, because builds write files beside them."""
     target.mkdir()
     for entry in source.iterdir() if source.is_dir() else ():
         if entry.name == ".installed":

@@ -137,8 +137,8 @@ def scratch_app(folder: Path, tarball: Path, react: str) -> Path:
     )
     for resolution, module in (("bundler", "ESNext"), ("nodenext", "NodeNext")):
         options = {**TYPES, "module": module, "moduleResolution": resolution}
-        # The package's declarations were made with the types of React 19: those of 18 may
-        # not agree with them. Once is enough, for it is slow.
+        # The package's declarations were built with the types of React 19, which may differ
+        # from those of 18. Checked once, because it is slow.
         options["skipLibCheck"] = (react, resolution) != ("18", "nodenext")
         write_json(
             folder / f"tsconfig.{resolution}.json",

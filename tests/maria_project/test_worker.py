@@ -78,7 +78,7 @@ def test_t78_a_task_whose_worker_is_killed_is_finished_once(tmp_path: Path) -> N
 
     command, env, log = qcluster(tmp_path)
     with process(command, env, log) as worker:
-        wait_for(lapsed, what=f"the cleanup to be under way, see {log}")
+        wait_for(lapsed, what=f"a running cleanup, see {log}")
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
     assert 0 < lapsed() < LAPSED, "the worker was not killed in the middle"
