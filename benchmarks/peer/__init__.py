@@ -1,1 +1,1 @@
-"""A model with a file field, as django-unused-media wants one, over the product's own table."""
+"""A model with a file field, as django-unused-media requires it, over the product's own table."""

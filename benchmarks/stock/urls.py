@@ -1,4 +1,4 @@
-"""Stock `ModelAdmin` for what the product's own admin shows, as one would naturally write it."""
+"""Stock `ModelAdmin` for the models of the product's own admin, written in the usual way."""
 
 from typing import Any
 

@@ -393,7 +393,7 @@ PROOFS: dict[str, Callable[[], None]] = {
         _trash_is_purged_after_its_retention,
     "An object under the key of a deleted file is purged after the grace period, without the trash.":
         _late_object_is_purged,
-    "A file of a live session is never deleted, whatever its age.":
+    "A file of a live session is never deleted, even if it is old.":
         _file_of_a_live_session_stays,
     "A file is deleted when its session has been over for `UPLOAD_RETENTION` (7 days).":
         _file_is_deleted_after_its_retention,

@@ -36,7 +36,7 @@ export function FileUpload() {
           accept={limits?.types.map((type) => `.${type}`).join()}
           onChange={(event) => {
             uploads.add(event.target.files ?? []);
-            event.target.value = ""; // Otherwise choosing the same file again is no change.
+            event.target.value = ""; // Otherwise choosing the same file again fires no event.
           }}
         />
       </label>
