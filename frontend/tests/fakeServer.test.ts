@@ -1,4 +1,4 @@
-/** The fake server of `@maria/sessions/testing` answers as docs/api.md says. */
+/** The fake server of `@maria/sessions/testing` answers as described in docs/api.md. */
 import { describe, expect, test, vi } from "vitest";
 import type { Schemas } from "../src/api/http.js";
 import { createFakeServer, type FakeServer } from "../src/testing/index.js";

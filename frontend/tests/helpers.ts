@@ -1,4 +1,4 @@
-/** What the unit tests share: a visitor's page over a fake server, and time under control. */
+/** Helpers of the unit tests: a visitor's page over a fake server, and a controlled clock. */
 import { afterEach, beforeEach, vi } from "vitest";
 import type { ChangeReason, SessionStoreOptions } from "../src/store/sessionState.js";
 import { createSessionStore } from "../src/store/sessionStore.js";
@@ -38,7 +38,7 @@ export class FakeStorage implements KeyValueStorage {
   }
 }
 
-/** Web Locks as far as they are used: one holder of a name, the others in turn. */
+/** The used part of Web Locks: one holder of a name, the others in turn. */
 export class FakeLocks {
   readonly names: string[] = [];
   private last: Promise<unknown> = Promise.resolve();
@@ -57,7 +57,7 @@ export function provideLocks(locks: FakeLocks | undefined): void {
 
 const closing: (() => void)[] = [];
 
-/** Time stands still unless a test moves it; locks are there; pages are closed after each test. */
+/** Stop the clock, provide locks, and close pages after each test. */
 export function controlTime(): void {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date", "performance"] });
@@ -74,12 +74,12 @@ export function controlTime(): void {
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Let everything happen that waits for nothing but its turn. */
+/** Run all pending microtasks. */
 export async function calm(): Promise<void> {
   for (let turns = 0; turns < 25; turns++) await turn();
 }
 
-/** Move time on. */
+/** Advance the clock. */
 export async function pass(milliseconds: number): Promise<void> {
   await vi.advanceTimersByTimeAsync(milliseconds);
   await calm();
@@ -91,7 +91,7 @@ export function show(state: DocumentVisibilityState): void {
   document.dispatchEvent(new Event("visibilitychange"));
 }
 
-/** The event that other tabs receive after one has written. */
+/** The event that other tabs receive after a write. */
 export function notifyTabs(key: string | null = "session_uuid"): void {
   window.dispatchEvent(new StorageEvent("storage", { key }));
 }
@@ -141,7 +141,7 @@ export function openPage(
     states,
     open,
     close,
-    /** Look at the files, too, as the upload component does. */
+    /** Subscribe to the files too, as the upload component does. */
     showFiles() {
       closing.push(files.subscribe(() => undefined));
     },
@@ -156,7 +156,7 @@ export function openPage(
 
 export type Page = ReturnType<typeof openPage>;
 
-/** A page whose session has begun. */
+/** A page with a session. */
 export async function openSession(server: FakeServer, visit: Visit = {}): Promise<Page> {
   const page = openPage(server, visit);
   await page.session.start();
@@ -164,7 +164,7 @@ export async function openSession(server: FakeServer, visit: Visit = {}): Promis
   return page;
 }
 
-/** `GET sessions/current/` and so on, as they were sent since a point. */
+/** The requests since a point, like `GET sessions/current/`. */
 export const sent = (server: FakeServer, since = 0) =>
   server.requests.slice(since).map(({ method, path }) => `${method} ${path}`);
 

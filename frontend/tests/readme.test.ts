@@ -1,5 +1,5 @@
 // @vitest-environment node
-/** The README says what the code says: names, tables, words, and examples that compile. */
+/** The README matches the code: names, tables, words, and examples that compile. */
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,7 +11,7 @@ import { createFakeServer } from "../src/testing/index.js";
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const EXAMPLES = readFileSync(join(ROOT, "README.md"), "utf8");
-/** With every table as narrow as it can be, however it is laid out. */
+/** The README with the padding of its tables removed. */
 const README = EXAMPLES.replace(/ {2,}/g, " ");
 
 /** The text of every module except the generated schema. */
@@ -24,7 +24,7 @@ const all = (text: string, pattern: RegExp) =>
   [...text.matchAll(pattern)].map((match) => match[1] as string);
 const sorted = (names: Iterable<string>) => [...new Set(names)].sort();
 
-/** The first cells of the table whose head begins with these words. */
+/** The first cells of the table whose heading starts with these words. */
 function rows(head: string): string[] {
   const table = README.slice(README.indexOf(`\n| ${head} |`)).split("\n\n")[0] as string;
   return sorted(all(table, /^\| `(\w+)/gm));
@@ -150,7 +150,7 @@ describe("examples", () => {
   // The example of a test is run instead: the types of a test runner take seconds to read.
   const checked = blocks.filter(({ text }) => !text.includes('from "vitest"'));
 
-  test("all compile as they stand", { timeout: 120_000 }, () => {
+  test("all compile unchanged", { timeout: 120_000 }, () => {
     const texts = new Map(checked.map(({ path, text }) => [path, text]));
     const { compilerOptions } = ts.readConfigFile(join(ROOT, "tsconfig.json"), (path) =>
       readFileSync(path, "utf8"),

@@ -1,13 +1,13 @@
-/** What every test file begins with: matchers for the document, and a clean one after each test. */
+/** Set-up of every test file: matchers for the document, and a clean document after each test. */
 import "@testing-library/jest-dom/vitest";
 import { cleanup, configure } from "@testing-library/react";
 import { afterEach, expect, vi } from "vitest";
 
-// Only how long a failing test waits.
+// Only affects how long a failing test waits.
 vi.setConfig({ testTimeout: 30_000 });
 configure({ asyncUtilTimeout: 10_000 });
 
-// React tells of wrong HTML, of lost keys and of a hydration that differs in this way only.
+// React reports wrong HTML, missing keys and hydration errors only here.
 const complaints: unknown[][] = [];
 console.error = (...words: unknown[]) => void complaints.push(words);
 
@@ -18,8 +18,8 @@ afterEach(() => {
   if ("localStorage" in globalThis) localStorage.clear();
 });
 
-// jsdom draws nothing, so it has no modal dialogs. This is as much of them as can be told without a
-// layout; that the focus stays inside and comes back is shown in Chromium.
+// jsdom has no layout and no modal dialogs. This replaces the part that needs no layout; the tests
+// in Chromium check that the focus stays inside and returns.
 if ("HTMLDialogElement" in globalThis) {
   HTMLDialogElement.prototype.showModal = function () {
     this.open = true;

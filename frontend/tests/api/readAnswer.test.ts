@@ -15,12 +15,12 @@ function refusal(...parts: Parameters<typeof answer>): SessionError {
   } catch (error) {
     return error as SessionError;
   }
-  throw new Error("It was taken for a good answer.");
+  throw new Error("It was accepted as a success.");
 }
 
 const HTML = "<html><body>Bad gateway</body></html>";
 
-test("a good answer is its document, or nothing", () => {
+test("a successful response returns its document, or nothing", () => {
   expect(readAnswer(answer(200, '{"a": 1}'))).toEqual({ a: 1 });
   expect(readAnswer(answer(201, "[]"))).toEqual([]);
   expect(readAnswer(answer(204))).toBeUndefined();
@@ -38,7 +38,7 @@ test("a problem document becomes an error with its code, status and fields", () 
 
 test.each([
   ["a page with a good status", 200, HTML, "unreadable", true],
-  ["an empty good answer", 200, "", "unreadable", true],
+  ["an empty successful response", 200, "", "unreadable", true],
   ["cut JSON", 200, '{"uuid": "3f', "unreadable", true],
   ["null", 200, "null", "unreadable", true],
   ["a redirect that was not followed", 304, "", "unreadable", true],
@@ -51,7 +51,7 @@ test.each([
   ["a 403 of the API", 403, '{"code": "origin_not_allowed"}', "origin_not_allowed", false],
   ["a 429 of the API", 429, '{"code": "rate_limited"}', "rate_limited", true],
   ["a 500 of the API", 500, '{"code": "internal_error"}', "internal_error", true],
-  ["a code in a good answer", 200, "3", "unreadable", true],
+  ["a code in a successful response", 200, "3", "unreadable", true],
 ])("%s is known for what it is", (_, status, text, code, isTransient) => {
   expect(refusal(status, text)).toMatchObject({ code, status, isTransient });
 });
@@ -72,7 +72,7 @@ describe("Retry-After", () => {
   });
 });
 
-test("whatever is thrown becomes a SessionError", () => {
+test("every thrown value becomes a SessionError", () => {
   const error = new SessionError("aborted");
   expect(asSessionError(error)).toBe(error);
   expect(error.message).toBe("aborted");

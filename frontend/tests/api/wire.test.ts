@@ -1,4 +1,4 @@
-/** Shows fetch and XMLHttpRequest at work against a real HTTP server on the loopback. */
+/** fetch and XMLHttpRequest against a real HTTP server on the loopback interface. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -161,7 +161,7 @@ describe("http", () => {
     expect(await refused(http.send("GET", "a/"))).toMatchObject({ code: "network" });
   });
 
-  test("gives up a server that never answers, or never ends", async () => {
+  test("times out if the server never answers, or never ends its answer", async () => {
     answer = () => undefined;
     const http = open({ timeout: 50 });
     expect(await refused(http.send("GET", "a/"))).toMatchObject({ code: "timeout" });
@@ -186,7 +186,7 @@ describe("the transport of browsers", () => {
     return { work, steps };
   }
 
-  test("posts a form, reports its way, and gives the answer as it came", async () => {
+  test("posts a form, reports progress, and returns the response unchanged", async () => {
     answer = (_, response) => response.writeHead(201, { "Retry-After": "1" }).end('{"id": "1"}');
     const name = `${"見積書".repeat(65)}.pdf`;
     const { work, steps } = post(pdf(name, 50_000));
@@ -244,7 +244,7 @@ describe("the transport of browsers", () => {
 });
 
 describe("sending a file", () => {
-  test("fails with what the transport threw, but for a file that cannot be read any more", async () => {
+  test("fails with the error of the transport, except for a file that can no longer be read", async () => {
     const http = createHttp({ baseUrl: origin, fetch, timeout: 1000, credentials: undefined });
     const api = createUploadApi(http, () => Promise.reject(new Error("odd")));
     const request = {

@@ -51,7 +51,7 @@ describe("choosing", () => {
     const zone = input().closest("label") as HTMLElement;
     const over = createEvent.dragOver(zone);
     fireEvent(zone, over);
-    expect(over.defaultPrevented).toBe(true); // Else the browser would open the file.
+    expect(over.defaultPrevented).toBe(true); // Otherwise the browser would open the file.
     expect(zone).toHaveAttribute("data-over", "true");
     fireEvent.dragLeave(zone);
     expect(zone).toHaveAttribute("data-over", "false");

@@ -180,7 +180,7 @@ test.each([
   ["useSessionUUID", useSessionUUID],
   ["useUploads", useUploads],
 ])("%s throws outside a provider", (_, useIt) => {
-  vi.spyOn(console, "error").mockImplementation(() => undefined); // React tells it as well.
+  vi.spyOn(console, "error").mockImplementation(() => undefined); // React reports it too.
   function Lost() {
     useIt();
     return null;

@@ -176,7 +176,7 @@ describe("the support code", () => {
     const server = await visited();
     server.addFile("report.pdf");
     server.close("expired");
-    // A visitor of user-event would bring a clipboard along.
+    // user-event would provide a clipboard.
     Object.defineProperty(navigator, "clipboard", { value: undefined, configurable: true });
     render(pageOf(<SessionResetAlert />, { server }));
     expect(within(await alert()).getByText(server.session().supportCode)).toBeVisible();

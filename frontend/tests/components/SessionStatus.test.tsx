@@ -65,7 +65,7 @@ describe("SessionStatus", () => {
     await state("ready");
   });
 
-  test("says that a reload will forget the session where the storage is forbidden", async () => {
+  test("says that a reload loses the session if the storage is forbidden", async () => {
     const storage = {
       getItem: () => null,
       setItem: () => {

@@ -28,7 +28,7 @@ const everything = (
   </>
 );
 
-/** Every part that can be seen at once while a session is well; then with its dialogs. */
+/** Every part that is visible while a session is ready; then its dialogs. */
 async function showAll(classNames?: ClassNames) {
   const server = createFakeServer({ limits: { max_files: 1 } });
   const page = await openReady(everything, { server, ...(classNames && { classNames }) });

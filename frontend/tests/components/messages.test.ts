@@ -73,7 +73,7 @@ test("progress leaves out what is unknown", () => {
   );
 });
 
-test("one lost file is one", () => {
+test("one lost file is in the singular", () => {
   expect(lost("a.pdf")).toMatch(/^You can no longer open 1 file .*: “a.pdf”\./);
   expect(lost("a.pdf", "b.pdf")).toMatch(/^You can no longer open 2 files .*: “a.pdf”, “b.pdf”\./);
 });

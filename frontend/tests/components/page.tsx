@@ -1,4 +1,4 @@
-/** A page of the package's components over a fake server, and what a visitor does on it. */
+/** A page of the package's components over a fake server, and the actions of a visitor on it. */
 import { render, screen, waitFor, within, type RenderResult } from "@testing-library/react";
 import userEvent, { type UserEvent } from "@testing-library/user-event";
 import type { ReactNode } from "react";
@@ -61,7 +61,7 @@ export async function openReady(children: ReactNode, options: PageOptions = {}):
   return page;
 }
 
-/** A server that this browser has a session with: it has the cookie and the UUID. */
+/** A server with a session of this browser, which has the cookie and the UUID. */
 export async function visited(options?: Parameters<typeof createFakeServer>[0]) {
   const server = createFakeServer(options);
   await server.fetch("/api/v1/sessions/", { method: "POST", body: "{}" });

@@ -1,4 +1,4 @@
-/** The README's examples do what the README says. */
+/** The README's examples work as described. */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { compileFunction } from "node:vm";
@@ -25,7 +25,7 @@ const modules: Record<string, unknown> = {
   vitest: { expect, test: (_: string, run: () => Promise<void>) => cases.push(run) },
 };
 
-/** Run the example below a heading, as it stands there. */
+/** Run the example below a heading unchanged. */
 function run(heading: string): void {
   const [, text = ""] =
     /```tsx\n([^]*?)```/.exec(README.slice(README.indexOf(`# ${heading}\n`))) ?? [];

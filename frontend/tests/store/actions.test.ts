@@ -30,7 +30,7 @@ describe("resetSession", () => {
     expect(page.states).toEqual(["starting", "ready"]);
   });
 
-  test("of somebody else's session forgets its support code, also after a reload", async () => {
+  test("of another person's session deletes its support code, also after a reload", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     await page.session.resetSession("not_me");

@@ -1,4 +1,4 @@
-/** Shows what happens when a session is over, or is another than the one remembered. */
+/** A session that has ended, or that is not the stored one. */
 import { describe, expect, test } from "vitest";
 import type { ResetReason } from "../../src/api/http.js";
 import { createFakeServer } from "../../src/testing/index.js";
@@ -18,7 +18,7 @@ controlTime();
 
 const REASONS: ResetReason[] = ["expired", "reset", "ended", "revoked"];
 
-/** Ask again, as after a while. */
+/** Check the session again. */
 async function retry(page: Page): Promise<void> {
   await page.session.retry();
   await calm();
@@ -91,7 +91,7 @@ describe("a session that has ended", () => {
     expect(request?.body).toEqual({ reason: reason === "expired" ? "expired" : "requested" });
   });
 
-  test("while the server cannot make a new one is kept, until it can", async () => {
+  test("while the server cannot create a new one is kept until it can", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     const { uuid } = page.now;
@@ -105,7 +105,7 @@ describe("a session that has ended", () => {
     expect(server.sessions).toHaveLength(2);
   });
 
-  test("is nothing that a proxy, or a code of others, can say", async () => {
+  test("is not concluded from a proxy's response or an unknown code", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     const { uuid } = page.now;
@@ -123,7 +123,7 @@ describe("a session that has ended", () => {
     expect(server.sessions).toHaveLength(1);
   });
 
-  test("for the first answer only, lives on", async () => {
+  test("for the first response only, stays active", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     const { uuid } = page.now;
@@ -146,7 +146,7 @@ describe("a session that has ended", () => {
 });
 
 describe("a browser that proves a mismatch", () => {
-  /** A page that remembers one session, in a browser with the cookie of another. */
+  /** A page with the UUID of one session, in a browser with the cookie of another. */
   async function mismatched() {
     const server = createFakeServer();
     const first = await openSession(server, { browser: server.browser() });
@@ -179,7 +179,7 @@ describe("a browser that proves a mismatch", () => {
     expect(server.sessions).toHaveLength(2);
   });
 
-  test("stays as it is if it cannot go on just now", async () => {
+  test("stays unchanged if continuing fails", async () => {
     const { server, page, first } = await mismatched();
     server.failNext();
     await expect(page.session.continueSession()).rejects.toMatchObject({ code: "network" });

@@ -1,4 +1,4 @@
-/** Shows that whatever is not the API's own refusal is waited out, and nothing is lost by it. */
+/** Failures that are not refusals of the API: the store retries, and nothing is lost. */
 import { describe, expect, test, vi } from "vitest";
 import { createFakeServer, type Failure, type FakeServer } from "../../src/testing/index.js";
 import {
@@ -28,7 +28,7 @@ const OUTAGES: [string, Failure, string][] = [
 ];
 
 describe.each(OUTAGES)("%s", (_, failure, code) => {
-  test("while a session begins is waited out", async () => {
+  test("while a session is created is retried", async () => {
     const server = createFakeServer();
     server.failNext(failure);
     const page = await openSession(server);
@@ -93,7 +93,7 @@ test("a permanent refusal is shown, and retried only by retry()", async () => {
 });
 
 describe("the wait", () => {
-  /** Seconds until each of the next tries, while the server goes on failing. */
+  /** Seconds until each of the next tries, while the server fails. */
   async function waits(server: FakeServer, failure: Failure, count: number): Promise<number[]> {
     const seconds: number[] = [];
     for (let index = 0; index < count + 1; index++) server.failNext(failure);
@@ -144,7 +144,7 @@ describe("the wait", () => {
     },
   );
 
-  test("of days is cut into hours, for timers cannot be trusted with more", async () => {
+  test("of days is split into hours, because longer timers are not reliable", async () => {
     const server = createFakeServer();
     server.failNext({ code: "rate_limited", headers: { "Retry-After": "9999999" } });
     const page = await openSession(server);
@@ -154,7 +154,7 @@ describe("the wait", () => {
     expect(page.now.status).toBe("ready");
   });
 
-  test("begins at one second again after a good answer", async () => {
+  test("starts at one second again after a successful response", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0);
     const server = createFakeServer();
     for (let index = 0; index < 4; index++) server.failNext();

@@ -16,7 +16,7 @@ import {
 
 controlTime();
 
-/** Begin, where taking a turn may take a moment. */
+/** Start a page whose lock may take a moment. */
 async function begin(page: ReturnType<typeof openPage>) {
   void page.session.start();
   await pass(SECOND);

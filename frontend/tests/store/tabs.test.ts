@@ -67,7 +67,7 @@ describe.each([
 });
 
 describe("without a working lock", () => {
-  /** A storage whose lease everybody gets. */
+  /** A storage in which every tab gets the lease. */
   class LeakyStorage extends FakeStorage {
     override getItem(key: string): string | null {
       return key === "session_lock" ? null : super.getItem(key);

@@ -61,14 +61,14 @@ describe("an unused session", () => {
     expect(page.states).toEqual(["starting", "ready", "expiring", "reset_required"]);
   });
 
-  test("is expiring as early as the page wants it", async () => {
+  test("is expiring at the time that the page has set", async () => {
     const server = createFakeServer({ lifetime: 30 * MINUTE });
     const page = await openSession(server, { expiringWithin: 0 });
     await pass(29 * MINUTE);
     expect(page.now.status).toBe("ready");
   });
 
-  test("for hours is waited for in steps that timers can take", async () => {
+  test("of many hours is waited for in steps that timers support", async () => {
     const server = createFakeServer({ lifetime: 2 * DAY });
     const page = await openSession(server);
     await pass(2 * DAY - 4 * MINUTE);
@@ -115,13 +115,13 @@ describe("a clock", () => {
 });
 
 describe("a laptop", () => {
-  /** Sleep: time goes by, and no timer runs. */
+  /** Sleep: the clock advances, and no timer runs. */
   function sleep(milliseconds: number): void {
     show("hidden");
     vi.setSystemTime(Date.now() + milliseconds);
   }
 
-  test("that slept past the end finds out as it wakes", async () => {
+  test("that slept past the end notices it when it wakes", async () => {
     const server = createFakeServer({ lifetime: 30 * MINUTE });
     const page = await openSession(server);
     server.addFile("offer.pdf");
@@ -132,7 +132,7 @@ describe("a laptop", () => {
     expect(server.requests).toHaveLength(4);
   });
 
-  test("that slept for less than the session lives finds it as it was", async () => {
+  test("that slept for less than the session's life finds it unchanged", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
     const { uuid } = page.now;

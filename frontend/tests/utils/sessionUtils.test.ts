@@ -1,4 +1,4 @@
-/** Shows what the package asks of storages, locks and UUIDs. */
+/** Storages, locks and UUIDs. */
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import {
   isSessionUUID,
@@ -65,7 +65,7 @@ describe("credentials", () => {
     expect(storage.values.size).toBe(0);
   });
 
-  test("in memory are nowhere else", () => {
+  test("in memory are stored nowhere else", () => {
     const credentials = memoryCredentials();
     credentials.set("mss1_a");
     expect(credentials.get()).toBe("mss1_a");
@@ -166,7 +166,7 @@ describe("a lock", () => {
     expect(storage.getItem("l")).toBe("other 99");
   });
 
-  test("does without in a storage that is full by now", async () => {
+  test("runs without a lease in a storage that is full", async () => {
     const storage = Object.assign(new FakeStorage(), { full: true });
     expect(await withLock("l", storage, undefined, async () => "done")).toBe("done");
   });
