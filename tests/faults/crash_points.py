@@ -49,7 +49,7 @@ def killed_at(number: int, work: Work) -> str:
 
 
 def store_fails_at(number: int, work: Work) -> str:
-    """Run `work` in a process whose store refuses changes from that crash point on; return the point."""
+    """Run `work` while the store refuses changes from that crash point on; return the point."""
     code, point = _struck(
         work, _watch_store, lambda point: _Countdown(number, point, _refuse, repeats=True)
     )

@@ -111,7 +111,7 @@ def test_t60_killed_upload() -> None:
 
 
 def test_t55_killed_first_upload() -> None:
-    """The first upload writes the marker. A killed one must not leave a marker that stops the cleanup."""
+    """The first upload writes the marker. A killed one must not make the cleanup stop."""
 
     def attempt(number: int) -> str:
         StoreState.objects.all().delete()
@@ -235,7 +235,7 @@ def a_cleanup(number: int, strike: Callable[[int, Work], str], exit_codes: set[i
 
 
 def test_t60_killed_restore_of_orphans() -> None:
-    """The next run finishes an interrupted restore; a restore killed before its first step has no effect."""
+    """The next run finishes an interrupted restore. One killed before it began has no effect."""
     ends: Counter[str] = Counter()
 
     def attempt(number: int) -> str:

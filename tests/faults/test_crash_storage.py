@@ -124,7 +124,7 @@ def test_t34_store_that_cannot_be_claimed_keeps_nothing(when: int) -> None:
 
 
 def limit_file_size(megabytes: float, in_memory: bool) -> Callable[[], None]:
-    """Return a function that limits the file size, as a full disk does, for the store or the spool."""
+    """Return a function that limits file sizes like a full disk, for the store or the spool."""
 
     def prepare() -> None:
         if in_memory:

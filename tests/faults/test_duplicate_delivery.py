@@ -300,7 +300,7 @@ def test_t78_task_of_a_killed_worker_is_finished_once(task: str) -> None:
 
 
 def finished_though_killed(task: str, call: str, number: int) -> bool:
-    """Kill the worker before that system call and deliver again; return False if there is no such call."""
+    """Kill the worker before that system call and deliver again; return False if it made no such call."""
     check = SCENES[task].make()
     name = async_task(task, *SCENES[task].arguments)
     child = fork(deliver)

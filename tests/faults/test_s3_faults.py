@@ -1,4 +1,4 @@
-"""A failing S3 server or network: answers stay correct, live files stay, and each request ends in time.
+"""An S3 server or network that fails: answers are correct, live files stay, requests end in time.
 
 Each mode of the fault proxy is tried with each kind of S3 operation, through the
 product's endpoint, task or command that uses it. The time limit follows from the
@@ -32,7 +32,7 @@ from uploads_app.storage.s3_store import S3Store
 MAX_SECONDS = 25
 ATTEMPTS = 2
 PAUSE = 1
-# Modes that never make an operation fail, and operations that further modes cannot harm.
+# Modes under which every operation succeeds.
 HARMLESS = {"claim complete", "wrong etag", "skewed date"}
 # An answer without content cannot be truncated.
 HARMLESS_AT = {(mode, at) for mode in ("cut", "shorten") for at in ("put", "clock", "head")}
@@ -100,7 +100,7 @@ def perform(
 
 
 def succeeded_or_503(answer: Any, success: int) -> bool:
-    """Return whether a request succeeded; check that it was answered 503 with Retry-After if not."""
+    """Return whether a request succeeded; if not, check for a 503 with Retry-After."""
     if answer.status_code == success:
         return True
     assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")

@@ -1,4 +1,4 @@
-"""Request bodies are spooled while they arrive; files that dead processes left there are deleted."""
+"""Request bodies are spooled while they arrive; leftovers of dead processes are deleted."""
 
 import os
 import time
