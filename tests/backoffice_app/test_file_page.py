@@ -259,7 +259,7 @@ def test_explain_says_what_is_known_and_what_the_next_cleanup_does(
     visitor.end()
     age_session(visitor.row, 8 * DAY)
     shown = page(support, upload, "explain")
-    assert "Its session ended longer ago than files are kept: it is deleted." in shown
+    assert "Its retention is over. The cleanup deletes it." in shown
     assert "The next cleanup run will count it as “files past retention”." in shown
     assert "staff.session_viewed" in events(visitor.uuid)
 
