@@ -47,7 +47,7 @@ def test_t58_worker_with_a_wrong_clock_removes_only_what_is_due(
         of_session_ended(11 * DAY).pk: UploadStatus.DELETED,
     }
     plant(new_key(), age=DAY)
-    before, reported_before = states(), events()
+    before, events_before = states(), events()
 
     with time_machine.travel(timezone.now() + off, tick=True):
         result = cleanup()
@@ -55,7 +55,7 @@ def test_t58_worker_with_a_wrong_clock_removes_only_what_is_due(
     if connection.vendor == "sqlite":
         assert (result.exit_code, last_run().stop_code) == (3, "clocks_differ")
         assert states() == before
-        assert events() == [*reported_before, "cleanup.stopped"]
+        assert events() == [*events_before, "cleanup.stopped"]
     else:
         assert result.exit_code == 0, result
         assert states() == kept | due

@@ -353,8 +353,8 @@ def made(
             expires_at=then + DAY,
             ended_at=then - ended if ended else None,
         )
-        is_holding = status in IN_QUOTA
-        UploadQuota.objects.create(session=session, files=is_holding, bytes=len(BODY) * is_holding)
+        in_quota = status in IN_QUOTA
+        UploadQuota.objects.create(session=session, files=in_quota, bytes=len(BODY) * in_quota)
         upload = UploadedFile.objects.create(
             id=own,
             session=session,

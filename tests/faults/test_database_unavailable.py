@@ -95,7 +95,7 @@ def test_t81_admin_page_without_a_database_is_503(make_staff: Any) -> None:
 
 
 @pytest.mark.both
-def test_t81_programming_error_in_a_statement_is_500(db: None) -> None:
+def test_t81_integrity_error_is_500(db: None) -> None:
     visitor = Visitor(raise_request_exception=False)
 
     with connection.execute_wrapper(fails_with(IntegrityError)):

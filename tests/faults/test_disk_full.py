@@ -87,7 +87,7 @@ def test_t82_full_disk_stores_what_fits_and_recovers(committed: None, settings: 
     assert exit_code == 0, lines
     answers = json.loads(lines[-1])
     if answers is None:
-        pytest.skip("this machine lets no process mount a disk of its own")
+        pytest.skip("this machine does not allow a process to mount its own disk")
     fits = MEGABYTES * 2**20 // len(BODY)
     assert fits - 2 <= answers["201"] <= fits
     assert answers["201"] + answers["503"] == UPLOADS

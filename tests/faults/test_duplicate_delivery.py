@@ -81,7 +81,7 @@ def due_sessions() -> Check:
     return check
 
 
-def ripe_files() -> Check:
+def removable_files() -> Check:
     """Create files of every kind that the cleanup removes, and a live one."""
     cache.clear()
     live = uploaded(started())
@@ -102,7 +102,7 @@ def ripe_files() -> Check:
     return check
 
 
-def forgettable_visitors() -> Check:
+def visitors_past_retention() -> Check:
     """Create ended sessions with contact data past its retention, and a live one."""
     cache.clear()
     live, due = started(), [started() for _ in range(DUE)]
@@ -226,9 +226,9 @@ SCENES = {
     "maria_project.tasks.heartbeat": DeliveryScenario(nothing),
     "maria_project.tasks.count_figures": DeliveryScenario(uncounted_hours),
     "sessions_app.tasks.expire_sessions": DeliveryScenario(due_sessions),
-    "sessions_app.tasks.forget_visitors": DeliveryScenario(forgettable_visitors),
-    "uploads_app.tasks.cleanup_orphans": DeliveryScenario(ripe_files),
-    "uploads_app.tasks.cleanup_orphans_for": DeliveryScenario(ripe_files, (1, False)),
+    "sessions_app.tasks.forget_visitors": DeliveryScenario(visitors_past_retention),
+    "uploads_app.tasks.cleanup_orphans": DeliveryScenario(removable_files),
+    "uploads_app.tasks.cleanup_orphans_for": DeliveryScenario(removable_files, (1, False)),
     "uploads_app.tasks.give_back_for": DeliveryScenario(objects_trashed, (1, TRASHED)),
     "uploads_app.tasks.watch_cleanup": DeliveryScenario(failing_cleanup),
     "uploads_app.tasks.inspect_uploads": DeliveryScenario(uninspected_files),

@@ -30,7 +30,7 @@ BACK_SECONDS = 5
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[postgres.PostgresServer]:
-    """A PostgreSQL with synchronous commits; skips without one, fails in continuous integration."""
+    """A PostgreSQL that syncs its files; skips without one, fails in continuous integration."""
     if postgres.find_programs() is None:
         missing = pytest.fail if os.environ.get("CI") else pytest.skip
         missing(f"PostgreSQL is missing: {postgres.INSTALL_HINT}")
@@ -80,8 +80,8 @@ def assert_well(web: Web) -> None:
 def test_t81_killed_database_is_503_and_requests_succeed_soon_after_its_restart(
     server: postgres.PostgresServer, web: Web
 ) -> None:
-    lost, back_again = "The database does not answer", "The database answers again"
-    before = web.logged(lost), web.logged(back_again)
+    lost, recovered = "The database does not answer", "The database answers again"
+    before = web.logged(lost), web.logged(recovered)
     for _ in range(ROUNDS):
         assert_well(web)
         server.kill()
@@ -103,7 +103,7 @@ def test_t81_killed_database_is_503_and_requests_succeed_soon_after_its_restart(
         assert time.monotonic() - back < BACK_SECONDS
         assert_well(web)
     assert web.logged(lost) == before[0] + ROUNDS
-    assert web.logged(back_again) == before[1] + ROUNDS
+    assert web.logged(recovered) == before[1] + ROUNDS
 
 
 def test_t81_hanging_database_is_answered_within_ten_seconds(

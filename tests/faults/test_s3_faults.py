@@ -259,7 +259,7 @@ def test_marker_written_twice_is_the_same_marker(visitor: Visitor, proxy: FaultP
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not SOAK, reason="it waits for the product's own deadlines: SOAK=1")
+@pytest.mark.skipif(not SOAK, reason="waits for the real deadlines of the product; set SOAK=1")
 def test_t38_requests_end_in_time_while_the_store_stalls(
     s3: Bucket, proxy: FaultProxy, tmp_path: Path
 ) -> None:

@@ -48,8 +48,8 @@ def scene_of(make: Callable[[], Made]) -> Made:
     passed = timezone.now() - kept.at
     _restore_rows(kept.rows, passed)
     _restore_store(kept.contents, passed)
-    again: Made = _copied(kept.returned)
-    return again
+    returned: Made = _copied(kept.returned)
+    return returned
 
 
 def _all_rows() -> Rows:
@@ -60,12 +60,12 @@ def _all_rows() -> Rows:
 def _restore_rows(rows: Rows, passed: timedelta) -> None:
     for model, kept in rows:
         times = [f.attname for f in model._meta.fields if isinstance(f, models.DateTimeField)]
-        again = [copy.copy(row) for row in kept]
-        for row in again:
+        copies = [copy.copy(row) for row in kept]
+        for row in copies:
             for name in times:
                 if getattr(row, name) is not None:
                     setattr(row, name, getattr(row, name) + passed)
-        model._base_manager.bulk_create(again)
+        model._base_manager.bulk_create(copies)
     with connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(
             no_style(), [model for model, _ in rows]

@@ -200,13 +200,13 @@ def test_late_bytes_are_swept(visitor: Visitor, s3: Bucket, settings: Any) -> No
 
 
 def test_t14_upload_of_another_session_is_answered_as_unknown(visitor: Visitor, s3: Bucket) -> None:
-    upload, stranger = arrived(visitor, BODY), started()
+    upload, other_session = arrived(visitor, BODY), started()
     before, keys = state(), s3.keys()
 
-    theirs, none = complete(stranger, str(upload.pk)), complete(stranger, UNKNOWN)
+    theirs, none = complete(other_session, str(upload.pk)), complete(other_session, UNKNOWN)
     assert refused(theirs) == refused(none) == (404, "not_found")
     assert same(theirs) == same(none)
-    assert stranger.delete_upload(str(upload.pk)).status_code == 404
+    assert other_session.delete_upload(str(upload.pk)).status_code == 404
     assert (state(), s3.keys()) == (before, keys)
 
 

@@ -271,10 +271,10 @@ def test_t15_token_of_an_erased_session_is_unknown(visitor: Visitor) -> None:
     identify(visitor, name="Anna")  # creates a retired token too
     tab.cookies["maria_session"] = visitor.token
     erase(visitor)
-    stranger = clone(visitor)
-    stranger.cookies["maria_session"] = "mss1_" + "x" * 43
+    unknown_client = clone(visitor)
+    unknown_client.cookies["maria_session"] = "mss1_" + "x" * 43
 
-    expected = stranger.current()
+    expected = unknown_client.current()
     for client in (tab, before):
         response = client.current()
         assert (response.status_code, code(response)) == (401, "session_invalid")

@@ -144,12 +144,12 @@ def test_t31_concurrent_uploads_and_deletions_keep_the_quota_exact(settings: Any
 
     def upload_and_delete(number: int) -> int:
         stored = 0
-        for turn in range(6):
-            response = tabs[number].upload(pdf(f"{number} {turn}", SIZE + number))
+        for step in range(6):
+            response = tabs[number].upload(pdf(f"{number} {step}", SIZE + number))
             assert response.status_code in (201, 409)
             if response.status_code == 201:
                 stored += 1
-                if turn % 3:
+                if step % 3:
                     assert tabs[number].delete_upload(response.json()["id"]).status_code == 204
         return stored
 

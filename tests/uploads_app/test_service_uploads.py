@@ -174,8 +174,8 @@ def test_t13_other_spellings_of_a_uuid_are_not_found(
 ) -> None:
     upload = uploaded(visitor)
     upper, braces = visitor.uuid.upper(), f"{{{visitor.uuid}}}"
-    spelled = name.format(upper=upper, braces=braces)
+    spelling = name.format(upper=upper, braces=braces)
 
-    for answer in (agent.files(spelled), agent.file(spelled, upload.pk)):
+    for answer in (agent.files(spelling), agent.file(spelling, upload.pk)):
         assert answer.status_code == 404
     assert "upload.downloaded" not in events()

@@ -111,8 +111,8 @@ def test_only_files_of_the_session_are_listed(visitor: Visitor) -> None:
     other = started()
     mine, theirs = uploaded(visitor), uploaded(other)
 
-    for who, row in ((visitor, mine), (other, theirs)):
-        assert [item["id"] for item in who.get(UPLOADS).json()["results"]] == [str(row.pk)]
+    for owner, row in ((visitor, mine), (other, theirs)):
+        assert [item["id"] for item in owner.get(UPLOADS).json()["results"]] == [str(row.pk)]
 
 
 def test_retrieved_file_equals_the_upload_answer(visitor: Visitor) -> None:

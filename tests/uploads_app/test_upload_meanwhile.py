@@ -222,9 +222,9 @@ def test_uploads_work_with_a_foreign_marker_and_do_not_change_it(
 
 
 def test_store_with_objects_is_not_claimed(visitor: Visitor) -> None:
-    stranger = store_root() / f"uploads/{uuid.uuid4()}/{uuid.uuid4()}.pdf"
-    stranger.parent.mkdir(parents=True)
-    stranger.write_bytes(b"from elsewhere")
+    foreign_object = store_root() / f"uploads/{uuid.uuid4()}/{uuid.uuid4()}.pdf"
+    foreign_object.parent.mkdir(parents=True)
+    foreign_object.write_bytes(b"from elsewhere")
 
     uploaded(visitor)
 
@@ -248,6 +248,6 @@ def test_upload_is_refused_if_the_store_cannot_be_claimed(visitor: Visitor) -> N
 def test_refusals_of_two_sessions_are_recorded_for_each(visitor: Visitor) -> None:
     cache.clear()
     other = started()
-    for who in (visitor, other):
-        assert who.upload(b"no pdf").status_code == 415
-        assert events(who.uuid) == ["session.created", "upload.rejected"]
+    for sender in (visitor, other):
+        assert sender.upload(b"no pdf").status_code == 415
+        assert events(sender.uuid) == ["session.created", "upload.rejected"]

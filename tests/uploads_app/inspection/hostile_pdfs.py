@@ -81,14 +81,14 @@ def packed(objects: dict[int, str], padding: int = 0) -> bytes:
     holder = max(objects) + 1
     entries = f"/Type /ObjStm /N {len(objects)} /First {len(head)} /Filter /FlateDecode"
     out = b"%PDF-1.7\n"
-    holder_at = len(out)
+    object_stream_at = len(out)
     out += b"%d 0 obj\n%b\nendobj\n" % (holder, stream(data, entries))
     table_at = len(out)
     rows = [b"\0\0\0\0\0\xff"]
     numbers = list(objects)
     for number in range(1, holder):
         rows.append(b"\2" + holder.to_bytes(4, "big") + bytes([numbers.index(number)]))
-    rows.append(b"\1" + holder_at.to_bytes(4, "big") + b"\0")
+    rows.append(b"\1" + object_stream_at.to_bytes(4, "big") + b"\0")
     rows.append(b"\1" + table_at.to_bytes(4, "big") + b"\0")
     entries = f"/Type /XRef /Size {len(rows)} /W [1 4 1] /Root 1 0 R"
     out += b"%d 0 obj\n%b\nendobj\n" % (holder + 1, stream(b"".join(rows), entries))

@@ -73,7 +73,7 @@ class Folder:
 
 @pytest.fixture(params=["disk", "s3"])
 def inspector(request: pytest.FixtureRequest) -> StoreInspector:
-    """An inspector of each store in turn."""
+    """An inspector of each store in step."""
     found: StoreInspector = Folder() if request.param == "disk" else request.getfixturevalue("s3")
     return found
 
@@ -346,8 +346,8 @@ def test_concurrent_puts_and_deletes_in_one_folder_succeed() -> None:
     session = uuid.uuid4()
 
     def put_and_delete(number: int) -> None:
-        for turn in range(1000 if SOAK else 150):
-            key, body = new_key(session), f"{number} {turn}".encode()
+        for step in range(1000 if SOAK else 150):
+            key, body = new_key(session), f"{number} {step}".encode()
             object_store().put(key, [body])
             assert (store_root() / key).read_bytes() == body
             object_store().delete(key)
