@@ -99,6 +99,8 @@ def test_a_file_that_is_not_a_pdf_is_refused_after_the_upload(
 
     card.choose(chosen("page.pdf", b"<script>alert(1)</script>"))
 
-    expect(card.file("page.pdf")).to_contain_text("Its name and content must both be of an allowed type: PDF")
+    expect(card.file("page.pdf")).to_contain_text(
+        "Its name and content must both be of an allowed type: PDF"
+    )
     assert bucket.keys() == before
     assert card.rows() == [("page.pdf", "rejected")]
