@@ -1,11 +1,11 @@
-"""Every crash point of a protocol, in one place: the moments between whose steps something can go wrong.
+"""Kills a process, or makes its store or database fail, at each crash point of a protocol.
 
-A crash point is the moment before an effect: a commit, a write that commits
-by itself, a change to the names in the store's folder, a changing request to
-S3. What lies between two of them is only thought, which a crash forgets; what
-lies after the last one is done. A process counts its crash points as it comes
-to them, and at the one it was told it is killed, or its store or its database
-fails. So no step of a protocol can be left out of a list: there is none.
+A crash point is the moment before an effect: a commit, a write outside a
+transaction, a change to the names in the store's folder, a changing request to
+S3. A crash between two crash points loses only what is in memory. A process
+counts its crash points while it runs. At the one with the given number it is
+killed, or its store or database fails. No list of steps is written by hand, so
+no step can be missing.
 """
 
 import errno
@@ -24,13 +24,13 @@ from tests.helpers import SOAK
 from tests.processes import fork, wait_for_other_backends
 from uploads_app.storage.s3_store import S3Store
 
-# In ./test each point once on each database with a disk, and once with S3.
+# ./test tries each point once on each database with a disk, and once with S3.
 ON_DISK, ON_S3 = (100, 100) if SOAK else (1, 1)
-# Of a long protocol on S3, ./test takes every fourth point: all of them are taken with a disk.
+# For a long protocol on S3, ./test tries every fourth point; with a disk it tries all.
 LONG_ON_S3 = 1 if SOAK else 4
-# No protocol has as many.
+# More crash points than any protocol has.
 MANY = 1000
-# What changes the names in a folder, as Python's audit events call it; an empty folder is nothing.
+# Python's audit events for changes to the names in a folder; empty folders do not count.
 _ON_DISK = frozenset({"os.link", "os.remove", "os.rename"})
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 _S3_READS = ("Get", "Head", "List")
@@ -39,9 +39,9 @@ Reached = Callable[[str], None]
 
 
 def killed_at(number: int, work: Work) -> str:
-    """Do `work` in a process that is killed at its crash point of that number; return which it was.
+    """Run `work` in a process that is killed at crash point `number`; return that point's name.
 
-    Empty if the process ended before it came to that many.
+    Empty if the process ended before it reached that point.
     """
     code, point = _struck(work, _all, lambda point: _Countdown(number, point, _die))
     assert code == (-signal.SIGKILL if point else 0)
@@ -49,25 +49,25 @@ def killed_at(number: int, work: Work) -> str:
 
 
 def store_fails_at(number: int, work: Work) -> str:
-    """Do `work` in a process whose store takes no change from such a crash point on; return which."""
+    """Run `work` while the store refuses changes from that crash point on; return the point."""
     code, point = _struck(
-        work, _watch_store, lambda point: _Countdown(number, point, _refuse, goes_on=True)
+        work, _watch_store, lambda point: _Countdown(number, point, _refuse, repeats=True)
     )
     assert code == 0
     return point
 
 
 def database_cut_at(number: int, work: Work) -> str:
-    """Do `work` in a process whose database cuts it off at such a crash point; return which it was."""
+    """Run `work` in a process that loses its database at that crash point; return the point."""
     code, point = _struck(work, _watch_commits, lambda point: _Countdown(number, point, _cut))
     assert code == 0
     return point
 
 
 def everywhere(attempt: Callable[[int], str], times: int, every: int = 1) -> list[str]:
-    """Attempt the first, second, … crash point, each so many times, until there is none.
+    """Attempt the first, second, … crash point, each `times` times, until there are no more.
 
-    With `every` only each crash point of that distance. Returns those met, in their order.
+    `every` is the distance between the points tried. Returns the points reached, in order.
     """
     met: list[str] = []
     for number in range(1, MANY, every):
@@ -75,32 +75,32 @@ def everywhere(attempt: Callable[[int], str], times: int, every: int = 1) -> lis
         if points == {""}:
             return met
         met.append("/".join(sorted(points)))
-    raise AssertionError("the work does not come to its end")
+    raise AssertionError("the protocol has too many crash points")
 
 
 class _Countdown:
-    """Says which crash point is the one of that number, and lets something happen there.
+    """Reports the crash point with the given number and runs `act` there.
 
-    With `goes_on` it happens at all the later ones too.
+    With `repeats` it also runs `act` at all later points.
     """
 
     def __init__(
-        self, number: int, say: Reached, act: Callable[[], None], *, goes_on: bool = False
+        self, number: int, say: Reached, act: Callable[[], None], *, repeats: bool = False
     ) -> None:
-        self._left, self._say, self._act, self._goes_on = number, say, act, goes_on
+        self._left, self._say, self._act, self._repeats = number, say, act, repeats
 
     def __call__(self, point: str) -> None:
         self._left -= 1
         if self._left == 0:
             self._say(point)
-        if self._left == 0 or (self._left < 0 and self._goes_on):
+        if self._left == 0 or (self._left < 0 and self._repeats):
             self._act()
 
 
 def _struck(
     work: Work, watch: Callable[[Reached], None], countdown: Callable[[Reached], Reached]
 ) -> tuple[int, str]:
-    """Do `work` in a watched process; return its exit code, and what it said was the crash point."""
+    """Run `work` in a watched process; return its exit code and the reported crash point."""
 
     def run(say: Reached) -> None:
         watch(countdown(say))
@@ -125,7 +125,7 @@ def _refuse() -> None:
 
 
 def _cut() -> None:
-    if connection.vendor == "sqlite":  # it has no connection that could break
+    if connection.vendor == "sqlite":  # SQLite has no connection that could break
         raise OperationalError("disk I/O error")
     connection.connection.close()
 
@@ -151,7 +151,7 @@ def _watch_commits(reached: Reached) -> None:
         commit()
 
     def executing(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        # To take or prolong a lease is not what a crash could leave half-done.
+        # A crash cannot leave the change of a lease half-done.
         if sql.startswith(_WRITES) and not connection.in_atomic_block and "lease" not in sql:
             reached(f"commit {sql.split(maxsplit=1)[0].lower()}")
         return execute(sql, params, many, context)
@@ -161,15 +161,15 @@ def _watch_commits(reached: Reached) -> None:
 
 
 def _watch_files(root: str, reached: Reached) -> None:
-    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+    def on_audit_event(event: str, arguments: tuple[Any, ...]) -> None:
         if event in _ON_DISK and os.fsdecode(arguments[0]).startswith(root):
             reached(event.removeprefix("os."))
 
-    sys.addaudithook(hear)
+    sys.addaudithook(on_audit_event)
 
 
 def _watch_requests(client: BaseClient, reached: Reached) -> None:
-    client.close()  # the other process's connections are not ours
+    client.close()  # connections of the parent process cannot be shared
 
     def calling(model: Any, **_: Any) -> None:
         if not model.name.startswith(_S3_READS):

@@ -1,4 +1,4 @@
-"""Visitors who ask all at the same time, while something behind the web server fails."""
+"""Visitors who send requests at the same time while a service behind the web server fails."""
 
 import sys
 import time
@@ -18,7 +18,7 @@ from tests.uploads_app.server import WAITRESS
 
 @dataclass(frozen=True)
 class LoadAnswer:
-    """What was answered, and how long it took."""
+    """An answer, and how long it took."""
 
     status: int
     seconds: float
@@ -27,13 +27,13 @@ class LoadAnswer:
 
     @property
     def code(self) -> str:
-        """The code of a problem document; empty for anything else."""
+        """The code of a problem document; empty for other answers."""
         return str(self.document.get("code", ""))
 
 
 @dataclass
 class Web:
-    """A running web server, and a session that has begun."""
+    """A running web server, and a session."""
 
     port: int
     log: Path
@@ -41,7 +41,7 @@ class Web:
     uuid: str = ""
 
     def ask(self, method: str, path: str, **extra: Any) -> LoadAnswer:
-        """Ask once, with a connection of one's own."""
+        """Send one request on a new connection."""
         started = time.monotonic()
         response = requests.request(
             method,
@@ -73,25 +73,25 @@ class Web:
         return self.ask("POST", "/api/v1/uploads/", headers=proof, files={"file": content})
 
     def begin(self) -> None:
-        """Begin the session that `current` and `upload` are about."""
+        """Create the session that `current` and `upload` use."""
         answer = self.create()
         assert answer.status == 201, answer
         self.uuid = answer.document["uuid"]
         self.cookie = answer.headers["Set-Cookie"].partition(";")[0]
 
     def ready(self) -> tuple[int, dict[str, str]]:
-        """Ask for the state of each part."""
+        """GET health/ready."""
         answer = self.ask("GET", "/health/ready")
         return answer.status, answer.document["parts"]
 
     def logged(self, text: str) -> int:
-        """Count the lines of the log that hold `text`."""
+        """Count the log lines that contain `text`."""
         return sum(text in line for line in self.log.read_text().splitlines())
 
 
 @contextmanager
 def serving(folder: Path, env: Mapping[str, str]) -> Iterator[Web]:
-    """Run the web server of `./run` with an environment."""
+    """Run the web server of `./run` in an environment."""
     web = Web(free_port(), folder / "web.log")
     own = {"LOG_FILE": str(web.log), "DJANGO_SETTINGS_MODULE": "maria_project.settings"}
     with process([sys.executable, *WAITRESS, str(web.port)], {**env, **own}, folder / "output"):
@@ -102,7 +102,7 @@ def serving(folder: Path, env: Mapping[str, str]) -> Iterator[Web]:
 def together(
     jobs: list[Callable[[], LoadAnswer]], threads: int, midway: Callable[[], None] = lambda: None
 ) -> list[LoadAnswer]:
-    """Do the jobs in threads, and `midway` when half of them have been begun."""
+    """Run the jobs in threads, and `midway` when half of them have started."""
 
     def do(number: int) -> LoadAnswer:
         if number == len(jobs) // 2:

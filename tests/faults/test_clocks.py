@@ -1,7 +1,7 @@
-"""The worker's clock is three days wrong: nothing goes that is not due by the database's clock.
+"""A worker whose clock is three days wrong deletes only what is due by the database's clock.
 
-SQLite has no clock of its own, so there the worker's differs from the store's,
-and the run stops.
+SQLite has no clock of its own. There the worker's clock differs from the
+store's clock, and the run stops.
 """
 
 from datetime import timedelta
@@ -32,7 +32,7 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.mark.parametrize("off", [3 * DAY, -3 * DAY], ids=str)
-def test_t58_a_worker_whose_clock_is_wrong_removes_only_what_is_due(
+def test_t58_worker_with_a_wrong_clock_removes_only_what_is_due(
     committed: None, off: timedelta
 ) -> None:
     kept = {
@@ -47,7 +47,7 @@ def test_t58_a_worker_whose_clock_is_wrong_removes_only_what_is_due(
         of_session_ended(11 * DAY).pk: UploadStatus.DELETED,
     }
     plant(new_key(), age=DAY)
-    before, reported_before = states(), events()
+    before, events_before = states(), events()
 
     with time_machine.travel(timezone.now() + off, tick=True):
         result = cleanup()
@@ -55,15 +55,14 @@ def test_t58_a_worker_whose_clock_is_wrong_removes_only_what_is_due(
     if connection.vendor == "sqlite":
         assert (result.exit_code, last_run().stop_code) == (3, "clocks_differ")
         assert states() == before
-        assert events() == [*reported_before, "cleanup.stopped"]
+        assert events() == [*events_before, "cleanup.stopped"]
     else:
         assert result.exit_code == 0, result
         assert states() == kept | due
         assert last_run().removed == len(due)
-        # Its time in quarantine is counted from now, whatever the worker thinks is now.
+        # The time in quarantine is counted by the database's clock, not by the worker's.
         assert abs(QuarantinedObject.objects.get().quarantined_at - timezone.now()) < MINUTE
 
 
 def states() -> dict[object, str]:
-    """Return the status of every file."""
     return dict(UploadedFile.objects.values_list("pk", "status"))

@@ -1,7 +1,7 @@
-"""A move of files to another store is killed at each of its steps, or meets a store that fails.
+"""A move of files to another store is killed at each step, or one of the stores fails.
 
-Nothing is lost: at any time every live file is served, and one more run ends
-what the killed one began. What cannot be moved is told and stays where it is.
+Nothing is lost: every live file is served at any time, and one more run finishes
+the interrupted move. A file that cannot be moved is reported and stays in place.
 """
 
 import os
@@ -37,9 +37,9 @@ from uploads_app.storage.keys import INCOMING, MARKER, PREFIX
 pytestmark = pytest.mark.slow
 
 KILLS = 100 if SOAK else 1
-# Each moment, and the beginning of the keys for which it is a step of its own.
+# Each step, and the prefix of the keys at which to kill.
 STEPS = (
-    ("current before put", f"{INCOMING}/"),  # are there two stores?
+    ("current before put", f"{INCOMING}/"),  # the check for two stores
     ("current after put", f"{INCOMING}/"),
     *((moment, MARKER) for moment in FRAME),
     *((moment, f"{PREFIX}/") for moment in MOMENTS),
@@ -49,7 +49,7 @@ NOTHING_LEFT = "Then the previous store is no longer needed.\n"
 
 @both_ways
 @pytest.mark.timeout(3600 if SOAK else 300)
-def test_t60_a_move_killed_at_each_step(committed: None, relocation: Relocation) -> None:
+def test_t60_move_killed_at_each_step(committed: None, relocation: Relocation) -> None:
     relocation.upload("always there")
     for moment, prefix in STEPS:
         for number in range(KILLS):
@@ -58,7 +58,7 @@ def test_t60_a_move_killed_at_each_step(committed: None, relocation: Relocation)
             relocation.during()
             assert killed_at(moment, prefix) == -signal.SIGKILL
             wait_for_other_backends()
-            # The lease of who was killed is over.
+            # The lease of the killed process expires.
             StoreState.objects.update(lease_holder="", lease_expires_at=None)
             relocation.assert_served(None if SOAK else uploaded)
         assert moved()["errors"] == 0
@@ -76,7 +76,7 @@ def test_t60_a_move_killed_at_each_step(committed: None, relocation: Relocation)
 
 
 def let_time_pass(relocation: Relocation) -> None:
-    """Set back the time of what is half-written on disk."""
+    """Age the half-written files on disk."""
     for entry in (relocation.current, relocation.previous):
         if "location" in entry["OPTIONS"]:
             for path in Path(entry["OPTIONS"]["location"]).rglob("*.part"):
@@ -84,7 +84,7 @@ def let_time_pass(relocation: Relocation) -> None:
 
 
 def killed_at(moment: str, prefix: str) -> int:
-    """Move in a process that is killed at the moment; return how it ended."""
+    """Run the move in a process that is killed at that step; return its exit code."""
 
     def die(key: str) -> None:
         if key.startswith(prefix):
@@ -101,13 +101,11 @@ def killed_at(moment: str, prefix: str) -> int:
 
 
 @both_ways
-def test_t57_a_copy_that_is_spoilt_is_noticed_and_not_served(
-    db: None, relocation: Relocation
-) -> None:
+def test_t57_damaged_copy_is_detected_and_not_served(db: None, relocation: Relocation) -> None:
     upload = relocation.upload("precious")
     relocation.during()
 
-    def spoil(key: str) -> None:
+    def damage(key: str) -> None:
         if key != upload.key:
             return
         on.clear()
@@ -115,7 +113,7 @@ def test_t57_a_copy_that_is_spoilt_is_noticed_and_not_served(
         store.current.delete(key)  # type: ignore[attr-defined]
         store.current.put(key, [b"spoilt"])  # type: ignore[attr-defined]
 
-    on["current after put"] = spoil
+    on["current after put"] = damage
     result = move()
 
     assert result.exit_code == 1
@@ -128,9 +126,7 @@ def test_t57_a_copy_that_is_spoilt_is_noticed_and_not_served(
 
 
 @folders
-def test_t57_an_original_that_is_damaged_is_reported_and_left(
-    db: None, relocation: Relocation
-) -> None:
+def test_t57_damaged_original_is_reported_and_kept(db: None, relocation: Relocation) -> None:
     upload, other = relocation.upload("rotten"), relocation.upload("sound")
     relocation.plant("previous", upload.key, b"rot")
     relocation.during()
@@ -144,7 +140,7 @@ def test_t57_an_original_that_is_damaged_is_reported_and_left(
     assert relocation.hashes("uploads_current") == {other.key: other.sha256}
 
 
-def test_t57_a_store_that_fails_in_the_middle_stops_the_move_and_the_next_goes_on(
+def test_t57_failing_store_stops_the_move_and_the_next_run_continues(
     db: None, settings: Any, tmp_path: Path
 ) -> None:
     s3_server.need_s3()
@@ -160,7 +156,7 @@ def test_t57_a_store_that_fails_in_the_middle_stops_the_move_and_the_next_goes_o
 
         def fail(key: str) -> None:
             puts.append(key)
-            if len(puts) == 3:  # the first has asked whether there are two stores
+            if len(puts) == 3:  # the first call checks whether there are two stores
                 server.kill()
 
         on["current before put"] = fail
@@ -179,7 +175,7 @@ def test_t57_a_store_that_fails_in_the_middle_stops_the_move_and_the_next_goes_o
 
 
 @folders
-def test_t57_one_file_that_a_store_refuses_is_counted_and_the_others_go_on(
+def test_t57_refused_file_is_counted_and_the_others_are_moved(
     db: None, relocation: Relocation
 ) -> None:
     refused, others = relocation.upload("refused"), [relocation.upload(f"{n}") for n in range(2)]
@@ -202,9 +198,7 @@ def test_t57_one_file_that_a_store_refuses_is_counted_and_the_others_go_on(
 
 
 @folders
-def test_t59_a_move_that_has_lost_its_lease_removes_nothing(
-    db: None, relocation: Relocation
-) -> None:
+def test_t59_move_that_lost_its_lease_removes_nothing(db: None, relocation: Relocation) -> None:
     upload = relocation.upload("slow")
     relocation.during()
 

@@ -1,8 +1,8 @@
-"""Processes are killed at every crash point of every protocol, and one more run brings all to its end.
+"""Processes are killed at every crash point of every protocol; one more run finishes the work.
 
-After it no file of a visitor is lost, rows, objects and quotas agree, nothing
-is half-done, and each effect has its one event. `crash_points.py` says where
-processes die.
+Afterwards no visitor's file is lost, rows, objects and quotas match, nothing is
+half-done, and each effect has one event. `crash_points.py` defines where
+processes are killed.
 """
 
 import io
@@ -73,26 +73,26 @@ ReportedEvents = Counter[tuple[str, str]]
     autouse=True, params=[pytest.param("disk", marks=pytest.mark.both), pytest.param("s3")]
 )
 def store(request: pytest.FixtureRequest, committed: None, settings: Any) -> Iterator[None]:
-    """A store of each kind, claimed and empty again after each test.
+    """A store of each kind: claimed before each test, emptied after it.
 
-    An object's age cannot be set back in S3, so nothing counts as young there.
+    An object's age in S3 cannot be changed, so the grace period is zero there.
     """
     settings.RATE_LIMITS = {name: ["100000/m"] for name in settings.RATE_LIMITS}
     if request.param == "s3":
         request.getfixturevalue("s3")
         settings.CLEANUP_GRACE = settings.UPLOAD_LEASE = NEVER
     started().upload(BODY)
-    begin_anew()
+    clear_all()
     yield
-    begin_anew()
+    clear_all()
     if request.param == "s3":
         object_store().delete(MARKER)
 
 
-# What is killed ------------------------------------------------------------------
+# Protocols ------------------------------------------------------------------
 
 
-def test_t60_an_upload_is_killed() -> None:
+def test_t60_killed_upload() -> None:
     ends: Counter[str] = Counter()
 
     def attempt(number: int) -> str:
@@ -110,8 +110,8 @@ def test_t60_an_upload_is_killed() -> None:
     assert len(points) >= 3, points
 
 
-def test_t55_the_first_upload_of_all_is_killed() -> None:
-    """It marks the store as this database's own, and must never leave a mark that stops the cleanup."""
+def test_t55_killed_first_upload() -> None:
+    """The first upload writes the marker. A killed one must not make the cleanup stop."""
 
     def attempt(number: int) -> str:
         StoreState.objects.all().delete()
@@ -125,7 +125,7 @@ def test_t55_the_first_upload_of_all_is_killed() -> None:
     assert len(at_every_point(attempt)) >= 6
 
 
-def test_t60_a_deletion_is_killed() -> None:
+def test_t60_killed_deletion() -> None:
     ends: Counter[str] = Counter()
 
     def attempt(number: int) -> str:
@@ -144,7 +144,7 @@ def test_t60_a_deletion_is_killed() -> None:
     assert ends.keys() == {"stored", "deleting", "deleted"}
 
 
-def test_t60_an_erasure_is_killed() -> None:
+def test_t60_killed_erasure() -> None:
     ends: Counter[bool] = Counter()
 
     def attempt(number: int) -> str:
@@ -171,8 +171,8 @@ def test_t60_an_erasure_is_killed() -> None:
     assert "zebrafink" not in database_dump()
 
 
-def test_t39_an_upload_is_killed_and_its_retry_finishes_it() -> None:
-    """Not before the lease has stood for 30 s: until then the writer may be alive."""
+def test_t39_retry_finishes_a_killed_upload() -> None:
+    """The retry is refused for 30 s after the last renewal: the writer may still be alive."""
     ends: Counter[str] = Counter()
 
     def attempt(number: int) -> str:
@@ -198,26 +198,26 @@ def test_t39_an_upload_is_killed_and_its_retry_finishes_it() -> None:
     assert ends.keys() == {"None", "pending", "stored"}
 
 
-def test_t60_a_cleanup_is_killed() -> None:
+def test_t60_killed_cleanup() -> None:
     points = at_every_point(lambda number: a_cleanup(number, killed_at, {0}), is_long=True)
     assert len(points) >= (25 // LONG_ON_S3 if is_s3() else 25)
 
 
 @on_disk
-def test_t57_the_store_fails_in_the_middle_of_a_cleanup() -> None:
-    """What it did not do is told as failed or stops the run, and no row says what is not so."""
+def test_t57_store_that_fails_during_a_cleanup() -> None:
+    """The run counts failures or stops, and no row is wrong."""
     assert len(at_every_point(lambda number: a_cleanup(number, store_fails_at, {1, 3}), 1)) >= 10
 
 
 @on_disk
-def test_t56_the_database_goes_away_in_the_middle_of_a_cleanup() -> None:
+def test_t56_database_connection_lost_during_a_cleanup() -> None:
     assert len(at_every_point(lambda number: a_cleanup(number, database_cut_at, {3}), 1)) >= 15
 
 
 def a_cleanup(number: int, strike: Callable[[int, Work], str], exit_codes: set[int]) -> str:
-    """Run a cleanup that has something of every kind to do, with a fault, and then another one.
+    """Run a cleanup that has work of every kind, with a fault, and then another one.
 
-    A process that comes through the fault exits with one of the codes.
+    A process that survives the fault exits with one of `exit_codes`.
     """
 
     def work() -> None:
@@ -228,14 +228,14 @@ def a_cleanup(number: int, strike: Callable[[int, Work], str], exit_codes: set[i
     point = strike(number, work)
     converge()
     result = events_since(since)
-    # The next run does not know why an object lies under the key of a lapsed upload.
+    # The next run only knows that the object of a lapsed upload must be deleted.
     assert result - expected in (Counter(), Counter([("object.purged", lapsed)]))
     assert not expected - result
     return point
 
 
-def test_t60_a_restoring_of_orphans_is_killed() -> None:
-    """Cut off, it is finished by the next run; before its first step it is as if nobody had asked."""
+def test_t60_killed_restore_of_orphans() -> None:
+    """The next run finishes an interrupted restore. One killed before it began has no effect."""
     ends: Counter[str] = Counter()
 
     def attempt(number: int) -> str:
@@ -257,8 +257,8 @@ def test_t60_a_restoring_of_orphans_is_killed() -> None:
     assert ends.keys() == {"quarantined", "restoring", "restored"}
 
 
-def test_t60_an_adoption_is_killed() -> None:
-    """A second one, where the first had not come to its end, does what is left and nothing twice."""
+def test_t60_killed_adoption() -> None:
+    """A second adoption finishes the interrupted first one and repeats nothing."""
     ends: Counter[int] = Counter()
 
     def attempt(number: int) -> str:
@@ -277,24 +277,24 @@ def test_t60_an_adoption_is_killed() -> None:
 
 
 def restore(key: str) -> None:
-    """Call `manage.py restore_orphans` for one key."""
+    """Run `manage.py restore_orphans` for one key."""
     call_command("restore_orphans", key, stdout=io.StringIO())
 
 
 def adopt() -> int:
-    """Call `manage.py cleanup_orphans --adopt`; return 0, or 3 if there is nothing to adopt."""
+    """Run `manage.py cleanup_orphans --adopt`; return 0, or 3 if there is nothing to adopt."""
     result = cleanup("--adopt", "--yes")
     assert result.exit_code == 0 or "(nothing_to_adopt)" in result.err, result
     return result.exit_code
 
 
-# What there is -------------------------------------------------------------------
+# Scenes -------------------------------------------------------------------
 
 
 def scene_for_cleanup() -> tuple[ReportedEvents, str]:
-    """Give a run one of everything that it can do something about.
+    """Create work of every kind for a cleanup run.
 
-    Returns the events that tell of it, and the key of the upload that lapsed.
+    Returns the expected events, and the key of the lapsed upload.
     """
     lapsed, late, orphan = made(UploadStatus.PENDING), made(UploadStatus.DELETED), planted()
     ErasureNote.objects.create(session_uuid=uuid.uuid4())
@@ -318,9 +318,9 @@ def scene_for_cleanup() -> tuple[ReportedEvents, str]:
 
 
 def scene_for_adoption() -> ReportedEvents:
-    """Make the database one that was restored; return the events that tell of its adoption."""
+    """Make the database look restored from a backup; return the events of its adoption."""
     erased, live = made(UploadStatus.STORED), made(UploadStatus.STORED)
-    pending, stranger = made(UploadStatus.PENDING), planted()
+    pending, orphan = made(UploadStatus.PENDING), planted()
     recovered = uuid.uuid4()
     put(object_key(live.session.uuid, recovered, "pdf"))
     object_store().put(erased_key(erased.session.uuid), [])
@@ -335,7 +335,7 @@ def scene_for_adoption() -> ReportedEvents:
             ("upload.restored", target(pending)): 1,
             ("upload.restored", f"upload:{recovered}"): 1,
             ("system.database_adopted", f"store:{state.marker_id}"): 1,
-            ("object.quarantined", stranger): 1,
+            ("object.quarantined", orphan): 1,
         }
     )
 
@@ -343,7 +343,7 @@ def scene_for_adoption() -> ReportedEvents:
 def made(
     status: UploadStatus, *, ended: timedelta | None = None, has_object: bool = True
 ) -> UploadedFile:
-    """Make a file in a session of its own, below the API."""
+    """Create a file in its own session, without the API."""
     then, own = timezone.now() - 2 * HOUR, uuid.uuid4()
     with transaction.atomic():
         session = UserSession.objects.create(
@@ -353,8 +353,8 @@ def made(
             expires_at=then + DAY,
             ended_at=then - ended if ended else None,
         )
-        is_holding = status in IN_QUOTA
-        UploadQuota.objects.create(session=session, files=is_holding, bytes=len(BODY) * is_holding)
+        in_quota = status in IN_QUOTA
+        UploadQuota.objects.create(session=session, files=in_quota, bytes=len(BODY) * in_quota)
         upload = UploadedFile.objects.create(
             id=own,
             session=session,
@@ -374,12 +374,12 @@ def made(
 
 
 def planted() -> str:
-    """Put an object into the store that no row explains, and return its key."""
+    """Create an orphan and return its key."""
     return put(object_key(uuid.uuid4(), uuid.uuid4(), "pdf"))
 
 
 def in_quarantine(status: TrashStatus, for_days: int = 8) -> str:
-    """Put an object into quarantine, so long ago, and return its old key."""
+    """Create an object that has been in the trash for so many days; return its old key."""
     key = object_key(uuid.uuid4(), uuid.uuid4(), "pdf")
     put(quarantine_key(key))
     then = timezone.now() - for_days * DAY
@@ -390,7 +390,7 @@ def in_quarantine(status: TrashStatus, for_days: int = 8) -> str:
 
 
 def abandon() -> None:
-    """Leave something half-written behind."""
+    """Leave a half-written file in the store."""
     if is_s3():
         put(f"{INCOMING}/{uuid.uuid4()}/{uuid.uuid4()}.pdf")
     else:
@@ -399,11 +399,11 @@ def abandon() -> None:
         put(f"{folder}/.{name}.0123456789abcdef.part")
 
 
-# What is seen --------------------------------------------------------------------
+# Checks --------------------------------------------------------------------
 
 
 def converge() -> None:
-    """Let time pass, run the cleanup once, and see that all is well and nothing is half-done."""
+    """Let time pass, run the cleanup once, and check that rows and store match."""
     let_time_pass()
     settled()
     rows = UploadedFile.objects.all()
@@ -427,7 +427,7 @@ def converge() -> None:
 
 
 def let_time_pass() -> None:
-    """Let every lease be over, and everything in the store be old."""
+    """Expire every lease and age everything in the store."""
     past = timezone.now() - HOUR
     UploadedFile.objects.filter(status=UploadStatus.PENDING).update(lease_expires_at=past)
     StoreState.objects.update(lease_holder="", lease_expires_at=None)
@@ -443,18 +443,17 @@ def last_event() -> int:
 
 
 def events_since(event: int) -> ReportedEvents:
-    """Return type and target of the events of files and objects that follow one."""
+    """Return type and target of each event after the given one, without events of runs."""
     rows = AuditLog.objects.filter(id__gt=event).exclude(event_type__startswith="cleanup.")
     return Counter(rows.values_list("event_type", "target"))
 
 
 def target(upload: UploadedFile) -> str:
-    """Return the target of a file's events."""
     return f"upload:{upload.pk}"
 
 
 def file_of(visitor: Visitor) -> str | None:
-    """Return the status of a visitor's one file, None if there is none."""
+    """Return the status of a visitor's only file, or None."""
     return (
         UploadedFile.objects.filter(session__uuid=visitor.uuid)
         .values_list("status", flat=True)
@@ -463,7 +462,7 @@ def file_of(visitor: Visitor) -> str | None:
 
 
 def expect(response: Any, status: int) -> Any:
-    """Return an answer of that status."""
+    """Check the status of a response and return the response."""
     assert response.status_code == status, response.content
     return response
 
@@ -471,44 +470,41 @@ def expect(response: Any, status: int) -> Any:
 def at_every_point(
     attempt: Callable[[int], str], times: int = 0, *, is_long: bool = False
 ) -> list[str]:
-    """Attempt every crash point, each time without anything from before; return them.
+    """Attempt every crash point, each time from an empty store; return the points.
 
-    Of a long protocol on S3 only some.
+    A long protocol on S3 is attempted at some points only.
     """
 
-    def anew(number: int) -> str:
-        begin_anew()
+    def from_empty(number: int) -> str:
+        clear_all()
         return attempt(number)
 
     if is_s3():
-        return everywhere(anew, ON_S3, LONG_ON_S3 if is_long else 1)
-    return everywhere(anew, times or ON_DISK)
+        return everywhere(from_empty, ON_S3, LONG_ON_S3 if is_long else 1)
+    return everywhere(from_empty, times or ON_DISK)
 
 
 def visiting() -> Visitor:
-    """Return a new visitor, whom no other one's requests count against."""
+    """Return a new visitor with unused rate limits."""
     cache.clear()
     return started()
 
 
 def is_s3() -> bool:
-    """Say whether the store of this test is a bucket."""
     return not isinstance(object_store(), DiskStore)
 
 
 def put(key: str) -> str:
-    """Put an object into the store, and return its key."""
     object_store().put(key, [BODY])
     return key
 
 
 def keys(prefix: str) -> set[str]:
-    """Return the keys of all objects under a prefix."""
     return {stored.key for stored in object_store().list_objects(prefix)}
 
 
-def begin_anew() -> None:
-    """Forget every session and file, and empty the store but for its marker."""
+def clear_all() -> None:
+    """Delete every session and file, and empty the store but for its marker."""
     for model in (
         UploadedFile, UploadQuota, QuarantinedObject, ErasureNote, Finding, CleanupRun, UserSession,
     ):  # fmt: skip

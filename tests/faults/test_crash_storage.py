@@ -1,8 +1,8 @@
-"""A disk that is full or fails during an upload: the visitor is told, and nothing is kept.
+"""A full or failing disk during an upload: the visitor gets 503 and no partial file stays.
 
 A child process performs one upload while strace makes a system call of the
 store fail, or while the size of its files is limited as on a full disk.
-SQLite syncs its files by fdatasync, so `fsync` is the store's alone.
+SQLite syncs its files by fdatasync, so only the store calls `fsync`.
 """
 
 import json
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.both, pytest.mark.slow, pytest.mark.usefixtures("commi
 def upload_in_child(
     visitor: Visitor, body: bytes, fault: str = "", prepare: Callable[[], None] = lambda: None
 ) -> dict[str, Any]:
-    """Upload a file in a process of its own, with a fault; return what it was answered."""
+    """Upload a file in a child process with a fault; return the response."""
 
     def work(say: Callable[[str], None]) -> None:
         visitor.raise_request_exception = False
@@ -48,13 +48,13 @@ def upload_in_child(
 
 
 def assert_unavailable(answer: dict[str, Any]) -> None:
-    """Check that the visitor was told to come again."""
+    """Check that the response is 503 with Retry-After."""
     assert (answer["status"], answer["code"]) == (503, "storage_unavailable")
     assert int(answer["retry_after"]) > 0
 
 
 def assert_lapsed(visitor: Visitor, kept: UploadedFile) -> None:
-    """Check that of two uploads the first is all that is left."""
+    """Check that only the first of two uploads is left."""
     lapsed = UploadedFile.objects.exclude(pk=kept.pk).get()
     assert (lapsed.status, lapsed.sha256) == (UploadStatus.LAPSED, "")
     assert stored_keys() == {kept.key}
@@ -66,7 +66,7 @@ def assert_lapsed(visitor: Visitor, kept: UploadedFile) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        # The bytes, the session's folder, and the folder above it.
+        # The bytes, the session's folder, and its parent folder.
         "fsync:error=EIO:when=1",
         "fsync:error=EIO:when=2",
         "fsync:error=EIO:when=3",
@@ -74,7 +74,7 @@ def assert_lapsed(visitor: Visitor, kept: UploadedFile) -> None:
         "?link,?linkat:error=EIO:when=1",
     ],
 )
-def test_t34_a_disk_that_fails_keeps_nothing(fault: str) -> None:
+def test_t34_failing_disk_keeps_nothing(fault: str) -> None:
     need_strace()
     visitor = started()
     kept = uploaded(visitor, pdf("kept"))
@@ -85,8 +85,8 @@ def test_t34_a_disk_that_fails_keeps_nothing(fault: str) -> None:
     assert upload_in_child(visitor, pdf("again"))["status"] == 201
 
 
-def test_t34_the_faults_above_are_all_that_an_upload_can_meet() -> None:
-    """An upload into a folder that exists syncs three times: a fourth fault does nothing."""
+def test_t34_an_upload_syncs_three_times() -> None:
+    """An upload into an existing folder syncs three times: a fourth fault has no effect."""
     need_strace()
     visitor = started()
     uploaded(visitor)
@@ -94,7 +94,7 @@ def test_t34_the_faults_above_are_all_that_an_upload_can_meet() -> None:
     assert upload_in_child(visitor, pdf(), "fsync:error=EIO:when=4+")["status"] == 201
 
 
-def test_t34_a_folder_that_cannot_be_made_keeps_nothing() -> None:
+def test_t34_folder_that_cannot_be_created_keeps_nothing() -> None:
     need_strace()
     first, visitor = started(), started()
     uploaded(first)
@@ -108,8 +108,8 @@ def test_t34_a_folder_that_cannot_be_made_keeps_nothing() -> None:
 
 
 @pytest.mark.parametrize("when", [1, 2, 3])
-def test_t34_a_store_that_cannot_be_claimed_keeps_nothing(when: int) -> None:
-    """The first upload of all makes the marker before anything else."""
+def test_t34_store_that_cannot_be_claimed_keeps_nothing(when: int) -> None:
+    """The first upload into a store writes the marker before anything else."""
     need_strace()
     visitor = started()
 
@@ -124,7 +124,7 @@ def test_t34_a_store_that_cannot_be_claimed_keeps_nothing(when: int) -> None:
 
 
 def limit_file_size(megabytes: float, in_memory: bool) -> Callable[[], None]:
-    """Return what makes larger files impossible, as a full disk does, for the store or for the spool."""
+    """Return a function that limits file sizes like a full disk, for the store or the spool."""
 
     def prepare() -> None:
         if in_memory:
@@ -135,7 +135,7 @@ def limit_file_size(megabytes: float, in_memory: bool) -> Callable[[], None]:
     return prepare
 
 
-def test_t34_a_disk_that_fills_up_while_bytes_come_keeps_nothing() -> None:
+def test_t34_disk_that_fills_during_an_upload_keeps_nothing() -> None:
     visitor = started()
     kept = uploaded(visitor, pdf("kept"))
 
@@ -147,7 +147,7 @@ def test_t34_a_disk_that_fills_up_while_bytes_come_keeps_nothing() -> None:
     assert_lapsed(visitor, kept)
 
 
-def test_t34_a_disk_that_fills_up_before_the_store_is_requested_keeps_nothing(
+def test_t34_disk_that_fills_before_the_store_writes_keeps_nothing(
     settings: Any, tmp_path: Path
 ) -> None:
     settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "spool"

@@ -1,4 +1,4 @@
-"""Wherever in a request the database fails, the answer is one 503, and nothing else changes."""
+"""If the database fails at any place of a request, the answer is 503 and nothing else changes."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ SECRET = "canary: the server at 10.0.0.1 is gone"
 
 
 def fails_with(error: type[Exception], statement: str = "") -> Callable[..., Any]:
-    """Return a wrapper that lets statements fail which begin like this."""
+    """Return a wrapper that makes statements with that beginning fail."""
 
     def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if sql.startswith(statement):
@@ -38,7 +38,7 @@ def assert_unavailable(response: Any) -> None:
 
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
 @pytest.mark.parametrize(("route", "method"), visitor_calls(), ids=named)
-def test_t81_a_database_that_fails_is_503_at_every_endpoint(
+def test_t81_failing_database_is_503_at_every_endpoint(
     visitor: Visitor, route: Route, method: str, error: type[Exception]
 ) -> None:
     upload = uploaded(visitor)
@@ -55,7 +55,7 @@ def test_t81_a_database_that_fails_is_503_at_every_endpoint(
 
 
 @pytest.mark.both
-def test_t81_a_refusal_that_cannot_be_recorded_is_503(db: None) -> None:
+def test_t81_refusal_that_cannot_be_recorded_is_503(db: None) -> None:
     visitor = Visitor(raise_request_exception=False)
 
     with connection.execute_wrapper(fails_with(OperationalError, 'INSERT INTO "audit_app')):
@@ -65,7 +65,7 @@ def test_t81_a_refusal_that_cannot_be_recorded_is_503(db: None) -> None:
 
 
 @pytest.mark.both
-def test_t81_a_database_that_fails_in_middleware_is_503(
+def test_t81_database_failure_in_middleware_is_503(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*args: Any) -> None:
@@ -83,7 +83,7 @@ def test_t81_a_database_that_fails_in_middleware_is_503(
 
 
 @pytest.mark.both
-def test_t81_an_admin_page_without_its_database_is_503(make_staff: Any) -> None:
+def test_t81_admin_page_without_a_database_is_503(make_staff: Any) -> None:
     staff = make_staff(is_superuser=True)
     staff.raise_request_exception = False
 
@@ -95,7 +95,7 @@ def test_t81_an_admin_page_without_its_database_is_503(make_staff: Any) -> None:
 
 
 @pytest.mark.both
-def test_t81_an_error_of_ours_in_the_database_stays_500(db: None) -> None:
+def test_t81_integrity_error_is_500(db: None) -> None:
     visitor = Visitor(raise_request_exception=False)
 
     with connection.execute_wrapper(fails_with(IntegrityError)):
@@ -104,7 +104,7 @@ def test_t81_an_error_of_ours_in_the_database_stays_500(db: None) -> None:
 
 @contextmanager
 def sessions_locked() -> Iterator[None]:
-    """Have somebody else hold what creating a session needs, and the product not wait long for it."""
+    """Lock what creating a session needs from another connection, with a short lock timeout."""
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA busy_timeout = 1")
@@ -121,7 +121,7 @@ def sessions_locked() -> Iterator[None]:
 
 
 @pytest.mark.both
-def test_t81_a_locked_database_is_503_for_that_request_alone(committed: None) -> None:
+def test_t81_locked_database_is_503_for_that_request_only(committed: None) -> None:
     visitor = Visitor(raise_request_exception=False)
 
     with sessions_locked():
@@ -130,4 +130,4 @@ def test_t81_a_locked_database_is_503_for_that_request_alone(committed: None) ->
 
     assert visitor.start().status_code == 201
     assert events() == ["session.created"]
-    connection.close()  # its short patience with it
+    connection.close()  # also its short timeout

@@ -1,7 +1,7 @@
-"""The store's disk is full: visitors are told, nothing half-written stays, and room makes it well again.
+"""A full disk: uploads are refused, no partial file stays, and uploads work again after a deletion.
 
-The disk is a real one of 4 MB, in the memory of a process of its own that
-alone can see it; the database lies elsewhere.
+The test uses a real disk of 4 MB in memory that only its own process can see.
+The database is elsewhere.
 """
 
 import ctypes
@@ -28,7 +28,7 @@ _NEW_USERS, _NEW_MOUNTS = 0x10000000, 0x00020000
 
 
 def own_small_disk(folder: Path) -> bool:
-    """Give this process a disk of its own under a folder; False if the machine does not allow it."""
+    """Mount a small disk under a folder for this process; return False if the machine forbids it."""
     libc, user, group = ctypes.CDLL(None), os.getuid(), os.getgid()
     if libc.unshare(_NEW_USERS | _NEW_MOUNTS):
         return False
@@ -40,7 +40,7 @@ def own_small_disk(folder: Path) -> bool:
 
 
 def fill_and_make_room(say: Callable[[str], None]) -> None:
-    """Upload until long after the disk is full, delete two files, and upload once more."""
+    """Upload until long after the disk is full, delete two files, and upload again."""
     store_root().mkdir(exist_ok=True)
     if not own_small_disk(store_root()):
         say("null")
@@ -77,7 +77,7 @@ def fill_and_make_room(say: Callable[[str], None]) -> None:
     say(json.dumps(answers))
 
 
-def test_t82_a_full_disk_takes_what_fits_and_recovers(committed: None, settings: Any) -> None:
+def test_t82_full_disk_stores_what_fits_and_recovers(committed: None, settings: Any) -> None:
     settings.RATE_LIMITS = {name: ["100000/m"] for name in settings.RATE_LIMITS}
     settings.UPLOAD_MAX_FILES = UPLOADS
     settings.UPLOAD_MAX_TOTAL_BYTES = UPLOADS * len(BODY)
@@ -87,7 +87,7 @@ def test_t82_a_full_disk_takes_what_fits_and_recovers(committed: None, settings:
     assert exit_code == 0, lines
     answers = json.loads(lines[-1])
     if answers is None:
-        pytest.skip("this machine lets no process mount a disk of its own")
+        pytest.skip("this machine does not allow a process to mount its own disk")
     fits = MEGABYTES * 2**20 // len(BODY)
     assert fits - 2 <= answers["201"] <= fits
     assert answers["201"] + answers["503"] == UPLOADS

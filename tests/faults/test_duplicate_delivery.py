@@ -1,8 +1,8 @@
-"""Every task can be delivered twice, or die at any step, and has its effect once.
+"""Every task has its effect once, even if it is delivered twice or killed at any step.
 
-The queue promises to deliver at least once. So each task of the product is
-run by three processes at once, and by a worker that is killed and whose task
-is delivered again; then the world is as if it had run once.
+The queue delivers at least once. So three processes run each task at once, and a
+worker that runs it is killed and the task is delivered again. The result must be
+the same as after one run.
 """
 
 import importlib
@@ -59,13 +59,13 @@ AT_ONCE = 3
 ROUNDS = 5 if SOAK else 1
 KILLS = 200 if SOAK else 3
 DUE = 6
-# How far apart the steps are at which a worker is killed; by default only where most happens.
+# Distance between the system calls at which a worker is killed; fewer by default.
 EVERY = dict.fromkeys(STEPS, 1) if SOAK else {"unlink": 2, "fdatasync": 5, "sendto": 25}
 
 
 def due_sessions() -> Check:
-    """Leave sessions whose time has run out beside one that lives."""
-    cache.clear()  # the limit of new sessions is not what these tests are about
+    """Create expired sessions beside a live one."""
+    cache.clear()  # the rate limit of new sessions would refuse some
     live = uploaded(started()).session
     due = [started().row for _ in range(DUE)]
     for session in due:
@@ -81,8 +81,8 @@ def due_sessions() -> Check:
     return check
 
 
-def ripe_files() -> Check:
-    """Leave files of every kind that the cleanup removes, beside one that lives."""
+def removable_files() -> Check:
+    """Create files of every kind that the cleanup removes, and a live one."""
     cache.clear()
     live = uploaded(started())
     lapsed = many(2, UploadStatus.PENDING)
@@ -91,10 +91,10 @@ def ripe_files() -> Check:
     def check() -> None:
         states = dict(UploadedFile.objects.values_list("pk", "status"))
         for upload in lapsed:
-            assert (states[upload.pk], about(upload)) == ("lapsed", ["upload.lapsed"])
+            assert (states[upload.pk], events_of(upload)) == ("lapsed", ["upload.lapsed"])
         for upload in deleted:
-            assert (states[upload.pk], about(upload)) == ("deleted", ["upload.deleted"])
-        assert (states[live.pk], about(live)) == ("stored", ["upload.stored"])
+            assert (states[upload.pk], events_of(upload)) == ("deleted", ["upload.deleted"])
+        assert (states[live.pk], events_of(live)) == ("stored", ["upload.stored"])
         assert live.key in stored_keys()
         assert not {upload.key for upload in [*lapsed, *deleted]} & stored_keys()
         assert quotas_fit()
@@ -102,8 +102,8 @@ def ripe_files() -> Check:
     return check
 
 
-def forgettable_visitors() -> Check:
-    """Leave ended sessions whose contact data is past its retention, beside one that lives."""
+def visitors_past_retention() -> Check:
+    """Create ended sessions with contact data past its retention, and a live one."""
     cache.clear()
     live, due = started(), [started() for _ in range(DUE)]
     for visitor in (live, *due):
@@ -125,29 +125,28 @@ def forgettable_visitors() -> Check:
     return check
 
 
-def unseen_files() -> Check:
-    """Leave a file that nobody has looked into, beside one whose object is gone."""
+def uninspected_files() -> Check:
+    """Create a file that is not inspected yet, and one whose object is missing."""
     cache.clear()
-    unseen, deleted = uploaded(started()), uploaded(started())
+    uninspected, deleted = uploaded(started()), uploaded(started())
     (store_root() / deleted.key).unlink()
 
     def check() -> None:
         verdicts = dict(UploadedFile.objects.values_list("pk", "inspection"))
-        assert verdicts[unseen.pk] == "clean"
-        assert about(unseen) == ["upload.stored", "upload.inspected"]
-        assert (verdicts[deleted.pk], about(deleted)) == ("waiting", ["upload.stored"])
+        assert verdicts[uninspected.pk] == "clean"
+        assert events_of(uninspected) == ["upload.stored", "upload.inspected"]
+        assert (verdicts[deleted.pk], events_of(deleted)) == ("waiting", ["upload.stored"])
 
     return check
 
 
-def about(upload: UploadedFile) -> list[str]:
-    """Return the types of the events about a file."""
+def events_of(upload: UploadedFile) -> list[str]:
     rows = AuditLog.objects.filter(target=f"upload:{upload.pk}").order_by("id")
     return list(rows.values_list("event_type", flat=True))
 
 
 def nothing() -> Check:
-    """Make no work: the task changes nothing, however often it runs."""
+    """Create no work: the task changes nothing, however often it runs."""
     before = snapshot()[1], events()
 
     def check() -> None:
@@ -157,7 +156,7 @@ def nothing() -> Check:
 
 
 def failing_cleanup() -> Check:
-    """Leave a cleanup that has not run for too long, which nobody has been told of."""
+    """Make the last cleanup run too old, without an alert sent yet."""
     CleanupRun.objects.all().delete()
     CleanupRun.objects.create(
         started_at=timezone.now() - PATIENCE, status=RunStatus.COMPLETED, actor="x",
@@ -174,10 +173,10 @@ def failing_cleanup() -> Check:
 
 
 def uncounted_hours() -> Check:
-    """Leave a visitor and a file that the overview does not tell of yet."""
+    """Create a visitor and a file that the dashboard does not count yet."""
     cache.clear()
     uploaded(started())
-    HourlyFigure.objects.all().delete()  # as if the last count were long ago
+    HourlyFigure.objects.all().delete()  # the last count is long ago
 
     def check() -> None:
         result = dict(HourlyFigure.objects.values_list("name").annotate(Sum("value")))
@@ -189,12 +188,12 @@ def uncounted_hours() -> Check:
     return check
 
 
-# Filled by the scene before each delivery.
+# Set by the scenario before each delivery.
 TRASHED: list[str] = []
 
 
 def objects_trashed() -> Check:
-    """Leave objects in quarantine that somebody asks to have back, beside one that stays."""
+    """Create objects in the trash to restore, and one that stays there."""
     TRASHED[:] = [object_key(uuid.uuid4(), uuid.uuid4(), "pdf") for _ in range(3)]
     stays = object_key(uuid.uuid4(), uuid.uuid4(), "pdf")
     for key in (*TRASHED, stays):
@@ -205,7 +204,7 @@ def objects_trashed() -> Check:
     keys = tuple(TRASHED)
 
     def check() -> None:
-        # As the next cleanup does with what was cut off.
+        # The next cleanup does the same with an interrupted restore.
         trash.finish(list(QuarantinedObject.objects.cut_off()))
         states = dict(QuarantinedObject.objects.values_list("key", "status"))
         assert [states[key] for key in (*keys, stays)] == ["restored"] * 3 + ["quarantined"]
@@ -217,7 +216,7 @@ def objects_trashed() -> Check:
 
 
 class DeliveryScenario(NamedTuple):
-    """What makes work for a task and returns how to see that it was done once; the task's arguments."""
+    """Creates work for a task and returns a check of its effect; also the task's arguments."""
 
     make: Callable[[], Check]
     arguments: tuple[Any, ...] = ()
@@ -227,18 +226,18 @@ SCENES = {
     "maria_project.tasks.heartbeat": DeliveryScenario(nothing),
     "maria_project.tasks.count_figures": DeliveryScenario(uncounted_hours),
     "sessions_app.tasks.expire_sessions": DeliveryScenario(due_sessions),
-    "sessions_app.tasks.forget_visitors": DeliveryScenario(forgettable_visitors),
-    "uploads_app.tasks.cleanup_orphans": DeliveryScenario(ripe_files),
-    "uploads_app.tasks.cleanup_orphans_for": DeliveryScenario(ripe_files, (1, False)),
+    "sessions_app.tasks.forget_visitors": DeliveryScenario(visitors_past_retention),
+    "uploads_app.tasks.cleanup_orphans": DeliveryScenario(removable_files),
+    "uploads_app.tasks.cleanup_orphans_for": DeliveryScenario(removable_files, (1, False)),
     "uploads_app.tasks.give_back_for": DeliveryScenario(objects_trashed, (1, TRASHED)),
     "uploads_app.tasks.watch_cleanup": DeliveryScenario(failing_cleanup),
-    "uploads_app.tasks.inspect_uploads": DeliveryScenario(unseen_files),
+    "uploads_app.tasks.inspect_uploads": DeliveryScenario(uninspected_files),
 }
 every_task = pytest.mark.parametrize("task", SCENES)
 
 
-def test_t77_every_task_is_checked_here() -> None:
-    """A new task needs a scene above."""
+def test_t77_every_task_has_a_scenario() -> None:
+    """A new task needs a scenario above."""
     names = [f"{path.parent.name}.tasks" for path in ROOT.glob("*/tasks.py")]
     tasks = {
         f"{name}.{function}"
@@ -249,13 +248,13 @@ def test_t77_every_task_is_checked_here() -> None:
     assert tasks == set(SCENES)
 
 
-def test_t77_the_queue_gives_a_task_time_to_end_before_it_is_delivered_again() -> None:
+def test_t77_queue_waits_for_a_task_to_end_before_it_is_delivered_again() -> None:
     queue = project.Q_CLUSTER
     assert RUN_SECONDS < queue["timeout"] < queue["retry"]
     assert INSPECT_SECONDS + WALL_SECONDS < RUN_SECONDS
     assert timedelta(seconds=queue["retry"]) > marker.LEASE
     assert (queue["max_attempts"], queue["ack_failures"], queue["catch_up"]) == (3, True, False)
-    # `retry` also counts the wait in here: each worker can be busy with one before.
+    # `retry` includes the wait: each worker can be busy with an earlier task.
     assert queue["queue_limit"] <= 10
 
 
@@ -263,7 +262,7 @@ def test_t77_the_queue_gives_a_task_time_to_end_before_it_is_delivered_again() -
 @pytest.mark.slow
 @pytest.mark.usefixtures("committed")
 @every_task
-def test_t77_three_deliveries_at_once_are_as_one(task: str) -> None:
+def test_t77_three_deliveries_at_once_have_one_effect(task: str) -> None:
     for _ in range(ROUNDS):
         check = SCENES[task].make()
         for _ in range(AT_ONCE):
@@ -289,7 +288,7 @@ def test_t77_three_deliveries_at_once_are_as_one(task: str) -> None:
 @pytest.mark.timeout(3600 if SOAK else 300)
 @pytest.mark.usefixtures("committed")
 @every_task
-def test_t78_a_worker_killed_at_any_step_leaves_a_task_that_is_finished_once(task: str) -> None:
+def test_t78_task_of_a_killed_worker_is_finished_once(task: str) -> None:
     need_strace()
     kills = 0
     for call, every in EVERY.items():
@@ -297,11 +296,11 @@ def test_t78_a_worker_killed_at_any_step_leaves_a_task_that_is_finished_once(tas
             if kills == KILLS or not finished_though_killed(task, call, number):
                 break
             kills += 1
-    assert kills >= 2, "the workers were hardly killed"
+    assert kills >= 2, "too few workers were killed"
 
 
 def finished_though_killed(task: str, call: str, number: int) -> bool:
-    """Kill the worker before that system call, let the queue deliver again; False if it did not come to it."""
+    """Kill the worker before that system call and deliver again; return False if it made no such call."""
     check = SCENES[task].make()
     name = async_task(task, *SCENES[task].arguments)
     child = fork(deliver)
@@ -311,7 +310,7 @@ def finished_though_killed(task: str, call: str, number: int) -> bool:
     assert code in (0, -9), lines
     wait_for_other_backends()
 
-    if OrmQ.objects.exists():  # it died before it could acknowledge
+    if OrmQ.objects.exists():  # the worker died before it could acknowledge
         deliver_now()
     assert not OrmQ.objects.exists()
     assert Success.objects.filter(pk=name).count() == 1

@@ -1,8 +1,8 @@
-"""Processes are killed at random moments of uploads and deletions, and nothing that was told is lost.
+"""Processes are killed at random moments of uploads and deletions; nothing acknowledged is lost.
 
 Every acknowledged upload is whole, every acknowledged deletion stays, each has
-its one event, and the cleanup brings the rest to an end. `test_crash_points.py`
-kills between the steps of every protocol; this shows that those are all.
+one event, and the cleanup finishes the rest. `test_crash_points.py` kills at the
+counted steps of every protocol; this test looks for steps that it misses.
 """
 
 import hashlib
@@ -34,14 +34,14 @@ Say = Callable[[str], None]
 
 @dataclass
 class ExpectedState:
-    """What visitors were told, which from then on must hold."""
+    """What the server acknowledged to visitors and must keep."""
 
     stored: dict[str, str] = field(default_factory=dict)
     requested_to_delete: set[str] = field(default_factory=set)
     deleted: set[str] = field(default_factory=set)
 
     def enter(self, lines: list[str]) -> None:
-        """Take down what one child reported before it died."""
+        """Record what one child reported before it died."""
         for line in lines:
             match line.split(" "):
                 case ["stored", upload_id, sha256]:
@@ -54,7 +54,7 @@ class ExpectedState:
                     pytest.fail(line)
 
     def check(self) -> None:
-        """See that every promise holds, and that rows, objects and events agree."""
+        """Check every acknowledgement, and that rows, objects and events match."""
         rows = {str(row.pk): row for row in UploadedFile.objects.all()}
         stored, deleted = _events("upload.stored"), _events("upload.deleted")
         for upload_id, sha256 in self.stored.items():
@@ -78,14 +78,14 @@ class ExpectedState:
 
 
 @pytest.mark.timeout(1800 if SOAK else 300)
-def test_t34_uploads_and_deletions_killed_at_random_points(
+def test_t34_uploads_and_deletions_killed_at_random_moments(
     committed: None, settings: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings.UPLOAD_MAX_FILES = 1000
     settings.RATE_LIMITS = {name: ["100000/m"] for name in settings.RATE_LIMITS}
     seed = random.randrange(10**6)
     dice = random.Random(seed)
-    ledger, hit = ExpectedState(), Counter[str]()
+    expected_state, hit = ExpectedState(), Counter[str]()
     longest_life = _time_of_some_requests()
     began = time.monotonic()
 
@@ -98,25 +98,25 @@ def test_t34_uploads_and_deletions_killed_at_random_points(
         child.kill()
         code, lines = child.end()
         assert code == -9, lines[-1]
-        ledger.enter(lines)
+        expected_state.enter(lines)
         hit.update(_unfinished(session))
         if number % CHECK_EVERY == CHECK_EVERY - 1:
             wait_for_other_backends()
-            ledger.check()
+            expected_state.check()
 
     with capsys.disabled():
         print(
             f"\n{KILLS} kills in {time.monotonic() - began:.0f} s, seed {seed}: "
-            f"{len(ledger.stored)} uploads and {len(ledger.deleted)} deletions acknowledged; "
+            f"{len(expected_state.stored)} uploads and {len(expected_state.deleted)} deletions acknowledged; "
             + ", ".join(f"{count}× {state}" for state, count in sorted(hit.items()))
         )
-    assert len(ledger.stored) > KILLS / 5, "the children hardly got to work"
-    assert hit["killed inside a request"] > KILLS / 10, "the campaign does not bite"
-    _converge(ledger)
+    assert len(expected_state.stored) > KILLS / 5, "the children finished too few requests"
+    assert hit["killed inside a request"] > KILLS / 10, "too few kills hit a request"
+    _converge(expected_state)
 
 
 def _upload_and_delete(say: Say) -> None:
-    """Be a visitor who uploads for ever, and deletes every other file again."""
+    """Upload without end, and delete every other file again."""
     visitor = started()
     say(visitor.uuid)
     for number in range(10_000):
@@ -132,9 +132,10 @@ def _upload_and_delete(say: Say) -> None:
 
 
 def _time_of_some_requests() -> float:
-    """Return how long a child may live, in seconds: about two uploads and a deletion.
+    """Return how long a child may live, in seconds: the time of two uploads and a deletion.
 
-    60 ms at least; a machine that is busy with other tests may need far more. The requests also load what each child would have to load anew.
+    At least 60 ms; a busy machine may need far more. The requests also load modules
+    that each child would have to load again.
     """
     visitor = started()
     visitor.delete_upload(visitor.upload(BODY).json()["id"])
@@ -145,7 +146,7 @@ def _time_of_some_requests() -> float:
 
 
 def _unfinished(session: str) -> list[str]:
-    """Say in which states a killed process has left the files of its session."""
+    """Return the states of the files that a killed process has left."""
     wait_for_other_backends()
     states = []
     for row in UploadedFile.objects.filter(
@@ -163,8 +164,8 @@ def _unfinished(session: str) -> list[str]:
     return states
 
 
-def _converge(ledger: ExpectedState) -> None:
-    """Let time pass, run the cleanup, and see that nothing is left of what was unfinished."""
+def _converge(expected_state: ExpectedState) -> None:
+    """Age everything, run the cleanup, and check that nothing is unfinished."""
     wait_for_other_backends()
     _age_everything()
     settled()
@@ -177,11 +178,11 @@ def _converge(ledger: ExpectedState) -> None:
     for row in rows.filter(status=UploadStatus.LAPSED):
         assert lapsed[str(row.pk)] == 1
     assert quotas_fit()
-    ledger.check()
+    expected_state.check()
 
 
 def _age_everything() -> None:
-    """Set back every lease, and the time of every file of the store, by an hour."""
+    """Age every lease and every file of the store by an hour."""
     past = timezone.now() - HOUR
     UploadedFile.objects.filter(status=UploadStatus.PENDING).update(lease_expires_at=past)
     StoreState.objects.exclude(lease_holder="").update(lease_expires_at=past)

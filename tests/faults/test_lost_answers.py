@@ -1,8 +1,8 @@
-"""The connection is cut after the commit and before the answer: the retry loses nothing.
+"""The connection is cut after the commit and before the answer: a retry loses nothing.
 
-A real server has the whole request and does all of it, but the client never
-reads the answer. It knows only its old proof, so it asks again with that, and
-finds the same session, the same file, the same successor: no second of a kind.
+A real server receives the whole request and completes it, but the client never
+reads the answer. The client only knows its old proof and retries with that. It
+gets the same session, file or successor, and no second one.
 """
 
 import json
@@ -35,7 +35,7 @@ KEY = {"Idempotency-Key": "c0ffee00-0000-4000-8000-000000000000"}
 def server(
     django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[UploadServer]:
-    """A real web server on the test's own database."""
+    """A real web server on the test's database."""
     folder, port = tmp_path_factory.mktemp("lost"), free_port()
     limits = {f"RATE_LIMIT_{name.upper()}": rates[0] for name, rates in PLENTY.items()}
     env = environment(folder, **test_database(), **limits, UPLOAD_MAX_FILES="100")
@@ -46,7 +46,7 @@ def server(
 
 @dataclass(frozen=True)
 class RepeatedCall:
-    """One request of a client that holds a token, sent again and again in the same bytes."""
+    """One request of a client with a token, sent repeatedly with the same bytes."""
 
     holder: Holder
     method: str
@@ -56,29 +56,28 @@ class RepeatedCall:
 
     @property
     def data(self) -> bytes:
-        """The request as it goes over the wire."""
+        """The request as bytes."""
         key = KEY if self.path == UPLOADS else {}
         headers = {**self.holder.headers, **key, "Content-Type": self.kind}
         return request(self.method, self.path, self.body, headers)
 
     def lose(self, server: UploadServer, done: Any) -> None:
-        """Send it whole, wait until it is done, and hang up without reading the answer."""
+        """Send the whole request, wait until it is done, and disconnect without reading the answer."""
         with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
             connection.sendall(self.data)
             wait_for(done, what="the commit")
 
     def repeat(self, server: UploadServer) -> HttpAnswer:
-        """Send it again and read the answer."""
+        """Send the request again and read the answer."""
         return server.send(self.data)
 
 
 def body_of(answer: HttpAnswer) -> Any:
-    """Return the JSON of an answer."""
     return json.loads(answer.body)
 
 
 def follow(holder: Holder, answer: HttpAnswer) -> Holder:
-    """Return who holds the token that an answer gave, else the one before."""
+    """Return a client with the token of an answer, or the same client if it has none."""
     if holder.carrier == "bearer":
         return Holder(body_of(answer)["uuid"], body_of(answer).get("token", holder.token), "bearer")
     cookie = answer.head.partition(" maria_session=")[2].partition(";")[0]
@@ -89,7 +88,7 @@ def count(holder: Holder, event: str) -> int:
     return events(holder.uuid).count(event)
 
 
-def assert_goes_on(holder: Holder) -> None:
+def assert_session_works(holder: Holder) -> None:
     """Check that the client can read and change its session."""
     current = holder.current()
     assert (current.status_code, current.json().get("uuid")) == (200, holder.uuid), current.content
@@ -97,7 +96,7 @@ def assert_goes_on(holder: Holder) -> None:
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_t16_a_lost_answer_to_contact_data(
+def test_t16_lost_answer_to_contact_data(
     committed: None, server: UploadServer, carrier: Carrier
 ) -> None:
     holder = begin(carrier)
@@ -110,15 +109,15 @@ def test_t16_a_lost_answer_to_contact_data(
     assert body_of(again)["name"] == "Ada"
     assert UserSession.objects.count() == 1
     assert count(holder, "session.identified") == count(holder, "session.token_rotated") == 1
-    assert_goes_on(follow(holder, again))
+    assert_session_works(follow(holder, again))
 
 
 @pytest.mark.parametrize("tries", [0, 4])
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_t16_a_lost_answer_to_the_code(
+def test_t16_lost_answer_to_the_code(
     committed: None, server: UploadServer, carrier: Carrier, tries: int
 ) -> None:
-    """Also to the last try there was: the right code is right again."""
+    """Also after the last allowed attempt: the right code is accepted again."""
     begun = begin(carrier)
     holder = begun.following(begun.identify(email="ada@example.org"))
     assert holder.ask("POST", CURRENT + "email/").status_code == 202
@@ -134,13 +133,13 @@ def test_t16_a_lost_answer_to_the_code(
     assert again.status == 200, again
     assert body_of(again)["identity"] == "completed"
     assert count(holder, "session.completed") == 1
-    assert count(holder, "session.token_rotated") == 2  # one for the address, one for the code
-    assert_goes_on(follow(holder, again))
+    assert count(holder, "session.token_rotated") == 2  # one after the address, one after the code
+    assert_session_works(follow(holder, again))
 
 
 @pytest.mark.parametrize("losses", [1, 3])
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_t16_a_lost_answer_to_a_reset(
+def test_t16_lost_answer_to_a_reset(
     committed: None, server: UploadServer, carrier: Carrier, losses: int
 ) -> None:
     holder = begin(carrier)
@@ -158,14 +157,14 @@ def test_t16_a_lost_answer_to_a_reset(
     assert events(holder.uuid) == ["session.created", "session.reset"]
     assert events(successor.pk) == ["session.created", *["session.token_rotated"] * losses]
     new = follow(holder, again)
-    assert_goes_on(new)
-    late = call.repeat(server)  # by now somebody is in the successor
+    assert_session_works(new)
+    late = call.repeat(server)  # the successor is in use by now
     assert late.status == 401, late
     assert body_of(late)["code"] == "session_invalid"
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_t39_a_lost_answer_to_an_upload(
+def test_t39_lost_answer_to_an_upload(
     committed: None, server: UploadServer, carrier: Carrier
 ) -> None:
     holder = begin(carrier)
@@ -185,10 +184,10 @@ def test_t39_a_lost_answer_to_an_upload(
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_t39_a_token_is_renewed_between_an_upload_and_its_retry(
+def test_t39_token_is_rotated_between_an_upload_and_its_retry(
     committed: None, server: UploadServer, carrier: Carrier
 ) -> None:
-    """Both answers are lost, and the client still has nothing but its first token."""
+    """Both answers are lost, so the client still uses its first token."""
     holder = begin(carrier)
     upload = RepeatedCall(holder, "POST", UPLOADS, form(part(BODY)), FORM)
     patch = RepeatedCall(holder, "PATCH", CURRENT, b'{"name": "Ada"}')
@@ -198,4 +197,4 @@ def test_t39_a_token_is_renewed_between_an_upload_and_its_retry(
 
     assert upload.repeat(server).status == 201
     assert UploadedFile.objects.count() == count(holder, "upload.stored") == 1
-    assert_goes_on(follow(holder, patch.repeat(server)))
+    assert_session_works(follow(holder, patch.repeat(server)))

@@ -1,7 +1,7 @@
-"""A PostgreSQL that dies or hangs under a running web server, and what has been committed by then.
+"""PostgreSQL is killed or hangs under a running web server; committed work stays.
 
-Every answer of the API is then a 503 that says when to come back, in bounded
-time however many ask, and the web server need not be started again.
+While it is away, the API answers every request with 503 and Retry-After in
+bounded time. Afterwards the web server works again without a restart.
 """
 
 import os
@@ -18,19 +18,19 @@ from tests.helpers import SOAK
 from tests.maria_project.server import MANAGE, ROOT, environment, wait_for
 from tests.uploads_app.samples import PLENTY
 
-pytestmark = pytest.mark.slow  # on a server of their own
+pytestmark = pytest.mark.slow  # these tests start their own server
 
 ROUNDS = 20 if SOAK else 1
 GOOD = {200, 201, 415}
-CROWD = 32 if SOAK else 16  # four times the web server's threads, or twice
-# The requirement's own figures.
+CROWD = 32 if SOAK else 16  # four times the web server's threads, or twice as many
+# The figures of the requirement.
 ANSWERED_SECONDS = 10
 BACK_SECONDS = 5
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[postgres.PostgresServer]:
-    """A PostgreSQL that keeps what it acknowledges; skips, or fails in continuous integration."""
+    """A PostgreSQL that syncs its files; skips without one, fails in continuous integration."""
     if postgres.find_programs() is None:
         missing = pytest.fail if os.environ.get("CI") else pytest.skip
         missing(f"PostgreSQL is missing: {postgres.INSTALL_HINT}")
@@ -42,7 +42,7 @@ def server() -> Iterator[postgres.PostgresServer]:
 def env(
     tmp_path_factory: pytest.TempPathFactory, server: postgres.PostgresServer
 ) -> dict[str, str]:
-    """The environment of processes on that server, which is migrated."""
+    """The environment of processes that use that server; it is migrated."""
     limits = {f"RATE_LIMIT_{name.upper()}": rates[0] for name, rates in PLENTY.items()}
     env = environment(tmp_path_factory.mktemp("data"), DATABASE_URL=server.url, **limits)
     subprocess.run([*MANAGE, "migrate", "-v0"], env=env, cwd=ROOT, check=True)
@@ -51,7 +51,7 @@ def env(
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory, env: dict[str, str]) -> Iterator[Web]:
-    """The web server of `./run` on that PostgreSQL."""
+    """The web server of `./run`, on that PostgreSQL."""
     with serving(tmp_path_factory.mktemp("web"), {**env, "DATABASE_POOL": "true"}) as running:
         running.begin()
         yield running
@@ -65,23 +65,23 @@ def assert_unavailable(answer: LoadAnswer) -> None:
 
 
 def crowd(web: Web) -> list[LoadAnswer]:
-    """Send what a crowd sends at once; return the answers."""
+    """Send many requests at once and return the answers."""
     jobs = [web.current, web.create, web.upload, web.files]
     return together(jobs * (CROWD // len(jobs)), CROWD)
 
 
 def assert_well(web: Web) -> None:
-    """Check that every kind of request is answered by the database again."""
+    """Check that every kind of request succeeds again."""
     answers = crowd(web)
     assert {answer.status for answer in answers} == GOOD, answers
     assert web.ready()[1]["database"] == "ok"
 
 
-def test_t81_a_killed_database_is_503_and_back_within_seconds_of_its_return(
+def test_t81_killed_database_is_503_and_requests_succeed_soon_after_its_restart(
     server: postgres.PostgresServer, web: Web
 ) -> None:
-    lost, back_again = "The database does not answer", "The database answers again"
-    before = web.logged(lost), web.logged(back_again)
+    lost, recovered = "The database does not answer", "The database answers again"
+    before = web.logged(lost), web.logged(recovered)
     for _ in range(ROUNDS):
         assert_well(web)
         server.kill()
@@ -103,16 +103,16 @@ def test_t81_a_killed_database_is_503_and_back_within_seconds_of_its_return(
         assert time.monotonic() - back < BACK_SECONDS
         assert_well(web)
     assert web.logged(lost) == before[0] + ROUNDS
-    assert web.logged(back_again) == before[1] + ROUNDS
+    assert web.logged(recovered) == before[1] + ROUNDS
 
 
-def test_t81_a_database_that_hangs_keeps_no_one_waiting_beyond_ten_seconds(
+def test_t81_hanging_database_is_answered_within_ten_seconds(
     server: postgres.PostgresServer, web: Web
 ) -> None:
     for _ in range(ROUNDS):
         assert_well(web)
         try:
-            # Whatever stage each request has reached.
+            # The requests are at different stages.
             during = together(
                 [web.create, web.current, web.upload] * (CROWD * 5 // 4), CROWD, server.pause
             )
@@ -149,7 +149,7 @@ input()
 """
 
 
-def test_t80_a_task_of_a_committed_transaction_outlives_the_database(
+def test_t80_task_of_a_committed_transaction_survives_a_database_crash(
     server: postgres.PostgresServer, env: dict[str, str]
 ) -> None:
     with subprocess.Popen(

@@ -1,7 +1,7 @@
-"""A Redis that dies, hangs or talks nonsense costs no request its answer, and no limit its effect.
+"""A Redis that is killed, hangs or sends invalid replies: requests are answered and limits apply.
 
-First the real thing: a web server under load whose Redis is killed or stopped.
-Then, request by request, everything else that can come back on its port.
+The first tests kill or stop a real Redis under a web server with load. The others
+send everything else that can come back on its port, request by request.
 """
 
 import os
@@ -28,14 +28,14 @@ LIMIT = 10
 ROUNDS = 400 if SOAK else 24
 THREADS = 4
 PROMISE = 0.3
-# A machine that is busy with other tests; the slowest request without a fault is added to it.
-# Waiting for Redis at each step of a request, instead of once, takes 1.4 s.
+# For a busy machine; the time of the slowest request without a fault is added.
+# A request that waited for Redis at each step, and not once, would take 1.4 s.
 BUSY = 0.6
 
 
 @pytest.fixture
 def redis() -> Iterator[redis_server.RedisServer]:
-    """A Redis of one's own; skips the test where there is none, fails it in continuous integration."""
+    """A Redis for this test; skips without one, fails in continuous integration."""
     if not redis_server.is_installed():
         missing = pytest.fail if os.environ.get("CI") else pytest.skip
         missing(f"redis-server is missing: {redis_server.INSTALL_HINT}")
@@ -45,7 +45,7 @@ def redis() -> Iterator[redis_server.RedisServer]:
 
 @pytest.fixture
 def web(tmp_path: Path, redis: redis_server.RedisServer) -> Iterator[Web]:
-    """A web server with that Redis, and low limits on creating and uploading."""
+    """A web server with that Redis, and low limits for creating sessions and uploading."""
     env = {
         **deployment(tmp_path / "data").environment,
         "CACHE_URL": redis.url,
@@ -63,13 +63,13 @@ def slowest(answers: list[LoadAnswer]) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("fail", "repair"), [("kill", "start"), ("pause", "resume")])
-def test_t74_a_redis_that_fails_under_load_costs_no_answer_and_no_limit(
+def test_t74_redis_failure_under_load_keeps_answers_and_limits(
     redis: redis_server.RedisServer, web: Web, fail: str, repair: str
 ) -> None:
     reads = [web.current] * ROUNDS
     calm = together(reads, THREADS)
     assert {answer.status for answer in calm} == {200}
-    # On a machine that is busy with other tests it may have been given up for a moment.
+    # On a busy machine the circuit breaker may have opened for a moment.
     wait_for(lambda: web.ready()[1]["cache"] == "ok", 30)
     lost = web.logged("Redis does not answer")
 
@@ -94,7 +94,9 @@ def test_t74_a_redis_that_fails_under_load_costs_no_answer_and_no_limit(
     wait_for(lambda: web.ready()[1]["cache"] == "ok", 30)
     assert web.logged("Redis answers again") == lost + 1
     assert web.current().status == 200
-    assert web.create().status == (201 if fail == "kill" else 429)  # killed, it has forgotten
+    assert web.create().status == (
+        201 if fail == "kill" else 429
+    )  # a killed Redis has lost its counters
 
 
 def silence(connection: socket.socket) -> None:
@@ -104,7 +106,7 @@ def silence(connection: socket.socket) -> None:
 
 
 def says(reply: bytes) -> Callable[[socket.socket], None]:
-    """Return a server that gives the same reply to whatever it is sent."""
+    """Return a server that gives the same reply to every request."""
 
     def serve(connection: socket.socket) -> None:
         while connection.recv(65536):
@@ -113,7 +115,7 @@ def says(reply: bytes) -> Callable[[socket.socket], None]:
     return serve
 
 
-NEIGHBOURS: dict[str, Callable[[socket.socket], Any]] = {
+REPLIES: dict[str, Callable[[socket.socket], Any]] = {
     "silent": silence,
     "hangs up": socket.socket.close,
     "hangs up in the middle": lambda connection: connection.sendall(b"$100\r\nhalf"),
@@ -126,8 +128,8 @@ NEIGHBOURS: dict[str, Callable[[socket.socket], Any]] = {
 
 
 @pytest.fixture
-def neighbour(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Return a function that makes the cache's Redis something else, by a name in NEIGHBOURS."""
+def fake_redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Return a function that replaces the Redis of the cache by a server in REPLIES."""
     listener = socket.create_server(("127.0.0.1", 0))
     behave: list[Callable[[socket.socket], Any]] = []
 
@@ -141,7 +143,7 @@ def neighbour(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
                 threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
 
     def become(name: str) -> None:
-        behave.append(NEIGHBOURS[name])
+        behave.append(REPLIES[name])
         threading.Thread(target=accept, daemon=True).start()
         url = f"redis://127.0.0.1:{listener.getsockname()[1]}"
         monkeypatch.setattr(cache, "_breaker", CircuitBreaker("Redis", cache.RETRY_SECONDS))
@@ -153,12 +155,12 @@ def neighbour(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     listener.close()
 
 
-@pytest.mark.parametrize("name", NEIGHBOURS)
-def test_t74_whatever_comes_from_redis_port_is_no_error_and_lifts_no_limit(
-    db: None, settings: Any, neighbour: Callable[[str], None], name: str
+@pytest.mark.parametrize("name", REPLIES)
+def test_t74_any_reply_on_the_redis_port_is_not_an_error_and_lifts_no_limit(
+    db: None, settings: Any, fake_redis: Callable[[str], None], name: str
 ) -> None:
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "create": ["3/d"]}
-    neighbour(name)
+    fake_redis(name)
     assert Visitor().get("/health/live").status_code == 200
 
     statuses = [Visitor().start().status_code for _ in range(5)]
@@ -168,10 +170,10 @@ def test_t74_whatever_comes_from_redis_port_is_no_error_and_lifts_no_limit(
     assert Visitor().get("/health/ready").json()["parts"]["cache"] == "degraded"
 
 
-def test_t74_a_counter_that_redis_took_with_it_counts_on_from_memory(
+def test_t74_limit_counts_in_memory_after_redis_is_lost(
     db: None, settings: Any, redis: redis_server.RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Redis fails between the two steps of counting: it knows the counter, memory does not."""
+    """Redis fails between the two steps of counting: Redis has the counter, memory does not."""
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "create": ["3/d"]}
     default = {"BACKEND": "maria_project.cache.SharedCache", "LOCATION": redis.url}
     settings.CACHES = {"default": default}

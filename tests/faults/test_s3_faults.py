@@ -1,8 +1,9 @@
-"""An S3 server or a network before it that fails: nobody is told a lie, nothing live goes, each request ends.
+"""An S3 server or network that fails: answers are correct, live files stay, requests end in time.
 
-Every mode of the fault proxy spoils every kind of operation at the door of ours
-that uses it. That a request ends in time follows from how many answers it waits
-for, and from the product's own deadlines, which one real run keeps to the second.
+Each mode of the fault proxy is tried with each kind of S3 operation, through the
+product's endpoint, task or command that uses it. The time limit follows from the
+number of S3 answers that a request waits for and from the product's deadlines.
+One real run (SOAK) measures it.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,19 +29,18 @@ from uploads_app.models import UploadedFile, UploadStatus
 from uploads_app.storage.base import Marker, object_store
 from uploads_app.storage.s3_store import S3Store
 
-PROMISE = 25
+MAX_SECONDS = 25
 ATTEMPTS = 2
 PAUSE = 1
-# Modes that leave an operation as good as it was, and what they do not fail at besides.
+# Modes under which every operation succeeds.
 HARMLESS = {"claim complete", "wrong etag", "skewed date"}
-# Answers without content cannot lose any of it.
+# An answer without content cannot be truncated.
 HARMLESS_AT = {(mode, at) for mode in ("cut", "shorten") for at in ("put", "clock", "head")}
 WITHIN_THE_LIFE_OF_A_LEASE = ("--older-than", "0s")
 
 
 @pytest.fixture
 def proxy(s3: Bucket) -> Iterator[FaultProxy]:
-    """A fault proxy before the bucket."""
     with fault_proxy.serving(s3.endpoint) as running:
         yield running
 
@@ -49,10 +49,10 @@ def proxy(s3: Bucket) -> Iterator[FaultProxy]:
 def visitor(
     db: None, s3: Bucket, proxy: FaultProxy, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Visitor:
-    """A visitor of a product whose store is behind the proxy; tries follow one another at once."""
+    """A visitor whose uploads go to a store behind the proxy; retries do not wait."""
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)
     settings.STORAGES = s3.storages(settings, endpoint_url=proxy.endpoint)
-    settings.UPLOAD_LEASE = timedelta(0)  # what dies is the cleanup's at once
+    settings.UPLOAD_LEASE = timedelta(0)  # the cleanup may take over a dead upload at once
     settings.UPLOAD_MAX_FILES = 9
     visitor = started()
     visitor.raise_request_exception = False
@@ -60,8 +60,8 @@ def visitor(
 
 
 @contextmanager
-def impatient(settings: Any, s3: Bucket, proxy: FaultProxy) -> Iterator[None]:
-    """Wait a shorter time for each answer than the product does, so that a stall is soon over."""
+def short_timeout(settings: Any, s3: Bucket, proxy: FaultProxy) -> Iterator[None]:
+    """Use a shorter read timeout than the product, so that a stall ends soon."""
     before = settings.STORAGES
     config = S3Store(bucket_name=s3.name).client_config.merge(Config(read_timeout=0.3))
     settings.STORAGES = s3.storages(settings, endpoint_url=proxy.endpoint, client_config=config)
@@ -69,17 +69,17 @@ def impatient(settings: Any, s3: Bucket, proxy: FaultProxy) -> Iterator[None]:
     settings.STORAGES = before
 
 
-def at_the_door(
+def perform(
     operation: str, visitor: Visitor, s3: Bucket, kept: UploadedFile, victim: UploadedFile
 ) -> bool:
-    """Do what needs the operation, check that the answer is true, and say whether it went well."""
+    """Use the operation, check that the answer is correct, and return whether it succeeded."""
     match operation:
         case "put":
             answer = visitor.upload(pdf("new"))
-            return reported_well(answer, 201)
+            return succeeded_or_503(answer, 201)
         case "get":
             answer = visitor.get(f"/api/v1/uploads/{kept.pk}/download/")
-            return reported_well(answer, 200) and answer.getvalue() == pdf("kept")
+            return succeeded_or_503(answer, 200) and answer.getvalue() == pdf("kept")
         case "delete":
             assert visitor.delete_upload(str(victim.pk)).status_code == 204
             victim.refresh_from_db()
@@ -99,8 +99,8 @@ def at_the_door(
             return result.exit_code == 0
 
 
-def reported_well(answer: Any, success: int) -> bool:
-    """Say whether a request succeeded; if not, it was told to come again."""
+def succeeded_or_503(answer: Any, success: int) -> bool:
+    """Return whether a request succeeded; if not, check for a 503 with Retry-After."""
     if answer.status_code == success:
         return True
     assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
@@ -108,8 +108,8 @@ def reported_well(answer: Any, success: int) -> bool:
     return False
 
 
-def assert_true(s3: Bucket, kept: UploadedFile) -> None:
-    """Check that what the rows say is so: stored files are there, deleted ones are not."""
+def assert_rows_match(s3: Bucket, kept: UploadedFile) -> None:
+    """Check that stored files have an object and deleted files do not."""
     there = s3.keys("uploads/")
     for row in UploadedFile.objects.all():
         assert row.status != UploadStatus.STORED or row.key in there, row
@@ -120,7 +120,7 @@ def assert_true(s3: Bucket, kept: UploadedFile) -> None:
 
 
 def assert_repaired(s3: Bucket) -> None:
-    """Run the cleanup once and check that rows and objects are the same files."""
+    """Run the cleanup once and check that rows and objects match."""
     settled(*WITHIN_THE_LIFE_OF_A_LEASE)
     stored = UploadedFile.objects.filter(status=UploadStatus.STORED)
     assert s3.keys("uploads/") == set(stored.values_list("key", flat=True))
@@ -130,29 +130,31 @@ def assert_repaired(s3: Bucket) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
-def test_t37_a_failing_store_is_reported_truly_and_repaired_by_one_cleanup(
+def test_t37_failing_store_is_reported_correctly_and_repaired_by_one_cleanup(
     visitor: Visitor, s3: Bucket, proxy: FaultProxy, settings: Any, mode: str
 ) -> None:
     kept = uploaded(visitor, pdf("kept"))
-    object_store().delete_many(["uploads/nothing"])  # it asks once whether versions are kept
+    object_store().delete_many(
+        ["uploads/nothing"]
+    )  # the store checks once whether versioning is on
     for operation in OPERATIONS:
         victim = uploaded(visitor, pdf("victim"))
         failures = proxy.failures
 
-        patience = impatient(settings, s3, proxy) if mode == "stall" else nullcontext()
+        patience = short_timeout(settings, s3, proxy) if mode == "stall" else nullcontext()
         with patience, proxy.failing(mode, operation):
-            succeeded = at_the_door(operation, visitor, s3, kept, victim)
+            succeeded = perform(operation, visitor, s3, kept, victim)
 
         assert succeeded == (mode in HARMLESS or (mode, operation) in HARMLESS_AT), operation
-        # A busy machine may be too slow for the impatient, before it comes to the stall.
+        # A busy machine may exceed the short timeout before the proxy stalls.
         assert proxy.failures > failures or mode == "stall", operation
         assert succeeded or proxy.failures - failures <= ATTEMPTS, operation
-        assert_true(s3, kept)
+        assert_rows_match(s3, kept)
         assert_repaired(s3)
-    assert at_the_door("get", visitor, s3, kept, kept)
+    assert perform("get", visitor, s3, kept, kept)
 
 
-def test_t37_an_upload_whose_answer_is_lost_once_is_found_by_its_second_try(
+def test_t37_upload_whose_answer_is_lost_succeeds_on_the_second_attempt(
     visitor: Visitor, s3: Bucket, proxy: FaultProxy
 ) -> None:
     uploaded(visitor)
@@ -166,25 +168,27 @@ def test_t37_an_upload_whose_answer_is_lost_once_is_found_by_its_second_try(
     assert len(s3.keys("uploads/")) == 2
 
 
-def test_t37_a_marker_whose_answer_is_lost_is_our_own(visitor: Visitor, proxy: FaultProxy) -> None:
+def test_t37_marker_whose_answer_is_lost_belongs_to_this_deployment(
+    visitor: Visitor, proxy: FaultProxy
+) -> None:
     with proxy.failing("drop", "put", times=2):
-        assert not reported_well(visitor.upload(), 201)
+        assert not succeeded_or_503(visitor.upload(), 201)
     marker = object_store().read_marker()
 
-    assert reported_well(visitor.upload(), 201)
+    assert succeeded_or_503(visitor.upload(), 201)
     assert object_store().read_marker() == marker
     settled()
 
 
-def test_t38_the_deadlines_of_one_operation_add_up_to_less_than_25_seconds() -> None:
+def test_t38_deadlines_of_one_operation_add_up_to_less_than_25_seconds() -> None:
     config: Any = S3Store(bucket_name="any").client_config
     assert config.retries["total_max_attempts"] == ATTEMPTS
     assert config.retries["mode"] == "standard"
-    assert ATTEMPTS * (config.connect_timeout + config.read_timeout) + PAUSE <= PROMISE
+    assert ATTEMPTS * (config.connect_timeout + config.read_timeout) + PAUSE <= MAX_SECONDS
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_t38_a_request_about_many_files_gives_up_at_the_first_that_fails(
+def test_t38_request_about_many_files_stops_at_the_first_failure(
     visitor: Visitor, s3: Bucket, proxy: FaultProxy, count: int
 ) -> None:
     files = [uploaded(visitor, pdf(str(number))) for number in range(count)]
@@ -200,7 +204,7 @@ def test_t38_a_request_about_many_files_gives_up_at_the_first_that_fails(
     assert s3.keys("uploads/") == set()
 
 
-def test_t38_a_sweep_of_many_erasures_ends_in_time_too(
+def test_t38_sweep_of_many_erasures_stops_at_its_deadline(
     visitor: Visitor, s3: Bucket, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     visitors = [visitor, started()]
@@ -218,21 +222,21 @@ def test_t38_a_sweep_of_many_erasures_ends_in_time_too(
     assert s3.keys("uploads/") == set()
 
 
-def test_t38_a_first_upload_gives_up_at_the_first_that_fails(
+def test_t38_first_upload_stops_at_the_first_failure(
     visitor: Visitor, s3: Bucket, proxy: FaultProxy
 ) -> None:
-    """It has the marker to look for, the store to look through, and the marker to make."""
+    """The first upload reads the marker, lists the store, and writes the marker."""
     for operation in ("get", "list", "put"):
         failures = proxy.failures
         with proxy.failing("unavailable", operation):
-            assert not reported_well(visitor.upload(), 201)
+            assert not succeeded_or_503(visitor.upload(), 201)
         assert proxy.failures - failures == ATTEMPTS
         assert s3.keys() == set()
-    assert reported_well(visitor.upload(), 201)
+    assert succeeded_or_503(visitor.upload(), 201)
 
 
 @pytest.mark.parametrize("days", [-3, 3])
-def test_t58_a_store_whose_clock_is_wrong_loses_nothing(
+def test_t58_store_with_a_wrong_clock_loses_nothing(
     visitor: Visitor, s3: Bucket, proxy: FaultProxy, days: int
 ) -> None:
     kept = uploaded(visitor, pdf("kept"))
@@ -244,12 +248,10 @@ def test_t58_a_store_whose_clock_is_wrong_loses_nothing(
 
     assert (result.exit_code, last_run().stop_code) == (3, "clocks_differ")
     assert s3.keys("uploads/") == {kept.key, orphan}
-    assert_true(s3, kept)
+    assert_rows_match(s3, kept)
 
 
-def test_a_marker_that_is_written_twice_is_the_same_marker(
-    visitor: Visitor, proxy: FaultProxy
-) -> None:
+def test_marker_written_twice_is_the_same_marker(visitor: Visitor, proxy: FaultProxy) -> None:
     with proxy.failing("drop", "put", times=1):
         object_store().write_marker(Marker("deployment", 7))
 
@@ -257,16 +259,16 @@ def test_a_marker_that_is_written_twice_is_the_same_marker(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not SOAK, reason="it waits for the product's own deadlines: SOAK=1")
-def test_t38_each_request_ends_in_time_while_the_store_stalls(
+@pytest.mark.skipif(not SOAK, reason="waits for the real deadlines of the product; set SOAK=1")
+def test_t38_requests_end_in_time_while_the_store_stalls(
     s3: Bucket, proxy: FaultProxy, tmp_path: Path
 ) -> None:
     env = deployment(tmp_path / "data", s3.url_at(proxy.endpoint)).environment
     with serving_web(tmp_path, {**env, "UPLOAD_MAX_FILES": "9"}) as web:
         web.begin()
-        ids = [sent(web).document["id"] for _ in range(3)]
+        ids = [upload_file(web).document["id"] for _ in range(3)]
         jobs: list[Callable[[], LoadAnswer]] = [
-            lambda: sent(web),
+            lambda: upload_file(web),
             lambda: send(web, "GET", f"uploads/{ids[0]}/download/"),
             lambda: send(web, "DELETE", f"uploads/{ids[1]}/"),
             lambda: web.ask("GET", "/health/ready"),
@@ -277,15 +279,14 @@ def test_t38_each_request_ends_in_time_while_the_store_stalls(
 
     assert [answer.status for answer in [*answers, erased]] == [503, 503, 204, 200, 204]
     assert answers[-1].document["parts"]["storage"] == "degraded"
-    assert max(answer.seconds for answer in [*answers, erased]) < PROMISE
+    assert max(answer.seconds for answer in [*answers, erased]) < MAX_SECONDS
 
 
 def send(web: Web, method: str, path: str, **extra: Any) -> LoadAnswer:
-    """Ask with the session's proof."""
+    """Send a request with the session's proof."""
     proof = {"Cookie": web.cookie, "X-Session-UUID": web.uuid}
     return web.ask(method, f"/api/v1/{path}", headers=proof, **extra)
 
 
-def sent(web: Web) -> LoadAnswer:
-    """Upload a file."""
+def upload_file(web: Web) -> LoadAnswer:
     return send(web, "POST", "uploads/", files={"file": ("a.pdf", pdf())})

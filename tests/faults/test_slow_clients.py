@@ -1,9 +1,9 @@
-"""Clients that upload a byte a second keep nobody else from being answered.
+"""Clients that upload a byte a second do not delay other visitors.
 
-Against the real web server of `./run`, which is started with fewer open files
-than there are slow clients: it has to ask for more itself. Every good request
-is a whole visit: begin a session, upload a file. The bound is far above what a
-visit takes and far below what a slow client takes.
+The tests use the real web server of `./run`. It starts with fewer open files than
+there are slow clients, so it has to raise its own limit. Every good request is a
+whole visit: create a session, upload a file. The bound is far above the time of a
+visit and far below the time of a slow client.
 """
 
 import resource
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 @contextmanager
 def few_open_files() -> Iterator[None]:
-    """Let processes that are started meanwhile have few open files, unless they ask for more."""
+    """Start processes with a low soft limit of open files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (FEW_FILES, hard))
     try:
@@ -37,7 +37,7 @@ def few_open_files() -> Iterator[None]:
 
 
 def visit(server: UploadServer) -> float:
-    """Begin a session and upload a file; return the seconds that took."""
+    """Create a session and upload a file; return the seconds that took."""
     start = time.monotonic()
     server.start_session()
     assert server.upload().status == 201
@@ -46,14 +46,14 @@ def visit(server: UploadServer) -> float:
 
 @contextmanager
 def serving_with_few_files(data: Deployment) -> Iterator[UploadServer]:
-    """Run the web server, started by somebody who may open only a few files."""
+    """Run the web server with a low soft limit of open files."""
     with ExitStack() as stack:
         with few_open_files():
             server = stack.enter_context(serving(data, WAITRESS))
         yield server
 
 
-def test_t33_slow_uploaders_keep_no_one_from_being_answered(tmp_path: Path) -> None:
+def test_t33_slow_uploaders_do_not_delay_other_visitors(tmp_path: Path) -> None:
     data = deployment(tmp_path / "data")
     visits = []
     with serving_with_few_files(data) as server, slow_clients(server.port, CLIENTS) as slow:

@@ -1,4 +1,4 @@
-"""Bodies lie in the spool while they arrive; what dead processes leave there is swept."""
+"""Request bodies are spooled while they arrive; leftovers of dead processes are deleted."""
 
 import os
 import time
@@ -15,7 +15,7 @@ HOUR = 60 * 60
 
 
 def leave(folder: Path, name: str, age: int) -> Path:
-    """Leave a file as a killed process does, last written to so many seconds ago."""
+    """Create a file as a killed process leaves it, last written `age` seconds ago."""
     path = folder / name
     path.write_bytes(b"half of a file")
     os.utime(path, (time.time() - age, time.time() - age))
@@ -23,7 +23,7 @@ def leave(folder: Path, name: str, age: int) -> Path:
 
 
 @pytest.mark.slow
-def test_t36_a_web_process_sweeps_the_spool_when_it_starts(tmp_path: Path) -> None:
+def test_t36_web_process_sweeps_the_spool_at_start(tmp_path: Path) -> None:
     served = deployment(tmp_path / "data")
     old = leave(served.spool, "tmpold.upload.pdf", HOUR + 60)
     young = leave(served.spool, "tmpyoung.upload.pdf", HOUR - 60)
@@ -36,7 +36,7 @@ def test_t36_a_web_process_sweeps_the_spool_when_it_starts(tmp_path: Path) -> No
 
 
 @pytest.mark.both
-def test_t36_each_scheduled_cleanup_sweeps_it_too(db: None, settings: Any, tmp_path: Path) -> None:
+def test_t36_scheduled_cleanup_sweeps_the_spool(db: None, settings: Any, tmp_path: Path) -> None:
     settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "spool"
     (tmp_path / "spool").mkdir()
     old = leave(tmp_path / "spool", "tmpold.upload.pdf", HOUR + 60)
@@ -47,7 +47,7 @@ def test_t36_each_scheduled_cleanup_sweeps_it_too(db: None, settings: Any, tmp_p
     assert [old.exists(), young.exists()] == [False, True]
 
 
-def test_a_spool_that_is_removed_is_answered_503_and_nothing_stays(
+def test_removed_spool_is_answered_503_and_nothing_is_kept(
     db: None, settings: Any, tmp_path: Path
 ) -> None:
     settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "nowhere"

@@ -1,9 +1,8 @@
-"""A file that was cut on its way is never taken for a whole one, wherever it was cut.
+"""A truncated file is never stored, wherever it is cut.
 
-The WSGI application itself is asked first: what a server hands it when a
-client goes away is a body shorter than its Content-Length. Then the same
-through a real gunicorn, which is such a server, and which hands a chunked
-body to the application empty.
+The first tests call the WSGI application directly. When a client disconnects, a
+server passes it a body shorter than its Content-Length. Then the same requests
+go through a real gunicorn, which also passes a chunked body as an empty body.
 """
 
 import io
@@ -23,12 +22,12 @@ from tests.uploads_app.server import GUNICORN, UploadServer, deployment, request
 from uploads_app.models import UploadedFile, UploadQuota
 
 LIMIT = 5 * 1024 * 1024
-# More than the bytes of the form before the file, and after it.
+# More bytes than the form has before the file, and after it.
 HEAD, END = 100, 40
 
 
 def call(visitor: Visitor, body: bytes, length: int) -> tuple[int, bytes]:
-    """Call the WSGI application with a body that should have `length` bytes."""
+    """Call the WSGI application with a body whose Content-Length is `length`."""
     environ = RequestFactory().generic(
         "POST", UPLOADS, b"", FORM, headers={"X-Session-UUID": visitor.uuid}
     ).environ  # fmt: skip
@@ -46,23 +45,23 @@ def call(visitor: Visitor, body: bytes, length: int) -> tuple[int, bytes]:
 
     with keeping_connection():
         answer: Any = application(environ, start_response)
-        said = b"".join(answer)
+        result = b"".join(answer)
         answer.close()
-    return int(status[0].split()[0]), said
+    return int(status[0].split()[0]), result
 
 
 @pytest.mark.slow
-def test_t32_a_body_cut_at_any_byte_stores_nothing(visitor: Visitor, settings: Any) -> None:
+def test_t32_body_cut_at_any_byte_stores_nothing(visitor: Visitor, settings: Any) -> None:
     settings.RATE_LIMITS = PLENTY
     body = form(part(pdf("cut")))
 
     for cut in range(len(body)):
-        # Without SOAK: each byte of the form's head and end, and some of the file between them.
+        # Without SOAK: every byte of the form's start and end, and some bytes of the file.
         if not SOAK and cut % 23 and HEAD < cut < len(body) - END:
             continue
-        status, said = call(visitor, body[:cut], len(body))
-        assert status == 400, (cut, said)
-        assert b'"code":"body_incomplete"' in said, (cut, said)
+        status, result = call(visitor, body[:cut], len(body))
+        assert status == 400, (cut, result)
+        assert b'"code":"body_incomplete"' in result, (cut, result)
 
     assert not UploadedFile.objects.exists()
     assert not UploadQuota.objects.exists()
@@ -73,17 +72,17 @@ def test_t32_a_body_cut_at_any_byte_stores_nothing(visitor: Visitor, settings: A
 
 @pytest.mark.both
 @pytest.mark.slow
-def test_t32_a_body_whose_length_was_cut_with_it_stores_nothing(
+def test_t32_cut_body_with_a_matching_length_stores_nothing(
     visitor: Visitor, settings: Any
 ) -> None:
-    """As if a broken proxy had counted what it got: only the form itself can tell."""
+    """A broken proxy may set Content-Length to what it received: only the form shows the cut."""
     settings.RATE_LIMITS = PLENTY
     body = form(part(pdf("cut", 1900)))
     end = len(body) - len(b"--\r\n")
 
     for cut in range(1, end + 1, 1 if SOAK else 29):
-        status, said = call(visitor, body[:cut], cut)
-        assert status == 400, (cut, said)
+        status, result = call(visitor, body[:cut], cut)
+        assert status == 400, (cut, result)
 
     assert call(visitor, body[:end], end)[0] == 400
     assert not UploadedFile.objects.exists()
@@ -92,7 +91,7 @@ def test_t32_a_body_whose_length_was_cut_with_it_stores_nothing(
 
 
 @pytest.mark.both
-def test_t32_a_large_body_that_is_cut_leaves_no_temporary_file(
+def test_t32_large_cut_body_leaves_no_temporary_file(
     visitor: Visitor, settings: Any, tmp_path: Path
 ) -> None:
     settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "spool"
@@ -108,14 +107,13 @@ def test_t32_a_large_body_that_is_cut_leaves_no_temporary_file(
 
 @pytest.fixture(scope="module")
 def gunicorn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UploadServer]:
-    """A real gunicorn."""
     folder = tmp_path_factory.mktemp("gunicorn")
     with serving(deployment(folder / "data"), GUNICORN) as server:
         yield server
 
 
 @pytest.mark.slow
-def test_t32_a_large_body_cut_at_random_under_gunicorn_stores_nothing(
+def test_t32_large_body_cut_at_random_under_gunicorn_stores_nothing(
     gunicorn: UploadServer,
 ) -> None:
     body = form(part(pdf("cut", LIMIT - 1000)))
@@ -126,7 +124,10 @@ def test_t32_a_large_body_cut_at_random_under_gunicorn_stores_nothing(
 
     for cut in [*cuts, head, head + 1, len(data) - 1]:
         answer = gunicorn.send(data, cut)
-        assert answer.status in (0, 400), (cut, answer)  # 0: it hangs up on who has gone
+        assert answer.status in (0, 400), (
+            cut,
+            answer,
+        )  # 0: gunicorn closes the connection of a client that disconnected
         assert gunicorn.deployment.spooled() == [], cut
 
     deployed = gunicorn.deployment
@@ -140,7 +141,7 @@ def test_t32_a_large_body_cut_at_random_under_gunicorn_stores_nothing(
 
 
 @pytest.mark.slow
-def test_t32_a_chunked_body_under_gunicorn_stores_nothing(gunicorn: UploadServer) -> None:
+def test_t32_chunked_body_under_gunicorn_stores_nothing(gunicorn: UploadServer) -> None:
     body = form(part(pdf()))
     chunked = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
     before = gunicorn.deployment.files(), gunicorn.deployment.statuses()

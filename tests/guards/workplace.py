@@ -10,13 +10,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tests import postgres, scratch, watchdog
+from tests import node, postgres, scratch, watchdog
 from tests.guards.guard import Guard, Suite
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,6 +73,12 @@ class Workplace:
             }  # fmt: skip
             if suite.postgresql:
                 env["DATABASE_URL"] = servers.enter_context(postgres.running())
+            if suite.tests[0].startswith(
+                "tests/browser/"
+            ):  # a site looks for the page as it starts
+                code, output = _run(node.shell("front_build"), self.root, env)
+                if code:
+                    return Colour.BROKEN, f"the demo page cannot be built: {output.strip()[-300:]}"
             report = folder / "report.xml"
             command, place = _command(self.root, suite, report)
             code, output = _run(command, place, env)
@@ -123,7 +129,9 @@ def _command(root: Path, suite: Suite, report: Path) -> tuple[list[str | Path], 
     return [sys.executable, "-m", "pytest", *options, *suite.tests], root
 
 
-def _run(command: list[str | Path], folder: Path, env: dict[str, str]) -> tuple[int | None, str]:
+def _run(
+    command: Sequence[str | Path], folder: Path, env: dict[str, str]
+) -> tuple[int | None, str]:
     with subprocess.Popen(
         command, cwd=folder, env=env, text=True, errors="replace", start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

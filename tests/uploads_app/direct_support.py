@@ -1,4 +1,4 @@
-"""A browser that sends a file to the store itself, and a store in which something happens meanwhile."""
+"""A browser that sends a file to the store directly, and a store that runs a callback meanwhile."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -24,7 +24,7 @@ def begin(
 
 
 def begun(visitor: Visitor, size: int, name: str = "report.pdf", key: str = "") -> dict[str, Any]:
-    """Begin a direct upload and return what was told: `id`, `upload`."""
+    """Start a direct upload and return the answer: `id`, `upload`."""
     response = begin(visitor, size, name, key)
     assert response.status_code == 201, response.content
     form_data: dict[str, Any] = response.json()
@@ -32,7 +32,7 @@ def begun(visitor: Visitor, size: int, name: str = "report.pdf", key: str = "") 
 
 
 def post(form_data: dict[str, Any], body: bytes, **changes: str) -> requests.Response:
-    """Send bytes to the store by the form that was told, as a browser does, or with changed fields."""
+    """Send bytes to the store by the form, as a browser does; fields can be changed."""
     form = form_data["upload"]
     fields = {name: value for name, value in (form["fields"] | changes).items() if value != ""}
     content = {"file": ("report.pdf", body)}
@@ -45,14 +45,14 @@ def complete(visitor: Visitor, upload_id: str) -> Any:
 
 
 def arrived(visitor: Visitor, body: bytes, name: str = "report.pdf") -> UploadedFile:
-    """Begin a direct upload, send its bytes to the store, and return its row, which is pending."""
+    """Start a direct upload, send its bytes to the store, and return the pending row."""
     form_data = begun(visitor, len(body), name)
     assert post(form_data, body).status_code == 204
     return UploadedFile.objects.get(pk=form_data["id"])
 
 
 def completed(visitor: Visitor, body: bytes, name: str = "report.pdf") -> UploadedFile:
-    """Send a whole file directly and return its row."""
+    """Complete a direct upload and return its row."""
     upload = arrived(visitor, body, name)
     response = complete(visitor, str(upload.pk))
     assert response.status_code == 200, response.content
@@ -73,7 +73,7 @@ def refused(response: Any) -> tuple[int, str]:
 
 
 class DiskWithForms(DiskStore):
-    """A disk that says it takes forms, for tests that are about answers and not about the store."""
+    """A disk store that offers forms, for tests of the API without an S3 store."""
 
     offers_forms = True
 
@@ -86,13 +86,13 @@ class DiskWithForms(DiskStore):
 
 
 def offer_forms(settings: Any) -> None:
-    """Let the disk of the test say that it takes forms; `arrive` brings what a browser would send."""
+    """Make the test's disk store offer forms; `arrive` writes what a browser would send."""
     settings.DIRECT_UPLOADS = True
     _change_backend(settings, DiskWithForms)
 
 
 def arrive(visitor: Visitor, body: bytes, size: int | None = None) -> UploadedFile:
-    """Begin a direct upload to such a disk, bring its bytes there, and return its row."""
+    """Start a direct upload to such a store, write its bytes there, and return its row."""
     form_data = begun(visitor, len(body) if size is None else size)
     upload = UploadedFile.objects.get(pk=form_data["id"])
     object_store().put(incoming_key(upload.key), [body])
@@ -100,7 +100,7 @@ def arrive(visitor: Visitor, body: bytes, size: int | None = None) -> UploadedFi
 
 
 class Interrupted(S3Store):
-    """The store, in which `meanwhile` happens as soon as what arrived was fetched."""
+    """A store that runs `meanwhile` right after an incoming object was opened."""
 
     meanwhile: Callable[[], object]
 
@@ -112,7 +112,7 @@ class Interrupted(S3Store):
 
 
 def interrupt(settings: Any, meanwhile: Callable[[], object]) -> None:
-    """Let something happen, once, between the look at what arrived and the storing of it."""
+    """Run `meanwhile` once, between the inspection and the storing of an incoming object."""
 
     def once() -> None:
         Interrupted.meanwhile = staticmethod(lambda: None)
@@ -129,5 +129,5 @@ def _change_backend(settings: Any, store: type) -> None:
 
 
 def incoming(upload: UploadedFile) -> str:
-    """Return the key under which a file's bytes arrive."""
+    """Return the key of a file's incoming object."""
     return incoming_key(upload.key)

@@ -1,4 +1,4 @@
-"""Files that do nothing, and how the worker's inspection of a file is run and read."""
+"""Harmless PDF parts, and helpers that run the worker's inspection of a file."""
 
 from tests.helpers import Visitor, pdf, uploaded
 from tests.uploads_app.inspection.hostile_pdfs import PAGE, packed, stream, written
@@ -28,7 +28,7 @@ CLEAN = {
 
 
 def inspected(visitor: Visitor, body: bytes, name: str = "a.pdf") -> UploadedFile:
-    """Upload a file, let the worker's task run, and return the row."""
+    """Upload a file, run the worker's task, and return the row."""
     upload = uploaded(visitor, body, name)
     assert upload.inspection == Inspection.WAITING
     assert inspect_uploads() == 1

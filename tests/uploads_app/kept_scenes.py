@@ -1,6 +1,6 @@
-"""Scenes that take long to make: made once in each process of the run, and put back for each test.
+"""Slow scenes: created once per test process and restored for each test.
 
-What is put back is as old as it was when the scene was made.
+A restored scene has the same age as when it was created.
 """
 
 import copy
@@ -26,7 +26,7 @@ Rows = list[tuple[type[models.Model], list[models.Model]]]
 
 @dataclass(frozen=True)
 class _Kept:
-    """What a scene has left in the database and the store, and what it returned."""
+    """The database rows, the objects and the return value of a scene."""
 
     at: datetime
     rows: Rows
@@ -38,18 +38,18 @@ _kept: dict[Callable[[], Any], _Kept] = {}
 
 
 def scene_of(make: Callable[[], Made]) -> Made:
-    """Make a scene in an empty deployment, or put back what it was; return what `make` returned."""
+    """Create a scene in an empty deployment, or restore it; return the value of `make`."""
     if make not in _kept:
-        assert not UserSession.objects.exists(), "a scene is kept with all that there is"
+        assert not UserSession.objects.exists(), "a scene must start in an empty deployment"
         returned = make()
         _kept[make] = _Kept(timezone.now(), _all_rows(), store_contents(), _copied(returned))
         return returned
     kept = _kept[make]
     passed = timezone.now() - kept.at
-    _put_rows_back(kept.rows, passed)
-    _put_store_back(kept.contents, passed)
-    again: Made = _copied(kept.returned)
-    return again
+    _restore_rows(kept.rows, passed)
+    _restore_store(kept.contents, passed)
+    returned: Made = _copied(kept.returned)
+    return returned
 
 
 def _all_rows() -> Rows:
@@ -57,15 +57,15 @@ def _all_rows() -> Rows:
     return [(model, list(model._base_manager.order_by("pk"))) for model in found]
 
 
-def _put_rows_back(rows: Rows, passed: timedelta) -> None:
+def _restore_rows(rows: Rows, passed: timedelta) -> None:
     for model, kept in rows:
         times = [f.attname for f in model._meta.fields if isinstance(f, models.DateTimeField)]
-        again = [copy.copy(row) for row in kept]
-        for row in again:
+        copies = [copy.copy(row) for row in kept]
+        for row in copies:
             for name in times:
                 if getattr(row, name) is not None:
                     setattr(row, name, getattr(row, name) + passed)
-        model._base_manager.bulk_create(again)
+        model._base_manager.bulk_create(copies)
     with connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(
             no_style(), [model for model, _ in rows]
@@ -73,7 +73,7 @@ def _put_rows_back(rows: Rows, passed: timedelta) -> None:
             cursor.execute(statement)
 
 
-def _put_store_back(contents: dict[str, tuple[bytes, float] | None], passed: timedelta) -> None:
+def _restore_store(contents: dict[str, tuple[bytes, float] | None], passed: timedelta) -> None:
     for name, file in contents.items():
         path = store_root() / name
         if file is None:
@@ -86,7 +86,7 @@ def _put_store_back(contents: dict[str, tuple[bytes, float] | None], passed: tim
 
 
 def _copied(value: Made) -> Made:
-    """Return a copy whose rows and visitors a test may change; a visitor's middleware is its own."""
+    """Return a copy with rows and visitors that a test may change; middleware is not shared."""
     visitors = [one for one in vars(value).values() if isinstance(one, Visitor)] if value else []
     return copy.deepcopy(value, {id(one): _clone(one) for one in visitors})
 

@@ -1,4 +1,4 @@
-"""Small real files of every type the product knows, and multipart bodies written by hand."""
+"""Small valid files of every known type, and handwritten multipart bodies."""
 
 import io
 import struct
@@ -17,7 +17,7 @@ PLENTY = {
 
 
 def sample(extension: str) -> bytes:
-    """Return a whole file of a type in KNOWN_TYPES."""
+    """Return a valid file of a type in KNOWN_TYPES."""
     match extension:
         case "pdf":
             return pdf()
@@ -30,7 +30,7 @@ def sample(extension: str) -> bytes:
 
 
 def office(main: str) -> bytes:
-    """Return an Office Open XML file whose main part is `main`, in the order Word and Excel write."""
+    """Return an Office Open XML file with the main part `main`, in the order of Word and Excel."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("[Content_Types].xml", "<Types/>")
@@ -45,7 +45,7 @@ def part(
     field: bytes = b"file",
     extra: bytes = b"",
 ) -> bytes:
-    """Return one part of a form; `filename` goes in as it is, so that it can be anything."""
+    """Return one part of a form; `filename` is not escaped."""
     head = b'Content-Disposition: form-data; name="' + field + b'"'
     if filename is not None:
         head += b'; filename="' + filename.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
@@ -58,12 +58,11 @@ def raw_part(headers: bytes, content: bytes) -> bytes:
 
 
 def form(*parts: bytes) -> bytes:
-    """Return a whole multipart body."""
     return b"".join(parts) + b"--" + BOUNDARY + b"--\r\n"
 
 
 def post_form(visitor: Visitor, body: bytes, **extra: Any) -> Any:
-    """POST uploads/ with a body written by hand."""
+    """POST uploads/ with a handwritten body."""
     return visitor.generic("POST", UPLOADS, body, FORM, **{**visitor.named, **extra})
 
 

@@ -1,4 +1,4 @@
-"""Real servers on private ports, each with data of its own, and raw HTTP to talk to them."""
+"""Real servers on private ports, each with its own data, and raw HTTP requests to them."""
 
 import fcntl
 import os
@@ -28,7 +28,7 @@ GUNICORN = [
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """What a server said; status 0 if it only closed the connection."""
+    """An answer of a server; status 0 if it closed the connection without one."""
 
     status: int
     head: str
@@ -47,7 +47,7 @@ class Deployment:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of this deployment's processes."""
+        """The environment variables of this deployment's processes."""
         shared = ("DATABASE_URL", "CACHE_URL", "STORAGE_URL")
         inherited = {name: value for name, value in os.environ.items() if name not in shared}
         limits = {f"RATE_LIMIT_{name.upper()}": rates[0] for name, rates in PLENTY.items()}
@@ -63,51 +63,51 @@ class Deployment:
 
     @property
     def spool(self) -> Path:
-        """Where Django keeps what is arriving."""
+        """The folder in which Django spools request bodies."""
         return self.data / "spool"
 
     def rows(self, statement: str) -> list[tuple[object, ...]]:
-        """Ask the database, beside the server's back."""
+        """Query the database directly."""
         with closing(sqlite3.connect(self.data / "db.sqlite3", timeout=20)) as database:
             return database.execute(statement).fetchall()
 
     def statuses(self) -> list[str]:
-        """Return the status of every file's row, in the order they began."""
+        """Return the status of every upload, in order of creation."""
         return [
             str(s)
             for (s,) in self.rows("SELECT status FROM uploads_app_uploadedfile ORDER BY created_at")
         ]
 
     def events(self) -> list[str]:
-        """Return the types of all audit events in the order of writing."""
+        """Return the types of all audit events, oldest first."""
         return [
             str(e) for (e,) in self.rows("SELECT event_type FROM audit_app_auditlog ORDER BY id")
         ]
 
     def quotas(self) -> list[tuple[object, ...]]:
-        """Return files and bytes that each session holds."""
+        """Return files and bytes of each session's quota."""
         return self.rows("SELECT files, bytes FROM uploads_app_uploadquota")
 
     def files(self) -> list[str]:
-        """Return every file in the store, temporary ones included, but for the marker."""
+        """Return every file in the store, also temporary ones, without the marker."""
         root = self.data / "storage"
         found = (p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
         return sorted(name for name in found if name != "marker.json")
 
     def spooled(self) -> list[str]:
-        """Return what is left of bodies that were arriving."""
+        """Return the spooled bodies."""
         return sorted(p.name for p in self.spool.rglob("*.upload*"))
 
 
 @cache
 def _migrated() -> Path:
-    """Return a data folder to copy: made once for all processes of the run, by the first."""
+    """Return a data folder to copy; the first process of the run creates it for all."""
     data = Path(os.environ["MARIA_TEST_DATA"]) / "migrated"
     done = data.with_suffix(".done")
     with data.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # closing the file lets go of it
+        fcntl.flock(lock, fcntl.LOCK_EX)  # closing the file releases the lock
         if not done.exists():
-            shutil.rmtree(data, ignore_errors=True)  # of one that was killed
+            shutil.rmtree(data, ignore_errors=True)  # left by a killed process
             (data / "spool").mkdir(parents=True)
             subprocess.run(
                 [sys.executable, "manage.py", "migrate", "-v0"],
@@ -118,22 +118,20 @@ def _migrated() -> Path:
 
 
 def deployment(folder: Path, storage_url: str = "") -> Deployment:
-    """Return a deployment of its own in `folder`, which must not exist yet."""
+    """Create a deployment in `folder`, which must not exist yet."""
     shutil.copytree(_migrated(), folder)
     return Deployment(folder, storage_url)
 
 
 @dataclass
 class UploadServer:
-    """A server that answers on `port`."""
-
     deployment: Deployment
     port: int
     cookie: str = ""
     uuid: str = ""
 
     def start_session(self) -> None:
-        """Begin a session; uploads then go to it."""
+        """Create a session for the uploads."""
         answer = self.send(
             request("POST", "/api/v1/sessions/", b"{}", {"Content-Type": "application/json"})
         )
@@ -143,18 +141,17 @@ class UploadServer:
 
     @property
     def proof(self) -> dict[str, str]:
-        """The headers that prove the session, and name a form's boundary."""
+        """The headers that prove the session and declare the boundary of a form."""
         return {"Cookie": self.cookie, "X-Session-UUID": self.uuid, "Content-Type": FORM}
 
     def upload(self, content: bytes | None = None) -> HttpAnswer:
-        """Upload one whole file."""
         body = form(part(pdf() if content is None else content))
         return self.send(request("POST", UPLOADS, body, self.proof))
 
     def send(self, data: bytes, cut: int | None = None) -> HttpAnswer:
-        """Send a request, or its first `cut` bytes and then no more, and read the answer."""
+        """Send a request, or only its first `cut` bytes, and read the answer."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
-            # A server that refuses early closes while we still send.
+            # A server that refuses early closes the connection before the end of the body.
             with suppress(ConnectionError):
                 connection.sendall(data if cut is None else data[:cut])
                 if cut is not None:
@@ -165,7 +162,7 @@ class UploadServer:
 def request(
     method: str, path: str, body: bytes, headers: dict[str, str], length: int | str | None = -1
 ) -> bytes:
-    """Return an HTTP/1.1 request; `length` is declared instead of the body's own, None declares none."""
+    """Return an HTTP/1.1 request; `length` replaces its Content-Length, None omits it."""
     lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if length is not None:
@@ -175,7 +172,7 @@ def request(
 
 @contextmanager
 def serving(deployment: Deployment, command: list[str]) -> Iterator[UploadServer]:
-    """Run WAITRESS or GUNICORN for a deployment, with a session begun."""
+    """Run WAITRESS or GUNICORN for a deployment and create a session."""
     port = free_port()
     where = f"127.0.0.1:{port}" if command is GUNICORN else str(port)
     with (deployment.data / "output").open("wb") as output:

@@ -1,4 +1,4 @@
-"""Whose bytes nobody may have: files that wait for a look inside, that are not clean, or in quarantine."""
+"""Files with blocked downloads: not inspected yet, not clean, or in quarantine."""
 
 from datetime import timedelta
 from itertools import product
@@ -27,7 +27,7 @@ from uploads_app.services.inspection import quarantine_upload, record_inspection
 from uploads_app.tasks import cleanup_orphans, inspect_uploads
 
 BODY = pdf("held")
-# Which verdicts each setting holds back.
+# The verdicts that each setting blocks.
 KEPT: dict[str, set[str]] = {
     "never": set(),
     "until_inspected": {"waiting"},
@@ -46,7 +46,7 @@ def agent(db: None) -> Service:
 
 
 def by_every_way(visitor: Visitor, agent: Service, upload: UploadedFile, url: str) -> list[Any]:
-    """Ask for a file's bytes, and for a link to them, in every way there is."""
+    """Request a file's bytes and a link to them through every endpoint."""
     return [
         visitor.get(f"/api/v1/uploads/{upload.pk}/download/"),
         visitor.head(f"/api/v1/uploads/{upload.pk}/download/"),
@@ -56,8 +56,8 @@ def by_every_way(visitor: Visitor, agent: Service, upload: UploadedFile, url: st
     ]
 
 
-def is_refused(answers: list[Any], wait: str | None = None) -> None:
-    """See that every answer is the refusal, with this `Retry-After`."""
+def assert_refused(answers: list[Any], wait: str | None = None) -> None:
+    """Check that every answer is the refusal, with this `Retry-After`."""
     for answer in answers:
         assert answer.status_code == 409
         assert answer.headers.get("Retry-After") == wait
@@ -67,13 +67,13 @@ def is_refused(answers: list[Any], wait: str | None = None) -> None:
 
 
 def post(staff: Client, upload: UploadedFile, action: str, reason: str = "looks odd") -> str:
-    """Act on a file's page in the admin; return what the next page shows."""
+    """Submit an action on a file's admin page; return the messages of the next page."""
     answer = staff.post(page_of(upload, action), {"reason": reason}, follow=True)
     return shown_text(answer.content.decode())
 
 
 @pytest.mark.parametrize("case", list(product(KEPT, Inspection.values)), ids=" ".join)
-def test_the_setting_decides_by_the_verdict(
+def test_setting_blocks_by_verdict(
     visitor: Visitor, agent: Service, upload: UploadedFile, settings: Any, case: tuple[str, str]
 ) -> None:
     hold, verdict = case
@@ -84,21 +84,23 @@ def test_the_setting_decides_by_the_verdict(
     answers = by_every_way(visitor, agent, upload, url)
 
     if verdict in KEPT[hold]:
-        is_refused(answers, wait="60" if verdict == "waiting" else None)
+        assert_refused(answers, wait="60" if verdict == "waiting" else None)
     else:
         assert [answer.status_code for answer in answers] == [200] * 5
         assert answers[0].getvalue() == BODY
 
 
 @pytest.mark.both
-def test_waiting_helps(visitor: Visitor, upload: UploadedFile, settings: Any) -> None:
+def test_download_works_after_the_inspection(
+    visitor: Visitor, upload: UploadedFile, settings: Any
+) -> None:
     settings.HOLD_DOWNLOADS = "unless_clean"
     assert visitor.get(f"/api/v1/uploads/{upload.pk}/download/").status_code == 409
     inspect_uploads()
     assert visitor.download(str(upload.pk)) == BODY
 
 
-def test_the_visitor_sees_a_file_that_is_blocked_and_may_delete_it(
+def test_visitor_sees_and_may_delete_a_blocked_file(
     visitor: Visitor, upload: UploadedFile, settings: Any
 ) -> None:
     settings.HOLD_DOWNLOADS = "until_inspected"
@@ -107,7 +109,7 @@ def test_the_visitor_sees_a_file_that_is_blocked_and_may_delete_it(
     assert stored_keys() == set()
 
 
-def test_a_word_that_means_nothing_opens_nothing(
+def test_unknown_setting_value_blocks_downloads(
     visitor: Visitor, upload: UploadedFile, settings: Any
 ) -> None:
     settings.HOLD_DOWNLOADS = "yes"
@@ -115,7 +117,7 @@ def test_a_word_that_means_nothing_opens_nothing(
     assert visitor.get(f"/api/v1/uploads/{upload.pk}/download/").status_code == 500
 
 
-def test_t40_a_file_in_quarantine_is_out_of_everybodys_reach(
+def test_t40_quarantined_file_cannot_be_downloaded(
     visitor: Visitor, agent: Service, upload: UploadedFile, make_staff: Any
 ) -> None:
     url = visitor.link(str(upload.pk)).json()["url"]
@@ -123,7 +125,7 @@ def test_t40_a_file_in_quarantine_is_out_of_everybodys_reach(
 
     assert "nobody can download it" in post(staff, upload, "quarantine", "a colleague warned")
 
-    is_refused(by_every_way(visitor, agent, upload, url))
+    assert_refused(by_every_way(visitor, agent, upload, url))
     for listed in (visitor.get("/api/v1/uploads/"), agent.files(visitor.uuid)):
         (file,) = listed.json()["results"]
         assert (file["id"], file["status"]) == (str(upload.pk), "quarantined")
@@ -134,7 +136,9 @@ def test_t40_a_file_in_quarantine_is_out_of_everybodys_reach(
     assert log.details == {"reason": "a colleague warned"}
 
 
-def test_it_is_given_back(visitor: Visitor, upload: UploadedFile, make_staff: Any) -> None:
+def test_file_is_released_from_quarantine(
+    visitor: Visitor, upload: UploadedFile, make_staff: Any
+) -> None:
     staff = make_staff("Support")
     post(staff, upload, "quarantine")
     assert "was released from quarantine" in post(staff, upload, "restore", "all is well")
@@ -143,17 +147,17 @@ def test_it_is_given_back(visitor: Visitor, upload: UploadedFile, make_staff: An
     assert UploadedFile.objects.get().status == UploadStatus.STORED
     log = AuditLog.objects.get(event_type="upload.restored")
     assert log.details == {"reason": "all is well"}
-    assert inspect_uploads() == 1  # it was not looked into before
+    assert inspect_uploads() == 1  # it was not inspected before
 
 
-def test_the_page_offers_what_fits_and_shows_what_was_found(
+def test_page_shows_the_verdict_and_the_possible_actions(
     upload: UploadedFile, make_staff: Any
 ) -> None:
     support, auditor = make_staff("Support"), make_staff("Auditor")
     UploadedFile.objects.update(inspection="suspect", suspicions=["javascript", "<new>"])
     page = support.get(page_of(upload)).content.decode()
     assert ("Quarantine…" in page, "Release from quarantine…" in page) == (True, False)
-    assert "The file runs a script.The file <new>." in shown_text(page)  # in two lines
+    assert "The file runs a script.The file <new>." in shown_text(page)  # on two lines
     assert "…</a>" not in auditor.get(page_of(upload)).content.decode()
     post(support, upload, "quarantine")
     page = support.get(page_of(upload)).content.decode()
@@ -166,7 +170,7 @@ def test_the_page_offers_what_fits_and_shows_what_was_found(
 
 @pytest.mark.parametrize("action", ["quarantine", "restore"])
 @pytest.mark.parametrize("group", ["Auditor", ""])
-def test_t68_staff_without_the_permission_cannot_move_files(
+def test_t68_staff_without_the_permission_cannot_quarantine_files(
     upload: UploadedFile, make_staff: Any, group: str, action: str
 ) -> None:
     before = list(UploadedFile.objects.values()), events(upload.session_id)
@@ -181,7 +185,7 @@ def test_t68_staff_without_the_permission_cannot_move_files(
 
 
 @pytest.mark.parametrize("status", [s for s in UploadStatus if s != UploadStatus.STORED])
-def test_what_is_not_stored_cannot_go_into_quarantine(
+def test_file_that_is_not_stored_cannot_be_quarantined(
     upload: UploadedFile, make_staff: Any, status: UploadStatus
 ) -> None:
     UploadedFile.objects.update(status=status)
@@ -193,13 +197,13 @@ def test_what_is_not_stored_cannot_go_into_quarantine(
     assert (list(UploadedFile.objects.values()), result) == before
 
 
-def test_without_a_reason_nothing_happens(upload: UploadedFile, make_staff: Any) -> None:
+def test_action_requires_a_reason(upload: UploadedFile, make_staff: Any) -> None:
     post(make_staff("Support"), upload, "quarantine", " ")
     assert UploadedFile.objects.get().status == UploadStatus.STORED
 
 
 @pytest.mark.parametrize("how", ["deleted", "erased", "past its retention"])
-def test_quarantine_keeps_no_file_from_its_end(
+def test_quarantined_file_is_still_deleted_with_its_session(
     visitor: Visitor, upload: UploadedFile, how: str
 ) -> None:
     quarantine_upload(upload=upload, reason="looks odd")
@@ -221,7 +225,7 @@ def test_quarantine_keeps_no_file_from_its_end(
 
 
 @pytest.mark.parametrize("how", ["deleted", "erased", "quarantined", "inspected by another"])
-def test_what_happens_to_a_file_while_it_is_inspected_wins(
+def test_change_during_an_inspection_wins(
     visitor: Visitor, upload: UploadedFile, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     inspect = sandbox.inspect_content

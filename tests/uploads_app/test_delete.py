@@ -1,4 +1,4 @@
-"""What a visitor deletes is gone at once: from the list, the quota and the store, and told once."""
+"""A deletion removes a file from the list, the quota and the store, and is recorded once."""
 
 import uuid
 from copy import copy
@@ -23,7 +23,7 @@ from uploads_app.services.deletion import begin_deletion, delete_upload, finish_
 from uploads_app.services.recovery import mark_missing
 
 
-def test_it_deletes_row_object_and_quota(visitor: Visitor) -> None:
+def test_row_object_and_quota_are_deleted(visitor: Visitor) -> None:
     kept, upload = uploaded(visitor, pdf("kept")), uploaded(visitor, pdf("gone"))
 
     response = visitor.delete_upload(str(upload.pk))
@@ -38,7 +38,7 @@ def test_it_deletes_row_object_and_quota(visitor: Visitor) -> None:
     assert events(visitor.uuid) == ["session.created", *2 * ["upload.stored"], "upload.deleted"]
 
 
-def test_it_records_what_was_deleted_with_the_name_apart(visitor: Visitor) -> None:
+def test_event_has_the_name_in_its_personal_data(visitor: Visitor) -> None:
     upload = uploaded(visitor, name="Kündigung.pdf")
     visitor.delete_upload(str(upload.pk))
 
@@ -53,7 +53,7 @@ def test_it_records_what_was_deleted_with_the_name_apart(visitor: Visitor) -> No
     assert "ndigung" not in event.text
 
 
-def test_deleting_again_is_no_error_and_changes_nothing(visitor: Visitor) -> None:
+def test_deleting_again_succeeds_and_changes_nothing(visitor: Visitor) -> None:
     upload = uploaded(visitor)
     assert visitor.delete_upload(str(upload.pk)).status_code == 204
     before = list(UploadedFile.objects.values()), list(UploadQuota.objects.values()), events()
@@ -65,14 +65,14 @@ def test_deleting_again_is_no_error_and_changes_nothing(visitor: Visitor) -> Non
     assert events(visitor.uuid).count("upload.deleted") == 1
 
 
-def test_the_last_file_takes_its_folder_along(visitor: Visitor) -> None:
+def test_folder_of_the_last_file_is_deleted(visitor: Visitor) -> None:
     upload = uploaded(visitor)
     visitor.delete_upload(str(upload.pk))
 
     assert not (store_root() / upload.key).parent.exists()
 
 
-def test_a_file_whose_object_is_removed_can_be_deleted(visitor: Visitor) -> None:
+def test_file_without_an_object_can_be_deleted(visitor: Visitor) -> None:
     upload = uploaded(visitor)
     (store_root() / upload.key).unlink()
     UploadedFile.objects.update(status=UploadStatus.MISSING)
@@ -84,10 +84,10 @@ def test_a_file_whose_object_is_removed_can_be_deleted(visitor: Visitor) -> None
     assert events(visitor.uuid)[-1] == "upload.deleted"
 
 
-def test_a_file_that_goes_missing_at_the_same_time_is_deleted_all_the_same(
+def test_file_that_becomes_missing_meanwhile_is_deleted(
     visitor: Visitor,
 ) -> None:
-    """Who deletes has read the row before the cleanup noted that its object is gone."""
+    """The request has read the row before the cleanup marks it as missing."""
     as_it_was = uploaded(visitor)
     mark_missing(upload=UploadedFile.objects.get())
 
@@ -98,11 +98,11 @@ def test_a_file_that_goes_missing_at_the_same_time_is_deleted_all_the_same(
     assert events(visitor.uuid)[-2:] == ["upload.missing", "upload.deleted"]
 
 
-def test_a_store_that_does_not_obey_leaves_the_rest_to_the_cleanup(visitor: Visitor) -> None:
+def test_cleanup_finishes_after_a_storage_failure(visitor: Visitor) -> None:
     upload = uploaded(visitor)
     path = store_root() / upload.key
     path.unlink()
-    path.mkdir()  # which unlink refuses, even for root
+    path.mkdir()  # unlink refuses a folder, even for root
 
     for _ in range(2):
         assert visitor.delete_upload(str(upload.pk)).status_code == 204
@@ -117,7 +117,7 @@ def test_a_store_that_does_not_obey_leaves_the_rest_to_the_cleanup(visitor: Visi
 
 
 @pytest.mark.parametrize("status", [UploadStatus.PENDING, UploadStatus.LAPSED])
-def test_an_upload_that_never_finished_is_unknown(visitor: Visitor, status: UploadStatus) -> None:
+def test_unfinished_upload_is_unknown(visitor: Visitor, status: UploadStatus) -> None:
     upload = uploaded(visitor)
     UploadedFile.objects.update(status=status)
 
@@ -128,14 +128,14 @@ def test_an_upload_that_never_finished_is_unknown(visitor: Visitor, status: Uplo
     assert stored_keys() == {upload.key}
 
 
-def test_an_unknown_file_cannot_be_deleted(visitor: Visitor) -> None:
+def test_unknown_file_cannot_be_deleted(visitor: Visitor) -> None:
     response = visitor.delete_upload(str(uuid.uuid4()))
 
     assert (response.status_code, code(response)) == (404, "not_found")
     assert events(visitor.uuid) == ["session.created"]
 
 
-def test_a_deletion_must_name_the_session(visitor: Visitor) -> None:
+def test_deletion_requires_the_session_header(visitor: Visitor) -> None:
     upload = uploaded(visitor)
 
     response = visitor.delete(f"{UPLOADS}{upload.pk}/")
@@ -148,7 +148,7 @@ def test_a_deletion_must_name_the_session(visitor: Visitor) -> None:
 @pytest.mark.both
 @pytest.mark.slow
 @pytest.mark.usefixtures("committed")
-def test_deletions_that_race_free_the_quota_once() -> None:
+def test_concurrent_deletions_free_the_quota_once() -> None:
     visitor = started()
     kept = uploaded(visitor, pdf("kept"))
     for _ in range(5):
@@ -169,8 +169,8 @@ def test_deletions_that_race_free_the_quota_once() -> None:
 @pytest.mark.both
 @pytest.mark.slow
 @pytest.mark.usefixtures("committed")
-def test_a_deletion_that_several_finish_is_reported_once() -> None:
-    """The visitor's request and the cleanup may both be at it."""
+def test_deletion_finished_twice_is_recorded_once() -> None:
+    """The visitor's request and the cleanup may both finish it."""
     visitor = started()
     for _ in range(5):
         upload = uploaded(visitor)
@@ -185,7 +185,7 @@ def test_a_deletion_that_several_finish_is_reported_once() -> None:
 
 
 def _same(visitor: Visitor) -> Visitor:
-    """The same visitor in another tab."""
+    """Return the same visitor in another tab."""
     tab = Visitor()
     tab.cookies, tab.uuid = visitor.cookies, visitor.uuid
     return tab

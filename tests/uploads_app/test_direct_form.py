@@ -1,4 +1,4 @@
-"""The form that a browser gets takes one file of the size announced, under one key, for ten minutes."""
+"""The upload form allows one file of the announced size under one key, for ten minutes."""
 
 from datetime import timedelta
 from typing import Any
@@ -20,7 +20,7 @@ def offered(s3: Bucket, settings: Any) -> None:
     settings.DIRECT_UPLOADS = True
 
 
-def test_t29_the_store_takes_nothing_else(visitor: Visitor, s3: Bucket) -> None:
+def test_t29_store_accepts_nothing_else(visitor: Visitor, s3: Bucket) -> None:
     form_data = begun(visitor, len(BODY))
     key, signature, policy = (
         form_data["upload"]["fields"][name] for name in ("key", "x-amz-signature", "policy")
@@ -57,15 +57,15 @@ def test_t29_the_store_takes_nothing_else(visitor: Visitor, s3: Bucket) -> None:
     )
 
 
-def test_t29_a_form_is_over_before_its_lease(visitor: Visitor, s3: Bucket, settings: Any) -> None:
-    settings.UPLOAD_LEASE = timedelta(minutes=-15)  # as if it had been given that long ago
+def test_t29_form_expires_before_its_lease(visitor: Visitor, s3: Bucket, settings: Any) -> None:
+    settings.UPLOAD_LEASE = timedelta(minutes=-15)  # issue the form in the past
     form_data = begun(visitor, len(BODY))
 
     assert post(form_data, BODY).status_code == 403
     assert s3.keys() == {MARKER}
 
 
-def test_t50_a_form_names_nothing_but_the_key(visitor: Visitor) -> None:
+def test_t50_form_contains_no_name_but_the_key(visitor: Visitor) -> None:
     form_data = begun(visitor, len(BODY), "Anna Müller, report.pdf")
 
     assert "Anna" not in str(form_data)

@@ -1,4 +1,4 @@
-"""Direct uploads of which several things happen at once: one file, one event, no more than there is room."""
+"""Concurrent requests about direct uploads: one file, one event, and never more than the quota."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,18 +21,16 @@ BODY = pdf("sent directly", 4000)
 
 @pytest.fixture(autouse=True)
 def offered(s3: Bucket, settings: Any) -> None:
-    """Let browsers send files to an empty bucket."""
+    """Allow direct uploads to an empty bucket."""
     settings.DIRECT_UPLOADS = True
 
 
 def quota_usage() -> tuple[int, int]:
-    """Return files and bytes that the one session holds."""
+    """Return files and bytes of the only quota row."""
     return UploadQuota.objects.values_list("files", "bytes").get()
 
 
-def test_t31_many_beginnings_at_once_hold_no_more_than_there_is_room(
-    committed: None, settings: Any
-) -> None:
+def test_t31_concurrent_starts_do_not_exceed_the_quota(committed: None, settings: Any) -> None:
     visitor = started()
     visitor.current()
 
@@ -44,7 +42,7 @@ def test_t31_many_beginnings_at_once_hold_no_more_than_there_is_room(
     assert quota_usage() == (3, 30)
 
 
-def test_t39_completing_it_eight_times_at_once_stores_it_once(committed: None, s3: Bucket) -> None:
+def test_t39_eight_concurrent_completions_store_one_file(committed: None, s3: Bucket) -> None:
     visitor = started()
     upload = arrived(visitor, BODY)
 
@@ -57,9 +55,7 @@ def test_t39_completing_it_eight_times_at_once_stores_it_once(committed: None, s
     assert quota_usage() == (1, len(BODY))
 
 
-def test_completing_what_is_no_pdf_eight_times_at_once_rejects_it_once(
-    committed: None, s3: Bucket
-) -> None:
+def test_eight_concurrent_completions_reject_a_bad_file_once(committed: None, s3: Bucket) -> None:
     visitor = started()
     upload = arrived(visitor, sample("png"))
 
@@ -88,7 +84,7 @@ def expire(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("leave", [reset, end, revoke, expire])
-def test_t15_a_session_that_ends_meanwhile_keeps_nothing(
+def test_t15_session_that_ends_meanwhile_keeps_nothing(
     visitor: Visitor, s3: Bucket, settings: Any, leave: Callable[[Visitor], None]
 ) -> None:
     upload = arrived(visitor, BODY)

@@ -1,4 +1,4 @@
-"""A browser sends a file to the store itself: what is stored is what was looked at, once, or nothing."""
+"""A browser sends a file to the store directly: exactly the inspected bytes are stored, once."""
 
 from datetime import timedelta
 from typing import Any
@@ -35,17 +35,17 @@ UNKNOWN = "5f0c6f0e-7a58-4a6c-9d9e-0f4f6c1a2b3c"
 
 @pytest.fixture(autouse=True)
 def offered(s3: Bucket, settings: Any) -> None:
-    """Let browsers send files to an empty bucket."""
+    """Allow direct uploads to an empty bucket."""
     settings.DIRECT_UPLOADS = True
 
 
 def quota_usage() -> tuple[int, int]:
-    """Return files and bytes that the one session holds."""
+    """Return files and bytes of the only quota row."""
     return UploadQuota.objects.values_list("files", "bytes").get()
 
 
 def sweep(settings: Any) -> None:
-    """Run the cleanup as if all that is there had come long ago."""
+    """Run the cleanup as if everything in the store were old."""
     settings.UPLOAD_LEASE = timedelta(0)
     UploadedFile.objects.filter(status=UploadStatus.PENDING).update(
         lease_expires_at=timezone.now() - timedelta(days=1)
@@ -53,7 +53,7 @@ def sweep(settings: Any) -> None:
     call_command("cleanup_orphans", "--older-than", "0s")
 
 
-def test_a_file_comes_in_past_the_application(visitor: Visitor, s3: Bucket) -> None:
+def test_file_is_uploaded_directly(visitor: Visitor, s3: Bucket) -> None:
     assert visitor.current().json()["limits"]["direct_upload"] is True
     form_data = begun(visitor, len(BODY))
     row = UploadedFile.objects.get()
@@ -93,7 +93,7 @@ def test_a_file_comes_in_past_the_application(visitor: Visitor, s3: Bucket) -> N
         ({"size": "many"}, 400, "invalid_input"),
     ],
 )
-def test_what_is_announced_can_be_refused_for_it(
+def test_announced_file_can_be_refused(
     visitor: Visitor, requested: dict[str, Any], status: int, refusal: str
 ) -> None:
     before = state()
@@ -104,14 +104,14 @@ def test_what_is_announced_can_be_refused_for_it(
     assert not UploadQuota.objects.exists()
 
 
-def test_t24_a_name_that_is_a_path_reaches_no_key(visitor: Visitor, s3: Bucket) -> None:
+def test_t24_path_in_a_name_is_not_part_of_the_key(visitor: Visitor, s3: Bucket) -> None:
     upload = completed(visitor, BODY, "../../marker\\..\\é report.pdf")
 
     assert upload.name == "é report.pdf"
     assert s3.keys() == {MARKER, f"uploads/{visitor.uuid}/{upload.pk}.pdf"}
 
 
-def test_t31_room_is_kept_from_the_beginning(visitor: Visitor, settings: Any) -> None:
+def test_t31_announced_bytes_count_against_the_quota(visitor: Visitor, settings: Any) -> None:
     settings.UPLOAD_MAX_TOTAL_BYTES = 10_000
     begun(visitor, 4000)
     begun(visitor, 4000)
@@ -124,7 +124,7 @@ def test_t31_room_is_kept_from_the_beginning(visitor: Visitor, settings: Any) ->
     assert quota_usage() == (3, 10_000)
 
 
-def test_before_anything_has_arrived_it_waits(visitor: Visitor) -> None:
+def test_upload_without_bytes_stays_pending(visitor: Visitor) -> None:
     form_data = begun(visitor, len(BODY))
     before = state()
 
@@ -132,13 +132,13 @@ def test_before_anything_has_arrived_it_waits(visitor: Visitor) -> None:
 
     assert refused(response) == (409, "upload_incomplete")
     assert int(response["Retry-After"]) > 0
-    assert state() == before  # also the lease: who only asks holds no room for ever
+    assert state() == before  # also the lease: a failed completion does not extend it
     assert post(form_data, BODY).status_code == 204
     assert complete(visitor, form_data["id"]).status_code == 200
 
 
 @pytest.mark.parametrize("body", [sample("png"), b"<script>alert(1)</script>"], ids=["png", "html"])
-def test_t26_what_arrived_is_judged_by_its_bytes(visitor: Visitor, s3: Bucket, body: bytes) -> None:
+def test_t26_type_is_checked_by_the_bytes(visitor: Visitor, s3: Bucket, body: bytes) -> None:
     upload = arrived(visitor, body)
 
     assert refused(complete(visitor, str(upload.pk))) == (415, "type_not_allowed")
@@ -152,11 +152,11 @@ def test_t26_what_arrived_is_judged_by_its_bytes(visitor: Visitor, s3: Bucket, b
 
 
 @pytest.mark.parametrize("body", [BODY[:-1], BODY + b"\n", b""], ids=["less", "more", "none"])
-def test_t32_what_is_not_as_long_as_announced_is_refused(
+def test_t32_other_size_than_announced_is_refused(
     visitor: Visitor, s3: Bucket, body: bytes
 ) -> None:
     upload = arrived(visitor, BODY)
-    s3.plant(incoming(upload), body)  # no form lets a browser do that
+    s3.plant(incoming(upload), body)  # a form does not allow this
 
     assert refused(complete(visitor, str(upload.pk))) == (422, "content_mismatch")
 
@@ -166,7 +166,7 @@ def test_t32_what_is_not_as_long_as_announced_is_refused(
     assert events() == ["session.created", "upload.started", "upload.rejected"]
 
 
-def test_t26_what_comes_after_the_scan_is_not_stored(
+def test_t26_bytes_sent_after_the_inspection_are_not_stored(
     visitor: Visitor, s3: Bucket, settings: Any
 ) -> None:
     form_data = begun(visitor, len(BODY))
@@ -178,12 +178,12 @@ def test_t26_what_comes_after_the_scan_is_not_stored(
 
     assert answer.status_code == 200
     assert visitor.download(form_data["id"]) == BODY
-    assert post(form_data, evil).status_code == 204  # the form is still good
+    assert post(form_data, evil).status_code == 204  # the form is still valid
     assert complete(visitor, form_data["id"]).json() == answer.json()
     assert visitor.download(form_data["id"]) == BODY
 
 
-def test_what_arrives_late_is_swept(visitor: Visitor, s3: Bucket, settings: Any) -> None:
+def test_late_bytes_are_swept(visitor: Visitor, s3: Bucket, settings: Any) -> None:
     form_data = begun(visitor, len(BODY))
     assert post(form_data, BODY).status_code == 204
     assert complete(visitor, form_data["id"]).status_code == 200
@@ -199,24 +199,24 @@ def test_what_arrives_late_is_swept(visitor: Visitor, s3: Bucket, settings: Any)
     assert visitor.download(form_data["id"]) == BODY
 
 
-def test_t14_another_session_s_upload_is_like_none(visitor: Visitor, s3: Bucket) -> None:
-    upload, stranger = arrived(visitor, BODY), started()
+def test_t14_upload_of_another_session_is_answered_as_unknown(visitor: Visitor, s3: Bucket) -> None:
+    upload, other_session = arrived(visitor, BODY), started()
     before, keys = state(), s3.keys()
 
-    theirs, none = complete(stranger, str(upload.pk)), complete(stranger, UNKNOWN)
+    theirs, none = complete(other_session, str(upload.pk)), complete(other_session, UNKNOWN)
     assert refused(theirs) == refused(none) == (404, "not_found")
     assert same(theirs) == same(none)
-    assert stranger.delete_upload(str(upload.pk)).status_code == 404
+    assert other_session.delete_upload(str(upload.pk)).status_code == 404
     assert (state(), s3.keys()) == (before, keys)
 
 
-def test_a_file_that_came_another_way_cannot_be_completed(visitor: Visitor) -> None:
+def test_ordinary_upload_cannot_be_completed(visitor: Visitor) -> None:
     stored = visitor.upload().json()
 
     assert refused(complete(visitor, stored["id"])) == (404, "not_found")
 
 
-def test_t39_the_same_key_gets_a_form_for_the_same_file(visitor: Visitor) -> None:
+def test_t39_same_key_gets_a_form_for_the_same_file(visitor: Visitor) -> None:
     first = begun(visitor, len(BODY), key="one")
     again = begun(visitor, len(BODY), key="one")
 
@@ -232,7 +232,7 @@ def test_t39_the_same_key_gets_a_form_for_the_same_file(visitor: Visitor) -> Non
     assert complete(visitor, first["id"]).json() == stored
 
 
-def test_t39_a_rejected_file_does_not_use_its_key_up(visitor: Visitor) -> None:
+def test_t39_key_of_a_rejected_file_can_be_reused(visitor: Visitor) -> None:
     png = sample("png")
     form_data = begun(visitor, len(png), key="one")
     post(form_data, png)
@@ -241,7 +241,7 @@ def test_t39_a_rejected_file_does_not_use_its_key_up(visitor: Visitor) -> None:
     assert begun(visitor, len(BODY), key="one")["id"] != form_data["id"]
 
 
-def test_a_session_that_was_left_completes_nothing_and_the_cleanup_sweeps(
+def test_ended_session_completes_nothing_and_the_cleanup_sweeps(
     visitor: Visitor, s3: Bucket, settings: Any
 ) -> None:
     upload = arrived(visitor, BODY)
@@ -260,7 +260,7 @@ def test_a_session_that_was_left_completes_nothing_and_the_cleanup_sweeps(
     assert events(upload.session_id)[-1] == "upload.lapsed"
 
 
-def test_giving_it_up_frees_its_room_at_once(visitor: Visitor, s3: Bucket) -> None:
+def test_deleting_a_pending_upload_frees_quota_at_once(visitor: Visitor, s3: Bucket) -> None:
     upload = arrived(visitor, BODY)
 
     assert visitor.delete_upload(str(upload.pk)).status_code == 204
@@ -271,9 +271,7 @@ def test_giving_it_up_frees_its_room_at_once(visitor: Visitor, s3: Bucket) -> No
     assert events() == ["session.created", "upload.started", "upload.lapsed"]
 
 
-def test_deleting_a_stored_one_also_removes_what_arrived_again(
-    visitor: Visitor, s3: Bucket
-) -> None:
+def test_deleting_a_stored_file_also_removes_later_bytes(visitor: Visitor, s3: Bucket) -> None:
     form_data = begun(visitor, len(BODY))
     post(form_data, BODY)
     assert complete(visitor, form_data["id"]).status_code == 200
@@ -284,11 +282,11 @@ def test_deleting_a_stored_one_also_removes_what_arrived_again(
     assert s3.keys() == {MARKER}
 
 
-def test_an_erased_session_leaves_nothing_in_the_store(visitor: Visitor, s3: Bucket) -> None:
+def test_erased_session_leaves_nothing_in_the_store(visitor: Visitor, s3: Bucket) -> None:
     stored, waiting = completed(visitor, BODY), arrived(visitor, OTHER)
     assert visitor.erase().status_code == 204
     assert s3.keys("uploads/") == set()
-    assert s3.keys("incoming/") == {incoming(waiting)}  # its form is still good
+    assert s3.keys("incoming/") == {incoming(waiting)}  # its form is still valid
 
     UploadedFile.objects.filter(pk=waiting.pk).update(lease_expires_at=timezone.now())
     forget_visitors()
@@ -301,7 +299,9 @@ def test_an_erased_session_leaves_nothing_in_the_store(visitor: Visitor, s3: Buc
     assert events(visitor.uuid)[-1] == "session.erased"
 
 
-def test_t57_while_storage_is_away_it_waits(visitor: Visitor, s3: Bucket, settings: Any) -> None:
+def test_t57_upload_stays_pending_while_storage_is_unavailable(
+    visitor: Visitor, s3: Bucket, settings: Any
+) -> None:
     upload = arrived(visitor, BODY)
     good = settings.STORAGES
     settings.STORAGES = s3.storages(settings, endpoint_url=f"http://127.0.0.1:{free_port()}")
@@ -318,7 +318,7 @@ def test_t57_while_storage_is_away_it_waits(visitor: Visitor, s3: Bucket, settin
     assert s3.keys() == {MARKER, upload.key}
 
 
-def test_t75_beginning_counts_as_uploading(visitor: Visitor, settings: Any) -> None:
+def test_t75_starting_counts_against_the_upload_rate_limit(visitor: Visitor, settings: Any) -> None:
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "upload": ["1/d"]}
     begun(visitor, 10)
 
@@ -326,9 +326,9 @@ def test_t75_beginning_counts_as_uploading(visitor: Visitor, settings: Any) -> N
     assert quota_usage() == (1, 10)
 
 
-def test_where_it_is_off_it_says_so(visitor: Visitor, settings: Any) -> None:
+def test_disabled_direct_uploads_are_refused(visitor: Visitor, settings: Any) -> None:
     settings.DIRECT_UPLOADS = False
-    visitor.raise_request_exception = False  # which Django calls every 501
+    visitor.raise_request_exception = False  # a 501 counts as a request exception
 
     assert refused(begin(visitor, 10)) == (501, "direct_upload_unavailable")
     assert visitor.current().json()["limits"]["direct_upload"] is False
@@ -336,6 +336,6 @@ def test_where_it_is_off_it_says_so(visitor: Visitor, settings: Any) -> None:
 
 
 def same(response: Any) -> dict[str, Any]:
-    """Return a refusal without what names the request."""
+    """Return a refusal without its request id."""
     code(response)
     return {**response.json(), "request_id": ""}

@@ -1,4 +1,4 @@
-"""A download hands out the stored bytes to be kept, never as a page to be run."""
+"""A download returns the stored bytes as an attachment that a browser never runs."""
 
 from urllib.parse import unquote
 
@@ -13,19 +13,19 @@ BODY = pdf("download")
 
 
 def url(upload: UploadedFile) -> str:
-    """The address of a file's bytes."""
+    """Return the download URL of a file."""
     return f"{UPLOADS}{upload.pk}/download/"
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_536, 5 * 1024 * 1024])
-def test_the_bytes_are_those_that_were_sent(visitor: Visitor, size: int) -> None:
+def test_download_returns_the_uploaded_bytes(visitor: Visitor, size: int) -> None:
     body = pdf(size=size)
 
     assert visitor.download(str(uploaded(visitor, body).pk)) == body
 
 
 @pytest.mark.parametrize("extension", KNOWN_TYPES)
-def test_t27_every_header_keeps_the_file_from_being_run(
+def test_t27_headers_prevent_running_the_file(
     visitor: Visitor, settings: object, extension: str
 ) -> None:
     settings.UPLOAD_TYPES = list(KNOWN_TYPES)  # type: ignore[attr-defined]
@@ -70,9 +70,7 @@ def test_t27_every_header_keeps_the_file_from_being_run(
         ("\N{PILE OF POO}.pdf", "attachment; filename*=utf-8''%F0%9F%92%A9.pdf"),
     ],
 )
-def test_the_name_is_reported_as_rfc_6266_wants(
-    visitor: Visitor, name: str, disposition: str
-) -> None:
+def test_file_name_header_follows_rfc_6266(visitor: Visitor, name: str, disposition: str) -> None:
     response = post_form(visitor, form(part(BODY, name.encode())))
     assert response.status_code == 201
 
@@ -85,7 +83,7 @@ def test_the_name_is_reported_as_rfc_6266_wants(
 
 
 @pytest.mark.both
-def test_head_reports_the_headers_and_no_bytes(visitor: Visitor) -> None:
+def test_head_returns_headers_without_bytes(visitor: Visitor) -> None:
     upload = uploaded(visitor, BODY)
     get, head = visitor.get(url(upload)), visitor.head(url(upload))
     for response in (get, head):
@@ -97,13 +95,13 @@ def test_head_reports_the_headers_and_no_bytes(visitor: Visitor) -> None:
     assert head.getvalue() == b""
 
 
-def test_a_file_can_be_read_without_naming_the_session(visitor: Visitor) -> None:
-    """A link in the page sends the cookie, but no header."""
+def test_download_works_without_the_session_header(visitor: Visitor) -> None:
+    """A link in the page sends the cookie but not the header."""
     assert visitor.download(str(uploaded(visitor, BODY).pk)) == BODY
 
 
 @pytest.mark.parametrize("status", [UploadStatus.STORED, UploadStatus.MISSING])
-def test_a_file_whose_object_is_removed_says_so(visitor: Visitor, status: UploadStatus) -> None:
+def test_file_without_an_object_is_reported(visitor: Visitor, status: UploadStatus) -> None:
     upload = uploaded(visitor)
     (store_root() / upload.key).unlink()
     UploadedFile.objects.update(status=status)
@@ -119,11 +117,11 @@ def test_a_file_whose_object_is_removed_says_so(visitor: Visitor, status: Upload
     assert stored_keys() == set()
 
 
-def test_a_store_that_does_not_answer_says_so(visitor: Visitor) -> None:
+def test_storage_failure_is_reported(visitor: Visitor) -> None:
     upload = uploaded(visitor)
     path = store_root() / upload.key
     path.unlink()
-    path.mkdir()  # a directory opens for nobody, not even for root
+    path.mkdir()  # even root cannot open a directory as a file
     visitor.raise_request_exception = False
 
     response = visitor.get(url(upload))
@@ -134,7 +132,7 @@ def test_a_store_that_does_not_answer_says_so(visitor: Visitor) -> None:
     assert events(visitor.uuid) == ["session.created", "upload.stored"]
 
 
-def test_a_deleted_file_cannot_be_read(visitor: Visitor) -> None:
+def test_deleted_file_cannot_be_downloaded(visitor: Visitor) -> None:
     upload = uploaded(visitor)
     visitor.delete_upload(str(upload.pk))
 

@@ -1,4 +1,4 @@
-"""Erasure: afterwards nothing of what a visitor told, sent or came with is found anywhere."""
+"""After an erasure, nothing that a visitor entered, uploaded or sent in a header is stored."""
 
 import hashlib
 import re
@@ -63,16 +63,16 @@ from uploads_app.services.upload import store_upload
 
 BODY = pdf("body", 4000)
 ERASED = ["session.erasure_requested", "session.erased"]
-# One word in everything a visitor can write into the product or come with.
+# A marker in everything that a visitor can enter or send.
 MARKER = "zebrafink"
 ADDRESS = "203.0.113.77"
 NETWORK = "203.0.113.0/24"
-# The page's own label: it stays in the event, which shows what was agreed to.
+# The label of the page stays in the event: it shows what the visitor agreed to.
 WORDING = "2026-01"
 
 
 def marked_visitor(settings: Any) -> Visitor:
-    """Be a visitor behind our proxy who leaves the marker wherever something can be left."""
+    """Return a visitor behind our proxy who sends the marker wherever possible."""
     settings.TRUSTED_PROXIES = 1
     settings.UPLOAD_MAX_FILES = 20
     settings.UPLOAD_MAX_TOTAL_BYTES = 20 * settings.UPLOAD_MAX_BYTES
@@ -82,7 +82,7 @@ def marked_visitor(settings: Any) -> Visitor:
         HTTP_USER_AGENT=f"Browser {MARKER}",
         HTTP_ACCEPT_LANGUAGE=f"de-{MARKER}",
         HTTP_REFERER=f"https://example.com/?q={MARKER}",
-        HTTP_X_REQUEST_ID=f"<{MARKER}>",  # no id that we would take over from a proxy
+        HTTP_X_REQUEST_ID=f"<{MARKER}>",  # not an id that we would accept from a proxy
     )
     visitor.start()
     visitor.cookies["other"] = MARKER
@@ -104,7 +104,7 @@ def marked_visitor(settings: Any) -> Visitor:
 
 
 def leave_files(visitor: Visitor) -> None:
-    """Hold a file in each state, the marker in their names, bytes and retry keys."""
+    """Create a file in each state, with the marker in names, bytes and retry keys."""
     named = {"X-Session-UUID": visitor.uuid, "Idempotency-Key": f"key-{MARKER}"}
     response = visitor.upload(marked("stored"), f"{MARKER} stored.pdf", headers=named)
     assert response.status_code == 201, response.content
@@ -123,7 +123,7 @@ def leave_files(visitor: Visitor) -> None:
     visitor.delete_upload(str(deleted.pk))
     unfinish(pending)
     unfinish(lapsed)
-    lapse_upload(upload=lapsed, reason="lease")  # its object came late
+    lapse_upload(upload=lapsed, reason="lease")  # its object arrived late
     begin_deletion(upload=deleting, among=UploadedFile.objects.all(), reason="visitor")
     unfinish(rejected)
     lapse_upload(upload=rejected, reason="storage_failed")
@@ -141,7 +141,7 @@ def marked(text: str) -> bytes:
 
 
 def unfinish(upload: UploadedFile) -> None:
-    """Set a file back to where its writer died just before the last step, its lease over."""
+    """Set a file back to before the last step of its upload, with an expired lease."""
     UploadedFile.objects.filter(pk=upload.pk).update(
         status=UploadStatus.PENDING, sha256="", stored_at=None, lease_expires_at=Now()
     )
@@ -149,7 +149,7 @@ def unfinish(upload: UploadedFile) -> None:
 
 
 def read_as_service(visitor: Visitor, upload_id: str) -> None:
-    """Let a service download a file of the visitor's."""
+    """Download a file of the visitor as a service."""
     key = ServiceKey(name="agent", scopes=[Scope.UPLOADS], expires_at=visitor.row.expires_at)
     secret = issue_service_key(key=key)
     address = f"/api/v1/service/sessions/{visitor.uuid}/uploads/{upload_id}/download/"
@@ -159,7 +159,7 @@ def read_as_service(visitor: Visitor, upload_id: str) -> None:
 
 
 def store_dump() -> str:
-    """Return the names of everything in the store, and all bytes."""
+    """Return the names and the bytes of everything in the store."""
     root = store_root()
     return "\n".join(
         f"{path.relative_to(root)} {path.read_bytes().decode('latin-1') if path.is_file() else ''}"
@@ -168,7 +168,7 @@ def store_dump() -> str:
 
 
 def assert_not_in(text: str, *markers: str) -> None:
-    """Check that no line of a text holds one of the markers, in whatever case."""
+    """Check that no line of a text contains a marker; case is ignored."""
     for marker in markers:
         assert [line for line in text.splitlines() if marker.lower() in line.lower()] == []
 
@@ -179,18 +179,19 @@ def audit_rows() -> list[dict[str, Any]]:
 
 
 def sweep() -> None:
-    """Run what the worker runs: the cleanup of files, then of visitors."""
+    """Run the worker's tasks: the cleanup of files, then of visitors."""
     settled()
     tasks.forget_visitors()
 
 
-def test_t50_nothing_of_the_visitor_is_found_afterwards(db: None, settings: Any) -> None:
+def test_t50_no_data_of_the_visitor_is_left(db: None, settings: Any) -> None:
     with log_lines() as lines:
         visitor = marked_visitor(settings)
         token, row = visitor.token, visitor.row
         before = audit_rows()
-        for everywhere in (database_dump(), store_dump()):  # or there would be nothing to erase
-            assert MARKER in everywhere
+        # The markers are stored before the erasure.
+        for dump in (database_dump(), store_dump()):
+            assert MARKER in dump
         assert ADDRESS in database_dump()
 
         assert erase(visitor).status_code == 204
@@ -208,7 +209,7 @@ def test_t50_nothing_of_the_visitor_is_found_afterwards(db: None, settings: Any)
     assert {events(visitor.uuid).count(event) for event in ERASED} == {1}
 
 
-def test_t50_what_stays_is_what_the_privacy_page_names(db: None, settings: Any) -> None:
+def test_t50_only_data_named_on_the_privacy_page_stays(db: None, settings: Any) -> None:
     visitor = marked_visitor(settings)
     before = visitor.row
 
@@ -241,7 +242,7 @@ def test_t50_what_stays_is_what_the_privacy_page_names(db: None, settings: Any) 
     assert hashlib.sha256(marked("stored")).hexdigest() in hashes
 
 
-def test_an_export_of_who_comes_back_says_nothing_of_before(db: None, settings: Any) -> None:
+def test_export_after_an_erasure_contains_no_earlier_data(db: None, settings: Any) -> None:
     visitor = marked_visitor(settings)
     erase(visitor)
     assert visitor.cookies["maria_session"].value == ""
@@ -250,7 +251,7 @@ def test_an_export_of_who_comes_back_says_nothing_of_before(db: None, settings: 
     assert_not_in(text, MARKER, ADDRESS, visitor.uuid)
 
 
-def test_t14_another_visitors_data_stays(visitor: Visitor) -> None:
+def test_t14_data_of_another_visitor_stays(visitor: Visitor) -> None:
     other = started()
     identify(other, name="Berta", email="berta@example.com")
     file = uploaded(other)
@@ -265,15 +266,15 @@ def test_t14_another_visitors_data_stays(visitor: Visitor) -> None:
     assert of_other.count() == len(events(other.uuid))
 
 
-def test_t15_the_erased_proof_is_an_unknown_token(visitor: Visitor) -> None:
+def test_t15_token_of_an_erased_session_is_unknown(visitor: Visitor) -> None:
     tab, before = clone(visitor), clone(visitor)
-    identify(visitor, name="Anna")  # so that a retired token exists too
+    identify(visitor, name="Anna")  # creates a retired token too
     tab.cookies["maria_session"] = visitor.token
     erase(visitor)
-    stranger = clone(visitor)
-    stranger.cookies["maria_session"] = "mss1_" + "x" * 43
+    unknown_client = clone(visitor)
+    unknown_client.cookies["maria_session"] = "mss1_" + "x" * 43
 
-    expected = stranger.current()
+    expected = unknown_client.current()
     for client in (tab, before):
         response = client.current()
         assert (response.status_code, code(response)) == (401, "session_invalid")
@@ -284,7 +285,7 @@ def test_t15_the_erased_proof_is_an_unknown_token(visitor: Visitor) -> None:
     assert [events(visitor.uuid).count(event) for event in ERASED] == [1, 1]
 
 
-def test_erasing_what_another_tab_has_just_erased_is_no_error(visitor: Visitor) -> None:
+def test_erasing_again_in_another_tab_is_not_an_error(visitor: Visitor) -> None:
     tab = clone(visitor)
     with rival(lambda: erase(tab)):
         assert erase(visitor).status_code == 204
@@ -292,7 +293,7 @@ def test_erasing_what_another_tab_has_just_erased_is_no_error(visitor: Visitor) 
 
 
 @pytest.mark.parametrize("value", ["true", "1", "yes", "on", "True"])
-def test_an_expired_session_can_still_be_erased(visitor: Visitor, value: str) -> None:
+def test_expired_session_can_be_erased(visitor: Visitor, value: str) -> None:
     uploaded(visitor, name="secret.pdf")
     expire(visitor)
 
@@ -307,7 +308,7 @@ def test_an_expired_session_can_still_be_erased(visitor: Visitor, value: str) ->
 
 
 @pytest.mark.parametrize("value", ["false", "0", "no"])
-def test_an_expired_session_cannot_end_again(visitor: Visitor, value: str) -> None:
+def test_expired_session_cannot_be_ended(visitor: Visitor, value: str) -> None:
     upload = uploaded(visitor, name="kept.pdf")
     expire(visitor)
 
@@ -321,7 +322,7 @@ def test_an_expired_session_cannot_end_again(visitor: Visitor, value: str) -> No
 
 
 @pytest.mark.parametrize("value", ["maybe", "2", "%00", "true%20x"])
-def test_what_is_neither_yes_nor_no_changes_nothing(visitor: Visitor, value: str) -> None:
+def test_invalid_erase_value_changes_nothing(visitor: Visitor, value: str) -> None:
     upload = uploaded(visitor)
 
     response = erase(visitor, value)
@@ -333,7 +334,7 @@ def test_what_is_neither_yes_nor_no_changes_nothing(visitor: Visitor, value: str
     assert events(visitor.uuid) == ["session.created", "upload.stored"]
 
 
-def test_t7_erasing_needs_the_header(visitor: Visitor) -> None:
+def test_t7_erasing_requires_the_header(visitor: Visitor) -> None:
     response = visitor.delete(f"{CURRENT}?erase=true")
     assert (response.status_code, code(response)) == (403, "session_header_required")
     assert visitor.row.status == "active"
@@ -342,9 +343,7 @@ def test_t7_erasing_needs_the_header(visitor: Visitor) -> None:
 # Faults ------------------------------------------------------------------------
 
 
-def test_storage_that_fails_is_finished_by_the_cleanup_and_the_sweep(
-    visitor: Visitor, settings: Any
-) -> None:
+def test_cleanup_and_sweep_finish_after_a_storage_failure(visitor: Visitor, settings: Any) -> None:
     upload = uploaded(visitor, name="secret.pdf")
 
     def fail(key: str) -> None:
@@ -372,7 +371,7 @@ def test_storage_that_fails_is_finished_by_the_cleanup_and_the_sweep(
 
 
 def failing_at(number: int) -> tuple[Callable[..., Any], list[str]]:
-    """Return a wrapper that lets the statement of that number fail, once, and what it has seen."""
+    """Return a wrapper that makes statement `number` fail once, and the list of statements seen."""
     seen: list[str] = []
 
     def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -386,7 +385,7 @@ def failing_at(number: int) -> tuple[Callable[..., Any], list[str]]:
 
 
 @pytest.mark.both
-def test_a_database_that_fails_at_any_step_leaves_all_or_an_erasure_to_finish(
+def test_database_failure_at_any_step_keeps_all_data_or_an_unfinished_erasure(
     committed: None,
 ) -> None:
     steps = 0
@@ -418,11 +417,11 @@ def test_a_database_that_fails_at_any_step_leaves_all_or_an_erasure_to_finish(
     assert_not_in(database_dump(), MARKER)
 
 
-# Meanwhile ---------------------------------------------------------------------
+# Concurrent requests -------------------------------------------------------------
 
 
 class ErasedDuringUpload(SimpleUploadedFile):
-    """A file whose bytes come in four chunks, with `meanwhile` called between the first two."""
+    """A file in four chunks that calls `meanwhile` between the first two."""
 
     def __init__(self, meanwhile: Callable[[], Any]) -> None:
         super().__init__("secret.pdf", BODY)
@@ -443,14 +442,14 @@ def age_leases(by: timedelta) -> None:
     UploadedFile.objects.update(lease_expires_at=F("lease_expires_at") - by)
 
 
-def test_an_upload_under_way_leaves_nothing(visitor: Visitor) -> None:
+def test_running_upload_leaves_nothing(visitor: Visitor) -> None:
     with pytest.raises(SessionInvalid):
         upload_during(visitor, lambda: erase(visitor))
 
     row = UploadedFile.objects.get()
     assert (row.status, row.name) == (UploadStatus.LAPSED, "")
     assert stored_keys() == set()
-    # While its writer may still be at work nobody says that nothing is left.
+    # The erasure is not reported as done while the writer may still be running.
     assert tasks.forget_visitors() == 0
     assert "session.erased" not in events(visitor.uuid)
     age_leases(timedelta(minutes=16))
@@ -459,7 +458,7 @@ def test_an_upload_under_way_leaves_nothing(visitor: Visitor) -> None:
     assert UploadQuota.objects.values_list("files", "bytes").get() == (0, 0)
 
 
-def test_bytes_that_a_dead_writer_left_go_before_the_erasure_is_called_done(
+def test_bytes_of_a_dead_writer_are_deleted_before_the_erasure_is_done(
     visitor: Visitor,
 ) -> None:
     upload = uploaded(visitor, marked("late"))
@@ -480,7 +479,7 @@ def test_bytes_that_a_dead_writer_left_go_before_the_erasure_is_called_done(
     assert events(visitor.uuid)[-1] == "session.erased"
 
 
-def test_what_a_late_request_wrote_down_goes_with_the_sweep(visitor: Visitor) -> None:
+def test_sweep_erases_what_a_late_request_recorded(visitor: Visitor) -> None:
     tab = Visitor(REMOTE_ADDR=ADDRESS, HTTP_USER_AGENT=MARKER)
     tab.uuid, tab.cookies["maria_session"] = visitor.uuid, visitor.token
 
@@ -497,7 +496,7 @@ def test_what_a_late_request_wrote_down_goes_with_the_sweep(visitor: Visitor) ->
 
 
 @pytest.mark.parametrize(("hours", "left"), [(23, 0), (25, 1)])
-def test_late_requests_are_swept_after_for_a_day(visitor: Visitor, hours: int, left: int) -> None:
+def test_late_requests_are_swept_for_a_day(visitor: Visitor, hours: int, left: int) -> None:
     tab = clone(visitor)
     with rival(lambda: erase(visitor)):
         identify(tab, name="Anna")
@@ -508,9 +507,7 @@ def test_late_requests_are_swept_after_for_a_day(visitor: Visitor, hours: int, l
 
 @pytest.mark.both
 @pytest.mark.slow
-def test_requests_that_race_with_the_erasure_leave_nothing_that_outlives_the_sweep(
-    committed: None, settings: Any
-) -> None:
+def test_sweep_erases_what_concurrent_requests_recorded(committed: None, settings: Any) -> None:
     settings.UPLOAD_MAX_FILES = 20
     for _ in range(20 if SOAK else 3):
         cache.clear()
@@ -538,11 +535,11 @@ def test_requests_that_race_with_the_erasure_leave_nothing_that_outlives_the_swe
         assert [events(uuid).count(event) for event in ERASED] == [1, 1]
         assert_not_in(store_dump(), MARKER)
     unlinked = AuditPersonal.objects.filter(log__session_uuid=None)
-    unlinked.delete()  # refusals of an unknown token name no session; nobody could find them
+    unlinked.delete()  # refusals of an unknown token name no session
     assert_not_in(database_dump(), MARKER, ADDRESS)
 
 
-def test_an_old_session_is_erased_like_a_new_one(visitor: Visitor) -> None:
+def test_session_of_400_days_ago_can_be_erased(visitor: Visitor) -> None:
     uploaded(visitor)
     age_session(visitor.row, timedelta(days=400))
     assert erase(visitor).status_code == 204

@@ -1,4 +1,4 @@
-"""A link opens one file of one session for 60 s, for clients that hold a bearer token."""
+"""A link opens one file of one session for 60 s, for clients with a bearer token."""
 
 import logging
 from datetime import timedelta
@@ -23,7 +23,7 @@ UNKNOWN_ID: dict[str, Any] = {}
 
 @pytest.fixture
 def upload(visitor: Visitor) -> UploadedFile:
-    """A stored file of the visitor's."""
+    """A stored file of the visitor."""
     return uploaded(visitor, BODY)
 
 
@@ -37,7 +37,7 @@ def make_link(visitor: Visitor, upload: UploadedFile) -> str:
 
 
 def text_of(link: str) -> str:
-    """Return the signed text in a link."""
+    """Return the signed text of a link."""
     return parse_qs(urlsplit(link).query)["link"][0]
 
 
@@ -48,7 +48,7 @@ def assert_opens(link: str, client: Client | None = None) -> None:
 
 
 def assert_invalid(link: str, client: Client | None = None, **headers: str) -> Any:
-    """Check that the link is refused, and that nothing changed by trying."""
+    """Check that the link is refused and nothing changed."""
     before = state()
     response = (client or Client()).get(link, headers=headers)
     assert (response.status_code, code(response)) == (401, "link_invalid")
@@ -58,7 +58,7 @@ def assert_invalid(link: str, client: Client | None = None, **headers: str) -> A
 
 
 @pytest.mark.both
-def test_a_link_opens_the_file_without_a_proof_as_often_as_requested(
+def test_link_opens_the_file_repeatedly_without_a_proof(
     visitor: Visitor, upload: UploadedFile
 ) -> None:
     link = make_link(visitor, upload)
@@ -69,7 +69,7 @@ def test_a_link_opens_the_file_without_a_proof_as_often_as_requested(
     assert Client().head(link).status_code == 200
 
 
-def test_a_bearer_client_gets_a_link_too(db: None) -> None:
+def test_bearer_client_gets_a_link(db: None) -> None:
     holder = begin("bearer")
     visitor = Visitor(headers=holder.headers)
     visitor.uuid = holder.uuid
@@ -78,10 +78,10 @@ def test_a_bearer_client_gets_a_link_too(db: None) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "good"), [(0, True), (60, True), (61, False), (3600, False)])
-def test_a_link_is_good_for_60_s(
+def test_link_is_valid_for_60_s(
     visitor: Visitor, upload: UploadedFile, seconds: int, good: bool
 ) -> None:
-    """In whole seconds, as Django's signature keeps them."""
+    """Django's signature has whole seconds."""
     made = timezone.now().replace(microsecond=0)
     with time_machine.travel(made, tick=False):
         link = make_link(visitor, upload)
@@ -93,7 +93,7 @@ def test_a_link_is_good_for_60_s(
             assert_invalid(link)
 
 
-def test_a_link_says_until_when_it_is_good(visitor: Visitor, upload: UploadedFile) -> None:
+def test_link_reports_its_expiry(visitor: Visitor, upload: UploadedFile) -> None:
     now = timezone.now().replace(microsecond=0)
     with time_machine.travel(now, tick=False):
         answer = visitor.post(f"/api/v1/uploads/{upload.pk}/link/", **visitor.named)
@@ -103,7 +103,7 @@ def test_a_link_says_until_when_it_is_good(visitor: Visitor, upload: UploadedFil
     assert "set-cookie" not in {name.lower() for name in answer.headers}
 
 
-def test_a_link_opens_nothing_but_its_file(visitor: Visitor, upload: UploadedFile) -> None:
+def test_link_opens_only_its_file(visitor: Visitor, upload: UploadedFile) -> None:
     other = uploaded(visitor, pdf("other"))
     query = urlsplit(make_link(visitor, upload)).query
 
@@ -115,7 +115,7 @@ def test_a_link_opens_nothing_but_its_file(visitor: Visitor, upload: UploadedFil
     assert (deleted.status_code, code(deleted)) == (401, "session_required")
 
 
-def test_a_link_and_another_sessions_proof_are_refused(
+def test_link_with_the_proof_of_another_session_is_refused(
     visitor: Visitor, upload: UploadedFile
 ) -> None:
     link = make_link(visitor, upload)
@@ -126,7 +126,7 @@ def test_a_link_and_another_sessions_proof_are_refused(
 
 
 @pytest.mark.parametrize("how", ["expired", "reset", "ended", "revoked"])
-def test_a_link_works_beside_the_dead_cookie_of_an_earlier_session(
+def test_link_works_with_the_cookie_of_an_ended_session(
     visitor: Visitor, upload: UploadedFile, make_staff: Any, how: str
 ) -> None:
     earlier = started()
@@ -141,7 +141,7 @@ def test_a_link_works_beside_the_dead_cookie_of_an_earlier_session(
 
 
 @pytest.mark.parametrize("how", ["expired", "reset", "ended", "revoked", "erased"])
-def test_a_link_ends_with_its_session(
+def test_link_ends_with_its_session(
     visitor: Visitor, upload: UploadedFile, make_staff: Any, how: str
 ) -> None:
     link = make_link(visitor, upload)
@@ -154,7 +154,7 @@ def test_a_link_ends_with_its_session(
     assert_invalid(link)
 
 
-def test_a_link_to_a_deleted_file_finds_nothing(visitor: Visitor, upload: UploadedFile) -> None:
+def test_link_to_a_deleted_file_is_404(visitor: Visitor, upload: UploadedFile) -> None:
     link = make_link(visitor, upload)
     visitor.delete_upload(str(upload.pk))
 
@@ -164,7 +164,7 @@ def test_a_link_to_a_deleted_file_finds_nothing(visitor: Visitor, upload: Upload
     assert visitor.post(f"/api/v1/uploads/{upload.pk}/link/", **visitor.named).status_code == 404
 
 
-def test_a_link_to_a_file_whose_bytes_are_removed_says_so(
+def test_link_to_a_file_without_an_object_is_refused(
     visitor: Visitor, upload: UploadedFile
 ) -> None:
     link = make_link(visitor, upload)
@@ -175,7 +175,9 @@ def test_a_link_to_a_file_whose_bytes_are_removed_says_so(
     assert (response.status_code, code(response)) == (404, "object_missing")
 
 
-def test_no_one_gets_a_link_to_anothers_file(visitor: Visitor, upload: UploadedFile) -> None:
+def test_link_to_a_file_of_another_session_is_refused(
+    visitor: Visitor, upload: UploadedFile
+) -> None:
     response = started().post(f"/api/v1/uploads/{upload.pk}/link/", **started().named)
     assert response.status_code == 401  # a mismatch
     other = started()
@@ -183,9 +185,7 @@ def test_no_one_gets_a_link_to_anothers_file(visitor: Visitor, upload: UploadedF
     assert (response.status_code, code(response)) == (404, "not_found")
 
 
-def test_a_link_that_was_tampered_with_opens_nothing(
-    visitor: Visitor, upload: UploadedFile
-) -> None:
+def test_changed_link_opens_nothing(visitor: Visitor, upload: UploadedFile) -> None:
     link = make_link(visitor, upload)
     text = text_of(link)
     payload, stamp, signature = text.split(":")
@@ -201,9 +201,7 @@ def test_a_link_that_was_tampered_with_opens_nothing(
     assert_opens(link)
 
 
-def test_a_refused_link_is_written_down_once_a_minute(
-    visitor: Visitor, upload: UploadedFile
-) -> None:
+def test_refused_link_is_recorded_once_a_minute(visitor: Visitor, upload: UploadedFile) -> None:
     link = make_link(visitor, upload) + "x"
     logged = events()
 
@@ -213,7 +211,7 @@ def test_a_refused_link_is_written_down_once_a_minute(
     assert events() == [*logged, "session.refused"]
 
 
-def test_a_link_is_in_no_log_line_and_no_row(
+def test_link_is_not_in_the_log_or_the_database(
     visitor: Visitor, upload: UploadedFile, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -225,15 +223,13 @@ def test_a_link_is_in_no_log_line_and_no_row(
     assert Client().get(good.replace(str(upload.pk), visitor.uuid)).status_code == 401
 
     logged = caplog.text + database_text()
-    assert "/download/" in caplog.text  # so the links would be found
+    assert "/download/" in caplog.text  # the search itself works
     for link in (good, bad):
         for part in text_of(link).split(":"):
             assert part not in logged
 
 
-def test_a_download_by_link_has_the_headers_of_any_other(
-    visitor: Visitor, upload: UploadedFile
-) -> None:
+def test_download_by_link_has_the_usual_headers(visitor: Visitor, upload: UploadedFile) -> None:
     link = make_link(visitor, upload)
     own, linked = visitor.get(urlsplit(link).path), Client().get(link)
 

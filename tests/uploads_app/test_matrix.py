@@ -1,4 +1,4 @@
-"""Nobody reaches a file but the session that is proven to hold it, and nobody learns that it exists."""
+"""Only the session that owns a file can reach it or learn that it exists."""
 
 import json
 import uuid
@@ -15,7 +15,7 @@ from tests.uploads_app.samples import PLENTY, UPLOADS
 from uploads_app.api.urls import router
 from uploads_app.models import UploadedFile, UploadQuota, UploadStatus
 
-# What is said here is the same on every database.
+# The results are the same on every database.
 
 ENDPOINTS = [
     ("GET", "{}/"),
@@ -26,7 +26,7 @@ ENDPOINTS = [
     ("POST", "{}/link/"),
     ("POST", "{}/complete/"),
 ]
-# What differs between any two answers.
+# Headers that differ between any two answers.
 OWN = {"X-Request-ID", "RateLimit"}
 
 
@@ -36,7 +36,7 @@ def no_limits(settings: Any) -> None:
 
 
 def summary_of(response: Any) -> tuple[int, str, dict[str, str]]:
-    """Return all that an answer says but its own request id."""
+    """Return status, body and headers of an answer without its request id."""
     headers = {name: value for name, value in response.items() if name not in OWN}
     body = response.content.decode()
     if body:
@@ -45,13 +45,13 @@ def summary_of(response: Any) -> tuple[int, str, dict[str, str]]:
     return response.status_code, body, headers
 
 
-def ask(who: Visitor, method: str, path: str) -> Any:
-    """Call an endpoint with all the proof that `who` has."""
-    return who.generic(method, UPLOADS + path, **(who.named if who.uuid else {}))
+def ask(sender: Visitor, method: str, path: str) -> Any:
+    """Call an endpoint with every proof that the sender has."""
+    return sender.generic(method, UPLOADS + path, **(sender.named if sender.uuid else {}))
 
 
 def everything() -> Any:
-    """All that must not change."""
+    """Return all rows and objects; they must not change."""
     return (
         list(UploadedFile.objects.order_by("id").values()),
         list(UploadQuota.objects.order_by("session_id").values()),
@@ -60,21 +60,21 @@ def everything() -> Any:
 
 
 def files_of(visitor: Visitor) -> list[UploadedFile]:
-    """One file in each state that a row can be in."""
+    """Create a file in each status."""
     for status in UploadStatus:
         upload = uploaded(visitor, pdf(status))
         UploadedFile.objects.filter(pk=upload.pk).update(status=status)
     return list(UploadedFile.objects.order_by("id"))
 
 
-def assert_same_answers(who: Visitor, files: list[UploadedFile], status: int) -> None:
-    """Check that each endpoint answers for each file as for an id that does not exist."""
+def assert_same_answers(sender: Visitor, files: list[UploadedFile], status: int) -> None:
+    """Check that each endpoint answers each file as an unknown id."""
     assert len(files) == len(UploadStatus)
     for method, path in ENDPOINTS:
         before = everything()
 
-        unknown = summary_of(ask(who, method, path.format(uuid.uuid4())))
-        answers = [summary_of(ask(who, method, path.format(upload.pk))) for upload in files]
+        unknown = summary_of(ask(sender, method, path.format(uuid.uuid4())))
+        answers = [summary_of(ask(sender, method, path.format(upload.pk))) for upload in files]
 
         assert unknown[0] == status, (method, path)
         assert answers == len(files) * [unknown], (method, path)
@@ -82,31 +82,31 @@ def assert_same_answers(who: Visitor, files: list[UploadedFile], status: int) ->
 
 
 def expired(visitor: Visitor) -> None:
-    """Let the session's time run out."""
+    """Make the session expire."""
     age_session(visitor.row, timedelta(days=31))
     assert visitor.current().status_code == 401
 
 
 def ended(visitor: Visitor) -> None:
-    """Let the visitor leave, and keep a copy of the token."""
+    """End the session and keep the token."""
     token = visitor.token
     visitor.end()
     visitor.cookies["maria_session"] = token
 
 
 def revoked(visitor: Visitor) -> None:
-    """Let staff end the session."""
+    """Revoke the session as staff."""
     revoke_session(session=visitor.row, reason="test")
 
 
 def reset(visitor: Visitor) -> None:
-    """Let the visitor start again, and keep a copy of the old token."""
+    """Reset the session and keep the old token."""
     first, token = visitor.uuid, visitor.token
     visitor.reset()
     visitor.uuid, visitor.cookies["maria_session"] = first, token
 
 
-def test_t14_the_matrix_knows_every_endpoint() -> None:
+def test_t14_matrix_covers_every_endpoint() -> None:
     assert {getattr(url, "name", None) for url in router.urls} == {
         "upload-list",
         "upload-detail",
@@ -124,7 +124,7 @@ def many_files(settings: Any) -> None:
 
 
 @pytest.mark.usefixtures("db", "many_files")
-def test_t14_another_session_finds_what_does_not_exist() -> None:
+def test_t14_files_of_another_session_are_answered_as_unknown() -> None:
     a, b = started(), started()
     own = uploaded(b)
     files = files_of(a)
@@ -137,7 +137,7 @@ def test_t14_another_session_finds_what_does_not_exist() -> None:
 
 @pytest.mark.usefixtures("db", "many_files")
 @pytest.mark.parametrize("end", [expired, ended, revoked, reset])
-def test_t14_a_session_that_is_over_reaches_nothing(end: Callable[[Visitor], None]) -> None:
+def test_t14_ended_session_reaches_no_file(end: Callable[[Visitor], None]) -> None:
     a = started()
     files = files_of(a)
     end(a)
@@ -146,12 +146,12 @@ def test_t14_a_session_that_is_over_reaches_nothing(end: Callable[[Visitor], Non
 
 
 @pytest.mark.usefixtures("db", "many_files")
-def test_t14_no_one_reaches_nothing() -> None:
+def test_t14_client_without_a_proof_reaches_no_file() -> None:
     assert_same_answers(Visitor(), files_of(started()), 401)
 
 
 @pytest.mark.usefixtures("db", "many_files")
-def test_t14_naming_another_session_gives_no_access_to_it() -> None:
+def test_t14_uuid_of_another_session_gives_no_access() -> None:
     a, b = started(), started()
     files = files_of(a)
     b.uuid = a.uuid
@@ -160,19 +160,19 @@ def test_t14_naming_another_session_gives_no_access_to_it() -> None:
 
 
 @pytest.mark.usefixtures("db")
-def test_t14_lists_of_others_are_empty_or_refused() -> None:
+def test_t14_other_clients_get_an_empty_list_or_a_refusal() -> None:
     a, b = started(), started()
     uploaded(a)
 
     assert b.get(UPLOADS).json()["results"] == []
-    for who, reason in ((Visitor(), "session_required"), (_over(a), "session_invalid")):
-        response = who.get(UPLOADS)
+    for sender, reason in ((Visitor(), "session_required"), (_over(a), "session_invalid")):
+        response = sender.get(UPLOADS)
         assert (response.status_code, code(response)) == (401, reason)
 
 
 @pytest.mark.usefixtures("db")
 @pytest.mark.parametrize("end", [expired, ended, revoked, reset])
-def test_t14_a_session_that_is_over_stores_nothing(end: Callable[[Visitor], None]) -> None:
+def test_t14_ended_session_stores_nothing(end: Callable[[Visitor], None]) -> None:
     a = started()
     uploaded(a)
     end(a)
@@ -185,7 +185,7 @@ def test_t14_a_session_that_is_over_stores_nothing(end: Callable[[Visitor], None
 
 
 @pytest.mark.usefixtures("db")
-def test_t14_no_one_stores_nothing() -> None:
+def test_t14_client_without_a_proof_stores_nothing() -> None:
     anonymous = Visitor()
 
     response = anonymous.upload(headers={})
@@ -202,13 +202,13 @@ STRANGE = (
 
 
 @pytest.mark.parametrize(("method", "path"), ENDPOINTS)
-def test_t14_an_id_that_is_none_is_not_found(visitor: Visitor, method: str, path: str) -> None:
+def test_t14_malformed_id_is_not_found(visitor: Visitor, method: str, path: str) -> None:
     uploaded(visitor)
     before = everything()
 
-    for strange in STRANGE:
-        assert ask(visitor, method, path.format(strange)).status_code == 404, strange
-        assert everything() == before, strange
+    for malformed in STRANGE:
+        assert ask(visitor, method, path.format(malformed)).status_code == 404, malformed
+        assert everything() == before, malformed
 
 
 def _over(visitor: Visitor) -> Visitor:

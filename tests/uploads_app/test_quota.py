@@ -1,4 +1,4 @@
-"""A session holds as many files and bytes as it may, however many requests race for the last place."""
+"""A session never exceeds its quota of files and bytes, even with concurrent requests."""
 
 from itertools import chain
 from typing import Any
@@ -16,12 +16,12 @@ SIZE = 2000
 
 
 def quota_usage() -> tuple[int, int]:
-    """Return the files and bytes that the quota row says the one session holds."""
+    """Return files and bytes of the only quota row."""
     return UploadQuota.objects.values_list("files", "bytes").get()
 
 
 def tabs_of(visitor: Visitor, count: int) -> list[Visitor]:
-    """The same visitor in several tabs at once."""
+    """Return the same visitor in several tabs."""
     tabs = [Visitor() for _ in range(count)]
     for tab in tabs:
         tab.cookies, tab.uuid = visitor.cookies, visitor.uuid
@@ -29,14 +29,14 @@ def tabs_of(visitor: Visitor, count: int) -> list[Visitor]:
 
 
 def assert_refused(visitor: Visitor, response: Any, kept: set[str]) -> None:
-    """Check that one file was refused for the quota, recorded, and nothing kept of it."""
+    """Check that one file was refused for the quota, recorded, and not kept."""
     assert (response.status_code, code(response)) == (409, "quota_exceeded")
     assert stored_keys() == kept
     assert set(UploadedFile.objects.values_list("key", flat=True)) == kept
     assert events(visitor.uuid)[-1] == "upload.quota_exceeded"
 
 
-def test_the_last_place_is_taken_and_no_more(visitor: Visitor) -> None:
+def test_quota_of_files_can_be_filled_but_not_exceeded(visitor: Visitor) -> None:
     for _ in range(3):
         uploaded(visitor, pdf(size=SIZE))
     kept = stored_keys()
@@ -54,7 +54,7 @@ def test_the_last_place_is_taken_and_no_more(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize(("size", "taken"), [(SIZE - 1, True), (SIZE, True), (SIZE + 1, False)])
-def test_the_last_byte_is_taken_and_no_more(
+def test_quota_of_bytes_can_be_filled_but_not_exceeded(
     visitor: Visitor, settings: Any, size: int, taken: bool
 ) -> None:
     settings.UPLOAD_MAX_TOTAL_BYTES = 2 * SIZE
@@ -71,7 +71,7 @@ def test_the_last_byte_is_taken_and_no_more(
         assert quota_usage() == (1, SIZE)
 
 
-def test_each_session_has_a_quota_of_its_own(visitor: Visitor, settings: Any) -> None:
+def test_each_session_has_its_own_quota(visitor: Visitor, settings: Any) -> None:
     settings.UPLOAD_MAX_FILES = 1
     uploaded(visitor)
 
@@ -80,7 +80,7 @@ def test_each_session_has_a_quota_of_its_own(visitor: Visitor, settings: Any) ->
     assert visitor.upload().status_code == 409
 
 
-def test_a_deleted_file_makes_room(visitor: Visitor, settings: Any) -> None:
+def test_deleted_file_frees_quota(visitor: Visitor, settings: Any) -> None:
     settings.UPLOAD_MAX_FILES = 1
     upload = uploaded(visitor)
     assert visitor.upload().status_code == 409
@@ -92,7 +92,7 @@ def test_a_deleted_file_makes_room(visitor: Visitor, settings: Any) -> None:
 
 
 @pytest.mark.parametrize("status", [UploadStatus.PENDING, UploadStatus.MISSING])
-def test_a_file_that_may_still_have_bytes_takes_its_place(
+def test_file_that_may_have_an_object_counts_against_the_quota(
     visitor: Visitor, settings: Any, status: UploadStatus
 ) -> None:
     settings.UPLOAD_MAX_FILES = 1
@@ -102,7 +102,7 @@ def test_a_file_that_may_still_have_bytes_takes_its_place(
     assert visitor.upload().status_code == 409
 
 
-def test_a_refused_type_takes_no_place(visitor: Visitor) -> None:
+def test_refused_type_does_not_count_against_the_quota(visitor: Visitor) -> None:
     for _ in range(4):
         assert visitor.upload(b"no pdf").status_code == 415
 
@@ -113,7 +113,7 @@ def test_a_refused_type_takes_no_place(visitor: Visitor) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("committed")
 @pytest.mark.parametrize("limit", ["files", "bytes"])
-def test_t31_twenty_threads_race_for_ten_places(settings: Any, limit: str) -> None:
+def test_t31_twenty_threads_compete_for_ten_files(settings: Any, limit: str) -> None:
     settings.RATE_LIMITS = PLENTY
     settings.UPLOAD_MAX_FILES = 10 if limit == "files" else 1000
     settings.UPLOAD_MAX_TOTAL_BYTES = 10**9 if limit == "files" else 11 * SIZE - 1
@@ -136,24 +136,24 @@ def test_t31_twenty_threads_race_for_ten_places(settings: Any, limit: str) -> No
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("committed")
-def test_t31_uploads_and_deletions_that_race_leave_an_exact_quota(settings: Any) -> None:
+def test_t31_concurrent_uploads_and_deletions_keep_the_quota_exact(settings: Any) -> None:
     settings.RATE_LIMITS = PLENTY
     settings.UPLOAD_MAX_FILES = 4
     visitor = started()
     tabs = tabs_of(visitor, 8)
 
-    def come_and_go(number: int) -> int:
+    def upload_and_delete(number: int) -> int:
         stored = 0
-        for turn in range(6):
-            response = tabs[number].upload(pdf(f"{number} {turn}", SIZE + number))
+        for step in range(6):
+            response = tabs[number].upload(pdf(f"{number} {step}", SIZE + number))
             assert response.status_code in (201, 409)
             if response.status_code == 201:
                 stored += 1
-                if turn % 3:
+                if step % 3:
                     assert tabs[number].delete_upload(response.json()["id"]).status_code == 204
         return stored
 
-    stored = sum(at_once(8, come_and_go))
+    stored = sum(at_once(8, upload_and_delete))
 
     left = UploadedFile.objects.filter(status=UploadStatus.STORED)
     assert quota_usage() == (left.count(), sum(left.values_list("size", flat=True)))

@@ -1,4 +1,4 @@
-"""A download by the store itself: one file, for a minute, to be kept under its own name."""
+"""A download redirect to the store: one file, for a minute, as an attachment with its own name."""
 
 from datetime import timedelta
 from typing import Any
@@ -27,12 +27,12 @@ NAMES = {
 
 @pytest.fixture(autouse=True)
 def redirected(s3: Bucket, settings: Any) -> None:
-    """Let the store hand files out."""
+    """Redirect downloads to the store."""
     settings.DOWNLOADS = "redirect"
 
 
 def address(client: Any, upload_id: object) -> str:
-    """Return where a download leads to."""
+    """Return the redirect target of a download."""
     response = client.get(f"/api/v1/uploads/{upload_id}/download/")
     assert response.status_code == 302, response.content
     assert response["Cache-Control"] == "private, no-store"
@@ -40,17 +40,17 @@ def address(client: Any, upload_id: object) -> str:
 
 
 def changed(url: str, **values: str) -> str:
-    """Return an address with other values in its query."""
+    """Return a URL with changed query values."""
     parts = urlsplit(url)
     return parts._replace(query=urlencode(dict(parse_qsl(parts.query)) | values)).geturl()
 
 
 def status_of(url: str) -> int:
-    """Return what the store answers at an address."""
+    """Return the status that the store answers for a URL."""
     return requests.get(url, timeout=20).status_code
 
 
-def test_t27_the_store_sends_it_as_a_file_to_be_kept(visitor: Visitor, s3: Bucket) -> None:
+def test_t27_store_sends_an_attachment(visitor: Visitor, s3: Bucket) -> None:
     for name, disposition in NAMES.items():
         upload = uploaded(visitor, BODY, name)
 
@@ -63,7 +63,7 @@ def test_t27_the_store_sends_it_as_a_file_to_be_kept(visitor: Visitor, s3: Bucke
         visitor.delete_upload(str(upload.pk))
 
 
-def test_t14_its_address_is_for_one_file_and_one_minute(visitor: Visitor, s3: Bucket) -> None:
+def test_t14_url_is_valid_for_one_file_and_one_minute(visitor: Visitor, s3: Bucket) -> None:
     mine, theirs = uploaded(visitor, BODY), uploaded(started(), pdf("theirs"))
     url = address(visitor, mine.pk)
     assert dict(parse_qsl(urlsplit(url).query))["X-Amz-Expires"] == "60"
@@ -80,7 +80,7 @@ def test_t14_its_address_is_for_one_file_and_one_minute(visitor: Visitor, s3: Bu
     assert status_of(url) == 200
 
 
-def test_t15_it_is_given_to_no_one_else(visitor: Visitor) -> None:
+def test_t15_no_other_client_gets_the_url(visitor: Visitor) -> None:
     upload = uploaded(visitor, BODY)
     path = f"/api/v1/uploads/{upload.pk}/download/"
 
@@ -90,7 +90,7 @@ def test_t15_it_is_given_to_no_one_else(visitor: Visitor) -> None:
     assert refused(visitor.get(path)) in [(401, "session_invalid"), (401, "session_required")]
 
 
-def test_a_short_link_leads_there_too(visitor: Visitor) -> None:
+def test_signed_link_redirects_to_the_store(visitor: Visitor) -> None:
     url = visitor.link(str(uploaded(visitor, BODY).pk)).json()["url"]
 
     response = Client().get(url)
@@ -99,7 +99,7 @@ def test_a_short_link_leads_there_too(visitor: Visitor) -> None:
     assert requests.get(response["Location"], timeout=20).content == BODY
 
 
-def test_what_a_service_is_reported_is_written_down(visitor: Visitor) -> None:
+def test_download_by_a_service_is_recorded(visitor: Visitor) -> None:
     upload = uploaded(visitor, BODY)
 
     response = Service(made_key(Scope.UPLOADS)).file(visitor.uuid, upload.pk)
@@ -109,7 +109,7 @@ def test_what_a_service_is_reported_is_written_down(visitor: Visitor) -> None:
     assert events(visitor.uuid)[-1] == "upload.downloaded"
 
 
-def test_an_object_that_is_removed_is_missing_here_not_there(visitor: Visitor, s3: Bucket) -> None:
+def test_missing_object_is_reported_before_the_redirect(visitor: Visitor, s3: Bucket) -> None:
     upload = uploaded(visitor, BODY)
     s3.client.delete_object(Bucket=s3.name, Key=upload.key)
 
@@ -120,7 +120,7 @@ def test_an_object_that_is_removed_is_missing_here_not_there(visitor: Visitor, s
     assert "upload.downloaded" not in events(visitor.uuid)
 
 
-def test_t57_a_store_that_is_away_is_reported(visitor: Visitor, s3: Bucket, settings: Any) -> None:
+def test_t57_unavailable_store_is_reported(visitor: Visitor, s3: Bucket, settings: Any) -> None:
     upload = uploaded(visitor, BODY)
     settings.STORAGES = s3.storages(settings, endpoint_url=f"http://127.0.0.1:{free_port()}")
     visitor.raise_request_exception = False
@@ -130,16 +130,14 @@ def test_t57_a_store_that_is_away_is_reported(visitor: Visitor, s3: Bucket, sett
     assert refused(response) == (503, "storage_unavailable")
 
 
-def test_browsers_are_led_to_its_public_address(
-    visitor: Visitor, s3: Bucket, settings: Any
-) -> None:
+def test_redirect_uses_the_public_endpoint(visitor: Visitor, s3: Bucket, settings: Any) -> None:
     upload = uploaded(visitor, BODY)
     settings.STORAGES = s3.storages(settings, public_endpoint_url="https://files.example")
 
     assert address(visitor, upload.pk).startswith(f"https://files.example/{s3.name}/{upload.key}?")
 
 
-def test_an_erased_file_is_removed_at_its_old_address(visitor: Visitor) -> None:
+def test_old_url_of_an_erased_file_is_404(visitor: Visitor) -> None:
     url = address(visitor, uploaded(visitor, BODY).pk)
     assert visitor.erase().status_code == 204
     call_command("cleanup_orphans")

@@ -1,4 +1,4 @@
-"""An upload that is sent again with its Idempotency-Key is the same upload, whatever became of it."""
+"""An upload that is repeated with its Idempotency-Key is the same upload, whatever its state."""
 
 import hashlib
 import os
@@ -37,7 +37,7 @@ def send(visitor: Visitor, body: bytes = BODY, name: str = "report.pdf", key: st
 
 
 def everything() -> tuple[Any, ...]:
-    """Return the rows, quotas and objects there are."""
+    """Return all rows, quotas and objects."""
     return (
         list(UploadedFile.objects.order_by("id").values()),
         list(UploadQuota.objects.values()),
@@ -46,7 +46,7 @@ def everything() -> tuple[Any, ...]:
 
 
 def assert_stored_once(visitor: Visitor, answer: Any) -> None:
-    """Check that the answer speaks of the one file there is, and that it is whole."""
+    """Check that the answer describes the only file, and that the file is whole."""
     row = UploadedFile.objects.exclude(status=UploadStatus.LAPSED).get()
     assert answer.status_code == 201, answer.content
     assert answer.json()["id"] == str(row.pk)
@@ -58,7 +58,7 @@ def assert_stored_once(visitor: Visitor, answer: Any) -> None:
 
 
 @pytest.mark.both
-def test_t39_the_same_request_again_gives_the_same_answer(visitor: Visitor) -> None:
+def test_t39_repeated_request_gets_the_same_answer(visitor: Visitor) -> None:
     first = send(visitor)
 
     for _ in range(3):
@@ -69,7 +69,7 @@ def test_t39_the_same_request_again_gives_the_same_answer(visitor: Visitor) -> N
 
 
 @pytest.mark.both
-def test_t39_ten_at_once_store_one_file(committed: None) -> None:
+def test_t39_ten_concurrent_requests_store_one_file(committed: None) -> None:
     visitor = started()
     tabs = [clone(visitor) for _ in range(10)]
 
@@ -91,7 +91,7 @@ def test_t39_ten_at_once_store_one_file(committed: None) -> None:
     ("body", "name"), [(OTHER, "report.pdf"), (BODY, "other.pdf"), (OTHER, "other.pdf")],
     ids=["other bytes", "other name", "both"],
 )  # fmt: skip
-def test_t39_the_same_key_with_another_file_changes_nothing(
+def test_t39_same_key_with_another_file_changes_nothing(
     visitor: Visitor, body: bytes, name: str
 ) -> None:
     first = send(visitor)
@@ -104,7 +104,7 @@ def test_t39_the_same_key_with_another_file_changes_nothing(
     assert send(visitor).content == first.content
 
 
-def test_t39_the_same_file_with_another_key_or_none_is_another_upload(
+def test_t39_same_file_with_another_key_or_none_is_another_upload(
     visitor: Visitor, settings: Any
 ) -> None:
     settings.UPLOAD_MAX_FILES = 10
@@ -115,7 +115,7 @@ def test_t39_the_same_file_with_another_key_or_none_is_another_upload(
     assert events(visitor.uuid).count("upload.stored") == 4
 
 
-def test_t39_a_key_of_another_session_is_free(visitor: Visitor) -> None:
+def test_t39_key_of_another_session_can_be_used(visitor: Visitor) -> None:
     other = started()
     mine = send(visitor)
 
@@ -125,7 +125,9 @@ def test_t39_a_key_of_another_session_is_free(visitor: Visitor) -> None:
     assert len({answer.json()["id"] for answer in (mine, theirs, different)}) == 3
 
 
-def test_t39_a_full_session_still_gives_the_answer_again(visitor: Visitor, settings: Any) -> None:
+def test_t39_repeated_request_is_answered_when_the_quota_is_full(
+    visitor: Visitor, settings: Any
+) -> None:
     settings.UPLOAD_MAX_FILES = 1
     first = send(visitor)
 
@@ -136,9 +138,7 @@ def test_t39_a_full_session_still_gives_the_answer_again(visitor: Visitor, setti
 
 
 @pytest.mark.parametrize("bytes_removed", [True, False])
-def test_t39_a_file_that_was_deleted_is_not_stored_again(
-    visitor: Visitor, bytes_removed: bool
-) -> None:
+def test_t39_deleted_file_is_not_stored_again(visitor: Visitor, bytes_removed: bool) -> None:
     upload_id = send(visitor).json()["id"]
     if bytes_removed:
         assert visitor.delete_upload(upload_id).status_code == 204
@@ -156,7 +156,7 @@ def test_t39_a_file_that_was_deleted_is_not_stored_again(
 
 
 @pytest.mark.parametrize("refuse", ["type", "quota", "empty", "storage", "storage mid-way"])
-def test_t39_a_key_is_free_again_after_a_refusal(
+def test_t39_key_can_be_reused_after_a_refusal(
     visitor: Visitor, settings: Any, refuse: str
 ) -> None:
     visitor.raise_request_exception = False
@@ -187,7 +187,7 @@ def test_t39_a_key_is_free_again_after_a_refusal(
     "key", ["", " ", "two words", "x" * 129, "tab\there", "café", "\x00", "\x7f"],
     ids=["empty", "space", "words", "long", "tab", "accent", "nul", "del"],
 )  # fmt: skip
-def test_t39_a_malformed_key_changes_nothing(visitor: Visitor, key: str) -> None:
+def test_t39_malformed_key_changes_nothing(visitor: Visitor, key: str) -> None:
     before, logged = everything(), events()
 
     answer = send(visitor, key=key)
@@ -197,13 +197,13 @@ def test_t39_a_malformed_key_changes_nothing(visitor: Visitor, key: str) -> None
 
 
 @pytest.mark.parametrize("key", ["x", "x" * 128, '"quoted"', "!#$%&'*+-.^_`|~"])
-def test_t39_any_other_key_will_do(visitor: Visitor, key: str) -> None:
+def test_t39_any_other_key_is_accepted(visitor: Visitor, key: str) -> None:
     assert send(visitor, key=key).content == send(visitor, key=key).content
     assert UploadedFile.objects.count() == 1
 
 
-def test_t39_the_key_is_kept_only_as_a_hash(visitor: Visitor) -> None:
-    """Clients may write file names or addresses into it."""
+def test_t39_only_a_hash_of_the_key_is_stored(visitor: Visitor) -> None:
+    """Clients may put file names or addresses into the key."""
     key = "canary-of-ada@example.org"
     send(visitor, key=key)
     send(visitor, OTHER, key=key)
@@ -214,7 +214,7 @@ def test_t39_the_key_is_kept_only_as_a_hash(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("how", ["end", "erase"])
-def test_t39_a_key_of_a_session_that_is_over_opens_nothing(visitor: Visitor, how: str) -> None:
+def test_t39_key_of_an_ended_session_is_refused(visitor: Visitor, how: str) -> None:
     send(visitor)
     path = f"/api/v1/sessions/current/{'?erase=true' if how == 'erase' else ''}"
     late = clone(visitor)
@@ -227,11 +227,11 @@ def test_t39_a_key_of_a_session_that_is_over_opens_nothing(visitor: Visitor, how
     assert everything() == before
 
 
-# What a writer that died has left --------------------------------------------
+# Retries after a dead writer --------------------------------------------
 
 
 def left_pending(visitor: Visitor, *, with_object: bool) -> UploadedFile:
-    """Leave a row as a writer does that died before it could commit, by 30 s ago."""
+    """Create the row of a writer that died before its commit, with a lease renewed 30 s ago."""
     row = UploadedFile.objects.get(pk=send(visitor).json()["id"])
     if not with_object:
         (store_root() / row.key).unlink()
@@ -240,18 +240,18 @@ def left_pending(visitor: Visitor, *, with_object: bool) -> UploadedFile:
 
 
 def age_lease(by: timedelta) -> None:
-    """Set back when the lease of every upload was last renewed."""
+    """Age the lease of every upload."""
     for row in UploadedFile.objects.all():
         row.lease_expires_at -= by
         row.save(update_fields=["lease_expires_at"])
 
 
 @pytest.mark.parametrize("with_object", [True, False])
-def test_t39_a_retry_waits_until_the_lease_was_not_renewed_for_30_s(
+def test_t39_retry_waits_until_the_lease_is_not_renewed_for_30_s(
     visitor: Visitor, with_object: bool
 ) -> None:
     row = left_pending(visitor, with_object=with_object)
-    age_lease(TAKEOVER_AFTER - timedelta(seconds=10))  # generous: the test itself takes time
+    age_lease(TAKEOVER_AFTER - timedelta(seconds=10))  # with a margin: the test itself takes time
     before, logged = everything(), events()
 
     early = send(visitor)
@@ -266,11 +266,11 @@ def test_t39_a_retry_waits_until_the_lease_was_not_renewed_for_30_s(
     assert UploadedFile.objects.get().status == UploadStatus.STORED
     assert visitor.download(str(row.pk)) == BODY
     assert UploadQuota.objects.values_list("files", "bytes").get() == (1, len(BODY))
-    # One by `left_pending`, whose row was set back to before it, and one by the retry.
+    # `left_pending` records one event before it resets the row; the retry records the other.
     assert events(visitor.uuid).count("upload.stored") == 2
 
 
-def test_t39_another_file_does_not_take_over_what_a_dead_writer_left(visitor: Visitor) -> None:
+def test_t39_another_file_does_not_take_over_the_row_of_a_dead_writer(visitor: Visitor) -> None:
     left_pending(visitor, with_object=False)
     age_lease(timedelta(minutes=1))
     before, logged = everything(), events()
@@ -281,7 +281,7 @@ def test_t39_another_file_does_not_take_over_what_a_dead_writer_left(visitor: Vi
     assert (everything(), events()) == (before, logged)
 
 
-def test_t39_a_foreign_object_at_the_final_key_is_neither_taken_nor_overwritten(
+def test_t39_foreign_object_at_the_final_key_is_not_used_or_overwritten(
     visitor: Visitor,
 ) -> None:
     row = left_pending(visitor, with_object=True)
@@ -300,7 +300,7 @@ def test_t39_a_foreign_object_at_the_final_key_is_neither_taken_nor_overwritten(
     assert again.json()["id"] != str(row.pk)
 
 
-def test_t39_a_key_whose_upload_the_cleanup_gave_up_is_free(visitor: Visitor) -> None:
+def test_t39_key_of_a_lapsed_upload_can_be_reused(visitor: Visitor) -> None:
     row = left_pending(visitor, with_object=False)
     age_upload(row, timedelta(hours=1))
     call_command("cleanup_orphans")
@@ -313,10 +313,10 @@ def test_t39_a_key_whose_upload_the_cleanup_gave_up_is_free(visitor: Visitor) ->
     assert answer.json()["id"] != str(row.pk)
 
 
-def test_t34_the_name_that_a_dead_writer_left_is_synced_before_the_answer(
+def test_t34_folder_of_a_dead_writer_is_synced_before_the_answer(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may have died between naming the object and syncing the folder."""
+    """The writer may have died between linking the object and syncing the folder."""
     row = left_pending(visitor, with_object=True)
     age_lease(timedelta(minutes=1))
     synced: set[Path] = set()

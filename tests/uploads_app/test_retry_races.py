@@ -1,4 +1,4 @@
-"""A writer that everybody took for dead comes back: the retry that took over loses nothing by it."""
+"""A writer that lost its lease continues: the retry that took over loses nothing."""
 
 import threading
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ WAIT = 60
 
 
 class Stalling(SimpleUploadedFile):
-    """A file whose bytes stop half-way, until they are let go; what is hashed first flows freely."""
+    """A file that stops half-way until `go` is set; the first pass, for the hash, does not stop."""
 
     def __init__(self) -> None:
         super().__init__("report.pdf", BODY)
@@ -40,7 +40,7 @@ class Stalling(SimpleUploadedFile):
 
 
 class Writer(threading.Thread):
-    """An upload under its own connection; `wakes` lets its bytes go on and waits for its end."""
+    """An upload in its own thread; `resume` lets it continue and waits for its end."""
 
     def __init__(self, visitor: Visitor) -> None:
         super().__init__()
@@ -57,15 +57,15 @@ class Writer(threading.Thread):
         finally:
             connection.close()
 
-    def wakes(self) -> UploadedFile | Exception | None:
-        """Let it go on and return what came of it."""
+    def resume(self) -> UploadedFile | Exception | None:
+        """Let the upload continue and return its outcome."""
         self.content.go.set()
         self.join(WAIT)
         return self.outcome
 
 
 def store(session: object, content: SimpleUploadedFile) -> UploadedFile:
-    """Upload with the one key, as the view does."""
+    """Upload with the same key each time, as the view does."""
     return store_upload(
         session=session,  # type: ignore[arg-type]
         content=content,
@@ -74,15 +74,15 @@ def store(session: object, content: SimpleUploadedFile) -> UploadedFile:
     )
 
 
-def pass_over() -> UploadedFile:
-    """Let the lease go without renewal for so long that a retry may take over."""
+def let_lease_age() -> UploadedFile:
+    """Age the lease so far that a retry may take over."""
     row = UploadedFile.objects.get()
     age_upload(row, TAKEOVER_AFTER + timedelta(seconds=1))
     return row
 
 
 def assert_stored_once(visitor: Visitor, row: UploadedFile) -> None:
-    """Check that there is one whole file with one event, and nothing half-written."""
+    """Check that one whole file with one event is stored, and no partial file."""
     found = UploadedFile.objects.get()
     assert (found.pk, found.status) == (row.pk, UploadStatus.STORED)
     assert stored_keys() == {row.key}
@@ -91,68 +91,68 @@ def assert_stored_once(visitor: Visitor, row: UploadedFile) -> None:
     assert events(visitor.uuid) == ["session.created", "upload.stored"]
 
 
-def test_t39_the_old_writer_wakes_after_the_retry_has_stored(committed: None) -> None:
+def test_t39_old_writer_continues_after_the_retry_has_stored(committed: None) -> None:
     visitor = started()
     old = Writer(visitor)
-    row = pass_over()
+    row = let_lease_age()
 
     retry = store(visitor.row, SimpleUploadedFile("report.pdf", BODY))
-    outcome = old.wakes()
+    outcome = old.resume()
 
     assert isinstance(outcome, UploadedFile)
     assert outcome.pk == retry.pk == row.pk
     assert_stored_once(visitor, row)
 
 
-def test_t39_the_old_writer_wakes_while_the_retry_is_writing(committed: None) -> None:
+def test_t39_old_writer_continues_while_the_retry_is_writing(committed: None) -> None:
     visitor = started()
     old = Writer(visitor)
-    row = pass_over()
+    row = let_lease_age()
     retry = Writer(visitor)
 
-    outcomes = [old.wakes(), retry.wakes()]
+    outcomes = [old.resume(), retry.resume()]
 
     assert [outcome.pk for outcome in outcomes if isinstance(outcome, UploadedFile)] == [row.pk] * 2
     assert_stored_once(visitor, row)
 
 
-def test_t39_only_one_retry_takes_over(committed: None) -> None:
+def test_t39_one_retry_takes_over(committed: None) -> None:
     visitor = started()
     old = Writer(visitor)
-    row = pass_over()
+    row = let_lease_age()
     retry = Writer(visitor)
 
     with pytest.raises(UploadInProgress):
         store(visitor.row, SimpleUploadedFile("report.pdf", BODY))
 
-    retry.wakes()
-    old.wakes()
+    retry.resume()
+    old.resume()
     assert_stored_once(visitor, row)
 
 
-def test_t39_the_old_writer_finds_storage_broken_after_the_retry_has_stored(
+def test_t39_storage_fails_for_the_old_writer_after_the_retry_has_stored(
     committed: None,
 ) -> None:
     visitor = started()
     old = Writer(visitor)
-    row = pass_over()
+    row = let_lease_age()
     store(visitor.row, SimpleUploadedFile("report.pdf", BODY))
     for half_written in Path(store_root()).rglob("*.part"):
-        half_written.unlink()  # so the link of the old one fails as it would on a broken disk
+        half_written.unlink()  # the old writer's link fails as on a broken disk
 
-    assert isinstance(old.wakes(), StorageUnavailable)
+    assert isinstance(old.resume(), StorageUnavailable)
 
     assert_stored_once(visitor, row)
 
 
-def test_t39_the_old_writer_wakes_after_the_visitor_deleted_the_file(committed: None) -> None:
+def test_t39_old_writer_continues_after_the_visitor_deleted_the_file(committed: None) -> None:
     visitor = started()
     old = Writer(visitor)
-    row = pass_over()
+    row = let_lease_age()
     store(visitor.row, SimpleUploadedFile("report.pdf", BODY))
     assert visitor.delete_upload(str(row.pk)).status_code == 204
 
-    assert isinstance(old.wakes(), StorageUnavailable)
+    assert isinstance(old.resume(), StorageUnavailable)
 
     assert UploadedFile.objects.get().status == UploadStatus.DELETED
     assert stored_keys() == set()
@@ -160,15 +160,15 @@ def test_t39_the_old_writer_wakes_after_the_visitor_deleted_the_file(committed: 
     assert events(visitor.uuid) == ["session.created", "upload.stored", "upload.deleted"]
 
 
-def test_t39_the_old_writer_wakes_after_the_session_ended(committed: None) -> None:
+def test_t39_old_writer_continues_after_the_session_ended(committed: None) -> None:
     """The file that the retry stored is kept for its retention."""
     visitor = started()
     old = Writer(visitor)
-    row = pass_over()
+    row = let_lease_age()
     store(visitor.row, SimpleUploadedFile("report.pdf", BODY))
     assert visitor.end().status_code == 204
 
-    assert isinstance(old.wakes(), SessionInvalid)
+    assert isinstance(old.resume(), SessionInvalid)
 
     assert UploadedFile.objects.get().status == UploadStatus.STORED
     assert (store_root() / row.key).read_bytes() == BODY

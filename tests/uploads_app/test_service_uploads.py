@@ -1,4 +1,4 @@
-"""A service lists and reads a live session's files by a key; each reading is in the visitor's activity."""
+"""A service with a key lists and reads files of a live session; reads are in the visitor's activity."""
 
 import uuid
 from typing import Any
@@ -31,7 +31,7 @@ def agent(db: None) -> Service:
 
 
 def without_id(answer: Any) -> dict[str, Any]:
-    """Return a refusal but for the request's id."""
+    """Return a refusal without the request id."""
     assert (answer.status_code, code(answer)) == (404, "not_found")
     document: dict[str, Any] = answer.json()
     document.pop("request_id")
@@ -39,9 +39,7 @@ def without_id(answer: Any) -> dict[str, Any]:
 
 
 @pytest.mark.both
-def test_it_sees_what_the_visitor_sees_and_what_was_found_inside(
-    visitor: Visitor, agent: Service
-) -> None:
+def test_service_sees_the_files_and_their_verdicts(visitor: Visitor, agent: Service) -> None:
     for name in ("a.pdf", "Bericht März.pdf"):
         uploaded(visitor, name=name)
     visitor.delete_upload(str(uploaded(visitor).pk))
@@ -56,11 +54,11 @@ def test_it_sees_what_the_visitor_sees_and_what_was_found_inside(
     assert answer.json() == own
     assert len(own["results"]) == 2
     assert answer["Cache-Control"] == "no-store"
-    assert "upload.downloaded" not in events()  # a list is no reading
+    assert "upload.downloaded" not in events()  # listing does not count as reading
 
 
 @pytest.mark.parametrize("size", [0, 65_537, 5 * 1024 * 1024], ids=["page", "chunks", "largest"])
-def test_it_reads_the_very_bytes(visitor: Visitor, agent: Service, size: int) -> None:
+def test_service_reads_the_stored_bytes(visitor: Visitor, agent: Service, size: int) -> None:
     body = pdf("agent", size)
     upload = uploaded(visitor, body)
 
@@ -70,9 +68,7 @@ def test_it_reads_the_very_bytes(visitor: Visitor, agent: Service, size: int) ->
     assert b"".join(answer.streaming_content) == body
 
 
-def test_t27_the_headers_are_those_of_the_visitors_download(
-    visitor: Visitor, agent: Service
-) -> None:
+def test_t27_headers_equal_those_of_the_visitors_download(visitor: Visitor, agent: Service) -> None:
     upload = uploaded(visitor, BODY, "Bericht März.pdf")
     own = visitor.get(f"/api/v1/uploads/{upload.pk}/download/")
     own.getvalue()
@@ -94,7 +90,7 @@ def test_t27_the_headers_are_those_of_the_visitors_download(
     assert answer["RateLimit-Policy"] == '"service-60s";q=1200;w=60'
 
 
-def test_the_visitor_reads_who_read_the_file(visitor: Visitor, agent: Service) -> None:
+def test_visitor_sees_who_read_the_file(visitor: Visitor, agent: Service) -> None:
     upload = uploaded(visitor, BODY, "report.pdf")
 
     agent.file(visitor.uuid, upload.pk).getvalue()
@@ -110,7 +106,7 @@ def test_the_visitor_reads_who_read_the_file(visitor: Visitor, agent: Service) -
     )
 
 
-def test_reading_changes_nothing_but_the_log(visitor: Visitor, agent: Service) -> None:
+def test_reading_changes_only_the_log(visitor: Visitor, agent: Service) -> None:
     upload = uploaded(visitor)
     before, objects = state(), stored_keys()
     agent.files(visitor.uuid)
@@ -119,7 +115,7 @@ def test_reading_changes_nothing_but_the_log(visitor: Visitor, agent: Service) -
 
 
 @pytest.mark.parametrize("how", ["expired", "reset", "ended", "revoked", "erased"])
-def test_t14_a_session_that_is_over_is_like_one_that_never_was(
+def test_t14_ended_session_is_answered_as_unknown(
     visitor: Visitor, agent: Service, make_staff: Any, how: str
 ) -> None:
     over, upload = visitor.uuid, uploaded(visitor)
@@ -134,7 +130,7 @@ def test_t14_a_session_that_is_over_is_like_one_that_never_was(
     assert "upload.downloaded" not in events()
 
 
-def test_t14_a_file_is_found_in_its_own_session_alone(visitor: Visitor, agent: Service) -> None:
+def test_t14_file_is_found_only_in_its_session(visitor: Visitor, agent: Service) -> None:
     upload, other = uploaded(visitor), started()
     uploaded(other)
 
@@ -148,7 +144,7 @@ def test_t14_a_file_is_found_in_its_own_session_alone(visitor: Visitor, agent: S
     "status",
     [UploadStatus.PENDING, UploadStatus.DELETING, UploadStatus.DELETED, UploadStatus.LAPSED],
 )
-def test_a_file_that_is_not_there_is_not_found(
+def test_file_that_is_not_kept_is_not_found(
     visitor: Visitor, agent: Service, status: UploadStatus
 ) -> None:
     upload = uploaded(visitor)
@@ -160,9 +156,7 @@ def test_a_file_that_is_not_there_is_not_found(
     assert "upload.downloaded" not in events()
 
 
-def test_a_file_whose_bytes_are_removed_says_so_and_was_not_read(
-    visitor: Visitor, agent: Service
-) -> None:
+def test_file_without_an_object_is_reported_and_not_read(visitor: Visitor, agent: Service) -> None:
     upload = uploaded(visitor)
     (store_root() / upload.key).unlink()
 
@@ -175,13 +169,13 @@ def test_a_file_whose_bytes_are_removed_says_so_and_was_not_read(
 @pytest.mark.parametrize(
     "name", ["x", "..", "%00", "{upper}", "{braces}"], ids=["x", "dots", "nul", "upper", "braces"]
 )
-def test_t13_other_spellings_of_a_uuid_lead_nowhere(
+def test_t13_other_spellings_of_a_uuid_are_not_found(
     visitor: Visitor, agent: Service, name: str
 ) -> None:
     upload = uploaded(visitor)
     upper, braces = visitor.uuid.upper(), f"{{{visitor.uuid}}}"
-    spelled = name.format(upper=upper, braces=braces)
+    spelling = name.format(upper=upper, braces=braces)
 
-    for answer in (agent.files(spelled), agent.file(spelled, upload.pk)):
+    for answer in (agent.files(spelling), agent.file(spelling, upload.pk)):
         assert answer.status_code == 404
     assert "upload.downloaded" not in events()

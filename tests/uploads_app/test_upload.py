@@ -1,4 +1,4 @@
-"""A file that arrives whole is stored whole: answer, row, object, quota and event say the same."""
+"""A complete upload is stored: answer, row, object, quota and event match."""
 
 import hashlib
 from typing import Any
@@ -31,7 +31,7 @@ def assert_nothing_stored(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("extension", KNOWN_TYPES)
-def test_it_stores_every_known_type(visitor: Visitor, settings: Any, extension: str) -> None:
+def test_every_known_type_is_stored(visitor: Visitor, settings: Any, extension: str) -> None:
     settings.UPLOAD_TYPES = list(KNOWN_TYPES)
     body = sample(extension)
 
@@ -60,7 +60,7 @@ def test_it_stores_every_known_type(visitor: Visitor, settings: Any, extension: 
 
 
 @pytest.mark.both
-def test_it_records_who_stored_what_with_the_name_apart(visitor: Visitor) -> None:
+def test_event_has_the_name_in_its_personal_data(visitor: Visitor) -> None:
     upload = uploaded(visitor, name="Kündigung Müller.pdf")
 
     event = AuditLog.objects.get(event_type="upload.stored")
@@ -79,7 +79,7 @@ def test_it_records_who_stored_what_with_the_name_apart(visitor: Visitor) -> Non
     assert "M\\u00fcller" not in event.text
 
 
-def test_the_first_file_makes_a_session_used_and_live_longer(visitor: Visitor) -> None:
+def test_first_file_marks_a_session_as_used_and_extends_it(visitor: Visitor) -> None:
     before = visitor.row
     uploaded(visitor)
     first = visitor.row
@@ -91,7 +91,7 @@ def test_the_first_file_makes_a_session_used_and_live_longer(visitor: Visitor) -
     assert visitor.row.used_at == first.used_at
 
 
-def test_the_session_reports_what_it_holds(visitor: Visitor, settings: Any) -> None:
+def test_session_reports_its_quota(visitor: Visitor, settings: Any) -> None:
     uploaded(visitor, pdf(size=2000))
     uploaded(visitor, pdf(size=3000))
 
@@ -107,7 +107,7 @@ def test_the_session_reports_what_it_holds(visitor: Visitor, settings: Any) -> N
     }
 
 
-def test_an_empty_file_is_refused(visitor: Visitor) -> None:
+def test_empty_file_is_refused(visitor: Visitor) -> None:
     response = visitor.upload(b"")
 
     assert (response.status_code, code(response)) == (400, "file_empty")
@@ -127,21 +127,21 @@ def test_an_empty_file_is_refused(visitor: Visitor) -> None:
     ],
     ids=["no_part", "no_file_name", "files", "File", "no_field_name", "no_headers", "text"],
 )
-def test_a_form_without_the_file_is_refused(visitor: Visitor, body: bytes) -> None:
+def test_form_without_a_file_is_refused(visitor: Visitor, body: bytes) -> None:
     response = post_form(visitor, body)
 
     assert (response.status_code, code(response)) == (400, "file_missing")
     assert_nothing_stored(visitor)
 
 
-def test_a_declared_length_of_zero_is_a_missing_file(visitor: Visitor) -> None:
+def test_declared_length_of_zero_is_a_missing_file(visitor: Visitor) -> None:
     response = post_form(visitor, b"", CONTENT_LENGTH="0")
 
     assert (response.status_code, code(response)) == (400, "file_missing")
     assert_nothing_stored(visitor)
 
 
-def test_a_body_without_a_length_is_refused(visitor: Visitor) -> None:
+def test_body_without_a_length_is_refused(visitor: Visitor) -> None:
     response = post_form(visitor, form(part(pdf())), CONTENT_LENGTH="")
 
     assert (response.status_code, code(response)) == (411, "length_required")
@@ -156,7 +156,7 @@ def test_a_body_without_a_length_is_refused(visitor: Visitor) -> None:
         "multipart/form-data; boundary=ü",
     ],
 )
-def test_a_form_that_cannot_be_read_is_refused(visitor: Visitor, content_type: str) -> None:
+def test_malformed_form_is_refused(visitor: Visitor, content_type: str) -> None:
     response = visitor.generic("POST", UPLOADS, form(part(pdf())), content_type, **visitor.named)
 
     assert (response.status_code, code(response)) == (400, "malformed_body")
@@ -164,7 +164,7 @@ def test_a_form_that_cannot_be_read_is_refused(visitor: Visitor, content_type: s
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "application/pdf", "text/plain", ""])
-def test_only_a_form_is_taken(visitor: Visitor, content_type: str) -> None:
+def test_other_content_types_are_refused(visitor: Visitor, content_type: str) -> None:
     response = visitor.generic("POST", UPLOADS, pdf(), content_type, **visitor.named)
 
     assert (response.status_code, code(response)) == (415, "unsupported_media_type")

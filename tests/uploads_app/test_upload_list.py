@@ -1,4 +1,4 @@
-"""A visitor sees the files of their own session, newest first, however many there are."""
+"""A visitor sees the files of their own session, newest first, in pages."""
 
 from datetime import timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from uploads_app.storage.keys import object_key
 def rows(
     visitor: Visitor, count: int, status: UploadStatus = UploadStatus.STORED
 ) -> list[UploadedFile]:
-    """Make rows of stored files, each a second older than the one before, in pairs of equal age."""
+    """Create rows of stored files in pairs of equal age, each pair a second older."""
     now = timezone.now()
     session = visitor.row
     made = [
@@ -34,7 +34,7 @@ def rows(
     return UploadedFile.objects.bulk_create(made)
 
 
-def test_it_lists_newest_first(visitor: Visitor) -> None:
+def test_files_are_listed_newest_first(visitor: Visitor) -> None:
     names = ["first.pdf", "second.pdf", "third.pdf"]
     for name in names:
         uploaded(visitor, name=name)
@@ -54,7 +54,7 @@ def test_a_new_session_has_no_files(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize(("count", "pages"), [(99, [99]), (100, [100]), (101, [100, 1])])
-def test_it_lists_by_pages_of_a_hundred(visitor: Visitor, count: int, pages: list[int]) -> None:
+def test_pages_have_a_hundred_files(visitor: Visitor, count: int, pages: list[int]) -> None:
     made = rows(visitor, count)
 
     found = []
@@ -72,7 +72,7 @@ def test_it_lists_by_pages_of_a_hundred(visitor: Visitor, count: int, pages: lis
 
 
 @pytest.mark.both
-def test_a_page_stays_right_when_a_file_arrives_between(visitor: Visitor) -> None:
+def test_next_page_is_correct_after_a_new_upload(visitor: Visitor) -> None:
     made = rows(visitor, 101)
     first = visitor.get(UPLOADS).json()
     late = uploaded(visitor)
@@ -85,15 +85,15 @@ def test_a_page_stays_right_when_a_file_arrives_between(visitor: Visitor) -> Non
 
 
 @pytest.mark.parametrize("cursor", ["x", "cj0xJnA9eA==", "cD14", "cD0yMDI2LTk5LTk5"])
-def test_a_cursor_of_nobodys_making_is_refused(visitor: Visitor, cursor: str) -> None:
-    """The last three read as a position that is no time: `r=1&p=x`, `p=x`, `p=2026-99-99`."""
+def test_forged_cursor_is_refused(visitor: Visitor, cursor: str) -> None:
+    """The last three decode to a position that is not a time: `r=1&p=x`, `p=x`, `p=2026-99-99`."""
     response = visitor.get(f"{UPLOADS}?cursor={cursor}")
 
     assert (response.status_code, code(response)) == (404, "not_found")
 
 
 @pytest.mark.parametrize("status", UploadStatus)
-def test_it_lists_and_retrieves_only_what_is_kept(visitor: Visitor, status: UploadStatus) -> None:
+def test_only_kept_files_are_listed_and_retrieved(visitor: Visitor, status: UploadStatus) -> None:
     row = rows(visitor, 1, status)[0]
 
     listed = visitor.get(UPLOADS).json()["results"]
@@ -107,15 +107,15 @@ def test_it_lists_and_retrieves_only_what_is_kept(visitor: Visitor, status: Uplo
         assert (response.status_code, code(response)) == (404, "not_found")
 
 
-def test_it_lists_only_the_sessions_own_files(visitor: Visitor) -> None:
+def test_only_files_of_the_session_are_listed(visitor: Visitor) -> None:
     other = started()
     mine, theirs = uploaded(visitor), uploaded(other)
 
-    for who, row in ((visitor, mine), (other, theirs)):
-        assert [item["id"] for item in who.get(UPLOADS).json()["results"]] == [str(row.pk)]
+    for owner, row in ((visitor, mine), (other, theirs)):
+        assert [item["id"] for item in owner.get(UPLOADS).json()["results"]] == [str(row.pk)]
 
 
-def test_it_retrieves_a_file_as_it_was_answered(visitor: Visitor) -> None:
+def test_retrieved_file_equals_the_upload_answer(visitor: Visitor) -> None:
     answer = visitor.upload().json()
 
     response = visitor.get(f"{UPLOADS}{answer['id']}/")
@@ -127,9 +127,7 @@ def test_it_retrieves_a_file_as_it_was_answered(visitor: Visitor) -> None:
 
 @pytest.mark.both
 @pytest.mark.parametrize("path", ["", "{}/", "{}/download/"])
-def test_reading_takes_as_many_queries_for_twenty_files_as_for_one(
-    visitor: Visitor, path: str
-) -> None:
+def test_query_count_does_not_depend_on_the_number_of_files(visitor: Visitor, path: str) -> None:
     def count() -> int:
         with CaptureQueriesContext(connection) as queries:
             response = visitor.get(UPLOADS + path.format(upload.pk))

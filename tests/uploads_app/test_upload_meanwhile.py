@@ -1,4 +1,4 @@
-"""What happens around an upload while its bytes flow: its session ends, its lease goes, the store is not ours."""
+"""During an upload its session ends, its lease is lost, or the store has a foreign marker."""
 
 import json
 import uuid
@@ -36,7 +36,7 @@ BODY = pdf("meanwhile", 4000)
 
 
 class ChunkedUpload(SimpleUploadedFile):
-    """A file whose bytes come in four chunks, with `meanwhile` called between the first two."""
+    """A file in four chunks that calls `meanwhile` between the first two."""
 
     def __init__(self, meanwhile: Callable[[], None]) -> None:
         super().__init__("report.pdf", BODY)
@@ -50,13 +50,13 @@ class ChunkedUpload(SimpleUploadedFile):
 
 
 def upload(visitor: Visitor, meanwhile: Callable[[], None]) -> UploadedFile:
-    """Upload a file during which something happens."""
+    """Upload a file and call `meanwhile` during the upload."""
     content = ChunkedUpload(meanwhile)
     return store_upload(session=visitor.row, content=content, name="report.pdf")
 
 
 def assert_nothing_kept() -> None:
-    """Check that the one upload has lapsed and holds nothing."""
+    """Check that the only upload has lapsed and has neither quota nor object."""
     row = UploadedFile.objects.get()
     assert (row.status, row.sha256, row.stored_at) == (UploadStatus.LAPSED, "", None)
     assert UploadQuota.objects.values_list("files", "bytes").get() == (0, 0)
@@ -88,7 +88,7 @@ def expire(visitor: Visitor) -> None:
         (expire, []),
     ],
 )
-def test_a_session_that_ends_meanwhile_keeps_nothing(
+def test_session_that_ends_meanwhile_keeps_nothing(
     visitor: Visitor, over: Callable[[Visitor], None], event: list[str]
 ) -> None:
     first = visitor.uuid
@@ -100,7 +100,7 @@ def test_a_session_that_ends_meanwhile_keeps_nothing(
     assert events(first) == ["session.created", *event, "upload.lapsed"]
 
 
-def test_an_upload_begun_after_the_sessions_end_keeps_nothing(visitor: Visitor) -> None:
+def test_upload_started_after_the_end_of_the_session_keeps_nothing(visitor: Visitor) -> None:
     session = visitor.row
     visitor.end()
 
@@ -112,7 +112,7 @@ def test_an_upload_begun_after_the_sessions_end_keeps_nothing(visitor: Visitor) 
     assert stored_keys() == set()
 
 
-def test_a_lease_that_the_cleanup_took_keeps_nothing(visitor: Visitor) -> None:
+def test_upload_without_its_lease_keeps_nothing(visitor: Visitor) -> None:
     def lose_lease() -> None:
         age_upload(UploadedFile.objects.get(), timedelta(hours=1))
         call_command("cleanup_orphans")
@@ -125,7 +125,7 @@ def test_a_lease_that_the_cleanup_took_keeps_nothing(visitor: Visitor) -> None:
     assert events(visitor.uuid) == ["session.created", "upload.lapsed"]
 
 
-def test_a_lease_is_renewed_while_bytes_flow(visitor: Visitor, settings: Any) -> None:
+def test_lease_is_renewed_during_an_upload(visitor: Visitor, settings: Any) -> None:
     settings.UPLOAD_LEASE = timedelta(0)
 
     def run_low() -> None:
@@ -138,7 +138,7 @@ def test_a_lease_is_renewed_while_bytes_flow(visitor: Visitor, settings: Any) ->
     assert abs(lease - row.created_at) < timedelta(minutes=1)
 
 
-def test_an_upload_under_way_shows_nothing_and_holds_its_place(visitor: Visitor) -> None:
+def test_running_upload_is_hidden_and_counts_against_the_quota(visitor: Visitor) -> None:
     seen: list[Any] = []
 
     def scan() -> None:
@@ -156,7 +156,7 @@ def test_an_upload_under_way_shows_nothing_and_holds_its_place(visitor: Visitor)
     assert seen == [UploadStatus.PENDING, [], used, 404, {"part"}, ["session.created"]]
 
 
-def test_bytes_that_stop_for_a_reason_of_our_own_leave_a_row_for_the_cleanup(
+def test_server_error_leaves_a_row_for_the_cleanup(
     visitor: Visitor,
 ) -> None:
     def fail() -> None:
@@ -177,12 +177,12 @@ def test_bytes_that_stop_for_a_reason_of_our_own_leave_a_row_for_the_cleanup(
 
 
 def marker() -> dict[str, Any]:
-    """Return the store's half of the marker."""
+    """Return the marker in the store."""
     found: dict[str, Any] = json.loads((store_root() / "marker.json").read_text())
     return found
 
 
-def test_the_first_upload_claims_an_empty_store(visitor: Visitor) -> None:
+def test_first_upload_claims_an_empty_store(visitor: Visitor) -> None:
     assert not StoreState.objects.exists()
 
     uploaded(visitor)
@@ -192,7 +192,7 @@ def test_the_first_upload_claims_an_empty_store(visitor: Visitor) -> None:
     assert state.generation == 1
 
 
-def test_further_uploads_leave_the_marker_alone(visitor: Visitor) -> None:
+def test_later_uploads_do_not_change_the_marker(visitor: Visitor) -> None:
     uploaded(visitor)
     before = marker(), StoreState.objects.values().get()
 
@@ -209,7 +209,7 @@ def test_further_uploads_leave_the_marker_alone(visitor: Visitor) -> None:
         b"[]",
     ],
 )
-def test_a_foreign_marker_refuses_no_file_and_is_left_alone(
+def test_uploads_work_with_a_foreign_marker_and_do_not_change_it(
     visitor: Visitor, content: bytes
 ) -> None:
     store_root().mkdir(parents=True)
@@ -221,10 +221,10 @@ def test_a_foreign_marker_refuses_no_file_and_is_left_alone(
     assert not StoreState.objects.filter(generation__gt=0).exists()
 
 
-def test_a_store_with_objects_is_not_claimed(visitor: Visitor) -> None:
-    stranger = store_root() / f"uploads/{uuid.uuid4()}/{uuid.uuid4()}.pdf"
-    stranger.parent.mkdir(parents=True)
-    stranger.write_bytes(b"from elsewhere")
+def test_store_with_objects_is_not_claimed(visitor: Visitor) -> None:
+    foreign_object = store_root() / f"uploads/{uuid.uuid4()}/{uuid.uuid4()}.pdf"
+    foreign_object.parent.mkdir(parents=True)
+    foreign_object.write_bytes(b"from elsewhere")
 
     uploaded(visitor)
 
@@ -232,7 +232,7 @@ def test_a_store_with_objects_is_not_claimed(visitor: Visitor) -> None:
     assert not StoreState.objects.exists()
 
 
-def test_a_store_that_cannot_be_claimed_refuses_and_keeps_nothing(visitor: Visitor) -> None:
+def test_upload_is_refused_if_the_store_cannot_be_claimed(visitor: Visitor) -> None:
     store_root().parent.mkdir(exist_ok=True)
     store_root().write_bytes(b"a file where the store should be")
     visitor.raise_request_exception = False
@@ -248,6 +248,6 @@ def test_a_store_that_cannot_be_claimed_refuses_and_keeps_nothing(visitor: Visit
 def test_refusals_of_two_sessions_are_recorded_for_each(visitor: Visitor) -> None:
     cache.clear()
     other = started()
-    for who in (visitor, other):
-        assert who.upload(b"no pdf").status_code == 415
-        assert events(who.uuid) == ["session.created", "upload.rejected"]
+    for sender in (visitor, other):
+        assert sender.upload(b"no pdf").status_code == 415
+        assert events(sender.uuid) == ["session.created", "upload.rejected"]

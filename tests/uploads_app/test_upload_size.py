@@ -1,6 +1,6 @@
-"""A file may have UPLOAD_MAX_BYTES and not one more, whatever length the client declares.
+"""A file may have UPLOAD_MAX_BYTES and not one byte more, whatever length the client declares.
 
-The first half goes through the test client, the second through a real waitress.
+The first half uses the test client, the second half a real waitress.
 """
 
 import time
@@ -35,12 +35,12 @@ def assert_refused(visitor: Visitor, response: Any) -> None:
 
 
 @pytest.mark.parametrize("size", [LIMIT - 1, LIMIT])
-def test_t29_a_file_up_to_the_limit_is_stored(visitor: Visitor, size: int) -> None:
+def test_t29_file_up_to_the_limit_is_stored(visitor: Visitor, size: int) -> None:
     assert uploaded(visitor, pdf(size=size)).size == size
 
 
 @pytest.mark.parametrize("size", [LIMIT + 1, LIMIT + FRAMING, LIMIT + 2 * FRAMING])
-def test_t29_a_file_over_the_limit_is_refused(
+def test_t29_file_over_the_limit_is_refused(
     visitor: Visitor, settings: Any, tmp_path: Path, size: int
 ) -> None:
     settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "spool"
@@ -51,7 +51,7 @@ def test_t29_a_file_over_the_limit_is_refused(
 
 
 @pytest.mark.both
-def test_t29_the_limit_is_that_of_the_bytes_behind_base64(visitor: Visitor, settings: Any) -> None:
+def test_t29_limit_applies_to_decoded_base64(visitor: Visitor, settings: Any) -> None:
     settings.UPLOAD_MAX_BYTES = 3000
     encoded = b"JVBERi0x" * 376  # 3008 bytes, 2256 decoded
     headers = (
@@ -65,7 +65,7 @@ def test_t29_the_limit_is_that_of_the_bytes_behind_base64(visitor: Visitor, sett
     assert response.json()["size"] == 2256
 
 
-def test_t29_a_body_declared_too_large_is_refused_before_it_is_read(visitor: Visitor) -> None:
+def test_t29_body_declared_too_large_is_refused_unread(visitor: Visitor) -> None:
     class Untouched:
         def read(self, *_: Any) -> bytes:
             raise AssertionError("the body was read")
@@ -78,7 +78,7 @@ def test_t29_a_body_declared_too_large_is_refused_before_it_is_read(visitor: Vis
     assert_refused(visitor, response)
 
 
-def test_t29_a_length_declared_too_short_stores_nothing(visitor: Visitor) -> None:
+def test_t29_too_short_declared_length_stores_nothing(visitor: Visitor) -> None:
     body = form(part(pdf()))
     for length in (1, 60, 200, len(body) - 100, len(body) - len(b"--maria-test-boundary--\r\n")):
         response = post_form(visitor, body, CONTENT_LENGTH=str(length))
@@ -88,7 +88,7 @@ def test_t29_a_length_declared_too_short_stores_nothing(visitor: Visitor) -> Non
 
 
 @pytest.mark.parametrize("declared", ["-1", "abc", "1e3", "²", "0x10"])
-def test_t29_a_length_that_is_no_number_stores_nothing(visitor: Visitor, declared: str) -> None:
+def test_t29_invalid_declared_length_stores_nothing(visitor: Visitor, declared: str) -> None:
     response = post_form(visitor, form(part(pdf())), CONTENT_LENGTH=declared)
 
     assert response.status_code == 400, response.content
@@ -105,7 +105,7 @@ def waitress(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UploadServer]
 
 
 @pytest.mark.slow
-def test_t29_waitress_takes_the_limit_and_not_one_byte_more(waitress: UploadServer) -> None:
+def test_t29_waitress_accepts_the_limit_and_not_one_byte_more(waitress: UploadServer) -> None:
     waitress.start_session()
     before = waitress.deployment.files()
 
@@ -123,7 +123,7 @@ def test_t29_waitress_takes_the_limit_and_not_one_byte_more(waitress: UploadServ
 
 @pytest.mark.slow
 @pytest.mark.parametrize("declared", [6 * LIMIT, 10 * 2**30])
-def test_t29_waitress_refuses_a_declared_giant_before_it_arrives(
+def test_t29_waitress_refuses_a_body_declared_too_large_before_it_arrives(
     waitress: UploadServer, declared: int
 ) -> None:
     before = waitress.deployment.files()
@@ -141,10 +141,10 @@ def test_t29_waitress_refuses_a_declared_giant_before_it_arrives(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("missing", [1, 1000, -30, -1000])
-def test_t29_waitress_stores_nothing_when_the_length_lies(
+def test_t29_waitress_stores_nothing_with_a_wrong_length(
     waitress: UploadServer, missing: int
 ) -> None:
-    """`missing` bytes are declared and never come; a negative number comes without being declared."""
+    """`missing` bytes are declared and not sent; if negative, sent and not declared."""
     waitress.start_session()
     files, statuses = waitress.deployment.files(), waitress.deployment.statuses()
     body = form(part(pdf(size=3000)))

@@ -1,4 +1,4 @@
-"""PDFs that do what they should not, written object by object; and bombs."""
+"""PDFs with dangerous features, written object by object, and decompression bombs."""
 
 import io
 import zlib
@@ -9,15 +9,16 @@ from pypdf import PdfWriter
 
 from tests.helpers import pdf
 
-# In two pieces, so that no scanner takes this file for the thing it tests.
+# In two pieces, so that virus scanners do not report this source file.
 EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR" + rb"-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 PAGE = "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] >>"
 MEBIBYTE = 1024 * 1024
 
 
 def written(catalog: str = "", page: str = "", *more: str | bytes, trailer: str = "") -> bytes:
-    """Return a one-page PDF whose catalog and page also hold these entries, and whose other objects,
-    numbered from 4, are these.
+    """Return a one-page PDF with these entries in its catalog and page.
+
+    `objects` are its other objects, numbered from 4.
     """
     objects: list[str | bytes] = [
         f"<< /Type /Catalog /Pages 2 0 R {catalog} >>",
@@ -29,7 +30,7 @@ def written(catalog: str = "", page: str = "", *more: str | bytes, trailer: str 
 
 
 def assembled(objects: Iterable[str | bytes], trailer: str = "") -> bytes:
-    """Return a PDF with these objects, numbered from 1, of which the first is the catalog."""
+    """Return a PDF with these objects, numbered from 1; the first is the catalog."""
     out = io.BytesIO(b"%PDF-1.7\n")
     out.seek(0, io.SEEK_END)
     places = []
@@ -53,7 +54,7 @@ def stream(data: bytes, entries: str = "") -> bytes:
 
 @cache
 def deflated(size: int, times: int = 1) -> bytes:
-    """Return nothing but spaces, deflated, once or several times over."""
+    """Return spaces, deflated one or more times."""
     engine = zlib.compressobj(9)
     data = b"".join(engine.compress(b" " * MEBIBYTE) for _ in range(size // MEBIBYTE))
     data += engine.flush()
@@ -63,7 +64,7 @@ def deflated(size: int, times: int = 1) -> bytes:
 
 
 def packed(objects: dict[int, str], padding: int = 0) -> bytes:
-    """Return a PDF whose objects are in an object stream, behind so many spaces, deflated.
+    """Return a PDF with its objects in a deflated object stream, after `padding` spaces.
 
     Number 1 must be the catalog.
     """
@@ -80,14 +81,14 @@ def packed(objects: dict[int, str], padding: int = 0) -> bytes:
     holder = max(objects) + 1
     entries = f"/Type /ObjStm /N {len(objects)} /First {len(head)} /Filter /FlateDecode"
     out = b"%PDF-1.7\n"
-    holder_at = len(out)
+    object_stream_at = len(out)
     out += b"%d 0 obj\n%b\nendobj\n" % (holder, stream(data, entries))
     table_at = len(out)
     rows = [b"\0\0\0\0\0\xff"]
     numbers = list(objects)
     for number in range(1, holder):
         rows.append(b"\2" + holder.to_bytes(4, "big") + bytes([numbers.index(number)]))
-    rows.append(b"\1" + holder_at.to_bytes(4, "big") + b"\0")
+    rows.append(b"\1" + object_stream_at.to_bytes(4, "big") + b"\0")
     rows.append(b"\1" + table_at.to_bytes(4, "big") + b"\0")
     entries = f"/Type /XRef /Size {len(rows)} /W [1 4 1] /Root 1 0 R"
     out += b"%d 0 obj\n%b\nendobj\n" % (holder + 1, stream(b"".join(rows), entries))
@@ -95,14 +96,14 @@ def packed(objects: dict[int, str], padding: int = 0) -> bytes:
 
 
 def encrypted(password: str, algorithm: str = "RC4-128") -> bytes:
-    """Return a PDF that opens with this password, which may be empty."""
+    """Return a PDF encrypted with this password, which may be empty."""
     writer = PdfWriter(io.BytesIO(pdf()))
     writer.encrypt(password, "owner", algorithm=algorithm)
     return _bytes(writer)
 
 
 def with_attachment(name: str, content: bytes) -> bytes:
-    """Return a PDF that carries another file."""
+    """Return a PDF with an attached file."""
     writer = PdfWriter(io.BytesIO(pdf()))
     writer.add_attachment(name, content)
     return _bytes(writer)

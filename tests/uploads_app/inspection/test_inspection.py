@@ -1,4 +1,4 @@
-"""The worker looks inside stored files: what a PDF is able to do is found, wherever it stands."""
+"""The worker inspects stored files and finds every dangerous feature of a PDF, wherever it is."""
 
 import io
 import os
@@ -125,8 +125,8 @@ MALFORMED = {
 }
 
 
-def judged(body: bytes) -> tuple[str, str]:
-    """Return the verdict of the program that looks inside; SOAK runs it as the worker does."""
+def verdict_of(body: bytes) -> tuple[str, str]:
+    """Return the verdict of the inspection program; with SOAK it runs as in the worker."""
     if SOAK:
         with io.FileIO(os.memfd_create("pdf"), "w+") as content:
             content.write(body)
@@ -137,20 +137,18 @@ def judged(body: bytes) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("body", CLEAN.values(), ids=CLEAN)
-def test_a_file_that_does_nothing_is_clean(body: bytes) -> None:
-    assert judged(body) == ("clean", "")
+def test_file_without_dangerous_features_is_clean(body: bytes) -> None:
+    assert verdict_of(body) == ("clean", "")
 
 
 @pytest.mark.parametrize(("body", "suspicions"), SUSPECT.values(), ids=SUSPECT)
-def test_t40_what_a_file_is_able_to_do_is_found_wherever_it_stands(
-    body: bytes, suspicions: str
-) -> None:
-    assert judged(body) == ("suspect", suspicions)
+def test_t40_dangerous_features_are_found_anywhere(body: bytes, suspicions: str) -> None:
+    assert verdict_of(body) == ("suspect", suspicions)
 
 
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
-def test_a_file_that_is_not_sound_is_unreadable(body: bytes) -> None:
-    assert judged(body) == ("unreadable", "malformed")
+def test_damaged_file_is_unreadable(body: bytes) -> None:
+    assert verdict_of(body) == ("unreadable", "malformed")
 
 
 @pytest.mark.parametrize(
@@ -164,24 +162,24 @@ def test_a_file_that_is_not_sound_is_unreadable(body: bytes) -> None:
     ],
     ids=["object stream", "attachment", "password", "UTF-16", "half"],
 )
-def test_the_worker_comes_to_the_same_verdicts(
+def test_worker_reaches_the_same_verdicts(
     visitor: Visitor, body: bytes, expected: tuple[str, str]
 ) -> None:
-    """What it needs is loaded before it gives up the means to load anything."""
+    """The program loads all modules before it gives up its permissions."""
     assert verdict(inspected(visitor, body)) == expected
 
 
-def test_another_type_is_not_inspected(visitor: Visitor, settings: Any) -> None:
+def test_other_types_are_not_inspected(visitor: Visitor, settings: Any) -> None:
     settings.UPLOAD_TYPES = ["pdf", "png"]
     upload = uploaded(visitor, sample("png"), "a.png")
-    (store_root() / upload.key).unlink()  # nobody opens it
+    (store_root() / upload.key).unlink()  # the object is never opened
     assert inspect_uploads() == 1
     upload.refresh_from_db()
     assert verdict(upload) == ("unsupported", "")
 
 
 @pytest.mark.both
-def test_the_verdict_is_on_the_row_and_in_the_log(visitor: Visitor) -> None:
+def test_verdict_is_saved_and_recorded(visitor: Visitor) -> None:
     body, _ = SUSPECT["everything at once"]
     upload = inspected(visitor, body)
 
@@ -196,7 +194,7 @@ def test_the_verdict_is_on_the_row_and_in_the_log(visitor: Visitor) -> None:
     }
 
 
-def test_a_verdict_is_given_once(visitor: Visitor) -> None:
+def test_file_is_inspected_once(visitor: Visitor) -> None:
     inspected(visitor, pdf())
     rows = list(UploadedFile.objects.values())
     assert inspect_uploads() == 0
@@ -204,7 +202,7 @@ def test_a_verdict_is_given_once(visitor: Visitor) -> None:
     assert events().count("upload.inspected") == 1
 
 
-def test_files_from_before_take_their_turn_behind_new_ones(
+def test_old_files_are_inspected_after_new_ones(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second, third = (uploaded(visitor, pdf(str(number))) for number in range(3))
@@ -218,7 +216,7 @@ def test_files_from_before_take_their_turn_behind_new_ones(
         assert upload.inspection == Inspection.CLEAN
 
 
-def test_what_time_does_not_allow_waits_for_the_next_run(
+def test_files_beyond_the_time_limit_wait_for_the_next_run(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uploaded(visitor)
@@ -229,11 +227,11 @@ def test_what_time_does_not_allow_waits_for_the_next_run(
     assert inspect_uploads() == 1
 
 
-def test_a_store_that_fails_says_nothing_about_a_file(visitor: Visitor) -> None:
+def test_storage_failure_gives_no_verdict(visitor: Visitor) -> None:
     upload, other = uploaded(visitor), uploaded(visitor, pdf("other"))
     path = store_root() / upload.key
     trashed = path.rename(path.with_suffix(".aside"))
-    path.mkdir()  # opens for nobody, not even for root
+    path.mkdir()  # a folder: even root cannot open it as a file
 
     assert inspect_uploads() == 1
     assert list(UploadedFile.objects.uninspected()) == [upload]
@@ -247,7 +245,7 @@ def test_a_store_that_fails_says_nothing_about_a_file(visitor: Visitor) -> None:
     assert verdict(upload) == ("clean", "")
 
 
-def test_a_missing_object_is_left_to_the_cleanup(visitor: Visitor) -> None:
+def test_missing_object_is_left_to_the_cleanup(visitor: Visitor) -> None:
     upload = uploaded(visitor)
     (store_root() / upload.key).unlink()
     assert inspect_uploads() == 0
@@ -255,7 +253,7 @@ def test_a_missing_object_is_left_to_the_cleanup(visitor: Visitor) -> None:
     assert "upload.inspected" not in events()
 
 
-def test_a_scan_that_cannot_begin_says_nothing_about_a_file(
+def test_inspection_that_cannot_start_gives_no_verdict(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uploaded(visitor)
@@ -265,7 +263,7 @@ def test_a_scan_that_cannot_begin_says_nothing_about_a_file(
     with monkeypatch.context() as patch:
         patch.setattr(
             "uploads_app.inspection.sandbox.MEMORY_BYTES", "plenty"
-        )  # so it ends with NOT_BEGUN
+        )  # it exits with NOT_BEGUN
         assert inspect_uploads() == 0
     assert "upload.inspected" not in events()
     assert inspect_uploads() == 1

@@ -1,4 +1,4 @@
-"""A file made to exhaust whoever reads it costs a process of its own, and nobody else."""
+"""A file that exhausts its reader only costs a child process."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ def bomb() -> bytes:
 
 @pytest.fixture(autouse=True)
 def no_process_is_left() -> Iterator[None]:
-    """See that a child that was given up is gone; servers of other tests may be there."""
+    """Check that no child process is left; servers of other tests may run."""
     before = children()
     yield
     assert children() <= before
@@ -47,22 +47,22 @@ def children() -> set[str]:
 
 
 def peak() -> int:
-    """Return the most memory that this process has held since `forget_peak`, in bytes."""
+    """Return the peak memory of this process since `reset_peak`, in bytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     (line,) = (line for line in lines if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024
 
 
-def forget_peak() -> None:
+def reset_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
 
-def test_t28_neither_request_nor_worker_expands_anything(visitor: Visitor) -> None:
+def test_t28_request_and_worker_do_not_decompress(visitor: Visitor) -> None:
     body = bomb()
     assert 190_000 < len(body) < 210_000
-    uploaded(visitor)  # so that everything is loaded
+    uploaded(visitor)  # imports all modules
     inspect_uploads()
-    forget_peak()
+    reset_peak()
     before = peak()
 
     upload = uploaded(visitor, body)
@@ -84,18 +84,18 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("make", BOMBS.values(), ids=BOMBS)
-def test_t28_a_bomb_is_too_expensive(visitor: Visitor, make: Any) -> None:
+def test_t28_bomb_is_too_expensive(visitor: Visitor, make: Any) -> None:
     assert verdict(inspected(visitor, make())) == TOO_EXPENSIVE
 
 
 def endless_tables() -> bytes:
-    """Return a PDF whose table of objects continues in itself."""
+    """Return a PDF with a cross-reference table that points to itself."""
     start = int(written().rsplit(b"startxref\n", 1)[1].split()[0])
     return written(trailer=f"/Prev {start}")
 
 
 def deep_tree() -> bytes:
-    """Return a PDF whose only page is a long way down."""
+    """Return a PDF with its only page deep in the page tree."""
     depth = 20_000
     nodes = [f"<< /Type /Pages /Kids [{n + 1} 0 R] /Count 1 >>" for n in range(2, depth)]
     return assembled([CATALOG, *nodes, PAGE])
@@ -119,12 +119,12 @@ TRAPS = {
 
 
 @pytest.mark.parametrize("make", TRAPS.values(), ids=TRAPS)
-def test_t28_a_file_that_leads_in_circles_ends_in_a_verdict(visitor: Visitor, make: Any) -> None:
-    """Which one is pypdf's to say; that there is one, well within the limits, is ours."""
+def test_t28_file_with_cycles_gets_a_verdict(visitor: Visitor, make: Any) -> None:
+    """pypdf decides which verdict; this test only requires one within the limits."""
     assert inspected(visitor, make()).inspection in ("clean", "unreadable")
 
 
-def test_t28_a_child_out_of_time_is_killed_by_the_kernel(
+def test_t28_child_over_its_time_limit_is_killed_by_the_kernel(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("uploads_app.inspection.sandbox.CPU_SECONDS", 1)
@@ -132,7 +132,7 @@ def test_t28_a_child_out_of_time_is_killed_by_the_kernel(
     assert verdict(inspected(visitor, slow)) == TOO_EXPENSIVE
 
 
-def test_t28_a_child_out_of_memory_gives_up(
+def test_t28_child_over_its_memory_limit_exits(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("uploads_app.inspection.sandbox.MEMORY_BYTES", 128 * MEBIBYTE)
@@ -140,16 +140,14 @@ def test_t28_a_child_out_of_memory_gives_up(
     assert verdict(inspected(visitor, large)) == TOO_EXPENSIVE
 
 
-def test_t28_a_child_that_hangs_is_given_up(
-    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_t28_hanging_child_is_killed(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "uploads_app.inspection.sandbox.WALL_SECONDS", 0.001
-    )  # no program begins so soon
+    )  # shorter than the start of a program
     assert verdict(inspected(visitor, CLEAN["a page"])) == TOO_EXPENSIVE
 
 
-# What a parser might do that a file has talked into it.
+# What a parser that a file has taken over might do.
 TAKEN_OVER = {
     "says nothing": "",
     "says no JSON": "print('clean')",
@@ -165,7 +163,7 @@ TAKEN_OVER = {
 
 
 @pytest.mark.parametrize("code", TAKEN_OVER.values(), ids=TAKEN_OVER)
-def test_t28_a_child_that_says_anything_else_is_not_believed(
+def test_t28_other_output_of_a_child_is_not_trusted(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str
 ) -> None:
     program = tmp_path / "taken_over.py"
@@ -176,8 +174,8 @@ def test_t28_a_child_that_says_anything_else_is_not_believed(
     assert verdict(inspected(visitor, CLEAN["a page"])) == TOO_EXPENSIVE
 
 
-def test_t28_a_child_that_is_taken_over_can_open_nothing(tmp_path: Path) -> None:
-    """The file is there, the network is there; only the means are gone."""
+def test_t28_compromised_child_cannot_open_anything(tmp_path: Path) -> None:
+    """File and network exist; the child has no permission to open them."""
     code = f"""
         import os, runpy, socket, subprocess, sys
         runpy.run_path({pdf_inspection.__file__!r})["confine"](2**29, 10)
@@ -202,7 +200,7 @@ def test_t28_a_child_that_is_taken_over_can_open_nothing(tmp_path: Path) -> None
     assert not (tmp_path / "new").exists()
 
 
-def test_t28_the_child_gets_none_of_the_workers_secrets(
+def test_t28_child_does_not_get_secrets_of_the_worker(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     seen = tmp_path / "seen"

@@ -1,4 +1,4 @@
-"""A visitor's file name is data: shown cleaned, never part of a key, and refused aloud if unreadable."""
+"""File names are untrusted data: displayed cleaned, never part of a key, refused if unreadable."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ from uploads_app.models import UploadedFile
 KEY = re.compile(rf"uploads/{UUID_PATTERN}/{UUID_PATTERN}\.pdf")
 LONG = "x" * 900
 
-# What arrives between the quotes of `filename="…"`, and the name the visitor then sees.
+# The text between the quotes of `filename="…"`, and the name that the visitor sees.
 TAKEN: list[tuple[str, str]] = [
     ("report.pdf", "report.pdf"),
     ("../report.pdf", "report.pdf"),
@@ -78,13 +78,15 @@ TAKEN: list[tuple[str, str]] = [
     (".x.part.pdf", ".x.part.pdf"),
     (LONG + ".pdf", "x" * 251 + ".pdf"),
 ]
-# What is a name, but of no file that is taken.
+# Readable names of types that are not allowed.
 REFUSED = [".htaccess", "web.config", "CON", "a", "a.pdf/b", "a.pdf\\b", ".pdf", "\u200b.pdf"]
 REFUSED += ["a\r\nContent-Type: b.pdf"]
 
 
 @pytest.mark.parametrize(("sent", "shown"), TAKEN, ids=range(len(TAKEN)))
-def test_t24_no_name_reaches_a_key(visitor: Visitor, tmp_path: Path, sent: str, shown: str) -> None:
+def test_t24_name_is_not_part_of_the_key(
+    visitor: Visitor, tmp_path: Path, sent: str, shown: str
+) -> None:
     response = post_form(visitor, form(part(pdf(), sent.encode())))
 
     assert response.status_code == 201, response.content
@@ -98,7 +100,7 @@ def test_t24_no_name_reaches_a_key(visitor: Visitor, tmp_path: Path, sent: str, 
 
 
 @pytest.mark.parametrize("sent", REFUSED)
-def test_t24_a_name_without_an_allowed_extension_is_refused(visitor: Visitor, sent: str) -> None:
+def test_t24_name_without_an_allowed_extension_is_refused(visitor: Visitor, sent: str) -> None:
     response = post_form(visitor, form(part(pdf(), sent.encode())))
 
     assert (response.status_code, code(response)) == (415, "type_not_allowed")
@@ -106,7 +108,7 @@ def test_t24_a_name_without_an_allowed_extension_is_refused(visitor: Visitor, se
     assert events(visitor.uuid) == ["session.created", "upload.rejected"]
 
 
-def test_t24_a_name_longer_than_headers_may_be_is_refused(visitor: Visitor) -> None:
+def test_t24_name_over_the_header_limit_is_refused(visitor: Visitor) -> None:
     response = post_form(visitor, form(part(pdf(), b"x" * 5000 + b".pdf")))
 
     assert (response.status_code, code(response)) == (400, "malformed_body")
@@ -115,7 +117,9 @@ def test_t24_a_name_longer_than_headers_may_be_is_refused(visitor: Visitor) -> N
 
 
 @pytest.mark.parametrize("sent", ["/{}/escaped.pdf", "{}/escaped.pdf", "../../escaped.pdf"])
-def test_t24_no_name_leads_out_of_the_store(visitor: Visitor, tmp_path: Path, sent: str) -> None:
+def test_t24_name_cannot_write_outside_the_store(
+    visitor: Visitor, tmp_path: Path, sent: str
+) -> None:
     response = post_form(visitor, form(part(pdf(), sent.format(tmp_path).encode())))
 
     assert response.status_code == 201
@@ -125,7 +129,7 @@ def test_t24_no_name_leads_out_of_the_store(visitor: Visitor, tmp_path: Path, se
 
 
 @pytest.mark.parametrize("sent", [b"", b".", b"..", b"/", b"a/", b"a\\..", b"\x01\x02", b"&#46;"])
-def test_t25_a_name_that_is_dropped_is_a_missing_file(visitor: Visitor, sent: bytes) -> None:
+def test_t25_dropped_name_is_a_missing_file(visitor: Visitor, sent: bytes) -> None:
     response = post_form(visitor, form(part(pdf(), sent)))
 
     assert (response.status_code, code(response)) == (400, "file_missing")
@@ -147,9 +151,7 @@ def test_t25_a_name_that_is_dropped_is_a_missing_file(visitor: Visitor, sent: by
         b"filename=",
     ],
 )
-def test_t25_a_name_that_cannot_be_read_is_a_missing_file(
-    visitor: Visitor, parameters: bytes
-) -> None:
+def test_t25_unreadable_name_is_a_missing_file(visitor: Visitor, parameters: bytes) -> None:
     headers = b'Content-Disposition: form-data; name="file"; ' + parameters
 
     response = post_form(visitor, form(raw_part(headers, pdf())))
@@ -170,7 +172,7 @@ def test_t25_a_name_that_cannot_be_read_is_a_missing_file(
         (b"filename=plain.pdf", "plain.pdf"),
     ],
 )
-def test_t24_an_encoded_name_is_read_and_cleaned(
+def test_t24_encoded_name_is_decoded_and_cleaned(
     visitor: Visitor, parameters: bytes, shown: str
 ) -> None:
     headers = b'Content-Disposition: form-data; name="file"; ' + parameters
@@ -185,12 +187,12 @@ def test_t24_an_encoded_name_is_read_and_cleaned(
 @pytest.mark.parametrize(
     ("length", "kept"), [(250, 250), (251, 251), (252, 251), (253, 251), (5000, 251)]
 )
-def test_a_long_name_loses_its_middle_not_its_extension(length: int, kept: int) -> None:
+def test_long_name_keeps_its_extension(length: int, kept: int) -> None:
     assert clean_name("x" * length + ".pdf") == "x" * kept + ".pdf"
 
 
 @pytest.mark.parametrize("name", ["." + LONG, LONG, LONG + "." + LONG, "a." + LONG])
-def test_a_name_of_any_shape_stays_within_its_column(name: str) -> None:
+def test_cleaned_name_fits_its_column(name: str) -> None:
     assert len(clean_name(name)) <= 255
 
 
@@ -198,6 +200,6 @@ def test_a_name_of_any_shape_stays_within_its_column(name: str) -> None:
     "dropped",
     ["\x00", "\n", "\x7f", "\x85", "\u200b", "\u2028", "\u202e", "\ud800", "\ue000", "\U000e0fff"],
 )
-def test_a_name_is_cleaned_whoever_read_it(dropped: str) -> None:
-    """Django's own parser drops these too, but it is not the only way a name can come in."""
+def test_name_is_cleaned_without_a_form_parser(dropped: str) -> None:
+    """Django's parser drops these too, but names also arrive without it."""
     assert clean_name(f"a{dropped}b.pdf{dropped}") == "ab.pdf"

@@ -1,4 +1,4 @@
-"""A file is what its bytes and its name say together; what the browser claims counts for nothing."""
+"""A file's type follows from its bytes and its name; the type that the browser sends is ignored."""
 
 import io
 import zipfile
@@ -13,7 +13,7 @@ from uploads_app.inspection.file_types import KNOWN_TYPES
 from uploads_app.inspection.signatures import guess_type
 from uploads_app.models import UploadedFile, UploadQuota
 
-# In two pieces, so that no scanner takes this file for the thing it tests.
+# In two pieces, so that virus scanners do not report this source file.
 EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 EXE = b"MZ\x90\x00" + bytes(60) + b"PE\x00\x00" + bytes(200)
 ELF = b"\x7fELF\x02\x01\x01" + bytes(200)
@@ -52,7 +52,7 @@ def assert_refused(visitor: Visitor, response: Any, name: str) -> None:
     ],
     ids=["eicar", "exe", "elf", "html", "svg", "png", "gif", "docx", "text", "nul", "half_magic"],
 )
-def test_t26_other_bytes_under_a_pdf_name_are_refused(visitor: Visitor, content: bytes) -> None:
+def test_t26_other_bytes_with_a_pdf_name_are_refused(visitor: Visitor, content: bytes) -> None:
     claimed = part(content, b"innocent.pdf", extra=b"\r\nContent-Type: application/pdf")
 
     response = post_form(visitor, form(claimed))
@@ -82,7 +82,7 @@ def test_t26_other_bytes_under_a_pdf_name_are_refused(visitor: Visitor, content:
         "a.png",
     ],
 )
-def test_t26_a_pdf_under_another_name_is_refused(visitor: Visitor, name: str) -> None:
+def test_t26_pdf_with_another_extension_is_refused(visitor: Visitor, name: str) -> None:
     claimed = part(pdf(), name.encode(), extra=b"\r\nContent-Type: application/pdf")
 
     response = post_form(visitor, form(claimed))
@@ -93,7 +93,7 @@ def test_t26_a_pdf_under_another_name_is_refused(visitor: Visitor, name: str) ->
 @pytest.mark.parametrize(
     "claimed", ["text/html", "image/svg+xml", "application/x-php", "", "x" * 300, "a/b; charset=ü"]
 )
-def test_t26_the_claimed_type_counts_for_nothing(visitor: Visitor, claimed: str) -> None:
+def test_t26_claimed_type_is_ignored(visitor: Visitor, claimed: str) -> None:
     header = b"\r\nContent-Type: " + claimed.encode()
 
     response = post_form(visitor, form(part(pdf(), extra=header)))
@@ -104,7 +104,7 @@ def test_t26_the_claimed_type_counts_for_nothing(visitor: Visitor, claimed: str)
 
 
 @pytest.mark.parametrize("name", ["a.PDF", "a.Pdf", "a.b.c.pdf", "a.php.pdf", "a;b.pdf", "ä ö.pdf"])
-def test_a_pdf_is_taken_under_any_pdf_name(visitor: Visitor, name: str) -> None:
+def test_pdf_with_any_pdf_name_is_stored(visitor: Visitor, name: str) -> None:
     response = visitor.upload(name=name)
 
     assert response.status_code == 201
@@ -113,7 +113,7 @@ def test_a_pdf_is_taken_under_any_pdf_name(visitor: Visitor, name: str) -> None:
 
 
 @pytest.mark.parametrize("extension", sorted(set(KNOWN_TYPES) - {"pdf"}))
-def test_a_known_type_that_is_not_allowed_is_refused(visitor: Visitor, extension: str) -> None:
+def test_known_type_that_is_not_allowed_is_refused(visitor: Visitor, extension: str) -> None:
     response = visitor.upload(sample(extension), f"a.{extension}")
 
     assert_refused(visitor, response, f"a.{extension}")
@@ -121,7 +121,7 @@ def test_a_known_type_that_is_not_allowed_is_refused(visitor: Visitor, extension
     assert "PDF" in response.json()["detail"]
 
 
-def test_every_type_is_refused_under_every_other_types_name(
+def test_every_type_is_refused_with_the_extension_of_another(
     visitor: Visitor, settings: Any
 ) -> None:
     settings.UPLOAD_TYPES = list(KNOWN_TYPES)
@@ -144,7 +144,7 @@ def test_every_type_is_refused_under_every_other_types_name(
         ("xlsx", ["docProps/app.xml", "docProps/core.xml", "xl/theme/theme1.xml"]),
     ],
 )
-def test_office_files_are_known_in_the_order_of_several_programs(
+def test_office_files_of_several_programs_are_recognised(
     visitor: Visitor, settings: Any, extension: str, names: list[str]
 ) -> None:
     settings.UPLOAD_TYPES = ["docx", "xlsx"]
@@ -153,7 +153,7 @@ def test_office_files_are_known_in_the_order_of_several_programs(
 
 
 @pytest.mark.parametrize("names", [["a.txt"], ["a.txt", "word/document.xml"], ["mimetype"]])
-def test_t26_another_zip_is_no_office_file(
+def test_t26_other_zip_is_not_an_office_file(
     visitor: Visitor, settings: Any, names: list[str]
 ) -> None:
     settings.UPLOAD_TYPES = ["docx", "xlsx"]
@@ -161,7 +161,7 @@ def test_t26_another_zip_is_no_office_file(
     assert_refused(visitor, visitor.upload(_zip(*names), "a.docx"), "a.docx")
 
 
-def test_t26_a_spreadsheet_is_no_document(visitor: Visitor, settings: Any) -> None:
+def test_t26_spreadsheet_is_not_a_document(visitor: Visitor, settings: Any) -> None:
     settings.UPLOAD_TYPES = ["docx", "xlsx"]
 
     assert_refused(visitor, visitor.upload(office("xl/workbook.xml"), "a.docx"), "a.docx")
@@ -200,8 +200,8 @@ DOCX, XLSX = KNOWN_TYPES["docx"], KNOWN_TYPES["xlsx"]
         (b"PK\x05\x06" + bytes(18), None),
     ],
 )
-def test_a_type_has_one_signature(head: bytes, content_type: str | None) -> None:
-    """The expected values were recorded from the library that this code replaced."""
+def test_signatures_of_types(head: bytes, content_type: str | None) -> None:
+    """The expected values were recorded from the library that this code replaces."""
     assert guess_type(head) == content_type
 
 
@@ -220,7 +220,7 @@ def test_a_type_has_one_signature(head: bytes, content_type: str | None) -> None
         (["customXml/item1.xml", "word/document.xml"], None),
     ],
 )
-def test_an_office_type_is_recognised_by_the_names_of_its_first_parts(
+def test_office_type_is_recognised_by_its_first_part_names(
     names: list[str], content_type: str | None
 ) -> None:
     assert guess_type(_zip(*names)) == content_type

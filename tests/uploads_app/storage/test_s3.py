@@ -1,7 +1,7 @@
-"""The product on a private S3 bucket: through the API, in both web servers, and nobody else's to read.
+"""The product on a private S3 bucket: through the API and in both web servers.
 
-What a bucket promises like a folder does is in test_storage.py, what it does
-when it fails in tests/faults/test_s3_faults.py.
+What a bucket has in common with a folder is tested in test_storage.py, failures
+in tests/faults/test_s3_faults.py.
 """
 
 import io
@@ -36,7 +36,7 @@ def new_key(prefix: str = PREFIX) -> str:
 
 @pytest.fixture
 def visitor(db: None) -> Visitor:
-    """A visitor whose session has begun, and who is answered 503 like everybody."""
+    """A visitor with a session; server errors are answered and not raised."""
     visitor = started()
     visitor.raise_request_exception = False
     return visitor
@@ -48,7 +48,7 @@ def bucket_store() -> S3Store:
     return store
 
 
-def test_a_file_is_stored_given_back_and_deleted(db: None, s3: Bucket) -> None:
+def test_file_is_stored_downloaded_and_deleted(db: None, s3: Bucket) -> None:
     visitor, body = started(), pdf(size=2 * 1024 * 1024)
 
     upload = uploaded(visitor, body)
@@ -65,7 +65,7 @@ def test_a_file_is_stored_given_back_and_deleted(db: None, s3: Bucket) -> None:
 @pytest.mark.parametrize(
     "command", [WAITRESS, GUNICORN] if SOAK else [WAITRESS], ids=lambda command: command[1]
 )
-def test_each_thread_of_a_web_server_reaches_the_bucket(
+def test_every_web_server_thread_reaches_the_bucket(
     s3: Bucket, tmp_path: Path, command: list[str]
 ) -> None:
     bodies = [pdf(f"file {number}") for number in range(3)]
@@ -76,7 +76,7 @@ def test_each_thread_of_a_web_server_reaches_the_bucket(
     assert sorted(s3.read(key) for key in s3.keys("uploads/")) == sorted(bodies)
 
 
-def test_no_thread_and_no_request_makes_a_client_of_its_own(s3: Bucket) -> None:
+def test_threads_and_requests_share_one_client(s3: Bucket) -> None:
     clients = at_once(4, lambda _: bucket_store().client)
 
     assert {id(client) for client in clients} == {id(bucket_store().client)}
@@ -96,9 +96,7 @@ def test_no_thread_and_no_request_makes_a_client_of_its_own(s3: Bucket) -> None:
         ),
     ],
 )
-def test_browsers_are_sent_to_the_address_they_can_reach(
-    options: dict[str, str], start: str
-) -> None:
+def test_urls_use_the_endpoint_that_browsers_reach(options: dict[str, str], start: str) -> None:
     store = S3Store(bucket_name="maria", access_key="key", secret_key="secret", **options)
 
     url = store.download_url(
@@ -115,7 +113,7 @@ def test_browsers_are_sent_to_the_address_they_can_reach(
     ]
 
 
-def test_no_one_reads_the_bucket_without_a_key(db: None, s3: Bucket) -> None:
+def test_bucket_cannot_be_read_without_a_key(db: None, s3: Bucket) -> None:
     upload = uploaded(started())
 
     for path in ("", "?list-type=2", "?versions", upload.key, MARKER):
@@ -125,9 +123,7 @@ def test_no_one_reads_the_bucket_without_a_key(db: None, s3: Bucket) -> None:
         assert not answer.content.startswith(b"%PDF")
 
 
-def test_t63_what_never_became_a_file_is_removed_when_it_is_old(
-    db: None, s3: Bucket, settings: Any
-) -> None:
+def test_t63_old_temporary_objects_are_removed(db: None, s3: Bucket, settings: Any) -> None:
     live = uploaded(started())
     arrived = s3.plant(new_key(INCOMING))
     for key in (new_key(INCOMING), new_key()):
@@ -136,7 +132,7 @@ def test_t63_what_never_became_a_file_is_removed_when_it_is_old(
             Bucket=s3.name, Key=key, UploadId=begun["UploadId"], PartNumber=1, Body=b"part"
         )
 
-    settled("--older-than", "0s")  # a lease of 15 minutes may be good yet
+    settled("--older-than", "0s")  # a lease of 15 minutes may still be valid
     assert s3.keys(INCOMING) == {arrived}
     assert len(multipart_uploads(s3)) == 2
 
@@ -151,7 +147,7 @@ def multipart_uploads(s3: Bucket) -> list[Any]:
     return list(s3.client.list_multipart_uploads(Bucket=s3.name).get("Uploads", []))
 
 
-def test_only_what_has_not_become_a_file_can_be_deleted_as_temporary(s3: Bucket) -> None:
+def test_only_temporary_objects_can_be_deleted_as_temporary(s3: Bucket) -> None:
     store = object_store()
     for name in (s3.plant(new_key()), s3.plant(f"quarantine/{new_key()}"), s3.plant(MARKER)):
         with pytest.raises(ValueError, match="not a temporary file"):
@@ -163,7 +159,7 @@ def test_only_what_has_not_become_a_file_can_be_deleted_as_temporary(s3: Bucket)
 
 
 @pytest.mark.parametrize("switched_on", ["before", "while we run"])
-def test_t61_no_version_outlives_a_deletion_or_an_erasure(
+def test_t61_deletion_and_erasure_remove_all_versions(
     db: None, s3: Bucket, switched_on: str
 ) -> None:
     if switched_on == "while we run":
@@ -172,7 +168,7 @@ def test_t61_no_version_outlives_a_deletion_or_an_erasure(
     visitor = started()
     deleted, erased = uploaded(visitor), uploaded(visitor)
     for upload in (deleted, erased):
-        s3.plant(upload.key)  # an older version is there now
+        s3.plant(upload.key)  # creates an older version
 
     assert visitor.delete_upload(str(deleted.pk)).status_code == 204
     assert [key for key in s3.versions() if key.startswith(PREFIX)] == 2 * [erased.key]
@@ -182,7 +178,7 @@ def test_t61_no_version_outlives_a_deletion_or_an_erasure(
     assert visitor.row.erased_at is not None
 
 
-def test_a_deletion_reports_which_keys_are_still_there(s3_process: S3Server, settings: Any) -> None:
+def test_deletion_reports_the_remaining_keys(s3_process: S3Server, settings: Any) -> None:
     s3 = s3_process.make(f"locked-{uuid.uuid4()}", with_locks=True)
     settings.STORAGES = s3.storages(settings)
     kept, free = s3.plant(new_key()), s3.plant(new_key())
@@ -201,7 +197,7 @@ def test_a_deletion_reports_which_keys_are_still_there(s3_process: S3Server, set
     s3_process.remove(s3)
 
 
-def test_a_key_that_may_only_read_stores_nothing_and_loses_nothing(
+def test_read_only_key_stores_and_loses_nothing(
     visitor: Visitor, s3: Bucket, settings: Any
 ) -> None:
     upload = uploaded(visitor)
@@ -217,9 +213,7 @@ def test_a_key_that_may_only_read_stores_nothing_and_loses_nothing(
     assert set(UploadedFile.objects.values_list("status", flat=True)) == {"deleting", "lapsed"}
 
 
-def test_a_bucket_that_is_not_there_is_no_empty_bucket(
-    visitor: Visitor, s3: Bucket, settings: Any
-) -> None:
+def test_missing_bucket_is_not_an_empty_bucket(visitor: Visitor, s3: Bucket, settings: Any) -> None:
     upload = uploaded(visitor)
     settings.STORAGES = s3.storages(settings, bucket_name=f"absent-{uuid.uuid4()}")
 
@@ -233,7 +227,7 @@ def test_a_bucket_that_is_not_there_is_no_empty_bucket(
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """What the product's log would have at LOG_LEVEL=DEBUG."""
+    """The product's log with LOG_LEVEL=DEBUG."""
     text = io.StringIO()
     handler = logging.StreamHandler(text)
     handler.setFormatter(RedactingJsonFormatter("%(name)s %(message)s"))
@@ -246,7 +240,7 @@ def log() -> Iterator[io.StringIO]:
     root.removeHandler(handler)
 
 
-def test_no_secret_and_no_signature_reaches_the_log(
+def test_secrets_and_signatures_are_not_logged(
     visitor: Visitor, s3: Bucket, settings: Any, log: io.StringIO
 ) -> None:
     upload = uploaded(visitor, name="my-secret-diary.pdf")

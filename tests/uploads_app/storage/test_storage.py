@@ -1,7 +1,7 @@
-"""A store keeps an object whole or not at all, never replaces one, and lists all it has, in order.
+"""A store keeps whole objects only, never replaces one, and lists all objects in order.
 
-What the port promises is shown on both stores, a folder and a bucket; the end
-of the file is about the folder alone. What is the bucket's own is in test_s3.py.
+The contract is tested on both stores, a folder and a bucket. The end of the file
+tests the folder only; test_s3.py tests the bucket.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ from uploads_app.storage.base import ListingIncomplete, Marker, object_store
 from uploads_app.storage.keys import object_key
 
 HOUR = timedelta(hours=1)
-# More than a page of a listing, and more than one call deletes.
+# More than one page of a listing, and more than one delete call takes.
 MANY = 2500 if SOAK else 1050
 
 NO_MARKERS = [
@@ -44,7 +44,7 @@ NO_MARKERS = [
 
 
 class StoreInspector(Protocol):
-    """What lies in a store, seen and put there behind the product's back."""
+    """Reads and writes objects of a store directly, without the product."""
 
     def keys(self, prefix: str = "") -> set[str]: ...
     def read(self, key: str) -> bytes: ...
@@ -53,7 +53,7 @@ class StoreInspector(Protocol):
 
 
 class Folder:
-    """The shelf of the disk store."""
+    """The inspector of the disk store."""
 
     def keys(self, prefix: str = "") -> set[str]:
         root = store_root()
@@ -72,18 +72,18 @@ class Folder:
 
 
 @pytest.fixture(params=["disk", "s3"])
-def shelf(request: pytest.FixtureRequest) -> StoreInspector:
-    """Both stores, one after the other."""
+def inspector(request: pytest.FixtureRequest) -> StoreInspector:
+    """An inspector of each store in step."""
     found: StoreInspector = Folder() if request.param == "disk" else request.getfixturevalue("s3")
     return found
 
 
 def new_key(session: uuid.UUID | None = None) -> str:
-    """Return a well-formed key that nothing has."""
+    """Return an unused, well-formed key."""
     return object_key(session or uuid.uuid4(), uuid.uuid4(), "pdf")
 
 
-def test_it_keeps_what_it_was_given(shelf: StoreInspector) -> None:
+def test_stored_object_is_unchanged(inspector: StoreInspector) -> None:
     given: list[list[bytes]] = [[], [b""], [b"one"], [b"one", b"", b"two"], 20 * [70_000 * b"x"]]
     keys = set()
     for chunks in given:
@@ -95,21 +95,21 @@ def test_it_keeps_what_it_was_given(shelf: StoreInspector) -> None:
         assert (written.size, written.sha256) == (len(whole), hashlib.sha256(whole).hexdigest())
         with object_store().open(key) as file:
             assert file.read() == whole
-        assert shelf.keys() == keys
+        assert inspector.keys() == keys
 
 
-def test_t35_a_key_that_is_taken_keeps_its_bytes(shelf: StoreInspector) -> None:
+def test_t35_existing_object_is_not_overwritten(inspector: StoreInspector) -> None:
     key = new_key()
     object_store().put(key, [b"first"])
 
     with pytest.raises(FileExistsError):
         object_store().put(key, [b"second"])
 
-    assert shelf.read(key) == b"first"
-    assert shelf.keys() == {key}
+    assert inspector.read(key) == b"first"
+    assert inspector.keys() == {key}
 
 
-def test_t35_of_many_who_want_one_key_one_gets_it(shelf: StoreInspector) -> None:
+def test_t35_one_of_many_writers_gets_a_key(inspector: StoreInspector) -> None:
     key = new_key()
 
     def put(number: int) -> bytes | None:
@@ -120,12 +120,12 @@ def test_t35_of_many_who_want_one_key_one_gets_it(shelf: StoreInspector) -> None
             return None
         return body
 
-    (winner,) = [body for body in at_once(20 if isinstance(shelf, Folder) else 8, put) if body]
-    assert shelf.read(key) == winner
-    assert shelf.keys() == {key}
+    (winner,) = [body for body in at_once(20 if isinstance(inspector, Folder) else 8, put) if body]
+    assert inspector.read(key) == winner
+    assert inspector.keys() == {key}
 
 
-def test_t35_the_same_name_twice_is_two_files(visitor: Visitor) -> None:
+def test_t35_same_name_twice_is_two_files(visitor: Visitor) -> None:
     bodies = [pdf("first"), pdf("second")]
 
     ids = [str(uploaded(visitor, body, "report.pdf").pk) for body in bodies]
@@ -137,7 +137,7 @@ def test_t35_the_same_name_twice_is_two_files(visitor: Visitor) -> None:
 @pytest.mark.both
 @pytest.mark.slow
 @pytest.mark.usefixtures("committed")
-def test_t35_fifty_uploads_at_once_are_all_intact(settings: Any) -> None:
+def test_t35_fifty_concurrent_uploads_are_intact(settings: Any) -> None:
     settings.RATE_LIMITS = PLENTY
     settings.UPLOAD_MAX_FILES = count = 200 if SOAK else 50
     settings.UPLOAD_MAX_TOTAL_BYTES = 10**9
@@ -162,7 +162,7 @@ def test_t35_fifty_uploads_at_once_are_all_intact(settings: Any) -> None:
     assert events(visitor.uuid).count("upload.stored") == count
 
 
-def test_bytes_that_stop_coming_leave_nothing(shelf: StoreInspector) -> None:
+def test_interrupted_put_leaves_nothing(inspector: StoreInspector) -> None:
     def breaking() -> Iterator[bytes]:
         yield b"half"
         raise RuntimeError("the client is gone")
@@ -170,12 +170,12 @@ def test_bytes_that_stop_coming_leave_nothing(shelf: StoreInspector) -> None:
     with pytest.raises(RuntimeError):
         object_store().put(new_key(), breaking())
 
-    assert shelf.keys() == set()
+    assert inspector.keys() == set()
 
 
-def test_it_describes_what_is_there(shelf: StoreInspector) -> None:
+def test_object_is_described(inspector: StoreInspector) -> None:
     key = new_key()
-    shelf.plant(key, b"12345")
+    inspector.plant(key, b"12345")
 
     described = object_store().describe(key)
 
@@ -185,7 +185,7 @@ def test_it_describes_what_is_there(shelf: StoreInspector) -> None:
     assert object_store().describe(new_key()) is None
 
 
-def test_what_is_not_there_cannot_be_opened_and_is_deleted_already(shelf: StoreInspector) -> None:
+def test_missing_object_cannot_be_opened_and_can_be_deleted(inspector: StoreInspector) -> None:
     with pytest.raises(FileNotFoundError):
         object_store().open(new_key())
 
@@ -194,13 +194,13 @@ def test_what_is_not_there_cannot_be_opened_and_is_deleted_already(shelf: StoreI
     assert object_store().delete_many([]) == {}
 
 
-def test_t61_more_than_a_page_is_listed_in_order_from_any_place_and_deleted(
-    shelf: StoreInspector,
+def test_t61_many_objects_are_listed_in_order_from_any_key_and_deleted(
+    inspector: StoreInspector,
 ) -> None:
     sessions = [uuid.uuid4() for _ in range(MANY // 5)]
     keys = sorted(new_key(session) for session in sessions for _ in range(5))
-    shelf.plant_many(keys)
-    shelf.plant(beside := "quarantine/" + new_key())
+    inspector.plant_many(keys)
+    inspector.plant(beside := "quarantine/" + new_key())
     store = object_store()
 
     assert [item.key for item in store.list_objects()] == keys
@@ -209,51 +209,51 @@ def test_t61_more_than_a_page_is_listed_in_order_from_any_place_and_deleted(
     assert [item.key for item in store.list_objects("quarantine")] == [beside]
 
     assert store.delete_many([*keys, new_key()]) == {}
-    assert shelf.keys() == {beside}
+    assert inspector.keys() == {beside}
 
 
-def test_a_place_to_list_from_need_not_be_there(shelf: StoreInspector) -> None:
+def test_listing_can_start_at_a_missing_key(inspector: StoreInspector) -> None:
     keys = sorted(new_key() for _ in range(3))
     for key in keys:
-        shelf.plant(key)
+        inspector.plant(key)
     deleted = f"{keys[1]}~"
 
     assert [item.key for item in object_store().list_objects(after=deleted)] == keys[2:]
 
 
 @pytest.mark.parametrize("cut", ["not at all", "after the copy", "after it was done"])
-def test_an_object_is_moved_however_often_it_is_tried(shelf: StoreInspector, cut: str) -> None:
+def test_move_can_be_repeated(inspector: StoreInspector, cut: str) -> None:
     key = new_key()
     target = f"quarantine/{key}"
-    shelf.plant(target if cut == "after it was done" else key, b"bytes")
+    inspector.plant(target if cut == "after it was done" else key, b"bytes")
     if cut == "after the copy":
-        shelf.plant(target, b"bytes")
+        inspector.plant(target, b"bytes")
 
     object_store().move(key, target)
 
-    assert shelf.keys() == {target}
-    assert shelf.read(target) == b"bytes"
+    assert inspector.keys() == {target}
+    assert inspector.read(target) == b"bytes"
 
 
-def test_a_move_replaces_nothing_and_needs_something_to_move(shelf: StoreInspector) -> None:
+def test_move_does_not_replace_and_requires_an_object(inspector: StoreInspector) -> None:
     key, target = new_key(), f"quarantine/{new_key()}"
-    shelf.plant(key, b"other")
-    shelf.plant(target, b"bytes")
+    inspector.plant(key, b"other")
+    inspector.plant(target, b"bytes")
 
     with pytest.raises(FileExistsError):
         object_store().move(key, target)
     with pytest.raises(FileNotFoundError):
         object_store().move(new_key(), f"quarantine/{new_key()}")
 
-    assert shelf.keys() == {key, target}
-    assert (shelf.read(key), shelf.read(target)) == (b"other", b"bytes")
+    assert inspector.keys() == {key, target}
+    assert (inspector.read(key), inspector.read(target)) == (b"other", b"bytes")
 
 
 @pytest.mark.parametrize(
     "key", ["../x.pdf", "uploads/../../x.pdf", "/etc/x.pdf", "uploads/a/../../../x.pdf", "//x"]
 )
 @pytest.mark.parametrize("operation", ["put", "open", "exists", "delete"])
-def test_t24_the_store_does_not_leave_its_root(operation: str, key: str, tmp_path: Path) -> None:
+def test_t24_store_does_not_leave_its_root(operation: str, key: str, tmp_path: Path) -> None:
     outside = tmp_path / "x.pdf"
     outside.write_bytes(b"outside")
     arguments: dict[str, Any] = {"put": ([b"x"],)}
@@ -264,17 +264,17 @@ def test_t24_the_store_does_not_leave_its_root(operation: str, key: str, tmp_pat
     assert outside.read_bytes() == b"outside"
 
 
-def test_only_temporary_files_can_be_deleted_as_such(shelf: StoreInspector) -> None:
+def test_only_temporary_files_can_be_deleted_as_temporary(inspector: StoreInspector) -> None:
     key = new_key()
     object_store().put(key, [b"whole"])
 
     with pytest.raises(ValueError, match="not a temporary file"):
         object_store().delete_temporary(key)
 
-    assert shelf.keys() == {key}
+    assert inspector.keys() == {key}
 
 
-def test_it_lists_in_the_order_of_keys() -> None:
+def test_objects_are_listed_in_key_order() -> None:
     sessions = [uuid.uuid4() for _ in range(10)]
     keys = [new_key(session) for session in sessions for _ in range(5)]
     for key in keys:
@@ -287,7 +287,7 @@ def test_it_lists_in_the_order_of_keys() -> None:
     assert all(abs(datetime.now(UTC) - HOUR - item.modified) < HOUR / 60 for item in listed)
 
 
-def test_a_store_that_does_not_exist_yet_is_empty() -> None:
+def test_store_that_does_not_exist_yet_is_empty() -> None:
     store = object_store()
 
     assert list(store.list_objects()) == []
@@ -296,7 +296,7 @@ def test_a_store_that_does_not_exist_yet_is_empty() -> None:
     assert not store_root().exists()
 
 
-def test_a_store_that_cannot_be_listed_says_so() -> None:
+def test_unreadable_store_raises_an_error() -> None:
     store_root().mkdir(parents=True)
     (store_root() / "uploads").write_bytes(b"a file where the folder should be")
 
@@ -304,7 +304,7 @@ def test_a_store_that_cannot_be_listed_says_so() -> None:
         list(object_store().list_objects())
 
 
-def test_half_written_files_are_distinguished_by_age() -> None:
+def test_temporary_files_are_selected_by_age() -> None:
     key = new_key()
     folder = key.rpartition("/")[0]
     old = plant(f"{folder}/.a.pdf.{secrets.token_hex(8)}.part", age=HOUR)
@@ -324,7 +324,7 @@ def test_half_written_files_are_distinguished_by_age() -> None:
     assert young.exists()
 
 
-def test_deleting_takes_empty_folders_and_only_those() -> None:
+def test_deleting_removes_only_empty_folders() -> None:
     session = uuid.uuid4()
     first, second = new_key(session), new_key(session)
     store = object_store()
@@ -341,24 +341,26 @@ def test_deleting_takes_empty_folders_and_only_those() -> None:
 
 
 @pytest.mark.slow
-def test_puts_and_deletes_in_one_folder_do_not_disturb_each_other() -> None:
-    """A delete takes the empty folder away just when a put has made sure that it is there."""
+def test_concurrent_puts_and_deletes_in_one_folder_succeed() -> None:
+    """A delete may remove the empty folder just after a put has created it."""
     session = uuid.uuid4()
 
-    def come_and_go(number: int) -> None:
-        for turn in range(1000 if SOAK else 150):
-            key, body = new_key(session), f"{number} {turn}".encode()
+    def put_and_delete(number: int) -> None:
+        for step in range(1000 if SOAK else 150):
+            key, body = new_key(session), f"{number} {step}".encode()
             object_store().put(key, [body])
             assert (store_root() / key).read_bytes() == body
             object_store().delete(key)
 
-    at_once(8, come_and_go)
+    at_once(8, put_and_delete)
 
     assert stored_keys() == set()
 
 
-def test_a_folder_that_goes_while_it_is_made_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The operating system says that a folder exists, and then a deletion takes it away."""
+def test_folder_removed_during_its_creation_is_created_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The operating system reports that a folder exists, and then a deletion removes it."""
     key, mkdir = new_key(), os.mkdir
     left = [FileExistsError(), FileExistsError()]
 
@@ -375,9 +377,7 @@ def test_a_folder_that_goes_while_it_is_made_is_made_again(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("place", ["file", "nowhere"])
-def test_a_folder_that_cannot_be_made_is_an_error_and_no_endless_loop(
-    tmp_path: Path, place: str
-) -> None:
+def test_folder_that_cannot_be_created_is_an_error(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
     store_root().mkdir(parents=True)
     (store_root() / "uploads").symlink_to(tmp_path / place)
@@ -386,12 +386,12 @@ def test_a_folder_that_cannot_be_made_is_an_error_and_no_endless_loop(
         object_store().put(new_key(), [b"x"])
 
 
-def test_the_clock_leaves_nothing_behind(shelf: StoreInspector) -> None:
+def test_reading_the_clock_leaves_no_object(inspector: StoreInspector) -> None:
     assert abs(object_store().clock() - datetime.now(UTC)) < timedelta(minutes=1)
-    assert shelf.keys() == set()
+    assert inspector.keys() == set()
 
 
-def test_the_marker_is_made_once_and_then_replaced(shelf: StoreInspector) -> None:
+def test_marker_is_created_once_and_then_replaced(inspector: StoreInspector) -> None:
     store = object_store()
     assert store.read_marker() is None
     first, second = Marker(str(uuid.uuid4()), 1), Marker(str(uuid.uuid4()), 7)
@@ -403,12 +403,12 @@ def test_the_marker_is_made_once_and_then_replaced(shelf: StoreInspector) -> Non
 
     store.write_marker(second)
     assert store.read_marker() == second
-    assert shelf.keys() == {"marker.json"}
+    assert inspector.keys() == {"marker.json"}
 
 
-def test_a_marker_that_cannot_be_understood_says_so(shelf: StoreInspector) -> None:
+def test_invalid_marker_raises_an_error(inspector: StoreInspector) -> None:
     for content in NO_MARKERS:
-        shelf.plant("marker.json", content)
+        inspector.plant("marker.json", content)
 
         with pytest.raises(ValueError, match=r"marker|Expecting|decode|nested"):
             object_store().read_marker()
