@@ -48,8 +48,8 @@ def scene_of(make: Callable[[], Made]) -> Made:
     passed = timezone.now() - kept.at
     _restore_rows(kept.rows, passed)
     _restore_store(kept.contents, passed)
-    returned: Made = _copied(kept.returned)
-    return returned
+    restored: Made = _copied(kept.returned)
+    return restored
 
 
 def _all_rows() -> Rows:
