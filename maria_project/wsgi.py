@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.wsgi import get_wsgi_application
 
+from common.cookies import require_exact_cookies
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -56,4 +58,4 @@ def start() -> "WSGIApplication":
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maria_project.settings")
-application = require_whole_body(start())
+application = require_exact_cookies(require_whole_body(start()))

@@ -51,8 +51,10 @@ def read_bearer(request: HttpRequest) -> str | None:
 def read_credential(request: HttpRequest) -> Credential | None:
     """Return the token that a request carries, or None.
 
-    Raises CredentialsDiffer if cookie and header carry different tokens.
+    Raises CredentialsDiffer if it carries two different ones.
     """
+    if _has_two_cookies(request):
+        raise CredentialsDiffer
     cookie = request.COOKIES.get(settings.VISITOR_COOKIE_NAME)
     bearer = read_bearer(request)
     if cookie is not None and bearer is not None and cookie != bearer:
@@ -62,6 +64,13 @@ def read_credential(request: HttpRequest) -> Credential | None:
         return None
     known = hash_token(token) if _TOKEN.fullmatch(token) else None
     return Credential("cookie" if bearer is None else "bearer", known)
+
+
+def _has_two_cookies(request: HttpRequest) -> bool:
+    """Say whether the request has different values of our cookie; Django would read the last one."""
+    pairs = [pair.partition("=") for pair in request.META.get("HTTP_COOKIE", "").split(";")]
+    name = settings.VISITOR_COOKIE_NAME
+    return len({value.strip() for key, _, value in pairs if key.strip() == name}) > 1
 
 
 def hand_over(response: Response, carrier: Carrier, token: str, session: Any) -> None:

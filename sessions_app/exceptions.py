@@ -72,7 +72,7 @@ class SessionMismatch(ProofRefused, AuthenticationFailed):
 class CredentialsDiffer(ProofRefused, AuthenticationFailed):
     default_code = "credentials_differ"
     default_detail = (
-        "The cookie and the Authorization header carry different tokens: send only one of them."
+        "This request carries different tokens: send only one, in the cookie or as a bearer token."
     )
 
 
