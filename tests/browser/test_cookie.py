@@ -64,7 +64,8 @@ def test_t06_a_script_neither_reads_nor_replaces_the_cookie(site: Site, page: Pa
 
     plant(page, "maria_session", SCOPES)
 
-    assert visitor.current() == visitor.uuid
+    # Without HTTPS no prefix keeps the planted cookie out, and of two different ones none counts.
+    assert visitor.current() == "credentials_differ"
     assert proof["value"] not in page.evaluate("document.cookie")
     assert proof in page.context.cookies()
 
