@@ -1,33 +1,32 @@
 """Fixtures of the tests in a real browser.
 
-`site`         the product; `site.stop()` and `site.start()` take it down and up again, on the same
-               port with the same data. All modules of a test process share it, and what they have
-               stored: a test compares with what was there before. A module that wants other
-               settings says `SETTINGS = {"UPLOAD_MAX_FILES": "3"}`; one that needs tasks done
-               says `WORKER = True`, and gets all that `./run` starts.
-`browser`      Chromium, one for each test process: its shell, which does the same with pages for
-               half the work, or all of it for a module that says `WHOLE_BROWSER = True`.
-`new_context`  a function that opens a profile (cookie jar and storage) of its own and passes
-               Playwright's options on: `new_context(color_scheme="dark")`.
+`site`         the running product; `site.stop()` and `site.start()` restart it on the same port with
+               the same data. All modules of a test process share it and its rows, so a test compares
+               with the state before. `SETTINGS = {"UPLOAD_MAX_FILES": "3"}` in a module gives it a
+               site with other settings, `WORKER = True` one with the worker.
+`browser`      Chromium, one for each test process: the headless shell, or the whole browser for a
+               module with `WHOLE_BROWSER = True`.
+`new_context`  a function that opens a profile with its own cookies and storage. It takes the options
+               of Playwright: `new_context(color_scheme="dark")`.
 `context`, `page`  one such profile, and a tab in it.
 `visit`        a visitor in `page` who is about to open the demo page (see `tests.browser.visit`).
-`desk`         a staff member of the group Support, in a profile of their own (see `tests.browser.back_office`).
-`demo`         has built that page; a module whose tests open it asks for it by `usefixtures`.
-`watch`        what went wrong in any of the test's pages. The test fails at its end on an
-               uncaught error, a policy violation, a dialog, or a request to another host than the
-               site. What a test means to happen it takes out: `assert watch.take("dialog")`;
-               what it means to be asked it adds: `watch.hosts.add("127.0.0.2:8000")`.
+`back_office`  a staff member of the group Support, in a separate profile.
+`demo`         builds the demo page; a module whose tests open it uses it by `usefixtures`.
+`watch`        what went wrong in any page of the test. The test fails at its end after an uncaught
+               error, a policy violation, a dialog, or a request to another host. A test removes what
+               it expects (`assert watch.take("dialog")`) and adds hosts that it needs
+               (`watch.hosts.add("127.0.0.2:8000")`).
 
-No test here may use the database of its own process (see `chromium`): it asks
-`site.sessions()`, `site.events(uuid)`, `site.audit(uuid)`, and changes things by
-`site.manage(…)`, `site.run(…)`, `site.revoke(uuid)`, `site.age_session(uuid, by)`.
+No test here may use the database of its own process (see `chromium`). It calls
+`site.sessions()`, `site.events(uuid)` and `site.audit(uuid)`, and changes rows by
+`site.manage(…)`, `site.run(…)`, `site.revoke(uuid)` and `site.age_session(uuid, by)`.
 """
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.back_office import BackOffice
 from tests.browser.chromium import Browsers, Watch
@@ -35,6 +34,9 @@ from tests.browser.site import Site, Sites
 from tests.browser.visit import Visit
 from tests.maria_project.server import run_quietly
 from tests.node import need_node, shell
+
+# A busy machine may be slow; the default of 5 s would let it decide a test.
+expect.set_options(timeout=30_000)
 
 # For tests that send many files; others stay below the limit.
 ROOM = {"UPLOAD_MAX_FILES": "20"}
