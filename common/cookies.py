@@ -33,8 +33,8 @@ def require_exact_cookies(application: "WSGIApplication") -> "WSGIApplication":
 def exact_cookies(header: str) -> str:
     """Return a Cookie header without the pairs whose name is not a token.
 
-    A name with several different values counts as absent: nobody can say which is meant. The
-    visitor's cookie is an exception, because the API answers 401 `credentials_differ` for it.
+    A name with several different values counts as absent, because the right one is unknown.
+    The visitor's cookie is an exception: the API answers 401 `credentials_differ` for it.
     """
     pairs = [(name, value) for name, value in _pairs(header) if _NAME.fullmatch(name)]
     values: dict[str, set[str]] = {}
@@ -45,6 +45,11 @@ def exact_cookies(header: str) -> str:
         for name, value in pairs
         if len(values[name]) == 1 or name == settings.VISITOR_COOKIE_NAME
     )
+
+
+def cookie_values(header: str, name: str) -> set[str]:
+    """Return the different values that a Cookie header has for a name."""
+    return {value for key, value in _pairs(header) if key == name}
 
 
 def _pairs(header: str) -> Iterable[tuple[str, str]]:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from rest_framework.response import Response
 
+from common.cookies import cookie_values
 from sessions_app.exceptions import CredentialsDiffer, OriginNotAllowed
 
 TOKEN_PREFIX = "mss1_"  # noqa: S105  (the prefix is public)
@@ -53,7 +54,8 @@ def read_credential(request: HttpRequest) -> Credential | None:
 
     Raises CredentialsDiffer if it carries two different ones.
     """
-    if _has_two_cookies(request):
+    # Django would read the last of them.
+    if len(cookie_values(request.META.get("HTTP_COOKIE", ""), settings.VISITOR_COOKIE_NAME)) > 1:
         raise CredentialsDiffer
     cookie = request.COOKIES.get(settings.VISITOR_COOKIE_NAME)
     bearer = read_bearer(request)
@@ -64,13 +66,6 @@ def read_credential(request: HttpRequest) -> Credential | None:
         return None
     known = hash_token(token) if _TOKEN.fullmatch(token) else None
     return Credential("cookie" if bearer is None else "bearer", known)
-
-
-def _has_two_cookies(request: HttpRequest) -> bool:
-    """Say whether the request has different values of our cookie; Django would read the last one."""
-    pairs = [pair.partition("=") for pair in request.META.get("HTTP_COOKIE", "").split(";")]
-    name = settings.VISITOR_COOKIE_NAME
-    return len({value.strip() for key, _, value in pairs if key.strip() == name}) > 1
 
 
 def hand_over(response: Response, carrier: Carrier, token: str, session: Any) -> None:
