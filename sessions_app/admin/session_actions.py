@@ -64,7 +64,7 @@ def _erasure(session: UserSession) -> Effect:
     size = filesizeformat(used["bytes"])
     return Effect(
         removed=[*privacy.REMOVED, f"stored files: {used['files']} ({size})"],
-        kept=[f"{what}: {why} ({how_long})" for what, why, how_long in privacy.KEPT],
+        kept=[f"{what}: {why} ({how_long})" for what, why, how_long in privacy.kept()],
     )
 
 
