@@ -8,7 +8,7 @@ from sessions_app import events as session_events
 from sessions_app.exceptions import ProofRefused, RateLimited, ScopeMissing, ServiceKeyRequired
 from sessions_app.uuid_helpers import UuidMalformed
 from uploads_app import events as upload_events
-from uploads_app.exceptions import FileTooLarge, QuotaExceeded, TypeNotAllowed
+from uploads_app.exceptions import FileRejected, QuotaExceeded
 
 
 def refusal_of(error: Exception) -> Refusal | None:
@@ -26,7 +26,7 @@ def refusal_of(error: Exception) -> Refusal | None:
             return Refusal(session_events.SERVICE_REFUSED, code, details={"code": code})
         case QuotaExceeded():
             return _quota_exceeded(error)
-        case FileTooLarge() | TypeNotAllowed() if error.session_uuid:
+        case FileRejected() if error.session_uuid:
             return _file_rejected(error)
     return None
 
@@ -50,7 +50,7 @@ def _quota_exceeded(error: QuotaExceeded) -> Refusal:
     )
 
 
-def _file_rejected(error: FileTooLarge | TypeNotAllowed) -> Refusal:
+def _file_rejected(error: FileRejected) -> Refusal:
     return Refusal(
         upload_events.REJECTED,
         kind=error.default_code,

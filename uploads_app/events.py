@@ -8,7 +8,7 @@ STORED = register(
 )
 REJECTED = register(
     "upload.rejected",
-    "A file was refused for its type or size.",
+    "A file was refused for its name, type or size.",
     "code",
     "repeated",
     outcome=AuditOutcome.DENIED,
