@@ -1,11 +1,20 @@
 """Which errors are recorded in the audit log, and as which event."""
 
+from dataclasses import replace
+
 from django.conf import settings
 
 from audit_app.events import RATE_LIMIT_EXCEEDED
-from audit_app.services import Personal, Refusal
+from audit_app.services import HOUR_SECONDS, Personal, Refusal
 from sessions_app import events as session_events
-from sessions_app.exceptions import ProofRefused, RateLimited, ScopeMissing, ServiceKeyRequired
+from sessions_app.exceptions import (
+    OriginNotAllowed,
+    ProofRefused,
+    RateLimited,
+    ScopeMissing,
+    ServiceKeyRequired,
+    SessionHeaderRequired,
+)
 from sessions_app.uuid_helpers import UuidMalformed
 from uploads_app import events as upload_events
 from uploads_app.exceptions import FileRejected, QuotaExceeded
@@ -18,6 +27,9 @@ def refusal_of(error: Exception) -> Refusal | None:
             return _proof_refused(error, error.reason)
         case UuidMalformed() if error.session_uuid:
             return _proof_refused(error, None)
+        # Other people's pages and programs cause these, so one row an hour is enough.
+        case UuidMalformed() | OriginNotAllowed() | SessionHeaderRequired():
+            return replace(_proof_refused(error, None), window_seconds=HOUR_SECONDS)
         case RateLimited():
             details = {"limit": error.policy}
             return Refusal(RATE_LIMIT_EXCEEDED, error.policy, error.session_uuid, details=details)
@@ -31,7 +43,10 @@ def refusal_of(error: Exception) -> Refusal | None:
     return None
 
 
-def _proof_refused(error: ProofRefused | UuidMalformed, reason: str | None) -> Refusal:
+def _proof_refused(
+    error: ProofRefused | UuidMalformed | OriginNotAllowed | SessionHeaderRequired,
+    reason: str | None,
+) -> Refusal:
     code = error.default_code
     return Refusal(
         session_events.REFUSED, code, error.session_uuid, details={"code": code, "reason": reason}

@@ -67,7 +67,7 @@ export function createUploadEndpoints(state: FakeSessions) {
       created_at: iso(now()),
     };
     session.files.push({ upload, key });
-    record(session, "FILE_STORED", "A file was stored.", name);
+    record(session, "upload.stored", `You uploaded ${name}.`, name);
     return upload;
   }
 
@@ -134,7 +134,7 @@ export function createUploadEndpoints(state: FakeSessions) {
     const upload = named(request);
     deleted.add(request.path);
     session.files = session.files.filter((file) => file.upload !== upload);
-    record(session, "FILE_DELETED", "A file was deleted.", upload.name);
+    record(session, "upload.deleted", `You deleted ${upload.name}.`, upload.name);
     return { status: 204 };
   }
 
