@@ -48,7 +48,7 @@ def upgrade(env: dict[str, str]) -> None:
     migrated = manage(env, "migrate")
     applied = re.findall(r"Applying (\S+)\.\.\. OK", migrated)
     first = [name for name in applied if name.endswith("0001_initial")]
-    assert first == ["backoffice_app.0001_initial", "accounts.0001_initial"], migrated
+    assert sorted(first) == ["accounts.0001_initial", "backoffice_app.0001_initial"], migrated
     assert "No migrations to apply" in manage(env, "migrate")
     count = (
         "from django.db import connection\n"
