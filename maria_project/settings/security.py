@@ -21,7 +21,8 @@ LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 SESSION_ENGINE = "backoffice_app.accounts.session_store"
 # Browsers accept this prefix only with Secure, without Domain, and for the path `/`: another
-# host of the same domain cannot set these cookies.
+# host of the same domain cannot set these cookies. SameSite stays Lax, Django's default, so that
+# a link in an alert mail opens the page.
 _HOST = "__Host-" if PRODUCTION else ""
 SESSION_COOKIE_NAME = f"{_HOST}maria_staff"
 CSRF_COOKIE_NAME = f"{_HOST}csrftoken"
