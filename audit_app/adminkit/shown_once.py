@@ -1,7 +1,5 @@
 """A page that shows a secret once: it is neither stored nor put into a cookie."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
@@ -9,7 +7,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 
-def shown_once(request: HttpRequest, row: Model, *, title: str, secret: str, text: str) -> Any:
+def shown_once(
+    request: HttpRequest, row: Model, *, title: str, secret: str, text: str
+) -> TemplateResponse:
     """Return the answer to a POST that has made a secret for a row."""
     opts = row._meta
     context = {

@@ -45,7 +45,8 @@ def is_missing(request: HttpRequest) -> bool:
 def pending(request: HttpRequest) -> AppDevice | None:
     """Return the device that this session is setting up and has not confirmed by a code."""
     begun = AppDevice.objects.filter(pk=request.session.get(_BEGUN), user_id=request.user.pk)
-    return begun.filter(confirmed=False).first()
+    device: AppDevice | None = begun.filter(confirmed=False).first()
+    return device
 
 
 def codes_left(user: User) -> int:

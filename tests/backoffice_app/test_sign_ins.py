@@ -25,7 +25,7 @@ def anna(db: None, settings: Any) -> User:
     return User.objects.create_user(NAME, password=PASSWORD, is_staff=True)
 
 
-def signed_in(**extra: str) -> Client:
+def signed_in(**extra: Any) -> Client:
     client = Client(**extra)
     answer = client.post("/admin/login/", {"username": NAME, "password": PASSWORD})
     assert answer.status_code == 302

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from django.core.checks import run_checks
-from django.core.files.storage import storages
 
 from maria_project import private_files
 from tests.cases import cases
 from tests.maria_project.server import MANAGE, ROOT
 from tests.uploads_app.server import deployment
+from uploads_app.storage.base import object_store
 
 # A group that is not the one of our files. Only root may give a file to any group.
 GROUP = next((one.gr_gid for one in grp.getgrall() if one.gr_gid not in (0, os.getgid())), None)
@@ -104,16 +104,16 @@ def test_the_group_of_a_proxy_reads_the_store_and_nothing_else(
         "uploads": {**settings.STORAGES["uploads"], "OPTIONS": {"location": store}},
     }
     if is_old:
-        storages["uploads"].put("uploads/a/0.pdf", [b"old"])
+        object_store().put("uploads/a/0.pdf", [b"old"])
     settings.DATA_DIR.mkdir(exist_ok=True)
     (settings.DATA_DIR / "db.sqlite3").touch()
     settings.STORAGE_GROUP = GROUP
     settings.FILE_UPLOAD_PERMISSIONS, settings.FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o640, 0o2750
 
     private_files.restrict()
-    storages["uploads"].put("uploads/b/1.pdf", [b"new"])
-    storages["uploads"].move("uploads/b/1.pdf", "quarantine/uploads/b/1.pdf")
-    storages["uploads"].put("uploads/b/2.pdf", [b"new"])
+    object_store().put("uploads/b/1.pdf", [b"new"])
+    object_store().move("uploads/b/1.pdf", "quarantine/uploads/b/1.pdf")
+    object_store().put("uploads/b/2.pdf", [b"new"])
 
     modes = rights(settings.DATA_DIR)
     name = settings.DATA_DIR.name

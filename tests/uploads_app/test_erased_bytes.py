@@ -139,7 +139,7 @@ def unused_place(database: bytes, wanted: int) -> int:
         )
         gap = start + 8 + 2 * cells
         if kind == LEAF and start + content - gap > wanted + 100:
-            return gap + 50
+            return int(gap + 50)
     raise AssertionError("no page has a gap")
 
 

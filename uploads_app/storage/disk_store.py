@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
+from django.conf import settings
 from django.core.files.storage import FileSystemStorage
 
 from uploads_app.storage.base import (
@@ -107,7 +108,7 @@ class DiskStore(FileSystemStorage):
             with suppress(FileNotFoundError):
                 self._make_folder(path.parent)
                 descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-                os.fchmod(descriptor, self.file_permissions_mode)
+                os.fchmod(descriptor, settings.FILE_UPLOAD_PERMISSIONS)
                 return os.fdopen(descriptor, "wb")
         raise FileNotFoundError(
             errno.ENOENT, "the folder is removed again and again", str(path.parent)
@@ -123,7 +124,7 @@ class DiskStore(FileSystemStorage):
             self._make_folder(folder.parent)
             with suppress(FileExistsError):
                 folder.mkdir()
-        folder.chmod(self.directory_permissions_mode)
+        folder.chmod(settings.FILE_UPLOAD_DIRECTORY_PERMISSIONS)
 
     def _remove(self, key: str) -> None:
         with suppress(FileNotFoundError, NotADirectoryError):
