@@ -33,6 +33,7 @@ const errorTexts: Record<string, string> = {
   file_changed: "This file was changed or removed after you chose it. Choose it again.",
   file_empty: "This file is empty.",
   session_changed: "This file was sent to your previous session. Send it again.",
+  upload_deleted: "This file was deleted. Choose it again to upload it.",
   upload_in_progress: "This file is still being uploaded.",
   not_found: "This file no longer exists.",
   session_mismatch: CHANGED,

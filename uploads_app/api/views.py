@@ -50,7 +50,11 @@ from uploads_app.inspection.file_types import KNOWN_TYPES
 from uploads_app.models import UploadedFile, UploadQuerySet
 from uploads_app.services import direct, links
 from uploads_app.services.deletion import delete_upload
-from uploads_app.services.download import record_download, refuse_blocked_download
+from uploads_app.services.download import (
+    record_download,
+    record_visitors_download,
+    refuse_blocked_download,
+)
 from uploads_app.services.upload import store_upload
 
 RETRY_HEADER = "Idempotency-Key"
@@ -177,7 +181,11 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
     )
     def download(self, request: Request, pk: str) -> HttpResponseBase:
         """Return the file as an attachment with its name (RFC 6266), or redirect to the store."""
-        return _file_response(self.get_object())
+        upload = self.get_object()
+        response = _file_response(upload)
+        if request.method == "GET":
+            record_visitors_download(upload=upload)
+        return response
 
     @extend_schema(summary="Create a download link", request=None, responses=LinkSerializer)
     @action(detail=True, methods=["post"])

@@ -115,7 +115,7 @@ export function createUploadApi(http: Http, transport: Transport) {
     try {
       readAnswer(await post(request, upload.url, {}, upload.fields)); // A storage answers with 204.
     } catch (error) {
-      if (request.signal.aborted) void remove(uuid, id).catch(() => 0); // Frees its quota.
+      if (request.signal.aborted) void remove(uuid, id).catch(() => 0); // Frees its quota when the form expires.
       throw error;
     }
     return http.send("POST", `${path(id)}complete/`, uuid);

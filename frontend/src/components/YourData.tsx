@@ -161,9 +161,10 @@ function Activities() {
     <>
       {page && (
         <ol className={part("activity")} aria-label={texts.activity}>
-          {page.results.map(({ event_id, occurred_at, meaning, who, file }) => (
+          {page.results.map(({ event_id, occurred_at, meaning, file }) => (
             <li key={event_id}>
-              <time dateTime={occurred_at}>{texts.time(occurred_at)}</time> {meaning} {file} ({who})
+              <time dateTime={occurred_at}>{texts.time(occurred_at)}</time>{" "}
+              <Sentence text={meaning} name={file} />
             </li>
           ))}
         </ol>
@@ -171,6 +172,19 @@ function Activities() {
       {(!page || page.next) && (
         <Action onAction={more}>{page ? texts.more : texts.activity}</Action>
       )}
+    </>
+  );
+}
+
+/** A sentence with a file name in it, whose direction does not turn the rest around. */
+function Sentence({ text, name }: { text: string; name: string }) {
+  const start = name ? text.indexOf(name) : -1;
+  if (start < 0) return text;
+  return (
+    <>
+      {text.slice(0, start)}
+      <bdi>{name}</bdi>
+      {text.slice(start + name.length)}
     </>
   );
 }

@@ -1,5 +1,6 @@
 import { SessionError, type Schemas } from "../api/http.js";
 import { createUploadApi, xhrTransport, type Transport, type Upload } from "../api/uploadApi.js";
+import { extensionOf } from "../utils/fileNames.js";
 import { withJitter } from "../utils/sessionUtils.js";
 import type { SessionStore } from "./sessionStore.js";
 
@@ -138,9 +139,8 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   function refusal(item: UploadItem, limits: Schemas["Limits"]): SessionError | null {
     const counted = snapshot.items.filter(countsAgainstQuota);
     const bytes = counted.reduce((sum, { size }) => sum + size, item.size);
-    const extension = item.name.slice(item.name.lastIndexOf(".") + 1).toLowerCase();
     const code =
-      (!limits.types.includes(extension) && "type_not_allowed") ||
+      (!limits.types.includes(extensionOf(item.name)) && "type_not_allowed") ||
       (!item.size && "file_empty") ||
       (item.size > limits.max_file_bytes && "file_too_large") ||
       ((counted.length >= limits.max_files || bytes > limits.max_total_bytes) && "quota_exceeded");

@@ -222,7 +222,7 @@ describe("what happened", () => {
     server.session().events.push({
       ...began,
       event_id: "looked",
-      meaning: "Somebody looked at the session.",
+      meaning: "Support staff opened a page about this session.",
       who: "support staff",
     });
     const { visitor } = open(<YourData />, { server });
@@ -230,12 +230,12 @@ describe("what happened", () => {
     await press(visitor, "What happened");
     await screen.findByRole("button", { name: "Show more" });
     expect(items()).toEqual([
-      expect.stringMatching(/ Somebody looked at the session\. +\(support staff\)$/),
-      expect.stringMatching(/ A file was stored\. report\.pdf \(you\)$/),
+      expect.stringMatching(/ Support staff opened a page about this session\.$/),
+      expect.stringMatching(/ You uploaded report\.pdf\.$/),
     ]);
     await press(visitor, "Show more");
     await waitFor(() => expect(items()).toHaveLength(3));
-    expect(items()[2]).toMatch(/ A session began\. +\(you\)$/);
+    expect(items()[2]).toMatch(/ You started this session\.$/);
     expect(screen.queryByRole("button", { name: "Show more" })).toBeNull();
     const time = screen.getByRole("list", { name: "What happened" }).querySelector("time");
     expect(Date.parse(time?.dateTime ?? "")).toBeGreaterThan(0);
