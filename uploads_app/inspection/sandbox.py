@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from uploads_app.inspection.pdf import NOT_BEGUN
+from uploads_app.inspection.program import NOT_BEGUN
 from uploads_app.models import Inspection, Suspicion
 
 # The only type that can be inspected.
@@ -16,7 +16,7 @@ MEMORY_BYTES = 512 * 1024 * 1024
 CPU_SECONDS = 10
 # Elapsed time, for a machine that is busy with other things.
 WALL_SECONDS = 30
-_PROGRAM = Path(__file__).with_name("pdf.py")
+_PROGRAM = Path(__file__).with_name("program.py")
 # Many times the longest verdict, but less than a pipe can buffer.
 _ANSWER_BYTES = 4096
 

@@ -32,10 +32,13 @@ _SIGNATURES = (
     Signature("image/png", ((0, b"\x89PNG"),)),
     Signature("image/gif", ((0, b"GIF"),)),
     Signature("image/webp", ((0, b"RIFF"), (8, b"WEBPVP"))),
-    Signature("application/pdf", ((0, b"%PDF"),), (_DICOM, _TAR)),
-    # With a byte order mark.
-    Signature("application/pdf", ((0, b"\xef\xbb\xbf%PDF"),), (_DICOM, _TAR)),
 )
+# Readers find a PDF's header anywhere in these bytes (ISO 32000-1, annex H, note 13).
+PDF_HEADER_BYTES = 1024
+PDF_HEADER = b"%PDF-"
+# A file that begins as one of these, or has it at its place, is not a PDF with bytes before it.
+_PROGRAMS = (b"MZ", b"\x7fELF", b"#!")
+_OTHERS = (_DICOM, _TAR)
 # Office Open XML: a ZIP file whose main part is in this folder.
 _OFFICE_FOLDERS = {
     f"{_OFFICE}wordprocessingml.document": b"word/",
@@ -52,7 +55,14 @@ def guess_type(head: bytes) -> str | None:
             return None if is_animated else signature.content_type
     if _ZIP.fits(head):
         return _office_type(head)
-    return None
+    return "application/pdf" if _is_pdf(head) else None
+
+
+def _is_pdf(head: bytes) -> bool:
+    """Say whether a file that is no other known type has the header of a PDF."""
+    if head.startswith(_PROGRAMS) or any(head.startswith(magic, at) for at, magic in _OTHERS):
+        return False
+    return PDF_HEADER in head[:PDF_HEADER_BYTES]
 
 
 def _office_type(head: bytes) -> str | None:
