@@ -18,6 +18,7 @@ from common.json_stream import stream_json
 from common.pagination import StrictCursorPagination
 from common.serializers import serialize
 from sessions_app import limits
+from sessions_app.api.retry_keys import RETRY_PARAMETER, read_retry_key
 from sessions_app.api.serializers import (
     ActivitySerializer,
     CodeSentSerializer,
@@ -143,11 +144,18 @@ class SessionViewSet(VisitorViewSet):
         state = proof.session.status if proof and is_proven else "well_formed"
         return Response({"uuid": str(uuid), "status": state})
 
-    @extend_schema(request=RecoverSerializer, responses=CurrentSessionSerializer)
+    @extend_schema(
+        parameters=[RETRY_PARAMETER],
+        request=RecoverSerializer,
+        responses=CurrentSessionSerializer,
+    )
     def recover(self, request: Request) -> Response:
-        """Bring a session to this device with a recovery code, which works only once."""
+        """Bring a session to this device with a recovery code, which works only once.
+
+        With the same `Idempotency-Key` it works again for 10 minutes, until the new token is used.
+        """
         values = self.checked(RecoverSerializer)
-        issued = recovery.recover_session(code=values["code"])
+        issued = recovery.recover_session(code=values["code"], retry_key=read_retry_key(request))
         response = Response(serialize(CurrentSessionSerializer, issued.session))
         hand_over(response, values["credential"], issued.token, issued.session)
         return response
@@ -161,7 +169,7 @@ class CurrentSessionViewSet(VisitorViewSet):
     session_limits = {"export": "export"}
     also_accepted = {
         "destroy": frozenset({SessionStatus.EXPIRED}),  # to be erased
-        # The answer to a reset may have been lost.
+        # A reset can be repeated with its key.
         "reset": frozenset({SessionStatus.EXPIRED, SessionStatus.RESET}),
     }
 
@@ -195,14 +203,21 @@ class CurrentSessionViewSet(VisitorViewSet):
         code = self.checked(CodeSerializer)["code"]
         return self._identified(identity.verify_code(proof=self.proof, code=code))
 
-    @extend_schema(request=ResetSerializer, responses={201: SuccessorSerializer})
+    @extend_schema(
+        parameters=[RETRY_PARAMETER],
+        request=ResetSerializer,
+        responses={201: SuccessorSerializer},
+    )
     def reset(self, request: Request) -> Response:
         """Replace this session, live or expired, by a new one; return it and the lost files.
 
-        Repeated before the new session was used, it returns the same new session.
+        Repeated with the same `Idempotency-Key` within 10 minutes, before the new session was
+        used, it returns the same new session. `not_me` and `mismatch` cannot be repeated.
         """
         reason = self.checked(ResetSerializer)["reason"]
-        issued, lost = sessions.reset_session(proof=self.proof, reason=reason)
+        issued, lost = sessions.reset_session(
+            proof=self.proof, reason=reason, retry_key=read_retry_key(request)
+        )
         previous = {"uuid": self.session.uuid, "reason": reason, "lost": lost}
         response = Response(
             {
