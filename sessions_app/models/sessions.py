@@ -9,7 +9,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Lower, Now
 from django.utils import timezone
 
-from common.folding import Folded, LastWord
+from common.folding import Folded, FoldedName, LastWord
 from sessions_app.uuid_helpers import generate_support_code, generate_uuid
 
 TOUCH_INTERVAL = timedelta(minutes=1)
@@ -172,9 +172,9 @@ class UserSession(models.Model):
             ),
             models.Index(fields=["erased_at"], name="session_erased", condition=Q(status="erased")),
             # For the staff search. Most sessions have neither name nor address.
-            models.Index(Folded("name"), name="session_name", condition=Q(name__gt="")),
+            models.Index(FoldedName("name"), name="session_name", condition=Q(name__gt="")),
             models.Index(
-                Folded(LastWord("name")), name="session_last_word", condition=Q(name__gt="")
+                FoldedName(LastWord("name")), name="session_last_word", condition=Q(name__gt="")
             ),
             models.Index(
                 Folded("email"),
