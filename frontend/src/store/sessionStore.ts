@@ -82,6 +82,8 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
 
     getSnapshot: machine.snapshot,
     getServerSnapshot: () => SERVER,
+    /** Why the UUID changed last, or null. Known when subscribers are called. */
+    lastChange: machine.lastChange,
     /** @returns a function that ends the subscription */
     subscribe: listeners.subscribe,
 
