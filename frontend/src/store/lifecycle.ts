@@ -154,23 +154,29 @@ export function createLifecycle(
     await exclusively(async () => {
       const { uuid } = snapshot();
       if (!uuid || machine.isBehind()) return settle();
-      const next = await requestReset(uuid, reason).catch((error: unknown) => {
-        if (!isRefusal(error)) throw error;
-      });
+      const next = await persistence
+        .attempt((key) => requestReset(uuid, reason, key))
+        .catch((error: unknown) => {
+          if (!isRefusal(error)) throw error;
+        });
       // Before other tabs see the new session: they would read the code and store it again.
       if (reason === "not_me") persistence.forgetCodes();
-      if (!next) return create("reset");
+      if (!next) {
+        // A retired token may not reset its session, but end it.
+        await api.end(uuid, false).catch(() => undefined);
+        return create("reset");
+      }
       machine.accept(next, "reset");
       await settle();
     });
   }
 
   /** Reset the session that the page shows, or after a mismatch the one that the browser proves. */
-  async function requestReset(uuid: string, reason: Schemas["ReasonEnum"]) {
+  async function requestReset(uuid: string, reason: Schemas["ReasonEnum"], key: string) {
     const now = snapshot();
-    if (now.status === "mismatch") return api.reset((await api.current()).uuid, "mismatch");
+    if (now.status === "mismatch") return api.reset((await api.current()).uuid, "mismatch", key);
     const isExpired = now.status === "reset_required" && now.reason === "expired";
-    return api.reset(uuid, isExpired ? "expired" : reason);
+    return api.reset(uuid, isExpired ? "expired" : reason, key);
   }
 
   async function endSession(erase = false): Promise<void> {
@@ -221,7 +227,7 @@ export function createLifecycle(
     async recover(code: string): Promise<void> {
       await start(); // Finds out whether cookies work: a recovery code works only once.
       await exclusively(async () => {
-        machine.accept(await api.recover(code), "recovered");
+        machine.accept(await persistence.attempt((key) => api.recover(code, key)), "recovered");
         await settle();
       });
     },
