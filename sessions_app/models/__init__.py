@@ -6,6 +6,7 @@ from sessions_app.models.sessions import (
     SessionQuerySet,
     SessionStatus,
     UserSession,
+    is_same_address,
     kept_until,
     past_retention,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "SessionQuerySet",
     "SessionStatus",
     "UserSession",
+    "is_same_address",
     "kept_until",
     "past_retention",
 ]
