@@ -5,6 +5,7 @@ import re
 import secrets
 from collections.abc import Iterable, MutableMapping
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +13,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
+
+from common.durations import parse_duration
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 # Old name of a setting -> its name. The old name is read for one version.
@@ -39,6 +42,17 @@ def secret(env: Env, name: str) -> str:
         return Path(path).read_text().strip()
     except OSError as error:
         raise ImproperlyConfigured(f"{name}_FILE: cannot read {path}: {error.strerror}") from error
+
+
+def duration(env: Env, name: str, default: timedelta) -> timedelta:
+    """Read a duration like `30m`; the unit is required."""
+    text = env.str(name, None)
+    if text is None:
+        return default
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from error
 
 
 def time_zone(env: Env) -> str:

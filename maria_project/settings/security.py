@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from maria_project.settings.deployment import PRODUCTION, PUBLIC_URL, TRUSTED_PROXIES
-from maria_project.settings.environment import env
+from maria_project.settings.environment import duration, env
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
@@ -19,8 +19,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 SESSION_COOKIE_NAME = "maria_staff"
-STAFF_IDLE_LIMIT = env.timedelta("STAFF_IDLE_LIMIT", timedelta(hours=1))
-STAFF_SESSION_LIMIT = env.timedelta("STAFF_SESSION_LIMIT", timedelta(hours=12))
+STAFF_IDLE_LIMIT = duration(env, "STAFF_IDLE_LIMIT", timedelta(hours=1))
+STAFF_SESSION_LIMIT = duration(env, "STAFF_SESSION_LIMIT", timedelta(hours=12))
 SESSION_COOKIE_AGE = int(STAFF_IDLE_LIMIT.total_seconds())
 # optional or required
 STAFF_SECOND_FACTOR = env.str("STAFF_SECOND_FACTOR", "optional")
