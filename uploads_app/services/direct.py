@@ -116,6 +116,7 @@ def complete_direct_upload(*, upload: UploadedFile) -> UploadedFile:
     """
     if upload.status in VISIBLE:
         return upload
+    claim_store()
     arrived = _open_arrived(upload)
     if arrived is None:
         upload.refresh_from_db()

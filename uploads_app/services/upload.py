@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from django.conf import settings
 from django.core.files import File
 from django.db import transaction
-from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -23,7 +22,6 @@ from sessions_app.services.sessions import mark_session_used, session_invalid
 from uploads_app import events, marker
 from uploads_app.exceptions import (
     FileEmpty,
-    QuotaExceeded,
     RetryKeyReused,
     StorageUnavailable,
     TypeNotAllowed,
@@ -35,8 +33,9 @@ from uploads_app.inspection.file_types import (
     clean_name,
     detect_type,
 )
-from uploads_app.models import TAKEOVER_AFTER, UploadedFile, UploadQuota, UploadStatus
+from uploads_app.models import TAKEOVER_AFTER, UploadedFile, UploadStatus
 from uploads_app.services.deletion import give_up_upload, lapse_upload
+from uploads_app.services.quota import use_quota
 from uploads_app.services.transition import change_upload, record_upload
 from uploads_app.storage.base import StoredBytes, object_store
 from uploads_app.storage.keys import object_key
@@ -72,13 +71,16 @@ def store_upload(
 
 
 def claim_store() -> None:
-    """Write the marker into an empty store; raises StorageUnavailable if the store fails."""
+    """Write the marker into an empty store.
+
+    Raises StorageUnavailable if the store fails or is another database's, whose
+    cleanup would remove our files.
+    """
     try:
         marker.claim_store()
-    except marker.MarkerDiffers as error:  # stops the cleanup only: files are accepted
-        logger.error("The store belongs to another database: %s", error)
+        marker.require_own_store()
     except OSError as error:
-        logger.exception("The store does not respond.")
+        logger.exception("The store does not respond, or is not this database's.")
         raise StorageUnavailable from error
 
 
@@ -119,14 +121,7 @@ def reserve(
         _require_live(session)
         if retry_key and (upload := _earlier(upload_request)):
             return upload
-        UploadQuota.objects.get_or_create(session=session)
-        admitted = UploadQuota.objects.filter(
-            session=session,
-            files__lt=settings.UPLOAD_MAX_FILES,
-            bytes__lte=settings.UPLOAD_MAX_TOTAL_BYTES - size,
-        ).update(files=F("files") + 1, bytes=F("bytes") + size)
-        if not admitted:
-            raise QuotaExceeded(session.uuid, name)
+        use_quota(upload_request=upload_request)
         upload_request.save(force_insert=True)
         if direct:
             record_upload(events.STARTED, upload_request, size=size)
