@@ -1,4 +1,6 @@
-LOCK = .venv/bin/uv pip compile --quiet --upgrade --no-header --no-emit-index-url --no-emit-find-links
+# Hashes of all files of each release, for every platform and Python version that we support.
+LOCK = .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links
 
 .PHONY: help run test check soak guards front screenshots admin-pictures bench bench-packages bench-admin bench-cleanup bench-slow lock schema permissions sizes format clean
 
@@ -63,7 +65,7 @@ schema: ## Write docs/openapi.yaml from the code, and the types of frontend/ fro
 permissions: ## Write docs/permissions.md from what each role can open in the admin
 	WRITE_PERMISSIONS=1 .venv/bin/python -m pytest -q tests/backoffice_app/test_permission_matrix.py
 
-lock: ## Pin requirements*.txt to the newest versions that their .in files allow
+lock: ## Pin requirements*.txt to the newest versions that their .in files allow, with hashes
 	$(LOCK) requirements.in -o requirements.txt
 	$(LOCK) requirements-dev.in -o requirements-dev.txt
 	$(LOCK) requirements-bench.in -o requirements-bench.txt

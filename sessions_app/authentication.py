@@ -126,7 +126,7 @@ def _check_header(request: Request, proof: Proof) -> None:
     name = request.headers.get(HEADER)
     if name is None:
         if proof.carrier == "cookie" and request.method not in SAFE_METHODS:
-            raise SessionHeaderRequired
+            raise SessionHeaderRequired(proof.session.uuid)
         return
     try:
         session_uuid = parse_uuid(name)

@@ -80,8 +80,15 @@ class SessionHeaderRequired(PermissionDenied):
     default_code = "session_header_required"
     default_detail = "Send the session's UUID in the X-Session-UUID header with every change."
 
+    def __init__(self, session_uuid: uuid.UUID | None = None) -> None:
+        super().__init__()
+        self.session_uuid = session_uuid
+
 
 class OriginNotAllowed(PermissionDenied):
+    """Raised before the proof is read, so no session is known."""
+
+    session_uuid: uuid.UUID | None = None
     default_code = "origin_not_allowed"
     default_detail = (
         "Pages of this origin may not use the API: the operator can add it to ALLOWED_ORIGINS."

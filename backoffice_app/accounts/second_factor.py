@@ -10,6 +10,7 @@ import django_otp
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
@@ -66,7 +67,7 @@ def confirm(request: HttpRequest, *, user: User, code: str) -> list[str] | None:
         TOTPDevice.objects.filter(pk=device.pk).update(confirmed=True)
         codes = _new_codes(user)
         django_otp.login(request, device)
-        sessions.end_sessions(user, but=request.session.session_key)
+        sessions.end_sessions(user, but=request.session)
         changes.note(changes.name_of(user), SET_UP)
     return codes
 
@@ -86,12 +87,12 @@ def remove(request: HttpRequest, *, user: User, code: str) -> bool:
     if check(user, code) is None:
         return False
     request.session.pop(django_otp.DEVICE_ID_SESSION_KEY, None)
-    reset(user=user, but=request.session.session_key)
+    reset(user=user, but=request.session)
     return True
 
 
-def reset(*, user: User, but: str | None = None, reason: str = "") -> None:
-    """Remove a staff member's factor and end their sessions, except the one with key `but`."""
+def reset(*, user: User, but: SessionBase | None = None, reason: str = "") -> None:
+    """Remove a staff member's factor and end their sessions except `but`."""
     with transaction.atomic():
         TOTPDevice.objects.filter(user=user).delete()
         StaticDevice.objects.filter(user=user).delete()

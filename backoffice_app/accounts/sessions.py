@@ -12,11 +12,12 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.contrib.sessions.backends.base import SessionBase
-from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+
+from backoffice_app.accounts.session_store import SessionStore, stored_key
 
 # Write at most once in this time.
 SEEN_INTERVAL = timedelta(minutes=1)
@@ -38,12 +39,14 @@ def staff_sessions(
     return middleware
 
 
-def end_sessions(user: User, *, but: str | None = None) -> int:
-    """End all sessions of a staff member except the one with key `but`; return their number.
+def end_sessions(user: User, *, but: SessionBase | None = None) -> int:
+    """End all sessions of a staff member except `but`; return their number.
 
     Reads every live Django session. Only staff have one, so there are few.
     """
-    live = Session.objects.filter(expire_date__gt=timezone.now()).exclude(session_key=but)
+    live = Session.objects.filter(expire_date__gt=timezone.now())
+    if but is not None and but.session_key:
+        live = live.exclude(pk=stored_key(but.session_key))
     keys = [
         session.pk
         for session in live.iterator()
@@ -65,7 +68,7 @@ def begin(request: HttpRequest, **_: Any) -> None:
 def end(request: HttpRequest, user: User | None, **_: Any) -> None:
     """Sign out in every browser."""
     if user is not None:
-        end_sessions(user, but=request.session.session_key)
+        end_sessions(user, but=request.session)
 
 
 def _keep_alive(session: SessionBase) -> None:

@@ -8,6 +8,15 @@ from maria_project.settings.environment import duration, env, private_folder, se
 from maria_project.settings.storage_url import moving, storage
 
 STORAGES: dict[str, dict[str, Any]] = {
+    # For the FileFields of apps that are added. The product stores its files in "uploads".
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": DATA_DIR / "media",
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
     "uploads": storage("STORAGE_URL", secret(env, "STORAGE_URL"), DATA_DIR / "storage"),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }

@@ -9,7 +9,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from common.folding import AsciiLower, Folded, LastWord, ascii_lower
+from common.folding import AsciiLower, Folded, FoldedName, LastWord, ascii_lower
 from sessions_app.uuid_helpers import generate_support_code, generate_uuid
 
 TOUCH_INTERVAL = timedelta(minutes=1)
@@ -171,9 +171,9 @@ class UserSession(models.Model):
             ),
             models.Index(fields=["erased_at"], name="session_erased", condition=Q(status="erased")),
             # For the staff search. Most sessions have neither name nor address.
-            models.Index(Folded("name"), name="session_name", condition=Q(name__gt="")),
+            models.Index(FoldedName("name"), name="session_name", condition=Q(name__gt="")),
             models.Index(
-                Folded(LastWord("name")), name="session_last_word", condition=Q(name__gt="")
+                FoldedName(LastWord("name")), name="session_last_word", condition=Q(name__gt="")
             ),
             models.Index(
                 Folded("email"),

@@ -80,7 +80,7 @@ def is_untouched(upload: UploadedFile, *visitors: Visitor) -> None:
 def test_the_visitor_gets_the_same_bytes_at_once(lost: UploadedFile, support: Client) -> None:
     now = started()
     page = said(give(support, lost, now))
-    assert f"S•••.pdf was transferred to {now.row}. The visitor's page shows it now." in page
+    assert f"S•••.pdf was transferred to {now.row}. Ask the visitor to reload the page" in page
 
     (file,) = files_of(now)
     assert (file["name"], file["sha256"]) == ("Steuer 2026.pdf", lost.sha256)

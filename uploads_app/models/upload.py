@@ -9,10 +9,10 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from common.folding import Folded
+from common.folding import FoldedName
 from common.masking import mask_file_name
 from sessions_app.models import UserSession, past_retention
-from uploads_app.models.statuses import VISIBLE, WITH_OBJECT, Inspection, UploadStatus
+from uploads_app.models.statuses import IN_QUOTA, VISIBLE, WITH_OBJECT, Inspection, UploadStatus
 from uploads_app.models.store import StoreState
 from uploads_app.storage.keys import incoming_key
 
@@ -39,6 +39,10 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
         return self.filter(
             session=session, direct=True, status__in=[UploadStatus.PENDING, *VISIBLE]
         )
+
+    def with_open_form(self) -> "UploadQuerySet":
+        """Return closed direct uploads whose form may still write bytes, or has."""
+        return self.filter(form_expires_at__isnull=False).exclude(status__in=IN_QUOTA)
 
     def pending(self) -> "UploadQuerySet":
         return self.filter(status=UploadStatus.PENDING)
@@ -129,6 +133,11 @@ class UploadedFile(models.Model):
         default=False,
         help_text="The browser sent the bytes to the store itself.",
     )
+    form_expires_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="When the newest form of a direct upload expires. Empty when its bytes are removed.",
+    )
     inspection = models.CharField(
         max_length=11,
         choices=Inspection.choices,
@@ -180,7 +189,7 @@ class UploadedFile(models.Model):
                 name="upload_uninspected",
                 condition=Q(inspection="waiting", status="stored"),
             ),
-            models.Index(Folded("name"), name="upload_name", condition=Q(name__gt="")),
+            models.Index(FoldedName("name"), name="upload_name", condition=Q(name__gt="")),
             models.Index(
                 fields=["sha256", "-created_at"], name="upload_sha256", condition=Q(sha256__gt="")
             ),

@@ -157,7 +157,7 @@ export function createLifecycle(
       if (!uuid) return;
       await requestEnd(uuid, erase);
       mayStart = false; // The click that ended a session must not create the next one.
-      void http.forget();
+      http.forget();
       machine.leave(erase ? "erased" : "ended");
     });
   }

@@ -1,5 +1,6 @@
 import { SessionError, type Schemas } from "../api/http.js";
 import { createUploadApi, xhrTransport, type Transport, type Upload } from "../api/uploadApi.js";
+import { extensionOf } from "../utils/fileNames.js";
 import { withJitter } from "../utils/sessionUtils.js";
 import type { SessionStore } from "./sessionStore.js";
 
@@ -17,6 +18,8 @@ export type UploadItem = { key: string; name: string; size: number } & (
 
 export interface UploadSnapshot {
   items: readonly UploadItem[];
+  /** Whether the files are known. Until then no items does not mean that there are no files. */
+  isLoaded: boolean;
   error: SessionError | null;
 }
 
@@ -37,7 +40,7 @@ interface Job {
 }
 
 const TRIES = 4;
-const EMPTY: UploadSnapshot = { items: [], error: null };
+const EMPTY: UploadSnapshot = { items: [], isLoaded: false, error: null };
 
 /** Files that are being sent count like stored ones. */
 const countsAgainstQuota = ({ status }: UploadItem) => status !== "queued" && status !== "failed";
@@ -94,24 +97,24 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     if (!uuid) return;
     try {
       const uploads = await session.withSession(api.list);
-      if (listed === uuid) show(uploads.reverse(), before);
+      if (listed === uuid) show(uploads.reverse(), true, before);
     } catch (thrown) {
       if (listed === uuid) {
         listed = null; // Loaded again when the session is confirmed.
-        set({ error: thrown as SessionError });
+        set({ isLoaded: false, error: thrown as SessionError });
       }
     }
   }
 
   /** Show a list, except for what has changed since it was requested. */
-  function show(listed: Upload[], before = snapshot.items): void {
+  function show(listed: Upload[], isLoaded: boolean, before = snapshot.items): void {
     const there = listed
       .filter(({ id }) => !removed.has(id))
       .map((file) => itemOf(file, keyOf(file)));
     const isKnown = (item: UploadItem) =>
       before.includes(item) || there.some(({ key }) => key === item.key);
     const here = snapshot.items.filter((item) => !("file" in item) || !isKnown(item));
-    set({ items: [...there, ...here], error: null });
+    set({ items: [...there, ...here], isLoaded, error: null });
   }
 
   /** A sent file keeps its key. */
@@ -123,10 +126,12 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     const now = session.getSnapshot();
     const uuid = now.status === "reset_required" ? null : now.uuid;
     if (uuid !== listed) {
-      if (listed) show([]);
+      if (listed) show([], false);
       listed = null;
       if (uuid && now.session) void load();
     }
+    const isIdle = now.status === "idle"; // Without a session there are no files.
+    if (!listed && snapshot.isLoaded !== isIdle) set({ isLoaded: isIdle });
     pump();
   }
 
@@ -134,9 +139,8 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   function refusal(item: UploadItem, limits: Schemas["Limits"]): SessionError | null {
     const counted = snapshot.items.filter(countsAgainstQuota);
     const bytes = counted.reduce((sum, { size }) => sum + size, item.size);
-    const extension = item.name.slice(item.name.lastIndexOf(".") + 1).toLowerCase();
     const code =
-      (!limits.types.includes(extension) && "type_not_allowed") ||
+      (!limits.types.includes(extensionOf(item.name)) && "type_not_allowed") ||
       (!item.size && "file_empty") ||
       (item.size > limits.max_file_bytes && "file_too_large") ||
       ((counted.length >= limits.max_files || bytes > limits.max_total_bytes) && "quota_exceeded");

@@ -100,7 +100,7 @@ export function createFakeSessions(options: FakeApiOptions, now: () => number) {
       events: [],
     };
     sessions.push(session);
-    record(session, "SESSION_CREATED", "A session began.");
+    record(session, "session.created", "You started this session.");
     return session;
   }
 

@@ -43,7 +43,7 @@ export function createSessionEndpoints(
     );
     if (!session) throw new Refusal("recovery_invalid");
     session.recovery = null;
-    record(session, "SESSION_RECOVERED", "The session was brought back by a code from support.");
+    record(session, "session.recovered", "You opened this session on another device.");
     return withToken(
       200,
       describeCurrent(session),
@@ -63,7 +63,7 @@ export function createSessionEndpoints(
     const isAttached = (name && name !== session.name) || (email && email !== session.email);
     if (email !== session.email) session.completedAt = null;
     Object.assign(session, { name, email, consent: { ...session.consent, ...consent } });
-    record(session, "SESSION_IDENTIFIED", "You said who you are.");
+    record(session, "session.identified", "You changed your name or e-mail address.");
     return renewed(request, session, Boolean(isAttached));
   }
 

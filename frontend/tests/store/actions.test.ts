@@ -300,7 +300,7 @@ test("events are read page by page, whatever host the page addresses name", asyn
   const first = await page.session.activity();
   expect(first.results.map(({ file }) => file)).toEqual(["b.pdf", "a.pdf"]);
   const second = await page.session.activity(first.next!);
-  expect(second.results.map(({ event }) => event)).toEqual(["SESSION_CREATED"]);
+  expect(second.results.map(({ event }) => event)).toEqual(["session.created"]);
   expect(second.next).toBeNull();
 });
 

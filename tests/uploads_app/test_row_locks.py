@@ -1,0 +1,54 @@
+"""A session or a file that changes while an upload is committed, on PostgreSQL."""
+
+import pytest
+from django.db import connection
+
+from sessions_app.services.sessions import end_session
+from tests.helpers import Visitor, code, events, pdf, started, stored_keys, uploaded
+from tests.row_locks import change_while_open
+from tests.sessions_app.support import clone
+from uploads_app.models import UploadedFile, UploadStatus
+from uploads_app.services.inspection import quarantine_upload
+from uploads_app.services.transfer import NotTransferred, transfer_upload
+
+pytestmark = [
+    pytest.mark.both,
+    pytest.mark.usefixtures("committed"),
+    pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no row locks"),
+]
+
+
+@pytest.fixture
+def visitor(committed: None) -> Visitor:
+    return started()
+
+
+def test_no_file_is_stored_in_a_session_that_ends_meanwhile(visitor: Visitor) -> None:
+    tab = clone(visitor)
+
+    answer = change_while_open(
+        lambda: end_session(session=visitor.row), lambda: tab.upload(pdf("too late"))
+    )
+
+    assert (answer.status_code, code(answer)) == (401, "session_invalid")
+    assert not UploadedFile.objects.filter(status=UploadStatus.STORED).exists()
+    assert stored_keys() == set()
+    assert "upload.stored" not in events()
+
+
+def test_a_file_that_is_quarantined_meanwhile_is_not_transferred(visitor: Visitor) -> None:
+    upload = uploaded(visitor)
+    visitor.end()
+    now = started()
+
+    outcome = change_while_open(
+        lambda: quarantine_upload(
+            upload=UploadedFile.objects.get(pk=upload.pk), reason="reported as abuse"
+        ),
+        lambda: transfer_upload(upload=upload, session=now.row, reason="expired"),
+    )
+
+    assert isinstance(outcome, NotTransferred)
+    assert stored_keys() == {upload.key}
+    assert not UploadedFile.objects.filter(session=now.row, status=UploadStatus.STORED).exists()
+    assert "upload.restored" not in events()
