@@ -4,7 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 from maria_project.settings.deployment import DATA_DIR
-from maria_project.settings.environment import duration, env, private_folder, secret
+from maria_project.settings.environment import (
+    duration,
+    env,
+    private_folder,
+    secret,
+    storage_group,
+)
 from maria_project.settings.storage_url import moving, storage
 
 STORAGES: dict[str, dict[str, Any]] = {
@@ -40,6 +46,11 @@ DIRECT_UPLOADS = env.bool("DIRECT_UPLOADS", False)
 DOWNLOADS = env.str("DOWNLOADS", "stream")
 TRASH_RETENTION = duration(env, "TRASH_RETENTION", timedelta(days=7))
 
+# A group of this machine that may read the store, for a proxy that sends the files.
+STORAGE_GROUP = storage_group(env.str("STORAGE_GROUP", ""))
+# The rights in a store on disk. The setgid bit gives new files the group of their folder.
+FILE_UPLOAD_PERMISSIONS = 0o600 if STORAGE_GROUP is None else 0o640
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700 if STORAGE_GROUP is None else 0o2750
 FILE_UPLOAD_HANDLERS = [
     "uploads_app.api.parsers.SizeLimitHandler",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",

@@ -10,7 +10,7 @@ from sessions_app.models.sessions import (
     kept_until,
     past_retention,
 )
-from sessions_app.models.visitors import Consent, EmailCode, RecoveryCode
+from sessions_app.models.visitors import Consent, EmailCode, RecoveryCode, RecoveryCodeQuerySet
 
 __all__ = [
     "TOUCH_INTERVAL",
@@ -18,6 +18,7 @@ __all__ = [
     "EmailCode",
     "Identity",
     "RecoveryCode",
+    "RecoveryCodeQuerySet",
     "RetiredToken",
     "Scope",
     "ServiceKey",

@@ -13,6 +13,7 @@ from common.folding import AsciiLower, Folded, FoldedName, LastWord, ascii_lower
 from sessions_app.uuid_helpers import generate_support_code, generate_uuid
 
 TOUCH_INTERVAL = timedelta(minutes=1)
+LONGEST_RETIREMENT = timedelta(hours=24)
 
 
 class SessionStatus(models.TextChoices):
@@ -108,7 +109,8 @@ class UserSession(models.Model):
     `expires_at` is the earlier of the idle and the absolute limit. Every touch
     updates it, so that one column and one index decide. `token_used_at` is
     empty from a token's rotation until its first use; `proven_at` is empty
-    until a successor is first proven.
+    until a successor is first proven. With its `retry_key` the reset that
+    created it can be repeated until then.
     """
 
     uuid = models.UUIDField("session UUID", primary_key=True, default=generate_uuid, editable=False)
@@ -142,6 +144,12 @@ class UserSession(models.Model):
     end_reason = models.CharField("end reason", max_length=200, blank=True)
     erased_at = models.DateTimeField(
         "erased", null=True, help_text="When its personal data and its files had been removed."
+    )
+    retry_key = models.CharField(
+        max_length=64,
+        null=True,
+        editable=False,
+        help_text="The SHA-256 of the Idempotency-Key of the reset that created it.",
     )
     predecessor = models.OneToOneField(
         "self", on_delete=models.PROTECT, null=True, related_name="successor"
@@ -230,12 +238,20 @@ class UserSession(models.Model):
         super().save(*args, **kwargs)
 
 
-class RetiredToken(models.Model):
-    """A replaced token, which stays valid until 30 s after the new token's first use.
+class RetiredTokenQuerySet(models.QuerySet["RetiredToken"]):
+    """Replaced tokens, by the database's clock."""
 
-    A lost answer or a concurrent request therefore does not lose its session.
-    `good_until` is empty until that first use. Rows are numbered in the order
-    of the rotations.
+    def good(self) -> "RetiredTokenQuerySet":
+        """Return the tokens that have not ended."""
+        recent = Q(good_until=None, replaced_at__gt=Now() - LONGEST_RETIREMENT)
+        return self.filter(Q(good_until__gt=Now()) | recent)
+
+
+class RetiredToken(models.Model):
+    """A replaced token. Until it ends it may read and change, but never get a new token.
+
+    It ends 30 s after the new token's first use or after a recovery: that is
+    `good_until`, empty until then. At the latest it ends 24 h after its replacement.
     """
 
     token_hash = models.CharField(max_length=64, unique=True)
@@ -243,6 +259,9 @@ class RetiredToken(models.Model):
         UserSession, on_delete=models.CASCADE, related_name="retired_tokens"
     )
     good_until = models.DateTimeField(null=True)
+    replaced_at = models.DateTimeField(db_default=Now())
+
+    objects = RetiredTokenQuerySet.as_manager()
 
     class Meta:
         default_permissions = ()

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -42,6 +43,8 @@ PRODUCTION = {
     "ALERT_EMAILS": ["ops@maria.example"],
 }
 DAY = timedelta(days=1)
+WIDE = Path(tempfile.mkdtemp())
+WIDE.chmod(0o711)
 
 
 def stored_at(**options: str) -> dict[str, Any]:
@@ -84,6 +87,7 @@ FIRES: list[tuple[str, dict[str, Any]]] = [
     ("maria_project.W004", {**PRODUCTION, "STORAGES": stored_at(endpoint_url="http://s3.example")}),
     ("maria_project.W005", {"OLD_SETTING_NAMES": ["ALARM_EMAILS"]}),
     ("maria_project.W005", {"OLD_SETTING_NAMES": ["QUARANTINE_RETENTION"]}),
+    ("maria_project.W006", {"DATA_DIR": WIDE}),
     (
         "maria_project.W004",
         {

@@ -35,7 +35,7 @@ def begin_erasure(*, session: UserSession) -> None:
     Must be called in the transaction that closes the session.
     """
     files = UploadedFile.objects.filter(session=session)
-    files.update(name="", retry_key=None)
+    files.update(name="", retry_key=None, network="")
     for upload in files.filter(status__in=VISIBLE):
         begin_deletion(upload=upload, among=files.filter(status__in=VISIBLE), reason="erased")
     for upload in files.pending():

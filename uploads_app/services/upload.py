@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from common import context
 from sessions_app.exceptions import SessionInvalid
 from sessions_app.models import UserSession
 from sessions_app.services.sessions import mark_session_used, session_invalid
@@ -123,6 +124,7 @@ def reserve(
         retry_key=retry_key,
         direct=direct,
         restored_from=restored_from,
+        network=restored_from.network if restored_from else context.current().network,
         lease_expires_at=Now() + settings.UPLOAD_LEASE,
     )
     with transaction.atomic():
