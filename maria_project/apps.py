@@ -17,9 +17,11 @@ class MariaConfig(AppConfig):
 
         from maria_project import checks, tasks  # noqa: F401  (registers the checks and tasks)
         from maria_project.charsets import header_parameters
+        from maria_project.private_files import restrict
 
         # The headers of each part. Django and REST framework have no setting for it.
         vars(multipartparser)["parse_header_parameters"] = header_parameters
+        restrict()
         post_migrate.connect(prepare, sender=self)
 
 

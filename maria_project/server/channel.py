@@ -51,7 +51,6 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     """One connection. Worker threads call `write_soon` and `service`, the main thread the rest."""
 
     task_class = Task
-    # The connection ends after this answer, and the rest of the request is dropped.
     ends_unread = False
     _ahead = b""
     last_sent = 0.0
@@ -74,7 +73,6 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         return int(self.total_outbufs_len) - files
 
     def keep(self, data: bytes) -> None:
-        """Keep what arrived after a request until that request is answered."""
         self._ahead = data
 
     def give_up(self) -> None:

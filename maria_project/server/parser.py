@@ -1,7 +1,7 @@
 """The parser of the web server: strict about where a request ends, and about what it keeps."""
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from waitress.parser import (
     HTTPRequestParser,
@@ -11,14 +11,22 @@ from waitress.parser import (
 
 from maria_project.server.bodies import BODY_BYTES, Terms, client_of, terms_of
 
-if TYPE_CHECKING:
-    from maria_project.server.channel import FairChannel
-
 MAX_HEADERS = 100
 # As nginx has it. The time that Django needs for a path grows faster than its length.
 MAX_LINE = 8 * 1024
 # Of the lines between chunks. waitress keeps them in memory.
 _MAX_CHUNK_LINE = 1024
+
+
+class Channel(Protocol):
+    """What the parser needs of its connection."""
+
+    task_class: Any
+    # The connection ends after this answer, and the rest of the request is dropped.
+    ends_unread: bool
+
+    def keep(self, data: bytes) -> None:
+        """Keep what arrived after a request until that request is answered."""
 
 
 class StrictParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
@@ -37,7 +45,7 @@ class StrictParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no 
     refused = ""
     _counted = 0
 
-    def __init__(self, adj: Any, channel: "FairChannel") -> None:
+    def __init__(self, adj: Any, channel: Channel) -> None:
         super().__init__(adj)
         self._channel = channel
         self.began = time.monotonic()
