@@ -46,12 +46,40 @@ class SecondChange(threading.Thread):
                     return
 
 
-def change_while_open(first: Callable[[], Any], second: Callable[[], Any]) -> Any:
-    """Begin `second` while the transaction of `first` is open; return what it returned or raised."""
+class Pause:
+    """A point at which the second change waits until the first has begun."""
+
+    def __init__(self) -> None:
+        self._reached, self._go = threading.Event(), threading.Event()
+
+    def here(self) -> None:
+        self._reached.set()
+        assert self._go.wait(PATIENCE)
+
+    def wait(self) -> None:
+        assert self._reached.wait(PATIENCE)
+
+    def end(self) -> None:
+        self._go.set()
+
+
+def change_while_open(
+    first: Callable[[], Any], second: Callable[[], Any], pause: Pause | None = None
+) -> Any:
+    """Run `second` while the transaction of `first` is open; return what it returned or raised.
+
+    With a `pause`, `first` begins when `second` has reached it.
+    """
     other = SecondChange(second)
+    if pause:
+        other.start()
+        pause.wait()
     with transaction.atomic():
         first()
-        other.start()
+        if pause:
+            pause.end()
+        else:
+            other.start()
         other.wait_until_it_is_blocked()
     other.join(PATIENCE)
     return other.outcome

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from maria_project.settings.deployment import PRODUCTION, PUBLIC_URL, TRUSTED_PROXIES
-from maria_project.settings.environment import env
+from maria_project.settings.environment import duration, env, remove_secret, secret
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
@@ -18,17 +18,22 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 SESSION_ENGINE = "backoffice_app.accounts.session_store"
 # Browsers accept this prefix only with Secure, without Domain, and for the path `/`: another
-# host of the same domain cannot set these cookies.
+# host of the same domain cannot set these cookies. SameSite stays Lax, Django's default, so that
+# a link in an alert mail opens the page.
 _HOST = "__Host-" if PRODUCTION else ""
 SESSION_COOKIE_NAME = f"{_HOST}maria_staff"
 CSRF_COOKIE_NAME = f"{_HOST}csrftoken"
 MESSAGES_COOKIE_NAME = f"{_HOST}messages"
 KNOWN_BROWSER_COOKIE_NAME = f"{_HOST}maria_staff_known"
-STAFF_IDLE_LIMIT = env.timedelta("STAFF_IDLE_LIMIT", timedelta(hours=1))
-STAFF_SESSION_LIMIT = env.timedelta("STAFF_SESSION_LIMIT", timedelta(hours=12))
+STAFF_IDLE_LIMIT = duration(env, "STAFF_IDLE_LIMIT", timedelta(hours=1))
+STAFF_SESSION_LIMIT = duration(env, "STAFF_SESSION_LIMIT", timedelta(hours=12))
 SESSION_COOKIE_AGE = int(STAFF_IDLE_LIMIT.total_seconds())
+# The first staff user. Not in the environment, which this process passes to its own.
+STAFF_USERNAME, STAFF_PASSWORD = env.str("STAFF_USERNAME", ""), secret(env, "STAFF_PASSWORD")
+remove_secret("STAFF_PASSWORD")
 # optional or required
 STAFF_SECOND_FACTOR = env.str("STAFF_SECOND_FACTOR", "optional")
 OTP_TOTP_ISSUER = "Maria back office"

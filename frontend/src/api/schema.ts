@@ -877,6 +877,7 @@ export interface components {
         /**
          * @description * `javascript` - runs a script
          *     * `opens_files` - starts a program or opens another file
+         *     * `opens_address` - opens a web page without a click
          *     * `sends_data` - is a form that sends its data, or imports data from a file
          *     * `embedded_file` - contains other files
          *     * `multimedia` - plays sound, film or 3D
@@ -887,7 +888,7 @@ export interface components {
          *     * `too_expensive` - takes too much time or memory to read
          * @enum {string}
          */
-        Suspicion: "javascript" | "opens_files" | "sends_data" | "embedded_file" | "multimedia" | "dynamic_form" | "odd_link" | "encrypted" | "malformed" | "too_expensive";
+        Suspicion: "javascript" | "opens_files" | "opens_address" | "sends_data" | "embedded_file" | "multimedia" | "dynamic_form" | "odd_link" | "encrypted" | "malformed" | "too_expensive";
         /** @description A file as its visitor sees it. */
         Upload: {
             /** Format: uuid */

@@ -33,14 +33,36 @@ export function createLifecycle(
   const { snapshot } = machine;
   const { exclusively } = persistence;
   let checkedAt = 0;
+  // Requests are numbered as they begin. Older answers must not replace newer ones.
+  let begun = 0;
+  let lastWrite = 0;
+  let readBarrier = 0;
+
+  /**
+   * Send a request about the session and accept its answer, unless a newer one is known.
+   *
+   * @returns false if the page has left this session meanwhile: then nothing has changed here
+   */
+  async function refresh(
+    uuid: string,
+    request: (uuid: string) => Promise<CurrentSession>,
+    isWrite = false,
+  ): Promise<boolean> {
+    const number = ++begun;
+    const answer = await request(uuid);
+    if (snapshot().uuid !== uuid || machine.isBehind()) return false;
+    if (number < (isWrite ? lastWrite : readBarrier)) return true;
+    if (isWrite) [lastWrite, readBarrier] = [number, begun + 1];
+    machine.accept(answer, "restored");
+    return true;
+  }
 
   const check = single(async function run(): Promise<void> {
     const { uuid } = snapshot();
     if (!uuid) return;
     checkedAt = Date.now();
     try {
-      const current = await api.current(uuid);
-      if (snapshot().uuid === uuid) machine.accept(current, "restored");
+      await refresh(uuid, api.current);
     } catch (error) {
       if (isRefusal(error)) await exclusively(settle);
       else if (snapshot().uuid === uuid) machine.fail(error as SessionError);
@@ -55,7 +77,7 @@ export function createLifecycle(
     const { uuid } = snapshot();
     if (!uuid) return;
     try {
-      machine.accept(await api.current(uuid), "restored");
+      await refresh(uuid, api.current);
     } catch (error) {
       await handleRefusal(uuid, error as SessionError);
     }
@@ -187,6 +209,14 @@ export function createLifecycle(
     retry,
     /** Run a request with the session's UUID. After a 401 the store checks the session. */
     withSession,
+    /**
+     * Run a request that changes the session, and show its answer. @throws SessionError also if the
+     * page has left the session meanwhile
+     */
+    update: (request: (uuid: string) => Promise<CurrentSession>) =>
+      withSession(async (uuid) => {
+        if (!(await refresh(uuid, request, true))) throw new SessionError("session_changed");
+      }),
     /** Replace the session by a new one. @throws SessionError if nothing has changed */
     resetSession,
     /** End the session. `erase` also deletes personal data and files. @throws SessionError */

@@ -41,7 +41,7 @@ test("without a session it shows only the recovery code field", () => {
 });
 
 describe("without data to show it says", () => {
-  const panel = () => screen.getByRole("region", { name: "Your data" });
+  const shown = () => screen.getByRole("region", { name: "Your data" }).textContent;
 
   test("that an ended session's files are still kept, and their code", async () => {
     const server = await visited();
@@ -57,7 +57,7 @@ describe("without data to show it says", () => {
     await state("ready");
     await press(visitor, "End");
     await state("idle");
-    expect(panel()).toHaveTextContent(
+    expect(shown()).toContain(
       `Your session has ended. Its files and data are kept for a few days. Until they are deleted, support may be able to restore them with the code ${supportCode}.`,
     );
     expect(files).toHaveLength(1);
@@ -69,7 +69,7 @@ describe("without data to show it says", () => {
     server.close("expired");
     open(<YourData />, { server });
     await state("reset_required");
-    expect(panel()).toHaveTextContent("Your session has ended. Its files and data are kept");
+    expect(shown()).toContain("Your session has ended. Its files and data are kept");
   });
 
   test("that the data are unknown while the server cannot be reached", async () => {
@@ -77,9 +77,7 @@ describe("without data to show it says", () => {
     server.offline = true;
     open(<YourData />, { server });
     await state("offline");
-    expect(panel()).toHaveTextContent(
-      "The server cannot be reached, so your data cannot be shown now.",
-    );
+    expect(shown()).toContain("The server cannot be reached, so your data cannot be shown now.");
   });
 
   test("that the data are being loaded", async () => {
@@ -87,10 +85,10 @@ describe("without data to show it says", () => {
     const hold = server.hold();
     open(<YourData />, { server });
     await waitFor(() => expect(hold.count).toBe(1));
-    expect(panel()).toHaveTextContent("Loading your data…");
+    expect(shown()).toContain("Loading your data…");
     hold.release();
     await state("ready");
-    expect(panel()).not.toHaveTextContent("Loading");
+    expect(shown()).not.toContain("Loading");
   });
 });
 
