@@ -94,7 +94,7 @@ def test_the_visitor_gets_the_same_bytes_at_once(lost: UploadedFile, support: Cl
     lost.refresh_from_db()
     assert lost.status == UploadStatus.STORED
 
-    assert events(now.uuid) == GIVEN
+    assert events(now.uuid) == [*GIVEN, "upload.downloaded"]
     old, new = AuditLog.objects.filter(event_type="upload.restored").order_by("id")
     assert (old.session_uuid, old.target) == (lost.session_id, f"upload:{lost.pk}")
     assert (str(new.session_uuid), new.target) == (now.uuid, f"upload:{copy.pk}")

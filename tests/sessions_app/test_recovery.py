@@ -74,7 +74,7 @@ def test_recovery_brings_the_session_with_its_files_to_the_other_device(visitor:
     assert device.token != visitor.token
     assert device.current().json()["uuid"] == visitor.uuid
     assert device.download(str(upload.pk)) == visitor.download(str(upload.pk))
-    assert events(visitor.uuid)[2:] == ["session.recovery_issued", *RECOVERED]
+    assert events(visitor.uuid)[2:] == ["session.recovery_issued", *RECOVERED, "upload.downloaded"]
     assert AuditLog.objects.get(event_type="session.token_rotated").details == {
         "reason": "recovered"
     }
