@@ -99,6 +99,7 @@ OFFICE, ELSEWHERE = one_network(0), "203.0.113.0/24"
     [(own_network, ELSEWHERE), (one_network, ELSEWHERE), (one_network, OFFICE)],
     ids=["all networks differ", "one against an office", "in the office"],
 )
+@pytest.mark.timeout(1200)
 @pytest.mark.django_db
 def test_t97_expensive_files_of_one_session_do_not_delay_the_others(
     monkeypatch: pytest.MonkeyPatch,
@@ -124,6 +125,7 @@ def test_t97_expensive_files_of_one_session_do_not_delay_the_others(
         assert now <= 2 * before + 1000 * FIRST_TRY_SECONDS + 10 * USUAL_COST
 
 
+@pytest.mark.both
 @pytest.mark.django_db
 def test_t97_files_that_cost_much_lately_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cost is remembered between runs, also that of other sessions in the network."""
@@ -141,6 +143,7 @@ def test_t97_files_that_cost_much_lately_wait(monkeypatch: pytest.MonkeyPatch) -
     assert list(order.order_by("inspected_at")) == [third, second, first]
 
 
+@pytest.mark.both
 @pytest.mark.django_db
 def test_t97_session_with_many_files_does_not_fill_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     many, one = new_session(), new_session()
