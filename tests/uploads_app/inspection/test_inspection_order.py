@@ -151,11 +151,33 @@ def test_t97_session_with_many_files_does_not_fill_a_run(monkeypatch: pytest.Mon
         stored(many, HONEST, one_network(0), 1000 + number)
     last = stored(one, HONEST, one_network(0), 0)
     monkeypatch.setattr("uploads_app.tasks.INSPECT_BATCH", 2)
+    monkeypatch.setattr("uploads_app.services.inspection_queue.RELOAD_SECONDS", 1000)
     Recorder(monkeypatch)
 
     assert inspect_uploads() == 2
     last.refresh_from_db()
     assert last.inspection == Inspection.CLEAN
+
+
+@pytest.mark.django_db
+def test_t97_file_stored_during_a_run_gets_its_turn_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = Recorder(monkeypatch)
+    monkeypatch.setattr("uploads_app.services.inspection_queue.RELOAD_SECONDS", -1)
+    spender = new_session()
+    for number in range(3):
+        stored(spender, HOSTILE, own_network(1), number)
+    inspect = sandbox.inspect_content
+
+    def meanwhile(content: IO[bytes], seconds: int) -> Findings:
+        if len(recorder.costs) == 3:  # each had its first try
+            stored(new_session(), HONEST, own_network(1), 0)
+        return inspect(content, seconds)
+
+    monkeypatch.setattr(sandbox, "inspect_content", meanwhile)
+    recorder.waits()
+
+    order = [is_honest for is_honest, _ in recorder.costs]
+    assert order == [False, False, False, False, True, False, False]
 
 
 def test_t97_file_over_its_first_try_waits_until_others_had_theirs(visitor: Visitor) -> None:
