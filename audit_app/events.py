@@ -91,9 +91,14 @@ STAFF_SIGNED_IN = register("staff.signed_in", "A staff member signed in to the a
 STAFF_SIGNED_OUT = register(
     "staff.signed_out", "A staff member signed out, in every browser at once."
 )
+STAFF_SIGNED_OUT_ELSEWHERE = register(
+    "staff.signed_out_elsewhere",
+    "A staff member ended other sessions of the own account.",
+    "sessions",
+)
 STAFF_SIGN_IN_FAILED = register(
     "staff.sign_in_failed",
-    "A sign-in to the admin failed.",
+    "A sign-in to the admin failed, or a staff member confirmed a change with a wrong password.",
     "repeated",
     outcome=AuditOutcome.DENIED,
 )

@@ -38,8 +38,10 @@ MIDDLEWARE = [
     # Outside everything that can answer an error, so that other origins can read errors.
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "maria_project.middleware.permissions_policy",
     "maria_project.middleware.api_headers",
-    "maria_project.middleware.length_required",
+    "maria_project.middleware.known_host",
+    "maria_project.middleware.refuse_early",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "maria_project.middleware.database_guard",

@@ -25,7 +25,7 @@ PAGES = (
     "uploads_app/uploadedfile/", "uploads_app/uploadedfile/{file}/change/",
     "uploads_app/uploadedfile/{file}/explain/", "uploads_app/uploadedfile/{file}/quarantine/",
     "audit_app/auditlog/", "audit_app/auditlog/{event}/change/",
-    "django_q/schedule/", "second-factor/", "password_change/",
+    "django_q/schedule/", "second-factor/", "sign-ins/", "password_change/",
 )  # fmt: skip
 _IDS = """
 from audit_app.models import AuditLog

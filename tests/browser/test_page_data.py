@@ -257,7 +257,7 @@ def test_erasing_leaves_nothing_in_browser_or_server(visitor: DataPageVisitor) -
 
     visitor.agree_to("Erase everything")
 
-    expect(visitor.sheet).to_contain_text("There is no active session")
+    expect(visitor.sheet).to_contain_text("There is no session in this browser.")
     visitor.close_sheet()
     expect(visitor.region).to_contain_text("No files yet.")
     expect(visitor.said).not_to_contain_text("Anna")

@@ -32,7 +32,7 @@ LONG_ON_S3 = 1 if SOAK else 4
 MANY = 1000
 # Python's audit events for changes to the names in a folder; empty folders do not count.
 _ON_DISK = frozenset({"os.link", "os.remove", "os.rename"})
-_WRITES = ("INSERT", "UPDATE", "DELETE")
+_WRITES = ("INSERT", "UPDATE", "DELETE", "VACUUM")
 _S3_READS = ("Get", "Head", "List")
 Work = Callable[[], Any]
 Reached = Callable[[str], None]

@@ -414,6 +414,18 @@ def reset_for_an_unknown_reason(scenario: ContractScenario) -> ContractCall:
     return scenario.call(reason="because")
 
 
+@own("POST sessions/current/reset/", "idempotency_key_malformed")
+def reset_with_a_bad_key(scenario: ContractScenario) -> ContractCall:
+    call = scenario.call()
+    return replace(call, headers={**call.headers, "Idempotency-Key": "two words"})
+
+
+@own("POST sessions/recover/", "idempotency_key_malformed")
+def recover_with_a_bad_key(scenario: ContractScenario) -> ContractCall:
+    call = recover(scenario)
+    return replace(call, headers={**call.headers, "Idempotency-Key": "two words"})
+
+
 @own("GET sessions/current/activity/", "not_found")
 @own("GET uploads/", "not_found")
 def request_an_invalid_cursor(scenario: ContractScenario) -> ContractCall:

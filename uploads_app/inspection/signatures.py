@@ -28,10 +28,13 @@ _SIGNATURES = (
     Signature("image/png", ((0, b"\x89PNG"),)),
     Signature("image/gif", ((0, b"GIF"),)),
     Signature("image/webp", ((0, b"RIFF"), (8, b"WEBPVP"))),
-    Signature("application/pdf", ((0, b"%PDF"),), (_DICOM, _TAR)),
-    # With a byte order mark.
-    Signature("application/pdf", ((0, b"\xef\xbb\xbf%PDF"),), (_DICOM, _TAR)),
 )
+# Readers find a PDF's header anywhere in these bytes (ISO 32000-1, annex H, note 13).
+PDF_HEADER_BYTES = 1024
+PDF_HEADER = b"%PDF-"
+# A file that begins as one of these, or has it at its place, is not a PDF with bytes before it.
+_PROGRAMS = (b"MZ", b"\x7fELF", b"#!")
+_OTHERS = (_DICOM, _TAR)
 _ZIP = Signature("application/zip", ((0, b"PK\x03\x04"),), (_DICOM,))
 
 
@@ -45,4 +48,11 @@ def guess_type(head: bytes, content: IO[bytes] | None = None) -> str | None:
             return signature.content_type
     if _ZIP.fits(head):
         return office_type(io.BytesIO(head) if content is None else content)
-    return None
+    return "application/pdf" if _is_pdf(head) else None
+
+
+def _is_pdf(head: bytes) -> bool:
+    """Say whether a file that is no other known type has the header of a PDF."""
+    if head.startswith(_PROGRAMS) or any(head.startswith(magic, at) for at, magic in _OTHERS):
+        return False
+    return PDF_HEADER in head[:PDF_HEADER_BYTES]

@@ -4,7 +4,7 @@ import common.folding
 
 
 class Migration(migrations.Migration):
-    dependencies = [("uploads_app", "0001_initial")]
+    dependencies = [("uploads_app", "0004_inspection_queue")]
 
     operations = [
         migrations.RemoveIndex("uploadedfile", "upload_name"),

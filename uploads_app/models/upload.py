@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import F, Q, Window
+from django.db.models.functions import Now, RowNumber
 from django.utils import timezone
 
 from common.folding import FoldedName
@@ -65,11 +65,12 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
     ) -> "UploadQuerySet":
         """Return the files of sessions that ended longer than their retention ago.
 
-        Returns none until one retention after a restore: the database may not
-        know sessions that were used since its backup.
+        Returns none until UPLOAD_RETENTION (or `retention`, if longer) after a
+        restore: the database may not know sessions that were used since its backup.
         """
         limit = settings.UPLOAD_RETENTION if retention is None else retention
-        if StoreState.objects.filter(adopted_at__gt=Now() - limit).exists():
+        wait = max(limit, settings.UPLOAD_RETENTION)
+        if StoreState.objects.filter(adopted_at__gt=Now() - wait).exists():
             return self.none()
         return self.filter(past_retention("session__", limit, completed), status__in=VISIBLE)
 
@@ -82,6 +83,14 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
 
     def uninspected(self) -> "UploadQuerySet":
         return self.filter(status=UploadStatus.STORED, inspection=Inspection.WAITING)
+
+    def in_turn(self) -> "UploadQuerySet":
+        """Order by turns: first the oldest file of each session, those of each network in turn."""
+        oldest = [F("stored_at").asc(), F("id").asc()]
+        return self.annotate(
+            session_turn=Window(RowNumber(), partition_by="session_id", order_by=oldest),
+            network_turn=Window(RowNumber(), partition_by="network", order_by=oldest),
+        ).order_by("session_turn", "network_turn", "stored_at", "id")
 
     def with_object(self) -> "UploadQuerySet":
         return self.filter(status__in=WITH_OBJECT)
@@ -147,6 +156,19 @@ class UploadedFile(models.Model):
     suspicions = models.JSONField(
         default=list, blank=True, help_text="Why the file is suspect or unreadable."
     )
+    inspection_cost = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="The processor time that its inspection has used, in milliseconds.",
+    )
+    network = models.CharField(
+        max_length=43,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Where it was sent from, for the order of inspections. Empty after an erasure.",
+    )
 
     restored_from = models.ForeignKey(
         "self",
@@ -187,6 +209,11 @@ class UploadedFile(models.Model):
                 fields=["stored_at"],
                 name="upload_uninspected",
                 condition=Q(inspection="waiting", status="stored"),
+            ),
+            models.Index(
+                fields=["inspected_at"],
+                name="upload_inspected",
+                condition=Q(inspection_cost__gt=0),
             ),
             models.Index(FoldedName("name"), name="upload_name", condition=Q(name__gt="")),
             models.Index(

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from common import context
 from sessions_app.exceptions import SessionInvalid
 from sessions_app.models import UserSession
 from sessions_app.services.sessions import mark_session_used, session_invalid
@@ -79,13 +80,16 @@ def prepare_store(session: UserSession) -> None:
 
 
 def claim_store() -> None:
-    """Write the marker into an empty store; raises StorageUnavailable if the store fails."""
+    """Write the marker into an empty store.
+
+    Raises StorageUnavailable if the store fails or is another database's, whose
+    cleanup would remove our files.
+    """
     try:
         marker.claim_store()
-    except marker.MarkerDiffers as error:  # stops the cleanup only: files are accepted
-        logger.error("The store belongs to another database: %s", error)
+        marker.require_own_store()
     except OSError as error:
-        logger.exception("The store does not respond.")
+        logger.exception("The store does not respond, or is not this database's.")
         raise StorageUnavailable from error
 
 
@@ -120,6 +124,7 @@ def reserve(
         retry_key=retry_key,
         direct=direct,
         restored_from=restored_from,
+        network=restored_from.network if restored_from else context.current().network,
         lease_expires_at=Now() + settings.UPLOAD_LEASE,
     )
     with transaction.atomic():

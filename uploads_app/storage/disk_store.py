@@ -16,6 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
+from django.conf import settings
+from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.storage import FileSystemStorage
 
 from uploads_app.storage.base import (
@@ -25,6 +27,7 @@ from uploads_app.storage.base import (
     StoredBytes,
     StoredObject,
 )
+from uploads_app.storage.file_locks import locked
 from uploads_app.storage.keys import ERASED, MARKER, PREFIX, QUARANTINE
 
 _TEMPORARY_SUFFIX = ".part"
@@ -44,12 +47,13 @@ class DiskStore(FileSystemStorage):
     """
 
     offers_forms = False
+    marker_seconds = 0.0
 
     def put(self, key: str, chunks: Iterable[bytes]) -> StoredBytes:
         final = Path(self.path(key))
         temporary = final.with_name(f".{final.name}.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}")
         try:
-            written = _write(temporary, chunks)
+            written = self._write(temporary, chunks)
             os.link(temporary, final)
         except FileExistsError:
             _sync_name(final)  # its writer may have died before this
@@ -79,11 +83,51 @@ class DiskStore(FileSystemStorage):
         for key in keys:
             try:
                 self._remove(key)
-            except OSError as error:
+            except (OSError, SuspiciousFileOperation, ValueError) as error:  # also a malformed key
                 failed[key] = str(error)
-        for folder in {Path(self.path(key)).parent for key in keys}:
+        for folder in {Path(self.path(key)).parent for key in keys if key not in failed}:
             _finish_deletions(folder)
         return failed
+
+    def _write(self, path: Path, chunks: Iterable[bytes]) -> StoredBytes:
+        """Write and sync a new file; delete it if it cannot be written completely."""
+        digest, size = hashlib.sha256(), 0
+        with self._create(path) as file:
+            try:
+                for chunk in chunks:
+                    file.write(chunk)
+                    digest.update(chunk)
+                    size += len(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            except BaseException:
+                path.unlink()
+                raise
+        return StoredBytes(size, digest.hexdigest())
+
+    def _create(self, path: Path) -> IO[bytes]:
+        """Open a new file; create its folder again if a deletion removes it meanwhile."""
+        for _ in range(_FOLDER_TRIES):
+            with suppress(FileNotFoundError):
+                self._make_folder(path.parent)
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+                os.fchmod(descriptor, settings.FILE_UPLOAD_PERMISSIONS)
+                return os.fdopen(descriptor, "wb")
+        raise FileNotFoundError(
+            errno.ENOENT, "the folder is removed again and again", str(path.parent)
+        )
+
+    def _make_folder(self, folder: Path) -> None:
+        """Create a folder and its parents with the rights of the store, which a umask would cut."""
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            return
+        except FileNotFoundError:
+            self._make_folder(folder.parent)
+            with suppress(FileExistsError):
+                folder.mkdir()
+        folder.chmod(settings.FILE_UPLOAD_DIRECTORY_PERMISSIONS)
 
     def _remove(self, key: str) -> None:
         with suppress(FileNotFoundError, NotADirectoryError):
@@ -91,7 +135,7 @@ class DiskStore(FileSystemStorage):
 
     def move(self, key: str, target: str) -> None:
         source, final = Path(self.path(key)), Path(self.path(target))
-        _make_folder(final.parent)
+        self._make_folder(final.parent)
         try:
             os.link(source, final)
         except FileExistsError:
@@ -124,13 +168,23 @@ class DiskStore(FileSystemStorage):
     def write_marker(self, marker: Marker) -> None:
         final = Path(self.path(MARKER))
         temporary = final.with_name(f".{MARKER}.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}")
-        _write(temporary, [marker.to_bytes()])
+        self._write(temporary, [marker.to_bytes()])
         temporary.replace(final)
         _sync_folder(final.parent)
 
+    def swap_marker(self, old: Marker, new: Marker) -> bool:
+        lock = locked(Path(self.path(MARKER)))
+        if lock is None:
+            return False
+        with lock:
+            if self.read_marker() != old:
+                return False
+            self.write_marker(new)
+            return True
+
     def clock(self) -> datetime:
         probe = Path(self.path(f".clock.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}"))
-        _write(probe, [b""])
+        self._write(probe, [b""])
         try:
             return _modified(probe.stat())
         finally:
@@ -160,44 +214,12 @@ class DiskStore(FileSystemStorage):
         return None
 
 
-def _write(path: Path, chunks: Iterable[bytes]) -> StoredBytes:
-    """Write and sync a new file; delete it if it cannot be written completely."""
-    digest, size = hashlib.sha256(), 0
-    with _create(path) as file:
-        try:
-            for chunk in chunks:
-                file.write(chunk)
-                digest.update(chunk)
-                size += len(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        except BaseException:
-            path.unlink()
-            raise
-    return StoredBytes(size, digest.hexdigest())
-
-
-def _create(path: Path) -> IO[bytes]:
-    """Open a new file; create its folder again if a deletion removes it meanwhile."""
-    for _ in range(_FOLDER_TRIES):
-        # mkdir fails too when the folder is removed just after it was found.
-        with suppress(FileNotFoundError, FileExistsError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return path.open("xb")
-    raise FileNotFoundError(errno.ENOENT, "the folder is removed again and again", str(path.parent))
-
-
 def _finish_deletions(folder: Path) -> None:
     """Make deletions in a folder durable, or remove the folder if it is empty."""
     try:
         folder.rmdir()
     except OSError:  # it is not empty, or does not exist
         _sync_folder(folder)
-
-
-def _make_folder(folder: Path) -> None:
-    with suppress(FileExistsError):
-        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _sync_name(path: Path) -> None:

@@ -285,7 +285,8 @@ export interface paths {
          * Reset the session
          * @description Replace this session, live or expired, by a new one; return it and the lost files.
          *
-         *     Repeated before the new session was used, it returns the same new session.
+         *     Repeated with the same `Idempotency-Key` within 10 minutes, before the new session was
+         *     used, it returns the same new session. `not_me` and `mismatch` cannot be repeated.
          */
         post: operations["sessions_current_reset_create"];
         delete?: never;
@@ -306,6 +307,8 @@ export interface paths {
         /**
          * Recover a session
          * @description Bring a session to this device with a recovery code, which works only once.
+         *
+         *     With the same `Idempotency-Key` it works again for 10 minutes, until the new token is used.
          */
         post: operations["sessions_recover_create"];
         delete?: never;
@@ -874,6 +877,7 @@ export interface components {
         /**
          * @description * `javascript` - runs a script
          *     * `opens_files` - starts a program or opens another file
+         *     * `opens_address` - opens a web page without a click
          *     * `sends_data` - is a form that sends its data, or imports data from a file
          *     * `embedded_file` - contains other files
          *     * `multimedia` - plays sound, film or 3D
@@ -884,7 +888,7 @@ export interface components {
          *     * `too_expensive` - takes too much time or memory to read
          * @enum {string}
          */
-        Suspicion: "javascript" | "opens_files" | "sends_data" | "embedded_file" | "multimedia" | "dynamic_form" | "odd_link" | "encrypted" | "malformed" | "too_expensive";
+        Suspicion: "javascript" | "opens_files" | "opens_address" | "sends_data" | "embedded_file" | "multimedia" | "dynamic_form" | "odd_link" | "encrypted" | "malformed" | "too_expensive";
         /** @description A file as its visitor sees it. */
         Upload: {
             /** Format: uuid */
@@ -1720,6 +1724,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Makes it safe to repeat the request: the response is the same. */
+                "Idempotency-Key"?: string;
                 /** @description The session UUID. Required for changes with the cookie. The server compares it with the session of the cookie and never uses it to select a session. */
                 "X-Session-UUID"?: string;
             };
@@ -1770,7 +1776,10 @@ export interface operations {
     sessions_recover_create: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Makes it safe to repeat the request: the response is the same. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
