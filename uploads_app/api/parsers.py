@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import IO, Any
+from typing import Any
 
 from django.conf import settings
 from django.core.files.uploadhandler import FileUploadHandler
@@ -10,7 +10,11 @@ from django.http import UnreadablePostError
 from django.http.multipartparser import MultiPartParser as FormParser
 from django.http.multipartparser import MultiPartParserError
 from rest_framework.exceptions import ParseError
-from rest_framework.parsers import DataAndFiles, MultiPartParser, get_encoding
+from rest_framework.parsers import (  # type: ignore[attr-defined]  # the stubs lack get_encoding
+    DataAndFiles,
+    MultiPartParser,
+    get_encoding,
+)
 
 from common.text import form_file_name
 from uploads_app.exceptions import FileTooLarge, StorageUnavailable
@@ -52,7 +56,7 @@ class UploadParser(MultiPartParser):
 
     def parse(
         self,
-        stream: IO[Any],
+        stream: Any,
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> "DataAndFiles[Any, Any]":
