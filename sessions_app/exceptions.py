@@ -160,6 +160,14 @@ class RecoveryInvalid(ProofRefused, AuthenticationFailed):
     )
 
 
+class RetryKeyMalformed(APIException):
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "idempotency_key_malformed"
+    default_detail = (
+        "Invalid Idempotency-Key. Use 1 to 128 visible ASCII characters, for example a random UUID."
+    )
+
+
 class ServiceKeyRequired(AuthenticationFailed):
     default_code = "service_key_required"
     default_detail = "This address is for services: send a service key in Authorization: Bearer."

@@ -98,14 +98,6 @@ class QuotaExceeded(APIException):
         self.session_uuid, self.file_name = session_uuid, file_name
 
 
-class RetryKeyMalformed(APIException):
-    status_code = status.HTTP_400_BAD_REQUEST
-    default_code = "idempotency_key_malformed"
-    default_detail = (
-        "Invalid Idempotency-Key. Use 1 to 128 visible ASCII characters, for example a random UUID."
-    )
-
-
 class RetryKeyReused(APIException):
     """The key was sent before with another file (draft-ietf-httpapi-idempotency-key-header)."""
 

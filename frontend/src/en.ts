@@ -1,6 +1,6 @@
 import type { ResetReason, Schemas, SessionError } from "./api/http.js";
 import type { SessionSnapshot } from "./store/sessionState.js";
-import type { UploadItem } from "./store/uploadStore.js";
+import type { UploadItem } from "./store/uploadItems.js";
 
 const number = (value: number, unit: string, digits = 0) =>
   new Intl.NumberFormat("en", { style: "unit", unit, maximumFractionDigits: digits }).format(value);
@@ -32,10 +32,10 @@ const errorTexts: Record<string, string> = {
   credential_store: "This app cannot keep your session just now. Try again.",
   file_changed: "This file was changed or removed after you chose it. Choose it again.",
   file_empty: "This file is empty.",
-  session_changed: "This file was sent to your previous session. Send it again.",
   upload_deleted: "This file was deleted. Choose it again to upload it.",
   upload_in_progress: "This file is still being uploaded.",
   not_found: "This file no longer exists.",
+  session_changed: CHANGED,
   session_mismatch: CHANGED,
   session_invalid: CHANGED,
   session_required: CHANGED,

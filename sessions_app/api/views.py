@@ -19,10 +19,12 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, BooleanField, Serializer
 
 from audit_app.models import AuditLog, AuditQuerySet
+from common.folding import ascii_lower
 from common.json_stream import stream_json
 from common.pagination import StrictCursorPagination
 from common.serializers import serialize
 from sessions_app import limits
+from sessions_app.api.retry_keys import RETRY_PARAMETER, read_retry_key
 from sessions_app.api.serializers import (
     ActivitySerializer,
     CodeSentSerializer,
@@ -152,12 +154,18 @@ class SessionViewSet(VisitorViewSet):
         return Response({"uuid": str(uuid), "status": state})
 
     @extend_schema(
-        summary="Recover a session", request=RecoverSerializer, responses=CurrentSessionSerializer
+        summary="Recover a session",
+        parameters=[RETRY_PARAMETER],
+        request=RecoverSerializer,
+        responses=CurrentSessionSerializer,
     )
     def recover(self, request: Request) -> Response:
-        """Bring a session to this device with a recovery code, which works only once."""
+        """Bring a session to this device with a recovery code, which works only once.
+
+        With the same `Idempotency-Key` it works again for 10 minutes, until the new token is used.
+        """
         values = self.checked(RecoverSerializer)
-        issued = recovery.recover_session(code=values["code"])
+        issued = recovery.recover_session(code=values["code"], retry_key=read_retry_key(request))
         response = Response(serialize(CurrentSessionSerializer, issued.session))
         hand_over(response, values["credential"], issued.token, issued.session)
         return response
@@ -171,7 +179,7 @@ class CurrentSessionViewSet(VisitorViewSet):
     session_limits = {"export": "export"}
     also_accepted = {
         "destroy": frozenset({SessionStatus.EXPIRED}),  # to be erased
-        # The answer to a reset may have been lost.
+        # A reset can be repeated with its key.
         "reset": frozenset({SessionStatus.EXPIRED, SessionStatus.RESET}),
     }
 
@@ -197,7 +205,7 @@ class CurrentSessionViewSet(VisitorViewSet):
     def send_code(self, request: Request) -> Response:
         """Send a code of six digits to the session's e-mail address."""
         limits.enforce(
-            request._request, "email", self.session, identifier=self.session.email.lower()
+            request._request, "email", self.session, identifier=ascii_lower(self.session.email)
         )
         sent = identity.send_code(session=self.session)
         next_in = int(identity.SEND_INTERVAL.total_seconds())
@@ -213,15 +221,21 @@ class CurrentSessionViewSet(VisitorViewSet):
         return self._identified(identity.verify_code(proof=self.proof, code=code))
 
     @extend_schema(
-        summary="Reset the session", request=ResetSerializer, responses={201: SuccessorSerializer}
+        summary="Reset the session",
+        parameters=[RETRY_PARAMETER],
+        request=ResetSerializer,
+        responses={201: SuccessorSerializer},
     )
     def reset(self, request: Request) -> Response:
         """Replace this session, live or expired, by a new one; return it and the lost files.
 
-        Repeated before the new session was used, it returns the same new session.
+        Repeated with the same `Idempotency-Key` within 10 minutes, before the new session was
+        used, it returns the same new session. `not_me` and `mismatch` cannot be repeated.
         """
         reason = self.checked(ResetSerializer)["reason"]
-        issued, lost = sessions.reset_session(proof=self.proof, reason=reason)
+        issued, lost = sessions.reset_session(
+            proof=self.proof, reason=reason, retry_key=read_retry_key(request)
+        )
         previous = {"uuid": self.session.uuid, "reason": reason, "lost": lost}
         response = Response(
             {

@@ -4,7 +4,7 @@ import common.folding
 
 
 class Migration(migrations.Migration):
-    dependencies = [("sessions_app", "0001_initial")]
+    dependencies = [("sessions_app", "0002_repeatable_attempts")]
 
     operations = [
         migrations.RemoveIndex("usersession", "session_name"),

@@ -254,7 +254,7 @@ def _close(session: UserSession) -> None:
     session.status, session.end_reason = SessionStatus.ERASED, ""
     session.ended_at = session.ended_at or timezone.now()
     session.token_hash, session.token_used_at = hash_token(generate_token()), timezone.now()
-    session.completed_at = None
+    session.completed_at = session.retry_key = None
     session.save()
 
 

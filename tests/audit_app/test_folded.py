@@ -63,7 +63,7 @@ def test_a_download_by_a_short_link_is_recorded(visitor: Visitor) -> None:
     url = visitor.send(f"uploads/{upload.pk}/link/", **visitor.named).json()["url"]
     assert visitor.head(f"/api/v1/uploads/{upload.pk}/download/").status_code == 200
     assert events(visitor.uuid) == ["session.created", "upload.stored"]
-    assert b"".join(Visitor().get(url).streaming_content)
+    assert b"".join(Visitor().get(url).streaming_content)  # type: ignore[attr-defined]
     assert events(visitor.uuid) == ["session.created", "upload.stored", "upload.downloaded"]
 
 

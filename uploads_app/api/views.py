@@ -1,7 +1,5 @@
 """The upload endpoints. Visitors reach only the files of the session that they prove."""
 
-import hashlib
-import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,6 +24,7 @@ from rest_framework.settings import api_settings
 
 from common.pagination import StrictCursorPagination
 from common.serializers import serialize
+from sessions_app.api.retry_keys import RETRY_PARAMETER, read_retry_key
 from sessions_app.api.service_views import ServiceViewSet
 from sessions_app.api.views import VisitorViewSet
 from sessions_app.models import Scope, UserSession
@@ -40,12 +39,7 @@ from uploads_app.api.serializers import (
     UploadSerializer,
 )
 from uploads_app.downloads import DOWNLOAD_HEADERS, attachment
-from uploads_app.exceptions import (
-    FileMissing,
-    FileTooLarge,
-    LengthRequired,
-    RetryKeyMalformed,
-)
+from uploads_app.exceptions import FileMissing, FileTooLarge, LengthRequired
 from uploads_app.inspection.file_types import KNOWN_TYPES
 from uploads_app.models import UploadedFile, UploadQuerySet
 from uploads_app.services import direct, links
@@ -57,15 +51,6 @@ from uploads_app.services.download import (
 )
 from uploads_app.services.upload import store_upload
 
-RETRY_HEADER = "Idempotency-Key"
-_RETRY_KEY = re.compile("[\x21-\x7e]{1,128}")
-
-
-RETRY_PARAMETER = OpenApiParameter(
-    RETRY_HEADER,
-    location=OpenApiParameter.HEADER,
-    description="Makes it safe to repeat the request: the response is the same.",
-)
 # Generated clients read the first media type, which is the one that all of them know.
 FILE_TYPES = ("application/octet-stream", *dict.fromkeys(KNOWN_TYPES.values()))
 FILE_RESPONSES = {
@@ -128,7 +113,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
             session=self.session,
             content=content,
             name=content.name or "",
-            retry_key=_retry_key(request),
+            retry_key=read_retry_key(request),
         )
         return Response(serialize(UploadSerializer, upload), status.HTTP_201_CREATED)
 
@@ -146,7 +131,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
             session=self.session,
             name=values["name"],
             size=values["size"],
-            retry_key=_retry_key(request),
+            retry_key=read_retry_key(request),
         )
         return Response(serialize(DirectUploadSerializer, begun), status.HTTP_201_CREATED)
 
@@ -221,16 +206,6 @@ class ServiceUploadViewSet(mixins.ListModelMixin, ServiceViewSet):
         response = _file_response(upload)
         record_download(upload=upload)
         return response
-
-
-def _retry_key(request: Request) -> str | None:
-    """Return the hash of the Idempotency-Key, None without one. Hashed because it may contain names."""
-    key = request.headers.get(RETRY_HEADER)
-    if key is None:
-        return None
-    if not _RETRY_KEY.fullmatch(key):
-        raise RetryKeyMalformed
-    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def _file_response(upload: UploadedFile) -> HttpResponseBase:

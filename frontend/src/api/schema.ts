@@ -285,7 +285,8 @@ export interface paths {
          * Reset the session
          * @description Replace this session, live or expired, by a new one; return it and the lost files.
          *
-         *     Repeated before the new session was used, it returns the same new session.
+         *     Repeated with the same `Idempotency-Key` within 10 minutes, before the new session was
+         *     used, it returns the same new session. `not_me` and `mismatch` cannot be repeated.
          */
         post: operations["sessions_current_reset_create"];
         delete?: never;
@@ -306,6 +307,8 @@ export interface paths {
         /**
          * Recover a session
          * @description Bring a session to this device with a recovery code, which works only once.
+         *
+         *     With the same `Idempotency-Key` it works again for 10 minutes, until the new token is used.
          */
         post: operations["sessions_recover_create"];
         delete?: never;
@@ -1721,6 +1724,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Makes it safe to repeat the request: the response is the same. */
+                "Idempotency-Key"?: string;
                 /** @description The session UUID. Required for changes with the cookie. The server compares it with the session of the cookie and never uses it to select a session. */
                 "X-Session-UUID"?: string;
             };
@@ -1771,7 +1776,10 @@ export interface operations {
     sessions_recover_create: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Makes it safe to repeat the request: the response is the same. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };

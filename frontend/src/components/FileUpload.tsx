@@ -2,7 +2,7 @@
 import { useState, type DragEvent } from "react";
 import { useSession } from "../contexts/SessionContext.js";
 import { useUploads } from "../hooks/useUploads.js";
-import type { UploadItem } from "../store/uploadStore.js";
+import type { UploadItem } from "../store/uploadItems.js";
 import { Action, Failure, useTexts } from "./shared/parts.js";
 
 /** A field to choose or drop files, and the list of the session's files with their progress. */

@@ -1,20 +1,8 @@
-import { SessionError, type Schemas } from "../api/http.js";
+import { SessionError } from "../api/http.js";
 import { createUploadApi, xhrTransport, type Transport, type Upload } from "../api/uploadApi.js";
-import { extensionOf } from "../utils/fileNames.js";
 import { withJitter } from "../utils/sessionUtils.js";
 import type { SessionStore } from "./sessionStore.js";
-
-/** One file in the list. `key` identifies it as long as it is shown. */
-export type UploadItem = { key: string; name: string; size: number } & (
-  | { status: "queued" }
-  /** `sent` of `size` bytes. `speed` in bytes per second; null until it is known. */
-  | { status: "sending"; sent: number; speed: number | null; secondsLeft: number | null }
-  /** Failed, and will be retried automatically. */
-  | { status: "waiting"; error: SessionError }
-  | { status: "failed"; error: SessionError; canRetry: boolean }
-  /** On the server. `error` says why it could not be removed. */
-  | { status: "stored" | "missing" | "removing"; file: Upload; error?: SessionError }
-);
+import { isUnderWay, itemOf, mayRetry, refusal, type UploadItem } from "./uploadItems.js";
 
 export interface UploadSnapshot {
   items: readonly UploadItem[];
@@ -42,21 +30,6 @@ interface Job {
 const TRIES = 4;
 const EMPTY: UploadSnapshot = { items: [], isLoaded: false, error: null };
 
-/** Files that are being sent count like stored ones. */
-const countsAgainstQuota = ({ status }: UploadItem) => status !== "queued" && status !== "failed";
-
-const itemOf = (file: Upload, key: string): UploadItem => ({
-  key,
-  name: file.name,
-  size: file.size,
-  status: file.status === "stored" ? "stored" : "missing",
-  file,
-});
-
-/** Whether a new session, or a removed file, may make a retry succeed. */
-const mayRetry = ({ code, status }: SessionError) =>
-  status === 401 || code === "quota_exceeded" || code === "session_changed";
-
 /** The files of a session: stored ones, and those that are being sent. */
 export function createUploadStore(session: SessionStore, options: UploadStoreOptions = {}) {
   const { concurrency = 2, transport = xhrTransport } = options;
@@ -67,6 +40,8 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   let snapshot = EMPTY;
   let running = 0;
   let listed: string | null = null;
+  /** The session that all files and work belong to; null if there is none yet. */
+  let owner: string | null = null;
   let unsubscribe: (() => void) | undefined;
 
   function set(next: Partial<UploadSnapshot>): void {
@@ -121,8 +96,27 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   const keyOf = ({ id }: Upload) =>
     snapshot.items.find((item) => "file" in item && item.file.id === id)?.key ?? id;
 
+  /** What was begun for one session must not be done for the next one. */
+  function followOwner(): void {
+    const { status, uuid } = session.getSnapshot();
+    const next = status === "idle" ? null : (uuid ?? owner);
+    if (owner && next !== owner) leaveOwner(session.lastChange() === "started");
+    owner = next;
+  }
+
+  /** Abort all work and drop its files. Those of a session that the server replaced can be retried. */
+  function leaveOwner(canRetry: boolean): void {
+    const error = new SessionError("session_changed");
+    for (const [key, { abort }] of jobs) {
+      abort?.abort();
+      if (canRetry) fail(key, error, true);
+      else drop(key);
+    }
+  }
+
   /** Load the files of a new or newly confirmed session. */
   function follow(): void {
+    followOwner();
     const now = session.getSnapshot();
     const uuid = now.status === "reset_required" ? null : now.uuid;
     if (uuid !== listed) {
@@ -135,25 +129,14 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     pump();
   }
 
-  /** Check a file against the server's limits before sending it. */
-  function refusal(item: UploadItem, limits: Schemas["Limits"]): SessionError | null {
-    const counted = snapshot.items.filter(countsAgainstQuota);
-    const bytes = counted.reduce((sum, { size }) => sum + size, item.size);
-    const code =
-      (!limits.types.includes(extensionOf(item.name)) && "type_not_allowed") ||
-      (!item.size && "file_empty") ||
-      (item.size > limits.max_file_bytes && "file_too_large") ||
-      ((counted.length >= limits.max_files || bytes > limits.max_total_bytes) && "quota_exceeded");
-    return code ? new SessionError(code, 0, { ...limits }) : null;
-  }
-
   function pump(): void {
+    followOwner();
     const limits = session.getSnapshot().session?.limits;
     if (!limits) return;
     for (const item of snapshot.items) {
       const job = jobs.get(item.key);
       if (item.status !== "queued" || !job) continue;
-      const error = refusal(item, limits);
+      const error = refusal(item, snapshot.items, limits);
       if (error) fail(item.key, error, mayRetry(error));
       else if (running < concurrency) void send(item, job, limits.direct_upload);
     }
@@ -176,6 +159,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     onProgress(0, 0);
     try {
       await session.withSession(async (uuid) => {
+        if (signal.aborted || uuid !== owner) throw new SessionError("session_changed");
         const file = await api.send(uuid, { file: job.file, key, isDirect, signal, onProgress });
         // Another tab may have reset the session: the file is in the previous one.
         if (session.getSnapshot().uuid !== uuid) throw new SessionError("session_changed");
@@ -188,9 +172,11 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     job.abort = undefined;
     running--;
     pump();
+    release();
   }
 
   function failed(key: string, job: Job, error: SessionError): void {
+    if (job.abort?.signal.aborted) return; // Its item is already gone or changed.
     // Another tab has used the quota. Show its files, so that the visitor can remove one.
     if (error.code === "quota_exceeded") void load();
     const again = error.isTransient || error.code === "upload_in_progress";
@@ -204,7 +190,19 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
 
   function queue(key: string): void {
     update(key, { status: "queued" });
+    watch();
     pump();
+  }
+
+  /** Follow the session while somebody looks at the files or some are on their way. */
+  function watch(): void {
+    unsubscribe ??= session.subscribe(follow);
+  }
+
+  function release(): void {
+    if (listeners.size || snapshot.items.some(isUnderWay)) return;
+    unsubscribe?.();
+    unsubscribe = undefined;
   }
 
   return {
@@ -213,11 +211,11 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     /** @returns a function that ends the subscription. Uploads continue without subscribers. */
     subscribe(listener: () => void): () => void {
       listeners.add(listener);
-      unsubscribe ??= session.subscribe(follow);
+      watch();
       follow();
       return () => {
         listeners.delete(listener);
-        if (!listeners.size) unsubscribe = unsubscribe?.() ?? undefined;
+        release();
       };
     },
 
@@ -230,7 +228,9 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
         jobs.set(key, { file, tries: 0 });
         return { key, name: file.name, size: file.size, status: "queued" };
       });
+      followOwner();
       set({ items: [...snapshot.items, ...items] });
+      watch();
       void session.start();
       pump();
     },
@@ -246,6 +246,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       const abort = jobs.get(key)?.abort;
       drop(key);
       abort?.abort();
+      release();
       if (abort) void load(); // It may have been stored just before.
     },
     /** Delete a file from the server. On failure its item has an `error`. */

@@ -77,9 +77,7 @@ describe("without data to show it says", () => {
     server.offline = true;
     open(<YourData />, { server });
     await state("offline");
-    expect(shown()).toContain(
-      "The server cannot be reached, so your data cannot be shown now.",
-    );
+    expect(shown()).toContain("The server cannot be reached, so your data cannot be shown now.");
   });
 
   test("that the data are being loaded", async () => {
