@@ -2,7 +2,7 @@
 LOCK = .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links
 
-.PHONY: help run test check soak guards front screenshots admin-pictures bench bench-packages bench-admin bench-cleanup bench-slow lock schema permissions sizes format clean
+.PHONY: help run test check soak guards front screenshots admin-pictures bench bench-packages bench-admin bench-cleanup bench-slow corpus lock schema permissions sizes format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -47,6 +47,9 @@ bench-cleanup: bench-packages ## Measure the cleanup of a million files on disk 
 
 bench-slow: ## Measure web servers while slow clients upload (2 minutes)
 	.venv/bin/python -m benchmarks.slow
+
+corpus: bench-packages ## Upload 1,500 real PDFs out of Debian packages, and compare the verdicts with qpdf's (an hour; needs qpdf and apt-get)
+	.venv/bin/python -m benchmarks.corpus --markdown
 
 sizes: ## Print the longest files, the totals, and every exceeded limit
 	.venv/bin/python scripts/sizes.py

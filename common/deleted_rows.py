@@ -18,7 +18,7 @@ from django.db import DatabaseError, connection
 # A request does not rewrite a larger database: all writers wait meanwhile. The worker does.
 IN_REQUEST_BYTES = 32 * 1024 * 1024
 # After a rewrite, requests leave the next one to the worker for so many times as long as it took.
-PAUSE_FACTOR = 20
+PAUSE_FACTOR = 4
 # Other connections finish their transactions in this time, or the next call tries again.
 WAIT_MS = 1000
 _PAUSE = "deleted-rows:pause"

@@ -30,6 +30,18 @@ class Folded(Func):
         return self.as_sql(compiler, connection, template=template, **context)
 
 
+class AsciiLower(Func):
+    """A text with A to Z in lower case, and nothing else changed, on both databases."""
+
+    arity = 1
+    output_field = TextField()
+    template = "LOWER(%(expressions)s)"
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = '(LOWER(%(expressions)s COLLATE "C"))'
+        return self.as_sql(compiler, connection, template=template, **context)
+
+
 class FoldedName(Folded):
     """A folded text without joiners."""
 
@@ -46,6 +58,11 @@ class LastWord(Func):
         "SUBSTR(%(expressions)s, "
         "LENGTH(RTRIM(%(expressions)s, REPLACE(%(expressions)s, ' ', ''))) + 1)"
     )
+
+
+def ascii_lower(text: str) -> str:
+    """Return what `AsciiLower` returns for a text."""
+    return text.encode().lower().decode()
 
 
 def spellings(text: str) -> list[str]:

@@ -6,8 +6,10 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from uploads_app.api.parsers import FRAMING_BYTES
 from uploads_app.inspection.file_types import KNOWN_TYPES
 from uploads_app.storage.base import object_store
+from uploads_app.storage.spool import SHARES
 
 
 @register()
@@ -29,14 +31,17 @@ def check_types(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_limits(**_: Any) -> list[CheckMessage]:
+    spool = SHARES * (settings.UPLOAD_MAX_BYTES + FRAMING_BYTES)
     if min(settings.UPLOAD_MAX_BYTES, settings.UPLOAD_MAX_FILES) > 0 and (
         settings.UPLOAD_MAX_TOTAL_BYTES >= settings.UPLOAD_MAX_BYTES
+        and spool <= settings.SPOOL_MAX_BYTES
     ):
         return []
     return [
         Error(
             "The upload limits contradict each other.",
-            hint="Set UPLOAD_MAX_FILES ≥ 1 and 1 ≤ UPLOAD_MAX_BYTES ≤ UPLOAD_MAX_TOTAL_BYTES.",
+            hint="Set UPLOAD_MAX_FILES ≥ 1 and 1 ≤ UPLOAD_MAX_BYTES ≤ UPLOAD_MAX_TOTAL_BYTES, "
+            f"and SPOOL_MAX_BYTES ≥ {spool}.",
             id="uploads_app.E002",
         )
     ]
@@ -69,14 +74,30 @@ def check_holding(**_: Any) -> list[CheckMessage]:
 def check_ages(**_: Any) -> list[CheckMessage]:
     """The grace period must outlast a lease, or the cleanup would remove uploads in progress."""
     if timedelta(0) < settings.UPLOAD_LEASE <= settings.CLEANUP_GRACE and (
-        timedelta(0) <= settings.UPLOAD_RETENTION <= settings.COMPLETED_RETENTION
+        settings.UPLOAD_RETENTION <= settings.COMPLETED_RETENTION
     ):
         return []
     return [
         Error(
             "Lease, grace period and retention contradict each other.",
-            hint="Set 0 < UPLOAD_LEASE ≤ CLEANUP_GRACE, and 0 ≤ UPLOAD_RETENTION ≤ COMPLETED_RETENTION.",
+            hint="Set 0 < UPLOAD_LEASE ≤ CLEANUP_GRACE, and UPLOAD_RETENTION ≤ COMPLETED_RETENTION.",
             id="uploads_app.E003",
+        )
+    ]
+
+
+@register()
+def check_retentions(**_: Any) -> list[CheckMessage]:
+    """A retention of seconds deletes visitors' files, and is a mistake of units."""
+    names = ("UPLOAD_RETENTION", "COMPLETED_RETENTION", "TRASH_RETENTION")
+    short = [name for name in names if getattr(settings, name) < timedelta(hours=1)]
+    if not short:
+        return []
+    return [
+        Error(
+            f"{', '.join(short)}: a retention below one hour.",
+            hint="Write the unit that you mean: 30d is 30 days.",
+            id="uploads_app.E007",
         )
     ]
 

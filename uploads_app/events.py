@@ -29,6 +29,14 @@ QUOTA_EXCEEDED = register(
     outcome=AuditOutcome.DENIED,
     activity="{file} was refused, because there was no room left.",
 )
+QUOTA_CORRECTED = register(
+    "upload.quota_corrected",
+    "The quota of a session did not fit its files, and was counted anew.",
+    "files",
+    "bytes",
+    "files_before",
+    "bytes_before",
+)
 DELETED = register(
     "upload.deleted",
     "A file's bytes were deleted: by its visitor, at the end of its retention, or by an erasure.",
@@ -90,8 +98,11 @@ CLEANUP_STOPPED = register(
 )
 CLEANUP_LIMIT_RAISED = register(
     "cleanup.limit_raised",
-    "An operator allowed a run to accept more orphans and missing files than usual.",
+    "An operator allowed a run to accept more orphans, missing files and files past their retention than usual.",
     "share",
+)
+CLOCK_ACCEPTED = register(
+    "cleanup.clock_accepted", "An operator confirmed that the clock is right, after a long silence."
 )
 QUARANTINED = register(
     "upload.quarantined",

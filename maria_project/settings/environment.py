@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Iterable, MutableMapping
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
+
+from common.durations import parse_duration
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 # Old name of a setting -> its name. The old name is read for one version.
@@ -49,6 +52,17 @@ def remove_secret(name: str) -> None:
     """Remove a secret that only this process needs from the environment."""
     for variable in (name, f"{name}_FILE"):
         os.environ.pop(variable, None)
+
+
+def duration(env: Env, name: str, default: timedelta) -> timedelta:
+    """Read a duration like `30m`; the unit is required."""
+    text = env.str(name, None)
+    if text is None:
+        return default
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from error
 
 
 def time_zone(env: Env) -> str:

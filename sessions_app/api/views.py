@@ -19,6 +19,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, BooleanField, Serializer
 
 from audit_app.models import AuditLog, AuditQuerySet
+from common.folding import ascii_lower
 from common.json_stream import stream_json
 from common.pagination import StrictCursorPagination
 from common.serializers import serialize
@@ -204,7 +205,7 @@ class CurrentSessionViewSet(VisitorViewSet):
     def send_code(self, request: Request) -> Response:
         """Send a code of six digits to the session's e-mail address."""
         limits.enforce(
-            request._request, "email", self.session, identifier=self.session.email.lower()
+            request._request, "email", self.session, identifier=ascii_lower(self.session.email)
         )
         sent = identity.send_code(session=self.session)
         next_in = int(identity.SEND_INTERVAL.total_seconds())

@@ -6,6 +6,7 @@ from sessions_app.models.sessions import (
     SessionQuerySet,
     SessionStatus,
     UserSession,
+    is_same_address,
     kept_until,
     past_retention,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "SessionQuerySet",
     "SessionStatus",
     "UserSession",
+    "is_same_address",
     "kept_until",
     "past_retention",
 ]

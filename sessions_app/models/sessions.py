@@ -6,10 +6,10 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q, Value
-from django.db.models.functions import Lower, Now
+from django.db.models.functions import Now
 from django.utils import timezone
 
-from common.folding import Folded, FoldedName, LastWord
+from common.folding import AsciiLower, Folded, FoldedName, LastWord, ascii_lower
 from sessions_app.uuid_helpers import generate_support_code, generate_uuid
 
 TOUCH_INTERVAL = timedelta(minutes=1)
@@ -53,16 +53,18 @@ class SessionQuerySet(models.QuerySet["UserSession"]):
         return self.filter(Q(name__gt="") | Q(email__gt=""))
 
     def of_email(self, email: str) -> "SessionQuerySet":
-        """Return sessions with this e-mail address in any case, proven or not.
+        """Return sessions with this e-mail address, proven or not.
+
+        `is_same_address` decides in the same way: only A to Z have two cases.
 
         An empty address matches no session.
         """
         address = Value(email)
-        # Compare lower case too: ı and ſ fold to i and s, but belong to other addresses.
+        # `Folded` has the index; it also folds ı, ſ and Ä, which belong to other addresses.
         return (
             self.filter(email__gt="")
-            .alias(folded=Folded(F("email")), small=Lower("email"))
-            .filter(folded=Folded(address), small=Lower(address))
+            .alias(folded=Folded(F("email")), small=AsciiLower(F("email")))
+            .filter(folded=Folded(address), small=AsciiLower(address))
         )
 
     def proven_by(self, email: str) -> "SessionQuerySet":
@@ -71,6 +73,11 @@ class SessionQuerySet(models.QuerySet["UserSession"]):
     def being_erased(self) -> "SessionQuerySet":
         """Return sessions whose erasure is not finished."""
         return self.filter(status=SessionStatus.ERASED, erased_at=None)
+
+
+def is_same_address(one: str, other: str) -> bool:
+    """Say whether two e-mail addresses are the same one."""
+    return bool(one) and ascii_lower(one) == ascii_lower(other)
 
 
 def past_retention(

@@ -37,7 +37,7 @@ class SizeLimitHandler(FileUploadHandler):
 
 
 class FileNameParser(FormParser):
-    """Django's parser of forms, which would remove joiners and new characters from file names."""
+    """A form parser that keeps file names. Django's removes joiners and new characters."""
 
     def sanitize_file_name(self, file_name: str) -> str | None:
         name = clean_name(form_file_name(file_name))

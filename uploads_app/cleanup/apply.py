@@ -7,11 +7,13 @@ whether the finding still holds.
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
 from django.db.models import QuerySet
 
 from uploads_app.cleanup import removal, trash
+from uploads_app.cleanup.batches import each_alone_if_needed
 from uploads_app.cleanup.findings import (
     BY_ROW,
     IN_TRASH,
@@ -53,7 +55,8 @@ def apply_findings(context: CleanupContext, scan_id: uuid.UUID) -> None:
 def _remove_rows(context: CleanupContext, kind: FindingKind) -> None:
     queue = removable_rows(kind, context.ages)
     for page in _pages(context, queue, lambda last: queue.after(last.session_id, last.id)):
-        outcome = removal.remove(kind, page, removable_rows(kind, context.ages))
+        due = removable_rows(kind, context.ages)
+        outcome = each_alone_if_needed(partial(removal.remove, kind, due=due), page)
         _count(context, kind, page, outcome)
 
 
@@ -61,7 +64,7 @@ def _process_trash(context: CleanupContext, kind: FindingKind) -> None:
     queue = due_trash(kind, context.ages)
     process = trash.finish if kind == FindingKind.CUT_OFF else trash.purge
     for page in _pages(context, queue, lambda last: queue.filter(id__gt=last.pk)):
-        _count(context, kind, page, process(page))
+        _count(context, kind, page, each_alone_if_needed(process, page))
 
 
 def _pages(

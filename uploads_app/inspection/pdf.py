@@ -1,12 +1,13 @@
 """Judge a PDF. Runs in the process of program.py only."""
 
 import logging
+from contextlib import suppress
 from typing import Any
 
-from pypdf.errors import DependencyError, LimitReachedError
-from pypdf.generic import StreamObject
+from pypdf.errors import DependencyError, LimitReachedError, PdfReadError
+from pypdf.generic import DictionaryObject, StreamObject
 
-from uploads_app.inspection.pdf_reader import Guesses, SoundReader, dictionaries, readings
+from uploads_app.inspection.pdf_reader import Guesses, SoundReader, dictionaries, readings, within
 from uploads_app.inspection.pdf_streams import ALL_BYTES, TooExpensive, expanded_size
 from uploads_app.inspection.pdf_suspicions import suspicions_of
 
@@ -54,22 +55,21 @@ def _read(content: bytes) -> set[str]:
     logger = logging.getLogger("pypdf")
     logger.addHandler(guesses)
     try:
-        found = _suspicions(content)
+        reader = SoundReader(content)
+        if reader.is_encrypted:
+            return {"encrypted"}
+        found = _suspicions(reader)
+    except DependencyError:  # a cipher for which pypdf needs another library
+        return {"encrypted"}
     finally:
         logger.removeHandler(guesses)
     if guesses.found:
         raise Malformed(guesses.found)
-    return found
+    return found | _unlisted_suspicions(reader)
 
 
-def _suspicions(content: bytes) -> set[str]:
+def _suspicions(reader: SoundReader) -> set[str]:
     """Inspect every object of the file, not only those that a viewer is known to reach."""
-    try:
-        reader = SoundReader(content)
-    except DependencyError:  # a cipher for which pypdf needs another library
-        return {"encrypted"}
-    if reader.is_encrypted:
-        return {"encrypted"}
     if not reader.get_num_pages():
         raise Malformed("there is no page")
     found: set[str] = set()
@@ -80,4 +80,14 @@ def _suspicions(content: bytes) -> set[str]:
             expanded += expanded_size(value)
             if expanded > ALL_BYTES:
                 raise TooExpensive
+    return found
+
+
+def _unlisted_suspicions(reader: SoundReader) -> set[str]:
+    """Inspect what the tables do not list, as far as it can be read."""
+    found: set[str] = set()
+    for value in within(reader.unlisted()):
+        if isinstance(value, DictionaryObject):
+            with suppress(PdfReadError, ValueError, KeyError, TypeError, AttributeError):
+                found.update(suspicions_of(value))
     return found

@@ -58,6 +58,18 @@ _BY_KEY = {
 }
 # The forms that the name of another file can have (ISO 32000-2, 7.11).
 _FILE_KEYS = ("/F", "/UF", "/DOS", "/Mac", "/Unix")
+_SPECIFICATION = {
+    *_FILE_KEYS,
+    "/FS",
+    "/ID",
+    "/V",
+    "/RF",
+    "/Desc",
+    "/CI",
+    "/AFRelationship",
+    "/Thumb",
+}
+_STRINGS = (TextStringObject, ByteStringObject)
 # A share is a link too: \\server\folder or //server/folder.
 _ODD_LINK = re.compile(r"(?!https?:|mailto:|tel:)([a-z][a-z0-9+.-]*:|[\\/]{2})", re.IGNORECASE)
 _BYTE_ORDER_MARKS = ("\xfe\xff", "\xff\xfe", "\xef\xbb\xbf")
@@ -88,19 +100,29 @@ def _refers_to_a_file(value: Any) -> bool:
         return True
     if _name(value, "/S") == "/Thread" and _is_file(value, "/F"):
         return True
-    if _name(value, "/Type") in ("/Filespec", "/F", "/FileSpec"):
-        return "/EF" not in value and any(_is_file(value, key) for key in _FILE_KEYS)
+    if "/EF" not in value and any(_is_file(value, key) for key in _named_files(value)):
+        return True
     # A reference XObject shows a page of another file.
     reference = value["/Ref"] if "/Ref" in value else None  # noqa: SIM401  (`get` resolves nothing)
     return isinstance(reference, DictionaryObject) and _is_file(reference, "/F")
 
 
+def _named_files(value: Any) -> list[str]:
+    """Return the keys under which a dictionary names a file, if it is a file specification.
+
+    Without a type it is one if it can be nothing else. An address without a
+    type belongs to an action or a stream, which is found by that.
+    """
+    if _name(value, "/Type") in ("/Filespec", "/FileSpec", "/F"):
+        return list(_FILE_KEYS)
+    if value.keys() <= _SPECIFICATION and _name(value, "/FS") != "/URL":
+        return [key for key in _FILE_KEYS if isinstance(value.get(key), _STRINGS)]
+    return []
+
+
 def _is_file(value: Any, key: str) -> bool:
     """Say whether an entry is a file specification, not a flag or the short name of a filter."""
-    if key not in value:
-        return False
-    kinds = (TextStringObject, ByteStringObject, DictionaryObject)
-    return isinstance(value[key], kinds)
+    return key in value and isinstance(value[key], (*_STRINGS, DictionaryObject))
 
 
 def _name(value: Any, key: str) -> str:

@@ -65,11 +65,12 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
     ) -> "UploadQuerySet":
         """Return the files of sessions that ended longer than their retention ago.
 
-        Returns none until one retention after a restore: the database may not
-        know sessions that were used since its backup.
+        Returns none until UPLOAD_RETENTION (or `retention`, if longer) after a
+        restore: the database may not know sessions that were used since its backup.
         """
         limit = settings.UPLOAD_RETENTION if retention is None else retention
-        if StoreState.objects.filter(adopted_at__gt=Now() - limit).exists():
+        wait = max(limit, settings.UPLOAD_RETENTION)
+        if StoreState.objects.filter(adopted_at__gt=Now() - wait).exists():
             return self.none()
         return self.filter(past_retention("session__", limit, completed), status__in=VISIBLE)
 

@@ -39,7 +39,13 @@ from uploads_app.models import VISIBLE, UploadedFile
 from uploads_app.services import links
 from uploads_app.services.deletion import lapse_upload, reject_upload
 from uploads_app.services.download import refuse_blocked_download
-from uploads_app.services.upload import finish_upload, prepare_store, renew_lease, reserve
+from uploads_app.services.upload import (
+    claim_store,
+    finish_upload,
+    prepare_store,
+    renew_lease,
+    reserve,
+)
 from uploads_app.storage.base import object_store
 from uploads_app.storage.keys import INCOMING, incoming_key
 
@@ -116,6 +122,7 @@ def complete_direct_upload(*, upload: UploadedFile) -> UploadedFile:
     """
     if upload.status in VISIBLE:
         return upload
+    claim_store()
     arrived = _open_arrived(upload)
     if arrived is None:
         upload.refresh_from_db()

@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from sessions_app.models import UserSession
+from uploads_app import marker
 from uploads_app.models import (
     VISIBLE,
     ErasureNote,
@@ -50,6 +51,7 @@ def finish_erasure(*, session: UserSession) -> None:
     """
     unfinished = Q(status=UploadStatus.LAPSED, lease_expires_at__gt=Now())
     try:
+        marker.require_own_store(fresh=True)
         for upload in UploadedFile.objects.unerased().filter(session=session).exclude(unfinished):
             if upload.status == UploadStatus.DELETING:
                 finish_deletion(upload=upload)

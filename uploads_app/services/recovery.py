@@ -3,7 +3,6 @@
 import uuid
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from sessions_app.models import UserSession
@@ -16,6 +15,7 @@ from uploads_app.models import (
     UploadQuota,
     UploadStatus,
 )
+from uploads_app.services.quota import recount_quotas
 from uploads_app.services.transition import Details, change_upload, record_upload
 from uploads_app.services.upload import read_back
 from uploads_app.storage.base import StoredObject
@@ -85,9 +85,7 @@ def recover_upload(*, session: UserSession, stored: StoredObject) -> bool:
         )
         if is_new:
             UploadQuota.objects.get_or_create(session=session)
-            UploadQuota.objects.filter(session=session).update(
-                files=F("files") + 1, bytes=F("bytes") + upload.size
-            )
+            recount_quotas([session.pk])
             record_upload(events.RESTORED, upload, reason="adopted")
         return is_new
 

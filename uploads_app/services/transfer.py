@@ -15,7 +15,7 @@ from django.db import IntegrityError
 from django.template.defaultfilters import filesizeformat
 
 from sessions_app.exceptions import SessionInvalid
-from sessions_app.models import UserSession
+from sessions_app.models import UserSession, is_same_address
 from uploads_app import events
 from uploads_app.exceptions import ObjectMissing, QuotaExceeded
 from uploads_app.inspection.file_types import FileType
@@ -61,7 +61,7 @@ def relation(*, session: UserSession, other: UserSession) -> SessionRelation:
     """Return the evidence that links a session to another, live one."""
     if live_follower(session=session) == other:
         return SessionRelation.FOLLOWS
-    if not session.email or session.email.lower() != other.email.lower():
+    if not is_same_address(session.email, other.email):
         return SessionRelation.NONE
     proven = session.email_proven and other.email_proven
     return SessionRelation.SAME_PERSON if proven else SessionRelation.CLAIMED

@@ -1,16 +1,18 @@
 """The one way in which rows change: lock them, change those that still qualify, and record it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, F, Model, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Model, QuerySet
 
 from audit_app.canonical import Value
 from audit_app.events import EventType
 from audit_app.services import Entry, Personal, record_many
 from sessions_app.models import UserSession
-from uploads_app.models import UploadedFile, UploadQuerySet, UploadQuota
+from uploads_app.models import UploadedFile, UploadQuerySet
+from uploads_app.services.quota import correct_quotas, recount_quotas
 
 Row = TypeVar("Row", bound=Model)
 Details = dict[str, Value]
@@ -41,11 +43,14 @@ def change_uploads(
     are always taken in the order session, upload, quota.
     """
     with transaction.atomic():
-        _lock_sessions(uploads)
+        sessions = {upload.session_id for upload in uploads}
+        _lock_sessions(sessions)
+        if frees_quota:
+            correct_quotas(sessions)
         still = among.filter(pk__in=[upload.pk for upload in uploads])
         changed = change_rows(still, **values)
         if frees_quota:
-            _free_quota(changed)
+            recount_quotas({upload.session_id for upload in changed})
         if event:
             record_uploads(event, changed, details)
     return changed
@@ -86,18 +91,6 @@ def record_uploads(
     )
 
 
-def _lock_sessions(uploads: Sequence[UploadedFile]) -> None:
-    sessions = {upload.session_id for upload in uploads}
+def _lock_sessions(sessions: Collection[UUID]) -> None:
     locked = UserSession.objects.select_for_update().filter(pk__in=sessions).order_by("pk")
     list(locked.values_list("pk"))
-
-
-def _free_quota(uploads: Sequence[UploadedFile]) -> None:
-    freed = UploadedFile.objects.filter(
-        session=OuterRef("session"), pk__in=[upload.pk for upload in uploads]
-    )
-    by_session = freed.order_by().values("session")
-    UploadQuota.objects.filter(session__in={upload.session_id for upload in uploads}).update(
-        files=F("files") - Subquery(by_session.annotate(files=Count("pk")).values("files")),
-        bytes=F("bytes") - Subquery(by_session.annotate(bytes=Sum("size")).values("bytes")),
-    )

@@ -80,13 +80,16 @@ def prepare_store(session: UserSession) -> None:
 
 
 def claim_store() -> None:
-    """Write the marker into an empty store; raises StorageUnavailable if the store fails."""
+    """Write the marker into an empty store.
+
+    Raises StorageUnavailable if the store fails or is another database's, whose
+    cleanup would remove our files.
+    """
     try:
         marker.claim_store()
-    except marker.MarkerDiffers as error:  # stops the cleanup only: files are accepted
-        logger.error("The store belongs to another database: %s", error)
+        marker.require_own_store()
     except OSError as error:
-        logger.exception("The store does not respond.")
+        logger.exception("The store does not respond, or is not this database's.")
         raise StorageUnavailable from error
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from django.conf import settings
+from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.storage import FileSystemStorage
 
 from uploads_app.storage.base import (
@@ -26,6 +27,7 @@ from uploads_app.storage.base import (
     StoredBytes,
     StoredObject,
 )
+from uploads_app.storage.file_locks import locked
 from uploads_app.storage.keys import ERASED, MARKER, PREFIX, QUARANTINE
 
 _TEMPORARY_SUFFIX = ".part"
@@ -45,6 +47,7 @@ class DiskStore(FileSystemStorage):
     """
 
     offers_forms = False
+    marker_seconds = 0.0
 
     def put(self, key: str, chunks: Iterable[bytes]) -> StoredBytes:
         final = Path(self.path(key))
@@ -80,9 +83,9 @@ class DiskStore(FileSystemStorage):
         for key in keys:
             try:
                 self._remove(key)
-            except OSError as error:
+            except (OSError, SuspiciousFileOperation, ValueError) as error:  # also a malformed key
                 failed[key] = str(error)
-        for folder in {Path(self.path(key)).parent for key in keys}:
+        for folder in {Path(self.path(key)).parent for key in keys if key not in failed}:
             _finish_deletions(folder)
         return failed
 
@@ -168,6 +171,16 @@ class DiskStore(FileSystemStorage):
         self._write(temporary, [marker.to_bytes()])
         temporary.replace(final)
         _sync_folder(final.parent)
+
+    def swap_marker(self, old: Marker, new: Marker) -> bool:
+        lock = locked(Path(self.path(MARKER)))
+        if lock is None:
+            return False
+        with lock:
+            if self.read_marker() != old:
+                return False
+            self.write_marker(new)
+            return True
 
     def clock(self) -> datetime:
         probe = Path(self.path(f".clock.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}"))

@@ -50,6 +50,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
     """
 
     offers_forms = True
+    marker_seconds = 15.0
 
     def get_default_settings(self) -> dict[str, Any]:
         defaults: dict[str, Any] = super().get_default_settings()
@@ -164,6 +165,24 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
     def write_marker(self, marker: Marker) -> None:
         with translated(MARKER):
             self.client.put_object(Bucket=self.bucket_name, Key=MARKER, Body=marker.to_bytes())
+
+    def swap_marker(self, old: Marker, new: Marker) -> bool:
+        try:
+            with translated(MARKER):
+                answer = self.client.get_object(Bucket=self.bucket_name, Key=MARKER)
+                if Marker.from_bytes(answer["Body"].read()) != old:
+                    return False
+                self.client.put_object(
+                    Bucket=self.bucket_name,
+                    Key=MARKER,
+                    Body=new.to_bytes(),
+                    IfMatch=answer["ETag"],
+                )
+        except FileNotFoundError:
+            return False
+        except FileExistsError:  # it was changed, perhaps by a first attempt whose answer was lost
+            return self.read_marker() == new
+        return True
 
     def clock(self) -> datetime:
         with translated(self.bucket_name):

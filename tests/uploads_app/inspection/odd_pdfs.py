@@ -69,6 +69,14 @@ def with_entry(entry: bytes, body: bytes = b"") -> bytes:
     )
 
 
+def inserted(body: bytes, before_table: bytes) -> bytes:
+    """Return a PDF with bytes before its table that no table knows."""
+    start = body.index(b"xref\n")
+    at = start + len(before_table)
+    tail = re.sub(rb"startxref\n\d+", b"startxref\n%d" % at, body[start:])
+    return body[:start] + before_table + tail
+
+
 def updated(body: bytes, objects: dict[int, str], *, gap: bytes = b"", root: int = 1) -> bytes:
     """Append changed objects and a table whose /Prev points at the `gap` before the older table."""
     start = int(re.findall(rb"startxref\n(\d+)", body)[-1])
@@ -183,4 +191,7 @@ ODD_TABLES = {
     "no older table": written(trailer="/Prev 0"),
     "a hybrid file": hybrid("<< /A 1 >>"),
     "a hybrid file with white space": hybrid("<< /A 1 >>", gap=b" \n "),
+    "a reference to no object": written("/OpenAction 99 0 R /AA 98 7 R", "/AA 97 0 R"),
+    "no end mark": PLAIN.replace(b"%%EOF\n", b""),
+    "zeros after the end mark": PLAIN + bytes(500),
 }

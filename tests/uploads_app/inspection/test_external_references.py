@@ -39,11 +39,13 @@ OPENS_FILES = {
     "a font's data": written("", "", stream(b"", f"/Length1 9 {FILE} /FFilter /FlateDecode")),
     "a picture for the press": written("", "", stream(b"", f"/OPI << /2.0 << {FILE} >> >>")),
     "an associated file elsewhere": written(f"/AF [{SPECIFICATION}]"),
+    "an associated file without a type": written("/AF [<< /F (a.pdf) /Desc (a) >>]"),
     "a file by its newer key": written("/AF [<< /Type /Filespec /UF (a.pdf) >>]"),
 }
 CLEAN = {
     "a thread of this file": written("/OpenAction << /S /Thread /D 0 >>"),
     "flags of an annotation": written("", "/Annots [<< /Subtype /Link /F 4 >>]"),
+    "a font named F": written("", "/Resources << /Font << /F << /Type /Font >> >> >>"),
     "the short name of a filter": image("/F /FlateDecode"),
     "references between marks": written("/StructTreeRoot << /K << /Ref [3 0 R] >> >>"),
     "a web link on a page": written("", f"/Annots [<< /Subtype /Link /A {WEB} >>]"),

@@ -15,6 +15,7 @@ from tests.uploads_app.inspection.odd_pdfs import (
     SCRIPT,
     WITH_A_TAIL,
     hybrid,
+    inserted,
     moved,
     updated,
     with_entry,
@@ -27,6 +28,7 @@ from uploads_app.tasks import inspect_uploads
 CLEAN = {"verdict": "clean", "suspicions": []}
 MALFORMED = {"verdict": "unreadable", "suspicions": ["malformed"]}
 UNUSED = b"0000000000 00000 n \n"
+PLAIN_CATALOG = "<< /Type /Catalog /Pages 2 0 R >>"
 HOSTILE = written(f"/OpenAction {SCRIPT}")
 
 
@@ -53,8 +55,11 @@ GUESSES = {
     "a table a few bytes away": PLAIN.replace(b"startxref\n", b"startxref\n1"),
     "an older table that is not there": updated(PLAIN, {4: "<< >>"}).replace(b"/Prev 1", b"/Prev 9"),
     "a hidden table that is not one": hybrid("<< >>").replace(b"/Type /XRef", b"/Type /XXXX"),
-    "two objects of one number, found by search": with_entry(
-        b"0000000011 00000 n \n", PLAIN.replace(b"xref\n", b"4 0 obj\n<< >>\nendobj\nxref\n", 1)
+    "an object that only a search finds": inserted(
+        written("/OpenAction 9 0 R"), b"9 0 obj\n<< >>\nendobj\n"
+    ),
+    "an object at another place": with_entry(
+        b"0000000011 00000 n \n", inserted(PLAIN, b"4 0 obj\n<< >>\nendobj\n")
     ),
 }  # fmt: skip
 
@@ -72,6 +77,8 @@ HIDDEN = {
     "in a hybrid file": hybrid(SCRIPT),
     "in a hybrid file whose table frees it": hybrid(SCRIPT, free=b"0000000000 00000 f \n"),
     "beside an unused entry": with_entry(UNUSED, HOSTILE),
+    "in an object that no table lists": inserted(PLAIN, f"7 0 obj\n{SCRIPT}\nendobj\n".encode()),
+    "in an object that an update replaced": updated(HOSTILE, {1: PLAIN_CATALOG}),
     "in the trailer": written(trailer=f"/Extra [{SCRIPT}]"),
 }
 
