@@ -45,7 +45,7 @@ def corrections() -> list[dict[str, Any]]:
 
 
 @cases("wrong", WRONG, ids=str)
-def test_t42_a_visitor_deletes_a_file_though_the_quota_does_not_fit(
+def test_a_visitor_deletes_a_file_though_the_quota_does_not_fit(
     visitor: Visitor, wrong: dict[str, int]
 ) -> None:
     upload, kept = uploaded(visitor), uploaded(visitor)
@@ -61,7 +61,7 @@ def test_t42_a_visitor_deletes_a_file_though_the_quota_does_not_fit(
 
 
 @cases("wrong", WRONG, ids=str)
-def test_t42_an_upload_is_admitted_by_the_files_and_not_by_a_wrong_quota(
+def test_an_upload_is_admitted_by_the_files_and_not_by_a_wrong_quota(
     visitor: Visitor, wrong: dict[str, int]
 ) -> None:
     uploaded(visitor)
@@ -73,7 +73,7 @@ def test_t42_an_upload_is_admitted_by_the_files_and_not_by_a_wrong_quota(
     assert quotas_fit()
 
 
-def test_t42_an_erasure_completes_though_the_quota_does_not_fit(visitor: Visitor) -> None:
+def test_an_erasure_completes_though_the_quota_does_not_fit(visitor: Visitor) -> None:
     uploaded(visitor)
     uploaded(visitor)
     spoil(visitor, {"files": 0, "bytes": 0})
@@ -85,7 +85,7 @@ def test_t42_an_erasure_completes_though_the_quota_does_not_fit(visitor: Visitor
     assert quotas_fit()
 
 
-def test_t42_a_session_without_a_quota_row_gets_one(visitor: Visitor) -> None:
+def test_a_session_without_a_quota_row_gets_one(visitor: Visitor) -> None:
     """A restore may have brought back the files alone."""
     first = uploaded(visitor)
     UploadQuota.objects.all().delete()
