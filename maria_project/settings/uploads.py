@@ -57,6 +57,8 @@ FILE_UPLOAD_HANDLERS = [
 ]
 # Our own folder, so that the worker can delete what a killed process left in it.
 FILE_UPLOAD_TEMP_DIR = private_folder(DATA_DIR / "spool")
+# Bytes of uploads that the server of `./run` holds while they arrive.
+SPOOL_MAX_BYTES = env.int("SPOOL_MAX_BYTES", max(1024**3, 8 * UPLOAD_MAX_BYTES))
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 1

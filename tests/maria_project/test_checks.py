@@ -243,6 +243,7 @@ REAL_HOST = {
         ({"CACHE_URL": "redis://:secret@host:port"}, "CACHE_URL: not the URL of a Redis"),
         ({"CACHE_URL": "redis://:secret@host/?timeout=1"}, "CACHE_URL: not the URL of a Redis"),
         ({"STORAGE_URL": "http://key:secret@bucket"}, "STORAGE_URL: the scheme must be s3 or"),
+        ({"STORAGE_GROUP": "no-group"}, "STORAGE_GROUP: there is no group 'no-group'"),
         ({"STORAGE_URL_FILE": "/nonexistent"}, "STORAGE_URL_FILE: cannot read /nonexistent"),
     ],
     ids=lambda v: "+".join(v) if isinstance(v, dict) else "",

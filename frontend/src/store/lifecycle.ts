@@ -152,8 +152,10 @@ export function createLifecycle(
 
   async function resetSession(reason: "requested" | "not_me" = "requested"): Promise<void> {
     await exclusively(async () => {
-      const { uuid } = snapshot();
-      if (!uuid || machine.isBehind()) return settle();
+      const uuid = snapshot().uuid ?? (await findProven());
+      if (!uuid) return;
+      // Another tab has left the session. An empty storage says nothing about the cookie.
+      if (snapshot().uuid && machine.isBehind() && persistence.readUuid()) return settle();
       const next = await persistence
         .attempt((key) => requestReset(uuid, reason, key))
         .catch((error: unknown) => {
@@ -171,17 +173,36 @@ export function createLifecycle(
     });
   }
 
-  /** Reset the session that the page shows, or after a mismatch the one that the browser proves. */
+  /** The session that the browser proves, although no UUID is stored; null if there is none. */
+  async function findProven(): Promise<string | null> {
+    try {
+      return (await api.current()).uuid;
+    } catch (error) {
+      if (isRefusal(error)) return null;
+      throw error;
+    }
+  }
+
+  /** Reset the session that the page shows. If the browser proves another one, reset that one. */
   async function requestReset(uuid: string, reason: Schemas["ReasonEnum"], key: string) {
     const now = snapshot();
-    if (now.status === "mismatch") return api.reset((await api.current()).uuid, "mismatch", key);
     const isExpired = now.status === "reset_required" && now.reason === "expired";
-    return api.reset(uuid, isExpired ? "expired" : reason, key);
+    try {
+      if (now.status !== "mismatch") {
+        return await api.reset(uuid, isExpired ? "expired" : reason, key);
+      }
+    } catch (error) {
+      if ((error as SessionError).code !== "session_mismatch") throw error;
+    }
+    const proven = await api.current();
+    // An empty one is the successor whose answer was lost.
+    const isNew = !proven.used.files && !proven.name && !proven.email;
+    return now.status !== "mismatch" && isNew ? proven : api.reset(proven.uuid, "mismatch", key);
   }
 
   async function endSession(erase = false): Promise<void> {
     await exclusively(async () => {
-      const { uuid } = snapshot();
+      const uuid = snapshot().uuid ?? (await findProven());
       if (!uuid) return;
       await requestEnd(uuid, erase);
       mayStart = false; // The click that ended a session must not create the next one.

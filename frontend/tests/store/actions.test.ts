@@ -11,6 +11,7 @@ import {
   openSession,
   pass,
   press,
+  notifyTabs,
   sent,
 } from "../helpers.js";
 
@@ -47,7 +48,48 @@ describe("resetSession", () => {
     const page = openPage(server);
     await page.session.resetSession();
     expect(page.now.status).toBe("idle");
-    expect(server.requests).toEqual([]);
+    expect(sent(server)).toEqual(["GET sessions/current/"]);
+    expect(server.sessions).toEqual([]);
+  });
+
+  test.each([
+    ["the page has cleared the storage", false],
+    ["the page knows that the storage is empty", true],
+  ])("replaces what the cookie proves, although %s", async (_, isKnown) => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    server.addFile("ann.pdf");
+    const before = server.session();
+    page.storage.values.clear();
+    if (isKnown) notifyTabs(null);
+    expect(page.now.status).toBe(isKnown ? "idle" : "ready");
+    await page.session.resetSession("not_me");
+    expect(before.status).toBe("reset");
+    expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+    expect(page.now.uuid).not.toBe(before.uuid);
+    expect(page.storage.uuid).toBe(page.now.uuid);
+  });
+
+  test("replaces the session that the cookie proves, although the page shows another one", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const theirs = server.browser();
+    await theirs.fetch("/api/v1/sessions/", { method: "POST", body: "{}" });
+    server.addFile("theirs.pdf");
+    const proven = server.session();
+    server.own.cookie = theirs.cookie;
+    await page.session.resetSession("not_me");
+    expect(proven).toMatchObject({ status: "reset" });
+    expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+    expect(server.session().files).toEqual([]);
+  });
+
+  test("without a UUID fails if the server cannot be reached", async () => {
+    const server = createFakeServer();
+    const page = openPage(server);
+    server.offline = true;
+    await expect(page.session.resetSession()).rejects.toMatchObject({ code: "network" });
+    await expect(page.session.endSession()).rejects.toMatchObject({ code: "network" });
   });
 
   test("accepts the session that another tab has created, and resets nothing", async () => {
@@ -248,7 +290,17 @@ describe("endSession", () => {
   test("does nothing where there is no session", async () => {
     const server = createFakeServer();
     await openPage(server).session.endSession();
-    expect(server.requests).toEqual([]);
+    expect(sent(server)).toEqual(["GET sessions/current/"]);
+  });
+
+  test("ends what the cookie proves, although the storage is empty", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    page.storage.values.clear();
+    notifyTabs(null);
+    await page.session.endSession(true);
+    expect(server.session().status).toBe("erased");
+    expect(page.now.status).toBe("idle");
   });
 
   test("of a session that has ended succeeds", async () => {

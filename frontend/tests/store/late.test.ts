@@ -1,5 +1,6 @@
 /** Answers that arrive late: they change nothing for a session that was left, and undo no newer one. */
 import { describe, expect, test } from "vitest";
+import type { SessionError } from "../../src/api/http.js";
 import { createFakeServer, type FakeServer } from "../../src/testing/index.js";
 import { calm, controlTime, FakeStorage, notifyTabs, openPage, type Page } from "../helpers.js";
 
@@ -53,7 +54,7 @@ describe.each(WAYS)("after %s", (_, leave) => {
     const before = page.now.uuid;
     const work = begin(page).then(
       () => "done",
-      (error: { code: string }) => error.code,
+      (error: unknown) => (error as SessionError).code,
     );
     await calm();
     late.isOn = false;
