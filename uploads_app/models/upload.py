@@ -1,6 +1,7 @@
 """Uploads, the quota that they count against, and erased sessions."""
 
 import uuid
+from collections.abc import Collection
 from datetime import timedelta
 
 from django.conf import settings
@@ -12,7 +13,13 @@ from django.utils import timezone
 from common.folding import Folded
 from common.masking import mask_file_name
 from sessions_app.models import UserSession, past_retention
-from uploads_app.models.statuses import VISIBLE, WITH_OBJECT, Inspection, UploadStatus
+from uploads_app.models.statuses import (
+    IN_QUOTA,
+    VISIBLE,
+    WITH_OBJECT,
+    Inspection,
+    UploadStatus,
+)
 from uploads_app.models.store import StoreState
 from uploads_app.storage.keys import incoming_key
 
@@ -39,6 +46,10 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
         return self.filter(
             session=session, direct=True, status__in=[UploadStatus.PENDING, *VISIBLE]
         )
+
+    def claiming(self, keys: Collection[str]) -> "UploadQuerySet":
+        """Return the files that claim one of the keys: its object must not be deleted."""
+        return self.filter(key__in=keys, status__in=IN_QUOTA)
 
     def pending(self) -> "UploadQuerySet":
         return self.filter(status=UploadStatus.PENDING)

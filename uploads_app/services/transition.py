@@ -1,6 +1,7 @@
 """The one way in which rows change: lock them, change those that still qualify, and record it."""
 
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 from django.db import transaction
@@ -41,7 +42,7 @@ def change_uploads(
     are always taken in the order session, upload, quota.
     """
     with transaction.atomic():
-        _lock_sessions(uploads)
+        lock_sessions({upload.session_id for upload in uploads})
         still = among.filter(pk__in=[upload.pk for upload in uploads])
         changed = change_rows(still, **values)
         if frees_quota:
@@ -86,10 +87,15 @@ def record_uploads(
     )
 
 
-def _lock_sessions(uploads: Sequence[UploadedFile]) -> None:
-    sessions = {upload.session_id for upload in uploads}
-    locked = UserSession.objects.select_for_update().filter(pk__in=sessions).order_by("pk")
-    list(locked.values_list("pk"))
+def lock_sessions(sessions: Collection[uuid.UUID]) -> list[UserSession]:
+    """Lock sessions until the transaction ends. No row of a file can be created in them meanwhile."""
+    return list(UserSession.objects.select_for_update().filter(pk__in=sessions).order_by("pk"))
+
+
+def lock_uploads(keys: Collection[str]) -> list[UploadedFile]:
+    """Lock the rows of keys until the transaction ends. Lock their sessions first."""
+    rows = UploadedFile.objects.select_for_update(of=("self",)).filter(key__in=keys)
+    return list(rows.order_by("pk"))
 
 
 def _free_quota(uploads: Sequence[UploadedFile]) -> None:

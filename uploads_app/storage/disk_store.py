@@ -1,11 +1,11 @@
 """Objects on a local disk: durable, never overwritten, and listed in constant memory."""
 
 import errno
-import filecmp
 import hashlib
 import heapq
 import os
 import pickle
+import re
 import secrets
 import stat
 import tempfile
@@ -25,11 +25,15 @@ from uploads_app.storage.base import (
     StoredBytes,
     StoredObject,
 )
-from uploads_app.storage.keys import ERASED, MARKER, PREFIX, QUARANTINE
+from uploads_app.storage.keys import ERASED, INCOMING, MARKER, PREFIX, QUARANTINE
+from uploads_app.storage.renaming import rename
 
 _TEMPORARY_SUFFIX = ".part"
+_TEMPORARY = re.compile(rf"\..+\.[0-9a-f]{{16}}\{_TEMPORARY_SUFFIX}", re.DOTALL)
 # Folders in which a crash can leave temporary files that a listing of PREFIX does not contain.
 _UNLISTED = ("", f"{ERASED}/", f"{QUARANTINE}/{PREFIX}/*/")
+# The levels of folders between a prefix and its objects.
+_FOLDERS = {PREFIX: 1, INCOMING: 1, QUARANTINE: 2, ERASED: 0}
 _FOLDER_TRIES = 100
 # More names than this are sorted on disk.
 _NAMES_IN_MEMORY = 20_000
@@ -66,9 +70,10 @@ class DiskStore(FileSystemStorage):
 
     def describe(self, key: str) -> StoredObject | None:
         try:
-            return _described(key, os.lstat(self.path(key)))
+            status = os.lstat(self.path(key))
         except (FileNotFoundError, NotADirectoryError):
             return None
+        return None if stat.S_ISDIR(status.st_mode) else _described(key, status)
 
     def delete(self, name: str) -> None:
         self._remove(name)
@@ -86,28 +91,38 @@ class DiskStore(FileSystemStorage):
         return failed
 
     def _remove(self, key: str) -> None:
+        """Delete a file. A folder at its key is not an object; a link raises OSError."""
+        path = self._own_path(key)
         with suppress(FileNotFoundError, NotADirectoryError):
-            Path(self.path(key)).unlink()
+            if not path.is_dir():
+                path.unlink()
+
+    def _own_path(self, key: str) -> Path:
+        """Return the path of a key. Raises OSError if it leads through a symbolic link."""
+        path = Path(self.path(key))
+        names = len(path.relative_to(self.location).parts)
+        for part in (path, *path.parents[: names - 1]):
+            if part.is_symlink():
+                raise OSError(
+                    errno.ELOOP, "a symbolic link, which the store does not write", str(part)
+                )
+        return path
 
     def move(self, key: str, target: str) -> None:
-        source, final = Path(self.path(key)), Path(self.path(target))
-        _make_folder(final.parent)
+        source, final = self._own_path(key), self._own_path(target)
         try:
-            os.link(source, final)
-        except FileExistsError:
-            if not filecmp.cmp(source, final, shallow=False):
-                raise
+            _rename(source, final)
         except FileNotFoundError:
-            if not final.exists():
+            if source.exists() or not final.exists():
                 raise
         _sync_name(final)
-        self.delete(key)
+        _finish_deletions(source.parent)
 
     def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
         root = f"{self.base_location}/{prefix}"
         behind = tuple(after.split("/")[1:])
         try:
-            for path, status in _walk(root, behind):
+            for path, status in _walk(root, behind, _FOLDERS[prefix]):
                 yield _described(path[len(root) - len(prefix) :], status)
         except OSError as error:
             raise ListingIncomplete(error.errno, f"cannot list {root}: {error}") from error
@@ -141,8 +156,9 @@ class DiskStore(FileSystemStorage):
         names = (f"{place}.*{_TEMPORARY_SUFFIX}" for place in _UNLISTED)
         for path in sorted(path for name in names for path in root.glob(name)):
             with suppress(FileNotFoundError):
-                if _modified(path.stat()) < before:
-                    yield path.relative_to(root).as_posix()
+                found = _described(path.relative_to(root).as_posix(), path.lstat())
+                if found.is_temporary and found.modified < before:
+                    yield found.key
 
     def delete_temporary(self, name: str) -> None:
         if not _is_temporary(Path(name).name):
@@ -187,17 +203,25 @@ def _create(path: Path) -> IO[bytes]:
     raise FileNotFoundError(errno.ENOENT, "the folder is removed again and again", str(path.parent))
 
 
+def _rename(source: Path, target: Path) -> None:
+    """Rename a file; create the new folder again if a deletion removes it meanwhile."""
+    for _ in range(_FOLDER_TRIES):
+        with suppress(FileExistsError):
+            target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return rename(source, target)
+        except FileNotFoundError:
+            if target.parent.exists() or not source.exists():
+                raise
+    raise FileNotFoundError(errno.ENOENT, "the folder is removed again and again", str(target))
+
+
 def _finish_deletions(folder: Path) -> None:
     """Make deletions in a folder durable, or remove the folder if it is empty."""
     try:
         folder.rmdir()
     except OSError:  # it is not empty, or does not exist
         _sync_folder(folder)
-
-
-def _make_folder(folder: Path) -> None:
-    with suppress(FileExistsError):
-        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _sync_name(path: Path) -> None:
@@ -216,10 +240,11 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _walk(folder: str, after: tuple[str, ...]) -> Iterator[tuple[str, os.stat_result]]:
+def _walk(folder: str, after: tuple[str, ...], levels: int) -> Iterator[tuple[str, os.stat_result]]:
     """Yield every file below `folder`, ordered by name at each level.
 
     Paths up to `after`, which has one name for each level, are skipped without reading them.
+    An empty folder below the `levels` of folders that the store makes is yielded, too.
     """
     for name in _names(folder):
         if after and name < after[0]:
@@ -230,7 +255,9 @@ def _walk(folder: str, after: tuple[str, ...]) -> Iterator[tuple[str, os.stat_re
         except FileNotFoundError:  # deleted after its folder was read
             continue
         if stat.S_ISDIR(status.st_mode):
-            yield from _walk(path, after[1:] if after and name == after[0] else ())
+            yield from _walk(path, after[1:] if after and name == after[0] else (), levels - 1)
+            if levels <= 0 and not any(os.scandir(path)):
+                yield f"{path}/", status
         elif not after or name > after[0]:
             yield path, status
 
@@ -266,13 +293,17 @@ def _read_back(file: IO[bytes]) -> Iterator[str]:
             yield pickle.load(file)  # noqa: S301  (written above, and the file has no name)
 
 
-def _is_temporary(name: str) -> bool:
-    return name.startswith(".") and name.endswith(_TEMPORARY_SUFFIX)
-
-
 def _described(key: str, status: os.stat_result) -> StoredObject:
-    is_temporary = key.endswith(_TEMPORARY_SUFFIX) and _is_temporary(key.rpartition("/")[2])
-    return StoredObject(key, status.st_size, _modified(status), is_temporary)
+    is_link = not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode)
+    is_temporary = (
+        key.endswith(_TEMPORARY_SUFFIX) and not is_link and _is_temporary(key.rpartition("/")[2])
+    )
+    return StoredObject(key, status.st_size, _modified(status), is_temporary, is_link)
+
+
+def _is_temporary(name: str) -> bool:
+    """Return whether a name is one of `put`: other programs leave partial files, too."""
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def _modified(status: os.stat_result) -> datetime:
