@@ -1,6 +1,8 @@
-LOCK = .venv/bin/uv pip compile --quiet --upgrade --no-header --no-emit-index-url --no-emit-find-links
+# Hashes of all files of each release, for every platform and Python version that we support.
+LOCK = .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links
 
-.PHONY: help run test check soak guards front screenshots admin-pictures bench bench-packages bench-admin bench-cleanup bench-slow lock schema permissions sizes format clean
+.PHONY: help run test check soak guards front screenshots admin-pictures bench bench-packages bench-admin bench-cleanup bench-slow corpus lock schema permissions sizes format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -46,6 +48,9 @@ bench-cleanup: bench-packages ## Measure the cleanup of a million files on disk 
 bench-slow: ## Measure web servers while slow clients upload (2 minutes)
 	.venv/bin/python -m benchmarks.slow
 
+corpus: bench-packages ## Upload 1,500 real PDFs out of Debian packages, and compare the verdicts with qpdf's (an hour; needs qpdf and apt-get)
+	.venv/bin/python -m benchmarks.corpus --markdown
+
 sizes: ## Print the longest files, the totals, and every exceeded limit
 	.venv/bin/python scripts/sizes.py
 
@@ -63,7 +68,7 @@ schema: ## Write docs/openapi.yaml from the code, and the types of frontend/ fro
 permissions: ## Write docs/permissions.md from what each role can open in the admin
 	WRITE_PERMISSIONS=1 .venv/bin/python -m pytest -q tests/backoffice_app/test_permission_matrix.py
 
-lock: ## Pin requirements*.txt to the newest versions that their .in files allow
+lock: ## Pin requirements*.txt to the newest versions that their .in files allow, with hashes
 	$(LOCK) requirements.in -o requirements.txt
 	$(LOCK) requirements-dev.in -o requirements-dev.txt
 	$(LOCK) requirements-bench.in -o requirements-bench.txt

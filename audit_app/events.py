@@ -11,13 +11,17 @@ from audit_app.models import AuditOutcome
 
 @dataclass(frozen=True)
 class EventType:
-    """One type of event. `keys` are the allowed details; `feed` adds its events to the feed."""
+    """One type of event. `keys` are the allowed details; `feed` adds its events to the feed.
+
+    `activity` is its sentence for the visitor, with places for `{who}` and `{file}`.
+    """
 
     name: str
     meaning: str
     keys: frozenset[str]
     outcome: AuditOutcome
     feed: bool
+    activity: str
 
 
 _registry: dict[str, EventType] = {}
@@ -29,6 +33,7 @@ def register(
     *keys: str,
     outcome: AuditOutcome = AuditOutcome.SUCCESS,
     feed: bool = False,
+    activity: str = "",
 ) -> EventType:
     """Register an event type and return it; ValueError if the name is taken.
 
@@ -36,13 +41,25 @@ def register(
     """
     if name in _registry:
         raise ValueError(f"the event {name} is registered twice")
-    _registry[name] = EventType(name, meaning, frozenset(keys), outcome, feed)
+    _registry[name] = EventType(name, meaning, frozenset(keys), outcome, feed, activity)
     return _registry[name]
 
 
 def meaning(name: str) -> str:
     """Return the meaning of an event type; empty for a type that no longer exists."""
     return _registry[name].meaning if name in _registry else ""
+
+
+def activity(name: str, *, who: str, file: str) -> str:
+    """Return the visitor's sentence about an event, like `You uploaded report.pdf.`"""
+    if name not in _registry or not _registry[name].activity:
+        return meaning(name)
+    sentence = _registry[name].activity.format(who=_capital(who), file=file or "a file")
+    return sentence if file else _capital(sentence)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def registered() -> list[EventType]:
@@ -68,14 +85,20 @@ RATE_LIMIT_EXCEEDED = register(
     "limit",
     "repeated",
     outcome=AuditOutcome.DENIED,
+    activity="There were too many requests in a short time.",
 )
 STAFF_SIGNED_IN = register("staff.signed_in", "A staff member signed in to the admin.")
 STAFF_SIGNED_OUT = register(
     "staff.signed_out", "A staff member signed out, in every browser at once."
 )
+STAFF_SIGNED_OUT_ELSEWHERE = register(
+    "staff.signed_out_elsewhere",
+    "A staff member ended other sessions of the own account.",
+    "sessions",
+)
 STAFF_SIGN_IN_FAILED = register(
     "staff.sign_in_failed",
-    "A sign-in to the admin failed.",
+    "A sign-in to the admin failed, or a staff member confirmed a change with a wrong password.",
     "repeated",
     outcome=AuditOutcome.DENIED,
 )
@@ -96,12 +119,14 @@ STAFF_SESSION_VIEWED = register(
     "staff.session_viewed",
     "A staff member opened a page about a session; at most one row an hour per person.",
     "page",
+    activity="{who} opened a page about this session.",
 )
 STAFF_REVEALED = register(
     "staff.personal_data_revealed",
     "A staff member revealed the personal values of a page.",
     "page",
     "reason",
+    activity="{who} viewed your personal data.",
 )
 STAFF_SEARCHED = register(
     "staff.searched",
@@ -116,6 +141,7 @@ STAFF_EXPORTED = register(
     "rows",
     "filters",
     "reason",
+    activity="{who} exported the history of this session.",
 )
 STAFF_PERMISSION_DENIED = register(
     "staff.permission_denied",

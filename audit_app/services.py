@@ -5,7 +5,7 @@ import secrets
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from common import context
 from common.text import storable
 
 REFUSAL_WINDOW_SECONDS = 60
+HOUR_SECONDS = 60 * 60
 ERASE_BATCH = 500
 
 
@@ -50,7 +51,8 @@ class Entry:
 class Refusal:
     """An event about a refused request, recorded after its transaction was rolled back.
 
-    Refusals of one event with different `kind`s are counted separately.
+    Refusals of one event with different `kind`s are counted separately. At most one
+    event is written in `window_seconds`.
     """
 
     event: EventType
@@ -58,6 +60,7 @@ class Refusal:
     session_uuid: uuid.UUID | None = None
     personal: Personal | None = None
     details: Mapping[str, Value] = field(default_factory=dict)
+    window_seconds: int = REFUSAL_WINDOW_SECONDS
 
 
 def record(
@@ -119,18 +122,26 @@ def erase_emails(*, session_uuid: uuid.UUID) -> None:
 
 
 def record_refusal(refusal: Refusal) -> AuditLog | None:
-    """Record a refusal in its own transaction: at most one event a minute for each key.
+    """Record a refusal as `record_folded` does, by default at most once a minute."""
+    entry = Entry(refusal.session_uuid, "", refusal.personal, refusal.details)
+    return record_folded(
+        refusal.event, entry, kind=refusal.kind, window_seconds=refusal.window_seconds
+    )
 
-    The key is the event, the kind and the session or client. Further refusals in
-    the minute are counted, and the next event for the key has their number in
-    `repeated`. Returns None if the refusal was only counted.
+
+def record_folded(
+    event: EventType, entry: Entry, *, kind: str = "", window_seconds: int
+) -> AuditLog | None:
+    """Record an event in its own transaction: at most one in a window for each key.
+
+    The key is the event, the kind and the session or client. Further events in
+    the window are counted, and the next one for the key has their number in
+    `repeated`. Returns None if the event was only counted.
     """
-    identifier = refusal.session_uuid or context.current().client
-    name = hashlib.sha256(
-        f"{refusal.event.name}\n{refusal.kind}\n{identifier}".encode()
-    ).hexdigest()
+    identifier = entry.session_uuid or context.current().client
+    name = hashlib.sha256(f"{event.name}\n{kind}\n{identifier}".encode()).hexdigest()
     counter = f"refused:{name}"
-    if not cache.add(f"refusal:{name}", True, REFUSAL_WINDOW_SECONDS):
+    if not cache.add(f"refusal:{name}", True, window_seconds):
         cache.add(counter, 0, None)
         with suppress(ValueError):  # a full cache dropped it in between: one count is lost
             cache.incr(counter)
@@ -140,9 +151,8 @@ def record_refusal(refusal: Refusal) -> AuditLog | None:
         with suppress(ValueError):
             cache.decr(counter, repeated)
     with transaction.atomic():
-        details = {**refusal.details, "repeated": repeated}
-        entry = Entry(refusal.session_uuid, "", refusal.personal, details)
-        return _write(refusal.event, [entry])[0]
+        counted = replace(entry, details={**entry.details, "repeated": repeated})
+        return _write(event, [counted])[0]
 
 
 def _write(event: EventType, entries: Iterable[Entry]) -> list[AuditLog]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django_filters.rest_framework import DjangoFilterBackend
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import viewsets
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.permissions import BasePermission
@@ -38,6 +38,10 @@ class AuditLogPagination(StrictCursorPagination):
     max_page_size = 1000
 
 
+@extend_schema_view(
+    list=extend_schema(summary="List audit events"),
+    retrieve=extend_schema(summary="Get an audit event"),
+)
 @extend_schema(tags=["audit"])
 class AuditLogViewSet(viewsets.ReadOnlyModelViewSet[AuditLog]):
     """Audit events, for staff with permission, newest first in cursor pages."""

@@ -11,7 +11,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from audit_app import events
 from audit_app.services import Refusal, record_refusal
-from backoffice_app.accounts import changes, pages, throttle
+from backoffice_app.accounts import changes, pages, sign_ins, throttle
 from common import context
 
 
@@ -39,6 +39,7 @@ class MariaAdminSite(AdminSite):
                 self.admin_view(pages.qr_code),
                 name="second_factor_qr",
             ),
+            path("sign-ins/", self.admin_view(sign_ins.sign_ins_page), name="sign_ins"),
             *super().get_urls(),
         ]
 

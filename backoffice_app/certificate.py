@@ -127,7 +127,7 @@ def _show(request: HttpRequest, session: UserSession, context: dict[str, Any]) -
         "erased": erased,
         "unfinished": sum(one.finished is None for one in erased),
         "removed": privacy.REMOVED,
-        "kept": privacy.KEPT,
+        "kept": privacy.kept(),
     }
     return TemplateResponse(request, "backoffice/certificate.html", context)
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from zipstream import ZIP_DEFLATED, ZipStream
 from audit_app.adminkit.actions import Action, ActionRequest, NotDone
 from audit_app.adminkit.reasons import ReasonForm
 from common.json_stream import stream_json
+from common.text import showable
 from sessions_app.models import SessionStatus, UserSession
 from sessions_app.services import privacy
 from uploads_app.exceptions import StorageUnavailable
@@ -27,7 +27,10 @@ from uploads_app.models import UploadedFile
 from uploads_app.services.download import open_upload
 
 EXPORT_PRESETS = ("The visitor asked for it", "A guardian or lawyer asked for it")
-_NAME_LENGTH = 80
+# Twice this, the number before it and the folder are less than a file system allows.
+_NAME_BYTES = 100
+# Windows turns some of these into a slash, a backslash or a quote, depending on its code page.
+_LIKE_SEPARATORS = "\u00a5\u20a9\u2044\u2215\u2216\u29f5\u29f8\u29f9\ufe68\uff02\uff07\uff0f\uff3c"
 
 Parts = Iterator[tuple[str, Any]]
 
@@ -175,12 +178,16 @@ def _require_match(content: IO[bytes], upload: UploadedFile) -> None:
 def safe_name(name: str) -> str:
     """Return a visitor's file name that is safe to unpack on every file system.
 
-    It has letters, digits and a few harmless characters. The number that callers
-    put before it makes it unique and keeps it from being a device name.
+    Of ASCII it has letters, digits and a few harmless characters. The number that
+    callers put before it makes it unique and keeps it from being a device name.
     """
-    plain = re.sub(r"[^\w .()+,-]", "_", unicodedata.normalize("NFC", name))
+    plain = re.sub(rf"(?![\w .()+,-])[\0-\x7f{_LIKE_SEPARATORS}]", "_", showable(name))
     stem, dot, extension = plain.rpartition(".")
-    return f"{stem[:_NAME_LENGTH]}{dot}{extension[:_NAME_LENGTH]}".rstrip(". ") or "file"
+    return f"{_shorten(stem)}{dot}{_shorten(extension)}".rstrip(". ") or "file"
+
+
+def _shorten(text: str) -> str:
+    return text.encode()[:_NAME_BYTES].decode(errors="ignore")
 
 
 def _archive(members: Iterator[Member]) -> Iterator[bytes]:

@@ -93,11 +93,11 @@ class Postgres:
         from psycopg_pool import ConnectionPool
 
         options = {"autocommit": True, "cursor_factory": psycopg.ClientCursor}
-        self._pool = ConnectionPool(url, kwargs=options, min_size=4, open=True)
+        self.pool = ConnectionPool(url, kwargs=options, min_size=4, open=True)
 
     @contextmanager
     def connected(self) -> Iterator[Execute]:
-        with self._pool.connection() as connection:
+        with self.pool.connection() as connection:
 
             def execute(sql: str, params: Any) -> list[Any]:
                 cursor = connection.execute(sql, params)

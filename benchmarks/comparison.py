@@ -56,7 +56,7 @@ def compare(
     """Measure every case on one deployment.
 
     Each program has `rounds` turns, which end after `seconds` or `limit` requests.
-    Raises Unequal if the numbers of statements or bytes differ, and RuntimeError
+    Raises UnequalWork if the numbers of statements or bytes differ, and RuntimeError
     if a server does not start or answer.
     """
     plan = _Plan(env, connections)
@@ -106,7 +106,7 @@ class _Plan:
         )
 
     def check(self, case: BenchmarkCase, product: BenchmarkServer, bare: BenchmarkServer) -> None:
-        """Raise Unequal unless both send the same number of statements and bytes."""
+        """Raise UnequalWork unless both send the same number of statements and bytes."""
         request = self._clients[0].head(case).encode() + case.body
         ours, theirs = (_answer(server, request) for server in (product, bare))
         lengths = [_header(answer, "content-length") for answer in (ours, theirs)]

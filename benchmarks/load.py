@@ -46,7 +46,7 @@ class RequestFailed(Exception):
 
 
 def run(job: Job) -> LoadMeasurement:
-    """Send the requests of a job and measure them. Raises Refused."""
+    """Send the requests of a job and measure them. Raises RequestFailed."""
     body = Path(job.body).read_bytes() if job.body else b""
     start = time.monotonic()
     with ThreadPoolExecutor(len(job.heads)) as pool:
@@ -61,7 +61,7 @@ def run(job: Job) -> LoadMeasurement:
 
 
 def ask(connection: socket.socket, request: bytes) -> bytes:
-    """Send a request, read the answer and return its headers. Raises Refused."""
+    """Send a request, read the answer and return its headers. Raises RequestFailed."""
     connection.sendall(request)
     received = b""
     while b"\r\n\r\n" not in received:

@@ -24,6 +24,7 @@ django.setup()
 
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
+from psycopg.types.json import Jsonb  # noqa: E402
 
 from benchmarks.cases import FILE_BYTES, BenchmarkCase, Client, cases  # noqa: E402
 from maria_project import web  # noqa: E402
@@ -37,8 +38,12 @@ _CONTROL = ("BEGIN", "COMMIT", "ROLLBACK")
 
 
 def main(folder: Path, connections: int) -> None:
-    """Write `plan.json` and the body of the upload to `folder`."""
     call_command("migrate", verbosity=0)
+    write_plan(folder, connections)
+
+
+def write_plan(folder: Path, connections: int) -> None:
+    """Write `plan.json` and the body of the upload to `folder`."""
     body = form(part(pdf(size=FILE_BYTES)))
     (folder / "body").write_bytes(body)
     clients = [_client() for _ in range(2 + connections)]
@@ -106,7 +111,7 @@ def _listening() -> Iterator[list[Statement]]:
 
     def run(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         if not sql.startswith(_CONTROL):  # recorded from Django's log, on both databases
-            heard.append((sql, tuple(params) if params else None))
+            heard.append((sql, tuple(map(_plain, params)) if params else None))
         return execute(sql, params, many, context)
 
     handler = _ControlHandler(heard)
@@ -119,6 +124,11 @@ def _listening() -> Iterator[list[Statement]]:
         yield heard
     connection.force_debug_cursor = False
     logger.removeHandler(handler)
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter as SQLite gets it: psycopg's JSON wrappers cannot be compared or saved."""
+    return json.dumps(value.obj) if isinstance(value, Jsonb) else value
 
 
 class _ControlHandler(logging.Handler):

@@ -8,8 +8,8 @@ from benchmarks.load import LoadMeasurement
 
 Table = list[list[str]]
 _HEADINGS = [
-    "case", "database", "requests/s", "p50, p95 ms", "statements", "bare requests/s",
-    "bare p50, p95 ms", "ratio (spread)",
+    "case", "database", "requests/s", "p50, p95 ms", "statements", "baseline requests/s",
+    "baseline p50, p95 ms", "ratio (spread)",
 ]  # fmt: skip
 
 

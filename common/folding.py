@@ -1,9 +1,15 @@
-"""Case-insensitive search for a prefix, with an index that works the same on both databases."""
+"""Case-insensitive search for a prefix, with an index that works the same on both databases.
+
+Names are compared without joiners, which are invisible in most of them. Versions up
+to 0.3 removed joiners before they stored a name, so this also finds those rows.
+"""
 
 from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import F, Func, QuerySet, TextField, Value
+
+from common.text import JOINERS, spelled_before, without_joiners
 
 _LAST = "\U0010ffff"
 
@@ -20,8 +26,26 @@ class Folded(Func):
     template = "UPPER(%(expressions)s)"
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        template = '(UPPER(%(expressions)s) COLLATE "C")'
+        template = f'({self.template} COLLATE "C")'
         return self.as_sql(compiler, connection, template=template, **context)
+
+
+class AsciiLower(Func):
+    """A text with A to Z in lower case, and nothing else changed, on both databases."""
+
+    arity = 1
+    output_field = TextField()
+    template = "LOWER(%(expressions)s)"
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = '(LOWER(%(expressions)s COLLATE "C"))'
+        return self.as_sql(compiler, connection, template=template, **context)
+
+
+class FoldedName(Folded):
+    """A folded text without joiners."""
+
+    template = "UPPER(REPLACE(REPLACE(%(expressions)s, '{}', ''), '{}', ''))".format(*JOINERS)
 
 
 class LastWord(Func):
@@ -36,9 +60,22 @@ class LastWord(Func):
     )
 
 
+def ascii_lower(text: str) -> str:
+    """Return what `AsciiLower` returns for a text."""
+    return text.encode().lower().decode()
+
+
 def spellings(text: str) -> list[str]:
-    """Return a text as typed, in lower, upper and title case, without ASCII-only duplicates."""
-    written = (text, text.lower(), text.upper(), text.title())
+    """Return a text in every case that a row may have, without ASCII-only duplicates.
+
+    That is as typed, in lower, upper and title case; for rows of versions up to 0.3
+    also without the characters that those versions removed.
+    """
+    plain = without_joiners(text)
+    typed = {plain, spelled_before(plain)} - {""}
+    written = (
+        case(spelling) for spelling in typed for case in (str, str.lower, str.upper, str.title)
+    )
     # bytes.upper() changes ASCII only.
     return sorted({spelling.encode().upper().decode() for spelling in written})
 
@@ -46,12 +83,12 @@ def spellings(text: str) -> list[str]:
 def beginning(rows: QuerySet[Any], expression: str | Func, text: str) -> Iterable[QuerySet[Any]]:
     """Yield for each spelling the rows whose text has this prefix, ordered by the text.
 
-    The expression needs an index on `Folded`. Slice each query set to what you need.
+    The expression needs an index on `FoldedName`. Slice each query set to what you need.
     """
     column = F(expression) if isinstance(expression, str) else expression
-    folded = rows.alias(folded=Folded(column)).order_by("folded")
+    folded = rows.alias(folded=FoldedName(column)).order_by("folded")
     for spelling in spellings(text):
-        first, last = Folded(Value(spelling)), Folded(Value(spelling + _LAST))
+        first, last = FoldedName(Value(spelling)), FoldedName(Value(spelling + _LAST))
         yield folded.filter(folded__gte=first, folded__lt=last)
 
 

@@ -1,5 +1,6 @@
 """Serializer kit: cached serializers, and text fields that remove hidden characters."""
 
+import stringprep
 from functools import cache
 from typing import Any
 
@@ -26,19 +27,23 @@ def serialize(serializer_class: type[serializers.Serializer[Any]], instance: Any
 
 
 class ShownField(serializers.CharField):
-    """Text without hidden characters; the length limit applies to the rest."""
+    """Text without characters that deceive; the length limit applies to the rest."""
 
     def to_internal_value(self, data: Any) -> str:
         return showable(super().to_internal_value(data))
 
 
 class MailboxField(serializers.EmailField):
-    """A valid e-mail address without hidden characters, its domain in lower case."""
+    """A valid e-mail address without characters that deceive, its domain in lower case."""
 
     def to_internal_value(self, data: Any) -> str:
         email = BaseUserManager.normalize_email(showable(super().to_internal_value(data)))
+        domain = email.rpartition("@")[2]
+        # Django's mail follows IDNA 2003. It drops these, so the code would go to another domain.
+        if any(map(stringprep.in_table_b1, domain)):
+            self.fail("invalid")
         try:
-            punycode(email.rpartition("@")[2])
+            punycode(domain)
         except UnicodeError:
             self.fail("invalid")
         return email

@@ -14,7 +14,9 @@ class MariaConfig(AppConfig):
 
     def ready(self) -> None:
         from maria_project import checks, tasks  # noqa: F401  (registers the checks and tasks)
+        from maria_project.private_files import restrict
 
+        restrict()
         post_migrate.connect(prepare, sender=self)
 
 

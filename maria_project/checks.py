@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from backoffice_app.accounts.second_factor import OPTIONAL, REQUIRED
+from maria_project.private_files import wide
 from maria_project.settings.environment import LOOPBACK_HOSTS, RENAMED_SETTINGS
 from sessions_app.checks import network_error
 
@@ -182,6 +183,23 @@ def check_staff_limits(**_: Any) -> list[CheckMessage]:
             "STAFF_IDLE_LIMIT is below a minute or above STAFF_SESSION_LIMIT.",
             hint="Write durations like 1h and 12h, with the idle limit not above the other.",
             id="maria_project.E009",
+        )
+    ]
+
+
+@register()
+def check_file_rights(**_: Any) -> list[CheckMessage]:
+    """The start corrects rights only where this account owns the file."""
+    path = next(wide(), None)
+    if path is None:
+        return []
+    return [
+        Warning(
+            f"The rights of {path} could not be corrected: other accounts may open it, or the group "
+            "STORAGE_GROUP may not.",
+            hint="Run chmod -R go-rwx on DATA_DIR and the store, and make this account a member of "
+            "STORAGE_GROUP.",
+            id="maria_project.W006",
         )
     ]
 

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from common.worker import is_queue_well
 from maria_project import cache, database
+from uploads_app import marker
 from uploads_app.cleanup import alerts
 from uploads_app.storage.base import object_store
 
@@ -57,6 +58,7 @@ def is_migrated() -> bool:
 
 def _storage() -> bool:
     object_store().clock()
+    marker.require_own_store()
     return True
 
 

@@ -1,14 +1,23 @@
 """Which errors are recorded in the audit log, and as which event."""
 
+from dataclasses import replace
+
 from django.conf import settings
 
 from audit_app.events import RATE_LIMIT_EXCEEDED
-from audit_app.services import Personal, Refusal
+from audit_app.services import HOUR_SECONDS, Personal, Refusal
 from sessions_app import events as session_events
-from sessions_app.exceptions import ProofRefused, RateLimited, ScopeMissing, ServiceKeyRequired
+from sessions_app.exceptions import (
+    OriginNotAllowed,
+    ProofRefused,
+    RateLimited,
+    ScopeMissing,
+    ServiceKeyRequired,
+    SessionHeaderRequired,
+)
 from sessions_app.uuid_helpers import UuidMalformed
 from uploads_app import events as upload_events
-from uploads_app.exceptions import FileTooLarge, QuotaExceeded, TypeNotAllowed
+from uploads_app.exceptions import FileRejected, QuotaExceeded
 
 
 def refusal_of(error: Exception) -> Refusal | None:
@@ -18,6 +27,9 @@ def refusal_of(error: Exception) -> Refusal | None:
             return _proof_refused(error, error.reason)
         case UuidMalformed() if error.session_uuid:
             return _proof_refused(error, None)
+        # Other people's pages and programs cause these, so one row an hour is enough.
+        case UuidMalformed() | OriginNotAllowed() | SessionHeaderRequired():
+            return replace(_proof_refused(error, None), window_seconds=HOUR_SECONDS)
         case RateLimited():
             details = {"limit": error.policy}
             return Refusal(RATE_LIMIT_EXCEEDED, error.policy, error.session_uuid, details=details)
@@ -26,12 +38,15 @@ def refusal_of(error: Exception) -> Refusal | None:
             return Refusal(session_events.SERVICE_REFUSED, code, details={"code": code})
         case QuotaExceeded():
             return _quota_exceeded(error)
-        case FileTooLarge() | TypeNotAllowed() if error.session_uuid:
+        case FileRejected() if error.session_uuid:
             return _file_rejected(error)
     return None
 
 
-def _proof_refused(error: ProofRefused | UuidMalformed, reason: str | None) -> Refusal:
+def _proof_refused(
+    error: ProofRefused | UuidMalformed | OriginNotAllowed | SessionHeaderRequired,
+    reason: str | None,
+) -> Refusal:
     code = error.default_code
     return Refusal(
         session_events.REFUSED, code, error.session_uuid, details={"code": code, "reason": reason}
@@ -50,7 +65,7 @@ def _quota_exceeded(error: QuotaExceeded) -> Refusal:
     )
 
 
-def _file_rejected(error: FileTooLarge | TypeNotAllowed) -> Refusal:
+def _file_rejected(error: FileRejected) -> Refusal:
     return Refusal(
         upload_events.REJECTED,
         kind=error.default_code,

@@ -1,4 +1,4 @@
-# Sourced by ./run and ./test: installs a requirements file into .venv.
+# Sourced by ./run and ./test: installs a requirements file into .venv. A file whose hash is not listed is refused.
 
 fail() {
     echo "$1" >&2
@@ -28,7 +28,7 @@ venv() {
     wanted=$(cat requirements.txt "$1" | cksum)
     [ "$(cat ".venv/$1.installed" 2>/dev/null)" != "$wanted" ] || return 0
     echo "Installing $1 …"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$1" >.venv/install.log 2>&1 ||
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$1" >.venv/install.log 2>&1 ||
         { tail -n 5 .venv/install.log >&2; fail "Installing $1 failed. See .venv/install.log."; }
     echo "$wanted" >".venv/$1.installed"
 }

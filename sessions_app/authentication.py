@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
@@ -21,7 +21,7 @@ from sessions_app.exceptions import (
 from sessions_app.models import RetiredToken, SessionStatus, UserSession
 from sessions_app.proofs import Proof
 from sessions_app.services.sessions import expire_session, session_invalid, touch_session
-from sessions_app.services.tokens import mark_retired_used, mark_token_used
+from sessions_app.services.tokens import mark_token_used
 from sessions_app.signals import describe
 from sessions_app.uuid_helpers import UuidMalformed, parse_uuid
 
@@ -83,14 +83,10 @@ def _prove(credential: Credential) -> Proof | None:
         if proof.session.token_used_at is None and proof.session.status == SessionStatus.ACTIVE:
             mark_token_used(session=proof.session, now=proof.read_at)
         return proof
-    still_good = Q(good_until=None) | Q(good_until__gt=Now())
-    retired = RetiredToken.objects.filter(still_good, token_hash=credential.token_hash)
+    retired = RetiredToken.objects.good().filter(token_hash=credential.token_hash)
     proof = _read(UserSession.objects.filter(pk__in=retired.values("session")), credential)
     if proof is not None:
         _record_activity(proof)
-        mark_retired_used(
-            session=proof.session, token_hash=credential.token_hash, now=proof.read_at
-        )
     return proof
 
 
@@ -126,7 +122,7 @@ def _check_header(request: Request, proof: Proof) -> None:
     name = request.headers.get(HEADER)
     if name is None:
         if proof.carrier == "cookie" and request.method not in SAFE_METHODS:
-            raise SessionHeaderRequired
+            raise SessionHeaderRequired(proof.session.uuid)
         return
     try:
         session_uuid = parse_uuid(name)

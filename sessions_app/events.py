@@ -9,17 +9,31 @@ CREATED = register(
     "credential",
     "support_code",
     feed=True,
+    activity="{who} started this session.",
 )
 IDENTIFIED = register(
-    "session.identified", "A visitor gave, changed or deleted contact data.", "fields"
+    "session.identified",
+    "A visitor gave, changed or deleted contact data.",
+    "fields",
+    activity="{who} changed your name or e-mail address.",
 )
-COMPLETED = register("session.completed", "A visitor verified the e-mail address by a code.")
-TOKEN_ROTATED = register("session.token_rotated", "A session got a new token.", "reason")
+COMPLETED = register(
+    "session.completed",
+    "A visitor verified the e-mail address by a code.",
+    activity="{who} confirmed your e-mail address.",
+)
+TOKEN_ROTATED = register(
+    "session.token_rotated",
+    "A session got a new token.",
+    "reason",
+    activity="This session got a new token.",
+)
 EXPIRED = register(
     "session.expired",
     "A session expired; recorded by the sweep or by the first request after the expiry.",
     "reason",
     feed=True,
+    activity="This session expired.",
 )
 RESET = register(
     "session.reset",
@@ -29,39 +43,85 @@ RESET = register(
     "successor",
     "lost_files",
     feed=True,
+    activity="{who} started a new session.",
 )
-ENDED = register("session.ended", "A visitor ended a session.", "lost_files", feed=True)
+ENDED = register(
+    "session.ended",
+    "A visitor ended a session.",
+    "lost_files",
+    feed=True,
+    activity="{who} ended this session.",
+)
 REVOKED = register(
-    "session.revoked", "A staff member revoked a session.", "reason", "lost_files", feed=True
+    "session.revoked",
+    "A staff member revoked a session.",
+    "reason",
+    "lost_files",
+    feed=True,
+    activity="{who} closed this session.",
 )
 RECOVERY_ISSUED = register(
-    "session.recovery_issued", "A staff member issued a recovery code.", "reason"
+    "session.recovery_issued",
+    "A staff member issued a recovery code.",
+    "reason",
+    activity="{who} issued a recovery code for this session.",
 )
 RECOVERED = register(
-    "session.recovered", "A session was recovered on another device with a recovery code."
+    "session.recovered",
+    "A session was recovered on another device with a recovery code.",
+    activity="{who} opened this session on another device.",
 )
-EXTENDED = register("session.extended", "A staff member extended a session.", "reason", "until")
-EXPORTED = register("session.exported", "All data of a session was exported.", "reason", "format")
+EXTENDED = register(
+    "session.extended",
+    "A staff member extended a session.",
+    "reason",
+    "until",
+    activity="{who} extended this session.",
+)
+EXPORTED = register(
+    "session.exported",
+    "All data of a session was exported.",
+    "reason",
+    "format",
+    activity="{who} exported all data of this session.",
+)
 ERASURE_REQUESTED = register(
     "session.erasure_requested",
     "A session was closed for good and its personal data deleted from the database.",
     "reason",
+    activity="{who} asked to erase this session.",
 )
 PERSON_ERASURE_REQUESTED = register(
     "person.erasure_requested",
     "A staff member requested the erasure of every session of one verified e-mail address; each session's own erasure follows.",
     "reason",
     "sessions",
+    activity="{who} asked to erase all sessions of your e-mail address.",
 )
-ERASED = register("session.erased", "No personal data and no file of a session remains.", feed=True)
+ERASED = register(
+    "session.erased",
+    "No personal data and no file of a session remains.",
+    feed=True,
+    activity="Your personal data and your files were erased.",
+)
 CONTACT_ERASED = register(
-    "session.contact_erased", "Contact data was deleted at the end of its retention."
+    "session.contact_erased",
+    "Contact data was deleted at the end of its retention.",
+    activity="Your name and your e-mail address were deleted at the end of their retention.",
 )
 CONSENT_GRANTED = register(
-    "consent.granted", "A visitor consented to a purpose.", "purpose", "version"
+    "consent.granted",
+    "A visitor consented to a purpose.",
+    "purpose",
+    "version",
+    activity="{who} gave your consent to a purpose.",
 )
 CONSENT_WITHDRAWN = register(
-    "consent.withdrawn", "A visitor refused a purpose or withdrew a consent.", "purpose", "version"
+    "consent.withdrawn",
+    "A visitor refused a purpose or withdrew a consent.",
+    "purpose",
+    "version",
+    activity="{who} refused a purpose or withdrew your consent.",
 )
 SERVICE_KEY_CREATED = register(
     "service.key_created", "A service key was created.", "scopes", "expires_at"
@@ -76,9 +136,10 @@ SERVICE_REFUSED = register(
 )
 REFUSED = register(
     "session.refused",
-    "A request was refused because of its proof: required, invalid, mismatch, malformed, or a wrong code.",
+    "A request was refused because of its proof or its origin: required, invalid, mismatch, malformed, a wrong code, a missing header, or a foreign page.",
     "code",
     "reason",
     "repeated",
     outcome=AuditOutcome.DENIED,
+    activity="A request to this session was refused.",
 )

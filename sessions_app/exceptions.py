@@ -80,8 +80,15 @@ class SessionHeaderRequired(PermissionDenied):
     default_code = "session_header_required"
     default_detail = "Send the session's UUID in the X-Session-UUID header with every change."
 
+    def __init__(self, session_uuid: uuid.UUID | None = None) -> None:
+        super().__init__()
+        self.session_uuid = session_uuid
+
 
 class OriginNotAllowed(PermissionDenied):
+    """Raised before the proof is read, so no session is known."""
+
+    session_uuid: uuid.UUID | None = None
     default_code = "origin_not_allowed"
     default_detail = (
         "Pages of this origin may not use the API: the operator can add it to ALLOWED_ORIGINS."
@@ -150,6 +157,14 @@ class RecoveryInvalid(ProofRefused, AuthenticationFailed):
     default_code = "recovery_invalid"
     default_detail = (
         "This recovery code is unknown, used or older than 15 minutes: ask support for a new one."
+    )
+
+
+class RetryKeyMalformed(APIException):
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "idempotency_key_malformed"
+    default_detail = (
+        "Invalid Idempotency-Key. Use 1 to 128 visible ASCII characters, for example a random UUID."
     )
 
 

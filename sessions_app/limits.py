@@ -99,7 +99,7 @@ def _remember(request: HttpRequest, usage: Usage) -> None:
 def window_seconds(rate: str) -> int:
     """Return the window of a rate like `30/m` in seconds; raises ValueError."""
     count, _, period = rate.partition("/")
-    if not count.isdigit() or period not in _PERIODS:
+    if not (count.isascii() and count.isdigit()) or period not in _PERIODS:
         raise ValueError(
             f"{rate!r} is not a rate: write a number, a slash and s, m, h or d, like 30/m"
         )

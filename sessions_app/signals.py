@@ -4,7 +4,8 @@
 created) and `aspect`. A receiver returns a mapping that becomes part of the
 answer. The aspects: `limits` (the quota), `used` (how much of it is used),
 `lost` (the files that the visitor loses: `count` and `files`), `export` (all
-data about the session) and `remaining` (what an erasure has not removed yet).
+data about the session), `remaining` (what an erasure has not removed yet) and
+`tables` (tables with personal values of visitors).
 
 `session_erasing` is sent inside the transaction that erases a session; a
 receiver removes its data from the database. `session_erased` is sent after the
@@ -20,7 +21,7 @@ session_described = Signal()
 session_erasing = Signal()
 session_erased = Signal()
 
-Aspect = Literal["limits", "used", "lost", "export", "remaining"]
+Aspect = Literal["limits", "used", "lost", "export", "remaining", "tables"]
 
 
 def describe(session: Any, aspect: Aspect) -> dict[str, Any]:

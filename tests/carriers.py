@@ -13,6 +13,7 @@ from sessions_app.models import RetiredToken, UserSession
 Carrier = Literal["cookie", "bearer"]
 CARRIERS: tuple[Carrier, ...] = ("cookie", "bearer")
 SESSIONS = "/api/v1/sessions/"
+RECOVER = "/api/v1/sessions/recover/"
 CURRENT = "/api/v1/sessions/current/"
 
 
@@ -53,6 +54,10 @@ class Holder:
         """PATCH sessions/current/: adding contact data rotates the token."""
         return self.ask("PATCH", CURRENT, values)
 
+    def reset(self, reason: str = "requested", key: str | None = None) -> Any:
+        """POST sessions/current/reset/ with an Idempotency-Key, if one is given."""
+        return self.ask("POST", CURRENT + "reset/", {"reason": reason}, **retry_header(key))
+
     def following(self, response: Any) -> "Holder":
         """Return a client with the token of a response, after checking that it has one carrier only."""
         uuid = response.json()["uuid"]
@@ -70,9 +75,16 @@ def begin(carrier: Carrier) -> Holder:
     return Holder("", "", carrier).following(response)
 
 
+def retry_header(key: str | None) -> dict[str, str]:
+    """Return the header of a request that can be repeated, if a key is given."""
+    return {} if key is None else {"Idempotency-Key": key}
+
+
 def age_retired(session: UserSession, by: timedelta) -> None:
-    """Move the end of validity of a session's retired tokens back."""
-    RetiredToken.objects.filter(session=session).update(good_until=F("good_until") - by)
+    """Move the times of a session's retired tokens back, as if `by` had passed."""
+    RetiredToken.objects.filter(session=session).update(
+        good_until=F("good_until") - by, replaced_at=F("replaced_at") - by
+    )
 
 
 def _json(data: Any) -> bytes:

@@ -2,24 +2,30 @@
 
 `@cases(names, values)` is used like `pytest.mark.parametrize`, and a test may have
 several. The fixtures are set up once; each case then starts from that state, because
-its database changes, cache entries, settings and patches are undone. A failing case
+its changes of database, disk store, cache, settings and patches are undone. A failing case
 does not stop the others: the test fails with all of them, each by name.
 """
 
 import copy
 import inspect
 import itertools
+import shutil
+import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from django.conf import settings as django_settings
 from django.core import mail
 from django.core.cache import cache
+from django.core.files.storage import storages
 from django.db import connection, transaction
 from django.test import Client, override_settings
+
+from uploads_app.storage.disk_store import DiskStore
 
 C = TypeVar("C", bound=Client)
 Test = Callable[..., None]
@@ -82,6 +88,7 @@ def undone(fixtures: dict[str, Any]) -> Iterator[dict[str, Any]]:
         own = {name: _own(name, value, stack) for name, value in fixtures.items()}
         if connection.in_atomic_block:
             stack.enter_context(rolled_back())
+        stack.enter_context(store_put_back())
         stack.callback(cache.clear)
         sent = len(mail.outbox)
         yield own
@@ -117,6 +124,26 @@ def copied(client: C) -> C:
     other = copy.copy(client)
     other.cookies, other.defaults = copy.deepcopy(client.cookies), dict(client.defaults)
     return other
+
+
+@contextmanager
+def store_put_back() -> Iterator[None]:
+    """Undo every change of the disk store: its marker would not fit the database of the next case."""
+    store = storages["uploads"]
+    if not isinstance(store, DiskStore):
+        yield
+        return
+    root = Path(store.base_location)
+    with tempfile.TemporaryDirectory(dir=root.parent) as folder:
+        copy = Path(folder, "copy")
+        if root.exists():
+            shutil.copytree(root, copy)
+        try:
+            yield
+        finally:
+            shutil.rmtree(root, ignore_errors=True)
+            if copy.exists():
+                copy.rename(root)
 
 
 @contextmanager

@@ -22,8 +22,9 @@ if scratch.VARIABLE not in os.environ:
 # Also for temporary files of libraries and browsers, which are removed with the run.
 os.environ["TMPDIR"] = os.environ["PYTEST_DEBUG_TEMPROOT"] = os.environ[scratch.VARIABLE]
 # Each pass creates its own databases; see `python -m tests`.
-data = Path(os.environ[scratch.VARIABLE], os.environ.get("MARIA_TEST_PASS", ""))
-data.mkdir(exist_ok=True)
+# Below the folder of the run, through which other accounts pass: nobody else may open the data.
+data = Path(os.environ[scratch.VARIABLE], os.environ.get("MARIA_TEST_PASS", ""), "data")
+data.mkdir(parents=True, exist_ok=True)
 os.environ["DATA_DIR"] = str(data)
 if redis := os.environ.get("TEST_REDIS_URL"):
     number = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")

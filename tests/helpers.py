@@ -98,15 +98,17 @@ class Visitor(Client):
         """POST sessions/current/email/verify/."""
         return self.send("sessions/current/email/verify/", {"code": code}, **self.named)
 
-    def recover(self, code: str) -> Any:
+    def recover(self, code: str, **extra: Any) -> Any:
         """POST sessions/recover/; on success this is the session's client."""
-        response = self.send("sessions/recover/", {"code": code, "credential": self.carrier})
+        body = {"code": code, "credential": self.carrier}
+        response = self.send("sessions/recover/", body, **extra)
         self.uuid = response.json().get("uuid", self.uuid)
         return response
 
-    def reset(self, **body: Any) -> Any:
+    def reset(self, key: str | None = None, **body: Any) -> Any:
         """POST sessions/current/reset/; on success remember the successor's UUID."""
-        response = self.send("sessions/current/reset/", body, **self.named)
+        headers = {**self.named.get("headers", {}), **({"Idempotency-Key": key} if key else {})}
+        response = self.send("sessions/current/reset/", body, headers=headers)
         self.uuid = response.json().get("uuid", self.uuid)
         return response
 

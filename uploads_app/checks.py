@@ -69,14 +69,30 @@ def check_holding(**_: Any) -> list[CheckMessage]:
 def check_ages(**_: Any) -> list[CheckMessage]:
     """The grace period must outlast a lease, or the cleanup would remove uploads in progress."""
     if timedelta(0) < settings.UPLOAD_LEASE <= settings.CLEANUP_GRACE and (
-        timedelta(0) <= settings.UPLOAD_RETENTION <= settings.COMPLETED_RETENTION
+        settings.UPLOAD_RETENTION <= settings.COMPLETED_RETENTION
     ):
         return []
     return [
         Error(
             "Lease, grace period and retention contradict each other.",
-            hint="Set 0 < UPLOAD_LEASE ≤ CLEANUP_GRACE, and 0 ≤ UPLOAD_RETENTION ≤ COMPLETED_RETENTION.",
+            hint="Set 0 < UPLOAD_LEASE ≤ CLEANUP_GRACE, and UPLOAD_RETENTION ≤ COMPLETED_RETENTION.",
             id="uploads_app.E003",
+        )
+    ]
+
+
+@register()
+def check_retentions(**_: Any) -> list[CheckMessage]:
+    """A retention of seconds deletes visitors' files, and is a mistake of units."""
+    names = ("UPLOAD_RETENTION", "COMPLETED_RETENTION", "TRASH_RETENTION")
+    short = [name for name in names if getattr(settings, name) < timedelta(hours=1)]
+    if not short:
+        return []
+    return [
+        Error(
+            f"{', '.join(short)}: a retention below one hour.",
+            hint="Write the unit that you mean: 30d is 30 days.",
+            id="uploads_app.E007",
         )
     ]
 

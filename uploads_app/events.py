@@ -4,14 +4,21 @@ from audit_app.events import register
 from audit_app.models import AuditOutcome
 
 STORED = register(
-    "upload.stored", "A file was stored completely.", "size", "sha256", "content_type", feed=True
+    "upload.stored",
+    "A file was stored completely.",
+    "size",
+    "sha256",
+    "content_type",
+    feed=True,
+    activity="{who} uploaded {file}.",
 )
 REJECTED = register(
     "upload.rejected",
-    "A file was refused for its type or size.",
+    "A file was refused for its name, type or size.",
     "code",
     "repeated",
     outcome=AuditOutcome.DENIED,
+    activity="{file} was refused for its name, type or size.",
 )
 QUOTA_EXCEEDED = register(
     "upload.quota_exceeded",
@@ -20,6 +27,15 @@ QUOTA_EXCEEDED = register(
     "max_total_bytes",
     "repeated",
     outcome=AuditOutcome.DENIED,
+    activity="{file} was refused, because there was no room left.",
+)
+QUOTA_CORRECTED = register(
+    "upload.quota_corrected",
+    "The quota of a session did not fit its files, and was counted anew.",
+    "files",
+    "bytes",
+    "files_before",
+    "bytes_before",
 )
 DELETED = register(
     "upload.deleted",
@@ -28,22 +44,41 @@ DELETED = register(
     "size",
     "sha256",
     feed=True,
+    activity="{who} deleted {file}.",
 )
-DOWNLOADED = register("upload.downloaded", "A service downloaded a file.", "size")
+DOWNLOADED = register(
+    "upload.downloaded",
+    "A service or the visitor downloaded a file; for the visitor at most one row an hour for each file.",
+    "size",
+    "repeated",
+    activity="{who} downloaded {file}.",
+)
 LAPSED = register(
-    "upload.lapsed", "An upload did not finish: its lease ended, or the store failed.", "reason"
+    "upload.lapsed",
+    "An upload did not finish: its lease ended, or the store failed.",
+    "reason",
+    activity="The upload of {file} was not completed.",
 )
 MISSING = register(
-    "upload.missing", "The object of a stored file is not in the store.", "size", "sha256"
+    "upload.missing",
+    "The object of a stored file is not in the store.",
+    "size",
+    "sha256",
+    activity="The content of {file} could not be found.",
 )
 FOUND = register(
-    "upload.found", "The object of a missing file is in the store again.", "size", "sha256"
+    "upload.found",
+    "The object of a missing file is in the store again.",
+    "size",
+    "sha256",
+    activity="The content of {file} was found again.",
 )
 OBJECT_PURGED = register(
     "object.purged",
     "The cleanup purged an object: its time in the trash was over, or its session was erased.",
     "reason",
     "size",
+    activity="Remaining bytes of {file} were deleted.",
 )
 CLEANUP_COMPLETED = register(
     "cleanup.completed",
@@ -63,10 +98,18 @@ CLEANUP_STOPPED = register(
 )
 CLEANUP_LIMIT_RAISED = register(
     "cleanup.limit_raised",
-    "An operator allowed a run to accept more orphans and missing files than usual.",
+    "An operator allowed a run to accept more orphans, missing files and files past their retention than usual.",
     "share",
 )
-QUARANTINED = register("upload.quarantined", "Staff quarantined a file.", "reason")
+CLOCK_ACCEPTED = register(
+    "cleanup.clock_accepted", "An operator confirmed that the clock is right, after a long silence."
+)
+QUARANTINED = register(
+    "upload.quarantined",
+    "Staff quarantined a file.",
+    "reason",
+    activity="{who} blocked {file} for safety.",
+)
 RESTORED = register(
     "upload.restored",
     "Staff restored a file from quarantine, or transferred it to the visitor's current session.",
@@ -75,13 +118,27 @@ RESTORED = register(
     "from_upload",
     "to_session",
     "to_upload",
+    activity="{who} restored {file}.",
 )
 STAFF_DOWNLOADED = register(
-    "staff.file_downloaded", "A staff member downloaded a file.", "reason", "size"
+    "staff.file_downloaded",
+    "A staff member downloaded a file.",
+    "reason",
+    "size",
+    activity="{who} downloaded {file}.",
 )
-INSPECTED = register("upload.inspected", "The inspection of a file ended.", "verdict", "suspicions")
+INSPECTED = register(
+    "upload.inspected",
+    "The inspection of a file ended.",
+    "verdict",
+    "suspicions",
+    activity="{file} was inspected.",
+)
 STARTED = register(
-    "upload.started", "A browser got a form to send a file to the store directly.", "size"
+    "upload.started",
+    "A browser got a form to send a file to the store directly.",
+    "size",
+    activity="{who} started to upload {file}.",
 )
 OBJECT_QUARANTINED = register(
     "object.quarantined",

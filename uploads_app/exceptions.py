@@ -16,6 +16,7 @@ from sessions_app.exceptions import ProofRefused
 class FileRejected:
     """Facts about a refused file, set where its session is known; only then is it recorded."""
 
+    default_code: str
     session_uuid: uuid.UUID | None = None
     file_name = ""
 
@@ -66,24 +67,35 @@ class TypeNotAllowed(FileRejected, APIException):
         self.extensions = {"types": settings.UPLOAD_TYPES}
 
 
+class NameNotAllowed(FileRejected, APIException):
+    """The extension of the name is allowed, the rest of it is not."""
+
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "name_not_allowed"
+    default_detail = (
+        "This file name is not allowed: it is empty, or has another extension before a semicolon. "
+        "Rename the file, then upload it again."
+    )
+
+
 class QuotaExceeded(APIException):
     status_code = status.HTTP_409_CONFLICT
     default_code = "quota_exceeded"
 
-    def __init__(self, session_uuid: uuid.UUID, file_name: str) -> None:
+    def __init__(
+        self, session_uuid: uuid.UUID, file_name: str, has_open_form: bool = False
+    ) -> None:
+        advice = (
+            "A direct upload that was cancelled or deleted counts until its form expires. "
+            "Try again in a few minutes."
+            if has_open_form
+            else "Delete a file first."
+        )
         super().__init__(
             f"A session can have at most {settings.UPLOAD_MAX_FILES} files and "
-            f"{filesizeformat(settings.UPLOAD_MAX_TOTAL_BYTES)}. Delete a file first."
+            f"{filesizeformat(settings.UPLOAD_MAX_TOTAL_BYTES)}. {advice}"
         )
         self.session_uuid, self.file_name = session_uuid, file_name
-
-
-class RetryKeyMalformed(APIException):
-    status_code = status.HTTP_400_BAD_REQUEST
-    default_code = "idempotency_key_malformed"
-    default_detail = (
-        "Invalid Idempotency-Key. Use 1 to 128 visible ASCII characters, for example a random UUID."
-    )
 
 
 class RetryKeyReused(APIException):
@@ -92,6 +104,16 @@ class RetryKeyReused(APIException):
     status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
     default_code = "idempotency_key_reused"
     default_detail = "This Idempotency-Key was used for another file. Use a new key for each file."
+
+
+class UploadDeleted(APIException):
+    """The key stored a file that was deleted since. Storing it again would undo the deletion."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "upload_deleted"
+    default_detail = (
+        "The file of this Idempotency-Key was deleted. Use a new key to upload it again."
+    )
 
 
 class UploadInProgress(APIException):

@@ -75,4 +75,5 @@ _ASPECTS: dict[Aspect, Callable[[UserSession], dict[str, Any]]] = {
     "lost": _lost,
     "export": _file_list,
     "remaining": _remaining,
+    "tables": lambda _: {"files": UploadedFile._meta.db_table},
 }

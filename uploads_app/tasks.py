@@ -10,8 +10,9 @@ from common.schedules import task
 from uploads_app.cleanup import alerts, trash
 from uploads_app.cleanup import run as cleanup
 from uploads_app.cleanup.run_context import CleanupOptions
-from uploads_app.models import RunStatus, UploadedFile
+from uploads_app.models import RunStatus
 from uploads_app.services.inspection import inspect_upload
+from uploads_app.services.inspection_queue import InspectionQueue
 from uploads_app.storage import spool
 
 logger = logging.getLogger(__name__)
@@ -73,18 +74,21 @@ def _clean_up(*, dry_run: bool) -> str:
 
 @task
 def inspect_uploads() -> int:
-    """Inspect stored files that have no verdict, newest first; return how many were inspected.
+    """Inspect stored files that have no verdict, in a fair order; return how many got one.
 
-    Newest first, because the visitor of a new file may be waiting to open it.
     Files that time or the store do not allow are inspected by the next run.
     """
     deadline = time.monotonic() + INSPECT_SECONDS
+    queue = InspectionQueue(INSPECT_BATCH)
     done = failures = 0
-    for upload in UploadedFile.objects.uninspected().order_by("-stored_at")[:INSPECT_BATCH]:
-        if time.monotonic() > deadline or failures == INSPECT_FAILURES:
+    while time.monotonic() <= deadline and failures < INSPECT_FAILURES:
+        upload = queue.take()
+        if upload is None:
             break
+        before = upload.inspection_cost
         try:
             done += inspect_upload(upload=upload)
+            queue.charge(upload, upload.inspection_cost - before)
         except FileNotFoundError:
             """The cleanup will mark it as missing."""
         except OSError as error:

@@ -20,6 +20,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from backoffice_app.accounts import second_factor
+from backoffice_app.accounts.passwords import PasswordForm
 
 _CODE = {"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}
 _CODE_WRONG = (
@@ -95,24 +96,26 @@ def second_factor_first(
 @require_http_methods(["GET", "HEAD", "POST"])
 def second_factor_page(request: HttpRequest) -> HttpResponseBase:
     """Show the second factor of the signed-in user; a POST sets it up, renews codes or removes it."""
-    user = _user(request)
-    form = CodeForm(request.POST if "code" in request.POST else None)
-    if request.method == "POST":
-        wanted = request.POST.get("do", "")
-        if wanted == "begin" and not second_factor.is_set_up(user):
-            second_factor.begin(user=user)
-            return redirect("admin:second_factor")
-        if wanted in _WITH_A_CODE and form.is_valid():
-            if answer := _WITH_A_CODE[wanted](request, user, form.cleaned_data["code"]):
-                return answer
-            form.add_error("code", _CODE_WRONG)
-    return _page(request, "backoffice/accounts/second_factor.html", form=form)
+    user, wanted = _user(request), request.POST.get("do", "")
+    form = CodeForm(request.POST if wanted in _WITH_A_CODE else None)
+    is_begin = wanted == "begin" and not second_factor.is_set_up(user)
+    password_form = PasswordForm(request, request.POST if is_begin else None)
+    if password_form.is_valid():
+        second_factor.begin(request, user=user)
+        return redirect("admin:second_factor")
+    if form.is_valid():
+        if answer := _WITH_A_CODE[wanted](request, user, form.cleaned_data["code"]):
+            return answer
+        form.add_error("code", _CODE_WRONG)
+    return _page(
+        request, "backoffice/accounts/second_factor.html", form=form, password_form=password_form
+    )
 
 
 @require_safe
 def qr_code(request: HttpRequest) -> HttpResponse:
     """Return the secret that is being set up as a QR code (SVG)."""
-    device = second_factor.pending(_user(request))
+    device = second_factor.pending(request)
     if device is None:
         raise Http404
     image = io.BytesIO()
@@ -146,7 +149,7 @@ def _shown(request: HttpRequest, codes: list[str] | None) -> HttpResponseBase | 
 
 def _page(request: HttpRequest, template: str, **more: Any) -> TemplateResponse:
     user = _user(request)
-    pending = second_factor.pending(user)
+    pending = second_factor.pending(request)
     return TemplateResponse(
         request,
         template,

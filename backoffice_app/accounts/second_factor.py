@@ -10,25 +10,27 @@ import django_otp
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from django_otp.models import Device
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from backoffice_app.accounts import changes, sessions
+from backoffice_app.accounts.models import AppDevice, new_key
 
 # The values of STAFF_SECOND_FACTOR.
 OPTIONAL, REQUIRED = "optional", "required"
 RECOVERY_CODES = 10
+_BEGUN = "second_factor_begun"
 SET_UP, REMOVED = "second_factor_set_up", "second_factor_removed"
 RENEWED, CODE_USED = "recovery_codes_renewed", "recovery_code_used"
 
 
 def is_set_up(user: User) -> bool:
     """Whether a staff member needs a code to sign in."""
-    return bool(TOTPDevice.objects.filter(user=user, confirmed=True).exists())
+    return bool(AppDevice.objects.filter(user=user, confirmed=True).exists())
 
 
 def is_missing(request: HttpRequest) -> bool:
@@ -40,33 +42,36 @@ def is_missing(request: HttpRequest) -> bool:
     )
 
 
-def pending(user: User) -> TOTPDevice | None:
-    """Return the device that is being set up and is not yet confirmed by a code."""
-    return TOTPDevice.objects.filter(user=user, confirmed=False).first()
+def pending(request: HttpRequest) -> AppDevice | None:
+    """Return the device that this session is setting up and has not confirmed by a code."""
+    begun = AppDevice.objects.filter(pk=request.session.get(_BEGUN), user_id=request.user.pk)
+    device: AppDevice | None = begun.filter(confirmed=False).first()
+    return device
 
 
 def codes_left(user: User) -> int:
     return int(StaticToken.objects.filter(device__user=user).count())
 
 
-def begin(*, user: User) -> None:
-    """Create a new secret. It has no effect until a code from it is confirmed."""
+def begin(request: HttpRequest, *, user: User) -> None:
+    """Create a new secret. It has no effect until this session confirms a code from it."""
     with transaction.atomic():
-        TOTPDevice.objects.filter(user=user, confirmed=False).delete()
-        TOTPDevice.objects.create(user=user, name="app", confirmed=False)
+        AppDevice.objects.filter(user=user, confirmed=False).delete()
+        device = AppDevice.objects.create(user=user, name="app", confirmed=False, key=new_key())
+    request.session[_BEGUN] = device.pk
 
 
 def confirm(request: HttpRequest, *, user: User, code: str) -> list[str] | None:
     """Activate the factor if the code is right; return the recovery codes, or None."""
-    device = pending(user)
+    device = pending(request)
     if device is None or not _is_right(user, device, code):
         return None
     with transaction.atomic():
-        TOTPDevice.objects.filter(user=user).exclude(pk=device.pk).delete()
-        TOTPDevice.objects.filter(pk=device.pk).update(confirmed=True)
+        AppDevice.objects.filter(user=user).exclude(pk=device.pk).delete()
+        AppDevice.objects.filter(pk=device.pk).update(confirmed=True)
         codes = _new_codes(user)
         django_otp.login(request, device)
-        sessions.end_sessions(user, but=request.session.session_key)
+        sessions.end_sessions(user, but=request.session)
         changes.note(changes.name_of(user), SET_UP)
     return codes
 
@@ -86,14 +91,14 @@ def remove(request: HttpRequest, *, user: User, code: str) -> bool:
     if check(user, code) is None:
         return False
     request.session.pop(django_otp.DEVICE_ID_SESSION_KEY, None)
-    reset(user=user, but=request.session.session_key)
+    reset(user=user, but=request.session)
     return True
 
 
-def reset(*, user: User, but: str | None = None, reason: str = "") -> None:
-    """Remove a staff member's factor and end their sessions, except the one with key `but`."""
+def reset(*, user: User, but: SessionBase | None = None, reason: str = "") -> None:
+    """Remove a staff member's factor and end their sessions except `but`."""
     with transaction.atomic():
-        TOTPDevice.objects.filter(user=user).delete()
+        AppDevice.objects.filter(user=user).delete()
         StaticDevice.objects.filter(user=user).delete()
         sessions.end_sessions(user, but=but)
         changes.note(changes.name_of(user), REMOVED, reason=reason)
@@ -106,7 +111,7 @@ def check(user: User, typed: str) -> Device | None:
     the first, twice as long after each further one.
     """
     code = _plain(typed)
-    model = TOTPDevice if re.fullmatch("[0-9]{6}", code) else StaticDevice
+    model = AppDevice if re.fullmatch("[0-9]{6}", code) else StaticDevice
     device = model.objects.filter(user=user, confirmed=True).first()
     if device is None or not _is_right(user, device, code):
         return None

@@ -3,8 +3,9 @@
 Both limits are in the expiry of Django's session row and cookie.
 """
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -12,15 +13,33 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.contrib.sessions.backends.base import SessionBase
-from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
+from django.db import transaction
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from audit_app import events
+from audit_app.services import record
+from backoffice_app.accounts.session_store import SessionStore, stored_key
+from common import context
+from common.masking import mask_user_agent
+
 # Write at most once in this time.
 SEEN_INTERVAL = timedelta(minutes=1)
-_SIGNED_IN, _SEEN = "signed_in_at", "seen_at"
+_SIGNED_IN, _SEEN, _NETWORK, _BROWSER = "signed_in_at", "seen_at", "network", "browser"
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """A session of a staff member, by the key of its row."""
+
+    key: str
+    signed_in: datetime
+    seen: datetime
+    network: str
+    browser: str
+    is_current: bool
 
 
 def staff_sessions(
@@ -38,18 +57,56 @@ def staff_sessions(
     return middleware
 
 
-def end_sessions(user: User, *, but: str | None = None) -> int:
-    """End all sessions of a staff member except the one with key `but`; return their number.
+def end_sessions(user: User, *, but: SessionBase | None = None) -> int:
+    """End all sessions of a staff member except `but`; return their number.
 
     Reads every live Django session. Only staff have one, so there are few.
     """
-    live = Session.objects.filter(expire_date__gt=timezone.now()).exclude(session_key=but)
-    keys = [
-        session.pk
-        for session in live.iterator()
-        if session.get_decoded().get(SESSION_KEY) == str(user.pk)
-    ]
+    keys = [key for key, _ in _live(user) if key != _key_of(but)]
     return Session.objects.filter(pk__in=keys).delete()[0]
+
+
+def own(request: HttpRequest) -> list[SignIn]:
+    """Return where the signed-in user is signed in, the last sign-in first."""
+    current = _key_of(request.session)
+    found = [
+        SignIn(
+            key,
+            _time(data.get(_SIGNED_IN)),
+            _time(data.get(_SEEN)),
+            data.get(_NETWORK, ""),
+            data.get(_BROWSER, ""),
+            key == current,
+        )
+        for key, data in _live(request.user)
+    ]
+    return sorted(found, key=lambda one: one.signed_in, reverse=True)
+
+
+def end_own(request: HttpRequest, key: str = "") -> int:
+    """End another session of the signed-in user, or all others; return their number."""
+    others = [one.key for one in own(request) if not one.is_current and key in ("", one.key)]
+    with transaction.atomic():
+        ended = Session.objects.filter(pk__in=others).delete()[0]
+        if ended:
+            record(events.STAFF_SIGNED_OUT_ELSEWHERE, sessions=ended)
+    return ended
+
+
+def _live(user: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the key of the row and the data of each live session of a user."""
+    for row in Session.objects.filter(expire_date__gt=timezone.now()).iterator():
+        data = row.get_decoded()
+        if data.get(SESSION_KEY) == str(user.pk):
+            yield row.pk, data
+
+
+def _key_of(session: SessionBase | None) -> str:
+    return stored_key(session.session_key) if session and session.session_key else ""
+
+
+def _time(timestamp: float | None) -> datetime:
+    return datetime.fromtimestamp(timestamp or 0, UTC)
 
 
 @receiver(user_logged_in)
@@ -57,6 +114,8 @@ def begin(request: HttpRequest, **_: Any) -> None:
     """Start the limits of a session, and delete expired rows."""
     SessionStore.clear_expired()
     request.session[_SIGNED_IN] = timezone.now().timestamp()
+    request.session[_NETWORK] = context.current().network
+    request.session[_BROWSER] = mask_user_agent(context.current().user_agent)
     request.session.pop(_SEEN, None)
     _keep_alive(request.session)
 
@@ -65,7 +124,7 @@ def begin(request: HttpRequest, **_: Any) -> None:
 def end(request: HttpRequest, user: User | None, **_: Any) -> None:
     """Sign out in every browser."""
     if user is not None:
-        end_sessions(user, but=request.session.session_key)
+        end_sessions(user, but=request.session)
 
 
 def _keep_alive(session: SessionBase) -> None:

@@ -35,7 +35,6 @@ from audit_app import events
 from audit_app.services import record
 from common import context
 
-KNOWN_COOKIE = "maria_staff_known"
 KNOWN_SECONDS = 90 * 24 * 60 * 60
 _SALT = "backoffice_app.accounts.throttle"
 ACCOUNT, ADDRESS = "account", "address"
@@ -86,10 +85,9 @@ def remember_browser(request: HttpRequest, response: HttpResponse) -> None:
     hashed = _hashed(request.user.get_username())
     browser = _known_browser(request, hashed) or secrets.token_urlsafe(12)
     response.set_cookie(
-        KNOWN_COOKIE,
+        settings.KNOWN_BROWSER_COOKIE_NAME,
         signing.dumps([hashed, browser], salt=_SALT),
         max_age=KNOWN_SECONDS,
-        path=request.path,
         secure=settings.PRODUCTION,
         httponly=True,
         samesite="Strict",
@@ -181,7 +179,9 @@ def _known_browser(request: HttpRequest, hashed: str) -> str:
     """Return the id of a browser that has signed in with this name; empty for any other."""
     try:
         name, browser = signing.loads(
-            request.COOKIES.get(KNOWN_COOKIE, ""), salt=_SALT, max_age=KNOWN_SECONDS
+            request.COOKIES.get(settings.KNOWN_BROWSER_COOKIE_NAME, ""),
+            salt=_SALT,
+            max_age=KNOWN_SECONDS,
         )
     except signing.BadSignature:
         return ""

@@ -82,7 +82,7 @@ def _erasure(session: UserSession) -> Effect:
         ],
         kept=[
             f"sessions that only claim the address ({len(person.claimed)} shown): unchanged",
-            *(f"{what}: {why} ({how_long})" for what, why, how_long in privacy.KEPT),
+            *(f"{what}: {why} ({how_long})" for what, why, how_long in privacy.kept()),
         ],
     )
 

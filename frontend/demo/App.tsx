@@ -2,7 +2,7 @@ import {
   FileUpload,
   ResetSession,
   SessionProvider,
-  useSessionUUID,
+  useSession,
   WhereAreMyFiles,
   type ChangeReason,
 } from "@maria/sessions";
@@ -19,10 +19,10 @@ import { CHANGES } from "./words";
 
 /** The buttons that reset or end the session. */
 function SessionActions() {
-  const uuid = useSessionUUID();
+  const { status } = useSession();
   return (
     <div className="row">
-      {!uuid && <p>No session yet.</p>}
+      {status === "idle" && <p>There is no session in this browser.</p>}
       <ResetSession />
       <EndSession />
     </div>

@@ -1,4 +1,3 @@
-import { useSession } from "@maria/sessions";
 import { YourData } from "@maria/sessions/your-data";
 import { useState } from "react";
 import { Modal } from "./Modal";
@@ -6,7 +5,6 @@ import { CONSENTS } from "./words";
 
 /** A button that opens the dialog with the visitor's data. */
 export function DataSheet() {
-  const { session } = useSession();
   const [open, setOpen] = useState(false);
   const close = () => setOpen(false);
   return (
@@ -19,7 +17,6 @@ export function DataSheet() {
           <button type="button" className="maria-button close" onClick={close}>
             Close
           </button>
-          {!session && <p>There is no active session.</p>}
           <YourData consents={CONSENTS} />
         </Modal>
       )}

@@ -1,6 +1,6 @@
 import type { ResetReason, Schemas, SessionError } from "./api/http.js";
 import type { SessionSnapshot } from "./store/sessionState.js";
-import type { UploadItem } from "./store/uploadStore.js";
+import type { UploadItem } from "./store/uploadItems.js";
 
 const number = (value: number, unit: string, digits = 0) =>
   new Intl.NumberFormat("en", { style: "unit", unit, maximumFractionDigits: digits }).format(value);
@@ -29,11 +29,13 @@ const errorTexts: Record<string, string> = {
   timeout: "The server does not answer just now.",
   unreadable: "The server cannot be reached properly just now.",
   rate_limited: "Too many requests. Wait a moment.",
+  credential_store: "This app cannot keep your session just now. Try again.",
   file_changed: "This file was changed or removed after you chose it. Choose it again.",
   file_empty: "This file is empty.",
-  session_changed: "This file was sent to your previous session. Send it again.",
+  upload_deleted: "This file was deleted. Choose it again to upload it.",
   upload_in_progress: "This file is still being uploaded.",
   not_found: "This file no longer exists.",
+  session_changed: CHANGED,
   session_mismatch: CHANGED,
   session_invalid: CHANGED,
   session_required: CHANGED,
@@ -41,6 +43,9 @@ const errorTexts: Record<string, string> = {
 
 const lost = ({ count, files }: Schemas["Lost"]) =>
   `You can no longer open ${count === 1 ? "1 file" : `${count} files`} from it: ${files.map((name) => `“${name}”`).join(", ")}. Support may be able to restore ${count === 1 ? "it" : "them"}.`;
+
+const loading = "Loading your data…";
+const unknown = "Your data cannot be shown now.";
 
 const notPersistent =
   "This browser stores no data for this page. Your session ends when you reload it.";
@@ -113,7 +118,28 @@ export const english = {
   whereFiles: "Where are my files?",
   whereText:
     "They belong to your session in this browser. If a file is missing, give this code to support:",
-  noSession: "There is no session yet.",
+  /** Why there are no data and no code to show. */
+  noData: (session: SessionSnapshot): string => {
+    const { status } = session;
+    const isLeft = status === "idle" && !session.supportCode; // A session that was ended here.
+    const ended =
+      status === "reset_required"
+        ? session.endedSupportCode
+        : isLeft && session.previousSupportCode;
+    if (ended) {
+      return `Your session has ended. Its files and data are kept for a few days. Until they are deleted, support may be able to restore them with the code ${ended}.`;
+    }
+    return {
+      idle: "There is no session in this browser.",
+      starting: loading,
+      ready: loading,
+      expiring: loading,
+      offline: "The server cannot be reached, so your data cannot be shown now.",
+      reset_required: unknown,
+      mismatch: unknown,
+      failed: unknown,
+    }[status];
+  },
   previousCode: "The code of your previous session:",
 
   reset: "Start again",
@@ -144,6 +170,8 @@ export const english = {
   allowed: ({ types, max_files, max_file_bytes }: Schemas["Limits"]) =>
     `${types.join(", ").toUpperCase()}, ${size(max_file_bytes)} each, ${max_files} in all.`,
   noFiles: "No files yet.",
+  filesLoading: "Loading your files…",
+  filesUnknown: "Your files cannot be shown now.",
   files: "Your files",
   file: (item: UploadItem): string => {
     if (item.status === "sending") return progress(item);

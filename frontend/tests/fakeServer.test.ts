@@ -10,7 +10,7 @@ type Json = Schemas["CurrentSession"] & Record<string, unknown>;
 async function ask(
   server: FakeServer,
   line: string,
-  { uuid, body, token }: { uuid?: string; body?: object; token?: string } = {},
+  { uuid, body, token, key }: { uuid?: string; body?: object; token?: string; key?: string } = {},
 ) {
   const [method = "", path = ""] = line.split(" ");
   const response = await server.fetch(`/api/v1/${path}`, {
@@ -18,6 +18,7 @@ async function ask(
     headers: {
       ...(uuid && { "X-Session-UUID": uuid }),
       ...(token && { Authorization: `Bearer ${token}` }),
+      ...(key && { "Idempotency-Key": key }),
     },
     ...(body && { body: JSON.stringify(body) }),
   });
@@ -116,19 +117,23 @@ describe("proofs", () => {
 });
 
 describe("sessions", () => {
-  test("that were reset lead to the same successor until it is used", async () => {
+  test("that were reset lead who has the key to the same successor until it is used", async () => {
     const server = createFakeServer();
     const { uuid } = await begin(server);
     const old = server.own.cookie;
-    const reset = async () => {
+    const reset = async (key: string, reason = "requested") => {
       server.own.cookie = old;
-      return ask(server, "POST sessions/current/reset/", { uuid, body: {} });
+      return ask(server, "POST sessions/current/reset/", { uuid, body: { reason }, key });
     };
-    const [first, second] = [await reset(), await reset()];
+    const first = await reset("k");
     expect(first).toMatchObject({ status: 201, json: { previous: { uuid, reason: "requested" } } });
-    expect(second.json.uuid).toBe(first.json.uuid);
+    const refused = { status: 401, json: { reason: "reset" } };
+    expect(await reset("another")).toMatchObject(refused);
+    expect(await reset("")).toMatchObject(refused);
+    expect(await reset("k", "not_me")).toMatchObject(refused);
+    expect((await reset("k")).json.uuid).toBe(first.json.uuid);
     await ask(server, "GET sessions/current/");
-    expect(await reset()).toMatchObject({ status: 401, json: { reason: "reset" } });
+    expect(await reset("k")).toMatchObject(refused);
   });
 
   test("can be ended while they are active, and erased after they have expired", async () => {

@@ -38,16 +38,54 @@ export class FakeStorage implements KeyValueStorage {
   }
 }
 
-/** The used part of Web Locks: one holder of a name, the others in turn. */
+interface Holder {
+  name: string;
+  clientId: string;
+  lose(): void;
+}
+
+const aborted = () => new DOMException("The lock was taken or the request aborted.", "AbortError");
+
+/** The used part of Web Locks, for one name: one holder, the others in turn. */
 export class FakeLocks {
   readonly names: string[] = [];
-  private last: Promise<unknown> = Promise.resolve();
+  private holder: Holder | null = null;
+  private readonly waiting: (() => void)[] = [];
 
-  request<T>(name: string, task: () => Promise<T>): Promise<T> {
+  query(): Promise<{ held: Holder[] }> {
+    return Promise.resolve({ held: this.holder ? [this.holder] : [] });
+  }
+
+  request<T>(name: string, options: LockOptions, task: () => Promise<T>): Promise<T> {
     this.names.push(name);
-    const turn = this.last.then(task, task);
-    this.last = turn.catch(() => undefined);
-    return turn;
+    return new Promise((resolve, reject) => {
+      const holder = { name, clientId: `${this.names.length}`, lose: () => reject(aborted()) };
+      const end = () => {
+        if (this.holder !== holder) return;
+        this.holder = null;
+        this.waiting.shift()?.();
+      };
+      const begin = () => {
+        this.holder = holder;
+        void task().then(resolve, reject).finally(end);
+      };
+      if (options.steal) this.holder?.lose();
+      if (options.steal || !this.holder) return begin();
+      this.waiting.push(begin);
+      options.signal?.addEventListener("abort", () => {
+        const place = this.waiting.indexOf(begin);
+        if (place >= 0) this.waiting.splice(place, 1);
+        reject(aborted());
+      });
+    });
+  }
+
+  /** A tab that got the lock and was frozen. @returns a function that wakes it up */
+  freeze(name = "session_lock"): () => void {
+    let wake = (): void => undefined;
+    const frozen = new Promise<void>((resolve) => (wake = resolve));
+    this.request(name, {}, () => frozen).catch(() => undefined);
+    return wake;
   }
 }
 

@@ -28,6 +28,13 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    # In the order in which the documentation shows them.
+    "TAGS": [
+        {"name": "sessions", "description": "The visitor's session."},
+        {"name": "uploads", "description": "The files of the visitor's session."},
+        {"name": "service", "description": "For the agent's back end, with a service key."},
+        {"name": "audit", "description": "The audit log, for signed-in staff."},
+    ],
     "ENUM_NAME_OVERRIDES": {
         "SessionStatus": "sessions_app.models.SessionStatus",
         "UploadStatus": "uploads_app.models.UploadStatus",

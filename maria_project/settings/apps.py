@@ -38,6 +38,7 @@ MIDDLEWARE = [
     # Outside everything that can answer an error, so that other origins can read errors.
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "maria_project.middleware.permissions_policy",
     "maria_project.middleware.api_headers",
     "maria_project.middleware.length_required",
     "csp.middleware.CSPMiddleware",

@@ -17,11 +17,13 @@ _database = DATABASES["default"]
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     Path(_database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
     # FULL: an acknowledged write survives a power cut. IMMEDIATE: two writers
-    # wait for each other instead of failing.
+    # wait for each other instead of failing. secure_delete: deleted rows are overwritten.
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+        "init_command": (
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
+        ),
     }
     # Closing the last connection runs a checkpoint of the write-ahead log. Without
     # open connections, a server with little load would do this in every request.

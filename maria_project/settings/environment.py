@@ -1,10 +1,12 @@
 """Reads the environment: `.env`, secrets, URLs, and values that need a check."""
 
+import grp
 import os
 import re
 import secrets
 from collections.abc import Iterable, MutableMapping
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,9 +15,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
+from common.durations import parse_duration
+
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 # Old name of a setting -> its name. The old name is read for one version.
 RENAMED_SETTINGS = {"ALARM_EMAILS": "ALERT_EMAILS", "QUARANTINE_RETENTION": "TRASH_RETENTION"}
+
+# Every entry point reads the settings before it creates a file: only this account may open it.
+os.umask(0o077)
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 env = Env()
@@ -39,6 +46,23 @@ def secret(env: Env, name: str) -> str:
         return Path(path).read_text().strip()
     except OSError as error:
         raise ImproperlyConfigured(f"{name}_FILE: cannot read {path}: {error.strerror}") from error
+
+
+def remove_secret(name: str) -> None:
+    """Remove a secret that only this process needs from the environment."""
+    for variable in (name, f"{name}_FILE"):
+        os.environ.pop(variable, None)
+
+
+def duration(env: Env, name: str, default: timedelta) -> timedelta:
+    """Read a duration like `30m`; the unit is required."""
+    text = env.str(name, None)
+    if text is None:
+        return default
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from error
 
 
 def time_zone(env: Env) -> str:
@@ -76,7 +100,7 @@ def redis_url(name: str, url: str) -> str:
 
 
 def generated_secret(path: Path) -> str:
-    """Return the development secret in `path` (mode 0600); create it the first time."""
+    """Return the development secret in `path`; create it the first time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -88,10 +112,18 @@ def generated_secret(path: Path) -> str:
 
 
 def private_folder(folder: Path) -> Path:
-    """Create a folder with mode 0700 if possible. Django's checks report a missing folder."""
+    """Create a folder if possible. Django's checks report a missing folder."""
     with suppress(OSError):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def storage_group(name: str) -> int | None:
+    """Return the number of a group of this machine; None for an empty name."""
+    try:
+        return grp.getgrnam(name).gr_gid if name else None
+    except KeyError as error:
+        raise ImproperlyConfigured(f"STORAGE_GROUP: there is no group {name!r}") from error
 
 
 def exact_origins(origins: Iterable[str]) -> list[str]:

@@ -13,6 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from audit_app.adminkit.read_only import ReadOnlyAdmin
+from audit_app.adminkit.shown_once import shown_once
 from sessions_app.models import Scope, ServiceKey
 from sessions_app.services import service_keys
 
@@ -52,11 +53,19 @@ class ServiceKeyAdmin(ReadOnlyAdmin):
         return list(super().get_fields(request, obj)) if obj else ["name", "scopes", "days"]
 
     def save_model(self, request: Any, obj: ServiceKey, form: Any, change: Any) -> None:
-        """Create the key and show its secret, which is not stored."""
+        """Create the key. The answer shows its secret, which is not stored."""
         obj.scopes = form.cleaned_data["scopes"]
         obj.expires_at = timezone.now() + timedelta(days=form.cleaned_data["days"])
-        secret = service_keys.issue_service_key(key=obj)
-        messages.warning(request, f"The key of {obj} is {secret}. It is shown only now.")
+        request.new_service_key = service_keys.issue_service_key(key=obj)
+
+    def response_add(self, request: Any, obj: ServiceKey, post_url_continue: Any = None) -> Any:
+        return shown_once(
+            request,
+            obj,
+            title=f"The key of {obj}",
+            secret=request.new_service_key,
+            text="Give it to the service by a channel that you trust.",
+        )
 
     def get_urls(self) -> list[URLPattern]:
         revoke = path(

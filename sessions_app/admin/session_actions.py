@@ -1,12 +1,14 @@
 """What staff can do to a session. Every action asks for a reason and calls a service."""
 
 from django import forms
+from django.http import HttpResponseBase
 from django.template.defaultfilters import filesizeformat
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 
 from audit_app.adminkit.actions import Action, ActionRequest, Effect, NotDone
 from audit_app.adminkit.reasons import ReasonForm
+from audit_app.adminkit.shown_once import shown_once
 from sessions_app.models import SessionStatus, UserSession
 from sessions_app.services import privacy, recovery, sessions
 from sessions_app.signals import describe
@@ -37,11 +39,14 @@ def _extend(session: UserSession, action_request: ActionRequest) -> str:
     return f"{session} is extended to {date_format(localtime(until), 'DATETIME_FORMAT')}."
 
 
-def _recover(session: UserSession, action_request: ActionRequest) -> str:
+def _recover(session: UserSession, action_request: ActionRequest) -> HttpResponseBase:
     code = recovery.issue_recovery_code(session=session, reason=action_request.reason)
-    return (
-        f"The recovery code is {code}. It is shown only now and works once, for 15 minutes. "
-        "Give it to the visitor, who enters it on the other device."
+    return shown_once(
+        action_request.request,
+        session,
+        title=f"Recovery code of {session}",
+        secret=code,
+        text="It works once, for 15 minutes. Give it to the visitor, who enters it on the other device.",
     )
 
 
@@ -59,7 +64,7 @@ def _erasure(session: UserSession) -> Effect:
     size = filesizeformat(used["bytes"])
     return Effect(
         removed=[*privacy.REMOVED, f"stored files: {used['files']} ({size})"],
-        kept=[f"{what}: {why} ({how_long})" for what, why, how_long in privacy.KEPT],
+        kept=[f"{what}: {why} ({how_long})" for what, why, how_long in privacy.kept()],
     )
 
 

@@ -6,7 +6,7 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from audit_app.events import meaning
+from audit_app.events import activity
 from audit_app.models import AuditLog
 from common.serializers import MailboxField, ShownField
 from sessions_app.models import Identity, UserSession
@@ -89,7 +89,7 @@ class ActivitySerializer(serializers.ModelSerializer[AuditLog]):
         read_only_fields = fields
 
     def get_meaning(self, log: AuditLog) -> str:
-        return meaning(log.event_type)
+        return activity(log.event_type, who=who(log), file=self.get_file(log))
 
     def get_who(self, log: AuditLog) -> str:
         return who(log)

@@ -75,7 +75,11 @@ class IntrospectionViewSet(ServiceViewSet):
     scope = Scope.SESSIONS
     serializer_class = IntrospectionSerializer
 
-    @extend_schema(request=AssertionSerializer, responses=IntrospectionSerializer)
+    @extend_schema(
+        summary="Introspect an assertion",
+        request=AssertionSerializer,
+        responses=IntrospectionSerializer,
+    )
     def introspect(self, request: Request) -> Response:
         """Return the live session of an assertion. The call counts as the visitor's activity."""
         assertion = self.checked(AssertionSerializer)["assertion"]
@@ -99,6 +103,7 @@ class FeedViewSet(ServiceViewSet):
     serializer_class = FeedSerializer
 
     @extend_schema(
+        summary="Follow the events",
         parameters=[
             OpenApiParameter("after", OpenApiTypes.INT, description="`next` of the previous page."),
             OpenApiParameter("limit", OpenApiTypes.INT, description=f"At most {PAGE}."),

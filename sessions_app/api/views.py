@@ -5,7 +5,12 @@ from typing import Any, ClassVar
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_view,
+)
 from rest_framework import mixins, status, viewsets
 from rest_framework.exceptions import MethodNotAllowed, ValidationError
 from rest_framework.permissions import SAFE_METHODS, AllowAny
@@ -14,10 +19,12 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, BooleanField, Serializer
 
 from audit_app.models import AuditLog, AuditQuerySet
+from common.folding import ascii_lower
 from common.json_stream import stream_json
 from common.pagination import StrictCursorPagination
 from common.serializers import serialize
 from sessions_app import limits
+from sessions_app.api.retry_keys import RETRY_PARAMETER, read_retry_key
 from sessions_app.api.serializers import (
     ActivitySerializer,
     CodeSentSerializer,
@@ -115,6 +122,7 @@ class SessionViewSet(VisitorViewSet):
     serializer_class: type[BaseSerializer[Any]] = SessionSerializer
 
     @extend_schema(
+        summary="Create a session",
         request=CreateSessionSerializer,
         responses={
             201: OpenApiResponse(
@@ -134,7 +142,9 @@ class SessionViewSet(VisitorViewSet):
         hand_over(response, carrier, issued.token, issued.session)
         return response
 
-    @extend_schema(request=ValidateSerializer, responses=ValidatedSerializer)
+    @extend_schema(
+        summary="Validate a UUID", request=ValidateSerializer, responses=ValidatedSerializer
+    )
     def validate(self, request: Request) -> Response:
         """Check a UUID's spelling. Only a request that proves the session learns its state."""
         uuid = parse_uuid(self.checked(ValidateSerializer)["uuid"])
@@ -143,11 +153,19 @@ class SessionViewSet(VisitorViewSet):
         state = proof.session.status if proof and is_proven else "well_formed"
         return Response({"uuid": str(uuid), "status": state})
 
-    @extend_schema(request=RecoverSerializer, responses=CurrentSessionSerializer)
+    @extend_schema(
+        summary="Recover a session",
+        parameters=[RETRY_PARAMETER],
+        request=RecoverSerializer,
+        responses=CurrentSessionSerializer,
+    )
     def recover(self, request: Request) -> Response:
-        """Bring a session to this device with a recovery code, which works only once."""
+        """Bring a session to this device with a recovery code, which works only once.
+
+        With the same `Idempotency-Key` it works again for 10 minutes, until the new token is used.
+        """
         values = self.checked(RecoverSerializer)
-        issued = recovery.recover_session(code=values["code"])
+        issued = recovery.recover_session(code=values["code"], retry_key=read_retry_key(request))
         response = Response(serialize(CurrentSessionSerializer, issued.session))
         hand_over(response, values["credential"], issued.token, issued.session)
         return response
@@ -161,15 +179,20 @@ class CurrentSessionViewSet(VisitorViewSet):
     session_limits = {"export": "export"}
     also_accepted = {
         "destroy": frozenset({SessionStatus.EXPIRED}),  # to be erased
-        # The answer to a reset may have been lost.
+        # A reset can be repeated with its key.
         "reset": frozenset({SessionStatus.EXPIRED, SessionStatus.RESET}),
     }
 
+    @extend_schema(summary="Get the session")
     def retrieve(self, request: Request) -> Response:
         """Return the session with its quota, contact data and consent."""
         return Response(serialize(CurrentSessionSerializer, self.session))
 
-    @extend_schema(request=IdentifySerializer, responses=CurrentSessionSerializer)
+    @extend_schema(
+        summary="Store contact data and consent",
+        request=IdentifySerializer,
+        responses=CurrentSessionSerializer,
+    )
     def partial_update(self, request: Request) -> Response:
         """Store name, e-mail address and consent. Adding contact data rotates the token."""
         values = self.checked(IdentifySerializer)
@@ -178,31 +201,41 @@ class CurrentSessionViewSet(VisitorViewSet):
             identity.identify_session(proof=self.proof, contact=values, consent=consent)
         )
 
-    @extend_schema(request=None, responses={202: CodeSentSerializer})
+    @extend_schema(summary="Send an e-mail code", request=None, responses={202: CodeSentSerializer})
     def send_code(self, request: Request) -> Response:
         """Send a code of six digits to the session's e-mail address."""
         limits.enforce(
-            request._request, "email", self.session, identifier=self.session.email.lower()
+            request._request, "email", self.session, identifier=ascii_lower(self.session.email)
         )
         sent = identity.send_code(session=self.session)
         next_in = int(identity.SEND_INTERVAL.total_seconds())
         answer = serialize(CodeSentSerializer, {"expires_at": sent.expires_at, "next_in": next_in})
         return Response(answer, status.HTTP_202_ACCEPTED)
 
-    @extend_schema(request=CodeSerializer, responses=CurrentSessionSerializer)
+    @extend_schema(
+        summary="Verify an e-mail code", request=CodeSerializer, responses=CurrentSessionSerializer
+    )
     def verify_code(self, request: Request) -> Response:
         """Complete the session with the six digits. Repeating the same code changes nothing."""
         code = self.checked(CodeSerializer)["code"]
         return self._identified(identity.verify_code(proof=self.proof, code=code))
 
-    @extend_schema(request=ResetSerializer, responses={201: SuccessorSerializer})
+    @extend_schema(
+        summary="Reset the session",
+        parameters=[RETRY_PARAMETER],
+        request=ResetSerializer,
+        responses={201: SuccessorSerializer},
+    )
     def reset(self, request: Request) -> Response:
         """Replace this session, live or expired, by a new one; return it and the lost files.
 
-        Repeated before the new session was used, it returns the same new session.
+        Repeated with the same `Idempotency-Key` within 10 minutes, before the new session was
+        used, it returns the same new session. `not_me` and `mismatch` cannot be repeated.
         """
         reason = self.checked(ResetSerializer)["reason"]
-        issued, lost = sessions.reset_session(proof=self.proof, reason=reason)
+        issued, lost = sessions.reset_session(
+            proof=self.proof, reason=reason, retry_key=read_retry_key(request)
+        )
         previous = {"uuid": self.session.uuid, "reason": reason, "lost": lost}
         response = Response(
             {
@@ -215,6 +248,7 @@ class CurrentSessionViewSet(VisitorViewSet):
         return response
 
     @extend_schema(
+        summary="End or erase the session",
         parameters=[
             OpenApiParameter(
                 "erase", OpenApiTypes.BOOL, description="Also remove personal data and files."
@@ -232,7 +266,7 @@ class CurrentSessionViewSet(VisitorViewSet):
         delete_cookie(response)
         return response
 
-    @extend_schema(request=None, responses=IssuedAssertionSerializer)
+    @extend_schema(summary="Issue an assertion", request=None, responses=IssuedAssertionSerializer)
     def assertion(self, request: Request) -> Response:
         """Return a signed text by which the agent's back end can trust this session."""
         issued = {
@@ -241,7 +275,9 @@ class CurrentSessionViewSet(VisitorViewSet):
         }
         return Response(serialize(IssuedAssertionSerializer, issued))
 
-    @extend_schema(responses={(200, "application/json"): OpenApiTypes.OBJECT})
+    @extend_schema(
+        summary="Export the session", responses={(200, "application/json"): OpenApiTypes.OBJECT}
+    )
     def export(self, request: Request) -> StreamingHttpResponse:
         """Return all stored data about this session as one JSON document."""
         return StreamingHttpResponse(
@@ -270,6 +306,7 @@ class ActivityPagination(StrictCursorPagination):
     page_size = 100
 
 
+@extend_schema_view(list=extend_schema(summary="List the session's events"))
 @extend_schema(tags=["sessions"])
 class ActivityViewSet(mixins.ListModelMixin, VisitorViewSet):
     """The events of the proven session, for its visitor."""

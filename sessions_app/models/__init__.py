@@ -6,10 +6,11 @@ from sessions_app.models.sessions import (
     SessionQuerySet,
     SessionStatus,
     UserSession,
+    is_same_address,
     kept_until,
     past_retention,
 )
-from sessions_app.models.visitors import Consent, EmailCode, RecoveryCode
+from sessions_app.models.visitors import Consent, EmailCode, RecoveryCode, RecoveryCodeQuerySet
 
 __all__ = [
     "TOUCH_INTERVAL",
@@ -17,6 +18,7 @@ __all__ = [
     "EmailCode",
     "Identity",
     "RecoveryCode",
+    "RecoveryCodeQuerySet",
     "RetiredToken",
     "Scope",
     "ServiceKey",
@@ -24,6 +26,7 @@ __all__ = [
     "SessionQuerySet",
     "SessionStatus",
     "UserSession",
+    "is_same_address",
     "kept_until",
     "past_retention",
 ]

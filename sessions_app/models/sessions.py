@@ -6,13 +6,14 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q, Value
-from django.db.models.functions import Lower, Now
+from django.db.models.functions import Now
 from django.utils import timezone
 
-from common.folding import Folded, LastWord
+from common.folding import AsciiLower, Folded, FoldedName, LastWord, ascii_lower
 from sessions_app.uuid_helpers import generate_support_code, generate_uuid
 
 TOUCH_INTERVAL = timedelta(minutes=1)
+LONGEST_RETIREMENT = timedelta(hours=24)
 
 
 class SessionStatus(models.TextChoices):
@@ -52,16 +53,18 @@ class SessionQuerySet(models.QuerySet["UserSession"]):
         return self.filter(Q(name__gt="") | Q(email__gt=""))
 
     def of_email(self, email: str) -> "SessionQuerySet":
-        """Return sessions with this e-mail address in any case, proven or not.
+        """Return sessions with this e-mail address, proven or not.
+
+        `is_same_address` decides in the same way: only A to Z have two cases.
 
         An empty address matches no session.
         """
         address = Value(email)
-        # Compare lower case too: ı and ſ fold to i and s, but belong to other addresses.
+        # `Folded` has the index; it also folds ı, ſ and Ä, which belong to other addresses.
         return (
             self.filter(email__gt="")
-            .alias(folded=Folded(F("email")), small=Lower("email"))
-            .filter(folded=Folded(address), small=Lower(address))
+            .alias(folded=Folded(F("email")), small=AsciiLower(F("email")))
+            .filter(folded=Folded(address), small=AsciiLower(address))
         )
 
     def proven_by(self, email: str) -> "SessionQuerySet":
@@ -70,6 +73,11 @@ class SessionQuerySet(models.QuerySet["UserSession"]):
     def being_erased(self) -> "SessionQuerySet":
         """Return sessions whose erasure is not finished."""
         return self.filter(status=SessionStatus.ERASED, erased_at=None)
+
+
+def is_same_address(one: str, other: str) -> bool:
+    """Say whether two e-mail addresses are the same one."""
+    return bool(one) and ascii_lower(one) == ascii_lower(other)
 
 
 def past_retention(
@@ -101,7 +109,8 @@ class UserSession(models.Model):
     `expires_at` is the earlier of the idle and the absolute limit. Every touch
     updates it, so that one column and one index decide. `token_used_at` is
     empty from a token's rotation until its first use; `proven_at` is empty
-    until a successor is first proven.
+    until a successor is first proven. With its `retry_key` the reset that
+    created it can be repeated until then.
     """
 
     uuid = models.UUIDField("session UUID", primary_key=True, default=generate_uuid, editable=False)
@@ -136,6 +145,12 @@ class UserSession(models.Model):
     erased_at = models.DateTimeField(
         "erased", null=True, help_text="When its personal data and its files had been removed."
     )
+    retry_key = models.CharField(
+        max_length=64,
+        null=True,
+        editable=False,
+        help_text="The SHA-256 of the Idempotency-Key of the reset that created it.",
+    )
     predecessor = models.OneToOneField(
         "self", on_delete=models.PROTECT, null=True, related_name="successor"
     )
@@ -164,9 +179,9 @@ class UserSession(models.Model):
             ),
             models.Index(fields=["erased_at"], name="session_erased", condition=Q(status="erased")),
             # For the staff search. Most sessions have neither name nor address.
-            models.Index(Folded("name"), name="session_name", condition=Q(name__gt="")),
+            models.Index(FoldedName("name"), name="session_name", condition=Q(name__gt="")),
             models.Index(
-                Folded(LastWord("name")), name="session_last_word", condition=Q(name__gt="")
+                FoldedName(LastWord("name")), name="session_last_word", condition=Q(name__gt="")
             ),
             models.Index(
                 Folded("email"),
@@ -223,12 +238,20 @@ class UserSession(models.Model):
         super().save(*args, **kwargs)
 
 
-class RetiredToken(models.Model):
-    """A replaced token, which stays valid until 30 s after the new token's first use.
+class RetiredTokenQuerySet(models.QuerySet["RetiredToken"]):
+    """Replaced tokens, by the database's clock."""
 
-    A lost answer or a concurrent request therefore does not lose its session.
-    `good_until` is empty until that first use. Rows are numbered in the order
-    of the rotations.
+    def good(self) -> "RetiredTokenQuerySet":
+        """Return the tokens that have not ended."""
+        recent = Q(good_until=None, replaced_at__gt=Now() - LONGEST_RETIREMENT)
+        return self.filter(Q(good_until__gt=Now()) | recent)
+
+
+class RetiredToken(models.Model):
+    """A replaced token. Until it ends it may read and change, but never get a new token.
+
+    It ends 30 s after the new token's first use or after a recovery: that is
+    `good_until`, empty until then. At the latest it ends 24 h after its replacement.
     """
 
     token_hash = models.CharField(max_length=64, unique=True)
@@ -236,6 +259,9 @@ class RetiredToken(models.Model):
         UserSession, on_delete=models.CASCADE, related_name="retired_tokens"
     )
     good_until = models.DateTimeField(null=True)
+    replaced_at = models.DateTimeField(db_default=Now())
+
+    objects = RetiredTokenQuerySet.as_manager()
 
     class Meta:
         default_permissions = ()

@@ -1,6 +1,7 @@
 """Consent, and the codes that are sent or given to a visitor."""
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from sessions_app.models.sessions import UserSession
@@ -43,12 +44,33 @@ class EmailCode(models.Model):
         return f"e-mail code of {self.session_id}"
 
 
+class RecoveryCodeQuerySet(models.QuerySet["RecoveryCode"]):
+    """Recovery codes, by the database's clock."""
+
+    def good(self) -> "RecoveryCodeQuerySet":
+        return self.filter(expires_at__gt=Now())
+
+    def redeemed(self) -> "RecoveryCodeQuerySet":
+        return self.filter(retry_key__isnull=False)
+
+
 class RecoveryCode(models.Model):
-    """The hash of a one-time code that brings a session to another device."""
+    """The hash of a one-time code that brings a session to another device.
+
+    With a `retry_key` it has been redeemed. Together they can be repeated until
+    `expires_at`, or until the first use of the token that was issued.
+    """
 
     session = models.OneToOneField(UserSession, on_delete=models.CASCADE, primary_key=True)
     code_hash = models.CharField(max_length=64, unique=True)
     expires_at = models.DateTimeField()
+    retry_key = models.CharField(
+        max_length=64,
+        null=True,
+        help_text="The SHA-256 of the Idempotency-Key of the recovery that redeemed it.",
+    )
+
+    objects = RecoveryCodeQuerySet.as_manager()
 
     class Meta:
         default_permissions = ()

@@ -5,16 +5,17 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from audit_app.models import AuditLog, AuditQuerySet
+from audit_app.models import AuditLog, AuditPersonal, AuditQuerySet
 from audit_app.services import erase_personal, record
-from common import context
+from common import context, deleted_rows
 from sessions_app import events
 from sessions_app.credentials import generate_token, hash_token
 from sessions_app.models import (
+    EmailCode,
     RecoveryCode,
     RetiredToken,
     SessionQuerySet,
@@ -80,6 +81,17 @@ KEPT = (
         "until the operator's own period for them is over",
     ),
 )
+REMAINS = (
+    "unused space in the files of PostgreSQL",
+    "everything is removed from the database, and no query can read it. PostgreSQL overwrites the "
+    "bytes when it needs the space, and recycles its write-ahead log; SQLite has overwritten them",
+    "until then; VACUUM FULL and CHECKPOINT shorten it",
+)
+
+
+def kept() -> Sequence[tuple[str, str, str]]:
+    """Return what stays after an erasure in this database, why and for how long."""
+    return (*KEPT, REMAINS) if connection.vendor == "postgresql" else KEPT
 
 
 def history(*, session: UserSession) -> AuditQuerySet:
@@ -116,19 +128,23 @@ def export_session(
     return _parts(session)
 
 
-def erase_session(
-    *, session: UserSession, reason: str, among: SessionQuerySet | None = None
-) -> bool:
+def erase_session(*, session: UserSession, reason: str) -> bool:
     """Close a session for good and remove its personal data and files.
 
-    Return False if it was erased before, or is no longer in `among`.
+    Return False if it was erased before.
 
     One transaction removes the data in the database; the files' bytes follow. If
     storage fails, the cleanup and the sweep finish the erasure. The audit rows
     and the rows of the session and its files stay without personal data. The
     erasure's own events contain no client address.
     """
-    among = UserSession.objects.all() if among is None else among
+    if not _erase(session, reason, UserSession.objects.all()):
+        return False
+    finish_erasures_of([session], in_request=True)
+    return True
+
+
+def _erase(session: UserSession, reason: str, among: SessionQuerySet) -> bool:
     with context.without_trace():
         with transaction.atomic():
             locked = among.select_for_update().filter(pk=session.pk).first()
@@ -139,7 +155,6 @@ def erase_session(
             session_erasing.send(sender=None, session=locked)
             record(events.ERASURE_REQUESTED, session_uuid=locked.uuid, reason=reason)
         session_erased.send(sender=None, session=locked)
-        finish_erasure(session=locked)
         return True
 
 
@@ -165,20 +180,32 @@ def erase_person(
             sessions=len(among),
         )
     proven = UserSession.objects.proven_by(session.email)
-    done, deadline = 0, time.monotonic() + seconds
+    erased, deadline = [], time.monotonic() + seconds
     for one in sorted(among, key=lambda one: one.pk == session.pk):
-        done += erase_session(session=one, reason=reason, among=proven)
+        if _erase(one, reason, proven):
+            erased.append(one)
         if time.monotonic() > deadline:
             break
-    return done
+    finish_erasures_of(erased, in_request=True)
+    return len(erased)
 
 
-def finish_erasure(*, session: UserSession) -> bool:
-    """Record that an erasure is complete; False while files remain."""
-    if any(describe(session, "remaining").values()):
-        return False
+def finish_erasures_of(sessions: Sequence[UserSession], *, in_request: bool) -> int:
+    """Record which erasures are complete; return their number.
+
+    An erasure is incomplete while files remain, or deleted values in the database's own files.
+    """
+    ready = [one for one in sessions if not any(describe(one, "remaining").values())]
+    if not ready:
+        return 0
+    erase_personal(session_uuids=[one.uuid for one in ready])
+    if not _overwrite_deleted(in_request=in_request):
+        return 0
+    return sum(map(_record_erased, ready))
+
+
+def _record_erased(session: UserSession) -> bool:
     with transaction.atomic():
-        erase_personal(session_uuids=[session.uuid])
         unfinished = UserSession.objects.being_erased().filter(pk=session.pk)
         if not unfinished.update(erased_at=timezone.now()):
             return False
@@ -187,21 +214,30 @@ def finish_erasure(*, session: UserSession) -> bool:
         return True
 
 
+def _overwrite_deleted(*, in_request: bool) -> bool:
+    own = (model._meta.db_table for model in (UserSession, EmailCode, AuditPersonal))
+    of_files = describe(None, "tables").values()
+    return deleted_rows.remove(tables=[*own, *of_files], in_request=in_request)
+
+
 def finish_erasures(*, limit: int, seconds: float = float("inf")) -> int:
     """Finish up to `limit` erasures and remove personal data that late requests have written.
 
     No further erasure starts after `seconds`, because a store that does not answer is slow.
     """
-    done, deadline = 0, time.monotonic() + seconds
+    tried, deadline = [], time.monotonic() + seconds
     for session in UserSession.objects.being_erased()[:limit]:
         session_erased.send(sender=None, session=session)
-        done += finish_erasure(session=session)
+        tried.append(session)
         if time.monotonic() > deadline:
             break
     recently = UserSession.objects.filter(
         status=SessionStatus.ERASED, erased_at__gt=Now() - LATE_REQUESTS
     )
-    erase_personal(session_uuids=list(recently.values_list("uuid", flat=True)[:limit]))
+    late = erase_personal(session_uuids=list(recently.values_list("uuid", flat=True)[:limit]))
+    done = finish_erasures_of(tried, in_request=False)
+    if late and not done:
+        _overwrite_deleted(in_request=False)
     return done
 
 
@@ -218,7 +254,7 @@ def _close(session: UserSession) -> None:
     session.status, session.end_reason = SessionStatus.ERASED, ""
     session.ended_at = session.ended_at or timezone.now()
     session.token_hash, session.token_used_at = hash_token(generate_token()), timezone.now()
-    session.completed_at = None
+    session.completed_at = session.retry_key = None
     session.save()
 
 

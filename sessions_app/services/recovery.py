@@ -11,9 +11,9 @@ from django.utils.crypto import salted_hmac
 from audit_app.services import record
 from sessions_app import events
 from sessions_app.exceptions import RecoveryInvalid, SessionNotActive
-from sessions_app.models import RecoveryCode, UserSession
+from sessions_app.models import RecoveryCode, RecoveryCodeQuerySet, UserSession
 from sessions_app.services.sessions import IssuedSession
-from sessions_app.services.tokens import rotate_token
+from sessions_app.services.tokens import REPEATABLE, replace_token, take_over
 from sessions_app.uuid_helpers import CROCKFORD, read_crockford
 
 LIFETIME = timedelta(minutes=15)
@@ -33,29 +33,43 @@ def issue_recovery_code(*, session: UserSession, reason: str) -> str:
             raise SessionNotActive
         RecoveryCode.objects.update_or_create(
             session=session,
-            defaults={"code_hash": _hash(symbols), "expires_at": timezone.now() + LIFETIME},
+            defaults={
+                "code_hash": _hash(symbols),
+                "expires_at": timezone.now() + LIFETIME,
+                "retry_key": None,
+            },
         )
         record(events.RECOVERY_ISSUED, session_uuid=session.uuid, reason=reason)
     return "-".join(symbols[i : i + _GROUP] for i in range(0, _SYMBOLS, _GROUP))
 
 
-def recover_session(*, code: str) -> IssuedSession:
+def recover_session(*, code: str, retry_key: str | None = None) -> IssuedSession:
     """Redeem a code and return its live session with a new token; raises RecoveryInvalid.
 
-    The old device's token stays valid until 30 s after the new token's first use.
+    Older tokens stay valid for 30 s. The answer may be lost: the code and the
+    `retry_key` together can be repeated within 10 minutes, until the new token is
+    first used.
     """
     with transaction.atomic():
-        good = RecoveryCode.objects.filter(
-            code_hash=_hash(read_crockford(code)), expires_at__gt=Now()
-        )
+        codes = RecoveryCode.objects.good().filter(code_hash=_hash(read_crockford(code)))
         locked = UserSession.objects.live().select_for_update()
-        session = locked.filter(pk__in=good.values("session")).first()
-        if session is None or not good.delete()[0]:
+        session = locked.filter(pk__in=codes.values("session")).first()
+        if session is None:
             raise RecoveryInvalid
-        record(events.RECOVERED, session_uuid=session.uuid)
-        token = rotate_token(session=session, proof=None, reason="recovered")
-        assert token is not None
-        return IssuedSession(session, token)
+        if _redeem(codes, retry_key):
+            record(events.RECOVERED, session_uuid=session.uuid)
+            return IssuedSession(session, take_over(session=session, reason="recovered"))
+        if not codes.filter(retry_key=retry_key or "").exists():
+            raise RecoveryInvalid
+        return IssuedSession(session, replace_token(session=session, reason="recovery_repeated"))
+
+
+def _redeem(codes: RecoveryCodeQuerySet, retry_key: str | None) -> bool:
+    """Use up a code; False if it was redeemed before. With a key it is kept for a repetition."""
+    fresh = codes.filter(retry_key=None)
+    if retry_key is None:
+        return bool(fresh.delete()[0])
+    return bool(fresh.update(retry_key=retry_key, expires_at=Now() + REPEATABLE))
 
 
 def _hash(symbols: str) -> str:

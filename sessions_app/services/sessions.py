@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from audit_app.services import record
@@ -14,11 +15,13 @@ from sessions_app.credentials import LONGEST_EXTENSION, Carrier, generate_token,
 from sessions_app.exceptions import SessionInvalid, SessionNotActive
 from sessions_app.models import TOUCH_INTERVAL, SessionQuerySet, SessionStatus, UserSession
 from sessions_app.proofs import Proof
-from sessions_app.services.tokens import rotate_token
+from sessions_app.services.tokens import REPEATABLE, is_newest, replace_token
 from sessions_app.signals import describe
 
 SWEEP_BATCH = 500
 _CODE_DRAWS = 5
+# The visitor left a session of another person: whoever still has its token must not follow.
+_FOREIGN = frozenset({"not_me", "mismatch"})
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,10 @@ class IssuedSession:
 
 
 def issue_session(
-    *, carrier: Carrier = "cookie", predecessor: UserSession | None = None
+    *,
+    carrier: Carrier = "cookie",
+    predecessor: UserSession | None = None,
+    retry_key: str | None = None,
 ) -> IssuedSession:
     """Create a session with a new UUID, token and support code.
 
@@ -38,7 +44,9 @@ def issue_session(
     """
     for _ in range(_CODE_DRAWS):
         token = generate_token()
-        session = UserSession(token_hash=hash_token(token), predecessor=predecessor)
+        session = UserSession(
+            token_hash=hash_token(token), predecessor=predecessor, retry_key=retry_key
+        )
         if predecessor:
             session.token_used_at = session.proven_at = None
         try:
@@ -122,20 +130,27 @@ def expire_due_sessions(*, limit: int) -> int:
     return done
 
 
-def reset_session(*, proof: Proof, reason: str) -> tuple[IssuedSession, dict[str, Any]]:
+def reset_session(
+    *, proof: Proof, reason: str, retry_key: str | None = None
+) -> tuple[IssuedSession, dict[str, Any]]:
     """Replace an active or expired session by a new one; return it and the lost files.
 
-    The successor is linked, so that support can follow the visitor. A repeated
-    call returns the same successor with another token until that successor is
-    used: the first answer may have been lost. Raises SessionInvalid if the
-    session ended otherwise, or its successor is in use.
+    The successor is linked, so that support can follow the visitor. The answer
+    may be lost: repeated with its `retry_key` within 10 minutes, the call returns
+    the same successor with another token, until that successor is first proven.
+    This is not possible without a key, or when the session was another person's.
+
+    Raises SessionInvalid for every other repeated call, for a session that ended
+    otherwise, and for a retired token.
     """
+    if reason in _FOREIGN:
+        retry_key = None
     with transaction.atomic():
         session = UserSession.objects.select_for_update().get(pk=proof.session.pk)
         lost = describe(session, "lost")
-        if successor := _untouched_successor(session):
-            token = rotate_token(session=successor, proof=None, reason="reset_repeated")
-            assert token is not None
+        _require_newest(proof, session)
+        if retry_key and (successor := _unproven_successor(session, retry_key)):
+            token = replace_token(session=successor, reason="reset_repeated")
             return IssuedSession(successor, token), lost
         before = session.status
         if before not in (SessionStatus.ACTIVE, SessionStatus.EXPIRED) or hasattr(
@@ -144,7 +159,7 @@ def reset_session(*, proof: Proof, reason: str) -> tuple[IssuedSession, dict[str
             raise session_invalid(session, lost)
         if before == SessionStatus.ACTIVE:
             _end(UserSession.objects.all(), session, SessionStatus.RESET, reason)
-        issued = issue_session(carrier=proof.carrier, predecessor=session)
+        issued = issue_session(carrier=proof.carrier, predecessor=session, retry_key=retry_key)
         record(
             events.RESET,
             session_uuid=session.uuid,
@@ -212,7 +227,20 @@ def _end(among: SessionQuerySet, session: UserSession, status: SessionStatus, re
     return bool(moved)
 
 
-def _untouched_successor(session: UserSession) -> UserSession | None:
-    """Return the live successor, locked, if no request has ever proven it."""
-    followers = UserSession.objects.live().select_for_update()
-    return followers.filter(predecessor=session, proven_at=None).first()
+def _require_newest(proof: Proof, session: UserSession) -> None:
+    """Raise SessionInvalid for a retired token, as for one that has ended."""
+    if not is_newest(proof=proof, session=session):
+        refused = SessionInvalid()
+        refused.session_uuid = session.uuid
+        raise refused
+
+
+def _unproven_successor(session: UserSession, retry_key: str) -> UserSession | None:
+    """Return the live successor that a reset with this key has just created, locked.
+
+    None if a request has proven it.
+    """
+    followers = UserSession.objects.live().select_for_update().filter(predecessor=session)
+    return followers.filter(
+        retry_key=retry_key, proven_at=None, created_at__gt=Now() - REPEATABLE
+    ).first()

@@ -3,57 +3,68 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q, Subquery
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from audit_app.services import record
 from sessions_app import events
 from sessions_app.credentials import generate_token, hash_token
-from sessions_app.models import RetiredToken, UserSession
+from sessions_app.models import RecoveryCode, RetiredToken, UserSession
 from sessions_app.proofs import Proof
 
 OVERLAP = timedelta(seconds=30)
-MAX_UNUSED = 20
+# How long a reset or a recovery can be repeated with its Idempotency-Key.
+REPEATABLE = timedelta(minutes=10)
 
 
 def mark_token_used(*, session: UserSession, now: datetime) -> None:
-    """Record the first use of a token that replaced others: those stay valid for 30 s from now."""
+    """Record the first use of a token that replaced others: those stay valid for 30 s from now.
+
+    Its answer has arrived, so the recovery that issued it can no longer be repeated.
+    """
     with transaction.atomic():
         first = UserSession.objects.filter(
             pk=session.pk, token_hash=session.token_hash, token_used_at=None
         ).update(token_used_at=now)
         if first:
-            RetiredToken.objects.filter(session=session, good_until=None).update(
-                good_until=now + OVERLAP
-            )
+            _begin_overlap(session)
+            RecoveryCode.objects.redeemed().filter(session=session).delete()
     session.token_used_at = now
 
 
-def mark_retired_used(*, session: UserSession, token_hash: str, now: datetime) -> None:
-    """Record that a client still uses a retired token: earlier tokens stay valid for 30 s.
+def is_newest(*, proof: Proof, session: UserSession) -> bool:
+    """Return whether the proof is the session's newest token, not a retired one.
 
-    After two rotations at once, the browser may keep the first one's token.
+    The row must be locked by the caller's transaction.
     """
-    carried = RetiredToken.objects.filter(token_hash=token_hash).values("pk")
-    older = RetiredToken.objects.filter(session=session, pk__lt=Subquery(carried), good_until=None)
-    if older.exists():  # a read costs no lock
-        older.update(good_until=now + OVERLAP)
+    return proof.token_hash == session.token_hash
 
 
-def rotate_token(*, session: UserSession, proof: Proof | None, reason: str) -> str | None:
+def rotate_token(*, session: UserSession, proof: Proof, reason: str) -> str | None:
     """Give a session a new token and return it; the row must be locked by the caller's transaction.
 
-    Return None if `proof` used a retired token that is being phased out: its
-    client has already received a newer one.
+    Return None if `proof` is a retired token: it never gets a newer one.
     """
-    presented = proof.token_hash if proof else None
-    retired = RetiredToken.objects.filter(session=session)
-    if presented and retired.filter(token_hash=presented, good_until__isnull=False).exists():
+    if not is_newest(proof=proof, session=session):
         return None
-    RetiredToken(token_hash=session.token_hash, session=session).save(force_insert=True)
-    # A client that keeps using its old token must not fill the table.
-    surplus = retired.exclude(token_hash=presented).order_by("-pk").values_list("pk", flat=True)
-    retired.filter(Q(good_until__lt=timezone.now()) | Q(pk__in=surplus[MAX_UNUSED:])).delete()
+    _retire(session)
+    return replace_token(session=session, reason=reason)
+
+
+def take_over(*, session: UserSession, reason: str) -> str:
+    """Give a session a new token; all others end 30 s from now, even if it is never used.
+
+    The row must be locked by the caller's transaction.
+    """
+    _retire(session)
+    _begin_overlap(session)
+    return replace_token(session=session, reason=reason)
+
+
+def replace_token(*, session: UserSession, reason: str) -> str:
+    """Give a session a new token in place of its present one, which ends at once.
+
+    The row must be locked by the caller's transaction.
+    """
     token = generate_token()
     session.token_hash, session.token_used_at = hash_token(token), None
     UserSession.objects.filter(pk=session.pk).update(
@@ -61,3 +72,15 @@ def rotate_token(*, session: UserSession, proof: Proof | None, reason: str) -> s
     )
     record(events.TOKEN_ROTATED, session_uuid=session.uuid, reason=reason)
     return token
+
+
+def _retire(session: UserSession) -> None:
+    retired = RetiredToken.objects.filter(session=session)
+    retired.exclude(pk__in=retired.good().values("pk")).delete()
+    RetiredToken(token_hash=session.token_hash, session=session).save(force_insert=True)
+
+
+def _begin_overlap(session: UserSession) -> None:
+    """End the session's retired tokens 30 s from now. One that has ended stays so."""
+    waiting = RetiredToken.objects.good().filter(session=session, good_until=None)
+    waiting.update(good_until=Now() + OVERLAP)

@@ -121,7 +121,7 @@ def test_t71_the_known_browser_cookie_gives_no_access_and_fits_one_name() -> Non
     known = Client()
     cookie = sign_in(client=known).cookies["maria_staff_known"]
     assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (
-        True, "Strict", "/admin/login/",
+        True, "Strict", "/",
     )  # fmt: skip
     assert NAME not in cookie.value
     stranger = Client()

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from audit_app.models import AuditLog
@@ -85,6 +86,7 @@ def test_the_code_is_shown_once_and_not_stored(
 
     code = issued(staff, visitor)
 
+    assert settings.MESSAGES_COOKIE_NAME not in staff.cookies
     shown = [staff.get(url).content.decode() for url in (page_of(visitor.row), page(visitor))]
     stored, logged = database_text(), log_lines.getvalue()
     assert RecoveryCode.objects.get().code_hash in stored  # so the search would have found it

@@ -4,19 +4,22 @@ import re
 import time
 from base64 import b32encode
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 import time_machine
+from django.apps import apps
 from django.contrib.auth.models import User
-from django.test import Client
+from django.test import Client, override_settings
 from django.utils import timezone
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_static.models import StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from audit_app.models import AuditLog
+from backoffice_app.accounts.models import AppDevice
 from tests.backoffice_app.pages import inline_code, page_of, shown_text
 from tests.helpers import code as problem_code
 from tests.helpers import events
@@ -48,7 +51,7 @@ def sign_in(client: Client, code: str = "") -> Any:
 
 def app_code(user: User) -> str:
     """Return the current code of a user's app."""
-    device = TOTPDevice.objects.get(user=user)
+    device = AppDevice.objects.get(user=user)
     totp = TOTP(device.bin_key, drift=0)
     totp.time = time.time()
     return f"{totp.token():06d}"
@@ -58,8 +61,9 @@ def wrong_code(user: User) -> str:
     return f"{(int(app_code(user)) + 1) % 1_000_000:06d}"
 
 
-def submit(client: Client, do: str, code: str = "") -> Any:
-    return client.post(PAGE, {"do": do, "code": code} if code else {"do": do})
+def submit(client: Client, do: str, code: str = "", password: str = PASSWORD) -> Any:
+    values = {"do": do, "code": code, "password": password}
+    return client.post(PAGE, {name: value for name, value in values.items() if value})
 
 
 def codes_in(answer: Any) -> list[str]:
@@ -90,7 +94,8 @@ def test_setting_up_shows_a_secret_and_then_ten_recovery_codes_once(anna: User) 
     assert "Set up" in shown_text(begin.content.decode())
     assert client.get(f"{PAGE}qr.svg").status_code == 404
     assert submit(client, "begin").status_code == 302
-    secret = b32encode(TOTPDevice.objects.get().bin_key).decode()
+    secret = b32encode(AppDevice.objects.get().bin_key).decode()
+    assert AppDevice.objects.get().bin_key.hex() not in AppDevice.objects.get().key
     html = client.get(PAGE).content.decode()
     assert secret in shown_text(html).replace(" ", "")
     assert inline_code(html) == []
@@ -121,13 +126,63 @@ def test_setting_up_shows_a_secret_and_then_ten_recovery_codes_once(anna: User) 
     assert secret not in log.text
 
 
+@pytest.mark.both
+def test_t92_a_copy_of_the_database_computes_no_code(anna: User, clock: Any) -> None:
+    """Also for secrets that a version before stored in clear: `manage.py migrate` masks them."""
+    migration = import_module("backoffice_app.accounts.migrations.0001_initial")
+    secret = bytes(range(20))
+    TOTPDevice.objects.create(user=anna, key=secret.hex(), confirmed=True)
+    migration.mask_secrets(apps, None)
+    device = AppDevice.objects.get()
+    assert secret.hex() not in device.key
+    assert device.bin_key == secret
+    assert sign_in(Client(), app_code(anna)).status_code == 302
+    with override_settings(SECRET_KEY="another"):
+        assert AppDevice.objects.get().bin_key != secret
+    migration.unmask_secrets(apps, None)
+    assert TOTPDevice.objects.get().bin_key == secret
+
+
+def test_t96_setting_up_requires_the_password(anna: User) -> None:
+    """Who has stolen a session could otherwise lock the owner out."""
+    client = Client()
+    sign_in(client)
+    before = events()
+    for password in ("", "wrong"):
+        answer = submit(client, "begin", password=password)
+        assert answer.status_code == 200
+    assert "This password is wrong" in shown_text(answer.content.decode())
+    assert not AppDevice.objects.exists()
+    assert events()[len(before) :] == ["staff.sign_in_failed"]
+    assert submit(client, "begin").status_code == 302
+    # Another session neither sees the secret nor confirms it.
+    thief = Client()
+    sign_in(thief)
+    secret = b32encode(AppDevice.objects.get().bin_key).decode()
+    assert secret not in shown_text(thief.get(PAGE).content.decode()).replace(" ", "")
+    assert thief.get(f"{PAGE}qr.svg").status_code == 404
+    submit(thief, "confirm", app_code(anna))
+    assert not AppDevice.objects.get().confirmed
+    assert codes_in(submit(client, "confirm", app_code(anna)))
+
+
+def test_t96_guesses_of_the_password_are_locked(anna: User) -> None:
+    client = Client()
+    sign_in(client)
+    client.cookies.pop("maria_staff_known")
+    answers = [submit(client, "begin", password="wrong").status_code for _ in range(11)]
+    assert answers == [200] * 9 + [429] * 2
+    assert submit(client, "begin").status_code == 429
+    assert not AppDevice.objects.exists()
+
+
 def test_a_wrong_code_sets_nothing_up(anna: User) -> None:
     client = Client()
     sign_in(client)
     submit(client, "begin")
     answer = submit(client, "confirm", wrong_code(anna))
     assert "This code is wrong" in shown_text(answer.content.decode())
-    assert not TOTPDevice.objects.get().confirmed
+    assert not AppDevice.objects.get().confirmed
     assert changes_reported() == []
 
 
@@ -167,10 +222,10 @@ def test_t71_after_wrong_codes_a_right_one_must_wait(anna: User, clock: Any) -> 
     for _ in range(4):
         submit(client, "remove", wrong_code(anna))
     submit(client, "remove", app_code(anna))
-    assert TOTPDevice.objects.filter(confirmed=True).exists()
+    assert AppDevice.objects.filter(confirmed=True).exists()
     clock.shift(timedelta(minutes=2))
     assert submit(client, "remove", app_code(anna)).status_code == 302
-    assert not TOTPDevice.objects.exists()
+    assert not AppDevice.objects.exists()
 
 
 def test_a_recovery_code_signs_in_once_in_any_spelling(anna: User, clock: Any) -> None:
@@ -198,7 +253,7 @@ def test_removing_the_factor_requires_a_valid_code(anna: User, clock: Any) -> No
     submit(client, "remove", wrong_code(anna))
     submit(client, "remove")
     assert submit(client, "begin").status_code == 200
-    assert TOTPDevice.objects.filter(confirmed=True).count() == 1
+    assert AppDevice.objects.filter(confirmed=True).count() == 1
     clock.shift(STEP)
     assert submit(client, "remove", app_code(anna)).status_code == 302
     assert changes_reported() == ["second_factor_set_up", "second_factor_removed"]
@@ -216,9 +271,9 @@ def test_a_superuser_can_remove_a_colleagues_factor(
     assert page in boss.get(page_of(anna)).content.decode()
     assert make_staff("Support").post(page, {"reason": "x"}).status_code == 403
     assert boss.post(page, {}).status_code == 200
-    assert TOTPDevice.objects.exists()
+    assert AppDevice.objects.exists()
     assert boss.post(page, {"why": "The phone is lost"}).status_code == 302
-    assert not TOTPDevice.objects.exists()
+    assert not AppDevice.objects.exists()
     assert theirs.get("/admin/").status_code == 302
     assert sign_in(Client()).status_code == 302
     log = AuditLog.objects.filter(event_type="staff.account_changed").latest("id")
@@ -233,7 +288,7 @@ def test_t71_a_superuser_needs_a_code_to_remove_the_own_factor(anna: User, clock
     User.objects.update(is_superuser=True)
     client, _ = set_up(anna, clock)
     client.post(page_of(anna, "reset_second_factor"), {"why": "The phone is lost"})
-    assert TOTPDevice.objects.exists()
+    assert AppDevice.objects.exists()
     assert changes_reported() == ["second_factor_set_up"]
 
 
@@ -248,6 +303,9 @@ def test_when_required_staff_without_it_reach_only_its_page(
     refused = client.get("/api/v1/audit-logs/")
     assert (refused.status_code, problem_code(refused)) == (401, "not_authenticated")
     assert "All staff need" in shown_text(client.get(PAGE).content.decode())
+    client.user.set_password(PASSWORD)
+    client.user.save()
+    client.force_login(client.user)
     submit(client, "begin")
     submit(client, "confirm", app_code(client.user))
     assert client.get("/admin/").status_code == 200

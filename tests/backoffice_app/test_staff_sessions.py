@@ -17,6 +17,7 @@ from tests.helpers import events
 
 NAME, PASSWORD, NEW = "anna.smith", "correct horse battery", "a staple for the horse"
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+COOKIE = "maria_staff"
 
 # The database makes no difference.
 
@@ -132,6 +133,26 @@ def test_a_new_session_has_a_new_key_and_expired_rows_are_deleted(anna: User, cl
     first = signed_in()
     clock.shift(2 * HOUR)
     second = signed_in()
-    keys = set(Session.objects.values_list("session_key", flat=True))
-    assert keys == {second.cookies["maria_staff"].value}
-    assert first.cookies["maria_staff"].value not in keys
+    assert second.cookies[COOKIE].value != first.cookies[COOKIE].value
+    assert Session.objects.count() == 1
+
+
+@pytest.mark.both
+def test_t92_a_copy_of_the_table_of_sessions_opens_none(anna: User) -> None:
+    """On both databases: only PostgreSQL refuses a key that is longer than its column."""
+    here, there = signed_in(), signed_in()
+    stored = set(Session.objects.values_list("session_key", flat=True))
+    assert len(stored) == 2
+    thief = Client()
+    for key in stored:
+        thief.cookies[COOKIE] = key
+        assert not is_in(thief)
+    for client in (here, there):
+        assert client.cookies[COOKIE].value not in stored
+        assert is_in(client)
+    fields = {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW}
+    assert here.post("/admin/password_change/", fields).status_code == 302
+    assert (is_in(here), is_in(there)) == (True, False)
+    assert stored.isdisjoint(Session.objects.values_list("session_key", flat=True))
+    assert here.post("/admin/logout/").status_code == 200
+    assert not Session.objects.exists()

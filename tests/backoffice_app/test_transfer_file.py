@@ -80,7 +80,7 @@ def is_untouched(upload: UploadedFile, *visitors: Visitor) -> None:
 def test_the_visitor_gets_the_same_bytes_at_once(lost: UploadedFile, support: Client) -> None:
     now = started()
     page = said(give(support, lost, now))
-    assert f"S•••.pdf was transferred to {now.row}. The visitor's page shows it now." in page
+    assert f"S•••.pdf was transferred to {now.row}. Ask the visitor to reload the page" in page
 
     (file,) = files_of(now)
     assert (file["name"], file["sha256"]) == ("Steuer 2026.pdf", lost.sha256)
@@ -94,7 +94,7 @@ def test_the_visitor_gets_the_same_bytes_at_once(lost: UploadedFile, support: Cl
     lost.refresh_from_db()
     assert lost.status == UploadStatus.STORED
 
-    assert events(now.uuid) == GIVEN
+    assert events(now.uuid) == [*GIVEN, "upload.downloaded"]
     old, new = AuditLog.objects.filter(event_type="upload.restored").order_by("id")
     assert (old.session_uuid, old.target) == (lost.session_id, f"upload:{lost.pk}")
     assert (str(new.session_uuid), new.target) == (now.uuid, f"upload:{copy.pk}")

@@ -190,9 +190,9 @@ def test_the_history_shows_support_too(visitor: DataPageVisitor) -> None:
 
     events = visitor.sheet.get_by_role("list", name="What happened").get_by_role("listitem")
     expect(events).to_have_count(3)
-    expect(events.nth(0)).to_contain_text("(support staff)")
-    expect(events.nth(1)).to_contain_text("report.pdf (you)")
-    expect(events.nth(2)).to_contain_text("(you)")
+    expect(events.nth(0)).to_contain_text("Support staff issued a recovery code")
+    expect(events.nth(1)).to_contain_text("You uploaded report.pdf.")
+    expect(events.nth(2)).to_contain_text("You started this session.")
 
 
 def test_all_data_can_be_exported(visitor: DataPageVisitor) -> None:
@@ -257,7 +257,7 @@ def test_erasing_leaves_nothing_in_browser_or_server(visitor: DataPageVisitor) -
 
     visitor.agree_to("Erase everything")
 
-    expect(visitor.sheet).to_contain_text("There is no active session")
+    expect(visitor.sheet).to_contain_text("There is no session in this browser.")
     visitor.close_sheet()
     expect(visitor.region).to_contain_text("No files yet.")
     expect(visitor.said).not_to_contain_text("Anna")

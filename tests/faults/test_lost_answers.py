@@ -1,8 +1,8 @@
 """The connection is cut after the commit and before the answer: a retry loses nothing.
 
 A real server receives the whole request and completes it, but the client never
-reads the answer. The client only knows its old proof and retries with that. It
-gets the same session, file or successor, and no second one.
+reads the answer. The client only knows its old proof and the key of its attempt,
+and retries with those. It gets the same session, file or successor, and no second one.
 """
 
 import json
@@ -16,7 +16,8 @@ import pytest
 from django.core import mail
 
 from sessions_app.models import EmailCode, UserSession
-from tests.carriers import CARRIERS, CURRENT, Carrier, Holder, begin
+from sessions_app.services.recovery import issue_recovery_code
+from tests.carriers import CARRIERS, CURRENT, RECOVER, SESSIONS, Carrier, Holder, begin
 from tests.helpers import events, pdf
 from tests.maria_project.server import answers, environment, process, test_database, wait_for
 from tests.postgres import free_port
@@ -27,6 +28,7 @@ from uploads_app.models import UploadedFile, UploadQuota
 pytestmark = [pytest.mark.both, pytest.mark.slow]
 
 JSON = "application/json"
+RESET = CURRENT + "reset/"
 BODY = pdf("lost answer")
 KEY = {"Idempotency-Key": "c0ffee00-0000-4000-8000-000000000000"}
 
@@ -46,18 +48,19 @@ def server(
 
 @dataclass(frozen=True)
 class RepeatedCall:
-    """One request of a client with a token, sent repeatedly with the same bytes."""
+    """One request of a client, sent repeatedly with the same bytes."""
 
     holder: Holder
     method: str
     path: str
     body: bytes
     kind: str = JSON
+    has_key: bool = True
 
     @property
     def data(self) -> bytes:
         """The request as bytes."""
-        key = KEY if self.path == UPLOADS else {}
+        key = KEY if self.has_key else {}
         headers = {**self.holder.headers, **key, "Content-Type": self.kind}
         return request(self.method, self.path, self.body, headers)
 
@@ -143,7 +146,7 @@ def test_t16_lost_answer_to_a_reset(
     committed: None, server: UploadServer, carrier: Carrier, losses: int
 ) -> None:
     holder = begin(carrier)
-    call = RepeatedCall(holder, "POST", CURRENT + "reset/", b'{"reason": "requested"}')
+    call = RepeatedCall(holder, "POST", RESET, b'{"reason": "requested"}')
 
     for number in range(losses):
         call.lose(server, lambda n=number: len(events()) == 3 + n)  # created, created, reset, …
@@ -161,6 +164,49 @@ def test_t16_lost_answer_to_a_reset(
     late = call.repeat(server)  # the successor is in use by now
     assert late.status == 401, late
     assert body_of(late)["code"] == "session_invalid"
+
+
+@pytest.mark.parametrize(
+    ("reason", "has_key"), [("requested", False), ("not_me", True), ("mismatch", True)]
+)
+def test_t90_lost_answer_to_a_reset_that_cannot_be_repeated(
+    committed: None, server: UploadServer, reason: str, has_key: bool
+) -> None:
+    """The client learns that its session was reset, and begins a new one."""
+    holder = begin("cookie")
+    body = json.dumps({"reason": reason}).encode()
+    call = RepeatedCall(holder, "POST", RESET, body, has_key=has_key)
+
+    call.lose(server, lambda: len(events()) == 3)
+    again = call.repeat(server)
+
+    assert again.status == 401, again
+    assert (body_of(again)["code"], body_of(again)["reason"]) == ("session_invalid", "reset")
+    begun = server.send(request("POST", SESSIONS, b"{}", {**holder.headers, "Content-Type": JSON}))
+    assert begun.status == 201, begun
+    assert_session_works(follow(holder, begun))
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_t91_lost_answer_to_a_recovery(
+    committed: None, server: UploadServer, carrier: Carrier
+) -> None:
+    holder = begin(carrier)
+    typed = issue_recovery_code(session=holder.row, reason="lost the phone")
+    body = json.dumps({"code": typed, "credential": carrier}).encode()
+    device = Holder(holder.uuid, "", carrier)
+    call = RepeatedCall(device, "POST", RECOVER, body)
+
+    call.lose(server, lambda: count(holder, "session.recovered"))
+    again = call.repeat(server)
+
+    assert again.status == 200, again
+    new = follow(device, again)
+    assert (new.uuid, count(holder, "session.recovered")) == (holder.uuid, 1)
+    assert_session_works(new)
+    late = call.repeat(server)  # its token is in use by now
+    assert late.status == 401, late
+    assert body_of(late)["code"] == "recovery_invalid"
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)

@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-AREAS = ("common_audit_app", "sessions_app", "uploads_app", "backoffice_app", "admin", "frontend")
+AREAS = (
+    "common_audit_app", "sessions_app", "uploads_app", "backoffice_app", "admin", "frontend",
+    "maria_project",
+)  # fmt: skip
 
 
 class OutOfDate(Exception):

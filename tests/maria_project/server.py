@@ -39,12 +39,12 @@ test_database.__test__ = False  # type: ignore[attr-defined]  # a helper, not a 
 
 @contextmanager
 def process(
-    command: Sequence[str], env: dict[str, str], log: Path
+    command: Sequence[str], env: dict[str, str], log: Path, umask: int = -1
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a command in its own process session; end the session afterwards."""
     with log.open("ab") as out:
         child = subprocess.Popen(
-            command, env=env, stdout=out, stderr=out, cwd=ROOT, start_new_session=True
+            command, env=env, stdout=out, stderr=out, cwd=ROOT, start_new_session=True, umask=umask
         )
     try:
         yield child

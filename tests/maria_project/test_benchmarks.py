@@ -1,4 +1,7 @@
-"""The benchmarks run, compare the same work, and print their tables. The times are not tested."""
+"""The programs of the benchmarks run and print their tables. The times are not tested.
+
+`test_benchmarks_small.py` runs the same code in one process, in every `./test`.
+"""
 
 import os
 import subprocess
@@ -32,11 +35,13 @@ def run(module: str, *arguments: str, **env: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
-def test_the_benchmark_compares_every_case() -> None:
-    rows = run("benchmarks", "--sqlite", "--connections=1", "--rounds=1", "--limit=2")
-    assert {row[1] for row in rows} == {"SQLite"}
+def test_the_benchmark_compares_every_case_on_both_databases() -> None:
+    small = ("--connections=1", "--rounds=1", "--limit=2")
+    rows = run("benchmarks", *small, TMPDIR=tempfile.gettempdir())
     cases = ["create", "validate", "current", "list", "download 5 MiB", "upload 5 MiB"]
-    assert [row[0] for row in rows] == cases
+    assert [row[1::-1] for row in rows] == [
+        [database, case] for database in ("SQLite", "PostgreSQL, Redis") for case in cases
+    ]
 
 
 def test_the_benchmark_of_slow_clients_counts_answered_requests() -> None:

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ import audit_app.checks
 import maria_project.checks
 import sessions_app.checks
 import uploads_app.checks
-from maria_project.settings.environment import read_old_names
+from maria_project.settings.environment import duration, read_old_names
 from maria_project.settings.storage_url import moving, storage
 from tests.cases import cases
 from tests.databases import lift_triggers
@@ -42,6 +43,8 @@ PRODUCTION = {
     "ALERT_EMAILS": ["ops@maria.example"],
 }
 DAY = timedelta(days=1)
+WIDE = Path(tempfile.mkdtemp())
+WIDE.chmod(0o711)
 
 
 def stored_at(**options: str) -> dict[str, Any]:
@@ -84,6 +87,7 @@ FIRES: list[tuple[str, dict[str, Any]]] = [
     ("maria_project.W004", {**PRODUCTION, "STORAGES": stored_at(endpoint_url="http://s3.example")}),
     ("maria_project.W005", {"OLD_SETTING_NAMES": ["ALARM_EMAILS"]}),
     ("maria_project.W005", {"OLD_SETTING_NAMES": ["QUARANTINE_RETENTION"]}),
+    ("maria_project.W006", {"DATA_DIR": WIDE}),
     (
         "maria_project.W004",
         {
@@ -113,8 +117,13 @@ FIRES: list[tuple[str, dict[str, Any]]] = [
     ("uploads_app.E002", {"UPLOAD_MAX_BYTES": 2, "UPLOAD_MAX_TOTAL_BYTES": 1}),
     ("uploads_app.E003", {"UPLOAD_LEASE": timedelta(0)}),
     ("uploads_app.E003", {"UPLOAD_LEASE": timedelta(minutes=30, seconds=1)}),
-    ("uploads_app.E003", {"UPLOAD_RETENTION": timedelta(seconds=-1)}),
     ("uploads_app.E003", {"COMPLETED_RETENTION": 7 * DAY - timedelta(seconds=1)}),
+    ("uploads_app.E007", {"UPLOAD_RETENTION": timedelta(seconds=3599)}),
+    ("uploads_app.E007", {"TRASH_RETENTION": timedelta(0)}),
+    (
+        "uploads_app.E007",
+        {"UPLOAD_RETENTION": timedelta(seconds=30), "COMPLETED_RETENTION": timedelta(minutes=30)},
+    ),
     ("uploads_app.E004", {"HOLD_DOWNLOADS": "no"}),
     ("uploads_app.W002", {"STORAGES": {**product_settings.STORAGES, **moving(DISK, DISK)}}),
     ("uploads_app.W001", {"HOLD_DOWNLOADS": "unless_clean", "UPLOAD_TYPES": ["pdf", "png"]}),
@@ -137,7 +146,8 @@ SILENT: list[dict[str, Any]] = [
     {**PRODUCTION, "STORAGES": stored_at(endpoint_url="http://127.0.0.1:8333")},
     {**PRODUCTION, "STORAGES": stored_at(endpoint_url="https://s3.example")},
     {"UPLOAD_MAX_FILES": 1, "UPLOAD_MAX_BYTES": 1, "UPLOAD_MAX_TOTAL_BYTES": 1},
-    {"UPLOAD_LEASE": timedelta(minutes=30), "UPLOAD_RETENTION": timedelta(0)},
+    {"UPLOAD_LEASE": timedelta(minutes=30), "UPLOAD_RETENTION": timedelta(hours=1)},
+    {"TRASH_RETENTION": timedelta(hours=1)},
     {"COMPLETED_RETENTION": 7 * DAY},
     {"STAFF_SECOND_FACTOR": "required"},
     {"STAFF_IDLE_LIMIT": timedelta(minutes=1), "STAFF_SESSION_LIMIT": timedelta(minutes=1)},
@@ -221,6 +231,12 @@ REAL_HOST = {
         ({"SECRET_KEY_FILE": "/nonexistent"}, "SECRET_KEY_FILE: cannot read /nonexistent"),
         ({"TRUSTED_PROXIES": "one"}, "TRUSTED_PROXIES"),
         ({"SESSION_IDLE_LIMIT": "a week"}, "SESSION_IDLE_LIMIT"),
+        (
+            {"UPLOAD_RETENTION": "30"},
+            "UPLOAD_RETENTION: '30' is not a duration: write a number and",
+        ),
+        ({"TRASH_RETENTION": "1e3"}, "TRASH_RETENTION: '1e3' is not a duration"),
+        ({"STAFF_IDLE_LIMIT": ""}, "STAFF_IDLE_LIMIT: '' is not a duration"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL"),
         ({"DATABASE_URL": "what"}, "DATABASE_URL"),
         ({"CACHE_URL": "memcached://user:secret@host"}, "CACHE_URL: not the URL of a Redis"),
@@ -271,7 +287,7 @@ def test_a_renamed_setting_is_still_read_under_its_old_name(
     with patch.dict(os.environ, environ, clear=True):
         reader = Env()
         assert reader.list("ALERT_EMAILS", []) == emails
-        assert reader.timedelta("TRASH_RETENTION", 7 * DAY) == retention
+        assert duration(reader, "TRASH_RETENTION", 7 * DAY) == retention
 
 
 @pytest.mark.slow

@@ -32,7 +32,12 @@ def test_a_visitor_uploads_lists_downloads_and_resets(visitor: Visitor) -> None:
         "lost": {"count": 1, "files": ["Bericht März.pdf"]},
     }
     assert visitor.get("/api/v1/uploads/").json()["results"] == []
-    assert events(first) == ["session.created", "upload.stored", "session.reset"]
+    assert events(first) == [
+        "session.created",
+        "upload.stored",
+        "upload.downloaded",
+        "session.reset",
+    ]
     assert events(visitor.uuid) == ["session.created"]
 
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import requests
 from django.core.management import CommandError, call_command
 
 from tests.maria_project.server import ROOT, answers, environment, process, wait_for
+from tests.maria_project.test_private_files import assert_private, make_wide
 from tests.postgres import free_port
 
 pytestmark = pytest.mark.slow
@@ -53,6 +55,17 @@ def sign_in(base: str, username: str, password: str) -> requests.Session:
     return staff
 
 
+def environments_of_processes(data: Path) -> str:
+    """Return the environment of each process that has `data` in it."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            found.append(file.read_bytes().decode(errors="replace"))
+    ours = [text for text in found if f"DATA_DIR={data}" in text]
+    assert len(ours) > 2
+    return "\n".join(ours)
+
+
 def run_main_job(base: str, folder: Path) -> str:
     """Run the README's commands in `folder`; return their output."""
     done = subprocess.run(
@@ -64,17 +77,18 @@ def run_main_job(base: str, folder: Path) -> str:
     return done.stdout
 
 
-def test_the_readmes_commands_work_on_a_new_data_folder_and_again(tmp_path: Path) -> None:
+def test_t93_the_readmes_commands_work_on_a_new_data_folder_and_again(tmp_path: Path) -> None:
     require("curl")
     port = free_port()
     base = f"http://localhost:{port}"
     env = environment(tmp_path / "data", PORT=str(port), **STAFF)
-    for start in ("first", "second"):
+    for start, umask in (("first", 0), ("second", 0o022)):
         log = tmp_path / f"{start}.log"
-        with process([str(ROOT / "run")], env, log) as running:
+        with process([str(ROOT / "run")], env, log, umask) as running:
             wait_for(lambda: answers(f"{base}/health/live"), 120, f"./run, see {log}")
             printed = run_main_job(base, tmp_path)
             assert "identical" in printed
+            assert STAFF["STAFF_PASSWORD"] not in environments_of_processes(tmp_path / "data")
             assert (tmp_path / "copy.pdf").read_bytes() == (
                 ROOT / "docs/images/sample.pdf"
             ).read_bytes()
@@ -93,6 +107,8 @@ def test_the_readmes_commands_work_on_a_new_data_folder_and_again(tmp_path: Path
             )
             running.send_signal(signal.SIGTERM)
             assert running.wait(30) == 0
+        assert_private(tmp_path / "data")
+        make_wide(tmp_path / "data")  # as a version before left it
         said = log.read_text()
         assert f"{base}/admin/" in said
         assert ("desk" in said) is (start == "first")

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 from django.conf import settings
 
-from backoffice_app.accounts.throttle import KNOWN_COOKIE
 from common.cookies import exact_cookies
 from tests.uploads_app.server import (
     WAITRESS,
@@ -27,7 +26,7 @@ INVISIBLE = sorted(
 )
 TRUSTED = (
     "__Host-Http-maria_session", "maria_session", settings.SESSION_COOKIE_NAME,
-    settings.CSRF_COOKIE_NAME, "messages", KNOWN_COOKIE,
+    settings.CSRF_COOKIE_NAME, settings.MESSAGES_COOKIE_NAME, settings.KNOWN_BROWSER_COOKIE_NAME,
 )  # fmt: skip
 
 

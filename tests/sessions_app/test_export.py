@@ -10,6 +10,8 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from audit_app.events import activity as activity_sentence
+from audit_app.events import registered
 from audit_app.models import AuditLog, AuditOutcome
 from audit_app.services import record
 from common import context
@@ -17,6 +19,7 @@ from sessions_app import events as session_events
 from sessions_app import tasks
 from sessions_app.models import Scope, ServiceKey
 from sessions_app.services.service_keys import issue_service_key
+from tests.cases import cases
 from tests.helpers import SOAK, Visitor, code, events, pdf, started, uploaded
 from tests.sessions_app.people import ACTIVITY, ANNA, CURRENT, exported, identify
 from tests.sessions_app.support import expire, revoke
@@ -202,9 +205,48 @@ def test_activity_lists_events_with_their_file(visitor: Visitor) -> None:
         "report.pdf",
         "you",
     )
-    assert stored["meaning"] == "A file was stored completely."
-    assert created["event"] == "session.created"
+    assert stored["meaning"] == "You uploaded report.pdf."
+    assert (created["event"], created["meaning"]) == (
+        "session.created",
+        "You started this session.",
+    )
     assert events(visitor.uuid) == ["session.created", "upload.stored"]  # reading writes nothing
+
+
+# Events about sessions that another person or the cleanup causes, and those of no session.
+WITHOUT_A_SENTENCE = {
+    "cleanup.completed", "cleanup.limit_raised", "cleanup.stopped", "object.quarantined",
+    "object.restored", "service.key_created", "service.key_revoked", "service.refused",
+    "staff.account_changed", "staff.lock_lifted", "staff.locked_out", "staff.permission_denied",
+    "staff.searched", "staff.sign_in_failed", "staff.signed_in", "staff.signed_out",
+    "storage.move_began", "storage.move_completed", "storage.move_stopped",
+    "system.database_adopted", "system.demo_seeded",
+}  # fmt: skip
+
+
+def test_every_event_of_a_session_has_a_sentence_for_its_visitor() -> None:
+    sentences = {event.name: event.activity for event in registered()}
+    assert {name for name, sentence in sentences.items() if not sentence} == WITHOUT_A_SENTENCE
+    for name, sentence in sentences.items():
+        said = activity_sentence(name, who="support staff", file="{who}.pdf")
+        assert said.endswith(".")
+        assert ("{file}" in sentence) == ("{who}.pdf" in said), name
+        assert ("{who}" in sentence) == said.startswith("Support staff"), name
+
+
+@cases(
+    ("event", "who", "file", "sentence"),
+    [
+        ("upload.stored", "you", "four.pdf", "You uploaded four.pdf."),
+        ("upload.deleted", "the system", "four.pdf", "The system deleted four.pdf."),
+        ("upload.inspected", "the system", "four.pdf", "four.pdf was inspected."),
+        ("upload.inspected", "the system", "", "A file was inspected."),
+        ("upload.downloaded", "service agent", "", "Service agent downloaded a file."),
+        ("an.old_event", "you", "", ""),
+    ],
+)
+def test_activity_speaks_to_the_visitor(event: str, who: str, file: str, sentence: str) -> None:
+    assert activity_sentence(event, who=who, file=file) == sentence
 
 
 def test_activity_pages_stay_correct_while_events_arrive(visitor: Visitor) -> None:

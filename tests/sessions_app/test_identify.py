@@ -149,13 +149,31 @@ def test_one_field_leaves_the_other_alone(visitor: Visitor) -> None:
         ("Anna\r\nBcc: eve@example.com", "AnnaBcc: eve@example.com"),
         ("e\u0301", "é"),
         ("\u200b\u2066", ""),
+        ("\u2800\u3164\u200d", ""),
+        ("مهدی\u200cزاده", "مهدی\u200cزاده"),
+        ("श्री\u200dमान", "श्री\u200dमान"),
+        ("Anna \U0001fae8", "Anna \U0001fae8"),
         ("x" * 200, "x" * 200),
         ("\U0001f600" * 200, "\U0001f600" * 200),
         ("<b>&amp;", "<b>&amp;"),
     ],
-    ids=["spaces", "control", "rlo", "lines", "nfc", "hidden", "200", "200 wide", "markup"],
+    ids=[
+        "spaces",
+        "control",
+        "rlo",
+        "lines",
+        "nfc",
+        "hidden",
+        "blank",
+        "zwnj",
+        "zwj",
+        "new",
+        "200",
+        "200 wide",
+        "markup",
+    ],
 )
-def test_a_name_is_stored_without_hidden_characters(
+def test_t101_a_name_is_stored_without_hidden_characters(
     visitor: Visitor, given: str, kept: str
 ) -> None:
     assert identify(visitor, name=given).json()["name"] == kept
@@ -177,6 +195,8 @@ ADDRESSES = {
     "local part": "ä@example.com",
     "dots": "a..b@example.com",
     "255": f"a@{'b' * 61}.{'c' * 61}.{'d' * 61}.{'e' * 61}.abcdefgh"[:255] + ".com",
+    "domain with a joiner": "anna@نامه\u200cای.com",
+    "domain with a variation selector": "anna@exa\ufe0fmple.com",
     "label too long in ASCII": f"a@{'ü' * 63}.de",
     "longer in small letters": f"a@{'.'.join(['İ' * 28] * 6)}.com",
     "Bcc by LF": "a@example.com\nBcc: eve@example.com",

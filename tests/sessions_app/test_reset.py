@@ -1,4 +1,7 @@
-"""POST sessions/current/reset/: one new session, returned again while it is unused."""
+"""POST sessions/current/reset/: one new session, returned again to who repeats it with its key.
+
+tests/security/test_who_may_repeat.py has the table of who may repeat what.
+"""
 
 from typing import Any
 
@@ -82,15 +85,16 @@ def test_a_repeated_reset_returns_the_same_successor(
     if expired_first:
         expire(visitor)
     again, first = clone(visitor), visitor.row
-    lost = visitor.reset(reason="not_me").json()
+    lost = visitor.reset("k", reason="expired").json()
 
-    answer = again.reset(reason="not_me")
+    answer = again.reset("k", reason="expired")
 
     assert answer.status_code == 201
     body = answer.json()
     assert (body["uuid"], body["previous"]) == (lost["uuid"], lost["previous"])
     assert again.token not in (visitor.token, "")
-    assert again.current().json()["uuid"] == visitor.current().json()["uuid"] == lost["uuid"]
+    assert visitor.current().status_code == 401  # the second answer replaced its token
+    assert again.current().json()["uuid"] == lost["uuid"]
     assert UserSession.objects.count() == 2
     first.refresh_from_db()
     assert first.status == ("expired" if expired_first else "reset")
@@ -106,11 +110,11 @@ def test_the_old_token_is_refused_once_the_successor_was_used(
         expire(visitor)
     other_tab = clone(visitor)
     first = visitor.row
-    visitor.reset()
+    visitor.reset("k")
     assert visitor.current().status_code == 200
     before = list(UserSession.objects.order_by("pk").values())
 
-    response = other_tab.reset()
+    response = other_tab.reset("k")
 
     assert (response.status_code, code(response)) == (401, "session_invalid")
     assert response["WWW-Authenticate"] == "Session"
@@ -124,7 +128,7 @@ def test_the_old_token_is_refused_once_the_successor_was_used(
 
 @pytest.mark.both
 @pytest.mark.parametrize("expired_first", [False, True])
-def test_concurrent_resets_create_one_successor_and_every_token_works(
+def test_concurrent_resets_with_one_key_create_one_successor_and_leave_one_token(
     committed: None, expired_first: bool
 ) -> None:
     visitor = started()
@@ -132,17 +136,40 @@ def test_concurrent_resets_create_one_successor_and_every_token_works(
         expire(visitor)
     tabs = [clone(visitor) for _ in range(6)]
 
-    answers = at_once(6, lambda n: tabs[n].reset())
+    answers = at_once(6, lambda n: tabs[n].reset("k"))
 
     assert [answer.status_code for answer in answers] == [201] * 6
     assert UserSession.objects.count() == 2
     successor = UserSession.objects.get(predecessor=visitor.row)
     assert {answer.json()["uuid"] for answer in answers} == {str(successor.pk)}
     assert len({tab.token for tab in tabs}) == 6
-    assert {tab.current().json()["uuid"] for tab in tabs} == {str(successor.pk)}
+    assert sorted(tab.current().status_code for tab in tabs) == [200] + [401] * 5
     assert events(visitor.uuid).count("session.reset") == 1
     assert events(visitor.uuid).count("session.expired") == int(expired_first)
-    assert events(successor.pk) == ["session.created", *["session.token_rotated"] * 5]
+    assert events(successor.pk)[:6] == ["session.created", *["session.token_rotated"] * 5]
+
+
+@pytest.mark.both
+def test_of_concurrent_resets_without_a_key_one_succeeds(committed: None) -> None:
+    visitor = started()
+    tabs = [clone(visitor) for _ in range(6)]
+
+    answers = at_once(6, lambda n: tabs[n].reset())
+
+    assert sorted(answer.status_code for answer in answers) == [201] + [401] * 5
+    assert UserSession.objects.count() == 2
+    assert events(visitor.uuid).count("session.reset") == 1
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "é", "k" * 129])
+def test_a_malformed_key_is_refused_and_nothing_changes(visitor: Visitor, key: str) -> None:
+    before = UserSession.objects.values().get()
+    headers = {"X-Session-UUID": visitor.uuid, "Idempotency-Key": key}
+
+    response = visitor.send("sessions/current/reset/", headers=headers)
+
+    assert (response.status_code, code(response)) == (400, "idempotency_key_malformed")
+    assert UserSession.objects.values().get() == before
 
 
 def test_ended_and_revoked_sessions_cannot_be_reset(visitor: Visitor, make_staff: Any) -> None:

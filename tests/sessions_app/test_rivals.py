@@ -69,12 +69,12 @@ def test_a_change_that_loses_to_an_end_is_refused_with_its_reason(
 def test_a_reset_that_loses_to_a_reset_returns_the_same_successor(visitor: Visitor) -> None:
     tab = clone(visitor)
 
-    with rival(lambda: visitor.reset(reason="not_me")):
-        response = tab.reset()
+    with rival(lambda: visitor.reset("k", reason="expired")):
+        response = tab.reset("k")
 
     assert (response.status_code, tab.uuid) == (201, visitor.uuid)
     first = UserSession.objects.get(predecessor=None)
-    assert (first.status, first.end_reason) == ("reset", "not_me")
+    assert (first.status, first.end_reason) == ("reset", "expired")
     assert UserSession.objects.count() == 2
     assert events().count("session.reset") == 1
 

@@ -91,9 +91,11 @@ def offer_forms(settings: Any) -> None:
     _change_backend(settings, DiskWithForms)
 
 
-def arrive(visitor: Visitor, body: bytes, size: int | None = None) -> UploadedFile:
+def arrive(
+    visitor: Visitor, body: bytes, size: int | None = None, name: str = "report.pdf"
+) -> UploadedFile:
     """Start a direct upload to such a store, write its bytes there, and return its row."""
-    form_data = begun(visitor, len(body) if size is None else size)
+    form_data = begun(visitor, len(body) if size is None else size, name)
     upload = UploadedFile.objects.get(pk=form_data["id"])
     object_store().put(incoming_key(upload.key), [body])
     return upload

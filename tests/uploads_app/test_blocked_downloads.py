@@ -230,8 +230,8 @@ def test_change_during_an_inspection_wins(
 ) -> None:
     inspect = sandbox.inspect_content
 
-    def meanwhile(content: Any) -> sandbox.Findings:
-        found = inspect(content)
+    def meanwhile(content: Any, seconds: int) -> sandbox.Findings:
+        found = inspect(content, seconds)
         match how:
             case "deleted":
                 visitor.delete_upload(str(upload.pk))

@@ -232,6 +232,17 @@ def test_t39_same_key_gets_a_form_for_the_same_file(visitor: Visitor) -> None:
     assert complete(visitor, first["id"]).json() == stored
 
 
+def test_t100_key_of_a_deleted_file_gets_no_form(visitor: Visitor) -> None:
+    form_data = begun(visitor, len(BODY), key="one")
+    post(form_data, BODY)
+    complete(visitor, form_data["id"])
+    visitor.delete_upload(form_data["id"])
+    before = state()
+
+    assert refused(begin(visitor, len(BODY), key="one")) == (409, "upload_deleted")
+    assert state() == before
+
+
 def test_t39_key_of_a_rejected_file_can_be_reused(visitor: Visitor) -> None:
     png = sample("png")
     form_data = begun(visitor, len(png), key="one")

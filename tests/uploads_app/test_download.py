@@ -51,6 +51,7 @@ def test_t27_headers_prevent_running_the_file(
         "Vary": "Cookie, Origin",
         "Referrer-Policy": "same-origin",
         "X-Frame-Options": "DENY",
+        "Permissions-Policy": settings.PERMISSIONS_POLICY,  # type: ignore[attr-defined]
         "Allow": "GET, HEAD",
         "RateLimit-Policy": '"session-60s";q=300;w=60',
     }

@@ -10,6 +10,7 @@ import pytest
 from django.core.cache import cache
 from django.core.management import call_command
 
+from tests.cases import cases
 from tests.helpers import (
     Visitor,
     age_upload,
@@ -137,8 +138,8 @@ def test_t39_repeated_request_is_answered_when_the_quota_is_full(
     assert_stored_once(visitor, first)
 
 
-@pytest.mark.parametrize("bytes_removed", [True, False])
-def test_t39_deleted_file_is_not_stored_again(visitor: Visitor, bytes_removed: bool) -> None:
+@cases("bytes_removed", [True, False])
+def test_t100_deleted_file_is_not_stored_again(visitor: Visitor, bytes_removed: bool) -> None:
     upload_id = send(visitor).json()["id"]
     if bytes_removed:
         assert visitor.delete_upload(upload_id).status_code == 204
@@ -148,11 +149,10 @@ def test_t39_deleted_file_is_not_stored_again(visitor: Visitor, bytes_removed: b
 
     answer = send(visitor)
 
-    assert answer.status_code == 201
-    assert (answer.json()["id"], answer.json()["status"]) == (
-        upload_id, "deleted" if bytes_removed else "deleting",
-    )  # fmt: skip
+    assert (answer.status_code, code(answer)) == (409, "upload_deleted")
+    assert "Use a new key" in answer.json()["detail"]
     assert (everything(), events()) == (before, logged)
+    assert (send(visitor, OTHER).status_code, send(visitor, key="new").status_code) == (422, 201)
 
 
 @pytest.mark.parametrize("refuse", ["type", "quota", "empty", "storage", "storage mid-way"])

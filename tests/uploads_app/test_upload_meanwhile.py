@@ -26,6 +26,7 @@ from tests.helpers import (
     stored_keys,
     uploaded,
 )
+from tests.uploads_app.cleanup.cleanup_support import FaultyStore, use_store
 from uploads_app.exceptions import StorageUnavailable
 from uploads_app.models import StoreState, UploadedFile, UploadQuota, UploadStatus
 from uploads_app.services.upload import store_upload
@@ -33,6 +34,7 @@ from uploads_app.services.upload import store_upload
 pytestmark = pytest.mark.both
 
 BODY = pdf("meanwhile", 4000)
+FOREIGN = json.dumps({"id": "0b55bd1c-2c50-4fd6-9d3c-0a8d7f8a6b11", "generation": 3}).encode()
 
 
 class ChunkedUpload(SimpleUploadedFile):
@@ -201,24 +203,83 @@ def test_later_uploads_do_not_change_the_marker(visitor: Visitor) -> None:
     assert (marker(), StoreState.objects.values().get()) == before
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        json.dumps({"id": "0b55bd1c-2c50-4fd6-9d3c-0a8d7f8a6b11", "generation": 3}).encode(),
-        b"{",
-        b"[]",
-    ],
-)
-def test_uploads_work_with_a_foreign_marker_and_do_not_change_it(
+@pytest.mark.parametrize("content", [FOREIGN, b"{", b"[]"])
+def test_t55_a_new_deployment_refuses_files_for_a_store_that_is_not_its_own(
     visitor: Visitor, content: bytes
 ) -> None:
     store_root().mkdir(parents=True)
     (store_root() / "marker.json").write_bytes(content)
 
-    uploaded(visitor)
+    assert_refused(visitor)
 
     assert (store_root() / "marker.json").read_bytes() == content
     assert not StoreState.objects.filter(generation__gt=0).exists()
+
+
+@pytest.mark.parametrize("content", [FOREIGN, b"{", None])
+def test_t55_uploads_and_deletions_wait_until_the_marker_agrees(
+    visitor: Visitor, content: bytes | None
+) -> None:
+    """The visitor's files may be in the right store, which is mounted later."""
+    kept, deleted = uploaded(visitor), uploaded(visitor)
+    before = (store_root() / "marker.json").read_bytes()
+    _set_marker(content)
+    keys = stored_keys()
+
+    assert_refused(visitor)
+    assert visitor.delete_upload(str(deleted.pk)).status_code == 204
+    assert stored_keys() == keys
+    assert UploadedFile.objects.get(pk=deleted.pk).status == UploadStatus.DELETING
+
+    _set_marker(before)
+    newest = uploaded(visitor)
+    call_command("cleanup_orphans")
+    assert stored_keys() == {*keys, newest.key} - {deleted.key}
+    assert UploadedFile.objects.get(pk=deleted.pk).status == UploadStatus.DELETED
+    assert visitor.download(str(kept.pk))
+
+
+def test_a_bucket_reads_its_marker_only_every_few_seconds(
+    visitor: Visitor, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    use_store(settings, before_marker=read.append)
+    monkeypatch.setattr(FaultyStore, "marker_seconds", 15.0)
+    uploaded(visitor)
+    read.clear()
+    for _ in range(2):
+        uploaded(visitor)
+    assert read == []
+    _set_marker(FOREIGN)
+    monkeypatch.setattr(FaultyStore, "marker_seconds", 0.0)
+    assert_refused(visitor)
+
+
+def assert_refused(visitor: Visitor) -> None:
+    """Upload a file; check that it is refused and that nothing has changed but the note for an alert."""
+    visitor.raise_request_exception = False
+    before = _rows(visitor), stored_keys(), events()
+    response = visitor.upload()
+    assert (response.status_code, code(response)) == (503, "storage_unavailable")
+    assert int(response["Retry-After"]) > 0
+    assert (_rows(visitor), stored_keys(), events()) == before
+    assert StoreState.objects.get().refused_at is not None
+
+
+def _rows(visitor: Visitor) -> list[Any]:
+    session = {"session": visitor.uuid}
+    return [
+        list(m.objects.filter(**session).order_by("pk").values())
+        for m in (UploadedFile, UploadQuota)
+    ]
+
+
+def _set_marker(content: bytes | None) -> None:
+    path = store_root() / "marker.json"
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
 
 
 def test_store_with_objects_is_not_claimed(visitor: Visitor) -> None:

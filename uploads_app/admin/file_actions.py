@@ -232,7 +232,10 @@ class TransferTarget:
             )
         except transfer.NotTransferred as why:
             raise NotDone(str(why)) from why
-        return f"{upload} was transferred to {self.target}. The visitor's page shows it now."
+        return (
+            f"{upload} was transferred to {self.target}. Ask the visitor to reload the page: an open "
+            "page does not show the file before."
+        )
 
 
 def _ask_for_target(upload: UploadedFile, action_request: ActionRequest) -> str:

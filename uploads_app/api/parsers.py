@@ -7,9 +7,14 @@ from typing import IO, Any
 from django.conf import settings
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http import UnreadablePostError
-from rest_framework.parsers import DataAndFiles, MultiPartParser
+from django.http.multipartparser import MultiPartParser as FormParser
+from django.http.multipartparser import MultiPartParserError
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import DataAndFiles, MultiPartParser, get_encoding
 
+from common.text import form_file_name
 from uploads_app.exceptions import FileTooLarge, StorageUnavailable
+from uploads_app.inspection.file_types import clean_name
 
 # What multipart adds to one file: boundaries, headers, a long name.
 FRAMING_BYTES = 64 * 1024
@@ -31,6 +36,14 @@ class SizeLimitHandler(FileUploadHandler):
         return None
 
 
+class FileNameParser(FormParser):
+    """Django's parser of forms, which would remove joiners and new characters from file names."""
+
+    def sanitize_file_name(self, file_name: str) -> str | None:
+        name = clean_name(form_file_name(file_name))
+        return None if name in ("", ".", "..") else name
+
+
 class UploadParser(MultiPartParser):
     """A multipart parser that deletes a file that it could not read to its end.
 
@@ -43,11 +56,17 @@ class UploadParser(MultiPartParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> "DataAndFiles[Any, Any]":
+        assert parser_context is not None
+        request = parser_context["request"]
+        meta = {**request.META, "CONTENT_TYPE": media_type}
+        encoding = get_encoding(parser_context)
         try:
-            return super().parse(stream, media_type, parser_context)
+            form = FileNameParser(meta, stream, request.upload_handlers, encoding)
+            return DataAndFiles(*form.parse())
         except Exception as error:
-            assert parser_context is not None
-            _discard(parser_context["request"].upload_handlers)
+            _discard(request.upload_handlers)
+            if isinstance(error, MultiPartParserError):
+                raise ParseError from error
             if isinstance(error, OSError) and not isinstance(error, UnreadablePostError):
                 raise StorageUnavailable from error
             raise

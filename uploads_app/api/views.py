@@ -1,7 +1,6 @@
 """The upload endpoints. Visitors reach only the files of the session that they prove."""
 
-import hashlib
-import re
+from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpResponseRedirect
@@ -9,16 +8,23 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_view,
+)
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from common.pagination import StrictCursorPagination
 from common.serializers import serialize
+from sessions_app.api.retry_keys import RETRY_PARAMETER, read_retry_key
 from sessions_app.api.service_views import ServiceViewSet
 from sessions_app.api.views import VisitorViewSet
 from sessions_app.models import Scope, UserSession
@@ -33,33 +39,33 @@ from uploads_app.api.serializers import (
     UploadSerializer,
 )
 from uploads_app.downloads import DOWNLOAD_HEADERS, attachment
-from uploads_app.exceptions import (
-    FileMissing,
-    FileTooLarge,
-    LengthRequired,
-    RetryKeyMalformed,
-)
+from uploads_app.exceptions import FileMissing, FileTooLarge, LengthRequired
+from uploads_app.inspection.file_types import KNOWN_TYPES
 from uploads_app.models import UploadedFile, UploadQuerySet
 from uploads_app.services import direct, links
 from uploads_app.services.deletion import delete_upload
-from uploads_app.services.download import record_download, refuse_blocked_download
+from uploads_app.services.download import (
+    record_download,
+    record_visitors_download,
+    refuse_blocked_download,
+)
 from uploads_app.services.upload import store_upload
 
-RETRY_HEADER = "Idempotency-Key"
-_RETRY_KEY = re.compile("[\x21-\x7e]{1,128}")
-
-
-RETRY_PARAMETER = OpenApiParameter(
-    RETRY_HEADER,
-    location=OpenApiParameter.HEADER,
-    description="Makes it safe to repeat the request: the response is the same.",
-)
+# Generated clients read the first media type, which is the one that all of them know.
+FILE_TYPES = ("application/octet-stream", *dict.fromkeys(KNOWN_TYPES.values()))
 FILE_RESPONSES = {
-    (200, "*/*"): OpenApiResponse(OpenApiTypes.BINARY, "The file, with its media type."),
+    (200, *FILE_TYPES): OpenApiResponse(OpenApiTypes.BINARY, "The file, with its media type."),
     302: OpenApiResponse(
         description="A URL of the store, valid for 60 seconds (DOWNLOADS=redirect)."
     ),
 }
+
+
+class IgnoreAccept(DefaultContentNegotiation):
+    """Negotiation for downloads: a file has one media type, whatever the client accepts."""
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
 
 
 class UploadPagination(StrictCursorPagination):
@@ -69,6 +75,9 @@ class UploadPagination(StrictCursorPagination):
     page_size = 100
 
 
+@extend_schema_view(
+    list=extend_schema(summary="List the files"), retrieve=extend_schema(summary="Get a file")
+)
 @extend_schema(tags=["uploads"])
 class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorViewSet):
     """The files of the proven session."""
@@ -84,6 +93,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
         return UploadedFile.objects.visible_to(self.session)
 
     @extend_schema(
+        summary="Upload a file",
         parameters=[RETRY_PARAMETER],
         request={"multipart/form-data": UploadRequestSerializer},
         responses={201: UploadSerializer},
@@ -103,11 +113,12 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
             session=self.session,
             content=content,
             name=content.name or "",
-            retry_key=_retry_key(request),
+            retry_key=read_retry_key(request),
         )
         return Response(serialize(UploadSerializer, upload), status.HTTP_201_CREATED)
 
     @extend_schema(
+        summary="Begin a direct upload",
         parameters=[RETRY_PARAMETER],
         request=AnnouncedFileSerializer,
         responses={201: DirectUploadSerializer},
@@ -120,11 +131,11 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
             session=self.session,
             name=values["name"],
             size=values["size"],
-            retry_key=_retry_key(request),
+            retry_key=read_retry_key(request),
         )
         return Response(serialize(DirectUploadSerializer, begun), status.HTTP_201_CREATED)
 
-    @extend_schema(request=None, responses=UploadSerializer)
+    @extend_schema(summary="Complete a direct upload", request=None, responses=UploadSerializer)
     @action(detail=True, methods=["post"])
     def complete(self, request: Request, pk: str) -> Response:
         """Check and store the file that the browser sent to the store. Can be repeated."""
@@ -132,7 +143,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
         upload = direct.complete_direct_upload(upload=get_object_or_404(waiting, pk=pk))
         return Response(serialize(UploadSerializer, upload))
 
-    @extend_schema(responses={204: None})
+    @extend_schema(summary="Delete a file", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete a file, or cancel a direct upload. Can be repeated."""
         upload = get_object_or_404(UploadedFile.objects.known_to(self.session), pk=pk)
@@ -140,6 +151,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(
+        summary="Download a file",
         parameters=[
             OpenApiParameter(
                 links.PARAMETER, description="From `link/`; replaces the session token."
@@ -147,12 +159,20 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
         ],
         responses=FILE_RESPONSES,
     )
-    @action(detail=True, authentication_classes=[links.LinkedSession])
+    @action(
+        detail=True,
+        authentication_classes=[links.LinkedSession],
+        content_negotiation_class=IgnoreAccept,
+    )
     def download(self, request: Request, pk: str) -> HttpResponseBase:
         """Return the file as an attachment with its name (RFC 6266), or redirect to the store."""
-        return _file_response(self.get_object())
+        upload = self.get_object()
+        response = _file_response(upload)
+        if request.method == "GET":
+            record_visitors_download(upload=upload)
+        return response
 
-    @extend_schema(request=None, responses=LinkSerializer)
+    @extend_schema(summary="Create a download link", request=None, responses=LinkSerializer)
     @action(detail=True, methods=["post"])
     def link(self, request: Request, pk: str) -> Response:
         """Return a URL that downloads this file for 60 s without a session token."""
@@ -165,6 +185,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
         return Response(serialize(LinkSerializer, values))
 
 
+@extend_schema_view(list=extend_schema(summary="List a session's files"))
 @extend_schema(tags=["service"])
 class ServiceUploadViewSet(mixins.ListModelMixin, ServiceViewSet):
     """The files of a live session, for a service that received its UUID from the visitor's page."""
@@ -178,23 +199,13 @@ class ServiceUploadViewSet(mixins.ListModelMixin, ServiceViewSet):
         session = get_object_or_404(UserSession.objects.live(), pk=self.kwargs["uuid"])
         return UploadedFile.objects.visible_to(session)
 
-    @extend_schema(responses=FILE_RESPONSES)
+    @extend_schema(summary="Download a session's file", responses=FILE_RESPONSES)
     def download(self, request: Request, uuid: str, pk: str) -> HttpResponseBase:
         """Return the file, or redirect to the store, and record the download."""
         upload = self.get_object()
         response = _file_response(upload)
         record_download(upload=upload)
         return response
-
-
-def _retry_key(request: Request) -> str | None:
-    """Return the hash of the Idempotency-Key, None without one. Hashed because it may contain names."""
-    key = request.headers.get(RETRY_HEADER)
-    if key is None:
-        return None
-    if not _RETRY_KEY.fullmatch(key):
-        raise RetryKeyMalformed
-    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def _file_response(upload: UploadedFile) -> HttpResponseBase:

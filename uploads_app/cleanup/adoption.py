@@ -233,8 +233,11 @@ def _write_marker(planned: AdoptionPlan, recovered: int) -> None:
     state = StoreState.objects.get()
     state.generation = max(state.generation, theirs.generation if theirs else 0) + 1
     state.adopted_at, state.scan_after = Now(), ""
+    lineage = secrets.token_hex(16)
+    # With the store's, so that a crash before its half is written is no difference.
+    state.lineages = [*([theirs.lineage] if theirs else []), lineage]
     with transaction.atomic():
-        state.save(update_fields=["generation", "adopted_at", "scan_after"])
+        state.save(update_fields=["generation", "lineages", "adopted_at", "scan_after"])
         record(
             events.DATABASE_ADOPTED,
             target=f"store:{state.marker_id}",
@@ -243,7 +246,7 @@ def _write_marker(planned: AdoptionPlan, recovered: int) -> None:
             erased=planned.erasures,
             recovered=recovered,
         )
-    store.write_marker(Marker(str(state.marker_id), state.generation))
+    store.write_marker(Marker(str(state.marker_id), state.generation, lineage))
 
 
 def _findings() -> Iterator[Finding]:

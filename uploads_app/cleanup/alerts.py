@@ -34,17 +34,23 @@ logger = logging.getLogger(__name__)
 INTERVAL = timedelta(minutes=15)
 # Two missed runs, and the time that the second may wait behind other tasks.
 PATIENCE = 2 * INTERVAL + timedelta(minutes=5)
+# Health checks and visitors repeat a refusal sooner, while its cause remains.
+REFUSED_FOR = timedelta(hours=1)
 # The queue kills a task after five minutes, so a sender that takes longer is dead.
 ALERT_SEND_TIMEOUT = timedelta(minutes=6)
 
 
 @dataclass(frozen=True)
 class CleanupAlert:
-    """A problem of the cleanup: a code, a sentence, and the run that failed, if there is one."""
+    """A problem of the cleanup: a code, a sentence, and the run that failed, if there is one.
+
+    `refuses` marks the problem of a process that refuses uploads; the cleanup itself may work.
+    """
 
     code: str
     sentence: str
     run: CleanupRun | None
+    refuses: bool = False
 
     @property
     def what_to_do(self) -> str:
@@ -84,6 +90,10 @@ def current_alert() -> CleanupAlert | None:
 
 def alert_after(last: CleanupRun | None) -> CleanupAlert | None:
     """Return the same as `current_alert`, for a last run that is already known."""
+    return _run_alert(last) or _refusal_alert(last)
+
+
+def _run_alert(last: CleanupRun | None) -> CleanupAlert | None:
     if last and last.status == RunStatus.STOPPED:
         return CleanupAlert(last.stop_code, last.stop_sentence, last)
     if last and last.started_at > timezone.now() - PATIENCE:
@@ -93,6 +103,14 @@ def alert_after(last: CleanupRun | None) -> CleanupAlert | None:
         return CleanupAlert(KILLED, killed.stop_sentence, killed)
     since = f"for {PATIENCE // timedelta(minutes=1)} minutes" if last else "yet"
     return CleanupAlert(OVERDUE, f"No run has completed {since}.", last)
+
+
+def _refusal_alert(last: CleanupRun | None) -> CleanupAlert | None:
+    refused = StoreState.objects.filter(refused_at__gt=Now() - REFUSED_FOR).first()
+    if refused is None:
+        return None
+    sentence = "A process refuses uploads, because its store is not the store of its database."
+    return CleanupAlert(refused.refused_code, sentence, last, refuses=True)
 
 
 def close_dead_runs() -> int:
@@ -158,8 +176,13 @@ def _send_alert(found: CleanupAlert | None, since: datetime | None) -> None:
             "link": _link(found.run if found else good),
         },
     )
-    what = f"cleanup failed ({found.code})" if found else "cleanup problem resolved"
-    send_mail(f"{_place()}: {what}", text, None, settings.ALERT_EMAILS)
+    send_mail(f"{_place()}: {_subject(found)}", text, None, settings.ALERT_EMAILS)
+
+
+def _subject(found: CleanupAlert | None) -> str:
+    if found is None:
+        return "cleanup problem resolved"
+    return f"{'uploads refused' if found.refuses else 'cleanup failed'} ({found.code})"
 
 
 def _place() -> str:

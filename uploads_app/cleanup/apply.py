@@ -8,11 +8,13 @@ import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from django.db.models import QuerySet
 
 from uploads_app.cleanup import removal, trash
+from uploads_app.cleanup.batches import each_alone_if_needed
 from uploads_app.cleanup.findings import (
     BY_ROW,
     IN_TRASH,
@@ -56,8 +58,9 @@ def apply_findings(context: CleanupContext, scan_id: uuid.UUID) -> None:
 def _remove_rows(context: CleanupContext, kind: FindingKind) -> None:
     queue = removable_rows(kind, context.ages)
     for page in _pages(context, queue, lambda last: queue.after(last.session_id, last.id)):
+        due = removable_rows(kind, context.ages)
         confirmed, failed = _confirmed(context, kind, page)
-        outcome = removal.remove(kind, confirmed, removable_rows(kind, context.ages))
+        outcome = each_alone_if_needed(partial(removal.remove, kind, due=due), confirmed)
         outcome.failed += failed
         _count(context, kind, page, outcome)
 
@@ -82,7 +85,7 @@ def _process_trash(context: CleanupContext, kind: FindingKind) -> None:
     queue = due_trash(kind, context.ages)
     process = trash.finish if kind == FindingKind.CUT_OFF else trash.purge
     for page in _pages(context, queue, lambda last: queue.filter(id__gt=last.pk)):
-        _count(context, kind, page, process(page))
+        _count(context, kind, page, each_alone_if_needed(process, page))
 
 
 def _pages(

@@ -3,6 +3,7 @@
 Nothing here changes anything, so a dry run and a run find the same.
 """
 
+import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from uploads_app.models import (
 from uploads_app.storage.base import ListingIncomplete, ObjectStore, StoredObject
 from uploads_app.storage.keys import PREFIX, quarantine_key
 from uploads_app.storage.keys import ids_in_key as _place
+
+logger = logging.getLogger(__name__)
 
 PAGE = 1000
 _START = uuid.UUID(int=0)
@@ -143,13 +146,18 @@ def _rows(seen: ScanProgress) -> Iterator[UploadRow]:
     vacuuming.
     """
     rows = UploadedFile.objects.with_object()
-    last = seen.after
+    last = _place(seen.after) or (_START, _START)
     while page := list(
-        rows.after(*(_place(last) or (_START, _START))).values_list(*UploadRow._fields)[:PAGE]
+        rows.after(*last).values_list("session_id", "id", *UploadRow._fields)[:PAGE]
     ):
         seen.pause()
-        yield from map(UploadRow._make, page)
-        last = page[-1][0]
+        for session_uuid, upload_id, *columns in page:
+            last = session_uuid, upload_id
+            row = UploadRow(*columns)
+            if _place(row.key) == last:
+                yield row
+            else:  # its key would be compared out of order, and belongs to no object of ours
+                logger.error("the key of upload %s is malformed: %r", upload_id, row.key)
 
 
 def _finding(kind: FindingKind, stored: StoredObject) -> Finding:

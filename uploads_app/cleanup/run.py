@@ -7,7 +7,6 @@ a large store: they store the findings, and the last one applies them.
 
 import logging
 import secrets
-from datetime import datetime
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, connection, transaction
@@ -17,7 +16,7 @@ from audit_app.events import EventType
 from audit_app.services import record
 from common.context import current
 from uploads_app import events, marker
-from uploads_app.cleanup import apply, reconcile, removal, scan
+from uploads_app.cleanup import apply, clock, reconcile, removal, scan
 from uploads_app.cleanup.findings import (
     BY_ROW,
     IN_TRASH,
@@ -32,9 +31,12 @@ from uploads_app.cleanup.reconcile import ScanProgress
 from uploads_app.cleanup.run_context import BATCH, CleanupContext, CleanupOptions
 from uploads_app.marker import Stop
 from uploads_app.models import CleanupRun, Finding, RunStatus
-from uploads_app.storage.base import CLOCK_TOLERANCE, ListingIncomplete, ObjectStore, object_store
+from uploads_app.storage.base import ListingIncomplete, object_store
 
 logger = logging.getLogger(__name__)
+
+# Another copy of the database may use the store. It must stop as well.
+_SHARED_STORE = ("store_ahead", "database_forked")
 
 
 def cleanup_orphans(options: CleanupOptions) -> CleanupRun:
@@ -61,6 +63,8 @@ def cleanup_orphans(options: CleanupOptions) -> CleanupRun:
         else:
             _run_alone(run, options)
     except Stop as stop:
+        if stop.code in _SHARED_STORE and not options.dry_run:
+            marker.contest()
         _stop(run, stop.code, str(stop))
     except ListingIncomplete as error:
         _stop(
@@ -84,13 +88,14 @@ def _run_alone(run: CleanupRun, options: CleanupOptions) -> None:
     try:
         run.save()
         context = _context(run, options, holder)
-        _record_raised_limit(context)
+        _record_allowances(context)
+        signed = marker.sign(holder)
         state, seen = scan.continue_scan(context)
         if seen.is_partial:
             run.continued = True
         else:
             scan.judge(context, state, seen)
-            run.generation = marker.count_up()
+            run.generation = marker.count_up(signed)
             apply.apply_findings(context, state.scan_id)
             scan.discard_scan(state)
         _finish(context)
@@ -101,8 +106,11 @@ def _run_alone(run: CleanupRun, options: CleanupOptions) -> None:
 
 def _context(run: CleanupRun, options: CleanupOptions, holder: str) -> CleanupContext:
     store = object_store()
+    now = clock.agreed_time(store)
+    if not options.accept_clock:
+        clock.refuse_jump(now)
     ages = Ages.at(
-        _agreed_time(store),
+        now,
         grace=options.grace,
         retention=options.retention,
         completed_retention=options.completed_retention,
@@ -142,6 +150,7 @@ def _preview(context: CleanupContext) -> None:
     context.run.objects_seen, context.run.rows_seen = seen.objects, seen.rows
     context.store_counts()
     scan.refuse_implausible(context, seen, unexpected)
+    scan.refuse_mass_removal(context)
     _finish(context)
 
 
@@ -154,14 +163,14 @@ def _report(context: CleanupContext, finding: Finding) -> None:
     context.record(finding)
 
 
-def _record_raised_limit(context: CleanupContext) -> None:
-    if context.options.allow_share is not None:
-        with transaction.atomic():
-            record(
-                events.CLEANUP_LIMIT_RAISED,
-                target=f"cleanup_run:{context.run.pk}",
-                share=f"{context.options.allow_share:.0%}",
-            )
+def _record_allowances(context: CleanupContext) -> None:
+    """Record what an operator allowed for this run."""
+    share, target = context.options.allow_share, f"cleanup_run:{context.run.pk}"
+    with transaction.atomic():
+        if share is not None:
+            record(events.CLEANUP_LIMIT_RAISED, target=target, share=f"{share:.0%}")
+        if context.options.accept_clock:
+            record(events.CLOCK_ACCEPTED, target=target)
 
 
 def _refuse_standby() -> None:
@@ -170,27 +179,6 @@ def _refuse_standby() -> None:
             cursor.execute("SELECT pg_is_in_recovery()")
             if cursor.fetchone() == (True,):
                 raise Stop("database_standby", "The database is a replica, which may lag behind.")
-
-
-def _agreed_time(store: ObjectStore) -> datetime:
-    """Return the database's time. Raises Stop if the store's clock differs too much."""
-    now = _database_now()
-    difference = abs(store.clock() - now)
-    if difference > CLOCK_TOLERANCE:
-        raise Stop(
-            "clocks_differ",
-            f"The clocks of store and database differ by {difference}, so no age is reliable.",
-        )
-    return now
-
-
-def _database_now() -> datetime:
-    if connection.vendor != "postgresql":
-        return timezone.now()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT statement_timestamp()")
-        now: datetime = cursor.fetchone()[0]
-        return now
 
 
 def _finish(context: CleanupContext) -> None:

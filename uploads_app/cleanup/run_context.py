@@ -28,7 +28,8 @@ class CleanupOptions:
 
     Younger objects than `grace` stay. At most `limit` files are removed or moved
     to the trash, and after `seconds` the next run continues. `allow_share` is the
-    share of files that may be orphans or missing (1.0 is all of them). Retentions
+    share of files that may be orphans or missing, or past their retention (1.0 is
+    all of them). `accept_clock` trusts the clock after a long silence. Retentions
     that are not given come from the settings. `on_finding` is called with each
     finding that was applied (in a dry run: would be) or is only reported, in the
     same order for both; `progress` with the number of objects read so far.
@@ -39,6 +40,7 @@ class CleanupOptions:
     dry_run: bool = False
     seconds: float = float("inf")
     allow_share: float | None = None
+    accept_clock: bool = False
     retention: timedelta | None = None
     completed_retention: timedelta | None = None
     trash_retention: timedelta | None = None

@@ -6,18 +6,21 @@ A scan stores what it finds and changes nothing else.
 import uuid
 from collections.abc import Iterator
 from itertools import chain
+from math import ceil
 
 from sessions_app.models import UserSession
 from uploads_app.cleanup import reconcile, trash_scan
-from uploads_app.cleanup.findings import UNEXPECTED, FindingKind
+from uploads_app.cleanup.findings import UNEXPECTED, FindingKind, removable_rows
 from uploads_app.cleanup.reconcile import ScanProgress
 from uploads_app.cleanup.run_context import BATCH, CleanupContext
 from uploads_app.marker import Stop
-from uploads_app.models import KEY_LENGTH, Finding, StoreState, UploadedFile
+from uploads_app.models import KEY_LENGTH, VISIBLE, Finding, StoreState, UploadedFile
 from uploads_app.storage.keys import final_key, is_incoming
 
 UNEXPECTED_FLOOR = 100
 UNEXPECTED_SHARE = 0.05
+# A store gets rid of its files within two weeks or more, so a run after a day's outage stays below.
+REMOVAL_SHARE = 0.2
 # The share of a scheduled run that the scan may use, so that time is left to apply findings.
 SCAN_SHARE = 0.5
 
@@ -90,6 +93,7 @@ def judge(context: CleanupContext, state: StoreState, seen: ScanProgress) -> Non
     findings = Finding.objects.filter(scan_id=state.scan_id)
     try:
         refuse_implausible(context, seen, findings.filter(kind__in=UNEXPECTED).count())
+        refuse_mass_removal(context)
     except Stop:
         for finding in findings.order_by("id").iterator(BATCH):
             context.record(finding)
@@ -115,6 +119,23 @@ def refuse_implausible(context: CleanupContext, seen: ScanProgress, unexpected: 
             "too_many_unexpected",
             f"{unexpected} files are orphans or missing, and at most {allowed:.0f} are plausible. "
             "Is the store complete, and is it the right database?",
+        )
+
+
+def refuse_mass_removal(context: CleanupContext) -> None:
+    """Raise Stop if more files are past their retention at once than is plausible."""
+    due = removable_rows(FindingKind.PAST_RETENTION, context.ages).count()
+    if due <= UNEXPECTED_FLOOR:
+        return
+    stored = UploadedFile.objects.filter(status__in=VISIBLE).count()
+    share = max(REMOVAL_SHARE, context.options.allow_share or 0)
+    allowed = max(UNEXPECTED_FLOOR, round(stored * share))
+    if due > allowed:
+        raise Stop(
+            "too_many_past_retention",
+            f"{due} of {stored} files are past their retention, and at most {allowed} at once "
+            "are plausible. Are the clock and the retentions right? If so, run it once with "
+            f"--allow-share {ceil(100 * due / stored)}.",
         )
 
 

@@ -14,6 +14,10 @@ _WHAT_TO_DO = {
     "storage_unavailable": "Check the store: disk, mount, permissions, credentials.",
     "listing_incomplete": "Check the store: disk, mount, permissions, credentials.",
     "clocks_differ": "Synchronize the clocks of store and database by NTP.",
+    "clock_jumped": (
+        "Compare the clock with another machine. If it is right, run manage.py cleanup_orphans "
+        "--accept-clock once."
+    ),
     "marker_missing": (
         "Mount the right store. If only the marker is lost, run manage.py cleanup_orphans --adopt."
     ),
@@ -21,7 +25,16 @@ _WHAT_TO_DO = {
     "marker_unknown": "Correct DATABASE_URL, or restore the database.",
     "marker_foreign": "Correct DATA_DIR, STORAGE_URL or DATABASE_URL.",
     "store_ahead": (
-        "Read Backup and restore in docs/operations.md. Then run manage.py cleanup_orphans --adopt."
+        "If the database was not restored, stop every process of its other copy first. Read Backup "
+        "and restore in docs/operations.md. Then run manage.py cleanup_orphans --adopt."
+    ),
+    "store_behind": (
+        "Mount the right store. If the store was restored from a backup, run manage.py "
+        "cleanup_orphans --adopt."
+    ),
+    "database_forked": (
+        "Stop every process of the other copy, or give it a STORAGE_URL of its own. Then run "
+        "manage.py cleanup_orphans --adopt with the right database."
     ),
     "one_store": "Correct one of STORAGE_URL and STORAGE_PREVIOUS_URL.",
     "store_not_empty": "Name an empty store in STORAGE_URL.",
@@ -29,6 +42,10 @@ _WHAT_TO_DO = {
     "too_many_unexpected": (
         "List them with manage.py cleanup_orphans --dry-run --json. Restore the missing files. If "
         "the list is as expected, run it once with --allow-share."
+    ),
+    "too_many_past_retention": (
+        "List them with manage.py cleanup_orphans --dry-run --json. Check the clock, UPLOAD_RETENTION "
+        "and COMPLETED_RETENTION. If the files may be deleted, run it once with --allow-share."
     ),
     "canary": "Report it as a mistake in the product. Until it is fixed, nothing is deleted.",
     "lease_lost": "Nothing, if it happened once. If it repeats, check the speed of the store.",

@@ -2,11 +2,12 @@
 
 import re
 from dataclasses import dataclass
+from typing import IO
 
 from django.conf import settings
 
 from common.text import showable
-from uploads_app.exceptions import TypeNotAllowed
+from uploads_app.exceptions import NameNotAllowed, TypeNotAllowed
 from uploads_app.inspection.signatures import guess_type
 
 # Extension → media type, for formats with a signature.
@@ -20,11 +21,15 @@ KNOWN_TYPES = {
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-HEAD_BYTES = 8192
+_HEAD_BYTES = 8192
 NAME_LIMIT = 255
 
-# `report.php;.pdf`: some servers read a name only up to the semicolon.
-_HIDDEN_EXTENSION = re.compile(r"\.\w{1,5};")
+# `report.php;.pdf`: some servers read a name only up to the semicolon, and run what it names.
+_RUN_BY_SERVERS = (
+    "asa asax ashx asmx asp aspx cdx cer cgi dll exe htm html htr idc js jsp jspx phar php pht"
+    " phtml pl py rb sh shtm shtml stm svg xht xhtml xml"
+)
+_BEFORE_SEMICOLON = re.compile(rf"\.({'|'.join(_RUN_BY_SERVERS.split())}|php\d);", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -35,24 +40,33 @@ class FileType:
     content_type: str
 
 
-def detect_type(name: str, head: bytes) -> FileType:
-    """Return the type of a file from its name and its first HEAD_BYTES; raises TypeNotAllowed.
+def detect_type(name: str, content: IO[bytes]) -> FileType:
+    """Return the type of a file from its name and its content, which is then at its start.
+
+    Raises NameNotAllowed or TypeNotAllowed.
 
     Extension and signature must have the same media type, and it must be one of
     UPLOAD_TYPES. Whether the rest of the file is sound is not checked here.
     """
     named = named_type(name)
-    if guess_type(head) != named.content_type:
+    guessed = guess_type(content.read(_HEAD_BYTES), content)
+    content.seek(0)
+    if guessed != named.content_type:
         raise TypeNotAllowed
     return named
 
 
 def named_type(name: str) -> FileType:
-    """Return the type that the extension of a name stands for; raises TypeNotAllowed."""
-    stem, _, extension = name.rpartition(".")
+    """Return the type that the extension of a name stands for.
+
+    Raises TypeNotAllowed for its extension, NameNotAllowed for the rest of the name.
+    """
+    stem, dot, extension = name.rpartition(".")
     extension = extension.lower()
-    if not stem or extension not in settings.UPLOAD_TYPES or _HIDDEN_EXTENSION.search(name):
+    if not dot or extension not in settings.UPLOAD_TYPES:
         raise TypeNotAllowed
+    if not showable(stem) or _BEFORE_SEMICOLON.search(name):
+        raise NameNotAllowed
     return FileType(extension, KNOWN_TYPES[extension])
 
 

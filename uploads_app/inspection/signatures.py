@@ -1,14 +1,10 @@
-"""The media type of a file, judged by its first bytes."""
+"""The media type of a file, judged by its first bytes, and for Office files by its last."""
 
+import io
 from dataclasses import dataclass
+from typing import IO
 
-_OFFICE = "application/vnd.openxmlformats-officedocument."
-_ZIP_ENTRY = b"PK\x03\x04"
-_ENTRY_NAME = 30
-# How far apart two entries of an Office file may be, and after how many the main folder must come.
-_ENTRY_DISTANCE = 6000
-_ENTRIES = 4
-_FIRST_ENTRIES = (b"[Content_Types].xml", b"_rels/.rels", b"docProps")
+from uploads_app.inspection.office import office_type
 
 
 @dataclass(frozen=True)
@@ -32,56 +28,31 @@ _SIGNATURES = (
     Signature("image/png", ((0, b"\x89PNG"),)),
     Signature("image/gif", ((0, b"GIF"),)),
     Signature("image/webp", ((0, b"RIFF"), (8, b"WEBPVP"))),
-    Signature("application/pdf", ((0, b"%PDF"),), (_DICOM, _TAR)),
-    # With a byte order mark.
-    Signature("application/pdf", ((0, b"\xef\xbb\xbf%PDF"),), (_DICOM, _TAR)),
 )
-# Office Open XML: a ZIP file whose main part is in this folder.
-_OFFICE_FOLDERS = {
-    f"{_OFFICE}wordprocessingml.document": b"word/",
-    f"{_OFFICE}spreadsheetml.sheet": b"xl/",
-}
-_ZIP = Signature("application/zip", ((0, _ZIP_ENTRY),), (_DICOM,))
+# Readers find a PDF's header anywhere in these bytes (ISO 32000-1, annex H, note 13).
+PDF_HEADER_BYTES = 1024
+PDF_HEADER = b"%PDF-"
+# A file that begins as one of these, or has it at its place, is not a PDF with bytes before it.
+_PROGRAMS = (b"MZ", b"\x7fELF", b"#!")
+_OTHERS = (_DICOM, _TAR)
+_ZIP = Signature("application/zip", ((0, b"PK\x03\x04"),), (_DICOM,))
 
 
-def guess_type(head: bytes) -> str | None:
-    """Return the media type of a file that begins with `head`, None if it is not a known type."""
+def guess_type(head: bytes, content: IO[bytes] | None = None) -> str | None:
+    """Return the media type of a file that begins with `head`, None if it is not a known type.
+
+    Office files are recognized by the end of `content`. Without it, `head` is the whole file.
+    """
     for signature in _SIGNATURES:
         if signature.fits(head):
-            is_animated = signature.content_type == "image/png" and _is_animated(head)
-            return None if is_animated else signature.content_type
+            return signature.content_type
     if _ZIP.fits(head):
-        return _office_type(head)
-    return None
+        return office_type(io.BytesIO(head) if content is None else content)
+    return "application/pdf" if _is_pdf(head) else None
 
 
-def _office_type(head: bytes) -> str | None:
-    entries = _entries(head)
-    for content_type, folder in _OFFICE_FOLDERS.items():
-        if any(head.startswith(folder, entry + _ENTRY_NAME) for entry in entries):
-            return content_type
-    return None
-
-
-def _entries(head: bytes) -> list[int]:
-    """Return where the entries begin that may name the main folder: the first, or the first five."""
-    entries = [0]
-    if head.startswith(_FIRST_ENTRIES, _ENTRY_NAME):
-        for _ in range(_ENTRIES):
-            start = entries[-1] + len(_ZIP_ENTRY)
-            found = head.find(_ZIP_ENTRY, start, start + _ENTRY_DISTANCE)
-            if found < 0:
-                break
-            entries.append(found)
-    return entries
-
-
-def _is_animated(head: bytes) -> bool:
-    """Say whether a PNG is animated: whether the chunk acTL comes before the image data."""
-    position = 8
-    while head.startswith(b"\x89PNG\r\n\x1a\n") and position < len(head):
-        kind = head[position + 4 : position + 8]
-        if kind in (b"IDAT", b"IEND", b"acTL"):
-            return kind == b"acTL"
-        position += 12 + int.from_bytes(head[position : position + 4], "big")
-    return False
+def _is_pdf(head: bytes) -> bool:
+    """Say whether a file that is no other known type has the header of a PDF."""
+    if head.startswith(_PROGRAMS) or any(head.startswith(magic, at) for at, magic in _OTHERS):
+        return False
+    return PDF_HEADER in head[:PDF_HEADER_BYTES]

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("uploads_app", "0001_initial")]
+    dependencies = [("uploads_app", "0003_store_lineage")]
 
     operations = [
         migrations.AddField(

@@ -31,6 +31,7 @@ class Suspicion(models.TextChoices):
 
     JAVASCRIPT = "javascript", "runs a script"
     OPENS_FILES = "opens_files", "starts a program or opens another file"
+    OPENS_ADDRESS = "opens_address", "opens a web page without a click"
     SENDS_DATA = "sends_data", "is a form that sends its data, or imports data from a file"
     EMBEDDED_FILE = "embedded_file", "contains other files"
     MULTIMEDIA = "multimedia", "plays sound, film or 3D"

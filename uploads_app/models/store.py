@@ -21,8 +21,13 @@ class StoreState(models.Model):
     singleton = models.PositiveSmallIntegerField(primary_key=True, default=SINGLETON)
     marker_id = models.UUIDField(default=uuid.uuid4)
     generation = models.PositiveBigIntegerField(default=0)
+    # The lineage on which store and database agree, and newer ones that a killed run may have written.
+    lineages = models.JSONField(default=list)
     lease_holder = models.CharField(max_length=64, blank=True)
     lease_expires_at = models.DateTimeField(null=True)
+    # When a process last refused to use its store, because it is not this database's, and why.
+    refused_at = models.DateTimeField(null=True)
+    refused_code = models.CharField(max_length=40, blank=True)
     # When this database was restored. It may not know sessions that were used since its backup.
     adopted_at = models.DateTimeField(null=True)
     # The progress of a scan that takes several runs.

@@ -6,20 +6,14 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import F, Q, Window
+from django.db.models.functions import Now, RowNumber
 from django.utils import timezone
 
-from common.folding import Folded
+from common.folding import FoldedName
 from common.masking import mask_file_name
 from sessions_app.models import UserSession, past_retention
-from uploads_app.models.statuses import (
-    IN_QUOTA,
-    VISIBLE,
-    WITH_OBJECT,
-    Inspection,
-    UploadStatus,
-)
+from uploads_app.models.statuses import IN_QUOTA, VISIBLE, WITH_OBJECT, Inspection, UploadStatus
 from uploads_app.models.store import StoreState
 from uploads_app.storage.keys import incoming_key
 
@@ -51,6 +45,10 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
         """Return the files that claim one of the keys: its object must not be deleted."""
         return self.filter(key__in=keys, status__in=IN_QUOTA)
 
+    def with_open_form(self) -> "UploadQuerySet":
+        """Return closed direct uploads whose form may still write bytes, or has."""
+        return self.filter(form_expires_at__isnull=False).exclude(status__in=IN_QUOTA)
+
     def pending(self) -> "UploadQuerySet":
         return self.filter(status=UploadStatus.PENDING)
 
@@ -72,11 +70,12 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
     ) -> "UploadQuerySet":
         """Return the files of sessions that ended longer than their retention ago.
 
-        Returns none until one retention after a restore: the database may not
-        know sessions that were used since its backup.
+        Returns none until UPLOAD_RETENTION (or `retention`, if longer) after a
+        restore: the database may not know sessions that were used since its backup.
         """
         limit = settings.UPLOAD_RETENTION if retention is None else retention
-        if StoreState.objects.filter(adopted_at__gt=Now() - limit).exists():
+        wait = max(limit, settings.UPLOAD_RETENTION)
+        if StoreState.objects.filter(adopted_at__gt=Now() - wait).exists():
             return self.none()
         return self.filter(past_retention("session__", limit, completed), status__in=VISIBLE)
 
@@ -89,6 +88,14 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
 
     def uninspected(self) -> "UploadQuerySet":
         return self.filter(status=UploadStatus.STORED, inspection=Inspection.WAITING)
+
+    def in_turn(self) -> "UploadQuerySet":
+        """Order by turns: first the oldest file of each session, those of each network in turn."""
+        oldest = [F("stored_at").asc(), F("id").asc()]
+        return self.annotate(
+            session_turn=Window(RowNumber(), partition_by="session_id", order_by=oldest),
+            network_turn=Window(RowNumber(), partition_by="network", order_by=oldest),
+        ).order_by("session_turn", "network_turn", "stored_at", "id")
 
     def with_object(self) -> "UploadQuerySet":
         return self.filter(status__in=WITH_OBJECT)
@@ -139,6 +146,11 @@ class UploadedFile(models.Model):
         default=False,
         help_text="The browser sent the bytes to the store itself.",
     )
+    form_expires_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="When the newest form of a direct upload expires. Empty when its bytes are removed.",
+    )
     inspection = models.CharField(
         max_length=11,
         choices=Inspection.choices,
@@ -148,6 +160,19 @@ class UploadedFile(models.Model):
     inspected_at = models.DateTimeField("inspected", null=True)
     suspicions = models.JSONField(
         default=list, blank=True, help_text="Why the file is suspect or unreadable."
+    )
+    inspection_cost = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="The processor time that its inspection has used, in milliseconds.",
+    )
+    network = models.CharField(
+        max_length=43,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Where it was sent from, for the order of inspections. Empty after an erasure.",
     )
 
     restored_from = models.ForeignKey(
@@ -190,7 +215,12 @@ class UploadedFile(models.Model):
                 name="upload_uninspected",
                 condition=Q(inspection="waiting", status="stored"),
             ),
-            models.Index(Folded("name"), name="upload_name", condition=Q(name__gt="")),
+            models.Index(
+                fields=["inspected_at"],
+                name="upload_inspected",
+                condition=Q(inspection_cost__gt=0),
+            ),
+            models.Index(FoldedName("name"), name="upload_name", condition=Q(name__gt="")),
             models.Index(
                 fields=["sha256", "-created_at"], name="upload_sha256", condition=Q(sha256__gt="")
             ),

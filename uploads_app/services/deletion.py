@@ -10,7 +10,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from uploads_app import events
+from uploads_app import events, marker
 from uploads_app.models import (
     VISIBLE,
     WITH_OBJECT,
@@ -132,7 +132,11 @@ def give_up_upload(*, upload: UploadedFile, reason: str, is_own_object: bool = T
 
 
 def remove_bytes(upload: UploadedFile) -> None:
-    """Delete every object that a closed upload may have; raises OSError if the store fails."""
+    """Delete every object that a closed upload may have.
+
+    Raises OSError if the store fails, or is not ours: then the right one keeps the bytes.
+    """
+    marker.require_own_store()
     for key in object_keys(upload):
         object_store().delete(key)
 

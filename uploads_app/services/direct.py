@@ -23,13 +23,13 @@ from uploads_app.exceptions import (
     DirectUploadUnavailable,
     FileEmpty,
     FileTooLarge,
+    NameNotAllowed,
     ObjectMissing,
     StorageUnavailable,
     TypeNotAllowed,
     UploadIncomplete,
 )
 from uploads_app.inspection.file_types import (
-    HEAD_BYTES,
     FileType,
     clean_name,
     detect_type,
@@ -39,7 +39,13 @@ from uploads_app.models import VISIBLE, UploadedFile
 from uploads_app.services import links
 from uploads_app.services.deletion import lapse_upload, reject_upload
 from uploads_app.services.download import refuse_blocked_download
-from uploads_app.services.upload import claim_store, finish_upload, renew_lease, reserve
+from uploads_app.services.upload import (
+    claim_store,
+    finish_upload,
+    prepare_store,
+    renew_lease,
+    reserve,
+)
 from uploads_app.storage.base import object_store
 from uploads_app.storage.keys import INCOMING, incoming_key
 
@@ -85,15 +91,15 @@ def begin_direct_upload(
     """Reserve quota for one file and return the form to send it to the store with.
 
     With a `retry_key`, a repeated request gets a new form for the same row.
-    Raises DirectUploadUnavailable, FileEmpty, FileTooLarge, TypeNotAllowed,
-    QuotaExceeded, RetryKeyReused, SessionInvalid or StorageUnavailable. After
-    an error the quota is as it was before.
+    Raises DirectUploadUnavailable, FileEmpty, FileTooLarge, NameNotAllowed, TypeNotAllowed,
+    QuotaExceeded, RetryKeyReused, UploadDeleted, SessionInvalid or StorageUnavailable.
+    After an error the quota is as it was before.
     """
     if not is_offered():
         raise DirectUploadUnavailable
     name = clean_name(name)
     file_type = _check_announced(session, name, size)
-    claim_store()
+    prepare_store(session)
     upload = reserve(
         session=session,
         name=name,
@@ -116,6 +122,7 @@ def complete_direct_upload(*, upload: UploadedFile) -> UploadedFile:
     """
     if upload.status in VISIBLE:
         return upload
+    claim_store()
     arrived = _open_arrived(upload)
     if arrived is None:
         upload.refresh_from_db()
@@ -169,7 +176,7 @@ def _check_announced(session: UserSession, name: str, size: int) -> FileType:
         if size > settings.UPLOAD_MAX_BYTES:
             raise FileTooLarge
         return named_type(name)
-    except (FileTooLarge, TypeNotAllowed) as error:
+    except (FileTooLarge, NameNotAllowed, TypeNotAllowed) as error:
         error.session_uuid, error.file_name = session.uuid, name
         raise
 
@@ -177,6 +184,8 @@ def _check_announced(session: UserSession, name: str, size: int) -> FileType:
 def _form(upload: UploadedFile) -> SignedForm:
     lifetime = settings.UPLOAD_LEASE * 2 / 3  # the rest of the lease is for `complete`
     expires_at = timezone.now() + lifetime
+    # Before the form exists: until then its bytes count, whatever becomes of the upload.
+    UploadedFile.objects.filter(pk=upload.pk).update(form_expires_at=expires_at)
     try:
         form = object_store().upload_form(
             incoming_key(upload.key),
@@ -205,5 +214,4 @@ def _check_arrived(upload: UploadedFile, content: File[bytes]) -> None:
     """Compare the received bytes with the announced file; raises ContentMismatch or TypeNotAllowed."""
     if content.size != upload.size:
         raise ContentMismatch
-    detect_type(upload.name, content.read(HEAD_BYTES))
-    content.seek(0)
+    detect_type(upload.name, content)

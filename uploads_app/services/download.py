@@ -6,6 +6,7 @@ from typing import IO
 from django.conf import settings
 from django.db import transaction
 
+from audit_app.services import HOUR_SECONDS, Entry, Personal, record_folded
 from uploads_app import events
 from uploads_app.exceptions import (
     DownloadBlocked,
@@ -55,6 +56,14 @@ def open_bytes(*, upload: UploadedFile) -> IO[bytes]:
 def record_download(*, upload: UploadedFile) -> None:
     with transaction.atomic():
         record_upload(events.DOWNLOADED, upload, size=upload.size)
+
+
+def record_visitors_download(*, upload: UploadedFile) -> None:
+    """Record that the visitor downloaded a file: one event an hour for each, with a count."""
+    target = f"upload:{upload.pk}"
+    personal = Personal(file_name=upload.name)
+    entry = Entry(upload.session_id, target, personal, {"size": upload.size})
+    record_folded(events.DOWNLOADED, entry, kind=target, window_seconds=HOUR_SECONDS)
 
 
 def record_staff_download(*, upload: UploadedFile, reason: str) -> None:

@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from sessions_app.models import UserSession
+from uploads_app import marker
 from uploads_app.models import (
     SESSION_ERASED,
     VISIBLE,
@@ -37,7 +38,7 @@ def begin_erasure(*, session: UserSession) -> None:
     Must be called in the transaction that closes the session.
     """
     files = UploadedFile.objects.filter(session=session)
-    files.update(name="", retry_key=None)
+    files.update(name="", retry_key=None, network="")
     for upload in files.filter(status__in=VISIBLE):
         begin_deletion(upload=upload, among=files.filter(status__in=VISIBLE), reason="erased")
     for upload in files.pending():
@@ -54,6 +55,7 @@ def finish_erasure(*, session: UserSession) -> None:
     """
     unfinished = Q(status=UploadStatus.LAPSED, lease_expires_at__gt=Now())
     try:
+        marker.require_own_store(fresh=True)
         for upload in UploadedFile.objects.unerased().filter(session=session).exclude(unfinished):
             if upload.status == UploadStatus.DELETING:
                 finish_deletion(upload=upload)

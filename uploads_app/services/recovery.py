@@ -4,7 +4,6 @@ import uuid
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from sessions_app.models import UserSession
@@ -18,6 +17,7 @@ from uploads_app.models import (
     UploadQuota,
     UploadStatus,
 )
+from uploads_app.services.quota import recount_quotas
 from uploads_app.services.transition import Details, change_upload, record_upload
 from uploads_app.services.upload import read_back
 from uploads_app.storage.base import StoredObject, object_store
@@ -122,9 +122,7 @@ def recover_upload(*, session: UserSession, stored: StoredObject, place: str = "
         )
         if is_new:
             UploadQuota.objects.get_or_create(session=session)
-            UploadQuota.objects.filter(session=session).update(
-                files=F("files") + 1, bytes=F("bytes") + upload.size
-            )
+            recount_quotas([session.pk])
             record_upload(events.RESTORED, upload, reason="adopted")
         return is_new
 

@@ -15,7 +15,7 @@ from django.db import IntegrityError
 from django.template.defaultfilters import filesizeformat
 
 from sessions_app.exceptions import SessionInvalid
-from sessions_app.models import UserSession
+from sessions_app.models import UserSession, is_same_address
 from uploads_app import events
 from uploads_app.exceptions import ObjectMissing, QuotaExceeded
 from uploads_app.inspection.file_types import FileType
@@ -23,7 +23,7 @@ from uploads_app.models import IN_QUOTA, UploadedFile, UploadStatus
 from uploads_app.services.deletion import give_up_upload
 from uploads_app.services.download import open_bytes
 from uploads_app.services.transition import record_upload
-from uploads_app.services.upload import claim_store, finish_upload, reserve
+from uploads_app.services.upload import finish_upload, prepare_store, reserve
 
 # With more sessions in a row than this, staff enter the support code of the current one.
 LONGEST_CHAIN = 100
@@ -61,7 +61,7 @@ def relation(*, session: UserSession, other: UserSession) -> SessionRelation:
     """Return the evidence that links a session to another, live one."""
     if live_follower(session=session) == other:
         return SessionRelation.FOLLOWS
-    if not session.email or session.email.lower() != other.email.lower():
+    if not is_same_address(session.email, other.email):
         return SessionRelation.NONE
     proven = session.email_proven and other.email_proven
     return SessionRelation.SAME_PERSON if proven else SessionRelation.CLAIMED
@@ -80,7 +80,7 @@ def transfer_upload(*, upload: UploadedFile, session: UserSession, reason: str) 
     inspection. Raises NotTransferred or StorageUnavailable, and then nothing changed.
     """
     _refuse_unfit(upload, session)
-    claim_store()
+    prepare_store(session)
     try:
         content = open_bytes(upload=upload)
     except ObjectMissing as error:

@@ -1,17 +1,18 @@
 """The one way in which rows change: lock them, change those that still qualify, and record it."""
 
-import uuid
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, F, Model, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Model, QuerySet
 
 from audit_app.canonical import Value
 from audit_app.events import EventType
 from audit_app.services import Entry, Personal, record_many
 from sessions_app.models import UserSession
-from uploads_app.models import UploadedFile, UploadQuerySet, UploadQuota
+from uploads_app.models import UploadedFile, UploadQuerySet
+from uploads_app.services.quota import correct_quotas, recount_quotas
 
 Row = TypeVar("Row", bound=Model)
 Details = dict[str, Value]
@@ -42,11 +43,14 @@ def change_uploads(
     are always taken in the order session, upload, quota.
     """
     with transaction.atomic():
-        lock_sessions({upload.session_id for upload in uploads})
+        sessions = {upload.session_id for upload in uploads}
+        lock_sessions(sessions)
+        if frees_quota:
+            correct_quotas(sessions)
         still = among.filter(pk__in=[upload.pk for upload in uploads])
         changed = change_rows(still, **values)
         if frees_quota:
-            _free_quota(changed)
+            recount_quotas({upload.session_id for upload in changed})
         if event:
             record_uploads(event, changed, details)
     return changed
@@ -87,7 +91,7 @@ def record_uploads(
     )
 
 
-def lock_sessions(sessions: Collection[uuid.UUID]) -> list[UserSession]:
+def lock_sessions(sessions: Collection[UUID]) -> list[UserSession]:
     """Lock sessions until the transaction ends. No row of a file can be created in them meanwhile."""
     return list(UserSession.objects.select_for_update().filter(pk__in=sessions).order_by("pk"))
 
@@ -96,14 +100,3 @@ def lock_uploads(keys: Collection[str]) -> list[UploadedFile]:
     """Lock the rows of keys until the transaction ends. Lock their sessions first."""
     rows = UploadedFile.objects.select_for_update(of=("self",)).filter(key__in=keys)
     return list(rows.order_by("pk"))
-
-
-def _free_quota(uploads: Sequence[UploadedFile]) -> None:
-    freed = UploadedFile.objects.filter(
-        session=OuterRef("session"), pk__in=[upload.pk for upload in uploads]
-    )
-    by_session = freed.order_by().values("session")
-    UploadQuota.objects.filter(session__in={upload.session_id for upload in uploads}).update(
-        files=F("files") - Subquery(by_session.annotate(files=Count("pk")).values("files")),
-        bytes=F("bytes") - Subquery(by_session.annotate(bytes=Sum("size")).values("bytes")),
-    )

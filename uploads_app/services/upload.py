@@ -13,30 +13,31 @@ from collections.abc import Callable, Iterator
 from django.conf import settings
 from django.core.files import File
 from django.db import transaction
-from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from common import context
 from sessions_app.exceptions import SessionInvalid
 from sessions_app.models import UserSession
 from sessions_app.services.sessions import mark_session_used, session_invalid
 from uploads_app import events, marker
 from uploads_app.exceptions import (
     FileEmpty,
-    QuotaExceeded,
+    NameNotAllowed,
     RetryKeyReused,
     StorageUnavailable,
     TypeNotAllowed,
+    UploadDeleted,
     UploadInProgress,
 )
 from uploads_app.inspection.file_types import (
-    HEAD_BYTES,
     FileType,
     clean_name,
     detect_type,
 )
-from uploads_app.models import TAKEOVER_AFTER, UploadedFile, UploadQuota, UploadStatus
+from uploads_app.models import TAKEOVER_AFTER, UploadedFile, UploadStatus
 from uploads_app.services.deletion import give_up_upload, lapse_upload
+from uploads_app.services.quota import free_expired_forms, use_quota
 from uploads_app.services.transition import change_upload, record_upload
 from uploads_app.storage.base import StoredBytes, object_store
 from uploads_app.storage.keys import object_key
@@ -50,14 +51,15 @@ def store_upload(
     """Store one complete file for a session and return its row with the status `stored`.
 
     With a `retry_key`, a repeated request returns the row of the first one, and
-    after a crash completes its upload. Raises UploadInProgress while the first
-    one runs and RetryKeyReused if it sent another file; FileEmpty,
-    TypeNotAllowed, QuotaExceeded, SessionInvalid (the session ended meanwhile)
-    or StorageUnavailable. After an error the quota is as it was before.
+    after a crash completes its upload. Raises UploadInProgress while the first one
+    runs, RetryKeyReused if it sent another file and UploadDeleted if its file was
+    deleted; FileEmpty, NameNotAllowed, TypeNotAllowed, QuotaExceeded, SessionInvalid
+    (the session ended meanwhile) or StorageUnavailable. After an error the quota is
+    as it was before.
     """
     name = clean_name(name)
     file_type = _check_type(session, content, name)
-    claim_store()
+    prepare_store(session)
     upload = reserve(
         session=session,
         name=name,
@@ -71,14 +73,23 @@ def store_upload(
     return finish_upload(upload=upload, content=content)
 
 
+def prepare_store(session: UserSession) -> None:
+    """Claim the store, and free the quota of expired forms; raises StorageUnavailable."""
+    claim_store()
+    free_expired_forms(session=session)
+
+
 def claim_store() -> None:
-    """Write the marker into an empty store; raises StorageUnavailable if the store fails."""
+    """Write the marker into an empty store.
+
+    Raises StorageUnavailable if the store fails or is another database's, whose
+    cleanup would remove our files.
+    """
     try:
         marker.claim_store()
-    except marker.MarkerDiffers as error:  # stops the cleanup only: files are accepted
-        logger.error("The store belongs to another database: %s", error)
+        marker.require_own_store()
     except OSError as error:
-        logger.exception("The store does not respond.")
+        logger.exception("The store does not respond, or is not this database's.")
         raise StorageUnavailable from error
 
 
@@ -98,8 +109,8 @@ def reserve(
     Returns the row of an earlier request with the same `retry_key` instead, if
     there is one. The browser sends the bytes of a `direct` upload to the store
     itself. An upload that is `restored_from` another is its only copy. Raises
-    SessionInvalid, QuotaExceeded, RetryKeyReused, UploadInProgress, or
-    IntegrityError if there is a copy already.
+    SessionInvalid, QuotaExceeded, RetryKeyReused, UploadDeleted, UploadInProgress,
+    or IntegrityError if there is a copy already.
     """
     upload_id = uuid.uuid4()
     upload_request = UploadedFile(
@@ -113,20 +124,14 @@ def reserve(
         retry_key=retry_key,
         direct=direct,
         restored_from=restored_from,
+        network=restored_from.network if restored_from else context.current().network,
         lease_expires_at=Now() + settings.UPLOAD_LEASE,
     )
     with transaction.atomic():
         _require_live(session)
         if retry_key and (upload := _earlier(upload_request)):
             return upload
-        UploadQuota.objects.get_or_create(session=session)
-        admitted = UploadQuota.objects.filter(
-            session=session,
-            files__lt=settings.UPLOAD_MAX_FILES,
-            bytes__lte=settings.UPLOAD_MAX_TOTAL_BYTES - size,
-        ).update(files=F("files") + 1, bytes=F("bytes") + size)
-        if not admitted:
-            raise QuotaExceeded(session.uuid, name)
+        use_quota(upload_request=upload_request)
         upload_request.save(force_insert=True)
         if direct:
             record_upload(events.STARTED, upload_request, size=size)
@@ -175,11 +180,9 @@ def read_back(key: str) -> StoredBytes:
 def _check_type(session: UserSession, content: File[bytes], name: str) -> FileType:
     if not content.size:
         raise FileEmpty
-    head = content.read(HEAD_BYTES)
-    content.seek(0)
     try:
-        return detect_type(name, head)
-    except TypeNotAllowed as error:
+        return detect_type(name, content)
+    except (NameNotAllowed, TypeNotAllowed) as error:
         error.session_uuid, error.file_name = session.uuid, name
         raise
 
@@ -193,6 +196,8 @@ def _earlier(upload_request: UploadedFile) -> UploadedFile | None:
         return None
     if not _is_same_file(upload, upload_request):
         raise RetryKeyReused
+    if upload.status in (UploadStatus.DELETING, UploadStatus.DELETED):
+        raise UploadDeleted
     if upload.status == UploadStatus.PENDING and not upload_request.direct:
         abandoned = UploadedFile.objects.abandoned().filter(pk=upload.pk)
         if not abandoned.update(lease_expires_at=Now() + settings.UPLOAD_LEASE):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import IO, Protocol, cast
 
@@ -47,13 +47,17 @@ class DirectUploadForm:
 
 @dataclass(frozen=True)
 class Marker:
-    """The database that a store belongs to, and the number of its cleanup runs."""
+    """The database that a store belongs to, the number of its cleanup runs, and a value of the last one."""
 
     id: str
     generation: int
+    lineage: str = ""
 
     def to_bytes(self) -> bytes:
-        return json.dumps({"id": self.id, "generation": self.generation}).encode()
+        values = asdict(self)
+        if not self.lineage:
+            del values["lineage"]
+        return json.dumps(values).encode()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Marker":
@@ -63,9 +67,11 @@ class Marker:
         except RecursionError as error:
             raise ValueError(f"{MARKER} is nested too deeply") from error
         match values:
-            case {"id": str(identity), "generation": int(generation)} if len(values) == 2:
-                return cls(identity, generation)
-        raise ValueError(f"{MARKER} does not contain exactly an id and a generation")
+            case {"id": str(), "generation": int()} if len(values) == 2:
+                return cls(**values)
+            case {"id": str(), "generation": int(), "lineage": str()} if len(values) == 3:
+                return cls(**values)
+        raise ValueError(f"{MARKER} does not contain exactly an id, a generation and a lineage")
 
 
 class ListingIncomplete(OSError):
@@ -82,6 +88,10 @@ class ObjectStore(Protocol):
     @property
     def offers_forms(self) -> bool:
         """Whether the store supports `upload_form`."""
+
+    @property
+    def marker_seconds(self) -> float:
+        """How long the marker need not be read again before an upload."""
 
     def put(self, key: str, chunks: Iterable[bytes]) -> StoredBytes:
         """Write an object completely or not at all; FileExistsError if the key is taken."""
@@ -118,7 +128,10 @@ class ObjectStore(Protocol):
         """Write the first marker; FileExistsError if there is one already."""
 
     def write_marker(self, marker: Marker) -> None:
-        """Replace the marker."""
+        """Replace the marker, whatever it was."""
+
+    def swap_marker(self, old: Marker, new: Marker) -> bool:
+        """Replace the marker if it is `old`; False if it is not. Of two calls at once one succeeds."""
 
     def clock(self) -> datetime:
         """Return the time by the clock of the store."""

@@ -2,20 +2,18 @@
 
 import errno
 import hashlib
-import heapq
 import os
-import pickle
 import re
 import secrets
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from pathlib import Path
 from typing import IO
 
+from django.conf import settings
+from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.storage import FileSystemStorage
 
 from uploads_app.storage.base import (
@@ -25,8 +23,10 @@ from uploads_app.storage.base import (
     StoredBytes,
     StoredObject,
 )
+from uploads_app.storage.file_locks import locked
 from uploads_app.storage.keys import ERASED, INCOMING, MARKER, PREFIX, QUARANTINE
 from uploads_app.storage.renaming import rename
+from uploads_app.storage.walking import walk
 
 _TEMPORARY_SUFFIX = ".part"
 _TEMPORARY = re.compile(rf"\..+\.[0-9a-f]{{16}}\{_TEMPORARY_SUFFIX}", re.DOTALL)
@@ -35,8 +35,6 @@ _UNLISTED = ("", f"{ERASED}/", f"{QUARANTINE}/{PREFIX}/*/")
 # The levels of folders between a prefix and its objects.
 _FOLDERS = {PREFIX: 1, INCOMING: 1, QUARANTINE: 2, ERASED: 0}
 _FOLDER_TRIES = 100
-# More names than this are sorted on disk.
-_NAMES_IN_MEMORY = 20_000
 
 
 class DiskStore(FileSystemStorage):
@@ -48,12 +46,13 @@ class DiskStore(FileSystemStorage):
     """
 
     offers_forms = False
+    marker_seconds = 0.0
 
     def put(self, key: str, chunks: Iterable[bytes]) -> StoredBytes:
         final = Path(self.path(key))
         temporary = final.with_name(f".{final.name}.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}")
         try:
-            written = _write(temporary, chunks)
+            written = self._write(temporary, chunks)
             os.link(temporary, final)
         except FileExistsError:
             _sync_name(final)  # its writer may have died before this
@@ -84,11 +83,51 @@ class DiskStore(FileSystemStorage):
         for key in keys:
             try:
                 self._remove(key)
-            except OSError as error:
+            except (OSError, SuspiciousFileOperation, ValueError) as error:  # also a malformed key
                 failed[key] = str(error)
-        for folder in {Path(self.path(key)).parent for key in keys}:
+        for folder in {Path(self.path(key)).parent for key in keys if key not in failed}:
             _finish_deletions(folder)
         return failed
+
+    def _write(self, path: Path, chunks: Iterable[bytes]) -> StoredBytes:
+        """Write and sync a new file; delete it if it cannot be written completely."""
+        digest, size = hashlib.sha256(), 0
+        with self._create(path) as file:
+            try:
+                for chunk in chunks:
+                    file.write(chunk)
+                    digest.update(chunk)
+                    size += len(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            except BaseException:
+                path.unlink()
+                raise
+        return StoredBytes(size, digest.hexdigest())
+
+    def _create(self, path: Path) -> IO[bytes]:
+        """Open a new file; create its folder again if a deletion removes it meanwhile."""
+        for _ in range(_FOLDER_TRIES):
+            with suppress(FileNotFoundError):
+                self._make_folder(path.parent)
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+                os.fchmod(descriptor, settings.FILE_UPLOAD_PERMISSIONS)
+                return os.fdopen(descriptor, "wb")
+        raise FileNotFoundError(
+            errno.ENOENT, "the folder is removed again and again", str(path.parent)
+        )
+
+    def _make_folder(self, folder: Path) -> None:
+        """Create a folder and its parents with the rights of the store, which a umask would cut."""
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            return
+        except FileNotFoundError:
+            self._make_folder(folder.parent)
+            with suppress(FileExistsError):
+                folder.mkdir()
+        folder.chmod(settings.FILE_UPLOAD_DIRECTORY_PERMISSIONS)
 
     def _remove(self, key: str) -> None:
         """Delete a file. A folder at its key is not an object; a link raises OSError."""
@@ -111,18 +150,29 @@ class DiskStore(FileSystemStorage):
     def move(self, key: str, target: str) -> None:
         source, final = self._own_path(key), self._own_path(target)
         try:
-            _rename(source, final)
+            self._rename(source, final)
         except FileNotFoundError:
             if source.exists() or not final.exists():
                 raise
         _sync_name(final)
         _finish_deletions(source.parent)
 
+    def _rename(self, source: Path, target: Path) -> None:
+        """Rename a file; create the new folder again if a deletion removes it meanwhile."""
+        for _ in range(_FOLDER_TRIES):
+            self._make_folder(target.parent)
+            try:
+                return rename(source, target)
+            except FileNotFoundError:
+                if target.parent.exists() or not source.exists():
+                    raise
+        raise FileNotFoundError(errno.ENOENT, "the folder is removed again and again", str(target))
+
     def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
         root = f"{self.base_location}/{prefix}"
         behind = tuple(after.split("/")[1:])
         try:
-            for path, status in _walk(root, behind, _FOLDERS[prefix]):
+            for path, status in walk(root, behind, _FOLDERS[prefix]):
                 yield _described(path[len(root) - len(prefix) :], status)
         except OSError as error:
             raise ListingIncomplete(error.errno, f"cannot list {root}: {error}") from error
@@ -139,13 +189,23 @@ class DiskStore(FileSystemStorage):
     def write_marker(self, marker: Marker) -> None:
         final = Path(self.path(MARKER))
         temporary = final.with_name(f".{MARKER}.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}")
-        _write(temporary, [marker.to_bytes()])
+        self._write(temporary, [marker.to_bytes()])
         temporary.replace(final)
         _sync_folder(final.parent)
 
+    def swap_marker(self, old: Marker, new: Marker) -> bool:
+        lock = locked(Path(self.path(MARKER)))
+        if lock is None:
+            return False
+        with lock:
+            if self.read_marker() != old:
+                return False
+            self.write_marker(new)
+            return True
+
     def clock(self) -> datetime:
         probe = Path(self.path(f".clock.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}"))
-        _write(probe, [b""])
+        self._write(probe, [b""])
         try:
             return _modified(probe.stat())
         finally:
@@ -176,46 +236,6 @@ class DiskStore(FileSystemStorage):
         return None
 
 
-def _write(path: Path, chunks: Iterable[bytes]) -> StoredBytes:
-    """Write and sync a new file; delete it if it cannot be written completely."""
-    digest, size = hashlib.sha256(), 0
-    with _create(path) as file:
-        try:
-            for chunk in chunks:
-                file.write(chunk)
-                digest.update(chunk)
-                size += len(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        except BaseException:
-            path.unlink()
-            raise
-    return StoredBytes(size, digest.hexdigest())
-
-
-def _create(path: Path) -> IO[bytes]:
-    """Open a new file; create its folder again if a deletion removes it meanwhile."""
-    for _ in range(_FOLDER_TRIES):
-        # mkdir fails too when the folder is removed just after it was found.
-        with suppress(FileNotFoundError, FileExistsError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return path.open("xb")
-    raise FileNotFoundError(errno.ENOENT, "the folder is removed again and again", str(path.parent))
-
-
-def _rename(source: Path, target: Path) -> None:
-    """Rename a file; create the new folder again if a deletion removes it meanwhile."""
-    for _ in range(_FOLDER_TRIES):
-        with suppress(FileExistsError):
-            target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            return rename(source, target)
-        except FileNotFoundError:
-            if target.parent.exists() or not source.exists():
-                raise
-    raise FileNotFoundError(errno.ENOENT, "the folder is removed again and again", str(target))
-
-
 def _finish_deletions(folder: Path) -> None:
     """Make deletions in a folder durable, or remove the folder if it is empty."""
     try:
@@ -238,59 +258,6 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _walk(folder: str, after: tuple[str, ...], levels: int) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield every file below `folder`, ordered by name at each level.
-
-    Paths up to `after`, which has one name for each level, are skipped without reading them.
-    An empty folder below the `levels` of folders that the store makes is yielded, too.
-    """
-    for name in _names(folder):
-        if after and name < after[0]:
-            continue
-        path = f"{folder}/{name}"
-        try:
-            status = os.lstat(path)
-        except FileNotFoundError:  # deleted after its folder was read
-            continue
-        if stat.S_ISDIR(status.st_mode):
-            yield from _walk(path, after[1:] if after and name == after[0] else (), levels - 1)
-            if levels <= 0 and not any(os.scandir(path)):
-                yield f"{path}/", status
-        elif not after or name > after[0]:
-            yield path, status
-
-
-def _names(folder: str) -> Iterator[str]:
-    """Return the names in a folder in order, in constant memory."""
-    try:
-        with os.scandir(folder) as entries:
-            names = (entry.name for entry in entries)
-            first = sorted(islice(names, _NAMES_IN_MEMORY))
-            if len(first) < _NAMES_IN_MEMORY:
-                return iter(first)
-            runs = [_spilled(first)]
-            while run := sorted(islice(names, _NAMES_IN_MEMORY)):
-                runs.append(_spilled(run))
-            return heapq.merge(*runs)
-    except FileNotFoundError:  # the last file of the session was deleted meanwhile
-        return iter(())
-
-
-def _spilled(names: list[str]) -> Iterator[str]:
-    """Write names to a temporary file, and return an iterator that reads them back."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115  (closed after reading)
-    for name in names:
-        pickle.dump(name, file)
-    file.seek(0)
-    return _read_back(file)
-
-
-def _read_back(file: IO[bytes]) -> Iterator[str]:
-    with file, suppress(EOFError):
-        while True:
-            yield pickle.load(file)  # noqa: S301  (written above, and the file has no name)
 
 
 def _described(key: str, status: os.stat_result) -> StoredObject:

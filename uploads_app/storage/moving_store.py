@@ -47,6 +47,10 @@ class MovingStore:
     def offers_forms(self) -> bool:
         return self.current.offers_forms
 
+    @property
+    def marker_seconds(self) -> float:
+        return max(self.current.marker_seconds, self.previous.marker_seconds)
+
     def put(self, key: str, chunks: Iterable[bytes]) -> StoredBytes:
         if self.previous.describe(key) is not None:
             raise FileExistsError(key)
@@ -103,14 +107,7 @@ class MovingStore:
         marker may not be mounted. After a crash in `write_marker` one marker is
         a generation behind.
         """
-        current, previous = self.current.read_marker(), self.previous.read_marker()
-        if current is None or previous is None:
-            return previous
-        if current.id != previous.id:
-            raise ValueError(
-                "STORAGE_URL and STORAGE_PREVIOUS_URL are stores of two different databases"
-            )
-        return max(current, previous, key=attrgetter("generation"))
+        return _newer(self.current.read_marker(), self.previous.read_marker())
 
     def create_marker(self, marker: Marker) -> None:
         """Write the first marker to both; FileExistsError if either has one."""
@@ -122,6 +119,15 @@ class MovingStore:
     def write_marker(self, marker: Marker) -> None:
         self.current.write_marker(marker)
         self.previous.write_marker(marker)
+
+    def swap_marker(self, old: Marker, new: Marker) -> bool:
+        """Replace the marker of each store that has one, if the newer one is `old`."""
+        current, previous = self.current.read_marker(), self.previous.read_marker()
+        if previous is None or _newer(current, previous) != old:
+            return False
+        if current is not None and not self.current.swap_marker(current, new):
+            return False
+        return self.previous.swap_marker(previous, new)
 
     def clock(self) -> datetime:
         """Return the time of the current store; OSError if the two clocks differ too much."""
@@ -180,6 +186,16 @@ class MovingStore:
         with suppress(FileNotFoundError):
             return sha256_of(self, key) != sha256_of(self, target)
         return False
+
+
+def _newer(current: Marker | None, previous: Marker | None) -> Marker | None:
+    if current is None or previous is None:
+        return previous
+    if current.id != previous.id:
+        raise ValueError(
+            "STORAGE_URL and STORAGE_PREVIOUS_URL are stores of two different databases"
+        )
+    return max(current, previous, key=attrgetter("generation"))
 
 
 def sha256_of(store: ObjectStore, key: str) -> str:

@@ -50,6 +50,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
     """
 
     offers_forms = True
+    marker_seconds = 15.0
 
     def get_default_settings(self) -> dict[str, Any]:
         defaults: dict[str, Any] = super().get_default_settings()
@@ -145,8 +146,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
                 )
         elif self._sha256(key) != self._sha256(target):
             raise FileExistsError(target)
-        # While this process was frozen, another one may have moved the object back.
-        if self.describe(target) and self.describe(key) == source:
+        if self.describe(target) and self.describe(key) == source:  # nobody moved it back meanwhile
             self.delete(key)
 
     def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
@@ -167,6 +167,24 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
     def write_marker(self, marker: Marker) -> None:
         with translated(MARKER):
             self.client.put_object(Bucket=self.bucket_name, Key=MARKER, Body=marker.to_bytes())
+
+    def swap_marker(self, old: Marker, new: Marker) -> bool:
+        try:
+            with translated(MARKER):
+                answer = self.client.get_object(Bucket=self.bucket_name, Key=MARKER)
+                if Marker.from_bytes(answer["Body"].read()) != old:
+                    return False
+                self.client.put_object(
+                    Bucket=self.bucket_name,
+                    Key=MARKER,
+                    Body=new.to_bytes(),
+                    IfMatch=answer["ETag"],
+                )
+        except FileNotFoundError:
+            return False
+        except FileExistsError:  # it was changed, perhaps by a first attempt whose answer was lost
+            return self.read_marker() == new
+        return True
 
     def clock(self) -> datetime:
         with translated(self.bucket_name):

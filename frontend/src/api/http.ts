@@ -1,4 +1,4 @@
-import type { CredentialStore } from "../utils/sessionUtils.js";
+import { within, type CredentialStore } from "../utils/sessionUtils.js";
 import type { components } from "./schema.js";
 
 /** The types of the API's documents, by their names in the OpenAPI schema. */
@@ -32,7 +32,7 @@ export type ResetReason = "expired" | "reset" | "ended" | "revoked";
  *
  * `code` is the server's error code, or a code of this package: `network` (no connection), `timeout`,
  * `unreadable` (not the API's response: a proxy's page, truncated JSON), `aborted`,
- * `file_changed`. `status` is 0 without a response. `retryAfter` is in seconds.
+ * `file_changed`, `credential_store` (the page's credential store failed). `status` is 0 without a response. `retryAfter` is in seconds.
  */
 export class SessionError extends Error {
   override readonly name = "SessionError";
@@ -102,7 +102,7 @@ export interface Http {
   /** From now on use a bearer token from `store`. */
   useBearer(store: CredentialStore): void;
   /** Delete the bearer token. Only the server can delete the cookie. */
-  forget(): unknown;
+  forget(): void;
   /** The headers with proof and UUID. `key` is the Idempotency-Key. */
   headers(uuid?: string | null, key?: string): Promise<Record<string, string>>;
   /** @throws SessionError */
@@ -121,9 +121,29 @@ const JSON_BODY = { "Content-Type": "application/json" };
 
 export function createHttp({ baseUrl, fetch, timeout, credentials }: HttpOptions): Http {
   let ahead = 0;
+  /** A token that the store has not kept yet. Without it the next request would make a new session. */
+  let unsaved: string | undefined;
+
+  /** Use the page's credential store, which may fail or never answer. */
+  async function withStore<T>(action: (store: CredentialStore) => T | Promise<T>) {
+    const store = credentials;
+    if (!store) return undefined;
+    try {
+      return await within(timeout, () => action(store));
+    } catch {
+      throw new SessionError("credential_store");
+    }
+  }
+
+  async function save(token: string): Promise<void> {
+    unsaved = token;
+    await withStore((store) => store.set(token));
+    unsaved = undefined;
+  }
 
   async function headers(uuid?: string | null, key?: string): Promise<Record<string, string>> {
-    const token = await credentials?.get();
+    if (unsaved) await save(unsaved);
+    const token = await withStore((store) => store.get());
     return {
       ...(uuid && { "X-Session-UUID": uuid }),
       ...(token && { Authorization: `Bearer ${token}` }),
@@ -138,7 +158,10 @@ export function createHttp({ baseUrl, fetch, timeout, credentials }: HttpOptions
     useBearer: (store) => {
       credentials = store;
     },
-    forget: () => credentials?.set(null),
+    forget() {
+      unsaved = undefined;
+      withStore((store) => store.set(null)).catch(() => 0); // The token has ended.
+    },
     now: () => Date.now() + ahead,
 
     async send<T>(
@@ -148,6 +171,7 @@ export function createHttp({ baseUrl, fetch, timeout, credentials }: HttpOptions
       body?: unknown,
       key?: string,
     ) {
+      const proof = await headers(uuid, key);
       const abort = new AbortController();
       const timer = setTimeout(() => abort.abort(), timeout);
       try {
@@ -155,7 +179,7 @@ export function createHttp({ baseUrl, fetch, timeout, credentials }: HttpOptions
           method,
           cache: "no-store",
           credentials: credentials ? "omit" : "include",
-          headers: { ...(await headers(uuid, key)), ...(body ? JSON_BODY : {}) },
+          headers: { ...proof, ...(body ? JSON_BODY : {}) },
           body: JSON.stringify(body), // Without one this is undefined.
           signal: abort.signal,
         });
@@ -168,7 +192,8 @@ export function createHttp({ baseUrl, fetch, timeout, credentials }: HttpOptions
           header,
         }) as T;
         const { token } = (document ?? {}) as { token?: string };
-        if (token) await credentials?.set(token);
+        clearTimeout(timer);
+        if (token) await save(token);
         return document;
       } catch (error) {
         throw abort.signal.aborted ? new SessionError("timeout") : asSessionError(error);

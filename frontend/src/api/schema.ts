@@ -11,7 +11,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Audit events, for staff with permission, newest first in cursor pages. */
+        /**
+         * List audit events
+         * @description Audit events, for staff with permission, newest first in cursor pages.
+         */
         get: operations["audit_logs_list"];
         put?: never;
         post?: never;
@@ -28,7 +31,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Audit events, for staff with permission, newest first in cursor pages. */
+        /**
+         * Get an audit event
+         * @description Audit events, for staff with permission, newest first in cursor pages.
+         */
         get: operations["audit_logs_retrieve"];
         put?: never;
         post?: never;
@@ -45,7 +51,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return events in a fixed order, each exactly once for a client that continues from `next`. */
+        /**
+         * Follow the events
+         * @description Return events in a fixed order, each exactly once for a client that continues from `next`.
+         */
         get: operations["service_events_retrieve"];
         put?: never;
         post?: never;
@@ -62,7 +71,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description The files of a live session, for a service that received its UUID from the visitor's page. */
+        /**
+         * List a session's files
+         * @description The files of a live session, for a service that received its UUID from the visitor's page.
+         */
         get: operations["service_sessions_uploads_list"];
         put?: never;
         post?: never;
@@ -79,7 +91,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return the file, or redirect to the store, and record the download. */
+        /**
+         * Download a session's file
+         * @description Return the file, or redirect to the store, and record the download.
+         */
         get: operations["service_sessions_uploads_download_retrieve"];
         put?: never;
         post?: never;
@@ -98,7 +113,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Return the live session of an assertion. The call counts as the visitor's activity. */
+        /**
+         * Introspect an assertion
+         * @description Return the live session of an assertion. The call counts as the visitor's activity.
+         */
         post: operations["service_sessions_introspect_create"];
         delete?: never;
         options?: never;
@@ -115,7 +133,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Create a session, or return the live one that the request proves. */
+        /**
+         * Create a session
+         * @description Create a session, or return the live one that the request proves.
+         */
         post: operations["sessions_create"];
         delete?: never;
         options?: never;
@@ -130,15 +151,24 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return the session with its quota, contact data and consent. */
+        /**
+         * Get the session
+         * @description Return the session with its quota, contact data and consent.
+         */
         get: operations["sessions_current_retrieve"];
         put?: never;
         post?: never;
-        /** @description End this session. Unless it is erased, support can restore its files until their retention ends. */
+        /**
+         * End or erase the session
+         * @description End this session. Unless it is erased, support can restore its files until their retention ends.
+         */
         delete: operations["sessions_current_destroy"];
         options?: never;
         head?: never;
-        /** @description Store name, e-mail address and consent. Adding contact data rotates the token. */
+        /**
+         * Store contact data and consent
+         * @description Store name, e-mail address and consent. Adding contact data rotates the token.
+         */
         patch: operations["sessions_current_partial_update"];
         trace?: never;
     };
@@ -149,7 +179,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description The events of the proven session, for its visitor. */
+        /**
+         * List the session's events
+         * @description The events of the proven session, for its visitor.
+         */
         get: operations["sessions_current_activity_list"];
         put?: never;
         post?: never;
@@ -168,7 +201,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Return a signed text by which the agent's back end can trust this session. */
+        /**
+         * Issue an assertion
+         * @description Return a signed text by which the agent's back end can trust this session.
+         */
         post: operations["sessions_current_assertion_create"];
         delete?: never;
         options?: never;
@@ -185,7 +221,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Send a code of six digits to the session's e-mail address. */
+        /**
+         * Send an e-mail code
+         * @description Send a code of six digits to the session's e-mail address.
+         */
         post: operations["sessions_current_email_create"];
         delete?: never;
         options?: never;
@@ -202,7 +241,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Complete the session with the six digits. Repeating the same code changes nothing. */
+        /**
+         * Verify an e-mail code
+         * @description Complete the session with the six digits. Repeating the same code changes nothing.
+         */
         post: operations["sessions_current_email_verify_create"];
         delete?: never;
         options?: never;
@@ -217,7 +259,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return all stored data about this session as one JSON document. */
+        /**
+         * Export the session
+         * @description Return all stored data about this session as one JSON document.
+         */
         get: operations["sessions_current_export_retrieve"];
         put?: never;
         post?: never;
@@ -237,9 +282,11 @@ export interface paths {
         get?: never;
         put?: never;
         /**
+         * Reset the session
          * @description Replace this session, live or expired, by a new one; return it and the lost files.
          *
-         *     Repeated before the new session was used, it returns the same new session.
+         *     Repeated with the same `Idempotency-Key` within 10 minutes, before the new session was
+         *     used, it returns the same new session. `not_me` and `mismatch` cannot be repeated.
          */
         post: operations["sessions_current_reset_create"];
         delete?: never;
@@ -257,7 +304,12 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Bring a session to this device with a recovery code, which works only once. */
+        /**
+         * Recover a session
+         * @description Bring a session to this device with a recovery code, which works only once.
+         *
+         *     With the same `Idempotency-Key` it works again for 10 minutes, until the new token is used.
+         */
         post: operations["sessions_recover_create"];
         delete?: never;
         options?: never;
@@ -274,7 +326,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Check a UUID's spelling. Only a request that proves the session learns its state. */
+        /**
+         * Validate a UUID
+         * @description Check a UUID's spelling. Only a request that proves the session learns its state.
+         */
         post: operations["sessions_validate_create"];
         delete?: never;
         options?: never;
@@ -289,10 +344,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description The files of the proven session. */
+        /**
+         * List the files
+         * @description The files of the proven session.
+         */
         get: operations["uploads_list"];
         put?: never;
-        /** @description Store one file. The response comes after it is stored completely. */
+        /**
+         * Upload a file
+         * @description Store one file. The response comes after it is stored completely.
+         */
         post: operations["uploads_create"];
         delete?: never;
         options?: never;
@@ -307,11 +368,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description The files of the proven session. */
+        /**
+         * Get a file
+         * @description The files of the proven session.
+         */
         get: operations["uploads_retrieve"];
         put?: never;
         post?: never;
-        /** @description Delete a file, or cancel a direct upload. Can be repeated. */
+        /**
+         * Delete a file
+         * @description Delete a file, or cancel a direct upload. Can be repeated.
+         */
         delete: operations["uploads_destroy"];
         options?: never;
         head?: never;
@@ -327,7 +394,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Check and store the file that the browser sent to the store. Can be repeated. */
+        /**
+         * Complete a direct upload
+         * @description Check and store the file that the browser sent to the store. Can be repeated.
+         */
         post: operations["uploads_complete_create"];
         delete?: never;
         options?: never;
@@ -342,7 +412,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return the file as an attachment with its name (RFC 6266), or redirect to the store. */
+        /**
+         * Download a file
+         * @description Return the file as an attachment with its name (RFC 6266), or redirect to the store.
+         */
         get: operations["uploads_download_retrieve"];
         put?: never;
         post?: never;
@@ -361,7 +434,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Return a URL that downloads this file for 60 s without a session token. */
+        /**
+         * Create a download link
+         * @description Return a URL that downloads this file for 60 s without a session token.
+         */
         post: operations["uploads_link_create"];
         delete?: never;
         options?: never;
@@ -378,7 +454,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Return a form to send one file to the store directly. Call `complete/` afterwards. */
+        /**
+         * Begin a direct upload
+         * @description Return a form to send one file to the store directly. Call `complete/` afterwards.
+         */
         post: operations["uploads_direct_create"];
         delete?: never;
         options?: never;
@@ -798,6 +877,7 @@ export interface components {
         /**
          * @description * `javascript` - runs a script
          *     * `opens_files` - starts a program or opens another file
+         *     * `opens_address` - opens a web page without a click
          *     * `sends_data` - is a form that sends its data, or imports data from a file
          *     * `embedded_file` - contains other files
          *     * `multimedia` - plays sound, film or 3D
@@ -808,7 +888,7 @@ export interface components {
          *     * `too_expensive` - takes too much time or memory to read
          * @enum {string}
          */
-        Suspicion: "javascript" | "opens_files" | "sends_data" | "embedded_file" | "multimedia" | "dynamic_form" | "odd_link" | "encrypted" | "malformed" | "too_expensive";
+        Suspicion: "javascript" | "opens_files" | "opens_address" | "sends_data" | "embedded_file" | "multimedia" | "dynamic_form" | "odd_link" | "encrypted" | "malformed" | "too_expensive";
         /** @description A file as its visitor sees it. */
         Upload: {
             /** Format: uuid */
@@ -1102,7 +1182,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "*/*": string;
+                    "application/octet-stream": string;
+                    "application/pdf": string;
+                    "image/png": string;
+                    "image/jpeg": string;
+                    "image/gif": string;
+                    "image/webp": string;
+                    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": string;
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
                 };
             };
             /** @description A URL of the store, valid for 60 seconds (DOWNLOADS=redirect). */
@@ -1637,6 +1724,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Makes it safe to repeat the request: the response is the same. */
+                "Idempotency-Key"?: string;
                 /** @description The session UUID. Required for changes with the cookie. The server compares it with the session of the cookie and never uses it to select a session. */
                 "X-Session-UUID"?: string;
             };
@@ -1687,7 +1776,10 @@ export interface operations {
     sessions_recover_create: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Makes it safe to repeat the request: the response is the same. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2049,7 +2141,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "*/*": string;
+                    "application/octet-stream": string;
+                    "application/pdf": string;
+                    "image/png": string;
+                    "image/jpeg": string;
+                    "image/gif": string;
+                    "image/webp": string;
+                    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": string;
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
                 };
             };
             /** @description A URL of the store, valid for 60 seconds (DOWNLOADS=redirect). */

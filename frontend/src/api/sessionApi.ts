@@ -23,8 +23,8 @@ export function createSessionApi(http: Http) {
     sendCode: (uuid: string) => send<Schemas["CodeSent"]>("POST", `${CURRENT}email/`, uuid),
     verifyCode: (uuid: string, code: string) =>
       send<CurrentSession>("POST", `${CURRENT}email/verify/`, uuid, { code }),
-    reset: (uuid: string, reason: Schemas["ReasonEnum"]) =>
-      send<Schemas["Successor"]>("POST", `${CURRENT}reset/`, uuid, { reason }),
+    reset: (uuid: string, reason: Schemas["ReasonEnum"], key: string) =>
+      send<Schemas["Successor"]>("POST", `${CURRENT}reset/`, uuid, { reason }, key),
     end: (uuid: string, erase: boolean) =>
       send<undefined>("DELETE", CURRENT + (erase ? "?erase=true" : ""), uuid),
     exportData: (uuid: string) => send<Record<string, unknown>>("GET", `${CURRENT}export/`, uuid),
@@ -35,11 +35,10 @@ export function createSessionApi(http: Http) {
     assertion: (uuid: string) =>
       send<Schemas["IssuedAssertion"]>("POST", `${CURRENT}assertion/`, uuid),
     /** Restore a session by a recovery code from support. */
-    recover: (code: string) =>
-      send<Schemas["Session"]>("POST", "sessions/recover/", null, {
-        code,
-        credential: http.credential(),
-      }),
+    recover: (code: string, key: string) => {
+      const body = { code, credential: http.credential() };
+      return send<Schemas["Session"]>("POST", "sessions/recover/", null, body, key);
+    },
   };
 }
 

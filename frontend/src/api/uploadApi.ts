@@ -1,5 +1,6 @@
 import { asSessionError, readAnswer, SessionError } from "./http.js";
 import type { Answer, Http, Schemas } from "./http.js";
+import { within } from "../utils/sessionUtils.js";
 import { query } from "./sessionApi.js";
 
 export type Upload = Schemas["Upload"];
@@ -114,7 +115,7 @@ export function createUploadApi(http: Http, transport: Transport) {
     try {
       readAnswer(await post(request, upload.url, {}, upload.fields)); // A storage answers with 204.
     } catch (error) {
-      if (request.signal.aborted) void remove(uuid, id).catch(() => 0); // Frees its quota.
+      if (request.signal.aborted) void remove(uuid, id).catch(() => 0); // Frees its quota when the form expires.
       throw error;
     }
     return http.send("POST", `${path(id)}complete/`, uuid);
@@ -153,7 +154,7 @@ export function createUploadApi(http: Http, transport: Transport) {
 /** The name of the browser's error if the file can no longer be read; empty if it can. */
 async function readError(file: File): Promise<string> {
   try {
-    await file.slice(0, 1).arrayBuffer();
+    await within(STALLED, () => file.slice(0, 1).arrayBuffer());
     return "";
   } catch (error) {
     return (error as Error).name;

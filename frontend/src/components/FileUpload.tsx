@@ -2,14 +2,16 @@
 import { useState, type DragEvent } from "react";
 import { useSession } from "../contexts/SessionContext.js";
 import { useUploads } from "../hooks/useUploads.js";
-import type { UploadItem } from "../store/uploadStore.js";
+import type { UploadItem } from "../store/uploadItems.js";
 import { Action, Failure, useTexts } from "./shared/parts.js";
 
 /** A field to choose or drop files, and the list of the session's files with their progress. */
 export function FileUpload() {
-  const { session } = useSession();
+  const { session, status } = useSession();
   const uploads = useUploads();
   const [texts, part] = useTexts();
+  const isUnknown =
+    uploads.error || ["offline", "reset_required", "mismatch", "failed"].includes(status);
   const [over, setOver] = useState(false);
   const limits = session?.limits;
   const onDrag = (event: DragEvent) => {
@@ -53,7 +55,9 @@ export function FileUpload() {
           ))}
         </ul>
       ) : (
-        <p className={part("empty")}>{texts.noFiles}</p>
+        <p className={part("empty")}>
+          {uploads.isLoaded ? texts.noFiles : isUnknown ? texts.filesUnknown : texts.filesLoading}
+        </p>
       )}
     </section>
   );

@@ -20,12 +20,13 @@ export function SessionStatus() {
 
 /** The support codes of this session and of the previous one. */
 export function WhereAreMyFiles() {
-  const { supportCode, previousSupportCode } = useSession();
+  const session = useSession();
+  const { supportCode, previousSupportCode } = session;
   const [texts, part] = useTexts();
   return (
     <details className={part("where")}>
       <summary>{texts.whereFiles}</summary>
-      <p>{supportCode ? texts.whereText : texts.noSession}</p>
+      <p>{supportCode ? texts.whereText : texts.noData(session)}</p>
       {supportCode && <SupportCode code={supportCode} />}
       {previousSupportCode && (
         <>

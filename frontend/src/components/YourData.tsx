@@ -24,7 +24,7 @@ export function YourData({ consents = [] }: { consents?: readonly ConsentText[] 
   if (known !== session.session && (session.session || !session.uuid)) know(session.session);
   return (
     <section ref={section} tabIndex={-1} className={part("data")} aria-label={texts.yourData}>
-      {known && (
+      {known ? (
         <>
           <Field
             key={`e-mail of ${known.uuid}`}
@@ -39,7 +39,11 @@ export function YourData({ consents = [] }: { consents?: readonly ConsentText[] 
             <fieldset>
               <legend>{texts.consent}</legend>
               {consents.map((consent) => (
-                <Consent key={consent.purpose} {...consent} />
+                <Consent
+                  key={consent.purpose}
+                  {...consent}
+                  isGranted={known.consent[consent.purpose]?.granted ?? false}
+                />
               ))}
             </fieldset>
           )}
@@ -53,6 +57,8 @@ export function YourData({ consents = [] }: { consents?: readonly ConsentText[] 
             onConfirm={() => session.endSession(true).then(() => section.current?.focus())}
           />
         </>
+      ) : (
+        <p className={part("empty")}>{texts.noData(session)}</p>
       )}
       <Field label={texts.recovery} action={texts.recover} onSave={session.recover} />
     </section>
@@ -119,10 +125,9 @@ function Proof({ isProven }: { isProven: boolean }) {
   );
 }
 
-function Consent({ purpose, version, label }: ConsentText) {
+function Consent({ purpose, version, label, isGranted }: ConsentText & { isGranted: boolean }) {
   const session = useSession();
   const [run, busy, error] = useAction();
-  const granted = session.session?.consent[purpose]?.granted ?? false;
   const answer = (granted: boolean) =>
     session.identify({ consent: { [purpose]: { granted, version } } });
   return (
@@ -130,7 +135,7 @@ function Consent({ purpose, version, label }: ConsentText) {
       <label>
         <input
           type="checkbox"
-          checked={granted}
+          checked={isGranted}
           aria-disabled={busy}
           onChange={(event) => {
             const { checked } = event.target;
@@ -156,9 +161,10 @@ function Activities() {
     <>
       {page && (
         <ol className={part("activity")} aria-label={texts.activity}>
-          {page.results.map(({ event_id, occurred_at, meaning, who, file }) => (
+          {page.results.map(({ event_id, occurred_at, meaning, file }) => (
             <li key={event_id}>
-              <time dateTime={occurred_at}>{texts.time(occurred_at)}</time> {meaning} {file} ({who})
+              <time dateTime={occurred_at}>{texts.time(occurred_at)}</time>{" "}
+              <Sentence text={meaning} name={file} />
             </li>
           ))}
         </ol>
@@ -166,6 +172,19 @@ function Activities() {
       {(!page || page.next) && (
         <Action onAction={more}>{page ? texts.more : texts.activity}</Action>
       )}
+    </>
+  );
+}
+
+/** A sentence with a file name in it, whose direction does not turn the rest around. */
+function Sentence({ text, name }: { text: string; name: string }) {
+  const start = name ? text.indexOf(name) : -1;
+  if (start < 0) return text;
+  return (
+    <>
+      {text.slice(0, start)}
+      <bdi>{name}</bdi>
+      {text.slice(start + name.length)}
     </>
   );
 }

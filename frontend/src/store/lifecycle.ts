@@ -33,14 +33,36 @@ export function createLifecycle(
   const { snapshot } = machine;
   const { exclusively } = persistence;
   let checkedAt = 0;
+  // Requests are numbered as they begin. Older answers must not replace newer ones.
+  let begun = 0;
+  let lastWrite = 0;
+  let readBarrier = 0;
+
+  /**
+   * Send a request about the session and accept its answer, unless a newer one is known.
+   *
+   * @returns false if the page has left this session meanwhile: then nothing has changed here
+   */
+  async function refresh(
+    uuid: string,
+    request: (uuid: string) => Promise<CurrentSession>,
+    isWrite = false,
+  ): Promise<boolean> {
+    const number = ++begun;
+    const answer = await request(uuid);
+    if (snapshot().uuid !== uuid || machine.isBehind()) return false;
+    if (number < (isWrite ? lastWrite : readBarrier)) return true;
+    if (isWrite) [lastWrite, readBarrier] = [number, begun + 1];
+    machine.accept(answer, "restored");
+    return true;
+  }
 
   const check = single(async function run(): Promise<void> {
     const { uuid } = snapshot();
     if (!uuid) return;
     checkedAt = Date.now();
     try {
-      const current = await api.current(uuid);
-      if (snapshot().uuid === uuid) machine.accept(current, "restored");
+      await refresh(uuid, api.current);
     } catch (error) {
       if (isRefusal(error)) await exclusively(settle);
       else if (snapshot().uuid === uuid) machine.fail(error as SessionError);
@@ -55,7 +77,7 @@ export function createLifecycle(
     const { uuid } = snapshot();
     if (!uuid) return;
     try {
-      machine.accept(await api.current(uuid), "restored");
+      await refresh(uuid, api.current);
     } catch (error) {
       await handleRefusal(uuid, error as SessionError);
     }
@@ -130,34 +152,61 @@ export function createLifecycle(
 
   async function resetSession(reason: "requested" | "not_me" = "requested"): Promise<void> {
     await exclusively(async () => {
-      const { uuid } = snapshot();
-      if (!uuid || machine.isBehind()) return settle();
-      const next = await requestReset(uuid, reason).catch((error: unknown) => {
-        if (!isRefusal(error)) throw error;
-      });
+      const uuid = snapshot().uuid ?? (await findProven());
+      if (!uuid) return;
+      // Another tab has left the session. An empty storage says nothing about the cookie.
+      if (snapshot().uuid && machine.isBehind() && persistence.readUuid()) return settle();
+      const next = await persistence
+        .attempt((key) => requestReset(uuid, reason, key))
+        .catch((error: unknown) => {
+          if (!isRefusal(error)) throw error;
+        });
       // Before other tabs see the new session: they would read the code and store it again.
       if (reason === "not_me") persistence.forgetCodes();
-      if (!next) return create("reset");
+      if (!next) {
+        // A retired token may not reset its session, but end it.
+        await api.end(uuid, false).catch(() => undefined);
+        return create("reset");
+      }
       machine.accept(next, "reset");
       await settle();
     });
   }
 
-  /** Reset the session that the page shows, or after a mismatch the one that the browser proves. */
-  async function requestReset(uuid: string, reason: Schemas["ReasonEnum"]) {
+  /** The session that the browser proves, although no UUID is stored; null if there is none. */
+  async function findProven(): Promise<string | null> {
+    try {
+      return (await api.current()).uuid;
+    } catch (error) {
+      if (isRefusal(error)) return null;
+      throw error;
+    }
+  }
+
+  /** Reset the session that the page shows. If the browser proves another one, reset that one. */
+  async function requestReset(uuid: string, reason: Schemas["ReasonEnum"], key: string) {
     const now = snapshot();
-    if (now.status === "mismatch") return api.reset((await api.current()).uuid, "mismatch");
     const isExpired = now.status === "reset_required" && now.reason === "expired";
-    return api.reset(uuid, isExpired ? "expired" : reason);
+    try {
+      if (now.status !== "mismatch") {
+        return await api.reset(uuid, isExpired ? "expired" : reason, key);
+      }
+    } catch (error) {
+      if ((error as SessionError).code !== "session_mismatch") throw error;
+    }
+    const proven = await api.current();
+    // An empty one is the successor whose answer was lost.
+    const isNew = !proven.used.files && !proven.name && !proven.email;
+    return now.status !== "mismatch" && isNew ? proven : api.reset(proven.uuid, "mismatch", key);
   }
 
   async function endSession(erase = false): Promise<void> {
     await exclusively(async () => {
-      const { uuid } = snapshot();
+      const uuid = snapshot().uuid ?? (await findProven());
       if (!uuid) return;
       await requestEnd(uuid, erase);
       mayStart = false; // The click that ended a session must not create the next one.
-      void http.forget();
+      http.forget();
       machine.leave(erase ? "erased" : "ended");
     });
   }
@@ -181,6 +230,14 @@ export function createLifecycle(
     retry,
     /** Run a request with the session's UUID. After a 401 the store checks the session. */
     withSession,
+    /**
+     * Run a request that changes the session, and show its answer. @throws SessionError also if the
+     * page has left the session meanwhile
+     */
+    update: (request: (uuid: string) => Promise<CurrentSession>) =>
+      withSession(async (uuid) => {
+        if (!(await refresh(uuid, request, true))) throw new SessionError("session_changed");
+      }),
     /** Replace the session by a new one. @throws SessionError if nothing has changed */
     resetSession,
     /** End the session. `erase` also deletes personal data and files. @throws SessionError */
@@ -191,7 +248,7 @@ export function createLifecycle(
     async recover(code: string): Promise<void> {
       await start(); // Finds out whether cookies work: a recovery code works only once.
       await exclusively(async () => {
-        machine.accept(await api.recover(code), "recovered");
+        machine.accept(await persistence.attempt((key) => api.recover(code, key)), "recovered");
         await settle();
       });
     },

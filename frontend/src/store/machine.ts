@@ -29,6 +29,7 @@ export function createMachine(
   let session: CurrentSession | null = null;
   let announced = persistence.readUuid();
   let snapshot = compose(stateOf(announced));
+  let lastChange: ChangeReason | null = null;
   let failures = 0;
 
   const timeLeft = () => (session ? Date.parse(session.expires_at) - now() : Infinity);
@@ -58,12 +59,15 @@ export function createMachine(
   function announce(next: string | null, reason: ChangeReason): void {
     const previous = announced;
     announced = next;
+    if (previous === next) return;
+    lastChange = reason;
     // In a microtask, so that a callback that throws does not interrupt the store.
-    if (previous !== next) queueMicrotask(() => onSessionChanged?.(previous, next, reason));
+    queueMicrotask(() => onSessionChanged?.(previous, next, reason));
   }
 
   return {
     snapshot: () => snapshot,
+    lastChange: () => lastChange,
     enter,
     watch,
     /** Whether another tab has stored another session than this page shows. */
@@ -76,8 +80,8 @@ export function createMachine(
       persistence.pushCode(next.support_code);
       persistence.save(uuid);
       const left = timeLeft();
-      enter({ status: left > 0 && left <= expiringWithin ? "expiring" : "ready", uuid });
       announce(uuid, reason);
+      enter({ status: left > 0 && left <= expiringWithin ? "expiring" : "ready", uuid });
       failures = 0;
       watch();
     },
@@ -87,8 +91,8 @@ export function createMachine(
       const uuid = persistence.readUuid();
       session = null;
       persistence.reloadCodes();
-      enter(stateOf(uuid));
       announce(uuid, "other_tab");
+      enter(stateOf(uuid));
     },
 
     begin(): void {
@@ -101,8 +105,8 @@ export function createMachine(
       if (reason === "erased") persistence.forgetCodes();
       else persistence.pushCode("");
       persistence.save(null);
-      enter(IDLE);
       announce(null, reason);
+      enter(IDLE);
     },
 
     /** Show an error. If it is transient, try again later. */

@@ -1,8 +1,10 @@
+import type { SessionError } from "../api/http.js";
 import { isSessionUUID, memoryStorage, probeStorage, withLock } from "../utils/sessionUtils.js";
 import type { KeyValueStorage } from "../utils/sessionUtils.js";
 
 const UUID_KEY = "session_uuid";
 const CODES_KEY = "session_support_code";
+const ATTEMPT_KEY = "session_attempt";
 
 /** Stores the UUID and two support codes in the browser, or in memory if the storage refuses. */
 export function createPersistence(find: () => KeyValueStorage | null) {
@@ -25,6 +27,29 @@ export function createPersistence(find: () => KeyValueStorage | null) {
     }
   }
 
+  /**
+   * Send a request with an Idempotency-Key. The key is stored until the answer is in, so that the
+   * request can be repeated after a reload too. It is a secret: with it the answer can be repeated.
+   */
+  async function attempt<T>(request: (key: string) => Promise<T>): Promise<T> {
+    const key =
+      storage.getItem(ATTEMPT_KEY) ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
+    try {
+      storage.setItem(ATTEMPT_KEY, key);
+    } catch {
+      // The storage is full: a reload loses the key.
+    }
+    const done = () => storage.removeItem(ATTEMPT_KEY);
+    try {
+      const answer = await request(key);
+      done();
+      return answer;
+    } catch (error) {
+      if (!(error as SessionError).isTransient) done();
+      throw error;
+    }
+  }
+
   function switchToMemory(): void {
     storage = memoryStorage();
     persistent = false;
@@ -36,6 +61,7 @@ export function createPersistence(find: () => KeyValueStorage | null) {
       return isSessionUUID(uuid) ? uuid : null;
     },
     save,
+    attempt,
     switchToMemory,
     /** The part of a snapshot that is stored here. */
     describe: () => ({

@@ -1,10 +1,5 @@
 import { createHttp } from "../api/http.js";
-import {
-  createSessionApi,
-  type ActivityPage,
-  type CurrentSession,
-  type Identity,
-} from "../api/sessionApi.js";
+import { createSessionApi, type ActivityPage, type Identity } from "../api/sessionApi.js";
 import { createTimer } from "./expiry.js";
 import { createLifecycle } from "./lifecycle.js";
 import { createListeners } from "./listeners.js";
@@ -59,6 +54,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     http,
     autoStart !== "manual",
   );
+  const { update, ...publicMethods } = methods;
   const { withSession } = methods;
   let stopListening: () => void;
 
@@ -74,18 +70,17 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     stopListening();
   }
 
-  const update = (request: (uuid: string) => Promise<CurrentSession>) =>
-    withSession(async (uuid) => machine.accept(await request(uuid), "restored"));
-
   return {
     http,
 
     getSnapshot: machine.snapshot,
     getServerSnapshot: () => SERVER,
+    /** Why the UUID changed last, or null. Known when subscribers are called. */
+    lastChange: machine.lastChange,
     /** @returns a function that ends the subscription */
     subscribe: listeners.subscribe,
 
-    ...methods,
+    ...publicMethods,
     /** Change name, e-mail address and consents. @throws SessionError */
     identify: (identity: Identity) => update((uuid) => api.identify(uuid, identity)),
     /** Mail a six-digit code to the visitor's address. @throws SessionError */

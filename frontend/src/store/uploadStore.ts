@@ -1,22 +1,13 @@
-import { SessionError, type Schemas } from "../api/http.js";
+import { SessionError } from "../api/http.js";
 import { createUploadApi, xhrTransport, type Transport, type Upload } from "../api/uploadApi.js";
 import { withJitter } from "../utils/sessionUtils.js";
 import type { SessionStore } from "./sessionStore.js";
-
-/** One file in the list. `key` identifies it as long as it is shown. */
-export type UploadItem = { key: string; name: string; size: number } & (
-  | { status: "queued" }
-  /** `sent` of `size` bytes. `speed` in bytes per second; null until it is known. */
-  | { status: "sending"; sent: number; speed: number | null; secondsLeft: number | null }
-  /** Failed, and will be retried automatically. */
-  | { status: "waiting"; error: SessionError }
-  | { status: "failed"; error: SessionError; canRetry: boolean }
-  /** On the server. `error` says why it could not be removed. */
-  | { status: "stored" | "missing" | "removing"; file: Upload; error?: SessionError }
-);
+import { isUnderWay, itemOf, mayRetry, refusal, type UploadItem } from "./uploadItems.js";
 
 export interface UploadSnapshot {
   items: readonly UploadItem[];
+  /** Whether the files are known. Until then no items does not mean that there are no files. */
+  isLoaded: boolean;
   error: SessionError | null;
 }
 
@@ -37,22 +28,7 @@ interface Job {
 }
 
 const TRIES = 4;
-const EMPTY: UploadSnapshot = { items: [], error: null };
-
-/** Files that are being sent count like stored ones. */
-const countsAgainstQuota = ({ status }: UploadItem) => status !== "queued" && status !== "failed";
-
-const itemOf = (file: Upload, key: string): UploadItem => ({
-  key,
-  name: file.name,
-  size: file.size,
-  status: file.status === "stored" ? "stored" : "missing",
-  file,
-});
-
-/** Whether a new session, or a removed file, may make a retry succeed. */
-const mayRetry = ({ code, status }: SessionError) =>
-  status === 401 || code === "quota_exceeded" || code === "session_changed";
+const EMPTY: UploadSnapshot = { items: [], isLoaded: false, error: null };
 
 /** The files of a session: stored ones, and those that are being sent. */
 export function createUploadStore(session: SessionStore, options: UploadStoreOptions = {}) {
@@ -64,6 +40,8 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   let snapshot = EMPTY;
   let running = 0;
   let listed: string | null = null;
+  /** The session that all files and work belong to; null if there is none yet. */
+  let owner: string | null = null;
   let unsubscribe: (() => void) | undefined;
 
   function set(next: Partial<UploadSnapshot>): void {
@@ -94,62 +72,71 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     if (!uuid) return;
     try {
       const uploads = await session.withSession(api.list);
-      if (listed === uuid) show(uploads.reverse(), before);
+      if (listed === uuid) show(uploads.reverse(), true, before);
     } catch (thrown) {
       if (listed === uuid) {
         listed = null; // Loaded again when the session is confirmed.
-        set({ error: thrown as SessionError });
+        set({ isLoaded: false, error: thrown as SessionError });
       }
     }
   }
 
   /** Show a list, except for what has changed since it was requested. */
-  function show(listed: Upload[], before = snapshot.items): void {
+  function show(listed: Upload[], isLoaded: boolean, before = snapshot.items): void {
     const there = listed
       .filter(({ id }) => !removed.has(id))
       .map((file) => itemOf(file, keyOf(file)));
     const isKnown = (item: UploadItem) =>
       before.includes(item) || there.some(({ key }) => key === item.key);
     const here = snapshot.items.filter((item) => !("file" in item) || !isKnown(item));
-    set({ items: [...there, ...here], error: null });
+    set({ items: [...there, ...here], isLoaded, error: null });
   }
 
   /** A sent file keeps its key. */
   const keyOf = ({ id }: Upload) =>
     snapshot.items.find((item) => "file" in item && item.file.id === id)?.key ?? id;
 
+  /** What was begun for one session must not be done for the next one. */
+  function followOwner(): void {
+    const { status, uuid } = session.getSnapshot();
+    const next = status === "idle" ? null : (uuid ?? owner);
+    if (owner && next !== owner) leaveOwner(session.lastChange() === "started");
+    owner = next;
+  }
+
+  /** Abort all work and drop its files. Those of a session that the server replaced can be retried. */
+  function leaveOwner(canRetry: boolean): void {
+    const error = new SessionError("session_changed");
+    for (const [key, { abort }] of jobs) {
+      abort?.abort();
+      if (canRetry) fail(key, error, true);
+      else drop(key);
+    }
+  }
+
   /** Load the files of a new or newly confirmed session. */
   function follow(): void {
+    followOwner();
     const now = session.getSnapshot();
     const uuid = now.status === "reset_required" ? null : now.uuid;
     if (uuid !== listed) {
-      if (listed) show([]);
+      if (listed) show([], false);
       listed = null;
       if (uuid && now.session) void load();
     }
+    const isIdle = now.status === "idle"; // Without a session there are no files.
+    if (!listed && snapshot.isLoaded !== isIdle) set({ isLoaded: isIdle });
     pump();
   }
 
-  /** Check a file against the server's limits before sending it. */
-  function refusal(item: UploadItem, limits: Schemas["Limits"]): SessionError | null {
-    const counted = snapshot.items.filter(countsAgainstQuota);
-    const bytes = counted.reduce((sum, { size }) => sum + size, item.size);
-    const extension = item.name.slice(item.name.lastIndexOf(".") + 1).toLowerCase();
-    const code =
-      (!limits.types.includes(extension) && "type_not_allowed") ||
-      (!item.size && "file_empty") ||
-      (item.size > limits.max_file_bytes && "file_too_large") ||
-      ((counted.length >= limits.max_files || bytes > limits.max_total_bytes) && "quota_exceeded");
-    return code ? new SessionError(code, 0, { ...limits }) : null;
-  }
-
   function pump(): void {
+    followOwner();
     const limits = session.getSnapshot().session?.limits;
     if (!limits) return;
     for (const item of snapshot.items) {
       const job = jobs.get(item.key);
       if (item.status !== "queued" || !job) continue;
-      const error = refusal(item, limits);
+      const error = refusal(item, snapshot.items, limits);
       if (error) fail(item.key, error, mayRetry(error));
       else if (running < concurrency) void send(item, job, limits.direct_upload);
     }
@@ -172,6 +159,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     onProgress(0, 0);
     try {
       await session.withSession(async (uuid) => {
+        if (signal.aborted || uuid !== owner) throw new SessionError("session_changed");
         const file = await api.send(uuid, { file: job.file, key, isDirect, signal, onProgress });
         // Another tab may have reset the session: the file is in the previous one.
         if (session.getSnapshot().uuid !== uuid) throw new SessionError("session_changed");
@@ -184,9 +172,11 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     job.abort = undefined;
     running--;
     pump();
+    release();
   }
 
   function failed(key: string, job: Job, error: SessionError): void {
+    if (job.abort?.signal.aborted) return; // Its item is already gone or changed.
     // Another tab has used the quota. Show its files, so that the visitor can remove one.
     if (error.code === "quota_exceeded") void load();
     const again = error.isTransient || error.code === "upload_in_progress";
@@ -200,7 +190,19 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
 
   function queue(key: string): void {
     update(key, { status: "queued" });
+    watch();
     pump();
+  }
+
+  /** Follow the session while somebody looks at the files or some are on their way. */
+  function watch(): void {
+    unsubscribe ??= session.subscribe(follow);
+  }
+
+  function release(): void {
+    if (listeners.size || snapshot.items.some(isUnderWay)) return;
+    unsubscribe?.();
+    unsubscribe = undefined;
   }
 
   return {
@@ -209,11 +211,11 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     /** @returns a function that ends the subscription. Uploads continue without subscribers. */
     subscribe(listener: () => void): () => void {
       listeners.add(listener);
-      unsubscribe ??= session.subscribe(follow);
+      watch();
       follow();
       return () => {
         listeners.delete(listener);
-        if (!listeners.size) unsubscribe = unsubscribe?.() ?? undefined;
+        release();
       };
     },
 
@@ -226,7 +228,9 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
         jobs.set(key, { file, tries: 0 });
         return { key, name: file.name, size: file.size, status: "queued" };
       });
+      followOwner();
       set({ items: [...snapshot.items, ...items] });
+      watch();
       void session.start();
       pump();
     },
@@ -242,6 +246,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       const abort = jobs.get(key)?.abort;
       drop(key);
       abort?.abort();
+      release();
       if (abort) void load(); // It may have been stored just before.
     },
     /** Delete a file from the server. On failure its item has an `error`. */

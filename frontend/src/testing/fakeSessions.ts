@@ -12,6 +12,8 @@ export interface FakeSession {
   expiresAt: number;
   /** The end of each token's validity in milliseconds. The last token is the newest. */
   tokens: Map<string, number>;
+  /** The reset or recovery that issued the newest token. It can be repeated until that is used. */
+  attempt: { key: string | null; code: string | null; until: number } | null;
   /** Whether a request has proven the session. */
   used: boolean;
   successor: FakeSession | null;
@@ -47,6 +49,10 @@ export interface ApiRequest {
 const MINUTE = 60_000;
 /** How long an older token stays valid after the first use of the newest. */
 const OVERLAP = 30_000;
+/** How long an older token stays valid if the newest is never used. */
+const LONGEST_RETIREMENT = 24 * 60 * MINUTE;
+/** How long a reset or a recovery can be repeated. */
+const REPEATABLE = 10 * MINUTE;
 
 export const iso = (milliseconds: number) => new Date(milliseconds).toISOString();
 
@@ -88,6 +94,7 @@ export function createFakeSessions(options: FakeApiOptions, now: () => number) {
       lastSeenAt: now(),
       expiresAt: now() + lifetime,
       tokens: new Map(),
+      attempt: null,
       used: false,
       successor: null,
       name: "",
@@ -100,7 +107,7 @@ export function createFakeSessions(options: FakeApiOptions, now: () => number) {
       events: [],
     };
     sessions.push(session);
-    record(session, "SESSION_CREATED", "A session began.");
+    record(session, "session.created", "You started this session.");
     return session;
   }
 
@@ -139,6 +146,9 @@ export function createFakeSessions(options: FakeApiOptions, now: () => number) {
   /** Answer with a new token, in the body or as the cookie. */
   function withToken(status: number, body: object, session: FakeSession, isBearer: boolean): Reply {
     const token = `mss1_${randomHex(40)}`;
+    for (const [older, until] of session.tokens) {
+      session.tokens.set(older, Math.min(until, now() + LONGEST_RETIREMENT));
+    }
     session.tokens.set(token, Infinity);
     return isBearer ? { status, body: { ...body, token } } : { status, body, cookie: token };
   }
@@ -151,17 +161,37 @@ export function createFakeSessions(options: FakeApiOptions, now: () => number) {
       session.status = "expired";
       return session;
     }
-    if (token === [...session.tokens.keys()].at(-1)) retireOlderTokens(session, token);
+    if (isNewest(session, token)) {
+      session.attempt = null;
+      retireOlderTokens(session, token);
+    }
     if (!session.used || now() - session.lastSeenAt >= MINUTE) {
       Object.assign(session, { used: true, lastSeenAt: now(), expiresAt: now() + lifetime });
     }
     return session;
   }
 
+  const isNewest = ({ tokens }: FakeSession, token: string | null) =>
+    token === [...tokens.keys()].at(-1);
+
   function retireOlderTokens({ tokens }: FakeSession, newest: string | null): void {
     for (const [token, until] of tokens) {
-      if (token !== newest && until === Infinity) tokens.set(token, now() + OVERLAP);
+      if (token !== newest) tokens.set(token, Math.min(until, now() + OVERLAP));
     }
+  }
+
+  /** Remember the request that issues the next token. Without a key it cannot be repeated. */
+  function begin(session: FakeSession, key: string | null, code: string | null = null): void {
+    session.attempt = key ? { key, code, until: now() + REPEATABLE } : null;
+  }
+
+  /** Whether a request repeats the one that issued the newest token. That token ends. */
+  function repeats(session: FakeSession, key: string | null, code: string | null = null): boolean {
+    const { attempt, status, tokens } = session;
+    if (status !== "active" || !attempt || attempt.until <= now()) return false;
+    if (attempt.key !== key || attempt.code !== code) return false;
+    tokens.delete([...tokens.keys()].at(-1) ?? "");
+    return true;
   }
 
   function ended(session: FakeSession): Refusal {
@@ -209,6 +239,10 @@ export function createFakeSessions(options: FakeApiOptions, now: () => number) {
     describeCurrent,
     withToken,
     find,
+    isNewest,
+    retireOlderTokens,
+    begin,
+    repeats,
     ended,
     prove,
     page,

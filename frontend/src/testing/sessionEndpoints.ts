@@ -17,7 +17,8 @@ export function createSessionEndpoints(
   emails: { to: string; code: string }[],
 ) {
   const { now, sessions, record, issue, lost, describe, describeCurrent } = state;
-  const { withToken, find, ended, prove, page } = state;
+  const { withToken, find, isNewest, retireOlderTokens, begin, repeats, ended, prove, page } =
+    state;
 
   function create({ body, token }: ApiRequest): Reply {
     const proven = find(token);
@@ -35,21 +36,30 @@ export function createSessionEndpoints(
     return { status: 200, body: { uuid, status } satisfies Schemas["Validated"] };
   }
 
-  function recover({ body }: ApiRequest): Reply {
-    const plain = (code: string | null) => code?.toUpperCase().replaceAll(/[\s-]/g, "");
+  function recover({ body, headers }: ApiRequest): Reply {
+    const plain = (code: string) => code.toUpperCase().replaceAll(/[\s-]/g, "");
     const typed = plain(textField(body, "code"));
+    const key = headers.get("Idempotency-Key");
+    const isLive = ({ status }: FakeSession) => status === "active";
     const session = sessions.find(
-      ({ recovery, status }) => status === "active" && plain(recovery) === typed,
+      (one) => isLive(one) && one.recovery !== null && plain(one.recovery) === typed,
     );
-    if (!session) throw new Refusal("recovery_invalid");
-    session.recovery = null;
-    record(session, "SESSION_RECOVERED", "The session was brought back by a code from support.");
+    const found = session ?? sessions.find((one) => isLive(one) && repeats(one, key, typed));
+    if (!found) throw new Refusal("recovery_invalid");
+    if (session) redeem(session, key, typed);
     return withToken(
       200,
-      describeCurrent(session),
-      session,
+      describeCurrent(found),
+      found,
       textField(body, "credential") === "bearer",
     );
+  }
+
+  function redeem(session: FakeSession, key: string | null, typed: string): void {
+    session.recovery = null;
+    retireOlderTokens(session, null);
+    begin(session, key, typed);
+    record(session, "session.recovered", "You opened this session on another device.");
   }
 
   function identify(request: ApiRequest): Reply {
@@ -63,13 +73,20 @@ export function createSessionEndpoints(
     const isAttached = (name && name !== session.name) || (email && email !== session.email);
     if (email !== session.email) session.completedAt = null;
     Object.assign(session, { name, email, consent: { ...session.consent, ...consent } });
-    record(session, "SESSION_IDENTIFIED", "You said who you are.");
+    record(session, "session.identified", "You changed your name or e-mail address.");
     return renewed(request, session, Boolean(isAttached));
   }
 
-  function renewed({ isBearer }: ApiRequest, session: FakeSession, isRenewed: boolean): Reply {
+  /** A retired token never gets a newer one. */
+  function renewed(
+    { token, isBearer }: ApiRequest,
+    session: FakeSession,
+    isRenewed: boolean,
+  ): Reply {
     const body = describeCurrent(session);
-    return isRenewed ? withToken(200, body, session, isBearer) : { status: 200, body };
+    return isRenewed && isNewest(session, token)
+      ? withToken(200, body, session, isBearer)
+      : { status: 200, body };
   }
 
   function sendCode(request: ApiRequest): Reply {
@@ -95,11 +112,15 @@ export function createSessionEndpoints(
 
   function reset(request: ApiRequest): Reply {
     const session = prove(request, "expired", "reset");
+    const reason = textField(request.body, "reason") || "requested";
+    const isForeign = ["not_me", "mismatch"].includes(reason);
+    const key = isForeign ? null : request.headers.get("Idempotency-Key");
+    if (!isNewest(session, request.token)) throw new Refusal("session_invalid");
     const { successor } = session;
-    if (successor && (successor.used || successor.status !== "active")) throw ended(session);
+    if (successor && !repeats(successor, key)) throw ended(session);
     if (session.status === "active") session.status = "reset";
     const next = (session.successor = successor ?? issue());
-    const reason = textField(request.body, "reason") || "requested";
+    if (!successor) begin(next, key);
     const previous = { uuid: session.uuid, reason, lost: lost(session) };
     const body: Schemas["Successor"] = { ...describe(next), previous };
     return withToken(201, body, next, request.isBearer);

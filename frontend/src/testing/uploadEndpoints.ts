@@ -1,4 +1,5 @@
 import type { Schemas } from "../api/http.js";
+import { extensionOf } from "../utils/fileNames.js";
 import { iso, type ApiRequest, type FakeSession, type FakeSessions } from "./fakeSessions.js";
 import { randomHex, randomUuid } from "./random.js";
 import { Refusal, type Reply } from "./refusals.js";
@@ -42,8 +43,7 @@ export function createUploadEndpoints(state: FakeSessions) {
     const { max_files, max_file_bytes, max_total_bytes, types } = limits;
     if (!size) throw new Refusal("file_empty");
     if (size > max_file_bytes) throw new Refusal("file_too_large", { max_file_bytes });
-    const isAllowed = types.some((type) => name.toLowerCase().endsWith(`.${type}`));
-    if (!isAllowed) throw new Refusal("type_not_allowed", { types });
+    if (!types.includes(extensionOf(name))) throw new Refusal("type_not_allowed", { types });
     const waiting = pending.filter((one) => one.session === session);
     const bytes = waiting.reduce((sum, one) => sum + one.size, usedBytes(session) + size);
     const isFull = session.files.length + waiting.length >= max_files || bytes > max_total_bytes;
@@ -67,7 +67,7 @@ export function createUploadEndpoints(state: FakeSessions) {
       created_at: iso(now()),
     };
     session.files.push({ upload, key });
-    record(session, "FILE_STORED", "A file was stored.", name);
+    record(session, "upload.stored", `You uploaded ${name}.`, name);
     return upload;
   }
 
@@ -134,7 +134,7 @@ export function createUploadEndpoints(state: FakeSessions) {
     const upload = named(request);
     deleted.add(request.path);
     session.files = session.files.filter((file) => file.upload !== upload);
-    record(session, "FILE_DELETED", "A file was deleted.", upload.name);
+    record(session, "upload.deleted", `You deleted ${upload.name}.`, upload.name);
     return { status: 204 };
   }
 

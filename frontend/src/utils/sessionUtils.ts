@@ -72,14 +72,28 @@ const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(reso
 /** Add up to a half at random, so that clients do not all come back at once. */
 export const withJitter = (milliseconds: number): number => milliseconds * (1 + Math.random() / 2);
 
+/** Wait for something that another context does, such as a keychain. Rejects when it takes too long. */
+export async function within<T>(milliseconds: number, work: () => T | Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error("timeout")), milliseconds);
+  });
+  try {
+    return await Promise.race([work(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** How long a tab may hold the lock while another waits. A frozen tab never gives it back. */
 const LEASE = 20_000;
 
 /**
  * Run a task while no other tab runs one under the same name.
  *
- * Uses Web Locks if the browser has them. Pages over plain HTTP do not: there the tabs use a lease
- * in their shared storage. In rare cases two tabs get it; the store detects that when it confirms
- * the new session.
+ * Uses Web Locks if the browser has them and allows them. Pages over plain HTTP do not: there the
+ * tabs use a lease in their shared storage. In rare cases two tabs get it; the store detects that
+ * when it confirms the new session.
  */
 export async function withLock<T>(
   name: string,
@@ -87,13 +101,57 @@ export async function withLock<T>(
   locks: LockManager | undefined,
   task: () => Promise<T>,
 ): Promise<T> {
-  if (locks) return locks.request(name, task);
+  let running: Promise<T> | undefined;
+  if (locks) {
+    try {
+      return await withWebLock(name, locks, () => (running = task()));
+    } catch {
+      // The task has failed, or another tab has taken the lock and the task continues.
+      if (running) return running;
+    }
+  }
+  return withLease(name, storage, task);
+}
+
+/** Wait for the lock. Take it from a tab that has held it for the length of a lease. */
+async function withWebLock<T>(
+  name: string,
+  locks: LockManager,
+  task: () => Promise<T>,
+): Promise<T> {
+  const findHolder = async () =>
+    (await locks.query()).held?.find((lock) => lock.name === name)?.clientId;
+  for (;;) {
+    const holder = await findHolder();
+    const abort = new AbortController();
+    // Not at the same moment as other waiting tabs: two would take it from each other.
+    const timer = setTimeout(() => abort.abort(), LEASE + 1000 * Math.random());
+    try {
+      return await locks.request(name, { signal: abort.signal }, () => {
+        clearTimeout(timer);
+        return task();
+      });
+    } catch (error) {
+      clearTimeout(timer);
+      if (!abort.signal.aborted) throw error;
+    }
+    if (holder === (await findHolder())) return locks.request(name, { steal: true }, task);
+  }
+}
+
+async function withLease<T>(
+  name: string,
+  storage: KeyValueStorage,
+  task: () => Promise<T>,
+): Promise<T> {
   const mine = `${Math.random()}`;
   for (;;) {
     const [holder, until] = storage.getItem(name)?.split(" ") ?? [];
     if (holder === mine) break;
+    const left = Number(until) - Date.now();
     try {
-      if (!(Number(until) > Date.now())) storage.setItem(name, `${mine} ${Date.now() + LEASE}`);
+      // A lease that ends later than a new one would was written by a wrong clock.
+      if (!(left > 0 && left <= LEASE)) storage.setItem(name, `${mine} ${Date.now() + LEASE}`);
     } catch {
       return task(); // The storage is full.
     }

@@ -2,6 +2,7 @@
 import { createEvent, fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, test, vi } from "vitest";
 import { FileUpload } from "../../src/index.js";
+import type { FakeServer } from "../../src/testing/index.js";
 import { requestCount, file, open, openReady, press, shownUuid, state, visited } from "./page.js";
 
 const input = () => screen.getByLabelText<HTMLInputElement>(/Choose files/);
@@ -43,7 +44,7 @@ describe("choosing", () => {
   test("choosing no file changes nothing", async () => {
     await openReady(<FileUpload />);
     fireEvent.change(input(), { target: { files: null } });
-    expect(screen.getByText("No files yet.")).toBeVisible();
+    expect(await screen.findByText("No files yet.")).toBeVisible();
   });
 
   test("accepts dropped files, and highlights the field", async () => {
@@ -76,6 +77,35 @@ describe("choosing", () => {
     const item = await row(name);
     await is(item, "stored");
     expect(within(item).getByText(name).tagName).toBe("BDI");
+  });
+});
+
+describe("an empty list", () => {
+  const isEmpty = () => screen.queryByText("No files yet.");
+
+  test("says that the files are loading until they are known", async () => {
+    const server = await visited();
+    const hold = server.hold({ path: "uploads/" });
+    open(<FileUpload />, { server });
+    await waitFor(() => expect(hold.count).toBe(1));
+    expect(screen.getByText("Loading your files…")).toBeVisible();
+    expect(isEmpty()).toBeNull();
+    hold.release();
+    expect(await screen.findByText("No files yet.")).toBeVisible();
+  });
+
+  test.each([
+    ["the list cannot be read", (server: FakeServer) => server.failNext({ path: "uploads/" })],
+    ["the server cannot be reached", (server: FakeServer) => void (server.offline = true)],
+    ["the session has ended", (server: FakeServer) => server.close("expired")],
+    ["the server refuses", (server: FakeServer) => server.failNext({ code: "origin_not_allowed" })],
+  ])("does not say that there are no files if %s", async (_, prepare) => {
+    const server = await visited();
+    server.addFile("there.pdf");
+    prepare(server);
+    open(<FileUpload />, { server });
+    expect(await screen.findByText("Your files cannot be shown now.")).toBeVisible();
+    expect(isEmpty()).toBeNull();
   });
 });
 

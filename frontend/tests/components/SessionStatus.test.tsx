@@ -89,10 +89,10 @@ describe("WhereAreMyFiles", () => {
   const open_ = async (visitor: { click(element: Element): Promise<void> }) =>
     visitor.click(screen.getByText("Where are my files?"));
 
-  test("says that there is no session yet", async () => {
+  test("says that there is no session", async () => {
     const { visitor } = open(<WhereAreMyFiles />, { options: { autoStart: "manual" } });
     await open_(visitor);
-    expect(screen.getByText("There is no session yet.")).toBeVisible();
+    expect(screen.getByText("There is no session in this browser.")).toBeVisible();
     expect(screen.queryByRole("button", { name: "Copy" })).toBeNull();
   });
 

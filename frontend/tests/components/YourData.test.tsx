@@ -2,12 +2,23 @@
 import { screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, test, vi } from "vitest";
 import { YourData } from "../../src/components/YourData.js";
+import { useSession } from "../../src/index.js";
 import { createFakeServer } from "../../src/testing/index.js";
 import { requestCount, open, openReady, press, shownUuid, state, visited } from "./page.js";
 
 const CONTACT = { purpose: "contact", version: "2026-11", label: "You may write to me." };
 const address = () => screen.getByRole("textbox", { name: "Your e-mail address" });
 const email = "maria@example.com";
+
+/** A page's own button that ends the session. */
+function EndSession() {
+  const { endSession } = useSession();
+  return (
+    <button type="button" onClick={() => void endSession()}>
+      End
+    </button>
+  );
+}
 
 /** A page whose visitor has an e-mail address. */
 async function openKnown() {
@@ -26,6 +37,59 @@ test("without a session it shows only the recovery code field", () => {
       .getAllByRole("button")
       .map((button) => button.textContent),
   ).toEqual(["Bring my session back"]);
+  expect(panel).toHaveTextContent("There is no session in this browser.");
+});
+
+describe("without data to show it says", () => {
+  const shown = () => screen.getByRole("region", { name: "Your data" }).textContent;
+
+  test("that an ended session's files are still kept, and their code", async () => {
+    const server = await visited();
+    server.addFile("report.pdf");
+    const { supportCode, files } = server.session();
+    const { visitor } = open(
+      <>
+        <YourData />
+        <EndSession />
+      </>,
+      { server },
+    );
+    await state("ready");
+    await press(visitor, "End");
+    await state("idle");
+    expect(shown()).toContain(
+      `Your session has ended. Its files and data are kept for a few days. Until they are deleted, support may be able to restore them with the code ${supportCode}.`,
+    );
+    expect(files).toHaveLength(1);
+  });
+
+  test("that an expired session's files are still kept", async () => {
+    const server = await visited();
+    server.addFile("report.pdf");
+    server.close("expired");
+    open(<YourData />, { server });
+    await state("reset_required");
+    expect(shown()).toContain("Your session has ended. Its files and data are kept");
+  });
+
+  test("that the data are unknown while the server cannot be reached", async () => {
+    const server = await visited();
+    server.offline = true;
+    open(<YourData />, { server });
+    await state("offline");
+    expect(shown()).toContain("The server cannot be reached, so your data cannot be shown now.");
+  });
+
+  test("that the data are being loaded", async () => {
+    const server = await visited();
+    const hold = server.hold();
+    open(<YourData />, { server });
+    await waitFor(() => expect(hold.count).toBe(1));
+    expect(shown()).toContain("Loading your data…");
+    hold.release();
+    await state("ready");
+    expect(shown()).not.toContain("Loading");
+  });
 });
 
 describe("the address", () => {
@@ -156,7 +220,7 @@ describe("what happened", () => {
     server.session().events.push({
       ...began,
       event_id: "looked",
-      meaning: "Somebody looked at the session.",
+      meaning: "Support staff opened a page about this session.",
       who: "support staff",
     });
     const { visitor } = open(<YourData />, { server });
@@ -164,12 +228,12 @@ describe("what happened", () => {
     await press(visitor, "What happened");
     await screen.findByRole("button", { name: "Show more" });
     expect(items()).toEqual([
-      expect.stringMatching(/ Somebody looked at the session\. +\(support staff\)$/),
-      expect.stringMatching(/ A file was stored\. report\.pdf \(you\)$/),
+      expect.stringMatching(/ Support staff opened a page about this session\.$/),
+      expect.stringMatching(/ You uploaded report\.pdf\.$/),
     ]);
     await press(visitor, "Show more");
     await waitFor(() => expect(items()).toHaveLength(3));
-    expect(items()[2]).toMatch(/ A session began\. +\(you\)$/);
+    expect(items()[2]).toMatch(/ You started this session\.$/);
     expect(screen.queryByRole("button", { name: "Show more" })).toBeNull();
     const time = screen.getByRole("list", { name: "What happened" }).querySelector("time");
     expect(Date.parse(time?.dateTime ?? "")).toBeGreaterThan(0);
@@ -241,6 +305,7 @@ describe("leaving", () => {
     expect(server.sessions).toHaveLength(1);
     expect(localStorage.getItem("session_uuid")).toBeNull();
     expect(localStorage.getItem("session_support_code")).toBe("");
+    expect(screen.getByText("There is no session in this browser.")).toBeVisible();
     expect(screen.queryByRole("textbox", { name: "Your e-mail address" })).toBeNull();
   });
 

@@ -117,7 +117,7 @@ describe("words", () => {
   test("of the page replace the default ones, and the others stay", async () => {
     const { visitor } = await openReady(everything, { messages: deutsch });
     const input = screen.getByLabelText("Dateien auswählen oder hierher ziehen Erlaubt: pdf");
-    expect(screen.getByText("Noch keine Dateien.")).toBeVisible();
+    expect(await screen.findByText("Noch keine Dateien.")).toBeVisible();
     expect(screen.getByText("Wo sind meine Dateien?")).toBeVisible();
     expect(screen.getByText("Your e-mail address")).toBeVisible();
     await visitor.upload(input, file("empty.pdf", 0));

@@ -35,7 +35,7 @@ test("all components render without a window, idle", () => {
     </SessionProvider>,
   );
   expect(html).toContain("<p>{status:idle,persistent:true,uuid:null}</p>");
-  expect(html).toContain("No files yet.");
+  expect(html).toContain("Loading your files…");
   expect(html).not.toMatch(/ style=|<style|<script| on\w+=/);
   expect(fetch).not.toHaveBeenCalled();
 });

@@ -11,6 +11,7 @@ import {
   openSession,
   pass,
   press,
+  notifyTabs,
   sent,
 } from "../helpers.js";
 
@@ -47,7 +48,48 @@ describe("resetSession", () => {
     const page = openPage(server);
     await page.session.resetSession();
     expect(page.now.status).toBe("idle");
-    expect(server.requests).toEqual([]);
+    expect(sent(server)).toEqual(["GET sessions/current/"]);
+    expect(server.sessions).toEqual([]);
+  });
+
+  test.each([
+    ["the page has cleared the storage", false],
+    ["the page knows that the storage is empty", true],
+  ])("replaces what the cookie proves, although %s", async (_, isKnown) => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    server.addFile("ann.pdf");
+    const before = server.session();
+    page.storage.values.clear();
+    if (isKnown) notifyTabs(null);
+    expect(page.now.status).toBe(isKnown ? "idle" : "ready");
+    await page.session.resetSession("not_me");
+    expect(before.status).toBe("reset");
+    expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+    expect(page.now.uuid).not.toBe(before.uuid);
+    expect(page.storage.uuid).toBe(page.now.uuid);
+  });
+
+  test("replaces the session that the cookie proves, although the page shows another one", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const theirs = server.browser();
+    await theirs.fetch("/api/v1/sessions/", { method: "POST", body: "{}" });
+    server.addFile("theirs.pdf");
+    const proven = server.session();
+    server.own.cookie = theirs.cookie;
+    await page.session.resetSession("not_me");
+    expect(proven).toMatchObject({ status: "reset" });
+    expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+    expect(server.session().files).toEqual([]);
+  });
+
+  test("without a UUID fails if the server cannot be reached", async () => {
+    const server = createFakeServer();
+    const page = openPage(server);
+    server.offline = true;
+    await expect(page.session.resetSession()).rejects.toMatchObject({ code: "network" });
+    await expect(page.session.endSession()).rejects.toMatchObject({ code: "network" });
   });
 
   test("accepts the session that another tab has created, and resets nothing", async () => {
@@ -90,17 +132,75 @@ describe("resetSession", () => {
     expect(page.changes.at(-1)).toEqual([before, server.session().uuid, "reset"]);
   });
 
-  test("whose response is lost ends the session, and another reset repairs it", async () => {
+  test("whose response is lost ends the session; another reset repairs it, also after a reload", async () => {
     const server = createFakeServer();
-    const page = await openSession(server);
+    const before = await openSession(server);
     server.addFile("offer.pdf");
     server.failNext({ arrives: true });
-    await expect(page.session.resetSession()).rejects.toMatchObject({ code: "network" });
+    await expect(before.session.resetSession()).rejects.toMatchObject({ code: "network" });
+    before.close();
+    const page = openPage(server, { storage: before.storage });
     await page.session.retry();
     expect(page.now).toMatchObject({ status: "reset_required", reason: "reset" });
     await page.session.resetSession();
     expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
     expect(server.sessions).toHaveLength(2);
+  });
+
+  test("sends a key of its own until the response is in", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    server.failNext({ code: "rate_limited" });
+    await expect(page.session.resetSession()).rejects.toMatchObject({ code: "rate_limited" });
+    expect(page.storage.getItem("session_attempt")).not.toBeNull();
+    await page.session.resetSession();
+    expect(page.storage.getItem("session_attempt")).toBeNull();
+    server.close("ended");
+    await page.session.resetSession();
+    expect(page.storage.getItem("session_attempt")).toBeNull();
+    const keys = server.requests
+      .filter(({ path }) => path.endsWith("reset/"))
+      .map(({ headers }) => headers.get("Idempotency-Key"));
+    expect(keys).toHaveLength(3);
+    expect(keys[0]).toMatch(/^[0-9-]{20,}$/);
+    expect(keys[1]).toBe(keys[0]);
+    expect(keys[2]).not.toBe(keys[0]);
+  });
+
+  test("is repeated with its key in a full storage", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    page.storage.full = true;
+    await page.session.resetSession();
+    expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+  });
+
+  test.each([
+    ["of another person's session", "not_me", 0],
+    ["after more than ten minutes", "requested", 11 * MINUTE],
+  ] as const)("%s whose response is lost starts a new session", async (_, reason, wait) => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const { uuid: before } = page.now;
+    server.failNext({ arrives: true });
+    await expect(page.session.resetSession(reason)).rejects.toMatchObject({ code: "network" });
+    await pass(wait);
+    await page.session.resetSession(reason);
+    expect(server.sessions).toHaveLength(3);
+    expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+    expect(page.changes.at(-1)).toEqual([before, server.session().uuid, "reset"]);
+  });
+
+  test("with a token that was replaced ends the session and starts a new one", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    const { uuid: before } = page.now;
+    server.failNext({ arrives: true });
+    await expect(page.session.identify({ name: "Ada" })).rejects.toBeInstanceOf(SessionError);
+    await page.session.resetSession("not_me");
+    expect(server.session(before!).status).toBe("ended");
+    expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+    expect(page.now.uuid).not.toBe(before);
   });
 
   test("whose cookie arrived without the response finds the new session by it", async () => {
@@ -190,7 +290,17 @@ describe("endSession", () => {
   test("does nothing where there is no session", async () => {
     const server = createFakeServer();
     await openPage(server).session.endSession();
-    expect(server.requests).toEqual([]);
+    expect(sent(server)).toEqual(["GET sessions/current/"]);
+  });
+
+  test("ends what the cookie proves, although the storage is empty", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    page.storage.values.clear();
+    notifyTabs(null);
+    await page.session.endSession(true);
+    expect(server.session().status).toBe("erased");
+    expect(page.now.status).toBe("idle");
   });
 
   test("of a session that has ended succeeds", async () => {
@@ -254,6 +364,21 @@ describe("recover", () => {
     expect(page.now).toMatchObject({ status: "ready", uuid, persistent: false });
   });
 
+  test("whose response is lost works again with the same code, also after a reload", async () => {
+    const server = createFakeServer();
+    const elsewhere = await openSession(server, { browser: server.browser() });
+    const code = server.issueRecoveryCode();
+    const before = await openSession(server);
+    server.failNext({ path: "sessions/recover/", arrives: true });
+    await expect(before.session.recover(code)).rejects.toMatchObject({ code: "network" });
+    before.close();
+    const page = await openSession(server, { storage: before.storage });
+    await page.session.recover(code);
+    expect(page.now).toMatchObject({ status: "ready", uuid: elsewhere.now.uuid });
+    expect(page.storage.getItem("session_attempt")).toBeNull();
+    await expect(before.session.recover(code)).rejects.toMatchObject({ code: "recovery_invalid" });
+  });
+
   test("with a wrong code changes nothing", async () => {
     const server = createFakeServer();
     const page = await openSession(server);
@@ -300,7 +425,7 @@ test("events are read page by page, whatever host the page addresses name", asyn
   const first = await page.session.activity();
   expect(first.results.map(({ file }) => file)).toEqual(["b.pdf", "a.pdf"]);
   const second = await page.session.activity(first.next!);
-  expect(second.results.map(({ event }) => event)).toEqual(["SESSION_CREATED"]);
+  expect(second.results.map(({ event }) => event)).toEqual(["session.created"]);
   expect(second.next).toBeNull();
 });
 

@@ -8,5 +8,9 @@ test("a store made on a server is idle, and has no uploads", () => {
   const store = createSessionStore();
   expect(store.getSnapshot()).toMatchObject({ status: "idle", uuid: null, persistent: false });
   expect(store.getServerSnapshot()).toMatchObject({ status: "idle", uuid: null, persistent: true });
-  expect(createUploadStore(store).getServerSnapshot()).toEqual({ items: [], error: null });
+  expect(createUploadStore(store).getServerSnapshot()).toEqual({
+    items: [],
+    isLoaded: false,
+    error: null,
+  });
 });

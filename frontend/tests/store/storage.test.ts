@@ -147,4 +147,67 @@ describe("a proof kept by the page", () => {
     expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
     expect(page.changes.at(-1)).toEqual([uuid, page.now.uuid, "started"]);
   });
+
+  /** A store whose methods may fail or hang. */
+  function brokenStore(get: () => unknown, set: (token: string | null) => unknown) {
+    const inner = memoryCredentials();
+    const store = {
+      isBroken: true,
+      get: () => (store.isBroken && get()) || inner.get(),
+      set: (token: string | null) => (store.isBroken && set(token)) || inner.set(token),
+    };
+    return store as CredentialStore & { isBroken: boolean };
+  }
+  const nothing = () => undefined;
+  const hang = () => new Promise<never>(nothing);
+  const fail = () => {
+    throw new Error("The keychain is locked.");
+  };
+
+  test.each([
+    ["hangs", hang],
+    ["throws", fail],
+  ])("whose get() %s is an error of its own, and is asked again", async (_, get) => {
+    const server = createFakeServer();
+    const credentialStore = brokenStore(get, nothing);
+    const page = openPage(server, { credentialStore });
+    void page.session.start();
+    await pass(16 * SECOND);
+    expect(page.now).toMatchObject({ status: "failed", error: { code: "credential_store" } });
+    expect(server.requests).toEqual([]);
+    credentialStore.isBroken = false;
+    void page.session.retry();
+    await pass(SECOND);
+    expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+  });
+
+  test.each([
+    ["hangs", hang],
+    ["throws", fail],
+  ])("whose set() %s creates no further sessions", async (_, set) => {
+    const server = createFakeServer();
+    const credentialStore = brokenStore(nothing, set);
+    const page = openPage(server, { credentialStore });
+    for (let tries = 0; tries < 3; tries++) {
+      void page.session.retry();
+      await pass(16 * SECOND);
+      expect(page.now).toMatchObject({ status: "failed", error: { code: "credential_store" } });
+    }
+    credentialStore.isBroken = false;
+    void page.session.retry();
+    await pass(SECOND);
+    expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+    expect(server.sessions).toHaveLength(1);
+  });
+
+  test("that cannot be deleted does not keep a session from ending", async () => {
+    const server = createFakeServer();
+    const credentialStore = brokenStore(nothing, (token) => (token ? undefined : fail()));
+    const page = openPage(server, { credentialStore });
+    await begin(page);
+    await page.session.endSession();
+    await calm();
+    expect(page.now.status).toBe("idle");
+    expect(server.session().status).toBe("ended");
+  });
 });

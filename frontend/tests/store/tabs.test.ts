@@ -4,6 +4,7 @@ import { createFakeServer } from "../../src/testing/index.js";
 import {
   calm,
   controlTime,
+  FakeLocks,
   FakeStorage,
   HOUR,
   MINUTE,
@@ -63,6 +64,66 @@ describe.each([
       expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
     }
     expect(server.sessions).toHaveLength(2);
+  });
+});
+
+describe("a frozen tab that holds the lock", () => {
+  test("delays another tab once, by about 20 seconds", async () => {
+    const locks = new FakeLocks();
+    provideLocks(locks);
+    const wake = locks.freeze();
+    const server = createFakeServer();
+    const page = openPage(server);
+    void page.session.start();
+    await pass(19 * SECOND);
+    expect(page.now.status).toBe("starting");
+    expect(server.requests).toEqual([]);
+    await pass(3 * SECOND);
+    expect(page.now.status).toBe("ready");
+    await page.session.resetSession();
+    wake();
+    await calm();
+    expect(page.changes.map(([, , reason]) => reason)).toEqual(["started", "reset"]);
+    expect(server.sessions).toHaveLength(2);
+  });
+
+  test("does not let the waiting tabs create several sessions", async () => {
+    let turns = 0;
+    vi.spyOn(Math, "random").mockImplementation(() => (turns += 0.137) % 1);
+    const locks = new FakeLocks();
+    provideLocks(locks);
+    locks.freeze();
+    const server = createFakeServer();
+    const storage = new FakeStorage();
+    const pages = Array.from({ length: 3 }, () =>
+      openPage(server, { storage, autoStart: "interaction" }),
+    );
+    press();
+    await pass(45 * SECOND);
+    expect(creations(server)).toBe(1);
+    for (const page of pages) {
+      expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+    }
+  });
+
+  test("does not stop its own work when it continues", async () => {
+    const locks = new FakeLocks();
+    provideLocks(locks);
+    const server = createFakeServer();
+    const storage = new FakeStorage();
+    const slow = openPage(server, { storage, timeout: 60 * SECOND });
+    const other = openPage(server, { storage });
+    const hold = server.hold({ method: "POST" });
+    void slow.session.start();
+    await calm();
+    void other.session.start();
+    await pass(22 * SECOND);
+    hold.release();
+    await calm();
+    notifyTabs();
+    await calm();
+    const { uuid } = server.session();
+    for (const page of [slow, other]) expect(page.now).toMatchObject({ status: "ready", uuid });
   });
 });
 

@@ -46,7 +46,7 @@ test("without a session no request is sent", async () => {
   const page = openPage(server);
   page.showFiles();
   await page.files.load();
-  expect(page.files.getSnapshot()).toEqual({ items: [], error: null });
+  expect(page.files.getSnapshot()).toEqual({ items: [], isLoaded: true, error: null });
   expect(server.requests).toEqual([]);
 });
 

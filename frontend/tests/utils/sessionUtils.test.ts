@@ -144,6 +144,25 @@ describe("a lock", () => {
     expect(run).toHaveBeenCalledOnce();
   });
 
+  test.each([
+    ["refused by the browser", "SecurityError"],
+    ["taken before the task began", "AbortError"],
+  ])("that is %s is replaced by a lease", async (_, name) => {
+    const locks = new FakeLocks();
+    vi.spyOn(locks, "request").mockRejectedValue(new DOMException("no", name));
+    const work = withLock("l", memoryStorage(), locks as unknown as LockManager, async () => 7);
+    await pass(100);
+    expect(await work).toBe(7);
+  });
+
+  test("that ends later than a new one would is ignored", async () => {
+    const storage = new FakeStorage();
+    storage.setItem("l", `gone ${Date.now() + 20_001}`);
+    const work = withLock("l", storage, undefined, async () => "done");
+    await pass(100);
+    expect(await work).toBe("done");
+  });
+
   test("whose value is invalid is ignored", async () => {
     const storage = new FakeStorage();
     storage.setItem("l", "nonsense");

@@ -84,11 +84,14 @@ class Command(BaseCommand):
 
 def _first_staff_lines() -> list[str]:
     """Create the first staff user if there is none; return what to print about it."""
-    chosen = os.environ.get("STAFF_PASSWORD", "")
-    login = create_first_staff(os.environ.get("STAFF_USERNAME", ""), chosen)
+    login = create_first_staff(settings.STAFF_USERNAME, settings.STAFF_PASSWORD)
     if login is None:
         return []
-    password = "the STAFF_PASSWORD you set" if chosen else f"{login.password}  (shown once)"
+    password = (
+        "the STAFF_PASSWORD you set"
+        if settings.STAFF_PASSWORD
+        else f"{login.password}  (shown once)"
+    )
     return [f"Staff log-in:   {login.username} / {password}"]
 
 

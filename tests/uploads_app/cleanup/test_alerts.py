@@ -12,7 +12,7 @@ from django.utils import timezone
 from django_q.models import Success
 
 from audit_app.models import AuditLog
-from tests.helpers import at_once
+from tests.helpers import at_once, store_root
 from tests.postgres import free_port
 from tests.sessions_app.people import Mailbox, log_lines, mail_server, use_mail_server
 from tests.uploads_app.cleanup.cleanup_support import (
@@ -23,7 +23,7 @@ from tests.uploads_app.cleanup.cleanup_support import (
     use_store,
 )
 from uploads_app import marker
-from uploads_app.cleanup.alerts import ALERT_SEND_TIMEOUT, PATIENCE
+from uploads_app.cleanup.alerts import ALERT_SEND_TIMEOUT, PATIENCE, REFUSED_FOR
 from uploads_app.cleanup.stop_codes import KILLED, known
 from uploads_app.models import CleanupRun, RunStatus, StoreState
 from uploads_app.tasks import cleanup_orphans, watch_cleanup
@@ -103,6 +103,26 @@ def test_a_stop_sends_one_mail_and_its_resolution_another(
 
     stop(settings)
     assert subjects(mailbox) == [ALERT, WELL, ALERT]
+
+
+def test_a_process_with_a_wrong_store_alerts_although_the_cleanup_works(
+    well: None, mailbox: Mailbox, client: Client
+) -> None:
+    path = store_root() / "marker.json"
+    right = path.read_bytes()
+    path.write_text('{"id": "another", "generation": 4}')
+    assert client.get("/health/ready").json()["parts"]["storage"] == "degraded"
+    path.write_bytes(right)
+    settled()
+
+    watch_cleanup()
+    assert subjects(mailbox) == ["Maria at maria.example: uploads refused (marker_foreign)"]
+    assert f"What to do: {known()['marker_foreign']}" in text(mailbox.messages[0])
+    assert text(mailbox.messages[0]).startswith("Visitors cannot upload files.\n")
+    watch_cleanup()
+    StoreState.objects.update(refused_at=timezone.now() - REFUSED_FOR - SECOND)
+    watch_cleanup()
+    assert subjects(mailbox)[1:] == [WELL]
 
 
 def test_another_stop_code_is_the_same_alert(well: None, mailbox: Mailbox, settings: Any) -> None:

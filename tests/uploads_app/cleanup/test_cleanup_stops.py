@@ -53,6 +53,11 @@ from uploads_app.models import (
 
 ROOT = Path(__file__).resolve().parents[3]
 SECOND = timedelta(seconds=1)
+# A run that stops for these reasons has not signed the marker.
+BEFORE_SIGNING = {
+    "clocks_differ", "canary", "marker_missing", "marker_unknown", "marker_foreign",
+    "marker_unreadable",
+}  # fmt: skip
 KINDS = tuple(f"{kind}: " for kind in FindingKind)
 both_ways = pytest.mark.parametrize("dry_run", [False, True], ids=["run", "dry run"])
 
@@ -73,8 +78,12 @@ def something_to_remove() -> None:
 
 
 def assert_stops(code: str, *, dry_run: bool = False, sentence: str = "") -> None:
-    """Run the cleanup; check that it stops for that reason and changes nothing."""
+    """Run the cleanup; check that it stops for that reason and changes nothing.
+
+    A run signs the marker before it scans, or leaves a sign for another copy of the database.
+    """
     before, events, runs = _without_log(snapshot()), Events(), CleanupRun.objects.count()
+    marker = _marker()
 
     result = cleanup(*(["--dry-run"] if dry_run else []))
 
@@ -97,15 +106,17 @@ def assert_stops(code: str, *, dry_run: bool = False, sentence: str = "") -> Non
     ]
     assert events.new() == ([] if dry_run else recorded)
     assert _without_log(snapshot()) == before
+    if dry_run or code in BEFORE_SIGNING:
+        assert _marker() == marker
 
 
 def _without_log(taken: tuple[Any, Any]) -> tuple[Any, Any]:
-    """Leave out what a stopped run may write: its events, and the counts of its scan."""
+    """Leave out what a stopped run may write: its events, its scan's counts, its lineage."""
     tables, store = taken
     kept = {name: rows for name, rows in tables.items() if not name.startswith("audit_app.")}
-    own = dict.fromkeys(("scan_id", "scanned_objects", "scanned_rows"))
+    own = dict.fromkeys(("scan_id", "scanned_objects", "scanned_rows", "lineages"))
     kept["uploads_app.StoreState"] = [row | own for row in kept["uploads_app.StoreState"]]
-    return kept, store
+    return kept, {key: content for key, content in store.items() if key != "marker.json"}
 
 
 @both_ways
@@ -345,9 +356,9 @@ def test_a_day_without_a_worker_does_not_stop_the_run(db: None) -> None:
     """Hundreds of deletions by rows are plausible."""
     live = stored()
     lapsed = many(150, UploadStatus.PENDING, age=DAY)
-    past = many(150, ended=8 * DAY, age=9 * DAY)
+    past = many(100, ended=8 * DAY, age=9 * DAY)
     result = settled("--json")
-    assert result.document["removed"] == 300
+    assert result.document["removed"] == 250
     assert _states(lapsed) == {"lapsed"}
     assert _states(past) == {"deleted"}
     live.refresh_from_db()
@@ -445,6 +456,15 @@ def test_a_database_without_tables(tmp_path: Path) -> None:
         (["--upload-retention", "long"], "'long' is not an age"),
         (["--completed-retention", "-1d"], "argument --completed-retention"),
         (["--trash-retention", "7x"], "'7x' is not an age"),
+        (["--upload-retention", "30"], "'30' is not an age: write a number and s, m, h or d"),
+        (["--upload-retention", "30s"], "'30s' is too short for a retention: at least 1h"),
+        (["--completed-retention", "59m"], "'59m' is too short"),
+        (["--trash-retention", "0s"], "'0s' is too short"),
+        (["--older-than", "0"], "'0' is not an age"),
+        (["--older-than", "1e3s"], "'1e3s' is not an age"),
+        (["--older-than", "٣d"], "'٣d' is not an age"),
+        (["--limit", "٣"], "'٣' is not a number"),
+        (["--allow-share", "٣"], "'٣' is not a percentage"),
         (["--allow-share", "101"], "'101' is not a percentage"),
         (["--allow-share", "0.5"], "'0.5' is not a percentage"),
         (["--explain"], "argument --explain"),
@@ -469,7 +489,8 @@ def test_invalid_options_exit_with_2_and_a_sentence(
     [
         ["--limit", "2147483647"],
         ["--older-than", "3650d"],
-        ["--older-than", "0"],
+        ["--older-than", "0s"],
+        ["--upload-retention", "1h"],
         ["--older-than", "1h30m"],
     ],
     ids=str,
@@ -493,6 +514,11 @@ def _empty_the_database() -> None:
         model._base_manager.all().delete()
     UserSession.objects.update(predecessor=None)
     UserSession.objects.all().delete()
+
+
+def _marker() -> bytes | None:
+    path = store_root() / "marker.json"
+    return path.read_bytes() if path.exists() else None
 
 
 def _write_marker(text: str) -> None:

@@ -55,13 +55,11 @@ def test_t55_a_file_whose_commit_was_lost_is_completed(
     result = settled()
     assert f"uploads that arrived: {upload.key}" in result.out
     assert "1 uploads that arrived, marked as stored\n" in result.out
+    upload.refresh_from_db()
+    details = {"size": len(BODY), "sha256": upload.sha256, "content_type": "application/pdf"}
+    assert events.new()[1:] == [("upload.stored", f"upload:{upload.pk}", details)]
     assert visitor.download(str(upload.pk)) == BODY
     assert str(upload.pk) in visitor.get("/api/v1/uploads/").content.decode()
-    upload.refresh_from_db()
-    details = {
-        "size": len(BODY), "sha256": upload.sha256, "content_type": "application/pdf",
-    }  # fmt: skip
-    assert events.new()[1:] == [("upload.stored", f"upload:{upload.pk}", details)]
     assert quotas_fit()
     assert settled("--json").found == {}
 

@@ -202,14 +202,14 @@ def test_file_is_inspected_once(visitor: Visitor) -> None:
     assert events().count("upload.inspected") == 1
 
 
-def test_old_files_are_inspected_after_new_ones(
+def test_files_of_a_session_are_inspected_oldest_first(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second, third = (uploaded(visitor, pdf(str(number))) for number in range(3))
     monkeypatch.setattr("uploads_app.tasks.INSPECT_BATCH", 2)
 
     assert inspect_uploads() == 2
-    assert list(UploadedFile.objects.uninspected()) == [first]
+    assert list(UploadedFile.objects.uninspected()) == [third]
     assert inspect_uploads() == 1
     for upload in (first, second, third):
         upload.refresh_from_db()

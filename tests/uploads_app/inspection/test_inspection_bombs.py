@@ -21,7 +21,7 @@ from tests.uploads_app.inspection.hostile_pdfs import (
     written,
 )
 from tests.uploads_app.inspection_support import CATALOG, CLEAN, PAGES, inspected, verdict
-from uploads_app.inspection import pdf as pdf_inspection
+from uploads_app.inspection import program as inspection_program
 from uploads_app.tasks import inspect_uploads
 
 TOO_EXPENSIVE = ("unreadable", "too_expensive")
@@ -178,7 +178,7 @@ def test_t28_compromised_child_cannot_open_anything(tmp_path: Path) -> None:
     """File and network exist; the child has no permission to open them."""
     code = f"""
         import os, runpy, socket, subprocess, sys
-        runpy.run_path({pdf_inspection.__file__!r})["confine"](2**29, 10)
+        runpy.run_path({inspection_program.__file__!r})["confine"](2**29, 10)
         for attempt in (
             lambda: open("/etc/hostname"),
             lambda: open({str(tmp_path / "new")!r}, "w"),

@@ -1,14 +1,21 @@
 """File names are untrusted data: displayed cleaned, never part of a key, refused if unreadable."""
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from audit_app.models import AuditLog
 from sessions_app.uuid_helpers import UUID_PATTERN
+from tests.cases import cases
 from tests.helpers import Visitor, code, events, pdf, store_root, stored_keys
+from tests.maria_project.server import ROOT
+from tests.uploads_app.direct_support import begin, begun, offer_forms, refused
 from tests.uploads_app.samples import form, part, post_form, raw_part
-from uploads_app.inspection.file_types import clean_name
+from uploads_app.exceptions import NameNotAllowed, TypeNotAllowed
+from uploads_app.inspection.file_types import clean_name, named_type
 from uploads_app.models import UploadedFile
 
 KEY = re.compile(rf"uploads/{UUID_PATTERN}/{UUID_PATTERN}\.pdf")
@@ -47,8 +54,23 @@ TAKEN: list[tuple[str, str]] = [
     ("line\u2028separator.pdf", "lineseparator.pdf"),
     ("right-to-left\u202efdp.exe.pdf", "right-to-leftfdp.exe.pdf"),
     ("zero\u200bwidth\ufeff.pdf", "zerowidth.pdf"),
-    ("private\ue000use.pdf", "privateuse.pdf"),
-    ("unassigned\U000e0fff.pdf", "unassigned.pdf"),
+    ("می\u200cخواهم.pdf", "می\u200cخواهم.pdf"),
+    ("क्\u200dष.pdf", "क्\u200dष.pdf"),
+    ("\N{WOMAN}\u200d\N{PERSONAL COMPUTER}.pdf", "\N{WOMAN}\u200d\N{PERSONAL COMPUTER}.pdf"),
+    (
+        "newer than Python 3.11 \U0001fae8\U0001fadf.pdf",
+        "newer than Python 3.11 \U0001fae8\U0001fadf.pdf",
+    ),
+    ("آیه \u06dd.pdf", "آیه \u06dd.pdf"),
+    ("private\ue000use.pdf", "private\ue000use.pdf"),
+    ("hidden\U000e0041 tag.pdf", "hidden tag.pdf"),
+    ("A&notes &copy.pdf", "A&notes &copy.pdf"),
+    ("m&#252;ller.pdf", "müller.pdf"),
+    ("Anlage 3.1; Vertrag.pdf", "Anlage 3.1; Vertrag.pdf"),
+    ("Müller & Co.KG; Nr.7; Seite.pdf", "Müller & Co.KG; Nr.7; Seite.pdf"),
+    ("a%22b%22.pdf", 'a"b".pdf'),
+    ("a%0D%0Ab.pdf", "ab.pdf"),
+    ("100%25%2200.pdf", '100%25"00.pdf'),
     ("mark.pdf\u200e", "mark.pdf"),
     ("decomposed-u\u0308.pdf", "decomposed-ü.pdf"),
     ("日本語の報告書.pdf", "日本語の報告書.pdf"),
@@ -79,8 +101,13 @@ TAKEN: list[tuple[str, str]] = [
     (LONG + ".pdf", "x" * 251 + ".pdf"),
 ]
 # Readable names of types that are not allowed.
-REFUSED = [".htaccess", "web.config", "CON", "a", "a.pdf/b", "a.pdf\\b", ".pdf", "\u200b.pdf"]
+REFUSED = [".htaccess", "web.config", "CON", "a", "a.pdf/b", "a.pdf\\b", "a.p\u200ddf"]
 REFUSED += ["a\r\nContent-Type: b.pdf"]
+# Names that are not allowed, although their extension is.
+BAD_NAMES = [".pdf", "\u200b.pdf", "\u2800\u3164.pdf", "\u200c\u200d.pdf", "a.php;.pdf"]
+BAD_NAMES += ["a.asp;x.pdf", "b.ASPX;.pdf", "c.html;d.pdf", "d.php5;.pdf"]
+# The page's own check of names is tested with the same file: frontend/tests/utils.
+SHARED = json.loads((ROOT / "tests" / "data" / "file_names.json").read_text())
 
 
 @pytest.mark.parametrize(("sent", "shown"), TAKEN, ids=range(len(TAKEN)))
@@ -105,6 +132,45 @@ def test_t24_name_without_an_allowed_extension_is_refused(visitor: Visitor, sent
 
     assert (response.status_code, code(response)) == (415, "type_not_allowed")
     assert stored_keys() == set()
+    assert events(visitor.uuid) == ["session.created", "upload.rejected"]
+
+
+@cases("sent", BAD_NAMES)
+def test_t24_refused_name_is_called_a_name(visitor: Visitor, sent: str) -> None:
+    response = post_form(visitor, form(part(pdf(), sent.encode())))
+
+    assert (response.status_code, code(response)) == (400, "name_not_allowed")
+    assert "Rename the file" in response.json()["detail"]
+    assert not UploadedFile.objects.exists()
+    assert stored_keys() == set()
+    assert events(visitor.uuid) == ["session.created", "upload.rejected"]
+    event = AuditLog.objects.get(event_type="upload.rejected")
+    assert event.details == {"code": "name_not_allowed", "repeated": 0}
+
+
+@cases("name", SHARED["taken"] + SHARED["other_type"] + SHARED["bad_name"])
+def test_page_and_server_agree_about_names(name: str) -> None:
+    expected = {**dict.fromkeys(SHARED["other_type"], "type_not_allowed"),
+                **dict.fromkeys(SHARED["bad_name"], "name_not_allowed")}  # fmt: skip
+    try:
+        answer = named_type(clean_name(name)).extension
+    except (NameNotAllowed, TypeNotAllowed) as error:
+        answer = error.default_code
+    assert answer == expected.get(name, "pdf")
+
+
+@cases("name", ["می\u200cخواهم.pdf", "\U0001fae8.pdf", "a%22b.pdf", "Anlage 3.1; Vertrag.pdf"])
+def test_announced_name_is_kept_as_sent(visitor: Visitor, settings: Any, name: str) -> None:
+    offer_forms(settings)
+    assert begun(visitor, 9, name)
+    assert UploadedFile.objects.get().name == name
+
+
+def test_t24_announced_name_is_refused_as_a_name(visitor: Visitor, settings: Any) -> None:
+    offer_forms(settings)
+    response = begin(visitor, 9, "a.php;.pdf")
+    assert refused(response) == (400, "name_not_allowed")
+    assert not UploadedFile.objects.exists()
     assert events(visitor.uuid) == ["session.created", "upload.rejected"]
 
 
@@ -198,8 +264,8 @@ def test_cleaned_name_fits_its_column(name: str) -> None:
 
 @pytest.mark.parametrize(
     "dropped",
-    ["\x00", "\n", "\x7f", "\x85", "\u200b", "\u2028", "\u202e", "\ud800", "\ue000", "\U000e0fff"],
+    ["\x00", "\n", "\x7f", "\x85", "\u200b", "\u2028", "\u202e", "\ud800", "\uffff", "\U000e0fff"],
 )
-def test_name_is_cleaned_without_a_form_parser(dropped: str) -> None:
+def test_t101_name_is_cleaned_without_a_form_parser(dropped: str) -> None:
     """Django's parser drops these too, but names also arrive without it."""
     assert clean_name(f"a{dropped}b.pdf{dropped}") == "ab.pdf"

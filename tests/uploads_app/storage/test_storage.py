@@ -40,6 +40,7 @@ MANY = 2500 if SOAK else 1050
 NO_MARKERS = [
     b"", b"{", b"[]", b"null", b"{}", b'{"id": "x"}', b'{"id":"x","generation":"y"}',
     b'{"id":"x","generation":null}', b'{"id":"x","generation":1,"more":1}', b"\xff",
+    b'{"id":"x","generation":1,"lineage":1}',
 ]  # fmt: skip
 
 
@@ -403,6 +404,24 @@ def test_marker_is_created_once_and_then_replaced(inspector: StoreInspector) -> 
 
     store.write_marker(second)
     assert store.read_marker() == second
+    assert inspector.keys() == {"marker.json"}
+
+
+def test_t55_of_two_processes_that_replace_one_marker_one_succeeds(
+    inspector: StoreInspector,
+) -> None:
+    store, own = object_store(), str(uuid.uuid4())
+    old = Marker(own, 1)
+    assert not store.swap_marker(old, Marker(own, 2))
+    assert inspector.keys() == set()
+    store.create_marker(old)
+    new = [Marker(own, 2, f"lineage {number}") for number in range(4)]
+
+    swapped = at_once(4, lambda number: object_store().swap_marker(old, new[number]))
+
+    assert sorted(swapped) == [False, False, False, True]
+    assert store.read_marker() == new[swapped.index(True)]
+    assert not store.swap_marker(old, old)
     assert inspector.keys() == {"marker.json"}
 
 

@@ -17,7 +17,7 @@ from uploads_app.cleanup import run as cleanup
 from uploads_app.cleanup.findings import REMOVED, FindingKind
 from uploads_app.cleanup.run_context import DEFAULT_LIMIT, CleanupOptions
 from uploads_app.cleanup.stop_codes import what_to_do
-from uploads_app.management.arguments import age, positive, share
+from uploads_app.management.arguments import age, positive, retention, share
 from uploads_app.management.progress import ProgressLine
 from uploads_app.models import CleanupRun, Finding, RunStatus
 
@@ -55,10 +55,10 @@ class Command(BaseCommand):
         )
         for option, setting in _RETENTIONS.items():
             parser.add_argument(
-                f"--{option}", type=age, metavar="AGE", help=f"replaces {setting} in this run"
+                f"--{option}", type=retention, metavar="AGE", help=f"replaces {setting} in this run"
             )
         # The old name of --trash-retention, accepted for one version.
-        parser.add_argument("--quarantine-retention", type=age, help=SUPPRESS)
+        parser.add_argument("--quarantine-retention", type=retention, help=SUPPRESS)
         parser.add_argument(
             "--limit",
             type=positive,
@@ -70,7 +70,13 @@ class Command(BaseCommand):
             "--allow-share",
             type=share,
             metavar="PERCENT",
-            help="accept that up to this percentage of the files are orphans or missing (default: 5)",
+            help="accept that up to this percentage of the files are orphans or missing (default: 5), "
+            "or past their retention (default: 20)",
+        )
+        parser.add_argument(
+            "--accept-clock",
+            action="store_true",
+            help="after a stop with clock_jumped: the clock is right, and the product was off",
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
         parser.add_argument(
@@ -101,6 +107,7 @@ class Command(BaseCommand):
                     limit=options["limit"],
                     dry_run=options["dry_run"],
                     allow_share=options["allow_share"],
+                    accept_clock=options["accept_clock"],
                     retention=options["upload_retention"],
                     completed_retention=options["completed_retention"],
                     trash_retention=self._trash_retention(options),

@@ -1,21 +1,13 @@
-"""The deployment marker shows whether this store and this database belong together.
-
-Both contain an id and a generation. Every run increases the generation first in
-the database and then in the store. So the store is only ahead if the database
-was restored from a backup.
-"""
+"""Compare the marker in the store with the database's half."""
 
 from contextlib import suppress
-from datetime import timedelta
-
-from django.db.models import F, Q
-from django.db.models.functions import Now
 
 from uploads_app.models import StoreState, UploadedFile
 from uploads_app.storage.base import Marker, object_store
 
-LEASE = timedelta(minutes=10)
 FIRST_GENERATION = 1
+# A store that two databases have used has such a lineage until a person adopts it.
+CONTESTED, FORKED = "contested:", "forked:"
 
 
 class Stop(Exception):
@@ -34,14 +26,16 @@ def claim_store() -> None:
     """Mark the store as this database's store if both are empty; otherwise change nothing.
 
     The database's half is written first, at generation 0. After a crash in
-    between, the next call writes the store's half. Raises MarkerDiffers if the
-    store's half is unreadable.
+    between, the next call writes the store's half.
     """
     state = StoreState.objects.first()
     if state is not None and state.generation:
         return
     store = object_store()
-    marker = _read()
+    try:
+        marker = read()
+    except MarkerDiffers:  # `compare` reports it
+        return
     if marker is None:
         if not _both_empty():
             return
@@ -49,72 +43,80 @@ def claim_store() -> None:
             state, _ = StoreState.objects.get_or_create(singleton=StoreState.SINGLETON)
         with suppress(FileExistsError):  # another process created it from the same row
             store.create_marker(Marker(str(state.marker_id), FIRST_GENERATION))
-    if state is not None and _belongs(state, _read()):
+    if state is not None and belongs(state, read()):
         StoreState.objects.filter(generation=0).update(generation=FIRST_GENERATION)
 
 
-def compare() -> None:
-    """Raise MarkerDiffers unless store and database have the same marker, or are both empty."""
-    # Read the store's half first: otherwise a run that ends in between would make it look ahead.
-    marker = _read()
+def compare() -> Marker | None:
+    """Return the store's marker if it is this database's, None if both are empty.
+
+    Otherwise raise MarkerDiffers.
+    """
+    try:
+        return compare_to(read())
+    except MarkerDiffers:  # a run of this database may have written between the two readings
+        return compare_to(read())
+
+
+def compare_to(marker: Marker | None) -> Marker | None:
+    """Do `compare` for a marker that was read before."""
+    # The store's half was read first: otherwise a run that ends in between would make it look ahead.
     state = StoreState.objects.first()
     if marker is None:
         if (state is None or not state.generation) and _both_empty():
-            return
+            return None
         raise MarkerDiffers(
             "marker_missing",
             "The store has no deployment marker, but files were stored. Is it the right store, and "
             "is it mounted?",
         )
     # A row at generation 0 may exist only because of an alert.
-    if state is None or not (state.generation or _belongs(state, marker)):
+    if state is None or not (state.generation or belongs(state, marker)):
         raise MarkerDiffers(
             "marker_unknown",
             "The store belongs to a deployment that this database does not know. Is it the right "
             "database?",
         )
-    if not _belongs(state, marker):
+    if not belongs(state, marker):
         raise MarkerDiffers(
             "marker_foreign",
             "The store belongs to another deployment than this database. Is it the right store?",
         )
+    _compare_history(state, marker)
+    return marker
+
+
+def _compare_history(state: StoreState, marker: Marker) -> None:
+    """Raise MarkerDiffers unless the last run that the store knows is one of this database."""
     # Generation 0 is an interrupted claim; the next call of claim_store completes it.
-    if marker.generation > max(state.generation, FIRST_GENERATION):
+    generation = max(state.generation, FIRST_GENERATION)
+    ours = is_known(state, marker)
+    is_contested = marker.lineage.startswith(CONTESTED)
+    if marker.generation > generation and not marker.lineage.startswith(FORKED):
         raise MarkerDiffers(
             "store_ahead",
             f"The store is at generation {marker.generation}, this database only at "
             f"{state.generation}. The database was restored from a backup and does not know every "
-            "file.",
+            "file. If it was not restored, another copy of it uses this store.",
+        )
+    # A run that died after counting up leaves the store one generation behind.
+    if marker.generation < generation - (ours or is_contested):
+        raise MarkerDiffers(
+            "store_behind",
+            f"The store is only at generation {marker.generation}, this database at "
+            f"{state.generation}. The store was set back to an older state. Is it the right store?",
+        )
+    if not ours:
+        raise MarkerDiffers(
+            "database_forked",
+            "Two copies of one database use this store. Each would delete files that only the "
+            "other one knows.",
         )
 
 
-def count_up() -> int:
-    """Increase the generation, first in the database; return it."""
-    StoreState.objects.update(generation=F("generation") + 1)
-    state = StoreState.objects.get()
-    object_store().write_marker(Marker(str(state.marker_id), state.generation))
-    return state.generation
-
-
-def take_lease(holder: str) -> bool:
-    """Give the lease to `holder`; False while another run has it."""
-    free = Q(lease_expires_at=None) | Q(lease_expires_at__lt=Now())
-    return bool(
-        StoreState.objects.filter(free).update(lease_holder=holder, lease_expires_at=Now() + LEASE)
-    )
-
-
-def renew_lease(holder: str) -> bool:
-    """Renew a lease; False if it was lost. The run must then change nothing more."""
-    return bool(
-        StoreState.objects.filter(lease_holder=holder, lease_expires_at__gt=Now()).update(
-            lease_expires_at=Now() + LEASE
-        )
-    )
-
-
-def release_lease(holder: str) -> None:
-    StoreState.objects.filter(lease_holder=holder).update(lease_holder="", lease_expires_at=None)
+def is_known(state: StoreState, marker: Marker) -> bool:
+    """Return whether a run of this database wrote the lineage. Without a run there is none."""
+    return not marker.lineage or marker.lineage in state.lineages
 
 
 def _both_empty() -> bool:
@@ -123,7 +125,7 @@ def _both_empty() -> bool:
     )
 
 
-def _read() -> Marker | None:
+def read() -> Marker | None:
     try:
         return object_store().read_marker()
     except ValueError as error:
@@ -132,5 +134,5 @@ def _read() -> Marker | None:
         ) from error
 
 
-def _belongs(state: StoreState, marker: Marker | None) -> bool:
+def belongs(state: StoreState, marker: Marker | None) -> bool:
     return marker is not None and marker.id == str(state.marker_id)

@@ -1,0 +1,50 @@
+import { SessionError, type Schemas } from "../api/http.js";
+import type { Upload } from "../api/uploadApi.js";
+import { extensionOf } from "../utils/fileNames.js";
+
+/** One file in the list. `key` identifies it as long as it is shown. */
+export type UploadItem = { key: string; name: string; size: number } & (
+  | { status: "queued" }
+  /** `sent` of `size` bytes. `speed` in bytes per second; null until it is known. */
+  | { status: "sending"; sent: number; speed: number | null; secondsLeft: number | null }
+  /** Failed, and will be retried automatically. */
+  | { status: "waiting"; error: SessionError }
+  | { status: "failed"; error: SessionError; canRetry: boolean }
+  /** On the server. `error` says why it could not be removed. */
+  | { status: "stored" | "missing" | "removing"; file: Upload; error?: SessionError }
+);
+
+/** Files that are being sent count like stored ones. */
+const countsAgainstQuota = ({ status }: UploadItem) => status !== "queued" && status !== "failed";
+
+/** Whether a file is still to be sent without the visitor doing anything. */
+export const isUnderWay = ({ status }: UploadItem) =>
+  status === "queued" || status === "sending" || status === "waiting";
+
+export const itemOf = (file: Upload, key: string): UploadItem => ({
+  key,
+  name: file.name,
+  size: file.size,
+  status: file.status === "stored" ? "stored" : "missing",
+  file,
+});
+
+/** Whether a new session, or a removed file, may make a retry succeed. */
+export const mayRetry = ({ code, status }: SessionError) =>
+  status === 401 || code === "quota_exceeded" || code === "session_changed";
+
+/** Check a file against the server's limits before sending it. */
+export function refusal(
+  item: UploadItem,
+  all: readonly UploadItem[],
+  limits: Schemas["Limits"],
+): SessionError | null {
+  const counted = all.filter(countsAgainstQuota);
+  const bytes = counted.reduce((sum, { size }) => sum + size, item.size);
+  const code =
+    (!limits.types.includes(extensionOf(item.name)) && "type_not_allowed") ||
+    (!item.size && "file_empty") ||
+    (item.size > limits.max_file_bytes && "file_too_large") ||
+    ((counted.length >= limits.max_files || bytes > limits.max_total_bytes) && "quota_exceeded");
+  return code ? new SessionError(code, 0, { ...limits }) : null;
+}

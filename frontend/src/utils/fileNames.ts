@@ -1,0 +1,10 @@
+// The characters that the server removes from file names (common/text.py).
+const REMOVED =
+  /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_C}\p{NChar}\u00ad\u200b\u2060-\u206f\ufeff\ufff0-\ufffb\u{e0000}-\u{e00ff}\u{e01f0}-\u{e0fff}]/gu;
+
+/** The extension that the server reads from a file name, in lower case. Empty if there is none. */
+export function extensionOf(name: string): string {
+  const plain = name.replace(REMOVED, "").trim();
+  const dot = plain.lastIndexOf(".");
+  return dot < 0 ? "" : plain.slice(dot + 1).toLowerCase();
+}

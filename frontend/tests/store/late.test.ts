@@ -1,0 +1,98 @@
+/** Answers that arrive late: they change nothing for a session that was left, and undo no newer one. */
+import { describe, expect, test } from "vitest";
+import type { SessionError } from "../../src/api/http.js";
+import { createFakeServer, type FakeServer } from "../../src/testing/index.js";
+import { calm, controlTime, FakeStorage, notifyTabs, openPage, type Page } from "../helpers.js";
+
+controlTime();
+
+const ADA = { email: "ada@example.com" };
+
+/** A page with a session. Answers to requests with `method` are kept back until they are let go. */
+async function openLate(server: FakeServer, method: string) {
+  const storage = new FakeStorage();
+  const kept: (() => void)[] = [];
+  const late = { isOn: false };
+  const page = openPage(server, {
+    storage,
+    fetch: async (input, init) => {
+      const response = await server.fetch(input, init);
+      if (late.isOn && init?.method === method) await new Promise<void>((go) => kept.push(go));
+      return response;
+    },
+  });
+  await page.session.start();
+  await calm();
+  late.isOn = true;
+  return { page, late, kept };
+}
+
+async function elsewhere(page: Page, server: FakeServer, act: (page: Page) => Promise<unknown>) {
+  const other = openPage(server, { storage: page.storage });
+  await calm();
+  await act(other);
+}
+
+const WAYS: [string, (page: Page, server: FakeServer) => Promise<unknown>][] = [
+  ['"Not you?"', ({ session }) => session.resetSession("not_me")],
+  ["an end", ({ session }) => session.endSession()],
+  ["an erasure", ({ session }) => session.endSession(true)],
+  [
+    "a reset elsewhere",
+    (page, server) => elsewhere(page, server, (it) => it.session.resetSession()),
+  ],
+  ["an end elsewhere", (page, server) => elsewhere(page, server, (it) => it.session.endSession())],
+];
+
+describe.each(WAYS)("after %s", (_, leave) => {
+  test.each([
+    ["identify()", "PATCH", (page: Page) => page.session.identify(ADA)],
+    ["a check", "GET", (page: Page) => page.session.retry()],
+  ])("a late answer of %s brings nothing back", async (_, method, begin) => {
+    const server = createFakeServer();
+    const { page, late, kept } = await openLate(server, method);
+    const before = page.now.uuid;
+    const work = begin(page).then(
+      () => "done",
+      (error: unknown) => (error as SessionError).code,
+    );
+    await calm();
+    late.isOn = false;
+    await leave(page, server);
+    const stored = page.storage.uuid;
+    kept.splice(0).forEach((go) => go());
+    await calm();
+    expect(await work).toBe(method === "PATCH" ? "session_changed" : "done");
+    expect(page.storage.uuid).toBe(stored);
+    expect(stored).not.toBe(before);
+    notifyTabs();
+    await calm();
+    expect(page.now.uuid).toBe(stored);
+    expect(page.now.session?.email ?? "").toBe("");
+    expect(page.changes.filter(([, next]) => next === before)).toHaveLength(1);
+  });
+});
+
+test("an older read does not undo a newer change", async () => {
+  const server = createFakeServer();
+  const { page, late, kept } = await openLate(server, "GET");
+  const check = page.session.retry();
+  await calm();
+  late.isOn = false;
+  await page.session.identify(ADA);
+  kept.splice(0).forEach((go) => go());
+  await check;
+  expect(page.now.session?.email).toBe(ADA.email);
+});
+
+test("an older change does not undo a newer one", async () => {
+  const server = createFakeServer();
+  const { page, late, kept } = await openLate(server, "PATCH");
+  const first = page.session.identify({ name: "Ada" });
+  await calm();
+  late.isOn = false;
+  await page.session.identify({ name: "Grace" });
+  kept.splice(0).forEach((go) => go());
+  await first;
+  expect(page.now.session?.name).toBe("Grace");
+});

@@ -1,0 +1,102 @@
+/** Nothing that was begun for one session is sent or shown in the next one. */
+import { describe, expect, test } from "vitest";
+import { createFakeServer, type FakeServer } from "../../src/testing/index.js";
+import {
+  calm,
+  controlTime,
+  HOUR,
+  notifyTabs,
+  openPage,
+  openSession,
+  pass,
+  pdf,
+  sent,
+  type Page,
+} from "../helpers.js";
+
+controlTime();
+
+async function resetElsewhere(page: Page, server: FakeServer): Promise<void> {
+  const other = openPage(server, { storage: page.storage });
+  await calm();
+  await other.session.resetSession("not_me");
+  notifyTabs();
+}
+
+const WAYS: [string, (page: Page, server: FakeServer) => Promise<unknown>][] = [
+  ['"Not you?"', ({ session }) => session.resetSession("not_me")],
+  ["a new session", ({ session }) => session.resetSession()],
+  ["the end", ({ session }) => session.endSession()],
+  ["an erasure", ({ session }) => session.endSession(true)],
+  ['"Not you?" in another tab', resetElsewhere],
+];
+
+describe.each(WAYS)("after %s", (_, leave) => {
+  test.each([
+    ["shown", true],
+    ["not shown", false],
+  ])("files of a list that is %s are neither sent nor kept", async (_, isShown) => {
+    const server = createFakeServer({ limits: { max_files: 9 } });
+    const page = await openSession(server, { uploads: { concurrency: 1 } });
+    if (isShown) page.showFiles();
+    server.failNext({ method: "POST", path: "uploads/" });
+    page.files.add([pdf("waiting.pdf")]);
+    await calm();
+    server.stepwise = true;
+    page.files.add([pdf("ann-medical-record.pdf"), pdf("queued.pdf"), pdf("refused.exe")]);
+    await calm();
+    const before = page.items;
+    expect(before.map(({ status }) => status)).toEqual(["waiting", "sending", "queued", "failed"]);
+    const since = server.requests.length;
+
+    await leave(page, server);
+    await calm();
+    expect(page.items).toEqual([]);
+
+    await page.session.start();
+    server.stepwise = false;
+    for (const { key } of before) page.files.retry(key);
+    for (const transfer of server.transfers) transfer.finish();
+    await pass(HOUR);
+    expect(page.items).toEqual([]);
+    expect(sent(server, since)).not.toContain("POST uploads/");
+    expect(server.sessions.flatMap(({ files }) => files)).toEqual([]);
+  });
+
+  test("a file of the next visitor is sent", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    server.stepwise = true;
+    page.files.add([pdf("ann.pdf")]);
+    await calm();
+    await leave(page, server);
+    await calm();
+    server.stepwise = false;
+    page.files.add([pdf("bob.pdf")]);
+    await calm();
+    expect(server.session().files.map(({ upload }) => upload.name)).toEqual(["bob.pdf"]);
+    expect(page.items).toMatchObject([{ name: "bob.pdf", status: "stored" }]);
+  });
+});
+
+test("a session that is still unknown keeps the files that wait for it", async () => {
+  const server = createFakeServer();
+  server.failNext();
+  const page = openPage(server);
+  page.files.add([pdf()]);
+  await calm();
+  expect(page.now.status).toBe("offline");
+  await pass(HOUR);
+  expect(server.session().files).toHaveLength(1);
+});
+
+test("without files on their way, a page that shows none does not follow the session", async () => {
+  const server = createFakeServer();
+  const page = await openSession(server);
+  page.files.add([pdf()]);
+  await calm();
+  page.close();
+  const since = server.requests.length;
+  await pass(HOUR);
+  expect(server.requests).toHaveLength(since);
+});

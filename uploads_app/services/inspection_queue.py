@@ -1,0 +1,67 @@
+"""The order in which files are inspected: fair between networks, and within them between sessions."""
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Sum
+from django.db.models.functions import Now
+
+from uploads_app.models import Inspection, UploadedFile, UploadQuerySet, UploadStatus
+from uploads_app.services.inspection import cpu_seconds
+
+# For how long a network and a session are charged for what their files cost.
+CHARGED_FOR = timedelta(hours=1)
+
+
+class InspectionQueue:
+    """Files that wait for their inspection.
+
+    The next file is of the network that has used the least processor time, if
+    its file uses all that it may, then of the session that has used the least.
+    A file that may use much therefore waits until the others have had as much.
+    Files of one session are taken oldest first.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._waiting = list(UploadedFile.objects.uninspected().in_turn()[:size])
+        self._networks = _spent("network")
+        self._sessions = _spent("session_id")
+
+    def take(self) -> UploadedFile | None:
+        """Remove and return the next file, None if no file waits."""
+        if not self._waiting:
+            return None
+        upload = min(self._waiting, key=self._turn)
+        self._waiting.remove(upload)
+        return upload
+
+    def charge(self, upload: UploadedFile, cost: int) -> None:
+        """Charge a file with milliseconds of processor time; it waits again if it has no verdict."""
+        self._networks[upload.network] += cost
+        self._sessions[upload.session_id] += cost
+        if upload.status == UploadStatus.STORED and upload.inspection == Inspection.WAITING:
+            self._waiting.append(upload)
+
+    def _turn(self, upload: UploadedFile) -> tuple[Any, ...]:
+        expected = 1000 * cpu_seconds(upload)
+        return (
+            self._networks[upload.network] + expected,
+            self._sessions[upload.session_id] + expected,
+            upload.stored_at,
+            upload.pk,
+        )
+
+
+def _spent(by: str) -> "Counter[Any]":
+    """Return the milliseconds that files of each network or session have cost lately."""
+    recent = UploadedFile.objects.filter(
+        inspection_cost__gt=0, inspected_at__gt=Now() - CHARGED_FOR
+    )
+    tried = UploadedFile.objects.uninspected().filter(inspection_cost__gt=0)
+    return sum((_costs(files, by) for files in (recent, tried)), Counter())
+
+
+def _costs(files: UploadQuerySet, by: str) -> "Counter[Any]":
+    costs = files.order_by().values_list(by).annotate(Sum("inspection_cost"))
+    return Counter(dict(costs))
