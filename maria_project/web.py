@@ -15,7 +15,6 @@ import waitress
 from django.conf import settings
 from waitress.server import BaseWSGIServer
 
-from maria_project.server.channel import FairChannel
 from maria_project.wsgi import application
 
 THREADS = 8
@@ -29,6 +28,8 @@ MIB = 1024 * 1024
 
 def main(host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT; finish running requests first."""
+    from maria_project.server.channel import FairChannel  # needs Django to be set up
+
     signal.signal(signal.SIGTERM, _exit)
     files = _allow_open_files(FILES_OF_A_CONNECTION * CONNECTIONS + OTHER_FILES)
     connections = min(CONNECTIONS, (files - OTHER_FILES) // FILES_OF_A_CONNECTION)

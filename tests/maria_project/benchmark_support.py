@@ -3,7 +3,6 @@
 The programs start a dozen processes each. Here the same code runs on the database of the test.
 """
 
-import gc
 import json
 import os
 import threading
@@ -38,9 +37,6 @@ def serving_in_a_thread(
             server.trigger.pull_trigger(lambda: _close_all(server._map))
             thread.join()
             server.task_dispatcher.shutdown()
-            # Answers that nobody read are closed now, and not in a transaction of the next test:
-            # Django then closes the connection of the thread that the collector runs in.
-            gc.collect()
 
 
 def _close_all(sockets: dict[int, Any]) -> None:
