@@ -15,7 +15,6 @@ import waitress
 from django.conf import settings
 from waitress.server import BaseWSGIServer
 
-from maria_project.server.channel import FairChannel
 from maria_project.wsgi import application
 
 THREADS = 8
@@ -29,6 +28,9 @@ MIB = 1024 * 1024
 
 def main(host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT; finish running requests first."""
+    from maria_project.server.channel import FairChannel  # needs Django to be set up
+    from maria_project.server.dispatcher import FairDispatcher
+
     signal.signal(signal.SIGTERM, _exit)
     files = _allow_open_files(FILES_OF_A_CONNECTION * CONNECTIONS + OTHER_FILES)
     connections = min(CONNECTIONS, (files - OTHER_FILES) // FILES_OF_A_CONNECTION)
@@ -41,14 +43,14 @@ def main(host: str, port: int) -> None:
         port=port,
         connection_limit=max(connections, 1),
         _quiet=True,
+        _dispatcher=FairDispatcher(THREADS),
         **options(),
     )
 
 
 def options() -> dict[str, Any]:
-    """Return the options of waitress, without host, port and number of connections."""
+    """Return the options of waitress that do not depend on where and how it is started."""
     return {
-        "threads": THREADS,
         "asyncore_use_poll": True,
         # Larger than the default of 8 KiB: 50 % more uploads per second.
         "recv_bytes": 64 * 1024,

@@ -52,6 +52,8 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
 
     task_class = Task
     ends_unread = False
+    # Whether the client has sent a request before it had the answer to the one before.
+    pipelines = False
     _ahead = b""
     last_sent = 0.0
     _drains_until = 0.0
@@ -74,6 +76,7 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
 
     def keep(self, data: bytes) -> None:
         self._ahead = data
+        self.pipelines = self.pipelines or bool(data.strip())
 
     def give_up(self) -> None:
         """Let the main thread close the connection."""
@@ -125,6 +128,15 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         if sent:
             self.last_sent = time.monotonic()
         return sent
+
+    def service(self) -> None:
+        """Answer one request, in a worker thread."""
+        pipelines = self.pipelines
+        try:
+            super().service()
+        finally:
+            if pipelines:
+                self.server.task_dispatcher.answered_pipelined()
 
     def write_soon(self, data: Any) -> int:
         if not self.total_outbufs_len:

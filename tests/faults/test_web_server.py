@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
@@ -17,22 +17,31 @@ from waitress.wasyncore import close_all
 from maria_project import web
 from maria_project.server import channel
 from maria_project.server.channel import FairChannel
+from maria_project.server.dispatcher import FairDispatcher
 
 LARGE = web.MIB
 REQUEST = b"GET /%b HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class TinyServer:
-    """`/file` sends a file, `/copy` many bytes, `/stream` never ends; any other path is short."""
+    """`/file` sends a file, `/copy` many bytes, `/stream` never ends, `/wait` waits for `go_on`.
+
+    Any other path is short.
+    """
 
     def __init__(self, file: Any) -> None:
         self.begun: list[str] = []
         self.ended = threading.Event()
         self._file = file
         self._map: dict[int, Any] = {}
-        options = web.options() | {"threads": 1, "outbuf_high_watermark": LARGE}
+        self.go_on = threading.Event()
         self._server: Any = create_server(
-            self._answer, self._map, host="127.0.0.1", port=0, **options
+            self._answer,
+            self._map,
+            host="127.0.0.1",
+            port=0,
+            _dispatcher=FairDispatcher(threads=1),
+            **web.options() | {"outbuf_high_watermark": LARGE},
         )
         self.port = int(self._server.effective_port)
         self._thread = threading.Thread(target=self._server.run)
@@ -40,6 +49,10 @@ class TinyServer:
 
     def connected(self) -> int:
         return len(self._server.active_channels)
+
+    def queued(self) -> bool:
+        """Return whether all six connections wait for the only thread."""
+        return len(self._server.task_dispatcher.queue) == 6
 
     def connect(self, *paths: str) -> socket.socket:
         """Connect and request paths, one right after the other, with a small window."""
@@ -68,6 +81,8 @@ class TinyServer:
         path = environ["PATH_INFO"].strip("/")
         self.begun.append(path)
         start("200 OK", [])
+        if path == "wait":
+            self.go_on.wait(20)
         if path == "file":
             return environ["wsgi.file_wrapper"](self._file.open("rb"))
         return self._stream() if path == "stream" else [b"x" * (LARGE if path == "copy" else 5)]
@@ -120,6 +135,25 @@ def test_t87_a_second_request_begins_when_the_first_answer_is_read(
             received += reader.recv(web.MIB)
 
     assert server.begun[-2:] == ["second", "third"]
+
+
+def test_t87_connections_that_pipeline_come_last(server: TinyServer) -> None:
+    with ExitStack() as stack:
+        stack.enter_context(server.connect("wait"))
+        until(lambda: server.begun)
+        greedy = [stack.enter_context(server.connect("pipelined", "again")) for _ in range(3)]
+        until(lambda: server.connected() == 4)
+        plain = [stack.enter_context(server.connect("plain")) for _ in range(3)]
+        until(server.queued)
+        server.go_on.set()
+        for connection in plain:
+            assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        for connection in greedy:
+            while connection.recv(100).count(b"HTTP/1.1 200") < 1:
+                pass
+        until(lambda: len(server.begun) == 10)
+    assert server.begun[:4] == ["wait", "plain", "plain", "plain"]
+    assert server.begun.count("pipelined") == server.begun.count("again") == 3
 
 
 def test_t87_a_write_without_progress_ends_and_frees_its_thread(
