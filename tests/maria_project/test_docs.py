@@ -388,7 +388,7 @@ def _settings_read() -> set[str]:
     """Return every variable of the environment that the product reads."""
     by_way = [
         _matches(r'\benv\.\w+\(\s*"([A-Z_]+)"'),
-        _matches(r'\b(?:secret|duration)\(env, "([A-Z_]+)"'),
+        _matches(r'\bsecret\(env, "([A-Z_]+)"'),
         _matches(r'\bos\.environ(?:\.get\(|\[)"([A-Z_]+)"'),
     ]
     assert all(by_way)

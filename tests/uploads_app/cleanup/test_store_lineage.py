@@ -177,17 +177,18 @@ def test_t55_a_store_that_was_set_back_stops_the_cleanup(snapshot: Path, runs: i
 
 
 def test_t55_an_erasure_does_not_finish_while_the_store_is_set_back(snapshot: Path) -> None:
-    visitor = started()
+    visitor, without_files = started(), started()
     upload = uploaded(visitor)
     for _ in range(2):
         settled()
     right = set_back(snapshot)
 
     assert visitor.erase().status_code == 204
+    assert without_files.erase().status_code == 204
     forget_visitors()
 
     assert visitor.row.erased_at is None
-    assert "session.erased" not in events(visitor.uuid)
+    assert "session.erased" not in events(visitor.uuid) + events(without_files.uuid)
     assert (right / upload.key).exists()
     assert not list(store_root().glob("erased/*"))
 
@@ -195,5 +196,6 @@ def test_t55_an_erasure_does_not_finish_while_the_store_is_set_back(snapshot: Pa
     forget_visitors()
     assert visitor.row.erased_at is not None
     assert "session.erased" in events(visitor.uuid)
+    assert "session.erased" in events(without_files.uuid)
     assert not (store_root() / upload.key).exists()
     assert not UploadedFile.objects.filter(pk=upload.pk).exclude(status="deleted").exists()
