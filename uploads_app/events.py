@@ -36,6 +36,7 @@ QUOTA_CORRECTED = register(
     "bytes",
     "files_before",
     "bytes_before",
+    activity="The size of your files was counted anew.",
 )
 DELETED = register(
     "upload.deleted",
@@ -75,7 +76,7 @@ FOUND = register(
 )
 OBJECT_PURGED = register(
     "object.purged",
-    "The cleanup purged an object: it arrived after its file was closed, or its time in the trash was over.",
+    "The cleanup purged an object: its time in the trash was over, or its session was erased.",
     "reason",
     "size",
     activity="Remaining bytes of {file} were deleted.",
@@ -141,9 +142,15 @@ STARTED = register(
     activity="{who} started to upload {file}.",
 )
 OBJECT_QUARANTINED = register(
-    "object.quarantined", "The cleanup moved an orphan to the trash.", "size"
+    "object.quarantined",
+    "The cleanup moved an object that no file claims to the trash, or found it there.",
+    "size",
 )
-OBJECT_RESTORED = register("object.restored", "An object was restored from the trash.", "size")
+OBJECT_RESTORED = register(
+    "object.restored",
+    "An object was restored from the trash: by staff, or by the cleanup for the file that claims it.",
+    "size",
+)
 DATABASE_ADOPTED = register(
     "system.database_adopted",
     "An operator declared that this database and this store belong together.",

@@ -8,7 +8,7 @@ from django.dispatch import receiver
 
 from sessions_app.models import UserSession
 from sessions_app.signals import Aspect, session_described, session_erased, session_erasing
-from uploads_app.models import ErasureNote, UploadedFile, UploadQuota
+from uploads_app.models import ErasureNote, QuarantinedObject, UploadedFile, UploadQuota
 from uploads_app.services import direct
 from uploads_app.services.erasure import begin_erasure, finish_erasure
 
@@ -64,6 +64,7 @@ def _file_list(session: UserSession) -> dict[str, Any]:
 def _remaining(session: UserSession) -> dict[str, Any]:
     return {
         "files": UploadedFile.objects.unerased().filter(session=session).count(),
+        "trash": QuarantinedObject.objects.of_session(session.uuid).kept().count(),
         "notes": ErasureNote.objects.filter(session_uuid=session.uuid, recorded_at=None).count(),
     }
 

@@ -146,12 +146,12 @@ def test_t47_an_upload(guest: Visitor) -> None:
     assert events(guest.uuid) == ["session.created"]
     assert guest.get("/api/v1/uploads/").json()["results"] == []
 
-    # The visitor got no success response, so the upload is deleted after its lease.
+    # Nobody knows whether the visitor got a success response, so the upload is completed.
     age_upload(row, timedelta(hours=1))
     call_command("cleanup_orphans", verbosity=0)
-    assert UploadedFile.objects.get().status == UploadStatus.LAPSED
-    assert stored_keys() == set()
-    assert events(guest.uuid) == ["session.created", "upload.lapsed"]
+    assert UploadedFile.objects.get().status == UploadStatus.STORED
+    assert stored_keys() == {row.key}
+    assert events(guest.uuid) == ["session.created", "upload.stored"]
     assert uploaded(guest).status == UploadStatus.STORED
 
 
@@ -169,6 +169,14 @@ def test_t47_a_deletion(guest: Visitor) -> None:
 
 
 def lapsed(guest: Visitor) -> None:
+    with failing_at("upload.stored"):
+        guest.upload()
+    upload = UploadedFile.objects.get()
+    age_upload(upload, timedelta(hours=1))
+    (store_root() / upload.key).unlink()
+
+
+def arrived(guest: Visitor) -> None:
     with failing_at("upload.stored"):
         guest.upload()
     age_upload(UploadedFile.objects.get(), timedelta(hours=1))
@@ -211,6 +219,7 @@ def nothing(guest: Visitor) -> None:
     ("event", "arrange"),
     [
         ("upload.lapsed", lapsed),
+        ("upload.stored", arrived),
         ("upload.missing", missing),
         ("upload.found", found),
         ("cleanup.completed", nothing),
@@ -237,7 +246,7 @@ def test_t47_a_change_by_the_cleanup(
     ("event", "arrange"),
     [
         ("object.quarantined", orphan),
-        ("object.purged", late),
+        ("object.quarantined", late),
         ("object.purged", past_quarantine),
     ],
 )
@@ -273,7 +282,7 @@ def test_t47_a_restored_object_is_recorded_before_it_is_moved(guest: Visitor) ->
 def test_t47_an_object_that_storage_does_not_delete_is_not_recorded_as_purged(
     guest: Visitor, settings: Any
 ) -> None:
-    late(guest)
+    past_quarantine(guest)
 
     def refuse(key: str) -> None:
         raise OSError(5, "Input/output error")

@@ -12,10 +12,10 @@ from django_q.models import OrmQ, Success
 from audit_app.models import AuditLog
 from tests.backoffice_app.pages import inline_code, list_of, page_of, shown_text
 from tests.deliveries import beat, deliver_now
-from tests.helpers import events, stored_keys
+from tests.helpers import events
 from tests.uploads_app.cleanup.cleanup_support import HOUR, last_run, pending, settled, use_store
 from uploads_app.cleanup.stop_codes import what_to_do
-from uploads_app.models import CleanupRun, RunStatus, StoreState
+from uploads_app.models import CleanupRun, RunStatus, StoreState, UploadStatus
 from uploads_app.tasks import cleanup_orphans
 
 PREVIEW = "/admin/uploads_app/cleanuprun/preview/"
@@ -99,14 +99,16 @@ def test_the_run_has_the_staff_member_as_its_actor(make_staff: Any) -> None:
     run = last_run()
     assert (run.actor, run.dry_run, run.status) == (actor, True, RunStatus.COMPLETED)
     assert run.findings == {"lapsed uploads": 1}
-    assert ripe.key in stored_keys()
+    ripe.refresh_from_db()
+    assert ripe.status == UploadStatus.PENDING
     assert "cleanup.completed" not in events()
 
     requested = client.post(RUN)
     deliver_now()
     run = last_run()
     assert (run.actor, run.dry_run, run.removed) == (actor, False, 1)
-    assert ripe.key not in stored_keys()
+    ripe.refresh_from_db()
+    assert ripe.status == UploadStatus.LAPSED
     for event in AuditLog.objects.filter(event_type__in=["upload.lapsed", "cleanup.completed"]):
         assert (event.actor, event.request_id) == (actor, requested["X-Request-ID"])
     assert actor in html(client)

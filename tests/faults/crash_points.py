@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from botocore.client import BaseClient
@@ -22,6 +23,7 @@ from django.db import OperationalError, connection
 
 from tests.helpers import SOAK
 from tests.processes import fork, wait_for_other_backends
+from uploads_app.storage import renaming
 from uploads_app.storage.s3_store import S3Store
 
 # ./test tries each point once on each database with a disk, and once with S3.
@@ -166,6 +168,13 @@ def _watch_files(root: str, reached: Reached) -> None:
             reached(event.removeprefix("os."))
 
     sys.addaudithook(on_audit_event)
+    rename = renaming._rename_in_one_step  # a system call without an audit event
+
+    def watched(source: Path, target: Path) -> bool:
+        reached("rename")
+        return rename(source, target)
+
+    renaming._rename_in_one_step = watched
 
 
 def _watch_requests(client: BaseClient, reached: Reached) -> None:

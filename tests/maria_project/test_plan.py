@@ -32,13 +32,21 @@ from tests.uploads_app.cleanup.cleanup_support import (
     new_key,
     of_session_ended,
     orphan,
+    pending,
     remove_object,
     restore,
     settled,
     stored,
     trashed_object,
 )
-from uploads_app.models import IN_QUOTA, VISIBLE, TrashStatus, UploadedFile, UploadStatus
+from uploads_app.models import (
+    IN_QUOTA,
+    VISIBLE,
+    QuarantinedObject,
+    TrashStatus,
+    UploadedFile,
+    UploadStatus,
+)
 
 PAGE = "docs/plan.md"
 MINUTE = timedelta(minutes=1)
@@ -325,13 +333,32 @@ def _trash_is_purged_after_its_retention() -> None:
     assert not _in_trash(purged).exists()
 
 
-def _late_object_is_purged() -> None:
+def _late_object_goes_to_the_trash() -> None:
     young = closed_with_object(GRACE - MINUTE)
     old = closed_with_object(GRACE + MINUTE)
     settled()
     assert (store_root() / young.key).exists()
     assert not (store_root() / old.key).exists()
-    assert not _in_trash(old.key).exists()
+    assert _in_trash(old.key).exists()
+
+
+def _claimed_object_returns() -> None:
+    upload = stored()
+    rows = list(UploadedFile.objects.filter(pk=upload.pk))
+    UploadedFile.objects.filter(pk=upload.pk)._raw_delete("default")
+    settled()
+    assert _in_trash(upload.key).exists()
+    UploadedFile.objects.bulk_create(rows)
+    QuarantinedObject.objects.update(quarantined_at=timezone.now() - WEEK - MINUTE)
+    settled()
+    assert (store_root() / upload.key).exists()
+
+
+def _arrived_upload_is_stored() -> None:
+    upload = pending(-MINUTE, has_object=True)
+    settled()
+    upload.refresh_from_db()
+    assert upload.status == UploadStatus.STORED
 
 
 def _file_of_a_live_session_stays() -> None:
@@ -391,8 +418,11 @@ PROOFS: dict[str, Callable[[], None]] = {
         _orphan_can_be_restored,
     "An object that was in the trash for `TRASH_RETENTION` (7 days) is purged.":
         _trash_is_purged_after_its_retention,
-    "An object under the key of a deleted file is purged after the grace period, without the trash.":
-        _late_object_is_purged,
+    "An object under the key of a closed file is moved to the trash after the grace period.":
+        _late_object_goes_to_the_trash,
+    "An object in the trash whose key a file claims is moved back, and never purged.":
+        _claimed_object_returns,
+    "A lapsed upload whose object is whole becomes `stored`.": _arrived_upload_is_stored,
     "A file of a live session is never deleted, even if it is old.":
         _file_of_a_live_session_stays,
     "A file is deleted when its session has been over for `UPLOAD_RETENTION` (7 days).":

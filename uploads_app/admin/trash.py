@@ -31,7 +31,7 @@ WITHOUT_TYPING = 20
 _REASONS = {
     "no_row": "there is no row for it",
     "file_deleted": "it arrived after its file was deleted",
-    "file_lapsed": "it arrived after its upload lapsed",
+    "file_lapsed": "its upload lapsed",
     "file_rejected": "it arrived after its file was refused",
     "session_erased": "its session was erased",
     "quarantine_over": "its retention in the trash was over",
@@ -59,7 +59,8 @@ class QuarantinedObjectAdmin(ReadOnlyAdmin):
     search_fields = ["key__startswith"]
     search_help_text = "The start of a key: uploads/ and the session UUID."
     fields = [
-        "key", "status", "why", "size", "modified_at", "quarantined_at", "changed_at", "explained",
+        "key", "status", "why", "size", "modified_at", "quarantined_at", "changed_at", "actor",
+        "explained",
     ]  # fmt: skip
     actions = ["give_back"]
 

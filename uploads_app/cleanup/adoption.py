@@ -7,11 +7,11 @@ files that the backup does not know, and lets all retentions start again.
 
 import secrets
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import islice
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -23,18 +23,28 @@ from sessions_app.models import SessionStatus, UserSession
 from sessions_app.services.privacy import erase_session
 from sessions_app.uuid_helpers import UuidMalformed, parse_uuid
 from uploads_app import events, marker
-from uploads_app.cleanup import reconcile, trash
+from uploads_app.cleanup import reconcile, trash, trash_scan
 from uploads_app.cleanup.findings import Ages, FindingKind
 from uploads_app.cleanup.reconcile import ScanProgress
 from uploads_app.marker import Stop
-from uploads_app.models import Finding, StoreState, UploadedFile, UploadStatus
-from uploads_app.services.recovery import finish_pending, recover_upload
+from uploads_app.models import (
+    SESSION_ERASED,
+    Finding,
+    QuarantinedObject,
+    StoreState,
+    UploadedFile,
+    UploadStatus,
+)
+from uploads_app.services.recovery import finish_pending, has_arrived, recover_upload
 from uploads_app.storage.base import Marker, StoredObject, object_store
-from uploads_app.storage.keys import ERASED, QUARANTINE, erased_key
+from uploads_app.storage.keys import ERASED, erased_key, key_in_trash, quarantine_key
 
 _RECOVERED = frozenset({FindingKind.ORPHAN, FindingKind.YOUNG, FindingKind.RESTORED})
 # No retention is over after a restore, so every file counts as live.
 _NEVER = timedelta(days=36500)
+
+
+def _ignore() -> None: ...
 
 
 class CannotAdopt(Stop):
@@ -54,6 +64,7 @@ class AdoptionPlan:
     strangers: int
     trashed: int
     missing: int
+    returned: int
 
     def lines(self) -> list[str]:
         return [
@@ -68,7 +79,8 @@ class AdoptionPlan:
             f"  record {self.trashed} objects in the trash that the database does not know, with a "
             "full TRASH_RETENTION from now;",
             f"  leave {self.missing} files without an object; the cleanup will mark them as missing;",
-            "  delete no file for its retention until UPLOAD_RETENTION has passed once more.",
+            "  delete no file for its retention until UPLOAD_RETENTION has passed once more;",
+            f"  move {self.returned} objects of known files from the trash back to their keys.",
         ]
 
 
@@ -96,9 +108,23 @@ def plan() -> AdoptionPlan:
                 strangers += 1
     erasures = sum(1 for _ in _to_erase())
     finished = sum(1 for _ in _complete_pending())
-    trashed = sum(len(trash.unknown(page)) for page in _trash_pages())
+    in_trash = Counter(found.kind for found in trash_scan.find_misplaced(object_store(), _ignore))
+    for page in trash_scan.pages(object_store()):
+        for stored in _recoverable(page):
+            recovered += 1
+            size += stored.size
+            in_trash[FindingKind.UNRECORDED] -= 1
     return AdoptionPlan(
-        code, reason, erasures, recovered, size, finished, strangers, trashed, missing
+        code,
+        reason,
+        erasures,
+        recovered,
+        size,
+        finished,
+        strangers,
+        in_trash[FindingKind.UNRECORDED],
+        missing,
+        in_trash[FindingKind.MISPLACED],
     )
 
 
@@ -118,6 +144,9 @@ def adopt(planned: AdoptionPlan) -> None:
             _keep_lease(holder)
             erase_session(session=session, reason="adopted")
         recovered = 0
+        for page in trash_scan.pages(object_store()):
+            _keep_lease(holder)
+            recovered += _recover_from_trash(page)
         for upload in _complete_pending():
             _keep_lease(holder)
             recovered += finish_pending(upload=upload)
@@ -125,9 +154,6 @@ def adopt(planned: AdoptionPlan) -> None:
             _keep_lease(holder)
             if finding.kind in _RECOVERED:
                 recovered += _recover(finding.key)
-        for page in _trash_pages():
-            _keep_lease(holder)
-            trash.record_unknown(page)
         _keep_lease(holder)
         _write_marker(planned, recovered)
     finally:
@@ -148,10 +174,53 @@ def _recover(key: str) -> bool:
     if stored is None or session_uuid is None:
         return False
     if _is_erased(session_uuid):
-        trash.purge_late([stored], "session_erased")
+        trash.move_to_trash([stored], reason=SESSION_ERASED)
         return False
     session = _session_of(key)
     return session is not None and recover_upload(session=session, stored=stored)
+
+
+def _recover_from_trash(page: list[StoredObject]) -> int:
+    """Return objects of the trash to their files, create the rows of others, and record the rest."""
+    recovered = 0
+    for stored in _recoverable(page):
+        session = _session_of(stored.key)
+        recovered += session is not None and recover_upload(
+            session=session, stored=stored, place=quarantine_key(stored.key)
+        )
+    kinds = {finding.key: finding.kind for finding in trash_scan.compare(object_store(), page)}
+    of_kind = {
+        kind: [_original(stored) for stored in page if kinds.get(stored.key) == kind]
+        for kind in (FindingKind.MISPLACED, FindingKind.UNRECORDED)
+    }
+    trash.return_to_files(of_kind[FindingKind.MISPLACED])
+    trash.record_found(of_kind[FindingKind.UNRECORDED])
+    return recovered
+
+
+def _recoverable(page: list[StoredObject]) -> Iterator[StoredObject]:
+    """Yield unknown objects of the trash, by their original keys, whose session is known.
+
+    Another copy of this database did not know their session, and moved them there.
+    """
+    unknown = {
+        key_in_trash(finding.key)
+        for finding in trash_scan.compare(object_store(), page)
+        if finding.kind == FindingKind.UNRECORDED
+    }
+    unknown -= set(QuarantinedObject.objects.filter(key__in=unknown).values_list("key", flat=True))
+    unknown -= set(UploadedFile.objects.filter(key__in=unknown).values_list("key", flat=True))
+    for stored in map(_original, page):
+        if (
+            stored.key in unknown
+            and _session_of(stored.key)
+            and not _is_erased(reconcile.session_of(stored.key))
+        ):
+            yield stored
+
+
+def _original(stored: StoredObject) -> StoredObject:
+    return replace(stored, key=key_in_trash(stored.key))
 
 
 def _write_marker(planned: AdoptionPlan, recovered: int) -> None:
@@ -195,26 +264,15 @@ def _to_erase() -> Iterator[UserSession]:
 
 
 def _complete_pending() -> Iterator[UploadedFile]:
-    """Yield uploads that were in progress in the backup and whose object exists."""
+    """Yield uploads that were in progress in the backup and whose object is whole."""
     for upload in UploadedFile.objects.filter(status=UploadStatus.PENDING).iterator():
-        if not _is_erased(upload.session_id) and object_store().describe(upload.key):
+        if not _is_erased(upload.session_id) and has_arrived(upload):
             yield upload
 
 
 def _is_erased(session_uuid: uuid.UUID | None) -> bool:
     """Return whether the store records a session as erased."""
     return bool(session_uuid and object_store().describe(erased_key(session_uuid)))
-
-
-def _trash_pages() -> Iterator[list[StoredObject]]:
-    """Yield the objects in the trash, under their original keys, a page at a time."""
-    trashed = (
-        replace(stored, key=stored.key.removeprefix(f"{QUARANTINE}/"))
-        for stored in object_store().list_objects(QUARANTINE)
-    )
-    kept = (stored for stored in trashed if reconcile.session_of(stored.key))
-    while page := list(islice(kept, reconcile.PAGE)):
-        yield page
 
 
 def _session_of(key: str) -> UserSession | None:

@@ -7,6 +7,7 @@ whether the finding still holds.
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -25,10 +26,12 @@ from uploads_app.cleanup.findings import (
 )
 from uploads_app.cleanup.removal import RemovalResult
 from uploads_app.cleanup.run_context import BATCH, CleanupContext
-from uploads_app.models import WITH_OBJECT, Finding, QuarantinedObject, UploadedFile
+from uploads_app.cleanup.scan import is_awaited
+from uploads_app.models import Finding, QuarantinedObject, UploadedFile
 from uploads_app.services.erasure import note_erasures
 from uploads_app.services.recovery import mark_found, mark_missing
-from uploads_app.storage.base import StoredObject
+from uploads_app.storage.base import ObjectStore, StoredObject
+from uploads_app.storage.keys import key_in_trash, quarantine_key
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +59,26 @@ def _remove_rows(context: CleanupContext, kind: FindingKind) -> None:
     queue = removable_rows(kind, context.ages)
     for page in _pages(context, queue, lambda last: queue.after(last.session_id, last.id)):
         due = removable_rows(kind, context.ages)
-        outcome = each_alone_if_needed(partial(removal.remove, kind, due=due), page)
+        confirmed, failed = _confirmed(context, kind, page)
+        outcome = each_alone_if_needed(partial(removal.remove, kind, due=due), confirmed)
+        outcome.failed += failed
         _count(context, kind, page, outcome)
+
+
+def _confirmed(
+    context: CleanupContext, kind: FindingKind, page: list[UploadedFile]
+) -> tuple[list[UploadedFile], int]:
+    """Return the rows that the store confirms, and how many it could not confirm."""
+    confirmed, failed = [], 0
+    for upload in page:
+        try:
+            if removal.applies(kind, upload):
+                confirmed.append(upload)
+        except OSError:
+            logger.exception("storage could not describe %s", upload.key)
+            failed += 1
+            context.store.clock()  # raises if the whole store does not answer
+    return confirmed, failed
 
 
 def _process_trash(context: CleanupContext, kind: FindingKind) -> None:
@@ -111,18 +132,6 @@ def _apply(context: CleanupContext, findings: list[Finding]) -> None:
             context.record(finding)
 
 
-def _purge_late(context: CleanupContext, findings: list[Finding]) -> RemovalResult:
-    total = RemovalResult()
-    uploads = _uploads_of(findings)
-    for status in {upload.status for upload in uploads.values()} - set(WITH_OBJECT):
-        closed = [found for found in findings if uploads[found.key].status == status]
-        still, failed = _still_old(context, closed)
-        outcome = trash.purge_late(still, f"file_{status}")
-        total.done |= outcome.done
-        total.failed += outcome.failed + failed
-    return total
-
-
 def _uploads_of(findings: list[Finding]) -> dict[str, UploadedFile]:
     uploads = UploadedFile.objects.filter(key__in=[finding.key for finding in findings])
     return {upload.key: upload for upload in uploads}
@@ -137,7 +146,13 @@ def _move_to_trash(context: CleanupContext, findings: list[Finding]) -> RemovalR
 
 def _still_old(context: CleanupContext, findings: list[Finding]) -> tuple[list[StoredObject], int]:
     """Return the objects that still exist and are old, and how many could not be checked."""
-    still, failed = [], 0
+    existing, failed = _existing(context, findings)
+    return [stored for stored in existing if stored.modified < context.ages.before], failed
+
+
+def _existing(context: CleanupContext, findings: list[Finding]) -> tuple[list[StoredObject], int]:
+    """Return the objects that still exist, and how many could not be checked."""
+    existing, failed = [], 0
     for finding in findings:
         try:
             stored = context.store.describe(finding.key)
@@ -145,16 +160,17 @@ def _still_old(context: CleanupContext, findings: list[Finding]) -> tuple[list[S
             logger.exception("storage could not describe %s", finding.key)
             failed += 1
         else:
-            if stored and stored.modified < context.ages.before:
-                still.append(stored)
-    return still, failed
+            if stored and not stored.is_link:
+                existing.append(stored)
+    return existing, failed
 
 
 def _delete_temporary(context: CleanupContext, findings: list[Finding]) -> RemovalResult:
     outcome = RemovalResult()
     for finding in findings:
         try:
-            context.store.delete_temporary(finding.key)
+            if not is_awaited(finding.key):
+                context.store.delete_temporary(finding.key)
         except OSError:
             logger.exception("storage did not delete %s", finding.key)
             outcome.failed += 1
@@ -170,7 +186,7 @@ def _mark(context: CleanupContext, findings: list[Finding]) -> RemovalResult:
     for finding in findings:
         is_found = finding.kind == FindingKind.FOUND
         try:
-            exists = context.store.describe(finding.key) is not None
+            exists = _exists(context.store, finding)
         except OSError:
             logger.exception("storage could not describe %s", finding.key)
             outcome.failed += 1
@@ -181,8 +197,38 @@ def _mark(context: CleanupContext, findings: list[Finding]) -> RemovalResult:
     return outcome
 
 
+def _exists(store: ObjectStore, finding: Finding) -> bool:
+    """Return whether the object of a file exists: for a missing one, also in the trash."""
+    places = [finding.key]
+    if finding.kind == FindingKind.MISSING:
+        places.append(quarantine_key(finding.key))
+    return any(store.describe(place) is not None for place in places)
+
+
+def _return_to_files(context: CleanupContext, findings: list[Finding]) -> RemovalResult:
+    return _in_trash(context, findings, trash.return_to_files)
+
+
+def _record_found(context: CleanupContext, findings: list[Finding]) -> RemovalResult:
+    return _in_trash(context, findings, trash.record_found)
+
+
+def _in_trash(
+    context: CleanupContext,
+    findings: list[Finding],
+    act: Callable[[list[StoredObject]], RemovalResult],
+) -> RemovalResult:
+    """Do something with the objects of findings that still are in the trash."""
+    existing, failed = _existing(context, findings)
+    outcome = act([replace(stored, key=key_in_trash(stored.key)) for stored in existing])
+    done = {quarantine_key(key): size for key, size in outcome.done.items()}
+    return RemovalResult(done, outcome.failed + failed)
+
+
 _ACTIONS: dict[FindingKind, Callable[[CleanupContext, list[Finding]], RemovalResult]] = {
-    FindingKind.LATE: _purge_late,
+    FindingKind.MISPLACED: _return_to_files,
+    FindingKind.UNRECORDED: _record_found,
+    FindingKind.LATE: _move_to_trash,
     FindingKind.TEMPORARY: _delete_temporary,
     FindingKind.ORPHAN: _move_to_trash,
     FindingKind.MISSING: _mark,

@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from django.conf import settings
@@ -11,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from audit_app.models import AuditLog
-from uploads_app.cleanup import reconcile
+from uploads_app.cleanup import reconcile, trash_scan
 from uploads_app.cleanup.findings import (
     BY_ROW,
     IN_TRASH,
@@ -21,6 +22,7 @@ from uploads_app.cleanup.findings import (
     removable_rows,
 )
 from uploads_app.cleanup.reconcile import ScanProgress, UploadRow
+from uploads_app.cleanup.removal import applies
 from uploads_app.models import (
     WITH_OBJECT,
     Finding,
@@ -34,15 +36,26 @@ from uploads_app.storage.keys import ERASED, INCOMING, MARKER, PREFIX, QUARANTIN
 
 # What the cleanup does about each kind of finding.
 RULES = {
-    FindingKind.LAPSED: "The upload did not finish within its lease. The cleanup deletes it.",
+    FindingKind.ARRIVED: (
+        "The upload was not recorded within its lease, but its object is whole. The cleanup marks "
+        "it as stored."
+    ),
+    FindingKind.LAPSED: "The upload did not finish within its lease. The cleanup gives it up.",
     FindingKind.UNFINISHED: "Its deletion was interrupted. The next run finishes it.",
     FindingKind.PAST_RETENTION: "Its retention is over. The cleanup deletes it.",
     FindingKind.CUT_OFF: "A move or a deletion was interrupted. The next run finishes it.",
     FindingKind.PAST_TRASH_RETENTION: "Its time in the trash is over. The cleanup purges it.",
-    FindingKind.LATE: "The object arrived after its file was closed. The cleanup deletes it.",
+    FindingKind.LATE: (
+        "The object arrived after its file was closed. The cleanup moves it to the trash, from where "
+        "it can be restored."
+    ),
     FindingKind.TEMPORARY: "An interrupted upload left this temporary file. The cleanup deletes it.",
     FindingKind.ORPHAN: (
         "The object has no row. The cleanup moves it to the trash, from where it can be restored."
+    ),
+    FindingKind.MISPLACED: "The object of a file is in the trash. The cleanup moves it back.",
+    FindingKind.UNRECORDED: (
+        "This key is unknown, but an object in the trash had it. The cleanup records the object."
     ),
     FindingKind.MISSING: "Its object is missing from the store. The cleanup marks the file as missing.",
     FindingKind.FOUND: "Its object is in the store again. The cleanup marks the file as stored.",
@@ -69,12 +82,12 @@ _OUTSIDE = "It is outside the folders of the product. The cleanup does not scan 
 _NOTHING = "This key is unknown: it has no object, no row and no event."
 _PAST = {
     UploadStatus.DELETED: "The file was deleted. The row and the events show when and why.",
-    UploadStatus.LAPSED: "The upload never finished. The bytes that arrived were deleted.",
+    UploadStatus.LAPSED: "The upload never finished. What arrived was deleted or is in the trash.",
     UploadStatus.REJECTED: "The file was refused on arrival and deleted.",
 }
 _TRASH_TEXTS = {
     "quarantined": "The object had no row. It is in the trash and can be restored.",
-    "restored": "A person restored the object, but it is no longer there.",
+    "restored": "The object was restored from the trash, but it is no longer there.",
     "purged": "The object was purged. The events show when and why.",
 }
 
@@ -153,7 +166,7 @@ def _finding(
 ) -> Finding | None:
     ages = Ages.at(timezone.now(), grace=settings.CLEANUP_GRACE)
     for kind in BY_ROW:
-        if row and removable_rows(kind, ages).filter(pk=row.pk).exists():
+        if row and removable_rows(kind, ages).filter(pk=row.pk).exists() and applies(kind, row):
             return Finding(kind=kind, key=key)
     for kind in IN_TRASH:
         if trash_item and due_trash(kind, ages).filter(pk=trash_item.pk).exists():
@@ -162,7 +175,9 @@ def _finding(
     rows = [UploadRow(live.key, live.status)] if live else []
     seen = [stored] if stored and (stored.is_temporary or key.startswith(f"{PREFIX}/")) else []
     found = reconcile.reconcile(seen, iter(rows), ages, ScanProgress(lambda: None))
-    return next(reconcile.confirmed(store, ages, list(found)), None)
+    trashed = _describe(store, quarantine_key(key))
+    misplaced = trash_scan.compare(store, [trashed] if trashed else [])
+    return next(chain(reconcile.confirmed(store, ages, list(found)), misplaced), None)
 
 
 def _without_finding(

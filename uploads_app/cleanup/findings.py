@@ -13,6 +13,7 @@ from uploads_app.models import QuarantinedObject, UploadedFile, UploadQuerySet
 class FindingKind(StrEnum):
     """What a finding is. Reports, stored runs and metrics contain the values."""
 
+    ARRIVED = "uploads that arrived"
     LAPSED = "lapsed uploads"
     UNFINISHED = "unfinished deletions"
     PAST_RETENTION = "files past retention"
@@ -21,6 +22,8 @@ class FindingKind(StrEnum):
     LATE = "objects of closed files"
     TEMPORARY = "temporary files"
     ORPHAN = "objects without a row"
+    MISPLACED = "files in the trash"
+    UNRECORDED = "unrecorded objects in the trash"
     MISSING = "rows without an object"
     FOUND = "objects that came back"
     RESTORED = "restored objects left alone"
@@ -29,15 +32,28 @@ class FindingKind(StrEnum):
 
 
 # Found by rows of uploads, in the order in which a run applies them.
-BY_ROW = (FindingKind.LAPSED, FindingKind.UNFINISHED, FindingKind.PAST_RETENTION)
+BY_ROW = (
+    FindingKind.ARRIVED,
+    FindingKind.LAPSED,
+    FindingKind.UNFINISHED,
+    FindingKind.PAST_RETENTION,
+)
 # Found by entries of the trash, in the same way.
 IN_TRASH = (FindingKind.CUT_OFF, FindingKind.PAST_TRASH_RETENTION)
 # A run deletes these for good.
 REMOVED = frozenset(
-    {*BY_ROW, FindingKind.PAST_TRASH_RETENTION, FindingKind.LATE, FindingKind.TEMPORARY}
+    {
+        FindingKind.LAPSED,
+        FindingKind.UNFINISHED,
+        FindingKind.PAST_RETENTION,
+        FindingKind.PAST_TRASH_RETENTION,
+        FindingKind.TEMPORARY,
+    }
 )
+# A run moves these to the trash.
+TRASHED = frozenset({FindingKind.ORPHAN, FindingKind.LATE})
 # A run applies at most `limit` of these.
-LIMITED = REMOVED | {FindingKind.ORPHAN, FindingKind.CUT_OFF}
+LIMITED = REMOVED | TRASHED | {FindingKind.ARRIVED, FindingKind.CUT_OFF}
 # A run only reports these.
 REPORTED = frozenset({FindingKind.RESTORED, FindingKind.YOUNG, FindingKind.UNKNOWN})
 # Many of these mean that the store or the database is the wrong one.
@@ -82,7 +98,7 @@ def removable_rows(kind: FindingKind, ages: Ages) -> UploadQuerySet:
     """Return the uploads to remove for one of the reasons BY_ROW, in the order of their keys."""
     files = UploadedFile.objects.order_by("session_id", "id")
     match kind:
-        case FindingKind.LAPSED:
+        case FindingKind.ARRIVED | FindingKind.LAPSED:
             return files.lapsed()
         case FindingKind.UNFINISHED:
             return files.deleting()

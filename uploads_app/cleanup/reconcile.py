@@ -4,14 +4,12 @@ Nothing here changes anything, so a dry run and a run find the same.
 """
 
 import logging
-import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
-from sessions_app.uuid_helpers import UUID_PATTERN
 from uploads_app.cleanup.findings import REPORTED, Ages, FindingKind, removable_rows
 from uploads_app.models import (
     WITH_OBJECT,
@@ -21,16 +19,13 @@ from uploads_app.models import (
     UploadStatus,
 )
 from uploads_app.storage.base import ListingIncomplete, ObjectStore, StoredObject
-from uploads_app.storage.keys import PREFIX
+from uploads_app.storage.keys import PREFIX, quarantine_key
+from uploads_app.storage.keys import ids_in_key as _place
 
 logger = logging.getLogger(__name__)
 
 PAGE = 1000
-_KEY = re.compile(rf"{PREFIX}/({UUID_PATTERN})/({UUID_PATTERN})\.[a-z0-9]{{1,8}}")
 _START = uuid.UUID(int=0)
-
-# Position of a file in the order of keys: its session, then its upload.
-Place = tuple[uuid.UUID, uuid.UUID]
 
 
 class UploadRow(NamedTuple):
@@ -108,8 +103,7 @@ def reconcile(
         if row is None or row.key != key:
             yield from _without_row(stored, ages)
         else:
-            if row.status == UploadStatus.MISSING:
-                yield _finding(FindingKind.FOUND, stored)
+            yield from _with_row(stored, row)
             seen.rows += 1
             row = next(rows, None)
         seen.after = key
@@ -166,11 +160,6 @@ def _rows(seen: ScanProgress) -> Iterator[UploadRow]:
                 logger.error("the key of upload %s is malformed: %r", upload_id, row.key)
 
 
-def _place(key: str) -> Place | None:
-    match = _KEY.fullmatch(key)
-    return (uuid.UUID(match[1]), uuid.UUID(match[2])) if match else None
-
-
 def _finding(kind: FindingKind, stored: StoredObject) -> Finding:
     return Finding(kind=kind, key=stored.key, size=stored.size)
 
@@ -187,7 +176,17 @@ def _without_object(row: UploadRow) -> Iterator[Finding]:
         yield Finding(kind=FindingKind.MISSING, key=row.key)
 
 
+def _with_row(stored: StoredObject, row: UploadRow) -> Iterator[Finding]:
+    if stored.is_link:
+        yield _finding(FindingKind.UNKNOWN, stored)
+    elif row.status == UploadStatus.MISSING:
+        yield _finding(FindingKind.FOUND, stored)
+
+
 def _without_row(stored: StoredObject, ages: Ages) -> Iterator[Finding]:
+    if stored.is_link:
+        yield _finding(FindingKind.UNKNOWN, stored)
+        return
     kind = FindingKind.ORPHAN if stored.modified < ages.before else FindingKind.YOUNG
     yield _finding(kind, stored)
 
@@ -229,15 +228,20 @@ def confirmed(store: ObjectStore, ages: Ages, findings: list[Finding]) -> Iterat
 
 def _is_missing(store: ObjectStore, ages: Ages, row: UploadedFile) -> bool:
     is_old = row.stored_at is not None and row.stored_at < ages.before
-    return row.status == UploadStatus.STORED and is_old and store.describe(row.key) is None
+    return (
+        row.status == UploadStatus.STORED
+        and is_old
+        and store.describe(row.key) is None
+        and store.describe(quarantine_key(row.key)) is None
+    )
 
 
 def _kind_now(
     finding: Finding, row: UploadedFile | None, trash_item: QuarantinedObject | None
 ) -> str:
     """Return the kind of an object without a live row, by its closed row or its trash entry."""
-    if finding.kind == FindingKind.ORPHAN and row:
-        return FindingKind.LATE
     if trash_item and trash_item.is_given_back:
         return FindingKind.RESTORED
+    if finding.kind == FindingKind.ORPHAN and row:
+        return FindingKind.LATE
     return finding.kind

@@ -16,7 +16,7 @@ from audit_app.events import EventType
 from audit_app.services import record
 from common.context import current
 from uploads_app import events, marker
-from uploads_app.cleanup import apply, clock, reconcile, scan
+from uploads_app.cleanup import apply, clock, reconcile, removal, scan
 from uploads_app.cleanup.findings import (
     BY_ROW,
     IN_TRASH,
@@ -128,8 +128,9 @@ def _context(run: CleanupRun, options: CleanupOptions, holder: str) -> CleanupCo
 def _preview(context: CleanupContext) -> None:
     """Report what a run would apply, in the same order."""
     for kind in BY_ROW:
-        for row in removable_rows(kind, context.ages)[: context.left].iterator(BATCH):
-            _report(context, Finding(kind=kind, key=row.key, size=row.size))
+        for row in removable_rows(kind, context.ages).iterator(BATCH):
+            if context.left and removal.applies(kind, row):
+                _report(context, Finding(kind=kind, key=row.key, size=row.size))
     for kind in IN_TRASH:
         for trash_item in due_trash(kind, context.ages)[: context.left].iterator(BATCH):
             _report(context, Finding(kind=kind, key=trash_item.key, size=trash_item.size))

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from uploads_app import marker
-from uploads_app.cleanup.findings import REMOVED, Ages, FindingKind
+from uploads_app.cleanup.findings import REMOVED, TRASHED, Ages, FindingKind
 from uploads_app.cleanup.removal import RemovalResult
 from uploads_app.marker import Stop
 from uploads_app.models import CleanupRun, Finding
@@ -76,7 +76,7 @@ class CleanupContext:
             self.run.bytes_removed += sum(outcome.done.values())
         if kind == FindingKind.PAST_TRASH_RETENTION:
             self.run.purged += len(outcome.done)
-        if kind == FindingKind.ORPHAN:
+        if kind in TRASHED:
             self.run.quarantined += len(outcome.done)
 
     def store_counts(self) -> None:

@@ -9,12 +9,13 @@ from itertools import chain
 from math import ceil
 
 from sessions_app.models import UserSession
-from uploads_app.cleanup import reconcile
+from uploads_app.cleanup import reconcile, trash_scan
 from uploads_app.cleanup.findings import UNEXPECTED, FindingKind, removable_rows
 from uploads_app.cleanup.reconcile import ScanProgress
 from uploads_app.cleanup.run_context import BATCH, CleanupContext
 from uploads_app.marker import Stop
 from uploads_app.models import KEY_LENGTH, VISIBLE, Finding, StoreState, UploadedFile
+from uploads_app.storage.keys import final_key, is_incoming
 
 UNEXPECTED_FLOOR = 100
 UNEXPECTED_SHARE = 0.05
@@ -28,7 +29,7 @@ def everything(context: CleanupContext, seen: ScanProgress) -> Iterator[Finding]
     """Yield all findings of a scan. A key that cannot be stored is only reported, as unknown."""
     for finding in chain(
         reconcile.find_mismatches(context.store, context.ages, seen),
-        _temporary_files(context, seen),
+        _outside_uploads(context, seen),
     ):
         key = finding.label[:KEY_LENGTH]
         if key != finding.key:
@@ -36,10 +37,21 @@ def everything(context: CleanupContext, seen: ScanProgress) -> Iterator[Finding]
         yield finding
 
 
-def _temporary_files(context: CleanupContext, seen: ScanProgress) -> Iterator[Finding]:
-    if not seen.is_partial:
-        for name in context.store.temporary_files(context.ages.temporary_before):
+def _outside_uploads(context: CleanupContext, seen: ScanProgress) -> Iterator[Finding]:
+    """Yield the findings in the trash, and the temporary files, once per scan."""
+    if seen.is_partial:
+        return
+    yield from trash_scan.find_misplaced(context.store, seen.pause)
+    for name in context.store.temporary_files(context.ages.temporary_before):
+        if not is_awaited(name):
             yield Finding(kind=FindingKind.TEMPORARY, key=name)
+
+
+def is_awaited(name: str) -> bool:
+    """Return whether a temporary object is what a browser sent for an upload in progress."""
+    if not is_incoming(name):
+        return False
+    return UploadedFile.objects.pending().filter(key=final_key(name)).exists()
 
 
 def continue_scan(context: CleanupContext) -> tuple[StoreState, ScanProgress]:

@@ -24,7 +24,7 @@ class Disposition(StrEnum):
     """What happens to an object of the previous store."""
 
     OURS = "to be moved"
-    CLOSED = "of closed files, which the cleanup deletes"
+    CLOSED = "of closed files, which the cleanup moves to the trash"
     UNDER_WAY = "of uploads in progress"
     UNKNOWN = "unknown, left alone"
 
@@ -71,7 +71,7 @@ def classified(page: Sequence[StoredObject]) -> Iterator[tuple[StoredObject, Dis
     for found in page:
         if found.is_temporary or found.key.startswith(f"{INCOMING}/"):
             yield found, Disposition.UNDER_WAY
-        elif not _OURS.fullmatch(found.key):
+        elif found.is_link or not _OURS.fullmatch(found.key):
             yield found, Disposition.UNKNOWN
         else:
             yield found, Disposition.CLOSED if found.key in closed else Disposition.OURS

@@ -1,26 +1,26 @@
 """The trash: moves orphans there, restores them, and purges them.
 
-The database records each step before it starts and after it ends. After a crash
-the next run finishes the step, with exactly one event.
+Each step is recorded before it starts and after it ends, in `trash_entries`. After
+a crash the next run finishes the step, with exactly one event. A process that was
+frozen in the middle checks again after its move, and undoes it where it came too late.
 """
 
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from django.db import transaction
-from django.db.models.functions import Now
-from django.utils import timezone
-
-from audit_app.canonical import Value
-from audit_app.events import EventType
-from audit_app.services import Entry, record_many
-from uploads_app import events
-from uploads_app.cleanup import reconcile
+from uploads_app.cleanup import trash_entries
 from uploads_app.cleanup.removal import RemovalResult, delete_objects
-from uploads_app.models import QuarantinedObject, TrashQuerySet, TrashStatus, UploadedFile
-from uploads_app.services.transition import change_rows
+from uploads_app.models import (
+    SESSION_ERASED,
+    QuarantinedObject,
+    TrashStatus,
+    UploadedFile,
+    UploadStatus,
+)
+from uploads_app.services.recovery import mark_found
 from uploads_app.storage.base import StoredObject, object_store
 from uploads_app.storage.keys import quarantine_key
 
@@ -29,12 +29,6 @@ logger = logging.getLogger(__name__)
 _WHY_NOT: dict[type[OSError], str] = {
     FileExistsError: "Another object has its key, so it stays in the trash.",
     FileNotFoundError: "Its bytes are missing from the trash.",
-}
-# The status and the event of a step that is done.
-_DONE: dict[str, tuple[TrashStatus, EventType]] = {
-    TrashStatus.QUARANTINING: (TrashStatus.QUARANTINED, events.OBJECT_QUARANTINED),
-    TrashStatus.RESTORING: (TrashStatus.RESTORED, events.OBJECT_RESTORED),
-    TrashStatus.PURGING: (TrashStatus.PURGED, events.OBJECT_PURGED),
 }
 
 
@@ -54,39 +48,39 @@ class RestoreResult:
     refused: dict[str, str] = field(default_factory=dict)
 
 
-def move_to_trash(found: Sequence[StoredObject]) -> RemovalResult:
-    """Move objects to the trash, except those that have got a row in the meantime."""
-    explained = UploadedFile.objects.filter(key__in=[stored.key for stored in found])
-    known = set(explained.values_list("key", flat=True))
-    orphans = [stored for stored in found if stored.key not in known]
-    return finish(_begin(orphans, TrashStatus.QUARANTINING, in_trash=True, reason="no_row"))
+def move_to_trash(found: Sequence[StoredObject], *, reason: str = "") -> RemovalResult:
+    """Move objects to the trash, except those that a file needs. Purge those of erased sessions."""
+    return _without_erased(finish(trash_entries.begin_moves(found, reason)))
 
 
-def unknown(trashed: Sequence[StoredObject]) -> list[StoredObject]:
-    """Return the objects of the trash, given by their original keys, that have no trash entry."""
-    known = QuarantinedObject.objects.kept_in_trash().filter(
-        key__in=[stored.key for stored in trashed]
-    )
-    keys = set(known.values_list("key", flat=True))
-    return [stored for stored in trashed if stored.key not in keys]
-
-
-def record_unknown(trashed: Sequence[StoredObject]) -> None:
-    """Create entries for the `unknown` objects, whose retention starts now."""
-    orphans = unknown(trashed)
-    _close(_begin(orphans, TrashStatus.QUARANTINING, in_trash=True, reason="no_row"))
-
-
-def purge_late(found: Sequence[StoredObject], reason: str) -> RemovalResult:
-    """Delete objects that arrived under the keys of closed files."""
-    return finish(_begin(found, TrashStatus.PURGING, in_trash=False, reason=reason))
+def _without_erased(moved: RemovalResult) -> RemovalResult:
+    erased = QuarantinedObject.objects.in_trash().filter(key__in=moved.done, reason=SESSION_ERASED)
+    moved.failed += purge(list(erased)).failed
+    return moved
 
 
 def purge(trash_items: Sequence[QuarantinedObject]) -> RemovalResult:
-    """Delete objects whose time in the trash is over."""
-    still = QuarantinedObject.objects.filter(status=TrashStatus.QUARANTINED)
-    due = still.filter(pk__in=[trash_item.pk for trash_item in trash_items])
-    return finish(_change(due, TrashStatus.PURGING, reason="quarantine_over"))
+    """Delete objects whose time in the trash is over, except those that a file claims."""
+    return finish(trash_entries.begin_purges(trash_items))
+
+
+def return_to_files(trashed: Sequence[StoredObject]) -> RemovalResult:
+    """Move objects of the trash, given by their original keys, back to the files that claim them.
+
+    Also those that a person has restored before.
+    """
+    returned = finish(trash_entries.begin_restores(trashed))
+    missing = UploadedFile.objects.filter(status=UploadStatus.MISSING, key__in=returned.done)
+    for upload in missing:
+        mark_found(upload=upload)
+    return returned
+
+
+def record_found(trashed: Sequence[StoredObject]) -> RemovalResult:
+    """Create entries for objects of the trash, by their original keys, that have none."""
+    recorded = trash_entries.record_found(trashed)
+    sizes = {trash_item.key: trash_item.size for trash_item in recorded}
+    return _without_erased(RemovalResult(sizes))
 
 
 def restore_object(*, key: str) -> None:
@@ -94,22 +88,21 @@ def restore_object(*, key: str) -> None:
 
     Raises NotRestored, or StoreUnavailable; then the next cleanup run finishes the step.
     """
-    still = QuarantinedObject.objects.filter(status=TrashStatus.QUARANTINED, key=key)
-    restoring = _change(still, TrashStatus.RESTORING)
-    if not restoring:
+    steps = trash_entries.begin_restore(key)
+    if not steps:
         raise NotRestored("It is not in the trash.")
-    [trash_item] = restoring
+    [step] = steps
     try:
-        _move(trash_item)
+        _move(step)
     except (FileExistsError, FileNotFoundError) as error:
-        _change(_unchanged(trash_item), TrashStatus.QUARANTINED)
+        trash_entries.keep_in_trash(step)
         raise NotRestored(_WHY_NOT[type(error)]) from error
     except OSError as error:
         logger.exception("storage did not restore %s", key)
         raise StoreUnavailable(
             "The store does not answer. The next cleanup run tries again."
         ) from error
-    _close([trash_item])
+    trash_entries.close(steps)
 
 
 def restore_objects(*, keys: Sequence[str], seconds: float = float("inf")) -> RestoreResult:
@@ -135,99 +128,65 @@ def restore_objects(*, keys: Sequence[str], seconds: float = float("inf")) -> Re
 
 def finish(trash_items: Sequence[QuarantinedObject]) -> RemovalResult:
     """Finish recorded steps, whichever run started them. The next run repeats what fails."""
-    purging = [trash_item for trash_item in trash_items if trash_item.status == TrashStatus.PURGING]
-    failed = set(delete_objects([_place(trash_item) for trash_item in purging]))
-    done = [trash_item for trash_item in purging if _place(trash_item) not in failed]
-    for trash_item in trash_items:
-        if trash_item.status != TrashStatus.PURGING:
-            try:
-                _move(trash_item)
-            except FileNotFoundError:
-                logger.warning("%s does not exist, so there is nothing to move", trash_item.key)
-                done += _change(_unchanged(trash_item), TrashStatus.PURGING, reason="gone")
-            except OSError:
-                logger.exception("storage did not move %s", trash_item.key)
-                failed.add(trash_item.key)
-            else:
-                done.append(trash_item)
-    _close(done)
-    ended = {trash_item.key for trash_item in done}
-    return RemovalResult(
-        {trash_item.key: trash_item.size for trash_item in trash_items if trash_item.key in ended},
-        len(failed),
-    )
+    steps = trash_entries.unfinished(trash_items)
+    purging = [step for step in steps if step.status == TrashStatus.PURGING]
+    result = _purge(purging) if purging else RemovalResult()
+    for step in steps:
+        if step.status != TrashStatus.PURGING:
+            _finish_move(step, result)
+    return result
 
 
-def _begin(
-    found: Sequence[StoredObject], status: TrashStatus, *, in_trash: bool, reason: str
-) -> list[QuarantinedObject]:
-    trash_items = [
-        QuarantinedObject(
-            key=stored.key,
-            size=stored.size,
-            modified_at=stored.modified,
-            status=status,
-            in_trash=in_trash,
-            reason=reason,
-            quarantined_at=Now(),  # the database's clock, which the retention uses
-            changed_at=Now(),
-        )
-        for stored in found
-    ]
-    QuarantinedObject.objects.bulk_create(
-        trash_items,
-        update_conflicts=True,
-        unique_fields=["key"],
-        update_fields=[
-            "size", "modified_at", "status", "in_trash", "reason", "quarantined_at", "changed_at",
-        ],
-    )  # fmt: skip
-    begun = QuarantinedObject.objects.filter(key__in=[trash_item.key for trash_item in trash_items])
-    return list(begun.filter(status=status).order_by("key"))
+def _purge(steps: Sequence[QuarantinedObject]) -> RemovalResult:
+    failed = delete_objects([quarantine_key(step.key) for step in steps])
+    deleted = [step for step in steps if quarantine_key(step.key) not in failed]
+    closed = trash_entries.close(deleted)
+    return RemovalResult({step.key: step.size for step in closed}, len(failed))
 
 
-def _move(trash_item: QuarantinedObject) -> None:
+def _finish_move(step: QuarantinedObject, result: RemovalResult) -> None:
+    """Move one object, and add it to the result if that ended its step."""
+    try:
+        if _carry_out(step):
+            result.done[step.key] = step.size
+    except OSError:
+        logger.exception("storage did not move %s", step.key)
+        result.failed += 1
+
+
+def _carry_out(step: QuarantinedObject) -> bool:
+    """Move the object of a step; False if another process ended it. Raises OSError."""
+    steps = trash_entries.unfinished([step])
+    if not steps or steps[0].status == TrashStatus.PURGING:
+        return False
+    [step] = steps
+    try:
+        _move(step)
+    except FileNotFoundError:
+        logger.warning("%s does not exist, so there is nothing to move", step.key)
+        return trash_entries.close_as_absent(step)
+    except FileExistsError:
+        logger.warning("two objects with different bytes have the key %s", step.key)
+        trash_entries.keep_in_trash(step)
+        return False
+    if trash_entries.close([step]):
+        return True
+    return step.status == TrashStatus.QUARANTINING and _undo_late_move(step)
+
+
+def _undo_late_move(step: QuarantinedObject) -> bool:
+    """Return an object that was moved to the trash too late; True if that ended its step."""
+    if not trash_entries.has_to_return(step):
+        return False
+    logger.warning("%s returns from the trash, because its move came too late", step.key)
+    with suppress(FileNotFoundError):  # another process has returned it
+        object_store().move(quarantine_key(step.key), step.key)
+    step.status = TrashStatus.RESTORING
+    return bool(trash_entries.close([step]))
+
+
+def _move(step: QuarantinedObject) -> None:
     """Move an object to the place of its step. Raises OSError."""
-    places = (trash_item.key, quarantine_key(trash_item.key))
-    source, target = places if trash_item.status == TrashStatus.QUARANTINING else places[::-1]
+    places = (step.key, quarantine_key(step.key))
+    source, target = places if step.status == TrashStatus.QUARANTINING else places[::-1]
     object_store().move(source, target)
-
-
-def _place(trash_item: QuarantinedObject) -> str:
-    return quarantine_key(trash_item.key) if trash_item.in_trash else trash_item.key
-
-
-def _close(trash_items: Sequence[QuarantinedObject]) -> None:
-    """Record steps as done, each with its event, except those that are already recorded."""
-    with transaction.atomic():
-        for status, (closed, event) in _DONE.items():
-            keys = [trash_item.pk for trash_item in trash_items if trash_item.status == status]
-            still = QuarantinedObject.objects.filter(pk__in=keys, status=status)
-            changed = _change(still, closed)
-            record_many(
-                event,
-                (
-                    Entry(
-                        reconcile.session_of(trash_item.key),
-                        trash_item.key,
-                        None,
-                        _details(event, trash_item),
-                    )
-                    for trash_item in changed
-                ),
-            )
-
-
-def _details(event: EventType, trash_item: QuarantinedObject) -> dict[str, Value]:
-    if event is events.OBJECT_PURGED:
-        return {"reason": trash_item.reason, "size": trash_item.size}
-    return {"size": trash_item.size}
-
-
-def _unchanged(trash_item: QuarantinedObject) -> TrashQuerySet:
-    return QuarantinedObject.objects.filter(pk=trash_item.pk, status=trash_item.status)
-
-
-def _change(among: TrashQuerySet, status: TrashStatus, **values: object) -> list[QuarantinedObject]:
-    with transaction.atomic():
-        return change_rows(among, status=status, changed_at=timezone.now(), **values)

@@ -21,7 +21,7 @@ def move_object(store: MovingStore, key: str, sha256: str, keep_lease: Callable[
 
     Returns False if its file was closed in the meantime: that deletes the object
     in both stores, but perhaps just before the copy existed. `sha256` is the hash
-    in the file's row, or empty. `keep_lease` is called before a bad copy is deleted
+    in the file's row, or empty. `keep_lease` is called before a copy is deleted
     and may raise. Raises ContentDiffers, OSError.
     """
     with store.previous.open(key) as original:
@@ -39,6 +39,7 @@ def move_object(store: MovingStore, key: str, sha256: str, keep_lease: Callable[
             store.current.delete(key)
         raise ContentDiffers("the copy in the current store has other bytes")
     if _is_closed(store, key):
+        keep_lease()
         store.current.delete(key)
         return False
     store.previous.delete(key)

@@ -10,7 +10,12 @@ from uploads_app.models.statuses import (
     UploadStatus,
 )
 from uploads_app.models.store import KEY_LENGTH, Finding, StoreState, printable
-from uploads_app.models.trash import QuarantinedObject, TrashQuerySet, TrashStatus
+from uploads_app.models.trash import (
+    SESSION_ERASED,
+    QuarantinedObject,
+    TrashQuerySet,
+    TrashStatus,
+)
 from uploads_app.models.upload import (
     TAKEOVER_AFTER,
     ErasureNote,
@@ -23,6 +28,7 @@ from uploads_app.models.upload import (
 __all__ = [
     "IN_QUOTA",
     "KEY_LENGTH",
+    "SESSION_ERASED",
     "TAKEOVER_AFTER",
     "VISIBLE",
     "WITH_OBJECT",

@@ -42,7 +42,7 @@ class Suspicion(models.TextChoices):
     TOO_EXPENSIVE = "too_expensive", "takes too much time or memory to read"
 
 
-# Uploads in these states count against the quota.
+# Uploads in these states count against the quota, and claim the object at their key.
 IN_QUOTA = (
     UploadStatus.PENDING,
     UploadStatus.STORED,

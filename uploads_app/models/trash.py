@@ -1,10 +1,19 @@
 """Objects in the trash of the cleanup."""
 
+import uuid
 from datetime import timedelta
 
 from django.db import models
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
+
+from uploads_app.models.statuses import IN_QUOTA
+from uploads_app.models.upload import UploadedFile
+from uploads_app.storage.keys import PREFIX
+
+# The reason of an object that must not wait for its retention.
+SESSION_ERASED = "session_erased"
 
 
 class TrashStatus(models.TextChoices):
@@ -18,26 +27,35 @@ class TrashStatus(models.TextChoices):
     PURGED = "purged"
 
 
+UNFINISHED = (TrashStatus.QUARANTINING, TrashStatus.RESTORING, TrashStatus.PURGING)
+
+
 class TrashQuerySet(models.QuerySet["QuarantinedObject"]):
     def cut_off(self) -> "TrashQuerySet":
         """Return objects whose move or deletion began and has not finished."""
-        unfinished = ("quarantining", "restoring", "purging")
-        return self.filter(status__in=unfinished)
+        return self.filter(status__in=UNFINISHED)
+
+    def in_trash(self) -> "TrashQuerySet":
+        return self.filter(status=TrashStatus.QUARANTINED)
 
     def past_retention(self, retention: timedelta) -> "TrashQuerySet":
-        return self.filter(status=TrashStatus.QUARANTINED, quarantined_at__lt=Now() - retention)
+        """Return the objects to purge: never one whose key the row of a file claims."""
+        over = Q(quarantined_at__lt=Now() - retention) | Q(reason=SESSION_ERASED)
+        claims = UploadedFile.objects.filter(key=OuterRef("key"), status__in=IN_QUOTA)
+        return self.in_trash().filter(over, ~Exists(claims))
 
-    def kept_in_trash(self) -> "TrashQuerySet":
-        """Return objects whose bytes may be in the trash."""
-        finished = [TrashStatus.RESTORED, TrashStatus.PURGED]
-        return self.filter(in_trash=True).exclude(status__in=finished)
+    def kept(self) -> "TrashQuerySet":
+        """Return the objects whose bytes may be in the trash."""
+        return self.exclude(status__in=[TrashStatus.RESTORED, TrashStatus.PURGED])
+
+    def of_session(self, session_uuid: uuid.UUID) -> "TrashQuerySet":
+        return self.filter(key__startswith=f"{PREFIX}/{session_uuid}/")
 
 
 class QuarantinedObject(models.Model):
-    """An orphan in the trash. It can be restored until its retention is over and it is purged.
+    """An object that no file claims, in the trash.
 
-    An object that arrived under the key of a closed upload is purged at once.
-    Its row here is the only record of it.
+    It can be restored until its retention is over and it is purged.
     """
 
     key = models.CharField("object key", max_length=120, unique=True)
@@ -53,6 +71,14 @@ class QuarantinedObject(models.Model):
         help_text="Its bytes are, or were, in the trash.",
     )
     reason = models.CharField(max_length=20, blank=True)
+    actor = models.CharField(
+        "changed by",
+        max_length=150,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Who began the last change. Its event has this actor, whoever finishes it.",
+    )
     quarantined_at = models.DateTimeField("moved to the trash", default=timezone.now)
     changed_at = models.DateTimeField("last change", default=timezone.now)
 
@@ -72,6 +98,10 @@ class QuarantinedObject(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def is_unfinished(self) -> bool:
+        return self.status in UNFINISHED
 
     @property
     def is_leaving(self) -> bool:

@@ -1,6 +1,7 @@
 """Uploads, the quota that they count against, and erased sessions."""
 
 import uuid
+from collections.abc import Collection
 from datetime import timedelta
 
 from django.conf import settings
@@ -39,6 +40,10 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
         return self.filter(
             session=session, direct=True, status__in=[UploadStatus.PENDING, *VISIBLE]
         )
+
+    def claiming(self, keys: Collection[str]) -> "UploadQuerySet":
+        """Return the files that claim one of the keys: its object must not be deleted."""
+        return self.filter(key__in=keys, status__in=IN_QUOTA)
 
     def with_open_form(self) -> "UploadQuerySet":
         """Return closed direct uploads whose form may still write bytes, or has."""

@@ -21,6 +21,7 @@ from uploads_app.models import (
 )
 from uploads_app.services.transition import change_upload, change_uploads
 from uploads_app.storage.base import object_store
+from uploads_app.storage.keys import incoming_key
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +70,11 @@ def finish_deletion(*, upload: UploadedFile) -> bool:
     return bool(close_deletions([upload]))
 
 
+def still_deleting(uploads: Sequence[UploadedFile]) -> list[UploadedFile]:
+    """Return those of the uploads that are `deleting` now, asked under their locks."""
+    return change_uploads(uploads, UploadedFile.objects.deleting(), status=UploadStatus.DELETING)
+
+
 def close_deletions(uploads: Sequence[UploadedFile]) -> list[UploadedFile]:
     """Mark `deleting` uploads whose objects are deleted as `deleted`; return those that changed."""
     return change_uploads(
@@ -108,14 +114,19 @@ def reject_upload(*, upload: UploadedFile, code: str) -> bool:
     )
     if rejected:
         with suppress(OSError):  # the cleanup deletes the rest
-            remove_leftovers(upload)
+            object_store().delete(incoming_key(upload.key))
+            _note_removal(upload)
     return rejected
 
 
-def give_up_upload(*, upload: UploadedFile, reason: str) -> None:
-    """Give up an upload that cannot be finished, and delete the bytes that arrived."""
+def give_up_upload(*, upload: UploadedFile, reason: str, is_own_object: bool = True) -> None:
+    """Give up an upload that cannot be finished, and delete the bytes that arrived.
+
+    An object that an earlier request wrote stays for the cleanup, which moves it to
+    the trash: that request may have been answered with 201.
+    """
     lapse_upload(upload=upload, reason=reason)
-    if upload.status not in WITH_OBJECT:
+    if upload.status not in WITH_OBJECT and is_own_object:
         with suppress(OSError):  # the cleanup deletes the rest
             remove_bytes(upload)
 
@@ -133,6 +144,10 @@ def remove_bytes(upload: UploadedFile) -> None:
 def remove_leftovers(upload: UploadedFile) -> None:
     """Delete what an upload that was given up has left in the store, and note the time."""
     remove_bytes(upload)
+    _note_removal(upload)
+
+
+def _note_removal(upload: UploadedFile) -> None:
     UploadedFile.objects.filter(pk=upload.pk).update(deleted_at=timezone.now())
 
 

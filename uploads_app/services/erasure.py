@@ -10,8 +10,10 @@ from django.utils import timezone
 from sessions_app.models import UserSession
 from uploads_app import marker
 from uploads_app.models import (
+    SESSION_ERASED,
     VISIBLE,
     ErasureNote,
+    QuarantinedObject,
     UploadedFile,
     UploadStatus,
 )
@@ -32,6 +34,7 @@ NOTES_AT_ONCE = 1000
 def begin_erasure(*, session: UserSession) -> None:
     """Mark every file of a session as `deleting`, and delete all its file names.
 
+    The next cleanup run purges its objects in the trash.
     Must be called in the transaction that closes the session.
     """
     files = UploadedFile.objects.filter(session=session)
@@ -40,6 +43,7 @@ def begin_erasure(*, session: UserSession) -> None:
         begin_deletion(upload=upload, among=files.filter(status__in=VISIBLE), reason="erased")
     for upload in files.pending():
         lapse_upload(upload=upload, reason="erased")
+    QuarantinedObject.objects.of_session(session.uuid).kept().update(reason=SESSION_ERASED)
     ErasureNote.objects.get_or_create(session_uuid=session.uuid)
 
 

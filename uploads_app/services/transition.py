@@ -44,7 +44,7 @@ def change_uploads(
     """
     with transaction.atomic():
         sessions = {upload.session_id for upload in uploads}
-        _lock_sessions(sessions)
+        lock_sessions(sessions)
         if frees_quota:
             correct_quotas(sessions)
         still = among.filter(pk__in=[upload.pk for upload in uploads])
@@ -91,6 +91,12 @@ def record_uploads(
     )
 
 
-def _lock_sessions(sessions: Collection[UUID]) -> None:
-    locked = UserSession.objects.select_for_update().filter(pk__in=sessions).order_by("pk")
-    list(locked.values_list("pk"))
+def lock_sessions(sessions: Collection[UUID]) -> list[UserSession]:
+    """Lock sessions until the transaction ends. No row of a file can be created in them meanwhile."""
+    return list(UserSession.objects.select_for_update().filter(pk__in=sessions).order_by("pk"))
+
+
+def lock_uploads(keys: Collection[str]) -> list[UploadedFile]:
+    """Lock the rows of keys until the transaction ends. Lock their sessions first."""
+    rows = UploadedFile.objects.select_for_update(of=("self",)).filter(key__in=keys)
+    return list(rows.order_by("pk"))

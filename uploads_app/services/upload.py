@@ -148,7 +148,7 @@ def finish_upload(
     up when the store fails, because its bytes arrived and `complete` can be repeated.
     """
     try:
-        written = _write(upload, content)
+        written, is_own_object = _write(upload, content)
     except OSError as error:
         logger.exception("The store did not accept %s.", upload.key)
         if not upload.direct:
@@ -157,7 +157,7 @@ def finish_upload(
     try:
         return _commit(upload, written, also)
     except (SessionInvalid, StorageUnavailable):
-        give_up_upload(upload=upload, reason="too_late")
+        give_up_upload(upload=upload, reason="too_late", is_own_object=is_own_object)
         raise
 
 
@@ -215,20 +215,20 @@ def _is_same_file(upload: UploadedFile, upload_request: UploadedFile) -> bool:
     return (upload.name, upload.sha256) == (upload_request.name, upload_request.sha256)
 
 
-def _write(upload: UploadedFile, content: File[bytes]) -> StoredBytes:
-    """Step 2: write the bytes to their final key.
+def _write(upload: UploadedFile, content: File[bytes]) -> tuple[StoredBytes, bool]:
+    """Step 2: write the bytes to their final key; return also whether this call wrote them.
 
     If an earlier request wrote the same bytes, its object is used: the store's
     response to it may have been lost.
     """
     try:
-        return object_store().put(upload.key, _leased(upload, content))
+        return object_store().put(upload.key, _leased(upload, content)), True
     except FileExistsError:
         written = read_back(upload.key)
         content.seek(0)
         if written.sha256 != (upload.sha256 or _hash(content)):
             raise
-        return written
+        return written, False
 
 
 def _leased(upload: UploadedFile, content: File[bytes]) -> Iterator[bytes]:

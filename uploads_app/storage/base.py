@@ -18,13 +18,15 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 class StoredObject:
     """An object in a listing: key, size in bytes, and time of the last write.
 
-    `is_temporary` marks the partial file of a running or killed upload.
+    `is_temporary` marks the partial file of a running or killed upload. `is_link` marks
+    a symbolic link or a special file: the store writes none, and never moves or deletes one.
     """
 
     key: str
     size: int
     modified: datetime
     is_temporary: bool = False
+    is_link: bool = False
 
 
 @dataclass(frozen=True)

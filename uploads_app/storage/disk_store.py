@@ -1,18 +1,14 @@
 """Objects on a local disk: durable, never overwritten, and listed in constant memory."""
 
 import errno
-import filecmp
 import hashlib
-import heapq
 import os
-import pickle
+import re
 import secrets
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -28,14 +24,17 @@ from uploads_app.storage.base import (
     StoredObject,
 )
 from uploads_app.storage.file_locks import locked
-from uploads_app.storage.keys import ERASED, MARKER, PREFIX, QUARANTINE
+from uploads_app.storage.keys import ERASED, INCOMING, MARKER, PREFIX, QUARANTINE
+from uploads_app.storage.renaming import rename
+from uploads_app.storage.walking import walk
 
 _TEMPORARY_SUFFIX = ".part"
+_TEMPORARY = re.compile(rf"\..+\.[0-9a-f]{{16}}\{_TEMPORARY_SUFFIX}", re.DOTALL)
 # Folders in which a crash can leave temporary files that a listing of PREFIX does not contain.
 _UNLISTED = ("", f"{ERASED}/", f"{QUARANTINE}/{PREFIX}/*/")
+# The levels of folders between a prefix and its objects.
+_FOLDERS = {PREFIX: 1, INCOMING: 1, QUARANTINE: 2, ERASED: 0}
 _FOLDER_TRIES = 100
-# More names than this are sorted on disk.
-_NAMES_IN_MEMORY = 20_000
 
 
 class DiskStore(FileSystemStorage):
@@ -70,9 +69,10 @@ class DiskStore(FileSystemStorage):
 
     def describe(self, key: str) -> StoredObject | None:
         try:
-            return _described(key, os.lstat(self.path(key)))
+            status = os.lstat(self.path(key))
         except (FileNotFoundError, NotADirectoryError):
             return None
+        return None if stat.S_ISDIR(status.st_mode) else _described(key, status)
 
     def delete(self, name: str) -> None:
         self._remove(name)
@@ -113,9 +113,7 @@ class DiskStore(FileSystemStorage):
                 descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
                 os.fchmod(descriptor, settings.FILE_UPLOAD_PERMISSIONS)
                 return os.fdopen(descriptor, "wb")
-        raise FileNotFoundError(
-            errno.ENOENT, "the folder is removed again and again", str(path.parent)
-        )
+        raise FileNotFoundError(errno.ENOENT, "the folder is removed each time", str(path.parent))
 
     def _make_folder(self, folder: Path) -> None:
         """Create a folder and its parents with the rights of the store, which a umask would cut."""
@@ -130,28 +128,49 @@ class DiskStore(FileSystemStorage):
         folder.chmod(settings.FILE_UPLOAD_DIRECTORY_PERMISSIONS)
 
     def _remove(self, key: str) -> None:
+        """Delete a file. A folder at its key is not an object; a link raises OSError."""
+        path = self._own_path(key)
         with suppress(FileNotFoundError, NotADirectoryError):
-            Path(self.path(key)).unlink()
+            if not path.is_dir():
+                path.unlink()
+
+    def _own_path(self, key: str) -> Path:
+        """Return the path of a key. Raises OSError if it leads through a symbolic link."""
+        path = Path(self.path(key))
+        names = len(path.relative_to(self.location).parts)
+        for part in (path, *path.parents[: names - 1]):
+            if part.is_symlink():
+                raise OSError(
+                    errno.ELOOP, "a symbolic link, which the store does not write", str(part)
+                )
+        return path
 
     def move(self, key: str, target: str) -> None:
-        source, final = Path(self.path(key)), Path(self.path(target))
-        self._make_folder(final.parent)
+        source, final = self._own_path(key), self._own_path(target)
         try:
-            os.link(source, final)
-        except FileExistsError:
-            if not filecmp.cmp(source, final, shallow=False):
-                raise
+            self._rename(source, final)
         except FileNotFoundError:
-            if not final.exists():
+            if source.exists() or not final.exists():
                 raise
         _sync_name(final)
-        self.delete(key)
+        _finish_deletions(source.parent)
+
+    def _rename(self, source: Path, target: Path) -> None:
+        """Rename a file; create the new folder again if a deletion removes it meanwhile."""
+        for _ in range(_FOLDER_TRIES):
+            self._make_folder(target.parent)
+            try:
+                return rename(source, target)
+            except FileNotFoundError:
+                if target.parent.exists() or not source.exists():
+                    raise
+        raise FileNotFoundError(errno.ENOENT, "the folder is removed again and again", str(target))
 
     def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
         root = f"{self.base_location}/{prefix}"
         behind = tuple(after.split("/")[1:])
         try:
-            for path, status in _walk(root, behind):
+            for path, status in walk(root, behind, _FOLDERS[prefix]):
                 yield _described(path[len(root) - len(prefix) :], status)
         except OSError as error:
             raise ListingIncomplete(error.errno, f"cannot list {root}: {error}") from error
@@ -195,8 +214,9 @@ class DiskStore(FileSystemStorage):
         names = (f"{place}.*{_TEMPORARY_SUFFIX}" for place in _UNLISTED)
         for path in sorted(path for name in names for path in root.glob(name)):
             with suppress(FileNotFoundError):
-                if _modified(path.stat()) < before:
-                    yield path.relative_to(root).as_posix()
+                found = _described(path.relative_to(root).as_posix(), path.lstat())
+                if found.is_temporary and found.modified < before:
+                    yield found.key
 
     def delete_temporary(self, name: str) -> None:
         if not _is_temporary(Path(name).name):
@@ -238,63 +258,17 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _walk(folder: str, after: tuple[str, ...]) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield every file below `folder`, ordered by name at each level.
-
-    Paths up to `after`, which has one name for each level, are skipped without reading them.
-    """
-    for name in _names(folder):
-        if after and name < after[0]:
-            continue
-        path = f"{folder}/{name}"
-        try:
-            status = os.lstat(path)
-        except FileNotFoundError:  # deleted after its folder was read
-            continue
-        if stat.S_ISDIR(status.st_mode):
-            yield from _walk(path, after[1:] if after and name == after[0] else ())
-        elif not after or name > after[0]:
-            yield path, status
-
-
-def _names(folder: str) -> Iterator[str]:
-    """Return the names in a folder in order, in constant memory."""
-    try:
-        with os.scandir(folder) as entries:
-            names = (entry.name for entry in entries)
-            first = sorted(islice(names, _NAMES_IN_MEMORY))
-            if len(first) < _NAMES_IN_MEMORY:
-                return iter(first)
-            runs = [_spilled(first)]
-            while run := sorted(islice(names, _NAMES_IN_MEMORY)):
-                runs.append(_spilled(run))
-            return heapq.merge(*runs)
-    except FileNotFoundError:  # the last file of the session was deleted meanwhile
-        return iter(())
-
-
-def _spilled(names: list[str]) -> Iterator[str]:
-    """Write names to a temporary file, and return an iterator that reads them back."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115  (closed after reading)
-    for name in names:
-        pickle.dump(name, file)
-    file.seek(0)
-    return _read_back(file)
-
-
-def _read_back(file: IO[bytes]) -> Iterator[str]:
-    with file, suppress(EOFError):
-        while True:
-            yield pickle.load(file)  # noqa: S301  (written above, and the file has no name)
+def _described(key: str, status: os.stat_result) -> StoredObject:
+    is_link = not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode)
+    is_temporary = (
+        key.endswith(_TEMPORARY_SUFFIX) and not is_link and _is_temporary(key.rpartition("/")[2])
+    )
+    return StoredObject(key, status.st_size, _modified(status), is_temporary, is_link)
 
 
 def _is_temporary(name: str) -> bool:
-    return name.startswith(".") and name.endswith(_TEMPORARY_SUFFIX)
-
-
-def _described(key: str, status: os.stat_result) -> StoredObject:
-    is_temporary = key.endswith(_TEMPORARY_SUFFIX) and _is_temporary(key.rpartition("/")[2])
-    return StoredObject(key, status.st_size, _modified(status), is_temporary)
+    """Return whether a name is one of `put`: other programs leave partial files, too."""
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def _modified(status: os.stat_result) -> datetime:

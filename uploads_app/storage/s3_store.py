@@ -25,7 +25,7 @@ from uploads_app.storage.base import (
     StoredBytes,
     StoredObject,
 )
-from uploads_app.storage.keys import INCOMING, MARKER, PREFIX
+from uploads_app.storage.keys import INCOMING, MARKER, PREFIX, is_own
 from uploads_app.storage.s3_requests import ABSENT, pages, translated
 
 BATCH = 1000
@@ -132,7 +132,8 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
             return failed
 
     def move(self, key: str, target: str) -> None:
-        if self.describe(key) is None:
+        source = self.describe(key)
+        if source is None:
             if self.describe(target) is None:
                 raise FileNotFoundError(key)
             return
@@ -145,7 +146,8 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
                 )
         elif self._sha256(key) != self._sha256(target):
             raise FileExistsError(target)
-        self.delete(key)
+        if self.describe(target) and self.describe(key) == source:  # nobody moved it back meanwhile
+            self.delete(key)
 
     def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
         for page in self._pages("list_objects_v2", Prefix=f"{prefix}/", StartAfter=after):
@@ -193,10 +195,10 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
         """Yield multipart uploads that were not completed, and direct uploads that were not stored."""
         for page in self._pages("list_multipart_uploads"):
             for upload in page.get("Uploads", []):
-                if upload["Initiated"] < before:
+                if upload["Initiated"] < before and is_own(upload["Key"]):
                     yield f"{upload['Key']}?uploadId={upload['UploadId']}"
         for arrived in self.list_objects(INCOMING):
-            if arrived.modified < before:
+            if arrived.modified < before and is_own(arrived.key):
                 yield arrived.key
 
     def delete_temporary(self, name: str) -> None:

@@ -193,7 +193,7 @@ def change(upload: UploadedFile, **values: Any) -> UploadedFile:
     return upload
 
 
-def pending(lease: timedelta, has_object: bool = True) -> UploadedFile:
+def pending(lease: timedelta, has_object: bool = False) -> UploadedFile:
     """An upload that was interrupted before its last step, with `lease` left (negative: expired)."""
     upload = change(
         stored(),
@@ -235,7 +235,6 @@ def closed_with_object(age: timedelta, status: UploadStatus = UploadStatus.DELET
     else:
         upload = pending(-HOUR)
         lapse_upload(upload=upload, reason="storage_failed")
-        remove_object(upload)
     plant(upload.key, age=age)
     upload.refresh_from_db()
     return upload
@@ -318,7 +317,7 @@ def many(
         )
         for index, session in enumerate(sessions)
     )
-    if objects:
+    if objects and status != UploadStatus.PENDING:  # with an object they would be completed
         for file in files:
             plant(file.key, b"0123456789", age)
     return files

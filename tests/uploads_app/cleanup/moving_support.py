@@ -162,11 +162,12 @@ class Relocation:
             assert self.visitors[upload_id].download(upload_id) == self.bodies[upload_id]
 
     def assert_moved(self) -> None:
-        """Check that the current store has exactly the live files, and the previous store none."""
+        """Check that the current store has exactly the live files and the trash, and the previous store none."""
         self.during()
         live = {row.key: row.sha256 for row in UploadedFile.objects.filter(pk__in=self.bodies)}
         current = self.hashes("uploads_current")
-        assert {key: sha for key, sha in current.items() if not key.startswith(ERASED)} == live
+        others = (ERASED, QUARANTINE)
+        assert {key: sha for key, sha in current.items() if not key.startswith(others)} == live
         assert self.hashes("uploads_previous") == {}
         self.after()
         self.assert_served()

@@ -46,11 +46,13 @@ around = pytest.mark.parametrize(
 @pytest.mark.both
 @around
 def test_an_upload_lapses_when_its_lease_is_over(db: None, off: timedelta, over: bool) -> None:
-    upload = pending(-off)
+    upload, arrived = pending(-off), pending(-off, has_object=True)
     settled()
     upload.refresh_from_db()
     assert upload.status == (UploadStatus.LAPSED if over else UploadStatus.PENDING)
-    assert (store_root() / upload.key).exists() is not over
+    arrived.refresh_from_db()
+    assert arrived.status == (UploadStatus.STORED if over else UploadStatus.PENDING)
+    assert (store_root() / arrived.key).exists()
     assert quotas_fit()
 
 
@@ -82,12 +84,13 @@ def test_a_file_of_a_live_session_is_kept_at_any_age(db: None) -> None:
 
 
 @around
-def test_a_late_object_is_deleted_after_the_grace_period(
+def test_a_late_object_goes_to_the_trash_after_the_grace_period(
     db: None, off: timedelta, over: bool
 ) -> None:
     upload = closed_with_object(GRACE + off)
     settled()
     assert (store_root() / upload.key).exists() is not over
+    assert (store_root() / quarantine_key(upload.key)).exists() is over
 
 
 @around

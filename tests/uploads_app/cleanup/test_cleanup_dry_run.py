@@ -72,12 +72,17 @@ class DryRunScenario:
     @property
     def acted_on(self) -> set[str]:
         """The objects and temporary files that a run deletes or moves."""
-        return self.removed | {self.orphan}
+        return self.removed | self.trashed
+
+    @property
+    def trashed(self) -> set[str]:
+        """The objects that a run moves to the trash."""
+        return {self.orphan, *(upload.key for upload in self.late)}
 
     @property
     def removed(self) -> set[str]:
         """The objects and temporary files that a run deletes."""
-        rows = (*self.lapsed, *self.unfinished, *self.past, *self.late)
+        rows = (*self.lapsed, *self.unfinished, *self.past)
         return {upload.key for upload in rows} | set(self.temporary)
 
 
@@ -130,9 +135,15 @@ def one_of_everything() -> DryRunScenario:
 def test_a_dry_run_reports_each_finding_under_its_kind(scene: DryRunScenario) -> None:
     result = settled("--dry-run")
     assert result.headings == scene.headings
-    for heading in list(scene.headings)[:5]:
+    for heading in (
+        "lapsed uploads",
+        "unfinished deletions",
+        "files past retention",
+        "temporary files",
+    ):
         assert f"{len(scene.headings[heading])} {heading}, would be deleted\n" in result.out
-    assert result.out.count("would be deleted") == 5
+    assert result.out.count("would be deleted") == 4
+    assert "2 objects of closed files, would be moved to the trash\n" in result.out
     assert "1 objects without a row, would be moved to the trash\n" in result.out
     assert "1 rows without an object, would be marked as missing\n" in result.out
     assert result.out.splitlines()[-1].endswith("nothing changed (dry run).")
@@ -191,7 +202,8 @@ def test_the_run_applies_each_finding_of_the_dry_run(scene: DryRunScenario) -> N
     document = settled("--json").document
 
     assert document["findings"] == dry
-    assert (document["removed"], document["quarantined"]) == (len(scene.removed), 1)
+    counts = (document["removed"], document["quarantined"])
+    assert counts == (len(scene.removed), len(scene.trashed))
     assert document["bytes_removed"] == sum(
         item["size"] for item in dry if item["key"] in scene.removed
     )
@@ -350,12 +362,10 @@ def _expected_events(scene: DryRunScenario) -> Iterator[tuple[str, str, dict[str
             f"upload:{upload.pk}",
             {"reason": reason, "size": upload.size, "sha256": upload.sha256},
         )
-    for upload in scene.late:
-        size = len(b"%PDF-1.4 planted")
-        yield "object.purged", upload.key, {"reason": f"file_{upload.status}", "size": size}
-    yield "object.quarantined", scene.orphan, {"size": len(b"%PDF-1.4 planted")}
+    for key in scene.trashed:
+        yield "object.quarantined", key, {"size": len(b"%PDF-1.4 planted")}
     for event, upload in (("upload.missing", scene.missing), ("upload.found", scene.found)):
         yield event, f"upload:{upload.pk}", {"size": upload.size, "sha256": upload.sha256}
     run = last_run()
-    counts = {"removed": run.removed, "missing": 1, "quarantined": 1, "errors": 0}
+    counts = {"removed": run.removed, "missing": 1, "quarantined": 3, "errors": 0}
     yield "cleanup.completed", f"cleanup_run:{run.pk}", {"run": run.pk, **counts}

@@ -84,6 +84,7 @@ def _unknown() -> str:
     ("arrange", "would", "words"),
     [
         (lambda: pending(-HOUR).key, "lapsed uploads", "did not finish within its lease"),
+        (lambda: pending(-HOUR, True).key, "uploads that arrived", "its object is whole"),
         (lambda: deleting().key, "unfinished deletions", "was interrupted"),
         (lambda: of_session_ended(8 * DAY).key, "files past retention", "Its retention is over"),
         (lambda: trashed_object(8 * DAY), "objects past quarantine", "The cleanup purges it"),
@@ -133,9 +134,7 @@ def _purged() -> str:
 
 
 def _rejected() -> str:
-    upload = change(pending(-HOUR), status=UploadStatus.REJECTED)
-    remove_object(upload)
-    return upload.key
+    return change(pending(-HOUR), status=UploadStatus.REJECTED).key
 
 
 def _restored_and_removed() -> str:
@@ -158,7 +157,7 @@ def _restored_and_removed() -> str:
         (trashed_object, "can be restored", "object.quarantined"),
         (_restored_and_removed, "no longer there", "object.restored"),
         (_purged, "was purged", "object.purged"),
-        (lambda: _after_a_run(closed_with_object(HOUR).key), "was deleted", "object.purged"),
+        (lambda: _after_a_run(closed_with_object(HOUR).key), "was deleted", "object.quarantined"),
         (new_key, "This key is unknown", None),
         (lambda: "marker.json", "deployment marker", None),
         (lambda: _half_written(MINUTE), "is being written", None),

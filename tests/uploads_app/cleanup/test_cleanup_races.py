@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import F
 
 from audit_app.models import AuditLog
 from tests.helpers import (
@@ -24,16 +25,15 @@ from tests.uploads_app.cleanup.cleanup_support import (
     HOUR,
     Events,
     cleanup,
-    closed_with_object,
     deleting,
     last_run,
     many,
     of_session_ended,
-    pending,
     quotas_fit,
     settled,
     snapshot,
     stored,
+    trashed_object,
     use_store,
 )
 from uploads_app.cleanup.run import cleanup_orphans
@@ -42,11 +42,13 @@ from uploads_app.cleanup.stop_codes import what_to_do
 from uploads_app.models import (
     IN_QUOTA,
     CleanupRun,
+    QuarantinedObject,
     RunStatus,
     StoreState,
     UploadedFile,
     UploadStatus,
 )
+from uploads_app.storage.keys import quarantine_key
 
 pytestmark = pytest.mark.both
 
@@ -73,7 +75,7 @@ def test_t59_a_run_that_ends_while_another_starts_is_not_taken_for_a_restored_ba
 
 def test_t59_a_run_that_has_lost_its_lease_stops(db: None, settings: Any) -> None:
     stored()
-    many(520, UploadStatus.PENDING)
+    many(520, UploadStatus.DELETING)
 
     def take_over(key: str) -> None:
         StoreState.objects.update(lease_holder="another run")
@@ -85,25 +87,25 @@ def test_t59_a_run_that_has_lost_its_lease_stops(db: None, settings: Any) -> Non
         "Stopped, 500 deleted: Another run took the lease, because this run was too slow. (lease_lost)\n"
         "What to do: Nothing, if it happened once. If it repeats, check the speed of the store.\n"
     )
-    assert len(result.headings["lapsed uploads"]) == 500
-    assert UploadedFile.objects.filter(status=UploadStatus.LAPSED).count() == 500
+    assert len(result.headings["unfinished deletions"]) == 500
+    assert UploadedFile.objects.filter(status=UploadStatus.DELETED).count() == 500
     assert StoreState.objects.get().lease_holder == "another run"
 
     use_store(settings)
     assert settled().out == "Skipped: another run is in progress.\n"
     StoreState.objects.update(lease_holder="", lease_expires_at=None)
     assert settled("--json").document["removed"] == 20
-    assert UploadedFile.objects.filter(status=UploadStatus.LAPSED).count() == 520
+    assert UploadedFile.objects.filter(status=UploadStatus.DELETED).count() == 520
 
 
 def test_t57_objects_that_the_store_does_not_delete_stay_for_the_next_run(
     db: None, settings: Any
 ) -> None:
-    ripe = [pending(-HOUR), pending(-HOUR), deleting(), deleting()]
-    ripe += [of_session_ended(8 * DAY), of_session_ended(8 * DAY)]
-    late = [closed_with_object(HOUR), closed_with_object(HOUR)]
-    refused = {upload.key for upload in (*ripe[::2], late[0])}
     live = stored()
+    purged = [trashed_object(), trashed_object()]
+    QuarantinedObject.objects.update(quarantined_at=F("quarantined_at") - 8 * DAY)
+    ripe = [deleting(), deleting(), of_session_ended(8 * DAY), of_session_ended(8 * DAY)]
+    refused = {*(upload.key for upload in ripe[::2]), quarantine_key(purged[0])}
 
     def refuse(key: str) -> None:
         if key in refused:
@@ -112,20 +114,22 @@ def test_t57_objects_that_the_store_does_not_delete_stay_for_the_next_run(
     use_store(settings, before_delete=refuse)
     result = cleanup()
     assert result.exit_code == 1
-    assert result.err == "4 files failed. The next run tries again.\n"
+    assert result.err == "3 files failed. The next run tries again.\n"
     assert last_run().status == RunStatus.COMPLETED
-    assert (last_run().errors, last_run().removed) == (4, 4)
-    assert stored_keys() == {live.key} | refused
+    assert (last_run().errors, last_run().removed) == (3, 3)
+    assert {path for path in _objects() if path != live.key} == refused
     assert quotas_fit()
 
     use_store(settings)
-    for upload in ripe[:1]:  # its row is closed, so that its object is late until the grace is over
-        assert UploadedFile.objects.get(pk=upload.pk).status == UploadStatus.LAPSED
     settled()
-    assert stored_keys() == {live.key}
+    assert _objects() == {live.key}
     assert settled().out.startswith("Nothing to do.")
     _assert_removed_once(ripe)
-    assert AuditLog.objects.filter(event_type="object.purged", target=late[0].key).count() == 1
+    assert AuditLog.objects.filter(event_type="object.purged", target=purged[0]).count() == 1
+
+
+def _objects() -> set[str]:
+    return {path.relative_to(store_root()).as_posix() for path in store_root().rglob("*.pdf")}
 
 
 @pytest.mark.slow
@@ -210,12 +214,13 @@ def test_t54_a_file_whose_row_is_created_after_the_scan_of_rows_is_live(
 
 
 def test_a_run_ends_within_its_time_and_the_next_continues(db: None) -> None:
-    late = [closed_with_object(HOUR) for _ in range(5)]
+    for _ in range(5):
+        deleting()
     events = Events()
     run = cleanup_orphans(CleanupOptions(grace=timedelta(minutes=30), seconds=0))
     assert (run.status, run.removed, run.findings) == (RunStatus.COMPLETED, 0, {})
     assert events.types() == ["cleanup.completed"]
-    assert settled("--json").document["removed"] == len(late)
+    assert settled("--json").document["removed"] == 5
 
 
 def test_a_dry_run_without_time_for_the_whole_scan_stops(db: None) -> None:

@@ -107,7 +107,7 @@ def test_uploads_in_progress_and_objects_of_closed_files_are_reported_as_left(
 
     assert document["moved"] == 1
     assert document["next_step"] == (
-        "Still in the previous store: 1 of closed files, which the cleanup deletes, "
+        "Still in the previous store: 1 of closed files, which the cleanup moves to the trash, "
         "1 of uploads in progress. Run this command again after the next cleanup."
     )
     assert set(relocation.hashes("uploads_previous")) == {closed.key, arriving}

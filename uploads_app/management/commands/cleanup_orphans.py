@@ -23,7 +23,11 @@ from uploads_app.models import CleanupRun, Finding, RunStatus
 
 # What a run does with findings that it does not delete.
 _DONE = {
+    FindingKind.ARRIVED: "marked as stored",
     FindingKind.ORPHAN: "moved to the trash",
+    FindingKind.LATE: "moved to the trash",
+    FindingKind.MISPLACED: "moved back",
+    FindingKind.UNRECORDED: "recorded",
     FindingKind.MISSING: "marked as missing",
     FindingKind.FOUND: "marked as stored",
 }
