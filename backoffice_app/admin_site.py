@@ -11,7 +11,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from audit_app import events
 from audit_app.services import Refusal, record_refusal
-from backoffice_app.accounts import changes, pages, sign_ins, throttle
+from backoffice_app.accounts import changes, pages, passwords, sign_ins, throttle
 from common import context
 
 
@@ -71,6 +71,9 @@ class MariaAdminSite(AdminSite):
         """Change the password of the signed-in user. This ends the account's other sessions."""
         if request.method != "POST":
             return super().password_change(request, extra_context)
+        old = request.POST.get("old_password")
+        if old and not passwords.is_right(request, old) and passwords.is_locked(request):
+            return HttpResponse(status=HTTPStatus.TOO_MANY_REQUESTS)
         with changes.recorded():
             return super().password_change(request, extra_context)
 

@@ -6,11 +6,12 @@ import logging
 import os
 import re
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -24,7 +25,12 @@ SYSTEM = "system"
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+# In the WSGI environment: the code of an error that was found before Django had the request.
+REFUSED = "maria.refused"
+
 logger = logging.getLogger(__name__)
+# Only proxies add these headers.
+_FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
@@ -97,20 +103,20 @@ def from_request(request: HttpRequest) -> RequestContext:
     """Return the context of a request. The actor is a visitor until a proof was checked."""
     return RequestContext(
         request_id=_request_id(request),
-        address=client_address(request),
+        address=client_address(request.META),
         user_agent=storable(request.META.get("HTTP_USER_AGENT", ""), 512),
         actor=VISITOR,
     )
 
 
-def client_address(request: HttpRequest) -> IPAddress | None:
+def client_address(environ: Mapping[str, Any]) -> IPAddress | None:
     """Return the address of the client, counting TRUSTED_PROXIES hops back from the right.
 
-    Only entries that our own proxies appended are trusted: without proxies, the
-    peer itself is the client. An invalid entry counts as the nearest proxy.
+    `environ` is that of WSGI. Only entries that our own proxies appended are trusted: without
+    proxies, the peer itself is the client. An invalid entry counts as the nearest proxy.
     """
-    peer = parse_address(request.META.get("REMOTE_ADDR", ""))
-    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
+    peer = parse_address(environ.get("REMOTE_ADDR", ""))
+    forwarded = environ.get("HTTP_X_FORWARDED_FOR", "")
     if not settings.TRUSTED_PROXIES:
         if forwarded:
             _warn_about_unknown_proxy()
@@ -119,6 +125,11 @@ def client_address(request: HttpRequest) -> IPAddress | None:
     if not hops:
         return peer
     return parse_address(hops[-min(settings.TRUSTED_PROXIES, len(hops))]) or peer
+
+
+def is_forwarded(request: HttpRequest) -> bool:
+    """Return whether a proxy passed the request on, so that the peer is not the client."""
+    return any(name in request.META for name in _FORWARDED)
 
 
 def parse_address(text: str) -> IPAddress | None:

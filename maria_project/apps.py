@@ -13,9 +13,14 @@ class MariaConfig(AppConfig):
     verbose_name = "Operations"
 
     def ready(self) -> None:
+        from django.http import multipartparser
+
         from maria_project import checks, tasks  # noqa: F401  (registers the checks and tasks)
+        from maria_project.charsets import header_parameters
         from maria_project.private_files import restrict
 
+        # The headers of each part. Django and REST framework have no setting for it.
+        vars(multipartparser)["parse_header_parameters"] = header_parameters
         restrict()
         post_migrate.connect(prepare, sender=self)
 

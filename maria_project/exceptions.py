@@ -16,6 +16,21 @@ class BodyIncomplete(APIException):
     default_detail = "The body is shorter than its Content-Length. Send the request again."
 
 
+class CharsetNotSupported(APIException):
+    status_code = status.HTTP_415_UNSUPPORTED_MEDIA_TYPE
+    default_code = "charset_not_supported"
+    default_detail = "Content-Type must be readable, and its charset UTF-8 or US-ASCII."
+
+
+class ServerBusy(APIException):
+    """Too many bytes of unfinished bodies, from this client address or from all."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "server_busy"
+    default_detail = "The server is receiving too many files. Nothing was changed. Try again soon."
+    wait = 10
+
+
 class DatabaseUnavailable(APIException):
     """The database did not answer, or a lock or deadlock ended the statement.
 

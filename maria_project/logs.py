@@ -30,16 +30,20 @@ _SECRET = re.compile(
     rf"|(?P<field>{_START}assertion{_IS}){_WORD}"
     r"))"
 )
+# Django logs a traceback for each request that it refuses. The message says why.
+_REFUSALS = "django.security."
 _REDACTED = r"\g<header>\g<scheme>\g<cookie>\g<query>\g<field>[redacted]"
 
 
 class ContextFilter(logging.Filter):
-    """Adds the request id and the actor to every record."""
+    """Adds the request id and the actor to every record, and removes tracebacks of refused requests."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         # Django logs a refused request after its context has ended.
         request = getattr(record, "request", None)
         request_context = getattr(request, "audit_context", None) or context.current()
+        if record.name.startswith(_REFUSALS):
+            record.exc_info = None
         record.request_id = request_context.request_id or None
         record.actor = request_context.actor
         return True

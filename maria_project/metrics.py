@@ -27,8 +27,6 @@ from maria_project.figures import FIGURES
 from sessions_app import limits
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-# Only proxies add these headers, so the peer is not the client.
-_FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
 _REFUSED = "Send METRICS_TOKEN as a bearer token, or connect from METRICS_NETWORKS.\n"
 
 # Prometheus does not read *_created series from this format.
@@ -95,7 +93,7 @@ def _has_token(request: HttpRequest) -> bool:
 def _is_near(request: HttpRequest) -> bool:
     """Return whether the client, not just a proxy before it, is in METRICS_NETWORKS."""
     address = context.current().address
-    if any(name in request.META for name in _FORWARDED) and (
+    if context.is_forwarded(request) and (
         not settings.TRUSTED_PROXIES or address is None or address.is_loopback
     ):
         return False

@@ -1,4 +1,4 @@
-"""Middleware: request log and metrics, API headers, 503 without a database, time zone of staff."""
+"""Middleware: request log, metrics, API headers, early refusals, 503 without a database, time zones."""
 
 import logging
 import time
@@ -6,20 +6,27 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.request import split_domain_port
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
 from backoffice_app import zones
+from common import context
+from common.context import REFUSED
 from maria_project import database, metrics
-from maria_project.problems import API_PREFIX, database_unavailable, respond
+from maria_project.exceptions import BodyTooLarge, CharsetNotSupported, ServerBusy
+from maria_project.problems import API_PREFIX, database_unavailable, refuse
+from maria_project.settings.environment import LOOPBACK_HOSTS
 from uploads_app.exceptions import LengthRequired
 
 # Health must answer even if the database does not.
 HEALTH_PREFIX = "/health/"
 ADMIN_PREFIX = "/admin/"
+METRICS_PATH = "/metrics"
 
 # Limits the length of log lines.
 SHOWN_PATH = 300
+_EARLY = {error.default_code: error for error in (BodyTooLarge, CharsetNotSupported, ServerBusy)}
 
 logger = logging.getLogger("maria_project.requests")
 
@@ -98,21 +105,52 @@ def database_guard(
     return middleware
 
 
-def length_required(
+def refuse_early(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Answer 411 to a chunked body: gunicorn accepts it, and Django would read it as empty."""
+    """Answer an error that was found before Django had the request.
+
+    A chunked body is one: gunicorn passes it on, and Django would read it as empty.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
+        if code := request.META.get(REFUSED):
+            return refuse(_EARLY[code])
         if "Transfer-Encoding" in request.headers:
-            return respond(
-                LengthRequired.status_code,
-                LengthRequired.default_code,
-                LengthRequired.default_detail,
-            )
+            return refuse(LengthRequired)
         return get_response(request)
 
     return middleware
+
+
+def known_host(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Answer 400 to an unknown host, also for static files.
+
+    In production, programs on this machine check health and read metrics at `localhost`: they
+    reach the server without the proxy, so they do not send the public host.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if settings.PRODUCTION and _is_local_check(request):
+            request.META["HTTP_HOST"] = settings.PUBLIC_HOST
+        request.get_host()  # raises DisallowedHost
+        return get_response(request)
+
+    return middleware
+
+
+def _is_local_check(request: HttpRequest) -> bool:
+    host, _ = split_domain_port(request.META.get("HTTP_HOST", ""))
+    address = context.current().address
+    return (
+        (request.path == METRICS_PATH or request.path.startswith(HEALTH_PREFIX))
+        and host.strip("[]") in LOOPBACK_HOSTS
+        and address is not None
+        and address.is_loopback
+        and not context.is_forwarded(request)
+    )
 
 
 def staff_zone(

@@ -68,8 +68,10 @@ def wide() -> Iterator[Path]:
 
 
 def _layout() -> _Layout:
-    options = (entry.get("OPTIONS", {}) for entry in settings.STORAGES.values())
-    stores = (Path(one["location"]).resolve() for one in options if "location" in one)
+    # While files move there are two stores; other entries are not for visitors' files.
+    entries = (entry for name, entry in settings.STORAGES.items() if name.startswith("uploads"))
+    folders = (entry.get("OPTIONS", {}).get("location") for entry in entries)
+    stores = (Path(folder).resolve() for folder in folders if folder)
     return _Layout(tuple(stores), settings.STORAGE_GROUP)
 
 

@@ -148,12 +148,17 @@ def database_unavailable(request: HttpRequest) -> HttpResponse:
     """Answer 503 without a query."""
     error = DatabaseUnavailable
     if request.path.startswith(API_PREFIX):
-        response: HttpResponse = respond(
-            error.status_code, error.default_code, error.default_detail
-        )
-    else:
-        response = HttpResponse(loader.render_to_string("503.html"), status=error.status_code)
+        return refuse(error)
+    response = HttpResponse(loader.render_to_string("503.html"), status=error.status_code)
     response["Retry-After"] = str(error.wait)
+    return response
+
+
+def refuse(error: type[exceptions.APIException]) -> HttpResponse:
+    """Answer with an error of ours outside a view."""
+    response = respond(error.status_code, error.default_code, str(error.default_detail))
+    if wait := getattr(error, "wait", None):
+        response["Retry-After"] = str(wait)
     return response
 
 

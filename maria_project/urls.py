@@ -3,10 +3,9 @@
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView
 
 from maria_project import health, pages
-from maria_project.docs import ApiDocsView
+from maria_project.docs import ApiDocsView, SchemaView
 from maria_project.metrics import metrics
 
 urlpatterns = [
@@ -17,11 +16,7 @@ urlpatterns = [
     path("api/v1/", include("sessions_app.api.urls")),
     path("api/v1/", include("uploads_app.api.urls")),
     path("api/v1/", include("audit_app.urls")),
-    path(
-        "api/schema/",
-        SpectacularAPIView.as_view(http_method_names=["get", "head"]),
-        name="schema",
-    ),
+    path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/docs/", ApiDocsView.as_view(), name="docs"),
     path("health/live", health.live, name="live"),
     path("health/ready", health.ready, name="ready"),

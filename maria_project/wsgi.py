@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.wsgi import get_wsgi_application
 
 from common.cookies import require_exact_cookies
+from maria_project.charsets import require_known_charset
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
@@ -58,4 +59,4 @@ def start() -> "WSGIApplication":
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maria_project.settings")
-application = require_exact_cookies(require_whole_body(start()))
+application = require_known_charset(require_exact_cookies(require_whole_body(start())))

@@ -9,6 +9,7 @@ _MOVES = ["tests/faults/test_crash_move.py"]
 _DELIVERY = ["tests/faults/test_duplicate_delivery.py"]
 _KILLS = ["tests/faults/test_kill_campaign.py", "tests/faults/test_disk_full.py"]
 _API = [
+    "tests/security/test_raw_fuzz.py",
     "tests/security/test_schema_fuzz.py",
     "tests/security/test_floods.py",
     "tests/security/test_many_tabs.py",

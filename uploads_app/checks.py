@@ -6,8 +6,10 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from uploads_app.api.parsers import FRAMING_BYTES
 from uploads_app.inspection.file_types import KNOWN_TYPES
 from uploads_app.storage.base import object_store
+from uploads_app.storage.spool import SHARES
 
 
 @register()
@@ -29,14 +31,17 @@ def check_types(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_limits(**_: Any) -> list[CheckMessage]:
+    spool = SHARES * (settings.UPLOAD_MAX_BYTES + FRAMING_BYTES)
     if min(settings.UPLOAD_MAX_BYTES, settings.UPLOAD_MAX_FILES) > 0 and (
         settings.UPLOAD_MAX_TOTAL_BYTES >= settings.UPLOAD_MAX_BYTES
+        and spool <= settings.SPOOL_MAX_BYTES
     ):
         return []
     return [
         Error(
             "The upload limits contradict each other.",
-            hint="Set UPLOAD_MAX_FILES ≥ 1 and 1 ≤ UPLOAD_MAX_BYTES ≤ UPLOAD_MAX_TOTAL_BYTES.",
+            hint="Set UPLOAD_MAX_FILES ≥ 1 and 1 ≤ UPLOAD_MAX_BYTES ≤ UPLOAD_MAX_TOTAL_BYTES, "
+            f"and SPOOL_MAX_BYTES ≥ {spool}.",
             id="uploads_app.E002",
         )
     ]

@@ -36,6 +36,7 @@ QUOTA_CORRECTED = register(
     "bytes",
     "files_before",
     "bytes_before",
+    activity="The size of your files was counted anew.",
 )
 DELETED = register(
     "upload.deleted",

@@ -7,8 +7,19 @@ from django.contrib.auth import authenticate
 from django.http import HttpRequest
 
 
+def is_right(request: HttpRequest, password: str) -> bool:
+    """Check the password of the signed-in user. A wrong one counts and locks like a failed sign-in."""
+    username = request.user.get_username()
+    return authenticate(request, username=username, password=password) is not None
+
+
+def is_locked(request: HttpRequest) -> bool:
+    """Whether a check within this request was refused. The middleware of django-axes answers then."""
+    return bool(getattr(request, "axes_locked_out", False))
+
+
 class PasswordForm(forms.Form):
-    """The password of the signed-in user. A wrong one counts and locks like a failed sign-in."""
+    """The password of the signed-in user."""
 
     password = forms.CharField(
         label="Your password",
@@ -22,7 +33,6 @@ class PasswordForm(forms.Form):
 
     def clean_password(self) -> str:
         password: str = self.cleaned_data["password"]
-        username = self.request.user.get_username()
-        if authenticate(self.request, username=username, password=password) is None:
+        if not is_right(self.request, password):
             raise forms.ValidationError("This password is wrong.")
         return password

@@ -29,11 +29,10 @@ if not SECRET_KEY:
     SECRET_KEY = generated_secret(DATA_DIR / "secret_key")
 
 PUBLIC_HOST = urlsplit(PUBLIC_URL).hostname
+# In production the middleware `known_host` accepts the hosts of this machine where they are needed.
 ALLOWED_HOSTS = env.list(
     "ALLOWED_HOSTS",
-    [PUBLIC_HOST, "localhost", "127.0.0.1", "[::1]"]
-    if PUBLIC_HOST
-    else ["localhost", "127.0.0.1", "[::1]"],
+    [PUBLIC_HOST] if PRODUCTION and PUBLIC_HOST else ["localhost", "127.0.0.1", "[::1]"],
 )
 ALLOWED_ORIGINS: list[str] = [
     origin.rstrip("/") for origin in env.list("ALLOWED_ORIGINS", [PUBLIC_URL] if PUBLIC_URL else [])

@@ -25,7 +25,23 @@ RENAMED_SETTINGS = {"ALARM_EMAILS": "ALERT_EMAILS", "QUARANTINE_RETENTION": "TRA
 os.umask(0o077)
 
 BASE_DIR = Path(__file__).resolve().parents[2]
-env = Env()
+
+
+class SettingsEnv(Env):
+    """Env's own `timedelta` takes a number without a unit for seconds."""
+
+    def duration(self, name: str, default: timedelta) -> timedelta:
+        """Read a duration like `30m`; the unit is required."""
+        text = self.str(name, None)
+        if text is None:
+            return default
+        try:
+            return parse_duration(text)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name}: {error}") from error
+
+
+env = SettingsEnv()
 env.read_env(os.environ.get("ENV_FILE", str(BASE_DIR / ".env")), recurse=False)
 
 
@@ -52,17 +68,6 @@ def remove_secret(name: str) -> None:
     """Remove a secret that only this process needs from the environment."""
     for variable in (name, f"{name}_FILE"):
         os.environ.pop(variable, None)
-
-
-def duration(env: Env, name: str, default: timedelta) -> timedelta:
-    """Read a duration like `30m`; the unit is required."""
-    text = env.str(name, None)
-    if text is None:
-        return default
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name}: {error}") from error
 
 
 def time_zone(env: Env) -> str:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from maria_project.settings.deployment import PRODUCTION, PUBLIC_URL, TRUSTED_PROXIES
-from maria_project.settings.environment import duration, env, remove_secret, secret
+from maria_project.settings.environment import env, remove_secret, secret
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
@@ -28,8 +28,8 @@ SESSION_COOKIE_NAME = f"{_HOST}maria_staff"
 CSRF_COOKIE_NAME = f"{_HOST}csrftoken"
 MESSAGES_COOKIE_NAME = f"{_HOST}messages"
 KNOWN_BROWSER_COOKIE_NAME = f"{_HOST}maria_staff_known"
-STAFF_IDLE_LIMIT = duration(env, "STAFF_IDLE_LIMIT", timedelta(hours=1))
-STAFF_SESSION_LIMIT = duration(env, "STAFF_SESSION_LIMIT", timedelta(hours=12))
+STAFF_IDLE_LIMIT = env.duration("STAFF_IDLE_LIMIT", timedelta(hours=1))
+STAFF_SESSION_LIMIT = env.duration("STAFF_SESSION_LIMIT", timedelta(hours=12))
 SESSION_COOKIE_AGE = int(STAFF_IDLE_LIMIT.total_seconds())
 # The first staff user. Not in the environment, which this process passes to its own.
 STAFF_USERNAME, STAFF_PASSWORD = env.str("STAFF_USERNAME", ""), secret(env, "STAFF_PASSWORD")

@@ -5,7 +5,6 @@ from typing import Any
 
 from maria_project.settings.deployment import DATA_DIR
 from maria_project.settings.environment import (
-    duration,
     env,
     private_folder,
     secret,
@@ -35,16 +34,16 @@ UPLOAD_TYPES: list[str] = [ext.lower().lstrip(".") for ext in env.list("UPLOAD_T
 UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", 5 * 1024 * 1024)
 UPLOAD_MAX_FILES = env.int("UPLOAD_MAX_FILES", 3)
 UPLOAD_MAX_TOTAL_BYTES = env.int("UPLOAD_MAX_TOTAL_BYTES", UPLOAD_MAX_FILES * UPLOAD_MAX_BYTES)
-UPLOAD_RETENTION = duration(env, "UPLOAD_RETENTION", timedelta(days=7))
-COMPLETED_RETENTION = duration(env, "COMPLETED_RETENTION", timedelta(days=365))
-UPLOAD_LEASE = duration(env, "UPLOAD_LEASE", timedelta(minutes=15))
-CLEANUP_GRACE = duration(env, "CLEANUP_GRACE", timedelta(minutes=30))
+UPLOAD_RETENTION = env.duration("UPLOAD_RETENTION", timedelta(days=7))
+COMPLETED_RETENTION = env.duration("COMPLETED_RETENTION", timedelta(days=365))
+UPLOAD_LEASE = env.duration("UPLOAD_LEASE", timedelta(minutes=15))
+CLEANUP_GRACE = env.duration("CLEANUP_GRACE", timedelta(minutes=30))
 # never, until_inspected or unless_clean
 HOLD_DOWNLOADS = env.str("HOLD_DOWNLOADS", "never")
 # Browsers may upload to the bucket directly, and download from it (stream or redirect).
 DIRECT_UPLOADS = env.bool("DIRECT_UPLOADS", False)
 DOWNLOADS = env.str("DOWNLOADS", "stream")
-TRASH_RETENTION = duration(env, "TRASH_RETENTION", timedelta(days=7))
+TRASH_RETENTION = env.duration("TRASH_RETENTION", timedelta(days=7))
 
 # A group of this machine that may read the store, for a proxy that sends the files.
 STORAGE_GROUP = storage_group(env.str("STORAGE_GROUP", ""))
@@ -58,6 +57,8 @@ FILE_UPLOAD_HANDLERS = [
 ]
 # Our own folder, so that the worker can delete what a killed process left in it.
 FILE_UPLOAD_TEMP_DIR = private_folder(DATA_DIR / "spool")
+# Bytes of uploads that the server of `./run` holds while they arrive.
+SPOOL_MAX_BYTES = env.int("SPOOL_MAX_BYTES", max(1024**3, 8 * UPLOAD_MAX_BYTES))
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 1

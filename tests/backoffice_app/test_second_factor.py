@@ -166,16 +166,6 @@ def test_t96_setting_up_requires_the_password(anna: User) -> None:
     assert codes_in(submit(client, "confirm", app_code(anna)))
 
 
-def test_t96_guesses_of_the_password_are_locked(anna: User) -> None:
-    client = Client()
-    sign_in(client)
-    client.cookies.pop("maria_staff_known")
-    answers = [submit(client, "begin", password="wrong").status_code for _ in range(11)]
-    assert answers == [200] * 9 + [429] * 2
-    assert submit(client, "begin").status_code == 429
-    assert not AppDevice.objects.exists()
-
-
 def test_a_wrong_code_sets_nothing_up(anna: User) -> None:
     client = Client()
     sign_in(client)

@@ -9,7 +9,9 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 
 from audit_app.models import AuditLog
+from backoffice_app.accounts.models import AppDevice
 from tests.backoffice_app.pages import inline_code, shown_text
+from tests.cases import cases
 from tests.helpers import events
 
 NAME, PASSWORD = "anna.smith", "correct horse battery"
@@ -85,3 +87,19 @@ def test_t96_the_sessions_of_a_colleague_and_the_own_one_here_do_not_end(
     assert is_in(here)
     assert is_in(colleague)
     assert "staff.signed_out_elsewhere" not in events()
+
+
+@cases("page", ["/admin/second-factor/", PAGE, "/admin/password_change/"])
+def test_t96_guesses_of_the_password_are_locked(anna: User, page: str) -> None:
+    """On every page that asks for it: a stolen session could otherwise find it out."""
+    client = signed_in()
+    client.cookies.pop("maria_staff_known")
+    new = {"new_password1": "a staple for the horse", "new_password2": "a staple for the horse"}
+    wrong = {"do": "begin", "password": "wrong", "old_password": "wrong", **new}
+    answers = [client.post(page, wrong).status_code for _ in range(11)]
+    assert answers == [200] * 9 + [429] * 2
+    right = {**wrong, "password": PASSWORD, "old_password": PASSWORD}
+    assert client.post(page, right).status_code == 429
+    anna.refresh_from_db()
+    assert anna.check_password(PASSWORD)
+    assert not AppDevice.objects.exists()

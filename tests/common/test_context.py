@@ -27,7 +27,7 @@ def client_of(proxies: int, forwarded: str | None, settings: Any, peer: str = PE
     settings.TRUSTED_PROXIES = proxies
     headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
     request = RequestFactory().get("/", headers=headers, REMOTE_ADDR=peer)
-    return str(context.client_address(request))
+    return str(context.client_address(request.META))
 
 
 @cases(

@@ -24,6 +24,7 @@ from tests.postgres import free_port
 from tests.uploads_app.samples import FORM, PLENTY, UPLOADS, form, part
 from tests.uploads_app.server import WAITRESS, Deployment, HttpAnswer, UploadServer, request
 from uploads_app.models import UploadedFile, UploadQuota
+from uploads_app.storage.keys import MARKER
 
 pytestmark = [pytest.mark.both, pytest.mark.slow]
 
@@ -44,6 +45,12 @@ def server(
     with process([sys.executable, *WAITRESS, str(port)], env, folder / "log"):
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/health/live"), what="the server")
         yield UploadServer(Deployment(folder), port)
+
+
+@pytest.fixture(autouse=True)
+def unclaimed(server: UploadServer) -> None:
+    """Let the next test's database claim the store, although another one's rows did so before."""
+    (server.deployment.data / "storage" / MARKER).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

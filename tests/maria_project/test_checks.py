@@ -16,13 +16,13 @@ import pytest
 from django.conf import settings as product_settings
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
-from environs import Env, EnvError
+from environs import EnvError
 
 import audit_app.checks
 import maria_project.checks
 import sessions_app.checks
 import uploads_app.checks
-from maria_project.settings.environment import duration, read_old_names
+from maria_project.settings.environment import SettingsEnv, read_old_names
 from maria_project.settings.storage_url import moving, storage
 from tests.cases import cases
 from tests.databases import lift_triggers
@@ -243,6 +243,7 @@ REAL_HOST = {
         ({"CACHE_URL": "redis://:secret@host:port"}, "CACHE_URL: not the URL of a Redis"),
         ({"CACHE_URL": "redis://:secret@host/?timeout=1"}, "CACHE_URL: not the URL of a Redis"),
         ({"STORAGE_URL": "http://key:secret@bucket"}, "STORAGE_URL: the scheme must be s3 or"),
+        ({"STORAGE_GROUP": "no-group"}, "STORAGE_GROUP: there is no group 'no-group'"),
         ({"STORAGE_URL_FILE": "/nonexistent"}, "STORAGE_URL_FILE: cannot read /nonexistent"),
     ],
     ids=lambda v: "+".join(v) if isinstance(v, dict) else "",
@@ -285,9 +286,9 @@ def test_a_renamed_setting_is_still_read_under_its_old_name(
     environ = dict(env)
     assert read_old_names(environ) == in_use
     with patch.dict(os.environ, environ, clear=True):
-        reader = Env()
+        reader = SettingsEnv()
         assert reader.list("ALERT_EMAILS", []) == emails
-        assert duration(reader, "TRASH_RETENTION", 7 * DAY) == retention
+        assert reader.duration("TRASH_RETENTION", 7 * DAY) == retention
 
 
 @pytest.mark.slow

@@ -414,6 +414,18 @@ def reset_for_an_unknown_reason(scenario: ContractScenario) -> ContractCall:
     return scenario.call(reason="because")
 
 
+@own("POST sessions/current/reset/", "idempotency_key_malformed")
+def reset_with_a_bad_key(scenario: ContractScenario) -> ContractCall:
+    call = scenario.call()
+    return replace(call, headers={**call.headers, "Idempotency-Key": "two words"})
+
+
+@own("POST sessions/recover/", "idempotency_key_malformed")
+def recover_with_a_bad_key(scenario: ContractScenario) -> ContractCall:
+    call = recover(scenario)
+    return replace(call, headers={**call.headers, "Idempotency-Key": "two words"})
+
+
 @own("GET sessions/current/activity/", "not_found")
 @own("GET uploads/", "not_found")
 def request_an_invalid_cursor(scenario: ContractScenario) -> ContractCall:
@@ -441,6 +453,11 @@ def upload_text(scenario: ContractScenario) -> ContractCall:
     return scenario.send_file(("a.pdf", b"no pdf"))
 
 
+@own("POST uploads/", "name_not_allowed")
+def upload_a_file_without_a_name(scenario: ContractScenario) -> ContractCall:
+    return scenario.send_file((".pdf", pdf()))
+
+
 @own("POST uploads/", "quota_exceeded")
 def upload_one_too_many(scenario: ContractScenario) -> ContractCall:
     scenario.settings.UPLOAD_MAX_FILES = 1
@@ -457,6 +474,14 @@ def upload_another_with_the_same_key(scenario: ContractScenario) -> ContractCall
     key = {"Idempotency-Key": str(uuid.uuid4())}
     assert scenario.send_file(("a.pdf", pdf("first")), **key).send().status_code == 201
     return scenario.send_file(("a.pdf", pdf("second")), **key)
+
+
+@own("POST uploads/", "upload_deleted")
+def upload_a_deleted_file_again(scenario: ContractScenario) -> ContractCall:
+    again = scenario.send_file(("a.pdf", pdf("first")), **{"Idempotency-Key": str(uuid.uuid4())})
+    first = again.send().json()["id"]
+    assert scenario.visitor.delete_upload(first).status_code == 204
+    return again
 
 
 @own("POST uploads/", "upload_in_progress")
@@ -495,6 +520,11 @@ def announce_another_type(scenario: ContractScenario) -> ContractCall:
     return scenario.call(name="a.exe", size=1000)
 
 
+@own("POST uploads/direct/", "name_not_allowed")
+def announce_a_file_without_a_name(scenario: ContractScenario) -> ContractCall:
+    return scenario.call(name=".pdf", size=1000)
+
+
 @own("POST uploads/direct/", "quota_exceeded")
 def announce_one_too_many(scenario: ContractScenario) -> ContractCall:
     scenario.settings.UPLOAD_MAX_FILES = 1
@@ -513,6 +543,15 @@ def announce_another_with_the_same_key(scenario: ContractScenario) -> ContractCa
     call = replace(call, headers={**call.headers, "Idempotency-Key": str(uuid.uuid4())})
     assert call.send().status_code == 201
     return replace(call, body=json.dumps({"name": "b.pdf", "size": 1000}).encode())
+
+
+@own("POST uploads/direct/", "upload_deleted")
+def announce_a_deleted_file_again(scenario: ContractScenario) -> ContractCall:
+    call = announce(scenario)
+    call = replace(call, headers={**call.headers, "Idempotency-Key": str(uuid.uuid4())})
+    first = call.send().json()["id"]
+    UploadedFile.objects.filter(pk=first).update(status="deleted", sha256="f" * 64)
+    return call
 
 
 @own("POST uploads/direct/", "direct_upload_unavailable")

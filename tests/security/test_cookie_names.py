@@ -1,13 +1,13 @@
 """A cookie counts only under its exact name: browsers protect a prefix by the name as it was set."""
 
 import random
-import sys
 from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
 
 from common.cookies import exact_cookies
+from tests.invisible import BLANK, INVISIBLE
 from tests.uploads_app.server import (
     WAITRESS,
     HttpAnswer,
@@ -18,12 +18,6 @@ from tests.uploads_app.server import (
 )
 
 NAME = "maria_session"
-BLANK = " \t"
-# What `str.strip` removes from a name, and every ASCII control character.
-INVISIBLE = sorted(
-    {chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()}
-    | {chr(code) for code in (*range(0x20), 0x7F)} - set(BLANK)
-)
 TRUSTED = (
     "__Host-Http-maria_session", "maria_session", settings.SESSION_COOKIE_NAME,
     settings.CSRF_COOKIE_NAME, settings.MESSAGES_COOKIE_NAME, settings.KNOWN_BROWSER_COOKIE_NAME,

@@ -56,7 +56,7 @@ def test_t07_a_simple_request_with_the_cookie_changes_nothing(
     visitor: Visitor, route: Route, method: str
 ) -> None:
     upload = uploaded(visitor)
-    before, objects, logged = state(), stored_keys(), events()
+    before, objects, logged = state(), stored_keys(), [*events(), "session.refused"]
 
     for form, (content_type, body) in FORMS.items():
         response = visitor.generic(method, route.url(upload), body, content_type=content_type)
@@ -69,7 +69,7 @@ def test_t07_a_foreign_page_changes_nothing_even_with_the_header(
     visitor: Visitor, route: Route, method: str
 ) -> None:
     upload = uploaded(visitor)
-    before, objects, logged = state(), stored_keys(), events()
+    before, objects, logged = state(), stored_keys(), [*events(), "session.refused"]
 
     for page, headers in FOREIGN.items():
         response = visitor.generic(
@@ -110,7 +110,7 @@ def test_t07_a_listed_origin_is_accepted_and_similar_ones_are_not(db: None, sett
     for origin in ("https://shop.example.evil.example", "http://shop.example", "capacitor://other"):
         response = Visitor().start(headers={"Origin": origin})
         assert (response.status_code, code(response)) == (403, "origin_not_allowed")
-    assert events() == ["session.created", "session.created"]
+    assert events() == ["session.created", "session.created", "session.refused"]
 
 
 def test_t07_a_forged_host_does_not_make_a_foreign_origin_ours(db: None) -> None:

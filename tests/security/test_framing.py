@@ -9,11 +9,14 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.helpers import pdf
+from tests.nginx import hop, need_nginx, running
 from tests.uploads_app.samples import FORM, UPLOADS, form, part
 from tests.uploads_app.server import (
     GUNICORN,
@@ -79,8 +82,8 @@ UNCLEAR: dict[str, tuple[bytes, bytes]] = {
 def server(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[UploadServer]:
     """A real server of each kind."""
     folder = tmp_path_factory.mktemp(request.param)
-    with serving(deployment(folder / "data"), COMMANDS[request.param]) as running:
-        yield running
+    with serving(deployment(folder / "data"), COMMANDS[request.param]) as one:
+        yield one
 
 
 @pytest.fixture(autouse=True)
@@ -230,6 +233,23 @@ def test_t30_headers_beyond_a_hundred_are_refused(
         assert exchange(server, data) == [201]
     else:
         assert_refused(server, data)
+
+
+def test_t86_no_charset_is_an_internal_error(server: UploadServer, tmp_path: Path) -> None:
+    """Directly, and behind nginx. Each answer is one of ours."""
+    need_nginx()
+    proxy = hop(server.port)
+    with running(tmp_path / "nginx", [proxy]):
+        for port in (server.port, proxy.port):
+            for name in ("hex", "zlib", "rot13", "uu", "undefined", "idna", "punycode", "nope"):
+                other = {"Content-Type": f"text/plain; charset={name}"}
+                answers = [
+                    replace(server, port=port).send(request("GET", path, b"", other))
+                    for path in ("/health/live?a=%41", "/nowhere/")
+                ]
+                assert [answer.status for answer in answers] == [415, 415], (port, name)
+                assert all("x-request-id: " in answer.head.lower() for answer in answers)
+    assert '"exc_info"' not in (server.deployment.data / "log").read_text()
 
 
 def stored_size(server: UploadServer) -> object:

@@ -189,7 +189,7 @@ def test_t07_a_change_needs_the_header(visitor: Visitor, route: Route, method: s
 
     assert (response.status_code, code(response)) == (403, "session_header_required")
     assert (state(), stored_keys()) == (before, objects)
-    assert events() == ["session.created", "upload.stored"]
+    assert events() == ["session.created", "upload.stored", "session.refused"]
 
 
 @pytest.mark.both

@@ -183,7 +183,7 @@ def test_t17_a_bearer_token_from_a_foreign_page_is_refused(
     response: Any = Client().generic(method, path, body, kind, headers={**holder.headers, **origin})
 
     assert (response.status_code, code(response)) == (403, "origin_not_allowed")
-    assert (state(), events()) == (before, logged)
+    assert (state(), events()) == (before, [*logged, "session.refused"])
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)

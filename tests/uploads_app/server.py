@@ -129,6 +129,9 @@ class UploadServer:
     port: int
     cookie: str = ""
     uuid: str = ""
+    pid: int = 0
+    # The address that requests come from.
+    source: str = "127.0.0.1"
 
     def start_session(self) -> None:
         """Create a session for the uploads."""
@@ -148,9 +151,14 @@ class UploadServer:
         body = form(part(pdf() if content is None else content))
         return self.send(request("POST", UPLOADS, body, self.proof))
 
+    def connect(self) -> socket.socket:
+        return socket.create_connection(
+            ("127.0.0.1", self.port), timeout=30, source_address=(self.source, 0)
+        )
+
     def send(self, data: bytes, cut: int | None = None) -> HttpAnswer:
         """Send a request, or only its first `cut` bytes, and read the answer."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
+        with self.connect() as connection:
             # A server that refuses early closes the connection before the end of the body.
             with suppress(ConnectionError):
                 connection.sendall(data if cut is None else data[:cut])
@@ -171,17 +179,17 @@ def request(
 
 
 @contextmanager
-def serving(deployment: Deployment, command: list[str]) -> Iterator[UploadServer]:
+def serving(deployment: Deployment, command: list[str], **env: str) -> Iterator[UploadServer]:
     """Run WAITRESS or GUNICORN for a deployment and create a session."""
     port = free_port()
     where = f"127.0.0.1:{port}" if command is GUNICORN else str(port)
     with (deployment.data / "output").open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *command, where],
-            cwd=ROOT, env=deployment.environment, stdout=output, stderr=output,
+            cwd=ROOT, env={**deployment.environment, **env}, stdout=output, stderr=output,
         )  # fmt: skip
         try:
-            server = UploadServer(deployment, port)
+            server = UploadServer(deployment, port, pid=process.pid)
             _wait(server, process)
             server.start_session()
             yield server

@@ -32,9 +32,10 @@ WRONG = [
 
 def spoil(visitor: Visitor, wrong: dict[str, int]) -> dict[str, int]:
     """Change the quota of a session; return the details of the event that corrects it."""
-    quotas = UploadQuota.objects.filter(session=visitor.uuid)
-    right = quotas.values(*SIZES).get()
+    quotas = UploadQuota.objects.filter(session=visitor.row)
+    files, size = quotas.values_list(*SIZES).get()
     quotas.update(**wrong)
+    right = {"files": files, "bytes": size}
     return right | {f"{name}_before": value for name, value in (right | wrong).items()}
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from django.conf import settings
 from django.core.files.uploadhandler import FileUploadHandler
@@ -10,7 +10,11 @@ from django.http import UnreadablePostError
 from django.http.multipartparser import MultiPartParser as FormParser
 from django.http.multipartparser import MultiPartParserError
 from rest_framework.exceptions import ParseError
-from rest_framework.parsers import DataAndFiles, MultiPartParser, get_encoding
+from rest_framework.parsers import (  # type: ignore[attr-defined]
+    DataAndFiles,
+    MultiPartParser,
+    get_encoding,
+)
 
 from common.text import form_file_name
 from uploads_app.exceptions import FileTooLarge, StorageUnavailable
@@ -37,7 +41,7 @@ class SizeLimitHandler(FileUploadHandler):
 
 
 class FileNameParser(FormParser):
-    """Django's parser of forms, which would remove joiners and new characters from file names."""
+    """A form parser that keeps file names. Django's removes joiners and new characters."""
 
     def sanitize_file_name(self, file_name: str) -> str | None:
         name = clean_name(form_file_name(file_name))
@@ -61,7 +65,7 @@ class UploadParser(MultiPartParser):
         meta = {**request.META, "CONTENT_TYPE": media_type}
         encoding = get_encoding(parser_context)
         try:
-            form = FileNameParser(meta, stream, request.upload_handlers, encoding)
+            form = FileNameParser(meta, cast(Any, stream), request.upload_handlers, encoding)
             return DataAndFiles(*form.parse())
         except Exception as error:
             _discard(request.upload_handlers)

@@ -1,4 +1,4 @@
-"""The type of a file: its first bytes and its extension must agree. What a client claims is ignored."""
+"""The type of a file: its bytes and its extension must agree. What a client claims is ignored."""
 
 import re
 from dataclasses import dataclass
@@ -43,10 +43,9 @@ class FileType:
 def detect_type(name: str, content: IO[bytes]) -> FileType:
     """Return the type of a file from its name and its content, which is then at its start.
 
-    Raises NameNotAllowed or TypeNotAllowed.
-
     Extension and signature must have the same media type, and it must be one of
-    UPLOAD_TYPES. Whether the rest of the file is sound is not checked here.
+    UPLOAD_TYPES. Whether the rest of the file is sound is not checked here. Raises
+    NameNotAllowed or TypeNotAllowed.
     """
     named = named_type(name)
     guessed = guess_type(content.read(_HEAD_BYTES), content)

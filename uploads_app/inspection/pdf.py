@@ -4,7 +4,7 @@ import logging
 from contextlib import suppress
 from typing import Any
 
-from pypdf.errors import DependencyError, LimitReachedError, PdfReadError
+from pypdf.errors import DependencyError, LimitReachedError
 from pypdf.generic import DictionaryObject, StreamObject
 
 from uploads_app.inspection.pdf_reader import Guesses, SoundReader, dictionaries, readings, within
@@ -88,6 +88,6 @@ def _unlisted_suspicions(reader: SoundReader) -> set[str]:
     found: set[str] = set()
     for value in within(reader.unlisted()):
         if isinstance(value, DictionaryObject):
-            with suppress(PdfReadError, ValueError, KeyError, TypeError, AttributeError):
+            with suppress(Exception):
                 found.update(suspicions_of(value))
     return found

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Any
 
 from pypdf import PdfReader
-from pypdf.errors import PdfReadError, PdfStreamError
+from pypdf.errors import PdfReadError
 from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject, NullObject, read_object
 
 from uploads_app.inspection.pdf_streams import TooExpensive
@@ -76,7 +76,7 @@ class SoundReader(PdfReader):
         for header in self._headers:
             if header.start() not in listed:
                 self.stream.seek(_after_white_space(self.stream, header.end()))
-                with suppress(PdfReadError, PdfStreamError, ValueError):
+                with suppress(Exception):  # what cannot be read is not an object
                     yield read_object(self.stream, self)
 
     def _basic_validation(self, stream: Any) -> None:

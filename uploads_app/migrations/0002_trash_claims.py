@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("uploads_app", "0003_store_lineage")]
+    dependencies = [("uploads_app", "0001_initial")]
 
     operations = [
         migrations.AddField(

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('uploads_app', '0005_form_expiry_and_search'),
+        ('uploads_app', '0002_trash_claims'),
     ]
 
     operations = [

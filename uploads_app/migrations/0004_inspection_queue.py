@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('sessions_app', '0001_initial'),
-        ('uploads_app', '0001_initial'),
+        ('uploads_app', '0003_store_lineage'),
     ]
 
     operations = [

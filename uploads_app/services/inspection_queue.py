@@ -1,5 +1,6 @@
 """The order in which files are inspected: fair between networks, and within them between sessions."""
 
+import time
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,8 @@ from uploads_app.services.inspection import cpu_seconds
 
 # For how long a network and a session are charged for what their files cost.
 CHARGED_FOR = timedelta(hours=1)
+# After this time a run reads the queue again, so that files stored meanwhile get their turn.
+RELOAD_SECONDS = 5
 
 
 class InspectionQueue:
@@ -24,12 +27,19 @@ class InspectionQueue:
     """
 
     def __init__(self, size: int) -> None:
-        self._waiting = list(UploadedFile.objects.uninspected().in_turn()[:size])
+        self._size = size
+        self._load()
+
+    def _load(self) -> None:
+        self._waiting = list(UploadedFile.objects.uninspected().in_turn()[: self._size])
         self._networks = _spent("network")
         self._sessions = _spent("session_id")
+        self._loaded = time.monotonic()
 
     def take(self) -> UploadedFile | None:
         """Remove and return the next file, None if no file waits."""
+        if time.monotonic() - self._loaded > RELOAD_SECONDS:
+            self._load()
         if not self._waiting:
             return None
         upload = min(self._waiting, key=self._turn)

@@ -113,9 +113,7 @@ class DiskStore(FileSystemStorage):
                 descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
                 os.fchmod(descriptor, settings.FILE_UPLOAD_PERMISSIONS)
                 return os.fdopen(descriptor, "wb")
-        raise FileNotFoundError(
-            errno.ENOENT, "the folder is removed again and again", str(path.parent)
-        )
+        raise FileNotFoundError(errno.ENOENT, "the folder is removed each time", str(path.parent))
 
     def _make_folder(self, folder: Path) -> None:
         """Create a folder and its parents with the rights of the store, which a umask would cut."""

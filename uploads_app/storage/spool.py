@@ -1,7 +1,8 @@
 """The spool: `FILE_UPLOAD_TEMP_DIR` on the web host, where request bodies are stored while they arrive.
 
-Django deletes each file when its request ends. A killed process does not, so old
-files are deleted when a web process starts and by each cleanup run.
+The files of the web server have no name and end with it. Django deletes its own when their
+request ends. A killed process does not, so old files are deleted when a web process
+starts and by each cleanup run.
 """
 
 import time
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from django.conf import settings
 
+# One client address may hold this part of SPOOL_MAX_BYTES.
+SHARES = 4
 # No request takes this long: servers close a connection after two minutes without data.
 OLD = timedelta(hours=1)
 

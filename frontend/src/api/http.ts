@@ -1,4 +1,5 @@
 import { within, type CredentialStore } from "../utils/sessionUtils.js";
+import { problemOf, type Check } from "./checks.js";
 import type { components } from "./schema.js";
 
 /** The types of the API's documents, by their names in the OpenAPI schema. */
@@ -80,9 +81,16 @@ export function readAnswer(answer: Answer): unknown {
   }
   const isGood = status >= 200 && status < 300;
   if (isGood && (status === 204 || document instanceof Object)) return document;
-  const problem = (document ?? {}) as Partial<Problem>;
+  const problem = problemOf(document);
   const code = (!isGood && problem.code) || (status === 413 ? "file_too_large" : "unreadable");
   throw new SessionError(code, status, problem, retryAfter(answer.header("Retry-After")));
+}
+
+/** @throws SessionError for an answer that the API does not send, such as that of a login page */
+export async function checked<T>(isValid: Check, answer: Promise<unknown>): Promise<T> {
+  const document = await answer;
+  if (!isValid(document)) throw new SessionError("unreadable", 200);
+  return document as T;
 }
 
 export interface HttpOptions {
@@ -191,9 +199,9 @@ export function createHttp({ baseUrl, fetch, timeout, credentials }: HttpOptions
           text: await response.text(),
           header,
         }) as T;
-        const { token } = (document ?? {}) as { token?: string };
+        const { token } = (document ?? {}) as { token?: unknown };
         clearTimeout(timer);
-        if (token) await save(token);
+        if (token && typeof token === "string") await save(token);
         return document;
       } catch (error) {
         throw abort.signal.aborted ? new SessionError("timeout") : asSessionError(error);

@@ -1,4 +1,12 @@
-import type { Http, Schemas } from "./http.js";
+import {
+  isActivityPage,
+  isAssertion,
+  isCodeSent,
+  isCurrentSession,
+  isNothing,
+  isSession,
+} from "./checks.js";
+import { checked, type Http, type Schemas } from "./http.js";
 
 /** Contact details and consents. A missing field stays as it is, an empty text removes it. */
 export type Identity = Schemas["PatchedIdentifyRequest"];
@@ -15,29 +23,43 @@ export function createSessionApi(http: Http) {
   return {
     /** Create a session, or return the active one that the request proves. */
     create: () =>
-      send<Schemas["Session"]>("POST", "sessions/", null, { credential: http.credential() }),
+      checked<Schemas["Session"]>(
+        isSession,
+        send("POST", "sessions/", null, { credential: http.credential() }),
+      ),
     /** The session that the request proves. Rejects if `uuid` is another one. */
-    current: (uuid?: string | null) => send<CurrentSession>("GET", CURRENT, uuid),
+    current: (uuid?: string | null) =>
+      checked<CurrentSession>(isCurrentSession, send("GET", CURRENT, uuid)),
     identify: (uuid: string, identity: Identity) =>
-      send<CurrentSession>("PATCH", CURRENT, uuid, identity),
-    sendCode: (uuid: string) => send<Schemas["CodeSent"]>("POST", `${CURRENT}email/`, uuid),
+      checked<CurrentSession>(isCurrentSession, send("PATCH", CURRENT, uuid, identity)),
+    sendCode: (uuid: string) =>
+      checked<Schemas["CodeSent"]>(isCodeSent, send("POST", `${CURRENT}email/`, uuid)),
     verifyCode: (uuid: string, code: string) =>
-      send<CurrentSession>("POST", `${CURRENT}email/verify/`, uuid, { code }),
+      checked<CurrentSession>(
+        isCurrentSession,
+        send("POST", `${CURRENT}email/verify/`, uuid, { code }),
+      ),
     reset: (uuid: string, reason: Schemas["ReasonEnum"], key: string) =>
-      send<Schemas["Successor"]>("POST", `${CURRENT}reset/`, uuid, { reason }, key),
+      checked<Schemas["Successor"]>(
+        isSession,
+        send("POST", `${CURRENT}reset/`, uuid, { reason }, key),
+      ),
     end: (uuid: string, erase: boolean) =>
-      send<undefined>("DELETE", CURRENT + (erase ? "?erase=true" : ""), uuid),
+      checked<undefined>(isNothing, send("DELETE", CURRENT + (erase ? "?erase=true" : ""), uuid)),
     exportData: (uuid: string) => send<Record<string, unknown>>("GET", `${CURRENT}export/`, uuid),
     /** One page of events, newest first. */
     activity: (uuid: string, next = "") =>
-      send<ActivityPage>("GET", `${CURRENT}activity/${query(next)}`, uuid),
+      checked<ActivityPage>(isActivityPage, send("GET", `${CURRENT}activity/${query(next)}`, uuid)),
     /** A signed text for Maria's back end, valid for five minutes. */
     assertion: (uuid: string) =>
-      send<Schemas["IssuedAssertion"]>("POST", `${CURRENT}assertion/`, uuid),
+      checked<Schemas["IssuedAssertion"]>(isAssertion, send("POST", `${CURRENT}assertion/`, uuid)),
     /** Restore a session by a recovery code from support. */
     recover: (code: string, key: string) => {
       const body = { code, credential: http.credential() };
-      return send<Schemas["Session"]>("POST", "sessions/recover/", null, body, key);
+      return checked<Schemas["Session"]>(
+        isSession,
+        send("POST", "sessions/recover/", null, body, key),
+      );
     },
   };
 }

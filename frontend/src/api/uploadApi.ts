@@ -1,4 +1,5 @@
-import { asSessionError, readAnswer, SessionError } from "./http.js";
+import { isDirectUpload, isLink, isNothing, isUpload, isUploadPage } from "./checks.js";
+import { asSessionError, checked, readAnswer, SessionError } from "./http.js";
 import type { Answer, Http, Schemas } from "./http.js";
 import { within } from "../utils/sessionUtils.js";
 import { query } from "./sessionApi.js";
@@ -76,7 +77,8 @@ export function createUploadApi(http: Http, transport: Transport) {
     const files: Upload[] = [];
     let next = "";
     do {
-      const page = await http.send<Page>("GET", `uploads/${query(next)}`, uuid);
+      const answer = http.send("GET", `uploads/${query(next)}`, uuid);
+      const page = await checked<Page>(isUploadPage, answer);
       files.push(...page.results);
       next = page.next ?? "";
     } while (next);
@@ -99,18 +101,15 @@ export function createUploadApi(http: Http, transport: Transport) {
 
   async function sendHere(uuid: string, request: UploadRequest): Promise<Upload> {
     const headers = await http.headers(uuid, request.key);
-    return readAnswer(await post(request, `${http.baseUrl}uploads/`, headers)) as Upload;
+    return checked(isUpload, post(request, `${http.baseUrl}uploads/`, headers).then(readAnswer));
   }
 
   /** Send the file to the storage: get its URL, post the file, ask the server to check it. */
   async function sendDirect(uuid: string, request: UploadRequest): Promise<Upload> {
     const { name, size } = request.file;
-    const { id, upload } = await http.send<Schemas["DirectUpload"]>(
-      "POST",
-      "uploads/direct/",
-      uuid,
-      { name, size },
-      request.key,
+    const { id, upload } = await checked<Schemas["DirectUpload"]>(
+      isDirectUpload,
+      http.send("POST", "uploads/direct/", uuid, { name, size }, request.key),
     );
     try {
       readAnswer(await post(request, upload.url, {}, upload.fields)); // A storage answers with 204.
@@ -118,10 +117,11 @@ export function createUploadApi(http: Http, transport: Transport) {
       if (request.signal.aborted) void remove(uuid, id).catch(() => 0); // Frees its quota when the form expires.
       throw error;
     }
-    return http.send("POST", `${path(id)}complete/`, uuid);
+    return checked(isUpload, http.send("POST", `${path(id)}complete/`, uuid));
   }
 
-  const remove = (uuid: string, id: string) => http.send<undefined>("DELETE", path(id), uuid);
+  const remove = (uuid: string, id: string) =>
+    checked<undefined>(isNothing, http.send("DELETE", path(id), uuid));
 
   return {
     /** All files of the session, newest first. */
@@ -129,7 +129,7 @@ export function createUploadApi(http: Http, transport: Transport) {
     remove,
     /** A download URL that is valid for 60 seconds. */
     link: (uuid: string, id: string) =>
-      http.send<Schemas["Link"]>("POST", `${path(id)}link/`, uuid),
+      checked<Schemas["Link"]>(isLink, http.send("POST", `${path(id)}link/`, uuid)),
 
     /** Send a file. Resolves when all of it is stored. */
     async send(uuid: string, request: UploadRequest): Promise<Upload> {

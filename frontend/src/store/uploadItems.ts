@@ -33,6 +33,10 @@ export const itemOf = (file: Upload, key: string): UploadItem => ({
 export const mayRetry = ({ code, status }: SessionError) =>
   status === 401 || code === "quota_exceeded" || code === "session_changed";
 
+/** Whether the same request may succeed later; the file may even be stored already. */
+export const mayBeStored = ({ isTransient, code }: SessionError) =>
+  isTransient || code === "upload_in_progress";
+
 /** Check a file against the server's limits before sending it. */
 export function refusal(
   item: UploadItem,

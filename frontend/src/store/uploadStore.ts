@@ -2,7 +2,14 @@ import { SessionError } from "../api/http.js";
 import { createUploadApi, xhrTransport, type Transport, type Upload } from "../api/uploadApi.js";
 import { withJitter } from "../utils/sessionUtils.js";
 import type { SessionStore } from "./sessionStore.js";
-import { isUnderWay, itemOf, mayRetry, refusal, type UploadItem } from "./uploadItems.js";
+import {
+  isUnderWay,
+  itemOf,
+  mayBeStored,
+  mayRetry,
+  refusal,
+  type UploadItem,
+} from "./uploadItems.js";
 
 export interface UploadSnapshot {
   items: readonly UploadItem[];
@@ -25,9 +32,16 @@ interface Job {
   file: File;
   tries: number;
   abort?: AbortController | undefined;
+  /** Cancelled when the server may have all of it: it is deleted there when the answer is in. */
+  isCancelled?: boolean;
+  isDirect?: boolean;
 }
 
 const TRIES = 4;
+const delay = ({ retryAfter }: SessionError, { tries }: Job) =>
+  withJitter(1000 * (retryAfter || 2 ** tries));
+/** So many bytes may have arrived although the browser has not reported them yet. */
+const UNREPORTED = 256 * 1024;
 const EMPTY: UploadSnapshot = { items: [], isLoaded: false, error: null };
 
 /** The files of a session: stored ones, and those that are being sent. */
@@ -145,8 +159,11 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   const fail = (key: string, error: SessionError, canRetry: boolean) =>
     update(key, { status: "failed", error, canRetry });
 
-  async function send({ key, size }: UploadItem, job: Job, isDirect: boolean): Promise<void> {
+  async function send(item: UploadItem, job: Job, isDirect: boolean): Promise<void> {
+    const { key, size } = item;
+    job.isDirect = isDirect;
     const { signal } = (job.abort = new AbortController());
+    const isAborted = () => signal.aborted;
     const began = Date.now();
     const onProgress = (loaded: number, total: number) => {
       const sent = total && Math.round((size * loaded) / total);
@@ -155,37 +172,54 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       const secondsLeft = speed && (size - sent) / speed;
       update(key, { status: "sending", sent, speed, secondsLeft });
     };
-    running++;
+    /** Ask again: the answer was lost, so the file may be stored. */
+    const failedCancelled = (error: SessionError) => {
+      if (!jobs.delete(key) || isAborted()) return;
+      if (!mayBeStored(error) || ++job.tries >= TRIES) return void load();
+      jobs.set(key, job);
+      setTimeout(() => jobs.has(key) && void send(item, job, isDirect), delay(error, job));
+    };
+    if (!job.isCancelled) running++;
     onProgress(0, 0);
     try {
       await session.withSession(async (uuid) => {
-        if (signal.aborted || uuid !== owner) throw new SessionError("session_changed");
+        if (isAborted() || uuid !== owner) throw new SessionError("session_changed");
         const file = await api.send(uuid, { file: job.file, key, isDirect, signal, onProgress });
         // Another tab may have reset the session: the file is in the previous one.
         if (session.getSnapshot().uuid !== uuid) throw new SessionError("session_changed");
         jobs.delete(key);
+        if (job.isCancelled || isAborted()) return removeCancelled(uuid, file.id);
         set({ items: snapshot.items.map((item) => (item.key === key ? itemOf(file, key) : item)) });
       });
     } catch (error) {
-      failed(key, job, error as SessionError);
+      if (job.isCancelled) failedCancelled(error as SessionError);
+      else failed(key, job, error as SessionError);
     }
     job.abort = undefined;
-    running--;
+    if (!job.isCancelled) running--;
     pump();
     release();
+  }
+
+  /** Delete a file that was stored although the visitor had cancelled it. */
+  async function removeCancelled(uuid: string, id: string): Promise<void> {
+    try {
+      await api.remove(uuid, id);
+    } catch {
+      return load(); // The visitor can see and remove it.
+    }
+    removed.add(id);
+    set({ items: snapshot.items.filter((item) => !("file" in item) || item.file.id !== id) });
   }
 
   function failed(key: string, job: Job, error: SessionError): void {
     if (job.abort?.signal.aborted) return; // Its item is already gone or changed.
     // Another tab has used the quota. Show its files, so that the visitor can remove one.
     if (error.code === "quota_exceeded") void load();
-    const again = error.isTransient || error.code === "upload_in_progress";
+    const again = mayBeStored(error);
     if (!again || ++job.tries >= TRIES) return fail(key, error, again || mayRetry(error));
     update(key, { status: "waiting", error });
-    setTimeout(
-      () => find(key)?.status === "waiting" && queue(key),
-      withJitter(1000 * (error.retryAfter || 2 ** job.tries)),
-    );
+    setTimeout(() => find(key)?.status === "waiting" && queue(key), delay(error, job));
   }
 
   function queue(key: string): void {
@@ -237,17 +271,29 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     /** Send a file again. It is stored once, however often it is sent. */
     retry(key: string): void {
       const job = jobs.get(key);
-      if (!job || job.abort) return;
+      if (!job || job.abort || job.isCancelled) return;
       job.tries = 0;
       queue(key);
     },
     /** Stop sending a file, or remove a refused one from the list. */
     cancel(key: string): void {
-      const abort = jobs.get(key)?.abort;
+      const [item, job] = [find(key), jobs.get(key)];
       drop(key);
-      abort?.abort();
+      if (
+        item?.status === "sending" &&
+        job &&
+        !job.isDirect &&
+        item.size - item.sent <= UNREPORTED
+      ) {
+        job.isCancelled = true;
+        jobs.set(key, job); // Its session may still end, and abort it.
+        running--;
+        pump();
+      } else if (job?.abort) {
+        job.abort.abort();
+        void load(); // It may have been stored all the same.
+      }
       release();
-      if (abort) void load(); // It may have been stored just before.
     },
     /** Delete a file from the server. On failure its item has an `error`. */
     async remove(key: string): Promise<void> {

@@ -1,5 +1,6 @@
 /** Uploads: checked, sent two at a time, with progress, cancelled and retried. */
 import { describe, expect, test, vi } from "vitest";
+import { SessionError } from "../../src/api/http.js";
 import type { Transport } from "../../src/api/uploadApi.js";
 import { createFakeServer, type FakeServer } from "../../src/testing/index.js";
 import {
@@ -224,21 +225,84 @@ describe("cancelling", () => {
     expect(server.session().files.map(({ upload }) => upload.name)).toEqual(["c.pdf"]);
   });
 
-  test("shows a file that was already stored", async () => {
+  /** A page whose uploads are stored at once, but answered only when the test says so. */
+  async function openAnswered(server: FakeServer, fail = 0) {
+    const answers: (() => void)[] = [];
+    const page = await openUploads(server, {
+      uploads: {
+        transport: async (request) => {
+          const answer = await server.transport(request);
+          await new Promise<void>((go) => answers.push(go));
+          if (fail-- > 0) throw new SessionError("network");
+          return answer;
+        },
+      },
+    });
+    return { page, answer: () => answers.splice(0).forEach((go) => go()) };
+  }
+
+  test.each([0, 1])(
+    "just after the last byte deletes what was stored; %i answers lost",
+    async (lost) => {
+      const server = createFakeServer({ limits: { max_files: 9 } });
+      const { page, answer } = await openAnswered(server, lost);
+      page.files.add([pdf("a.pdf"), pdf("b.pdf")]);
+      await calm();
+      expect(server.session().files).toHaveLength(2);
+      for (const { key } of page.items) page.files.cancel(key);
+      expect(page.items).toEqual([]);
+      page.files.add([pdf("c.pdf")]); // Cancelled files take no place in the queue.
+      await calm();
+      for (let turns = 0; turns <= lost; turns++) {
+        answer();
+        await pass(5 * SECOND);
+      }
+      expect(server.session().files.map(({ upload }) => upload.name)).toEqual(["c.pdf"]);
+      expect(page.items).toMatchObject([{ name: "c.pdf", status: "stored" }]);
+    },
+  );
+
+  test("shows a cancelled file that could not be deleted", async () => {
+    const server = createFakeServer();
+    const { page, answer } = await openAnswered(server);
+    page.files.add([pdf()]);
+    await calm();
+    const { key } = page.items[0]!;
+    page.files.cancel(key);
+    page.files.retry(key); // It is no longer shown.
+    server.failNext({ method: "DELETE", code: "not_found" });
+    answer();
+    await calm();
+    expect(page.items).toMatchObject([{ status: "stored", name: "offer.pdf" }]);
+  });
+
+  test("a cancelled file is not asked for after its session has ended", async () => {
+    const server = createFakeServer();
+    const { page, answer } = await openAnswered(server, 9);
+    page.files.add([pdf()]);
+    await calm();
+    page.files.cancel(page.items[0]!.key);
+    await page.session.endSession();
+    const since = server.requests.length;
+    answer();
+    await pass(MINUTE);
+    expect(server.requests).toHaveLength(since);
+  });
+
+  test("shows a large file that was stored all the same", async () => {
     const server = createFakeServer();
     const page = await openUploads(server, {
       uploads: {
         transport: async (request) => {
-          await server.transport(request);
+          await server.transport({ ...request, onProgress: () => undefined });
           return new Promise((_, reject) =>
             request.signal.addEventListener("abort", () => reject(new Error("aborted"))),
           );
         },
       },
     });
-    page.files.add([pdf()]);
+    page.files.add([pdf("offer.pdf", 400_000)]);
     await calm();
-    expect(statuses(page)).toEqual(["sending"]);
     page.files.cancel(page.items[0]!.key);
     expect(page.items).toEqual([]);
     await calm();

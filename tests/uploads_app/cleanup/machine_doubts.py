@@ -29,8 +29,8 @@ from uploads_app.models import IN_QUOTA, StoreState, UploadedFile, UploadQuota
 
 MINUTE = timedelta(minutes=1)
 PICKS = st.integers(0, 10**6)
-MARKERS = st.sampled_from(['{"id": "another", "generation": 7}', "{", None])
-QUOTAS = st.sampled_from([(0, 0), (0, 10**6), (3, 0), (99, 10**9)])
+_MARKERS = ['{"id": "another", "generation": 7}', "{", None]
+_QUOTAS = [(0, 0), (0, 10**6), (3, 0), (99, 10**9)]
 
 
 class DoubtfulMoves(RuleBasedStateMachine):
@@ -41,21 +41,58 @@ class DoubtfulMoves(RuleBasedStateMachine):
     kept_until: timedelta
     is_refusing = False
 
-    def pass_time(self, by: timedelta) -> None: ...
-    def set_clock_ahead(self, by: timedelta) -> None: ...
-    def _live(self) -> list[Visitor]: ...
-    def _upload(self, visitor: Visitor) -> None: ...
-    def _delete(self, pick: int) -> None: ...
-    def _erase(self, pick: int) -> None: ...
-    def _marker(self) -> int: ...
-    def _files(self) -> dict[str, bytes]: ...
-    def _is_kept(self) -> None: ...
-    def _all_is_well(self) -> None: ...
-    def _keep_from_retention(self) -> None: ...
+    def pass_time(self, by: timedelta) -> None:
+        raise NotImplementedError
+
+    def set_clock_ahead(self, by: timedelta) -> None:
+        raise NotImplementedError
+
+    def _live(self) -> list[Visitor]:
+        raise NotImplementedError
+
+    def _upload(self, visitor: Visitor) -> None:
+        raise NotImplementedError
+
+    def _delete(self, pick: int) -> None:
+        raise NotImplementedError
+
+    def _erase(self, pick: int) -> None:
+        raise NotImplementedError
+
+    def _marker(self) -> int:
+        raise NotImplementedError
+
+    def _files(self) -> dict[str, bytes]:
+        raise NotImplementedError
+
+    def _all_is_well(self) -> None:
+        raise NotImplementedError
+
+    def _keep_from_retention(self) -> None:
+        raise NotImplementedError
 
     @precondition(lambda self: self._marker() > 1)
-    @rule(pick=PICKS, copy_first=st.booleans())
-    def two_live_copies(self, pick: int, copy_first: bool) -> None:
+    @rule(
+        move=st.sampled_from(["copies", "set back", "other store", "quota", "clock"]),
+        pick=PICKS,
+        what=st.sampled_from(["upload", "delete", "erase"]),
+        flag=st.booleans(),
+    )
+    def doubt(self, move: str, pick: int, what: str, flag: bool) -> None:
+        """One rule for all: each takes several runs, and all others should be as frequent."""
+        match move:
+            case "copies":
+                self._two_live_copies(pick, copy_first=flag)
+            case "set back":
+                self._set_the_store_back(pick, what)
+            case "other store":
+                self._mistake_the_store(pick, _MARKERS[pick % len(_MARKERS)], what)
+            case "quota":
+                self._spoil_a_quota(pick, _QUOTAS[pick % len(_QUOTAS)], what)
+            case "clock":
+                self._jump(40 if pick % 2 else 2, sweeps=flag)
+
+    def _two_live_copies(self, pick: int, *, copy_first: bool) -> None:
         """Both stop before one of them touches what only the other one knows."""
         self._complete_a_run()
         copy = DatabaseCopy()
@@ -66,7 +103,7 @@ class DoubtfulMoves(RuleBasedStateMachine):
         else:
             assert self._run() == ""
         before = self._files()
-        codes = []
+        codes: list[str] = []
         for of_copy in (not copy_first, copy_first) * 2:
             self.pass_time(31 * MINUTE)
             with copy.live() if of_copy else nullcontext():
@@ -75,9 +112,7 @@ class DoubtfulMoves(RuleBasedStateMachine):
         assert self._files() == before
         self._adopt()
 
-    @precondition(lambda self: self._marker() > 1)
-    @rule(pick=PICKS, what=st.sampled_from(["nothing", "upload", "delete", "erase"]))
-    def set_the_store_back(self, pick: int, what: str) -> None:
+    def _set_the_store_back(self, pick: int, what: str) -> None:
         """Nothing is done in the old state of the store, and the right one loses nothing."""
         self._complete_a_run()
         old = self.root.with_name(f"{self.root.name}-old")
@@ -88,9 +123,7 @@ class DoubtfulMoves(RuleBasedStateMachine):
             self._nothing_happens("store_behind", pick, what)
         self._finish_what_waited()
 
-    @precondition(lambda self: self._marker() > 1)
-    @rule(pick=PICKS, content=MARKERS, what=st.sampled_from(["upload", "delete", "erase"]))
-    def mistake_the_store(self, pick: int, content: str | None, what: str) -> None:
+    def _mistake_the_store(self, pick: int, content: str | None, what: str) -> None:
         """A store of another deployment, or a folder whose disk is not mounted."""
         self._complete_a_run()
         other = self.root.with_name(f"{self.root.name}-other")
@@ -102,8 +135,7 @@ class DoubtfulMoves(RuleBasedStateMachine):
             self._nothing_happens(code, pick, what)
         self._finish_what_waited()
 
-    @rule(pick=PICKS, wrong=QUOTAS, what=st.sampled_from(["upload", "delete", "erase"]))
-    def spoil_a_quota(self, pick: int, wrong: tuple[int, int], what: str) -> None:
+    def _spoil_a_quota(self, pick: int, wrong: tuple[int, int], what: str) -> None:
         """The next use of the quota corrects it, and is not disturbed by it."""
         quotas = UploadQuota.objects.filter(session__in=[v.uuid for v in self._live()])
         right = {quota.pk: (quota.files, quota.bytes) for quota in quotas}
@@ -115,9 +147,7 @@ class DoubtfulMoves(RuleBasedStateMachine):
                 unused.update(files=files, bytes=size)
         assert quotas_fit()
 
-    @precondition(lambda self: self._marker() > 1)
-    @rule(days=st.sampled_from([2, 40]), sweeps=st.booleans())
-    def jump(self, days: int, sweeps: bool) -> None:
+    def _jump(self, days: int, *, sweeps: bool) -> None:
         """A run with a clock that jumped ahead changes nothing, whatever was recorded before it."""
         self._complete_a_run()
         self.set_clock_ahead(days * DAY)

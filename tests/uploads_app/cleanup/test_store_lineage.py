@@ -44,7 +44,7 @@ def test_t55_two_copies_of_one_database_stop_each_other(db: None, stale_first: b
     copy = DatabaseCopy()
     live = uploaded(started())  # an orphan to the copy
     places: list[Place] = [copy.live, nullcontext] if stale_first else [nullcontext, copy.live]
-    codes = []
+    codes: list[str] = []
     for place in places * 2:
         if codes:
             age_path(store_root() / live.key, HOUR)

@@ -192,6 +192,7 @@ ODD_TABLES = {
     "a hybrid file": hybrid("<< /A 1 >>"),
     "a hybrid file with white space": hybrid("<< /A 1 >>", gap=b" \n "),
     "a reference to no object": written("/OpenAction 99 0 R /AA 98 7 R", "/AA 97 0 R"),
+    "the text of objects in a stream": with_contents(b"9 0 obj << /A [ 8 0 obj ( 7 0 obj 1", ""),
     "no end mark": PLAIN.replace(b"%%EOF\n", b""),
     "zeros after the end mark": PLAIN + bytes(500),
 }

@@ -207,6 +207,7 @@ def test_files_of_a_session_are_inspected_oldest_first(
 ) -> None:
     first, second, third = (uploaded(visitor, pdf(str(number))) for number in range(3))
     monkeypatch.setattr("uploads_app.tasks.INSPECT_BATCH", 2)
+    monkeypatch.setattr("uploads_app.services.inspection_queue.RELOAD_SECONDS", 1000)
 
     assert inspect_uploads() == 2
     assert list(UploadedFile.objects.uninspected()) == [third]

@@ -99,6 +99,7 @@ OFFICE, ELSEWHERE = one_network(0), "203.0.113.0/24"
     [(own_network, ELSEWHERE), (one_network, ELSEWHERE), (one_network, OFFICE)],
     ids=["all networks differ", "one against an office", "in the office"],
 )
+@pytest.mark.timeout(1200)
 @pytest.mark.django_db
 def test_t97_expensive_files_of_one_session_do_not_delay_the_others(
     monkeypatch: pytest.MonkeyPatch,
@@ -124,6 +125,7 @@ def test_t97_expensive_files_of_one_session_do_not_delay_the_others(
         assert now <= 2 * before + 1000 * FIRST_TRY_SECONDS + 10 * USUAL_COST
 
 
+@pytest.mark.both
 @pytest.mark.django_db
 def test_t97_files_that_cost_much_lately_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cost is remembered between runs, also that of other sessions in the network."""
@@ -141,6 +143,7 @@ def test_t97_files_that_cost_much_lately_wait(monkeypatch: pytest.MonkeyPatch) -
     assert list(order.order_by("inspected_at")) == [third, second, first]
 
 
+@pytest.mark.both
 @pytest.mark.django_db
 def test_t97_session_with_many_files_does_not_fill_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     many, one = new_session(), new_session()
@@ -148,11 +151,33 @@ def test_t97_session_with_many_files_does_not_fill_a_run(monkeypatch: pytest.Mon
         stored(many, HONEST, one_network(0), 1000 + number)
     last = stored(one, HONEST, one_network(0), 0)
     monkeypatch.setattr("uploads_app.tasks.INSPECT_BATCH", 2)
+    monkeypatch.setattr("uploads_app.services.inspection_queue.RELOAD_SECONDS", 1000)
     Recorder(monkeypatch)
 
     assert inspect_uploads() == 2
     last.refresh_from_db()
     assert last.inspection == Inspection.CLEAN
+
+
+@pytest.mark.django_db
+def test_t97_file_stored_during_a_run_gets_its_turn_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = Recorder(monkeypatch)
+    monkeypatch.setattr("uploads_app.services.inspection_queue.RELOAD_SECONDS", -1)
+    spender = new_session()
+    for number in range(3):
+        stored(spender, HOSTILE, own_network(1), number)
+    inspect = sandbox.inspect_content
+
+    def meanwhile(content: IO[bytes], seconds: int) -> Findings:
+        if len(recorder.costs) == 3:  # each had its first try
+            stored(new_session(), HONEST, own_network(1), 0)
+        return inspect(content, seconds)
+
+    monkeypatch.setattr(sandbox, "inspect_content", meanwhile)
+    recorder.waits()
+
+    order = [is_honest for is_honest, _ in recorder.costs]
+    assert order == [False, False, False, False, True, False, False]
 
 
 def test_t97_file_over_its_first_try_waits_until_others_had_theirs(visitor: Visitor) -> None:

@@ -210,6 +210,7 @@ def test_t25_dropped_name_is_a_missing_file(visitor: Visitor, sent: bytes) -> No
         b'filename="\xff\xfe.pdf"',
         b'filename="a\xc3.pdf"',
         b"filename*=bogus''a%FC.pdf",
+        b"filename*=iso-8859-1'de'M%FCller.pdf",
         b"filename*=utf-8''",
         b"filename*=UTF-8''..",
         b"filename*=UTF-8''%2E%2E%2F",
@@ -232,7 +233,6 @@ def test_t25_unreadable_name_is_a_missing_file(visitor: Visitor, parameters: byt
     ("parameters", "shown"),
     [
         (b"filename*=UTF-8''%E5%A0%B1%E5%91%8A.pdf", "報告.pdf"),
-        (b"filename*=iso-8859-1'de'M%FCller.pdf", "Müller.pdf"),
         (b"filename*=UTF-8''..%2F..%2Fa.pdf", "a.pdf"),
         (b"filename*=UTF-8''a%00.pdf", "a.pdf"),
         (b"filename=plain.pdf", "plain.pdf"),

@@ -1,0 +1,201 @@
+"""A connection of the web server that cannot keep a worker thread, whoever is at its other end.
+
+waitress lets a thread wait without limit for a client that does not read. Here a
+connection has one request at a time, what clients have not read is bounded, and a write
+that makes no progress ends.
+"""
+
+import socket
+import threading
+import time
+from functools import partial
+from typing import Any
+
+from waitress.buffers import ReadOnlyFileBasedBuffer
+from waitress.channel import ClientDisconnected, HTTPChannel
+from waitress.task import WSGITask
+
+from common.context import REFUSED
+from maria_project.server.parser import StrictParser
+
+# A write may take so long without a byte of progress.
+WRITE_SECONDS = 30
+# A request may take so long to arrive.
+REQUEST_SECONDS = 15 * 60
+# After an answer that did not wait for the body, the rest of the body is dropped for so long.
+# If the connection were closed at once, a client that is still sending could lose the answer.
+DRAIN_SECONDS = 10
+# Answers that clients have not read yet, on all connections.
+UNREAD_BYTES = 256 * 1024 * 1024
+# Worker threads that may wait for a client. The other answers are cut off.
+WAITING_THREADS = 2
+# Less than this is never worth closing a connection for.
+_FEW_BYTES = 64 * 1024
+# What the kernel keeps of an answer beside what it has sent.
+_KERNEL_BYTES = 128 * 1024
+
+_waiting = threading.BoundedSemaphore(WAITING_THREADS)
+
+
+class Task(WSGITask):  # type: ignore[misc]  # waitress has no types
+    """One request. It tells the application why the body was not received."""
+
+    def get_environment(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environment()
+        if self.request.refused:
+            environ[REFUSED] = self.request.refused
+        return environ
+
+
+class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
+    """One connection. Worker threads call `write_soon` and `service`, the main thread the rest."""
+
+    task_class = Task
+    ends_unread = False
+    # Whether the client has sent a request before it had the answer to the one before.
+    pipelines = False
+    _ahead = b""
+    last_sent = 0.0
+    _drains_until = 0.0
+    _is_given_up = False
+
+    def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any) -> None:
+        self.parser_class = partial(StrictParser, channel=self)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _KERNEL_BYTES)
+        super().__init__(server, sock, addr, adj, map=map)
+
+    @property
+    def unread(self) -> int:
+        """The bytes of an answer that only this process has. A file that is sent is in the store."""
+        if self._is_given_up:
+            return 0
+        outbufs = tuple(self.outbufs)
+        files = sum(len(b) for b in outbufs if isinstance(b, ReadOnlyFileBasedBuffer))
+        return int(self.total_outbufs_len) - files
+
+    def keep(self, data: bytes) -> None:
+        self._ahead = data
+        self.pipelines = self.pipelines or bool(data.strip())
+
+    def give_up(self) -> None:
+        """Let the main thread close the connection."""
+        self._is_given_up = True
+        self.server.pull_trigger()
+
+    def readable(self) -> bool:
+        """Return whether to read from the client. The main thread asks at least once a second."""
+        if self._is_over():
+            self._is_given_up = True
+            self.handle_close()
+        if not self.connected:
+            return False
+        if self._drains_until:
+            return True
+        while self._ahead and super().readable():
+            self._continue_with_ahead()
+        return bool(super().readable())
+
+    def writable(self) -> bool:
+        return bool(self.connected and not self._drains_until and super().writable())
+
+    def handle_read(self) -> None:
+        if self._drains_until:
+            self.recv(self.adj.recv_bytes)
+        else:
+            super().handle_read()
+
+    def handle_write(self) -> None:
+        if self.ends_unread and self.close_when_flushed:
+            self._flush_exception(self._flush_some)
+            if not self.total_outbufs_len and not self.will_close:
+                self._drain()
+                return
+        super().handle_write()
+
+    def handle_expt(self) -> None:
+        """Close a connection with urgent data (TCP). waitress would be woken for it forever."""
+        self.handle_close()
+
+    def handle_close(self) -> None:
+        super().handle_close()
+        self._ahead = b""
+        if self.request:
+            self.request.close()
+
+    def send(self, data: bytes, do_close: bool = True) -> int:
+        sent: int = super().send(data, do_close=do_close)
+        if sent:
+            self.last_sent = time.monotonic()
+        return sent
+
+    def service(self) -> None:
+        """Answer one request, in a worker thread."""
+        pipelines = self.pipelines
+        try:
+            super().service()
+        finally:
+            if pipelines:
+                self.server.task_dispatcher.answered_pipelined()
+
+    def write_soon(self, data: Any) -> int:
+        if not self.total_outbufs_len:
+            self.last_sent = time.monotonic()
+        written: int = super().write_soon(data)
+        if self.unread > _FEW_BYTES:
+            _make_room(list(self.server.active_channels.values()))
+        return written
+
+    def _flush_outbufs_below_high_watermark(self) -> None:
+        """Wait for a client that reads a large export slowly, unless it has stopped reading."""
+        if self.total_outbufs_len <= self.adj.outbuf_high_watermark:
+            return
+        if not _waiting.acquire(blocking=False):
+            raise ClientDisconnected
+        try:
+            self._wait_for_the_client()
+        finally:
+            _waiting.release()
+
+    def _wait_for_the_client(self) -> None:
+        with self.outbuf_lock:
+            while self.connected and self.total_outbufs_len > self.adj.outbuf_high_watermark:
+                if self._is_stuck():
+                    raise ClientDisconnected
+                self.server.pull_trigger()
+                self.outbuf_lock.wait(1)
+
+    def _continue_with_ahead(self) -> None:
+        data, self._ahead = self._ahead, b""
+        try:
+            self.received(data)
+        except Exception:
+            self.handle_error()
+
+    def _is_over(self) -> bool:
+        now = time.monotonic()
+        return (
+            self._is_given_up
+            or self._is_stuck()
+            or (self.request is not None and now > self.request.began + REQUEST_SECONDS)
+            or 0 < self._drains_until < now
+        )
+
+    def _is_stuck(self) -> bool:
+        return bool(self.total_outbufs_len and time.monotonic() > self.last_sent + WRITE_SECONDS)
+
+    def _drain(self) -> None:
+        self._drains_until = time.monotonic() + DRAIN_SECONDS
+        self.socket.shutdown(socket.SHUT_WR)
+
+
+def _make_room(channels: list[FairChannel]) -> None:
+    """Close the connections whose clients have read nothing for longest, down to UNREAD_BYTES."""
+    sizes = {channel: channel.unread for channel in channels}
+    excess = sum(sizes.values()) - UNREAD_BYTES
+    for channel in sorted(channels, key=lambda channel: channel.last_sent):
+        if excess <= 0:
+            return
+        if sizes[channel] > _FEW_BYTES:
+            excess -= sizes[channel]
+            channel.give_up()
