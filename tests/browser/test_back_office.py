@@ -108,7 +108,7 @@ def test_a_recovery_code_brings_a_visitor_without_cookie_back(
     back_office.find(support_code(visit.site, uuid))
     back_office.link(re.compile("^MAR-")).first.click()
     back_office.do("Issue a recovery code", "Issue a recovery code")
-    shown = back_office.said.inner_text()
+    shown = back_office.content.inner_text()
     code = re.search(r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}", shown)
     assert code is not None, shown
 

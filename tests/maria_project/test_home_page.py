@@ -2,6 +2,7 @@
 
 import re
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,20 +136,27 @@ def test_the_real_page_is_served_on_a_back_office_and_in_production_only_if_requ
     run_quietly(shell("front_build"))
     with ExitStack() as stack:
         servers = all_started(stack, tmp_path, {}, PRODUCTION, {**PRODUCTION, "DEMO_PAGE": "true"})
-        bases = [f"http://127.0.0.1:{server.port}" for server in servers]
-        pages = [requests.get(f"{base}/", timeout=60) for base in bases]
+        hosts = ["localhost", "maria.example", "maria.example"]
+        gets = [
+            partial(get, server.port, host) for server, host in zip(servers, hosts, strict=True)
+        ]
+        pages = [ask("/") for ask in gets]
         built = (ROOT / "frontend/demo/dist/index.html").read_text()
 
         assert [page.text == built for page in pages] == [True, False, True]
-        assert pages[1].text == requests.get(f"{bases[1]}/about/", timeout=60).text
-        for base in (bases[0], bases[2]):
+        assert pages[1].text == gets[1]("/about/").text
+        for ask in (gets[0], gets[2]):
             for address in addresses(built):
-                answer = requests.get(base + address, timeout=60)
+                answer = ask(address)
                 assert (answer.status_code, "immutable" in answer.headers["Cache-Control"]) == (
                     200,
                     True,
                 ), address
-        assert requests.get(bases[1] + addresses(built)[0], timeout=60).status_code == 404
+        assert gets[1](addresses(built)[0]).status_code == 404
+
+
+def get(port: int, host: str, path: str) -> requests.Response:
+    return requests.get(f"http://127.0.0.1:{port}{path}", headers={"Host": host}, timeout=60)
 
 
 def addresses(page: str) -> list[str]:

@@ -18,7 +18,7 @@ from common.worker import heartbeat_age
 from maria_project.management.commands.serve import heartbeat_is_late
 from maria_project.supervisor import LOG_BYTES, LOG_FILES, ChildProcess
 from sessions_app.models import UserSession
-from tests.helpers import plant, started, stored_keys, uploaded
+from tests.helpers import started, stored_keys, uploaded
 from tests.maria_project.server import (
     MANAGE,
     answers,
@@ -50,7 +50,7 @@ def qcluster(folder: Path) -> tuple[list[str], dict[str, str], Path]:
 
 
 def lapse(session: UserSession, count: int) -> None:
-    """Create `count` uploads of a session with an object and an expired lease."""
+    """Create `count` uploads of a session with an expired lease, of which nothing arrived."""
     uploads = []
     for _ in range(count):
         upload = UploadedFile(
@@ -58,7 +58,6 @@ def lapse(session: UserSession, count: int) -> None:
             lease_expires_at=timezone.now() - timedelta(minutes=1),
         )  # fmt: skip
         upload.key = object_key(session.uuid, upload.pk, "pdf")
-        plant(upload.key, b"x", timedelta(hours=1))
         uploads.append(upload)
     UploadedFile.objects.bulk_create(uploads)
     UploadQuota.objects.update_or_create(session=session, defaults={"files": count, "bytes": count})

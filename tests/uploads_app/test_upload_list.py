@@ -72,7 +72,8 @@ def test_pages_have_a_hundred_files(visitor: Visitor, count: int, pages: list[in
 
 
 @pytest.mark.both
-def test_next_page_is_correct_after_a_new_upload(visitor: Visitor) -> None:
+def test_next_page_is_correct_after_a_new_upload(visitor: Visitor, settings: Any) -> None:
+    settings.UPLOAD_MAX_FILES, settings.UPLOAD_MAX_TOTAL_BYTES = 1000, 10**9
     made = rows(visitor, 101)
     first = visitor.get(UPLOADS).json()
     late = uploaded(visitor)
