@@ -48,7 +48,7 @@ def write_plan(folder: Path, connections: int) -> None:
     (folder / "body").write_bytes(body)
     clients = [_client() for _ in range(2 + connections)]
     plan = {
-        "server": {"threads": web.THREADS, **web.options()},
+        "server": {**web.options(), "threads": web.THREADS, "connection_limit": web.CONNECTIONS},
         "form_type": FORM,
         "clients": [asdict(client) for client in clients[2:]],
         "cases": {case.name: _describe(case, clients) for case in cases(body, FORM)},
