@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 
 from audit_app.models import AuditLog
 from tests.cases import cases
@@ -16,6 +17,8 @@ from tests.uploads_app.cleanup.cleanup_support import (
     settled,
     stored,
 )
+from uploads_app.cleanup.batches import each_alone_if_needed
+from uploads_app.cleanup.removal import RemovalResult
 from uploads_app.models import UploadedFile, UploadQuota, UploadStatus
 
 pytestmark = pytest.mark.both
@@ -129,3 +132,14 @@ def test_t57_a_malformed_key_does_not_disturb_the_scan(
     assert not UploadedFile.objects.exclude(status=UploadStatus.STORED).exists()
     result = settled("--json")
     assert "rows without an object" not in result.found
+
+
+def test_t57_a_batch_that_a_bad_row_breaks_is_done_row_by_row() -> None:
+    def work(keys: list[str]) -> RemovalResult:
+        if "bad" in keys:
+            raise IntegrityError("a constraint")
+        return RemovalResult(dict.fromkeys(keys, 1))
+
+    result = each_alone_if_needed(work, ["one", "bad", "two"])
+
+    assert (result.done, result.failed) == ({"one": 1, "two": 1}, 1)
