@@ -34,7 +34,10 @@ class SlowClients:
 
     def begun(self) -> int:
         """Return how many connections have the beginning of an answer."""
-        return sum(_peek(connection).startswith(b"HTTP/1.1 2") for connection in self._connections)
+        return sum(
+            not _is_open(connection) and _peek(connection).startswith(b"HTTP/1.1 2")
+            for connection in self._connections
+        )
 
     def stop(self) -> None:
         self._done.set()
