@@ -116,6 +116,7 @@ def _listening() -> Iterator[list[Statement]]:
 
     handler = _ControlHandler(heard)
     logger = logging.getLogger("django.db.backends")
+    level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
@@ -124,6 +125,8 @@ def _listening() -> Iterator[list[Statement]]:
         yield heard
     connection.force_debug_cursor = False
     logger.removeHandler(handler)
+    logger.setLevel(level)
+    logger.propagate = propagate
 
 
 def _plain(value: Any) -> Any:

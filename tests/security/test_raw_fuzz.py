@@ -69,6 +69,7 @@ def tracebacks(server: UploadServer) -> list[str]:
     return [line for line in lines if "Traceback" in line or "uncaptured" in line]
 
 
+@pytest.mark.timeout(3600 if SOAK else 300)
 def test_t89_random_bytes_have_an_answer_or_none(server: UploadServer) -> None:
     with ThreadPoolExecutor(CLIENTS) as pool:
 
