@@ -110,5 +110,14 @@ class QuarantinedObject(models.Model):
 
     @property
     def is_given_back(self) -> bool:
-        """Whether a person restored the object at the key, by the product or by a manual copy."""
-        return not self.is_leaving and self.status != TrashStatus.PURGED
+        """Whether a person restored the object at the key, by the product or by a manual copy.
+
+        The erasure of the session ends that.
+        """
+        is_here = not self.is_leaving and self.status != TrashStatus.PURGED
+        return is_here and not self.is_erased
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether the object was restored before its session was erased."""
+        return self.status == TrashStatus.RESTORED and self.reason == SESSION_ERASED

@@ -14,6 +14,7 @@ from uploads_app.models import (
     VISIBLE,
     ErasureNote,
     QuarantinedObject,
+    TrashStatus,
     UploadedFile,
     UploadStatus,
 )
@@ -34,7 +35,7 @@ NOTES_AT_ONCE = 1000
 def begin_erasure(*, session: UserSession) -> None:
     """Mark every file of a session as `deleting`, and delete all its file names.
 
-    The next cleanup run purges its objects in the trash.
+    The next cleanup run purges its objects in the trash, and those that were restored from there.
     Must be called in the transaction that closes the session.
     """
     files = UploadedFile.objects.filter(session=session)
@@ -43,7 +44,8 @@ def begin_erasure(*, session: UserSession) -> None:
         begin_deletion(upload=upload, among=files.filter(status__in=VISIBLE), reason="erased")
     for upload in files.pending():
         lapse_upload(upload=upload, reason="erased")
-    QuarantinedObject.objects.of_session(session.uuid).kept().update(reason=SESSION_ERASED)
+    trash_items = QuarantinedObject.objects.of_session(session.uuid)
+    trash_items.exclude(status=TrashStatus.PURGED).update(reason=SESSION_ERASED)
     ErasureNote.objects.get_or_create(session_uuid=session.uuid)
 
 

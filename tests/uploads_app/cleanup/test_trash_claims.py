@@ -345,6 +345,28 @@ def test_objects_of_an_erased_session_do_not_wait_in_the_trash(anna: Visitor) ->
     assert reasons == {("purged", "session_erased")}
 
 
+def test_an_erasure_also_removes_what_was_restored_without_a_row(anna: Visitor) -> None:
+    key = f"uploads/{anna.uuid}/{uuid.uuid4()}.pdf"
+    plant(key, BODY, HOUR)
+    settled()
+    assert restore(key).exit_code == 0
+    age_path(store_root() / key, HOUR)
+    settled()
+    assert (store_root() / key).exists()
+
+    assert anna.erase().status_code == 204
+    settled()
+
+    assert not [path for path in store_root().rglob("*.pdf") if anna.uuid in str(path)]
+    logs = AuditLog.objects.filter(target=key).order_by("id")
+    assert [*logs.values_list("event_type", flat=True)] == [
+        "object.quarantined",
+        "object.restored",
+        "object.quarantined",
+        "object.purged",
+    ]
+
+
 # Frozen at every step -------------------------------------------------------------
 
 
