@@ -505,16 +505,19 @@ class CleanupMachine(DoubtfulMoves):
             since = self.moved_to_trash_at.pop(orphan.key)
             if orphan.status in ("quarantined", "purging", "purged") and orphan.reason not in EARLY:
                 assert self.elapsed - since >= RETENTION, f"{orphan.key} went too early"
-        if orphan.status != "restored" or self._is_of_a_file(orphan.key):
+        if orphan.status != "restored" or self._is_of_a_file(orphan):
             self.given_back.pop(orphan.key, None)
         elif orphan.key not in self.unknown:
             self.given_back.setdefault(orphan.key, self.bodies[orphan.key])
 
-    def _is_of_a_file(self, key: str) -> bool:
-        """Return whether a row decides about an object, or the erasure of its session."""
-        session = UserSession.objects.filter(pk=str(reconcile.session_of(key)), status="erased")
-        rows = UploadedFile.objects.filter(key=key, status__in=WITH_OBJECT)
-        return session.exists() or rows.exists()
+    def _is_of_a_file(self, orphan: QuarantinedObject) -> bool:
+        """Return whether a row decides about a restored object, or the erasure of its session."""
+        session_uuid = str(reconcile.session_of(orphan.key))
+        session = UserSession.objects.filter(pk=session_uuid, status="erased")
+        rows = UploadedFile.objects.filter(key=orphan.key)
+        # A visitor may have deleted a file whose row was brought back.
+        deleted = rows.filter(deleted_at__gt=orphan.changed_at)
+        return session.exists() or rows.filter(status__in=WITH_OBJECT).exists() or deleted.exists()
 
     def _all_is_well(self) -> None:
         self._is_kept()
@@ -586,9 +589,17 @@ class CleanupMachine(DoubtfulMoves):
             key = place.removeprefix("quarantine/")
             if reconcile.session_of(key) is None or key in unfinished:
                 continue
+            if self._is_reported_by_erasure(key):
+                continue
             events = result[key] + result["upload:" + key.rpartition("/")[2].partition(".")[0]]
             names = _REMOVALS if place == key else _REMOVALS_TRASHED
             assert removals <= sum(events[name] for name in names), (place, removals, events)
+
+    def _is_reported_by_erasure(self, key: str) -> bool:
+        """An erasure reports its session, and each stored file, but not what else it deletes."""
+        session = UserSession.objects.filter(pk=reconcile.session_of(key), status="erased")
+        files = UploadedFile.objects.filter(key=key, status=UploadStatus.DELETED)
+        return session.exists() and not files.exists()
 
     def _settle(self) -> None:
         """Check that one more run finishes what was interrupted, and every key is explained."""
@@ -672,11 +683,13 @@ class CleanupMachine(DoubtfulMoves):
         if not (live := self._live()):
             return
         visitor = _twin(_pick(live, pick))
-        before = self.promised
-        self.promised = {i: p for i, p in before.items() if p.session != visitor.uuid}
+        before = self.promised, self.returning
+        self.promised, self.returning = (
+            {i: p for i, p in promises.items() if p.session != visitor.uuid} for promises in before
+        )
         self._call(visitor.erase, fault, cleanup)
         if visitor.row.status != "erased":
-            self.promised = before
+            self.promised, self.returning = before
 
     def _lose(self, pick: int) -> None:
         if self.promised:
