@@ -597,7 +597,7 @@ class CleanupMachine(DoubtfulMoves):
 
     def _is_reported_by_erasure(self, key: str) -> bool:
         """An erasure reports its session, and each stored file, but not what else it deletes."""
-        session = UserSession.objects.filter(pk=reconcile.session_of(key), status="erased")
+        session = UserSession.objects.filter(pk=str(reconcile.session_of(key)), status="erased")
         files = UploadedFile.objects.filter(key=key, status=UploadStatus.DELETED)
         return session.exists() and not files.exists()
 
