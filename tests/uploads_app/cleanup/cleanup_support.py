@@ -363,7 +363,9 @@ def age_log(by: timedelta) -> None:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         lift_triggers()
         QuerySet(AuditLog).update(occurred_at=F("occurred_at") - by)
-    triggers.install(connection.alias)
+        triggers.install(connection.alias)
+        if connection.vendor == "postgresql":
+            cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
 def clear_store() -> None:
