@@ -67,7 +67,7 @@ def note_requests(
 def permissions_policy(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Tell browsers which features no page of the product may use."""
+    """Set Permissions-Policy: it turns off the browser features that no page uses."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)

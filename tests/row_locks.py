@@ -8,9 +8,16 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from django.db import connection, transaction
 
 PATIENCE = 60
+# The marks of a module that shows a row lock.
+ON_POSTGRESQL = [
+    pytest.mark.both,
+    pytest.mark.usefixtures("committed"),
+    pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no row locks"),
+]
 
 
 class SecondChange(threading.Thread):

@@ -1,4 +1,4 @@
-"""A connection of the web server that cannot keep a worker thread, whoever is at its other end.
+"""A connection of the web server. No client can keep a worker thread by not reading.
 
 waitress lets a thread wait without limit for a client that does not read. Here a
 connection has one request at a time, what clients have not read is bounded, and a write
@@ -38,7 +38,7 @@ _waiting = threading.BoundedSemaphore(WAITING_THREADS)
 
 
 class Task(WSGITask):  # type: ignore[misc]  # waitress has no types
-    """One request. It tells the application why the body was not received."""
+    """One request. The environ contains the reason if the body was not received."""
 
     def get_environment(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environment()

@@ -1,7 +1,6 @@
 """Two changes of one session at once, on PostgreSQL: the second one waits for the first."""
 
 import pytest
-from django.db import connection
 
 from sessions_app.exceptions import SessionNotActive
 from sessions_app.models import RecoveryCode
@@ -9,14 +8,10 @@ from sessions_app.services.privacy import erase_session
 from sessions_app.services.recovery import issue_recovery_code
 from sessions_app.services.sessions import end_session, extend_session
 from tests.helpers import Visitor, code, events, started
-from tests.row_locks import change_while_open
+from tests.row_locks import ON_POSTGRESQL, change_while_open
 from tests.sessions_app.support import clone
 
-pytestmark = [
-    pytest.mark.both,
-    pytest.mark.usefixtures("committed"),
-    pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no row locks"),
-]
+pytestmark = ON_POSTGRESQL
 
 
 @pytest.fixture

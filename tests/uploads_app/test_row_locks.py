@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 
 import pytest
-from django.db import connection
 
 from sessions_app.services.sessions import revoke_session
 from tests.helpers import Visitor, code, events, pdf, started, stored_keys, uploaded
-from tests.row_locks import Pause, change_while_open
+from tests.row_locks import ON_POSTGRESQL, Pause, change_while_open
 from tests.sessions_app.support import clone
 from uploads_app.models import UploadedFile, UploadStatus
 from uploads_app.services.inspection import quarantine_upload
@@ -15,11 +14,7 @@ from uploads_app.services.transfer import NotTransferred, transfer_upload
 from uploads_app.storage.base import StoredBytes
 from uploads_app.storage.disk_store import DiskStore
 
-pytestmark = [
-    pytest.mark.both,
-    pytest.mark.usefixtures("committed"),
-    pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no row locks"),
-]
+pytestmark = ON_POSTGRESQL
 
 
 @pytest.fixture

@@ -255,7 +255,7 @@ def _write(
 
 
 def _record(event: EventType, trash_items: Sequence[QuarantinedObject]) -> None:
-    """Record an event for each entry, by whoever began its step."""
+    """Record an event for each entry, with the actor who began its step."""
     by_actor = sorted(trash_items, key=lambda trash_item: trash_item.actor)
     for actor, of_actor in groupby(by_actor, key=lambda trash_item: trash_item.actor):
         with _as_actor(actor):

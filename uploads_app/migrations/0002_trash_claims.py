@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 db_default="",
                 default="",
-                help_text="Who began the last change. Its event has this actor, whoever finishes it.",
+                help_text="Who began the last change. Its event has this actor, even if another process finishes it.",
                 max_length=150,
             ),
         ),

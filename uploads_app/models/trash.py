@@ -77,7 +77,7 @@ class QuarantinedObject(models.Model):
         blank=True,
         default="",
         db_default="",
-        help_text="Who began the last change. Its event has this actor, whoever finishes it.",
+        help_text="Who began the last change. Its event has this actor, even if another process finishes it.",
     )
     quarantined_at = models.DateTimeField("moved to the trash", default=timezone.now)
     changed_at = models.DateTimeField("last change", default=timezone.now)

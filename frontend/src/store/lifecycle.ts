@@ -173,7 +173,7 @@ export function createLifecycle(
     });
   }
 
-  /** The session that the browser proves, although no UUID is stored; null if there is none. */
+  /** The session that the cookie proves although no UUID is stored, or null. */
   async function findProven(): Promise<string | null> {
     try {
       return (await api.current()).uuid;

@@ -54,7 +54,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   let snapshot = EMPTY;
   let running = 0;
   let listed: string | null = null;
-  /** The session that all files and work belong to; null if there is none yet. */
+  /** The session that all files and work belong to, or null before the first. */
   let owner: string | null = null;
   let unsubscribe: (() => void) | undefined;
 

@@ -2,7 +2,7 @@
 const REMOVED =
   /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_C}\p{NChar}\u00ad\u200b\u2060-\u206f\ufeff\ufff0-\ufffb\u{e0000}-\u{e00ff}\u{e01f0}-\u{e0fff}]/gu;
 
-/** The extension that the server reads from a file name, in lower case. Empty if there is none. */
+/** The extension that the server reads from a file name, in lower case, or an empty string. */
 export function extensionOf(name: string): string {
   const plain = name.replace(REMOVED, "").trim();
   const dot = plain.lastIndexOf(".");
