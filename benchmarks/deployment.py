@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import postgres, redis_server
-from tests.postgres import free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCT = ("-m", "maria_project.web", "127.0.0.1", "{port}")

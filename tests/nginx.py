@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import free_port
+from tests.ports import free_port
 
 INSTALL_HINT = "apt-get install nginx"
 OPERATIONS = Path(__file__).resolve().parent.parent / "docs" / "operations.md"

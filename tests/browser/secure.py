@@ -11,7 +11,7 @@ import pytest
 
 from tests.browser.site import Site, serving
 from tests.nginx import ProxyHop, documented, running
-from tests.postgres import free_port
+from tests.ports import free_port
 
 HOST = "maria.example"
 

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.maria_project.server import MANAGE, ROOT, answers, process, wait_for
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.uploads_app.server import WAITRESS, Deployment, deployment
 
 # One helper process runs lines of Python (JSON in, JSON out), because loading Django takes a second.

@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 from tests.browser.files_card import FilesCard, chosen
 from tests.browser.site import Site, serving
 from tests.helpers import pdf
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.sessions_app.people import Mailbox
 
 pytestmark = pytest.mark.slow

@@ -12,7 +12,7 @@ from typing import Any
 import requests
 
 from tests.maria_project.server import answers, process, wait_for
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.uploads_app.server import WAITRESS
 
 

@@ -20,7 +20,7 @@ from sessions_app.services.recovery import issue_recovery_code
 from tests.carriers import CARRIERS, CURRENT, RECOVER, SESSIONS, Carrier, Holder, begin
 from tests.helpers import events, pdf
 from tests.maria_project.server import answers, environment, process, test_database, wait_for
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.uploads_app.samples import FORM, PLENTY, UPLOADS, form, part
 from tests.uploads_app.server import WAITRESS, Deployment, HttpAnswer, UploadServer, request
 from uploads_app.models import UploadedFile, UploadQuota

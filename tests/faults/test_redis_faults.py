@@ -94,9 +94,11 @@ def test_t74_redis_failure_under_load_keeps_answers_and_limits(
     wait_for(lambda: web.ready()[1]["cache"] == "ok", 30)
     assert web.logged("Redis answers again") == lost + 1
     assert web.current().status == 200
-    assert web.create().status == (
-        201 if fail == "kill" else 429
-    )  # a killed Redis has lost its counters
+    # A killed Redis has lost its counters. One that hung may lack what was counted
+    # in memory while the circuit breaker was open for a moment.
+    after = [web.create().status for _ in range(LIMIT + 2)]
+    assert after == sorted(after)
+    assert after.count(201) == LIMIT + 1 if fail == "kill" else after.count(201) <= LIMIT
 
 
 def silence(connection: socket.socket) -> None:

@@ -49,7 +49,7 @@ from tests.helpers import (
     stored_keys,
     uploaded,
 )
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.uploads_app.direct_support import arrive, offer_forms
 from uploads_app.models import StoreState, UploadedFile, UploadQuota, UploadStatus
 from uploads_app.storage.base import object_store

@@ -23,7 +23,7 @@ from maria_project.figures import DATABASE_FIGURES
 from tests.cases import cases
 from tests.helpers import Visitor, age_session, pdf, plant, started, uploaded
 from tests.maria_project.server import ROOT, environment, process, wait_for
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.sessions_app.support import expire
 from uploads_app.models import CleanupRun
 

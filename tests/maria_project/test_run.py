@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 
 from tests.maria_project.server import ROOT, answers, environment, process, wait_for
 from tests.maria_project.test_private_files import assert_private, make_wide
-from tests.postgres import free_port
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 

@@ -27,7 +27,7 @@ from tests.maria_project.server import (
     test_database,
     wait_for,
 )
-from tests.postgres import free_port
+from tests.ports import free_port
 from uploads_app.models import (
     CleanupRun,
     Inspection,

@@ -14,7 +14,7 @@ from typing import Any
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPHeaderDict
 
 from tests.maria_project.server import answers, wait_for
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.uploads_app.server import ROOT, WAITRESS, Deployment, deployment
 
 UUID = "9b2f8f6e-3c1d-4a57-8e21-0d4c5b6a7f80"

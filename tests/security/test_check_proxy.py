@@ -16,7 +16,7 @@ from django.core.management.base import CommandError
 
 from maria_project.proxies import FORGERIES
 from tests import nginx
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.security.edge import Caller, all_started, fresh_source
 
 

@@ -13,7 +13,7 @@ from django.db import connection
 from maria_project.settings.environment import exact_origins
 from tests.cases import cases
 from tests.helpers import Visitor, code, events, pdf, started, uploaded
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.security.edge import launched, ready
 from tests.security.routes import Route, api_routes, calls, named
 from tests.uploads_app.server import WAITRESS

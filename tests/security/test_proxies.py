@@ -17,7 +17,7 @@ from django.core.management.base import CommandError
 from maria_project.proxies import FORGERIES
 from tests import nginx
 from tests.helpers import SOAK
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.security.edge import Caller, Edge, all_started, fresh_source, launched, ready
 
 pytestmark = pytest.mark.slow

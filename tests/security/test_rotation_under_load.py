@@ -11,7 +11,7 @@ from sessions_app.services.tokens import OVERLAP
 from tests.carriers import CARRIERS, CURRENT, Carrier, Holder, age_retired, begin
 from tests.helpers import SOAK, at_once, events, pdf
 from tests.maria_project.server import answers, environment, process, test_database, wait_for
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.uploads_app.samples import PLENTY, UPLOADS
 from tests.uploads_app.server import WAITRESS
 from uploads_app.models import UploadedFile

@@ -15,7 +15,7 @@ from django.db import connection
 
 from audit_app.models import AuditLog
 from tests.helpers import Visitor
-from tests.postgres import free_port
+from tests.ports import free_port
 
 CURRENT = "/api/v1/sessions/current/"
 ACTIVITY = CURRENT + "activity/"

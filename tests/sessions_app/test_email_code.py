@@ -17,7 +17,7 @@ from audit_app.models import AuditLog
 from sessions_app.credentials import LONGEST_EXTENSION
 from sessions_app.models import EmailCode
 from tests.helpers import Visitor, at_once, code, events, started
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.sessions_app.people import (
     ANNA,
     Mailbox,

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.helpers import pdf
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.uploads_app.samples import FORM, PLENTY, UPLOADS, form, part
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -200,7 +200,7 @@ def serving(deployment: Deployment, command: list[str], **env: str) -> Iterator[
 
 def _wait(server: UploadServer, process: "subprocess.Popen[bytes]") -> None:
     for _ in range(300):
-        with suppress(ConnectionError):
+        with suppress(ConnectionError, TimeoutError):
             if server.send(request("GET", "/health/live", b"", {})).status == 200:
                 return
         if process.poll() is not None:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from sessions_app.tasks import forget_visitors
 from tests.helpers import Visitor, code, events, pdf, started
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.s3_server import Bucket
 from tests.security.routes import state
 from tests.uploads_app.direct_support import (

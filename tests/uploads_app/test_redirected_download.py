@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from sessions_app.models import Scope
 from tests.helpers import Service, Visitor, events, made_key, pdf, started, uploaded
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.s3_server import Bucket
 from tests.uploads_app.direct_support import refused
 

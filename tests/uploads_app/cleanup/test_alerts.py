@@ -13,7 +13,7 @@ from django_q.models import Success
 
 from audit_app.models import AuditLog
 from tests.helpers import at_once, store_root
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.sessions_app.people import Mailbox, log_lines, mail_server, use_mail_server
 from tests.uploads_app.cleanup.cleanup_support import (
     cleanup,
