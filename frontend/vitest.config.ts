@@ -16,7 +16,10 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "page", include: ["tests/*.test.ts", "tests/components/*.test.{ts,tsx}"] },
+        test: {
+          name: "page",
+          include: ["tests/*.test.ts", "tests/{components,contract}/*.test.{ts,tsx}"],
+        },
       },
     ],
     coverage: {

@@ -5,6 +5,7 @@ seconds of a processor for each start, and the web server one.
 """
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -115,6 +116,15 @@ class Site:
             "from datetime import timedelta; from tests.helpers import age_session",
             f"age_session(session, timedelta(seconds={by.total_seconds()}))",
         )
+
+    def mailed_code(self) -> str:
+        """Return the code of the newest mail. Without a mail server the site prints its mails."""
+        output = self.deployment.data / "output"
+        codes: list[str] = wait_for(
+            lambda: re.findall(r"^(\d{6}) is your code", output.read_text(), re.MULTILINE),
+            what="a mail with a code",
+        )
+        return codes[-1]
 
     def sessions(self) -> list[str]:
         """Return the UUIDs of all sessions, the oldest first."""

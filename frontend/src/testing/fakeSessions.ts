@@ -1,5 +1,7 @@
 import type { Schemas } from "../api/http.js";
-import { randomCode, randomHex, randomUuid } from "./random.js";
+import { isSessionUUID } from "../utils/sessionUtils.js";
+import { createFakeEvents } from "./fakeEvents.js";
+import { randomHex, randomSupportCode, randomUuid } from "./random.js";
 import { Refusal, type Reply } from "./refusals.js";
 
 /** A session of the fake server. Tests may read and change it. */
@@ -16,21 +18,37 @@ export interface FakeSession {
   attempt: { key: string | null; code: string | null; until: number } | null;
   /** Whether a request has proven the session. */
   used: boolean;
+  /** When it got its first file or contact data. Until then it expires earlier. */
+  usedAt: number | null;
+  predecessor: FakeSession | null;
   successor: FakeSession | null;
   name: string;
   email: string;
+  isEmailProven: boolean;
   completedAt: number | null;
   consent: Record<string, Schemas["ConsentChange"]>;
   code: { text: string; expiresAt: number; tries: number } | null;
   recovery: string | null;
   /** Oldest first. `key` is the Idempotency-Key of the request. */
-  files: { upload: Schemas["Upload"]; key: string | null }[];
+  files: FakeFile[];
+  /** The deleted ones. */
+  deletedFiles: FakeFile[];
+  /** Files and bytes of direct uploads that have not finished. */
+  reserved: { files: number; bytes: number };
   events: Schemas["Activity"][];
+}
+
+export interface FakeFile {
+  upload: Schemas["Upload"];
+  key: string | null;
 }
 
 export interface FakeApiOptions {
   limits?: Partial<Schemas["Limits"]>;
-  /** Milliseconds until an unused session expires. Default: one day. */
+  /**
+   * Milliseconds until a session without activity expires. Default: as the API has it, one day; seven
+   * days after its first file or contact data, and a year after its address was verified.
+   */
   lifetime?: number;
   /** Files or events on one page of a list. Default: 100. */
   pageSize?: number;
@@ -42,29 +60,31 @@ export interface ApiRequest {
   query: URLSearchParams;
   headers: Headers;
   body: unknown;
-  token: string | null;
-  isBearer: boolean;
+  /** The tokens that it carries. */
+  cookie: string | null;
+  bearer: string | null;
 }
 
 const MINUTE = 60_000;
+const DAY = 24 * 60 * MINUTE;
 /** How long an older token stays valid after the first use of the newest. */
 const OVERLAP = 30_000;
 /** How long an older token stays valid if the newest is never used. */
-const LONGEST_RETIREMENT = 24 * 60 * MINUTE;
+const LONGEST_RETIREMENT = DAY;
 /** How long a reset or a recovery can be repeated. */
 const REPEATABLE = 10 * MINUTE;
 
 export const iso = (milliseconds: number) => new Date(milliseconds).toISOString();
 
-/** A text field of a JSON body; empty if it is missing. */
-export function textField(body: unknown, field: string): string {
-  const value = (body as Record<string, unknown> | undefined)?.[field];
-  return typeof value === "string" ? value : "";
+/** The Idempotency-Key of a request. @throws Refusal */
+export function retryKey({ headers }: ApiRequest): string | null {
+  const key = headers.get("Idempotency-Key");
+  if (key !== null && !/^[!-~]{1,128}$/.test(key)) throw new Refusal("idempotency_key_malformed");
+  return key;
 }
 
-/** The sessions of the fake server, their proofs and their events. */
+/** The sessions of the fake server and their proofs. */
 export function createFakeSessions(options: FakeApiOptions, now: () => number) {
-  const { lifetime = 24 * 60 * MINUTE, pageSize = 100 } = options;
   const limits: Schemas["Limits"] = {
     max_files: 3,
     max_file_bytes: 5 * 1024 ** 2,
@@ -74,45 +94,55 @@ export function createFakeSessions(options: FakeApiOptions, now: () => number) {
     ...options.limits,
   };
   const sessions: FakeSession[] = [];
+  const { record, recordRefusal } = createFakeEvents(now);
 
-  function record(session: FakeSession, event: string, meaning: string, file = ""): void {
-    const rest = {
-      event_id: randomUuid(),
-      occurred_at: iso(now()),
-      outcome: "success",
-      who: "you",
-    };
-    session.events.push({ ...rest, event, meaning, file } as Schemas["Activity"]);
-  }
-
-  function issue(): FakeSession {
+  function issue(predecessor: FakeSession | null = null): FakeSession {
     const session: FakeSession = {
       uuid: randomUuid(),
-      supportCode: randomCode(2),
+      supportCode: randomSupportCode(),
       status: "active",
       createdAt: now(),
       lastSeenAt: now(),
-      expiresAt: now() + lifetime,
+      expiresAt: 0,
       tokens: new Map(),
       attempt: null,
       used: false,
+      usedAt: null,
+      predecessor,
       successor: null,
       name: "",
       email: "",
+      isEmailProven: false,
       completedAt: null,
       consent: {},
       code: null,
       recovery: null,
       files: [],
+      deletedFiles: [],
+      reserved: { files: 0, bytes: 0 },
       events: [],
     };
+    session.expiresAt = expiry(session);
     sessions.push(session);
-    record(session, "session.created", "You started this session.");
+    record(session, "session.created");
     return session;
   }
 
-  const usedBytes = ({ files }: FakeSession) =>
-    files.reduce((sum, { upload }) => sum + upload.size, 0);
+  /** When a session expires if it is not used after now. */
+  function expiry({ createdAt, usedAt, completedAt }: FakeSession): number {
+    if (options.lifetime !== undefined) return now() + options.lifetime;
+    if (completedAt !== null) return completedAt + 365 * DAY;
+    return Math.min(now() + (usedAt === null ? 1 : 7) * DAY, createdAt + 30 * DAY);
+  }
+
+  function markUsed(session: FakeSession): void {
+    if (session.usedAt !== null) return;
+    session.usedAt = now();
+    session.expiresAt = expiry(session);
+  }
+
+  const usedBytes = ({ files, reserved }: FakeSession) =>
+    files.reduce((sum, { upload }) => sum + upload.size, reserved.bytes);
 
   const lost = ({ files }: FakeSession): Schemas["Lost"] => ({
     count: files.length,
@@ -128,14 +158,16 @@ export function createFakeSessions(options: FakeApiOptions, now: () => number) {
     limits,
   });
 
+  const identity = ({ name, email, isEmailProven }: FakeSession): Schemas["IdentityEnum"] =>
+    isEmailProven ? "completed" : name || email ? "identified" : "anonymous";
+
   function describeCurrent(session: FakeSession): Schemas["CurrentSession"] {
-    const { name, email, consent, completedAt, files } = session;
-    const known = name || email ? "identified" : "anonymous";
+    const { name, email, consent, completedAt, files, reserved } = session;
     return {
       ...describe(session),
       last_seen_at: iso(session.lastSeenAt),
-      used: { files: files.length, bytes: usedBytes(session) },
-      identity: completedAt ? "completed" : known,
+      used: { files: files.length + reserved.files, bytes: usedBytes(session) },
+      identity: identity(session),
       name,
       email,
       completed_at: completedAt ? iso(completedAt) : null,
@@ -145,7 +177,7 @@ export function createFakeSessions(options: FakeApiOptions, now: () => number) {
 
   /** Answer with a new token, in the body or as the cookie. */
   function withToken(status: number, body: object, session: FakeSession, isBearer: boolean): Reply {
-    const token = `mss1_${randomHex(40)}`;
+    const token = `mss1_${randomHex(43)}`;
     for (const [older, until] of session.tokens) {
       session.tokens.set(older, Math.min(until, now() + LONGEST_RETIREMENT));
     }
@@ -153,8 +185,17 @@ export function createFakeSessions(options: FakeApiOptions, now: () => number) {
     return isBearer ? { status, body: { ...body, token } } : { status, body, cookie: token };
   }
 
-  /** Find the session of a token, in any state. An active session is marked as seen. */
-  function find(token: string | null): FakeSession | undefined {
+  /** The token that a request carries, or null. @throws Refusal if it carries two different ones */
+  function tokenOf({ cookie, bearer }: ApiRequest): string | null {
+    if (bearer !== null && cookie !== null && bearer !== cookie) {
+      throw new Refusal("credentials_differ");
+    }
+    return bearer ?? cookie;
+  }
+
+  /** Find the session that a request proves, in any state. An active session is marked as seen. */
+  function find(request: ApiRequest): FakeSession | undefined {
+    const token = tokenOf(request);
     const session = sessions.find(({ tokens }) => token && (tokens.get(token) ?? 0) > now());
     if (session?.status !== "active") return session;
     if (session.expiresAt <= now()) {
@@ -166,7 +207,7 @@ export function createFakeSessions(options: FakeApiOptions, now: () => number) {
       retireOlderTokens(session, token);
     }
     if (!session.used || now() - session.lastSeenAt >= MINUTE) {
-      Object.assign(session, { used: true, lastSeenAt: now(), expiresAt: now() + lifetime });
+      Object.assign(session, { used: true, lastSeenAt: now(), expiresAt: expiry(session) });
     }
     return session;
   }
@@ -191,6 +232,7 @@ export function createFakeSessions(options: FakeApiOptions, now: () => number) {
     if (status !== "active" || !attempt || attempt.until <= now()) return false;
     if (attempt.key !== key || attempt.code !== code) return false;
     tokens.delete([...tokens.keys()].at(-1) ?? "");
+    record(session, "session.token_rotated");
     return true;
   }
 
@@ -201,30 +243,22 @@ export function createFakeSessions(options: FakeApiOptions, now: () => number) {
   }
 
   function prove(request: ApiRequest, ...accepted: FakeSession["status"][]): FakeSession {
-    if (!request.token) throw new Refusal("session_required");
-    const session = find(request.token);
-    if (!session) throw new Refusal("session_invalid");
+    const session = find(request);
+    if (!session)
+      throw new Refusal(tokenOf(request) === null ? "session_required" : "session_invalid");
     if (!["active", ...accepted].includes(session.status)) throw ended(session);
     const uuid = request.headers.get("X-Session-UUID");
-    if (!uuid && !request.isBearer && request.method !== "GET") {
-      throw new Refusal("session_header_required");
-    }
-    if (uuid && uuid !== session.uuid) {
-      throw new Refusal("session_mismatch", { support_code: session.supportCode });
+    const isSafe = ["GET", "HEAD"].includes(request.method);
+    if (uuid === null) {
+      if (request.bearer === null && !isSafe) {
+        throw new Refusal("session_header_required", {}, session);
+      }
+    } else if (!isSessionUUID(uuid)) {
+      throw new Refusal("uuid_malformed", {}, session);
+    } else if (uuid !== session.uuid) {
+      throw new Refusal("session_mismatch", { support_code: session.supportCode }, session);
     }
     return session;
-  }
-
-  function page<T>({ path, query }: ApiRequest, items: T[]) {
-    const start = Number(query.get("cursor") ?? 0);
-    const next = start + pageSize;
-    // Behind a proxy the server sees an internal host.
-    const address = `http://backend.internal/api/v1/${path}?cursor=`;
-    return {
-      results: items.slice(start, next),
-      next: next < items.length ? address + next : null,
-      previous: start ? address + Math.max(0, start - pageSize) : null,
-    };
   }
 
   return {
@@ -232,12 +266,17 @@ export function createFakeSessions(options: FakeApiOptions, now: () => number) {
     limits,
     sessions,
     record,
+    recordRefusal,
     issue,
+    markUsed,
     usedBytes,
     lost,
+    identity,
+    expiry,
     describe,
     describeCurrent,
     withToken,
+    tokenOf,
     find,
     isNewest,
     retireOlderTokens,
@@ -245,7 +284,7 @@ export function createFakeSessions(options: FakeApiOptions, now: () => number) {
     repeats,
     ended,
     prove,
-    page,
+    pageSize: options.pageSize ?? 100,
   };
 }
 

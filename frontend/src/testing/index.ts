@@ -3,9 +3,9 @@ import type { Answer, ResetReason } from "../api/http.js";
 import type { Transport, TransportRequest } from "../api/uploadApi.js";
 import { createFakeApi } from "./fakeApi.js";
 import type { FakeApiOptions, FakeSession } from "./fakeSessions.js";
-import { randomCode } from "./random.js";
-import { problem, type RefusalCode, type Reply } from "./refusals.js";
-import { STORAGE, STORAGE_PATH } from "./uploadEndpoints.js";
+import { STORAGE, STORAGE_PATH } from "./directUploads.js";
+import { randomHex, randomRecoveryCode } from "./random.js";
+import type { RefusalCode, Reply } from "./refusals.js";
 
 export type { FakeSession } from "./fakeSessions.js";
 export type { RefusalCode } from "./refusals.js";
@@ -17,7 +17,7 @@ export interface FakeRequest {
   path: string;
   query: URLSearchParams;
   headers: Headers;
-  /** An object for JSON, a FormData for a form, undefined without a body. */
+  /** A value for JSON, a text for what is no JSON, a FormData for a form, undefined without a body. */
   body: unknown;
 }
 
@@ -83,6 +83,15 @@ const PREFIX = "/api/v1/";
 const matches = (request: FakeRequest, { method, path }: Which) =>
   (!method || request.method === method) && (!path || request.path === path);
 
+/** A JSON document, or the text itself if it is none. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
 /** Settle like `work`, or reject when the signal aborts. */
 function unlessAborted<T>(signal: AbortSignal | null | undefined, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -98,7 +107,7 @@ function unlessAborted<T>(signal: AbortSignal | null | undefined, work: Promise<
  *
  * Pass `fetch` to the `options` of `SessionProvider` and `transport` to its `uploads`: they belong
  * to one browser. `browser()` creates more. It has no network and no timers, and two servers share
- * nothing. It does not limit rates (see `failNext`), inspect files or serve their content.
+ * nothing. The README lists what it does not imitate, and why.
  */
 export function createFakeServer(options: FakeServerOptions = {}) {
   const requests: FakeRequest[] = [];
@@ -106,7 +115,8 @@ export function createFakeServer(options: FakeServerOptions = {}) {
   const holds: { which: Which; seen: () => void; released: Promise<void> }[] = [];
   const transfers: FakeTransfer[] = [];
   const now = () => Date.now() + server.ahead;
-  const { sessions, emails, keep, respond } = createFakeApi(options, now);
+  const { state, emails, keep, respond, refuse } = createFakeApi(options, now);
+  const { sessions, record } = state;
 
   /** Handle one request as the test has configured it. @throws TypeError if the connection breaks */
   async function exchange(jar: Jar, { url, withCookie, ...sent }: Sent): Promise<Response> {
@@ -124,23 +134,39 @@ export function createFakeServer(options: FakeServerOptions = {}) {
     const [failure] = index < 0 ? [] : failures.splice(index, 1);
     const doesArrive = !server.offline && (!failure || failure.arrives);
     const done = doesArrive ? execute(request, withCookie ? jar.cookie : null) : undefined;
-    const reply = failure ? failureReply(failure) : done;
+    const reply = failure ? failureReply(request, failure) : done;
     if (server.offline || !reply) throw new TypeError("Failed to fetch");
     const { cookie } = reply;
     if (cookie !== undefined && withCookie && jar.keepsCookies) jar.cookie = cookie;
-    const body = failure?.body ?? (reply.body ? JSON.stringify(reply.body) : null);
-    const headers = { Date: new Date(now()).toUTCString(), ...failure?.headers };
-    return new Response(body, { status: reply.status, headers });
+    return response(request, reply, failure);
+  }
+
+  /** Only an answer of the API has the API's headers. */
+  function response({ method }: FakeRequest, reply: Reply, failure?: Failure): Response {
+    const { status, body, headers } = reply;
+    const text = failure?.body ?? (body ? JSON.stringify(body) : null);
+    const { request_id = randomHex(32) } = (body ?? {}) as { request_id?: string };
+    const isFromApi = !failure || failure.code !== undefined;
+    return new Response(method === "HEAD" ? null : text, {
+      status,
+      headers: {
+        Date: new Date(now()).toUTCString(),
+        ...(isFromApi && { "Cache-Control": "no-store", "X-Request-ID": request_id }),
+        ...(isFromApi && body && { "Content-Type": "application/json" }),
+        ...headers,
+        ...failure?.headers,
+      },
+    });
   }
 
   function execute(request: FakeRequest, cookie: string | null): Reply {
-    const bearer = request.headers.get("Authorization")?.replace(/^Bearer /, "") ?? null;
-    if (bearer && cookie && bearer !== cookie) return problem("credentials_differ");
-    return respond({ ...request, token: bearer ?? cookie, isBearer: bearer !== null });
+    const [, bearer = null] =
+      /^bearer (.*)$/i.exec(request.headers.get("Authorization") ?? "") ?? [];
+    return respond({ ...request, cookie, bearer });
   }
 
-  function failureReply({ code, extra, status }: Failure): Reply | undefined {
-    if (code) return problem(code, extra);
+  function failureReply(request: FakeRequest, { code, extra, status }: Failure): Reply | undefined {
+    if (code) return refuse(request, code, extra);
     return status ? { status } : undefined;
   }
 
@@ -175,7 +201,7 @@ export function createFakeServer(options: FakeServerOptions = {}) {
           url: input instanceof Request ? input.url : String(input),
           method,
           headers: new Headers(init.headers),
-          body: typeof body === "string" ? (JSON.parse(body) as unknown) : (body ?? undefined),
+          body: typeof body === "string" ? parsed(body) : (body ?? undefined),
           withCookie: credentials !== "omit",
         };
         return unlessAborted(signal, exchange(jar, sent));
@@ -221,7 +247,10 @@ export function createFakeServer(options: FakeServerOptions = {}) {
       session(uuid).status = reason;
     },
     forget: (uuid?: string): void => session(uuid).tokens.clear(),
-    issueRecoveryCode: (uuid?: string): string => (session(uuid).recovery = randomCode(3)),
+    issueRecoveryCode(uuid?: string): string {
+      record(session(uuid), "session.recovery_issued", "", "support staff");
+      return (session(uuid).recovery = randomRecoveryCode());
+    },
     /** Store a file in a session, as another tab would. */
     addFile: (name: string, size = 1000, uuid?: string) => keep(session(uuid), name, size, null),
     /** Make the next matching request fail. Several failures are used in order. */

@@ -1,53 +1,116 @@
 import type { Schemas } from "../api/http.js";
-import { extensionOf } from "../utils/fileNames.js";
-import { iso, type ApiRequest, type FakeSession, type FakeSessions } from "./fakeSessions.js";
+import { createDirectUploads } from "./directUploads.js";
+import {
+  retryKey,
+  type ApiRequest,
+  type FakeFile,
+  type FakeSession,
+  type FakeSessions,
+} from "./fakeSessions.js";
+import { iso } from "./fakeSessions.js";
+import { checkName, cleanName, megabytes, typeOf } from "./fakeFiles.js";
+import { INTERNAL, page } from "./pages.js";
 import { randomHex, randomUuid } from "./random.js";
 import { Refusal, type Reply } from "./refusals.js";
 
-/** The URL of the fake storage. Requests to it have the path `storage`. */
-export const STORAGE = "https://storage.example/bucket";
-export const STORAGE_PATH = "storage";
-
 const MINUTE = 60_000;
 
-/** A direct upload that has not finished. It counts against the quota. */
-interface PendingUpload {
-  id: string;
-  session: FakeSession;
-  name: string;
-  size: number;
-  key: string | null;
-  hasArrived: boolean;
+/** What the endpoints for direct uploads share with the others. */
+export interface UploadParts {
+  check(session: FakeSession, name: string, size: number): void;
+  earlier(
+    session: FakeSession,
+    key: string | null,
+    name: string,
+    size: number,
+  ): Schemas["Upload"] | undefined;
+  reserveRoom(session: FakeSession, name: string, size: number, openForms?: number[]): void;
+  keep(
+    session: FakeSession,
+    name: string,
+    size: number,
+    key: string | null,
+    id?: string,
+  ): Schemas["Upload"];
 }
 
 /** The endpoints under `uploads/`, and the storage for direct uploads. */
 export function createUploadEndpoints(state: FakeSessions) {
-  const { now, limits, record, usedBytes, prove, page } = state;
-  const deleted = new Set<string>();
-  let pending: PendingUpload[] = [];
+  const { now, limits, record, markUsed, usedBytes, prove } = state;
+  const parts: UploadParts = { check, earlier, reserveRoom, keep };
+  const direct = createDirectUploads(state, parts);
 
   function store(request: ApiRequest): Reply {
     const session = prove(request);
-    const file = request.body instanceof FormData ? request.body.get("file") : null;
-    if (!(file instanceof File)) throw new Refusal("file_missing");
-    const { name, size } = file;
-    const key = request.headers.get("Idempotency-Key");
-    const earlier = session.files.find((known) => key && known.key === key)?.upload;
-    if (earlier?.name === name && earlier.size === size) return { status: 201, body: earlier };
-    if (earlier) throw new Refusal("idempotency_key_reused");
-    validate(session, name, size);
+    const file = fileOf(request, session);
+    const key = retryKey(request);
+    const [name, size] = [cleanName(file.name), file.size];
+    check(session, name, size);
+    const stored = earlier(session, key, name, size);
+    if (stored) return { status: 201, body: stored };
+    reserveRoom(session, name, size, direct.openForms(session));
     return { status: 201, body: keep(session, name, size, key) };
   }
 
-  function validate(session: FakeSession, name: string, size: number): void {
-    const { max_files, max_file_bytes, max_total_bytes, types } = limits;
+  /** The file of a form. @throws Refusal */
+  function fileOf({ body }: ApiRequest, session: FakeSession): File {
+    if (body !== undefined && !(body instanceof FormData)) {
+      throw new Refusal("unsupported_media_type");
+    }
+    const files = [...(body ?? [])].filter(([, value]) => value instanceof File);
+    if (files.length > 1) throw new Refusal("malformed_body");
+    const [[field, file] = []] = files as [string, File][];
+    if (file && file.size > limits.max_file_bytes) throw tooLarge(session, "");
+    const isNamed = file && !["", ".", ".."].includes(cleanName(file.name));
+    if (field !== "file" || !isNamed) throw new Refusal("file_missing");
+    return file;
+  }
+
+  function tooLarge(session: FakeSession, name: string): Refusal {
+    const { max_file_bytes } = limits;
+    const detail = `This file is too large. The limit is ${megabytes(max_file_bytes)}.`;
+    return new Refusal("file_too_large", { max_file_bytes, detail }, session, name);
+  }
+
+  /** Check size and name. The content is not read. @throws Refusal */
+  function check(session: FakeSession, name: string, size: number): void {
     if (!size) throw new Refusal("file_empty");
-    if (size > max_file_bytes) throw new Refusal("file_too_large", { max_file_bytes });
-    if (!types.includes(extensionOf(name))) throw new Refusal("type_not_allowed", { types });
-    const waiting = pending.filter((one) => one.session === session);
-    const bytes = waiting.reduce((sum, one) => sum + one.size, usedBytes(session) + size);
-    const isFull = session.files.length + waiting.length >= max_files || bytes > max_total_bytes;
-    if (isFull) throw new Refusal("quota_exceeded");
+    if (size > limits.max_file_bytes) throw tooLarge(session, name);
+    const code = checkName(name, limits.types);
+    if (code === "name_not_allowed") throw new Refusal(code, {}, session, name);
+    if (!code) return;
+    const { types } = limits;
+    const listed = types.map((type) => type.toUpperCase()).join(", ");
+    const detail = `This file is not allowed. Its name and content must both be of an allowed type: ${listed}.`;
+    throw new Refusal(code, { types, detail }, session, name);
+  }
+
+  /** The file that an earlier request with the same key stored. @throws Refusal */
+  function earlier(session: FakeSession, key: string | null, name: string, size: number) {
+    const isKnown = (known: FakeFile) => key !== null && known.key === key;
+    const found = [...session.files, ...session.deletedFiles].find(isKnown)?.upload;
+    if (!found) return undefined;
+    if (found.name !== name || found.size !== size) throw new Refusal("idempotency_key_reused");
+    if (found.status === "deleted") throw new Refusal("upload_deleted");
+    return found;
+  }
+
+  /** @param openForms the sizes of files that may still arrive. @throws Refusal */
+  function reserveRoom(
+    session: FakeSession,
+    name: string,
+    size: number,
+    openForms: number[] = [],
+  ): void {
+    const { max_files, max_total_bytes } = limits;
+    const files = session.files.length + session.reserved.files + openForms.length;
+    const bytes = openForms.reduce((sum, one) => sum + one, usedBytes(session) + size);
+    if (files < max_files && bytes <= max_total_bytes) return;
+    const advice = openForms.length
+      ? "A direct upload that was cancelled or deleted counts until its form expires. Try again in a few minutes."
+      : "Delete a file first.";
+    const detail = `A session can have at most ${max_files} files and ${megabytes(max_total_bytes)}. ${advice}`;
+    throw new Refusal("quota_exceeded", { detail }, session, name);
   }
 
   function keep(
@@ -61,56 +124,26 @@ export function createUploadEndpoints(state: FakeSessions) {
       id,
       name,
       size,
-      content_type: "application/pdf",
+      content_type: typeOf(name),
       sha256: randomHex(64),
       status: "stored",
       created_at: iso(now()),
     };
     session.files.push({ upload, key });
-    record(session, "upload.stored", `You uploaded ${name}.`, name);
+    markUsed(session);
+    record(session, "upload.stored", name);
     return upload;
-  }
-
-  /** Return the storage's URL for a direct upload. */
-  function announce(request: ApiRequest): Reply {
-    const session = prove(request);
-    if (!limits.direct_upload) throw new Refusal("direct_upload_unavailable");
-    const { name, size } = request.body as Schemas["AnnouncedFileRequest"];
-    const key = request.headers.get("Idempotency-Key");
-    let file = pending.find((one) => key && one.key === key && one.session === session);
-    if (!file) {
-      validate(session, name, size);
-      file = { id: randomUuid(), session, name, size, key, hasArrived: false };
-      pending.push(file);
-    }
-    const { id } = file;
-    const upload = { url: STORAGE, fields: { key: id }, expires_at: iso(now() + 10 * MINUTE) };
-    const body: Schemas["DirectUpload"] = { id, upload };
-    return { status: 201, body };
-  }
-
-  /** The storage accepts a form only with the file that was announced. */
-  function receive({ body }: ApiRequest): Reply {
-    const form = body instanceof FormData ? body : new FormData();
-    const file = form.get("file");
-    const expected = pending.find(({ id }) => id === form.get("key"));
-    if (!expected || !(file instanceof File) || file.size !== expected.size) return { status: 403 };
-    expected.hasArrived = true;
-    return { status: 204 };
-  }
-
-  function complete(request: ApiRequest): Reply {
-    const session = prove(request);
-    const file = pending.find(({ id }) => id === idOf(request));
-    if (file?.session !== session) return { status: 200, body: named(request) };
-    if (!file.hasArrived) throw new Refusal("upload_incomplete");
-    pending = pending.filter((one) => one !== file);
-    return { status: 200, body: keep(session, file.name, file.size, file.key, file.id) };
   }
 
   function listFiles(request: ApiRequest): Reply {
     const uploads = prove(request).files.map(({ upload }) => upload);
-    const body: Schemas["PaginatedUploadList"] = page(request, uploads.reverse());
+    const place = ({ id, created_at }: Schemas["Upload"]) => ({ id, at: created_at });
+    const body: Schemas["PaginatedUploadList"] = page(
+      request,
+      uploads.reverse(),
+      place,
+      state.pageSize,
+    );
     return { status: 200, body };
   }
 
@@ -124,22 +157,21 @@ export function createUploadEndpoints(state: FakeSessions) {
 
   function remove(request: ApiRequest): Reply {
     const session = prove(request);
-    if (deleted.has(request.path)) return { status: 204 };
-    const direct = pending.find(({ id }) => id === idOf(request));
-    if (direct?.session === session) {
-      pending = pending.filter((one) => one !== direct);
-      deleted.add(request.path);
+    const isNamed = ({ upload }: FakeFile) => upload.id === idOf(request);
+    if (session.deletedFiles.some(isNamed) || direct.cancel(session, idOf(request))) {
       return { status: 204 };
     }
     const upload = named(request);
-    deleted.add(request.path);
-    session.files = session.files.filter((file) => file.upload !== upload);
-    record(session, "upload.deleted", `You deleted ${upload.name}.`, upload.name);
+    const [file] = session.files.splice(session.files.findIndex(isNamed), 1) as [FakeFile];
+    session.deletedFiles.push({ ...file, upload: { ...upload, status: "deleted" } });
+    record(session, "upload.deleted", upload.name);
     return { status: 204 };
   }
 
   function link(request: ApiRequest): Reply {
-    const url = `/api/v1/uploads/${named(request).id}/download/?link=${randomHex(16)}`;
+    const { id, status } = named(request);
+    if (status === "quarantined") throw new Refusal("file_held_back");
+    const url = `${INTERNAL}uploads/${id}/download/?link=${randomHex(16)}`;
     const body: Schemas["Link"] = { url, expires_at: iso(now() + MINUTE) };
     return { status: 200, body };
   }
@@ -147,9 +179,9 @@ export function createUploadEndpoints(state: FakeSessions) {
   return {
     keep,
     store,
-    announce,
-    receive,
-    complete,
+    announce: direct.announce,
+    receive: direct.receive,
+    complete: direct.complete,
     list: listFiles,
     get: (request: ApiRequest): Reply => ({ status: 200, body: named(request) }),
     remove,

@@ -150,7 +150,7 @@ describe("refused files", () => {
     const item = await row("disguised.pdf");
     await is(item, "failed");
     expect(within(item).getByRole("alert")).toHaveTextContent(
-      "The fake server says type_not_allowed.",
+      "Its name and content must both be of an allowed type",
     );
     expect(server.session().files).toEqual([]);
   });
@@ -246,7 +246,9 @@ describe("failures", () => {
     const item = await row("kept.pdf");
     server.failNext({ method: "DELETE", code: "storage_unavailable" });
     await press(visitor, "Remove", item);
-    expect(await within(item).findByRole("alert")).toHaveTextContent("storage_unavailable");
+    expect(await within(item).findByRole("alert")).toHaveTextContent(
+      "Files are not available at the moment",
+    );
     expect(item).toHaveAttribute("data-status", "stored");
     expect(server.session().files).toHaveLength(1);
   });

@@ -143,7 +143,9 @@ describe("the address", () => {
     const code = mail?.code ?? "";
     await visitor.type(field, code === "000000" ? "000001" : "000000");
     await press(visitor, "Confirm");
-    expect(await screen.findByRole("alert")).toHaveTextContent("code_wrong");
+    expect(await screen.findByRole("alert")).toHaveTextContent(
+      "This is not the code that was sent",
+    );
     expect(server.session().completedAt).toBeNull();
     await visitor.clear(field);
     await visitor.type(field, code);
@@ -158,7 +160,7 @@ describe("the address", () => {
     const { server, visitor } = await openKnown();
     server.failNext({ path: "sessions/current/email/", code: "mail_unavailable" });
     await press(visitor, "Send a code to confirm it");
-    expect(await screen.findByRole("alert")).toHaveTextContent("mail_unavailable");
+    expect(await screen.findByRole("alert")).toHaveTextContent("The code could not be sent");
     expect(server.emails).toEqual([]);
     expect(screen.queryByRole("button", { name: "Confirm" })).toBeNull();
   });
@@ -315,7 +317,9 @@ describe("leaving", () => {
     await press(visitor, "Erase everything");
     const dialog = screen.getByRole("alertdialog");
     await press(visitor, "Erase everything", dialog);
-    expect(await within(dialog).findByRole("alert")).toHaveTextContent("database_unavailable");
+    expect(await within(dialog).findByRole("alert")).toHaveTextContent(
+      "The database is not available",
+    );
     expect(server.session().status).toBe("active");
     expect(localStorage.getItem("session_uuid")).toBe(server.session().uuid);
   });
@@ -326,7 +330,7 @@ describe("a recovery code from support", () => {
 
   test("restores the session, also after a wrong code", async () => {
     const server = createFakeServer();
-    await server.browser().fetch("/api/v1/sessions/", { method: "POST", body: "{}" });
+    await server.browser().fetch("/api/v1/sessions/", { method: "POST" });
     const lost = server.session();
     lost.email = email;
     const code = server.issueRecoveryCode();
@@ -336,7 +340,7 @@ describe("a recovery code from support", () => {
 
     await visitor.type(field(), "wrong");
     await press(visitor, "Bring my session back");
-    expect(await screen.findByRole("alert")).toHaveTextContent("recovery_invalid");
+    expect(await screen.findByRole("alert")).toHaveTextContent("This recovery code is unknown");
     expect(shownUuid()).toBe(mine.uuid);
 
     await visitor.clear(field());

@@ -64,7 +64,7 @@ export async function openReady(children: ReactNode, options: PageOptions = {}):
 /** A server with a session of this browser, which has the cookie and the UUID. */
 export async function visited(options?: Parameters<typeof createFakeServer>[0]) {
   const server = createFakeServer(options);
-  await server.fetch("/api/v1/sessions/", { method: "POST", body: "{}" });
+  await server.fetch("/api/v1/sessions/", { method: "POST" });
   const { uuid } = server.session();
   localStorage.setItem("session_uuid", uuid);
   return server;

@@ -171,7 +171,8 @@ describe("a browser that refuses cookies", () => {
     const server = createFakeServer();
     const { fetch } = server.browser({ cookies: false });
     const page = openPage(server, {
-      fetch: (input, init) => fetch(input, { ...init, headers: {} }),
+      fetch: (input, init) =>
+        fetch(input, { ...init, headers: { "Content-Type": "application/json" } }),
     });
     await page.session.start();
     await pass(600 * SECOND);

@@ -146,7 +146,7 @@ describe("without a working lock", () => {
     const [mine] = server.sessions;
     server.own.cookie = null;
     const winner = server.browser();
-    await winner.fetch("/api/v1/sessions/", { method: "POST", body: "{}" });
+    await winner.fetch("/api/v1/sessions/", { method: "POST" });
     server.own.cookie = winner.cookie;
     hold.release();
     await calm();

@@ -98,7 +98,7 @@ describe("before anything is sent", () => {
     page.files.add([pdf()]);
     await calm();
     expect(statuses(page)).toEqual(["queued"]);
-    await pass(2 * SECOND);
+    await pass(10 * SECOND);
     expect(statuses(page)).toEqual(["stored"]);
   });
 });
@@ -326,7 +326,7 @@ describe("cancelling", () => {
 describe("a file that fails", () => {
   test.each([
     ["no network", {}],
-    ["503", { code: "storage_unavailable" }],
+    ["503", { code: "storage_unavailable", headers: { "Retry-After": "2" } }],
     ["429", { code: "rate_limited", headers: { "Retry-After": "2" } }],
     ["500", { code: "internal_error" }],
     ["a proxy's page", { status: 502, body: "<html>" }],
@@ -575,10 +575,10 @@ describe("direct uploads", () => {
     expect(new Set(keys).size).toBe(1);
   });
 
-  test("free their quota when they are cancelled", async () => {
+  test("are given up when they are cancelled, and free their quota when their form expires", async () => {
     const { server, page } = await openDirect();
     server.stepwise = true;
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < 3; round++) {
       page.files.add([pdf()]);
       await calm();
       expect(page.items).toMatchObject([{ status: "sending" }]);
@@ -586,7 +586,14 @@ describe("direct uploads", () => {
       await calm();
     }
     expect(page.items).toEqual([]);
-    expect(storageRequests(server).filter((line) => line.startsWith("DELETE"))).toHaveLength(4);
+    expect(storageRequests(server).filter((line) => line.startsWith("DELETE"))).toHaveLength(3);
+    page.files.add([pdf()]);
+    await calm();
+    expect(page.items).toMatchObject([{ status: "failed", error: { code: "quota_exceeded" } }]);
+    await pass(10 * MINUTE);
+    page.files.retry(page.items[0]!.key);
+    await calm();
+    expect(page.items).toMatchObject([{ status: "sending" }]);
   });
 
   test("ignore a failure to cancel", async () => {
