@@ -27,41 +27,38 @@ pytestmark = pytest.mark.slow
 SCRIPT = "tests/contract/contract.test.ts"
 
 
-def test_each_answer_of_the_fake_server_is_that_of_the_real_one(tmp_path: Path) -> None:
-    settings = {"RATE_LIMIT_EXPORT": "1/d", "RATE_LIMIT_RECOVER": "1000/m"}
-    with serving(tmp_path / "data", **settings) as site, controlled(site) as control:
-        play("usual", site, control)
-
-
-def test_direct_uploads_to_the_fake_server_are_answered_like_those_to_a_real_one(
+def test_each_answer_of_the_fake_server_is_that_of_the_real_one(
     tmp_path: Path, s3_process: S3Server
 ) -> None:
-    with fresh_bucket(s3_process) as bucket, direct_site(tmp_path, bucket) as site:
-        play("direct", site, "")
+    need_node()
+    run_quietly(shell("front_packages"))
+    with (
+        fresh_bucket(s3_process) as bucket,
+        served(tmp_path, bucket) as site,
+        controlled(site) as control,
+    ):
+        variables = {"CONTRACT_SERVER": site.url, "CONTRACT_CONTROL": control}
+        done = subprocess.run(
+            ["npx", "vitest", "run", "--project", "page", SCRIPT, "-t", "of the real server"],
+            cwd=FRONTEND, env={**os.environ, **variables},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
 
 
 @contextmanager
-def direct_site(folder: Path, bucket: Bucket) -> Iterator[Site]:
-    settings = {"STORAGE_URL": bucket.url, "DIRECT_UPLOADS": "true"}
-    with serving(folder / "data", **settings) as site:
+def served(folder: Path, bucket: Bucket) -> Iterator[Site]:
+    """Run a site that offers direct uploads, and whose limits the script does not reach."""
+    with serving(
+        folder / "data",
+        STORAGE_URL=bucket.url,
+        DIRECT_UPLOADS="true",
+        RATE_LIMIT_EXPORT="1/d",
+        RATE_LIMIT_RECOVER="1000/m",
+    ) as site:
         yield site
-
-
-def play(script: str, site: Site, control: str) -> None:
-    """Run the script against the fake server and a site; fail with the first difference."""
-    need_node()
-    run_quietly(shell("front_packages"))
-    variables = {
-        "CONTRACT_SERVER": site.url,
-        "CONTRACT_CONTROL": control,
-        "CONTRACT_SCRIPT": script,
-    }
-    done = subprocess.run(
-        ["npx", "vitest", "run", "--project", "page", SCRIPT, "-t", "of the real server"],
-        cwd=FRONTEND, env={**os.environ, **variables}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 passed" in done.stdout
 
 
 @contextmanager
