@@ -67,9 +67,9 @@ export function createLifecycle(
   const check = single(async function run(): Promise<void> {
     const { uuid } = snapshot();
     if (!uuid) return;
-    await refresh(uuid, api.current).catch((error: SessionError) => {
+    await refresh(uuid, api.current).catch((error: unknown) => {
       if (isRefusal(error)) return exclusively(settle);
-      if (snapshot().uuid === uuid) machine.fail(error);
+      if (snapshot().uuid === uuid) machine.fail(error as SessionError);
     });
     // Another tab has changed the session meanwhile.
     if (!snapshot().session && snapshot().uuid !== uuid) await run();
@@ -79,9 +79,10 @@ export function createLifecycle(
   async function settle(): Promise<void> {
     if (machine.isBehind()) machine.follow();
     const { uuid } = snapshot();
-    if (uuid) {
-      await refresh(uuid, api.current).catch((error: SessionError) => handleRefusal(uuid, error));
-    }
+    if (!uuid) return;
+    await refresh(uuid, api.current).catch((error: unknown) =>
+      handleRefusal(uuid, error as SessionError),
+    );
   }
 
   async function handleRefusal(uuid: string, error: SessionError): Promise<void> {

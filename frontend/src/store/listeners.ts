@@ -1,3 +1,16 @@
+/** Call all of them. One that throws interrupts neither the others nor the store. */
+export function callAll(listeners: Iterable<() => void>): void {
+  for (const listener of listeners) {
+    try {
+      listener();
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+}
+
 /**
  * The subscribers of a store.
  *
@@ -10,7 +23,7 @@ export function createListeners(onFirst: () => void, onLast: () => void) {
   return {
     /** Whether nobody waits for the store. */
     isIdle,
-    notify: () => listeners.forEach((_, listener) => listener()),
+    notify: () => callAll(listeners.keys()),
     /**
      * @param isWaiting false to be called like the others, without keeping the store at work
      * @returns a function that ends the subscription

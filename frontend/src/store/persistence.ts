@@ -47,7 +47,7 @@ export function createPersistence(options: SessionStoreOptions) {
     }
     const answer = request(key);
     const forget = () => storage.removeItem(ATTEMPT_KEY);
-    await answer.then(forget, (error: SessionError) => error.isTransient || forget());
+    await answer.then(forget, (error: unknown) => (error as SessionError).isTransient || forget());
     return answer;
   }
 

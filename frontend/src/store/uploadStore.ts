@@ -1,6 +1,7 @@
 import { SessionError } from "../api/http.js";
 import { createUploadApi, xhrTransport, type Transport, type Upload } from "../api/uploadApi.js";
 import { later, retryDelay } from "../utils/time.js";
+import { callAll } from "./listeners.js";
 import type { SessionStore } from "./sessionStore.js";
 import {
   isUnderWay,
@@ -50,7 +51,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
 
   function set(next: Partial<UploadSnapshot>): void {
     snapshot = { ...snapshot, ...next };
-    listeners.forEach((listener) => listener());
+    callAll(listeners);
   }
 
   const find = (key: string) => snapshot.items.find((item) => item.key === key);
