@@ -946,8 +946,8 @@ def test_t54_nothing_that_visitors_operators_crashes_and_time_do_loses_a_live_fi
 
 
 def _settings() -> hypothesis_settings:
-    """100 examples of 100 steps in a soak; otherwise 5 on SQLite and their first on PostgreSQL."""
-    examples = 100 if SOAK else 5 if connection.vendor == "sqlite" else 1
+    """200 examples of 100 steps in a soak; otherwise 5 on SQLite and their first on PostgreSQL."""
+    examples = 200 if SOAK else 5 if connection.vendor == "sqlite" else 1
     return hypothesis_settings(
         # The first example always has the simplest steps, so it does not count.
         max_examples=1 + examples,
