@@ -569,9 +569,8 @@ class CleanupMachine(DoubtfulMoves):
             assert has["upload.deleted"] == (row.status == UploadStatus.DELETED), row.key
             assert has["upload.lapsed"] == (row.status == UploadStatus.LAPSED), row.key
             missing = has["upload.missing"] - has["upload.found"]
-            assert missing in (
-                (row.status == UploadStatus.MISSING,) if row.status in VISIBLE else (0, 1)
-            )
+            is_either = is_anew or row.status not in VISIBLE
+            assert missing in ((0, 1) if is_either else (row.status == UploadStatus.MISSING,))
         for orphan in QuarantinedObject.objects.filter(status__in=_LAST_EVENT):
             assert result[orphan.key][-1] == _LAST_EVENT[orphan.status], orphan.key
         self._removals_are_reported()
