@@ -122,7 +122,7 @@ def adopt(planned: AdoptionPlan) -> None:
             recovered += _recover_from_trash(page)
         for entry in _left_the_trash():
             _keep_lease(holder)
-            trash.restore_object(key=entry.key)
+            trash.restore_objects(keys=[entry.key])  # the next run finishes one that fails
         for upload in _complete_pending():
             _keep_lease(holder)
             recovered += finish_pending(upload=upload)
