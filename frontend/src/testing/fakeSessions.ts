@@ -44,14 +44,14 @@ export interface FakeFile {
 }
 
 export interface FakeApiOptions {
-  limits?: Partial<Schemas["Limits"]>;
+  limits?: Partial<Schemas["Limits"]> | undefined;
   /**
    * Milliseconds until a session without activity expires. Default: as the API has it, one day; seven
    * days after its first file or contact data, and a year after its address was verified.
    */
-  lifetime?: number;
+  lifetime?: number | undefined;
   /** Files or events on one page of a list. Default: 100. */
-  pageSize?: number;
+  pageSize?: number | undefined;
 }
 
 export interface ApiRequest {
@@ -138,7 +138,7 @@ export function createFakeSessions(options: FakeApiOptions, now: () => number) {
   function markUsed(session: FakeSession): void {
     if (session.usedAt !== null) return;
     session.usedAt = now();
-    session.expiresAt = expiry(session);
+    if (options.lifetime === undefined) session.expiresAt = expiry(session);
   }
 
   const usedBytes = ({ files, reserved }: FakeSession) =>
