@@ -5,8 +5,9 @@ import random
 import socket
 from collections.abc import Iterator
 
-# Below the ports that Linux gives to connections and to servers that ask for port 0.
-_FIRST = 10_000
+# Below the ports that Linux gives to connections and to servers that ask for port 0, and
+# above the last one that browsers refuse (10080).
+_FIRST = 11_000
 _PER_PROCESS = 1_000
 
 
