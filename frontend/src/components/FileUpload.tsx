@@ -3,7 +3,7 @@ import { useState, type DragEvent } from "react";
 import { useSession } from "../contexts/SessionContext.js";
 import { useUploads } from "../hooks/useUploads.js";
 import type { UploadItem } from "../store/uploadItems.js";
-import { Action, Failure, useTexts } from "./shared/parts.js";
+import { Action, Failure, FileName, useTexts } from "./shared/parts.js";
 
 /** A field to choose or drop files, and the list of the session's files with their progress. */
 export function FileUpload() {
@@ -71,7 +71,7 @@ function File({ item }: { item: UploadItem }) {
   const id = `maria-${key}`;
   return (
     <li className={part("file")} data-status={status}>
-      <bdi id={id}>{name}</bdi>
+      <FileName id={id} name={name} />
       {status === "sending" && <progress aria-labelledby={id} value={item.sent} max={size} />}
       <span>{status === "sending" && texts.file(item)}</span>
       <span role="status">{status !== "sending" && texts.file(item)}</span>

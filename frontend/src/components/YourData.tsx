@@ -3,7 +3,7 @@ import { useRef, useState, type InputHTMLAttributes, type SyntheticEvent } from 
 import type { ActivityPage } from "../api/sessionApi.js";
 import { useSession } from "../contexts/SessionContext.js";
 import { ResetSession } from "./SessionStatus.js";
-import { Action, Confirm, Failure, useAction, useTexts } from "./shared/parts.js";
+import { Action, Confirm, Failure, FileName, useAction, useTexts } from "./shared/parts.js";
 
 /** A purpose that a visitor can consent to. */
 export interface ConsentText {
@@ -176,14 +176,14 @@ function Activities() {
   );
 }
 
-/** A sentence with a file name in it, whose direction does not turn the rest around. */
+/** A sentence with a file name in it. */
 function Sentence({ text, name }: { text: string; name: string }) {
   const start = name ? text.indexOf(name) : -1;
   if (start < 0) return text;
   return (
     <>
       {text.slice(0, start)}
-      <bdi>{name}</bdi>
+      <FileName name={name} />
       {text.slice(start + name.length)}
     </>
   );

@@ -70,13 +70,26 @@ describe("choosing", () => {
     expect(live(item)).toHaveTextContent("Stored, 40 kB");
   });
 
-  test("keeps a long name in any script unchanged", async () => {
+  test("shortens a long name in any script, and has all of it in the tooltip", async () => {
     const name = `${"報".repeat(200)}.pdf`;
-    const { visitor } = await openReady(<FileUpload />);
+    const { server, visitor } = await openReady(<FileUpload />);
     await visitor.upload(input(), file(name));
-    const item = await row(name);
+    const shown = await screen.findByTitle(name);
+    expect(shown.tagName).toBe("BDI");
+    expect(shown).toHaveTextContent(`${"報".repeat(55)}…${"報".repeat(20)}.pdf`);
+    await is(shown.closest("li") as HTMLElement, "stored");
+    expect(server.session().files[0]?.upload.name).toBe(name);
+  });
+
+  test("shows and reads a name in its own direction", async () => {
+    const { visitor } = await openReady(<FileUpload />);
+    await visitor.upload(input(), file("invoice\u202efdp\u2069.pdf"));
+    const item = await row("invoicefdp.pdf");
     await is(item, "stored");
-    expect(within(item).getByText(name).tagName).toBe("BDI");
+    expect(item.textContent).not.toMatch(/\p{Bidi_C}/u);
+    expect(within(item).getByRole("button", { name: "Remove" })).toHaveAccessibleDescription(
+      "invoicefdp.pdf",
+    );
   });
 });
 

@@ -3,6 +3,7 @@ import { useId, useLayoutEffect, useRef, useState, type ReactNode } from "react"
 import { asSessionError, type SessionError } from "../../api/http.js";
 import { useSessionContext } from "../../contexts/SessionContext.js";
 import type { Messages } from "../../en.js";
+import { plainName, shortName } from "../../utils/fileNames.js";
 
 /** Return the texts, and a function for the class name of a part. */
 export function useTexts(): [Messages, (part: string) => string] {
@@ -41,6 +42,16 @@ export function Failure({ error }: { error: SessionError | null | undefined }) {
       {texts.error(error)}
     </p>
   ) : null;
+}
+
+/** A file name in its own direction. If it is long, its middle is only in the tooltip. */
+export function FileName({ id, name }: { id?: string; name: string }) {
+  const [all, short] = [plainName(name), shortName(name)];
+  return (
+    <bdi id={id} title={all === short ? undefined : all}>
+      {short}
+    </bdi>
+  );
 }
 
 interface ButtonProps {
