@@ -73,6 +73,10 @@ class FilesCard:
         )
         return self.region.get_by_role("listitem").filter(has=named)
 
+    def problem(self, name: str) -> Locator:
+        """The message in the line of a file."""
+        return self.file(name).locator(".maria-error")
+
     def press(self, action: str, name: str) -> None:
         """Press a button of a file's line."""
         self.file(name).get_by_role("button", name=action).click()

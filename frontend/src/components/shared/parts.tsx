@@ -35,10 +35,16 @@ export function useAction(): [
   return [run, busy, error];
 }
 
-export function Failure({ error }: { error: SessionError | null | undefined }) {
+interface FailureProps {
+  error: SessionError | null | undefined;
+  /** Not announced, because a summary is. */
+  isQuiet?: boolean;
+}
+
+export function Failure({ error, isQuiet = false }: FailureProps) {
   const [texts, part] = useTexts();
   return error ? (
-    <p role="alert" className={part("error")}>
+    <p role={isQuiet ? undefined : "alert"} className={part("error")}>
       {texts.error(error)}
     </p>
   ) : null;
