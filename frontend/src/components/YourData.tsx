@@ -1,7 +1,8 @@
 "use client";
-import { useRef, useState, type InputHTMLAttributes, type SyntheticEvent } from "react";
+import { useState, type InputHTMLAttributes, type SyntheticEvent } from "react";
 import type { ActivityPage } from "../api/sessionApi.js";
 import { useSession } from "../contexts/SessionContext.js";
+import { useKeptFocus } from "../hooks/useKeptFocus.js";
 import { ResetSession } from "./SessionStatus.js";
 import { Action, Confirm, Failure, FileName, useAction, useTexts } from "./shared/parts.js";
 
@@ -18,12 +19,11 @@ export interface ConsentText {
 export function YourData({ consents = [] }: { consents?: readonly ConsentText[] }) {
   const session = useSession();
   const [texts, part] = useTexts();
-  const section = useRef<HTMLElement>(null);
   // Keep the last known session while a new one loads, so that the focused element stays.
   const [known, know] = useState(session.session);
   if (known !== session.session && (session.session || !session.uuid)) know(session.session);
   return (
-    <section ref={section} tabIndex={-1} className={part("data")} aria-label={texts.yourData}>
+    <section className={part("data")} aria-label={texts.yourData}>
       {known ? (
         <>
           <Field
@@ -53,8 +53,7 @@ export function YourData({ consents = [] }: { consents?: readonly ConsentText[] 
           <Confirm
             label={texts.erase}
             text={texts.eraseText}
-            // The button disappears with the session. Keep the focus in the panel.
-            onConfirm={() => session.endSession(true).then(() => section.current?.focus())}
+            onConfirm={() => session.endSession(true)}
           />
         </>
       ) : (
@@ -82,7 +81,7 @@ function Field({ label, action, onSave, value = "", input }: FieldProps) {
     void run(() => onSave(text.trim()));
   };
   return (
-    <form className={part("field")} onSubmit={submit}>
+    <form ref={useKeptFocus()} className={part("field")} onSubmit={submit}>
       <label>
         {label}
         <input
@@ -132,7 +131,7 @@ function Consent({ purpose, version, label, isGranted }: ConsentText & { isGrant
     session.identify({ consent: { [purpose]: { granted, version } } });
   return (
     <>
-      <label>
+      <label ref={useKeptFocus()}>
         <input
           type="checkbox"
           checked={isGranted}

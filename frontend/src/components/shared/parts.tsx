@@ -3,6 +3,7 @@ import { useId, useLayoutEffect, useRef, useState, type ReactNode } from "react"
 import { asSessionError, type SessionError } from "../../api/http.js";
 import { useSessionContext } from "../../contexts/SessionContext.js";
 import type { Messages } from "../../en.js";
+import { useKeptFocus } from "../../hooks/useKeptFocus.js";
 import { plainName, shortName } from "../../utils/fileNames.js";
 
 /** Return the texts, and a function for the class name of a part. */
@@ -67,13 +68,17 @@ interface ButtonProps {
   busy?: boolean | undefined;
   /** The id of the element that describes it, where several buttons have the same name. */
   about?: string | undefined;
+  /** Whether it takes the focus when it appears and nothing else has it. */
+  takesFocus?: boolean;
   children: ReactNode;
 }
 
-export function Button({ onClick, name = "button", busy, about, children }: ButtonProps) {
+export function Button(props: ButtonProps) {
+  const { onClick, name = "button", busy, about, takesFocus, children } = props;
   const [, part] = useTexts();
   return (
     <button
+      ref={useKeptFocus(takesFocus)}
       type="button"
       className={part(name)}
       aria-describedby={about}
