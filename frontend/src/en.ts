@@ -57,7 +57,7 @@ function summary(items: readonly UploadItem[]): string {
   if (items.some(isUnderWay)) return "Uploading…";
   const stored = items.filter((item) => item.status === "stored" && item.key !== item.file.id);
   const failed = items.flatMap(({ name, ...item }) =>
-    "error" in item ? [`${fileName(name)}: ${failure(item.error)}`] : [],
+    "error" in item && item.error ? [`${fileName(name)}: ${failure(item.error)}`] : [],
   );
   return [
     stored.length && `${count(stored.length)} stored.`,

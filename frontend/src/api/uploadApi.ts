@@ -1,7 +1,7 @@
-import { isDirectUpload, isLink, isNothing, isUpload, isUploadPage } from "./checks.js";
-import { asSessionError, checked, readAnswer, SessionError } from "./http.js";
+import { DIRECT_UPLOAD, LINK, NOTHING, UPLOAD, UPLOAD_PAGE } from "./checks.js";
+import { asSessionError, checked, readAnswer, SessionError, within } from "./http.js";
 import type { Answer, Http, Schemas } from "./http.js";
-import { within } from "../utils/sessionUtils.js";
+import { later, MINUTE } from "../utils/time.js";
 import { query } from "./sessionApi.js";
 
 export type Upload = Schemas["Upload"];
@@ -21,7 +21,7 @@ export interface TransportRequest {
 export type Transport = (request: TransportRequest) => Promise<Answer>;
 
 /** Milliseconds without progress after which an upload fails with `timeout`. */
-const STALLED = 60_000;
+const STALLED = MINUTE;
 
 export const xhrTransport: Transport = (request) =>
   new Promise((resolve, reject) => {
@@ -34,7 +34,7 @@ export const xhrTransport: Transport = (request) =>
     };
     const restartTimer = () => {
       clearTimeout(timer);
-      timer = setTimeout(fail("timeout"), STALLED);
+      timer = later(STALLED, fail("timeout"));
     };
     xhr.upload.onprogress = (event) => {
       restartTimer();
@@ -69,20 +69,23 @@ export interface UploadRequest {
 
 type Page = Schemas["PaginatedUploadList"];
 
+/** A server has 100 files on a page. A list with more pages than this never ends. */
+const MOST_PAGES = 100;
+
 /** The upload endpoints. Each method rejects with a `SessionError`. */
 export function createUploadApi(http: Http, transport: Transport) {
   const path = (id: string) => `uploads/${id}/`;
 
   async function list(uuid: string): Promise<Upload[]> {
     const files: Upload[] = [];
-    let next = "";
-    do {
+    for (let next = "", pages = 0; pages < MOST_PAGES; pages++) {
       const answer = http.send("GET", `uploads/${query(next)}`, uuid);
-      const page = await checked<Page>(isUploadPage, answer);
+      const page = await checked<Page>(UPLOAD_PAGE, answer);
       files.push(...page.results);
-      next = page.next ?? "";
-    } while (next);
-    return files;
+      if (!page.next) return files;
+      next = page.next;
+    }
+    throw new SessionError("unreadable", 200);
   }
 
   /** Post a form. S3 requires that the file is its last field. */
@@ -101,14 +104,14 @@ export function createUploadApi(http: Http, transport: Transport) {
 
   async function sendHere(uuid: string, request: UploadRequest): Promise<Upload> {
     const headers = await http.headers(uuid, request.key);
-    return checked(isUpload, post(request, `${http.baseUrl}uploads/`, headers).then(readAnswer));
+    return checked(UPLOAD, post(request, `${http.baseUrl}uploads/`, headers).then(readAnswer));
   }
 
   /** Send the file to the storage: get its URL, post the file, ask the server to check it. */
   async function sendDirect(uuid: string, request: UploadRequest): Promise<Upload> {
     const { name, size } = request.file;
     const { id, upload } = await checked<Schemas["DirectUpload"]>(
-      isDirectUpload,
+      DIRECT_UPLOAD,
       http.send("POST", "uploads/direct/", uuid, { name, size }, request.key),
     );
     try {
@@ -117,11 +120,11 @@ export function createUploadApi(http: Http, transport: Transport) {
       if (request.signal.aborted) void remove(uuid, id).catch(() => 0); // Frees its quota when the form expires.
       throw error;
     }
-    return checked(isUpload, http.send("POST", `${path(id)}complete/`, uuid));
+    return checked(UPLOAD, http.send("POST", `${path(id)}complete/`, uuid));
   }
 
   const remove = (uuid: string, id: string) =>
-    checked<undefined>(isNothing, http.send("DELETE", path(id), uuid));
+    checked<undefined>(NOTHING, http.send("DELETE", path(id), uuid));
 
   return {
     /** All files of the session, newest first. */
@@ -129,7 +132,7 @@ export function createUploadApi(http: Http, transport: Transport) {
     remove,
     /** A download URL that is valid for 60 seconds. */
     link: (uuid: string, id: string) =>
-      checked<Schemas["Link"]>(isLink, http.send("POST", `${path(id)}link/`, uuid)),
+      checked<Schemas["Link"]>(LINK, http.send("POST", `${path(id)}link/`, uuid)),
 
     /** Send a file. Resolves when all of it is stored. */
     async send(uuid: string, request: UploadRequest): Promise<Upload> {

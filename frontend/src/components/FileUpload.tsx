@@ -76,7 +76,7 @@ export function FileUpload() {
  */
 function useProblem(items: readonly UploadItem[]): boolean {
   const [hasProblem, setProblem] = useState(false);
-  const hasError = items.some((item) => "error" in item);
+  const hasError = items.some((item) => "error" in item && item.error);
   const next = hasError || (hasProblem && items.some(isUnderWay));
   if (next !== hasProblem) setProblem(next);
   return next;

@@ -1,7 +1,7 @@
 import { SessionError, type Http, type Schemas } from "../api/http.js";
 import type { CurrentSession, SessionApi } from "../api/sessionApi.js";
 import { memoryCredentials } from "../utils/sessionUtils.js";
-import { MINUTE } from "./expiry.js";
+import { MINUTE } from "../utils/time.js";
 import type { Machine } from "./machine.js";
 import type { Persistence } from "./persistence.js";
 
@@ -18,21 +18,28 @@ function single(task: () => Promise<void>): () => Promise<void> {
 const isRefusal = (error: unknown): boolean =>
   error instanceof SessionError && error.status === 401 && !error.isTransient;
 
+/** The answer, or undefined if the API refuses the proof. */
+const unlessRefused = <T>(answer: Promise<T>): Promise<T | undefined> =>
+  answer.catch((error: unknown) => {
+    if (!isRefusal(error)) throw error;
+    return undefined;
+  });
+
 /**
  * Creates, checks, resets and ends the session on the server.
  *
- * @param mayStart whether the visitor's first key or click creates a session
+ * @param startsByItself whether the visitor's first key or click creates a session
  */
 export function createLifecycle(
   machine: Machine,
   persistence: Persistence,
   api: SessionApi,
   http: Http,
-  mayStart: boolean,
+  startsByItself: boolean,
 ) {
   const { snapshot } = machine;
   const { exclusively } = persistence;
-  let checkedAt = 0;
+  let mayStart = startsByItself;
   // Requests are numbered as they begin. Older answers must not replace newer ones.
   let begun = 0;
   let lastWrite = 0;
@@ -60,13 +67,10 @@ export function createLifecycle(
   const check = single(async function run(): Promise<void> {
     const { uuid } = snapshot();
     if (!uuid) return;
-    checkedAt = Date.now();
-    try {
-      await refresh(uuid, api.current);
-    } catch (error) {
-      if (isRefusal(error)) await exclusively(settle);
-      else if (snapshot().uuid === uuid) machine.fail(error as SessionError);
-    }
+    await refresh(uuid, api.current).catch((error: unknown) => {
+      if (isRefusal(error)) return exclusively(settle);
+      if (snapshot().uuid === uuid) machine.fail(error as SessionError);
+    });
     // Another tab has changed the session meanwhile.
     if (!snapshot().session && snapshot().uuid !== uuid) await run();
   });
@@ -76,24 +80,23 @@ export function createLifecycle(
     if (machine.isBehind()) machine.follow();
     const { uuid } = snapshot();
     if (!uuid) return;
-    try {
-      await refresh(uuid, api.current);
-    } catch (error) {
-      await handleRefusal(uuid, error as SessionError);
-    }
+    await refresh(uuid, api.current).catch((error: unknown) =>
+      handleRefusal(uuid, error as SessionError),
+    );
   }
 
   async function handleRefusal(uuid: string, error: SessionError): Promise<void> {
-    const { lost, reason, support_code = "" } = error.problem;
-    if (error.code === "session_mismatch") {
+    const { code, problem } = error;
+    const { lost, reason, support_code = "" } = problem;
+    if (code === "session_mismatch") {
       machine.enter({ status: "mismatch", uuid, provenSupportCode: support_code });
-    } else if (error.code === "session_invalid" && reason && lost?.count) {
+    } else if (code !== "session_invalid" && code !== "session_required") {
+      machine.fail(error);
+    } else if (reason && lost?.count) {
       const ended = { reason, lost, endedSupportCode: support_code };
       machine.enter({ status: "reset_required", uuid, ...ended });
-    } else if (["session_invalid", "session_required"].includes(error.code)) {
-      await create("started");
     } else {
-      machine.fail(error);
+      await create("started");
     }
   }
 
@@ -126,7 +129,6 @@ export function createLifecycle(
 
   const start = single(async () => {
     if (snapshot().uuid) return;
-    mayStart = false;
     machine.begin();
     await exclusively(() => (persistence.readUuid() ? settle() : create("started")));
   });
@@ -150,17 +152,20 @@ export function createLifecycle(
     }
   }
 
-  async function resetSession(reason: "requested" | "not_me" = "requested"): Promise<void> {
-    await exclusively(async () => {
-      const uuid = snapshot().uuid ?? (await findProven());
-      if (!uuid) return;
+  /** Work on the session that the page shows, or else on the one that the cookie proves. */
+  const withProven = (task: (uuid: string) => Promise<void>) =>
+    exclusively(async () => {
+      const uuid = snapshot().uuid ?? (await unlessRefused(api.current()))?.uuid;
+      if (uuid) await task(uuid);
+    });
+
+  const resetSession = (reason: "requested" | "not_me" = "requested") =>
+    withProven(async (uuid) => {
       // Another tab has left the session. An empty storage says nothing about the cookie.
       if (snapshot().uuid && machine.isBehind() && persistence.readUuid()) return settle();
-      const next = await persistence
-        .attempt((key) => requestReset(uuid, reason, key))
-        .catch((error: unknown) => {
-          if (!isRefusal(error)) throw error;
-        });
+      const next = await unlessRefused(
+        persistence.attempt((key) => requestReset(uuid, reason, key)),
+      );
       // Before other tabs see the new session: they would read the code and store it again.
       if (reason === "not_me") persistence.forgetCodes();
       if (!next) {
@@ -171,17 +176,6 @@ export function createLifecycle(
       machine.accept(next, "reset");
       await settle();
     });
-  }
-
-  /** The session that the cookie proves although no UUID is stored, or null. */
-  async function findProven(): Promise<string | null> {
-    try {
-      return (await api.current()).uuid;
-    } catch (error) {
-      if (isRefusal(error)) return null;
-      throw error;
-    }
-  }
 
   /** Reset the session that the page shows. If the browser proves another one, reset that one. */
   async function requestReset(uuid: string, reason: Schemas["ReasonEnum"], key: string) {
@@ -200,28 +194,20 @@ export function createLifecycle(
     return now.status !== "mismatch" && isNew ? proven : api.reset(proven.uuid, "mismatch", key);
   }
 
-  async function endSession(erase = false): Promise<void> {
-    await exclusively(async () => {
-      const uuid = snapshot().uuid ?? (await findProven());
-      if (!uuid) return;
-      await requestEnd(uuid, erase);
+  const endSession = (erase = false) =>
+    withProven(async (uuid) => {
+      await checkAfterRefusal(() => requestEnd(uuid, erase));
       mayStart = false; // The click that ended a session must not create the next one.
       http.forget();
+      if (erase) persistence.forgetCodes();
       machine.leave(erase ? "erased" : "ended");
     });
-  }
 
   /** Ending a session that has ended already succeeds. Erasing it does not. */
   const requestEnd = (uuid: string, erase: boolean) =>
-    checkAfterRefusal(async () => {
-      try {
-        await api.end(uuid, erase);
-      } catch (error) {
-        if (erase || (error as SessionError).code !== "session_invalid") throw error;
-      }
+    api.end(uuid, erase).catch((error: unknown) => {
+      if (erase || (error as SessionError).code !== "session_invalid") throw error;
     });
-
-  const isStale = () => Date.now() - checkedAt > MINUTE;
 
   const methods = {
     /** Create a session if there is none. Never rejects: the state shows the result. */
@@ -257,18 +243,28 @@ export function createLifecycle(
   function interact(): void {
     const { status } = snapshot();
     if (mayStart && status === "idle") void start();
-    if (status === "expiring" && isStale()) void check();
+    if (status === "expiring" && machine.isStale()) void check();
+  }
+
+  /** Somebody begins to wait for the session: the page is new, or is shown again. */
+  function open(): void {
+    mayStart = startsByItself;
+    if (snapshot().status === "failed") machine.follow();
+    wake();
   }
 
   /** The page is visible or online again, or another tab has changed the session. */
   function wake(): void {
     if (snapshot().status === "starting") return;
-    if (snapshot().persistent && machine.isBehind()) machine.follow();
-    const { status, session } = snapshot();
-    if (document.visibilityState === "hidden") return;
+    if (snapshot().persistent && machine.isBehind()) {
+      machine.follow();
+      mayStart = startsByItself;
+    }
+    const { status } = snapshot();
+    if (document.hidden) return;
     const isUsable = status === "ready" || status === "expiring";
-    if (status === "offline" || (isUsable && (!session || isStale()))) void retry();
+    if (status === "offline" || (isUsable && machine.isStale())) void retry();
   }
 
-  return { methods, interact, wake };
+  return { ...methods, interact, open, wake };
 }

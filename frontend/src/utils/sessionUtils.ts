@@ -1,3 +1,5 @@
+import { later, SECOND } from "./time.js";
+
 /** The methods of `localStorage` that the package uses. */
 export type KeyValueStorage = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
@@ -9,10 +11,10 @@ export interface CredentialStore {
   get(): string | null | Promise<string | null>;
   set(token: string | null): unknown;
   /** Where to store the UUID. Default: `localStorage`. Null: in memory. */
-  storage?: KeyValueStorage | null;
+  storage?: KeyValueStorage | null | undefined;
 }
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const UUID = /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/;
 
 /** Whether a text is a session UUID: version 4, lower case, with hyphens. */
 export const isSessionUUID = (text: unknown): text is string =>
@@ -23,8 +25,8 @@ export function memoryStorage(): KeyValueStorage {
   const values = new Map<string, string>();
   return {
     getItem: (key) => values.get(key) ?? null,
-    setItem: (key, value) => void values.set(key, value),
-    removeItem: (key) => void values.delete(key),
+    setItem: (key, value) => values.set(key, value),
+    removeItem: (key) => values.delete(key),
   };
 }
 
@@ -39,9 +41,11 @@ export function probeStorage(find: () => KeyValueStorage | null): {
 } {
   try {
     const storage = find();
-    storage?.setItem("session_probe", "1");
-    storage?.removeItem("session_probe");
-    if (storage) return { storage, persistent: true };
+    if (storage) {
+      storage.setItem("session_probe", "1");
+      storage.removeItem("session_probe");
+      return { storage, persistent: true };
+    }
   } catch {
     // Use memory instead.
   }
@@ -67,26 +71,11 @@ export const memoryCredentials = (): CredentialStore => ({
   storage: null,
 });
 
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-/** Add up to a half at random, so that clients do not all come back at once. */
-export const withJitter = (milliseconds: number): number => milliseconds * (1 + Math.random() / 2);
-
-/** Wait for something that another context does, such as a keychain. Rejects when it takes too long. */
-export async function within<T>(milliseconds: number, work: () => T | Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("timeout")), milliseconds);
-  });
-  try {
-    return await Promise.race([work(), late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+const pause = (milliseconds: number) =>
+  new Promise<void>((resolve) => later(milliseconds, resolve));
 
 /** How long a tab may hold the lock while another waits. A frozen tab never gives it back. */
-const LEASE = 20_000;
+const LEASE = 20 * SECOND;
 
 /**
  * Run a task while no other tab runs one under the same name.
@@ -125,7 +114,7 @@ async function withWebLock<T>(
     const holder = await findHolder();
     const abort = new AbortController();
     // Not at the same moment as other waiting tabs: two would take it from each other.
-    const timer = setTimeout(() => abort.abort(), LEASE + 1000 * Math.random());
+    const timer = later(LEASE + SECOND * Math.random(), () => abort.abort());
     try {
       return await locks.request(name, { signal: abort.signal }, () => {
         clearTimeout(timer);

@@ -1,6 +1,7 @@
 /** The provider keeps one session for the page, also with server rendering. */
 import { act, render, screen, waitFor } from "@testing-library/react";
 import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
 import { renderToString } from "react-dom/server";
 import { describe, expect, test, vi } from "vitest";
 import {
@@ -36,6 +37,24 @@ describe("beginning", () => {
     const { visitor } = open(null);
     await visitor.keyboard("x");
     await state("ready");
+  });
+
+  test("a key in the moment in which the page appears creates a session", async () => {
+    const server = createFakeServer();
+    const place = document.body.appendChild(document.createElement("div"));
+    const root = createRoot(place);
+    vi.stubGlobal("IS_REACT_ACT_ENVIRONMENT", false); // React works as it does on a page.
+    const appeared = new Promise((resolve) => {
+      new MutationObserver(resolve).observe(place, { childList: true });
+    });
+    root.render(pageOf(null, { server }));
+    await appeared;
+    place.dispatchEvent(new KeyboardEvent("keydown", { key: "Tab", bubbles: true }));
+    await state("ready");
+    expect(server.sessions).toHaveLength(1);
+    root.unmount();
+    place.remove();
+    vi.unstubAllGlobals();
   });
 
   test('autoStart "manual" leaves it to the page', async () => {

@@ -10,6 +10,7 @@ import {
   openPage,
   openSession,
   pass,
+  pdf,
   press,
   notifyTabs,
   sent,
@@ -474,13 +475,38 @@ describe("withSession", () => {
   });
 });
 
-test("a callback that throws is reported, and stops nothing", async () => {
+/** Errors that the page reports, instead of failing the test. */
+function collectErrors(): unknown[] {
   const thrown: unknown[] = [];
   vi.stubGlobal("queueMicrotask", (task: () => void) => {
     void Promise.resolve()
       .then(task)
       .catch((error: unknown) => thrown.push(error));
   });
+  return thrown;
+}
+
+test("a subscriber that throws is reported, and stops nothing", async () => {
+  const thrown = collectErrors();
+  const server = createFakeServer();
+  const page = openPage(server);
+  const fail = () => {
+    if (page.now.status !== "idle") throw new Error("the host's");
+  };
+  const [end, endFiles] = [page.session.subscribe(fail), page.files.subscribe(fail)];
+  const states: string[] = [];
+  const endLast = page.session.subscribe(() => states.push(page.now.status));
+  await expect(page.session.start()).resolves.toBeUndefined();
+  expect(() => page.files.add([pdf()])).not.toThrow();
+  await calm();
+  expect(new Set(states)).toEqual(new Set(["starting", "ready"]));
+  expect(page.items).toMatchObject([{ status: "stored" }]);
+  expect(thrown.length).toBeGreaterThan(3);
+  [end, endFiles, endLast].forEach((stop) => stop());
+});
+
+test("a callback that throws is reported, and stops nothing", async () => {
+  const thrown = collectErrors();
   const server = createFakeServer();
   const page = openPage(server, {
     onSessionChanged: () => {
