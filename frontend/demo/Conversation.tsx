@@ -53,7 +53,7 @@ function Message({ who, text }: Line) {
   return (
     <p className="line" data-who={who}>
       <span className="visually-hidden">{SPEAKERS[who]}</span>
-      {text}
+      <bdi>{text}</bdi>
     </p>
   );
 }

@@ -1,4 +1,4 @@
-import { SessionError, useSession } from "@maria/sessions";
+import { SessionError, useKeptFocus, useSession } from "@maria/sessions";
 import { english } from "@maria/sessions/en";
 import { useState } from "react";
 import { Modal } from "./Modal";
@@ -9,6 +9,7 @@ export function EndSession() {
   const [open, setOpen] = useState(false);
   const [error, setError] = useState<SessionError | null>(null);
   const close = () => setOpen(false);
+  const keptFocus = useKeptFocus();
 
   async function end(): Promise<void> {
     setError(null);
@@ -24,7 +25,12 @@ export function EndSession() {
   return (
     <>
       {uuid && (
-        <button type="button" className="maria-button" onClick={() => setOpen(true)}>
+        <button
+          ref={keptFocus}
+          type="button"
+          className="maria-button"
+          onClick={() => setOpen(true)}
+        >
           End session
         </button>
       )}

@@ -1,4 +1,5 @@
-import { useEffect, useId, useRef, type ReactNode } from "react";
+import { useKeptFocus } from "@maria/sessions";
+import { useId, useLayoutEffect, useRef, type ReactNode } from "react";
 
 interface ModalProps {
   title: string;
@@ -12,7 +13,7 @@ interface ModalProps {
 export function Modal({ title, className = "", onClose, children }: ModalProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = ref.current;
     dialog?.showModal();
     return () => dialog?.close();
@@ -30,7 +31,7 @@ export function Modal({ title, className = "", onClose, children }: ModalProps) 
       }}
       onClick={(event) => event.target === event.currentTarget && onClose()}
     >
-      <div className="modal-body">
+      <div ref={useKeptFocus()} className="modal-body">
         <h2 id={id}>{title}</h2>
         {children}
       </div>

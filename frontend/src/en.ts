@@ -1,6 +1,7 @@
 import type { ResetReason, Schemas, SessionError } from "./api/http.js";
 import type { SessionSnapshot } from "./store/sessionState.js";
-import type { UploadItem } from "./store/uploadItems.js";
+import { isUnderWay, type UploadItem } from "./store/uploadItems.js";
+import { shortName } from "./utils/fileNames.js";
 
 const number = (value: number, unit: string, digits = 0) =>
   new Intl.NumberFormat("en", { style: "unit", unit, maximumFractionDigits: digits }).format(value);
@@ -13,6 +14,11 @@ const size = (bytes: number) =>
 
 const time = (text: string) =>
   new Date(text).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
+
+const count = (files: number) => (files === 1 ? "1 file" : `${files} files`);
+
+/** Shorten a file name and isolate its direction (UAX 9), so that it cannot turn a text around. */
+const fileName = (name: string) => `\u2068${shortName(name)}\u2069`;
 
 const endings: Record<ResetReason, string> = {
   expired: "Your session has expired",
@@ -41,8 +47,27 @@ const errorTexts: Record<string, string> = {
   session_required: CHANGED,
 };
 
-const lost = ({ count, files }: Schemas["Lost"]) =>
-  `You can no longer open ${count === 1 ? "1 file" : `${count} files`} from it: ${files.map((name) => `“${name}”`).join(", ")}. Support may be able to restore ${count === 1 ? "it" : "them"}.`;
+function lost({ count: all, files }: Schemas["Lost"]): string {
+  const names = files.slice(0, 10).map((name) => `“${fileName(name)}”`);
+  const more = all > names.length ? ` and ${all - names.length} more` : "";
+  return `You can no longer open ${count(all)} from it: ${names.join(", ")}${more}. Support may be able to restore ${all === 1 ? "it" : "them"}.`;
+}
+
+function summary(items: readonly UploadItem[]): string {
+  if (items.some(isUnderWay)) return "Uploading…";
+  const stored = items.filter((item) => item.status === "stored" && item.key !== item.file.id);
+  const failed = items.flatMap(({ name, ...item }) =>
+    "error" in item && item.error ? [`${fileName(name)}: ${failure(item.error)}`] : [],
+  );
+  return [
+    stored.length && `${count(stored.length)} stored.`,
+    failed.length === 1
+      ? failed[0]
+      : failed.length && `${count(failed.length)} have a problem. The list says why.`,
+  ]
+    .filter(Boolean)
+    .join(" ");
+}
 
 const loading = "Loading your data…";
 const unknown = "Your data cannot be shown now.";
@@ -77,6 +102,7 @@ function failure({ code, problem }: SessionError): string {
 export const english = {
   size,
   time,
+  fileName,
   cancel: "Cancel",
   copy: "Copy",
   copied: "Copied",
@@ -173,6 +199,10 @@ export const english = {
   filesLoading: "Loading your files…",
   filesUnknown: "Your files cannot be shown now.",
   files: "Your files",
+  /** Announced once, however many files fail. */
+  problem: "There is a problem with your files.",
+  /** What has become of the files that were chosen here. Announced politely when it changes. */
+  summary,
   file: (item: UploadItem): string => {
     if (item.status === "sending") return progress(item);
     return {

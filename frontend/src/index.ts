@@ -17,6 +17,7 @@ export type { UploadItem, UploadSnapshot } from "./store/uploadItems.js";
 export type { UploadStore, UploadStoreOptions } from "./store/uploadStore.js";
 export { SessionProvider, useSession } from "./contexts/SessionContext.js";
 export type { ClassNames, SessionProviderProps } from "./contexts/SessionContext.js";
+export { useKeptFocus } from "./hooks/useKeptFocus.js";
 export { useSessionUUID } from "./hooks/useSessionUUID.js";
 export { useUploads } from "./hooks/useUploads.js";
 export type { Messages } from "./en.js";

@@ -19,12 +19,15 @@ afterEach(() => {
 });
 
 // jsdom has no layout and no modal dialogs. This replaces the part that needs no layout; the tests
-// in Chromium check that the focus stays inside and returns.
+// in Chromium check that the focus stays inside.
 if ("HTMLDialogElement" in globalThis) {
+  const openers = new WeakMap<HTMLDialogElement, Element | null>();
   HTMLDialogElement.prototype.showModal = function () {
+    openers.set(this, document.activeElement);
     this.open = true;
   };
   HTMLDialogElement.prototype.close = function () {
+    if (this.open) (openers.get(this) as HTMLElement | null)?.focus();
     this.open = false;
     setTimeout(() => this.dispatchEvent(new Event("close")));
   };

@@ -68,8 +68,14 @@ class FilesCard:
 
     def file(self, name: str) -> Locator:
         """The line of a file."""
-        named = self.page.get_by_text(name, exact=True)
+        named = self.page.get_by_text(name, exact=True).or_(
+            self.page.get_by_title(name, exact=True)  # a long name is shown short
+        )
         return self.region.get_by_role("listitem").filter(has=named)
+
+    def problem(self, name: str) -> Locator:
+        """The message in the line of a file."""
+        return self.file(name).locator(".maria-error")
 
     def press(self, action: str, name: str) -> None:
         """Press a button of a file's line."""

@@ -55,7 +55,7 @@ def refused_file(visit: Visit, site: Site) -> None:
     visit.open()
     visit.begin()
     visit.choose(b"GIF89a", "holiday.gif")
-    expect(visit.file("holiday.gif").get_by_role("alert")).to_be_visible()
+    expect(visit.page.get_by_role("alert")).to_be_visible()
 
 
 def uploading(visit: Visit, site: Site) -> None:

@@ -275,7 +275,7 @@ def test_a_file_changed_or_deleted_before_the_upload_must_be_chosen_again(
 
     begun.expect_stored("first.pdf", "second.pdf")
     for name in ("changed.pdf", "gone.pdf"):
-        expect(begun.file(name).get_by_role("alert")).to_have_text(
+        expect(begun.problem(name)).to_have_text(
             "This file was changed or removed after you chose it. Choose it again."
         )
         expect(begun.file(name).get_by_role("button")).to_have_text(["Remove"])
@@ -300,7 +300,7 @@ def test_a_file_truncated_during_the_upload_must_be_chosen_again(
         file.truncate(1_000_000)
     line.limit(-1)
 
-    expect(begun.file("report.pdf").get_by_role("alert")).to_contain_text("Choose it again.")
+    expect(begun.problem("report.pdf")).to_contain_text("Choose it again.")
     assert begun.rows() == []
 
 
@@ -318,9 +318,7 @@ def test_a_file_rewritten_during_the_upload_is_not_stored_mixed(
     report.write_bytes(other)
     line.limit(-1)
 
-    expect(begun.file("report.pdf").get_by_role("alert")).to_contain_text(
-        "Choose it again.", timeout=15_000
-    )
+    expect(begun.problem("report.pdf")).to_contain_text("Choose it again.", timeout=15_000)
     assert begun.objects() == []
 
 

@@ -63,11 +63,6 @@ def card(site: Site, page: Page) -> Iterator[FilesCard]:
     expect(page.get_by_role("alertdialog")).to_have_count(0)
 
 
-def message_of(card: FilesCard, name: str) -> Locator:
-    """The message about a refused file."""
-    return card.file(name).get_by_role("alert")
-
-
 def buttons(card: FilesCard, name: str) -> Locator:
     """The buttons of a file."""
     return card.file(name).get_by_role("button")
@@ -94,7 +89,7 @@ def test_errors_known_in_advance_are_shown_before_the_upload(card: FilesCard) ->
         "empty.pdf": "This file is empty.",
         "large.pdf": "This file is too large: at most 98 kB.",
     }.items():
-        expect(message_of(card, name)).to_have_text(words)
+        expect(card.problem(name)).to_have_text(words)
         expect(buttons(card, name)).to_have_text(["Remove"])
     assert len(card.sent) == 1
     card.press("Remove", "large.pdf")
@@ -107,7 +102,7 @@ def test_a_first_file_of_a_wrong_type_is_refused_before_the_upload(site: Site, p
 
     card.choose(chosen("photo.png"))
 
-    expect(message_of(card, "photo.png")).to_have_text("Only PDF can be sent.")
+    expect(card.problem("photo.png")).to_have_text("Only PDF can be sent.")
     assert card.sent == []
     assert site.events(card.uuid) == ["session.created"]
 
@@ -116,7 +111,7 @@ def test_one_file_too_many_waits_for_quota(card: FilesCard) -> None:
     card.choose(*(chosen(f"{number}.pdf", pdf(str(number))) for number in (1, 2, 3)))
 
     card.expect_stored("1.pdf", "2.pdf")
-    expect(message_of(card, "3.pdf")).to_have_text("There is no room left: remove a file.")
+    expect(card.problem("3.pdf")).to_have_text("There is no room left: remove a file.")
     assert len(card.sent) == 2
     card.press("Remove", "1.pdf")
     expect(card.file("1.pdf")).to_have_count(0)
@@ -129,7 +124,7 @@ def test_one_file_too_many_waits_for_quota(card: FilesCard) -> None:
 def test_a_text_file_named_pdf_is_refused(card: FilesCard) -> None:
     card.choose(chosen("notes.pdf", b"These are notes."))
 
-    expect(message_of(card, "notes.pdf")).to_contain_text(
+    expect(card.problem("notes.pdf")).to_contain_text(
         "Its name and content must both be of an allowed type: PDF"
     )
     expect(buttons(card, "notes.pdf")).to_have_text(["Remove"])
@@ -145,7 +140,7 @@ def test_quota_used_by_another_tab_can_be_freed(card: FilesCard, context: Browse
     card.page.bring_to_front()
 
     card.choose(chosen("mine.pdf", pdf("mine")))
-    expect(message_of(card, "mine.pdf")).to_contain_text("at most 3 files")
+    expect(card.problem("mine.pdf")).to_contain_text("at most 3 files")
     assert card.stored_events() == 3
     card.press("Remove", "theirs.pdf")
     expect(card.file("theirs.pdf")).to_have_count(0)
@@ -165,7 +160,7 @@ def test_a_plain_413_of_a_proxy_is_shown(card: FilesCard, page: Page) -> None:
 
     card.choose(chosen("report.pdf"))
 
-    expect(message_of(card, "report.pdf")).to_have_text("This file is too large.")
+    expect(card.problem("report.pdf")).to_have_text("This file is too large.")
     expect(buttons(card, "report.pdf")).to_have_text(["Remove"])
     assert only_kept(card)
 
@@ -180,7 +175,7 @@ def test_a_transient_failure_is_retried(card: FilesCard, page: Page) -> None:
 
         card.choose(chosen(name))
         expect(card.file(name)).to_contain_text("Trying again soon…")
-        expect(message_of(card, name)).to_have_text(weather.words)
+        expect(card.problem(name)).to_have_text(weather.words)
         expect(buttons(card, name)).to_have_text(["Try again", "Cancel"])
         assert card.objects() == [KEPT]
         assert card.stored_events() == stored
@@ -206,7 +201,7 @@ def test_a_rate_limit_is_retried_after_its_wait(card: FilesCard, page: Page) -> 
         ),
     )
     card.choose(chosen("report.pdf"))
-    expect(message_of(card, "report.pdf")).to_have_text("Too many requests. Wait a moment.")
+    expect(card.problem("report.pdf")).to_have_text("Too many requests. Wait a moment.")
     page.unroute(UPLOADS)
 
     page.clock.fast_forward(20_000)
@@ -224,7 +219,7 @@ def test_a_server_that_never_answers_is_retried(card: FilesCard, page: Page) -> 
     gate.wait_for(1)
 
     page.clock.fast_forward(60_000)
-    expect(message_of(card, "report.pdf")).to_have_text("The server does not answer just now.")
+    expect(card.problem("report.pdf")).to_have_text("The server does not answer just now.")
     page.unroute(UPLOADS)
     page.clock.fast_forward(3_000)
 
@@ -238,7 +233,7 @@ def test_an_unavailable_store_is_retried(card: FilesCard, page: Page, site: Site
     store.write_text("No folder.")
     try:
         card.choose(chosen("report.pdf"))
-        expect(message_of(card, "report.pdf")).to_contain_text(UNAVAILABLE)
+        expect(card.problem("report.pdf")).to_contain_text(UNAVAILABLE)
         expect(card.file("report.pdf")).to_contain_text("Trying again soon…")
     finally:
         store.unlink()
@@ -259,7 +254,7 @@ def test_after_four_failed_attempts_the_visitor_decides(card: FilesCard, page: P
             page.clock.fast_forward(seconds * 1000)
 
     expect(card.file("report.pdf")).not_to_contain_text("Trying again soon…")
-    expect(message_of(card, "report.pdf")).to_have_text(UNREADABLE)
+    expect(card.problem("report.pdf")).to_have_text(UNREADABLE)
     expect(buttons(card, "report.pdf")).to_have_text(["Try again", "Remove"])
     assert len(card.sent) == 4
     page.unroute(UPLOADS)

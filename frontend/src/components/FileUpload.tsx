@@ -2,8 +2,9 @@
 import { useState, type DragEvent } from "react";
 import { useSession } from "../contexts/SessionContext.js";
 import { useUploads } from "../hooks/useUploads.js";
-import type { UploadItem } from "../store/uploadItems.js";
-import { Action, Failure, useTexts } from "./shared/parts.js";
+import { isUnderWay, type UploadItem } from "../store/uploadItems.js";
+import type { UploadStore } from "../store/uploadStore.js";
+import { Action, Failure, FileName, useTexts } from "./shared/parts.js";
 
 /** A field to choose or drop files, and the list of the session's files with their progress. */
 export function FileUpload() {
@@ -13,6 +14,8 @@ export function FileUpload() {
   const isUnknown =
     uploads.error || ["offline", "reset_required", "mismatch", "failed"].includes(status);
   const [over, setOver] = useState(false);
+  const { items } = uploads;
+  const hasProblem = useProblem(items);
   const limits = session?.limits;
   const onDrag = (event: DragEvent) => {
     event.preventDefault();
@@ -48,10 +51,14 @@ export function FileUpload() {
           <Action onAction={uploads.load}>{texts.retry}</Action>
         </>
       )}
-      {uploads.items.length ? (
+      <p className={hasProblem ? part("error") : part("summary")}>
+        {hasProblem && <span role="alert">{texts.problem}</span>}{" "}
+        <span role="status">{texts.summary(items)}</span>
+      </p>
+      {items.length ? (
         <ul className={part("files")}>
-          {uploads.items.map((item) => (
-            <File key={item.key} item={item} />
+          {items.map((item) => (
+            <File key={item.key} item={item} uploads={uploads} />
           ))}
         </ul>
       ) : (
@@ -63,19 +70,29 @@ export function FileUpload() {
   );
 }
 
-function File({ item }: { item: UploadItem }) {
-  const uploads = useUploads();
+/**
+ * Whether files have failed, until all problems are solved and nothing is on its way. Meanwhile more
+ * failures, and retries of the same files, are not another problem to announce.
+ */
+function useProblem(items: readonly UploadItem[]): boolean {
+  const [hasProblem, setProblem] = useState(false);
+  const hasError = items.some((item) => "error" in item && item.error);
+  const next = hasError || (hasProblem && items.some(isUnderWay));
+  if (next !== hasProblem) setProblem(next);
+  return next;
+}
+
+function File({ item, uploads }: { item: UploadItem; uploads: UploadStore }) {
   const [texts, part] = useTexts();
   const { key, name, status, size } = item;
   const isOnServer = "file" in item;
   const id = `maria-${key}`;
   return (
     <li className={part("file")} data-status={status}>
-      <bdi id={id}>{name}</bdi>
+      <FileName id={id} name={name} />
       {status === "sending" && <progress aria-labelledby={id} value={item.sent} max={size} />}
-      <span>{status === "sending" && texts.file(item)}</span>
-      <span role="status">{status !== "sending" && texts.file(item)}</span>
-      {"error" in item && <Failure error={item.error} />}
+      <span>{texts.file(item)}</span>
+      {"error" in item && <Failure error={item.error} isQuiet />}
       {status === "stored" && (
         <Action about={id} onAction={async () => open(await uploads.link(item.file.id), "_self")}>
           {texts.download}

@@ -1,10 +1,11 @@
 "use client";
-import { useRef, useState, type InputHTMLAttributes, type SyntheticEvent } from "react";
+import { useState, type InputHTMLAttributes, type SyntheticEvent } from "react";
 import type { ActivityPage } from "../api/sessionApi.js";
 import { useSession } from "../contexts/SessionContext.js";
+import { useKeptFocus } from "../hooks/useKeptFocus.js";
 import { later, MINUTE } from "../utils/time.js";
 import { ResetSession } from "./SessionStatus.js";
-import { Action, Confirm, Failure, useAction, useTexts } from "./shared/parts.js";
+import { Action, Confirm, Failure, FileName, useAction, useTexts } from "./shared/parts.js";
 
 /** A purpose that a visitor can consent to. */
 export interface ConsentText {
@@ -19,12 +20,11 @@ export interface ConsentText {
 export function YourData({ consents = [] }: { consents?: readonly ConsentText[] | undefined }) {
   const session = useSession();
   const [texts, part] = useTexts();
-  const section = useRef<HTMLElement>(null);
   // Keep the last known session while a new one loads, so that the focused element stays.
   const [known, know] = useState(session.session);
   if (known !== session.session && (session.session || !session.uuid)) know(session.session);
   return (
-    <section ref={section} tabIndex={-1} className={part("data")} aria-label={texts.yourData}>
+    <section className={part("data")} aria-label={texts.yourData}>
       {known ? (
         <>
           <Field
@@ -54,8 +54,7 @@ export function YourData({ consents = [] }: { consents?: readonly ConsentText[] 
           <Confirm
             label={texts.erase}
             text={texts.eraseText}
-            // The button disappears with the session. Keep the focus in the panel.
-            onConfirm={() => session.endSession(true).then(() => section.current?.focus())}
+            onConfirm={() => session.endSession(true)}
           />
         </>
       ) : (
@@ -83,7 +82,7 @@ function Field({ label, action, onSave, value = "", input }: FieldProps) {
     void run(() => onSave(text.trim()));
   };
   return (
-    <form className={part("field")} onSubmit={submit}>
+    <form ref={useKeptFocus()} className={part("field")} onSubmit={submit}>
       <label>
         {label}
         <input
@@ -133,7 +132,7 @@ function Consent({ purpose, version, label, isGranted }: ConsentText & { isGrant
     session.identify({ consent: { [purpose]: { granted, version } } });
   return (
     <>
-      <label>
+      <label ref={useKeptFocus()}>
         <input
           type="checkbox"
           checked={isGranted}
@@ -177,14 +176,14 @@ function Activities() {
   );
 }
 
-/** A sentence with a file name in it, whose direction does not turn the rest around. */
+/** A sentence with a file name in it. */
 function Sentence({ text, name }: { text: string; name: string }) {
   const start = name ? text.indexOf(name) : -1;
   if (start < 0) return text;
   return (
     <>
       {text.slice(0, start)}
-      <bdi>{name}</bdi>
+      <FileName name={name} />
       {text.slice(start + name.length)}
     </>
   );

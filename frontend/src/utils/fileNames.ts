@@ -11,3 +11,13 @@ export function extensionOf(name: string): string {
   const dot = plain.lastIndexOf(".");
   return dot < 0 ? "" : plain.slice(dot + 1).toLowerCase();
 }
+
+// These change the order of the characters around them, or begin a new line.
+const MISLEADING = /[\p{Bidi_C}\p{Cc}\p{Zl}\p{Zp}]/gu;
+
+/** A name without the characters that mislead its reader. */
+export const plainName = (name: string): string => name.replace(MISLEADING, "");
+
+/** A plain name of at most 80 characters. A longer one loses its middle, and keeps its extension. */
+export const shortName = (name: string): string =>
+  plainName(name).replace(/^(.{55}).{2,}(.{24})$/su, "$1…$2");

@@ -57,14 +57,14 @@ describe("a session that has ended", () => {
   test("names the lost files in its description", async () => {
     await openOver("expired", "a.pdf", "b.pdf");
     expect(await alert()).toHaveAccessibleDescription(
-      "You can no longer open 2 files from it: “a.pdf”, “b.pdf”. Support may be able to restore them.",
+      "You can no longer open 2 files from it: “\u2068a.pdf\u2069”, “\u2068b.pdf\u2069”. Support may be able to restore them.",
     );
   });
 
   test("uses the singular for one file", async () => {
     await openOver();
     expect(await alert()).toHaveAccessibleDescription(
-      /^You can no longer open 1 file from it: “report.pdf”/,
+      /^You can no longer open 1 file from it: “\u2068report.pdf\u2069”/,
     );
   });
 

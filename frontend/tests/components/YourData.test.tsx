@@ -241,6 +241,19 @@ describe("what happened", () => {
     expect(Date.parse(time?.dateTime ?? "")).toBeGreaterThan(0);
   });
 
+  test("shows a long file name short, in its own direction", async () => {
+    const server = await visited();
+    const name = `${"א".repeat(250)}.pdf`;
+    server.addFile(name);
+    const { visitor } = open(<YourData />, { server });
+    await state("ready");
+    await press(visitor, "What happened");
+    const shown = await screen.findByTitle(name);
+    expect(shown.tagName).toBe("BDI");
+    expect(shown).toHaveTextContent(/^.{55}….{20}\.pdf$/);
+    expect(shown.parentElement).toHaveTextContent(/You uploaded .{80}\.$/);
+  });
+
   test("can be loaded again after a failure", async () => {
     const { server, visitor } = await openKnown();
     server.failNext({ path: "sessions/current/activity/", status: 500, body: "<html>" });

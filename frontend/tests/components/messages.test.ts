@@ -73,7 +73,18 @@ test("progress leaves out what is unknown", () => {
   );
 });
 
+const plain = (text: string) => text.replace(/[\u2068\u2069]/g, "");
+
 test("one lost file is in the singular", () => {
-  expect(lost("a.pdf")).toMatch(/^You can no longer open 1 file .*: “a.pdf”\./);
-  expect(lost("a.pdf", "b.pdf")).toMatch(/^You can no longer open 2 files .*: “a.pdf”, “b.pdf”\./);
+  expect(plain(lost("a.pdf"))).toMatch(/^You can no longer open 1 file .*: “a.pdf”\./);
+  expect(plain(lost("a.pdf", "b.pdf"))).toMatch(/^You .* 2 files .*: “a.pdf”, “b.pdf”\./);
+});
+
+test("lost files are isolated, shortened and counted, so that the text stays readable", () => {
+  const names = [...Array(500).keys()].map((key) => `${key}-\u202e${"א".repeat(250)}.pdf`);
+  const text = lost(...names);
+  expect(text.match(/“\u2068[^\u2066-\u2069]*…[^\u2066-\u2069]*\.pdf\u2069”/g)).toHaveLength(10);
+  expect(text).not.toContain("\u202e");
+  expect(text).toContain(" and 490 more. Support");
+  expect(text.length).toBeLessThan(1100);
 });

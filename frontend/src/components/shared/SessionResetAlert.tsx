@@ -19,7 +19,10 @@ export function SessionResetAlert() {
   if (putOff === session.uuid) {
     return (
       <p role="status" className={part("notice")}>
-        {title} <Button onClick={() => setPutOff(null)}>{texts.showAgain}</Button>
+        {title}{" "}
+        <Button takesFocus onClick={() => setPutOff(null)}>
+          {texts.showAgain}
+        </Button>
       </p>
     );
   }

@@ -3,6 +3,8 @@ import { useId, useLayoutEffect, useRef, useState, type ReactNode } from "react"
 import { asSessionError, type SessionError } from "../../api/http.js";
 import { useSessionContext } from "../../contexts/SessionContext.js";
 import type { Messages } from "../../en.js";
+import { useKeptFocus } from "../../hooks/useKeptFocus.js";
+import { plainName, shortName } from "../../utils/fileNames.js";
 
 /** Return the texts, and a function for the class name of a part. */
 export function useTexts(): [Messages, (part: string) => string] {
@@ -34,13 +36,29 @@ export function useAction(): [
   return [run, busy, error];
 }
 
-export function Failure({ error }: { error: SessionError | null | undefined }) {
+interface FailureProps {
+  error: SessionError | null | undefined;
+  /** Not announced, because a summary is. */
+  isQuiet?: boolean;
+}
+
+export function Failure({ error, isQuiet = false }: FailureProps) {
   const [texts, part] = useTexts();
   return error ? (
-    <p role="alert" className={part("error")}>
+    <p role={isQuiet ? undefined : "alert"} className={part("error")}>
       {texts.error(error)}
     </p>
   ) : null;
+}
+
+/** A file name in its own direction. If it is long, its middle is only in the tooltip. */
+export function FileName({ id, name }: { id?: string; name: string }) {
+  const [all, short] = [plainName(name), shortName(name)];
+  return (
+    <bdi id={id} title={all === short ? undefined : all}>
+      {short}
+    </bdi>
+  );
 }
 
 interface ButtonProps {
@@ -50,13 +68,17 @@ interface ButtonProps {
   busy?: boolean | undefined;
   /** The id of the element that describes it, where several buttons have the same name. */
   about?: string | undefined;
+  /** Whether it takes the focus when it appears and nothing else has it. */
+  takesFocus?: boolean;
   children: ReactNode;
 }
 
-export function Button({ onClick, name = "button", busy, about, children }: ButtonProps) {
+export function Button(props: ButtonProps) {
+  const { onClick, name = "button", busy, about, takesFocus, children } = props;
   const [, part] = useTexts();
   return (
     <button
+      ref={useKeptFocus(takesFocus)}
       type="button"
       className={part(name)}
       aria-describedby={about}
