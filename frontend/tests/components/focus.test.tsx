@@ -60,7 +60,10 @@ async function openWith(...names: string[]) {
 async function replaceElsewhere(server: FakeServer) {
   await server.fetch("/api/v1/sessions/current/reset/", {
     method: "POST",
-    headers: { "X-Session-UUID": server.session().uuid },
+    headers: {
+      "X-Session-UUID": server.session().uuid,
+      "Content-Type": "application/json",
+    },
     body: JSON.stringify({ reason: "requested" }),
   });
   localStorage.setItem("session_uuid", server.session().uuid);
