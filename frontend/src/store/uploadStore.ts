@@ -1,6 +1,7 @@
 import { SessionError } from "../api/http.js";
 import { createUploadApi, xhrTransport, type Transport, type Upload } from "../api/uploadApi.js";
 import { withJitter } from "../utils/sessionUtils.js";
+import { notify } from "./listeners.js";
 import type { SessionStore } from "./sessionStore.js";
 import {
   isUnderWay,
@@ -60,7 +61,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
 
   function set(next: Partial<UploadSnapshot>): void {
     snapshot = { ...snapshot, ...next };
-    listeners.forEach((listener) => listener());
+    notify(listeners);
   }
 
   const find = (key: string) => snapshot.items.find((item) => item.key === key);

@@ -10,6 +10,7 @@ import {
   openPage,
   openSession,
   pass,
+  pdf,
   press,
   notifyTabs,
   sent,
@@ -502,4 +503,32 @@ test("the callback is optional", async () => {
   const store = createSessionStore({ fetch, storage: new FakeStorage() });
   await store.start();
   expect(store.getSnapshot().status).toBe("ready");
+});
+
+test("a subscriber that throws is reported, and stops nothing", async () => {
+  const thrown: unknown[] = [];
+  vi.stubGlobal("queueMicrotask", (task: () => void) => {
+    void Promise.resolve()
+      .then(task)
+      .catch((error: unknown) => thrown.push(error));
+  });
+  const fail = () => {
+    throw new Error("the host's");
+  };
+  const server = createFakeServer();
+  const page = openPage(server);
+  page.close();
+  const ends = [page.session.subscribe(fail), page.files.subscribe(fail)];
+  page.open();
+  page.showFiles();
+  await page.session.start();
+  page.files.add([pdf()]);
+  await calm();
+  expect(page.states.at(-1)).toBe("ready");
+  expect(page.items).toMatchObject([{ status: "stored" }]);
+  await page.session.endSession();
+  expect(server.session().status).toBe("ended");
+  expect(page.now.status).toBe("idle");
+  expect(thrown.length).toBeGreaterThan(3);
+  ends.forEach((end) => end());
 });
