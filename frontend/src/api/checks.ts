@@ -80,6 +80,11 @@ export const isActivityPage = page(
     file: text,
   }),
 );
+/** All data of a session. The schema does not list its fields. */
+export const isExport = object<{ session: unknown; events: unknown }>({
+  session: object<{ uuid: string }>({ uuid: isSessionUUID }),
+  events: all(is("object")),
+});
 export const isUpload = object<Schemas["Upload"]>({
   id: text,
   name: text,

@@ -3,6 +3,7 @@ import {
   isAssertion,
   isCodeSent,
   isCurrentSession,
+  isExport,
   isNothing,
   isSession,
 } from "./checks.js";
@@ -46,7 +47,8 @@ export function createSessionApi(http: Http) {
       ),
     end: (uuid: string, erase: boolean) =>
       checked<undefined>(isNothing, send("DELETE", CURRENT + (erase ? "?erase=true" : ""), uuid)),
-    exportData: (uuid: string) => send<Record<string, unknown>>("GET", `${CURRENT}export/`, uuid),
+    exportData: (uuid: string) =>
+      checked<Record<string, unknown>>(isExport, send("GET", `${CURRENT}export/`, uuid)),
     /** One page of events, newest first. */
     activity: (uuid: string, next = "") =>
       checked<ActivityPage>(isActivityPage, send("GET", `${CURRENT}activity/${query(next)}`, uuid)),
