@@ -14,9 +14,13 @@ function single(task: () => Promise<void>): () => Promise<void> {
     }));
 }
 
-/** Whether the API itself refuses the proof. A proxy's 401 has no code. */
-const isRefusal = (error: unknown): boolean =>
+/** Whether it is worth asking what became of the session. */
+const isDenial = (error: unknown): error is SessionError =>
   error instanceof SessionError && error.status === 401 && !error.isTransient;
+
+/** Whether the API itself refuses the proof. A proxy's 401 has no code, or another one. */
+const isRefusal = (error: unknown): boolean =>
+  isDenial(error) && /^(session|credentials)_/.test(error.code);
 
 /**
  * Creates, checks, resets and ends the session on the server.
@@ -64,7 +68,7 @@ export function createLifecycle(
     try {
       await refresh(uuid, api.current);
     } catch (error) {
-      if (isRefusal(error)) await exclusively(settle);
+      if (isDenial(error)) await exclusively(settle);
       else if (snapshot().uuid === uuid) machine.fail(error as SessionError);
     }
     // Another tab has changed the session meanwhile.
@@ -134,10 +138,12 @@ export function createLifecycle(
   const retry = () => (snapshot().uuid ? check() : start());
 
   async function withSession<T>(request: (uuid: string) => Promise<T>): Promise<T> {
+    const before = machine.departures();
     await start();
     const now = snapshot();
     const { uuid } = now;
     if (!uuid) throw "error" in now ? now.error : new SessionError("session_required");
+    if (machine.departures() !== before) throw new SessionError("session_changed");
     return checkAfterRefusal(() => request(uuid));
   }
 
@@ -145,17 +151,29 @@ export function createLifecycle(
     try {
       return await request();
     } catch (error) {
-      if (isRefusal(error)) void check();
+      if (isDenial(error)) void check();
       throw error;
     }
   }
 
+  /**
+   * Run a task for the session that the page shows, or else for the one that the cookie proves, while
+   * no other tab runs one. `isLeft` says that the page has left it while the task waited.
+   */
+  function forSession(task: (uuid: string, isLeft: boolean) => Promise<void>): Promise<void> {
+    const shown = snapshot().uuid;
+    return exclusively(async () => {
+      const isLeft = shown !== null && snapshot().uuid !== shown;
+      const uuid = shown ?? snapshot().uuid ?? (await findProven());
+      if (uuid) await task(uuid, isLeft);
+    });
+  }
+
   async function resetSession(reason: "requested" | "not_me" = "requested"): Promise<void> {
-    await exclusively(async () => {
-      const uuid = snapshot().uuid ?? (await findProven());
-      if (!uuid) return;
-      // Another tab has left the session. An empty storage says nothing about the cookie.
-      if (snapshot().uuid && machine.isBehind() && persistence.readUuid()) return settle();
+    await forSession(async (uuid, isLeft) => {
+      // An empty storage says nothing about the cookie.
+      const isBehind = snapshot().uuid && machine.isBehind() && persistence.readUuid();
+      if (isLeft || isBehind) return settle();
       const next = await persistence
         .attempt((key) => requestReset(uuid, reason, key))
         .catch((error: unknown) => {
@@ -201,9 +219,8 @@ export function createLifecycle(
   }
 
   async function endSession(erase = false): Promise<void> {
-    await exclusively(async () => {
-      const uuid = snapshot().uuid ?? (await findProven());
-      if (!uuid) return;
+    await forSession(async (uuid, isLeft) => {
+      if (isLeft) throw new SessionError("session_changed");
       await requestEnd(uuid, erase);
       mayStart = false; // The click that ended a session must not create the next one.
       http.forget();

@@ -31,6 +31,7 @@ export function createMachine(
   let snapshot = compose(stateOf(announced));
   let lastChange: ChangeReason | null = null;
   let failures = 0;
+  let departures = 0;
 
   const timeLeft = () => (session ? Date.parse(session.expires_at) - now() : Infinity);
 
@@ -61,6 +62,7 @@ export function createMachine(
     announced = next;
     if (previous === next) return;
     lastChange = reason;
+    if (previous && reason !== "started" && reason !== "restored") departures++;
     // In a microtask, so that a callback that throws does not interrupt the store.
     queueMicrotask(() => onSessionChanged?.(previous, next, reason));
   }
@@ -68,6 +70,8 @@ export function createMachine(
   return {
     snapshot: () => snapshot,
     lastChange: () => lastChange,
+    /** How often the visitor has left a session, here or in another tab. */
+    departures: () => departures,
     enter,
     watch,
     /** Whether another tab has stored another session than this page shows. */

@@ -114,12 +114,13 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   /** What was begun for one session must not be done for the next one. */
   function followOwner(): void {
     const { status, uuid } = session.getSnapshot();
-    const next = status === "idle" ? null : (uuid ?? owner);
-    if (owner && next !== owner) leaveOwner(session.lastChange() === "started");
-    owner = next;
+    const isIdle = status === "idle";
+    const isLeft = isIdle || (owner && uuid && uuid !== owner);
+    if (isLeft) leaveOwner(session.lastChange() === "started");
+    owner = isIdle ? null : (uuid ?? owner);
   }
 
-  /** Abort all work and drop its files. Those of a session that the server replaced can be retried. */
+  /** Abort all work and drop all files. Those that the server's new session has not got can be retried. */
   function leaveOwner(canRetry: boolean): void {
     const error = new SessionError("session_changed");
     for (const [key, { abort }] of jobs) {
@@ -127,6 +128,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       if (canRetry) fail(key, error, true);
       else drop(key);
     }
+    if (snapshot.items.length) show([], false);
   }
 
   /** Load the files of a new or newly confirmed session. */
@@ -258,15 +260,15 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     load,
     /** Check files and send them. Creates a session if there is none. */
     add(chosen: Iterable<File>): void {
+      watch();
+      void session.start(); // While the session is idle, files are dropped.
+      followOwner();
       const items = [...chosen].map((file): UploadItem => {
         const key = `${Math.random()}`;
         jobs.set(key, { file, tries: 0 });
         return { key, name: file.name, size: file.size, status: "queued" };
       });
-      followOwner();
       set({ items: [...snapshot.items, ...items] });
-      watch();
-      void session.start();
       pump();
     },
     /** Send a file again. It is stored once, however often it is sent. */
