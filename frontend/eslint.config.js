@@ -26,6 +26,19 @@ export default defineConfig([
     },
   },
   {
+    files: ["src/**"],
+    ignores: ["src/utils/time.ts"],
+    rules: {
+      "no-restricted-globals": [
+        "error",
+        ...["setTimeout", "setInterval"].map((name) => ({
+          name,
+          message: "Use later() of utils/time.ts: it bounds the time.",
+        })),
+      ],
+    },
+  },
+  {
     files: ["tests/**"],
     rules: {
       // A fake is often async because what it stands for is.

@@ -13,8 +13,8 @@ export type {
   SessionStoreOptions,
 } from "./store/sessionState.js";
 export { createUploadStore } from "./store/uploadStore.js";
-export type { UploadItem } from "./store/uploadItems.js";
-export type { UploadSnapshot, UploadStore, UploadStoreOptions } from "./store/uploadStore.js";
+export type { UploadItem, UploadSnapshot } from "./store/uploadItems.js";
+export type { UploadStore, UploadStoreOptions } from "./store/uploadStore.js";
 export { SessionProvider, useSession } from "./contexts/SessionContext.js";
 export type { ClassNames, SessionProviderProps } from "./contexts/SessionContext.js";
 export { useSessionUUID } from "./hooks/useSessionUUID.js";

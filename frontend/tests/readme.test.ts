@@ -151,37 +151,38 @@ describe("examples", () => {
   const checked = blocks.filter(({ text }) => !text.includes('from "vitest"'));
 
   test("all compile unchanged", { timeout: 120_000 }, () => {
+    expect(checked.flatMap(({ path }) => problems(path))).toEqual([]);
+  });
+
+  test("an app may pass undefined with exactOptionalPropertyTypes", { timeout: 120_000 }, () => {
+    expect(problems(CONSUMER)).toEqual([]);
+  });
+
+  const CONSUMER = join(ROOT, "tests/consumer.tsx");
+  let program: ts.Program | undefined;
+
+  function problems(path: string): string[] {
+    program ??= compile();
+    const source = program.getSourceFile(path);
+    return [
+      ...program.getSyntacticDiagnostics(source),
+      ...program.getSemanticDiagnostics(source),
+    ].map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, "\n"));
+  }
+
+  /** A program of all examples and the consumer, with the package's own strict options. */
+  function compile(): ts.Program {
     const texts = new Map(checked.map(({ path, text }) => [path, text]));
-    const { compilerOptions } = ts.readConfigFile(join(ROOT, "tsconfig.json"), (path) =>
-      readFileSync(path, "utf8"),
-    ).config as { compilerOptions: object };
-    const { options } = ts.convertCompilerOptionsFromJson(
-      {
-        ...compilerOptions,
-        paths: {
-          "@maria/sessions": ["./src/index.ts"],
-          "@maria/sessions/en": ["./src/en.ts"],
-          "@maria/sessions/your-data": ["./src/components/YourData.tsx"],
-          "@maria/sessions/testing": ["./src/testing/index.ts"],
-        },
-      },
-      ROOT,
-    );
+    const { options } = ts.getParsedCommandLineOfConfigFile(
+      join(ROOT, "tests/tsconfig.json"),
+      { types: [] },
+      { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => undefined },
+    ) as ts.ParsedCommandLine;
     const host = ts.createCompilerHost(options);
     host.fileExists = (path) => texts.has(path) || ts.sys.fileExists(path);
     host.readFile = (path) => texts.get(path) ?? ts.sys.readFile(path);
-    const program = ts.createProgram([...texts.keys()], options, host);
-    const problems = checked.flatMap(({ path }) => {
-      const source = program.getSourceFile(path);
-      return [
-        ...program.getSyntacticDiagnostics(source),
-        ...program.getSemanticDiagnostics(source),
-      ];
-    });
-    expect(
-      problems.map((problem) => ts.flattenDiagnosticMessageText(problem.messageText, "\n")),
-    ).toEqual([]);
-  });
+    return ts.createProgram([...texts.keys(), CONSUMER], options, host);
+  }
 
   test("the start has five lines", () => {
     const start = blocks[0]?.text.trim().split("\n");

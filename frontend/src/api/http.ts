@@ -1,9 +1,13 @@
 import { within, type CredentialStore } from "../utils/sessionUtils.js";
+import { later, limited, SECOND } from "../utils/time.js";
 import { problemOf, type Check } from "./checks.js";
 import type { components } from "./schema.js";
 
 /** The types of the API's documents, by their names in the OpenAPI schema. */
 export type Schemas = components["schemas"];
+
+/** Every field may be missing or undefined, also for `exactOptionalPropertyTypes`. */
+export type Optional<T> = { [Name in keyof T]?: T[Name] | undefined };
 
 /** A response, from `fetch` or XMLHttpRequest. */
 export interface Answer {
@@ -41,7 +45,7 @@ export class SessionError extends Error {
   constructor(
     readonly code: string,
     readonly status = 0,
-    readonly problem: Partial<Problem> = {},
+    readonly problem: Optional<Problem> = {},
     readonly retryAfter: number | null = null,
   ) {
     super(problem.detail || code);
@@ -61,8 +65,10 @@ export const asSessionError = (error: unknown): SessionError =>
   error instanceof SessionError ? error : new SessionError("network", 0, { detail: String(error) });
 
 /** Parse `Retry-After` (RFC 9110: seconds or a date). Null if there is no wait. */
-const retryAfter = (text: string | null): number | null =>
-  Math.max(0, Number(text) || (Date.parse(text ?? "") - Date.now()) / 1000) || null;
+function retryAfter(text: string | null): number | null {
+  const wait = SECOND * Number(text) || Date.parse(text ?? "") - Date.now();
+  return wait > 0 ? limited(wait) / SECOND : null;
+}
 
 /**
  * Return the document of a successful response, or `undefined` if it has no body.
@@ -181,7 +187,7 @@ export function createHttp({ baseUrl, fetch, timeout, credentials }: HttpOptions
     ) {
       const proof = await headers(uuid, key);
       const abort = new AbortController();
-      const timer = setTimeout(() => abort.abort(), timeout);
+      const timer = later(timeout, () => abort.abort());
       try {
         const response = await fetch(baseUrl + path, {
           method,

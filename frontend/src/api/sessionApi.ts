@@ -7,10 +7,10 @@ import {
   isNothing,
   isSession,
 } from "./checks.js";
-import { checked, type Http, type Schemas } from "./http.js";
+import { checked, type Http, type Optional, type Schemas } from "./http.js";
 
 /** Contact details and consents. A missing field stays as it is, an empty text removes it. */
-export type Identity = Schemas["PatchedIdentifyRequest"];
+export type Identity = Optional<Schemas["PatchedIdentifyRequest"]>;
 export type CurrentSession = Schemas["CurrentSession"];
 export type Activity = Schemas["Activity"];
 /** One page of events. `next` is the address of the next page, null on the last one. */

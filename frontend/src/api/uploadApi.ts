@@ -2,6 +2,7 @@ import { isDirectUpload, isLink, isNothing, isUpload, isUploadPage } from "./che
 import { asSessionError, checked, readAnswer, SessionError } from "./http.js";
 import type { Answer, Http, Schemas } from "./http.js";
 import { within } from "../utils/sessionUtils.js";
+import { later, MINUTE } from "../utils/time.js";
 import { query } from "./sessionApi.js";
 
 export type Upload = Schemas["Upload"];
@@ -21,7 +22,7 @@ export interface TransportRequest {
 export type Transport = (request: TransportRequest) => Promise<Answer>;
 
 /** Milliseconds without progress after which an upload fails with `timeout`. */
-const STALLED = 60_000;
+const STALLED = MINUTE;
 
 export const xhrTransport: Transport = (request) =>
   new Promise((resolve, reject) => {
@@ -34,7 +35,7 @@ export const xhrTransport: Transport = (request) =>
     };
     const restartTimer = () => {
       clearTimeout(timer);
-      timer = setTimeout(fail("timeout"), STALLED);
+      timer = later(STALLED, fail("timeout"));
     };
     xhr.upload.onprogress = (event) => {
       restartTimer();
@@ -69,20 +70,23 @@ export interface UploadRequest {
 
 type Page = Schemas["PaginatedUploadList"];
 
+/** A server has 100 files on a page. A list with more pages than this never ends. */
+const MOST_PAGES = 100;
+
 /** The upload endpoints. Each method rejects with a `SessionError`. */
 export function createUploadApi(http: Http, transport: Transport) {
   const path = (id: string) => `uploads/${id}/`;
 
   async function list(uuid: string): Promise<Upload[]> {
     const files: Upload[] = [];
-    let next = "";
-    do {
+    for (let next = "", pages = 0; pages < MOST_PAGES; pages++) {
       const answer = http.send("GET", `uploads/${query(next)}`, uuid);
       const page = await checked<Page>(isUploadPage, answer);
       files.push(...page.results);
-      next = page.next ?? "";
-    } while (next);
-    return files;
+      if (!page.next) return files;
+      next = page.next;
+    }
+    throw new SessionError("unreadable", 200);
   }
 
   /** Post a form. S3 requires that the file is its last field. */

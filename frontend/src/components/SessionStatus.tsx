@@ -39,7 +39,11 @@ export function WhereAreMyFiles() {
 }
 
 /** A button with a confirmation that starts a new session. Renders nothing without a session. */
-export function ResetSession({ reason = "requested" }: { reason?: "requested" | "not_me" }) {
+export function ResetSession({
+  reason = "requested",
+}: {
+  reason?: "requested" | "not_me" | undefined;
+}) {
   const session = useSession();
   const [texts] = useTexts();
   const isOther = reason === "not_me";

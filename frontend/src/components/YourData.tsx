@@ -2,6 +2,7 @@
 import { useRef, useState, type InputHTMLAttributes, type SyntheticEvent } from "react";
 import type { ActivityPage } from "../api/sessionApi.js";
 import { useSession } from "../contexts/SessionContext.js";
+import { later, MINUTE } from "../utils/time.js";
 import { ResetSession } from "./SessionStatus.js";
 import { Action, Confirm, Failure, useAction, useTexts } from "./shared/parts.js";
 
@@ -15,7 +16,7 @@ export interface ConsentText {
 }
 
 /** A panel in which visitors see, change, export and erase their data. */
-export function YourData({ consents = [] }: { consents?: readonly ConsentText[] }) {
+export function YourData({ consents = [] }: { consents?: readonly ConsentText[] | undefined }) {
   const session = useSession();
   const [texts, part] = useTexts();
   const section = useRef<HTMLElement>(null);
@@ -196,5 +197,5 @@ function download(document_: unknown): void {
   );
   link.download = "your-data.json";
   link.click();
-  setTimeout(URL.revokeObjectURL, 60_000, link.href); // Some browsers read it with a delay.
+  later(MINUTE, () => URL.revokeObjectURL(link.href)); // Some browsers read it with a delay.
 }

@@ -3,23 +3,20 @@ import {
   createContext,
   useContext,
   useEffect,
-  useRef,
   useState,
   useSyncExternalStore,
   type ReactNode,
 } from "react";
 import type { Messages } from "../en.js";
 import type { SessionSnapshot, SessionStoreOptions } from "../store/sessionState.js";
-import { createSessionStore, type SessionStore } from "../store/sessionStore.js";
-import type { createUploadStore, UploadStore, UploadStoreOptions } from "../store/uploadStore.js";
+import type { SessionStore } from "../store/sessionStore.js";
+import type { UploadStoreOptions } from "../store/uploadStore.js";
+import { storesFor, type Stores } from "./keptStores.js";
 
 /** Class names of the components' parts, by the name of the part. */
-export type ClassNames = Readonly<Record<string, string>>;
+export type ClassNames = Readonly<Record<string, string | undefined>>;
 
-interface SessionContextValue {
-  session: SessionStore;
-  /** The provider's upload store. The hook passes the factory: a page without files does not load it. */
-  getUploads: (create: typeof createUploadStore) => UploadStore;
+interface SessionContextValue extends Stores {
   messages: Messages | undefined;
   classNames: ClassNames | undefined;
 }
@@ -28,41 +25,23 @@ const SessionContext = createContext<SessionContextValue | null>(null);
 
 export interface SessionProviderProps {
   /** Options of the session store. Read once. */
-  options?: Omit<SessionStoreOptions, "onSessionChanged">;
+  options?: Omit<SessionStoreOptions, "onSessionChanged"> | undefined;
   /** Options of the upload store. Read once. */
-  uploads?: UploadStoreOptions;
+  uploads?: UploadStoreOptions | undefined;
   /** Called after the UUID has changed. Use it to move data stored per session, like a chat. */
   onSessionChanged?: SessionStoreOptions["onSessionChanged"];
   /** The texts of the components, such as `english` from `@maria/sessions/en`. Hooks need none. */
-  messages?: Messages;
+  messages?: Messages | undefined;
   /** Class names for the components' parts that replace `maria-…`. */
-  classNames?: ClassNames;
+  classNames?: ClassNames | undefined;
   children?: ReactNode;
-}
-
-function createStores(options: SessionStoreOptions, uploadOptions: UploadStoreOptions | undefined) {
-  const session = createSessionStore(options);
-  let uploads: UploadStore | undefined;
-  const getUploads: SessionContextValue["getUploads"] = (create) =>
-    (uploads ??= create(session, uploadOptions));
-  return { session, getUploads };
 }
 
 /** Provides one session to the components inside it. It renders nothing itself. */
 export function SessionProvider(props: SessionProviderProps) {
   const { onSessionChanged, messages, classNames, children } = props;
-  const latest = useRef(onSessionChanged);
-  useEffect(() => {
-    latest.current = onSessionChanged;
-  });
-  // The ref is read when the session changes, never during rendering.
-  // eslint-disable-next-line react-hooks/refs
-  const [stores] = useState(() =>
-    createStores(
-      { ...props.options, onSessionChanged: (...change) => latest.current?.(...change) },
-      props.uploads,
-    ),
-  );
+  const [stores] = useState(() => storesFor({ ...props.options, ...props.uploads }));
+  useEffect(() => stores.addCallback(onSessionChanged), [stores, onSessionChanged]);
   useEffect(() => stores.session.subscribe(() => undefined), [stores]);
   return (
     <SessionContext.Provider value={{ ...stores, messages, classNames }}>

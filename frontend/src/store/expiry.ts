@@ -1,7 +1,6 @@
-export const MINUTE = 60_000;
-const LONGEST_TIMER = 60 * MINUTE;
+import { later, MINUTE } from "../utils/time.js";
 
-/** One timer at a time. It does not start while `isIdle()`. */
+/** One timer at a time. It does nothing while `isIdle()`. */
 export function createTimer(isIdle: () => boolean) {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const stop = () => clearTimeout(timer);
@@ -9,7 +8,7 @@ export function createTimer(isIdle: () => boolean) {
     stop,
     start(milliseconds: number, then: () => unknown): void {
       stop();
-      if (!isIdle()) timer = setTimeout(then, Math.min(milliseconds, LONGEST_TIMER));
+      if (!isIdle()) timer = later(milliseconds, () => isIdle() || then());
     },
   };
 }
@@ -31,8 +30,8 @@ export function watchExpiry(
 ): void {
   const left = timeLeft();
   // A clock that is wrong by days must not cause endless requests.
-  const atLeast = left > 0 ? left : MINUTE;
-  timer.start(left > within ? left - within : atLeast, () => {
+  const wait = left > 0 ? left - (left > within ? within : 0) : MINUTE;
+  timer.start(wait, () => {
     const left = timeLeft();
     // A hidden page asks the server when it becomes visible.
     if (left <= 0 && !document.hidden) return onExpired();

@@ -1,7 +1,7 @@
 import { SessionError, type Http, type Schemas } from "../api/http.js";
 import type { CurrentSession, SessionApi } from "../api/sessionApi.js";
 import { memoryCredentials } from "../utils/sessionUtils.js";
-import { MINUTE } from "./expiry.js";
+import { MINUTE } from "../utils/time.js";
 import type { Machine } from "./machine.js";
 import type { Persistence } from "./persistence.js";
 
@@ -25,18 +25,18 @@ const isRefusal = (error: unknown): boolean =>
 /**
  * Creates, checks, resets and ends the session on the server.
  *
- * @param mayStart whether the visitor's first key or click creates a session
+ * @param startsByItself whether the visitor's first key or click creates a session
  */
 export function createLifecycle(
   machine: Machine,
   persistence: Persistence,
   api: SessionApi,
   http: Http,
-  mayStart: boolean,
+  startsByItself: boolean,
 ) {
   const { snapshot } = machine;
   const { exclusively } = persistence;
-  let checkedAt = 0;
+  let mayStart = startsByItself;
   // Requests are numbered as they begin. Older answers must not replace newer ones.
   let begun = 0;
   let lastWrite = 0;
@@ -64,7 +64,6 @@ export function createLifecycle(
   const check = single(async function run(): Promise<void> {
     const { uuid } = snapshot();
     if (!uuid) return;
-    checkedAt = Date.now();
     try {
       await refresh(uuid, api.current);
     } catch (error) {
@@ -130,7 +129,6 @@ export function createLifecycle(
 
   const start = single(async () => {
     if (snapshot().uuid) return;
-    mayStart = false;
     machine.begin();
     await exclusively(() => (persistence.readUuid() ? settle() : create("started")));
   });
@@ -238,8 +236,6 @@ export function createLifecycle(
       }
     });
 
-  const isStale = () => Date.now() - checkedAt > MINUTE;
-
   const methods = {
     /** Create a session if there is none. Never rejects: the state shows the result. */
     start,
@@ -274,18 +270,28 @@ export function createLifecycle(
   function interact(): void {
     const { status } = snapshot();
     if (mayStart && status === "idle") void start();
-    if (status === "expiring" && isStale()) void check();
+    if (status === "expiring" && machine.isStale()) void check();
+  }
+
+  /** Somebody begins to wait for the session: the page is new, or is shown again. */
+  function open(): void {
+    mayStart = startsByItself;
+    if (snapshot().status === "failed") machine.follow();
+    wake();
   }
 
   /** The page is visible or online again, or another tab has changed the session. */
   function wake(): void {
     if (snapshot().status === "starting") return;
-    if (snapshot().persistent && machine.isBehind()) machine.follow();
+    if (snapshot().persistent && machine.isBehind()) {
+      machine.follow();
+      mayStart = startsByItself;
+    }
     const { status, session } = snapshot();
     if (document.visibilityState === "hidden") return;
     const isUsable = status === "ready" || status === "expiring";
-    if (status === "offline" || (isUsable && (!session || isStale()))) void retry();
+    if (status === "offline" || (isUsable && (!session || machine.isStale()))) void retry();
   }
 
-  return { methods, interact, wake };
+  return { methods, interact, open, wake };
 }

@@ -11,16 +11,27 @@ export function notify(listeners: Iterable<() => void>): void {
   }
 }
 
-/** The subscribers of a store. `onFirst` runs when the first one comes, `onLast` when the last leaves. */
+/**
+ * The subscribers of a store.
+ *
+ * @param onFirst called when somebody begins to wait for the store
+ * @param onLast called when the last subscriber has left
+ */
 export function createListeners(onFirst: () => void, onLast: () => void) {
-  const listeners = new Set<() => void>();
+  const listeners = new Map<() => void, boolean>();
+  const isIdle = () => ![...listeners.values()].includes(true);
   return {
-    isEmpty: () => !listeners.size,
-    notify: () => notify(listeners),
-    /** @returns a function that ends the subscription */
-    subscribe(listener: () => void): () => void {
-      listeners.add(listener);
-      if (listeners.size === 1) onFirst();
+    /** Whether nobody waits for the store. */
+    isIdle,
+    notify: () => notify(listeners.keys()),
+    /**
+     * @param isWaiting false to be called like the others, without keeping the store at work
+     * @returns a function that ends the subscription
+     */
+    subscribe(listener: () => void, isWaiting = true): () => void {
+      const isFirst = isIdle() && (isWaiting || !listeners.size);
+      listeners.set(listener, isWaiting);
+      if (isFirst) onFirst();
       return () => {
         if (listeners.delete(listener) && !listeners.size) onLast();
       };

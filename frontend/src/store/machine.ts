@@ -1,7 +1,7 @@
 import type { SessionError } from "../api/http.js";
 import type { CurrentSession } from "../api/sessionApi.js";
-import { withJitter } from "../utils/sessionUtils.js";
-import { MINUTE, watchExpiry, type Timer } from "./expiry.js";
+import { MINUTE, retryDelay } from "../utils/time.js";
+import { watchExpiry, type Timer } from "./expiry.js";
 import type { Persistence } from "./persistence.js";
 import {
   IDLE,
@@ -32,6 +32,7 @@ export function createMachine(
   let lastChange: ChangeReason | null = null;
   let failures = 0;
   let departures = 0;
+  let acceptedAt = 0;
 
   const timeLeft = () => (session ? Date.parse(session.expires_at) - now() : Infinity);
 
@@ -76,6 +77,8 @@ export function createMachine(
     watch,
     /** Whether another tab has stored another session than this page shows. */
     isBehind: () => persistence.readUuid() !== snapshot.uuid,
+    /** Whether the server has not confirmed the session for a minute. */
+    isStale: () => Date.now() - acceptedAt > MINUTE,
 
     /** Make this the session. Without `used` the server has not confirmed it yet. */
     accept(next: { uuid: string; support_code: string }, reason: ChangeReason): void {
@@ -87,6 +90,7 @@ export function createMachine(
       announce(uuid, reason);
       enter({ status: left > 0 && left <= expiringWithin ? "expiring" : "ready", uuid });
       failures = 0;
+      acceptedAt = Date.now();
       watch();
     },
 
@@ -117,7 +121,7 @@ export function createMachine(
     fail(error: SessionError): void {
       const uuid = persistence.readUuid();
       if (!error.isTransient) return enter({ status: "failed", uuid, error });
-      const wait = withJitter(1000 * (error.retryAfter || Math.min(60, 2 ** failures++)));
+      const wait = retryDelay(error, failures++);
       enter({ status: "offline", uuid, error, retryAt: Date.now() + wait });
       timer.start(wait, onDue);
     },

@@ -22,6 +22,9 @@ export function createPersistence(find: () => KeyValueStorage | null) {
       if (uuid) storage.setItem(UUID_KEY, uuid);
       else storage.removeItem(UUID_KEY);
     } catch {
+      // Other tabs and the next page must not find the previous session.
+      storage.removeItem(UUID_KEY);
+      storage.removeItem(CODES_KEY);
       switchToMemory(); // The storage has become full.
       save(uuid);
     }

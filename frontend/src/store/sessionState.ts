@@ -47,19 +47,19 @@ export type OnSessionChanged = (
 
 export interface SessionStoreOptions {
   /** The API's URL, ending in a slash. Default: `/api/v1/` on the page's host. */
-  baseUrl?: string;
+  baseUrl?: string | undefined;
   /** When to create a session: at the first key or click (default), at once, or by `start()`. */
-  autoStart?: "interaction" | "load" | "manual";
+  autoStart?: "interaction" | "load" | "manual" | undefined;
   /** Where to keep a bearer token. Without it the browser's cookie is the proof. */
-  credentialStore?: CredentialStore;
+  credentialStore?: CredentialStore | undefined;
   /** Milliseconds before its end at which a session counts as expiring. Default: five minutes. */
-  expiringWithin?: number;
+  expiringWithin?: number | undefined;
   /** Milliseconds after which a request fails with `timeout`. Default: fifteen seconds. */
-  timeout?: number;
-  onSessionChanged?: OnSessionChanged;
+  timeout?: number | undefined;
+  onSessionChanged?: OnSessionChanged | undefined;
   /** Where to store the UUID, under `session_uuid`. Default: `localStorage`. */
-  storage?: KeyValueStorage;
-  fetch?: typeof globalThis.fetch;
+  storage?: KeyValueStorage | undefined;
+  fetch?: typeof globalThis.fetch | undefined;
 }
 
 export const IDLE = { status: "idle", uuid: null } as const;

@@ -43,11 +43,11 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
   const api = createSessionApi(http);
   const persistence = createPersistence(() => storageOf(options));
   const listeners = createListeners(attach, detach);
-  const timer = createTimer(listeners.isEmpty);
+  const timer = createTimer(listeners.isIdle);
   const machine = createMachine(options, persistence, timer, http.now, listeners.notify, () =>
     methods.retry(),
   );
-  const { methods, interact, wake } = createLifecycle(
+  const { methods, interact, open, wake } = createLifecycle(
     machine,
     persistence,
     api,
@@ -56,11 +56,12 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
   );
   const { update, ...publicMethods } = methods;
   const { withSession } = methods;
-  let stopListening: () => void;
+  let stopListening = (): void => undefined;
 
   function attach(): void {
+    stopListening();
     stopListening = listen(interact, wake, () => machine.isBehind() && wake());
-    wake();
+    open();
     if (autoStart === "load") interact();
     machine.watch();
   }

@@ -1,6 +1,7 @@
 import { SessionError, type Schemas } from "../api/http.js";
 import type { Upload } from "../api/uploadApi.js";
 import { extensionOf } from "../utils/fileNames.js";
+import { SECOND } from "../utils/time.js";
 
 /** One file in the list. `key` identifies it as long as it is shown. */
 export type UploadItem = { key: string; name: string; size: number } & (
@@ -11,8 +12,21 @@ export type UploadItem = { key: string; name: string; size: number } & (
   | { status: "waiting"; error: SessionError }
   | { status: "failed"; error: SessionError; canRetry: boolean }
   /** On the server. `error` says why it could not be removed. */
-  | { status: "stored" | "missing" | "removing"; file: Upload; error?: SessionError }
+  | { status: "stored" | "missing" | "removing"; file: Upload; error?: SessionError | undefined }
 );
+
+export interface UploadSnapshot {
+  items: readonly UploadItem[];
+  /** Whether the files are known. Until then no items does not mean that there are no files. */
+  isLoaded: boolean;
+  error: SessionError | null;
+}
+
+type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+export type ItemState = Without<UploadItem, "key" | "name" | "size">;
+
+/** So many bytes may have arrived although the browser has not reported them yet. */
+const UNREPORTED = 256 * 1024;
 
 /** Files that are being sent count like stored ones. */
 const countsAgainstQuota = ({ status }: UploadItem) => status !== "queued" && status !== "failed";
@@ -20,6 +34,18 @@ const countsAgainstQuota = ({ status }: UploadItem) => status !== "queued" && st
 /** Whether a file is still to be sent without the visitor doing anything. */
 export const isUnderWay = ({ status }: UploadItem) =>
   status === "queued" || status === "sending" || status === "waiting";
+
+/** The state of a file of which `loaded` bytes of a form of `total` bytes are sent. */
+export function sending(size: number, loaded: number, total: number, began: number): ItemState {
+  const sent = total && Math.round((size * loaded) / total);
+  const seconds = (Date.now() - began) / SECOND;
+  const speed = seconds > 0.5 && sent ? sent / seconds : null;
+  return { status: "sending", sent, speed, secondsLeft: speed && (size - sent) / speed };
+}
+
+/** Whether a file may be on the server although the answer is not in. */
+export const mayHaveArrived = (item: UploadItem) =>
+  item.status === "sending" && item.size - item.sent <= UNREPORTED;
 
 export const itemOf = (file: Upload, key: string): UploadItem => ({
   key,

@@ -1,32 +1,26 @@
 import { SessionError } from "../api/http.js";
 import { createUploadApi, xhrTransport, type Transport, type Upload } from "../api/uploadApi.js";
-import { withJitter } from "../utils/sessionUtils.js";
+import { later, retryDelay } from "../utils/time.js";
 import { notify } from "./listeners.js";
 import type { SessionStore } from "./sessionStore.js";
 import {
   isUnderWay,
   itemOf,
   mayBeStored,
+  mayHaveArrived,
   mayRetry,
   refusal,
+  sending,
+  type ItemState,
   type UploadItem,
+  type UploadSnapshot,
 } from "./uploadItems.js";
-
-export interface UploadSnapshot {
-  items: readonly UploadItem[];
-  /** Whether the files are known. Until then no items does not mean that there are no files. */
-  isLoaded: boolean;
-  error: SessionError | null;
-}
 
 export interface UploadStoreOptions {
   /** Files sent at the same time. Default: two. */
-  concurrency?: number;
-  transport?: Transport;
+  concurrency?: number | undefined;
+  transport?: Transport | undefined;
 }
-
-type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
-type State = Without<UploadItem, "key" | "name" | "size">;
 
 /** The data to send a file, and to send it again. */
 interface Job {
@@ -39,10 +33,6 @@ interface Job {
 }
 
 const TRIES = 4;
-const delay = ({ retryAfter }: SessionError, { tries }: Job) =>
-  withJitter(1000 * (retryAfter || 2 ** tries));
-/** So many bytes may have arrived although the browser has not reported them yet. */
-const UNREPORTED = 256 * 1024;
 const EMPTY: UploadSnapshot = { items: [], isLoaded: false, error: null };
 
 /** The files of a session: stored ones, and those that are being sent. */
@@ -57,7 +47,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   let listed: string | null = null;
   /** The session that all files and work belong to, or null before the first. */
   let owner: string | null = null;
-  let unsubscribe: (() => void) | undefined;
+  let unsubscribe = (): void => undefined;
 
   function set(next: Partial<UploadSnapshot>): void {
     snapshot = { ...snapshot, ...next };
@@ -66,13 +56,11 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
 
   const find = (key: string) => snapshot.items.find((item) => item.key === key);
 
-  function update(key: string, state: State): void {
-    set({
-      items: snapshot.items.map((item) =>
-        item.key === key ? { key, name: item.name, size: item.size, ...state } : item,
-      ),
-    });
-  }
+  const replace = (key: string, next: (item: UploadItem) => UploadItem) =>
+    set({ items: snapshot.items.map((item) => (item.key === key ? next(item) : item)) });
+
+  const update = (key: string, state: ItemState) =>
+    replace(key, ({ name, size }) => ({ key, name, size, ...state }));
 
   function drop(key: string): void {
     jobs.delete(key);
@@ -90,8 +78,10 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       if (listed === uuid) show(uploads.reverse(), true, before);
     } catch (thrown) {
       if (listed === uuid) {
-        listed = null; // Loaded again when the session is confirmed.
-        set({ isLoaded: false, error: thrown as SessionError });
+        const error = thrown as SessionError;
+        // Loaded again when the session is confirmed. A refusal would be repeated for ever.
+        if (error.isTransient) listed = null;
+        set({ isLoaded: false, error });
       }
     }
   }
@@ -168,19 +158,14 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     const { signal } = (job.abort = new AbortController());
     const isAborted = () => signal.aborted;
     const began = Date.now();
-    const onProgress = (loaded: number, total: number) => {
-      const sent = total && Math.round((size * loaded) / total);
-      const seconds = (Date.now() - began) / 1000;
-      const speed = seconds > 0.5 && sent ? sent / seconds : null;
-      const secondsLeft = speed && (size - sent) / speed;
-      update(key, { status: "sending", sent, speed, secondsLeft });
-    };
+    const onProgress = (loaded: number, total: number) =>
+      update(key, sending(size, loaded, total, began));
     /** Ask again: the answer was lost, so the file may be stored. */
     const failedCancelled = (error: SessionError) => {
       if (!jobs.delete(key) || isAborted()) return;
       if (!mayBeStored(error) || ++job.tries >= TRIES) return void load();
       jobs.set(key, job);
-      setTimeout(() => jobs.has(key) && void send(item, job, isDirect), delay(error, job));
+      later(retryDelay(error, job.tries), () => jobs.has(key) && void send(item, job, isDirect));
     };
     if (!job.isCancelled) running++;
     onProgress(0, 0);
@@ -192,7 +177,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
         if (session.getSnapshot().uuid !== uuid) throw new SessionError("session_changed");
         jobs.delete(key);
         if (job.isCancelled || isAborted()) return removeCancelled(uuid, file.id);
-        set({ items: snapshot.items.map((item) => (item.key === key ? itemOf(file, key) : item)) });
+        replace(key, () => itemOf(file, key));
       });
     } catch (error) {
       if (job.isCancelled) failedCancelled(error as SessionError);
@@ -222,7 +207,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     const again = mayBeStored(error);
     if (!again || ++job.tries >= TRIES) return fail(key, error, again || mayRetry(error));
     update(key, { status: "waiting", error });
-    setTimeout(() => find(key)?.status === "waiting" && queue(key), delay(error, job));
+    later(retryDelay(error, job.tries), () => find(key)?.status === "waiting" && queue(key));
   }
 
   function queue(key: string): void {
@@ -231,15 +216,15 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     pump();
   }
 
-  /** Follow the session while somebody looks at the files or some are on their way. */
+  /** Follow the session. Files that nobody looks at do not make it wait for a server. */
   function watch(): void {
-    unsubscribe ??= session.subscribe(follow);
+    unsubscribe = session.subscribe(follow, listeners.size > 0);
   }
 
   function release(): void {
-    if (listeners.size || snapshot.items.some(isUnderWay)) return;
-    unsubscribe?.();
-    unsubscribe = undefined;
+    if (listeners.size) return;
+    if (snapshot.items.some(isUnderWay)) watch();
+    else unsubscribe();
   }
 
   return {
@@ -282,12 +267,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     cancel(key: string): void {
       const [item, job] = [find(key), jobs.get(key)];
       drop(key);
-      if (
-        item?.status === "sending" &&
-        job &&
-        !job.isDirect &&
-        item.size - item.sent <= UNREPORTED
-      ) {
+      if (item && job && !job.isDirect && mayHaveArrived(item)) {
         job.isCancelled = true;
         jobs.set(key, job); // Its session may still end, and abort it.
         running--;

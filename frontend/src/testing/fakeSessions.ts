@@ -29,11 +29,11 @@ export interface FakeSession {
 }
 
 export interface FakeApiOptions {
-  limits?: Partial<Schemas["Limits"]>;
+  limits?: Partial<Schemas["Limits"]> | undefined;
   /** Milliseconds until an unused session expires. Default: one day. */
-  lifetime?: number;
+  lifetime?: number | undefined;
   /** Files or events on one page of a list. Default: 100. */
-  pageSize?: number;
+  pageSize?: number | undefined;
 }
 
 export interface ApiRequest {

@@ -23,22 +23,22 @@ export interface FakeRequest {
 
 /** Which requests match. A missing field matches all. */
 export interface Which {
-  method?: string;
-  path?: string;
+  method?: string | undefined;
+  path?: string | undefined;
 }
 
 /** How a request fails. Without `code` and `status` the connection breaks. */
 export interface Failure extends Which {
   /** Answer with the problem document of this code. */
-  code?: RefusalCode;
-  extra?: object;
+  code?: RefusalCode | undefined;
+  extra?: object | undefined;
   /** The HTTP status, if there is no code. */
-  status?: number;
+  status?: number | undefined;
   /** The raw body: a proxy's page, truncated JSON. */
-  body?: string;
-  headers?: Record<string, string>;
+  body?: string | undefined;
+  headers?: Record<string, string> | undefined;
   /** The server executes the request; only the response is replaced or lost. */
-  arrives?: boolean;
+  arrives?: boolean | undefined;
 }
 
 /** Requests that wait for `release()`. */

@@ -1,3 +1,5 @@
+import { later, SECOND } from "./time.js";
+
 /** The methods of `localStorage` that the package uses. */
 export type KeyValueStorage = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
@@ -9,7 +11,7 @@ export interface CredentialStore {
   get(): string | null | Promise<string | null>;
   set(token: string | null): unknown;
   /** Where to store the UUID. Default: `localStorage`. Null: in memory. */
-  storage?: KeyValueStorage | null;
+  storage?: KeyValueStorage | null | undefined;
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -67,16 +69,14 @@ export const memoryCredentials = (): CredentialStore => ({
   storage: null,
 });
 
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-/** Add up to a half at random, so that clients do not all come back at once. */
-export const withJitter = (milliseconds: number): number => milliseconds * (1 + Math.random() / 2);
+const pause = (milliseconds: number) =>
+  new Promise<void>((resolve) => later(milliseconds, resolve));
 
 /** Wait for something that another context does, such as a keychain. Rejects when it takes too long. */
 export async function within<T>(milliseconds: number, work: () => T | Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("timeout")), milliseconds);
+    timer = later(milliseconds, () => reject(new Error("timeout")));
   });
   try {
     return await Promise.race([work(), late]);
@@ -86,7 +86,7 @@ export async function within<T>(milliseconds: number, work: () => T | Promise<T>
 }
 
 /** How long a tab may hold the lock while another waits. A frozen tab never gives it back. */
-const LEASE = 20_000;
+const LEASE = 20 * SECOND;
 
 /**
  * Run a task while no other tab runs one under the same name.
@@ -125,7 +125,7 @@ async function withWebLock<T>(
     const holder = await findHolder();
     const abort = new AbortController();
     // Not at the same moment as other waiting tabs: two would take it from each other.
-    const timer = setTimeout(() => abort.abort(), LEASE + 1000 * Math.random());
+    const timer = later(LEASE + SECOND * Math.random(), () => abort.abort());
     try {
       return await locks.request(name, { signal: abort.signal }, () => {
         clearTimeout(timer);

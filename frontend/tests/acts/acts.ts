@@ -110,7 +110,6 @@ const ACTS = { ...VISITOR, ...BROWSER, ...NETWORK, ...SERVER };
 
 /** Acts that show known faults, each with the reason. Empty when all are fixed. */
 const WAITING: Record<string, string> = {
-  absurdWait: "a wait of years is not limited to a day",
   clearStorage: "a tab whose storage was cleared elsewhere stays idle",
   fillStorage: "a full storage keeps the UUID of the session that was left",
 };

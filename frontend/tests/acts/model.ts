@@ -92,15 +92,17 @@ export class Model {
   }
 
   /** Look at what the server has stored by now. */
-  onExecuted({ method, body }: Sent, { status }: Answer): void {
+  onExecuted({ method, path, uuid, body }: Sent, { status, text }: Answer): void {
     const { name } = (body ?? {}) as { name?: string };
     if (method === "PATCH" && status === 200 && name) this.names.add(name);
+    // The session may be erased before its files are looked at.
+    const isStored = method === "POST" && /^uploads\/(.*complete\/)?$/.test(path) && status < 300;
+    if (isStored && uuid) this.files.set((JSON.parse(text) as { id: string }).id, uuid);
     for (const { uuid, name, files } of this.server.sessions) {
       if (name && this.works.get(name)?.owners.has(uuid) === false) {
         this.violate(`${name} is stored in ${uuid}`);
       }
       for (const { upload } of files) {
-        if (this.files.has(upload.id)) continue;
         this.files.set(upload.id, uuid);
         if (this.works.get(upload.name)?.owners.has(uuid) === false) {
           this.violate(`${upload.name} is stored in ${uuid}`);

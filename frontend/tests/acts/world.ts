@@ -1,6 +1,7 @@
 /** A visitor's browser with several tabs, the network and the server. */
 import { expect } from "vitest";
 import { SessionError } from "../../src/api/http.js";
+import { isUnderWay } from "../../src/store/uploadItems.js";
 import { createFakeServer, type FakeSession } from "../../src/testing/index.js";
 import type { CredentialStore } from "../../src/utils/sessionUtils.js";
 import { FakeLocks, HOUR, MINUTE } from "../helpers.js";
@@ -27,6 +28,8 @@ export interface Setting {
 const QUIET = 4;
 const MANY_TURNS = 2000;
 const MANY_TIMERS = 30_000;
+/** What a server may ask for is limited to an hour. */
+const LONGEST_WAIT = HOUR + 5 * MINUTE;
 /** Milliseconds until an unused session expires. The longest wait of the acts is longer. */
 const LIFETIME = 50 * MINUTE;
 /** Requests that one store may send in a minute without the visitor. */
@@ -250,6 +253,9 @@ export class World {
       visit.tab.show(true);
     }
     await this.pass(5 * MINUTE);
+    // A cancelled file may have arrived: it is sent again to find out.
+    const isUnknown = this.every.some(({ items }) => items.some(isUnderWay));
+    if (isUnknown || model.cancelled.size) await this.pass(LONGEST_WAIT);
     for (const visit of visits) {
       if (visit.now.status !== "idle") this.follow(visit, "retry", () => visit.session.retry());
     }
@@ -277,7 +283,7 @@ export class World {
         model.violate(`${tab.name} shows ${uuid}, but ${this.proven?.uuid} is proven`);
       }
       for (const item of items) {
-        if (["queued", "sending", "waiting", "removing"].includes(item.status)) {
+        if (isUnderWay(item) || item.status === "removing") {
           model.violate(`${item.name} is ${item.status} for good in ${tab.name}`);
         }
       }

@@ -7,11 +7,15 @@ import {
   calm,
   controlTime,
   FakeStorage,
+  HOUR,
+  notifyTabs,
   openPage,
+  openSession,
   pass,
+  press,
   provideLocks,
   SECOND,
-  notifyTabs,
+  type Page,
 } from "../helpers.js";
 
 controlTime();
@@ -55,6 +59,59 @@ describe("a storage", () => {
     void page.session.resetSession();
     await pass(SECOND);
     expect(page.changes.at(-1)).toEqual([before, server.session().uuid, "reset"]);
+  });
+
+  test.each([
+    ["a reset", ({ session }: Page) => session.resetSession("not_me")],
+    ["an end", ({ session }: Page) => session.endSession()],
+    ["an erasure", ({ session }: Page) => session.endSession(true)],
+  ])("that is full at %s does not keep the previous session", async (_, leave) => {
+    const server = createFakeServer();
+    const page = await openSession(server, { autoStart: "interaction" });
+    const other = openPage(server, { storage: page.storage, autoStart: "interaction" });
+    await calm();
+    page.storage.full = true;
+    await leave(page);
+    expect(page.storage.values.get("session_uuid")).toBeUndefined();
+    expect(page.storage.values.get("session_support_code")).toBeUndefined();
+    notifyTabs();
+    await calm();
+    expect(other.now).toMatchObject({ status: "idle", supportCode: null });
+    press();
+    await pass(SECOND);
+    expect(other.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+  });
+
+  test("that was cleared elsewhere lets the next interaction begin a session", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server, { autoStart: "interaction" });
+    const clearAndPress = async () => {
+      const { uuid } = page.now;
+      page.storage.values.clear();
+      notifyTabs(null);
+      await pass(HOUR);
+      expect(page.now.status).toBe("idle");
+      press();
+      await calm();
+      expect(page.now).toMatchObject({ status: "ready", uuid });
+    };
+    await clearAndPress();
+    await clearAndPress();
+    await page.session.endSession();
+    await openSession(server, { storage: page.storage });
+    notifyTabs();
+    await calm();
+    await clearAndPress();
+  });
+
+  test("that was cleared elsewhere starts no session if the page starts it by hand", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server, { autoStart: "manual" });
+    page.storage.values.clear();
+    notifyTabs(null);
+    press();
+    await calm();
+    expect(page.now.status).toBe("idle");
   });
 
   test("that is forbidden is replaced by memory", async () => {

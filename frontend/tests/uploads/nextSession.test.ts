@@ -1,15 +1,18 @@
 /** Nothing that was begun for one session is sent or shown in the next one. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { createFakeServer, type FakeServer } from "../../src/testing/index.js";
 import {
   calm,
   controlTime,
+  DAY,
   HOUR,
+  MINUTE,
   notifyTabs,
   openPage,
   openSession,
   pass,
   pdf,
+  SECOND,
   sent,
   type Page,
 } from "../helpers.js";
@@ -127,4 +130,51 @@ test("without files on their way, a page that shows none does not follow the ses
   const since = server.requests.length;
   await pass(HOUR);
   expect(server.requests).toHaveLength(since);
+});
+
+test("a file that waits for a server does not keep an unmounted page asking", async () => {
+  const server = createFakeServer();
+  server.offline = true;
+  const page = openPage(server);
+  const leave = page.files.subscribe(() => undefined);
+  page.files.add([pdf()]);
+  await pass(10 * SECOND);
+  leave();
+  page.close();
+  await pass(2 * MINUTE);
+  const since = server.requests.length;
+  expect(since).toBeGreaterThan(2);
+  await pass(DAY);
+  expect(server.requests).toHaveLength(since);
+  expect(vi.getTimerCount()).toBe(0);
+  expect(page.items).toMatchObject([{ status: "queued" }]);
+
+  server.offline = false;
+  page.open();
+  await calm();
+  expect(page.items).toMatchObject([{ status: "stored" }]);
+  expect(vi.getTimerCount()).toBe(1); // It watches the session's end.
+});
+
+test("files that nobody looks at are still sent while the page waits for the server", async () => {
+  const server = createFakeServer();
+  server.offline = true;
+  const page = openPage(server);
+  page.files.add([pdf()]);
+  await pass(HOUR);
+  server.offline = false;
+  await pass(2 * MINUTE);
+  expect(page.items).toMatchObject([{ status: "stored" }]);
+});
+
+test("an unmounted page gives up a file that fails four times", async () => {
+  const server = createFakeServer();
+  const page = await openSession(server);
+  for (let index = 0; index < 9; index++) server.failNext({ method: "POST", path: "uploads/" });
+  page.files.add([pdf()]);
+  page.close();
+  await pass(DAY);
+  expect(sent(server).filter((line) => line === "POST uploads/")).toHaveLength(4);
+  expect(page.items).toMatchObject([{ status: "failed", canRetry: true }]);
+  expect(vi.getTimerCount()).toBe(0);
 });

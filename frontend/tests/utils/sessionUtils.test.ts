@@ -6,7 +6,6 @@ import {
   memoryStorage,
   probeStorage,
   storageCredentials,
-  withJitter,
   withLock,
 } from "../../src/utils/sessionUtils.js";
 import { FakeLocks, FakeStorage, pass } from "../helpers.js";
@@ -72,15 +71,6 @@ describe("credentials", () => {
     expect(memoryCredentials().get()).toBeNull();
     expect(credentials.storage).toBeNull();
   });
-});
-
-test("jitter spreads a wait by up to a half, and never shortens it", () => {
-  const chance = vi.spyOn(Math, "random").mockReturnValue(0);
-  expect(withJitter(1000)).toBe(1000);
-  chance.mockReturnValue(0.999999);
-  expect(withJitter(1000)).toBeGreaterThan(1499);
-  expect(withJitter(1000)).toBeLessThanOrEqual(1500);
-  chance.mockRestore();
 });
 
 describe("a lock", () => {

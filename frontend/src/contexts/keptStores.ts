@@ -1,0 +1,50 @@
+import type { OnSessionChanged, SessionStoreOptions } from "../store/sessionState.js";
+import { createSessionStore } from "../store/sessionStore.js";
+import type { createUploadStore, UploadStore, UploadStoreOptions } from "../store/uploadStore.js";
+
+type Options = SessionStoreOptions & UploadStoreOptions;
+
+/** More would only collect those of options that never come again. */
+const MOST = 4;
+/** The stores of the latest providers, newest first. */
+let kept: Stores[] = [];
+
+function createStores(options: Options) {
+  const callbacks = new Set<OnSessionChanged>();
+  let uploads: UploadStore | undefined;
+  const session = createSessionStore({
+    ...options,
+    onSessionChanged: (...change) => callbacks.forEach((callback) => callback(...change)),
+  });
+  return {
+    options,
+    session,
+    /** The hook passes the factory: a page without files does not load it. */
+    getUploads: (create: typeof createUploadStore) => (uploads ??= create(session, options)),
+    /** @returns a function that removes the callback */
+    addCallback(onSessionChanged: OnSessionChanged | undefined) {
+      const callback: OnSessionChanged = (...change) => onSessionChanged?.(...change);
+      callbacks.add(callback);
+      return () => void callbacks.delete(callback);
+    },
+  };
+}
+
+export type Stores = ReturnType<typeof createStores>;
+
+const areSame = (a: Options, b: Options) =>
+  (Object.keys({ ...a, ...b }) as (keyof Options)[]).every((name) => Object.is(a[name], b[name]));
+
+/**
+ * The stores for these options. They outlive their provider, so that one that is mounted again
+ * still shows the files on their way.
+ */
+export function storesFor(options: Options): Stores {
+  const found = kept.find((stores) => areSame(stores.options, options));
+  const stores = found ?? createStores(options);
+  // On a server, visitors must not share them.
+  if (typeof window === "object") {
+    kept = [stores, ...kept.filter((other) => other !== stores)].slice(0, MOST);
+  }
+  return stores;
+}
