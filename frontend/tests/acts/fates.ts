@@ -52,6 +52,8 @@ export const FATES: Fate[] = [
   { name: "no answer", arrives: false, hangs: true },
   { name: "no answer, but executed", arrives: true, hangs: true },
   { name: "doubled", arrives: true, times: 2 },
+  ...Array.from({ length: 8 }, () => ({ name: "late", arrives: true, isLate: true })),
   ...FOREIGN,
+  ...FOREIGN.filter(({ foreign }) => foreign?.status === 401),
   ...FOREIGN.map((fate) => ({ ...fate, name: `executed, and ${fate.name}`, arrives: true })),
 ];

@@ -62,7 +62,7 @@ export function provideGlobals(): () => void {
     OWN.forEach((name, at) => {
       const descriptor = before[at];
       if (descriptor) Object.defineProperty(globalThis, name, descriptor);
-      else delete (globalThis as Record<string, unknown>)[name];
+      else Reflect.deleteProperty(globalThis, name);
     });
     vi.useRealTimers();
     Object.assign(globalThis, { setTimeout, clearTimeout, queueMicrotask });

@@ -13,6 +13,8 @@ export interface Fate {
   times?: number;
   /** What somebody else answers. Without it nobody answers. */
   foreign?: { status: number; body: string; headers?: Record<string, string> };
+  /** The answer waits until it is let go. */
+  isLate?: boolean;
   /** The connection breaks before the answer is in. */
   breaks?: boolean;
   /** No answer, and no error either. */
@@ -142,10 +144,10 @@ export class Network {
       answer = await send(browser);
       this.witness.onExecuted(sent, answer);
     }
-    await this.leg();
+    await this.leg(fate.isLate);
     if (fate.hangs) return never();
     if (fate.foreign) return foreignAnswer(fate.foreign);
-    if (this.isOffline || fate.breaks || !answer) throw lost();
+    if (fate.breaks || !answer) throw lost();
     const isGone = signal?.aborted || sent.tab.isClosed;
     if (browser.cookie !== before && this.keepsCookies && !isGone) this.cookie = browser.cookie;
     sent.tab.deliver(() => this.witness.onAnswer(sent, answer));
@@ -153,8 +155,8 @@ export class Network {
   }
 
   /** The way to the server, or back. */
-  private leg(): Promise<void> {
-    if (!this.isSlow) return Promise.resolve();
+  private leg(isLate = false): Promise<void> {
+    if (!this.isSlow && !isLate) return Promise.resolve();
     return new Promise((go) => this.waiting.push(go));
   }
 }

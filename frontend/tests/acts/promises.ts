@@ -119,8 +119,8 @@ export function exportData(world: World, visit: Visit): void {
     "exportData",
     () => visit.session.exportData(),
     (data) => {
-      const { uuid } = (data as { session?: { uuid: string } }).session ?? {};
-      if (!uuid || !owners.has(uuid)) world.model.violate(`the data of ${uuid} are exported`);
+      const { uuid } = (data as { session: { uuid: string } }).session;
+      if (!owners.has(uuid)) world.model.violate(`the data of ${uuid} are exported`);
     },
   );
 }

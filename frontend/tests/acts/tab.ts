@@ -68,7 +68,7 @@ export class Tab {
     return new Promise((resolve, reject) => {
       work.then(
         (value) => this.deliver(() => resolve(value)),
-        (error: unknown) => this.deliver(() => reject(error as Error)),
+        (error: Error) => this.deliver(() => reject(error)),
       );
     });
   }

@@ -121,14 +121,14 @@ export class World {
   }
 
   private credentials(): CredentialStore {
-    const use = async <T>(action: () => T): Promise<T> => {
+    const unlocked = async <T>(action: () => T): Promise<T> => {
       if (this.keychain === "hangs") return new Promise(() => undefined);
       if (this.keychain === "fails") throw new Error("The keychain is locked.");
       return action();
     };
     return {
-      get: () => use(() => this.token),
-      set: (token) => use(() => (this.token = token)),
+      get: () => unlocked(() => this.token),
+      set: (token) => unlocked(() => (this.token = token)),
     };
   }
 
