@@ -104,8 +104,8 @@ export function controlTime(): void {
   });
   afterEach(() => {
     closing.splice(0).forEach((close) => close());
+    vi.restoreAllMocks(); // First: a spied timer of the stopped clock would come back.
     vi.useRealTimers();
-    vi.restoreAllMocks();
     vi.unstubAllGlobals();
   });
 }

@@ -45,6 +45,8 @@ import { createFakeServer } from "@maria/sessions/testing";
 import { YourData } from "@maria/sessions/your-data";
 
 const server = createFakeServer();
+// An app with exactOptionalPropertyTypes passes on what it may not have.
+const timeout: number | undefined = undefined;
 
 function Status() {
   const session = useSession();
@@ -57,7 +59,7 @@ function Status() {
 export function App() {
   return (
     <SessionProvider
-      options={{ fetch: server.fetch, autoStart: "load" }}
+      options={{ fetch: server.fetch, autoStart: "load", timeout }}
       uploads={{ transport: server.transport }}
       messages={{ ...english, choose: "Add a file" }}
     >

@@ -10,12 +10,11 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from django.db import transaction
 from django.db.models.functions import Now
-from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
 from audit_app.services import record
@@ -24,6 +23,7 @@ from sessions_app.services.privacy import erase_session
 from sessions_app.uuid_helpers import UuidMalformed, parse_uuid
 from uploads_app import events, marker
 from uploads_app.cleanup import reconcile, trash, trash_scan
+from uploads_app.cleanup.adoption_plan import AdoptionPlan
 from uploads_app.cleanup.findings import Ages, FindingKind
 from uploads_app.cleanup.reconcile import ScanProgress
 from uploads_app.marker import Stop
@@ -51,39 +51,6 @@ class CannotAdopt(Stop):
     """An adoption is not possible now."""
 
 
-@dataclass(frozen=True)
-class AdoptionPlan:
-    """What an adoption will do, counted in advance."""
-
-    code: str
-    reason: str
-    erasures: int
-    recovered: int
-    bytes_recovered: int
-    finished: int
-    strangers: int
-    trashed: int
-    missing: int
-    returned: int
-
-    def lines(self) -> list[str]:
-        return [
-            f"The cleanup stops because: {self.reason}",
-            "The adoption will:",
-            f"  erase {self.erasures} sessions again that were erased after the backup;",
-            f"  restore {self.recovered} files ({filesizeformat(self.bytes_recovered)}) that the "
-            "database does not know to their sessions, named “recovered”;",
-            f"  complete {self.finished} uploads that were in progress at the time of the backup;",
-            f"  leave {self.strangers} objects of unknown sessions where they are; the cleanup will "
-            "move them to the trash;",
-            f"  record {self.trashed} objects in the trash that the database does not know, with a "
-            "full TRASH_RETENTION from now;",
-            f"  leave {self.missing} files without an object; the cleanup will mark them as missing;",
-            "  delete no file for its retention until UPLOAD_RETENTION has passed once more;",
-            f"  move {self.returned} objects of known files from the trash back to their keys.",
-        ]
-
-
 def plan() -> AdoptionPlan:
     """Count what an adoption will do, and change nothing.
 
@@ -108,6 +75,11 @@ def plan() -> AdoptionPlan:
                 strangers += 1
     erasures = sum(1 for _ in _to_erase())
     finished = sum(1 for _ in _complete_pending())
+    restored = list(_left_the_trash())
+    for entry in restored:
+        if _session_of(entry.key) and not _is_erased(reconcile.session_of(entry.key)):
+            recovered += 1
+            size += entry.size
     in_trash = Counter(found.kind for found in trash_scan.find_misplaced(object_store(), _ignore))
     for page in trash_scan.pages(object_store()):
         for stored in _recoverable(page):
@@ -125,6 +97,7 @@ def plan() -> AdoptionPlan:
         in_trash[FindingKind.UNRECORDED],
         missing,
         in_trash[FindingKind.MISPLACED],
+        len(restored),
     )
 
 
@@ -147,6 +120,9 @@ def adopt(planned: AdoptionPlan) -> None:
         for page in trash_scan.pages(object_store()):
             _keep_lease(holder)
             recovered += _recover_from_trash(page)
+        for entry in _left_the_trash():
+            _keep_lease(holder)
+            trash.restore_objects(keys=[entry.key])  # the next run finishes one that fails
         for upload in _complete_pending():
             _keep_lease(holder)
             recovered += finish_pending(upload=upload)
@@ -217,6 +193,14 @@ def _recoverable(page: list[StoredObject]) -> Iterator[StoredObject]:
             and not _is_erased(reconcile.session_of(stored.key))
         ):
             yield stored
+
+
+def _left_the_trash() -> Iterator[QuarantinedObject]:
+    """Yield the entries of objects that were restored after the backup: they have their keys again."""
+    store = object_store()
+    for entry in QuarantinedObject.objects.in_trash():
+        if store.describe(quarantine_key(entry.key)) is None and store.describe(entry.key):
+            yield entry
 
 
 def _original(stored: StoredObject) -> StoredObject:

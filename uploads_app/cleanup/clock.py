@@ -57,7 +57,7 @@ def _last_trusted(now: datetime) -> datetime | None:
     """
     times = AuditLog.objects.filter(occurred_at__lte=now).values_list("occurred_at", flat=True)
     trusted = times.filter(event_type__in=_TRUSTED).order_by("-occurred_at").first()
-    return trusted or times.order_by("occurred_at").first()
+    return trusted or times.order_by("id").first()  # not one of a clock that was behind later
 
 
 def _latest(after: datetime, until: datetime) -> datetime | None:

@@ -1,9 +1,11 @@
 """The store as the database knows it: the marker, the scan, and findings to apply."""
 
 import uuid
+from datetime import timedelta
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 # Keys of foreign objects are cut to this length.
 KEY_LENGTH = 500
@@ -45,6 +47,10 @@ class StoreState(models.Model):
 
     def __str__(self) -> str:
         return f"{self.marker_id} at generation {self.generation}"
+
+    @classmethod
+    def was_adopted_within(cls, time: timedelta) -> bool:
+        return cls.objects.filter(adopted_at__gt=Now() - time).exists()
 
 
 class Finding(models.Model):

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from uploads_app.models.statuses import IN_QUOTA
+from uploads_app.models.store import StoreState
 from uploads_app.models.upload import UploadedFile
 from uploads_app.storage.keys import PREFIX
 
@@ -39,8 +40,14 @@ class TrashQuerySet(models.QuerySet["QuarantinedObject"]):
         return self.filter(status=TrashStatus.QUARANTINED)
 
     def past_retention(self, retention: timedelta) -> "TrashQuerySet":
-        """Return the objects to purge: never one whose key the row of a file claims."""
-        over = Q(quarantined_at__lt=Now() - retention) | Q(reason=SESSION_ERASED)
+        """Return the objects to purge: never one whose key the row of a file claims.
+
+        After a restore every retention starts again: the entries of a backup may
+        be older than the moves of their objects.
+        """
+        over = Q(reason=SESSION_ERASED)
+        if not StoreState.was_adopted_within(retention):
+            over |= Q(quarantined_at__lt=Now() - retention)
         claims = UploadedFile.objects.filter(key=OuterRef("key"), status__in=IN_QUOTA)
         return self.in_trash().filter(over, ~Exists(claims))
 

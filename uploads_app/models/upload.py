@@ -75,7 +75,7 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
         """
         limit = settings.UPLOAD_RETENTION if retention is None else retention
         wait = max(limit, settings.UPLOAD_RETENTION)
-        if StoreState.objects.filter(adopted_at__gt=Now() - wait).exists():
+        if StoreState.was_adopted_within(wait):
             return self.none()
         return self.filter(past_retention("session__", limit, completed), status__in=VISIBLE)
 

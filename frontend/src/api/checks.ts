@@ -1,126 +1,144 @@
 import { isSessionUUID } from "../utils/sessionUtils.js";
 import type { Problem, Schemas } from "./http.js";
 
-export type Check = (value: unknown) => boolean;
+type Check = (value: unknown) => boolean;
 
-const is =
-  (type: string): Check =>
-  (value) =>
-    typeof value === type;
-const text = is("string");
-const number = is("number");
-const flag = is("boolean");
-const date: Check = (value) => text(value) && Date.parse(value as string) > 0;
-const nullable =
-  (check: Check): Check =>
-  (value) =>
-    value == null || check(value);
-/** Check the values of a list or a record. */
-const all =
-  (check: Check, isList = true): Check =>
-  (value) =>
-    value instanceof Object && Array.isArray(value) === isList && Object.values(value).every(check);
+/**
+ * What a value must look like: an example of a text, number or boolean; a list of one shape; the
+ * shapes of an object's fields; or a check.
+ */
+export type Shape = string | number | boolean | Check | readonly [Shape] | Fields;
+interface Fields {
+  readonly [name: string]: Shape;
+}
 
-/** Check the fields of a schema. TypeScript compares their names; unknown fields pass. */
-const object =
-  <T>(checks: { [Name in keyof Required<T>]: Check }): Check =>
-  (value) =>
+/** A shape for each field of a schema. TypeScript compares the names. */
+type ShapeOf<T> = { readonly [Name in keyof Required<T>]: Shape };
+
+/** Whether a value has a shape. Fields that the shape does not know pass. */
+export function fits(value: unknown, shape: Shape): boolean {
+  if (typeof shape === "function") return shape(value);
+  if (typeof shape !== "object") return typeof value === typeof shape;
+  if (Array.isArray(shape)) {
+    return Array.isArray(value) && value.every((item) => fits(item, shape[0] as Shape));
+  }
+  return (
     value instanceof Object &&
-    Object.entries<Check>(checks).every(([name, check]) =>
-      check((value as Record<string, unknown>)[name]),
-    );
+    Object.entries(shape).every(([name, part]) =>
+      fits((value as Record<string, unknown>)[name], part),
+    )
+  );
+}
 
-const lost = object<Schemas["Lost"]>({ count: number, files: all(text) });
-const page = (item: Check) =>
-  object<Schemas["PaginatedUploadList"]>({
-    results: all(item),
-    next: nullable(text),
-    previous: nullable(text),
-  });
-const session = {
+const DATE: Check = (value) => fits(value, "") && Date.parse(value as string) > 0;
+const DATE_OR_NULL: Check = (value) => value == null || DATE(value);
+const TEXT_OR_NULL: Check = (value) => value == null || fits(value, "");
+/** An object with any names, whose values have one shape. */
+const record =
+  (shape: Shape): Check =>
+  (value) =>
+    !Array.isArray(value) && fits(value, {}) && fits(Object.values(value as object), [shape]);
+
+const LOST = { count: 0, files: [""] } satisfies ShapeOf<Schemas["Lost"]>;
+
+export const SESSION = {
   uuid: isSessionUUID,
-  support_code: text,
-  status: text,
-  created_at: date,
-  expires_at: date,
-  limits: object<Schemas["Limits"]>({
-    max_files: number,
-    max_file_bytes: number,
-    max_total_bytes: number,
-    types: all(text),
-    direct_upload: flag,
-  }),
-  token: nullable(text),
-};
+  support_code: "",
+  status: "",
+  created_at: DATE,
+  expires_at: DATE,
+  limits: {
+    max_files: 0,
+    max_file_bytes: 0,
+    max_total_bytes: 0,
+    types: [""],
+    direct_upload: true,
+  } satisfies ShapeOf<Schemas["Limits"]>,
+  token: TEXT_OR_NULL,
+} satisfies ShapeOf<Schemas["Session"]>;
 
-export const isSession = object<Schemas["Session"]>(session);
-export const isCurrentSession = object<Schemas["CurrentSession"]>({
-  ...session,
-  last_seen_at: date,
-  used: object<Schemas["Used"]>({ files: number, bytes: number }),
-  identity: text,
-  name: text,
-  email: text,
-  completed_at: nullable(date),
-  consent: all(object<Schemas["ConsentChange"]>({ granted: flag, version: text }), false),
-});
-export const isCodeSent = object<Schemas["CodeSent"]>({ expires_at: date, next_in: number });
-export const isAssertion = object<Schemas["IssuedAssertion"]>({
-  expires_at: date,
-  assertion: text,
-});
-export const isActivityPage = page(
-  object<Schemas["Activity"]>({
-    event_id: text,
-    occurred_at: date,
-    event: text,
-    meaning: text,
-    outcome: text,
-    who: text,
-    file: text,
-  }),
-);
-/** All data of a session. The schema does not list its fields. */
-export const isExport = object<{ session: unknown; events: unknown }>({
-  session: object<{ uuid: string }>({ uuid: isSessionUUID }),
-  events: all(is("object")),
-});
-export const isUpload = object<Schemas["Upload"]>({
-  id: text,
-  name: text,
-  size: number,
-  content_type: text,
-  sha256: text,
-  status: text,
-  created_at: date,
-});
-export const isUploadPage = page(isUpload);
-export const isDirectUpload = object<Schemas["DirectUpload"]>({
-  id: text,
-  upload: object<Schemas["UploadForm"]>({
-    url: text,
-    expires_at: date,
-    fields: all(text, false),
-  }),
-});
-export const isLink = object<Schemas["Link"]>({ expires_at: date, url: text });
+export const CURRENT_SESSION = {
+  ...SESSION,
+  last_seen_at: DATE,
+  used: { files: 0, bytes: 0 } satisfies ShapeOf<Schemas["Used"]>,
+  identity: "",
+  name: "",
+  email: "",
+  completed_at: DATE_OR_NULL,
+  consent: record({ granted: true, version: "" } satisfies ShapeOf<Schemas["ConsentChange"]>),
+} satisfies ShapeOf<Schemas["CurrentSession"]>;
+
+export const CODE_SENT = { expires_at: DATE, next_in: 0 } satisfies ShapeOf<Schemas["CodeSent"]>;
+
+export const ASSERTION = {
+  expires_at: DATE,
+  assertion: "",
+} satisfies ShapeOf<Schemas["IssuedAssertion"]>;
+
+export const ACTIVITY_PAGE = {
+  results: [
+    {
+      event_id: "",
+      occurred_at: DATE,
+      event: "",
+      meaning: "",
+      outcome: "",
+      who: "",
+      file: "",
+    } satisfies ShapeOf<Schemas["Activity"]>,
+  ],
+  next: TEXT_OR_NULL,
+  previous: TEXT_OR_NULL,
+} satisfies ShapeOf<Schemas["PaginatedActivityList"]>;
+
+/** All data of the session. The schema does not list its fields. */
+export const EXPORT = { session: { uuid: isSessionUUID }, events: [{}] } satisfies Shape;
+
+export const UPLOAD = {
+  id: "",
+  name: "",
+  size: 0,
+  content_type: "",
+  sha256: "",
+  status: "",
+  created_at: DATE,
+} satisfies ShapeOf<Schemas["Upload"]>;
+
+export const UPLOAD_PAGE = {
+  results: [UPLOAD],
+  next: TEXT_OR_NULL,
+  previous: TEXT_OR_NULL,
+} satisfies ShapeOf<Schemas["PaginatedUploadList"]>;
+
+export const DIRECT_UPLOAD = {
+  id: "",
+  upload: {
+    url: "",
+    expires_at: DATE,
+    fields: /* @__PURE__ */ record(""), // Left out of apps without uploads.
+  } satisfies ShapeOf<Schemas["UploadForm"]>,
+} satisfies ShapeOf<Schemas["DirectUpload"]>;
+
+export const LINK = { expires_at: DATE, url: "" } satisfies ShapeOf<Schemas["Link"]>;
+
 /** The answer to a deletion has no body. */
-export const isNothing = is("undefined");
+export const NOTHING: Check = (value) => value === undefined;
 
-const problem: { [Name in keyof Problem]?: Check } = {
-  code: text,
-  detail: text,
-  support_code: text,
+const PROBLEM: { [Name in keyof Problem]?: Shape } = {
+  code: "",
+  detail: "",
+  support_code: "",
   reason: (value) => /^(expired|reset|ended|revoked)$/.test(value as string),
-  lost,
-  types: all(text),
-  errors: all(all(object<Schemas["FieldError"]>({ code: text, detail: text })), false),
+  lost: LOST,
+  types: [""],
+  errors: record([{ code: "", detail: "" } satisfies ShapeOf<Schemas["FieldError"]>]),
 };
 
 /** The fields of a problem document, without those of another type than the API sends. */
 export const problemOf = (document: unknown): Partial<Problem> =>
   Object.fromEntries(
-    Object.entries(document ?? {}).filter(
-      ([name, value]) => problem[name as keyof Problem]?.(value) ?? true,
-    ),
+    Object.entries(document ?? {}).filter(([name, value]) => {
+      const shape = PROBLEM[name as keyof Problem];
+      return shape === undefined || fits(value, shape);
+    }),
   );

@@ -1,6 +1,7 @@
-import { within, type CredentialStore } from "../utils/sessionUtils.js";
+import type { SessionStoreOptions } from "../store/sessionState.js";
+import type { CredentialStore } from "../utils/sessionUtils.js";
 import { later, limited, SECOND } from "../utils/time.js";
-import { problemOf, type Check } from "./checks.js";
+import { fits, problemOf, type Shape } from "./checks.js";
 import type { components } from "./schema.js";
 
 /** The types of the API's documents, by their names in the OpenAPI schema. */
@@ -64,6 +65,19 @@ export class SessionError extends Error {
 export const asSessionError = (error: unknown): SessionError =>
   error instanceof SessionError ? error : new SessionError("network", 0, { detail: String(error) });
 
+/** Wait for what another context does, such as a server or a keychain. @throws SessionError */
+export async function within<T>(milliseconds: number, work: () => T | Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof later> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = later(milliseconds, () => reject(new SessionError("timeout")));
+  });
+  try {
+    return await Promise.race([work(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Parse `Retry-After` (RFC 9110: seconds or a date). Null if there is no wait. */
 function retryAfter(text: string | null): number | null {
   const wait = SECOND * Number(text) || Date.parse(text ?? "") - Date.now();
@@ -93,21 +107,13 @@ export function readAnswer(answer: Answer): unknown {
 }
 
 /** @throws SessionError for an answer that the API does not send, such as that of a login page */
-export async function checked<T>(isValid: Check, answer: Promise<unknown>): Promise<T> {
+export async function checked<T>(shape: Shape, answer: Promise<unknown>): Promise<T> {
   const document = await answer;
-  if (!isValid(document)) throw new SessionError("unreadable", 200);
+  if (!fits(document, shape)) throw new SessionError("unreadable", 200);
   return document as T;
 }
 
-export interface HttpOptions {
-  /** The API's URL: a path on the same host, or an absolute URL. */
-  baseUrl: string;
-  fetch: typeof globalThis.fetch;
-  /** Milliseconds after which a request fails with `timeout`. */
-  timeout: number;
-  /** Where to keep a bearer token. Without it the browser's cookie is the proof. */
-  credentials: CredentialStore | undefined;
-}
+type HttpOptions = Pick<SessionStoreOptions, "baseUrl" | "credentialStore" | "fetch" | "timeout">;
 
 /** The HTTP client of the API. It sends the proof, stores new tokens and knows the server's time. */
 export interface Http {
@@ -124,16 +130,19 @@ export interface Http {
     method: string,
     path: string,
     uuid?: string | null,
-    body?: unknown,
+    body?: object,
     key?: string,
   ): Promise<T>;
   /** The server's time in milliseconds, from the `Date` of its last response. */
   now(): number;
 }
 
-const JSON_BODY = { "Content-Type": "application/json" };
-
-export function createHttp({ baseUrl, fetch, timeout, credentials }: HttpOptions): Http {
+export function createHttp({
+  baseUrl = "/api/v1/",
+  fetch = (input, init) => globalThis.fetch(input, init),
+  timeout = 15 * SECOND,
+  credentialStore: credentials,
+}: HttpOptions): Http {
   let ahead = 0;
   /** A token that the store has not kept yet. Without it the next request would make a new session. */
   let unsaved: string | undefined;
@@ -178,41 +187,32 @@ export function createHttp({ baseUrl, fetch, timeout, credentials }: HttpOptions
     },
     now: () => Date.now() + ahead,
 
-    async send<T>(
-      method: string,
-      path: string,
-      uuid?: string | null,
-      body?: unknown,
-      key?: string,
-    ) {
+    async send<T>(method: string, path: string, uuid?: string | null, body?: object, key?: string) {
       const proof = await headers(uuid, key);
       const abort = new AbortController();
-      const timer = later(timeout, () => abort.abort());
       try {
-        const response = await fetch(baseUrl + path, {
-          method,
-          cache: "no-store",
-          credentials: credentials ? "omit" : "include",
-          headers: { ...proof, ...(body ? JSON_BODY : {}) },
-          body: JSON.stringify(body), // Without one this is undefined.
-          signal: abort.signal,
+        const document = await within(timeout, async () => {
+          const response = await fetch(baseUrl + path, {
+            method,
+            cache: "no-store",
+            credentials: credentials ? "omit" : "include",
+            headers: { ...proof, ...(body && { "Content-Type": "application/json" }) },
+            body: JSON.stringify(body), // Without one this is undefined.
+            signal: abort.signal,
+          });
+          const { status } = response;
+          const header = (name: string) => response.headers.get(name);
+          const date = Date.parse(header("Date") ?? "");
+          if (date) ahead = date - Date.now();
+          return readAnswer({ status, text: await response.text(), header });
         });
-        const header = (name: string) => response.headers.get(name);
-        const date = Date.parse(header("Date") ?? "");
-        if (date) ahead = date - Date.now();
-        const document = readAnswer({
-          status: response.status,
-          text: await response.text(),
-          header,
-        }) as T;
-        const { token } = (document ?? {}) as { token?: unknown };
-        clearTimeout(timer);
+        const token = (document as { token?: unknown } | undefined)?.token;
         if (token && typeof token === "string") await save(token);
-        return document;
+        return document as T;
       } catch (error) {
-        throw abort.signal.aborted ? new SessionError("timeout") : asSessionError(error);
+        throw asSessionError(error);
       } finally {
-        clearTimeout(timer);
+        abort.abort(); // Nobody waits for its answer any more.
       }
     },
   };

@@ -1,11 +1,12 @@
 import {
-  isActivityPage,
-  isAssertion,
-  isCodeSent,
-  isCurrentSession,
-  isExport,
-  isNothing,
-  isSession,
+  ACTIVITY_PAGE,
+  ASSERTION,
+  CODE_SENT,
+  CURRENT_SESSION,
+  EXPORT,
+  NOTHING,
+  SESSION,
+  type Shape,
 } from "./checks.js";
 import { checked, type Http, type Optional, type Schemas } from "./http.js";
 
@@ -20,48 +21,38 @@ const CURRENT = "sessions/current/";
 
 /** The session endpoints. Each method rejects with a `SessionError`. */
 export function createSessionApi(http: Http) {
-  const { send } = http;
+  const ask = <T>(shape: Shape, ...request: Parameters<Http["send"]>) =>
+    checked<T>(shape, http.send(...request));
   return {
     /** Create a session, or return the active one that the request proves. */
     create: () =>
-      checked<Schemas["Session"]>(
-        isSession,
-        send("POST", "sessions/", null, { credential: http.credential() }),
-      ),
+      ask<Schemas["Session"]>(SESSION, "POST", "sessions/", null, {
+        credential: http.credential(),
+      }),
     /** The session that the request proves. Rejects if `uuid` is another one. */
-    current: (uuid?: string | null) =>
-      checked<CurrentSession>(isCurrentSession, send("GET", CURRENT, uuid)),
+    current: (uuid?: string | null) => ask<CurrentSession>(CURRENT_SESSION, "GET", CURRENT, uuid),
     identify: (uuid: string, identity: Identity) =>
-      checked<CurrentSession>(isCurrentSession, send("PATCH", CURRENT, uuid, identity)),
+      ask<CurrentSession>(CURRENT_SESSION, "PATCH", CURRENT, uuid, identity),
     sendCode: (uuid: string) =>
-      checked<Schemas["CodeSent"]>(isCodeSent, send("POST", `${CURRENT}email/`, uuid)),
+      ask<Schemas["CodeSent"]>(CODE_SENT, "POST", `${CURRENT}email/`, uuid),
     verifyCode: (uuid: string, code: string) =>
-      checked<CurrentSession>(
-        isCurrentSession,
-        send("POST", `${CURRENT}email/verify/`, uuid, { code }),
-      ),
+      ask<CurrentSession>(CURRENT_SESSION, "POST", `${CURRENT}email/verify/`, uuid, { code }),
     reset: (uuid: string, reason: Schemas["ReasonEnum"], key: string) =>
-      checked<Schemas["Successor"]>(
-        isSession,
-        send("POST", `${CURRENT}reset/`, uuid, { reason }, key),
-      ),
+      ask<Schemas["Successor"]>(SESSION, "POST", `${CURRENT}reset/`, uuid, { reason }, key),
     end: (uuid: string, erase: boolean) =>
-      checked<undefined>(isNothing, send("DELETE", CURRENT + (erase ? "?erase=true" : ""), uuid)),
+      ask<undefined>(NOTHING, "DELETE", CURRENT + (erase ? "?erase=true" : ""), uuid),
     exportData: (uuid: string) =>
-      checked<Record<string, unknown>>(isExport, send("GET", `${CURRENT}export/`, uuid)),
+      ask<Record<string, unknown>>(EXPORT, "GET", `${CURRENT}export/`, uuid),
     /** One page of events, newest first. */
     activity: (uuid: string, next = "") =>
-      checked<ActivityPage>(isActivityPage, send("GET", `${CURRENT}activity/${query(next)}`, uuid)),
+      ask<ActivityPage>(ACTIVITY_PAGE, "GET", `${CURRENT}activity/${query(next)}`, uuid),
     /** A signed text for Maria's back end, valid for five minutes. */
     assertion: (uuid: string) =>
-      checked<Schemas["IssuedAssertion"]>(isAssertion, send("POST", `${CURRENT}assertion/`, uuid)),
+      ask<Schemas["IssuedAssertion"]>(ASSERTION, "POST", `${CURRENT}assertion/`, uuid),
     /** Restore a session by a recovery code from support. */
     recover: (code: string, key: string) => {
       const body = { code, credential: http.credential() };
-      return checked<Schemas["Session"]>(
-        isSession,
-        send("POST", "sessions/recover/", null, body, key),
-      );
+      return ask<Schemas["Session"]>(SESSION, "POST", "sessions/recover/", null, body, key);
     },
   };
 }
@@ -69,7 +60,4 @@ export function createSessionApi(http: Http) {
 export type SessionApi = ReturnType<typeof createSessionApi>;
 
 /** The query string of a page's address. Behind a proxy its host is not reachable. */
-export function query(address: string): string {
-  const start = address.indexOf("?");
-  return start < 0 ? "" : address.slice(start);
-}
+export const query = (address: string): string => address.replace(/^[^?]*/, "");

@@ -1,7 +1,6 @@
-import { isDirectUpload, isLink, isNothing, isUpload, isUploadPage } from "./checks.js";
-import { asSessionError, checked, readAnswer, SessionError } from "./http.js";
+import { DIRECT_UPLOAD, LINK, NOTHING, UPLOAD, UPLOAD_PAGE } from "./checks.js";
+import { asSessionError, checked, readAnswer, SessionError, within } from "./http.js";
 import type { Answer, Http, Schemas } from "./http.js";
-import { within } from "../utils/sessionUtils.js";
 import { later, MINUTE } from "../utils/time.js";
 import { query } from "./sessionApi.js";
 
@@ -81,7 +80,7 @@ export function createUploadApi(http: Http, transport: Transport) {
     const files: Upload[] = [];
     for (let next = "", pages = 0; pages < MOST_PAGES; pages++) {
       const answer = http.send("GET", `uploads/${query(next)}`, uuid);
-      const page = await checked<Page>(isUploadPage, answer);
+      const page = await checked<Page>(UPLOAD_PAGE, answer);
       files.push(...page.results);
       if (!page.next) return files;
       next = page.next;
@@ -105,14 +104,14 @@ export function createUploadApi(http: Http, transport: Transport) {
 
   async function sendHere(uuid: string, request: UploadRequest): Promise<Upload> {
     const headers = await http.headers(uuid, request.key);
-    return checked(isUpload, post(request, `${http.baseUrl}uploads/`, headers).then(readAnswer));
+    return checked(UPLOAD, post(request, `${http.baseUrl}uploads/`, headers).then(readAnswer));
   }
 
   /** Send the file to the storage: get its URL, post the file, ask the server to check it. */
   async function sendDirect(uuid: string, request: UploadRequest): Promise<Upload> {
     const { name, size } = request.file;
     const { id, upload } = await checked<Schemas["DirectUpload"]>(
-      isDirectUpload,
+      DIRECT_UPLOAD,
       http.send("POST", "uploads/direct/", uuid, { name, size }, request.key),
     );
     try {
@@ -121,11 +120,11 @@ export function createUploadApi(http: Http, transport: Transport) {
       if (request.signal.aborted) void remove(uuid, id).catch(() => 0); // Frees its quota when the form expires.
       throw error;
     }
-    return checked(isUpload, http.send("POST", `${path(id)}complete/`, uuid));
+    return checked(UPLOAD, http.send("POST", `${path(id)}complete/`, uuid));
   }
 
   const remove = (uuid: string, id: string) =>
-    checked<undefined>(isNothing, http.send("DELETE", path(id), uuid));
+    checked<undefined>(NOTHING, http.send("DELETE", path(id), uuid));
 
   return {
     /** All files of the session, newest first. */
@@ -133,7 +132,7 @@ export function createUploadApi(http: Http, transport: Transport) {
     remove,
     /** A download URL that is valid for 60 seconds. */
     link: (uuid: string, id: string) =>
-      checked<Schemas["Link"]>(isLink, http.send("POST", `${path(id)}link/`, uuid)),
+      checked<Schemas["Link"]>(LINK, http.send("POST", `${path(id)}link/`, uuid)),
 
     /** Send a file. Resolves when all of it is stored. */
     async send(uuid: string, request: UploadRequest): Promise<Upload> {

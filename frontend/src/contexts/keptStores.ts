@@ -6,7 +6,7 @@ type Options = SessionStoreOptions & UploadStoreOptions;
 
 /** More would only collect those of options that never come again. */
 const MOST = 4;
-/** The stores of the latest providers, newest first. */
+/** The stores of the latest options, newest first. */
 let kept: Stores[] = [];
 
 function createStores(options: Options) {
@@ -33,7 +33,7 @@ function createStores(options: Options) {
 export type Stores = ReturnType<typeof createStores>;
 
 const areSame = (a: Options, b: Options) =>
-  (Object.keys({ ...a, ...b }) as (keyof Options)[]).every((name) => Object.is(a[name], b[name]));
+  (Object.keys({ ...a, ...b }) as (keyof Options)[]).every((name) => a[name] === b[name]);
 
 /**
  * The stores for these options. They outlive their provider, so that one that is mounted again
@@ -41,10 +41,9 @@ const areSame = (a: Options, b: Options) =>
  */
 export function storesFor(options: Options): Stores {
   const found = kept.find((stores) => areSame(stores.options, options));
-  const stores = found ?? createStores(options);
+  if (found) return found;
+  const stores = createStores(options);
   // On a server, visitors must not share them.
-  if (typeof window === "object") {
-    kept = [stores, ...kept.filter((other) => other !== stores)].slice(0, MOST);
-  }
+  if (typeof window === "object") kept = [stores, ...kept].slice(0, MOST);
   return stores;
 }

@@ -22,6 +22,13 @@ const isDenial = (error: unknown): error is SessionError =>
 const isRefusal = (error: unknown): boolean =>
   isDenial(error) && /^(session|credentials)_/.test(error.code);
 
+/** The answer, or undefined if the API refuses the proof. */
+const unlessRefused = <T>(answer: Promise<T>): Promise<T | undefined> =>
+  answer.catch((error: unknown) => {
+    if (!isRefusal(error)) throw error;
+    return undefined;
+  });
+
 /**
  * Creates, checks, resets and ends the session on the server.
  *
@@ -64,12 +71,10 @@ export function createLifecycle(
   const check = single(async function run(): Promise<void> {
     const { uuid } = snapshot();
     if (!uuid) return;
-    try {
-      await refresh(uuid, api.current);
-    } catch (error) {
-      if (isDenial(error)) await exclusively(settle);
-      else if (snapshot().uuid === uuid) machine.fail(error as SessionError);
-    }
+    await refresh(uuid, api.current).catch((error: unknown) => {
+      if (isDenial(error)) return exclusively(settle);
+      if (snapshot().uuid === uuid) machine.fail(error as SessionError);
+    });
     // Another tab has changed the session meanwhile.
     if (!snapshot().session && snapshot().uuid !== uuid) await run();
   });
@@ -79,24 +84,23 @@ export function createLifecycle(
     if (machine.isBehind()) machine.follow();
     const { uuid } = snapshot();
     if (!uuid) return;
-    try {
-      await refresh(uuid, api.current);
-    } catch (error) {
-      await handleRefusal(uuid, error as SessionError);
-    }
+    await refresh(uuid, api.current).catch((error: unknown) =>
+      handleRefusal(uuid, error as SessionError),
+    );
   }
 
   async function handleRefusal(uuid: string, error: SessionError): Promise<void> {
-    const { lost, reason, support_code = "" } = error.problem;
-    if (error.code === "session_mismatch") {
+    const { code, problem } = error;
+    const { lost, reason, support_code = "" } = problem;
+    if (code === "session_mismatch") {
       machine.enter({ status: "mismatch", uuid, provenSupportCode: support_code });
-    } else if (error.code === "session_invalid" && reason && lost?.count) {
+    } else if (code !== "session_invalid" && code !== "session_required") {
+      machine.fail(error);
+    } else if (reason && lost?.count) {
       const ended = { reason, lost, endedSupportCode: support_code };
       machine.enter({ status: "reset_required", uuid, ...ended });
-    } else if (["session_invalid", "session_required"].includes(error.code)) {
-      await create("started");
     } else {
-      machine.fail(error);
+      await create("started");
     }
   }
 
@@ -155,28 +159,26 @@ export function createLifecycle(
   }
 
   /**
-   * Run a task for the session that the page shows, or else for the one that the cookie proves, while
-   * no other tab runs one. `isLeft` says that the page has left it while the task waited.
+   * Work on the session that the page shows, or else on the one that the cookie proves. `isLeft` says
+   * that the page has left it while the task waited for its turn.
    */
-  function forSession(task: (uuid: string, isLeft: boolean) => Promise<void>): Promise<void> {
+  function withProven(task: (uuid: string, isLeft: boolean) => Promise<void>): Promise<void> {
     const shown = snapshot().uuid;
     return exclusively(async () => {
       const isLeft = shown !== null && snapshot().uuid !== shown;
-      const uuid = shown ?? snapshot().uuid ?? (await findProven());
+      const uuid = shown ?? snapshot().uuid ?? (await unlessRefused(api.current()))?.uuid;
       if (uuid) await task(uuid, isLeft);
     });
   }
 
-  async function resetSession(reason: "requested" | "not_me" = "requested"): Promise<void> {
-    await forSession(async (uuid, isLeft) => {
-      // An empty storage says nothing about the cookie.
+  const resetSession = (reason: "requested" | "not_me" = "requested") =>
+    withProven(async (uuid, isLeft) => {
+      // Another tab has left the session. An empty storage says nothing about the cookie.
       const isBehind = snapshot().uuid && machine.isBehind() && persistence.readUuid();
       if (isLeft || isBehind) return settle();
-      const next = await persistence
-        .attempt((key) => requestReset(uuid, reason, key))
-        .catch((error: unknown) => {
-          if (!isRefusal(error)) throw error;
-        });
+      const next = await unlessRefused(
+        persistence.attempt((key) => requestReset(uuid, reason, key)),
+      );
       // Before other tabs see the new session: they would read the code and store it again.
       if (reason === "not_me") persistence.forgetCodes();
       if (!next) {
@@ -187,17 +189,6 @@ export function createLifecycle(
       machine.accept(next, "reset");
       await settle();
     });
-  }
-
-  /** The session that the cookie proves although no UUID is stored, or null. */
-  async function findProven(): Promise<string | null> {
-    try {
-      return (await api.current()).uuid;
-    } catch (error) {
-      if (isRefusal(error)) return null;
-      throw error;
-    }
-  }
 
   /** Reset the session that the page shows. If the browser proves another one, reset that one. */
   async function requestReset(uuid: string, reason: Schemas["ReasonEnum"], key: string) {
@@ -216,24 +207,20 @@ export function createLifecycle(
     return now.status !== "mismatch" && isNew ? proven : api.reset(proven.uuid, "mismatch", key);
   }
 
-  async function endSession(erase = false): Promise<void> {
-    await forSession(async (uuid, isLeft) => {
+  const endSession = (erase = false) =>
+    withProven(async (uuid, isLeft) => {
       if (isLeft) throw new SessionError("session_changed");
-      await requestEnd(uuid, erase);
+      await checkAfterRefusal(() => requestEnd(uuid, erase));
       mayStart = false; // The click that ended a session must not create the next one.
       http.forget();
+      if (erase) persistence.forgetCodes();
       machine.leave(erase ? "erased" : "ended");
     });
-  }
 
   /** Ending a session that has ended already succeeds. Erasing it does not. */
   const requestEnd = (uuid: string, erase: boolean) =>
-    checkAfterRefusal(async () => {
-      try {
-        await api.end(uuid, erase);
-      } catch (error) {
-        if (erase || (error as SessionError).code !== "session_invalid") throw error;
-      }
+    api.end(uuid, erase).catch((error: unknown) => {
+      if (erase || (error as SessionError).code !== "session_invalid") throw error;
     });
 
   const methods = {
@@ -287,11 +274,11 @@ export function createLifecycle(
       machine.follow();
       mayStart = startsByItself;
     }
-    const { status, session } = snapshot();
-    if (document.visibilityState === "hidden") return;
+    const { status } = snapshot();
+    if (document.hidden) return;
     const isUsable = status === "ready" || status === "expiring";
-    if (status === "offline" || (isUsable && (!session || machine.isStale()))) void retry();
+    if (status === "offline" || (isUsable && machine.isStale())) void retry();
   }
 
-  return { methods, interact, open, wake };
+  return { ...methods, interact, open, wake };
 }

@@ -1,5 +1,5 @@
-/** Call listeners of the page. What one throws is reported as uncaught, and stops nothing. */
-export function notify(listeners: Iterable<() => void>): void {
+/** Call all of them. One that throws interrupts neither the others nor the store. */
+export function callAll(listeners: Iterable<() => void>): void {
   for (const listener of listeners) {
     try {
       listener();
@@ -23,7 +23,7 @@ export function createListeners(onFirst: () => void, onLast: () => void) {
   return {
     /** Whether nobody waits for the store. */
     isIdle,
-    notify: () => notify(listeners.keys()),
+    notify: () => callAll(listeners.keys()),
     /**
      * @param isWaiting false to be called like the others, without keeping the store at work
      * @returns a function that ends the subscription

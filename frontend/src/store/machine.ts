@@ -1,7 +1,6 @@
 import type { SessionError } from "../api/http.js";
 import type { CurrentSession } from "../api/sessionApi.js";
-import { MINUTE, retryDelay } from "../utils/time.js";
-import { watchExpiry, type Timer } from "./expiry.js";
+import { later, MINUTE, retryDelay } from "../utils/time.js";
 import type { Persistence } from "./persistence.js";
 import {
   IDLE,
@@ -15,37 +14,55 @@ import {
  * The states of a session and the transitions between them. It sends no request.
  *
  * @param now returns the server's time
+ * @param isIdle whether nobody waits for the session: then no timer runs
  * @param notify called after each change of state
  * @param onDue called when the session has expired, and when it is time to try again
  */
 export function createMachine(
   { expiringWithin = 5 * MINUTE, onSessionChanged }: SessionStoreOptions,
   persistence: Persistence,
-  timer: Timer,
   now: () => number,
+  isIdle: () => boolean,
   notify: () => void,
   onDue: () => unknown,
 ) {
   let session: CurrentSession | null = null;
+  /** Milliseconds until the end of the session, or Infinity if it is unknown. */
+  const timeLeft = () => (session ? Date.parse(session.expires_at) - now() : Infinity);
   let announced = persistence.readUuid();
   let snapshot = compose(stateOf(announced));
   let lastChange: ChangeReason | null = null;
   let failures = 0;
   let departures = 0;
   let acceptedAt = 0;
+  let timer: ReturnType<typeof later> | undefined;
 
-  const timeLeft = () => (session ? Date.parse(session.expires_at) - now() : Infinity);
+  const stop = () => clearTimeout(timer);
 
-  function watch(): void {
-    watchExpiry(timer, timeLeft, expiringWithin, expire, onDue);
+  /** Start the timer of the current state. */
+  function wait(milliseconds: number, then: () => unknown): void {
+    stop();
+    if (!isIdle()) timer = later(milliseconds, () => isIdle() || then());
   }
 
-  function expire(): void {
-    if (snapshot.status === "ready") enter({ status: "expiring", uuid: snapshot.uuid });
+  /** Watch the end of the session. */
+  function watch(): void {
+    const left = timeLeft();
+    // A clock that is wrong by days must not cause endless requests.
+    wait(left > 0 ? left - (left > expiringWithin ? expiringWithin : 0) : MINUTE, () => {
+      const left = timeLeft();
+      // A hidden page asks the server when it becomes visible.
+      if (left <= 0 && !document.hidden) return onDue();
+      const { status, uuid } = snapshot;
+      if (left <= expiringWithin && status === "ready") enter({ status: "expiring", uuid });
+      watch();
+    });
   }
 
   function stateOf(uuid: string | null): SessionState {
-    return uuid ? { status: "ready", uuid } : IDLE;
+    if (!uuid) return IDLE;
+    const left = timeLeft();
+    return { status: left > 0 && left <= expiringWithin ? "expiring" : "ready", uuid };
   }
 
   function compose(state: SessionState): SessionSnapshot {
@@ -53,7 +70,7 @@ export function createMachine(
   }
 
   function enter(state: SessionState): void {
-    timer.stop(); // It was set for the previous state.
+    stop(); // It was set for the previous state.
     snapshot = compose(state);
     notify();
   }
@@ -68,6 +85,15 @@ export function createMachine(
     queueMicrotask(() => onSessionChanged?.(previous, next, reason));
   }
 
+  /** Change to the session that another tab has stored. */
+  function follow(): void {
+    const uuid = persistence.readUuid();
+    session = null;
+    persistence.reloadCodes();
+    announce(uuid, "other_tab");
+    enter(stateOf(uuid));
+  }
+
   return {
     snapshot: () => snapshot,
     lastChange: () => lastChange,
@@ -75,33 +101,26 @@ export function createMachine(
     departures: () => departures,
     enter,
     watch,
+    /** Stop the timer. */
+    stop,
     /** Whether another tab has stored another session than this page shows. */
     isBehind: () => persistence.readUuid() !== snapshot.uuid,
-    /** Whether the server has not confirmed the session for a minute. */
-    isStale: () => Date.now() - acceptedAt > MINUTE,
+    /** Whether the server has not confirmed the session, or a minute ago. */
+    isStale: () => !session || Date.now() - acceptedAt > MINUTE,
 
     /** Make this the session. Without `used` the server has not confirmed it yet. */
     accept(next: { uuid: string; support_code: string }, reason: ChangeReason): void {
       const { uuid } = next;
       session = "used" in next ? (next as CurrentSession) : null;
-      persistence.pushCode(next.support_code);
-      persistence.save(uuid);
-      const left = timeLeft();
+      persistence.save(uuid, next.support_code);
       announce(uuid, reason);
-      enter({ status: left > 0 && left <= expiringWithin ? "expiring" : "ready", uuid });
+      enter(stateOf(uuid));
       failures = 0;
       acceptedAt = Date.now();
       watch();
     },
 
-    /** Change to the session that another tab has stored. */
-    follow(): void {
-      const uuid = persistence.readUuid();
-      session = null;
-      persistence.reloadCodes();
-      announce(uuid, "other_tab");
-      enter(stateOf(uuid));
-    },
+    follow,
 
     begin(): void {
       session = null;
@@ -110,9 +129,7 @@ export function createMachine(
 
     leave(reason: "ended" | "erased"): void {
       session = null;
-      if (reason === "erased") persistence.forgetCodes();
-      else persistence.pushCode("");
-      persistence.save(null);
+      persistence.save(null, "");
       announce(null, reason);
       enter(IDLE);
     },
@@ -120,10 +137,12 @@ export function createMachine(
     /** Show an error. If it is transient, try again later. */
     fail(error: SessionError): void {
       const uuid = persistence.readUuid();
+      // The error is about a session that another tab has left.
+      if (snapshot.uuid && uuid !== snapshot.uuid) return follow();
       if (!error.isTransient) return enter({ status: "failed", uuid, error });
-      const wait = retryDelay(error, failures++);
-      enter({ status: "offline", uuid, error, retryAt: Date.now() + wait });
-      timer.start(wait, onDue);
+      const delay = retryDelay(error, failures++);
+      enter({ status: "offline", uuid, error, retryAt: Date.now() + delay });
+      wait(delay, onDue);
     },
   };
 }

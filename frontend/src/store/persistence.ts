@@ -1,21 +1,24 @@
 import type { SessionError } from "../api/http.js";
 import { isSessionUUID, memoryStorage, probeStorage, withLock } from "../utils/sessionUtils.js";
-import type { KeyValueStorage } from "../utils/sessionUtils.js";
+import type { SessionStoreOptions } from "./sessionState.js";
 
 const UUID_KEY = "session_uuid";
 const CODES_KEY = "session_support_code";
 const ATTEMPT_KEY = "session_attempt";
 
 /** Stores the UUID and two support codes in the browser, or in memory if the storage refuses. */
-export function createPersistence(find: () => KeyValueStorage | null) {
-  let { storage, persistent } = probeStorage(find);
+export function createPersistence(options: SessionStoreOptions) {
+  const { storage: own = options.credentialStore?.storage } = options;
+  let { storage, persistent } = probeStorage(() => (own === undefined ? window.localStorage : own));
   let codes = readCodes();
 
   function readCodes(): string[] {
     return storage.getItem(CODES_KEY)?.split(" ") ?? [];
   }
 
-  function save(uuid: string | null): void {
+  /** Store the session and its code. An empty code only keeps the previous one. */
+  function save(uuid: string | null, code: string): void {
+    if (code !== codes[0]) codes = [code, codes[0] || codes[1] || ""];
     try {
       // The UUID last: other tabs read both as soon as it changes.
       storage.setItem(CODES_KEY, codes.join(" "));
@@ -26,7 +29,7 @@ export function createPersistence(find: () => KeyValueStorage | null) {
       storage.removeItem(UUID_KEY);
       storage.removeItem(CODES_KEY);
       switchToMemory(); // The storage has become full.
-      save(uuid);
+      save(uuid, code);
     }
   }
 
@@ -42,15 +45,10 @@ export function createPersistence(find: () => KeyValueStorage | null) {
     } catch {
       // The storage is full: a reload loses the key.
     }
-    const done = () => storage.removeItem(ATTEMPT_KEY);
-    try {
-      const answer = await request(key);
-      done();
-      return answer;
-    } catch (error) {
-      if (!(error as SessionError).isTransient) done();
-      throw error;
-    }
+    const answer = request(key);
+    const forget = () => storage.removeItem(ATTEMPT_KEY);
+    await answer.then(forget, (error: unknown) => (error as SessionError).isTransient || forget());
+    return answer;
   }
 
   function switchToMemory(): void {
@@ -73,11 +71,7 @@ export function createPersistence(find: () => KeyValueStorage | null) {
       persistent,
     }),
     reloadCodes: () => (codes = readCodes()),
-    forgetCodes: () => (codes = []),
-    /** Make a code the current one. An empty code only keeps the previous one. */
-    pushCode(code: string): void {
-      if (code !== codes[0]) codes = [code, codes[0] || codes[1] || ""];
-    },
+    forgetCodes: () => (codes = [""]),
     /** Run a task while no other tab runs one. Memory is not shared, so it needs no shared lock. */
     exclusively: <T>(task: () => Promise<T>) =>
       withLock("session_lock", storage, persistent ? navigator.locks : undefined, task),

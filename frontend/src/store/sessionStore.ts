@@ -1,6 +1,5 @@
 import { createHttp } from "../api/http.js";
 import { createSessionApi, type ActivityPage, type Identity } from "../api/sessionApi.js";
-import { createTimer } from "./expiry.js";
 import { createLifecycle } from "./lifecycle.js";
 import { createListeners } from "./listeners.js";
 import { createMachine } from "./machine.js";
@@ -16,21 +15,6 @@ const SERVER: SessionSnapshot = {
   persistent: true,
 };
 
-function httpOf(options: SessionStoreOptions) {
-  return createHttp({
-    baseUrl: options.baseUrl ?? "/api/v1/",
-    fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
-    timeout: options.timeout ?? 15_000,
-    credentials: options.credentialStore,
-  });
-}
-
-/** The storage for the UUID. A credential store may name its own. */
-function storageOf({ storage, credentialStore }: SessionStoreOptions) {
-  if (storage) return storage;
-  return credentialStore?.storage === undefined ? window.localStorage : credentialStore.storage;
-}
-
 /**
  * The session of one visitor in one page, synchronized with the server and with other tabs.
  *
@@ -39,22 +23,20 @@ function storageOf({ storage, credentialStore }: SessionStoreOptions) {
  */
 export function createSessionStore(options: SessionStoreOptions = {}) {
   const { autoStart = "interaction" } = options;
-  const http = httpOf(options);
+  const http = createHttp(options);
   const api = createSessionApi(http);
-  const persistence = createPersistence(() => storageOf(options));
+  const persistence = createPersistence(options);
   const listeners = createListeners(attach, detach);
-  const timer = createTimer(listeners.isIdle);
-  const machine = createMachine(options, persistence, timer, http.now, listeners.notify, () =>
-    methods.retry(),
-  );
-  const { methods, interact, open, wake } = createLifecycle(
-    machine,
+  const machine = createMachine(
+    options,
     persistence,
-    api,
-    http,
-    autoStart !== "manual",
+    http.now,
+    listeners.isIdle,
+    listeners.notify,
+    () => methods.retry(),
   );
-  const { update, ...publicMethods } = methods;
+  const lifecycle = createLifecycle(machine, persistence, api, http, autoStart !== "manual");
+  const { interact, open, wake, update, ...methods } = lifecycle;
   const { withSession } = methods;
   let stopListening = (): void => undefined;
 
@@ -67,7 +49,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
   }
 
   function detach(): void {
-    timer.stop();
+    machine.stop();
     stopListening();
   }
 
@@ -81,7 +63,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     /** @returns a function that ends the subscription */
     subscribe: listeners.subscribe,
 
-    ...publicMethods,
+    ...methods,
     /** Change name, e-mail address and consents. @throws SessionError */
     identify: (identity: Identity) => update((uuid) => api.identify(uuid, identity)),
     /** Mail a six-digit code to the visitor's address. @throws SessionError */

@@ -1,7 +1,7 @@
 import { SessionError } from "../api/http.js";
 import { createUploadApi, xhrTransport, type Transport, type Upload } from "../api/uploadApi.js";
 import { later, retryDelay } from "../utils/time.js";
-import { notify } from "./listeners.js";
+import { callAll } from "./listeners.js";
 import type { SessionStore } from "./sessionStore.js";
 import {
   isUnderWay,
@@ -30,6 +30,7 @@ interface Job {
   /** Cancelled when the server may have all of it: it is deleted there when the answer is in. */
   isCancelled?: boolean;
   isDirect?: boolean;
+  timer?: ReturnType<typeof later>;
 }
 
 const TRIES = 4;
@@ -51,7 +52,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
 
   function set(next: Partial<UploadSnapshot>): void {
     snapshot = { ...snapshot, ...next };
-    notify(listeners);
+    callAll(listeners);
   }
 
   const find = (key: string) => snapshot.items.find((item) => item.key === key);
@@ -63,6 +64,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     replace(key, ({ name, size }) => ({ key, name, size, ...state }));
 
   function drop(key: string): void {
+    clearTimeout(jobs.get(key)?.timer);
     jobs.delete(key);
     set({ items: snapshot.items.filter((item) => item.key !== key) });
   }
@@ -113,8 +115,9 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   /** Abort all work and drop all files. Those that the server's new session has not got can be retried. */
   function leaveOwner(canRetry: boolean): void {
     const error = new SessionError("session_changed");
-    for (const [key, { abort }] of jobs) {
+    for (const [key, { abort, timer }] of jobs) {
       abort?.abort();
+      clearTimeout(timer);
       if (canRetry) fail(key, error, true);
       else drop(key);
     }
@@ -165,7 +168,10 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       if (!jobs.delete(key) || isAborted()) return;
       if (!mayBeStored(error) || ++job.tries >= TRIES) return void load();
       jobs.set(key, job);
-      later(retryDelay(error, job.tries), () => jobs.has(key) && void send(item, job, isDirect));
+      job.timer = later(
+        retryDelay(error, job.tries),
+        () => jobs.has(key) && void send(item, job, isDirect),
+      );
     };
     if (!job.isCancelled) running++;
     onProgress(0, 0);
@@ -207,7 +213,10 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     const again = mayBeStored(error);
     if (!again || ++job.tries >= TRIES) return fail(key, error, again || mayRetry(error));
     update(key, { status: "waiting", error });
-    later(retryDelay(error, job.tries), () => find(key)?.status === "waiting" && queue(key));
+    job.timer = later(
+      retryDelay(error, job.tries),
+      () => find(key)?.status === "waiting" && queue(key),
+    );
   }
 
   function queue(key: string): void {

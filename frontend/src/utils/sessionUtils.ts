@@ -14,7 +14,7 @@ export interface CredentialStore {
   storage?: KeyValueStorage | null | undefined;
 }
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const UUID = /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/;
 
 /** Whether a text is a session UUID: version 4, lower case, with hyphens. */
 export const isSessionUUID = (text: unknown): text is string =>
@@ -25,8 +25,8 @@ export function memoryStorage(): KeyValueStorage {
   const values = new Map<string, string>();
   return {
     getItem: (key) => values.get(key) ?? null,
-    setItem: (key, value) => void values.set(key, value),
-    removeItem: (key) => void values.delete(key),
+    setItem: (key, value) => values.set(key, value),
+    removeItem: (key) => values.delete(key),
   };
 }
 
@@ -41,9 +41,11 @@ export function probeStorage(find: () => KeyValueStorage | null): {
 } {
   try {
     const storage = find();
-    storage?.setItem("session_probe", "1");
-    storage?.removeItem("session_probe");
-    if (storage) return { storage, persistent: true };
+    if (storage) {
+      storage.setItem("session_probe", "1");
+      storage.removeItem("session_probe");
+      return { storage, persistent: true };
+    }
   } catch {
     // Use memory instead.
   }
@@ -71,19 +73,6 @@ export const memoryCredentials = (): CredentialStore => ({
 
 const pause = (milliseconds: number) =>
   new Promise<void>((resolve) => later(milliseconds, resolve));
-
-/** Wait for something that another context does, such as a keychain. Rejects when it takes too long. */
-export async function within<T>(milliseconds: number, work: () => T | Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = later(milliseconds, () => reject(new Error("timeout")));
-  });
-  try {
-    return await Promise.race([work(), late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 /** How long a tab may hold the lock while another waits. A frozen tab never gives it back. */
 const LEASE = 20 * SECOND;

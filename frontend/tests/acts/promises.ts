@@ -50,8 +50,9 @@ export function proceed(world: World, visit: Visit): void {
     () => visit.session.continueSession(),
     () => {
       const { uuid } = visit.now;
-      if (before && uuid !== before && uuid !== world.proven?.uuid) {
-        world.model.violate(`${uuid} is shown instead of ${before}`);
+      const { proven } = world;
+      if (before && uuid !== before && uuid !== proven?.uuid) {
+        world.model.violate(`${uuid ?? "nothing"} is shown instead of ${before}`);
       }
     },
   );
@@ -119,7 +120,7 @@ export function exportData(world: World, visit: Visit): void {
     "exportData",
     () => visit.session.exportData(),
     (data) => {
-      const { uuid } = (data as { session: { uuid: string } }).session;
+      const { uuid } = data.session as { uuid: string };
       if (!owners.has(uuid)) world.model.violate(`the data of ${uuid} are exported`);
     },
   );

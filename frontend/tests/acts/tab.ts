@@ -65,11 +65,9 @@ export class Tab {
 
   /** Settle like `work`, but only while the tab runs. */
   settle<T>(work: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      work.then(
-        (value) => this.deliver(() => resolve(value)),
-        (error: Error) => this.deliver(() => reject(error)),
-      );
+    return new Promise((resolve) => {
+      const settle = () => this.deliver(() => resolve(work));
+      work.then(settle, settle);
     });
   }
 

@@ -77,7 +77,6 @@ describe("http", () => {
       baseUrl: origin,
       fetch: (input, init) => globalThis.fetch(input, init),
       timeout: 15_000,
-      credentials: undefined,
       ...options,
     });
 
@@ -245,7 +244,7 @@ describe("the transport of browsers", () => {
 
 describe("sending a file", () => {
   test("fails with the error of the transport, except for a file that can no longer be read", async () => {
-    const http = createHttp({ baseUrl: origin, fetch, timeout: 1000, credentials: undefined });
+    const http = createHttp({ baseUrl: origin, fetch, timeout: 1000 });
     const api = createUploadApi(http, () => Promise.reject(new Error("odd")));
     const request = {
       key: "k",

@@ -475,13 +475,38 @@ describe("withSession", () => {
   });
 });
 
-test("a callback that throws is reported, and stops nothing", async () => {
+/** Errors that the page reports, instead of failing the test. */
+function collectErrors(): unknown[] {
   const thrown: unknown[] = [];
   vi.stubGlobal("queueMicrotask", (task: () => void) => {
     void Promise.resolve()
       .then(task)
       .catch((error: unknown) => thrown.push(error));
   });
+  return thrown;
+}
+
+test("a subscriber that throws is reported, and stops nothing", async () => {
+  const thrown = collectErrors();
+  const server = createFakeServer();
+  const page = openPage(server);
+  const fail = () => {
+    if (page.now.status !== "idle") throw new Error("the host's");
+  };
+  const [end, endFiles] = [page.session.subscribe(fail), page.files.subscribe(fail)];
+  const states: string[] = [];
+  const endLast = page.session.subscribe(() => states.push(page.now.status));
+  await expect(page.session.start()).resolves.toBeUndefined();
+  expect(() => page.files.add([pdf()])).not.toThrow();
+  await calm();
+  expect(new Set(states)).toEqual(new Set(["starting", "ready"]));
+  expect(page.items).toMatchObject([{ status: "stored" }]);
+  expect(thrown.length).toBeGreaterThan(3);
+  [end, endFiles, endLast].forEach((stop) => stop());
+});
+
+test("a callback that throws is reported, and stops nothing", async () => {
+  const thrown = collectErrors();
   const server = createFakeServer();
   const page = openPage(server, {
     onSessionChanged: () => {
@@ -503,32 +528,4 @@ test("the callback is optional", async () => {
   const store = createSessionStore({ fetch, storage: new FakeStorage() });
   await store.start();
   expect(store.getSnapshot().status).toBe("ready");
-});
-
-test("a subscriber that throws is reported, and stops nothing", async () => {
-  const thrown: unknown[] = [];
-  vi.stubGlobal("queueMicrotask", (task: () => void) => {
-    void Promise.resolve()
-      .then(task)
-      .catch((error: unknown) => thrown.push(error));
-  });
-  const fail = () => {
-    throw new Error("the host's");
-  };
-  const server = createFakeServer();
-  const page = openPage(server);
-  page.close();
-  const ends = [page.session.subscribe(fail), page.files.subscribe(fail)];
-  page.open();
-  page.showFiles();
-  await page.session.start();
-  page.files.add([pdf()]);
-  await calm();
-  expect(page.states.at(-1)).toBe("ready");
-  expect(page.items).toMatchObject([{ status: "stored" }]);
-  await page.session.endSession();
-  expect(server.session().status).toBe("ended");
-  expect(page.now.status).toBe("idle");
-  expect(thrown.length).toBeGreaterThan(3);
-  ends.forEach((end) => end());
 });

@@ -123,6 +123,13 @@ test("a list whose pages never end is unreadable", async () => {
   expect(page.files.getSnapshot().error).toMatchObject({ code: "unreadable" });
 });
 
+test("a fetch that ignores its signal times out as well", async () => {
+  const page = openPage(createFakeServer(), { fetch: () => new Promise(() => undefined) });
+  void page.session.start();
+  await pass(15 * SECOND);
+  expect(page.now).toMatchObject({ status: "offline", error: { code: "timeout" } });
+});
+
 describe.each([Infinity, NaN, 1e12])("a time of %s", (value) => {
   test("as timeout waits for an hour", async () => {
     const check = watchTimers();

@@ -97,6 +97,18 @@ test("an older change does not undo a newer one", async () => {
   expect(page.now.session?.name).toBe("Grace");
 });
 
+test("a failure about a session that another tab has left shows nothing of it as the next one", async () => {
+  const server = createFakeServer();
+  const { page } = await openLate(server, "none");
+  await page.session.identify(ADA);
+  await elsewhere(page, server, (it) => it.session.resetSession());
+  server.failNext();
+  await page.session.retry();
+  const { uuid, supportCode } = server.session();
+  expect(page.now).toMatchObject({ uuid, supportCode });
+  expect(page.now.session?.email ?? "").toBe("");
+});
+
 describe("work that has waited for its turn", () => {
   test.each([
     ["an end", (page: Page) => page.session.endSession()],

@@ -96,6 +96,17 @@ test("files that waited for a session which the visitor ends are not sent in the
   expect(server.sessions.map(({ files }) => files)).toEqual([[], []]);
 });
 
+test("no timer keeps a file that waited to be sent again", async () => {
+  const server = createFakeServer();
+  const page = await openSession(server);
+  server.failNext({ method: "POST", path: "uploads/" });
+  page.files.add([pdf("ann.pdf")]);
+  await calm();
+  expect(page.items).toMatchObject([{ status: "waiting" }]);
+  await page.session.endSession();
+  expect(vi.getTimerCount()).toBe(0);
+});
+
 test("files of a session are not shown after its end, also where the list could not be read", async () => {
   const server = createFakeServer();
   const page = await openSession(server);

@@ -1,4 +1,6 @@
-"""`--adopt` records objects in the trash that a restored database does not know."""
+"""`--adopt` records what happened in the trash after the backup, and starts its retention again."""
+
+from datetime import timedelta
 
 import pytest
 from django.db import transaction
@@ -15,7 +17,7 @@ from tests.uploads_app.cleanup.cleanup_support import (
     stored,
 )
 from uploads_app.cleanup.trash import restore_object
-from uploads_app.models import QuarantinedObject
+from uploads_app.models import QuarantinedObject, StoreState
 from uploads_app.storage.keys import quarantine_key
 
 
@@ -38,6 +40,11 @@ def _is_adopted() -> None:
     assert result.exit_code == 0, result
 
 
+def _pass(time: timedelta) -> None:
+    QuarantinedObject.objects.update(quarantined_at=F("quarantined_at") - time)
+    StoreState.objects.update(adopted_at=F("adopted_at") - time)
+
+
 @pytest.mark.both
 def test_t55_an_unknown_object_is_recorded_and_can_be_restored(key: str) -> None:
     assert "This key is unknown" in cleanup("--explain", key).out
@@ -55,7 +62,7 @@ def test_t55_its_trash_retention_starts_at_the_adoption(key: str) -> None:
     _is_adopted()
     settled()
     assert (store_root() / quarantine_key(key)).exists()
-    QuarantinedObject.objects.update(quarantined_at=F("quarantined_at") - 7 * DAY)
+    _pass(7 * DAY)
     settled()
     assert not (store_root() / quarantine_key(key)).exists()
     assert key not in stored_keys()
@@ -68,3 +75,48 @@ def test_t55_a_second_adoption_records_nothing(key: str) -> None:
     result = cleanup("--adopt", "--yes")
     assert (result.exit_code, events.types()) == (3, [])
     assert QuarantinedObject.objects.count() == 1
+
+
+@pytest.fixture
+def kept(db: None) -> str:
+    """The key of an object that was in the trash for eight days when the backup was made."""
+    stored()
+    key = new_key()
+    plant(key, b"%PDF-1.4 an orphan", age=HOUR)
+    settled()
+    QuarantinedObject.objects.update(quarantined_at=F("quarantined_at") - 8 * DAY)
+    return key
+
+
+@pytest.mark.both
+def test_t55_the_trash_retention_starts_again(kept: str) -> None:
+    """A person restored it after the backup, and a run moved it to the trash again."""
+    backup = transaction.savepoint()
+    settled("--trash-retention", "30d")
+    transaction.savepoint_rollback(backup)
+    _is_adopted()
+
+    settled()
+    assert (store_root() / quarantine_key(kept)).exists()
+    _pass(7 * DAY)
+    settled()
+    assert not (store_root() / quarantine_key(kept)).exists()
+
+
+@pytest.mark.both
+def test_t55_an_object_restored_after_the_backup_stays_restored(kept: str) -> None:
+    backup = transaction.savepoint()
+    restore_object(key=kept)
+    settled()
+    transaction.savepoint_rollback(backup)
+    events = Events()
+    plan = cleanup("--adopt", "--dry-run").out
+    assert "record 1 objects as restored that left the trash after the backup." in plan
+    assert events.new() == []
+    _is_adopted()
+    assert ("object.restored", kept, {"size": 18}) in events.new()
+
+    _pass(8 * DAY)
+    assert settled("--json").found == {"restored objects left alone": {kept}}
+    assert (store_root() / kept).read_bytes() == b"%PDF-1.4 an orphan"
+    assert QuarantinedObject.objects.get().status == "restored"
