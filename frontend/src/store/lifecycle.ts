@@ -165,9 +165,8 @@ export function createLifecycle(
   function withProven(task: (uuid: string, isLeft: boolean) => Promise<void>): Promise<void> {
     const shown = snapshot().uuid;
     return exclusively(async () => {
-      const isLeft = shown !== null && snapshot().uuid !== shown;
-      const uuid = shown ?? snapshot().uuid ?? (await unlessRefused(api.current()))?.uuid;
-      if (uuid) await task(uuid, isLeft);
+      const uuid = snapshot().uuid ?? (await unlessRefused(api.current()))?.uuid;
+      if (uuid) await task(uuid, shown !== null && uuid !== shown);
     });
   }
 

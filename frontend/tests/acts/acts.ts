@@ -1,7 +1,7 @@
 /** What may happen, in any order: what visitors do, what their browser does, and what goes wrong. */
 import fc from "fast-check";
 import { HOUR, MINUTE, pdf, SECOND } from "../helpers.js";
-import { ABSURD, FATES } from "./fates.js";
+import { ABSURD, FATES, LATE } from "./fates.js";
 import * as promises from "./promises.js";
 import type { Visit } from "./visit.js";
 import type { World } from "./world.js";
@@ -89,6 +89,7 @@ const NETWORK: Record<string, Do> = {
   letGo: (world, _, choice) => world.network.letGo(choice),
   fate: (world, _, choice) =>
     world.setFate(pick(FATES, choice)!, Math.floor(choice / FATES.length) % 3),
+  late: (world) => world.setFate(LATE, 0),
   absurdWait: (world, _, choice) => world.setFate(pick(ABSURD, choice)!, 0),
   offline(world, _, choice) {
     world.network.isOffline = choice % 2 > 0;
@@ -108,25 +109,22 @@ const SERVER: Record<string, Do> = {
 
 const ACTS = { ...VISITOR, ...BROWSER, ...NETWORK, ...SERVER };
 
-/** Acts that show known faults, each with the reason. Empty when all are fixed. */
-const WAITING: Record<string, string> = {
-  clearStorage: "a tab whose storage was cleared elsewhere stays idle",
-  fillStorage: "a full storage keeps the UUID of the session that was left",
-};
-
 /** How often an act is chosen. Default: 2. */
 const WEIGHTS: Record<string, number> = {
   fate: 12,
   reset: 3,
   add: 3,
-  identify: 3,
+  identify: 6,
+  late: 6,
+  letGo: 3,
   pass: 4,
   hide: 1,
 };
 
-export const WEIGHTED = Object.keys(ACTS)
-  .filter((name) => !(name in WAITING))
-  .map((name) => ({ weight: WEIGHTS[name] ?? 2, arbitrary: fc.constant(name) }));
+export const WEIGHTED = Object.keys(ACTS).map((name) => ({
+  weight: WEIGHTS[name] ?? 2,
+  arbitrary: fc.constant(name),
+}));
 
 export interface Act {
   name: string;

@@ -46,13 +46,14 @@ export const ABSURD = [
   foreign("a 429 until 2199", 429, { code: "rate_limited" }, "Tue, 01 Jan 2199 00:00:00 GMT"),
 ];
 
+export const LATE: Fate = { name: "late", arrives: true, isLate: true };
+
 export const FATES: Fate[] = [
   { name: "lost", arrives: false },
   { name: "its answer lost", arrives: true, breaks: true },
   { name: "no answer", arrives: false, hangs: true },
   { name: "no answer, but executed", arrives: true, hangs: true },
   { name: "doubled", arrives: true, times: 2 },
-  ...Array.from({ length: 8 }, () => ({ name: "late", arrives: true, isLate: true })),
   ...FOREIGN,
   ...FOREIGN.filter(({ foreign }) => foreign?.status === 401),
   ...FOREIGN.map((fate) => ({ ...fate, name: `executed, and ${fate.name}`, arrives: true })),
