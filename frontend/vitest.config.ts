@@ -12,7 +12,7 @@ export default defineConfig({
       // Fake timers. Apart from the page tests, where uploads may still be waiting to be retried.
       {
         extends: true,
-        test: { name: "core", include: ["tests/{api,store,uploads,utils}/*.test.ts"] },
+        test: { name: "core", include: ["tests/{acts,api,store,uploads,utils}/*.test.ts"] },
       },
       {
         extends: true,

@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from tests import node, postgres, redis_server, scratch, soak, usage
@@ -94,12 +93,20 @@ def _soak(arguments: Sequence[str]) -> int:
     for number in chosen:
         part = soak.PARTS[number - 1]
         title = f"soak, part {number} of {len(soak.PARTS)}: {part.title}"
-        run = _on_postgres if part.on_postgresql else partial(_pytest, title)
-        marks = ["-m", "both"] if part.on_postgresql else []
         print(f"\n== {title}", flush=True)
-        if code := run([*part.selection(), *marks, *extra], {"SOAK": "1"}):
+        if code := _soak_part(part, title, extra):
             return code
     return 0
+
+
+def _soak_part(part: soak.Part, title: str, extra: Sequence[str]) -> int:
+    env = {"SOAK": "1"}
+    if part.script:
+        command = ["npm", "--prefix", "frontend", "run", part.script]
+        return _build_front_end() or (_run(title, command, env) if node.is_installed() else 0)
+    if part.on_postgresql:
+        return _on_postgres([*part.selection(), "-m", "both", *extra], env)
+    return _pytest(title, [*part.selection(), *extra], env)
 
 
 def _check() -> int:

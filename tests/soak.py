@@ -25,12 +25,22 @@ CAMPAIGNS = [*_CRASH_POINTS, *_MOVES, *_DELIVERY, *_KILLS, *_API, *_CLEANUP]
 
 @dataclass(frozen=True)
 class Part:
-    """Some test files on one database; `paths` empty means all that are not in CAMPAIGNS."""
+    """Some test files on one database; `paths` empty means all that are not in CAMPAIGNS.
+
+    `script` is one of frontend/package.json, which is run instead and needs no database.
+    """
 
     title: str
     paths: Sequence[str] = ()
     only: str = ""
     on_postgresql: bool = False
+    script: str = ""
+
+    @property
+    def database(self) -> str:
+        if self.script:
+            return "none"
+        return "PostgreSQL" if self.on_postgresql else "SQLite"
 
     def selection(self) -> list[str]:
         """Return the arguments of pytest that select it."""
@@ -52,4 +62,5 @@ PARTS = [
     Part("crash points, PostgreSQL", _CRASH_POINTS, on_postgresql=True),
     Part("duplicate delivery and kills, PostgreSQL", [*_DELIVERY, *_KILLS], on_postgresql=True),
     Part("fuzzing, floods and cleanup, PostgreSQL", [*_API, *_CLEANUP], on_postgresql=True),
+    Part("random acts in the tabs of a browser, front end", script="acts"),
 ]

@@ -240,10 +240,7 @@ def test_the_documented_parts_of_the_soak_are_those_of_the_code() -> None:
         for numbers, database, _ in table_rows("docs/testing.md", "part", "database")
         for number in numbers.split(", ")
     }
-    assert documented == {
-        number: "PostgreSQL" if part.on_postgresql else "SQLite"
-        for number, part in enumerate(soak.PARTS, start=1)
-    }
+    assert documented == {number: part.database for number, part in enumerate(soak.PARTS, start=1)}
 
 
 def test_the_documented_marks_are_those_of_pytest() -> None:

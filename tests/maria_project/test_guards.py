@@ -11,6 +11,8 @@ from tests.maria_project.server import ROOT
 
 GUARDS = read_guards()
 LEAST, LEAST_IN_AN_AREA, MOST_IN_A_TEST_FILE = 60, 8, 5
+# One property with several invariants: each has a guard.
+MORE_IN = {"frontend/tests/acts/acts.test.ts": 6}
 # What is outside the apps has fewer rules.
 LEAST_ELSEWHERE = 2
 # The folders of each area; the admin is in several apps.
@@ -68,7 +70,11 @@ def test_guards_are_spread_over_test_files() -> None:
     counts = Counter(
         file for guard in GUARDS for file in {test.partition("::")[0] for test in guard.suite.tests}
     )
-    assert {file: count for file, count in counts.items() if count > MOST_IN_A_TEST_FILE} == {}
+    assert {
+        file: count
+        for file, count in counts.items()
+        if count > MORE_IN.get(file, MOST_IN_A_TEST_FILE)
+    } == {}
     for start in IN_SOME:
         assert any(file.startswith(start) for file in counts), start
 

@@ -91,6 +91,9 @@ export const ACTIVITY_PAGE = {
   previous: TEXT_OR_NULL,
 } satisfies ShapeOf<Schemas["PaginatedActivityList"]>;
 
+/** All data of the session. The schema does not list its fields. */
+export const EXPORT = { session: { uuid: isSessionUUID }, events: [{}] } satisfies Shape;
+
 export const UPLOAD = {
   id: "",
   name: "",

@@ -3,6 +3,7 @@ import {
   ASSERTION,
   CODE_SENT,
   CURRENT_SESSION,
+  EXPORT,
   NOTHING,
   SESSION,
   type Shape,
@@ -41,7 +42,7 @@ export function createSessionApi(http: Http) {
     end: (uuid: string, erase: boolean) =>
       ask<undefined>(NOTHING, "DELETE", CURRENT + (erase ? "?erase=true" : ""), uuid),
     exportData: (uuid: string) =>
-      http.send<Record<string, unknown>>("GET", `${CURRENT}export/`, uuid),
+      ask<Record<string, unknown>>(EXPORT, "GET", `${CURRENT}export/`, uuid),
     /** One page of events, newest first. */
     activity: (uuid: string, next = "") =>
       ask<ActivityPage>(ACTIVITY_PAGE, "GET", `${CURRENT}activity/${query(next)}`, uuid),

@@ -14,9 +14,13 @@ function single(task: () => Promise<void>): () => Promise<void> {
     }));
 }
 
-/** Whether the API itself refuses the proof. A proxy's 401 has no code. */
-const isRefusal = (error: unknown): boolean =>
+/** Whether it is worth asking what became of the session. */
+const isDenial = (error: unknown): error is SessionError =>
   error instanceof SessionError && error.status === 401 && !error.isTransient;
+
+/** Whether the API itself refuses the proof. A proxy's 401 has no code, or another one. */
+const isRefusal = (error: unknown): boolean =>
+  isDenial(error) && /^(session|credentials)_/.test(error.code);
 
 /** The answer, or undefined if the API refuses the proof. */
 const unlessRefused = <T>(answer: Promise<T>): Promise<T | undefined> =>
@@ -68,7 +72,7 @@ export function createLifecycle(
     const { uuid } = snapshot();
     if (!uuid) return;
     await refresh(uuid, api.current).catch((error: unknown) => {
-      if (isRefusal(error)) return exclusively(settle);
+      if (isDenial(error)) return exclusively(settle);
       if (snapshot().uuid === uuid) machine.fail(error as SessionError);
     });
     // Another tab has changed the session meanwhile.
@@ -136,10 +140,12 @@ export function createLifecycle(
   const retry = () => (snapshot().uuid ? check() : start());
 
   async function withSession<T>(request: (uuid: string) => Promise<T>): Promise<T> {
+    const before = machine.departures();
     await start();
     const now = snapshot();
     const { uuid } = now;
     if (!uuid) throw "error" in now ? now.error : new SessionError("session_required");
+    if (machine.departures() !== before) throw new SessionError("session_changed");
     return checkAfterRefusal(() => request(uuid));
   }
 
@@ -147,22 +153,28 @@ export function createLifecycle(
     try {
       return await request();
     } catch (error) {
-      if (isRefusal(error)) void check();
+      if (isDenial(error)) void check();
       throw error;
     }
   }
 
-  /** Work on the session that the page shows, or else on the one that the cookie proves. */
-  const withProven = (task: (uuid: string) => Promise<void>) =>
-    exclusively(async () => {
+  /**
+   * Work on the session that the page shows, or else on the one that the cookie proves. `isLeft` says
+   * that the page has left it while the task waited for its turn.
+   */
+  function withProven(task: (uuid: string, isLeft: boolean) => Promise<void>): Promise<void> {
+    const shown = snapshot().uuid;
+    return exclusively(async () => {
       const uuid = snapshot().uuid ?? (await unlessRefused(api.current()))?.uuid;
-      if (uuid) await task(uuid);
+      if (uuid) await task(uuid, shown !== null && uuid !== shown);
     });
+  }
 
   const resetSession = (reason: "requested" | "not_me" = "requested") =>
-    withProven(async (uuid) => {
+    withProven(async (uuid, isLeft) => {
       // Another tab has left the session. An empty storage says nothing about the cookie.
-      if (snapshot().uuid && machine.isBehind() && persistence.readUuid()) return settle();
+      const isBehind = snapshot().uuid && machine.isBehind() && persistence.readUuid();
+      if (isLeft || isBehind) return settle();
       const next = await unlessRefused(
         persistence.attempt((key) => requestReset(uuid, reason, key)),
       );
@@ -195,7 +207,8 @@ export function createLifecycle(
   }
 
   const endSession = (erase = false) =>
-    withProven(async (uuid) => {
+    withProven(async (uuid, isLeft) => {
+      if (isLeft) throw new SessionError("session_changed");
       await checkAfterRefusal(() => requestEnd(uuid, erase));
       mayStart = false; // The click that ended a session must not create the next one.
       http.forget();

@@ -33,6 +33,7 @@ export function createMachine(
   let snapshot = compose(stateOf(announced));
   let lastChange: ChangeReason | null = null;
   let failures = 0;
+  let departures = 0;
   let acceptedAt = 0;
   let timer: ReturnType<typeof later> | undefined;
 
@@ -79,13 +80,25 @@ export function createMachine(
     announced = next;
     if (previous === next) return;
     lastChange = reason;
+    if (previous && reason !== "started" && reason !== "restored") departures++;
     // In a microtask, so that a callback that throws does not interrupt the store.
     queueMicrotask(() => onSessionChanged?.(previous, next, reason));
+  }
+
+  /** Change to the session that another tab has stored. */
+  function follow(): void {
+    const uuid = persistence.readUuid();
+    session = null;
+    persistence.reloadCodes();
+    announce(uuid, "other_tab");
+    enter(stateOf(uuid));
   }
 
   return {
     snapshot: () => snapshot,
     lastChange: () => lastChange,
+    /** How often the visitor has left a session, here or in another tab. */
+    departures: () => departures,
     enter,
     watch,
     /** Stop the timer. */
@@ -107,14 +120,7 @@ export function createMachine(
       watch();
     },
 
-    /** Change to the session that another tab has stored. */
-    follow(): void {
-      const uuid = persistence.readUuid();
-      session = null;
-      persistence.reloadCodes();
-      announce(uuid, "other_tab");
-      enter(stateOf(uuid));
-    },
+    follow,
 
     begin(): void {
       session = null;
@@ -131,6 +137,8 @@ export function createMachine(
     /** Show an error. If it is transient, try again later. */
     fail(error: SessionError): void {
       const uuid = persistence.readUuid();
+      // The error is about a session that another tab has left.
+      if (snapshot.uuid && uuid !== snapshot.uuid) return follow();
       if (!error.isTransient) return enter({ status: "failed", uuid, error });
       const delay = retryDelay(error, failures++);
       enter({ status: "offline", uuid, error, retryAt: Date.now() + delay });

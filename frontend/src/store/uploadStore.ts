@@ -30,6 +30,7 @@ interface Job {
   /** Cancelled when the server may have all of it: it is deleted there when the answer is in. */
   isCancelled?: boolean;
   isDirect?: boolean;
+  timer?: ReturnType<typeof later>;
 }
 
 const TRIES = 4;
@@ -63,6 +64,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     replace(key, ({ name, size }) => ({ key, name, size, ...state }));
 
   function drop(key: string): void {
+    clearTimeout(jobs.get(key)?.timer);
     jobs.delete(key);
     set({ items: snapshot.items.filter((item) => item.key !== key) });
   }
@@ -104,19 +106,22 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   /** What was begun for one session must not be done for the next one. */
   function followOwner(): void {
     const { status, uuid } = session.getSnapshot();
-    const next = status === "idle" ? null : (uuid ?? owner);
-    if (owner && next !== owner) leaveOwner(session.lastChange() === "started");
-    owner = next;
+    const isIdle = status === "idle";
+    const isLeft = isIdle || (owner && uuid && uuid !== owner);
+    if (isLeft) leaveOwner(session.lastChange() === "started");
+    owner = isIdle ? null : (uuid ?? owner);
   }
 
-  /** Abort all work and drop its files. Those of a session that the server replaced can be retried. */
+  /** Abort all work and drop all files. Those that the server's new session has not got can be retried. */
   function leaveOwner(canRetry: boolean): void {
     const error = new SessionError("session_changed");
-    for (const [key, { abort }] of jobs) {
+    for (const [key, { abort, timer }] of jobs) {
       abort?.abort();
+      clearTimeout(timer);
       if (canRetry) fail(key, error, true);
       else drop(key);
     }
+    if (snapshot.items.length) show([], false);
   }
 
   /** Load the files of a new or newly confirmed session. */
@@ -163,7 +168,10 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       if (!jobs.delete(key) || isAborted()) return;
       if (!mayBeStored(error) || ++job.tries >= TRIES) return void load();
       jobs.set(key, job);
-      later(retryDelay(error, job.tries), () => jobs.has(key) && void send(item, job, isDirect));
+      job.timer = later(
+        retryDelay(error, job.tries),
+        () => jobs.has(key) && void send(item, job, isDirect),
+      );
     };
     if (!job.isCancelled) running++;
     onProgress(0, 0);
@@ -205,7 +213,10 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     const again = mayBeStored(error);
     if (!again || ++job.tries >= TRIES) return fail(key, error, again || mayRetry(error));
     update(key, { status: "waiting", error });
-    later(retryDelay(error, job.tries), () => find(key)?.status === "waiting" && queue(key));
+    job.timer = later(
+      retryDelay(error, job.tries),
+      () => find(key)?.status === "waiting" && queue(key),
+    );
   }
 
   function queue(key: string): void {
@@ -243,15 +254,15 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     load,
     /** Check files and send them. Creates a session if there is none. */
     add(chosen: Iterable<File>): void {
+      watch();
+      void session.start(); // While the session is idle, files are dropped.
+      followOwner();
       const items = [...chosen].map((file): UploadItem => {
         const key = `${Math.random()}`;
         jobs.set(key, { file, tries: 0 });
         return { key, name: file.name, size: file.size, status: "queued" };
       });
-      followOwner();
       set({ items: [...snapshot.items, ...items] });
-      watch();
-      void session.start();
       pump();
     },
     /** Send a file again. It is stored once, however often it is sent. */

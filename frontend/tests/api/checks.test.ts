@@ -26,6 +26,7 @@ const CALLS: [string, (page: Page, server: FakeServer) => Promise<unknown>][] = 
   ["identify()", ({ session }) => session.identify({ name: "Ada" })],
   ["sendCode()", ({ session }) => session.sendCode()],
   ["activity()", ({ session }) => session.activity()],
+  ["exportData()", ({ session }) => session.exportData()],
   ["assertion()", ({ session }) => session.assertion()],
   ["resetSession()", ({ session }) => session.resetSession()],
   ["endSession()", ({ session }) => session.endSession()],

@@ -123,6 +123,22 @@ describe("a session that has ended", () => {
     expect(server.sessions).toHaveLength(1);
   });
 
+  test("is not concluded from an unknown code, whatever was asked for", async () => {
+    const other = { status: 401, body: '{"code": "token_missing"}' };
+    const server = createFakeServer();
+    const page = openPage(server);
+    server.failNext({ ...other, method: "GET" });
+    await page.session.start();
+    expect(page.now).toMatchObject({ status: "failed", error: { code: "token_missing" } });
+    server.failNext({ ...other, method: "GET" });
+    await expect(page.session.endSession()).rejects.toMatchObject({ code: "token_missing" });
+    await page.session.start();
+    server.failNext({ ...other, path: "sessions/current/reset/" });
+    await expect(page.session.resetSession()).rejects.toMatchObject({ code: "token_missing" });
+    expect(server.sessions.map(({ status }) => status)).toEqual(["active"]);
+    expect(page.now).toMatchObject({ status: "ready", persistent: true });
+  });
+
   test("for the first response only, stays active", async () => {
     const server = createFakeServer();
     const page = await openSession(server);

@@ -96,3 +96,55 @@ test("an older change does not undo a newer one", async () => {
   await first;
   expect(page.now.session?.name).toBe("Grace");
 });
+
+test("a failure about a session that another tab has left shows nothing of it as the next one", async () => {
+  const server = createFakeServer();
+  const { page } = await openLate(server, "none");
+  await page.session.identify(ADA);
+  await elsewhere(page, server, (it) => it.session.resetSession());
+  server.failNext();
+  await page.session.retry();
+  const { uuid, supportCode } = server.session();
+  expect(page.now).toMatchObject({ uuid, supportCode });
+  expect(page.now.session?.email ?? "").toBe("");
+});
+
+describe("work that has waited for its turn", () => {
+  test.each([
+    ["an end", (page: Page) => page.session.endSession()],
+    ["an erasure", (page: Page) => page.session.endSession(true)],
+    ["a reset", (page: Page) => page.session.resetSession()],
+  ])("leaves the next session alone: %s", async (name, begin) => {
+    const server = createFakeServer();
+    const { page, late, kept } = await openLate(server, "POST");
+    const first = page.session.resetSession();
+    const second = begin(page).then(
+      () => "done",
+      (error: unknown) => (error as SessionError).code,
+    );
+    await calm();
+    late.isOn = false;
+    kept.splice(0).forEach((go) => go());
+    await first;
+    expect(await second).toBe(name === "a reset" ? "done" : "session_changed");
+    expect(server.sessions.map(({ status }) => status)).toEqual(["reset", "active"]);
+    expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+  });
+
+  test("is not done for the session that comes after the one it waited for", async () => {
+    const server = createFakeServer();
+    const { page, late, kept } = await openLate(server, "POST");
+    await page.session.endSession();
+    const started = page.session.start();
+    const ended = page.session.endSession();
+    const again = ended.then(() => page.session.start());
+    const work = page.session.identify(ADA).catch((error: unknown) => (error as SessionError).code);
+    await calm();
+    late.isOn = false;
+    kept.splice(0).forEach((go) => go());
+    await Promise.all([started, again]);
+    await work;
+    expect(server.session().status).toBe("active");
+    expect(server.session().email).toBe("");
+  });
+});

@@ -82,6 +82,45 @@ describe.each(WAYS)("after %s", (_, leave) => {
   });
 });
 
+test("files that waited for a session which the visitor ends are not sent in the next one", async () => {
+  const server = createFakeServer();
+  server.failNext({ method: "GET", path: "sessions/current/" });
+  const page = openPage(server);
+  page.files.add([pdf("ann.pdf")]);
+  await calm();
+  expect(page.now).toMatchObject({ status: "offline", uuid: null });
+  await page.session.endSession();
+  expect(page.items).toEqual([]);
+  await page.session.start();
+  await pass(HOUR);
+  expect(server.sessions.map(({ files }) => files)).toEqual([[], []]);
+});
+
+test("no timer keeps a file that waited to be sent again", async () => {
+  const server = createFakeServer();
+  const page = await openSession(server);
+  server.failNext({ method: "POST", path: "uploads/" });
+  page.files.add([pdf("ann.pdf")]);
+  await calm();
+  expect(page.items).toMatchObject([{ status: "waiting" }]);
+  await page.session.endSession();
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test("files of a session are not shown after its end, also where the list could not be read", async () => {
+  const server = createFakeServer();
+  const page = await openSession(server);
+  page.showFiles();
+  await calm();
+  page.files.add([pdf("ann.pdf")]);
+  await calm();
+  server.failNext({ path: "uploads/" });
+  await page.files.load();
+  expect(page.items).toMatchObject([{ name: "ann.pdf" }]);
+  await page.session.endSession();
+  expect(page.items).toEqual([]);
+});
+
 test("a session that is still unknown keeps the files that wait for it", async () => {
   const server = createFakeServer();
   server.failNext();

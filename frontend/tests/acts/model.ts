@@ -1,0 +1,122 @@
+/**
+ * What is true, beside what the tabs show: to whom each piece of work belongs, what the server has, and
+ * which sessions the visitor or the server has ended.
+ */
+import type { Answer } from "../../src/api/http.js";
+import type { FakeServer, FakeSession } from "../../src/testing/index.js";
+import { DAY } from "../helpers.js";
+import { elapsed } from "./globals.js";
+import type { Sent } from "./network.js";
+
+/** A file, a name, a code: something that the visitor gave to one session. */
+export interface Work {
+  /** The sessions that may have it. Empty: the next one that its page shows. */
+  owners: Set<string>;
+}
+
+const CREATE = "POST sessions/";
+const END = "DELETE sessions/current/";
+/** A sequence with more than this is in an endless loop. */
+const LONGEST_LOG = 50_000;
+/** The API's own codes of a refused proof. */
+const REFUSALS = ["session_invalid", "session_required", "session_mismatch", "credentials_differ"];
+
+export class Model {
+  readonly violations: string[] = [];
+  readonly log: string[] = [];
+  readonly works = new Map<string, Work>();
+  /** Sessions that the visitor has asked to leave. `null`: whichever the cookie proves. */
+  readonly left = new Set<string | null>();
+  /** Sessions for which the API itself has answered 401. */
+  readonly refused = new Set<string | null>();
+  /** Session UUIDs by file id, for all files that were ever stored. */
+  readonly files = new Map<string, string>();
+  /** All names that the server has ever stored. */
+  readonly names = new Set<string>();
+  /** Names of files that the visitor has cancelled. */
+  readonly cancelled = new Set<string>();
+  /** Support codes that "Not you?" must have deleted. */
+  readonly forgotten = new Set<string>();
+  requests = 0;
+  private readonly known: string[] = [];
+
+  constructor(private readonly server: FakeServer) {}
+
+  violate(what: string): void {
+    this.note(`VIOLATION: ${what}`);
+    this.violations.push(what);
+  }
+
+  note(what: string): void {
+    if (this.log.length > LONGEST_LOG) throw new Error(`endless: ${what}`);
+    const text = what.replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, this.nameOf);
+    this.log.push(`${elapsed().toFixed(1).padStart(9)} s  ${text}`);
+  }
+
+  /** A, B, C for the sessions in the order in which they are named. */
+  private readonly nameOf = (uuid: string): string => {
+    const at = this.known.includes(uuid) ? this.known.indexOf(uuid) : this.known.push(uuid) - 1;
+    return `#${String.fromCharCode(65 + (at % 26))}`;
+  };
+
+  session = (uuid: string | null): FakeSession | undefined =>
+    this.server.sessions.find((one) => one.uuid === uuid);
+
+  onTimer = (milliseconds: number): void => {
+    if (!(milliseconds >= 0 && milliseconds <= DAY)) {
+      this.violate(`a timer of ${milliseconds} ms is not within a day`);
+    }
+  };
+
+  onRequest(sent: Sent): void {
+    const { tab, method, path, uuid, body } = sent;
+    this.requests++;
+    this.note(`${tab.name} → ${method} ${path} ${uuid ?? ""} ${textsOf(body).join(" ")}`);
+    for (const text of textsOf(body)) {
+      const owners = this.works.get(text)?.owners;
+      // Forms for the storage name no session; their upload was announced with it.
+      if (owners && uuid && !owners.has(uuid)) this.violate(`${text} is sent in ${uuid}`);
+    }
+    const owner = this.files.get(path.split("/")[1] ?? "");
+    if (owner && owner !== uuid) this.violate(`a file of ${owner} is named to ${uuid}`);
+    if (`${method} ${path}`.startsWith(END) && !this.left.has(uuid) && !this.left.has(null)) {
+      this.violate(`${uuid} is ended, which the visitor did not ask for`);
+    }
+  }
+
+  onAnswer({ tab, method, path, uuid }: Sent, { status, text }: Answer): void {
+    this.note(`${tab.name} ← ${method} ${path}: ${status}`);
+    if (status !== 401) return;
+    const { code } = JSON.parse(text) as { code: string };
+    if (REFUSALS.includes(code)) this.refused.add(uuid);
+  }
+
+  /** Look at what the server has stored by now. */
+  onExecuted({ method, path, uuid, body }: Sent, { status, text }: Answer): void {
+    const { name } = (body ?? {}) as { name?: string };
+    if (method === "PATCH" && status === 200 && name) this.names.add(name);
+    // The session may be erased before its files are looked at.
+    const isStored = method === "POST" && /^uploads\/(.*complete\/)?$/.test(path) && status < 300;
+    if (isStored && uuid) this.files.set((JSON.parse(text) as { id: string }).id, uuid);
+    for (const { uuid, name, files } of this.server.sessions) {
+      if (name && this.works.get(name)?.owners.has(uuid) === false) {
+        this.violate(`${name} is stored in ${uuid}`);
+      }
+      for (const { upload } of files) {
+        this.files.set(upload.id, uuid);
+        if (this.works.get(upload.name)?.owners.has(uuid) === false) {
+          this.violate(`${upload.name} is stored in ${uuid}`);
+        }
+      }
+    }
+  }
+
+  isCreation = ({ method, path }: Sent) => `${method} ${path}` === CREATE;
+}
+
+/** The texts of a request's body that belong to one session. */
+function textsOf(body: unknown): string[] {
+  if (body instanceof FormData) return [(body.get("file") as File).name];
+  const { name, code } = (body ?? {}) as { name?: string; code?: string };
+  return [name, code].filter((text) => text !== undefined);
+}

@@ -1,0 +1,145 @@
+/** Calls of a store, and the check that a promise which resolves did what it says. */
+import type { Visit } from "./visit.js";
+import type { World } from "./world.js";
+
+/** The session that a visitor leaves: the one that is shown, or else the one that is proven. */
+function leave({ model, proven }: World, { now }: Visit): string | null {
+  const { uuid, status } = now;
+  const target = (status === "mismatch" ? null : uuid) ?? proven?.uuid ?? null;
+  for (const left of [uuid, target]) model.left.add(left);
+  return target;
+}
+
+export function reset(world: World, visit: Visit, reason: "requested" | "not_me"): void {
+  const { model } = world;
+  const target = leave(world, visit);
+  const code = model.session(target)?.supportCode;
+  world.follow(
+    visit,
+    `reset ${reason}`,
+    () => visit.session.resetSession(reason),
+    () => {
+      if (target && world.proven?.uuid === target) model.violate(`${target} is not reset`);
+      if (reason === "not_me" && code) model.forgotten.add(code);
+    },
+  );
+}
+
+export function end(world: World, visit: Visit, erase: boolean): void {
+  const { model } = world;
+  const { uuid } = visit.now;
+  const target = leave(world, visit);
+  world.follow(
+    visit,
+    erase ? "erase" : "end",
+    () => visit.session.endSession(erase),
+    () => {
+      const status = model.session(uuid)?.status;
+      if (erase && uuid && status !== "erased") model.violate(`${uuid} is ${status}, not erased`);
+      if (target && world.proven?.uuid === target) model.violate(`${target} is not ended`);
+    },
+  );
+}
+
+export function proceed(world: World, visit: Visit): void {
+  world.model.left.add(visit.now.uuid);
+  const before = world.proven?.uuid;
+  world.follow(
+    visit,
+    "continue",
+    () => visit.session.continueSession(),
+    () => {
+      const { uuid } = visit.now;
+      const { proven } = world;
+      if (before && uuid !== before && uuid !== proven?.uuid) {
+        world.model.violate(`${uuid ?? "nothing"} is shown instead of ${before}`);
+      }
+    },
+  );
+}
+
+export function recover(world: World, visit: Visit): void {
+  const { model, server, elsewhere } = world;
+  model.left.add(visit.now.uuid).add(null);
+  if (elsewhere.status !== "active") return;
+  const code = elsewhere.recovery ?? server.issueRecoveryCode(elsewhere.uuid);
+  world.follow(
+    visit,
+    "recover",
+    () => visit.session.recover(code),
+    () => {
+      if (elsewhere.recovery === code) model.violate("the recovery code was not used");
+    },
+  );
+}
+
+export function identify(world: World, visit: Visit): void {
+  const name = world.unique("Ann ");
+  visit.give(name);
+  const identity = { name, email: `${name.replace(" ", "")}@example.com` };
+  world.follow(
+    visit,
+    "identify",
+    () => visit.session.identify(identity),
+    () => {
+      if (!world.model.names.has(name)) world.model.violate(`${name} is not stored`);
+    },
+  );
+}
+
+export function sendCode(world: World, visit: Visit): void {
+  const before = world.server.emails.length;
+  world.follow(
+    visit,
+    "sendCode",
+    () => visit.session.sendCode(),
+    () => {
+      if (world.server.emails.length === before) world.model.violate("no code was sent");
+    },
+  );
+}
+
+export function verifyCode(world: World, visit: Visit): void {
+  const code = world.server.emails.at(-1)?.code ?? "000000";
+  const { owners } = visit.give(code);
+  world.follow(
+    visit,
+    "verifyCode",
+    () => visit.session.verifyCode(code),
+    () => {
+      const isVerified = [...owners].some((uuid) => world.model.session(uuid)?.completedAt);
+      if (!isVerified) world.model.violate(`${code} did not verify an address`);
+    },
+  );
+}
+
+export function exportData(world: World, visit: Visit): void {
+  const { owners } = visit.give(world.unique("export "));
+  world.follow(
+    visit,
+    "exportData",
+    () => visit.session.exportData(),
+    (data) => {
+      const { uuid } = data.session as { uuid: string };
+      if (!owners.has(uuid)) world.model.violate(`the data of ${uuid} are exported`);
+    },
+  );
+}
+
+export function remove(world: World, visit: Visit, key: string): void {
+  const item = visit.items.find((one) => one.key === key);
+  if (!item || !("file" in item)) return;
+  const { id } = item.file;
+  world.follow(
+    visit,
+    "remove",
+    () => visit.files.remove(key),
+    () => {
+      const isShown = visit.items.some((one) => "file" in one && one.file.id === id);
+      const session = world.model.session(world.model.files.get(id) ?? null);
+      const isStored = session?.files.some(({ upload }) => upload.id === id);
+      const isLeft = session?.uuid !== visit.now.uuid;
+      if (isStored && !isShown && !isLeft) world.model.violate(`${item.name} is not removed`);
+    },
+  );
+}

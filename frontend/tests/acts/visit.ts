@@ -1,0 +1,140 @@
+/** A page in a tab: its stores, and a witness of everything that they show. */
+import type { SessionSnapshot, SessionStoreOptions } from "../../src/store/sessionState.js";
+import { createSessionStore } from "../../src/store/sessionStore.js";
+import type { UploadItem } from "../../src/store/uploadItems.js";
+import { createUploadStore } from "../../src/store/uploadStore.js";
+import type { Transport } from "../../src/api/uploadApi.js";
+import { DAY } from "../helpers.js";
+import type { Model, Work } from "./model.js";
+import type { SharedStorage } from "./storage.js";
+import type { Tab } from "./tab.js";
+
+/** What a listener of the page throws. The stores must not care. */
+export class PageError extends Error {}
+
+export class Visit {
+  readonly session;
+  readonly files;
+  isThrowing = false;
+  private readonly ends: (() => void)[] = [];
+  /** Work that waits for a session. */
+  private readonly open = new Set<Work>();
+  private last: SessionSnapshot;
+
+  constructor(
+    readonly tab: Tab,
+    private readonly model: Model,
+    private readonly storage: SharedStorage,
+    options: SessionStoreOptions & { transport: Transport },
+  ) {
+    const { transport, ...rest } = options;
+    const onSessionChanged = () => this.throwSometimes();
+    this.session = tab.enter(() => createSessionStore({ ...rest, onSessionChanged }));
+    this.files = tab.enter(() => createUploadStore(this.session, { transport }));
+    this.last = this.now;
+    this.mount();
+  }
+
+  get now(): SessionSnapshot {
+    return this.session.getSnapshot();
+  }
+
+  get items() {
+    return this.files.getSnapshot().items;
+  }
+
+  get isMounted(): boolean {
+    return this.ends.length > 0;
+  }
+
+  mount(): void {
+    this.tab.guard(() => {
+      this.ends.push(
+        this.session.subscribe(() => this.throwSometimes()),
+        this.session.subscribe(() => this.observe()),
+        this.files.subscribe(() => this.throwSometimes()),
+        this.files.subscribe(() => undefined),
+      );
+    });
+    this.observe();
+  }
+
+  unmount(): void {
+    this.tab.guard(() => this.ends.splice(0).forEach((end) => end()));
+  }
+
+  private throwSometimes(): void {
+    if (this.isThrowing) throw new PageError("A listener of the page failed.");
+  }
+
+  /** Note that the visitor gives something to the session that this page shows. */
+  give(text: string): Work {
+    const work: Work = this.model.works.get(text) ?? { owners: new Set() };
+    this.model.works.set(text, work);
+    this.own(work);
+    return work;
+  }
+
+  /** The visitor gives it again, to the session that is shown now. */
+  own(work: Work): void {
+    const { uuid } = this.now;
+    if (uuid) work.owners.add(uuid);
+    else this.open.add(work);
+  }
+
+  /** Called at each change that a page would show. */
+  observe(): void {
+    const { last, now, model } = this;
+    this.last = now;
+    const { uuid, session, status } = now;
+    if (uuid) for (const work of this.open) work.owners.add(uuid);
+    // Until the server confirms a session, it may turn out to have ended.
+    if (session) this.open.clear();
+    if (last === now) return;
+    model.note(`${this.tab.name}   ${status} ${uuid ?? ""}`);
+    if (session && uuid && session.uuid !== uuid) {
+      model.violate(`data of ${session.uuid} is shown as ${uuid}`);
+    }
+    if (last.uuid && last.uuid !== uuid) this.checkLeft(last.uuid, now);
+    const isOver = status === "reset_required" || status === "mismatch";
+    if (isOver && !model.refused.has(uuid)) model.violate(`${uuid} is over without a 401`);
+    if (status === "offline" && !(now.retryAt <= Date.now() + DAY)) {
+      model.violate(`the next try is at ${now.retryAt}`);
+    }
+  }
+
+  private checkLeft(uuid: string, { persistent, status }: SessionSnapshot): void {
+    const { left, refused } = this.model;
+    const isMoved = persistent && this.storage.uuid !== uuid;
+    // It is shown again, or another one, when the server has answered.
+    const isAsked = status === "starting" && refused.has(null);
+    if (left.has(uuid) || left.has(null) || refused.has(uuid) || isMoved || isAsked) return;
+    this.model.violate(`${uuid} is left without a reason`);
+  }
+
+  /** Check all that the page shows. */
+  check(): void {
+    if (!this.isMounted) return;
+    this.observe();
+    const { model } = this;
+    const { uuid, session, supportCode } = this.now;
+    const code = model.session(uuid)?.supportCode;
+    if (supportCode && code && supportCode !== code) {
+      model.violate(`the support code of another session is shown in ${uuid}`);
+    }
+    if (session?.name && model.works.get(session.name)?.owners.has(session.uuid) === false) {
+      model.violate(`${session.name} is shown in ${session.uuid}`);
+    }
+    for (const item of this.items) this.checkItem(item, uuid);
+  }
+
+  private checkItem(item: UploadItem, uuid: string | null): void {
+    // The server has replaced an empty session. Only the visitor can give the file to the next one.
+    if (item.status === "failed" && item.error.code === "session_changed") return;
+    const owners = this.model.works.get(item.name)?.owners;
+    const owner = "file" in item ? this.model.files.get(item.file.id) : undefined;
+    if (("file" in item && owner !== uuid) || (uuid && owners?.has(uuid) === false)) {
+      this.model.violate(`${item.name} of ${owner} is shown in ${uuid}`);
+    }
+  }
+}

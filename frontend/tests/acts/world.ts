@@ -1,0 +1,323 @@
+/** A visitor's browser with several tabs, the network and the server. */
+import { expect } from "vitest";
+import { SessionError } from "../../src/api/http.js";
+import { isUnderWay } from "../../src/store/uploadItems.js";
+import { createFakeServer, type FakeSession } from "../../src/testing/index.js";
+import type { CredentialStore } from "../../src/utils/sessionUtils.js";
+import { FakeLocks, HOUR, MINUTE } from "../helpers.js";
+import { advance, resetClock, timerCount } from "./globals.js";
+import { locksOf, type LockMode } from "./locks.js";
+import { Model } from "./model.js";
+import { Network, NORMAL, type Fate, type Sent } from "./network.js";
+import { SharedStorage } from "./storage.js";
+import { Tab } from "./tab.js";
+import { PageError, Visit } from "./visit.js";
+
+/** What differs between browsers and pages. */
+export interface Setting {
+  tabs: number;
+  locks: LockMode;
+  /** The proof of the session: a cookie, a token in a keychain that tabs share, or cookies refused. */
+  proof: "cookie" | "keychain" | "refused";
+  autoStart: "interaction" | "load" | "manual";
+  isDirect: boolean;
+  random: number;
+}
+
+/** Turns of the event loop without anything new, after which nothing is pending. */
+const QUIET = 4;
+const MANY_TURNS = 2000;
+const MANY_TIMERS = 30_000;
+/** What a server may ask for is limited to an hour. */
+const LONGEST_WAIT = HOUR + 5 * MINUTE;
+/** Milliseconds until an unused session expires. The longest wait of the acts is longer. */
+const LIFETIME = 50 * MINUTE;
+/** Requests that one store may send in a minute without the visitor. */
+const REQUESTS_PER_MINUTE = 30;
+
+/** Random numbers that are the same again for the same seed (mulberry32). */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+export class World {
+  readonly server;
+  readonly model;
+  readonly network;
+  readonly storage = new SharedStorage(() => this.tabs);
+  readonly visits: Visit[] = [];
+  /** Names of the promises that have not settled. */
+  readonly pending = new Set<string>();
+  /** How the keychain behaves. */
+  keychain: "works" | "hangs" | "fails" = "works";
+  /** The same visitor's session on another device. */
+  elsewhere!: FakeSession;
+  private readonly locks = new FakeLocks();
+  private readonly every: Visit[] = [];
+  private token: string | null = null;
+  private count = 0;
+
+  constructor(readonly setting: Setting) {
+    Math.random = seeded(setting.random);
+    this.server = createFakeServer({
+      lifetime: LIFETIME,
+      limits: { max_files: 4, direct_upload: setting.isDirect },
+      pageSize: 2,
+    });
+    this.model = new Model(this.server);
+    resetClock(this.model.onTimer);
+    this.network = new Network(this.server, this.witness(), setting.proof !== "refused");
+    const rejected = (error: unknown) => this.model.violate(`a rejection: ${String(error)}`);
+    process.removeAllListeners("unhandledRejection").on("unhandledRejection", rejected);
+  }
+
+  private witness() {
+    const { model } = this;
+    return {
+      onRequest: (sent: Sent) => {
+        for (const visit of this.every) visit.observe();
+        model.onRequest(sent);
+      },
+      onAnswer: model.onAnswer.bind(model),
+      onExecuted: model.onExecuted.bind(model),
+    };
+  }
+
+  async open(): Promise<void> {
+    const other = this.server.browser();
+    await other.fetch("/api/v1/sessions/", { method: "POST", body: "{}" });
+    this.elsewhere = this.server.session();
+    for (let at = 0; at < this.setting.tabs; at++) this.visits.push(this.openTab(`tab ${at + 1}`));
+    await this.calm();
+  }
+
+  private get tabs(): Tab[] {
+    return [...new Set(this.every.map(({ tab }) => tab))];
+  }
+
+  private openTab(name: string): Visit {
+    const tab = new Tab(name);
+    tab.navigator.locks = locksOf(tab, this.setting.locks, this.locks);
+    tab.window.localStorage = this.storage.of(tab);
+    return this.openPage(tab);
+  }
+
+  private openPage(tab: Tab): Visit {
+    const { autoStart, proof } = this.setting;
+    const { fetch, transport } = this.network;
+    const options = { autoStart, fetch, transport };
+    const visit = new Visit(tab, this.model, this.storage, {
+      ...options,
+      ...(proof === "keychain" && { credentialStore: this.credentials() }),
+    });
+    this.every.push(visit);
+    return visit;
+  }
+
+  private credentials(): CredentialStore {
+    const unlocked = async <T>(action: () => T): Promise<T> => {
+      if (this.keychain === "hangs") return new Promise(() => undefined);
+      if (this.keychain === "fails") throw new Error("The keychain is locked.");
+      return action();
+    };
+    return {
+      get: () => unlocked(() => this.token),
+      set: (token) => unlocked(() => (this.token = token)),
+    };
+  }
+
+  /** The page is left and opened again. */
+  reload(visit: Visit): Visit {
+    visit.unmount();
+    visit.tab.close();
+    const next = this.openTab(visit.tab.name);
+    this.visits[this.visits.indexOf(visit)] = next;
+    return next;
+  }
+
+  clearStorage(by: Tab): void {
+    this.model.left.add(this.storage.uuid);
+    this.storage.clear(by);
+  }
+
+  /** After `skipped` requests the next one has this fate. */
+  setFate(fate: Fate, skipped: number): void {
+    this.model.note(`a request: ${fate.name}`);
+    this.network.fates.push(...Array.from({ length: skipped }, () => NORMAL), fate);
+  }
+
+  forgetProof(): void {
+    this.network.cookie = null;
+    this.token = null;
+  }
+
+  /** The session that this browser proves, if it is usable. */
+  get proven(): FakeSession | undefined {
+    const token = this.setting.proof === "keychain" ? this.token : this.network.cookie;
+    return this.server.sessions.find(
+      (one) =>
+        one.status === "active" &&
+        one.expiresAt > Date.now() &&
+        (one.tokens.get(token ?? "") ?? 0) > Date.now(),
+    );
+  }
+
+  unique(start: string): string {
+    return `${start}${++this.count}`;
+  }
+
+  /** Follow a promise of a store. `then` checks that it did what it says. */
+  follow<T>(visit: Visit, name: string, begin: () => Promise<T>, then?: (value: T) => void): void {
+    const { tab } = visit;
+    const id = `${this.unique(name)}() of ${tab.name}`;
+    this.model.note(`${tab.name} • ${name}`);
+    this.pending.add(id);
+    tab.onClose(() => this.pending.delete(id));
+    tab.enter(() => {
+      begin()
+        .then(
+          (value) => {
+            this.model.note(`${tab.name} ✓ ${id}`);
+            then?.(value);
+          },
+          (error: unknown) => {
+            this.model.note(`${tab.name} ✗ ${id}: ${String(error)}`);
+            if (!(error instanceof SessionError)) this.model.violate(`${id}: ${String(error)}`);
+          },
+        )
+        .catch((error: unknown) => this.model.violate(`${id}: ${String(error)}`))
+        .finally(() => this.pending.delete(id));
+    });
+  }
+
+  /** Let the tabs and the browser do what is pending, except for timers. */
+  async calm(): Promise<void> {
+    let turns = 0;
+    for (let quiet = 0; quiet < QUIET; quiet++) {
+      const before = this.model.log.length;
+      for (const event of this.storage.events.splice(0)) event();
+      await new Promise((resolve) => setImmediate(resolve));
+      this.check();
+      if (this.model.log.length > before || this.storage.events.length) quiet = 0;
+      if (++turns > MANY_TURNS) this.model.violate("it does not come to rest");
+    }
+  }
+
+  async pass(milliseconds: number): Promise<void> {
+    await this.calm();
+    const end = Date.now() + milliseconds;
+    const before = this.model.requests;
+    for (let timers = 0; advance(end); timers++) {
+      await this.calm();
+      if (timers > MANY_TIMERS) this.model.violate("timers without an end");
+      const minutes = 1 + milliseconds / MINUTE;
+      if (this.model.requests - before > REQUESTS_PER_MINUTE * minutes * this.every.length) {
+        this.model.violate("too many requests without a reason");
+        this.check();
+      }
+    }
+    await this.calm();
+  }
+
+  /** @throws AssertionError if something is not as it must be */
+  check(): void {
+    for (const visit of this.every) {
+      if (!visit.tab.isFrozen && !visit.tab.isClosed) visit.check();
+      for (const error of visit.tab.errors.splice(0)) {
+        if (!(error instanceof PageError)) this.model.violate(`uncaught: ${String(error)}`);
+      }
+    }
+    const { violations, log } = this.model;
+    if (violations.length) expect.fail(`${violations.join("\n")}\n\n${log.join("\n")}`);
+  }
+
+  /** Everything works again. Then all tabs agree, nothing waits, and it is quiet. */
+  async settle(): Promise<void> {
+    const { model, network, visits } = this;
+    model.note("— everything works again");
+    network.heal();
+    this.keychain = "works";
+    this.storage.full = false;
+    for (const visit of this.every) {
+      visit.isThrowing = false;
+      if (!visit.tab.isClosed) visit.tab.resume();
+    }
+    for (const visit of visits) {
+      if (!visit.isMounted) visit.mount();
+      visit.tab.show(true);
+    }
+    await this.pass(5 * MINUTE);
+    // A cancelled file may have arrived: it is sent again to find out.
+    const isUnknown = this.every.some(({ items }) => items.some(isUnderWay));
+    if (isUnknown || model.cancelled.size) await this.pass(LONGEST_WAIT);
+    for (const visit of visits) {
+      if (visit.now.status !== "idle") this.follow(visit, "retry", () => visit.session.retry());
+    }
+    await this.pass(5 * MINUTE);
+    this.checkAgreement();
+    await this.checkQuiet();
+    await this.checkUnmounted();
+  }
+
+  private checkAgreement(): void {
+    const { model, visits } = this;
+    for (const promise of this.pending) model.violate(`${promise} has not settled`);
+    for (const { tab, now, items } of visits) {
+      const { status, uuid, session, persistent } = now;
+      if (["starting", "offline", "failed"].includes(status)) {
+        model.violate(`${tab.name} is ${status} for good`);
+      }
+      if (persistent && uuid !== this.storage.uuid) {
+        model.violate(`${tab.name} shows ${uuid}, but ${this.storage.uuid} is stored`);
+      }
+      const isUsable = status === "ready" || status === "expiring";
+      if (isUsable && !session) model.violate(`${tab.name} does not know ${uuid}`);
+      const isProven = this.proven?.uuid === uuid;
+      if (isUsable && persistent && this.setting.proof !== "refused" && !isProven) {
+        model.violate(`${tab.name} shows ${uuid}, but ${this.proven?.uuid} is proven`);
+      }
+      for (const item of items) {
+        if (isUnderWay(item) || item.status === "removing") {
+          model.violate(`${item.name} is ${item.status} for good in ${tab.name}`);
+        }
+      }
+    }
+    this.check();
+  }
+
+  private async checkQuiet(): Promise<void> {
+    const before = this.model.requests;
+    await this.pass(LIFETIME / 2);
+    if (this.model.requests > before) this.model.violate("requests without a reason");
+    this.check();
+  }
+
+  private async checkUnmounted(): Promise<void> {
+    const { model, tabs } = this;
+    const before = model.requests;
+    for (const visit of this.every) visit.unmount();
+    await this.calm();
+    if (timerCount()) model.violate(`${timerCount()} timers run after everything is unmounted`);
+    await this.pass(25 * HOUR);
+    if (model.requests > before) model.violate("requests after everything is unmounted");
+    const open = tabs.filter(({ isClosed }) => !isClosed);
+    const listeners = open.reduce(
+      (sum, { window, document }) => sum + window.count + document.count,
+      0,
+    );
+    if (listeners) model.violate(`${listeners} listeners remain after everything is unmounted`);
+    const { held } = await this.locks.query();
+    if (held.length) model.violate("a lock is held after everything is unmounted");
+    this.check();
+  }
+
+  close(): void {
+    for (const tab of this.tabs) tab.close();
+  }
+}
