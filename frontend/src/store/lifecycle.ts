@@ -159,19 +159,22 @@ export function createLifecycle(
   }
 
   /**
-   * Work on the session that the page shows, or else on the one that the cookie proves. `isLeft` says
-   * that the page has left it while the task waited for its turn.
+   * Work on the session that the page shows, or else on the one that the cookie proves, if any.
+   * `isLeft` says that the page has left its session while the task waited for its turn.
    */
-  function withProven(task: (uuid: string, isLeft: boolean) => Promise<void>): Promise<void> {
+  function withProven(
+    task: (uuid: string | undefined, isLeft: boolean) => Promise<void>,
+  ): Promise<void> {
     const shown = snapshot().uuid;
     return exclusively(async () => {
       const uuid = snapshot().uuid ?? (await unlessRefused(api.current()))?.uuid;
-      if (uuid) await task(uuid, shown !== null && uuid !== shown);
+      await task(uuid, shown !== null && uuid !== shown);
     });
   }
 
   const resetSession = (reason: "requested" | "not_me" = "requested") =>
     withProven(async (uuid, isLeft) => {
+      if (!uuid) return;
       // Another tab has left the session. An empty storage says nothing about the cookie.
       const isBehind = snapshot().uuid && machine.isBehind() && persistence.readUuid();
       if (isLeft || isBehind) return settle();
@@ -208,7 +211,8 @@ export function createLifecycle(
 
   const endSession = (erase = false) =>
     withProven(async (uuid, isLeft) => {
-      if (isLeft) throw new SessionError("session_changed");
+      if (isLeft && (uuid || erase)) throw new SessionError("session_changed");
+      if (!uuid) return;
       await checkAfterRefusal(() => requestEnd(uuid, erase));
       mayStart = false; // The click that ended a session must not create the next one.
       http.forget();

@@ -161,8 +161,9 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     const { signal } = (job.abort = new AbortController());
     const isAborted = () => signal.aborted;
     const began = Date.now();
+    // A transport may report progress after it has failed.
     const onProgress = (loaded: number, total: number) =>
-      update(key, sending(size, loaded, total, began));
+      job.abort && update(key, sending(size, loaded, total, began));
     /** Ask again: the answer was lost, so the file may be stored. */
     const failedCancelled = (error: SessionError) => {
       if (!jobs.delete(key) || isAborted()) return;

@@ -14,7 +14,6 @@ export interface Work {
   owners: Set<string>;
 }
 
-const CREATE = "POST sessions/";
 const END = "DELETE sessions/current/";
 /** A sequence with more than this is in an endless loop. */
 const LONGEST_LOG = 50_000;
@@ -110,8 +109,6 @@ export class Model {
       }
     }
   }
-
-  isCreation = ({ method, path }: Sent) => `${method} ${path}` === CREATE;
 }
 
 /** The texts of a request's body that belong to one session. */

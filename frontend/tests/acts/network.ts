@@ -66,7 +66,6 @@ export class Network {
   constructor(
     private readonly server: FakeServer,
     private readonly witness: Witness,
-    private readonly keepsCookies: boolean,
   ) {}
 
   letGo(choice: number): void {
@@ -149,7 +148,7 @@ export class Network {
     if (fate.foreign) return foreignAnswer(fate.foreign);
     if (fate.breaks || !answer) throw lost();
     const isGone = signal?.aborted || sent.tab.isClosed;
-    if (browser.cookie !== before && this.keepsCookies && !isGone) this.cookie = browser.cookie;
+    if (browser.cookie !== before && !isGone) this.cookie = browser.cookie;
     sent.tab.deliver(() => this.witness.onAnswer(sent, answer));
     return answer;
   }

@@ -17,8 +17,8 @@ import { PageError, Visit } from "./visit.js";
 export interface Setting {
   tabs: number;
   locks: LockMode;
-  /** The proof of the session: a cookie, a token in a keychain that tabs share, or cookies refused. */
-  proof: "cookie" | "keychain" | "refused";
+  /** The proof of the session: a cookie, or a token in a keychain that tabs share. */
+  proof: "cookie" | "keychain";
   autoStart: "interaction" | "load" | "manual";
   isDirect: boolean;
   random: number;
@@ -72,7 +72,7 @@ export class World {
     });
     this.model = new Model(this.server);
     resetClock(this.model.onTimer);
-    this.network = new Network(this.server, this.witness(), setting.proof !== "refused");
+    this.network = new Network(this.server, this.witness());
     const rejected = (error: unknown) => this.model.violate(`a rejection: ${String(error)}`);
     process.removeAllListeners("unhandledRejection").on("unhandledRejection", rejected);
   }
@@ -91,7 +91,7 @@ export class World {
 
   async open(): Promise<void> {
     const other = this.server.browser();
-    await other.fetch("/api/v1/sessions/", { method: "POST", body: "{}" });
+    await other.fetch("/api/v1/sessions/", { method: "POST" });
     this.elsewhere = this.server.session();
     for (let at = 0; at < this.setting.tabs; at++) this.visits.push(this.openTab(`tab ${at + 1}`));
     await this.calm();
@@ -279,7 +279,7 @@ export class World {
       const isUsable = status === "ready" || status === "expiring";
       if (isUsable && !session) model.violate(`${tab.name} does not know ${uuid}`);
       const isProven = this.proven?.uuid === uuid;
-      if (isUsable && persistent && this.setting.proof !== "refused" && !isProven) {
+      if (isUsable && persistent && !isProven) {
         model.violate(`${tab.name} shows ${uuid}, but ${this.proven?.uuid} is proven`);
       }
       for (const item of items) {
