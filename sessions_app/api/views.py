@@ -78,7 +78,8 @@ class VisitorViewSet(GuardedViewSet):
     `client_limits` maps an action without proof to the limit of its client,
     which is counted first. `session_limits` maps an action to the limit of its
     session; the default is `session`. `also_accepted` maps an action to the
-    states besides active in which it accepts a session.
+    states besides active in which it accepts a session. `described` holds the
+    actions that answer with what other tables have on the session.
     """
 
     authentication_classes = [ProvenSession]
@@ -86,6 +87,7 @@ class VisitorViewSet(GuardedViewSet):
     client_limits: ClassVar[dict[str, str]] = {}
     session_limits: ClassVar[dict[str, str]] = {}
     also_accepted: ClassVar[dict[str, frozenset[SessionStatus]]] = {}
+    described: ClassVar[frozenset[str]] = frozenset()
 
     @property
     def proof(self) -> Proof:
@@ -177,6 +179,7 @@ class CurrentSessionViewSet(VisitorViewSet):
 
     serializer_class: type[BaseSerializer[Any]] = CurrentSessionSerializer
     session_limits = {"export": "export"}
+    described = frozenset({"retrieve"})
     also_accepted = {
         "destroy": frozenset({SessionStatus.EXPIRED}),  # to be erased
         # A reset can be repeated with its key.
