@@ -14,7 +14,7 @@ from common.statements import Argument, CompiledSelect
 from sessions_app.credentials import hash_token
 from sessions_app.models import Consent, UserSession
 from tests.helpers import Visitor
-from uploads_app.models import UploadQuota
+from uploads_app.models import UploadedFile, UploadQuota
 
 pytestmark = pytest.mark.both
 
@@ -22,6 +22,9 @@ MOMENT = datetime(2026, 11, 27, 12, 30, 15, 123456, tzinfo=UTC)
 SAMPLES: dict[str, Callable[[Any], Any]] = {
     "BooleanField": lambda field: not field.default,
     "CharField": lambda field: field.choices[-1][0] if field.choices else field.name,
+    "JSONField": lambda field: [field.name],
+    "PositiveBigIntegerField": lambda field: 2**40 + field.creation_counter,
+    "PositiveIntegerField": lambda field: 7 + field.creation_counter,
     "DateTimeField": lambda field: MOMENT.replace(microsecond=field.creation_counter % 999_999 + 1),
     "UUIDField": lambda field: field.default(),
 }
@@ -62,9 +65,18 @@ def a_session() -> dict[str, Any]:
     return {"token_hash": session.token_hash}
 
 
+def a_file() -> dict[str, Any]:
+    """Store a session with a file; return the session's key."""
+    session = UserSession(token_hash=hash_token("uploader"))
+    session.save(force_insert=True)
+    filled(UploadedFile, session=session, status="stored", restored_from=None).save()
+    return {"session": session.pk}
+
+
 READS: dict[str, Callable[[], dict[str, Any]]] = {
     "sessions_app.authentication._PROVEN": a_session,
     "sessions_app.authentication._DESCRIBED": a_session,
+    "uploads_app.api.views._FIRST_FILES": a_file,
 }
 
 
@@ -99,7 +111,7 @@ def test_rows_are_those_of_the_orm(db: None, name: str, monkeypatch: pytest.Monk
     expected = list(statement._build())
     assert [snapshot(row) for row in rows] == [snapshot(row) for row in expected]
     assert rows
-    assert all(getattr(rows[0], field.attname) is not None for field in rows[0]._meta.fields)
+    assert all(value is not None for value in vars(rows[0]).values())
 
 
 def test_a_session_is_described_with_its_answers_and_quota(
