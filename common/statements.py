@@ -5,12 +5,17 @@ calls as to run it. Django still writes the SQL, converts each value and makes t
 rows, so a new field or converter needs no change here. See decision 67.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Any, Generic, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, connections, models
+from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 from django.db.models.query import get_related_populators
+from django.db.models.sql import InsertQuery
+
+# The methods of a field that prepare a value for the database.
+_PREPARING = ("get_db_prep_save", "get_db_prep_value", "get_prep_value", "to_python")
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -45,6 +50,28 @@ class CompiledSelect(Generic[Row]):
         return _SelectPlan(self._build().query.get_compiler(connection=_unconnected()))
 
 
+class CompiledInsert(Generic[Row]):
+    """Inserts rows of a model. Like `bulk_create`, it sends no signals."""
+
+    def __init__(self, model: type[Row]) -> None:
+        self._model = model
+
+    def insert(self, rows: Sequence[Row]) -> None:
+        """Insert rows, and set the keys that the database gives them. Only one row is compiled."""
+        if len(rows) != 1:
+            self._model._default_manager.bulk_create(rows)
+            return
+        with (
+            transaction.mark_for_rollback_on_error(DEFAULT_DB_ALIAS),
+            connections[DEFAULT_DB_ALIAS].cursor() as cursor,
+        ):
+            self._plan.insert(rows[0], cursor)
+
+    @cached_property
+    def _plan(self) -> "_InsertPlan":
+        return _InsertPlan(self._model)
+
+
 class _SelectPlan:
     """A compiled query set, and how a row of its answer becomes an instance."""
 
@@ -76,6 +103,49 @@ class _SelectPlan:
         for name, position in self._annotations:
             setattr(made, name, row[position])
         return made
+
+
+class _InsertPlan:
+    """The insert of a model's row, compiled for values that are parameters."""
+
+    def __init__(self, model: type[models.Model]) -> None:
+        options = model._meta
+        self._returned = options.db_returning_fields
+        fields = [
+            field
+            for field in options.concrete_fields
+            if not field.generated and field is not options.auto_field
+        ]
+        query = InsertQuery(model)
+        empty: Any = SimpleNamespace(**{field.attname: None for field in fields})
+        query.insert_values(fields, [empty], raw=True)
+        compiler = query.get_compiler(connection=_unconnected())
+        compiler.returning_fields = self._returned
+        ((self._sql, _),) = compiler.as_sql()
+        self._connection = compiler.connection
+        self._columns = [(field, _unchanged(field, self._connection)) for field in fields]
+
+    def insert(self, row: models.Model, cursor: Any) -> None:
+        connection = self._connection
+        values = [
+            value
+            if type(value := field.pre_save(row, True)) in unchanged
+            else field.get_db_prep_save(value, connection)
+            for field, unchanged in self._columns
+        ]
+        cursor.execute(self._sql, values)
+        if self._returned:
+            for field, value in zip(self._returned, cursor.fetchone(), strict=True):
+                setattr(row, field.attname, value)
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+
+
+def _unchanged(field: "models.Field[Any, Any]", connection: Any) -> set[type]:
+    """Return the types whose values the field gives to the database as they are."""
+    kind = type(field)
+    is_text = all(getattr(kind, name) is getattr(models.CharField, name) for name in _PREPARING)
+    keeps_none = field.get_db_prep_save(None, connection) is None
+    return {*([str] if is_text else []), *([type(None)] if keeps_none else [])}
 
 
 def _unconnected() -> Any:

@@ -22,7 +22,7 @@ from audit_app.models import AuditLog, AuditQuerySet
 from common.folding import ascii_lower
 from common.json_stream import stream_json
 from common.pagination import StrictCursorPagination
-from common.serializers import serialize
+from common.serializers import serialize, validated
 from sessions_app import limits
 from sessions_app.api.retry_keys import RETRY_PARAMETER, read_retry_key
 from sessions_app.api.serializers import (
@@ -66,10 +66,7 @@ class GuardedViewSet(viewsets.GenericViewSet[Any]):
 
     def checked(self, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:
         """Return the validated body; raises ValidationError."""
-        serializer = serializer_class(data=self.request.data)
-        serializer.is_valid(raise_exception=True)
-        values: dict[str, Any] = serializer.validated_data
-        return values
+        return validated(serializer_class, self.request.data)
 
 
 class VisitorViewSet(GuardedViewSet):

@@ -1,6 +1,8 @@
-"""Each compiled statement reads what the ORM reads, for every field."""
+"""Each compiled statement reads and writes what the ORM does, for every field."""
 
+import copy
 import sys
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import import_module
@@ -8,9 +10,11 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import models
+from django.db import IntegrityError, connection, models, transaction
+from django.db.models.functions import Now
 
-from common.statements import Argument, CompiledSelect
+from audit_app.models import AuditLog, AuditPersonal, FeedEntry
+from common.statements import Argument, CompiledInsert, CompiledSelect, _unchanged
 from sessions_app.credentials import hash_token
 from sessions_app.models import Consent, UserSession
 from tests.helpers import Visitor
@@ -26,7 +30,8 @@ SAMPLES: dict[str, Callable[[Any], Any]] = {
     "PositiveBigIntegerField": lambda field: 2**40 + field.creation_counter,
     "PositiveIntegerField": lambda field: 7 + field.creation_counter,
     "DateTimeField": lambda field: MOMENT.replace(microsecond=field.creation_counter % 999_999 + 1),
-    "UUIDField": lambda field: field.default(),
+    "TextField": lambda field: f'"{field.name}"',
+    "UUIDField": lambda field: uuid.uuid5(uuid.uuid4(), field.name),
 }
 
 
@@ -93,8 +98,101 @@ def compiled(kind: type[Any]) -> dict[str, Any]:
     }
 
 
+def logged() -> AuditLog:
+    log: AuditLog = filled(AuditLog)
+    log.save(force_insert=True)
+    return log
+
+
+INSERTS: dict[str, Callable[[], Any]] = {
+    "sessions_app.services.sessions._SESSIONS": lambda: filled(
+        UserSession, predecessor=UserSession.objects.get(), status="ended"
+    ),
+    "audit_app.services._LOGS": lambda: filled(AuditLog),
+    "audit_app.services._FEED": lambda: filled(FeedEntry, log=logged()),
+    "audit_app.services._PARTS": lambda: filled(AuditPersonal, log=logged()),
+}
+
+
+def stored(row: models.Model, insert: Callable[[list[Any]], Any]) -> tuple[Any, ...]:
+    """Insert a copy of a row, and return what the database has then, except a key of its own."""
+    copied = copy.deepcopy(row)
+    fields = [f for f in row._meta.concrete_fields if f is not row._meta.auto_field]
+    columns = ", ".join(f'"{field.column}"' for field in fields)
+    with transaction.atomic():
+        insert([copied])
+        assert copied.pk is not None
+        assert (copied._state.adding, copied._state.db) == (False, "default")
+        key = row._meta.pk.get_db_prep_value(copied.pk, connection)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f'SELECT {columns} FROM {row._meta.db_table} WHERE "{row._meta.pk.column}" = %s',
+                [key],
+            )
+            (values,) = cursor.fetchall()
+        transaction.set_rollback(True)
+    return tuple(values)
+
+
 def test_each_statement_is_compared() -> None:
     assert compiled(CompiledSelect).keys() == READS.keys()
+    assert compiled(CompiledInsert).keys() == INSERTS.keys()
+
+
+@pytest.mark.parametrize("name", INSERTS)
+@pytest.mark.parametrize("value", ["of every field", "empty"])
+def test_inserted_rows_are_those_of_the_orm(visitor: Visitor, name: str, value: str) -> None:
+    row = INSERTS[name]()
+    for field in row._meta.concrete_fields if value == "empty" else ():
+        if field.null:
+            setattr(row, field.attname, None)
+    if isinstance(row, UserSession) and value == "empty":
+        row.status = "active"
+    statement = compiled(CompiledInsert)[name]
+
+    assert stored(row, statement.insert) == stored(row, type(row)._default_manager.bulk_create)
+
+
+def test_several_rows_are_inserted_by_the_orm(db: None, django_assert_num_queries: Any) -> None:
+    logs = [filled(AuditLog) for _ in range(3)]
+
+    with django_assert_num_queries(1):
+        CompiledInsert(AuditLog).insert(logs)
+
+    assert set(AuditLog.objects.values_list("pk", "event_id")) == {
+        (log.pk, log.event_id) for log in logs
+    }
+
+
+def test_a_failed_insert_ends_the_transaction(visitor: Visitor) -> None:
+    session = filled(UserSession, predecessor=None, status="ended")
+    session.support_code = visitor.row.support_code
+
+    with transaction.atomic():
+        with pytest.raises(IntegrityError):
+            CompiledInsert(UserSession).insert([session])
+        with pytest.raises(transaction.TransactionManagementError):
+            UserSession.objects.count()
+
+
+class Encrypted(models.CharField):  # type: ignore[type-arg]
+    """A field that changes a text, and no text, on the way to the database."""
+
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
+        return f"encrypted {value}"
+
+
+def test_only_what_a_field_does_not_change_is_inserted_as_it_is() -> None:
+    assert _unchanged(Encrypted(), connection) == set()
+    assert _unchanged(models.EmailField(), connection) == {str, type(None)}
+    assert _unchanged(models.DateTimeField(), connection) == {type(None)}
+
+
+def test_an_expression_is_not_inserted(visitor: Visitor) -> None:
+    session = filled(UserSession, predecessor=None, status="ended", created_at=Now())
+
+    with pytest.raises(Exception, match="Now"), transaction.atomic():
+        CompiledInsert(UserSession).insert([session])
 
 
 @pytest.mark.parametrize("name", READS)
