@@ -5,7 +5,8 @@ calls as to run it. Django still writes the SQL, converts each value and makes t
 rows, so a new field or converter needs no change here. See decision 67.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, Generic, TypeVar
@@ -45,9 +46,22 @@ class CompiledSelect(Generic[Row]):
             rows = cursor.fetchall()
         return [plan.instance(row) for row in plan.compiler.apply_converters(rows, plan.converters)]
 
+    def first(self, **values: Any) -> Row | None:
+        return next(iter(self.read(**values)), None)
+
     @cached_property
     def _plan(self) -> "_SelectPlan":
         return _SelectPlan(self._build().query.get_compiler(connection=_unconnected()))
+
+
+@contextmanager
+def inserting() -> Iterator[Any]:
+    """Yield the cursor for inserts. If one fails, its transaction can only be rolled back."""
+    with (
+        transaction.mark_for_rollback_on_error(DEFAULT_DB_ALIAS),
+        connections[DEFAULT_DB_ALIAS].cursor() as cursor,
+    ):
+        yield cursor
 
 
 class CompiledInsert(Generic[Row]):
@@ -56,16 +70,12 @@ class CompiledInsert(Generic[Row]):
     def __init__(self, model: type[Row]) -> None:
         self._model = model
 
-    def insert(self, rows: Sequence[Row]) -> None:
+    def insert(self, rows: Sequence[Row], cursor: Any) -> None:
         """Insert rows, and set the keys that the database gives them. Only one row is compiled."""
-        if len(rows) != 1:
-            self._model._default_manager.bulk_create(rows)
-            return
-        with (
-            transaction.mark_for_rollback_on_error(DEFAULT_DB_ALIAS),
-            connections[DEFAULT_DB_ALIAS].cursor() as cursor,
-        ):
+        if len(rows) == 1:
             self._plan.insert(rows[0], cursor)
+        else:
+            self._model._default_manager.bulk_create(rows)
 
     @cached_property
     def _plan(self) -> "_InsertPlan":
