@@ -18,11 +18,16 @@ from audit_app.canonical import Value, canonical_text, commitment
 from audit_app.events import EventType
 from audit_app.models import AuditLog, AuditPersonal, FeedEntry
 from common import context
+from common.statements import CompiledInsert, inserting
 from common.text import storable
 
 REFUSAL_WINDOW_SECONDS = 60
 HOUR_SECONDS = 60 * 60
 ERASE_BATCH = 500
+
+_LOGS = CompiledInsert(AuditLog)
+_FEED = CompiledInsert(FeedEntry)
+_PARTS = CompiledInsert(AuditPersonal)
 
 
 class EffectWithoutTransaction(RuntimeError):
@@ -159,20 +164,19 @@ def _write(event: EventType, entries: Iterable[Entry]) -> list[AuditLog]:
     if not transaction.get_connection().in_atomic_block:
         raise EffectWithoutTransaction(f"{event.name} must be recorded inside a transaction")
     request_context = context.current()
-    logs, parts = [], []
+    logs: list[AuditLog] = []
+    parts: list[AuditPersonal | None] = []
     for entry in entries:
-        part = _personal_part(request_context, entry.personal or Personal())
-        log = _log(event, entry, request_context, part)
-        logs.append(log)
-        if part:
-            part.log = log
-            parts.append(part)
-    AuditLog.objects.bulk_create(logs)
-    if event.feed:
-        FeedEntry.objects.bulk_create(FeedEntry(log=log) for log in logs)
-    for part in parts:
-        part.log_id = part.log.pk
-    AuditPersonal.objects.bulk_create(parts)
+        parts.append(_personal_part(request_context, entry.personal or Personal()))
+        logs.append(_log(event, entry, request_context, parts[-1]))
+    with inserting() as cursor:
+        _LOGS.insert(logs, cursor)
+        if event.feed:
+            _FEED.insert([FeedEntry(log_id=log.pk) for log in logs], cursor)
+        for log, part in zip(logs, parts, strict=True):
+            if part:
+                part.log_id = log.pk
+        _PARTS.insert([part for part in parts if part], cursor)
     return logs
 
 

@@ -26,6 +26,17 @@ def serialize(serializer_class: type[serializers.Serializer[Any]], instance: Any
     return values
 
 
+def validated(serializer_class: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
+    """Return the values of `data` that a serializer class accepts; raises ValidationError."""
+    try:
+        values: dict[str, Any] = _serializer(serializer_class).run_validation(data)
+    except serializers.ValidationError:
+        # A serializer keeps its errors, so the one that describes them is not shared.
+        serializer_class(data=data).is_valid(raise_exception=True)
+        raise
+    return values
+
+
 class ShownField(serializers.CharField):
     """Text without characters that deceive; the length limit applies to the rest."""
 

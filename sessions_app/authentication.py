@@ -1,9 +1,9 @@
 """Visitors' authentication: which session a request proves, and when it is refused."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.http.request import HttpHeaders
@@ -11,6 +11,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
+from common.statements import Argument, CompiledSelect
 from sessions_app import limits
 from sessions_app.credentials import Credential, read_credential
 from sessions_app.exceptions import (
@@ -19,7 +20,13 @@ from sessions_app.exceptions import (
     SessionMismatch,
     SessionRequired,
 )
-from sessions_app.models import RetiredToken, SessionStatus, UserSession
+from sessions_app.models import (
+    RetiredToken,
+    SessionQuerySet,
+    SessionStatus,
+    UserSession,
+    join_answers,
+)
 from sessions_app.proofs import Proof
 from sessions_app.services.sessions import expire_session, session_invalid, touch_session
 from sessions_app.services.tokens import mark_token_used
@@ -37,14 +44,16 @@ class ProvenSession(BaseAuthentication):
     The header X-Session-UUID can only cause refusal, never select a row. It is
     required on changes proven by the cookie, because a foreign page cannot
     send it without a preflight. A view's `also_accepted` maps an action to the
-    further states in which it accepts a session.
+    further states in which it accepts a session; `described` holds the actions
+    that answer with what `SessionQuerySet.described` reads.
     """
 
     def authenticate(self, request: Request) -> tuple[None, Proof] | None:
         credential = read_credential(request._request)
         if credential is None:
             return None
-        proof = _prove(credential)
+        view = request.parser_context["view"]
+        proof = _prove(credential, described=view.action in view.described)
         if proof is None or not _is_accepted(proof.session, request):
             # Counted after the look-up: bad proofs must not lock out good ones of the same address.
             limits.enforce(request._request, "failed_proof")
@@ -77,29 +86,46 @@ def find_proven(request: HttpRequest) -> Proof | None:
     return _prove(credential) if credential else None
 
 
-def _prove(credential: Credential) -> Proof | None:
-    if credential.token_hash is None:
+def _prove(credential: Credential, *, described: bool = False) -> Proof | None:
+    token_hash = credential.token_hash
+    if token_hash is None:
         return None
-    proof = _read(UserSession.objects.filter(token_hash=credential.token_hash), credential)
-    if proof is not None:
+    rows = _read_described(token_hash) if described else _PROVEN.read(token_hash=token_hash)
+    if proof := _first(rows, credential):
         _record_activity(proof)
         if proof.session.token_used_at is None and proof.session.status == SessionStatus.ACTIVE:
             mark_token_used(session=proof.session, now=proof.read_at)
         return proof
-    retired = RetiredToken.objects.good().filter(token_hash=credential.token_hash)
-    proof = _read(UserSession.objects.filter(pk__in=retired.values("session")), credential)
-    if proof is not None:
+    retired = RetiredToken.objects.good().filter(token_hash=token_hash)
+    sessions = UserSession.objects.filter(pk__in=retired.values("session"))
+    if proof := _first(_with_time(sessions)[:1], credential):
         _record_activity(proof)
     return proof
 
 
-def _read(sessions: QuerySet[UserSession], credential: Credential) -> Proof | None:
-    """Return the proof of the only session in `sessions`, read with the database's time.
+def _with_time(sessions: SessionQuerySet) -> SessionQuerySet:
+    """Read sessions with the database's time, because the clocks of web hosts may differ.
 
-    The database's time decides, because the clocks of web hosts may differ. A
-    unique key needs no order.
+    A unique key needs no order.
     """
-    session = next(iter(sessions.annotate(read_at=Now()).order_by()[:1]), None)
+    return sessions.annotate(read_at=Now()).order_by()
+
+
+def _by_token() -> SessionQuerySet:
+    token_hash = Argument("token_hash", UserSession._meta.get_field("token_hash"))
+    return _with_time(UserSession.objects.filter(token_hash=token_hash))
+
+
+_PROVEN = CompiledSelect(_by_token)
+_DESCRIBED = CompiledSelect(lambda: _by_token().described())
+
+
+def _read_described(token_hash: str) -> list[UserSession]:
+    return join_answers(_DESCRIBED.read(token_hash=token_hash))
+
+
+def _first(sessions: Iterable[UserSession], credential: Credential) -> Proof | None:
+    session = next(iter(sessions), None)
     if session is None:
         return None
     read_at: datetime = vars(session).pop("read_at")

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 from common.context import parse_network
-from sessions_app.limits import window_seconds
+from sessions_app.limits import parse_rate
 
 
 @register()
@@ -91,7 +91,7 @@ def network_error(text: str) -> ValueError | None:
 
 def _rate_error(rate: str) -> ValueError | None:
     try:
-        window_seconds(rate)
+        parse_rate(rate)
     except ValueError as error:
         return error
     return None

@@ -7,6 +7,8 @@ fixed, so up to twice the limit can pass around a window's edge.
 """
 
 from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
@@ -15,6 +17,13 @@ from django_ratelimit.core import get_usage
 from common import context
 from sessions_app.exceptions import RateLimited
 from sessions_app.models import UserSession
+
+
+class Rate(NamedTuple):
+    """At most `limit` requests in a window of `window` seconds."""
+
+    limit: int
+    window: int
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ def enforce(
     key = identifier or (str(session.uuid) if session else context.current().client)
     factor = 1 if session or identifier else _client_factor()
     for rate in settings.RATE_LIMITS[name]:
-        usage = _usage(request, name, key, _multiplied(rate, factor))
+        usage = _usage(request, name, key, parse_rate(rate), factor)
         _remember(request, usage)
         if usage.count > usage.limit:
             raise RateLimited(usage.policy, usage.seconds_left, session.uuid if session else None)
@@ -70,23 +79,19 @@ def _client_factor() -> int:
     return settings.RATE_LIMIT_TRUSTED_FACTOR if trusted else 1
 
 
-def _multiplied(rate: str, factor: int) -> str:
-    if factor == 1:
-        return rate
-    count, _, period = rate.partition("/")
-    return f"{int(count) * factor}/{period}"
-
-
-def _usage(request: HttpRequest, name: str, key: str, rate: str) -> Usage:
+def _usage(request: HttpRequest, name: str, key: str, rate: Rate, factor: int) -> Usage:
     counted = get_usage(
-        request, group=f"maria.{name}", key=lambda *_: key, rate=rate, increment=True
+        request,
+        group=f"maria.{name}",
+        key=lambda *_: key,
+        rate=(rate.limit * factor, rate.window),
+        increment=True,
     )
-    window = window_seconds(rate)
     return Usage(
-        policy=f"{name}-{window}s",
+        policy=f"{name}-{rate.window}s",
         count=counted["count"],
         limit=counted["limit"],
-        window=window,
+        window=rate.window,
         # The counter reports 0 in a window's last second, which still belongs to the window.
         seconds_left=max(1, counted["time_left"] + 1),
     )
@@ -96,14 +101,15 @@ def _remember(request: HttpRequest, usage: Usage) -> None:
     request.__dict__.setdefault("rate_usages", []).append(usage)
 
 
-def window_seconds(rate: str) -> int:
-    """Return the window of a rate like `30/m` in seconds; raises ValueError."""
-    count, _, period = rate.partition("/")
+@cache
+def parse_rate(text: str) -> Rate:
+    """Parse a rate like `30/m`; raises ValueError."""
+    count, _, period = text.partition("/")
     if not (count.isascii() and count.isdigit()) or period not in _PERIODS:
         raise ValueError(
-            f"{rate!r} is not a rate: write a number, a slash and s, m, h or d, like 30/m"
+            f"{text!r} is not a rate: write a number, a slash and s, m, h or d, like 30/m"
         )
-    return _PERIODS[period]
+    return Rate(int(count), _PERIODS[period])
 
 
 _PERIODS = {"s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60}

@@ -4,8 +4,9 @@
 created) and `aspect`. A receiver returns a mapping that becomes part of the
 answer. The aspects: `limits` (the quota), `used` (how much of it is used),
 `lost` (the files that the visitor loses: `count` and `files`), `export` (all
-data about the session), `remaining` (what an erasure has not removed yet) and
-`tables` (tables with personal values of visitors).
+data about the session), `remaining` (what an erasure has not removed yet),
+`tables` (tables with personal values of visitors) and `related` (the one-to-one
+relations of a session that `used` reads).
 
 `session_erasing` is sent inside the transaction that erases a session; a
 receiver removes its data from the database. `session_erased` is sent after the
@@ -21,7 +22,7 @@ session_described = Signal()
 session_erasing = Signal()
 session_erased = Signal()
 
-Aspect = Literal["limits", "used", "lost", "export", "remaining", "tables"]
+Aspect = Literal["limits", "used", "lost", "export", "remaining", "tables", "related"]
 
 
 def describe(session: Any, aspect: Aspect) -> dict[str, Any]:

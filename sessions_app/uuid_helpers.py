@@ -50,8 +50,13 @@ def generate_support_code() -> str:
     If the MOD 37,36 check symbol is not a Crockford symbol, others are drawn.
     """
     while True:
-        if code := support_code("".join(secrets.choice(CROCKFORD) for _ in range(8))):
+        if code := support_code(_draw_symbols()):
             return code
+
+
+def _draw_symbols() -> str:
+    # 256 is a multiple of 32, so each symbol is equally likely.
+    return "".join(CROCKFORD[byte % 32] for byte in secrets.token_bytes(8))
 
 
 def support_code(symbols: str) -> str | None:

@@ -40,9 +40,8 @@ def _limits(session: UserSession) -> dict[str, Any]:
 
 
 def _used(session: UserSession) -> dict[str, Any]:
-    quotas = UploadQuota.objects.filter(session=session).values_list("files", "bytes")
-    files, total = next(iter(quotas), (0, 0))
-    return {"files": files, "bytes": total}
+    quota = getattr(session, "uploadquota", None) or UploadQuota()
+    return {"files": quota.files, "bytes": quota.bytes}
 
 
 def _lost(session: UserSession) -> dict[str, Any]:
@@ -76,4 +75,5 @@ _ASPECTS: dict[Aspect, Callable[[UserSession], dict[str, Any]]] = {
     "export": _file_list,
     "remaining": _remaining,
     "tables": lambda _: {"files": UploadedFile._meta.db_table},
+    "related": lambda _: {"uploadquota": UploadQuota},
 }

@@ -199,10 +199,9 @@ class CurrentSessionSerializer(SessionSerializer):
 
     @extend_schema_field(serializers.DictField(child=ConsentChangeSerializer()))
     def get_consent(self, session: UserSession) -> dict[str, Any]:
-        answers = session.consents.values_list("purpose", "granted", "version")
         return {
             purpose: {"granted": granted, "version": version}
-            for purpose, granted, version in answers
+            for purpose, granted, version in session.answers
         }
 
 

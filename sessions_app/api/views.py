@@ -23,7 +23,7 @@ from audit_app.models import AuditLog, AuditQuerySet
 from common.folding import ascii_lower
 from common.json_stream import stream_json
 from common.pagination import StrictCursorPagination
-from common.serializers import serialize
+from common.serializers import serialize, validated
 from sessions_app import limits
 from sessions_app.api.negotiation import JsonNegotiation
 from sessions_app.api.retry_keys import RETRY_PARAMETER, read_retry_key
@@ -73,10 +73,7 @@ class GuardedViewSet(viewsets.GenericViewSet[Any]):
 
     def checked(self, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:
         """Return the validated body; raises ValidationError."""
-        serializer = serializer_class(data=self.request.data)
-        serializer.is_valid(raise_exception=True)
-        values: dict[str, Any] = serializer.validated_data
-        return values
+        return validated(serializer_class, self.request.data)
 
 
 class VisitorViewSet(GuardedViewSet):
@@ -85,7 +82,8 @@ class VisitorViewSet(GuardedViewSet):
     `client_limits` maps an action without proof to the limit of its client,
     which is counted first. `session_limits` maps an action to the limit of its
     session; the default is `session`. `also_accepted` maps an action to the
-    states besides active in which it accepts a session.
+    states besides active in which it accepts a session. `described` holds the
+    actions that answer with what other tables have on the session.
     """
 
     authentication_classes = [ProvenSession]
@@ -93,6 +91,7 @@ class VisitorViewSet(GuardedViewSet):
     client_limits: ClassVar[dict[str, str]] = {}
     session_limits: ClassVar[dict[str, str]] = {}
     also_accepted: ClassVar[dict[str, frozenset[SessionStatus]]] = {}
+    described: ClassVar[frozenset[str]] = frozenset()
 
     @property
     def proof(self) -> Proof:
@@ -184,6 +183,7 @@ class CurrentSessionViewSet(VisitorViewSet):
 
     serializer_class: type[BaseSerializer[Any]] = CurrentSessionSerializer
     session_limits = {"export": "export"}
+    described = frozenset({"retrieve"})
     also_accepted = {
         "destroy": frozenset({SessionStatus.EXPIRED}),  # to be erased
         # A reset can be repeated with its key.

@@ -7,6 +7,7 @@ from sessions_app.models.sessions import (
     SessionStatus,
     UserSession,
     is_same_address,
+    join_answers,
     kept_until,
     past_retention,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "SessionStatus",
     "UserSession",
     "is_same_address",
+    "join_answers",
     "kept_until",
     "past_retention",
 ]

@@ -1,6 +1,8 @@
 """A visitor's session and its retired tokens."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings
@@ -10,10 +12,13 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from common.folding import AsciiLower, Folded, FoldedName, LastWord, ascii_lower
+from sessions_app.signals import describe
 from sessions_app.uuid_helpers import generate_support_code, generate_uuid
 
 TOUCH_INTERVAL = timedelta(minutes=1)
 LONGEST_RETIREMENT = timedelta(hours=24)
+# What a visitor is shown of a consent.
+_ANSWER = ("purpose", "granted", "version")
 
 
 class SessionStatus(models.TextChoices):
@@ -70,9 +75,23 @@ class SessionQuerySet(models.QuerySet["UserSession"]):
     def proven_by(self, email: str) -> "SessionQuerySet":
         return self.of_email(email).filter(email_proven=True)
 
+    def described(self) -> "SessionQuerySet":
+        """Also read what an answer says of other tables: one row for each consent; see `join_answers`."""
+        answers = {f"consent_{name}": F(f"consents__{name}") for name in _ANSWER}
+        related = describe(None, "related")
+        return self.select_related(*related).annotate(**answers).order_by("consents__purpose")
+
     def being_erased(self) -> "SessionQuerySet":
         """Return sessions whose erasure is not finished."""
         return self.filter(status=SessionStatus.ERASED, erased_at=None)
+
+
+def join_answers(rows: Sequence["UserSession"]) -> list["UserSession"]:
+    """Return the session of `described`, with its `answers` from all rows."""
+    for session in rows[:1]:
+        answers = [tuple(getattr(row, f"consent_{name}") for name in _ANSWER) for row in rows]
+        session.answers = [answer for answer in answers if answer[0] is not None]
+    return list(rows[:1])
 
 
 def is_same_address(one: str, other: str) -> bool:
@@ -210,6 +229,11 @@ class UserSession(models.Model):
         if self.email_proven:
             return Identity.COMPLETED
         return Identity.IDENTIFIED if self.name or self.email else Identity.ANONYMOUS
+
+    @cached_property
+    def answers(self) -> list[tuple[str, bool, str]]:
+        """The visitor's consents: purpose, whether it is granted, version of the wording."""
+        return list(self.consents.values_list(*_ANSWER))
 
     @property
     def last_moment(self) -> datetime:

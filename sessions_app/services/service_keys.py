@@ -7,15 +7,36 @@ from django.db import transaction
 from django.utils import timezone
 
 from audit_app.services import record
+from common.statements import Argument, CompiledSelect
 from sessions_app import events
 from sessions_app.credentials import generate_token, hash_token
-from sessions_app.models import TOUCH_INTERVAL, ServiceKey, UserSession
+from sessions_app.models import (
+    TOUCH_INTERVAL,
+    ServiceKey,
+    ServiceKeyQuerySet,
+    SessionQuerySet,
+    UserSession,
+)
 from sessions_app.services.sessions import touch_session
 
 KEY_PREFIX = "msk1_"
 LONGEST_DAYS = 3650
 ASSERTION_LIFETIME = timedelta(minutes=5)
 _SALT = "sessions_app.assertion"
+
+
+def _good_key() -> ServiceKeyQuerySet:
+    key_hash = Argument("key_hash", ServiceKey._meta.get_field("key_hash"))
+    return ServiceKey.objects.good().filter(key_hash=key_hash).order_by()
+
+
+def _live() -> SessionQuerySet:
+    uuid = Argument("uuid", UserSession._meta.pk)
+    return UserSession.objects.live().filter(pk=uuid).order_by()
+
+
+_GOOD_KEY = CompiledSelect(_good_key)
+_LIVE = CompiledSelect(_live)
 
 
 def issue_service_key(*, key: ServiceKey) -> str:
@@ -46,7 +67,7 @@ def revoke_service_key(*, key: ServiceKey) -> bool:
 
 def find_service_key(secret: str) -> ServiceKey | None:
     """Return the valid key with this secret or None; record its use at most once a minute."""
-    key = ServiceKey.objects.good().filter(key_hash=hash_token(secret)).first()
+    key = _GOOD_KEY.first(key_hash=hash_token(secret))
     if key is not None:
         _record_use(key)
     return key
@@ -69,7 +90,7 @@ def introspect(*, assertion: str) -> UserSession | None:
         uuid = signing.loads(assertion, salt=_SALT, max_age=ASSERTION_LIFETIME)
     except signing.BadSignature:
         return None
-    session = UserSession.objects.live().filter(pk=uuid).first()
+    session = _LIVE.first(uuid=uuid)
     if session is not None:
         touch_session(session=session, now=timezone.now())
     return session

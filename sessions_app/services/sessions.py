@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from audit_app.services import record
+from common.statements import CompiledInsert, inserting
 from sessions_app import events
 from sessions_app.credentials import LONGEST_EXTENSION, Carrier, generate_token, hash_token
 from sessions_app.exceptions import SessionInvalid, SessionNotActive
@@ -22,6 +23,7 @@ SWEEP_BATCH = 500
 _CODE_DRAWS = 5
 # The visitor left a session of another person: whoever still has its token must not follow.
 _FOREIGN = frozenset({"not_me", "mismatch"})
+_SESSIONS = CompiledInsert(UserSession)
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,12 @@ def issue_session(
         session = UserSession(
             token_hash=hash_token(token), predecessor=predecessor, retry_key=retry_key
         )
+        session.expires_at = session.expiry(session.created_at)
         if predecessor:
             session.token_used_at = session.proven_at = None
         try:
-            with transaction.atomic():
-                session.save(force_insert=True)
+            with transaction.atomic(), inserting() as cursor:
+                _SESSIONS.insert([session], cursor)
                 record(
                     events.CREATED,
                     session_uuid=session.uuid,

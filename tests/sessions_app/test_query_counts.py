@@ -31,7 +31,7 @@ def create(visitor: Visitor) -> Any:
     ("call", "queries"),
     [
         (validate, 1),  # the session
-        (current, 3),  # the session, the quota, the consents
+        (current, 1),  # the session with its quota and consents
         (create_again, 1),  # the session
         (
             create,

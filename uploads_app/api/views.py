@@ -24,6 +24,7 @@ from rest_framework.settings import api_settings
 
 from common.pagination import StrictCursorPagination
 from common.serializers import serialize
+from common.statements import Argument, CompiledSelect
 from sessions_app.api.retry_keys import RETRY_PARAMETER, read_retry_key
 from sessions_app.api.service_views import ServiceViewSet
 from sessions_app.api.views import VisitorViewSet
@@ -75,6 +76,16 @@ class UploadPagination(StrictCursorPagination):
     page_size = 100
 
 
+def _first_files() -> UploadQuerySet:
+    """Read what a list shows of a session's newest files: a page, and one more if there is one."""
+    files = UploadedFile.objects.visible_to(Argument("session", UserSession._meta.pk))
+    shown = files.only(*UploadSerializer.Meta.fields).order_by(*UploadPagination.ordering)
+    return shown[: UploadPagination.page_size + 1]
+
+
+_FIRST_FILES = CompiledSelect(_first_files)
+
+
 @extend_schema_view(
     list=extend_schema(summary="List the files"), retrieve=extend_schema(summary="Get a file")
 )
@@ -91,6 +102,14 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
 
     def get_queryset(self) -> UploadQuerySet:
         return UploadedFile.objects.visible_to(self.session)
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        if UploadPagination.cursor_query_param not in request.query_params:
+            files = _FIRST_FILES.read(session=self.session.pk)
+            if len(files) <= UploadPagination.page_size:
+                results = [serialize(UploadSerializer, file) for file in files]
+                return Response({"next": None, "previous": None, "results": results})
+        return super().list(request, *args, **kwargs)
 
     @extend_schema(
         summary="Upload a file",

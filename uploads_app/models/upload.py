@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from common.folding import FoldedName
 from common.masking import mask_file_name
+from common.statements import Argument
 from sessions_app.models import UserSession, past_retention
 from uploads_app.models.statuses import IN_QUOTA, VISIBLE, WITH_OBJECT, Inspection, UploadStatus
 from uploads_app.models.store import StoreState
@@ -24,7 +25,7 @@ TAKEOVER_AFTER = timedelta(seconds=30)
 class UploadQuerySet(models.QuerySet["UploadedFile"]):
     """Compares times by the clock of the database."""
 
-    def visible_to(self, session: UserSession) -> "UploadQuerySet":
+    def visible_to(self, session: "UserSession | Argument") -> "UploadQuerySet":
         return self.filter(session=session, status__in=VISIBLE)
 
     def known_to(self, session: UserSession) -> "UploadQuerySet":

@@ -1,0 +1,163 @@
+"""Statements that are compiled once per process, for the requests that come most often.
+
+Django compiles a query set each time it is read, which takes ten times as many
+calls as to run it. Django still writes the SQL, converts each value and makes the
+rows, so a new field or converter needs no change here. See decision 67.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from types import SimpleNamespace
+from typing import Any, Generic, TypeVar
+
+from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
+from django.db.models.query import get_related_populators
+from django.db.models.sql import InsertQuery
+
+# The methods of a field that prepare a value for the database.
+_PREPARING = ("get_db_prep_save", "get_db_prep_value", "get_prep_value", "to_python")
+
+Row = TypeVar("Row", bound=models.Model)
+
+
+class Argument(models.Expression):
+    """The place of a value that is given when the statement runs."""
+
+    def __init__(self, name: str, field: "models.Field[Any, Any]") -> None:
+        super().__init__(output_field=field)
+        self.name = name
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
+        return "%s", [self]
+
+
+class CompiledSelect(Generic[Row]):
+    """A query set of whole rows, built once: each of its values is an `Argument`."""
+
+    def __init__(self, build: Callable[[], "models.QuerySet[Row]"]) -> None:
+        self._build = build
+
+    def read(self, **values: Any) -> list[Row]:
+        """Return the rows as the query set would, with annotations and `select_related`."""
+        plan = self._plan
+        with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+            cursor.execute(plan.sql, plan.prepared(values))
+            rows = cursor.fetchall()
+        return [plan.instance(row) for row in plan.compiler.apply_converters(rows, plan.converters)]
+
+    def first(self, **values: Any) -> Row | None:
+        return next(iter(self.read(**values)), None)
+
+    @cached_property
+    def _plan(self) -> "_SelectPlan":
+        return _SelectPlan(self._build().query.get_compiler(connection=_unconnected()))
+
+
+@contextmanager
+def inserting() -> Iterator[Any]:
+    """Yield the cursor for inserts. If one fails, its transaction can only be rolled back."""
+    with (
+        transaction.mark_for_rollback_on_error(DEFAULT_DB_ALIAS),
+        connections[DEFAULT_DB_ALIAS].cursor() as cursor,
+    ):
+        yield cursor
+
+
+class CompiledInsert(Generic[Row]):
+    """Inserts rows of a model. Like `bulk_create`, it sends no signals."""
+
+    def __init__(self, model: type[Row]) -> None:
+        self._model = model
+
+    def insert(self, rows: Sequence[Row], cursor: Any) -> None:
+        """Insert rows, and set the keys that the database gives them. Only one row is compiled."""
+        if len(rows) == 1:
+            self._plan.insert(rows[0], cursor)
+        else:
+            self._model._default_manager.bulk_create(rows)
+
+    @cached_property
+    def _plan(self) -> "_InsertPlan":
+        return _InsertPlan(self._model)
+
+
+class _SelectPlan:
+    """A compiled query set, and how a row of its answer becomes an instance."""
+
+    def __init__(self, compiler: Any) -> None:
+        self.compiler = compiler
+        self.sql, self._parameters = compiler.as_sql()
+        self.converters = compiler.get_converters([column for column, _, _ in compiler.select])
+        described = compiler.klass_info
+        first, last = described["select_fields"][0], described["select_fields"][-1]
+        self._model, self._columns = described["model"], slice(first, last + 1)
+        self._names = [column.target.attname for column, _, _ in compiler.select[self._columns]]
+        populators: Any = get_related_populators  # its stub is that of a newer Django
+        self._related = populators(described, compiler.select, DEFAULT_DB_ALIAS)
+        self._annotations = list(compiler.annotation_col_map.items())
+
+    def prepared(self, values: dict[str, Any]) -> list[Any]:
+        connection = self.compiler.connection
+        return [
+            parameter.output_field.get_db_prep_value(values[parameter.name], connection)
+            if isinstance(parameter, Argument)
+            else parameter
+            for parameter in self._parameters
+        ]
+
+    def instance(self, row: list[Any]) -> Any:
+        made = self._model.from_db(DEFAULT_DB_ALIAS, self._names, row[self._columns])
+        for related in self._related:
+            related.populate(row, made)
+        for name, position in self._annotations:
+            setattr(made, name, row[position])
+        return made
+
+
+class _InsertPlan:
+    """The insert of a model's row, compiled for values that are parameters."""
+
+    def __init__(self, model: type[models.Model]) -> None:
+        options = model._meta
+        self._returned = options.db_returning_fields
+        fields = [
+            field
+            for field in options.concrete_fields
+            if not field.generated and field is not options.auto_field
+        ]
+        query = InsertQuery(model)
+        empty: Any = SimpleNamespace(**{field.attname: None for field in fields})
+        query.insert_values(fields, [empty], raw=True)
+        compiler = query.get_compiler(connection=_unconnected())
+        compiler.returning_fields = self._returned
+        ((self._sql, _),) = compiler.as_sql()
+        self._connection = compiler.connection
+        self._columns = [(field, _unchanged(field, self._connection)) for field in fields]
+
+    def insert(self, row: models.Model, cursor: Any) -> None:
+        connection = self._connection
+        values = [
+            value
+            if type(value := field.pre_save(row, True)) in unchanged
+            else field.get_db_prep_save(value, connection)
+            for field, unchanged in self._columns
+        ]
+        cursor.execute(self._sql, values)
+        if self._returned:
+            for field, value in zip(self._returned, cursor.fetchone(), strict=True):
+                setattr(row, field.attname, value)
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+
+
+def _unchanged(field: "models.Field[Any, Any]", connection: Any) -> set[type]:
+    """Return the types whose values the field gives to the database as they are."""
+    kind = type(field)
+    is_text = all(getattr(kind, name) is getattr(models.CharField, name) for name in _PREPARING)
+    keeps_none = field.get_db_prep_save(None, connection) is None
+    return {*([str] if is_text else []), *([type(None)] if keeps_none else [])}
+
+
+def _unconnected() -> Any:
+    # A thread's connection would be kept open as long as what is compiled with it.
+    return connections.create_connection(DEFAULT_DB_ALIAS)

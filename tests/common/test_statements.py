@@ -1,0 +1,254 @@
+"""Each compiled statement reads and writes what the ORM does, for every field."""
+
+import copy
+import sys
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import IntegrityError, connection, models, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from audit_app.models import AuditLog, AuditPersonal, FeedEntry
+from common.statements import Argument, CompiledInsert, CompiledSelect, _unchanged, inserting
+from sessions_app.credentials import hash_token
+from sessions_app.models import Consent, ServiceKey, UserSession
+from tests.helpers import Visitor
+from uploads_app.models import UploadedFile, UploadQuota
+
+pytestmark = pytest.mark.both
+
+MOMENT = datetime(2026, 11, 27, 12, 30, 15, 123456, tzinfo=UTC)
+SAMPLES: dict[str, Callable[[Any], Any]] = {
+    "BooleanField": lambda field: not field.default,
+    "CharField": lambda field: field.choices[-1][0] if field.choices else field.name,
+    "JSONField": lambda field: [field.name],
+    "PositiveBigIntegerField": lambda field: 2**40 + field.creation_counter,
+    "PositiveIntegerField": lambda field: 7 + field.creation_counter,
+    "DateTimeField": lambda field: MOMENT.replace(microsecond=field.creation_counter % 999_999 + 1),
+    "TextField": lambda field: f'"{field.name}"',
+    "UUIDField": lambda field: uuid.uuid5(uuid.uuid4(), field.name),
+}
+
+
+def filled(model: type[models.Model], **chosen: Any) -> Any:
+    """Return an unsaved row in which each field has a value; fails for a field without a sample."""
+    values = {
+        field.name: SAMPLES[field.get_internal_type()](field)
+        for field in model._meta.concrete_fields
+        if field.name not in chosen and field is not model._meta.auto_field
+    }
+    return model(**values, **chosen)
+
+
+def snapshot(row: models.Model) -> dict[str, Any]:
+    """Return every attribute of a row with its type, and the rows that are cached with it."""
+    values = {name: value for name, value in vars(row).items() if name != "_state"}
+    described: dict[str, Any] = {name: (type(value), value) for name, value in values.items()}
+    read_at = described.pop("read_at", None)
+    assert read_at is None or read_at[1].tzinfo
+    for name, cached in row._state.fields_cache.items():
+        described[f"cached {name}"] = cached and {
+            field.attname: getattr(cached, field.attname) for field in cached._meta.concrete_fields
+        }
+    return {**described, "adding": row._state.adding, "db": row._state.db}
+
+
+def a_session() -> dict[str, Any]:
+    """Store a session with a value in every field, and two consents; return its token's hash."""
+    predecessor = UserSession(token_hash=hash_token("earlier"))
+    predecessor.save(force_insert=True)
+    session = filled(UserSession, predecessor=predecessor, status="ended")
+    session.save(force_insert=True)
+    UploadQuota(session=session, files=2, bytes=2**40).save(force_insert=True)
+    for purpose in ("improvement", "contact"):
+        Consent(session=session, purpose=purpose, granted=True, version="1").save()
+    return {"token_hash": session.token_hash}
+
+
+def a_file() -> dict[str, Any]:
+    """Store a session with a file; return the session's key."""
+    session = UserSession(token_hash=hash_token("uploader"))
+    session.save(force_insert=True)
+    filled(UploadedFile, session=session, status="stored", restored_from=None).save()
+    return {"session": session.pk}
+
+
+def a_key() -> dict[str, Any]:
+    """Store a service key without the time at which it would end; return its hash."""
+    later = timezone.now() + timedelta(days=1)
+    key = filled(ServiceKey, expires_at=later, revoked_at=None, name="agent")
+    key.save(force_insert=True)
+    return {"key_hash": key.key_hash}
+
+
+def a_live_session() -> dict[str, Any]:
+    later = timezone.now() + timedelta(days=1)
+    session = filled(
+        UserSession, predecessor=None, status="active", ended_at=None, expires_at=later
+    )
+    session.save(force_insert=True)
+    return {"uuid": str(session.uuid)}
+
+
+READS: dict[str, Callable[[], dict[str, Any]]] = {
+    "sessions_app.authentication._PROVEN": a_session,
+    "sessions_app.authentication._DESCRIBED": a_session,
+    "sessions_app.services.service_keys._GOOD_KEY": a_key,
+    "sessions_app.services.service_keys._LIVE": a_live_session,
+    "uploads_app.api.views._FIRST_FILES": a_file,
+}
+
+
+def compiled(kind: type[Any]) -> dict[str, Any]:
+    """Return the product's compiled statements by name."""
+    import_module(settings.ROOT_URLCONF)  # and with it every view
+    packages = ("common", "audit_app", "sessions_app", "uploads_app", "backoffice_app")
+    return {
+        f"{module}.{name}": statement
+        for module in sorted(sys.modules)
+        if module.partition(".")[0] in packages
+        for name, statement in vars(sys.modules[module]).items()
+        if isinstance(statement, kind)
+    }
+
+
+def logged() -> AuditLog:
+    log: AuditLog = filled(AuditLog)
+    log.save(force_insert=True)
+    return log
+
+
+INSERTS: dict[str, Callable[[], Any]] = {
+    "sessions_app.services.sessions._SESSIONS": lambda: filled(
+        UserSession, predecessor=UserSession.objects.get(), status="ended"
+    ),
+    "audit_app.services._LOGS": lambda: filled(AuditLog),
+    "audit_app.services._FEED": lambda: filled(FeedEntry, log=logged()),
+    "audit_app.services._PARTS": lambda: filled(AuditPersonal, log=logged()),
+}
+
+
+def stored(row: models.Model, insert: Callable[[list[Any], Any], None]) -> tuple[Any, ...]:
+    """Insert a copy of a row, and return what the database has then, except a key of its own."""
+    copied = copy.deepcopy(row)
+    fields = [f for f in row._meta.concrete_fields if f is not row._meta.auto_field]
+    columns = ", ".join(f'"{field.column}"' for field in fields)
+    with transaction.atomic():
+        with inserting() as cursor:
+            insert([copied], cursor)
+        assert copied.pk is not None
+        assert (copied._state.adding, copied._state.db) == (False, "default")
+        key = row._meta.pk.get_db_prep_value(copied.pk, connection)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f'SELECT {columns} FROM {row._meta.db_table} WHERE "{row._meta.pk.column}" = %s',
+                [key],
+            )
+            (values,) = cursor.fetchall()
+        transaction.set_rollback(True)
+    return tuple(values)
+
+
+def test_each_statement_is_compared() -> None:
+    assert compiled(CompiledSelect).keys() == READS.keys()
+    assert compiled(CompiledInsert).keys() == INSERTS.keys()
+
+
+@pytest.mark.parametrize("name", INSERTS)
+@pytest.mark.parametrize("value", ["of every field", "empty"])
+def test_inserted_rows_are_those_of_the_orm(visitor: Visitor, name: str, value: str) -> None:
+    row = INSERTS[name]()
+    for field in row._meta.concrete_fields if value == "empty" else ():
+        if field.null:
+            setattr(row, field.attname, None)
+    if isinstance(row, UserSession) and value == "empty":
+        row.status = "active"
+    statement = compiled(CompiledInsert)[name]
+
+    def by_the_orm(rows: list[Any], cursor: Any) -> None:
+        type(row)._default_manager.bulk_create(rows)
+
+    assert stored(row, statement.insert) == stored(row, by_the_orm)
+
+
+def test_several_rows_are_inserted_by_the_orm(db: None, django_assert_num_queries: Any) -> None:
+    logs = [filled(AuditLog) for _ in range(3)]
+
+    with django_assert_num_queries(1), inserting() as cursor:
+        CompiledInsert(AuditLog).insert(logs, cursor)
+
+    assert set(AuditLog.objects.values_list("pk", "event_id")) == {
+        (log.pk, log.event_id) for log in logs
+    }
+
+
+def test_a_failed_insert_ends_the_transaction(visitor: Visitor) -> None:
+    session = filled(UserSession, predecessor=None, status="ended")
+    session.support_code = visitor.row.support_code
+
+    with transaction.atomic():
+        with pytest.raises(IntegrityError), inserting() as cursor:
+            CompiledInsert(UserSession).insert([session], cursor)
+        with pytest.raises(transaction.TransactionManagementError):
+            UserSession.objects.count()
+
+
+class Encrypted(models.CharField):  # type: ignore[type-arg]
+    """A field that changes a text, and no text, on the way to the database."""
+
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
+        return f"encrypted {value}"
+
+
+def test_only_what_a_field_does_not_change_is_inserted_as_it_is() -> None:
+    assert _unchanged(Encrypted(), connection) == set()
+    assert _unchanged(models.EmailField(), connection) == {str, type(None)}
+    assert _unchanged(models.DateTimeField(), connection) == {type(None)}
+
+
+def test_an_expression_is_not_inserted(visitor: Visitor) -> None:
+    session = filled(UserSession, predecessor=None, status="ended", created_at=Now())
+
+    with pytest.raises(Exception, match="Now"), transaction.atomic(), inserting() as cursor:
+        CompiledInsert(UserSession).insert([session], cursor)
+
+
+@pytest.mark.parametrize("name", READS)
+def test_rows_are_those_of_the_orm(db: None, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = READS[name]()
+    statement = compiled(CompiledSelect)[name]
+
+    rows = statement.read(**values)
+
+    def as_sql(self: Argument, compiler: Any, connection: Any) -> tuple[str, Any]:
+        return "%s", (self.output_field.get_db_prep_value(values[self.name], connection),)
+
+    monkeypatch.setattr(Argument, "as_sql", as_sql)
+    expected = list(statement._build())
+    assert [snapshot(row) for row in rows] == [snapshot(row) for row in expected]
+    assert rows
+    empty = {name for name, value in vars(rows[0]).items() if value is None}
+    assert empty <= {"ended_at", "predecessor_id", "revoked_at"}
+
+
+def test_a_session_is_described_with_its_answers_and_quota(
+    visitor: Visitor, django_assert_num_queries: Any
+) -> None:
+    session = visitor.row
+    for purpose, granted in (("improvement", False), ("contact", True)):
+        Consent(session=session, purpose=purpose, granted=granted, version="2").save()
+
+    with django_assert_num_queries(1):
+        answer = visitor.current().json()
+
+    assert list(answer["consent"].items()) == [
+        ("contact", {"granted": True, "version": "2"}),
+        ("improvement", {"granted": False, "version": "2"}),
+    ]
+    assert answer["used"] == {"files": 0, "bytes": 0}
