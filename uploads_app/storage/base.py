@@ -92,6 +92,10 @@ class ObjectStore(Protocol):
         """Whether the store supports `upload_form`."""
 
     @property
+    def offers_files(self) -> bool:
+        """Whether the objects are files of this host, which a proxy can send."""
+
+    @property
     def marker_seconds(self) -> float:
         """How long the marker need not be read again before an upload."""
 
@@ -105,6 +109,9 @@ class ObjectStore(Protocol):
 
     def open(self, key: str) -> IO[bytes]:
         """Open an object for reading; FileNotFoundError if it is absent."""
+
+    def has_file(self, key: str) -> bool:
+        """Return whether the store has an object as a file that a proxy can send."""
 
     def describe(self, key: str) -> StoredObject | None:
         """Return one object as a listing has it, None if it is absent."""

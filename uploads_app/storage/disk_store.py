@@ -53,6 +53,7 @@ class DiskStore(FileSystemStorage):
     """
 
     offers_forms = False
+    offers_files = True
     marker_seconds = 0.0
 
     def put(
@@ -71,6 +72,10 @@ class DiskStore(FileSystemStorage):
                 temporary.unlink()
         keep_name(final)
         return written
+
+    def has_file(self, key: str) -> bool:
+        found = self.describe(key)
+        return found is not None and not found.is_link
 
     def describe(self, key: str) -> StoredObject | None:
         try:

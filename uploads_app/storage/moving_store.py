@@ -49,6 +49,10 @@ class MovingStore:
         return self.current.offers_forms
 
     @property
+    def offers_files(self) -> bool:
+        return self.current.offers_files
+
+    @property
     def marker_seconds(self) -> float:
         return max(self.current.marker_seconds, self.previous.marker_seconds)
 
@@ -61,6 +65,10 @@ class MovingStore:
 
     def open(self, key: str) -> IO[bytes]:
         return self._first(lambda store: store.open(key))
+
+    def has_file(self, key: str) -> bool:
+        """Return whether the current store has the file. One of the previous store may be moved."""
+        return self.current.has_file(key)
 
     def describe(self, key: str) -> StoredObject | None:
         for store in self._in_order():

@@ -43,6 +43,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
     """
 
     offers_forms = True
+    offers_files = False
     marker_seconds = 15.0
 
     def get_default_settings(self) -> dict[str, Any]:
@@ -94,6 +95,9 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
             raise
         body.seek(0)
         return cast(IO[bytes], body)
+
+    def has_file(self, key: str) -> bool:
+        return False
 
     def describe(self, key: str) -> StoredObject | None:
         try:
