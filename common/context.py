@@ -115,16 +115,13 @@ def client_address(environ: Mapping[str, Any]) -> IPAddress | None:
     `environ` is that of WSGI. Only entries that our own proxies appended are trusted: without
     proxies, the peer itself is the client. An invalid entry counts as the nearest proxy.
     """
-    peer = parse_address(environ.get("REMOTE_ADDR", ""))
     forwarded = environ.get("HTTP_X_FORWARDED_FOR", "")
-    if not settings.TRUSTED_PROXIES:
-        if forwarded:
-            _warn_about_unknown_proxy()
-        return peer
-    hops = [hop for hop in forwarded.split(",") if hop.strip()]
-    if not hops:
-        return peer
-    return parse_address(hops[-min(settings.TRUSTED_PROXIES, len(hops))]) or peer
+    proxies = settings.TRUSTED_PROXIES
+    if forwarded and not proxies:
+        _warn_about_unknown_proxy()
+    hops = [hop for hop in forwarded.split(",") if hop.strip()] if proxies else []
+    address = parse_address(hops[-min(proxies, len(hops))]) if hops else None
+    return address or parse_address(environ.get("REMOTE_ADDR", ""))
 
 
 def is_forwarded(request: HttpRequest) -> bool:
@@ -144,9 +141,14 @@ def parse_address(text: str) -> IPAddress | None:
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        address = ipaddress.ip_address(text.partition("%")[0])
+        return _parse_address(text.partition("%")[0])
     except ValueError:
         return None
+
+
+@lru_cache(1024)
+def _parse_address(text: str) -> IPAddress:
+    address = ipaddress.ip_address(text)
     return getattr(address, "ipv4_mapped", None) or address
 
 

@@ -4,6 +4,7 @@ Requests are counted by route, not by path, so that clients cannot create new
 series. With PROMETHEUS_MULTIPROC_DIR, the counts of all web processes are summed.
 """
 
+from functools import cache
 from typing import NamedTuple
 
 from django.conf import settings
@@ -60,10 +61,16 @@ def describe(request: HttpRequest) -> Labels:
 
 
 def count(request: HttpRequest, response: HttpResponse, labels: Labels, seconds: float) -> None:
-    REQUESTS.labels(*labels, response.status_code).inc()
-    SECONDS.labels(*labels).observe(seconds)
+    requests, times = _series(labels, response.status_code)
+    requests.inc()
+    times.observe(seconds)
     if policy := limits.exceeded(request):
         REFUSALS.labels(policy).inc()
+
+
+@cache
+def _series(labels: Labels, status: int) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(*labels, status), SECONDS.labels(*labels)
 
 
 @require_safe

@@ -1,21 +1,22 @@
-"""Middleware: request log, metrics, API headers, early refusals, 503 without a database, time zones."""
+"""Middleware: request log, metrics, CORS, early refusals, 503 without a database, time zones."""
 
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 
+from corsheaders.middleware import CorsMiddleware
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port
 from django.utils import timezone
-from django.utils.cache import patch_vary_headers
 
 from backoffice_app import zones
 from common import context
 from common.context import REFUSED
 from maria_project import database, metrics
 from maria_project.exceptions import BodyTooLarge, CharsetNotSupported, ServerBusy
-from maria_project.problems import API_PREFIX, database_unavailable, refuse
+from maria_project.problems import database_unavailable, refuse
 from maria_project.settings.environment import LOOPBACK_HOSTS
 from uploads_app.exceptions import LengthRequired
 
@@ -64,32 +65,13 @@ def note_requests(
     return middleware
 
 
-def permissions_policy(
-    get_response: Callable[[HttpRequest], HttpResponse],
-) -> Callable[[HttpRequest], HttpResponse]:
-    """Set Permissions-Policy: it turns off the browser features that no page uses."""
+class CrossOrigin(CorsMiddleware):
+    """CORS for requests that have an Origin. `Vary` is set for all of the API by `StandardHeaders`."""
 
-    def middleware(request: HttpRequest) -> HttpResponse:
-        response = get_response(request)
-        response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
-        return response
-
-    return middleware
-
-
-def api_headers(
-    get_response: Callable[[HttpRequest], HttpResponse],
-) -> Callable[[HttpRequest], HttpResponse]:
-    """Forbid caches to store answers of the API, which belong to one session."""
-
-    def middleware(request: HttpRequest) -> HttpResponse:
-        response = get_response(request)
-        if request.path.startswith(API_PREFIX):
-            response.headers.setdefault("Cache-Control", "no-store")
-            patch_vary_headers(response, ["Cookie", "Origin"])
-        return response
-
-    return middleware
+    def __call__(self, request: HttpRequest) -> Any:
+        if "HTTP_ORIGIN" in request.META or request.method == "OPTIONS":
+            return super().__call__(request)
+        return self.get_response(request)
 
 
 def database_guard(
@@ -116,7 +98,7 @@ def refuse_early(
     def middleware(request: HttpRequest) -> HttpResponse:
         if code := request.META.get(REFUSED):
             return refuse(_EARLY[code])
-        if "Transfer-Encoding" in request.headers:
+        if "HTTP_TRANSFER_ENCODING" in request.META:
             return refuse(LengthRequired)
         return get_response(request)
 
@@ -142,11 +124,12 @@ def known_host(
 
 
 def _is_local_check(request: HttpRequest) -> bool:
+    if not (request.path == METRICS_PATH or request.path.startswith(HEALTH_PREFIX)):
+        return False
     host, _ = split_domain_port(request.META.get("HTTP_HOST", ""))
     address = context.current().address
     return (
-        (request.path == METRICS_PATH or request.path.startswith(HEALTH_PREFIX))
-        and host.strip("[]") in LOOPBACK_HOSTS
+        host.strip("[]") in LOOPBACK_HOSTS
         and address is not None
         and address.is_loopback
         and not context.is_forwarded(request)

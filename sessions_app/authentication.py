@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
+from django.http.request import HttpHeaders
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
@@ -26,6 +27,8 @@ from sessions_app.signals import describe
 from sessions_app.uuid_helpers import UuidMalformed, parse_uuid
 
 HEADER = "X-Session-UUID"
+# `request.headers` would parse every header of the request.
+_HEADER_IN_META = HttpHeaders.to_wsgi_name(HEADER)
 
 
 class ProvenSession(BaseAuthentication):
@@ -119,7 +122,7 @@ def _record_activity(proof: Proof) -> None:
 
 
 def _check_header(request: Request, proof: Proof) -> None:
-    name = request.headers.get(HEADER)
+    name = request._request.META.get(_HEADER_IN_META)
     if name is None:
         if proof.carrier == "cookie" and request.method not in SAFE_METHODS:
             raise SessionHeaderRequired(proof.session.uuid)

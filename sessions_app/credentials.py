@@ -45,7 +45,7 @@ def hash_token(token: str) -> str:
 
 def read_bearer(request: HttpRequest) -> str | None:
     """Return the token of `Authorization: Bearer`, None for any other scheme (RFC 6750)."""
-    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, value = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     return value.strip() if scheme.lower() == "bearer" else None
 
 
@@ -103,11 +103,11 @@ def check_origin(request: HttpRequest) -> None:
     A browser sends Origin or Sec-Fetch-Site with every unsafe request; clients
     that are not browsers send neither.
     """
-    origin = request.headers.get("Origin")
+    origin = request.META.get("HTTP_ORIGIN")
     if origin is not None:
         if origin not in {_own_origin(request), *settings.ALLOWED_ORIGINS}:
             raise OriginNotAllowed
-    elif request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+    elif request.META.get("HTTP_SEC_FETCH_SITE", "none") not in ("none", "same-origin"):
         raise OriginNotAllowed
 
 

@@ -36,26 +36,24 @@ MIDDLEWARE = [
     "common.middleware.RequestContextMiddleware",
     "maria_project.middleware.note_requests",
     # Outside everything that can answer an error, so that other origins can read errors.
-    "corsheaders.middleware.CorsMiddleware",
-    "django.middleware.security.SecurityMiddleware",
-    "maria_project.middleware.permissions_policy",
-    "maria_project.middleware.api_headers",
+    "maria_project.middleware.CrossOrigin",
+    "maria_project.headers.StandardHeaders",
     "maria_project.middleware.known_host",
     "maria_project.middleware.refuse_early",
-    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "maria_project.middleware.database_guard",
     "maria_project.middleware.staff_zone",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "backoffice_app.accounts.sessions.staff_sessions",
     "backoffice_app.accounts.pages.second_factor_first",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
+
+# `StandardHeaders` sets what these checks want SecurityMiddleware and XFrameOptionsMiddleware for.
+SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002"]
 
 ROOT_URLCONF = "maria_project.urls"
 WSGI_APPLICATION = "maria_project.wsgi.application"

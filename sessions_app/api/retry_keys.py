@@ -3,12 +3,14 @@
 import hashlib
 import re
 
+from django.http.request import HttpHeaders
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from sessions_app.exceptions import RetryKeyMalformed
 
 RETRY_HEADER = "Idempotency-Key"
+_HEADER_IN_META = HttpHeaders.to_wsgi_name(RETRY_HEADER)
 RETRY_PARAMETER = OpenApiParameter(
     RETRY_HEADER,
     location=OpenApiParameter.HEADER,
@@ -19,7 +21,7 @@ _KEY = re.compile("[\x21-\x7e]{1,128}")
 
 def read_retry_key(request: Request) -> str | None:
     """Return the hash of the Idempotency-Key, None without one. Hashed because it may contain names."""
-    key = request.headers.get(RETRY_HEADER)
+    key = request._request.META.get(_HEADER_IN_META)
     if key is None:
         return None
     if not _KEY.fullmatch(key):

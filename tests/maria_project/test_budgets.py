@@ -1,0 +1,59 @@
+"""What a hot request costs, in calls instead of seconds: at most 5 % above the figures below.
+
+`python -m tests.budgets` prints the figures, and where the calls go.
+"""
+
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from tests.budgets import MARGIN, Figures, measure
+from tests.maria_project.server import test_database
+
+# As they were last measured. Raise one only with a reason in the commit.
+SQLITE = {
+    "validate": Figures(calls=1_427, middleware=356, statements=0, kib_read=0),
+    "current": Figures(calls=4_368, middleware=359, statements=3, kib_read=0),
+    "list": Figures(calls=6_099, middleware=359, statements=2, kib_read=0),
+    "create": Figures(calls=4_182, middleware=356, statements=6, kib_read=0),
+    "upload": Figures(calls=28_565, middleware=359, statements=22, kib_read=10_248),
+    "download": Figures(calls=8_665, middleware=355, statements=2, kib_read=5_120),
+    "introspect": Figures(calls=5_147, middleware=356, statements=2, kib_read=0),
+}
+# With Redis.
+POSTGRESQL = {
+    "validate": Figures(calls=1_892, middleware=356, statements=0, kib_read=0),
+    "current": Figures(calls=5_019, middleware=359, statements=3, kib_read=0),
+    "list": Figures(calls=6_664, middleware=359, statements=2, kib_read=0),
+    "create": Figures(calls=5_371, middleware=356, statements=6, kib_read=0),
+    "upload": Figures(calls=30_093, middleware=359, statements=22, kib_read=10_248),
+    "download": Figures(calls=9_929, middleware=355, statements=2, kib_read=5_120),
+    "introspect": Figures(calls=5_740, middleware=356, statements=2, kib_read=0),
+}
+
+
+@pytest.mark.both
+@pytest.mark.skipif(
+    sys.version_info[:2] != (3, 11), reason="another version of Python calls functions differently"
+)
+def test_no_hot_request_costs_more_than_its_budget(committed: None, tmp_path: Path) -> None:
+    deployment = {
+        "DATA_DIR": str(tmp_path),
+        **test_database(),
+        **({"CACHE_URL": settings.CACHE_URL} if settings.CACHE_URL else {}),
+    }
+    figures = SQLITE if connection.vendor == "sqlite" else POSTGRESQL
+
+    costs = measure(deployment)
+
+    assert costs.keys() == figures.keys()
+    over = [
+        f"{name}: {value:,} {what}, at most {int(most):,}"
+        for name, cost in costs.items()
+        for what, value in vars(cost.figures).items()
+        if value > (most := vars(figures[name])[what] * MARGIN)
+    ]
+    assert not over
