@@ -22,6 +22,7 @@ from tests import databases, s3_server
 from tests.helpers import Visitor, started
 from tests.ordering import slow_first
 from tests.uploads_app.cleanup.moving_support import Relocation, disk, on
+from tests.uploads_app.spooled import BOTH_WAYS, keep_spool_elsewhere
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -65,8 +66,10 @@ def _empty_database(case: TransactionTestCase) -> None:
 
 @pytest.fixture(autouse=True)
 def own_store(tmp_path: Path, settings: Any) -> Path:
-    """Give each test an empty store."""
+    """Give each test an empty store, and an empty spool on the same file system."""
     root = tmp_path / "storage"
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "spool"
+    settings.FILE_UPLOAD_TEMP_DIR.mkdir()
     settings.STORAGES = {
         **settings.STORAGES,
         "uploads": {**settings.STORAGES["uploads"], "OPTIONS": {"location": root}},
@@ -83,6 +86,14 @@ def rewrite_only_outside_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
         return connection.in_atomic_block or rewrite(*arguments)
 
     monkeypatch.setitem(deleted_rows._REMOVERS, "sqlite", rewrite_if_possible)
+
+
+@pytest.fixture(params=BOTH_WAYS)
+def link_or_copy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let a store on disk link files of the spool, and copy them."""
+    if request.param == "copied":
+        keep_spool_elsewhere(monkeypatch)
+    return str(request.param)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -20,11 +20,15 @@ OPERATIONS = Path(__file__).resolve().parent.parent / "docs" / "operations.md"
 
 @dataclass(frozen=True)
 class ProxyHop:
-    """One proxy: it listens on `port` and forwards to `upstream`; `directives` are those of its location."""
+    """One proxy: it listens on `port` and forwards to `upstream`; `directives` are those of its location.
+
+    `others` are further locations.
+    """
 
     upstream: int
     directives: str
     port: int
+    others: str = field(default="", kw_only=True)
 
     def __str__(self) -> str:
         return f"""
@@ -35,6 +39,7 @@ class ProxyHop:
                 proxy_pass http://127.0.0.1:{self.upstream};
                 {self.directives}
             }}
+            {self.others}
         }}"""
 
 
@@ -43,6 +48,14 @@ def documented() -> str:
     text = OPERATIONS.read_text()
     (location,) = re.findall(r"location / \{\n(.*?)\n    \}", text, re.DOTALL)
     return "\n".join(line for line in location.splitlines() if "proxy_pass" not in line)
+
+
+def documented_files(store: Path) -> str:
+    """Return the location of docs/operations.md that sends the files of a store."""
+    text = OPERATIONS.read_text()
+    location: str
+    (location,) = re.findall(r"    location /stored-files/.*?\n    \}", text, re.DOTALL)
+    return location.replace("/srv/maria/storage/", f"{store}/")
 
 
 def hop(upstream: int, directives: str | None = None) -> ProxyHop:
@@ -61,11 +74,14 @@ def need_nginx() -> str:
 
 
 @contextmanager
-def running(folder: Path, hops: Sequence[ProxyHop]) -> Iterator[None]:
-    """Run one nginx with all these proxies; RuntimeError if it does not start."""
+def running(folder: Path, hops: Sequence[ProxyHop], workers: str = "root") -> Iterator[None]:
+    """Run one nginx with all these proxies; RuntimeError if it does not start.
+
+    If this is root, `workers` is the account that reads files, perhaps with a group.
+    """
     program = need_nginx()
     folder.mkdir()
-    user = "user root;" if os.geteuid() == 0 else ""
+    user = f"user {workers};" if os.geteuid() == 0 else ""
     temporary = "\n".join(
         f"{kind}_temp_path {folder}/{kind};"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")

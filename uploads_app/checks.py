@@ -131,14 +131,23 @@ def check_direct_uploads(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_downloads(**_: Any) -> list[CheckMessage]:
-    if settings.DOWNLOADS == "stream" or (
-        settings.DOWNLOADS == "redirect" and object_store().offers_forms
-    ):
-        return []
-    return [
-        Error(
-            f"DOWNLOADS is {settings.DOWNLOADS!r}, which this store does not support.",
-            hint="Set it to stream. If STORAGE_URL is a bucket (s3://…), redirect is possible, too.",
-            id="uploads_app.E006",
-        )
-    ]
+    store = object_store()
+    supported = {"stream": True, "redirect": store.offers_forms, "accel": store.offers_files}
+    if not supported.get(settings.DOWNLOADS):
+        return [
+            Error(
+                f"DOWNLOADS is {settings.DOWNLOADS!r}, which this store does not support.",
+                hint="Set it to stream. If STORAGE_URL is a bucket (s3://…), redirect is possible, "
+                "too. If it is a folder, accel is.",
+                id="uploads_app.E006",
+            )
+        ]
+    if settings.DOWNLOADS == "accel" and not settings.TRUSTED_PROXIES:
+        return [
+            Error(
+                "DOWNLOADS is accel, but TRUSTED_PROXIES is 0: without a proxy, downloads are empty.",
+                hint="Set DOWNLOADS to stream, or use a proxy and set TRUSTED_PROXIES.",
+                id="uploads_app.E008",
+            )
+        ]
+    return []

@@ -33,6 +33,9 @@ WAITING_THREADS = 2
 _FEW_BYTES = 64 * 1024
 # What the kernel keeps of an answer beside what it has sent.
 _KERNEL_BYTES = 128 * 1024
+# A file is read in such pieces. waitress reads as much as the send buffer may grow to, a few
+# MiB, and reads again what the client did not take.
+PIECE = 256 * 1024
 
 _waiting = threading.BoundedSemaphore(WAITING_THREADS)
 
@@ -64,6 +67,7 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _KERNEL_BYTES)
         super().__init__(server, sock, addr, adj, map=map)
+        self.sendbuf_len = PIECE
 
     @property
     def unread(self) -> int:

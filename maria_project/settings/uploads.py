@@ -50,11 +50,7 @@ STORAGE_GROUP = storage_group(env.str("STORAGE_GROUP", ""))
 # The rights in a store on disk. The setgid bit gives new files the group of their folder.
 FILE_UPLOAD_PERMISSIONS = 0o600 if STORAGE_GROUP is None else 0o640
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700 if STORAGE_GROUP is None else 0o2750
-FILE_UPLOAD_HANDLERS = [
-    "uploads_app.api.parsers.SizeLimitHandler",
-    "django.core.files.uploadhandler.MemoryFileUploadHandler",
-    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
-]
+FILE_UPLOAD_HANDLERS = ["uploads_app.api.parsers.SpoolHandler"]
 # Our own folder, so that the worker can delete what a killed process left in it.
 FILE_UPLOAD_TEMP_DIR = private_folder(DATA_DIR / "spool")
 # Bytes of uploads that the server of `./run` holds while they arrive.

@@ -31,6 +31,7 @@ from uploads_app.models import Inspection, UploadedFile, UploadQuota, UploadStat
 from uploads_app.services.inspection import quarantine_upload
 from uploads_app.storage.base import StoredBytes
 from uploads_app.storage.disk_store import DiskStore
+from uploads_app.storage.spool import SpooledFile
 
 BODY = pdf("lost and found", size=100_000)
 GIVEN = ["session.created", "upload.stored", "upload.restored"]
@@ -327,8 +328,10 @@ class SlowStore(DiskStore):
 
     meanwhile: Callable[[], object]
 
-    def put(self, key: str, chunks: Iterable[bytes]) -> StoredBytes:
-        written = super().put(key, chunks)
+    def put(
+        self, key: str, chunks: Iterable[bytes], spooled: SpooledFile | None = None
+    ) -> StoredBytes:
+        written = super().put(key, chunks, spooled)
         type(self).meanwhile()
         return written
 

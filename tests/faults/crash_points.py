@@ -1,8 +1,8 @@
 """Kills a process, or makes its store or database fail, at each crash point of a protocol.
 
 A crash point is the moment before an effect: a commit, a write outside a
-transaction, a change to the names in the store's folder, a changing request to
-S3. A crash between two crash points loses only what is in memory. A process
+transaction, a change to the names in the folders of store and spool, the sync of a
+file, a changing request to S3. A crash between two crash points loses only what is in memory. A process
 counts its crash points while it runs. At the one with the given number it is
 killed, or its store or database fails. No list of steps is written by hand, so
 no step can be missing.
@@ -11,6 +11,7 @@ no step can be missing.
 import errno
 import os
 import signal
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 from botocore.client import BaseClient
 from botocore.exceptions import EndpointConnectionError
+from django.conf import settings
 from django.core.files.storage import storages
 from django.db import OperationalError, connection
 
@@ -32,7 +34,8 @@ ON_DISK, ON_S3 = (100, 100) if SOAK else (1, 1)
 LONG_ON_S3 = 1 if SOAK else 4
 # More crash points than any protocol has.
 MANY = 1000
-# Python's audit events for changes to the names in a folder; empty folders do not count.
+# Python's audit events for changes to the names in a folder. Neither empty folders nor new,
+# empty files in the spool count.
 _ON_DISK = frozenset({"os.link", "os.remove", "os.rename"})
 _WRITES = ("INSERT", "UPDATE", "DELETE", "VACUUM")
 _S3_READS = ("Get", "Head", "List")
@@ -142,7 +145,7 @@ def _watch_store(reached: Reached) -> None:
     if isinstance(store, S3Store):
         _watch_requests(store.client, reached)
     else:
-        _watch_files(str(store.path("")), reached)
+        _watch_files((str(store.path("")), str(settings.FILE_UPLOAD_TEMP_DIR)), reached)
 
 
 def _watch_commits(reached: Reached) -> None:
@@ -162,11 +165,18 @@ def _watch_commits(reached: Reached) -> None:
     connection.execute_wrappers.append(executing)
 
 
-def _watch_files(root: str, reached: Reached) -> None:
+def _watch_files(folders: tuple[str, ...], reached: Reached) -> None:
     def on_audit_event(event: str, arguments: tuple[Any, ...]) -> None:
-        if event in _ON_DISK and os.fsdecode(arguments[0]).startswith(root):
+        if event in _ON_DISK and os.fsdecode(arguments[0]).startswith(folders):
             reached(event.removeprefix("os."))
 
+    def syncing(descriptor: Any) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            reached("sync")
+        fsync(descriptor)
+
+    fsync = os.fsync  # it has no audit event
+    os.fsync = syncing  # type: ignore[assignment]
     sys.addaudithook(on_audit_event)
     rename = renaming._rename_in_one_step  # a system call without an audit event
 

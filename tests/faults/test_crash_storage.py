@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
 
 from tests.helpers import Visitor, events, pdf, started, store_root, stored_keys, uploaded
 from tests.processes import fork, need_strace
 from uploads_app.models import UploadedFile, UploadQuota, UploadStatus
+from uploads_app.storage.disk_store import DiskStore
 
 pytestmark = [pytest.mark.both, pytest.mark.slow, pytest.mark.usefixtures("committed")]
 
@@ -123,41 +123,43 @@ def test_t34_store_that_cannot_be_claimed_keeps_nothing(when: int) -> None:
     assert events(visitor.uuid)[-1] == "upload.stored"
 
 
-def limit_file_size(megabytes: float, in_memory: bool) -> Callable[[], None]:
-    """Return a function that limits file sizes like a full disk, for the store or the spool."""
+def limit_file_size(megabytes: float, *, copies: bool = False) -> Callable[[], None]:
+    """Return a function that limits the size of a new file, as a full disk does.
 
-    def prepare() -> None:
-        if in_memory:
-            django_settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 10 * 2**20
+    If the store `copies`, the limit begins with its first file, else with the file in the spool.
+    """
+
+    def limit() -> None:
         size = int(megabytes * 2**20)
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
-    return prepare
+    def copy_instead(*_: Any) -> bool:
+        limit()
+        return False
+
+    def prepare() -> None:
+        DiskStore._link_spooled = copy_instead  # type: ignore[method-assign,assignment]
+
+    return prepare if copies else limit
 
 
-def test_t34_disk_that_fills_during_an_upload_keeps_nothing() -> None:
+def test_t34_disk_that_fills_during_a_copy_keeps_nothing() -> None:
     visitor = started()
     kept = uploaded(visitor, pdf("kept"))
 
     answer = upload_in_child(
-        visitor, pdf(size=5 * 2**20), prepare=limit_file_size(4.75, in_memory=True)
+        visitor, pdf(size=5 * 2**20), prepare=limit_file_size(4.75, copies=True)
     )
 
     assert_unavailable(answer)
     assert_lapsed(visitor, kept)
 
 
-def test_t34_disk_that_fills_before_the_store_writes_keeps_nothing(
-    settings: Any, tmp_path: Path
-) -> None:
-    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "spool"
-    (tmp_path / "spool").mkdir()
+def test_t34_disk_that_fills_before_the_store_writes_keeps_nothing(tmp_path: Path) -> None:
     visitor = started()
     kept = uploaded(visitor, pdf("kept"))
 
-    answer = upload_in_child(
-        visitor, pdf(size=5 * 2**20), prepare=limit_file_size(4.75, in_memory=False)
-    )
+    answer = upload_in_child(visitor, pdf(size=5 * 2**20), prepare=limit_file_size(4.75))
 
     assert_unavailable(answer)
     assert list((tmp_path / "spool").iterdir()) == []

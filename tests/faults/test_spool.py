@@ -37,8 +37,6 @@ def test_t36_web_process_sweeps_the_spool_at_start(tmp_path: Path) -> None:
 
 @pytest.mark.both
 def test_t36_scheduled_cleanup_sweeps_the_spool(db: None, settings: Any, tmp_path: Path) -> None:
-    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "spool"
-    (tmp_path / "spool").mkdir()
     old = leave(tmp_path / "spool", "tmpold.upload.pdf", HOUR + 60)
     young = leave(tmp_path / "spool", "tmpyoung.upload.pdf", 0)
 

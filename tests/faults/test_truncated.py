@@ -94,8 +94,6 @@ def test_t32_cut_body_with_a_matching_length_stores_nothing(
 def test_t32_large_cut_body_leaves_no_temporary_file(
     visitor: Visitor, settings: Any, tmp_path: Path
 ) -> None:
-    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "spool"
-    (tmp_path / "spool").mkdir()
     body = form(part(pdf(size=LIMIT)))
 
     status, _ = call(visitor, body[:-1000], len(body))

@@ -130,10 +130,13 @@ FIRES: list[tuple[str, dict[str, Any]]] = [
     ("uploads_app.E005", {"DIRECT_UPLOADS": True}),
     ("uploads_app.E006", {"DOWNLOADS": "redirect"}),
     ("uploads_app.E006", {"DOWNLOADS": "Stream"}),
+    ("uploads_app.E006", {"DOWNLOADS": "accel", "STORAGES": stored_at(), "TRUSTED_PROXIES": 1}),
+    ("uploads_app.E008", {"DOWNLOADS": "accel", "TRUSTED_PROXIES": 0}),
 ]
 # Valid settings exactly at the same boundaries.
 SILENT: list[dict[str, Any]] = [
     {},
+    {"DOWNLOADS": "accel", "TRUSTED_PROXIES": 1},
     PRODUCTION,
     {"PRODUCTION": False, "PUBLIC_URL": "http://localhost:8000", "DEBUG": True, "SECRET_KEY": "x"},
     {"ALLOWED_ORIGINS": ["https://maria.example", "http://localhost:5173", "app://maria"]},

@@ -3,13 +3,12 @@
 import hashlib
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.cache import cache
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError, connection
 from django.db.models import F
 from django.db.models.functions import Now
@@ -55,6 +54,7 @@ from tests.sessions_app.people import (
 )
 from tests.sessions_app.support import clone, expire, rival
 from tests.uploads_app.cleanup.cleanup_support import settled, use_store
+from tests.uploads_app.spooled import Interrupted
 from uploads_app.models import ErasureNote, UploadedFile, UploadQuota, UploadStatus
 from uploads_app.services.deletion import begin_deletion, lapse_upload
 from uploads_app.services.inspection import quarantine_upload
@@ -420,22 +420,9 @@ def test_database_failure_at_any_step_keeps_all_data_or_an_unfinished_erasure(
 # Concurrent requests -------------------------------------------------------------
 
 
-class ErasedDuringUpload(SimpleUploadedFile):
-    """A file in four chunks that calls `meanwhile` between the first two."""
-
-    def __init__(self, meanwhile: Callable[[], Any]) -> None:
-        super().__init__("secret.pdf", BODY)
-        self._meanwhile = meanwhile
-
-    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        for start in range(0, len(BODY), 1000):
-            if start == 1000:
-                self._meanwhile()
-            yield BODY[start : start + 1000]
-
-
 def upload_during(visitor: Visitor, meanwhile: Callable[[], Any]) -> None:
-    store_upload(session=visitor.row, content=ErasedDuringUpload(meanwhile), name="secret.pdf")
+    with Interrupted(BODY, meanwhile) as content:
+        store_upload(session=visitor.row, content=content, name="secret.pdf")
 
 
 def age_leases(by: timedelta) -> None:

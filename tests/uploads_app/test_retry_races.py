@@ -1,42 +1,23 @@
 """A writer that lost its lease continues: the retry that took over loses nothing."""
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 
 from sessions_app.exceptions import SessionInvalid
 from tests.helpers import Visitor, age_upload, events, pdf, started, store_root, stored_keys
+from tests.uploads_app.spooled import Interrupted, Spooled
 from uploads_app.exceptions import StorageUnavailable, UploadInProgress
 from uploads_app.models import TAKEOVER_AFTER, UploadedFile, UploadQuota, UploadStatus
 from uploads_app.services.upload import store_upload
 
-pytestmark = pytest.mark.both
+pytestmark = [pytest.mark.both, pytest.mark.usefixtures("link_or_copy")]
 
 BODY = pdf("stalled", 4000)
 KEY = "0" * 64
 WAIT = 60
-
-
-class Stalling(SimpleUploadedFile):
-    """A file that stops half-way until `go` is set; the first pass, for the hash, does not stop."""
-
-    def __init__(self) -> None:
-        super().__init__("report.pdf", BODY)
-        self.stalled, self.go = threading.Event(), threading.Event()
-        self._passes = 0
-
-    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        self._passes += 1
-        yield BODY[:2000]
-        if self._passes == 2:
-            self.stalled.set()
-            assert self.go.wait(WAIT)
-        yield BODY[2000:]
 
 
 class Writer(threading.Thread):
@@ -44,10 +25,11 @@ class Writer(threading.Thread):
 
     def __init__(self, visitor: Visitor) -> None:
         super().__init__()
-        self.session, self.content = visitor.row, Stalling()
+        self.session, self.content = visitor.row, Interrupted(BODY, self._stall)
         self.outcome: UploadedFile | Exception | None = None
+        self._stalled, self._go = threading.Event(), threading.Event()
         self.start()
-        assert self.content.stalled.wait(WAIT), self.outcome
+        assert self._stalled.wait(WAIT), self.outcome
 
     def run(self) -> None:
         try:
@@ -59,12 +41,16 @@ class Writer(threading.Thread):
 
     def resume(self) -> UploadedFile | Exception | None:
         """Let the upload continue and return its outcome."""
-        self.content.go.set()
+        self._go.set()
         self.join(WAIT)
         return self.outcome
 
+    def _stall(self) -> None:
+        self._stalled.set()
+        assert self._go.wait(WAIT)
 
-def store(session: object, content: SimpleUploadedFile) -> UploadedFile:
+
+def store(session: object, content: Spooled) -> UploadedFile:
     """Upload with the same key each time, as the view does."""
     return store_upload(
         session=session,  # type: ignore[arg-type]
@@ -96,7 +82,7 @@ def test_t39_old_writer_continues_after_the_retry_has_stored(committed: None) ->
     old = Writer(visitor)
     row = let_lease_age()
 
-    retry = store(visitor.row, SimpleUploadedFile("report.pdf", BODY))
+    retry = store(visitor.row, Spooled(BODY))
     outcome = old.resume()
 
     assert isinstance(outcome, UploadedFile)
@@ -123,7 +109,7 @@ def test_t39_one_retry_takes_over(committed: None) -> None:
     retry = Writer(visitor)
 
     with pytest.raises(UploadInProgress):
-        store(visitor.row, SimpleUploadedFile("report.pdf", BODY))
+        store(visitor.row, Spooled(BODY))
 
     retry.resume()
     old.resume()
@@ -136,8 +122,8 @@ def test_t39_storage_fails_for_the_old_writer_after_the_retry_has_stored(
     visitor = started()
     old = Writer(visitor)
     row = let_lease_age()
-    store(visitor.row, SimpleUploadedFile("report.pdf", BODY))
-    for half_written in Path(store_root()).rglob("*.part"):
+    store(visitor.row, Spooled(BODY))
+    for half_written in (old.content.path, *store_root().rglob("*.part")):
         half_written.unlink()  # the old writer's link fails as on a broken disk
 
     assert isinstance(old.resume(), StorageUnavailable)
@@ -149,7 +135,7 @@ def test_t39_old_writer_continues_after_the_visitor_deleted_the_file(committed: 
     visitor = started()
     old = Writer(visitor)
     row = let_lease_age()
-    store(visitor.row, SimpleUploadedFile("report.pdf", BODY))
+    store(visitor.row, Spooled(BODY))
     assert visitor.delete_upload(str(row.pk)).status_code == 204
 
     assert isinstance(old.resume(), StorageUnavailable)
@@ -165,7 +151,7 @@ def test_t39_old_writer_continues_after_the_session_ended(committed: None) -> No
     visitor = started()
     old = Writer(visitor)
     row = let_lease_age()
-    store(visitor.row, SimpleUploadedFile("report.pdf", BODY))
+    store(visitor.row, Spooled(BODY))
     assert visitor.end().status_code == 204
 
     assert isinstance(old.resume(), SessionInvalid)

@@ -2,13 +2,12 @@
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.cache import cache
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.db.models.functions import Now
 
@@ -27,6 +26,7 @@ from tests.helpers import (
     uploaded,
 )
 from tests.uploads_app.cleanup.cleanup_support import FaultyStore, use_store
+from tests.uploads_app.spooled import Interrupted, Spooled, keep_spool_elsewhere
 from uploads_app.exceptions import StorageUnavailable
 from uploads_app.models import StoreState, UploadedFile, UploadQuota, UploadStatus
 from uploads_app.services.upload import store_upload
@@ -37,24 +37,10 @@ BODY = pdf("meanwhile", 4000)
 FOREIGN = json.dumps({"id": "0b55bd1c-2c50-4fd6-9d3c-0a8d7f8a6b11", "generation": 3}).encode()
 
 
-class ChunkedUpload(SimpleUploadedFile):
-    """A file in four chunks that calls `meanwhile` between the first two."""
-
-    def __init__(self, meanwhile: Callable[[], None]) -> None:
-        super().__init__("report.pdf", BODY)
-        self._meanwhile = meanwhile
-
-    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        for start in range(0, len(BODY), 1000):
-            if start == 1000:
-                self._meanwhile()
-            yield BODY[start : start + 1000]
-
-
 def upload(visitor: Visitor, meanwhile: Callable[[], None]) -> UploadedFile:
     """Upload a file and call `meanwhile` during the upload."""
-    content = ChunkedUpload(meanwhile)
-    return store_upload(session=visitor.row, content=content, name="report.pdf")
+    with Interrupted(BODY, meanwhile) as content:
+        return store_upload(session=visitor.row, content=content, name="report.pdf")
 
 
 def assert_nothing_kept() -> None:
@@ -91,7 +77,7 @@ def expire(visitor: Visitor) -> None:
     ],
 )
 def test_session_that_ends_meanwhile_keeps_nothing(
-    visitor: Visitor, over: Callable[[Visitor], None], event: list[str]
+    visitor: Visitor, link_or_copy: str, over: Callable[[Visitor], None], event: list[str]
 ) -> None:
     first = visitor.uuid
 
@@ -107,14 +93,14 @@ def test_upload_started_after_the_end_of_the_session_keeps_nothing(visitor: Visi
     visitor.end()
 
     with pytest.raises(SessionInvalid):
-        store_upload(session=session, content=ChunkedUpload(lambda: None), name="report.pdf")
+        store_upload(session=session, content=Spooled(BODY), name="report.pdf")
 
     assert not UploadedFile.objects.exists()
     assert not UploadQuota.objects.exists()
     assert stored_keys() == set()
 
 
-def test_upload_without_its_lease_keeps_nothing(visitor: Visitor) -> None:
+def test_upload_without_its_lease_keeps_nothing(visitor: Visitor, link_or_copy: str) -> None:
     def lose_lease() -> None:
         age_upload(UploadedFile.objects.get(), timedelta(hours=1))
         call_command("cleanup_orphans")
@@ -127,7 +113,10 @@ def test_upload_without_its_lease_keeps_nothing(visitor: Visitor) -> None:
     assert events(visitor.uuid) == ["session.created", "upload.lapsed"]
 
 
-def test_lease_is_renewed_during_an_upload(visitor: Visitor, settings: Any) -> None:
+def test_lease_is_renewed_during_a_copy(
+    visitor: Visitor, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_spool_elsewhere(monkeypatch)
     settings.UPLOAD_LEASE = timedelta(0)
 
     def run_low() -> None:
@@ -140,7 +129,9 @@ def test_lease_is_renewed_during_an_upload(visitor: Visitor, settings: Any) -> N
     assert abs(lease - row.created_at) < timedelta(minutes=1)
 
 
-def test_running_upload_is_hidden_and_counts_against_the_quota(visitor: Visitor) -> None:
+def test_running_upload_is_hidden_and_counts_against_the_quota(
+    visitor: Visitor, link_or_copy: str
+) -> None:
     seen: list[Any] = []
 
     def scan() -> None:
@@ -155,12 +146,11 @@ def test_running_upload_is_hidden_and_counts_against_the_quota(visitor: Visitor)
     upload(visitor, scan)
 
     used = {"files": 1, "bytes": len(BODY)}
-    assert seen == [UploadStatus.PENDING, [], used, 404, {"part"}, ["session.created"]]
+    names = {"part"} if link_or_copy == "copied" else set()
+    assert seen == [UploadStatus.PENDING, [], used, 404, names, ["session.created"]]
 
 
-def test_server_error_leaves_a_row_for_the_cleanup(
-    visitor: Visitor,
-) -> None:
+def test_server_error_leaves_a_row_for_the_cleanup(visitor: Visitor, link_or_copy: str) -> None:
     def fail() -> None:
         raise RuntimeError("a bug")
 

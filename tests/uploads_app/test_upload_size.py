@@ -43,8 +43,6 @@ def test_t29_file_up_to_the_limit_is_stored(visitor: Visitor, size: int) -> None
 def test_t29_file_over_the_limit_is_refused(
     visitor: Visitor, settings: Any, tmp_path: Path, size: int
 ) -> None:
-    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "spool"
-    (tmp_path / "spool").mkdir()
 
     assert_refused(visitor, visitor.upload(pdf(size=size)))
     assert list((tmp_path / "spool").iterdir()) == []

@@ -6,7 +6,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from django import forms
-from django.http import FileResponse
+from django.http.response import HttpResponseBase
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -143,8 +143,8 @@ def _restore(upload: UploadedFile, action_request: ActionRequest) -> str:
     return f"{upload} was released from quarantine."
 
 
-def _download(upload: UploadedFile, action_request: ActionRequest) -> FileResponse:
-    """Stream a file to staff, even with DOWNLOADS=redirect.
+def _download(upload: UploadedFile, action_request: ActionRequest) -> HttpResponseBase:
+    """Send a file to staff, without a redirect to the store.
 
     A URL of the store would contain the file name, and the Content-Security-Policy
     of the admin does not allow forms to lead to another host.

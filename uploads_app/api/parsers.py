@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import IO, Any, cast
 
 from django.conf import settings
-from django.core.files.uploadhandler import FileUploadHandler
+from django.core.files.uploadhandler import FileUploadHandler, TemporaryFileUploadHandler
 from django.http import UnreadablePostError
 from django.http.multipartparser import MultiPartParser as FormParser
 from django.http.multipartparser import MultiPartParserError
@@ -19,25 +19,34 @@ from rest_framework.parsers import (  # type: ignore[attr-defined]
 from common.text import form_file_name
 from uploads_app.exceptions import FileTooLarge, StorageUnavailable
 from uploads_app.inspection.file_types import clean_name
+from uploads_app.storage.spool import SpooledFile
 
 # What multipart adds to one file: boundaries, headers, a long name.
 FRAMING_BYTES = 64 * 1024
 
 
-class SizeLimitHandler(FileUploadHandler):
-    """Refuse a body by its declared length before reading it, and a file while it arrives."""
+class SpoolHandler(TemporaryFileUploadHandler):
+    """Write a file of any size to the spool.
+
+    A body is refused by its declared length before it is read, and a file while it arrives.
+    """
+
+    # A piece costs about 20 calls, whatever its size.
+    chunk_size = 256 * 1024
+    file: SpooledFile
 
     def handle_raw_input(self, input_data: Any, META: Any, content_length: int, *_: Any) -> None:  # noqa: N803
         if content_length > settings.UPLOAD_MAX_BYTES + FRAMING_BYTES:
             raise FileTooLarge
 
-    def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        FileUploadHandler.new_file(self, *args, **kwargs)  # Django's would open another file
+        self.file = SpooledFile(self.file_name)
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         if start + len(raw_data) > settings.UPLOAD_MAX_BYTES:
             raise FileTooLarge
-        return raw_data
-
-    def file_complete(self, file_size: int) -> None:
-        return None
+        self.file.add(raw_data)
 
 
 class FileNameParser(FormParser):

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import IO
 
 from uploads_app.cleanup.store_contents import closed_keys
-from uploads_app.storage.base import ObjectStore
+from uploads_app.storage.base import ObjectStore, sha256_of
 from uploads_app.storage.keys import QUARANTINE
-from uploads_app.storage.moving_store import MovingStore, sha256_of
+from uploads_app.storage.moving_store import MovingStore
 
 _CHUNK = 64 * 1024
 

@@ -1,6 +1,7 @@
 """Read stored files, unless their download is blocked."""
 
 import logging
+from contextlib import suppress
 from typing import IO
 
 from django.conf import settings
@@ -51,6 +52,17 @@ def open_bytes(*, upload: UploadedFile) -> IO[bytes]:
     except OSError as error:
         logger.exception("The store did not return %s.", upload.key)
         raise StorageUnavailable from error
+
+
+def is_sent_by_proxy(*, upload: UploadedFile) -> bool:
+    """Return whether the proxy sends a file (DOWNLOADS=accel); raises DownloadBlocked.
+
+    A file that cannot be found is left to `open_upload`, which says why.
+    """
+    refuse_blocked_download(upload=upload)
+    with suppress(OSError):
+        return settings.DOWNLOADS == "accel" and object_store().has_file(upload.key)
+    return False
 
 
 def record_download(*, upload: UploadedFile) -> None:

@@ -41,12 +41,13 @@ from uploads_app.services.quota import free_expired_forms, use_quota
 from uploads_app.services.transition import change_upload, record_upload
 from uploads_app.storage.base import StoredBytes, object_store
 from uploads_app.storage.keys import object_key
+from uploads_app.storage.spool import SpooledFile
 
 logger = logging.getLogger(__name__)
 
 
 def store_upload(
-    *, session: UserSession, content: File[bytes], name: str, retry_key: str | None = None
+    *, session: UserSession, content: SpooledFile, name: str, retry_key: str | None = None
 ) -> UploadedFile:
     """Store one complete file for a session and return its row with the status `stored`.
 
@@ -65,7 +66,7 @@ def store_upload(
         name=name,
         file_type=file_type,
         size=content.size,
-        sha256=_hash(content) if retry_key else "",
+        sha256=content.sha256 if retry_key else "",
         retry_key=retry_key,
     )
     if upload.status != UploadStatus.PENDING:
@@ -177,7 +178,7 @@ def read_back(key: str) -> StoredBytes:
     return StoredBytes(size, digest.hexdigest())
 
 
-def _check_type(session: UserSession, content: File[bytes], name: str) -> FileType:
+def _check_type(session: UserSession, content: SpooledFile, name: str) -> FileType:
     if not content.size:
         raise FileEmpty
     try:
@@ -221,12 +222,12 @@ def _write(upload: UploadedFile, content: File[bytes]) -> tuple[StoredBytes, boo
     If an earlier request wrote the same bytes, its object is used: the store's
     response to it may have been lost.
     """
+    spooled = content if isinstance(content, SpooledFile) else None
     try:
-        return object_store().put(upload.key, _leased(upload, content)), True
+        return object_store().put(upload.key, _leased(upload, content), spooled), True
     except FileExistsError:
         written = read_back(upload.key)
-        content.seek(0)
-        if written.sha256 != (upload.sha256 or _hash(content)):
+        if written.sha256 != (upload.sha256 or _sha256(content)):
             raise
         return written, False
 
@@ -267,11 +268,12 @@ def _commit(upload: UploadedFile, written: StoredBytes, also: Callable[[], None]
     return upload
 
 
-def _hash(content: File[bytes]) -> str:
-    digest = hashlib.sha256()
-    for chunk in content.chunks():
-        digest.update(chunk)
-    return digest.hexdigest()
+def _sha256(content: File[bytes]) -> str:
+    """Return the hash of a file. One in the spool is not read again."""
+    if isinstance(content, SpooledFile):
+        return content.sha256
+    content.seek(0)
+    return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _require_live(session: UserSession) -> None:

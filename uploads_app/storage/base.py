@@ -1,5 +1,6 @@
 """The interface of every store. `STORAGES["uploads"]` selects the implementation."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -9,6 +10,7 @@ from typing import IO, Protocol, cast
 from django.core.files.storage import storages
 
 from uploads_app.storage.keys import MARKER, PREFIX
+from uploads_app.storage.spool import SpooledFile
 
 # If clocks differ by more, ages cannot be trusted.
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -90,14 +92,26 @@ class ObjectStore(Protocol):
         """Whether the store supports `upload_form`."""
 
     @property
+    def offers_files(self) -> bool:
+        """Whether the objects are files of this host, which a proxy can send."""
+
+    @property
     def marker_seconds(self) -> float:
         """How long the marker need not be read again before an upload."""
 
-    def put(self, key: str, chunks: Iterable[bytes]) -> StoredBytes:
-        """Write an object completely or not at all; FileExistsError if the key is taken."""
+    def put(
+        self, key: str, chunks: Iterable[bytes], spooled: SpooledFile | None = None
+    ) -> StoredBytes:
+        """Write an object completely or not at all; FileExistsError if the key is taken.
+
+        `spooled` is a file with the same bytes. A store that can use it reads no chunk.
+        """
 
     def open(self, key: str) -> IO[bytes]:
         """Open an object for reading; FileNotFoundError if it is absent."""
+
+    def has_file(self, key: str) -> bool:
+        """Return whether the store has an object as a file that a proxy can send."""
 
     def describe(self, key: str) -> StoredObject | None:
         """Return one object as a listing has it, None if it is absent."""
@@ -158,3 +172,9 @@ class ObjectStore(Protocol):
 
 def object_store() -> ObjectStore:
     return cast(ObjectStore, storages["uploads"])
+
+
+def sha256_of(store: ObjectStore, key: str) -> str:
+    """Return the SHA-256 (hex) of an object; FileNotFoundError if it is absent."""
+    with store.open(key) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]

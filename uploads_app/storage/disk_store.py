@@ -6,11 +6,12 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from django.conf import settings
 from django.core.exceptions import SuspiciousFileOperation
@@ -26,6 +27,8 @@ from uploads_app.storage.base import (
 from uploads_app.storage.file_locks import locked
 from uploads_app.storage.keys import ERASED, INCOMING, MARKER, PREFIX, QUARANTINE
 from uploads_app.storage.renaming import rename
+from uploads_app.storage.spool import SpooledFile
+from uploads_app.storage.syncing import finish_deletions, keep_name, link, sync_folder, sync_name
 from uploads_app.storage.walking import walk
 
 _TEMPORARY_SUFFIX = ".part"
@@ -35,6 +38,9 @@ _UNLISTED = ("", f"{ERASED}/", f"{QUARANTINE}/{PREFIX}/*/")
 # The levels of folders between a prefix and its objects.
 _FOLDERS = {PREFIX: 1, INCOMING: 1, QUARANTINE: 2, ERASED: 0}
 _FOLDER_TRIES = 100
+# The spool is on another file system, or this account is not a member of STORAGE_GROUP.
+_NEEDS_COPY = (errno.EXDEV, errno.EPERM)
+_T = TypeVar("_T")
 
 
 class DiskStore(FileSystemStorage):
@@ -42,30 +48,34 @@ class DiskStore(FileSystemStorage):
 
     Django's FileSystemStorage leaves a truncated file at the final path when
     the disk is full. This class writes to a temporary name, syncs the file, and
-    creates the final name as a hard link, which never replaces a file.
+    creates the final name as a hard link, which never replaces a file. The name of an
+    uploaded file in the spool is such a temporary name.
     """
 
     offers_forms = False
+    offers_files = True
     marker_seconds = 0.0
 
-    def put(self, key: str, chunks: Iterable[bytes]) -> StoredBytes:
+    def put(
+        self, key: str, chunks: Iterable[bytes], spooled: SpooledFile | None = None
+    ) -> StoredBytes:
         final = Path(self.path(key))
+        if spooled is not None and self._link_spooled(spooled, final):
+            keep_name(final)
+            return StoredBytes(spooled.size, spooled.sha256)
         temporary = final.with_name(f".{final.name}.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}")
         try:
             written = self._write(temporary, chunks)
-            os.link(temporary, final)
-        except FileExistsError:
-            _sync_name(final)  # its writer may have died before this
-            raise
+            link(temporary, final)
         finally:
             with suppress(FileNotFoundError):
                 temporary.unlink()
-        try:
-            _sync_name(final)
-        except OSError:  # the name might not survive a power failure
-            final.unlink()
-            raise
+        keep_name(final)
         return written
+
+    def has_file(self, key: str) -> bool:
+        found = self.describe(key)
+        return found is not None and not found.is_link
 
     def describe(self, key: str) -> StoredObject | None:
         try:
@@ -76,7 +86,7 @@ class DiskStore(FileSystemStorage):
 
     def delete(self, name: str) -> None:
         self._remove(name)
-        _finish_deletions(Path(self.path(name)).parent)
+        finish_deletions(Path(self.path(name)).parent)
 
     def delete_many(self, keys: Sequence[str]) -> dict[str, str]:
         failed = {}
@@ -86,8 +96,27 @@ class DiskStore(FileSystemStorage):
             except (OSError, SuspiciousFileOperation, ValueError) as error:  # also a malformed key
                 failed[key] = str(error)
         for folder in {Path(self.path(key)).parent for key in keys if key not in failed}:
-            _finish_deletions(folder)
+            finish_deletions(folder)
         return failed
+
+    def _link_spooled(self, spooled: SpooledFile, final: Path) -> bool:
+        """Sync a file of the spool and link it; False if the store needs a copy of it."""
+        descriptor = spooled.fileno()
+        try:
+            self._make_folder(root := Path(self.location))
+            if os.fstat(descriptor).st_dev != root.stat().st_dev:
+                return False
+            spooled.flush()
+            os.fchmod(descriptor, settings.FILE_UPLOAD_PERMISSIONS)
+            if settings.STORAGE_GROUP is not None:  # only files created in the store inherit it
+                os.fchown(descriptor, -1, settings.STORAGE_GROUP)
+            os.fsync(descriptor)
+            self._in_folder(final.parent, partial(link, spooled.path, final))
+        except OSError as error:
+            if error.errno in _NEEDS_COPY:
+                return False
+            raise
+        return True
 
     def _write(self, path: Path, chunks: Iterable[bytes]) -> StoredBytes:
         """Write and sync a new file; delete it if it cannot be written completely."""
@@ -106,14 +135,18 @@ class DiskStore(FileSystemStorage):
         return StoredBytes(size, digest.hexdigest())
 
     def _create(self, path: Path) -> IO[bytes]:
-        """Open a new file; create its folder again if a deletion removes it meanwhile."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        descriptor = self._in_folder(path.parent, partial(os.open, path, flags))
+        os.fchmod(descriptor, settings.FILE_UPLOAD_PERMISSIONS)
+        return os.fdopen(descriptor, "wb")
+
+    def _in_folder(self, folder: Path, step: Callable[[], _T]) -> _T:
+        """Do a step in a folder; create the folder again if a deletion removes it meanwhile."""
         for _ in range(_FOLDER_TRIES):
             with suppress(FileNotFoundError):
-                self._make_folder(path.parent)
-                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-                os.fchmod(descriptor, settings.FILE_UPLOAD_PERMISSIONS)
-                return os.fdopen(descriptor, "wb")
-        raise FileNotFoundError(errno.ENOENT, "the folder is removed each time", str(path.parent))
+                self._make_folder(folder)
+                return step()
+        raise FileNotFoundError(errno.ENOENT, "the folder is removed each time", str(folder))
 
     def _make_folder(self, folder: Path) -> None:
         """Create a folder and its parents with the rights of the store, which a umask would cut."""
@@ -152,8 +185,8 @@ class DiskStore(FileSystemStorage):
         except FileNotFoundError:
             if source.exists() or not final.exists():
                 raise
-        _sync_name(final)
-        _finish_deletions(source.parent)
+        sync_name(final)
+        finish_deletions(source.parent)
 
     def _rename(self, source: Path, target: Path) -> None:
         """Rename a file; create the new folder again if a deletion removes it meanwhile."""
@@ -189,7 +222,7 @@ class DiskStore(FileSystemStorage):
         temporary = final.with_name(f".{MARKER}.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}")
         self._write(temporary, [marker.to_bytes()])
         temporary.replace(final)
-        _sync_folder(final.parent)
+        sync_folder(final.parent)
 
     def swap_marker(self, old: Marker, new: Marker) -> bool:
         lock = locked(Path(self.path(MARKER)))
@@ -232,30 +265,6 @@ class DiskStore(FileSystemStorage):
         self, key: str, *, name: str, content_type: str, lifetime: timedelta
     ) -> str | None:
         return None
-
-
-def _finish_deletions(folder: Path) -> None:
-    """Make deletions in a folder durable, or remove the folder if it is empty."""
-    try:
-        folder.rmdir()
-    except OSError:  # it is not empty, or does not exist
-        _sync_folder(folder)
-
-
-def _sync_name(path: Path) -> None:
-    """Make the name of an object survive a power failure."""
-    _sync_folder(path.parent)
-    _sync_folder(path.parent.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power failure; the folder may be absent."""
-    with suppress(FileNotFoundError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _described(key: str, status: os.stat_result) -> StoredObject:

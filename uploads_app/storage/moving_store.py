@@ -5,7 +5,6 @@ previous store only after the current one has it, so it can always be read.
 For operators: docs/operations.md, "Moving to S3".
 """
 
-import hashlib
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -23,8 +22,10 @@ from uploads_app.storage.base import (
     ObjectStore,
     StoredBytes,
     StoredObject,
+    sha256_of,
 )
 from uploads_app.storage.keys import PREFIX
+from uploads_app.storage.spool import SpooledFile
 
 _T = TypeVar("_T")
 
@@ -48,16 +49,26 @@ class MovingStore:
         return self.current.offers_forms
 
     @property
+    def offers_files(self) -> bool:
+        return self.current.offers_files
+
+    @property
     def marker_seconds(self) -> float:
         return max(self.current.marker_seconds, self.previous.marker_seconds)
 
-    def put(self, key: str, chunks: Iterable[bytes]) -> StoredBytes:
+    def put(
+        self, key: str, chunks: Iterable[bytes], spooled: SpooledFile | None = None
+    ) -> StoredBytes:
         if self.previous.describe(key) is not None:
             raise FileExistsError(key)
-        return self.current.put(key, chunks)
+        return self.current.put(key, chunks, spooled)
 
     def open(self, key: str) -> IO[bytes]:
         return self._first(lambda store: store.open(key))
+
+    def has_file(self, key: str) -> bool:
+        """Return whether the current store has the file. One of the previous store may be moved."""
+        return self.current.has_file(key)
 
     def describe(self, key: str) -> StoredObject | None:
         for store in self._in_order():
@@ -196,9 +207,3 @@ def _newer(current: Marker | None, previous: Marker | None) -> Marker | None:
             "STORAGE_URL and STORAGE_PREVIOUS_URL are stores of two different databases"
         )
     return max(current, previous, key=attrgetter("generation"))
-
-
-def sha256_of(store: ObjectStore, key: str) -> str:
-    """Return the SHA-256 (hex) of an object; FileNotFoundError if it is absent."""
-    with store.open(key) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]

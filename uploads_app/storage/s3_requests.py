@@ -1,14 +1,26 @@
-"""Requests to S3: errors as OSError, and listings page by page."""
+"""Requests to S3: their limits, errors as OSError, and listings page by page."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from uploads_app.storage.base import ListingIncomplete
 
+# Two attempts of 12 s each: a store that does not respond blocks a request for 24 s at most.
+BOUNDED = Config(
+    connect_timeout=2,
+    read_timeout=10,
+    retries={"total_max_attempts": 2, "mode": "standard"},
+    signature_version="s3v4",
+    # At least as many as a web process has threads.
+    max_pool_connections=32,
+    # The checksum of the body is signed. A signature of the body would read the file twice.
+    s3={"payload_signing_enabled": False},
+)
 ABSENT = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchUpload"})
 _TAKEN = frozenset({"412", "PreconditionFailed"})
 # How each listing continues: a parameter, and the field of the last page with its value.

@@ -24,22 +24,15 @@ from uploads_app.storage.base import (
     Marker,
     StoredBytes,
     StoredObject,
+    sha256_of,
 )
 from uploads_app.storage.keys import INCOMING, MARKER, PREFIX, is_own
-from uploads_app.storage.s3_requests import ABSENT, pages, translated
+from uploads_app.storage.s3_requests import ABSENT, BOUNDED, pages, translated
+from uploads_app.storage.spool import SpooledFile
 
 BATCH = 1000
 _CHUNK = 64 * 1024
 _IN_MEMORY = 1024 * 1024
-# Two attempts of 12 s each: a store that does not respond blocks a request for 24 s at most.
-_BOUNDED = Config(
-    connect_timeout=2,
-    read_timeout=10,
-    retries={"total_max_attempts": 2, "mode": "standard"},
-    signature_version="s3v4",
-    # At least as many as a web process has threads.
-    max_pool_connections=32,
-)
 
 
 class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
@@ -50,12 +43,13 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
     """
 
     offers_forms = True
+    offers_files = False
     marker_seconds = 15.0
 
     def get_default_settings(self) -> dict[str, Any]:
         defaults: dict[str, Any] = super().get_default_settings()
         return defaults | {
-            "client_config": _BOUNDED,
+            "client_config": BOUNDED,
             "file_overwrite": False,
             "public_endpoint_url": None,
         }
@@ -71,7 +65,12 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
             verify=self.verify,
         )
 
-    def put(self, key: str, chunks: Iterable[bytes]) -> StoredBytes:
+    def put(
+        self, key: str, chunks: Iterable[bytes], spooled: SpooledFile | None = None
+    ) -> StoredBytes:
+        if spooled is not None:
+            spooled.seek(0)
+            return self._send(key, spooled, StoredBytes(spooled.size, spooled.sha256))
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as body:
             digest, size = hashlib.sha256(), 0
             for chunk in chunks:
@@ -79,16 +78,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
                 digest.update(chunk)
                 size += len(chunk)
             body.seek(0)
-            with translated(key):
-                self.client.put_object(
-                    Bucket=self.bucket_name,
-                    Key=key,
-                    Body=body,
-                    ContentLength=size,
-                    IfNoneMatch="*",
-                    ChecksumSHA256=base64.b64encode(digest.digest()).decode(),
-                )
-        return StoredBytes(size, digest.hexdigest())
+            return self._send(key, body, StoredBytes(size, digest.hexdigest()))
 
     def open(self, name: str, mode: str = "rb") -> IO[bytes]:
         """Fetch the whole object first, so that no caller reads half of it."""
@@ -105,6 +95,9 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
             raise
         body.seek(0)
         return cast(IO[bytes], body)
+
+    def has_file(self, key: str) -> bool:
+        return False
 
     def describe(self, key: str) -> StoredObject | None:
         try:
@@ -144,7 +137,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
                     Key=target,
                     CopySource={"Bucket": self.bucket_name, "Key": key},
                 )
-        elif self._sha256(key) != self._sha256(target):
+        elif sha256_of(self, key) != sha256_of(self, target):
             raise FileExistsError(target)
         if self.describe(target) and self.describe(key) == source:  # nobody moved it back meanwhile
             self.delete(key)
@@ -263,6 +256,18 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
             config=self.client_config.merge(Config(s3=style)),
         )
 
+    def _send(self, key: str, body: IO[bytes], content: StoredBytes) -> StoredBytes:
+        with translated(key):
+            self.client.put_object(
+                Bucket=self.bucket_name,
+                Key=key,
+                Body=body,
+                ContentLength=content.size,
+                IfNoneMatch="*",
+                ChecksumSHA256=base64.b64encode(bytes.fromhex(content.sha256)).decode(),
+            )
+        return content
+
     def _delete(self, targets: list[dict[str, str]]) -> tuple[dict[str, str], list[str]]:
         """Delete keys or versions; return the error of each that failed, and keys that were only hidden."""
         failed: dict[str, str] = {}
@@ -288,13 +293,6 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
             for version in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
                 if version["Key"] == key:
                     yield {"Key": key, "VersionId": version["VersionId"]}
-
-    def _sha256(self, key: str) -> str:
-        digest = hashlib.sha256()
-        with self.open(key) as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-        return digest.hexdigest()
 
     def _pages(self, operation: str, **parameters: str) -> Iterator[dict[str, Any]]:
         return pages(self.client, operation, Bucket=self.bucket_name, **parameters)

@@ -18,6 +18,7 @@ from django.db import DatabaseError, OperationalError, connection
 from uploads_app.storage.base import Marker, StoredBytes, StoredObject
 from uploads_app.storage.disk_store import DiskStore
 from uploads_app.storage.keys import PREFIX
+from uploads_app.storage.spool import SpooledFile
 
 Point = Literal["put", "remove", "move", "describe", "list", "marker", "write", "commit"]
 What = Literal["dies", "fails", "meanwhile"]
@@ -120,9 +121,11 @@ class FaultInjectingStore(DiskStore):
         super().__init__(location=location)
         self.faults = faults
 
-    def put(self, key: str, chunks: Iterable[bytes]) -> StoredBytes:
+    def put(
+        self, key: str, chunks: Iterable[bytes], spooled: SpooledFile | None = None
+    ) -> StoredBytes:
         with self.faults.around("put"):
-            return super().put(key, chunks)
+            return super().put(key, chunks, spooled)
 
     def move(self, key: str, target: str) -> None:
         with self.faults.around("move"):

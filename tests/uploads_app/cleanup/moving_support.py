@@ -22,6 +22,7 @@ from uploads_app.storage.base import StoredBytes
 from uploads_app.storage.disk_store import DiskStore
 from uploads_app.storage.keys import ERASED, INCOMING, MARKER, PREFIX, QUARANTINE
 from uploads_app.storage.s3_store import S3Store
+from uploads_app.storage.spool import SpooledFile
 
 # The moments of one object's move, in order: `previous` and `current` name the store.
 MOMENTS = (
@@ -54,9 +55,12 @@ class ObservedStore:
 
     role = ""
 
-    def put(self, key: str, chunks: Iterable[bytes]) -> StoredBytes:
+    def put(
+        self, key: str, chunks: Iterable[bytes], spooled: SpooledFile | None = None
+    ) -> StoredBytes:
         _happens(f"{self.role} before put", key)
-        written: StoredBytes = super().put(key, self._reported(key, chunks))  # type: ignore[misc]
+        reported = self._reported(key, chunks)
+        written: StoredBytes = super().put(key, reported, spooled)  # type: ignore[misc]
         _happens(f"{self.role} after put", key)
         return written
 

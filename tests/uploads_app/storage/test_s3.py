@@ -4,6 +4,7 @@ What a bucket has in common with a folder is tested in test_storage.py, failures
 in tests/faults/test_s3_faults.py.
 """
 
+import hashlib
 import io
 import logging
 import uuid
@@ -22,6 +23,7 @@ from tests.helpers import SOAK, Visitor, at_once, pdf, started, uploaded
 from tests.s3_server import READER, SECRET_KEY, Bucket, S3Server
 from tests.uploads_app.cleanup.cleanup_support import cleanup, settled
 from tests.uploads_app.server import GUNICORN, WAITRESS, deployment, serving
+from tests.uploads_app.spooled import Spooled
 from uploads_app.models import UploadedFile, UploadStatus
 from uploads_app.storage.base import object_store
 from uploads_app.storage.keys import INCOMING, MARKER, PREFIX, object_key
@@ -74,6 +76,24 @@ def test_every_web_server_thread_reaches_the_bucket(
 
     assert [answer.status for answer in answers] == [201] * 3
     assert sorted(s3.read(key) for key in s3.keys("uploads/")) == sorted(bodies)
+
+
+def test_an_uploaded_file_is_read_once(s3: Bucket) -> None:
+    class Counting(Spooled):
+        bytes_read = 0
+
+        def read(self, size: int = -1) -> bytes:
+            data: bytes = self.file.read(size)  # type: ignore[union-attr]
+            self.bytes_read += len(data)
+            return data
+
+    body, key = pdf(size=3 * 1024 * 1024), new_key()
+    with Counting(body) as spooled:
+        written = object_store().put(key, iter(()), spooled)
+
+    assert spooled.bytes_read == len(body)
+    assert (written.size, written.sha256) == (len(body), hashlib.sha256(body).hexdigest())
+    assert s3.read(key) == body
 
 
 def test_threads_and_requests_share_one_client(s3: Bucket) -> None:

@@ -1,0 +1,46 @@
+"""Names of files that survive a power failure."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+
+def link(source: Path, final: Path) -> None:
+    """Give a synced file its final name; FileExistsError if another file has it."""
+    try:
+        os.link(source, final)
+    except FileExistsError:
+        sync_name(final)  # its writer may have died before this
+        raise
+
+
+def keep_name(final: Path) -> None:
+    """Sync a new name, or remove it: it might not survive a power failure."""
+    try:
+        sync_name(final)
+    except OSError:
+        final.unlink()
+        raise
+
+
+def sync_name(path: Path) -> None:
+    sync_folder(path.parent)
+    sync_folder(path.parent.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Sync the names in a folder, which may be absent."""
+    with suppress(FileNotFoundError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def finish_deletions(folder: Path) -> None:
+    """Sync the deletions in a folder, or remove the folder if it is empty."""
+    try:
+        folder.rmdir()
+    except OSError:  # it is not empty, or does not exist
+        sync_folder(folder)
