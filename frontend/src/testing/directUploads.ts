@@ -104,10 +104,10 @@ export function createDirectUploads(state: FakeSessions, parts: UploadParts) {
 
   /** The sizes of files that are not in the quota, but whose form the storage still accepts. */
   function openForms(session: FakeSession): number[] {
-    const isGone = ({ id, status }: DirectUpload) =>
+    const isDeleted = ({ id, status }: DirectUpload) =>
       status === "cancelled" || session.deletedFiles.some(({ upload }) => upload.id === id);
     return known
-      .filter((one) => one.session === session && isGone(one) && one.formExpiresAt > now())
+      .filter((one) => one.session === session && isDeleted(one) && one.formExpiresAt > now())
       .map(({ size }) => size);
   }
 

@@ -147,8 +147,8 @@ export class Network {
     if (fate.hangs) return never();
     if (fate.foreign) return foreignAnswer(fate.foreign);
     if (fate.breaks || !answer) throw lost();
-    const isGone = signal?.aborted || sent.tab.isClosed;
-    if (browser.cookie !== before && !isGone) this.cookie = browser.cookie;
+    const isUnwanted = signal?.aborted || sent.tab.isClosed;
+    if (browser.cookie !== before && !isUnwanted) this.cookie = browser.cookie;
     sent.tab.deliver(() => this.witness.onAnswer(sent, answer));
     return answer;
   }

@@ -21,7 +21,7 @@ async function sending() {
   await userEvent.upload(screen.getByLabelText(/Choose files/), [file("a.pdf"), file("b.pdf")]);
   await waitFor(() => expect(server.transfers).toHaveLength(2));
   act(() => server.transfers[0]?.progress(500));
-  return { server, asked: server.requests.length };
+  return { server, sent: server.requests.length };
 }
 
 /** Unmount everything, as a change of the route does, and show the page. */
@@ -32,13 +32,13 @@ async function again(page: ReactElement) {
 }
 
 test("it shows the files on their way, and asks the server for nothing", async () => {
-  const { server, asked } = await sending();
+  const { server, sent } = await sending();
   for (let times = 0; times < 3; times++) {
     await again(pageAt(server));
     const [a, b] = screen.getAllByRole("progressbar");
     expect([a, b].map((bar) => bar?.getAttribute("value"))).toEqual(["500", "0"]);
   }
-  expect(server.requests).toHaveLength(asked);
+  expect(server.requests).toHaveLength(sent);
   act(() => server.transfers.forEach(({ finish }) => finish()));
   expect(await screen.findAllByText(/^Stored/)).toHaveLength(2);
   await again(pageAt(server));
@@ -62,11 +62,11 @@ test("in StrictMode, too, it asks once", async () => {
   render(strict());
   await state("ready");
   await screen.findByText("No files yet.");
-  const asked = server.requests.length;
-  expect(asked).toBe(3);
+  const sent = server.requests.length;
+  expect(sent).toBe(3);
   await again(strict());
   await screen.findByText("No files yet.");
-  expect(server.requests).toHaveLength(asked);
+  expect(server.requests).toHaveLength(sent);
 });
 
 test("it follows what another tab did meanwhile, and reports it", async () => {
