@@ -19,8 +19,8 @@ SQLITE = {
     "current": Figures(calls=4_368, middleware=359, statements=3, kib_read=0),
     "list": Figures(calls=6_099, middleware=359, statements=2, kib_read=0),
     "create": Figures(calls=4_182, middleware=356, statements=6, kib_read=0),
-    "upload": Figures(calls=28_565, middleware=359, statements=22, kib_read=5_128),
-    "download": Figures(calls=8_665, middleware=355, statements=2, kib_read=5_120),
+    "upload": Figures(calls=25_152, middleware=359, statements=22, kib_read=5_128),
+    "download": Figures(calls=4_894, middleware=355, statements=2, kib_read=5_120),
     "introspect": Figures(calls=5_147, middleware=356, statements=2, kib_read=0),
 }
 # With Redis.
@@ -29,8 +29,8 @@ POSTGRESQL = {
     "current": Figures(calls=5_019, middleware=359, statements=3, kib_read=0),
     "list": Figures(calls=6_664, middleware=359, statements=2, kib_read=0),
     "create": Figures(calls=5_371, middleware=356, statements=6, kib_read=0),
-    "upload": Figures(calls=30_093, middleware=359, statements=22, kib_read=5_128),
-    "download": Figures(calls=9_929, middleware=355, statements=2, kib_read=5_120),
+    "upload": Figures(calls=26_680, middleware=359, statements=22, kib_read=5_128),
+    "download": Figures(calls=6_158, middleware=355, statements=2, kib_read=5_120),
     "introspect": Figures(calls=5_740, middleware=356, statements=2, kib_read=0),
 }
 
