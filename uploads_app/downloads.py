@@ -17,6 +17,12 @@ DOWNLOAD_HEADERS = {
 }
 
 
+class StreamedFile(FileResponse):
+    """A file in pieces as large as a web server takes well. Django's have 4 KiB."""
+
+    block_size = 256 * 1024
+
+
 def attachment(upload: UploadedFile) -> HttpResponseBase:
     """Return a file as an attachment, or the answer that lets the proxy send it.
 
@@ -24,7 +30,7 @@ def attachment(upload: UploadedFile) -> HttpResponseBase:
     """
     if is_sent_by_proxy(upload=upload):
         return _answer_to_proxy(upload)
-    return FileResponse(
+    return StreamedFile(
         open_upload(upload=upload),
         as_attachment=True,
         filename=upload.name,
