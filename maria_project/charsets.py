@@ -7,6 +7,7 @@ the first middleware, and in the extended parameters (RFC 2231) of any header.
 
 from collections.abc import Iterable
 from email.message import Message
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.utils.http import parse_header_parameters
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 ACCEPTED = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 # Parsing takes time that grows faster than the text.
 _MAX_LENGTH = 1000
+# Clients send few different ones, except for the boundaries of forms.
+_REMEMBERED = 256
 
 
 def require_known_charset(application: "WSGIApplication") -> "WSGIApplication":
@@ -29,10 +32,11 @@ def require_known_charset(application: "WSGIApplication") -> "WSGIApplication":
     """
 
     def wrapped(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        if not _has_known_charset(environ.get("CONTENT_TYPE", "")):
+        content_type, accept = environ.get("CONTENT_TYPE", ""), environ.get("HTTP_ACCEPT", "")
+        if len(content_type) > _MAX_LENGTH or not _has_known_charset(content_type):
             del environ["CONTENT_TYPE"]
             environ[REFUSED] = "charset_not_supported"
-        if not _is_list_of_types(environ.get("HTTP_ACCEPT", "")):
+        if len(accept) > _MAX_LENGTH or not _is_list_of_types(accept):
             del environ["HTTP_ACCEPT"]
         return application(environ, start_response)
 
@@ -49,9 +53,8 @@ def header_parameters(line: str) -> tuple[str, dict[str, str]]:
         raise ValueError("The parameters cannot be parsed.") from error
 
 
+@lru_cache(_REMEMBERED)
 def _has_known_charset(content_type: str) -> bool:
-    if len(content_type) > _MAX_LENGTH:
-        return False
     try:
         _, parameters = header_parameters(content_type)
     except ValueError:
@@ -60,9 +63,8 @@ def _has_known_charset(content_type: str) -> bool:
     return named <= ACCEPTED
 
 
+@lru_cache(_REMEMBERED)
 def _is_list_of_types(accept: str) -> bool:
-    if len(accept) > _MAX_LENGTH:
-        return False
     try:
         for media_type in accept.split(","):
             header_parameters(media_type)

@@ -12,6 +12,9 @@ from rest_framework.parsers import JSONParser
 from common.text import UNSTORABLE
 from maria_project.exceptions import BodyTooLarge
 
+# An error message quotes a value, which fails if that is nested as deeply as Python permits.
+_DEEPEST = 100
+
 
 class StrictJSONParser(JSONParser):
     """Parses one JSON object of at most DATA_UPLOAD_MAX_MEMORY_SIZE bytes.
@@ -33,24 +36,37 @@ class StrictJSONParser(JSONParser):
             raise BodyTooLarge
         try:
             text = body.decode()
-            values = json.loads(text, parse_float=_finite, parse_constant=_refuse)
-            if not isinstance(values, dict) or any(map(UNSTORABLE.search, _texts(values))):
+            values: dict[str, Any] = _DECODER.decode(text)
+            if not isinstance(values, dict):
+                raise ParseError
+            if not _is_plain(text) and any(map(UNSTORABLE.search, _texts(values))):
                 raise ParseError
         except (ValueError, RecursionError) as error:
             raise ParseError from error
         return values
 
 
-def _texts(value: object) -> Iterator[str]:
-    """Yield every key and string. json.dumps would escape NUL."""
+def _is_plain(text: str) -> bool:
+    """Return whether there is nothing to find: no deep nesting, and no escaped character.
+
+    UTF-8 and JSON have NUL and lone surrogates only as escapes.
+    """
+    return "\\u" not in text and text.count("[") + text.count("{") <= _DEEPEST
+
+
+def _texts(value: object, depth: int = 0) -> Iterator[str]:
+    """Yield every key and string; raises ValueError if they are nested too deeply."""
+    if depth > _DEEPEST:
+        raise ValueError("nested too deeply")
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        for pair in value.items():
-            yield from _texts(pair)
-    elif isinstance(value, list | tuple):
+        for key, item in value.items():
+            yield key
+            yield from _texts(item, depth + 1)
+    elif isinstance(value, list):
         for item in value:
-            yield from _texts(item)
+            yield from _texts(item, depth + 1)
 
 
 def _finite(text: str) -> float:
@@ -62,3 +78,6 @@ def _finite(text: str) -> float:
 
 def _refuse(text: str) -> NoReturn:
     raise ValueError(f"{text} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)

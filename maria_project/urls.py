@@ -9,13 +9,16 @@ from maria_project.docs import ApiDocsView, SchemaView
 from maria_project.metrics import metrics
 
 urlpatterns = [
+    # First, because most requests are for the API. Each address is compared with these in turn.
+    path("api/v1/sessions/", include("sessions_app.api.urls")),
+    path("api/v1/uploads/", include("uploads_app.api.urls")),
+    path("api/v1/service/", include("sessions_app.api.service_urls")),
+    path("api/v1/service/", include("uploads_app.api.service_urls")),
+    path("api/v1/", include("audit_app.urls")),
     path("", pages.home, name="home"),
     path("about/", pages.about, name="about"),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
-    path("api/v1/", include("sessions_app.api.urls")),
-    path("api/v1/", include("uploads_app.api.urls")),
-    path("api/v1/", include("audit_app.urls")),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/docs/", ApiDocsView.as_view(), name="docs"),
     path("health/live", health.live, name="live"),

@@ -13,6 +13,7 @@ from drf_spectacular.utils import (
 )
 from rest_framework import mixins, status, viewsets
 from rest_framework.exceptions import MethodNotAllowed, ValidationError
+from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.permissions import SAFE_METHODS, AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,6 +25,7 @@ from common.json_stream import stream_json
 from common.pagination import StrictCursorPagination
 from common.serializers import serialize, validated
 from sessions_app import limits
+from sessions_app.api.negotiation import JsonNegotiation
 from sessions_app.api.retry_keys import RETRY_PARAMETER, read_retry_key
 from sessions_app.api.serializers import (
     ActivitySerializer,
@@ -53,6 +55,11 @@ class GuardedViewSet(viewsets.GenericViewSet[Any]):
     """Base of all endpoints: known methods only, rate-limit headers."""
 
     http_method_names = ["get", "head", "post", "patch", "delete"]
+    content_negotiation_class: type[BaseContentNegotiation] = JsonNegotiation
+
+    @property
+    def allowed_methods(self) -> list[str]:
+        return [name.upper() for name in self.http_method_names if name in self.action_map]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if self.action in (None, "metadata"):  # the latter is what DRF calls OPTIONS

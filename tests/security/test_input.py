@@ -89,6 +89,15 @@ def test_t19_a_bad_document_is_refused_and_changes_nothing(
     assert events() == ["session.created"]
 
 
+def test_t19_a_list_nested_more_than_100_deep_is_refused(visitor: Visitor) -> None:
+    """An error message quotes the value: without a limit a depth near Python's own causes a 500."""
+    bodies = [b'{"credential": %b%b}' % (b"[" * depth, b"]" * depth) for depth in (100, 101, 850)]
+
+    answers = [post(visitor, JSON_PATHS[0], body) for body in bodies]
+
+    assert [*map(code, answers)] == ["invalid_input", "malformed_body", "malformed_body"]
+
+
 @pytest.mark.parametrize("path", JSON_PATHS)
 def test_t19_fifty_mebibytes_are_refused_without_reading(visitor: Visitor, path: str) -> None:
     before = state()
