@@ -18,19 +18,19 @@ SQLITE = {
     "validate": Figures(calls=1_306, middleware=356, statements=0, kib_read=0),
     "current": Figures(calls=1_738, middleware=359, statements=1, kib_read=0),
     "list": Figures(calls=1_660, middleware=359, statements=2, kib_read=0),
-    "create": Figures(calls=2_588, middleware=356, statements=6, kib_read=0),
-    "upload": Figures(calls=26_364, middleware=359, statements=22, kib_read=10_248),
-    "download": Figures(calls=7_382, middleware=355, statements=2, kib_read=5_120),
+    "create": Figures(calls=2_602, middleware=356, statements=6, kib_read=0),
+    "upload": Figures(calls=22_951, middleware=359, statements=22, kib_read=5_128),
+    "download": Figures(calls=3_611, middleware=355, statements=2, kib_read=5_120),
     "introspect": Figures(calls=1_924, middleware=356, statements=2, kib_read=0),
 }
 # With Redis.
 POSTGRESQL = {
     "validate": Figures(calls=1_771, middleware=356, statements=0, kib_read=0),
-    "current": Figures(calls=2_259, middleware=359, statements=1, kib_read=0),
-    "list": Figures(calls=2_253, middleware=359, statements=2, kib_read=0),
+    "current": Figures(calls=2_038, middleware=359, statements=1, kib_read=0),
+    "list": Figures(calls=2_252, middleware=359, statements=2, kib_read=0),
     "create": Figures(calls=3_792, middleware=356, statements=6, kib_read=0),
-    "upload": Figures(calls=27_906, middleware=359, statements=22, kib_read=10_248),
-    "download": Figures(calls=8_657, middleware=355, statements=2, kib_read=5_120),
+    "upload": Figures(calls=24_491, middleware=359, statements=22, kib_read=5_128),
+    "download": Figures(calls=4_885, middleware=355, statements=2, kib_read=5_120),
     "introspect": Figures(calls=2_513, middleware=356, statements=2, kib_read=0),
 }
 
