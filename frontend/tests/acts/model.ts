@@ -7,6 +7,7 @@ import type { FakeServer, FakeSession } from "../../src/testing/index.js";
 import { DAY } from "../helpers.js";
 import { elapsed } from "./globals.js";
 import type { Sent } from "./network.js";
+import type { Tab } from "./tab.js";
 
 /** A file, a name, a code: something that the visitor gave to one session. */
 export interface Work {
@@ -36,6 +37,8 @@ export class Model {
   readonly cancelled = new Set<string>();
   /** Support codes that "Not you?" must have deleted. */
   readonly forgotten = new Set<string>();
+  /** The session that each tab knows to be proven: the latest answer about no certain one. */
+  readonly proofs = new Map<Tab, string>();
   requests = 0;
   private readonly known: string[] = [];
 
@@ -85,6 +88,9 @@ export class Model {
 
   onAnswer({ tab, method, path, uuid }: Sent, { status, text }: Answer): void {
     this.note(`${tab.name} ← ${method} ${path}: ${status}`);
+    if (status === 200 && path === "sessions/current/" && !uuid) {
+      this.proofs.set(tab, (JSON.parse(text) as { uuid: string }).uuid);
+    }
     if (status !== 401) return;
     const { code } = JSON.parse(text) as { code: string };
     if (REFUSALS.includes(code)) this.refused.add(uuid);

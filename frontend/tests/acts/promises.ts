@@ -50,8 +50,8 @@ export function proceed(world: World, visit: Visit): void {
     () => visit.session.continueSession(),
     () => {
       const { uuid } = visit.now;
-      const { proven } = world;
-      if (before && uuid !== before && uuid !== proven?.uuid) {
+      // It may have changed while the promise waited for its turn.
+      if (before && uuid !== before && uuid !== world.model.proofs.get(visit.tab)) {
         world.model.violate(`${uuid ?? "nothing"} is shown instead of ${before}`);
       }
     },

@@ -355,6 +355,23 @@ describe("a file that fails", () => {
     },
   );
 
+  test("is sent again even if its transport reports progress after it has failed", async () => {
+    const server = createFakeServer();
+    let report: Parameters<Transport>[0]["onProgress"] | undefined;
+    const transport: Transport = (request) => {
+      if (report) return server.transport(request);
+      report = request.onProgress;
+      return Promise.reject(new SessionError("network"));
+    };
+    const page = await openUploads(server, { uploads: { transport } });
+    page.files.add([pdf()]);
+    await calm();
+    report?.(500, 1000);
+    expect(statuses(page)).toEqual(["waiting"]);
+    await pass(MINUTE);
+    expect(statuses(page)).toEqual(["stored"]);
+  });
+
   test("is retried three times, and can then be retried by hand", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0.5);
     const server = createFakeServer();
