@@ -33,12 +33,14 @@ export class Model {
   readonly files = new Map<string, string>();
   /** All names that the server has ever stored. */
   readonly names = new Set<string>();
-  /** Names of files that the visitor has cancelled. */
-  readonly cancelled = new Set<string>();
+  /** Names of files that the visitor has cancelled, and whether they had arrived. */
+  readonly cancelled = new Map<string, boolean>();
   /** Support codes that "Not you?" must have deleted. */
   readonly forgotten = new Set<string>();
   /** The session that each tab knows to be proven: the latest answer about no certain one. */
   readonly proofs = new Map<Tab, string>();
+  /** How often the API itself has said that nothing is proven. */
+  unproven = 0;
   requests = 0;
   private readonly known: string[] = [];
 
@@ -63,6 +65,9 @@ export class Model {
 
   session = (uuid: string | null): FakeSession | undefined =>
     this.server.sessions.find((one) => one.uuid === uuid);
+
+  isStored = (name: string): boolean =>
+    this.server.sessions.some(({ files }) => files.some(({ upload }) => upload.name === name));
 
   onTimer = (milliseconds: number): void => {
     if (!(milliseconds >= 0 && milliseconds <= DAY)) {
@@ -94,15 +99,21 @@ export class Model {
     if (status !== 401) return;
     const { code } = JSON.parse(text) as { code: string };
     if (REFUSALS.includes(code)) this.refused.add(uuid);
+    if (code === "session_required" || code === "session_invalid") this.unproven += uuid ? 0 : 1;
   }
 
-  /** Look at what the server has stored by now. */
+  /** Note what the server has stored, and what it has now. */
   onExecuted({ method, path, uuid, body }: Sent, { status, text }: Answer): void {
     const { name } = (body ?? {}) as { name?: string };
     if (method === "PATCH" && status === 200 && name) this.names.add(name);
     // The session may be erased before its files are looked at.
     const isStored = method === "POST" && /^uploads\/(.*complete\/)?$/.test(path) && status < 300;
     if (isStored && uuid) this.files.set((JSON.parse(text) as { id: string }).id, uuid);
+    this.look();
+  }
+
+  /** Note what the server has now. */
+  look(): void {
     for (const { uuid, name, files } of this.server.sessions) {
       if (name && this.works.get(name)?.owners.has(uuid) === false) {
         this.violate(`${name} is stored in ${uuid}`);

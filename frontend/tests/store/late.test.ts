@@ -131,6 +131,23 @@ describe("work that has waited for its turn", () => {
     expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
   });
 
+  test("is not done for a new session after another tab has ended the one it waited for", async () => {
+    const server = createFakeServer();
+    const { page, late, kept } = await openLate(server, "GET");
+    page.storage.values.clear();
+    notifyTabs(null);
+    const other = openPage(server, { storage: page.storage });
+    const continued = page.session.continueSession();
+    const ended = other.session.endSession();
+    const work = page.session.identify(ADA).catch((error: unknown) => (error as SessionError).code);
+    await calm();
+    late.isOn = false;
+    kept.splice(0).forEach((go) => go());
+    await Promise.all([continued, ended]);
+    expect(await work).toBe("session_required");
+    expect(server.sessions.map(({ status }) => status)).toEqual(["ended"]);
+  });
+
   test.each([
     ["an end", false, "done"],
     ["an erasure", true, "session_changed"],

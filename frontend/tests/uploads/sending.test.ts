@@ -511,6 +511,22 @@ describe("a session that changes while a file is sent", () => {
     expect(server.session().files.map(({ upload }) => upload.name)).toEqual(["three.pdf"]);
   });
 
+  test("makes a file fail, whatever progress its transport reports later", async () => {
+    const server = createFakeServer();
+    let report: Parameters<Transport>[0]["onProgress"] | undefined;
+    const transport: Transport = ({ onProgress }) => {
+      report = onProgress;
+      return new Promise(() => undefined);
+    };
+    const page = await openUploads(server, { uploads: { transport } });
+    page.files.add([pdf()]);
+    await calm();
+    server.close("expired");
+    await page.session.retry();
+    report?.(500, 1000);
+    expect(page.items).toMatchObject([{ status: "failed", error: { code: "session_changed" } }]);
+  });
+
   test("is noticed even if the file was stored in the previous one", async () => {
     const server = createFakeServer();
     let finish = (): void => undefined;
