@@ -134,7 +134,10 @@ export function createLifecycle(
   const start = single(async () => {
     if (snapshot().uuid) return;
     machine.begin();
-    await exclusively(() => (persistence.readUuid() ? settle() : create("started")));
+    await exclusively(() =>
+      // Another tab may have left what this page has shown while it waited.
+      persistence.readUuid() || snapshot().uuid ? settle() : create("started"),
+    );
   });
 
   const retry = () => (snapshot().uuid ? check() : start());
@@ -174,21 +177,19 @@ export function createLifecycle(
 
   const resetSession = (reason: "requested" | "not_me" = "requested") =>
     withProven(async (uuid, isLeft) => {
-      if (!uuid) return;
       // Another tab has left the session. An empty storage says nothing about the cookie.
       const isBehind = snapshot().uuid && machine.isBehind() && persistence.readUuid();
-      if (isLeft || isBehind) return settle();
-      const next = await unlessRefused(
-        persistence.attempt((key) => requestReset(uuid, reason, key)),
-      );
+      const isDone = !uuid || isLeft || isBehind;
+      const next = isDone
+        ? undefined
+        : await unlessRefused(persistence.attempt((key) => requestReset(uuid, reason, key)));
+      const isRefused = !isDone && !next;
+      // A retired token may not reset its session, but end it.
+      if (isRefused) await unlessRefused(api.end(uuid, false));
       // Before other tabs see the new session: they would read the code and store it again.
       if (reason === "not_me") persistence.forgetCodes();
-      if (!next) {
-        // A retired token may not reset its session, but end it.
-        await api.end(uuid, false).catch(() => undefined);
-        return create("reset");
-      }
-      machine.accept(next, "reset");
+      if (isRefused) return create("reset");
+      if (next) machine.accept(next, "reset");
       await settle();
     });
 

@@ -13,11 +13,12 @@ export function createPersistence(options: SessionStoreOptions) {
   let codes = readCodes();
 
   function readCodes(): string[] {
-    return storage.getItem(CODES_KEY)?.split(" ") ?? [];
+    return storage.getItem(CODES_KEY)?.split(" ") ?? [""];
   }
 
   /** Store the session and its code. An empty code only keeps the previous one. */
   function save(uuid: string | null, code: string): void {
+    if (persistent) codes = readCodes(); // Another tab may have deleted one.
     if (code !== codes[0]) codes = [code, codes[0] || codes[1] || ""];
     try {
       // The UUID last: other tabs read both as soon as it changes.
@@ -71,7 +72,10 @@ export function createPersistence(options: SessionStoreOptions) {
       persistent,
     }),
     reloadCodes: () => (codes = readCodes()),
-    forgetCodes: () => (codes = [""]),
+    forgetCodes(): void {
+      codes = [""];
+      storage.removeItem(CODES_KEY);
+    },
     /** Run a task while no other tab runs one. Memory is not shared, so it needs no shared lock. */
     exclusively: <T>(task: () => Promise<T>) =>
       withLock("session_lock", storage, persistent ? navigator.locks : undefined, task),

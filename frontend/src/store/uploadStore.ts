@@ -161,18 +161,15 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     const { signal } = (job.abort = new AbortController());
     const isAborted = () => signal.aborted;
     const began = Date.now();
-    // A transport may report progress after it has failed.
+    // A transport may report progress after it has failed, or was aborted.
     const onProgress = (loaded: number, total: number) =>
-      job.abort && update(key, sending(size, loaded, total, began));
+      job.abort && !isAborted() && update(key, sending(size, loaded, total, began));
     /** Ask again: the answer was lost, so the file may be stored. */
     const failedCancelled = (error: SessionError) => {
       if (!jobs.delete(key) || isAborted()) return;
       if (!mayBeStored(error) || ++job.tries >= TRIES) return void load();
       jobs.set(key, job);
-      job.timer = later(
-        retryDelay(error, job.tries),
-        () => jobs.has(key) && void send(item, job, isDirect),
-      );
+      job.timer = later(retryDelay(error, job.tries), () => void send(item, job, isDirect));
     };
     if (!job.isCancelled) running++;
     onProgress(0, 0);
@@ -214,10 +211,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     const again = mayBeStored(error);
     if (!again || ++job.tries >= TRIES) return fail(key, error, again || mayRetry(error));
     update(key, { status: "waiting", error });
-    job.timer = later(
-      retryDelay(error, job.tries),
-      () => find(key)?.status === "waiting" && queue(key),
-    );
+    job.timer = later(retryDelay(error, job.tries), () => queue(key));
   }
 
   function queue(key: string): void {
@@ -271,6 +265,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       const job = jobs.get(key);
       if (!job || job.abort || job.isCancelled) return;
       job.tries = 0;
+      clearTimeout(job.timer);
       queue(key);
     },
     /** Stop sending a file, or remove a refused one from the list. */

@@ -18,6 +18,10 @@ const VISITOR: Record<string, Do> = {
   press: (_, { tab }) => tab.guard(() => tab.document.dispatch("click")),
   retry: (world, visit) => world.follow(visit, "retry", () => visit.session.retry()),
   identify: promises.identify,
+  identifyLate(world, visit) {
+    world.setFate(LATE, 0);
+    promises.identify(world, visit);
+  },
   sendCode: promises.sendCode,
   verifyCode: promises.verifyCode,
   exportData: promises.exportData,
@@ -46,7 +50,7 @@ const VISITOR: Record<string, Do> = {
       choice,
     );
     if (!item) return;
-    world.model.cancelled.add(item.name);
+    world.model.cancelled.set(item.name, world.model.isStored(item.name));
     visit.tab.enter(() => visit.files.cancel(item.key));
   },
   remove: (world, visit, choice) =>
@@ -74,7 +78,9 @@ const BROWSER: Record<string, Do> = {
   clearCookies: (world) => world.forgetProof(),
   clearStorage: (world, { tab }) => world.clearStorage(tab),
   fillStorage(world, _, choice) {
-    world.storage.full = choice % 2 > 0;
+    // Without both, nothing makes tabs wait for each other.
+    world.storage.full = choice % 2 > 0 && world.setting.locks === "shared";
+    world.storage.wasFull ||= world.storage.full;
   },
   keychain(world, _, choice) {
     world.keychain = pick(["hangs", "fails", "works"] as const, choice)!;
@@ -103,8 +109,11 @@ const SERVER: Record<string, Do> = {
     if (world.proven) world.server.close(reason, world.proven.uuid);
   },
   forget: (world) => world.proven && world.server.forget(world.proven.uuid),
-  addFile: (world) =>
-    world.proven && world.server.addFile(world.unique("support"), 1000, world.proven.uuid),
+  addFile(world) {
+    if (!world.proven) return;
+    world.server.addFile(world.unique("support"), 1000, world.proven.uuid);
+    world.model.look();
+  },
 };
 
 const ACTS = { ...VISITOR, ...BROWSER, ...NETWORK, ...SERVER };
@@ -112,10 +121,11 @@ const ACTS = { ...VISITOR, ...BROWSER, ...NETWORK, ...SERVER };
 /** How often an act is chosen. Default: 2. */
 const WEIGHTS: Record<string, number> = {
   fate: 12,
-  reset: 3,
+  reset: 4,
   add: 3,
-  identify: 6,
-  late: 6,
+  identify: 4,
+  identifyLate: 6,
+  late: 3,
   letGo: 3,
   pass: 4,
   hide: 1,

@@ -7,6 +7,7 @@ import type { FakeServer, FakeSession } from "../../src/testing/index.js";
 import { DAY } from "../helpers.js";
 import { elapsed } from "./globals.js";
 import type { Sent } from "./network.js";
+import type { Tab } from "./tab.js";
 
 /** A file, a name, a code: something that the visitor gave to one session. */
 export interface Work {
@@ -32,10 +33,14 @@ export class Model {
   readonly files = new Map<string, string>();
   /** All names that the server has ever stored. */
   readonly names = new Set<string>();
-  /** Names of files that the visitor has cancelled. */
-  readonly cancelled = new Set<string>();
+  /** Names of files that the visitor has cancelled, and whether they had arrived. */
+  readonly cancelled = new Map<string, boolean>();
   /** Support codes that "Not you?" must have deleted. */
   readonly forgotten = new Set<string>();
+  /** The session that each tab knows to be proven: the latest answer about no certain one. */
+  readonly proofs = new Map<Tab, string>();
+  /** How often the API itself has said that nothing is proven. */
+  unproven = 0;
   requests = 0;
   private readonly known: string[] = [];
 
@@ -61,6 +66,9 @@ export class Model {
   session = (uuid: string | null): FakeSession | undefined =>
     this.server.sessions.find((one) => one.uuid === uuid);
 
+  isStored = (name: string): boolean =>
+    this.server.sessions.some(({ files }) => files.some(({ upload }) => upload.name === name));
+
   onTimer = (milliseconds: number): void => {
     if (!(milliseconds >= 0 && milliseconds <= DAY)) {
       this.violate(`a timer of ${milliseconds} ms is not within a day`);
@@ -85,18 +93,27 @@ export class Model {
 
   onAnswer({ tab, method, path, uuid }: Sent, { status, text }: Answer): void {
     this.note(`${tab.name} ← ${method} ${path}: ${status}`);
+    if (status === 200 && path === "sessions/current/" && !uuid) {
+      this.proofs.set(tab, (JSON.parse(text) as { uuid: string }).uuid);
+    }
     if (status !== 401) return;
     const { code } = JSON.parse(text) as { code: string };
     if (REFUSALS.includes(code)) this.refused.add(uuid);
+    if (code === "session_required" || code === "session_invalid") this.unproven += uuid ? 0 : 1;
   }
 
-  /** Look at what the server has stored by now. */
+  /** Note what the server has stored, and what it has now. */
   onExecuted({ method, path, uuid, body }: Sent, { status, text }: Answer): void {
     const { name } = (body ?? {}) as { name?: string };
     if (method === "PATCH" && status === 200 && name) this.names.add(name);
     // The session may be erased before its files are looked at.
     const isStored = method === "POST" && /^uploads\/(.*complete\/)?$/.test(path) && status < 300;
     if (isStored && uuid) this.files.set((JSON.parse(text) as { id: string }).id, uuid);
+    this.look();
+  }
+
+  /** Note what the server has now. */
+  look(): void {
     for (const { uuid, name, files } of this.server.sessions) {
       if (name && this.works.get(name)?.owners.has(uuid) === false) {
         this.violate(`${name} is stored in ${uuid}`);

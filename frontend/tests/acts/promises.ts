@@ -10,17 +10,29 @@ function leave({ model, proven }: World, { now }: Visit): string | null {
   return target;
 }
 
+/** @returns whether the API has said meanwhile that nothing is proven; a late answer may prove it again */
+function unprovenSince({ model }: World): () => boolean {
+  const before = model.unproven;
+  return () => model.unproven > before;
+}
+
 export function reset(world: World, visit: Visit, reason: "requested" | "not_me"): void {
   const { model } = world;
   const target = leave(world, visit);
-  const code = model.session(target)?.supportCode;
+  const isUnproven = unprovenSince(world);
+  // A page in memory cannot write to the storage. A session may be recovered on purpose.
+  const isForgotten =
+    reason === "not_me" && visit.now.persistent && target !== world.elsewhere.uuid;
+  const code = isForgotten && model.session(target)?.supportCode;
   world.follow(
     visit,
     `reset ${reason}`,
     () => visit.session.resetSession(reason),
     () => {
-      if (target && world.proven?.uuid === target) model.violate(`${target} is not reset`);
-      if (reason === "not_me" && code) model.forgotten.add(code);
+      if (target && !isUnproven() && world.proven?.uuid === target)
+        model.violate(`${target} is not reset`);
+      // It is still shown if the next one could not be created.
+      if (code && visit.now.uuid !== target) model.forgotten.add(code);
     },
   );
 }
@@ -29,6 +41,7 @@ export function end(world: World, visit: Visit, erase: boolean): void {
   const { model } = world;
   const { uuid } = visit.now;
   const target = leave(world, visit);
+  const isUnproven = unprovenSince(world);
   world.follow(
     visit,
     erase ? "erase" : "end",
@@ -36,7 +49,8 @@ export function end(world: World, visit: Visit, erase: boolean): void {
     () => {
       const status = model.session(uuid)?.status;
       if (erase && uuid && status !== "erased") model.violate(`${uuid} is ${status}, not erased`);
-      if (target && world.proven?.uuid === target) model.violate(`${target} is not ended`);
+      if (target && !isUnproven() && world.proven?.uuid === target)
+        model.violate(`${target} is not ended`);
     },
   );
 }
@@ -50,8 +64,8 @@ export function proceed(world: World, visit: Visit): void {
     () => visit.session.continueSession(),
     () => {
       const { uuid } = visit.now;
-      const { proven } = world;
-      if (before && uuid !== before && uuid !== proven?.uuid) {
+      // It may have changed while the promise waited for its turn.
+      if (before && uuid !== before && uuid !== world.model.proofs.get(visit.tab)) {
         world.model.violate(`${uuid ?? "nothing"} is shown instead of ${before}`);
       }
     },

@@ -4,6 +4,7 @@ import { FakeStorage } from "../helpers.js";
 import type { Tab } from "./tab.js";
 
 export class SharedStorage extends FakeStorage {
+  wasFull = false;
   /** Tasks that the browser has not run yet. */
   readonly events: (() => void)[] = [];
 

@@ -19,6 +19,8 @@ export class Visit {
   private readonly ends: (() => void)[] = [];
   /** Work that waits for a session. */
   private readonly open = new Set<Work>();
+  /** Work that got its session while it waited. If the server replaces that one, it gets the next. */
+  private readonly placed = new Set<Work>();
   private last: SessionSnapshot;
 
   constructor(
@@ -41,6 +43,10 @@ export class Visit {
 
   get items() {
     return this.files.getSnapshot().items;
+  }
+
+  get isLoaded() {
+    return this.files.getSnapshot().isLoaded;
   }
 
   get isMounted(): boolean {
@@ -87,15 +93,24 @@ export class Visit {
     const { last, now, model } = this;
     this.last = now;
     const { uuid, session, status } = now;
-    if (uuid) for (const work of this.open) work.owners.add(uuid);
+    const isLeft = uuid !== last.uuid && this.session.lastChange() !== "started";
+    if (status === "idle" || (uuid && isLeft)) this.placed.clear();
+    if (uuid) for (const work of [...this.open, ...this.placed]) work.owners.add(uuid);
     // Until the server confirms a session, it may turn out to have ended.
-    if (session) this.open.clear();
+    if (session) {
+      for (const work of this.open) this.placed.add(work);
+      this.open.clear();
+    }
     if (last === now) return;
     model.note(`${this.tab.name}   ${status} ${uuid ?? ""}`);
     if (session && uuid && session.uuid !== uuid) {
       model.violate(`data of ${session.uuid} is shown as ${uuid}`);
     }
     if (last.uuid && last.uuid !== uuid) this.checkLeft(last.uuid, now);
+    // Only a full storage and a refused cookie are reasons.
+    if (last.persistent && !now.persistent && !this.storage.wasFull && !model.refused.size) {
+      model.violate("the session is kept in memory without a reason");
+    }
     const isOver = status === "reset_required" || status === "mismatch";
     if (isOver && !model.refused.has(uuid)) model.violate(`${uuid} is over without a 401`);
     if (status === "offline" && !(now.retryAt <= Date.now() + DAY)) {

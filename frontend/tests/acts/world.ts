@@ -233,6 +233,10 @@ export class World {
         if (!(error instanceof PageError)) this.model.violate(`uncaught: ${String(error)}`);
       }
     }
+    const stored = [...this.storage.values.values()].join(" ");
+    for (const code of this.model.forgotten) {
+      if (stored.includes(code)) this.model.violate(`the code ${code} is still stored`);
+    }
     const { violations, log } = this.model;
     if (violations.length) expect.fail(`${violations.join("\n")}\n\n${log.join("\n")}`);
   }
@@ -282,13 +286,30 @@ export class World {
       if (isUsable && persistent && !isProven) {
         model.violate(`${tab.name} shows ${uuid}, but ${this.proven?.uuid} is proven`);
       }
+      // A queued file waits until the visitor has decided what becomes of the session.
+      const isOpen = status === "reset_required" || status === "mismatch";
       for (const item of items) {
-        if (isUnderWay(item) || item.status === "removing") {
+        const isWaiting = isUnderWay(item) && !(isOpen && item.status === "queued");
+        if (isWaiting || item.status === "removing") {
           model.violate(`${item.name} is ${item.status} for good in ${tab.name}`);
         }
       }
     }
+    this.checkCancelled();
     this.check();
+  }
+
+  /** A file that had arrived when it was cancelled is deleted, or else the visitor sees it. */
+  private checkCancelled(): void {
+    for (const { now, items, isLoaded } of this.visits) {
+      if (now.status !== "ready" || !isLoaded) continue;
+      for (const { upload } of this.model.session(now.uuid)?.files ?? []) {
+        const isShown = items.some((item) => "file" in item && item.file.id === upload.id);
+        if (this.model.cancelled.get(upload.name) && !isShown) {
+          this.model.violate(`the cancelled ${upload.name} is stored, but not shown`);
+        }
+      }
+    }
   }
 
   private async checkQuiet(): Promise<void> {
@@ -306,7 +327,9 @@ export class World {
     if (timerCount()) model.violate(`${timerCount()} timers run after everything is unmounted`);
     await this.pass(25 * HOUR);
     if (model.requests > before) model.violate("requests after everything is unmounted");
-    const open = tabs.filter(({ isClosed }) => !isClosed);
+    // A queued file goes on waiting for its session.
+    const waiting = this.every.filter(({ items }) => items.some(isUnderWay)).map(({ tab }) => tab);
+    const open = tabs.filter((tab) => !tab.isClosed && !waiting.includes(tab));
     const listeners = open.reduce(
       (sum, { window, document }) => sum + window.count + document.count,
       0,

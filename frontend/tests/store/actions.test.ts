@@ -204,6 +204,16 @@ describe("resetSession", () => {
     expect(page.now.uuid).not.toBe(before);
   });
 
+  test("with a token that was replaced rejects if the session cannot be ended either", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    server.failNext({ arrives: true });
+    await expect(page.session.identify({ name: "Ada" })).rejects.toBeInstanceOf(SessionError);
+    server.failNext({ method: "DELETE" });
+    await expect(page.session.resetSession()).rejects.toMatchObject({ code: "network" });
+    expect(server.session().status).toBe("active");
+  });
+
   test("whose cookie arrived without the response finds the new session by it", async () => {
     const server = createFakeServer();
     const page = await openSession(server);

@@ -78,6 +78,22 @@ describe.each(ABSURD)("Retry-After: %s", (retryAfter) => {
   });
 });
 
+test("a file that the visitor sends again waits as long as the latest answer says", async () => {
+  const server = createFakeServer();
+  const page = await openSession(server);
+  const sendings = () => sent(server).filter((line) => line === "POST uploads/").length;
+  for (const seconds of ["60", "600"]) {
+    server.failNext(busy(seconds, { method: "POST", path: "uploads/" }));
+  }
+  page.files.add([pdf()]);
+  await calm();
+  page.files.retry(page.items[0]!.key);
+  await pass(599 * SECOND);
+  expect(sendings()).toBe(2);
+  await pass(301 * SECOND); // Up to a half is added at random.
+  expect(page.items).toMatchObject([{ status: "stored" }]);
+});
+
 test("a Retry-After of less than a second is a second", async () => {
   const server = createFakeServer();
   for (let index = 0; index < 100; index++) server.failNext(busy("0.001"));

@@ -131,6 +131,41 @@ describe("work that has waited for its turn", () => {
     expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
   });
 
+  test("is not done for a new session after another tab has ended the one it waited for", async () => {
+    const server = createFakeServer();
+    const { page, late, kept } = await openLate(server, "GET");
+    page.storage.values.clear();
+    notifyTabs(null);
+    const other = openPage(server, { storage: page.storage });
+    const continued = page.session.continueSession();
+    const ended = other.session.endSession();
+    const work = page.session.identify(ADA).catch((error: unknown) => (error as SessionError).code);
+    await calm();
+    late.isOn = false;
+    kept.splice(0).forEach((go) => go());
+    await Promise.all([continued, ended]);
+    expect(await work).toBe("session_required");
+    expect(server.sessions.map(({ status }) => status)).toEqual(["ended"]);
+  });
+
+  test.each([
+    ["an end", false, "done"],
+    ["an erasure", true, "session_changed"],
+  ])("resolves only if it is true: %s of a session that ends meanwhile", async (_, erase, how) => {
+    const server = createFakeServer();
+    const { page, kept } = await openLate(server, "DELETE");
+    const first = page.session.endSession();
+    const second = page.session.endSession(erase).then(
+      () => "done",
+      (error: unknown) => (error as SessionError).code,
+    );
+    await calm();
+    kept.splice(0).forEach((go) => go());
+    await first;
+    expect(await second).toBe(how);
+    expect(server.session().status).toBe("ended");
+  });
+
   test("is not done for the session that comes after the one it waited for", async () => {
     const server = createFakeServer();
     const { page, late, kept } = await openLate(server, "POST");

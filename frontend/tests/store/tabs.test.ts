@@ -324,3 +324,41 @@ describe("a tab that waits to retry", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 });
+
+describe('"Not you?" leaves no support code of the person before', () => {
+  test.each(["after a reset that is on its way", "after an end that is on its way"])(
+    "%s",
+    async (way) => {
+      const server = createFakeServer();
+      const page = await openSession(server);
+      const code = page.now.supportCode!;
+      const first = /reset/.test(way) ? page.session.resetSession() : page.session.endSession();
+      await Promise.all([first, page.session.resetSession("not_me")]);
+      expect(page.storage.values.get("session_support_code") ?? "").not.toContain(code);
+    },
+  );
+
+  test("in another tab that recovers a session before it hears of it", async () => {
+    const server = createFakeServer();
+    await openSession(server, { browser: server.browser() });
+    const recovery = server.issueRecoveryCode();
+    const page = await openSession(server);
+    const other = openPage(server, { storage: page.storage });
+    const code = page.now.supportCode!;
+    await page.session.resetSession("not_me");
+    await other.session.recover(recovery);
+    expect(other.now.previousSupportCode).not.toBe(code);
+    expect(page.storage.values.get("session_support_code")).not.toContain(code);
+  });
+
+  test("although no new session can be created", async () => {
+    const server = createFakeServer();
+    const page = await openSession(server);
+    server.forget();
+    server.failNext({ method: "POST", path: "sessions/" });
+    await page.session.resetSession("not_me");
+    expect(page.now.status).toBe("offline");
+    page.close();
+    expect(openPage(server, { storage: page.storage }).now.supportCode).toBeNull();
+  });
+});

@@ -355,6 +355,23 @@ describe("a file that fails", () => {
     },
   );
 
+  test("is sent again even if its transport reports progress after it has failed", async () => {
+    const server = createFakeServer();
+    let report: Parameters<Transport>[0]["onProgress"] | undefined;
+    const transport: Transport = (request) => {
+      if (report) return server.transport(request);
+      report = request.onProgress;
+      return Promise.reject(new SessionError("network"));
+    };
+    const page = await openUploads(server, { uploads: { transport } });
+    page.files.add([pdf()]);
+    await calm();
+    report?.(500, 1000);
+    expect(statuses(page)).toEqual(["waiting"]);
+    await pass(MINUTE);
+    expect(statuses(page)).toEqual(["stored"]);
+  });
+
   test("is retried three times, and can then be retried by hand", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0.5);
     const server = createFakeServer();
@@ -492,6 +509,22 @@ describe("a session that changes while a file is sent", () => {
     page.files.retry(page.items[2]!.key);
     await calm();
     expect(server.session().files.map(({ upload }) => upload.name)).toEqual(["three.pdf"]);
+  });
+
+  test("makes a file fail, whatever progress its transport reports later", async () => {
+    const server = createFakeServer();
+    let report: Parameters<Transport>[0]["onProgress"] | undefined;
+    const transport: Transport = ({ onProgress }) => {
+      report = onProgress;
+      return new Promise(() => undefined);
+    };
+    const page = await openUploads(server, { uploads: { transport } });
+    page.files.add([pdf()]);
+    await calm();
+    server.close("expired");
+    await page.session.retry();
+    report?.(500, 1000);
+    expect(page.items).toMatchObject([{ status: "failed", error: { code: "session_changed" } }]);
   });
 
   test("is noticed even if the file was stored in the previous one", async () => {
