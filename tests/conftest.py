@@ -68,7 +68,7 @@ def _empty_database(case: TransactionTestCase) -> None:
 def own_store(tmp_path: Path, settings: Any) -> Path:
     """Give each test an empty store, and an empty spool on the same file system."""
     root = tmp_path / "storage"
-    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "spool"
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path.with_name(f"{tmp_path.name}-spool")
     settings.FILE_UPLOAD_TEMP_DIR.mkdir()
     settings.STORAGES = {
         **settings.STORAGES,

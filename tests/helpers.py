@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core import mail
 from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -270,6 +271,11 @@ def age_path(path: Path, by: timedelta) -> None:
     """Move a file's modification time back."""
     then = path.stat().st_mtime - by.total_seconds()
     os.utime(path, (then, then))
+
+
+def spool_root() -> Path:
+    """The folder in which uploaded files are stored while they arrive."""
+    return Path(settings.FILE_UPLOAD_TEMP_DIR)
 
 
 def store_root() -> Path:

@@ -8,12 +8,20 @@ SQLite syncs its files by fdatasync, so only the store calls `fsync`.
 import json
 import resource
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.helpers import Visitor, events, pdf, started, store_root, stored_keys, uploaded
+from tests.helpers import (
+    Visitor,
+    events,
+    pdf,
+    spool_root,
+    started,
+    store_root,
+    stored_keys,
+    uploaded,
+)
 from tests.processes import fork, need_strace
 from uploads_app.models import UploadedFile, UploadQuota, UploadStatus
 from uploads_app.storage.disk_store import DiskStore
@@ -155,14 +163,14 @@ def test_t34_disk_that_fills_during_a_copy_keeps_nothing() -> None:
     assert_lapsed(visitor, kept)
 
 
-def test_t34_disk_that_fills_before_the_store_writes_keeps_nothing(tmp_path: Path) -> None:
+def test_t34_disk_that_fills_before_the_store_writes_keeps_nothing() -> None:
     visitor = started()
     kept = uploaded(visitor, pdf("kept"))
 
     answer = upload_in_child(visitor, pdf(size=5 * 2**20), prepare=limit_file_size(4.75))
 
     assert_unavailable(answer)
-    assert list((tmp_path / "spool").iterdir()) == []
+    assert list(spool_root().iterdir()) == []
     assert stored_keys() == {kept.key}
     assert list(UploadedFile.objects.all()) == [kept]
     assert events(visitor.uuid) == ["session.created", "upload.stored"]

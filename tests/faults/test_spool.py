@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers import pdf, started
+from tests.helpers import pdf, spool_root, started
 from tests.uploads_app.server import WAITRESS, deployment, serving
 from uploads_app import tasks
 
@@ -36,9 +36,9 @@ def test_t36_web_process_sweeps_the_spool_at_start(tmp_path: Path) -> None:
 
 
 @pytest.mark.both
-def test_t36_scheduled_cleanup_sweeps_the_spool(db: None, settings: Any, tmp_path: Path) -> None:
-    old = leave(tmp_path / "spool", "tmpold.upload.pdf", HOUR + 60)
-    young = leave(tmp_path / "spool", "tmpyoung.upload.pdf", 0)
+def test_t36_scheduled_cleanup_sweeps_the_spool(db: None) -> None:
+    old = leave(spool_root(), "tmpold.upload.pdf", HOUR + 60)
+    young = leave(spool_root(), "tmpyoung.upload.pdf", 0)
 
     assert tasks.cleanup_orphans() == "completed"
 

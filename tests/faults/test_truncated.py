@@ -9,14 +9,13 @@ import io
 import random
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import RequestFactory
 
 from maria_project.wsgi import application
-from tests.helpers import SOAK, Visitor, events, keeping_connection, pdf, stored_keys
+from tests.helpers import SOAK, Visitor, events, keeping_connection, pdf, spool_root, stored_keys
 from tests.uploads_app.samples import BOUNDARY, FORM, PLENTY, UPLOADS, form, part
 from tests.uploads_app.server import GUNICORN, UploadServer, deployment, request, serving
 from uploads_app.models import UploadedFile, UploadQuota
@@ -91,15 +90,13 @@ def test_t32_cut_body_with_a_matching_length_stores_nothing(
 
 
 @pytest.mark.both
-def test_t32_large_cut_body_leaves_no_temporary_file(
-    visitor: Visitor, settings: Any, tmp_path: Path
-) -> None:
+def test_t32_large_cut_body_leaves_no_temporary_file(visitor: Visitor) -> None:
     body = form(part(pdf(size=LIMIT)))
 
     status, _ = call(visitor, body[:-1000], len(body))
 
     assert status == 400
-    assert list((tmp_path / "spool").iterdir()) == []
+    assert list(spool_root().iterdir()) == []
     assert stored_keys() == set()
 
 

@@ -5,13 +5,12 @@ The first half uses the test client, the second half a real waitress.
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from audit_app.models import AuditLog
-from tests.helpers import Visitor, code, events, pdf, stored_keys, uploaded
+from tests.helpers import Visitor, code, events, pdf, spool_root, stored_keys, uploaded
 from tests.uploads_app.samples import UPLOADS, form, part, post_form, raw_part
 from tests.uploads_app.server import WAITRESS, UploadServer, deployment, request, serving
 from uploads_app.models import UploadedFile, UploadQuota
@@ -40,12 +39,9 @@ def test_t29_file_up_to_the_limit_is_stored(visitor: Visitor, size: int) -> None
 
 
 @pytest.mark.parametrize("size", [LIMIT + 1, LIMIT + FRAMING, LIMIT + 2 * FRAMING])
-def test_t29_file_over_the_limit_is_refused(
-    visitor: Visitor, settings: Any, tmp_path: Path, size: int
-) -> None:
-
+def test_t29_file_over_the_limit_is_refused(visitor: Visitor, size: int) -> None:
     assert_refused(visitor, visitor.upload(pdf(size=size)))
-    assert list((tmp_path / "spool").iterdir()) == []
+    assert list(spool_root().iterdir()) == []
 
 
 @pytest.mark.both

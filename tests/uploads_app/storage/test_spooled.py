@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers import Visitor, code, pdf, stored_keys, uploaded
+from tests.helpers import Visitor, code, pdf, spool_root, stored_keys, uploaded
 from tests.maria_project.test_private_files import GROUP, needs_root
 from tests.uploads_app.samples import form, part, post_form
 from tests.uploads_app.spooled import Spooled
@@ -146,14 +146,12 @@ def test_the_group_of_a_proxy_may_read_it(settings: Any) -> None:
     assert (status.st_gid, status.st_mode & 0o777) == (GROUP, 0o640)
 
 
-def test_small_and_large_files_leave_nothing_in_the_spool(
-    visitor: Visitor, settings: Any, tmp_path: Path
-) -> None:
+def test_small_and_large_files_leave_nothing_in_the_spool(visitor: Visitor) -> None:
     bodies = [pdf(size=size) for size in (1, 70_000, 3_000_000)]
     assert {uploaded(visitor, body).sha256 for body in bodies} == {
         hashlib.sha256(body).hexdigest() for body in bodies
     }
-    assert list((tmp_path / "spool").iterdir()) == []
+    assert list(spool_root().iterdir()) == []
 
 
 def test_the_suffix_of_a_name_does_not_reach_the_spool(visitor: Visitor) -> None:
