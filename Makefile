@@ -19,7 +19,7 @@ check: ## Run every check and the fast tests, as CI does first
 soak: ## Run the crash and race campaigns at full counts: all parts (hours), or one (PART=3)
 	./test soak $(if $(PART),--part $(PART))
 
-guards: ## Break the product in one place at a time, and check that a test fails (15 minutes; NAME=… for one)
+guards: ## Break the product in one place at a time, and check that a test fails (half an hour; NAME=… for one)
 	. ./scripts/venv.sh && venv requirements-dev.txt
 	.venv/bin/python -m tests.guards $(NAME)
 
