@@ -51,13 +51,15 @@ def refuse_jump(now: datetime) -> None:
 
 
 def _last_trusted(now: datetime) -> datetime | None:
-    """Return the time of the last run that completed, or of the first event of all.
+    """Return the time of the last run that completed, but not one before the first event of all.
 
-    Events of the future are left out: the clock was ahead and was corrected.
+    Events of the future are left out: the clock was ahead and was corrected. One
+    before the first event was written when the clock was behind.
     """
     times = AuditLog.objects.filter(occurred_at__lte=now).values_list("occurred_at", flat=True)
     trusted = times.filter(event_type__in=_TRUSTED).order_by("-occurred_at").first()
-    return trusted or times.order_by("id").first()  # not one of a clock that was behind later
+    first = times.order_by("id").first()
+    return max((time for time in (trusted, first) if time), default=None)
 
 
 def _latest(after: datetime, until: datetime) -> datetime | None:
