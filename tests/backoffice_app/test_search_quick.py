@@ -17,6 +17,7 @@ from sessions_app import events as session_events
 from sessions_app.models import UserSession
 from tests.backoffice_app.search_box import ask
 from tests.helpers import Visitor, started, uploaded
+from tests.uploads_app.cleanup.cleanup_support import many
 from uploads_app.models import UploadedFile
 
 pytestmark = pytest.mark.both
@@ -104,7 +105,7 @@ def test_t70_every_lookup_uses_its_index(support: Client, anne: Visitor) -> None
 
 
 def others_wrote(count: int) -> None:
-    """Add sessions and events of other visitors, so that PostgreSQL prefers the selective index.
+    """Add sessions, files and events of other visitors: PostgreSQL prefers the selective index then.
 
     It reads a few hundred sessions completely in the order of another index.
     """
@@ -116,6 +117,7 @@ def others_wrote(count: int) -> None:
         )
         for number in range(10 * count)
     )
+    many(count, age=timedelta(hours=1), objects=False, per_session=1)
     for number in range(count):
         request_context = context.RequestContext(
             address=context.parse_address(f"10.0.{number // 250}.{number % 250}")
@@ -126,7 +128,8 @@ def others_wrote(count: int) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(
-                "ANALYZE sessions_app_usersession, audit_app_auditlog, audit_app_auditpersonal"
+                "ANALYZE sessions_app_usersession, uploads_app_uploadedfile, audit_app_auditlog,"
+                " audit_app_auditpersonal"
             )
 
 
