@@ -51,7 +51,7 @@ class Traffic:
         page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
 
     def _is_quiet(self, page: Page) -> bool:
-        page.wait_for_timeout(1)  # Playwright tells of requests only while it is called
+        page.wait_for_timeout(1)  # Playwright reports requests only while it is called
         return not self._waiting
 
     def _on_request(self, request: Request) -> None:

@@ -82,7 +82,7 @@ class LateAnswers:
         self._session.send("Fetch.disable")
 
     def _has_one(self) -> bool:
-        self._page.wait_for_timeout(1)  # Playwright tells of requests only while it is called
+        self._page.wait_for_timeout(1)  # Playwright reports requests only while it is called
         return bool(self._kept)
 
     def _on_answer(self, event: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ export const NO_BOOLEAN = "Must be a valid boolean.";
 const YES = /^(t|y|yes|true|on|1)$/i;
 const NO = /^(f|n|no|false|off|0)$/i;
 
-/** A truth value as the API reads it; undefined if it is none. */
+/** A boolean as the API reads it, or undefined for any other value. */
 export const booleanOf = (value: unknown): boolean | undefined =>
   YES.test(String(value)) || (NO.test(String(value)) ? false : undefined);
 

@@ -83,7 +83,7 @@ const PREFIX = "/api/v1/";
 const matches = (request: FakeRequest, { method, path }: Which) =>
   (!method || request.method === method) && (!path || request.path === path);
 
-/** A JSON document, or the text itself if it is none. */
+/** The JSON document in a text, or the text itself if it is not JSON. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -171,7 +171,7 @@ export function createSessionEndpoints(
     const reason = fields.choice("reason", REASONS, "requested");
     fields.done();
     const given = retryKey(request);
-    // The visitor left a session of another person: whoever has its token must not follow.
+    // The visitor left another person's session. Its token must not lead to the new session.
     const key = ["not_me", "mismatch"].includes(reason) ? null : given;
     if (!isNewest(session, tokenOf(request))) throw new Refusal("session_invalid", {}, session);
     const { successor } = session;

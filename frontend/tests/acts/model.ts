@@ -1,6 +1,6 @@
 /**
- * What is true, beside what the tabs show: to whom each piece of work belongs, what the server has, and
- * which sessions the visitor or the server has ended.
+ * The true state, to compare with what the tabs show: the session of each piece of work, what the
+ * server has stored, and which sessions the visitor or the server has ended.
  */
 import type { Answer } from "../../src/api/http.js";
 import type { FakeServer, FakeSession } from "../../src/testing/index.js";

@@ -327,7 +327,7 @@ export class World {
     if (timerCount()) model.violate(`${timerCount()} timers run after everything is unmounted`);
     await this.pass(25 * HOUR);
     if (model.requests > before) model.violate("requests after everything is unmounted");
-    // A queued file goes on waiting for its session.
+    // A queued file still waits for its session.
     const waiting = this.every.filter(({ items }) => items.some(isUnderWay)).map(({ tab }) => tab);
     const open = tabs.filter((tab) => !tab.isClosed && !waiting.includes(tab));
     const listeners = open.reduce(

@@ -44,7 +44,7 @@ const UUID = /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g
 const SUPPORT_CODE = /\bMAR(-[0-9A-HJKMNP-TV-Z]{3}){3}\b/g;
 const REQUEST_ID = /^[0-9a-f]{32}$/;
 
-/** "past", or how far a time is ahead: exact enough to tell the limits of the API apart. */
+/** "past", or how far a time is ahead: exact enough that two limits of the API differ. */
 function shownTime(text: string): string {
   const ahead = Date.parse(text) - Date.now();
   if (ahead < 5_000) return "<past>";

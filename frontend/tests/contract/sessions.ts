@@ -81,7 +81,7 @@ export async function proveSessions({ ask, visitor, server }: Player): Promise<v
     await ask(`${title} with an unknown proof`, stranger, line, {
       token: `mss1_${"A".repeat(43)}`,
     });
-    await ask(`${title} with a proof that is none`, stranger, line, { token: "nonsense" });
+    await ask(`${title} with an invalid proof`, stranger, line, { token: "nonsense" });
     await ann.ask(`${title} with a malformed UUID`, line, { uuid: "nonsense" });
     await ann.ask(`${title} with an empty UUID`, line, { uuid: "" });
     await ann.ask(`${title} with two proofs`, line, { token: "mss1_other" });

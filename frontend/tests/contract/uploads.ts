@@ -100,7 +100,7 @@ export async function announceFiles({ visitor }: Player): Promise<void> {
     ["an empty name", { name: " ", size: 1 }],
     ["a long name", { name: "x".repeat(1001), size: 1 }],
     ["a negative size", { name: "a.pdf", size: -1 }],
-    ["a size that is none", { name: "a.pdf", size: "large" }],
+    ["a size that is not a number", { name: "a.pdf", size: "large" }],
     ["half a byte", { name: "a.pdf", size: 1.5 }],
     ["a file", { name: "a.pdf", size: 1000 }],
   ] as const) {

@@ -14,7 +14,7 @@ export async function identifyVisitors({ visitor, server }: Player): Promise<voi
     ["no name", { name: null }],
     ["a truth as a name", { name: true }],
     ["a number as a name", { name: 7 }],
-    ["an address that is none", { email: "fay" }],
+    ["an invalid address", { email: "fay" }],
     ["a list as an address", { email: ["fay@example.com"] }],
     ["no address", { email: null }],
     ["consent that is a list", { consent: [] }],

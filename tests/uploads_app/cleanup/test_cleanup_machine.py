@@ -423,7 +423,7 @@ class CleanupMachine(DoubtfulMoves):
             self.pass_time(11 * MINUTE)
             result = cleanup("--adopt", "--yes")
             assert result.exit_code == 0, result
-        if QuarantinedObject.objects.cut_off().exists():  # the store failed; the next run goes on
+        if QuarantinedObject.objects.cut_off().exists():  # the next run finishes the failed move
             result = cleanup()
             assert result.exit_code == 0, result
         self.rowless = {}
