@@ -80,10 +80,10 @@ def test_a_connection_without_a_request_ends_at_once(
         assert kept.recv(100).startswith(b"HTTP/1.1 200")
         until(lambda: server.connected() == 2)
         server.leave()
+        until(server.has_left)
 
         assert rest(kept).count(b"HTTP/1.1") == 0
         assert rest(unused) == b""
-    until(server.has_left)
 
 
 def test_no_client_keeps_the_server_longer_than_its_bound(

@@ -105,9 +105,9 @@ def tiny_server(folder: Path) -> Iterator[TinyServer]:
 
 
 def rest(connection: socket.socket) -> bytes:
-    """Return what still arrives until the connection ends."""
+    """Return what still arrives until the connection ends, or nothing more comes."""
     received = bytearray()
-    with suppress(ConnectionError):
+    with suppress(ConnectionError, TimeoutError):
         while more := connection.recv(web.MIB):
             received += more
     return bytes(received)
