@@ -46,10 +46,11 @@ class ProcessesRow:
 def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     with postgres_and_redis() as env, ExitStack() as stack:
-        servers = {
-            count: stack.enter_context(serving(SERVE, {**env, "WEB_PROCESSES": str(count)}))
-            for count in (1, options.processes)
-        }
+        servers = {}
+        for count in (1, options.processes):
+            server = serving(SERVE, {**env, "WEB_PROCESSES": str(count)})
+            servers[count] = stack.enter_context(server)
+            _current(servers[count])  # The first one migrates the database.
         rows = [_HEADINGS]
         for case, head in CASES.items():
             measured = {count: ProcessesRow(case, count) for count in servers}
