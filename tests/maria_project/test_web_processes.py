@@ -20,12 +20,15 @@ from django.db import connection
 from prometheus_client.parser import text_string_to_metric_families
 
 from maria_project import web
+from maria_project.listening import open_sockets
 from maria_project.postgresql import use_pool
 from maria_project.server.bodies import BodyBytes
+from maria_project.web_processes import WebProcess
 from tests import redis_server
 from tests.helpers import pdf
 from tests.maria_project.server import (
     MANAGE,
+    ROOT,
     children_of,
     environment,
     process,
@@ -181,9 +184,10 @@ def test_a_rolling_restart_fails_no_request_and_no_download(product: TwoProcesse
 
 @pytest.mark.slow
 def test_sigterm_lets_answers_arrive_and_refuses_new_connections(product: TwoProcesses) -> None:
-    """The last test of this server."""
+    """The last test of this server. Every process gets the signal, as from a service manager."""
     with slow_download(product.server) as download:
-        product.supervisor.send_signal(signal.SIGTERM)
+        for pid in (product.supervisor.pid, *product.pids()):
+            os.kill(pid, signal.SIGTERM)
         wait_for(lambda: not accepts(product.server.port))
         body = rest_of(download)
         code = product.supervisor.wait(35)
@@ -194,14 +198,15 @@ def test_sigterm_lets_answers_arrive_and_refuses_new_connections(product: TwoPro
 
 
 @pytest.mark.slow
-def test_web_processes_end_with_a_killed_supervisor(tmp_path: Path, redis_url: str) -> None:
-    own = deployment(tmp_path / "data")
-    with two_processes(own.data, {**own.environment, "CACHE_URL": f"{redis_url}/2"}) as product:
-        pids = product.pids()
-        os.killpg(product.supervisor.pid, signal.SIGKILL)
-        product.supervisor.wait()
-        wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 10)
-        assert not accepts(product.server.port)
+def test_a_web_process_ends_with_its_supervisor(tmp_path: Path) -> None:
+    env = {**deployment(tmp_path / "data").environment, "PYTHONPATH": str(ROOT)}
+    (listening,) = open_sockets("127.0.0.1", 0)
+    with listening:
+        running = WebProcess((), [listening], env)
+        wait_for(running.is_ready)
+        running._connection.close()  # as by SIGKILL
+        wait_for(running.has_ended)
+    assert running.code == 0
 
 
 @pytest.mark.both
