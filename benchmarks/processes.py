@@ -46,10 +46,10 @@ class ProcessesRow:
 def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     with postgres_and_redis() as env, ExitStack() as stack:
-        servers = {}
+        servers: dict[int, BenchmarkServer] = {}
         for count in (1, options.processes):
-            server = serving(SERVE, {**env, "WEB_PROCESSES": str(count)})
-            servers[count] = stack.enter_context(server)
+            started = serving(SERVE, {**env, "WEB_PROCESSES": str(count)})
+            servers[count] = stack.enter_context(started)
             _current(servers[count])  # The first one migrates the database.
         rows = [_HEADINGS]
         for case, head in CASES.items():

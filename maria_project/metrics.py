@@ -1,8 +1,8 @@
 """`GET /metrics` for Prometheus.
 
 Requests are counted by route, not by path, so that clients cannot create new
-series. Several web processes count in files, and each reports the sums of all: the
-supervisor sets PROMETHEUS_MULTIPROC_DIR, which prometheus-client reads.
+series. Several web processes count in files, and each reports the sums of all
+(maria_project/web.py).
 """
 
 import os

@@ -13,11 +13,10 @@ import socket
 import sys
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from prometheus_client import values
-from prometheus_client.values import MultiProcessValue
 
 from maria_project.listening import open_sockets
 from maria_project.postgresql import use_pool
@@ -35,8 +34,7 @@ def main(arguments: Sequence[str]) -> None:
     """Serve until SIGTERM or SIGINT; then finish what has begun."""
     command = _parser().parse_args(arguments)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maria_project.settings")
-    if command.counts:
-        _count_in_files(command.counts)
+    _count_in_files(command.counts)
     use_pool(settings.DATABASES["default"])
     sockets = [socket.socket(fileno=number) for number in command.sockets]
     _serve(sockets or open_sockets(command.host, command.port), command.supervisor)
@@ -80,12 +78,18 @@ def options() -> dict[str, Any]:
     }
 
 
-def _count_in_files(name: str) -> None:
-    """Let the metrics be counted in files of this name, which no other process writes.
+def _count_in_files(counts: Path | None) -> None:
+    """Let the metrics be counted in files of this name, or in memory without one.
 
-    prometheus-client names them by process id. Then each restart would leave more files.
+    prometheus-client reads the variable when it is imported. It would name the files by
+    process id, and each restart would leave more of them.
     """
-    values.ValueClass = MultiProcessValue(lambda: name)  # type: ignore[no-untyped-call]
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    if counts:
+        os.environ.update(PROMETHEUS_MULTIPROC_DIR=str(counts.parent))
+        from prometheus_client import values
+
+        values.ValueClass = values.MultiProcessValue(lambda: counts.name)  # type: ignore[no-untyped-call]
 
 
 def _allow_open_files(wanted: int) -> int:
@@ -106,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         "--sockets", type=int, nargs="+", default=[], metavar="FD", help="listening sockets"
     )
     parser.add_argument("--supervisor", type=int, metavar="FD", help="a socket to the supervisor")
-    parser.add_argument("--counts", metavar="NAME", help="name of the files of the metrics")
+    parser.add_argument("--counts", type=Path, metavar="FILE", help="where metrics are counted")
     return parser
 
 

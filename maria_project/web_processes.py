@@ -45,9 +45,11 @@ def web_children(sockets: Sequence[socket.socket], log: Path | None) -> list[Chi
     env = {"PYTHONPATH": str(settings.BASE_DIR)} | ({"LOG_FILE": str(log)} if log else {})
     if settings.WEB_PROCESSES == 1:
         return [ChildProcess("web server", lambda: WebProcess((), sockets, env), log)]
-    env["PROMETHEUS_MULTIPROC_DIR"] = str(_empty_folder(settings.DATA_DIR / "metrics"))
+    folder = _empty_folder(settings.DATA_DIR / "metrics")
     return [
-        ChildProcess(f"web server {number}", _CountingLauncher(str(number), sockets, env), log)
+        ChildProcess(
+            f"web server {number}", _CountingLauncher(folder / str(number), sockets, env), log
+        )
         for number in range(1, settings.WEB_PROCESSES + 1)
     ]
 
@@ -65,9 +67,9 @@ class _CountingLauncher:
     """
 
     def __init__(
-        self, number: str, sockets: Sequence[socket.socket], env: Mapping[str, str]
+        self, counts: Path, sockets: Sequence[socket.socket], env: Mapping[str, str]
     ) -> None:
-        self._number = number
+        self._counts = counts
         self._sockets = sockets
         self._env = env
         self._users: dict[str, WebProcess] = {}
@@ -79,7 +81,7 @@ class _CountingLauncher:
         return process
 
     def _names(self) -> list[str]:
-        return [f"{self._number}{letter}" for letter in "abc"]
+        return [f"{self._counts}{letter}" for letter in "abc"]
 
     def _is_free(self, name: str) -> bool:
         return name not in self._users or self._users[name].has_ended()

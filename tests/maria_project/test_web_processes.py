@@ -20,6 +20,7 @@ from django.db import connection
 from prometheus_client.parser import text_string_to_metric_families
 
 from maria_project import web
+from maria_project.checks import check_web_processes
 from maria_project.listening import open_sockets
 from maria_project.postgresql import use_pool
 from maria_project.server.bodies import BodyBytes
@@ -223,6 +224,16 @@ def test_only_web_processes_have_a_pool() -> None:
     sqlite = {"ENGINE": "django.db.backends.sqlite3", "CONN_MAX_AGE": 60}
     use_pool(sqlite)
     assert sqlite["CONN_MAX_AGE"] == 60
+
+
+@pytest.mark.parametrize(("count", "url", "is_refused"), [
+    (1, "", False), (2, "", True), (2, "redis://127.0.0.1/0", False), (0, "redis://127.0.0.1/0", True),
+])  # fmt: skip
+def test_several_processes_need_a_shared_cache(
+    settings: Any, count: int, url: str, is_refused: bool
+) -> None:
+    settings.WEB_PROCESSES, settings.CACHE_URL = count, url
+    assert bool(check_web_processes()) is is_refused
 
 
 def test_each_process_has_its_part_of_the_spool(settings: Any) -> None:
