@@ -28,7 +28,8 @@ MIB = 1024 * 1024
 
 def main(host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT; finish running requests first."""
-    from maria_project.server.channel import FairChannel  # needs Django to be set up
+    from maria_project.health.watch import WATCH  # these need Django to be set up
+    from maria_project.server.channel import FairChannel
     from maria_project.server.dispatcher import FairDispatcher
 
     signal.signal(signal.SIGTERM, _exit)
@@ -37,6 +38,7 @@ def main(host: str, port: int) -> None:
     # waitress has no option for the folder of its temporary files.
     tempfile.tempdir = str(settings.FILE_UPLOAD_TEMP_DIR)
     BaseWSGIServer.channel_class = FairChannel
+    WATCH.start()
     waitress.serve(
         application,
         host=host,

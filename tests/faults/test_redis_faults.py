@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from django_redis.cache import RedisCache
 
+from common.breaker import CircuitBreaker
 from maria_project import cache
-from maria_project.breaker import CircuitBreaker
 from tests import redis_server
 from tests.faults.load import LoadAnswer, Web, serving, together
 from tests.helpers import SOAK, Visitor, events

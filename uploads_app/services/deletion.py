@@ -41,8 +41,8 @@ def delete_upload(*, upload: UploadedFile) -> None:
     if begin_deletion(upload=upload, among=visible, reason="visitor"):
         try:
             finish_deletion(upload=upload)
-        except OSError:
-            logger.exception("The store did not delete %s; the cleanup will.", upload.key)
+        except OSError as error:
+            logger.warning("The store did not delete %s, the cleanup will: %s", upload.key, error)
 
 
 def begin_deletion(*, upload: UploadedFile, among: UploadQuerySet, reason: str) -> bool:

@@ -5,8 +5,9 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import Min, Sum
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from uploads_app.models import Inspection, UploadedFile, UploadQuerySet, UploadStatus
 from uploads_app.services.inspection import cpu_seconds
@@ -15,6 +16,12 @@ from uploads_app.services.inspection import cpu_seconds
 CHARGED_FOR = timedelta(hours=1)
 # After this time a run reads the queue again, so that files stored meanwhile get their turn.
 RELOAD_SECONDS = 5
+
+
+def longest_wait() -> timedelta:
+    """Return how long the oldest file has waited for its inspection; zero if none waits."""
+    oldest = UploadedFile.objects.uninspected().aggregate(oldest=Min("stored_at"))["oldest"]
+    return timezone.now() - oldest if oldest else timedelta()
 
 
 class InspectionQueue:

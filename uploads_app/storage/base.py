@@ -147,6 +147,9 @@ class ObjectStore(Protocol):
     def swap_marker(self, old: Marker, new: Marker) -> bool:
         """Replace the marker if it is `old`; False if it is not. Of two calls at once one succeeds."""
 
+    def check(self) -> None:
+        """Ask the store one short question; raises OSError if the answer is bad, or takes over a second."""
+
     def clock(self) -> datetime:
         """Return the time by the clock of the store."""
 

@@ -234,6 +234,9 @@ class DiskStore(FileSystemStorage):
             self.write_marker(new)
             return True
 
+    def check(self) -> None:
+        self.clock()
+
     def clock(self) -> datetime:
         probe = Path(self.path(f".clock.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}"))
         self._write(probe, [b""])

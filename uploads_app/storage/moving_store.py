@@ -140,6 +140,10 @@ class MovingStore:
             return False
         return self.previous.swap_marker(previous, new)
 
+    def check(self) -> None:
+        self.current.check()
+        self.previous.check()
+
     def clock(self) -> datetime:
         """Return the time of the current store; OSError if the two clocks differ too much."""
         now, previous = self.current.clock(), self.previous.clock()

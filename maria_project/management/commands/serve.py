@@ -16,7 +16,7 @@ from django.db import DatabaseError, connection
 
 from backoffice_app.accounts.first_staff import create_first_staff
 from common.worker import heartbeat_age
-from maria_project.health import is_migrated
+from maria_project.health.parts import is_migrated
 from maria_project.supervisor import ChildProcess, supervise
 
 TASK_SECONDS = int(settings.Q_CLUSTER["timeout"])

@@ -432,9 +432,10 @@ def test_t55_a_standby_database(tmp_path: Path) -> None:
 def test_a_database_without_tables(tmp_path: Path) -> None:
     result = _command({"DATABASE_URL": "", "DATA_DIR": str(tmp_path)}, "--dry-run")
     assert result.returncode == 3
-    assert result.stderr.splitlines()[-2].startswith(
-        "Stopped, nothing deleted: The database does not answer: "
-    )
+    sentence, advice = result.stderr.splitlines()[-2:]
+    assert sentence.startswith("Stopped, nothing deleted: The tables of the database do not fit")
+    assert sentence.endswith("(database_schema)")
+    assert advice == f"What to do: {known()['database_schema']}"
     assert not (tmp_path / "storage").exists()
 
 

@@ -24,6 +24,11 @@ class CircuitBreaker:
         self._changing = threading.Lock()
         self._checking = threading.Lock()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether callers fail fast."""
+        return self._is_open
+
     def lets_through(self, is_back: Callable[[], bool]) -> bool:
         """Return whether to call the service.
 
