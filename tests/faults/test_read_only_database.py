@@ -51,7 +51,7 @@ def web(tmp_path_factory: pytest.TempPathFactory, env: dict[str, str]) -> Iterat
 def execute(database: str, *statements: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         for statement in statements:
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
 
 
 def problems(web: Web) -> dict[str, str]:

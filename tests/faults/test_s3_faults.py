@@ -7,6 +7,7 @@ One real run (SOAK) measures it.
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.fault_proxy import MODES, OPERATIONS, FaultProxy
 from tests.faults.load import LoadAnswer, Web, together
 from tests.faults.load import serving as serving_web
 from tests.helpers import SOAK, Visitor, events, pdf, started, uploaded
+from tests.maria_project.server import wait_for
 from tests.s3_server import Bucket
 from tests.uploads_app.cleanup.cleanup_support import cleanup, last_run, settled
 from tests.uploads_app.server import deployment
@@ -256,6 +258,32 @@ def test_marker_written_twice_is_the_same_marker(visitor: Visitor, proxy: FaultP
         object_store().write_marker(Marker("deployment", 7))
 
     assert object_store().read_marker() == Marker("deployment", 7)
+
+
+@pytest.mark.slow
+def test_t38_a_store_that_hangs_delays_only_requests_that_need_it(
+    s3: Bucket, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    env = deployment(tmp_path / "data", s3.url_at(proxy.endpoint)).environment
+    away, back = "does not answer", "answers again"
+    with serving_web(tmp_path, {**env, "UPLOAD_MAX_FILES": "99"}) as web:
+        web.begin()
+        assert upload_file(web).status == 201
+        with ThreadPoolExecutor(20) as pool:
+            with proxy.failing("stall"):
+                uploads = [pool.submit(upload_file, web) for _ in range(20)]
+                wait_for(lambda: proxy.failures, what="an upload to wait")
+                for job in [web.current, web.create, web.files] * 5:
+                    assert job().status in (200, 201)
+                    assert web.ask("GET", "/health/live").status == 200
+                assert not any(upload.done() for upload in uploads)
+                wait_for(lambda: web.ready()[1]["storage"] == "degraded", what="health to notice")
+            answers = [upload.result() for upload in uploads]
+            wait_for(lambda: web.ready()[1]["storage"] == "ok", what="health to notice")
+        assert {answer.status for answer in answers} <= {201, 503}
+        assert upload_file(web).status == 201
+        assert (web.logged(away), web.logged(back)) == (1, 1)
+        assert not web.logged("Traceback")
 
 
 @pytest.mark.slow

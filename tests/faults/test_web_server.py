@@ -24,12 +24,12 @@ REQUEST = b"GET /%b HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class TinyServer:
-    """`/file` sends a file, `/copy` many bytes, `/stream` never ends, `/wait` waits for `go_on`.
+    """`/file` sends a file, `/copy` many bytes, `/stream` never ends, `/wait` and uploads wait for `go_on`.
 
     Any other path is short.
     """
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Any, threads: int = 1) -> None:
         self.begun: list[str] = []
         self.ended = threading.Event()
         self._file = file
@@ -40,7 +40,7 @@ class TinyServer:
             self._map,
             host="127.0.0.1",
             port=0,
-            _dispatcher=FairDispatcher(threads=1),
+            _dispatcher=FairDispatcher(threads),
             **web.options() | {"outbuf_high_watermark": LARGE},
         )
         self.port = int(self._server.effective_port)
@@ -50,9 +50,9 @@ class TinyServer:
     def connected(self) -> int:
         return len(self._server.active_channels)
 
-    def queued(self) -> bool:
-        """Return whether all six connections wait for the only thread."""
-        return len(self._server.task_dispatcher.queue) == 6
+    def waiting(self) -> int:
+        """Return how many requests wait for a thread."""
+        return int(self._server.task_dispatcher.queue.waiting)
 
     def connect(self, *paths: str) -> socket.socket:
         """Connect and request paths, one right after the other, with a small window."""
@@ -81,7 +81,7 @@ class TinyServer:
         path = environ["PATH_INFO"].strip("/")
         self.begun.append(path)
         start("200 OK", [])
-        if path == "wait":
+        if path.startswith(("wait", "api/v1/uploads")):
             self.go_on.wait(20)
         if path == "file":
             return environ["wsgi.file_wrapper"](self._file.open("rb"))
@@ -96,12 +96,24 @@ class TinyServer:
 
 
 @pytest.fixture
-def server(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[TinyServer]:
+def start_server(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., TinyServer]]:
     monkeypatch.setattr(BaseWSGIServer, "channel_class", FairChannel)
     (tmp_path / "file").write_bytes(b"x" * LARGE)
-    running = TinyServer(tmp_path / "file")
-    yield running
-    running.stop()
+    with ExitStack() as stack:
+
+        def start(threads: int = 1) -> TinyServer:
+            server = TinyServer(tmp_path / "file", threads)
+            stack.callback(server.stop)
+            return server
+
+        yield start
+
+
+@pytest.fixture
+def server(start_server: Callable[..., TinyServer]) -> TinyServer:
+    return start_server()
 
 
 def rest(connection: socket.socket) -> bytes:
@@ -144,7 +156,7 @@ def test_t87_connections_that_pipeline_come_last(server: TinyServer) -> None:
         greedy = [stack.enter_context(server.connect("pipelined", "again")) for _ in range(3)]
         until(lambda: server.connected() == 4)
         plain = [stack.enter_context(server.connect("plain")) for _ in range(3)]
-        until(server.queued)
+        until(lambda: server.waiting() == 6)
         server.go_on.set()
         for connection in plain:
             assert connection.recv(100).startswith(b"HTTP/1.1 200")
@@ -154,6 +166,30 @@ def test_t87_connections_that_pipeline_come_last(server: TinyServer) -> None:
         until(lambda: len(server.begun) == 10)
     assert server.begun[:4] == ["wait", "plain", "plain", "plain"]
     assert server.begun.count("pipelined") == server.begun.count("again") == 3
+
+
+def test_t87_health_is_answered_while_all_threads_wait(server: TinyServer) -> None:
+    with server.connect("wait"), server.connect("wait"), server.connect("health/live") as check:
+        assert check.recv(100).startswith(b"HTTP/1.1 200")
+        assert server.waiting() == 1
+        server.go_on.set()
+
+
+def test_t87_requests_that_wait_for_the_store_leave_two_threads(
+    start_server: Callable[..., TinyServer],
+) -> None:
+    server = start_server(threads=4)
+    with ExitStack() as stack:
+        uploads = [
+            stack.enter_context(server.connect("api/v1/uploads/12/download/")) for _ in range(5)
+        ]
+        until(lambda: server.waiting() == 3)
+        stack.enter_context(server.connect("wait"))
+        until(lambda: "wait" in server.begun)
+        assert server.answers()
+        server.go_on.set()
+        for connection in uploads:
+            assert connection.recv(100).startswith(b"HTTP/1.1 200")
 
 
 def test_t87_a_write_without_progress_ends_and_frees_its_thread(

@@ -37,8 +37,13 @@ class S3Connection(S3Storage):  # type: ignore[misc]  # django-storages has no t
         return self._client(endpoint, self.client_config.merge(Config(s3=style)))
 
     def check(self) -> None:
-        with translated(self.bucket_name):
-            self._brief_client.head_bucket(Bucket=self.bucket_name)
+        try:
+            with translated(self.bucket_name):
+                self._brief_client.head_bucket(Bucket=self.bucket_name)
+        except StoreAway as error:
+            self._breaker.failed(error)
+            raise
+        self._breaker.works()
 
     @contextmanager
     def asking(self, what: str) -> Iterator[None]:
@@ -82,9 +87,6 @@ class S3Connection(S3Storage):  # type: ignore[misc]  # django-storages has no t
     def _answers(self) -> bool:
         try:
             self.check()
-        except StoreAway as error:
-            self._breaker.failed(error)
-            return False
-        except OSError:  # an answer, if a bad one
-            return True
+        except OSError as error:
+            return not isinstance(error, StoreAway)  # a refusal is an answer
         return True
