@@ -10,8 +10,8 @@ from enum import StrEnum
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 
-class Trouble(StrEnum):
-    """Troubles that are not a fault of the statement. The value is for operators."""
+class DatabaseFailure(StrEnum):
+    """Failures that are not a fault of the statement. The value is for operators."""
 
     AWAY = "The database does not answer"
     BUSY = "The database could not finish a statement"
@@ -28,7 +28,7 @@ _READ_ONLY = "25006"
 _OLD_SCHEMA = ("42703", "42P01")
 
 
-def trouble(error: BaseException) -> Trouble | None:
+def failure_of(error: BaseException) -> DatabaseFailure | None:
     """Return what is wrong with the database, None if the statement was wrong or it is another error."""
     if not isinstance(error, DatabaseError | InterfaceError):
         return None
@@ -37,26 +37,28 @@ def trouble(error: BaseException) -> Trouble | None:
         return _on_sqlite(cause)
     state = getattr(cause, "sqlstate", None)
     if state is None:  # an error of the client library
-        return Trouble.AWAY if isinstance(error, OperationalError | InterfaceError) else None
+        return (
+            DatabaseFailure.AWAY if isinstance(error, OperationalError | InterfaceError) else None
+        )
     if state == _READ_ONLY:
-        return Trouble.READ_ONLY
+        return DatabaseFailure.READ_ONLY
     if state in _OLD_SCHEMA:
-        return Trouble.OLD_SCHEMA
+        return DatabaseFailure.OLD_SCHEMA
     if state.startswith(_AWAY):
-        return Trouble.AWAY
-    return Trouble.BUSY if state.startswith(_BUSY) else None
+        return DatabaseFailure.AWAY
+    return DatabaseFailure.BUSY if state.startswith(_BUSY) else None
 
 
 def describe(error: DatabaseError | InterfaceError) -> str:
     """Return what happened, for operators, with the first line of the error and without its values."""
     first_line = str(error).partition("\n")[0].rstrip(".")
-    return f"{trouble(error) or 'The database refused a statement'}: {first_line}."
+    return f"{failure_of(error) or 'The database refused a statement'}: {first_line}."
 
 
-def _on_sqlite(error: sqlite3.Error) -> Trouble | None:
+def _on_sqlite(error: sqlite3.Error) -> DatabaseFailure | None:
     if not isinstance(error, sqlite3.OperationalError | sqlite3.InterfaceError):
         return None
     if str(error).startswith("no such ") or " has no column named " in str(error):
-        return Trouble.OLD_SCHEMA
+        return DatabaseFailure.OLD_SCHEMA
     is_read_only = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
-    return Trouble.READ_ONLY if is_read_only else Trouble.BUSY
+    return DatabaseFailure.READ_ONLY if is_read_only else DatabaseFailure.BUSY

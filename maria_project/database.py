@@ -5,7 +5,7 @@ import logging
 from django.db import DatabaseError, InterfaceError, connection
 
 from common.breaker import CircuitBreaker
-from common.database_errors import Trouble, describe, trouble
+from common.database_errors import DatabaseFailure, describe, failure_of
 
 RETRY_SECONDS = 1.0
 
@@ -41,7 +41,7 @@ def is_writable() -> bool:
     return not is_read_only
 
 
-def failed(error: BaseException) -> Trouble | None:
+def failed(error: BaseException) -> DatabaseFailure | None:
     """Note an error of the database; return None if the error is the statement's own fault.
 
     Only a server that is away opens the circuit breaker. A lock, a deadlock or a slow
@@ -49,14 +49,14 @@ def failed(error: BaseException) -> Trouble | None:
     """
     if not isinstance(error, DatabaseError | InterfaceError):
         return None
-    found = trouble(error)
-    if found == Trouble.AWAY and hasattr(error.__cause__, "sqlstate"):
+    found = failure_of(error)
+    if found == DatabaseFailure.AWAY and hasattr(error.__cause__, "sqlstate"):
         _breaker.failed(error)
-    elif found == Trouble.OLD_SCHEMA:
+    elif found == DatabaseFailure.OLD_SCHEMA:
         logger.error("%s", describe(error), exc_info=error)
     elif found:
         logger.warning("%s", describe(error))
-    if found == Trouble.READ_ONLY:
+    if found == DatabaseFailure.READ_ONLY:
         _leave_the_server()
     return found
 

@@ -21,7 +21,7 @@ from maria_project.problems import database_unavailable, refuse
 from maria_project.settings.environment import LOOPBACK_HOSTS
 from uploads_app.exceptions import LengthRequired
 
-# Health must answer even if the database does not.
+# Health and metrics must answer even if the database does not.
 HEALTH_PREFIX = "/health/"
 ADMIN_PREFIX = "/admin/"
 METRICS_PATH = "/metrics"
@@ -84,8 +84,8 @@ def database_guard(
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        can_serve = database.is_available() and not WATCH.lacks("migrations")
-        if can_serve or request.path.startswith(HEALTH_PREFIX):
+        can_serve = database.is_available() and not WATCH.awaits_migrations
+        if can_serve or request.path.startswith((HEALTH_PREFIX, METRICS_PATH)):
             return get_response(request)
         return database_unavailable(request)
 

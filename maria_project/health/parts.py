@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from common.database_errors import Trouble, trouble
+from common.database_errors import DatabaseFailure, failure_of
 from common.worker import is_queue_well
 from maria_project import cache, database
 from uploads_app import marker
@@ -16,6 +16,7 @@ from uploads_app.cleanup import alerts
 from uploads_app.services.inspection_queue import longest_wait
 from uploads_app.storage.base import object_store
 
+PENDING = "Migrations are pending. Run manage.py migrate."
 # Files that fit on the disk of the spool while `spool` is well.
 FILES_THAT_FIT = 4
 # Beyond this, files wait longer for their inspection than support promises.
@@ -43,7 +44,7 @@ def problem_of(part: Part) -> str:
     try:
         return part.problem()
     except (DatabaseError, InterfaceError) as error:
-        return f"{trouble(error) or Trouble.AWAY}."
+        return f"{failure_of(error) or DatabaseFailure.AWAY}."
     except marker.StoreNotOurs:
         return "The store belongs to another database, or is an old copy."
     except OSError:
@@ -57,14 +58,14 @@ def is_migrated() -> bool:
 
 def _database() -> str:
     if not (database.is_available() and database.answers()):
-        return f"{Trouble.AWAY}."
-    return "" if database.is_writable() else f"{Trouble.READ_ONLY}."
+        return f"{DatabaseFailure.AWAY}."
+    return "" if database.is_writable() else f"{DatabaseFailure.READ_ONLY}."
 
 
 def _migrations() -> str:
     if not database.is_available():
-        return f"{Trouble.AWAY}."
-    return "" if is_migrated() else "Migrations are pending. Run manage.py migrate."
+        return f"{DatabaseFailure.AWAY}."
+    return "" if is_migrated() else PENDING
 
 
 def _cache() -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from django.db import close_old_connections
 
-from maria_project.health.parts import GROUPS, PARTS, Part, problem_of
+from maria_project.health.parts import GROUPS, PARTS, PENDING, Part, problem_of
 
 # A result is too old after the part's interval and this.
 PATIENCE_SECONDS = 10
@@ -38,9 +38,13 @@ class Watch:
             return found
         return found | dict(self._of(part for part in PARTS if not part.is_essential))
 
-    def lacks(self, name: str) -> bool:
-        """Return whether the last check of a part found something; False if there was none."""
-        return bool(self._known.get(name, ("", 0.0))[0])
+    def last(self) -> dict[str, str]:
+        """Return what the last checks in the background found, empty texts included."""
+        return {name: problem for name, (problem, _) in tuple(self._known.items())}
+
+    @property
+    def awaits_migrations(self) -> bool:
+        return self._known.get("migrations", ("", 0.0))[0] == PENDING
 
     def _of(self, parts: Iterator[Part]) -> Iterator[tuple[str, str]]:
         for part in parts:

@@ -3,7 +3,7 @@
 The command, the admin and the mail print it; docs/operations.md lists it.
 """
 
-from common.database_errors import Trouble, trouble
+from common.database_errors import DatabaseFailure, failure_of
 
 # The process of the run died.
 KILLED = "killed"
@@ -63,9 +63,9 @@ _WHAT_TO_DO = {
         "it does not run, start it."
     ),
 }
-_OF_TROUBLE = {
-    Trouble.READ_ONLY: "database_standby",
-    Trouble.OLD_SCHEMA: "database_schema",
+_BY_FAILURE = {
+    DatabaseFailure.READ_ONLY: "database_standby",
+    DatabaseFailure.OLD_SCHEMA: "database_schema",
     None: "database_error",
 }
 
@@ -81,4 +81,4 @@ def known() -> dict[str, str]:
 
 def of_database_error(error: BaseException) -> str:
     """Return the stop code of a run that the database ended."""
-    return _OF_TROUBLE.get(trouble(error), "database_unavailable")
+    return _BY_FAILURE.get(failure_of(error), "database_unavailable")

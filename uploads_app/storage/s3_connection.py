@@ -46,7 +46,7 @@ class S3Connection(S3Storage):  # type: ignore[misc]  # django-storages has no t
         self._breaker.works()
 
     @contextmanager
-    def asking(self, what: str) -> Iterator[None]:
+    def requesting(self, what: str) -> Iterator[None]:
         """Send a request, unless the store is known not to answer; raises OSError as `translated`."""
         if not self._breaker.lets_through(self._answers):
             raise StoreAway(f"{what}: the store has not answered lately")
@@ -61,7 +61,7 @@ class S3Connection(S3Storage):  # type: ignore[misc]  # django-storages has no t
         """Yield every page of a listing; raises ListingIncomplete."""
 
         def request(**page: str) -> Any:
-            with self.asking(operation):
+            with self.requesting(operation):
                 return getattr(self.client, operation)(**page)
 
         return pages(request, operation, Bucket=self.bucket_name, **parameters)

@@ -63,7 +63,7 @@ class S3Store(S3Connection):
         """Fetch the whole object first, so that no caller reads half of it."""
         body = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  (the caller closes it)
         try:
-            with self.asking(name):
+            with self.requesting(name):
                 answer = self.client.get_object(Bucket=self.bucket_name, Key=name)
                 for chunk in answer["Body"].iter_chunks(_CHUNK):
                     body.write(chunk)
@@ -80,7 +80,7 @@ class S3Store(S3Connection):
 
     def describe(self, key: str) -> StoredObject | None:
         try:
-            with self.asking(key):
+            with self.requesting(key):
                 answer = self.client.head_object(Bucket=self.bucket_name, Key=key)
         except FileNotFoundError:
             return None
@@ -93,7 +93,7 @@ class S3Store(S3Connection):
     def delete_many(self, keys: Sequence[str]) -> dict[str, str]:
         if not keys:
             return {}
-        with self.asking(keys[0]):
+        with self.requesting(keys[0]):
             targets = [{"Key": key} for key in keys]
             if self.is_versioned:
                 targets = [version for key in keys for version in self._versions(key)]
@@ -110,7 +110,7 @@ class S3Store(S3Connection):
                 raise FileNotFoundError(key)
             return
         if self.describe(target) is None:
-            with self.asking(key):
+            with self.requesting(key):
                 self.client.copy_object(
                     Bucket=self.bucket_name,
                     Key=target,
@@ -137,12 +137,12 @@ class S3Store(S3Connection):
         self.put(MARKER, [marker.to_bytes()])
 
     def write_marker(self, marker: Marker) -> None:
-        with self.asking(MARKER):
+        with self.requesting(MARKER):
             self.client.put_object(Bucket=self.bucket_name, Key=MARKER, Body=marker.to_bytes())
 
     def swap_marker(self, old: Marker, new: Marker) -> bool:
         try:
-            with self.asking(MARKER):
+            with self.requesting(MARKER):
                 answer = self.client.get_object(Bucket=self.bucket_name, Key=MARKER)
                 if Marker.from_bytes(answer["Body"].read()) != old:
                     return False
@@ -159,7 +159,7 @@ class S3Store(S3Connection):
         return True
 
     def clock(self) -> datetime:
-        with self.asking(self.bucket_name):
+        with self.requesting(self.bucket_name):
             answer = self.client.head_bucket(Bucket=self.bucket_name)
         return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
 
@@ -176,7 +176,7 @@ class S3Store(S3Connection):
     def delete_temporary(self, name: str) -> None:
         key, is_multipart, upload_id = name.partition("?uploadId=")
         if is_multipart:
-            with suppress(FileNotFoundError), self.asking(key):
+            with suppress(FileNotFoundError), self.requesting(key):
                 self.client.abort_multipart_upload(
                     Bucket=self.bucket_name, Key=key, UploadId=upload_id
                 )
@@ -218,12 +218,12 @@ class S3Store(S3Connection):
     @cached_property
     def is_versioned(self) -> bool:
         """Whether the bucket keeps versions; then a deletion must name each of them."""
-        with self.asking(self.bucket_name):
+        with self.requesting(self.bucket_name):
             answer = self.client.get_bucket_versioning(Bucket=self.bucket_name)
         return "Status" in answer
 
     def _send(self, key: str, body: IO[bytes], content: StoredBytes) -> StoredBytes:
-        with self.asking(key):
+        with self.requesting(key):
             self.client.put_object(
                 Bucket=self.bucket_name,
                 Key=key,
