@@ -96,7 +96,7 @@ def test_older_schema_is_503_everywhere_until_it_is_migrated(web: Web, database:
         assert values
         wait_for(lambda: problems(web).get("migrations") == PENDING, 30, "health to notice")
         for answer in (web.create(), web.current(), web.ask("GET", "/admin/login/")):
-            assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+            assert (answer.status, answer.headers.get("Retry-After")) == (503, "5")
         connection.execute("INSERT INTO django_migrations VALUES (%s, %s, %s, %s)", values)
     wait_for(lambda: web.current().status == 200, 30, "health to notice")
     assert problems(web).keys() == {"queue", "cleanup"}

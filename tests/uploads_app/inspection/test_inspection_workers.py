@@ -66,9 +66,8 @@ def test_a_file_of_a_worker_that_died_is_inspected_later(monkeypatch: pytest.Mon
 
 @pytest.mark.django_db
 def test_what_other_workers_inspect_counts_as_spent() -> None:
-    spender = new_session()
-    oldest = stored(spender, HOSTILE, own_network(1), 300)
-    stored(spender, HOSTILE, own_network(1), 200)
+    oldest = stored(new_session(), HOSTILE, own_network(1), 300)
+    stored(new_session(), HOSTILE, own_network(1), 200)
     honest = stored(new_session(), HONEST, own_network(2), 100)
 
     assert InspectionQueue(10).take() == oldest
