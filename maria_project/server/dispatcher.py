@@ -13,6 +13,7 @@ THREADS_WITHOUT_STORE = 2
 _HEALTH = "/health/"
 _FILES = "/uploads/"
 _SESSIONS = "/api/v1/sessions/"
+_STAFF = "/admin/"
 
 
 class Lane(Enum):
@@ -22,6 +23,10 @@ class Lane(Enum):
     HEALTH = auto()
     # Requests that may wait for the store.
     STORE = auto()
+    # An export can take minutes.
+    STAFF = auto()
+    # Short requests. More at once would only wait for each other: one thread at a time has the
+    # interpreter, and handing it over costs a fifth of their processor time.
     OTHER = auto()
     # Browsers and proxies do not pipeline. Many connections that do would delay all others.
     PIPELINED = auto()
@@ -34,6 +39,8 @@ def lane_of(channel: Any) -> Lane:
         return Lane.HEALTH
     if channel.pipelines:
         return Lane.PIPELINED
+    if path.startswith(_STAFF):
+        return Lane.STAFF
     # Only a list of files does without the store. Erasing a session deletes its files.
     needs_store = (_FILES in path and not (request.command == "GET" and path.endswith(_FILES))) or (
         request.command == "DELETE" and path.startswith(_SESSIONS)
@@ -52,7 +59,8 @@ class FairQueue:
         self._most = {
             Lane.HEALTH: 1,
             Lane.STORE: max(1, threads - THREADS_WITHOUT_STORE),
-            Lane.OTHER: threads,
+            Lane.STAFF: max(1, threads // 2),
+            Lane.OTHER: max(1, threads // 2),
             Lane.PIPELINED: 1,
         }
         self._number = count()
