@@ -277,9 +277,9 @@ def test_t38_a_store_that_hangs_delays_only_requests_that_need_it(
                     assert job().status in (200, 201)
                     assert web.ask("GET", "/health/live").status == 200
                 assert not any(upload.done() for upload in uploads)
-                wait_for(lambda: web.ready()[1]["storage"] == "degraded", what="health to notice")
+                web.wait_for_health("storage", "degraded")
             answers = [upload.result() for upload in uploads]
-            wait_for(lambda: web.ready()[1]["storage"] == "ok", what="health to notice")
+            web.wait_for_health("storage", "ok")
         assert {answer.status for answer in answers} <= {201, 503}
         assert upload_file(web).status == 201
         assert (web.logged(away), web.logged(back)) == (1, 1)
@@ -299,14 +299,12 @@ def test_t38_requests_end_in_time_while_the_store_stalls(
             lambda: upload_file(web),
             lambda: send(web, "GET", f"uploads/{ids[0]}/download/"),
             lambda: send(web, "DELETE", f"uploads/{ids[1]}/"),
-            lambda: web.ask("GET", "/health/ready"),
         ]
         with proxy.failing("stall"):
             answers = together(jobs, len(jobs))
             erased = send(web, "DELETE", "sessions/current/?erase=true")
 
-    assert [answer.status for answer in [*answers, erased]] == [503, 503, 204, 200, 204]
-    assert answers[-1].document["parts"]["storage"] == "degraded"
+    assert [answer.status for answer in [*answers, erased]] == [503, 503, 204, 204]
     assert max(answer.seconds for answer in [*answers, erased]) < MAX_SECONDS
 
 
