@@ -45,7 +45,7 @@ bench-admin: bench-packages ## Compare the admin with stock ModelAdmin at a mill
 bench-cleanup: bench-packages ## Measure the cleanup of a million files on disk and 200,000 on S3 (half an hour)
 	.venv/bin/python -m benchmarks.cleanup
 
-bench-slow: ## Measure web servers beside clients that send slowly or never read (4 minutes)
+bench-slow: ## Measure the web server beside clients that send slowly or never read (2 minutes)
 	.venv/bin/python -m benchmarks.slow
 
 corpus: bench-packages ## Upload 1,500 real PDFs out of Debian packages, and compare the verdicts with qpdf's (an hour; needs qpdf and apt-get)

@@ -39,7 +39,7 @@ LIMIT_RATIO = 1.5
 NOISE_SECONDS = 0.02
 # A stock page is not requested again after this many seconds in total.
 STOCK_SECONDS = 20
-STOCK = {"DJANGO_SETTINGS_MODULE": "benchmarks.stock.settings", "DATABASE_POOL": "false"}
+STOCK = {"DJANGO_SETTINGS_MODULE": "benchmarks.stock.settings"}
 _HEADINGS = ["page", "ours p50, p95 ms", "ours small p95 ms", "ratio", "stock p50, p95 ms"]
 
 
@@ -156,7 +156,7 @@ def _deployment(
         began = time.monotonic()
         _run(env, "manage.py", "seed_demo", f"--sessions={sessions}", "--without-files")
         print(f"{name}: seeded in {time.monotonic() - began:.0f} s", file=sys.stderr)
-        yield {**env, "DATABASE_POOL": "true"}
+        yield env
 
 
 def _measure(env: Mapping[str, dict[str, str]], rounds: int) -> list[AdminRow]:
@@ -187,10 +187,7 @@ def _table(rows: Sequence[AdminRow]) -> list[list[str]]:
 
 
 def _step(env: Mapping[str, str], name: str) -> dict[str, Any]:
-    without_deadlines = {**env, "DATABASE_POOL": "false"}
-    answer: dict[str, Any] = json.loads(
-        _run(without_deadlines, "-m", "benchmarks.admin_steps", name)
-    )
+    answer: dict[str, Any] = json.loads(_run(env, "-m", "benchmarks.admin_steps", name))
     return answer
 
 

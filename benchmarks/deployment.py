@@ -54,7 +54,6 @@ def postgres_and_redis() -> Iterator[dict[str, str]]:
         yield {
             **env,
             "DATABASE_URL": database.url,
-            "DATABASE_POOL": "true",
             "CACHE_URL": f"{cache.url}/0",
         }
 

@@ -6,6 +6,7 @@ good requests are answered, how fast, and the memory of the server.
 """
 
 import argparse
+import shlex
 import socket
 import subprocess
 import sys
@@ -20,12 +21,7 @@ from benchmarks.deployment import PRODUCT, ROOT, BenchmarkServer, serving, sqlit
 from benchmarks.load import RequestFailed, ask
 from benchmarks.slow_clients import SlowClients, slow_clients, stuck_readers
 
-_GUNICORN = ("-m", "gunicorn", "maria_project.wsgi", "--bind", "127.0.0.1:{port}", "--workers", "2")
-SERVERS = {
-    "waitress, as `./run` has it": PRODUCT,
-    "gunicorn sync, 2 workers": _GUNICORN,
-    "gunicorn gthread, 2 × 4": (*_GUNICORN, "--threads", "4"),
-}
+OURS = "waitress, as `./run` has it"
 KINDS: dict[str, Callable[[int, int], AbstractContextManager[SlowClients]]] = {
     "send slowly": slow_clients,
     "never read": stuck_readers,
@@ -67,7 +63,8 @@ def main(arguments: Sequence[str]) -> int:
         subprocess.run(
             [sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=env, check=True
         )
-        for name, command in list(SERVERS.items())[: options.servers]:
+        servers = {OURS: PRODUCT} | {text: shlex.split(text) for text in options.server}
+        for name, command in servers.items():
             for kind in KINDS:
                 for count in options.clients:
                     result = _measure(command, env, kind, count, options.seconds)
@@ -133,7 +130,14 @@ def _parser() -> argparse.ArgumentParser:
         "--seconds", type=float, default=10, help="seconds for each row (default: %(default)s)"
     )
     parser.add_argument("--clients", type=int, nargs="+", default=[8, 100, 500], metavar="N")
-    parser.add_argument("--servers", type=int, metavar="N", help="only the first N servers")
+    parser.add_argument(
+        "--server",
+        action="append",
+        default=[],
+        metavar="COMMAND",
+        help="measure another installed server too, like "
+        "'-m gunicorn maria_project.wsgi --threads 4 --bind 127.0.0.1:{port}'",
+    )
     return parser
 
 

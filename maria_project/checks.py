@@ -188,6 +188,21 @@ def check_staff_limits(**_: Any) -> list[CheckMessage]:
 
 
 @register()
+def check_web_processes(**_: Any) -> list[CheckMessage]:
+    """Without a shared cache, each process would allow the full limits."""
+    if settings.WEB_PROCESSES == 1 or (settings.WEB_PROCESSES > 1 and settings.CACHE_URL):
+        return []
+    return [
+        Error(
+            f"WEB_PROCESSES is {settings.WEB_PROCESSES}; several web processes need CACHE_URL, "
+            "because each would allow the full rate limits.",
+            hint="Set WEB_PROCESSES to 1, or to more and CACHE_URL to a Redis server.",
+            id="maria_project.E010",
+        )
+    ]
+
+
+@register()
 def check_file_rights(**_: Any) -> list[CheckMessage]:
     """The start corrects rights only where this account owns the file."""
     path = next(wide(), None)

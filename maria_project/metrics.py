@@ -1,9 +1,11 @@
 """`GET /metrics` for Prometheus.
 
 Requests are counted by route, not by path, so that clients cannot create new
-series. With PROMETHEUS_MULTIPROC_DIR, the counts of all web processes are summed.
+series. Several web processes count in files, and each reports the sums of all: the
+supervisor sets PROMETHEUS_MULTIPROC_DIR, which prometheus-client reads.
 """
 
+import os
 from functools import cache
 from typing import NamedTuple
 
@@ -109,7 +111,7 @@ def _is_near(request: HttpRequest) -> bool:
 
 
 def _counted() -> CollectorRegistry:
-    if not settings.PROMETHEUS_MULTIPROC_DIR:
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return REGISTRY
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

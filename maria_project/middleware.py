@@ -97,7 +97,7 @@ def refuse_early(
 ) -> Callable[[HttpRequest], HttpResponse]:
     """Answer an error that was found before Django had the request.
 
-    A chunked body is one: gunicorn passes it on, and Django would read it as empty.
+    A chunked body that the server has not put together is one: Django would read it as empty.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:

@@ -25,8 +25,17 @@ class PromptConnection(psycopg.Connection[Any]):
             raise
 
 
-def web_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the database options of a web process, which uses a connection pool."""
+def use_pool(database: dict[str, Any]) -> None:
+    """Give a web process a connection pool and deadlines, if its database is PostgreSQL.
+
+    The worker has none: django-q2 forks its processes, and a pool does not survive a fork.
+    """
+    if "postgresql" in database["ENGINE"]:
+        database["CONN_MAX_AGE"] = 0  # the pool keeps the connections
+        database["OPTIONS"] = _web_options(database.get("OPTIONS", {}))
+
+
+def _web_options(options: dict[str, Any]) -> dict[str, Any]:
     return {
         **options,
         # First, so that the operator's `options` override it.

@@ -1,21 +1,26 @@
-"""`python -m maria_project.web HOST PORT`: the web server of `./run`.
+"""`python -m maria_project.web HOST PORT`: one web process.
 
-waitress serves many slow clients in one process: it calls the application only
-when a whole request has arrived.
+`manage.py serve` starts `WEB_PROCESSES` of them on sockets that it has opened. waitress
+serves many slow clients in one process: it calls the application only when a whole
+request has arrived.
 """
 
+import argparse
+import os
 import resource
 import signal
+import socket
 import sys
 import tempfile
-from types import FrameType
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import Any
 
-import waitress
 from django.conf import settings
-from waitress.server import BaseWSGIServer
+from prometheus_client import values
+from prometheus_client.values import MultiProcessValue
 
-from maria_project.wsgi import application
+from maria_project.listening import open_sockets
+from maria_project.postgresql import use_pool
 
 THREADS = 8
 CONNECTIONS = 2000
@@ -26,28 +31,35 @@ OTHER_FILES = 1000
 MIB = 1024 * 1024
 
 
-def main(host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT; finish running requests first."""
-    from maria_project.health.watch import WATCH  # these need Django to be set up
-    from maria_project.server.channel import FairChannel
-    from maria_project.server.dispatcher import FairDispatcher
+def main(arguments: Sequence[str]) -> None:
+    """Serve until SIGTERM or SIGINT; then finish what has begun."""
+    command = _parser().parse_args(arguments)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maria_project.settings")
+    if command.counts:
+        _count_in_files(command.counts)
+    use_pool(settings.DATABASES["default"])
+    sockets = [socket.socket(fileno=number) for number in command.sockets]
+    _serve(sockets or open_sockets(command.host, command.port), command.supervisor)
 
-    signal.signal(signal.SIGTERM, _exit)
+
+def _serve(sockets: list[socket.socket], supervisor: int | None) -> None:
+    from maria_project.health.watch import WATCH  # these need Django to be set up
+    from maria_project.server.loop import WebServer
+    from maria_project.wsgi import application
+
     files = _allow_open_files(FILES_OF_A_CONNECTION * CONNECTIONS + OTHER_FILES)
     connections = min(CONNECTIONS, (files - OTHER_FILES) // FILES_OF_A_CONNECTION)
     # waitress has no option for the folder of its temporary files.
     tempfile.tempdir = str(settings.FILE_UPLOAD_TEMP_DIR)
-    BaseWSGIServer.channel_class = FairChannel
-    WATCH.start()
-    waitress.serve(
-        application,
-        host=host,
-        port=port,
-        connection_limit=max(connections, 1),
-        _quiet=True,
-        _dispatcher=FairDispatcher(THREADS),
-        **options(),
+    server = WebServer(
+        application, sockets, THREADS, connection_limit=max(connections, 1), **options()
     )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, server.leave)
+    WATCH.start()
+    if supervisor is not None:
+        server.follow(socket.socket(fileno=supervisor))
+    server.run()
 
 
 def options() -> dict[str, Any]:
@@ -70,6 +82,14 @@ def options() -> dict[str, Any]:
     }
 
 
+def _count_in_files(name: str) -> None:
+    """Let the metrics be counted in files of this name, which no other process writes.
+
+    prometheus-client names them by process id. Then each restart would leave more files.
+    """
+    values.ValueClass = MultiProcessValue(lambda: name)  # type: ignore[no-untyped-call]
+
+
 def _allow_open_files(wanted: int) -> int:
     """Raise the soft limit of open files, often 1,024, as far as the hard limit allows; return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -80,9 +100,17 @@ def _allow_open_files(wanted: int) -> int:
     return wanted if soft == resource.RLIM_INFINITY else soft
 
 
-def _exit(signum: int, frame: FrameType | None) -> NoReturn:
-    raise SystemExit(0)
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m maria_project.web")
+    parser.add_argument("host", nargs="?", default="127.0.0.1")
+    parser.add_argument("port", nargs="?", type=int, default=8000)
+    parser.add_argument(
+        "--sockets", type=int, nargs="+", default=[], metavar="FD", help="listening sockets"
+    )
+    parser.add_argument("--supervisor", type=int, metavar="FD", help="a socket to the supervisor")
+    parser.add_argument("--counts", metavar="NAME", help="name of the files of the metrics")
+    return parser
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1:])

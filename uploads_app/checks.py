@@ -31,7 +31,8 @@ def check_types(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_limits(**_: Any) -> list[CheckMessage]:
-    spool = SHARES * (settings.UPLOAD_MAX_BYTES + FRAMING_BYTES)
+    # Each web process has its part of the spool, and each client a share of that.
+    spool = settings.WEB_PROCESSES * SHARES * (settings.UPLOAD_MAX_BYTES + FRAMING_BYTES)
     if min(settings.UPLOAD_MAX_BYTES, settings.UPLOAD_MAX_FILES) > 0 and (
         settings.UPLOAD_MAX_TOTAL_BYTES >= settings.UPLOAD_MAX_BYTES
         and spool <= settings.SPOOL_MAX_BYTES

@@ -5,6 +5,7 @@ from pathlib import Path
 import auditlog
 from django.contrib import admin
 
+from maria_project import postgresql
 from maria_project.settings import *  # noqa: F403
 from maria_project.settings.apps import INSTALLED_APPS, TEMPLATES
 from maria_project.settings.database import DATABASES
@@ -29,5 +30,6 @@ TEMPLATES = [
     {**TEMPLATES[0], "APP_DIRS": False, "DIRS": [folder / "templates" for folder in _PACKAGES]}
 ]
 SILENCED_SYSTEM_CHECKS = ["axes.W002"]
-PATIENCE_SECONDS = 30
+# Its pages may take longer than the deadlines of a web process.
+PATIENCE_SECONDS = postgresql.DEADLINE_SECONDS = 30
 DATABASES["default"]["OPTIONS"]["options"] = f"-c statement_timeout={PATIENCE_SECONDS}s"

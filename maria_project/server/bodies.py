@@ -1,7 +1,7 @@
 """Which request bodies the web server receives, decided when the headers are in.
 
 A body that nobody will read is not received. What is received for an upload counts
-against SPOOL_MAX_BYTES until its request is answered.
+against the part of SPOOL_MAX_BYTES that this web process has, until its request is answered.
 """
 
 import threading
@@ -85,7 +85,7 @@ class BodyBytes:
 
     def has_room(self, client: str, size: int) -> bool:
         """Return whether a client may send that many bytes more."""
-        most: int = settings.SPOOL_MAX_BYTES
+        most: int = settings.SPOOL_MAX_BYTES // settings.WEB_PROCESSES
         return self._of_client[client] + size <= most // SHARES and self._all + size <= most
 
     def add(self, client: str, size: int) -> bool:

@@ -25,6 +25,8 @@ REQUEST_SECONDS = 15 * 60
 # After an answer that did not wait for the body, the rest of the body is dropped for so long.
 # If the connection were closed at once, a client that is still sending could lose the answer.
 DRAIN_SECONDS = 10
+# When the process leaves, a new connection has so long to begin its first request.
+NEW_SECONDS = 5
 # Answers that clients have not read yet, on all connections.
 UNREAD_BYTES = 256 * 1024 * 1024
 # Worker threads that may wait for a client. The other answers are cut off.
@@ -49,12 +51,20 @@ class Task(WSGITask):  # type: ignore[misc]  # waitress has no types
             environ[REFUSED] = self.request.refused
         return environ
 
+    def build_response_header(self) -> bytes:
+        if self.channel.leaves:
+            self.request.headers["CONNECTION"] = "close"
+        header: bytes = super().build_response_header()
+        return header
+
 
 class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     """One connection. Worker threads call `write_soon` and `service`, the main thread the rest."""
 
     task_class = Task
     ends_unread = False
+    # Whether the connection ends as soon as it has no request.
+    leaves = False
     # Whether the client has sent a request before it had the answer to the one before.
     pipelines = False
     _ahead = b""
@@ -86,6 +96,10 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         """Let the main thread close the connection."""
         self._is_given_up = True
         self.server.pull_trigger()
+
+    def leave(self) -> None:
+        """Let the connection end when its request is answered, or at once if it has none."""
+        self.leaves = True
 
     def readable(self) -> bool:
         """Return whether to read from the client. The main thread asks at least once a second."""
@@ -172,9 +186,27 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         return (
             self._is_given_up
             or self._is_stuck()
+            or (self.leaves and not self._has_begun())
             or (self.request is not None and now > self.request.began + REQUEST_SECONDS)
             or 0 < self._drains_until < now
         )
+
+    def _has_begun(self) -> bool:
+        """Return whether a request is on its way, or its answer."""
+        # In this order: a worker thread removes its request when the answer is in the buffers.
+        return bool(
+            self.requests
+            or self.close_when_flushed
+            or self.total_outbufs_len
+            or self.request is not None
+            or self._ahead
+            or self._drains_until
+            or self._is_new()
+        )
+
+    def _is_new(self) -> bool:
+        is_unused = self.last_activity == self.creation_time
+        return bool(is_unused and time.time() < self.creation_time + NEW_SECONDS)
 
     def _is_stuck(self) -> bool:
         return bool(self.total_outbufs_len and time.monotonic() > self.last_sent + WRITE_SECONDS)

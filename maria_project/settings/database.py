@@ -31,14 +31,8 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
 else:
     _database.setdefault("OPTIONS", {})["connect_timeout"] = 5
     _database["CONN_HEALTH_CHECKS"] = True
-    # A pool does not survive a fork, and django-q2 forks its workers, so the
-    # worker process must leave this off.
-    if env.bool("DATABASE_POOL", False):
-        from maria_project.postgresql import web_options
-
-        _database["OPTIONS"] = web_options(_database["OPTIONS"])
-    else:
-        _database["CONN_MAX_AGE"] = 60
+    # Web processes replace this by a pool (maria_project/postgresql.py).
+    _database["CONN_MAX_AGE"] = 60
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHE_URL = secret(env, "CACHE_URL")

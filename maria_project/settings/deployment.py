@@ -18,6 +18,7 @@ DEBUG = env.bool("DEBUG", False)
 PUBLIC_URL = env.str("PUBLIC_URL", "").rstrip("/")
 PRODUCTION = is_production(PUBLIC_URL)
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
+WEB_PROCESSES = env.int("WEB_PROCESSES", 1)
 
 SECRET_KEY = secret(env, "SECRET_KEY")
 if not SECRET_KEY:

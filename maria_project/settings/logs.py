@@ -1,7 +1,6 @@
 """Logs, one JSON object per line, and metrics."""
 
 import logging
-from pathlib import Path
 from typing import Any
 
 from maria_project.settings.environment import env, secret
@@ -48,7 +47,3 @@ LOGGING: dict[str, Any] = {
 
 METRICS_TOKEN = secret(env, "METRICS_TOKEN")
 METRICS_NETWORKS: list[str] = env.list("METRICS_NETWORKS", ["127.0.0.0/8", "::1/128"])
-# prometheus-client reads the variable itself and needs an existing folder.
-PROMETHEUS_MULTIPROC_DIR = env.str("PROMETHEUS_MULTIPROC_DIR", "")
-if PROMETHEUS_MULTIPROC_DIR:
-    Path(PROMETHEUS_MULTIPROC_DIR).mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from maria_project.settings.deployment import DATA_DIR
+from maria_project.settings.deployment import DATA_DIR, WEB_PROCESSES
 from maria_project.settings.environment import (
     env,
     private_folder,
@@ -53,8 +53,8 @@ FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700 if STORAGE_GROUP is None else 0o2750
 FILE_UPLOAD_HANDLERS = ["uploads_app.api.parsers.SpoolHandler"]
 # Our own folder, so that the worker can delete what a killed process left in it.
 FILE_UPLOAD_TEMP_DIR = private_folder(DATA_DIR / "spool")
-# Bytes of uploads that the server of `./run` holds while they arrive.
-SPOOL_MAX_BYTES = env.int("SPOOL_MAX_BYTES", max(1024**3, 8 * UPLOAD_MAX_BYTES))
+# Bytes of uploads that the web processes of this host hold while they arrive.
+SPOOL_MAX_BYTES = env.int("SPOOL_MAX_BYTES", max(1024**3, 8 * UPLOAD_MAX_BYTES * WEB_PROCESSES))
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 1

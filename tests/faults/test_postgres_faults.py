@@ -52,7 +52,7 @@ def env(
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory, env: dict[str, str]) -> Iterator[Web]:
     """The web server of `./run`, on that PostgreSQL."""
-    with serving(tmp_path_factory.mktemp("web"), {**env, "DATABASE_POOL": "true"}) as running:
+    with serving(tmp_path_factory.mktemp("web"), env) as running:
         running.begin()
         yield running
 

@@ -1,136 +1,22 @@
-"""What a connection can keep: no worker thread, and a bounded number of unread bytes.
-
-The server of `./run` with one worker thread and a small application, in this process.
-"""
+"""What a connection can keep: no worker thread, and a bounded number of unread bytes."""
 
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
-from typing import Any
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
-from waitress.server import BaseWSGIServer, create_server
-from waitress.wasyncore import close_all
 
 from maria_project import web
 from maria_project.server import channel
-from maria_project.server.channel import FairChannel
-from maria_project.server.dispatcher import FairDispatcher
-
-LARGE = web.MIB
-REQUEST = b"GET /%b HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-
-class TinyServer:
-    """`/file` sends a file, `/copy` many bytes, `/stream` never ends, `/wait` and uploads wait for `go_on`.
-
-    Any other path is short.
-    """
-
-    def __init__(self, file: Any, threads: int = 1) -> None:
-        self.begun: list[str] = []
-        self.ended = threading.Event()
-        self._file = file
-        self._map: dict[int, Any] = {}
-        self.go_on = threading.Event()
-        self._server: Any = create_server(
-            self._answer,
-            self._map,
-            host="127.0.0.1",
-            port=0,
-            _dispatcher=FairDispatcher(threads),
-            **web.options() | {"outbuf_high_watermark": LARGE},
-        )
-        self.port = int(self._server.effective_port)
-        self._thread = threading.Thread(target=self._server.run)
-        self._thread.start()
-
-    def connected(self) -> int:
-        return len(self._server.active_channels)
-
-    def waiting(self) -> int:
-        """Return how many requests wait for a thread."""
-        return int(self._server.task_dispatcher.queue.waiting)
-
-    def connect(self, *paths: str) -> socket.socket:
-        """Connect and request paths, one right after the other, with a small window."""
-        connection = socket.socket()
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
-        connection.settimeout(20)
-        connection.connect(("127.0.0.1", self.port))
-        connection.sendall(b"".join(REQUEST % path.encode() for path in paths))
-        return connection
-
-    def answers(self) -> bool:
-        """Return whether a short request is answered."""
-        with self.connect("short") as connection:
-            return connection.recv(100).startswith(b"HTTP/1.1 200")
-
-    def stop(self) -> None:
-        """End the loop as SIGTERM does."""
-        sockets = dict(self._map)
-        self._map.clear()
-        self._server.pull_trigger()
-        self._thread.join(20)
-        self._server.task_dispatcher.shutdown()
-        close_all(sockets, ignore_all=True)
-
-    def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Any:
-        path = environ["PATH_INFO"].strip("/")
-        self.begun.append(path)
-        start("200 OK", [])
-        if path.startswith(("wait", "api/v1/uploads")):
-            self.go_on.wait(20)
-        if path == "file":
-            return environ["wsgi.file_wrapper"](self._file.open("rb"))
-        return self._stream() if path == "stream" else [b"x" * (LARGE if path == "copy" else 5)]
-
-    def _stream(self) -> Iterator[bytes]:
-        try:
-            while True:
-                yield b"x" * web.MIB
-        finally:
-            self.ended.set()
+from tests.faults.tiny_server import LARGE, TinyServer, rest, tiny_server, until
 
 
 @pytest.fixture
-def start_server(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., TinyServer]]:
-    monkeypatch.setattr(BaseWSGIServer, "channel_class", FairChannel)
-    (tmp_path / "file").write_bytes(b"x" * LARGE)
-    with ExitStack() as stack:
-
-        def start(threads: int = 1) -> TinyServer:
-            server = TinyServer(tmp_path / "file", threads)
-            stack.callback(server.stop)
-            return server
-
-        yield start
-
-
-@pytest.fixture
-def server(start_server: Callable[..., TinyServer]) -> TinyServer:
-    return start_server()
-
-
-def rest(connection: socket.socket) -> bytes:
-    """Return what still arrives until the connection ends."""
-    received = bytearray()
-    with suppress(ConnectionError):
-        while more := connection.recv(web.MIB):
-            received += more
-    return bytes(received)
-
-
-def until(condition: Callable[[], Any]) -> None:
-    for _ in range(400):
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not happen within 20 s")
+def server(tmp_path: Path) -> Iterator[TinyServer]:
+    with tiny_server(tmp_path) as running:
+        yield running
 
 
 @pytest.mark.parametrize("path", ["file", "copy"])
@@ -175,11 +61,8 @@ def test_t87_health_is_answered_while_all_threads_wait(server: TinyServer) -> No
         server.go_on.set()
 
 
-def test_t87_requests_that_wait_for_the_store_leave_two_threads(
-    start_server: Callable[..., TinyServer],
-) -> None:
-    server = start_server(threads=4)
-    with ExitStack() as stack:
+def test_t87_requests_that_wait_for_the_store_leave_two_threads(tmp_path: Path) -> None:
+    with tiny_server(tmp_path, threads=4) as server, ExitStack() as stack:
         uploads = [
             stack.enter_context(server.connect("api/v1/uploads/12/download/")) for _ in range(5)
         ]

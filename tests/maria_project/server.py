@@ -75,6 +75,13 @@ def wait_for(condition: Callable[[], Any], seconds: float = 60, what: str = "") 
     raise AssertionError(f"waited {seconds} s for {what or condition}")
 
 
+def children_of(pid: int, word: str) -> list[int]:
+    """Return the ids of the child processes that have `word` in their command."""
+    command = ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(pid)]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return [int(line.split()[0]) for line in listed.splitlines() if word in line]
+
+
 def answers(url: str) -> bool:
     """Return whether a URL answers 200."""
     try:

@@ -45,11 +45,20 @@ def test_the_benchmark_compares_every_case_on_both_databases() -> None:
 
 
 def test_the_benchmark_of_slow_clients_counts_answered_requests() -> None:
-    rows = run("benchmarks.slow", "--seconds=0.5", "--clients", "20", "--servers", "1")
+    rows = run("benchmarks.slow", "--seconds=0.5", "--clients", "20")
     assert [row[1] for row in rows] == ["20 send slowly", "20 never read"]
     for row in rows:
         answered, requested = row[2].split(" of ")
         assert int(answered) == int(requested) > 0
+
+
+def test_the_benchmark_of_web_processes_compares_two_with_one() -> None:
+    small = ("--connections=2", "--rounds=1", "--requests=8")
+    rows = run("benchmarks.processes", *small, TMPDIR=tempfile.gettempdir())
+    assert [row[:2] for row in rows] == [
+        ["current", "1"], ["current", "2"], ["create", "1"], ["create", "2"],
+    ]  # fmt: skip
+    assert {row[3] for row in rows[::2]} == {"1.00"}
 
 
 def test_the_benchmark_of_the_cleanup_measures_both_stores() -> None:

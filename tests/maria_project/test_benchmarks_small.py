@@ -3,6 +3,8 @@
 `test_benchmarks.py` runs the programs themselves, in the soak.
 """
 
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from benchmarks import (
     cleanup,
     cleanup_steps,
     comparison,
+    processes,
     record,
     report,
     slow,
@@ -67,6 +70,20 @@ def test_good_requests_are_answered_beside_slow_clients(
 
     assert result.waits
     assert None not in result.waits
+
+
+def test_the_processor_time_of_processes_is_read() -> None:
+    before = processes.processor_seconds([os.getpid()])
+    ends = time.process_time() + 0.1
+    while time.process_time() < ends:
+        pass
+    assert processes.processor_seconds([os.getpid()]) >= before + 0.08  # it counts in 10 ms
+
+
+def test_several_processes_are_compared_with_one() -> None:
+    one = processes.ProcessesRow("current", 1, [2.0, 4.0, 3.0], [100.0])
+    two = processes.ProcessesRow("current", 2, [3.3, 3.3, 9.0], [150.0])
+    assert two.cells(one) == ["current", "2", "3.30", "1.10", "150"]
 
 
 @pytest.mark.both

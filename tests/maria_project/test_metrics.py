@@ -378,35 +378,3 @@ def _listens(url: str) -> bool:
         return bool(requests.get(url, timeout=30).status_code)
     except requests.ConnectionError:
         return False
-
-
-@pytest.mark.slow
-def test_several_processes_add_up_their_counts(tmp_path: Path) -> None:
-    """Each process reports the answers of all processes."""
-    port = free_port()
-    env = environment(
-        tmp_path,
-        PROMETHEUS_MULTIPROC_DIR=str(tmp_path / "counts"),
-        DATABASE_URL="sqlite:///:memory:",
-    )
-    command = [sys.executable, "-m", "gunicorn", "maria_project.wsgi", "--workers=2", "--bind", f"127.0.0.1:{port}"]  # fmt: skip
-    base = f"http://127.0.0.1:{port}"
-    with process(command, env, tmp_path / "log"):
-        wait_for(lambda: _listens(f"{base}/metrics"), what="the server")
-        wait_for(lambda: _processes(base, tmp_path / "counts") == 2, what="both processes")
-        before = _live(base)
-        for _ in range(20):
-            requests.get(f"{base}/health/live", timeout=30)
-        result = {_live(base) for _ in range(10)}
-
-    assert result == {before + 20}
-
-
-def _processes(base: str, folder: Path) -> int:
-    requests.get(f"{base}/health/live", timeout=30)
-    return len(list(folder.glob("counter_*.db")))
-
-
-def _live(base: str) -> float:
-    result = parsed(requests.get(f"{base}/metrics", timeout=30).text)
-    return sum(s.value for s in result["maria_requests"].samples if s.labels["route"] == "live")

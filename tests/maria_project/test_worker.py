@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -16,12 +14,12 @@ from django_q.tasks import async_task
 from audit_app.models import AuditLog
 from common.worker import heartbeat_age
 from maria_project.management.commands.serve import heartbeat_is_late
-from maria_project.supervisor import LOG_BYTES, LOG_FILES, ChildProcess
 from sessions_app.models import UserSession
 from tests.helpers import started, stored_keys, uploaded
 from tests.maria_project.server import (
     MANAGE,
     answers,
+    children_of,
     environment,
     process,
     test_database,
@@ -147,10 +145,7 @@ def test_the_supervisor_restarts_an_ended_worker(tmp_path: Path) -> None:
 
 def worker_of(supervisor: int) -> int:
     """Return the process id of a supervisor's worker, 0 if there is none."""
-    listed = subprocess.run(
-        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(supervisor)], capture_output=True, text=True
-    ).stdout
-    return next((int(line.split()[0]) for line in listed.splitlines() if "qcluster" in line), 0)
+    return next(iter(children_of(supervisor, "qcluster")), 0)
 
 
 @pytest.mark.both
@@ -169,42 +164,3 @@ def test_a_worker_is_late_by_its_last_heartbeat(minutes: int | None, late: bool)
         assert age is not None
         assert age >= timedelta(minutes=minutes)
     assert heartbeat_is_late(360) is late
-
-
-def sleeper(tmp_path: Path, code: str = "import time; time.sleep(60)") -> ChildProcess:
-    return ChildProcess("sleeper", [sys.executable, "-c", code], tmp_path / "sleeper.log")
-
-
-def test_a_stalled_child_is_restarted_even_if_it_ignores_sigterm(tmp_path: Path) -> None:
-    child = sleeper(tmp_path)
-    child.start()
-    first = child.pid
-    os.kill(first, signal.SIGSTOP)  # it ignores SIGTERM
-    child.is_stalled = lambda _: True
-    assert child.watch() == "The sleeper has stalled. Restarting it."
-    assert not Path(f"/proc/{first}").exists()
-    child.is_stalled = lambda _: False
-    child.watch()
-    assert child.pid not in (0, first)
-    child.stop()
-
-
-def test_a_child_that_ends_at_once_is_restarted_with_growing_pauses(tmp_path: Path) -> None:
-    child = sleeper(tmp_path, "raise SystemExit(7)")
-    child.start()
-    assert wait_for(child.watch) == "The sleeper ended with code 7. Restarting it."
-    first = child.backoff
-    wait_for(child.watch)
-    assert child.backoff > first
-    child.stop()
-
-
-def test_full_logs_are_rotated_and_a_limited_number_is_kept(tmp_path: Path) -> None:
-    child = sleeper(tmp_path)
-    for _ in range(LOG_FILES + 2):
-        child.log_file.write_bytes(b"x" * LOG_BYTES)
-        child.start()
-        child.stop()
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
-        f"sleeper.log.{number}" for number in range(1, LOG_FILES + 1)
-    ]

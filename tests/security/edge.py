@@ -5,7 +5,7 @@ import re
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,13 +42,16 @@ def started(folder: Path, **env: str) -> Iterator[Edge]:
 
 
 @contextmanager
-def launched(folder: Path, command: list[str], **env: str) -> Iterator[Deployment]:
-    """Start any server of the product with its own data."""
+def launched(
+    folder: Path, command: list[str], pass_fds: Sequence[int] = (), /, **env: str
+) -> Iterator[Deployment]:
+    """Start a server of the product with its own data."""
     own = deployment(folder)
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *command],
             cwd=ROOT, env={**own.environment, **env}, stdout=output, stderr=output,
+            pass_fds=pass_fds,
         )  # fmt: skip
     try:
         yield own

@@ -1,8 +1,7 @@
 """Request smuggling: a message whose end two servers could read differently is refused.
 
-The tests send raw bytes to the two servers of docs/operations.md: waitress as
-`./run` starts it, and gunicorn's gthread worker. A second request, which ends
-the session, follows each message and must not be answered.
+The tests send raw bytes to the web server. A second request, which ends the session,
+follows each message and must not be answered.
 """
 
 import re
@@ -19,7 +18,6 @@ from tests.helpers import pdf
 from tests.nginx import hop, need_nginx, running
 from tests.uploads_app.samples import FORM, UPLOADS, form, part
 from tests.uploads_app.server import (
-    GUNICORN,
     WAITRESS,
     HttpAnswer,
     UploadServer,
@@ -30,7 +28,6 @@ from tests.uploads_app.server import (
 
 pytestmark = pytest.mark.slow
 
-COMMANDS = {"waitress": WAITRESS, "gunicorn": GUNICORN}
 FILE = form(part(pdf("framed")))
 SIZE = b"%x" % len(FILE)
 LENGTH = b"Content-Length: %d" % len(FILE)
@@ -78,11 +75,9 @@ UNCLEAR: dict[str, tuple[bytes, bytes]] = {
 }
 
 
-@pytest.fixture(scope="module", params=COMMANDS)
-def server(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[UploadServer]:
-    """A real server of each kind."""
-    folder = tmp_path_factory.mktemp(request.param)
-    with serving(deployment(folder / "data"), COMMANDS[request.param]) as one:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UploadServer]:
+    with serving(deployment(tmp_path_factory.mktemp("framing") / "data"), WAITRESS) as one:
         yield one
 
 
@@ -185,19 +180,12 @@ def test_t20_an_underscore_is_not_a_hyphen(server: UploadServer, name: bytes) ->
     assert stored_size(server) == len(pdf("framed"))
 
 
-def test_t20_a_chunked_upload_is_stored_whole_or_refused_with_411(server: UploadServer) -> None:
-    """waitress assembles a chunked body; gunicorn passes it on, and WSGI cannot see its end."""
-    before = kept(server)
+def test_t20_a_chunked_upload_is_stored_whole(server: UploadServer) -> None:
     data = head(server, CHUNKED + b"\r\nConnection: close") + CHUNKS
 
-    statuses = exchange(server, data)
+    assert exchange(server, data) == [201]
 
-    if puts_chunks_together(server):
-        assert statuses == [201]
-        assert stored_size(server) == len(pdf("framed"))
-    else:
-        assert statuses == [411]
-        assert kept(server) == before
+    assert stored_size(server) == len(pdf("framed"))
 
 
 @pytest.mark.parametrize("path", ["/api/v1/sessions/", "/api/v1/sessions/current/reset/"])
@@ -214,7 +202,7 @@ def test_t20_a_chunked_document_is_never_read_as_empty(server: UploadServer, pat
 
     result = server.send(request("POST", path, chunks, headers, length=None))
 
-    assert result.status == (400 if puts_chunks_together(server) else 411), result
+    assert result.status == 400, result
     assert problem(result)
     assert kept(server) == before
 
@@ -256,11 +244,6 @@ def stored_size(server: UploadServer) -> object:
     """Return the size of the session's one file."""
     sessions = "SELECT size FROM uploads_app_uploadedfile ORDER BY created_at DESC LIMIT 1"
     return server.deployment.rows(sessions)[0][0]
-
-
-def puts_chunks_together(server: UploadServer) -> bool:
-    """Return whether this server passes a chunked body to the application whole."""
-    return "Server: gunicorn" not in server.send(request("GET", "/health/live", b"", {})).head
 
 
 def problem(result: HttpAnswer) -> bool:

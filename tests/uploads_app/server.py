@@ -20,10 +20,6 @@ from tests.uploads_app.samples import FORM, PLENTY, UPLOADS, form, part
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WAITRESS = ["-m", "maria_project.web", "127.0.0.1"]
-GUNICORN = [
-    "-m", "gunicorn", "maria_project.wsgi", "--worker-class=gthread", "--workers=1", "--threads=4",
-    "--keep-alive=0", "--bind",
-]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -180,12 +176,11 @@ def request(
 
 @contextmanager
 def serving(deployment: Deployment, command: list[str], **env: str) -> Iterator[UploadServer]:
-    """Run WAITRESS or GUNICORN for a deployment and create a session."""
+    """Run a web server for a deployment and create a session. The command ends with the port."""
     port = free_port()
-    where = f"127.0.0.1:{port}" if command is GUNICORN else str(port)
     with (deployment.data / "output").open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, *command, where],
+            [sys.executable, *command, str(port)],
             cwd=ROOT, env={**deployment.environment, **env}, stdout=output, stderr=output,
         )  # fmt: skip
         try:

@@ -148,6 +148,13 @@ def test_body_without_a_length_is_refused(visitor: Visitor) -> None:
     assert_nothing_stored(visitor)
 
 
+def test_chunked_body_that_the_server_passes_on_is_refused(visitor: Visitor) -> None:
+    response = post_form(visitor, form(part(pdf())), HTTP_TRANSFER_ENCODING="chunked")
+
+    assert (response.status_code, code(response)) == (411, "length_required")
+    assert_nothing_stored(visitor)
+
+
 @pytest.mark.parametrize(
     "content_type",
     [

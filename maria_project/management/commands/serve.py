@@ -7,6 +7,7 @@ import sys
 import threading
 from argparse import ArgumentParser
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -17,7 +18,9 @@ from django.db import DatabaseError, connection
 from backoffice_app.accounts.first_staff import create_first_staff
 from common.worker import heartbeat_age
 from maria_project.health.parts import is_migrated
-from maria_project.supervisor import ChildProcess, supervise
+from maria_project.listening import open_sockets
+from maria_project.supervisor import ChildProcess, RunningProcess, end, has_terminal, supervise
+from maria_project.web_processes import web_children
 
 TASK_SECONDS = int(settings.Q_CLUSTER["timeout"])
 # A heartbeat may wait behind tasks that take the full time.
@@ -26,7 +29,7 @@ HEARTBEAT_SECONDS = TASK_SECONDS + 60
 
 class Command(BaseCommand):
     help = (
-        "Migrates the database, creates the first staff user, and runs the web server and the "
+        "Migrates the database, creates the first staff user, and runs the web processes and the "
         "worker until Ctrl-C or SIGTERM. docs/settings.md lists the settings."
     )
     requires_system_checks: list[str] = []
@@ -42,6 +45,11 @@ class Command(BaseCommand):
             help="restart the worker if it finishes no task for N seconds (default: %(default)s)",
         )
         parser.add_argument(
+            "--web-only",
+            action="store_true",
+            help="without the worker (manage.py qcluster), and with log lines on standard error",
+        )
+        parser.add_argument(
             "--demo",
             action="store_true",
             help="use invented data in var/demo, and print a log-in for each staff role",
@@ -51,22 +59,38 @@ class Command(BaseCommand):
         host, port = options["host"], _port(options["port"])
         if options["demo"]:
             _require_demo_settings()
-        _require_free(host, port)
+        sockets = _open_sockets(host, port)
+        self._prepare()
+        staff_lines = _demo_lines() if options["demo"] else _first_staff_lines()
+        connection.close()
+        self._greet(host, port)
+        for line in staff_lines:
+            self._write_line(line)
+        self._run(sockets, options)
+
+    def _prepare(self) -> None:
         self.check()
         if not settings.PRODUCTION:
             call_command("migrate", verbosity=0)
         elif not is_migrated():
             raise CommandError("The database is not migrated. Run `manage.py migrate` first.")
         self.check(databases=["default"])
-        staff_lines = _demo_lines() if options["demo"] else _first_staff_lines()
-        connection.close()
-        self._greet(host, port)
-        for line in staff_lines:
-            self._write_line(line)
-        stop = threading.Event()
-        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(name, lambda *_: stop.set())
-        supervise(_children(host, port, options["heartbeat_seconds"]), stop, self._write_line)
+
+    def _run(self, sockets: list[socket.socket], options: dict[str, Any]) -> None:
+        stop, replace = threading.Event(), threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        # At a terminal the signal says that the terminal is closed.
+        hang_up = stop if has_terminal() else replace
+        signal.signal(signal.SIGHUP, lambda *_: hang_up.set())
+        children = _children(sockets, options)
+        try:
+            supervise(children, stop, replace, self._write_line)
+        finally:
+            # Nobody shall wait for an answer that does not come.
+            for sock in sockets:
+                sock.close()
+            end(children)
         self._write_line("Stopped.")
 
     def _greet(self, host: str, port: int) -> None:
@@ -118,26 +142,25 @@ def _demo_lines() -> list[str]:
     ]
 
 
-def _children(host: str, port: int, heartbeat_seconds: int) -> list[ChildProcess]:
+def _children(sockets: list[socket.socket], options: dict[str, Any]) -> list[ChildProcess]:
+    if options["web_only"]:
+        return web_children(sockets, log=None)
     logs = settings.DATA_DIR / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    pool = {"DATABASE_POOL": "true"} if connection.vendor == "postgresql" else {}
-    return [
-        ChildProcess(
-            "worker",
-            [sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster"],
-            logs / "worker.log",
-            is_stalled=lambda running: (
-                running > heartbeat_seconds and heartbeat_is_late(heartbeat_seconds)
-            ),
+    worker = _worker(logs / "worker.log", options["heartbeat_seconds"])
+    return [worker, *web_children(sockets, logs / "web.log")]
+
+
+def _worker(log: Path, heartbeat_seconds: int) -> ChildProcess:
+    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster"]
+    return ChildProcess(
+        "worker",
+        lambda: RunningProcess(command, {"LOG_FILE": str(log)}),
+        log,
+        is_stalled=lambda running: (
+            running > heartbeat_seconds and heartbeat_is_late(heartbeat_seconds)
         ),
-        ChildProcess(
-            "web server",
-            [sys.executable, "-m", "maria_project.web", host, str(port)],
-            logs / "web.log",
-            env={**pool, "PYTHONPATH": str(settings.BASE_DIR)},
-        ),
-    ]
+    )
 
 
 def heartbeat_is_late(seconds: int) -> bool:
@@ -157,14 +180,11 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _require_free(host: str, port: int) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise CommandError(
-                f"Cannot listen on {host}:{port} ({error.strerror}). Stop the program that uses the "
-                f"port, or choose another port: PORT={port + 1} ./run"
-            ) from error
+def _open_sockets(host: str, port: int) -> list[socket.socket]:
+    try:
+        return open_sockets(host, port)
+    except OSError as error:
+        raise CommandError(
+            f"Cannot listen on {host}:{port} ({error.strerror}). Stop the program that uses the "
+            f"port, or choose another port: PORT={port + 1} ./run"
+        ) from error

@@ -19,10 +19,10 @@ import requests
 from django.core.files.storage import storages
 
 from maria_project.logs import RedactingJsonFormatter
-from tests.helpers import SOAK, Visitor, at_once, pdf, started, uploaded
+from tests.helpers import Visitor, at_once, pdf, started, uploaded
 from tests.s3_server import READER, SECRET_KEY, Bucket, S3Server
 from tests.uploads_app.cleanup.cleanup_support import cleanup, settled
-from tests.uploads_app.server import GUNICORN, WAITRESS, deployment, serving
+from tests.uploads_app.server import WAITRESS, deployment, serving
 from tests.uploads_app.spooled import Spooled
 from uploads_app.models import UploadedFile, UploadStatus
 from uploads_app.storage.base import object_store
@@ -64,14 +64,9 @@ def test_file_is_stored_downloaded_and_deleted(db: None, s3: Bucket) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "command", [WAITRESS, GUNICORN] if SOAK else [WAITRESS], ids=lambda command: command[1]
-)
-def test_every_web_server_thread_reaches_the_bucket(
-    s3: Bucket, tmp_path: Path, command: list[str]
-) -> None:
+def test_every_web_server_thread_reaches_the_bucket(s3: Bucket, tmp_path: Path) -> None:
     bodies = [pdf(f"file {number}") for number in range(3)]
-    with serving(deployment(tmp_path / "data", s3.url), command) as server:
+    with serving(deployment(tmp_path / "data", s3.url), WAITRESS) as server:
         answers = at_once(3, lambda number: server.upload(bodies[number]))
 
     assert [answer.status for answer in answers] == [201] * 3

@@ -1,0 +1,133 @@
+"""`python -m benchmarks.processes`: processor time of a request with several web processes, beside one.
+
+Both run at the same time on one PostgreSQL and one Redis, and get the same requests in turns,
+on the same number of connections. The processor time of web processes is the measure: on
+a busy machine it can be trusted, a rate cannot.
+"""
+
+import argparse
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+
+from benchmarks import report
+from benchmarks.deployment import ROOT, BenchmarkServer, postgres_and_redis, serving
+from benchmarks.load import Job, LoadMeasurement, ask
+
+SERVE = ("manage.py", "serve", "--web-only", "--port", "{port}")
+_LINES = "HTTP/1.1\r\nHost: localhost\r\n"
+_CREATE = f"POST /api/v1/sessions/ {_LINES}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"
+_HEADINGS = ["case", "processes", "processor ms of a request", "times one process", "requests/s"]
+
+
+@dataclass
+class ProcessesRow:
+    """The turns of one case with a number of processes: milliseconds of a request, and rates."""
+
+    case: str
+    processes: int
+    milliseconds: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+
+    def cells(self, alone: "ProcessesRow") -> list[str]:
+        time = median(self.milliseconds)
+        ratio = time / median(alone.milliseconds)
+        numbers = f"{time:.2f}", f"{ratio:.2f}", f"{median(self.rates):,.0f}"
+        return [self.case, str(self.processes), *numbers]
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = _parser().parse_args(arguments)
+    with postgres_and_redis() as env, ExitStack() as stack:
+        servers: dict[int, BenchmarkServer] = {}
+        for count in (1, options.processes):
+            server = serving(SERVE, {**env, "WEB_PROCESSES": str(count)})
+            servers[count] = stack.enter_context(server)
+            _current(servers[count])  # The first one migrates the database.
+        rows = [_HEADINGS]
+        for case, head in CASES.items():
+            measured = {count: ProcessesRow(case, count) for count in servers}
+            for turn in range(options.rounds + 1):
+                for count, server in servers.items():
+                    heads = [head(server) for _ in range(options.connections)]
+                    _turn(measured[count], server, heads, options.requests, env, warm_up=not turn)
+            rows += [row.cells(measured[1]) for row in measured.values()]
+    print((report.markdown if options.markdown else report.plain)(rows))
+    return 0
+
+
+def processor_seconds(pids: Sequence[int]) -> float:
+    """Return the user and system time of processes so far."""
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _turn(
+    row: ProcessesRow,
+    server: BenchmarkServer,
+    heads: list[str],
+    requests: int,
+    env: Mapping[str, str],
+    *,
+    warm_up: bool,
+) -> None:
+    """Send requests and add their time to the row, unless it is the first turn of a server."""
+    pids = _web_processes(server)
+    before = processor_seconds(pids)
+    job = Job(server.port, heads, body="", seconds=3600, limit=requests)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.load"],
+        cwd=ROOT, env=env, input=json.dumps(asdict(job)), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    if not warm_up:
+        row.milliseconds.append(1000 * (processor_seconds(pids) - before) / requests)
+        row.rates.append(LoadMeasurement(**json.loads(done.stdout)).rate)
+
+
+def _web_processes(server: BenchmarkServer) -> list[int]:
+    pid = server.process.pid
+    return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+
+def _current(server: BenchmarkServer) -> str:
+    """Return the request of a new visitor."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as visitor:
+        answer = ask(visitor, _CREATE.encode()).decode()
+    cookie = answer.partition("Set-Cookie: ")[2].partition(";")[0]
+    return f"GET /api/v1/sessions/current/ {_LINES}Cookie: {cookie}\r\n\r\n"
+
+
+CASES: dict[str, Callable[[BenchmarkServer], str]] = {
+    "current": _current,
+    "create": lambda _: _CREATE,
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.processes")
+    parser.add_argument(
+        "--markdown", action="store_true", help="print the table of docs/benchmarks.md"
+    )
+    parser.add_argument("--processes", type=int, default=2, help="(default: %(default)s)")
+    parser.add_argument("--connections", type=int, default=8, help="(default: %(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="turns of each (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--requests", type=int, default=500, help="requests of a turn (default: %(default)s)"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,87 @@
+"""Runs waitress on open sockets until the process is asked to leave.
+
+waitress drops requests and unsent bytes when it ends. Its loop, its map of connections
+and `create_server` are documented, so the loop is run here, one turn at a time.
+"""
+
+import socket
+import time
+from typing import Any
+
+from waitress import wasyncore
+from waitress.server import BaseWSGIServer, create_server
+
+from maria_project.server.channel import FairChannel
+from maria_project.server.dispatcher import FairDispatcher
+
+# A process that leaves has so long to send the answers to what has begun.
+LEAVE_SECONDS = 28
+# Then its threads have so long to end.
+END_SECONDS = 1
+
+
+class WebServer:
+    """waitress on some sockets, which other processes may use too."""
+
+    def __init__(
+        self, application: Any, sockets: list[socket.socket], threads: int, **options: Any
+    ) -> None:
+        BaseWSGIServer.channel_class = FairChannel
+        self._leaves = False
+        self._map: dict[int, Any] = {}
+        self._dispatcher = FairDispatcher(threads)
+        create_server(
+            application, self._map, sockets=sockets, _dispatcher=self._dispatcher, **options
+        )
+        self._listeners = [server for server in self._map.values() if server.accepting]
+
+    def follow(self, supervisor: socket.socket) -> None:
+        """Tell the supervisor that requests are accepted, and leave when it has ended."""
+        _Supervisor(supervisor, self._map, self)
+        supervisor.send(b"1")
+
+    def leave(self, *_: object) -> None:
+        """Let `run` end, once what has begun is answered. A signal handler."""
+        self._leaves = True
+        self._listeners[0].pull_trigger()
+
+    def run(self) -> None:
+        """Serve until `leave`."""
+        while not self._leaves:
+            self._turn(seconds=1)
+        for listener in self._listeners:
+            wasyncore.dispatcher.close(listener)  # its own method closes the trigger, too
+        self._turn(seconds=0)  # Receive what has arrived, so that no such connection is idle.
+        self._finish()
+        self._dispatcher.shutdown(timeout=END_SECONDS)
+
+    def _finish(self) -> None:
+        for channel in self._channels():
+            channel.leave()
+        ends = time.monotonic() + LEAVE_SECONDS
+        while self._channels() and time.monotonic() < ends:
+            self._turn(seconds=0.1)
+
+    def _channels(self) -> list[FairChannel]:
+        return [entry for entry in self._map.values() if isinstance(entry, FairChannel)]
+
+    def _turn(self, seconds: float) -> None:
+        wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)
+
+
+class _Supervisor(wasyncore.dispatcher):  # type: ignore[misc]  # waitress has no types
+    """The connection to the supervisor. It ends with the supervisor."""
+
+    def __init__(self, sock: socket.socket, sockets: dict[int, Any], server: WebServer) -> None:
+        super().__init__(sock, sockets)
+        self._server = server
+
+    def writable(self) -> bool:
+        return False
+
+    def handle_read(self) -> None:
+        self.handle_close()
+
+    def handle_close(self) -> None:
+        self.close()
+        self._server.leave()
