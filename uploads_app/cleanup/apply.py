@@ -7,7 +7,6 @@ whether the finding still holds.
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -220,7 +219,7 @@ def _in_trash(
 ) -> RemovalResult:
     """Do something with the objects of findings that still are in the trash."""
     existing, failed = _existing(context, findings)
-    outcome = act([replace(stored, key=key_in_trash(stored.key)) for stored in existing])
+    outcome = act([stored._replace(key=key_in_trash(stored.key)) for stored in existing])
     done = {quarantine_key(key): size for key, size in outcome.done.items()}
     return RemovalResult(done, outcome.failed + failed)
 

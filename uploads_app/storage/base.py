@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import IO, Protocol, cast
+from typing import IO, NamedTuple, Protocol, cast
 
 from django.core.files.storage import storages
 
@@ -16,8 +16,20 @@ from uploads_app.storage.spool import SpooledFile
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
-@dataclass(frozen=True)
-class StoredObject:
+class ListedObject(Protocol):
+    """An object in a listing of keys. A store may have to be asked for the rest."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def is_link(self) -> bool: ...
+
+    def described(self) -> "StoredObject | None":
+        """Return the whole object, None if it was deleted meanwhile."""
+
+
+class StoredObject(NamedTuple):
     """An object in a listing: key, size in bytes, and time of the last write.
 
     `is_temporary` marks the partial file of a running or killed upload. `is_link` marks
@@ -29,6 +41,9 @@ class StoredObject:
     modified: datetime
     is_temporary: bool = False
     is_link: bool = False
+
+    def described(self) -> "StoredObject":
+        return self
 
 
 @dataclass(frozen=True)
@@ -134,6 +149,9 @@ class ObjectStore(Protocol):
 
         Raises ListingIncomplete.
         """
+
+    def list_keys(self, prefix: str = PREFIX, after: str = "") -> Iterator[ListedObject]:
+        """Do `list_objects` without reading sizes and times that the listing does not come with."""
 
     def read_marker(self) -> Marker | None:
         """Return the marker, None if it is absent; ValueError if it cannot be read."""

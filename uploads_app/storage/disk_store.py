@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, NamedTuple, TypeVar
 
 from django.conf import settings
 from django.core.exceptions import SuspiciousFileOperation
@@ -19,6 +19,7 @@ from django.core.files.storage import FileSystemStorage
 
 from uploads_app.storage.base import (
     DirectUploadForm,
+    ListedObject,
     ListingIncomplete,
     Marker,
     StoredBytes,
@@ -78,11 +79,8 @@ class DiskStore(FileSystemStorage):
         return found is not None and not found.is_link
 
     def describe(self, key: str) -> StoredObject | None:
-        try:
-            status = os.lstat(self.path(key))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        return None if stat.S_ISDIR(status.st_mode) else _described(key, status)
+        status = _status(self.path(key))
+        return None if status is None or stat.S_ISDIR(status.st_mode) else _described(key, status)
 
     def delete(self, name: str) -> None:
         self._remove(name)
@@ -200,11 +198,17 @@ class DiskStore(FileSystemStorage):
         raise FileNotFoundError(errno.ENOENT, "the folder is removed again and again", str(target))
 
     def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
+        for listed in self.list_keys(prefix, after):
+            if stored := listed.described():
+                yield stored
+
+    def list_keys(self, prefix: str = PREFIX, after: str = "") -> Iterator[ListedObject]:
         root = f"{self.base_location}/{prefix}"
+        begin = len(root) - len(prefix)
         behind = tuple(after.split("/")[1:])
         try:
-            for path, status in walk(root, behind, _FOLDERS[prefix]):
-                yield _described(path[len(root) - len(prefix) :], status)
+            for path, is_link in walk(root, behind, _FOLDERS[prefix]):
+                yield _ListedFile(path[begin:], is_link, path)
         except OSError as error:
             raise ListingIncomplete(error.errno, f"cannot list {root}: {error}") from error
 
@@ -264,6 +268,23 @@ class DiskStore(FileSystemStorage):
     def download_url(
         self, key: str, *, name: str, content_type: str, lifetime: timedelta
     ) -> str | None:
+        return None
+
+
+class _ListedFile(NamedTuple):
+    key: str
+    is_link: bool
+    path: str
+
+    def described(self) -> StoredObject | None:
+        status = _status(self.path)
+        return _described(self.key, status) if status else None
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 

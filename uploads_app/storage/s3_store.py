@@ -21,6 +21,7 @@ from storages.backends.s3 import S3Storage
 
 from uploads_app.storage.base import (
     DirectUploadForm,
+    ListedObject,
     Marker,
     StoredBytes,
     StoredObject,
@@ -146,6 +147,9 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
         for page in self._pages("list_objects_v2", Prefix=f"{prefix}/", StartAfter=after):
             for item in page.get("Contents", []):
                 yield StoredObject(item["Key"], item["Size"], item["LastModified"])
+
+    def list_keys(self, prefix: str = PREFIX, after: str = "") -> Iterator[ListedObject]:
+        return self.list_objects(prefix, after)
 
     def read_marker(self) -> Marker | None:
         try:

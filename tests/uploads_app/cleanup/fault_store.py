@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from django.db import DatabaseError, OperationalError, connection
 
-from uploads_app.storage.base import Marker, StoredBytes, StoredObject
+from uploads_app.storage.base import ListedObject, Marker, StoredBytes, StoredObject
 from uploads_app.storage.disk_store import DiskStore
 from uploads_app.storage.keys import PREFIX
 from uploads_app.storage.spool import SpooledFile
@@ -135,10 +135,10 @@ class FaultInjectingStore(DiskStore):
         with self.faults.around("describe"):
             return super().describe(key)
 
-    def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
-        for stored in super().list_objects(prefix, after):
+    def list_keys(self, prefix: str = PREFIX, after: str = "") -> Iterator[ListedObject]:
+        for listed in super().list_keys(prefix, after):
             with self.faults.around("list"):
-                yield stored
+                yield listed
 
     def write_marker(self, marker: Marker) -> None:
         with self.faults.around("marker"):
