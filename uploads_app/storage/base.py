@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import IO, NamedTuple, Protocol, cast
@@ -144,6 +144,9 @@ class ObjectStore(Protocol):
         interrupted move can be repeated; until then the object has both keys or the new one.
         """
 
+    def move_many(self, moves: Mapping[str, str]) -> dict[str, OSError]:
+        """Do `move` for each key and its target; return the error of each that was not moved."""
+
     def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
         """Yield every object under `{prefix}/` whose key follows `after`, ordered by key.
 
@@ -190,6 +193,17 @@ class ObjectStore(Protocol):
 
 def object_store() -> ObjectStore:
     return cast(ObjectStore, storages["uploads"])
+
+
+def move_each(store: ObjectStore, moves: Mapping[str, str]) -> dict[str, OSError]:
+    """Do `move_many` for a store that saves nothing by moving several objects at once."""
+    failed = {}
+    for key, target in moves.items():
+        try:
+            store.move(key, target)
+        except OSError as error:
+            failed[key] = error
+    return failed
 
 
 def sha256_of(store: ObjectStore, key: str) -> str:

@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -29,7 +29,7 @@ from uploads_app.storage.file_locks import locked
 from uploads_app.storage.keys import ERASED, INCOMING, MARKER, PREFIX, QUARANTINE
 from uploads_app.storage.renaming import rename
 from uploads_app.storage.spool import SpooledFile
-from uploads_app.storage.syncing import finish_deletions, keep_name, link, sync_folder, sync_name
+from uploads_app.storage.syncing import finish_deletions, keep_name, link, sync_folder, sync_names
 from uploads_app.storage.walking import walk
 
 _TEMPORARY_SUFFIX = ".part"
@@ -162,29 +162,44 @@ class DiskStore(FileSystemStorage):
         """Delete a file. A folder at its key is not an object; a link raises OSError."""
         path = self._own_path(key)
         with suppress(FileNotFoundError, NotADirectoryError):
-            if not path.is_dir():
-                path.unlink()
+            if not os.path.isdir(path):
+                os.unlink(path)
 
-    def _own_path(self, key: str) -> Path:
+    def _own_path(self, key: str) -> str:
         """Return the path of a key. Raises OSError if it leads through a symbolic link."""
-        path = Path(self.path(key))
-        names = len(path.relative_to(self.location).parts)
-        for part in (path, *path.parents[: names - 1]):
-            if part.is_symlink():
-                raise OSError(
-                    errno.ELOOP, "a symbolic link, which the store does not write", str(part)
-                )
+        path: str = self.path(key)
+        place = self.location
+        for name in path.removeprefix(f"{place}/").split("/"):
+            place = f"{place}/{name}"
+            if os.path.islink(place):
+                raise OSError(errno.ELOOP, "a symbolic link, which the store does not write", place)
         return path
 
     def move(self, key: str, target: str) -> None:
-        source, final = self._own_path(key), self._own_path(target)
+        for error in self.move_many({key: target}).values():
+            raise error
+
+    def move_many(self, moves: Mapping[str, str]) -> dict[str, OSError]:
+        """Rename all objects, then sync each folder once."""
+        failed: dict[str, OSError] = {}
+        for key, target in moves.items():
+            try:
+                self._move(key, target)
+            except OSError as error:
+                failed[key] = error
+        moved = [(key, target) for key, target in moves.items() if key not in failed]
+        sync_names({Path(self.path(target)) for _, target in moved})
+        for folder in {Path(self.path(key)).parent for key, _ in moved}:
+            finish_deletions(folder)
+        return failed
+
+    def _move(self, key: str, target: str) -> None:
+        source, final = Path(self._own_path(key)), Path(self._own_path(target))
         try:
             self._rename(source, final)
         except FileNotFoundError:
             if source.exists() or not final.exists():
                 raise
-        sync_name(final)
-        finish_deletions(source.parent)
 
     def _rename(self, source: Path, target: Path) -> None:
         """Rename a file; create the new folder again if a deletion removes it meanwhile."""

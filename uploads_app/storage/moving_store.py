@@ -6,7 +6,7 @@ For operators: docs/operations.md, "Moving to S3".
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import chain
@@ -23,6 +23,7 @@ from uploads_app.storage.base import (
     ObjectStore,
     StoredBytes,
     StoredObject,
+    move_each,
     sha256_of,
 )
 from uploads_app.storage.keys import PREFIX
@@ -99,6 +100,9 @@ class MovingStore:
                 moved = True
         if not moved:
             raise FileNotFoundError(key)
+
+    def move_many(self, moves: Mapping[str, str]) -> dict[str, OSError]:
+        return move_each(self, moves)
 
     def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
         """Yield the objects of both stores, ordered by key, each key once.

@@ -8,7 +8,7 @@ are made here. https://docs.aws.amazon.com/AmazonS3/latest/API/
 import base64
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -25,6 +25,7 @@ from uploads_app.storage.base import (
     Marker,
     StoredBytes,
     StoredObject,
+    move_each,
     sha256_of,
 )
 from uploads_app.storage.keys import INCOMING, MARKER, PREFIX, is_own
@@ -142,6 +143,9 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
             raise FileExistsError(target)
         if self.describe(target) and self.describe(key) == source:  # nobody moved it back meanwhile
             self.delete(key)
+
+    def move_many(self, moves: Mapping[str, str]) -> dict[str, OSError]:
+        return move_each(self, moves)
 
     def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
         for page in self._pages("list_objects_v2", Prefix=f"{prefix}/", StartAfter=after):

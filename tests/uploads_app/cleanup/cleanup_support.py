@@ -427,9 +427,9 @@ class FaultyStore(DiskStore):
         self.before_describe(key)
         return super().describe(key)
 
-    def move(self, key: str, target: str) -> None:
+    def _move(self, key: str, target: str) -> None:
         self.before_move(key)
-        super().move(key, target)
+        super()._move(key, target)
 
     def read_marker(self) -> Marker | None:
         self.before_marker(MARKER)

@@ -127,9 +127,9 @@ class FaultInjectingStore(DiskStore):
         with self.faults.around("put"):
             return super().put(key, chunks, spooled)
 
-    def move(self, key: str, target: str) -> None:
+    def _move(self, key: str, target: str) -> None:
         with self.faults.around("move"):
-            super().move(key, target)
+            super()._move(key, target)
 
     def describe(self, key: str) -> StoredObject | None:
         with self.faults.around("describe"):
