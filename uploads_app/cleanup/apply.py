@@ -34,6 +34,8 @@ from uploads_app.storage.keys import key_in_trash, quarantine_key
 
 logger = logging.getLogger(__name__)
 
+# The columns of a page of rows. The services read whole rows again, under their locks.
+_READ = ("session", "key", "size", "sha256", "direct", "restored_from")
 T = TypeVar("T", UploadedFile, QuarantinedObject)
 
 
@@ -55,7 +57,7 @@ def apply_findings(context: CleanupContext, scan_id: uuid.UUID) -> None:
 
 
 def _remove_rows(context: CleanupContext, kind: FindingKind) -> None:
-    queue = removable_rows(kind, context.ages)
+    queue = removable_rows(kind, context.ages).only(*_READ)
     for page in _pages(context, queue, lambda last: queue.after(last.session_id, last.id)):
         due = removable_rows(kind, context.ages)
         confirmed, failed = _confirmed(context, kind, page)

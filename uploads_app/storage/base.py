@@ -191,19 +191,26 @@ class ObjectStore(Protocol):
         """Return a URL from which a browser can download an object, None if not supported."""
 
 
+class OneByOne:
+    """The methods of an ObjectStore that saves nothing by doing them for many objects."""
+
+    def move_many(self: ObjectStore, moves: Mapping[str, str]) -> dict[str, OSError]:
+        failed = {}
+        for key, target in moves.items():
+            try:
+                self.move(key, target)
+            except OSError as error:
+                failed[key] = error
+        return failed
+
+    def list_keys(
+        self: ObjectStore, prefix: str = PREFIX, after: str = ""
+    ) -> Iterator[ListedObject]:
+        return self.list_objects(prefix, after)
+
+
 def object_store() -> ObjectStore:
     return cast(ObjectStore, storages["uploads"])
-
-
-def move_each(store: ObjectStore, moves: Mapping[str, str]) -> dict[str, OSError]:
-    """Do `move_many` for a store that saves nothing by moving several objects at once."""
-    failed = {}
-    for key, target in moves.items():
-        try:
-            store.move(key, target)
-        except OSError as error:
-            failed[key] = error
-    return failed
 
 
 def sha256_of(store: ObjectStore, key: str) -> str:

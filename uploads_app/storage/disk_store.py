@@ -3,15 +3,14 @@
 import errno
 import hashlib
 import os
-import re
 import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import IO, NamedTuple, TypeVar
+from typing import IO, TypeVar
 
 from django.conf import settings
 from django.core.exceptions import SuspiciousFileOperation
@@ -29,11 +28,17 @@ from uploads_app.storage.file_locks import locked
 from uploads_app.storage.keys import ERASED, INCOMING, MARKER, PREFIX, QUARANTINE
 from uploads_app.storage.renaming import rename
 from uploads_app.storage.spool import SpooledFile
+from uploads_app.storage.stored_files import (
+    TEMPORARY_SUFFIX,
+    ListedFile,
+    describe,
+    file_status,
+    is_temporary_name,
+    modified,
+)
 from uploads_app.storage.syncing import finish_deletions, keep_name, link, sync_folder, sync_names
 from uploads_app.storage.walking import walk
 
-_TEMPORARY_SUFFIX = ".part"
-_TEMPORARY = re.compile(rf"\..+\.[0-9a-f]{{16}}\{_TEMPORARY_SUFFIX}", re.DOTALL)
 # Folders in which a crash can leave temporary files that a listing of PREFIX does not contain.
 _UNLISTED = ("", f"{ERASED}/", f"{QUARANTINE}/{PREFIX}/*/")
 # The levels of folders between a prefix and its objects.
@@ -64,7 +69,7 @@ class DiskStore(FileSystemStorage):
         if spooled is not None and self._link_spooled(spooled, final):
             keep_name(final)
             return StoredBytes(spooled.size, spooled.sha256)
-        temporary = final.with_name(f".{final.name}.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}")
+        temporary = final.with_name(f".{final.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
         try:
             written = self._write(temporary, chunks)
             link(temporary, final)
@@ -79,8 +84,8 @@ class DiskStore(FileSystemStorage):
         return found is not None and not found.is_link
 
     def describe(self, key: str) -> StoredObject | None:
-        status = _status(self.path(key))
-        return None if status is None or stat.S_ISDIR(status.st_mode) else _described(key, status)
+        status = file_status(self.path(key))
+        return None if status is None or stat.S_ISDIR(status.st_mode) else describe(key, status)
 
     def delete(self, name: str) -> None:
         self._remove(name)
@@ -162,18 +167,18 @@ class DiskStore(FileSystemStorage):
         """Delete a file. A folder at its key is not an object; a link raises OSError."""
         path = self._own_path(key)
         with suppress(FileNotFoundError, NotADirectoryError):
-            if not os.path.isdir(path):
-                os.unlink(path)
+            if not path.is_dir():
+                path.unlink()
 
-    def _own_path(self, key: str) -> str:
+    def _own_path(self, key: str) -> Path:
         """Return the path of a key. Raises OSError if it leads through a symbolic link."""
         path: str = self.path(key)
         place = self.location
         for name in path.removeprefix(f"{place}/").split("/"):
             place = f"{place}/{name}"
-            if os.path.islink(place):
+            if (status := file_status(place)) and stat.S_ISLNK(status.st_mode):
                 raise OSError(errno.ELOOP, "a symbolic link, which the store does not write", place)
-        return path
+        return Path(path)
 
     def move(self, key: str, target: str) -> None:
         for error in self.move_many({key: target}).values():
@@ -194,7 +199,7 @@ class DiskStore(FileSystemStorage):
         return failed
 
     def _move(self, key: str, target: str) -> None:
-        source, final = Path(self._own_path(key)), Path(self._own_path(target))
+        source, final = self._own_path(key), self._own_path(target)
         try:
             self._rename(source, final)
         except FileNotFoundError:
@@ -223,7 +228,7 @@ class DiskStore(FileSystemStorage):
         behind = tuple(after.split("/")[1:])
         try:
             for path, is_link in walk(root, behind, _FOLDERS[prefix]):
-                yield _ListedFile(path[begin:], is_link, path)
+                yield ListedFile(path[begin:], is_link, path)
         except OSError as error:
             raise ListingIncomplete(error.errno, f"cannot list {root}: {error}") from error
 
@@ -238,7 +243,7 @@ class DiskStore(FileSystemStorage):
 
     def write_marker(self, marker: Marker) -> None:
         final = Path(self.path(MARKER))
-        temporary = final.with_name(f".{MARKER}.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}")
+        temporary = final.with_name(f".{MARKER}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
         self._write(temporary, [marker.to_bytes()])
         temporary.replace(final)
         sync_folder(final.parent)
@@ -254,24 +259,24 @@ class DiskStore(FileSystemStorage):
             return True
 
     def clock(self) -> datetime:
-        probe = Path(self.path(f".clock.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}"))
+        probe = Path(self.path(f".clock.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"))
         self._write(probe, [b""])
         try:
-            return _modified(probe.stat())
+            return modified(probe.stat())
         finally:
             probe.unlink()
 
     def temporary_files(self, before: datetime) -> Iterator[str]:
         root = Path(self.base_location)
-        names = (f"{place}.*{_TEMPORARY_SUFFIX}" for place in _UNLISTED)
+        names = (f"{place}.*{TEMPORARY_SUFFIX}" for place in _UNLISTED)
         for path in sorted(path for name in names for path in root.glob(name)):
             with suppress(FileNotFoundError):
-                found = _described(path.relative_to(root).as_posix(), path.lstat())
+                found = describe(path.relative_to(root).as_posix(), path.lstat())
                 if found.is_temporary and found.modified < before:
                     yield found.key
 
     def delete_temporary(self, name: str) -> None:
-        if not _is_temporary(Path(name).name):
+        if not is_temporary_name(Path(name).name):
             raise ValueError(f"{name} is not a temporary file")
         self.delete(name)
 
@@ -284,37 +289,3 @@ class DiskStore(FileSystemStorage):
         self, key: str, *, name: str, content_type: str, lifetime: timedelta
     ) -> str | None:
         return None
-
-
-class _ListedFile(NamedTuple):
-    key: str
-    is_link: bool
-    path: str
-
-    def described(self) -> StoredObject | None:
-        status = _status(self.path)
-        return _described(self.key, status) if status else None
-
-
-def _status(path: str) -> os.stat_result | None:
-    try:
-        return os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def _described(key: str, status: os.stat_result) -> StoredObject:
-    is_link = not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode)
-    is_temporary = (
-        key.endswith(_TEMPORARY_SUFFIX) and not is_link and _is_temporary(key.rpartition("/")[2])
-    )
-    return StoredObject(key, status.st_size, _modified(status), is_temporary, is_link)
-
-
-def _is_temporary(name: str) -> bool:
-    """Return whether a name is one of `put`: other programs leave partial files, too."""
-    return _TEMPORARY.fullmatch(name) is not None
-
-
-def _modified(status: os.stat_result) -> datetime:
-    return datetime.fromtimestamp(status.st_mtime, UTC)

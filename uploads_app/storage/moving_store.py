@@ -6,7 +6,7 @@ For operators: docs/operations.md, "Moving to S3".
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import chain
@@ -21,9 +21,9 @@ from uploads_app.storage.base import (
     ListedObject,
     Marker,
     ObjectStore,
+    OneByOne,
     StoredBytes,
     StoredObject,
-    move_each,
     sha256_of,
 )
 from uploads_app.storage.keys import PREFIX
@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 _Listed = TypeVar("_Listed", bound=ListedObject)
 
 
-class MovingStore:
+class MovingStore(OneByOne):
     """An ObjectStore over two stores, given by their aliases in STORAGES."""
 
     def __init__(self, current: str, previous: str) -> None:
@@ -100,9 +100,6 @@ class MovingStore:
                 moved = True
         if not moved:
             raise FileNotFoundError(key)
-
-    def move_many(self, moves: Mapping[str, str]) -> dict[str, OSError]:
-        return move_each(self, moves)
 
     def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
         """Yield the objects of both stores, ordered by key, each key once.

@@ -8,7 +8,7 @@ are made here. https://docs.aws.amazon.com/AmazonS3/latest/API/
 import base64
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -21,11 +21,10 @@ from storages.backends.s3 import S3Storage
 
 from uploads_app.storage.base import (
     DirectUploadForm,
-    ListedObject,
     Marker,
+    OneByOne,
     StoredBytes,
     StoredObject,
-    move_each,
     sha256_of,
 )
 from uploads_app.storage.keys import INCOMING, MARKER, PREFIX, is_own
@@ -37,7 +36,7 @@ _CHUNK = 64 * 1024
 _IN_MEMORY = 1024 * 1024
 
 
-class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
+class S3Store(OneByOne, S3Storage):  # type: ignore[misc]  # django-storages has no types
     """An ObjectStore in a bucket; the options are those of django-storages' S3Storage.
 
     Set `public_endpoint_url` if browsers reach the store at another address
@@ -144,16 +143,10 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
         if self.describe(target) and self.describe(key) == source:  # nobody moved it back meanwhile
             self.delete(key)
 
-    def move_many(self, moves: Mapping[str, str]) -> dict[str, OSError]:
-        return move_each(self, moves)
-
     def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
         for page in self._pages("list_objects_v2", Prefix=f"{prefix}/", StartAfter=after):
             for item in page.get("Contents", []):
                 yield StoredObject(item["Key"], item["Size"], item["LastModified"])
-
-    def list_keys(self, prefix: str = PREFIX, after: str = "") -> Iterator[ListedObject]:
-        return self.list_objects(prefix, after)
 
     def read_marker(self) -> Marker | None:
         try:
