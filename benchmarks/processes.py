@@ -48,8 +48,8 @@ def main(arguments: Sequence[str]) -> int:
     with postgres_and_redis() as env, ExitStack() as stack:
         servers: dict[int, BenchmarkServer] = {}
         for count in (1, options.processes):
-            server = serving(SERVE, {**env, "WEB_PROCESSES": str(count)})
-            servers[count] = stack.enter_context(server)
+            starting = serving(SERVE, {**env, "WEB_PROCESSES": str(count)})
+            servers[count] = stack.enter_context(starting)
             _current(servers[count])  # The first one migrates the database.
         rows = [_HEADINGS]
         for case, head in CASES.items():

@@ -68,10 +68,12 @@ def test_the_benchmark_of_the_cleanup_measures_both_stores() -> None:
     shared_folder = tempfile.gettempdir()
     sizes = ("--disk=30", "--s3=30", "--rounds=1", "--remove=6")
     rows = run("benchmarks.cleanup", *sizes, TMPDIR=shared_folder)
-    on_disk = ["listing only", "cleanup, nothing to do", "all keys and all rows in memory",
-               "django-unused-media", "cleanup, 6 to delete"]  # fmt: skip
+    on_both = ["listing only", "listing only, without sizes and times", "cleanup, nothing to do",
+               "all keys and all rows in memory"]  # fmt: skip
+    changes = ["cleanup, 6 to delete", "cleanup, 6 to move to the trash"]
+    on_disk = [*on_both, "django-unused-media", *changes]
     assert [row[2] for row in rows if row[0] == "disk"] == on_disk
-    assert [row[2] for row in rows if row[0] == "S3"] == [*on_disk[:3], on_disk[4]]
+    assert [row[2] for row in rows if row[0] == "S3"] == [*on_both, *changes]
 
 
 def test_the_benchmark_of_the_back_office_measures_every_page() -> None:

@@ -103,10 +103,12 @@ def test_the_cleanup_is_measured(
     # Not "disk": django-unused-media needs settings of its own.
     measured = cleanup._measure({}, "S3", 30, options)
 
-    (scan,), (naive,), (remove,) = ([measured[name].seen] for name in ("scan", "naive", "remove"))
+    names = ("keys", "scan", "naive", "remove", "trash")
+    keys, scan, naive, remove, trash = (measured[name].seen for name in names)
     assert (scan["objects"], scan["rows"], scan["removed"]) == (30, 30, 0)
-    assert (naive["objects"], naive["orphans"], remove["removed"]) == (30, 0, 6)
-    assert len(cleanup._rows("S3", 30, measured)) == 4
+    assert (keys["objects"], naive["objects"], naive["orphans"]) == (30, 30, 0)
+    assert (remove["removed"], trash["removed"]) == (6, 6)
+    assert len(cleanup._rows("S3", 30, measured)) == 6
 
 
 def test_every_page_of_the_back_office_is_requested(committed: None, unlimited: None) -> None:

@@ -20,6 +20,7 @@ from django.utils.http import content_disposition_header
 from uploads_app.storage.base import (
     DirectUploadForm,
     Marker,
+    OneByOne,
     StoredBytes,
     StoredObject,
     sha256_of,
@@ -33,7 +34,7 @@ _CHUNK = 64 * 1024
 _IN_MEMORY = 1024 * 1024
 
 
-class S3Store(S3Connection):
+class S3Store(OneByOne, S3Connection):
     """An ObjectStore in a bucket; the options are those of django-storages' S3Storage.
 
     Set `public_endpoint_url` if browsers reach the store at another address

@@ -248,7 +248,7 @@ def _no_place(key: str) -> None:
         ("_without_row", _nothing_found),
         ("_without_row", _called_young),
         ("_without_object", _nothing_found),
-        ("_place", _no_place),
+        ("is_object", _no_place),
     ],
     ids=["orphans not found", "orphans called young", "missing files not found", "no key parsed"],
 )
