@@ -69,6 +69,7 @@ class Sqlite:
         functions.register(connection)  # the product's statements use them
         connection.executescript(
             "PRAGMA foreign_keys=ON; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+            "PRAGMA secure_delete=ON;"
         )
         return connection
 

@@ -72,13 +72,11 @@ def peer(env: Mapping[str, str], plan: Plan) -> Program:
 
 def earlier(env: Mapping[str, str], plan: Plan, base: Checkout) -> Program:
     """Return the product at an earlier commit, on a database of its own."""
-    own = {**beside(env, "base", 1), "PYTHONPATH": str(base.folder)}
-    run = partial(
-        subprocess.run, cwd=base.folder, env=own, check=True, capture_output=True, text=True
-    )
-    manage = (base.python, "manage.py")
-    run([*manage, "migrate", "-v0"])
-    key = run([*manage, "create_service_key", "benchmark", "--scope", "sessions"]).stdout.strip()
+    # Until WEB_PROCESSES, a web process had a pool of connections only if it was set.
+    pool = {"DATABASE_POOL": "true"} if "DATABASE_URL" in env else {}
+    own = {**beside(env, "base", 1), **pool, "PYTHONPATH": str(base.folder)}
+    _manage(base, own, "migrate", "-v0")
+    key = _manage(base, own, "create_service_key", "benchmark", "--scope", "sessions").strip()
     serve = partial(running, [base.python, *PRODUCT], own, base.folder)
     return Program(base.commit, serve, has_same_fields, _visit(plan, key))
 
@@ -101,6 +99,17 @@ def record(env: Mapping[str, str]) -> Plan:
     command = [sys.executable, "-m", "benchmarks.record", env["DATA_DIR"]]
     subprocess.run(command, cwd=ROOT, env=env, check=True)  # noqa: S603  (our own command line)
     return Plan(env)
+
+
+def _manage(base: Checkout, env: Mapping[str, str], *arguments: str) -> str:
+    """Run `manage.py` of a commit and return its output. Raises RuntimeError with its errors."""
+    done = subprocess.run(  # noqa: S603  (our own command line)
+        [base.python, "manage.py", *arguments],
+        cwd=base.folder, env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"manage.py {arguments[0]} of {base.commit}: {done.stderr}")
+    return done.stdout
 
 
 def _visit(plan: Plan, service_key: str = "") -> Callable[[int, int], Visitors]:

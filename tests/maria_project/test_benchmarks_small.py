@@ -4,6 +4,7 @@
 """
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -131,7 +132,9 @@ def test_processor_time_includes_children_that_have_ended() -> None:
     assert processes.mebibytes(os.getpid()) > 10
 
 
-@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="it needs the repository")
+@pytest.mark.skipif(
+    not ((ROOT / ".git").exists() and shutil.which("git")), reason="it needs the repository and git"
+)
 def test_an_earlier_commit_gets_a_folder_for_a_while() -> None:
     with checkout("HEAD") as base:
         assert (base.folder / "manage.py").exists()
