@@ -1,5 +1,6 @@
+// `node server.mjs FILE PORT`: Better Auth with anonymous users, for `make bench`.
+// SQLite has the product's options, and there are no limits.
 import { createServer } from "node:http";
-
 import { betterAuth } from "better-auth";
 import { getMigrations } from "better-auth/db/migration";
 import { toNodeHandler } from "better-auth/node";
@@ -10,14 +11,15 @@ const [file, port] = process.argv.slice(2);
 const database = new Database(file);
 database.pragma("journal_mode = WAL");
 database.pragma("synchronous = FULL");
+database.pragma("secure_delete = ON");
 
 const auth = betterAuth({
-    database,
-    baseURL: `http://localhost:${port}`,
-    secret: "only-for-the-benchmark-".repeat(2),
-    plugins: [anonymous()],
-    rateLimit: { enabled: false },
-    telemetry: { enabled: false },
+  database,
+  baseURL: `http://localhost:${port}`,
+  secret: "only-for-the-benchmark-".repeat(2),
+  plugins: [anonymous()],
+  rateLimit: { enabled: false },
+  telemetry: { enabled: false },
 });
 const { runMigrations } = await getMigrations(auth.options);
 await runMigrations();
