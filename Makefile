@@ -41,7 +41,7 @@ bench-packages: $(if $(shell command -v npm),$(BETTER_AUTH))
 	. ./scripts/venv.sh && venv requirements-dev.txt && venv requirements-bench.txt
 
 $(BETTER_AUTH): $(BETTER_AUTH:node_modules=package-lock.json)
-	npm --prefix $(@D) ci --no-progress --silent && touch $@ || echo "Better Auth is not installed: make bench leaves it out."
+	npm --prefix $(@D) ci --no-progress --silent && touch $@ || { rm -rf $@; echo "Better Auth is not installed: make bench leaves it out."; }
 
 bench-admin: bench-packages ## Compare the admin with stock ModelAdmin at a million sessions (37 minutes)
 	.venv/bin/python -m benchmarks.admin --markdown

@@ -1,5 +1,5 @@
 // `node server.mjs FILE PORT`: Better Auth with anonymous users, for `make bench`.
-// SQLite has the product's options, and there are no limits.
+// SQLite syncs as the product's does, and there are no limits.
 import { createServer } from "node:http";
 import { betterAuth } from "better-auth";
 import { getMigrations } from "better-auth/db/migration";
@@ -11,7 +11,6 @@ const [file, port] = process.argv.slice(2);
 const database = new Database(file);
 database.pragma("journal_mode = WAL");
 database.pragma("synchronous = FULL");
-database.pragma("secure_delete = ON");
 
 const auth = betterAuth({
   database,
