@@ -120,9 +120,9 @@ class _Runner:
             self.server.port,
             [head.decode() for head in self._heads],
             str(self._body) if case.effect == "store" else "",
-            self.visitors.contains(case),
             share * self._effort.seconds,
             min(self._effort.requests, case.limit),
+            self.visitors.contains(case),
         )
         before = self.server.processor_seconds
         load = send_load(job)

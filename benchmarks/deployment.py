@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from benchmarks import processes
+from benchmarks import resources
 from tests import postgres, redis_server
 from tests.ports import free_port
 
@@ -35,12 +35,12 @@ class BenchmarkServer:
     @property
     def mebibytes(self) -> int:
         """Resident memory of its processes in MiB; 0 if the system does not report it."""
-        return processes.mebibytes(self.process.pid)
+        return resources.mebibytes(self.process.pid)
 
     @property
     def processor_seconds(self) -> float:
         """User and system time of its processes so far; 0 if the system does not report it."""
-        return processes.processor_seconds(self.process.pid)
+        return resources.processor_seconds(self.process.pid)
 
 
 @contextmanager

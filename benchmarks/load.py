@@ -30,9 +30,9 @@ class Job:
     port: int
     heads: list[str]
     body: str
-    contains: str
     seconds: float
     limit: int
+    contains: str = ""
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,10 @@ from benchmarks import (
     cleanup_steps,
     comparison,
     load,
-    processes,
     programs,
     record,
     report,
+    resources,
     slow,
 )
 from benchmarks.base import checkout
@@ -120,16 +120,16 @@ def test_only_good_answers_are_counted(status: str, text: str) -> None:
         return [text.encode()]
 
     with serving_in_a_thread(program) as server:
-        job = load.Job(server.port, [head("GET", "/", {})], "", "good", seconds=60, limit=1)
+        job = load.Job(server.port, [head("GET", "/", {})], "", 60, limit=1, contains="good")
         with pytest.raises(load.RequestFailed):
             load.run(job)
 
 
 def test_processor_time_includes_children_that_have_ended() -> None:
-    before = processes.processor_seconds(os.getpid())
+    before = resources.processor_seconds(os.getpid())
     subprocess.run([sys.executable, "-c", "sum(range(3_000_000))"], check=True)
-    assert processes.processor_seconds(os.getpid()) > before
-    assert processes.mebibytes(os.getpid()) > 10
+    assert resources.processor_seconds(os.getpid()) > before
+    assert resources.mebibytes(os.getpid()) > 10
 
 
 @pytest.mark.skipif(
