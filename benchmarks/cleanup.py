@@ -136,7 +136,9 @@ def _changed(
 
 
 def _step(env: Mapping[str, str], name: str, number: int = 0) -> CleanupMeasurement:
-    settings = {"DJANGO_SETTINGS_MODULE": "benchmarks.peer_settings"} if name == "peer" else {}
+    settings = (
+        {"DJANGO_SETTINGS_MODULE": "benchmarks.unused_media.settings"} if name == "peer" else {}
+    )
     done = subprocess.run(  # noqa: S603  (our own command line)
         [sys.executable, "-m", "benchmarks.cleanup_steps", name, str(number)],
         cwd=ROOT, env={**env, **settings}, check=True, stdout=subprocess.PIPE,
