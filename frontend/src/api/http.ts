@@ -85,32 +85,25 @@ function retryAfter(text: string | null): number | null {
 }
 
 /**
- * Return the document of a successful response, or `undefined` if it has no body.
+ * Return the document of a successful response, or `undefined` if it has no body (status 204).
  *
  * Only a problem document with a code comes from the API. A proxy's 401 does not end a session.
  *
- * @throws SessionError for a refusal, and for a response that the API does not send
+ * @throws SessionError for a refusal, and for an answer of another shape, such as a login page
  */
-export function readAnswer(answer: Answer): unknown {
+export function readAnswer<T>(shape: Shape, answer: Answer): T {
   const { status, text } = answer;
-  let document: unknown;
+  let document: unknown = null;
   try {
-    document = text ? JSON.parse(text) : undefined;
+    document = status === 204 ? undefined : JSON.parse(text);
   } catch {
     // Reported as `unreadable` below.
   }
   const isGood = status >= 200 && status < 300;
-  if (isGood && (status === 204 || document instanceof Object)) return document;
-  const problem = problemOf(document);
-  const code = (!isGood && problem.code) || (status === 413 ? "file_too_large" : "unreadable");
+  if (isGood && fits(document, shape)) return document as T;
+  const problem = isGood ? {} : problemOf(document);
+  const code = problem.code || (status === 413 ? "file_too_large" : "unreadable");
   throw new SessionError(code, status, problem, retryAfter(answer.header("Retry-After")));
-}
-
-/** @throws SessionError for an answer that the API does not send, such as that of a login page */
-export async function checked<T>(shape: Shape, answer: Promise<unknown>): Promise<T> {
-  const document = await answer;
-  if (!fits(document, shape)) throw new SessionError("unreadable", 200);
-  return document as T;
 }
 
 type HttpOptions = Pick<SessionStoreOptions, "baseUrl" | "credentialStore" | "fetch" | "timeout">;
@@ -125,8 +118,9 @@ export interface Http {
   forget(): void;
   /** The headers with proof and UUID. `key` is the Idempotency-Key. */
   headers(uuid?: string | null, key?: string): Promise<Record<string, string>>;
-  /** @throws SessionError */
+  /** Return the document of the answer, which must have the shape. @throws SessionError */
   send<T>(
+    shape: Shape,
     method: string,
     path: string,
     uuid?: string | null,
@@ -139,7 +133,7 @@ export interface Http {
 
 export function createHttp({
   baseUrl = "/api/v1/",
-  fetch = (input, init) => globalThis.fetch(input, init),
+  fetch,
   timeout = 15 * SECOND,
   credentialStore: credentials,
 }: HttpOptions): Http {
@@ -187,12 +181,20 @@ export function createHttp({
     },
     now: () => Date.now() + ahead,
 
-    async send<T>(method: string, path: string, uuid?: string | null, body?: object, key?: string) {
+    async send<T>(
+      shape: Shape,
+      method: string,
+      path: string,
+      uuid?: string | null,
+      body?: object,
+      key?: string,
+    ) {
       const proof = await headers(uuid, key);
       const abort = new AbortController();
       try {
         const document = await within(timeout, async () => {
-          const response = await fetch(baseUrl + path, {
+          // The page may replace the global one at any time.
+          const response = await (fetch ?? globalThis.fetch)(baseUrl + path, {
             method,
             cache: "no-store",
             credentials: credentials ? "omit" : "include",
@@ -200,15 +202,15 @@ export function createHttp({
             body: JSON.stringify(body), // Without one this is undefined.
             signal: abort.signal,
           });
-          const { status } = response;
           const header = (name: string) => response.headers.get(name);
           const date = Date.parse(header("Date") ?? "");
           if (date) ahead = date - Date.now();
-          return readAnswer({ status, text: await response.text(), header });
+          const text = await response.text();
+          return readAnswer<T>(shape, { status: response.status, text, header });
         });
         const token = (document as { token?: unknown } | undefined)?.token;
         if (token && typeof token === "string") await save(token);
-        return document as T;
+        return document;
       } catch (error) {
         throw asSessionError(error);
       } finally {

@@ -6,9 +6,8 @@ import {
   EXPORT,
   NOTHING,
   SESSION,
-  type Shape,
 } from "./checks.js";
-import { checked, type Http, type Optional, type Schemas } from "./http.js";
+import type { Http, Optional, Schemas } from "./http.js";
 
 /** Contact details and consents. A missing field stays as it is, an empty text removes it. */
 export type Identity = Optional<Schemas["PatchedIdentifyRequest"]>;
@@ -20,39 +19,37 @@ export type ActivityPage = Schemas["PaginatedActivityList"];
 const CURRENT = "sessions/current/";
 
 /** The session endpoints. Each method rejects with a `SessionError`. */
-export function createSessionApi(http: Http) {
-  const ask = <T>(shape: Shape, ...request: Parameters<Http["send"]>) =>
-    checked<T>(shape, http.send(...request));
+export function createSessionApi({ send, credential }: Http) {
   return {
     /** Create a session, or return the active one that the request proves. */
     create: () =>
-      ask<Schemas["Session"]>(SESSION, "POST", "sessions/", null, {
-        credential: http.credential(),
+      send<Schemas["Session"]>(SESSION, "POST", "sessions/", null, {
+        credential: credential(),
       }),
     /** The session that the request proves. Rejects if `uuid` is another one. */
-    current: (uuid?: string | null) => ask<CurrentSession>(CURRENT_SESSION, "GET", CURRENT, uuid),
+    current: (uuid?: string | null) => send<CurrentSession>(CURRENT_SESSION, "GET", CURRENT, uuid),
     identify: (uuid: string, identity: Identity) =>
-      ask<CurrentSession>(CURRENT_SESSION, "PATCH", CURRENT, uuid, identity),
+      send<CurrentSession>(CURRENT_SESSION, "PATCH", CURRENT, uuid, identity),
     sendCode: (uuid: string) =>
-      ask<Schemas["CodeSent"]>(CODE_SENT, "POST", `${CURRENT}email/`, uuid),
+      send<Schemas["CodeSent"]>(CODE_SENT, "POST", `${CURRENT}email/`, uuid),
     verifyCode: (uuid: string, code: string) =>
-      ask<CurrentSession>(CURRENT_SESSION, "POST", `${CURRENT}email/verify/`, uuid, { code }),
+      send<CurrentSession>(CURRENT_SESSION, "POST", `${CURRENT}email/verify/`, uuid, { code }),
     reset: (uuid: string, reason: Schemas["ReasonEnum"], key: string) =>
-      ask<Schemas["Successor"]>(SESSION, "POST", `${CURRENT}reset/`, uuid, { reason }, key),
+      send<Schemas["Successor"]>(SESSION, "POST", `${CURRENT}reset/`, uuid, { reason }, key),
     end: (uuid: string, erase: boolean) =>
-      ask<undefined>(NOTHING, "DELETE", CURRENT + (erase ? "?erase=true" : ""), uuid),
+      send<undefined>(NOTHING, "DELETE", CURRENT + (erase ? "?erase=true" : ""), uuid),
     exportData: (uuid: string) =>
-      ask<Record<string, unknown>>(EXPORT, "GET", `${CURRENT}export/`, uuid),
+      send<Record<string, unknown>>(EXPORT, "GET", `${CURRENT}export/`, uuid),
     /** One page of events, newest first. */
     activity: (uuid: string, next = "") =>
-      ask<ActivityPage>(ACTIVITY_PAGE, "GET", `${CURRENT}activity/${query(next)}`, uuid),
+      send<ActivityPage>(ACTIVITY_PAGE, "GET", `${CURRENT}activity/${query(next)}`, uuid),
     /** A signed text for Maria's back end, valid for five minutes. */
     assertion: (uuid: string) =>
-      ask<Schemas["IssuedAssertion"]>(ASSERTION, "POST", `${CURRENT}assertion/`, uuid),
+      send<Schemas["IssuedAssertion"]>(ASSERTION, "POST", `${CURRENT}assertion/`, uuid),
     /** Restore a session by a recovery code from support. */
     recover: (code: string, key: string) => {
-      const body = { code, credential: http.credential() };
-      return ask<Schemas["Session"]>(SESSION, "POST", "sessions/recover/", null, body, key);
+      const body = { code, credential: credential() };
+      return send<Schemas["Session"]>(SESSION, "POST", "sessions/recover/", null, body, key);
     },
   };
 }

@@ -1,5 +1,5 @@
 import { DIRECT_UPLOAD, LINK, NOTHING, UPLOAD, UPLOAD_PAGE } from "./checks.js";
-import { asSessionError, checked, readAnswer, SessionError, within } from "./http.js";
+import { asSessionError, readAnswer, SessionError, within } from "./http.js";
 import type { Answer, Http, Schemas } from "./http.js";
 import { later, MINUTE } from "../utils/time.js";
 import { query } from "./sessionApi.js";
@@ -79,8 +79,7 @@ export function createUploadApi(http: Http, transport: Transport) {
   async function list(uuid: string): Promise<Upload[]> {
     const files: Upload[] = [];
     for (let next = "", pages = 0; pages < MOST_PAGES; pages++) {
-      const answer = http.send("GET", `uploads/${query(next)}`, uuid);
-      const page = await checked<Page>(UPLOAD_PAGE, answer);
+      const page = await http.send<Page>(UPLOAD_PAGE, "GET", `uploads/${query(next)}`, uuid);
       files.push(...page.results);
       if (!page.next) return files;
       next = page.next;
@@ -104,27 +103,31 @@ export function createUploadApi(http: Http, transport: Transport) {
 
   async function sendHere(uuid: string, request: UploadRequest): Promise<Upload> {
     const headers = await http.headers(uuid, request.key);
-    return checked(UPLOAD, post(request, `${http.baseUrl}uploads/`, headers).then(readAnswer));
+    return readAnswer(UPLOAD, await post(request, `${http.baseUrl}uploads/`, headers));
   }
 
   /** Send the file to the storage: get its URL, post the file, ask the server to check it. */
   async function sendDirect(uuid: string, request: UploadRequest): Promise<Upload> {
     const { name, size } = request.file;
-    const { id, upload } = await checked<Schemas["DirectUpload"]>(
+    const { id, upload } = await http.send<Schemas["DirectUpload"]>(
       DIRECT_UPLOAD,
-      http.send("POST", "uploads/direct/", uuid, { name, size }, request.key),
+      "POST",
+      "uploads/direct/",
+      uuid,
+      { name, size },
+      request.key,
     );
     try {
-      readAnswer(await post(request, upload.url, {}, upload.fields)); // A storage answers with 204.
+      readAnswer(NOTHING, await post(request, upload.url, {}, upload.fields));
     } catch (error) {
       if (request.signal.aborted) void remove(uuid, id).catch(() => 0); // Frees its quota when the form expires.
       throw error;
     }
-    return checked(UPLOAD, http.send("POST", `${path(id)}complete/`, uuid));
+    return http.send(UPLOAD, "POST", `${path(id)}complete/`, uuid);
   }
 
   const remove = (uuid: string, id: string) =>
-    checked<undefined>(NOTHING, http.send("DELETE", path(id), uuid));
+    http.send<undefined>(NOTHING, "DELETE", path(id), uuid);
 
   return {
     /** All files of the session, newest first. */
@@ -132,7 +135,7 @@ export function createUploadApi(http: Http, transport: Transport) {
     remove,
     /** A download URL that is valid for 60 seconds. */
     link: (uuid: string, id: string) =>
-      checked<Schemas["Link"]>(LINK, http.send("POST", `${path(id)}link/`, uuid)),
+      http.send<Schemas["Link"]>(LINK, "POST", `${path(id)}link/`, uuid),
 
     /** Send a file. Resolves when all of it is stored. */
     async send(uuid: string, request: UploadRequest): Promise<Upload> {

@@ -1,5 +1,6 @@
 /** Which responses are the API's own, and which failures are transient. */
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { NOTHING } from "../../src/api/checks.js";
 import { asSessionError, readAnswer, SessionError } from "../../src/api/http.js";
 import { query } from "../../src/api/sessionApi.js";
 
@@ -11,7 +12,7 @@ const answer = (status: number, text = "", retryAfter: string | null = null) => 
 
 function refusal(...parts: Parameters<typeof answer>): SessionError {
   try {
-    readAnswer(answer(...parts));
+    readAnswer({}, answer(...parts));
   } catch (error) {
     return error as SessionError;
   }
@@ -21,9 +22,9 @@ function refusal(...parts: Parameters<typeof answer>): SessionError {
 const HTML = "<html><body>Bad gateway</body></html>";
 
 test("a successful response returns its document, or nothing", () => {
-  expect(readAnswer(answer(200, '{"a": 1}'))).toEqual({ a: 1 });
-  expect(readAnswer(answer(201, "[]"))).toEqual([]);
-  expect(readAnswer(answer(204))).toBeUndefined();
+  expect(readAnswer({}, answer(200, '{"a": 1}'))).toEqual({ a: 1 });
+  expect(readAnswer({}, answer(201, "[]"))).toEqual([]);
+  expect(readAnswer(NOTHING, answer(204))).toBeUndefined();
 });
 
 test("a problem document becomes an error with its code, status and fields", () => {
