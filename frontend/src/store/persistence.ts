@@ -9,7 +9,9 @@ const ATTEMPT_KEY = "session_attempt";
 /** Stores the UUID and two support codes in the browser, or in memory if the storage refuses. */
 export function createPersistence(options: SessionStoreOptions) {
   const { storage: own = options.credentialStore?.storage } = options;
-  let { storage, persistent } = probeStorage(() => (own === undefined ? window.localStorage : own));
+  /** The storage that the tabs share, if it works. */
+  const shared = probeStorage(() => (own === undefined ? window.localStorage : own));
+  let storage = shared ?? memoryStorage();
   let codes = readCodes();
 
   function readCodes(): string[] {
@@ -18,7 +20,7 @@ export function createPersistence(options: SessionStoreOptions) {
 
   /** Store the session and its code. An empty code only keeps the previous one. */
   function save(uuid: string | null, code: string): void {
-    if (persistent) codes = readCodes(); // Another tab may have deleted one.
+    if (storage === shared) codes = readCodes(); // Another tab may have deleted one.
     if (code !== codes[0]) codes = [code, codes[0] || codes[1] || ""];
     try {
       // The UUID last: other tabs read both as soon as it changes.
@@ -54,7 +56,6 @@ export function createPersistence(options: SessionStoreOptions) {
 
   function switchToMemory(): void {
     storage = memoryStorage();
-    persistent = false;
   }
 
   return {
@@ -69,7 +70,7 @@ export function createPersistence(options: SessionStoreOptions) {
     describe: () => ({
       supportCode: codes[0] || null,
       previousSupportCode: codes[1] || null,
-      persistent,
+      persistent: storage === shared,
     }),
     reloadCodes: () => (codes = readCodes()),
     forgetCodes(): void {
@@ -78,7 +79,7 @@ export function createPersistence(options: SessionStoreOptions) {
     },
     /** Run a task while no other tab runs one. Memory is not shared, so it needs no shared lock. */
     exclusively: <T>(task: () => Promise<T>) =>
-      withLock("session_lock", storage, persistent ? navigator.locks : undefined, task),
+      withLock("session_lock", storage, storage === shared ? navigator.locks : undefined, task),
   };
 }
 

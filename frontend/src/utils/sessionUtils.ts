@@ -33,23 +33,17 @@ export function memoryStorage(): KeyValueStorage {
 /**
  * Test a storage by writing to it: it may be full, disabled, or forbidden even to access.
  *
- * @returns the storage, or one in memory with `persistent` false
+ * @returns the storage, or null if it cannot be used
  */
-export function probeStorage(find: () => KeyValueStorage | null): {
-  storage: KeyValueStorage;
-  persistent: boolean;
-} {
+export function probeStorage(find: () => KeyValueStorage | null): KeyValueStorage | null {
   try {
     const storage = find();
-    if (storage) {
-      storage.setItem("session_probe", "1");
-      storage.removeItem("session_probe");
-      return { storage, persistent: true };
-    }
+    storage?.setItem("session_probe", "1");
+    storage?.removeItem("session_probe");
+    return storage;
   } catch {
-    // Use memory instead.
+    return null;
   }
-  return { storage: memoryStorage(), persistent: false };
 }
 
 /**
