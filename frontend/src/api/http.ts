@@ -91,8 +91,12 @@ function retryAfter(text: string | null): number | null {
  *
  * @throws SessionError for a refusal, and for an answer of another shape, such as a login page
  */
-export function readAnswer<T>(shape: Shape, answer: Answer): T {
-  const { status, text } = answer;
+export function readAnswer(
+  shape: Shape,
+  status: number,
+  text: string,
+  wait: string | null,
+): unknown {
   let document: unknown = null;
   try {
     document = status === 204 ? undefined : JSON.parse(text);
@@ -100,10 +104,10 @@ export function readAnswer<T>(shape: Shape, answer: Answer): T {
     // Reported as `unreadable` below.
   }
   const isGood = status >= 200 && status < 300;
-  if (isGood && fits(document, shape)) return document as T;
+  if (isGood && fits(document, shape)) return document;
   const problem = isGood ? {} : problemOf(document);
   const code = problem.code || (status === 413 ? "file_too_large" : "unreadable");
-  throw new SessionError(code, status, problem, retryAfter(answer.header("Retry-After")));
+  throw new SessionError(code, status, problem, retryAfter(wait));
 }
 
 type HttpOptions = Pick<SessionStoreOptions, "baseUrl" | "credentialStore" | "fetch" | "timeout">;
@@ -202,15 +206,14 @@ export function createHttp({
             body: JSON.stringify(body), // Without one this is undefined.
             signal: abort.signal,
           });
-          const header = (name: string) => response.headers.get(name);
-          const date = Date.parse(header("Date") ?? "");
+          const { status, headers } = response;
+          const date = Date.parse(headers.get("Date") ?? "");
           if (date) ahead = date - Date.now();
-          const text = await response.text();
-          return readAnswer<T>(shape, { status: response.status, text, header });
+          return readAnswer(shape, status, await response.text(), headers.get("Retry-After"));
         });
         const token = (document as { token?: unknown } | undefined)?.token;
         if (token && typeof token === "string") await save(token);
-        return document;
+        return document as T;
       } catch (error) {
         throw asSessionError(error);
       } finally {

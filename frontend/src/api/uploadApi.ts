@@ -1,4 +1,4 @@
-import { DIRECT_UPLOAD, LINK, NOTHING, UPLOAD, UPLOAD_PAGE } from "./checks.js";
+import { DIRECT_UPLOAD, LINK, NOTHING, UPLOAD, UPLOAD_PAGE, type Shape } from "./checks.js";
 import { asSessionError, readAnswer, SessionError, within } from "./http.js";
 import type { Answer, Http, Schemas } from "./http.js";
 import { later, MINUTE } from "../utils/time.js";
@@ -88,22 +88,24 @@ export function createUploadApi(http: Http, transport: Transport) {
   }
 
   /** Post a form. S3 requires that the file is its last field. */
-  function post(
+  async function post<T>(
+    shape: Shape,
     { file, signal, onProgress }: UploadRequest,
     url: string,
     headers: Record<string, string>,
     fields?: Record<string, string>,
-  ): Promise<Answer> {
+  ): Promise<T> {
     const body = new FormData();
     for (const name in fields) body.append(name, fields[name] as string);
     body.append("file", file);
     const withCredentials = !fields && http.credential() === "cookie";
-    return transport({ url, headers, body, withCredentials, signal, onProgress });
+    const answer = await transport({ url, headers, body, withCredentials, signal, onProgress });
+    return readAnswer(shape, answer.status, answer.text, answer.header("Retry-After")) as T;
   }
 
   async function sendHere(uuid: string, request: UploadRequest): Promise<Upload> {
     const headers = await http.headers(uuid, request.key);
-    return readAnswer(UPLOAD, await post(request, `${http.baseUrl}uploads/`, headers));
+    return post(UPLOAD, request, `${http.baseUrl}uploads/`, headers);
   }
 
   /** Send the file to the storage: get its URL, post the file, ask the server to check it. */
@@ -118,7 +120,7 @@ export function createUploadApi(http: Http, transport: Transport) {
       request.key,
     );
     try {
-      readAnswer(NOTHING, await post(request, upload.url, {}, upload.fields));
+      await post(NOTHING, request, upload.url, {}, upload.fields);
     } catch (error) {
       if (request.signal.aborted) void remove(uuid, id).catch(() => 0); // Frees its quota when the form expires.
       throw error;

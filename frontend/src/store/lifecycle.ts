@@ -57,7 +57,7 @@ export function createLifecycle(
   async function refresh(
     uuid: string,
     request: (uuid: string) => Promise<CurrentSession>,
-    isWrite = false,
+    isWrite?: boolean,
   ): Promise<boolean> {
     const number = ++begun;
     const answer = await request(uuid);
@@ -97,8 +97,8 @@ export function createLifecycle(
     } else if (code !== "session_invalid" && code !== "session_required") {
       machine.fail(error);
     } else if (reason && lost?.count) {
-      const ended = { reason, lost, endedSupportCode: support_code };
-      machine.enter({ status: "reset_required", uuid, ...ended });
+      const status = "reset_required";
+      machine.enter({ status, uuid, reason, lost, endedSupportCode: support_code });
     } else {
       await create("started");
     }
@@ -171,7 +171,7 @@ export function createLifecycle(
     const shown = snapshot().uuid;
     return exclusively(async () => {
       const uuid = snapshot().uuid ?? (await unlessRefused(api.current()))?.uuid;
-      await task(uuid, shown !== null && uuid !== shown);
+      await task(uuid, !!shown && uuid !== shown);
     });
   }
 
@@ -185,7 +185,7 @@ export function createLifecycle(
         : await unlessRefused(persistence.attempt((key) => requestReset(uuid, reason, key)));
       const isRefused = !isDone && !next;
       // A retired token may not reset its session, but end it.
-      if (isRefused) await unlessRefused(api.end(uuid, false));
+      if (isRefused) await unlessRefused(api.end(uuid));
       // Before other tabs see the new session: they would read the code and store it again.
       if (reason === "not_me") persistence.forgetCodes();
       if (isRefused) return create("reset");
@@ -210,7 +210,7 @@ export function createLifecycle(
     return now.status !== "mismatch" && isNew ? proven : api.reset(proven.uuid, "mismatch", key);
   }
 
-  const endSession = (erase = false) =>
+  const endSession = (erase?: boolean) =>
     withProven(async (uuid, isLeft) => {
       if (isLeft && (uuid || erase)) throw new SessionError("session_changed");
       if (!uuid) return;
@@ -222,12 +222,41 @@ export function createLifecycle(
     });
 
   /** Ending a session that has ended already succeeds. Erasing it does not. */
-  const requestEnd = (uuid: string, erase: boolean) =>
+  const requestEnd = (uuid: string, erase?: boolean) =>
     api.end(uuid, erase).catch((error: unknown) => {
       if (erase || (error as SessionError).code !== "session_invalid") throw error;
     });
 
-  const methods = {
+  function interact(): void {
+    const { status } = snapshot();
+    if (mayStart && status === "idle") void start();
+    if (status === "expiring" && machine.isStale()) void check();
+  }
+
+  /** Somebody begins to wait for the session: the page is new, or is shown again. */
+  function open(): void {
+    mayStart = startsByItself;
+    if (snapshot().status === "failed") machine.follow();
+    wake();
+  }
+
+  /** The page is visible or online again, or another tab has changed the session. */
+  function wake(): void {
+    if (snapshot().status === "starting") return;
+    if (snapshot().persistent && machine.isBehind()) {
+      machine.follow();
+      mayStart = startsByItself;
+    }
+    const { status } = snapshot();
+    if (document.hidden) return;
+    const isUsable = status === "ready" || status === "expiring";
+    if (status === "offline" || (isUsable && machine.isStale())) void retry();
+  }
+
+  return {
+    interact,
+    open,
+    wake,
     /** Create a session if there is none. Never rejects: the state shows the result. */
     start,
     /** Ask the server again now. Never rejects. */
@@ -257,32 +286,4 @@ export function createLifecycle(
       });
     },
   };
-
-  function interact(): void {
-    const { status } = snapshot();
-    if (mayStart && status === "idle") void start();
-    if (status === "expiring" && machine.isStale()) void check();
-  }
-
-  /** Somebody begins to wait for the session: the page is new, or is shown again. */
-  function open(): void {
-    mayStart = startsByItself;
-    if (snapshot().status === "failed") machine.follow();
-    wake();
-  }
-
-  /** The page is visible or online again, or another tab has changed the session. */
-  function wake(): void {
-    if (snapshot().status === "starting") return;
-    if (snapshot().persistent && machine.isBehind()) {
-      machine.follow();
-      mayStart = startsByItself;
-    }
-    const { status } = snapshot();
-    if (document.hidden) return;
-    const isUsable = status === "ready" || status === "expiring";
-    if (status === "offline" || (isUsable && machine.isStale())) void retry();
-  }
-
-  return { ...methods, interact, open, wake };
 }
