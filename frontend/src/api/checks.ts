@@ -18,10 +18,10 @@ type ShapeOf<T> = { readonly [Name in keyof Required<T>]: Shape };
 /** Whether a value has a shape. Fields that the shape does not know pass. */
 export function fits(value: unknown, shape: Shape): boolean {
   if (typeof shape === "function") return shape(value);
-  if (typeof shape !== "object") return typeof value === typeof shape;
   if (Array.isArray(shape)) {
     return Array.isArray(value) && value.every((item) => fits(item, shape[0] as Shape));
   }
+  if (typeof shape !== "object") return typeof value === typeof shape;
   return (
     value instanceof Object &&
     Object.entries(shape).every(([name, part]) =>

@@ -1,5 +1,5 @@
 import type { SessionStoreOptions } from "../store/sessionState.js";
-import type { CredentialStore } from "../utils/sessionUtils.js";
+import { memoryCredentials, type CredentialStore } from "../utils/sessionUtils.js";
 import { later, limited, SECOND } from "../utils/time.js";
 import { fits, problemOf, type Shape } from "./checks.js";
 import type { components } from "./schema.js";
@@ -66,21 +66,17 @@ export const asSessionError = (error: unknown): SessionError =>
   error instanceof SessionError ? error : new SessionError("network", 0, { detail: String(error) });
 
 /** Wait for what another context does, such as a server or a keychain. @throws SessionError */
-export async function within<T>(milliseconds: number, work: () => T | Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof later> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = later(milliseconds, () => reject(new SessionError("timeout")));
+export const within = <T>(milliseconds: number, work: () => Promise<T>): Promise<T> =>
+  new Promise((resolve, reject) => {
+    const timer = later(milliseconds, () => reject(new SessionError("timeout")));
+    void work()
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer));
   });
-  try {
-    return await Promise.race([work(), late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 /** Parse `Retry-After` (RFC 9110: seconds or a date). Null if there is no wait. */
 function retryAfter(text: string | null): number | null {
-  const wait = SECOND * Number(text) || Date.parse(text ?? "") - Date.now();
+  const wait = SECOND * Number(text) || Date.parse(String(text)) - Date.now();
   return wait > 0 ? limited(wait) / SECOND : null;
 }
 
@@ -116,8 +112,8 @@ type HttpOptions = Pick<SessionStoreOptions, "baseUrl" | "credentialStore" | "fe
 export interface Http {
   readonly baseUrl: string;
   credential(): Schemas["CredentialEnum"];
-  /** From now on use a bearer token from `store`. */
-  useBearer(store: CredentialStore): void;
+  /** From now on use a bearer token, in memory. */
+  toMemory(): void;
   /** Delete the bearer token. Only the server can delete the cookie. */
   forget(): void;
   /** The headers with proof and UUID. `key` is the Idempotency-Key. */
@@ -150,7 +146,7 @@ export function createHttp({
     const store = credentials;
     if (!store) return undefined;
     try {
-      return await within(timeout, () => action(store));
+      return await within(timeout, async () => action(store));
     } catch {
       throw new SessionError("credential_store");
     }
@@ -176,8 +172,8 @@ export function createHttp({
     baseUrl,
     headers,
     credential: () => (credentials ? "bearer" : "cookie"),
-    useBearer: (store) => {
-      credentials = store;
+    toMemory() {
+      credentials = memoryCredentials();
     },
     forget() {
       unsaved = undefined;
@@ -207,7 +203,7 @@ export function createHttp({
             signal: abort.signal,
           });
           const { status, headers } = response;
-          const date = Date.parse(headers.get("Date") ?? "");
+          const date = Date.parse(String(headers.get("Date")));
           if (date) ahead = date - Date.now();
           return readAnswer(shape, status, await response.text(), headers.get("Retry-After"));
         });

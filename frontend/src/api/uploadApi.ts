@@ -162,7 +162,7 @@ export function createUploadApi(http: Http, transport: Transport) {
 /** The name of the browser's error if the file can no longer be read; empty if it can. */
 async function readError(file: File): Promise<string> {
   try {
-    await within(STALLED, () => file.slice(0, 1).arrayBuffer());
+    await within(STALLED, async () => file.slice(0, 1).arrayBuffer());
     return "";
   } catch (error) {
     return (error as Error).name;

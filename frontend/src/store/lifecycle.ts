@@ -1,6 +1,5 @@
 import { SessionError, type Http, type Schemas } from "../api/http.js";
 import type { CurrentSession, SessionApi } from "../api/sessionApi.js";
-import { memoryCredentials } from "../utils/sessionUtils.js";
 import { MINUTE } from "../utils/time.js";
 import type { Machine } from "./machine.js";
 import type { Persistence } from "./persistence.js";
@@ -90,8 +89,10 @@ export function createLifecycle(
   }
 
   async function handleRefusal(uuid: string, error: SessionError): Promise<void> {
-    const { code, problem } = error;
-    const { lost, reason, support_code = "" } = problem;
+    const {
+      code,
+      problem: { lost, reason, support_code = "" },
+    } = error;
     if (code === "session_mismatch") {
       machine.enter({ status: "mismatch", uuid, provenSupportCode: support_code });
     } else if (code !== "session_invalid" && code !== "session_required") {
@@ -117,19 +118,16 @@ export function createLifecycle(
   }
 
   /** Check that the browser sends the new session's cookie. If it refuses cookies, use a token. */
-  async function confirm(uuid: string): Promise<CurrentSession> {
-    try {
-      return await api.current(uuid);
-    } catch (thrown) {
+  const confirm = (uuid: string): Promise<CurrentSession> =>
+    api.current(uuid).catch(async (thrown: unknown) => {
       const error = thrown as SessionError;
       // Without Web Locks another tab may have been faster: its session wins.
       if (error.code === "session_mismatch") return api.current();
       if (!isRefusal(error) || http.credential() === "bearer") throw error;
-      http.useBearer(memoryCredentials());
-      persistence.switchToMemory();
+      http.toMemory();
+      persistence.toMemory();
       return api.current((await api.create()).uuid);
-    }
-  }
+    });
 
   const start = single(async () => {
     if (snapshot().uuid) return;
@@ -149,17 +147,14 @@ export function createLifecycle(
     const { uuid } = now;
     if (!uuid) throw "error" in now ? now.error : new SessionError("session_required");
     if (machine.departures() !== before) throw new SessionError("session_changed");
-    return checkAfterRefusal(() => request(uuid));
+    return checkAfterRefusal(request(uuid));
   }
 
-  async function checkAfterRefusal<T>(request: () => Promise<T>): Promise<T> {
-    try {
-      return await request();
-    } catch (error) {
+  const checkAfterRefusal = <T>(answer: Promise<T>): Promise<T> =>
+    answer.catch((error: unknown) => {
       if (isDenial(error)) void check();
       throw error;
-    }
-  }
+    });
 
   /**
    * Work on the session that the page shows, or else on the one that the cookie proves, if any.
@@ -214,7 +209,7 @@ export function createLifecycle(
     withProven(async (uuid, isLeft) => {
       if (isLeft && (uuid || erase)) throw new SessionError("session_changed");
       if (!uuid) return;
-      await checkAfterRefusal(() => requestEnd(uuid, erase));
+      await checkAfterRefusal(requestEnd(uuid, erase));
       mayStart = false; // The click that ended a session must not create the next one.
       http.forget();
       if (erase) persistence.forgetCodes();

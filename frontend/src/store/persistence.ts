@@ -31,7 +31,7 @@ export function createPersistence(options: SessionStoreOptions) {
       // Other tabs and the next page must not find the previous session.
       storage.removeItem(UUID_KEY);
       storage.removeItem(CODES_KEY);
-      switchToMemory(); // The storage has become full.
+      toMemory(); // The storage has become full.
       save(uuid, code);
     }
   }
@@ -54,7 +54,7 @@ export function createPersistence(options: SessionStoreOptions) {
     return answer;
   }
 
-  function switchToMemory(): void {
+  function toMemory(): void {
     storage = memoryStorage();
   }
 
@@ -65,7 +65,7 @@ export function createPersistence(options: SessionStoreOptions) {
     },
     save,
     attempt,
-    switchToMemory,
+    toMemory,
     /** The part of a snapshot that is stored here. */
     describe: () => ({
       supportCode: codes[0] || null,

@@ -104,9 +104,8 @@ describe("http", () => {
     const fetch = vi.fn((input: RequestInfo | URL, init?: RequestInit) =>
       globalThis.fetch(input, init),
     );
-    const http = open({ fetch });
     const store = memoryCredentials();
-    http.useBearer(store);
+    const http = open({ fetch, credentialStore: store });
     expect(http.credential()).toBe("bearer");
     answer = (_, response) => response.end('{"token": "mss1_b"}');
     await http.send({}, "POST", "sessions/");
