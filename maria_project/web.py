@@ -43,8 +43,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _serve(sockets: list[socket.socket], supervisor: int | None) -> None:
-    from maria_project.health.watch import WATCH  # these need Django to be set up
-    from maria_project.server.loop import WebServer
+    from maria_project.server.loop import WebServer  # needs Django to be set up
     from maria_project.wsgi import application
 
     files = _allow_open_files(FILES_OF_A_CONNECTION * CONNECTIONS + OTHER_FILES)
@@ -56,10 +55,16 @@ def _serve(sockets: list[socket.socket], supervisor: int | None) -> None:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.leave)
-    WATCH.start()
+    _watch_parts()
     if supervisor is not None:
         server.follow(socket.socket(fileno=supervisor))
     server.run()
+
+
+def _watch_parts() -> None:
+    from maria_project.health.watch import WATCH  # needs the models, which the application loads
+
+    WATCH.start()
 
 
 def options() -> dict[str, Any]:
