@@ -1,6 +1,7 @@
 # Hashes of all files of each release, for every platform and Python version that we support.
 LOCK = .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links
+BETTER_AUTH = benchmarks/better_auth/node_modules
 
 .PHONY: help run test check soak guards front screenshots admin-pictures bench bench-packages bench-admin bench-cleanup bench-slow corpus lock schema permissions sizes format clean
 
@@ -33,11 +34,14 @@ screenshots: ## Take screenshots of the demo page in every state (5 minutes)
 admin-pictures: ## Take the pictures of docs/support.md (half a minute)
 	.venv/bin/python scripts/admin_pictures.py
 
-bench: ## Compare the API with a baseline program that does the same work (5 minutes)
-	.venv/bin/python -m benchmarks
+bench: bench-packages ## Compare the API with a bare program, a peer, Better Auth and an earlier commit (BASE=…; 15 minutes)
+	.venv/bin/python -m benchmarks $(if $(BASE),--base $(BASE))
 
-bench-packages:
+bench-packages: $(if $(shell command -v npm),$(BETTER_AUTH))
 	. ./scripts/venv.sh && venv requirements-dev.txt && venv requirements-bench.txt
+
+$(BETTER_AUTH): $(BETTER_AUTH:node_modules=package-lock.json)
+	npm --prefix $(@D) ci --no-progress --silent && touch $@ || { rm -rf $@; echo "Better Auth is not installed: make bench leaves it out."; }
 
 bench-admin: bench-packages ## Compare the admin with stock ModelAdmin at a million sessions (37 minutes)
 	.venv/bin/python -m benchmarks.admin --markdown

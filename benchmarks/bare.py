@@ -69,6 +69,7 @@ class Sqlite:
         functions.register(connection)  # the product's statements use them
         connection.executescript(
             "PRAGMA foreign_keys=ON; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+            "PRAGMA secure_delete=ON;"
         )
         return connection
 
@@ -124,11 +125,11 @@ class Values(dict[str, Any]):
     def __init__(self, database: Database, environ: "WSGIEnvironment") -> None:
         super().__init__()
         self._database = database
-        self.folder = environ.get("HTTP_X_SESSION_UUID", "")
-        if name := self.folder:
-            token = environ["HTTP_COOKIE"].partition("=")[2]
+        self.case, _, self.folder = environ["HTTP_X_CASE"].rpartition(" ")
+        self["session"] = database.uuid(UUID(self.folder))
+        if cookie := environ.get("HTTP_COOKIE"):
+            token = cookie.partition("=")[2]
             self["token_hash"] = hashlib.sha256(token.encode()).hexdigest()
-            self["session"] = database.uuid(UUID(name))
         path = environ["PATH_INFO"].split("/")
         if path[-2] == "download":
             self["upload"] = database.uuid(UUID(path[-3]))
@@ -204,7 +205,7 @@ class BareCase:
 
 
 class Application:
-    """The WSGI application. The header X-Case selects the case."""
+    """The WSGI application. The header X-Case has the case and the session."""
 
     def __init__(self, plan: dict[str, Any], database: Database, store: Path) -> None:
         self._database, self._store = database, store
@@ -215,14 +216,13 @@ class Application:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        case = self._cases[environ["HTTP_X_CASE"]]
+        values = Values(self._database, environ)
+        case = self._cases[values.case]
         content = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        count = case.replay(Values(self._database, environ), content)
+        count = case.replay(values, content)
         start_response(case.status, [*case.headers, ("X-Statements", str(count))])
         if case.effect == "send":
-            path = (
-                self._store / environ["HTTP_X_SESSION_UUID"] / environ["PATH_INFO"].split("/")[-3]
-            )
+            path = self._store / values.folder / environ["PATH_INFO"].split("/")[-3]
             wrapper: Any = environ["wsgi.file_wrapper"]
             sent: Iterable[bytes] = wrapper(path.with_suffix(".pdf").open("rb"), CHUNK)
             return sent

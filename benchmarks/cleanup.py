@@ -90,11 +90,12 @@ def _measure(
 ) -> dict[str, CleanupMeasurement]:
     _manage(env, "cleanup_orphans")  # creates the marker while both are empty
     _step(env, "fill", count)
-    steps = ["bare", "scan"] * options.rounds + ["naive"] + ["peer"] * (store == "disk")
+    steps = ["bare", "keys", "scan"] * options.rounds + ["naive"] + ["peer"] * (store == "disk")
     measured: dict[str, list[CleanupMeasurement]] = {}
     for step in steps:
         measured.setdefault(step, []).append(_step(env, step))
-    measured["remove"] = [_step(env, "remove", min(options.remove, count // 2))]
+    for step in ("remove", "trash"):
+        measured[step] = [_step(env, step, min(options.remove, count // 4))]
     # The fastest of each: other load on the machine only adds time.
     return {step: min(turns, key=lambda turn: turn.seconds) for step, turns in measured.items()}
 
@@ -103,6 +104,7 @@ def _rows(store: str, count: int, measured: Mapping[str, CleanupMeasurement]) ->
     base = measured["bare"].seconds
     names = {
         "bare": "listing only",
+        "keys": "listing only, without sizes and times",
         "scan": "cleanup, nothing to do",
         "naive": "all keys and all rows in memory",
         "peer": "django-unused-media",
@@ -116,20 +118,27 @@ def _rows(store: str, count: int, measured: Mapping[str, CleanupMeasurement]) ->
         for step, name in names.items()
         if step in measured
     ]  # fmt: skip
-    removed = measured["remove"]
-    beyond = max(removed.seconds - measured["scan"].seconds, 0.001)
-    rate = f"{removed.seen['removed'] / beyond:,.0f} deletions"
+    changes = {"remove": "to delete", "trash": "to move to the trash"}
+    return rows + [_changed(store, count, measured, step, name) for step, name in changes.items()]
+
+
+def _changed(
+    store: str, count: int, measured: Mapping[str, CleanupMeasurement], step: str, name: str
+) -> list[str]:
+    """Return the row of a run that changes something: its rate is beyond a run that does not."""
+    changed = measured[step]
+    beyond = max(changed.seconds - measured["scan"].seconds, 0.001)
+    number = changed.seen["removed"]
     return [
-        *rows,
-        [
-            store, f"{count:,}", f"cleanup, {removed.seen['removed']:,} to delete",
-            f"{removed.seconds:.1f}", "", rate, f"{removed.memory:.0f}",
-        ],
+        store, f"{count:,}", f"cleanup, {number:,} {name}", f"{changed.seconds:.1f}", "",
+        f"{number / beyond:,.0f} files", f"{changed.memory:.0f}",
     ]  # fmt: skip
 
 
 def _step(env: Mapping[str, str], name: str, number: int = 0) -> CleanupMeasurement:
-    settings = {"DJANGO_SETTINGS_MODULE": "benchmarks.peer_settings"} if name == "peer" else {}
+    settings = (
+        {"DJANGO_SETTINGS_MODULE": "benchmarks.unused_media.settings"} if name == "peer" else {}
+    )
     done = subprocess.run(  # noqa: S603  (our own command line)
         [sys.executable, "-m", "benchmarks.cleanup_steps", name, str(number)],
         cwd=ROOT, env={**env, **settings}, check=True, stdout=subprocess.PIPE,

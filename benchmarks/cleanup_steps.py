@@ -41,6 +41,13 @@ def bare(_: int) -> dict[str, Any]:
     return {"objects": sum(1 for _ in object_store().list_objects())}
 
 
+def keys(_: int) -> dict[str, Any]:
+    """List the keys of the store only, without sizes and times."""
+    from uploads_app.storage.base import object_store
+
+    return {"objects": sum(1 for _ in object_store().list_keys())}
+
+
 def scan(_: int) -> dict[str, Any]:
     """Run a cleanup with nothing to do."""
     return _cleanup()
@@ -52,6 +59,15 @@ def remove(count: int) -> dict[str, Any]:
 
     with connection.cursor() as cursor:
         cursor.execute(_END, [-(-count // FILES_PER_SESSION)])
+    return _cleanup()
+
+
+def trash(count: int) -> dict[str, Any]:
+    """Run a cleanup that moves `count` objects without a row to the trash, with audit events."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(_FORGET, [count])
     return _cleanup()
 
 
@@ -78,9 +94,14 @@ def _cleanup() -> dict[str, Any]:
     from uploads_app.cleanup.run import cleanup_orphans
     from uploads_app.cleanup.run_context import CleanupOptions
 
-    run = cleanup_orphans(CleanupOptions(grace=timedelta(minutes=30), limit=10**9))
+    options = CleanupOptions(grace=timedelta(minutes=30), limit=10**9, allow_share=1.0)
+    run = cleanup_orphans(options)
     assert run.status == "completed", run.stop_sentence
-    return {"objects": run.objects_seen, "rows": run.rows_seen, "removed": run.removed}
+    return {
+        "objects": run.objects_seen,
+        "rows": run.rows_seen,
+        "removed": run.removed + run.quarantined,
+    }
 
 
 def _keys() -> Iterator[str]:
@@ -140,8 +161,12 @@ _END = """
 UPDATE sessions_app_usersession SET status = 'ended', ended_at = now() - interval '8 days'
 WHERE uuid IN (SELECT uuid FROM sessions_app_usersession WHERE status = 'active' LIMIT %s)
 """
+_FORGET = """
+DELETE FROM uploads_app_uploadedfile
+WHERE id IN (SELECT id FROM uploads_app_uploadedfile WHERE status = 'stored' LIMIT %s)
+"""
 STEPS: dict[str, Callable[[int], dict[str, Any]]] = {
-    step.__name__: step for step in (fill, bare, scan, remove, naive, peer)
+    step.__name__: step for step in (fill, bare, keys, scan, remove, trash, naive, peer)
 }
 
 

@@ -1,136 +1,141 @@
-"""Measures the product and the baseline program in turns, on one database."""
+"""Measures programs in turns, on one database."""
 
 import json
-import re
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
-from typing import Any
 
-from benchmarks.cases import BenchmarkCase, Client, cases
-from benchmarks.deployment import PRODUCT, ROOT, BenchmarkServer, serving
-from benchmarks.load import Job, LoadMeasurement, ask
+from benchmarks.cases import BenchmarkCase
+from benchmarks.deployment import ROOT, BenchmarkServer
+from benchmarks.load import Answer, Job, LoadMeasurement, ask
+from benchmarks.programs import Program
+from benchmarks.visitors import Visitors
 
-
-class UnequalWork(Exception):
-    """The two programs do not do the same work, so their rates cannot be compared."""
+# Before its first turn each program runs for this part of one. Node.js compiles what runs often.
+WARM_UP = 0.25
 
 
 @dataclass(frozen=True)
-class ComparisonRow:
-    """One case: every turn of both programs, and the statements of a request."""
+class Turn:
+    """What a program did in a turn: the load's measurement, and its processor time per request in ms."""
 
-    case: str
-    statements: int
-    product: list[LoadMeasurement]
-    bare: list[LoadMeasurement]
-
-    @property
-    def ratios(self) -> list[float]:
-        """The product's rate divided by the baseline's in each round, smallest first."""
-        rounds = zip(self.product, self.bare, strict=True)
-        return sorted(ours.rate / theirs.rate for ours, theirs in rounds)
-
-    @property
-    def ratio(self) -> float:
-        return median(self.ratios)
+    load: LoadMeasurement
+    processor: float
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Every case on one database, and the memory of both processes afterwards, in MiB."""
+    """Every turn by case and program on one database, and each program's memory in MiB at the end."""
 
     database: str
-    rows: list[ComparisonRow]
-    product_memory: int
-    bare_memory: int
+    turns: dict[str, dict[str, list[Turn]]]
+    memory: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Connections of the load, turns of each program, and when a turn ends: after seconds or requests."""
+
+    connections: int
+    rounds: int
+    seconds: float
+    requests: int
 
 
 def compare(
-    name: str, env: Mapping[str, str], *, connections: int, rounds: int, seconds: float, limit: int
+    database: str,
+    programs: Sequence[Program],
+    cases: Sequence[BenchmarkCase],
+    body: Path,
+    effort: Effort,
 ) -> Comparison:
-    """Measure every case on one deployment.
+    """Measure the cases; the product is the first program.
 
-    Each program has `rounds` turns, which end after `seconds` or `limit` requests.
-    Raises UnequalWork if the numbers of statements or bytes differ, and RuntimeError
-    if a server does not start or answer.
+    Raises UnequalWork if a program does other work, RequestFailed or RuntimeError if
+    a server does not start or answer.
     """
-    plan = _Plan(env, connections)
-    with serving(PRODUCT, env) as product, serving(plan.bare_program, env) as bare:
-        rows = []
-        for case in plan.cases():
-            plan.check(case, product, bare)
-            turns = [
-                (plan.load(case, product, seconds, limit), plan.load(case, bare, seconds, limit))
-                for _ in range(rounds)
-            ]
-            ours, theirs = map(list, zip(*turns, strict=True))
-            rows.append(ComparisonRow(case.name, plan.statements(case), ours, theirs))
-        return Comparison(name, rows, product.mebibytes, bare.mebibytes)
-
-
-class _Plan:
-    """What `record` recorded: visitors, statements and answers."""
-
-    def __init__(self, env: Mapping[str, str], connections: int) -> None:
-        self._env, self._folder = env, Path(env["DATA_DIR"])
-        self._run("benchmarks.record", str(self._folder), str(connections))
-        self._plan: dict[str, Any] = json.loads((self._folder / "plan.json").read_text())
-        self._clients = [Client(**client) for client in self._plan["clients"]]
-
-    @property
-    def bare_program(self) -> tuple[str, ...]:
-        """The command that serves the baseline program."""
-        return "-m", "benchmarks.bare", str(self._folder / "plan.json"), "127.0.0.1", "{port}"
-
-    def cases(self) -> list[BenchmarkCase]:
-        return cases((self._folder / "body").read_bytes(), self._plan["form_type"])
-
-    def statements(self, case: BenchmarkCase) -> int:
-        """Return the number of statements of the product, including BEGIN and COMMIT."""
-        return len(self._plan["cases"][case.name]["statements"])
-
-    def load(
-        self, case: BenchmarkCase, server: BenchmarkServer, seconds: float, limit: int
-    ) -> LoadMeasurement:
-        body = self._folder / "sent"
-        body.write_bytes(case.body)
-        heads = [client.head(case) for client in self._clients]
-        job = Job(server.port, heads, str(body), seconds, min(limit, case.limit))
-        return LoadMeasurement(
-            **json.loads(self._run("benchmarks.load", stdin=json.dumps(asdict(job))))
+    with ExitStack() as stack:
+        runners: list[_Runner] = []
+        for program in programs:
+            server = stack.enter_context(program.serve())
+            if program.visit:
+                visitors = program.visit(server.port, effort.connections)
+            else:
+                visitors = runners[0].visitors
+            runners.append(_Runner(program, server, visitors, body, effort))
+        turns = {case.name: _measure(case, runners, effort.rounds) for case in cases}
+        return Comparison(
+            database, turns, {one.program.name: one.server.mebibytes for one in runners}
         )
 
-    def check(self, case: BenchmarkCase, product: BenchmarkServer, bare: BenchmarkServer) -> None:
-        """Raise UnequalWork unless both send the same number of statements and bytes."""
-        request = self._clients[0].head(case).encode() + case.body
-        ours, theirs = (_answer(server, request) for server in (product, bare))
-        lengths = [_header(answer, "content-length") for answer in (ours, theirs)]
-        statements = _header(theirs, "x-statements")
-        if lengths[0] != lengths[1] or statements != self.statements(case):
-            raise UnequalWork(
-                f"{case.name}: {lengths} bytes, {[self.statements(case), statements]} statements"
-            )
 
-    def _run(self, module: str, *arguments: str, stdin: str = "") -> str:
-        done = subprocess.run(  # noqa: S603  (our own command line)
-            [sys.executable, "-m", module, *arguments],
-            cwd=ROOT, env=self._env, input=stdin, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode:
-            raise RuntimeError(f"{module}: {done.stderr}")
-        return done.stdout
+def _measure(
+    case: BenchmarkCase, runners: Sequence["_Runner"], rounds: int
+) -> dict[str, list[Turn]]:
+    ready = [runner for runner in runners if runner.prepare(case)]
+    ours = ready[0].answer(case)
+    for runner in ready:
+        runner.program.check(case, runner.visitors.contains(case), ours, runner.answer(case))
+    for runner in ready:
+        runner.turn(case, WARM_UP)
+    turns: dict[str, list[Turn]] = {runner.program.name: [] for runner in ready}
+    for _ in range(rounds):
+        for runner in ready:
+            turns[runner.program.name].append(runner.turn(case))
+    return turns
 
 
-def _answer(server: BenchmarkServer, request: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
-        return ask(connection, request)
+class _Runner:
+    """A program that runs, with its clients."""
+
+    def __init__(
+        self,
+        program: Program,
+        server: BenchmarkServer,
+        visitors: Visitors,
+        body: Path,
+        effort: Effort,
+    ) -> None:
+        self.program, self.server, self.visitors = program, server, visitors
+        self._body, self._effort = body, effort
+        self._heads: list[bytes] = []
+
+    def prepare(self, case: BenchmarkCase) -> bool:
+        """Write the requests of a case; return False if this program does not answer it."""
+        self._heads = self.visitors.heads(case)
+        return bool(self._heads)
+
+    def answer(self, case: BenchmarkCase) -> Answer:
+        body = self._body.read_bytes() if case.effect == "store" else b""
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=60) as connection:
+            return ask(connection, self._heads[0] + body)
+
+    def turn(self, case: BenchmarkCase, share: float = 1) -> Turn:
+        """Measure one turn, or a `share` of its time."""
+        job = Job(
+            self.server.port,
+            [head.decode() for head in self._heads],
+            str(self._body) if case.effect == "store" else "",
+            share * self._effort.seconds,
+            min(self._effort.requests, case.limit),
+            self.visitors.contains(case),
+        )
+        before = self.server.processor_seconds
+        load = send_load(job)
+        used = self.server.processor_seconds - before
+        return Turn(load, 1000 * used / load.requests)
 
 
-def _header(head: bytes, name: str) -> int:
-    found = re.search(rf"\r\n{name}: *(\d+)".encode(), head, re.IGNORECASE)
-    return int(found[1]) if found else -1
+def send_load(job: Job) -> LoadMeasurement:
+    """Send a job from a process of its own. Raises RuntimeError if an answer is not good."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.load"],
+        cwd=ROOT, input=json.dumps(asdict(job)), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return LoadMeasurement(**json.loads(done.stdout))

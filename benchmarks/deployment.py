@@ -7,10 +7,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+from psycopg import sql
+
+from benchmarks import resources
 from tests import postgres, redis_server
 from tests.ports import free_port
 
@@ -18,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PRODUCT = ("-m", "maria_project.web", "127.0.0.1", "{port}")
 START_SECONDS = 60
 PLENTY = "100000000/m"
-_LIMITS = ("CREATE", "VALIDATE", "FAILED_PROOF", "SESSION", "UPLOAD")
+_LIMITS = ("CREATE", "VALIDATE", "FAILED_PROOF", "SESSION", "UPLOAD", "SERVICE")
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,13 @@ class BenchmarkServer:
 
     @property
     def mebibytes(self) -> int:
-        """Resident memory of the process and its children in MiB; 0 if the system does not report it."""
-        pid = self.process.pid
-        with suppress(OSError):
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            return round(sum(map(_kibibytes, [str(pid), *children])) / 1024)
-        return 0
+        """Resident memory of its processes in MiB; 0 if the system does not report it."""
+        return resources.mebibytes(self.process.pid)
+
+    @property
+    def processor_seconds(self) -> float:
+        """User and system time of its processes so far; 0 if the system does not report it."""
+        return resources.processor_seconds(self.process.pid)
 
 
 @contextmanager
@@ -58,18 +63,41 @@ def postgres_and_redis() -> Iterator[dict[str, str]]:
         }
 
 
+def beside(env: Mapping[str, str], name: str, number: int) -> dict[str, str]:
+    """Return the environment of one more program on the same servers.
+
+    It has a folder and a database called `name` of its own, and the Redis database `number`.
+    """
+    own = {**env, **_folders(Path(env["DATA_DIR"], name))}
+    if url := env.get("DATABASE_URL"):
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        own["DATABASE_URL"] = f"{url.rpartition('/')[0]}/{name}"
+        own["CACHE_URL"] = f"{env['CACHE_URL'].rpartition('/')[0]}/{number}"
+    return own
+
+
+def serving(
+    command: Sequence[str], env: Mapping[str, str]
+) -> AbstractContextManager[BenchmarkServer]:
+    """Run `python command…` as `running` does."""
+    return running([sys.executable, *command], env)
+
+
 @contextmanager
-def serving(command: Sequence[str], env: Mapping[str, str]) -> Iterator[BenchmarkServer]:
-    """Run `python command…`, with `{port}` replaced, until the block ends.
+def running(
+    command: Sequence[str], env: Mapping[str, str], folder: Path = ROOT
+) -> Iterator[BenchmarkServer]:
+    """Run a command in a folder, with `{port}` replaced, until the block ends.
 
     Raises RuntimeError with its output if it does not listen within START_SECONDS.
     """
     port = free_port()
-    arguments = [sys.executable, *(part.format(port=port) for part in command)]
+    arguments = [part.format(port=port) for part in command]
     output = Path(env["DATA_DIR"], f"output-{port}")
     with output.open("wb") as log:
         process = subprocess.Popen(  # noqa: S603  (our own command line)
-            arguments, cwd=ROOT, env=env, stdout=log, stderr=log
+            arguments, cwd=folder, env=env, stdout=log, stderr=log
         )
     try:
         _wait(port, process, output)
@@ -89,11 +117,6 @@ def _wait(port: int, process: "subprocess.Popen[bytes]", output: Path) -> None:
     raise RuntimeError(f"{process.args!r} does not listen:\n{output.read_text()}")
 
 
-def _kibibytes(pid: str) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
-
-
 def _environment(folder: Path) -> dict[str, str]:
     """Return an environment of the product without rate limits and quotas."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
@@ -102,10 +125,13 @@ def _environment(folder: Path) -> dict[str, str]:
         **{f"RATE_LIMIT_{name}": PLENTY for name in _LIMITS},
         "UPLOAD_MAX_FILES": "1000000",
         "UPLOAD_MAX_TOTAL_BYTES": str(10**15),
-        "DATA_DIR": str(folder),
         "ENV_FILE": os.devnull,
-        "LOG_FILE": str(folder / "log"),
-        "TMPDIR": str(folder),
         "DJANGO_SETTINGS_MODULE": "maria_project.settings",
         "PYTHONPATH": str(ROOT),
+        **_folders(folder),
     }
+
+
+def _folders(folder: Path) -> dict[str, str]:
+    folder.mkdir(exist_ok=True)
+    return {"DATA_DIR": str(folder), "LOG_FILE": str(folder / "log"), "TMPDIR": str(folder)}

@@ -16,13 +16,15 @@ from pathlib import Path
 
 CHUNK = 256 * 1024
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
+_LAST_CHUNK = b"0\r\n\r\n"
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to send: headers for each connection, and the same body (a file, or none) for all.
+    """What to send: a request for each connection, and the same body (a file, or none) for all.
 
-    Ends after `seconds`, or after `limit` requests.
+    Every answer has to contain a text. Ends after `seconds`, or after `limit` requests.
     """
 
     port: int
@@ -30,19 +32,33 @@ class Job:
     body: str
     seconds: float
     limit: int
+    contains: str = ""
 
 
 @dataclass(frozen=True)
 class LoadMeasurement:
-    """Requests per second, and the median and 95th percentile of their times in ms."""
+    """How many requests were sent, their rate per second, and the median and p95 of their times in ms."""
 
+    requests: int
     rate: float
     p50: float
     p95: float
 
 
+@dataclass(frozen=True)
+class Answer:
+    """The status line with the headers, and the body in the pieces that arrived."""
+
+    head: bytes
+    pieces: list[bytes]
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self.pieces)
+
+
 class RequestFailed(Exception):
-    """The server did not answer 2xx. The message is its answer."""
+    """The server did not answer 2xx, or not what was expected. The message is its answer."""
 
 
 def run(job: Job) -> LoadMeasurement:
@@ -51,41 +67,53 @@ def run(job: Job) -> LoadMeasurement:
     start = time.monotonic()
     with ThreadPoolExecutor(len(job.heads)) as pool:
         turns = iter(range(job.limit))  # shared: `next` is atomic
-        ends = start + job.seconds
         visits = [
-            pool.submit(_visit, job.port, head.encode() + body, turns, ends) for head in job.heads
+            pool.submit(_visit, job, head.encode() + body, turns, start + job.seconds)
+            for head in job.heads
         ]
         times = sorted(seconds for visit in visits for seconds in visit.result())
     rate = len(times) / (time.monotonic() - start)
-    return LoadMeasurement(rate, _milliseconds(times, 0.5), _milliseconds(times, 0.95))
+    return LoadMeasurement(len(times), rate, _milliseconds(times, 0.5), _milliseconds(times, 0.95))
 
 
-def ask(connection: socket.socket, request: bytes) -> bytes:
-    """Send a request, read the answer and return its headers. Raises RequestFailed."""
+def ask(connection: socket.socket, request: bytes) -> Answer:
+    """Send a request and read the answer. Raises RequestFailed."""
     connection.sendall(request)
     received = b""
     while b"\r\n\r\n" not in received:
-        more = connection.recv(CHUNK)
-        if not more:
-            raise RequestFailed("the connection was closed")
-        received += more
+        received += _receive(connection)
     head, _, begun = received.partition(b"\r\n\r\n")
-    length = _LENGTH.search(head)
-    if head[9:10] != b"2" or length is None:
+    if head[9:10] != b"2":
         raise RequestFailed(received.decode("latin-1"))
-    missing = int(length[1]) - len(begun)
-    while missing > 0:
-        missing -= len(connection.recv(CHUNK))
-    return head
+    answer = Answer(head, [begun])
+    if _CHUNKED.search(head):
+        while not answer.pieces[-1].endswith(_LAST_CHUNK):
+            answer.pieces.append(_receive(connection))
+    elif length := _LENGTH.search(head):
+        missing = int(length[1]) - len(begun)
+        while missing > 0:
+            answer.pieces.append(_receive(connection))
+            missing -= len(answer.pieces[-1])
+    else:
+        raise RequestFailed(received.decode("latin-1"))
+    return answer
 
 
-def _visit(port: int, request: bytes, turns: Iterator[int], ends: float) -> list[float]:
-    times = []
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+def _receive(connection: socket.socket) -> bytes:
+    if more := connection.recv(CHUNK):
+        return more
+    raise RequestFailed("the connection was closed")
+
+
+def _visit(job: Job, request: bytes, turns: Iterator[int], ends: float) -> list[float]:
+    times, contains = [], job.contains.encode()
+    with socket.create_connection(("127.0.0.1", job.port), timeout=60) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while (start := time.monotonic()) < ends and next(turns, None) is not None:
-            ask(connection, request)
+            answer = ask(connection, request)
             times.append(time.monotonic() - start)
+            if contains and contains not in answer.body:
+                raise RequestFailed(answer.body.decode("latin-1"))
     return times
 
 

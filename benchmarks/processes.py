@@ -7,14 +7,12 @@ a busy machine it can be trusted, a rate cannot.
 
 import argparse
 import json
-import os
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from statistics import median
 
 from benchmarks import report
@@ -48,8 +46,8 @@ def main(arguments: Sequence[str]) -> int:
     with postgres_and_redis() as env, ExitStack() as stack:
         servers: dict[int, BenchmarkServer] = {}
         for count in (1, options.processes):
-            started = serving(SERVE, {**env, "WEB_PROCESSES": str(count)})
-            servers[count] = stack.enter_context(started)
+            starting = serving(SERVE, {**env, "WEB_PROCESSES": str(count)})
+            servers[count] = stack.enter_context(starting)
             _current(servers[count])  # The first one migrates the database.
         rows = [_HEADINGS]
         for case, head in CASES.items():
@@ -63,15 +61,6 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def processor_seconds(pids: Sequence[int]) -> float:
-    """Return the user and system time of processes so far."""
-    ticks = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
 def _turn(
     row: ProcessesRow,
     server: BenchmarkServer,
@@ -82,28 +71,22 @@ def _turn(
     warm_up: bool,
 ) -> None:
     """Send requests and add their time to the row, unless it is the first turn of a server."""
-    pids = _web_processes(server)
-    before = processor_seconds(pids)
+    before = server.processor_seconds
     job = Job(server.port, heads, body="", seconds=3600, limit=requests)
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.load"],
         cwd=ROOT, env=env, input=json.dumps(asdict(job)), capture_output=True, text=True, check=True,
     )  # fmt: skip
     if not warm_up:
-        row.milliseconds.append(1000 * (processor_seconds(pids) - before) / requests)
+        row.milliseconds.append(1000 * (server.processor_seconds - before) / requests)
         row.rates.append(LoadMeasurement(**json.loads(done.stdout)).rate)
-
-
-def _web_processes(server: BenchmarkServer) -> list[int]:
-    pid = server.process.pid
-    return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
 
 
 def _current(server: BenchmarkServer) -> str:
     """Return the request of a new visitor."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as visitor:
-        answer = ask(visitor, _CREATE.encode()).decode()
-    cookie = answer.partition("Set-Cookie: ")[2].partition(";")[0]
+        head = ask(visitor, _CREATE.encode()).head.decode()
+    cookie = head.partition("Set-Cookie: ")[2].partition(";")[0]
     return f"GET /api/v1/sessions/current/ {_LINES}Cookie: {cookie}\r\n\r\n"
 
 

@@ -1,18 +1,17 @@
-"""`python -m benchmarks.record FOLDER CONNECTIONS`: records the statements of each case for `bare`.
+"""`python -m benchmarks.record FOLDER`: records the statements of each case for `bare`.
 
-Migrates an empty database and creates a session for each connection of the load.
-Then it answers each case for two more sessions in this process and records the
-queries. A parameter that differs between the two sessions is recorded as the name
+Migrates an empty database, answers each case for two sessions in this process and records
+the queries. A parameter that differs between the two sessions is recorded as the name
 of a value that `bare` generates; other parameters are recorded as constants.
 """
 
 import hashlib
+import io
 import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,52 +25,59 @@ from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 from psycopg.types.json import Jsonb  # noqa: E402
 
-from benchmarks.cases import FILE_BYTES, BenchmarkCase, Client, cases  # noqa: E402
+from benchmarks.cases import API, CASES, FILE_BYTES, BenchmarkCase, Client, Form  # noqa: E402
 from maria_project import web  # noqa: E402
 from tests.helpers import Visitor, pdf  # noqa: E402
 from tests.uploads_app.samples import FORM, form, part  # noqa: E402
 
 Statement = tuple[str, tuple[Any, ...] | None]
-# The files of each visitor; the first one is downloaded.
-FILES = (FILE_BYTES, 0, 0)
 _CONTROL = ("BEGIN", "COMMIT", "ROLLBACK")
 
 
-def main(folder: Path, connections: int) -> None:
+def main(folder: Path) -> None:
     call_command("migrate", verbosity=0)
-    write_plan(folder, connections)
+    write_plan(folder)
 
 
-def write_plan(folder: Path, connections: int) -> None:
-    """Write `plan.json` and the body of the upload to `folder`."""
-    body = form(part(pdf(size=FILE_BYTES)))
-    (folder / "body").write_bytes(body)
-    clients = [_client() for _ in range(2 + connections)]
+def write_plan(folder: Path) -> None:
+    """Write `plan.json`, and the body of the upload, to `folder`."""
+    upload = Form(form(part(pdf(size=FILE_BYTES))), FORM)
+    (folder / "body").write_bytes(upload.body)
+    key = _service_key()
+    clients = [_client(key), _client(key)]
     plan = {
         "server": {**web.options(), "threads": web.THREADS, "connection_limit": web.CONNECTIONS},
         "form_type": FORM,
-        "clients": [asdict(client) for client in clients[2:]],
-        "cases": {case.name: _describe(case, clients) for case in cases(body, FORM)},
+        "service_key": key,
+        "cases": {case.name: _describe(case, upload, clients) for case in CASES},
     }
     (folder / "plan.json").write_text(json.dumps(plan))
 
 
-def _client() -> Client:
+def _service_key() -> str:
+    secret = io.StringIO()
+    create = ("create_service_key", "benchmark", "--scope", "sessions")
+    call_command(*create, stdout=secret, stderr=io.StringIO())
+    return secret.getvalue().strip()
+
+
+def _client(key: str) -> Client:
     visitor = Visitor(SERVER_NAME="localhost")
     assert visitor.start().status_code == 201
-    uploads = [visitor.upload(pdf(size=size)) for size in FILES]
-    assert {answer.status_code for answer in uploads} == {201}
-    return Client(visitor.uuid, visitor.token, uploads[0].json()["id"])
+    upload = visitor.upload(pdf(size=FILE_BYTES)).json()["id"]
+    issued = visitor.post(f"{API}/sessions/current/assertion/", **visitor.named)
+    cookie = f"maria_session={visitor.token}"
+    return Client(visitor.uuid, cookie, upload, key, issued.json()["assertion"])
 
 
-def _describe(case: BenchmarkCase, clients: list[Client]) -> dict[str, Any]:
-    one, two = clients[:2]
-    for client in (one, two):  # warm up
-        _answer(case, client)
+def _describe(case: BenchmarkCase, upload: Form, clients: list[Client]) -> dict[str, Any]:
+    one, two = clients
+    for client in clients:  # warm up
+        _answer(case, upload, client)
     with _listening() as first:
-        answer = _answer(case, one)
+        answer = _answer(case, upload, one)
     with _listening() as second:
-        _answer(case, two)
+        _answer(case, upload, two)
     streamed = answer.streaming
     return {
         "effect": case.effect,
@@ -85,18 +91,14 @@ def _describe(case: BenchmarkCase, clients: list[Client]) -> dict[str, Any]:
     }
 
 
-def _answer(case: BenchmarkCase, client: Client) -> Any:
-    visitor = Visitor(SERVER_NAME="localhost")
-    headers = {"User-Agent": "benchmark"}
-    if case.proven:
-        visitor.cookies["maria_session"] = client.token
-        headers["X-Session-UUID"] = client.uuid
-    answer: Any = visitor.generic(
+def _answer(case: BenchmarkCase, upload: Form, client: Client) -> Any:
+    body, content_type = client.body(case, upload)
+    answer: Any = Visitor(SERVER_NAME="localhost").generic(
         case.method,
-        case.path.format(upload=client.upload),
-        case.body,
-        case.content_type or "application/octet-stream",
-        headers=headers,
+        client.path(case),
+        body,
+        content_type or "application/octet-stream",
+        headers=client.headers(case),
     )
     assert answer.status_code < 300, answer.content
     if answer.streaming:
@@ -152,7 +154,7 @@ def _known(client: Client) -> dict[str, str]:
     return {
         UUID(client.uuid).hex: "session",
         UUID(client.upload).hex: "upload",
-        hashlib.sha256(client.token.encode()).hexdigest(): "token_hash",
+        hashlib.sha256(client.cookie.partition("=")[2].encode()).hexdigest(): "token_hash",
     }
 
 
@@ -196,4 +198,4 @@ def _is_time(value: Any) -> bool:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]))

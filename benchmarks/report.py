@@ -1,29 +1,39 @@
 """Tables, as text for a terminal and as Markdown for docs/benchmarks.md."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
 
-from benchmarks.comparison import Comparison, ComparisonRow
-from benchmarks.load import LoadMeasurement
+from benchmarks.comparison import Comparison, Turn
 
 Table = list[list[str]]
-_HEADINGS = [
-    "case", "database", "requests/s", "p50, p95 ms", "statements", "baseline requests/s",
-    "baseline p50, p95 ms", "ratio (spread)",
-]  # fmt: skip
+Measure = Callable[[Turn], float]
 
 
-def table(comparisons: Sequence[Comparison]) -> Table:
-    """Return the headings and a row for each case and database."""
-    rows = [(comparison.database, row) for comparison in comparisons for row in comparison.rows]
-    return [_HEADINGS, *(_cells(database, row) for database, row in rows)]
+def rates(comparison: Comparison) -> Table:
+    """Return the requests per second of each program, and our rate divided by the other's."""
+    return _table(comparison, "{:,.0f}", lambda turn: turn.load.rate)
+
+
+def processor_times(comparison: Comparison) -> Table:
+    """Return the milliseconds of processor time per request, and ours divided by the other's."""
+    return _table(comparison, "{:.2f}", lambda turn: turn.processor)
+
+
+def answer_times(comparison: Comparison) -> Table:
+    """Return the median and the 95th percentile of the times until an answer, in milliseconds."""
+    programs = list(comparison.memory)
+    return [
+        ["request", *programs],
+        *(
+            [case, *(_percentiles(turns.get(program, [])) for program in programs)]
+            for case, turns in comparison.turns.items()
+        ),
+    ]
 
 
 def memory(comparison: Comparison) -> str:
-    return (
-        f"{comparison.database}: at the end the product's process uses "
-        f"{comparison.product_memory} MiB of memory, the baseline's {comparison.bare_memory} MiB."
-    )
+    used = ", ".join(f"{name} {size} MiB" for name, size in comparison.memory.items())
+    return f"Memory at the end: {used}."
 
 
 def plain(rows: Table) -> str:
@@ -39,14 +49,39 @@ def markdown(rows: Table) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in ruled)
 
 
-def _cells(database: str, row: ComparisonRow) -> list[str]:
-    return [
-        row.case, database, *_speed(row.product), str(row.statements), *_speed(row.bare),
-        f"{row.ratio:.2f} ({row.ratios[0]:.2f} to {row.ratios[-1]:.2f})",
-    ]  # fmt: skip
+def _table(comparison: Comparison, shown: str, measure: Measure) -> Table:
+    ours, *others = comparison.memory
+    headings = ["request", ours]
+    for other in others:
+        headings += [other, f"{ours} ÷ {other} (spread)"]
+    rows = [headings]
+    for case, turns in comparison.turns.items():
+        row = [case, _middle(shown, measure, turns[ours])]
+        for other in others:
+            row += _compared(shown, measure, turns[ours], turns.get(other, []))
+        rows.append(row)
+    return rows
 
 
-def _speed(turns: Sequence[LoadMeasurement]) -> list[str]:
-    rate = median(turn.rate for turn in turns)
-    p50, p95 = median(turn.p50 for turn in turns), median(turn.p95 for turn in turns)
-    return [f"{rate:,.0f}", f"{p50:.1f}, {p95:.1f}"]
+def _compared(
+    shown: str, measure: Measure, ours: Sequence[Turn], theirs: Sequence[Turn]
+) -> list[str]:
+    """Return the other's median, and the median and range of the ratios of each round."""
+    if not theirs:
+        return ["", ""]
+    ratios = [measure(one) / (measure(two) or 1) for one, two in zip(ours, theirs, strict=True)]
+    spread = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+    return [_middle(shown, measure, theirs), spread]
+
+
+def _middle(shown: str, measure: Measure, turns: Sequence[Turn]) -> str:
+    return shown.format(median(map(measure, turns)))
+
+
+def _percentiles(turns: Sequence[Turn]) -> str:
+    if not turns:
+        return ""
+    p50, p95 = (
+        median(times) for times in zip(*((t.load.p50, t.load.p95) for t in turns), strict=True)
+    )
+    return f"{p50:.1f}, {p95:.1f}"

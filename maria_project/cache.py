@@ -15,7 +15,7 @@ from django_redis.cache import RedisCache
 from django_redis.exceptions import ConnectionInterrupted
 from redis.exceptions import RedisError
 
-from maria_project.breaker import CircuitBreaker
+from common.breaker import CircuitBreaker
 
 # A request waits for Redis at most once, and at most 0.3 s in all.
 TIMEOUT_SECONDS = 0.2

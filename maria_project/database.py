@@ -1,16 +1,15 @@
 """Whether the database answers, as the web process knows it."""
 
-from django.db import InterfaceError, OperationalError, connection
+import logging
 
-from maria_project.breaker import CircuitBreaker
+from django.db import DatabaseError, InterfaceError, connection
 
-# Answered with 503: the client may send the request again.
-UNAVAILABLE = (OperationalError, InterfaceError)
+from common.breaker import CircuitBreaker
+from common.database_errors import DatabaseFailure, describe, failure_of
+
 RETRY_SECONDS = 1.0
-# Error classes of PostgreSQL about the server, not about one statement: the connection
-# is lost, the server starts or stops. No SQLSTATE at all is an error of the client library.
-_SERVER_ERRORS = ("08", "57P")
 
+logger = logging.getLogger(__name__)
 _breaker = CircuitBreaker("The database", RETRY_SECONDS)
 
 
@@ -23,18 +22,50 @@ def answers() -> bool:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except UNAVAILABLE as error:
-        failed(error)
+    except (DatabaseError, InterfaceError) as error:
+        if failed(error) is None:
+            raise
         return False
     return True
 
 
-def failed(error: BaseException) -> None:
-    """Open the circuit breaker if PostgreSQL itself is unavailable.
+def is_writable() -> bool:
+    """Return whether the database accepts changes. A standby of PostgreSQL does not."""
+    if connection.vendor != "postgresql":
+        return True  # a read-only file is noticed at the first write
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        is_read_only = cursor.fetchone() == ("on",)
+    if is_read_only:
+        _leave_the_server()
+    return not is_read_only
 
-    A lock, a deadlock or a slow statement concerns one request only. SQLite is
-    always available.
+
+def failed(error: BaseException) -> DatabaseFailure | None:
+    """Note an error of the database; return None if the error is the statement's own fault.
+
+    Only a server that is away opens the circuit breaker. A lock, a deadlock or a slow
+    statement concerns one request.
     """
-    state = getattr(error.__cause__, "sqlstate", "")
-    if state is None or state.startswith(_SERVER_ERRORS):
+    if not isinstance(error, DatabaseError | InterfaceError):
+        return None
+    found = failure_of(error)
+    if found == DatabaseFailure.AWAY and hasattr(error.__cause__, "sqlstate"):
         _breaker.failed(error)
+    elif found == DatabaseFailure.OLD_SCHEMA:
+        logger.error("%s", describe(error), exc_info=error)
+    elif found:
+        logger.warning("%s", describe(error))
+    if found == DatabaseFailure.READ_ONLY:
+        _leave_the_server()
+    return found
+
+
+def _leave_the_server() -> None:
+    """Close the connection, so that the next one can find the server that is now the primary."""
+    if (
+        connection.vendor == "postgresql"
+        and connection.connection
+        and not connection.in_atomic_block
+    ):
+        connection.connection.close()

@@ -32,7 +32,7 @@ class ServerBusy(APIException):
 
 
 class DatabaseUnavailable(APIException):
-    """The database did not answer, or a lock or deadlock ended the statement.
+    """The database did not answer, is read-only, or a lock or deadlock ended the statement.
 
     If the connection was lost during a commit, it is unknown whether the change was saved.
     """

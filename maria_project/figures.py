@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Min, QuerySet, Sum
 from django.utils import timezone
 from django_q.models import OrmQ
 from prometheus_client import CollectorRegistry, Metric
@@ -78,6 +78,7 @@ def _up(is_up: bool) -> Metric:
 def _figures() -> Iterator[Metric]:
     yield from _sessions()
     yield from _uploads()
+    yield from _inspection()
     yield from _worker()
     yield from _cleanup()
 
@@ -118,6 +119,21 @@ def _by_status(rows: QuerySet[Any]) -> QuerySet[Any, dict[str, Any]]:
         rows.order_by().values("status").annotate(rows=Count("*"))
     )
     return counted
+
+
+def _inspection() -> Iterator[Metric]:
+    waiting = uploads.UploadedFile.objects.uninspected().aggregate(
+        count=Count("*"), oldest=Min("stored_at")
+    )
+    yield _gauge(
+        "maria_inspection_waiting", "Files that wait for their inspection.", waiting["count"]
+    )
+    if waiting["oldest"]:
+        yield _gauge(
+            "maria_inspection_oldest_timestamp_seconds",
+            "When the file that has waited longest for its inspection was stored.",
+            waiting["oldest"].timestamp(),
+        )
 
 
 def _worker() -> Iterator[Metric]:

@@ -27,6 +27,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from common import context
 from maria_project.figures import FIGURES
+from maria_project.host_figures import HOST
 from sessions_app import limits
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -85,7 +86,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if not (_has_token(request) or _is_near(request)):
         return HttpResponseForbidden(_REFUSED, content_type="text/plain; charset=utf-8")
     return HttpResponse(
-        generate_latest(_counted()) + generate_latest(FIGURES),
+        generate_latest(_counted()) + generate_latest(HOST) + generate_latest(FIGURES),
         content_type=CONTENT_TYPE_PLAIN_0_0_4,
     )
 

@@ -16,11 +16,12 @@ from common import context
 from common.context import REFUSED
 from maria_project import database, metrics
 from maria_project.exceptions import BodyTooLarge, CharsetNotSupported, ServerBusy
+from maria_project.health.watch import WATCH
 from maria_project.problems import database_unavailable, refuse
 from maria_project.settings.environment import LOOPBACK_HOSTS
 from uploads_app.exceptions import LengthRequired
 
-# Health must answer even if the database does not.
+# Health and metrics must answer even if the database does not.
 HEALTH_PREFIX = "/health/"
 ADMIN_PREFIX = "/admin/"
 METRICS_PATH = "/metrics"
@@ -77,10 +78,14 @@ class CrossOrigin(CorsMiddleware):
 def database_guard(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Answer 503 immediately after the database has failed, so that no requests queue up."""
+    """Answer 503 at once after the database has failed, or while its tables are not this version's.
+
+    So no requests queue up, and a proxy can ask another host.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if request.path.startswith(HEALTH_PREFIX) or database.is_available():
+        can_serve = database.is_available() and not WATCH.awaits_migrations
+        if can_serve or request.path.startswith((HEALTH_PREFIX, METRICS_PATH)):
             return get_response(request)
         return database_unavailable(request)
 

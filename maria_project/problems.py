@@ -14,7 +14,7 @@ from django.core.exceptions import (
     RequestDataTooBig,
     SuspiciousOperation,
 )
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.template import loader
@@ -93,22 +93,29 @@ class ProblemHandler(ExceptionHandler):
     """
 
     def run(self) -> Response | None:
-        if refusal := refusal_of(self.exc):
-            record_refusal(refusal)
+        try:
+            if refusal := refusal_of(self.exc):
+                record_refusal(refusal)
+        except (DatabaseError, InterfaceError) as error:  # no refusal without its record
+            self.exc = error
         return super().run()
 
     def convert_known_exceptions(self, exc: Exception) -> Exception:
         match exc:
             case RequestDataTooBig():
                 return BodyTooLarge()
-            case OperationalError() | InterfaceError():
-                database.failed(exc)
+            case DatabaseError() | InterfaceError() if database.failed(exc):
                 return DatabaseUnavailable()
             case UnreadablePostError():
                 return BodyIncomplete()
             case SuspiciousOperation() | BadRequest() | MultiPartParserError():
                 return exceptions.ParseError()
         return super().convert_known_exceptions(exc)
+
+    def report_exception(self, exc: exceptions.APIException, response: Response) -> None:
+        """Log no traceback of a 503: its cause is logged where it was found."""
+        if exc.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+            super().report_exception(exc, response)
 
     def get_response(self, exc: exceptions.APIException, data: dict[str, Any]) -> Response:
         # A problem document is JSON, even if the endpoint renders YAML or HTML.
@@ -136,8 +143,7 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer 500 for errors outside an API view, or 503 if the database failed."""
     error = sys.exc_info()[1]
-    if isinstance(error, database.UNAVAILABLE):
-        database.failed(error)
+    if error and database.failed(error):
         return database_unavailable(request)
     if not request.path.startswith(API_PREFIX):
         return defaults.server_error(request)

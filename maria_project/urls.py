@@ -4,8 +4,9 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from maria_project import health, pages
+from maria_project import pages
 from maria_project.docs import ApiDocsView, SchemaView
+from maria_project.health import views as health
 from maria_project.metrics import metrics
 
 urlpatterns = [

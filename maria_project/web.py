@@ -53,9 +53,16 @@ def _serve(sockets: list[socket.socket], supervisor: int | None) -> None:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.leave)
+    _watch_parts()
     if supervisor is not None:
         server.follow(socket.socket(fileno=supervisor))
     server.run()
+
+
+def _watch_parts() -> None:
+    from maria_project.health.watch import WATCH  # needs the models, which the application loads
+
+    WATCH.start()
 
 
 def options() -> dict[str, Any]:

@@ -5,7 +5,9 @@ import secrets
 import uuid
 from collections.abc import Iterator
 from itertools import combinations, product
+from typing import Any
 
+from django.db.models import Func, TextField
 from rest_framework import status
 from rest_framework.exceptions import APIException
 from stdnum.iso7064 import mod_37_36
@@ -27,6 +29,20 @@ class UuidMalformed(APIException):
     def __init__(self, session_uuid: uuid.UUID | None = None) -> None:
         super().__init__()
         self.session_uuid = session_uuid
+
+
+class UUIDText(Func):
+    """The canonical spelling of a UUID, which the database makes faster than Python."""
+
+    template = "CAST(%(expressions)s AS text)"
+    output_field = TextField()
+    arity = 1
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, Any]:
+        # The column has no hyphens, and is read several times, so it must not be a parameter.
+        groups = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+        parts = (f"substr(%(expressions)s, {begin}, {length})" for begin, length in groups)
+        return self.as_sql(compiler, connection, template=" || '-' || ".join(parts), **context)
 
 
 def generate_uuid() -> uuid.UUID:

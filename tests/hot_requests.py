@@ -224,7 +224,7 @@ def _introspection(visitor: dict[str, str]) -> HotRequest:
 
 def main() -> None:
     django.setup()
-    from maria_project.health import is_migrated
+    from maria_project.health.parts import is_migrated
 
     if not is_migrated():
         call_command("migrate", verbosity=0)

@@ -2,26 +2,30 @@
 
 import logging
 import time
+from contextlib import suppress
 
 from django.conf import settings
+from django_q.tasks import async_task
 
 from common import context
-from common.schedules import task
+from common.schedules import task, task_name
 from uploads_app.cleanup import alerts, trash
 from uploads_app.cleanup import run as cleanup
 from uploads_app.cleanup.run_context import CleanupOptions
-from uploads_app.models import RunStatus
+from uploads_app.models import RunStatus, UploadedFile
 from uploads_app.services.inspection import inspect_upload
-from uploads_app.services.inspection_queue import InspectionQueue
+from uploads_app.services.inspection_queue import InspectionQueue, release
 from uploads_app.storage import spool
 
 logger = logging.getLogger(__name__)
 
 # Well before django-q2 would kill the task, which is at 300 s.
 RUN_SECONDS = 200
-# Below the interval of a minute, so that inspections occupy at most one worker.
+# Below the interval of a minute, so that other tasks have their turn in each minute.
 INSPECT_SECONDS = 45
 INSPECT_BATCH = 500
+# One worker inspects so many files in its time.
+INSPECT_ALONE = 100
 INSPECT_FAILURES = 20
 
 
@@ -73,25 +77,35 @@ def _clean_up(*, dry_run: bool) -> str:
 
 
 @task
-def inspect_uploads() -> int:
+def inspect_uploads(until: float = 0) -> int:
     """Inspect stored files that have no verdict, in a fair order; return how many got one.
 
-    Files that time or the store do not allow are inspected by the next run.
+    If many wait, another worker is asked to help, and it may ask the next one, all `until`
+    the same time (seconds since 1970). Files that time or the store do not allow are
+    inspected by the next run.
     """
-    deadline = time.monotonic() + INSPECT_SECONDS
+    until = until or time.time() + INSPECT_SECONDS
     queue = InspectionQueue(INSPECT_BATCH)
+    if len(queue) > INSPECT_ALONE and time.time() < until:
+        async_task(task_name(inspect_uploads), until, task_name="inspect files together")
     done = failures = 0
-    while time.monotonic() <= deadline and failures < INSPECT_FAILURES:
+    while time.time() < until and failures < INSPECT_FAILURES:
         upload = queue.take()
         if upload is None:
             break
-        before = upload.inspection_cost
         try:
-            done += inspect_upload(upload=upload)
-            queue.charge(upload, upload.inspection_cost - before)
-        except FileNotFoundError:
-            """The cleanup will mark it as missing."""
+            done += _inspect(queue, upload)
         except OSError as error:
             failures += 1
+            release(upload)
             logger.warning("%s could not be inspected: %s", upload.key, error)
     return done
+
+
+def _inspect(queue: InspectionQueue, upload: UploadedFile) -> bool:
+    before = upload.inspection_cost
+    with suppress(FileNotFoundError):  # the cleanup will mark it as missing
+        has_verdict = inspect_upload(upload=upload)
+        queue.charge(upload, upload.inspection_cost - before)
+        return has_verdict
+    return False

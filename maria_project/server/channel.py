@@ -147,15 +147,6 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
             self.last_sent = time.monotonic()
         return sent
 
-    def service(self) -> None:
-        """Answer one request, in a worker thread."""
-        pipelines = self.pipelines
-        try:
-            super().service()
-        finally:
-            if pipelines:
-                self.server.task_dispatcher.answered_pipelined()
-
     def write_soon(self, data: Any) -> int:
         if not self.total_outbufs_len:
             self.last_sent = time.monotonic()

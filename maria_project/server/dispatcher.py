@@ -1,46 +1,135 @@
 """The worker threads of the web server, and which request they take next."""
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Iterator
+from enum import Enum, auto
+from itertools import count
 from typing import Any
 
 from waitress.task import ThreadedTaskDispatcher
 
+# A store that hangs leaves so many threads to requests that do not need it.
+THREADS_WITHOUT_STORE = 2
+_HEALTH = "/health/"
+_FILES = "/uploads/"
+_SESSIONS = "/api/v1/sessions/"
+_STAFF = "/admin/"
+
+
+class Lane(Enum):
+    """Kinds of requests. Each may keep only some of the threads, so that none stops the others."""
+
+    # A thread is reserved for it.
+    HEALTH = auto()
+    # Requests that may wait for the store.
+    STORE = auto()
+    # An export can take minutes.
+    STAFF = auto()
+    # Short requests. More at once would only wait for each other: one thread at a time has the
+    # interpreter, and handing it over costs a fifth of their processor time.
+    OTHER = auto()
+    # Browsers and proxies do not pipeline. Many connections that do would delay all others.
+    PIPELINED = auto()
+
+
+def lane_of(channel: Any) -> Lane:
+    request = channel.requests[0]
+    path: str = request.path
+    if path.startswith(_HEALTH):
+        return Lane.HEALTH
+    if channel.pipelines:
+        return Lane.PIPELINED
+    if path.startswith(_STAFF):
+        return Lane.STAFF
+    # Only a list of files does without the store. Erasing a session deletes its files.
+    needs_store = (_FILES in path and not (request.command == "GET" and path.endswith(_FILES))) or (
+        request.command == "DELETE" and path.startswith(_SESSIONS)
+    )
+    return Lane.STORE if needs_store else Lane.OTHER
+
 
 class FairQueue:
-    """Connections with a request to answer; those that pipeline come last, one at a time.
+    """Connections with a request to answer, in order, as far as their lanes have threads.
 
-    Browsers and proxies do not pipeline. Many connections that do would delay all others.
+    One thread more than `threads` runs, for the health checks.
     """
 
-    def __init__(self) -> None:
-        self.is_answering_pipelined = False
-        self._first: deque[Any] = deque()
-        self._pipelined: deque[Any] = deque()
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._most = {
+            Lane.HEALTH: 1,
+            Lane.STORE: max(1, threads - THREADS_WITHOUT_STORE),
+            Lane.STAFF: max(1, threads // 2),
+            Lane.OTHER: max(1, threads // 2),
+            Lane.PIPELINED: 1,
+        }
+        self._number = count()
+        self._waiting: dict[Lane, deque[tuple[int, Any]]] = {lane: deque() for lane in Lane}
+        self._running: Counter[Lane] = Counter()
+
+    @property
+    def waiting(self) -> int:
+        return sum(map(len, self._waiting.values()))
 
     def __len__(self) -> int:
-        waiting = 0 if self.is_answering_pipelined else len(self._pipelined)
-        return len(self._first) + waiting
+        """Return how many requests could begin now."""
+        lanes = list(self._open())
+        ready = {lane: min(len(self._waiting[lane]), self._room(lane)) for lane in lanes}
+        health = ready.pop(Lane.HEALTH, 0)
+        return health + min(sum(ready.values()), self._threads - self._busy())
 
     def append(self, channel: Any) -> None:
-        (self._pipelined if channel.pipelines else self._first).append(channel)
+        self._waiting[lane_of(channel)].append((next(self._number), channel))
 
-    def popleft(self) -> Any:
-        if self._first:
-            return self._first.popleft()
-        self.is_answering_pipelined = True
-        return self._pipelined.popleft()
+    def popleft(self) -> "Turn":
+        """Begin the next request. Those that pipeline come last."""
+        lanes = list(self._open())
+        first = [lane for lane in lanes if lane is not Lane.PIPELINED] or lanes
+        lane = min(first, key=lambda lane: self._waiting[lane][0][0])
+        self._running[lane] += 1
+        return Turn(lane, self._waiting[lane].popleft()[1])
+
+    def end(self, lane: Lane) -> None:
+        self._running[lane] -= 1
+
+    def _open(self) -> Iterator[Lane]:
+        for lane, waiting in self._waiting.items():
+            is_full = lane is not Lane.HEALTH and self._busy() >= self._threads
+            if waiting and self._room(lane) > 0 and not is_full:
+                yield lane
+
+    def _room(self, lane: Lane) -> int:
+        return self._most[lane] - self._running[lane]
+
+    def _busy(self) -> int:
+        return self._running.total() - self._running[Lane.HEALTH]
+
+
+class Turn:
+    """A request that a thread answers."""
+
+    def __init__(self, lane: Lane, channel: Any) -> None:
+        self._lane, self._channel = lane, channel
+
+    def service(self) -> None:
+        try:
+            self._channel.service()
+        finally:
+            self._channel.server.task_dispatcher.ended(self._lane)
+
+    def cancel(self) -> None:
+        self._channel.cancel()
 
 
 class FairDispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitress has no types
-    """Runs requests in a number of threads."""
+    """Answers requests in a number of threads, and health checks in one more."""
 
     def __init__(self, threads: int) -> None:
         super().__init__()
-        self.queue = FairQueue()
-        self.set_thread_count(threads)
+        self.queue = FairQueue(threads)
+        self.set_thread_count(threads + 1)
 
-    def answered_pipelined(self) -> None:
-        """Let the next connection that pipelines have its turn."""
+    def ended(self, lane: Lane) -> None:
+        """Let the next request of that lane begin: the calling thread takes it."""
         with self.lock:
-            self.queue.is_answering_pipelined = False
-            self.queue_cv.notify()
+            self.queue.end(lane)

@@ -84,6 +84,11 @@ class Web:
         answer = self.ask("GET", "/health/ready")
         return answer.status, answer.document["parts"]
 
+    def wait_for_health(self, part: str, state: str) -> int:
+        """Wait until health reports a part so; return the HTTP status."""
+        wait_for(lambda: self.ready()[1].get(part) == state, 30, f"{part} to be {state}")
+        return self.ready()[0]
+
     def logged(self, text: str) -> int:
         """Count the log lines that contain `text`."""
         return sum(text in line for line in self.log.read_text().splitlines())

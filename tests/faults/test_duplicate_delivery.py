@@ -51,7 +51,7 @@ from uploads_app.models import (
     UploadStatus,
 )
 from uploads_app.storage.keys import object_key, quarantine_key
-from uploads_app.tasks import INSPECT_SECONDS, RUN_SECONDS
+from uploads_app.tasks import INSPECT_SECONDS, RUN_SECONDS, inspect_uploads
 
 Check = Callable[[], None]
 
@@ -132,6 +132,9 @@ def uninspected_files() -> Check:
     (store_root() / deleted.key).unlink()
 
     def check() -> None:
+        # The claim of a killed worker ends by itself; then the next run inspects its file.
+        UploadedFile.objects.update(inspection_claimed_until=None)
+        inspect_uploads()
         verdicts = dict(UploadedFile.objects.values_list("pk", "inspection"))
         assert verdicts[uninspected.pk] == "clean"
         assert events_of(uninspected) == ["upload.stored", "upload.inspected"]

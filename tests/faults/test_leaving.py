@@ -42,7 +42,7 @@ def test_a_request_that_is_being_answered_ends_its_connection(server: TinyServer
 
 def test_requests_that_wait_for_a_thread_are_answered(server: TinyServer) -> None:
     with server.connect("wait") as first, server.connect("short") as second:
-        until(lambda: server.queued(1))
+        until(lambda: server.waiting() == 1)
         server.leave()
         until(lambda: not server.accepts())
         server.go_on.set()

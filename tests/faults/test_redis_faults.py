@@ -16,12 +16,11 @@ from typing import Any
 import pytest
 from django_redis.cache import RedisCache
 
+from common.breaker import CircuitBreaker
 from maria_project import cache
-from maria_project.breaker import CircuitBreaker
 from tests import redis_server
 from tests.faults.load import LoadAnswer, Web, serving, together
 from tests.helpers import SOAK, Visitor, events
-from tests.maria_project.server import wait_for
 from tests.uploads_app.server import deployment
 
 LIMIT = 10
@@ -70,7 +69,7 @@ def test_t74_redis_failure_under_load_keeps_answers_and_limits(
     calm = together(reads, THREADS)
     assert {answer.status for answer in calm} == {200}
     # On a busy machine the circuit breaker may have opened for a moment.
-    wait_for(lambda: web.ready()[1]["cache"] == "ok", 30)
+    web.wait_for_health("cache", "ok")
     lost = web.logged("Redis does not answer")
 
     jobs = [web.create, web.upload, web.current] * ROUNDS
@@ -87,11 +86,10 @@ def test_t74_redis_failure_under_load_keeps_answers_and_limits(
     assert slowest(stormy) < slowest(calm) + PROMISE + BUSY
     assert web.create().status == web.upload().status == 429
 
-    status, parts = web.ready()
-    assert (status, parts["cache"]) == (200, "degraded")
+    assert web.wait_for_health("cache", "degraded") == 200
     assert web.logged("Redis does not answer") == lost + 1
     getattr(redis, repair)()
-    wait_for(lambda: web.ready()[1]["cache"] == "ok", 30)
+    web.wait_for_health("cache", "ok")
     assert web.logged("Redis answers again") == lost + 1
     assert web.current().status == 200
     # A killed Redis has lost its counters. One that hung may lack what was counted

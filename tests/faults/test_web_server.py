@@ -42,7 +42,7 @@ def test_t87_connections_that_pipeline_come_last(server: TinyServer) -> None:
         greedy = [stack.enter_context(server.connect("pipelined", "again")) for _ in range(3)]
         until(lambda: server.connected() == 4)
         plain = [stack.enter_context(server.connect("plain")) for _ in range(3)]
-        until(lambda: server.queued(6))
+        until(lambda: server.waiting() == 6)
         server.go_on.set()
         for connection in plain:
             assert connection.recv(100).startswith(b"HTTP/1.1 200")
@@ -52,6 +52,27 @@ def test_t87_connections_that_pipeline_come_last(server: TinyServer) -> None:
         until(lambda: len(server.begun) == 10)
     assert server.begun[:4] == ["wait", "plain", "plain", "plain"]
     assert server.begun.count("pipelined") == server.begun.count("again") == 3
+
+
+def test_t87_health_is_answered_while_all_threads_wait(server: TinyServer) -> None:
+    with server.connect("wait"), server.connect("wait"), server.connect("health/live") as check:
+        assert check.recv(100).startswith(b"HTTP/1.1 200")
+        assert server.begun == ["wait", "health/live"]
+        server.go_on.set()
+
+
+def test_t87_requests_that_wait_for_the_store_leave_two_threads(tmp_path: Path) -> None:
+    with tiny_server(tmp_path, threads=4) as server, ExitStack() as stack:
+        uploads = [
+            stack.enter_context(server.connect("api/v1/uploads/12/download/")) for _ in range(5)
+        ]
+        until(lambda: server.waiting() == 3)
+        stack.enter_context(server.connect("wait"))
+        until(lambda: "wait" in server.begun)
+        assert server.answers()
+        server.go_on.set()
+        for connection in uploads:
+            assert connection.recv(100).startswith(b"HTTP/1.1 200")
 
 
 def test_t87_a_write_without_progress_ends_and_frees_its_thread(

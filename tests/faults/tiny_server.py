@@ -1,4 +1,4 @@
-"""The server of `./run` with one worker thread and a small application, in this process."""
+"""The server of `./run` with a small application, in this process."""
 
 import socket
 import threading
@@ -17,12 +17,12 @@ REQUEST = b"GET /%b HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class TinyServer:
-    """`/file` sends a file, `/copy` many bytes, `/stream` never ends, `/wait` waits for `go_on`.
+    """`/file` sends a file, `/copy` many bytes, `/stream` never ends, `/wait` and uploads wait for `go_on`.
 
     Any other path is short.
     """
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Any, threads: int) -> None:
         self.begun: list[str] = []
         self.ended = threading.Event()
         self.go_on = threading.Event()
@@ -32,7 +32,7 @@ class TinyServer:
         self._server = WebServer(
             self._answer,
             [self._listening],
-            threads=1,
+            threads,
             **web.options() | {"outbuf_high_watermark": LARGE},
         )
         self._thread = threading.Thread(target=self._server.run)
@@ -41,9 +41,9 @@ class TinyServer:
     def connected(self) -> int:
         return len(self._server._channels())
 
-    def queued(self, count: int) -> bool:
-        """Return whether so many connections wait for the only thread."""
-        return len(self._server._dispatcher.queue) == count
+    def waiting(self) -> int:
+        """Return how many requests wait for a thread."""
+        return self._server._dispatcher.queue.waiting
 
     def receives(self) -> int:
         """Return how many requests have arrived in part."""
@@ -82,7 +82,7 @@ class TinyServer:
         path = environ["PATH_INFO"].strip("/")
         self.begun.append(path)
         start("200 OK", [])
-        if path == "wait":
+        if path.startswith(("wait", "api/v1/uploads")):
             self.go_on.wait(20)
         if path == "file":
             return environ["wsgi.file_wrapper"](self._file.open("rb"))
@@ -97,9 +97,9 @@ class TinyServer:
 
 
 @contextmanager
-def tiny_server(folder: Path) -> Iterator[TinyServer]:
+def tiny_server(folder: Path, threads: int = 1) -> Iterator[TinyServer]:
     (folder / "file").write_bytes(b"x" * LARGE)
-    running = TinyServer(folder / "file")
+    running = TinyServer(folder / "file", threads)
     yield running
     running.stop()
 

@@ -1,12 +1,12 @@
-"""Runs a benchmark in this process: threads serve the programs, and steps are function calls.
+"""Runs benchmarks in this process: threads serve the programs on the database of the test.
 
-The programs start a dozen processes each. Here the same code runs on the database of the test.
+The programs start a dozen processes each.
 """
 
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,28 +15,25 @@ from typing import Any
 import waitress
 from django.db import connection
 
-from benchmarks import bare, load, record
-from benchmarks.deployment import PRODUCT, BenchmarkServer
+from benchmarks import bare
+from benchmarks.deployment import BenchmarkServer
 from maria_project.wsgi import application
 from tests.maria_project.server import test_database
 
 
 @contextmanager
-def serving_in_a_thread(
-    command: Sequence[str], env: Mapping[str, str]
-) -> Iterator[BenchmarkServer]:
-    """Replace `deployment.serving`: serve the product or the baseline program on a free port."""
-    with _program(command) as program:
-        server = waitress.create_server(program, host="127.0.0.1", port=0, threads=2)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        try:
-            this_process: Any = SimpleNamespace(pid=os.getpid())
-            yield BenchmarkServer(server.effective_port, this_process)
-        finally:
-            server.trigger.pull_trigger(lambda: _close_all(server._map))
-            thread.join()
-            server.task_dispatcher.shutdown()
+def serving_in_a_thread(program: Callable[..., Any] = application) -> Iterator[BenchmarkServer]:
+    """Serve a WSGI application, by default the product, on a free port."""
+    server = waitress.create_server(program, host="127.0.0.1", port=0, threads=2)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        this_process: Any = SimpleNamespace(pid=os.getpid())
+        yield BenchmarkServer(server.effective_port, this_process)
+    finally:
+        server.trigger.pull_trigger(lambda: _close_all(server._map))
+        thread.join()
+        server.task_dispatcher.shutdown()
 
 
 def _close_all(sockets: dict[int, Any]) -> None:
@@ -46,26 +43,13 @@ def _close_all(sockets: dict[int, Any]) -> None:
 
 
 @contextmanager
-def _program(command: Sequence[str]) -> Iterator[Callable[..., Any]]:
-    """Yield the WSGI application that a command of a benchmark serves."""
-    if command == PRODUCT:
-        yield application
-        return
-    plan_file = Path(command[2])
+def serving_bare(plan: Path) -> Iterator[BenchmarkServer]:
+    """Serve the bare program on the test's database and store."""
     driver: Any = bare.Sqlite(str(connection.settings_dict["NAME"]))
     if connection.vendor == "postgresql":
         driver = bare.Postgres(test_database()["DATABASE_URL"])
-    yield bare.Application(
-        json.loads(plan_file.read_text()), driver, plan_file.parent / "storage" / "uploads"
-    )
+    store = plan.parent / "storage" / "uploads"
+    with serving_in_a_thread(bare.Application(json.loads(plan.read_text()), driver, store)) as one:
+        yield one
     if connection.vendor == "postgresql":
         driver.pool.close()
-
-
-def run_here(module: str, *arguments: str, stdin: str = "") -> str:
-    """Replace the processes of `comparison`: record, and send the load, in this process."""
-    if module == "benchmarks.record":
-        folder, connections = arguments
-        record.write_plan(Path(folder), int(connections))
-        return ""
-    return json.dumps(vars(load.run(load.Job(**json.loads(stdin)))))

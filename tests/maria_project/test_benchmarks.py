@@ -11,6 +11,7 @@ import tempfile
 import pytest
 
 from benchmarks.admin_pages import PAGES
+from benchmarks.cases import CASES
 from benchmarks.deployment import ROOT
 from tests.helpers import SOAK
 from tests.s3_server import need_s3
@@ -35,13 +36,12 @@ def run(module: str, *arguments: str, **env: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
-def test_the_benchmark_compares_every_case_on_both_databases() -> None:
-    small = ("--connections=1", "--rounds=1", "--limit=2")
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="it needs the repository")
+def test_the_benchmark_compares_every_request_on_both_databases() -> None:
+    small = ("--connections=1", "--rounds=1", "--requests=2", "--base=HEAD")
     rows = run("benchmarks", *small, TMPDIR=tempfile.gettempdir())
-    cases = ["create", "validate", "current", "list", "download 5 MiB", "upload 5 MiB"]
-    assert [row[1::-1] for row in rows] == [
-        [database, case] for database in ("SQLite", "PostgreSQL, Redis") for case in cases
-    ]
+    requests = [row[0] for row in rows if row[0] in {case.name for case in CASES}]
+    assert requests == [case.name for case in CASES] * 3 * 2
 
 
 def test_the_benchmark_of_slow_clients_counts_answered_requests() -> None:
@@ -68,14 +68,15 @@ def test_the_benchmark_of_the_cleanup_measures_both_stores() -> None:
     shared_folder = tempfile.gettempdir()
     sizes = ("--disk=30", "--s3=30", "--rounds=1", "--remove=6")
     rows = run("benchmarks.cleanup", *sizes, TMPDIR=shared_folder)
-    on_disk = ["listing only", "cleanup, nothing to do", "all keys and all rows in memory",
-               "django-unused-media", "cleanup, 6 to delete"]  # fmt: skip
+    on_both = ["listing only", "listing only, without sizes and times", "cleanup, nothing to do",
+               "all keys and all rows in memory"]  # fmt: skip
+    changes = ["cleanup, 6 to delete", "cleanup, 6 to move to the trash"]
+    on_disk = [*on_both, "django-unused-media", *changes]
     assert [row[2] for row in rows if row[0] == "disk"] == on_disk
-    assert [row[2] for row in rows if row[0] == "S3"] == [*on_disk[:3], on_disk[4]]
+    assert [row[2] for row in rows if row[0] == "S3"] == [*on_both, *changes]
 
 
 def test_the_benchmark_of_the_back_office_measures_every_page() -> None:
-    pytest.importorskip("auditlog", reason=BENCH_PACKAGES)
     sizes = ("--scale=0.0002", "--rounds=1", "--lenient")
     rows = run("benchmarks.admin", *sizes, TMPDIR=tempfile.gettempdir())
     assert [row[0] for row in rows] == [page.name for page in PAGES]

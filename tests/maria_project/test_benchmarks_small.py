@@ -4,7 +4,12 @@
 """
 
 import os
-import time
+import shutil
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +24,20 @@ from benchmarks import (
     cleanup,
     cleanup_steps,
     comparison,
+    load,
     processes,
+    programs,
     record,
     report,
+    resources,
     slow,
 )
-from benchmarks.deployment import PRODUCT
-from tests.maria_project.benchmark_support import run_here, serving_in_a_thread
+from benchmarks.base import checkout
+from benchmarks.cases import CASES, head
+from benchmarks.deployment import PRODUCT, ROOT, _environment
+from benchmarks.load import Answer
+from benchmarks.sameness import UnequalWork, has_same_fields
+from tests.maria_project.benchmark_support import serving_bare, serving_in_a_thread
 
 
 @pytest.fixture
@@ -35,23 +47,100 @@ def unlimited(settings: Any) -> None:
     settings.UPLOAD_MAX_FILES, settings.UPLOAD_MAX_TOTAL_BYTES = 1_000_000, 10**15
 
 
-@pytest.mark.both
-def test_the_baseline_replays_every_case(
+@pytest.fixture
+def plan(
     committed: None, unlimited: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(comparison, "serving", serving_in_a_thread)
-    monkeypatch.setattr(comparison._Plan, "_run", lambda _, *args, **kw: run_here(*args, **kw))
+) -> programs.Plan:
+    """What is recorded in the test's database; the load is sent from this process."""
+    monkeypatch.setattr(comparison, "send_load", load.run)
+    record.write_plan(tmp_path)
+    return programs.Plan(_environment(tmp_path))
 
-    compared = comparison.compare(
-        "here", {"DATA_DIR": str(tmp_path)}, connections=1, rounds=1, seconds=60, limit=1
-    )
 
-    headings, *rows = report.table([compared])
-    assert [row[0] for row in rows] == [
-        "create", "validate", "current", "list", "download 5 MiB", "upload 5 MiB",
-    ]  # fmt: skip
-    assert {len(row) for row in rows} == {len(headings)}
-    assert {row.case: len(row.product) for row in compared.rows} == {row[0]: 1 for row in rows}
+def ours(plan: programs.Plan) -> programs.Program:
+    return replace(programs.product({}, plan), serve=serving_in_a_thread)
+
+
+def compared(plan: programs.Plan, *others: programs.Program) -> comparison.Comparison:
+    small = comparison.Effort(connections=1, rounds=1, seconds=60, requests=1)
+    return comparison.compare("here", [ours(plan), *others], CASES, plan.body, small)
+
+
+@pytest.mark.both
+def test_the_bare_program_replays_every_case(plan: programs.Plan) -> None:
+    bare = replace(programs.bare({}, plan), serve=partial(serving_bare, plan.file))
+
+    result = compared(plan, bare)
+
+    for table in (report.rates(result), report.processor_times(result)):
+        headings, *rows = table
+        assert headings == ["request", "ours", "bare", "ours ÷ bare (spread)"]
+        assert [row[0] for row in rows] == [case.name for case in CASES]
+        assert {len(row) for row in rows} == {4}
+        assert all(map(all, rows))
+
+
+def test_the_peer_and_better_auth_do_the_same_work(plan: programs.Plan, tmp_path: Path) -> None:
+    env = _environment(tmp_path)
+    peer = programs.peer(env, plan)
+    others = [peer, *([programs.better_auth(env)] if programs.can_run_better_auth(env) else [])]
+
+    result = compared(plan, *others)
+
+    answered = {name: {*turns} - {"ours"} for name, turns in result.turns.items()}
+    assert answered.pop("introspect") == set()
+    assert all("peer" in names for names in answered.values())
+    with sqlite3.connect(tmp_path / "peer" / "db.sqlite3") as database:
+        counts = [
+            database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            for table in ("peer_visitor", "peer_upload", "auditlog_logentry")
+        ]
+    # One registered with a file. Check, warm-up and turn create one visitor and one file each.
+    assert counts == [4, 4, 8]
+
+
+def test_other_work_is_not_compared() -> None:
+    case = CASES[1]
+    good = Answer(b"HTTP/1.1 200 OK", [b'{"used": {"files": 1}}'])
+    has_same_fields(case, case.contains, good, Answer(good.head, [b'{"used": {"files": 2}}']))
+    for other in (
+        Answer(b"HTTP/1.1 201 Created", good.pieces),
+        Answer(good.head, [b'{"used": {}}']),
+        Answer(good.head, [b"null"]),
+    ):
+        with pytest.raises(UnequalWork):
+            has_same_fields(case, case.contains, good, other)
+
+
+@pytest.mark.parametrize(
+    ("status", "text"), [("200 OK", "null"), ("404 Not Found", "good"), ("302 Found", "good")]
+)
+def test_only_good_answers_are_counted(status: str, text: str) -> None:
+    def program(environ: Any, start_response: Any) -> list[bytes]:
+        start_response(status, [("Content-Length", str(len(text)))])
+        return [text.encode()]
+
+    with serving_in_a_thread(program) as server:
+        job = load.Job(server.port, [head("GET", "/", {})], "", 60, limit=1, contains="good")
+        with pytest.raises(load.RequestFailed):
+            load.run(job)
+
+
+def test_processor_time_includes_children_that_have_ended() -> None:
+    before = resources.processor_seconds(os.getpid())
+    subprocess.run([sys.executable, "-c", "sum(range(3_000_000))"], check=True)
+    assert resources.processor_seconds(os.getpid()) > before
+    assert resources.mebibytes(os.getpid()) > 10
+
+
+@pytest.mark.skipif(
+    not ((ROOT / ".git").exists() and shutil.which("git")), reason="it needs the repository and git"
+)
+def test_an_earlier_commit_gets_a_folder_for_a_while() -> None:
+    with checkout("HEAD") as base:
+        assert (base.folder / "manage.py").exists()
+        assert base.python
+    assert not base.folder.exists()
 
 
 def test_json_values_are_recorded_as_text_on_postgresql_too() -> None:
@@ -64,20 +153,12 @@ def test_good_requests_are_answered_beside_slow_clients(
     committed: None, unlimited: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only clients that send: answers that nobody reads need a process of their own."""
-    monkeypatch.setattr(slow, "serving", serving_in_a_thread)
+    monkeypatch.setattr(slow, "serving", lambda *_: serving_in_a_thread())
 
     result = slow._measure(PRODUCT, {}, "send slowly", count=10, seconds=0.2)
 
     assert result.waits
     assert None not in result.waits
-
-
-def test_the_processor_time_of_processes_is_read() -> None:
-    before = processes.processor_seconds([os.getpid()])
-    ends = time.process_time() + 0.1
-    while time.process_time() < ends:
-        pass
-    assert processes.processor_seconds([os.getpid()]) >= before + 0.08  # it counts in 10 ms
 
 
 def test_several_processes_are_compared_with_one() -> None:
@@ -103,17 +184,19 @@ def test_the_cleanup_is_measured(
     # Not "disk": django-unused-media needs settings of its own.
     measured = cleanup._measure({}, "S3", 30, options)
 
-    (scan,), (naive,), (remove,) = ([measured[name].seen] for name in ("scan", "naive", "remove"))
+    names = ("keys", "scan", "naive", "remove", "trash")
+    keys, scan, naive, remove, trash = (measured[name].seen for name in names)
     assert (scan["objects"], scan["rows"], scan["removed"]) == (30, 30, 0)
-    assert (naive["objects"], naive["orphans"], remove["removed"]) == (30, 0, 6)
-    assert len(cleanup._rows("S3", 30, measured)) == 4
+    assert (keys["objects"], naive["objects"], naive["orphans"]) == (30, 30, 0)
+    assert (remove["removed"], trash["removed"]) == (6, 6)
+    assert len(cleanup._rows("S3", 30, measured)) == 6
 
 
 def test_every_page_of_the_back_office_is_requested(committed: None, unlimited: None) -> None:
     call_command("seed_demo", "--sessions=100", "--without-files", verbosity=0)
     targets = admin_steps.sign_in()
 
-    with serving_in_a_thread(PRODUCT, {}) as server:
+    with serving_in_a_thread() as server:
         client = admin_pages.AdminClient(server.port, targets)
         answers = {page.name: page.ours(client).status_code for page in admin_pages.PAGES}
 

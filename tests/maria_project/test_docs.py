@@ -11,9 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
+from django.db import DatabaseError, OperationalError
 from django.urls import URLPattern, URLResolver, get_resolver, resolve
 from rest_framework.exceptions import APIException
 
@@ -99,8 +101,7 @@ def test_the_documented_endpoints_are_those_of_the_urls() -> None:
 
 
 def test_every_stop_code_has_a_text() -> None:
-    raised = set(_stop_codes())
-    assert raised
+    raised = {*_stop_codes(), *map(stop_codes.of_database_error, _database_errors())}
     assert {*raised, stop_codes.KILLED, stop_codes.OVERDUE} == stop_codes.known().keys()
 
 
@@ -349,6 +350,15 @@ def _endpoints(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
             actions: dict[str, str] = pattern.callback.actions  # type: ignore[attr-defined]
             for method in actions.keys() - {"head"}:
                 yield f"{method.upper()} {shown.strip('^$')}"
+
+
+def _database_errors() -> Iterator[DatabaseError]:
+    yield DatabaseError("a wrong statement")
+    yield OperationalError("away")
+    for state in ("25006", "42703"):
+        error = DatabaseError()
+        error.__cause__ = psycopg.errors.lookup(state)()
+        yield error
 
 
 def _stop_codes() -> Iterator[str]:

@@ -18,7 +18,9 @@ from uploads_app.cleanup.stop_codes import KILLED
 from uploads_app.models import CleanupRun, RunStatus, StoreState
 
 SECOND = timedelta(seconds=1)
-GOOD = dict.fromkeys(("database", "migrations", "cache", "storage", "queue", "cleanup"), "ok")
+GOOD = dict.fromkeys(
+    ("database", "migrations", "queue", "cleanup", "inspection", "cache", "storage", "spool"), "ok"
+)
 around = pytest.mark.parametrize(
     ("off", "state"),
     [(-20 * SECOND, "ok"), (timedelta(0), "degraded"), (SECOND, "degraded")],

@@ -233,7 +233,7 @@ def no_query(*_: Any) -> Any:
 @pytest.mark.both
 def test_the_number_of_queries_is_constant(db: None, django_assert_num_queries: Any) -> None:
     for _ in range(2):
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(8):
             scraped()
         for _ in range(4):
             uploaded(started())
@@ -343,8 +343,8 @@ def test_it_is_only_read_and_never_cached(db: None) -> None:
 
 
 def test_the_figures_are_those_that_operations_names(visitor: Visitor, settings: Any) -> None:
-    uploaded(visitor)
     call_command("cleanup_orphans", verbosity=0)
+    uploaded(visitor)  # it waits for its inspection
     now = timezone.now()
     Success.objects.create(id="b", name="b", func=HEARTBEAT_FUNC, started=now, stopped=now)
     DATABASE_FIGURES.forget()

@@ -126,8 +126,8 @@ class UploadedFileAdmin(ActionAdmin):
         shown = self._page(request, upload, "Explain")
         try:
             explained = explanation.explain(upload.key)
-        except OSError:
-            logger.exception("The store did not describe %s.", upload.key)
+        except OSError as error:
+            logger.warning("The store did not describe %s: %s", upload.key, error)
         else:
             shown |= {
                 "explained": explained,

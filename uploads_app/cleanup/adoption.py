@@ -10,7 +10,6 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 
 from django.db import transaction
@@ -204,7 +203,7 @@ def _left_the_trash() -> Iterator[QuarantinedObject]:
 
 
 def _original(stored: StoredObject) -> StoredObject:
-    return replace(stored, key=key_in_trash(stored.key))
+    return stored._replace(key=key_in_trash(stored.key))
 
 
 def _write_marker(planned: AdoptionPlan, recovered: int) -> None:

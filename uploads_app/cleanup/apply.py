@@ -7,7 +7,6 @@ whether the finding still holds.
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -35,6 +34,8 @@ from uploads_app.storage.keys import key_in_trash, quarantine_key
 
 logger = logging.getLogger(__name__)
 
+# The columns of a page of rows. The services read whole rows again, under their locks.
+_READ = ("session", "key", "size", "sha256", "direct", "restored_from")
 T = TypeVar("T", UploadedFile, QuarantinedObject)
 
 
@@ -56,7 +57,7 @@ def apply_findings(context: CleanupContext, scan_id: uuid.UUID) -> None:
 
 
 def _remove_rows(context: CleanupContext, kind: FindingKind) -> None:
-    queue = removable_rows(kind, context.ages)
+    queue = removable_rows(kind, context.ages).only(*_READ)
     for page in _pages(context, queue, lambda last: queue.after(last.session_id, last.id)):
         due = removable_rows(kind, context.ages)
         confirmed, failed = _confirmed(context, kind, page)
@@ -220,7 +221,7 @@ def _in_trash(
 ) -> RemovalResult:
     """Do something with the objects of findings that still are in the trash."""
     existing, failed = _existing(context, findings)
-    outcome = act([replace(stored, key=key_in_trash(stored.key)) for stored in existing])
+    outcome = act([stored._replace(key=key_in_trash(stored.key)) for stored in existing])
     done = {quarantine_key(key): size for key, size in outcome.done.items()}
     return RemovalResult(done, outcome.failed + failed)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
+from sessions_app.uuid_helpers import UUIDText
 from uploads_app.cleanup.findings import REPORTED, Ages, FindingKind, removable_rows
 from uploads_app.models import (
     WITH_OBJECT,
@@ -18,9 +19,8 @@ from uploads_app.models import (
     UploadedFile,
     UploadStatus,
 )
-from uploads_app.storage.base import ListingIncomplete, ObjectStore, StoredObject
-from uploads_app.storage.keys import PREFIX, quarantine_key
-from uploads_app.storage.keys import ids_in_key as _place
+from uploads_app.storage.base import ListedObject, ListingIncomplete, ObjectStore, StoredObject
+from uploads_app.storage.keys import PREFIX, ids_in_key, is_object, is_object_of, quarantine_key
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def find_mismatches(store: ObjectStore, ages: Ages, seen: ScanProgress) -> Itera
     Re-check each mismatch before reporting it: a visitor may have changed
     something between the two readings.
     """
-    found = reconcile(store.list_objects(after=seen.after), _rows(seen), ages, seen)
+    found = reconcile(store.list_keys(after=seen.after), _rows(seen), ages, seen)
     batch: list[Finding] = []
     for finding in found:
         batch.append(finding)
@@ -78,7 +78,7 @@ def find_mismatches(store: ObjectStore, ages: Ages, seen: ScanProgress) -> Itera
 
 
 def reconcile(
-    objects: Iterable[StoredObject], rows: Iterator[UploadRow], ages: Ages, seen: ScanProgress
+    objects: Iterable[ListedObject], rows: Iterator[UploadRow], ages: Ages, seen: ScanProgress
 ) -> Iterator[Finding]:
     """Merge objects and rows, both in the order of their keys, and yield the differences.
 
@@ -86,13 +86,13 @@ def reconcile(
     order, because every conclusion would be wrong.
     """
     row = next(rows, None)
-    for stored in objects:
+    for listed in objects:
         if seen.objects % PAGE == 0 and seen.ends():
             return
         seen.objects += 1
-        key = stored.key
-        if (row is None or row.key != key) and _place(key) is None:
-            yield from _not_an_upload(stored, ages)
+        key = listed.key
+        if (row is None or row.key != key) and not is_object(key):
+            yield from _not_an_upload(listed, ages)
             continue
         if key <= seen.after:
             raise ListingIncomplete(f"the store lists {key} after {seen.after}")
@@ -101,9 +101,10 @@ def reconcile(
             seen.rows += 1
             row = next(rows, None)
         if row is None or row.key != key:
-            yield from _without_row(stored, ages)
+            yield from _without_row(listed, ages)
         else:
-            yield from _with_row(stored, row)
+            if listed.is_link or row.status == UploadStatus.MISSING:
+                yield from _with_row(listed, row)
             seen.rows += 1
             row = next(rows, None)
         seen.after = key
@@ -135,40 +136,39 @@ def canary(ages: Ages) -> bool:
 
 def session_of(key: str) -> uuid.UUID | None:
     """Return the session in a key of an upload, None for any other key."""
-    place = _place(key)
-    return place[0] if place else None
+    ids = ids_in_key(key)
+    return ids[0] if ids else None
 
 
 def _rows(seen: ScanProgress) -> Iterator[UploadRow]:
     """Yield every upload that may have an object, in the order of keys, a page at a time.
 
     Pages instead of one cursor: an open snapshot would keep PostgreSQL from
-    vacuuming.
+    vacuuming. The ids are read as text, because a UUID takes longer to make than a row.
     """
     rows = UploadedFile.objects.with_object()
-    last = _place(seen.after) or (_START, _START)
-    while page := list(
-        rows.after(*last).values_list("session_id", "id", *UploadRow._fields)[:PAGE]
-    ):
+    columns = UUIDText("session_id"), UUIDText("id"), "key", "status"
+    last = ids_in_key(seen.after) or (_START, _START)
+    while page := list(rows.after(*last).values_list(*columns)[:PAGE]):
         seen.pause()
-        for session_uuid, upload_id, *columns in page:
-            last = session_uuid, upload_id
-            row = UploadRow(*columns)
-            if _place(row.key) == last:
-                yield row
+        for session_uuid, upload_id, key, status in page:
+            if is_object_of(key, session_uuid, upload_id):
+                yield UploadRow(key, status)
             else:  # its key would be compared out of order, and belongs to no object of ours
-                logger.error("the key of upload %s is malformed: %r", upload_id, row.key)
+                logger.error("the key of upload %s is malformed: %r", upload_id, key)
+        last = uuid.UUID(session_uuid), uuid.UUID(upload_id)
 
 
 def _finding(kind: FindingKind, stored: StoredObject) -> Finding:
     return Finding(kind=kind, key=stored.key, size=stored.size)
 
 
-def _not_an_upload(stored: StoredObject, ages: Ages) -> Iterator[Finding]:
-    if not stored.is_temporary:
-        yield _finding(FindingKind.UNKNOWN, stored)
-    elif stored.modified < ages.temporary_before:
-        yield _finding(FindingKind.TEMPORARY, stored)
+def _not_an_upload(listed: ListedObject, ages: Ages) -> Iterator[Finding]:
+    if stored := listed.described():
+        if not stored.is_temporary:
+            yield _finding(FindingKind.UNKNOWN, stored)
+        elif stored.modified < ages.temporary_before:
+            yield _finding(FindingKind.TEMPORARY, stored)
 
 
 def _without_object(row: UploadRow) -> Iterator[Finding]:
@@ -176,19 +176,21 @@ def _without_object(row: UploadRow) -> Iterator[Finding]:
         yield Finding(kind=FindingKind.MISSING, key=row.key)
 
 
-def _with_row(stored: StoredObject, row: UploadRow) -> Iterator[Finding]:
-    if stored.is_link:
-        yield _finding(FindingKind.UNKNOWN, stored)
-    elif row.status == UploadStatus.MISSING:
-        yield _finding(FindingKind.FOUND, stored)
+def _with_row(listed: ListedObject, row: UploadRow) -> Iterator[Finding]:
+    if stored := listed.described():
+        if stored.is_link:
+            yield _finding(FindingKind.UNKNOWN, stored)
+        elif row.status == UploadStatus.MISSING:
+            yield _finding(FindingKind.FOUND, stored)
 
 
-def _without_row(stored: StoredObject, ages: Ages) -> Iterator[Finding]:
-    if stored.is_link:
-        yield _finding(FindingKind.UNKNOWN, stored)
-        return
-    kind = FindingKind.ORPHAN if stored.modified < ages.before else FindingKind.YOUNG
-    yield _finding(kind, stored)
+def _without_row(listed: ListedObject, ages: Ages) -> Iterator[Finding]:
+    if stored := listed.described():
+        if stored.is_link:
+            yield _finding(FindingKind.UNKNOWN, stored)
+        else:
+            kind = FindingKind.ORPHAN if stored.modified < ages.before else FindingKind.YOUNG
+            yield _finding(kind, stored)
 
 
 def confirmed(store: ObjectStore, ages: Ages, findings: list[Finding]) -> Iterator[Finding]:

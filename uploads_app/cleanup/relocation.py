@@ -17,7 +17,9 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 
 from audit_app.events import EventType
 from audit_app.services import record
+from common.database_errors import describe
 from uploads_app import events, marker
+from uploads_app.cleanup import stop_codes
 from uploads_app.cleanup.store_contents import (
     SAMPLE_SIZE,
     Disposition,
@@ -117,7 +119,7 @@ def move_storage(
     except OSError as error:
         _stop(move, "storage_unavailable", f"A store does not answer: {error}.")
     except (DatabaseError, InterfaceError) as error:
-        _stop(move, "database_unavailable", f"The database does not answer: {error}.")
+        _stop(move, stop_codes.of_database_error(error), describe(error))
     return move
 
 

@@ -43,8 +43,8 @@ def remove(
     if kind == FindingKind.LAPSED:
         return _lapse(uploads, due)
     if kind == FindingKind.PAST_RETENTION:
-        uploads = begin_deletions(uploads, due, reason="retention")
-    return _finish(uploads)
+        return _finish(begin_deletions(uploads, due, reason="retention"))
+    return _finish(still_deleting(uploads))
 
 
 def delete_objects(keys: Sequence[str]) -> dict[str, str]:
@@ -91,7 +91,7 @@ def _lapse(uploads: Sequence[UploadedFile], due: UploadQuerySet) -> RemovalResul
 
 
 def _finish(uploads: Sequence[UploadedFile]) -> RemovalResult:
-    uploads = still_deleting(uploads)
+    """Delete the objects of uploads that are `deleting`, as their locks have just shown."""
     failed = delete_objects([key for upload in uploads for key in object_keys(upload)])
     deleted = [upload for upload in uploads if not failed.keys() & set(object_keys(upload))]
     done = close_deletions(deleted)

@@ -15,8 +15,9 @@ from django.utils import timezone
 from audit_app.events import EventType
 from audit_app.services import record
 from common.context import current
+from common.database_errors import describe
 from uploads_app import events, marker
-from uploads_app.cleanup import apply, clock, reconcile, removal, scan
+from uploads_app.cleanup import apply, clock, reconcile, removal, scan, stop_codes
 from uploads_app.cleanup.findings import (
     BY_ROW,
     IN_TRASH,
@@ -75,7 +76,7 @@ def cleanup_orphans(options: CleanupOptions) -> CleanupRun:
     except OSError as error:
         _stop(run, "storage_unavailable", f"The store does not answer: {_first_line(error)}.")
     except (DatabaseError, InterfaceError) as error:
-        _stop(run, "database_unavailable", f"The database does not answer: {_first_line(error)}.")
+        _stop(run, stop_codes.of_database_error(error), describe(error))
     return run
 
 

@@ -58,6 +58,7 @@ class CleanupContext:
     ages: Ages
     holder: str
     began: float = field(default_factory=time.monotonic)
+    renewed: float = field(default_factory=time.monotonic)
     counts: Counter[str] = field(default_factory=Counter)
     left: int = 0
 
@@ -89,7 +90,13 @@ class CleanupContext:
         """Return whether less than this share of the run's time is used."""
         return time.monotonic() - self.began < self.options.seconds * share
 
-    def keep_lease(self) -> None:
-        """Renew the lease. Raises Stop if another run has it."""
+    def keep_lease(self, seconds: float = 0) -> None:
+        """Renew the lease, unless it was renewed less than `seconds` ago.
+
+        Raises Stop if another run has it. Call it without `seconds` before a change.
+        """
+        if time.monotonic() - self.renewed < seconds:
+            return
         if self.holder and not marker.renew_lease(self.holder):
             raise Stop("lease_lost", "Another run took the lease, because this run was too slow.")
+        self.renewed = time.monotonic()

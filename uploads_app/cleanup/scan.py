@@ -23,6 +23,8 @@ UNEXPECTED_SHARE = 0.05
 REMOVAL_SHARE = 0.2
 # The share of a scheduled run that the scan may use, so that time is left to apply findings.
 SCAN_SHARE = 0.5
+# A page is read in milliseconds. To renew the lease takes as long, because it is a commit.
+RENEW_SECONDS = 30
 
 
 def everything(context: CleanupContext, seen: ScanProgress) -> Iterator[Finding]:
@@ -65,7 +67,7 @@ def continue_scan(context: CleanupContext) -> tuple[StoreState, ScanProgress]:
         Finding.objects.all().delete()
 
     def pause() -> None:
-        context.keep_lease()
+        context.keep_lease(RENEW_SECONDS)
         context.options.progress(seen.objects)
 
     def enough() -> bool:
@@ -77,9 +79,9 @@ def continue_scan(context: CleanupContext) -> tuple[StoreState, ScanProgress]:
         finding.scan_id = state.scan_id
         found.append(finding)
         if len(found) == BATCH:
-            _store(found)
+            _store(context, found)
             found = []
-    _store(found)
+    _store(context, found)
     # A complete scan is never continued: after a crash while applying it, the next run scans again.
     state.scan_after = seen.after if seen.is_partial else ""
     state.scanned_objects, state.scanned_rows = seen.objects, seen.rows
@@ -144,6 +146,7 @@ def discard_scan(state: StoreState) -> None:
     Finding.objects.filter(scan_id=state.scan_id).delete()
 
 
-def _store(found: list[Finding]) -> None:
+def _store(context: CleanupContext, found: list[Finding]) -> None:
+    context.keep_lease()
     # A scan that continues after a crash finds some of them again.
     Finding.objects.bulk_create(found, ignore_conflicts=True)

@@ -3,6 +3,8 @@
 The command, the admin and the mail print it; docs/operations.md lists it.
 """
 
+from common.database_errors import DatabaseFailure, failure_of
+
 # The process of the run died.
 KILLED = "killed"
 # Only of an alert: no run has completed for longer than two intervals.
@@ -10,6 +12,8 @@ OVERDUE = "overdue"
 
 _WHAT_TO_DO = {
     "database_unavailable": "Repair the database. The next run continues.",
+    "database_error": "Find the error in the log of the worker, and report it.",
+    "database_schema": "Run manage.py migrate, or start the worker with the new version.",
     "database_standby": "Point DATABASE_URL at the primary.",
     "storage_unavailable": "Check the store: disk, mount, permissions, credentials.",
     "listing_incomplete": "Check the store: disk, mount, permissions, credentials.",
@@ -59,6 +63,11 @@ _WHAT_TO_DO = {
         "it does not run, start it."
     ),
 }
+_BY_FAILURE = {
+    DatabaseFailure.READ_ONLY: "database_standby",
+    DatabaseFailure.OLD_SCHEMA: "database_schema",
+    None: "database_error",
+}
 
 
 def what_to_do(code: str) -> str:
@@ -68,3 +77,8 @@ def what_to_do(code: str) -> str:
 
 def known() -> dict[str, str]:
     return dict(_WHAT_TO_DO)
+
+
+def of_database_error(error: BaseException) -> str:
+    """Return the stop code of a run that the database ended."""
+    return _BY_FAILURE.get(failure_of(error), "database_unavailable")

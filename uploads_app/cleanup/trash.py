@@ -26,6 +26,8 @@ from uploads_app.storage.keys import quarantine_key
 
 logger = logging.getLogger(__name__)
 
+# Steps between two questions whether they still have to be done.
+STEPS_AT_ONCE = 100
 _WHY_NOT: dict[type[OSError], str] = {
     FileExistsError: "Another object has its key, so it stays in the trash.",
     FileNotFoundError: "Its bytes are missing from the trash.",
@@ -93,7 +95,7 @@ def restore_object(*, key: str) -> None:
         raise NotRestored("It is not in the trash.")
     [step] = steps
     try:
-        _move(step)
+        object_store().move(*_places(step))
     except (FileExistsError, FileNotFoundError) as error:
         trash_entries.keep_in_trash(step)
         raise NotRestored(_WHY_NOT[type(error)]) from error
@@ -128,65 +130,74 @@ def restore_objects(*, keys: Sequence[str], seconds: float = float("inf")) -> Re
 
 def finish(trash_items: Sequence[QuarantinedObject]) -> RemovalResult:
     """Finish recorded steps, whichever run started them. The next run repeats what fails."""
-    steps = trash_entries.unfinished(trash_items)
-    purging = [step for step in steps if step.status == TrashStatus.PURGING]
-    result = _purge(purging) if purging else RemovalResult()
-    for step in steps:
-        if step.status != TrashStatus.PURGING:
-            _finish_move(step, result)
+    result = RemovalResult()
+    for begin in range(0, len(trash_items), STEPS_AT_ONCE):
+        steps = trash_entries.unfinished(trash_items[begin : begin + STEPS_AT_ONCE])
+        _purge([step for step in steps if step.status == TrashStatus.PURGING], result)
+        _move_all([step for step in steps if step.status != TrashStatus.PURGING], result)
     return result
 
 
-def _purge(steps: Sequence[QuarantinedObject]) -> RemovalResult:
+def _purge(steps: Sequence[QuarantinedObject], result: RemovalResult) -> None:
     failed = delete_objects([quarantine_key(step.key) for step in steps])
-    deleted = [step for step in steps if quarantine_key(step.key) not in failed]
-    closed = trash_entries.close(deleted)
-    return RemovalResult({step.key: step.size for step in closed}, len(failed))
+    result.failed += len(failed)
+    _close([step for step in steps if quarantine_key(step.key) not in failed], result)
 
 
-def _finish_move(step: QuarantinedObject, result: RemovalResult) -> None:
-    """Move one object, and add it to the result if that ended its step."""
+def _move_all(steps: Sequence[QuarantinedObject], result: RemovalResult) -> None:
+    """Move the objects of steps, and add those whose step has ended to the result."""
     try:
-        if _carry_out(step):
-            result.done[step.key] = step.size
+        failed = object_store().move_many(dict(map(_places, steps)))
     except OSError:
-        logger.exception("storage did not move %s", step.key)
+        logger.exception("storage did not move %s objects", len(steps))
+        result.failed += len(steps)
+        return
+    for step in steps:
+        if error := failed.get(_places(step)[0]):
+            _end_without_move(step, error, result)
+    moved = [step for step in steps if _places(step)[0] not in failed]
+    for step in _close(moved, result):
+        if step.status == TrashStatus.QUARANTINING:
+            _undo_late_move(step, result)
+
+
+def _close(steps: Sequence[QuarantinedObject], result: RemovalResult) -> list[QuarantinedObject]:
+    """Add the steps that this call ends to the result; return those that others have ended."""
+    closed = trash_entries.close(steps) if steps else []
+    result.done |= {step.key: step.size for step in closed}
+    return [step for step in steps if step.key not in result.done]
+
+
+def _end_without_move(step: QuarantinedObject, error: OSError, result: RemovalResult) -> None:
+    if isinstance(error, FileNotFoundError):
+        logger.warning("%s does not exist, so there is nothing to move", step.key)
+        if trash_entries.close_as_absent(step):
+            result.done[step.key] = step.size
+    elif isinstance(error, FileExistsError):
+        logger.warning("two objects with different bytes have the key %s", step.key)
+        trash_entries.keep_in_trash(step)
+    else:
+        logger.error("storage did not move %s", step.key, exc_info=error)
         result.failed += 1
 
 
-def _carry_out(step: QuarantinedObject) -> bool:
-    """Move the object of a step; False if another process ended it. Raises OSError."""
-    steps = trash_entries.unfinished([step])
-    if not steps or steps[0].status == TrashStatus.PURGING:
-        return False
-    [step] = steps
-    try:
-        _move(step)
-    except FileNotFoundError:
-        logger.warning("%s does not exist, so there is nothing to move", step.key)
-        return trash_entries.close_as_absent(step)
-    except FileExistsError:
-        logger.warning("two objects with different bytes have the key %s", step.key)
-        trash_entries.keep_in_trash(step)
-        return False
-    if trash_entries.close([step]):
-        return True
-    return step.status == TrashStatus.QUARANTINING and _undo_late_move(step)
-
-
-def _undo_late_move(step: QuarantinedObject) -> bool:
-    """Return an object that was moved to the trash too late; True if that ended its step."""
+def _undo_late_move(step: QuarantinedObject, result: RemovalResult) -> None:
+    """Return an object that was moved to the trash too late."""
     if not trash_entries.has_to_return(step):
-        return False
+        return
     logger.warning("%s returns from the trash, because its move came too late", step.key)
-    with suppress(FileNotFoundError):  # another process has returned it
-        object_store().move(quarantine_key(step.key), step.key)
+    try:
+        with suppress(FileNotFoundError):  # another process has returned it
+            object_store().move(quarantine_key(step.key), step.key)
+    except OSError:
+        logger.exception("storage did not return %s", step.key)
+        result.failed += 1
+        return
     step.status = TrashStatus.RESTORING
-    return bool(trash_entries.close([step]))
+    _close([step], result)
 
 
-def _move(step: QuarantinedObject) -> None:
-    """Move an object to the place of its step. Raises OSError."""
-    places = (step.key, quarantine_key(step.key))
-    source, target = places if step.status == TrashStatus.QUARANTINING else places[::-1]
-    object_store().move(source, target)
+def _places(step: QuarantinedObject) -> tuple[str, str]:
+    """Return where the object of a step is, and where it belongs."""
+    files, trash = step.key, quarantine_key(step.key)
+    return (files, trash) if step.status == TrashStatus.QUARANTINING else (trash, files)

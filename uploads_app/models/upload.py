@@ -90,6 +90,10 @@ class UploadQuerySet(models.QuerySet["UploadedFile"]):
     def uninspected(self) -> "UploadQuerySet":
         return self.filter(status=UploadStatus.STORED, inspection=Inspection.WAITING)
 
+    def in_inspection(self) -> "UploadQuerySet":
+        """Return the files that workers inspect now."""
+        return self.uninspected().filter(inspection_claimed_until__gt=Now())
+
     def in_turn(self) -> "UploadQuerySet":
         """Order by turns: first the oldest file of each session, those of each network in turn."""
         oldest = [F("stored_at").asc(), F("id").asc()]
@@ -168,6 +172,11 @@ class UploadedFile(models.Model):
         editable=False,
         help_text="The processor time that its inspection has used, in milliseconds.",
     )
+    inspection_claimed_until = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="Until then one worker inspects it, and the others leave it alone.",
+    )
     network = models.CharField(
         max_length=43,
         default="",
@@ -215,6 +224,11 @@ class UploadedFile(models.Model):
                 fields=["stored_at"],
                 name="upload_uninspected",
                 condition=Q(inspection="waiting", status="stored"),
+            ),
+            models.Index(
+                fields=["inspection_claimed_until"],
+                name="upload_claimed",
+                condition=Q(inspection="waiting", inspection_claimed_until__isnull=False),
             ),
             models.Index(
                 fields=["inspected_at"],

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from uploads_app import events, marker
@@ -19,7 +20,12 @@ from uploads_app.models import (
     UploadStatus,
     object_keys,
 )
-from uploads_app.services.transition import change_upload, change_uploads
+from uploads_app.services.transition import (
+    change_upload,
+    change_uploads,
+    lock_sessions,
+    lock_uploads,
+)
 from uploads_app.storage.base import object_store
 from uploads_app.storage.keys import incoming_key
 
@@ -41,8 +47,8 @@ def delete_upload(*, upload: UploadedFile) -> None:
     if begin_deletion(upload=upload, among=visible, reason="visitor"):
         try:
             finish_deletion(upload=upload)
-        except OSError:
-            logger.exception("The store did not delete %s; the cleanup will.", upload.key)
+        except OSError as error:
+            logger.warning("The store did not delete %s, the cleanup will: %s", upload.key, error)
 
 
 def begin_deletion(*, upload: UploadedFile, among: UploadQuerySet, reason: str) -> bool:
@@ -72,7 +78,10 @@ def finish_deletion(*, upload: UploadedFile) -> bool:
 
 def still_deleting(uploads: Sequence[UploadedFile]) -> list[UploadedFile]:
     """Return those of the uploads that are `deleting` now, asked under their locks."""
-    return change_uploads(uploads, UploadedFile.objects.deleting(), status=UploadStatus.DELETING)
+    with transaction.atomic():
+        lock_sessions({upload.session_id for upload in uploads})
+        rows = lock_uploads([upload.key for upload in uploads])
+    return [row for row in rows if row.status == UploadStatus.DELETING]
 
 
 def close_deletions(uploads: Sequence[UploadedFile]) -> list[UploadedFile]:

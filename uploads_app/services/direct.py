@@ -78,8 +78,8 @@ def form_origin() -> str | None:
         return None
     try:
         form = object_store().upload_form(INCOMING, content_type="", size=0, lifetime=timedelta())
-    except OSError:
-        logger.exception("The store cannot sign forms.")
+    except OSError as error:
+        logger.warning("The store cannot sign forms: %s", error)
         return None
     url = urlsplit(form.url)
     return f"{url.scheme}://{url.netloc}"
@@ -165,7 +165,7 @@ def download_address(*, upload: UploadedFile) -> str | None:
             lifetime=links.LIFETIME,
         )
     except OSError as error:
-        logger.exception("The store did not describe %s.", upload.key)
+        logger.warning("The store did not describe %s: %s", upload.key, error)
         raise StorageUnavailable from error
 
 
@@ -194,7 +194,7 @@ def _form(upload: UploadedFile) -> SignedForm:
             lifetime=lifetime,
         )
     except OSError as error:
-        logger.exception("The store could not sign a form for %s.", upload.key)
+        logger.warning("The store could not sign a form for %s: %s", upload.key, error)
         lapse_upload(upload=upload, reason="storage_failed")
         raise StorageUnavailable from error
     return SignedForm(form.url, form.fields, expires_at)
@@ -206,7 +206,7 @@ def _open_arrived(upload: UploadedFile) -> IO[bytes] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        logger.exception("The store did not return the received bytes of %s.", upload.key)
+        logger.warning("The store did not return the bytes of %s: %s", upload.key, error)
         raise StorageUnavailable from error
 
 

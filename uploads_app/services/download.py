@@ -50,7 +50,7 @@ def open_bytes(*, upload: UploadedFile) -> IO[bytes]:
     except FileNotFoundError as error:
         raise ObjectMissing from error
     except OSError as error:
-        logger.exception("The store did not return %s.", upload.key)
+        logger.warning("The store did not return %s: %s", upload.key, error)
         raise StorageUnavailable from error
 
 

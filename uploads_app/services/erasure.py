@@ -64,8 +64,10 @@ def finish_erasure(*, session: UserSession) -> None:
             else:
                 remove_leftovers(upload)
         note_erasures(session=session)
-    except OSError:  # stop at the first failure: a store that hangs would delay every file in turn
-        logger.exception("The store did not erase session %s; the sweep will.", session.uuid)
+    except OSError as error:  # stop at the first failure: a hanging store would delay every file
+        logger.warning(
+            "The store did not erase session %s, the sweep will: %s", session.uuid, error
+        )
 
 
 def note_erasures(*, session: UserSession | None = None) -> None:

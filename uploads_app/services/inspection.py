@@ -36,7 +36,9 @@ def inspect_upload(*, upload: UploadedFile) -> bool:
         found = sandbox.inspect_content(content, cpu_seconds(upload))
     cost = upload.inspection_cost + found.cost
     if is_first and found.ran_out:
-        UploadedFile.objects.uninspected().filter(pk=upload.pk).update(inspection_cost=cost)
+        UploadedFile.objects.uninspected().filter(pk=upload.pk).update(
+            inspection_cost=cost, inspection_claimed_until=None
+        )
         upload.refresh_from_db()
         return False
     return record_inspection(
@@ -58,6 +60,7 @@ def record_inspection(
         suspicions=list(suspicions),
         inspected_at=timezone.now(),
         inspection_cost=cost,
+        inspection_claimed_until=None,
     )
 
 

@@ -93,7 +93,8 @@ def record_uploads(
 
 def lock_sessions(sessions: Collection[UUID]) -> list[UserSession]:
     """Lock sessions until the transaction ends. No row of a file can be created in them meanwhile."""
-    return list(UserSession.objects.select_for_update().filter(pk__in=sessions).order_by("pk"))
+    rows = UserSession.objects.select_for_update().filter(pk__in=sessions).only("status")
+    return list(rows.order_by("pk"))
 
 
 def lock_uploads(keys: Collection[str]) -> list[UploadedFile]:

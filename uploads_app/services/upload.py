@@ -90,7 +90,7 @@ def claim_store() -> None:
         marker.claim_store()
         marker.require_own_store()
     except OSError as error:
-        logger.exception("The store does not respond, or is not this database's.")
+        logger.warning("The store cannot be used: %s", error)
         raise StorageUnavailable from error
 
 
@@ -151,7 +151,7 @@ def finish_upload(
     try:
         written, is_own_object = _write(upload, content)
     except OSError as error:
-        logger.exception("The store did not accept %s.", upload.key)
+        logger.warning("The store did not accept %s: %s", upload.key, error)
         if not upload.direct:
             lapse_upload(upload=upload, reason="storage_failed")
         raise StorageUnavailable from error

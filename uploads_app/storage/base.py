@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import IO, Protocol, cast
+from typing import IO, NamedTuple, Protocol, cast
 
 from django.core.files.storage import storages
 
@@ -16,8 +16,20 @@ from uploads_app.storage.spool import SpooledFile
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
-@dataclass(frozen=True)
-class StoredObject:
+class ListedObject(Protocol):
+    """An object in a listing of keys. A store may have to be asked for the rest."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def is_link(self) -> bool: ...
+
+    def described(self) -> "StoredObject | None":
+        """Return the whole object, None if it was deleted meanwhile."""
+
+
+class StoredObject(NamedTuple):
     """An object in a listing: key, size in bytes, and time of the last write.
 
     `is_temporary` marks the partial file of a running or killed upload. `is_link` marks
@@ -29,6 +41,9 @@ class StoredObject:
     modified: datetime
     is_temporary: bool = False
     is_link: bool = False
+
+    def described(self) -> "StoredObject":
+        return self
 
 
 @dataclass(frozen=True)
@@ -129,11 +144,17 @@ class ObjectStore(Protocol):
         interrupted move can be repeated; until then the object has both keys or the new one.
         """
 
+    def move_many(self, moves: Mapping[str, str]) -> dict[str, OSError]:
+        """Do `move` for each key and its target; return the error of each that was not moved."""
+
     def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
         """Yield every object under `{prefix}/` whose key follows `after`, ordered by key.
 
         Raises ListingIncomplete.
         """
+
+    def list_keys(self, prefix: str = PREFIX, after: str = "") -> Iterator[ListedObject]:
+        """Do `list_objects` without reading sizes and times that the listing does not come with."""
 
     def read_marker(self) -> Marker | None:
         """Return the marker, None if it is absent; ValueError if it cannot be read."""
@@ -146,6 +167,9 @@ class ObjectStore(Protocol):
 
     def swap_marker(self, old: Marker, new: Marker) -> bool:
         """Replace the marker if it is `old`; False if it is not. Of two calls at once one succeeds."""
+
+    def check(self) -> None:
+        """Ask the store one short question; raises OSError if the answer is bad, or takes over a second."""
 
     def clock(self) -> datetime:
         """Return the time by the clock of the store."""
@@ -168,6 +192,24 @@ class ObjectStore(Protocol):
         self, key: str, *, name: str, content_type: str, lifetime: timedelta
     ) -> str | None:
         """Return a URL from which a browser can download an object, None if not supported."""
+
+
+class OneByOne:
+    """The methods of an ObjectStore that saves nothing by doing them for many objects."""
+
+    def move_many(self: ObjectStore, moves: Mapping[str, str]) -> dict[str, OSError]:
+        failed = {}
+        for key, target in moves.items():
+            try:
+                self.move(key, target)
+            except OSError as error:
+                failed[key] = error
+        return failed
+
+    def list_keys(
+        self: ObjectStore, prefix: str = PREFIX, after: str = ""
+    ) -> Iterator[ListedObject]:
+        return self.list_objects(prefix, after)
 
 
 def object_store() -> ObjectStore:

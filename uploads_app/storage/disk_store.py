@@ -3,12 +3,11 @@
 import errno
 import hashlib
 import os
-import re
 import secrets
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import IO, TypeVar
@@ -19,6 +18,7 @@ from django.core.files.storage import FileSystemStorage
 
 from uploads_app.storage.base import (
     DirectUploadForm,
+    ListedObject,
     ListingIncomplete,
     Marker,
     StoredBytes,
@@ -28,11 +28,17 @@ from uploads_app.storage.file_locks import locked
 from uploads_app.storage.keys import ERASED, INCOMING, MARKER, PREFIX, QUARANTINE
 from uploads_app.storage.renaming import rename
 from uploads_app.storage.spool import SpooledFile
-from uploads_app.storage.syncing import finish_deletions, keep_name, link, sync_folder, sync_name
+from uploads_app.storage.stored_files import (
+    TEMPORARY_SUFFIX,
+    ListedFile,
+    describe,
+    file_status,
+    is_temporary_name,
+    modified,
+)
+from uploads_app.storage.syncing import finish_deletions, keep_name, link, sync_folder, sync_names
 from uploads_app.storage.walking import walk
 
-_TEMPORARY_SUFFIX = ".part"
-_TEMPORARY = re.compile(rf"\..+\.[0-9a-f]{{16}}\{_TEMPORARY_SUFFIX}", re.DOTALL)
 # Folders in which a crash can leave temporary files that a listing of PREFIX does not contain.
 _UNLISTED = ("", f"{ERASED}/", f"{QUARANTINE}/{PREFIX}/*/")
 # The levels of folders between a prefix and its objects.
@@ -63,7 +69,7 @@ class DiskStore(FileSystemStorage):
         if spooled is not None and self._link_spooled(spooled, final):
             keep_name(final)
             return StoredBytes(spooled.size, spooled.sha256)
-        temporary = final.with_name(f".{final.name}.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}")
+        temporary = final.with_name(f".{final.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
         try:
             written = self._write(temporary, chunks)
             link(temporary, final)
@@ -78,11 +84,8 @@ class DiskStore(FileSystemStorage):
         return found is not None and not found.is_link
 
     def describe(self, key: str) -> StoredObject | None:
-        try:
-            status = os.lstat(self.path(key))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        return None if stat.S_ISDIR(status.st_mode) else _described(key, status)
+        status = file_status(self.path(key))
+        return None if status is None or stat.S_ISDIR(status.st_mode) else describe(key, status)
 
     def delete(self, name: str) -> None:
         self._remove(name)
@@ -169,24 +172,39 @@ class DiskStore(FileSystemStorage):
 
     def _own_path(self, key: str) -> Path:
         """Return the path of a key. Raises OSError if it leads through a symbolic link."""
-        path = Path(self.path(key))
-        names = len(path.relative_to(self.location).parts)
-        for part in (path, *path.parents[: names - 1]):
-            if part.is_symlink():
-                raise OSError(
-                    errno.ELOOP, "a symbolic link, which the store does not write", str(part)
-                )
-        return path
+        path: str = self.path(key)
+        place = self.location
+        for name in path.removeprefix(f"{place}/").split("/"):
+            place = f"{place}/{name}"
+            if (status := file_status(place)) and stat.S_ISLNK(status.st_mode):
+                raise OSError(errno.ELOOP, "a symbolic link, which the store does not write", place)
+        return Path(path)
 
     def move(self, key: str, target: str) -> None:
+        for error in self.move_many({key: target}).values():
+            raise error
+
+    def move_many(self, moves: Mapping[str, str]) -> dict[str, OSError]:
+        """Rename all objects, then sync each folder once."""
+        failed: dict[str, OSError] = {}
+        for key, target in moves.items():
+            try:
+                self._move(key, target)
+            except OSError as error:
+                failed[key] = error
+        moved = [(key, target) for key, target in moves.items() if key not in failed]
+        sync_names({Path(self.path(target)) for _, target in moved})
+        for folder in {Path(self.path(key)).parent for key, _ in moved}:
+            finish_deletions(folder)
+        return failed
+
+    def _move(self, key: str, target: str) -> None:
         source, final = self._own_path(key), self._own_path(target)
         try:
             self._rename(source, final)
         except FileNotFoundError:
             if source.exists() or not final.exists():
                 raise
-        sync_name(final)
-        finish_deletions(source.parent)
 
     def _rename(self, source: Path, target: Path) -> None:
         """Rename a file; create the new folder again if a deletion removes it meanwhile."""
@@ -200,11 +218,17 @@ class DiskStore(FileSystemStorage):
         raise FileNotFoundError(errno.ENOENT, "the folder is removed again and again", str(target))
 
     def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
+        for listed in self.list_keys(prefix, after):
+            if stored := listed.described():
+                yield stored
+
+    def list_keys(self, prefix: str = PREFIX, after: str = "") -> Iterator[ListedObject]:
         root = f"{self.base_location}/{prefix}"
+        begin = len(root) - len(prefix)
         behind = tuple(after.split("/")[1:])
         try:
-            for path, status in walk(root, behind, _FOLDERS[prefix]):
-                yield _described(path[len(root) - len(prefix) :], status)
+            for path, is_link in walk(root, behind, _FOLDERS[prefix]):
+                yield ListedFile(path[begin:], is_link, path)
         except OSError as error:
             raise ListingIncomplete(error.errno, f"cannot list {root}: {error}") from error
 
@@ -219,7 +243,7 @@ class DiskStore(FileSystemStorage):
 
     def write_marker(self, marker: Marker) -> None:
         final = Path(self.path(MARKER))
-        temporary = final.with_name(f".{MARKER}.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}")
+        temporary = final.with_name(f".{MARKER}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
         self._write(temporary, [marker.to_bytes()])
         temporary.replace(final)
         sync_folder(final.parent)
@@ -234,25 +258,28 @@ class DiskStore(FileSystemStorage):
             self.write_marker(new)
             return True
 
+    def check(self) -> None:
+        self.clock()
+
     def clock(self) -> datetime:
-        probe = Path(self.path(f".clock.{secrets.token_hex(8)}{_TEMPORARY_SUFFIX}"))
+        probe = Path(self.path(f".clock.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"))
         self._write(probe, [b""])
         try:
-            return _modified(probe.stat())
+            return modified(probe.stat())
         finally:
             probe.unlink()
 
     def temporary_files(self, before: datetime) -> Iterator[str]:
         root = Path(self.base_location)
-        names = (f"{place}.*{_TEMPORARY_SUFFIX}" for place in _UNLISTED)
+        names = (f"{place}.*{TEMPORARY_SUFFIX}" for place in _UNLISTED)
         for path in sorted(path for name in names for path in root.glob(name)):
             with suppress(FileNotFoundError):
-                found = _described(path.relative_to(root).as_posix(), path.lstat())
+                found = describe(path.relative_to(root).as_posix(), path.lstat())
                 if found.is_temporary and found.modified < before:
                     yield found.key
 
     def delete_temporary(self, name: str) -> None:
-        if not _is_temporary(Path(name).name):
+        if not is_temporary_name(Path(name).name):
             raise ValueError(f"{name} is not a temporary file")
         self.delete(name)
 
@@ -265,20 +292,3 @@ class DiskStore(FileSystemStorage):
         self, key: str, *, name: str, content_type: str, lifetime: timedelta
     ) -> str | None:
         return None
-
-
-def _described(key: str, status: os.stat_result) -> StoredObject:
-    is_link = not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode)
-    is_temporary = (
-        key.endswith(_TEMPORARY_SUFFIX) and not is_link and _is_temporary(key.rpartition("/")[2])
-    )
-    return StoredObject(key, status.st_size, _modified(status), is_temporary, is_link)
-
-
-def _is_temporary(name: str) -> bool:
-    """Return whether a name is one of `put`: other programs leave partial files, too."""
-    return _TEMPORARY.fullmatch(name) is not None
-
-
-def _modified(status: os.stat_result) -> datetime:
-    return datetime.fromtimestamp(status.st_mtime, UTC)

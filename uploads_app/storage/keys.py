@@ -14,7 +14,8 @@ ERASED = "erased"
 INCOMING = "incoming"
 MARKER = "marker.json"
 # The two UUIDs and the extension of a file, behind the prefix.
-_FILE = rf"({UUID_PATTERN})/({UUID_PATTERN})\.[a-z0-9]{{1,8}}"
+_EXTENSION = re.compile("[a-z0-9]{1,8}")
+_FILE = rf"({UUID_PATTERN})/({UUID_PATTERN})\.{_EXTENSION.pattern}"
 _OBJECT = re.compile(f"{PREFIX}/{_FILE}")
 _ARRIVED = re.compile(f"{INCOMING}/{_FILE}")
 _OWN = re.compile(
@@ -36,6 +37,17 @@ def ids_in_key(key: str) -> tuple[uuid.UUID, uuid.UUID] | None:
     """Return the session and the upload in a key of `object_key`, None for any other key."""
     match = _OBJECT.fullmatch(key)
     return (uuid.UUID(match[1]), uuid.UUID(match[2])) if match else None
+
+
+def is_object(key: str) -> bool:
+    """Return whether a key is one of `object_key`."""
+    return _OBJECT.fullmatch(key) is not None
+
+
+def is_object_of(key: str, session_uuid: str, upload_id: str) -> bool:
+    """Return whether a key is the `object_key` of these ids, with any extension."""
+    begin = f"{PREFIX}/{session_uuid}/{upload_id}."
+    return key.startswith(begin) and _EXTENSION.fullmatch(key, len(begin)) is not None
 
 
 def is_incoming(key: str) -> bool:

@@ -18,8 +18,10 @@ from django.core.files.storage import storages
 from uploads_app.storage.base import (
     CLOCK_TOLERANCE,
     DirectUploadForm,
+    ListedObject,
     Marker,
     ObjectStore,
+    OneByOne,
     StoredBytes,
     StoredObject,
     sha256_of,
@@ -28,9 +30,10 @@ from uploads_app.storage.keys import PREFIX
 from uploads_app.storage.spool import SpooledFile
 
 _T = TypeVar("_T")
+_Listed = TypeVar("_Listed", bound=ListedObject)
 
 
-class MovingStore:
+class MovingStore(OneByOne):
     """An ObjectStore over two stores, given by their aliases in STORAGES."""
 
     def __init__(self, current: str, previous: str) -> None:
@@ -104,12 +107,10 @@ class MovingStore:
         An object that is copied during the listing may be missed. Call
         `describe` before concluding that one is absent.
         """
-        listings = (store.list_objects(prefix, after) for store in (self.current, self.previous))
-        last = None
-        for found in heapq.merge(*listings, key=attrgetter("key")):
-            if found.key != last:
-                yield found
-            last = found.key
+        return _merged(store.list_objects(prefix, after) for store in (self.current, self.previous))
+
+    def list_keys(self, prefix: str = PREFIX, after: str = "") -> Iterator[ListedObject]:
+        return _merged(store.list_keys(prefix, after) for store in (self.current, self.previous))
 
     def read_marker(self) -> Marker | None:
         """Return the marker; None if the previous store has none; ValueError if the two differ.
@@ -139,6 +140,10 @@ class MovingStore:
         if current is not None and not self.current.swap_marker(current, new):
             return False
         return self.previous.swap_marker(previous, new)
+
+    def check(self) -> None:
+        self.current.check()
+        self.previous.check()
 
     def clock(self) -> datetime:
         """Return the time of the current store; OSError if the two clocks differ too much."""
@@ -197,6 +202,14 @@ class MovingStore:
         with suppress(FileNotFoundError):
             return sha256_of(self, key) != sha256_of(self, target)
         return False
+
+
+def _merged(listings: Iterable[Iterator[_Listed]]) -> Iterator[_Listed]:
+    last = None
+    for found in heapq.merge(*listings, key=attrgetter("key")):
+        if found.key != last:
+            yield found
+        last = found.key
 
 
 def _newer(current: Marker | None, previous: Marker | None) -> Marker | None:

@@ -1,19 +1,19 @@
 """Requests to S3: their limits, errors as OSError, and listings page by page."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 from urllib3.exceptions import HTTPError
 
 from uploads_app.storage.base import ListingIncomplete
 
-# Two attempts of 12 s each: a store that does not respond blocks a request for 24 s at most.
+# Two attempts of 10 s each: a store that does not respond blocks a request for 21 s at most.
 BOUNDED = Config(
     connect_timeout=2,
-    read_timeout=10,
+    read_timeout=8,
     retries={"total_max_attempts": 2, "mode": "standard"},
     signature_version="s3v4",
     # At least as many as a web process has threads.
@@ -21,6 +21,9 @@ BOUNDED = Config(
     # The checksum of the body is signed. A signature of the body would read the file twice.
     s3={"payload_signing_enabled": False},
 )
+# A question that only asks whether the store answers.
+BRIEF = BOUNDED.merge(Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1}))
+BATCH = 1000
 ABSENT = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchUpload"})
 _TAKEN = frozenset({"412", "PreconditionFailed"})
 # How each listing continues: a parameter, and the field of the last page with its value.
@@ -37,9 +40,13 @@ _NEXT = {
 }
 
 
+class StoreAway(OSError):
+    """The store did not answer, or has not answered lately and was not asked again."""
+
+
 @contextmanager
 def translated(what: str) -> Iterator[None]:
-    """Raise FileNotFoundError, FileExistsError or OSError for the errors of boto3."""
+    """Raise FileNotFoundError, FileExistsError, StoreAway or OSError for the errors of boto3."""
     try:
         yield
     except ClientError as error:
@@ -49,18 +56,20 @@ def translated(what: str) -> Iterator[None]:
         if code in _TAKEN:
             raise FileExistsError(what) from error
         raise OSError(f"{what}: {error}") from error
-    except (BotoCoreError, HTTPError) as error:
+    except (ConnectionError, HTTPClientError, HTTPError) as error:
+        raise StoreAway(f"{what}: {error}") from error
+    except BotoCoreError as error:
         raise OSError(f"{what}: {error}") from error
 
 
-def pages(client: Any, operation: str, **parameters: str) -> Iterator[dict[str, Any]]:
+def pages(
+    request: Callable[..., Any], operation: str, **parameters: str
+) -> Iterator[dict[str, Any]]:
     """Yield every page of a listing; raises ListingIncomplete if it cannot be read to its end."""
-    request = getattr(client, operation)
     parameters = {name: value for name, value in parameters.items() if value}
     while True:
         try:
-            with translated(operation):
-                page = request(**parameters)
+            page = request(**parameters)
         except OSError as error:
             raise ListingIncomplete(str(error)) from error
         following = _NEXT[operation]
@@ -74,3 +83,26 @@ def pages(client: Any, operation: str, **parameters: str) -> Iterator[dict[str, 
         if not page["IsTruncated"]:
             return
         parameters |= {name: page[key] for name, key in following if key in page}
+
+
+def delete_batches(
+    client: Any, bucket: str, targets: list[dict[str, str]]
+) -> tuple[dict[str, str], list[str]]:
+    """Delete keys or versions; return the error of each that failed, and keys that were only hidden."""
+    failed: dict[str, str] = {}
+    hidden: list[str] = []
+    for start in range(0, len(targets), BATCH):
+        answer = client.delete_objects(
+            Bucket=bucket, Delete={"Objects": targets[start : start + BATCH]}
+        )
+        failed |= {
+            error["Key"]: f"{error.get('Code')}: {error.get('Message')}"
+            for error in answer.get("Errors", [])
+            if error.get("Code") not in ABSENT
+        }
+        hidden += [
+            done["Key"]
+            for done in answer.get("Deleted", [])
+            if done.get("DeleteMarker") and "VersionId" not in done
+        ]
+    return failed, hidden

@@ -13,29 +13,28 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from typing import IO, Any, cast
+from typing import IO, cast
 
-from botocore.config import Config
 from django.utils.http import content_disposition_header
-from storages.backends.s3 import S3Storage
 
 from uploads_app.storage.base import (
     DirectUploadForm,
     Marker,
+    OneByOne,
     StoredBytes,
     StoredObject,
     sha256_of,
 )
 from uploads_app.storage.keys import INCOMING, MARKER, PREFIX, is_own
-from uploads_app.storage.s3_requests import ABSENT, BOUNDED, pages, translated
+from uploads_app.storage.s3_connection import S3Connection
+from uploads_app.storage.s3_requests import delete_batches, translated
 from uploads_app.storage.spool import SpooledFile
 
-BATCH = 1000
 _CHUNK = 64 * 1024
 _IN_MEMORY = 1024 * 1024
 
 
-class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
+class S3Store(OneByOne, S3Connection):
     """An ObjectStore in a bucket; the options are those of django-storages' S3Storage.
 
     Set `public_endpoint_url` if browsers reach the store at another address
@@ -45,25 +44,6 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
     offers_forms = True
     offers_files = False
     marker_seconds = 15.0
-
-    def get_default_settings(self) -> dict[str, Any]:
-        defaults: dict[str, Any] = super().get_default_settings()
-        return defaults | {
-            "client_config": BOUNDED,
-            "file_overwrite": False,
-            "public_endpoint_url": None,
-        }
-
-    @cached_property
-    def client(self) -> Any:
-        """One client for all threads: creating one takes longer than most requests."""
-        return self._create_session().client(
-            "s3",
-            region_name=self.region_name,
-            endpoint_url=self.endpoint_url,
-            config=self.client_config,
-            verify=self.verify,
-        )
 
     def put(
         self, key: str, chunks: Iterable[bytes], spooled: SpooledFile | None = None
@@ -84,7 +64,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
         """Fetch the whole object first, so that no caller reads half of it."""
         body = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  (the caller closes it)
         try:
-            with translated(name):
+            with self.requesting(name):
                 answer = self.client.get_object(Bucket=self.bucket_name, Key=name)
                 for chunk in answer["Body"].iter_chunks(_CHUNK):
                     body.write(chunk)
@@ -101,7 +81,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
 
     def describe(self, key: str) -> StoredObject | None:
         try:
-            with translated(key):
+            with self.requesting(key):
                 answer = self.client.head_object(Bucket=self.bucket_name, Key=key)
         except FileNotFoundError:
             return None
@@ -114,11 +94,11 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
     def delete_many(self, keys: Sequence[str]) -> dict[str, str]:
         if not keys:
             return {}
-        with translated(keys[0]):
+        with self.requesting(keys[0]):
             targets = [{"Key": key} for key in keys]
             if self.is_versioned:
                 targets = [version for key in keys for version in self._versions(key)]
-            failed, hidden = self._delete(targets)
+            failed, hidden = delete_batches(self.client, self.bucket_name, targets)
             if hidden:  # versioning was enabled after `is_versioned` was read
                 self.is_versioned = True
                 failed |= self.delete_many(hidden)
@@ -131,7 +111,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
                 raise FileNotFoundError(key)
             return
         if self.describe(target) is None:
-            with translated(key):
+            with self.requesting(key):
                 self.client.copy_object(
                     Bucket=self.bucket_name,
                     Key=target,
@@ -143,7 +123,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
             self.delete(key)
 
     def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
-        for page in self._pages("list_objects_v2", Prefix=f"{prefix}/", StartAfter=after):
+        for page in self.pages("list_objects_v2", Prefix=f"{prefix}/", StartAfter=after):
             for item in page.get("Contents", []):
                 yield StoredObject(item["Key"], item["Size"], item["LastModified"])
 
@@ -158,12 +138,12 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
         self.put(MARKER, [marker.to_bytes()])
 
     def write_marker(self, marker: Marker) -> None:
-        with translated(MARKER):
+        with self.requesting(MARKER):
             self.client.put_object(Bucket=self.bucket_name, Key=MARKER, Body=marker.to_bytes())
 
     def swap_marker(self, old: Marker, new: Marker) -> bool:
         try:
-            with translated(MARKER):
+            with self.requesting(MARKER):
                 answer = self.client.get_object(Bucket=self.bucket_name, Key=MARKER)
                 if Marker.from_bytes(answer["Body"].read()) != old:
                     return False
@@ -180,13 +160,13 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
         return True
 
     def clock(self) -> datetime:
-        with translated(self.bucket_name):
+        with self.requesting(self.bucket_name):
             answer = self.client.head_bucket(Bucket=self.bucket_name)
         return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
 
     def temporary_files(self, before: datetime) -> Iterator[str]:
         """Yield multipart uploads that were not completed, and direct uploads that were not stored."""
-        for page in self._pages("list_multipart_uploads"):
+        for page in self.pages("list_multipart_uploads"):
             for upload in page.get("Uploads", []):
                 if upload["Initiated"] < before and is_own(upload["Key"]):
                     yield f"{upload['Key']}?uploadId={upload['UploadId']}"
@@ -197,7 +177,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
     def delete_temporary(self, name: str) -> None:
         key, is_multipart, upload_id = name.partition("?uploadId=")
         if is_multipart:
-            with suppress(FileNotFoundError), translated(key):
+            with suppress(FileNotFoundError), self.requesting(key):
                 self.client.abort_multipart_upload(
                     Bucket=self.bucket_name, Key=key, UploadId=upload_id
                 )
@@ -210,7 +190,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
         self, key: str, *, content_type: str, size: int, lifetime: timedelta
     ) -> DirectUploadForm:
         with translated(key):
-            answer = self._public_client.generate_presigned_post(
+            answer = self.public_client.generate_presigned_post(
                 self.bucket_name,
                 key,
                 Fields={"Content-Type": content_type},
@@ -223,7 +203,7 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
         self, key: str, *, name: str, content_type: str, lifetime: timedelta
     ) -> str | None:
         with translated(key):
-            url: str = self._public_client.generate_presigned_url(
+            url: str = self.public_client.generate_presigned_url(
                 "get_object",
                 Params={
                     "Bucket": self.bucket_name,
@@ -239,25 +219,12 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
     @cached_property
     def is_versioned(self) -> bool:
         """Whether the bucket keeps versions; then a deletion must name each of them."""
-        with translated(self.bucket_name):
+        with self.requesting(self.bucket_name):
             answer = self.client.get_bucket_versioning(Bucket=self.bucket_name)
         return "Status" in answer
 
-    @cached_property
-    def _public_client(self) -> Any:
-        """A client that only signs, for the address that browsers use."""
-        endpoint = self.public_endpoint_url or self.endpoint_url
-        # On AWS use the address of the region: the global one redirects at first.
-        style = {"addressing_style": "path" if endpoint else "virtual"}
-        return self._create_session().client(
-            "s3",
-            region_name=self.region_name,
-            endpoint_url=endpoint,
-            config=self.client_config.merge(Config(s3=style)),
-        )
-
     def _send(self, key: str, body: IO[bytes], content: StoredBytes) -> StoredBytes:
-        with translated(key):
+        with self.requesting(key):
             self.client.put_object(
                 Bucket=self.bucket_name,
                 Key=key,
@@ -268,31 +235,8 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
             )
         return content
 
-    def _delete(self, targets: list[dict[str, str]]) -> tuple[dict[str, str], list[str]]:
-        """Delete keys or versions; return the error of each that failed, and keys that were only hidden."""
-        failed: dict[str, str] = {}
-        hidden: list[str] = []
-        for start in range(0, len(targets), BATCH):
-            answer = self.client.delete_objects(
-                Bucket=self.bucket_name, Delete={"Objects": targets[start : start + BATCH]}
-            )
-            failed |= {
-                error["Key"]: f"{error.get('Code')}: {error.get('Message')}"
-                for error in answer.get("Errors", [])
-                if error.get("Code") not in ABSENT
-            }
-            hidden += [
-                done["Key"]
-                for done in answer.get("Deleted", [])
-                if done.get("DeleteMarker") and "VersionId" not in done
-            ]
-        return failed, hidden
-
     def _versions(self, key: str) -> Iterator[dict[str, str]]:
-        for page in self._pages("list_object_versions", Prefix=key):
+        for page in self.pages("list_object_versions", Prefix=key):
             for version in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
                 if version["Key"] == key:
                     yield {"Key": key, "VersionId": version["VersionId"]}
-
-    def _pages(self, operation: str, **parameters: str) -> Iterator[dict[str, Any]]:
-        return pages(self.client, operation, Bucket=self.bucket_name, **parameters)

@@ -1,6 +1,7 @@
 """Names of files that survive a power failure."""
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,8 +25,14 @@ def keep_name(final: Path) -> None:
 
 
 def sync_name(path: Path) -> None:
-    sync_folder(path.parent)
-    sync_folder(path.parent.parent)
+    sync_names([path])
+
+
+def sync_names(paths: Iterable[Path]) -> None:
+    """Sync the names of files and of their folders, each folder once."""
+    folders = {path.parent for path in paths}
+    for folder in folders | {folder.parent for folder in folders}:
+        sync_folder(folder)
 
 
 def sync_folder(folder: Path) -> None:

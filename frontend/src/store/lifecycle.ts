@@ -1,6 +1,5 @@
 import { SessionError, type Http, type Schemas } from "../api/http.js";
 import type { CurrentSession, SessionApi } from "../api/sessionApi.js";
-import { memoryCredentials } from "../utils/sessionUtils.js";
 import { MINUTE } from "../utils/time.js";
 import type { Machine } from "./machine.js";
 import type { Persistence } from "./persistence.js";
@@ -57,7 +56,7 @@ export function createLifecycle(
   async function refresh(
     uuid: string,
     request: (uuid: string) => Promise<CurrentSession>,
-    isWrite = false,
+    isWrite?: boolean,
   ): Promise<boolean> {
     const number = ++begun;
     const answer = await request(uuid);
@@ -90,15 +89,17 @@ export function createLifecycle(
   }
 
   async function handleRefusal(uuid: string, error: SessionError): Promise<void> {
-    const { code, problem } = error;
-    const { lost, reason, support_code = "" } = problem;
+    const {
+      code,
+      problem: { lost, reason, support_code = "" },
+    } = error;
     if (code === "session_mismatch") {
       machine.enter({ status: "mismatch", uuid, provenSupportCode: support_code });
     } else if (code !== "session_invalid" && code !== "session_required") {
       machine.fail(error);
     } else if (reason && lost?.count) {
-      const ended = { reason, lost, endedSupportCode: support_code };
-      machine.enter({ status: "reset_required", uuid, ...ended });
+      const status = "reset_required";
+      machine.enter({ status, uuid, reason, lost, endedSupportCode: support_code });
     } else {
       await create("started");
     }
@@ -117,19 +118,16 @@ export function createLifecycle(
   }
 
   /** Check that the browser sends the new session's cookie. If it refuses cookies, use a token. */
-  async function confirm(uuid: string): Promise<CurrentSession> {
-    try {
-      return await api.current(uuid);
-    } catch (thrown) {
+  const confirm = (uuid: string): Promise<CurrentSession> =>
+    api.current(uuid).catch(async (thrown: unknown) => {
       const error = thrown as SessionError;
       // Without Web Locks another tab may have been faster: its session wins.
       if (error.code === "session_mismatch") return api.current();
       if (!isRefusal(error) || http.credential() === "bearer") throw error;
-      http.useBearer(memoryCredentials());
-      persistence.switchToMemory();
+      http.toMemory();
+      persistence.toMemory();
       return api.current((await api.create()).uuid);
-    }
-  }
+    });
 
   const start = single(async () => {
     if (snapshot().uuid) return;
@@ -149,17 +147,14 @@ export function createLifecycle(
     const { uuid } = now;
     if (!uuid) throw "error" in now ? now.error : new SessionError("session_required");
     if (machine.departures() !== before) throw new SessionError("session_changed");
-    return checkAfterRefusal(() => request(uuid));
+    return checkAfterRefusal(request(uuid));
   }
 
-  async function checkAfterRefusal<T>(request: () => Promise<T>): Promise<T> {
-    try {
-      return await request();
-    } catch (error) {
+  const checkAfterRefusal = <T>(answer: Promise<T>): Promise<T> =>
+    answer.catch((error: unknown) => {
       if (isDenial(error)) void check();
       throw error;
-    }
-  }
+    });
 
   /**
    * Work on the session that the page shows, or else on the one that the cookie proves, if any.
@@ -171,7 +166,7 @@ export function createLifecycle(
     const shown = snapshot().uuid;
     return exclusively(async () => {
       const uuid = snapshot().uuid ?? (await unlessRefused(api.current()))?.uuid;
-      await task(uuid, shown !== null && uuid !== shown);
+      await task(uuid, !!shown && uuid !== shown);
     });
   }
 
@@ -185,7 +180,7 @@ export function createLifecycle(
         : await unlessRefused(persistence.attempt((key) => requestReset(uuid, reason, key)));
       const isRefused = !isDone && !next;
       // A retired token may not reset its session, but end it.
-      if (isRefused) await unlessRefused(api.end(uuid, false));
+      if (isRefused) await unlessRefused(api.end(uuid));
       // Before other tabs see the new session: they would read the code and store it again.
       if (reason === "not_me") persistence.forgetCodes();
       if (isRefused) return create("reset");
@@ -210,11 +205,11 @@ export function createLifecycle(
     return now.status !== "mismatch" && isNew ? proven : api.reset(proven.uuid, "mismatch", key);
   }
 
-  const endSession = (erase = false) =>
+  const endSession = (erase?: boolean) =>
     withProven(async (uuid, isLeft) => {
       if (isLeft && (uuid || erase)) throw new SessionError("session_changed");
       if (!uuid) return;
-      await checkAfterRefusal(() => requestEnd(uuid, erase));
+      await checkAfterRefusal(requestEnd(uuid, erase));
       mayStart = false; // The click that ended a session must not create the next one.
       http.forget();
       if (erase) persistence.forgetCodes();
@@ -222,12 +217,41 @@ export function createLifecycle(
     });
 
   /** Ending a session that has ended already succeeds. Erasing it does not. */
-  const requestEnd = (uuid: string, erase: boolean) =>
+  const requestEnd = (uuid: string, erase?: boolean) =>
     api.end(uuid, erase).catch((error: unknown) => {
       if (erase || (error as SessionError).code !== "session_invalid") throw error;
     });
 
-  const methods = {
+  function interact(): void {
+    const { status } = snapshot();
+    if (mayStart && status === "idle") void start();
+    if (status === "expiring" && machine.isStale()) void check();
+  }
+
+  /** Somebody begins to wait for the session: the page is new, or is shown again. */
+  function open(): void {
+    mayStart = startsByItself;
+    if (snapshot().status === "failed") machine.follow();
+    wake();
+  }
+
+  /** The page is visible or online again, or another tab has changed the session. */
+  function wake(): void {
+    if (snapshot().status === "starting") return;
+    if (snapshot().persistent && machine.isBehind()) {
+      machine.follow();
+      mayStart = startsByItself;
+    }
+    const { status } = snapshot();
+    if (document.hidden) return;
+    const isUsable = status === "ready" || status === "expiring";
+    if (status === "offline" || (isUsable && machine.isStale())) void retry();
+  }
+
+  return {
+    interact,
+    open,
+    wake,
     /** Create a session if there is none. Never rejects: the state shows the result. */
     start,
     /** Ask the server again now. Never rejects. */
@@ -257,32 +281,4 @@ export function createLifecycle(
       });
     },
   };
-
-  function interact(): void {
-    const { status } = snapshot();
-    if (mayStart && status === "idle") void start();
-    if (status === "expiring" && machine.isStale()) void check();
-  }
-
-  /** Somebody begins to wait for the session: the page is new, or is shown again. */
-  function open(): void {
-    mayStart = startsByItself;
-    if (snapshot().status === "failed") machine.follow();
-    wake();
-  }
-
-  /** The page is visible or online again, or another tab has changed the session. */
-  function wake(): void {
-    if (snapshot().status === "starting") return;
-    if (snapshot().persistent && machine.isBehind()) {
-      machine.follow();
-      mayStart = startsByItself;
-    }
-    const { status } = snapshot();
-    if (document.hidden) return;
-    const isUsable = status === "ready" || status === "expiring";
-    if (status === "offline" || (isUsable && machine.isStale())) void retry();
-  }
-
-  return { ...methods, interact, open, wake };
 }

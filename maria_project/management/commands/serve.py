@@ -17,7 +17,7 @@ from django.db import DatabaseError, connection
 
 from backoffice_app.accounts.first_staff import create_first_staff
 from common.worker import heartbeat_age
-from maria_project.health import is_migrated
+from maria_project.health.parts import is_migrated
 from maria_project.listening import open_sockets
 from maria_project.supervisor import ChildProcess, RunningProcess, end, has_terminal, supervise
 from maria_project.web_processes import web_children

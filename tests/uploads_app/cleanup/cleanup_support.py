@@ -36,7 +36,7 @@ from uploads_app.models import (
     UploadStatus,
 )
 from uploads_app.services.deletion import begin_deletion, delete_upload, lapse_upload
-from uploads_app.storage.base import ListingIncomplete, Marker, StoredObject
+from uploads_app.storage.base import ListedObject, ListingIncomplete, Marker, StoredObject
 from uploads_app.storage.disk_store import DiskStore
 from uploads_app.storage.keys import MARKER, PREFIX, object_key
 
@@ -398,7 +398,7 @@ class FaultyStore(DiskStore):
         before_describe: Callable[[str], None] = _nothing,
         before_move: Callable[[str], None] = _nothing,
         before_marker: Callable[[str], None] = _nothing,
-        relist: Callable[[list[StoredObject]], Iterable[StoredObject]] = iter,
+        relist: Callable[[list[ListedObject]], Iterable[ListedObject]] = iter,
         break_after: int | None = None,
         clock_off: timedelta = timedelta(0),
     ) -> None:
@@ -412,24 +412,24 @@ class FaultyStore(DiskStore):
         self.before_delete(key)
         super()._remove(key)
 
-    def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
-        for number, stored_object in enumerate(self._listed(prefix, after)):
+    def list_keys(self, prefix: str = PREFIX, after: str = "") -> Iterator[ListedObject]:
+        for number, listed in enumerate(self._listed(prefix, after)):
             if number == self.break_after:
                 raise ListingIncomplete("the connection was lost")
-            yield stored_object
-            self.before_list(stored_object.key)
+            yield listed
+            self.before_list(listed.key)
 
-    def _listed(self, prefix: str, after: str) -> Iterable[StoredObject]:
-        listed = super().list_objects(prefix, after)
+    def _listed(self, prefix: str, after: str) -> Iterable[ListedObject]:
+        listed = super().list_keys(prefix, after)
         return listed if self.relist is iter else self.relist(list(listed))
 
     def describe(self, key: str) -> StoredObject | None:
         self.before_describe(key)
         return super().describe(key)
 
-    def move(self, key: str, target: str) -> None:
+    def _move(self, key: str, target: str) -> None:
         self.before_move(key)
-        super().move(key, target)
+        super()._move(key, target)
 
     def read_marker(self) -> Marker | None:
         self.before_marker(MARKER)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from django.db import DatabaseError, OperationalError, connection
 
-from uploads_app.storage.base import Marker, StoredBytes, StoredObject
+from uploads_app.storage.base import ListedObject, Marker, StoredBytes, StoredObject
 from uploads_app.storage.disk_store import DiskStore
 from uploads_app.storage.keys import PREFIX
 from uploads_app.storage.spool import SpooledFile
@@ -127,18 +127,18 @@ class FaultInjectingStore(DiskStore):
         with self.faults.around("put"):
             return super().put(key, chunks, spooled)
 
-    def move(self, key: str, target: str) -> None:
+    def _move(self, key: str, target: str) -> None:
         with self.faults.around("move"):
-            super().move(key, target)
+            super()._move(key, target)
 
     def describe(self, key: str) -> StoredObject | None:
         with self.faults.around("describe"):
             return super().describe(key)
 
-    def list_objects(self, prefix: str = PREFIX, after: str = "") -> Iterator[StoredObject]:
-        for stored in super().list_objects(prefix, after):
+    def list_keys(self, prefix: str = PREFIX, after: str = "") -> Iterator[ListedObject]:
+        for listed in super().list_keys(prefix, after):
             with self.faults.around("list"):
-                yield stored
+                yield listed
 
     def write_marker(self, marker: Marker) -> None:
         with self.faults.around("marker"):

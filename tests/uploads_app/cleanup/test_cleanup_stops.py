@@ -248,7 +248,7 @@ def _no_place(key: str) -> None:
         ("_without_row", _nothing_found),
         ("_without_row", _called_young),
         ("_without_object", _nothing_found),
-        ("_place", _no_place),
+        ("is_object", _no_place),
     ],
     ids=["orphans not found", "orphans called young", "missing files not found", "no key parsed"],
 )
@@ -432,9 +432,10 @@ def test_t55_a_standby_database(tmp_path: Path) -> None:
 def test_a_database_without_tables(tmp_path: Path) -> None:
     result = _command({"DATABASE_URL": "", "DATA_DIR": str(tmp_path)}, "--dry-run")
     assert result.returncode == 3
-    assert result.stderr.splitlines()[-2].startswith(
-        "Stopped, nothing deleted: The database does not answer: "
-    )
+    sentence, advice = result.stderr.splitlines()[-2:]
+    assert sentence.startswith("Stopped, nothing deleted: The tables of the database do not fit")
+    assert sentence.endswith("(database_schema)")
+    assert advice == f"What to do: {known()['database_schema']}"
     assert not (tmp_path / "storage").exists()
 
 

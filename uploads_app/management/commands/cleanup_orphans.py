@@ -4,7 +4,7 @@ import json
 import sys
 from argparse import SUPPRESS, ArgumentParser
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
@@ -12,6 +12,7 @@ from django.db import DatabaseError, InterfaceError
 from django.template.defaultfilters import filesizeformat
 
 from common.context import as_operator
+from common.database_errors import describe
 from uploads_app.cleanup import adoption, explanation
 from uploads_app.cleanup import run as cleanup
 from uploads_app.cleanup.findings import REMOVED, FindingKind
@@ -136,11 +137,14 @@ class Command(BaseCommand):
                 return
             with as_operator():
                 self._adopt(dry_run=options["dry_run"], agreed=options["yes"])
-        except (OSError, DatabaseError, InterfaceError) as error:
-            which = "store" if isinstance(error, OSError) else "database"
-            first_line = str(error).partition("\n")[0].rstrip(".")
-            self.stderr.write(f"The {which} does not answer: {first_line}.")
-            sys.exit(3)
+        except OSError as error:
+            self._fail(f"The store does not answer: {error}.")
+        except (DatabaseError, InterfaceError) as error:
+            self._fail(describe(error))
+
+    def _fail(self, why: str) -> NoReturn:
+        self.stderr.write(why)
+        sys.exit(3)
 
     def _explain(self, key: str, as_json: bool) -> None:
         explained = explanation.explain(key)

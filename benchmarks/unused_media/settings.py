@@ -5,7 +5,7 @@ from maria_project.settings.apps import INSTALLED_APPS
 from maria_project.settings.deployment import DATA_DIR
 from maria_project.settings.uploads import STORAGES
 
-INSTALLED_APPS = [*INSTALLED_APPS, "django_unused_media", "benchmarks.peer"]
+INSTALLED_APPS = [*INSTALLED_APPS, "django_unused_media", "benchmarks.unused_media"]
 MEDIA_ROOT = DATA_DIR / "storage" / "uploads"
 STORAGES = {
     **STORAGES,

@@ -46,11 +46,15 @@ class CircuitBreaker:
         if self._change(is_open=True):
             logger.warning("%s does not answer: %s", self.service, error)
 
+    def works(self) -> None:
+        """Close the breaker, or keep it closed."""
+        if self._change(is_open=False):
+            logger.warning("%s answers again", self.service)
+
     def _check(self, is_back: Callable[[], bool]) -> bool:
         if not is_back():
             return False
-        if self._change(is_open=False):
-            logger.warning("%s answers again", self.service)
+        self.works()
         return True
 
     def _change(self, *, is_open: bool) -> bool:
