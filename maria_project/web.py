@@ -43,9 +43,11 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _serve(sockets: list[socket.socket], supervisor: int | None) -> None:
-    from maria_project.health.watch import WATCH  # these need Django to be set up
+    from maria_project.wsgi import application  # sets Django up for the next imports
+
+    # isort: split
+    from maria_project.health.watch import WATCH
     from maria_project.server.loop import WebServer
-    from maria_project.wsgi import application
 
     files = _allow_open_files(FILES_OF_A_CONNECTION * CONNECTIONS + OTHER_FILES)
     connections = min(CONNECTIONS, (files - OTHER_FILES) // FILES_OF_A_CONNECTION)
