@@ -87,6 +87,16 @@ def a_file() -> dict[str, Any]:
     return {"session": session.pk}
 
 
+def a_copied_file() -> dict[str, Any]:
+    """Store two files, of which one is the copy of the other; return its key and its session's."""
+    values = a_file()
+    original = UploadedFile.objects.get()
+    chosen = {"session": original.session, "status": "stored", "key": "copy", "retry_key": "again"}
+    copied = filled(UploadedFile, restored_from=original, **chosen)
+    copied.save(force_insert=True)
+    return {**values, "pk": copied.pk}
+
+
 def a_key() -> dict[str, Any]:
     """Store a service key without the time at which it would end; return its hash."""
     later = timezone.now() + timedelta(days=1)
@@ -119,6 +129,7 @@ READS: dict[str, Callable[[], dict[str, Any]]] = {
     "sessions_app.services.service_keys._GOOD_KEY": a_key,
     "sessions_app.services.service_keys._LIVE": a_live_session,
     "uploads_app.api.views._FIRST_FILES": a_file,
+    "uploads_app.api.views._ONE_FILE": a_copied_file,
     "uploads_app.marker.comparison._STATE": a_store,
     "uploads_app.services.upload._LIVE": a_locked_session,
 }
