@@ -41,7 +41,7 @@ export function createLifecycle(
   startsByItself: boolean,
 ) {
   const { snapshot } = machine;
-  const { exclusively } = persistence;
+  const { inTurn } = persistence;
   let mayStart = startsByItself;
   // Requests are numbered as they begin. Older answers must not replace newer ones.
   let begun = 0;
@@ -71,7 +71,7 @@ export function createLifecycle(
     const { uuid } = snapshot();
     if (!uuid) return;
     await refresh(uuid, api.current).catch((error: unknown) => {
-      if (isDenial(error)) return exclusively(settle);
+      if (isDenial(error)) return inTurn(settle);
       if (snapshot().uuid === uuid) machine.fail(error as SessionError);
     });
     // Another tab has changed the session meanwhile.
@@ -132,7 +132,7 @@ export function createLifecycle(
   const start = single(async () => {
     if (snapshot().uuid) return;
     machine.begin();
-    await exclusively(() =>
+    await inTurn(() =>
       // Another tab may have left what this page has shown while it waited.
       persistence.readUuid() || snapshot().uuid ? settle() : create("started"),
     );
@@ -164,7 +164,7 @@ export function createLifecycle(
     task: (uuid: string | undefined, isLeft: boolean) => Promise<void>,
   ): Promise<void> {
     const shown = snapshot().uuid;
-    return exclusively(async () => {
+    return inTurn(async () => {
       const uuid = snapshot().uuid ?? (await unlessRefused(api.current()))?.uuid;
       await task(uuid, !!shown && uuid !== shown);
     });
@@ -271,11 +271,11 @@ export function createLifecycle(
     /** End the session. `erase` also deletes personal data and files. @throws SessionError */
     endSession,
     /** After a mismatch, continue with the session that the browser proves. @throws SessionError */
-    continueSession: () => exclusively(async () => machine.accept(await api.current(), "adopted")),
+    continueSession: () => inTurn(async () => machine.accept(await api.current(), "adopted")),
     /** Restore a session by a recovery code from support. @throws SessionError */
     async recover(code: string): Promise<void> {
       await start(); // Finds out whether cookies work: a recovery code works only once.
-      await exclusively(async () => {
+      await inTurn(async () => {
         machine.accept(await persistence.attempt((key) => api.recover(code, key)), "recovered");
         await settle();
       });
