@@ -113,6 +113,8 @@ export function createLifecycle(
       const isOld = Date.parse(created_at) < http.now() - MINUTE;
       machine.accept(await confirm(uuid), isOld ? "restored" : reason);
     } catch (error) {
+      // The visitor has left the previous one although there is no next one yet.
+      if (reason === "reset") machine.leave("ended");
       machine.fail(error as SessionError);
     }
   }
@@ -180,7 +182,10 @@ export function createLifecycle(
         : await unlessRefused(persistence.attempt((key) => requestReset(uuid, reason, key)));
       const isRefused = !isDone && !next;
       // A retired token may not reset its session, but end it.
-      if (isRefused) await unlessRefused(api.end(uuid));
+      if (isRefused) {
+        await unlessRefused(api.end(uuid));
+        persistence.save(null, ""); // Late answers in other tabs are no longer about a stored session.
+      }
       // Before other tabs see the new session: they would read the code and store it again.
       if (reason === "not_me") persistence.forgetCodes();
       if (isRefused) return create("reset");
@@ -209,10 +214,13 @@ export function createLifecycle(
     withProven(async (uuid, isLeft) => {
       if (isLeft && (uuid || erase)) throw new SessionError("session_changed");
       if (!uuid) return;
+      const stored = persistence.readUuid();
       await checkAfterRefusal(requestEnd(uuid, erase));
       mayStart = false; // The click that ended a session must not create the next one.
-      http.forget();
       if (erase) persistence.forgetCodes();
+      // Other work has taken the turn of this one, which was frozen, and has begun the next session.
+      if (persistence.readUuid() !== stored) return;
+      http.forget();
       machine.leave(erase ? "erased" : "ended");
     });
 
