@@ -109,10 +109,10 @@ class BodyBytes:
                 del self._of_client[client]
 
 
-def _own_part() -> int:
+def own_part() -> int:
     part: int = settings.SPOOL_MAX_BYTES // settings.WEB_PROCESSES
     return part
 
 
-BODY_BYTES = BodyBytes(_own_part, SHARES)
-IN_MEMORY = BodyBytes(lambda: _own_part() // _PART_IN_MEMORY)
+BODY_BYTES = BodyBytes(own_part, SHARES)
+IN_MEMORY = BodyBytes(lambda: own_part() // _PART_IN_MEMORY)
