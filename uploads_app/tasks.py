@@ -2,7 +2,6 @@
 
 import logging
 import time
-from contextlib import suppress
 
 from django.conf import settings
 from django_q.tasks import async_task
@@ -95,6 +94,8 @@ def inspect_uploads(until: float = 0) -> int:
             break
         try:
             done += _inspect(queue, upload)
+        except FileNotFoundError:  # the cleanup will mark it as missing
+            release(upload)
         except OSError as error:
             failures += 1
             release(upload)
@@ -104,8 +105,6 @@ def inspect_uploads(until: float = 0) -> int:
 
 def _inspect(queue: InspectionQueue, upload: UploadedFile) -> bool:
     before = upload.inspection_cost
-    with suppress(FileNotFoundError):  # the cleanup will mark it as missing
-        has_verdict = inspect_upload(upload=upload)
-        queue.charge(upload, upload.inspection_cost - before)
-        return has_verdict
-    return False
+    has_verdict = inspect_upload(upload=upload)
+    queue.charge(upload, upload.inspection_cost - before)
+    return has_verdict

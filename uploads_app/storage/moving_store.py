@@ -144,6 +144,7 @@ class MovingStore(OneByOne):
     def check(self) -> None:
         self.current.check()
         self.previous.check()
+        self.clock()  # compares both
 
     def clock(self) -> datetime:
         """Return the time of the current store; OSError if the two clocks differ too much."""
