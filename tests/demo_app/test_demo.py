@@ -24,6 +24,7 @@ ENV_FILE = """
 DATABASE_URL=postgres://user:password@127.0.0.1:9/other
 STORAGE_URL=s3://key:secret@bucket?endpoint_url=http://127.0.0.1:9
 CACHE_URL=redis://127.0.0.1:9/0
+WEB_PROCESSES=2
 """
 
 

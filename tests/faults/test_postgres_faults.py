@@ -8,10 +8,14 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import psycopg
 import pytest
+from django.db import connection
 
+from maria_project import web as web_process
 from tests import postgres
 from tests.faults.load import LoadAnswer, Web, serving, together
 from tests.helpers import SOAK
@@ -165,3 +169,29 @@ def test_t80_task_of_a_committed_transaction_survives_a_database_crash(
     with psycopg.connect(server.url) as connection:
         tasks = connection.execute("SELECT id FROM django_q_ormq").fetchall()
     assert tasks == [(int(number),)]
+
+
+def test_web_processes_have_a_pool_with_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
+    postgresql: dict[str, Any] = {
+        "ENGINE": "django.db.backends.postgresql",
+        "CONN_MAX_AGE": 60,
+        "OPTIONS": {"options": "-c a=b"},
+    }
+    sqlite = {"ENGINE": "django.db.backends.sqlite3", "CONN_MAX_AGE": 60}
+    monkeypatch.setattr(web_process, "_serve", lambda *_: None)
+    monkeypatch.setattr(web_process, "open_sockets", lambda *_: [])
+    for database in (postgresql, sqlite):
+        monkeypatch.setattr(
+            web_process, "settings", SimpleNamespace(DATABASES={"default": database})
+        )
+        web_process.main([])
+
+    assert postgresql["CONN_MAX_AGE"] == 0
+    assert postgresql["OPTIONS"].get("pool", {}).get("max_size", 0) >= web_process.THREADS
+    assert postgresql["OPTIONS"]["options"].endswith(" -c a=b")
+    assert sqlite["CONN_MAX_AGE"] == 60
+
+
+@pytest.mark.both
+def test_other_processes_have_no_pool() -> None:
+    assert "pool" not in connection.settings_dict["OPTIONS"]

@@ -16,13 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 from prometheus_client.parser import text_string_to_metric_families
 
-from maria_project import web
 from maria_project.checks import check_web_processes
 from maria_project.listening import open_sockets
-from maria_project.postgresql import use_pool
 from maria_project.server.bodies import BodyBytes, own_part
 from maria_project.web_processes import WebProcess
 from tests import redis_server
@@ -209,22 +206,6 @@ def test_a_web_process_ends_with_its_supervisor(tmp_path: Path) -> None:
         running._connection.close()  # as by SIGKILL
         wait_for(running.has_ended)
     assert running.code == 0
-
-
-@pytest.mark.both
-def test_only_web_processes_have_a_pool() -> None:
-    assert "pool" not in connection.settings_dict["OPTIONS"]
-    database: dict[str, Any] = {
-        "ENGINE": "django.db.backends.postgresql", "CONN_MAX_AGE": 60, "OPTIONS": {"options": "-c a=b"},
-    }  # fmt: skip
-    use_pool(database)
-    assert database["CONN_MAX_AGE"] == 0
-    assert database["OPTIONS"]["pool"]["max_size"] >= web.THREADS
-    assert database["OPTIONS"]["options"].endswith(" -c a=b")
-
-    sqlite = {"ENGINE": "django.db.backends.sqlite3", "CONN_MAX_AGE": 60}
-    use_pool(sqlite)
-    assert sqlite["CONN_MAX_AGE"] == 60
 
 
 @pytest.mark.parametrize(("count", "url", "is_refused"), [
