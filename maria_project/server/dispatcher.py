@@ -1,8 +1,8 @@
 """The worker threads of the web server, and which request they take next."""
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
-from enum import Enum, auto
+from enum import IntEnum, auto
 from itertools import count
 from typing import Any
 
@@ -16,8 +16,11 @@ _SESSIONS = "/api/v1/sessions/"
 _STAFF = "/admin/"
 
 
-class Lane(Enum):
-    """Kinds of requests. Each may keep only some of the threads, so that none stops the others."""
+class Lane(IntEnum):
+    """Kinds of requests. Each may keep only some of the threads, so that none stops the others.
+
+    Numbers are hashed without a call of Python: each request looks lanes up many times.
+    """
 
     # A thread is reserved for it.
     HEALTH = auto()
@@ -65,7 +68,9 @@ class FairQueue:
         }
         self._number = count()
         self._waiting: dict[Lane, deque[tuple[int, Any]]] = {lane: deque() for lane in Lane}
-        self._running: Counter[Lane] = Counter()
+        self._running = dict.fromkeys(Lane, 0)
+        # How many run, without those of HEALTH.
+        self._busy = 0
 
     @property
     def waiting(self) -> int:
@@ -76,7 +81,11 @@ class FairQueue:
         lanes = list(self._open())
         ready = {lane: min(len(self._waiting[lane]), self._room(lane)) for lane in lanes}
         health = ready.pop(Lane.HEALTH, 0)
-        return health + min(sum(ready.values()), self._threads - self._busy())
+        return health + min(sum(ready.values()), self._threads - self._busy)
+
+    def __bool__(self) -> bool:
+        """Return whether one could begin now. Idle threads need no number."""
+        return next(self._open(), None) is not None
 
     def append(self, channel: Any) -> None:
         self._waiting[lane_of(channel)].append((next(self._number), channel))
@@ -86,23 +95,25 @@ class FairQueue:
         lanes = list(self._open())
         first = [lane for lane in lanes if lane is not Lane.PIPELINED] or lanes
         lane = min(first, key=lambda lane: self._waiting[lane][0][0])
-        self._running[lane] += 1
+        self._count(lane, 1)
         return Turn(lane, self._waiting[lane].popleft()[1])
 
     def end(self, lane: Lane) -> None:
-        self._running[lane] -= 1
+        self._count(lane, -1)
 
     def _open(self) -> Iterator[Lane]:
         for lane, waiting in self._waiting.items():
-            is_full = lane is not Lane.HEALTH and self._busy() >= self._threads
+            is_full = lane is not Lane.HEALTH and self._busy >= self._threads
             if waiting and self._room(lane) > 0 and not is_full:
                 yield lane
 
     def _room(self, lane: Lane) -> int:
         return self._most[lane] - self._running[lane]
 
-    def _busy(self) -> int:
-        return self._running.total() - self._running[Lane.HEALTH]
+    def _count(self, lane: Lane, change: int) -> None:
+        self._running[lane] += change
+        if lane is not Lane.HEALTH:
+            self._busy += change
 
 
 class Turn:
