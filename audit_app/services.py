@@ -18,7 +18,7 @@ from audit_app.canonical import Value, canonical_text, commitment
 from audit_app.events import EventType
 from audit_app.models import AuditLog, AuditPersonal, FeedEntry
 from common import context
-from common.statements import CompiledInsert, inserting
+from common.statements import CompiledInsert, writing
 from common.text import storable
 
 REFUSAL_WINDOW_SECONDS = 60
@@ -169,7 +169,7 @@ def _write(event: EventType, entries: Iterable[Entry]) -> list[AuditLog]:
     for entry in entries:
         parts.append(_personal_part(request_context, entry.personal or Personal()))
         logs.append(_log(event, entry, request_context, parts[-1]))
-    with inserting() as cursor:
+    with writing() as cursor:
         _LOGS.insert(logs, cursor)
         if event.feed:
             _FEED.insert([FeedEntry(log_id=log.pk) for log in logs], cursor)

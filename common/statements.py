@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 from django.db.models.query import get_related_populators
-from django.db.models.sql import InsertQuery
+from django.db.models.sql import InsertQuery, UpdateQuery
 
 # The methods of a field that prepare a value for the database.
 _PREPARING = ("get_db_prep_save", "get_db_prep_value", "get_prep_value", "to_python")
@@ -40,8 +40,10 @@ class CompiledSelect(Generic[Row]):
 
     def read(self, **values: Any) -> list[Row]:
         """Return the rows as the query set would, with annotations and `select_related`."""
-        plan = self._plan
-        with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+        plan, connection = self._plan, connections[DEFAULT_DB_ALIAS]
+        if plan.locks and not connection.in_atomic_block:
+            raise transaction.TransactionManagementError("rows are locked inside a transaction")
+        with connection.cursor() as cursor:
             cursor.execute(plan.sql, plan.prepared(values))
             rows = cursor.fetchall()
         return [plan.instance(row) for row in plan.compiler.apply_converters(rows, plan.converters)]
@@ -55,8 +57,8 @@ class CompiledSelect(Generic[Row]):
 
 
 @contextmanager
-def inserting() -> Iterator[Any]:
-    """Yield the cursor for inserts. If one fails, its transaction can only be rolled back."""
+def writing() -> Iterator[Any]:
+    """Yield the cursor for writes. If one fails, its transaction can only be rolled back."""
     with (
         transaction.mark_for_rollback_on_error(DEFAULT_DB_ALIAS),
         connections[DEFAULT_DB_ALIAS].cursor() as cursor,
@@ -82,20 +84,32 @@ class CompiledInsert(Generic[Row]):
         return _InsertPlan(self._model)
 
 
-class _SelectPlan:
-    """A compiled query set, and how a row of its answer becomes an instance."""
+class CompiledUpdate(Generic[Row]):
+    """An update of a query set's rows, built once: each of its values is an `Argument`."""
+
+    def __init__(self, build: Callable[[], "models.QuerySet[Row]"], **changes: Any) -> None:
+        self._build = build
+        self._changes = changes
+
+    def update(self, **values: Any) -> int:
+        """Update the rows as the query set would; return their number."""
+        with writing() as cursor:
+            cursor.execute(self._plan.sql, self._plan.prepared(values))
+            return int(cursor.rowcount)
+
+    @cached_property
+    def _plan(self) -> "_Plan":
+        query: Any = self._build().query.chain(UpdateQuery)
+        query.add_update_values(self._changes)
+        return _Plan(query.get_compiler(connection=_unconnected()))
+
+
+class _Plan:
+    """A compiled statement, and how its arguments become parameters."""
 
     def __init__(self, compiler: Any) -> None:
         self.compiler = compiler
         self.sql, self._parameters = compiler.as_sql()
-        self.converters = compiler.get_converters([column for column, _, _ in compiler.select])
-        described = compiler.klass_info
-        first, last = described["select_fields"][0], described["select_fields"][-1]
-        self._model, self._columns = described["model"], slice(first, last + 1)
-        self._names = [column.target.attname for column, _, _ in compiler.select[self._columns]]
-        populators: Any = get_related_populators  # its stub is that of a newer Django
-        self._related = populators(described, compiler.select, DEFAULT_DB_ALIAS)
-        self._annotations = list(compiler.annotation_col_map.items())
 
     def prepared(self, values: dict[str, Any]) -> list[Any]:
         connection = self.compiler.connection
@@ -105,6 +119,22 @@ class _SelectPlan:
             else parameter
             for parameter in self._parameters
         ]
+
+
+class _SelectPlan(_Plan):
+    """A compiled query set, and how a row of its answer becomes an instance."""
+
+    def __init__(self, compiler: Any) -> None:
+        super().__init__(compiler)
+        self.locks = compiler.query.select_for_update
+        self.converters = compiler.get_converters([column for column, _, _ in compiler.select])
+        described = compiler.klass_info
+        first, last = described["select_fields"][0], described["select_fields"][-1]
+        self._model, self._columns = described["model"], slice(first, last + 1)
+        self._names = [column.target.attname for column, _, _ in compiler.select[self._columns]]
+        populators: Any = get_related_populators  # its stub is that of a newer Django
+        self._related = populators(described, compiler.select, DEFAULT_DB_ALIAS)
+        self._annotations = list(compiler.annotation_col_map.items())
 
     def instance(self, row: list[Any]) -> Any:
         made = self._model.from_db(DEFAULT_DB_ALIAS, self._names, row[self._columns])
@@ -160,4 +190,7 @@ def _unchanged(field: "models.Field[Any, Any]", connection: Any) -> set[type]:
 
 def _unconnected() -> Any:
     # A thread's connection would be kept open as long as what is compiled with it.
-    return connections.create_connection(DEFAULT_DB_ALIAS)
+    connection: Any = connections.create_connection(DEFAULT_DB_ALIAS)
+    # A query set that locks rows is only compiled inside a transaction: it would connect.
+    connection.get_autocommit = lambda: False
+    return connection

@@ -75,7 +75,7 @@ def options() -> dict[str, Any]:
         "max_request_header_size": 32 * 1024,
         # The parser knows the limit of each address.
         "max_request_body_size": sys.maxsize,
-        # Above this a body is in a file.
+        # Above this a body is in a file, if there is no room for it in memory.
         "inbuf_overflow": 64 * 1024,
         # Above this a thread waits for the client. No visitor's file is that large.
         "outbuf_high_watermark": max(16 * MIB, settings.UPLOAD_MAX_BYTES + MIB),

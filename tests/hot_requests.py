@@ -11,7 +11,6 @@ import io
 import json
 import logging
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -29,8 +28,6 @@ HOST = "sessions.example.com"
 FILE_BYTES = 5 * 1024 * 1024
 API = "/api/v1"
 _JSON = "application/json"
-# Above this the web server passes a body on in a file.
-_IN_MEMORY = 64 * 1024
 _IO = Path("/proc/self/io")
 
 
@@ -70,7 +67,8 @@ class HotRequest:
             "SERVER_PROTOCOL": "HTTP/1.1",
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": "http",
-            "wsgi.input": self._stream(),
+            # The web server has a few bodies of uploads in memory, and all small ones.
+            "wsgi.input": io.BytesIO(self.body),
             "wsgi.input_terminated": True,
             "wsgi.errors": sys.stderr,
             "wsgi.multithread": True,
@@ -78,12 +76,6 @@ class HotRequest:
             "wsgi.run_once": False,
             "wsgi.file_wrapper": ReadOnlyFileBasedBuffer,
         }
-
-    def _stream(self) -> Any:
-        stream: Any = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  (`send` closes it)
-        stream.write(self.body)
-        stream.seek(0)
-        return stream
 
 
 @dataclass(frozen=True)

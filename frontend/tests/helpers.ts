@@ -202,6 +202,22 @@ export async function openSession(server: FakeServer, visit: Visit = {}): Promis
   return page;
 }
 
+/** A page with a session. Answers to requests with `method` are kept back until they are let go. */
+export async function openLate(server: FakeServer, method: string) {
+  const kept: (() => void)[] = [];
+  const late = { isOn: false };
+  const page = await openSession(server, {
+    timeout: MINUTE,
+    fetch: async (input, init) => {
+      const response = await server.fetch(input, init);
+      if (late.isOn && init?.method === method) await new Promise<void>((go) => kept.push(go));
+      return response;
+    },
+  });
+  late.isOn = true;
+  return { page, late, kept };
+}
+
 /** The requests since a point, like `GET sessions/current/`. */
 export const sent = (server: FakeServer, since = 0) =>
   server.requests.slice(since).map(({ method, path }) => `${method} ${path}`);

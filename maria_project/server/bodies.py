@@ -6,6 +6,7 @@ against the part of SPOOL_MAX_BYTES that this web process has, until its request
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -18,6 +19,8 @@ from uploads_app.api.parsers import FRAMING_BYTES, UploadParser
 from uploads_app.storage.spool import SHARES
 
 _ADMIN_PREFIX = "/admin/"
+# Of SPOOL_MAX_BYTES, this part may be in memory: 32 MiB, unless set otherwise. The rest is in files.
+_PART_IN_MEMORY = 32
 
 
 class Terms(NamedTuple):
@@ -78,15 +81,16 @@ def _carries_a_token(environ: dict[str, Any]) -> bool:
 class BodyBytes:
     """Counts the bytes of bodies that are being received, in all and for each client."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: Callable[[], int], shares: int = 1) -> None:
+        self._most, self._shares = most, shares
         self._lock = threading.Lock()
         self._all = 0
         self._of_client: Counter[str] = Counter()
 
     def has_room(self, client: str, size: int) -> bool:
         """Return whether a client may send that many bytes more."""
-        most: int = settings.SPOOL_MAX_BYTES // settings.WEB_PROCESSES
-        return self._of_client[client] + size <= most // SHARES and self._all + size <= most
+        most = self._most()
+        return self._of_client[client] + size <= most // self._shares and self._all + size <= most
 
     def add(self, client: str, size: int) -> bool:
         """Count bytes, or return False if there is no room for them."""
@@ -105,4 +109,10 @@ class BodyBytes:
                 del self._of_client[client]
 
 
-BODY_BYTES = BodyBytes()
+def own_part() -> int:
+    part: int = settings.SPOOL_MAX_BYTES // settings.WEB_PROCESSES
+    return part
+
+
+BODY_BYTES = BodyBytes(own_part, SHARES)
+IN_MEMORY = BodyBytes(lambda: own_part() // _PART_IN_MEMORY)

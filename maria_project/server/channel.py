@@ -38,6 +38,8 @@ _KERNEL_BYTES = 128 * 1024
 # A file is read in such pieces. waitress reads as much as the send buffer may grow to, a few
 # MiB, and reads again what the client did not take.
 PIECE = 256 * 1024
+# As much of a body is received at once: each time costs about 65 calls.
+BODY_PIECE = 1024 * 1024
 
 _waiting = threading.BoundedSemaphore(WAITING_THREADS)
 
@@ -122,6 +124,12 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
             self.recv(self.adj.recv_bytes)
         else:
             super().handle_read()
+
+    def recv(self, buffer_size: int) -> bytes:
+        """Receive more than `buffer_size` at once if it belongs to a body."""
+        missing = self.request.missing if self.request else 0
+        data: bytes = super().recv(max(buffer_size, min(missing, BODY_PIECE)))
+        return data
 
     def handle_write(self) -> None:
         if self.ends_unread and self.close_when_flushed:

@@ -1,5 +1,6 @@
 """The parser of the web server: strict about where a request ends, and about what it keeps."""
 
+import sys
 import time
 from typing import Any, Protocol
 
@@ -9,7 +10,7 @@ from waitress.parser import (
     TransferEncodingNotImplemented,
 )
 
-from maria_project.server.bodies import BODY_BYTES, Terms, client_of, terms_of
+from maria_project.server.bodies import BODY_BYTES, IN_MEMORY, Terms, client_of, terms_of
 
 MAX_HEADERS = 100
 # As nginx has it. The time that Django needs for a path grows faster than its length.
@@ -44,11 +45,17 @@ class StrictParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no 
     client = ""
     refused = ""
     _counted = 0
+    _in_memory = 0
 
     def __init__(self, adj: Any, channel: Channel) -> None:
         super().__init__(adj)
         self._channel = channel
         self.began = time.monotonic()
+
+    @property
+    def missing(self) -> int:
+        """How many bytes of the body are to come, if its length is known."""
+        return getattr(self.body_rcv, "remain", 0)
 
     def received(self, data: bytes) -> int:
         """Take the bytes of this request; the channel keeps those after it."""
@@ -80,6 +87,7 @@ class StrictParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no 
         """Free the body."""
         super().close()
         self._count(-self._counted)
+        self._leave_memory()
 
     def _check_body(self) -> None:
         environ = self._channel.task_class(self._channel, self).get_environment()
@@ -94,6 +102,8 @@ class StrictParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no 
             self._withhold("server_busy")
             return len(data)
         body: Any = self.body_rcv
+        if self.terms.is_counted:
+            self._choose_memory_or_file(body.getbuf(), len(data))
         consumed: int = super().received(data)
         if self.terms.is_counted:
             self._count(consumed - len(data))
@@ -110,6 +120,21 @@ class StrictParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no 
             return False
         self._counted += size
         return True
+
+    def _choose_memory_or_file(self, buffer: Any, size: int) -> None:
+        """Let the body stay in memory as long as there is room. A file is written and read again."""
+        if buffer.overflowed:
+            return
+        if IN_MEMORY.add(self.client, size):
+            self._in_memory += size
+            buffer.overflow = sys.maxsize
+        else:
+            self._leave_memory()
+            buffer.overflow = 1
+
+    def _leave_memory(self) -> None:
+        IN_MEMORY.remove(self.client, self._in_memory)
+        self._in_memory = 0
 
     def _withhold(self, code: str) -> None:
         """Complete the request without its body."""

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from audit_app.services import record
-from common.statements import CompiledInsert, inserting
+from common.statements import CompiledInsert, writing
 from sessions_app import events
 from sessions_app.credentials import LONGEST_EXTENSION, Carrier, generate_token, hash_token
 from sessions_app.exceptions import SessionInvalid, SessionNotActive
@@ -53,7 +53,7 @@ def issue_session(
         if predecessor:
             session.token_used_at = session.proven_at = None
         try:
-            with transaction.atomic(), inserting() as cursor:
+            with transaction.atomic(), writing() as cursor:
                 _SESSIONS.insert([session], cursor)
                 record(
                     events.CREATED,

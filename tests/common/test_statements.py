@@ -15,14 +15,22 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from audit_app.models import AuditLog, AuditPersonal, FeedEntry
-from common.statements import Argument, CompiledInsert, CompiledSelect, _unchanged, inserting
+from common.statements import (
+    Argument,
+    CompiledInsert,
+    CompiledSelect,
+    CompiledUpdate,
+    _unchanged,
+    writing,
+)
 from sessions_app.credentials import hash_token
 from sessions_app.models import Consent, ServiceKey, UserSession
 from tests.helpers import Visitor
-from uploads_app.models import UploadedFile, UploadQuota
+from uploads_app.models import StoreState, UploadedFile, UploadQuota
 
 pytestmark = pytest.mark.both
 
+EMPTY: dict[str, Any] = {"restored_from": None, "retry_key": None}
 MOMENT = datetime(2026, 11, 27, 12, 30, 15, 123456, tzinfo=UTC)
 SAMPLES: dict[str, Callable[[Any], Any]] = {
     "BooleanField": lambda field: not field.default,
@@ -79,6 +87,16 @@ def a_file() -> dict[str, Any]:
     return {"session": session.pk}
 
 
+def a_copied_file() -> dict[str, Any]:
+    """Store two files, of which one is the copy of the other; return its key and its session's."""
+    values = a_file()
+    original = UploadedFile.objects.get()
+    chosen = {"session": original.session, "status": "stored", "key": "copy", "retry_key": "again"}
+    copied = filled(UploadedFile, restored_from=original, **chosen)
+    copied.save(force_insert=True)
+    return {**values, "pk": copied.pk}
+
+
 def a_key() -> dict[str, Any]:
     """Store a service key without the time at which it would end; return its hash."""
     later = timezone.now() + timedelta(days=1)
@@ -96,12 +114,24 @@ def a_live_session() -> dict[str, Any]:
     return {"uuid": str(session.uuid)}
 
 
+def a_locked_session() -> dict[str, Any]:
+    return {"session": a_live_session()["uuid"]}
+
+
+def a_store() -> dict[str, Any]:
+    filled(StoreState, singleton=StoreState.SINGLETON).save(force_insert=True)
+    return {}
+
+
 READS: dict[str, Callable[[], dict[str, Any]]] = {
     "sessions_app.authentication._PROVEN": a_session,
     "sessions_app.authentication._DESCRIBED": a_session,
     "sessions_app.services.service_keys._GOOD_KEY": a_key,
     "sessions_app.services.service_keys._LIVE": a_live_session,
     "uploads_app.api.views._FIRST_FILES": a_file,
+    "uploads_app.api.views._ONE_FILE": a_copied_file,
+    "uploads_app.marker.comparison._STATE": a_store,
+    "uploads_app.services.upload._LIVE": a_locked_session,
 }
 
 
@@ -131,7 +161,58 @@ INSERTS: dict[str, Callable[[], Any]] = {
     "audit_app.services._LOGS": lambda: filled(AuditLog),
     "audit_app.services._FEED": lambda: filled(FeedEntry, log=logged()),
     "audit_app.services._PARTS": lambda: filled(AuditPersonal, log=logged()),
+    "uploads_app.services.upload._UPLOADS": lambda: filled(
+        UploadedFile, session=UserSession.objects.get(), status="stored", restored_from=None
+    ),
 }
+
+
+def a_used_quota() -> dict[str, Any]:
+    """Store a quota with two files, and a deleted one whose form is open; it allows one more."""
+    session = UserSession.objects.get(pk=a_file()["session"])
+    deleted = filled(UploadedFile, session=session, key="form", status="deleted", size=7, **EMPTY)
+    deleted.save(force_insert=True)
+    size = UploadedFile.objects.get(status="stored").size
+    UploadQuota(session=session, files=1, bytes=size).save(force_insert=True)
+    UploadQuota(session=filled_session(), files=1, bytes=size).save(force_insert=True)
+    return {"session": session.pk, "size": 100, "max_files": 3, "max_bytes": size + 107}
+
+
+def filled_session() -> UserSession:
+    session: UserSession = filled(UserSession, predecessor=None, status="ended")
+    session.save(force_insert=True)
+    return session
+
+
+def a_pending_file() -> dict[str, Any]:
+    a_file()
+    session = UserSession.objects.get()
+    files = [
+        filled(UploadedFile, session=session, status="pending", key=key, **EMPTY)
+        for key in ("one", "two")
+    ]
+    for file in files:
+        file.save(force_insert=True)
+    return {"upload": files[0].pk, "sha256": "5ca1ab1e", "stored_at": MOMENT}
+
+
+UPDATES: dict[str, Callable[[], dict[str, Any]]] = {
+    "uploads_app.services.quota._ADMIT": a_used_quota,
+    "uploads_app.services.transition._MARK_STORED": a_pending_file,
+}
+
+
+def rows_of(model: type[models.Model]) -> list[dict[str, Any]]:
+    return list(model._default_manager.order_by("pk").values())
+
+
+def by_the_orm(monkeypatch: pytest.MonkeyPatch, values: dict[str, Any]) -> None:
+    """Let a query set of a compiled statement have these values."""
+
+    def as_sql(self: Argument, compiler: Any, connection: Any) -> tuple[str, Any]:
+        return "%s", (self.output_field.get_db_prep_value(values[self.name], connection),)
+
+    monkeypatch.setattr(Argument, "as_sql", as_sql)
 
 
 def stored(row: models.Model, insert: Callable[[list[Any], Any], None]) -> tuple[Any, ...]:
@@ -140,7 +221,7 @@ def stored(row: models.Model, insert: Callable[[list[Any], Any], None]) -> tuple
     fields = [f for f in row._meta.concrete_fields if f is not row._meta.auto_field]
     columns = ", ".join(f'"{field.column}"' for field in fields)
     with transaction.atomic():
-        with inserting() as cursor:
+        with writing() as cursor:
             insert([copied], cursor)
         assert copied.pk is not None
         assert (copied._state.adding, copied._state.db) == (False, "default")
@@ -158,6 +239,7 @@ def stored(row: models.Model, insert: Callable[[list[Any], Any], None]) -> tuple
 def test_each_statement_is_compared() -> None:
     assert compiled(CompiledSelect).keys() == READS.keys()
     assert compiled(CompiledInsert).keys() == INSERTS.keys()
+    assert compiled(CompiledUpdate).keys() == UPDATES.keys()
 
 
 @pytest.mark.parametrize("name", INSERTS)
@@ -171,16 +253,16 @@ def test_inserted_rows_are_those_of_the_orm(visitor: Visitor, name: str, value: 
         row.status = "active"
     statement = compiled(CompiledInsert)[name]
 
-    def by_the_orm(rows: list[Any], cursor: Any) -> None:
+    def create(rows: list[Any], cursor: Any) -> None:
         type(row)._default_manager.bulk_create(rows)
 
-    assert stored(row, statement.insert) == stored(row, by_the_orm)
+    assert stored(row, statement.insert) == stored(row, create)
 
 
 def test_several_rows_are_inserted_by_the_orm(db: None, django_assert_num_queries: Any) -> None:
     logs = [filled(AuditLog) for _ in range(3)]
 
-    with django_assert_num_queries(1), inserting() as cursor:
+    with django_assert_num_queries(1), writing() as cursor:
         CompiledInsert(AuditLog).insert(logs, cursor)
 
     assert set(AuditLog.objects.values_list("pk", "event_id")) == {
@@ -193,7 +275,7 @@ def test_a_failed_insert_ends_the_transaction(visitor: Visitor) -> None:
     session.support_code = visitor.row.support_code
 
     with transaction.atomic():
-        with pytest.raises(IntegrityError), inserting() as cursor:
+        with pytest.raises(IntegrityError), writing() as cursor:
             CompiledInsert(UserSession).insert([session], cursor)
         with pytest.raises(transaction.TransactionManagementError):
             UserSession.objects.count()
@@ -215,7 +297,7 @@ def test_only_what_a_field_does_not_change_is_inserted_as_it_is() -> None:
 def test_an_expression_is_not_inserted(visitor: Visitor) -> None:
     session = filled(UserSession, predecessor=None, status="ended", created_at=Now())
 
-    with pytest.raises(Exception, match="Now"), transaction.atomic(), inserting() as cursor:
+    with pytest.raises(Exception, match="Now"), transaction.atomic(), writing() as cursor:
         CompiledInsert(UserSession).insert([session], cursor)
 
 
@@ -226,15 +308,47 @@ def test_rows_are_those_of_the_orm(db: None, name: str, monkeypatch: pytest.Monk
 
     rows = statement.read(**values)
 
-    def as_sql(self: Argument, compiler: Any, connection: Any) -> tuple[str, Any]:
-        return "%s", (self.output_field.get_db_prep_value(values[self.name], connection),)
-
-    monkeypatch.setattr(Argument, "as_sql", as_sql)
+    by_the_orm(monkeypatch, values)
     expected = list(statement._build())
     assert [snapshot(row) for row in rows] == [snapshot(row) for row in expected]
     assert rows
     empty = {name for name, value in vars(rows[0]).items() if value is None}
     assert empty <= {"ended_at", "predecessor_id", "revoked_at"}
+
+
+@pytest.mark.parametrize("name", UPDATES)
+def test_updated_rows_are_those_of_the_orm(
+    db: None, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values, statement = UPDATES[name](), compiled(CompiledUpdate)[name]
+    model = statement._build().model
+    before = rows_of(model)
+    with transaction.atomic():
+        number, after = statement.update(**values), rows_of(model)
+        transaction.set_rollback(True)
+
+    by_the_orm(monkeypatch, values)
+
+    assert number == statement._build().update(**statement._changes) == 1
+    assert before != after == rows_of(model)
+
+
+def test_a_failed_update_ends_the_transaction(visitor: Visitor) -> None:
+    code = Argument("code", UserSession._meta.get_field("support_code"))
+    filled_session()
+    update = CompiledUpdate(UserSession.objects.all, support_code=code)
+
+    with transaction.atomic():
+        with pytest.raises(IntegrityError):
+            update.update(code="the same")
+        with pytest.raises(transaction.TransactionManagementError):
+            UserSession.objects.count()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rows_are_locked_inside_a_transaction() -> None:
+    with pytest.raises(transaction.TransactionManagementError, match="inside a transaction"):
+        CompiledSelect(UserSession.objects.select_for_update).read()
 
 
 def test_a_session_is_described_with_its_answers_and_quota(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import SOAK
+from tests.helpers import SOAK, pdf
 from tests.maria_project.server import wait_for
 from tests.security.edge import fresh_source
 from tests.uploads_app.samples import FORM, UPLOADS
@@ -150,6 +150,22 @@ def test_t88_all_clients_together_take_the_limit(server: UploadServer) -> None:
         assert newest.send(stuck(newest, FILE), cut=600).status == 503
         assert spooled(server) <= LIMIT
     assert_room(server)
+
+
+def test_a_body_is_in_memory_while_there_is_room(tmp_path: Path) -> None:
+    room = {**LIMITS, "SPOOL_MAX_BYTES": str(32 * 2 * FILE)}
+    data = deployment(tmp_path / "data")
+    with serving(data, WAITRESS, **room, TMPDIR=str(tmp_path)) as server:
+        for _ in range(2):  # the room is free again
+            with ExitStack() as stack:
+                opened(stack, server, stuck(server, FILE))
+                assert server.upload(pdf(size=FILE // 2)).status == 201
+                assert spooled(server) == 0
+                for _ in range(4):
+                    opened(stack, server, stuck(server, FILE))
+                wait_for(lambda: spooled(server) >= 3 * (FILE - KIB))
+                assert server.upload(pdf(size=FILE // 2)).status == 201
+            server.start_session()
 
 
 def test_t88_a_chunked_body_is_counted_as_it_arrives(server: UploadServer) -> None:

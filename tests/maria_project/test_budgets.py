@@ -18,9 +18,9 @@ SQLITE = {
     "validate": Figures(calls=1_306, middleware=356, statements=0, kib_read=0),
     "current": Figures(calls=1_738, middleware=359, statements=1, kib_read=0),
     "list": Figures(calls=1_660, middleware=359, statements=2, kib_read=0),
-    "create": Figures(calls=2_602, middleware=356, statements=6, kib_read=0),
-    "upload": Figures(calls=22_951, middleware=359, statements=22, kib_read=5_128),
-    "download": Figures(calls=3_611, middleware=355, statements=2, kib_read=5_120),
+    "create": Figures(calls=2_601, middleware=356, statements=6, kib_read=0),
+    "upload": Figures(calls=4_983, middleware=359, statements=14, kib_read=8),
+    "download": Figures(calls=1_918, middleware=355, statements=2, kib_read=5_120),
     "introspect": Figures(calls=1_924, middleware=356, statements=2, kib_read=0),
 }
 # With Redis.
@@ -29,8 +29,8 @@ POSTGRESQL = {
     "current": Figures(calls=2_260, middleware=359, statements=1, kib_read=0),
     "list": Figures(calls=2_252, middleware=359, statements=2, kib_read=0),
     "create": Figures(calls=3_792, middleware=356, statements=6, kib_read=0),
-    "upload": Figures(calls=24_491, middleware=359, statements=22, kib_read=5_128),
-    "download": Figures(calls=4_885, middleware=355, statements=2, kib_read=5_120),
+    "upload": Figures(calls=6_152, middleware=359, statements=14, kib_read=8),
+    "download": Figures(calls=3_188, middleware=355, statements=2, kib_read=5_120),
     "introspect": Figures(calls=2_513, middleware=356, statements=2, kib_read=0),
 }
 

@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from maria_project.checks import check_web_processes
 from maria_project.listening import open_sockets
-from maria_project.server.bodies import BodyBytes
+from maria_project.server.bodies import BodyBytes, own_part
 from maria_project.web_processes import WebProcess
 from tests import redis_server
 from tests.helpers import pdf
@@ -38,6 +38,7 @@ from tests.security.edge import UUID
 from tests.uploads_app.samples import PLENTY, UPLOADS
 from tests.uploads_app.server import Deployment, UploadServer, deployment, request
 from uploads_app.models import UploadedFile, UploadQuota, UploadStatus
+from uploads_app.storage.spool import SHARES
 
 CLIENTS = 8
 LARGE_FILE = 5_000_000
@@ -219,7 +220,7 @@ def test_several_processes_need_a_shared_cache(
 
 def test_each_process_has_its_part_of_the_spool(settings: Any) -> None:
     settings.SPOOL_MAX_BYTES, settings.WEB_PROCESSES = 800, 2
-    counted = BodyBytes()
+    counted = BodyBytes(own_part, SHARES)
     assert not counted.add("a client", 101)
     assert all(counted.add(f"client {number}", 100) for number in range(4))
     assert not counted.add("another client", 1)

@@ -1,6 +1,6 @@
 """A session or a file that changes while an upload is committed, on PostgreSQL."""
 
-from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -43,10 +43,10 @@ def test_a_file_that_is_quarantined_meanwhile_is_not_transferred(
     visitor.end()
     now, pause, put = started(), Pause(), DiskStore.put
 
-    def write_slowly(self: DiskStore, key: str, chunks: Iterable[bytes]) -> StoredBytes:
-        written = put(self, key, chunks)
+    def write_slowly(self: DiskStore, *arguments: Any) -> StoredBytes:
+        stored = put(self, *arguments)
         pause.here()
-        return written
+        return stored
 
     monkeypatch.setattr(DiskStore, "put", write_slowly)
 

@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpResponseRedirect
+from django.http import Http404, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
@@ -83,7 +83,13 @@ def _first_files() -> UploadQuerySet:
     return shown[: UploadPagination.page_size + 1]
 
 
+def _one_file() -> UploadQuerySet:
+    files = UploadedFile.objects.visible_to(Argument("session", UserSession._meta.pk))
+    return files.filter(pk=Argument("pk", UploadedFile._meta.pk)).order_by()
+
+
 _FIRST_FILES = CompiledSelect(_first_files)
+_ONE_FILE = CompiledSelect(_one_file)
 
 
 @extend_schema_view(
@@ -102,6 +108,12 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisitorVie
 
     def get_queryset(self) -> UploadQuerySet:
         return UploadedFile.objects.visible_to(self.session)
+
+    def get_object(self) -> UploadedFile:
+        file = _ONE_FILE.first(session=self.session.pk, pk=self.kwargs["pk"])
+        if file is None:
+            raise Http404
+        return file
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         if UploadPagination.cursor_query_param not in request.query_params:

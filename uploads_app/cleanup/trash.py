@@ -152,10 +152,12 @@ def _move_all(steps: Sequence[QuarantinedObject], result: RemovalResult) -> None
         logger.exception("storage did not move %s objects", len(steps))
         result.failed += len(steps)
         return
+    moved = []
     for step in steps:
         if error := failed.get(_places(step)[0]):
             _end_without_move(step, error, result)
-    moved = [step for step in steps if _places(step)[0] not in failed]
+        else:
+            moved.append(step)
     for step in _close(moved, result):
         if step.status == TrashStatus.QUARANTINING:
             _undo_late_move(step, result)

@@ -11,7 +11,7 @@ copies of one database have the same id, but soon know different lineages.
 from uploads_app.marker.comparison import MarkerDiffers, Stop, claim_store, compare
 from uploads_app.marker.lease import LEASE, release_lease, renew_lease, take_lease
 from uploads_app.marker.lineage import contest, count_up, sign
-from uploads_app.marker.own_store import StoreNotOurs, require_own_store
+from uploads_app.marker.own_store import StoreNotOurs, is_own_store, require_own_store
 
 __all__ = [
     "LEASE",
@@ -22,6 +22,7 @@ __all__ = [
     "compare",
     "contest",
     "count_up",
+    "is_own_store",
     "release_lease",
     "renew_lease",
     "require_own_store",

@@ -2,12 +2,14 @@
 
 from contextlib import suppress
 
+from common.statements import CompiledSelect
 from uploads_app.models import StoreState, UploadedFile
 from uploads_app.storage.base import Marker, object_store
 
 FIRST_GENERATION = 1
 # A store that two databases have used has such a lineage until a person adopts it.
 CONTESTED, FORKED = "contested:", "forked:"
+_STATE = CompiledSelect(lambda: StoreState.objects.filter(pk=StoreState.SINGLETON))
 
 
 class Stop(Exception):
@@ -28,7 +30,7 @@ def claim_store() -> None:
     The database's half is written first, at generation 0. After a crash in
     between, the next call writes the store's half.
     """
-    state = StoreState.objects.first()
+    state = read_state()
     if state is not None and state.generation:
         return
     store = object_store()
@@ -61,7 +63,11 @@ def compare() -> Marker | None:
 def compare_to(marker: Marker | None) -> Marker | None:
     """Do `compare` for a marker that was read before."""
     # The store's half was read first: otherwise a run that ends in between would make it look ahead.
-    state = StoreState.objects.first()
+    return compare_halves(marker, read_state())
+
+
+def compare_halves(marker: Marker | None, state: StoreState | None) -> Marker | None:
+    """Do `compare` for both halves, of which the store's was read first."""
     if marker is None:
         if (state is None or not state.generation) and _both_empty():
             return None
@@ -132,6 +138,10 @@ def read() -> Marker | None:
         raise MarkerDiffers(
             "marker_unreadable", f"The store's deployment marker cannot be read: {error}."
         ) from error
+
+
+def read_state() -> StoreState | None:
+    return _STATE.first()
 
 
 def belongs(state: StoreState, marker: Marker | None) -> bool:

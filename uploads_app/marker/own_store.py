@@ -1,13 +1,21 @@
 """Refuse to use a store that is known not to be this database's."""
 
 import time
+from contextlib import suppress
 from datetime import timedelta
 from weakref import WeakKeyDictionary
 
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from uploads_app.marker.comparison import MarkerDiffers, compare, compare_to, read
+from uploads_app.marker.comparison import (
+    MarkerDiffers,
+    compare,
+    compare_halves,
+    compare_to,
+    read,
+    read_state,
+)
 from uploads_app.models import StoreState
 from uploads_app.storage.base import Marker, ObjectStore, object_store
 
@@ -21,6 +29,19 @@ _recent: WeakKeyDictionary[ObjectStore, tuple[float, Marker | None]] = WeakKeyDi
 
 class StoreNotOurs(OSError):
     """The store is another one than the database knows."""
+
+
+def is_own_store() -> bool:
+    """Say whether both halves of the marker are there and belong together, by one statement.
+
+    False also means that one is to be written, or that `require_own_store` says what is wrong.
+    """
+    with suppress(MarkerDiffers):
+        marker, state = _read_recent(), read_state()
+        if marker is not None and state is not None and state.generation:
+            compare_halves(marker, state)
+            return True
+    return False
 
 
 def require_own_store(*, fresh: bool = False) -> None:

@@ -42,7 +42,6 @@ from uploads_app.services.download import refuse_blocked_download
 from uploads_app.services.upload import (
     claim_store,
     finish_upload,
-    prepare_store,
     renew_lease,
     reserve,
 )
@@ -99,7 +98,7 @@ def begin_direct_upload(
         raise DirectUploadUnavailable
     name = clean_name(name)
     file_type = _check_announced(session, name, size)
-    prepare_store(session)
+    claim_store()
     upload = reserve(
         session=session,
         name=name,

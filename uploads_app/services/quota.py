@@ -9,58 +9,81 @@ from contextlib import suppress
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, F, OuterRef, Subquery, Sum
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Now
 
 from audit_app.services import record
+from common.statements import Argument, CompiledUpdate
 from sessions_app.models import UserSession
 from uploads_app import events
 from uploads_app.exceptions import QuotaExceeded
-from uploads_app.models import IN_QUOTA, UploadedFile, UploadQuota
+from uploads_app.models import IN_QUOTA, UploadedFile, UploadQuerySet, UploadQuota
 from uploads_app.storage.base import object_store
 from uploads_app.storage.keys import incoming_key
 
-_OF_SESSION = (
-    UploadedFile.objects.filter(session=OuterRef("session"), status__in=IN_QUOTA)
-    .order_by()
-    .values("session")
+_UPLOADS = UploadedFile.objects.filter(session=OuterRef("session"))
+_COUNTED = _UPLOADS.filter(status__in=IN_QUOTA)
+# A deleted upload counts as long as its form can still write bytes.
+_ARRIVING = _UPLOADS.with_open_form()
+
+
+def _files(uploads: UploadQuerySet) -> Coalesce:
+    count = uploads.order_by().values("session").annotate(files=Count("pk"))
+    return Coalesce(Subquery(count.values("files")), 0)
+
+
+def _bytes(uploads: UploadQuerySet) -> Coalesce:
+    total = uploads.order_by().values("session").annotate(bytes=Sum("size"))
+    return Coalesce(Subquery(total.values("bytes")), 0)
+
+
+def _admitting() -> "QuerySet[UploadQuota]":
+    """Return a session's quota if it fits the rows, and allows a new file beside what may still arrive."""
+    return UploadQuota.objects.filter(
+        session=Argument("session", UserSession._meta.pk),
+        files=_files(_COUNTED),
+        bytes=_bytes(_COUNTED),
+        files__lt=Argument("max_files", _FILES) - _files(_ARRIVING),
+        bytes__lte=Argument("max_bytes", _BYTES) - _bytes(_ARRIVING) - Argument("size", _BYTES),
+    )
+
+
+_FILES = UploadQuota._meta.get_field("files")
+_BYTES = UploadQuota._meta.get_field("bytes")
+_ADMIT = CompiledUpdate(
+    _admitting, files=F("files") + 1, bytes=F("bytes") + Argument("size", _BYTES)
 )
-_FILES = Coalesce(Subquery(_OF_SESSION.annotate(files=Count("pk")).values("files")), 0)
-_BYTES = Coalesce(Subquery(_OF_SESSION.annotate(bytes=Sum("size")).values("bytes")), 0)
 
 
 def use_quota(*, upload_request: UploadedFile) -> None:
-    """Count a new file; raises QuotaExceeded.
-
-    A deleted upload counts as long as its form can still write bytes.
-    """
+    """Count a new file; raises QuotaExceeded."""
     session = upload_request.session
-    arriving = (
-        UploadedFile.objects.with_open_form()
-        .filter(session=session)
-        .aggregate(files=Count("pk"), bytes=Sum("size", default=0))
+    admitted = (
+        _admit(upload_request)
+        or (_create_quota(session) and _admit(upload_request))
+        or (correct_quotas([session.uuid]) and _admit(upload_request))
     )
-    UploadQuota.objects.get_or_create(session=session)
-    if _admit(upload_request, **arriving):
-        return
-    if not (correct_quotas([session.uuid]) and _admit(upload_request, **arriving)):
-        raise QuotaExceeded(session.uuid, upload_request.name, bool(arriving["files"]))
+    if not admitted:
+        forms = UploadedFile.objects.with_open_form().filter(session=session)
+        raise QuotaExceeded(session.uuid, upload_request.name, forms.exists())
 
 
-def free_expired_forms(*, session: UserSession) -> None:
-    """Delete what came by the expired forms of closed uploads, which then no longer count."""
+def free_expired_forms(*, session: UserSession) -> bool:
+    """Delete what came by the expired forms of closed uploads; return whether they count no longer."""
     closed = UploadedFile.objects.with_open_form().filter(session=session)
+    freed = 0
     for upload in closed.filter(form_expires_at__lt=Now()):
         with suppress(OSError):  # it counts until the next call
             object_store().delete(incoming_key(upload.key))
             same_form = closed.filter(pk=upload.pk, form_expires_at=upload.form_expires_at)
-            same_form.update(form_expires_at=None)
+            freed += same_form.update(form_expires_at=None)
+    return bool(freed)
 
 
 def correct_quotas(sessions: Collection[UUID]) -> bool:
     """Correct and record the quotas that do not fit; return whether there was one."""
     counted = UploadQuota.objects.filter(session__in=sessions).annotate(
-        counted_files=_FILES, counted_bytes=_BYTES
+        counted_files=_files(_COUNTED), counted_bytes=_bytes(_COUNTED)
     )
     wrong = list(counted.exclude(files=F("counted_files"), bytes=F("counted_bytes")))
     for quota in wrong:
@@ -79,17 +102,22 @@ def correct_quotas(sessions: Collection[UUID]) -> bool:
 
 def recount_quotas(sessions: Collection[UUID]) -> None:
     """Set the quotas to what the rows use now."""
-    UploadQuota.objects.filter(session__in=sessions).update(files=_FILES, bytes=_BYTES)
-
-
-def _admit(upload_request: UploadedFile, files: int, bytes: int) -> bool:
-    """Count a new file, if the quota fits the rows and allows it beside what may still arrive."""
-    size = upload_request.size
-    admitted = UploadQuota.objects.filter(
-        session=upload_request.session_id,
-        files=_FILES,
-        bytes=_BYTES,
-        files__lt=settings.UPLOAD_MAX_FILES - files,
-        bytes__lte=settings.UPLOAD_MAX_TOTAL_BYTES - bytes - size,
+    UploadQuota.objects.filter(session__in=sessions).update(
+        files=_files(_COUNTED), bytes=_bytes(_COUNTED)
     )
-    return bool(admitted.update(files=F("files") + 1, bytes=F("bytes") + size))
+
+
+def _admit(upload_request: UploadedFile) -> bool:
+    return bool(
+        _ADMIT.update(
+            session=upload_request.session_id,
+            size=upload_request.size,
+            max_files=settings.UPLOAD_MAX_FILES,
+            max_bytes=settings.UPLOAD_MAX_TOTAL_BYTES,
+        )
+    )
+
+
+def _create_quota(session: UserSession) -> bool:
+    """Create a session's quota; False if there is one."""
+    return UploadQuota.objects.get_or_create(session=session)[1]

@@ -23,7 +23,7 @@ from uploads_app.models import IN_QUOTA, UploadedFile, UploadStatus
 from uploads_app.services.deletion import give_up_upload
 from uploads_app.services.download import open_bytes
 from uploads_app.services.transition import record_upload
-from uploads_app.services.upload import finish_upload, prepare_store, reserve
+from uploads_app.services.upload import claim_store, finish_upload, reserve
 
 # With more sessions in a row than this, staff enter the support code of the current one.
 LONGEST_CHAIN = 100
@@ -80,7 +80,7 @@ def transfer_upload(*, upload: UploadedFile, session: UserSession, reason: str) 
     inspection. Raises NotTransferred or StorageUnavailable, and then nothing changed.
     """
     _refuse_unfit(upload, session)
-    prepare_store(session)
+    claim_store()
     try:
         content = open_bytes(upload=upload)
     except ObjectMissing as error:

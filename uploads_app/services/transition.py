@@ -6,16 +6,29 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Model, QuerySet
+from django.utils import timezone
 
 from audit_app.canonical import Value
 from audit_app.events import EventType
 from audit_app.services import Entry, Personal, record_many
+from common.statements import Argument, CompiledUpdate
 from sessions_app.models import UserSession
-from uploads_app.models import UploadedFile, UploadQuerySet
+from uploads_app import events
+from uploads_app.models import UploadedFile, UploadQuerySet, UploadStatus
 from uploads_app.services.quota import correct_quotas, recount_quotas
+from uploads_app.storage.base import StoredBytes
 
 Row = TypeVar("Row", bound=Model)
 Details = dict[str, Value]
+_PK = UploadedFile._meta.get_field("id")
+_SHA256 = UploadedFile._meta.get_field("sha256")
+_STORED_AT = UploadedFile._meta.get_field("stored_at")
+_MARK_STORED = CompiledUpdate(
+    lambda: UploadedFile.objects.pending().filter(pk=Argument("upload", _PK)),
+    status=UploadStatus.STORED,
+    sha256=Argument("sha256", _SHA256),
+    stored_at=Argument("stored_at", _STORED_AT),
+)
 
 
 def change_rows(rows: QuerySet[Row], **values: Any) -> list[Row]:
@@ -66,6 +79,24 @@ def change_upload(upload: UploadedFile, among: UploadQuerySet, **change: Any) ->
     for field in UploadedFile._meta.concrete_fields:
         setattr(upload, field.attname, getattr(row, field.attname))
     return bool(changed)
+
+
+def mark_stored(upload: UploadedFile, written: StoredBytes) -> bool:
+    """Do `change_upload` for a pending upload whose bytes are written. Its session must be locked."""
+    values = {"sha256": written.sha256, "stored_at": timezone.now()}
+    if not _MARK_STORED.update(upload=upload.pk, **values):
+        upload.refresh_from_db()
+        return False
+    for name, value in {"status": UploadStatus.STORED, **values}.items():
+        setattr(upload, name, value)
+    record_upload(
+        events.STORED,
+        upload,
+        size=written.size,
+        sha256=written.sha256,
+        content_type=upload.content_type,
+    )
+    return True
 
 
 def record_upload(event: EventType, upload: UploadedFile, **details: Value) -> None:

@@ -9,21 +9,23 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
 from django.conf import settings
 from django.core.files import File
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from common import context
+from common.statements import Argument, CompiledInsert, CompiledSelect, writing
 from sessions_app.exceptions import SessionInvalid
-from sessions_app.models import UserSession
+from sessions_app.models import SessionQuerySet, UserSession
 from sessions_app.services.sessions import mark_session_used, session_invalid
 from uploads_app import events, marker
 from uploads_app.exceptions import (
     FileEmpty,
     NameNotAllowed,
+    QuotaExceeded,
     RetryKeyReused,
     StorageUnavailable,
     TypeNotAllowed,
@@ -38,7 +40,7 @@ from uploads_app.inspection.file_types import (
 from uploads_app.models import TAKEOVER_AFTER, UploadedFile, UploadStatus
 from uploads_app.services.deletion import give_up_upload, lapse_upload
 from uploads_app.services.quota import free_expired_forms, use_quota
-from uploads_app.services.transition import change_upload, record_upload
+from uploads_app.services.transition import mark_stored, record_upload
 from uploads_app.storage.base import StoredBytes, object_store
 from uploads_app.storage.keys import object_key
 from uploads_app.storage.spool import SpooledFile
@@ -60,7 +62,7 @@ def store_upload(
     """
     name = clean_name(name)
     file_type = _check_type(session, content, name)
-    prepare_store(session)
+    claim_store()
     upload = reserve(
         session=session,
         name=name,
@@ -74,12 +76,6 @@ def store_upload(
     return finish_upload(upload=upload, content=content)
 
 
-def prepare_store(session: UserSession) -> None:
-    """Claim the store, and free the quota of expired forms; raises StorageUnavailable."""
-    claim_store()
-    free_expired_forms(session=session)
-
-
 def claim_store() -> None:
     """Write the marker into an empty store.
 
@@ -87,8 +83,9 @@ def claim_store() -> None:
     cleanup would remove our files.
     """
     try:
-        marker.claim_store()
-        marker.require_own_store()
+        if not marker.is_own_store():
+            marker.claim_store()
+            marker.require_own_store()
     except OSError as error:
         logger.warning("The store cannot be used: %s", error)
         raise StorageUnavailable from error
@@ -126,17 +123,13 @@ def reserve(
         direct=direct,
         restored_from=restored_from,
         network=restored_from.network if restored_from else context.current().network,
-        lease_expires_at=Now() + settings.UPLOAD_LEASE,
     )
-    with transaction.atomic():
-        _require_live(session)
-        if retry_key and (upload := _earlier(upload_request)):
-            return upload
-        use_quota(upload_request=upload_request)
-        upload_request.save(force_insert=True)
-        if direct:
-            record_upload(events.STARTED, upload_request, size=size)
-    return upload_request
+    try:
+        return _reserve(upload_request)
+    except QuotaExceeded:
+        if not free_expired_forms(session=session):
+            raise
+        return _reserve(upload_request)
 
 
 def finish_upload(
@@ -186,6 +179,20 @@ def _check_type(session: UserSession, content: SpooledFile, name: str) -> FileTy
     except (NameNotAllowed, TypeNotAllowed) as error:
         error.session_uuid, error.file_name = session.uuid, name
         raise
+
+
+def _reserve(upload_request: UploadedFile) -> UploadedFile:
+    with transaction.atomic():
+        now = _lock_live(upload_request.session)
+        if upload_request.retry_key and (upload := _earlier(upload_request)):
+            return upload
+        use_quota(upload_request=upload_request)
+        upload_request.lease_expires_at = now + settings.UPLOAD_LEASE
+        with writing() as cursor:
+            _UPLOADS.insert([upload_request], cursor)
+        if upload_request.direct:
+            record_upload(events.STARTED, upload_request, size=upload_request.size)
+    return upload_request
 
 
 def _earlier(upload_request: UploadedFile) -> UploadedFile | None:
@@ -246,21 +253,8 @@ def _leased(upload: UploadedFile, content: File[bytes]) -> Iterator[bytes]:
 def _commit(upload: UploadedFile, written: StoredBytes, also: Callable[[], None]) -> UploadedFile:
     """Step 3: mark the row as stored, with its event; only then may anybody get a reply."""
     with transaction.atomic():
-        _require_live(upload.session)
-        stored = change_upload(
-            upload,
-            UploadedFile.objects.pending(),
-            event=events.STORED,
-            details=lambda row: {
-                "size": written.size,
-                "sha256": written.sha256,
-                "content_type": row.content_type,
-            },
-            status=UploadStatus.STORED,
-            sha256=written.sha256,
-            stored_at=timezone.now(),
-        )
-        if stored:
+        _lock_live(upload.session)
+        if mark_stored(upload, written):
             mark_session_used(session=upload.session)
             also()
         elif upload.status != UploadStatus.STORED:  # else another try of this request was faster
@@ -276,7 +270,20 @@ def _sha256(content: File[bytes]) -> str:
     return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _require_live(session: UserSession) -> None:
-    """Lock the session and raise SessionInvalid if it is not live."""
-    if not UserSession.objects.live().select_for_update().filter(pk=session.pk).exists():
+def _lock_live(session: UserSession) -> datetime:
+    """Lock the session and return the time; raise SessionInvalid if it is not live."""
+    locked = _LIVE.first(session=session.pk)
+    if locked is None:
         raise session_invalid(UserSession.objects.get(pk=session.pk))
+    now: datetime = vars(locked)["read_at"]
+    return now
+
+
+def _live() -> SessionQuerySet:
+    live = UserSession.objects.live().select_for_update()
+    proven = live.filter(pk=Argument("session", UserSession._meta.pk))
+    return proven.only("pk").annotate(read_at=Now()).order_by()
+
+
+_LIVE = CompiledSelect(_live)
+_UPLOADS = CompiledInsert(UploadedFile)

@@ -31,7 +31,7 @@ def sync_name(path: Path) -> None:
 def sync_names(paths: Iterable[Path]) -> None:
     """Sync the names of files and of their folders, each folder once."""
     folders = {path.parent for path in paths}
-    for folder in folders | {folder.parent for folder in folders}:
+    for folder in (*folders, *{folder.parent for folder in folders}):
         sync_folder(folder)
 
 

@@ -43,7 +43,7 @@ const useShown = typeof window === "object" ? useLayoutEffect : useEffect;
 export function SessionProvider(props: SessionProviderProps) {
   const { onSessionChanged } = props;
   const [stores] = useState(() => storesFor({ ...props.options, ...props.uploads }));
-  useShown(() => stores.addCallback(onSessionChanged), [stores, onSessionChanged]);
+  useShown(() => stores.listen(onSessionChanged), [stores, onSessionChanged]);
   useShown(() => stores.session.subscribe(() => undefined), [stores]);
   // Not JSX: hooks without components need no JSX runtime.
   return createElement(SessionContext.Provider, { value: { ...props, ...stores } }, props.children);
@@ -52,7 +52,7 @@ export function SessionProvider(props: SessionProviderProps) {
 /** @throws Error outside a `SessionProvider` */
 export function useSessionContext(): SessionContextValue {
   const value = useContext(SessionContext);
-  if (!value) throw new Error("Wrap this in a <SessionProvider>.");
+  if (!value) throw new Error("No <SessionProvider> found.");
   return value;
 }
 

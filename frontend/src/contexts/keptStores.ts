@@ -19,7 +19,7 @@ function createStores(options: Options) {
     options,
     session,
     /** @returns a function that removes the callback */
-    addCallback(onSessionChanged: OnSessionChanged | undefined) {
+    listen(onSessionChanged: OnSessionChanged | undefined) {
       const callback: OnSessionChanged = (...change) => onSessionChanged?.(...change);
       callbacks.add(callback);
       return () => void callbacks.delete(callback);

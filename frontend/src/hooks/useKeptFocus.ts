@@ -11,7 +11,7 @@ const GROUPS = "ul, ol, details, dialog, section, main, [role], body > *";
  *
  * @param takesFocus whether the element takes the focus when it appears and nothing else has it
  */
-export function useKeptFocus(takesFocus = false): (element: HTMLElement | null) => void {
+export function useKeptFocus(takesFocus?: boolean): (element: HTMLElement | null) => void {
   const kept = useRef<HTMLElement | null>(null);
   return useCallback(
     (element) => {

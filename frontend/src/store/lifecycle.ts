@@ -41,7 +41,7 @@ export function createLifecycle(
   startsByItself: boolean,
 ) {
   const { snapshot } = machine;
-  const { exclusively } = persistence;
+  const { inTurn } = persistence;
   let mayStart = startsByItself;
   // Requests are numbered as they begin. Older answers must not replace newer ones.
   let begun = 0;
@@ -71,7 +71,7 @@ export function createLifecycle(
     const { uuid } = snapshot();
     if (!uuid) return;
     await refresh(uuid, api.current).catch((error: unknown) => {
-      if (isDenial(error)) return exclusively(settle);
+      if (isDenial(error)) return inTurn(settle);
       if (snapshot().uuid === uuid) machine.fail(error as SessionError);
     });
     // Another tab has changed the session meanwhile.
@@ -113,6 +113,8 @@ export function createLifecycle(
       const isOld = Date.parse(created_at) < http.now() - MINUTE;
       machine.accept(await confirm(uuid), isOld ? "restored" : reason);
     } catch (error) {
+      // The visitor has left the previous one although there is no next one yet.
+      if (reason === "reset") machine.leave("ended");
       machine.fail(error as SessionError);
     }
   }
@@ -132,7 +134,7 @@ export function createLifecycle(
   const start = single(async () => {
     if (snapshot().uuid) return;
     machine.begin();
-    await exclusively(() =>
+    await inTurn(() =>
       // Another tab may have left what this page has shown while it waited.
       persistence.readUuid() || snapshot().uuid ? settle() : create("started"),
     );
@@ -164,7 +166,7 @@ export function createLifecycle(
     task: (uuid: string | undefined, isLeft: boolean) => Promise<void>,
   ): Promise<void> {
     const shown = snapshot().uuid;
-    return exclusively(async () => {
+    return inTurn(async () => {
       const uuid = snapshot().uuid ?? (await unlessRefused(api.current()))?.uuid;
       await task(uuid, !!shown && uuid !== shown);
     });
@@ -180,7 +182,10 @@ export function createLifecycle(
         : await unlessRefused(persistence.attempt((key) => requestReset(uuid, reason, key)));
       const isRefused = !isDone && !next;
       // A retired token may not reset its session, but end it.
-      if (isRefused) await unlessRefused(api.end(uuid));
+      if (isRefused) {
+        await unlessRefused(api.end(uuid));
+        persistence.save(null, ""); // Late answers in other tabs are no longer about a stored session.
+      }
       // Before other tabs see the new session: they would read the code and store it again.
       if (reason === "not_me") persistence.forgetCodes();
       if (isRefused) return create("reset");
@@ -209,10 +214,13 @@ export function createLifecycle(
     withProven(async (uuid, isLeft) => {
       if (isLeft && (uuid || erase)) throw new SessionError("session_changed");
       if (!uuid) return;
+      const stored = persistence.readUuid();
       await checkAfterRefusal(requestEnd(uuid, erase));
       mayStart = false; // The click that ended a session must not create the next one.
-      http.forget();
       if (erase) persistence.forgetCodes();
+      // Other work has taken the turn of this one, which was frozen, and has begun the next session.
+      if (persistence.readUuid() !== stored) return;
+      http.forget();
       machine.leave(erase ? "erased" : "ended");
     });
 
@@ -271,11 +279,11 @@ export function createLifecycle(
     /** End the session. `erase` also deletes personal data and files. @throws SessionError */
     endSession,
     /** After a mismatch, continue with the session that the browser proves. @throws SessionError */
-    continueSession: () => exclusively(async () => machine.accept(await api.current(), "adopted")),
+    continueSession: () => inTurn(async () => machine.accept(await api.current(), "adopted")),
     /** Restore a session by a recovery code from support. @throws SessionError */
     async recover(code: string): Promise<void> {
       await start(); // Finds out whether cookies work: a recovery code works only once.
-      await exclusively(async () => {
+      await inTurn(async () => {
         machine.accept(await persistence.attempt((key) => api.recover(code, key)), "recovered");
         await settle();
       });

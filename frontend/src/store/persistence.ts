@@ -78,7 +78,7 @@ export function createPersistence(options: SessionStoreOptions) {
       storage.removeItem(CODES_KEY);
     },
     /** Run a task while no other tab runs one. Memory is not shared, so it needs no shared lock. */
-    exclusively: <T>(task: () => Promise<T>) =>
+    inTurn: <T>(task: () => Promise<T>) =>
       withLock("session_lock", storage, storage === shared ? navigator.locks : undefined, task),
   };
 }

@@ -79,7 +79,8 @@ const BROWSER: Record<string, Do> = {
   clearStorage: (world, { tab }) => world.clearStorage(tab),
   fillStorage(world, _, choice) {
     // Without both, nothing makes tabs wait for each other.
-    world.storage.full = choice % 2 > 0 && world.setting.locks === "shared";
+    const { locks, tabs } = world.setting;
+    world.storage.full = choice % 2 > 0 && (locks === "shared" || tabs === 1);
     world.storage.wasFull ||= world.storage.full;
   },
   keychain(world, _, choice) {

@@ -16,6 +16,7 @@ export interface Work {
 }
 
 const END = "DELETE sessions/current/";
+const RESET = "POST sessions/current/reset/";
 /** A sequence with more than this is in an endless loop. */
 const LONGEST_LOG = 50_000;
 /** The API's own codes of a refused proof. */
@@ -25,8 +26,12 @@ export class Model {
   readonly violations: string[] = [];
   readonly log: string[] = [];
   readonly works = new Map<string, Work>();
-  /** Sessions that the visitor has asked to leave. `null`: whichever the cookie proves. */
+  /** Sessions that the visitor has asked to leave. */
   readonly left = new Set<string | null>();
+  /** Sessions that the visitor has left: the page has said so. */
+  readonly gone = new Set<string | null>();
+  /** Tabs in which the visitor leaves whichever session it is, and how often. */
+  private readonly leaving = new Map<Tab, number>();
   /** Sessions for which the API itself has answered 401. */
   readonly refused = new Set<string | null>();
   /** Session UUIDs by file id, for all files that were ever stored. */
@@ -39,8 +44,8 @@ export class Model {
   readonly forgotten = new Set<string>();
   /** The session that each tab knows to be proven: the latest answer about no certain one. */
   readonly proofs = new Map<Tab, string>();
-  /** How often the API itself has said that nothing is proven. */
-  unproven = 0;
+  /** How often a late answer has replaced a newer proof. */
+  overtaken = 0;
   requests = 0;
   private readonly known: string[] = [];
 
@@ -69,6 +74,19 @@ export class Model {
   isStored = (name: string): boolean =>
     this.server.sessions.some(({ files }) => files.some(({ upload }) => upload.name === name));
 
+  /** Until the returned function is called, the visitor leaves what this tab shows or proves. */
+  leave(tab: Tab): () => void {
+    const count = (change: number) => this.leaving.set(tab, (this.leaving.get(tab) ?? 0) + change);
+    count(1);
+    return () => count(-1);
+  }
+
+  /** Whether the visitor has asked to leave this session. */
+  mayLeave(uuid: string | null, tab: Tab): boolean {
+    if (this.leaving.get(tab)) this.left.add(uuid);
+    return this.left.has(uuid);
+  }
+
   onTimer = (milliseconds: number): void => {
     if (!(milliseconds >= 0 && milliseconds <= DAY)) {
       this.violate(`a timer of ${milliseconds} ms is not within a day`);
@@ -86,7 +104,11 @@ export class Model {
     }
     const owner = this.files.get(path.split("/")[1] ?? "");
     if (owner && owner !== uuid) this.violate(`a file of ${owner} is named to ${uuid}`);
-    if (`${method} ${path}`.startsWith(END) && !this.left.has(uuid) && !this.left.has(null)) {
+    const request = `${method} ${path}`;
+    // A reset is done to the session that the browser proves, if it is not the one that is shown.
+    const isProven = request === RESET && uuid === this.proofs.get(tab);
+    const isEnd = request === RESET || request.startsWith(END);
+    if (isEnd && !isProven && !this.mayLeave(uuid, tab)) {
       this.violate(`${uuid} is ended, which the visitor did not ask for`);
     }
   }
@@ -99,7 +121,6 @@ export class Model {
     if (status !== 401) return;
     const { code } = JSON.parse(text) as { code: string };
     if (REFUSALS.includes(code)) this.refused.add(uuid);
-    if (code === "session_required" || code === "session_invalid") this.unproven += uuid ? 0 : 1;
   }
 
   /** Note what the server has stored, and what it has now. */

@@ -38,6 +38,8 @@ export interface Witness {
   onRequest(sent: Sent): void;
   /** The server has answered a request, and the answer reaches the tab. */
   onAnswer(sent: Sent, answer: Answer): void;
+  /** A new proof in a late answer replaces a newer one. Browsers and keychains cannot prevent that. */
+  onOvertaken(): void;
   /** The server has executed something. */
   onExecuted(sent: Sent, answer: Answer): void;
 }
@@ -148,7 +150,10 @@ export class Network {
     if (fate.foreign) return foreignAnswer(fate.foreign);
     if (fate.breaks || !answer) throw lost();
     const isUnwanted = signal?.aborted || sent.tab.isClosed;
-    if (browser.cookie !== before && !isUnwanted) this.cookie = browser.cookie;
+    if (browser.cookie !== before && !isUnwanted) {
+      if (this.cookie !== before) this.witness.onOvertaken();
+      this.cookie = browser.cookie;
+    }
     sent.tab.deliver(() => this.witness.onAnswer(sent, answer));
     return answer;
   }

@@ -3,36 +3,40 @@ import type { Visit } from "./visit.js";
 import type { World } from "./world.js";
 
 /** The session that a visitor leaves: the one that is shown, or else the one that is proven. */
-function leave({ model, proven }: World, { now }: Visit): string | null {
-  const { uuid, status } = now;
-  const target = (status === "mismatch" ? null : uuid) ?? proven?.uuid ?? null;
-  for (const left of [uuid, target]) model.left.add(left);
-  return target;
+function targetOf({ proven }: World, { now }: Visit): string | null {
+  return (now.status === "mismatch" ? null : now.uuid) ?? proven?.uuid ?? null;
 }
 
-/** @returns whether the API has said meanwhile that nothing is proven; a late answer may prove it again */
-function unprovenSince({ model }: World): () => boolean {
-  const before = model.unproven;
-  return () => model.unproven > before;
+/** Leave the session that is shown, or else whichever is proven when it is done. */
+function leave<T>({ model }: World, { now, tab }: Visit, act: () => Promise<T>): Promise<T> {
+  const { uuid, status } = now;
+  if (uuid) model.left.add(uuid);
+  if (uuid && status !== "mismatch") return act();
+  return act().finally(model.leave(tab));
+}
+
+/** @returns whether a late answer has meanwhile proven again what was left */
+function overtakenSince({ model }: World): () => boolean {
+  const before = model.overtaken;
+  return () => model.overtaken > before;
 }
 
 export function reset(world: World, visit: Visit, reason: "requested" | "not_me"): void {
   const { model } = world;
-  const target = leave(world, visit);
-  const isUnproven = unprovenSince(world);
-  // A page in memory cannot write to the storage. A session may be recovered on purpose.
-  const isForgotten =
-    reason === "not_me" && visit.now.persistent && target !== world.elsewhere.uuid;
+  const target = targetOf(world, visit);
+  const isOvertaken = overtakenSince(world);
+  // A page in memory cannot write to the storage.
+  const isForgotten = reason === "not_me" && visit.now.persistent;
   const code = isForgotten && model.session(target)?.supportCode;
   world.follow(
     visit,
     `reset ${reason}`,
-    () => visit.session.resetSession(reason),
+    () => leave(world, visit, () => visit.session.resetSession(reason)),
     () => {
-      if (target && !isUnproven() && world.proven?.uuid === target)
+      model.gone.add(target);
+      if (target && !isOvertaken() && world.proven?.uuid === target)
         model.violate(`${target} is not reset`);
-      // It is still shown if the next one could not be created.
-      if (code && visit.now.uuid !== target) model.forgotten.add(code);
+      if (code && !isOvertaken()) model.forgotten.add(code);
     },
   );
 }
@@ -40,28 +44,28 @@ export function reset(world: World, visit: Visit, reason: "requested" | "not_me"
 export function end(world: World, visit: Visit, erase: boolean): void {
   const { model } = world;
   const { uuid } = visit.now;
-  const target = leave(world, visit);
-  const isUnproven = unprovenSince(world);
+  const target = targetOf(world, visit);
+  const isOvertaken = overtakenSince(world);
   world.follow(
     visit,
     erase ? "erase" : "end",
-    () => visit.session.endSession(erase),
+    () => leave(world, visit, () => visit.session.endSession(erase)),
     () => {
       const status = model.session(uuid)?.status;
       if (erase && uuid && status !== "erased") model.violate(`${uuid} is ${status}, not erased`);
-      if (target && !isUnproven() && world.proven?.uuid === target)
+      model.gone.add(target);
+      if (target && !isOvertaken() && world.proven?.uuid === target)
         model.violate(`${target} is not ended`);
     },
   );
 }
 
 export function proceed(world: World, visit: Visit): void {
-  world.model.left.add(visit.now.uuid);
   const before = world.proven?.uuid;
   world.follow(
     visit,
     "continue",
-    () => visit.session.continueSession(),
+    () => leave(world, visit, () => visit.session.continueSession()),
     () => {
       const { uuid } = visit.now;
       // It may have changed while the promise waited for its turn.
@@ -74,13 +78,13 @@ export function proceed(world: World, visit: Visit): void {
 
 export function recover(world: World, visit: Visit): void {
   const { model, server, elsewhere } = world;
-  model.left.add(visit.now.uuid).add(null);
+  model.forgotten.delete(elsewhere.supportCode);
   if (elsewhere.status !== "active") return;
   const code = elsewhere.recovery ?? server.issueRecoveryCode(elsewhere.uuid);
   world.follow(
     visit,
     "recover",
-    () => visit.session.recover(code),
+    () => visit.session.recover(code).finally(model.leave(visit.tab)),
     () => {
       if (elsewhere.recovery === code) model.violate("the recovery code was not used");
     },

@@ -7,6 +7,8 @@ export class SharedStorage extends FakeStorage {
   wasFull = false;
   /** Tasks that the browser has not run yet. */
   readonly events: (() => void)[] = [];
+  /** The tab that has changed the UUID last. */
+  writer: Tab | undefined;
 
   constructor(private readonly tabs: () => readonly Tab[]) {
     super();
@@ -17,7 +19,9 @@ export class SharedStorage extends FakeStorage {
     const change = (key: string, write: () => void) => {
       const before = this.getItem(key);
       write();
-      if (this.getItem(key) !== before) this.announce(tab);
+      if (this.getItem(key) === before) return;
+      if (key === "session_uuid") this.writer = tab;
+      this.announce(tab);
     };
     return {
       getItem: (key) => this.getItem(key),
@@ -29,6 +33,7 @@ export class SharedStorage extends FakeStorage {
   /** The page or the visitor clears it. */
   clear(by: Tab): void {
     this.values.clear();
+    this.writer = undefined;
     this.announce(by);
   }
 

@@ -19,8 +19,8 @@ export class Visit {
   private readonly ends: (() => void)[] = [];
   /** Work that waits for a session. */
   private readonly open = new Set<Work>();
-  /** Work that got its session while it waited. If the server replaces that one, it gets the next. */
-  private readonly placed = new Set<Work>();
+  /** Items that the server's new session has not got. The visitor has seen them since. */
+  private readonly lost = new Set<string>();
   private last: SessionSnapshot;
 
   constructor(
@@ -93,14 +93,9 @@ export class Visit {
     const { last, now, model } = this;
     this.last = now;
     const { uuid, session, status } = now;
-    const isLeft = uuid !== last.uuid && this.session.lastChange() !== "started";
-    if (status === "idle" || (uuid && isLeft)) this.placed.clear();
-    if (uuid) for (const work of [...this.open, ...this.placed]) work.owners.add(uuid);
+    if (uuid) for (const work of this.open) work.owners.add(uuid);
     // Until the server confirms a session, it may turn out to have ended.
-    if (session) {
-      for (const work of this.open) this.placed.add(work);
-      this.open.clear();
-    }
+    if (session) this.open.clear();
     if (last === now) return;
     model.note(`${this.tab.name}   ${status} ${uuid ?? ""}`);
     if (session && uuid && session.uuid !== uuid) {
@@ -119,12 +114,13 @@ export class Visit {
   }
 
   private checkLeft(uuid: string, { persistent, status }: SessionSnapshot): void {
-    const { left, refused } = this.model;
-    const isMoved = persistent && this.storage.uuid !== uuid;
+    const { model, storage, tab } = this;
+    const { refused } = model;
+    const isMoved = persistent && storage.uuid !== uuid && storage.writer !== tab;
     // It is shown again, or another one, when the server has answered.
     const isAsked = status === "starting" && refused.has(null);
-    if (left.has(uuid) || left.has(null) || refused.has(uuid) || isMoved || isAsked) return;
-    this.model.violate(`${uuid} is left without a reason`);
+    if (model.mayLeave(uuid, tab) || refused.has(uuid) || isMoved || isAsked) return;
+    model.violate(`${uuid} is left without a reason`);
   }
 
   /** Check all that the page shows. */
@@ -144,9 +140,14 @@ export class Visit {
   }
 
   private checkItem(item: UploadItem, uuid: string | null): void {
-    // The server has replaced an empty session. Only the visitor can give the file to the next one.
-    if (item.status === "failed" && item.error.code === "session_changed") return;
     const owners = this.model.works.get(item.name)?.owners;
+    // The server has replaced an empty session. Only the visitor can give the file to the next one.
+    if (item.status === "failed" && item.error.code === "session_changed") {
+      const isGone = owners?.size && [...owners].every((one) => this.model.gone.has(one));
+      if (isGone && !this.lost.has(item.key)) this.model.violate(`${item.name} is kept`);
+      this.lost.add(item.key);
+      return;
+    }
     const owner = "file" in item ? this.model.files.get(item.file.id) : undefined;
     if (("file" in item && owner !== uuid) || (uuid && owners?.has(uuid) === false)) {
       this.model.violate(`${item.name} of ${owner} is shown in ${uuid}`);

@@ -9,6 +9,7 @@ import { advance, resetClock, timerCount } from "./globals.js";
 import { locksOf, type LockMode } from "./locks.js";
 import { Model } from "./model.js";
 import { Network, NORMAL, type Fate, type Sent } from "./network.js";
+import * as promises from "./promises.js";
 import { SharedStorage } from "./storage.js";
 import { Tab } from "./tab.js";
 import { PageError, Visit } from "./visit.js";
@@ -45,6 +46,9 @@ function seeded(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
+
+/** Whether the page asks the visitor what becomes of the session. */
+const isOpen = ({ now: { status } }: Visit) => status === "reset_required" || status === "mismatch";
 
 export class World {
   readonly server;
@@ -85,6 +89,9 @@ export class World {
         model.onRequest(sent);
       },
       onAnswer: model.onAnswer.bind(model),
+      onOvertaken: () => {
+        model.overtaken++;
+      },
       onExecuted: model.onExecuted.bind(model),
     };
   }
@@ -128,7 +135,12 @@ export class World {
     };
     return {
       get: () => unlocked(() => this.token),
-      set: (token) => unlocked(() => (this.token = token)),
+      set: (token) =>
+        unlocked(() => {
+          const [next, proven] = [this.sessionOf(token), this.proven];
+          if (next && next !== (proven ?? this.sessionOf(this.token))) this.model.overtaken++;
+          this.token = token;
+        }),
     };
   }
 
@@ -160,12 +172,13 @@ export class World {
   /** The session that this browser proves, if it is usable. */
   get proven(): FakeSession | undefined {
     const token = this.setting.proof === "keychain" ? this.token : this.network.cookie;
-    return this.server.sessions.find(
-      (one) =>
-        one.status === "active" &&
-        one.expiresAt > Date.now() &&
-        (one.tokens.get(token ?? "") ?? 0) > Date.now(),
-    );
+    const session = this.sessionOf(token);
+    const isUsable = session?.status === "active" && session.expiresAt > Date.now();
+    return isUsable ? session : undefined;
+  }
+
+  private sessionOf(token: string | null): FakeSession | undefined {
+    return this.server.sessions.find(({ tokens }) => (tokens.get(token ?? "") ?? 0) > Date.now());
   }
 
   unique(start: string): string {
@@ -265,14 +278,29 @@ export class World {
     }
     await this.pass(5 * MINUTE);
     this.checkAgreement();
+    await this.decide();
     await this.checkQuiet();
     await this.checkUnmounted();
+  }
+
+  /** The visitor answers each question about a session that has ended. Then all tabs agree. */
+  private async decide(): Promise<void> {
+    for (const visit of this.visits) {
+      if (!isOpen(visit)) continue;
+      const continued = visit.now.status === "mismatch" && this.proven;
+      if (continued) promises.proceed(this, visit);
+      else promises.reset(this, visit, "requested");
+      await this.pass(MINUTE);
+      if (isOpen(visit)) this.model.violate(`${visit.tab.name} is ${visit.now.status} for good`);
+    }
+    this.checkAgreement();
   }
 
   private checkAgreement(): void {
     const { model, visits } = this;
     for (const promise of this.pending) model.violate(`${promise} has not settled`);
-    for (const { tab, now, items } of visits) {
+    for (const visit of visits) {
+      const { tab, now, items } = visit;
       const { status, uuid, session, persistent } = now;
       if (["starting", "offline", "failed"].includes(status)) {
         model.violate(`${tab.name} is ${status} for good`);
@@ -287,9 +315,8 @@ export class World {
         model.violate(`${tab.name} shows ${uuid}, but ${this.proven?.uuid} is proven`);
       }
       // A queued file waits until the visitor has decided what becomes of the session.
-      const isOpen = status === "reset_required" || status === "mismatch";
       for (const item of items) {
-        const isWaiting = isUnderWay(item) && !(isOpen && item.status === "queued");
+        const isWaiting = isUnderWay(item) && !(isOpen(visit) && item.status === "queued");
         if (isWaiting || item.status === "removing") {
           model.violate(`${item.name} is ${item.status} for good in ${tab.name}`);
         }

@@ -7,9 +7,12 @@ import {
   controlTime,
   DAY,
   MINUTE,
+  notifyTabs,
+  openLate,
   openPage,
   openSession,
   pass,
+  SECOND,
   sent,
   type Page,
 } from "../helpers.js";
@@ -222,4 +225,55 @@ describe("a browser that proves a mismatch", () => {
     expect(page.now).toMatchObject({ status: "ready", uuid });
     expect(page.changes).toEqual([[first.uuid, uuid, "reset"]]);
   });
+});
+
+test.each([
+  ["an end", false],
+  ["an erasure", true],
+])(
+  "a late answer of %s leaves the session of the tab that has taken the lock alone",
+  async (_, erase) => {
+    const server = createFakeServer();
+    const { page, kept } = await openLate(server, "DELETE");
+    const ended = page.session.endSession(erase);
+    await calm();
+    const other = openPage(server, { storage: page.storage });
+    const reset = other.session.resetSession();
+    await pass(25 * SECOND);
+    await reset;
+    kept.splice(0).forEach((go) => go());
+    await ended;
+    notifyTabs();
+    await calm();
+    const { uuid } = server.session();
+    expect(server.sessions.map(({ status }) => status)).toEqual([
+      erase ? "erased" : "ended",
+      "active",
+    ]);
+    expect(page.storage.uuid).toBe(uuid);
+    for (const { now } of [page, other]) expect(now).toMatchObject({ status: "ready", uuid });
+  },
+);
+
+test('an answer that is late for "Not you?" with a replaced token stores no code again', async () => {
+  const server = createFakeServer();
+  const { page, late, kept } = await openLate(server, "GET");
+  const { supportCode } = page.now;
+  const check = page.session.retry();
+  await calm();
+  late.isOn = false;
+  const other = openPage(server, { storage: page.storage });
+  await calm();
+  server.failNext({ method: "PATCH", arrives: true });
+  await other.session.identify({ name: "Ada" }).catch(() => 0);
+  const next = server.hold({ method: "POST", path: "sessions/" });
+  const reset = other.session.resetSession("not_me");
+  await calm();
+  expect(next.count).toBe(1);
+  kept.splice(0).forEach((go) => go());
+  await check;
+  expect([...page.storage.values.values()].join(" ")).not.toContain(supportCode);
+  next.release();
+  await reset;
+  expect(other.now).toMatchObject({ status: "ready", previousSupportCode: null });
 });

@@ -2,30 +2,11 @@
 import { describe, expect, test } from "vitest";
 import type { SessionError } from "../../src/api/http.js";
 import { createFakeServer, type FakeServer } from "../../src/testing/index.js";
-import { calm, controlTime, FakeStorage, notifyTabs, openPage, type Page } from "../helpers.js";
+import { calm, controlTime, notifyTabs, openLate, openPage, type Page } from "../helpers.js";
 
 controlTime();
 
 const ADA = { email: "ada@example.com" };
-
-/** A page with a session. Answers to requests with `method` are kept back until they are let go. */
-async function openLate(server: FakeServer, method: string) {
-  const storage = new FakeStorage();
-  const kept: (() => void)[] = [];
-  const late = { isOn: false };
-  const page = openPage(server, {
-    storage,
-    fetch: async (input, init) => {
-      const response = await server.fetch(input, init);
-      if (late.isOn && init?.method === method) await new Promise<void>((go) => kept.push(go));
-      return response;
-    },
-  });
-  await page.session.start();
-  await calm();
-  late.isOn = true;
-  return { page, late, kept };
-}
 
 async function elsewhere(page: Page, server: FakeServer, act: (page: Page) => Promise<unknown>) {
   const other = openPage(server, { storage: page.storage });

@@ -96,6 +96,23 @@ test("files that waited for a session which the visitor ends are not sent in the
   expect(server.sessions.map(({ files }) => files)).toEqual([[], []]);
 });
 
+test("files are dropped by a reset that cannot create the next session at once", async () => {
+  const server = createFakeServer();
+  const page = await openSession(server);
+  page.showFiles();
+  server.failNext({ method: "POST", path: "uploads/" });
+  page.files.add([pdf("ann.pdf")]);
+  await calm();
+  server.forget();
+  server.failNext({ method: "POST", path: "sessions/" });
+  await page.session.resetSession("not_me");
+  expect(page.now).toMatchObject({ status: "offline", uuid: null });
+  expect(page.items).toEqual([]);
+  await pass(HOUR);
+  expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+  expect(page.items).toEqual([]);
+});
+
 test("no timer keeps a file that waited to be sent again", async () => {
   const server = createFakeServer();
   const page = await openSession(server);

@@ -42,7 +42,7 @@ interface FailureProps {
   isQuiet?: boolean;
 }
 
-export function Failure({ error, isQuiet = false }: FailureProps) {
+export function Failure({ error, isQuiet }: FailureProps) {
   const [texts, part] = useTexts();
   return error ? (
     <p role={isQuiet ? undefined : "alert"} className={part("error")}>
