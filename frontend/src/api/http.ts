@@ -1,5 +1,5 @@
 import type { SessionStoreOptions } from "../store/sessionState.js";
-import type { CredentialStore } from "../utils/sessionUtils.js";
+import { memoryCredentials, type CredentialStore } from "../utils/sessionUtils.js";
 import { later, limited, SECOND } from "../utils/time.js";
 import { fits, problemOf, type Shape } from "./checks.js";
 import type { components } from "./schema.js";
@@ -66,51 +66,44 @@ export const asSessionError = (error: unknown): SessionError =>
   error instanceof SessionError ? error : new SessionError("network", 0, { detail: String(error) });
 
 /** Wait for what another context does, such as a server or a keychain. @throws SessionError */
-export async function within<T>(milliseconds: number, work: () => T | Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof later> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = later(milliseconds, () => reject(new SessionError("timeout")));
+export const within = <T>(milliseconds: number, work: () => Promise<T>): Promise<T> =>
+  new Promise((resolve, reject) => {
+    const timer = later(milliseconds, () => reject(new SessionError("timeout")));
+    void work()
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer));
   });
-  try {
-    return await Promise.race([work(), late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 /** Parse `Retry-After` (RFC 9110: seconds or a date). Null if there is no wait. */
 function retryAfter(text: string | null): number | null {
-  const wait = SECOND * Number(text) || Date.parse(text ?? "") - Date.now();
+  const wait = SECOND * Number(text) || Date.parse(String(text)) - Date.now();
   return wait > 0 ? limited(wait) / SECOND : null;
 }
 
 /**
- * Return the document of a successful response, or `undefined` if it has no body.
+ * Return the document of a successful response, or `undefined` if it has no body (status 204).
  *
  * Only a problem document with a code comes from the API. A proxy's 401 does not end a session.
  *
- * @throws SessionError for a refusal, and for a response that the API does not send
+ * @throws SessionError for a refusal, and for an answer of another shape, such as a login page
  */
-export function readAnswer(answer: Answer): unknown {
-  const { status, text } = answer;
-  let document: unknown;
+export function readAnswer(
+  shape: Shape,
+  status: number,
+  text: string,
+  wait: string | null,
+): unknown {
+  let document: unknown = null;
   try {
-    document = text ? JSON.parse(text) : undefined;
+    document = status === 204 ? undefined : JSON.parse(text);
   } catch {
     // Reported as `unreadable` below.
   }
   const isGood = status >= 200 && status < 300;
-  if (isGood && (status === 204 || document instanceof Object)) return document;
-  const problem = problemOf(document);
-  const code = (!isGood && problem.code) || (status === 413 ? "file_too_large" : "unreadable");
-  throw new SessionError(code, status, problem, retryAfter(answer.header("Retry-After")));
-}
-
-/** @throws SessionError for an answer that the API does not send, such as that of a login page */
-export async function checked<T>(shape: Shape, answer: Promise<unknown>): Promise<T> {
-  const document = await answer;
-  if (!fits(document, shape)) throw new SessionError("unreadable", 200);
-  return document as T;
+  if (isGood && fits(document, shape)) return document;
+  const problem = isGood ? {} : problemOf(document);
+  const code = problem.code || (status === 413 ? "file_too_large" : "unreadable");
+  throw new SessionError(code, status, problem, retryAfter(wait));
 }
 
 type HttpOptions = Pick<SessionStoreOptions, "baseUrl" | "credentialStore" | "fetch" | "timeout">;
@@ -119,14 +112,15 @@ type HttpOptions = Pick<SessionStoreOptions, "baseUrl" | "credentialStore" | "fe
 export interface Http {
   readonly baseUrl: string;
   credential(): Schemas["CredentialEnum"];
-  /** From now on use a bearer token from `store`. */
-  useBearer(store: CredentialStore): void;
+  /** From now on use a bearer token, in memory. */
+  toMemory(): void;
   /** Delete the bearer token. Only the server can delete the cookie. */
   forget(): void;
   /** The headers with proof and UUID. `key` is the Idempotency-Key. */
   headers(uuid?: string | null, key?: string): Promise<Record<string, string>>;
-  /** @throws SessionError */
+  /** Return the document of the answer, which must have the shape. @throws SessionError */
   send<T>(
+    shape: Shape,
     method: string,
     path: string,
     uuid?: string | null,
@@ -139,7 +133,7 @@ export interface Http {
 
 export function createHttp({
   baseUrl = "/api/v1/",
-  fetch = (input, init) => globalThis.fetch(input, init),
+  fetch,
   timeout = 15 * SECOND,
   credentialStore: credentials,
 }: HttpOptions): Http {
@@ -152,7 +146,7 @@ export function createHttp({
     const store = credentials;
     if (!store) return undefined;
     try {
-      return await within(timeout, () => action(store));
+      return await within(timeout, async () => action(store));
     } catch {
       throw new SessionError("credential_store");
     }
@@ -178,8 +172,8 @@ export function createHttp({
     baseUrl,
     headers,
     credential: () => (credentials ? "bearer" : "cookie"),
-    useBearer: (store) => {
-      credentials = store;
+    toMemory() {
+      credentials = memoryCredentials();
     },
     forget() {
       unsaved = undefined;
@@ -187,12 +181,20 @@ export function createHttp({
     },
     now: () => Date.now() + ahead,
 
-    async send<T>(method: string, path: string, uuid?: string | null, body?: object, key?: string) {
+    async send<T>(
+      shape: Shape,
+      method: string,
+      path: string,
+      uuid?: string | null,
+      body?: object,
+      key?: string,
+    ) {
       const proof = await headers(uuid, key);
       const abort = new AbortController();
       try {
         const document = await within(timeout, async () => {
-          const response = await fetch(baseUrl + path, {
+          // The page may replace the global one at any time.
+          const response = await (fetch ?? globalThis.fetch)(baseUrl + path, {
             method,
             cache: "no-store",
             credentials: credentials ? "omit" : "include",
@@ -200,11 +202,10 @@ export function createHttp({
             body: JSON.stringify(body), // Without one this is undefined.
             signal: abort.signal,
           });
-          const { status } = response;
-          const header = (name: string) => response.headers.get(name);
-          const date = Date.parse(header("Date") ?? "");
+          const { status, headers } = response;
+          const date = Date.parse(String(headers.get("Date")));
           if (date) ahead = date - Date.now();
-          return readAnswer({ status, text: await response.text(), header });
+          return readAnswer(shape, status, await response.text(), headers.get("Retry-After"));
         });
         const token = (document as { token?: unknown } | undefined)?.token;
         if (token && typeof token === "string") await save(token);

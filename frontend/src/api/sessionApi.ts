@@ -8,7 +8,7 @@ import {
   SESSION,
   type Shape,
 } from "./checks.js";
-import { checked, type Http, type Optional, type Schemas } from "./http.js";
+import type { Http, Optional, Schemas } from "./http.js";
 
 /** Contact details and consents. A missing field stays as it is, an empty text removes it. */
 export type Identity = Optional<Schemas["PatchedIdentifyRequest"]>;
@@ -19,45 +19,58 @@ export type ActivityPage = Schemas["PaginatedActivityList"];
 
 const CURRENT = "sessions/current/";
 
-/** The session endpoints. Each method rejects with a `SessionError`. */
-export function createSessionApi(http: Http) {
-  const ask = <T>(shape: Shape, ...request: Parameters<Http["send"]>) =>
-    checked<T>(shape, http.send(...request));
+/** Create, read, reset and end sessions. Each method rejects with a `SessionError`. */
+export function createSessionApi({ send, credential }: Http) {
   return {
     /** Create a session, or return the active one that the request proves. */
     create: () =>
-      ask<Schemas["Session"]>(SESSION, "POST", "sessions/", null, {
-        credential: http.credential(),
-      }),
+      send<Schemas["Session"]>(SESSION, "POST", "sessions/", null, { credential: credential() }),
     /** The session that the request proves. Rejects if `uuid` is another one. */
-    current: (uuid?: string | null) => ask<CurrentSession>(CURRENT_SESSION, "GET", CURRENT, uuid),
-    identify: (uuid: string, identity: Identity) =>
-      ask<CurrentSession>(CURRENT_SESSION, "PATCH", CURRENT, uuid, identity),
-    sendCode: (uuid: string) =>
-      ask<Schemas["CodeSent"]>(CODE_SENT, "POST", `${CURRENT}email/`, uuid),
-    verifyCode: (uuid: string, code: string) =>
-      ask<CurrentSession>(CURRENT_SESSION, "POST", `${CURRENT}email/verify/`, uuid, { code }),
+    current: (uuid?: string | null) => send<CurrentSession>(CURRENT_SESSION, "GET", CURRENT, uuid),
     reset: (uuid: string, reason: Schemas["ReasonEnum"], key: string) =>
-      ask<Schemas["Successor"]>(SESSION, "POST", `${CURRENT}reset/`, uuid, { reason }, key),
-    end: (uuid: string, erase: boolean) =>
-      ask<undefined>(NOTHING, "DELETE", CURRENT + (erase ? "?erase=true" : ""), uuid),
-    exportData: (uuid: string) =>
-      ask<Record<string, unknown>>(EXPORT, "GET", `${CURRENT}export/`, uuid),
-    /** One page of events, newest first. */
-    activity: (uuid: string, next = "") =>
-      ask<ActivityPage>(ACTIVITY_PAGE, "GET", `${CURRENT}activity/${query(next)}`, uuid),
-    /** A signed text for Maria's back end, valid for five minutes. */
-    assertion: (uuid: string) =>
-      ask<Schemas["IssuedAssertion"]>(ASSERTION, "POST", `${CURRENT}assertion/`, uuid),
+      send<Schemas["Successor"]>(SESSION, "POST", `${CURRENT}reset/`, uuid, { reason }, key),
+    end: (uuid: string, erase?: boolean) =>
+      send<undefined>(NOTHING, "DELETE", CURRENT + (erase ? "?erase=true" : ""), uuid),
     /** Restore a session by a recovery code from support. */
     recover: (code: string, key: string) => {
-      const body = { code, credential: http.credential() };
-      return ask<Schemas["Session"]>(SESSION, "POST", "sessions/recover/", null, body, key);
+      const body = { code, credential: credential() };
+      return send<Schemas["Session"]>(SESSION, "POST", "sessions/recover/", null, body, key);
     },
   };
 }
 
 export type SessionApi = ReturnType<typeof createSessionApi>;
+
+/**
+ * The requests about the data of the session. Each method rejects with a `SessionError`.
+ *
+ * @param withSession runs a request with the session's UUID
+ * @param update does so too, and shows the session that the request returns
+ */
+export function createDataApi(
+  { send }: Http,
+  withSession: <T>(request: (uuid: string) => Promise<T>) => Promise<T>,
+  update: (request: (uuid: string) => Promise<CurrentSession>) => Promise<void>,
+) {
+  const ask = <T>(shape: Shape, method: string, path: string) =>
+    withSession((uuid) => send<T>(shape, method, CURRENT + path, uuid));
+  const change = (method: string, path: string, body: object) =>
+    update((uuid) => send(CURRENT_SESSION, method, CURRENT + path, uuid, body));
+  return {
+    /** Change name, e-mail address and consents. */
+    identify: (identity: Identity) => change("PATCH", "", identity),
+    /** Mail a six-digit code to the visitor's address. */
+    sendCode: () => ask<Schemas["CodeSent"]>(CODE_SENT, "POST", "email/"),
+    /** Confirm the address by the code. */
+    verifyCode: (code: string) => change("POST", "email/verify/", { code }),
+    /** One page of the session's events, newest first. */
+    activity: (next = "") => ask<ActivityPage>(ACTIVITY_PAGE, "GET", `activity/${query(next)}`),
+    /** All data of the session. */
+    exportData: () => ask<Record<string, unknown>>(EXPORT, "GET", "export/"),
+    /** A signed text for Maria's back end, valid for five minutes. */
+    assertion: () => ask<Schemas["IssuedAssertion"]>(ASSERTION, "POST", "assertion/"),
+  };
+}
 
 /** The query string of a page's address. Behind a proxy its host is not reachable. */
 export const query = (address: string): string => address.replace(/^[^?]*/, "");

@@ -1,5 +1,5 @@
-import { DIRECT_UPLOAD, LINK, NOTHING, UPLOAD, UPLOAD_PAGE } from "./checks.js";
-import { asSessionError, checked, readAnswer, SessionError, within } from "./http.js";
+import { DIRECT_UPLOAD, LINK, NOTHING, UPLOAD, UPLOAD_PAGE, type Shape } from "./checks.js";
+import { asSessionError, readAnswer, SessionError, within } from "./http.js";
 import type { Answer, Http, Schemas } from "./http.js";
 import { later, MINUTE } from "../utils/time.js";
 import { query } from "./sessionApi.js";
@@ -79,8 +79,7 @@ export function createUploadApi(http: Http, transport: Transport) {
   async function list(uuid: string): Promise<Upload[]> {
     const files: Upload[] = [];
     for (let next = "", pages = 0; pages < MOST_PAGES; pages++) {
-      const answer = http.send("GET", `uploads/${query(next)}`, uuid);
-      const page = await checked<Page>(UPLOAD_PAGE, answer);
+      const page = await http.send<Page>(UPLOAD_PAGE, "GET", `uploads/${query(next)}`, uuid);
       files.push(...page.results);
       if (!page.next) return files;
       next = page.next;
@@ -89,42 +88,48 @@ export function createUploadApi(http: Http, transport: Transport) {
   }
 
   /** Post a form. S3 requires that the file is its last field. */
-  function post(
+  async function post<T>(
+    shape: Shape,
     { file, signal, onProgress }: UploadRequest,
     url: string,
     headers: Record<string, string>,
     fields?: Record<string, string>,
-  ): Promise<Answer> {
+  ): Promise<T> {
     const body = new FormData();
     for (const name in fields) body.append(name, fields[name] as string);
     body.append("file", file);
     const withCredentials = !fields && http.credential() === "cookie";
-    return transport({ url, headers, body, withCredentials, signal, onProgress });
+    const answer = await transport({ url, headers, body, withCredentials, signal, onProgress });
+    return readAnswer(shape, answer.status, answer.text, answer.header("Retry-After")) as T;
   }
 
   async function sendHere(uuid: string, request: UploadRequest): Promise<Upload> {
     const headers = await http.headers(uuid, request.key);
-    return checked(UPLOAD, post(request, `${http.baseUrl}uploads/`, headers).then(readAnswer));
+    return post(UPLOAD, request, `${http.baseUrl}uploads/`, headers);
   }
 
   /** Send the file to the storage: get its URL, post the file, ask the server to check it. */
   async function sendDirect(uuid: string, request: UploadRequest): Promise<Upload> {
     const { name, size } = request.file;
-    const { id, upload } = await checked<Schemas["DirectUpload"]>(
+    const { id, upload } = await http.send<Schemas["DirectUpload"]>(
       DIRECT_UPLOAD,
-      http.send("POST", "uploads/direct/", uuid, { name, size }, request.key),
+      "POST",
+      "uploads/direct/",
+      uuid,
+      { name, size },
+      request.key,
     );
     try {
-      readAnswer(await post(request, upload.url, {}, upload.fields)); // A storage answers with 204.
+      await post(NOTHING, request, upload.url, {}, upload.fields);
     } catch (error) {
       if (request.signal.aborted) void remove(uuid, id).catch(() => 0); // Frees its quota when the form expires.
       throw error;
     }
-    return checked(UPLOAD, http.send("POST", `${path(id)}complete/`, uuid));
+    return http.send(UPLOAD, "POST", `${path(id)}complete/`, uuid);
   }
 
   const remove = (uuid: string, id: string) =>
-    checked<undefined>(NOTHING, http.send("DELETE", path(id), uuid));
+    http.send<undefined>(NOTHING, "DELETE", path(id), uuid);
 
   return {
     /** All files of the session, newest first. */
@@ -132,7 +137,7 @@ export function createUploadApi(http: Http, transport: Transport) {
     remove,
     /** A download URL that is valid for 60 seconds. */
     link: (uuid: string, id: string) =>
-      checked<Schemas["Link"]>(LINK, http.send("POST", `${path(id)}link/`, uuid)),
+      http.send<Schemas["Link"]>(LINK, "POST", `${path(id)}link/`, uuid),
 
     /** Send a file. Resolves when all of it is stored. */
     async send(uuid: string, request: UploadRequest): Promise<Upload> {
@@ -157,7 +162,7 @@ export function createUploadApi(http: Http, transport: Transport) {
 /** The name of the browser's error if the file can no longer be read; empty if it can. */
 async function readError(file: File): Promise<string> {
   try {
-    await within(STALLED, () => file.slice(0, 1).arrayBuffer());
+    await within(STALLED, async () => file.slice(0, 1).arrayBuffer());
     return "";
   } catch (error) {
     return (error as Error).name;

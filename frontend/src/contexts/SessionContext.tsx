@@ -1,6 +1,7 @@
 "use client";
 import {
   createContext,
+  createElement,
   useContext,
   useEffect,
   useLayoutEffect,
@@ -17,10 +18,7 @@ import { storesFor, type Stores } from "./keptStores.js";
 /** Class names of the components' parts, by the name of the part. */
 export type ClassNames = Readonly<Record<string, string | undefined>>;
 
-interface SessionContextValue extends Stores {
-  messages: Messages | undefined;
-  classNames: ClassNames | undefined;
-}
+type SessionContextValue = Stores & Pick<SessionProviderProps, "messages" | "classNames">;
 
 const SessionContext = createContext<SessionContextValue | null>(null);
 
@@ -43,21 +41,18 @@ const useShown = typeof window === "object" ? useLayoutEffect : useEffect;
 
 /** Provides one session to the components inside it. It renders nothing itself. */
 export function SessionProvider(props: SessionProviderProps) {
-  const { onSessionChanged, messages, classNames, children } = props;
+  const { onSessionChanged } = props;
   const [stores] = useState(() => storesFor({ ...props.options, ...props.uploads }));
-  useShown(() => stores.addCallback(onSessionChanged), [stores, onSessionChanged]);
+  useShown(() => stores.listen(onSessionChanged), [stores, onSessionChanged]);
   useShown(() => stores.session.subscribe(() => undefined), [stores]);
-  return (
-    <SessionContext.Provider value={{ ...stores, messages, classNames }}>
-      {children}
-    </SessionContext.Provider>
-  );
+  // Not JSX: hooks without components need no JSX runtime.
+  return createElement(SessionContext.Provider, { value: { ...props, ...stores } }, props.children);
 }
 
 /** @throws Error outside a `SessionProvider` */
 export function useSessionContext(): SessionContextValue {
   const value = useContext(SessionContext);
-  if (!value) throw new Error("This component must be inside a <SessionProvider>.");
+  if (!value) throw new Error("No <SessionProvider> found.");
   return value;
 }
 

@@ -1,6 +1,6 @@
 import type { OnSessionChanged, SessionStoreOptions } from "../store/sessionState.js";
 import { createSessionStore } from "../store/sessionStore.js";
-import type { createUploadStore, UploadStore, UploadStoreOptions } from "../store/uploadStore.js";
+import type { UploadStoreOptions } from "../store/uploadStore.js";
 
 type Options = SessionStoreOptions & UploadStoreOptions;
 
@@ -11,7 +11,6 @@ let kept: Stores[] = [];
 
 function createStores(options: Options) {
   const callbacks = new Set<OnSessionChanged>();
-  let uploads: UploadStore | undefined;
   const session = createSessionStore({
     ...options,
     onSessionChanged: (...change) => callbacks.forEach((callback) => callback(...change)),
@@ -19,10 +18,8 @@ function createStores(options: Options) {
   return {
     options,
     session,
-    /** The hook passes the factory: a page without files does not load it. */
-    getUploads: (create: typeof createUploadStore) => (uploads ??= create(session, options)),
     /** @returns a function that removes the callback */
-    addCallback(onSessionChanged: OnSessionChanged | undefined) {
+    listen(onSessionChanged: OnSessionChanged | undefined) {
       const callback: OnSessionChanged = (...change) => onSessionChanged?.(...change);
       callbacks.add(callback);
       return () => void callbacks.delete(callback);
@@ -41,9 +38,8 @@ const areSame = (a: Options, b: Options) =>
  */
 export function storesFor(options: Options): Stores {
   const found = kept.find((stores) => areSame(stores.options, options));
-  if (found) return found;
-  const stores = createStores(options);
+  const stores = found ?? createStores(options);
   // On a server, visitors must not share them.
-  if (typeof window === "object") kept = [stores, ...kept].slice(0, MOST);
+  if (!found && typeof window === "object") kept = [stores, ...kept].slice(0, MOST);
   return stores;
 }

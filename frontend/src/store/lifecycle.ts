@@ -1,6 +1,5 @@
 import { SessionError, type Http, type Schemas } from "../api/http.js";
 import type { CurrentSession, SessionApi } from "../api/sessionApi.js";
-import { memoryCredentials } from "../utils/sessionUtils.js";
 import { MINUTE } from "../utils/time.js";
 import type { Machine } from "./machine.js";
 import type { Persistence } from "./persistence.js";
@@ -42,7 +41,7 @@ export function createLifecycle(
   startsByItself: boolean,
 ) {
   const { snapshot } = machine;
-  const { exclusively } = persistence;
+  const { inTurn } = persistence;
   let mayStart = startsByItself;
   // Requests are numbered as they begin. Older answers must not replace newer ones.
   let begun = 0;
@@ -57,7 +56,7 @@ export function createLifecycle(
   async function refresh(
     uuid: string,
     request: (uuid: string) => Promise<CurrentSession>,
-    isWrite = false,
+    isWrite?: boolean,
   ): Promise<boolean> {
     const number = ++begun;
     const answer = await request(uuid);
@@ -72,7 +71,7 @@ export function createLifecycle(
     const { uuid } = snapshot();
     if (!uuid) return;
     await refresh(uuid, api.current).catch((error: unknown) => {
-      if (isDenial(error)) return exclusively(settle);
+      if (isDenial(error)) return inTurn(settle);
       if (snapshot().uuid === uuid) machine.fail(error as SessionError);
     });
     // Another tab has changed the session meanwhile.
@@ -90,15 +89,17 @@ export function createLifecycle(
   }
 
   async function handleRefusal(uuid: string, error: SessionError): Promise<void> {
-    const { code, problem } = error;
-    const { lost, reason, support_code = "" } = problem;
+    const {
+      code,
+      problem: { lost, reason, support_code = "" },
+    } = error;
     if (code === "session_mismatch") {
       machine.enter({ status: "mismatch", uuid, provenSupportCode: support_code });
     } else if (code !== "session_invalid" && code !== "session_required") {
       machine.fail(error);
     } else if (reason && lost?.count) {
-      const ended = { reason, lost, endedSupportCode: support_code };
-      machine.enter({ status: "reset_required", uuid, ...ended });
+      const status = "reset_required";
+      machine.enter({ status, uuid, reason, lost, endedSupportCode: support_code });
     } else {
       await create("started");
     }
@@ -119,24 +120,21 @@ export function createLifecycle(
   }
 
   /** Check that the browser sends the new session's cookie. If it refuses cookies, use a token. */
-  async function confirm(uuid: string): Promise<CurrentSession> {
-    try {
-      return await api.current(uuid);
-    } catch (thrown) {
+  const confirm = (uuid: string): Promise<CurrentSession> =>
+    api.current(uuid).catch(async (thrown: unknown) => {
       const error = thrown as SessionError;
       // Without Web Locks another tab may have been faster: its session wins.
       if (error.code === "session_mismatch") return api.current();
       if (!isRefusal(error) || http.credential() === "bearer") throw error;
-      http.useBearer(memoryCredentials());
-      persistence.switchToMemory();
+      http.toMemory();
+      persistence.toMemory();
       return api.current((await api.create()).uuid);
-    }
-  }
+    });
 
   const start = single(async () => {
     if (snapshot().uuid) return;
     machine.begin();
-    await exclusively(() =>
+    await inTurn(() =>
       // Another tab may have left what this page has shown while it waited.
       persistence.readUuid() || snapshot().uuid ? settle() : create("started"),
     );
@@ -151,17 +149,14 @@ export function createLifecycle(
     const { uuid } = now;
     if (!uuid) throw "error" in now ? now.error : new SessionError("session_required");
     if (machine.departures() !== before) throw new SessionError("session_changed");
-    return checkAfterRefusal(() => request(uuid));
+    return checkAfterRefusal(request(uuid));
   }
 
-  async function checkAfterRefusal<T>(request: () => Promise<T>): Promise<T> {
-    try {
-      return await request();
-    } catch (error) {
+  const checkAfterRefusal = <T>(answer: Promise<T>): Promise<T> =>
+    answer.catch((error: unknown) => {
       if (isDenial(error)) void check();
       throw error;
-    }
-  }
+    });
 
   /**
    * Work on the session that the page shows, or else on the one that the cookie proves, if any.
@@ -171,9 +166,9 @@ export function createLifecycle(
     task: (uuid: string | undefined, isLeft: boolean) => Promise<void>,
   ): Promise<void> {
     const shown = snapshot().uuid;
-    return exclusively(async () => {
+    return inTurn(async () => {
       const uuid = snapshot().uuid ?? (await unlessRefused(api.current()))?.uuid;
-      await task(uuid, shown !== null && uuid !== shown);
+      await task(uuid, !!shown && uuid !== shown);
     });
   }
 
@@ -188,7 +183,7 @@ export function createLifecycle(
       const isRefused = !isDone && !next;
       // A retired token may not reset its session, but end it.
       if (isRefused) {
-        await unlessRefused(api.end(uuid, false));
+        await unlessRefused(api.end(uuid));
         persistence.save(null, ""); // Late answers in other tabs are no longer about a stored session.
       }
       // Before other tabs see the new session: they would read the code and store it again.
@@ -215,12 +210,12 @@ export function createLifecycle(
     return now.status !== "mismatch" && isNew ? proven : api.reset(proven.uuid, "mismatch", key);
   }
 
-  const endSession = (erase = false) =>
+  const endSession = (erase?: boolean) =>
     withProven(async (uuid, isLeft) => {
       if (isLeft && (uuid || erase)) throw new SessionError("session_changed");
       if (!uuid) return;
       const stored = persistence.readUuid();
-      await checkAfterRefusal(() => requestEnd(uuid, erase));
+      await checkAfterRefusal(requestEnd(uuid, erase));
       mayStart = false; // The click that ended a session must not create the next one.
       if (erase) persistence.forgetCodes();
       // Other work has taken the turn of this one, which was frozen, and has begun the next session.
@@ -230,41 +225,10 @@ export function createLifecycle(
     });
 
   /** Ending a session that has ended already succeeds. Erasing it does not. */
-  const requestEnd = (uuid: string, erase: boolean) =>
+  const requestEnd = (uuid: string, erase?: boolean) =>
     api.end(uuid, erase).catch((error: unknown) => {
       if (erase || (error as SessionError).code !== "session_invalid") throw error;
     });
-
-  const methods = {
-    /** Create a session if there is none. Never rejects: the state shows the result. */
-    start,
-    /** Ask the server again now. Never rejects. */
-    retry,
-    /** Run a request with the session's UUID. After a 401 the store checks the session. */
-    withSession,
-    /**
-     * Run a request that changes the session, and show its answer. @throws SessionError also if the
-     * page has left the session meanwhile
-     */
-    update: (request: (uuid: string) => Promise<CurrentSession>) =>
-      withSession(async (uuid) => {
-        if (!(await refresh(uuid, request, true))) throw new SessionError("session_changed");
-      }),
-    /** Replace the session by a new one. @throws SessionError if nothing has changed */
-    resetSession,
-    /** End the session. `erase` also deletes personal data and files. @throws SessionError */
-    endSession,
-    /** After a mismatch, continue with the session that the browser proves. @throws SessionError */
-    continueSession: () => exclusively(async () => machine.accept(await api.current(), "adopted")),
-    /** Restore a session by a recovery code from support. @throws SessionError */
-    async recover(code: string): Promise<void> {
-      await start(); // Finds out whether cookies work: a recovery code works only once.
-      await exclusively(async () => {
-        machine.accept(await persistence.attempt((key) => api.recover(code, key)), "recovered");
-        await settle();
-      });
-    },
-  };
 
   function interact(): void {
     const { status } = snapshot();
@@ -292,5 +256,37 @@ export function createLifecycle(
     if (status === "offline" || (isUsable && machine.isStale())) void retry();
   }
 
-  return { ...methods, interact, open, wake };
+  return {
+    interact,
+    open,
+    wake,
+    /** Create a session if there is none. Never rejects: the state shows the result. */
+    start,
+    /** Ask the server again now. Never rejects. */
+    retry,
+    /** Run a request with the session's UUID. After a 401 the store checks the session. */
+    withSession,
+    /**
+     * Run a request that changes the session, and show its answer. @throws SessionError also if the
+     * page has left the session meanwhile
+     */
+    update: (request: (uuid: string) => Promise<CurrentSession>) =>
+      withSession(async (uuid) => {
+        if (!(await refresh(uuid, request, true))) throw new SessionError("session_changed");
+      }),
+    /** Replace the session by a new one. @throws SessionError if nothing has changed */
+    resetSession,
+    /** End the session. `erase` also deletes personal data and files. @throws SessionError */
+    endSession,
+    /** After a mismatch, continue with the session that the browser proves. @throws SessionError */
+    continueSession: () => inTurn(async () => machine.accept(await api.current(), "adopted")),
+    /** Restore a session by a recovery code from support. @throws SessionError */
+    async recover(code: string): Promise<void> {
+      await start(); // Finds out whether cookies work: a recovery code works only once.
+      await inTurn(async () => {
+        machine.accept(await persistence.attempt((key) => api.recover(code, key)), "recovered");
+        await settle();
+      });
+    },
+  };
 }

@@ -38,3 +38,5 @@ export function createListeners(onFirst: () => void, onLast: () => void) {
     },
   };
 }
+
+export type Listeners = ReturnType<typeof createListeners>;

@@ -1,6 +1,7 @@
 import type { SessionError } from "../api/http.js";
 import type { CurrentSession } from "../api/sessionApi.js";
 import { later, MINUTE, retryDelay } from "../utils/time.js";
+import type { Listeners } from "./listeners.js";
 import type { Persistence } from "./persistence.js";
 import {
   IDLE,
@@ -13,24 +14,22 @@ import {
 /**
  * The states of a session and the transitions between them. It sends no request.
  *
+ * @param listeners called after each change of state. While nobody waits, no timer runs.
  * @param now returns the server's time
- * @param isIdle whether nobody waits for the session: then no timer runs
- * @param notify called after each change of state
  * @param onDue called when the session has expired, and when it is time to try again
  */
 export function createMachine(
   { expiringWithin = 5 * MINUTE, onSessionChanged }: SessionStoreOptions,
   persistence: Persistence,
+  listeners: Listeners,
   now: () => number,
-  isIdle: () => boolean,
-  notify: () => void,
   onDue: () => unknown,
 ) {
   let session: CurrentSession | null = null;
   /** Milliseconds until the end of the session, or Infinity if it is unknown. */
   const timeLeft = () => (session ? Date.parse(session.expires_at) - now() : Infinity);
   let announced = persistence.readUuid();
-  let snapshot = compose(stateOf(announced));
+  let snapshot: SessionSnapshot;
   let lastChange: ChangeReason | null = null;
   let failures = 0;
   let departures = 0;
@@ -42,7 +41,7 @@ export function createMachine(
   /** Start the timer of the current state. */
   function wait(milliseconds: number, then: () => unknown): void {
     stop();
-    if (!isIdle()) timer = later(milliseconds, () => isIdle() || then());
+    if (!listeners.isIdle()) timer = later(milliseconds, () => listeners.isIdle() || then());
   }
 
   /** Watch the end of the session. */
@@ -53,8 +52,9 @@ export function createMachine(
       const left = timeLeft();
       // A hidden page asks the server when it becomes visible.
       if (left <= 0 && !document.hidden) return onDue();
-      const { status, uuid } = snapshot;
-      if (left <= expiringWithin && status === "ready") enter({ status: "expiring", uuid });
+      if (left <= expiringWithin && snapshot.status === "ready") {
+        enter({ ...snapshot, status: "expiring" });
+      }
       watch();
     });
   }
@@ -65,35 +65,37 @@ export function createMachine(
     return { status: left > 0 && left <= expiringWithin ? "expiring" : "ready", uuid };
   }
 
-  function compose(state: SessionState): SessionSnapshot {
-    return { ...state, session, ...persistence.describe() };
-  }
-
   function enter(state: SessionState): void {
     stop(); // It was set for the previous state.
-    snapshot = compose(state);
-    notify();
+    snapshot = { ...state, session, ...persistence.describe() };
+    listeners.notify();
   }
 
-  function announce(next: string | null, reason: ChangeReason): void {
+  /** Show this session, or none. `confirmed` is the session as the server describes it, if known. */
+  function change(
+    uuid: string | null,
+    reason: ChangeReason,
+    confirmed: CurrentSession | null = null,
+  ): void {
     const previous = announced;
-    announced = next;
-    if (previous === next) return;
-    lastChange = reason;
-    if (previous && reason !== "started" && reason !== "restored") departures++;
-    // In a microtask, so that a callback that throws does not interrupt the store.
-    queueMicrotask(() => onSessionChanged?.(previous, next, reason));
+    announced = uuid;
+    session = confirmed;
+    if (previous !== uuid) {
+      lastChange = reason;
+      if (previous && reason !== "started" && reason !== "restored") departures++;
+      // In a microtask, so that a callback that throws does not interrupt the store.
+      queueMicrotask(() => onSessionChanged?.(previous, uuid, reason));
+    }
+    enter(stateOf(uuid));
   }
 
   /** Change to the session that another tab has stored. */
   function follow(): void {
-    const uuid = persistence.readUuid();
-    session = null;
     persistence.reloadCodes();
-    announce(uuid, "other_tab");
-    enter(stateOf(uuid));
+    change(persistence.readUuid(), "other_tab");
   }
 
+  enter(stateOf(announced));
   return {
     snapshot: () => snapshot,
     lastChange: () => lastChange,
@@ -110,11 +112,8 @@ export function createMachine(
 
     /** Make this the session. Without `used` the server has not confirmed it yet. */
     accept(next: { uuid: string; support_code: string }, reason: ChangeReason): void {
-      const { uuid } = next;
-      session = "used" in next ? (next as CurrentSession) : null;
-      persistence.save(uuid, next.support_code);
-      announce(uuid, reason);
-      enter(stateOf(uuid));
+      persistence.save(next.uuid, next.support_code);
+      change(next.uuid, reason, "used" in next ? (next as CurrentSession) : null);
       failures = 0;
       acceptedAt = Date.now();
       watch();
@@ -128,10 +127,8 @@ export function createMachine(
     },
 
     leave(reason: "ended" | "erased"): void {
-      session = null;
       persistence.save(null, "");
-      announce(null, reason);
-      enter(IDLE);
+      change(null, reason);
     },
 
     /** Show an error. If it is transient, try again later. */

@@ -9,7 +9,9 @@ const ATTEMPT_KEY = "session_attempt";
 /** Stores the UUID and two support codes in the browser, or in memory if the storage refuses. */
 export function createPersistence(options: SessionStoreOptions) {
   const { storage: own = options.credentialStore?.storage } = options;
-  let { storage, persistent } = probeStorage(() => (own === undefined ? window.localStorage : own));
+  /** The storage that the tabs share, if it works. */
+  const shared = probeStorage(() => (own === undefined ? window.localStorage : own));
+  let storage = shared ?? memoryStorage();
   let codes = readCodes();
 
   function readCodes(): string[] {
@@ -18,7 +20,7 @@ export function createPersistence(options: SessionStoreOptions) {
 
   /** Store the session and its code. An empty code only keeps the previous one. */
   function save(uuid: string | null, code: string): void {
-    if (persistent) codes = readCodes(); // Another tab may have deleted one.
+    if (storage === shared) codes = readCodes(); // Another tab may have deleted one.
     if (code !== codes[0]) codes = [code, codes[0] || codes[1] || ""];
     try {
       // The UUID last: other tabs read both as soon as it changes.
@@ -29,7 +31,7 @@ export function createPersistence(options: SessionStoreOptions) {
       // Other tabs and the next page must not find the previous session.
       storage.removeItem(UUID_KEY);
       storage.removeItem(CODES_KEY);
-      switchToMemory(); // The storage has become full.
+      toMemory(); // The storage has become full.
       save(uuid, code);
     }
   }
@@ -52,9 +54,8 @@ export function createPersistence(options: SessionStoreOptions) {
     return answer;
   }
 
-  function switchToMemory(): void {
+  function toMemory(): void {
     storage = memoryStorage();
-    persistent = false;
   }
 
   return {
@@ -64,12 +65,12 @@ export function createPersistence(options: SessionStoreOptions) {
     },
     save,
     attempt,
-    switchToMemory,
+    toMemory,
     /** The part of a snapshot that is stored here. */
     describe: () => ({
       supportCode: codes[0] || null,
       previousSupportCode: codes[1] || null,
-      persistent,
+      persistent: storage === shared,
     }),
     reloadCodes: () => (codes = readCodes()),
     forgetCodes(): void {
@@ -77,8 +78,8 @@ export function createPersistence(options: SessionStoreOptions) {
       storage.removeItem(CODES_KEY);
     },
     /** Run a task while no other tab runs one. Memory is not shared, so it needs no shared lock. */
-    exclusively: <T>(task: () => Promise<T>) =>
-      withLock("session_lock", storage, persistent ? navigator.locks : undefined, task),
+    inTurn: <T>(task: () => Promise<T>) =>
+      withLock("session_lock", storage, storage === shared ? navigator.locks : undefined, task),
   };
 }
 

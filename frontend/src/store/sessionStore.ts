@@ -1,5 +1,5 @@
 import { createHttp } from "../api/http.js";
-import { createSessionApi, type ActivityPage, type Identity } from "../api/sessionApi.js";
+import { createDataApi, createSessionApi } from "../api/sessionApi.js";
 import { createLifecycle } from "./lifecycle.js";
 import { createListeners } from "./listeners.js";
 import { createMachine } from "./machine.js";
@@ -22,29 +22,25 @@ const SERVER: SessionSnapshot = {
  * other failure the store tries again.
  */
 export function createSessionStore(options: SessionStoreOptions = {}) {
-  const { autoStart = "interaction" } = options;
   const http = createHttp(options);
   const api = createSessionApi(http);
   const persistence = createPersistence(options);
   const listeners = createListeners(attach, detach);
-  const machine = createMachine(
-    options,
+  const machine = createMachine(options, persistence, listeners, http.now, () => methods.retry());
+  const { interact, open, wake, update, ...methods } = createLifecycle(
+    machine,
     persistence,
-    http.now,
-    listeners.isIdle,
-    listeners.notify,
-    () => methods.retry(),
+    api,
+    http,
+    options.autoStart !== "manual",
   );
-  const lifecycle = createLifecycle(machine, persistence, api, http, autoStart !== "manual");
-  const { interact, open, wake, update, ...methods } = lifecycle;
-  const { withSession } = methods;
   let stopListening = (): void => undefined;
 
   function attach(): void {
     stopListening();
     stopListening = listen(interact, wake, () => machine.isBehind() && wake());
     open();
-    if (autoStart === "load") interact();
+    if (options.autoStart === "load") interact();
     machine.watch();
   }
 
@@ -64,19 +60,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     subscribe: listeners.subscribe,
 
     ...methods,
-    /** Change name, e-mail address and consents. @throws SessionError */
-    identify: (identity: Identity) => update((uuid) => api.identify(uuid, identity)),
-    /** Mail a six-digit code to the visitor's address. @throws SessionError */
-    sendCode: () => withSession(api.sendCode),
-    /** Confirm the address by the code. @throws SessionError */
-    verifyCode: (code: string) => update((uuid) => api.verifyCode(uuid, code)),
-    /** One page of the session's events, newest first. @throws SessionError */
-    activity: (next?: string): Promise<ActivityPage> =>
-      withSession((uuid) => api.activity(uuid, next)),
-    /** All data of the session. @throws SessionError */
-    exportData: () => withSession(api.exportData),
-    /** A signed text for Maria's back end, valid for five minutes. @throws SessionError */
-    assertion: () => withSession(api.assertion),
+    ...createDataApi(http, methods.withSession, update),
   };
 }
 

@@ -33,23 +33,17 @@ export function memoryStorage(): KeyValueStorage {
 /**
  * Test a storage by writing to it: it may be full, disabled, or forbidden even to access.
  *
- * @returns the storage, or one in memory with `persistent` false
+ * @returns the storage, or null if it cannot be used
  */
-export function probeStorage(find: () => KeyValueStorage | null): {
-  storage: KeyValueStorage;
-  persistent: boolean;
-} {
+export function probeStorage(find: () => KeyValueStorage | null): KeyValueStorage | null {
   try {
     const storage = find();
-    if (storage) {
-      storage.setItem("session_probe", "1");
-      storage.removeItem("session_probe");
-      return { storage, persistent: true };
-    }
+    storage?.setItem("session_probe", "1");
+    storage?.removeItem("session_probe");
+    return storage;
   } catch {
-    // Use memory instead.
+    return null;
   }
-  return { storage: memoryStorage(), persistent: false };
 }
 
 /**
@@ -71,9 +65,6 @@ export const memoryCredentials = (): CredentialStore => ({
   storage: null,
 });
 
-const pause = (milliseconds: number) =>
-  new Promise<void>((resolve) => later(milliseconds, resolve));
-
 /** How long a tab may hold the lock while another waits. A frozen tab never gives it back. */
 const LEASE = 20 * SECOND;
 
@@ -91,15 +82,9 @@ export async function withLock<T>(
   task: () => Promise<T>,
 ): Promise<T> {
   let running: Promise<T> | undefined;
-  if (locks) {
-    try {
-      return await withWebLock(name, locks, () => (running = task()));
-    } catch {
-      // The task has failed, or another tab has taken the lock and the task continues.
-      if (running) return running;
-    }
-  }
-  return withLease(name, storage, task);
+  // It rejects if the browser refuses, the task fails, or another tab takes the lock meanwhile.
+  if (locks) await withWebLock(name, locks, () => (running = task())).catch(() => 0);
+  return running ?? withLease(name, storage, task);
 }
 
 /** Wait for the lock. Take it from a tab that has held it for the length of a lease. */
@@ -134,21 +119,20 @@ async function withLease<T>(
   task: () => Promise<T>,
 ): Promise<T> {
   const mine = `${Math.random()}`;
-  for (;;) {
-    const [holder, until] = storage.getItem(name)?.split(" ") ?? [];
-    if (holder === mine) break;
-    const left = Number(until) - Date.now();
+  const isMine = () => storage.getItem(name)?.startsWith(mine);
+  while (!isMine()) {
+    const left = Number(storage.getItem(name)?.split(" ")[1]) - Date.now();
     try {
       // A lease that ends later than a new one would was written by a wrong clock.
       if (!(left > 0 && left <= LEASE)) storage.setItem(name, `${mine} ${Date.now() + LEASE}`);
     } catch {
       return task(); // The storage is full.
     }
-    await pause(50);
+    await new Promise<void>((resolve) => later(50, resolve));
   }
   try {
     return await task();
   } finally {
-    if (storage.getItem(name)?.startsWith(mine)) storage.removeItem(name);
+    if (isMine()) storage.removeItem(name);
   }
 }

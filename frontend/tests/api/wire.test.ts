@@ -86,7 +86,7 @@ describe("http", () => {
     );
     const http = open({ fetch });
     expect(http.credential()).toBe("cookie");
-    expect(await http.send("POST", "sessions/", UNKNOWN, { a: 1 })).toEqual({ ok: true });
+    expect(await http.send({}, "POST", "sessions/", UNKNOWN, { a: 1 })).toEqual({ ok: true });
     expect(arrived[0]).toMatchObject({ method: "POST", url: "/api/v1/sessions/", body: '{"a":1}' });
     expect(arrived[0]?.headers).toMatchObject({
       "content-type": "application/json",
@@ -94,7 +94,7 @@ describe("http", () => {
     });
     expect(arrived[0]?.headers.authorization).toBeUndefined();
     expect(fetch.mock.calls[0]?.[1]).toMatchObject({ credentials: "include", cache: "no-store" });
-    await http.send("GET", "sessions/current/");
+    await http.send({}, "GET", "sessions/current/");
     expect(arrived[1]?.headers["content-type"]).toBeUndefined();
     expect(arrived[1]?.headers["x-session-uuid"]).toBeUndefined();
     http.forget();
@@ -104,17 +104,19 @@ describe("http", () => {
     const fetch = vi.fn((input: RequestInfo | URL, init?: RequestInit) =>
       globalThis.fetch(input, init),
     );
-    const http = open({ fetch });
     const store = memoryCredentials();
-    http.useBearer(store);
+    const http = open({ fetch, credentialStore: store });
     expect(http.credential()).toBe("bearer");
     answer = (_, response) => response.end('{"token": "mss1_b"}');
-    await http.send("POST", "sessions/");
+    await http.send({}, "POST", "sessions/");
     expect(store.get()).toBe("mss1_b");
-    await http.send("GET", "sessions/current/");
+    await http.send({}, "GET", "sessions/current/");
     expect(arrived[0]?.headers.authorization).toBeUndefined();
     expect(arrived[1]?.headers.authorization).toBe("Bearer mss1_b");
     expect(fetch.mock.calls[0]?.[1]).toMatchObject({ credentials: "omit" });
+    answer = (_, response) => response.end('{"token": "of another server"}');
+    expect(await refused(http.send({ uuid: "" }, "GET", "a/"))).toMatchObject({ status: 200 });
+    expect(store.get()).toBe("mss1_b");
     http.forget();
     expect(store.get()).toBeNull();
   });
@@ -126,10 +128,10 @@ describe("http", () => {
       response.setHeader("Date", new Date(Date.now() + 86_400_000).toUTCString());
       response.end("{}");
     };
-    await http.send("GET", "a/");
+    await http.send({}, "GET", "a/");
     expect(http.now() - Date.now()).toBeGreaterThan(86_390_000);
     answer = (_, response) => response.setHeader("Date", "nonsense").end("{}");
-    await http.send("GET", "a/");
+    await http.send({}, "GET", "a/");
     expect(http.now() - Date.now()).toBeGreaterThan(86_390_000);
   });
 
@@ -152,20 +154,20 @@ describe("http", () => {
     ["a connection that breaks", (_, r) => r.destroy(), { code: "network", status: 0 }],
   ])("reports %s as an error", async (_, handler, error) => {
     answer = handler;
-    expect(await refused(open().send("GET", "a/"))).toMatchObject(error);
+    expect(await refused(open().send({}, "GET", "a/"))).toMatchObject(error);
   });
 
   test("reports a refused connection as network", async () => {
     const http = open({ baseUrl: await closedPort() });
-    expect(await refused(http.send("GET", "a/"))).toMatchObject({ code: "network" });
+    expect(await refused(http.send({}, "GET", "a/"))).toMatchObject({ code: "network" });
   });
 
   test("times out if the server never answers, or never ends its answer", async () => {
     answer = () => undefined;
     const http = open({ timeout: 50 });
-    expect(await refused(http.send("GET", "a/"))).toMatchObject({ code: "timeout" });
+    expect(await refused(http.send({}, "GET", "a/"))).toMatchObject({ code: "timeout" });
     answer = (_, response) => void response.write("{");
-    expect(await refused(http.send("GET", "a/"))).toMatchObject({ code: "timeout" });
+    expect(await refused(http.send({}, "GET", "a/"))).toMatchObject({ code: "timeout" });
   });
 });
 

@@ -204,7 +204,7 @@ test.each([
     useIt();
     return null;
   }
-  expect(() => render(<Lost />)).toThrow("This component must be inside a <SessionProvider>.");
+  expect(() => render(<Lost />)).toThrow("No <SessionProvider> found.");
 });
 
 test("components throw if the provider has no messages", () => {

@@ -29,7 +29,7 @@ describe("a session UUID", () => {
 describe("a storage", () => {
   test("that works is used, and left as it was", () => {
     const storage = new FakeStorage();
-    expect(probeStorage(() => storage)).toEqual({ storage, persistent: true });
+    expect(probeStorage(() => storage)).toBe(storage);
     expect(storage.values.size).toBe(0);
   });
 
@@ -42,9 +42,12 @@ describe("a storage", () => {
         throw new DOMException("denied", "SecurityError");
       },
     ],
-  ])("that %s is replaced by memory", (_, find) => {
-    const { storage, persistent } = probeStorage(find);
-    expect(persistent).toBe(false);
+  ])("that %s is not used", (_, find) => {
+    expect(probeStorage(find)).toBeNull();
+  });
+
+  test("in memory keeps texts until they are removed", () => {
+    const storage = memoryStorage();
     storage.setItem("a", "1");
     expect(storage.getItem("a")).toBe("1");
     storage.removeItem("a");
