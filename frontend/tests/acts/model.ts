@@ -36,8 +36,8 @@ export class Model {
   readonly refused = new Set<string | null>();
   /** Session UUIDs by file id, for all files that were ever stored. */
   readonly files = new Map<string, string>();
-  /** All names that the server has ever stored. */
-  readonly names = new Set<string>();
+  /** All names and codes that the server has ever accepted. */
+  readonly accepted = new Set<string>();
   /** Names of files that the visitor has cancelled, and whether they had arrived. */
   readonly cancelled = new Map<string, boolean>();
   /** Support codes that "Not you?" must have deleted. */
@@ -125,8 +125,8 @@ export class Model {
 
   /** Note what the server has stored, and what it has now. */
   onExecuted({ method, path, uuid, body }: Sent, { status, text }: Answer): void {
-    const { name } = (body ?? {}) as { name?: string };
-    if (method === "PATCH" && status === 200 && name) this.names.add(name);
+    const isAccepted = status === 200 && (method === "PATCH" || path.endsWith("verify/"));
+    if (isAccepted) for (const text of textsOf(body)) this.accepted.add(text);
     // The session may be erased before its files are looked at.
     const isStored = method === "POST" && /^uploads\/(.*complete\/)?$/.test(path) && status < 300;
     if (isStored && uuid) this.files.set((JSON.parse(text) as { id: string }).id, uuid);
