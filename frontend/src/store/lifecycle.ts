@@ -106,9 +106,12 @@ export function createLifecycle(
   }
 
   async function create(reason: "started" | "reset"): Promise<void> {
+    const left = snapshot().uuid;
     machine.begin();
     try {
       const { uuid, created_at } = await api.create();
+      // Another answer has given the page a session meanwhile.
+      if (![null, left].includes(snapshot().uuid)) return await settle();
       // The cookie of an older session may still be there although its UUID is not.
       const isOld = Date.parse(created_at) < http.now() - MINUTE;
       machine.accept(await confirm(uuid), isOld ? "restored" : reason);
