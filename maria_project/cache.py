@@ -8,7 +8,6 @@ each process allows at most twice the limit.
 from collections.abc import Callable
 from typing import Any
 
-from django.core.cache import caches
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 from django.core.cache.backends.locmem import LocMemCache
 from django_redis.cache import RedisCache
@@ -94,9 +93,3 @@ class SharedCache(BaseCache):
         except _AWAY as error:
             _breaker.failed(error)
             return False
-
-
-def is_answering() -> bool:
-    """Return whether the shared cache answers; True without a shared cache."""
-    cache = caches["default"]
-    return cache.is_answering() if isinstance(cache, SharedCache) else True

@@ -37,6 +37,8 @@ class Lane(IntEnum):
 
 def lane_of(channel: Any) -> Lane:
     request = channel.requests[0]
+    if request.error:  # it has no path
+        return Lane.OTHER
     path: str = request.path
     if path.startswith(_HEALTH):
         return Lane.HEALTH

@@ -46,6 +46,7 @@ class Site:
     worker: bool = False
     port: int = field(default_factory=free_port)
     _running: ExitStack = field(default_factory=ExitStack, init=False)
+    _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
     _is_running: bool = field(default=False, init=False)
     _helper: "subprocess.Popen[str] | None" = field(default=None, init=False)
 
@@ -75,13 +76,21 @@ class Site:
         log = self.deployment.data / "output"
         web = [sys.executable, *WAITRESS, str(self.port)]
         command = [*MANAGE, "serve"] if self.worker else web
-        self._running.enter_context(process(command, self.environment, log))
+        self._process = self._running.enter_context(process(command, self.environment, log))
         live = f"http://localhost:{self.port}/health/live"
         wait_for(lambda: answers(live), what=f"the site, see {log}")
         self._is_running = True
 
+    def kill(self) -> None:
+        """End it at once, in the middle of what it does."""
+        assert self._process
+        assert not self.worker
+        self._process.kill()
+        self._process.wait()
+        self.stop()
+
     def stop(self) -> None:
-        """Stop it and wait for its end."""
+        """Stop it and wait for its end. It finishes the requests that have begun."""
         self._is_running = False
         self._running.close()
         self._helper = None

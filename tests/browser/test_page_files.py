@@ -167,7 +167,7 @@ def test_an_upload_resumes_when_the_server_is_back(site: Site, page: Page, card:
     card.choose(chosen("report.pdf", LONG))
     on_its_way(card, "report.pdf")
 
-    site.stop()
+    site.kill()
     expect(card.file("report.pdf")).to_contain_text("Trying again soon…", timeout=15_000)
     expect(card.file("report.pdf")).to_contain_text("The server cannot be reached.")
     line.limit(-1)
