@@ -139,28 +139,33 @@ export function createHttp({
 }: HttpOptions): Http {
   let ahead = 0;
   /** A token that the store has not kept yet. Without it the next request would make a new session. */
-  let unsaved: string | undefined;
+  let unsaved: string | null | undefined;
+  /** The token that this page has read or stored last. */
+  let known: string | null | undefined;
 
   /** Use the page's credential store, which may fail or never answer. */
   async function withStore<T>(action: (store: CredentialStore) => T | Promise<T>) {
     const store = credentials;
-    if (!store) return undefined;
     try {
-      return await within(timeout, async () => action(store));
+      return store && (await within(timeout, async () => action(store)));
     } catch {
       throw new SessionError("credential_store");
     }
   }
 
-  async function save(token: string): Promise<void> {
+  async function save(token: string | null): Promise<void> {
     unsaved = token;
     await withStore((store) => store.set(token));
+    known = token;
     unsaved = undefined;
   }
 
   async function headers(uuid?: string | null, key?: string): Promise<Record<string, string>> {
-    if (unsaved) await save(unsaved);
-    const token = await withStore((store) => store.get());
+    let token = await withStore((store) => store.get());
+    // Unless another tab has stored a newer one.
+    if (unsaved && token === known) await save((token = unsaved));
+    known = token;
+    unsaved = undefined;
     return {
       ...(uuid && { "X-Session-UUID": uuid }),
       ...(token && { Authorization: `Bearer ${token}` }),
@@ -176,8 +181,7 @@ export function createHttp({
       credentials = memoryCredentials();
     },
     forget() {
-      unsaved = undefined;
-      withStore((store) => store.set(null)).catch(() => 0); // The token has ended.
+      save(null).catch(() => 0); // The token has ended.
     },
     now: () => Date.now() + ahead,
 

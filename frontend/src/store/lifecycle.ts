@@ -43,6 +43,8 @@ export function createLifecycle(
   const { snapshot } = machine;
   const { inTurn } = persistence;
   let mayStart = startsByItself;
+  /** How many resets wait or run: then nothing of an empty session that has ended is kept. */
+  let leaving = 0;
   // Requests are numbered as they begin. Older answers must not replace newer ones.
   let begun = 0;
   let lastWrite = 0;
@@ -101,20 +103,25 @@ export function createLifecycle(
       const status = "reset_required";
       machine.enter({ status, uuid, reason, lost, endedSupportCode: support_code });
     } else {
-      await create("started");
+      await begin();
     }
   }
 
+  /** Work of a tab that was frozen may be here twice: its turn was given to the next. */
+  const begin = single(() => create("started"));
+
   async function create(reason: "started" | "reset"): Promise<void> {
     const left = snapshot().uuid;
+    if (left && leaving) reason = "reset";
     machine.begin();
     try {
       const { uuid, created_at } = await api.create();
-      // Another answer has given the page a session meanwhile.
-      if (![null, left].includes(snapshot().uuid)) return await settle();
       // The cookie of an older session may still be there although its UUID is not.
       const isOld = Date.parse(created_at) < http.now() - MINUTE;
-      machine.accept(await confirm(uuid), isOld ? "restored" : reason);
+      const next = await confirm(uuid);
+      // Another answer has given the page a session meanwhile.
+      if (![null, left].includes(snapshot().uuid)) return void check();
+      machine.accept(next, isOld ? "restored" : reason);
     } catch (error) {
       // The visitor has left the previous one although there is no next one yet.
       if (reason === "reset") machine.leave("ended");
@@ -139,7 +146,7 @@ export function createLifecycle(
     machine.begin();
     await inTurn(() =>
       // Another tab may have left what this page has shown while it waited.
-      persistence.readUuid() || snapshot().uuid ? settle() : create("started"),
+      persistence.readUuid() || snapshot().uuid ? settle() : begin(),
     );
   });
 
@@ -147,7 +154,8 @@ export function createLifecycle(
 
   async function withSession<T>(request: (uuid: string) => Promise<T>): Promise<T> {
     const before = machine.departures();
-    await start();
+    // What is shown is what the visitor means, also while something else waits for a session.
+    if (!snapshot().uuid) await start();
     const now = snapshot();
     const { uuid } = now;
     if (!uuid) throw "error" in now ? now.error : new SessionError("session_required");
@@ -175,8 +183,9 @@ export function createLifecycle(
     });
   }
 
-  const resetSession = (reason: "requested" | "not_me" = "requested") =>
-    withProven(async (uuid, isLeft) => {
+  const resetSession = (reason: "requested" | "not_me" = "requested") => {
+    leaving++;
+    return withProven(async (uuid, isLeft) => {
       // Another tab has left the session. An empty storage says nothing about the cookie.
       const isBehind = snapshot().uuid && machine.isBehind() && persistence.readUuid();
       const isDone = !uuid || isLeft || isBehind;
@@ -194,7 +203,8 @@ export function createLifecycle(
       if (isRefused) return create("reset");
       if (next) machine.accept(next, "reset");
       await settle();
-    });
+    }).finally(() => leaving--);
+  };
 
   /** Reset the session that the page shows. If the browser proves another one, reset that one. */
   async function requestReset(uuid: string, reason: Schemas["ReasonEnum"], key: string) {
@@ -218,19 +228,18 @@ export function createLifecycle(
       if (isLeft && (uuid || erase)) throw new SessionError("session_changed");
       if (!uuid) return;
       const stored = persistence.readUuid();
-      await checkAfterRefusal(requestEnd(uuid, erase));
+      // Ending a session that has ended already succeeds. Erasing it does not.
+      await checkAfterRefusal(
+        api.end(uuid, erase).catch((error: unknown) => {
+          if (erase || (error as SessionError).code !== "session_invalid") throw error;
+        }),
+      );
       mayStart = false; // The click that ended a session must not create the next one.
       if (erase) persistence.forgetCodes();
       // Other work has taken the turn of this one, which was frozen, and has begun the next session.
       if (persistence.readUuid() !== stored) return;
       http.forget();
       machine.leave(erase ? "erased" : "ended");
-    });
-
-  /** Ending a session that has ended already succeeds. Erasing it does not. */
-  const requestEnd = (uuid: string, erase?: boolean) =>
-    api.end(uuid, erase).catch((error: unknown) => {
-      if (erase || (error as SessionError).code !== "session_invalid") throw error;
     });
 
   function interact(): void {
@@ -249,7 +258,7 @@ export function createLifecycle(
   /** The page is visible or online again, or another tab has changed the session. */
   function wake(): void {
     if (snapshot().status === "starting") return;
-    if (snapshot().persistent && machine.isBehind()) {
+    if (machine.isBehind()) {
       machine.follow();
       mayStart = startsByItself;
     }

@@ -35,7 +35,7 @@ const VISITOR: Record<string, Do> = {
   add(world, visit, choice) {
     const endings = ["pdf", "pdf", "pdf", "exe"];
     const names = endings.slice(0, 1 + (choice % 4)).map((end) => `${world.unique("f")}.${end}`);
-    for (const name of names) visit.give(name);
+    for (const name of names) visit.give(name, true);
     visit.tab.enter(() => visit.files.add(names.map((name) => pdf(name, 1000))));
   },
   retryFile(world, visit, choice) {

@@ -13,6 +13,8 @@ import type { Tab } from "./tab.js";
 export interface Work {
   /** The sessions that may have it. Empty: the next one that its page shows. */
   owners: Set<string>;
+  /** Whether it has been sent, or is a file: then it no longer waits for a session. */
+  isSent: boolean;
 }
 
 const END = "DELETE sessions/current/";
@@ -98,9 +100,11 @@ export class Model {
     this.requests++;
     this.note(`${tab.name} → ${method} ${path} ${uuid ?? ""} ${textsOf(body).join(" ")}`);
     for (const text of textsOf(body)) {
-      const owners = this.works.get(text)?.owners;
+      const work = this.works.get(text);
       // Forms for the storage name no session; their upload was announced with it.
-      if (owners && uuid && !owners.has(uuid)) this.violate(`${text} is sent in ${uuid}`);
+      if (!work || !uuid) continue;
+      if (!work.owners.has(uuid)) this.violate(`${text} is sent in ${uuid}`);
+      work.isSent = true;
     }
     const owner = this.files.get(path.split("/")[1] ?? "");
     if (owner && owner !== uuid) this.violate(`a file of ${owner} is named to ${uuid}`);

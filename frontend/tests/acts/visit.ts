@@ -19,6 +19,10 @@ export class Visit {
   private readonly ends: (() => void)[] = [];
   /** Work that waits for a session. */
   private readonly open = new Set<Work>();
+  /** Work that was begun before the page showed any session, and that may still wait for one. */
+  private readonly early = new Set<Work>();
+  /** The session that the page has shown last, unless it has gone back to none. */
+  private shown: string | null = null;
   /** Items that the server's new session has not got. The visitor has seen them since. */
   private readonly lost = new Set<string>();
   private last: SessionSnapshot;
@@ -74,8 +78,8 @@ export class Visit {
   }
 
   /** Note that the visitor gives something to the session that this page shows. */
-  give(text: string): Work {
-    const work: Work = this.model.works.get(text) ?? { owners: new Set() };
+  give(text: string, isFile = false): Work {
+    const work: Work = this.model.works.get(text) ?? { owners: new Set(), isSent: isFile };
     this.model.works.set(text, work);
     this.own(work);
     return work;
@@ -95,13 +99,20 @@ export class Visit {
     const { uuid, session, status } = now;
     if (uuid) for (const work of this.open) work.owners.add(uuid);
     // Until the server confirms a session, it may turn out to have ended.
-    if (session) this.open.clear();
+    if (session) {
+      for (const work of this.open) this.early.add(work);
+      this.open.clear();
+    }
+    this.passOn(now);
     if (last === now) return;
     model.note(`${this.tab.name}   ${status} ${uuid ?? ""}`);
     if (session && uuid && session.uuid !== uuid) {
       model.violate(`data of ${session.uuid} is shown as ${uuid}`);
     }
     if (last.uuid && last.uuid !== uuid) this.checkLeft(last.uuid, now);
+    // A late cookie proves a session again that was "not you". The visitor has chosen it.
+    const isChosen = last.uuid !== uuid && this.session.lastChange() === "adopted";
+    if (isChosen && now.supportCode) model.forgotten.delete(now.supportCode);
     // Only a full storage and a refused cookie are reasons.
     if (last.persistent && !now.persistent && !this.storage.wasFull && !model.refused.size) {
       model.violate("the session is kept in memory without a reason");
@@ -111,6 +122,20 @@ export class Visit {
     if (status === "offline" && !(now.retryAt <= Date.now() + DAY)) {
       model.violate(`the next try is at ${now.retryAt}`);
     }
+  }
+
+  /**
+   * An empty session that turns out to have ended is replaced without a word. What was begun before
+   * there was a session, and still waits for one, goes to that next one. Files do not: they are
+   * given to the first one, and fail.
+   */
+  private passOn({ uuid, status }: SessionSnapshot): void {
+    const isSilent = this.session.lastChange() === "started" && this.model.refused.has(this.shown);
+    const isOther = this.shown && uuid && uuid !== this.shown;
+    if (isOther && isSilent) {
+      for (const { owners, isSent } of this.early) if (!isSent) owners.add(uuid);
+    } else if (isOther || status === "idle") this.early.clear();
+    if (uuid || status === "idle") this.shown = uuid;
   }
 
   private checkLeft(uuid: string, { persistent, status }: SessionSnapshot): void {
@@ -136,15 +161,18 @@ export class Visit {
     if (session?.name && model.works.get(session.name)?.owners.has(session.uuid) === false) {
       model.violate(`${session.name} is shown in ${session.uuid}`);
     }
-    for (const item of this.items) this.checkItem(item, uuid);
+    for (const item of this.items) this.checkItem(item);
   }
 
-  private checkItem(item: UploadItem, uuid: string | null): void {
+  private checkItem(item: UploadItem): void {
+    const { uuid, persistent } = this.now;
     const owners = this.model.works.get(item.name)?.owners;
     // The server has replaced an empty session. Only the visitor can give the file to the next one.
     if (item.status === "failed" && item.error.code === "session_changed") {
       const isGone = owners?.size && [...owners].every((one) => this.model.gone.has(one));
-      if (isGone && !this.lost.has(item.key)) this.model.violate(`${item.name} is kept`);
+      // A page in memory does not learn that another tab has left it.
+      if (isGone && persistent && !this.lost.has(item.key))
+        this.model.violate(`${item.name} is kept`);
       this.lost.add(item.key);
       return;
     }

@@ -6,10 +6,12 @@ import {
   calm,
   controlTime,
   FakeStorage,
+  MINUTE,
   openPage,
   openSession,
   pass,
   press,
+  provideLocks,
   sent,
   SECOND,
   UNKNOWN,
@@ -213,6 +215,36 @@ test("a page that closes during the start leaves nothing behind, and knows the s
   await calm();
   expect(page.now.status).toBe("ready");
   expect(server.sessions).toHaveLength(1);
+});
+
+test("a late start() does not replace the session that the page shows meanwhile", async () => {
+  provideLocks(undefined);
+  const server = createFakeServer();
+  const late = server.browser();
+  let arrive = () => {};
+  const page = openPage(server, {
+    timeout: MINUTE,
+    fetch: async (input, init) => {
+      if (init?.method !== "POST") return server.fetch(input, init);
+      const response = await late.fetch(input, init);
+      await new Promise<void>((go) => (arrive = go));
+      server.own.cookie = late.cookie;
+      return response;
+    },
+  });
+  const started = page.session.start();
+  await pass(SECOND);
+  page.storage.values.clear(); // And with it what makes other work wait.
+  const other = openPage(server);
+  void other.session.start();
+  void page.session.continueSession();
+  await pass(SECOND);
+  const { uuid } = other.now;
+  expect(page.now).toMatchObject({ status: "ready", uuid });
+  arrive();
+  await started;
+  await pass(SECOND);
+  expect(page.now).toMatchObject({ status: "mismatch", uuid });
 });
 
 test("subscribing twice, as StrictMode does, creates one session", async () => {

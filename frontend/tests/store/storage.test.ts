@@ -257,6 +257,22 @@ describe("a proof kept by the page", () => {
     expect(server.sessions).toHaveLength(1);
   });
 
+  test("that kept no token keeps the newer one of another tab", async () => {
+    const server = createFakeServer();
+    const credentialStore = brokenStore(nothing, fail);
+    const storage = new FakeStorage();
+    const page = openPage(server, { credentialStore, storage });
+    await page.session.start();
+    expect(page.now.status).toBe("failed");
+    credentialStore.isBroken = false;
+    const other = await openSession(server, { credentialStore, storage });
+    const { uuid } = other.now;
+    await page.session.retry();
+    await other.session.retry();
+    expect(page.now).toMatchObject({ status: "ready", uuid });
+    expect(other.now).toMatchObject({ status: "ready", uuid });
+  });
+
   test("that cannot be deleted does not keep a session from ending", async () => {
     const server = createFakeServer();
     const credentialStore = brokenStore(nothing, (token) => (token ? undefined : fail()));
