@@ -211,8 +211,8 @@ export function createHttp({
           if (date) ahead = date - Date.now();
           return readAnswer(shape, status, await response.text(), headers.get("Retry-After"));
         });
-        const token = (document as { token?: unknown } | undefined)?.token;
-        if (token && typeof token === "string") await save(token);
+        const token = (document as { token?: string | null } | undefined)?.token;
+        if (token) await save(token);
         return document as T;
       } catch (error) {
         throw asSessionError(error);

@@ -43,8 +43,6 @@ export function createLifecycle(
   const { snapshot } = machine;
   const { inTurn } = persistence;
   let mayStart = startsByItself;
-  /** How many resets wait or run: then nothing of an empty session that has ended is kept. */
-  let leaving = 0;
   // Requests are numbered as they begin. Older answers must not replace newer ones.
   let begun = 0;
   let lastWrite = 0;
@@ -108,11 +106,9 @@ export function createLifecycle(
   }
 
   /** Work of a tab that was frozen may be here twice: its turn was given to the next. */
-  const begin = single(() => create("started"));
+  const begin = single(create);
 
-  async function create(reason: "started" | "reset"): Promise<void> {
-    const left = snapshot().uuid;
-    if (left && leaving) reason = "reset";
+  async function create(reason: "started" | "reset" = "started"): Promise<void> {
     machine.begin();
     try {
       const { uuid, created_at } = await api.create();
@@ -120,7 +116,7 @@ export function createLifecycle(
       const isOld = Date.parse(created_at) < http.now() - MINUTE;
       const next = await confirm(uuid);
       // Another answer has given the page a session meanwhile.
-      if (![null, left].includes(snapshot().uuid)) return void check();
+      if (snapshot().uuid) return void check();
       machine.accept(next, isOld ? "restored" : reason);
     } catch (error) {
       // The visitor has left the previous one although there is no next one yet.
@@ -183,9 +179,8 @@ export function createLifecycle(
     });
   }
 
-  const resetSession = (reason: "requested" | "not_me" = "requested") => {
-    leaving++;
-    return withProven(async (uuid, isLeft) => {
+  const resetSession = (reason: "requested" | "not_me" = "requested") =>
+    withProven(async (uuid, isLeft) => {
       // Another tab has left the session. An empty storage says nothing about the cookie.
       const isBehind = snapshot().uuid && machine.isBehind() && persistence.readUuid();
       const isDone = !uuid || isLeft || isBehind;
@@ -203,8 +198,7 @@ export function createLifecycle(
       if (isRefused) return create("reset");
       if (next) machine.accept(next, "reset");
       await settle();
-    }).finally(() => leaving--);
-  };
+    });
 
   /** Reset the session that the page shows. If the browser proves another one, reset that one. */
   async function requestReset(uuid: string, reason: Schemas["ReasonEnum"], key: string) {
@@ -263,9 +257,9 @@ export function createLifecycle(
       mayStart = startsByItself;
     }
     const { status } = snapshot();
-    if (document.hidden) return;
     const isUsable = status === "ready" || status === "expiring";
-    if (status === "offline" || (isUsable && machine.isStale())) void retry();
+    const mayBeOld = status === "offline" || (isUsable && machine.isStale());
+    if (mayBeOld && !document.hidden) void retry();
   }
 
   return {

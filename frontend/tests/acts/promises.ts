@@ -33,7 +33,8 @@ export function reset(world: World, visit: Visit, reason: "requested" | "not_me"
     `reset ${reason}`,
     () => leave(world, visit, () => visit.session.resetSession(reason)),
     () => {
-      model.gone.add(target);
+      // Before its turn the page has replaced an empty session: what was given to it can be retried.
+      if (visit.session.lastChange() !== "started") model.gone.add(target);
       if (target && !isOvertaken() && world.proven?.uuid === target)
         model.violate(`${target} is not reset`);
       if (code && !isOvertaken()) model.forgotten.add(code);
