@@ -21,6 +21,7 @@ from maria_project import cache
 from tests import redis_server
 from tests.faults.load import LoadAnswer, Web, serving, together
 from tests.helpers import SOAK, Visitor, events
+from tests.ports import free_port
 from tests.uploads_app.server import deployment
 
 LIMIT = 10
@@ -130,7 +131,8 @@ REPLIES: dict[str, Callable[[socket.socket], Any]] = {
 @pytest.fixture
 def fake_redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """Return a function that replaces the Redis of the cache by a server in REPLIES."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    # The memory of the process is found by the URL, so a port must not come again soon.
+    listener = socket.create_server(("127.0.0.1", free_port()))
     behave: list[Callable[[socket.socket], Any]] = []
 
     def serve(connection: socket.socket) -> None:
