@@ -56,8 +56,8 @@ def test_t87_connections_that_pipeline_come_last(server: TinyServer) -> None:
 
 def test_t87_health_is_answered_while_all_threads_wait(server: TinyServer) -> None:
     with server.connect("wait"), server.connect("wait"), server.connect("health/live") as check:
+        until(lambda: server.begun == ["wait", "health/live"])
         assert check.recv(100).startswith(b"HTTP/1.1 200")
-        assert server.begun == ["wait", "health/live"]
         server.go_on.set()
 
 
