@@ -110,9 +110,8 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     const { status, uuid } = session.getSnapshot();
     const isIdle = status === "idle";
     const hasLeft = departures !== (departures = session.departures());
-    if (hasLeft || isIdle || (owner && uuid && uuid !== owner)) {
-      leaveOwner(!hasLeft && session.lastChange() === "started");
-    }
+    const isLeft = isIdle || (owner && uuid && uuid !== owner) || hasLeft;
+    if (isLeft) leaveOwner(!hasLeft && session.lastChange() === "started");
     owner = isIdle ? null : (uuid ?? owner);
   }
 
