@@ -48,6 +48,8 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   let listed: string | null = null;
   /** The session that all files and work belong to, or null before the first. */
   let owner: string | null = null;
+  /** How often the visitor had left a session. Without subscribers this store follows nothing. */
+  let departures = session.departures();
   let unsubscribe = (): void => undefined;
 
   function set(next: Partial<UploadSnapshot>): void {
@@ -107,8 +109,9 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   function followOwner(): void {
     const { status, uuid } = session.getSnapshot();
     const isIdle = status === "idle";
-    const isLeft = isIdle || (owner && uuid && uuid !== owner);
-    if (isLeft) leaveOwner(session.lastChange() === "started");
+    const hasLeft = departures !== (departures = session.departures());
+    const isLeft = isIdle || (owner && uuid && uuid !== owner) || hasLeft;
+    if (isLeft) leaveOwner(!hasLeft && session.lastChange() === "started");
     owner = isIdle ? null : (uuid ?? owner);
   }
 

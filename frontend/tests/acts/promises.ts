@@ -157,7 +157,8 @@ export function remove(world: World, visit: Visit, key: string): void {
       const isShown = visit.items.some((one) => "file" in one && one.file.id === id);
       const session = world.model.session(world.model.files.get(id) ?? null);
       const isStored = session?.files.some(({ upload }) => upload.id === id);
-      const isLeft = session?.uuid !== visit.now.uuid;
+      // Of a session that has ended no files are listed.
+      const isLeft = session?.uuid !== visit.now.uuid || visit.now.status === "reset_required";
       if (isStored && !isShown && !isLeft) world.model.violate(`${item.name} is not removed`);
     },
   );

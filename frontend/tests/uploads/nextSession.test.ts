@@ -195,6 +195,25 @@ test("files that nobody looks at are still sent while the page waits for the ser
   expect(page.items).toMatchObject([{ status: "stored" }]);
 });
 
+test("files that nobody looks at do not come back after their session was left", async () => {
+  const server = createFakeServer();
+  const page = await openSession(server);
+  const leave = page.files.subscribe(() => undefined);
+  page.files.add([pdf("tool.exe")]);
+  await calm();
+  expect(page.items).toMatchObject([{ status: "failed" }]);
+  leave();
+  await page.session.endSession();
+  const next = server.hold({ method: "POST", path: "sessions/" });
+  void page.session.start();
+  await calm();
+  page.showFiles();
+  expect(page.items).toEqual([]);
+  next.release();
+  await calm();
+  expect(page.items).toEqual([]);
+});
+
 test("an unmounted page gives up a file that fails four times", async () => {
   const server = createFakeServer();
   const page = await openSession(server);
