@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Crash points: one kill at each step becomes a hundred.
+# Crash points: one kill at each step becomes twenty.
 _CRASH_POINTS = ["tests/faults/test_crash_points.py"]
 _MOVES = ["tests/faults/test_crash_move.py"]
 _DELIVERY = ["tests/faults/test_duplicate_delivery.py"]

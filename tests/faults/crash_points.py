@@ -29,7 +29,7 @@ from uploads_app.storage import renaming
 from uploads_app.storage.s3_store import S3Store
 
 # ./test tries each point once on each database with a disk, and once with S3.
-ON_DISK, ON_S3 = (100, 100) if SOAK else (1, 1)
+ON_DISK, ON_S3 = (20, 20) if SOAK else (1, 1)
 # For a long protocol on S3, ./test tries every fourth point; with a disk it tries all.
 LONG_ON_S3 = 1 if SOAK else 4
 # More crash points than any protocol has.

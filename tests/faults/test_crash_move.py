@@ -36,7 +36,7 @@ from uploads_app.storage.keys import INCOMING, MARKER, PREFIX
 
 pytestmark = pytest.mark.slow
 
-KILLS = 100 if SOAK else 1
+KILLS = 20 if SOAK else 1
 # Each step, and the prefix of the keys at which to kill.
 STEPS = (
     ("current before put", f"{INCOMING}/"),  # the check for two stores

@@ -56,6 +56,7 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     getServerSnapshot: () => SERVER,
     /** Why the UUID changed last, or null. Known when subscribers are called. */
     lastChange: machine.lastChange,
+    /** How often the visitor has left a session, here or in another tab. */
     departures: machine.departures,
     /** @returns a function that ends the subscription */
     subscribe: listeners.subscribe,
