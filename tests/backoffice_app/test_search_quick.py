@@ -113,6 +113,8 @@ def others_wrote(count: int) -> None:
         UserSession(
             uuid=f"ffffffff-0000-4000-8000-{number:012}",
             token_hash=f"f{number:063}",
+            name=f"Other {number}",
+            email=f"{number}@other.example",
             expires_at=timezone.now() + timedelta(days=1),
         )
         for number in range(10 * count)
