@@ -1,5 +1,6 @@
 """The newest result of each check. In a web process, threads in the background make the checks."""
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from maria_project.health.parts import GROUPS, PARTS, PENDING, Part, problem_of
 PATIENCE_SECONDS = 10
 # While a part is not well, it is checked so often.
 RETRY_SECONDS = 2
+
+logger = logging.getLogger(__name__)
 
 
 class Watch:
@@ -70,7 +73,11 @@ class Watch:
 
     def _check(self, part: Part) -> float:
         """Check a part; return the seconds until its next check."""
-        problem = problem_of(part)
+        try:
+            problem = problem_of(part)
+        except Exception:  # otherwise the thread would end, and with it all later checks
+            logger.exception("The check of %s failed.", part.name)
+            problem = "The check failed. The log of the web process says why."
         self._known[part.name] = problem, time.monotonic()
         return min(part.seconds, RETRY_SECONDS) if problem else part.seconds
 

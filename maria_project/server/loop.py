@@ -36,7 +36,7 @@ class WebServer:
         self._listeners = [server for server in self._map.values() if server.accepting]
 
     def follow(self, supervisor: socket.socket) -> None:
-        """Tell the supervisor that requests are accepted, and leave when it has ended."""
+        """Report to the supervisor that requests are accepted, and leave when it has ended."""
         _Supervisor(supervisor, self._map, self)
         supervisor.send(b"1")
 

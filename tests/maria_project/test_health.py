@@ -11,7 +11,9 @@ from django.utils import timezone
 from django_q.models import Success
 
 from common.worker import HEARTBEAT_FUNC, QUEUE_PATIENCE
+from maria_project.health import parts, watch
 from tests.cases import cases
+from tests.maria_project.server import wait_for
 from tests.uploads_app.cleanup.cleanup_support import cleanup, settled, use_store
 from uploads_app.cleanup.alerts import PATIENCE
 from uploads_app.cleanup.stop_codes import KILLED
@@ -178,3 +180,25 @@ def test_a_killed_cleanup_is_degraded_only_when_no_run_completes_in_time(
     assert_degraded("cleanup")
     settled()
     assert ready() == (200, "ok", GOOD)
+
+
+def test_a_check_that_raises_is_a_problem_until_it_succeeds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[KeyError] = []
+
+    def check() -> str:
+        if not seen:
+            seen.append(KeyError("unexpected"))
+            raise seen[0]
+        return ""
+
+    part = parts.Part("odd", check, seconds=60)
+    monkeypatch.setattr(watch, "GROUPS", ((part,),))
+    monkeypatch.setattr(watch, "PARTS", (part,))
+    monkeypatch.setattr(watch, "RETRY_SECONDS", 1)
+    started = watch.Watch()
+    started.start()
+
+    wait_for(lambda: started.problems()["odd"] == "")
+    assert seen

@@ -25,6 +25,19 @@ async function openUploads(server: FakeServer, visit: Parameters<typeof openPage
   return page;
 }
 
+/** Send a file that never arrives; `report` reports its progress. */
+async function sendForEver(server: FakeServer) {
+  let report: Parameters<Transport>[0]["onProgress"] = () => undefined;
+  const transport: Transport = ({ onProgress }) => {
+    report = onProgress;
+    return new Promise(() => undefined);
+  };
+  const page = await openUploads(server, { uploads: { transport } });
+  page.files.add([pdf()]);
+  await calm();
+  return { page, report };
+}
+
 const statuses = ({ items }: Page) => items.map(({ status }) => status);
 const arrivals = (server: FakeServer) =>
   server.requests.filter(({ method, path }) => `${method} ${path}` === "POST uploads/");
@@ -145,17 +158,10 @@ describe("sending", () => {
 
   test("progress ignores the form's overhead and an unknown total", async () => {
     const server = createFakeServer();
-    let report: Parameters<Transport>[0]["onProgress"] | undefined;
-    const transport: Transport = ({ onProgress }) => {
-      report = onProgress;
-      return new Promise(() => undefined);
-    };
-    const page = await openUploads(server, { uploads: { transport } });
-    page.files.add([pdf()]);
-    await calm();
-    report?.(700, 1400);
+    const { page, report } = await sendForEver(server);
+    report(700, 1400);
     expect(page.items[0]).toMatchObject({ sent: 500 });
-    report?.(700, 0);
+    report(700, 0);
     expect(page.items[0]).toMatchObject({ sent: 0 });
   });
 
@@ -513,17 +519,10 @@ describe("a session that changes while a file is sent", () => {
 
   test("makes a file fail, whatever progress its transport reports later", async () => {
     const server = createFakeServer();
-    let report: Parameters<Transport>[0]["onProgress"] | undefined;
-    const transport: Transport = ({ onProgress }) => {
-      report = onProgress;
-      return new Promise(() => undefined);
-    };
-    const page = await openUploads(server, { uploads: { transport } });
-    page.files.add([pdf()]);
-    await calm();
+    const { page, report } = await sendForEver(server);
     server.close("expired");
     await page.session.retry();
-    report?.(500, 1000);
+    report(500, 1000);
     expect(page.items).toMatchObject([{ status: "failed", error: { code: "session_changed" } }]);
   });
 
