@@ -42,6 +42,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _serve(sockets: list[socket.socket], supervisor: int | None) -> None:
     from maria_project.server.loop import WebServer  # needs Django to be set up
+    from maria_project.server.processor import OneProcessor
     from maria_project.wsgi import application
 
     files = _allow_open_files(FILES_OF_A_CONNECTION * CONNECTIONS + OTHER_FILES)
@@ -56,7 +57,7 @@ def _serve(sockets: list[socket.socket], supervisor: int | None) -> None:
     _watch_parts()
     if supervisor is not None:
         server.follow(socket.socket(fileno=supervisor))
-    server.run()
+    server.run(each_turn=OneProcessor().review)
 
 
 def _watch_parts() -> None:

@@ -8,6 +8,8 @@ that makes no progress ends.
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -53,6 +55,14 @@ class Task(WSGITask):  # type: ignore[misc]  # waitress has no types
             environ[REFUSED] = self.request.refused
         return environ
 
+    def write(self, data: bytes) -> None:
+        """Write a piece of the body, the first one together with the headers: in one packet."""
+        if self.wrote_header:
+            super().write(data)
+            return
+        with self.channel.together():
+            super().write(data)
+
     def build_response_header(self) -> bytes:
         if self.channel.leaves:
             self.request.headers["CONNECTION"] = "close"
@@ -73,6 +83,7 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     last_sent = 0.0
     _drains_until = 0.0
     _is_given_up = False
+    _together: list[bytes] | None = None
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any) -> None:
         self.parser_class = partial(StrictParser, channel=self)
@@ -155,7 +166,21 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
             self.last_sent = time.monotonic()
         return sent
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Send what is written inside the block at once, when it ends."""
+        pieces: list[bytes] = []
+        self._together = pieces
+        try:
+            yield
+        finally:
+            self._together = None
+        self.write_soon(b"".join(pieces))
+
     def write_soon(self, data: Any) -> int:
+        if self._together is not None:
+            self._together.append(data)
+            return len(data)
         if not self.total_outbufs_len:
             self.last_sent = time.monotonic()
         written: int = super().write_soon(data)

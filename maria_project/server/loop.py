@@ -6,6 +6,7 @@ and `create_server` are documented, so the loop is run here, one turn at a time.
 
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 from waitress import wasyncore
@@ -45,9 +46,10 @@ class WebServer:
         self._leaves = True
         self._listeners[0].pull_trigger()
 
-    def run(self) -> None:
-        """Serve until `leave`."""
+    def run(self, each_turn: Callable[[], None] = lambda: None) -> None:
+        """Serve until `leave`. `each_turn` is called at least once a second."""
         while not self._leaves:
+            each_turn()
             self._turn(seconds=1)
         for listener in self._listeners:
             wasyncore.dispatcher.close(listener)  # its own method closes the trigger, too

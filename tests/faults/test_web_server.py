@@ -54,6 +54,12 @@ def test_t87_connections_that_pipeline_come_last(server: TinyServer) -> None:
     assert server.begun.count("pipelined") == server.begun.count("again") == 3
 
 
+def test_the_first_packet_has_headers_and_body(server: TinyServer) -> None:
+    for _ in range(100):
+        with server.connect("short") as connection:
+            assert connection.recv(1000).endswith(b"\r\nxxxxx")
+
+
 def test_t87_health_is_answered_while_all_threads_wait(server: TinyServer) -> None:
     with server.connect("wait"), server.connect("wait"), server.connect("health/live") as check:
         until(lambda: server.begun == ["wait", "health/live"])
