@@ -18,6 +18,7 @@ from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.task import WSGITask
 
 from common.context import REFUSED
+from maria_project.server.files import PIECE, is_on_disk, send_piece
 from maria_project.server.parser import StrictParser
 
 # A write may take so long without a byte of progress.
@@ -37,9 +38,6 @@ WAITING_THREADS = 2
 _FEW_BYTES = 64 * 1024
 # What the kernel keeps of an answer beside what it has sent.
 _KERNEL_BYTES = 128 * 1024
-# A file is read in such pieces. waitress reads as much as the send buffer may grow to, a few
-# MiB, and reads again what the client did not take.
-PIECE = 256 * 1024
 # As much of a body is received at once: each time costs about 65 calls.
 BODY_PIECE = 1024 * 1024
 
@@ -90,7 +88,6 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _KERNEL_BYTES)
         super().__init__(server, sock, addr, adj, map=map)
-        self.sendbuf_len = PIECE
 
     @property
     def unread(self) -> int:
@@ -160,12 +157,6 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         if self.request:
             self.request.close()
 
-    def send(self, data: bytes, do_close: bool = True) -> int:
-        sent: int = super().send(data, do_close=do_close)
-        if sent:
-            self.last_sent = time.monotonic()
-        return sent
-
     @contextmanager
     def together(self) -> Iterator[None]:
         """Send what is written inside the block at once, when it ends."""
@@ -176,6 +167,37 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         finally:
             self._together = None
         self.write_soon(b"".join(pieces))
+
+    def _flush_some(self, do_close: bool = True) -> bool:
+        """Send as much as the client takes, and return whether that was something."""
+        has_sent = False
+        while len(self.outbufs[0]) or len(self.outbufs) > 1:
+            if not len(self.outbufs[0]):
+                self.outbufs.pop(0).close()
+            elif self._send_some(self.outbufs[0], do_close):
+                has_sent = True
+            else:
+                break
+        return has_sent
+
+    def _send_some(self, buffer: Any, do_close: bool) -> int:
+        sent = self._send_piece(buffer, do_close)
+        if sent:
+            buffer.skip(sent, True)
+            self.total_outbufs_len -= sent
+            self.last_sent = time.monotonic()
+            self.last_activity = time.time()
+        return sent
+
+    def _send_piece(self, buffer: Any, do_close: bool) -> int:
+        if not is_on_disk(buffer):
+            return int(self.send(buffer.get(PIECE), do_close=do_close))
+        try:
+            return send_piece(self.socket, buffer)
+        except ConnectionError:
+            if do_close:
+                self.handle_close()
+            return 0
 
     def write_soon(self, data: Any) -> int:
         if self._together is not None:

@@ -1,5 +1,6 @@
 """What a connection can keep: no worker thread, and a bounded number of unread bytes."""
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -124,6 +125,16 @@ def test_t87_a_request_must_arrive_in_time(
     with server.connect() as slow:
         slow.sendall(b"GET / HTTP/1.1\r\n")
         assert slow.recv(100) == b""
+
+
+def test_a_file_that_becomes_shorter_ends_its_connection(
+    server: TinyServer, tmp_path: Path
+) -> None:
+    with server.connect("file") as reader:
+        until(lambda: server.begun)
+        os.truncate(tmp_path / "file", 0)
+        assert len(rest(reader)) < LARGE
+        assert not server.connected()
 
 
 def test_t87_urgent_data_does_not_keep_the_server_awake(server: TinyServer) -> None:
