@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.utils.crypto import salted_hmac
+
+from common.keyed_hash import keyed_hashes
 
 _SALT = "backoffice_app.hosts"
 _LENGTH = 16
@@ -48,8 +49,7 @@ def of_keys() -> list[str]:
     Each is an HMAC under the key itself. It helps to guess the key no more than any text
     that the product signs.
     """
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return [salted_hmac(_SALT, "", key, algorithm="sha256").hexdigest()[:_LENGTH] for key in keys]
+    return [digest[:_LENGTH] for digest in keyed_hashes(_SALT, "")]
 
 
 def of_settings(*, with_web: bool) -> dict[str, str]:
