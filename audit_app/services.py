@@ -12,12 +12,12 @@ from typing import Any
 from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 
 from audit_app.canonical import Value, canonical_text, commitment
 from audit_app.events import EventType
 from audit_app.models import AuditLog, AuditPersonal, FeedEntry
 from common import context
+from common.clock import DATABASE_CLOCK
 from common.statements import CompiledInsert, writing
 from common.text import storable
 
@@ -190,7 +190,7 @@ def _log(
     if unknown := entry.details.keys() - event.keys:
         raise ValueError(f"{event.name} has no detail {', '.join(sorted(unknown))}")
     log = AuditLog(
-        **{"occurred_at": timezone.now(), **chosen},
+        **{"occurred_at": DATABASE_CLOCK.now(), **chosen},
         event_type=event.name,
         outcome=event.outcome,
         session_uuid=entry.session_uuid,

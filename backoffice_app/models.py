@@ -1,6 +1,10 @@
-"""The dashboard's figures."""
+"""Figures and states of a deployment, which pages of the admin show."""
+
+import uuid
 
 from django.db import models
+from django.db.models import Q
+from django.utils import timezone
 
 
 class FigureName(models.TextChoices):
@@ -42,3 +46,48 @@ class HourlyFigure(models.Model):
 
     def __str__(self) -> str:
         return f"{self.value} {self.get_name_display()} in the hour from {self.hour}"
+
+
+class ProcessKind(models.TextChoices):
+    WEB = "web"
+    WORKER = "worker"
+
+
+class ProcessReport(models.Model):
+    """What one running process last reported about itself (hosts/roll_call.py)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    host = models.CharField(max_length=255)
+    kind = models.CharField(max_length=10, choices=ProcessKind.choices)
+    version = models.CharField(max_length=40)
+    # App -> its newest migration that the process knows.
+    migrations = models.JSONField()
+    # Fingerprints of SECRET_KEY and then of its fallbacks.
+    keys = models.JSONField()
+    # Name of a setting -> fingerprint of its value.
+    settings = models.JSONField()
+    clock_offset = models.DurationField(help_text="How far its clock is ahead of the database's.")
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.host} ({self.kind})"
+
+
+class HostsState(models.Model):
+    """Whether the processes differ and since when, and what was mailed about it. One row."""
+
+    singleton = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    differs = models.BooleanField(default=False)
+    since = models.DateTimeField(default=timezone.now)
+    alert_since = models.DateTimeField(null=True)
+    alert_code = models.CharField(max_length=40, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.CheckConstraint(condition=Q(singleton=1), name="hosts_state_single")]
+
+    def __str__(self) -> str:
+        return f"{'differ' if self.differs else 'agree'} since {self.since}"

@@ -14,6 +14,7 @@ class MariaConfig(AppConfig):
 
     def ready(self) -> None:
         from django.http import multipartparser
+        from django_q.signals import post_spawn
 
         from maria_project import checks, tasks  # noqa: F401  (registers the checks and tasks)
         from maria_project.charsets import header_parameters
@@ -23,6 +24,16 @@ class MariaConfig(AppConfig):
         vars(multipartparser)["parse_header_parameters"] = header_parameters
         restrict()
         post_migrate.connect(prepare, sender=self)
+        post_spawn.connect(begin_roll_call)
+
+
+def begin_roll_call(**_: Any) -> None:
+    """Report this process: it was started to run tasks."""
+    from backoffice_app.hosts import roll_call
+    from backoffice_app.models import ProcessKind
+    from maria_project.version import VERSION
+
+    roll_call.begin(ProcessKind.WORKER, VERSION)
 
 
 def prepare(**_: Any) -> None:

@@ -85,14 +85,20 @@ def check_proxies(**_: Any) -> list[CheckMessage]:
 @register()
 def check_secret_key(**_: Any) -> list[CheckMessage]:
     """A short key can be guessed."""
-    if not settings.PRODUCTION or len(settings.SECRET_KEY) >= 50:
+    keys = {
+        "SECRET_KEY": [settings.SECRET_KEY],
+        "SECRET_KEY_FALLBACKS": settings.SECRET_KEY_FALLBACKS,
+    }
+    short = [name for name, values in keys.items() if any(len(value) < 50 for value in values)]
+    if not settings.PRODUCTION:
         return []
     return [
         Error(
-            "SECRET_KEY is shorter than 50 characters.",
+            f"A key of {name} is shorter than 50 characters.",
             hint="Generate one with `python -c 'import secrets; print(secrets.token_urlsafe(48))'`.",
             id="maria_project.E005",
         )
+        for name in short
     ]
 
 

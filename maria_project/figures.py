@@ -7,7 +7,7 @@ database connection, for at most a twentieth of the time.
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError
@@ -18,6 +18,8 @@ from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from backoffice_app.hosts.differences import Fact, differences, reports
+from backoffice_app.models import ProcessKind, ProcessReport
 from common.worker import heartbeat_age
 from sessions_app import models as sessions
 from uploads_app import models as uploads
@@ -81,6 +83,7 @@ def _figures() -> Iterator[Metric]:
     yield from _inspection()
     yield from _worker()
     yield from _cleanup()
+    yield from _hosts()
 
 
 def _sessions() -> Iterator[Metric]:
@@ -173,6 +176,31 @@ def _cleanup() -> Iterator[Metric]:
     yield _gauge("maria_cleanup_removed", "Files that this run deleted.", last.removed)
     yield _gauge("maria_cleanup_errors", "Keys that failed in this run.", last.errors)
     yield _gauges("maria_cleanup_findings", "Findings of this run, by kind.", "kind", last.findings)
+
+
+def _hosts() -> Iterator[Metric]:
+    found = reports()
+    yield _gauges("maria_processes", "Processes that run now, by kind.", "kind", _by_kind(found))
+    differing: dict[str, set[str]] = {fact.value: set() for fact in Fact}
+    for difference in differences(found):
+        differing[difference.fact] |= difference.hosts
+    yield _gauges(
+        "maria_hosts_differing",
+        "Hosts that differ from most others, by what differs.",
+        "what",
+        {what: len(hosts) for what, hosts in differing.items()},
+    )
+    offsets = {report.host: report.clock_offset.total_seconds() for report in found}
+    yield _gauges(
+        "maria_host_clock_offset_seconds",
+        "Seconds that the clock of a host is ahead of the database's.",
+        "host",
+        offsets,
+    )
+
+
+def _by_kind(found: Sequence[ProcessReport]) -> dict[str, float]:
+    return {kind: sum(report.kind == kind for report in found) for kind in ProcessKind.values}
 
 
 def _gauge(name: str, sentence: str, value: float) -> Metric:

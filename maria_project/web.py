@@ -20,6 +20,7 @@ from django.conf import settings
 
 from maria_project.listening import open_sockets
 from maria_project.postgresql import use_pool
+from maria_project.version import VERSION
 
 THREADS = 8
 CONNECTIONS = 2000
@@ -54,16 +55,20 @@ def _serve(sockets: list[socket.socket], supervisor: int | None) -> None:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.leave)
-    _watch_parts()
+    _begin_checks()
     if supervisor is not None:
         server.follow(socket.socket(fileno=supervisor))
     server.run(each_turn=OneProcessor().review)
 
 
-def _watch_parts() -> None:
-    from maria_project.health.watch import WATCH  # needs the models, which the application loads
+def _begin_checks() -> None:
+    # These need the models, which the application loads.
+    from backoffice_app.hosts import roll_call
+    from backoffice_app.models import ProcessKind
+    from maria_project.health.watch import WATCH
 
     WATCH.start()
+    roll_call.begin(ProcessKind.WEB, VERSION)
 
 
 def options() -> dict[str, Any]:

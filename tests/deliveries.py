@@ -13,9 +13,9 @@ from django_q.monitor import monitor
 from django_q.signing import SignedPackage
 from django_q.worker import worker
 
+from common.mailed_alerts import ALERT_SEND_TIMEOUT
 from common.worker import HEARTBEAT_FUNC
 from tests.processes import fork
-from uploads_app.cleanup.alerts import ALERT_SEND_TIMEOUT
 from uploads_app.models import StoreState
 
 Say = Callable[[str], None]

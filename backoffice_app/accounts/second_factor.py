@@ -13,12 +13,12 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
 from django.http import HttpRequest
-from django.utils.crypto import salted_hmac
 from django_otp.models import Device
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 
 from backoffice_app.accounts import changes, sessions
 from backoffice_app.accounts.models import AppDevice, new_key
+from common.keyed_hash import keyed_hashes
 
 # The values of STAFF_SECOND_FACTOR.
 OPTIONAL, REQUIRED = "optional", "required"
@@ -123,7 +123,7 @@ def check(user: User, typed: str) -> Device | None:
 
 def _is_right(user: User, device: Device, code: str) -> bool:
     code = _plain(code)
-    token = _stored(code) if isinstance(device, StaticDevice) else code
+    token = _stored_of(device, code) if isinstance(device, StaticDevice) else code
     return django_otp.verify_token(user, device.persistent_id, token) is not None
 
 
@@ -132,7 +132,7 @@ def _new_codes(user: User) -> list[str]:
     device = StaticDevice.objects.create(user=user, name="recovery codes")
     codes = [StaticToken.random_token() for _ in range(RECOVERY_CODES)]
     StaticToken.objects.bulk_create(
-        StaticToken(device=device, token=_stored(code)) for code in codes
+        StaticToken(device=device, token=_forms(code)[0]) for code in codes
     )
     return [f"{code[:4]}-{code[4:]}" for code in codes]
 
@@ -141,8 +141,13 @@ def _plain(typed: str) -> str:
     return re.sub(r"[\s-]", "", typed).lower()
 
 
-def _stored(code: str) -> str:
-    """Return the stored form of a recovery code: a keyed hash, cut to the column's length."""
-    return salted_hmac("backoffice_app.accounts.recovery", code, algorithm="sha256").hexdigest()[
-        :16
-    ]
+def _stored_of(device: StaticDevice, code: str) -> str:
+    """Return the form in which a recovery code is stored, also if that was before a change of the key."""
+    forms = _forms(code)
+    known = StaticToken.objects.filter(device=device, token__in=forms).first()
+    return known.token if known else forms[0]
+
+
+def _forms(code: str) -> list[str]:
+    """Return keyed hashes of a recovery code, cut to the column's length."""
+    return [digest[:16] for digest in keyed_hashes("backoffice_app.accounts.recovery", code)]

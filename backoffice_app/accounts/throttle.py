@@ -29,11 +29,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
-from django.utils.crypto import salted_hmac
 
 from audit_app import events
 from audit_app.services import record
 from common import context
+from common.keyed_hash import keyed_hash, keyed_hashes
 
 KNOWN_SECONDS = 90 * 24 * 60 * 60
 _SALT = "backoffice_app.accounts.throttle"
@@ -63,9 +63,9 @@ def keep_nothing_typed(instance: Any, **_: Any) -> None:
 
 def counted_name(request: HttpRequest, credentials: dict[str, Any] | None) -> str:
     """Return the identifier of an attempt: a hash of the name, and the id of a known browser."""
-    hashed = _hashed((credentials or {}).get("username") or "")
-    browser = _known_browser(request, hashed)
-    return f"{hashed}:{browser}" if browser else hashed
+    name = (credentials or {}).get("username") or ""
+    browser = _known_browser(request, name)
+    return f"{_hashed(name)}:{browser}" if browser else _hashed(name)
 
 
 def counted_address(request: HttpRequest) -> str | None:
@@ -82,11 +82,11 @@ def lockout_parameters(request: HttpRequest, credentials: dict[str, Any] | None)
 
 def remember_browser(request: HttpRequest, response: HttpResponse) -> None:
     """Mark the browser with a cookie after a sign-in. The cookie gives no access."""
-    hashed = _hashed(request.user.get_username())
-    browser = _known_browser(request, hashed) or secrets.token_urlsafe(12)
+    name = request.user.get_username()
+    browser = _known_browser(request, name) or secrets.token_urlsafe(12)
     response.set_cookie(
         settings.KNOWN_BROWSER_COOKIE_NAME,
-        signing.dumps([hashed, browser], salt=_SALT),
+        signing.dumps([_hashed(name), browser], salt=_SALT),
         max_age=KNOWN_SECONDS,
         secure=settings.PRODUCTION,
         httponly=True,
@@ -175,21 +175,21 @@ def _lock_end(attempts: "QuerySet[Any]") -> datetime | None:
     return None
 
 
-def _known_browser(request: HttpRequest, hashed: str) -> str:
+def _known_browser(request: HttpRequest, name: str) -> str:
     """Return the id of a browser that has signed in with this name; empty for any other."""
     try:
-        name, browser = signing.loads(
+        hashed, browser = signing.loads(
             request.COOKIES.get(settings.KNOWN_BROWSER_COOKIE_NAME, ""),
             salt=_SALT,
             max_age=KNOWN_SECONDS,
         )
     except signing.BadSignature:
         return ""
-    return str(browser) if name == hashed else ""
+    return str(browser) if hashed in keyed_hashes(_SALT, name.casefold()) else ""
 
 
 def _hashed(name: str) -> str:
-    return salted_hmac(_SALT, name.casefold(), algorithm="sha256").hexdigest()
+    return keyed_hash(_SALT, name.casefold())
 
 
 def _first_of(request_context: context.RequestContext) -> str | None:

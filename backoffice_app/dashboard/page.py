@@ -18,6 +18,7 @@ from backoffice_app.dashboard import charts
 from backoffice_app.dashboard.counting import HOUR
 from backoffice_app.dashboard.figures import Figures, Period, last_day, last_week
 from backoffice_app.dashboard.lists import LISTS, ListAccess, ListLink
+from backoffice_app.hosts.panel import build_panel
 from backoffice_app.models import FigureName
 from common.worker import heartbeat_age
 from uploads_app.models import CleanupRun
@@ -101,6 +102,7 @@ def build_dashboard(request: HttpRequest) -> dict[str, Any]:
         "late_minutes": age // timedelta(minutes=1) if age and age > PATIENCE else 0,
         "groups": {title: tiles for title, tiles in groups.items() if tiles},
         "cleanup_runs": access.link(ListLink(CleanupRun)),
+        "hosts": build_panel() if access.may_open(Schedule) else None,
         "periods": [
             (period.title, drawn)
             for period in (day, week)

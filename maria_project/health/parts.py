@@ -9,6 +9,8 @@ from django.core.cache import caches
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from backoffice_app.hosts.differences import differences, reports
+from common.clock import DATABASE_CLOCK
 from common.database_errors import DatabaseFailure, failure_of
 from common.worker import is_queue_well
 from maria_project import database
@@ -22,6 +24,8 @@ PENDING = "Migrations are pending. Run manage.py migrate."
 FILES_THAT_FIT = 4
 # Beyond this, files wait longer for their inspection than support promises.
 INSPECTION_PATIENCE_SECONDS = 30 * 60
+# Beyond this, times that a host writes or compares are useless.
+CLOCK_PATIENCE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,18 @@ def _migrations() -> str:
     return "" if is_migrated() else PENDING
 
 
+def _clock() -> str:
+    seconds = DATABASE_CLOCK.offset.total_seconds()
+    if abs(seconds) <= CLOCK_PATIENCE_SECONDS:
+        return ""
+    direction = "ahead of" if seconds > 0 else "behind"
+    return f"The clock of this host is {abs(seconds):.0f} seconds {direction} the database's."
+
+
+def _peers() -> str:
+    return " ".join(difference.sentence for difference in differences(reports()))
+
+
 def _cache() -> str:
     # The memory of the process has no such method. Importing Redis for it would cost 9 MiB.
     is_answering = getattr(caches["default"], "is_answering", None)
@@ -111,9 +127,12 @@ GROUPS: tuple[tuple[Part, ...], ...] = (
     (
         Part("database", _database, seconds=2, is_essential=True),
         Part("migrations", _migrations, is_essential=True),
+        # Measured by the roll call, every 30 seconds.
+        Part("clock", _clock, is_essential=True),
         Part("queue", _queue),
         Part("cleanup", _cleanup),
         Part("inspection", _inspection),
+        Part("peers", _peers),
     ),
     (Part("cache", _cache, seconds=5),),
     (Part("storage", _storage, seconds=5),),

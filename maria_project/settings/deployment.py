@@ -29,6 +29,9 @@ if not SECRET_KEY:
         )
     SECRET_KEY = generated_secret(DATA_DIR / "secret_key")
 
+# Keys of before, which still verify what they signed.
+SECRET_KEY_FALLBACKS: list[str] = secret(env, "SECRET_KEY_FALLBACKS").replace(",", " ").split()
+
 PUBLIC_HOST = urlsplit(PUBLIC_URL).hostname
 # In production the middleware `known_host` accepts the hosts of this machine where they are needed.
 ALLOWED_HOSTS = env.list(

@@ -16,9 +16,9 @@ from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 
 from audit_app.services import Personal, erase_emails, record
+from common.keyed_hash import keyed_hashes
 from sessions_app import events
 from sessions_app.exceptions import (
     CodeExpired,
@@ -89,7 +89,7 @@ def send_code(*, session: UserSession) -> EmailCode:
             session=session,
             defaults={
                 "email": session.email,
-                "code_hash": _hash_code(session, code),
+                "code_hash": _hashes(session, code)[0],
                 "sent_at": timezone.now(),
                 "expires_at": timezone.now() + CODE_LIFETIME,
                 "tries": 0,
@@ -121,7 +121,7 @@ def verify_code(*, proof: Proof, code: str) -> IdentityChange:
     sent = EmailCode.objects.filter(session=session).first()
     if sent is None:  # the address was changed in between
         raise CodeExpired
-    if not hmac.compare_digest(sent.code_hash, _hash_code(session, code)):
+    if not any(hmac.compare_digest(sent.code_hash, one) for one in _hashes(session, code)):
         raise CodeWrong(session.uuid, CODE_TRIES - sent.tries)
     with transaction.atomic():
         session = lock_live(session=session)
@@ -218,7 +218,7 @@ def _mail(address: str, code: str) -> None:
     send_mail(f"{code} is your code for Maria", text, None, [address])
 
 
-def _hash_code(session: UserSession, code: str) -> str:
+def _hashes(session: UserSession, code: str) -> list[str]:
     # All six-digit codes are quickly tried, so the hash needs a secret outside the database.
     value = f"{session.uuid}\n{session.email}\n{code}"
-    return salted_hmac("sessions_app.EmailCode", value, algorithm="sha256").hexdigest()
+    return keyed_hashes("sessions_app.EmailCode", value)

@@ -6,9 +6,9 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 
 from audit_app.services import record
+from common.keyed_hash import keyed_hash, keyed_hashes
 from sessions_app import events
 from sessions_app.exceptions import RecoveryInvalid, SessionNotActive
 from sessions_app.models import RecoveryCode, RecoveryCodeQuerySet, UserSession
@@ -19,6 +19,7 @@ from sessions_app.uuid_helpers import CROCKFORD, read_crockford
 LIFETIME = timedelta(minutes=15)
 _SYMBOLS = 12
 _GROUP = 4
+_SALT = "sessions_app.RecoveryCode"
 
 
 def issue_recovery_code(*, session: UserSession, reason: str) -> str:
@@ -34,7 +35,7 @@ def issue_recovery_code(*, session: UserSession, reason: str) -> str:
         RecoveryCode.objects.update_or_create(
             session=session,
             defaults={
-                "code_hash": _hash(symbols),
+                "code_hash": keyed_hash(_SALT, symbols),
                 "expires_at": timezone.now() + LIFETIME,
                 "retry_key": None,
             },
@@ -51,7 +52,8 @@ def recover_session(*, code: str, retry_key: str | None = None) -> IssuedSession
     first used.
     """
     with transaction.atomic():
-        codes = RecoveryCode.objects.good().filter(code_hash=_hash(read_crockford(code)))
+        hashes = keyed_hashes(_SALT, read_crockford(code))
+        codes = RecoveryCode.objects.good().filter(code_hash__in=hashes)
         locked = UserSession.objects.live().select_for_update()
         session = locked.filter(pk__in=codes.values("session")).first()
         if session is None:
@@ -70,7 +72,3 @@ def _redeem(codes: RecoveryCodeQuerySet, retry_key: str | None) -> bool:
     if retry_key is None:
         return bool(fresh.delete()[0])
     return bool(fresh.update(retry_key=retry_key, expires_at=Now() + REPEATABLE))
-
-
-def _hash(symbols: str) -> str:
-    return salted_hmac("sessions_app.RecoveryCode", symbols, algorithm="sha256").hexdigest()

@@ -21,8 +21,12 @@ from uploads_app.models import CleanupRun, RunStatus, StoreState
 
 SECOND = timedelta(seconds=1)
 GOOD = dict.fromkeys(
-    ("database", "migrations", "queue", "cleanup", "inspection", "cache", "storage", "spool"), "ok"
-)
+    (
+        "database", "migrations", "clock", "queue", "cleanup", "inspection", "peers", "cache",
+        "storage", "spool",
+    ),
+    "ok",
+)  # fmt: skip
 around = pytest.mark.parametrize(
     ("off", "state"),
     [(-20 * SECOND, "ok"), (timedelta(0), "degraded"), (SECOND, "degraded")],
@@ -87,7 +91,11 @@ def test_without_a_database_it_is_not_ready(healthy: None, error: type[Exception
         raise error("the server is gone")
 
     with connection.execute_wrapper(fail):
-        assert ready() == (503, "failed", {"database": "failed", "migrations": "failed"})
+        assert ready() == (
+            503,
+            "failed",
+            {"database": "failed", "migrations": "failed", "clock": "ok"},
+        )
         assert Client().get("/health/live").status_code == 200
     assert ready() == (200, "ok", GOOD)
 
@@ -95,7 +103,7 @@ def test_without_a_database_it_is_not_ready(healthy: None, error: type[Exception
 def test_with_a_pending_migration_it_is_not_ready(healthy: None) -> None:
     newest = MigrationRecorder.Migration.objects.filter(app="uploads_app").latest("id").name
     MigrationRecorder(connection).record_unapplied("uploads_app", newest)
-    assert ready() == (503, "failed", {"database": "ok", "migrations": "failed"})
+    assert ready() == (503, "failed", {"database": "ok", "migrations": "failed", "clock": "ok"})
 
 
 def test_a_store_that_is_not_a_folder_is_degraded(

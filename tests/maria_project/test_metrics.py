@@ -233,7 +233,7 @@ def no_query(*_: Any) -> Any:
 @pytest.mark.both
 def test_the_number_of_queries_is_constant(db: None, django_assert_num_queries: Any) -> None:
     for _ in range(2):
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(9):
             scraped()
         for _ in range(4):
             uploaded(started())

@@ -1,20 +1,10 @@
-"""Alerts: one mail when the cleanup fails, and one when the problem is resolved.
-
-StoreState holds what the administrators know: nothing (no time, no code), an
-alert (its time and code), or a mail that is being sent (a time without a code).
-Each change is a conditional update, so only one of many workers sends. It is not
-a lock, so a slow mail server blocks nothing. If the sender dies, another worker
-sends after a while: each mail arrives at least once.
-"""
+"""Alerts: one mail when the cleanup fails, and one when the problem is resolved."""
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import NamedTuple
-from urllib.parse import urlsplit
+from datetime import timedelta
 
 from django.conf import settings
-from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import Exists, Min, QuerySet
 from django.db.models.functions import Now
@@ -24,6 +14,7 @@ from django.utils import timezone
 from django_q.models import Task
 
 from audit_app.services import record
+from common.mailed_alerts import AlertState, MailedAlert, mail_administrators
 from uploads_app import events
 from uploads_app.cleanup.stop_codes import KILLED, OVERDUE, what_to_do
 from uploads_app.models import CleanupRun, RunStatus, StoreState
@@ -36,8 +27,7 @@ INTERVAL = timedelta(minutes=15)
 PATIENCE = 2 * INTERVAL + timedelta(minutes=5)
 # Health checks and visitors repeat a refusal sooner, while its cause remains.
 REFUSED_FOR = timedelta(hours=1)
-# The queue kills a task after five minutes, so a sender that takes longer is dead.
-ALERT_SEND_TIMEOUT = timedelta(minutes=6)
+_MAILS = MailedAlert(StoreState, "the cleanup")
 
 
 @dataclass(frozen=True)
@@ -55,18 +45,6 @@ class CleanupAlert:
     @property
     def what_to_do(self) -> str:
         return what_to_do(self.code)
-
-
-class AlertState(NamedTuple):
-    """What the administrators know, as the module describes."""
-
-    since: datetime | None = None
-    code: str = ""
-
-    @property
-    def is_on_its_way(self) -> bool:
-        """Whether a mail is being sent, or its sender has died."""
-        return self.since is not None and not self.code
 
 
 def last_run() -> CleanupRun | None:
@@ -134,60 +112,31 @@ def watch() -> str:
     found = current_alert()
     if found and found.code in (KILLED, OVERDUE) and _may_yet_run():
         return "waiting for a run"
-    known = _alert_state()
-    if known.is_on_its_way:
-        if _age(known) < ALERT_SEND_TIMEOUT:
-            return "another worker is sending"
-    elif bool(found) == bool(known.code):
-        return "no change"
-    return _send_alert_once(found, known)
+    return _MAILS.settle(found.code if found else "", lambda known: _send_alert(found, known))
 
 
-def _send_alert_once(found: CleanupAlert | None, known: AlertState) -> str:
-    """Send the alert or its resolution, unless another worker does."""
-    on_its_way = AlertState(timezone.now())
-    StoreState.objects.get_or_create(singleton=StoreState.SINGLETON)
-    if not _move(known, on_its_way):
-        return "another worker is sending"
-    try:
-        _send_alert(found, known.since)
-    except OSError:  # includes the errors of smtplib
-        logger.exception("the mail about the cleanup could not be sent; the next check tries again")
-        _move(on_its_way, known)
-        return "not sent"
-    _move(on_its_way, AlertState(on_its_way.since, found.code) if found else AlertState())
-    return "sent"
-
-
-def _send_alert(found: CleanupAlert | None, since: datetime | None) -> None:
+def _send_alert(found: CleanupAlert | None, known: AlertState) -> None:
     if found:
         logger.error("the cleanup has failed: %s", found.sentence, extra={"code": found.code})
     else:
         logger.warning("the cleanup works again")
-    if not settings.ALERT_EMAILS:
-        return
     good = last_good_run()
     text = render_to_string(
         "uploads_app/alert.txt" if found else "uploads_app/resolved.txt",
         {
             "alert": found,
-            "since": since,
+            "since": known.since,
             "good": good,
             "link": _link(found.run if found else good),
         },
     )
-    send_mail(f"{_place()}: {_subject(found)}", text, None, settings.ALERT_EMAILS)
+    mail_administrators(_subject(found), text)
 
 
 def _subject(found: CleanupAlert | None) -> str:
     if found is None:
         return "cleanup problem resolved"
     return f"{'uploads refused' if found.refuses else 'cleanup failed'} ({found.code})"
-
-
-def _place() -> str:
-    host = urlsplit(settings.PUBLIC_URL).netloc
-    return f"Maria at {host}" if host else "Maria"
 
 
 def _link(run: CleanupRun | None) -> str:
@@ -205,21 +154,6 @@ def _may_yet_run() -> bool:
         return False
     began = Task.objects.aggregate(first=Min("started"))["first"]
     return began is None or began > timezone.now() - PATIENCE
-
-
-def _alert_state() -> AlertState:
-    row = StoreState.objects.values_list("alert_since", "alert_code").first()
-    return AlertState(*row) if row else AlertState()
-
-
-def _age(state: AlertState) -> timedelta:
-    return timezone.now() - state.since if state.since else timedelta(0)
-
-
-def _move(before: AlertState, after: AlertState) -> bool:
-    """Change the state; False if another worker has changed it."""
-    unchanged = StoreState.objects.filter(alert_since=before.since, alert_code=before.code)
-    return bool(unchanged.update(alert_since=after.since, alert_code=after.code))
 
 
 def _close_dead_run(dead: QuerySet[CleanupRun], run: CleanupRun) -> bool:

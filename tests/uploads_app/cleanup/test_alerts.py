@@ -12,6 +12,7 @@ from django.utils import timezone
 from django_q.models import Success
 
 from audit_app.models import AuditLog
+from common.mailed_alerts import ALERT_SEND_TIMEOUT
 from tests.helpers import at_once, store_root
 from tests.ports import free_port
 from tests.sessions_app.people import Mailbox, log_lines, mail_server, use_mail_server
@@ -23,7 +24,7 @@ from tests.uploads_app.cleanup.cleanup_support import (
     use_store,
 )
 from uploads_app import marker
-from uploads_app.cleanup.alerts import ALERT_SEND_TIMEOUT, PATIENCE, REFUSED_FOR
+from uploads_app.cleanup.alerts import PATIENCE, REFUSED_FOR
 from uploads_app.cleanup.stop_codes import KILLED, known
 from uploads_app.models import CleanupRun, RunStatus, StoreState
 from uploads_app.tasks import cleanup_orphans, watch_cleanup

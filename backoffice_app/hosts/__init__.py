@@ -1,0 +1,1 @@
+"""Which processes run on which hosts, and whether they fit together."""
