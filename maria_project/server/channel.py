@@ -81,6 +81,7 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     last_sent = 0.0
     _drains_until = 0.0
     _is_given_up = False
+    _is_sending = False
     _together: list[bytes] | None = None
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any) -> None:
@@ -125,7 +126,13 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         return bool(super().readable())
 
     def writable(self) -> bool:
-        return bool(self.connected and not self._drains_until and super().writable())
+        """Return whether the main thread should send.
+
+        While a worker thread sends, it need not: it would be woken again and again until that
+        thread has the interpreter back. What the client does not take is left to the main thread.
+        """
+        is_idle = self.connected and not self._drains_until and not self._is_sending
+        return bool(is_idle and super().writable())
 
     def handle_read(self) -> None:
         if self._drains_until:
@@ -170,6 +177,13 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
 
     def _flush_some(self, do_close: bool = True) -> bool:
         """Send as much as the client takes, and return whether that was something."""
+        self._is_sending = True
+        try:
+            return self._send_all(do_close)
+        finally:
+            self._is_sending = False
+
+    def _send_all(self, do_close: bool) -> bool:
         has_sent = False
         while len(self.outbufs[0]) or len(self.outbufs) > 1:
             if not len(self.outbufs[0]):

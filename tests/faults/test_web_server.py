@@ -4,14 +4,16 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from maria_project import web
 from maria_project.server import channel
-from tests.faults.tiny_server import LARGE, TinyServer, rest, tiny_server, until
+from tests.faults.tiny_server import LARGE, REQUEST, TinyServer, rest, tiny_server, until
 
 
 @pytest.fixture
@@ -59,6 +61,29 @@ def test_the_first_packet_has_headers_and_body(server: TinyServer) -> None:
     for _ in range(100):
         with server.connect("short") as connection:
             assert connection.recv(1000).endswith(b"\r\nxxxxx")
+
+
+def test_the_main_thread_leaves_short_answers_to_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = count()
+    write = channel.FairChannel.handle_write
+
+    def counted(self: channel.FairChannel) -> None:
+        next(calls)
+        write(self)
+
+    monkeypatch.setattr(channel.FairChannel, "handle_write", counted)
+    with tiny_server(tmp_path, threads=4) as server, ThreadPoolExecutor(4) as clients:
+
+        def ask(_: int) -> None:
+            with server.connect() as connection:
+                for _ in range(100):
+                    connection.sendall(REQUEST % b"short")
+                    assert connection.recv(1000)
+
+        list(clients.map(ask, range(4)))
+    assert next(calls) < 40, "without the rule it is called thousands of times"
 
 
 def test_t87_health_is_answered_while_all_threads_wait(server: TinyServer) -> None:
