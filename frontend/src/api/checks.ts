@@ -122,8 +122,6 @@ export const LINK = { expires_at: DATE, url: "" } satisfies ShapeOf<Schemas["Lin
 /** The answer to a deletion has no body. */
 export const NOTHING: Check = (value) => value === undefined;
 
-const ANYTHING: Check = () => true;
-
 const PROBLEM: { [Name in keyof Problem]?: Shape } = {
   code: "",
   detail: "",
@@ -138,6 +136,6 @@ const PROBLEM: { [Name in keyof Problem]?: Shape } = {
 export const problemOf = (document: unknown): Partial<Problem> =>
   Object.fromEntries(
     Object.entries(document ?? {}).filter(([name, value]) =>
-      fits(value, PROBLEM[name as keyof Problem] ?? ANYTHING),
+      fits(value, PROBLEM[name as keyof Problem] ?? (() => true)),
     ),
   );

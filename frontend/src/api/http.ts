@@ -144,14 +144,11 @@ export function createHttp({
   let known: string | null | undefined;
 
   /** Use the page's credential store, which may fail or never answer. */
-  async function withStore<T>(action: (store: CredentialStore) => T | Promise<T>) {
-    const store = credentials;
-    try {
-      return store && (await within(timeout, async () => action(store)));
-    } catch {
+  const withStore = async <T>(action: (store: CredentialStore) => T | Promise<T>) =>
+    credentials &&
+    within(timeout, async () => action(credentials as CredentialStore)).catch(() => {
       throw new SessionError("credential_store");
-    }
-  }
+    });
 
   async function save(token: string | null): Promise<void> {
     unsaved = token;

@@ -28,7 +28,7 @@ export function createSessionApi({ send, credential }: Http) {
     /** The session that the request proves. Rejects if `uuid` is another one. */
     current: (uuid?: string | null) => send<CurrentSession>(CURRENT_SESSION, "GET", CURRENT, uuid),
     reset: (uuid: string, reason: Schemas["ReasonEnum"], key: string) =>
-      send<Schemas["Successor"]>(SESSION, "POST", `${CURRENT}reset/`, uuid, { reason }, key),
+      send<Schemas["Successor"]>(SESSION, "POST", CURRENT + "reset/", uuid, { reason }, key),
     end: (uuid: string, erase?: boolean) =>
       send<undefined>(NOTHING, "DELETE", CURRENT + (erase ? "?erase=true" : ""), uuid),
     /** Restore a session by a recovery code from support. */

@@ -43,26 +43,30 @@ export function createLifecycle(
   const { snapshot } = machine;
   const { inTurn } = persistence;
   let mayStart = startsByItself;
+  /** How many of the visitor's wishes to leave the session wait or are done now. */
+  let leaving = 0;
   // Requests are numbered as they begin. Older answers must not replace newer ones.
   let begun = 0;
   let lastWrite = 0;
   let readBarrier = 0;
 
   /**
-   * Send a request about the session and accept its answer, unless a newer one is known.
+   * Read the session, or change it, and accept the answer, unless a newer one is known.
    *
    * @returns false if the page has left this session meanwhile: then nothing has changed here
    */
   async function refresh(
     uuid: string,
-    request: (uuid: string) => Promise<CurrentSession>,
-    isWrite?: boolean,
+    write?: (uuid: string) => Promise<CurrentSession>,
   ): Promise<boolean> {
     const number = ++begun;
-    const answer = await request(uuid);
+    const answer = await (write ?? api.current)(uuid);
     if (snapshot().uuid !== uuid || machine.isBehind()) return false;
-    if (number < (isWrite ? lastWrite : readBarrier)) return true;
-    if (isWrite) [lastWrite, readBarrier] = [number, begun + 1];
+    if (number < (write ? lastWrite : readBarrier)) return true;
+    if (write) {
+      lastWrite = number;
+      readBarrier = begun + 1;
+    }
     machine.accept(answer, "restored");
     return true;
   }
@@ -70,7 +74,7 @@ export function createLifecycle(
   const check = single(async function run(): Promise<void> {
     const { uuid } = snapshot();
     if (!uuid) return;
-    await refresh(uuid, api.current).catch((error: unknown) => {
+    await refresh(uuid).catch((error: unknown) => {
       if (isDenial(error)) return inTurn(settle);
       if (snapshot().uuid === uuid) machine.fail(error as SessionError);
     });
@@ -83,41 +87,35 @@ export function createLifecycle(
     if (machine.isBehind()) machine.follow();
     const { uuid } = snapshot();
     if (!uuid) return;
-    await refresh(uuid, api.current).catch((error: unknown) =>
-      handleRefusal(uuid, error as SessionError),
-    );
+    await refresh(uuid).catch((error: unknown) => handleRefusal(uuid, error as SessionError));
   }
 
   async function handleRefusal(uuid: string, error: SessionError): Promise<void> {
-    const {
-      code,
-      problem: { lost, reason, support_code = "" },
-    } = error;
-    if (code === "session_mismatch") {
-      machine.enter({ status: "mismatch", uuid, provenSupportCode: support_code });
-    } else if (code !== "session_invalid" && code !== "session_required") {
+    const { lost, reason, support_code: code = "" } = error.problem;
+    if (error.code === "session_mismatch") {
+      machine.enter({ status: "mismatch", uuid, provenSupportCode: code });
+    } else if (!isRefusal(error)) {
       machine.fail(error);
     } else if (reason && lost?.count) {
-      const status = "reset_required";
-      machine.enter({ status, uuid, reason, lost, endedSupportCode: support_code });
+      machine.enter({ status: "reset_required", uuid, reason, lost, endedSupportCode: code });
     } else {
-      await begin();
+      machine.begin();
+      await createOnce();
     }
   }
 
   /** Work of a tab that was frozen may be here twice: its turn was given to the next. */
-  const begin = single(create);
+  const createOnce = single(create);
 
   async function create(reason: "started" | "reset" = "started"): Promise<void> {
-    machine.begin();
     try {
       const { uuid, created_at } = await api.create();
       // The cookie of an older session may still be there although its UUID is not.
       const isOld = Date.parse(created_at) < http.now() - MINUTE;
       const next = await confirm(uuid);
       // Another answer has given the page a session meanwhile.
-      if (snapshot().uuid) return void check();
-      machine.accept(next, isOld ? "restored" : reason);
+      if (snapshot().uuid) void check();
+      else machine.accept(next, isOld ? "restored" : reason, leaving > 0);
     } catch (error) {
       // The visitor has left the previous one although there is no next one yet.
       if (reason === "reset") machine.leave("ended");
@@ -127,10 +125,9 @@ export function createLifecycle(
 
   /** Check that the browser sends the new session's cookie. If it refuses cookies, use a token. */
   const confirm = (uuid: string): Promise<CurrentSession> =>
-    api.current(uuid).catch(async (thrown: unknown) => {
-      const error = thrown as SessionError;
+    api.current(uuid).catch(async (error: unknown) => {
       // Without Web Locks another tab may have been faster: its session wins.
-      if (error.code === "session_mismatch") return api.current();
+      if ((error as SessionError).code === "session_mismatch") return api.current();
       if (!isRefusal(error) || http.credential() === "bearer") throw error;
       http.toMemory();
       persistence.toMemory();
@@ -142,7 +139,7 @@ export function createLifecycle(
     machine.begin();
     await inTurn(() =>
       // Another tab may have left what this page has shown while it waited.
-      persistence.readUuid() || snapshot().uuid ? settle() : begin(),
+      persistence.readUuid() || snapshot().uuid ? settle() : createOnce(),
     );
   });
 
@@ -153,10 +150,9 @@ export function createLifecycle(
     // What is shown is what the visitor means, also while something else waits for a session.
     if (!snapshot().uuid) await start();
     const now = snapshot();
-    const { uuid } = now;
-    if (!uuid) throw "error" in now ? now.error : new SessionError("session_required");
+    if (!now.uuid) throw "error" in now ? now.error : new SessionError("session_required");
     if (machine.departures() !== before) throw new SessionError("session_changed");
-    return checkAfterRefusal(request(uuid));
+    return checkAfterRefusal(request(now.uuid));
   }
 
   const checkAfterRefusal = <T>(answer: Promise<T>): Promise<T> =>
@@ -173,48 +169,53 @@ export function createLifecycle(
     task: (uuid: string | undefined, isLeft: boolean) => Promise<void>,
   ): Promise<void> {
     const shown = snapshot().uuid;
+    leaving++;
     return inTurn(async () => {
+      // Another tab has left the session. An empty storage says nothing about the cookie.
+      if (snapshot().uuid && machine.isBehind() && persistence.readUuid()) machine.follow();
       const uuid = snapshot().uuid ?? (await unlessRefused(api.current()))?.uuid;
       await task(uuid, !!shown && uuid !== shown);
-    });
+    }).finally(() => leaving--);
   }
 
   const resetSession = (reason: "requested" | "not_me" = "requested") =>
     withProven(async (uuid, isLeft) => {
-      // Another tab has left the session. An empty storage says nothing about the cookie.
-      const isBehind = snapshot().uuid && machine.isBehind() && persistence.readUuid();
-      const isDone = !uuid || isLeft || isBehind;
-      const next = isDone
-        ? undefined
-        : await unlessRefused(persistence.attempt((key) => requestReset(uuid, reason, key)));
-      const isRefused = !isDone && !next;
-      // A retired token may not reset its session, but end it.
-      if (isRefused) {
-        await unlessRefused(api.end(uuid));
-        persistence.save(null, ""); // Late answers in other tabs are no longer about a stored session.
-      }
       // Before other tabs see the new session: they would read the code and store it again.
-      if (reason === "not_me") persistence.forgetCodes();
-      if (isRefused) return create("reset");
-      if (next) machine.accept(next, "reset");
-      await settle();
+      const forget = () => reason === "not_me" && persistence.forgetCodes();
+      if (!uuid || isLeft) {
+        forget();
+        return settle();
+      }
+      const next = await unlessRefused(
+        persistence.attempt((key) => requestReset(uuid, reason, key)),
+      );
+      if (next) {
+        forget();
+        machine.accept(next, "reset");
+        return settle();
+      }
+      // A retired token may not reset its session, but end it.
+      await unlessRefused(api.end(uuid));
+      persistence.save(null, ""); // Late answers in other tabs are no longer about a stored session.
+      forget();
+      machine.begin();
+      await create("reset");
     });
 
   /** Reset the session that the page shows. If the browser proves another one, reset that one. */
   async function requestReset(uuid: string, reason: Schemas["ReasonEnum"], key: string) {
     const now = snapshot();
+    const isMismatch = now.status === "mismatch";
     const isExpired = now.status === "reset_required" && now.reason === "expired";
     try {
-      if (now.status !== "mismatch") {
-        return await api.reset(uuid, isExpired ? "expired" : reason, key);
-      }
+      if (!isMismatch) return await api.reset(uuid, isExpired ? "expired" : reason, key);
     } catch (error) {
       if ((error as SessionError).code !== "session_mismatch") throw error;
     }
     const proven = await api.current();
     // An empty one is the successor whose answer was lost.
-    const isNew = !proven.used.files && !proven.name && !proven.email;
-    return now.status !== "mismatch" && isNew ? proven : api.reset(proven.uuid, "mismatch", key);
+    const isNew = !isMismatch && !proven.used.files && !proven.name && !proven.email;
+    return isNew ? proven : api.reset(proven.uuid, "mismatch", key);
   }
 
   const endSession = (erase?: boolean) =>
@@ -237,9 +238,8 @@ export function createLifecycle(
     });
 
   function interact(): void {
-    const { status } = snapshot();
-    if (mayStart && status === "idle") void start();
-    if (status === "expiring" && machine.isStale()) void check();
+    if (mayStart && snapshot().status === "idle") void start();
+    if (snapshot().status === "expiring" && machine.isStale()) void check();
   }
 
   /** Somebody begins to wait for the session: the page is new, or is shown again. */
@@ -278,7 +278,7 @@ export function createLifecycle(
      */
     update: (request: (uuid: string) => Promise<CurrentSession>) =>
       withSession(async (uuid) => {
-        if (!(await refresh(uuid, request, true))) throw new SessionError("session_changed");
+        if (!(await refresh(uuid, request))) throw new SessionError("session_changed");
       }),
     /** Replace the session by a new one. @throws SessionError if nothing has changed */
     resetSession,

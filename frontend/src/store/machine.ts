@@ -48,7 +48,7 @@ export function createMachine(
   function watch(): void {
     const left = timeLeft();
     // A clock that is wrong by days must not cause endless requests.
-    wait(left > 0 ? left - (left > expiringWithin ? expiringWithin : 0) : MINUTE, () => {
+    wait(left > expiringWithin ? left - expiringWithin : left > 0 ? left : MINUTE, () => {
       const left = timeLeft();
       // A hidden page asks the server when it becomes visible.
       if (left <= 0 && !document.hidden) return onDue();
@@ -76,13 +76,14 @@ export function createMachine(
     uuid: string | null,
     reason: ChangeReason,
     confirmed: CurrentSession | null = null,
+    isLeft = reason !== "started" && reason !== "restored",
   ): void {
     const previous = announced;
     announced = uuid;
     session = confirmed;
     if (previous !== uuid) {
       lastChange = reason;
-      if (previous && reason !== "started" && reason !== "restored") departures++;
+      if (previous && isLeft) departures++;
       // In a microtask, so that a callback that throws does not interrupt the store.
       queueMicrotask(() => onSessionChanged?.(previous, uuid, reason));
     }
@@ -111,9 +112,13 @@ export function createMachine(
     isStale: () => !session || Date.now() - acceptedAt > MINUTE,
 
     /** Make this the session. Without `used` the server has not confirmed it yet. */
-    accept(next: { uuid: string; support_code: string }, reason: ChangeReason): void {
+    accept(
+      next: { uuid: string; support_code: string },
+      reason: ChangeReason,
+      isLeft?: boolean,
+    ): void {
       persistence.save(next.uuid, next.support_code);
-      change(next.uuid, reason, "used" in next ? (next as CurrentSession) : null);
+      change(next.uuid, reason, "used" in next ? (next as CurrentSession) : null, isLeft);
       failures = 0;
       acceptedAt = Date.now();
       watch();

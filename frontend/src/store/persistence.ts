@@ -8,9 +8,8 @@ const ATTEMPT_KEY = "session_attempt";
 
 /** Stores the UUID and two support codes in the browser, or in memory if the storage refuses. */
 export function createPersistence(options: SessionStoreOptions) {
-  const { storage: own = options.credentialStore?.storage } = options;
   /** The storage that the tabs share, if it works. */
-  const shared = probeStorage(() => (own === undefined ? window.localStorage : own));
+  const shared = probeStorage(options.storage ?? options.credentialStore?.storage);
   let storage = shared ?? memoryStorage();
   let codes = readCodes();
 
@@ -74,12 +73,12 @@ export function createPersistence(options: SessionStoreOptions) {
     }),
     reloadCodes: () => (codes = readCodes()),
     forgetCodes(): void {
-      codes = [""];
       storage.removeItem(CODES_KEY);
+      codes = readCodes();
     },
     /** Run a task while no other tab runs one. Memory is not shared, so it needs no shared lock. */
     inTurn: <T>(task: () => Promise<T>) =>
-      withLock("session_lock", storage, storage === shared ? navigator.locks : undefined, task),
+      withLock("session_lock", storage, storage === shared && navigator.locks, task),
   };
 }
 

@@ -7,9 +7,9 @@
  */
 export function listen(onInteraction: () => void, onWake: () => void, onStorage: () => void) {
   const controller = new AbortController();
-  const { signal } = controller;
+  // The options of a listener are an object with a signal, as a controller is.
   const on = (target: EventTarget, type: string, listener: () => void) =>
-    target.addEventListener(type, listener, { signal });
+    target.addEventListener(type, listener, controller);
   // Not "pointerdown": if the layout moves between press and release, the click would be lost.
   on(document, "click", onInteraction);
   on(document, "keydown", onInteraction);

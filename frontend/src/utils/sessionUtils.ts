@@ -33,11 +33,12 @@ export function memoryStorage(): KeyValueStorage {
 /**
  * Test a storage by writing to it: it may be full, disabled, or forbidden even to access.
  *
+ * @param own default: `localStorage`
  * @returns the storage, or null if it cannot be used
  */
-export function probeStorage(find: () => KeyValueStorage | null): KeyValueStorage | null {
+export function probeStorage(own: KeyValueStorage | null | undefined): KeyValueStorage | null {
   try {
-    const storage = find();
+    const storage = own === undefined ? window.localStorage : own;
     storage?.setItem("session_probe", "1");
     storage?.removeItem("session_probe");
     return storage;
@@ -78,7 +79,7 @@ const LEASE = 20 * SECOND;
 export async function withLock<T>(
   name: string,
   storage: KeyValueStorage,
-  locks: LockManager | undefined,
+  locks: LockManager | false | undefined,
   task: () => Promise<T>,
 ): Promise<T> {
   let running: Promise<T> | undefined;

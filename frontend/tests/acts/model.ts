@@ -122,6 +122,10 @@ export class Model {
     if (status === 200 && path === "sessions/current/" && !uuid) {
       this.proofs.set(tab, (JSON.parse(text) as { uuid: string }).uuid);
     }
+    // The visitor has brought this session back, also if "Not you?" was asked for before.
+    if (status === 200 && path === "sessions/recover/") {
+      this.forgotten.delete((JSON.parse(text) as { support_code: string }).support_code);
+    }
     if (status !== 401) return;
     const { code } = JSON.parse(text) as { code: string };
     if (REFUSALS.includes(code)) this.refused.add(uuid);

@@ -33,8 +33,7 @@ export function reset(world: World, visit: Visit, reason: "requested" | "not_me"
     `reset ${reason}`,
     () => leave(world, visit, () => visit.session.resetSession(reason)),
     () => {
-      // Before its turn the page has replaced an empty session: what was given to it can be retried.
-      if (visit.session.lastChange() !== "started") model.gone.add(target);
+      model.gone.add(target);
       if (target && !isOvertaken() && world.proven?.uuid === target)
         model.violate(`${target} is not reset`);
       if (code && !isOvertaken()) model.forgotten.add(code);
@@ -79,7 +78,6 @@ export function proceed(world: World, visit: Visit): void {
 
 export function recover(world: World, visit: Visit): void {
   const { model, server, elsewhere } = world;
-  model.forgotten.delete(elsewhere.supportCode);
   if (elsewhere.status !== "active") return;
   const code = elsewhere.recovery ?? server.issueRecoveryCode(elsewhere.uuid);
   world.follow(

@@ -1,6 +1,6 @@
 /** A session that has ended, or that is not the stored one. */
 import { describe, expect, test } from "vitest";
-import type { ResetReason } from "../../src/api/http.js";
+import type { ResetReason, SessionError } from "../../src/api/http.js";
 import { createFakeServer } from "../../src/testing/index.js";
 import {
   calm,
@@ -12,6 +12,7 @@ import {
   openPage,
   openSession,
   pass,
+  pdf,
   SECOND,
   sent,
   type Page,
@@ -254,6 +255,45 @@ test.each([
     for (const { now } of [page, other]) expect(now).toMatchObject({ status: "ready", uuid });
   },
 );
+
+describe("an ended session that the page replaces while the visitor's wish to leave waits", () => {
+  test.each([
+    ["a reset", (page: Page) => page.session.resetSession("not_me"), "done"],
+    ["an end", (page: Page) => page.session.endSession(), "session_changed"],
+  ])("takes its files with it: %s", async (_, leave, how) => {
+    const server = createFakeServer();
+    const { page, late, kept } = await openLate(server, "GET");
+    page.showFiles();
+    server.failNext({ method: "POST", path: "uploads/" });
+    page.files.add([pdf("ann.pdf")]);
+    await calm();
+    server.forget();
+    void page.session.retry();
+    await calm();
+    kept.splice(0).forEach((go) => go());
+    await calm(); // In its turn the page asks again.
+    const left = leave(page).then(
+      () => "done",
+      (error: unknown) => (error as SessionError).code,
+    );
+    await calm();
+    late.isOn = false;
+    kept.splice(0).forEach((go) => go());
+    expect(await left).toBe(how);
+    const { uuid } = server.session();
+    expect(page.changes.at(-1)).toEqual([server.sessions[0]?.uuid, uuid, "started"]);
+    expect(page.now).toMatchObject({ status: "ready", uuid });
+    expect(page.items).toEqual([]);
+
+    // Later ones can be retried, because the visitor has not asked to leave this session.
+    server.failNext({ method: "POST", path: "uploads/" });
+    page.files.add([pdf("bob.pdf")]);
+    await calm();
+    server.forget();
+    await page.session.retry();
+    expect(page.items).toMatchObject([{ name: "bob.pdf", status: "failed", canRetry: true }]);
+  });
+});
 
 test('an answer that is late for "Not you?" with a replaced token stores no code again', async () => {
   const server = createFakeServer();

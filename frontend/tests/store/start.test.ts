@@ -1,7 +1,7 @@
 /** How a session is created. */
 import { describe, expect, test, vi } from "vitest";
 import { createSessionStore } from "../../src/store/sessionStore.js";
-import { createFakeServer } from "../../src/testing/index.js";
+import { createFakeServer, type FakeServer } from "../../src/testing/index.js";
 import {
   calm,
   controlTime,
@@ -217,34 +217,74 @@ test("a page that closes during the start leaves nothing behind, and knows the s
   expect(server.sessions).toHaveLength(1);
 });
 
-test("a late start() does not replace the session that the page shows meanwhile", async () => {
-  provideLocks(undefined);
-  const server = createFakeServer();
-  const late = server.browser();
-  let arrive = () => {};
-  const page = openPage(server, {
-    timeout: MINUTE,
-    fetch: async (input, init) => {
-      if (init?.method !== "POST") return server.fetch(input, init);
-      const response = await late.fetch(input, init);
-      await new Promise<void>((go) => (arrive = go));
-      server.own.cookie = late.cookie;
-      return response;
-    },
+describe("a creation whose answer is late", () => {
+  /** A page for which sessions are created, but the answers and their cookies do not arrive yet. */
+  function openSlow(server: FakeServer, storage = new FakeStorage()) {
+    const kept: (() => void)[] = [];
+    const page = openPage(server, {
+      storage,
+      timeout: MINUTE,
+      fetch: async (input, init) => {
+        if (init?.method !== "POST") return server.fetch(input, init);
+        const late = server.browser();
+        const response = await late.fetch(input, init);
+        await new Promise<void>((go) => kept.push(go));
+        server.own.cookie = late.cookie;
+        return response;
+      },
+    });
+    return { page, kept };
+  }
+
+  test("does not replace the session that the page shows meanwhile", async () => {
+    provideLocks(undefined);
+    const server = createFakeServer();
+    const { page, kept } = openSlow(server);
+    const started = page.session.start();
+    await pass(SECOND);
+    page.storage.values.clear(); // And with it what makes other work wait.
+    const other = openPage(server);
+    void other.session.start();
+    void page.session.continueSession();
+    await pass(SECOND);
+    const { uuid } = other.now;
+    expect(page.now).toMatchObject({ status: "ready", uuid });
+    kept.splice(0).forEach((go) => go());
+    await started;
+    await pass(SECOND);
+    expect(page.now).toMatchObject({ status: "mismatch", uuid });
   });
-  const started = page.session.start();
-  await pass(SECOND);
-  page.storage.values.clear(); // And with it what makes other work wait.
-  const other = openPage(server);
-  void other.session.start();
-  void page.session.continueSession();
-  await pass(SECOND);
-  const { uuid } = other.now;
-  expect(page.now).toMatchObject({ status: "ready", uuid });
-  arrive();
-  await started;
-  await pass(SECOND);
-  expect(page.now).toMatchObject({ status: "mismatch", uuid });
+
+  test("does not delay work on the session that the page shows meanwhile", async () => {
+    const server = createFakeServer();
+    await openSession(server);
+    const { page, kept } = openSlow(server);
+    void page.session.start();
+    await calm();
+    void page.session.continueSession(); // Takes the turn of the start.
+    await pass(25 * SECOND);
+    expect(page.now.status).toBe("ready");
+    void page.session.identify({ name: "Ada" });
+    await calm();
+    expect(kept).toHaveLength(1);
+    expect(server.session(page.now.uuid!).name).toBe("Ada");
+  });
+
+  test("is not repeated by the work that takes its turn", async () => {
+    const server = createFakeServer();
+    const storage = new FakeStorage();
+    storage.setItem("session_uuid", UNKNOWN);
+    const { page, kept } = openSlow(server, storage);
+    await calm();
+    expect(kept).toHaveLength(1);
+    const started = page.session.start();
+    await pass(25 * SECOND);
+    expect(sent(server).at(-1)).toBe("GET sessions/current/");
+    kept.splice(0).forEach((go) => go());
+    await started;
+    expect(server.sessions).toHaveLength(1);
+    expect(page.now).toMatchObject({ status: "ready", uuid: server.session().uuid });
+  });
 });
 
 test("subscribing twice, as StrictMode does, creates one session", async () => {

@@ -29,21 +29,24 @@ describe("a session UUID", () => {
 describe("a storage", () => {
   test("that works is used, and left as it was", () => {
     const storage = new FakeStorage();
-    expect(probeStorage(() => storage)).toBe(storage);
+    expect(probeStorage(storage)).toBe(storage);
     expect(storage.values.size).toBe(0);
   });
 
-  test.each<[string, () => FakeStorage | null]>([
-    ["is not there", () => null],
-    ["is full", () => Object.assign(new FakeStorage(), { full: true })],
-    [
-      "is forbidden even to name",
-      () => {
-        throw new DOMException("denied", "SecurityError");
-      },
-    ],
-  ])("that %s is not used", (_, find) => {
-    expect(probeStorage(find)).toBeNull();
+  test.each([
+    ["is not there", null],
+    ["is full", Object.assign(new FakeStorage(), { full: true })],
+  ])("that %s is not used", (_, storage) => {
+    expect(probeStorage(storage)).toBeNull();
+  });
+
+  test("is the page's own, unless it is forbidden even to name", () => {
+    expect(probeStorage(undefined)).toBe(localStorage);
+    vi.spyOn(window, "localStorage", "get").mockImplementation(() => {
+      throw new DOMException("denied", "SecurityError");
+    });
+    expect(probeStorage(undefined)).toBeNull();
+    vi.restoreAllMocks();
   });
 
   test("in memory keeps texts until they are removed", () => {
