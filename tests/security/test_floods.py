@@ -162,6 +162,7 @@ def test_t84_each_network_gets_its_own_limit(db: None, clock: Any) -> None:
 
 
 @pytest.mark.both
+@pytest.mark.timeout(3600 if SOAK else 300)
 def test_t84_unused_sessions_are_swept_in_bounded_batches(db: None) -> None:
     kept = started()
     many(ROWS // 5, age=timedelta(hours=1), objects=False, per_session=1)

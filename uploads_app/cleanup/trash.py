@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from uploads_app.cleanup import trash_entries
 from uploads_app.cleanup.removal import RemovalResult, delete_objects
+from uploads_app.cleanup.trash_entries import NotRestored
 from uploads_app.models import (
     SESSION_ERASED,
     QuarantinedObject,
@@ -32,10 +33,6 @@ _WHY_NOT: dict[type[OSError], str] = {
     FileExistsError: "Another object has its key, so it stays in the trash.",
     FileNotFoundError: "Its bytes are missing from the trash.",
 }
-
-
-class NotRestored(Exception):
-    """An object could not be restored; the sentence says why."""
 
 
 class StoreUnavailable(NotRestored):

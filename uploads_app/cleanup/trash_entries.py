@@ -40,6 +40,10 @@ _DONE: dict[str, tuple[TrashStatus, EventType]] = {
 }
 
 
+class NotRestored(Exception):
+    """An object could not be restored; the sentence says why."""
+
+
 @dataclass(frozen=True)
 class Locked:
     """The rows and entries of some keys, locked until the transaction ends."""
@@ -112,8 +116,13 @@ def begin_restores(trashed: Sequence[StoredObject]) -> list[QuarantinedObject]:
 
 
 def begin_restore(key: str) -> list[QuarantinedObject]:
-    """Record that staff restore an object; return nothing if it is not in the trash."""
+    """Record that staff restore an object; return nothing if it is not in the trash.
+
+    Raises NotRestored for an object of an erased session: only the next cleanup may have it.
+    """
     with locked([key]) as now:
+        if now.in_trash() and now.erased:
+            raise NotRestored("The session that it belongs to has been erased.")
         return _begin(now.in_trash(), TrashStatus.RESTORING)
 
 

@@ -396,7 +396,7 @@ class CleanupMachine(DoubtfulMoves):
     def restore_orphans(self, fault: Fault | None) -> None:
         kept = {s.key for s in QuarantinedObject.objects.filter(status="quarantined")}
         self._call(_restore_all, fault)
-        there = kept & self.moved_to_trash_at.keys()
+        there = {key for key in kept & self.moved_to_trash_at.keys() if not _is_erased(key)}
         self._is_kept()
         assert fault or there <= self.given_back.keys()
 
@@ -516,12 +516,14 @@ class CleanupMachine(DoubtfulMoves):
 
     def _is_of_a_file(self, orphan: QuarantinedObject) -> bool:
         """Return whether a row decides about a restored object, or the erasure of its session."""
-        session_uuid = str(reconcile.session_of(orphan.key))
-        session = UserSession.objects.filter(pk=session_uuid, status="erased")
         rows = UploadedFile.objects.filter(key=orphan.key)
         # A visitor may have deleted a file whose row was brought back.
         deleted = rows.filter(deleted_at__gt=orphan.changed_at)
-        return session.exists() or rows.filter(status__in=WITH_OBJECT).exists() or deleted.exists()
+        return (
+            _is_erased(orphan.key)
+            or rows.filter(status__in=WITH_OBJECT).exists()
+            or deleted.exists()
+        )
 
     def _all_is_well(self) -> None:
         self._is_kept()
@@ -876,6 +878,12 @@ def _twin(visitor: Visitor) -> Visitor:
     other = Visitor(raise_request_exception=False)
     other.uuid, other.token = visitor.uuid, visitor.token
     return other
+
+
+def _is_erased(key: str) -> bool:
+    """Return whether the session of a key is erased, so that nobody restores its objects."""
+    session_uuid = str(reconcile.session_of(key))
+    return UserSession.objects.filter(pk=session_uuid, status="erased").exists()
 
 
 def _restore_all() -> None:

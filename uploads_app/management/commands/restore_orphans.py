@@ -7,7 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from common.context import as_operator
-from uploads_app.cleanup.trash import NotRestored, restore_object
+from uploads_app.cleanup.trash import restore_object
+from uploads_app.cleanup.trash_entries import NotRestored
 from uploads_app.management.progress import ProgressLine
 from uploads_app.models import QuarantinedObject, TrashStatus
 
