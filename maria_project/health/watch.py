@@ -14,6 +14,10 @@ PATIENCE_SECONDS = 10
 # While a part is not well, it is checked so often.
 RETRY_SECONDS = 2
 
+# Not a part that is checked.
+PROCESS = "process"
+LEAVING = "This process is about to stop."
+
 logger = logging.getLogger(__name__)
 
 
@@ -21,6 +25,8 @@ class Watch:
     """Checks the parts in the background once it was started, otherwise when it is asked."""
 
     def __init__(self) -> None:
+        # The process is about to stop.
+        self.is_leaving = False
         self._is_started = False
         self._known: dict[str, tuple[str, float]] = {}
 
@@ -34,8 +40,10 @@ class Watch:
         """Return what is wrong with each part, empty if nothing is.
 
         If an essential part is not well, only the essential parts are returned: the others
-        need them.
+        need them. A process that is about to stop is the only part.
         """
+        if self.is_leaving:
+            return {PROCESS: LEAVING}
         found = dict(self._of(part for part in PARTS if part.is_essential))
         if any(found.values()):
             return found
