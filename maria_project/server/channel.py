@@ -8,6 +8,8 @@ that makes no progress ends.
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -16,6 +18,7 @@ from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.task import WSGITask
 
 from common.context import REFUSED
+from maria_project.server.files import PIECE, is_on_disk, send_piece
 from maria_project.server.parser import StrictParser
 
 # A write may take so long without a byte of progress.
@@ -35,9 +38,6 @@ WAITING_THREADS = 2
 _FEW_BYTES = 64 * 1024
 # What the kernel keeps of an answer beside what it has sent.
 _KERNEL_BYTES = 128 * 1024
-# A file is read in such pieces. waitress reads as much as the send buffer may grow to, a few
-# MiB, and reads again what the client did not take.
-PIECE = 256 * 1024
 # As much of a body is received at once: each time costs about 65 calls.
 BODY_PIECE = 1024 * 1024
 
@@ -52,6 +52,14 @@ class Task(WSGITask):  # type: ignore[misc]  # waitress has no types
         if self.request.refused:
             environ[REFUSED] = self.request.refused
         return environ
+
+    def write(self, data: bytes) -> None:
+        """Write a piece of the body, the first one together with the headers: in one packet."""
+        if self.wrote_header:
+            super().write(data)
+            return
+        with self.channel.together():
+            super().write(data)
 
     def build_response_header(self) -> bytes:
         if self.channel.leaves:
@@ -73,13 +81,14 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     last_sent = 0.0
     _drains_until = 0.0
     _is_given_up = False
+    _is_sending = False
+    _together: list[bytes] | None = None
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any) -> None:
         self.parser_class = partial(StrictParser, channel=self)
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _KERNEL_BYTES)
         super().__init__(server, sock, addr, adj, map=map)
-        self.sendbuf_len = PIECE
 
     @property
     def unread(self) -> int:
@@ -117,7 +126,13 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         return bool(super().readable())
 
     def writable(self) -> bool:
-        return bool(self.connected and not self._drains_until and super().writable())
+        """Return whether the main thread should send.
+
+        While a worker thread sends, it need not: it would be woken again and again until that
+        thread has the interpreter back. What the client does not take is left to the main thread.
+        """
+        is_idle = self.connected and not self._drains_until and not self._is_sending
+        return bool(is_idle and super().writable())
 
     def handle_read(self) -> None:
         if self._drains_until:
@@ -149,13 +164,59 @@ class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         if self.request:
             self.request.close()
 
-    def send(self, data: bytes, do_close: bool = True) -> int:
-        sent: int = super().send(data, do_close=do_close)
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Send what is written inside the block at once, when it ends."""
+        pieces: list[bytes] = []
+        self._together = pieces
+        try:
+            yield
+        finally:
+            self._together = None
+        self.write_soon(b"".join(pieces))
+
+    def _flush_some(self, do_close: bool = True) -> bool:
+        """Send as much as the client takes, and return whether that was something."""
+        self._is_sending = True
+        try:
+            return self._send_all(do_close)
+        finally:
+            self._is_sending = False
+
+    def _send_all(self, do_close: bool) -> bool:
+        has_sent = False
+        while len(self.outbufs[0]) or len(self.outbufs) > 1:
+            if not len(self.outbufs[0]):
+                self.outbufs.pop(0).close()
+            elif self._send_some(self.outbufs[0], do_close):
+                has_sent = True
+            else:
+                break
+        return has_sent
+
+    def _send_some(self, buffer: Any, do_close: bool) -> int:
+        sent = self._send_piece(buffer, do_close)
         if sent:
+            buffer.skip(sent, True)
+            self.total_outbufs_len -= sent
             self.last_sent = time.monotonic()
+            self.last_activity = time.time()
         return sent
 
+    def _send_piece(self, buffer: Any, do_close: bool) -> int:
+        if not is_on_disk(buffer):
+            return int(self.send(buffer.get(PIECE), do_close=do_close))
+        try:
+            return send_piece(self.socket, buffer)
+        except ConnectionError:
+            if do_close:
+                self.handle_close()
+            return 0
+
     def write_soon(self, data: Any) -> int:
+        if self._together is not None:
+            self._together.append(data)
+            return len(data)
         if not self.total_outbufs_len:
             self.last_sent = time.monotonic()
         written: int = super().write_soon(data)

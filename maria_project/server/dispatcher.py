@@ -28,8 +28,7 @@ class Lane(IntEnum):
     STORE = auto()
     # An export can take minutes.
     STAFF = auto()
-    # Short requests. More at once would only wait for each other: one thread at a time has the
-    # interpreter, and handing it over costs a fifth of their processor time.
+    # Short requests.
     OTHER = auto()
     # Browsers and proxies do not pipeline. Many connections that do would delay all others.
     PIPELINED = auto()
@@ -65,7 +64,7 @@ class FairQueue:
             Lane.HEALTH: 1,
             Lane.STORE: max(1, threads - THREADS_WITHOUT_STORE),
             Lane.STAFF: max(1, threads // 2),
-            Lane.OTHER: max(1, threads // 2),
+            Lane.OTHER: threads,
             Lane.PIPELINED: 1,
         }
         self._number = count()

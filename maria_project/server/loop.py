@@ -7,6 +7,7 @@ and `create_server` are documented, so the loop is run here, one turn at a time.
 import math
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 from waitress import wasyncore
@@ -46,9 +47,10 @@ class WebServer:
         self._leaves_at = min(self._leaves_at, time.monotonic() + after_seconds)
         self._listeners[0].pull_trigger()
 
-    def run(self) -> None:
-        """Serve until `leave`."""
+    def run(self, each_turn: Callable[[], None] = lambda: None) -> None:
+        """Serve until `leave`. `each_turn` is called at least once a second."""
         while (remaining := self._leaves_at - time.monotonic()) > 0:
+            each_turn()
             self._turn(seconds=min(1, remaining))
         for listener in self._listeners:
             wasyncore.dispatcher.close(listener)  # its own method closes the trigger, too

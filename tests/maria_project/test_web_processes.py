@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ from uploads_app.storage.spool import SHARES
 
 CLIENTS = 8
 LARGE_FILE = 5_000_000
+PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 JSON = {"Content-Type": "application/json"}
 VALIDATE = request("POST", "/api/v1/sessions/validate/", json.dumps({"uuid": UUID}).encode(), JSON)
 LIVE = request("GET", "/health/live", b"", {})
@@ -78,6 +80,12 @@ class TwoProcesses:
 
     def said(self, text: str) -> int:
         return self.output.read_text().count(text)
+
+
+def has_processors(pid: int, count: int) -> bool:
+    """Return whether each thread of a process may use so many processors."""
+    threads = [int(thread.name) for thread in Path(f"/proc/{pid}/task").iterdir()]
+    return {len(os.sched_getaffinity(thread)) for thread in threads} == {count}
 
 
 @contextmanager
@@ -137,15 +145,27 @@ def test_limits_quota_and_metrics_are_those_of_both_processes(
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(PROCESSORS < 2, reason="needs Linux and two processors")
+def test_a_process_stays_on_one_processor_until_the_system_chooses_anew(
+    product: TwoProcesses,
+) -> None:
+    for pid in product.pids():
+        for count in (1, PROCESSORS, 1):
+            wait_for(partial(has_processors, pid, count), 20, f"{count} processors")
+
+
+@pytest.mark.slow
 def test_a_killed_process_fails_its_own_requests_and_is_replaced(product: TwoProcesses) -> None:
     before, old = product.counted("session-validate"), product.pids()
-    killed = threading.Timer(0.3, os.kill, (old[0], signal.SIGKILL))
-    killed.start()
+
+    def validate(number: int) -> int:
+        if number == 100:
+            os.kill(old[0], signal.SIGKILL)
+        return product.validate()
 
     with ThreadPoolExecutor(CLIENTS) as clients:
-        statuses = Counter(clients.map(product.validate, range(200)))
+        statuses = Counter(clients.map(validate, range(200)))
 
-    assert killed.finished.is_set()
     assert statuses[0] <= CLIENTS
     assert statuses[200] == 200 - statuses[0]
     wait_for(lambda: len(set(product.pids()) - {old[0]}) == 2, what="another process")
