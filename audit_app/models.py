@@ -102,6 +102,10 @@ class AuditLog(models.Model):
         details: dict[str, Any] = json.loads(self.text)["details"]
         return details
 
+    @property
+    def trace_id(self) -> str:
+        return str(json.loads(self.text).get("trace_id", ""))
+
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
             raise AppendOnly("audit rows cannot be updated")

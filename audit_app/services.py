@@ -212,6 +212,7 @@ def _log(
             "network": log.network,
             "details": entry.details,
             "personal": commitment(part.salt, part.values()) if part else None,
+            **({"trace_id": request_context.trace_id} if request_context.trace_id else {}),
         }
     )
     return log

@@ -32,6 +32,11 @@ logger = logging.getLogger(__name__)
 # Only proxies add these headers.
 _FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+# https://www.w3.org/TR/trace-context/#traceparent-header. Versions after 00 may add more at the end.
+_TRACEPARENT = re.compile(
+    r"(?!ff|00.{54})[0-9a-f]{2}-(?!0{32})(?P<trace>[0-9a-f]{32})"
+    r"-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?"
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class RequestContext:
     address: IPAddress | None = None
     user_agent: str = ""
     actor: str = SYSTEM
+    # Of the trace that the request belongs to (W3C Trace Context), if there is one.
+    trace_id: str = ""
 
     @property
     def network(self) -> str:
@@ -106,6 +113,7 @@ def from_request(request: HttpRequest) -> RequestContext:
         address=client_address(request.META),
         user_agent=storable(request.META.get("HTTP_USER_AGENT", ""), 512),
         actor=VISITOR,
+        trace_id=_trace_id(request.META.get("HTTP_TRACEPARENT", "")),
     )
 
 
@@ -178,6 +186,13 @@ def _request_id(request: HttpRequest) -> str:
 def _new_request_id() -> str:
     """Return 128 random bits in hexadecimal. Nothing depends on their being a secret."""
     return f"{random.getrandbits(128):032x}"
+
+
+def _trace_id(claimed: str) -> str:
+    """Return the trace id of a header `traceparent`; empty if the header is invalid."""
+    # As a request id: one from a visitor would let strangers write into another's trace.
+    match = _TRACEPARENT.fullmatch(claimed) if claimed and settings.TRUSTED_PROXIES else None
+    return match["trace"] if match else ""
 
 
 _warned: list[bool] = []

@@ -1,6 +1,6 @@
 """The worker's heartbeat: does a worker take tasks and finish them?"""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 from django_q.models import Success
@@ -10,10 +10,15 @@ HEARTBEAT_FUNC = "maria_project.tasks.heartbeat"
 QUEUE_PATIENCE = timedelta(minutes=6)
 
 
-def heartbeat_age() -> timedelta | None:
-    """Return how long ago a worker last finished its heartbeat, None if it never did."""
+def last_heartbeat() -> datetime | None:
+    """Return when a worker last finished its heartbeat, None if it never did."""
     beats = Success.objects.filter(func=HEARTBEAT_FUNC).order_by("-stopped")
-    last = beats.values_list("stopped", flat=True).first()
+    last: datetime | None = beats.values_list("stopped", flat=True).first()
+    return last
+
+
+def heartbeat_age() -> timedelta | None:
+    last = last_heartbeat()
     return timezone.now() - last if last else None
 
 

@@ -1,10 +1,14 @@
-"""Metrics read from the database: sessions, files, the queue, the worker and the cleanup.
+"""Metrics read from the database: sessions, files, the queue, the worker, the cleanup, the hosts.
+
+They describe the whole deployment, so only one of its hosts reports them: sums over all
+hosts stay true. It is the first by name of those whose web processes run.
 
 Counting a million rows is slow, so values are cached for 15 seconds or twenty
 times as long as reading took, whichever is longer. Metrics therefore use one
 database connection, for at most a twentieth of the time.
 """
 
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +16,6 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 from django.db.models import Count, Min, QuerySet, Sum
-from django.utils import timezone
 from django_q.models import OrmQ
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -20,7 +23,7 @@ from prometheus_client.registry import Collector
 
 from backoffice_app.hosts.differences import Fact, differences, reports
 from backoffice_app.models import ProcessKind, ProcessReport
-from common.worker import heartbeat_age
+from common.worker import last_heartbeat
 from sessions_app import models as sessions
 from uploads_app import models as uploads
 from uploads_app.cleanup import alerts
@@ -78,12 +81,20 @@ def _up(is_up: bool) -> Metric:
 
 
 def _figures() -> Iterator[Metric]:
+    found = reports()
+    if not _is_first(found):
+        return
     yield from _sessions()
     yield from _uploads()
     yield from _inspection()
     yield from _worker()
     yield from _cleanup()
-    yield from _hosts()
+    yield from _hosts(found)
+
+
+def _is_first(found: Sequence[ProcessReport]) -> bool:
+    own = socket.gethostname()
+    return min([own, *(one.host for one in found if one.kind == ProcessKind.WEB)]) == own
 
 
 def _sessions() -> Iterator[Metric]:
@@ -145,11 +156,11 @@ def _worker() -> Iterator[Metric]:
         "Tasks in the queue, including running tasks.",
         OrmQ.objects.count(),
     )
-    if age := heartbeat_age():
+    if last := last_heartbeat():
         yield _gauge(
-            "maria_worker_heartbeat_age_seconds",
-            "Seconds since the last heartbeat of a worker.",
-            age.total_seconds(),
+            "maria_worker_heartbeat_timestamp_seconds",
+            "When a worker last finished its heartbeat.",
+            last.timestamp(),
         )
 
 
@@ -162,11 +173,10 @@ def _cleanup() -> Iterator[Metric]:
     )
     if last is None:
         return
-    age = timezone.now() - last.started_at
     yield _gauge(
-        "maria_cleanup_age_seconds",
-        "Seconds since the start of the last finished cleanup run.",
-        age.total_seconds(),
+        "maria_cleanup_start_timestamp_seconds",
+        "When the last finished cleanup run started.",
+        last.started_at.timestamp(),
     )
     yield _gauge(
         "maria_cleanup_completed",
@@ -178,8 +188,7 @@ def _cleanup() -> Iterator[Metric]:
     yield _gauges("maria_cleanup_findings", "Findings of this run, by kind.", "kind", last.findings)
 
 
-def _hosts() -> Iterator[Metric]:
-    found = reports()
+def _hosts(found: Sequence[ProcessReport]) -> Iterator[Metric]:
     yield _gauges("maria_processes", "Processes that run now, by kind.", "kind", _by_kind(found))
     differing: dict[str, set[str]] = {fact.value: set() for fact in Fact}
     for difference in differences(found):

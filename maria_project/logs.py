@@ -42,7 +42,7 @@ _REDACTED = r"\g<header>\g<scheme>\g<cookie>\g<query>\g<field>[redacted]"
 
 
 class ContextFilter(logging.Filter):
-    """Adds the request id and the actor to every record, and removes tracebacks of refused requests."""
+    """Adds the ids of request and trace and the actor to every record, and removes tracebacks of refused requests."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         # Django logs a refused request after its context has ended.
@@ -52,6 +52,8 @@ class ContextFilter(logging.Filter):
             record.exc_info = None
         record.request_id = request_context.request_id or None
         record.actor = request_context.actor
+        if request_context.trace_id:
+            record.trace_id = request_context.trace_id
         return True
 
 

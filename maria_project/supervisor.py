@@ -60,10 +60,14 @@ class RunningProcess:
         """Return whether it does its work, so that the process before it may leave."""
         return True
 
-    def leave(self) -> None:
-        """Send SIGTERM. `has_ended` sends SIGKILL to the session after the grace period."""
+    def leave(self, by: signal.Signals = signal.SIGTERM) -> None:
+        """Send a signal. `has_ended` sends SIGKILL to the session after the grace period."""
         self._kill_at = min(self._kill_at, time.monotonic() + self._grace_seconds)
-        self._process.terminate()
+        self._process.send_signal(by)
+
+    def leave_to_successor(self) -> None:
+        """End at once, because another process already does the work."""
+        self.leave()
 
     def has_ended(self) -> bool:
         if self._process.poll() is None and time.monotonic() > self._kill_at:
@@ -146,7 +150,7 @@ class ChildProcess:
                 successor.leave()
             return None
         if self._process:
-            self._process.leave()
+            self._process.leave_to_successor()
         self._leaving, self._process, self._successor = self._process, successor, None
         return f"The {self.name} is replaced."
 

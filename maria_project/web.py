@@ -14,13 +14,16 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
 from maria_project.listening import open_sockets
 from maria_project.postgresql import use_pool
 from maria_project.version import VERSION
+
+if TYPE_CHECKING:
+    from maria_project.health.watch import Watch
 
 THREADS = 8
 CONNECTIONS = 2000
@@ -32,7 +35,7 @@ MIB = 1024 * 1024
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Serve until SIGTERM or SIGINT; then finish what has begun."""
+    """Serve until SIGTERM and for DRAIN_TIME, or until SIGINT; then finish what has begun."""
     command = _parser().parse_args(arguments)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maria_project.settings")
     _count_in_files(command.counts)
@@ -53,15 +56,20 @@ def _serve(sockets: list[socket.socket], supervisor: int | None) -> None:
     server = WebServer(
         application, sockets, THREADS, connection_limit=max(connections, 1), **options()
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, server.leave)
-    _begin_checks()
+    watch = _begin_checks()
+
+    def drain(*_: object) -> None:
+        watch.is_leaving = True
+        server.leave(settings.DRAIN_TIME.total_seconds())
+
+    signal.signal(signal.SIGTERM, drain)
+    signal.signal(signal.SIGINT, lambda *_: server.leave())
     if supervisor is not None:
         server.follow(socket.socket(fileno=supervisor))
     server.run(each_turn=OneProcessor().review)
 
 
-def _begin_checks() -> None:
+def _begin_checks() -> "Watch":
     # These need the models, which the application loads.
     from backoffice_app.hosts import roll_call
     from backoffice_app.models import ProcessKind
@@ -69,6 +77,7 @@ def _begin_checks() -> None:
 
     WATCH.start()
     roll_call.begin(ProcessKind.WEB, VERSION)
+    return WATCH
 
 
 def options() -> dict[str, Any]:

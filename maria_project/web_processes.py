@@ -1,6 +1,7 @@
 """The web processes of the supervisor. All accept connections on the sockets that it has opened."""
 
 import shutil
+import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from django.conf import settings
 from maria_project.supervisor import ChildProcess, RunningProcess
 
 # More than a web process needs to leave (server/loop.py).
-GRACE_SECONDS = 35
+GRACE_SECONDS = 35 + settings.DRAIN_TIME.total_seconds()
 _READY = b"1"
 _COMMAND = (sys.executable, "-m", "maria_project.web")
 
@@ -38,6 +39,10 @@ class WebProcess(RunningProcess):
         with suppress(OSError):
             self._has_begun = self._has_begun or self._connection.recv(1) == _READY
         return self._has_begun
+
+    def leave_to_successor(self) -> None:
+        """Leave without DRAIN_TIME: the host still serves."""
+        self.leave(by=signal.SIGINT)
 
 
 def web_children(sockets: Sequence[socket.socket], log: Path | None) -> list[ChildProcess]:

@@ -4,9 +4,9 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
 from maria_project.health.parts import PARTS
-from maria_project.health.watch import WATCH
+from maria_project.health.watch import PROCESS, WATCH
 
-_ESSENTIAL = frozenset(part.name for part in PARTS if part.is_essential)
+_ESSENTIAL = {PROCESS, *(part.name for part in PARTS if part.is_essential)}
 
 
 @require_safe

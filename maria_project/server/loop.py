@@ -4,6 +4,7 @@ waitress drops requests and unsent bytes when it ends. Its loop, its map of conn
 and `create_server` are documented, so the loop is run here, one turn at a time.
 """
 
+import math
 import socket
 import time
 from collections.abc import Callable
@@ -28,7 +29,7 @@ class WebServer:
         self, application: Any, sockets: list[socket.socket], threads: int, **options: Any
     ) -> None:
         BaseWSGIServer.channel_class = FairChannel
-        self._leaves = False
+        self._leaves_at = math.inf
         self._map: dict[int, Any] = {}
         self._dispatcher = FairDispatcher(threads)
         create_server(
@@ -41,16 +42,16 @@ class WebServer:
         _Supervisor(supervisor, self._map, self)
         supervisor.send(b"1")
 
-    def leave(self, *_: object) -> None:
-        """Let `run` end, once what has begun is answered. A signal handler."""
-        self._leaves = True
+    def leave(self, after_seconds: float = 0) -> None:
+        """Let `run` end after some time, and once what has begun is answered."""
+        self._leaves_at = min(self._leaves_at, time.monotonic() + after_seconds)
         self._listeners[0].pull_trigger()
 
     def run(self, each_turn: Callable[[], None] = lambda: None) -> None:
         """Serve until `leave`. `each_turn` is called at least once a second."""
-        while not self._leaves:
+        while (remaining := self._leaves_at - time.monotonic()) > 0:
             each_turn()
-            self._turn(seconds=1)
+            self._turn(seconds=min(1, remaining))
         for listener in self._listeners:
             wasyncore.dispatcher.close(listener)  # its own method closes the trigger, too
         self._turn(seconds=0)  # Receive what has arrived, so that no such connection is idle.

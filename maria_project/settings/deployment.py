@@ -1,5 +1,6 @@
 """Where the product runs: data folder, public address, secret key, time zone."""
 
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -19,6 +20,8 @@ PUBLIC_URL = env.str("PUBLIC_URL", "").rstrip("/")
 PRODUCTION = is_production(PUBLIC_URL)
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
 WEB_PROCESSES = env.int("WEB_PROCESSES", 1)
+# How long `/health/ready` says 503 before the web processes stop.
+DRAIN_TIME = env.duration("DRAIN_TIME", timedelta(0))
 
 SECRET_KEY = secret(env, "SECRET_KEY")
 if not SECRET_KEY:

@@ -1,6 +1,7 @@
 """The request context: the client behind our own proxies, the request id and the actor."""
 
 import ipaddress
+import json
 import re
 import uuid
 from datetime import timedelta
@@ -16,6 +17,7 @@ from common import context
 from sessions_app.tasks import expire_sessions
 from tests.cases import cases
 from tests.helpers import Visitor, age_session, pdf, started, uploaded
+from tests.sessions_app.people import log_lines
 from uploads_app.models import CleanupRun
 from uploads_app.tasks import cleanup_orphans
 
@@ -177,6 +179,41 @@ def test_an_id_from_our_proxy_is_kept_and_one_from_a_visitor_is_not(
 )  # fmt: skip
 def test_an_id_of_another_form_is_replaced(settings: Any, claimed: str) -> None:
     assert OURS.fullmatch(request_id(1, claimed, settings))
+
+
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+def traced(header: str, proxies: int, settings: Any) -> set[str]:
+    """Return the trace ids in the log line and the audit event of a request."""
+    settings.TRUSTED_PROXIES = proxies
+    visitor = Visitor()
+    with log_lines() as lines:
+        assert visitor.start(headers={"traceparent": header}).status_code == 201
+    (line,) = (
+        entry for row in lines.getvalue().splitlines() if "route" in (entry := json.loads(row))
+    )
+    event = AuditLog.objects.latest("id")
+    return {line.get("trace_id", ""), event.trace_id}
+
+
+@cases(
+    "header",
+    [f"00-{TRACE}-{SPAN}-01", f"00-{TRACE}-{SPAN}-00", f"cc-{TRACE}-{SPAN}-01", f"cc-{TRACE}-{SPAN}-01-what-comes"],
+)  # fmt: skip
+def test_a_trace_is_taken_over_from_our_proxy(db: None, settings: Any, header: str) -> None:
+    assert traced(header, 1, settings) == {TRACE}
+    assert traced(header, 0, settings) == {""}
+
+
+@cases(
+    "header",
+    ["", "00", f"00-{TRACE}-{SPAN}", f"00-{TRACE}-{SPAN}-01-more", f"00-{TRACE}-{SPAN}-01-", f"ff-{TRACE}-{SPAN}-01",
+     f"00-{'0' * 32}-{SPAN}-01", f"00-{TRACE}-{'0' * 16}-01", f"00-{TRACE.upper()}-{SPAN}-01", f"00-{TRACE[1:]}-{SPAN}-01",
+     f"00-{TRACE}-{SPAN}-1", f"cc-{TRACE}-{SPAN}-01more", f" 00-{TRACE}-{SPAN}-01", f"00_{TRACE}_{SPAN}_01"],
+)  # fmt: skip
+def test_a_trace_of_another_form_is_ignored(db: None, settings: Any, header: str) -> None:
+    assert traced(header, 1, settings) == {""}
 
 
 def test_every_request_has_its_own_id(visitor: Visitor) -> None:

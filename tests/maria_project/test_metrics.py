@@ -17,9 +17,12 @@ from django_q.models import OrmQ, Success
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from backoffice_app.hosts.roll_call import RollCall
+from backoffice_app.models import ProcessKind
 from common.groups import AUDITOR
 from common.worker import HEARTBEAT_FUNC
 from maria_project.figures import DATABASE_FIGURES
+from maria_project.version import VERSION
 from tests.cases import cases
 from tests.helpers import Visitor, age_session, pdf, plant, started, uploaded
 from tests.maria_project.server import ROOT, environment, process, wait_for
@@ -159,7 +162,7 @@ def test_the_database_reports_sessions_and_files(db: None) -> None:
 
 
 def test_the_queue_and_the_heartbeat_are_reported(db: None) -> None:
-    assert figure("maria_worker_heartbeat_age_seconds") is None
+    assert figure("maria_worker_heartbeat_timestamp_seconds") is None
     now = timezone.now()
     Success.objects.create(
         id="beat", name="beat", func=HEARTBEAT_FUNC, success=True,
@@ -170,13 +173,12 @@ def test_the_queue_and_the_heartbeat_are_reported(db: None) -> None:
     DATABASE_FIGURES.forget()
 
     assert figure("maria_queue_tasks") == 2
-    age = figure("maria_worker_heartbeat_age_seconds")
-    assert age is not None
-    assert 90 <= age < 90 + 600  # however slow the machine
+    then = (now - timedelta(seconds=90)).timestamp()
+    assert figure("maria_worker_heartbeat_timestamp_seconds") == pytest.approx(then)
 
 
 def test_the_last_cleanup_is_reported(visitor: Visitor) -> None:
-    assert figure("maria_cleanup_age_seconds") is None
+    assert figure("maria_cleanup_start_timestamp_seconds") is None
     assert figure("maria_cleanup_alarm") == 1  # no run has completed yet
     upload = uploaded(visitor)
     visitor.end()
@@ -185,9 +187,8 @@ def test_the_last_cleanup_is_reported(visitor: Visitor) -> None:
           age=timedelta(hours=1))  # fmt: skip
     call_command("cleanup_orphans", verbosity=0)
     call_command("cleanup_orphans", dry_run=True, verbosity=0)
-    CleanupRun.objects.filter(dry_run=False).update(
-        started_at=timezone.now() - timedelta(seconds=70)
-    )
+    then = timezone.now() - timedelta(seconds=70)
+    CleanupRun.objects.filter(dry_run=False).update(started_at=then)
     DATABASE_FIGURES.forget()
 
     upload.refresh_from_db()
@@ -199,9 +200,7 @@ def test_the_last_cleanup_is_reported(visitor: Visitor) -> None:
     kinds = {s.labels["kind"]: s.value for s in scraped()["maria_cleanup_findings"].samples}
     assert kinds == CleanupRun.objects.filter(dry_run=False).get().findings
     assert sum(kinds.values()) == 2
-    age = figure("maria_cleanup_age_seconds")
-    assert age is not None
-    assert 70 <= age < 70 + 600
+    assert figure("maria_cleanup_start_timestamp_seconds") == pytest.approx(then.timestamp())
 
 
 def test_a_cleanup_that_was_stopped_is_reported_as_such(visitor: Visitor, own_store: Path) -> None:
@@ -358,6 +357,40 @@ def test_the_figures_are_those_that_operations_names(visitor: Visitor, settings:
     }
 
     assert documented == families
+
+
+# https://prometheus.io/docs/practices/naming/
+NO_BASE_UNIT = "_(age|ms|milliseconds|minutes|hours|days|kb|mb|kilobytes|megabytes|percent)(_|$)"
+
+
+def test_names_follow_the_conventions_of_prometheus(visitor: Visitor) -> None:
+    call_command("cleanup_orphans", verbosity=0)
+    uploaded(visitor)
+    for name, family in scraped().items():
+        if not name.startswith("maria_"):
+            continue
+        assert family.documentation.endswith("."), name
+        assert not re.search(NO_BASE_UNIT, name)
+        if family.type == "gauge":
+            assert not name.endswith(("_total", "_count", "_sum", "_bucket")), name
+        for words, end in (
+            ("Seconds", "_seconds"),
+            ("ytes", "_bytes"),
+            ("When", "_timestamp_seconds"),
+        ):
+            assert words not in family.documentation or name.endswith(end), name
+
+
+def test_figures_of_the_deployment_come_from_one_host(db: None) -> None:
+    started()
+    other = RollCall(ProcessKind.WEB, VERSION, "0-first-by-name")
+    other.call()
+    assert figure("maria_sessions_live") is None
+    assert figure("maria_database_up") == 1
+    other.leave()
+    RollCall(ProcessKind.WORKER, VERSION, "0-first-by-name").call()
+    DATABASE_FIGURES.forget()
+    assert figure("maria_sessions_live") == 1
 
 
 @pytest.mark.slow
