@@ -50,6 +50,7 @@ def addresses(rows: list[Model]) -> dict[str, str]:
             "object_id": quote(row.pk) if row else None,
             "id": row.pk if row else None,
             "app_label": "sessions_app",
+            "key": "unknown",
         }
         try:
             found[name] = reverse(f"admin:{name}", kwargs={key: values[key] for key in parameters})
