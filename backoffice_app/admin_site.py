@@ -25,10 +25,14 @@ class MariaAdminSite(AdminSite):
     login_template = "backoffice/accounts/sign_in.html"
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
-        from backoffice_app.search.page import search_view  # imports admin.site
+        # These import admin.site.
+        from backoffice_app.search.by_code import open_by_code
+        from backoffice_app.search.page import results_view, search_view
 
         return [
             path("find/", self.admin_view(search_view), name="find"),
+            path("find/<str:key>/", self.admin_view(results_view), name="find_results"),
+            path("open/<path:code>", self.admin_view(open_by_code), name="open"),
             path(
                 "second-factor/",
                 self.admin_view(pages.second_factor_page),

@@ -38,12 +38,14 @@ SHORTEST_UUID = 6
 class Hit:
     """A row that was found, and why.
 
-    `is_near`: it matches a similar code, not the typed one. `is_of_many`: only
-    the first CANDIDATES matches were read, so newer ones may be missing.
+    `is_exact`: the term identifies it. `is_near`: it matches a similar code, not
+    the typed one. `is_of_many`: only the first CANDIDATES matches were read, so
+    newer ones may be missing.
     """
 
     row: Any
     why: str
+    is_exact: bool = False
     is_near: bool = False
     is_of_many: bool = False
 
@@ -80,7 +82,7 @@ def view_permission(model: type[Model]) -> str:
 def _sessions_by_code(term: str) -> Iterator[Hit]:
     code = parse_support_code(as_code(term))
     if session := UserSession.objects.filter(support_code=code).first() if code else None:
-        yield Hit(session, "support code")
+        yield Hit(session, "support code", is_exact=True)
     elif near := near_support_codes(as_code(term)):
         for meant in UserSession.objects.filter(support_code__in=near):
             yield Hit(meant, f"similar code: {near[meant.support_code]}", is_near=True)
@@ -88,7 +90,7 @@ def _sessions_by_code(term: str) -> Iterator[Hit]:
 
 def _sessions_by_uuid(term: str) -> Iterator[Hit]:
     for session in UserSession.objects.filter(uuid__in=read_uuids(term)):
-        yield Hit(session, "session UUID")
+        yield Hit(session, "session UUID", is_exact=True)
 
 
 def _sessions_by_uuid_start(term: str) -> Iterator[Hit]:
@@ -136,18 +138,18 @@ def _sessions_from_address(term: str) -> Iterator[Hit]:
 
 def _files_by_id(term: str) -> Iterator[Hit]:
     for file in _files().filter(id__in=read_uuids(term)):
-        yield Hit(file, "file id")
+        yield Hit(file, "file id", is_exact=True)
 
 
 def _files_by_key(term: str) -> Iterator[Hit]:
     for file in _files().filter(key=term):
-        yield Hit(file, "object key")
+        yield Hit(file, "object key", is_exact=True)
 
 
 def _files_by_sha256(term: str) -> Iterator[Hit]:
     same = _files().filter(sha256=term.lower(), sha256__gt="").order_by("-created_at")
     for file in same[: SHOWN + 1]:
-        yield Hit(file, "SHA-256 (same content)")
+        yield Hit(file, "SHA-256 (same content)", is_exact=True)
 
 
 def _files_by_name(term: str) -> Iterator[Hit]:
@@ -157,19 +159,19 @@ def _files_by_name(term: str) -> Iterator[Hit]:
 
 def _events_of_request(term: str) -> Iterator[Hit]:
     for event in _of_request(term)[: SHOWN + 1]:
-        yield Hit(event, "request id")
+        yield Hit(event, "request id", is_exact=True)
 
 
 def _sessions_of_request(term: str) -> Iterator[Hit]:
     sessions = _of_request(term).values_list("session_uuid", flat=True)[:CANDIDATES]
     in_request = {session for session in sessions if session}
     for found in UserSession.objects.filter(pk__in=in_request) if in_request else ():
-        yield Hit(found, "part of this request")
+        yield Hit(found, "part of this request", is_exact=True)
 
 
 def _events_by_id(term: str) -> Iterator[Hit]:
     for event in AuditLog.objects.filter(event_id__in=read_uuids(term)):
-        yield Hit(event, "event id")
+        yield Hit(event, "event id", is_exact=True)
 
 
 def _newest(rows: Any, found: Iterable[QuerySet[Any]], why: str) -> Iterator[Hit]:

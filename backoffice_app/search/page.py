@@ -1,58 +1,107 @@
 """The search page of the admin."""
 
 from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_safe
 
 from audit_app.events import STAFF_SEARCHED
 from audit_app.services import record
+from backoffice_app.search import kept
+from backoffice_app.search.kept import KeptSearch
 from backoffice_app.search.lookups import CANDIDATES, SHOWN, Lookup
+from backoffice_app.search.opening import page_to_open
 from backoffice_app.search.results import SearchResult, may_search, search
 from backoffice_app.search.terms import LONGEST_TERM, TermKind, kind_of, readable
 
 
 @sensitive_post_parameters("q")
 def search_view(request: HttpRequest) -> HttpResponse:
-    """Show the rows that match a term.
+    """Search for a posted term, and redirect to the results or to the page that it identifies.
 
     Terms are sent by POST, because URLs end up in logs and browser histories.
     A term without personal data may also be in a link, as `?q=`.
     """
+    _check_permission(request)
+    if request.method == "POST":
+        return _search(request, request.POST.get("q", "")[: LONGEST_TERM + 1])
+    typed = request.GET.get("q", "")
+    term = readable(typed)
+    if term and not kind_of(term).is_impersonal:
+        return _page(request, is_misplaced=True, status=HTTPStatus.BAD_REQUEST)
+    return _results(request, typed)
+
+
+@require_safe
+def results_view(request: HttpRequest, key: str) -> HttpResponse:
+    """Show the results of a search that this staff session keeps."""
+    _check_permission(request)
+    search_kept = kept.read(request.session, key)
+    if search_kept is None:
+        return _page(request, is_past=True, status=HTTPStatus.GONE)
+    return _results(request, search_kept.typed, key=key, recorded=search_kept.recorded)
+
+
+def _check_permission(request: HttpRequest) -> None:
     if not may_search(request.user):
         raise PermissionDenied
-    typed = request.POST.get("q", "") if request.method == "POST" else request.GET.get("q", "")
-    term = readable(typed)
-    is_too_long = len(typed) > LONGEST_TERM
-    is_misplaced = request.method != "POST" and bool(term) and not kind_of(term).is_impersonal
-    answer = None
-    if term and not is_too_long and not is_misplaced:
+
+
+def _search(request: HttpRequest, typed: str) -> HttpResponseRedirect:
+    """Search, record the search and keep its term for the results' address."""
+    term, recorded = readable(typed), ""
+    if len(typed) <= LONGEST_TERM:
+        if not term:
+            return redirect("admin:find")
         answer = search(term, request.user)
         _record_search(answer)
-    return TemplateResponse(
+        if page := page_to_open(request, term, answer):
+            return redirect(page)
+        recorded = answer.personal_kinds
+    return redirect("admin:find_results", kept.keep(request.session, KeptSearch(typed, recorded)))
+
+
+def _results(
+    request: HttpRequest, typed: str, *, key: str = "", recorded: str = ""
+) -> TemplateResponse:
+    term = readable(typed)
+    if len(typed) > LONGEST_TERM:
+        return _page(request, term=term, is_too_long=True)
+    if not term:
+        return _page(request)
+    answer = search(term, request.user)
+    if answer.personal_kinds != recorded:
+        # The permissions of this staff member have changed since the search.
+        _record_search(answer)
+        kept.replace(request.session, key, KeptSearch(typed, answer.personal_kinds))
+    return _page(
         request,
-        "backoffice/search.html",
-        {
-            **admin.site.each_context(request),
-            "title": "Search",
-            "term": "" if is_misplaced else term,
-            "answer": answer,
-            "searched_titles": _titles(answer.searched) if answer else [],
-            "forbidden_titles": _titles(answer.forbidden) if answer else [],
-            "is_certain": answer and answer.kind is not TermKind.ANYTHING,
-            "is_only": answer and answer.found == 1,
-            "is_too_long": is_too_long,
-            "is_misplaced": is_misplaced,
-            "shown": SHOWN,
-            "candidates": CANDIDATES,
-            "longest": LONGEST_TERM,
-        },
-        status=400 if is_misplaced else 200,
+        term=term,
+        answer=answer,
+        searched_titles=_titles(answer.searched),
+        forbidden_titles=_titles(answer.forbidden),
+        is_certain=answer.kind is not TermKind.ANYTHING,
+        is_only=answer.found == 1,
     )
+
+
+def _page(request: HttpRequest, *, status: int = HTTPStatus.OK, **context: Any) -> TemplateResponse:
+    shared = {
+        **admin.site.each_context(request),
+        "title": "Search",
+        "shown": SHOWN,
+        "candidates": CANDIDATES,
+        "longest": LONGEST_TERM,
+    }
+    return TemplateResponse(request, "backoffice/search.html", shared | context, status=status)
 
 
 def _titles(lookups: Iterable[Lookup]) -> list[str]:

@@ -60,9 +60,13 @@ class SearchResult:
         return ",".join(lookup.name for lookup in self.searched if lookup.is_personal)
 
     @property
+    def hits(self) -> list[Hit]:
+        """The rows that are shown."""
+        return [hit for group in self.groups for hit in group.hits]
+
+    @property
     def found(self) -> int:
-        """The number of rows that are shown."""
-        return sum(len(group.hits) for group in self.groups)
+        return len(self.hits)
 
 
 def may_search(user: Any) -> bool:
@@ -97,12 +101,19 @@ def _group(model: type[Model], term: str, lookups: Iterable[Lookup]) -> Group:
     newest = sorted(by_row.values(), key=lambda hits: _time_of(hits[0].row), reverse=True)
     return Group(
         model,
-        [
-            Hit(hits[0].row, "; ".join(dict.fromkeys(hit.why for hit in hits)), hits[0].is_near)
-            for hits in newest[:SHOWN]
-        ],
+        [_joined(hits) for hits in newest[:SHOWN]],
         is_cut=len(newest) > SHOWN,
         is_partial=is_partial,
+    )
+
+
+def _joined(hits: list[Hit]) -> Hit:
+    """Join the hits of one row."""
+    return Hit(
+        hits[0].row,
+        "; ".join(dict.fromkeys(hit.why for hit in hits)),
+        is_exact=all(hit.is_exact for hit in hits),
+        is_near=hits[0].is_near,
     )
 
 

@@ -12,6 +12,7 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, reverse
 
+from sessions_app.models import UserSession
 from tests.backoffice_app.pages import list_of
 
 ROLES = ("anonymous", "visitor", "staff", "Support", "Auditor", "Operator", "superuser")
@@ -44,12 +45,15 @@ def addresses(rows: list[Model]) -> dict[str, str]:
     """Return the address of every page of the admin by its name, for the rows given."""
     by_model = {f"{row._meta.app_label}_{row._meta.model_name}": row for row in rows}
     found = {}
+    code = next(row.support_code for row in rows if isinstance(row, UserSession))
     for name, parameters in _views(admin.site.urls[0]):
         row = next((row for key, row in by_model.items() if name.startswith(f"{key}_")), None)
         values = {
             "object_id": quote(row.pk) if row else None,
             "id": row.pk if row else None,
             "app_label": "sessions_app",
+            "key": "unknown",
+            "code": code,
         }
         try:
             found[name] = reverse(f"admin:{name}", kwargs={key: values[key] for key in parameters})

@@ -1,5 +1,6 @@
 """Helpers for search tests: sending a term and reading the results."""
 
+import re
 from typing import Any
 
 from django.test import Client
@@ -11,10 +12,26 @@ FIND = "/admin/find/"
 
 
 def ask(staff: Client, term: str) -> Any:
-    """Search for a term."""
-    answer = staff.post(FIND, {"q": term})
+    """Search for a term; return the results, or the page that the search opens."""
+    answer = staff.post(FIND, {"q": term}, follow=True)
     assert answer.status_code == 200
     return answer
+
+
+def results_address(staff: Client, term: str) -> str:
+    """Search for a term; return the address of the results."""
+    answer = staff.post(FIND, {"q": term})
+    assert answer.status_code == 302
+    assert re.fullmatch(rf"{FIND}[\w-]{{22}}/", answer["Location"]), answer["Location"]
+    return str(answer["Location"])
+
+
+def opened(staff: Client, term: str) -> str:
+    """Search for a term; return the address of the page that it opens at once."""
+    answer = staff.post(FIND, {"q": term})
+    assert answer.status_code == 302
+    assert not answer["Location"].startswith(FIND), answer["Location"]
+    return str(answer["Location"])
 
 
 def found(staff: Client, term: str, among: list[Any]) -> list[Any]:
@@ -23,7 +40,9 @@ def found(staff: Client, term: str, among: list[Any]) -> list[Any]:
 
 
 def linked(answer: Any, among: list[Any]) -> list[Any]:
-    """Return the rows among some that a result page links to, in its order."""
+    """Return the rows among some that a result page links to, in its order; or the opened one."""
+    if at := [row for row in among if answer.request["PATH_INFO"] == page_of(row)]:
+        return at
     html = answer.content.decode()
     places = {html.find(f'"{page_of(row)}"'): row for row in among}
     return [places[place] for place in sorted(places) if place >= 0]
@@ -31,9 +50,7 @@ def linked(answer: Any, among: list[Any]) -> list[Any]:
 
 def whys(answer: Any) -> list[str]:
     """Return the reason of each match."""
-    if answer.context["answer"] is None:
-        return []
-    return [hit.why for group in answer.context["answer"].groups for hit in group.hits]
+    return [hit.why for hit in answer.context["answer"].hits]
 
 
 def searches() -> list[tuple[str, int]]:

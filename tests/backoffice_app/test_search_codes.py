@@ -10,8 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from sessions_app.models import UserSession
 from sessions_app.uuid_helpers import CROCKFORD, generate_support_code, near_support_codes
-from tests.backoffice_app.pages import shown_text
-from tests.backoffice_app.search_box import ask, linked, whys
+from tests.backoffice_app.pages import page_of, shown_text
+from tests.backoffice_app.search_box import FIND, ask, linked, opened, whys
 from tests.helpers import SOAK, started
 
 # Slips differ by their symbols, and not by the database.
@@ -72,7 +72,7 @@ SLIPS = {
 }
 
 
-def test_a_mistyped_code_is_reported_and_the_session_offered(
+def test_a_mistyped_code_opens_the_only_similar_one_with_a_warning(
     support: Client, rows: list[UserSession]
 ) -> None:
     meant = next(row for row in rows if row.support_code == "MAR-7F3-K2Q-X9C")
@@ -80,11 +80,24 @@ def test_a_mistyped_code_is_reported_and_the_session_offered(
         answer = ask(support, heard)
         text = shown_text(answer.content.decode())
         assert linked(answer, rows) == [meant], heard
-        assert whys(answer) == [f"similar code: {slip}"], heard
-        assert f"Similar code: {slip}" in text
-        assert WRONG in text
-        assert AGAIN in text
-        assert "Compare before you act." in text
+        assert "No session has the code that you typed." in text
+        assert f"This session has a similar code: {slip}. Ask for the code again" in text
+        assert "compare before you act" in text
+    assert "similar code" not in support.get(page_of(meant)).content.decode()
+
+
+def test_staff_choose_among_several_similar_codes(support: Client, rows: list[UserSession]) -> None:
+    heard = "MAR-7F3-K2Q-X9J"
+    codes = [code for code in near_support_codes(heard) if code != "MAR-7F3-K2Q-X9C"]
+    UserSession.objects.filter(pk=rows[1].pk).update(support_code=codes[0])
+    answer = ask(support, heard)
+    text = shown_text(answer.content.decode())
+    assert linked(answer, rows) == [rows[1], rows[0]]
+    assert "similar code: symbol 9 is C, not J" in whys(answer)
+    assert WRONG in text
+    assert AGAIN in text
+    assert "Compare before you act." in text
+    assert opened(support, "MAR-7F3-K2Q-X9C") == page_of(rows[0])
 
 
 def test_a_mistake_in_a_code_without_digits_is_reported(
@@ -110,7 +123,7 @@ def test_a_valid_code_without_a_session(support: Client, rows: list[UserSession]
 
 def test_a_valid_code_gets_no_warning(support: Client, rows: list[UserSession]) -> None:
     for row in rows:
-        answer = ask(support, row.support_code)
+        answer = support.get(FIND, {"q": row.support_code})
         assert linked(answer, rows) == [row]
         assert "did the visitor mean" not in answer.content.decode().lower()
 

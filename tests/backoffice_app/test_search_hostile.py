@@ -42,7 +42,7 @@ TERMS = {
 def test_t66_a_hostile_term_is_answered_with_a_page(db: None, make_staff: Any) -> None:
     support = make_staff("Support")
     for kind, term in TERMS.items():
-        page = support.post(FIND, {"q": term})
+        page = support.post(FIND, {"q": term}, follow=True)
         html = page.content.decode()
         assert page.status_code == 200, kind
         assert inline_code(html) == [], kind
@@ -61,13 +61,15 @@ def test_t66_bytes_that_are_no_text(db: None, make_staff: Any) -> None:
         b"q=a&q=%00",
         b"q=" + b"%F0%9F" * 99,
     ):
-        page = support.post(FIND, body, "application/x-www-form-urlencoded")
+        page = support.post(FIND, body, "application/x-www-form-urlencoded", follow=True)
         assert page.status_code == 200, body
     for body in (b"q=" + b"x" * 100_000, b"q=1&" * 300):
         page = support.post(FIND, body, "application/x-www-form-urlencoded")
         assert page.status_code in (400, 413), body[:9]
     for query in ("q=%00", "q=%ff", "q=" + "x" * 10_000, "q[]=1", "x=1"):
         assert support.get(f"{FIND}?{query}").status_code in (200, 400), query
+    for key in ("x", "%00", "%ff", "k" * 2_000, "..%2f", "<b>"):
+        assert support.get(f"{FIND}{key}/").status_code in (404, 410), key
     for method in ("put", "delete", "patch", "head", "options"):
         assert getattr(support, method)(FIND).status_code in (200, 400, 403, 405), method
 
@@ -78,7 +80,7 @@ def test_t66_results_are_escaped(db: None, make_staff: Any) -> None:
     for name in ("<b>x</b>", "{{ 7|add:7 }}", "\u202egnp.exe", '" autofocus x="'):
         UserSession.objects.filter(pk=session.pk).update(name=name, email=f"{name}@mail.example")
         for term in (name, session.support_code):
-            html = support.post(FIND, {"q": term}).content.decode()
+            html = support.post(FIND, {"q": term}, follow=True).content.decode()
             assert inline_code(html) == []
             assert "<b>x" not in html
             assert "\u202e" not in html
