@@ -1,19 +1,16 @@
 """What a connection can keep: no worker thread, and a bounded number of unread bytes."""
 
-import os
 import socket
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from itertools import count
 from pathlib import Path
 
 import pytest
 
 from maria_project import web
 from maria_project.server import channel
-from tests.faults.tiny_server import LARGE, REQUEST, TinyServer, rest, tiny_server, until
+from tests.faults.tiny_server import LARGE, TinyServer, rest, tiny_server, until
 
 
 @pytest.fixture
@@ -55,35 +52,6 @@ def test_t87_connections_that_pipeline_come_last(server: TinyServer) -> None:
         until(lambda: len(server.begun) == 10)
     assert server.begun[:4] == ["wait", "plain", "plain", "plain"]
     assert server.begun.count("pipelined") == server.begun.count("again") == 3
-
-
-def test_the_first_packet_has_headers_and_body(server: TinyServer) -> None:
-    for _ in range(100):
-        with server.connect("short") as connection:
-            assert connection.recv(1000).endswith(b"\r\nxxxxx")
-
-
-def test_the_main_thread_leaves_short_answers_to_the_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls = count()
-    write = channel.FairChannel.handle_write
-
-    def counted(self: channel.FairChannel) -> None:
-        next(calls)
-        write(self)
-
-    monkeypatch.setattr(channel.FairChannel, "handle_write", counted)
-    with tiny_server(tmp_path, threads=4) as server, ThreadPoolExecutor(4) as clients:
-
-        def ask(_: int) -> None:
-            with server.connect() as connection:
-                for _ in range(100):
-                    connection.sendall(REQUEST % b"short")
-                    assert connection.recv(1000)
-
-        list(clients.map(ask, range(4)))
-    assert next(calls) < 40, "without the rule it is called thousands of times"
 
 
 def test_t87_health_is_answered_while_all_threads_wait(server: TinyServer) -> None:
@@ -150,16 +118,6 @@ def test_t87_a_request_must_arrive_in_time(
     with server.connect() as slow:
         slow.sendall(b"GET / HTTP/1.1\r\n")
         assert slow.recv(100) == b""
-
-
-def test_a_file_that_becomes_shorter_ends_its_connection(
-    server: TinyServer, tmp_path: Path
-) -> None:
-    with server.connect("file") as reader:
-        until(lambda: server.begun)
-        os.truncate(tmp_path / "file", 0)
-        assert len(rest(reader)) < LARGE
-        assert not server.connected()
 
 
 def test_t87_urgent_data_does_not_keep_the_server_awake(server: TinyServer) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,6 @@ from uploads_app.storage.spool import SHARES
 
 CLIENTS = 8
 LARGE_FILE = 5_000_000
-PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 JSON = {"Content-Type": "application/json"}
 VALIDATE = request("POST", "/api/v1/sessions/validate/", json.dumps({"uuid": UUID}).encode(), JSON)
 LIVE = request("GET", "/health/live", b"", {})
@@ -80,12 +78,6 @@ class TwoProcesses:
 
     def said(self, text: str) -> int:
         return self.output.read_text().count(text)
-
-
-def has_processors(pid: int, count: int) -> bool:
-    """Return whether each thread of a process may use so many processors."""
-    threads = [int(thread.name) for thread in Path(f"/proc/{pid}/task").iterdir()]
-    return {len(os.sched_getaffinity(thread)) for thread in threads} == {count}
 
 
 @contextmanager
@@ -142,16 +134,6 @@ def test_limits_quota_and_metrics_are_those_of_both_processes(
         assert UploadedFile.objects.filter(status=UploadStatus.STORED).count() == 3
         assert UploadQuota.objects.get().files == 3
         assert counted == {70}
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(PROCESSORS < 2, reason="needs Linux and two processors")
-def test_a_process_stays_on_one_processor_until_the_system_chooses_anew(
-    product: TwoProcesses,
-) -> None:
-    for pid in product.pids():
-        for count in (1, PROCESSORS, 1):
-            wait_for(partial(has_processors, pid, count), 20, f"{count} processors")
 
 
 @pytest.mark.slow

@@ -168,6 +168,19 @@ def test_restoring_an_object_that_is_missing_from_the_trash_fails() -> None:
     assert row(key)[0] == "purged"
 
 
+def test_an_object_of_an_erased_session_is_not_restored() -> None:
+    visitor = started()
+    key = object_key(uuid.UUID(visitor.uuid), uuid.uuid4(), "pdf")
+    plant(key, BODY, HOUR)
+    settled()
+    assert visitor.erase().status_code == 204
+    before = snapshot()
+    result = restore(key)
+    assert (result.exit_code, result.out) == (1, "0 of 1 objects restored.\n")
+    assert result.err == f"{key}: The session that it belongs to has been erased.\n"
+    assert snapshot() == before
+
+
 def test_keys_that_are_not_in_the_trash_are_refused_and_the_others_restored() -> None:
     key, stranger = trashed_object(), new_key()
     result = restore(stranger, key)

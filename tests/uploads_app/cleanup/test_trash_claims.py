@@ -36,7 +36,6 @@ from tests.uploads_app.cleanup.cleanup_support import (
     quotas_fit,
     restore,
     settled,
-    snapshot,
     stored,
     trashed_object,
     use_store,
@@ -338,11 +337,6 @@ def test_objects_of_an_erased_session_do_not_wait_in_the_trash(anna: Visitor) ->
     assert in_trash(first)
     assert anna.erase().status_code == 204
     assert not UserSession.objects.get(pk=anna.uuid).erased_at
-    before = snapshot()
-    result = restore(first)
-    assert (result.exit_code, result.out) == (1, "0 of 1 objects restored.\n")
-    assert result.err == f"{first}: The session that it belongs to has been erased.\n"
-    assert snapshot() == before
     late = f"uploads/{anna.uuid}/{uuid.uuid4()}.pdf"
     age_path(plant(late, BODY), HOUR)
     settled()
