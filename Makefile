@@ -3,7 +3,7 @@ LOCK = .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3
 	--no-header --no-emit-index-url --no-emit-find-links
 BETTER_AUTH = benchmarks/better_auth/node_modules
 
-.PHONY: help run test check soak guards front screenshots admin-pictures bench bench-packages bench-admin bench-cleanup bench-slow corpus lock schema permissions sizes format clean
+.PHONY: help run test check soak guards cluster cluster-faults front screenshots admin-pictures bench bench-packages bench-admin bench-cleanup bench-slow corpus lock schema permissions sizes format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -23,6 +23,14 @@ soak: ## Run the crash and race campaigns at full counts: all parts (hours), or 
 guards: ## Break the product in one place at a time, and check that a test fails (half an hour; NAME=… for one)
 	. ./scripts/venv.sh && venv requirements-dev.txt
 	.venv/bin/python -m tests.guards $(NAME)
+
+cluster: ## Start proxy, 2 web hosts, 2 workers, PostgreSQL with a standby, Redis, S3 and mail, each in a network namespace
+	. ./scripts/venv.sh && venv requirements-dev.txt
+	.venv/bin/python -m tests.cluster
+
+cluster-faults: ## Put such a cluster through every fault, and count what is lost or doubled (20 minutes; FAULT=… for one)
+	. ./scripts/venv.sh && venv requirements-dev.txt
+	.venv/bin/python -m tests.cluster --faults $(if $(FAULT),--fault $(FAULT))
 
 front: ## Build the package @maria/sessions and the demo page (restart a running ./run)
 	. ./scripts/front.sh && front_build

@@ -84,8 +84,10 @@ def database_guard(
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        can_serve = database.is_available() and not WATCH.awaits_migrations
-        if can_serve or request.path.startswith((HEALTH_PREFIX, METRICS_PATH)):
+        # Asking may take seconds: a check whether the database is back is made by a request.
+        if request.path.startswith((HEALTH_PREFIX, METRICS_PATH)):
+            return get_response(request)
+        if database.is_available() and not WATCH.awaits_migrations:
             return get_response(request)
         return database_unavailable(request)
 

@@ -4,7 +4,9 @@ from typing import Any
 
 import psycopg
 from psycopg.abc import RV, PQGen
+from psycopg.errors import Diagnostic, StatementCompletionUnknown
 from psycopg.pq import TransactionStatus
+from psycopg.pq.abc import PGconn
 
 # A request can fail twice, on its connection and while getting another one. Both
 # together take 8 s, less than the documented 10 s.
@@ -14,15 +16,32 @@ STATEMENT_TIMEOUT_MS = 3500
 
 
 class PromptConnection(psycopg.Connection[Any]):
-    """A connection that is closed if the server does not answer within DEADLINE_SECONDS."""
+    """A connection that is closed if the server does not answer within DEADLINE_SECONDS.
+
+    If the server gives up waiting for its synchronous standby, it reports a commit as done that
+    a failover would undo. Here that is an error.
+    """
+
+    def __init__(self, pgconn: PGconn) -> None:
+        super().__init__(pgconn)
+        self._is_unconfirmed = False
+        self.add_notice_handler(self._note)
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         try:
-            return super().wait(gen, interval, DEADLINE_SECONDS if timeout is None else timeout)
+            result = super().wait(gen, interval, DEADLINE_SECONDS if timeout is None else timeout)
         except psycopg.OperationalError:
             if self.info.transaction_status == TransactionStatus.ACTIVE:
                 self.close()  # the next user would read the answer to this query
             raise
+        if self._is_unconfirmed:
+            self._is_unconfirmed = False
+            raise StatementCompletionUnknown("the standby has not confirmed the commit")
+        return result
+
+    def _note(self, notice: Diagnostic) -> None:
+        if notice.source_function == "SyncRepWaitForLSN":  # its text depends on the language
+            self._is_unconfirmed = True
 
 
 def use_pool(database: dict[str, Any]) -> None:

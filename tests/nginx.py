@@ -50,6 +50,15 @@ def documented() -> str:
     return "\n".join(line for line in location.splitlines() if "proxy_pass" not in line)
 
 
+def documented_for_hosts() -> str:
+    """Return the directives of docs/operations.md for several web hosts."""
+    lines: str
+    (lines,) = re.findall(
+        r"^proxy_pass http://maria;\n(.*?)```", OPERATIONS.read_text(), re.DOTALL | re.MULTILINE
+    )
+    return lines
+
+
 def documented_files(store: Path) -> str:
     """Return the location of docs/operations.md that sends the files of a store."""
     text = OPERATIONS.read_text()
@@ -63,6 +72,21 @@ def hop(upstream: int, directives: str | None = None) -> ProxyHop:
     return ProxyHop(upstream, documented() if directives is None else directives, free_port())
 
 
+def self_signed(folder: Path, host: str) -> tuple[Path, Path]:
+    """Create a certificate for a host; return its file and that of its key. Skip without openssl."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is missing: apt-get install openssl")
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-keyout", key, "-out", certificate, "-days", "2", "-subj", f"/CN={host}",
+         "-addext", f"subjectAltName=DNS:{host}"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return certificate, key
+
+
 def need_nginx() -> str:
     """Return the path of nginx; if it is missing, skip the test, and fail it in CI."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
@@ -74,8 +98,8 @@ def need_nginx() -> str:
 
 
 @contextmanager
-def running(folder: Path, hops: Sequence[ProxyHop], workers: str = "root") -> Iterator[None]:
-    """Run one nginx with all these proxies; RuntimeError if it does not start.
+def running(folder: Path, hops: Sequence[object], workers: str = "root") -> Iterator[None]:
+    """Run one nginx with all these proxies (`str` gives their configuration); RuntimeError if it does not start.
 
     If this is root, `workers` is the account that reads files, perhaps with a group.
     """

@@ -16,6 +16,7 @@ from tests import scratch
 from tests.ports import free_port
 
 INSTALL_HINT = "apt-get install postgresql"
+LOOPBACK = "127.0.0.1"
 _USERS = ("postgres", "nobody")
 
 
@@ -29,44 +30,63 @@ def find_programs() -> Path | None:
 
 @dataclass
 class PostgresServer:
-    """A server that can be killed, paused and started again, with the same data on the same port."""
+    """A server that can be killed, paused and started again, with the same data on the same port.
+
+    At an `address` other than that of the loopback interface, its network may connect. `name` is
+    how a standby names itself to its primary.
+    """
 
     programs: Path
     folder: Path
     port: int
     user: str | None
     fsync: bool
+    address: str = LOOPBACK
+    name: str = ""
     _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
 
     @property
     def url(self) -> str:
         """The URL of its one, empty, database."""
-        return f"postgres://maria@127.0.0.1:{self.port}/postgres"
+        return f"postgres://maria@{self.address}:{self.port}/postgres"
 
     def create(self) -> None:
         """Make the data."""
         self._run(
             "initdb", "-D", self._data, "-U", "maria", "-A", "trust", "-E", "UTF8", "--no-sync"
         )
+        if self.address != LOOPBACK:
+            with (self._data / "pg_hba.conf").open("a") as rules:
+                rules.write("host all,replication all samenet trust\n")
 
     def copy(self, primary: "PostgresServer") -> None:
         """Copy another server's data, and replicate it from then on."""
         self._run(
-            "pg_basebackup", "-h", "127.0.0.1", "-p", str(primary.port), "-U", "maria",
+            "pg_basebackup", "-h", primary.address, "-p", str(primary.port), "-U", "maria",
             "-D", self._data, "-R", "-c", "fast", "--no-sync",
         )  # fmt: skip
+
+    def configure(self, line: str) -> None:
+        """Add a line to its configuration. It overrides those before it, also copied ones."""
+        with (self._data / "postgresql.auto.conf").open("a") as file:
+            file.write(f"{line}\n")
+
+    def erase(self) -> None:
+        """Remove its data. It must not run."""
+        shutil.rmtree(self._data, ignore_errors=True)
 
     def start(self) -> None:
         """Start it and wait until it answers; RuntimeError if it does not."""
         log = (self.folder / "log").open("a")
         self._process = subprocess.Popen(
             [self.programs / "postgres", "-D", self._data, "-p", str(self.port), "-k", self.folder,
-             "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200",
+             "-c", f"listen_addresses={self.address}", "-c", f"cluster_name={self.name}",
+             "-c", "max_connections=200",
              "-c", f"fsync={'on' if self.fsync else 'off'}"],
             stdout=log, stderr=log, cwd=self.folder, user=self.user,
         )  # fmt: skip
         for _ in range(300):
-            if self._run("pg_isready", "-h", "127.0.0.1", "-p", str(self.port), check=False) == 0:
+            if self._run("pg_isready", "-h", self.address, "-p", str(self.port), check=False) == 0:
                 return
             if self._process.poll() is not None:
                 break
@@ -113,11 +133,15 @@ class PostgresServer:
                 os.kill(pid, number)
 
     def _run(self, program: str, *arguments: str | Path, check: bool = True) -> int:
-        with (self.folder / "log").open("a") as log:
-            return subprocess.run(
+        file = self.folder / "log"
+        with file.open("a") as log:
+            code = subprocess.run(
                 [self.programs / program, *arguments],
-                check=check, stdout=log, stderr=log, cwd=self.folder, user=self.user,
+                check=False, stdout=log, stderr=log, cwd=self.folder, user=self.user,
             ).returncode  # fmt: skip
+        if check and code:
+            raise RuntimeError(f"{program} ended with code {code}: {file.read_text()[-1000:]}")
+        return code
 
 
 @contextmanager
@@ -132,7 +156,7 @@ def serving(*, fsync: bool = False, on_disk: bool = False) -> Iterator[PostgresS
     parent = None if on_disk else scratch.fast_folder()
     with tempfile.TemporaryDirectory(prefix="maria-pg-", dir=parent) as name:
         folder = Path(name)
-        server = PostgresServer(programs, folder, free_port(), _unprivileged_user(folder), fsync)
+        server = PostgresServer(programs, folder, free_port(), unprivileged_user(folder), fsync)
         server.create()
         try:
             server.start()
@@ -148,7 +172,7 @@ def running() -> Iterator[str]:
         yield server.url
 
 
-def _unprivileged_user(folder: Path) -> str | None:
+def unprivileged_user(folder: Path) -> str | None:
     """Return the user of the server if we are root, which initdb refuses; make it the owner of `folder`."""
     if os.geteuid() != 0:
         return None
@@ -167,7 +191,7 @@ def standby_of(primary: PostgresServer) -> Iterator[PostgresServer]:
     """Run a hot standby of `primary`."""
     with tempfile.TemporaryDirectory(prefix="maria-pg-", dir=scratch.fast_folder()) as name:
         folder = Path(name)
-        user = _unprivileged_user(folder)
+        user = unprivileged_user(folder)
         server = PostgresServer(primary.programs, folder, free_port(), user, fsync=False)
         server.copy(primary)
         try:

@@ -30,18 +30,19 @@ class RedisServer:
 
     folder: str
     port: int
+    address: str = "127.0.0.1"
     _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
 
     @property
     def url(self) -> str:
         """Its URL, without the number of a database."""
-        return f"redis://127.0.0.1:{self.port}"
+        return f"redis://{self.address}:{self.port}"
 
     def start(self) -> None:
         """Start it and wait until it answers; RuntimeError if it does not."""
         self._process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
-             "--databases", str(DATABASES), "--dir", self.folder],
+            ["redis-server", "--port", str(self.port), "--bind", self.address, "--save", "",
+             "--protected-mode", "no", "--databases", str(DATABASES), "--dir", self.folder],
             stdout=subprocess.DEVNULL,
         )  # fmt: skip
         for _ in range(100):

@@ -136,14 +136,15 @@ class Bucket:
 class S3Server:
     """A server that can be killed."""
 
-    def __init__(self, program: str, folder: Path) -> None:
-        self._program, self._folder = program, folder
+    def __init__(self, program: str, folder: Path, address: str = "127.0.0.1") -> None:
+        self._program, self._folder, self._address = program, folder, address
         self._port, self._filer_port = free_port(), free_port()
+        self._doors = [*_doors("master", "volume")]
 
     @property
     def endpoint(self) -> str:
         """The address of its S3 API."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://{self._address}:{self._port}"
 
     @cached_property
     def client(self) -> Any:
@@ -164,9 +165,9 @@ class S3Server:
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [self._program, "-logtostderr=true", "server", f"-dir={self._folder}",
-                 "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-volume.max=200",
+                 f"-ip={self._address}", f"-ip.bind={self._address}", "-volume.max=200",
                  "-master.volumeSizeLimitMB=64", "-master.telemetry=false",
-                 *self._doors("master", "volume"), "-filer", f"-filer.port={self._filer_port}",
+                 *self._doors, "-filer", f"-filer.port={self._filer_port}",
                  f"-filer.port.grpc={free_port()}", "-s3",
                  f"-s3.port={self._port}", f"-s3.port.grpc={free_port()}", f"-s3.config={identities}",
                  "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false"],
@@ -188,9 +189,8 @@ class S3Server:
 
     def make(self, name: str, *, with_locks: bool = False) -> Bucket:
         """Create a bucket; with `with_locks`, objects in it can be locked."""
-        bucket = Bucket(
-            name, self.endpoint, self.client, f"http://127.0.0.1:{self._filer_port}/buckets/{name}"
-        )
+        folder = f"http://{self._address}:{self._filer_port}/buckets/{name}"
+        bucket = Bucket(name, self.endpoint, self.client, folder)
         self.client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=with_locks)
         bucket.plant("probe")
         self.client.delete_object(Bucket=name, Key="probe")
@@ -200,10 +200,11 @@ class S3Server:
         """Remove a bucket and its objects."""
         self.client.delete_bucket(Bucket=bucket.name)
 
-    def _doors(self, *parts: str) -> Iterator[str]:
-        for part in parts:
-            yield f"-{part}.port={free_port()}"
-            yield f"-{part}.port.grpc={free_port()}"
+
+def _doors(*parts: str) -> Iterator[str]:
+    for part in parts:
+        yield f"-{part}.port={free_port()}"
+        yield f"-{part}.port.grpc={free_port()}"
 
 
 @contextmanager

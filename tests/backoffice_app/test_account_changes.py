@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import CommandError, call_command
+from django.db import IntegrityError
 from django.test import Client
 
 from audit_app.models import AuditLog
 from backoffice_app.accounts.first_staff import create_first_staff
 from tests.backoffice_app.pages import list_of, page_of
+from tests.helpers import at_once
 
 PASSWORD, NEW = "correct horse battery", "a staple for the horse"
 EMAIL = "anna@example.com"
@@ -187,6 +189,21 @@ def test_the_first_account_of_an_installation_is_recorded(db: None) -> None:
     assert row.actor.startswith("operator:")
     assert login.password not in row.text
     assert create_first_staff("", "") is None
+    assert len(recorded_changes()) == 1
+
+
+@pytest.mark.both
+def test_hosts_that_start_at_once_create_one_first_account(committed: None, settings: Any) -> None:
+    # Slow, so that both have found no account before one of them creates it.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+
+    def create(_: int) -> str:
+        try:
+            return "created" if create_first_staff("", "") else "there"
+        except IntegrityError as error:
+            return str(error)
+
+    assert sorted(at_once(2, create)) == ["created", "there"]
     assert len(recorded_changes()) == 1
 
 

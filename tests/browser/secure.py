@@ -1,16 +1,12 @@
 """The product in production behind a TLS proxy, which `__Host-` cookies need."""
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from tests.browser.site import Site, serving
-from tests.nginx import ProxyHop, documented, running
+from tests.nginx import ProxyHop, documented, running, self_signed
 from tests.ports import free_port
 
 HOST = "maria.example"
@@ -42,7 +38,7 @@ def secure_site(folder: Path) -> Iterator[Site]:
 
     The same proxy answers for every sibling, like `evil.maria.example`.
     """
-    certificate, key = _self_signed(folder)
+    certificate, key = self_signed(folder, HOST)
     port = free_port()
     with serving(
         folder / "data", PUBLIC_URL=f"https://{HOST}:{port}", SECRET_KEY="x" * 50, TRUSTED_PROXIES="1",
@@ -51,16 +47,3 @@ def secure_site(folder: Path) -> Iterator[Site]:
         hop = SecureHop(site.port, documented(), port, certificate, key)
         with running(folder / "nginx", [hop]):
             yield site
-
-
-def _self_signed(folder: Path) -> tuple[Path, Path]:
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is missing: apt-get install openssl")
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    subprocess.run(
-        [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-         "-keyout", key, "-out", certificate, "-days", "2", "-subj", f"/CN={HOST}"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return certificate, key

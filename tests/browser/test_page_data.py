@@ -11,8 +11,8 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 from tests.browser.files_card import FilesCard, chosen
 from tests.browser.site import Site, serving
 from tests.helpers import pdf
+from tests.mailbox import Mailbox
 from tests.ports import free_port
-from tests.sessions_app.people import Mailbox
 
 pytestmark = pytest.mark.slow
 

@@ -136,6 +136,30 @@ def test_t81_hanging_database_is_answered_within_ten_seconds(
         assert_well(web)
 
 
+def test_a_change_that_a_failover_would_undo_is_not_acknowledged(
+    server: postgres.PostgresServer, web: Web
+) -> None:
+    assert_well(web)
+    with (
+        postgres.standby_of(server) as standby,
+        psycopg.connect(server.url, autocommit=True) as sql,
+    ):
+        try:
+            sql.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            sql.execute("SELECT pg_reload_conf()")
+            wait_for(lambda: web.create().status == 201, what="a synchronous commit")
+            standby.pause()
+            answer = web.create()
+            assert (answer.status, answer.code) == (503, "database_unavailable"), answer
+            standby.resume()
+            wait_for(lambda: web.create().status == 201, what="a synchronous commit")
+        finally:
+            standby.resume()
+            sql.execute("ALTER SYSTEM RESET synchronous_standby_names")
+            sql.execute("SELECT pg_reload_conf()")
+    assert_well(web)
+
+
 ENQUEUE = """
 from contextlib import suppress
 from django.db import transaction

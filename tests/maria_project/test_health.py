@@ -3,14 +3,17 @@
 from datetime import timedelta
 from typing import Any, NoReturn
 
+import psycopg
 import pytest
 from django.db import InterfaceError, OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_q.models import Success
 
 from common.worker import HEARTBEAT_FUNC, QUEUE_PATIENCE
+from maria_project import database
 from maria_project.health import parts, watch
 from tests.cases import cases
 from tests.maria_project.server import wait_for
@@ -82,6 +85,22 @@ def test_live_makes_no_query() -> None:
     """pytest-django refuses every query here."""
     response = Client().get("/health/live")
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+def test_live_does_not_check_whether_the_database_is_back(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another request makes that check, which takes seconds while the database is away."""
+    monkeypatch.setattr(database._breaker, "seconds", 0)
+    lost = OperationalError("the server is gone")
+    lost.__cause__ = psycopg.OperationalError()
+    database.failed(lost)
+
+    with CaptureQueriesContext(connection) as queries:
+        assert Client().get("/health/live").status_code == 200
+    assert len(queries) == 0
+
+    assert Client().get("/admin/login/").status_code == 200, "the database is back"
 
 
 @pytest.mark.both

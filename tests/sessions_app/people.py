@@ -2,11 +2,8 @@
 
 import json
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 from io import StringIO
 from typing import Any
 
@@ -15,6 +12,7 @@ from django.db import connection
 
 from audit_app.models import AuditLog
 from tests.helpers import Visitor
+from tests.mailbox import Mailbox
 from tests.ports import free_port
 
 CURRENT = "/api/v1/sessions/current/"
@@ -58,31 +56,6 @@ def details(event_type: str) -> list[dict[str, Any]]:
     """Return the details of each event of a type, in the order of writing."""
     rows = AuditLog.objects.filter(event_type=event_type).order_by("id")
     return [row.details for row in rows]
-
-
-class Mailbox:
-    """An SMTP handler that stores messages; it answers `refusal` instead if that is set."""
-
-    def __init__(self) -> None:
-        self.messages: list[EmailMessage] = []
-        self.envelopes: list[tuple[str, list[str]]] = []
-        self.refusal = ""
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        if self.refusal:
-            return self.refusal
-        # Parsed from the bytes on the wire, so that an injected header would appear here.
-        message = message_from_bytes(envelope.content, policy=policy.default)
-        assert isinstance(message, EmailMessage)
-        self.messages.append(message)
-        self.envelopes.append((envelope.mail_from, envelope.rcpt_tos))
-        return "250 OK"
-
-    def sent_code(self) -> str:
-        """Return the six digits in the newest message."""
-        found = re.search(r"\b\d{6}\b", self.messages[-1].get_content())
-        assert found is not None
-        return found[0]
 
 
 @contextmanager

@@ -17,10 +17,10 @@ from audit_app.models import AuditLog
 from sessions_app.credentials import LONGEST_EXTENSION
 from sessions_app.models import EmailCode
 from tests.helpers import Visitor, at_once, code, events, started
+from tests.mailbox import Mailbox
 from tests.ports import free_port
 from tests.sessions_app.people import (
     ANNA,
-    Mailbox,
     ask_for_code,
     database_dump,
     details,

@@ -14,8 +14,9 @@ from django_q.models import Success
 from audit_app.models import AuditLog
 from common.mailed_alerts import ALERT_SEND_TIMEOUT
 from tests.helpers import at_once, store_root
+from tests.mailbox import Mailbox
 from tests.ports import free_port
-from tests.sessions_app.people import Mailbox, log_lines, mail_server, use_mail_server
+from tests.sessions_app.people import log_lines, mail_server, use_mail_server
 from tests.uploads_app.cleanup.cleanup_support import (
     cleanup,
     clear_store,
