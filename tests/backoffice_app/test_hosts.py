@@ -22,8 +22,9 @@ from maria_project.figures import DATABASE_FIGURES
 from maria_project.version import VERSION
 from tests.backoffice_app.dashboard_page import index
 from tests.backoffice_app.pages import shown_text
+from tests.mailbox import Mailbox
 from tests.maria_project.pages import ROOT, code_words
-from tests.sessions_app.people import Mailbox, log_lines, mail_server
+from tests.sessions_app.people import log_lines, mail_server
 
 pytestmark = pytest.mark.both
 
