@@ -150,7 +150,8 @@ def test_the_web_hosts_clock_is_ignored(visitor: Visitor, days: int) -> None:
 
 @pytest.mark.both
 @pytest.mark.slow
-def test_concurrent_reads_and_sweeps_record_the_expiry_once(committed: None) -> None:
+def test_concurrent_reads_and_sweeps_record_the_expiry_once(committed: None, settings: Any) -> None:
+    settings.RATE_LIMITS = {name: ["1000/m"] for name in settings.RATE_LIMITS}
     for _ in range(20 if SOAK else 5):
         visitor = started()
         tabs = [clone(visitor) for _ in range(6)]
