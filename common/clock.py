@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from django.db import connection
+from django.utils import timezone
 
 # A statement that takes longer says too little about the other clock.
 LONGEST_EXCHANGE = timedelta(seconds=1)
@@ -15,7 +16,7 @@ class _DatabaseClock:
 
     def now(self) -> datetime:
         """Return the database's time. No statement is sent."""
-        return datetime.now(UTC) - self.offset
+        return timezone.now() - self.offset
 
     def measure(self) -> timedelta:
         """Compare the clock of this host with the database's; return how far it is ahead.

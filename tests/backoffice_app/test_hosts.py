@@ -1,6 +1,7 @@
 """Hosts that differ are named in health, metrics, the log, the admin and one mail."""
 
 import re
+import socket
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -46,6 +47,12 @@ def figures_and_clock_are_dropped() -> Iterator[None]:
     yield
     DATABASE_FIGURES.forget()
     DATABASE_CLOCK.offset = timedelta(0)
+
+
+@pytest.fixture(autouse=True)
+def own_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first host by name reports the metrics of the deployment."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "alpha")
 
 
 def start(host: str, kind: ProcessKind = ProcessKind.WEB, version: str = VERSION) -> RollCall:

@@ -145,8 +145,8 @@ def test_t70_a_search_has_a_constant_number_of_queries(support: Client, anne: Vi
         return counted
 
     searched = terms(anne)
-    ask(support, "warm")
     add(anne, range(1))
+    queries()  # The first view of a session is recorded.
     before = queries()
     add(anne, range(1, 26))
     assert queries() == before
