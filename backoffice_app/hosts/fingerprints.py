@@ -74,7 +74,7 @@ def _of(names: Iterable[str]) -> Iterator[tuple[str, Any]]:
 
 
 def _store(entry: dict[str, Any] | None) -> str:
-    """Return the bucket, or that it is a folder: its path may differ, and the marker tells folders apart."""
+    """Return the name of the bucket, or `a folder`. Paths of folders may differ: the marker is compared."""
     return entry.get("OPTIONS", {}).get("bucket_name", "a folder") if entry else ""
 
 

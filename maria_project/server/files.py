@@ -7,12 +7,12 @@ from typing import Any
 
 from waitress.buffers import ReadOnlyFileBasedBuffer
 
-# A thread sends so much at once, and at most as much as the kernel keeps for the client.
+# The most that one call sends. The kernel takes less if the client reads slowly.
 PIECE = 256 * 1024
 
 
 def is_on_disk(buffer: Any) -> bool:
-    """Return whether an output buffer is a file on a disk. An object of S3 is none."""
+    """Return whether an output buffer is a file on a disk, and not an object of S3."""
     return isinstance(buffer, ReadOnlyFileBasedBuffer) and isinstance(
         _opened(buffer), io.BufferedReader
     )

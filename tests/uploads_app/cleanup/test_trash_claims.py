@@ -398,7 +398,7 @@ def test_t59_a_run_that_is_frozen_at_any_step_takes_nothing_from_a_file(
             worked.append(True)
 
         def others(work: Callable[[], None] = work, worked: list[bool] = worked) -> None:
-            """Work, unless the frozen run has locks: then the others wait until it goes on."""
+            """Work now, or after the frozen run if it has locks."""
             if connection.savepoint_ids:
                 worked.append(False)
             else:
