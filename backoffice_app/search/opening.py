@@ -9,7 +9,7 @@ from django.utils.http import urlencode
 from audit_app.models import AuditLog
 from backoffice_app.search.lookups import Hit
 from backoffice_app.search.results import SearchResult
-from backoffice_app.search.terms import has_digit
+from backoffice_app.search.terms import TermKind, has_digit
 
 
 def page_to_open(request: HttpRequest, term: str, answer: SearchResult) -> str:
@@ -19,7 +19,7 @@ def page_to_open(request: HttpRequest, term: str, answer: SearchResult) -> str:
     opens its events.
     """
     hits = answer.hits
-    if len(hits) == 1 and _is_similar_code(hits[0], term):
+    if len(hits) == 1 and _is_similar_code(hits[0], term, answer.kind):
         messages.warning(request, _warning(hits[0]))
         return _page_of(hits[0].row)
     if not hits or not all(hit.is_exact for hit in hits):
@@ -30,9 +30,9 @@ def page_to_open(request: HttpRequest, term: str, answer: SearchResult) -> str:
     return _events_of(events[0].request_id) if events else ""
 
 
-def _is_similar_code(hit: Hit, term: str) -> bool:
-    # A term without a digit may be a name.
-    return hit.is_near and has_digit(term)
+def _is_similar_code(hit: Hit, term: str, kind: TermKind) -> bool:
+    # A term without a digit may be a name, unless it is in the groups of a code.
+    return hit.is_near and (kind is TermKind.CODE or has_digit(term))
 
 
 def _warning(hit: Hit) -> str:

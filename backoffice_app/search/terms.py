@@ -11,7 +11,7 @@ from sessions_app.uuid_helpers import UUID_PATTERN, parse_support_code
 LONGEST_TERM = 300
 _KEY = re.compile(f"uploads/{UUID_PATTERN}/[0-9a-z.-]+")
 _CODE = re.compile(r"[A-Za-z0-9]+(?:[\s.\-‐-―]+[A-Za-z0-9]+)*")
-_GROUPS = re.compile(r"MAR(-[0-9A-Z]{3}){3}", re.IGNORECASE)
+_GROUPS = re.compile(r"MAR([\s-][0-9A-Z]{3}){3}", re.IGNORECASE)
 
 
 class TermKind(Enum):
