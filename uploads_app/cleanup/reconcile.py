@@ -242,7 +242,7 @@ def _kind_now(
     finding: Finding, row: UploadedFile | None, trash_item: QuarantinedObject | None
 ) -> str:
     """Return the kind of an object without a live row, by its closed row or its trash entry."""
-    if trash_item and trash_item.is_given_back:
+    if trash_item and trash_item.is_given_back(row):
         return FindingKind.RESTORED
     if finding.kind == FindingKind.ORPHAN and row:
         return FindingKind.LATE

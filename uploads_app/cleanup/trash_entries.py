@@ -60,9 +60,9 @@ class Locked:
 
         Not if a file needs or deletes it, another step is under way, or a person restored it.
         """
-        entry = self.entries.get(key)
-        is_free = entry is None or entry.status == TrashStatus.PURGED or entry.is_erased
-        return is_free and not (key in self.files and self.files[key].status in WITH_OBJECT)
+        entry, upload = self.entries.get(key), self.files.get(key)
+        is_free = entry is None or entry.status == TrashStatus.PURGED or entry.has_ended(upload)
+        return is_free and not (upload and upload.status in WITH_OBJECT)
 
     def is_restored(self, key: str) -> bool:
         return key in self.entries and self.entries[key].status == TrashStatus.RESTORED

@@ -115,16 +115,13 @@ class QuarantinedObject(models.Model):
         """Whether the object at the key is being moved to the trash or purged."""
         return self.status in (TrashStatus.QUARANTINING, TrashStatus.PURGING)
 
-    @property
-    def is_given_back(self) -> bool:
-        """Whether a person restored the object at the key, by the product or by a manual copy.
-
-        The erasure of the session ends that.
-        """
+    def is_given_back(self, upload: UploadedFile | None) -> bool:
+        """Whether a person restored the object at the key, by the product or by a manual copy."""
         is_here = not self.is_leaving and self.status != TrashStatus.PURGED
-        return is_here and not self.is_erased
+        return is_here and not self.has_ended(upload)
 
-    @property
-    def is_erased(self) -> bool:
-        """Whether the object was restored before its session was erased."""
-        return self.status == TrashStatus.RESTORED and self.reason == SESSION_ERASED
+    def has_ended(self, upload: UploadedFile | None) -> bool:
+        """Whether the object was restored before its session was erased, or its file deleted."""
+        deleted_at = upload.deleted_at if upload else None
+        is_deleted = deleted_at is not None and deleted_at > self.changed_at
+        return self.status == TrashStatus.RESTORED and (self.reason == SESSION_ERASED or is_deleted)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from tests.helpers import SOAK, age_path, plant, started, store_root, stored_keys
+from tests.helpers import SOAK, age_path, pdf, plant, started, store_root, stored_keys, uploaded
 from tests.uploads_app.cleanup.cleanup_support import (
     DAY,
     HOUR,
@@ -179,6 +179,27 @@ def test_an_object_of_an_erased_session_is_not_restored() -> None:
     assert (result.exit_code, result.out) == (1, "0 of 1 objects restored.\n")
     assert result.err == f"{key}: The session that it belongs to has been erased.\n"
     assert snapshot() == before
+
+
+def test_a_restoration_ends_with_the_deletion_of_the_file_that_claimed_its_object() -> None:
+    """A copy that comes back later is an orphan again, and does not stay for good."""
+    visitor = started()
+    upload = uploaded(visitor)
+    path, body = store_root() / upload.key, pdf()
+    UploadedFile.objects.filter(pk=upload.pk).delete()  # by hand
+    age_path(path, HOUR)
+    settled()
+    assert restore(upload.key).exit_code == 0
+    upload.save(force_insert=True)  # by hand
+    settled()
+    assert visitor.delete_upload(str(upload.pk)).status_code == 204
+    assert not path.exists()
+
+    age_path(plant(upload.key, body), HOUR)
+    settled()
+
+    assert kept(upload.key) == body
+    assert row(upload.key)[0] == "quarantined"
 
 
 def test_keys_that_are_not_in_the_trash_are_refused_and_the_others_restored() -> None:
