@@ -20,6 +20,7 @@ from audit_app.adminkit.read_only import ReadOnlyAdmin
 from audit_app.adminkit.registry import register_actions, register_pages, register_sections
 from backoffice_app import certificate, exports, session_sections
 from backoffice_app.accounts import user_admin
+from backoffice_app.case import several
 from backoffice_app.person import actions as person_actions
 from backoffice_app.person import page as person_page
 from common import schedules
@@ -98,6 +99,8 @@ class FailureAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).defer("args", "kwargs", "result")
 
 
-register_actions(UserSession, exports.EXPORT, person_page.REVEAL, *person_actions.ACTIONS)
+register_actions(
+    UserSession, exports.EXPORT, person_page.REVEAL, *person_actions.ACTIONS, *several.ACTIONS
+)
 register_pages(UserSession, person_page.PAGE, certificate.PAGE)
 register_sections(UserSession, session_sections.files, session_sections.events)

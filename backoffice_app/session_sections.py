@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from audit_app.adminkit.action_admin import ActionAdmin
+from backoffice_app.case.days import by_days
 from backoffice_app.timeline import FILTERS, timeline
 from sessions_app.models import UserSession
 from sessions_app.signals import describe
@@ -37,6 +38,7 @@ def events(request: HttpRequest, session: UserSession) -> tuple[str, dict[str, A
     return "backoffice/timeline.html", {
         "original": session,
         "timeline": found,
+        "days": by_days(found.entries, fold=not found.shown),
         "filters": filters,
         "is_first": not query.get("before"),
     }

@@ -24,7 +24,8 @@ class ActionAdmin(ReadOnlyAdmin):
     """An admin whose row pages offer the model's own and the registered actions and pages.
 
     If `reveals`, the pages mask personal values until a staff member with the
-    permission states a reason. Opening a page about a session is recorded.
+    permission states a reason. A reveal holds for every page about the same session.
+    Opening a page about a session is recorded.
     """
 
     change_form_template = "adminkit/change_form.html"
@@ -42,7 +43,9 @@ class ActionAdmin(ReadOnlyAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         row = super().get_object(request, object_id, from_field)
         if row is not None and self.reveals:
-            row.is_revealed = disclosure.is_revealed(request, self.page_name(row))
+            sessions, page = self.sessions_of(row), self.page_name(row)
+            row.revealed_until = disclosure.revealed_until(request, sessions, page)
+            row.is_revealed = row.revealed_until is not None
         return row
 
     def get_urls(self) -> list[URLPattern]:
@@ -100,7 +103,7 @@ class ActionAdmin(ReadOnlyAdmin):
         seen = action.state(row)
         make_form = partial(action.form, presets=action.presets, row=row)
         data = request.POST if request.method == "POST" else None
-        form = make_form(data, initial={"seen": seen})
+        form = make_form(data, initial={**action.initial(request), "seen": seen})
         if form.is_valid():
             if form.cleaned_data["seen"] in ("", seen):
                 return self._act(action, request, row, form.cleaned_data)
@@ -114,7 +117,7 @@ class ActionAdmin(ReadOnlyAdmin):
             **self._context(request, row, action.title),
             "action": action,
             "effect": action.effect(row) if action.effect else None,
-            "back": self._address(action.page, row),
+            "back": self._address(action.back or action.page, row),
             "form": form,
         }
         return TemplateResponse(request, "adminkit/action.html", context)
@@ -146,7 +149,7 @@ class ActionAdmin(ReadOnlyAdmin):
             if not isinstance(done, str):
                 return done
             messages.success(request, done)
-        return HttpResponseRedirect(self._address(action.page, row))
+        return HttpResponseRedirect(self._address(action.back or action.page, row))
 
     def _address(self, page: str, row: Any) -> str:
         view = f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}"
@@ -164,9 +167,10 @@ class ActionAdmin(ReadOnlyAdmin):
             name="reveal",
             permission=disclosure.MAY_REVEAL,
             title="Show personal values",
-            explanation="This page shows you names, addresses and file names for 15 minutes. The audit "
-            "log records that you saw them, and why. The visitor's own history says that staff saw "
-            "them, without your name.",
+            explanation="The pages of this session, its files, its events and its person show you the "
+            "names, addresses and file names of this session for 15 minutes. The audit log records "
+            "that you saw them, and why. The visitor's own history says that staff saw them, without "
+            "your name.",
             button="Show them for 15 minutes",
             fits=lambda row: not getattr(row, "is_revealed", True),
             act=self._reveal,
@@ -181,7 +185,7 @@ class ActionAdmin(ReadOnlyAdmin):
             page=self.page_name(row),
             reason=action_request.reason,
         )
-        return "This page shows personal values for 15 minutes."
+        return "Personal values of this session are shown to you for 15 minutes, on all its pages."
 
 
 def personal(

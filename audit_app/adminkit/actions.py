@@ -41,8 +41,9 @@ class Action:
     `act` gets the row and the submitted form. It returns the success message,
     or the whole response (a file). It raises NotDone or an APIException if it
     is too late. `state` is the value that must not change between the form and its
-    submission. `page` is the page that links to the action, and to which the
-    action returns: `change`, or the name of a RowPage.
+    submission. `initial` reads values for the form from the query string. `page` is
+    the page that links to the action, and to which the action returns (unless
+    `back` names another): `change`, or the name of a RowPage.
     """
 
     name: str
@@ -57,6 +58,8 @@ class Action:
     form: Callable[..., ReasonForm] = ReasonForm
     effect: Callable[[Any], Effect] | None = None
     page: str = "change"
+    back: str = ""
+    initial: Callable[[HttpRequest], dict[str, Any]] = lambda _: {}
 
 
 @dataclass(frozen=True)

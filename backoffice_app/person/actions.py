@@ -72,7 +72,7 @@ def _sessions(count: int) -> str:
 
 def _erasure(session: UserSession) -> Effect:
     person = person_behind(session)
-    sessions = listed(person.verified, is_revealed=False)
+    sessions = listed(person.verified)
     return Effect(
         removed=[
             f"verified sessions: {', '.join(str(one.session) for one in sessions)}",

@@ -12,16 +12,10 @@ from django.utils.timezone import localtime
 from audit_app.adminkit.action_admin import ActionAdmin, personal
 from audit_app.models import AuditLog
 from common.masking import mask_email, mask_name
+from sessions_app import events
 from sessions_app.admin.session_actions import ACTIONS
 from sessions_app.models import SessionStatus, UserSession
 from sessions_app.services.privacy import visitors_events
-
-_WHY_EXPIRED = {
-    "idle": "it was not used for too long",
-    "absolute": "it reached its maximum age",
-    "unused": "it was never used",
-    "extended": "the extension by staff was over",
-}
 
 
 def _sentence(session: UserSession) -> str:
@@ -36,7 +30,7 @@ def _sentence(session: UserSession) -> str:
         case SessionStatus.ACTIVE:
             return f"Expired on {until} (limit: {session.expiry_reason()}); not recorded yet."
         case SessionStatus.EXPIRED:
-            why = _WHY_EXPIRED.get(session.end_reason, session.end_reason)
+            why = events.EXPIRED.words.get(session.end_reason, session.end_reason)
             return f"Expired on {ended}: {why}."
         case SessionStatus.RESET:
             return f"Replaced by its visitor with a new session on {ended} ({session.end_reason})."

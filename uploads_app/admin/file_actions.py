@@ -43,7 +43,7 @@ _MEANINGS = {
     UploadStatus.LAPSED: "The upload did not finish. The visitor never saw this file.",
     UploadStatus.REJECTED: "The upload was refused: its type or size is not allowed.",
 }
-_RELATIONS = {
+RELATIONS = {
     SessionRelation.FOLLOWS: "The second session followed the first in the same browser.",
     SessionRelation.SAME_PERSON: "Both sessions have verified the same e-mail address.",
     SessionRelation.CLAIMED: "Both sessions have the same e-mail address, but at least one did not verify "
@@ -200,7 +200,7 @@ class TransferTarget:
 
     @property
     def relation_in_words(self) -> str:
-        return _RELATIONS[self.relation]
+        return RELATIONS[self.relation]
 
     @property
     def sessions(self) -> list[tuple[str, UserSession, str]]:
