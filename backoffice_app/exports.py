@@ -26,7 +26,6 @@ from uploads_app.exceptions import StorageUnavailable
 from uploads_app.models import UploadedFile
 from uploads_app.services.download import open_upload
 
-EXPORT_PRESETS = ("The visitor asked for it", "A guardian or lawyer asked for it")
 # Twice this, the number before it and the folder are less than a file system allows.
 _NAME_BYTES = 100
 # Windows turns some of these into a slash, a backslash or a quote, depending on its code page.
@@ -84,7 +83,6 @@ EXPORT = Action(
     button="Download the export",
     fits=lambda session: session.status != SessionStatus.ERASED,
     act=export_session,
-    presets=EXPORT_PRESETS,
     state=lambda _: "",
     form=SessionExportForm,
 )

@@ -17,7 +17,12 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_q.models import Failure, OrmQ, Schedule, Success, Task
 
 from audit_app.adminkit.read_only import ReadOnlyAdmin
-from audit_app.adminkit.registry import register_actions, register_pages, register_sections
+from audit_app.adminkit.registry import (
+    register_actions,
+    register_pages,
+    register_sections,
+    register_template,
+)
 from backoffice_app import certificate, exports, session_sections
 from backoffice_app.accounts import user_admin
 from backoffice_app.case import several
@@ -103,4 +108,5 @@ register_actions(
     UserSession, exports.EXPORT, person_page.REVEAL, *person_actions.ACTIONS, *several.ACTIONS
 )
 register_pages(UserSession, person_page.PAGE, certificate.PAGE)
-register_sections(UserSession, session_sections.files, session_sections.events)
+register_sections(UserSession, session_sections.events, session_sections.files)
+register_template(UserSession, "backoffice/session.html")

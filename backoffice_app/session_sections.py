@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from audit_app.adminkit.action_admin import ActionAdmin
+from backoffice_app.answers import answer_about_file
 from backoffice_app.case.days import by_days
 from backoffice_app.timeline import FILTERS, timeline
 from sessions_app.models import UserSession
@@ -19,11 +20,19 @@ def files(request: HttpRequest, session: UserSession) -> tuple[str, dict[str, An
     """Show a session's used quota and its files, newest first."""
     rows = UploadedFile.objects.filter(session=session).order_by("-created_at")
     shown = list(rows[: SHOWN + 1])
+    for file in shown:
+        file.session = session
     model_admin = admin.site.get_model_admin(UploadedFile)
+    own_admin = admin.site.get_model_admin(UserSession)
     assert isinstance(model_admin, ActionAdmin)
+    assert isinstance(own_admin, ActionAdmin)
     return "backoffice/files.html", {
         "original": session,
-        "files": [(file, model_admin.action_links(request, file)) for file in shown[:SHOWN]],
+        "files": [
+            (file, model_admin.action_links(request, file), answer_about_file(file))
+            for file in shown[:SHOWN]
+        ],
+        "several": own_admin.action_links(request, session, "files"),
         "more": len(shown) > SHOWN,
         "used": describe(session, "used"),
         "limits": describe(session, "limits"),

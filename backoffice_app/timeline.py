@@ -12,6 +12,7 @@ from django.utils.dateparse import parse_datetime
 from audit_app import actors
 from audit_app.models import AuditLog, AuditOutcome
 from audit_app.sentences import is_technical, sentence
+from backoffice_app.answers import answer_about_event
 from common import context
 from sessions_app.models import UserSession
 from uploads_app.models import UploadedFile, UploadStatus
@@ -83,6 +84,7 @@ class TimelineEntry:
     actor: str = ""
     came_from: str = ""
     request_id: str = ""
+    answer: str = ""
     log: AuditLog | None = None
 
     @property
@@ -143,6 +145,7 @@ def _log_entries(logs: list[AuditLog], is_revealed: bool) -> Iterator[TimelineEn
             actor=log.actor,
             came_from=", ".join(filter(None, [values.get("address"), values.get("user_agent")])),
             request_id=log.request_id,
+            answer=answer_about_event(log, file if is_revealed else ""),
             log=log,
         )
 

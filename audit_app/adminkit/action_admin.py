@@ -14,7 +14,7 @@ from django.urls import URLPattern, path, reverse
 from rest_framework.exceptions import APIException
 
 from audit_app.adminkit import disclosure
-from audit_app.adminkit.actions import Action, ActionRequest, NotDone, RowPage
+from audit_app.adminkit.actions import Action, ActionLink, ActionRequest, NotDone, RowPage
 from audit_app.adminkit.read_only import ReadOnlyAdmin
 from audit_app.adminkit.reasons import REVEAL_PRESETS
 from audit_app.adminkit.registry import extensions
@@ -74,14 +74,16 @@ class ActionAdmin(ReadOnlyAdmin):
                 for page in self._pages()
                 if request.user.has_perm(page.permission) and page.fits(row)
             ]
-        return super().render_change_form(request, context, *args, **kwargs)
+        response = super().render_change_form(request, context, *args, **kwargs)
+        response.template_name = extensions(self.model).template or response.template_name
+        return response
 
     def action_links(
         self, request: HttpRequest, row: Any, page: str = "change"
-    ) -> list[tuple[str, str]]:
-        """Return the address and title of each action on a page that this staff member may use."""
+    ) -> list[ActionLink]:
+        """Return each action of a page that this staff member may use on a row now."""
         return [
-            (self._address(action.name, row), action.title)
+            ActionLink(action.name, action.title, self._address(action.name, row), action.is_final)
             for action in self._actions()
             if action.page == page and request.user.has_perm(action.permission) and action.fits(row)
         ]
@@ -166,7 +168,7 @@ class ActionAdmin(ReadOnlyAdmin):
         return Action(
             name="reveal",
             permission=disclosure.MAY_REVEAL,
-            title="Show personal values",
+            title="Reveal",
             explanation="The pages of this session, its files, its events and its person show you the "
             "names, addresses and file names of this session for 15 minutes. The audit log records "
             "that you saw them, and why. The visitor's own history says that staff saw them, without "

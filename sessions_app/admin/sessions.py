@@ -18,7 +18,7 @@ from sessions_app.models import SessionStatus, UserSession
 from sessions_app.services.privacy import visitors_events
 
 
-def _sentence(session: UserSession) -> str:
+def state_in_words(session: UserSession) -> str:
     """Describe a session's state, with its time and reason."""
     ended = date_format(localtime(session.ended_at), "DATETIME_FORMAT") if session.ended_at else ""
     until = date_format(localtime(session.expires_at), "DATETIME_FORMAT")
@@ -43,7 +43,7 @@ def _sentence(session: UserSession) -> str:
     return "Erasure in progress: the database is done, some files are still in storage."
 
 
-def _place(session: UserSession, event: AuditLog | None) -> str:
+def place(session: UserSession, event: AuditLog | None) -> str:
     """Describe the device and address of an event."""
     part = getattr(event, "personal", None)
     if event is None or part is None:
@@ -87,7 +87,7 @@ class UserSessionAdmin(ActionAdmin):
 
     @admin.display(description="state")
     def state(self, session: UserSession) -> str:
-        return _sentence(session)
+        return state_in_words(session)
 
     @admin.display(description="e-mail is")
     def e_mail_is(self, session: UserSession) -> str:
@@ -97,11 +97,11 @@ class UserSessionAdmin(ActionAdmin):
 
     @admin.display(description="created from")
     def created_from(self, session: UserSession) -> str:
-        return _place(session, visitors_events(session).order_by("occurred_at", "pk").first())
+        return place(session, visitors_events(session).order_by("occurred_at", "pk").first())
 
     @admin.display(description="last recorded from")
     def last_from(self, session: UserSession) -> str:
-        return _place(session, visitors_events(session).first())
+        return place(session, visitors_events(session).first())
 
     @admin.display(description="predecessor")
     def came_from(self, session: UserSession) -> str:

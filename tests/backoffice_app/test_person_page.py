@@ -154,7 +154,7 @@ def test_t68_no_action_starts_from_a_claimed_session(
     uploaded(victim)
     page = support.get(page_of(caller.row, "person"))
     assert "anybody can type any address" in shown_text(page.content.decode())
-    titles = [title for _, title in page.context["row_actions"]]
+    titles = [link.title for link in page.context["row_actions"]]
     assert titles == ["Show personal values"]
     before = events()
     for action in ("export_person", "erase_person"):
