@@ -74,7 +74,7 @@ class ActionAdmin(ReadOnlyAdmin):
                 for page in self._pages()
                 if request.user.has_perm(page.permission) and page.fits(row)
             ]
-        response = super().render_change_form(request, context, *args, **kwargs)
+        response: Any = super().render_change_form(request, context, *args, **kwargs)
         response.template_name = extensions(self.model).template or response.template_name
         return response
 

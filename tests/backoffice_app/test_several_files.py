@@ -62,29 +62,24 @@ def test_files_are_quarantined_and_released_each_with_its_event(
 
 
 @pytest.mark.both
-def test_the_files_that_no_longer_qualify_are_named_and_left_alone(
-    visitor: Visitor, files: list[UploadedFile], support: Client, monkeypatch: Any
+def test_the_files_for_which_there_is_no_room_are_named_and_the_others_are_done(
+    visitor: Visitor, files: list[UploadedFile], support: Client, settings: Any
 ) -> None:
-    url = page_of(visitor.row, "quarantine_files")
-    chosen = [str(file.pk) for file in files]
-    assert support.get(url).status_code == 200
-    # Two are chosen; between the check of the form and the act, the visitor deletes one.
-    from backoffice_app.case import several
-
-    quarantine = several.quarantine_upload
-
-    def late(*, upload: UploadedFile, reason: str) -> bool:
-        if upload.pk == files[1].pk:
-            assert visitor.delete_upload(str(upload.pk)).status_code == 204
-        return quarantine(upload=upload, reason=reason)
-
-    monkeypatch.setattr(several, "quarantine_upload", late)
-    page = support.post(url, {"chosen": chosen, "reason": REASON}, follow=True)
+    settings.UPLOAD_MAX_FILES = 3
+    old = visitor.row
+    visitor.reset()
+    for name in ("new-1.pdf", "new-2.pdf"):
+        uploaded(visitor, pdf(name), name)
+    values = {"chosen": [str(file.pk) for file in files], "to": str(visitor.row), "reason": REASON}
+    page = support.post(page_of(old, "give_files"), values, follow=True)
     text = shown_text(page.content.decode())
-    assert "2 of 3 files are in quarantine." in text
-    assert "Not done: b•••.pdf: It is not stored any more." in text
-    assert states(visitor)["bert.pdf"] != "quarantined"
-    assert recorded("upload.quarantined") == targets([files[0], files[2]])
+    assert f"1 of 3 files was transferred to {visitor.row}." in text
+    for masked in ("b•••.pdf", "c•••.pdf"):
+        assert f"Not done: {masked}: The quota of {visitor.row} is used up" in text
+    assert set(states(visitor)) == {"anna.pdf", "new-1.pdf", "new-2.pdf"}
+    copies = UploadedFile.objects.filter(session=visitor.row, restored_from__isnull=False)
+    (copy,) = copies
+    assert recorded("upload.restored") == targets([files[0], copy])
 
 
 @pytest.mark.both
