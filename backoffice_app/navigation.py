@@ -58,6 +58,11 @@ def navigation(request: HttpRequest) -> list[tuple[str, list[Link]]]:
     ]
 
 
+def current_title(request: HttpRequest) -> str:
+    """Return the title of the link to this page or to the list above it, or an empty text."""
+    return next((link.title for link in LINKS if _is_current(link, request)), "")
+
+
 def may_search(request: HttpRequest) -> bool:
     return any(request.user.has_perm(permission) for permission in SEARCHABLE)
 

@@ -25,3 +25,9 @@ def search_bar(context: template.Context) -> dict[str, Any]:
         "term": context.get("term", ""),
         "is_focused": request.path == pages.LINKS[0].address,
     }
+
+
+@register.simple_tag(takes_context=True)
+def place_name(context: template.Context, otherwise: str) -> str:
+    """Return the name that the navigation has for this list, or the model's."""
+    return pages.current_title(context["request"]) or str(otherwise).capitalize()

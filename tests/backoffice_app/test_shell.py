@@ -56,6 +56,15 @@ def test_a_list_is_named_by_what_it_contains_and_its_cells_by_their_columns() ->
     assert re.search(r'<td class="field-status[^"]*" data-label="Status">', html)
 
 
+@pytest.mark.django_db
+def test_a_form_of_another_sign_in_is_refused_with_advice() -> None:
+    answer = Client(enforce_csrf_checks=True).post("/admin/login/", {"username": "a"})
+    assert answer.status_code == 403
+    html = answer.content.decode()
+    assert "<h1>This form is no longer valid</h1>" in html
+    assert inline_code(html) == []
+
+
 def _superuser() -> Client:
     client = Client()
     user, _ = User.objects.get_or_create(username="root", is_staff=True, is_superuser=True)
