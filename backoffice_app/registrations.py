@@ -23,6 +23,7 @@ from audit_app.adminkit.registry import (
     register_sections,
     register_template,
 )
+from audit_app.models import AuditLog
 from backoffice_app import certificate, exports, session_sections
 from backoffice_app.accounts import user_admin
 from backoffice_app.case import several
@@ -31,6 +32,7 @@ from backoffice_app.person import page as person_page
 from common import schedules
 from sessions_app.models import UserSession
 from uploads_app.cleanup import alerts
+from uploads_app.models import UploadedFile
 
 LATE = timedelta(minutes=5)
 _CLEANUP = "uploads_app.tasks.cleanup_orphans"
@@ -109,4 +111,6 @@ register_actions(
 )
 register_pages(UserSession, person_page.PAGE, certificate.PAGE)
 register_sections(UserSession, session_sections.events, session_sections.files)
+register_sections(UploadedFile, session_sections.file_answer)
+register_sections(AuditLog, session_sections.event_answer)
 register_template(UserSession, "backoffice/session.html")

@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from rest_framework.exceptions import APIException
 
 from audit_app.adminkit import disclosure
@@ -18,6 +19,7 @@ from audit_app.adminkit.actions import Action, ActionLink, ActionRequest, NotDon
 from audit_app.adminkit.read_only import ReadOnlyAdmin
 from audit_app.adminkit.reasons import REVEAL_PRESETS
 from audit_app.adminkit.registry import extensions
+from audit_app.adminkit.results import Undo, result
 
 
 class ActionAdmin(ReadOnlyAdmin):
@@ -119,7 +121,7 @@ class ActionAdmin(ReadOnlyAdmin):
             **self._context(request, row, action.title),
             "action": action,
             "effect": action.effect(row) if action.effect else None,
-            "back": self._address(action.back or action.page, row),
+            "back": self._back(action, request, row),
             "form": form,
         }
         return TemplateResponse(request, "adminkit/action.html", context)
@@ -150,8 +152,24 @@ class ActionAdmin(ReadOnlyAdmin):
         else:
             if not isinstance(done, str):
                 return done
-            messages.success(request, done)
-        return HttpResponseRedirect(self._address(action.back or action.page, row))
+            messages.success(request, result(request, done, self._undo(action, request, row)))
+        return HttpResponseRedirect(self._back(action, request, row))
+
+    def _undo(self, action: Action, request: HttpRequest, row: Any) -> Undo | None:
+        reverse_action = next((one for one in self._actions() if one.name == action.undo), None)
+        if reverse_action is None or not request.user.has_perm(reverse_action.permission):
+            return None
+        address = self._address(reverse_action.name, row)
+        query = request.GET.urlencode()
+        return Undo(f"{address}?{query}" if query else address, action.title)
+
+    def _back(self, action: Action, request: HttpRequest, row: Any) -> str:
+        """Return the page to show afterwards: the one that the link names, or the action's own."""
+        named = request.GET.get("back", "")
+        is_ours = url_has_allowed_host_and_scheme(named, allowed_hosts=None)
+        if is_ours and named.startswith(reverse("admin:index")):
+            return named
+        return self._address(action.back or action.page, row)
 
     def _address(self, page: str, row: Any) -> str:
         view = f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}"

@@ -44,7 +44,7 @@ class Action:
     submission. `initial` reads values for the form from the query string. `page` is
     the page that links to the action, and to which the action returns (unless
     `back` names another): `change`, or the name of a RowPage. `is_final` marks an
-    action that nothing can undo.
+    action that nothing can undo, `undo` is the name of the reverse action.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Action:
     page: str = "change"
     back: str = ""
     is_final: bool = False
+    undo: str = ""
     initial: Callable[[HttpRequest], dict[str, Any]] = lambda _: {}
 
 

@@ -21,6 +21,7 @@ from rest_framework.exceptions import APIException
 
 from audit_app.adminkit.actions import Action, ActionRequest, NotDone
 from audit_app.adminkit.reasons import ReasonForm
+from audit_app.adminkit.results import Undo, result
 from backoffice_app import exports
 from sessions_app.models import UserSession
 from uploads_app.admin import file_actions
@@ -31,6 +32,8 @@ from uploads_app.services.download import open_upload, record_staff_download
 from uploads_app.services.inspection import quarantine_upload, restore_upload
 
 AT_ONCE = 200
+# The button Undo names each file, and is kept with the message.
+UNDONE_AT_ONCE = 50
 _PAGE = "admin:sessions_app_usersession_change"
 _MAY_VIEW = "uploads_app.view_uploadedfile"
 
@@ -143,13 +146,20 @@ def _each(
 
 
 def _answer(
-    session: UserSession, request: HttpRequest, outcome: Outcome, sentence: str
+    session: UserSession, request: HttpRequest, outcome: Outcome, sentence: str, undo: str = ""
 ) -> HttpResponseBase:
     """Say how many files were changed and which were not, on the session's page."""
     say = messages.warning if outcome.failed else messages.success
-    say(request, sentence)
+    say(request, result(request, sentence, _undo(session, outcome, undo) if undo else None))
     _report(request, outcome.failed)
     return HttpResponseRedirect(f"{reverse(_PAGE, args=[session.pk])}#files")
+
+
+def _undo(session: UserSession, outcome: Outcome, name: str) -> Undo | None:
+    if len(outcome.done) > UNDONE_AT_ONCE:
+        return None
+    address = reverse(f"admin:sessions_app_usersession_{name}", args=[session.pk])
+    return Undo(address, "several files", [("chosen", str(one.pk)) for one in outcome.done])
 
 
 def _report(request: HttpRequest, failed: Iterable[str]) -> None:
@@ -170,7 +180,7 @@ def _quarantine(session: UserSession, action_request: ActionRequest) -> HttpResp
 
     outcome = _each(session, action_request, act)
     sentence = f"{_count(outcome, 'is', 'are')} in quarantine. Nobody can download them."
-    return _answer(session, action_request.request, outcome, sentence)
+    return _answer(session, action_request.request, outcome, sentence, "restore_files")
 
 
 def _release(session: UserSession, action_request: ActionRequest) -> HttpResponseBase:
@@ -180,7 +190,7 @@ def _release(session: UserSession, action_request: ActionRequest) -> HttpRespons
 
     outcome = _each(session, action_request, act)
     sentence = f"{_count(outcome, 'was', 'were')} released from quarantine."
-    return _answer(session, action_request.request, outcome, sentence)
+    return _answer(session, action_request.request, outcome, sentence, "quarantine_files")
 
 
 def _transfer(session: UserSession, action_request: ActionRequest) -> HttpResponseBase:

@@ -154,6 +154,9 @@ def test_each_file_has_its_sentence_and_no_sentence_has_a_name(
     html = page(support, visitor)
     assert f'data-copy="{FILE_ANSWERS["stored"]}"' in html
     assert "You uploaded a file." in shown_text(html)
+    assert f'data-copy="{FILE_ANSWERS["stored"]}"' in support.get(page_of(upload)).content.decode()
+    stored = AuditLog.objects.get(event_type="upload.stored")
+    assert 'data-copy="You uploaded a file."' in support.get(page_of(stored)).content.decode()
     quarantine_upload(upload=upload, reason="x")
     seen.append(answer_about_file(UploadedFile.objects.get(pk=upload.pk)))
     visitor.delete_upload(str(upload.pk))

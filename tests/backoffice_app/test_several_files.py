@@ -1,8 +1,10 @@
 """Staff transfer, download, quarantine and release several files of a session with one reason."""
 
 import io
+import re
 import zipfile
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.test import Client
@@ -160,3 +162,49 @@ def test_the_chosen_files_of_the_page_are_ticked_and_masked(
     assert page.count("checked") == 1
     assert "anna.pdf" not in page
     assert "a•••.pdf, " in shown_text(page)
+
+
+# The answer ------------------------------------------------------------------------
+
+
+def undo(staff: Client, page: Any) -> Any:
+    """Press Undo in the message of a page, with the values that its form has."""
+    form = re.search(r'action="([^"]+)" class="undo">(.*?)</form>', page.content.decode(), re.S)
+    assert form is not None
+    values: dict[str, list[str]] = {}
+    for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', form[2]):
+        values.setdefault(name, []).append(value)
+    return staff.post(form[1].replace("&amp;", "&"), values, follow=True)
+
+
+@pytest.mark.parametrize("name", ["quarantine", "quarantine_files"])
+def test_a_quarantine_is_undone_from_its_message(
+    visitor: Visitor, files: list[UploadedFile], support: Client, name: str
+) -> None:
+    if name == "quarantine":
+        back = page_of(visitor.row)
+        url = f"{page_of(files[0], name)}?back={quote(back)}"
+        page = support.post(url, {"reason": REASON}, follow=True)
+        assert page.request["PATH_INFO"] == back
+    else:
+        page = act(support, visitor, name, files[:1])
+    assert states(visitor)["anna.pdf"] == "quarantined"
+    shown = re.search(r'href="([^"]+\?request=[^"]+)">Show in the audit log', page.content.decode())
+    assert shown is not None
+    assert "upload.quarantined" in shown_text(support.get(shown[1]).content.decode())
+    page = undo(support, page)
+    assert states(visitor)["anna.pdf"] == "stored"
+    assert recorded("upload.restored")[0][1].startswith("Undo: ")
+    undo(support, page)
+    assert states(visitor)["anna.pdf"] == "quarantined"
+
+
+@pytest.mark.parametrize(
+    "back", ["https://evil.example/admin/", "//evil.example/admin/", "/api/v1/", "/admin\\..", ""]
+)
+def test_an_action_returns_to_pages_of_the_admin_only(
+    files: list[UploadedFile], support: Client, back: str
+) -> None:
+    url = f"{page_of(files[0], 'quarantine')}?back={quote(back)}"
+    answer = support.post(url, {"reason": REASON})
+    assert answer["Location"] == page_of(files[0])

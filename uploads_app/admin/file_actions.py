@@ -284,6 +284,7 @@ ACTIONS = (
         button="Put this file in quarantine",
         fits=lambda upload: upload.status == UploadStatus.STORED,
         act=_quarantine,
+        undo="restore",
     ),
     Action(
         name="restore",
@@ -294,5 +295,6 @@ ACTIONS = (
         button="Release this file",
         fits=lambda upload: upload.status == UploadStatus.QUARANTINED,
         act=_restore,
+        undo="quarantine",
     ),
 )
