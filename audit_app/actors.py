@@ -27,7 +27,8 @@ def names(actors: Iterable[str]) -> dict[str, str]:
 def people(actors: Iterable[str]) -> dict[str, str]:
     """Map `staff:7` to `anna (Support)`, for each staff member who still has an account."""
     ids = {int(number) for actor in actors if (number := _number(actor))}
-    users = get_user_model()._default_manager.filter(pk__in=ids).prefetch_related("groups")
+    staff = get_user_model()._default_manager.filter(pk__in=ids)
+    users = staff.only("username").prefetch_related("groups")
     return {f"{STAFF}{user.pk}": _with_groups(user) for user in users}
 
 
