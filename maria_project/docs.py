@@ -47,3 +47,4 @@ class ApiDocsView(SpectacularSwaggerSplitView):
     authentication_classes: list[Any] = []
     renderer_classes = [TemplateHTMLRenderer]
     url_name = "schema"
+    template_name = "api_docs.html"

@@ -130,10 +130,14 @@ def _states(back_office: BackOffice, camera: Camera) -> dict[str, Callable[[], o
         back_office.open("")
         back_office.find("anna")
 
+    def sign_out() -> None:
+        with page.expect_navigation():
+            navigation.get_by_role("button", name="Sign out").click()
+
     return {
         "search-results": search,
         "menu": open_menu,
-        "signed-out": lambda: navigation.get_by_role("button", name="Sign out").click(),
+        "signed-out": sign_out,
         "sign-in": lambda: back_office.open("login/"),
     }
 

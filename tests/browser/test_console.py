@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.axe import BACK_OFFICE, PHONE, set_view
+from tests.browser.axe import BACK_OFFICE, PHONE, set_view, violations
 from tests.browser.back_office import BackOffice
 from tests.browser.site import Site
 
@@ -78,6 +78,19 @@ def test_everything_is_reached_without_javascript(
     expect(navigation.get_by_text("Theme")).to_be_hidden()
     navigation.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_the_api_page_follows_the_colours_of_the_system(
+    page: Page, site: Site, colours: str
+) -> None:
+    set_view(page, BACK_OFFICE, colours)
+    page.goto(f"{site.url}/api/docs/")
+    expect(page.get_by_text("Create a session")).to_be_visible()
+    assert page.locator("html.dark-mode").count() == (colours == "dark")
+    tags = page.locator("h3.opblock-tag").all_inner_texts()
+    assert [tag.split()[0] for tag in tags] == ["sessions", "uploads", "service", "audit"]
+    assert violations(page, only=["color-contrast", "html-has-lang", "document-title"]) == []
 
 
 def test_nothing_of_a_page_is_stored_in_the_browser(back_office: BackOffice) -> None:

@@ -33,7 +33,7 @@ function leaveLater(toast) {
 function closeButton(toast) {
     const button = document.createElement("button");
     button.type = "button";
-    button.className = "button-quiet copy-like";
+    button.className = "button-quiet toast-close";
     button.setAttribute("aria-label", "Close this message");
     button.append(icon("close"));
     button.addEventListener("click", () => toast.remove());
