@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 from audit_app.events import RATE_LIMIT_EXCEEDED, STAFF_SEARCHED
 from audit_app.services import Refusal, record, record_refusal
 from backoffice_app.search import kept
+from backoffice_app.search.following import from_results
 from backoffice_app.search.kept import KeptSearch
 from backoffice_app.search.lookups import CANDIDATES, SHOWN, Lookup
 from backoffice_app.search.opening import page_to_open
@@ -112,6 +113,7 @@ def _results(
         request,
         term=term,
         answer=answer,
+        from_results="" if answer.found == 1 else from_results(key),
         searched_titles=_titles(answer.searched),
         forbidden_titles=_titles(answer.forbidden),
         is_certain=answer.kind is not TermKind.ANYTHING,
