@@ -38,7 +38,7 @@ class BackOffice:
             [{"name": cookie["name"], "value": cookie["value"], "domain": domain, "path": "/"}]
         )
         self.open("")
-        expect(self.page.get_by_text(f"Welcome, {name}")).to_be_visible()
+        expect(self.page.get_by_role("navigation").get_by_text(name, exact=True)).to_be_visible()
         return self
 
     def open(self, path: str) -> None:

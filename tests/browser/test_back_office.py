@@ -86,7 +86,7 @@ def test_back_forward_and_reload_return_to_the_results_of_a_search(
     page.go_back()
     shows_results()
     page.go_back()
-    expect(page.get_by_text("Welcome, support")).to_be_visible()
+    expect(page.get_by_role("heading", name="Dashboard", level=1)).to_be_visible()
     assert visit.site.run(_SEARCHES) == recorded + 1
 
 
