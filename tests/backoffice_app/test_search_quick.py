@@ -1,6 +1,7 @@
 """Each look-up of a search uses its index, with a constant number of queries."""
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -69,7 +70,7 @@ def terms(visitor: Visitor) -> dict[str, tuple[str, set[str]]]:
     }
 
 
-def plans(queries: CaptureQueriesContext) -> list[str]:
+def plans(queries: Iterable[dict[str, str]]) -> list[str]:
     """Return the query plans of the queries that read a large table."""
     captured = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
     found = []
