@@ -29,9 +29,9 @@ class BackOffice:
     page: Page
     site: Site
 
-    def sign_in(self, group: str) -> "BackOffice":
+    def sign_in(self, group: str, name: str = "") -> "BackOffice":
         """Create an account in a group unless it exists, and open the dashboard with it."""
-        name = group.lower()
+        name = name or group.lower()
         cookie: dict[str, str] = self.site.run(_SIGNED_IN.format(name=name, group=group))
         domain = str(urlsplit(self.site.url).hostname)
         self.page.context.add_cookies(
@@ -57,10 +57,17 @@ class BackOffice:
             box.press("Enter")
 
     def do(self, title: str, button: str, reason: str = "asked for in a test") -> None:
-        """Choose an action of the page, give a reason and confirm."""
-        self.link(f"{title}…").click()
+        """Choose an action of the page, give a reason in the dialog and confirm."""
+        self.choose(title)
         self.page.get_by_role("textbox", name=re.compile("reason|your words", re.I)).fill(reason)
         self.page.get_by_role("button", name=button).click()
+
+    def choose(self, title: str) -> None:
+        """Choose an action, from the menu unless it is a button."""
+        wanted = self.content.get_by_role("link", name=f"{title}…", include_hidden=True)
+        if not wanted.is_visible():
+            self.content.locator(".case-acts .menu summary").click()
+        wanted.click()
 
     def link(self, name: str | re.Pattern[str]) -> Locator:
         """Return a link of the page's content."""
