@@ -61,8 +61,8 @@ class KeyedChangeList(ChangeList):
         default = [*self.model_admin.get_ordering(request), *(self.opts.ordering or ())][0]
         active = self.get_filters_params()
         chosen = [sort.order for sort in self._sorts if sort.fits(active)]
-        asked = request.GET.get(ORDER_VAR, "")
-        self.leading = asked if asked in chosen else str(default)
+        requested = request.GET.get(ORDER_VAR, "")
+        self.leading = requested if requested in chosen else str(default)
         self.is_default = self.leading == str(default)
         return list(in_order(queryset, self.leading).query.order_by)
 
