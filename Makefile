@@ -3,7 +3,7 @@ LOCK = .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3
 	--no-header --no-emit-index-url --no-emit-find-links
 BETTER_AUTH = benchmarks/better_auth/node_modules
 
-.PHONY: help run test check soak guards cluster cluster-faults front screenshots pictures admin-pictures bench bench-packages bench-admin bench-cleanup bench-slow corpus lock schema permissions sizes format clean
+.PHONY: help run test check soak guards cluster cluster-faults front screenshots pictures admin-pictures bench bench-packages bench-admin bench-cleanup bench-slow clicks corpus lock schema permissions sizes format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -62,6 +62,10 @@ bench-cleanup: bench-packages ## Measure the cleanup of a million files on disk 
 
 bench-slow: ## Measure the web server beside clients that send slowly or never read (2 minutes)
 	.venv/bin/python -m benchmarks.slow
+
+clicks: ## Count the clicks and keys that eight tasks of support take, in Chromium (2 minutes)
+	. ./scripts/venv.sh && venv requirements-dev.txt
+	.venv/bin/python scripts/clicks.py
 
 corpus: bench-packages ## Upload 1,500 real PDFs out of Debian packages, and compare the verdicts with qpdf's (an hour; needs qpdf and apt-get)
 	.venv/bin/python -m benchmarks.corpus --markdown

@@ -23,6 +23,7 @@ from django.utils.http import urlencode
 from audit_app import actors, events
 from audit_app.adminkit.action_admin import ActionAdmin, copied
 from audit_app.adminkit.reasons import ReasonForm
+from audit_app.adminkit.sorts import newest_and_oldest
 from audit_app.browser import LATEST_FIRST, AuditChangeList, AuditFilterForm
 from audit_app.export import FORMATS, MAY_EXPORT, export, extent
 from audit_app.models import AuditLog, AuditPersonal
@@ -47,6 +48,7 @@ class AuditLogAdmin(ActionAdmin):
     change_list_template = "admin/audit_app/auditlog/change_list.html"
     reveals = True
     ordering = [LATEST_FIRST]
+    sorts = newest_and_oldest("occurred_at")
     list_display = ["occurred_at", "event", "outcome_chip", "who", "session", "request"]
     fields = [
         "event", "meaning", "occurred_at", "outcome_chip", "session", "shown_target", "who", "request", "network",

@@ -106,7 +106,7 @@ def refusals() -> list[EventType]:
 
 RATE_LIMIT_EXCEEDED = register(
     "ratelimit.exceeded",
-    "A client or session sent more requests than a limit allows.",
+    "A client, session or staff member sent more requests than a limit allows.",
     "limit",
     "repeated",
     outcome=AuditOutcome.DENIED,

@@ -27,9 +27,11 @@ class MariaAdminSite(AdminSite):
         # These import admin.site.
         from backoffice_app.search.by_code import open_by_code
         from backoffice_app.search.page import results_view, search_view
+        from backoffice_app.search.suggestions import suggestions_view
 
         return [
             path("find/", self.admin_view(search_view), name="find"),
+            path("find/suggestions/", self.admin_view(suggestions_view), name="find_suggestions"),
             path("find/<str:key>/", self.admin_view(results_view), name="find_results"),
             path("open/<path:code>", self.admin_view(open_by_code), name="open"),
             path(

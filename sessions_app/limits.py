@@ -6,6 +6,7 @@ the `RateLimit` headers (draft-ietf-httpapi-ratelimit-headers). Windows are
 fixed, so up to twice the limit can pass around a window's edge.
 """
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -103,13 +104,15 @@ def _remember(request: HttpRequest, usage: Usage) -> None:
 
 @cache
 def parse_rate(text: str) -> Rate:
-    """Parse a rate like `30/m`; raises ValueError."""
-    count, _, period = text.partition("/")
-    if not (count.isascii() and count.isdigit()) or period not in _PERIODS:
+    """Parse a rate like `30/m` or `30/10m`; raises ValueError."""
+    read = _RATE.fullmatch(text)
+    if read is None:
         raise ValueError(
-            f"{text!r} is not a rate: write a number, a slash and s, m, h or d, like 30/m"
+            f"{text!r} is not a rate: write a number, a slash and s, m, h or d, like 30/m or 30/10m"
         )
-    return Rate(int(count), _PERIODS[period])
+    count, periods, period = read.groups()
+    return Rate(int(count), int(periods or 1) * _PERIODS[period])
 
 
 _PERIODS = {"s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
+_RATE = re.compile("([0-9]+)/([1-9][0-9]?)?([smhd])")

@@ -1,18 +1,32 @@
-"""Lists that stay fast with millions of rows: keyset pagination, and no counting."""
+"""Lists that stay fast with millions of rows: keyset pagination, and counts up to a cap."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup
-from django.contrib.admin.views.main import PAGE_VAR, ChangeList
+from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR, ChangeList
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db.models import Field, Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.timezone import is_naive
 
+from audit_app.adminkit.sorts import Sort
+
 FORWARD, BACK = "after", "before"
+# A list says "10,000+" instead of counting further.
+MOST_COUNTED = 10_000
+
+
+@dataclass(frozen=True)
+class ListOrder:
+    """A link to the list in another order."""
+
+    label: str
+    address: str
+    is_chosen: bool
 
 
 def beyond(rows: QuerySet[Any], leading: str, value: Any, key: Any) -> QuerySet[Any]:
@@ -33,21 +47,43 @@ def in_order(rows: QuerySet[Any], leading: str) -> QuerySet[Any]:
 
 
 class KeyedChangeList(ChangeList):
-    """A list with one order and keyset pagination.
+    """A list with the orders of its admin's `sorts`, and keyset pagination.
 
     A page begins after a row, not at an OFFSET: it does not read the rows before
     it and needs no count. The query string accepts only the offered filters:
     any other filter could find out masked values row by row.
     """
 
-    previous_page = next_page = ""
+    previous_page = next_page = extent = ""
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        # Ignore `?o=`: sorting by another column needs an index on it.
-        self.leading = str(
-            [*self.model_admin.get_ordering(request), *(self.opts.ordering or ())][0]
-        )
+        # Any other `?o=` is ignored: its order would need an index.
+        default = [*self.model_admin.get_ordering(request), *(self.opts.ordering or ())][0]
+        active = self.get_filters_params()
+        chosen = [sort.order for sort in self._sorts if sort.fits(active)]
+        requested = request.GET.get(ORDER_VAR, "")
+        self.leading = requested if requested in chosen else str(default)
+        self.is_default = self.leading == str(default)
         return list(in_order(queryset, self.leading).query.order_by)
+
+    @property
+    def orders(self) -> list[ListOrder]:
+        """The orders that an index serves with the active filters, or with one more."""
+        active = self.get_filters_params()
+        return [
+            ListOrder(sort.label, self._ordered(sort), sort.order == self.leading)
+            for sort in self._sorts
+            if sort.may_fit(active)
+        ]
+
+    @property
+    def _sorts(self) -> tuple[Sort, ...]:
+        sorts: tuple[Sort, ...] = getattr(self.model_admin, "sorts", ())
+        return sorts
+
+    def _ordered(self, sort: Sort) -> str:
+        needed = {name: value for name, value in sort.needs.items() if name not in self.params}
+        return self.get_query_string({ORDER_VAR: sort.order, PAGE_VAR: None, **needed})
 
     def get_filters(self, request: HttpRequest) -> Any:
         filters = super().get_filters(request)
@@ -70,15 +106,34 @@ class KeyedChangeList(ChangeList):
         if shown and (way == FORWARD or (way == BACK and is_more)):
             self.previous_page = self._beside(BACK, shown[0])
         self.first_page = self.get_query_string() if way else ""
+        self.extent = self._extent(len(shown), way, is_more=is_more)
         self.result_list = shown  # Django only iterates over it
         # Django's texts then count the shown rows, and offer no action on all rows.
         self.result_count = self.full_result_count = len(shown)
         self.show_full_result_count = self.can_show_all = self.multi_page = False
         self.show_admin_actions = bool(shown)
 
+    def _extent(self, shown: int, way: str, *, is_more: bool) -> str:
+        """Return the first page's place among all rows, which are counted up to a cap."""
+        if way or not shown:
+            return f"{shown} on this page"
+        total = self.queryset.values("pk")[: MOST_COUNTED + 1].count() if is_more else shown
+        return f"1–{shown} of {min(total, MOST_COUNTED):,}{'+' if total > MOST_COUNTED else ''}"
+
     @property
     def is_latest_first(self) -> bool:
-        return self.leading.startswith("-")
+        return self.is_default and self.leading.startswith("-")
+
+    @property
+    def active_filters(self) -> str:
+        """The chosen filters in words: `status: Revoked`."""
+        chosen = [
+            f"{spec.title}: {choice['display']}"
+            for spec in self.filter_specs
+            for choice in list(spec.choices(self))[1:]
+            if choice["selected"]
+        ]
+        return ", ".join(chosen)
 
     def _page(self, text: str) -> tuple[str, QuerySet[Any]]:
         """Return a page's direction and rows; the first page for an invalid position."""

@@ -6,19 +6,21 @@ from django.contrib import admin, messages
 from django.http import HttpRequest
 
 from audit_app.adminkit.lists import KeyedChangeList
+from audit_app.adminkit.sorts import Sort
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
     """An admin that only shows rows. Every change is a call of a service.
 
-    Lists of large tables stay fast: they count nothing and have one order, the
-    first of `ordering` and then the key, which needs an index.
+    Lists of large tables stay fast: they count up to a cap, and have only the orders
+    of `sorts` or the first of `ordering`, and then the key. Each needs an index.
     """
 
     change_list_template = "adminkit/change_list.html"
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     sortable_by = ()
+    sorts: tuple[Sort, ...] = ()
     list_per_page = 50
     actions: Any = None
 

@@ -4,7 +4,6 @@ Each look-up uses one index for each spelling of the term, however many rows
 there are. This module neither masks values nor records searches.
 """
 
-import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from django.utils.timezone import localtime
 
 from audit_app.adminkit.disclosure import MAY_REVEAL
 from audit_app.models import AuditLog, AuditPersonal
+from backoffice_app.search import starts
 from backoffice_app.search.terms import TermKind, as_code, read_uuids
 from common import context
 from common.folding import LastWord, beginning, equal
@@ -94,12 +94,9 @@ def _sessions_by_uuid(term: str) -> Iterator[Hit]:
 
 
 def _sessions_by_uuid_start(term: str) -> Iterator[Hit]:
-    digits = term.lower().replace("-", "")
-    if not re.fullmatch(f"[0-9a-f]{{{SHORTEST_UUID},31}}", digits):
-        return
-    first, last = uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
-    found = UserSession.objects.filter(uuid__gte=first, uuid__lte=last).order_by("uuid")
-    yield from _newest(UserSession.objects, [found], "session UUID starts with this")
+    if digits := starts.digits_of(term, SHORTEST_UUID):
+        found = starts.by_uuid(UserSession.objects.all(), "uuid", digits)
+        yield from _newest(UserSession.objects, [found], "session UUID starts with this")
 
 
 def _sessions_by_email(term: str) -> Iterator[Hit]:
@@ -125,15 +122,26 @@ def _sessions_from_address(term: str) -> Iterator[Hit]:
     """Return the sessions of the newest visitor requests from an address."""
     address = str(context.parse_address(term))
     seen = AuditPersonal.objects.filter(address=address, address__gt="").order_by("-log_id")
+    yield from _seen(seen.select_related("log")[:CANDIDATES], "address")
+
+
+def _sessions_from_network(term: str) -> Iterator[Hit]:
+    """Return sessions of visitor requests from a network, as masked addresses show it."""
+    network = starts.network_of(term)
+    parts = list(starts.seen_in(network, CANDIDATES)) if network else []
+    parts.sort(key=lambda part: part.log_id, reverse=True)
+    yield from _seen(parts, "network", is_of_many=len(parts) >= CANDIDATES)
+
+
+def _seen(parts: Iterable[AuditPersonal], place: str, *, is_of_many: bool = False) -> Iterator[Hit]:
+    """Return the sessions of the visitor's requests among these, which are newest first."""
     newest: dict[uuid.UUID, datetime] = {}
-    for session, time, actor in seen.values_list(
-        "log__session_uuid", "log__occurred_at", "log__actor"
-    )[:CANDIDATES]:
-        if session and actor == context.VISITOR:
-            newest.setdefault(session, time)
+    for part in parts:
+        if part.log.session_uuid and part.log.actor == context.VISITOR:
+            newest.setdefault(part.log.session_uuid, part.log.occurred_at)
     for found in UserSession.objects.filter(pk__in=list(newest)[: SHOWN + 1]):
         last = date_format(localtime(newest[found.pk]), "Y-m-d H:i")
-        yield Hit(found, f"seen from this address, last on {last}")
+        yield Hit(found, f"seen from this {place}, last on {last}", is_of_many=is_of_many)
 
 
 def _files_by_id(term: str) -> Iterator[Hit]:
@@ -172,6 +180,22 @@ def _sessions_of_request(term: str) -> Iterator[Hit]:
 def _events_by_id(term: str) -> Iterator[Hit]:
     for event in AuditLog.objects.filter(event_id__in=read_uuids(term)):
         yield Hit(event, "event id", is_exact=True)
+
+
+def _files_by_start(term: str) -> Iterator[Hit]:
+    if digits := starts.digits_of(term):
+        found = starts.by_uuid(UploadedFile.objects.all(), "id", digits)
+        yield from _newest(_files(), [found], "file id starts with this")
+        same = starts.by_hash(UploadedFile.objects.all(), digits)
+        yield from _newest(_files(), [same], "SHA-256 starts with this")
+
+
+def _events_by_start(term: str) -> Iterator[Hit]:
+    if digits := starts.digits_of(term):
+        for event in starts.by_uuid(AuditLog.objects.all(), "event_id", digits)[: SHOWN + 1]:
+            yield Hit(event, "event id starts with this")
+        for event in starts.events_of_requests(digits, SHOWN + 1):
+            yield Hit(event, "request id starts with this")
 
 
 def _newest(rows: Any, found: Iterable[QuerySet[Any]], why: str) -> Iterator[Hit]:
@@ -217,12 +241,17 @@ LOOKUPS: dict[TermKind, tuple[Lookup, ...]] = {
     TermKind.ADDRESS: (
         Lookup("address", "client address", UserSession, _sessions_from_address, is_personal=True),
     ),
+    TermKind.NETWORK: (
+        Lookup("network", "network", UserSession, _sessions_from_network, is_personal=True),
+    ),
     TermKind.EMAIL: (
         Lookup("email", "e-mail address", UserSession, _sessions_by_email, is_personal=True),
     ),
     TermKind.ANYTHING: (
         _CODE_LOOKUP,
         Lookup("uuid", "start of a session UUID", UserSession, _sessions_by_uuid_start),
+        Lookup("file", "start of a file id or SHA-256", UploadedFile, _files_by_start),
+        Lookup("event", "start of an event or request id", AuditLog, _events_by_start),
         *_REQUEST,
         Lookup("name", "start of a name", UserSession, _sessions_by_name, is_personal=True),
         Lookup("file_name", "start of a file name", UploadedFile, _files_by_name, is_personal=True),

@@ -21,11 +21,11 @@ def page_to_open(request: HttpRequest, term: str, answer: SearchResult) -> str:
     hits = answer.hits
     if len(hits) == 1 and _is_similar_code(hits[0], term, answer.kind):
         messages.warning(request, _warning(hits[0]))
-        return _page_of(hits[0].row)
+        return page_of(hits[0].row)
     if not hits or not all(hit.is_exact for hit in hits):
         return ""
     if len(hits) == 1:
-        return _page_of(hits[0].row)
+        return page_of(hits[0].row)
     events = [hit.row for hit in hits if isinstance(hit.row, AuditLog)]
     return _events_of(events[0].request_id) if events else ""
 
@@ -42,7 +42,7 @@ def _warning(hit: Hit) -> str:
     )
 
 
-def _page_of(row: Model) -> str:
+def page_of(row: Model) -> str:
     opts = row._meta
     return reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[row.pk])
 

@@ -2,25 +2,30 @@
 
 from collections.abc import Iterable
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_safe
 
-from audit_app.events import STAFF_SEARCHED
-from audit_app.services import record
+from audit_app.events import RATE_LIMIT_EXCEEDED, STAFF_SEARCHED
+from audit_app.services import Refusal, record, record_refusal
 from backoffice_app.search import kept
+from backoffice_app.search.following import from_results
 from backoffice_app.search.kept import KeptSearch
 from backoffice_app.search.lookups import CANDIDATES, SHOWN, Lookup
 from backoffice_app.search.opening import page_to_open
-from backoffice_app.search.results import SearchResult, may_search, search
+from backoffice_app.search.results import SearchResult, is_personal, may_search, search
 from backoffice_app.search.terms import LONGEST_TERM, TermKind, kind_of, readable
+from common import context
+from sessions_app import limits
+from sessions_app.exceptions import RateLimited
 
 
 @sensitive_post_parameters("q")
@@ -55,18 +60,40 @@ def _check_permission(request: HttpRequest) -> None:
         raise PermissionDenied
 
 
-def _search(request: HttpRequest, typed: str) -> HttpResponseRedirect:
+def _search(request: HttpRequest, typed: str) -> HttpResponse:
     """Search, record the search and keep its term for the results' address."""
     term, recorded = readable(typed), ""
     if len(typed) <= LONGEST_TERM:
         if not term:
             return redirect("admin:find")
+        if limit := _limit_exceeded(request, term):
+            return _limited(request, limit)
         answer = search(term, request.user)
         _record_search(answer)
         if page := page_to_open(request, term, answer):
             return redirect(page)
         recorded = answer.personal_kinds
     return redirect("admin:find_results", kept.keep(request.session, KeptSearch(typed, recorded)))
+
+
+def _limit_exceeded(request: HttpRequest, term: str) -> RateLimited | None:
+    """Count a search that reads personal values against the limit of this staff member."""
+    if not is_personal(term, request.user):
+        return None
+    try:
+        limits.enforce(request, "staff_search", identifier=context.current().actor)
+    except RateLimited as error:
+        return error
+    return None
+
+
+def _limited(request: HttpRequest, error: RateLimited) -> TemplateResponse:
+    kind = f"{error.policy} {request.user.pk}"
+    record_refusal(Refusal(RATE_LIMIT_EXCEEDED, kind, details={"limit": error.policy}))
+    minutes = ceil(error.wait / 60)
+    response = _page(request, limited_minutes=minutes, status=HTTPStatus.TOO_MANY_REQUESTS)
+    response["Retry-After"] = str(error.wait)
+    return response
 
 
 def _results(
@@ -86,6 +113,7 @@ def _results(
         request,
         term=term,
         answer=answer,
+        from_results="" if answer.found == 1 else from_results(key),
         searched_titles=_titles(answer.searched),
         forbidden_titles=_titles(answer.forbidden),
         is_certain=answer.kind is not TermKind.ANYTHING,
@@ -93,7 +121,7 @@ def _results(
     )
 
 
-def _page(request: HttpRequest, *, status: int = HTTPStatus.OK, **context: Any) -> TemplateResponse:
+def _page(request: HttpRequest, *, status: int = HTTPStatus.OK, **values: Any) -> TemplateResponse:
     shared = {
         **admin.site.each_context(request),
         "title": "Search",
@@ -101,7 +129,7 @@ def _page(request: HttpRequest, *, status: int = HTTPStatus.OK, **context: Any) 
         "candidates": CANDIDATES,
         "longest": LONGEST_TERM,
     }
-    return TemplateResponse(request, "backoffice/search.html", shared | context, status=status)
+    return TemplateResponse(request, "backoffice/search.html", shared | values, status=status)
 
 
 def _titles(lookups: Iterable[Lookup]) -> list[str]:

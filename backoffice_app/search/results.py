@@ -74,11 +74,16 @@ def may_search(user: Any) -> bool:
     return any(user.has_perm(view_permission(model)) for model in _MODELS)
 
 
+def is_personal(term: str, user: Any) -> bool:
+    """Whether this user's search for a term reads personal values."""
+    return any(lookup.is_personal for lookup in _open_lookups(term, user))
+
+
 def search(term: str, user: Any) -> SearchResult:
     """Search a readable term wherever its kind and the user's permissions allow."""
     kind = kind_of(term)
     lookups = LOOKUPS[kind]
-    searched = [lookup for lookup in lookups if lookup.is_open_to(user)]
+    searched = _open_lookups(term, user)
     groups = [_group(model, term, searched) for model in _MODELS]
     return SearchResult(
         kind=kind,
@@ -87,6 +92,10 @@ def search(term: str, user: Any) -> SearchResult:
         forbidden=[lookup for lookup in lookups if lookup not in searched],
         doubt=_doubt(term, kind, groups),
     )
+
+
+def _open_lookups(term: str, user: Any) -> list[Lookup]:
+    return [lookup for lookup in LOOKUPS[kind_of(term)] if lookup.is_open_to(user)]
 
 
 def _group(model: type[Model], term: str, lookups: Iterable[Lookup]) -> Group:

@@ -4,6 +4,7 @@ import re
 import uuid
 from enum import Enum
 
+from backoffice_app.search.starts import network_of
 from common import context
 from common.text import showable
 from sessions_app.uuid_helpers import UUID_PATTERN, parse_support_code
@@ -11,6 +12,14 @@ from sessions_app.uuid_helpers import UUID_PATTERN, parse_support_code
 LONGEST_TERM = 300
 _KEY = re.compile(f"uploads/{UUID_PATTERN}/[0-9a-z.-]+")
 _CODE = re.compile(r"[A-Za-z0-9]+(?:[\s.\-‐-―]+[A-Za-z0-9]+)*")
+# A term that can only be the start of a support code or of an id, or a whole key: a code from its
+# second group on with a digit, an id from its first 8 digits on with a digit and a letter. The
+# browser has it too, and sends nothing else while somebody types.
+SUGGESTED = (
+    "^(?:(?=.*[0-9])[mM][aA][rR]([ -])[0-9A-Za-z]{3}(?:\\1[0-9A-Za-z]{3})?\\1[0-9A-Za-z]{1,3}\\1?"
+    "|(?=.*[0-9])(?=.*[a-fA-F])[0-9a-fA-F]{8}[0-9a-fA-F-]{0,56}"
+    f"|uploads/{UUID_PATTERN}/[0-9a-z.-]+)$"
+)
 _GROUPS = re.compile(r"MAR([\s-][0-9A-Z]{3}){3}", re.IGNORECASE)
 
 
@@ -22,6 +31,7 @@ class TermKind(Enum):
     UUID = "UUID"
     CODE = "support code"
     ADDRESS = "client address"
+    NETWORK = "network"
     EMAIL = "e-mail address"
     ANYTHING = "anything"
 
@@ -45,11 +55,18 @@ def kind_of(term: str) -> TermKind:
         return TermKind.UUID
     if _is_certainly_code(term):
         return TermKind.CODE
+    if network_of(term):
+        return TermKind.NETWORK
     if context.parse_address(term):
         return TermKind.ADDRESS
     if re.fullmatch(r"[^@\s]+@[^@\s]+", term):
         return TermKind.EMAIL
     return TermKind.ANYTHING
+
+
+def is_suggested(term: str) -> bool:
+    """Whether a term is offered matches while it is typed: it contains no personal data."""
+    return re.fullmatch(SUGGESTED, term) is not None
 
 
 def read_uuids(term: str) -> list[uuid.UUID]:

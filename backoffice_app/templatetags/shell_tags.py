@@ -21,6 +21,7 @@ def search_bar(context: template.Context) -> dict[str, Any]:
     """Render the search of every page. The dashboard opens with the focus in it."""
     request = context["request"]
     return {
+        "request": request,
         "may_search": pages.may_search(request),
         "term": context.get("term", ""),
         "is_focused": request.path == pages.LINKS[0].address,

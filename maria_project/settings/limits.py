@@ -11,6 +11,7 @@ RATE_LIMITS: dict[str, list[str]] = {
     "upload": env.list("RATE_LIMIT_UPLOAD", ["20/m"]),
     "export": env.list("RATE_LIMIT_EXPORT", ["10/h"]),
     "email": env.list("RATE_LIMIT_EMAIL", ["6/h"]),
+    "staff_search": env.list("RATE_LIMIT_STAFF_SEARCH", ["30/10m"]),
     "service": env.list("RATE_LIMIT_SERVICE", ["1200/m"]),
 }
 RATE_LIMIT_TRUSTED_NETWORKS: list[str] = env.list("RATE_LIMIT_TRUSTED_NETWORKS", [])

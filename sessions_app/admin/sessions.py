@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.timezone import localtime
 
 from audit_app.adminkit.action_admin import ActionAdmin, copied, personal
+from audit_app.adminkit.sorts import Sort, newest_and_oldest
 from audit_app.models import AuditLog
 from common.masking import mask_email, mask_name
 from sessions_app import events
@@ -64,6 +65,10 @@ def _link(session: UserSession | None) -> str:
 class UserSessionAdmin(ActionAdmin):
     row_actions = ACTIONS
     reveals = True
+    sorts = (
+        *newest_and_oldest("created_at"),
+        Sort("-last_seen_at", "Last seen first", {"status__exact": SessionStatus.ACTIVE.value}),
+    )
     list_display = ["support_code", "status", "created_at", "last_seen_at", "expires_at"]
     list_filter = ["status", "created_at"]
     fieldsets = [

@@ -44,8 +44,10 @@ def linked(answer: Any, among: list[Any]) -> list[Any]:
     if at := [row for row in among if answer.request["PATH_INFO"] == page_of(row)]:
         return at
     html = answer.content.decode()
-    places = {html.find(f'"{page_of(row)}"'): row for row in among}
-    return [places[place] for place in sorted(places) if place >= 0]
+    # Results lead to pages that offer the next result.
+    links = {row: re.search(rf'"{re.escape(page_of(row))}(\?from=[\w-]+)?"', html) for row in among}
+    places = {link.start(): row for row, link in links.items() if link}
+    return [places[place] for place in sorted(places)]
 
 
 def whys(answer: Any) -> list[str]:

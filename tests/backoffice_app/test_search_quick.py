@@ -1,6 +1,7 @@
 """Each look-up of a search uses its index, with a constant number of queries."""
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -59,6 +60,9 @@ def terms(visitor: Visitor) -> dict[str, tuple[str, set[str]]]:
         "name": ("änne", by_name),
         "name in ASCII": ("bell", by_name),
         "address": ("127.0.0.1", {"audit_address"}),
+        "network": ("127.0.0.0/24", {"audit_address"}),
+        "file start": (str(file.pk)[:8], {"upload_sha256"}),
+        "event start": (request[:8], {"audit_request"}),
         "request": (request, {"audit_request"}),
         "a proxy's request": ("edge-request-1", {"audit_request"}),
         "sha256": (file.sha256, {"upload_sha256"}),
@@ -66,7 +70,7 @@ def terms(visitor: Visitor) -> dict[str, tuple[str, set[str]]]:
     }
 
 
-def plans(queries: CaptureQueriesContext) -> list[str]:
+def plans(queries: Iterable[dict[str, str]]) -> list[str]:
     """Return the query plans of the queries that read a large table."""
     captured = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
     found = []

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from backoffice_app.search.kept import KEPT_FOR, MOST_KEPT
-from tests.backoffice_app.pages import shown_text
+from tests.backoffice_app.pages import page_of, shown_text
 from tests.backoffice_app.search_box import FIND, ask, linked, opened, results_address, searches
 from tests.helpers import Visitor, events, started
 
@@ -120,6 +120,8 @@ def test_t64_results_follow_permissions_and_a_search_by_new_ones_is_recorded(
     assert linked(auditor.get(address), [anne.row]) == []
     assert searches() == []
     auditor.user.groups.add(Group.objects.get(name="Support"))
+    opened_from = f"{page_of(anne.row)}?from={address.split('/')[-2]}"
+    assert "Result 1 of 1" not in auditor.get(opened_from).content.decode()
     for _ in range(2):
         assert linked(auditor.get(address), [anne.row]) == [anne.row]
     assert searches() == [("name,file_name", 1)]
@@ -149,3 +151,32 @@ def test_results_are_only_read(support: Client, anne: Visitor) -> None:
     for method in ("post", "put", "delete", "patch"):
         assert getattr(support, method)(address).status_code == 405
     assert re.search(f'method="post" action="{FIND}"', support.get(address).content.decode())
+
+
+@pytest.mark.both
+def test_a_page_opened_from_results_leads_to_the_next_result(
+    support: Client, anne: Visitor, make_staff: Any
+) -> None:
+    for _ in range(2):
+        started().identify(name=NAME, email=EMAIL)
+    results = results_address(support, EMAIL)
+    recorded = searches()
+    address = re.findall(
+        r'href="([^"]+/change/\?from=[^"]+)"', support.get(results).content.decode()
+    )[0]
+    visited = []
+    while address:
+        html = support.get(address).content.decode()
+        visited.append(address.partition("?")[0])
+        assert f"Result {len(visited)} of 3" in html
+        assert f'href="{results}"' in html
+        following = re.search(r'href="([^"]+)" rel="next">Next result', html)
+        address = following[1] if following else ""
+    assert len(set(visited)) == 3
+    assert searches() == recorded
+    for staff, query in (
+        (make_staff("Support"), f"?from={results.split('/')[-2]}"),
+        (support, "?from=unknown"),
+        (support, ""),
+    ):
+        assert "Next result" not in staff.get(visited[0] + query).content.decode()

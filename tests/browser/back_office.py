@@ -51,7 +51,7 @@ class BackOffice:
 
     def find(self, term: str) -> None:
         """Search by the box of the page, and wait for the results or the page that they open."""
-        box = self.page.get_by_role("search").get_by_role("textbox").first
+        box = self.page.get_by_role("search").get_by_role("combobox").first
         box.fill(term)
         with self.page.expect_navigation():
             box.press("Enter")

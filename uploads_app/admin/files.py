@@ -18,12 +18,14 @@ from django.utils.html import format_html
 from audit_app.adminkit import disclosure
 from audit_app.adminkit.action_admin import ActionAdmin, copied, personal
 from audit_app.adminkit.actions import Action
+from audit_app.adminkit.sorts import Sort, newest_and_oldest
 from common.masking import mask_file_name
 from uploads_app.admin import file_actions
 from uploads_app.cleanup import explanation
 from uploads_app.models import (
     Suspicion,
     UploadedFile,
+    UploadStatus,
 )
 from uploads_app.services import transfer
 
@@ -61,6 +63,10 @@ class UploadedFileAdmin(ActionAdmin):
     change_form_template = "admin/uploads_app/uploadedfile/change_form.html"
     row_actions = file_actions.ACTIONS
     reveals = True
+    sorts = (
+        *newest_and_oldest("created_at"),
+        Sort("-size", "Largest first", {"status__exact": UploadStatus.STORED.value}),
+    )
     list_display = [
         "shown_name", "state", "inspection", "shown_size", "shown_type", "shown_session", "created_at",
     ]  # fmt: skip
