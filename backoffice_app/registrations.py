@@ -20,6 +20,7 @@ from audit_app.adminkit.read_only import ReadOnlyAdmin
 from audit_app.adminkit.registry import register_actions, register_pages, register_sections
 from backoffice_app import certificate, exports, session_sections
 from backoffice_app.accounts import user_admin
+from backoffice_app.live.section import live
 from backoffice_app.person import actions as person_actions
 from backoffice_app.person import page as person_page
 from common import schedules
@@ -100,4 +101,4 @@ class FailureAdmin(ReadOnlyAdmin):
 
 register_actions(UserSession, exports.EXPORT, person_page.REVEAL, *person_actions.ACTIONS)
 register_pages(UserSession, person_page.PAGE, certificate.PAGE)
-register_sections(UserSession, session_sections.files, session_sections.events)
+register_sections(UserSession, live, session_sections.files, session_sections.events)
