@@ -1,7 +1,8 @@
 """Actors as staff read and type them: staff by user name, others as in the audit log."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.contrib.auth import get_user_model
 
@@ -21,6 +22,32 @@ def names(actors: Iterable[str]) -> dict[str, str]:
     ids = {int(number) for actor in actors if (number := _number(actor))}
     users = get_user_model()._default_manager.filter(pk__in=ids).values_list("pk", "username")
     return {f"{STAFF}{pk}": f"{STAFF}{pk} ({name})" for pk, name in users}
+
+
+def people(actors: Iterable[str]) -> dict[str, str]:
+    """Map `staff:7` to `anna (Support)`, for each staff member who still has an account."""
+    ids = {int(number) for actor in actors if (number := _number(actor))}
+    users = get_user_model()._default_manager.filter(pk__in=ids).prefetch_related("groups")
+    return {f"{STAFF}{user.pk}": _with_groups(user) for user in users}
+
+
+def _with_groups(user: Any) -> str:
+    groups = ", ".join(group.name for group in user.groups.all())
+    return f"{user.get_username()} ({groups})" if groups else user.get_username()
+
+
+def subject(actor: str, people: Mapping[str, str]) -> str:
+    """Return an actor as the subject of a sentence; empty for the visitor. `people` names staff."""
+    kind, _, name = actor.partition(":")
+    if actor == VISITOR:
+        return ""
+    if actor == SYSTEM:
+        return "The system"
+    return (
+        f"{kind.capitalize()} {name}"
+        if kind in ("service", "operator")
+        else people.get(actor, actor)
+    )
 
 
 def named(actor: str) -> str:

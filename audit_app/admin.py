@@ -26,6 +26,7 @@ from audit_app.adminkit.reasons import ReasonForm
 from audit_app.browser import LATEST_FIRST, AuditChangeList, AuditFilterForm
 from audit_app.export import FORMATS, MAY_EXPORT, export, extent
 from audit_app.models import AuditLog, AuditPersonal
+from audit_app.sentences import sentence
 
 _LIST = "admin:audit_app_auditlog_changelist"
 _SESSION_PAGE = "admin:sessions_app_usersession_change"
@@ -48,7 +49,7 @@ class AuditLogAdmin(ActionAdmin):
     ordering = [LATEST_FIRST]
     list_display = ["occurred_at", "event", "outcome_chip", "who", "session", "request"]
     fields = [
-        "occurred_at", "event", "outcome_chip", "session", "target", "who", "request", "network",
+        "event", "meaning", "occurred_at", "outcome_chip", "session", "target", "who", "request", "network",
         "readable_details", "personal_part", "event_id",
     ]  # fmt: skip
 
@@ -98,8 +99,12 @@ class AuditLogAdmin(ActionAdmin):
     @admin.display(description="event")
     def event(self, log: AuditLog) -> str:
         return format_html(
-            '{}<span class="meaning">{}</span>', log.event_type, events.meaning(log.event_type)
+            '{}<span class="meaning"><code>{}</code></span>', _sentence(log), log.event_type
         )
+
+    @admin.display(description="meaning")
+    def meaning(self, log: AuditLog) -> str:
+        return events.meaning(log.event_type)
 
     @admin.display(description="outcome")
     def outcome_chip(self, log: AuditLog) -> str:
@@ -142,6 +147,15 @@ class AuditLogAdmin(ActionAdmin):
         is_revealed = getattr(log, "is_revealed", False)
         values = part.values() if is_revealed else part.masked_values()
         return "\n".join(f"{name}: {value}" for name, value in values.items())
+
+
+def _sentence(log: AuditLog) -> str:
+    """Return the sentence of an event, with its file's name if this page may show it."""
+    part = getattr(log, "personal", None) if hasattr(log, "is_revealed") else None
+    values = (part.values() if log.is_revealed else part.masked_values()) if part else {}  # type: ignore[attr-defined]
+    people = getattr(log, "people", None) or actors.people([log.actor])
+    who = actors.subject(log.actor, people) or "The visitor"
+    return sentence(log, who=who, file=values.get("file_name", ""))
 
 
 def _link(address: str, whole: str, title: str = "") -> str:

@@ -186,8 +186,10 @@ class AuditChangeList(KeyedChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         names = actors.names(row.actor for row in self.result_list)
+        people = actors.people(row.actor for row in self.result_list)
         for row in self.result_list:
             row.actor_named = names.get(row.actor, row.actor)
+            row.people = people
 
     def chips(self) -> list[Chip]:
         return [

@@ -4,6 +4,7 @@ An app registers its types once, in its own `events.py`, and passes the
 constants to `record`. An event without a registered type cannot be recorded.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from audit_app.models import AuditOutcome
@@ -14,6 +15,9 @@ class EventType:
     """One type of event. `keys` are the allowed details; `feed` adds its events to the feed.
 
     `activity` is its sentence for the visitor, with places for `{who}` and `{file}`.
+    `story` is its sentence for staff, where it differs; it may also have places for
+    details. `words` says in words what the code in a detail means. Staff see
+    `technical` events only on demand.
     """
 
     name: str
@@ -22,6 +26,9 @@ class EventType:
     outcome: AuditOutcome
     feed: bool
     activity: str
+    story: str
+    words: Mapping[str, str]
+    technical: bool
 
 
 _registry: dict[str, EventType] = {}
@@ -34,6 +41,9 @@ def register(
     outcome: AuditOutcome = AuditOutcome.SUCCESS,
     feed: bool = False,
     activity: str = "",
+    story: str = "",
+    words: Mapping[str, str] | None = None,
+    technical: bool = False,
 ) -> EventType:
     """Register an event type and return it; ValueError if the name is taken.
 
@@ -41,8 +51,23 @@ def register(
     """
     if name in _registry:
         raise ValueError(f"the event {name} is registered twice")
-    _registry[name] = EventType(name, meaning, frozenset(keys), outcome, feed, activity)
+    _registry[name] = EventType(
+        name,
+        meaning,
+        frozenset(keys),
+        outcome,
+        feed,
+        activity,
+        story or activity,
+        words or {},
+        technical,
+    )
     return _registry[name]
+
+
+def event_type(name: str) -> EventType | None:
+    """Return a type by its name; None for one that no longer exists."""
+    return _registry.get(name)
 
 
 def meaning(name: str) -> str:
@@ -86,21 +111,30 @@ RATE_LIMIT_EXCEEDED = register(
     "repeated",
     outcome=AuditOutcome.DENIED,
     activity="There were too many requests in a short time.",
+    story="A request was refused: too many in a short time",
 )
-STAFF_SIGNED_IN = register("staff.signed_in", "A staff member signed in to the admin.")
+STAFF_SIGNED_IN = register(
+    "staff.signed_in",
+    "A staff member signed in to the admin.",
+    story="{who} signed in",
+)
 STAFF_SIGNED_OUT = register(
-    "staff.signed_out", "A staff member signed out, in every browser at once."
+    "staff.signed_out",
+    "A staff member signed out, in every browser at once.",
+    story="{who} signed out in every browser",
 )
 STAFF_SIGNED_OUT_ELSEWHERE = register(
     "staff.signed_out_elsewhere",
     "A staff member ended other sessions of the own account.",
     "sessions",
+    story="{who} ended {sessions} other sessions of the own account",
 )
 STAFF_SIGN_IN_FAILED = register(
     "staff.sign_in_failed",
     "A sign-in to the admin failed, or a staff member confirmed a change with a wrong password.",
     "repeated",
     outcome=AuditOutcome.DENIED,
+    story="A sign-in failed",
 )
 STAFF_LOCKED_OUT = register(
     "staff.locked_out",
@@ -108,18 +142,21 @@ STAFF_LOCKED_OUT = register(
     "account",
     "by",
     outcome=AuditOutcome.DENIED,
+    story="Sign-in was locked after too many failures, by {by}",
 )
 STAFF_LOCK_LIFTED = register(
     "staff.lock_lifted",
     "An operator lifted a sign-in lockout of a name or an address.",
     "account",
     "by",
+    story="{who} lifted a sign-in lock, by {by}",
 )
 STAFF_SESSION_VIEWED = register(
     "staff.session_viewed",
     "A staff member opened a page about a session; at most one row an hour per person.",
     "page",
     activity="{who} opened a page about this session.",
+    story="{who} viewed this session",
 )
 STAFF_REVEALED = register(
     "staff.personal_data_revealed",
@@ -127,12 +164,14 @@ STAFF_REVEALED = register(
     "page",
     "reason",
     activity="{who} viewed your personal data.",
+    story="{who} revealed the personal values",
 )
 STAFF_SEARCHED = register(
     "staff.searched",
     "A staff member searched by a personal value; the value is not recorded.",
     "kind",
     "found",
+    story="{who} searched by {kind}: {found} found",
 )
 STAFF_EXPORTED = register(
     "staff.exported",
@@ -142,6 +181,7 @@ STAFF_EXPORTED = register(
     "filters",
     "reason",
     activity="{who} exported the history of this session.",
+    story="{who} exported {rows} audit events",
 )
 STAFF_PERMISSION_DENIED = register(
     "staff.permission_denied",
@@ -149,6 +189,7 @@ STAFF_PERMISSION_DENIED = register(
     "page",
     "repeated",
     outcome=AuditOutcome.DENIED,
+    story="{who} was refused the page {page}",
 )
 STAFF_ACCOUNT_CHANGED = register(
     "staff.account_changed",
@@ -157,4 +198,14 @@ STAFF_ACCOUNT_CHANGED = register(
     "change",
     "fields",
     "reason",
+    story="{who} changed an account: {account} {change}",
+    words={
+        "made": "was created",
+        "changed": "was changed",
+        "removed": "was deleted",
+        "second_factor_set_up": "set up a second factor",
+        "second_factor_removed": "lost the second factor",
+        "recovery_codes_renewed": "renewed the recovery codes",
+        "recovery_code_used": "used a recovery code",
+    },
 )

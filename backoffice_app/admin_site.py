@@ -23,7 +23,6 @@ class MariaAdminSite(AdminSite):
     site_title = "Maria"
     index_title = "Sessions, files and history"
     site_url = None
-    enable_nav_sidebar = True
     login_form = pages.SignInForm
     login_template = "backoffice/accounts/sign_in.html"
 

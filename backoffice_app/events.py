@@ -8,4 +8,5 @@ DEMO_SEEDED = register(
     "sessions",
     "seed",
     "with_files",
+    story="{who} filled this database with demo data: {sessions} sessions",
 )

@@ -26,7 +26,6 @@ from uploads_app.exceptions import StorageUnavailable
 from uploads_app.models import UploadedFile
 from uploads_app.services.download import open_upload
 
-EXPORT_PRESETS = ("The visitor asked for it", "A guardian or lawyer asked for it")
 # Twice this, the number before it and the folder are less than a file system allows.
 _NAME_BYTES = 100
 # Windows turns some of these into a slash, a backslash or a quote, depending on its code page.
@@ -84,7 +83,6 @@ EXPORT = Action(
     button="Download the export",
     fits=lambda session: session.status != SessionStatus.ERASED,
     act=export_session,
-    presets=EXPORT_PRESETS,
     state=lambda _: "",
     form=SessionExportForm,
 )
@@ -99,6 +97,17 @@ def zipped(sessions: Sequence[UserSession], *, name: str, reason: str) -> HttpRe
             for session in sessions
         ]
     return _attachment(_archive(_members(exports)), "application/zip", f"maria-{name}.zip")
+
+
+def zipped_files(
+    files: Sequence[UploadedFile], *, session: UserSession, left_out: Sequence[str] = ()
+) -> HttpResponseBase:
+    """Return files of a session as one streamed ZIP. The caller has recorded the downloads."""
+    index = _Index([_headline(), *(f"LEFT OUT: {one}" for one in left_out)])
+    members = _with_index(_file_members(files, session.support_code, index), index)
+    return _attachment(
+        _archive(members), "application/zip", f"maria-{session.support_code}-files.zip"
+    )
 
 
 def _attachment(
@@ -121,18 +130,32 @@ class _Index:
 
 def _members(exports: Sequence[tuple[UserSession, Parts]]) -> Iterator[Member]:
     """Yield each session's document and files in its own folder, then the index."""
-    index = _Index([f"Exported from Maria at {timezone.now():%Y-%m-%d %H:%M} UTC."])
+    index = _Index([_headline()])
+    return _with_index(_session_members(exports, index), index)
+
+
+def _headline() -> str:
+    return f"Exported from Maria at {timezone.now():%Y-%m-%d %H:%M} UTC."
+
+
+def _with_index(members: Iterator[Member], index: _Index) -> Iterator[Member]:
+    yield from members
+    yield Member("index.txt", ["\n".join([*index.lines, ""]).encode()])
+
+
+def _session_members(
+    exports: Sequence[tuple[UserSession, Parts]], index: _Index
+) -> Iterator[Member]:
     for session, parts in exports:
         folder = session.support_code
         index.lines += ["", f"{folder}/", "  session.json: everything stored about this session"]
         yield Member(f"{folder}/session.json", map(str.encode, stream_json(parts)))
-        yield from _files(session, folder, index)
-    yield Member("index.txt", ["\n".join([*index.lines, ""]).encode()])
+        files = UploadedFile.objects.visible_to(session).order_by("created_at", "id")
+        yield from _file_members(files, folder, index)
 
 
-def _files(session: UserSession, folder: str, index: _Index) -> Iterator[Member]:
-    """Yield a session's files. The index lists each file that cannot be added, and why."""
-    files = UploadedFile.objects.visible_to(session).order_by("created_at", "id")
+def _file_members(files: Iterable[UploadedFile], folder: str, index: _Index) -> Iterator[Member]:
+    """Yield files. The index lists each file that cannot be added, and why."""
     for number, upload in enumerate(files, 1):
         name = f"files/{number:03}-{safe_name(upload.name)}"
         try:

@@ -17,15 +17,23 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_q.models import Failure, OrmQ, Schedule, Success, Task
 
 from audit_app.adminkit.read_only import ReadOnlyAdmin
-from audit_app.adminkit.registry import register_actions, register_pages, register_sections
+from audit_app.adminkit.registry import (
+    register_actions,
+    register_pages,
+    register_sections,
+    register_template,
+)
+from audit_app.models import AuditLog
 from backoffice_app import certificate, exports, session_sections
 from backoffice_app.accounts import user_admin
+from backoffice_app.case import several
 from backoffice_app.live.section import live
 from backoffice_app.person import actions as person_actions
 from backoffice_app.person import page as person_page
 from common import schedules
 from sessions_app.models import UserSession
 from uploads_app.cleanup import alerts
+from uploads_app.models import UploadedFile
 
 LATE = timedelta(minutes=5)
 _CLEANUP = "uploads_app.tasks.cleanup_orphans"
@@ -99,6 +107,11 @@ class FailureAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).defer("args", "kwargs", "result")
 
 
-register_actions(UserSession, exports.EXPORT, person_page.REVEAL, *person_actions.ACTIONS)
+register_actions(
+    UserSession, exports.EXPORT, person_page.REVEAL, *person_actions.ACTIONS, *several.ACTIONS
+)
 register_pages(UserSession, person_page.PAGE, certificate.PAGE)
-register_sections(UserSession, live, session_sections.files, session_sections.events)
+register_sections(UserSession, live, session_sections.events, session_sections.files)
+register_sections(UploadedFile, session_sections.file_answer)
+register_sections(AuditLog, session_sections.event_answer)
+register_template(UserSession, "backoffice/session.html")

@@ -1,4 +1,4 @@
-"""The sections of a session's page that join the apps: its files and its timeline."""
+"""The sections of pages that join the apps: a session's files and timeline, a sentence to tell."""
 
 from typing import Any
 
@@ -6,6 +6,9 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from audit_app.adminkit.action_admin import ActionAdmin
+from audit_app.models import AuditLog
+from backoffice_app.answers import answer_about_event, answer_about_file
+from backoffice_app.case.days import by_days
 from backoffice_app.timeline import FILTERS, timeline
 from sessions_app.models import UserSession
 from sessions_app.signals import describe
@@ -18,11 +21,20 @@ def files(request: HttpRequest, session: UserSession) -> tuple[str, dict[str, An
     """Show a session's used quota and its files, newest first."""
     rows = UploadedFile.objects.filter(session=session).order_by("-created_at")
     shown = list(rows[: SHOWN + 1])
+    for file in shown:
+        file.session = session
     model_admin = admin.site.get_model_admin(UploadedFile)
+    own_admin = admin.site.get_model_admin(UserSession)
     assert isinstance(model_admin, ActionAdmin)
+    assert isinstance(own_admin, ActionAdmin)
     return "backoffice/files.html", {
         "original": session,
-        "files": [(file, model_admin.action_links(request, file)) for file in shown[:SHOWN]],
+        "here": f"{request.path}#files",
+        "files": [
+            (file, model_admin.action_links(request, file), answer_about_file(file))
+            for file in shown[:SHOWN]
+        ],
+        "several": own_admin.action_links(request, session, "files"),
         "more": len(shown) > SHOWN,
         "used": describe(session, "used"),
         "limits": describe(session, "limits"),
@@ -37,6 +49,17 @@ def events(request: HttpRequest, session: UserSession) -> tuple[str, dict[str, A
     return "backoffice/timeline.html", {
         "original": session,
         "timeline": found,
+        "days": by_days(found.entries, fold=not found.shown),
         "filters": filters,
         "is_first": not query.get("before"),
     }
+
+
+def file_answer(request: HttpRequest, upload: UploadedFile) -> tuple[str, dict[str, Any]]:
+    """Show what to tell the visitor about a file."""
+    return "backoffice/tell.html", {"answer": answer_about_file(upload)}
+
+
+def event_answer(request: HttpRequest, log: AuditLog) -> tuple[str, dict[str, Any]]:
+    """Show what to tell the visitor about an event of a session."""
+    return "backoffice/tell.html", {"answer": answer_about_event(log) if log.session_uuid else ""}

@@ -10,15 +10,14 @@ from django.db.models import Q
 from django.utils.dateparse import parse_datetime
 
 from audit_app import actors
-from audit_app.events import meaning
 from audit_app.models import AuditLog, AuditOutcome
+from audit_app.sentences import is_technical, sentence
+from backoffice_app.answers import answer_about_event
 from common import context
 from sessions_app.models import UserSession
 from uploads_app.models import UploadedFile, UploadStatus
 
 PAGE = 50
-# Enough of a hash to distinguish two files.
-_HASH_SHOWN = 12
 _SESSION = Q(event_type__startswith="session.") | Q(event_type__startswith="consent.")
 _FILES = Q(event_type__startswith="upload.") | Q(event_type__startswith="object.")
 _STAFF = Q(actor__startswith=context.STAFF) | Q(event_type__startswith="staff.")
@@ -33,24 +32,65 @@ FILTERS: dict[str, tuple[str, Q]] = {
     "refused": ("Refusals", ~Q(outcome=AuditOutcome.SUCCESS)),
 }
 _WITH_FILES = ("", "files")
-_WORDS = {context.VISITOR: "the visitor", context.SYSTEM: "the system"}
+# Icons of maria/icons.svg by the type of an event, or by its kind.
+_ICONS = {
+    "session": "sessions",
+    "consent": "check",
+    "upload": "files",
+    "object": "files",
+    "staff": "people",
+    "session.created": "plus",
+    "session.completed": "check",
+    "session.expired": "schedule",
+    "session.extended": "schedule",
+    "session.ended": "sign-out",
+    "session.revoked": "lock",
+    "session.recovery_issued": "key",
+    "session.recovered": "key",
+    "session.exported": "download",
+    "session.erasure_requested": "trash",
+    "session.erased": "trash",
+    "upload.stored": "upload",
+    "upload.started": "upload",
+    "upload.deleted": "trash",
+    "upload.downloaded": "download",
+    "upload.quarantined": "lock",
+    "upload.restored": "restore",
+    "upload.lapsed": "warning",
+    "upload.missing": "warning",
+    "upload.inspected": "warning",
+    "staff.file_downloaded": "download",
+    "staff.session_viewed": "eye",
+    "staff.personal_data_revealed": "eye",
+}
 
 
 @dataclass(frozen=True)
 class TimelineEntry:
-    """One line of the timeline. `log` is None if it comes from a file's row."""
+    """One line of the timeline. `log` is None if it comes from a file's row.
+
+    `sentence` is split around the name of its file, which is a link.
+    """
 
     at: datetime
     event: str
-    meaning: str
+    sentence: str
     outcome: str
-    who: str = ""
+    icon: str = "info"
+    is_technical: bool = False
     file: str = ""
     upload_id: uuid.UUID | None = None
     details: dict[str, Any] = field(default_factory=dict)
+    actor: str = ""
     came_from: str = ""
     request_id: str = ""
+    answer: str = ""
     log: AuditLog | None = None
+
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        """The sentence as the text before the file's name, the name, and the text after it."""
+        return self.sentence.partition(self.file or "a file")
 
 
 @dataclass(frozen=True)
@@ -87,27 +127,35 @@ def timeline(session: UserSession, *, shown: str = "", before: str = "") -> Time
 
 
 def _log_entries(logs: list[AuditLog], is_revealed: bool) -> Iterator[TimelineEntry]:
-    names = _WORDS | actors.names(log.actor for log in logs)
+    people = actors.people(log.actor for log in logs)
     for log in logs:
         part = getattr(log, "personal", None)
         values = (part.values() if is_revealed else part.masked_values()) if part else {}
+        file = values.get("file_name", "")
         yield TimelineEntry(
             at=log.occurred_at,
             event=log.event_type,
-            meaning=meaning(log.event_type),
+            sentence=sentence(log, who=actors.subject(log.actor, people), file=file),
             outcome=log.outcome,
-            who=names.get(log.actor, log.actor),
-            file=values.get("file_name", ""),
+            icon=icon(log),
+            is_technical=is_technical(log),
+            file=file,
             upload_id=_upload_of(log),
-            details={name: _short(name, value) for name, value in log.details.items() if value},
+            details={name: value for name, value in log.details.items() if value},
+            actor=log.actor,
             came_from=", ".join(filter(None, [values.get("address"), values.get("user_agent")])),
             request_id=log.request_id,
+            answer=answer_about_event(log, file if is_revealed else ""),
             log=log,
         )
 
 
-def _short(name: str, value: Any) -> Any:
-    return f"{value[:_HASH_SHOWN]}…" if name == "sha256" else value
+def icon(log: AuditLog) -> str:
+    """Return the name of an event's icon: of a refusal, of its type, or of its kind."""
+    if log.outcome != AuditOutcome.SUCCESS:
+        return "cross"
+    kind, _, _ = log.event_type.partition(".")
+    return _ICONS.get(log.event_type, _ICONS.get(kind, "info"))
 
 
 def _unfinished_files(
@@ -123,13 +171,16 @@ def _unfinished_files(
         files = files.filter(created_at__gte=oldest)
     for upload in files.order_by("-created_at")[:PAGE]:
         waiting = upload.status == UploadStatus.PENDING
+        name = (upload.name if is_revealed else "") or str(upload)
         yield TimelineEntry(
             at=upload.created_at,
             event="upload started",
-            meaning="The upload is in progress." if waiting else "The upload was never finished.",
+            sentence=f"The upload of {name} is in progress."
+            if waiting
+            else f"The upload of {name} was never finished.",
             outcome="pending" if waiting else "lapsed",
-            who=_WORDS[context.VISITOR],
-            file=upload.name if is_revealed else str(upload),
+            icon="upload" if waiting else "warning",
+            file=name,
             upload_id=upload.pk,
         )
 

@@ -2,6 +2,7 @@
 
 from audit_app.events import register
 from audit_app.models import AuditOutcome
+from uploads_app.models.statuses import Suspicion
 
 STORED = register(
     "upload.stored",
@@ -19,6 +20,13 @@ REJECTED = register(
     "repeated",
     outcome=AuditOutcome.DENIED,
     activity="{file} was refused for its name, type or size.",
+    story="{file} was refused",
+    words={
+        "file_too_large": "it is too large",
+        "name_not_allowed": "its name is not allowed",
+        "type_not_allowed": "its type is not allowed",
+        "content_mismatch": "its content does not match its name",
+    },
 )
 QUOTA_EXCEEDED = register(
     "upload.quota_exceeded",
@@ -28,6 +36,7 @@ QUOTA_EXCEEDED = register(
     "repeated",
     outcome=AuditOutcome.DENIED,
     activity="{file} was refused, because there was no room left.",
+    story="{file} was refused: the session may have at most {max_files} files and {max_total_bytes}",
 )
 QUOTA_CORRECTED = register(
     "upload.quota_corrected",
@@ -37,6 +46,8 @@ QUOTA_CORRECTED = register(
     "files_before",
     "bytes_before",
     activity="The size of your files was counted anew.",
+    story="The quota was counted anew: {files} files, {bytes}",
+    technical=True,
 )
 DELETED = register(
     "upload.deleted",
@@ -46,6 +57,11 @@ DELETED = register(
     "sha256",
     feed=True,
     activity="{who} deleted {file}.",
+    words={
+        "visitor": "",
+        "retention": "its retention was over",
+        "erased": "its session was erased",
+    },
 )
 DOWNLOADED = register(
     "upload.downloaded",
@@ -59,6 +75,14 @@ LAPSED = register(
     "An upload did not finish: its lease ended, or the store failed.",
     "reason",
     activity="The upload of {file} was not completed.",
+    words={
+        "lease": "the upload did not finish in time",
+        "storage_failed": "the store failed",
+        "erased": "its session was erased",
+        "visitor": "the visitor cancelled it",
+        "too_late": "the session had ended",
+        "not_given": "the transferred file was damaged or missing",
+    },
 )
 MISSING = register(
     "upload.missing",
@@ -66,6 +90,7 @@ MISSING = register(
     "size",
     "sha256",
     activity="The content of {file} could not be found.",
+    story="The content of {file} is not in the store",
 )
 FOUND = register(
     "upload.found",
@@ -73,6 +98,7 @@ FOUND = register(
     "size",
     "sha256",
     activity="The content of {file} was found again.",
+    story="The content of {file} is in the store again",
 )
 OBJECT_PURGED = register(
     "object.purged",
@@ -80,6 +106,15 @@ OBJECT_PURGED = register(
     "reason",
     "size",
     activity="Remaining bytes of {file} were deleted.",
+    words={
+        "quarantine_over": "its time in the trash was over",
+        "session_erased": "its session was erased",
+        "gone": "there was nothing to move",
+        "file_deleted": "its file was deleted",
+        "file_lapsed": "its upload was not completed",
+        "file_rejected": "its file was refused",
+    },
+    technical=True,
 )
 CLEANUP_COMPLETED = register(
     "cleanup.completed",
@@ -89,6 +124,7 @@ CLEANUP_COMPLETED = register(
     "quarantined",
     "missing",
     "errors",
+    story="Cleanup run {run} completed: {removed} deleted, {quarantined} to the trash, {missing} missing, {errors} errors",
 )
 CLEANUP_STOPPED = register(
     "cleanup.stopped",
@@ -96,20 +132,26 @@ CLEANUP_STOPPED = register(
     "run",
     "code",
     outcome=AuditOutcome.ERROR,
+    story="Cleanup run {run} stopped",
 )
 CLEANUP_LIMIT_RAISED = register(
     "cleanup.limit_raised",
     "An operator allowed a run to accept more orphans, missing files and files past their retention than usual.",
     "share",
+    story="{who} allowed a cleanup run to accept up to {share}",
 )
 CLOCK_ACCEPTED = register(
-    "cleanup.clock_accepted", "An operator confirmed that the clock is right, after a long silence."
+    "cleanup.clock_accepted",
+    "An operator confirmed that the clock is right, after a long silence.",
+    story="{who} confirmed that the clock is right",
 )
 QUARANTINED = register(
     "upload.quarantined",
     "Staff quarantined a file.",
     "reason",
     activity="{who} blocked {file} for safety.",
+    story="{who} put {file} in quarantine",
+    words={"adopted": "it was in quarantine before a restore"},
 )
 RESTORED = register(
     "upload.restored",
@@ -134,22 +176,33 @@ INSPECTED = register(
     "verdict",
     "suspicions",
     activity="{file} was inspected.",
+    words={
+        "clean": "nothing was found",
+        "suspect": "suspicious",
+        "unreadable": "it cannot be read",
+        "unsupported": "this type is not inspected",
+        **dict(Suspicion.choices),
+    },
+    technical=True,
 )
 STARTED = register(
     "upload.started",
     "A browser got a form to send a file to the store directly.",
     "size",
     activity="{who} started to upload {file}.",
+    technical=True,
 )
 OBJECT_QUARANTINED = register(
     "object.quarantined",
     "The cleanup moved an object that no file claims to the trash, or found it there.",
     "size",
+    story="{who} moved an object without a file to the trash",
 )
 OBJECT_RESTORED = register(
     "object.restored",
     "An object was restored from the trash: by staff, or by the cleanup for the file that claims it.",
     "size",
+    story="{who} restored an object from the trash",
 )
 DATABASE_ADOPTED = register(
     "system.database_adopted",
@@ -158,9 +211,14 @@ DATABASE_ADOPTED = register(
     "generation",
     "erased",
     "recovered",
+    story="{who} declared that this database and this store belong together",
 )
 STORAGE_MOVE_BEGAN = register(
-    "storage.move_began", "An operator started to move files to another store.", "objects", "bytes"
+    "storage.move_began",
+    "An operator started to move files to another store.",
+    "objects",
+    "bytes",
+    story="{who} started to move {objects} files, {bytes}, to another store",
 )
 STORAGE_MOVE_COMPLETED = register(
     "storage.move_completed",
@@ -169,6 +227,7 @@ STORAGE_MOVE_COMPLETED = register(
     "bytes",
     "errors",
     "left",
+    story="A move to another store completed: {moved} files, {bytes}, {errors} errors, {left} left",
 )
 STORAGE_MOVE_STOPPED = register(
     "storage.move_stopped",
@@ -177,4 +236,5 @@ STORAGE_MOVE_STOPPED = register(
     "moved",
     "bytes",
     outcome=AuditOutcome.ERROR,
+    story="A move to another store stopped after {moved} files",
 )

@@ -11,20 +11,23 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from rest_framework.exceptions import APIException
 
 from audit_app.adminkit import disclosure
-from audit_app.adminkit.actions import Action, ActionRequest, NotDone, RowPage
+from audit_app.adminkit.actions import Action, ActionLink, ActionRequest, NotDone, RowPage
 from audit_app.adminkit.read_only import ReadOnlyAdmin
 from audit_app.adminkit.reasons import REVEAL_PRESETS
 from audit_app.adminkit.registry import extensions
+from audit_app.adminkit.results import Undo, result
 
 
 class ActionAdmin(ReadOnlyAdmin):
     """An admin whose row pages offer the model's own and the registered actions and pages.
 
     If `reveals`, the pages mask personal values until a staff member with the
-    permission states a reason. Opening a page about a session is recorded.
+    permission states a reason. A reveal holds for every page about the same session.
+    Opening a page about a session is recorded.
     """
 
     change_form_template = "adminkit/change_form.html"
@@ -42,7 +45,9 @@ class ActionAdmin(ReadOnlyAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         row = super().get_object(request, object_id, from_field)
         if row is not None and self.reveals:
-            row.is_revealed = disclosure.is_revealed(request, self.page_name(row))
+            sessions, page = self.sessions_of(row), self.page_name(row)
+            row.revealed_until = disclosure.revealed_until(request, sessions, page)
+            row.is_revealed = row.revealed_until is not None
         return row
 
     def get_urls(self) -> list[URLPattern]:
@@ -75,14 +80,16 @@ class ActionAdmin(ReadOnlyAdmin):
                 for page in self._pages()
                 if request.user.has_perm(page.permission) and page.fits(row)
             ]
-        return super().render_change_form(request, context, *args, **kwargs)
+        response: Any = super().render_change_form(request, context, *args, **kwargs)
+        response.template_name = extensions(self.model).template or response.template_name
+        return response
 
     def action_links(
         self, request: HttpRequest, row: Any, page: str = "change"
-    ) -> list[tuple[str, str]]:
-        """Return the address and title of each action on a page that this staff member may use."""
+    ) -> list[ActionLink]:
+        """Return each action of a page that this staff member may use on a row now."""
         return [
-            (self._address(action.name, row), action.title)
+            ActionLink(action.name, action.title, self._address(action.name, row), action.is_final)
             for action in self._actions()
             if action.page == page and request.user.has_perm(action.permission) and action.fits(row)
         ]
@@ -104,7 +111,7 @@ class ActionAdmin(ReadOnlyAdmin):
         seen = action.state(row)
         make_form = partial(action.form, presets=action.presets, row=row)
         data = request.POST if request.method == "POST" else None
-        form = make_form(data, initial={"seen": seen})
+        form = make_form(data, initial={**action.initial(request), "seen": seen})
         if form.is_valid():
             if form.cleaned_data["seen"] in ("", seen):
                 return self._act(action, request, row, form.cleaned_data)
@@ -118,7 +125,7 @@ class ActionAdmin(ReadOnlyAdmin):
             **self._context(request, row, action.title),
             "action": action,
             "effect": action.effect(row) if action.effect else None,
-            "back": self._address(action.page, row),
+            "back": self._back(action, request, row),
             "form": form,
         }
         return TemplateResponse(request, "adminkit/action.html", context)
@@ -149,8 +156,24 @@ class ActionAdmin(ReadOnlyAdmin):
         else:
             if not isinstance(done, str):
                 return done
-            messages.success(request, done)
-        return HttpResponseRedirect(self._address(action.page, row))
+            messages.success(request, result(request, done, self._undo(action, request, row)))
+        return HttpResponseRedirect(self._back(action, request, row))
+
+    def _undo(self, action: Action, request: HttpRequest, row: Any) -> Undo | None:
+        reverse_action = next((one for one in self._actions() if one.name == action.undo), None)
+        if reverse_action is None or not request.user.has_perm(reverse_action.permission):
+            return None
+        address = self._address(reverse_action.name, row)
+        query = request.GET.urlencode()
+        return Undo(f"{address}?{query}" if query else address, action.title)
+
+    def _back(self, action: Action, request: HttpRequest, row: Any) -> str:
+        """Return the page to show afterwards: the one that the link names, or the action's own."""
+        named = request.GET.get("back", "")
+        is_ours = url_has_allowed_host_and_scheme(named, allowed_hosts=None)
+        if is_ours and named.startswith(reverse("admin:index")):
+            return named
+        return self._address(action.back or action.page, row)
 
     def _address(self, page: str, row: Any) -> str:
         view = f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}"
@@ -167,10 +190,11 @@ class ActionAdmin(ReadOnlyAdmin):
         return Action(
             name="reveal",
             permission=disclosure.MAY_REVEAL,
-            title="Show personal values",
-            explanation="This page shows you names, addresses and file names for 15 minutes. The audit "
-            "log records that you saw them, and why. The visitor's own history says that staff saw "
-            "them, without your name.",
+            title="Reveal",
+            explanation="The pages of this session, its files, its events and its person show you the "
+            "names, addresses and file names of this session for 15 minutes. The audit log records "
+            "that you saw them, and why. The visitor's own history says that staff saw them, without "
+            "your name.",
             button="Show them for 15 minutes",
             fits=lambda row: not getattr(row, "is_revealed", True),
             act=self._reveal,
@@ -185,7 +209,7 @@ class ActionAdmin(ReadOnlyAdmin):
             page=self.page_name(row),
             reason=action_request.reason,
         )
-        return "This page shows personal values for 15 minutes."
+        return "Personal values of this session are shown to you for 15 minutes, on all its pages."
 
 
 def personal(

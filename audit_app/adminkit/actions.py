@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 
-from audit_app.adminkit.reasons import ReasonForm
+from audit_app.adminkit.reasons import PRESETS, ReasonForm
 
 
 class NotDone(Exception):
@@ -41,8 +41,10 @@ class Action:
     `act` gets the row and the submitted form. It returns the success message,
     or the whole response (a file). It raises NotDone or an APIException if it
     is too late. `state` is the value that must not change between the form and its
-    submission. `page` is the page that links to the action, and to which the
-    action returns: `change`, or the name of a RowPage.
+    submission. `initial` reads values for the form from the query string. `page` is
+    the page that links to the action, and to which the action returns (unless
+    `back` names another): `change`, or the name of a RowPage. `is_final` marks an
+    action that nothing can undo, `undo` is the name of the reverse action.
     """
 
     name: str
@@ -52,11 +54,25 @@ class Action:
     button: str
     fits: Callable[[Any], bool]
     act: Callable[[Any, ActionRequest], str | HttpResponseBase]
-    presets: tuple[str, ...] = ()
+    presets: tuple[str, ...] = PRESETS
     state: Callable[[Any], str] = _status
     form: Callable[..., ReasonForm] = ReasonForm
     effect: Callable[[Any], Effect] | None = None
     page: str = "change"
+    back: str = ""
+    is_final: bool = False
+    undo: str = ""
+    initial: Callable[[HttpRequest], dict[str, Any]] = lambda _: {}
+
+
+@dataclass(frozen=True)
+class ActionLink:
+    """A link to an action, for a staff member who may use it now."""
+
+    name: str
+    title: str
+    address: str
+    is_final: bool
 
 
 @dataclass(frozen=True)

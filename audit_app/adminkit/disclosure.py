@@ -1,8 +1,12 @@
-"""Records which staff opened pages about visitors, and reveals personal values for 15 minutes."""
+"""Records which staff opened pages about visitors, and reveals personal values for 15 minutes.
+
+A reveal is about sessions, not about a page: each page shows the values of the
+sessions that were revealed to this browser, and masks all others.
+"""
 
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -50,22 +54,44 @@ def view_interval(request: HttpRequest) -> timedelta:
 def reveal(
     request: HttpRequest, *, session_uuids: Sequence[uuid.UUID], page: str, reason: str
 ) -> None:
-    """Record the reason, and reveal a page's personal values to this browser for 15 minutes."""
+    """Record the reason for each session, and reveal its values to this browser for 15 minutes.
+
+    A page about no session is revealed alone.
+    """
     subjects: Sequence[uuid.UUID | None] = session_uuids or [None]
     details = {"page": page, "reason": reason}
     with transaction.atomic():
         record_many(events.STAFF_REVEALED, [Entry(one, details=details) for one in subjects])
     now = timezone.now().timestamp()
-    pages = {name: until for name, until in _pages(request).items() if until > now}
-    request.session[_REVEALED] = pages | {page: now + REVEALED_FOR.total_seconds()}
+    kept = {key: until for key, until in _revealed(request).items() if until > now}
+    until = now + REVEALED_FOR.total_seconds()
+    request.session[_REVEALED] = kept | dict.fromkeys(_keys(session_uuids, page), until)
 
 
-def is_revealed(request: HttpRequest, page: str) -> bool:
-    """Return whether this staff member may see the page's personal values now."""
-    until = _pages(request).get(page, 0)
-    return until > timezone.now().timestamp() and request.user.has_perm(MAY_REVEAL)
+def is_revealed(request: HttpRequest, session_uuids: Sequence[uuid.UUID], page: str = "") -> bool:
+    """Return whether this staff member may see the values of all these sessions now.
+
+    Without sessions the answer is about the page.
+    """
+    return revealed_until(request, session_uuids, page) is not None
 
 
-def _pages(request: HttpRequest) -> dict[str, float]:
-    pages: dict[str, float] = request.session.get(_REVEALED, {})
-    return pages
+def revealed_until(
+    request: HttpRequest, session_uuids: Sequence[uuid.UUID], page: str = ""
+) -> datetime | None:
+    """Return until when the values are revealed; None if they are masked."""
+    if not request.user.has_perm(MAY_REVEAL):
+        return None
+    until = min(_revealed(request).get(key, 0) for key in _keys(session_uuids, page))
+    if until > timezone.now().timestamp():
+        return datetime.fromtimestamp(until, UTC)
+    return None
+
+
+def _keys(session_uuids: Sequence[uuid.UUID], page: str) -> list[str]:
+    return [f"session:{one}" for one in session_uuids] or [f"page:{page}"]
+
+
+def _revealed(request: HttpRequest) -> dict[str, float]:
+    revealed: dict[str, float] = request.session.get(_REVEALED, {})
+    return revealed

@@ -5,6 +5,8 @@ from typing import Any
 
 from django import forms
 
+# The reasons of every action that has no better ones.
+PRESETS = ("Visitor asked", "Abuse", "Legal or data request")
 REVEAL_PRESETS = (
     "The visitor asked me to check",
     "To compare with what the caller says",
@@ -41,7 +43,7 @@ class ReasonForm(forms.Form):
         why = self.fields["why"]
         assert isinstance(why, forms.ChoiceField)
         if presets:
-            why.choices = [*((preset, preset) for preset in presets), (_OTHER, "Another reason:")]
+            why.choices = [*((preset, preset) for preset in presets), (_OTHER, "Other…")]
         else:
             del self.fields["why"]
             self.fields["reason"].label = "Reason"

@@ -16,6 +16,7 @@ class Extensions:
     actions: list[Action] = field(default_factory=list)
     pages: list[RowPage] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
+    template: str = ""
 
 
 _extensions: defaultdict[type[Model], Extensions] = defaultdict(Extensions)
@@ -33,6 +34,11 @@ def register_actions(model: type[Model], *actions: Action) -> None:
 def register_pages(model: type[Model], *pages: RowPage) -> None:
     """Add these pages to each row of `model`, after the model's own."""
     _extensions[model].pages.extend(pages)
+
+
+def register_template(model: type[Model], template: str) -> None:
+    """Show each row of `model` with this template."""
+    _extensions[model].template = template
 
 
 def register_sections(model: type[Model], *sections: Section) -> None:

@@ -3,8 +3,11 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
+from django.db.models import ManyToManyField
+from django.forms import CheckboxSelectMultiple
 from django.http import HttpRequest
 
 from audit_app.adminkit.action_admin import ActionAdmin
@@ -17,6 +20,16 @@ class RecordedChangesAdmin(admin.ModelAdmin[Any]):
     """Records changes in their transaction. It has no bulk actions."""
 
     actions: Any = None
+    filter_horizontal = ()
+    # Django's two lists with arrows do not fit on a phone and need JavaScript.
+    formfield_overrides = {ManyToManyField: {"widget": CheckboxSelectMultiple}}
+
+    def formfield_for_dbfield(self, *args: Any, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(*args, **kwargs)
+        if field and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            # Without its links, which open pop-up windows.
+            field.widget = field.widget.widget
+        return field
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if request.method != "POST":
@@ -65,6 +78,7 @@ class StaffAdmin(RecordedChangesAdmin, ActionAdmin, UserAdmin[User]):
     """Accounts, for superusers only; also removes a lost second factor."""
 
     row_actions = (RESET,)
+    change_user_password_template = "backoffice/accounts/colleague_password.html"  # noqa: S105 (a template)
     list_display = [
         "username",
         "first_name",

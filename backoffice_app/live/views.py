@@ -48,9 +48,10 @@ def session_live(request: HttpRequest, object_id: uuid.UUID) -> HttpResponseBase
 
 def session_revision(request: HttpRequest, session_uuid: uuid.UUID) -> str | None:
     """Return the revision of a session's page for this reader, who is seen as viewing it."""
-    page = _admin_of(UserSession).page_name(UserSession(pk=session_uuid))
     viewers = presence.others(session_uuid, request.user)
-    return revisions.of_session(session_uuid, disclosure.is_revealed(request, page), viewers)
+    return revisions.of_session(
+        session_uuid, disclosure.is_revealed(request, [session_uuid]), viewers
+    )
 
 
 def _answer(

@@ -11,7 +11,6 @@ from audit_app.adminkit.actions import Action, ActionRequest, Effect, NotDone
 from audit_app.adminkit.reasons import ReasonForm
 from backoffice_app import exports
 from backoffice_app.person.sessions import Person, digest, listed, person_behind
-from sessions_app.admin import ERASE_PRESETS
 from sessions_app.models import SessionStatus, UserSession
 from sessions_app.services import privacy
 from sessions_app.uuid_helpers import parse_support_code
@@ -72,7 +71,7 @@ def _sessions(count: int) -> str:
 
 def _erasure(session: UserSession) -> Effect:
     person = person_behind(session)
-    sessions = listed(person.verified, is_revealed=False)
+    sessions = listed(person.verified)
     return Effect(
         removed=[
             f"verified sessions: {', '.join(str(one.session) for one in sessions)}",
@@ -120,7 +119,6 @@ ACTIONS = (
         button="Download the ZIP",
         fits=_may_act,
         act=_export,
-        presets=exports.EXPORT_PRESETS,
         state=_state,
         page="person",
     ),
@@ -134,7 +132,7 @@ ACTIONS = (
         button="Erase these sessions permanently",
         fits=_may_act,
         act=_erase,
-        presets=ERASE_PRESETS,
+        is_final=True,
         state=_state,
         form=PersonErasureForm,
         effect=_erasure,

@@ -6,7 +6,7 @@ from those that only claim it.
 
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from common.masking import mask_name
@@ -61,13 +61,15 @@ def _first(sessions: list[UserSession], always: UserSession | None) -> list[User
     return [*sessions[: SHOWN - 1], always]
 
 
-def listed(sessions: Sequence[UserSession], *, is_revealed: bool) -> list[PersonSession]:
+def listed(
+    sessions: Sequence[UserSession], revealed: Collection[uuid.UUID] = ()
+) -> list[PersonSession]:
     quotas = UploadQuota.objects.in_bulk([session.pk for session in sessions])
     nothing = UploadQuota()
     return [
         PersonSession(
             session,
-            session.name if is_revealed else mask_name(session.name),
+            session.name if session.uuid in revealed else mask_name(session.name),
             quotas.get(session.pk, nothing).files,
             quotas.get(session.pk, nothing).bytes,
         )

@@ -23,5 +23,5 @@ def live_page(context: dict[str, Any], view: str) -> dict[str, str]:
 @register.simple_tag(takes_context=True)
 def needs_attention(context: dict[str, Any]) -> list[Problem]:
     """Return the problems that this staff member may see; only for a poll, because that costs statements."""
-    request = context["request"]
-    return problems(ListAccess(request)) if is_poll(request) else []
+    request = context.get("request")  # the navigation has none
+    return problems(ListAccess(request)) if request and is_poll(request) else []

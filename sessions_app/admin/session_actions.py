@@ -7,7 +7,7 @@ from django.utils.formats import date_format
 from django.utils.timezone import localtime
 
 from audit_app.adminkit.actions import Action, ActionRequest, Effect, NotDone
-from audit_app.adminkit.reasons import ReasonForm
+from audit_app.adminkit.reasons import PRESETS, ReasonForm
 from audit_app.adminkit.shown_once import shown_once
 from sessions_app.models import SessionStatus, UserSession
 from sessions_app.services import privacy, recovery, sessions
@@ -72,8 +72,6 @@ def _is_active(session: UserSession) -> bool:
     return session.status == SessionStatus.ACTIVE
 
 
-ERASE_PRESETS = ("The visitor asked for it", "A guardian or lawyer asked for it")
-
 ACTIONS = (
     Action(
         name="revoke",
@@ -84,7 +82,8 @@ ACTIONS = (
         button="Revoke this session",
         fits=_is_active,
         act=_revoke,
-        presets=("The visitor asked for it", "Abuse", "Somebody else has the visitor's device"),
+        presets=(*PRESETS, "Somebody else has the visitor's device"),
+        is_final=True,
     ),
     Action(
         name="extend",
@@ -120,7 +119,7 @@ ACTIONS = (
         button="Erase this session permanently",
         fits=lambda session: session.status != SessionStatus.ERASED,
         act=_erase,
-        presets=ERASE_PRESETS,
         effect=_erasure,
+        is_final=True,
     ),
 )

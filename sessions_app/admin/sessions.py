@@ -12,19 +12,13 @@ from django.utils.timezone import localtime
 from audit_app.adminkit.action_admin import ActionAdmin, personal
 from audit_app.models import AuditLog
 from common.masking import mask_email, mask_name
+from sessions_app import events
 from sessions_app.admin.session_actions import ACTIONS
 from sessions_app.models import SessionStatus, UserSession
 from sessions_app.services.privacy import visitors_events
 
-_WHY_EXPIRED = {
-    "idle": "it was not used for too long",
-    "absolute": "it reached its maximum age",
-    "unused": "it was never used",
-    "extended": "the extension by staff was over",
-}
 
-
-def _sentence(session: UserSession) -> str:
+def state_in_words(session: UserSession) -> str:
     """Describe a session's state, with its time and reason."""
     ended = date_format(localtime(session.ended_at), "DATETIME_FORMAT") if session.ended_at else ""
     until = date_format(localtime(session.expires_at), "DATETIME_FORMAT")
@@ -36,7 +30,7 @@ def _sentence(session: UserSession) -> str:
         case SessionStatus.ACTIVE:
             return f"Expired on {until} (limit: {session.expiry_reason()}); not recorded yet."
         case SessionStatus.EXPIRED:
-            why = _WHY_EXPIRED.get(session.end_reason, session.end_reason)
+            why = events.EXPIRED.words.get(session.end_reason, session.end_reason)
             return f"Expired on {ended}: {why}."
         case SessionStatus.RESET:
             return f"Replaced by its visitor with a new session on {ended} ({session.end_reason})."
@@ -49,7 +43,7 @@ def _sentence(session: UserSession) -> str:
     return "Erasure in progress: the database is done, some files are still in storage."
 
 
-def _place(session: UserSession, event: AuditLog | None) -> str:
+def place(session: UserSession, event: AuditLog | None) -> str:
     """Describe the device and address of an event."""
     part = getattr(event, "personal", None)
     if event is None or part is None:
@@ -93,7 +87,7 @@ class UserSessionAdmin(ActionAdmin):
 
     @admin.display(description="state")
     def state(self, session: UserSession) -> str:
-        return _sentence(session)
+        return state_in_words(session)
 
     @admin.display(description="e-mail is")
     def e_mail_is(self, session: UserSession) -> str:
@@ -103,11 +97,11 @@ class UserSessionAdmin(ActionAdmin):
 
     @admin.display(description="created from")
     def created_from(self, session: UserSession) -> str:
-        return _place(session, visitors_events(session).order_by("occurred_at", "pk").first())
+        return place(session, visitors_events(session).order_by("occurred_at", "pk").first())
 
     @admin.display(description="last recorded from")
     def last_from(self, session: UserSession) -> str:
-        return _place(session, visitors_events(session).first())
+        return place(session, visitors_events(session).first())
 
     @admin.display(description="predecessor")
     def came_from(self, session: UserSession) -> str:

@@ -133,6 +133,17 @@ def test_a_new_password_by_a_superuser_is_one_event(boss: Client, anna: User) ->
     assert recorded_changes() == [(f"staff:{anna.pk}", "changed", "password")]
 
 
+def test_a_superuser_disables_the_password_of_a_colleague(boss: Client, anna: User) -> None:
+    page = page_of(anna).replace("/change/", "/password/")
+    form = boss.get(page).content.decode().partition('id="no-password"')[0].rpartition("<form")[2]
+    assert 'name="usable_password" value="false"' in form
+    assert boss.post(page, {"usable_password": "false", "unset-password": "1"}).status_code == 302
+    anna.refresh_from_db()
+    assert not anna.has_usable_password()
+    assert "Set password" in boss.get(page).content.decode()
+    assert recorded_changes() == [(f"staff:{anna.pk}", "changed", "password")]
+
+
 def test_an_own_new_password_is_one_event(anna: User) -> None:
     client = Client()
     client.force_login(anna)

@@ -217,7 +217,7 @@ def test_the_list_shows_sizes_to_read_and_filters_by_known_types(
     files = list_of(UploadedFile)
     shown = shown_text(support.get(files).content.decode())
     assert "3.0 MB" in shown.replace("\xa0", " ")
-    assert "By type" in shown
+    assert "Type: All" in shown
     assert "1 on this page" in shown_text(
         support.get(f"{files}?type=application/pdf").content.decode()
     )

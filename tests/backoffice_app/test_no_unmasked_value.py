@@ -9,6 +9,7 @@ from audit_app.models import AuditLog
 from tests.backoffice_app import crawl
 from tests.backoffice_app.pages import page_of
 from tests.helpers import SOAK, Visitor, mailed_code, uploaded
+from uploads_app.models import UploadedFile
 
 # What is shown is the same on every database.
 
@@ -65,12 +66,16 @@ def test_a_reveal_is_in_the_log_and_in_the_visitors_history(db: None, make_staff
 
     found = shown(support, [*values, *others_values])
 
-    assert {url.partition("?")[0] for url in found} == {page}
+    files = [page_of(one) for one in UploadedFile.objects.filter(session=visitor.row)]
+    events = [page_of(one) for one in AuditLog.objects.filter(session_uuid=visitor.uuid)]
+    own = {page, page_of(visitor.row, "person"), *files, *events}
+    assert {page, *files} <= {url.partition("?")[0] for url in found} <= own
+    assert set.union(*found.values()) <= set(values)
     revealed = AuditLog.objects.get(event_type="staff.personal_data_revealed")
     assert revealed.details["page"] == f"usersession:{visitor.uuid}"
-    for one, events in ((visitor, 2), (other, 1)):
+    for one, count in ((visitor, 2), (other, 1)):
         checked = AuditLog.objects.filter(session_uuid=one.uuid, event_type__startswith="staff.")
         activity = one.get("/api/v1/sessions/current/activity/").json()["results"]
         staffs = [item["event_id"] for item in activity if item["event"].startswith("staff.")]
         assert staffs == [str(log.event_id) for log in checked.order_by("-id")]
-        assert len(staffs) == events
+        assert len(staffs) == count

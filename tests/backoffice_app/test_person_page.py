@@ -92,7 +92,7 @@ def test_a_view_is_recorded_for_each_listed_session(support: Any) -> None:
     assert "staff.session_viewed" not in events(stranger.uuid)
 
 
-def test_personal_values_are_masked_until_revealed_on_this_page(support: Client) -> None:
+def test_personal_values_are_masked_until_revealed(support: Client) -> None:
     visitor, other = verified(name="Anna Bell"), verified(name="Anna Belle")
     text = shown(support, visitor)
     for value in (EMAIL, "Anna", "Bell"):
@@ -112,18 +112,18 @@ def test_personal_values_are_masked_until_revealed_on_this_page(support: Client)
             session_uuid=one.uuid, event_type="staff.personal_data_revealed"
         )
         assert log.details["reason"] == "to compare"
-    assert "Anna" not in shown(support, other)
-    assert "Anna" not in shown_text(support.get(page_of(visitor.row)).content.decode())
+    assert "Anna Belle" in shown(support, other)
+    assert "Anna Bell" in shown_text(support.get(page_of(visitor.row)).content.decode())
 
 
-def test_a_new_session_after_the_reveal_masks_the_page_again(support: Client) -> None:
+def test_a_new_session_after_the_reveal_is_masked(support: Client) -> None:
     visitor = verified(name="Anna Bell")
     support.post(page_of(visitor.row, "reveal_person"), {"reason": "to compare"})
     assert "Anna Bell" in shown(support, visitor)
     claimed(name="Carla Coe")
     text = shown(support, visitor)
     assert "Carla" not in text
-    assert "Anna" not in text
+    assert "Anna Bell" in text
 
 
 def test_an_auditor_sees_masked_values_and_no_actions(make_staff: Any) -> None:
@@ -154,7 +154,7 @@ def test_t68_no_action_starts_from_a_claimed_session(
     uploaded(victim)
     page = support.get(page_of(caller.row, "person"))
     assert "anybody can type any address" in shown_text(page.content.decode())
-    titles = [title for _, title in page.context["row_actions"]]
+    titles = [link.title for link in page.context["row_actions"]]
     assert titles == ["Show personal values"]
     before = events()
     for action in ("export_person", "erase_person"):

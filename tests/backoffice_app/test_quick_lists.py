@@ -161,7 +161,7 @@ def walk(client: Client, model: type[Model], word: str, address: str = "") -> li
     pages = []
     while True:
         html = client.get(list_of(model) + address).content.decode()
-        row_links = re.findall(r'<th class="field-[^"]*"><a href="([^"?]+)', html)
+        row_links = re.findall(r'<th class="field-[^>]*><a href="([^"?]+)', html)
         pages.append(row_links)
         if word not in links(html):
             return pages

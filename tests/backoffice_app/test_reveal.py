@@ -1,4 +1,4 @@
-"""Personal values are masked until revealed, with a reason, on one page for 15 minutes."""
+"""Personal values are masked until a session is revealed, with a reason, for 15 minutes."""
 
 from datetime import timedelta
 from typing import Any
@@ -31,8 +31,8 @@ def erika(db: None) -> Visitor:
 
 
 def rows_of(erika: Visitor) -> list[Model]:
-    stored = AuditLog.objects.get(event_type="upload.stored")
-    return [erika.row, UploadedFile.objects.get(), stored]
+    stored = AuditLog.objects.get(event_type="upload.stored", session_uuid=erika.uuid)
+    return [erika.row, UploadedFile.objects.get(session=erika.row), stored]
 
 
 def found_in(client: Client, url: str) -> set[str]:
@@ -58,21 +58,33 @@ def test_pages_and_lists_show_masked_values(erika: Visitor, make_staff: Any) -> 
         assert masked in page
 
 
-def test_with_a_reason_values_are_shown_on_this_page_only(erika: Visitor, make_staff: Any) -> None:
+@pytest.mark.both
+def test_with_a_reason_values_are_shown_on_all_pages_of_this_session_only(
+    erika: Visitor, make_staff: Any
+) -> None:
     support, colleague = make_staff("Support"), make_staff("Support")
+    other = Visitor(HTTP_USER_AGENT=FIREFOX, REMOTE_ADDR="203.0.113.77")
+    other.start()
+    other.identify(name="Erika Muster", email="erika@example.org")
+    foreign = uploaded(other, name="Krankenakte.pdf")
     session, upload, event = rows_of(erika)
 
-    answer = reveal(support, session)
+    answer = reveal(support, upload)
 
-    assert "This page shows personal values for 15 minutes" in shown_text(answer.content.decode())
+    assert "shown to you for 15 minutes, on all its pages" in shown_text(answer.content.decode())
     assert found_in(support, page_of(session)) == set(PERSONAL)
-    assert found_in(support, page_of(upload)) == set()
-    assert found_in(support, page_of(event)) == set()
-    assert found_in(colleague, page_of(session)) == set()
-    reveal(support, upload)
-    reveal(support, event)
     assert found_in(support, page_of(upload)) == {"Krankenakte.pdf"}
     assert found_in(support, page_of(event)) == {"Krankenakte.pdf", "203.0.113.77", FIREFOX}
+    for page in (page_of(other.row), page_of(foreign), list_of(UploadedFile)):
+        assert found_in(support, page) == set()
+    for page in map(page_of, (session, upload, event)):
+        assert found_in(colleague, page) == set()
+    assert events().count(REVEALED) == 1
+    # The person's page shows the values of this session, and masks the other one.
+    person = support.get(page_of(session, "person")).content.decode()
+    assert person.count("Erika Muster") == 1
+    assert person.count("E••• M•••") == 1
+    assert found_in(support, page_of(other.row, "person")) == {"Erika Muster"}
 
 
 def test_a_reveal_is_recorded_once_and_shown_to_the_visitor(

@@ -29,7 +29,7 @@ def timeline_lines(staff: Client, visitor: Visitor, query: str = "") -> list[str
     """Return the events that the timeline shows, newest first."""
     html = staff.get(page_of(visitor.row) + query).content.decode()
     section = html[html.index('id="timeline"') :]
-    return re.findall(r'<th scope="row"><code>([^<]+)</code>', section)
+    return re.findall(r"<dt>Event</dt><dd><code>([^<]+)</code>", section)
 
 
 @pytest.mark.both
@@ -108,8 +108,8 @@ def test_pending_and_lapsed_files_are_listed_from_their_rows(
             status=status, size=1, content_type="application/pdf", lease_expires_at=timezone.now(),
         )  # fmt: skip
     page = shown_text(support.get(page_of(visitor.row)).content.decode())
-    assert "upload started pending The upload is in progress." in page
-    assert "upload started lapsed The upload was never finished." in page
+    assert "The upload of A•••.pdf is in progress." in page
+    assert "The upload of A•••.pdf was never finished." in page
     assert "Akte.pdf" not in page
     assert timeline_lines(support, visitor, "?show=cleanup") == []
 

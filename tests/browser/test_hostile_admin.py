@@ -96,7 +96,7 @@ def revealed(back_office: BackOffice, path: str) -> Iterator[str]:
     back_office.open(path)
     expect_only_text(back_office.page)
     yield back_office.content.inner_text()
-    back_office.do("Show personal values", "Show them for 15 minutes")
+    back_office.do("Reveal", "Show them for 15 minutes")
     expect_only_text(back_office.page)
     yield back_office.content.inner_text()
 

@@ -93,14 +93,16 @@ def test_a_visitors_event_and_a_restored_file_appear_on_the_open_page(
     upload = visitor.upload(pdf("first"), "first.pdf")
     visitor.site.run(_QUARANTINED.format(pk=upload))
     agent.open_session(visitor.uuid)
-    row = agent.page.locator(f"#file-{upload}")
+    agent.page.locator(".tabs").get_by_role("link", name="Files").click()
+    row = agent.page.locator(f"#row-{upload}")
     expect(row).to_contain_text("Quarantined")
     link = row.get_by_role("link").first
     link.focus()
 
     visitor.upload(pdf("second"), "second.pdf")
     pass_time(agent)
-    expect(agent.page.locator("#files tbody tr")).to_have_count(2)
+    expect(agent.page.locator("#files .file")).to_have_count(2)
+    expect(agent.page.locator("#tab-count")).to_have_text("2")
     expect(agent.page.locator("#timeline")).to_contain_text("s•••.pdf")
     expect(link).to_be_focused()
 
@@ -132,14 +134,15 @@ def test_typed_text_survives_renewals_and_a_sign_out_elsewhere(
     visitor: PageVisitor, agent: BackOffice
 ) -> None:
     agent.open_session(visitor.uuid)
-    agent.link("Revoke…").click()
-    agent.page.get_by_label("Another reason:").check()
-    reason = agent.page.get_by_role("textbox", name=re.compile("your words", re.I))
+    agent.choose("Revoke")
+    reason = agent.page.get_by_role("textbox", name=re.compile("reason|your words", re.I))
     reason.fill("the visitor called")
-    reason.focus()
     visitor.upload(pdf())
     pass_time(agent)
-    notice = agent.page.get_by_role("alert")
+    expect(agent.page.locator("#files .file")).to_have_count(1)
+    expect(reason).to_be_focused()
+    expect(reason).to_have_value("the visitor called")
+    notice = agent.page.locator("#signed-out")
     expect(notice).to_be_hidden()
 
     visitor.site.run(_SIGNED_OUT.format(name="support"))
@@ -166,7 +169,7 @@ def sign_in_by_the_link(notice: Locator, site: Site) -> None:
     tab.get_by_label("Username").fill("support")
     tab.get_by_label("Password").fill(PASSWORD)
     tab.get_by_role("button", name="Log in").click()
-    expect(tab).to_have_url(re.compile("/revoke/$"))
+    expect(tab).to_have_url(re.compile("/change/$"))
     tab.close()
 
 
@@ -179,7 +182,7 @@ def test_a_hidden_tab_does_not_poll(visitor: PageVisitor, agent: BackOffice) -> 
     visitor.upload(pdf())
     with agent.page.expect_response(re.compile("/live/")):
         _set_hidden(agent.page, hidden=False)
-    expect(agent.page.locator("#files tbody tr")).to_have_count(1)
+    expect(agent.page.locator("#files .file")).to_have_count(1)
 
 
 def _set_hidden(page: Page, *, hidden: bool) -> None:

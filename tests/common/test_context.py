@@ -229,7 +229,7 @@ def test_every_kind_of_response_has_the_id(
     answers = {
         200: [visitor.current(), stranger.get("/"), stranger.get("/api/docs/"),
               stranger.get("/health/ready"), staff.get("/admin/"),
-              stranger.get("/static/maria/admin.css"),
+              stranger.get("/static/maria/tokens.css"),
               visitor.get(f"/api/v1/uploads/{upload.pk}/download/")],
         201: [Visitor().start()],
         204: [started().end()],

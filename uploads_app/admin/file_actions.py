@@ -43,7 +43,7 @@ _MEANINGS = {
     UploadStatus.LAPSED: "The upload did not finish. The visitor never saw this file.",
     UploadStatus.REJECTED: "The upload was refused: its type or size is not allowed.",
 }
-_RELATIONS = {
+RELATIONS = {
     SessionRelation.FOLLOWS: "The second session followed the first in the same browser.",
     SessionRelation.SAME_PERSON: "Both sessions have verified the same e-mail address.",
     SessionRelation.CLAIMED: "Both sessions have the same e-mail address, but at least one did not verify "
@@ -200,7 +200,7 @@ class TransferTarget:
 
     @property
     def relation_in_words(self) -> str:
-        return _RELATIONS[self.relation]
+        return RELATIONS[self.relation]
 
     @property
     def sessions(self) -> list[tuple[str, UserSession, str]]:
@@ -284,6 +284,7 @@ ACTIONS = (
         button="Put this file in quarantine",
         fits=lambda upload: upload.status == UploadStatus.STORED,
         act=_quarantine,
+        undo="restore",
     ),
     Action(
         name="restore",
@@ -294,5 +295,6 @@ ACTIONS = (
         button="Release this file",
         fits=lambda upload: upload.status == UploadStatus.QUARANTINED,
         act=_restore,
+        undo="quarantine",
     ),
 )

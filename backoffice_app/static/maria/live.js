@@ -10,6 +10,7 @@ const TIMEOUT = 10_000;
 const attention = document.getElementById("attention");
 // The page's own address, or the one of the badge in the navigation.
 const live = document.getElementById("live") ?? attention;
+const notice = document.getElementById("signed-out");
 let interval = INTERVAL;
 let timer = 0;
 
@@ -23,7 +24,8 @@ async function poll() {
     // The server or the network does not answer.
   }
   interval = status ? INTERVAL : Math.min(2 * interval, LONGEST);
-  document.getElementById("signed-out").hidden = status !== 401;
+  placeNotice();
+  notice.hidden = status !== 401;
   clearTimeout(timer);
   // Who may not see the page now asks again by returning to it.
   if (status < 400) timer = setTimeout(poll, interval);
@@ -56,7 +58,13 @@ function show(page) {
   for (const field of document.getElementsByName("csrfmiddlewaretoken")) field.value = token.value;
 }
 
+/** An open dialog makes everything outside it inert. */
+function placeNotice() {
+  (document.querySelector("dialog:modal") ?? document.body).prepend(notice);
+}
+
 if (live) {
+  document.addEventListener("close", placeNotice, true);
   document.addEventListener("visibilitychange", poll);
   addEventListener("focus", poll);
   if (live !== attention && attention) ask(attention).catch(() => {});

@@ -1,0 +1,303 @@
+"""Actions on several files of a session at once, with one reason.
+
+Each file is changed and recorded on its own, by the same service and under the
+same locks as on its own page. A file that no longer qualifies is left alone, and
+the answer names it with the reason.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.template.defaultfilters import filesizeformat, pluralize
+from django.urls import reverse
+from rest_framework.exceptions import APIException
+
+from audit_app.adminkit.actions import Action, ActionRequest, NotDone
+from audit_app.adminkit.reasons import ReasonForm
+from audit_app.adminkit.results import Undo, result
+from backoffice_app import exports
+from sessions_app.models import UserSession
+from uploads_app.admin import file_actions
+from uploads_app.exceptions import DownloadBlocked
+from uploads_app.models import UploadedFile, UploadStatus
+from uploads_app.services import transfer
+from uploads_app.services.download import open_upload, record_staff_download
+from uploads_app.services.inspection import quarantine_upload, restore_upload
+
+AT_ONCE = 200
+# The button Undo names each file, and is kept with the message.
+UNDONE_AT_ONCE = 50
+_PAGE = "admin:sessions_app_usersession_change"
+_MAY_VIEW = "uploads_app.view_uploadedfile"
+
+
+def files_in(session: UserSession, status: UploadStatus) -> QuerySet[UploadedFile]:
+    """Return a session's newest files in one state."""
+    files = UploadedFile.objects.filter(session=session, status=status)
+    return files.select_related("session").order_by("-created_at")[:AT_ONCE]
+
+
+class FilesForm(ReasonForm):
+    """The files, all of them chosen at first, and the reason."""
+
+    status = UploadStatus.STORED
+    chosen = forms.MultipleChoiceField(
+        label="Files",
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Choose at least one file."},
+    )
+    field_order = ["chosen", "to", "sure", "why", "reason"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        shown = files_in(self.row, self.status)
+        choices = [(str(file.pk), self._label_of(file)) for file in shown]
+        field = self.fields["chosen"]
+        assert isinstance(field, forms.MultipleChoiceField)
+        field.choices = choices
+        known = [pk for pk, _ in choices]
+        selected = self.initial.get("chosen") or ()
+        self.initial["chosen"] = [pk for pk in known if pk in selected] or known
+
+    def _label_of(self, file: UploadedFile) -> str:
+        name = file.name if getattr(self.row, "is_revealed", False) and file.name else str(file)
+        return f"{name}, {filesizeformat(file.size)}"
+
+
+class QuarantinedFilesForm(FilesForm):
+    status = UploadStatus.QUARANTINED
+
+
+class TransferFilesForm(FilesForm):
+    """The files, the session that gets them, and a confirmation if nothing links the two."""
+
+    to = forms.CharField(
+        label="Support code of the visitor's current session",
+        max_length=40,
+        widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}),
+    )
+    sure = forms.BooleanField(
+        label="I have verified that both sessions belong to this visitor",
+        required=False,
+        help_text="Needed only if this session did not lead to the other one in the same browser, "
+        "and not both have verified the same e-mail address.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if follower := transfer.live_follower(session=self.row):
+            self.initial.setdefault("to", follower.support_code)
+            self.fields["to"].help_text = "The session that followed this one in the same browser."
+
+    def clean_to(self) -> UserSession:
+        target = file_actions.TransferTarget(
+            UploadedFile(session=self.row), self.cleaned_data["to"]
+        )
+        if target.target is None:
+            raise forms.ValidationError(target.error)
+        return target.target
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean()
+        target = values.get("to")
+        if target and not values.get("sure"):
+            relation = transfer.relation(session=self.row, other=target)
+            if not relation.is_proof:
+                words = file_actions.RELATIONS[relation]
+                self.add_error("sure", f"{words} Verify this first, then tick the box.")
+        return values
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the chosen files: those that were changed, and why others were not."""
+
+    done: Sequence[UploadedFile]
+    failed: Sequence[str]
+
+
+def _each(
+    session: UserSession,
+    action_request: ActionRequest,
+    act: Callable[[UploadedFile], None],
+) -> Outcome:
+    """Apply an act to each chosen file; raises NotDone if it failed for all."""
+    if not action_request.request.user.has_perm(_MAY_VIEW):
+        raise PermissionDenied
+    chosen = UploadedFile.objects.filter(session=session, pk__in=action_request.values["chosen"])
+    done, failed = [], []
+    for upload in chosen.select_related("session").order_by("created_at"):
+        try:
+            act(upload)
+        except (NotDone, transfer.NotTransferred, APIException) as error:
+            failed.append(f"{upload}: {error}")
+        else:
+            done.append(upload)
+    if not done:
+        raise NotDone(f"Nothing was done. {' '.join(failed)}")
+    return Outcome(done, failed)
+
+
+def _answer(
+    session: UserSession, request: HttpRequest, outcome: Outcome, sentence: str, undo: str = ""
+) -> HttpResponseBase:
+    """Say how many files were changed and which were not, on the session's page."""
+    say = messages.warning if outcome.failed else messages.success
+    say(request, result(request, sentence, _undo(session, outcome, undo) if undo else None))
+    _report(request, outcome.failed)
+    return HttpResponseRedirect(f"{reverse(_PAGE, args=[session.pk])}#files")
+
+
+def _undo(session: UserSession, outcome: Outcome, name: str) -> Undo | None:
+    if len(outcome.done) > UNDONE_AT_ONCE:
+        return None
+    address = reverse(f"admin:sessions_app_usersession_{name}", args=[session.pk])
+    return Undo(address, "several files", [("chosen", str(one.pk)) for one in outcome.done])
+
+
+def _report(request: HttpRequest, failed: Iterable[str]) -> None:
+    for one in failed:
+        messages.error(request, f"Not done: {one}")
+
+
+def _count(outcome: Outcome, was: str, were: str) -> str:
+    number, of = len(outcome.done), len(outcome.done) + len(outcome.failed)
+    counted = f"{number} of {of} files" if outcome.failed else f"{number} file{pluralize(number)}"
+    return f"{counted} {was if number == 1 else were}"
+
+
+def _quarantine(session: UserSession, action_request: ActionRequest) -> HttpResponseBase:
+    def act(upload: UploadedFile) -> None:
+        if not quarantine_upload(upload=upload, reason=action_request.reason):
+            raise NotDone("It is not stored any more.")
+
+    outcome = _each(session, action_request, act)
+    sentence = f"{_count(outcome, 'is', 'are')} in quarantine. Nobody can download them."
+    return _answer(session, action_request.request, outcome, sentence, "restore_files")
+
+
+def _release(session: UserSession, action_request: ActionRequest) -> HttpResponseBase:
+    def act(upload: UploadedFile) -> None:
+        if not restore_upload(upload=upload, reason=action_request.reason):
+            raise NotDone("It is not in quarantine any more.")
+
+    outcome = _each(session, action_request, act)
+    sentence = f"{_count(outcome, 'was', 'were')} released from quarantine."
+    return _answer(session, action_request.request, outcome, sentence, "quarantine_files")
+
+
+def _transfer(session: UserSession, action_request: ActionRequest) -> HttpResponseBase:
+    target = action_request.values["to"]
+
+    def act(upload: UploadedFile) -> None:
+        transfer.transfer_upload(upload=upload, session=target, reason=action_request.reason)
+
+    outcome = _each(session, action_request, act)
+    sentence = (
+        f"{_count(outcome, 'was', 'were')} transferred to {target}. Ask the visitor to reload the "
+        "page: an open page does not show them before."
+    )
+    return _answer(session, action_request.request, outcome, sentence)
+
+
+def _download(session: UserSession, action_request: ActionRequest) -> HttpResponseBase:
+    """Send the files as one ZIP. Each is recorded if it can be opened now."""
+
+    def act(upload: UploadedFile) -> None:
+        if upload.status != UploadStatus.STORED:
+            raise NotDone("It is not stored any more.")
+        try:
+            open_upload(upload=upload).close()
+        except DownloadBlocked as error:
+            raise NotDone("It is blocked for safety.") from error
+        record_staff_download(upload=upload, reason=action_request.reason)
+
+    outcome = _each(session, action_request, act)
+    _report(action_request.request, outcome.failed)
+    return exports.zipped_files(outcome.done, session=session, left_out=outcome.failed)
+
+
+def _chosen(request: HttpRequest) -> dict[str, Any]:
+    """Return the files that the page of the session has chosen."""
+    chosen = request.GET.getlist("chosen")
+    return {"chosen": chosen} if chosen else {}
+
+
+def _has(status: UploadStatus) -> Callable[[UserSession], bool]:
+    return lambda session: UploadedFile.objects.filter(session=session, status=status).exists()
+
+
+def _has_stored_and_is_over(session: UserSession) -> bool:
+    return file_actions.is_over(session) and _has(UploadStatus.STORED)(session)
+
+
+_ONE = {action.name: action for action in file_actions.ACTIONS}
+
+
+def _several(
+    one: str,
+    *,
+    title: str,
+    button: str,
+    fits: Callable[[UserSession], bool],
+    act: Callable[[UserSession, ActionRequest], HttpResponseBase],
+    form: type[FilesForm] = FilesForm,
+) -> Action:
+    """Return the action on several files that corresponds to an action on one."""
+    single = _ONE[one]
+    return Action(
+        name=f"{one}_files",
+        permission=single.permission,
+        title=title,
+        explanation=single.explanation,
+        button=button,
+        fits=fits,
+        act=act,
+        presets=single.presets,
+        state=lambda _: "",
+        form=form,
+        initial=_chosen,
+        page="files",
+        back="change",
+    )
+
+
+ACTIONS = (
+    _several(
+        "give",
+        title="Transfer files",
+        button="Transfer these files",
+        fits=_has_stored_and_is_over,
+        act=_transfer,
+        form=TransferFilesForm,
+    ),
+    _several(
+        "download",
+        title="Download files",
+        button="Download these files",
+        fits=_has(UploadStatus.STORED),
+        act=_download,
+    ),
+    _several(
+        "quarantine",
+        title="Quarantine files",
+        button="Put these files in quarantine",
+        fits=_has(UploadStatus.STORED),
+        act=_quarantine,
+    ),
+    _several(
+        "restore",
+        title="Release files",
+        button="Release these files",
+        fits=_has(UploadStatus.QUARANTINED),
+        act=_release,
+        form=QuarantinedFilesForm,
+    ),
+)

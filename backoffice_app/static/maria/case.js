@@ -1,0 +1,20 @@
+/* The parts of a session's page as tabs, also after a part was renewed.
+   Without JavaScript the style sheet shows the part that the address names. */
+const page = document.querySelector(".case");
+const links = [...page.querySelectorAll(".tabs a")];
+
+function show() {
+    const parts = links.map((link) => link.hash.slice(1));
+    const named = location.hash.slice(1);
+    page.dataset.part = parts.includes(named) ? named : parts[0];
+    for (const link of links) {
+        if (link.hash === `#${page.dataset.part}`) {
+            link.setAttribute("aria-current", "true");
+        } else {
+            link.removeAttribute("aria-current");
+        }
+    }
+}
+
+addEventListener("hashchange", show);
+show();

@@ -1,0 +1,79 @@
+"""The frame of the console in a browser: keys, the menu of a phone, no JavaScript, nothing stored."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from tests.browser.axe import BACK_OFFICE, PHONE, set_view
+from tests.browser.back_office import BackOffice
+from tests.browser.site import Site
+
+pytestmark = pytest.mark.slow
+
+_STORED = "[Object.keys(localStorage), Object.keys(sessionStorage)]"
+
+
+def test_keys_lead_to_the_search_unless_somebody_types(back_office: BackOffice) -> None:
+    page, keys = back_office.page, back_office.page.keyboard
+    box = page.get_by_role("search").get_by_role("textbox")
+    back_office.open("sessions_app/usersession/")
+    expect(box).not_to_be_focused()
+    keys.press("/")
+    expect(box).to_be_focused()
+    expect(box).to_have_value("")
+    keys.type("a/b")
+    expect(box).to_have_value("a/b")
+    page.locator("h1").click()
+    expect(box).not_to_be_focused()
+    keys.press("Control+k")
+    expect(box).to_be_focused()
+
+
+def test_the_navigation_of_a_phone_is_a_menu(back_office: BackOffice) -> None:
+    page = back_office.page
+    navigation = page.get_by_role("navigation", name="Main")
+    set_view(page, PHONE, "dark")
+    back_office.open("")
+    expect(navigation).to_be_hidden()
+    page.get_by_role("button", name="Menu").click()
+    expect(navigation).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(navigation).to_be_hidden()
+    page.get_by_role("button", name="Menu").click()
+    navigation.get_by_role("link", name="Sessions").click()
+    expect(page.get_by_role("heading", name="Sessions", level=1)).to_be_visible()
+    set_view(page, BACK_OFFICE, "light")
+    expect(navigation).to_be_visible()
+
+
+def test_everything_is_reached_without_javascript(
+    new_context: Callable[..., BrowserContext], site: Site
+) -> None:
+    page = new_context(java_script_enabled=False).new_page()
+    BackOffice(page, site).sign_in("Support")
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    page.get_by_role("button", name="Menu").click()
+    navigation = page.get_by_role("navigation", name="Main")
+    navigation.get_by_text("support", exact=True).click()
+    expect(navigation.get_by_role("link", name="Second factor")).to_be_visible()
+    expect(navigation.get_by_text("Theme")).to_be_hidden()
+    navigation.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
+
+
+def test_nothing_of_a_page_is_stored_in_the_browser(back_office: BackOffice) -> None:
+    page = back_office.page
+    for path in ("", "sessions_app/usersession/", "audit_app/auditlog/", "sign-ins/"):
+        back_office.open(path)
+        page.wait_for_load_state("networkidle")
+    page.get_by_role("navigation").get_by_text("support", exact=True).click()
+    page.get_by_role("button", name=re.compile("^Theme: system")).click()
+    expect(page.get_by_role("button", name=re.compile("^Theme: (dark|light)"))).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
+    local, session = page.evaluate(_STORED)
+    assert (local, session) == (["theme"], [])
+    page.go_back()
+    expect(page.get_by_label("Username")).to_be_visible()
