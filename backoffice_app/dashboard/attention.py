@@ -39,6 +39,10 @@ def problems(access: ListAccess) -> list[Problem]:
     return found
 
 
+def may_see_problems(access: ListAccess) -> bool:
+    return any(access.may_open(model) for model, _ in _CHECKS)
+
+
 def _cleanup(access: ListAccess) -> Iterator[Problem]:
     if alert := alerts.current_alert():
         yield Problem(

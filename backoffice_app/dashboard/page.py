@@ -15,6 +15,7 @@ from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
 from backoffice_app.dashboard import charts
+from backoffice_app.dashboard.attention import may_see_problems, problems
 from backoffice_app.dashboard.counting import HOUR
 from backoffice_app.dashboard.figures import Figures, Period, last_day, last_week
 from backoffice_app.dashboard.lists import LISTS, ListAccess, ListLink
@@ -100,6 +101,7 @@ def build_dashboard(request: HttpRequest) -> dict[str, Any]:
     return {
         "counted_at": figures.counted_at,
         "late_minutes": age // timedelta(minutes=1) if age and age > PATIENCE else 0,
+        "problems": problems(access) if may_see_problems(access) else None,
         "groups": {title: tiles for title, tiles in groups.items() if tiles},
         "cleanup_runs": access.link(ListLink(CleanupRun)),
         "hosts": build_panel() if access.may_open(Schedule) else None,

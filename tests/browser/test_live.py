@@ -83,7 +83,12 @@ def pass_time(agent: BackOffice, time: timedelta = INTERVAL) -> None:
 def polls(page: Page) -> list[Request]:
     """Return a list that gets each later poll of a page."""
     seen: list[Request] = []
-    page.on("request", lambda request: "/live/" in request.url and seen.append(request))
+
+    def note(request: Request) -> None:
+        if "/live/" in request.url:
+            seen.append(request)
+
+    page.on("request", note)
     return seen
 
 
@@ -126,7 +131,7 @@ def test_an_alert_appears_on_every_open_page(
         pass_time(one)
         badge = one.page.locator("#attention")
         expect(badge.locator("[title*='The marker is missing.']")).to_be_visible()
-    expect(agent.content).to_contain_text("The marker is missing.")
+    expect(agent.content).to_contain_text("Cleanup stopped: The marker is missing.")
     visitor.site.run(_CLEANUP_COMPLETED)
 
 
