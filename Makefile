@@ -3,7 +3,7 @@ LOCK = .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3
 	--no-header --no-emit-index-url --no-emit-find-links
 BETTER_AUTH = benchmarks/better_auth/node_modules
 
-.PHONY: help run test check soak guards cluster cluster-faults front screenshots admin-pictures bench bench-packages bench-admin bench-cleanup bench-slow corpus lock schema permissions sizes format clean
+.PHONY: help run test check soak guards cluster cluster-faults front screenshots pictures admin-pictures bench bench-packages bench-admin bench-cleanup bench-slow corpus lock schema permissions sizes format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,9 @@ front: ## Build the package @maria/sessions and the demo page (restart a running
 
 screenshots: ## Take screenshots of the demo page in every state (5 minutes)
 	.venv/bin/python scripts/screenshots.py --folder var/screenshots
+
+pictures: ## Take pictures of every page of the admin in var/pictures: desktop and phone, light and dark (2 minutes)
+	.venv/bin/python scripts/admin_pictures.py --folder var/pictures
 
 admin-pictures: ## Take the pictures of docs/support.md (half a minute)
 	.venv/bin/python scripts/admin_pictures.py

@@ -21,7 +21,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 
 from audit_app import actors, events
-from audit_app.adminkit.action_admin import ActionAdmin
+from audit_app.adminkit.action_admin import ActionAdmin, copied
 from audit_app.adminkit.reasons import ReasonForm
 from audit_app.browser import LATEST_FIRST, AuditChangeList, AuditFilterForm
 from audit_app.export import FORMATS, MAY_EXPORT, export, extent
@@ -49,9 +49,12 @@ class AuditLogAdmin(ActionAdmin):
     ordering = [LATEST_FIRST]
     list_display = ["occurred_at", "event", "outcome_chip", "who", "session", "request"]
     fields = [
-        "event", "meaning", "occurred_at", "outcome_chip", "session", "target", "who", "request", "network",
-        "readable_details", "personal_part", "event_id",
+        "event", "meaning", "occurred_at", "outcome_chip", "session", "shown_target", "who", "request", "network",
+        "readable_details", "personal_part", "shown_id",
     ]  # fmt: skip
+
+    shown_target = copied("target")
+    shown_id = copied("event_id", "event id")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[AuditChangeList]:
         return AuditChangeList

@@ -78,13 +78,13 @@ class RunningProcess:
 
 @dataclass
 class ChildProcess:
-    """A process that should always run. `launch` starts it, also its successors.
+    """A process that should always run. `launch` starts it; it gets whether one is to be replaced.
 
     `is_stalled` gets the seconds since the start of the process.
     """
 
     name: str
-    launch: Callable[[], RunningProcess]
+    launch: Callable[[bool], RunningProcess]
     log_file: Path | None = None
     is_stalled: Callable[[float], bool] = lambda _: False
     backoff: float = field(default=1.0, init=False)
@@ -105,11 +105,11 @@ class ChildProcess:
 
     def start(self) -> None:
         self._rotate_log()
-        self._process = self.launch()
+        self._process = self.launch(False)
 
     def replace(self) -> None:
         """Start a successor. When it is ready, the process leaves."""
-        self._successor = self.launch()
+        self._successor = self.launch(True)
 
     def leave(self) -> None:
         """Ask every process to end."""

@@ -13,6 +13,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,8 +41,23 @@ def main(arguments: Sequence[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maria_project.settings")
     _count_in_files(command.counts)
     use_pool(settings.DATABASES["default"])
+    if command.successor:
+        _refuse_to_wait_for_migrations()
     sockets = [socket.socket(fileno=number) for number in command.sockets]
     _serve(sockets or open_sockets(command.host, command.port), command.supervisor)
+
+
+def _refuse_to_wait_for_migrations() -> None:
+    """End if migrations are pending: the process that is to be replaced still serves."""
+    import django
+    from django.db import DatabaseError, InterfaceError
+
+    django.setup()
+    from maria_project.health.parts import PENDING, is_migrated
+
+    with suppress(DatabaseError, InterfaceError):  # Its health reports a database that is away.
+        if not is_migrated():
+            sys.exit(f"{PENDING} Then send SIGHUP again.")
 
 
 def _serve(sockets: list[socket.socket], supervisor: int | None) -> None:
@@ -132,6 +148,7 @@ def _parser() -> argparse.ArgumentParser:
         "--sockets", type=int, nargs="+", default=[], metavar="FD", help="listening sockets"
     )
     parser.add_argument("--supervisor", type=int, metavar="FD", help="a socket to the supervisor")
+    parser.add_argument("--successor", action="store_true", help="end if migrations are pending")
     parser.add_argument("--counts", type=Path, metavar="FILE", help="where metrics are counted")
     return parser
 

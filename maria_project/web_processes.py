@@ -49,7 +49,7 @@ def web_children(sockets: Sequence[socket.socket], log: Path | None) -> list[Chi
     """Return `WEB_PROCESSES` children. Several count their requests in files."""
     env = {"PYTHONPATH": str(settings.BASE_DIR)} | ({"LOG_FILE": str(log)} if log else {})
     if settings.WEB_PROCESSES == 1:
-        return [ChildProcess("web server", lambda: WebProcess((), sockets, env), log)]
+        return [ChildProcess("web server", lambda new: _launch(new, [], sockets, env), log)]
     folder = _empty_folder(settings.DATA_DIR / "metrics")
     return [
         ChildProcess(
@@ -57,6 +57,15 @@ def web_children(sockets: Sequence[socket.socket], log: Path | None) -> list[Chi
         )
         for number in range(1, settings.WEB_PROCESSES + 1)
     ]
+
+
+def _launch(
+    is_successor: bool,
+    options: list[str],
+    sockets: Sequence[socket.socket],
+    env: Mapping[str, str],
+) -> WebProcess:
+    return WebProcess([*options, *(["--successor"] if is_successor else [])], sockets, env)
 
 
 def _empty_folder(folder: Path) -> Path:
@@ -79,9 +88,9 @@ class _CountingLauncher:
         self._env = env
         self._users: dict[str, WebProcess] = {}
 
-    def __call__(self) -> WebProcess:
+    def __call__(self, is_successor: bool) -> WebProcess:
         name = next(name for name in self._names() if self._is_free(name))
-        process = WebProcess(["--counts", name], self._sockets, self._env)
+        process = _launch(is_successor, ["--counts", name], self._sockets, self._env)
         self._users[name] = process
         return process
 

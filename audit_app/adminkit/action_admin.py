@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from rest_framework.exceptions import APIException
 
@@ -20,6 +21,7 @@ from audit_app.adminkit.read_only import ReadOnlyAdmin
 from audit_app.adminkit.reasons import REVEAL_PRESETS
 from audit_app.adminkit.registry import extensions
 from audit_app.adminkit.results import Undo, result
+from common.templatetags.console import copy
 
 
 class ActionAdmin(ReadOnlyAdmin):
@@ -221,5 +223,17 @@ def personal(
     def shown(self: Any, row: Any) -> str:
         value: str = getattr(row, field)
         return value if getattr(row, "is_revealed", False) else masked(value)
+
+    return shown
+
+
+def copied(field: str, description: str = "") -> Callable[[Any, Any], str | None]:
+    """Return an admin field for a code, an id or a hash, with a button that copies it."""
+
+    @admin.display(description=description or field, ordering=None, empty_value="-")
+    def shown(self: Any, row: Any) -> str | None:
+        value = getattr(row, field)
+        label = description or field
+        return format_html("{} {}", value, copy(value, label)) if value else None
 
     return shown

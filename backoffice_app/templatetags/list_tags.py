@@ -1,4 +1,4 @@
-"""The rows of a list."""
+"""The rows of a list, and the values of one row."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -25,10 +25,17 @@ def labelled_cells(headers: Sequence[Mapping[str, str]], cells: Sequence[SafeStr
 
 def _labelled(cell: SafeString, name: str) -> SafeString:
     label = strip_tags(name).strip()
-    cell = SafeString(_BOOLEAN.sub(_boolean, cell))
     # Django has escaped the cell, and the class in its tag contains no ">".
-    tag, _, rest = map(SafeString, cell.partition(">"))
+    tag, _, rest = map(SafeString, booleans(cell).partition(">"))
     return format_html('{} data-label="{}">{}', tag, f"{label[:1].upper()}{label[1:]}", rest)
+
+
+@register.filter
+def booleans(html: str) -> str:
+    """Replace Django's pictures of booleans in escaped HTML by badges. Other text stays as it is."""
+    if not isinstance(html, SafeString):
+        return html
+    return SafeString(_BOOLEAN.sub(_boolean, html))
 
 
 def _boolean(picture: re.Match[str]) -> str:

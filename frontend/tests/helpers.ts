@@ -75,7 +75,7 @@ export class FakeLocks {
       options.signal?.addEventListener("abort", () => {
         const place = this.waiting.indexOf(begin);
         if (place >= 0) this.waiting.splice(place, 1);
-        reject(aborted());
+        reject(options.signal?.reason as DOMException);
       });
     });
   }
@@ -89,6 +89,24 @@ export class FakeLocks {
   }
 }
 
+/**
+ * `AbortSignal.timeout` over the timers of the test: fake clocks do not control the browser's. The
+ * time begins when somebody listens, so a lock that is free starts no timer.
+ */
+export function timeoutOver(start: (callback: () => void, milliseconds: number) => unknown) {
+  return (milliseconds: number): AbortSignal => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const listen = signal.addEventListener.bind(signal);
+    signal.addEventListener = (type: string, listener: EventListenerOrEventListenerObject) => {
+      const reason = new DOMException("The time is over.", "TimeoutError");
+      start(() => controller.abort(reason), milliseconds);
+      listen(type, listener);
+    };
+    return signal;
+  };
+}
+
 export function provideLocks(locks: FakeLocks | undefined): void {
   Object.defineProperty(navigator, "locks", { value: locks, configurable: true });
 }
@@ -100,6 +118,7 @@ export function controlTime(): void {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date", "performance"] });
     provideLocks(new FakeLocks());
+    vi.spyOn(AbortSignal, "timeout").mockImplementation(timeoutOver(setTimeout));
     show("visible");
   });
   afterEach(() => {

@@ -9,7 +9,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.timezone import localtime
 
-from audit_app.adminkit.action_admin import ActionAdmin, personal
+from audit_app.adminkit.action_admin import ActionAdmin, copied, personal
 from audit_app.models import AuditLog
 from common.masking import mask_email, mask_name
 from sessions_app import events
@@ -67,7 +67,7 @@ class UserSessionAdmin(ActionAdmin):
     list_display = ["support_code", "status", "created_at", "last_seen_at", "expires_at"]
     list_filter = ["status", "created_at"]
     fieldsets = [
-        (None, {"fields": ["state", "support_code", "uuid"]}),
+        (None, {"fields": ["state", "code", "session_uuid"]}),
         (
             "Visitor",
             {"fields": ["shown_name", "shown_email", "e_mail_is", "consent", "created_from", "last_from"]},
@@ -79,6 +79,8 @@ class UserSessionAdmin(ActionAdmin):
         ),
         ("Predecessor and successor", {"fields": ["came_from", "next_session"]}),
     ]  # fmt: skip
+    code = copied("support_code", "support code")
+    session_uuid = copied("uuid", "session UUID")
     shown_name = personal("name", mask_name)
     shown_email = personal("email", mask_email, "e-mail")
 

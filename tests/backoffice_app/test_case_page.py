@@ -99,6 +99,19 @@ def test_every_part_of_the_page_is_reached_by_a_plain_link(
     assert re.search(r"<form(?:(?!</form>).)*<form", html, re.DOTALL) is None
 
 
+def test_each_code_id_and_hash_has_a_copy_button(visitor: Visitor, support: Client) -> None:
+    upload = uploaded(visitor)
+    stored = AuditLog.objects.get(event_type="upload.stored")
+    expected = [
+        (visitor.row, [visitor.uuid, visitor.row.support_code, stored.request_id]),
+        (upload, [str(upload.pk), upload.sha256, upload.key]),
+        (stored, [str(stored.event_id), stored.target]),
+    ]
+    for row, values in expected:
+        html = support.get(page_of(row)).content.decode()
+        assert [value for value in values if f'data-copy="{value}"' not in html] == []
+
+
 # The timeline ----------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """Runs axe-core in a page and returns accessibility violations."""
 
+from collections.abc import Sequence
 from functools import cache
 
 from playwright.sync_api import Page
@@ -9,8 +10,12 @@ from tests.node import FRONTEND
 PHONE, BACK_OFFICE, SMALLEST = (390, 844), (1280, 800), (320, 568)
 # Elements in an animation have no final colours yet.
 _AT_REST = "document.getAnimations().forEach((animation) => animation.finish())"
-_VIOLATIONS = """async () => {
-  const { violations } = await axe.run({ resultTypes: ["violations"] });
+# What depends on the window's size and the colours.
+OF_A_VIEW = ("color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size")
+_VIOLATIONS = """async ([targets, only]) => {
+  const rules = { "target-size": { enabled: targets } };
+  const options = only.length ? { runOnly: { type: "rule", values: only } } : { rules };
+  const { violations } = await axe.run({ resultTypes: ["violations"], ...options });
   return violations.flatMap(({ id, nodes }) =>
     nodes.map(({ html, failureSummary }) => [id, html, failureSummary].join("\\n")));
 }"""
@@ -23,11 +28,14 @@ def set_view(page: Page, size: tuple[int, int], colours: str) -> None:
     page.evaluate(_AT_REST)
 
 
-def violations(page: Page) -> list[str]:
-    """Return axe's violations in the current page: rule, markup and advice."""
+def violations(page: Page, *, targets: bool = False, only: Sequence[str] = ()) -> list[str]:
+    """Return axe's violations in the current page: rule, markup and advice.
+
+    With `targets`, a control of less than 24 pixels is one, too. `only` names rules: no others run.
+    """
     if not page.evaluate("'axe' in window"):
         page.evaluate(_source())  # by the debugger: the page's policy does not let scripts in
-    found: list[str] = page.evaluate(_VIOLATIONS)
+    found: list[str] = page.evaluate(_VIOLATIONS, [targets, list(only)])
     return found
 
 

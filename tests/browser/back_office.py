@@ -29,9 +29,9 @@ class BackOffice:
     page: Page
     site: Site
 
-    def sign_in(self, group: str) -> "BackOffice":
+    def sign_in(self, group: str, name: str = "") -> "BackOffice":
         """Create an account in a group unless it exists, and open the dashboard with it."""
-        name = group.lower()
+        name = name or group.lower()
         cookie: dict[str, str] = self.site.run(_SIGNED_IN.format(name=name, group=group))
         domain = str(urlsplit(self.site.url).hostname)
         self.page.context.add_cookies(

@@ -31,6 +31,23 @@ def test_keys_lead_to_the_search_unless_somebody_types(back_office: BackOffice) 
     expect(box).to_be_focused()
 
 
+def test_a_question_mark_shows_the_keys(back_office: BackOffice) -> None:
+    page, keys = back_office.page, back_office.page.keyboard
+    dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
+    back_office.open("sessions_app/usersession/")
+    keys.press("?")
+    expect(dialog).to_be_visible()
+    keys.press("Escape")
+    expect(dialog).to_be_hidden()
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    expect(dialog).to_contain_text("Ctrl K")
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_be_hidden()
+    page.get_by_role("search").get_by_role("textbox").fill("who")
+    keys.press("?")
+    expect(dialog).to_be_hidden()
+
+
 def test_the_navigation_of_a_phone_is_a_menu(back_office: BackOffice) -> None:
     page = back_office.page
     navigation = page.get_by_role("navigation", name="Main")

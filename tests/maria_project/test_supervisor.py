@@ -21,7 +21,7 @@ GRACE_SECONDS = 1
 def sleeper(tmp_path: Path, code: str = "import time; time.sleep(60)") -> ChildProcess:
     command = [sys.executable, "-c", code]
     return ChildProcess(
-        "sleeper", lambda: RunningProcess(command, {}, GRACE_SECONDS), tmp_path / "sleeper.log"
+        "sleeper", lambda _: RunningProcess(command, {}, GRACE_SECONDS), tmp_path / "sleeper.log"
     )
 
 
@@ -81,13 +81,20 @@ def test_a_successor_that_is_never_ready_replaces_nothing(
     child = sleeper(tmp_path)
     child.start()
     first = child.pid
-    child.launch = lambda: StartingProcess([sys.executable, "-c", code], {})
+    launched = []
+
+    def launch(is_successor: bool) -> RunningProcess:
+        launched.append(is_successor)
+        return StartingProcess([sys.executable, "-c", code], {})
+
+    child.launch = launch
     child.replace()
 
     assert wait_for(child.watch) == message
 
     assert child.pid == first
     assert not child.is_changing
+    assert launched == [True]
     end([child])
 
 

@@ -222,6 +222,26 @@ def test_a_web_process_ends_with_its_supervisor(tmp_path: Path) -> None:
     assert running.code == 0
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("options", "serves"), [([], True), (["--successor"], False)])
+def test_only_a_successor_refuses_to_wait_for_migrations(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], options: list[str], serves: bool
+) -> None:
+    """The first process answers 503 until they are applied; the one before a successor serves."""
+    env = {**deployment(tmp_path / "data").environment, "PYTHONPATH": str(ROOT)}
+    (listening,) = open_sockets("127.0.0.1", 0)
+    with listening:
+        empty = {"DATABASE_URL": f"sqlite:///{tmp_path}/empty.sqlite3"}
+        running = WebProcess(options, [listening], {**env, **empty})
+        wait_for(lambda: running.is_ready() or running.has_ended())
+        running.leave(by=signal.SIGINT)
+        wait_for(running.has_ended)
+    assert (running.code == 0) is serves
+    assert (
+        "Run manage.py migrate. Then send SIGHUP again." in capfd.readouterr().err
+    ) is not serves
+
+
 @pytest.mark.parametrize(("count", "url", "is_refused"), [
     (1, "", False), (2, "", True), (2, "redis://127.0.0.1/0", False), (0, "redis://127.0.0.1/0", True),
 ])  # fmt: skip

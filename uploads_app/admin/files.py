@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from audit_app.adminkit import disclosure
-from audit_app.adminkit.action_admin import ActionAdmin, personal
+from audit_app.adminkit.action_admin import ActionAdmin, copied, personal
 from audit_app.adminkit.actions import Action
 from common.masking import mask_file_name
 from uploads_app.admin import file_actions
@@ -66,6 +66,9 @@ class UploadedFileAdmin(ActionAdmin):
     ]  # fmt: skip
     list_filter = ["status", "inspection", TypeFilter, ArrivedFilter, "created_at"]
     list_select_related = ["session"]
+    file_id = copied("id")
+    hash = copied("sha256", "SHA-256")
+    object_key = copied("key")
     shown_name = personal("name", mask_file_name)
     fieldsets = [
         (None, {"fields": [
@@ -76,7 +79,7 @@ class UploadedFileAdmin(ActionAdmin):
         ("Times", {"fields": [
             "created_at", "lease_expires_at", "stored_at", "deleted_at", "delete_reason",
         ]}),
-        ("In the store", {"fields": ["id", "sha256", "key"]}),
+        ("In the store", {"fields": ["file_id", "hash", "object_key"]}),
     ]  # fmt: skip
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

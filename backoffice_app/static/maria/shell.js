@@ -12,6 +12,10 @@ document.addEventListener("click", (event) => {
     if (button) {
         copy(button);
     }
+    const opener = event.target.closest("button[data-opens]");
+    if (opener) {
+        open(opener.dataset.opens);
+    }
     closeMenus(event.target.closest("details.menu"));
 });
 
@@ -25,10 +29,20 @@ document.addEventListener("keydown", (event) => {
             box.focus();
             box.select();
         }
+    } else if (event.key === "?" && !isTyping(event)) {
+        open("keyboard-help");
     }
 });
 
 setInterval(() => document.querySelectorAll("time.ago").forEach(renew), MINUTE);
+
+/** Open a <dialog>. The browser returns the focus when it closes. */
+function open(id) {
+    const dialog = document.getElementById(id);
+    if (dialog && !document.querySelector("dialog[open]")) {
+        dialog.showModal();
+    }
+}
 
 function opensSearch(event) {
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {

@@ -99,7 +99,7 @@ export function readAnswer(
   } catch {
     // Reported as `unreadable` below.
   }
-  const isGood = status >= 200 && status < 300;
+  const isGood = /^2/.test(String(status));
   if (isGood && fits(document, shape)) return document;
   const problem = isGood ? {} : problemOf(document);
   const code = problem.code || (status === 413 ? "file_too_large" : "unreadable");

@@ -4,9 +4,7 @@ import type { UploadStoreOptions } from "../store/uploadStore.js";
 
 type Options = SessionStoreOptions & UploadStoreOptions;
 
-/** More would only collect those of options that never come again. */
-const MOST = 4;
-/** The stores of the latest options, newest first. */
+/** The stores of the latest four options, newest first. Older options never come again. */
 let kept: Stores[] = [];
 
 function createStores(options: Options) {
@@ -40,6 +38,6 @@ export function storesFor(options: Options): Stores {
   const found = kept.find((stores) => areSame(stores.options, options));
   const stores = found ?? createStores(options);
   // On a server, visitors must not share them.
-  if (!found && typeof window === "object") kept = [stores, ...kept].slice(0, MOST);
+  if (!found && typeof window === "object") kept = [stores, ...kept.slice(0, 3)];
   return stores;
 }

@@ -6,11 +6,8 @@ import type { Persistence } from "./persistence.js";
 
 /** Share one run of a task among all callers until it ends. */
 function single(task: () => Promise<void>): () => Promise<void> {
-  let running: Promise<void> | undefined;
-  return () =>
-    (running ??= task().finally(() => {
-      running = undefined;
-    }));
+  let running: Promise<void> | null;
+  return () => (running ??= task().finally(() => (running = null)));
 }
 
 /** Whether it is worth asking what became of the session. */

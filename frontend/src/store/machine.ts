@@ -60,9 +60,10 @@ export function createMachine(
   }
 
   function stateOf(uuid: string | null): SessionState {
-    if (!uuid) return IDLE;
     const left = timeLeft();
-    return { status: left > 0 && left <= expiringWithin ? "expiring" : "ready", uuid };
+    return uuid
+      ? { status: left > 0 && left <= expiringWithin ? "expiring" : "ready", uuid }
+      : IDLE;
   }
 
   function enter(state: SessionState): void {

@@ -13,14 +13,14 @@ export function createPersistence(options: SessionStoreOptions) {
   let storage = shared ?? memoryStorage();
   let codes = readCodes();
 
-  function readCodes(): string[] {
+  function readCodes(): (string | undefined)[] {
     return storage.getItem(CODES_KEY)?.split(" ") ?? [""];
   }
 
   /** Store the session and its code. An empty code only keeps the previous one. */
   function save(uuid: string | null, code: string): void {
     if (storage === shared) codes = readCodes(); // Another tab may have deleted one.
-    if (code !== codes[0]) codes = [code, codes[0] || codes[1] || ""];
+    if (code !== codes[0]) codes = [code, codes[0] || codes[1]];
     try {
       // The UUID last: other tabs read both as soon as it changes.
       storage.setItem(CODES_KEY, codes.join(" "));

@@ -22,11 +22,11 @@ export const isSessionUUID = (text: unknown): text is string =>
 
 /** A storage that is lost with the page. */
 export function memoryStorage(): KeyValueStorage {
-  const values = new Map<string, string>();
+  const values: Record<string, string | null> = {};
   return {
-    getItem: (key) => values.get(key) ?? null,
-    setItem: (key, value) => values.set(key, value),
-    removeItem: (key) => values.delete(key),
+    getItem: (key) => values[key] ?? null,
+    setItem: (key, value) => (values[key] = value),
+    removeItem: (key) => (values[key] = null),
   };
 }
 
@@ -98,17 +98,13 @@ async function withWebLock<T>(
     (await locks.query()).held?.find((lock) => lock.name === name)?.clientId;
   for (;;) {
     const holder = await findHolder();
-    const abort = new AbortController();
     // Not at the same moment as other waiting tabs: two would take it from each other.
-    const timer = later(LEASE + SECOND * Math.random(), () => abort.abort());
+    const signal = AbortSignal.timeout(LEASE + Math.round(SECOND * Math.random()));
     try {
-      return await locks.request(name, { signal: abort.signal }, () => {
-        clearTimeout(timer);
-        return task();
-      });
+      return await locks.request(name, { signal }, task);
     } catch (error) {
-      clearTimeout(timer);
-      if (!abort.signal.aborted) throw error;
+      // It ends only the wait for the lock. Once the task runs, the error is the task's own.
+      if (error !== signal.reason) throw error;
     }
     if (holder === (await findHolder())) return locks.request(name, { steal: true }, task);
   }

@@ -1,11 +1,15 @@
 /** What tabs find in their globals: their own document and window, and timers that belong to them. */
 import { vi } from "vitest";
+import { timeoutOver } from "../helpers.js";
 import { currentTab, type Tab } from "./tab.js";
 
 const START = Date.parse("2026-03-01T12:00:00Z");
 
-/** When each timer that has not fired is due, and its tab. Over vitest's fake clock. */
-const due = new Map<unknown, { at: number; tab: Tab | undefined }>();
+/**
+ * When each timer that has not fired is due, and its tab. Over vitest's fake clock. Those that are
+ * not the page's own are the browser's, which runs them for `AbortSignal.timeout`.
+ */
+const due = new Map<unknown, { at: number; tab: Tab | undefined; isOwn: boolean }>();
 /** Called with the length of each timer that a tab starts. */
 let onTimer: (milliseconds: number) => void = () => undefined;
 
@@ -14,9 +18,8 @@ function provideTimers(): void {
   /** A frozen tab may still stop a timer that is due. */
   const live = new Set<unknown>();
 
-  const startInTab = (callback: () => void, milliseconds = 0) => {
+  const schedule = (callback: () => void, milliseconds: number, isOwn: boolean) => {
     const tab = currentTab();
-    onTimer(milliseconds);
     const timer = start(() => {
       due.delete(timer);
       tab?.deliver(() => {
@@ -24,8 +27,12 @@ function provideTimers(): void {
       });
     }, milliseconds);
     live.add(timer);
-    due.set(timer, { at: Date.now() + Math.max(0, milliseconds || 0), tab });
+    due.set(timer, { at: Date.now() + Math.max(0, milliseconds || 0), tab, isOwn });
     return timer;
+  };
+  const startInTab = (callback: () => void, milliseconds = 0) => {
+    onTimer(milliseconds);
+    return schedule(callback, milliseconds, true);
   };
   const stopInTab = (timer: ReturnType<typeof setTimeout> | undefined) => {
     live.delete(timer);
@@ -41,6 +48,9 @@ function provideTimers(): void {
     clearTimeout: stopInTab,
     queueMicrotask: queueInTab,
   });
+  AbortSignal.timeout = timeoutOver((callback, milliseconds) =>
+    schedule(callback, milliseconds, false),
+  );
 }
 
 const OWN = ["document", "window", "navigator"] as const;
@@ -48,6 +58,7 @@ const OWN = ["document", "window", "navigator"] as const;
 /** Replace the globals. @returns a function that restores them */
 export function provideGlobals(): () => void {
   const { setTimeout, clearTimeout, queueMicrotask } = globalThis;
+  const { timeout } = AbortSignal;
   const { random } = Math;
   const before = OWN.map((name) => Object.getOwnPropertyDescriptor(globalThis, name));
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
@@ -66,6 +77,7 @@ export function provideGlobals(): () => void {
     });
     vi.useRealTimers();
     Object.assign(globalThis, { setTimeout, clearTimeout, queueMicrotask });
+    AbortSignal.timeout = timeout;
     Math.random = random;
   };
 }
@@ -78,7 +90,8 @@ export function resetClock(watch: typeof onTimer): void {
   onTimer = watch;
 }
 
-export const timerCount = () => [...due.values()].filter(({ tab }) => !tab?.isClosed).length;
+export const timerCount = () =>
+  [...due.values()].filter(({ tab, isOwn }) => isOwn && !tab?.isClosed).length;
 export const elapsed = () => (Date.now() - START) / 1000;
 
 /** Advance the clock to the next timer, at most to `end`. @returns whether there was one */

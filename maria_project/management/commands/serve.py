@@ -155,7 +155,7 @@ def _worker(log: Path, heartbeat_seconds: int) -> ChildProcess:
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster"]
     return ChildProcess(
         "worker",
-        lambda: RunningProcess(command, {"LOG_FILE": str(log)}),
+        lambda _: RunningProcess(command, {"LOG_FILE": str(log)}),
         log,
         is_stalled=lambda running: (
             running > heartbeat_seconds and heartbeat_is_late(heartbeat_seconds)
