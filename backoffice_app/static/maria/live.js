@@ -60,7 +60,8 @@ function show(page) {
 
 /** An open dialog makes everything outside it inert. */
 function placeNotice() {
-  (document.querySelector("dialog:modal") ?? document.body).prepend(notice);
+  const place = document.querySelector("dialog:modal") ?? document.body;
+  if (notice.parentElement !== place) place.append(notice);
 }
 
 if (live) {
