@@ -8,8 +8,11 @@ from django.contrib.admin import AdminSite
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
 
 from audit_app import events
+from audit_app.adminkit.polls import mark_poll
 from audit_app.services import Refusal, record_refusal
 from backoffice_app.accounts import changes, pages, passwords, sign_ins, throttle
 from common import context
@@ -25,6 +28,7 @@ class MariaAdminSite(AdminSite):
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         # These import admin.site.
+        from backoffice_app.live import views as live
         from backoffice_app.search.by_code import open_by_code
         from backoffice_app.search.page import results_view, search_view
         from backoffice_app.search.suggestions import suggestions_view
@@ -43,6 +47,18 @@ class MariaAdminSite(AdminSite):
                 "second-factor/qr.svg",
                 self.admin_view(pages.qr_code),
                 name="second_factor_qr",
+            ),
+            path("live/", self.live_view(live.dashboard_live), name="live"),
+            path("live/attention/", self.live_view(live.attention_live), name="live_attention"),
+            path(
+                "sessions_app/usersession/<uuid:object_id>/live/",
+                self.live_view(live.session_live),
+                name="sessions_app_usersession_live",
+            ),
+            path(
+                "django_q/schedule/live/",
+                self.live_view(live.queue_live),
+                name="django_q_schedule_live",
             ),
             path("sign-ins/", self.admin_view(sign_ins.sign_ins_page), name="sign_ins"),
             *super().get_urls(),
@@ -64,6 +80,21 @@ class MariaAdminSite(AdminSite):
                 return response
 
         return super().admin_view(as_staff, cacheable)
+
+    def live_view(self, view: Any) -> Any:
+        """Return a view that open pages poll: it answers 401 where others redirect to the sign-in."""
+        as_staff = self.admin_view(require_safe(view))
+
+        @never_cache
+        @wraps(view)
+        def poll(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            mark_poll(request)
+            if not self.has_permission(request):
+                return HttpResponse(status=HTTPStatus.UNAUTHORIZED)
+            response: HttpResponseBase = as_staff(request, *args, **kwargs)
+            return response
+
+        return poll
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Sign staff in, and remember the browser (see throttle)."""

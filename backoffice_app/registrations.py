@@ -27,6 +27,7 @@ from audit_app.models import AuditLog
 from backoffice_app import certificate, exports, session_sections
 from backoffice_app.accounts import user_admin
 from backoffice_app.case import several
+from backoffice_app.live.section import live
 from backoffice_app.person import actions as person_actions
 from backoffice_app.person import page as person_page
 from common import schedules
@@ -110,7 +111,7 @@ register_actions(
     UserSession, exports.EXPORT, person_page.REVEAL, *person_actions.ACTIONS, *several.ACTIONS
 )
 register_pages(UserSession, person_page.PAGE, certificate.PAGE)
-register_sections(UserSession, session_sections.events, session_sections.files)
+register_sections(UserSession, live, session_sections.events, session_sections.files)
 register_sections(UploadedFile, session_sections.file_answer)
 register_sections(AuditLog, session_sections.event_answer)
 register_template(UserSession, "backoffice/session.html")

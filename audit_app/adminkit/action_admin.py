@@ -71,7 +71,11 @@ class ActionAdmin(ReadOnlyAdmin):
         row = context["original"]
         if row is not None:
             if sessions := self.sessions_of(row):
-                disclosure.record_view(session_uuids=sessions, page=str(self.opts.model_name))
+                disclosure.record_view(
+                    session_uuids=sessions,
+                    page=str(self.opts.model_name),
+                    interval=disclosure.view_interval(request),
+                )
             context["row_actions"] = self.action_links(request, row)
             context["row_pages"] = [
                 (self._address(page.name, row), page.title)

@@ -20,6 +20,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from audit_app import events
+from audit_app.adminkit.polls import is_poll
 from audit_app.services import record
 from backoffice_app.accounts.session_store import SessionStore, stored_key
 from common import context
@@ -49,8 +50,8 @@ def staff_sessions(
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        # Requests that never read the session do not extend it.
-        if request.session.accessed and SESSION_KEY in request.session:
+        # Requests that never read the session do not extend it. Polls read it, but nobody acts.
+        if request.session.accessed and not is_poll(request) and SESSION_KEY in request.session:
             _keep_alive(request.session)
         return response
 

@@ -65,6 +65,8 @@ class Chart:
     ticks: list[AxisLabel]
     marks: list[AxisLabel]
     rows: list[tuple[str, list[str]]]
+    # The path of a line: the first series in the period before; empty if nothing was counted.
+    before: str
     is_empty: bool
 
     width, height = WIDTH, HEIGHT
@@ -90,9 +92,14 @@ def draw(
     unit: str,
     slots: Sequence[AxisSlot],
     series: Sequence[Series],
+    before: Series,
 ) -> Chart:
-    """Return a chart with one bar for each series in each slot; `unit` is `bytes` or a plural noun."""
-    most = max((value or 0 for one in series for value in one.values), default=0)
+    """Return a chart with one bar for each series in each slot; `unit` is `bytes` or a plural noun.
+
+    `before` is a line: the values of the period before, slot by slot.
+    """
+    line = [before] if any(before.values) else []
+    most = max((value or 0 for one in [*series, *line] for value in one.values), default=0)
     scale, shown_unit = _byte_unit(most) if unit == "bytes" else (1, unit)
     top = _round_above(-(-most // scale))
     formatted: Callable[[int | None], str] = size if unit == "bytes" else number
@@ -102,7 +109,7 @@ def draw(
         axis=axis,
         unit=shown_unit,
         summary=" ".join(_summary(one, slots, formatted) for one in series),
-        labels=[one.label for one in series],
+        labels=[one.label for one in [*series, *line]],
         bars=[
             _bars(one, slots, place=(nth, len(series)), top=top * scale, formatted=formatted)
             for nth, one in enumerate(series)
@@ -117,9 +124,10 @@ def draw(
             if slot.mark
         ],
         rows=[
-            (slot.name, [formatted(one.values[nth]) for one in series])
+            (slot.name, [formatted(one.values[nth]) for one in [*series, *line]])
             for nth, slot in enumerate(slots)
         ],
+        before=_path(before, slots, top * scale) if line else "",
         is_empty=most == 0,
     )
 
@@ -144,6 +152,17 @@ def _bars(
             title = f"{slot.name}: {formatted(value)} {series.label}"
             bars.append(Bar(_px(x), _px(_ZERO - height), _px(width), _px(height), title))
     return bars
+
+
+def _path(series: Series, slots: Sequence[AxisSlot], top: int) -> str:
+    """Return a line through the middle of the slots, with gaps where nothing was counted."""
+    steps, is_on = [], False
+    for nth, value in enumerate(series.values):
+        if value is not None:
+            x, y = _LEFT + (nth + 0.5) * _slot(slots), _ZERO - value / top * (_ZERO - _TOP)
+            steps.append(f"{'L' if is_on else 'M'}{_px(x)} {_px(y)}")
+        is_on = value is not None
+    return " ".join(steps)
 
 
 def _summary(

@@ -27,8 +27,8 @@ from sessions_app.models import UserSession
 from uploads_app.models import QuarantinedObject, TrashStatus, UploadedFile, UploadStatus
 
 HOUR = timedelta(hours=1)
-# Seven calendar days of any time zone, and a change to summer time.
-KEPT = timedelta(days=8)
+# 30 calendar days of any time zone, as many before them, and a change to summer time.
+KEPT = timedelta(days=61)
 # An hour is counted again until this long after its end.
 SETTLED_AFTER = HOUR
 PAUSE_PER_TIME_COUNTED = 20

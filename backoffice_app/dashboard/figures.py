@@ -4,8 +4,11 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 
+from django.db.models import Sum
+from django.db.models.functions import TruncDate
 from django.utils import timezone
 from django.utils.formats import date_format
 
@@ -13,17 +16,19 @@ from backoffice_app.dashboard.charts import AxisSlot
 from backoffice_app.dashboard.counting import HOUR, hour_of
 from backoffice_app.models import FigureName, HourlyFigure
 
-DAYS = 7
-
 
 @dataclass(frozen=True)
 class Period:
-    """A period cut into slots. Slot n lasts from `edges[n]` until `edges[n + 1]`."""
+    """A period cut into slots. Slot n lasts from `edges[n]` until `edges[n + 1]`.
+
+    `before` are the edges of the same period before it.
+    """
 
     name: str
     title: str
     axis: str
     edges: Sequence[datetime]
+    before: Sequence[datetime]
     slots: Sequence[AxisSlot]
 
 
@@ -50,10 +55,25 @@ class Figures:
         """Return the newest value; None if none was counted."""
         return next(reversed(self._values[name]), None)
 
-    def in_slots(self, name: FigureName, period: Period) -> list[int | None]:
-        """Return the sum of each slot."""
-        pairs = zip(period.edges, period.edges[1:], strict=False)
-        return [self.between(name, since, until) for since, until in pairs]
+    def in_slots(self, name: FigureName, edges: Sequence[datetime]) -> list[int | None]:
+        """Return the sum of each slot between two edges."""
+        return [self.between(name, since, until) for since, until in pairwise(edges)]
+
+
+class DailyFigures:
+    """The figures of whole days in the reader's time zone, summed up by the database.
+
+    Two months of hours are too many rows to read for a page.
+    """
+
+    def __init__(self, since: datetime) -> None:
+        day = TruncDate("hour", tzinfo=timezone.get_current_timezone())
+        rows = HourlyFigure.objects.filter(hour__gte=since).order_by()
+        sums = rows.values_list("name", day).annotate(sum=Sum("value"))
+        self._sums: dict[tuple[str, date], int] = {(name, on): value for name, on, value in sums}
+
+    def in_slots(self, name: FigureName, edges: Sequence[datetime]) -> list[int | None]:
+        return [self._sums.get((name, timezone.localdate(edge))) for edge in edges[:-1]]
 
 
 def last_day(now: datetime) -> Period:
@@ -65,13 +85,37 @@ def last_day(now: datetime) -> Period:
         AxisSlot(date_format(start, "D H:i"), date_format(start, "H:i") if nth % 6 == 2 else "")
         for nth, start in enumerate(starts)
     ]
-    return Period("day", "24 hours", "start of the hour", edges, slots)
+    before = [edge - 24 * HOUR for edge in edges]
+    return Period("day", "24 hours", "start of the hour", edges, before, slots)
 
 
 def last_week(now: datetime) -> Period:
     """Return today and the six days before it, in the reader's time zone."""
-    zone, today = timezone.get_current_timezone(), timezone.localdate(now)
-    days = [today - timedelta(days=nth) for nth in range(DAYS - 1, -2, -1)]
-    edges = [datetime.combine(one, time(), zone).astimezone(UTC) for one in days]
-    slots = [AxisSlot(date_format(one, "D Y-m-d"), date_format(one, "D j")) for one in days[:-1]]
-    return Period("week", f"{DAYS} days", "day", edges, slots)
+    return _last_days("week", now, 7, marked=1)
+
+
+def last_month(now: datetime) -> Period:
+    """Return today and the 29 days before it, in the reader's time zone."""
+    return _last_days("month", now, 30, marked=6)
+
+
+def _last_days(name: str, now: datetime, number: int, *, marked: int) -> Period:
+    """Return days of which each `marked`th has a label below the axis."""
+    first = timezone.localdate(now) - timedelta(days=number - 1)
+    days = [first + timedelta(days=nth) for nth in range(number)]
+    slots = [
+        AxisSlot(date_format(one, "D Y-m-d"), "" if nth % marked else date_format(one, "D j"))
+        for nth, one in enumerate(days)
+    ]
+    edges = _midnights(first, number)
+    before = _midnights(first - timedelta(days=number), number)
+    return Period(name, f"{number} days", "day", edges, before, slots)
+
+
+def _midnights(first: date, days: int) -> list[datetime]:
+    zone = timezone.get_current_timezone()
+    dates = [first + timedelta(days=nth) for nth in range(days + 1)]
+    return [datetime.combine(one, time(), zone).astimezone(UTC) for one in dates]
+
+
+PERIODS = {"day": last_day, "week": last_week, "month": last_month}

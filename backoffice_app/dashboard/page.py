@@ -15,8 +15,16 @@ from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
 from backoffice_app.dashboard import charts
+from backoffice_app.dashboard.attention import may_see_problems, problems
 from backoffice_app.dashboard.counting import HOUR
-from backoffice_app.dashboard.figures import Figures, Period, last_day, last_week
+from backoffice_app.dashboard.figures import (
+    PERIODS,
+    DailyFigures,
+    Figures,
+    Period,
+    last_day,
+    last_week,
+)
 from backoffice_app.dashboard.lists import LISTS, ListAccess, ListLink
 from backoffice_app.hosts.panel import build_panel
 from backoffice_app.models import FigureName
@@ -67,13 +75,18 @@ class Tile:
     label: str
     value: TilePart
     more: tuple[TilePart, ...] = ()
+    # The change against the period before; empty if nothing was counted then.
+    trend: str = ""
 
 
 def build_dashboard(request: HttpRequest) -> dict[str, Any]:
     """Return the context of `backoffice/dashboard/`, limited to what the staff member may see."""
     access, now = ListAccess(request), timezone.now()
     day, week = last_day(now), last_week(now)
-    figures = Figures(min(day.edges[0], week.edges[0]) - HOUR)
+    wanted = request.GET.get("period", "")
+    shown = PERIODS.get(wanted, last_day)(now)
+    figures = Figures(min(day.before[0], week.edges[0]) - HOUR)
+    charted = figures if shown.name == day.name else DailyFigures(shown.before[0])
     groups = {
         "Sessions": _period_tiles(
             access, figures, day, week, FigureName.STARTED, FigureName.EXPIRED
@@ -100,13 +113,13 @@ def build_dashboard(request: HttpRequest) -> dict[str, Any]:
     return {
         "counted_at": figures.counted_at,
         "late_minutes": age // timedelta(minutes=1) if age and age > PATIENCE else 0,
+        "problems": problems(access) if may_see_problems(access) else None,
         "groups": {title: tiles for title, tiles in groups.items() if tiles},
         "cleanup_runs": access.link(ListLink(CleanupRun)),
         "hosts": build_panel() if access.may_open(Schedule) else None,
+        "charts": list(_charts(access, charted, shown)),
         "periods": [
-            (period.title, drawn)
-            for period in (day, week)
-            if (drawn := list(_charts(access, figures, period)))
+            (name, period(now).title, name == shown.name) for name, period in PERIODS.items()
         ],
     }
 
@@ -126,8 +139,19 @@ def _period_tiles(
                 for period in (day, week)
             ]
             in_week = TilePart(f"{parts[1].text} in {week.title}", parts[1].link)
-            tiles.append(Tile(f"{name.label.capitalize()} in {day.title}", parts[0], (in_week,)))
+            label = f"{name.label.capitalize()} in {day.title}"
+            tiles.append(Tile(label, parts[0], (in_week,), _trend(figures, name, day)))
     return tiles
+
+
+def _trend(figures: Figures, name: FigureName, period: Period) -> str:
+    value = figures.between(name, period.edges[0], period.edges[-1]) or 0
+    before = figures.between(name, period.before[0], period.before[-1])
+    if not before:
+        return ""
+    change = round(100 * (value - before) / before)
+    sign = "▲ " if change > 0 else "▼ " if change < 0 else ""
+    return f"{sign}{abs(change):,} % against the {period.title} before"
 
 
 def _current_tiles(
@@ -159,10 +183,12 @@ def _queue_tiles(access: ListAccess) -> list[Tile]:
     ]
 
 
-def _charts(access: ListAccess, figures: Figures, period: Period) -> Iterable[charts.Chart]:
+def _charts(
+    access: ListAccess, figures: Figures | DailyFigures, period: Period
+) -> Iterable[charts.Chart]:
     for key, title, unit, names in CHARTS:
         series = [
-            charts.Series(label, figures.in_slots(name, period))
+            (charts.Series(label, figures.in_slots(name, period.edges)), name)
             for name, label in names.items()
             if access.may_open(LISTS[name].model)
         ]
@@ -173,5 +199,9 @@ def _charts(access: ListAccess, figures: Figures, period: Period) -> Iterable[ch
                 axis=period.axis,
                 unit=unit,
                 slots=period.slots,
-                series=series,
+                series=[one for one, _ in series],
+                before=charts.Series(
+                    f"{series[0][0].label}, {period.title} before",
+                    figures.in_slots(series[0][1], period.before),
+                ),
             )

@@ -24,9 +24,9 @@ class ShownFigure:
     beside: list[tuple[str, str]]
 
 
-def index(client: Client) -> str:
-    """Return the markup of the dashboard."""
-    answer = client.get(INDEX)
+def index(client: Client, period: str = "") -> str:
+    """Return the markup of the dashboard, with the charts of a period."""
+    answer = client.get(INDEX, {"period": period} if period else {})
     assert answer.status_code == 200
     return answer.content.decode()
 
@@ -44,9 +44,9 @@ def numbers(client: Client) -> dict[str, ShownFigure]:
     return result
 
 
-def charts(client: Client) -> dict[str, str]:
+def charts(client: Client, period: str = "") -> dict[str, str]:
     """Return the markup of each chart by title."""
-    found = _FIGURE.findall(index(client))
+    found = _FIGURE.findall(index(client, period))
     return {re.search(r"<figcaption[^>]*>([^<]+)<", one)[1]: one for one in found}  # type: ignore[index]
 
 

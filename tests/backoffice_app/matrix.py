@@ -92,6 +92,8 @@ def _answer(client: Client, method: str, url: str) -> tuple[str, str]:
         transaction.set_rollback(True)
     if answer.status_code == 302 and answer["Location"].startswith("/admin/login/"):
         return SIGN_IN, ""
+    if answer.status_code == 401:  # the poll of an open page
+        return SIGN_IN, ""
     if answer.status_code in (403, 404, 405):
         return "", ""
     return "done", "" if answer.streaming else answer.content.decode()

@@ -99,7 +99,7 @@ def test_old_hours_are_deleted_and_not_counted_again(clock: Any) -> None:
             name=name, hour=first + number * HOUR, value=7, counted_at=timezone.now(), took=0 * HOUR
         )
         for name in (FigureName.STARTED, FigureName.EXPIRED, FigureName.UPLOADS, FigureName.REFUSED)
-        for number in range(1, 191)
+        for number in range(1, KEPT // HOUR - 1)
     )
     count_figures()
     assert first in counted()

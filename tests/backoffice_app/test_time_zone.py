@@ -120,7 +120,7 @@ def test_charts_use_the_readers_hours_and_days(support: Client) -> None:
             ("America/New_York", "Sun 17:00", "Sun 2026-11-22"),
         ):
             seen_from(support, zone)
-            drawn = charts(support)
+            drawn = charts(support) | charts(support, "week")
             for title, slot in (("Sessions, 24 hours", hour), ("Sessions, 7 days", day)):
                 filled = [name for name, (value, _) in table(drawn[title]).items() if value == "1"]
                 assert filled == [slot], (zone, title)
@@ -129,7 +129,7 @@ def test_charts_use_the_readers_hours_and_days(support: Client) -> None:
 def test_a_week_has_seven_days_when_summer_time_changes(support: Client) -> None:
     with time_machine.travel(datetime(2026, 10, 28, 12, tzinfo=UTC), tick=False):
         seen_from(support, "Europe/Berlin")
-        rows = table(charts(support)["Sessions, 7 days"])
+        rows = table(charts(support, "week")["Sessions, 7 days"])
         assert list(rows)[-4:] == [
             "Sun 2026-10-25", "Mon 2026-10-26", "Tue 2026-10-27", "Wed 2026-10-28",
         ]  # fmt: skip

@@ -22,6 +22,10 @@ SQLITE = {
     "upload": Figures(calls=4_983, middleware=359, statements=14, kib_read=8),
     "download": Figures(calls=1_918, middleware=355, statements=2, kib_read=5_120),
     "introspect": Figures(calls=1_924, middleware=356, statements=2, kib_read=0),
+    # Three or four statements find out who asks, and what that person may see.
+    "poll session": Figures(calls=18_928, middleware=410, statements=6, kib_read=0),
+    "poll dashboard": Figures(calls=14_688, middleware=410, statements=3, kib_read=0),
+    "poll attention": Figures(calls=11_012, middleware=410, statements=3, kib_read=0),
 }
 # With Redis.
 POSTGRESQL = {
@@ -32,6 +36,9 @@ POSTGRESQL = {
     "upload": Figures(calls=6_152, middleware=359, statements=14, kib_read=8),
     "download": Figures(calls=3_188, middleware=355, statements=2, kib_read=5_120),
     "introspect": Figures(calls=2_513, middleware=356, statements=2, kib_read=0),
+    "poll session": Figures(calls=19_548, middleware=410, statements=6, kib_read=0),
+    "poll dashboard": Figures(calls=14_695, middleware=410, statements=3, kib_read=0),
+    "poll attention": Figures(calls=11_102, middleware=410, statements=3, kib_read=0),
 }
 
 

@@ -13,12 +13,14 @@ register = template.Library()
 
 
 @register.inclusion_tag("admin/uploads_app/cleanuprun/schedule.html")
-def cleanup_schedule() -> dict[str, Any]:
+def cleanup_schedule(*, with_alert: bool = True) -> dict[str, Any]:
     """Show the schedule's last and next run, and the current alert."""
     schedule = Schedule.objects.filter(func="uploads_app.tasks.cleanup_orphans")
+    alert = alerts.current_alert() if with_alert else None
+    since = StoreState.objects.values_list("alert_since", flat=True)
     return {
         "last": CleanupRun.objects.filter(actor=context.SYSTEM).first(),
         "next_run": schedule.values_list("next_run", flat=True).first(),
-        "alert": alerts.current_alert(),
-        "alert_since": StoreState.objects.values_list("alert_since", flat=True).first(),
+        "alert": alert,
+        "alert_since": since.first() if alert else None,
     }
