@@ -73,7 +73,7 @@ def test_a_stopped_cleanup_is_not_shown_as_ok(db: None, make_staff: Any, setting
 def test_without_schedules_the_list_is_empty(db: None, make_staff: Any) -> None:
     Schedule.objects.all().delete()
     page = make_staff("Operator").get(SCHEDULES).content.decode()
-    assert "0 on this page" in shown_text(page)
+    assert "There are no scheduled tasks yet." in shown_text(page)
     assert inline_code(page) == []
 
 

@@ -21,7 +21,7 @@ def places(client: Client, page: str = "/admin/") -> dict[str, str]:
     html = client.get(page).content.decode()
     navigation = html[html.index("<nav ") : html.index("</nav>")]
     links = re.findall(r'class="nav-link" href="([^"]+)"[^>]*>.*?</svg>([^<]+)', navigation)
-    return {title: address for address, title in links}
+    return {title.strip(): address for address, title in links}
 
 
 @pytest.mark.parametrize("group", ["Support", "Auditor", "Operator", ""])
