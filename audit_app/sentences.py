@@ -4,6 +4,7 @@ The registry has the sentence of each type (see events.py). The facts are detail
 that the sentence does not contain.
 """
 
+import re
 from collections import defaultdict
 from string import Formatter
 from typing import Any
@@ -76,5 +77,5 @@ def _in_words(event: events.EventType, name: str, value: Any) -> str:
         return date_format(localtime(moment), "DATETIME_FORMAT") if moment else str(value)
     if name == "reason" and value and value not in event.words:
         return f"“{value}”"
-    known = [event.words.get(part, part) for part in str(value or "").split(", ")]
+    known = [event.words.get(part, part) for part in re.split(", ?", str(value or ""))]
     return ", ".join(known).replace("_", " ") if name == "code" else ", ".join(known)

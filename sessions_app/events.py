@@ -29,6 +29,7 @@ IDENTIFIED = register(
     "fields",
     activity="{who} changed your name or e-mail address.",
     story="{who} changed contact data",
+    words={"email": "e-mail address"},
 )
 COMPLETED = register(
     "session.completed",

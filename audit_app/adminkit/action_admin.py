@@ -191,6 +191,7 @@ class ActionAdmin(ReadOnlyAdmin):
     def _reveal_action(self) -> Action:
         return Action(
             name="reveal",
+            at_once=True,
             permission=disclosure.MAY_REVEAL,
             title="Reveal",
             explanation="The pages of this session, its files, its events and its person show you the "

@@ -44,7 +44,8 @@ class Action:
     submission. `initial` reads values for the form from the query string. `page` is
     the page that links to the action, and to which the action returns (unless
     `back` names another): `change`, or the name of a RowPage. `is_final` marks an
-    action that nothing can undo, `undo` is the name of the reverse action.
+    action that nothing can undo, `undo` is the name of the reverse action. `at_once`
+    marks one that a click on a ready reason carries out.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Action:
     back: str = ""
     is_final: bool = False
     undo: str = ""
+    at_once: bool = False
     initial: Callable[[HttpRequest], dict[str, Any]] = lambda _: {}
 
 

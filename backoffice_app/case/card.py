@@ -36,11 +36,12 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Acts:
-    """The actions of the page: the button, the menu, the reveal, and the one that nothing undoes."""
+    """The actions of the page: the button, the menu, the reveal, and those that end the session."""
 
     first: ActionLink | None
     menu: Sequence[ActionLink]
     reveal: ActionLink | None
+    revoke: ActionLink | None
     erase: ActionLink | None
 
 
@@ -89,10 +90,11 @@ def _acts(request: HttpRequest, session: UserSession, links: Sequence[ActionLink
     several = session_admin.action_links(request, session, "files")
     by_name = {link.name: link for link in (*several, *links)}
     first = next((by_name[name] for name in _FIRST if name in by_name), None)
-    apart = {"reveal", "erase", first.name if first else ""}
+    apart = {"reveal", "revoke", "erase", first.name if first else ""}
     return Acts(
         first,
         [link for link in links if link.name not in apart],
         by_name.get("reveal"),
+        by_name.get("revoke"),
         by_name.get("erase"),
     )

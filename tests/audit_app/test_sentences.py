@@ -56,7 +56,12 @@ def test_each_type_of_the_catalogue_has_a_sentence_without_a_gap() -> None:
             "anna (Support)", "",
             "anna (Support) revealed the personal values: “to {compare}”",
         ),
-        (event("session.identified", fields="email, name"), "", "", "Changed contact data: email, name"),
+        (
+            event("session.identified", fields="email,name"),
+            "",
+            "",
+            "Changed contact data: e-mail address, name",
+        ),
         (event("session.expired", reason="idle"), "The system", "", "This session expired: it was not used for too long"),
         (
             event("upload.quota_exceeded", AuditOutcome.DENIED, max_files=3, max_total_bytes=1048576),

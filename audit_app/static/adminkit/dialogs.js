@@ -39,7 +39,31 @@ async function open(address) {
     for (const form of dialog.querySelectorAll("form")) {
         form.action = address;
         form.addEventListener("submit", (event) => send(event, dialog));
+        if (content.dataset.atOnce) {
+            sendAtOnce(form, content.dataset.atOnce);
+        }
     }
+}
+
+/** A click on a ready reason sends the form. The keyboard only chooses: it passes over others. */
+function sendAtOnce(form, button) {
+    const hint = document.createElement("p");
+    hint.className = "help";
+    hint.textContent = `A click on a reason does it at once: “${button}”.`;
+    form.prepend(hint);
+    let isSent = false;
+    form.addEventListener("click", (event) => {
+        if (event.detail === 0 || isSent || !event.target.closest('label, [name="why"]')) {
+            return;
+        }
+        setTimeout(() => {
+            const chosen = form.querySelector('[name="why"]:checked');
+            if (chosen && chosen.value !== "other" && !isSent) {
+                isSent = true;
+                form.requestSubmit();
+            }
+        });
+    });
 }
 
 /** Return the form of a page with its heading, or null if there is none to show here. */
