@@ -17,7 +17,7 @@ _STORED = "[Object.keys(localStorage), Object.keys(sessionStorage)]"
 
 def test_keys_lead_to_the_search_unless_somebody_types(back_office: BackOffice) -> None:
     page, keys = back_office.page, back_office.page.keyboard
-    box = page.get_by_role("search").get_by_role("textbox")
+    box = page.get_by_role("search").get_by_role("combobox")
     back_office.open("sessions_app/usersession/")
     expect(box).not_to_be_focused()
     keys.press("/")
@@ -43,7 +43,7 @@ def test_a_question_mark_shows_the_keys(back_office: BackOffice) -> None:
     expect(dialog).to_contain_text("Ctrl K")
     dialog.get_by_role("button", name="Close").click()
     expect(dialog).to_be_hidden()
-    page.get_by_role("search").get_by_role("textbox").fill("who")
+    page.get_by_role("search").get_by_role("combobox").fill("who")
     keys.press("?")
     expect(dialog).to_be_hidden()
 

@@ -18,7 +18,7 @@ from sessions_app.models import UserSession
 now = timezone.now()
 UserSession.objects.bulk_create(
     UserSession(
-        token_hash=f"keys {n}", created_at=now + timedelta(hours=n),
+        token_hash=f"keys {n}", created_at=now + timedelta(milliseconds=n),
         last_seen_at=now + timedelta(days=9 - n), expires_at=now + timedelta(days=30),
     )
     for n in range(3)

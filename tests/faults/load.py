@@ -85,8 +85,13 @@ class Web:
         return answer.status, answer.document["parts"]
 
     def wait_for_health(self, part: str, state: str) -> int:
-        """Wait until health reports a part so; return the HTTP status."""
+        """Wait until health reports a part so; return the HTTP status.
+
+        Parts are checked one by one, so all are well a little later than the first.
+        """
         wait_for(lambda: self.ready()[1].get(part) == state, 30, f"{part} to be {state}")
+        if state == "ok":
+            wait_for(lambda: self.ready()[0] == 200, 30, "all parts to be well")
         return self.ready()[0]
 
     def logged(self, text: str) -> int:
