@@ -158,7 +158,8 @@ def _sentence(log: AuditLog) -> str:
     """Return the sentence of an event, with its file's name if this page may show it."""
     part = getattr(log, "personal", None) if hasattr(log, "is_revealed") else None
     values = (part.values() if log.is_revealed else part.masked_values()) if part else {}  # type: ignore[attr-defined]
-    people = getattr(log, "people", None) or actors.people([log.actor])
+    # A list asks once for all its rows, and finds nobody if their accounts are deleted.
+    people = log.people if hasattr(log, "people") else actors.people([log.actor])
     who = actors.subject(log.actor, people) or "The visitor"
     return sentence(log, who=who, file=values.get("file_name", ""))
 

@@ -62,7 +62,7 @@ def _files(count: int, start: int) -> None:
 def _events(count: int, start: int) -> None:
     with transaction.atomic():
         for n in range(count):
-            with context.as_actor(f"staff:{n % 5 + 1}"):
+            with context.as_actor(f"staff:{n % 5 + 10**6}"):  # Their accounts are deleted.
                 record_many(events.STAFF_SIGNED_IN, [Entry()])
 
 
