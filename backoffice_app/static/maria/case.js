@@ -16,9 +16,11 @@ function show() {
     }
 }
 
-// The answer to an act stands above the part that the address names.
+// The answer to an act stands above the part that the address names. Browsers scroll to that part
+// until the first frame after the page was loaded.
 if (document.querySelector(".messagelist")) {
-    addEventListener("load", () => scrollTo(0, 0));
+    const afterFrame = (then) => requestAnimationFrame(then);
+    addEventListener("load", () => afterFrame(() => afterFrame(() => scrollTo(0, 0))));
 }
 addEventListener("hashchange", show);
 show();
