@@ -156,8 +156,9 @@ class AuditLogAdmin(ActionAdmin):
 
 def _sentence(log: AuditLog) -> str:
     """Return the sentence of an event, with its file's name if this page may show it."""
-    part = getattr(log, "personal", None) if hasattr(log, "is_revealed") else None
-    values = (part.values() if log.is_revealed else part.masked_values()) if part else {}  # type: ignore[attr-defined]
+    is_revealed = getattr(log, "is_revealed", None)
+    part = getattr(log, "personal", None) if is_revealed is not None else None
+    values = (part.values() if is_revealed else part.masked_values()) if part else {}
     # A list asks once for all its rows, and finds nobody if their accounts are deleted.
     people = log.people if hasattr(log, "people") else actors.people([log.actor])
     who = actors.subject(log.actor, people) or "The visitor"

@@ -1,4 +1,4 @@
-"""The sections of pages that join the apps: a session's files and timeline, a sentence to tell."""
+"""The sections of pages that join the apps: a session's files and timeline, a sentence for the visitor."""
 
 from typing import Any
 
@@ -56,10 +56,10 @@ def events(request: HttpRequest, session: UserSession) -> tuple[str, dict[str, A
 
 
 def file_answer(request: HttpRequest, upload: UploadedFile) -> tuple[str, dict[str, Any]]:
-    """Show what to tell the visitor about a file."""
-    return "backoffice/tell.html", {"answer": answer_about_file(upload)}
+    """Show the sentence for the visitor about a file."""
+    return "backoffice/answer.html", {"answer": answer_about_file(upload)}
 
 
 def event_answer(request: HttpRequest, log: AuditLog) -> tuple[str, dict[str, Any]]:
-    """Show what to tell the visitor about an event of a session."""
-    return "backoffice/tell.html", {"answer": answer_about_event(log) if log.session_uuid else ""}
+    """Show the sentence for the visitor about an event of a session."""
+    return "backoffice/answer.html", {"answer": answer_about_event(log) if log.session_uuid else ""}

@@ -9,20 +9,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
-from django.template.defaultfilters import filesizeformat, pluralize
+from django.template.defaultfilters import pluralize
 from django.urls import reverse
 from rest_framework.exceptions import APIException
 
 from audit_app.adminkit.actions import Action, ActionRequest, NotDone
-from audit_app.adminkit.reasons import ReasonForm
 from audit_app.adminkit.results import Undo, result
 from backoffice_app import exports
+from backoffice_app.case.files_forms import FilesForm, QuarantinedFilesForm, TransferFilesForm
 from sessions_app.models import UserSession
 from uploads_app.admin import file_actions
 from uploads_app.exceptions import DownloadBlocked
@@ -31,90 +29,10 @@ from uploads_app.services import transfer
 from uploads_app.services.download import open_upload, record_staff_download
 from uploads_app.services.inspection import quarantine_upload, restore_upload
 
-AT_ONCE = 200
 # The button Undo names each file, and is kept with the message.
 UNDONE_AT_ONCE = 50
 _PAGE = "admin:sessions_app_usersession_change"
 _MAY_VIEW = "uploads_app.view_uploadedfile"
-
-
-def files_in(session: UserSession, status: UploadStatus) -> QuerySet[UploadedFile]:
-    """Return a session's newest files in one state."""
-    files = UploadedFile.objects.filter(session=session, status=status)
-    return files.select_related("session").order_by("-created_at")[:AT_ONCE]
-
-
-class FilesForm(ReasonForm):
-    """The files, all of them chosen at first, and the reason."""
-
-    status = UploadStatus.STORED
-    chosen = forms.MultipleChoiceField(
-        label="Files",
-        widget=forms.CheckboxSelectMultiple,
-        error_messages={"required": "Choose at least one file."},
-    )
-    field_order = ["chosen", "to", "sure", "why", "reason"]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        shown = files_in(self.row, self.status)
-        choices = [(str(file.pk), self._label_of(file)) for file in shown]
-        field = self.fields["chosen"]
-        assert isinstance(field, forms.MultipleChoiceField)
-        field.choices = choices
-        known = [pk for pk, _ in choices]
-        selected = self.initial.get("chosen") or ()
-        self.initial["chosen"] = [pk for pk in known if pk in selected] or known
-
-    def _label_of(self, file: UploadedFile) -> str:
-        name = file.name if getattr(self.row, "is_revealed", False) and file.name else str(file)
-        return f"{name}, {filesizeformat(file.size)}"
-
-
-class QuarantinedFilesForm(FilesForm):
-    status = UploadStatus.QUARANTINED
-
-
-class TransferFilesForm(FilesForm):
-    """The files, the session that gets them, and a confirmation if nothing links the two."""
-
-    to = forms.CharField(
-        label="Support code of the visitor's current session",
-        max_length=40,
-        widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}),
-    )
-    sure = forms.BooleanField(
-        label="I have verified that both sessions belong to this visitor",
-        required=False,
-        help_text="Not needed if both sessions have verified the same e-mail address.",
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if follower := transfer.live_follower(session=self.row):
-            self.initial.setdefault("to", follower.support_code)
-            self.fields["to"].help_text = "The session that followed this one in the same browser."
-            if self.data.get("to", follower.support_code) == follower.support_code:
-                del self.fields["sure"]
-
-    def clean_to(self) -> UserSession:
-        target = file_actions.TransferTarget(
-            UploadedFile(session=self.row), self.cleaned_data["to"]
-        )
-        if target.target is None:
-            raise forms.ValidationError(target.error)
-        return target.target
-
-    def clean(self) -> dict[str, Any]:
-        values = super().clean()
-        target = values.get("to")
-        if target and not values.get("sure"):
-            relation = transfer.relation(session=self.row, other=target)
-            if not relation.is_proof:
-                words = file_actions.RELATIONS[relation]
-                field = "sure" if "sure" in self.fields else "to"
-                self.add_error(field, f"{words} Verify this first, then tick the box.")
-        return values
 
 
 @dataclass(frozen=True)
