@@ -10,3 +10,10 @@ DEMO_SEEDED = register(
     "with_files",
     story="{who} filled this database with demo data: {sessions} sessions",
 )
+DATABASE_MOVED = register(
+    "system.database_moved",
+    "All rows were moved here from a SQLite database.",
+    "tables",
+    "rows",
+    story="{who} moved all rows here from a SQLite database: {rows} rows",
+)
