@@ -55,7 +55,7 @@ def new_code_on_old_schema(scene: Scene) -> Iterator[None]:
 def old_worker(scene: Scene) -> Iterator[None]:
     """After an upgrade with a renamed column, one worker still has the old code."""
     cluster, new = scene.cluster, code.next_version(scene.cluster.folder)
-    programs.manage(cluster.web_hosts[0], cluster.settings, "migrate", "--verbosity", "0", code=new)
+    programs.migrate(cluster.web_hosts[0], cluster.settings, "--verbosity", "0", code=new)
     for web in cluster.web:
         _restart_web(scene, web, new)
     cluster.workers[0].restart(new)
