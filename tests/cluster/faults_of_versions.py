@@ -110,14 +110,19 @@ def _restart_web(scene: Scene, web: Program, tree: Path, **changed: str) -> None
     # One with a wrong clock is never ready.
     wait_for(lambda: programs.is_live(web.host), web.host.name)
     scene.watcher.down.discard(web.host.name)
-    # Without this host and the next one, which is restarted then, no host would be left.
-    time.sleep(AVOIDED_SECONDS)
+    _wait_until_used()
 
 
 def _put_back(scene: Scene, program: Program) -> None:
     scene.watcher.down.add(program.host.name)
     program.restart()
     scene.cluster.wait_until_ready()
+    _wait_until_used()
+
+
+def _wait_until_used() -> None:
+    """Wait: if the next host was restarted now, the proxy would have none that it uses."""
+    time.sleep(AVOIDED_SECONDS)
 
 
 def _set_minutes(scene: Scene, minutes: object) -> None:
