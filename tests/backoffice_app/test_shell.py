@@ -55,8 +55,12 @@ def test_a_list_is_named_by_what_it_contains_and_its_cells_by_their_columns() ->
     assert re.search(
         r'<th class="field-code" data-label="Support code"><a[^>]*>MAR-[^<]+</a> <button', html
     )
-    assert re.search(r'<td class="field-status" data-label="Status"><span class="badge badge-ok">', html)
-    assert re.search(r'<td class="field-created_at" data-label="Created"><time class="ago" [^>]*title=', html)
+    assert re.search(
+        r'<td class="field-status" data-label="Status"><span class="badge badge-ok">', html
+    )
+    assert re.search(
+        r'<td class="field-created_at" data-label="Created"><time class="ago" [^>]*title=', html
+    )
 
 
 @pytest.mark.django_db
