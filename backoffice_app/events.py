@@ -1,6 +1,7 @@
 """Audit events that belong to no single app."""
 
 from audit_app.events import register
+from audit_app.models import RetentionClass
 
 DEMO_SEEDED = register(
     "system.demo_seeded",
@@ -9,4 +10,5 @@ DEMO_SEEDED = register(
     "seed",
     "with_files",
     story="{who} filled this database with demo data: {sessions} sessions",
+    retention=RetentionClass.SECURITY,
 )

@@ -100,7 +100,8 @@ def test_a_session_is_found_and_revoked_by_keys_alone(
     # The browser moves the focus at its next frame, so a key pressed at once can miss it.
     expect(focused).to_have_attribute("name", "q")
     keys.type(uuid)
-    keys.press("Enter")
+    with back_office.page.expect_navigation():
+        keys.press("Enter")
     expect(back_office.page).to_have_url(re.compile(f"{uuid}/change/"))
     _tab_to(back_office, "More")
     keys.press("Enter")

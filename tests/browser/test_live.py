@@ -166,6 +166,36 @@ def test_typed_text_survives_renewals_and_a_sign_out_elsewhere(
     assert "session.revoked" in visitor.site.events(visitor.uuid)
 
 
+@pytest.mark.parametrize("by", ["visitor", "support"])
+def test_a_session_that_ends_while_its_page_is_open(
+    visitor: PageVisitor, agent: BackOffice, by: str
+) -> None:
+    agent.open_session(visitor.uuid)
+    agent.choose("Extend")
+    words = agent.page.get_by_role("textbox", name=re.compile("your words"))
+    words.fill("the case is open")
+    if by == "visitor":
+        assert visitor.call("DELETE", "sessions/current/")[0] < 300
+    else:
+        tab = BackOffice(agent.page.context.new_page(), visitor.site)
+        tab.open_session(visitor.uuid)
+        tab.do("Revoke", "Revoke this session")
+        tab.page.close()
+
+    pass_time(agent)
+    card = agent.page.locator("#card")
+    expect(card).to_contain_text("Revoked" if by == "support" else "Ended")
+    expect(card.locator("a", has_text="Revoke…")).to_have_count(0)
+    expect(words).to_have_value("the case is open")
+    agent.follow(agent.page.get_by_role("button", name="Extend this session"))
+    expect(agent.said).to_contain_text("This action is no longer possible.")
+    expect(words).to_have_value("the case is open")
+    expect(agent.page.get_by_role("button", name="Extend this session")).to_have_count(0)
+    agent.follow(agent.link("Go back"))
+    expect(card.get_by_role("link", name="Erase…")).to_be_visible()
+    assert "session.extended" not in visitor.site.events(visitor.uuid)
+
+
 def sign_in_by_the_link(notice: Locator, site: Site) -> None:
     site.run(_PASSWORD.format(name="support", password=PASSWORD))
     with notice.page.context.expect_page() as opened:
