@@ -7,7 +7,7 @@ constants to `record`. An event without a registered type cannot be recorded.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from audit_app.models import AuditOutcome
+from audit_app.models import AuditOutcome, RetentionClass
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class EventType:
     `activity` is its sentence for the visitor, with places for `{who}` and `{file}`.
     `story` is its sentence for staff, where it differs; it may also have places for
     details. `words` says in words what the code in a detail means. Staff see
-    `technical` events only on demand.
+    `technical` events only on demand. `retention` is the name of its RetentionClass: a class
+    never changes, because sealed batches have one.
     """
 
     name: str
@@ -29,6 +30,7 @@ class EventType:
     story: str
     words: Mapping[str, str]
     technical: bool
+    retention: str
 
 
 _registry: dict[str, EventType] = {}
@@ -44,6 +46,7 @@ def register(
     story: str = "",
     words: Mapping[str, str] | None = None,
     technical: bool = False,
+    retention: RetentionClass = RetentionClass.ORDINARY,
 ) -> EventType:
     """Register an event type and return it; ValueError if the name is taken.
 
@@ -61,6 +64,7 @@ def register(
         story or activity,
         words or {},
         technical,
+        str(retention),
     )
     return _registry[name]
 
@@ -112,22 +116,26 @@ RATE_LIMIT_EXCEEDED = register(
     outcome=AuditOutcome.DENIED,
     activity="There were too many requests in a short time.",
     story="A request was refused: too many in a short time",
+    retention=RetentionClass.REFUSAL,
 )
 STAFF_SIGNED_IN = register(
     "staff.signed_in",
     "A staff member signed in to the admin.",
     story="{who} signed in",
+    retention=RetentionClass.SECURITY,
 )
 STAFF_SIGNED_OUT = register(
     "staff.signed_out",
     "A staff member signed out, in every browser at once.",
     story="{who} signed out in every browser",
+    retention=RetentionClass.SECURITY,
 )
 STAFF_SIGNED_OUT_ELSEWHERE = register(
     "staff.signed_out_elsewhere",
     "A staff member ended other sessions of the own account.",
     "sessions",
     story="{who} ended {sessions} other sessions of the own account",
+    retention=RetentionClass.SECURITY,
 )
 STAFF_SIGN_IN_FAILED = register(
     "staff.sign_in_failed",
@@ -135,6 +143,7 @@ STAFF_SIGN_IN_FAILED = register(
     "repeated",
     outcome=AuditOutcome.DENIED,
     story="A sign-in failed",
+    retention=RetentionClass.SECURITY,
 )
 STAFF_LOCKED_OUT = register(
     "staff.locked_out",
@@ -143,6 +152,7 @@ STAFF_LOCKED_OUT = register(
     "by",
     outcome=AuditOutcome.DENIED,
     story="Sign-in was locked after too many failures, by {by}",
+    retention=RetentionClass.SECURITY,
 )
 STAFF_LOCK_LIFTED = register(
     "staff.lock_lifted",
@@ -150,6 +160,7 @@ STAFF_LOCK_LIFTED = register(
     "account",
     "by",
     story="{who} lifted a sign-in lock, by {by}",
+    retention=RetentionClass.SECURITY,
 )
 STAFF_SESSION_VIEWED = register(
     "staff.session_viewed",
@@ -157,6 +168,7 @@ STAFF_SESSION_VIEWED = register(
     "page",
     activity="{who} opened a page about this session.",
     story="{who} viewed this session",
+    retention=RetentionClass.SECURITY,
 )
 STAFF_REVEALED = register(
     "staff.personal_data_revealed",
@@ -165,6 +177,7 @@ STAFF_REVEALED = register(
     "reason",
     activity="{who} viewed your personal data.",
     story="{who} revealed the personal values",
+    retention=RetentionClass.SECURITY,
 )
 STAFF_SEARCHED = register(
     "staff.searched",
@@ -172,6 +185,7 @@ STAFF_SEARCHED = register(
     "kind",
     "found",
     story="{who} searched by {kind}: {found} found",
+    retention=RetentionClass.SECURITY,
 )
 STAFF_EXPORTED = register(
     "staff.exported",
@@ -182,6 +196,7 @@ STAFF_EXPORTED = register(
     "reason",
     activity="{who} exported the history of this session.",
     story="{who} exported {rows} audit events",
+    retention=RetentionClass.SECURITY,
 )
 STAFF_PERMISSION_DENIED = register(
     "staff.permission_denied",
@@ -190,6 +205,7 @@ STAFF_PERMISSION_DENIED = register(
     "repeated",
     outcome=AuditOutcome.DENIED,
     story="{who} was refused the page {page}",
+    retention=RetentionClass.SECURITY,
 )
 STAFF_ACCOUNT_CHANGED = register(
     "staff.account_changed",
@@ -208,4 +224,5 @@ STAFF_ACCOUNT_CHANGED = register(
         "recovery_codes_renewed": "renewed the recovery codes",
         "recovery_code_used": "used a recovery code",
     },
+    retention=RetentionClass.SECURITY,
 )

@@ -17,6 +17,15 @@ class AuditOutcome(models.TextChoices):
     ERROR = "error"
 
 
+class RetentionClass(models.TextChoices):
+    """How long events are kept, as their type says. Settings change the periods, never the classes."""
+
+    SECURITY = "security"
+    ERASURE = "erasure"
+    REFUSAL = "refusal"
+    ORDINARY = "ordinary"
+
+
 class AppendOnly(Exception):
     """An attempt to change or delete audit rows. The log is append-only."""
 
@@ -62,6 +71,8 @@ class AuditLog(models.Model):
     request_id = models.CharField("request id", max_length=64, blank=True)
     network = models.CharField(max_length=64, blank=True)
     text = models.TextField("canonical text")
+    # Empty in rows that are older than the column: their class is that of their type.
+    retention = models.CharField("class", max_length=8, null=True, choices=RetentionClass.choices)
 
     objects = AuditQuerySet.as_manager()
 

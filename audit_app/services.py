@@ -198,6 +198,7 @@ def _log(
         actor=request_context.actor,
         request_id=request_context.request_id,
         network=request_context.network,
+        retention=event.retention,
     )
     log.text = canonical_text(
         {

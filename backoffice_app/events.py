@@ -1,6 +1,7 @@
 """Audit events that belong to no single app."""
 
 from audit_app.events import register
+from audit_app.models import RetentionClass
 
 DEMO_SEEDED = register(
     "system.demo_seeded",
@@ -9,6 +10,7 @@ DEMO_SEEDED = register(
     "seed",
     "with_files",
     story="{who} filled this database with demo data: {sessions} sessions",
+    retention=RetentionClass.SECURITY,
 )
 DATABASE_MOVED = register(
     "system.database_moved",
@@ -16,4 +18,5 @@ DATABASE_MOVED = register(
     "tables",
     "rows",
     story="{who} moved all rows here from a SQLite database: {rows} rows",
+    retention=RetentionClass.SECURITY,
 )

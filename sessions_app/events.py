@@ -1,7 +1,7 @@
 """The audit events of sessions."""
 
 from audit_app.events import register
-from audit_app.models import AuditOutcome
+from audit_app.models import AuditOutcome, RetentionClass
 
 REFUSED_WORDS = {
     "session_required": "it had no session",
@@ -94,12 +94,14 @@ REVOKED = register(
     "lost_files",
     feed=True,
     activity="{who} closed this session.",
+    retention=RetentionClass.SECURITY,
 )
 RECOVERY_ISSUED = register(
     "session.recovery_issued",
     "A staff member issued a recovery code.",
     "reason",
     activity="{who} issued a recovery code for this session.",
+    retention=RetentionClass.SECURITY,
 )
 RECOVERED = register(
     "session.recovered",
@@ -112,6 +114,7 @@ EXTENDED = register(
     "reason",
     "until",
     activity="{who} extended this session.",
+    retention=RetentionClass.SECURITY,
 )
 EXPORTED = register(
     "session.exported",
@@ -126,6 +129,7 @@ ERASURE_REQUESTED = register(
     "reason",
     activity="{who} asked to erase this session.",
     words={"visitor": "the visitor asked for it", "adopted": "it had been erased before a restore"},
+    retention=RetentionClass.ERASURE,
 )
 PERSON_ERASURE_REQUESTED = register(
     "person.erasure_requested",
@@ -134,6 +138,7 @@ PERSON_ERASURE_REQUESTED = register(
     "sessions",
     activity="{who} asked to erase all sessions of your e-mail address.",
     story="{who} asked to erase all {sessions} verified sessions of this e-mail address",
+    retention=RetentionClass.ERASURE,
 )
 ERASED = register(
     "session.erased",
@@ -141,12 +146,14 @@ ERASED = register(
     feed=True,
     activity="Your personal data and your files were erased.",
     story="Personal data and files were erased",
+    retention=RetentionClass.ERASURE,
 )
 CONTACT_ERASED = register(
     "session.contact_erased",
     "Contact data was deleted at the end of its retention.",
     activity="Your name and your e-mail address were deleted at the end of their retention.",
     story="Contact data was deleted at the end of its retention",
+    retention=RetentionClass.ERASURE,
 )
 CONSENT_GRANTED = register(
     "consent.granted",
@@ -170,11 +177,13 @@ SERVICE_KEY_CREATED = register(
     "scopes",
     "expires_at",
     story="{who} created a service key, scopes {scopes}",
+    retention=RetentionClass.SECURITY,
 )
 SERVICE_KEY_REVOKED = register(
     "service.key_revoked",
     "A service key was revoked.",
     story="{who} revoked a service key",
+    retention=RetentionClass.SECURITY,
 )
 SERVICE_REFUSED = register(
     "service.refused",
@@ -188,6 +197,7 @@ SERVICE_REFUSED = register(
         "service_key_invalid": "its service key is not valid",
         "scope_missing": "its service key lacks the scope",
     },
+    retention=RetentionClass.SECURITY,
 )
 REFUSED = register(
     "session.refused",
@@ -199,4 +209,5 @@ REFUSED = register(
     activity="A request to this session was refused.",
     story="A request was refused",
     words=REFUSED_WORDS,
+    retention=RetentionClass.REFUSAL,
 )

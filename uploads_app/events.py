@@ -1,7 +1,7 @@
 """The audit events of files and of the cleanup."""
 
 from audit_app.events import register
-from audit_app.models import AuditOutcome
+from audit_app.models import AuditOutcome, RetentionClass
 from uploads_app.models.statuses import Suspicion
 
 STORED = register(
@@ -27,6 +27,7 @@ REJECTED = register(
         "type_not_allowed": "its type is not allowed",
         "content_mismatch": "its content does not match its name",
     },
+    retention=RetentionClass.REFUSAL,
 )
 QUOTA_EXCEEDED = register(
     "upload.quota_exceeded",
@@ -37,6 +38,7 @@ QUOTA_EXCEEDED = register(
     outcome=AuditOutcome.DENIED,
     activity="{file} was refused, because there was no room left.",
     story="{file} was refused: the session may have at most {max_files} files and {max_total_bytes}",
+    retention=RetentionClass.REFUSAL,
 )
 QUOTA_CORRECTED = register(
     "upload.quota_corrected",
@@ -139,11 +141,13 @@ CLEANUP_LIMIT_RAISED = register(
     "An operator allowed a run to accept more orphans, missing files and files past their retention than usual.",
     "share",
     story="{who} allowed a cleanup run to accept up to {share}",
+    retention=RetentionClass.SECURITY,
 )
 CLOCK_ACCEPTED = register(
     "cleanup.clock_accepted",
     "An operator confirmed that the clock is right, after a long silence.",
     story="{who} confirmed that the clock is right",
+    retention=RetentionClass.SECURITY,
 )
 QUARANTINED = register(
     "upload.quarantined",
@@ -152,6 +156,7 @@ QUARANTINED = register(
     activity="{who} blocked {file} for safety.",
     story="{who} put {file} in quarantine",
     words={"adopted": "it was in quarantine before a restore"},
+    retention=RetentionClass.SECURITY,
 )
 RESTORED = register(
     "upload.restored",
@@ -169,6 +174,7 @@ STAFF_DOWNLOADED = register(
     "reason",
     "size",
     activity="{who} downloaded {file}.",
+    retention=RetentionClass.SECURITY,
 )
 INSPECTED = register(
     "upload.inspected",
@@ -212,6 +218,7 @@ DATABASE_ADOPTED = register(
     "erased",
     "recovered",
     story="{who} declared that this database and this store belong together",
+    retention=RetentionClass.SECURITY,
 )
 STORAGE_MOVE_BEGAN = register(
     "storage.move_began",
@@ -219,6 +226,7 @@ STORAGE_MOVE_BEGAN = register(
     "objects",
     "bytes",
     story="{who} started to move {objects} files, {bytes}, to another store",
+    retention=RetentionClass.SECURITY,
 )
 STORAGE_MOVE_COMPLETED = register(
     "storage.move_completed",
@@ -228,6 +236,7 @@ STORAGE_MOVE_COMPLETED = register(
     "errors",
     "left",
     story="A move to another store completed: {moved} files, {bytes}, {errors} errors, {left} left",
+    retention=RetentionClass.SECURITY,
 )
 STORAGE_MOVE_STOPPED = register(
     "storage.move_stopped",
@@ -237,4 +246,5 @@ STORAGE_MOVE_STOPPED = register(
     "bytes",
     outcome=AuditOutcome.ERROR,
     story="A move to another store stopped after {moved} files",
+    retention=RetentionClass.SECURITY,
 )

@@ -112,3 +112,11 @@ def test_a_long_target_or_file_name_is_cut_to_the_column(db: None, limit: int) -
         log = record(events.STAFF_SIGNED_IN, target="t" * limit, personal=Personal("n" * limit))
     log.refresh_from_db()
     assert len(log.target) == len(log.personal.file_name) == min(limit, 255)
+
+
+def test_a_row_has_the_class_of_its_type(db: None) -> None:
+    with transaction.atomic():
+        record(session_events.ERASED)
+        record(session_events.CREATED)
+    rows = AuditLog.objects.order_by("id").values_list("event_type", "retention")
+    assert list(rows) == [("session.erased", "erasure"), ("session.created", "ordinary")]

@@ -82,11 +82,12 @@ def test_the_documented_events_are_registered() -> None:
     for module in modules:
         importlib.import_module(".".join(module.relative_to(ROOT).with_suffix("").parts))
     documented = {
-        code_words(name)[0]: (outcome, sorted(code_words(details)))
-        for name, outcome, _, details in table_rows("docs/audit-events.md", "event")
+        code_words(name)[0]: (outcome, retention, sorted(code_words(details)))
+        for name, outcome, retention, _, details in table_rows("docs/audit-events.md", "event")
     }
     assert documented == {
-        event.name: (str(event.outcome), sorted(event.keys)) for event in registered()
+        event.name: (str(event.outcome), event.retention, sorted(event.keys))
+        for event in registered()
     }
 
 

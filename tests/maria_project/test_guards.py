@@ -24,7 +24,7 @@ FOLDERS = {
     "common_audit_app": ("common/", "audit_app/"),
     "admin": ("common/", "audit_app/", "sessions_app/", "uploads_app/", "backoffice_app/"),
     "frontend": ("frontend/src/",),
-    "maria_project": ("maria_project/", "benchmarks/", "docs/", "scripts/"),
+    "maria_project": ("maria_project/", "benchmarks/", "deploy/", "docs/", "scripts/"),
 }
 # At least one guard must use each of these.
 IN_SOME = (
