@@ -3,7 +3,7 @@ LOCK = .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3
 	--no-header --no-emit-index-url --no-emit-find-links
 BETTER_AUTH = benchmarks/better_auth/node_modules
 
-.PHONY: help run test check soak guards cluster cluster-faults front screenshots pictures component-pictures admin-pictures bench bench-packages bench-admin bench-cleanup bench-move bench-slow clicks corpus lock schema permissions sizes format clean
+.PHONY: help run test check soak guards cluster cluster-faults front screenshots pictures component-pictures admin-pictures bench bench-packages bench-admin bench-cleanup bench-move bench-seal bench-slow clicks corpus lock schema permissions sizes format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,10 @@ bench-cleanup: bench-packages ## Measure the cleanup of a million files on disk 
 
 bench-move: bench-packages ## Move 100,000 sessions from SQLite to PostgreSQL (ten minutes, most of it to invent them)
 	.venv/bin/python -m benchmarks.move
+
+bench-seal: ## Seal and verify an audit log of a million rows (10 minutes on an idle machine)
+	. ./scripts/venv.sh && venv requirements-dev.txt
+	.venv/bin/python -m benchmarks.seal
 
 bench-slow: ## Measure the web server beside clients that send slowly or never read (2 minutes)
 	.venv/bin/python -m benchmarks.slow

@@ -41,6 +41,8 @@ PRODUCTION = {
     "TRUSTED_PROXIES": 1,
     "SECRET_KEY": LONG_KEY,
     "ALERT_EMAILS": ["ops@maria.example"],
+    # Any file that exists.
+    "AUDIT_SEAL_PUBLIC_KEYS_FILE": Path(os.devnull),
 }
 DAY = timedelta(days=1)
 WIDE = Path(tempfile.mkdtemp())
@@ -59,6 +61,7 @@ def stored_at(**options: str) -> dict[str, Any]:
 # id → settings with which it fires; each just over its boundary where it has one.
 DISK = storage("STORAGE_URL", "", Path("storage"))
 FIRES: list[tuple[str, dict[str, Any]]] = [
+    ("audit_app.W001", {**PRODUCTION, "AUDIT_SEAL_PUBLIC_KEYS_FILE": Path("/nowhere")}),
     ("maria_project.E001", {**PRODUCTION, "PUBLIC_URL": "http://maria.example"}),
     ("maria_project.E001", {**PRODUCTION, "PUBLIC_URL": "maria.example"}),
     ("maria_project.E002", {**PRODUCTION, "DEBUG": True}),
@@ -228,6 +231,7 @@ REAL_HOST = {
     "TRUSTED_PROXIES": "1",
     "EMAIL_URL": "submission://maria:secret@mail.example",
     "ALERT_EMAILS": "ops@maria.example,duty@maria.example",
+    "AUDIT_SEAL_PUBLIC_KEYS_FILE": os.devnull,
 }
 
 
