@@ -147,5 +147,4 @@ def _opened(cookies: dict[str, str]) -> list[Any]:
 if __name__ == "__main__":
     django.setup()
     setup_test_environment()
-    work = {"fill": fill, "read": read}[sys.argv[1]]
-    print(json.dumps(work(*sys.argv[2:])))
+    print(json.dumps(read(*sys.argv[2:]) if sys.argv[1] == "read" else fill()))

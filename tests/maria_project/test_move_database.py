@@ -75,7 +75,7 @@ def server() -> Iterator[str]:
 def deployment(tmp_path: Path, server: str) -> Deployment:
     name = f"moved_{tmp_path.name[-1]}_{id(tmp_path)}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
+        connection.execute(f"CREATE DATABASE {name}")
     old_database(tmp_path / "db.sqlite3")
     return Deployment(tmp_path, f"{server.rpartition('/')[0]}/{name}")
 
