@@ -34,6 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     with sqlite() as base, postgres.serving(fsync=True, on_disk=True) as server:
         file = options.file or _seeded(base, options.sessions)
+        _manage({**base, "DATABASE_URL": f"sqlite:///{file.absolute()}"}, "migrate", "-v0")
         env = {**base, "DATABASE_URL": server.url}
         seconds, processor, mebibytes = _move(env, file)
         print(
