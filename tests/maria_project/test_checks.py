@@ -16,12 +16,14 @@ import pytest
 from django.conf import settings as product_settings
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 from environs import EnvError
 
 import audit_app.checks
 import maria_project.checks
 import sessions_app.checks
 import uploads_app.checks
+from maria_project.database_move import progress
 from maria_project.settings.environment import SettingsEnv, read_old_names
 from maria_project.settings.storage_url import moving, storage
 from tests.cases import cases
@@ -202,8 +204,17 @@ def test_missing_triggers_are_reported(db: None) -> None:
     assert "migrate" in (message.hint or "")
 
 
+def test_an_unfinished_move_of_the_database_is_reported(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE {progress.TABLE} (id integer)")
+    (message,) = run_checks(databases=["default"])
+    assert message.id == "maria_project.E011"
+    assert "move_database" in (message.hint or "")
+
+
 def test_every_check_id_has_a_test_and_belongs_to_one_check() -> None:
-    assert {check_id for check_id, _ in FIRES} | {"audit_app.E001"} == IDS
+    of_the_database = {"audit_app.E001", "maria_project.E011"}
+    assert {check_id for check_id, _ in FIRES} | of_the_database == IDS
     assert all(check_id.startswith(OURS) for check_id in IDS)
 
 
