@@ -236,13 +236,13 @@ def personal(
     return shown
 
 
-def copied(field: str, description: str = "") -> Callable[[Any, Any], str | None]:
+def copied(field: str, description: str = "") -> Callable[[Any, Any], str]:
     """Return an admin field for a code, an id or a hash, with a button that copies it."""
 
-    @admin.display(description=description or field, ordering=None, empty_value="-")
-    def shown(self: Any, row: Any) -> str | None:
+    @admin.display(description=description or field, ordering=None)
+    def shown(self: Any, row: Any) -> str:
         value = getattr(row, field)
         label = description or field
-        return format_html("{} {}", value, copy(value, label)) if value else None
+        return format_html("{} {}", value, copy(value, label)) if value else "–"
 
     return shown

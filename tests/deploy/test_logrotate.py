@@ -19,7 +19,7 @@ def test_a_rotated_log_is_private_and_written_on(tmp_path: Path) -> None:
     handler = logging.handlers.WatchedFileHandler(log)
     handler.emit(logging.makeLogRecord({"msg": "before"}))
 
-    rotate = [program, "--force", "--state", tmp_path / "state", rules]
+    rotate = [program, "--force", "--state", str(tmp_path / "state"), str(rules)]
     done = subprocess.run(rotate, capture_output=True, text=True)
 
     handler.emit(logging.makeLogRecord({"msg": "after"}))
