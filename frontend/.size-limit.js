@@ -43,5 +43,12 @@ export default [
   language("en", "english"),
   language("de", "german"),
   language("ar", "arabic"),
+  {
+    name: "the custom element",
+    path: "dist/element.js",
+    esbuild: false,
+    limit: "23 kB",
+    gzip: true,
+  },
   { name: "the stylesheet", path: "dist/styles.css", limit: "4 kB", gzip: true },
 ];

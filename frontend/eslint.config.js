@@ -15,6 +15,7 @@ export default defineConfig([
           "tests/tsconfig.json",
           "demo/tsconfig.json",
           "gallery/tsconfig.json",
+          "element/tsconfig.json",
         ],
       },
     },

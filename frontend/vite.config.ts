@@ -10,6 +10,7 @@ export const aliases = [
   { find: "@maria/sessions/styles.css", replacement: source("styles/index.css") },
   { find: "@maria/sessions/your-data", replacement: source("components/YourData.tsx") },
   { find: "@maria/sessions/testing", replacement: source("testing/index.ts") },
+  { find: "@maria/sessions/core", replacement: source("core.ts") },
   { find: "@maria/sessions/en", replacement: source("en.ts") },
   { find: "@maria/sessions/de", replacement: source("de.ts") },
   { find: "@maria/sessions/ar", replacement: source("ar.ts") },

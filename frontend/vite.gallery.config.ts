@@ -3,9 +3,11 @@ import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 import { aliases } from "./vite.config.js";
 
+const at = (file: string) => fileURLToPath(new URL(`gallery/${file}`, import.meta.url));
+
 /** Builds the gallery of the components, for tests and pictures: `npm run gallery`. */
-export default defineConfig({
-  root: fileURLToPath(new URL("gallery", import.meta.url)),
+export default defineConfig(({ isSsrBuild }) => ({
+  root: at(""),
   base: "./",
   plugins: [react()],
   resolve: { alias: aliases },
@@ -15,5 +17,8 @@ export default defineConfig({
     target: "es2022",
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: {
+      input: isSsrBuild ? at("server.tsx") : [at("index.html"), at("element.html")],
+    },
   },
-});
+}));

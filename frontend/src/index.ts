@@ -1,20 +1,4 @@
-export { SessionError } from "./api/http.js";
-export type { Problem, ResetReason, Schemas } from "./api/http.js";
-export type { Activity, ActivityPage, CurrentSession, Identity } from "./api/sessionApi.js";
-export type { Transport, TransportRequest, Upload } from "./api/uploadApi.js";
-export { isSessionUUID, memoryCredentials, storageCredentials } from "./utils/sessionUtils.js";
-export type { CredentialStore, KeyValueStorage } from "./utils/sessionUtils.js";
-export { createSessionStore } from "./store/sessionStore.js";
-export type { SessionStore } from "./store/sessionStore.js";
-export type {
-  ChangeReason,
-  SessionSnapshot,
-  SessionState,
-  SessionStoreOptions,
-} from "./store/sessionState.js";
-export { createUploadStore } from "./store/uploadStore.js";
-export type { UploadItem, UploadSnapshot } from "./store/uploadItems.js";
-export type { UploadStore, UploadStoreOptions } from "./store/uploadStore.js";
+export * from "./core.js";
 export { SessionProvider, useSession } from "./contexts/SessionContext.js";
 export type { UseSession } from "./contexts/SessionContext.js";
 export type { ClassNames, Part, SessionProviderProps } from "./contexts/SessionContext.js";

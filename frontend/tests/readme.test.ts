@@ -42,8 +42,11 @@ const declared = (start: string) => {
 test("every exported name is mentioned", () => {
   const names = [
     "src/index.ts",
+    "src/core.ts",
     "src/testing/index.ts",
     "src/en.ts",
+    "src/de.ts",
+    "src/ar.ts",
     "src/components/YourData.tsx",
   ].flatMap((path) => {
     const index = readFileSync(join(ROOT, path), "utf8");
@@ -181,10 +184,10 @@ describe("examples", () => {
     return ts.createProgram([...texts.keys(), CONSUMER], options, host);
   }
 
-  test("the start has six lines, and the README sixty", () => {
+  test("the start has six lines, and the README is short", () => {
     const start = blocks[0]?.text.trim().split("\n");
     expect(start).toHaveLength(6);
     const readme = readFileSync(join(ROOT, "README.md"), "utf8");
-    expect(readme.trim().split("\n").length).toBeLessThanOrEqual(62);
+    expect(readme.trim().split("\n").length).toBeLessThanOrEqual(60);
   });
 });

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.axe import OF_A_VIEW, SMALLEST, set_view, violations
 from tests.browser.chromium import Watch
@@ -121,3 +121,28 @@ def test_server_rendered_components_pass_the_policy(page: Page, address: str) ->
 
     assert said == []
     assert page.locator("[style]").count() == 0
+
+
+def test_the_custom_element_works_without_react(page: Page, address: str) -> None:
+    page.goto(f"{address}element.html")
+    field = page.get_by_label("Choose files")
+    expect(field).to_have_attribute("accept", ".pdf")
+
+    field.set_input_files(
+        [
+            {"name": "lease.pdf", "mimeType": "application/pdf", "buffer": b"%PDF"},
+            {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"notes"},
+        ]
+    )
+
+    expect(page.get_by_role("listitem").first).to_contain_text("Stored, 1 kB")
+    expect(page.get_by_role("listitem").last).to_contain_text("Only PDF can be uploaded.")
+    expect(page.locator("output")).to_contain_text("maria-stored")
+    expect(page.locator("output")).to_contain_text("maria-error")
+    radius = "getComputedStyle(document.querySelector('maria-uploads').shadowRoot.querySelector('.maria-files')).borderTopLeftRadius"
+    assert page.evaluate(radius) == "12px"
+    assert violations(page) == []
+    page.get_by_role("button", name="Remove").first.click()
+    expect(page.get_by_role("listitem")).to_have_count(1)
+    page.evaluate("document.querySelector('maria-uploads').setAttribute('disabled', '')")
+    expect(field).to_be_disabled()

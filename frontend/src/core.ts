@@ -1,0 +1,18 @@
+/** Everything that needs no React: the stores, for a page of your own making. */
+export { SessionError } from "./api/http.js";
+export type { Problem, ResetReason, Schemas } from "./api/http.js";
+export type { Activity, ActivityPage, CurrentSession, Identity } from "./api/sessionApi.js";
+export type { Transport, TransportRequest, Upload } from "./api/uploadApi.js";
+export { isSessionUUID, memoryCredentials, storageCredentials } from "./utils/sessionUtils.js";
+export type { CredentialStore, KeyValueStorage } from "./utils/sessionUtils.js";
+export { createSessionStore } from "./store/sessionStore.js";
+export type { SessionStore } from "./store/sessionStore.js";
+export type {
+  ChangeReason,
+  SessionSnapshot,
+  SessionState,
+  SessionStoreOptions,
+} from "./store/sessionState.js";
+export { createUploadStore } from "./store/uploadStore.js";
+export type { UploadItem, UploadSnapshot } from "./store/uploadItems.js";
+export type { UploadStore, UploadStoreOptions } from "./store/uploadStore.js";
