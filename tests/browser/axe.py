@@ -12,10 +12,10 @@ PHONE, BACK_OFFICE, SMALLEST = (390, 844), (1280, 800), (320, 568)
 _AT_REST = "document.getAnimations().forEach((animation) => animation.finish())"
 # What depends on the window's size and the colours.
 OF_A_VIEW = ("color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size")
-_VIOLATIONS = """async ([targets, only]) => {
+_VIOLATIONS = """async ([targets, only, exclude]) => {
   const rules = { "target-size": { enabled: targets } };
   const options = only.length ? { runOnly: { type: "rule", values: only } } : { rules };
-  const { violations } = await axe.run({ resultTypes: ["violations"], ...options });
+  const { violations } = await axe.run({ exclude }, { resultTypes: ["violations"], ...options });
   return violations.flatMap(({ id, nodes }) =>
     nodes.map(({ html, failureSummary }) => [id, html, failureSummary].join("\\n")));
 }"""
@@ -28,14 +28,19 @@ def set_view(page: Page, size: tuple[int, int], colours: str) -> None:
     page.evaluate(_AT_REST)
 
 
-def violations(page: Page, *, targets: bool = False, only: Sequence[str] = ()) -> list[str]:
+def violations(
+    page: Page, *, targets: bool = False, only: Sequence[str] = (), without: Sequence[str] = ()
+) -> list[str]:
     """Return axe's violations in the current page: rule, markup and advice.
 
     With `targets`, a control of less than 24 pixels is one, too. `only` names rules: no others run.
+    `without` are selectors of parts that are left out.
     """
     if not page.evaluate("'axe' in window"):
         page.evaluate(_source())  # by the debugger: the page's policy does not let scripts in
-    found: list[str] = page.evaluate(_VIOLATIONS, [targets, list(only)])
+    found: list[str] = page.evaluate(
+        _VIOLATIONS, [targets, list(only), [[part] for part in without]]
+    )
     return found
 
 

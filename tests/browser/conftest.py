@@ -9,6 +9,7 @@
 `new_context`  a function that opens a profile with its own cookies and storage. It takes the options
                of Playwright: `new_context(color_scheme="dark")`.
 `context`, `page`  one such profile, and a tab in it.
+`visitor`      a visitor with a session who calls the API from `page` (see `tests.browser.api`).
 `visit`        a visitor in `page` who is about to open the demo page (see `tests.browser.visit`).
 `back_office`  a staff member of the group Support, in a separate profile.
 `demo`         builds the demo page; a module whose tests open it uses it by `usefixtures`.
@@ -28,6 +29,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.browser.api import PageVisitor
 from tests.browser.back_office import BackOffice
 from tests.browser.chromium import Browsers, Watch
 from tests.browser.site import Site, Sites
@@ -119,6 +121,14 @@ def demo() -> None:
 def visit(demo: None, page: Page, site: Site) -> Visit:
     """Return a visitor who has not opened the demo page yet."""
     return Visit(page, site)
+
+
+@pytest.fixture
+def visitor(page: Page, site: Site) -> PageVisitor:
+    """A visitor with a session, who uses the API without the demo page: that costs a fifth."""
+    visitor = PageVisitor(page, site)
+    visitor.start()
+    return visitor
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from sessions_app.uuid_helpers import CROCKFORD
+from tests.browser.api import PageVisitor
 from tests.browser.back_office import BackOffice
 from tests.browser.site import Site
 from tests.browser.visit import Visit
@@ -39,11 +40,10 @@ def misheard(code: str) -> str:
 
 
 def test_a_code_with_one_wrong_symbol_leads_to_the_right_session(
-    visit: Visit, back_office: BackOffice
+    visitor: PageVisitor, back_office: BackOffice
 ) -> None:
-    visit.open()
-    uuid = visit.begin()
-    code = support_code(visit.site, uuid)
+    uuid = visitor.uuid
+    code = support_code(visitor.site, uuid)
     back_office.find(misheard(code).lower().replace("-", " "))
     expect(back_office.page).to_have_url(re.compile(uuid))
     expect(back_office.page.get_by_role("heading", name=code)).to_be_visible()
@@ -51,13 +51,12 @@ def test_a_code_with_one_wrong_symbol_leads_to_the_right_session(
 
 
 def test_back_forward_and_reload_return_to_the_results_of_a_search(
-    visit: Visit, back_office: BackOffice
+    visitor: PageVisitor, back_office: BackOffice
 ) -> None:
-    visit.open()
-    uuid = visit.begin()
-    code = support_code(visit.site, uuid)
-    visit.site.run(_CONTACT.format(uuid=uuid))
-    page, recorded = back_office.page, visit.site.run(_SEARCHES)
+    uuid = visitor.uuid
+    code = support_code(visitor.site, uuid)
+    visitor.site.run(_CONTACT.format(uuid=uuid))
+    page, recorded = back_office.page, visitor.site.run(_SEARCHES)
 
     def shows_results() -> None:
         expect(page).to_have_url(re.compile("/admin/find/[^/]+/$"))
@@ -87,13 +86,14 @@ def test_back_forward_and_reload_return_to_the_results_of_a_search(
     shows_results()
     page.go_back()
     expect(page.get_by_role("heading", name="Dashboard", level=1)).to_be_visible()
-    assert visit.site.run(_SEARCHES) == recorded + 1
+    assert visitor.site.run(_SEARCHES) == recorded + 1
 
 
-def test_personal_values_are_revealed_for_a_reason(visit: Visit, back_office: BackOffice) -> None:
-    visit.open()
-    uuid = visit.begin()
-    visit.site.run(_CONTACT.format(uuid=uuid))
+def test_personal_values_are_revealed_for_a_reason(
+    visitor: PageVisitor, back_office: BackOffice
+) -> None:
+    uuid = visitor.uuid
+    visitor.site.run(_CONTACT.format(uuid=uuid))
     back_office.open_session(uuid)
     expect(back_office.content).to_contain_text("e•••@e•••")
     expect(back_office.content).not_to_contain_text("erika@example.org")
@@ -107,7 +107,7 @@ def test_personal_values_are_revealed_for_a_reason(visit: Visit, back_office: Ba
     expect(back_office.content).not_to_contain_text("erika@example.org")
     back_office.page.get_by_text("To compare with what the caller says").click()
     expect(back_office.content).to_contain_text("erika@example.org")
-    revealed = [e for e in visit.site.audit(uuid) if e["event_type"].endswith("data_revealed")]
+    revealed = [e for e in visitor.site.audit(uuid) if e["event_type"].endswith("data_revealed")]
     assert [event["details"]["reason"] for event in revealed] == [
         "To compare with what the caller says"
     ]
@@ -171,12 +171,11 @@ def test_a_recovery_code_brings_a_visitor_without_cookie_back(
 
 
 def test_an_auditor_sees_who_viewed_and_can_change_nothing(
-    visit: Visit, back_office: BackOffice, new_context: Callable[..., BrowserContext]
+    visitor: PageVisitor, back_office: BackOffice, new_context: Callable[..., BrowserContext]
 ) -> None:
-    visit.open()
-    uuid = visit.begin()
+    uuid = visitor.uuid
     back_office.open_session(uuid)
-    auditor = BackOffice(new_context().new_page(), visit.site).sign_in("Auditor")
+    auditor = BackOffice(new_context().new_page(), visitor.site).sign_in("Auditor")
     auditor.open_session(uuid)
     auditor.link("Staff").click()
     expect(auditor.content).to_contain_text("staff.session_viewed")
@@ -184,11 +183,11 @@ def test_an_auditor_sees_who_viewed_and_can_change_nothing(
     for title in ("Revoke…", "Extend…", "Issue a recovery code…", "Reveal…"):
         hidden_too = auditor.content.get_by_role("link", name=title, include_hidden=True)
         expect(hidden_too).to_have_count(0)
-    before = visit.site.events(uuid)
+    before = visitor.site.events(uuid)
     for action in ("revoke", "extend", "recover", "reveal", "erase"):
         answer = auditor.page.goto(
-            f"{visit.site.url}/admin/sessions_app/usersession/{uuid}/{action}/"
+            f"{visitor.site.url}/admin/sessions_app/usersession/{uuid}/{action}/"
         )
         assert answer is not None
         assert answer.status == 403, action
-    assert visit.site.events(uuid) == before
+    assert visitor.site.events(uuid) == before

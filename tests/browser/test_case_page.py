@@ -6,28 +6,26 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
+from tests.browser.api import PageVisitor
 from tests.browser.axe import violations
 from tests.browser.back_office import BackOffice
 from tests.browser.site import Site
-from tests.browser.visit import Visit
 from tests.helpers import pdf
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("demo")]
+pytestmark = pytest.mark.slow
 
 
-def with_files(visit: Visit, count: int = 3) -> str:
-    """Return the UUID of a new session with files."""
-    visit.open()
-    uuid = visit.begin()
+def with_files(visitor: PageVisitor, count: int = 3) -> str:
+    """Upload files, and return the UUID of the session."""
     for number in range(count):
-        visit.upload(pdf(f"file {number}"), f"file-{number}.pdf")
-    return uuid
+        visitor.upload(pdf(f"file {number}"), f"file-{number}.pdf")
+    return visitor.uuid
 
 
 def test_the_newest_five_events_are_on_the_first_screen(
-    visit: Visit, back_office: BackOffice
+    visitor: PageVisitor, back_office: BackOffice
 ) -> None:
-    uuid = with_files(visit)
+    uuid = with_files(visitor)
     tab = back_office.page
     for width, height, screens in ((1280, 800, 1), (390, 844, 2)):
         tab.set_viewport_size({"width": width, "height": height})
@@ -38,8 +36,10 @@ def test_the_newest_five_events_are_on_the_first_screen(
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_an_act_is_confirmed_in_a_dialog_on_the_page(visit: Visit, back_office: BackOffice) -> None:
-    uuid = with_files(visit)
+def test_an_act_is_confirmed_in_a_dialog_on_the_page(
+    visitor: PageVisitor, back_office: BackOffice
+) -> None:
+    uuid = with_files(visitor)
     page = back_office.page
     page.set_viewport_size({"width": 390, "height": 844})
     back_office.open_session(uuid)
@@ -59,16 +59,19 @@ def test_an_act_is_confirmed_in_a_dialog_on_the_page(visit: Visit, back_office: 
     confirm.click()
     expect(back_office.said).to_contain_text("3 files are in quarantine.")
     expect(page).to_have_url(re.compile(f"{uuid}/change/#files$"))
-    assert visit.site.events(uuid).count("upload.quarantined") == 3
+    assert visitor.site.events(uuid).count("upload.quarantined") == 3
     page.get_by_role("button", name="Undo").click()
     expect(back_office.said).to_contain_text("3 files were released from quarantine.")
     expect(back_office.said).to_be_in_viewport()
 
 
 def test_without_javascript_the_parts_and_acts_are_plain_pages(
-    visit: Visit, back_office: BackOffice, new_context: Callable[..., BrowserContext], site: Site
+    visitor: PageVisitor,
+    back_office: BackOffice,
+    new_context: Callable[..., BrowserContext],
+    site: Site,
 ) -> None:
-    uuid = with_files(visit, 1)
+    uuid = with_files(visitor, 1)
     context = new_context(java_script_enabled=False)
     context.add_cookies(back_office.page.context.cookies())  # type: ignore[arg-type]
     plain = BackOffice(context.new_page(), site)

@@ -80,17 +80,16 @@ def test_everything_is_reached_without_javascript(
     expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-def test_the_api_page_follows_the_colours_of_the_system(
-    page: Page, site: Site, colours: str
-) -> None:
-    set_view(page, BACK_OFFICE, colours)
-    page.goto(f"{site.url}/api/docs/")
-    expect(page.get_by_text("Create a session")).to_be_visible()
-    assert page.locator("html.dark-mode").count() == (colours == "dark")
+def test_the_api_page_follows_the_colours_of_the_system(page: Page, site: Site) -> None:
+    for colours in ("light", "dark"):
+        set_view(page, BACK_OFFICE, colours)
+        page.goto(f"{site.url}/api/docs/")
+        expect(page.get_by_text("Create a session")).to_be_visible()
+        assert page.locator("html.dark-mode").count() == (colours == "dark")
+        assert violations(page, only=["color-contrast"]) == []
     tags = page.locator("h3.opblock-tag").all_inner_texts()
     assert [tag.split()[0] for tag in tags] == ["sessions", "uploads", "service", "audit"]
-    assert violations(page, only=["color-contrast", "html-has-lang", "document-title"]) == []
+    assert violations(page, only=["html-has-lang", "document-title"]) == []
 
 
 def test_nothing_of_a_page_is_stored_in_the_browser(back_office: BackOffice) -> None:

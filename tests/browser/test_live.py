@@ -66,14 +66,6 @@ end_sessions(User.objects.get(username={name!r}))
 
 
 @pytest.fixture
-def visitor(page: Page, site: Site) -> PageVisitor:
-    """A visitor with a session."""
-    visitor = PageVisitor(page, site)
-    visitor.start()
-    return visitor
-
-
-@pytest.fixture
 def agent(back_office: BackOffice) -> BackOffice:
     """A staff member whose pages have a clock that the test moves."""
     back_office.page.clock.install()
