@@ -91,7 +91,7 @@ def main(folder: Path, base: Path) -> int:
     rehearsal.use()
     seconds = time.monotonic() - begun
     print(f"A good request through the proxy after {seconds:.0f} s", flush=True)
-    print(f"Health: {_parts(rehearsal)}", flush=True)
+    print(f"Health: {_health(rehearsal)}", flush=True)
     _count_connections(rehearsal)
     _renew(rehearsal)
     _stop(rehearsal.hosts["web1"], rehearsal)
@@ -99,13 +99,17 @@ def main(folder: Path, base: Path) -> int:
 
 
 def _parts(rehearsal: Rehearsal) -> dict[str, str]:
+    return _health(rehearsal).get("parts", {})
+
+
+def _health(rehearsal: Rehearsal) -> dict[str, dict[str, str]]:
     url = f"https://{NAME}/health/ready"
     try:
         answer = requests.get(url, verify=str(rehearsal.certificate), timeout=10)
     except requests.RequestException:
         return {}
-    parts: dict[str, str] = answer.json()["parts"] if answer.ok else {}
-    return parts
+    health: dict[str, dict[str, str]] = answer.json() if answer.ok else {}
+    return health
 
 
 def _count_connections(rehearsal: Rehearsal) -> None:

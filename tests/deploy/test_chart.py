@@ -52,7 +52,7 @@ def test_each_container_is_bounded_and_has_no_rights(rendered: dict[str, Any]) -
         (container,) = pod["containers"]
         assert pod["securityContext"]["runAsNonRoot"], name
         assert container["securityContext"]["readOnlyRootFilesystem"], name
-        assert container["resources"].keys() == {"requests", "limits"}, name
+        assert container.get("resources", {}).keys() == {"requests", "limits"}, name
 
 
 def test_web_pods_are_probed_and_have_time_to_leave(rendered: dict[str, Any]) -> None:
