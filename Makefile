@@ -3,7 +3,7 @@ LOCK = .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3
 	--no-header --no-emit-index-url --no-emit-find-links
 BETTER_AUTH = benchmarks/better_auth/node_modules
 
-.PHONY: help run test check soak guards cluster cluster-faults front screenshots pictures admin-pictures bench bench-packages bench-admin bench-cleanup bench-seal bench-slow clicks corpus lock schema permissions sizes format clean
+.PHONY: help run test check soak guards cluster cluster-faults front screenshots pictures component-pictures admin-pictures bench bench-packages bench-admin bench-cleanup bench-move bench-seal bench-slow clicks corpus lock schema permissions sizes format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,11 @@ screenshots: ## Take screenshots of the demo page in every state (5 minutes)
 pictures: ## Take pictures of every page of the admin in var/pictures: desktop and phone, light and dark (2 minutes)
 	.venv/bin/python scripts/admin_pictures.py --folder var/pictures
 
+component-pictures: ## Take pictures of the React components in var/component-pictures: every state, light and dark, three languages (3 minutes)
+	. ./scripts/front.sh && front_packages
+	npm --prefix frontend run --silent gallery
+	.venv/bin/python scripts/component_pictures.py
+
 admin-pictures: ## Take the pictures of docs/support.md (half a minute)
 	.venv/bin/python scripts/admin_pictures.py
 
@@ -59,6 +64,9 @@ bench-admin: bench-packages ## Compare the admin with stock ModelAdmin at a mill
 
 bench-cleanup: bench-packages ## Measure the cleanup of a million files on disk and 200,000 on S3 (half an hour)
 	.venv/bin/python -m benchmarks.cleanup
+
+bench-move: bench-packages ## Move 100,000 sessions from SQLite to PostgreSQL (ten minutes, most of it to invent them)
+	.venv/bin/python -m benchmarks.move
 
 bench-seal: ## Seal and verify an audit log of a million rows (10 minutes on an idle machine)
 	. ./scripts/venv.sh && venv requirements-dev.txt
@@ -98,4 +106,4 @@ lock: ## Pin requirements*.txt to the newest versions that their .in files allow
 
 clean: ## Delete installed packages and build results, but no data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -rf frontend/node_modules frontend/dist frontend/demo/dist frontend/coverage frontend/*.tgz frontend/install.log
+	rm -rf frontend/node_modules frontend/dist frontend/demo/dist frontend/gallery/dist frontend/coverage frontend/*.tgz frontend/install.log

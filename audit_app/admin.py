@@ -30,6 +30,7 @@ from audit_app.export import FORMATS, MAY_EXPORT, export, extent
 from audit_app.models import AuditLog, AuditPersonal
 from audit_app.seal.status import status_of
 from audit_app.sentences import sentence
+from common.templatetags.console import copy, state_badge
 
 _LIST = "admin:audit_app_auditlog_changelist"
 _SESSION_PAGE = "admin:sessions_app_usersession_change"
@@ -115,7 +116,8 @@ class AuditLogAdmin(ActionAdmin):
 
     @admin.display(description="outcome")
     def outcome_chip(self, log: AuditLog) -> str:
-        return format_html('<span class="state state-{0}">{0}</span>', log.outcome)
+        # Most events succeed: a badge on each would hide those that did not.
+        return log.outcome if log.outcome == "success" else state_badge(log.outcome)
 
     @admin.display(description="actor")
     def who(self, log: AuditLog) -> str:
@@ -130,7 +132,7 @@ class AuditLogAdmin(ActionAdmin):
             page = reverse(_SESSION_PAGE, args=[log.session_uuid])
         except NoReverseMatch:
             return str(log.session_uuid)
-        return _link(page, str(log.session_uuid))
+        return _link(page, str(log.session_uuid), "session UUID")
 
     @admin.display(description="request", empty_value="–")
     def request(self, log: AuditLog) -> str | None:
@@ -139,6 +141,7 @@ class AuditLogAdmin(ActionAdmin):
         return _link(
             f"{reverse(_LIST)}?{urlencode({'request': log.request_id})}",
             log.request_id,
+            "request id",
             "All events of this request",
         )
 
@@ -180,13 +183,14 @@ def _sentence(log: AuditLog) -> str:
     return sentence(log, who=who, file=values.get("file_name", ""))
 
 
-def _link(address: str, whole: str, title: str = "") -> str:
-    """Return a link whose title is the whole id, because lists show only its start."""
+def _link(address: str, whole: str, label: str, title: str = "") -> str:
+    """Return a link whose title is the whole id, because lists show only its start; and a copy button."""
     return format_html(
-        '<a href="{}" title="{}"><code>{}</code></a>',
+        '<a href="{}" title="{}"><code>{}</code></a> {}',
         address,
         f"{title}: {whole}" if title else whole,
         whole,
+        copy(whole, label),
     )
 
 

@@ -12,3 +12,11 @@ DEMO_SEEDED = register(
     story="{who} filled this database with demo data: {sessions} sessions",
     retention=RetentionClass.SECURITY,
 )
+DATABASE_MOVED = register(
+    "system.database_moved",
+    "All rows were moved here from a SQLite database.",
+    "tables",
+    "rows",
+    story="{who} moved all rows here from a SQLite database: {rows} rows",
+    retention=RetentionClass.SECURITY,
+)

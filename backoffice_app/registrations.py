@@ -31,6 +31,7 @@ from backoffice_app.live.section import live
 from backoffice_app.person import actions as person_actions
 from backoffice_app.person import page as person_page
 from common import schedules
+from common.templatetags.console import ago, badge, state_badge
 from sessions_app.models import UserSession
 from uploads_app.cleanup import alerts
 from uploads_app.models import UploadedFile
@@ -71,9 +72,9 @@ class ScheduleAdmin(ReadOnlyAdmin):
     def does(self, schedule: Any) -> str:
         return schedules.description(schedule.func)
 
-    @admin.display(description="last run", empty_value="none yet")
-    def last_ended(self, schedule: Any) -> Any:
-        return schedule.last_stopped
+    @admin.display(description="last run")
+    def last_ended(self, schedule: Any) -> str:
+        return ago(schedule.last_stopped, "none yet")
 
     @admin.display(description="last result", empty_value="–")
     def last_outcome(self, schedule: Any) -> str | None:
@@ -82,8 +83,8 @@ class ScheduleAdmin(ReadOnlyAdmin):
         if schedule.func == _CLEANUP and schedule.last_success:
             # A task that reports a stopped cleanup has itself succeeded.
             run = alerts.last_run()
-            return str(run.get_status_display()) if run else "skipped"
-        return "OK" if schedule.last_success else "failed"
+            return state_badge(run.status, run.get_status_display()) if run else "skipped"
+        return badge("ok", "OK") if schedule.last_success else badge("error", "failed")
 
     @admin.display(description="every")
     def every(self, schedule: Any) -> str:

@@ -58,7 +58,7 @@ class Answer:
 
 
 class RequestFailed(Exception):
-    """The server did not answer 2xx, or not what was expected. The message is its answer."""
+    """The server did not answer 2xx or 304, or not what was expected. The message is its answer."""
 
 
 def run(job: Job) -> LoadMeasurement:
@@ -83,6 +83,8 @@ def ask(connection: socket.socket, request: bytes) -> Answer:
     while b"\r\n\r\n" not in received:
         received += _receive(connection)
     head, _, begun = received.partition(b"\r\n\r\n")
+    if head[9:12] == b"304":  # It has no body.
+        return Answer(head, [begun])
     if head[9:10] != b"2":
         raise RequestFailed(received.decode("latin-1"))
     answer = Answer(head, [begun])

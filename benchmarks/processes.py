@@ -20,8 +20,10 @@ from benchmarks.deployment import ROOT, BenchmarkServer, postgres_and_redis, ser
 from benchmarks.load import Job, LoadMeasurement, ask
 
 SERVE = ("manage.py", "serve", "--web-only", "--port", "{port}")
-_LINES = "HTTP/1.1\r\nHost: localhost\r\n"
-_CREATE = f"POST /api/v1/sessions/ {_LINES}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"
+LINES = "HTTP/1.1\r\nHost: localhost\r\n"
+CREATE = (
+    f"POST /api/v1/sessions/ {LINES}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"
+)
 _HEADINGS = ["case", "processes", "processor ms of a request", "times one process", "requests/s"]
 
 
@@ -85,14 +87,14 @@ def _turn(
 def _current(server: BenchmarkServer) -> str:
     """Return the request of a new visitor."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as visitor:
-        head = ask(visitor, _CREATE.encode()).head.decode()
+        head = ask(visitor, CREATE.encode()).head.decode()
     cookie = head.partition("Set-Cookie: ")[2].partition(";")[0]
-    return f"GET /api/v1/sessions/current/ {_LINES}Cookie: {cookie}\r\n\r\n"
+    return f"GET /api/v1/sessions/current/ {LINES}Cookie: {cookie}\r\n\r\n"
 
 
 CASES: dict[str, Callable[[BenchmarkServer], str]] = {
     "current": _current,
-    "create": lambda _: _CREATE,
+    "create": lambda _: CREATE,
 }
 
 

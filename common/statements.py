@@ -7,7 +7,9 @@ rows, so a new field or converter needs no change here. See decision 67.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from datetime import datetime
+from functools import cached_property, partial
+from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any, Generic, TypeVar
 
@@ -17,6 +19,8 @@ from django.db.models.sql import InsertQuery, UpdateQuery
 
 # The methods of a field that prepare a value for the database.
 _PREPARING = ("get_db_prep_save", "get_db_prep_value", "get_prep_value", "to_python")
+# The methods `pre_save` that only read the value, unless the field sets the time.
+_PLAIN_READS = (models.Field.pre_save, models.DateTimeField.pre_save)
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -162,16 +166,16 @@ class _InsertPlan:
         compiler = query.get_compiler(connection=_unconnected())
         compiler.returning_fields = self._returned
         ((self._sql, _),) = compiler.as_sql()
-        self._connection = compiler.connection
-        self._columns = [(field, _unchanged(field, self._connection)) for field in fields]
+        connection = compiler.connection
+        self._columns = [
+            (_reader(field), _unchanged(field, connection), _preparer(field, connection))
+            for field in fields
+        ]
 
     def insert(self, row: models.Model, cursor: Any) -> None:
-        connection = self._connection
         values = [
-            value
-            if type(value := field.pre_save(row, True)) in unchanged
-            else field.get_db_prep_save(value, connection)
-            for field, unchanged in self._columns
+            value if type(value := read(row)) in unchanged else prepare(value)
+            for read, unchanged, prepare in self._columns
         ]
         cursor.execute(self._sql, values)
         if self._returned:
@@ -180,12 +184,34 @@ class _InsertPlan:
         row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
+def _reader(field: "models.Field[Any, Any]") -> Callable[[Any], Any]:
+    """Return what reads a field's value from a row before it is saved."""
+    sets_the_time = getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False)
+    if type(field).pre_save in _PLAIN_READS and not sets_the_time:
+        return attrgetter(field.attname)
+    return lambda row: field.pre_save(row, True)
+
+
 def _unchanged(field: "models.Field[Any, Any]", connection: Any) -> set[type]:
     """Return the types whose values the field gives to the database as they are."""
-    kind = type(field)
-    is_text = all(getattr(kind, name) is getattr(models.CharField, name) for name in _PREPARING)
+    is_text = _prepares_as(field, models.CharField)
     keeps_none = field.get_db_prep_save(None, connection) is None
     return {*([str] if is_text else []), *([type(None)] if keeps_none else [])}
+
+
+def _preparer(field: "models.Field[Any, Any]", connection: Any) -> Callable[[Any], Any]:
+    """Return what prepares a field's value; a time with its zone needs no further check."""
+    prepare: Callable[[Any], Any] = partial(field.get_db_prep_save, connection=connection)
+    if not _prepares_as(field, models.DateTimeField):
+        return prepare
+    adapt = connection.ops.adapt_datetimefield_value
+    return lambda value: (
+        adapt(value) if type(value) is datetime and value.tzinfo else prepare(value)
+    )
+
+
+def _prepares_as(field: "models.Field[Any, Any]", kind: type[Any]) -> bool:
+    return all(getattr(type(field), name) is getattr(kind, name) for name in _PREPARING)
 
 
 def _unconnected() -> Any:

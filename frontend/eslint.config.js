@@ -3,13 +3,20 @@ import { defineConfig, globalIgnores } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 export default defineConfig([
-  globalIgnores(["dist", "demo/dist", "coverage", "src/api/schema.ts"]),
+  globalIgnores(["dist", "demo/dist", "gallery/dist", "coverage", "src/api/schema.ts"]),
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   {
     files: ["**/*.{ts,tsx}"],
     extends: [tseslint.configs.strictTypeChecked, reactHooks.configs.flat.recommended],
     languageOptions: {
-      parserOptions: { project: ["tsconfig.json", "tests/tsconfig.json", "demo/tsconfig.json"] },
+      parserOptions: {
+        project: [
+          "tsconfig.json",
+          "tests/tsconfig.json",
+          "demo/tsconfig.json",
+          "gallery/tsconfig.json",
+        ],
+      },
     },
     rules: {
       // `onClick={() => retry()}` and `return show([])` say all there is to say.

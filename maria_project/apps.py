@@ -13,16 +13,19 @@ class MariaConfig(AppConfig):
     verbose_name = "Operations"
 
     def ready(self) -> None:
+        from django.db.backends.signals import connection_created
         from django.http import multipartparser
         from django_q.signals import post_spawn
 
         from maria_project import checks, tasks  # noqa: F401  (registers the checks and tasks)
         from maria_project.charsets import header_parameters
+        from maria_project.database_move.marks import refuse_marked
         from maria_project.private_files import restrict
 
         # The headers of each part. Django and REST framework have no setting for it.
         vars(multipartparser)["parse_header_parameters"] = header_parameters
         restrict()
+        connection_created.connect(refuse_marked)
         post_migrate.connect(prepare, sender=self)
         post_spawn.connect(begin_roll_call)
 

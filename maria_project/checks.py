@@ -1,15 +1,18 @@
 """Start-up checks for settings that are valid but unsafe or contradictory."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.db import connections
 
 from backoffice_app.accounts.second_factor import OPTIONAL, REQUIRED
+from maria_project.database_move import progress
 from maria_project.private_files import wide
 from maria_project.settings.environment import LOOPBACK_HOSTS, RENAMED_SETTINGS
 from sessions_app.checks import network_error
@@ -205,6 +208,20 @@ def check_web_processes(**_: Any) -> list[CheckMessage]:
             hint="Set WEB_PROCESSES to 1, or to more and CACHE_URL to a Redis server.",
             id="maria_project.E010",
         )
+    ]
+
+
+@register(Tags.database)
+def check_database_move(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Until a move is done, rows and indexes are missing."""
+    return [
+        Error(
+            "The move of the old database into this one is not done.",
+            hint="Run manage.py move_database until it says Done.",
+            id="maria_project.E011",
+        )
+        for alias in databases or []
+        if progress.TABLE in connections[alias].introspection.table_names()
     ]
 
 

@@ -80,13 +80,20 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
     name = ["sessionCookie", "sessionToken"]
 
     def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[Any]]]:
-        return [{name: []} for name in self.name]
+        return [{name: []} for name in SessionScheme.name]
 
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
         return [
             {"type": "apiKey", "in": "cookie", "name": settings.VISITOR_COOKIE_NAME},
             {"type": "http", "scheme": "bearer", "description": "A session token, `mss1_…`."},
         ]
+
+
+class PolledSessionScheme(SessionScheme):  # type: ignore[no-untyped-call]
+    """The same token, whose definition is above."""
+
+    target_class = "sessions_app.authentication.PolledSession"
+    name = []
 
 
 class LinkScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

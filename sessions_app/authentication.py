@@ -27,7 +27,7 @@ from sessions_app.models import (
     UserSession,
     join_answers,
 )
-from sessions_app.proofs import Proof
+from sessions_app.proofs import Proof, ProofWithNews
 from sessions_app.services.sessions import expire_session, session_invalid, touch_session
 from sessions_app.services.tokens import mark_token_used
 from sessions_app.signals import describe
@@ -52,8 +52,7 @@ class ProvenSession(BaseAuthentication):
         credential = read_credential(request._request)
         if credential is None:
             return None
-        view = request.parser_context["view"]
-        proof = _prove(credential, described=view.action in view.described)
+        proof = self.prove(credential, request.parser_context["view"])
         if proof is None or not _is_accepted(proof.session, request):
             # Counted after the look-up: bad proofs must not lock out good ones of the same address.
             limits.enforce(request._request, "failed_proof")
@@ -63,8 +62,32 @@ class ProvenSession(BaseAuthentication):
         _check_header(request, proof)
         return None, proof
 
+    def prove(self, credential: Credential, view: Any) -> Proof | None:
+        return _prove(credential, described=view.action in view.described)
+
     def authenticate_header(self, request: Request) -> str:
         return "Session"
+
+
+class PolledSession(ProvenSession):
+    """A live session whose page only asks for news: one statement, and nothing is written.
+
+    The request is not an activity. It does not extend the session, and it does not
+    count as the first use of a token. `request.auth` is a ProofWithNews.
+    """
+
+    def prove(self, credential: Credential, view: Any) -> Proof | None:
+        if credential.token_hash is None:
+            return None
+        rows = _POLLED.read(token_hash=credential.token_hash)
+        shown = {(getattr(row, "file"), getattr(row, "file_status")) for row in rows}  # noqa: B009
+        files = tuple(sorted(file for file in shown if file[0]))
+        proof = _first(join_answers(rows), credential)
+        if proof is None:
+            return None
+        if is_due(proof):
+            proof.session.status = SessionStatus.EXPIRED  # Another request will write it.
+        return ProofWithNews(**vars(proof), files=files)
 
 
 class HasSession(BasePermission):
@@ -120,6 +143,19 @@ _PROVEN = CompiledSelect(_by_token)
 _DESCRIBED = CompiledSelect(lambda: _by_token().described())
 
 
+def _by_any_token() -> SessionQuerySet:
+    """Also read what a page shows of the session and its files: one row for each file and consent."""
+    token_hash = Argument("token_hash", UserSession._meta.get_field("token_hash"))
+    newest = UserSession.objects.order_by().filter(token_hash=token_hash).values("pk")
+    retired = RetiredToken.objects.good().filter(token_hash=token_hash).values("session")
+    # A union of two look-ups by index. PostgreSQL would read the whole table for an OR.
+    proven = UserSession.objects.filter(pk__in=newest.union(retired, all=True))
+    return _with_time(proven.described().annotate(**describe(None, "revision")))
+
+
+_POLLED = CompiledSelect(_by_any_token)
+
+
 def _read_described(token_hash: str) -> list[UserSession]:
     return join_answers(_DESCRIBED.read(token_hash=token_hash))
 
@@ -141,10 +177,16 @@ def _record_activity(proof: Proof) -> None:
     session = proof.session
     if session.status != SessionStatus.ACTIVE:
         return
-    if session.expires_at > proof.read_at:
+    if not is_due(proof):
         touch_session(session=session, now=proof.read_at)
     elif not expire_session(session=session):
         session.refresh_from_db()  # another request has expired or touched it meanwhile
+
+
+def is_due(proof: Proof) -> bool:
+    """Say whether the session's time has run out, but no request or worker has marked it yet."""
+    session = proof.session
+    return session.status == SessionStatus.ACTIVE and session.expires_at <= proof.read_at
 
 
 def _check_header(request: Request, proof: Proof) -> None:

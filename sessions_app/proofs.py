@@ -1,5 +1,6 @@
 """How a request has proven its session."""
 
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,3 +20,13 @@ class Proof:
     carrier: Carrier
     token_hash: str | None
     read_at: datetime
+
+
+@dataclass(frozen=True)
+class ProofWithNews(Proof):
+    """A proof whose statement has also read what a page shows: see `PolledSession`.
+
+    `files` has the id and the status of each visible file.
+    """
+
+    files: tuple[tuple[uuid.UUID, str], ...]

@@ -5,8 +5,9 @@ created) and `aspect`. A receiver returns a mapping that becomes part of the
 answer. The aspects: `limits` (the quota), `used` (how much of it is used),
 `lost` (the files that the visitor loses: `count` and `files`), `export` (all
 data about the session), `remaining` (what an erasure has not removed yet),
-`tables` (tables with personal values of visitors) and `related` (the one-to-one
-relations of a session that `used` reads).
+`tables` (tables with personal values of visitors), `related` (the one-to-one
+relations of a session that `used` reads) and `revision` (annotations of a query of
+sessions that read a row for each visible file: `file`, its id, and `file_status`).
 
 `session_erasing` is sent inside the transaction that erases a session; a
 receiver removes its data from the database. `session_erased` is sent after the
@@ -22,7 +23,7 @@ session_described = Signal()
 session_erasing = Signal()
 session_erased = Signal()
 
-Aspect = Literal["limits", "used", "lost", "export", "remaining", "tables", "related"]
+Aspect = Literal["limits", "used", "lost", "export", "remaining", "tables", "related", "revision"]
 
 
 def describe(session: Any, aspect: Aspect) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""`python -m tests [check|soak [--part N]|cluster] [pytest arguments]`: what ./test runs.
+"""`python -m tests [check|soak [--part N]|cluster|upgrade] [pytest arguments]`: what ./test runs.
 
 check   every static check, the front end, then the fast tests on SQLite
 (none)  the same, but all tests on SQLite, then those marked `both` on PostgreSQL with Redis
 soak    all tests on both databases, with the campaigns at full counts; with --part one part of them
 cluster the short form of `make cluster-faults`
+upgrade this version and the previous one on one database under load (tests/upgrade.py)
 
 At the end it prints the tests for each database, how long each step took, and
 the processor time of all processes.
@@ -33,6 +34,7 @@ STATIC_CHECKS: dict[str, Sequence[str | Path]] = {
     "types": [BIN / "mypy"],
     "layers": [BIN / "lint-imports"],
     "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
+    "landed migrations": [PYTHON, "scripts/check_migrations.py"],
     "settings": [PYTHON, "manage.py", "check"],
     "words": [PYTHON, "scripts/check_words.py"],
     "sizes": [PYTHON, "scripts/sizes.py"],
@@ -42,6 +44,7 @@ STATIC_CHECKS: dict[str, Sequence[str | Path]] = {
 # Twice the cores of a small machine, because tests often wait for servers and browsers.
 WORKERS = ["-n", "4", "--dist", "worksteal"]
 CLUSTER = [PYTHON, "-m", "tests.cluster", "--faults", "--short"]
+UPGRADE = [PYTHON, "-m", "tests.upgrade"]
 # Builds the demo page once, so that two tests do not build it at the same time.
 FRONT_END_BUILD = node.shell("front_build")
 FRONT_END: dict[str, Sequence[str]] = {
@@ -78,6 +81,8 @@ def _run_and_report(arguments: Sequence[str]) -> int:
             return _soak(arguments[1:])
         if arguments and arguments[0] == "cluster":
             return _run("cluster, the faults of the short form", CLUSTER, {})
+        if arguments and arguments[0] == "upgrade":
+            return _run("upgrade from the previous version, and back", UPGRADE, {})
         if arguments and arguments[0] == "check":
             return _check() or _pytest("fast tests, SQLite", ["-m", "not slow", *arguments[1:]], {})
         return (

@@ -193,6 +193,7 @@ def hot_requests() -> dict[str, HotRequest]:
         "validate": HotRequest("POST", f"{sessions}validate/", body=known, content_type=_JSON),
         "current": HotRequest("GET", f"{sessions}current/", visitor),
         "list": HotRequest("GET", uploads, visitor),
+        "revision": HotRequest("GET", f"{sessions}current/revision/", dict(visitor)),
         "create": HotRequest("POST", sessions, body=b"{}", content_type=_JSON),
         "upload": HotRequest("POST", uploads, uploader, body, FORM),
         "download": HotRequest("GET", f"{uploads}{stored['id']}/download/", visitor),

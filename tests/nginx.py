@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ import pytest
 from tests.ports import free_port
 
 INSTALL_HINT = "apt-get install nginx"
-OPERATIONS = Path(__file__).resolve().parent.parent / "docs" / "operations.md"
+SITE = Path(__file__).resolve().parent.parent / "deploy" / "nginx" / "maria.conf"
 
 
 @dataclass(frozen=True)
@@ -43,33 +43,36 @@ class ProxyHop:
         }}"""
 
 
-def documented() -> str:
-    """Return the proxy directives of docs/operations.md."""
-    text = OPERATIONS.read_text()
-    (location,) = re.findall(r"location / \{\n(.*?)\n    \}", text, re.DOTALL)
-    return "\n".join(line for line in location.splitlines() if "proxy_pass" not in line)
+def edited(changes: Mapping[str, str]) -> str:
+    """Return the site of deploy/ with these texts replaced, as an operator replaces them."""
+    text = SITE.read_text()
+    for old, new in changes.items():
+        if old not in text:
+            raise ValueError(f"{old!r} is not in {SITE}")
+        text = text.replace(old, new)
+    return text
 
 
-def documented_for_hosts() -> str:
-    """Return the directives of docs/operations.md for several web hosts."""
-    lines: str
-    (lines,) = re.findall(
-        r"^proxy_pass http://maria;\n(.*?)```", OPERATIONS.read_text(), re.DOTALL | re.MULTILINE
+def directives() -> str:
+    """Return the directives of the site of deploy/ for requests that the product answers."""
+    (location,) = re.findall(
+        r"    location / \{\n        proxy_pass http://maria;\n(.*?)\n    \}",
+        SITE.read_text(),
+        re.DOTALL,
     )
-    return lines
+    return str(location)
 
 
-def documented_files(store: Path) -> str:
-    """Return the location of docs/operations.md that sends the files of a store."""
-    text = OPERATIONS.read_text()
+def files_location(store: Path) -> str:
+    """Return the location of the site of deploy/ that sends the files of a store."""
     location: str
-    (location,) = re.findall(r"    location /stored-files/.*?\n    \}", text, re.DOTALL)
-    return location.replace("/srv/maria/storage/", f"{store}/")
+    (location,) = re.findall(r"    location /stored-files/.*?\n    \}", SITE.read_text(), re.DOTALL)
+    return location.replace("/var/lib/maria/storage/", f"{store}/")
 
 
-def hop(upstream: int, directives: str | None = None) -> ProxyHop:
-    """Return a proxy before `upstream`, with the documented directives by default."""
-    return ProxyHop(upstream, documented() if directives is None else directives, free_port())
+def hop(upstream: int, own: str | None = None) -> ProxyHop:
+    """Return a proxy before `upstream`, by default with the directives of deploy/."""
+    return ProxyHop(upstream, own if own is not None else directives(), free_port())
 
 
 def self_signed(folder: Path, host: str) -> tuple[Path, Path]:

@@ -20,7 +20,9 @@ _CLEANUP = [
     "tests/uploads_app/cleanup/test_cleanup_runners.py",
     "tests/uploads_app/cleanup/test_cleanup_races.py",
 ]
-CAMPAIGNS = [*_CRASH_POINTS, *_MOVES, *_DELIVERY, *_KILLS, *_API, *_CLEANUP]
+# Fresh hosts, with a PostgreSQL of their own.
+_HOSTS = ["tests/deploy/test_rehearsal.py"]
+CAMPAIGNS = [*_CRASH_POINTS, *_MOVES, *_DELIVERY, *_KILLS, *_API, *_CLEANUP, *_HOSTS]
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Part:
 
     @property
     def database(self) -> str:
-        if self.script:
+        if self.script or self.paths == _HOSTS:
             return "none"
         return "PostgreSQL" if self.on_postgresql else "SQLite"
 
@@ -63,4 +65,5 @@ PARTS = [
     Part("duplicate delivery and kills, PostgreSQL", [*_DELIVERY, *_KILLS], on_postgresql=True),
     Part("fuzzing, floods and cleanup, PostgreSQL", [*_API, *_CLEANUP], on_postgresql=True),
     Part("random acts in the tabs of a browser, front end", script="acts"),
+    Part("the commands of docs/cluster.md in fresh hosts", _HOSTS),
 ]

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
+from django.db.models import F, FilteredRelation, Q
 from django.dispatch import receiver
 
 from sessions_app.models import UserSession
 from sessions_app.signals import Aspect, session_described, session_erased, session_erasing
-from uploads_app.models import ErasureNote, QuarantinedObject, UploadedFile, UploadQuota
+from uploads_app.models import VISIBLE, ErasureNote, QuarantinedObject, UploadedFile, UploadQuota
 from uploads_app.services import direct
 from uploads_app.services.erasure import begin_erasure, finish_erasure
 
@@ -76,4 +77,9 @@ _ASPECTS: dict[Aspect, Callable[[UserSession], dict[str, Any]]] = {
     "remaining": _remaining,
     "tables": lambda _: {"files": UploadedFile._meta.db_table},
     "related": lambda _: {"uploadquota": UploadQuota},
+    "revision": lambda _: {
+        "shown": FilteredRelation("uploads", condition=Q(uploads__status__in=VISIBLE)),
+        "file": F("shown__id"),
+        "file_status": F("shown__status"),
+    },
 }

@@ -79,28 +79,31 @@ def _clean_up(*, dry_run: bool) -> str:
 def inspect_uploads(until: float = 0) -> int:
     """Inspect stored files that have no verdict, in a fair order; return how many got one.
 
-    If many wait, another worker is asked to help, and it may ask the next one, all `until`
-    the same time (seconds since 1970). Files that time or the store do not allow are
-    inspected by the next run.
+    If many wait, another worker is asked to help after the first file, and it may ask the
+    next one, all `until` the same time (seconds since 1970). Files that time or the store do
+    not allow are inspected by the next run.
     """
     until = until or time.time() + INSPECT_SECONDS
     queue = InspectionQueue(INSPECT_BATCH)
-    if len(queue) > INSPECT_ALONE and time.time() < until:
-        async_task(task_name(inspect_uploads), until, task_name="inspect files together")
-    done = failures = 0
+    verdicts = inspected = failures = 0
     while time.time() < until and failures < INSPECT_FAILURES:
         upload = queue.take()
         if upload is None:
             break
         try:
-            done += _inspect(queue, upload)
+            verdicts += _inspect(queue, upload)
         except FileNotFoundError:  # the cleanup will mark it as missing
             release(upload)
         except OSError as error:
             failures += 1
             release(upload)
             logger.warning("%s could not be inspected: %s", upload.key, error)
-    return done
+        else:
+            inspected += 1
+            # Not before: if no file can be read, helpers would only call helpers.
+            if inspected == 1 and len(queue) >= INSPECT_ALONE:
+                async_task(task_name(inspect_uploads), until, task_name="inspect files together")
+    return verdicts
 
 
 def _inspect(queue: InspectionQueue, upload: UploadedFile) -> bool:

@@ -18,10 +18,14 @@ from rest_framework.exceptions import APIException
 from audit_app.adminkit import disclosure
 from audit_app.adminkit.actions import Action, ActionLink, ActionRequest, NotDone, RowPage
 from audit_app.adminkit.read_only import ReadOnlyAdmin
-from audit_app.adminkit.reasons import REVEAL_PRESETS
+from audit_app.adminkit.reasons import REVEAL_PRESETS, ReasonForm
 from audit_app.adminkit.registry import extensions
 from audit_app.adminkit.results import Undo, result
 from common.templatetags.console import copy
+
+_CHANGED = "Nothing was done: the data has changed since you opened the page."
+_AGAIN = "Check it, and confirm again if you still want this."
+_TOO_LATE = "This action is no longer possible. What you typed is still here, to copy."
 
 
 class ActionAdmin(ReadOnlyAdmin):
@@ -117,15 +121,15 @@ class ActionAdmin(ReadOnlyAdmin):
         if form.is_valid():
             if form.cleaned_data["seen"] in ("", seen):
                 return self._act(action, request, row, form.cleaned_data)
-            messages.warning(
-                request,
-                "Nothing was done: the data has changed since you opened the page. Check it, and "
-                "confirm again if you still want this.",
-            )
-            form = make_form(initial={**form.cleaned_data, "seen": seen})
+            form = make_form(initial={**_as_typed(form), "seen": seen})
+            is_too_late = not action.fits(row)
+            messages.warning(request, f"{_CHANGED} {_TOO_LATE if is_too_late else _AGAIN}")
+        else:
+            is_too_late = False
         context = {
             **self._context(request, row, action.title),
             "action": action,
+            "is_too_late": is_too_late,
             "effect": action.effect(row) if action.effect else None,
             "back": self._back(action, request, row),
             "form": form,
@@ -215,6 +219,10 @@ class ActionAdmin(ReadOnlyAdmin):
         return "Personal values of this session are shown to you for 15 minutes, on all its pages."
 
 
+def _as_typed(form: ReasonForm) -> dict[str, Any]:
+    return {name: form[name].value() for name in form.fields}
+
+
 def personal(
     field: str, masked: Callable[[str], str], description: str = ""
 ) -> Callable[[Any, Any], str]:
@@ -228,13 +236,13 @@ def personal(
     return shown
 
 
-def copied(field: str, description: str = "") -> Callable[[Any, Any], str | None]:
+def copied(field: str, description: str = "") -> Callable[[Any, Any], str]:
     """Return an admin field for a code, an id or a hash, with a button that copies it."""
 
-    @admin.display(description=description or field, ordering=None, empty_value="-")
-    def shown(self: Any, row: Any) -> str | None:
+    @admin.display(description=description or field, ordering=None)
+    def shown(self: Any, row: Any) -> str:
         value = getattr(row, field)
         label = description or field
-        return format_html("{} {}", value, copy(value, label)) if value else None
+        return format_html("{} {}", value, copy(value, label)) if value else "–"
 
     return shown

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.http import HttpRequest
 
+from audit_app.adminkit.columns import columns
 from audit_app.adminkit.lists import KeyedChangeList
 from audit_app.adminkit.sorts import Sort
 
@@ -23,6 +24,9 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
     sorts: tuple[Sort, ...] = ()
     list_per_page = 50
     actions: Any = None
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return columns(self.model, super().get_list_display(request))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeyedChangeList]:
         return KeyedChangeList

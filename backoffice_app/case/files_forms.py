@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 from django.template.defaultfilters import filesizeformat
+from django.utils.html import format_html
 
 from audit_app.adminkit.reasons import ReasonForm
 from sessions_app.models import UserSession
@@ -44,8 +45,10 @@ class FilesForm(ReasonForm):
         self.initial["chosen"] = [pk for pk in known if pk in selected] or known
 
     def _label_of(self, file: UploadedFile) -> str:
-        name = file.name if getattr(self.row, "is_revealed", False) and file.name else str(file)
-        return f"{name}, {filesizeformat(file.size)}"
+        size = filesizeformat(file.size)
+        if getattr(self.row, "is_revealed", False) and file.name:
+            return format_html("<span data-personal>{}</span>, {}", file.name, size)
+        return f"{file}, {size}"
 
 
 class QuarantinedFilesForm(FilesForm):

@@ -29,7 +29,7 @@ def _show(request: HttpRequest, session: UserSession, context: dict[str, Any]) -
         "verified": listed(person.verified, revealed),
         "claimed": listed(person.claimed, revealed),
         "shown": SHOWN,
-        "revealed": is_revealed,
+        "has_revealed": bool(revealed),
     }
     return TemplateResponse(request, "backoffice/person.html", context)
 

@@ -11,6 +11,10 @@ from common.templatetags.console import badge
 
 register = template.Library()
 
+# Django makes the whole first cell a link. A link contains no other control.
+_COPY_IN_LINK = re.compile(
+    r' ?(<button type="button" class="copy"[^>]*>(?:(?!</button>).)*</button>)</a>'
+)
 # Django's picture of a boolean: a red cross also where "no" is good.
 _BOOLEAN = re.compile(r'<img src="[^"]*/icon-(yes|no|unknown)\.svg" alt="[^"]*">')
 _BOOLEANS = {"yes": ("ok", "Yes"), "no": ("off", "No"), "unknown": ("off", "Unknown")}
@@ -26,7 +30,8 @@ def labelled_cells(headers: Sequence[Mapping[str, str]], cells: Sequence[SafeStr
 def _labelled(cell: SafeString, name: str) -> SafeString:
     label = strip_tags(name).strip()
     # Django has escaped the cell, and the class in its tag contains no ">".
-    tag, _, rest = map(SafeString, booleans(cell).partition(">"))
+    whole = _COPY_IN_LINK.sub(r"</a> \1", booleans(cell))
+    tag, _, rest = map(SafeString, whole.partition(">"))
     return format_html('{} data-label="{}">{}', tag, f"{label[:1].upper()}{label[1:]}", rest)
 
 

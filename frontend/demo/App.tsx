@@ -50,7 +50,7 @@ export function App({ options }: { options: DemoOptions }) {
   return (
     <SessionProvider
       options={storeConfig}
-      messages={english}
+      language={english}
       onSessionChanged={handleSessionChange}
     >
       <header className="page-header">

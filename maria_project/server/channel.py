@@ -67,6 +67,12 @@ class Task(WSGITask):  # type: ignore[misc]  # waitress has no types
         header: bytes = super().build_response_header()
         return header
 
+    def set_close_on_finish(self) -> None:
+        """Keep the connection after an answer that has no body: waitress takes it for endless."""
+        closing = self.request.headers.get("CONNECTION", "").lower()
+        if self.has_body or self.version == "1.0" or closing == "close":
+            super().set_close_on_finish()
+
 
 class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     """One connection. Worker threads call `write_soon` and `service`, the main thread the rest."""

@@ -48,11 +48,18 @@ CORS_ALLOWED_ORIGIN_REGEXES = exact_origins(ALLOWED_ORIGINS)
 CORS_URLS_REGEX = r"^/api/(?!v1/(?:audit-logs|service)/)"
 CORS_ALLOW_CREDENTIALS = True
 CORS_ALLOW_METHODS = ["GET", "HEAD", "POST", "PATCH", "DELETE"]
-CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key", "x-session-uuid"]
+CORS_ALLOW_HEADERS = [
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "if-none-match",
+    "x-session-uuid",
+]
 CORS_EXPOSE_HEADERS = [
     "Content-Disposition",
     # Lets a page correct its own clock.
     "Date",
+    "ETag",
     "RateLimit",
     "RateLimit-Policy",
     "Retry-After",

@@ -8,6 +8,7 @@ RATE_LIMITS: dict[str, list[str]] = {
     "recover": env.list("RATE_LIMIT_RECOVER", ["10/h"]),
     "failed_proof": env.list("RATE_LIMIT_FAILED_PROOF", ["60/m"]),
     "session": env.list("RATE_LIMIT_SESSION", ["300/m"]),
+    "revision": env.list("RATE_LIMIT_REVISION", ["120/m"]),
     "upload": env.list("RATE_LIMIT_UPLOAD", ["20/m"]),
     "export": env.list("RATE_LIMIT_EXPORT", ["10/h"]),
     "email": env.list("RATE_LIMIT_EMAIL", ["6/h"]),

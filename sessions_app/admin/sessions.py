@@ -69,7 +69,7 @@ class UserSessionAdmin(ActionAdmin):
         *newest_and_oldest("created_at"),
         Sort("-last_seen_at", "Last seen first", {"status__exact": SessionStatus.ACTIVE.value}),
     )
-    list_display = ["support_code", "status", "created_at", "last_seen_at", "expires_at"]
+    list_display = ["code", "status", "created_at", "last_seen_at", "expires_at"]
     list_filter = ["status", "created_at"]
     fieldsets = [
         (None, {"fields": ["state", "code", "session_uuid"]}),

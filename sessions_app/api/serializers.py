@@ -205,6 +205,20 @@ class CurrentSessionSerializer(SessionSerializer):
         }
 
 
+class KnownFileSerializer(serializers.Serializer[Any]):
+    """A file of the session, and the status that a list shows of it."""
+
+    id = serializers.UUIDField()
+    status = serializers.CharField()
+
+
+class RevisionSerializer(serializers.Serializer[Any]):
+    """What an open page compares with what it shows. The ETag is `revision` in quotes."""
+
+    revision = serializers.CharField()
+    files = KnownFileSerializer(many=True)
+
+
 class PreviousSerializer(serializers.Serializer[Any]):
     """The session before the reset: its UUID, the reason, and the lost files."""
 

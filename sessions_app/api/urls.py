@@ -1,5 +1,6 @@
 from django.urls import path
 
+from sessions_app.api.revision import RevisionViewSet
 from sessions_app.api.views import ActivityViewSet, CurrentSessionViewSet, SessionViewSet
 
 urlpatterns = [
@@ -36,6 +37,11 @@ urlpatterns = [
         "current/export/",
         CurrentSessionViewSet.as_view({"get": "export"}),
         name="session-export",
+    ),
+    path(
+        "current/revision/",
+        RevisionViewSet.as_view({"get": "retrieve"}),
+        name="session-revision",
     ),
     path(
         "current/activity/",

@@ -10,7 +10,10 @@ from sessions_app.models.sessions import UserSession
 class Consent(models.Model):
     """A visitor's answer to one purpose, and the version of the wording they saw."""
 
-    session = models.ForeignKey(UserSession, on_delete=models.CASCADE, related_name="consents")
+    # The unique key begins with the session.
+    session = models.ForeignKey(
+        UserSession, on_delete=models.CASCADE, related_name="consents", db_index=False
+    )
     purpose = models.CharField(max_length=40)
     granted = models.BooleanField()
     version = models.CharField("version of the wording", max_length=40)

@@ -157,7 +157,7 @@ def test_a_row_says_what_it_means_and_leads_on(auditor: Client) -> None:
     log = written(DENIED, session_uuid=SESSION, request="request-1")
     html = auditor.get(LIST).content.decode()
     assert f"{DENIED.name}denied" in shown_text(html)
-    assert 'class="state state-denied"' in html
+    assert re.search('badge-error">.*denied</span>', html)
     assert f'href="/admin/sessions_app/usersession/{SESSION}/change/"' in html
     assert f'href="{LIST}?request=request-1"' in html
     for part in (DENIED.meaning, "request-1", str(SESSION)):

@@ -52,8 +52,15 @@ def test_a_list_is_named_by_what_it_contains_and_its_cells_by_their_columns() ->
     html = _superuser().get("/admin/sessions_app/usersession/").content.decode()
     assert "<h1>Sessions</h1>" in html
     assert "<title>Sessions | Maria</title>" in html
-    assert re.search(r'<th class="field-support_code" data-label="Support code"><a', html)
-    assert re.search(r'<td class="field-status[^"]*" data-label="Status">', html)
+    assert re.search(
+        r'<th class="field-code" data-label="Support code"><a[^>]*>MAR-[^<]+</a> <button', html
+    )
+    assert re.search(
+        r'<td class="field-status" data-label="Status"><span class="badge badge-ok">', html
+    )
+    assert re.search(
+        r'<td class="field-created_at" data-label="Created"><time class="ago" [^>]*title=', html
+    )
 
 
 @pytest.mark.django_db

@@ -31,8 +31,9 @@ def test_a_session_that_ended_since_is_unchanged(
 
     answer = support.post(url, {"seen": seen, "reason": "a reason of mine", "days": 7})
 
-    assert "the data has changed since you opened the page" in shown_text(answer.content.decode())
+    assert "This action is no longer possible" in shown_text(answer.content.decode())
     assert 'value="a reason of mine"' in answer.content.decode()
+    assert 'type="submit" class="default"' not in answer.content.decode()
     assert events() == before
     assert (visitor.row.status, visitor.row.expires_at) == (row.status, row.expires_at)
 
@@ -48,11 +49,22 @@ def test_of_two_staff_one_acts_and_the_other_must_confirm_again(
     upload.refresh_from_db()
     assert upload.status == "quarantined"
     answer = other.post(url, {"seen": seen, "reason": "malware"})
-    assert "the data has changed since you opened the page" in shown_text(answer.content.decode())
-    # After the new confirmation the service says that it is too late.
+    assert "This action is no longer possible" in shown_text(answer.content.decode())
+    # To a confirmation from a new page the service says that it is too late.
     again = other.post(url, {"seen": opened(other, url), "reason": "malware"}, follow=True)
     assert "not stored any more. Nothing was changed" in shown_text(again.content.decode())
     assert events().count("upload.quarantined") == 1
+
+
+def test_what_was_typed_is_confirmed_again_unchanged(visitor: Visitor, make_staff: Any) -> None:
+    support = make_staff("Support")
+    url = page_of(visitor.row, "erase")
+    seen, typed = opened(support, url), {"why": "Abuse", "reason": "spam"}
+    visitor.end()
+    answer = support.post(url, {"seen": seen, **typed}).content.decode()
+    assert "confirm again if you still want this" in shown_text(answer)
+    assert 'value="spam"' in answer
+    assert re.search('value="Abuse"[^>]* checked', answer)
 
 
 def test_a_preset_and_free_text_become_one_reason(visitor: Visitor, make_staff: Any) -> None:

@@ -57,10 +57,15 @@ class BackOffice:
             box.press("Enter")
 
     def do(self, title: str, button: str, reason: str = "asked for in a test") -> None:
-        """Choose an action of the page, give a reason in the dialog and confirm."""
+        """Choose an action of the page, give a reason in the dialog, confirm, and wait for the answer."""
         self.choose(title)
         self.page.get_by_role("textbox", name=re.compile("reason|your words", re.I)).fill(reason)
-        self.page.get_by_role("button", name=button).click()
+        self.follow(self.page.get_by_role("button", name=button))
+
+    def follow(self, element: Locator) -> None:
+        """Click what leads to another page, and wait for that page: a click alone does not."""
+        with self.page.expect_navigation():
+            element.click()
 
     def choose(self, title: str) -> None:
         """Choose an action, from the menu unless it is a button."""

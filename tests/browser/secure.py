@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.browser.site import Site, serving
-from tests.nginx import ProxyHop, documented, running, self_signed
+from tests.nginx import ProxyHop, directives, running, self_signed
 from tests.ports import free_port
 
 HOST = "maria.example"
@@ -44,6 +44,6 @@ def secure_site(folder: Path) -> Iterator[Site]:
         folder / "data", PUBLIC_URL=f"https://{HOST}:{port}", SECRET_KEY="x" * 50, TRUSTED_PROXIES="1",
         ALLOWED_HOSTS=f"localhost,.{HOST}",
     ) as site:  # fmt: skip
-        hop = SecureHop(site.port, documented(), port, certificate, key)
+        hop = SecureHop(site.port, directives(), port, certificate, key)
         with running(folder / "nginx", [hop]):
             yield site

@@ -47,6 +47,10 @@ CleanupRun.objects.create(
     finished_at=timezone.now(),
 )
 """
+_NAMED = """
+from sessions_app.models import UserSession
+UserSession.objects.filter(pk={uuid!r}).update(name="Erika Muster")
+"""
 PASSWORD = "correct horse battery staple"
 _PASSWORD = """
 from django.contrib.auth.models import User
@@ -123,14 +127,16 @@ def test_an_alert_appears_on_every_open_page(
     visitor.site.run(_CLEANUP_COMPLETED)
     other = BackOffice(new_context().new_page(), visitor.site).sign_in("Auditor")
     other.page.clock.install()
-    agent.open("")
-    other.open_session(visitor.uuid)
+    for one, path in ((agent, ""), (other, f"sessions_app/usersession/{visitor.uuid}/change/")):
+        with one.page.expect_response(re.compile("/attention/")):
+            one.open(path)
     expect(agent.content).not_to_contain_text("The marker is missing.")
     visitor.site.run(_CLEANUP_STOPPED)
     for one in (agent, other):
         pass_time(one)
         badge = one.page.locator("#attention")
         expect(badge.locator("[title*='The marker is missing.']")).to_be_visible()
+        expect(one.page.locator("#toasts")).to_contain_text("The marker is missing.")
     expect(agent.content).to_contain_text("Cleanup stopped: The marker is missing.")
     visitor.site.run(_CLEANUP_COMPLETED)
 
@@ -138,7 +144,10 @@ def test_an_alert_appears_on_every_open_page(
 def test_typed_text_survives_renewals_and_a_sign_out_elsewhere(
     visitor: PageVisitor, agent: BackOffice
 ) -> None:
+    visitor.site.run(_NAMED.format(uuid=visitor.uuid))
     agent.open_session(visitor.uuid)
+    agent.do("Reveal", "Show them for 15 minutes")
+    expect(agent.content).to_contain_text("Erika Muster")
     agent.choose("Revoke")
     reason = agent.page.get_by_role("textbox", name=re.compile("reason|your words", re.I))
     reason.fill("the visitor called")
@@ -154,6 +163,8 @@ def test_typed_text_survives_renewals_and_a_sign_out_elsewhere(
     pass_time(agent)
     expect(notice).to_contain_text("You were signed out.")
     expect(notice.get_by_role("link")).to_have_attribute("href", re.compile("/admin/login/"))
+    expect(agent.page.locator("body")).not_to_contain_text("Erika Muster")
+    expect(agent.content).to_contain_text("Sign in again and reload the page")
     expect(reason).to_have_value("the visitor called")
     expect(reason).to_be_focused()
 
@@ -164,6 +175,36 @@ def test_typed_text_survives_renewals_and_a_sign_out_elsewhere(
     agent.page.get_by_role("button", name="Revoke").click()
     expect(agent.said).to_contain_text("revoked")
     assert "session.revoked" in visitor.site.events(visitor.uuid)
+
+
+@pytest.mark.parametrize("by", ["visitor", "support"])
+def test_a_session_that_ends_while_its_page_is_open(
+    visitor: PageVisitor, agent: BackOffice, by: str
+) -> None:
+    agent.open_session(visitor.uuid)
+    agent.choose("Extend")
+    words = agent.page.get_by_role("textbox", name=re.compile("your words"))
+    words.fill("the case is open")
+    if by == "visitor":
+        assert visitor.call("DELETE", "sessions/current/")[0] < 300
+    else:
+        tab = BackOffice(agent.page.context.new_page(), visitor.site)
+        tab.open_session(visitor.uuid)
+        tab.do("Revoke", "Revoke this session")
+        tab.page.close()
+
+    pass_time(agent)
+    card = agent.page.locator("#card")
+    expect(card).to_contain_text("Revoked" if by == "support" else "Ended")
+    expect(card.locator("a", has_text="Revoke…")).to_have_count(0)
+    expect(words).to_have_value("the case is open")
+    agent.follow(agent.page.get_by_role("button", name="Extend this session"))
+    expect(agent.said).to_contain_text("This action is no longer possible.")
+    expect(words).to_have_value("the case is open")
+    expect(agent.page.get_by_role("button", name="Extend this session")).to_have_count(0)
+    agent.follow(agent.link("Go back"))
+    expect(card.get_by_role("link", name="Erase…")).to_be_visible()
+    assert "session.extended" not in visitor.site.events(visitor.uuid)
 
 
 def sign_in_by_the_link(notice: Locator, site: Site) -> None:

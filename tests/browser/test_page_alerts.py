@@ -20,8 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("demo")]
 
 REPORT = pdf()
 LOST = (
-    "You can no longer open 1 file from it: “\u2068report.pdf\u2069”. "
-    "Support may be able to restore it."
+    "You can no longer open 1 file from it: “\u2068report.pdf\u2069”. Support may be able to help."
 )
 MISMATCH = "This browser has another session"
 IS_INSIDE = "document.querySelector('dialog[open]').contains(document.activeElement)"

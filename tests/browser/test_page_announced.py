@@ -62,7 +62,7 @@ def test_500_dropped_files_are_one_alert(card: FilesCard, page: Page) -> None:
     expect(card.region.get_by_role("status")).to_have_text(summary)
     assert heard(page) == {"alert": [PROBLEM], "status": [summary]}
     expect(page.get_by_role("alert")).to_have_count(1)
-    expect(card.problem("499.txt")).to_have_text("Only PDF can be sent.")
+    expect(card.problem("499.txt")).to_have_text("Only PDF can be uploaded.")
     assert violations(page) == []
 
 
@@ -96,7 +96,7 @@ def test_names_that_turn_text_around_stay_in_their_place(card: FilesCard, page: 
     card.choose(chosen("\u202egpj.txt"))
 
     summary = card.region.get_by_role("status")
-    expect(summary).to_have_text("1 file stored. \u2068gpj.txt\u2069: Only PDF can be sent.")
+    expect(summary).to_have_text("1 file stored. \u2068gpj.txt\u2069: Only PDF can be uploaded.")
     for text in ("\u202e", "\u2066", "\u2067"):
         assert text not in page.content()
     card.press("Remove", "gpj.txt")

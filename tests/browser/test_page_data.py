@@ -190,7 +190,7 @@ def test_the_history_shows_support_too(visitor: DataPageVisitor) -> None:
 
     events = visitor.sheet.get_by_role("list", name="What happened").get_by_role("listitem")
     expect(events).to_have_count(3)
-    expect(events.nth(0)).to_contain_text("Support staff issued a recovery code")
+    expect(events.nth(0)).to_contain_text("Support issued a recovery code")
     expect(events.nth(1)).to_contain_text("You uploaded report.pdf.")
     expect(events.nth(2)).to_contain_text("You started this session.")
 

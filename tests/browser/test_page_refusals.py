@@ -84,8 +84,8 @@ def test_errors_known_in_advance_are_shown_before_the_upload(card: FilesCard) ->
 
     card.expect_stored("good.pdf")
     for name, words in {
-        "photo.png": "Only PDF can be sent.",
-        "report": "Only PDF can be sent.",
+        "photo.png": "Only PDF can be uploaded.",
+        "report": "Only PDF can be uploaded.",
         "empty.pdf": "This file is empty.",
         "large.pdf": "This file is too large: at most 98 kB.",
     }.items():
@@ -102,7 +102,7 @@ def test_a_first_file_of_a_wrong_type_is_refused_before_the_upload(site: Site, p
 
     card.choose(chosen("photo.png"))
 
-    expect(card.problem("photo.png")).to_have_text("Only PDF can be sent.")
+    expect(card.problem("photo.png")).to_have_text("Only PDF can be uploaded.")
     assert card.sent == []
     assert site.events(card.uuid) == ["session.created"]
 
@@ -111,7 +111,7 @@ def test_one_file_too_many_waits_for_quota(card: FilesCard) -> None:
     card.choose(*(chosen(f"{number}.pdf", pdf(str(number))) for number in (1, 2, 3)))
 
     card.expect_stored("1.pdf", "2.pdf")
-    expect(card.problem("3.pdf")).to_have_text("There is no room left: remove a file.")
+    expect(card.problem("3.pdf")).to_have_text("There is no space left. Remove a file first.")
     assert len(card.sent) == 2
     card.press("Remove", "1.pdf")
     expect(card.file("1.pdf")).to_have_count(0)

@@ -16,7 +16,7 @@ from tests.cluster.hosts import NETWORK, Host, Network, write_names
 from tests.cluster.postgres_pair import PostgresPair
 from tests.cluster.programs import NAME
 
-PORT = 8443
+PORT, REDIRECT_PORT = 8443, 8080
 ADMINISTRATOR = "operator@maria.example"
 READY_SECONDS = 400
 # The last number of each host's address, and the size of its disk in MiB.
@@ -70,7 +70,7 @@ class Cluster:
         together(self.database.create, self.start_redis, self.start_s3)
         self.bucket = self.s3.make("maria")
         self.settings = self._settings()
-        programs.manage(self.hosts["web1"], self.settings, "migrate", "--verbosity", "0")
+        programs.migrate(self.hosts["web1"], self.settings, "--verbosity", "0")
         self.web = [programs.web(self.hosts[name], self.settings) for name in ("web1", "web2")]
         self.workers = [
             programs.worker(self.hosts[name], self.settings) for name in ("worker1", "worker2")
@@ -85,9 +85,8 @@ class Cluster:
         """Start nginx on its host."""
         host = self.hosts["proxy"]
         folder = host.folder / f"nginx-{time.monotonic_ns()}"
-        site = _Site([web.host for web in self.web], self.certificate, self._key)
         with host:
-            self._stack.enter_context(nginx.running(folder, [site]))
+            self._stack.enter_context(nginx.running(folder, [self._site()]))
 
     def start_redis(self) -> None:
         """Start Redis on its host."""
@@ -113,6 +112,24 @@ class Cluster:
         except requests.RequestException:
             return False
 
+    def _site(self) -> str:
+        """Return the site of deploy/ with the names, addresses and ports of this cluster."""
+        end = "max_fails=1 fail_timeout=10s;"
+        servers = [f"server {host.address}:{programs.WEB_PORT} {end}" for host in self.web_hosts]
+        return nginx.edited(
+            {
+                f"server 127.0.0.1:8000 {end}": "\n".join(servers),
+                "https://maria.example.com": self.url,
+                "server_name maria.example.com;": f"server_name {NAME};",
+                "/etc/maria/tls/fullchain.pem": str(self.certificate),
+                "/etc/maria/tls/privkey.pem": str(self._key),
+                "]:80;": f"]:{REDIRECT_PORT};",
+                "listen 80;": f"listen {REDIRECT_PORT};",
+                "]:443 ": f"]:{PORT} ",
+                "listen 443 ": f"listen {PORT} ",
+            }
+        )
+
     def _settings(self) -> dict[str, str]:
         return {
             "PUBLIC_URL": self.url,
@@ -129,29 +146,6 @@ class Cluster:
             "RATE_LIMIT_TRUSTED_NETWORKS": f"{NETWORK}.0/24",
             "RATE_LIMIT_TRUSTED_FACTOR": "1000",
         }
-
-
-class _Site:
-    """The documented site of nginx for several web hosts."""
-
-    def __init__(self, hosts: list[Host], certificate: Path, key: Path) -> None:
-        self._servers = [f"server {host.address}:{programs.WEB_PORT};" for host in hosts]
-        self._certificate, self._key = certificate, key
-
-    def __str__(self) -> str:
-        return f"""
-        upstream maria {{ {" ".join(self._servers)} }}
-        server {{
-            listen {PORT} ssl;
-            ssl_certificate {self._certificate};
-            ssl_certificate_key {self._key};
-            client_max_body_size 6m;
-            location / {{
-                proxy_pass http://maria;
-                {nginx.documented()}
-                {nginx.documented_for_hosts()}
-            }}
-        }}"""
 
 
 def together(*jobs: Callable[[], None]) -> None:

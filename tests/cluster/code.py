@@ -41,7 +41,7 @@ def migrate_back(cluster: Cluster, new: Path) -> None:
     """Undo the migration of the next version."""
     names = sorted(path.stem for path in (ROOT / APP / "migrations").glob("0*.py"))
     host = cluster.web_hosts[0]
-    programs.manage(host, cluster.settings, "migrate", APP, names[-1], "--verbosity", "0", code=new)
+    programs.migrate(host, cluster.settings, APP, names[-1], "--verbosity", "0", code=new)
 
 
 def complaints(program: Program) -> list[str]:

@@ -1,4 +1,4 @@
-"""The product's programs on the hosts of a cluster, started as an operator starts them."""
+"""The product's programs on the hosts of a cluster, started with the lines of deploy/systemd."""
 
 import os
 import subprocess
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import requests
 
+from tests import units
 from tests.cluster.hosts import Host
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,7 +17,6 @@ ROOT = Path(__file__).resolve().parents[2]
 NAME = "maria.localhost"
 WEB_PORT = 8000
 CLOCK_HINT = "apt-get install faketime"
-LEAVE_SECONDS = 200
 
 
 @dataclass
@@ -26,6 +26,7 @@ class Program:
     host: Host
     arguments: Sequence[str]
     env: Mapping[str, str]
+    stop_seconds: int = 90
     process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
 
     def start(self, code: Path = ROOT, **changed: str) -> None:
@@ -34,10 +35,10 @@ class Program:
         self.process = self.host.start(command, {**self.env, **changed}, code)
 
     def stop(self) -> None:
-        """Send SIGTERM to it alone and wait, as a service manager does."""
+        """Send SIGTERM to it alone and wait, as systemd does with KillMode=mixed."""
         if self.process:
             self.process.terminate()
-            self.process.wait(LEAVE_SECONDS)
+            self.process.wait(self.stop_seconds)
 
     def restart(self, code: Path = ROOT, **changed: str) -> None:
         """Stop and start it."""
@@ -48,33 +49,45 @@ class Program:
         """Kill its host's processes at once."""
         self.host.kill()
         if self.process:
-            self.process.wait(LEAVE_SECONDS)
+            self.process.wait(self.stop_seconds)
 
 
-def environment(host: Host, settings: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of the product on a host: these settings, and its own DATA_DIR."""
+def environment(unit: units.Unit, host: Host, settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a unit on a host: its variables, and a file with these settings."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return {**kept, "ENV_FILE": os.devnull, "DATA_DIR": str(host.folder / "data"), **settings}
+    # Beside its disk, which may be full.
+    file = host.folder.with_suffix(".env")
+    listens = {"HOST": host.address, "PORT": str(WEB_PORT)}
+    file.write_text(
+        "".join(f"{name}='{value}'\n" for name, value in {**settings, **listens}.items())
+    )
+    places = {units.SETTINGS: str(file), units.DATA: str(host.folder / "data")}
+    return {**kept, **unit.environment(places)}
 
 
 def web(host: Host, settings: Mapping[str, str]) -> Program:
     """Return the web server of a host."""
-    where = ["--host", host.address, "--port", str(WEB_PORT)]
-    return Program(host, ["serve", "--web-only", *where], environment(host, settings))
+    return _program("web", host, settings)
 
 
 def worker(host: Host, settings: Mapping[str, str]) -> Program:
     """Return the worker of a host."""
-    return Program(host, ["qcluster"], environment(host, settings))
+    return _program("worker", host, settings)
 
 
-def manage(host: Host, settings: Mapping[str, str], *arguments: str, code: Path = ROOT) -> None:
-    """Run a command on a host and wait for it; RuntimeError if it fails."""
-    command = Program(host, arguments, environment(host, settings))
+def _program(name: str, host: Host, settings: Mapping[str, str]) -> Program:
+    unit = units.read(name)
+    return Program(host, unit.arguments, environment(unit, host, settings), unit.stop_seconds)
+
+
+def migrate(host: Host, settings: Mapping[str, str], *arguments: str, code: Path = ROOT) -> None:
+    """Run `maria-migrate`, with more arguments, on a host and wait for it; RuntimeError if it fails."""
+    unit = units.read("migrate")
+    command = Program(host, [*unit.arguments, *arguments], environment(unit, host, settings))
     command.start(code)
     assert command.process is not None
     if command.process.wait():
-        raise RuntimeError(f"{' '.join(arguments)}: {host.log.read_text()[-2000:]}")
+        raise RuntimeError(f"{' '.join(command.arguments)}: {host.log.read_text()[-2000:]}")
 
 
 def health(host: Host, check: str, seconds: float = 5) -> "requests.Response":

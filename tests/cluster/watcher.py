@@ -41,7 +41,8 @@ class Watcher:
             answered = _answers(host)
             if not (was_down or host.name in self.down):
                 seconds = now() - started if answered else PATIENCE_SECONDS
-                own = seconds - (host.processor_wait() - waited)
+                # Threads that have ended since are no longer in the sum.
+                own = seconds - max(host.processor_wait() - waited, 0)
                 self.slowest_live = max(self.slowest_live, seconds)
                 self.slowest_own_live = max(self.slowest_own_live, own)
 

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ from common.statements import (
     CompiledInsert,
     CompiledSelect,
     CompiledUpdate,
+    _preparer,
+    _reader,
     _unchanged,
     writing,
 )
@@ -292,6 +295,22 @@ def test_only_what_a_field_does_not_change_is_inserted_as_it_is() -> None:
     assert _unchanged(Encrypted(), connection) == set()
     assert _unchanged(models.EmailField(), connection) == {str, type(None)}
     assert _unchanged(models.DateTimeField(), connection) == {type(None)}
+
+
+def test_a_field_that_sets_the_time_does_so_in_an_insert_too() -> None:
+    field: Any = models.DateTimeField(auto_now_add=True)
+    field.set_attributes_from_name("created_at")
+    row = SimpleNamespace(created_at=None)
+
+    assert _reader(field)(row) == row.created_at is not None
+
+
+def test_a_time_without_its_zone_is_prepared_by_the_field(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    _preparer(models.DateTimeField(), connection)(datetime(2026, 11, 28))
+
+    assert [str(warning.message) for warning in recwarn if "naive" in str(warning.message)]
 
 
 def test_an_expression_is_not_inserted(visitor: Visitor) -> None:

@@ -35,6 +35,13 @@ def test_t87_a_second_request_begins_when_the_first_answer_is_read(
     assert server.begun[-2:] == ["second", "third"]
 
 
+def test_an_answer_without_a_body_keeps_the_connection(server: TinyServer) -> None:
+    with server.connect("unchanged") as page:
+        assert page.recv(1000).startswith(b"HTTP/1.1 304")
+        page.sendall(b"GET /short HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert rest(page).startswith(b"HTTP/1.1 200")
+
+
 def test_t87_connections_that_pipeline_come_last(server: TinyServer) -> None:
     with ExitStack() as stack:
         stack.enter_context(server.connect("wait"))

@@ -17,9 +17,9 @@ REQUEST = b"GET /%b HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class TinyServer:
-    """`/file` sends a file, `/copy` many bytes, `/stream` never ends, `/wait` and uploads wait for `go_on`.
+    """`/file` sends a file, `/copy` many bytes, `/stream` never ends, `/unchanged` has no body.
 
-    Any other path is short.
+    `/wait` and uploads wait for `go_on`. Any other path is short.
     """
 
     def __init__(self, file: Any, threads: int) -> None:
@@ -81,6 +81,9 @@ class TinyServer:
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Any:
         path = environ["PATH_INFO"].strip("/")
         self.begun.append(path)
+        if path == "unchanged":
+            start("304 Not Modified", [])
+            return []
         start("200 OK", [])
         if path.startswith(("wait", "api/v1/uploads")):
             self.go_on.wait(20)

@@ -1,15 +1,10 @@
 """`npm pack` makes a package that apps on React 18 and 19 install, type-check, build and run."""
 
-import functools
 import json
 import re
 import shutil
 import subprocess
 import tarfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -19,6 +14,7 @@ from tests.browser.chromium import launched
 from tests.helpers import SOAK
 from tests.maria_project.server import run_quietly
 from tests.node import FRONTEND, need_node, shell
+from tests.static_server import serving
 
 pytestmark = pytest.mark.slow
 
@@ -34,11 +30,9 @@ RESOLUTIONS = (
     if SOAK
     else {"18": ["nodenext"], "19": ["bundler"]}
 )
-# A host's own policy, as strict as ours.
-POLICY = "default-src 'self'"
-
 PAGE = '<!doctype html><title>App</title><link rel="icon" href="/icon.svg"><div id="root"></div><script type="module" src="/main.tsx"></script>'
 APP = """
+import "@maria/sessions/styles.css";
 import { FileUpload, SessionProvider, SessionResetAlert, useSession } from "@maria/sessions";
 import { english } from "@maria/sessions/en";
 import { createFakeServer } from "@maria/sessions/testing";
@@ -61,7 +55,8 @@ export function App() {
     <SessionProvider
       options={{ fetch: server.fetch, autoStart: "load", timeout }}
       uploads={{ transport: server.transport }}
-      messages={{ ...english, choose: "Add a file" }}
+      language={english}
+      messages={{ choose: "Add a file" }}
     >
       <SessionResetAlert />
       <Status />
@@ -101,11 +96,11 @@ def test_only_what_users_need_is_packed(tarball: Path) -> None:
     with tarfile.open(tarball) as archive:
         names = {name.removeprefix("package/") for name in archive.getnames()}
 
-    entries = {"index", "en", "components/YourData", "testing/index"}
+    entries = {"index", "en", "de", "ar", "components/YourData", "testing/index"}
     assert {f"dist/{entry}{kind}" for entry in entries for kind in (".js", ".d.ts")} <= names
     assert [
         name
-        for name in names - {"package.json", "README.md"}
+        for name in names - {"package.json", "README.md", "REFERENCE.md", "dist/styles.css"}
         if not re.fullmatch(r"dist/[\w/.]+\.(js|d\.ts)", name)
     ] == []
 
@@ -171,27 +166,6 @@ def run(command: list[str], folder: Path) -> None:
     """Run a command in a folder; fail the test with its output if it fails."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-class StrictHandler(SimpleHTTPRequestHandler):
-    """Serves a folder with a strict Content-Security-Policy."""
-
-    def end_headers(self) -> None:
-        self.send_header("Content-Security-Policy", POLICY)
-        super().end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """Serve a folder on a private port and yield its address."""
-    handler = functools.partial(StrictHandler, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
 
 
 def opened(address: str) -> tuple[str | None, list[str]]:

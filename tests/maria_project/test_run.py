@@ -137,10 +137,12 @@ def test_a_bad_port_is_refused(port: str) -> None:
         call_command("serve", port=port)
 
 
-def test_a_bad_port_is_one_sentence(tmp_path: Path) -> None:
+def test_a_bad_port_in_the_file_of_settings_is_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "settings"
+    file.write_text("PORT=70000\n")
     done = subprocess.run(
         [str(ROOT / "run")],
-        env=environment(tmp_path, PORT="70000"), capture_output=True, text=True, check=False,
+        env=environment(tmp_path / "data", ENV_FILE=str(file)), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert "choose a number from 1 to 65535" in done.stderr

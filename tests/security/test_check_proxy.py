@@ -66,7 +66,7 @@ def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
         hops = [
             nginx.hop(product.port),
             nginx.hop(product.port, "proxy_set_header Host $http_host;"),
-            nginx.hop(product.port, realip + nginx.documented()),
+            nginx.hop(product.port, realip + nginx.directives()),
             nginx.hop(product.port, own + "proxy_set_header Host localhost;"),
         ]
         stack.enter_context(nginx.running(folder / "nginx", hops))

@@ -34,6 +34,7 @@ UNLISTED = [
 EXPOSED = {
     "Content-Disposition",
     "Date",
+    "ETag",
     "RateLimit",
     "RateLimit-Policy",
     "Retry-After",
@@ -138,7 +139,7 @@ def test_a_preflight_says_what_may_be_sent(visitor: Visitor, origin: str) -> Non
     found = granted(response)
     assert response.status_code == 200
     assert set(found["allow-headers"].split(", ")) == {
-        "authorization", "content-type", "idempotency-key", "x-session-uuid"
+        "authorization", "content-type", "idempotency-key", "if-none-match", "x-session-uuid"
     }  # fmt: skip
     assert set(found["allow-methods"].split(", ")) == {"GET", "HEAD", "POST", "PATCH", "DELETE"}
     assert found["max-age"] == "7200"

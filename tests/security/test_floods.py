@@ -143,14 +143,15 @@ def test_t84_one_network_gets_no_more_sessions_than_its_limit(
 ) -> None:
     """From any number of addresses of its /64."""
     network = ipaddress.ip_network("2001:db8:7::/64")
-    # Redis ends a window by its own clock, which does not stand still.
+    # Redis ends windows by its own clock, also that of one refusal a minute.
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "create": ["30/d"]}
 
     statuses = at_once(CREATED, lambda n: create(network[n * 997]), threads=THREADS)
 
     assert Counter(statuses) == {201: 30, 429: CREATED - 30}
     assert UserSession.objects.count() == 30
-    assert AuditLog.objects.count() == 30 + 1
+    assert 1 <= len(recorded()) <= (CREATED - 30) / 40
+    assert AuditLog.objects.count() == 30 + len(recorded())
 
 
 @pytest.mark.timeout(3600 if SOAK else 300)

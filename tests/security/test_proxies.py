@@ -1,6 +1,6 @@
 """One client is one bucket behind zero, one or two real proxies, with any forged headers.
 
-The proxies are nginx, configured as in docs/operations.md.
+The proxies are nginx, configured as in deploy/nginx/maria.conf.
 """
 
 import itertools

@@ -1,7 +1,7 @@
 """DOWNLOADS=accel: the application decides, nginx sends the bytes, and nobody else reaches them.
 
 The first half uses the test client, the second half a real nginx with the lines of
-docs/operations.md. Run by root, its workers are another account, in the STORAGE_GROUP.
+deploy/nginx/maria.conf. Run by root, its workers are another account, in the STORAGE_GROUP.
 """
 
 import grp
@@ -151,8 +151,8 @@ def proxied() -> Iterator[Proxied]:
         answer = server.upload(BODY)
         assert answer.status == 201, answer
         path = f"{UPLOADS}{json.loads(answer.body)['id']}/download/"
-        locations = nginx.documented_files(folder / "data" / "storage")
-        hop = nginx.ProxyHop(server.port, nginx.documented(), free_port(), others=locations)
+        locations = nginx.files_location(folder / "data" / "storage")
+        hop = nginx.ProxyHop(server.port, nginx.directives(), free_port(), others=locations)
         with nginx.running(folder / "nginx", [hop], workers=f"nobody {group}"):
             yield Proxied(server, hop.port, path, {"Cookie": server.cookie, "Origin": ORIGIN})
 

@@ -20,6 +20,7 @@ from audit_app.adminkit.action_admin import ActionAdmin, copied, personal
 from audit_app.adminkit.actions import Action
 from audit_app.adminkit.sorts import Sort, newest_and_oldest
 from common.masking import mask_file_name
+from common.templatetags.console import copy, state_badge
 from uploads_app.admin import file_actions
 from uploads_app.cleanup import explanation
 from uploads_app.models import (
@@ -165,9 +166,7 @@ class UploadedFileAdmin(ActionAdmin):
 
     @admin.display(description="state")
     def state(self, upload: UploadedFile) -> str:
-        return format_html(
-            '<span class="state state-{}">{}</span>', upload.status, upload.get_status_display()
-        )
+        return state_badge(upload.status, upload.get_status_display())
 
     @admin.display(description="meaning")
     def meaning(self, upload: UploadedFile) -> str:
@@ -191,7 +190,8 @@ class UploadedFileAdmin(ActionAdmin):
         session = upload.session
         page = reverse("admin:sessions_app_usersession_change", args=[session.pk])
         state = file_actions.session_in_words(session)
-        return format_html('<a href="{}">{}</a> ({})', page, session, state)
+        button = copy(session.support_code, "support code")
+        return format_html('<a href="{}">{}</a> ({}) {}', page, session, state, button)
 
     @admin.display(description="transferred from")
     def came_from(self, upload: UploadedFile) -> str:

@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django_q.tasks import async_task
 
+from audit_app.adminkit.action_admin import copied
 from audit_app.adminkit.read_only import ReadOnlyAdmin
 from common import context
 from uploads_app.cleanup import explanation
@@ -54,12 +55,13 @@ class WhyFilter(admin.SimpleListFilter):
 
 @admin.register(QuarantinedObject)
 class QuarantinedObjectAdmin(ReadOnlyAdmin):
-    list_display = ["key", "status", "why", "size", "quarantined_at", "changed_at"]
+    object_key = copied("key")
+    list_display = ["object_key", "status", "why", "size", "quarantined_at", "changed_at"]
     list_filter = ["status", WhyFilter]
     search_fields = ["key__startswith"]
     search_help_text = "The start of a key: uploads/ and the session UUID."
     fields = [
-        "key", "status", "why", "size", "modified_at", "quarantined_at", "changed_at", "actor",
+        "object_key", "status", "why", "size", "modified_at", "quarantined_at", "changed_at", "actor",
         "explained",
     ]  # fmt: skip
     actions = ["give_back"]

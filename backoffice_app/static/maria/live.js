@@ -1,6 +1,8 @@
 // Asks every few seconds whether the page has changed, and renews its parts (`data-live`).
 // Without JavaScript a page shows the state in which it was opened, until it is reloaded.
 import { renew } from "./renew.js";
+import { hideRevealed } from "./signed_out.js";
+import { showToast } from "./toasts.js";
 
 const INTERVAL = 4_000;
 // After failures the interval is doubled up to this.
@@ -12,6 +14,8 @@ const attention = document.getElementById("attention");
 const live = document.getElementById("live") ?? attention;
 const notice = document.getElementById("signed-out");
 let interval = INTERVAL;
+// The problems that this page has shown. It learns them from its first answer.
+let known = null;
 let timer = 0;
 
 async function poll() {
@@ -26,6 +30,7 @@ async function poll() {
   interval = status ? INTERVAL : Math.min(2 * interval, LONGEST);
   placeNotice();
   notice.hidden = status !== 401;
+  if (status === 401) hideRevealed();
   clearTimeout(timer);
   // Who may not see the page now asks again by returning to it.
   if (status < 400) timer = setTimeout(poll, interval);
@@ -56,6 +61,18 @@ function show(page) {
   // Signing in again has replaced the token: a form that was filled in before can still be sent.
   const token = page.querySelector("[name=csrfmiddlewaretoken]");
   for (const field of document.getElementsByName("csrfmiddlewaretoken")) field.value = token.value;
+  announceProblems();
+}
+
+/** Show a message for each problem that is new. A count in its title may grow: that is not new. */
+function announceProblems() {
+  const titles = attention?.querySelector("[title]")?.title.split("\n") ?? [];
+  const now = new Map(titles.map((title) => [title.replaceAll(/\d+/g, "0"), title]));
+  const href = attention?.closest("a").href;
+  for (const [kind, title] of now) {
+    if (known && !known.has(kind)) showToast(title, "warn", { href, text: "Open the dashboard" });
+  }
+  known = now;
 }
 
 /** An open dialog makes everything outside it inert. */

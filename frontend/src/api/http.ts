@@ -27,6 +27,7 @@ export interface Problem {
   lost: Schemas["Lost"];
   tries_left: number;
   max_file_bytes: number;
+  max_files: number;
   types: string[];
   errors: NonNullable<Schemas["InvalidInput"]["errors"]>;
 }

@@ -295,6 +295,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sessions/current/revision/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the revision
+         * @description Say whether the session or its files have changed. This does not extend the session.
+         */
+        get: operations["sessions_current_revision_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions/recover/": {
         parameters: {
             query?: never;
@@ -668,6 +688,12 @@ export interface components {
             /** Format: date-time */
             expires_at: string;
         };
+        /** @description A file of the session, and the status that a list shows of it. */
+        KnownFile: {
+            /** Format: uuid */
+            id: string;
+            status: string;
+        };
         /**
          * @description The session's quota: files, bytes per file, bytes in total, and the allowed types.
          *
@@ -784,6 +810,11 @@ export interface components {
         ResetRequest: {
             /** @default requested */
             reason?: components["schemas"]["ReasonEnum"];
+        };
+        /** @description What an open page compares with what it shows. The ETag is `revision` in quotes. */
+        Revision: {
+            revision: string;
+            files: components["schemas"]["KnownFile"][];
         };
         /** @description A file as services see it, with the verdict of its inspection. */
         ServiceUpload: {
@@ -1751,6 +1782,66 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Successor"];
                 };
+            };
+            /** @description A problem document (RFC 9457). */
+            default: {
+                headers: {
+                    /** @description The id of the request in logs and audit events. */
+                    "X-Request-ID": string;
+                    /** @description The limits that apply (IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description The remaining requests of the limits (IETF draft). */
+                    RateLimit?: string;
+                    /** @description Seconds to wait after a 429 or 503. */
+                    "Retry-After"?: number;
+                    /** @description On 401: which credentials are accepted. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidInput"];
+                };
+            };
+        };
+    };
+    sessions_current_revision_retrieve: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the last answer. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description The id of the request in logs and audit events. */
+                    "X-Request-ID": string;
+                    /** @description The limits that apply (IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description The remaining requests of the limits (IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Revision"];
+                };
+            };
+            /** @description Nothing has changed since that answer. */
+            304: {
+                headers: {
+                    /** @description The id of the request in logs and audit events. */
+                    "X-Request-ID": string;
+                    /** @description The limits that apply (IETF draft). */
+                    "RateLimit-Policy"?: string;
+                    /** @description The remaining requests of the limits (IETF draft). */
+                    RateLimit?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem document (RFC 9457). */
             default: {

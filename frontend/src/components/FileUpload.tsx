@@ -1,50 +1,53 @@
 "use client";
-import { useState, type DragEvent } from "react";
+import { useEffect, useRef, useState, type ReactNode } from "react";
+import type { SessionError } from "../api/http.js";
+import type { Upload } from "../api/uploadApi.js";
 import { useSession } from "../contexts/SessionContext.js";
 import { useUploads } from "../hooks/useUploads.js";
-import { isUnderWay, type UploadItem } from "../store/uploadItems.js";
+import { countsAgainstQuota, isUnderWay, type UploadItem } from "../store/uploadItems.js";
 import type { UploadStore } from "../store/uploadStore.js";
-import { Action, Failure, FileName, useTexts } from "./shared/parts.js";
+import { FileField, type FileFieldProps } from "./shared/FileField.js";
+import { FileRow } from "./shared/FileRow.js";
+import { Action, Button, Failure, useTexts } from "./shared/parts.js";
+
+export interface FileUploadProps extends FileFieldProps {
+  /** A drop zone of one line. */
+  compact?: boolean | undefined;
+  /** Called once for each file that was sent from here and is stored. */
+  onStored?: ((upload: Upload) => void) | undefined;
+  /** Called when a file is refused, or could not be sent. */
+  onError?: ((error: SessionError, item: UploadItem) => void) | undefined;
+  /** Returns the content of a row. `row` is what it shows by default. */
+  renderItem?: ((item: UploadItem, row: ReactNode) => ReactNode) | undefined;
+}
 
 /** A field to choose or drop files, and the list of the session's files with their progress. */
-export function FileUpload() {
+export function FileUpload(props: FileUploadProps) {
+  const { compact, onStored, onError, renderItem, ...rules } = props;
   const { session, status } = useSession();
   const uploads = useUploads();
   const [texts, part] = useTexts();
   const isUnknown =
     uploads.error || ["offline", "reset_required", "mismatch", "failed"].includes(status);
-  const [over, setOver] = useState(false);
   const { items } = uploads;
   const hasProblem = useProblem(items);
+  useReports(items, onStored, onError);
   const limits = session?.limits;
-  const onDrag = (event: DragEvent) => {
-    event.preventDefault();
-    setOver(event.type === "dragover");
-    if (event.type === "drop") uploads.add(event.dataTransfer.files);
-  };
+  const max = Math.min(limits?.max_files ?? Infinity, rules.maxFiles ?? Infinity);
   return (
-    <section className={part("upload")} aria-label={texts.files}>
-      <label
-        className={part("drop")}
-        data-over={over}
-        onDragOver={onDrag}
-        onDragLeave={onDrag}
-        onDrop={onDrag}
-      >
+    <section
+      className={part("upload")}
+      aria-label={texts.files}
+      lang={texts.lang}
+      dir={texts.dir}
+      data-compact={compact || undefined}
+    >
+      <FileField name="drop" {...rules}>
         <span>
-          {texts.choose} {texts.drop}
+          <strong>{texts.choose}</strong> {texts.drop}
         </span>{" "}
-        {limits && <small>{texts.allowed(limits)}</small>}
-        <input
-          type="file"
-          multiple
-          accept={limits?.types.map((type) => `.${type}`).join()}
-          onChange={(event) => {
-            uploads.add(event.target.files ?? []);
-            event.target.value = ""; // Otherwise choosing the same file again fires no event.
-          }}
-        />
-      </label>
+        {limits && <small>{texts.allowed({ ...limits, max_files: max })}</small>}
+      </FileField>
       {uploads.error && (
         <>
           <Failure error={uploads.error} />
@@ -56,11 +59,14 @@ export function FileUpload() {
         <span role="status">{texts.summary(items)}</span>
       </p>
       {items.length ? (
-        <ul className={part("files")}>
-          {items.map((item) => (
-            <File key={item.key} item={item} uploads={uploads} />
-          ))}
-        </ul>
+        <>
+          <Bar uploads={uploads} items={items} max={max} />
+          <ul className={part("files")}>
+            {items.map((item) => (
+              <FileRow key={item.key} item={item} uploads={uploads} render={renderItem} />
+            ))}
+          </ul>
+        </>
       ) : (
         <p className={part("empty")}>
           {uploads.isLoaded ? texts.noFiles : isUnknown ? texts.filesUnknown : texts.filesLoading}
@@ -82,30 +88,48 @@ function useProblem(items: readonly UploadItem[]): boolean {
   return next;
 }
 
-function File({ item, uploads }: { item: UploadItem; uploads: UploadStore }) {
+/** Call the page's functions when a file has been stored or has failed. */
+function useReports(
+  items: readonly UploadItem[],
+  onStored: FileUploadProps["onStored"],
+  onError: FileUploadProps["onError"],
+): void {
+  const seen = useRef<Map<string, UploadItem["status"]>>(null);
+  useEffect(() => {
+    const before = seen.current;
+    seen.current = new Map(items.map(({ key, status }) => [key, status]));
+    for (const item of before ? items : []) {
+      const last = before?.get(item.key);
+      if (last === item.status) continue;
+      const wasSent = last ? last !== "removing" : "file" in item && item.key !== item.file.id;
+      if (item.status === "stored" && wasSent) onStored?.(item.file);
+      if (item.status === "failed") onError?.(item.error, item);
+    }
+  });
+}
+
+interface BarProps {
+  uploads: UploadStore;
+  items: readonly UploadItem[];
+  max: number;
+}
+
+/** How many files there are, and what can be done with all of them. */
+function Bar({ uploads, items, max }: BarProps) {
   const [texts, part] = useTexts();
-  const { key, name, status, size } = item;
-  const isOnServer = "file" in item;
-  const id = `maria-${key}`;
+  const canRetry = items.filter(
+    (item) => item.status === "waiting" || ("canRetry" in item && item.canRetry),
+  );
+  const underWay = items.filter(isUnderWay);
+  const all = (label: string, some: readonly UploadItem[], act: (key: string) => void) =>
+    some.length > 1 && <Button onClick={() => some.forEach(({ key }) => act(key))}>{label}</Button>;
   return (
-    <li className={part("file")} data-status={status}>
-      <FileName id={id} name={name} />
-      {status === "sending" && <progress aria-labelledby={id} value={item.sent} max={size} />}
-      <span>{texts.file(item)}</span>
-      {"error" in item && <Failure error={item.error} isQuiet />}
-      {status === "stored" && (
-        <Action about={id} onAction={async () => open(await uploads.link(item.file.id), "_self")}>
-          {texts.download}
-        </Action>
-      )}
-      {(status === "waiting" || (status === "failed" && item.canRetry)) && (
-        <Action about={id} onAction={() => uploads.retry(key)}>
-          {texts.retry}
-        </Action>
-      )}
-      <Action about={id} onAction={() => (isOnServer ? uploads.remove(key) : uploads.cancel(key))}>
-        {isOnServer || status === "failed" ? texts.remove : texts.cancel}
-      </Action>
-    </li>
+    <div className={part("bar")}>
+      <span className={part("count")}>
+        {texts.count(items.filter(countsAgainstQuota).length, max)}
+      </span>
+      {all(texts.retryAll, canRetry, uploads.retry)}
+      {all(texts.cancelAll, underWay, uploads.cancel)}
+    </div>
   );
 }

@@ -1,8 +1,11 @@
 "use client";
-import { useState, type InputHTMLAttributes, type SyntheticEvent } from "react";
-import type { ActivityPage } from "../api/sessionApi.js";
+import { useState, type InputHTMLAttributes, type ReactNode, type SyntheticEvent } from "react";
+import type { Activity, ActivityPage } from "../api/sessionApi.js";
 import { useSession } from "../contexts/SessionContext.js";
+import { englishData } from "../en.js";
+import type { EventName } from "../events.js";
 import { useKeptFocus } from "../hooks/useKeptFocus.js";
+import type { DataTexts } from "../language.js";
 import { later, MINUTE } from "../utils/time.js";
 import { ResetSession } from "./SessionStatus.js";
 import { Action, Confirm, Failure, FileName, useAction, useTexts } from "./shared/parts.js";
@@ -16,27 +19,49 @@ export interface ConsentText {
   label: string;
 }
 
-/** A panel in which visitors see, change, export and erase their data. */
-export function YourData({ consents = [] }: { consents?: readonly ConsentText[] | undefined }) {
-  const session = useSession();
+export interface YourDataProps {
+  consents?: readonly ConsentText[] | undefined;
+  /** Parts that are left out. */
+  without?: readonly DataPart[] | undefined;
+  /** More of your own, at the end of the panel. */
+  children?: ReactNode;
+}
+
+export type DataPart =
+  "email" | "consents" | "activity" | "export" | "notMe" | "erase" | "recovery";
+
+/** The panel's texts; in English where the page's language has none. */
+function useDataTexts() {
   const [texts, part] = useTexts();
+  return [{ ...texts, ...englishData, ...(texts as Partial<DataTexts>) }, part] as const;
+}
+
+/** A panel in which visitors see, change, export and erase their data. */
+export function YourData({ consents = [], without = [], children }: YourDataProps) {
+  const session = useSession();
+  const [texts, part] = useDataTexts();
+  const has = (name: DataPart) => !without.includes(name);
   // Keep the last known session while a new one loads, so that the focused element stays.
   const [known, know] = useState(session.session);
   if (known !== session.session && (session.session || !session.uuid)) know(session.session);
   return (
-    <section className={part("data")} aria-label={texts.yourData}>
+    <section className={part("data")} aria-label={texts.yourData} lang={texts.lang} dir={texts.dir}>
       {known ? (
         <>
-          <Field
-            key={`e-mail of ${known.uuid}`}
-            label={texts.email}
-            value={known.email}
-            input={{ type: "email", autoComplete: "email" }}
-            action={texts.save}
-            onSave={(email) => session.identify({ email })}
-          />
-          {known.email && <Proof key={known.email} isProven={known.identity === "completed"} />}
-          {consents.length > 0 && (
+          {has("email") && (
+            <Field
+              key={`e-mail of ${known.uuid}`}
+              label={texts.email}
+              value={known.email}
+              input={{ type: "email", autoComplete: "email" }}
+              action={texts.save}
+              onSave={(email) => session.identify({ email })}
+            />
+          )}
+          {has("email") && known.email && (
+            <Proof key={known.email} isProven={known.identity === "completed"} />
+          )}
+          {has("consents") && consents.length > 0 && (
             <fieldset>
               <legend>{texts.consent}</legend>
               {consents.map((consent) => (
@@ -48,19 +73,26 @@ export function YourData({ consents = [] }: { consents?: readonly ConsentText[] 
               ))}
             </fieldset>
           )}
-          <Activities key={known.uuid} />
-          <Action onAction={() => session.exportData().then(download)}>{texts.exportData}</Action>
-          <ResetSession reason="not_me" />
-          <Confirm
-            label={texts.erase}
-            text={texts.eraseText}
-            onConfirm={() => session.endSession(true)}
-          />
+          {has("activity") && <Activities key={known.uuid} />}
+          {has("export") && (
+            <Action onAction={() => session.exportData().then(download)}>{texts.exportData}</Action>
+          )}
+          {has("notMe") && <ResetSession reason="not_me" />}
+          {has("erase") && (
+            <Confirm
+              label={texts.erase}
+              text={texts.eraseText}
+              onConfirm={() => session.endSession(true)}
+            />
+          )}
         </>
       ) : (
         <p className={part("empty")}>{texts.noData(session)}</p>
       )}
-      <Field label={texts.recovery} action={texts.recover} onSave={session.recover} />
+      {has("recovery") && (
+        <Field label={texts.recovery} action={texts.recover} onSave={session.recover} />
+      )}
+      {children}
     </section>
   );
 }
@@ -103,7 +135,7 @@ function Field({ label, action, onSave, value = "", input }: FieldProps) {
 
 function Proof({ isProven }: { isProven: boolean }) {
   const session = useSession();
-  const [texts] = useTexts();
+  const [texts] = useDataTexts();
   const [sent, setSent] = useState(false);
   return (
     <>
@@ -151,7 +183,7 @@ function Consent({ purpose, version, label, isGranted }: ConsentText & { isGrant
 
 function Activities() {
   const session = useSession();
-  const [texts, part] = useTexts();
+  const [texts, part] = useDataTexts();
   const [page, setPage] = useState<ActivityPage | null>(null);
   const more = async () => {
     const next = await session.activity(page?.next ?? "");
@@ -161,10 +193,10 @@ function Activities() {
     <>
       {page && (
         <ol className={part("activity")} aria-label={texts.activity}>
-          {page.results.map(({ event_id, occurred_at, meaning, file }) => (
-            <li key={event_id}>
-              <time dateTime={occurred_at}>{texts.time(occurred_at)}</time>{" "}
-              <Sentence text={meaning} name={file} />
+          {page.results.map((event) => (
+            <li key={event.event_id}>
+              <time dateTime={event.occurred_at}>{texts.time(event.occurred_at)}</time>{" "}
+              <Sentence text={sentenceOf(event, texts)} name={event.file} />
             </li>
           ))}
         </ol>
@@ -176,15 +208,23 @@ function Activities() {
   );
 }
 
+/** The sentence about an event, with a place for its file. */
+function sentenceOf({ event, who }: Activity, { events }: DataTexts): string {
+  const actor = who === "you" ? who : who.startsWith("service ") ? "service" : "support";
+  const has = (name: string): name is EventName => name in events;
+  return events[[`${event}/${actor}`, event].find(has) ?? "other"];
+}
+
 /** A sentence with a file name in it. */
 function Sentence({ text, name }: { text: string; name: string }) {
-  const start = name ? text.indexOf(name) : -1;
-  if (start < 0) return text;
-  return (
+  const [before = "", after] = text.split("{file}");
+  return after === undefined ? (
+    before
+  ) : (
     <>
-      {text.slice(0, start)}
-      <FileName name={name} />
-      {text.slice(start + name.length)}
+      {before}
+      {name ? <FileName name={name} /> : "…"}
+      {after}
     </>
   );
 }

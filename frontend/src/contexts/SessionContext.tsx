@@ -9,16 +9,23 @@ import {
   useSyncExternalStore,
   type ReactNode,
 } from "react";
-import type { Messages } from "../en.js";
+import type { Messages } from "../language.js";
 import type { SessionSnapshot, SessionStoreOptions } from "../store/sessionState.js";
 import type { SessionStore } from "../store/sessionStore.js";
 import type { UploadStoreOptions } from "../store/uploadStore.js";
 import { storesFor, type Stores } from "./keptStores.js";
 
-/** Class names of the components' parts, by the name of the part. */
-export type ClassNames = Readonly<Record<string, string | undefined>>;
+/** A part of the components that has a class name. */
+export type Part =
+  | ("status" | "notice" | "dialog" | "code" | "button" | "primary" | "danger" | "error" | "where")
+  | ("upload" | "drop" | "attach" | "camera" | "overlay" | "bar" | "count" | "summary" | "files")
+  | ("file" | "icon" | "state" | "actions" | "empty" | "data" | "field" | "activity");
 
-type SessionContextValue = Stores & Pick<SessionProviderProps, "messages" | "classNames">;
+/** Class names that replace `maria-` and the name of the part. */
+export type ClassNames = { readonly [Name in Part]?: string | undefined };
+
+type SessionContextValue = Stores &
+  Pick<SessionProviderProps, "classNames"> & { texts: Partial<Messages> };
 
 const SessionContext = createContext<SessionContextValue | null>(null);
 
@@ -29,8 +36,10 @@ export interface SessionProviderProps {
   uploads?: UploadStoreOptions | undefined;
   /** Called after the UUID has changed. Use it to move data stored per session, like a chat. */
   onSessionChanged?: SessionStoreOptions["onSessionChanged"];
-  /** The texts of the components, such as `english` from `@maria/sessions/en`. Hooks need none. */
-  messages?: Messages | undefined;
+  /** The language of the components, such as `english` from `@maria/sessions/en`. Hooks need none. */
+  language?: Messages | undefined;
+  /** Texts that replace some of the language's, or a whole language. */
+  messages?: Partial<Messages> | undefined;
   /** Class names for the components' parts that replace `maria-…`. */
   classNames?: ClassNames | undefined;
   children?: ReactNode;
@@ -46,7 +55,9 @@ export function SessionProvider(props: SessionProviderProps) {
   useShown(() => stores.listen(onSessionChanged), [stores, onSessionChanged]);
   useShown(() => stores.session.subscribe(() => undefined), [stores]);
   // Not JSX: hooks without components need no JSX runtime.
-  return createElement(SessionContext.Provider, { value: { ...props, ...stores } }, props.children);
+  const texts = { ...props.language, ...props.messages };
+  const value = { ...stores, classNames: props.classNames, texts };
+  return createElement(SessionContext.Provider, { value }, props.children);
 }
 
 /** @throws Error outside a `SessionProvider` */
@@ -72,5 +83,7 @@ export function useStore<S extends Store<unknown>>(store: S): S & ReturnType<S["
   return { ...store, ...(snapshot as object) } as S & ReturnType<S["getSnapshot"]>;
 }
 
-export const useSession = (): SessionSnapshot & SessionStore =>
-  useStore(useSessionContext().session);
+/** What `useSession` returns: the state, and what can be done. */
+export type UseSession = SessionSnapshot & SessionStore;
+
+export const useSession = (): UseSession => useStore(useSessionContext().session);

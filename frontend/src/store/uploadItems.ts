@@ -29,7 +29,8 @@ export type ItemState = Without<UploadItem, "key" | "name" | "size">;
 const UNREPORTED = 256 * 1024;
 
 /** Files that are being sent count like stored ones. */
-const countsAgainstQuota = ({ status }: UploadItem) => status !== "queued" && status !== "failed";
+export const countsAgainstQuota = ({ status }: UploadItem) =>
+  status !== "queued" && status !== "failed";
 
 /** Whether a file is still to be sent without the visitor doing anything. */
 export const isUnderWay = ({ status }: UploadItem) =>

@@ -250,19 +250,28 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
 
     /** Load the list again. Never rejects. */
     load,
-    /** Check files and send them. Creates a session if there is none. */
-    add(chosen: Iterable<File>): void {
+    /**
+     * Check files and send them. Creates a session if there is none.
+     *
+     * @param check returns why the page refuses a file, or null
+     */
+    add(chosen: Iterable<File>, check?: (file: File) => SessionError | null): void {
       watch();
       void session.start(); // While the session is idle, files are dropped.
       followOwner();
       const items = [...chosen].map((file): UploadItem => {
         const key = `${Math.random()}`;
+        const error = check?.(file);
+        const item = { key, name: file.name, size: file.size };
+        if (error) return { ...item, status: "failed", error, canRetry: false };
         jobs.set(key, { file, tries: 0 });
-        return { key, name: file.name, size: file.size, status: "queued" };
+        return { ...item, status: "queued" };
       });
       set({ items: [...snapshot.items, ...items] });
       pump();
     },
+    /** The file of an item, until it is stored. */
+    fileOf: (key: string) => jobs.get(key)?.file,
     /** Send a file again. It is stored once, however often it is sent. */
     retry(key: string): void {
       const job = jobs.get(key);

@@ -2,6 +2,7 @@ import type { paths } from "../api/schema.js";
 import { STORAGE_PATH } from "./directUploads.js";
 import { createFakeSessions, type ApiRequest, type FakeApiOptions } from "./fakeSessions.js";
 import { problem, Refusal, type RefusalCode, type Reply } from "./refusals.js";
+import { revision } from "./revision.js";
 import { createSessionEndpoints } from "./sessionEndpoints.js";
 import { createUploadEndpoints } from "./uploadEndpoints.js";
 
@@ -35,6 +36,7 @@ export function createFakeApi(options: FakeApiOptions, now: () => number) {
     "/api/v1/sessions/current/email/verify/": { POST: session.verifyCode },
     "/api/v1/sessions/current/reset/": { POST: session.reset },
     "/api/v1/sessions/current/export/": { GET: session.exportData },
+    "/api/v1/sessions/current/revision/": { GET: (request) => revision(state, request) },
     "/api/v1/sessions/current/activity/": { GET: session.activity },
     "/api/v1/sessions/current/assertion/": { POST: session.assertion },
     "/api/v1/uploads/": { GET: upload.list, POST: upload.store },

@@ -193,10 +193,16 @@ export function createFakeSessions(options: FakeApiOptions, now: () => number) {
     return bearer ?? cookie;
   }
 
-  /** Find the session that a request proves, in any state. An active session is marked as seen. */
+  /** Find the session that a request proves, in any state. */
+  function findAny(request: ApiRequest): FakeSession | undefined {
+    const token = tokenOf(request);
+    return sessions.find(({ tokens }) => token && (tokens.get(token) ?? 0) > now());
+  }
+
+  /** Find the session that a request proves. An active session is marked as seen. */
   function find(request: ApiRequest): FakeSession | undefined {
     const token = tokenOf(request);
-    const session = sessions.find(({ tokens }) => token && (tokens.get(token) ?? 0) > now());
+    const session = findAny(request);
     if (session?.status !== "active") return session;
     if (session.expiresAt <= now()) {
       session.status = "expired";
@@ -242,8 +248,21 @@ export function createFakeSessions(options: FakeApiOptions, now: () => number) {
     return new Refusal("session_invalid", extra);
   }
 
-  function prove(request: ApiRequest, ...accepted: FakeSession["status"][]): FakeSession {
-    const session = find(request);
+  const prove = (request: ApiRequest, ...accepted: FakeSession["status"][]) =>
+    admit(request, find(request), accepted);
+
+  /** Prove a session without an activity. @throws Refusal */
+  function ask(request: ApiRequest): FakeSession {
+    const session = findAny(request);
+    const isDue = session?.status === "active" && session.expiresAt <= now();
+    return admit(request, isDue ? { ...session, status: "expired" } : session);
+  }
+
+  function admit(
+    request: ApiRequest,
+    session: FakeSession | undefined,
+    accepted: FakeSession["status"][] = [],
+  ): FakeSession {
     if (!session)
       throw new Refusal(tokenOf(request) === null ? "session_required" : "session_invalid");
     if (!["active", ...accepted].includes(session.status)) throw ended(session);
@@ -284,6 +303,7 @@ export function createFakeSessions(options: FakeApiOptions, now: () => number) {
     repeats,
     ended,
     prove,
+    ask,
     pageSize: options.pageSize ?? 100,
   };
 }

@@ -12,7 +12,7 @@ const row = async (name: string) => {
   return item;
 };
 /** What a row says about the state of its file, and about its failure. */
-const live = (item: HTMLElement) => item.querySelector<HTMLElement>(":scope > span");
+const live = (item: HTMLElement) => item.querySelector<HTMLElement>(".maria-state");
 const problem = (item: HTMLElement) => item.querySelector<HTMLElement>(".maria-error");
 const is = (item: HTMLElement, status: string) =>
   waitFor(() => expect(item).toHaveAttribute("data-status", status));
@@ -48,19 +48,34 @@ describe("choosing", () => {
     expect(await screen.findByText("No files yet.")).toBeVisible();
   });
 
-  test("accepts dropped files, and highlights the field", async () => {
+  test("accepts files that are dropped anywhere, and shows where", async () => {
     await openReady(<FileUpload />);
     const zone = input().closest("label") as HTMLElement;
-    const over = createEvent.dragOver(zone);
-    fireEvent(zone, over);
+    const dataTransfer = { types: ["Files"], files: [file("dropped.pdf")] };
+    const over = createEvent.dragOver(document.body, { dataTransfer });
+    fireEvent(document.body, over);
     expect(over.defaultPrevented).toBe(true); // Otherwise the browser would open the file.
     expect(zone).toHaveAttribute("data-over", "true");
-    fireEvent.dragLeave(zone);
+    expect(screen.getByText("Drop the files anywhere on this page")).toBeVisible();
+    fireEvent.dragLeave(document.body);
     expect(zone).toHaveAttribute("data-over", "false");
-    fireEvent.dragOver(zone);
-    fireEvent.drop(zone, { dataTransfer: { files: [file("dropped.pdf")] } });
+    fireEvent.dragOver(zone, { dataTransfer });
+    fireEvent.drop(zone, { dataTransfer });
     expect(zone).toHaveAttribute("data-over", "false");
     await is(await row("dropped.pdf"), "stored");
+  });
+
+  test("leaves dragged texts, and what the page handles itself, alone", async () => {
+    const { server } = await openReady(<FileUpload />);
+    const text = createEvent.dragOver(document.body, { dataTransfer: { types: ["text/plain"] } });
+    fireEvent(document.body, text);
+    expect(text.defaultPrevented).toBe(false);
+    const own = document.body.appendChild(document.createElement("div"));
+    own.addEventListener("drop", (event) => event.preventDefault());
+    fireEvent.drop(own, { dataTransfer: { types: ["Files"], files: [file("theirs.pdf")] } });
+    own.remove();
+    await screen.findByText("No files yet.");
+    expect(requestCount(server, "POST", "uploads/")).toBe(0);
   });
 
   test("shows the files of the session", async () => {
@@ -125,7 +140,7 @@ describe("an empty list", () => {
 
 describe("refused files", () => {
   test.each([
-    ["notes.txt", 10, "Only PDF can be sent."],
+    ["notes.txt", 10, "Only PDF can be uploaded."],
     ["empty.pdf", 0, "This file is empty."],
     ["large.pdf", 5 * 1024 ** 2 + 1, "This file is too large: at most 5 MB."],
   ])("%s of %i bytes is refused with a reason, and nothing is sent", async (name, size, words) => {
@@ -151,7 +166,7 @@ describe("refused files", () => {
     await visitor.upload(input(), file("second.pdf"));
     const second = await row("second.pdf");
     await is(second, "failed");
-    expect(problem(second)).toHaveTextContent("no room left: remove a file");
+    expect(problem(second)).toHaveTextContent("no space left. Remove a file");
     await press(visitor, "Remove", first);
     await waitFor(() => expect(first).not.toBeInTheDocument());
     await press(visitor, "Try again", second);
@@ -159,7 +174,7 @@ describe("refused files", () => {
     expect(server.session().files.map(({ upload }) => upload.name)).toEqual(["second.pdf"]);
   });
 
-  test("a refusal by the server is shown in its own words", async () => {
+  test("a refusal by the server says what it has found", async () => {
     const { server, visitor } = await openReady(<FileUpload />);
     server.failNext({ method: "POST", code: "type_not_allowed", extra: { types: ["pdf", "png"] } });
     await visitor.upload(input(), file("disguised.pdf"));
@@ -259,7 +274,7 @@ describe("failures", () => {
     server.failNext({ method: "DELETE", code: "storage_unavailable" });
     await press(visitor, "Remove", item);
     await waitFor(() =>
-      expect(problem(item)).toHaveTextContent("Files are not available at the moment"),
+      expect(problem(item)).toHaveTextContent("This does not work at the moment."),
     );
     expect(item).toHaveAttribute("data-status", "stored");
     expect(server.session().files).toHaveLength(1);
@@ -312,7 +327,7 @@ describe("stored files", () => {
     expect(opened).not.toHaveBeenCalled();
   });
 
-  test("whose download is blocked show the server's reason", async () => {
+  test("whose download is blocked say so, and not in the words of the server", async () => {
     const opened = vi.spyOn(window, "open").mockReturnValue(null);
     const server = await visited();
     server.addFile("new.pdf");
@@ -321,7 +336,9 @@ describe("stored files", () => {
     const detail = "This file is being looked into: try again in a minute.";
     server.failNext({ method: "POST", code: "file_held_back", extra: { detail } });
     await press(visitor, "Download", item);
-    expect(await within(item).findByRole("alert")).toHaveTextContent(detail);
+    expect(await within(item).findByRole("alert")).toHaveTextContent(
+      "This file is blocked for safety. Try again later, or ask support.",
+    );
     expect(opened).not.toHaveBeenCalled();
   });
 

@@ -207,12 +207,12 @@ test.each([
   expect(() => render(<Lost />)).toThrow("No <SessionProvider> found.");
 });
 
-test("components throw if the provider has no messages", () => {
+test("components throw if the provider has no language", () => {
   vi.spyOn(console, "error").mockImplementation(() => undefined);
   const page = (
     <SessionProvider>
       <SessionStatus />
     </SessionProvider>
   );
-  expect(() => render(page)).toThrow("SessionProvider needs `messages`");
+  expect(() => render(page)).toThrow("SessionProvider needs a `language`");
 });

@@ -57,7 +57,7 @@ describe("a session that has ended", () => {
   test("names the lost files in its description", async () => {
     await openOver("expired", "a.pdf", "b.pdf");
     expect(await alert()).toHaveAccessibleDescription(
-      "You can no longer open 2 files from it: “\u2068a.pdf\u2069”, “\u2068b.pdf\u2069”. Support may be able to restore them.",
+      "You can no longer open 2 files from it: “\u2068a.pdf\u2069”, “\u2068b.pdf\u2069”. Support may be able to help.",
     );
   });
 

@@ -115,7 +115,7 @@ describe("the address", () => {
     const { server, visitor } = await openReady(<YourData />);
     await visitor.type(address(), "maria@home");
     await press(visitor, "Save");
-    expect(await screen.findByRole("alert")).toHaveTextContent("Enter a valid email address.");
+    expect(await screen.findByRole("alert")).toHaveTextContent("Check what you entered.");
     expect(server.session().email).toBe("");
     expect(address()).toHaveValue("maria@home");
   });
@@ -160,7 +160,7 @@ describe("the address", () => {
     const { server, visitor } = await openKnown();
     server.failNext({ path: "sessions/current/email/", code: "mail_unavailable" });
     await press(visitor, "Send a code to confirm it");
-    expect(await screen.findByRole("alert")).toHaveTextContent("The code could not be sent");
+    expect(await screen.findByRole("alert")).toHaveTextContent("This does not work at the moment.");
     expect(server.emails).toEqual([]);
     expect(screen.queryByRole("button", { name: "Confirm" })).toBeNull();
   });
@@ -222,7 +222,8 @@ describe("what happened", () => {
     server.session().events.push({
       ...began,
       event_id: "looked",
-      meaning: "Support staff opened a page about this session.",
+      event: "staff.session_viewed",
+      meaning: "A sentence of the server.",
       who: "support staff",
     });
     const { visitor } = open(<YourData />, { server });
@@ -230,7 +231,7 @@ describe("what happened", () => {
     await press(visitor, "What happened");
     await screen.findByRole("button", { name: "Show more" });
     expect(items()).toEqual([
-      expect.stringMatching(/ Support staff opened a page about this session\.$/),
+      expect.stringMatching(/ Support opened a page about this session\.$/),
       expect.stringMatching(/ You uploaded report\.pdf\.$/),
     ]);
     await press(visitor, "Show more");
@@ -331,7 +332,7 @@ describe("leaving", () => {
     const dialog = screen.getByRole("alertdialog");
     await press(visitor, "Erase everything", dialog);
     expect(await within(dialog).findByRole("alert")).toHaveTextContent(
-      "The database is not available",
+      "This does not work at the moment.",
     );
     expect(server.session().status).toBe("active");
     expect(localStorage.getItem("session_uuid")).toBe(server.session().uuid);
@@ -353,7 +354,7 @@ describe("a recovery code from support", () => {
 
     await visitor.type(field(), "wrong");
     await press(visitor, "Bring my session back");
-    expect(await screen.findByRole("alert")).toHaveTextContent("This recovery code is unknown");
+    expect(await screen.findByRole("alert")).toHaveTextContent("This code is unknown");
     expect(shownUuid()).toBe(mine.uuid);
 
     await visitor.clear(field());

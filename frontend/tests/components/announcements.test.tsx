@@ -33,14 +33,14 @@ test("100 dropped files make one alert and one summary", async () => {
   await screen.findByText("No files yet.");
   const heard = listen();
   const files = [...Array(100).keys()].map((key) => file(`${key}.${key < 3 ? "pdf" : "txt"}`));
-  fireEvent.drop(input().closest("label") as HTMLElement, { dataTransfer: { files } });
+  fireEvent.drop(input(), { dataTransfer: { types: ["Files"], files } });
   await waitFor(() =>
     expect(heard.status.at(-1)).toBe("3 files stored. 97 files have a problem. The list says why."),
   );
   expect(heard).toEqual({ alert: [PROBLEM], status: ["Uploading…", heard.status.at(-1)] });
   expect(server.session().files).toHaveLength(3);
   const said = rows().map(({ textContent }) => textContent);
-  expect(said.filter((text) => text.includes("Only PDF can be sent."))).toHaveLength(97);
+  expect(said.filter((text) => text.includes("Only PDF can be uploaded."))).toHaveLength(97);
 });
 
 test("files that cannot be sent are an alert once, and not at each try", async () => {

@@ -2,6 +2,7 @@
 import { screen } from "@testing-library/react";
 import { describe, expect, test } from "vitest";
 import {
+  AttachButton,
   FileUpload,
   ResetSession,
   SessionResetAlert,
@@ -21,6 +22,7 @@ const everything = (
   <>
     <SessionStatus />
     <FileUpload />
+    <AttachButton pageWide={false} />
     <SessionResetAlert />
     <WhereAreMyFiles />
     <ResetSession />
@@ -61,7 +63,7 @@ async function showOver(classNames?: ClassNames) {
 test("every class is the name of a part", async () => {
   const { parts } = await showAll();
   expect([...parts].sort()).toEqual(
-    "activity button code danger data dialog drop empty error field file files status summary upload where"
+    "actions activity attach bar button code count danger data dialog drop empty error field file files icon state status summary upload where"
       .split(" ")
       .map((part) => `maria-${part}`),
   );

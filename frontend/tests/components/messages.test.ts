@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { english as words } from "../../src/en.js";
 import { SessionError, type Problem, type Schemas, type SessionSnapshot } from "../../src/index.js";
 
-const errorText = (code: string, problem: Partial<Problem> = {}, status = 400) =>
+const errorText = (code: string, problem: Partial<Problem> = {}, status = 0) =>
   words.error(new SessionError(code, status, problem));
 const spaced = (text: string) => text.replace(/\s/g, " ");
 
@@ -28,32 +28,35 @@ describe("an error", () => {
     [
       "types",
       errorText("type_not_allowed", { types: ["pdf", "png"] }),
-      "Only PDF, PNG can be sent.",
+      "Only PDF, PNG can be uploaded.",
     ],
-    ["no types", errorText("type_not_allowed", { detail: "Not that." }), "Not that."],
     [
-      "the server's quota",
-      errorText("quota_exceeded", { detail: "At most 3 files." }),
-      "At most 3",
+      "the server's types",
+      errorText("type_not_allowed", { types: ["pdf"], detail: "No." }, 415),
+      "content must both be of an allowed type: PDF.",
     ],
-    ["no quota", errorText("quota_exceeded"), "There is no room left: remove a file."],
+    ["no quota", errorText("quota_exceeded"), "There is no space left. Remove a file first."],
     [
       "a session that has ended",
       errorText("session_invalid", { detail: "POST /api/" }),
       "has changed",
     ],
-    ["a code without words of ours", errorText("mail_unavailable", { detail: "Soon." }), "Soon."],
+    [
+      "a code of the same meaning",
+      errorText("mail_unavailable", { detail: "Soon." }),
+      "at the moment",
+    ],
+    ["a reason of the page", errorText("refused", { detail: "Not this one." }, 0), "Not this one."],
     ["a code without any words", errorText("unheard_of"), "Something went wrong (unheard_of)."],
   ])("with %s", (_, text, words) => {
     expect(spaced(text)).toContain(words);
   });
 
-  test("about a field shows the detail of that field", () => {
+  test("never shows a sentence of the server", () => {
     const errors = { email: [{ code: "invalid", detail: "Enter a valid address." }] };
-    expect(errorText("invalid_input", { detail: "Some of it.", errors })).toBe(
-      "Enter a valid address.",
+    expect(errorText("invalid_input", { detail: "Some of it.", errors }, 400)).toBe(
+      "This cannot be saved. Check what you entered.",
     );
-    expect(errorText("invalid_input", { detail: "Some of it.", errors: {} })).toBe("Some of it.");
   });
 });
 

@@ -12,11 +12,14 @@ import * as words from "../../src/en.js";
 import * as sessions from "../../src/index.js";
 import * as testing from "../../src/testing/index.js";
 
-const README = readFileSync(resolve(import.meta.dirname, "../../README.md"), "utf8");
+const README = ["README.md", "REFERENCE.md"]
+  .map((name) => readFileSync(resolve(import.meta.dirname, "../..", name), "utf8"))
+  .join("\n");
 const cases: (() => Promise<void>)[] = [];
 const modules: Record<string, unknown> = {
   "@maria/sessions": sessions,
   "@maria/sessions/en": words,
+  "@maria/sessions/styles.css": {},
   "@maria/sessions/testing": testing,
   "@testing-library/react": library,
   "@testing-library/user-event": userEvent,

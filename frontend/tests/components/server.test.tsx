@@ -3,6 +3,7 @@
 import { renderToString } from "react-dom/server";
 import { expect, test, vi } from "vitest";
 import {
+  AttachButton,
   FileUpload,
   ResetSession,
   SessionProvider,
@@ -28,6 +29,7 @@ test("all components render without a window, idle", () => {
       <State />
       <SessionStatus />
       <FileUpload />
+      <AttachButton />
       <SessionResetAlert />
       <WhereAreMyFiles />
       <ResetSession />

@@ -57,7 +57,7 @@ describe("the script", () => {
     const promised = table("Endpoints")
       .filter(([line, proof]) => !LEFT_OUT.test(proof!) && !LEFT_OUT.test(line!))
       .flatMap(([line, , good, refused]) => [
-        ...[...good!.matchAll(/(?:^|; )(2\d\d)\b/g)].map(([, status]) => `${line} ${status}`),
+        ...[...good!.matchAll(/(?:^|; )(2\d\d|304)\b/g)].map(([, status]) => `${line} ${status}`),
         ...codesIn(refused!).map((code) => `${line} ${code}`),
       ])
       .map((outcome) => outcome.replaceAll("`", ""))

@@ -42,7 +42,8 @@ const MINUTE = 60_000;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
 const UUID = /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g;
 const SUPPORT_CODE = /\bMAR(-[0-9A-HJKMNP-TV-Z]{3}){3}\b/g;
-const REQUEST_ID = /^[0-9a-f]{32}$/;
+/** Of a request, or of a revision, which a header has in quotes. */
+const HASH = /^("?)([0-9a-f]{32})\1$/;
 
 /** "past", or how far a time is ahead: exact enough that two limits of the API differ. */
 function shownTime(text: string): string {
@@ -82,7 +83,8 @@ export function createNormalizer() {
   function normalizedText(text: string, field: string): string {
     if (OPAQUE[field]?.test(text)) return `<${field}>`;
     if (TIME.test(text)) return shownTime(text);
-    if (REQUEST_ID.test(text)) return named("request", text);
+    const hash = HASH.exec(text)?.[2];
+    if (hash) return named("hash", hash);
     return text
       .replace(UUID, (uuid) => named("uuid", uuid))
       .replace(SUPPORT_CODE, (code) => named("support code", code))

@@ -1,5 +1,6 @@
 import type { ContractServer } from "./clients.js";
 import { createPlayer, type Step } from "./player.js";
+import { askForRevisions } from "./revisions.js";
 import { createSessions, endSessions, proveSessions, replaceSessions } from "./sessions.js";
 import { announceFiles, sendDirectly, uploadFiles } from "./uploads.js";
 import { identifyVisitors, listEvents, recoverSessions } from "./visitors.js";
@@ -26,6 +27,7 @@ export const SCRIPTS = {
     recoverSessions,
     uploadFiles,
     announceFiles,
+    askForRevisions,
   ),
   /** The storage takes files from browsers. */
   direct: script(sendDirectly),

@@ -65,6 +65,7 @@ export async function proveSessions({ ask, visitor, server }: Player): Promise<v
     ["reset", RESET],
     ["export", `GET ${CURRENT}export/`],
     ["activity", `GET ${CURRENT}activity/`],
+    ["revision", `GET ${CURRENT}revision/`],
     ["assertion", `POST ${CURRENT}assertion/`],
     ["files", "GET uploads/"],
     ["upload", "POST uploads/"],
@@ -77,7 +78,7 @@ export async function proveSessions({ ask, visitor, server }: Player): Promise<v
     await ask(`${title} without a proof`, stranger, line);
     await ann.ask(`${title} with another UUID`, line, { uuid: UNKNOWN });
     // The rest is the same everywhere.
-    if (!["current", "identify", "upload"].includes(title)) continue;
+    if (!["current", "identify", "upload", "revision"].includes(title)) continue;
     await ask(`${title} with an unknown proof`, stranger, line, {
       token: `mss1_${"A".repeat(43)}`,
     });
@@ -191,13 +192,14 @@ export async function endSessions({ ask, visitor, server }: Player): Promise<voi
   }
   for (const address of [
     ...["sessions/", "sessions/validate/", "sessions/recover/", "uploads/", "uploads/direct/"],
-    ...["", "email/", "email/verify/", "reset/", "export/", "activity/", "assertion/"].map(
-      (rest) => CURRENT + rest,
-    ),
+    ...[
+      ...["", "email/", "email/verify/", "reset/", "export/", "activity/", "revision/"],
+      "assertion/",
+    ].map((rest) => CURRENT + rest),
     ...["", "link/", "complete/"].map((rest) => `uploads/${UNKNOWN}/${rest}`),
   ]) {
     for (const method of ["PUT", address.startsWith("uploads/1") ? "PATCH" : "GET"]) {
-      const isRead = /^GET (uploads|sessions\/current(\/export|\/activity)?)\/$/;
+      const isRead = /^GET (uploads|sessions\/current(\/export|\/activity|\/revision)?)\/$/;
       const line = `${method} ${address}`;
       if (isRead.test(line)) continue;
       await ask(`${line}, which is not allowed`, server.browser(), line);

@@ -1,6 +1,5 @@
 """`manage.py serve`: everything `./run` starts, in one terminal."""
 
-import os
 import signal
 import socket
 import sys
@@ -19,6 +18,7 @@ from backoffice_app.accounts.first_staff import create_first_staff
 from common.worker import heartbeat_age
 from maria_project.health.parts import is_migrated
 from maria_project.listening import open_sockets
+from maria_project.settings.environment import env
 from maria_project.supervisor import ChildProcess, RunningProcess, end, has_terminal, supervise
 from maria_project.web_processes import web_children
 
@@ -35,8 +35,8 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--host", default=os.environ.get("HOST") or "127.0.0.1")
-        parser.add_argument("--port", default=os.environ.get("PORT") or "8000")
+        parser.add_argument("--host", default=env.str("HOST", "") or "127.0.0.1")
+        parser.add_argument("--port", default=env.str("PORT", "") or "8000")
         parser.add_argument(
             "--heartbeat-seconds",
             type=int,

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from audit_app.models import AuditLog
-from tests.helpers import at_once, pdf
+from tests.helpers import at_once, pdf, store_root
 from tests.uploads_app.inspection.test_inspection_order import (
     HONEST,
     HOSTILE,
@@ -93,3 +93,14 @@ def test_many_waiting_files_call_other_workers_until_the_same_time(
     assert inspect_uploads(until) == 1
     assert OrmQ.objects.count() == 1
     assert inspection_queue.longest_wait() == timedelta()
+
+
+@pytest.mark.django_db
+def test_files_that_cannot_be_read_call_no_other_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("uploads_app.tasks.INSPECT_ALONE", 2)
+    for number in range(3):
+        upload = stored(new_session(), HONEST, own_network(number), number)
+        (store_root() / upload.key).unlink()
+
+    assert inspect_uploads() == 0
+    assert not OrmQ.objects.exists()

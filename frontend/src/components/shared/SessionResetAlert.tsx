@@ -1,14 +1,21 @@
 "use client";
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 import { useSession } from "../../contexts/SessionContext.js";
 import { Action, Button, Dialog, SupportCode, useTexts } from "./parts.js";
+
+export interface SessionResetAlertProps {
+  /** Called when the visitor puts the dialog off. */
+  onLater?: (() => void) | undefined;
+  /** More of your own in the dialog, such as a link to your support. */
+  children?: ReactNode;
+}
 
 /**
  * A dialog for the states `reset_required` and `mismatch`: why, which files are lost, what to do.
  *
  * Escape closes it. A line remains that opens it again.
  */
-export function SessionResetAlert() {
+export function SessionResetAlert({ onLater, children }: SessionResetAlertProps) {
   const session = useSession();
   const [texts, part] = useTexts();
   const [putOff, setPutOff] = useState<string | null>(null);
@@ -16,9 +23,13 @@ export function SessionResetAlert() {
   const hasEnded = session.status === "reset_required";
   const [title, text] = texts.alert(session);
   const code = hasEnded ? session.endedSupportCode : session.provenSupportCode;
+  const putOffNow = () => {
+    setPutOff(session.uuid);
+    onLater?.();
+  };
   if (putOff === session.uuid) {
     return (
-      <p role="status" className={part("notice")}>
+      <p role="status" className={part("notice")} lang={texts.lang} dir={texts.dir}>
         {title}{" "}
         <Button takesFocus onClick={() => setPutOff(null)}>
           {texts.showAgain}
@@ -27,7 +38,7 @@ export function SessionResetAlert() {
     );
   }
   return (
-    <Dialog title={title} text={text} onClose={() => setPutOff(session.uuid)}>
+    <Dialog title={title} text={text} onClose={putOffNow}>
       <p>{texts.giveSupport}</p>
       <SupportCode code={code} />
       {!hasEnded && (
@@ -38,7 +49,8 @@ export function SessionResetAlert() {
       <Action name={hasEnded ? "primary" : "button"} onAction={() => session.resetSession()}>
         {texts.startAgain}
       </Action>
-      <Button onClick={() => setPutOff(session.uuid)}>{texts.later}</Button>
+      {children}
+      <Button onClick={putOffNow}>{texts.later}</Button>
     </Dialog>
   );
 }

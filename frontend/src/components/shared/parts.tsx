@@ -1,17 +1,17 @@
 "use client";
 import { useId, useLayoutEffect, useRef, useState, type ReactNode } from "react";
 import { asSessionError, type SessionError } from "../../api/http.js";
-import { useSessionContext } from "../../contexts/SessionContext.js";
-import type { Messages } from "../../en.js";
+import { useSessionContext, type Part } from "../../contexts/SessionContext.js";
+import type { Messages } from "../../language.js";
 import { useKeptFocus } from "../../hooks/useKeptFocus.js";
 import { plainName, shortName } from "../../utils/fileNames.js";
 
 /** Return the texts, and a function for the class name of a part. */
-export function useTexts(): [Messages, (part: string) => string] {
-  const { messages, classNames } = useSessionContext();
-  if (!messages)
-    throw new Error("SessionProvider needs `messages`, such as those of @maria/sessions/en.");
-  return [messages, (part) => classNames?.[part] ?? `maria-${part}`];
+export function useTexts(): [Messages, (part: Part) => string] {
+  const { texts, classNames } = useSessionContext();
+  if (!texts.cancel)
+    throw new Error("SessionProvider needs a `language`, such as `english` of @maria/sessions/en.");
+  return [texts as Messages, (part) => classNames?.[part] ?? `maria-${part}`];
 }
 
 /** Run one action at a time. Return whether it is running, and its error. */
@@ -64,7 +64,7 @@ export function FileName({ id, name }: { id?: string; name: string }) {
 interface ButtonProps {
   onClick: () => void;
   /** The part for its class name: `button`, `primary` or `danger`. */
-  name?: string | undefined;
+  name?: Part | undefined;
   busy?: boolean | undefined;
   /** The id of the element that describes it, where several buttons have the same name. */
   about?: string | undefined;
@@ -92,7 +92,7 @@ export function Button(props: ButtonProps) {
 
 interface ActionProps {
   onAction: () => unknown;
-  name?: string;
+  name?: Part;
   about?: string;
   children: ReactNode;
 }
@@ -120,7 +120,7 @@ interface DialogProps {
 
 /** The browser's modal dialog. It keeps the focus, closes with Escape and returns the focus. */
 export function Dialog({ title, text, onClose, children }: DialogProps) {
-  const [, part] = useTexts();
+  const [texts, part] = useTexts();
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
   useLayoutEffect(() => {
@@ -133,6 +133,8 @@ export function Dialog({ title, text, onClose, children }: DialogProps) {
     <dialog
       ref={ref}
       role="alertdialog"
+      lang={texts.lang}
+      dir={texts.dir}
       className={part("dialog")}
       aria-labelledby={id}
       aria-describedby={`${id}text`}

@@ -1,0 +1,85 @@
+/** The ready languages: plural forms, direction, and no text in another language. */
+import { screen, waitFor } from "@testing-library/react";
+import { describe, expect, test } from "vitest";
+import { arabic, arabicData } from "../../src/ar.js";
+import { german, germanData } from "../../src/de.js";
+import { english, englishData } from "../../src/en.js";
+import { YourData } from "../../src/components/YourData.js";
+import { FileUpload, SessionStatus, type Messages } from "../../src/index.js";
+import { open, press, visited } from "./page.js";
+
+const LANGUAGES = {
+  en: [english, englishData],
+  de: [german, germanData],
+  ar: [arabic, arabicData],
+} as const;
+
+/** The plain texts of a language, by their paths. */
+function textsOf(value: unknown, path = ""): [string, string][] {
+  if (typeof value === "string") return [[path, value]];
+  if (!value || typeof value !== "object") return [];
+  return Object.entries(value).flatMap(([name, part]) => textsOf(part, `${path}.${name}`));
+}
+
+test.each([
+  [english, 1, "1 file"],
+  [english, 2, "2 files"],
+  [german, 1, "1 Datei"],
+  [german, 5, "5 Dateien"],
+  [arabic, 1, "ملف واحد"],
+  [arabic, 2, "ملفان"],
+  [arabic, 3, "3 ملفات"],
+  [arabic, 11, "11 ملفًا"],
+  [arabic, 100, "100 ملف"],
+] as [Messages, number, string][])("%#: %i files", (words, files, text) => {
+  expect(words.count(files, Infinity)).toBe(text);
+});
+
+test("of a limit, in each language", () => {
+  expect(english.count(2, 3)).toBe("2 of 3 files");
+  expect(german.count(2, 3)).toBe("2 von 3 Dateien");
+  expect(arabic.count(2, 3)).toBe("2 من أصل 3 ملفات");
+});
+
+describe.each(["de", "ar"] as const)("%s", (lang) => {
+  const own = textsOf(LANGUAGES[lang]);
+  const known = new Map(textsOf(LANGUAGES.en));
+
+  test("has every text, with the same places, and none in English", () => {
+    expect(own.map(([path]) => path).sort()).toEqual([...known.keys()].sort());
+    for (const [path, text] of own) {
+      const places = (pattern = "") => (pattern.match(/\{\w+\}/g) ?? []).sort();
+      expect(places(text), path).toEqual(places(known.get(path)));
+      if (!path.endsWith(".dir")) expect(text, path).not.toBe(known.get(path));
+    }
+  });
+});
+
+test("a page in Arabic says so, and shows no text of the server", async () => {
+  const server = await visited();
+  server.addFile("report.pdf");
+  const page = (
+    <>
+      <SessionStatus />
+      <FileUpload />
+      <YourData />
+    </>
+  );
+  const { visitor } = open(page, { server, language: arabic, messages: arabicData });
+  await screen.findByText("report.pdf");
+  for (const name of ["ملفاتك", "بياناتك"]) {
+    expect(screen.getByRole("region", { name })).toHaveAttribute("dir", "rtl");
+    expect(screen.getByRole("region", { name })).toHaveAttribute("lang", "ar");
+  }
+  await press(visitor, "ما حدث");
+  await waitFor(() =>
+    expect(screen.getByRole("list", { name: "ما حدث" })).toHaveTextContent("رفعت"),
+  );
+  expect(document.querySelector("[dir=rtl]")?.textContent).not.toMatch(/[A-Z][a-z]/);
+});
+
+test("some texts replace those of the language", async () => {
+  const server = await visited();
+  open(<FileUpload />, { server, language: german, messages: { choose: "Belege auswählen" } });
+  expect(await screen.findByLabelText(/^Belege auswählen oder hier ablegen/)).toBeVisible();
+});

@@ -1,0 +1,1 @@
+"""Moves everything from SQLite to PostgreSQL: `manage.py move_database`."""

@@ -1,0 +1,123 @@
+"""The package's components with its stylesheet, in a page of a host with a strict policy.
+
+The page is the gallery of frontend/: every state over the package's fake server, without the product.
+"""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.axe import OF_A_VIEW, SMALLEST, set_view, violations
+from tests.browser.chromium import Watch
+from tests.maria_project.server import run_quietly
+from tests.node import FRONTEND, need_node, shell
+from tests.static_server import serving
+
+pytestmark = pytest.mark.slow
+
+GALLERY = FRONTEND / "gallery"
+STATES = re.findall(r"^  (\w+): \{", (GALLERY / "states.ts").read_text(), re.MULTILINE)
+# Elements that paint a box (a background, a border or content of CSS) and show no text.
+EMPTY_BOXES = """
+[...document.querySelectorAll("#root *")].filter((element) => {
+  const style = getComputedStyle(element);
+  const isPainted = (from) =>
+    !/^rgba\\(0, 0, 0, 0\\)$|\\/ 0\\)$/.test(from.backgroundColor) ||
+    (from.borderTopStyle !== "none" && parseFloat(from.borderTopWidth) > 0);
+  const isContent = ["::before", "::after"].some(
+    (part) => !/^(none|normal)$/.test(getComputedStyle(element, part).content));
+  return element.checkVisibility({ opacityProperty: true }) &&
+    !element.matches("progress, input, canvas") &&
+    (isPainted(style) || isContent) && !element.textContent.trim();
+}).map((element) => element.outerHTML)
+"""
+CHECK_MARKS = """
+[...document.querySelectorAll("[data-status=stored]")].map((row) =>
+  [row, ...row.querySelectorAll("*")].flatMap((element) =>
+    ["::before", "::after"].map((part) => getComputedStyle(element, part).content)
+      .concat([...element.childNodes].map((node) => node.nodeValue ?? "")))
+    .join("").match(/\\u2713/g)?.length ?? 0)
+"""
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """The address of the built gallery."""
+    need_node()
+    run_quietly(shell("front_packages"))
+    shutil.rmtree(GALLERY / "dist", ignore_errors=True)
+    run_quietly(["npm", "--prefix", str(FRONTEND), "run", "--silent", "gallery"])
+    with serving(GALLERY / "dist") as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """A tab that must not break the policy, and asks no other host."""
+    watch = Watch({urlsplit(address).netloc})
+    context = browser.new_context(reduced_motion="reduce")
+    watch.over(context)
+    yield context.new_page()
+    context.close()
+    assert watch.problems == []
+
+
+def show(page: Page, address: str, state: str, lang: str) -> None:
+    """Open the gallery in a state, and wait until it is reached."""
+    page.goto(f"{address}?state={state}&lang={lang}")
+    page.locator("html[data-ready]").wait_for()
+
+
+@pytest.mark.parametrize("lang", ["en", "ar"])
+@pytest.mark.parametrize("state", STATES)
+def test_no_violation_no_empty_box_and_one_check_mark(
+    page: Page, address: str, state: str, lang: str
+) -> None:
+    show(page, address, state, lang)
+
+    assert violations(page) == []
+    assert page.evaluate(EMPTY_BOXES) == []
+    assert set(page.evaluate(CHECK_MARKS)) <= {1}
+    set_view(page, SMALLEST, "dark")
+    assert violations(page, only=OF_A_VIEW) == []
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_german_fits_too(page: Page, address: str) -> None:
+    for state in ("uploading", "problems", "data"):
+        show(page, address, state, "de")
+        set_view(page, SMALLEST, "light")
+        assert violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_a_stored_file_has_its_check_mark_and_a_thumbnail(page: Page, address: str) -> None:
+    show(page, address, "files", "en")
+
+    assert page.evaluate(CHECK_MARKS) == [1, 1, 1]
+    page.locator("canvas:not([hidden])").wait_for()
+    assert page.get_by_text("3 of 5 files").is_visible()
+
+
+def test_server_rendered_components_pass_the_policy(page: Page, address: str) -> None:
+    rendered = subprocess.run(
+        ["node", str(GALLERY / "dist/ssr/server.js")], capture_output=True, text=True, check=True
+    ).stdout
+    index = (GALLERY / "dist/index.html").read_text()
+    assert "<!--server-->" in index
+    assert "maria-upload" in rendered
+    said: list[str] = []
+    page.on("console", lambda line: said.append(line.text) if line.type == "error" else None)
+    Path(GALLERY / "dist/rendered.html").write_text(index.replace("<!--server-->", rendered))
+
+    page.goto(f"{address}rendered.html?state=confirm")
+    page.locator("html[data-ready]").wait_for()
+
+    assert said == []
+    assert page.locator("[style]").count() == 0
