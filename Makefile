@@ -3,7 +3,7 @@ LOCK = .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3
 	--no-header --no-emit-index-url --no-emit-find-links
 BETTER_AUTH = benchmarks/better_auth/node_modules
 
-.PHONY: help run test check soak guards cluster cluster-faults front screenshots pictures component-pictures admin-pictures bench bench-packages bench-admin bench-cleanup bench-move bench-slow clicks corpus lock schema permissions sizes format clean
+.PHONY: help run test check soak guards cluster cluster-faults front screenshots pictures component-pictures admin-pictures bench bench-packages bench-admin bench-cleanup bench-move bench-seal bench-slow clicks corpus deploy-tools lock schema permissions sizes format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -68,6 +68,10 @@ bench-cleanup: bench-packages ## Measure the cleanup of a million files on disk 
 bench-move: bench-packages ## Move 100,000 sessions from SQLite to PostgreSQL (ten minutes, most of it to invent them)
 	.venv/bin/python -m benchmarks.move
 
+bench-seal: ## Seal and verify an audit log of a million rows (10 minutes on an idle machine)
+	. ./scripts/venv.sh && venv requirements-dev.txt
+	.venv/bin/python -m benchmarks.seal
+
 bench-slow: ## Measure the web server beside clients that send slowly or never read (2 minutes)
 	.venv/bin/python -m benchmarks.slow
 
@@ -77,6 +81,9 @@ clicks: ## Count the clicks and keys that eight tasks of support take, in Chromi
 
 corpus: bench-packages ## Upload 1,500 real PDFs out of Debian packages, and compare the verdicts with qpdf's (an hour; needs qpdf and apt-get)
 	.venv/bin/python -m benchmarks.corpus --markdown
+
+deploy-tools: ## Install what checks the files of deploy/: hadolint, Compose, Helm and the schemas of Kubernetes (450 MB)
+	. ./scripts/venv.sh && venv requirements-dev.txt && deploy_tools
 
 sizes: ## Print the longest files, the totals, and every exceeded limit
 	.venv/bin/python scripts/sizes.py
@@ -99,6 +106,7 @@ lock: ## Pin requirements*.txt to the newest versions that their .in files allow
 	$(LOCK) requirements.in -o requirements.txt
 	$(LOCK) requirements-dev.in -o requirements-dev.txt
 	$(LOCK) requirements-bench.in -o requirements-bench.txt
+	$(LOCK) requirements-deploy.in -o requirements-deploy.txt
 
 clean: ## Delete installed packages and build results, but no data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -19,6 +19,7 @@ from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
+from django.utils.timesince import timesince
 
 from audit_app import actors, events
 from audit_app.adminkit.action_admin import ActionAdmin, copied
@@ -27,6 +28,7 @@ from audit_app.adminkit.sorts import newest_and_oldest
 from audit_app.browser import LATEST_FIRST, AuditChangeList, AuditFilterForm
 from audit_app.export import FORMATS, MAY_EXPORT, export, extent
 from audit_app.models import AuditLog, AuditPersonal
+from audit_app.seal.status import status_of
 from audit_app.sentences import sentence
 from common.templatetags.console import copy, state_badge
 
@@ -53,7 +55,7 @@ class AuditLogAdmin(ActionAdmin):
     list_display = ["occurred_at", "event", "outcome_chip", "who", "session", "request"]
     fields = [
         "event", "meaning", "occurred_at", "outcome_chip", "session", "shown_target", "who", "request", "network",
-        "readable_details", "personal_part", "shown_id",
+        "readable_details", "personal_part", "seal", "shown_id",
     ]  # fmt: skip
 
     shown_target = copied("target")
@@ -147,6 +149,10 @@ class AuditLogAdmin(ActionAdmin):
     def readable_details(self, log: AuditLog) -> str:
         return json.dumps(log.details, indent=2)
 
+    @admin.display(description="seal")
+    def seal(self, log: AuditLog) -> str:
+        return _seal_in_words(log)
+
     @admin.display(description="personal")
     def personal_part(self, log: AuditLog) -> str:
         part = AuditPersonal.objects.filter(log=log).first()
@@ -155,6 +161,15 @@ class AuditLogAdmin(ActionAdmin):
         is_revealed = getattr(log, "is_revealed", False)
         values = part.values() if is_revealed else part.masked_values()
         return "\n".join(f"{name}: {value}" for name, value in values.items())
+
+
+def _seal_in_words(log: AuditLog) -> str:
+    status = status_of(log)
+    if status is None:
+        return "not sealed yet"
+    if status.verified_at is None:
+        return f"sealed in batch {status.batch}, not verified yet"
+    return f"sealed in batch {status.batch}, verified {timesince(status.verified_at)} ago"
 
 
 def _sentence(log: AuditLog) -> str:

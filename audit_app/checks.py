@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 
 from audit_app import triggers
@@ -20,4 +21,17 @@ def check_triggers(databases: Sequence[str] | None = None, **_: Any) -> list[Che
         for alias in databases or []
         if triggers.LOG in connections[alias].introspection.table_names()
         and (absent := triggers.missing(alias))
+    ]
+
+
+@register()
+def check_seal(**_: Any) -> list[CheckMessage]:
+    if not settings.PRODUCTION or settings.AUDIT_SEAL_PUBLIC_KEYS_FILE.exists():
+        return []
+    return [
+        Warning(
+            "The audit log is not sealed: a change by the owner of the database stays unnoticed.",
+            hint="Run `manage.py create_seal_key` on a worker host, and copy the public keys here.",
+            id="audit_app.W001",
+        )
     ]

@@ -226,3 +226,12 @@ STAFF_ACCOUNT_CHANGED = register(
     },
     retention=RetentionClass.SECURITY,
 )
+SEAL_KEY_CREATED = register(
+    "seal.key_created",
+    "An operator created, rotated or replaced the key that seals the audit log.",
+    "key",
+    "since_head",
+    "change",
+    story="{who} changed the key of the audit log's seal",
+    retention=RetentionClass.ERASURE,
+)

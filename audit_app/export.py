@@ -14,6 +14,7 @@ from audit_app import events
 from audit_app.adminkit.lists import beyond, in_order
 from audit_app.browser import LATEST_FIRST, AuditFilterForm
 from audit_app.models import AuditLog
+from audit_app.seal.exports import with_proofs
 from audit_app.services import record
 from common import csv_stream
 
@@ -61,6 +62,11 @@ FORMATS = {
         "JSON Lines: the canonical text of each event",
         "application/jsonl",
         as_json_lines,
+    ),
+    "proofs.jsonl": Format(
+        "JSON Lines with proofs: anybody can check them with the public keys",
+        "application/jsonl",
+        with_proofs,
     ),
 }
 

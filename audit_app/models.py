@@ -202,3 +202,89 @@ class AuditPersonal(models.Model):
 
     def masked_values(self) -> dict[str, str]:
         return {name: MASKS[name](value) for name, value in self.values().items()}
+
+
+class SealHead(models.Model):
+    """A signed statement about the batches of one run of the seal, and about the head before.
+
+    `text` is what was signed; the columns repeat the values that are searched.
+    """
+
+    number = models.PositiveBigIntegerField(primary_key=True)
+    text = models.TextField("signed text")
+    signature = models.CharField(max_length=128)
+    # Each head has one successor, so two sealers cannot make two chains.
+    previous = models.CharField(max_length=64, unique=True)
+    sealed_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"head {self.number}"
+
+
+class SealBatch(models.Model):
+    """The rows of one class that a run sealed; `ids` are their ids, like `5-9,12`."""
+
+    number = models.PositiveBigIntegerField(primary_key=True)
+    head = models.ForeignKey(SealHead, on_delete=models.PROTECT, related_name="batches")
+    retention = models.CharField("class", max_length=8, choices=RetentionClass.choices)
+    count = models.PositiveIntegerField()
+    root = models.CharField(max_length=64)
+    first_id = models.BigIntegerField()
+    last_id = models.BigIntegerField(db_index=True)
+    ids = models.TextField("row ids")
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"batch {self.number}"
+
+
+class SealState(models.Model):
+    """How far the log is sealed and verified, and what administrators know. It has one row.
+
+    Nothing here is trusted by a verification.
+    """
+
+    SINGLETON = 1
+
+    singleton = models.PositiveSmallIntegerField(primary_key=True, default=SINGLETON)
+    head = models.PositiveBigIntegerField(default=0)
+    # Rows up to this id are sealed, but for the gaps: missing ids that may still be committed.
+    low_water = models.BigIntegerField(default=0)
+    gaps = models.TextField(default="[]")
+    # The problem of the last run of each part; empty if there is none.
+    seal_problem = models.TextField(blank=True)
+    verify_problem = models.TextField(blank=True)
+    # The pass of the verification that is in progress, and the last one that was completed.
+    verify_next = models.PositiveBigIntegerField(default=0)
+    verify_began_at = models.DateTimeField(null=True)
+    verified_head = models.PositiveBigIntegerField(default=0)
+    verified_at = models.DateTimeField(null=True)
+    alert_since = models.DateTimeField(null=True)
+    alert_code = models.CharField(max_length=32, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.CheckConstraint(condition=Q(singleton=1), name="seal_state_single")]
+
+    def __str__(self) -> str:
+        return f"sealed up to head {self.head}"
+
+
+class SealAnchor(models.Model):
+    """A place outside the database, and the last head that it has."""
+
+    name = models.CharField(max_length=32, primary_key=True)
+    head = models.PositiveBigIntegerField(default=0)
+    anchored_at = models.DateTimeField(null=True)
+    problem = models.TextField(blank=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.name} up to head {self.head}"

@@ -1,7 +1,10 @@
 """The read-only API over the audit log, for staff."""
 
+from dataclasses import asdict
 from typing import Any
 
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_safe
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import viewsets
@@ -11,6 +14,7 @@ from rest_framework.request import Request
 
 from audit_app.filters import AuditLogFilter
 from audit_app.models import AuditLog
+from audit_app.seal.keys import public_keys
 from audit_app.serializers import AuditLogSerializer
 from common.pagination import StrictCursorPagination
 from common.text import ROW_ID
@@ -55,3 +59,9 @@ class AuditLogViewSet(viewsets.ReadOnlyModelViewSet[AuditLog]):
     filter_backends = [DjangoFilterBackend]
     filterset_class = AuditLogFilter
     lookup_value_regex = ROW_ID
+
+
+@require_safe
+def seal_keys(request: HttpRequest) -> JsonResponse:
+    """The public keys that verify the seal, from their file: no key in the database counts."""
+    return JsonResponse({"keys": [asdict(key) for key in public_keys()]})

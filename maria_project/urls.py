@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from audit_app.views import seal_keys
 from maria_project import pages
 from maria_project.docs import ApiDocsView, SchemaView
 from maria_project.health import views as health
@@ -24,6 +25,7 @@ urlpatterns = [
     path("api/docs/", ApiDocsView.as_view(), name="docs"),
     path("health/live", health.live, name="live"),
     path("health/ready", health.ready, name="ready"),
+    path("seal/keys.json", seal_keys, name="seal-keys"),
     path("metrics", metrics, name="metrics"),
 ]
 

@@ -1,4 +1,4 @@
-# Sourced by ./run and ./test: installs a requirements file into .venv. A file whose hash is not listed is refused.
+# Sourced by ./run and ./test: installs requirements files. A file whose hash is not listed is refused.
 
 fail() {
     echo "$1" >&2
@@ -31,4 +31,16 @@ venv() {
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$1" >.venv/install.log 2>&1 ||
         { tail -n 5 .venv/install.log >&2; fail "Installing $1 failed. See .venv/install.log."; }
     echo "$wanted" >".venv/$1.installed"
+}
+
+# deploy_tools: install the programs that check deploy/ into a folder of their own.
+deploy_tools() {
+    wanted=$(cksum <requirements-deploy.txt)
+    [ "$(cat .venv/deploy/.installed 2>/dev/null)" != "$wanted" ] || return 0
+    echo "Installing requirements-deploy.txt …"
+    rm -rf .venv/deploy
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --target .venv/deploy \
+        -r requirements-deploy.txt >.venv/install.log 2>&1 ||
+        { tail -n 5 .venv/install.log >&2; fail "Installing requirements-deploy.txt failed. See .venv/install.log."; }
+    echo "$wanted" >.venv/deploy/.installed
 }

@@ -12,7 +12,11 @@ class UploadsConfig(AppConfig):
     verbose_name = "Files"
 
     def ready(self) -> None:
+        from audit_app.seal.anchors import register_anchor
         from uploads_app import checks, receivers, tasks  # noqa: F401  (importing registers them)
+        from uploads_app.storage.head_anchor import StoreAnchor
+
+        register_anchor(StoreAnchor())
 
         post_migrate.connect(prepare, sender=self)
 

@@ -172,6 +172,7 @@ export function openPage(
   const states: string[] = [];
   const session = createSessionStore({
     autoStart: "manual",
+    live: false, // Most tests count the requests of a visitor.
     fetch: (input, init) => browser.fetch(input, init),
     onSessionChanged: (...change) => void changes.push(change),
     ...(!options.credentialStore && { storage }),

@@ -9,6 +9,7 @@ import django_stubs_ext
 
 from maria_project.settings.api import *
 from maria_project.settings.apps import *
+from maria_project.settings.audit import *
 from maria_project.settings.database import *
 from maria_project.settings.deployment import *
 from maria_project.settings.environment import BASE_DIR as BASE_DIR

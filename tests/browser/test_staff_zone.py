@@ -1,5 +1,6 @@
 """The first page after signing in uses the browser's time zone."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -32,5 +33,13 @@ def test_the_browser_sends_its_zone_only_to_the_admin(
     expect(chart.get_by_role("table")).to_be_hidden()
     chart.get_by_text("Show as a table").click()
     expect(chart.get_by_role("table")).to_be_visible()
+    slider, value = chart.get_by_role("slider"), chart.locator(".chart-value")
+    hours = chart.get_by_role("rowheader").all_inner_texts()
+    for key, hour in (("Home", hours[0]), ("ArrowRight", hours[1]), ("End", hours[-1])):
+        slider.press(key)
+        expect(value).to_contain_text(f"{hour}: ")
+        expect(slider).to_have_attribute("aria-valuetext", re.compile(f"^{re.escape(hour)}: "))
+    slider.click(position={"x": 1, "y": 40})
+    expect(value).to_contain_text(f"{hours[0]}: ")
     (cookie,) = (one for one in context.cookies() if one.get("name") == "staff_zone")
     assert (cookie.get("path"), cookie.get("sameSite")) == ("/admin/", "Strict")

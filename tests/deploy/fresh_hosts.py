@@ -30,8 +30,7 @@ _PASSED_ON = ("PIP_", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
 def make_base(base: Path, packages: Iterable[Block]) -> None:
     """Make the folder of all hosts, with the code in /opt/maria, and install the packages."""
     _run(["debootstrap", "--variant=minbase", f"--include={_PACKAGES}", RELEASE, str(base)])
-    for name in _REACH:
-        _copy(Path("/", name), base / name)
+    copy_reach(base)
     # No service is started by the installation of its package.
     (base / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
     (base / "usr/sbin/policy-rc.d").chmod(0o755)
@@ -44,6 +43,12 @@ def make_base(base: Path, packages: Iterable[Block]) -> None:
         if program.is_file() and not program.suffix:
             shutil.copy(program, base / "usr/local/bin")
     (base / "etc/allowed-system-calls").write_text("\n".join(allowed_system_calls()))
+
+
+def copy_reach(root: Path) -> None:
+    """Let a fresh folder reach the registries of packages as this machine does."""
+    for name in _REACH:
+        _copy(Path("/", name), root / name)
 
 
 def make_root(host: Host, base: Path) -> Path:

@@ -7,6 +7,7 @@ new sessions and all rows by table; `… read FILE COOKIES …` prints the rows,
 import io
 import json
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -147,5 +148,5 @@ def _opened(cookies: dict[str, str]) -> list[Any]:
 if __name__ == "__main__":
     django.setup()
     setup_test_environment()
-    work = {"fill": fill, "read": read}[sys.argv[1]]
-    print(json.dumps(work(*sys.argv[2:])))
+    works: dict[str, Callable[..., Any]] = {"fill": fill, "read": read}
+    print(json.dumps(works[sys.argv[1]](*sys.argv[2:])))

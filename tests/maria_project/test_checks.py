@@ -16,12 +16,14 @@ import pytest
 from django.conf import settings as product_settings
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 from environs import EnvError
 
 import audit_app.checks
 import maria_project.checks
 import sessions_app.checks
 import uploads_app.checks
+from maria_project.database_move import progress
 from maria_project.settings.environment import SettingsEnv, read_old_names
 from maria_project.settings.storage_url import moving, storage
 from tests.cases import cases
@@ -41,6 +43,8 @@ PRODUCTION = {
     "TRUSTED_PROXIES": 1,
     "SECRET_KEY": LONG_KEY,
     "ALERT_EMAILS": ["ops@maria.example"],
+    # Any file that exists.
+    "AUDIT_SEAL_PUBLIC_KEYS_FILE": Path(os.devnull),
 }
 DAY = timedelta(days=1)
 WIDE = Path(tempfile.mkdtemp())
@@ -59,6 +63,7 @@ def stored_at(**options: str) -> dict[str, Any]:
 # id → settings with which it fires; each just over its boundary where it has one.
 DISK = storage("STORAGE_URL", "", Path("storage"))
 FIRES: list[tuple[str, dict[str, Any]]] = [
+    ("audit_app.W001", {**PRODUCTION, "AUDIT_SEAL_PUBLIC_KEYS_FILE": Path("/nowhere")}),
     ("maria_project.E001", {**PRODUCTION, "PUBLIC_URL": "http://maria.example"}),
     ("maria_project.E001", {**PRODUCTION, "PUBLIC_URL": "maria.example"}),
     ("maria_project.E002", {**PRODUCTION, "DEBUG": True}),
@@ -199,8 +204,17 @@ def test_missing_triggers_are_reported(db: None) -> None:
     assert "migrate" in (message.hint or "")
 
 
+def test_an_unfinished_move_of_the_database_is_reported(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE {progress.TABLE} (id integer)")
+    (message,) = run_checks(databases=["default"])
+    assert message.id == "maria_project.E011"
+    assert "move_database" in (message.hint or "")
+
+
 def test_every_check_id_has_a_test_and_belongs_to_one_check() -> None:
-    assert {check_id for check_id, _ in FIRES} | {"audit_app.E001"} == IDS
+    of_the_database = {"audit_app.E001", "maria_project.E011"}
+    assert {check_id for check_id, _ in FIRES} | of_the_database == IDS
     assert all(check_id.startswith(OURS) for check_id in IDS)
 
 
@@ -228,6 +242,7 @@ REAL_HOST = {
     "TRUSTED_PROXIES": "1",
     "EMAIL_URL": "submission://maria:secret@mail.example",
     "ALERT_EMAILS": "ops@maria.example,duty@maria.example",
+    "AUDIT_SEAL_PUBLIC_KEYS_FILE": os.devnull,
 }
 
 

@@ -16,6 +16,7 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
+from psycopg import sql
 
 from backoffice_app.models import ProcessKind
 from tests import postgres
@@ -75,7 +76,7 @@ def server() -> Iterator[str]:
 def deployment(tmp_path: Path, server: str) -> Deployment:
     name = f"moved_{tmp_path.name[-1]}_{id(tmp_path)}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     old_database(tmp_path / "db.sqlite3")
     return Deployment(tmp_path, f"{server.rpartition('/')[0]}/{name}")
 

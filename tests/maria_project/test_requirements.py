@@ -12,7 +12,9 @@ import pytest
 
 from tests.maria_project.pages import ROOT
 
-LISTS = ("requirements.txt", "requirements-dev.txt", "requirements-bench.txt")
+LISTS = (
+    "requirements.txt", "requirements-dev.txt", "requirements-bench.txt", "requirements-deploy.txt",
+)  # fmt: skip
 ENTRY = re.compile(r"[\w.\[\],-]+==\S+( ; [^\\]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+")
 
 

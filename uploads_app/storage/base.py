@@ -125,6 +125,9 @@ class ObjectStore(Protocol):
     def open(self, key: str) -> IO[bytes]:
         """Open an object for reading; FileNotFoundError if it is absent."""
 
+    def lock_object(self, key: str, until: datetime) -> None:
+        """Forbid everybody to delete or replace an object until then, if the store can."""
+
     def has_file(self, key: str) -> bool:
         """Return whether the store has an object as a file that a proxy can send."""
 

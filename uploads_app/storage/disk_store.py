@@ -79,6 +79,9 @@ class DiskStore(FileSystemStorage):
         keep_name(final)
         return written
 
+    def lock_object(self, key: str, until: datetime) -> None:
+        """A folder has no such lock."""
+
     def has_file(self, key: str) -> bool:
         found = self.describe(key)
         return found is not None and not found.is_link

@@ -13,6 +13,8 @@ ERASED = "erased"
 # Files that browsers sent to the store directly, until the application has checked them.
 INCOMING = "incoming"
 MARKER = "marker.json"
+# Heads of the audit log's seal. The cleanup does not list them.
+SEAL = "seal/heads"
 # The two UUIDs and the extension of a file, behind the prefix.
 _EXTENSION = re.compile("[a-z0-9]{1,8}")
 _FILE = rf"({UUID_PATTERN})/({UUID_PATTERN})\.{_EXTENSION.pattern}"
@@ -73,6 +75,11 @@ def quarantine_key(key: str) -> str:
 def key_in_trash(place: str) -> str:
     """Return the original key of an object in the trash, from its `quarantine_key`."""
     return place.removeprefix(f"{QUARANTINE}/")
+
+
+def head_key(number: int) -> str:
+    """Return the key of a head of the audit log's seal."""
+    return f"{SEAL}/{number:012}.json"
 
 
 def erased_key(session_uuid: uuid.UUID) -> str:

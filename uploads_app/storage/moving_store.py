@@ -69,6 +69,10 @@ class MovingStore(OneByOne):
     def open(self, key: str) -> IO[bytes]:
         return self._first(lambda store: store.open(key))
 
+    def lock_object(self, key: str, until: datetime) -> None:
+        if self.current.describe(key) is not None:
+            self.current.lock_object(key, until)
+
     def has_file(self, key: str) -> bool:
         """Return whether the current store has the file. One of the previous store may be moved."""
         return self.current.has_file(key)

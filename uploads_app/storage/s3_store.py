@@ -27,7 +27,7 @@ from uploads_app.storage.base import (
 )
 from uploads_app.storage.keys import INCOMING, MARKER, PREFIX, is_own
 from uploads_app.storage.s3_connection import S3Connection
-from uploads_app.storage.s3_requests import delete_batches, translated
+from uploads_app.storage.s3_requests import StoreAway, delete_batches, translated
 from uploads_app.storage.spool import SpooledFile
 
 _CHUNK = 64 * 1024
@@ -75,6 +75,15 @@ class S3Store(OneByOne, S3Connection):
             raise
         body.seek(0)
         return cast(IO[bytes], body)
+
+    def lock_object(self, key: str, until: datetime) -> None:
+        if self.locks_objects:
+            with self.requesting(key):
+                self.client.put_object_retention(
+                    Bucket=self.bucket_name,
+                    Key=key,
+                    Retention={"Mode": "COMPLIANCE", "RetainUntilDate": until},
+                )
 
     def has_file(self, key: str) -> bool:
         return False
@@ -222,6 +231,18 @@ class S3Store(OneByOne, S3Connection):
         with self.requesting(self.bucket_name):
             answer = self.client.get_bucket_versioning(Bucket=self.bucket_name)
         return "Status" in answer
+
+    @cached_property
+    def locks_objects(self) -> bool:
+        """Whether the bucket has Object Lock, as far as the application's key may know."""
+        try:
+            with self.requesting(self.bucket_name):
+                self.client.get_object_lock_configuration(Bucket=self.bucket_name)
+        except StoreAway:
+            raise
+        except OSError:  # it has none, or the key may not ask
+            return False
+        return True
 
     def _send(self, key: str, body: IO[bytes], content: StoredBytes) -> StoredBytes:
         with self.requesting(key):

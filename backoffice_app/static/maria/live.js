@@ -62,6 +62,7 @@ function show(page) {
   const token = page.querySelector("[name=csrfmiddlewaretoken]");
   for (const field of document.getElementsByName("csrfmiddlewaretoken")) field.value = token.value;
   announceProblems();
+  document.dispatchEvent(new Event("renewed"));
 }
 
 /** Show a message for each problem that is new. A count in its title may grow: that is not new. */

@@ -66,6 +66,13 @@ export const CURRENT_SESSION = {
   consent: record({ granted: true, version: "" } satisfies ShapeOf<Schemas["ConsentChange"]>),
 } satisfies ShapeOf<Schemas["CurrentSession"]>;
 
+/** Without a change there is no document. */
+export const REVISION: Check = (value) => value === undefined || fits(value, CHANGED);
+const CHANGED = {
+  revision: "",
+  files: [{ id: "", status: "" } satisfies ShapeOf<Schemas["KnownFile"]>],
+} satisfies ShapeOf<Schemas["Revision"]>;
+
 export const CODE_SENT = { expires_at: DATE, next_in: 0 } satisfies ShapeOf<Schemas["CodeSent"]>;
 
 export const ASSERTION = {

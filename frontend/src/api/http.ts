@@ -82,7 +82,7 @@ function retryAfter(text: string | null): number | null {
 }
 
 /**
- * Return the document of a successful response, or `undefined` if it has no body (status 204).
+ * Return the document of a successful response, or `undefined` if it has no body (status 204, 304).
  *
  * Only a problem document with a code comes from the API. A proxy's 401 does not end a session.
  *
@@ -94,13 +94,14 @@ export function readAnswer(
   text: string,
   wait: string | null,
 ): unknown {
+  const isEmpty = status === 204 || status === 304;
   let document: unknown = null;
   try {
-    document = status === 204 ? undefined : JSON.parse(text);
+    document = isEmpty ? undefined : JSON.parse(text);
   } catch {
     // Reported as `unreadable` below.
   }
-  const isGood = /^2/.test(String(status));
+  const isGood = isEmpty || /^2/.test(String(status));
   if (isGood && fits(document, shape)) return document;
   const problem = isGood ? {} : problemOf(document);
   const code = problem.code || (status === 413 ? "file_too_large" : "unreadable");
@@ -119,7 +120,10 @@ export interface Http {
   forget(): void;
   /** The headers with proof and UUID. `key` is the Idempotency-Key. */
   headers(uuid?: string | null, key?: string): Promise<Record<string, string>>;
-  /** Return the document of the answer, which must have the shape. @throws SessionError */
+  /**
+   * Return the document of the answer, which must have the shape. `known` is the revision that the
+   * page has. @throws SessionError
+   */
   send<T>(
     shape: Shape,
     method: string,
@@ -127,6 +131,7 @@ export interface Http {
     uuid?: string | null,
     body?: object,
     key?: string,
+    known?: string | null,
   ): Promise<T>;
   /** The server's time in milliseconds, from the `Date` of its last response. */
   now(): number;
@@ -190,6 +195,7 @@ export function createHttp({
       uuid?: string | null,
       body?: object,
       key?: string,
+      known?: string | null,
     ) {
       const proof = await headers(uuid, key);
       const abort = new AbortController();
@@ -200,7 +206,11 @@ export function createHttp({
             method,
             cache: "no-store",
             credentials: credentials ? "omit" : "include",
-            headers: { ...proof, ...(body && { "Content-Type": "application/json" }) },
+            headers: {
+              ...proof,
+              ...(body && { "Content-Type": "application/json" }),
+              ...(known && { "If-None-Match": `"${known}"` }),
+            },
             body: JSON.stringify(body), // Without one this is undefined.
             signal: abort.signal,
           });

@@ -5,6 +5,7 @@ import {
   CURRENT_SESSION,
   EXPORT,
   NOTHING,
+  REVISION,
   SESSION,
   type Shape,
 } from "./checks.js";
@@ -27,6 +28,17 @@ export function createSessionApi({ send, credential }: Http) {
       send<Schemas["Session"]>(SESSION, "POST", "sessions/", null, { credential: credential() }),
     /** The session that the request proves. Rejects if `uuid` is another one. */
     current: (uuid?: string | null) => send<CurrentSession>(CURRENT_SESSION, "GET", CURRENT, uuid),
+    /** What the page compares with what it shows; undefined if it knows this revision. */
+    revision: (uuid: string, known: string | null) =>
+      send<Schemas["Revision"] | undefined>(
+        REVISION,
+        "GET",
+        `${CURRENT}revision/`,
+        uuid,
+        undefined,
+        undefined,
+        known,
+      ),
     reset: (uuid: string, reason: Schemas["ReasonEnum"], key: string) =>
       send<Schemas["Successor"]>(SESSION, "POST", CURRENT + "reset/", uuid, { reason }, key),
     end: (uuid: string, erase?: boolean) =>

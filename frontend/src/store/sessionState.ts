@@ -56,6 +56,11 @@ export interface SessionStoreOptions {
   expiringWithin?: number | undefined;
   /** Milliseconds after which a request fails with `timeout`. Default: fifteen seconds. */
   timeout?: number | undefined;
+  /**
+   * Whether an open page asks every few seconds if the session or its files have changed, and looks
+   * at other tabs. Default: true.
+   */
+  live?: boolean | undefined;
   onSessionChanged?: OnSessionChanged | undefined;
   /** Where to store the UUID, under `session_uuid`. Default: `localStorage`. */
   storage?: KeyValueStorage | undefined;

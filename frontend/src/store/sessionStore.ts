@@ -1,11 +1,12 @@
 import { createHttp } from "../api/http.js";
 import { createDataApi, createSessionApi } from "../api/sessionApi.js";
 import { createLifecycle } from "./lifecycle.js";
-import { createListeners } from "./listeners.js";
+import { callAll, createListeners } from "./listeners.js";
 import { createMachine } from "./machine.js";
+import { createNews, type News } from "./news.js";
 import { createPersistence } from "./persistence.js";
 import { IDLE, type SessionSnapshot, type SessionStoreOptions } from "./sessionState.js";
-import { listen } from "./tabs.js";
+import { listen, openChannel } from "./tabs.js";
 
 const SERVER: SessionSnapshot = {
   ...IDLE,
@@ -26,7 +27,13 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
   const api = createSessionApi(http);
   const persistence = createPersistence(options);
   const listeners = createListeners(attach, detach);
-  const machine = createMachine(options, persistence, listeners, http.now, () => methods.retry());
+  let onChange = (): void => undefined;
+  const notify = () => (listeners.notify(), onChange());
+  const machine = createMachine(options, persistence, { ...listeners, notify }, http.now, () =>
+    methods.retry(),
+  );
+  const readers = new Set<(news: News) => void>();
+  const deliver = (news: News) => callAll([...readers].map((reader) => () => reader(news)));
   const { interact, open, wake, update, ...methods } = createLifecycle(
     machine,
     persistence,
@@ -34,19 +41,42 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     http,
     options.autoStart !== "manual",
   );
+  const { live: isLive = true } = options;
+  const mayAsk = () => isLive && !listeners.isIdle();
+  const news = createNews(machine, api, mayAsk, methods.retry, deliver);
+  onChange = news.follow;
+  let channel: BroadcastChannel | undefined;
   let stopListening = (): void => undefined;
+
+  function onWake(): void {
+    wake();
+    news.follow(); // A hidden page asks nothing.
+    news.ask();
+  }
 
   function attach(): void {
     stopListening();
-    stopListening = listen(interact, wake, () => machine.isBehind() && wake());
+    channel?.close();
+    // A hidden page asks when it is shown.
+    const onMessage = (uuid: unknown) =>
+      uuid === machine.snapshot().uuid && !document.hidden && deliver(undefined);
+    if (isLive) channel = openChannel(onMessage);
+    const onInteraction = () => (interact(), news.use());
+    const onOffline = () => machine.snapshot().uuid && void methods.retry();
+    const onStorage = () => machine.isBehind() && wake();
+    stopListening = listen(onInteraction, news.use, onWake, onOffline, onStorage);
+    news.use();
     open();
+    news.follow();
     if (options.autoStart === "load") interact();
     machine.watch();
   }
 
   function detach(): void {
     machine.stop();
+    news.stop();
     stopListening();
+    channel?.close();
   }
 
   return {
@@ -60,6 +90,14 @@ export function createSessionStore(options: SessionStoreOptions = {}) {
     departures: machine.departures,
     /** @returns a function that ends the subscription */
     subscribe: listeners.subscribe,
+
+    /** Call a function when the files may have changed. @returns a function that ends that */
+    onNews(reader: (news: News) => void): () => void {
+      readers.add(reader);
+      return () => void readers.delete(reader);
+    },
+    /** Say to the other tabs that the files of the session have changed. */
+    announce: () => channel?.postMessage(machine.snapshot().uuid),
 
     ...methods,
     ...createDataApi(http, methods.withSession, update),

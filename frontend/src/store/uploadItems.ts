@@ -48,6 +48,14 @@ export function sending(size: number, loaded: number, total: number, began: numb
 export const mayHaveArrived = (item: UploadItem) =>
   item.status === "sending" && item.size - item.sent <= UNREPORTED;
 
+/** Whether the files on the server are others, or in another state, than those of the items. */
+export function differ(items: readonly UploadItem[], files: readonly Schemas["KnownFile"][]) {
+  const here = items.flatMap((item) => ("file" in item ? [item.file] : []));
+  const isShown = ({ id, status }: Schemas["KnownFile"]) =>
+    here.some((file) => file.id === id && file.status === status);
+  return here.length !== files.length || !files.every(isShown);
+}
+
 export const itemOf = (file: Upload, key: string): UploadItem => ({
   key,
   name: file.name,

@@ -2,8 +2,10 @@ import { SessionError } from "../api/http.js";
 import { createUploadApi, xhrTransport, type Transport, type Upload } from "../api/uploadApi.js";
 import { later, retryDelay } from "../utils/time.js";
 import { callAll } from "./listeners.js";
+import type { News } from "./news.js";
 import type { SessionStore } from "./sessionStore.js";
 import {
+  differ,
   isUnderWay,
   itemOf,
   mayBeStored,
@@ -46,6 +48,11 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   let snapshot = EMPTY;
   let running = 0;
   let listed: string | null = null;
+  // Lists are numbered as they are requested. An older one must not replace a newer one.
+  let requested = 0;
+  let shown = 0;
+  /** What the server has, if the list has not been compared with it; undefined means "ask". */
+  let unread: { news: News } | undefined;
   /** The session that all files and work belong to, or null before the first. */
   let owner: string | null = null;
   /** How often the visitor had left a session. Without subscribers this store follows nothing. */
@@ -75,11 +82,14 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
   async function load(): Promise<void> {
     const { uuid } = session.getSnapshot();
     const before = snapshot.items;
+    const number = ++requested;
     listed = uuid;
     if (!uuid) return;
     try {
       const uploads = await session.withSession(api.list);
-      if (listed === uuid) show(uploads.reverse(), true, before);
+      if (listed !== uuid || number < shown) return;
+      shown = number;
+      show(uploads.reverse(), true, before);
     } catch (thrown) {
       if (listed === uuid) {
         const error = thrown as SessionError;
@@ -99,6 +109,27 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
       before.includes(item) || there.some(({ key }) => key === item.key);
     const here = snapshot.items.filter((item) => !("file" in item) || !isKnown(item));
     set({ items: [...there, ...here], isLoaded, error: null });
+  }
+
+  /** Load the list if the server has other files than are shown. */
+  function read(news: News): void {
+    unread = { news };
+    compare();
+  }
+
+  function compare(): void {
+    // A file that the server stores just now would be shown twice.
+    if (!unread || snapshot.items.some(mayHaveArrived)) return;
+    const { news } = unread;
+    unread = undefined;
+    if (
+      !news ||
+      differ(
+        snapshot.items,
+        news.filter(({ id }) => !removed.has(id)),
+      )
+    )
+      void load();
   }
 
   /** A sent file keeps its key. */
@@ -184,7 +215,10 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
         if (session.getSnapshot().uuid !== uuid) throw new SessionError("session_changed");
         jobs.delete(key);
         if (job.isCancelled || isAborted()) return removeCancelled(uuid, file.id);
-        replace(key, () => itemOf(file, key));
+        const isOther = (item: UploadItem) => !("file" in item && item.file.id === file.id);
+        const items = snapshot.items.filter(isOther); // The list may have it already.
+        set({ items: items.map((item) => (item.key === key ? itemOf(file, key) : item)) });
+        session.announce();
       });
     } catch (error) {
       if (job.isCancelled) failedCancelled(error as SessionError);
@@ -192,6 +226,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
     }
     job.abort = undefined;
     if (!job.isCancelled) running--;
+    compare();
     pump();
     release();
   }
@@ -225,7 +260,8 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
 
   /** Follow the session. Files that nobody looks at do not make it wait for a server. */
   function watch(): void {
-    unsubscribe = session.subscribe(follow, listeners.size > 0);
+    const end = [session.subscribe(follow, listeners.size > 0), session.onNews(read)];
+    unsubscribe = () => callAll(end);
   }
 
   function release(): void {
@@ -305,6 +341,7 @@ export function createUploadStore(session: SessionStore, options: UploadStoreOpt
         await session.withSession((uuid) => api.remove(uuid, file.id));
         removed.add(file.id);
         drop(key);
+        session.announce();
       } catch (thrown) {
         update(key, { status: item.status, file, error: thrown as SessionError });
       }

@@ -1,6 +1,7 @@
 /** What tabs find in their globals: their own document and window, and timers that belong to them. */
 import { vi } from "vitest";
 import { timeoutOver } from "../helpers.js";
+import { closeChannels, TabChannel } from "./channels.js";
 import { currentTab, type Tab } from "./tab.js";
 
 const START = Date.parse("2026-03-01T12:00:00Z");
@@ -58,11 +59,13 @@ const OWN = ["document", "window", "navigator"] as const;
 /** Replace the globals. @returns a function that restores them */
 export function provideGlobals(): () => void {
   const { setTimeout, clearTimeout, queueMicrotask } = globalThis;
+  const { BroadcastChannel } = globalThis;
   const { timeout } = AbortSignal;
   const { random } = Math;
   const before = OWN.map((name) => Object.getOwnPropertyDescriptor(globalThis, name));
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
   provideTimers();
+  Object.assign(globalThis, { BroadcastChannel: TabChannel });
   for (const name of OWN) {
     Object.defineProperty(globalThis, name, {
       get: () => currentTab()?.[name],
@@ -76,7 +79,7 @@ export function provideGlobals(): () => void {
       else Reflect.deleteProperty(globalThis, name);
     });
     vi.useRealTimers();
-    Object.assign(globalThis, { setTimeout, clearTimeout, queueMicrotask });
+    Object.assign(globalThis, { setTimeout, clearTimeout, queueMicrotask, BroadcastChannel });
     AbortSignal.timeout = timeout;
     Math.random = random;
   };
@@ -86,6 +89,7 @@ export function provideGlobals(): () => void {
 export function resetClock(watch: typeof onTimer): void {
   vi.clearAllTimers();
   due.clear();
+  closeChannels();
   vi.setSystemTime(START);
   onTimer = watch;
 }

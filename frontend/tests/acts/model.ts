@@ -18,6 +18,7 @@ export interface Work {
 }
 
 const END = "DELETE sessions/current/";
+const REVISION = "sessions/current/revision/";
 const RESET = "POST sessions/current/reset/";
 /** A sequence with more than this is in an endless loop. */
 const LONGEST_LOG = 50_000;
@@ -49,6 +50,8 @@ export class Model {
   /** How often a late answer has replaced a newer proof. */
   overtaken = 0;
   requests = 0;
+  /** Requests that ask whether anything has changed. */
+  questions = 0;
   private readonly known: string[] = [];
 
   constructor(private readonly server: FakeServer) {}
@@ -97,7 +100,8 @@ export class Model {
 
   onRequest(sent: Sent): void {
     const { tab, method, path, uuid, body } = sent;
-    this.requests++;
+    if (path === REVISION) this.questions++;
+    else this.requests++;
     this.note(`${tab.name} → ${method} ${path} ${uuid ?? ""} ${textsOf(body).join(" ")}`);
     for (const text of textsOf(body)) {
       const work = this.works.get(text);

@@ -4,7 +4,8 @@ import { SessionError } from "../../src/api/http.js";
 import { isUnderWay } from "../../src/store/uploadItems.js";
 import { createFakeServer, type FakeSession } from "../../src/testing/index.js";
 import type { CredentialStore } from "../../src/utils/sessionUtils.js";
-import { FakeLocks, HOUR, MINUTE } from "../helpers.js";
+import { FakeLocks, HOUR, MINUTE, SECOND } from "../helpers.js";
+import { channelCount } from "./channels.js";
 import { advance, resetClock, timerCount } from "./globals.js";
 import { locksOf, type LockMode } from "./locks.js";
 import { Model } from "./model.js";
@@ -35,6 +36,11 @@ const LONGEST_WAIT = HOUR + 5 * MINUTE;
 const LIFETIME = 50 * MINUTE;
 /** Requests that one store may send in a minute without the visitor. */
 const REQUESTS_PER_MINUTE = 30;
+
+/** A page that is not used asks so often whether anything has changed. */
+const QUESTIONS_EVERY = 50 * SECOND;
+/** Those of a page that was used a moment ago. */
+const QUESTIONS_AFTER_USE = 35;
 
 /** Random numbers that are the same again for the same seed (mulberry32). */
 function seeded(seed: number): () => number {
@@ -225,12 +231,13 @@ export class World {
   async pass(milliseconds: number): Promise<void> {
     await this.calm();
     const end = Date.now() + milliseconds;
-    const before = this.model.requests;
+    const sent = () => this.model.requests + this.model.questions;
+    const before = sent();
     for (let timers = 0; advance(end); timers++) {
       await this.calm();
       if (timers > MANY_TIMERS) this.model.violate("timers without an end");
       const minutes = 1 + milliseconds / MINUTE;
-      if (this.model.requests - before > REQUESTS_PER_MINUTE * minutes * this.every.length) {
+      if (sent() - before > REQUESTS_PER_MINUTE * minutes * this.every.length) {
         this.model.violate("too many requests without a reason");
         this.check();
       }
@@ -323,7 +330,20 @@ export class World {
       }
     }
     this.checkCancelled();
+    this.checkFiles();
     this.check();
+  }
+
+  /** Each page shows the files that its session has, also those that support has added. */
+  private checkFiles(): void {
+    for (const { tab, now, items, isLoaded } of this.visits) {
+      if (now.status !== "ready" || !isLoaded) continue;
+      const there = this.model.session(now.uuid)?.files.map(({ upload }) => upload.id) ?? [];
+      const here = items.flatMap((item) => ("file" in item ? [item.file.id] : []));
+      if (there.sort().join() !== here.sort().join()) {
+        this.model.violate(`${tab.name} shows ${here.length} files, there are ${there.length}`);
+      }
+    }
   }
 
   /** A file that had arrived when it was cancelled is deleted, or else the visitor sees it. */
@@ -340,20 +360,23 @@ export class World {
   }
 
   private async checkQuiet(): Promise<void> {
-    const before = this.model.requests;
+    const { requests, questions } = this.model;
     await this.pass(LIFETIME / 2);
-    if (this.model.requests > before) this.model.violate("requests without a reason");
+    if (this.model.requests > requests) this.model.violate("requests without a reason");
+    const most = this.visits.length * (LIFETIME / 2 / QUESTIONS_EVERY + QUESTIONS_AFTER_USE);
+    if (this.model.questions - questions > most) this.model.violate("too many questions");
     this.check();
   }
 
   private async checkUnmounted(): Promise<void> {
     const { model, tabs } = this;
-    const before = model.requests;
+    const before = model.requests + model.questions;
     for (const visit of this.every) visit.unmount();
     await this.calm();
     if (timerCount()) model.violate(`${timerCount()} timers run after everything is unmounted`);
     await this.pass(25 * HOUR);
-    if (model.requests > before) model.violate("requests after everything is unmounted");
+    const after = model.requests + model.questions;
+    if (after > before) model.violate("requests after everything is unmounted");
     // A queued file still waits for its session.
     const waiting = this.every.filter(({ items }) => items.some(isUnderWay)).map(({ tab }) => tab);
     const open = tabs.filter((tab) => !tab.isClosed && !waiting.includes(tab));
@@ -362,6 +385,7 @@ export class World {
       0,
     );
     if (listeners) model.violate(`${listeners} listeners remain after everything is unmounted`);
+    if (!waiting.length && channelCount()) model.violate("a channel is open after everything");
     const { held } = await this.locks.query();
     if (held.length) model.violate("a lock is held after everything is unmounted");
     this.check();

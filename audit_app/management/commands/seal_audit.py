@@ -1,0 +1,31 @@
+"""`manage.py seal_audit`: seal all committed rows of the audit log, as the schedule does."""
+
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from audit_app.seal.problems import WHAT_TO_DO, SealProblem
+from audit_app.seal.sealer import seal_all
+from common.context import as_operator
+
+
+class Command(BaseCommand):
+    help = (
+        "Seals the committed rows of the audit log that no batch has, with a signed head for each "
+        "10,000 rows. Exit code 0: done; 2: stopped, and nothing more was sealed."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            with as_operator():
+                heads = seal_all()
+        except SealProblem as problem:
+            self.stderr.write(f"{problem.code}: {problem.sentence} {WHAT_TO_DO[problem.code]}")
+            sys.exit(2)
+        for head in heads:
+            self.stdout.write(
+                f"head {head.number}: {head.rows} rows in {len(head.batches)} batches"
+            )
+        if not heads:
+            self.stdout.write("No row waits.")
