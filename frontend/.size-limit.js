@@ -46,7 +46,6 @@ export default [
   {
     name: "the custom element",
     path: "dist/element.js",
-    esbuild: false,
     limit: "23.8 kB",
     gzip: true,
   },

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from tests.browser.axe import OF_A_VIEW, SMALLEST, set_view, violations
 from tests.browser.chromium import Watch
@@ -128,12 +128,11 @@ def test_the_custom_element_works_without_react(page: Page, address: str) -> Non
     field = page.get_by_label("Choose files")
     expect(field).to_have_attribute("accept", ".pdf")
 
-    field.set_input_files(
-        [
-            {"name": "lease.pdf", "mimeType": "application/pdf", "buffer": b"%PDF"},
-            {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"notes"},
-        ]
-    )
+    files: list[FilePayload] = [
+        {"name": "lease.pdf", "mimeType": "application/pdf", "buffer": b"%PDF"},
+        {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"notes"},
+    ]
+    field.set_input_files(files)
 
     expect(page.get_by_role("listitem").first).to_contain_text("Stored, 1 kB")
     expect(page.get_by_role("listitem").last).to_contain_text("Only PDF can be uploaded.")
