@@ -138,11 +138,12 @@ export interface Http {
 }
 
 export function createHttp({
-  baseUrl = "/api/v1/",
+  baseUrl: address = "/api/v1/",
   fetch,
   timeout = 15 * SECOND,
   credentialStore: credentials,
 }: HttpOptions): Http {
+  const baseUrl = address.replace(/\/*$/, "/");
   let ahead = 0;
   /** A token that the store has not kept yet. Without it the next request would make a new session. */
   let unsaved: string | null | undefined;

@@ -46,7 +46,7 @@ export type OnSessionChanged = (
 ) => void;
 
 export interface SessionStoreOptions {
-  /** The API's URL, ending in a slash. Default: `/api/v1/` on the page's host. */
+  /** The API's URL, with or without a slash at its end. Default: `/api/v1/` on the page's host. */
   baseUrl?: string | undefined;
   /** When to create a session: at the first key or click (default), at once, or by `start()`. */
   autoStart?: "interaction" | "load" | "manual" | undefined;

@@ -1,5 +1,5 @@
 /** An open page asks whether its session or its files have changed. */
-import { expect, test, vi } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { createFakeServer, type FakeServer } from "../../src/testing/index.js";
 import {
   calm,
@@ -15,6 +15,9 @@ import {
 
 controlTime();
 
+const leaving: (() => void)[] = [];
+afterEach(() => leaving.splice(0).forEach((leave) => leave()));
+
 const REVISION = "sessions/current/revision/";
 
 const questions = (server: FakeServer) =>
@@ -24,6 +27,7 @@ const questions = (server: FakeServer) =>
 async function livePage(server: FakeServer) {
   const page = openPage(server, { live: true });
   const leave = page.files.subscribe(() => undefined);
+  leaving.push(leave);
   await page.session.start();
   await calm();
   press();
