@@ -21,7 +21,7 @@ _CLEANUP = [
     "tests/uploads_app/cleanup/test_cleanup_races.py",
 ]
 # Fresh hosts, with a PostgreSQL of their own.
-_HOSTS = ["tests/deploy/test_rehearsal.py"]
+_HOSTS = ["tests/deploy/test_rehearsal.py", "tests/deploy/test_image.py"]
 CAMPAIGNS = [*_CRASH_POINTS, *_MOVES, *_DELIVERY, *_KILLS, *_API, *_CLEANUP, *_HOSTS]
 
 
@@ -65,5 +65,5 @@ PARTS = [
     Part("duplicate delivery and kills, PostgreSQL", [*_DELIVERY, *_KILLS], on_postgresql=True),
     Part("fuzzing, floods and cleanup, PostgreSQL", [*_API, *_CLEANUP], on_postgresql=True),
     Part("random acts in the tabs of a browser, front end", script="acts"),
-    Part("the commands of docs/cluster.md in fresh hosts", _HOSTS),
+    Part("the commands of docs/cluster.md in fresh hosts, and the image", _HOSTS),
 ]
