@@ -69,11 +69,12 @@ class DatabaseMove:
         return report
 
     def _begin(self) -> None:
+        was_new = target.is_new()
         target.create_tables()
         names = target.tables()
         self._refuse_other_schema(names)
         with transaction.atomic():
-            target.empty(names)
+            target.empty(names, was_new=was_new)
             definitions = target.definitions(names)
             progress.create(str(self.source.path), names, definitions)
             for definition in reversed(definitions):

@@ -101,10 +101,16 @@ def migrations() -> set[tuple[str, str]]:
     return {(app, name) for app, name in execute(f"SELECT app, name FROM {MIGRATIONS}")}  # noqa: S608
 
 
-def empty(names: Iterable[str]) -> None:
-    """Delete what `migrate` wrote. Raises MoveRefused if there is anything else."""
+def is_new() -> bool:
+    """Return whether the database has no tables."""
+    return not connection.introspection.table_names()
+
+
+def empty(names: Iterable[str], *, was_new: bool) -> None:
+    """Delete what `migrate` wrote. Raises MoveRefused if there may be anything else."""
     filled = [name for name in names if execute(f'SELECT 1 FROM "{name}" LIMIT 1')]  # noqa: S608
-    if others := sorted({*filled} - _FILLED_BY_MIGRATE):
+    others = sorted({*filled} - _FILLED_BY_MIGRATE)
+    if others and not was_new:
         raise MoveRefused(
             f"The new database is not empty: {', '.join(others)} has rows. Create another database."
         )
