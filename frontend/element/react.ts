@@ -21,12 +21,12 @@ export function useSyncExternalStore<T>(
 ): T {
   const shown = getSnapshot();
   const [, render] = useReducer((renders: number) => renders + 1, 0);
-  const latest = useRef({ shown, getSnapshot });
+  const latestRef = useRef({ shown, getSnapshot });
   const check = () => {
-    if (latest.current.getSnapshot() !== latest.current.shown) render(undefined);
+    if (latestRef.current.getSnapshot() !== latestRef.current.shown) render(undefined);
   };
   useLayoutEffect(() => {
-    latest.current = { shown, getSnapshot };
+    latestRef.current = { shown, getSnapshot };
     check(); // It may have changed since it was read.
   });
   useLayoutEffect(() => subscribe(check), [subscribe]);

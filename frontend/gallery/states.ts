@@ -103,8 +103,8 @@ export const STATES: Record<string, State> = {
       await one("[data-status=waiting]");
     },
   },
-  compact: { shows: "compact", before: addFiles, visit: async () => void (await stored(2)) },
-  disabled: { shows: "disabled", before: addFiles, visit: async () => void (await stored(2)) },
+  compact: { shows: "compact", before: addFiles, visit: () => stored(2) },
+  disabled: { shows: "disabled", before: addFiles, visit: () => stored(2) },
   composer: { shows: "composer" },
   dragged: {
     before: addFiles,
@@ -121,18 +121,18 @@ export const STATES: Record<string, State> = {
     before: (server) => {
       server.offline = true;
     },
-    visit: async () => void (await one("[data-status=offline]")),
+    visit: () => one("[data-status=offline]"),
   },
   failed: {
     before: (server) => server.failNext({ code: "origin_not_allowed" }),
-    visit: async () => void (await one("[data-status=failed]")),
+    visit: () => one("[data-status=failed]"),
   },
   ended: {
     before: (server) => {
       addFiles(server);
       server.close("expired");
     },
-    visit: async () => void (await one("dialog")),
+    visit: () => one("dialog"),
   },
   put_off: {
     before: (server) => {
@@ -146,7 +146,7 @@ export const STATES: Record<string, State> = {
   },
   mismatch: {
     before: () => localStorage.setItem("session_uuid", "11111111-1111-4111-8111-111111111111"),
-    visit: async () => void (await one("dialog")),
+    visit: () => one("dialog"),
   },
   data: {
     shows: "data",
