@@ -20,7 +20,7 @@ from sessions_app import events
 from tests.audit_app.seal_support import use_key, write_row
 from tests.helpers import SOAK, at_once
 
-pytestmark = pytest.mark.both
+pytestmark = [pytest.mark.both, pytest.mark.slow, pytest.mark.timeout(7200)]
 
 HISTORIES = 10_000 if SOAK else 300
 ROUNDS = 200 if SOAK else 15
@@ -49,7 +49,7 @@ class History:
             self.erase,
             self.forget,
         ]
-        for _ in range(5):
+        for _ in range(4):
             self.dice.choice(acts)()
         sealer.seal_all()
         return verify(Scope()).differences
@@ -121,7 +121,6 @@ def test_t41_no_honest_history_is_called_tampered() -> None:
         assert found == [], f"seed {seed}"
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("committed")
 def test_t45_verifying_beside_writers_and_sealers_finds_nothing(monkeypatch: Any) -> None:
     monkeypatch.setattr(sealer, "HEAD_ROWS", 20)

@@ -21,7 +21,7 @@ from tests.cases import cases
 from tests.databases import lift_triggers
 from tests.helpers import SOAK
 
-pytestmark = pytest.mark.both
+pytestmark = [pytest.mark.both, pytest.mark.slow, pytest.mark.timeout(7200)]
 
 TIMES = 1000 if SOAK else 20
 LOG, PERSONAL = "audit_app_auditlog", "audit_app_auditpersonal"
