@@ -3,7 +3,14 @@ import { defineConfig, globalIgnores } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 export default defineConfig([
-  globalIgnores(["dist", "demo/dist", "gallery/dist", "coverage", "src/api/schema.ts"]),
+  globalIgnores([
+    "dist",
+    "demo/dist",
+    "gallery/dist",
+    "coverage",
+    "src/api/schema.ts",
+    "element/element.d.ts",
+  ]),
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   {
     files: ["**/*.{ts,tsx}"],

@@ -8,7 +8,7 @@ interface State {
   /** The browser has no session yet. */
   isNew?: boolean;
   before?: (server: FakeServer) => void;
-  visit?: (server: FakeServer) => Promise<void> | void;
+  visit?: (server: FakeServer) => unknown;
 }
 
 const KB = 1024;
