@@ -1824,6 +1824,8 @@ export interface operations {
                     "RateLimit-Policy"?: string;
                     /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
+                    /** @description The revision in quotes. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1839,6 +1841,8 @@ export interface operations {
                     "RateLimit-Policy"?: string;
                     /** @description The remaining requests of the limits (IETF draft). */
                     RateLimit?: string;
+                    /** @description The revision in quotes. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
