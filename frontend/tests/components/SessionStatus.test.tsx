@@ -60,7 +60,7 @@ describe("SessionStatus", () => {
     const { visitor } = open(<SessionStatus />, { server });
     await press(visitor, "Say hello");
     await state("failed");
-    expect(line()).toHaveTextContent(/^Pages of this origin may not use the API: .* ?Try again$/);
+    expect(line()).toHaveTextContent(/^Something went wrong \(origin_not_allowed\)\. ?Try again$/);
     await press(visitor, "Try again");
     await state("ready");
   });

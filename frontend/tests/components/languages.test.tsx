@@ -73,7 +73,7 @@ test("a page in Arabic says so, and shows no text of the server", async () => {
   }
   await press(visitor, "ما حدث");
   await waitFor(() =>
-    expect(screen.getByRole("list", { name: "ما حدث" })).toHaveTextContent("رفعت"),
+    expect(screen.getByRole("list", { name: "ما حدث" }).textContent).toContain("رفعت"),
   );
   expect(document.querySelector("[dir=rtl]")?.textContent).not.toMatch(/[A-Z][a-z]/);
 });
