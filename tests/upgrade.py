@@ -152,6 +152,9 @@ class Upgrade:
 
 def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
+    if not _is_in_history(options.commit):
+        print(f"Skipped: this clone has no commit {options.commit}. Run git fetch --unshallow.")
+        return 0
     folder = scratch.begin_run()
     with (
         tempfile.TemporaryDirectory(dir=folder) as data,
@@ -167,6 +170,11 @@ def main(arguments: Sequence[str]) -> int:
         _print_log(upgrade)
     print("\n".join(problems) or "No request failed, waited for a lock, or saw a rewritten table.")
     return int(bool(problems))
+
+
+def _is_in_history(commit: str) -> bool:
+    known = ["git", "cat-file", "-e", f"{commit}^{{commit}}"]
+    return not subprocess.run(known, cwd=ROOT, capture_output=True).returncode
 
 
 def rehearse(upgrade: Upgrade, sessions: int) -> list[str]:
