@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PRODUCT = ("-m", "maria_project.web", "127.0.0.1", "{port}")
 START_SECONDS = 60
 PLENTY = "100000000/m"
-_LIMITS = ("CREATE", "VALIDATE", "FAILED_PROOF", "SESSION", "UPLOAD", "SERVICE")
+_LIMITS = ("CREATE", "VALIDATE", "FAILED_PROOF", "SESSION", "UPLOAD", "SERVICE", "STAFF_SEARCH")
 
 
 @dataclass(frozen=True)
