@@ -136,7 +136,7 @@ def test_an_address_is_verified_by_the_mailed_code(
     code = mailbox.sent_code()
     wrong = f"{(int(code) + 1) % 10**6:06}"
     visitor.enter("The six digits from the e-mail", wrong, "Confirm")
-    expect(visitor.sheet.get_by_role("alert")).to_contain_text("compare the six digits")
+    expect(visitor.sheet.get_by_role("alert")).to_contain_text("Compare the six digits")
     assert "session.completed" not in visitor.site.events(visitor.uuid)
     visitor.enter("The six digits from the e-mail", code, "Confirm")
     expect(visitor.sheet).to_contain_text("Confirmed")
@@ -287,7 +287,7 @@ def test_a_recovery_code_restores_a_session_in_another_browser(
     device.open_sheet()
 
     device.enter("Recovery code from support", "0000-0000-0000", "Bring my session back")
-    expect(device.sheet.get_by_role("alert")).to_contain_text("ask support for a new one")
+    expect(device.sheet.get_by_role("alert")).to_contain_text("Ask support for a new one")
     assert "session.recovered" not in device.site.events(visitor.uuid)
     device.enter("Recovery code from support", f" {code.lower()} ", "Bring my session back")
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 SETTINGS = {"UPLOAD_MAX_BYTES": "100000", "UPLOAD_MAX_FILES": "3"}
 KEPT = pdf("kept")
 UNREADABLE = "The server cannot be reached properly just now."
-UNAVAILABLE = "Files are not available at the moment"
+UNAVAILABLE = "This does not work at the moment"
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,12 @@ class TransientFailure:
     content_type: str = "text/html"
 
 
+WRONG = "Something went wrong (internal_error)."
 BROKEN = {"code": "internal_error", "detail": "Something broke on our side."}
 WEATHER = {
     "page": TransientFailure(502, "<html><h1>Bad Gateway</h1></html>", UNREADABLE),
     "cut": TransientFailure(201, '{"id": "0', UNREADABLE, "application/json"),
-    "broken": TransientFailure(
-        500, json.dumps(BROKEN), BROKEN["detail"], "application/problem+json"
-    ),
+    "broken": TransientFailure(500, json.dumps(BROKEN), WRONG, "application/problem+json"),
 }
 
 
@@ -140,7 +139,7 @@ def test_quota_used_by_another_tab_can_be_freed(card: FilesCard, context: Browse
     card.page.bring_to_front()
 
     card.choose(chosen("mine.pdf", pdf("mine")))
-    expect(card.problem("mine.pdf")).to_contain_text("at most 3 files")
+    expect(card.problem("mine.pdf")).to_contain_text("There is no space left")
     assert card.stored_events() == 3
     card.press("Remove", "theirs.pdf")
     expect(card.file("theirs.pdf")).to_have_count(0)

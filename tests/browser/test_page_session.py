@@ -27,9 +27,12 @@ FAULTS = {
         UNREADABLE,
     ),
     "nothing": ({"status": 200, "body": ""}, UNREADABLE),
-    "500": (problem(500, "internal_error"), "The database is away. Nothing is lost."),
+    "500": (
+        problem(500, "internal_error"),
+        "Something went wrong (internal_error). Nothing is lost.",
+    ),
     "502": ({"status": 502, "body": "Bad Gateway"}, UNREADABLE),
-    "503": (problem(503, "database_unavailable"), "The database is away. Nothing is lost."),
+    "503": (problem(503, "database_unavailable"), "This does not work at the moment."),
 }
 
 

@@ -274,6 +274,7 @@ for _endpoint, _status in [
     ("DELETE sessions/current/", 204),
     ("POST sessions/current/reset/", 201),
     ("GET sessions/current/export/", 200),
+    ("GET sessions/current/revision/", 200),
     ("GET sessions/current/activity/", 200),
     ("POST sessions/current/assertion/", 200),
     ("GET uploads/", 200),
