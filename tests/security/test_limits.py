@@ -45,6 +45,7 @@ DEFAULTS = {
     "validate": ["60/m"],
     "failed_proof": ["60/m"],
     "session": ["300/m"],
+    "revision": ["120/m"],
     "staff_search": ["30/10m"],
     "upload": ["20/m"],
     "recover": ["10/h"],

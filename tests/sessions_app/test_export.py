@@ -214,7 +214,7 @@ def test_activity_lists_events_with_their_file(visitor: Visitor) -> None:
 
 
 # Events of these kinds are about no session, or about a session and not for its visitor.
-NOT_FOR_VISITORS = ("cleanup.", "storage.", "system.", "service.", "object.", "staff.")
+NOT_FOR_VISITORS = ("cleanup.", "storage.", "system.", "service.", "object.", "staff.", "seal.")
 
 
 def test_every_event_of_a_session_has_a_sentence_for_its_visitor() -> None:
