@@ -82,6 +82,13 @@ def a_session() -> dict[str, Any]:
     return {"token_hash": session.token_hash}
 
 
+def a_session_with_a_file() -> dict[str, Any]:
+    values = a_session()
+    session = UserSession.objects.get(**values)
+    filled(UploadedFile, session=session, status="stored", restored_from=None).save()
+    return values
+
+
 def a_file() -> dict[str, Any]:
     """Store a session with a file; return the session's key."""
     session = UserSession(token_hash=hash_token("uploader"))
@@ -129,6 +136,7 @@ def a_store() -> dict[str, Any]:
 READS: dict[str, Callable[[], dict[str, Any]]] = {
     "sessions_app.authentication._PROVEN": a_session,
     "sessions_app.authentication._DESCRIBED": a_session,
+    "sessions_app.authentication._POLLED": a_session_with_a_file,
     "sessions_app.services.service_keys._GOOD_KEY": a_key,
     "sessions_app.services.service_keys._LIVE": a_live_session,
     "uploads_app.api.views._FIRST_FILES": a_file,
