@@ -256,7 +256,7 @@ class SealState(models.Model):
     # Rows up to this id are sealed, but for the gaps: missing ids that may still be committed.
     low_water = models.BigIntegerField(default=0)
     gaps = models.TextField(default="[]")
-    # The problem of the last run of each part; empty if there is none.
+    # The problem of the last run of each part; empty if the run was good.
     seal_problem = models.TextField(blank=True)
     verify_problem = models.TextField(blank=True)
     # The pass of the verification that is in progress, and the last one that was completed.

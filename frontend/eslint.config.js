@@ -32,7 +32,7 @@ export default defineConfig([
       // Stores are closures: their methods know no `this` and may be passed about.
       "@typescript-eslint/unbound-method": "off",
       "@typescript-eslint/restrict-plus-operands": ["error", { allowNumberAndString: true }],
-      // React takes a handler that returns a promise; whoever awaits nothing still writes `void`.
+      // React takes a handler that returns a promise. Other code that awaits nothing writes `void`.
       "@typescript-eslint/no-misused-promises": [
         "error",
         { checksVoidReturn: { attributes: false } },

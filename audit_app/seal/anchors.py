@@ -53,7 +53,7 @@ class Anchor(Protocol):
         """Add a head. FileExistsError if there is another one of this number."""
 
     def read(self, number: int) -> SignedHead | None:
-        """Return the head of a number, None if there is none."""
+        """Return the head with this number, or None."""
 
 
 class FileAnchor:

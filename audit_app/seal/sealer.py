@@ -247,7 +247,7 @@ def _require_same_rows(
 ) -> None:
     """Read the rows a second time; raises SealProblem if a leaf is another one.
 
-    A flipped bit under a signature could not be told from a change later.
+    If a bit had flipped before the signature, it would later look like a change.
     """
     hashed = {row.id: leaf for row, leaf in chain.from_iterable(leaves.values())}
     for row in read_ranges(to_ranges(row.id for row in rows)):

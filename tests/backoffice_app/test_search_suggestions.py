@@ -128,7 +128,7 @@ def test_what_a_page_shows_can_be_searched(anne: Visitor, make_staff: Any) -> No
     }.items():
         assert found(support, term, [row]) == [row], term
     assert found(support, "198.51.101.0/24", [anne.row]) == []
-    assert "network" in dict(searches())
+    assert [bool(count) for kind, count in searches() if kind == "network"] == [True, False]
 
 
 def test_a_masked_ipv6_network_can_be_searched(db: None, make_staff: Any) -> None:
