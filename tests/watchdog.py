@@ -16,14 +16,19 @@ from contextlib import suppress
 from pathlib import Path
 
 PROC = Path("/proc")
-PATIENCE = 10.0
+PATIENCE = 60.0
+# A process that starts another program names nothing for a moment, so one look is not enough.
+LOOKS = 3
 
 
 def main(pid: int, folder: Path) -> None:
     """Wait for the process, then kill its leftovers and remove its folder."""
     _wait(pid)
     deadline = time.monotonic() + PATIENCE
-    while (left := list(leftovers(folder))) and time.monotonic() < deadline:
+    empty = 0
+    while empty < LOOKS and time.monotonic() < deadline:
+        left = list(leftovers(folder))
+        empty = 0 if left else empty + 1
         for number in left:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(number, signal.SIGKILL)

@@ -65,7 +65,7 @@ def ago(moment: datetime | None, empty: str = "–") -> SafeString:
     return format_html(
         '<time class="ago" datetime="{}" title="{}" tabindex="0">{}</time>',
         local.isoformat(timespec="seconds"),
-        f"{local:%Y-%m-%d %H:%M:%S} {timezone.get_current_timezone_name()}",
+        f"{local:%Y-%m-%d %H:%M:%S} {timezone.get_current_timezone()}",
         relative(moment),
     )
 

@@ -1,6 +1,7 @@
 """The admin shows times in the zone of the browser's cookie."""
 
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -58,10 +59,12 @@ def test_a_page_shows_times_in_the_zone_and_its_name(
     support: Client, zone: str, shown: str
 ) -> None:
     visitor = began(NIGHT)
-    for url in (page_of(visitor.row), list_of(UserSession)):
-        page = seen_from(support, zone, url)
-        assert shown in page
-        assert f"Times are in {zone} (UTC" in page
+    assert shown in seen_from(support, zone, page_of(visitor.row))
+    page = seen_from(support, zone, list_of(UserSession))
+    assert f"Times are in {zone} (UTC" in page
+    # A list shows how long ago that was, and the exact time on hover and on focus.
+    html = unescape(support.get(list_of(UserSession)).content.decode())
+    assert f'title="{shown} {zone}"' in html
 
 
 NO_ZONES = (

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -21,9 +22,11 @@ from django.utils import timezone
 from django_q.models import OrmQ, Success
 from django_q.tasks import async_task
 
-from audit_app.models import AuditLog
+from audit_app.models import AuditLog, SealAnchor, SealHead, SealState
+from audit_app.seal import anchors, key_files, keys, sealer
 from backoffice_app.models import HourlyFigure
 from sessions_app.models import UserSession
+from tests.audit_app.seal_support import check_chain, write_rows
 from tests.deliveries import deliver, deliver_now
 from tests.helpers import (
     SOAK,
@@ -193,6 +196,38 @@ def uncounted_hours() -> Check:
     return check
 
 
+def unsealed_rows() -> Check:
+    """Create events after the last head, which is long enough ago."""
+    unverified_seal()
+    SealHead.objects.update(sealed_at=F("sealed_at") - sealer.INTERVAL)
+    last = write_rows(3)[-1]
+    heads = SealHead.objects.count() + 1
+
+    def check() -> None:
+        assert SealHead.objects.count() == heads
+        assert SealState.objects.get().low_water == last.pk
+        assert SealAnchor.objects.get().head == heads
+        check_chain()
+
+    return check
+
+
+def unverified_seal() -> Check:
+    """Create a sealed log that is not verified yet."""
+    if not keys.key_path().exists():
+        key_files.create_key()
+    write_rows(3)
+    sealer.seal_all()
+    anchors.write_waiting()
+    SealState.objects.update(verified_at=None, verified_head=0)
+
+    def check() -> None:
+        state = SealState.objects.get()
+        assert (state.verified_head, state.verify_problem) == (state.head, "")
+
+    return check
+
+
 # Set by the scenario before each delivery.
 TRASHED: list[str] = []
 
@@ -228,6 +263,8 @@ class DeliveryScenario(NamedTuple):
 
 
 SCENES = {
+    "audit_app.tasks.seal_audit": DeliveryScenario(unsealed_rows),
+    "audit_app.tasks.verify_audit": DeliveryScenario(unverified_seal),
     "maria_project.tasks.heartbeat": DeliveryScenario(nothing),
     "maria_project.tasks.count_figures": DeliveryScenario(uncounted_hours),
     "sessions_app.tasks.expire_sessions": DeliveryScenario(due_sessions),
@@ -239,6 +276,13 @@ SCENES = {
     "uploads_app.tasks.inspect_uploads": DeliveryScenario(uninspected_files),
 }
 every_task = pytest.mark.parametrize("task", SCENES)
+
+
+@pytest.fixture(autouse=True)
+def seal_files(settings: Any, tmp_path: Path) -> None:
+    """Let the seal have its files in a folder of the test."""
+    settings.AUDIT_SEAL_KEY_FILE = tmp_path / "seal_key.pem"
+    settings.AUDIT_SEAL_PUBLIC_KEYS_FILE = tmp_path / "seal_keys.json"
 
 
 def test_t77_every_task_has_a_scenario() -> None:

@@ -52,6 +52,8 @@ export class Model {
   requests = 0;
   /** Requests that ask whether anything has changed. */
   questions = 0;
+  /** Answers to them that say that something may have changed. */
+  news = 0;
   private readonly known: string[] = [];
 
   constructor(private readonly server: FakeServer) {}
@@ -130,6 +132,7 @@ export class Model {
     if (status === 200 && path === "sessions/recover/") {
       this.forgotten.delete((JSON.parse(text) as { support_code: string }).support_code);
     }
+    if (path === REVISION && status === 200) this.news++;
     if (status !== 401) return;
     const { code } = JSON.parse(text) as { code: string };
     if (REFUSALS.includes(code)) this.refused.add(uuid);

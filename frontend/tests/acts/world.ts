@@ -36,6 +36,8 @@ const LONGEST_WAIT = HOUR + 5 * MINUTE;
 const LIFETIME = 50 * MINUTE;
 /** Requests that one store may send in a minute without the visitor. */
 const REQUESTS_PER_MINUTE = 30;
+/** News let a page read the session, and the list of files if it is too long for the answer. */
+const REQUESTS_AFTER_NEWS = 2;
 
 /** A page that is not used asks so often whether anything has changed. */
 const QUESTIONS_EVERY = 50 * SECOND;
@@ -360,9 +362,14 @@ export class World {
   }
 
   private async checkQuiet(): Promise<void> {
-    const { requests, questions } = this.model;
+    const { requests, questions, news } = this.model;
     await this.pass(LIFETIME / 2);
-    if (this.model.requests > requests) this.model.violate("requests without a reason");
+    // A page that may not ask for a while hears of its last change late, but once.
+    const heard = this.model.news - news;
+    if (heard > this.visits.length) this.model.violate("news though nothing changes");
+    if (this.model.requests - requests > heard * REQUESTS_AFTER_NEWS) {
+      this.model.violate("requests without a reason");
+    }
     const most = this.visits.length * (LIFETIME / 2 / QUESTIONS_EVERY + QUESTIONS_AFTER_USE);
     if (this.model.questions - questions > most) this.model.violate("too many questions");
     this.check();
