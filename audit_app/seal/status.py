@@ -9,6 +9,7 @@ from django.utils.timesince import timesince
 from audit_app.models import AuditLog, SealBatch, SealState
 from audit_app.seal import gaps
 from audit_app.seal.id_ranges import contains, from_text
+from audit_app.seal.problems import SealProblem
 from audit_app.seal.rows import class_of
 
 # Batches of one class overlap only where rows were committed late.
@@ -60,7 +61,10 @@ def seal_of_events(logs: Sequence[AuditLog]) -> str:
     state = SealState.objects.first() or SealState()
     if not (state.head and logs):
         return ""
-    waiting = [gap.ids for gap in gaps.from_json(state.gaps)]
+    try:
+        waiting = [gap.ids for gap in gaps.from_json(state.gaps)]
+    except SealProblem:  # the alert says it
+        return ""
     sealed = [log for log in logs if log.pk <= state.low_water and not contains(waiting, log.pk)]
     status = _status(sealed[0], state) if sealed else None
     if status is None:
