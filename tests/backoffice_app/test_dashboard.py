@@ -29,13 +29,6 @@ from uploads_app.tasks import cleanup_orphans
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-@pytest.fixture
-def support(make_staff: Any) -> Client:
-    """A client of the group Support."""
-    support: Client = make_staff("Support")
-    return support
-
-
 def happened(ago: timedelta) -> None:
     """Create an old event: counting starts at the first event."""
     AuditLog.objects.bulk_create([AuditLog(occurred_at=timezone.now() - ago, text="{}")])
