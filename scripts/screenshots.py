@@ -93,7 +93,7 @@ def picture(browser: Browser, address: str, path: Path) -> list[str]:
     )
     wrong: list[str] = []
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(30_000)  # The machine may be busy.
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on(
         "console",
