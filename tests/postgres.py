@@ -86,12 +86,16 @@ class PostgresServer:
             stdout=log, stderr=log, cwd=self.folder, user=self.user,
         )  # fmt: skip
         for _ in range(300):
-            if self._run("pg_isready", "-h", self.address, "-p", str(self.port), check=False) == 0:
+            if self.answers():
                 return
             if self._process.poll() is not None:
                 break
             time.sleep(0.1)
         raise RuntimeError("the throw-away PostgreSQL did not start")
+
+    def answers(self) -> bool:
+        """Return whether it answers, from this network."""
+        return self._run("pg_isready", "-h", self.address, "-p", str(self.port), check=False) == 0
 
     def kill(self) -> None:
         """Send SIGKILL to all its processes at once, as in a power cut."""
