@@ -44,7 +44,7 @@ CHOSEN = (
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[str]:
+def server(folder: Path, **settings: str) -> Iterator[str]:
     """Run the product on a free port with its own data; yield its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -56,6 +56,7 @@ def server(folder: Path) -> Iterator[str]:
         "RATE_LIMIT_CREATE": "1000/m",
         "RATE_LIMIT_EMAIL": "1000/h",
         "RATE_LIMIT_RECOVER": "1000/h",
+        **settings,
     }
     log = folder / "run.log"
     with log.open("wb") as out:
