@@ -296,6 +296,7 @@ def test_t70_the_dashboard_has_a_constant_number_of_queries(
     for _ in range(5):
         uploaded(started())
     count_figures()
+    cleanup_orphans()
     index(support)
     with django_assert_max_num_queries(16) as captured:
         index(support)
