@@ -19,7 +19,6 @@ from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
-from django.utils.timesince import timesince
 
 from audit_app import actors, events
 from audit_app.adminkit.action_admin import ActionAdmin, copied
@@ -28,7 +27,7 @@ from audit_app.adminkit.sorts import newest_and_oldest
 from audit_app.browser import LATEST_FIRST, AuditChangeList, AuditFilterForm
 from audit_app.export import FORMATS, MAY_EXPORT, export, extent
 from audit_app.models import AuditLog, AuditPersonal
-from audit_app.seal.status import status_of
+from audit_app.seal.status import seal_in_words
 from audit_app.sentences import sentence
 from common.templatetags.console import copy, state_badge
 
@@ -151,7 +150,7 @@ class AuditLogAdmin(ActionAdmin):
 
     @admin.display(description="seal")
     def seal(self, log: AuditLog) -> str:
-        return _seal_in_words(log)
+        return seal_in_words(log)
 
     @admin.display(description="personal")
     def personal_part(self, log: AuditLog) -> str:
@@ -161,15 +160,6 @@ class AuditLogAdmin(ActionAdmin):
         is_revealed = getattr(log, "is_revealed", False)
         values = part.values() if is_revealed else part.masked_values()
         return "\n".join(f"{name}: {value}" for name, value in values.items())
-
-
-def _seal_in_words(log: AuditLog) -> str:
-    status = status_of(log)
-    if status is None:
-        return "not sealed yet"
-    if status.verified_at is None:
-        return f"sealed in batch {status.batch}, not verified yet"
-    return f"sealed in batch {status.batch}, verified {timesince(status.verified_at)} ago"
 
 
 def _sentence(log: AuditLog) -> str:

@@ -235,3 +235,19 @@ SEAL_KEY_CREATED = register(
     story="{who} changed the key of the audit log's seal",
     retention=RetentionClass.ERASURE,
 )
+SEAL_BREAK_ACCEPTED = register(
+    "seal.break_accepted",
+    "An operator accepted a break that verifications of the audit log warn about.",
+    "difference",
+    "reason",
+    story="{who} accepted {difference} in the seal of the audit log",
+    retention=RetentionClass.ERASURE,
+)
+SEAL_STATE_REBUILT = register(
+    "seal.state_rebuilt",
+    "An operator computed the lost state of the seal anew from its heads and batches.",
+    "head",
+    "waiting",
+    story="{who} rebuilt the state of the audit log's seal up to head {head}",
+    retention=RetentionClass.ERASURE,
+)

@@ -1,6 +1,5 @@
 """The read-only API over the audit log, for staff."""
 
-from dataclasses import asdict
 from typing import Any
 
 from django.http import HttpRequest, JsonResponse
@@ -14,7 +13,7 @@ from rest_framework.request import Request
 
 from audit_app.filters import AuditLogFilter
 from audit_app.models import AuditLog
-from audit_app.seal.keys import public_keys
+from audit_app.seal import keys
 from audit_app.serializers import AuditLogSerializer
 from common.pagination import StrictCursorPagination
 from common.text import ROW_ID
@@ -64,4 +63,4 @@ class AuditLogViewSet(viewsets.ReadOnlyModelViewSet[AuditLog]):
 @require_safe
 def seal_keys(request: HttpRequest) -> JsonResponse:
     """The public keys that verify the seal, from their file: no key in the database counts."""
-    return JsonResponse({"keys": [asdict(key) for key in public_keys()]})
+    return JsonResponse(keys.public_document(keys.public_keys(), keys.accepted_breaks()))

@@ -7,6 +7,7 @@ from django.http import HttpRequest
 
 from audit_app.adminkit.action_admin import ActionAdmin
 from audit_app.models import AuditLog
+from audit_app.seal.status import seal_of_events
 from backoffice_app.answers import answer_about_event, answer_about_file
 from backoffice_app.case.days import by_days
 from backoffice_app.timeline import FILTERS, timeline
@@ -52,6 +53,7 @@ def events(request: HttpRequest, session: UserSession) -> tuple[str, dict[str, A
         "days": by_days(found.entries, fold=not found.shown),
         "filters": filters,
         "is_first": not query.get("before"),
+        "seal": seal_of_events([entry.log for entry in found.entries if entry.log]),
     }
 
 

@@ -82,7 +82,7 @@ class ChainCheck:
 
     def _collect_late(self, head: Head, batches: Sequence[SealBatch]) -> Iterator[Difference]:
         for batch in batches:
-            for one in _ranges(batch):
+            for one in ranges_of(batch):
                 for number in range(one.start, min(one.stop, head.after + 1)):
                     if number in self.late:
                         yield Difference("row_doubled", f"row {number}")
@@ -98,7 +98,7 @@ def check_batches(head: Head, batches: Sequence[SealBatch]) -> Iterator[Differen
         if row is None:
             yield Difference("batch_changed", place, "Its row is missing.")
             continue
-        ranges = _ranges(row)
+        ranges = ranges_of(row)
         is_same = (row.retention, row.count, row.root) == (name, sealed.count, sealed.root)
         is_whole = digest(row.ids) == sealed.ids and sum(map(len, ranges)) == sealed.count
         ends = (ranges[0].start, ranges[-1].stop - 1) if ranges else None
@@ -127,7 +127,7 @@ def checked(row: SealHead, batches: Sequence[SealBatch], before: Head | None) ->
         return None
     by_number = {batch.number: batch for batch in batches}
     ids = {
-        name: _ranges(batch)
+        name: ranges_of(batch)
         for name, sealed in head.batches.items()
         if (batch := by_number.get(sealed.batch)) and digest(batch.ids) == sealed.ids
     }
@@ -145,7 +145,8 @@ def _parsed(row: SealHead) -> Head | None:
         return None
 
 
-def _ranges(batch: SealBatch) -> list[range]:
+def ranges_of(batch: SealBatch) -> list[range]:
+    """Return the ids of a batch; empty if they cannot be read."""
     try:
         return from_text(batch.ids)
     except ValueError:

@@ -43,11 +43,13 @@ class Difference(NamedTuple):
     detail: str = ""
 
     @property
+    def name(self) -> str:
+        return f"{self.code} at {self.place}"
+
+    @property
     def is_warning(self) -> bool:
         return self.code in WARNINGS
 
     def __str__(self) -> str:
         sentence = {**WARNINGS, **TAMPERING}[self.code]
-        return f"{self.code} at {self.place}: {sentence}" + (
-            f" {self.detail}" if self.detail else ""
-        )
+        return f"{self.name}: {sentence}" + (f" {self.detail}" if self.detail else "")

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from django.db import connection
 
 from audit_app.seal.id_ranges import from_text, to_text
+from audit_app.seal.problems import SealProblem
 
 _OBSERVE = """
     SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
@@ -72,6 +73,11 @@ def to_json(gaps: Iterable[Gap]) -> str:
 
 
 def from_json(text: str) -> list[Gap]:
-    return [
-        Gap(from_text(ids)[0], xmax, frozenset(writers)) for ids, xmax, writers in json.loads(text)
-    ]
+    """Parse the output of `to_json`; raises SealProblem for anything else."""
+    try:
+        return [
+            Gap(from_text(ids)[0], int(xmax), frozenset(writers))
+            for ids, xmax, writers in json.loads(text)
+        ]
+    except (AttributeError, IndexError, RecursionError, TypeError, ValueError) as error:
+        raise SealProblem("chain_broken", "The gaps of the state cannot be read.") from error

@@ -52,7 +52,7 @@ def _trust(key: SigningKey, change: str) -> PublicKey:
     made = PublicKey(key.id, key.public.hex(), number + 1)
     with transaction.atomic():
         record(events.SEAL_KEY_CREATED, key=key.id, since_head=made.since_head, change=change)
-        keys.write_public_keys([*trusted, made])
+        keys.write_public_keys([*trusted, made], keys.accepted_breaks())
         if keys.next_key_path().exists():
             keys.next_key_path().replace(keys.key_path())
     return made

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
 
@@ -28,6 +28,13 @@ class PublicKey:
     id: str
     public_key: str
     since_head: int
+
+
+class AcceptedBreak(NamedTuple):
+    """A difference that an operator accepted: verifications still report it, but not as a problem."""
+
+    code: str
+    place: str
 
 
 class SigningKey:
@@ -89,12 +96,23 @@ def create_key_file(path: Path) -> SigningKey:
 
 def public_keys() -> list[PublicKey]:
     """Return the trusted keys, in order; empty without a file. Raises SealProblem."""
+    return _read_public_file()[0]
+
+
+def accepted_breaks() -> list[AcceptedBreak]:
+    """Return the breaks that the file of public keys accepts. Raises SealProblem."""
+    return _read_public_file()[1]
+
+
+def _read_public_file() -> tuple[list[PublicKey], list[AcceptedBreak]]:
     path = Path(settings.AUDIT_SEAL_PUBLIC_KEYS_FILE)
     try:
-        return parse_public_keys(json.loads(path.read_text()))
+        document = json.loads(path.read_text())
+        accepted = [AcceptedBreak(**one) for one in document.get("accepted", [])]
+        return parse_public_keys(document), accepted
     except FileNotFoundError:
-        return []
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        return [], []
+    except (AttributeError, OSError, ValueError, TypeError, KeyError) as error:
         sentence = f"{path} is not a list of public keys."
         raise SealProblem("public_keys_unreadable", sentence) from error
 
@@ -110,12 +128,20 @@ def parse_public_keys(document: Any) -> list[PublicKey]:
     return keys
 
 
-def write_public_keys(keys: Sequence[PublicKey]) -> None:
+def write_public_keys(keys: Sequence[PublicKey], accepted: Sequence[AcceptedBreak]) -> None:
     """Replace the file in one step."""
     path = Path(settings.AUDIT_SEAL_PUBLIC_KEYS_FILE)
     temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(json.dumps({"keys": [asdict(one) for one in keys]}, indent=1) + "\n")
+    temporary.write_text(json.dumps(public_document(keys, accepted), indent=1) + "\n")
     temporary.replace(path)
+
+
+def public_document(
+    keys: Sequence[PublicKey], accepted: Sequence[AcceptedBreak]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return what the file has, and what is served."""
+    document = {"keys": [asdict(one) for one in keys]}
+    return document | ({"accepted": [one._asdict() for one in accepted]} if accepted else {})
 
 
 def key_for(keys: Sequence[PublicKey], head_number: int) -> PublicKey | None:

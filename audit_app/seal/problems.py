@@ -10,13 +10,15 @@ WHAT_TO_DO = {
     "key_wrong": "Copy the key and the public keys of the host where the key was last changed.",
     "public_keys_unreadable": "Restore the file of AUDIT_SEAL_PUBLIC_KEYS_FILE from a copy.",
     "bit_rot": "Rows read differently twice. Check memory and disks of the database host.",
-    "chain_broken": "Run `manage.py verify_audit`. Heads of the seal were changed or deleted.",
+    "chain_broken": "Run `manage.py verify_audit`. Heads of the seal were changed or deleted. "
+    "If only the state of the seal is lost, run `manage.py seal_audit --rebuild-state`.",
     "seal_overdue": "Check in the admin, under Scheduled tasks, why the log is not sealed.",
     "verification_overdue": "Check in the admin, under Scheduled tasks, why it is not verified.",
     "verification_stopped": "Read the sentence, remove the cause, and run `manage.py verify_audit`.",
     "tampered": "Keep a copy of the database. Run `manage.py verify_audit` to see each "
     "difference, and compare with a backup.",
-    "warning": "Run `manage.py verify_audit` and read its warnings.",
+    "warning": "Run `manage.py verify_audit` and read its warnings. If one has an honest cause "
+    "and stays, accept it: `manage.py verify_audit --accept`.",
     "anchor_unreachable": "Repair the place of the anchor. The next run writes what is missing.",
     "anchor_differs": "The anchor has other heads: the database was restored or its chain was "
     "replaced. Run `manage.py verify_audit --anchor`.",

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from hashlib import sha256
+from itertools import chain
 from json import JSONDecoder
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from audit_app.seal.differences import Difference
 from audit_app.seal.heads import Head
 from audit_app.seal.id_ranges import members
 from audit_app.seal.merkle import leaf_hash, root
-from audit_app.seal.rows import class_of
+from audit_app.seal.rows import class_of, read_ranges
 
 PAGE = 5_000
 # A transaction may take as long between an event and its commit.
@@ -107,9 +108,10 @@ class RowCheck:
 
     def above(self, last: Head) -> Iterator[Difference]:
         """Yield differences of the rows that are not sealed yet."""
+        waiting = [row.id for row in read_ranges(self._unsealed)]
         oldest = _as_text(last.time - OLD)
         unerased: list[LogRow] = []
-        for row in read_rows("l.id > %s", [last.through]):
+        for row in chain(self._by_ids(waiting), read_rows("l.id > %s", [last.through])):
             yield from check_row(row, unerased)
             if row.occurred_at < oldest:
                 yield Difference("old_time", f"row {row.id}")
@@ -119,10 +121,13 @@ class RowCheck:
         return any(number in one for one in self._unsealed)
 
     def _rows(self, head: Head, late: Sequence[int]) -> Iterator[LogRow]:
-        for start in range(0, len(late), 500):
-            some = late[start : start + 500]
-            yield from read_rows(f"l.id IN ({', '.join(['%s'] * len(some))})", some)
+        yield from self._by_ids(late)
         yield from read_rows("l.id > %s AND l.id <= %s", [head.after, head.through])
+
+    def _by_ids(self, ids: Sequence[int]) -> Iterator[LogRow]:
+        for start in range(0, len(ids), 500):
+            some = ids[start : start + 500]
+            yield from read_rows(f"l.id IN ({', '.join(['%s'] * len(some))})", some)
 
 
 def read_rows(condition: str, parameters: Sequence[Any]) -> Iterator[LogRow]:

@@ -78,7 +78,8 @@ def _finish(one: Verification) -> str:
         verified_head=one.state.head,
         verify_problem=str(_problem(found, one.report)),
     )
-    return str(found) if found else f"intact up to head {one.state.head}"
+    accepted = f", {len(one.report.known)} accepted" if one.report.known else ""
+    return str(found) if found else f"intact up to head {one.state.head}{accepted}"
 
 
 def _problem(found: Difference | None, report: Report) -> Known:

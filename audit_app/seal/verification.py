@@ -30,13 +30,18 @@ Progress = Callable[[int], None]
 
 @dataclass
 class Report:
-    """What a verification found, in order; `heads` and `rows` are how much it read."""
+    """What a verification found, in order; `heads` and `rows` are how much it read.
 
+    `known` are the differences that an operator accepted; they do not count.
+    """
+
+    accepted: Sequence[keys.AcceptedBreak] = ()
     heads: int = 0
     rows: int = 0
     unsealed: int = 0
     found: int = 0
     differences: list[Difference] = field(default_factory=list)
+    known: list[Difference] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
@@ -49,8 +54,17 @@ class Report:
         """The first difference that is not a warning, or the first warning."""
         return min(self.differences, key=lambda one: one.is_warning, default=None)
 
+    def accept(self, one: Difference) -> None:
+        """Move a difference to those that were accepted."""
+        self.found -= 1
+        self.differences.remove(one)
+        self.known.append(one)
+
     def add(self, differences: Iterator[Difference]) -> None:
         for one in differences:
+            if (one.code, one.place) in self.accepted:
+                self.known.append(one)
+                continue
             self.found += 1
             # Warnings must not crowd out what matters more.
             if len(self.differences) < MOST_LISTED or not one.is_warning:
@@ -83,16 +97,19 @@ class Scope:
 
 
 class Verification:
-    """One verification. What is committed after it began is not part of it."""
+    """One verification. What is committed after it began is not part of it.
 
-    def __init__(self) -> None:
+    It believes the row of state where the chain ends, unless it is given another one.
+    """
+
+    def __init__(self, state: SealState | None = None) -> None:
         # In this order: a row that was unsealed then may be sealed by a later head.
-        self.state = SealState.objects.first() or SealState()
+        self.state = state or SealState.objects.first() or SealState()
         self.trusted = keys.public_keys()
         if not self.trusted:
             raise SealProblem("public_keys_unreadable", "There is no file of public keys.")
         self.unsealed = [gap.ids for gap in gaps.from_json(self.state.gaps)]
-        self.report = Report()
+        self.report = Report(keys.accepted_breaks())
         self._chain = ChainCheck(self.trusted, self.state.head)
 
     def chain(self) -> None:
@@ -126,15 +143,16 @@ class Verification:
             head = parse(last.text)
         except ValueError:
             return
-        self.report.add(RowCheck({}, []).above(head))
+        self.report.add(RowCheck({}, self.unsealed).above(head))
         self.report.add(_overdue(head))
 
     def _beyond(self) -> Iterator[Difference]:
         """Yield the heads above the number that the state has, unless a sealer just made them."""
         newest = SealHead.objects.aggregate(last=Max("number"))["last"] or 0
         now = SealState.objects.first() or SealState()
-        if newest > now.head:
-            yield Difference("chain_broken", f"head {now.head + 1}", "The state does not know it.")
+        known = max(now.head, self.state.head)
+        if newest > known:
+            yield Difference("chain_broken", f"head {known + 1}", "The state does not know it.")
 
     def _checked(
         self, slices: Sequence[tuple[int, int]], jobs: int
@@ -154,9 +172,15 @@ class Verification:
                 yield done.result()
 
 
-def verify(scope: Scope, *, jobs: int = 1, progress: Progress = lambda _: None) -> Report:
+def verify(
+    scope: Scope,
+    *,
+    jobs: int = 1,
+    progress: Progress = lambda _: None,
+    state: SealState | None = None,
+) -> Report:
     """Verify the log; raises SealProblem if it cannot be verified."""
-    one = Verification()
+    one = Verification(state)
     one.chain()
     one.rows(scope.numbers(one.state.head), progress, jobs)
     if scope.is_whole:

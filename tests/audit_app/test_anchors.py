@@ -1,6 +1,7 @@
 """Anchors, alerts and the schedules of the seal: what is wrong is found, named and mailed."""
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,15 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
-from audit_app.models import AuditLog, SealAnchor, SealHead, SealState
+from audit_app.models import AuditLog, SealAnchor, SealBatch, SealHead, SealState
 from audit_app.seal import alerts, anchors, scheduled
 from audit_app.tasks import seal_audit, verify_audit
 from tests import s3_server
 from tests.audit_app.seal_support import use_key, write_rows
 from tests.audit_app.test_tamper import cut, sql
+from tests.backoffice_app.pages import page_of
 from tests.databases import lift_triggers
+from tests.helpers import Visitor
 from uploads_app.storage.base import object_store
 from uploads_app.storage.keys import head_key
 
@@ -216,6 +219,32 @@ def test_the_page_of_an_event_says_whether_it_is_sealed_and_verified(make_staff:
     assert "not sealed yet" in _page(auditor, fresh)
     verify_audit()
     assert "sealed in batch 2, verified 0\xa0minutes ago" in _page(auditor, sealed)
+    SealState.objects.update(
+        verify_problem="tampered: row_missing at row 1: A sealed row is missing."
+    )
+    assert "sealed in batch 2, but the last verification found a difference" in _page(
+        auditor, sealed
+    )
+
+
+def test_the_page_of_a_session_says_how_far_its_events_are_sealed(
+    visitor: Visitor, make_staff: Any
+) -> None:
+    support = make_staff("Support")
+
+    def seal() -> str:
+        page = support.get(page_of(visitor.row)).content.decode()
+        found = re.search(r'id="seal">(.*?)</p>', page)
+        return found[1] if found else ""
+
+    assert seal() == "These events are not sealed yet."
+    later()
+    newest = SealBatch.objects.order_by("number").last()
+    sealed = f"These events are sealed up to batch {newest.pk if newest else 0}"
+    assert seal() == f"{sealed}, not verified yet."
+    verify_audit()
+    visitor.end()
+    assert seal() == f"{sealed}, verified 0\xa0minutes ago. Not sealed yet: 1 of 3."
 
 
 def _page(client: Client, row: AuditLog) -> str:

@@ -114,14 +114,14 @@ def inserted_below(dice: random.Random, rows: list[AuditLog]) -> str:
     """At an id that was never used, or before all others."""
     taken = {row.pk for row in rows}
     free = [one for one in range(rows[0].pk, rows[-1].pk) if one not in taken]
-    return _insert(dice.choice(rows), dice.choice([*free, 0, -7]), timedelta(0))
+    return insert(dice.choice(rows), dice.choice([*free, 0, -7]), timedelta(0))
 
 
 def inserted_with_an_old_time(dice: random.Random, rows: list[AuditLog]) -> str:
-    return _insert(dice.choice(rows), rows[-1].pk + 1000, timedelta(hours=dice.randrange(2, 9999)))
+    return insert(dice.choice(rows), rows[-1].pk + 1000, timedelta(hours=dice.randrange(2, 9999)))
 
 
-def _insert(row: AuditLog, number: int, age: timedelta) -> str:
+def insert(row: AuditLog, number: int, age: timedelta) -> str:
     time, event_id = row.occurred_at - age, uuid.uuid4()
     values = {**json.loads(row.text), "occurred_at": time.isoformat(), "personal": None}
     text = canonical_text({**values, "event_id": str(event_id)})

@@ -45,12 +45,6 @@ def lost(visitor: Visitor) -> UploadedFile:
     return upload
 
 
-@pytest.fixture
-def support(make_staff: Any) -> Client:
-    support: Client = make_staff("Support")
-    return support
-
-
 def give(staff: Client, upload: UploadedFile, to: Visitor | None = None, **more: str) -> Any:
     """Open and confirm the transfer page."""
     query = f"?to={to.row.support_code}" if to else ""

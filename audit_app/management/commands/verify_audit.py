@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from audit_app.seal import anchors
 from audit_app.seal.problems import WHAT_TO_DO, SealProblem
+from audit_app.seal.repair import accept
 from audit_app.seal.verification import NOT_CHECKED, Report, Scope, verify
+from common.context import as_operator
+from common.text import storable
 
 
 class Command(BaseCommand):
@@ -31,8 +34,19 @@ class Command(BaseCommand):
             "--anchor", type=Path, metavar="FILE", help="compare with the heads of this file"
         )
         parser.add_argument("--jobs", type=_jobs, default=1, help="processes (default: 1)")
+        parser.add_argument(
+            "--accept",
+            action="append",
+            default=[],
+            metavar="'CODE at PLACE'",
+            help="do not warn any more about this clock or key_replaced; needs --reason",
+        )
+        parser.add_argument("--reason", default="", help="why it is accepted, for the audit log")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        reason = storable(options["reason"].strip(), 500)
+        if options["accept"] and not reason:
+            raise CommandError("State why it is accepted, with --reason.", returncode=NOT_CHECKED)
         scope = Scope(options["since"], options["until"], options["session"] or "")
         try:
             report = verify(scope, jobs=options["jobs"], progress=self._progress())
@@ -44,9 +58,18 @@ class Command(BaseCommand):
             what = WHAT_TO_DO[problem.code]
             self.stderr.write(f"Not verified. {problem.code}: {problem.sentence} {what}")
             sys.exit(NOT_CHECKED)
+        for wanted in options["accept"]:
+            self._accept(report, wanted, reason)
         self._print(report)
         if report.exit_code:
             sys.exit(report.exit_code)
+
+    def _accept(self, report: Report, wanted: str, reason: str) -> None:
+        try:
+            with as_operator():
+                accept(report, wanted, reason)
+        except (ValueError, OSError) as error:
+            raise CommandError(str(error), returncode=NOT_CHECKED) from error
 
     def _progress(self) -> Any:
         reported = 0
@@ -62,6 +85,8 @@ class Command(BaseCommand):
     def _print(self, report: Report) -> None:
         if report.first:
             self.stdout.write(f"First difference: {report.first}")
+        for one in report.known:
+            self.stdout.write(f"Accepted: {one}")
         for one in report.differences:
             self.stdout.write(str(one))
         if report.found > len(report.differences):
