@@ -3,7 +3,7 @@ LOCK = .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3
 	--no-header --no-emit-index-url --no-emit-find-links
 BETTER_AUTH = benchmarks/better_auth/node_modules
 
-.PHONY: help run test check soak guards cluster cluster-faults front screenshots pictures component-pictures admin-pictures bench bench-packages bench-admin bench-cleanup bench-move bench-seal bench-slow clicks corpus deploy-tools lock schema permissions sizes format clean
+.PHONY: help run test check soak guards cluster cluster-faults front screenshots pictures component-pictures example-pictures admin-pictures bench bench-packages bench-admin bench-cleanup bench-inspection bench-move bench-seal bench-slow clicks corpus deploy-tools lock schema permissions sizes format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -39,13 +39,17 @@ front: ## Build the package @maria/sessions and the demo page (restart a running
 screenshots: ## Take screenshots of the demo page in every state (5 minutes)
 	.venv/bin/python scripts/screenshots.py --folder var/screenshots
 
-pictures: ## Take pictures of every page of the admin in var/pictures: desktop and phone, light and dark (2 minutes)
+pictures: ## Take pictures of every page of the admin in var/pictures: desktop and phone, light and dark (3 minutes)
 	.venv/bin/python scripts/admin_pictures.py --folder var/pictures
 
 component-pictures: ## Take pictures of the React components in var/component-pictures: every state, light and dark, three languages (3 minutes)
 	. ./scripts/front.sh && front_packages
 	npm --prefix frontend run --silent gallery
 	.venv/bin/python scripts/component_pictures.py
+
+example-pictures: ## Take pictures of the examples in var/example-pictures: desktop and phone, light and dark, English and Arabic (2 minutes)
+	. ./scripts/front.sh && front_packages
+	.venv/bin/python scripts/example_pictures.py
 
 admin-pictures: ## Take the pictures of docs/support.md (half a minute)
 	.venv/bin/python scripts/admin_pictures.py
@@ -71,6 +75,9 @@ bench-move: bench-packages ## Move 100,000 sessions from SQLite to PostgreSQL (t
 bench-seal: ## Seal and verify an audit log of a million rows (10 minutes on an idle machine)
 	. ./scripts/venv.sh && venv requirements-dev.txt
 	.venv/bin/python -m benchmarks.seal
+
+bench-inspection: bench-packages ## Inspect files with four workers and with one, each with a quarter of a processor (5 minutes, as root)
+	.venv/bin/python -m benchmarks.inspection
 
 bench-slow: ## Measure the web server beside clients that send slowly or never read (2 minutes)
 	.venv/bin/python -m benchmarks.slow
@@ -110,4 +117,4 @@ lock: ## Pin requirements*.txt to the newest versions that their .in files allow
 
 clean: ## Delete installed packages and build results, but no data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -rf frontend/node_modules frontend/dist frontend/demo/dist frontend/gallery/dist frontend/coverage frontend/*.tgz frontend/install.log
+	rm -rf frontend/node_modules frontend/dist frontend/demo/dist frontend/gallery/dist frontend/examples/*/dist frontend/examples/plain/maria frontend/examples/next/.next frontend/coverage frontend/*.tgz frontend/install.log

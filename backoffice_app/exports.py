@@ -100,14 +100,12 @@ def zipped(sessions: Sequence[UserSession], *, name: str, reason: str) -> HttpRe
 
 
 def zipped_files(
-    files: Sequence[UploadedFile], *, session: UserSession, left_out: Sequence[str] = ()
+    files: Iterable[UploadedFile], *, name: str, left_out: Sequence[str] = ()
 ) -> HttpResponseBase:
-    """Return files of a session as one streamed ZIP. The caller has recorded the downloads."""
+    """Return files as one streamed ZIP, by session. The caller has recorded the downloads."""
     index = _Index([_headline(), *(f"LEFT OUT: {one}" for one in left_out)])
-    members = _with_index(_file_members(files, session.support_code, index), index)
-    return _attachment(
-        _archive(members), "application/zip", f"maria-{session.support_code}-files.zip"
-    )
+    members = _with_index(_members_by_session(files, index), index)
+    return _attachment(_archive(members), "application/zip", f"maria-{name}.zip")
 
 
 def _attachment(
@@ -152,6 +150,16 @@ def _session_members(
         yield Member(f"{folder}/session.json", map(str.encode, stream_json(parts)))
         files = UploadedFile.objects.visible_to(session).order_by("created_at", "id")
         yield from _file_members(files, folder, index)
+
+
+def _members_by_session(files: Iterable[UploadedFile], index: _Index) -> Iterator[Member]:
+    """Yield files in the folders of their sessions."""
+    folders: dict[str, list[UploadedFile]] = {}
+    for upload in files:
+        folders.setdefault(upload.session.support_code, []).append(upload)
+    for folder, members in folders.items():
+        index.lines += ["", f"{folder}/"]
+        yield from _file_members(members, folder, index)
 
 
 def _file_members(files: Iterable[UploadedFile], folder: str, index: _Index) -> Iterator[Member]:

@@ -19,6 +19,7 @@ from django_q.models import Failure, OrmQ, Schedule, Success, Task
 from audit_app.adminkit.read_only import ReadOnlyAdmin
 from audit_app.adminkit.registry import (
     register_actions,
+    register_list_actions,
     register_pages,
     register_sections,
     register_template,
@@ -27,6 +28,7 @@ from audit_app.models import AuditLog
 from backoffice_app import certificate, exports, session_sections
 from backoffice_app.accounts import user_admin
 from backoffice_app.case import several
+from backoffice_app.case.chosen_files import of_list
 from backoffice_app.live.section import live
 from backoffice_app.person import actions as person_actions
 from backoffice_app.person import page as person_page
@@ -109,8 +111,9 @@ class FailureAdmin(ReadOnlyAdmin):
 
 
 register_actions(
-    UserSession, exports.EXPORT, person_page.REVEAL, *person_actions.ACTIONS, *several.ACTIONS
-)
+    UserSession, exports.EXPORT, person_page.REVEAL, *person_actions.ACTIONS, *several.SESSION_ACTIONS,
+)  # fmt: skip
+register_list_actions(UploadedFile, of_list, *several.LIST_ACTIONS)
 register_pages(UserSession, person_page.PAGE, certificate.PAGE)
 register_sections(UserSession, live, session_sections.events, session_sections.files)
 register_sections(UploadedFile, session_sections.file_answer)

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import OperationalError, connections
 from django.db.migrations.operations import AddIndex, RemoveIndex
 from django.db.migrations.operations.base import Operation
+from django.db.models import Index, Model
 
 # While a statement waits for its lock, all later statements on the table wait behind it.
 LOCK_TIMEOUT_MS = 900
@@ -31,10 +32,7 @@ class AddIndexOnline(AddIndex):
         if not _is_online(schema_editor):
             super().database_forwards(app_label, schema_editor, from_state, to_state)
             return
-        model = to_state.apps.get_model(app_label, self.model_name)
-        with _without_lock_timeout(schema_editor):
-            schema_editor.remove_index(model, self.index, concurrently=True)  # if it exists
-            schema_editor.add_index(model, self.index, concurrently=True)
+        _create(self.index, to_state.apps.get_model(app_label, self.model_name), schema_editor)
 
     def database_backwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
@@ -42,9 +40,7 @@ class AddIndexOnline(AddIndex):
         if not _is_online(schema_editor):
             super().database_backwards(app_label, schema_editor, from_state, to_state)
             return
-        model = from_state.apps.get_model(app_label, self.model_name)
-        with _without_lock_timeout(schema_editor):
-            schema_editor.remove_index(model, self.index, concurrently=True)
+        _drop(self.index, from_state.apps.get_model(app_label, self.model_name), schema_editor)
 
 
 class RemoveIndexOnline(RemoveIndex):
@@ -56,9 +52,8 @@ class RemoveIndexOnline(RemoveIndex):
         if not _is_online(schema_editor):
             super().database_forwards(app_label, schema_editor, from_state, to_state)
             return
-        AddIndexOnline(self.model_name, self._index(app_label, from_state)).database_backwards(
-            app_label, schema_editor, from_state, to_state
-        )
+        index = self._index(app_label, from_state)
+        _drop(index, from_state.apps.get_model(app_label, self.model_name), schema_editor)
 
     def database_backwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
@@ -66,9 +61,8 @@ class RemoveIndexOnline(RemoveIndex):
         if not _is_online(schema_editor):
             super().database_backwards(app_label, schema_editor, from_state, to_state)
             return
-        AddIndexOnline(self.model_name, self._index(app_label, to_state)).database_forwards(
-            app_label, schema_editor, from_state, to_state
-        )
+        index = self._index(app_label, to_state)
+        _create(index, to_state.apps.get_model(app_label, self.model_name), schema_editor)
 
     def _index(self, app_label: str, state: Any) -> Any:
         return state.models[app_label, self.model_name_lower].get_index_by_name(self.name)
@@ -139,6 +133,18 @@ def give_way(alias: str, migrate: Callable[[], object], report: Callable[[str], 
                 raise
         report("A table is in use. Trying again, so that nobody waits for the migration.")
         time.sleep(PAUSE_SECONDS)
+
+
+def _create(index: Index, model: type[Model], schema_editor: Any) -> None:
+    """Create an index, in the place of an invalid one."""
+    with _without_lock_timeout(schema_editor):
+        schema_editor.remove_index(model, index, concurrently=True)  # if it exists
+        schema_editor.add_index(model, index, concurrently=True)
+
+
+def _drop(index: Index, model: type[Model], schema_editor: Any) -> None:
+    with _without_lock_timeout(schema_editor):
+        schema_editor.remove_index(model, index, concurrently=True)
 
 
 def _is_online(schema_editor: Any) -> bool:

@@ -7,6 +7,9 @@ export default defineConfig([
     "dist",
     "demo/dist",
     "gallery/dist",
+    "examples/*/dist",
+    // Its packages are installed for its own test only, which checks its types.
+    "examples/next",
     "coverage",
     "src/api/schema.ts",
     "element/element.d.ts",
@@ -23,6 +26,7 @@ export default defineConfig([
           "demo/tsconfig.json",
           "gallery/tsconfig.json",
           "element/tsconfig.json",
+          "examples/tsconfig.json",
         ],
       },
     },

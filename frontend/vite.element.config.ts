@@ -17,6 +17,7 @@ export default defineConfig({
     outDir: here("dist"),
     emptyOutDir: false,
     target: "es2022",
+    sourcemap: true,
     rolldownOptions: { output: { minify: true } },
     lib: { entry: "element.tsx", formats: ["es"], fileName: () => "element.js" },
   },

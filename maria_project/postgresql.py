@@ -1,5 +1,6 @@
 """PostgreSQL for the web process: no request waits for a hanging server."""
 
+import time
 from typing import Any
 
 import psycopg
@@ -9,17 +10,20 @@ from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGconn
 
 # A request can fail twice, on its connection and while getting another one. Both
-# together take 8 s, less than the documented 10 s.
-DEADLINE_SECONDS = 4
-# The server cancels the statement first, if it still can.
+# together take 8.5 s, less than the documented 10 s.
+DEADLINE_SECONDS = 3.75
+CANCEL_SECONDS = 0.5
+# The server cancels the statement first, if it still can. It never cancels a commit.
 STATEMENT_TIMEOUT_MS = 3500
 
 
 class PromptConnection(psycopg.Connection[Any]):
-    """A connection that is closed if the server does not answer within DEADLINE_SECONDS.
+    """A connection on which no exchange takes longer than DEADLINE_SECONDS and CANCEL_SECONDS.
 
-    If the server gives up waiting for its synchronous standby, it reports a commit as done that
-    a failover would undo. Here that is an error.
+    What takes too long is cancelled: a commit that waits for a synchronous standby would occupy
+    a connection of the server until the standby is back. If the server does not answer even
+    that, the connection is closed. A cancelled wait for the standby ends with a commit that a
+    failover would undo, so it is an error.
     """
 
     def __init__(self, pgconn: PGconn) -> None:
@@ -31,13 +35,23 @@ class PromptConnection(psycopg.Connection[Any]):
         try:
             result = super().wait(gen, interval, DEADLINE_SECONDS if timeout is None else timeout)
         except psycopg.OperationalError:
-            if self.info.transaction_status == TransactionStatus.ACTIVE:
-                self.close()  # the next user would read the answer to this query
-            raise
+            if self.info.transaction_status != TransactionStatus.ACTIVE:
+                raise
+            result = self._cancelled(gen, interval)
         if self._is_unconfirmed:
             self._is_unconfirmed = False
             raise StatementCompletionUnknown("the standby has not confirmed the commit")
         return result
+
+    def _cancelled(self, gen: PQGen[RV], interval: float) -> RV:
+        """Cancel what takes too long and return its result; raises OperationalError."""
+        deadline = time.monotonic() + CANCEL_SECONDS
+        try:
+            self.cancel_safe(timeout=CANCEL_SECONDS)
+            return super().wait(gen, interval, max(deadline - time.monotonic(), interval))
+        finally:
+            if self.info.transaction_status == TransactionStatus.ACTIVE:
+                self.close()  # the next user would read the answer to this query
 
     def _note(self, notice: Diagnostic) -> None:
         if notice.source_function == "SyncRepWaitForLSN":  # its text depends on the language

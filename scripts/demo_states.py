@@ -12,6 +12,7 @@ from scripts.demo_steps import (
     SENTENCE,
     ask_the_server,
     choose,
+    dragged_file,
     end_elsewhere,
     files,
     patch_current,
@@ -28,8 +29,8 @@ def idle(page: Page) -> None:
 
 def starting(page: Page) -> None:
     slow_down(page, latency=60_000)
-    page.get_by_label("Message").click()
-    page.get_by_label("Message").fill(SENTENCE)
+    page.get_by_role("textbox", name="Message").click()
+    page.get_by_role("textbox", name="Message").fill(SENTENCE)
     status(page, "starting")
 
 
@@ -77,7 +78,7 @@ def offline(page: Page) -> None:
 def not_sent(page: Page) -> None:
     say(page)
     page.route("**/api/**", lambda route: route.abort())
-    page.get_by_label("Message").fill("Is anybody there?")
+    page.get_by_role("textbox", name="Message").fill("Is anybody there?")
     page.get_by_role("button", name="Send", exact=True).click()
     page.get_by_text("Not sent.").wait_for()
 
@@ -112,7 +113,7 @@ def mismatch(page: Page) -> None:
 
 def confirm(page: Page) -> None:
     say(page)
-    page.get_by_role("button", name="Start again").click()
+    page.get_by_role("button", name="Start a new session").click()
     page.get_by_role("alertdialog").wait_for()
 
 
@@ -135,7 +136,7 @@ def data(page: Page) -> None:
     dialog.get_by_role("button", name="Save").click()
     dialog.get_by_role("button", name="Send a code").click()
     dialog.get_by_label("six digits").wait_for()
-    dialog.get_by_label("may write to me").click()
+    dialog.get_by_label("may contact me").click()
     dialog.get_by_role("button", name="What happened").click()
     dialog.locator(".maria-activity li").first.wait_for()
 
@@ -173,8 +174,8 @@ def failed(page: Page) -> None:
             status=403, content_type="application/problem+json", body=problem
         ),
     )
-    page.get_by_label("Message").click()
-    page.get_by_label("Message").fill(SENTENCE)
+    page.get_by_role("textbox", name="Message").click()
+    page.get_by_role("textbox", name="Message").fill(SENTENCE)
     status(page, "failed")
 
 
@@ -189,7 +190,7 @@ def where(page: Page) -> None:
 def dragged(page: Page) -> None:
     say(page)
     store(page, LONG_NAME)
-    page.locator(".maria-drop").dispatch_event("dragover")
+    page.locator(".maria-drop").dispatch_event("dragover", {"dataTransfer": dragged_file(page)})
     page.locator(".maria-drop[data-over=true]").wait_for()
     page.locator("input[type=file]").focus()
     page.keyboard.press("Shift+Tab")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from playwright.sync_api import Page, Route
+from playwright.sync_api import JSHandle, Page, Route
 
 ROOT = Path(__file__).resolve().parents[1]
 SENTENCE = "Which forms do I need to move to Lisbon in March?"
@@ -23,13 +23,24 @@ def files(*names: str, size: int = 2_400_000) -> list[dict[str, object]]:
 
 def say(page: Page, text: str = SENTENCE) -> None:
     """Send a message and wait for the answer, which creates a session."""
-    page.get_by_label("Message").fill(text)
+    page.get_by_role("textbox", name="Message").fill(text)
     page.get_by_role("button", name="Send", exact=True).click()
     page.locator(".line[data-who=visitor]", has_text=text).wait_for()
 
 
 def choose(page: Page, chosen: list[dict[str, object]]) -> None:
     page.locator("input[type=file]").set_input_files(chosen)  # type: ignore[arg-type]
+
+
+def dragged_file(page: Page) -> JSHandle:
+    """Return what the browser passes to the page while a file is dragged over it."""
+    return page.evaluate_handle(
+        """() => {
+          const dragged = new DataTransfer();
+          dragged.items.add(new File(["%PDF"], "dragged.pdf"));
+          return dragged;
+        }"""
+    )
 
 
 def store(page: Page, *names: str) -> None:

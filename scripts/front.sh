@@ -24,12 +24,12 @@ front_build() {
     front_sources >frontend/node_modules/.built
 }
 
-# front_packages: install exactly the packages of the lock file.
+# front_packages: install exactly the packages of the lock file, except those of the example with Next.js.
 front_packages() {
     has_node || { echo "$NODE_HINT" >&2; return 1; }
     wanted=$(cksum <frontend/package-lock.json)
     [ "$(cat frontend/node_modules/.installed 2>/dev/null)" != "$wanted" ] || return 0
-    front_step "Installing frontend/package-lock.json" npm ci --no-progress || return 1
+    front_step "Installing frontend/package-lock.json" npm ci --no-progress --workspaces=false || return 1
     echo "$wanted" >frontend/node_modules/.installed
 }
 

@@ -44,7 +44,7 @@ CHOSEN = (
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[str]:
+def server(folder: Path, **settings: str) -> Iterator[str]:
     """Run the product on a free port with its own data; yield its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -56,6 +56,7 @@ def server(folder: Path) -> Iterator[str]:
         "RATE_LIMIT_CREATE": "1000/m",
         "RATE_LIMIT_EMAIL": "1000/h",
         "RATE_LIMIT_RECOVER": "1000/h",
+        **settings,
     }
     log = folder / "run.log"
     with log.open("wb") as out:
@@ -93,7 +94,7 @@ def picture(browser: Browser, address: str, path: Path) -> list[str]:
     )
     wrong: list[str] = []
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(30_000)  # The machine may be busy.
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on(
         "console",

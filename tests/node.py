@@ -1,6 +1,7 @@
 """Node.js, which checks, builds and tests the front end, if it is installed."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -28,3 +29,17 @@ def need_node() -> None:
     if os.environ.get("CI"):
         pytest.fail(INSTALL_HINT)
     pytest.skip(INSTALL_HINT)
+
+
+def copy_of_frontend(folder: Path) -> Path:
+    """Copy frontend/ with its packages, as `npm ci` links them, so that a test can build in it."""
+    copy = folder / "frontend"
+    not_copied = shutil.ignore_patterns("node_modules", "dist", ".next", "maria", "*.tgz")
+    shutil.copytree(FRONTEND, copy, ignore=not_copied)
+    packages = copy / "node_modules"
+    (packages / "@maria").mkdir(parents=True)
+    for package in (FRONTEND / "node_modules").iterdir():
+        if package.name != "@maria" and not package.name.startswith("maria-example"):
+            (packages / package.name).symlink_to(package)
+    (packages / "@maria" / "sessions").symlink_to(copy)
+    return copy

@@ -48,7 +48,8 @@ class PostgresServer:
     @property
     def url(self) -> str:
         """The URL of its one, empty, database."""
-        return f"postgres://maria@{self.address}:{self.port}/postgres"
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"postgres://maria@{host}:{self.port}/postgres"
 
     def create(self) -> None:
         """Make the data."""
@@ -86,12 +87,16 @@ class PostgresServer:
             stdout=log, stderr=log, cwd=self.folder, user=self.user,
         )  # fmt: skip
         for _ in range(300):
-            if self._run("pg_isready", "-h", self.address, "-p", str(self.port), check=False) == 0:
+            if self.answers():
                 return
             if self._process.poll() is not None:
                 break
             time.sleep(0.1)
         raise RuntimeError("the throw-away PostgreSQL did not start")
+
+    def answers(self) -> bool:
+        """Return whether it answers, from this network."""
+        return self._run("pg_isready", "-h", self.address, "-p", str(self.port), check=False) == 0
 
     def kill(self) -> None:
         """Send SIGKILL to all its processes at once, as in a power cut."""
@@ -145,7 +150,9 @@ class PostgresServer:
 
 
 @contextmanager
-def serving(*, fsync: bool = False, on_disk: bool = False) -> Iterator[PostgresServer]:
+def serving(
+    *, fsync: bool = False, on_disk: bool = False, address: str = LOOPBACK
+) -> Iterator[PostgresServer]:
     """Run a server with an empty database, in memory if there is room and it need not be `on_disk`.
 
     Raises RuntimeError if it does not start.
@@ -156,7 +163,8 @@ def serving(*, fsync: bool = False, on_disk: bool = False) -> Iterator[PostgresS
     parent = None if on_disk else scratch.fast_folder()
     with tempfile.TemporaryDirectory(prefix="maria-pg-", dir=parent) as name:
         folder = Path(name)
-        server = PostgresServer(programs, folder, free_port(), unprivileged_user(folder), fsync)
+        user = unprivileged_user(folder)
+        server = PostgresServer(programs, folder, free_port(), user, fsync, address)
         server.create()
         try:
             server.start()

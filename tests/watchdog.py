@@ -18,7 +18,7 @@ from pathlib import Path
 PROC = Path("/proc")
 PATIENCE = 60.0
 # A process that starts another program names nothing for a moment, so one look is not enough.
-LOOKS = 3
+REPEATS = 3
 
 
 def main(pid: int, folder: Path) -> None:
@@ -26,7 +26,7 @@ def main(pid: int, folder: Path) -> None:
     _wait(pid)
     deadline = time.monotonic() + PATIENCE
     empty = 0
-    while empty < LOOKS and time.monotonic() < deadline:
+    while empty < REPEATS and time.monotonic() < deadline:
         left = list(leftovers(folder))
         empty = 0 if left else empty + 1
         for number in left:

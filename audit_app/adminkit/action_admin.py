@@ -112,26 +112,31 @@ class ActionAdmin(ReadOnlyAdmin):
         return page.show(request, row, context)
 
     def action_view(self, action: Action, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        """Show the action's form, or carry it out; ask again if the row has changed meanwhile."""
         row = self._permitted_row(request, action.permission, object_id)
+        back = returns_to(request, self._address(action.back or action.page, row))
+        context = {**self._context(request, row, action.title), "back": back}
+        return self._ask_or_act(action, request, row, context)
+
+    def _ask_or_act(
+        self, action: Action, request: HttpRequest, row: Any, context: dict[str, Any]
+    ) -> HttpResponseBase:
+        """Show the action's form, or carry it out; ask again if the row has changed meanwhile."""
         seen = action.state(row)
         make_form = partial(action.form, presets=action.presets, row=row)
         data = request.POST if request.method == "POST" else None
         form = make_form(data, initial={**action.initial(request), "seen": seen})
         if form.is_valid():
             if form.cleaned_data["seen"] in ("", seen):
-                return self._act(action, request, row, form.cleaned_data)
+                return self._act(action, request, row, form.cleaned_data, context["back"])
             form = make_form(initial={**_as_typed(form), "seen": seen})
             is_too_late = not action.fits(row)
             messages.warning(request, f"{_CHANGED} {_TOO_LATE if is_too_late else _AGAIN}")
         else:
             is_too_late = False
-        context = {
-            **self._context(request, row, action.title),
+        context |= {
             "action": action,
             "is_too_late": is_too_late,
             "effect": action.effect(row) if action.effect else None,
-            "back": self._back(action, request, row),
             "form": form,
         }
         return TemplateResponse(request, "adminkit/action.html", context)
@@ -153,7 +158,7 @@ class ActionAdmin(ReadOnlyAdmin):
         }
 
     def _act(
-        self, action: Action, request: HttpRequest, row: Any, values: Mapping[str, Any]
+        self, action: Action, request: HttpRequest, row: Any, values: Mapping[str, Any], back: str
     ) -> HttpResponseBase:
         try:
             done = action.act(row, ActionRequest(request, values["reason"], values))
@@ -163,7 +168,7 @@ class ActionAdmin(ReadOnlyAdmin):
             if not isinstance(done, str):
                 return done
             messages.success(request, result(request, done, self._undo(action, request, row)))
-        return HttpResponseRedirect(self._back(action, request, row))
+        return HttpResponseRedirect(back)
 
     def _undo(self, action: Action, request: HttpRequest, row: Any) -> Undo | None:
         reverse_action = next((one for one in self._actions() if one.name == action.undo), None)
@@ -172,14 +177,6 @@ class ActionAdmin(ReadOnlyAdmin):
         address = self._address(reverse_action.name, row)
         query = request.GET.urlencode()
         return Undo(f"{address}?{query}" if query else address, action.title)
-
-    def _back(self, action: Action, request: HttpRequest, row: Any) -> str:
-        """Return the page to show afterwards: the one that the link names, or the action's own."""
-        named = request.GET.get("back", "")
-        is_ours = url_has_allowed_host_and_scheme(named, allowed_hosts=None)
-        if is_ours and named.startswith(reverse("admin:index")):
-            return named
-        return self._address(action.back or action.page, row)
 
     def _address(self, page: str, row: Any) -> str:
         view = f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}"
@@ -217,6 +214,13 @@ class ActionAdmin(ReadOnlyAdmin):
             reason=action_request.reason,
         )
         return "Personal values of this session are shown to you for 15 minutes, on all its pages."
+
+
+def returns_to(request: HttpRequest, default: str) -> str:
+    """Return the page of the admin that the address names, or the default."""
+    named = request.GET.get("back", "")
+    is_ours = url_has_allowed_host_and_scheme(named, allowed_hosts=None)
+    return named if is_ours and named.startswith(reverse("admin:index")) else default
 
 
 def _as_typed(form: ReasonForm) -> dict[str, Any]:

@@ -4,9 +4,12 @@ An app registers them while Django starts, before the admin's URLs are built.
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db.models import Model
+from django.http import HttpRequest
 
 from audit_app.adminkit.actions import Action, RowPage, Section
 
@@ -17,6 +20,8 @@ class Extensions:
     pages: list[RowPage] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
     template: str = ""
+    list_actions: tuple[Action, ...] = ()
+    chosen: Callable[[HttpRequest], Any] = lambda _: None
 
 
 _extensions: defaultdict[type[Model], Extensions] = defaultdict(Extensions)
@@ -29,6 +34,14 @@ def extensions(model: type[Model]) -> Extensions:
 def register_actions(model: type[Model], *actions: Action) -> None:
     """Offer these actions on the page of each row of `model`, after the model's own."""
     _extensions[model].actions.extend(actions)
+
+
+def register_list_actions(
+    model: type[Model], chosen: Callable[[HttpRequest], Any], *actions: Action
+) -> None:
+    """Offer these actions in the list of `model`. They get what `chosen` returns for a request."""
+    _extensions[model].chosen = chosen
+    _extensions[model].list_actions = actions
 
 
 def register_pages(model: type[Model], *pages: RowPage) -> None:

@@ -1,4 +1,4 @@
-"""Actions on several files of a session at once, with one reason.
+"""Actions on several files at once, with one reason: on the page of a session, and in the list of files.
 
 Each file is changed and recorded on its own, by the same service and under the
 same locks as on its own page. A file that no longer qualifies is left alone, and
@@ -6,7 +6,7 @@ the answer names it with the reason.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.contrib import messages
@@ -14,12 +14,13 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.defaultfilters import pluralize
-from django.urls import reverse
 from rest_framework.exceptions import APIException
 
 from audit_app.adminkit.actions import Action, ActionRequest, NotDone
+from audit_app.adminkit.reasons import ReasonForm
 from audit_app.adminkit.results import Undo, result
 from backoffice_app import exports
+from backoffice_app.case.chosen_files import ChosenFiles, of_session
 from backoffice_app.case.files_forms import FilesForm, QuarantinedFilesForm, TransferFilesForm
 from sessions_app.models import UserSession
 from uploads_app.admin import file_actions
@@ -31,7 +32,6 @@ from uploads_app.services.inspection import quarantine_upload, restore_upload
 
 # The button Undo names each file, and is kept with the message.
 UNDONE_AT_ONCE = 50
-_PAGE = "admin:sessions_app_usersession_change"
 _MAY_VIEW = "uploads_app.view_uploadedfile"
 
 
@@ -44,16 +44,16 @@ class Outcome:
 
 
 def _each(
-    session: UserSession,
+    chosen: ChosenFiles,
     action_request: ActionRequest,
     act: Callable[[UploadedFile], None],
 ) -> Outcome:
     """Apply an act to each chosen file; raises NotDone if it failed for all."""
     if not action_request.request.user.has_perm(_MAY_VIEW):
         raise PermissionDenied
-    chosen = UploadedFile.objects.filter(session=session, pk__in=action_request.values["chosen"])
+    files = chosen.files.filter(pk__in=action_request.values["chosen"])
     done, failed = [], []
-    for upload in chosen.select_related("session").order_by("created_at"):
+    for upload in files.select_related("session").order_by("created_at"):
         try:
             act(upload)
         except (NotDone, transfer.NotTransferred, APIException) as error:
@@ -66,20 +66,20 @@ def _each(
 
 
 def _answer(
-    session: UserSession, request: HttpRequest, outcome: Outcome, sentence: str, undo: str = ""
+    chosen: ChosenFiles, request: HttpRequest, outcome: Outcome, sentence: str, undo: str = ""
 ) -> HttpResponseBase:
-    """Say how many files were changed and which were not, on the session's page."""
+    """Say how many files were changed and which were not, on the page of these files."""
     say = messages.warning if outcome.failed else messages.success
-    say(request, result(request, sentence, _undo(session, outcome, undo) if undo else None))
+    say(request, result(request, sentence, _undo(chosen, outcome, undo) if undo else None))
     _report(request, outcome.failed)
-    return HttpResponseRedirect(f"{reverse(_PAGE, args=[session.pk])}#files")
+    return HttpResponseRedirect(chosen.page)
 
 
-def _undo(session: UserSession, outcome: Outcome, name: str) -> Undo | None:
+def _undo(chosen: ChosenFiles, outcome: Outcome, name: str) -> Undo | None:
     if len(outcome.done) > UNDONE_AT_ONCE:
         return None
-    address = reverse(f"admin:sessions_app_usersession_{name}", args=[session.pk])
-    return Undo(address, "several files", [("chosen", str(one.pk)) for one in outcome.done])
+    files = [("chosen", str(one.pk)) for one in outcome.done]
+    return Undo(chosen.address(name), "several files", files)
 
 
 def _report(request: HttpRequest, failed: Iterable[str]) -> None:
@@ -93,41 +93,41 @@ def _count(outcome: Outcome, was: str, were: str) -> str:
     return f"{counted} {was if number == 1 else were}"
 
 
-def _quarantine(session: UserSession, action_request: ActionRequest) -> HttpResponseBase:
+def _quarantine(chosen: ChosenFiles, action_request: ActionRequest) -> HttpResponseBase:
     def act(upload: UploadedFile) -> None:
         if not quarantine_upload(upload=upload, reason=action_request.reason):
             raise NotDone("It is not stored any more.")
 
-    outcome = _each(session, action_request, act)
+    outcome = _each(chosen, action_request, act)
     sentence = f"{_count(outcome, 'is', 'are')} in quarantine. Nobody can download them."
-    return _answer(session, action_request.request, outcome, sentence, "restore_files")
+    return _answer(chosen, action_request.request, outcome, sentence, "restore")
 
 
-def _release(session: UserSession, action_request: ActionRequest) -> HttpResponseBase:
+def _release(chosen: ChosenFiles, action_request: ActionRequest) -> HttpResponseBase:
     def act(upload: UploadedFile) -> None:
         if not restore_upload(upload=upload, reason=action_request.reason):
             raise NotDone("It is not in quarantine any more.")
 
-    outcome = _each(session, action_request, act)
+    outcome = _each(chosen, action_request, act)
     sentence = f"{_count(outcome, 'was', 'were')} released from quarantine."
-    return _answer(session, action_request.request, outcome, sentence, "quarantine_files")
+    return _answer(chosen, action_request.request, outcome, sentence, "quarantine")
 
 
-def _transfer(session: UserSession, action_request: ActionRequest) -> HttpResponseBase:
+def _transfer(chosen: ChosenFiles, action_request: ActionRequest) -> HttpResponseBase:
     target = action_request.values["to"]
 
     def act(upload: UploadedFile) -> None:
         transfer.transfer_upload(upload=upload, session=target, reason=action_request.reason)
 
-    outcome = _each(session, action_request, act)
+    outcome = _each(chosen, action_request, act)
     sentence = (
-        f"{_count(outcome, 'was', 'were')} transferred to {target}. Ask the visitor to reload the "
-        "page: an open page does not show them before."
+        f"{_count(outcome, 'was', 'were')} transferred to {target}. The visitor's open page shows "
+        "what was transferred within a minute. If it does not, ask the visitor to reload the page."
     )
-    return _answer(session, action_request.request, outcome, sentence)
+    return _answer(chosen, action_request.request, outcome, sentence)
 
 
-def _download(session: UserSession, action_request: ActionRequest) -> HttpResponseBase:
+def _download(chosen: ChosenFiles, action_request: ActionRequest) -> HttpResponseBase:
     """Send the files as one ZIP. Each is recorded if it can be opened now."""
 
     def act(upload: UploadedFile) -> None:
@@ -139,13 +139,13 @@ def _download(session: UserSession, action_request: ActionRequest) -> HttpRespon
             raise NotDone("It is blocked for safety.") from error
         record_staff_download(upload=upload, reason=action_request.reason)
 
-    outcome = _each(session, action_request, act)
+    outcome = _each(chosen, action_request, act)
     _report(action_request.request, outcome.failed)
-    return exports.zipped_files(outcome.done, session=session, left_out=outcome.failed)
+    return exports.zipped_files(outcome.done, name=chosen.name, left_out=outcome.failed)
 
 
-def _chosen(request: HttpRequest) -> dict[str, Any]:
-    """Return the files that the page of the session has chosen."""
+def _ticked(request: HttpRequest) -> dict[str, Any]:
+    """Return the files that are ticked on the page that asks."""
     chosen = request.GET.getlist("chosen")
     return {"chosen": chosen} if chosen else {}
 
@@ -167,10 +167,10 @@ def _several(
     title: str,
     button: str,
     fits: Callable[[UserSession], bool],
-    act: Callable[[UserSession, ActionRequest], HttpResponseBase],
+    act: Callable[[ChosenFiles, ActionRequest], HttpResponseBase],
     form: type[FilesForm] = FilesForm,
 ) -> Action:
-    """Return the action on several files that corresponds to an action on one."""
+    """Return the action on ChosenFiles that corresponds to an action on one file."""
     single = _ONE[one]
     return Action(
         name=f"{one}_files",
@@ -183,13 +183,26 @@ def _several(
         presets=single.presets,
         state=lambda _: "",
         form=form,
-        initial=_chosen,
+        initial=_ticked,
         page="files",
         back="change",
     )
 
 
-ACTIONS = (
+def _on_session(action: Action) -> Action:
+    """Return an action on files as an action of their session's page."""
+
+    def form(*args: Any, row: UserSession, **kwargs: Any) -> ReasonForm:
+        return action.form(*args, row=of_session(row), **kwargs)
+
+    return replace(
+        action,
+        act=lambda session, action_request: action.act(of_session(session), action_request),
+        form=form,
+    )
+
+
+LIST_ACTIONS = (
     _several(
         "give",
         title="Transfer files",
@@ -221,3 +234,5 @@ ACTIONS = (
         form=QuarantinedFilesForm,
     ),
 )
+
+SESSION_ACTIONS = tuple(_on_session(action) for action in LIST_ACTIONS)

@@ -21,7 +21,6 @@ export const german = /* @__PURE__ */ createLanguage(
     whereText:
       "Sie gehören zu Ihrer Sitzung in diesem Browser. Fehlt eine Datei, nennen Sie dem Support diesen Code:",
     previousCode: "Der Code Ihrer vorigen Sitzung:",
-    reset: "Neu beginnen",
     resetText:
       "Eine neue Sitzung beginnt. Ihre Dateien bleiben in der alten, und Sie können sie nicht mehr öffnen.",
     notMe: "Nicht Sie?",

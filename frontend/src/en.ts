@@ -24,7 +24,6 @@ export const english = /* @__PURE__ */ createLanguage(
     whereText:
       "They belong to your session in this browser. If a file is missing, give this code to support:",
     previousCode: "The code of your previous session:",
-    reset: "Start again",
     resetText:
       "A new session starts. Your files stay in the old one, and you can no longer open them.",
     notMe: "Not you?",

@@ -51,7 +51,6 @@ export interface Texts {
   whereFiles: string;
   whereText: string;
   previousCode: string;
-  reset: string;
   resetText: string;
   notMe: string;
   notMeText: string;

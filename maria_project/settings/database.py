@@ -29,7 +29,11 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
     # open connections, a server with little load would do this in every request.
     _database["CONN_MAX_AGE"] = 60
 else:
-    _database.setdefault("OPTIONS", {})["connect_timeout"] = 5
+    _options = _database.setdefault("OPTIONS", {})
+    _options["connect_timeout"] = 5
+    # In transaction mode, a cursor that outlives a transaction may be in another connection.
+    is_pooled = str(_options.pop("pgbouncer", "")).lower() == "true"
+    _database["DISABLE_SERVER_SIDE_CURSORS"] = is_pooled
     _database["CONN_HEALTH_CHECKS"] = True
     # Web processes replace this by a pool (maria_project/postgresql.py).
     _database["CONN_MAX_AGE"] = 60

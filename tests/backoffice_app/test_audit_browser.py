@@ -40,13 +40,6 @@ def written(event: events.EventType = SEEN, at: str = "", **extra: Any) -> Audit
         return record(event, **extra)
 
 
-@pytest.fixture
-def auditor(make_staff: Any) -> Client:
-    """A client of the group Auditor."""
-    client: Client = make_staff("Auditor")
-    return client
-
-
 def listed(client: Client, **query: str) -> set[int]:
     """Return the numbers of the events that a list links to."""
     page = client.get(f"{LIST}?{urlencode(query)}")

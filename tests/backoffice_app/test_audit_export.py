@@ -28,13 +28,6 @@ VECTORS = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def auditor(make_staff: Any) -> Client:
-    """A client of the group Auditor."""
-    client: Client = make_staff("Auditor")
-    return client
-
-
 def take(client: Client, format_name: str, reason: str = "audit", **query: str) -> Any:
     """Request an export and return the response."""
     answer = client.post(EXPORT, {"format": format_name, "reason": reason}, query_params=query)

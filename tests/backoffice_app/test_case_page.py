@@ -28,12 +28,6 @@ from uploads_app.models import UploadedFile
 from uploads_app.services.inspection import quarantine_upload
 
 
-@pytest.fixture
-def support(make_staff: Any) -> Client:
-    support: Client = make_staff("Support")
-    return support
-
-
 def page(staff: Client, visitor: Visitor) -> str:
     answer = staff.get(page_of(visitor.row))
     assert answer.status_code == 200

@@ -18,13 +18,6 @@ from tests.sessions_app.support import end_as, rival
 from uploads_app.models import UploadedFile
 
 
-@pytest.fixture
-def support(make_staff: Any) -> Client:
-    """A client of the group Support."""
-    support: Client = make_staff("Support")
-    return support
-
-
 def post(staff: Client, visitor: Visitor, **values: str) -> Any:
     """Erase a visitor's session and return the page that follows."""
     return staff.post(

@@ -19,13 +19,6 @@ from tests.helpers import Visitor, events, started, stored_keys, uploaded
 from tests.sessions_app.support import rival
 
 
-@pytest.fixture
-def support(make_staff: Any) -> Client:
-    """A client of the group Support."""
-    support: Client = make_staff("Support")
-    return support
-
-
 def states(*visitors: Visitor) -> list[str]:
     return [visitor.row.status for visitor in visitors]
 

@@ -20,13 +20,6 @@ from uploads_app.models import UploadedFile
 from uploads_app.services.inspection import quarantine_upload
 
 
-@pytest.fixture
-def support(make_staff: Any) -> Client:
-    """A client of the group Support."""
-    support: Client = make_staff("Support")
-    return support
-
-
 def rename(upload: UploadedFile, name: str) -> None:
     """Set a name that uploads no longer accept but old rows may have."""
     UploadedFile.objects.filter(pk=upload.pk).update(name=name)

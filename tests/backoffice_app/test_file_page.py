@@ -36,12 +36,6 @@ def upload(visitor: Visitor) -> UploadedFile:
     return uploaded(visitor, BODY, "Krankenakte Müller.pdf")
 
 
-@pytest.fixture
-def support(make_staff: Any) -> Client:
-    support: Client = make_staff("Support")
-    return support
-
-
 def page(staff: Client, upload: UploadedFile, name: str = "change") -> str:
     """Return what a page of a file shows, after seeing that nothing on it is inline."""
     answer = staff.get(page_of(upload, name))

@@ -31,12 +31,6 @@ def clock(db: None) -> Iterator[Any]:
         yield clock
 
 
-@pytest.fixture
-def support(make_staff: Any) -> Client:
-    support: Client = make_staff("Support")
-    return support
-
-
 def live(visitor: Visitor) -> str:
     return page_of(visitor.row, "live")
 

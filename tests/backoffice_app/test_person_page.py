@@ -18,13 +18,6 @@ from tests.helpers import Visitor, events, started, uploaded
 from tests.sessions_app.people import log_lines
 
 
-@pytest.fixture
-def support(make_staff: Any) -> Client:
-    """A client of the group Support."""
-    support: Client = make_staff("Support")
-    return support
-
-
 def shown(staff: Client, visitor: Visitor) -> str:
     """Return the visible text of the person's page."""
     page = staff.get(page_of(visitor.row, "person"))

@@ -102,13 +102,6 @@ MAKERS: dict[type[Model], Callable[[int, int], Any]] = {
 OURS = [model for model in registered() if isinstance(admin.site._registry[model], ReadOnlyAdmin)]
 
 
-@pytest.fixture
-def superuser(make_staff: Any) -> Client:
-    """A superuser's client."""
-    client: Client = make_staff(is_superuser=True)
-    return client
-
-
 def questions(client: Client, url: str) -> list[str]:
     """Return the SQL of one page."""
     with CaptureQueriesContext(

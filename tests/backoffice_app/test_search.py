@@ -29,13 +29,6 @@ NAME, EMAIL, FILE = "Änne von Bell", "anne.bell@mail.example", "Befund März 20
 
 
 @pytest.fixture
-def support(make_staff: Any) -> Client:
-    """A client of the group Support."""
-    support: Client = make_staff("Support")
-    return support
-
-
-@pytest.fixture
 def others(db: None) -> list[UserSession]:
     """Two sessions of other visitors."""
     rows = []

@@ -1,7 +1,6 @@
 """Mistyped support codes are noticed, and sessions with similar codes are offered."""
 
 from random import sample
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -18,13 +17,6 @@ from tests.helpers import SOAK, started
 
 AGAIN = "Ask for the code again, symbol by symbol. 0 is never O."
 WRONG = "This is not a valid support code"
-
-
-@pytest.fixture
-def support(make_staff: Any) -> Client:
-    """A client of the group Support."""
-    support: Client = make_staff("Support")
-    return support
 
 
 @pytest.fixture

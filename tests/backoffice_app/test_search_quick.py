@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -28,13 +27,6 @@ LARGE = ("sessions_app_usersession", "uploads_app_uploadedfile", "audit_app_audi
 # How PostgreSQL reads all of a table.
 _WHOLE = ("seqscan", "mergejoin", "hashjoin")
 NAME, EMAIL = "Änne Bell", "anne@mail.example"
-
-
-@pytest.fixture
-def support(make_staff: Any) -> Client:
-    """A client of the group Support."""
-    support: Client = make_staff("Support")
-    return support
 
 
 @pytest.fixture

@@ -22,13 +22,6 @@ PAST = "The search is no longer kept. Search again."
 
 
 @pytest.fixture
-def support(make_staff: Any) -> Client:
-    """A client of the group Support."""
-    support: Client = make_staff("Support")
-    return support
-
-
-@pytest.fixture
 def anne(db: None) -> Visitor:
     """A visitor with a name and an e-mail address."""
     visitor = started()

@@ -1,7 +1,5 @@
 """The search finds names with joiners and new characters, in rows of every version."""
 
-from typing import Any
-
 import pytest
 from django.test import Client
 
@@ -14,13 +12,6 @@ pytestmark = pytest.mark.both
 
 NAME, FILE = "مهدی\u200cزاده رضا\u200cپور", "می\u200cخواهم.pdf"
 BEFORE, FILE_BEFORE = NAME.replace("\u200c", ""), FILE.replace("\u200c", "")
-
-
-@pytest.fixture
-def support(make_staff: Any) -> Client:
-    """A client of the group Support."""
-    support: Client = make_staff("Support")
-    return support
 
 
 def test_names_are_found_with_and_without_their_joiners(visitor: Visitor, support: Client) -> None:

@@ -22,12 +22,6 @@ GOOD: dict[str, Any] = {"name": "maria-agent", "scopes": ["events", "uploads"], 
 SECRET = re.compile(r"msk1_[A-Za-z0-9_-]{43}")
 
 
-@pytest.fixture
-def superuser(make_staff: Any) -> Any:
-    """A superuser's client."""
-    return make_staff(is_superuser=True)
-
-
 def made(superuser: Client, **fields: Any) -> str:
     """Create a key and return the secret that the next page shows."""
     page = superuser.post(ADD, {**GOOD, **fields}, follow=True)

@@ -16,13 +16,6 @@ from tests.helpers import Visitor, started, uploaded
 from uploads_app.models import UploadedFile
 
 
-@pytest.fixture
-def support(make_staff: Any) -> Client:
-    """A client of the group Support."""
-    support: Client = make_staff("Support")
-    return support
-
-
 def shown(support: Client, visitor: Visitor) -> str:
     """Return the visible text of a session's page."""
     page = support.get(page_of(visitor.row))

@@ -18,12 +18,6 @@ REASON = "Legal or data request"
 
 
 @pytest.fixture
-def support(make_staff: Any) -> Client:
-    support: Client = make_staff("Support")
-    return support
-
-
-@pytest.fixture
 def files(visitor: Visitor) -> list[UploadedFile]:
     return [uploaded(visitor, pdf(name), f"{name}.pdf") for name in ("anna", "bert", "carl")]
 

@@ -2,7 +2,6 @@
 
 import re
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -34,13 +33,6 @@ ORDERS = {
     (UploadedFile, "status__exact=stored&o=-size"): "upload_sizes",
     (AuditLog, "o=occurred_at"): "audit_occurred_at",
 }
-
-
-@pytest.fixture
-def superuser(make_staff: Any) -> Client:
-    """A superuser's client."""
-    client: Client = make_staff(is_superuser=True)
-    return client
 
 
 def _sessions(count: int) -> list[UserSession]:

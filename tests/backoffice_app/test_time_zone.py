@@ -22,13 +22,6 @@ pytestmark = pytest.mark.usefixtures("db")
 NIGHT = datetime(2026, 11, 22, 22, 30, tzinfo=UTC)
 
 
-@pytest.fixture
-def support(make_staff: Any) -> Client:
-    """A client of the group Support."""
-    support: Client = make_staff("Support")
-    return support
-
-
 def began(moment: datetime) -> Visitor:
     """Return a visitor whose session was created at that time."""
     visitor = started()

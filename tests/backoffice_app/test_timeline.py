@@ -2,7 +2,6 @@
 
 import re
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -16,13 +15,6 @@ from sessions_app import events as session_events
 from tests.backoffice_app.pages import page_of, shown_text
 from tests.helpers import Visitor, age_session, uploaded
 from uploads_app.models import UploadedFile
-
-
-@pytest.fixture
-def support(make_staff: Any) -> Client:
-    """A client of the group Support."""
-    support: Client = make_staff("Support")
-    return support
 
 
 def timeline_lines(staff: Client, visitor: Visitor, query: str = "") -> list[str]:

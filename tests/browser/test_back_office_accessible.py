@@ -6,54 +6,23 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from scripts.console_pages import PAGES
+from scripts.console_states import States, states
 from tests.browser.api import PageVisitor
 from tests.browser.axe import BACK_OFFICE, OF_A_VIEW, PHONE, set_view, violations
 from tests.browser.back_office import BackOffice
+from tests.browser.console_rows import EveryPage
 from tests.browser.site import Site
-from tests.helpers import SOAK, pdf
+from tests.helpers import SOAK
 
 pytestmark = pytest.mark.slow
 
-# One row of what a new site has not: `{session}`, `{file}` and `{event}` are of a visitor with a file.
-_ROWS = """
-from datetime import timedelta
-from django.contrib.auth.models import Group, User
-from django.utils import timezone
-from django_q.models import Failure, Schedule
-from audit_app.models import AuditLog
-from sessions_app.models import ServiceKey, UserSession
-from sessions_app.services.privacy import erase_session
-from sessions_app.services.sessions import issue_session
-from uploads_app.models import CleanupRun, QuarantinedObject, RunStatus, UploadedFile
-User.objects.filter(username={name!r}).update(is_superuser=True)
-erased = issue_session().session
-erase_session(session=erased, reason="asked for in a test")
-UserSession.objects.filter(pk={uuid!r}).update(
-    name="Anna", email="anna@example.com", email_proven=True, completed_at=timezone.now())
-now = timezone.now()
-answer = {{
-    "session": {uuid!r},
-    "erased": str(erased.pk),
-    "file": str(UploadedFile.objects.get(session_id={uuid!r}).pk),
-    "event": AuditLog.objects.filter(session_uuid={uuid!r}).latest("id").pk,
-    "run": CleanupRun.objects.create(
-        status=RunStatus.STOPPED, actor="system", grace=timedelta(minutes=30), limit=1).pk,
-    "trash": QuarantinedObject.objects.create(
-        key="uploads/a/b.pdf", size=1, modified_at=now, status="quarantined", reason="no_row").pk,
-    "schedule": Schedule.objects.first().pk,
-    "failure": Failure.objects.create(
-        id="f" * 32, name="mail", func="mail", success=False, started=now, stopped=now).pk,
-    "key": ServiceKey.objects.create(
-        name="chat", key_hash="0" * 64, expires_at=now + timedelta(days=9)).pk,
-    "user": User.objects.get(username={name!r}).pk,
-    "group": Group.objects.get(name="Support").pk,
-}}
-"""
 # In `./test` each page in two views, in `make soak` in all four.
 _VIEWS = [(BACK_OFFICE, "light"), (PHONE, "dark")]
 if SOAK:
     _VIEWS += [(BACK_OFFICE, "dark"), (PHONE, "light")]
+# Guessing until the lock costs many hashes of passwords.
+_SLOW = ("locked-out",)
+_UNLOCKED = "from axes.utils import reset; reset()"
 # The same on each page: without `make soak` it is checked on the first.
 _SHELL = ("#header", "#navigation", "#footer")
 # Also a box that scrolls sideways hides what it contains.
@@ -67,39 +36,37 @@ _TOO_WIDE = """() => [...document.querySelectorAll("html, main, main *")]
 def test_no_page_has_axe_violations_or_is_wider_than_its_window(
     visitor: PageVisitor, new_context: Callable[..., BrowserContext]
 ) -> None:
-    uuid = visitor.uuid
-    visitor.upload(pdf())
-    back_office = BackOffice(new_context().new_page(), visitor.site).sign_in("Support", "axe")
-    rows = visitor.site.run(_ROWS.format(uuid=uuid, name="axe"))
+    every = EveryPage(visitor, new_context, "axe")
+    page = every.back_office.page
     found: dict[tuple[str, object], object] = {}
-    for name, path in {**PAGES, "search-results": None}.items():
-        if path is None:
-            back_office.open("")
-            back_office.find("Anna")
-        else:
-            back_office.open(path.format(**rows))
+    for name in every.visit():
         without = () if name == "dashboard" or SOAK else _SHELL
         for view in _VIEWS:
-            set_view(back_office.page, *view)
+            set_view(page, *view)
             only = () if view == _VIEWS[0] else OF_A_VIEW
-            found[name, view] = violations(
-                back_office.page, targets=True, only=only, without=without
-            )
-            found[f"{name} is too wide", view] = back_office.page.evaluate(_TOO_WIDE)
+            found[name, view] = violations(page, targets=True, only=only, without=without)
+            found[f"{name} is too wide", view] = page.evaluate(_TOO_WIDE)
     assert {where: what for where, what in found.items() if what} == {}
 
 
-def test_the_sign_in_pages_have_no_axe_violations(
-    new_context: Callable[..., BrowserContext], site: Site
+def test_pages_after_an_act_or_a_fault_have_no_axe_violations(
+    visitor: PageVisitor, new_context: Callable[..., BrowserContext], site: Site
 ) -> None:
     back_office = BackOffice(new_context().new_page(), site)
-    back_office.open("login/")
-    assert violations(back_office.page) == []
-    back_office.page.get_by_label("Username").fill("nobody")
-    back_office.page.get_by_label("Password").fill("guessed")
-    back_office.page.get_by_role("button", name="Log in").click()
-    expect(back_office.page.get_by_role("alert")).to_be_visible()
-    assert violations(back_office.page) == []
+    pages: States = {"sign-in": lambda: back_office.open("login/")}
+    pages |= states(back_office, {"session": visitor.uuid})
+    found: dict[tuple[str, object], object] = {}
+    for name, show in pages.items():
+        if name in _SLOW and not SOAK:
+            continue
+        show()
+        for view in _VIEWS:
+            set_view(back_office.page, *view)
+            only = () if view == _VIEWS[0] else OF_A_VIEW
+            found[name, view] = violations(back_office.page, targets=True, only=only)
+            found[f"{name} is too wide", view] = back_office.page.evaluate(_TOO_WIDE)
+    site.run(_UNLOCKED)
+    assert {where: what for where, what in found.items() if what} == {}
 
 
 def test_a_session_is_found_and_revoked_by_keys_alone(

@@ -45,6 +45,20 @@ CHECK_MARKS = """
     .join("").match(/\\u2713/g)?.length ?? 0)
 """
 
+# The distance between a name's text and the start of the line below it.
+INDENTS = """
+[...document.querySelectorAll(".maria-file")].map((row) => {
+  const text = document.createRange();
+  text.selectNodeContents(row.querySelector("bdi"));
+  const state = document.createRange();
+  state.selectNodeContents(row.querySelector(".maria-state"));
+  return Math.abs(text.getBoundingClientRect().right - state.getBoundingClientRect().right);
+})
+"""
+NARROW_BARS = (
+    "[...document.querySelectorAll('progress')].filter((bar) => bar.clientWidth < 60).length"
+)
+
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
@@ -94,7 +108,16 @@ def test_german_fits_too(page: Page, address: str) -> None:
         show(page, address, state, "de")
         set_view(page, SMALLEST, "light")
         assert violations(page) == []
+        assert page.evaluate(NARROW_BARS) == 0
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_names_start_where_the_line_starts(page: Page, address: str) -> None:
+    show(page, address, "uploading", "ar")
+    for width in (760, 320):
+        set_view(page, (width, 568), "light")
+        # A check mark, which is no text, stands before the state of a stored file.
+        assert max(page.evaluate(INDENTS)) < 20
 
 
 def test_a_stored_file_has_its_check_mark_and_a_thumbnail(page: Page, address: str) -> None:
@@ -111,7 +134,9 @@ def test_server_rendered_components_pass_the_policy(page: Page, address: str) ->
     ).stdout
     index = (GALLERY / "dist/index.html").read_text()
     assert "<!--server-->" in index
-    assert "maria-upload" in rendered
+    for part in ("attach", "data", "drop", "status", "upload", "where"):
+        assert f'class="maria-{part}"' in rendered, part
+    assert "style=" not in rendered
     said: list[str] = []
     page.on("console", lambda line: said.append(line.text) if line.type == "error" else None)
     Path(GALLERY / "dist/rendered.html").write_text(index.replace("<!--server-->", rendered))

@@ -117,7 +117,7 @@ def confirming(visit: Visit, site: Site) -> None:
     """The visitor is asked whether to start again."""
     visit.open()
     visit.begin()
-    visit.button("Start again").click()
+    visit.button("Start a new session").click()
     expect(visit.alert).to_be_visible()
 
 

@@ -64,7 +64,7 @@ def test_a_revoked_session_with_a_file_shows_an_alert_and_a_new_session(
     assert visit.uuid == visit.remembered() == old
     assert site.sessions() == known
 
-    visit.button("Start a new session").click()
+    visit.alert.get_by_role("button", name="Start a new session").click()
 
     visit.expect_known()
     expect(visit.alert).to_be_hidden()
@@ -90,7 +90,7 @@ def test_an_expired_session_with_a_file_shows_an_alert_and_has_a_successor(
     expect_alert(visit, "Your session has expired", LOST, code)
     assert site.sessions() == known
 
-    visit.button("Start a new session").click()
+    visit.alert.get_by_role("button", name="Start a new session").click()
 
     visit.expect_known()
     expect(visit.alert).to_be_hidden()
@@ -201,7 +201,7 @@ def test_after_a_mismatch_the_visitor_can_start_again(visit: Visit, site: Site) 
 
     dialog = visit.page.get_by_role("alertdialog", name=MISMATCH)
     expect(dialog).to_be_visible()
-    visit.button("Start a new session").click()
+    visit.alert.get_by_role("button", name="Start a new session").click()
 
     expect(dialog).to_be_hidden()
     visit.expect_known()
@@ -215,17 +215,17 @@ def test_a_reset_must_be_confirmed(visit: Visit, site: Site) -> None:
     old = visit.begin()
     before = site.events()
 
-    visit.button("Start again").click()
-    expect(visit.alert).to_have_accessible_name("Start again")
+    visit.button("Start a new session").click()
+    expect(visit.alert).to_have_accessible_name("Start a new session")
     visit.button("Cancel").click()
 
     expect(visit.alert).to_be_hidden()
     assert visit.uuid == old
     assert site.events() == before
-    expect(visit.button("Start again")).to_be_focused()
+    expect(visit.button("Start a new session")).to_be_focused()
 
-    visit.button("Start again").click()
-    visit.alert.get_by_role("button", name="Start again").click()
+    visit.button("Start a new session").click()
+    visit.alert.get_by_role("button", name="Start a new session").click()
 
     expect(visit.alert).to_be_hidden()
     visit.expect_known()
@@ -240,10 +240,10 @@ def test_a_failed_reset_changes_nothing_and_shows_an_error(
     visit.open()
     old = visit.begin()
     before = site.events()
-    visit.button("Start again").click()
+    visit.button("Start a new session").click()
     context.set_offline(True)
 
-    visit.alert.get_by_role("button", name="Start again").click()
+    visit.alert.get_by_role("button", name="Start a new session").click()
 
     said = visit.alert.get_by_role("alert")
     expect(said).to_have_text("The server cannot be reached. Is this device online?")
@@ -251,7 +251,7 @@ def test_a_failed_reset_changes_nothing_and_shows_an_error(
     assert site.events() == before
 
     context.set_offline(False)
-    visit.alert.get_by_role("button", name="Start again").click()
+    visit.alert.get_by_role("button", name="Start a new session").click()
     expect(visit.alert).to_be_hidden()
     assert visit.uuid != old
 
@@ -307,17 +307,17 @@ def test_the_keyboard_alone_leads_from_load_to_reset(visit: Visit, site: Site) -
     visit.expect_known()
     old = visit.uuid
 
-    press_until(visit, "Start again")
+    press_until(visit, "Start a new session")
     visit.page.keyboard.press("Enter")
     expect(visit.alert).to_be_visible()
     assert visit.page.evaluate(IS_INSIDE)
     visit.page.keyboard.press("Escape")
     expect(visit.alert).to_be_hidden()
-    expect(visit.button("Start again")).to_be_focused()
+    expect(visit.button("Start a new session")).to_be_focused()
 
     visit.page.keyboard.press("Enter")
     expect(visit.alert).to_be_visible()
-    press_until(visit, "Start again")
+    press_until(visit, "Start a new session")
     visit.page.keyboard.press("Enter")
 
     expect(visit.alert).to_be_hidden()

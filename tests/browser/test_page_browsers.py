@@ -54,8 +54,8 @@ def expect_session_works(visit: Visit, site: Site) -> None:
     uuid = visit.uuid
     visit.upload(pdf())
     assert "upload.stored" in site.events(uuid)
-    visit.button("Start again").click()
-    visit.alert.get_by_role("button", name="Start again").click()
+    visit.button("Start a new session").click()
+    visit.alert.get_by_role("button", name="Start a new session").click()
     expect(visit.alert).to_be_hidden()
     visit.expect_known()
     assert visit.uuid != uuid

@@ -77,8 +77,8 @@ def test_files_that_disappear_by_themselves_leave_it_in_the_region(
     other.expect_known()
     visit.file("report.pdf").get_by_role("button", name="Download").focus()
 
-    other.button("Start again").click()
-    other.alert.get_by_role("button", name="Start again").click()
+    other.button("Start a new session").click()
+    other.alert.get_by_role("button", name="Start a new session").click()
 
     expect(visit.file("report.pdf")).to_have_count(0)
     expect_kept(region(visit.page, "Your files"))

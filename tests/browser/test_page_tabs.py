@@ -75,8 +75,8 @@ def test_a_reset_in_one_tab_reaches_the_other(site: Site, context: BrowserContex
     old = first.begin()
     second.expect_uuid(old)
 
-    first.button("Start again").click()
-    first.alert.get_by_role("button", name="Start again").click()
+    first.button("Start a new session").click()
+    first.alert.get_by_role("button", name="Start a new session").click()
 
     expect(first.alert).to_be_hidden()
     expect(second.fact("Last change")).to_have_text("other_tab")
@@ -162,8 +162,8 @@ def test_a_page_restored_from_the_back_forward_cache_updates_itself(
     second.expect_known()
     second.page.evaluate("window.isFromCache = true")
     second.page.goto(f"{site.url}/about/")
-    first.button("Start again").click()
-    first.alert.get_by_role("button", name="Start again").click()
+    first.button("Start a new session").click()
+    first.alert.get_by_role("button", name="Start a new session").click()
     expect(first.alert).to_be_hidden()
 
     second.page.go_back(wait_until="commit")

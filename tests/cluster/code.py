@@ -1,4 +1,4 @@
-"""The next version of the product: the same code with one renamed column, and its migration."""
+"""Next versions of the product: the same code with one changed column, and its migration."""
 
 import json
 import os
@@ -14,6 +14,12 @@ from tests.cluster.programs import ROOT, Program
 APP = "uploads_app"
 _MODEL = Path(APP, "models", "run.py")
 _OLD = "purged = models.PositiveBigIntegerField("
+_CHANGES = {
+    # Nothing but the new code can work on these tables.
+    "renamed": f'{_OLD}db_column="purged_objects", ',
+    # As docs/upgrading.md demands: the old code does not notice.
+    "extended": f'extra = models.CharField(max_length=20, blank=True, db_default="")\n    {_OLD}',
+}
 _PACKAGES = (
     "maria_project",
     "demo_app",
@@ -25,15 +31,15 @@ _PACKAGES = (
 )
 
 
-def next_version(folder: Path) -> Path:
-    """Return the folder of the next version; create it the first time."""
-    target = folder / "next-version"
+def next_version(folder: Path, change: str) -> Path:
+    """Return the folder of the next version with that change; create it the first time."""
+    target = folder / f"next-version-{change}"
     if not target.exists():
         for name in _PACKAGES:
             shutil.copytree(ROOT / name, target / name)
         for name in ("manage.py", "pyproject.toml"):
             shutil.copy2(ROOT / name, target / name)
-        _rename_column(target)
+        _change_column(target, _CHANGES[change])
     return target
 
 
@@ -52,12 +58,12 @@ def complaints(program: Program) -> list[str]:
     return [*dict.fromkeys(message.splitlines()[0][:160] for message in bad)]
 
 
-def _rename_column(tree: Path) -> None:
+def _change_column(tree: Path, changed: str) -> None:
     model = tree / _MODEL
     text = model.read_text()
     if text.count(_OLD) != 1:
         raise RuntimeError(f"{_OLD!r} is not in {_MODEL} once: choose another column")
-    model.write_text(text.replace(_OLD, f'{_OLD}db_column="purged_objects", '))
+    model.write_text(text.replace(_OLD, changed))
     subprocess.run(
         [sys.executable, "manage.py", "makemigrations", APP, "--verbosity", "0"],
         cwd=tree, env={**os.environ, "DATA_DIR": str(tree / "data")}, check=True,

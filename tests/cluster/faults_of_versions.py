@@ -48,7 +48,7 @@ def new_code_on_old_schema(scene: Scene) -> Iterator[None]:
     """A web host starts with new code before the database is migrated: it refuses to start."""
     web = scene.cluster.web[0]
     scene.watcher.down.add(web.host.name)
-    web.restart(code.next_version(scene.cluster.folder))
+    web.restart(code.next_version(scene.cluster.folder, "renamed"))
     yield
     _put_back(scene, web)
 
@@ -56,7 +56,7 @@ def new_code_on_old_schema(scene: Scene) -> Iterator[None]:
 @fault(seconds=NOTICED_SECONDS)
 def old_worker(scene: Scene) -> Iterator[None]:
     """After an upgrade with a renamed column, one worker still has the old code."""
-    cluster, new = scene.cluster, code.next_version(scene.cluster.folder)
+    cluster, new = scene.cluster, code.next_version(scene.cluster.folder, "renamed")
     programs.migrate(cluster.web_hosts[0], cluster.settings, "--verbosity", "0", code=new)
     for web in cluster.web:
         _restart_web(scene, web, new)
@@ -70,6 +70,21 @@ def old_worker(scene: Scene) -> Iterator[None]:
     ]
     # The other way round, the new code would refuse the old tables.
     for program in (*cluster.web, cluster.workers[0]):
+        _put_back(scene, program)
+    code.migrate_back(cluster, new)
+
+
+@fault(seconds=1)
+def rolling_upgrade(scene: Scene) -> Iterator[None]:
+    """A new version is migrated and started host by host, and then the old one again."""
+    cluster, new = scene.cluster, code.next_version(scene.cluster.folder, "extended")
+    programs.migrate(cluster.web_hosts[0], cluster.settings, "--verbosity", "0", code=new)
+    for worker in cluster.workers:
+        worker.restart(new)
+    for web in cluster.web:
+        _restart_web(scene, web, new)
+    yield
+    for program in (*cluster.web, *cluster.workers):
         _put_back(scene, program)
     code.migrate_back(cluster, new)
 

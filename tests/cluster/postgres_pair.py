@@ -39,10 +39,13 @@ class PostgresPair:
 
     def add_standby(self) -> None:
         """Copy the primary to the other host, and let commits wait for that copy."""
-        server = self._server(self.standby)
+        server, primary = self._server(self.standby), self._server(self.primary)
         with self.standby:
             server.erase()
-            server.copy(self._server(self.primary))
+            # A cable that was just plugged in carries nothing for a moment.
+            while not primary.answers():
+                time.sleep(0.1)
+            server.copy(primary)
             # Once it is the primary it has no standby to wait for.
             server.configure("synchronous_standby_names = ''")
             server.start()

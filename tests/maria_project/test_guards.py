@@ -24,7 +24,7 @@ LEAST_ELSEWHERE = 2
 FOLDERS = {
     "common_audit_app": ("common/", "audit_app/"),
     "admin": ("common/", "audit_app/", "sessions_app/", "uploads_app/", "backoffice_app/"),
-    "frontend": ("frontend/src/",),
+    "frontend": ("frontend/src/", "frontend/package.json"),
     "maria_project": ("maria_project/", "benchmarks/", "deploy/", "docs/", "scripts/"),
 }
 # At least one guard must use each of these.

@@ -153,8 +153,13 @@ def test_a_heartbeat_is_valid_for_six_minutes(healthy: None, off: timedelta, sta
     assert ready()[2]["queue"] == state
 
 
-def test_a_cleanup_that_never_ran_is_degraded(db: None) -> None:
+def test_a_cleanup_that_never_ran_is_degraded_after_two_intervals(db: None) -> None:
     beat(timedelta(0))
+    assert ready() == (200, "ok", GOOD)
+    first = timezone.now() - PATIENCE
+    Success.objects.create(
+        id="first", name="first", func="x", started=first, stopped=first, success=True
+    )
     assert_degraded("cleanup")
     settled("--dry-run")
     assert_degraded("cleanup")

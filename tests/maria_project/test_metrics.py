@@ -28,6 +28,7 @@ from tests.helpers import Visitor, age_session, pdf, plant, started, uploaded
 from tests.maria_project.server import ROOT, environment, process, wait_for
 from tests.ports import free_port
 from tests.sessions_app.support import expire
+from uploads_app.cleanup.alerts import PATIENCE
 from uploads_app.models import CleanupRun
 
 TOKEN = "metrics-token-0c1d2e3f4a5b6c7d8e9f"
@@ -179,6 +180,12 @@ def test_the_queue_and_the_heartbeat_are_reported(db: None) -> None:
 
 def test_the_last_cleanup_is_reported(visitor: Visitor) -> None:
     assert figure("maria_cleanup_start_timestamp_seconds") is None
+    assert figure("maria_cleanup_alarm") == 0  # a new installation
+    first = timezone.now() - PATIENCE
+    Success.objects.create(
+        id="first", name="first", func="x", started=first, stopped=first, success=True
+    )
+    DATABASE_FIGURES.forget()
     assert figure("maria_cleanup_alarm") == 1  # no run has completed yet
     upload = uploaded(visitor)
     visitor.end()
@@ -231,6 +238,7 @@ def no_query(*_: Any) -> Any:
 
 @pytest.mark.both
 def test_the_number_of_queries_is_constant(db: None, django_assert_num_queries: Any) -> None:
+    call_command("cleanup_orphans", verbosity=0)
     for _ in range(2):
         with django_assert_num_queries(9):
             scraped()

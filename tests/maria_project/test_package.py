@@ -1,10 +1,11 @@
 """`npm pack` makes a package that apps on React 18 and 19 install, type-check, build and run."""
 
 import json
+import os
 import re
-import shutil
 import subprocess
 import tarfile
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from playwright.sync_api import expect
 from tests.browser.chromium import launched
 from tests.helpers import SOAK
 from tests.maria_project.server import run_quietly
-from tests.node import FRONTEND, need_node, shell
+from tests.node import FRONTEND, copy_of_frontend, need_node, shell
 from tests.static_server import serving
 
 pytestmark = pytest.mark.slow
@@ -85,9 +86,7 @@ def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package of a copy, because other tests may run `npm pack` at the same time."""
     need_node()
     run_quietly(shell("front_packages"))
-    copy = tmp_path_factory.mktemp("package") / "frontend"
-    shutil.copytree(FRONTEND, copy, ignore=shutil.ignore_patterns("node_modules", "dist", "*.tgz"))
-    (copy / "node_modules").symlink_to(FRONTEND / "node_modules")
+    copy = copy_of_frontend(tmp_path_factory.mktemp("package"))
     npm("pack", "--silent", folder=copy)
     (made,) = copy.glob("*.tgz")
     return made
@@ -99,10 +98,27 @@ def test_only_what_users_need_is_packed(tarball: Path) -> None:
 
     entries = {"index", "core", "element", "en", "de", "ar", "components/YourData", "testing/index"}
     assert {f"dist/{entry}{kind}" for entry in entries for kind in (".js", ".d.ts")} <= names
+    others = names - {"package.json", "README.md", "REFERENCE.md", "dist/styles.css"}
+    allowed = r"dist/[\w/.]+\.(js|d\.ts)(\.map)?|src/[\w/.]+\.(tsx?|css)"
+    assert [name for name in others if not re.fullmatch(allowed, name)] == []
+
+
+def test_every_source_map_is_packed_with_its_sources(tarball: Path) -> None:
+    with tarfile.open(tarball) as archive:
+        files = {name.removeprefix("package/") for name in archive.getnames()}
+        maps = {
+            name: json.load(archive.extractfile(f"package/{name}") or BytesIO())
+            for name in files
+            if name.endswith(".map")
+        }
+
+    assert {f"{name}.map" for name in files if re.fullmatch(r"dist/[\w/.]+\.js", name)} <= set(maps)
     assert [
-        name
-        for name in names - {"package.json", "README.md", "REFERENCE.md", "dist/styles.css"}
-        if not re.fullmatch(r"dist/[\w/.]+\.(js|d\.ts)", name)
+        (name, source)
+        for name, content in maps.items()
+        if not content.get("sourcesContent")
+        for source in content["sources"]
+        if os.path.normpath(Path(name).parent / source) not in files
     ] == []
 
 

@@ -16,8 +16,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from audit_app.adminkit import disclosure
-from audit_app.adminkit.action_admin import ActionAdmin, copied, personal
+from audit_app.adminkit.action_admin import copied, personal
 from audit_app.adminkit.actions import Action
+from audit_app.adminkit.list_actions import ListActionAdmin
 from audit_app.adminkit.sorts import Sort, newest_and_oldest
 from common.masking import mask_file_name
 from common.templatetags.console import copy, state_badge
@@ -60,7 +61,7 @@ class ArrivedFilter(admin.SimpleListFilter):
 
 
 @admin.register(UploadedFile)
-class UploadedFileAdmin(ActionAdmin):
+class UploadedFileAdmin(ListActionAdmin):
     change_form_template = "admin/uploads_app/uploadedfile/change_form.html"
     row_actions = file_actions.ACTIONS
     reveals = True

@@ -74,6 +74,8 @@ def alert_after(last: CleanupRun | None) -> CleanupAlert | None:
 def _run_alert(last: CleanupRun | None) -> CleanupAlert | None:
     if last and last.status == RunStatus.STOPPED:
         return CleanupAlert(last.stop_code, last.stop_sentence, last)
+    if last is None and _is_new_installation():
+        return None
     if last and last.started_at > timezone.now() - PATIENCE:
         return None
     killed = _real_runs().filter(stop_code=KILLED, pk__gt=last.pk if last else 0).first()
@@ -110,7 +112,8 @@ def watch() -> str:
     """
     close_dead_runs()
     found = current_alert()
-    if found and found.code in (KILLED, OVERDUE) and _may_yet_run():
+    is_running = StoreState.objects.filter(lease_expires_at__gt=Now()).exists()
+    if found and found.code in (KILLED, OVERDUE) and is_running:
         return "waiting for a run"
     return _MAILS.settle(found.code if found else "", lambda known: _send_alert(found, known))
 
@@ -146,12 +149,8 @@ def _link(run: CleanupRun | None) -> str:
     return settings.PUBLIC_URL + reverse("admin:uploads_app_cleanuprun_change", args=[run.pk])
 
 
-def _may_yet_run() -> bool:
-    """Return whether a run is in progress, or the first worker has started too recently to miss one."""
-    if StoreState.objects.filter(lease_expires_at__gt=Now()).exists():
-        return True
-    if last_run():
-        return False
+def _is_new_installation() -> bool:
+    """Return whether the first worker has started too recently to miss a run."""
     began = Task.objects.aggregate(first=Min("started"))["first"]
     return began is None or began > timezone.now() - PATIENCE
 

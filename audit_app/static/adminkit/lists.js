@@ -1,5 +1,5 @@
-/* J and K move to the next and the previous row of a list, and Enter opens it.
-   Without JavaScript, Tab leads through the same links. */
+/* J and K move to the next and the previous row of a list, and Enter opens it. One box ticks all rows.
+   Without JavaScript, Tab leads through the same links, and each row is ticked on its own. */
 
 const ROWS = "#result_list tbody tr, .admin-section tbody tr";
 
@@ -16,3 +16,8 @@ document.addEventListener("keydown", (event) => {
 function isTyping(element) {
     return element.closest("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
 }
+
+document.addEventListener("change", ({ target }) => {
+    if (!target.matches("#action-toggle")) return;
+    for (const box of document.querySelectorAll("#result_list input[name=chosen]")) box.checked = target.checked;
+});

@@ -67,7 +67,7 @@ export function ResetSession({ reason = "requested" }: ResetSessionProps) {
   const isOther = reason === "not_me";
   return session.uuid ? (
     <Confirm
-      label={isOther ? texts.notMe : texts.reset}
+      label={isOther ? texts.notMe : texts.startAgain}
       text={isOther ? texts.notMeText : texts.resetText}
       onConfirm={() => session.resetSession(reason)}
     />

@@ -6,6 +6,8 @@ import type { Machine } from "./machine.js";
 /** Milliseconds between two questions while the page is used, and else. */
 const ACTIVE = 4 * SECOND;
 const IDLE = 50 * SECOND;
+/** A server of an older version does not know the question. It may be replaced. */
+const UNKNOWN = 5 * MINUTE;
 /** A page is used for so long after a key, a click or a movement. */
 const USED = 2 * MINUTE;
 
@@ -36,8 +38,6 @@ export function createNews(
   /** How often the server did not answer, and how long that makes the page wait. */
   let failures = 0;
   let delay = 0;
-  /** A server of an older version does not know the question. */
-  let isUnknown = false;
   let timer: ReturnType<typeof later> | undefined;
 
   function stop(): void {
@@ -48,7 +48,7 @@ export function createNews(
   function mayAsk(): boolean {
     const { status, session } = snapshot();
     const isUsable = session && (status === "ready" || status === "expiring");
-    return !!isUsable && !isUnknown && isWanted() && !document.hidden;
+    return !!isUsable && isWanted() && !document.hidden;
   }
 
   const isUsed = () => Date.now() - usedAt < USED;
@@ -87,8 +87,9 @@ export function createNews(
   }
 
   function failed(error: SessionError): void {
-    delay = retryDelay(error, failures++);
-    isUnknown = error.status === 404;
+    const isUnknown = error.status === 404;
+    delay = isUnknown ? UNKNOWN : retryDelay(error, failures);
+    failures++;
     // Only the session's own request decides what is wrong.
     if (!isUnknown && error.status !== 429) void check();
   }

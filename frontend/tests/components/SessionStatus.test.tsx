@@ -122,20 +122,20 @@ describe("WhereAreMyFiles", () => {
 describe("ResetSession", () => {
   test("renders nothing without a session", () => {
     open(<ResetSession />);
-    expect(screen.queryByRole("button", { name: "Start again" })).toBeNull();
+    expect(screen.queryByRole("button", { name: "Start a new session" })).toBeNull();
   });
 
   test("asks for confirmation, and says what happens to the files", async () => {
     const { server, visitor } = await openReady(<ResetSession />);
-    await press(visitor, "Start again");
-    const dialog = screen.getByRole("alertdialog", { name: "Start again" });
+    await press(visitor, "Start a new session");
+    const dialog = screen.getByRole("alertdialog", { name: "Start a new session" });
     expect(dialog).toHaveAccessibleDescription(/Your files stay in the old one/);
     expect(requestCount(server, "POST", "sessions/current/reset/")).toBe(0);
   });
 
   test.each(["Cancel", "Escape"])("changes nothing on %s", async (way) => {
     const { server, visitor } = await openReady(<ResetSession />);
-    await press(visitor, "Start again");
+    await press(visitor, "Start a new session");
     if (way === "Cancel") await press(visitor, way);
     else await visitor.keyboard("{Escape}");
     expect(screen.queryByRole("alertdialog")).toBeNull();
@@ -146,8 +146,8 @@ describe("ResetSession", () => {
   test("creates a new session", async () => {
     const { server, visitor } = await openReady(<ResetSession />);
     const before = server.session();
-    await press(visitor, "Start again");
-    await press(visitor, "Start again", screen.getByRole("alertdialog"));
+    await press(visitor, "Start a new session");
+    await press(visitor, "Start a new session", screen.getByRole("alertdialog"));
     await waitFor(() => expect(screen.queryByRole("alertdialog")).toBeNull());
     await state("ready");
     expect(before.status).toBe("reset");
@@ -157,9 +157,9 @@ describe("ResetSession", () => {
   test("says in the dialog why it failed, and nothing has changed", async () => {
     const { server, visitor } = await openReady(<ResetSession />);
     server.failNext({ path: "sessions/current/reset/", status: 502, body: "<h1>Bad gateway</h1>" });
-    await press(visitor, "Start again");
+    await press(visitor, "Start a new session");
     const dialog = screen.getByRole("alertdialog");
-    await press(visitor, "Start again", dialog);
+    await press(visitor, "Start a new session", dialog);
     expect(await within(dialog).findByRole("alert")).toHaveTextContent(
       "The server cannot be reached properly just now.",
     );

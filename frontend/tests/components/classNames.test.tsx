@@ -1,5 +1,5 @@
 /** Class names and texts of the page, under a strict Content-Security-Policy. */
-import { screen } from "@testing-library/react";
+import { screen, within } from "@testing-library/react";
 import { describe, expect, test } from "vitest";
 import {
   AttachButton,
@@ -45,7 +45,7 @@ async function showAll(classNames?: ClassNames) {
   await screen.findByRole("alert");
   await press(page.visitor, "What happened");
   await screen.findByRole("list", { name: "What happened" });
-  await press(page.visitor, "Start again");
+  await press(page.visitor, "Start a new session");
   collect();
   return { ...page, parts, collect };
 }
@@ -71,16 +71,20 @@ test("every class is the name of a part", async () => {
 
 test("the alert and the line that opens it again have their classes", async () => {
   const { visitor } = await showOver();
-  expect(screen.getByRole("alertdialog")).toHaveClass("maria-dialog");
-  expect(screen.getByRole("button", { name: "Start a new session" })).toHaveClass("maria-primary");
+  const dialog = screen.getByRole("alertdialog");
+  expect(dialog).toHaveClass("maria-dialog");
+  expect(within(dialog).getByRole("button", { name: "Start a new session" })).toHaveClass(
+    "maria-primary",
+  );
   await press(visitor, "Later");
   expect(screen.getByText("Your session has expired")).toHaveClass("maria-notice");
 });
 
 test("a page can rename some parts, and the others keep their names", async () => {
   const { visitor } = await showOver({ dialog: "modal", primary: "btn btn-lg" });
-  expect(screen.getByRole("alertdialog")).toHaveAttribute("class", "modal");
-  expect(screen.getByRole("button", { name: "Start a new session" })).toHaveAttribute(
+  const dialog = screen.getByRole("alertdialog");
+  expect(dialog).toHaveAttribute("class", "modal");
+  expect(within(dialog).getByRole("button", { name: "Start a new session" })).toHaveAttribute(
     "class",
     "btn btn-lg",
   );

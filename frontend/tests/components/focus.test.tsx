@@ -185,7 +185,7 @@ describe("an alert that was not asked for", () => {
 
   test("leaves it in the region when a new session has started", async () => {
     const { visitor } = await openOver();
-    await press(visitor, "Start a new session");
+    await press(visitor, "Start a new session", screen.getByRole("alertdialog"));
     await state("ready");
     await has(() => screen.getByRole("main"));
   });
@@ -230,9 +230,9 @@ describe("in the data panel", () => {
 describe("dialogs", () => {
   test("that are cancelled return it to their button", async () => {
     const { visitor } = await openWith();
-    await press(visitor, "Start again");
+    await press(visitor, "Start a new session");
     await press(visitor, "Cancel", screen.getByRole("alertdialog"));
-    await has(() => screen.getByRole("button", { name: "Start again" }));
+    await has(() => screen.getByRole("button", { name: "Start a new session" }));
   });
 
   test("whose button has disappeared leave it in the region", async () => {
