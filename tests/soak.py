@@ -20,9 +20,10 @@ _CLEANUP = [
     "tests/uploads_app/cleanup/test_cleanup_runners.py",
     "tests/uploads_app/cleanup/test_cleanup_races.py",
 ]
+_SEAL = ["tests/audit_app/test_tamper.py", "tests/audit_app/test_honest_logs.py"]
 # Fresh hosts, with a PostgreSQL of their own.
 _HOSTS = ["tests/deploy/test_rehearsal.py", "tests/deploy/test_image.py"]
-CAMPAIGNS = [*_CRASH_POINTS, *_MOVES, *_DELIVERY, *_KILLS, *_API, *_CLEANUP, *_HOSTS]
+CAMPAIGNS = [*_CRASH_POINTS, *_MOVES, *_DELIVERY, *_KILLS, *_API, *_CLEANUP, *_SEAL, *_HOSTS]
 
 
 @dataclass(frozen=True)
@@ -66,4 +67,6 @@ PARTS = [
     Part("fuzzing, floods and cleanup, PostgreSQL", [*_API, *_CLEANUP], on_postgresql=True),
     Part("random acts in the tabs of a browser, front end", script="acts"),
     Part("the commands of docs/cluster.md in fresh hosts, and the image", _HOSTS),
+    Part("the seal of the audit log, SQLite", _SEAL),
+    Part("the seal of the audit log, PostgreSQL", _SEAL, on_postgresql=True),
 ]

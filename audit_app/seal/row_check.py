@@ -104,7 +104,6 @@ class RowCheck:
             if root(leaves[name]).hex() != head.batches[name].root:
                 yield Difference("batch_root", f"batch {head.batches[name].batch}")
         yield from _not_erased(unerased)
-        yield from _orphans(head.after, head.through)
 
     def above(self, last: Head) -> Iterator[Difference]:
         """Yield differences of the rows that are not sealed yet."""
@@ -211,7 +210,8 @@ def _limits(before: Head | None, head: Head) -> tuple[str, str]:
     return oldest, _as_text(max(head.time, before.time if before else head.time) + OLD)
 
 
-def _orphans(after: int, through: int) -> Iterator[Difference]:
+def orphans(after: int, through: int) -> Iterator[Difference]:
+    """Yield the personal parts whose row is missing."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT log_id FROM audit_app_auditpersonal p WHERE log_id > %s AND log_id <= %s"

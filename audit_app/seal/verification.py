@@ -16,7 +16,7 @@ from audit_app.seal.chain_check import ChainCheck, checked, read_heads
 from audit_app.seal.differences import Difference
 from audit_app.seal.heads import Head, parse
 from audit_app.seal.problems import SealProblem
-from audit_app.seal.row_check import RowCheck
+from audit_app.seal.row_check import RowCheck, orphans
 from common.clock import DATABASE_CLOCK
 
 INTACT, TAMPERED, NOT_CHECKED, WARNED = 0, 1, 2, 3
@@ -195,11 +195,15 @@ def check_slice(
     check = RowCheck(late, unsealed)
     found: list[Difference] = []
     before: Head | None = None
+    covered: list[Head] = []
     for row, batches in read_heads(max(numbers[0] - 1, 1), numbers[1]):
         one = checked(row, batches, before)
         before = one.head if one else None
         if one and row.number >= numbers[0]:
+            covered.append(one.head)
             found += islice(check.head(one), 2 * MOST_LISTED)
+    if covered:
+        found += islice(orphans(covered[0].after, covered[-1].through), 2 * MOST_LISTED)
     return check.rows, found
 
 

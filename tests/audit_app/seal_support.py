@@ -31,10 +31,16 @@ def write_rows(number: int, *, about: uuid.UUID | None = None) -> list[AuditLog]
 
 
 def write_row(at: int, about: uuid.UUID) -> AuditLog:
+    with transaction.atomic():
+        return add_row(at, about)
+
+
+def add_row(at: int, about: uuid.UUID) -> AuditLog:
+    """Write an event in the transaction of the caller."""
     kinds = (events.CREATED, events.ENDED, events.REFUSED, events.COMPLETED, events.REVOKED)
     kind = kinds[at % len(kinds)]
     client = RequestContext(f"request-{at}", context.parse_address("192.0.2.1"), "B/1", "visitor")
-    with context.using(client), transaction.atomic():
+    with context.using(client):
         personal = Personal(email="a@example.org") if kind is events.COMPLETED else None
         return record(kind, session_uuid=about, personal=personal)
 

@@ -17,14 +17,23 @@ from audit_app.seal.differences import Difference
 from audit_app.seal.verification import Scope, verify
 from audit_app.services import erase_emails, erase_personal, record
 from sessions_app import events
-from tests.audit_app.seal_support import use_key, write_row
+from tests.audit_app.seal_support import add_row, use_key, write_row
 from tests.helpers import SOAK, at_once
 
 pytestmark = [pytest.mark.both, pytest.mark.slow, pytest.mark.timeout(7200)]
 
 HISTORIES = 10_000 if SOAK else 300
+# Histories that one verification covers, one after the other in one log.
+AT_ONCE = 1 if SOAK else 10
 ROUNDS = 200 if SOAK else 15
 WRITERS, SEALERS, VERIFIERS = 6, 2, 2
+
+
+# As on SQLite. PostgreSQL's rollback leaves the sequence as it is, and each history would wait for
+# the ids of all histories before it.
+_RESTART = """
+    SELECT setval(pg_get_serial_sequence('audit_app_auditlog', 'id'), max(id)) FROM audit_app_auditlog
+"""
 
 
 class Crash(Exception):
@@ -32,13 +41,13 @@ class Crash(Exception):
 
 
 class History:
-    """Random acts of an honest deployment, in one transaction that is rolled back at the end."""
+    """Random acts of an honest deployment, in a transaction that is rolled back at the end."""
 
     def __init__(self, dice: random.Random) -> None:
         self.dice = dice
         self.sessions = [uuid.uuid4() for _ in range(3)]
 
-    def run(self) -> list[Difference]:
+    def run(self) -> None:
         sealer.HEAD_ROWS = self.dice.randrange(2, 9)
         acts = [
             self.write,
@@ -52,11 +61,11 @@ class History:
         for _ in range(4):
             self.dice.choice(acts)()
         sealer.seal_all()
-        return verify(Scope()).differences
 
     def write(self) -> None:
-        for at in range(self.dice.randrange(1, 4)):
-            write_row(self.dice.randrange(5) + at, self.dice.choice(self.sessions))
+        with transaction.atomic():
+            for at in range(self.dice.randrange(1, 4)):
+                add_row(self.dice.randrange(5) + at, self.dice.choice(self.sessions))
 
     def rolled_back(self) -> None:
         with suppress(Crash), transaction.atomic():
@@ -113,12 +122,19 @@ def key(db: None, settings: Any, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(sealer, "HEAD_ROWS", sealer.HEAD_ROWS)
 
 
+@pytest.mark.usefixtures("committed")
 def test_t41_no_honest_history_is_called_tampered() -> None:
-    for seed in range(HISTORIES):
+    """In real transactions: thousands of savepoints in one would make each history slower."""
+    for first in range(0, HISTORIES, AT_ONCE):
         with transaction.atomic():
-            found = History(random.Random(seed)).run()
+            if connection.vendor == "postgresql":
+                with connection.cursor() as cursor:
+                    cursor.execute(_RESTART)
+            for seed in range(first, first + AT_ONCE):
+                History(random.Random(seed)).run()
+            found = verify(Scope()).differences
             transaction.set_rollback(True)
-        assert found == [], f"seed {seed}"
+        assert found == [], f"seeds from {first}"
 
 
 @pytest.mark.usefixtures("committed")

@@ -18,6 +18,7 @@ from audit_app.seal.heads import parse
 from audit_app.tasks import verify_audit
 from tests.audit_app.seal_support import check_chain, ids_of, use_key, write_rows
 from tests.audit_app.test_tamper import a_column, cut, delete, insert
+from tests.cases import cases
 from tests.databases import lift_triggers
 
 pytestmark = pytest.mark.both
@@ -62,7 +63,7 @@ def unreadable() -> None:
     SealState.objects.update(gaps="nonsense")
 
 
-@pytest.mark.parametrize("loss", [lost, older, unreadable])
+@cases("loss", [lost, older, unreadable])
 def test_a_state_that_was_lost_is_rebuilt_from_heads_and_batches(loss: Any) -> None:
     loss()
     write_rows(2)
