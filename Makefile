@@ -39,7 +39,7 @@ front: ## Build the package @maria/sessions and the demo page (restart a running
 screenshots: ## Take screenshots of the demo page in every state (5 minutes)
 	.venv/bin/python scripts/screenshots.py --folder var/screenshots
 
-pictures: ## Take pictures of every page of the admin in var/pictures: desktop and phone, light and dark (2 minutes)
+pictures: ## Take pictures of every page of the admin in var/pictures: desktop and phone, light and dark (3 minutes)
 	.venv/bin/python scripts/admin_pictures.py --folder var/pictures
 
 component-pictures: ## Take pictures of the React components in var/component-pictures: every state, light and dark, three languages (3 minutes)

@@ -27,6 +27,7 @@ django.setup()
 from playwright.sync_api import Browser, Page, ViewportSize  # noqa: E402
 
 from scripts.console_pages import PAGES, ROWS  # noqa: E402
+from scripts.console_states import states  # noqa: E402
 from tests.browser.back_office import BackOffice  # noqa: E402
 from tests.browser.chromium import launched  # noqa: E402
 from tests.browser.site import Site, serving  # noqa: E402
@@ -108,7 +109,8 @@ def _take_all(browser: Browser, site: Site, rows: dict[str, str], camera: Camera
             problems.append(
                 f"{camera.name.format(page=name)}: wider than the window by {excess} px"
             )
-    for name, show in _states(back_office, camera).items():
+    shown = {**_states(back_office, camera), **states(back_office, rows)}
+    for name, show in shown.items():
         show()
         camera.take(page, name)
     page.context.close()
@@ -116,7 +118,7 @@ def _take_all(browser: Browser, site: Site, rows: dict[str, str], camera: Camera
 
 
 def _states(back_office: BackOffice, camera: Camera) -> dict[str, Callable[[], object]]:
-    """Return pages that are reached by an act. The last one signs out."""
+    """Return pages that are reached by an act."""
     page = back_office.page
     navigation = page.get_by_role("navigation", name="Main")
 
@@ -131,8 +133,8 @@ def _states(back_office: BackOffice, camera: Camera) -> dict[str, Callable[[], o
         back_office.find("anna")
 
     def sign_out() -> None:
-        with page.expect_navigation():
-            navigation.get_by_role("button", name="Sign out").click()
+        open_menu()
+        back_office.follow(navigation.get_by_role("button", name="Sign out"))
 
     return {
         "search-results": search,

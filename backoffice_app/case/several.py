@@ -121,8 +121,8 @@ def _transfer(chosen: ChosenFiles, action_request: ActionRequest) -> HttpRespons
 
     outcome = _each(chosen, action_request, act)
     sentence = (
-        f"{_count(outcome, 'was', 'were')} transferred to {target}. Ask the visitor to reload the "
-        "page: an open page does not show them before."
+        f"{_count(outcome, 'was', 'were')} transferred to {target}. The visitor's open page shows "
+        "what was transferred within a minute. If it does not, ask the visitor to reload the page."
     )
     return _answer(chosen, action_request.request, outcome, sentence)
 

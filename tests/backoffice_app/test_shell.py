@@ -77,3 +77,12 @@ def _superuser() -> Client:
     user, _ = User.objects.get_or_create(username="root", is_staff=True, is_superuser=True)
     client.force_login(user)
     return client
+
+
+def test_an_unknown_address_of_the_admin_leads_to_the_dashboard(support: Client) -> None:
+    for address, has_link in (("/admin/nothing/", True), ("/nothing/", False)):
+        page = support.get(address)
+        assert page.status_code == 404
+        html = page.content.decode()
+        assert "The page may have been removed." in html
+        assert ('href="/admin/"' in html) == has_link

@@ -75,7 +75,8 @@ def is_untouched(upload: UploadedFile, *visitors: Visitor) -> None:
 def test_the_visitor_gets_the_same_bytes_at_once(lost: UploadedFile, support: Client) -> None:
     now = started()
     page = said(give(support, lost, now))
-    assert f"S•••.pdf was transferred to {now.row}. Ask the visitor to reload the page" in page
+    shown = "The visitor's open page shows it within a minute."
+    assert f"S•••.pdf was transferred to {now.row}. {shown}" in page
 
     (file,) = files_of(now)
     assert (file["name"], file["sha256"]) == ("Steuer 2026.pdf", lost.sha256)

@@ -233,8 +233,8 @@ class TransferTarget:
         except transfer.NotTransferred as why:
             raise NotDone(str(why)) from why
         return (
-            f"{upload} was transferred to {self.target}. Ask the visitor to reload the page: an open "
-            "page does not show the file before."
+            f"{upload} was transferred to {self.target}. The visitor's open page shows it within a "
+            "minute. If it does not, ask the visitor to reload the page."
         )
 
 
