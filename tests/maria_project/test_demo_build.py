@@ -12,7 +12,7 @@ from tests.node import need_node, shell
 
 pytestmark = pytest.mark.slow
 
-MADE = ("node_modules", "dist", "coverage", "*.tgz", "install.log")
+MADE = ("node_modules", "dist", ".next", "coverage", "*.tgz", "install.log")
 # What ./run needs besides Python and Node.js.
 TOOLS = ("sh", "dirname", "cat", "cksum", "find", "sort", "tail", "mkdir")
 NOT_BUILT = "The demo page is not built. Everything else works."
@@ -105,6 +105,13 @@ def test_a_failed_installation_is_reported(checkout: Checkout) -> None:
     assert "Installing frontend/package-lock.json failed. See frontend/install.log." in printed
     assert NOT_BUILT in printed
     assert not (checkout.folder / "frontend" / "node_modules" / ".installed").exists()
+
+
+def test_the_packages_of_the_examples_are_not_installed(checkout: Checkout) -> None:
+    checkout.install("node", "exit 0")
+    checkout.install("npm", 'echo "npm $*"; exit 1')  # the workspaces are the examples
+
+    assert "npm ci --no-progress --workspaces=false" in checkout.run()
 
 
 def test_a_failed_build_is_reported_and_tried_again(checkout: Checkout) -> None:
