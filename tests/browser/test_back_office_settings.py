@@ -14,9 +14,7 @@ from tests.helpers import SOAK
 pytestmark = pytest.mark.slow
 
 # In `make soak` all pages.
-_PAGES = (
-    () if SOAK else ("dashboard", "session-change", "session-revoke", "files", "audit-filtered")
-)
+_PAGES = () if SOAK else ("dashboard", "session-change", "session-revoke", "files")
 
 
 @pytest.mark.timeout(3600 if SOAK else 300)
